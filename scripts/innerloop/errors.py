@@ -1,0 +1,52 @@
+"""The sentences that a person may read when something is wrong.
+
+Three outcomes, three classes: a `Mistake` the person can mend (exit code 1), a `WrongUse` of the
+command line (exit code 2), and everything else, which is our bug and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+
+class Mistake(Exception):
+    """What is wrong, where, and what to do about it.
+
+    `what` is one sentence without a full stop at its end; `where` is `file:line`, `file` or a
+    command; `mend` says what to do, as an instruction. The exit code is 1.
+    """
+
+    exit_code = 1
+
+    def __init__(self, what: str, *, where: str = "", mend: str = "") -> None:
+        self.what = what
+        self.where = where
+        self.mend = mend
+        super().__init__(self.sentence())
+
+    def sentence(self) -> str:
+        head = f"{self.where}: {self.what}" if self.where else self.what
+        return f"{head}. {self.mend}" if self.mend else head
+
+
+class WrongUse(Mistake):
+    """A command line that cannot be understood (exit code 2)."""
+
+    exit_code = 2
+
+
+class Stopped(Exception):
+    """The person pressed Ctrl-C, and what was started has been stopped (exit code 130)."""
+
+    exit_code = 130
+
+
+def nearest(word: str, known: list[str]) -> str:
+    """`Did you mean "digit_recognition"?`, or the list of what is known, or nothing.
+
+    An empty string when nothing is known, so that a sentence can end with it.
+    """
+    import difflib
+
+    close = difflib.get_close_matches(word, known, n=3, cutoff=0.5)
+    if close:
+        return "Did you mean " + " or ".join(f'"{name}"' for name in close) + "?"
+    return f"There are: {', '.join(sorted(known))}" if known else ""
