@@ -1,0 +1,156 @@
+"""Builds an experiment's image, and skips it when nothing under environment/ changed.
+
+The digest of environment/ is a label on the image: the label decides, not the builder's cache.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import process
+from .engine import Engine
+from .errors import Mistake
+from .loading import digest_of
+from .spec.dockerfile import pruned
+from .spec.experiment import Experiment
+from .spec.workspace import Workspace
+from .tools import docker
+
+TAIL = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image to build: its name, the stage (None: the last), and the digest it must carry."""
+
+    name: str
+    target: str | None
+    digest: str
+
+
+def image_of(workspace: Workspace, experiment: Experiment, dev: bool = False) -> Image:
+    """The experiment's image for runs, or with `dev` the one that people work in."""
+    stage = experiment.dev_stage
+    is_last = stage == experiment.dockerfile.last
+    target = stage.name if dev and not is_last else None
+    tag = "dev" if target else "job"
+    return Image(
+        name=f"{workspace.image_name}/{experiment.slug.lower()}:{tag}",
+        target=target,
+        digest=digest_of(Path(workspace.root, experiment.folder, "environment")),
+    )
+
+
+def is_current(image: Image, engine: Engine) -> bool:
+    return engine.label == image.digest
+
+
+def build(
+    workspace: Workspace,
+    experiment: Experiment,
+    image: Image,
+    *,
+    no_cache: bool = False,
+    pull: bool = False,
+) -> None:
+    """Builds with live progress on stderr. A step that fails is a `Mistake` that shows the end of
+    its own output and the line of the Dockerfile it stands on."""
+    argv = docker.build(
+        str(Path(workspace.root, experiment.folder, "environment")),
+        image=image.name,
+        target=image.target,
+        labels={
+            docker.DIGEST: image.digest,
+            docker.WORKSPACE: workspace.root,
+            docker.EXPERIMENT: experiment.name,
+        },
+        no_cache=no_cache,
+        pull=pull,
+    )
+    progress = Progress(image.name)
+    text = pruned(experiment.dockerfile, image.target)
+    code = process.follow(argv, progress.line, stdin=text, env=_environment())
+    progress.end(code == 0)
+    if code != 0:
+        raise _failed(experiment, progress.lines)
+
+
+class Progress:
+    """Each step as a line; what the step prints in place below it on a terminal, and the whole
+    output where stderr is a file, so that a CI's log is complete."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.lines: list[str] = []
+        self.live = sys.stderr.isatty()
+        self.started = time.monotonic()
+        self._print(f"innerloop: building {name}")
+
+    def line(self, text: str) -> None:
+        self.lines.append(text)
+        if not self.live:
+            self._print(f"  {text}")
+        elif _is_step(text):
+            self._print(f"\r\x1b[K  {text}")
+        elif text.strip():
+            width = max(os.get_terminal_size(sys.stderr.fileno()).columns - 6, 20)
+            print(f"\r\x1b[K    {text.strip()[:width]}", end="", file=sys.stderr, flush=True)
+
+    def end(self, well: bool) -> None:
+        if self.live:
+            print("\r\x1b[K", end="", file=sys.stderr)
+        if well:
+            self._print(f"innerloop: built in {time.monotonic() - self.started:.0f} s")
+
+    def _print(self, text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+
+_STEP = re.compile(r"^(Step \d+/\d+ :|#\d+ \[)")
+
+
+def _is_step(line: str) -> bool:
+    return _STEP.match(line) is not None
+
+
+def _environment() -> dict[str, str]:
+    """BuildKit's own plain progress, so that lines can be read; no colour codes."""
+    env = {**os.environ, "BUILDKIT_PROGRESS": "plain", "NO_COLOR": "1"}
+    if "DOCKER_BUILDKIT" not in env and not process.run(["docker", "buildx", "version"]).ok:
+        env["DOCKER_BUILDKIT"] = "0"  # without the plugin, the newer client only warns and does so
+    return env
+
+
+def _failed(experiment: Experiment, lines: list[str]) -> Mistake:
+    where = experiment.dockerfile.name
+    steps = [text.partition(" : ")[2] for text in lines if text.startswith("Step ")]
+    if steps:
+        where = f"{where}:{_line_of(experiment, steps[-1])}"
+    kept = [line for line in lines if line.strip() and "DEPRECATED" not in line][-TAIL:]
+    tail = "\n".join(f"    {line}" for line in kept)
+    text = "\n".join(lines).lower()
+    mend = "Mend what the lines above name; `scripts/loop build --no-cache` begins from the start"
+    if "no space left on device" in text:
+        mend = "The disk is full: `docker system df` shows what takes the room, `docker image prune` frees some"
+    elif "permission denied while trying to connect" in text or "cannot connect to the docker" in text:
+        mend = "The Docker engine went away: start it and run the command again"
+    return Mistake(f"the image did not build:\n{tail}\n ", where=where, mend=mend)
+
+
+def _line_of(experiment: Experiment, step: str) -> int:
+    """The Dockerfile's line of a step as the builder prints it (continuations joined)."""
+
+    def squeezed(text: str) -> str:
+        return re.sub(r"[\s\\]+", " ", text).strip().lower()
+
+    wanted = squeezed(step)
+    for stage in experiment.dockerfile.stages:
+        for instruction in stage.instructions:
+            if squeezed(f"{instruction.keyword} {instruction.rest}")[:60] == wanted[:60]:
+                return instruction.line
+    return experiment.dockerfile.stages[0].line

@@ -1,0 +1,88 @@
+"""Words -> one call. Alone prints errors and decides exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import NoReturn
+
+from . import __version__
+from .errors import Mistake, WrongUse, nearest
+
+# In the order in which `loop help` shows them; each is a module of `commands` with SUMMARY,
+# EXAMPLES, add_arguments(parser) and run(args).
+COMMANDS = ("list", "sync", "build", "run", "test", "doctor", "help")
+
+
+def main(words: Sequence[str]) -> int:
+    """Runs one command line and returns its exit code."""
+    try:
+        return _main(list(words))
+    except Mistake as mistake:
+        _say(f"innerloop: {mistake.sentence()}")
+        return mistake.exit_code
+    except KeyboardInterrupt as interrupt:
+        _say("innerloop: stopped")
+        return getattr(interrupt, "exit_code", 130)
+    except BrokenPipeError:
+        # Whoever read our output has gone (`loop list | head`): no error of ours.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+
+
+def _main(words: list[str]) -> int:
+    if words in (["--version"], ["-V"]):
+        print(f"innerloop {__version__}")
+        return 0
+    if not words or words[0] in ("-h", "--help"):
+        words = ["help", *words[1:]]
+    module = command(words[0])
+    parser = parser_of(words[0], module)
+    own, rest = _split(words[1:])
+    args = parser.parse_args(own)
+    args.rest = rest
+    from .loading import root_of
+
+    args.root = root_of(sys.argv[0])
+    args.cwd = Path.cwd()
+    return int(module.run(args))
+
+
+def command(name: str) -> ModuleType:
+    if name not in COMMANDS:
+        raise WrongUse(f'there is no command "{name}"', mend=nearest(name, list(COMMANDS)))
+    return importlib.import_module(f"innerloop.commands.{name}")
+
+
+def parser_of(name: str, module: ModuleType) -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog=f"loop {name}",
+        description=module.SUMMARY,
+        epilog=module.EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    module.add_arguments(parser)
+    return parser
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise WrongUse(f"{self.prog}: {message}", mend=f"See `{self.prog} --help`")
+
+
+def _split(words: list[str]) -> tuple[list[str], list[str]]:
+    """What stands after the first `--` goes to the person's own program, untouched."""
+    if "--" in words:
+        at = words.index("--")
+        return words[:at], words[at + 1 :]
+    return words, []
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,68 @@
+"""The experiments of this workspace, and where each can run."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+from .. import loading
+from ..errors import Mistake
+from ..places import inside
+from ..spec.workspace import Workspace
+
+SUMMARY = "Shows the experiments, and where each can run."
+EXAMPLES = """examples:
+  loop list
+  loop list --json        for a script
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="one JSON array on stdout")
+
+
+def run(args: argparse.Namespace) -> int:
+    workspace = loading.open_workspace(args.root)
+    rows = [_row(workspace, name) for name in workspace.experiments]
+    if args.json:
+        print(json.dumps(rows, indent=2))
+    elif not rows:
+        print("No experiments yet. An experiment is a folder under src/ with environment/Dockerfile.")
+    else:
+        _table(rows)
+    return 1 if any(row["problem"] for row in rows) else 0
+
+
+def _row(workspace: Workspace, name: str) -> dict[str, Any]:
+    row: dict[str, Any] = {"experiment": name, "command": "", "gpu": "", "places": [], "problem": ""}
+    try:
+        experiment = loading.open_experiment(workspace, name)
+        row["gpu"] = experiment.settings.gpu
+        row["places"] = _places(workspace, name)
+        job = loading.open_job(workspace, experiment)
+        row["command"] = " ".join(job.command.split())
+    except Mistake as mistake:
+        row["problem"] = mistake.sentence()
+    return row
+
+
+def _places(workspace: Workspace, name: str) -> list[str]:
+    from pathlib import Path
+
+    locked = Path(workspace.root, "src", name, "environment", "requirements.txt").is_file()
+    here = ["inside"] if inside.experiment() == name else []
+    return [*here, "docker", *(["venv"] if locked else []), "azureml"]
+
+
+def _table(rows: list[dict[str, Any]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("experiment", "runs in", "gpu", "command"):
+        table.add_column(title, overflow="fold")
+    for row in rows:
+        text = f"[red]{row['problem']}[/red]" if row["problem"] else row["command"]
+        table.add_row(row["experiment"], ", ".join(row["places"]), row["gpu"], text)
+    Console(soft_wrap=False).print(table)

@@ -1,0 +1,121 @@
+"""What the Docker engine and this machine can do, asked once per command and as little as needed."""
+
+from __future__ import annotations
+
+import glob
+import json
+import os
+import sys
+from dataclasses import dataclass, field
+
+from . import process
+from .errors import Mistake
+from .tools import docker
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """`answers`: an engine is there; if not, `why` says what is missing. `label` is the digest
+    label of the image that was asked about, None when there is no such image."""
+
+    answers: bool
+    why: str = ""
+    mend: str = ""
+    label: str | None = None
+    runtimes: tuple[str, ...] = ()
+    rootless: bool = False
+    desktop: bool = False
+
+    @property
+    def has_nvidia(self) -> bool:
+        return "nvidia" in self.runtimes
+
+    @property
+    def maps_owners(self) -> bool:
+        """Whether files on the host belong to the person whoever writes them in a container."""
+        return self.rootless or self.desktop
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """Whether a run gets the GPUs, and the fact that decided."""
+
+    use: bool
+    why: str
+    options: tuple[str, ...] = field(default=())
+
+
+def ask(image: str) -> Engine:
+    """Asks the engine about itself and the image, both at once; no engine is no error."""
+    if process.found("docker") is None:
+        return Engine(False, "Docker is not installed", "Install Docker to get the container")
+    about_image, about_engine = process.run_together(docker.inspect_image(image), docker.info())
+    if not about_engine.ok or not about_engine.out.strip().startswith("{"):
+        return _silent(about_engine.err + about_engine.out)
+    try:
+        facts = json.loads(about_engine.out.splitlines()[0])
+    except ValueError:
+        return _silent(about_engine.err + about_engine.out)
+    if not facts.get("version"):
+        return _silent(about_engine.err)
+    security = " ".join(facts.get("security") or [])
+    return Engine(
+        answers=True,
+        label=about_image.out.strip() if about_image.ok else None,
+        runtimes=tuple(facts.get("runtimes") or {}),
+        rootless="rootless" in security,
+        desktop="Docker Desktop" in (facts.get("system") or "") or sys.platform != "linux",
+    )
+
+
+def _silent(message: str) -> Engine:
+    text = message.strip().splitlines()[-1] if message.strip() else "it gave no answer"
+    if "permission denied" in message.lower():
+        return Engine(
+            False,
+            "Docker is installed, but this user may not talk to its engine",
+            "Add yourself to the group docker (`sudo usermod -aG docker $USER`) and sign in again",
+        )
+    return Engine(
+        False,
+        "Docker is installed, but its engine is not running",
+        f"Start Docker Desktop, or the service (`sudo systemctl start docker`); it said: {text}",
+    )
+
+
+def require(engine: Engine) -> None:
+    if not engine.answers:
+        raise Mistake(engine.why, mend=engine.mend)
+
+
+def has_gpu() -> bool:
+    """Whether this machine has an NVIDIA GPU whose driver is loaded (no program is started)."""
+    if os.environ.get("INNERLOOP_NO_GPU"):
+        return False
+    if glob.glob("/proc/driver/nvidia/gpus/*") or os.path.exists("/dev/nvidia0"):
+        return True
+    # WSL hands the Windows driver's GPU over as /dev/dxg; on Windows its tool lies in System32.
+    wsl = os.path.exists("/dev/dxg") and os.path.exists("/usr/lib/wsl/lib/nvidia-smi")
+    return wsl or (os.name == "nt" and process.found("nvidia-smi") is not None)
+
+
+def decide_gpu(policy: str, *, device: bool, runtime: bool) -> Gpu:
+    """The gpu setting against the facts: `device`, a GPU with its driver is there; `runtime`, the
+    engine can hand it over. "all" without either is a `Mistake`."""
+    if policy == "none":
+        return Gpu(False, 'CPU, because gpu = "none"')
+    if device and runtime:
+        return Gpu(True, "GPU, because there is one and the engine can hand it over", ("--gpus", "all"))
+    lacking = (
+        "the engine has no NVIDIA runtime to hand the GPU over"
+        if device
+        else "this machine has no NVIDIA GPU"
+    )
+    if policy == "all":
+        raise Mistake(
+            f'gpu = "all" asks for the GPUs, but {lacking}',
+            mend="Install the NVIDIA Container Toolkit"
+            if device
+            else 'Set gpu = "auto" in innerloop.toml to use one where there is one',
+        )
+    return Gpu(False, f"CPU, because {lacking}")

@@ -1,0 +1,179 @@
+"""The one door for writing to disk.
+
+Every write is atomic: the text goes to a temporary file beside its target and takes the target's
+place in one step, so a reader, a crash or a full disk meets the old text or the new one.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from .errors import Mistake
+
+
+def read_text(path: Path) -> str | None:
+    """The text as it is on disk (line endings kept), or None when there is no such file.
+
+    Not UTF-8 is a `Mistake`.
+    """
+    try:
+        return path.read_bytes().decode("utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except UnicodeDecodeError as error:
+        raise Mistake(
+            f"the file is not UTF-8 (byte {error.start})", where=str(path), mend="Save it as UTF-8"
+        ) from error
+    except OSError as error:
+        raise _cannot("read", path, error) from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Puts the text in place atomically. The mode of an existing file is kept, a symlink's target
+    is written, and missing folders are made. A full disk or a read-only place is a `Mistake`, and
+    leaves the old file."""
+    target = path.resolve() if path.is_symlink() else path
+    temporary: str | None = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.exists() and not os.access(target, os.W_OK):
+            raise PermissionError(13, "the file is read-only")
+        handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        with os.fdopen(handle, "wb") as file:
+            file.write(text.encode("utf-8"))
+            file.flush()
+            os.fsync(file.fileno())
+        mode = target.stat().st_mode & 0o7777 if target.exists() else 0o666 & ~_umask()
+        Path(temporary).chmod(mode)
+        _replace(temporary, target)
+        temporary = None
+    except OSError as error:
+        raise _cannot("write", path, error) from error
+    finally:
+        if temporary is not None:
+            with suppress(OSError):
+                Path(temporary).unlink()
+
+
+def remove(path: Path) -> None:
+    """Takes a file away; one that is not there is fine."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise _cannot("remove", path, error) from error
+
+
+def remove_if_empty(folder: Path) -> None:
+    with suppress(OSError):
+        folder.rmdir()
+
+
+def remove_tree(folder: Path) -> None:
+    """Takes a folder away with all that is in it; links are removed, never followed."""
+    if folder.exists():
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def move_into(path: Path, folder: Path) -> None:
+    """Moves a file or folder into `folder`, which is made if need be."""
+    make_folder(folder)
+    try:
+        shutil.move(str(path), str(folder / path.name))
+    except OSError as error:
+        raise _cannot("move", path, error) from error
+
+
+def make_folder(path: Path) -> Path:
+    """The folder, made with its parents when it was not there."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _cannot("make the folder", path, error) from error
+    return path
+
+
+def make_link(link: Path, target: str) -> None:
+    """A symbolic link; `target` is kept as written, so a relative one stays relative."""
+    try:
+        link.symlink_to(target, target_is_directory=(link.parent / target).is_dir())
+    except OSError as error:
+        raise Mistake(
+            f"the link to {target} could not be made ({error.strerror})",
+            where=str(link),
+            mend="On Windows, turn Developer Mode on, or run from WSL",
+        ) from error
+
+
+@contextmanager
+def locked(path: Path, waiting: str = "") -> Iterator[None]:
+    """Holds the lock file `path` within; the system lets go of it when the process ends, however
+    it ends. `waiting` is said once on stderr when somebody else holds it."""
+    make_folder(path.parent)
+    try:
+        file = path.open("a+b")
+    except OSError as error:
+        raise _cannot("write", path, error) from error
+    with file:
+        said = False
+        while not _try_lock(file.fileno()):
+            if waiting and not said:
+                print(waiting, file=sys.stderr, flush=True)
+                said = True
+            time.sleep(0.1)
+        yield
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _try_lock(number: int) -> bool:
+        try:
+            msvcrt.locking(number, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+
+else:
+    import fcntl
+
+    def _try_lock(number: int) -> bool:
+        try:
+            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        return True
+
+
+def _replace(temporary: str, target: Path) -> None:
+    """os.replace; on Windows a virus scanner or an editor can hold the target for a moment."""
+    for attempt in range(10):
+        try:
+            os.replace(temporary, target)
+            return
+        except PermissionError:
+            if os.name != "nt" or attempt == 9:
+                raise
+            time.sleep(0.05)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _cannot(verb: str, path: Path, error: OSError) -> Mistake:
+    reason = (error.strerror or str(error)).lower()
+    mends = {
+        28: "Free some space on the disk and run it again; nothing was lost",
+        30: "The disk is mounted read-only",
+        13: "Check who owns it and its permissions",
+    }
+    return Mistake(f"cannot {verb} it: {reason}", where=str(path), mend=mends.get(error.errno or 0, ""))

@@ -1,0 +1,145 @@
+"""Reads a workspace off the disk into the values of `spec`: the only reader of src/."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from . import files
+from .errors import Mistake
+from .spec import dockerfile, settings
+from .spec.experiment import JOB_FILE, Experiment, Link
+from .spec.job import Job, parse_job
+from .spec.workspace import Workspace, resolve
+
+# Folders that hold no code of an experiment.
+_SKIPPED = {"outputs", "logs", "__pycache__", ".git", ".ipynb_checkpoints", ".venv", "node_modules"}
+
+
+def root_of(launcher: str) -> Path:
+    """The workspace's root: the folder above the one that holds `scripts/loop`, as it was called
+    (a workspace may share its scripts by a link)."""
+    return Path(os.path.abspath(launcher)).parent.parent.resolve()
+
+
+def open_workspace(root: Path) -> Workspace:
+    """Settings and the names of the experiments; no experiment is read yet."""
+    path = root / "pyproject.toml"
+    text = files.read_text(path)
+    return Workspace(
+        root=str(root),
+        settings=settings.of_workspace(text or "", path.name),
+        experiments=tuple(sorted(_experiment_names(root / "src", ""))),
+    )
+
+
+def choose_experiment(workspace: Workspace, word: str | None, cwd: Path) -> Experiment:
+    """The experiment that the person named, or the one whose folder they stand in."""
+    try:
+        here = cwd.resolve().relative_to(workspace.root).as_posix()
+    except ValueError:
+        here = None
+    return open_experiment(workspace, resolve(workspace, word, here))
+
+
+def open_experiment(workspace: Workspace, name: str) -> Experiment:
+    folder = Path(workspace.root, "src", *name.split("/"))
+    where = f"src/{name}/environment/Dockerfile"
+    text = files.read_text(folder / "environment" / "Dockerfile")
+    if text is None:
+        raise Mistake("the Dockerfile is gone", where=where)
+    toml = f"src/{name}/innerloop.toml"
+    return Experiment(
+        name=name,
+        dockerfile=dockerfile.parse(text, where),
+        settings=settings.of_experiment(
+            files.read_text(folder / "innerloop.toml"), toml, workspace.settings
+        ),
+        links=tuple(_links(Path(workspace.root), folder)),
+        files=tuple(sorted(entry.name for entry in os.scandir(folder))),
+    )
+
+
+def open_job(workspace: Workspace, experiment: Experiment, file: str = JOB_FILE) -> Job:
+    """The experiment's job; `file` is relative to the experiment's folder."""
+    name = f"{experiment.folder}/{file}"
+    text = files.read_text(Path(workspace.root, name))
+    if text is None:
+        raise Mistake(
+            "there is no such job file",
+            where=name,
+            mend="It says what to run; `scripts/loop help job` shows the shortest one",
+        )
+    return parse_job(text, name)
+
+
+def digest_of(folder: Path) -> str:
+    """A digest of everything under a folder: names, contents, and what is executable.
+
+    The same on every system: paths are sorted and written with "/", and a carriage return that
+    git put before a line feed does not count.
+    """
+    total = hashlib.sha256()
+    for path in sorted(_files_below(folder), key=lambda path: path.relative_to(folder).as_posix()):
+        content = path.read_bytes().replace(b"\r\n", b"\n")
+        executable = os.name != "nt" and os.access(path, os.X_OK)
+        name = path.relative_to(folder).as_posix()
+        total.update(f"{name}\0{int(executable)}\0{len(content)}\0".encode())
+        total.update(content)
+    return total.hexdigest()
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    for parent, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if name != "__pycache__"]
+        yield from (Path(parent, name) for name in names if Path(parent, name).is_file())
+
+
+def _experiment_names(folder: Path, prefix: str) -> Iterator[str]:
+    """Does not look for experiments inside an experiment, nor through links."""
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    for entry in entries:
+        if entry.name.startswith(".") or entry.name in _SKIPPED:
+            continue
+        if not entry.is_dir(follow_symlinks=False) or (not prefix and entry.name == "common"):
+            continue
+        if os.path.isfile(os.path.join(entry.path, "environment", "Dockerfile")):
+            yield prefix + entry.name
+        else:
+            yield from _experiment_names(Path(entry.path), f"{prefix}{entry.name}/")
+
+
+def _links(root: Path, folder: Path) -> Iterator[Link]:
+    """The links in a folder that lead out of it, and those in what they lead to."""
+    seen: set[str] = set()
+    todo = [folder]
+    while todo:
+        for link in _links_below(todo.pop()):
+            target = os.path.realpath(link)
+            if target == str(folder) or target.startswith(str(folder) + os.sep):
+                continue
+            place = link.relative_to(root).as_posix()
+            yield Link(path=place, target=_relative(root, target))
+            if target not in seen and os.path.isdir(target):
+                todo.append(Path(target))
+            seen.add(target)
+
+
+def _links_below(folder: Path) -> Iterator[Path]:
+    for entry in os.scandir(folder):
+        if entry.is_symlink():
+            yield Path(entry.path)
+        elif entry.name not in _SKIPPED and entry.is_dir(follow_symlinks=False):
+            yield from _links_below(Path(entry.path))
+
+
+def _relative(root: Path, target: str) -> str:
+    """Relative to the root with "/", or the absolute path of what lies outside the workspace."""
+    if target.startswith(str(root) + os.sep):
+        return PurePosixPath(*Path(target).relative_to(root).parts).as_posix()
+    return target

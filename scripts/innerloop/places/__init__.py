@@ -1,0 +1,77 @@
+"""WHERE a run happens. Each place is a module with two functions:
+
+    request(run, ...) -> Request     everything decided, nothing done
+    submit(request) -> int           does it, and returns the program's own exit code
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..spec.experiment import Experiment
+from ..spec.job import Job
+from ..spec.workspace import Workspace
+from ..tools.docker import Mount
+
+PLACES = ("auto", "inside", "docker", "venv")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run, before a place is chosen: the specification and what the person asked for.
+
+    `data` maps each data input to its absolute path on this machine; `script` replaces the job's
+    command by one Python file; `arguments` are added at the end of the command.
+    """
+
+    workspace: Workspace
+    experiment: Experiment
+    job: Job
+    id: str
+    data: Mapping[str, str]
+    writable: frozenset[str] = frozenset()
+    script: str | None = None
+    arguments: Sequence[str] = ()
+    options: Sequence[str] = field(default=())
+
+    @property
+    def outputs(self) -> str:
+        """Where `./outputs` is kept, relative to the workspace's root."""
+        return f"outputs/{self.experiment.slug}/{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What would happen, exactly. `command` is the text after substitution, `argv` what is really
+    started, `cwd` the working directory and `env` the variables as the program sees them."""
+
+    experiment: str
+    place: str
+    command: str
+    argv: tuple[str, ...]
+    cwd: str
+    env: Mapping[str, str]
+    outputs: str
+    why: str
+    image: str | None = None
+    mounts: tuple[Mount, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def json(self) -> dict[str, Any]:
+        return {
+            "experiment": self.experiment,
+            "place": self.place,
+            "why": self.why,
+            "command": self.command,
+            "argv": list(self.argv),
+            "cwd": self.cwd,
+            "env": dict(self.env),
+            "image": self.image,
+            "mounts": [
+                {"source": m.source, "target": m.target, "read_only": m.read_only}
+                for m in self.mounts
+            ],
+            "outputs": self.outputs,
+        }

@@ -1,0 +1,61 @@
+"""What every place shares: the job's names bound to one place's paths. Pure."""
+
+from __future__ import annotations
+
+import posixpath
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from ..errors import Mistake
+from ..spec.command import job_environment, substitute
+from . import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """The command's text and the job's environment, with this place's paths in them."""
+
+    command: str
+    env: Mapping[str, str]
+
+
+def bind(run: Run, data_path: Callable[[str, str], str], output_path: Callable[[str], str]) -> Bound:
+    """`data_path(input, host path)` is the path of a data input as the program sees it there;
+    `output_path(output)` that of a declared output."""
+    values = {
+        name: one.literal_text if one.kind == "literal" else data_path(name, run.data[name])
+        for name, one in run.job.inputs.items()
+        if one.kind == "literal" or name in run.data
+    }
+    outputs = {name: output_path(name) for name in run.job.outputs}
+    given: dict[str, str | None] = dict.fromkeys(run.job.inputs)
+    given.update(values)
+    env = job_environment(run.job, values, outputs, run.id)
+    return Bound(command=_command(run, given, outputs), env={"PYTHONUNBUFFERED": "1", **env})
+
+
+def _command(run: Run, inputs: Mapping[str, str | None], outputs: Mapping[str, str]) -> str:
+    if run.script is not None:
+        text = f"python {shlex.quote(run.script)}"
+    else:
+        text = substitute(run.job.command, inputs, outputs)
+    if run.arguments:
+        text = f"{text.rstrip()} {shlex.join(run.arguments)}"
+    return text
+
+
+def code_root(run: Run) -> str | None:
+    """The job's `code:` as a path relative to the workspace's root (it may begin with ".."), or
+    None when the job brings no code. A URL is a `Mistake`: nothing local stands for it."""
+    code = run.job.code
+    if code is None:
+        return None
+    if "://" in code or code.startswith("azureml:"):
+        raise Mistake(
+            f"the job's code is not in this workspace: {code}",
+            where=run.job.name,
+            mend="Check the code out here and set `code:` to its folder",
+        )
+    folder = posixpath.dirname(run.job.name)
+    return posixpath.normpath(posixpath.join(folder, code.replace("\\", "/")))

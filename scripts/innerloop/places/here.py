@@ -1,0 +1,79 @@
+"""Runs on this machine's own file system: what the places `venv` and `inside` have in common.
+
+The program's working directory is a view of the code root: a folder of links to each entry of it,
+with an `outputs` of its own that leads to the run's folder. So `./outputs` lands where every other
+place puts it, two runs at once do not meet, and the code is the person's, not a copy.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from .. import files, process
+from ..errors import Mistake
+from . import Request, Run
+from .binding import bind, code_root
+
+WORK = ".innerloop/work"
+
+
+def request(run: Run, *, place: str, env: Mapping[str, str], why: str, notes: tuple[str, ...] = ()) -> Request:
+    """`env` is what the place adds to the variables that are there already."""
+    root = Path(run.workspace.root)
+    code_root(run)
+    bound = bind(run, lambda _, path: path, lambda name: str(root / run.outputs / name))
+    return Request(
+        experiment=run.experiment.name,
+        place=place,
+        command=bound.command,
+        argv=("bash", "-c", bound.command),
+        cwd=str(root / WORK / run.experiment.slug / run.id),
+        env={**bound.env, **env},
+        outputs=run.outputs,
+        why=why,
+        notes=notes,
+    )
+
+
+def submit(run: Run, wanted: Request) -> int:
+    """Makes the view, runs the command in it, and takes the view away again."""
+    if process.found("bash") is None:
+        raise Mistake(
+            "a job's command is a text for bash, and there is no bash on PATH",
+            mend="On Windows, install Git for Windows or use WSL; or start Docker",
+        )
+    root = Path(run.workspace.root)
+    outputs = files.make_folder(root / run.outputs)
+    view = make_view(root, code_root(run), Path(wanted.cwd), outputs)
+    try:
+        return process.attend(wanted.argv, cwd=view, env={**os.environ, **wanted.env})
+    finally:
+        take_away(view, outputs)
+
+
+def make_view(root: Path, code: str | None, view: Path, outputs: Path) -> Path:
+    """A folder of links to the entries of the code root, with `outputs` leading to the run's."""
+    files.make_folder(view)
+    if code is not None:
+        for entry in os.scandir(root / code):
+            if entry.name not in ("outputs", "__pycache__"):
+                files.make_link(view / entry.name, os.path.abspath(entry.path))
+    files.make_link(view / "outputs", str(outputs))
+    return view
+
+
+def take_away(view: Path, outputs: Path) -> list[str]:
+    """Removes the view. What the program wrote into it beside ./outputs, which Azure ML would
+    not keep, is moved to the run's folder; the names of those are returned."""
+    written = []
+    for entry in list(os.scandir(view)):
+        if entry.is_symlink():
+            files.remove(Path(entry.path))
+        else:
+            files.move_into(Path(entry.path), outputs / "beside-outputs")
+            written.append(entry.name)
+    files.remove_if_empty(view)
+    files.remove_if_empty(view.parent)
+    return sorted(written)

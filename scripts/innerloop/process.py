@@ -1,0 +1,252 @@
+"""The one door to other programs.
+
+Nothing else in the tool starts a program. An argv is always a list: no shell stands between, and
+nothing that a person typed is ever pasted into a shell's text.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import IO
+
+from .errors import Mistake
+
+Argv = Sequence[str]
+
+# How long a program that was asked to stop may take to save what it has, in seconds.
+GRACE = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """How a program ended: its exit code, and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def ok(self) -> bool:
+        return self.code == 0
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM or SIGHUP: an editor closed the terminal, or a runner cancelled the step."""
+
+    exit_code = 143
+
+
+def found(program: str, path: str | None = None) -> str | None:
+    """Where PATH has the program, or None."""
+    return shutil.which(program, path=path)
+
+
+def run(
+    argv: Argv,
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    stdin: str | None = None,
+    timeout: float | None = None,
+) -> Done:
+    """Runs a program to its end and returns what it printed. A missing program is a `Mistake`."""
+    try:
+        done = subprocess.run(
+            list(argv),
+            cwd=cwd,
+            env=None if env is None else dict(env),
+            input=stdin,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=timeout,
+        )
+    except FileNotFoundError as error:
+        raise _not_there(argv, cwd) from error
+    except subprocess.TimeoutExpired:
+        return Done(124, "", f"no answer within {timeout:g} s")
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+def run_together(*argvs: Argv) -> list[Done]:
+    """Runs several programs at the same time; the answers come in the order of the arguments."""
+    answers: list[Done | None] = [None] * len(argvs)
+
+    def ask(index: int, argv: Argv) -> None:
+        try:
+            answers[index] = run(argv)
+        except Mistake as mistake:
+            answers[index] = Done(127, "", mistake.sentence())
+
+    threads = [
+        threading.Thread(target=ask, args=(index, argv)) for index, argv in enumerate(argvs)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return [answer for answer in answers if answer is not None]
+
+
+def follow(
+    argv: Argv,
+    on_line: Callable[[str], None],
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    stdin: str | None = None,
+) -> int:
+    """Runs a program, hands each line that it prints (stdout and stderr) to `on_line` as it
+    comes, and returns the exit code. Ctrl-C ends the program before it goes on."""
+    try:
+        child = subprocess.Popen(
+            list(argv),
+            cwd=cwd,
+            env=None if env is None else dict(env),
+            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+    except FileNotFoundError as error:
+        raise _not_there(argv, cwd) from error
+    try:
+        if stdin is not None and child.stdin is not None:
+            _write_all(child.stdin, stdin)
+        assert child.stdout is not None
+        for raw in child.stdout:
+            on_line(raw.decode("utf-8", "replace").rstrip("\r\n"))
+        return _true_code(child.wait())
+    except KeyboardInterrupt:
+        _end(child)
+        raise
+
+
+def attend(
+    argv: Argv,
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    on_interrupt: Callable[[int], None] | None = None,
+) -> int:
+    """Runs a program in the foreground, with this terminal as its own, and returns its exit code.
+
+    On Ctrl-C the program has got the signal as well, as a member of the same process group;
+    `on_interrupt(n)` is called at the n-th press (and once more, with n = 0, when the grace time
+    after the first is over), so that a caller can stop what the signal does not reach. The
+    interruption is raised again once the program has ended.
+    """
+    try:
+        child = subprocess.Popen(list(argv), cwd=cwd, env=None if env is None else dict(env))
+    except FileNotFoundError as error:
+        raise _not_there(argv, cwd) from error
+    except PermissionError as error:
+        raise Mistake(f"{argv[0]} cannot be started: {error.strerror}") from error
+    presses = 0
+    interruption: KeyboardInterrupt | None = None
+    with signals_as_interrupts():
+        while True:
+            try:
+                code = child.wait(GRACE if interruption else None)
+                break
+            except KeyboardInterrupt as interrupt:
+                interruption = interruption or interrupt
+                presses += 1
+                if isinstance(interrupt, Terminated):
+                    # Only we were asked to end, not the program.
+                    child.terminate()
+                _stop(child, presses, on_interrupt)
+            except subprocess.TimeoutExpired:
+                _stop(child, 0, on_interrupt)
+    if interruption is not None:
+        raise interruption
+    return _true_code(code)
+
+
+def _stop(
+    child: subprocess.Popen[bytes], press: int, on_interrupt: Callable[[int], None] | None
+) -> None:
+    if on_interrupt is not None:
+        on_interrupt(press)
+    if press != 1:
+        _end(child, patience=1.0)
+
+
+def _end(child: subprocess.Popen[bytes], patience: float = 3.0) -> None:
+    """Asks, waits, insists."""
+    try:
+        child.terminate()
+        child.wait(patience)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+    except KeyboardInterrupt:
+        child.kill()
+        child.wait()
+
+
+@contextmanager
+def signals_as_interrupts() -> Iterator[None]:
+    """Within, SIGTERM and SIGHUP arrive as the exception `Terminated`, so that the same clean-up
+    runs as on Ctrl-C. Outside the main thread signals cannot be caught, and nothing changes."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise Terminated()
+
+    names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {name: signal.signal(getattr(signal, name), interrupt) for name in names}
+    try:
+        yield
+    finally:
+        for name, handler in before.items():
+            signal.signal(getattr(signal, name), handler)
+
+
+def become(argv: Argv, env: Mapping[str, str] | None = None) -> int:
+    """Replaces this process by the program; where the system cannot (Windows), runs it and
+    returns its exit code."""
+    environment = dict(os.environ if env is None else env)
+    if os.name == "nt":
+        return attend(argv, env=environment)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    try:
+        os.execvpe(argv[0], list(argv), environment)
+    except FileNotFoundError as error:
+        raise _not_there(argv, None) from error
+
+
+def _write_all(pipe: IO[bytes], text: str) -> None:
+    try:
+        pipe.write(text.encode())
+        pipe.close()
+    except BrokenPipeError:
+        pass  # The program ended without reading: its exit code says why.
+
+
+def _true_code(code: int) -> int:
+    """As a shell says it: 128 + n for a program that signal n ended."""
+    return 128 - code if code < 0 else code
+
+
+def _not_there(argv: Argv, cwd: Path | None) -> Mistake:
+    if cwd is not None and not cwd.is_dir():
+        return Mistake(f"the folder {cwd} is not there")
+    return Mistake(
+        f"the program {argv[0]} is not on this machine",
+        mend=f"Install it, or run `scripts/loop doctor` to see what is missing (PATH has no {argv[0]})",
+    )

@@ -1,0 +1,222 @@
+"""A run from the job file to its exit code: plan (pure but for the look at the data), choose the
+place, make the request, submit it."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import re
+import secrets
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import building, engine, environments, files
+from .errors import Mistake
+from .places import Request, Run, docker, inside, venv
+from .spec.experiment import Experiment
+from .spec.job import Input, Job
+from .spec.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A request together with the function that carries it out."""
+
+    run: Run
+    request: Request
+    submit: Callable[[Run, Request], int]
+
+
+def plan(
+    workspace: Workspace,
+    experiment: Experiment,
+    job: Job,
+    *,
+    script: str | None = None,
+    arguments: Sequence[str] = (),
+    options: Sequence[str] = (),
+    dry: bool = False,
+) -> Run:
+    """Finds the data of the job on this machine. A data input that is nowhere is a `Mistake`."""
+    if script is not None:
+        script = _script(workspace, experiment, script)
+    data, writable = {}, set()
+    for name, one in job.inputs.items():
+        if one.kind == "data":
+            data[name], can_write = _data(workspace, experiment, job, one, dry)
+            if can_write:
+                writable.add(name)
+    return Run(
+        workspace=workspace,
+        experiment=experiment,
+        job=job,
+        id=new_id(),
+        data=data,
+        writable=frozenset(writable),
+        script=script,
+        arguments=arguments,
+        options=options,
+    )
+
+
+def new_id() -> str:
+    """Sorts by time, and two runs in one second differ."""
+    return f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
+
+
+def prepare(run: Run, place: str, *, dry: bool) -> Started:
+    """The request, in the place asked for or the first that can be had. What it needs (an image,
+    an environment) is made on the way, unless `dry`."""
+    if place == "inside" or (place == "auto" and inside.experiment() == run.experiment.name):
+        return _inside(run, place)
+    if inside.experiment() is not None and place != "venv":
+        return _elsewhere(run)
+    if place == "venv":
+        return _venv(run, "asked for", dry)
+    image = building.image_of(run.workspace, run.experiment)
+    facts = engine.ask(image.name)
+    if not facts.answers and place == "auto":
+        return _venv(run, facts.why, dry)
+    engine.require(facts)
+    return _docker(run, image, facts, "asked for" if place == "docker" else "an engine answers", dry)
+
+
+def carry_out(started: Started) -> int:
+    """Says where it runs and why, runs it, and names the folder with what it wrote."""
+    wanted = started.request
+    _say(f"innerloop: {wanted.place}, because {wanted.why}")
+    for note in wanted.notes:
+        _say(f"innerloop: {note}")
+    outputs = files.make_folder(Path(started.run.workspace.root, wanted.outputs))
+    try:
+        code = started.submit(started.run, wanted)
+    finally:
+        empty = not any(outputs.iterdir())
+        if empty:
+            files.remove_if_empty(outputs)
+        else:
+            _say(f"innerloop: outputs are in {wanted.outputs}/")
+    if code != 0:
+        _say(f"innerloop: the command ended with exit code {code}{_meaning(code, started)}")
+    return code
+
+
+def _docker(run: Run, image: building.Image, facts: engine.Engine, why: str, dry: bool) -> Started:
+    gpu = engine.decide_gpu(
+        run.experiment.settings.gpu, device=engine.has_gpu(), runtime=facts.has_nvidia
+    )
+    if not dry and not building.is_current(image, facts):
+        building.build(run.workspace, run.experiment, image)
+    wanted = docker.request(
+        run, image=image.name, engine=facts, gpu=gpu, owner=docker.owner(), why=why
+    )
+    return Started(run, wanted, docker.submit)
+
+
+def _venv(run: Run, why: str, dry: bool) -> Started:
+    locked = venv.requirements(run.workspace, run.experiment)
+    program, version, note = venv.python_for(run.experiment)
+    environment = venv.environment_of(run.experiment, locked, version)
+    if not dry:
+        environments.ensure(
+            environment,
+            locked,
+            python=program,
+            purpose=f"{run.experiment.name}'s environment ({run.experiment.folder}/environment)",
+            say=_say,
+        )
+    wanted = venv.request(
+        run, environment=environment, why=why, notes=(note,) if note else ()
+    )
+    return Started(run, wanted, venv.submit)
+
+
+def _inside(run: Run, place: str) -> Started:
+    if inside.experiment() != run.experiment.name:
+        raise Mistake(
+            f"this is not the dev container of {run.experiment.name}",
+            mend="Reopen in that container, or leave --place away",
+        )
+    why = "asked for" if place == "inside" else "we are in the experiment's container"
+    return Started(run, inside.request(run, why=why), inside.submit)
+
+
+def _elsewhere(run: Run) -> Started:
+    raise Mistake(
+        f"this is the dev container of {inside.experiment()}, not of {run.experiment.name}",
+        mend=f"Run it from a terminal on the host, or reopen in {run.experiment.name}'s container",
+    )
+
+
+def _script(workspace: Workspace, experiment: Experiment, script: str) -> str:
+    """Relative to the experiment's folder, with "/"."""
+    cleaned = posixpath.normpath(script.replace("\\", "/")).removeprefix(f"{experiment.folder}/")
+    if cleaned.startswith("../") or posixpath.isabs(cleaned):
+        raise Mistake(
+            f"{script} is outside the experiment's folder",
+            where=experiment.folder,
+            mend="Only the experiment's own code is there when it runs",
+        )
+    if not Path(workspace.root, experiment.folder, cleaned).is_file():
+        raise Mistake(
+            f"there is no {cleaned}", where=experiment.folder, mend="Check the name after --script"
+        )
+    return cleaned
+
+
+def _data(
+    workspace: Workspace, experiment: Experiment, job: Job, one: Input, dry: bool
+) -> tuple[str, bool]:
+    """Where a data input is on this machine, and whether it may be written there."""
+    setting = experiment.settings.data.get(one.name)
+    where = job.text.where("inputs", one.name)
+    path = _local_path(workspace, job, one, setting.path if setting else "", where)
+    if os.path.exists(path):
+        return path, bool(setting and setting.create) or one.mode in ("rw_mount", "download")
+    if setting is not None and setting.create:
+        if not dry:
+            files.make_folder(Path(path))
+        return path, True
+    shown = os.path.relpath(path, workspace.root).replace("\\", "/")
+    raise Mistake(
+        f'the data of input "{one.name}" are not here: there is no {shown}',
+        where=where,
+        mend=f"Put them there, or name another place with [data.{one.name}] in "
+        f"{experiment.folder}/innerloop.toml, or with --set inputs.{one.name}=PATH",
+    )
+
+
+_ASSET = re.compile(r"^azureml:(?P<name>[^:@/]+)(?:[:@].+)?$")
+
+
+def _local_path(workspace: Workspace, job: Job, one: Input, given: str, where: str) -> str:
+    """innerloop.toml's path, else data/<name> for a registered asset, else the path as written,
+    relative to the job file."""
+    if given:
+        return os.path.normpath(os.path.join(workspace.root, given))
+    path = one.path or ""
+    if asset := _ASSET.match(path):
+        return os.path.join(workspace.root, "data", asset["name"])
+    if "://" in path:
+        raise Mistake(
+            f'input "{one.name}" is in the cloud: {path}',
+            where=where,
+            mend=f"Download it, and name the place with [data.{one.name}] path = ... in innerloop.toml",
+        )
+    folder = os.path.join(workspace.root, *posixpath.dirname(job.name).split("/"))
+    return os.path.normpath(os.path.join(folder, path.removeprefix("file:")))
+
+
+def _meaning(code: int, started: Started) -> str:
+    if code == 137:
+        return " (killed: out of memory, most often)"
+    if code == 127 and started.request.place == "docker":
+        return " (a program that the command names is not in the image)"
+    return ""
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,49 @@
+"""An experiment: any folder under src/ with environment/Dockerfile in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .dockerfile import Dockerfile, Stage
+from .settings import Settings
+
+JOB_FILE = "azure-ml-job.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A symbolic link in an experiment's folder to code outside it.
+
+    Both paths are relative to the workspace's root, with "/": where the link stands, and where it
+    leads to in the end.
+    """
+
+    path: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """`name` is the path under src/ ("digit_recognition", "search/ranking"); `files` are the
+    names directly in its folder."""
+
+    name: str
+    dockerfile: Dockerfile
+    settings: Settings
+    links: tuple[Link, ...] = ()
+    files: tuple[str, ...] = ()
+
+    @property
+    def slug(self) -> str:
+        """The name for files and images: with "." for "/"."""
+        return self.name.replace("/", ".")
+
+    @property
+    def folder(self) -> str:
+        """Relative to the workspace's root, with "/"."""
+        return f"src/{self.name}"
+
+    @property
+    def dev_stage(self) -> Stage:
+        """The stage that people work in; a Dockerfile without one is worked in as it is."""
+        return self.dockerfile.stage(self.settings.dev_stage) or self.dockerfile.last

@@ -1,0 +1,106 @@
+"""Settings: `[tool.innerloop]` in pyproject.toml for the workspace, `innerloop.toml` beside an
+experiment's code for that experiment. The nearer one wins, key by key."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..errors import Mistake, nearest
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+GPU = ("auto", "all", "none")
+
+
+@dataclass(frozen=True, slots=True)
+class DataSetting:
+    """What one data input means on this machine.
+
+    `path`: the folder or file, relative to the workspace's root ("" is data/<asset's name>).
+    `create`: the program fills the folder itself, so one that is missing is made, not refused.
+    """
+
+    path: str = ""
+    create: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """gpu: "auto" | "all" | "none". ports: forwarded from the dev container. data: by input.
+    dev_stage: the Dockerfile's stage for people, where it is not called `dev`."""
+
+    gpu: str = "auto"
+    ports: tuple[int, ...] = ()
+    data: Mapping[str, DataSetting] = field(default_factory=dict)
+    dev_stage: str = "dev"
+
+
+def of_workspace(text: str, name: str) -> Settings:
+    """From pyproject.toml's text; without `[tool.innerloop]`, the defaults."""
+    table = _toml(text, name).get("tool", {}).get("innerloop", {})
+    return _settings(table, Settings(), name, "[tool.innerloop] ")
+
+
+def of_experiment(text: str | None, name: str, workspace: Settings) -> Settings:
+    """From innerloop.toml's text (None: no such file), on top of the workspace's."""
+    return workspace if text is None else _settings(_toml(text, name), workspace, name, "")
+
+
+def _toml(text: str, name: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise Mistake(f"not TOML: {error}", where=name, mend="Mend the file") from error
+
+
+def _settings(table: Mapping[str, Any], base: Settings, name: str, section: str) -> Settings:
+    known = ["gpu", "ports", "data", "dev_stage", "schedule"]
+    for key in table:
+        if key not in known:
+            raise Mistake(f'{section}"{key}" is no setting', where=name, mend=nearest(key, known))
+    gpu = table.get("gpu", base.gpu)
+    if gpu not in GPU:
+        raise Mistake(
+            f'{section}gpu = {gpu!r} is none of "auto", "all", "none"', where=name, mend="Choose one"
+        )
+    ports = table.get("ports", list(base.ports))
+    if not isinstance(ports, list) or not all(_is_port(port) for port in ports):
+        raise Mistake(
+            f"{section}ports is no list of port numbers", where=name, mend="Write ports = [6006]"
+        )
+    return Settings(
+        gpu=gpu,
+        ports=tuple(ports),
+        data={**base.data, **_data(table.get("data", {}), name, section)},
+        dev_stage=str(table.get("dev_stage", base.dev_stage)),
+    )
+
+
+def _data(table: Any, name: str, section: str) -> dict[str, DataSetting]:
+    if not isinstance(table, dict) or not all(isinstance(entry, dict) for entry in table.values()):
+        raise Mistake(
+            f"{section}data is no table of inputs", where=name, mend='Write [data.data_path] and path = "data/x"'
+        )
+    known = ["path", "create"]
+    for input_name, entry in table.items():
+        for key in entry:
+            if key not in known:
+                raise Mistake(
+                    f'{section}data.{input_name}: "{key}" is no setting',
+                    where=name,
+                    mend=nearest(key, known),
+                )
+    return {
+        input_name: DataSetting(str(entry.get("path", "")), bool(entry.get("create", False)))
+        for input_name, entry in table.items()
+    }
+
+
+def _is_port(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 65536
