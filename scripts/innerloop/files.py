@@ -90,6 +90,26 @@ def move_into(path: Path, folder: Path) -> None:
         raise _cannot("move", path, error) from error
 
 
+def rename(path: Path, target: Path) -> None:
+    """Gives a file or folder another place on the same disk, in one step."""
+    try:
+        path.rename(target)
+    except OSError as error:
+        raise _cannot("make", target, error) from error
+
+
+def copy(path: Path, target: Path, *, replace: tuple[str, str] | None = None) -> None:
+    """Copies a file and its mode; `replace` swaps one word of its text for another."""
+    try:
+        content = path.read_bytes()
+        if replace is not None:
+            content = content.replace(replace[0].encode(), replace[1].encode())
+        target.write_bytes(content)
+        shutil.copymode(path, target)
+    except OSError as error:
+        raise _cannot("write", target, error) from error
+
+
 def make_folder(path: Path) -> Path:
     """The folder, made with its parents when it was not there."""
     try:
@@ -102,6 +122,7 @@ def make_folder(path: Path) -> Path:
 def make_link(link: Path, target: str) -> None:
     """A symbolic link; `target` is kept as written, so a relative one stays relative."""
     try:
+        make_folder(link.parent)
         link.symlink_to(target, target_is_directory=(link.parent / target).is_dir())
     except OSError as error:
         raise Mistake(

@@ -3,9 +3,9 @@ place, make the request, submit it."""
 
 from __future__ import annotations
 
+import json
 import os
 import posixpath
-import re
 import secrets
 import sys
 import time
@@ -16,8 +16,9 @@ from pathlib import Path
 from . import building, engine, environments, files
 from .errors import Mistake
 from .places import Request, Run, docker, inside, venv
-from .spec.experiment import Experiment
-from .spec.job import Input, Job
+from .spec.experiment import JOB_FILE, Experiment
+from .spec.job import Input, Job, parse_job
+from .spec.paths import local_path
 from .spec.workspace import Workspace
 
 
@@ -62,30 +63,43 @@ def plan(
     )
 
 
+def plan_command(
+    workspace: Workspace, experiment: Experiment, command: str, arguments: Sequence[str] = ()
+) -> Run:
+    """A run of another command than the job's, with the experiment's folder as the code root."""
+    job = parse_job(
+        f"command: {json.dumps(command)}\ncode: .\nenvironment: {{build: {{path: ./environment}}}}\n",
+        f"{experiment.folder}/{JOB_FILE}",
+    )
+    return plan(workspace, experiment, job, arguments=arguments)
+
+
 def new_id() -> str:
     """Sorts by time, and two runs in one second differ."""
     return f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
 
 
-def prepare(run: Run, place: str, *, dry: bool) -> Started:
+def prepare(run: Run, place: str, *, dry: bool, dev: bool = False) -> Started:
     """The request, in the place asked for or the first that can be had. What it needs (an image,
-    an environment) is made on the way, unless `dry`."""
+    an environment) is made on the way, unless `dry`. `dev` asks for the environment with the
+    tools that people work with (pytest, notebook, debugger)."""
     if place == "inside" or (place == "auto" and inside.experiment() == run.experiment.name):
         return _inside(run, place)
     if inside.experiment() is not None and place != "venv":
         return _elsewhere(run)
     if place == "venv":
-        return _venv(run, "asked for", dry)
-    image = building.image_of(run.workspace, run.experiment)
+        return _venv(run, "asked for", dry, dev)
+    image = building.image_of(run.workspace, run.experiment, dev=dev)
     facts = engine.ask(image.name)
     if not facts.answers and place == "auto":
-        return _venv(run, facts.why, dry)
+        return _venv(run, facts.why, dry, dev)
     engine.require(facts)
     return _docker(run, image, facts, "asked for" if place == "docker" else "an engine answers", dry)
 
 
-def carry_out(started: Started) -> int:
-    """Says where it runs and why, runs it, and names the folder with what it wrote."""
+def carry_out(started: Started, quiet: bool = False) -> int:
+    """Says where it runs and why, runs it, and names the folder with what it wrote. `quiet` adds
+    nothing about the exit code, for programs that say it themselves."""
     wanted = started.request
     _say(f"innerloop: {wanted.place}, because {wanted.why}")
     for note in wanted.notes:
@@ -99,7 +113,7 @@ def carry_out(started: Started) -> int:
             files.remove_if_empty(outputs)
         else:
             _say(f"innerloop: outputs are in {wanted.outputs}/")
-    if code != 0:
+    if code != 0 and not quiet:
         _say(f"innerloop: the command ended with exit code {code}{_meaning(code, started)}")
     return code
 
@@ -116,8 +130,8 @@ def _docker(run: Run, image: building.Image, facts: engine.Engine, why: str, dry
     return Started(run, wanted, docker.submit)
 
 
-def _venv(run: Run, why: str, dry: bool) -> Started:
-    locked = venv.requirements(run.workspace, run.experiment)
+def _venv(run: Run, why: str, dry: bool, dev: bool) -> Started:
+    locked = venv.requirements(run.workspace, run.experiment, dev)
     program, version, note = venv.python_for(run.experiment)
     environment = venv.environment_of(run.experiment, locked, version)
     if not dry:
@@ -189,25 +203,15 @@ def _data(
     )
 
 
-_ASSET = re.compile(r"^azureml:(?P<name>[^:@/]+)(?:[:@].+)?$")
-
-
 def _local_path(workspace: Workspace, job: Job, one: Input, given: str, where: str) -> str:
-    """innerloop.toml's path, else data/<name> for a registered asset, else the path as written,
-    relative to the job file."""
-    if given:
-        return os.path.normpath(os.path.join(workspace.root, given))
-    path = one.path or ""
-    if asset := _ASSET.match(path):
-        return os.path.join(workspace.root, "data", asset["name"])
-    if "://" in path:
+    path = local_path(job.name, one.path or "", given)
+    if path is None:
         raise Mistake(
-            f'input "{one.name}" is in the cloud: {path}',
+            f'input "{one.name}" is in the cloud: {one.path}',
             where=where,
             mend=f"Download it, and name the place with [data.{one.name}] path = ... in innerloop.toml",
         )
-    folder = os.path.join(workspace.root, *posixpath.dirname(job.name).split("/"))
-    return os.path.normpath(os.path.join(folder, path.removeprefix("file:")))
+    return os.path.normpath(os.path.join(workspace.root, path))
 
 
 def _meaning(code: int, started: Started) -> str:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import posixpath
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from ..errors import Mistake
 from ..spec.command import job_environment, substitute
 from . import Run
 
@@ -43,19 +41,3 @@ def _command(run: Run, inputs: Mapping[str, str | None], outputs: Mapping[str, s
     if run.arguments:
         text = f"{text.rstrip()} {shlex.join(run.arguments)}"
     return text
-
-
-def code_root(run: Run) -> str | None:
-    """The job's `code:` as a path relative to the workspace's root (it may begin with ".."), or
-    None when the job brings no code. A URL is a `Mistake`: nothing local stands for it."""
-    code = run.job.code
-    if code is None:
-        return None
-    if "://" in code or code.startswith("azureml:"):
-        raise Mistake(
-            f"the job's code is not in this workspace: {code}",
-            where=run.job.name,
-            mend="Check the code out here and set `code:` to its folder",
-        )
-    folder = posixpath.dirname(run.job.name)
-    return posixpath.normpath(posixpath.join(folder, code.replace("\\", "/")))

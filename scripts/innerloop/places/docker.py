@@ -10,10 +10,11 @@ from pathlib import Path
 from .. import files, process
 from ..engine import Engine, Gpu
 from ..errors import Mistake
+from ..spec.paths import code_root
 from ..tools import docker
 from ..tools.docker import Mount
 from . import Request, Run
-from .binding import bind, code_root
+from .binding import bind
 
 
 def image_name(run: Run, stage: str = "job") -> str:
@@ -24,7 +25,7 @@ def image_name(run: Run, stage: str = "job") -> str:
 def request(run: Run, *, image: str, engine: Engine, gpu: Gpu, owner: str | None, why: str) -> Request:
     """`owner` is "uid:gid" of the person on Linux, None where the engine maps owners itself."""
     root = posixpath.join("/workspaces", run.workspace.name)
-    code = code_root(run)
+    code = code_root(run.job.name, run.job.code)
     cwd = root if code is None else posixpath.normpath(posixpath.join(root, code))
     targets = {name: _target(run, name, path, root) for name, path in run.data.items()}
     bound = bind(run, lambda name, _: targets[name], lambda name: f"{cwd}/outputs/{name}")
@@ -106,7 +107,7 @@ def _user(engine: Engine, owner: str | None) -> list[str]:
 
 
 def _host_code(run: Run) -> str:
-    return code_root(run) or run.experiment.folder
+    return code_root(run.job.name, run.job.code) or run.experiment.folder
 
 
 def _mounts(

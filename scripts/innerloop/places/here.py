@@ -13,8 +13,9 @@ from pathlib import Path
 
 from .. import files, process
 from ..errors import Mistake
+from ..spec.paths import code_root
 from . import Request, Run
-from .binding import bind, code_root
+from .binding import bind
 
 WORK = ".innerloop/work"
 
@@ -22,7 +23,7 @@ WORK = ".innerloop/work"
 def request(run: Run, *, place: str, env: Mapping[str, str], why: str, notes: tuple[str, ...] = ()) -> Request:
     """`env` is what the place adds to the variables that are there already."""
     root = Path(run.workspace.root)
-    code_root(run)
+    code_root(run.job.name, run.job.code)
     bound = bind(run, lambda _, path: path, lambda name: str(root / run.outputs / name))
     return Request(
         experiment=run.experiment.name,
@@ -46,7 +47,7 @@ def submit(run: Run, wanted: Request) -> int:
         )
     root = Path(run.workspace.root)
     outputs = files.make_folder(root / run.outputs)
-    view = make_view(root, code_root(run), Path(wanted.cwd), outputs)
+    view = make_view(root, code_root(run.job.name, run.job.code), Path(wanted.cwd), outputs)
     try:
         return process.attend(wanted.argv, cwd=view, env={**os.environ, **wanted.env})
     finally:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 
+from ..spec.experiment import MARK
 from . import Request, Run, here
-
-MARK = "INNERLOOP_EXPERIMENT"
 
 
 def experiment() -> str | None:

@@ -1,0 +1,40 @@
+"""FILE NAMES: specification -> the wanted value of one file. Pure and deterministic."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..spec.experiment import Experiment
+from ..spec.job import Job
+from ..spec.workspace import Workspace
+
+Json = Any
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What everything is rendered from: the workspace, its experiments, and the job of each that
+    has one (a broken job file has no entry: the other experiments are rendered all the same)."""
+
+    workspace: Workspace
+    experiments: tuple[Experiment, ...]
+    jobs: Mapping[str, Job]
+
+
+def wanted(subject: Subject) -> dict[str, Json]:
+    """Every rendered file: path relative to the root, with "/" -> its JSON value."""
+    from . import devcontainer, extensions, launch, settings, tasks
+
+    files = {
+        f".devcontainer/{experiment.slug}/devcontainer.json": devcontainer.render(
+            subject, experiment
+        )
+        for experiment in subject.experiments
+    }
+    files[".vscode/tasks.json"] = tasks.render(subject)
+    files[".vscode/launch.json"] = launch.render(subject)
+    files[".vscode/settings.json"] = settings.render(subject)
+    files[".vscode/extensions.json"] = extensions.render(subject)
+    return files

@@ -9,6 +9,9 @@ from .settings import Settings
 
 JOB_FILE = "azure-ml-job.yaml"
 
+# The variable that marks an experiment's own container; its value is the experiment's name.
+MARK = "INNERLOOP_EXPERIMENT"
+
 
 @dataclass(frozen=True, slots=True)
 class Link:
