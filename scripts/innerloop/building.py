@@ -92,6 +92,9 @@ class Progress:
         self._print(f"innerloop: building {name}")
 
     def line(self, text: str) -> None:
+        text = _COLOUR.sub("", text)
+        if any(note in text for note in _NOT_NEWS):
+            return
         self.lines.append(text)
         if not self.live:
             self._print(f"  {text}")
@@ -111,6 +114,14 @@ class Progress:
         print(text, file=sys.stderr, flush=True)
 
 
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+# The newer client's word on the older builder, three lines at every build.
+_NOT_NEWS = (
+    "DEPRECATED: The legacy builder",
+    "BuildKit is currently disabled; enable it by",
+    "environment-variable.",
+    "Install the buildx component",
+)
 _STEP = re.compile(r"^(Step \d+/\d+ :|#\d+ \[)")
 
 
@@ -131,7 +142,7 @@ def _failed(experiment: Experiment, lines: list[str]) -> Mistake:
     steps = [text.partition(" : ")[2] for text in lines if text.startswith("Step ")]
     if steps:
         where = f"{where}:{_line_of(experiment, steps[-1])}"
-    kept = [line for line in lines if line.strip() and "DEPRECATED" not in line][-TAIL:]
+    kept = [line for line in lines if line.strip()][-TAIL:]
     tail = "\n".join(f"    {line}" for line in kept)
     text = "\n".join(lines).lower()
     mend = "Mend what the lines above name; `scripts/loop build --no-cache` begins from the start"

@@ -101,7 +101,7 @@ def carry_out(started: Started, quiet: bool = False) -> int:
     """Says where it runs and why, runs it, and names the folder with what it wrote. `quiet` adds
     nothing about the exit code, for programs that say it themselves."""
     wanted = started.request
-    _say(f"innerloop: {wanted.place}, because {wanted.why}")
+    _say(f"innerloop: running in place {wanted.place} ({wanted.why})")
     for note in wanted.notes:
         _say(f"innerloop: {note}")
     outputs = files.make_folder(Path(started.run.workspace.root, wanted.outputs))
