@@ -90,4 +90,3 @@ def _table() -> list[int]:
 
 
 _TABLE = _table()
-

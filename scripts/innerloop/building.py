@@ -148,7 +148,10 @@ def _failed(experiment: Experiment, lines: list[str]) -> Mistake:
     mend = "Mend what the lines above name; `scripts/loop build --no-cache` begins from the start"
     if "no space left on device" in text:
         mend = "The disk is full: `docker system df` shows what takes the room, `docker image prune` frees some"
-    elif "permission denied while trying to connect" in text or "cannot connect to the docker" in text:
+    elif (
+        "permission denied while trying to connect" in text
+        or "cannot connect to the docker" in text
+    ):
         mend = "The Docker engine went away: start it and run the command again"
     return Mistake(f"the image did not build:\n{tail}\n ", where=where, mend=mend)
 

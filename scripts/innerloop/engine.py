@@ -105,7 +105,9 @@ def decide_gpu(policy: str, *, device: bool, runtime: bool) -> Gpu:
     if policy == "none":
         return Gpu(False, 'CPU, because gpu = "none"')
     if device and runtime:
-        return Gpu(True, "GPU, because there is one and the engine can hand it over", ("--gpus", "all"))
+        return Gpu(
+            True, "GPU, because there is one and the engine can hand it over", ("--gpus", "all")
+        )
     lacking = (
         "the engine has no NVIDIA runtime to hand the GPU over"
         if device
@@ -114,8 +116,10 @@ def decide_gpu(policy: str, *, device: bool, runtime: bool) -> Gpu:
     if policy == "all":
         raise Mistake(
             f'gpu = "all" asks for the GPUs, but {lacking}',
-            mend="Install the NVIDIA Container Toolkit"
-            if device
-            else 'Set gpu = "auto" in innerloop.toml to use one where there is one',
+            mend=(
+                "Install the NVIDIA Container Toolkit"
+                if device
+                else 'Set gpu = "auto" in innerloop.toml to use one where there is one'
+            ),
         )
     return Gpu(False, f"CPU, because {lacking}")

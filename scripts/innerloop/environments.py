@@ -54,9 +54,7 @@ def tag() -> str:
     return f"{sys.platform}-{platform.machine().lower()}"
 
 
-def ensure(
-    environment: Path, requirements: Path, *, python: str, purpose: str, say: Say
-) -> Path:
+def ensure(environment: Path, requirements: Path, *, python: str, purpose: str, say: Say) -> Path:
     """The environment, made from the locked requirements when it is not there yet.
 
     `python` is the interpreter to base it on; `purpose` completes the sentence "Setting up ...".
@@ -67,7 +65,9 @@ def ensure(
         return environment
     _check_writable(environment.parent)
     lock = environment.with_name(environment.name + ".lock")
-    with files.locked(lock, waiting=f"innerloop: another run is setting up {purpose}; waiting for it"):
+    with files.locked(
+        lock, waiting=f"innerloop: another run is setting up {purpose}; waiting for it"
+    ):
         if not is_ready(environment):
             _make(environment, requirements, python, purpose, say)
     return environment
@@ -110,7 +110,9 @@ def _step(argv: list[str], purpose: str, say: Say) -> None:
         progress.line(line)
 
     # A PYTHONPATH or an active environment of the person must not leak into the new one.
-    env = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")}
+    env = {
+        k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
+    }
     code = process.follow(argv, on_line, env=env)
     progress.end()
     if code == 0:

@@ -197,4 +197,6 @@ def _cannot(verb: str, path: Path, error: OSError) -> Mistake:
         30: "The disk is mounted read-only",
         13: "Check who owns it and its permissions",
     }
-    return Mistake(f"cannot {verb} it: {reason}", where=str(path), mend=mends.get(error.errno or 0, ""))
+    return Mistake(
+        f"cannot {verb} it: {reason}", where=str(path), mend=mends.get(error.errno or 0, "")
+    )

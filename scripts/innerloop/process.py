@@ -90,9 +90,7 @@ def run_together(*argvs: Argv) -> list[Done]:
         except Mistake as mistake:
             answers[index] = Done(127, "", mistake.sentence())
 
-    threads = [
-        threading.Thread(target=ask, args=(index, argv)) for index, argv in enumerate(argvs)
-    ]
+    threads = [threading.Thread(target=ask, args=(index, argv)) for index, argv in enumerate(argvs)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -94,7 +94,9 @@ def prepare(run: Run, place: str, *, dry: bool, dev: bool = False) -> Started:
     if not facts.answers and place == "auto":
         return _venv(run, facts.why, dry, dev)
     engine.require(facts)
-    return _docker(run, image, facts, "asked for" if place == "docker" else "an engine answers", dry)
+    return _docker(
+        run, image, facts, "asked for" if place == "docker" else "an engine answers", dry
+    )
 
 
 def carry_out(started: Started, quiet: bool = False) -> int:
@@ -142,9 +144,7 @@ def _venv(run: Run, why: str, dry: bool, dev: bool) -> Started:
             purpose=f"{run.experiment.name}'s environment ({run.experiment.folder}/environment)",
             say=_say,
         )
-    wanted = venv.request(
-        run, environment=environment, why=why, notes=(note,) if note else ()
-    )
+    wanted = venv.request(run, environment=environment, why=why, notes=(note,) if note else ())
     return Started(run, wanted, venv.submit)
 
 

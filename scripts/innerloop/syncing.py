@@ -79,16 +79,23 @@ def plan(root: Path) -> Outcome:
 def carry_out(root: Path, outcome: Outcome) -> None:
     """Writes the files, then the memory. Killed in between, the next sync finds the files equal
     to what is wanted and only brings the memory up to date."""
-    with files.locked(root / ".innerloop" / "sync.lock", waiting="innerloop: another sync is running"):
+    with files.locked(
+        root / ".innerloop" / "sync.lock", waiting="innerloop: another sync is running"
+    ):
         for change in outcome.changes:
             if change.after is None:
                 files.remove(root / change.path)
                 files.remove_if_empty((root / change.path).parent)
             else:
                 files.write_text(root / change.path, change.after)
-        text = "{\n" + ",\n".join(
-            f"{json.dumps(path)}: {json.dumps(value)}" for path, value in sorted(outcome.memory.items())
-        ) + "\n}\n"
+        text = (
+            "{\n"
+            + ",\n".join(
+                f"{json.dumps(path)}: {json.dumps(value)}"
+                for path, value in sorted(outcome.memory.items())
+            )
+            + "\n}\n"
+        )
         if files.read_text(root / MEMORY) != text:
             files.write_text(root / MEMORY, text)
 

@@ -16,7 +16,9 @@ EXAMPLES = """examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("experiment", nargs="?", metavar="EXP", help="default: the folder you are in")
+    parser.add_argument(
+        "experiment", nargs="?", metavar="EXP", help="default: the folder you are in"
+    )
     parser.add_argument("--dev", action="store_true", help="the stage that people work in")
     parser.add_argument("--no-cache", action="store_true", help="build every layer anew")
     parser.add_argument("--pull", action="store_true", help="look for a newer base image first")

@@ -72,7 +72,9 @@ def _engine() -> Iterator[Fact]:
     if process.run(["docker", "buildx", "version"]).ok:
         yield Fact("ok", "buildx", "builds use BuildKit")
     else:
-        yield Fact("note", "buildx", "not there; builds use the older builder", "Install docker-buildx")
+        yield Fact(
+            "note", "buildx", "not there; builds use the older builder", "Install docker-buildx"
+        )
     if engine.has_gpu() and not facts.has_nvidia:
         yield Fact(
             "note",
@@ -99,16 +101,33 @@ def _cache() -> Fact:
     folder = environments.cache_folder()
     if os.access(folder, os.W_OK):
         return Fact("ok", "cache", str(folder))
-    return Fact("bad", "cache", f"{folder} cannot be written", "Set INNERLOOP_CACHE to another folder")
+    return Fact(
+        "bad", "cache", f"{folder} cannot be written", "Set INNERLOOP_CACHE to another folder"
+    )
 
 
 def _programs() -> Iterator[Fact]:
     wanted = [
-        ("bash", "bad", "runs the job's command in the place venv", "Install bash (Git for Windows)"),
+        (
+            "bash",
+            "bad",
+            "runs the job's command in the place venv",
+            "Install bash (Git for Windows)",
+        ),
         ("git", "note", "", "Install git"),
         ("uv", "note", "environments are made faster with it", "`pip install uv`"),
-        ("devcontainer", "note", "opens dev containers from a terminal", "`npm install -g @devcontainers/cli`"),
-        ("code", "note", "VS Code's command line", "In VS Code: Shell Command: Install 'code' command in PATH"),
+        (
+            "devcontainer",
+            "note",
+            "opens dev containers from a terminal",
+            "`npm install -g @devcontainers/cli`",
+        ),
+        (
+            "code",
+            "note",
+            "VS Code's command line",
+            "In VS Code: Shell Command: Install 'code' command in PATH",
+        ),
     ]
     for program, state, use, mend in wanted:
         path = process.found(program)
@@ -123,7 +142,9 @@ def _links(root: Path) -> Fact:
     text = [
         path
         for path in root.glob("src/*/common/*")
-        if path.is_file() and not path.is_symlink() and path.stat().st_size < 200
+        if path.is_file()
+        and not path.is_symlink()
+        and path.stat().st_size < 200
         and path.read_bytes().startswith(b"../")
     ]
     if text:

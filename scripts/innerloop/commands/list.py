@@ -28,14 +28,22 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(rows, indent=2))
     elif not rows:
-        print("No experiments yet. An experiment is a folder under src/ with environment/Dockerfile.")
+        print(
+            "No experiments yet. An experiment is a folder under src/ with environment/Dockerfile."
+        )
     else:
         _table(rows)
     return 1 if any(row["problem"] for row in rows) else 0
 
 
 def _row(workspace: Workspace, name: str) -> dict[str, Any]:
-    row: dict[str, Any] = {"experiment": name, "command": "", "gpu": "", "places": [], "problem": ""}
+    row: dict[str, Any] = {
+        "experiment": name,
+        "command": "",
+        "gpu": "",
+        "places": [],
+        "problem": "",
+    }
     try:
         experiment = loading.open_experiment(workspace, name)
         row["gpu"] = experiment.settings.gpu

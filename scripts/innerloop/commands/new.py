@@ -25,7 +25,9 @@ LEFT_OUT = {"outputs", "logs", "__pycache__", ".pytest_cache", ".ipynb_checkpoin
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", metavar="NAME", help="lower-case letters, digits and _; / for a domain")
+    parser.add_argument(
+        "name", metavar="NAME", help="lower-case letters, digits and _; / for a domain"
+    )
     parser.add_argument("--from", dest="source", metavar="EXP", help="copy this experiment")
 
 
@@ -61,7 +63,11 @@ def check_name(name: str) -> None:
     for part in parts:
         if not re.fullmatch(r"[a-z][a-z0-9_]{0,59}", part) or part.endswith("_") or "__" in part:
             suggestion = re.sub(r"[^a-z0-9]+", "_", part.lower()).strip("_")
-            hint = f'"{suggestion}" would do' if re.match(r"[a-z]", suggestion) else "Begin with a letter"
+            hint = (
+                f'"{suggestion}" would do'
+                if re.match(r"[a-z]", suggestion)
+                else "Begin with a letter"
+            )
             raise WrongUse(
                 f'"{part}" is no name for an experiment (lower-case letters, digits and single _)',
                 mend=hint,
@@ -109,7 +115,9 @@ def _copy_tree(source: Path, staging: Path, final: Path, old: str, new: str) -> 
         elif entry.is_dir():
             _copy_tree(Path(entry.path), target, final / entry.name, old, new)
         else:
-            files.copy(Path(entry.path), target, replace=(old, new) if _is_text(entry.name) else None)
+            files.copy(
+                Path(entry.path), target, replace=(old, new) if _is_text(entry.name) else None
+            )
 
 
 def _is_text(name: str) -> bool:

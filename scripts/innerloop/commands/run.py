@@ -29,14 +29,22 @@ examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("experiment", nargs="?", metavar="EXP", help="default: the folder you are in")
+    parser.add_argument(
+        "experiment", nargs="?", metavar="EXP", help="default: the folder you are in"
+    )
     parser.add_argument("--place", choices=PLACES, default="auto", help="where (default: auto)")
     parser.add_argument("--file", default=JOB_FILE, help=f"the job file (default: {JOB_FILE})")
     parser.add_argument(
-        "--set", action="append", default=[], metavar="inputs.x=v", help="changes one value of the job"
+        "--set",
+        action="append",
+        default=[],
+        metavar="inputs.x=v",
+        help="changes one value of the job",
     )
     parser.add_argument("--script", metavar="F", help="runs this file instead of the job's command")
-    parser.add_argument("--dry-run", action="store_true", help="says what would happen, does nothing")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="says what would happen, does nothing"
+    )
     parser.add_argument("--json", action="store_true", help="with --dry-run: one JSON object")
     parser.add_argument(
         "--docker-option", action="append", default=[], metavar="OPT", help="passed to `docker run`"

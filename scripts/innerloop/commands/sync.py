@@ -6,7 +6,7 @@ import argparse
 import difflib
 import sys
 
-from .. import loading, syncing
+from .. import syncing
 
 SUMMARY = "Brings .devcontainer and .vscode in line with src."
 EXAMPLES = """examples:
@@ -17,7 +17,9 @@ EXAMPLES = """examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--check", action="store_true", help="change nothing, exit 1 if a sync would")
+    parser.add_argument(
+        "--check", action="store_true", help="change nothing, exit 1 if a sync would"
+    )
     parser.add_argument("--diff", action="store_true", help="show the changes, make none")
 
 

@@ -15,12 +15,16 @@ EXAMPLES = """examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("experiment", nargs="?", metavar="EXP", help="default: the folder you are in")
+    parser.add_argument(
+        "experiment", nargs="?", metavar="EXP", help="default: the folder you are in"
+    )
     parser.add_argument("--place", choices=PLACES, default="auto", help="where (default: auto)")
 
 
 def run(args: argparse.Namespace) -> int:
     workspace = loading.open_workspace(args.root)
     experiment = loading.choose_experiment(workspace, args.experiment, args.cwd)
-    plan = running.plan_command(workspace, experiment, "python -m pytest", arguments=tuple(args.rest))
+    plan = running.plan_command(
+        workspace, experiment, "python -m pytest", arguments=tuple(args.rest)
+    )
     return running.carry_out(running.prepare(plan, args.place, dry=False, dev=True), quiet=True)

@@ -1,7 +1,7 @@
 """WHERE a run happens. Each place is a module with two functions:
 
-    request(run, ...) -> Request     everything decided, nothing done
-    submit(request) -> int           does it, and returns the program's own exit code
+request(run, ...) -> Request     everything decided, nothing done
+submit(request) -> int           does it, and returns the program's own exit code
 """
 
 from __future__ import annotations

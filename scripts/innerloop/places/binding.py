@@ -18,7 +18,9 @@ class Bound:
     env: Mapping[str, str]
 
 
-def bind(run: Run, data_path: Callable[[str, str], str], output_path: Callable[[str], str]) -> Bound:
+def bind(
+    run: Run, data_path: Callable[[str, str], str], output_path: Callable[[str], str]
+) -> Bound:
     """`data_path(input, host path)` is the path of a data input as the program sees it there;
     `output_path(output)` that of a declared output."""
     values = {

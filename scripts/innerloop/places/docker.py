@@ -22,7 +22,9 @@ def image_name(run: Run, stage: str = "job") -> str:
     return f"{run.workspace.image_name}/{run.experiment.slug.lower()}:{stage}"
 
 
-def request(run: Run, *, image: str, engine: Engine, gpu: Gpu, owner: str | None, why: str) -> Request:
+def request(
+    run: Run, *, image: str, engine: Engine, gpu: Gpu, owner: str | None, why: str
+) -> Request:
     """`owner` is "uid:gid" of the person on Linux, None where the engine maps owners itself."""
     root = posixpath.join("/workspaces", run.workspace.name)
     code = code_root(run.job.name, run.job.code)

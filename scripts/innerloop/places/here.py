@@ -20,7 +20,9 @@ from .binding import bind
 WORK = ".innerloop/work"
 
 
-def request(run: Run, *, place: str, env: Mapping[str, str], why: str, notes: tuple[str, ...] = ()) -> Request:
+def request(
+    run: Run, *, place: str, env: Mapping[str, str], why: str, notes: tuple[str, ...] = ()
+) -> Request:
     """`env` is what the place adds to the variables that are there already."""
     root = Path(run.workspace.root)
     code_root(run.job.name, run.job.code)

@@ -29,7 +29,10 @@ def render(subject: Subject, experiment: Experiment) -> Json:
     build: dict[str, Json] = {"dockerfile": f"{environment}/Dockerfile", "context": environment}
     if stage.name:
         build["target"] = stage.name
-    value: dict[str, Json] = {"name": f"{subject.workspace.name}: {experiment.name}", "build": build}
+    value: dict[str, Json] = {
+        "name": f"{subject.workspace.name}: {experiment.name}",
+        "build": build,
+    }
     value.update(_gpu(subject, experiment))
     if user := experiment.dockerfile.user_of(stage):
         value["remoteUser"] = user.split(":")[0]
@@ -68,4 +71,5 @@ def _settings(experiment: Experiment) -> Json:
 
 def _first(experiment: Experiment) -> list[str]:
     """The file to look at first."""
-    return [name for name in ("train.py", "README.md") if name in experiment.files][:1]
+    wanted = ["train.py", "README.md"]
+    return [name for name in wanted if name in experiment.files][:1]

@@ -39,9 +39,7 @@ def _job(experiment: Experiment, job: Job) -> Json | None:
         return None
     cwd = f"{FOLDER}/{code}"
     target = (
-        {"module": words[1]}
-        if words[0] == "-m"
-        else {"program": posixpath.join(cwd, words[0])}
+        {"module": words[1]} if words[0] == "-m" else {"program": posixpath.join(cwd, words[0])}
     )
     arguments = words[2:] if words[0] == "-m" else words[1:]
     title = words[1] if words[0] == "-m" else words[0]

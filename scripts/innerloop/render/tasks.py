@@ -16,14 +16,49 @@ def render(subject: Subject) -> Json:
     return {
         "version": "2.0.0",
         "tasks": [
-            _task("run", ["run", EXPERIMENT], "Runs the job's command in the experiment's environment", "play", group={"kind": "build", "isDefault": True}),
-            _task("run with options", ["run", EXPERIMENT, "--set", "${input:set}"], "The same, with one value of the job changed", "settings"),
-            _task("build", ["build", EXPERIMENT], "Builds the image; skipped when nothing under environment/ changed", "package", group="build"),
-            _task("test", ["test", EXPERIMENT], "Runs the experiment's pytest suite in its environment", "beaker", group={"kind": "test", "isDefault": True}),
+            _task(
+                "run",
+                ["run", EXPERIMENT],
+                "Runs the job's command in the experiment's environment",
+                "play",
+                group={"kind": "build", "isDefault": True},
+            ),
+            _task(
+                "run with options",
+                ["run", EXPERIMENT, "--set", "${input:set}"],
+                "The same, with one value of the job changed",
+                "settings",
+            ),
+            _task(
+                "build",
+                ["build", EXPERIMENT],
+                "Builds the image; skipped when nothing under environment/ changed",
+                "package",
+                group="build",
+            ),
+            _task(
+                "test",
+                ["test", EXPERIMENT],
+                "Runs the experiment's pytest suite in its environment",
+                "beaker",
+                group={"kind": "test", "isDefault": True},
+            ),
             _task("sync", ["sync"], "Brings .devcontainer and .vscode in line with src", "sync"),
-            _task("list", ["list"], "Shows the experiments, and where each can run", "list-unordered"),
-            _task("doctor", ["doctor"], "Says what is missing on this machine, and how to mend it", "pulse"),
-            _task("new", ["new", "${input:name}"], "Makes a new experiment and renders its files", "add"),
+            _task(
+                "list", ["list"], "Shows the experiments, and where each can run", "list-unordered"
+            ),
+            _task(
+                "doctor",
+                ["doctor"],
+                "Says what is missing on this machine, and how to mend it",
+                "pulse",
+            ),
+            _task(
+                "new",
+                ["new", "${input:name}"],
+                "Makes a new experiment and renders its files",
+                "add",
+            ),
             _task("help", ["help"], "Shows every command with an example", "question"),
         ],
         "inputs": _inputs(subject),

@@ -38,7 +38,8 @@ def substitute(
         kind, name = match["kind"], match["name"]
         if kind not in known:
             raise Mistake(
-                f"the command refers to {match[0]}, which is nothing", mend=nearest(kind, list(known))
+                f"the command refers to {match[0]}, which is nothing",
+                mend=nearest(kind, list(known)),
             )
         value = known[kind].get(name)
         if value is None:

@@ -100,7 +100,9 @@ def pruned(dockerfile: Dockerfile, target: str | None) -> str:
     if goal is None:
         names = ", ".join(stage.name for stage in dockerfile.stages if stage.name)
         raise Mistake(
-            f'the Dockerfile has no stage "{target}"', where=dockerfile.name, mend=f"It has: {names}"
+            f'the Dockerfile has no stage "{target}"',
+            where=dockerfile.name,
+            mend=f"It has: {names}",
         )
     needed = _closure(dockerfile, goal)
     return dockerfile.head + "".join(
@@ -118,7 +120,10 @@ def _closure(dockerfile: Dockerfile, goal: Stage) -> list[Stage]:
         if stage in needed:
             continue
         needed.append(stage)
-        names = [stage.base, *(ref for i in stage.instructions for ref in _COPY_FROM.findall(i.rest))]
+        names = [
+            stage.base,
+            *(ref for i in stage.instructions for ref in _COPY_FROM.findall(i.rest)),
+        ]
         for ref in names:
             numbered = dockerfile.stages[int(ref)] if ref.isdigit() else None
             other = dockerfile.stage(ref) or numbered
@@ -197,4 +202,6 @@ def _instructions(text: str) -> Iterable[Instruction]:
         if not rest:
             keyword, _, rest = joined.strip().partition("\t")
         body = "".join(lines[first:index])
-        yield Instruction(keyword.upper(), rest, first + 1, body if body.endswith("\n") else body + "\n")
+        yield Instruction(
+            keyword.upper(), rest, first + 1, body if body.endswith("\n") else body + "\n"
+        )

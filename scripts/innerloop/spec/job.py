@@ -103,7 +103,9 @@ def job_of(parsed: YamlText) -> Job:
         text=parsed,
         command=_command(parsed),
         code=None if document.get("code") is None else str(document["code"]),
-        inputs={key: _input(parsed, key, value) for key, value in _mapping(parsed, "inputs").items()},
+        inputs={
+            key: _input(parsed, key, value) for key, value in _mapping(parsed, "inputs").items()
+        },
         outputs={
             key: _output(parsed, key, value) for key, value in _mapping(parsed, "outputs").items()
         },
@@ -112,10 +114,14 @@ def job_of(parsed: YamlText) -> Job:
             str(key): str(value) for key, value in _mapping(parsed, "environment_variables").items()
         },
         shm_size=str(resources.get("shm_size") or "2g"),
-        instance_count=_integer(parsed, resources.get("instance_count", 1), "resources", "instance_count"),
-        timeout=None
-        if limits.get("timeout") is None
-        else _integer(parsed, limits["timeout"], "limits", "timeout"),
+        instance_count=_integer(
+            parsed, resources.get("instance_count", 1), "resources", "instance_count"
+        ),
+        timeout=(
+            None
+            if limits.get("timeout") is None
+            else _integer(parsed, limits["timeout"], "limits", "timeout")
+        ),
         compute=None if document.get("compute") is None else str(document["compute"]),
         experiment_name=document.get("experiment_name"),
         distribution=_mapping(parsed, "distribution") or None,
@@ -124,7 +130,9 @@ def job_of(parsed: YamlText) -> Job:
 
 def _kind(parsed: YamlText) -> str:
     schema = str(parsed.value.get("$schema", "")).rsplit("/", 1)[-1].lower()
-    kind = str(parsed.value.get("type") or "") or schema.removesuffix(".schema.json").removesuffix("job")
+    kind = str(parsed.value.get("type") or "") or schema.removesuffix(".schema.json").removesuffix(
+        "job"
+    )
     if kind in ("", "command"):
         return "command"
     raise Mistake(
@@ -147,7 +155,11 @@ def _command(parsed: YamlText) -> str:
     raise Mistake(
         "the job has no command",
         where=f"{parsed.name}:1",
-        mend=f"{close} Write `command: python train.py`" if close.startswith("Did") else "Write `command: python train.py`",
+        mend=(
+            f"{close} Write `command: python train.py`"
+            if close.startswith("Did")
+            else "Write `command: python train.py`"
+        ),
     )
 
 
@@ -176,7 +188,9 @@ def _input(parsed: YamlText, name: str, value: Any) -> Input:
             mend="Write `path: azureml:NAME:VERSION`, a folder, or a plain value",
         )
     mode = value.get("mode")
-    return Input(name, "data", type=kind, path=str(value["path"]), mode=None if mode is None else str(mode))
+    return Input(
+        name, "data", type=kind, path=str(value["path"]), mode=None if mode is None else str(mode)
+    )
 
 
 def _output(parsed: YamlText, name: str, value: Any) -> Output:
@@ -188,7 +202,9 @@ def _output(parsed: YamlText, name: str, value: Any) -> Output:
             where=parsed.where("outputs", name),
             mend="Write `type: uri_folder` below it, or nothing",
         )
-    return Output(name, str(value.get("type") or "uri_folder"), value.get("path"), value.get("mode"))
+    return Output(
+        name, str(value.get("type") or "uri_folder"), value.get("path"), value.get("mode")
+    )
 
 
 def _environment(parsed: YamlText) -> Environment:
@@ -217,7 +233,9 @@ def _mapping(parsed: YamlText, key: str) -> Mapping[str, Any]:
         return {}
     if not isinstance(value, dict):
         raise Mistake(
-            f'"{key}" must hold names and values', where=parsed.where(key), mend="Indent them below it"
+            f'"{key}" must hold names and values',
+            where=parsed.where(key),
+            mend="Indent them below it",
         )
     return {str(name): one for name, one in value.items()}
 

@@ -30,7 +30,9 @@ def override(job: Job, sets: Sequence[str]) -> Job:
         path, sign, text = one.partition("=")
         keys = path.strip().split(".")
         if not sign or not all(keys):
-            raise WrongUse(f"--set {one} is not of the form a.b=value", mend="Write --set inputs.epochs=2")
+            raise WrongUse(
+                f"--set {one} is not of the form a.b=value", mend="Write --set inputs.epochs=2"
+            )
         _set(document, keys, _value(text), one)
     return job_of(replace(job.text, value=document))
 
@@ -46,10 +48,18 @@ def _set(document: dict[str, Any], keys: list[str], value: Any, said: str) -> No
             below = here[key] = {}
         here = below
     last = keys[-1]
-    free = len(keys) > 1 and keys[0] in ("tags", "environment_variables", "resources", "limits", "outputs")
+    free = len(keys) > 1 and keys[0] in (
+        "tags",
+        "environment_variables",
+        "resources",
+        "limits",
+        "outputs",
+    )
     known = [*map(str, here), *(_KNOWN if len(keys) == 1 else ())]
     if last not in known and not free:
-        raise WrongUse(f'--set {said}: the job has no "{".".join(keys)}"', mend=nearest(last, known))
+        raise WrongUse(
+            f'--set {said}: the job has no "{".".join(keys)}"', mend=nearest(last, known)
+        )
     old = here.get(last)
     is_data = keys[0] == "inputs" and len(keys) == 2 and isinstance(old, dict) and "path" in old
     here[last] = {**old, "path": value} if is_data and isinstance(old, dict) else value

@@ -54,7 +54,8 @@ def of_experiment(text: str | None, name: str, workspace: Settings) -> Settings:
 
 def _toml(text: str, name: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(text)
+        table: dict[str, Any] = tomllib.loads(text)
+        return table
     except tomllib.TOMLDecodeError as error:
         raise Mistake(f"not TOML: {error}", where=name, mend="Mend the file") from error
 
@@ -67,7 +68,9 @@ def _settings(table: Mapping[str, Any], base: Settings, name: str, section: str)
     gpu = table.get("gpu", base.gpu)
     if gpu not in GPU:
         raise Mistake(
-            f'{section}gpu = {gpu!r} is none of "auto", "all", "none"', where=name, mend="Choose one"
+            f'{section}gpu = {gpu!r} is none of "auto", "all", "none"',
+            where=name,
+            mend="Choose one",
         )
     ports = table.get("ports", list(base.ports))
     if not isinstance(ports, list) or not all(_is_port(port) for port in ports):
@@ -85,7 +88,9 @@ def _settings(table: Mapping[str, Any], base: Settings, name: str, section: str)
 def _data(table: Any, name: str, section: str) -> dict[str, DataSetting]:
     if not isinstance(table, dict) or not all(isinstance(entry, dict) for entry in table.values()):
         raise Mistake(
-            f"{section}data is no table of inputs", where=name, mend='Write [data.data_path] and path = "data/x"'
+            f"{section}data is no table of inputs",
+            where=name,
+            mend='Write [data.data_path] and path = "data/x"',
         )
     known = ["path", "create"]
     for input_name, entry in table.items():

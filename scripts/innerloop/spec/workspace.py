@@ -69,5 +69,3 @@ def _from_folder(workspace: Workspace, here: str | None) -> str:
 
 def _or(names: list[str]) -> str:
     return " or ".join(f'"{name}"' for name in names)
-
-

@@ -29,7 +29,7 @@ class YamlText:
     places: dict[tuple[Key, ...], tuple[int, int]] = field(repr=False, compare=False)
 
     def where(self, *path: Key) -> str:
-        """"name:line:column" of a key, or of the nearest parent that is there."""
+        """ "name:line:column" of a key, or of the nearest parent that is there."""
         while path and path not in self.places:
             path = path[:-1]
         line, column = self.places.get(path, (1, 1))
@@ -83,4 +83,6 @@ def _mistake(error: yaml.MarkedYAMLError, name: str) -> Mistake:
     mark = error.problem_mark or error.context_mark
     where = name if mark is None else f"{name}:{mark.line + 1}:{mark.column + 1}"
     what = error.problem or error.context or "it cannot be read"
-    return Mistake(f"not YAML: {what}", where=where, mend="Check indentation, quotes and colons there")
+    return Mistake(
+        f"not YAML: {what}", where=where, mend="Check indentation, quotes and colons there"
+    )

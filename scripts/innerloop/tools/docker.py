@@ -33,7 +33,14 @@ class Mount:
 
 def inspect_image(image: str) -> list[str]:
     """Prints the image's digest label (an empty line without one); fails without the image."""
-    return ["docker", "image", "inspect", "--format", f'{{{{index .Config.Labels "{DIGEST}"}}}}', image]
+    return [
+        "docker",
+        "image",
+        "inspect",
+        "--format",
+        f'{{{{index .Config.Labels "{DIGEST}"}}}}',
+        image,
+    ]
 
 
 def info() -> list[str]:

@@ -1,0 +1,37 @@
+"""Settings of the workspace and of one experiment."""
+
+from __future__ import annotations
+
+import pytest
+from innerloop.errors import Mistake
+from innerloop.spec.settings import DataSetting, Settings, of_experiment, of_workspace
+
+
+def test_the_nearer_one_wins_key_by_key() -> None:
+    workspace = of_workspace('[tool.innerloop]\ngpu = "none"\nports = [6006]\n', "pyproject.toml")
+    assert workspace == Settings(gpu="none", ports=(6006,))
+    experiment = of_experiment('gpu = "all"\n[data.x]\ncreate = true\n', "innerloop.toml", workspace)
+    assert experiment == Settings("all", (6006,), {"x": DataSetting("", True)})
+
+
+def test_silence_means_the_defaults() -> None:
+    assert of_workspace("[project]\n", "pyproject.toml") == Settings()
+    assert of_experiment(None, "innerloop.toml", Settings(gpu="all")) == Settings(gpu="all")
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("gpu = 1", 'gpu = 1 is none of "auto", "all", "none"'),
+        ("gup = 'all'", '"gup" is no setting. Did you mean "gpu"'),
+        ("ports = ['6006']", "ports is no list of port numbers"),
+        ("ports = [70000]", "ports is no list of port numbers"),
+        ("data = 3", "data is no table of inputs"),
+        ("[data.x]\npaht = 'a'", 'data.x: "paht" is no setting. Did you mean "path"'),
+        ("gpu = 1\nx y\n", "not TOML: .*line 2"),
+    ],
+)
+def test_wrong_ones_are_named(text: str, sentence: str) -> None:
+    with pytest.raises(Mistake, match=sentence) as caught:
+        of_experiment(text, "src/x/innerloop.toml", Settings())
+    assert caught.value.where == "src/x/innerloop.toml"

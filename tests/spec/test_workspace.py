@@ -1,0 +1,58 @@
+"""How a person may name an experiment, and what images are called."""
+
+from __future__ import annotations
+
+import pytest
+from innerloop.errors import Mistake, WrongUse
+from innerloop.spec.settings import Settings
+from innerloop.spec.workspace import Workspace, resolve
+
+NAMES = ("digit_recognition", "digit_recognition_svm", "search/ranking", "shop/ranking", "shop/churn")
+SPACE = Workspace("/home/me/Über uns", Settings(), NAMES)
+
+
+@pytest.mark.parametrize(
+    ("word", "here", "name"),
+    [
+        ("digit_recognition", None, "digit_recognition"),
+        ("src/digit_recognition/", None, "digit_recognition"),
+        ("./src/shop/churn", None, "shop/churn"),
+        ("src\\shop\\churn", None, "shop/churn"),
+        ("churn", None, "shop/churn"),
+        ("search/ranking", None, "search/ranking"),
+        (None, "src/shop/churn", "shop/churn"),
+        (None, "src/digit_recognition/environment", "digit_recognition"),
+    ],
+)
+def test_names_that_are_understood(word: str | None, here: str | None, name: str) -> None:
+    assert resolve(SPACE, word, here) == name
+
+
+@pytest.mark.parametrize(
+    ("word", "sentence"),
+    [
+        ("digits_recognition", 'no experiment "digits_recognition". Did you mean "digit_recognition"'),
+        ("Digit_Recognition", 'Did you mean "digit_recognition"'),
+        ("ranking", 'could be "search/ranking" or "shop/ranking"'),
+        ("..", 'no experiment ".."'),
+        ("a b'\"", "no experiment"),
+        ("", "no experiment"),
+        (None, "which experiment?"),
+    ],
+)
+def test_names_that_are_not(word: str | None, sentence: str) -> None:
+    with pytest.raises(WrongUse, match=sentence):
+        resolve(SPACE, word, "src/digit_recognitio")
+
+
+def test_without_experiments_the_first_step_is_named() -> None:
+    with pytest.raises(Mistake, match="loop new NAME"):
+        resolve(Workspace("/w", Settings(), ()), "x", None)
+
+
+def test_two_clones_have_two_image_names() -> None:
+    one, two = (Workspace(root, Settings(), ()).image_name for root in ("/a/main", "/b/main"))
+    assert one != two
+    assert one.startswith("main-")
+    assert SPACE.image_name.startswith("ber-uns-")
+    assert Workspace("/", Settings(), ()).image_name.startswith("workspace-")
