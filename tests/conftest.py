@@ -1,0 +1,98 @@
+"""Guards and fixtures for every test: no test writes to the person's home or cache, and one that
+lacks what it needs is skipped, or fails where INNERLOOP_REQUIRE=all promises that all is there."""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from tests.support import Workspace, make_workspace
+
+settings.register_profile("dev", max_examples=50, deadline=None)
+settings.register_profile("ci", max_examples=300, deadline=None, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "devcontainer: needs the devcontainer CLI")
+    config.addinivalue_line("markers", "person: needs root, to act as the user with UID 1000")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for name, lacking in LACKING.items():
+        if item.get_closest_marker(name) and (reason := lacking()):
+            if os.environ.get("INNERLOOP_REQUIRE") == "all":
+                pytest.fail(f"INNERLOOP_REQUIRE=all, but {reason}", pytrace=False)
+            pytest.skip(reason)
+
+
+@functools.cache
+def _no_engine() -> str:
+    if shutil.which("docker") is None:
+        return "Docker is not installed"
+    done = subprocess.run(["docker", "info", "--format", "{{.ServerVersion}}"], capture_output=True)
+    return "" if done.returncode == 0 and done.stdout.strip() else "no Docker engine answers"
+
+
+@functools.cache
+def _no_devcontainer() -> str:
+    return "" if shutil.which("devcontainer") else "the devcontainer CLI is not on PATH"
+
+
+@functools.cache
+def _no_person() -> str:
+    if os.name == "nt" or os.getuid() != 0 or shutil.which("setpriv") is None:
+        return "only root on Linux can act as another person"
+    return "" if Path("/usr/bin/python3").exists() else "there is no /usr/bin/python3"
+
+
+LACKING = {"docker": _no_engine, "devcontainer": _no_devcontainer, "person": _no_person}
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_home_of_a_person() -> Iterator[None]:
+    """HOME and the caches are temporary folders for the session: environments are made once in it.
+
+    What a person set up for pip and Docker still counts, since it says how to reach them.
+    """
+    home = Path.home()
+    kept = {
+        "DOCKER_CONFIG": home / ".docker",
+        "PIP_CONFIG_FILE": home / ".config" / "pip" / "pip.conf",
+        "PIP_CACHE_DIR": home / ".cache" / "pip",
+        "UV_CACHE_DIR": home / ".cache" / "uv",
+    }
+    scratch = Path(tempfile.mkdtemp(prefix="innerloop-tests-"))
+    changes = {
+        "HOME": str(scratch / "home"),
+        "XDG_CACHE_HOME": str(scratch / "cache"),
+        "INNERLOOP_CACHE": os.environ.get("INNERLOOP_TEST_CACHE") or str(scratch / "innerloop"),
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        **{name: str(path) for name, path in kept.items() if path.exists()},
+    }
+    before = dict(os.environ)
+    Path(changes["HOME"]).mkdir()
+    os.environ.update({k: v for k, v in changes.items() if k not in kept or k not in before})
+    for name in ("INNERLOOP_EXPERIMENT", "VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME"):
+        os.environ.pop(name, None)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+    shutil.rmtree(scratch, ignore_errors=True)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Workspace]:
+    """Empty, at a path with blanks and letters beyond ASCII; its images go when the test ends."""
+    made = make_workspace(tmp_path / "Mein Schreibtisch é" / "work space")
+    yield made
+    if request.node.get_closest_marker("docker"):
+        made.clean()
