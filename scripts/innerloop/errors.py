@@ -24,7 +24,8 @@ class Mistake(Exception):
 
     def sentence(self) -> str:
         head = f"{self.where}: {self.what}" if self.where else self.what
-        return f"{head}. {self.mend}" if self.mend else head
+        stop = "" if head.endswith(("?", ":", "\n ")) else "."
+        return f"{head}{stop} {self.mend}" if self.mend else head
 
 
 class WrongUse(Mistake):

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from . import files
 from .errors import Mistake
 from .spec import dockerfile, settings
-from .spec.experiment import JOB_FILE, Experiment, Link
+from .spec.experiment import JOB_FILE, MARK, Experiment, Link
 from .spec.job import Job, parse_job
 from .spec.workspace import Workspace, resolve
 
@@ -36,12 +36,22 @@ def open_workspace(root: Path) -> Workspace:
 
 
 def choose_experiment(workspace: Workspace, word: str | None, cwd: Path) -> Experiment:
-    """The experiment that the person named, or the one whose folder they stand in."""
+    """The experiment that the person named, or the one whose folder or container they are in."""
+    marked = os.environ.get(MARK)
+    if word is None and marked in workspace.experiments and not _in_an_experiment(workspace, cwd):
+        word = marked
     try:
         here = cwd.resolve().relative_to(workspace.root).as_posix()
     except ValueError:
         here = None
     return open_experiment(workspace, resolve(workspace, word, here))
+
+
+def _in_an_experiment(workspace: Workspace, cwd: Path) -> bool:
+    return any(
+        cwd.resolve().is_relative_to(Path(workspace.root, "src", name))
+        for name in workspace.experiments
+    )
 
 
 def open_experiment(workspace: Workspace, name: str) -> Experiment:

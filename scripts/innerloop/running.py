@@ -10,7 +10,7 @@ import secrets
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from . import building, engine, environments, files
@@ -71,7 +71,7 @@ def plan_command(
         f"command: {json.dumps(command)}\ncode: .\nenvironment: {{build: {{path: ./environment}}}}\n",
         f"{experiment.folder}/{JOB_FILE}",
     )
-    return plan(workspace, experiment, job, arguments=arguments)
+    return replace(plan(workspace, experiment, job, arguments=arguments), in_place=True)
 
 
 def new_id() -> str:
@@ -99,13 +99,14 @@ def prepare(run: Run, place: str, *, dry: bool, dev: bool = False) -> Started:
     )
 
 
-def carry_out(started: Started, quiet: bool = False) -> int:
-    """Says where it runs and why, runs it, and names the folder with what it wrote. `quiet` adds
-    nothing about the exit code, for programs that say it themselves."""
+def carry_out(started: Started) -> int:
+    """Says where it runs and why, runs it, and names the folder with what it wrote."""
     wanted = started.request
     _say(f"innerloop: running in place {wanted.place} ({wanted.why})")
     for note in wanted.notes:
         _say(f"innerloop: {note}")
+    if started.run.in_place:
+        return started.submit(started.run, wanted)
     outputs = files.make_folder(Path(started.run.workspace.root, wanted.outputs))
     try:
         code = started.submit(started.run, wanted)
@@ -115,7 +116,7 @@ def carry_out(started: Started, quiet: bool = False) -> int:
             files.remove_if_empty(outputs)
         else:
             _say(f"innerloop: outputs are in {wanted.outputs}/")
-    if code != 0 and not quiet:
+    if code != 0:
         _say(f"innerloop: the command ended with exit code {code}{_meaning(code, started)}")
     return code
 

@@ -112,7 +112,9 @@ def test_which_commands_are_plain(command: str, words: list[str] | None) -> None
 
 
 def test_a_job_for_no_debugger_leaves_the_open_file() -> None:
-    launch = wanted(subject(job="command: make\ncode: .\nenvironment: a:1\n"))[".vscode/launch.json"]
+    launch = wanted(subject(job="command: make\ncode: .\nenvironment: a:1\n"))[
+        ".vscode/launch.json"
+    ]
     assert [one["name"] for one in launch["configurations"]] == ["the open file"]
 
 

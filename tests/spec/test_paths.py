@@ -31,7 +31,14 @@ def test_data(path: str, given: str, expected: str | None) -> None:
 
 @pytest.mark.parametrize(
     ("code", "expected"),
-    [(".", "src/x"), ("./", "src/x"), ("..", "src"), ("lib", "src/x/lib"), ("../..", "."), (None, None)],
+    [
+        (".", "src/x"),
+        ("./", "src/x"),
+        ("..", "src"),
+        ("lib", "src/x/lib"),
+        ("../..", "."),
+        (None, None),
+    ],
 )
 def test_code(code: str | None, expected: str | None) -> None:
     assert code_root(JOB, code) == expected

@@ -10,7 +10,9 @@ from innerloop.spec.settings import DataSetting, Settings, of_experiment, of_wor
 def test_the_nearer_one_wins_key_by_key() -> None:
     workspace = of_workspace('[tool.innerloop]\ngpu = "none"\nports = [6006]\n', "pyproject.toml")
     assert workspace == Settings(gpu="none", ports=(6006,))
-    experiment = of_experiment('gpu = "all"\n[data.x]\ncreate = true\n', "innerloop.toml", workspace)
+    experiment = of_experiment(
+        'gpu = "all"\n[data.x]\ncreate = true\n', "innerloop.toml", workspace
+    )
     assert experiment == Settings("all", (6006,), {"x": DataSetting("", True)})
 
 

@@ -7,7 +7,13 @@ from innerloop.errors import Mistake, WrongUse
 from innerloop.spec.settings import Settings
 from innerloop.spec.workspace import Workspace, resolve
 
-NAMES = ("digit_recognition", "digit_recognition_svm", "search/ranking", "shop/ranking", "shop/churn")
+NAMES = (
+    "digit_recognition",
+    "digit_recognition_svm",
+    "search/ranking",
+    "shop/ranking",
+    "shop/churn",
+)
 SPACE = Workspace("/home/me/Über uns", Settings(), NAMES)
 
 
@@ -31,7 +37,10 @@ def test_names_that_are_understood(word: str | None, here: str | None, name: str
 @pytest.mark.parametrize(
     ("word", "sentence"),
     [
-        ("digits_recognition", 'no experiment "digits_recognition". Did you mean "digit_recognition"'),
+        (
+            "digits_recognition",
+            'no experiment "digits_recognition". Did you mean "digit_recognition"',
+        ),
         ("Digit_Recognition", 'Did you mean "digit_recognition"'),
         ("ranking", 'could be "search/ranking" or "shop/ranking"'),
         ("..", 'no experiment ".."'),

@@ -27,4 +27,4 @@ def run(args: argparse.Namespace) -> int:
     plan = running.plan_command(
         workspace, experiment, "python -m pytest", arguments=tuple(args.rest)
     )
-    return running.carry_out(running.prepare(plan, args.place, dry=False, dev=True), quiet=True)
+    return running.carry_out(running.prepare(plan, args.place, dry=False, dev=True))

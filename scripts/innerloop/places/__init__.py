@@ -23,7 +23,8 @@ class Run:
     """One run, before a place is chosen: the specification and what the person asked for.
 
     `data` maps each data input to its absolute path on this machine; `script` replaces the job's
-    command by one Python file; `arguments` are added at the end of the command.
+    command by one Python file; `arguments` are added at the end of the command; `in_place` runs in
+    the code's own folder, for programs whose `./outputs` are not to be kept (tests).
     """
 
     workspace: Workspace
@@ -35,6 +36,7 @@ class Run:
     script: str | None = None
     arguments: Sequence[str] = ()
     options: Sequence[str] = field(default=())
+    in_place: bool = False
 
     @property
     def outputs(self) -> str:

@@ -39,7 +39,7 @@ def _command(run: Run, inputs: Mapping[str, str | None], outputs: Mapping[str, s
     if run.script is not None:
         text = f"python {shlex.quote(run.script)}"
     else:
-        text = substitute(run.job.command, inputs, outputs)
+        text = substitute(run.job.command, inputs, outputs, paths=run.data)
     if run.arguments:
         text = f"{text.rstrip()} {shlex.join(run.arguments)}"
     return text

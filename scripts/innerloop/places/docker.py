@@ -130,7 +130,8 @@ def _mounts(
             target = posixpath.normpath(posixpath.join(root, link.target))
             if not any(mount.target == target for mount in mounts):
                 mounts.append(Mount(_join(host, link.target), target))
-        mounts.append(Mount(_join(host, run.outputs), posixpath.join(cwd, "outputs")))
+        if not run.in_place:
+            mounts.append(Mount(_join(host, run.outputs), posixpath.join(cwd, "outputs")))
     for name, path in run.data.items():
         if not any(mount.target == targets[name] for mount in mounts):
             mounts.append(Mount(path, targets[name], read_only=name not in run.writable))

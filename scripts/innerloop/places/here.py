@@ -25,14 +25,15 @@ def request(
 ) -> Request:
     """`env` is what the place adds to the variables that are there already."""
     root = Path(run.workspace.root)
-    code_root(run.job.name, run.job.code)
+    code = code_root(run.job.name, run.job.code)
+    cwd = root / code if run.in_place and code else root / WORK / run.experiment.slug / run.id
     bound = bind(run, lambda _, path: path, lambda name: str(root / run.outputs / name))
     return Request(
         experiment=run.experiment.name,
         place=place,
         command=bound.command,
         argv=("bash", "-c", bound.command),
-        cwd=str(root / WORK / run.experiment.slug / run.id),
+        cwd=str(cwd),
         env={**bound.env, **env},
         outputs=run.outputs,
         why=why,
@@ -47,6 +48,8 @@ def submit(run: Run, wanted: Request) -> int:
             "a job's command is a text for bash, and there is no bash on PATH",
             mend="On Windows, install Git for Windows or use WSL; or start Docker",
         )
+    if run.in_place:
+        return process.attend(wanted.argv, cwd=Path(wanted.cwd), env={**os.environ, **wanted.env})
     root = Path(run.workspace.root)
     outputs = files.make_folder(root / run.outputs)
     view = make_view(root, code_root(run.job.name, run.job.code), Path(wanted.cwd), outputs)

@@ -4,7 +4,8 @@ the text."""
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import shlex
+from collections.abc import Collection, Mapping
 
 from ..errors import Mistake, nearest
 from .job import Job
@@ -18,11 +19,16 @@ def substitute(
     inputs: Mapping[str, str | None],
     outputs: Mapping[str, str],
     search_space: Mapping[str, str] | None = None,
+    paths: Collection[str] = (),
 ) -> str:
     """The text with `${{inputs.N}}`, `${{outputs.N}}` and `${{search_space.N}}` filled in, and each
     `$[[ ... ]]` kept only if every input in it has a value (None: it has none).
 
     All other text stays as it is, byte for byte. A reference to nothing is a `Mistake`.
+
+    `paths` names the inputs whose values are paths of this machine. Azure ML's own paths hold
+    nothing that a shell would take apart; ours may (a blank in the workspace's path), so those,
+    and outputs, are quoted where they need it. Literals are never quoted, as on Azure ML.
     """
     known: dict[str, Mapping[str, str | None]] = {
         "inputs": inputs,
@@ -47,9 +53,34 @@ def substitute(
                 f"the command refers to {match[0]}, which the job does not declare",
                 mend=nearest(name, list(known[kind])) or f"Declare it under {kind}",
             )
-        return value
+        is_path = kind == "outputs" or (kind == "inputs" and name in paths)
+        return _quoted(value, _quote_at(text, match.start())) if is_path else value
 
-    return _REFERENCE.sub(fill, _OPTIONAL.sub(keep, command))
+    text = _OPTIONAL.sub(keep, command)
+    return _REFERENCE.sub(fill, text)
+
+
+def _quote_at(text: str, end: int) -> str:
+    """The shell quote that is open at a position: "'", '"' or ""."""
+    quote = ""
+    index = 0
+    while index < end:
+        character = text[index]
+        if character == "\\" and quote != "'":
+            index += 1
+        elif character in "'\"" and quote in ("", character):
+            quote = "" if quote else character
+        index += 1
+    return quote
+
+
+def _quoted(value: str, quote: str) -> str:
+    """The value as it must be written where this quote is open, so that the shell reads it whole."""
+    if quote == '"':
+        return re.sub(r'([\\"$`])', r"\\\1", value)
+    if quote == "'":
+        return value.replace("'", "'\"'\"'")
+    return shlex.quote(value)
 
 
 def job_environment(
