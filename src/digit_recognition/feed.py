@@ -35,7 +35,7 @@ class Digits(Dataset):
     def __getitems__(self, positions: Sequence[int]) -> tuple[Tensor, Tensor]:
         # The DataLoader prefers this to one __getitem__ per position.
         chosen = torch.tensor(positions, device=self.labels.device)
-        return self.images[chosen], self.labels[chosen]
+        return self.images.index_select(0, chosen), self.labels.index_select(0, chosen)
 
     def part(self, positions: Sequence[int]) -> Digits:
         return Digits(*self.__getitems__(positions))
