@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.support import Workspace, make_workspace
+from tests.support import ROOT, Workspace, make_workspace
 
 settings.register_profile("dev", max_examples=50, deadline=None)
 settings.register_profile("ci", max_examples=300, deadline=None, print_blob=True)
@@ -89,8 +89,17 @@ def _no_home_of_a_person() -> Iterator[None]:
     shutil.rmtree(scratch, ignore_errors=True)
 
 
+@pytest.fixture(scope="session")
+def _tool(_no_home_of_a_person: None) -> None:
+    """The tool's own environment is there, so that its first start is in no test's output."""
+    done = subprocess.run([ROOT / "scripts" / "loop", "--version"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.fixture
-def workspace(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Workspace]:
+def workspace(
+    tmp_path: Path, request: pytest.FixtureRequest, _tool: None
+) -> Iterator[Workspace]:
     """Empty, at a path with blanks and letters beyond ASCII; its images go when the test ends."""
     made = make_workspace(tmp_path / "Mein Schreibtisch é" / "work space")
     yield made

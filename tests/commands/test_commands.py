@@ -1,0 +1,112 @@
+"""list, new, sync, help, doctor and test on small workspaces, as a person runs them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+
+from innerloop.cli import COMMANDS
+from tests.support import Workspace
+
+
+def test_list_names_each_experiment_with_its_command(workspace: Workspace) -> None:
+    workspace.add("tiny", "")
+    workspace.add("search/ranking", "", job="command: python -u rank.py\n")
+    answer = workspace.loop("list", "--json")
+    rows = {row["experiment"]: row for row in json.loads(answer.out)}
+    assert list(rows) == ["search/ranking", "tiny"]
+    assert rows["search/ranking"]["command"] == "python -u rank.py"
+    assert {"docker", "venv"} <= set(rows["tiny"]["places"])
+    table = workspace.loop("list")
+    assert table.code == 0 and "search/ranking" in table.out
+
+
+def test_help_explains_every_command(workspace: Workspace) -> None:
+    overview = workspace.loop("help")
+    bare = workspace.loop()
+    assert overview.code == bare.code == 0 and overview.out == bare.out
+    for name in COMMANDS:
+        assert f"  {name} " in overview.out
+        page = workspace.loop("help", name)
+        assert page.code == 0 and f"loop {name}" in page.out and "examples:" in page.out
+    for page_name in ("settings", "job"):
+        assert workspace.loop("help", page_name).code == 0
+
+
+def test_new_makes_an_experiment_that_runs_at_once(workspace: Workspace) -> None:
+    made = workspace.loop("new", "churn")
+    assert made.code == 0, made.err
+    assert "scripts/loop run churn" in made.out
+    assert (workspace.root / ".devcontainer/churn/devcontainer.json").is_file()
+    run = workspace.loop("run", "churn", "--place", "venv")
+    assert run.code == 0, run.err
+    assert workspace.loop("sync", "--check").code == 0
+    left = [path for path in workspace.root.rglob("*") if "experiment_name_here" in path.name]
+    assert left == []
+    for path in (workspace.root / "src/churn").rglob("*"):
+        if path.is_file() and path.suffix != ".pyc":
+            assert "experiment_name_here" not in path.read_text(encoding="utf-8"), path
+
+
+def test_new_in_a_domain_and_from_another(workspace: Workspace) -> None:
+    workspace.add("tiny", "print('copied')")
+    assert workspace.loop("new", "search/ranking", "--from", "tiny").code == 0
+    run = workspace.loop("run", "ranking", "--place", "venv")
+    assert (run.code, run.out) == (0, "copied\n"), run.err
+    assert (workspace.root / ".devcontainer/search.ranking/devcontainer.json").is_file()
+
+
+def test_sync_settles_and_check_changes_nothing(workspace: Workspace) -> None:
+    workspace.add("tiny", "")
+    before = workspace.loop("sync", "--check")
+    assert before.code == 1 and "would write" in before.out
+    assert not (workspace.root / ".devcontainer").exists()
+    first = workspace.loop("sync")
+    assert first.code == 0, first.err
+    second = workspace.loop("sync")
+    assert (second.code, second.out) == (0, "everything is in line with src/\n")
+    assert workspace.loop("sync", "--check").code == 0
+
+
+def test_sync_takes_away_what_a_deleted_experiment_had(workspace: Workspace) -> None:
+    for name in ("tiny", "other"):
+        workspace.add(name, "")
+    assert workspace.loop("sync").code == 0
+    shutil.rmtree(workspace.root / "src/other")
+    answer = workspace.loop("sync")
+    assert answer.code == 0 and "remove .devcontainer/other/devcontainer.json" in answer.out
+    assert not (workspace.root / ".devcontainer/other").exists()
+    assert "other" not in workspace.read(".vscode/tasks.json")
+
+
+def test_sync_never_overwrites_what_a_person_changed(workspace: Workspace) -> None:
+    workspace.add("tiny", "")
+    assert workspace.loop("sync").code == 0
+    path = ".devcontainer/tiny/devcontainer.json"
+    mine = workspace.read(path).replace("{", "{\n    // mine", 1)
+    workspace.write(path, mine)
+    workspace.add("tiny", "", toml="ports = [4321]\n")
+    answer = workspace.loop("sync")
+    assert answer.code == 1 and path in answer.sentence
+    assert workspace.read(path) == mine
+
+
+def test_doctor_names_what_is_missing(workspace: Workspace) -> None:
+    workspace.add("tiny", "")
+    workspace.add("bad", "")
+    workspace.write("src/bad/azure-ml-job.yaml", "command: [\n")
+    answer = workspace.loop("doctor", "--json")
+    facts = {fact["name"]: fact for fact in json.loads(answer.out)}
+    assert facts["tiny"]["state"] == "ok"
+    assert facts["bad"]["state"] == "bad" and answer.code == 1
+    assert "azure-ml-job.yaml" in facts["bad"]["what"]
+    table = workspace.loop("doctor")
+    assert table.code == 1 and "BAD" in table.out and table.sentence == ""
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_answers_help(workspace: Workspace, name: str) -> None:
+    answer = workspace.loop(name, "--help")
+    assert answer.code == 0 and "usage: loop" in answer.out
