@@ -125,11 +125,12 @@ def _docker(run: Run, image: building.Image, facts: engine.Engine, why: str, dry
     gpu = engine.decide_gpu(
         run.experiment.settings.gpu, device=engine.has_gpu(), runtime=facts.has_nvidia
     )
-    if not dry and not building.is_current(image, facts):
-        building.build(run.workspace, run.experiment, image)
+    # The request first: what is wrong with the command is said before minutes of building.
     wanted = docker.request(
         run, image=image.name, engine=facts, gpu=gpu, owner=docker.owner(), why=why
     )
+    if not dry and not building.is_current(image, facts):
+        building.build(run.workspace, run.experiment, image)
     return Started(run, wanted, docker.submit)
 
 
@@ -137,6 +138,7 @@ def _venv(run: Run, why: str, dry: bool, dev: bool) -> Started:
     locked = venv.requirements(run.workspace, run.experiment, dev)
     program, version, note = venv.python_for(run.experiment)
     environment = venv.environment_of(run.experiment, locked, version)
+    wanted = venv.request(run, environment=environment, why=why, notes=(note,) if note else ())
     if not dry:
         environments.ensure(
             environment,
@@ -145,7 +147,6 @@ def _venv(run: Run, why: str, dry: bool, dev: bool) -> Started:
             purpose=f"{run.experiment.name}'s environment ({run.experiment.folder}/environment)",
             say=_say,
         )
-    wanted = venv.request(run, environment=environment, why=why, notes=(note,) if note else ())
     return Started(run, wanted, venv.submit)
 
 

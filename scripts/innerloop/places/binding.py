@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from ..errors import Mistake
 from ..spec.command import job_environment, substitute
 from . import Run
 
@@ -39,7 +40,15 @@ def _command(run: Run, inputs: Mapping[str, str | None], outputs: Mapping[str, s
     if run.script is not None:
         text = f"python {shlex.quote(run.script)}"
     else:
-        text = substitute(run.job.command, inputs, outputs, paths=run.data)
+        text = _substituted(run, inputs, outputs)
     if run.arguments:
         text = f"{text.rstrip()} {shlex.join(run.arguments)}"
     return text
+
+
+def _substituted(run: Run, inputs: Mapping[str, str | None], outputs: Mapping[str, str]) -> str:
+    try:
+        return substitute(run.job.command, inputs, outputs, paths=run.data)
+    except Mistake as mistake:
+        where = mistake.where or run.job.text.where("command")
+        raise Mistake(mistake.what, where=where, mend=mistake.mend) from mistake

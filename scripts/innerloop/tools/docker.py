@@ -63,7 +63,7 @@ def build(
     plain: bool = True,
 ) -> list[str]:
     """Builds from a context folder; the Dockerfile's text comes on standard input."""
-    argv = ["docker", "build", "--file", "-", "--tag", image]
+    argv = ["docker", "build", "--force-rm", "--file", "-", "--tag", image]
     if target:
         argv += ["--target", target]
     for key, value in labels.items():
