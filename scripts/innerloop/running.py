@@ -42,6 +42,12 @@ def plan(
     dry: bool = False,
 ) -> Run:
     """Finds the data of the job on this machine. A data input that is nowhere is a `Mistake`."""
+    if job.kind != "command":
+        raise Mistake(
+            f"a {job.kind} job cannot be run here yet, only a command job",
+            where=job.name,
+            mend="Name a command job with --file, or submit it to Azure ML",
+        )
     if script is not None:
         script = _script(workspace, experiment, script)
     data, writable = {}, set()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from . import files, loading
 from .errors import Mistake
-from .render import Json, Subject, wanted
+from .render import Json, Subject, launch, wanted
 from .spec.experiment import JOB_FILE, Experiment
 from .spec.job import Job
 
@@ -53,6 +53,8 @@ def plan(root: Path) -> Outcome:
     changes = []
     # A broken experiment is not rendered; what was rendered for it before is left as it is.
     broken = {f".devcontainer/{name.replace('/', '.')}/devcontainer.json" for name in problems}
+    if problems:  # files with something of every experiment would lose the broken one's part
+        broken |= {path for path in texts if path.startswith(".vscode/")}
     for path in sorted({*texts, *remembered} - broken):
         found = files.read_text(root / path)
         after = texts.get(path)
@@ -124,7 +126,9 @@ def _subject(root: Path) -> tuple[Subject, dict[str, str]]:
             experiment = loading.open_experiment(workspace, name)
             experiments.append(experiment)
             if JOB_FILE in experiment.files:
-                jobs[name] = loading.open_job(workspace, experiment)
+                job = loading.open_job(workspace, experiment)
+                launch.configuration_of(experiment, job)
+                jobs[name] = job
         except Mistake as mistake:
             problems[name] = mistake.sentence()
     return Subject(workspace, tuple(experiments), jobs), problems

@@ -70,8 +70,6 @@ def test_silence() -> None:
         ("command: a\ninputs:\n  x: {mode: ro_mount}\n", "neither a value nor a path"),
         ("command: a\ninputs:\n  x: [1, 2]\n", "is a list"),
         ("command: a\nenvironment: {}\n", "job.yaml:2:1: the environment has neither"),
-        ("command: a\nlimits: {timeout: soon}\n", "limits.timeout is no whole number"),
-        ("type: pipeline\njobs: {}\n", "job.yaml:1:1: a pipeline job cannot be run here yet"),
     ],
 )
 def test_wrong_ones(text: str, sentence: str) -> None:

@@ -27,12 +27,16 @@ def render(subject: Subject) -> Json:
         configuration
         for experiment in subject.experiments
         if (job := subject.jobs.get(experiment.name)) is not None
-        and (configuration := _job(experiment, job)) is not None
+        and (configuration := configuration_of(experiment, job)) is not None
     ]
     return {"version": "0.2.0", "configurations": [*configurations, _open_file()]}
 
 
-def _job(experiment: Experiment, job: Job) -> Json | None:
+def configuration_of(experiment: Experiment, job: Job) -> Json | None:
+    """The launch configuration of a job; None when its command is more than one plain program. A
+    `Mistake` when the command refers to what the job does not declare."""
+    if job.kind != "command":
+        return None
     words = plain_python(_command(experiment, job))
     code = code_root(job.name, job.code)
     if words is None or code is None:
