@@ -56,6 +56,11 @@ STAND_IN = "sklearn-digits"
 Say = Callable[[str], None]
 
 
+def say_now(sentence: str) -> None:
+    """Prints at once, also into a log file, where output otherwise waits for a full buffer."""
+    print(sentence, flush=True)
+
+
 @dataclass(frozen=True)
 class Digits:
     """Where the digits lie and what they are.
@@ -89,7 +94,7 @@ def prepare(
     mirrors: Sequence[str] = MIRRORS,
     files: dict[str, str] = MNIST_FILES,
     knock_seconds: float = KNOCK_SECONDS,
-    say: Say = print,
+    say: Say = say_now,
 ) -> Digits:
     """Finds the digits under `data_path`, or brings them there.
 
@@ -229,7 +234,7 @@ def _download_somewhere(home: Path, mirror: str, files: dict[str, str], say: Say
     return root
 
 
-def download(raw: Path, mirror: str, files: dict[str, str] = MNIST_FILES, say: Say = print) -> None:
+def download(raw: Path, mirror: str, files: dict[str, str] = MNIST_FILES, say: Say = say_now) -> None:
     """Fetches the packed IDX files from `mirror` into `raw`, each moved there whole.
 
     Raises OSError when the connection breaks, ValueError when a checksum is wrong.
@@ -244,7 +249,7 @@ def download(raw: Path, mirror: str, files: dict[str, str] = MNIST_FILES, say: S
 
 def _fetch(address: str, say: Say) -> bytes:
     name = address.rsplit("/", 1)[-1]
-    live = say is print and sys.stdout.isatty()
+    live = say is say_now and sys.stdout.isatty()
     with urllib.request.urlopen(address, timeout=30) as answer:
         total = int(answer.headers.get("Content-Length") or 0)
         say(f"Downloading {name} ({total / 1e6:.1f} MB) ...")
@@ -342,17 +347,22 @@ def _write_whole(path: Path, data: bytes) -> None:
 def enlarge_all(small: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
     """The four IDX arrays of the stand-in from 8x8 images (values 0 to 1) and their labels."""
     random = np.random.RandomState(1998)
-    training, validation, test, t10k = source_parts(labels)
-    source = np.empty(60_000, np.intp)
-    for positions, own in zip(split(60_000), (training, validation, test), strict=True):
-        source[positions] = np.resize(own, len(positions))  # each source digit equally often
-    last = random.permutation(np.resize(t10k, 10_000))
+    train, t10k = sources(labels)
     return {
-        "train-images-idx3-ubyte": enlarge(small[source], random),
-        "train-labels-idx1-ubyte": labels[source],
-        "t10k-images-idx3-ubyte": enlarge(small[last], random),
-        "t10k-labels-idx1-ubyte": labels[last],
+        "train-images-idx3-ubyte": enlarge(small[train], random),
+        "train-labels-idx1-ubyte": labels[train],
+        "t10k-images-idx3-ubyte": enlarge(small[t10k], random),
+        "t10k-labels-idx1-ubyte": labels[t10k],
     }
+
+
+def sources(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Which source digit stands behind each of the 60,000 and of the 10,000 images."""
+    *parts, t10k = source_parts(labels)
+    train = np.empty(60_000, np.intp)
+    for positions, own in zip(split(60_000), parts, strict=True):
+        train[positions] = np.resize(own, len(positions))  # each source digit equally often
+    return train, np.resize(t10k, 10_000)
 
 
 def source_parts(labels: np.ndarray) -> list[np.ndarray]:

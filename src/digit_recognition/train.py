@@ -40,7 +40,7 @@ from pytorch_accelerated.callbacks import (
 )
 from torch import nn, optim
 
-from common.digits import NoDigits, default_data_path, prepare
+from common.digits import NoDigits, default_data_path, prepare, say_now
 from common.results import whole_file, write_json
 from feed import Digits, Shuffled, as_it_is, load_digits, load_parts
 from model import DigitClassifier
@@ -194,6 +194,15 @@ def draw_curve(path: Path, epochs: list[dict[str, float]], test: dict[str, float
     plt.close(figure)
 
 
+def this_process() -> PartialState:
+    """This process's device and its place among those that train together."""
+    # Processes on CPUs find each other only when told that CPUs it is; else each would train alone.
+    several_on_cpu = int(os.environ.get("WORLD_SIZE", 1)) > 1 and not torch.cuda.is_available()
+    if several_on_cpu:
+        os.environ["ACCELERATE_USE_CPU"] = "true"  # for the Trainer
+    return PartialState(cpu=several_on_cpu)
+
+
 def train(
     epochs: int = 8,
     batch_size: int = 32,
@@ -204,9 +213,9 @@ def train(
     dataset: str = "auto",
 ) -> dict[str, Any]:
     """The whole run, from the data to the files in `output_path`; returns what metrics.json holds."""
-    process = PartialState()
+    process = this_process()
     with process.local_main_process_first():  # the others find what the first one fetched
-        say = print if process.is_local_main_process else (lambda sentence: None)
+        say = say_now if process.is_local_main_process else (lambda sentence: None)
         data = prepare(data_path or default_data_path(__file__), dataset, say=say)
     process.print(data.sentence)
     process.print(f"Device: {process.device.type}, processes: {process.num_processes}.", flush=True)
@@ -243,7 +252,9 @@ def train(
     if process.is_main_process:
         write_json(output_path / "metrics.json", metrics)
         with whole_file(output_path / "model.pt") as temporary:
-            torch.save({k: v.cpu() for k, v in model.state_dict().items()}, temporary)
+            weights = {name: weight.cpu() for name, weight in model.state_dict().items()}
+            with temporary.open("wb") as file:  # by its name, the file's name would be in it
+                torch.save(weights, file)
         draw_curve(output_path / "curve.png", per_epoch, test, f"digit_recognition on {data.name}")
         print(f"Wrote metrics.json, model.pt and curve.png to {output_path}")
     return metrics
@@ -277,9 +288,13 @@ def at_least_one(word: str) -> int:
 
 
 if __name__ == "__main__":
-    # Validation shares between processes may differ; counts are gathered once per epoch, see above.
+    # Two warnings that do not concern us: the processes' shares of the validation digits may differ,
+    # and what they counted is gathered once per epoch.
     warnings.filterwarnings("ignore", message="The per device batch size")
+    warnings.filterwarnings("ignore", message="Joining uneven inputs")
     try:
         train(**vars(parse()))
     except NoDigits as error:
         sys.exit(f"train.py: {error}")
+    if PartialState().num_processes > 1:
+        PartialState().destroy_process_group()

@@ -1,0 +1,20 @@
+import pytest
+
+from common.results import whole_file, write_json
+
+
+def test_a_file_appears_whole(tmp_path):
+    path = tmp_path / "new" / "metrics.json"
+    write_json(path, {"accuracy": 1})
+    assert path.read_text() == '{\n  "accuracy": 1\n}\n'
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_after_an_error_the_old_file_is_still_there(tmp_path):
+    path = tmp_path / "file.txt"
+    path.write_text("old")
+    with pytest.raises(KeyboardInterrupt), whole_file(path) as temporary:
+        temporary.write_text("half")
+        raise KeyboardInterrupt
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
