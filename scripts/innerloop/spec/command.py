@@ -3,12 +3,13 @@ the text."""
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from collections.abc import Collection, Mapping
 
 from ..errors import Mistake, nearest
-from .job import Job
+from .job import Distribution, Job
 
 _OPTIONAL = re.compile(r"\$\[\[(?P<body>.*?)\]\]", re.DOTALL)
 _REFERENCE = re.compile(r"\$\{\{\s*(?P<kind>[A-Za-z_]+)\.(?P<name>[^\s{}]+?)\s*\}\}")
@@ -84,14 +85,96 @@ def _quoted(value: str, quote: str) -> str:
 
 
 def job_environment(
-    job: Job, inputs: Mapping[str, str], outputs: Mapping[str, str], run_id: str
+    job: Job,
+    inputs: Mapping[str, str],
+    outputs: Mapping[str, str],
+    run_id: str,
+    search_space: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """The variables that a program of this job sees: literals as AZUREML_PARAMETER_<name>, data as
-    AZURE_ML_INPUT_<name>, outputs as AZURE_ML_OUTPUT_<name>, and the job's own."""
+    AZURE_ML_INPUT_<name>, outputs as AZURE_ML_OUTPUT_<name>, a trial's values as
+    AZUREML_SWEEP_<name>, and the job's own last, in which references are filled in too."""
     env = {"AZUREML_RUN_ID": run_id}
     for name, one in job.inputs.items():
         if name in inputs:
             prefix = "AZUREML_PARAMETER_" if one.kind == "literal" else "AZURE_ML_INPUT_"
             env[prefix + name] = inputs[name]
     env.update({f"AZURE_ML_OUTPUT_{name}": path for name, path in outputs.items()})
-    return {**env, **job.environment_variables}
+    env.update({f"AZUREML_SWEEP_{name}": text for name, text in (search_space or {}).items()})
+    known = {"inputs": inputs, "outputs": outputs, "search_space": search_space or {}}
+
+    def fill(match: re.Match[str]) -> str:
+        return known.get(match["kind"], {}).get(match["name"], match[0])
+
+    own = {name: _REFERENCE.sub(fill, text) for name, text in job.environment_variables.items()}
+    return {**env, **own}
+
+
+def distribution_environments(
+    distribution: Distribution | None,
+    processes: int | None = None,
+    address: str = "127.0.0.1",
+    port: int = 29500,
+) -> list[dict[str, str]]:
+    """The variables of each process on this one machine, in the order of their ranks; one empty
+    mapping for a job that is not distributed.
+
+    `processes` shrinks or grows what the job says. `port` and, for tensorflow, the next ones must
+    be free at `address`. Of several nodes only the first is made: everything is on one machine.
+    """
+    if distribution is None or distribution.type == "ray":
+        return [{}]
+    if distribution.type == "tensorflow":
+        return _tensorflow(distribution, processes, address, port)
+    count = processes or distribution.process_count_per_instance
+    make = _pytorch if distribution.type == "pytorch" else _mpi
+    return [make(rank, count, address, port) for rank in range(count)]
+
+
+def _pytorch(rank: int, count: int, address: str, port: int) -> dict[str, str]:
+    return {
+        "MASTER_ADDR": address,
+        "MASTER_PORT": str(port),
+        "WORLD_SIZE": str(count),
+        "NODE_RANK": "0",
+        "RANK": str(rank),
+        "LOCAL_RANK": str(rank),
+        "LOCAL_WORLD_SIZE": str(count),
+    }
+
+
+def _mpi(rank: int, count: int, address: str, port: int) -> dict[str, str]:
+    """As Open MPI's mpirun and Azure ML set them: enough for programs that ask for their rank; one
+    that speaks MPI needs the real mpirun."""
+    return {
+        "OMPI_COMM_WORLD_SIZE": str(count),
+        "OMPI_COMM_WORLD_RANK": str(rank),
+        "OMPI_COMM_WORLD_LOCAL_SIZE": str(count),
+        "OMPI_COMM_WORLD_LOCAL_RANK": str(rank),
+        "OMPI_COMM_WORLD_NODE_RANK": str(rank),
+        "AZ_BATCHAI_MPI_MASTER_NODE": address,
+        "AZ_BATCH_MASTER_NODE": f"{address}:{port}",
+    }
+
+
+def _tensorflow(
+    distribution: Distribution, processes: int | None, address: str, port: int
+) -> list[dict[str, str]]:
+    workers = processes or distribution.worker_count or 1
+    tasks = [("worker", index) for index in range(workers)]
+    tasks += [("ps", index) for index in range(distribution.parameter_server_count)]
+    cluster: dict[str, list[str]] = {}
+    for number, (kind, _) in enumerate(tasks):
+        cluster.setdefault(kind, []).append(f"{address}:{port + number}")
+    return [
+        {
+            "TF_CONFIG": json.dumps(
+                {
+                    "cluster": cluster,
+                    "task": {"type": kind, "index": index},
+                    "environment": "cloud",
+                }
+            )
+        }
+        for kind, index in tasks
+    ]

@@ -1,7 +1,7 @@
 """An Azure ML job file: what to run, with which inputs, in which environment.
 
 We model what we use; `document` keeps the rest as it is, because the format is Azure ML's.
-Source: CLI (v2) command job YAML schema.
+Source: CLI (v2) YAML schemas of command, sweep and pipeline jobs; azure-ai-ml 1.35.
 """
 
 from __future__ import annotations
@@ -15,12 +15,18 @@ from . import yaml_text
 from .yaml_text import YamlText
 
 DATA_TYPES = ("uri_file", "uri_folder", "mltable", "mlflow_model", "custom_model", "triton_model")
-LITERAL_TYPES = ("string", "number", "integer", "boolean")
+LITERAL_TYPES = ("string", "number", "integer", "boolean", "str", "float", "int", "bool")
+KINDS = ("command", "sweep", "pipeline")
+DISTRIBUTIONS = ("pytorch", "tensorflow", "mpi", "ray")
 
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """kind: "literal" (its `value`) or "data" (its `path` as written, its `type` and `mode`)."""
+    """kind: "literal" (its `value`; None when nothing gives it one) or "data" (its `path` as
+    written, "" when nothing gives it one; its `type` and `mode`).
+
+    `optional` and `default` are a component's: a default stands in `value` already.
+    """
 
     name: str
     kind: str
@@ -28,6 +34,7 @@ class Input:
     type: str = ""
     path: str | None = None
     mode: str | None = None
+    optional: bool = False
 
     @property
     def literal_text(self) -> str:
@@ -37,29 +44,56 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class Output:
+    """`type`: uri_folder when the file is silent. `path` and `mode` as written."""
+
     name: str
     type: str = "uri_folder"
     path: str | None = None
     mode: str | None = None
 
+    @property
+    def is_file(self) -> bool:
+        """Whether the program gets the path of a file to write, and not that of a folder."""
+        return self.type == "uri_file"
+
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """kind: "build" (path, dockerfile), "image", "conda" (image + conda_file), "registered"
-    (reference) or "none"."""
+    """kind: "build" (path, dockerfile_path), "image", "conda" (image + conda_file: a path, or the
+    inline mapping), "registered" (reference, as written) or "none"."""
 
     kind: str
     path: str | None = None
-    dockerfile: str | None = None
+    dockerfile_path: str | None = None
     image: str | None = None
     conda_file: Any = None
     reference: str | None = None
+
+    @property
+    def dockerfile(self) -> str:
+        """The Dockerfile's path inside the build context."""
+        return self.dockerfile_path or "Dockerfile"
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """type: "pytorch" | "tensorflow" | "mpi" | "ray". Counts: processes per instance; for
+    tensorflow workers and parameter servers in all."""
+
+    type: str
+    process_count_per_instance: int = 1
+    worker_count: int | None = None
+    parameter_server_count: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
     """`name` is the file's path relative to the workspace; `code` stands as it is written;
-    `timeout` is in seconds; `shm_size` is as Docker takes it, "2g" when the file is silent."""
+    `timeout` is in seconds; `shm_size` is as Docker takes it, "2g" when the file is silent.
+
+    kind "sweep": `command`, `code` and the like are those of one trial. kind "pipeline": they are
+    empty; spec/pipeline.py makes a job of each step.
+    """
 
     kind: str
     name: str
@@ -73,178 +107,294 @@ class Job:
     environment_variables: Mapping[str, str]
     shm_size: str = "2g"
     instance_count: int = 1
+    docker_args: str = ""
+    distribution: Distribution | None = None
     timeout: int | None = None
+    services: Mapping[str, Any] = field(default_factory=dict)
     compute: str | None = None
     experiment_name: str | None = None
-    distribution: Mapping[str, Any] | None = field(default=None)
+    search_space: Mapping[str, Any] = field(default_factory=dict)
 
 
 def parse_job(text: str, name: str) -> Job:
-    """The job of a file's text; a `Mistake` with file:line when it cannot be run."""
-    parsed = yaml_text.parse(text, name)
-    if not isinstance(parsed.value, dict):
-        raise Mistake(
-            "this is no job file: it holds no keys",
-            where=f"{name}:1",
-            mend="`scripts/loop help job` shows the shortest one",
-        )
-    return job_of(parsed)
+    """The job of a file's text; a `Mistake` with file:line:column when it cannot be run."""
+    return job_of(yaml_text.parse(text, name))
 
 
 def job_of(parsed: YamlText) -> Job:
-    document = parsed.value
-    kind = _kind(parsed)
-    resources = _mapping(parsed, "resources")
-    limits = _mapping(parsed, "limits")
-    return Job(
-        kind=kind,
-        name=parsed.name,
-        document=document,
-        text=parsed,
-        command=_command(parsed),
-        code=None if document.get("code") is None else str(document["code"]),
-        inputs={
-            key: _input(parsed, key, value) for key, value in _mapping(parsed, "inputs").items()
-        },
-        outputs={
-            key: _output(parsed, key, value) for key, value in _mapping(parsed, "outputs").items()
-        },
-        environment=_environment(parsed),
-        environment_variables={
-            str(key): str(value) for key, value in _mapping(parsed, "environment_variables").items()
-        },
-        shm_size=str(resources.get("shm_size") or "2g"),
-        instance_count=_integer(
-            parsed, resources.get("instance_count", 1), "resources", "instance_count"
-        ),
-        timeout=(
-            None
-            if limits.get("timeout") is None
-            else _integer(parsed, limits["timeout"], "limits", "timeout")
-        ),
-        compute=None if document.get("compute") is None else str(document["compute"]),
-        experiment_name=document.get("experiment_name"),
-        distribution=_mapping(parsed, "distribution") or None,
-    )
+    """The same from a parsed text."""
+    job, problems = read_job(parsed)
+    if job is None or problems:
+        raise problems[0]
+    return job
+
+
+def read_job(parsed: YamlText) -> tuple[Job | None, list[Mistake]]:
+    """The job together with all that keeps it from being used: None when nothing can be said of
+    it at all. With problems, the parts they speak of are left out."""
+    if not isinstance(parsed.value, dict):
+        return None, [
+            Mistake(
+                "this is no job file: it holds no keys",
+                where=f"{parsed.name}:1",
+                mend="`scripts/loop help job` shows the shortest one",
+            )
+        ]
+    reading = Reading(parsed)
+    try:
+        kind = _kind(parsed)
+    except Mistake as mistake:
+        return None, [mistake]
+    return reading.job(kind), reading.problems
+
+
+class Reading:
+    """Reads the parts of one job file, and keeps every problem on the way.
+
+    `at` is where in the document the command, code and environment stand: () for a command job,
+    ("trial",) for a sweep, ("jobs", "step") for a step of a pipeline.
+    """
+
+    def __init__(self, parsed: YamlText) -> None:
+        self.parsed = parsed
+        self.problems: list[Mistake] = []
+
+    def job(self, kind: str) -> Job:
+        document = self.parsed.value
+        at = ("trial",) if kind == "sweep" else ()
+        body = self.mapping(document, *at) if at else document
+        return self.job_at(kind, body, at, document, ())
+
+    def job_at(
+        self,
+        kind: str,
+        body: Mapping[str, Any],
+        at: tuple[str, ...],
+        document: Mapping[str, Any],
+        top: tuple[str, ...],
+    ) -> Job:
+        """The job whose command stands in `body`, found at `at`, and whose inputs, outputs,
+        limits and name stand in `document`, found at `top`."""
+        resources = {
+            **self.mapping(document, *top, "resources"),
+            **self.mapping(body, *at, "resources"),
+        }
+        limits = self.mapping(document, *top, "limits")
+        limit = "trial_timeout" if kind == "sweep" else "timeout"
+        docker_args = resources.get("docker_args") or ""
+        return Job(
+            kind=kind,
+            name=self.parsed.name,
+            document=document,
+            text=self.parsed,
+            command="" if kind == "pipeline" else self.command(body, at),
+            code=self.code(body, at),
+            inputs={
+                name: one
+                for name, value in self.mapping(document, *top, "inputs").items()
+                if (one := self.input(name, value, (*top, "inputs", name))) is not None
+            },
+            outputs={
+                name: self.output(name, value, (*top, "outputs", name))
+                for name, value in self.mapping(document, *top, "outputs").items()
+            },
+            environment=self.environment(body.get("environment"), (*at, "environment")),
+            environment_variables={
+                name: "" if value is None else str(value)
+                for name, value in self.mapping(body, *at, "environment_variables").items()
+            },
+            shm_size=str(resources.get("shm_size") or "2g"),
+            instance_count=self.integer(
+                resources.get("instance_count"), (*at, "resources", "instance_count"), 1
+            ),
+            docker_args=(
+                " ".join(map(str, docker_args))
+                if isinstance(docker_args, list)
+                else str(docker_args)
+            ),
+            distribution=self.distribution(body, at),
+            timeout=self.integer(limits.get(limit), (*top, "limits", limit), None),
+            services=self.mapping(body, *at, "services"),
+            compute=_text(document.get("compute") or body.get("compute")),
+            experiment_name=_text(document.get("experiment_name")),
+            search_space=self.mapping(document, *top, "search_space"),
+        )
+
+    def problem(self, what: str, path: tuple[str, ...], mend: str) -> None:
+        self.problems.append(Mistake(what, where=self.parsed.where(*path), mend=mend))
+
+    def command(self, body: Mapping[str, Any], at: tuple[str, ...]) -> str:
+        command = body.get("command")
+        if isinstance(command, str) and command.strip():
+            return command
+        if command is None or command == "":
+            what = "the job's command is empty" if "command" in body else "the job has no command"
+            close = nearest("command", [str(key) for key in body])
+            mend = "Write `command: python train.py`"
+            if "command" not in body and close.startswith("Did"):
+                mend = f"{close} {mend}"
+            where = self.parsed.where(*at, "command")
+            at_top = not at and "command" not in body
+            self.problems.append(
+                Mistake(what, where=f"{self.parsed.name}:1" if at_top else where, mend=mend)
+            )
+        else:
+            self.problem(
+                "the job's command is empty" if isinstance(command, str) else "command is no text",
+                (*at, "command"),
+                "Write `command: python train.py`, or after `command: >-` several lines",
+            )
+        return ""
+
+    def code(self, body: Mapping[str, Any], at: tuple[str, ...]) -> str | None:
+        code = body.get("code")
+        if code is None or isinstance(code, str):
+            return code or None
+        self.problem(
+            f"code is no path: {code!r}", (*at, "code"), "Write `code: .`, or the folder's path"
+        )
+        return None
+
+    def input(self, name: str, value: Any, path: tuple[str, ...]) -> Input | None:
+        if isinstance(value, dict):
+            return self.table_input(name, value, path)
+        if value is None:
+            self.problem(f'the input "{name}" has no value', path, "Give it one, or remove it")
+            return None
+        if isinstance(value, list):
+            self.problem(
+                f'the input "{name}" is a list; Azure ML takes text, numbers and true or false',
+                path,
+                "Write it as one text, and split it in the program",
+            )
+            return None
+        return Input(name, "literal", value=value)
+
+    def table_input(self, name: str, value: Mapping[str, Any], path: tuple[str, ...]) -> Input:
+        """An input written as a mapping: data with a path, or a literal with a type."""
+        kind = str(value.get("type") or ("" if "value" in value else "uri_folder")).lower()
+        optional = value.get("optional") is True
+        if kind in LITERAL_TYPES or "value" in value or (not kind and "default" in value):
+            given = value.get("value", value.get("default"))
+            return Input(name, "literal", given, kind, optional=optional)
+        if value.get("path") is None and value.get("default") is None:
+            self.problem(
+                f'the input "{name}" has neither a value nor a path',
+                path,
+                "Write `path: azureml:NAME:VERSION`, a folder, or a plain value",
+            )
+        return Input(
+            name,
+            "data",
+            type=kind,
+            path=_text(value.get("path") or value.get("default")) or "",
+            mode=_text(value.get("mode")),
+            optional=optional,
+        )
+
+    def output(self, name: str, value: Any, path: tuple[str, ...]) -> Output:
+        if value is None:
+            return Output(name)
+        if not isinstance(value, dict):
+            self.problem(
+                f'the output "{name}" is no mapping',
+                path,
+                "Write `type: uri_folder` below it, or nothing",
+            )
+            return Output(name)
+        kind = str(value.get("type") or "uri_folder").lower()
+        return Output(name, kind, _text(value.get("path")), _text(value.get("mode")))
+
+    def environment(self, value: Any, path: tuple[str, ...]) -> Environment:
+        if value is None:
+            return Environment("none")
+        if isinstance(value, str):
+            return Environment("registered", reference=value)
+        if isinstance(value, dict):
+            build = value.get("build")
+            if isinstance(build, dict):
+                return Environment(
+                    "build",
+                    path=_text(build.get("path")),
+                    dockerfile_path=_text(build.get("dockerfile_path")),
+                    image=_text(value.get("image")),
+                )
+            image = _text(value.get("image"))
+            if value.get("conda_file") is not None:
+                return Environment("conda", image=image, conda_file=value["conda_file"])
+            if image:
+                return Environment("image", image=image)
+        self.problem(
+            "the environment has neither build, image nor a name",
+            path,
+            "Write `build: {path: ./environment}`",
+        )
+        return Environment("none")
+
+    def distribution(self, body: Mapping[str, Any], at: tuple[str, ...]) -> Distribution | None:
+        value = self.mapping(body, *at, "distribution")
+        if not value:
+            return None
+        path = (*at, "distribution")
+        kind = str(value.get("type") or value.get("distribution_type") or "").lower()
+        if kind not in DISTRIBUTIONS:
+            self.problem(
+                f"distribution.type is {kind or 'missing'}",
+                path,
+                f"Write one of {', '.join(DISTRIBUTIONS)}",
+            )
+            return None
+        counts = {
+            key: self.integer(value.get(key), (*path, key), None)
+            for key in ("process_count_per_instance", "worker_count", "parameter_server_count")
+        }
+        return Distribution(
+            kind,
+            counts["process_count_per_instance"] or 1,
+            counts["worker_count"],
+            counts["parameter_server_count"] or 0,
+        )
+
+    def mapping(self, holder: Mapping[str, Any], *path: str) -> Mapping[str, Any]:
+        """The mapping under the path's last key; empty when it is silent, and a problem when it
+        is something else."""
+        value = holder.get(path[-1])
+        if value is None:
+            return {}
+        if not isinstance(value, dict):
+            self.problem(f'"{path[-1]}" must hold names and values', path, "Indent them below it")
+            return {}
+        return {str(name): one for name, one in value.items()}
+
+    def integer(self, value: Any, path: tuple[str, ...], default: Any) -> Any:
+        """A whole number, also one in quotes; a reference to a pipeline's input is none yet."""
+        if value is None or (isinstance(value, str) and value.strip().startswith("${{")):
+            return default
+        if isinstance(value, bool) or not str(value).strip().lstrip("-").isdigit():
+            self.problem(f"{'.'.join(path)} is no whole number: {value!r}", path, "Write a number")
+            return default
+        return int(value)
 
 
 def _kind(parsed: YamlText) -> str:
-    schema = str(parsed.value.get("$schema", "")).rsplit("/", 1)[-1].lower()
-    kind = str(parsed.value.get("type") or "") or schema.removesuffix(".schema.json").removesuffix(
-        "job"
-    )
-    if kind in ("", "command"):
-        return "command"
+    document = parsed.value
+    schema = str(document.get("$schema", "")).rsplit("/", 1)[-1].lower()
+    kind = str(document.get("type") or "").lower()
+    if not kind:
+        kind = schema.split(".")[0].removesuffix("job")
+        if kind not in (*KINDS, "automl", "spark", "schedule", "parallel", "import"):
+            kind = "command"
+        for key, found in (("trial", "sweep"), ("jobs", "pipeline"), ("command", "command")):
+            if key in document:
+                kind = found
+    if kind in KINDS:
+        return kind
     raise Mistake(
-        f"a {kind} job cannot be run here yet",
-        where=parsed.where("type"),
-        mend="Name a command job with --file",
+        f"a job of type {kind} has no local form",
+        where=parsed.where("type" if "type" in document else "$schema"),
+        mend="Azure ML alone can run it: command, sweep and pipeline jobs run here",
     )
 
 
-def _command(parsed: YamlText) -> str:
-    command = parsed.value.get("command")
-    if isinstance(command, str) and command.strip():
-        return command
-    if "command" in parsed.value:
-        raise Mistake(
-            "the job's command is empty", where=parsed.where("command"), mend="Say what to run"
-        )
-    keys = [str(key) for key in parsed.value]
-    close = nearest("command", keys)
-    raise Mistake(
-        "the job has no command",
-        where=f"{parsed.name}:1",
-        mend=(
-            f"{close} Write `command: python train.py`"
-            if close.startswith("Did")
-            else "Write `command: python train.py`"
-        ),
-    )
-
-
-def _input(parsed: YamlText, name: str, value: Any) -> Input:
-    if value is None:
-        raise Mistake(
-            f'the input "{name}" has no value',
-            where=parsed.where("inputs", name),
-            mend="Give it one, or remove it",
-        )
-    if not isinstance(value, dict):
-        if isinstance(value, list):
-            raise Mistake(
-                f'the input "{name}" is a list; Azure ML takes text, numbers and true or false',
-                where=parsed.where("inputs", name),
-                mend="Write it as one text, and split it in the program",
-            )
-        return Input(name, "literal", value=value)
-    kind = str(value.get("type") or ("uri_folder" if "path" in value else ""))
-    if kind in LITERAL_TYPES:
-        return Input(name, "literal", value=value.get("default", value.get("value")), type=kind)
-    if value.get("path") is None:
-        raise Mistake(
-            f'the input "{name}" has neither a value nor a path',
-            where=parsed.where("inputs", name),
-            mend="Write `path: azureml:NAME:VERSION`, a folder, or a plain value",
-        )
-    mode = value.get("mode")
-    return Input(
-        name, "data", type=kind, path=str(value["path"]), mode=None if mode is None else str(mode)
-    )
-
-
-def _output(parsed: YamlText, name: str, value: Any) -> Output:
-    if value is None:
-        return Output(name)
-    if not isinstance(value, dict):
-        raise Mistake(
-            f'the output "{name}" is no table',
-            where=parsed.where("outputs", name),
-            mend="Write `type: uri_folder` below it, or nothing",
-        )
-    return Output(
-        name, str(value.get("type") or "uri_folder"), value.get("path"), value.get("mode")
-    )
-
-
-def _environment(parsed: YamlText) -> Environment:
-    value = parsed.value.get("environment")
-    if value is None:
-        return Environment("none")
-    if isinstance(value, str):
-        return Environment("registered", reference=value)
-    build = value.get("build") if isinstance(value, dict) else None
-    if isinstance(build, dict):
-        return Environment("build", path=build.get("path"), dockerfile=build.get("dockerfile_path"))
-    if isinstance(value, dict) and value.get("conda_file") is not None:
-        return Environment("conda", image=value.get("image"), conda_file=value["conda_file"])
-    if isinstance(value, dict) and value.get("image"):
-        return Environment("image", image=str(value["image"]))
-    raise Mistake(
-        "the environment has neither build, image nor a name",
-        where=parsed.where("environment"),
-        mend="Write `build: {path: ./environment}`",
-    )
-
-
-def _mapping(parsed: YamlText, key: str) -> Mapping[str, Any]:
-    value = parsed.value.get(key)
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise Mistake(
-            f'"{key}" must hold names and values',
-            where=parsed.where(key),
-            mend="Indent them below it",
-        )
-    return {str(name): one for name, one in value.items()}
-
-
-def _integer(parsed: YamlText, value: Any, *path: str) -> int:
-    if isinstance(value, bool) or not str(value).lstrip("-").isdigit():
-        raise Mistake(
-            f"{'.'.join(path)} is no whole number: {value!r}",
-            where=parsed.where(*path),
-            mend="Write a number",
-        )
-    return int(value)
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)
