@@ -109,14 +109,16 @@ class Workspace:
         return docker("ps", "-a", "--filter", self._label, "--format", "{{.Names}}").split()
 
     def images(self) -> list[str]:
-        return docker("images", "--filter", self._label, "--format", "{{.ID}}").split()
+        """Their names: another workspace may have an image of the same id."""
+        names = docker("images", "--filter", self._label, "--format", "{{.Repository}}:{{.Tag}}")
+        return names.split()
 
     def clean(self) -> None:
         """Takes its containers and images away."""
         for name in self.containers():
             docker("rm", "-f", name)
-        for image in set(self.images()):
-            docker("rmi", "-f", image)
+        for name in self.images():
+            docker("rmi", name)
 
     @property
     def _label(self) -> str:

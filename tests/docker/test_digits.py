@@ -100,9 +100,10 @@ def test_the_dev_container_opens_and_trains(cloned: Workspace) -> None:
         assert code == 7
     finally:
         if "containerId" in told:
-            image = docker("inspect", "--format", "{{.Image}}", told["containerId"]).strip()
+            image = docker("inspect", "--format", "{{.Config.Image}}", told["containerId"]).strip()
             docker("rm", "-f", told["containerId"])
-            docker("rmi", "-f", image)
+            for name in (image, image.removesuffix("-uid")):
+                docker("rmi", name)
 
 
 def devcontainer(*words: str) -> subprocess.CompletedProcess[str]:

@@ -1,0 +1,209 @@
+"""How much the orchestrator adds to the command it stands for.
+
+In one run, taking turns, with an experiment whose program does nothing and whose image is ready:
+
+    loop run           `scripts/loop run tiny`
+    docker run         the very `docker run` that it stands for
+    build and run      `docker build -q` and that `docker run`, as a Makefile has it
+    devcontainer exec  the same program in an open dev container (where the CLI is installed)
+
+Beside them a warm `loop --version`, and `loop sync` of 10, 100 and 1,000 experiments when nothing
+changed. Each is a whole process, in milliseconds, the median of all turns.
+
+    scripts/bench orchestrator [--turns 15] [--json]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+IMAGE = "python:3.11-slim-bookworm"
+SIZES = (10, 100, 1000)
+NAME = "{{.Repository}}:{{.Tag}}"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--turns", type=int, default=15, help="of each (default: 15)")
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    args = parser.parse_args()
+    with scratch() as folder:
+        medians = measure_commands(folder, args.turns)
+        for size in SIZES:
+            medians[f"loop sync, {size}"] = measure_sync(folder, size, args.turns)
+    result = {"turns": args.turns, "milliseconds": medians, "ratios": ratios(medians)}
+    if args.json:
+        print(json.dumps(result, indent=2))
+    else:
+        show(result)
+    return 0
+
+
+def measure_commands(folder: Path, turns: int) -> dict[str, float]:
+    """Medians in milliseconds. Without an engine only `loop --version` is measured."""
+    workspace = make(folder / "runs", 1)
+    ways: dict[str, Callable[[], None]] = {
+        "loop --version": lambda: call(loop(workspace, "--version"))
+    }
+    opened = None
+    if subprocess.run(["docker", "info"], capture_output=True).returncode == 0:
+        ways |= container_ways(workspace)
+        if shutil.which("devcontainer"):
+            opened = open_dev_container(workspace)
+            ways["devcontainer exec"] = lambda: call(exec_in_dev_container(workspace))
+    else:
+        print("No Docker engine answers: runs are not measured.", file=sys.stderr)
+    try:
+        return take_turns(ways, turns)
+    finally:
+        clean(workspace, opened)
+
+
+def container_ways(workspace: Path) -> dict[str, Callable[[], None]]:
+    run = loop(workspace, "run", "tiny0", "--place", "docker")
+    call(run)  # builds the image
+    told = json.loads(call([*run, "--dry-run", "--json"]))
+    (workspace / told["outputs"]).mkdir(parents=True)
+    (workspace / "src/tiny0/outputs").mkdir(exist_ok=True)
+    raw = told["argv"]
+    context = str(workspace / "src/tiny0/environment")
+    build = ["docker", "build", "--quiet", "--tag", told["image"] + "-by-hand", context]
+
+    def build_and_run() -> None:
+        call(build)
+        call(raw)
+
+    return {
+        "loop run": lambda: call(run),
+        "docker run": lambda: call(raw),
+        "build and run": build_and_run,
+    }
+
+
+def measure_sync(folder: Path, size: int, turns: int) -> float:
+    workspace = make(folder / f"sync{size}", size)
+    call(loop(workspace, "sync"))
+    command = loop(workspace, "sync")
+    return take_turns({"": lambda: call(command)}, max(3, turns // (1 + size // 100)))[""]
+
+
+def take_turns(ways: dict[str, Callable[[], None]], turns: int) -> dict[str, float]:
+    """All of them once, then all of them again: what else the machine does meets each alike."""
+    times: dict[str, list[float]] = {name: [] for name in ways}
+    for turn in range(turns + 1):
+        for name, way in ways.items():
+            started = time.perf_counter()
+            way()
+            if turn:  # the first warms up
+                times[name].append((time.perf_counter() - started) * 1000)
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def ratios(medians: dict[str, float]) -> dict[str, float]:
+    result = {}
+    if "docker run" in medians:
+        for name in ("loop run", "build and run", "devcontainer exec"):
+            if name in medians:
+                result[f"{name} / docker run"] = medians[name] / medians["docker run"]
+    small, large = SIZES[0], SIZES[-1]
+    grown = medians[f"loop sync, {large}"] - medians[f"loop sync, {small}"]
+    result["loop sync, ms per experiment"] = grown / (large - small)
+    return result
+
+
+def show(result: dict[str, Any]) -> None:
+    for name, value in result["milliseconds"].items():
+        print(f"{name:<30}{value:9.0f} ms")
+    print()
+    for name, value in result["ratios"].items():
+        print(f"{name:<30}{value:9.2f}")
+
+
+def make(root: Path, experiments: int) -> Path:
+    """A workspace with the real scripts and so many experiments that do nothing."""
+    root.mkdir()
+    (root / "pyproject.toml").write_text('[tool.innerloop]\ngpu = "auto"\n')
+    (root / "scripts").symlink_to(ROOT / "scripts")
+    for number in range(experiments):
+        folder = root / "src" / f"tiny{number}"
+        (folder / "environment").mkdir(parents=True)
+        (folder / "environment" / "Dockerfile").write_text(f"FROM {IMAGE}\n")
+        (folder / "train.py").write_text("print('trained')\n")
+        (folder / "azure-ml-job.yaml").write_text(
+            "command: python train.py --epochs ${{inputs.epochs}}\ncode: .\n"
+            "inputs:\n  epochs: 8\n  rate: 0.001\n"
+            "environment:\n  build:\n    path: ./environment\ncompute: azureml:cpu\n"
+        )
+    return root
+
+
+def loop(workspace: Path, *words: str) -> list[str]:
+    return [str(workspace / "scripts" / "loop"), *words]
+
+
+def open_dev_container(workspace: Path) -> str:
+    """The container's id."""
+    call(loop(workspace, "sync"))
+    told: dict[str, str] = json.loads(call(dev_container(workspace, "up")).splitlines()[-1])
+    return told["containerId"]
+
+
+def exec_in_dev_container(workspace: Path) -> list[str]:
+    return [*dev_container(workspace, "exec"), "python", "src/tiny0/train.py"]
+
+
+def dev_container(workspace: Path, verb: str) -> list[str]:
+    config = workspace / ".devcontainer" / "tiny0" / "devcontainer.json"
+    return ["devcontainer", verb, f"--workspace-folder={workspace}", f"--config={config}"]
+
+
+def call(argv: list[str]) -> str:
+    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if done.returncode != 0:
+        sys.exit(f"{' '.join(argv)}\nended with exit code {done.returncode}\n{done.stderr}")
+    return done.stdout
+
+
+def clean(workspace: Path, container: str | None) -> None:
+    """Takes away what this benchmark made: by name, since another may have the same image."""
+    if shutil.which("docker") is None:
+        return
+    label = f"label=innerloop.workspace={workspace}"
+    names = call_anyway(["docker", "images", "--filter", label, "--format", NAME]).split()
+    names += [f"{name}-by-hand" for name in names]
+    if container is not None:
+        opened = call_anyway(["docker", "inspect", "--format", "{{.Config.Image}}", container])
+        call_anyway(["docker", "rm", "--force", container])
+        names += [opened.strip(), opened.strip().removesuffix("-uid")]
+    for name in dict.fromkeys(names):
+        call_anyway(["docker", "rmi", name])
+
+
+def call_anyway(argv: list[str]) -> str:
+    return subprocess.run(argv, capture_output=True, text=True).stdout
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="innerloop-bench-"))
+    try:
+        yield Path(os.path.realpath(folder))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
