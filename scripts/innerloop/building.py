@@ -77,7 +77,7 @@ def build(
     code = process.follow(argv, progress.line, stdin=text, env=_environment())
     progress.end(code == 0)
     if code != 0:
-        raise _failed(experiment, progress.lines)
+        raise failure(experiment, progress.lines)
 
 
 class Progress:
@@ -137,23 +137,48 @@ def _environment() -> dict[str, str]:
     return env
 
 
-def _failed(experiment: Experiment, lines: list[str]) -> Mistake:
-    where = experiment.dockerfile.name
-    steps = [text.partition(" : ")[2] for text in lines if text.startswith("Step ")]
-    if steps:
-        where = f"{where}:{_line_of(experiment, steps[-1])}"
+def failure(experiment: Experiment, lines: list[str]) -> Mistake:
+    """The end of the builder's output as a `Mistake`, with the Dockerfile's line of the step."""
     kept = [line for line in lines if line.strip()][-TAIL:]
     tail = "\n".join(f"    {line}" for line in kept)
-    text = "\n".join(lines).lower()
-    mend = "Mend what the lines above name; `scripts/loop build --no-cache` begins from the start"
-    if "no space left on device" in text:
-        mend = "The disk is full: `docker system df` shows what takes the room, `docker image prune` frees some"
-    elif (
-        "permission denied while trying to connect" in text
-        or "cannot connect to the docker" in text
-    ):
-        mend = "The Docker engine went away: start it and run the command again"
-    return Mistake(f"the image did not build:\n{tail}\n ", where=where, mend=mend)
+    steps = [match["step"] for line in lines if (match := _STEP_TEXT.match(line))]
+    where = experiment.dockerfile.name
+    if steps:
+        where = f"{where}:{_line_of(experiment, steps[-1])}"
+    return Mistake(
+        f"the image did not build:\n{tail}\n ", where=where, mend=_mend("\n".join(lines))
+    )
+
+
+_STEP_TEXT = re.compile(r"^(Step \d+/\d+ : |#\d+ \[[^\]]*\d+/\d+\] )(?P<step>.*)")
+
+_MENDS = (
+    (
+        "no space left on device",
+        "The disk is full: `docker system df` shows what takes the room, `docker image prune` frees some",
+    ),
+    ("cannot connect to the docker", "The Docker engine went away: start it and run it again"),
+    (
+        "pull access denied",
+        "The base image could not be fetched: check its name, or sign in with `docker login`",
+    ),
+    (
+        "no such host",
+        "Something could not be fetched: check the network and the proxy, and run it again",
+    ),
+    (
+        "i/o timeout",
+        "Something could not be fetched: check the network and the proxy, and run it again",
+    ),
+)
+
+
+def _mend(text: str) -> str:
+    found = (mend for sign, mend in _MENDS if sign in text.lower())
+    return next(
+        found,
+        "Mend what the lines above name; `scripts/loop build --no-cache` begins from the start",
+    )
 
 
 def _line_of(experiment: Experiment, step: str) -> int:

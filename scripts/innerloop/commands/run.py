@@ -9,6 +9,7 @@ import shlex
 import sys
 
 from .. import loading, running
+from ..errors import WrongUse
 from ..places import PLACES
 from ..spec.experiment import JOB_FILE
 
@@ -52,6 +53,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.json and not args.dry_run:
+        raise WrongUse("--json says what would happen", mend="Add --dry-run")
     workspace = loading.open_workspace(args.root)
     experiment = loading.choose_experiment(workspace, args.experiment, args.cwd)
     job = loading.open_job(workspace, experiment, args.file)
