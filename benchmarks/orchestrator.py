@@ -55,7 +55,7 @@ def main() -> int:
 def measure_commands(folder: Path, turns: int) -> dict[str, float]:
     """Medians in milliseconds. Without an engine only `loop --version` is measured."""
     workspace = make(folder / "runs", 1)
-    ways: dict[str, Callable[[], None]] = {
+    ways: dict[str, Callable[[], object]] = {
         "loop --version": lambda: call(loop(workspace, "--version"))
     }
     opened = None
@@ -72,7 +72,7 @@ def measure_commands(folder: Path, turns: int) -> dict[str, float]:
         clean(workspace, opened)
 
 
-def container_ways(workspace: Path) -> dict[str, Callable[[], None]]:
+def container_ways(workspace: Path) -> dict[str, Callable[[], object]]:
     run = loop(workspace, "run", "tiny0", "--place", "docker")
     call(run)  # builds the image
     told = json.loads(call([*run, "--dry-run", "--json"]))
@@ -100,7 +100,7 @@ def measure_sync(folder: Path, size: int, turns: int) -> float:
     return take_turns({"": lambda: call(command)}, max(3, turns // (1 + size // 100)))[""]
 
 
-def take_turns(ways: dict[str, Callable[[], None]], turns: int) -> dict[str, float]:
+def take_turns(ways: dict[str, Callable[[], object]], turns: int) -> dict[str, float]:
     """All of them once, then all of them again: what else the machine does meets each alike."""
     times: dict[str, list[float]] = {name: [] for name in ways}
     for turn in range(turns + 1):

@@ -97,9 +97,7 @@ def _tool(_no_home_of_a_person: None) -> None:
 
 
 @pytest.fixture
-def workspace(
-    tmp_path: Path, request: pytest.FixtureRequest, _tool: None
-) -> Iterator[Workspace]:
+def workspace(tmp_path: Path, request: pytest.FixtureRequest, _tool: None) -> Iterator[Workspace]:
     """Empty, at a path with blanks and letters beyond ASCII; its images go when the test ends."""
     made = make_workspace(tmp_path / "Mein Schreibtisch é" / "work space")
     yield made

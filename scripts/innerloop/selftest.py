@@ -1,6 +1,6 @@
 """`scripts/test`: formatting, lint and types of the whole workspace, then its tests.
 
-With arguments, only pytest runs, with those arguments. Every check runs even when one before it
+With arguments, only pytest runs, with those arguments; with --checks alone, all but pytest. Every check runs even when one before it
 failed, and the exit code is that of the first that failed.
 """
 
@@ -21,9 +21,10 @@ TYPED = ("scripts/innerloop", "tests", "benchmarks/orchestrator.py")
 
 def main(words: Sequence[str]) -> int:
     """The exit code of the first check that failed, 0 when all is well."""
-    if words:
+    if words and list(words) != ["--checks"]:
         return _check(["pytest", *words])
-    codes = {argv[0]: _check(argv) for argv in checks()}
+    wanted = checks()[:-1] if words else checks()
+    codes = {argv[0]: _check(argv) for argv in wanted}
     failed = [name for name, code in codes.items() if code != 0]
     if failed and failed != ["pytest"]:
         print(f"test: failed: {', '.join(failed)}", flush=True)
@@ -34,8 +35,8 @@ def checks() -> list[list[str]]:
     """Each is a module with its arguments. The tests are last: their closing line stays visible."""
     ours = [path for path in OURS if (ROOT / path).exists()]
     return [
-        ["black", "--check", "--quiet", *ours, "src"],
-        ["isort", "--check-only", "--quiet", *ours],
+        ["black", "--check", "--diff", "--quiet", *ours, "src"],
+        ["isort", "--check-only", "--diff", "--quiet", *ours],
         ["ruff", "check", "--quiet", *ours],
         ["mypy", "--no-error-summary", *[path for path in TYPED if (ROOT / path).exists()]],
         ["pytest"],

@@ -14,7 +14,7 @@ WRONG_WORDS: list[tuple[list[str], int, str]] = [
     (["run", "Tiny"], 2, 'Did you mean "tiny"?'),
     (["run", "../../etc"], 2, "no experiment"),
     (["run", "a b"], 2, "no experiment"),
-    (["run", "it's \"quoted\""], 2, "no experiment"),
+    (["run", 'it\'s "quoted"'], 2, "no experiment"),
     (["run", ""], 2, "no experiment"),
     (["run"], 2, "which experiment?"),
     (["build", "nothing"], 2, "no experiment"),

@@ -6,8 +6,8 @@ import json
 import shutil
 
 import pytest
-
 from innerloop.cli import COMMANDS
+
 from tests.support import Workspace
 
 

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from innerloop import __version__
 from innerloop.bootstrap import cksum, environment_of, lock_of
+
 from tests.support import ROOT, Answer, Workspace, make_workspace, until
 
 VERSION = f"innerloop {__version__}\n"

@@ -1,0 +1,125 @@
+"""The place `venv` on this machine, with an experiment that needs no packages."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.support import Workspace, until
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs bash")
+
+LOOK = """
+import json, os, sys
+print(json.dumps({"names": sorted(os.listdir(".")), "prefix": sys.prefix, "cwd": os.getcwd()}))
+"""
+VENV = ("--place", "venv")
+
+
+def test_runs_in_an_environment_of_its_own(workspace: Workspace) -> None:
+    workspace.add("tiny", LOOK)
+    answer = workspace.loop("run", "tiny", *VENV)
+    assert answer.code == 0, answer.err
+    told = json.loads(answer.out)
+    assert told["prefix"].startswith(os.path.realpath(os.environ["INNERLOOP_CACHE"]))
+    assert {"train.py", "outputs", "environment"} <= set(told["names"])
+    assert not list(workspace.root.rglob("pyvenv.cfg"))
+    assert not list((workspace.root / ".innerloop").glob("work/*/*"))
+
+
+def test_outputs_land_where_every_place_puts_them(workspace: Workspace) -> None:
+    workspace.add("tiny", "open('outputs/score', 'w').write('1'); open('stray', 'w').write('2')")
+    answer = workspace.loop("run", "tiny", *VENV)
+    assert answer.code == 0, answer.err
+    folder = workspace.outputs("tiny")
+    assert (folder / "score").read_text() == "1"
+    assert f"outputs/tiny/{folder.name}/" in answer.err
+    # What Azure ML would not keep is not lost, and not left among the code.
+    assert not (workspace.root / "src/tiny/stray").exists()
+    assert [path.read_text() for path in folder.rglob("stray")] == ["2"]
+
+
+def test_a_run_without_outputs_leaves_no_empty_folder(workspace: Workspace) -> None:
+    workspace.add("tiny", "print('ran')")
+    assert workspace.loop("run", "tiny", *VENV).code == 0
+    assert not list((workspace.root / "outputs").rglob("*/*"))
+
+
+@pytest.mark.parametrize("code", [0, 1, 2, 5, 255])
+def test_exit_code_passes_through(workspace: Workspace, code: int) -> None:
+    workspace.add("tiny", f"raise SystemExit({code})")
+    assert workspace.loop("run", "tiny", *VENV).code == code
+
+
+def test_a_traceback_of_the_program_is_the_programs(workspace: Workspace) -> None:
+    workspace.add("tiny", "raise ValueError('mine')")
+    answer = workspace.loop("run", "tiny", *VENV)
+    assert answer.code == 1
+    assert answer.err.count("Traceback") == 1 and "train.py" in answer.err
+
+
+def test_common_code_and_data_are_found(workspace: Workspace) -> None:
+    job = "command: python train.py ${{inputs.d}}\n"
+    job += "inputs:\n  d: {type: uri_folder, path: azureml:numbers:1}\n"
+    train = "import sys; from common.tool import NAME; print(NAME, open(sys.argv[1] + '/a').read())"
+    workspace.add("tiny", train, job=job)
+    workspace.write("src/common/tool.py", "NAME = 'shared'\n")
+    workspace.write("data/numbers/a", "7")
+    (workspace.root / "src/tiny/common").mkdir()
+    (workspace.root / "src/tiny/common/tool.py").symlink_to("../../common/tool.py")
+    answer = workspace.loop("run", "tiny", *VENV)
+    assert (answer.code, answer.out) == (0, "shared 7\n"), answer.err
+
+
+def test_other_data_by_setting_and_by_word(workspace: Workspace, tmp_path: Path) -> None:
+    job = "command: cat ${{inputs.d}}/a\n"
+    job += "inputs:\n  d: {type: uri_folder, path: azureml:numbers:1}\n"
+    here = tmp_path / "elsewhere"
+    here.mkdir()
+    (here / "a").write_text("outside")
+    workspace.write("data/second/a", "second")
+    workspace.add("tiny", "", job=job, toml='[data.d]\npath = "data/second"\n')
+    assert workspace.loop("run", "tiny", *VENV).out == "second"
+
+
+def test_dry_run_says_it_and_does_nothing(workspace: Workspace) -> None:
+    workspace.add("tiny", "print('never')", job="inputs: {epochs: 3}\n")
+    before = sorted(workspace.root.rglob("*"))
+    answer = workspace.loop("run", "tiny", *VENV, "--dry-run", "--json", "--", "--x", "a b")
+    told = json.loads(answer.out)
+    assert told["command"] == "python -u train.py --x 'a b'"
+    assert (told["place"], told["image"], told["mounts"]) == ("venv", None, [])
+    assert sorted(workspace.root.rglob("*")) == before
+
+
+def test_control_c_stops_the_program_and_leaves_no_view(workspace: Workspace) -> None:
+    workspace.add("tiny", "import time; print('at work', flush=True); time.sleep(60)")
+    started = workspace.start("run", "tiny", *VENV)
+    started.wait_for("at work")
+    started.interrupt_group()
+    answer = started.end(30)
+    assert answer.code == 130, answer.err
+    assert until(lambda: not list((workspace.root / ".innerloop").glob("work/*/*")), 5)
+
+
+def test_being_ended_ends_the_program(workspace: Workspace, tmp_path: Path) -> None:
+    mark = tmp_path / "pid"
+    train = f"import os, time; open({str(mark)!r}, 'w').write(str(os.getpid()))\n"
+    workspace.add("tiny", train + "print('at work', flush=True)\ntime.sleep(60)")
+    started = workspace.start("run", "tiny", *VENV)
+    started.wait_for("at work")
+    started.send(signal.SIGTERM)
+    assert started.end(30).code == 143
+    assert until(lambda: not Path(f"/proc/{mark.read_text()}").exists(), 5)
+
+
+def test_a_missing_lock_is_one_sentence(workspace: Workspace) -> None:
+    folder = workspace.add("tiny", "")
+    (folder / "environment/requirements.txt").unlink()
+    answer = workspace.loop("run", "tiny", *VENV)
+    assert answer.code == 1
+    assert "src/tiny/environment/requirements.txt" in answer.sentence
