@@ -5,8 +5,13 @@ from __future__ import annotations
 import glob
 import json
 import os
+import socket
+import stat
 import sys
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 from . import process
 from .errors import Mistake
@@ -49,6 +54,8 @@ def ask(image: str) -> Engine:
     """Asks the engine about itself and the image, both at once; no engine is no error."""
     if process.found("docker") is None:
         return Engine(False, "Docker is not installed", "Install Docker to get the container")
+    if (quick := _ask_the_socket(image)) is not None:
+        return quick
     about_image, about_engine = process.run_together(docker.inspect_image(image), docker.info())
     if not about_engine.ok or not about_engine.out.strip().startswith("{"):
         return _silent(about_engine.err + about_engine.out)
@@ -66,6 +73,68 @@ def ask(image: str) -> Engine:
         rootless="rootless" in security,
         desktop="Docker Desktop" in (facts.get("system") or "") or sys.platform != "linux",
     )
+
+
+SOCKET = "/var/run/docker.sock"
+
+
+def _ask_the_socket(image: str) -> Engine | None:
+    """The same over the engine's own socket, which saves two starts of the client (some 30 ms of
+    every run). None where the client would not go there, or where anything is unusual: then the
+    client is asked, and its words are the ones that a person reads.
+
+    Source: Docker Engine API v1.41, GET /images/{name}/json and GET /info.
+    """
+    if sys.platform != "linux" or not _is_the_default_engine():
+        return None
+    try:
+        code, about_image = _get(f"/images/{quote(image)}/json")
+        # Only a machine with a GPU has to know whether the engine can hand it over.
+        about_engine = _get("/info")[1] if has_gpu() else {}
+    except (OSError, ValueError):
+        return None
+    if code not in (200, 404):
+        return None
+    labels = (about_image.get("Config") or {}).get("Labels") or {}
+    return Engine(
+        answers=True,
+        label=labels.get(docker.DIGEST, "") if code == 200 else None,
+        runtimes=tuple(about_engine.get("Runtimes") or {}),
+    )
+
+
+def _is_the_default_engine() -> bool:
+    """Whether the client would talk to root's engine on this machine: no other host or context is
+    chosen, and the socket is root's own (that of a rootless engine or Docker Desktop is not)."""
+    if os.environ.get("DOCKER_HOST") or os.environ.get("DOCKER_CONTEXT"):
+        return False
+    config = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker") / "config.json"
+    try:
+        if "currentContext" in config.read_text(encoding="utf-8"):
+            return False
+    except (OSError, UnicodeDecodeError):
+        pass
+    try:
+        found = os.stat(SOCKET)
+    except OSError:
+        return False
+    return stat.S_ISSOCK(found.st_mode) and found.st_uid == 0
+
+
+def _get(path: str) -> tuple[int, dict[str, Any]]:
+    """Status and JSON body of one GET. HTTP/1.0: the body ends where the connection does."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(5)
+        connection.connect(SOCKET)
+        connection.sendall(f"GET {path} HTTP/1.0\r\nHost: docker\r\n\r\n".encode())
+        answer = b""
+        while chunk := connection.recv(65536):
+            answer += chunk
+    head, _, body = answer.partition(b"\r\n\r\n")
+    value = json.loads(body)
+    if not isinstance(value, dict):
+        raise ValueError("no JSON object")
+    return int(head.split(b" ", 2)[1]), value
 
 
 def _silent(message: str) -> Engine:

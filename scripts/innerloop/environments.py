@@ -11,7 +11,6 @@ that was killed half-way has no marker and is made again.
 from __future__ import annotations
 
 import os
-import platform
 import sys
 import time
 from collections.abc import Callable
@@ -51,6 +50,8 @@ def is_ready(environment: Path) -> bool:
 
 def tag() -> str:
     """What an environment depends on beside its requirements: system and processor."""
+    import platform
+
     return f"{sys.platform}-{platform.machine().lower()}"
 
 

@@ -7,9 +7,7 @@ place in one step, so a reader, a crash or a full disk meets the old text or the
 from __future__ import annotations
 
 import os
-import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -39,6 +37,8 @@ def write_text(path: Path, text: str) -> None:
     """Puts the text in place atomically. The mode of an existing file is kept, a symlink's target
     is written, and missing folders are made. A full disk or a read-only place is a `Mistake`, and
     leaves the old file."""
+    import tempfile  # here, since most commands write nothing and should start fast
+
     target = path.resolve() if path.is_symlink() else path
     temporary: str | None = None
     try:
@@ -77,12 +77,16 @@ def remove_if_empty(folder: Path) -> None:
 
 def remove_tree(folder: Path) -> None:
     """Takes a folder away with all that is in it; links are removed, never followed."""
+    import shutil
+
     if folder.exists():
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def move_into(path: Path, folder: Path) -> None:
     """Moves a file or folder into `folder`, which is made if need be."""
+    import shutil
+
     make_folder(folder)
     try:
         shutil.move(str(path), str(folder / path.name))
@@ -105,7 +109,7 @@ def copy(path: Path, target: Path, *, replace: tuple[str, str] | None = None) ->
         if replace is not None:
             content = content.replace(replace[0].encode(), replace[1].encode())
         target.write_bytes(content)
-        shutil.copymode(path, target)
+        target.chmod(path.stat().st_mode & 0o7777)
     except OSError as error:
         raise _cannot("write", target, error) from error
 

@@ -7,7 +7,6 @@ nothing that a person typed is ever pasted into a shell's text.
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -48,6 +47,8 @@ class Terminated(KeyboardInterrupt):
 
 def found(program: str, path: str | None = None) -> str | None:
     """Where PATH has the program, or None."""
+    import shutil
+
     return shutil.which(program, path=path)
 
 

@@ -3,10 +3,8 @@ place, make the request, submit it."""
 
 from __future__ import annotations
 
-import json
 import os
 import posixpath
-import secrets
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -73,6 +71,8 @@ def plan_command(
     workspace: Workspace, experiment: Experiment, command: str, arguments: Sequence[str] = ()
 ) -> Run:
     """A run of another command than the job's, with the experiment's folder as the code root."""
+    import json
+
     job = parse_job(
         f"command: {json.dumps(command)}\ncode: .\nenvironment: {{build: {{path: ./environment}}}}\n",
         f"{experiment.folder}/{JOB_FILE}",
@@ -82,7 +82,7 @@ def plan_command(
 
 def new_id() -> str:
     """Sorts by time, and two runs in one second differ."""
-    return f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
+    return f"{time.strftime('%Y%m%d-%H%M%S')}-{os.urandom(2).hex()}"
 
 
 def prepare(run: Run, place: str, *, dry: bool, dev: bool = False) -> Started:
