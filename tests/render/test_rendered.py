@@ -155,6 +155,12 @@ def test_valid_against_the_official_schemas(gpu: str) -> None:
         )
 
 
+def test_nothing_depends_on_where_the_clone_is() -> None:
+    one = subject()
+    elsewhere = Workspace("/tmp/other", one.workspace.settings, one.workspace.experiments)
+    assert wanted(Subject(elsewhere, one.experiments, one.jobs)) == wanted(one)
+
+
 def test_what_is_committed_is_what_would_be_rendered() -> None:
     from innerloop import syncing
 
