@@ -29,8 +29,9 @@ def render(subject: Subject, experiment: Experiment) -> Json:
     build: dict[str, Json] = {"dockerfile": f"{environment}/Dockerfile", "context": environment}
     if stage.name:
         build["target"] = stage.name
+    # The same in every clone: no name of a folder on one machine.
     value: dict[str, Json] = {
-        "name": f"{subject.workspace.name}: {experiment.name}",
+        "name": experiment.name,
         "build": build,
     }
     value.update(_gpu(subject, experiment))
