@@ -109,9 +109,13 @@ class Workspace:
         return docker("ps", "-a", "--filter", self._label, "--format", "{{.Names}}").split()
 
     def images(self) -> list[str]:
-        """Their names: another workspace may have an image of the same id."""
-        names = docker("images", "--filter", self._label, "--format", "{{.Repository}}:{{.Tag}}")
-        return names.split()
+        """Their names: another workspace may have an image of the same id. The id of one whose
+        name a newer image has taken."""
+        listed = docker(
+            "images", "--filter", self._label, "--format", "{{.Repository}}:{{.Tag}} {{.ID}}"
+        )
+        pairs = [line.split() for line in listed.splitlines()]
+        return [image if "<none>" in name else name for name, image in pairs]
 
     def clean(self) -> None:
         """Takes its containers and images away."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -15,7 +17,9 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs bash")
 def inside(workspace: Workspace) -> Workspace:
     workspace.add("tiny", "import sys; print('ran', *sys.argv[1:])")
     workspace.add("other", "")
-    workspace.env = {"INNERLOOP_EXPERIMENT": "tiny"}
+    # The container has the experiment's Python as `python`; here it is that of the tests.
+    programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    workspace.env = {"INNERLOOP_EXPERIMENT": "tiny", "PATH": programs}
     return workspace
 
 
