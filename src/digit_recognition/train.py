@@ -10,7 +10,9 @@ says which. It runs unchanged on a CPU, on a GPU, and on many:
 
     accelerate launch train.py
 
-HOW LONG AND HOW WELL
+Eight epochs take about 10 seconds on one CPU core (1 s each), and 5 more the first time. Expect on
+scikit-learn's digits a test accuracy near 91 % after two epochs and 95 % after eight; on MNIST it
+was not measured where this was written.
 
 Into --output_path (./outputs) it writes
 
