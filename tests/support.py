@@ -193,7 +193,16 @@ def make_workspace(root: Path, *, share_scripts: bool = True) -> Workspace:
 def clone(target: Path) -> Workspace:
     """What git would hand out of this workspace, with what is not committed yet."""
     listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        [
+            "git",
+            "-c",
+            f"safe.directory={ROOT}",
+            "ls-files",
+            "-z",
+            "--cached",
+            "--others",
+            "--exclude-standard",
+        ],
         cwd=ROOT,
         capture_output=True,
         text=True,

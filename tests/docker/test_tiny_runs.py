@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import Workspace, make_workspace
+from tests.support import Workspace, docker, make_workspace
 
 pytestmark = pytest.mark.docker
 
@@ -101,6 +101,23 @@ def test_a_dockerfile_that_does_not_build_shows_the_step_and_its_line(workspace:
     assert "/not-here: No such file or directory" in answer.sentence
     assert "src/tiny/environment/Dockerfile:4" in answer.err
     assert "never" not in answer.out
+
+
+def test_a_full_disk_while_building_says_so(workspace: Workspace) -> None:
+    full = "FROM python:3.11-slim-bookworm\nRUN cat /etc/passwd > /dev/full\n"
+    workspace.add("tiny", "print('never')", dockerfile=full)
+    answer = workspace.loop("run", "tiny", "--place", "docker")
+    assert answer.code == 1
+    assert "The disk is full" in answer.sentence
+
+
+def test_a_build_that_failed_leaves_nothing_behind(workspace: Workspace) -> None:
+    command = "echo a step that no other build has && false"
+    broken = f"FROM python:3.11-slim-bookworm\nRUN {command}\n"
+    workspace.add("tiny", "print('never')", dockerfile=broken)
+    assert workspace.loop("run", "tiny", "--place", "docker").code == 1
+    left = docker("ps", "--all", "--no-trunc", "--format", "{{.ID}} {{.Command}}").splitlines()
+    assert [line for line in left if command in line] == []
 
 
 def test_dry_run_is_one_json_object_whose_argv_really_runs(workspace: Workspace) -> None:
