@@ -41,6 +41,11 @@ class Input:
         """As azure-ai-ml sends it: Python's str() of the value (True is "True")."""
         return str(self.value)
 
+    @property
+    def has_value(self) -> bool:
+        """An input without one takes its `$[[ ... ]]` out of the command."""
+        return self.value is not None if self.kind == "literal" else bool(self.path)
+
 
 @dataclass(frozen=True, slots=True)
 class Output:
@@ -89,7 +94,8 @@ class Distribution:
 @dataclass(frozen=True, slots=True)
 class Job:
     """`name` is the file's path relative to the workspace; `code` stands as it is written;
-    `timeout` is in seconds; `shm_size` is as Docker takes it, "2g" when the file is silent.
+    `timeout` is in seconds; `shm_size` is as Docker takes it, "2g" when the file is silent. `at`
+    is where the job stands in its text: () is the whole file, ("jobs", "train") a step.
 
     kind "sweep": `command`, `code` and the like are those of one trial. kind "pipeline": they are
     empty; spec/pipeline.py makes a job of each step.
@@ -114,6 +120,16 @@ class Job:
     compute: str | None = None
     experiment_name: str | None = None
     search_space: Mapping[str, Any] = field(default_factory=dict)
+    at: tuple[str, ...] = ()
+
+    def where(self, *path: str | int) -> str:
+        """The place of a key of this job; the trial's keys of a sweep are found as well."""
+        if self.kind == "sweep" and path[:1] in _OF_TRIAL:
+            path = ("trial", *path)
+        return self.text.where(*self.at, *path)
+
+
+_OF_TRIAL = (("command",), ("code",), ("environment",), ("environment_variables",))
 
 
 def parse_job(text: str, name: str) -> Job:
@@ -142,7 +158,7 @@ def read_job(parsed: YamlText) -> tuple[Job | None, list[Mistake]]:
         ]
     reading = Reading(parsed)
     try:
-        kind = _kind(parsed)
+        kind = job_kind(parsed)
     except Mistake as mistake:
         return None, [mistake]
     return reading.job(kind), reading.problems
@@ -218,6 +234,7 @@ class Reading:
             compute=_text(document.get("compute") or body.get("compute")),
             experiment_name=_text(document.get("experiment_name")),
             search_space=self.mapping(document, *top, "search_space"),
+            at=top,
         )
 
     def problem(self, what: str, path: tuple[str, ...], mend: str) -> None:
@@ -248,6 +265,8 @@ class Reading:
 
     def code(self, body: Mapping[str, Any], at: tuple[str, ...]) -> str | None:
         code = body.get("code")
+        if isinstance(code, dict):  # an older form, still in many repositories
+            code = code.get("local_path", code)
         if code is None or isinstance(code, str):
             return code or None
         self.problem(
@@ -272,6 +291,7 @@ class Reading:
 
     def table_input(self, name: str, value: Mapping[str, Any], path: tuple[str, ...]) -> Input:
         """An input written as a mapping: data with a path, or a literal with a type."""
+        value = _of_today(value)
         kind = str(value.get("type") or ("" if "value" in value else "uri_folder")).lower()
         optional = value.get("optional") is True
         if kind in LITERAL_TYPES or "value" in value or (not kind and "default" in value):
@@ -313,6 +333,7 @@ class Reading:
         if isinstance(value, dict):
             build = value.get("build")
             if isinstance(build, dict):
+                build = {"path": build.get("local_path"), **build}
                 return Environment(
                     "build",
                     path=_text(build.get("path")),
@@ -370,13 +391,17 @@ class Reading:
         """A whole number, also one in quotes; a reference to a pipeline's input is none yet."""
         if value is None or (isinstance(value, str) and value.strip().startswith("${{")):
             return default
+        if isinstance(value, float):
+            value = int(value)  # azure-ai-ml cuts it off too
         if isinstance(value, bool) or not str(value).strip().lstrip("-").isdigit():
             self.problem(f"{'.'.join(path)} is no whole number: {value!r}", path, "Write a number")
             return default
         return int(value)
 
 
-def _kind(parsed: YamlText) -> str:
+def job_kind(parsed: YamlText) -> str:
+    """One of KINDS, by `type`, else by the keys that are there; a `Mistake` for what has no local
+    form (automl, spark, a schedule ...)."""
     document = parsed.value
     schema = str(document.get("$schema", "")).rsplit("/", 1)[-1].lower()
     kind = str(document.get("type") or "").lower()
@@ -394,6 +419,20 @@ def _kind(parsed: YamlText) -> str:
         where=parsed.where("type" if "type" in document else "$schema"),
         mend="Azure ML alone can run it: command, sweep and pipeline jobs run here",
     )
+
+
+def _of_today(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    """An input in one of the older forms that repositories still hold: `file:`, `folder:`,
+    `dataset:` or `data:` in place of a type and a path."""
+    for key, kind in (("file", "uri_file"), ("folder", "uri_folder"), ("dataset", "uri_folder")):
+        if key in value and "path" not in value:
+            rest = {name: one for name, one in value.items() if name != key}
+            return {"type": kind, "path": value[key], **rest}
+    data = value.get("data")
+    if "data" in value and "path" not in value:
+        path = data.get("path", data.get("local_path")) if isinstance(data, dict) else data
+        return {**{name: one for name, one in value.items() if name != "data"}, "path": path}
+    return value
 
 
 def _text(value: Any) -> str | None:

@@ -10,22 +10,33 @@ from typing import Any
 import yaml
 
 from ..errors import WrongUse, nearest
-from .job import Job, job_of
-
-# Parts of a job that may be set although the file does not have them.
-_KNOWN = (
-    "inputs", "outputs", "command", "code", "compute", "environment", "environment_variables",
-    "resources", "limits", "distribution", "experiment_name", "display_name", "description", "tags",
-)  # fmt: skip
+from . import yaml_text
+from .check_keys import FREE, known_below
+from .job import DATA_TYPES, LITERAL_TYPES, Job, job_kind, job_of
+from .yaml_text import YamlText
 
 
 def override(job: Job, sets: Sequence[str]) -> Job:
     """The job with each `a.b=value` applied, in order; a value is read as YAML (`2` is a number).
 
-    A key that the job does not have is a `WrongUse` that names the nearest; a new tag or
-    environment variable is fine.
+    A key that neither the job nor Azure ML knows is a `WrongUse` that names the nearest; a new
+    tag, output or environment variable is fine.
     """
-    document: dict[str, Any] = copy.deepcopy(dict(job.document))
+    return job_of(overridden(job.text, job.kind, sets)) if sets else job
+
+
+def parse_job_with(text: str, name: str, sets: Sequence[str]) -> Job:
+    """As `override(parse_job(text, name), sets)`, also where only a set makes the job whole (an
+    input without a value)."""
+    parsed = yaml_text.parse(text, name)
+    if isinstance(parsed.value, dict) and sets:
+        parsed = overridden(parsed, job_kind(parsed), sets)
+    return job_of(parsed)
+
+
+def overridden(parsed: YamlText, kind: str, sets: Sequence[str]) -> YamlText:
+    """The parsed text with other values; places are those of the file."""
+    document: dict[str, Any] = copy.deepcopy(parsed.value)
     for one in sets:
         path, sign, text = one.partition("=")
         keys = path.strip().split(".")
@@ -33,40 +44,80 @@ def override(job: Job, sets: Sequence[str]) -> Job:
             raise WrongUse(
                 f"--set {one} is not of the form a.b=value", mend="Write --set inputs.epochs=2"
             )
-        _set(document, keys, _value(text), one)
-    return job_of(replace(job.text, value=document))
+        is_text = len(keys) > 1 and keys[-2] in ("environment_variables", "tags", "properties")
+        _set(document, kind, keys, text if is_text else _value(text), one)
+    return replace(parsed, value=document)
 
 
-def _set(document: dict[str, Any], keys: list[str], value: Any, said: str) -> None:
-    here: dict[str, Any] = document
-    for depth, key in enumerate(keys[:-1]):
-        known = [*map(str, here), *(_KNOWN if depth == 0 else ())]
-        if key not in known:
-            raise WrongUse(f'--set {said}: the job has no "{key}"', mend=nearest(key, known))
-        below = here.get(key)
-        if not isinstance(below, dict):
-            below = here[key] = {}
-        here = below
-    last = keys[-1]
-    free = len(keys) > 1 and keys[0] in (
-        "tags",
-        "environment_variables",
-        "resources",
-        "limits",
-        "outputs",
-    )
-    known = [*map(str, here), *(_KNOWN if len(keys) == 1 else ())]
-    if last not in known and not free:
+def _set(document: dict[str, Any], kind: str, keys: list[str], value: Any, said: str) -> None:
+    here: Any = document
+    for depth in range(len(keys) - 1):
+        here = _step(here, kind, keys, depth, said)
+        if not isinstance(here, (dict, list)):
+            raise WrongUse(
+                f'--set {said}: "{".".join(keys[: depth + 1])}" is a single value: {here}',
+                mend=f"Write --set {'.'.join(keys[: depth + 1])}=VALUE",
+            )
+    _require(here, kind, keys, len(keys) - 1, said)
+    last: Any = int(keys[-1]) if isinstance(here, list) else _own(here, keys[-1])
+    old = here[last] if isinstance(here, list) else here.get(last)
+    parent = keys[-2] if len(keys) > 1 else ""
+    here[last] = _input(old, value) if parent == "inputs" else value
+
+
+def _step(here: Any, kind: str, keys: list[str], depth: int, said: str) -> Any:
+    """The value below one key; an empty mapping is made where Azure ML knows the key."""
+    _require(here, kind, keys, depth, said)
+    if isinstance(here, list):
+        return here[int(keys[depth])]
+    key = _own(here, keys[depth])
+    if here.get(key) is None:
+        here[key] = {}
+    return here[key]
+
+
+def _require(here: Any, kind: str, keys: list[str], depth: int, said: str) -> None:
+    key, path = keys[depth], tuple(keys[:depth])
+    if isinstance(here, list):
+        if not key.isdigit() or int(key) >= len(here):
+            raise WrongUse(
+                f'--set {said}: "{".".join(path)}" is a list of {len(here)}',
+                mend=f"Number its items from 0 to {len(here) - 1}",
+            )
+        return
+    present = [str(name) for name in here]
+    known = list(dict.fromkeys([*present, *(known_below(kind, path) or ())]))
+    free = path and (path[-1] in (*FREE, "outputs") or path[0] in FREE)
+    if key not in known and not free:
         raise WrongUse(
-            f'--set {said}: the job has no "{".".join(keys)}"', mend=nearest(last, known)
+            f'--set {said}: the job has no "{".".join(keys[: depth + 1])}"',
+            mend=nearest(key, known),
         )
-    old = here.get(last)
-    is_data = keys[0] == "inputs" and len(keys) == 2 and isinstance(old, dict) and "path" in old
-    here[last] = {**old, "path": value} if is_data and isinstance(old, dict) else value
+
+
+def _own(here: dict[Any, Any], key: str) -> Any:
+    """The mapping's own key for a word: YAML may have read it as a number."""
+    return next((own for own in here if str(own) == key), key)
+
+
+def _input(old: Any, value: Any) -> Any:
+    """An input that is written as a mapping stays one: its path or its value changes."""
+    if not isinstance(old, dict) or isinstance(value, dict):
+        return value
+    kind = str(old.get("type", "")).lower()
+    if kind in LITERAL_TYPES or "value" in old:
+        rest = {key: one for key, one in old.items() if key != "default"}
+        return {**rest, "value": value}
+    if kind in DATA_TYPES or "path" in old or "mode" in old:
+        return {**old, "path": value}
+    return value
 
 
 def _value(text: str) -> Any:
+    """As YAML reads it; what is neither text, number, truth value, list nor mapping stays text."""
     try:
-        return yaml.safe_load(text) if text.strip() else text
-    except yaml.YAMLError:
+        value = yaml.safe_load(text) if text.strip() else text
+    except (yaml.YAMLError, ValueError):
         return text
+    plain = value is None or isinstance(value, (str, int, float, bool, list, dict))
+    return value if plain else text

@@ -1,0 +1,501 @@
+"""A pipeline job as its steps in the order in which they can run.
+
+Every step becomes a `Job` of its own; what it takes from earlier steps, and what it gives to the
+pipeline, stands beside it. Component files are read through a function that is handed in.
+Source: CLI (v2) pipeline job and command component YAML schemas.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ..errors import Mistake, nearest
+from . import yaml_text
+from .job import LITERAL_TYPES, Input, Job, Output, Reading
+from .yaml_text import YamlText
+
+# A component file's text by its path relative to the workspace; a `Mistake` when it is not there.
+Read = Callable[[str], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """`job` has its literals and its data filled in. `takes`: input -> (step, output) of an
+    earlier one. `gives`: output -> the pipeline's output. `problem`: why it cannot run here."""
+
+    name: str
+    job: Job
+    takes: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    gives: Mapping[str, str] = field(default_factory=dict)
+    problem: Mistake | None = None
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The steps that must have run, each once."""
+        return tuple(dict.fromkeys(step for step, _ in self.takes.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """`steps` stand in an order in which each has all it needs. `outputs` are the pipeline's own;
+    `made_by`: output -> (step, its output)."""
+
+    name: str
+    steps: tuple[Step, ...]
+    outputs: Mapping[str, Output]
+    made_by: Mapping[str, tuple[str, str]]
+    continue_on_step_failure: bool = True
+
+    def step(self, name: str) -> Step:
+        found = next((step for step in self.steps if step.name == name), None)
+        if found is None:
+            names = [step.name for step in self.steps]
+            raise Mistake(
+                f'the pipeline has no step "{name}"', where=self.name, mend=nearest(name, names)
+            )
+        return found
+
+
+def pipeline_of(job: Job, read: Read) -> Pipeline:
+    """The steps of a job of kind "pipeline". A `Mistake` for a cycle, a reference to nothing, a
+    component file that is not there; a step that has no local form keeps it as its `problem`."""
+    document = job.document
+    level = _Level(job.text, document, (), job.name, dict(job.inputs), "", read)
+    if isinstance(document.get("component"), str) and "jobs" not in document:
+        level = level.component_level(document["component"], dict(job.inputs), "")
+    steps, made_by = level.steps()
+    for step in steps:
+        made_by.update({given: (step.name, output) for output, given in step.gives.items()})
+    settings = document.get("settings")
+    settings = settings if isinstance(settings, dict) else {}
+    return Pipeline(
+        name=job.name,
+        steps=_in_order(steps, job),
+        outputs=job.outputs,
+        made_by=made_by,
+        continue_on_step_failure=settings.get("continue_on_step_failure") is not False,
+    )
+
+
+Source = tuple[str, str]
+Bound = Input | Source
+_BINDING = re.compile(
+    r"^\$\{\{\s*(?:parent\.)?(?:inputs\.(?P<input>[\w.]+)"
+    r"|jobs\.(?P<step>\w+)\.outputs\.(?P<output>\w+))\s*\}\}$"
+)
+_PARENT_OUTPUT = re.compile(r"^\$\{\{\s*(?:parent\.)?outputs\.(?P<output>\w+)\s*\}\}$")
+_WITHIN = re.compile(r"\$\{\{\s*parent\.inputs\.(?P<input>[\w.]+)\s*\}\}")
+# What a step of the pipeline may say in place of its component.
+_OWN = (
+    "resources", "distribution", "environment_variables", "environment", "limits", "services",
+    "queue_settings", "identity", "search_space", "sampling_algorithm", "objective", "compute",
+    "early_termination",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Level:
+    """One pipeline, or one pipeline component in it: its text, the mapping with `jobs` and where
+    that stands, the file that its paths are relative to, what its inputs are, and the name that
+    its steps' names begin with."""
+
+    text: YamlText
+    document: Mapping[str, Any]
+    at: tuple[str, ...]
+    file: str
+    inputs: Mapping[str, Bound]
+    prefix: str
+    read: Read
+
+    def steps(self) -> tuple[list[Step], dict[str, Source]]:
+        """The steps in the file's order, those of pipeline components in their place; and which
+        of them makes each of this level's outputs."""
+        jobs = self.document.get("jobs")
+        if not isinstance(jobs, dict) or not jobs:
+            raise Mistake(
+                "the pipeline has no jobs", where=self.where("jobs"), mend="Write steps below jobs:"
+            )
+        made: list[Step] = []
+        inner: dict[Source, Source] = {}
+        for name, body in jobs.items():
+            if not isinstance(body, dict):
+                raise self.mistake(f'the step "{name}" is no mapping', "Write its command", name)
+            steps, outputs = self.step(str(name), body, list(map(str, jobs)))
+            made += steps
+            inner.update({(self.prefix + str(name), key): one for key, one in outputs.items()})
+        made = [
+            replace(step, takes={key: inner.get(one, one) for key, one in step.takes.items()})
+            for step in made
+        ]
+        return made, self.level_outputs(made, inner)
+
+    def level_outputs(
+        self, steps: Sequence[Step], inner: Mapping[Source, Source]
+    ) -> dict[str, Source]:
+        """Outputs that this level itself takes from a step, and those that steps give to it."""
+        outputs: dict[str, Source] = {}
+        if self.prefix:
+            for step in steps:
+                outputs.update({given: (step.name, out) for out, given in step.gives.items()})
+        declared = self.document.get("outputs")
+        for name, value in (declared.items() if isinstance(declared, dict) else ()):
+            found = _BINDING.match(value) if isinstance(value, str) else None
+            if found and found["step"]:
+                source = (self.prefix + found["step"], found["output"])
+                outputs[str(name)] = inner.get(source, source)
+        return outputs
+
+    def step(
+        self, name: str, body: Mapping[str, Any], names: Sequence[str]
+    ) -> tuple[list[Step], dict[str, Source]]:
+        body = self.filled(body)
+        kind = str(body.get("type") or ("sweep" if "trial" in body else "command")).lower()
+        if kind in ("component", "component_job"):  # an older word for it
+            kind = "command"
+        if kind == "pipeline":
+            return self.nested(name, body, body.get("component"), names)
+        if kind not in ("command", "sweep"):
+            return [self.without_form(name, f"a step of type {kind} has no local form")], {}
+        component = body.get("trial" if kind == "sweep" else "component")
+        if isinstance(component, str) and not _is_file(component):
+            what = f'the step "{name}" is a registered component, {component}'
+            return [self.without_form(name, what)], {}
+        if isinstance(component, str):
+            path = _joined(self.file, component)
+            text = yaml_text.parse(self.read(path), path)
+            if not isinstance(text.value, dict):
+                raise Mistake("this is no component: it holds no keys", where=f"{path}:1")
+            if "jobs" in text.value:
+                return self.nested(name, body, component, names)
+            return [self.component_step(name, kind, body, text, text.value, path, names)], {}
+        if isinstance(component, dict) and kind == "command":
+            text = replace(self.text, value=component)
+            made = self.component_step(name, kind, body, text, component, self.file, names)
+            return [made], {}
+        return [self.inline_step(name, kind, body, names)], {}
+
+    def inline_step(
+        self, name: str, kind: str, body: Mapping[str, Any], names: Sequence[str]
+    ) -> Step:
+        at = (*self.at, "jobs", name)
+        settings = self.document.get("settings")
+        if isinstance(settings, dict) and "environment" not in body and "trial" not in body:
+            body = {"environment": settings.get("environment"), **body}
+        reading = Reading(self.text)
+        trial = reading.mapping(body, "trial") if kind == "sweep" else body
+        bare = {**body, "inputs": None, "outputs": None}
+        command_at = (*at, "trial") if kind == "sweep" else at
+        job = reading.job_at(kind, trial, command_at, bare, at)
+        given = reading.mapping(body, *at, "inputs")
+        bound = {key: self.bound(name, key, value, names) for key, value in given.items()}
+        return self.made(name, job, reading, bound, body, {})
+
+    def component_step(
+        self,
+        name: str,
+        kind: str,
+        body: Mapping[str, Any],
+        text: YamlText,
+        component: Mapping[str, Any],
+        path: str,
+        names: Sequence[str],
+    ) -> Step:
+        """A step whose command stands in a component: what the step says itself wins, and its
+        paths are made relative to the component's file."""
+        own = {key: body[key] for key in _OWN if body.get(key) is not None}
+        if isinstance(own.get("environment"), dict):
+            own["environment"] = _moved_environment(own["environment"], self.file, path)
+        merged = {**component, **own, "inputs": None, "outputs": None}
+        reading = Reading(text)
+        job = replace(reading.job_at(kind, merged, (), merged, ()), document=merged)
+        declared = reading.mapping(component, "inputs")
+        given = self.reading_of(body, name, "inputs")
+        swept = job.search_space
+        for key in given:
+            if key not in declared:
+                raise self.mistake(
+                    f'the step "{name}" gives "{key}", which its component does not declare',
+                    nearest(key, list(declared)) or f"Declare it under inputs in {path}",
+                    name, "inputs", key,
+                )  # fmt: skip
+        bound = {}
+        for key, rule in declared.items():
+            one: Bound | None
+            if given.get(key) is not None:
+                one = self.bound(name, key, given[key], names)
+            else:
+                one = _undeclared(key, rule, reading, optional=key in swept)
+                if one is None:
+                    raise self.mistake(
+                        f'the step "{name}" gives no "{key}", which its component needs',
+                        f"Write {key}: under its inputs, or a default in {path}",
+                        name,
+                    )
+            bound[key] = _typed(one, rule, self.file, path)
+        outputs = reading.mapping(component, "outputs")
+        return self.made(name, job, reading, bound, body, outputs)
+
+    def made(
+        self,
+        name: str,
+        job: Job,
+        reading: Reading,
+        bound: Mapping[str, Bound],
+        body: Mapping[str, Any],
+        declared: Mapping[str, Any],
+    ) -> Step:
+        inputs, takes = {}, {}
+        for key, one in bound.items():
+            if isinstance(one, Input):
+                inputs[key] = replace(one, name=key)
+            else:
+                inputs[key] = Input(key, "data", type="uri_folder", path="")
+                takes[key] = one
+        outputs, gives = self.outputs(name, body, declared, reading)
+        return Step(
+            name=self.prefix + name,
+            job=replace(job, inputs=inputs, outputs=outputs),
+            takes=takes,
+            gives=gives,
+            problem=reading.problems[0] if reading.problems else None,
+        )
+
+    def outputs(
+        self, name: str, body: Mapping[str, Any], declared: Mapping[str, Any], reading: Reading
+    ) -> tuple[dict[str, Output], dict[str, str]]:
+        """A step's outputs; one that is a binding has the type of the pipeline's output."""
+        outputs = {
+            key: reading.output(key, rule, ("outputs", key)) for key, rule in declared.items()
+        }
+        gives = {}
+        parents = self.document.get("outputs")
+        parents = parents if isinstance(parents, dict) else {}
+        for key, value in self.reading_of(body, name, "outputs").items():
+            path = (*self.at, "jobs", name, "outputs", key)
+            text = value.get("path") if isinstance(value, dict) else value
+            found = _PARENT_OUTPUT.match(text) if isinstance(text, str) else None
+            if found is None:
+                if value is not None or key not in outputs:
+                    outputs[key] = reading.output(key, value, path)
+                continue
+            if found["output"] not in parents:
+                raise self.mistake(
+                    f'the step "{name}" writes to {text}, which the pipeline does not declare',
+                    nearest(found["output"], list(map(str, parents))) or "Declare it under outputs",
+                    name, "outputs", key,
+                )  # fmt: skip
+            gives[key] = found["output"]
+            parent = parents[found["output"]]
+            if key not in outputs or (isinstance(parent, dict) and "type" in parent):
+                outputs[key] = reading.output(key, parent, path)
+        return outputs, gives
+
+    def bound(self, step: str, key: str, value: Any, names: Sequence[str]) -> Bound:
+        """What a step's input is: a literal, data, or another step's output."""
+        text = value.get("path") if isinstance(value, dict) else value
+        found = _BINDING.match(text.strip()) if isinstance(text, str) else None
+        if found is None:
+            reading = Reading(self.text)
+            made = reading.input(key, value, (*self.at, "jobs", step, "inputs", key))
+            if made is None:
+                raise reading.problems[0]
+            return made
+        if found["input"]:
+            if found["input"] in self.inputs:
+                return self.inputs[found["input"]]
+            known, word = list(self.inputs), found["input"]
+        else:
+            if found["step"] in names and found["step"] != step:
+                return self.prefix + found["step"], found["output"]
+            known, word = [name for name in names if name != step], found["step"]
+        raise self.mistake(
+            f'the step "{step}" takes {text}, and there is no "{word}"',
+            nearest(word, known) or "Declare it under the pipeline's inputs",
+            step, "inputs", key,
+        )  # fmt: skip
+
+    def nested(
+        self, name: str, body: Mapping[str, Any], component: Any, names: Sequence[str]
+    ) -> tuple[list[Step], dict[str, Source]]:
+        """The steps of a pipeline component, named step.inner."""
+        if isinstance(component, str) and not _is_file(component):
+            what = f'the step "{name}" is a registered pipeline component, {component}'
+            return [self.without_form(name, what)], {}
+        given = self.reading_of(body, name, "inputs")
+        bound = {key: self.bound(name, key, value, names) for key, value in given.items()}
+        prefix = f"{self.prefix}{name}."
+        if isinstance(component, str):
+            return self._passed_on(self.component_level(component, bound, prefix), body, name)
+        inner = component if isinstance(component, dict) else body
+        at = (*self.at, "jobs", name, *(("component",) if inner is component else ()))
+        return self._passed_on(
+            replace(self, document=inner, at=at, inputs=bound, prefix=prefix), body, name
+        )
+
+    def component_level(self, component: str, bound: Mapping[str, Bound], prefix: str) -> _Level:
+        path = _joined(self.file, component)
+        if prefix.count(".") > 20:
+            raise Mistake("this pipeline component holds itself", where=path)
+        text = yaml_text.parse(self.read(path), path)
+        if not isinstance(text.value, dict):
+            raise Mistake("this is no component: it holds no keys", where=f"{path}:1")
+        reading = Reading(text)
+        inputs = dict(bound)
+        for key, rule in reading.mapping(text.value, "inputs").items():
+            if key in inputs:
+                inputs[key] = _typed(inputs[key], rule, self.file, path)
+            elif (one := _undeclared(key, rule, reading, optional=False)) is not None:
+                inputs[key] = one
+        return _Level(text, text.value, (), path, inputs, prefix, self.read)
+
+    def _passed_on(
+        self, level: _Level, body: Mapping[str, Any], name: str
+    ) -> tuple[list[Step], dict[str, Source]]:
+        """What the inner steps give to their level, this level may give to its own."""
+        steps, outputs = level.steps()
+        gives: dict[Source, str] = {}
+        for key, value in self.reading_of(body, name, "outputs").items():
+            found = _PARENT_OUTPUT.match(value) if isinstance(value, str) else None
+            if found and key in outputs:
+                gives[outputs[key]] = found["output"]
+        passed = [
+            replace(
+                step,
+                gives={out: to for (one, out), to in gives.items() if one == step.name},
+            )
+            for step in steps
+        ]
+        return passed, outputs
+
+    def filled(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The step with the pipeline's literals in it wherever they are referred to (a compute, an
+        instance count ...), but for its bindings and its command."""
+        literals = {
+            key: one.literal_text
+            for key, one in self.inputs.items()
+            if isinstance(one, Input) and one.kind == "literal" and one.value is not None
+        }
+        kept = ("inputs", "outputs", "command", "jobs", "component")
+        return {
+            str(key): value if key in kept else _filled(value, literals)
+            for key, value in body.items()
+        }
+
+    def without_form(self, name: str, what: str) -> Step:
+        at = (*self.at, "jobs", name)
+        job = Reading(self.text).job_at("pipeline", {}, at, {}, at)
+        mend = "Write its file's path there, as component: ./component.yml"
+        if "registered" not in what:
+            mend = "Azure ML alone can run it; name another with --step"
+        return Step(self.prefix + name, job, problem=self.mistake(what, mend, name))
+
+    def reading_of(self, body: Mapping[str, Any], name: str, key: str) -> Mapping[str, Any]:
+        reading = Reading(self.text)
+        value = reading.mapping(body, *self.at, "jobs", name, key)
+        if reading.problems:
+            raise reading.problems[0]
+        return value
+
+    def where(self, *path: str) -> str:
+        return self.text.where(*self.at, *path)
+
+    def mistake(self, what: str, mend: str, *path: str) -> Mistake:
+        return Mistake(what, where=self.where("jobs", *path), mend=mend)
+
+
+def _in_order(steps: Sequence[Step], job: Job) -> tuple[Step, ...]:
+    """Each after all it needs, else in the file's order; a `Mistake` that names a cycle."""
+    left = {step.name: step for step in steps}
+    done: list[Step] = []
+    while left:
+        ready = next(
+            (step for step in left.values() if not any(need in left for need in step.needs)), None
+        )
+        if ready is None:
+            ring = _ring(left)
+            raise Mistake(
+                f"steps wait for each other: {' <- '.join(ring)}",
+                where=job.text.where("jobs", ring[0]),
+                mend="Take one of these inputs from elsewhere",
+            )
+        done.append(left.pop(ready.name))
+    return tuple(done)
+
+
+def _ring(left: Mapping[str, Step]) -> list[str]:
+    path = [next(iter(left))]
+    while True:
+        following = next(need for need in left[path[-1]].needs if need in left)
+        if following in path:
+            return [*path[path.index(following) :], following]
+        path.append(following)
+
+
+def _undeclared(key: str, rule: Any, reading: Reading, *, optional: bool) -> Input | None:
+    """An input that nobody gives: its default, or without a value where it may be; else None."""
+    if not isinstance(rule, dict):
+        return reading.input(key, rule, ("inputs", key))
+    is_literal = str(rule.get("type", "")).lower() in LITERAL_TYPES
+    if rule.get("default") is not None:
+        if is_literal:
+            return Input(key, "literal", rule["default"])
+        return Input(key, "data", type=str(rule.get("type", "")), path=str(rule["default"]))
+    if optional or rule.get("optional") is True:
+        return Input(key, "literal" if is_literal else "data", path=None, optional=True)
+    return None
+
+
+def _typed(one: Bound, rule: Any, from_file: str, to_file: str) -> Bound:
+    """A given input as its component declares it: with its type, a literal path as data, and the
+    path seen from the component's file."""
+    if not isinstance(one, Input) or not isinstance(rule, dict):
+        return one
+    kind = str(rule.get("type", "")).lower()
+    if one.kind == "literal" and one.value is not None and kind and kind not in LITERAL_TYPES:
+        one = Input(one.name, "data", type=kind, path=str(one.value))
+    if one.kind == "literal" or one.path is None:
+        return one
+    mode = one.mode or (None if rule.get("mode") is None else str(rule["mode"]))
+    path = one.path if one.optional else _moved(one.path, from_file, to_file)
+    return replace(one, type=kind or one.type, path=path, mode=mode)
+
+
+def _filled(value: Any, literals: Mapping[str, str]) -> Any:
+    if isinstance(value, str):
+        return _WITHIN.sub(lambda found: literals.get(found["input"], found[0]), value)
+    if isinstance(value, dict):
+        return {key: _filled(one, literals) for key, one in value.items()}
+    return [_filled(one, literals) for one in value] if isinstance(value, list) else value
+
+
+def _is_file(component: str) -> bool:
+    return not component.startswith("azureml:") and "://" not in component
+
+
+def _joined(file: str, path: str) -> str:
+    plain = path.removeprefix("file:").replace("\\", "/")
+    return posixpath.normpath(posixpath.join(posixpath.dirname(file), plain))
+
+
+def _moved(path: str, from_file: str, to_file: str) -> str:
+    """A local path that is relative to one file, relative to another; any other as it is."""
+    plain = path.removeprefix("file:").replace("\\", "/")
+    remote = "://" in path or path.startswith("azureml:") or not path
+    if remote or from_file == to_file or posixpath.isabs(plain):
+        return path
+    start = posixpath.dirname(to_file) or "."
+    return posixpath.relpath(_joined(from_file, plain), start)
+
+
+def _moved_environment(value: Mapping[str, Any], from_file: str, to_file: str) -> dict[str, Any]:
+    moved = dict(value)
+    if isinstance(moved.get("conda_file"), str):
+        moved["conda_file"] = _moved(moved["conda_file"], from_file, to_file)
+    build = moved.get("build")
+    if isinstance(build, dict) and isinstance(build.get("path"), str):
+        moved["build"] = {**build, "path": _moved(build["path"], from_file, to_file)}
+    return moved

@@ -1,0 +1,217 @@
+"""Pipelines: the order of steps, where their inputs come from, and the sentence for each wrong one."""
+
+from __future__ import annotations
+
+import pytest
+from innerloop.errors import Mistake
+from innerloop.spec.job import parse_job
+from innerloop.spec.pipeline import Pipeline, pipeline_of
+
+INLINE = """type: pipeline
+inputs:
+  rows: 100
+  raw: {type: uri_file, path: ./data/raw.csv}
+  size: 2
+outputs:
+  best: {type: mlflow_model}
+settings: {continue_on_step_failure: false}
+jobs:
+  report:
+    command: cat ${{inputs.model}} > ${{outputs.text}}
+    inputs: {model: "${{parent.jobs.train.outputs.model}}"}
+    outputs:
+      text: {type: uri_file}
+    environment: {image: busybox}
+  prepare:
+    command: head -n ${{inputs.rows}} ${{inputs.raw}} > ${{outputs.clean}}/x
+    inputs: {rows: "${{parent.inputs.rows}}", raw: "${{parent.inputs.raw}}", flag: true}
+    outputs: {clean: }
+    environment: {image: busybox}
+  train:
+    code: ./src
+    command: python train.py ${{inputs.clean}} ${{outputs.model}}
+    inputs:
+      clean: {type: uri_folder, path: "${{parent.jobs.prepare.outputs.clean}}", mode: ro_mount}
+    outputs: {model: "${{parent.outputs.best}}"}
+    resources: {instance_count: "${{parent.inputs.size}}"}
+    environment: {image: busybox}
+"""
+COMPONENT = """$schema: https://azuremlschemas.azureedge.net/latest/commandComponent.schema.json
+type: command
+name: train
+inputs:
+  data: {type: uri_folder}
+  epochs: {type: integer, default: 3}
+  note: {type: string, optional: true}
+  extra: {type: uri_file, optional: true}
+outputs:
+  model: {type: mlflow_model}
+code: ./code
+environment:
+  build: {path: ./environment}
+command: >-
+  python train.py --data ${{inputs.data}} --epochs ${{inputs.epochs}}
+  $[[--note ${{inputs.note}}]] --model ${{outputs.model}}
+"""
+
+
+def pipeline(text: str, **files: str) -> Pipeline:
+    contents = {name.replace("__", "/") + ".yml": body for name, body in files.items()}
+    return pipeline_of(parse_job(text, "src/p/job.yml"), lambda path: contents[path])
+
+
+def test_steps_stand_in_the_order_in_which_they_can_run() -> None:
+    made = pipeline(INLINE)
+    assert [step.name for step in made.steps] == ["prepare", "train", "report"]
+    assert made.continue_on_step_failure is False
+    prepare, train, report = made.steps
+    assert prepare.job.inputs["rows"].literal_text == "100"
+    assert (prepare.job.inputs["raw"].kind, prepare.job.inputs["raw"].path) == (
+        "data",
+        "./data/raw.csv",
+    )
+    assert prepare.job.inputs["flag"].literal_text == "True"
+    assert train.takes == {"clean": ("prepare", "clean")}
+    assert train.gives == {"model": "best"}
+    assert train.job.outputs["model"].type == "mlflow_model"
+    assert train.job.instance_count == 2
+    assert report.needs == ("train",)
+    assert report.job.outputs["text"].is_file
+    assert made.made_by == {"best": ("train", "model")}
+    assert train.job.where("command") == "src/p/job.yml:23:5"
+
+
+def step_of(inputs: str, more: str = "") -> str:
+    head = "type: pipeline\ninputs: {epochs: 7}\noutputs: {o: }\njobs:\n"
+    return f"{head}  train:\n    component: ../parts/train.yml\n    inputs: {inputs}\n{more}"
+
+
+def test_a_component_with_its_defaults_and_paths_seen_from_its_file() -> None:
+    text = step_of(
+        '{data: {type: uri_folder, path: ./data}, epochs: "${{parent.inputs.epochs}}"}',
+        "    resources: {shm_size: 8g}\n    outputs: {model: '${{parent.outputs.o}}'}\n",
+    )
+    (step,) = pipeline(text, src__parts__train=COMPONENT).steps
+    job = step.job
+    assert (job.name, job.code) == ("src/parts/train.yml", "./code")
+    assert (job.inputs["data"].path, job.inputs["data"].type) == ("../p/data", "uri_folder")
+    assert job.inputs["epochs"].literal_text == "7"
+    assert [job.inputs[name].has_value for name in ("note", "extra")] == [False, False]
+    assert (job.shm_size, job.environment.path) == ("8g", "./environment")
+    assert job.outputs["model"].type == "mlflow_model"
+    (other,) = pipeline(step_of("{data: azureml:mnist:1}"), src__parts__train=COMPONENT).steps
+    assert other.job.inputs["epochs"].literal_text == "3"
+    assert (other.job.inputs["data"].kind, other.job.inputs["data"].path) == (
+        "data",
+        "azureml:mnist:1",
+    )
+
+
+def test_a_pipeline_component_stands_as_its_steps() -> None:
+    outer = """type: pipeline
+outputs: {end: }
+jobs:
+  get: {command: get, outputs: {rows: }, environment: {image: x}}
+  inner:
+    type: pipeline
+    component: ./inner.yml
+    inputs: {rows: "${{parent.jobs.get.outputs.rows}}"}
+    outputs: {result: "${{parent.outputs.end}}"}
+  last:
+    command: use ${{inputs.x}}
+    inputs: {x: "${{parent.jobs.inner.outputs.result}}"}
+    environment: {image: x}
+"""
+    inner = """type: pipeline
+inputs: {rows: {type: uri_folder}, n: {type: integer, default: 2}}
+outputs: {result: {type: uri_folder}}
+jobs:
+  a:
+    command: a ${{inputs.r}} ${{inputs.n}}
+    inputs: {r: "${{parent.inputs.rows}}", n: "${{parent.inputs.n}}"}
+    outputs: {o: "${{parent.outputs.result}}"}
+    environment: {image: x}
+"""
+    made = pipeline(outer, src__p__inner=inner)
+    assert [step.name for step in made.steps] == ["get", "inner.a", "last"]
+    assert made.step("inner.a").takes == {"r": ("get", "rows")}
+    assert made.step("inner.a").job.inputs["n"].literal_text == "2"
+    assert made.step("last").takes == {"x": ("inner.a", "o")}
+    assert made.made_by["end"] == ("inner.a", "o")
+
+
+def test_a_sweep_step_takes_its_values_from_the_search_space() -> None:
+    text = """type: pipeline
+jobs:
+  tune:
+    type: sweep
+    trial: ./train.yml
+    inputs: {data: {path: ./d}}
+    search_space: {epochs: {type: choice, values: [5, 6]}}
+    objective: {goal: minimize, primary_metric: loss}
+    limits: {max_total_trials: 2}
+    outputs: {model: }
+"""
+    (step,) = pipeline(text, src__p__train=COMPONENT).steps
+    assert (step.job.kind, list(step.job.search_space)) == ("sweep", ["epochs"])
+    from innerloop.spec.sweep import first_trial, with_trial
+
+    job = with_trial(step.job, first_trial(step.job))
+    assert job.inputs["epochs"].literal_text == "5"
+
+
+def test_what_has_no_local_form_is_a_step_with_a_problem() -> None:
+    text = """type: pipeline
+jobs:
+  a: {type: spark, entry: {file: x.py}}
+  b: {component: "azureml:train:1"}
+  c: {command: c, environment: {image: x}}
+"""
+    a, b, c = pipeline(text).steps
+    assert a.problem is not None and "of type spark has no local form" in a.problem.sentence()
+    assert b.problem is not None and "registered component, azureml:train:1" in b.problem.sentence()
+    assert c.problem is None
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("type: pipeline\njobs: {}\n", "job.yml:2:1: the pipeline has no jobs"),
+        ("type: pipeline\njobs:\n  a: x\n", 'the step "a" is no mapping'),
+        (
+            (
+                "type: pipeline\njobs:\n  a:\n    command: x\n"
+                "    inputs: {i: '${{parent.jobs.c.outputs.o}}'}\n  cc: {command: y}\n"
+            ),
+            (
+                'job.yml:5:14: the step "a" takes ${{parent.jobs.c.outputs.o}}, and there is no "c". '
+                'Did you mean "cc"?'
+            ),
+        ),
+        (
+            (
+                "type: pipeline\ninputs: {epochs: 1}\njobs:\n  a:\n    command: x\n"
+                "    inputs: {i: '${{parent.inputs.epoch}}'}\n"
+            ),
+            'and there is no "epoch". Did you mean "epochs"?',
+        ),
+        (
+            (
+                "type: pipeline\njobs:\n"
+                "  a: {command: x, inputs: {i: '${{parent.jobs.b.outputs.o}}'}, outputs: {o: }}\n"
+                "  b: {command: x, inputs: {i: '${{parent.jobs.a.outputs.o}}'}, outputs: {o: }}\n"
+            ),
+            "job.yml:3:3: steps wait for each other: a <- b <- a",
+        ),
+        (
+            "type: pipeline\njobs:\n  a: {command: x, outputs: {o: '${{parent.outputs.z}}'}}\n",
+            "which the pipeline does not declare",
+        ),
+        (step_of("{data: {path: x}, epoch: 3}"), 'gives "epoch", which its component does not'),
+        (step_of("{epochs: 3}"), 'gives no "data", which its component needs'),
+    ],
+)
+def test_wrong_ones(text: str, sentence: str) -> None:
+    with pytest.raises(Mistake) as caught:
+        pipeline(text, src__parts__train=COMPONENT)
+    assert sentence in caught.value.sentence()
