@@ -30,6 +30,7 @@ import shutil
 import sys
 import tempfile
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
@@ -129,8 +130,18 @@ def prepare(
 
 
 def is_complete(root: Path, files: dict[str, str] = MNIST_FILES) -> bool:
-    """Whether all the IDX files lie under `root` (they are moved there whole, never in parts)."""
-    return all((root / "MNIST" / "raw" / name).is_file() for name in files)
+    """Whether all the IDX files lie under `root`, each as long as its head says."""
+    return all(_is_whole(root / "MNIST" / "raw" / name) for name in files)
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            head = file.read(4)
+            shape = np.frombuffer(file.read(4 * head[3]), ">u4").astype(np.int64)
+            return head[:3] == b"\0\0\x08" and path.stat().st_size == file.tell() + shape.prod()
+    except (OSError, IndexError, ValueError):
+        return False
 
 
 def _stand_in_again(root: Path, mirrors: Sequence[str], seconds: float) -> Digits:
@@ -145,7 +156,12 @@ def _stand_in(home: Path, reason: str, say: Say, files: dict[str, str]) -> Digit
     root = folder / STAND_IN
     if not is_complete(root, files):
         say("Writing the digits from scikit-learn as 70,000 images of MNIST's shape ...")
-        write_stand_in(root)
+        try:
+            write_stand_in(root)
+        except OSError as error:
+            raise NoDigits(
+                f"The digits (55 MB) cannot be written to {root}: {error.strerror}."
+            ) from error
     return Digits(
         root, "scikit-learn digits", f"Data: the digits from scikit-learn ({reason}), in {root}."
     )
@@ -206,9 +222,10 @@ def first_answer(mirrors: Sequence[str], seconds: float) -> tuple[str, str]:
     for mirror in mirrors:
         threading.Thread(target=_knock, args=(mirror, seconds, answers), daemon=True).start()
     why = "no mirror is known"
+    until = time.monotonic() + seconds
     for _ in mirrors:
         try:
-            mirror, why = answers.get(timeout=seconds)
+            mirror, why = answers.get(timeout=max(0.0, until - time.monotonic()))
         except queue.Empty:
             return "", f"no answer within {seconds:g} s"
         if mirror:
@@ -234,7 +251,9 @@ def _download_somewhere(home: Path, mirror: str, files: dict[str, str], say: Say
     return root
 
 
-def download(raw: Path, mirror: str, files: dict[str, str] = MNIST_FILES, say: Say = say_now) -> None:
+def download(
+    raw: Path, mirror: str, files: dict[str, str] = MNIST_FILES, say: Say = say_now
+) -> None:
     """Fetches the packed IDX files from `mirror` into `raw`, each moved there whole.
 
     Raises OSError when the connection breaks, ValueError when a checksum is wrong.

@@ -4,10 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+
+def output_folder(path: Path) -> Path:
+    """`path`, made if need be; ends the program, before any work, where nothing can be written."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            return path
+    except OSError as error:
+        sys.exit(f"Results cannot be written to {path}: {error.strerror}. Choose --output_path.")
 
 
 @contextmanager

@@ -43,7 +43,7 @@ from pytorch_accelerated.callbacks import (
 from torch import nn, optim
 
 from common.digits import NoDigits, default_data_path, prepare, say_now
-from common.results import whole_file, write_json
+from common.results import output_folder, whole_file, write_json
 from feed import Digits, Shuffled, as_it_is, load_digits, load_parts
 from model import DigitClassifier
 
@@ -215,6 +215,7 @@ def train(
     dataset: str = "auto",
 ) -> dict[str, Any]:
     """The whole run, from the data to the files in `output_path`; returns what metrics.json holds."""
+    output_folder(output_path)
     process = this_process()
     with process.local_main_process_first():  # the others find what the first one fetched
         say = say_now if process.is_local_main_process else (lambda sentence: None)

@@ -33,7 +33,7 @@ from sklearn.metrics import accuracy_score, confusion_matrix
 from sklearn.svm import SVC
 
 from common.digits import NoDigits, default_data_path, load, prepare, split
-from common.results import whole_file, write_json
+from common.results import output_folder, whole_file, write_json
 
 
 def as_rows(images: np.ndarray) -> np.ndarray:
@@ -74,6 +74,7 @@ def train(
     dataset: str = "auto",
 ) -> dict[str, Any]:
     """The whole run, from the data to the files in `output_path`; returns what metrics.json holds."""
+    output_folder(output_path)
     data = prepare(data_path or default_data_path(__file__), dataset)
     print(data.sentence)
     images, labels = load(data.root, "train")

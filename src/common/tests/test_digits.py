@@ -208,6 +208,23 @@ def test_a_set_with_a_file_missing_is_written_again(tmp_path, quick_stand_in):
     assert digits.is_complete(root)
 
 
+@pytest.mark.parametrize("harm", [b"", b"\0\0", b"PK\3\4", b"\0\0\x08\x01\0\0\0\x09"])
+def test_a_broken_file_makes_a_set_incomplete(tmp_path, quick_stand_in, harm):
+    root = prepare(tmp_path, "digits").root
+    assert digits.is_complete(root)
+    (root / "MNIST" / "raw" / "t10k-labels-idx1-ubyte").write_bytes(harm)
+    assert not digits.is_complete(root)
+
+
+def test_a_disk_that_is_full_is_one_sentence(tmp_path, monkeypatch, quick_stand_in):
+    def full(root):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(digits, "write_stand_in", full)
+    with pytest.raises(NoDigits, match="No space left"):
+        prepare(tmp_path, "digits")
+
+
 def test_the_default_place_is_the_workspace_that_holds_the_file(tmp_path):
     script = tmp_path / "src" / "line" / "train.py"
     assert digits.default_data_path(script) == Path("data")

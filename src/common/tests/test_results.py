@@ -1,6 +1,6 @@
 import pytest
 
-from common.results import whole_file, write_json
+from common.results import output_folder, whole_file, write_json
 
 
 def test_a_file_appears_whole(tmp_path):
@@ -18,3 +18,10 @@ def test_after_an_error_the_old_file_is_still_there(tmp_path):
         raise KeyboardInterrupt
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_for_results_is_made_or_named(tmp_path):
+    assert output_folder(tmp_path / "a" / "b").is_dir()
+    (tmp_path / "file").touch()
+    with pytest.raises(SystemExit, match="file.*--output_path"):
+        output_folder(tmp_path / "file")
