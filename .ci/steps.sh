@@ -9,7 +9,11 @@ export DEBIAN_FRONTEND=noninteractive
 step() {
     local log begun=$SECONDS code=0
     log=$(mktemp)
-    (set -euo pipefail; set -x; "$2") >"$log" 2>&1 </dev/null || code=$?
+    # Not `(...) || code=$?`: there the shell would go on after a command that fails.
+    set +e
+    (set -euxo pipefail; "$2") >"$log" 2>&1 </dev/null
+    code=$?
+    set -e
     if [ "$code" != 0 ]; then
         echo "ci: $1: failed (exit code $code)" >&2
         cat "$log" >&2
@@ -62,7 +66,8 @@ base_image() {
     folder=$(mktemp -d)
     debootstrap --variant=minbase --include=python3,python3-venv,python3-pip,ca-certificates,git \
         bookworm "$folder" || { tail -n 40 "$folder/debootstrap/debootstrap.log"; return 1; }
-    rm -f "$folder"/usr/lib/python3*/EXTERNALLY-MANAGED "$folder"/var/cache/apt/archives/*.deb
+    rm -rf "$folder"/usr/lib/python3*/EXTERNALLY-MANAGED "$folder"/var/cache/apt/archives/*.deb \
+        "$folder"/var/lib/apt/lists/*
     ln -sf python3 "$folder/usr/bin/python"
     local changes=(--change 'ENV PATH=/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin' --change 'CMD ["python3"]')
     # Where this machine trusts an authority of its own, builds and runs have to trust it as well.
@@ -81,7 +86,9 @@ base_image() {
 # Into a folder of its own. Node 18 or newer: the machine's, or the one that PyPI has as a wheel.
 devcontainer_cli() {
     [ -x "$CI_TOOLS/bin/devcontainer" ] && "$CI_TOOLS/bin/devcontainer" --version && return
-    mkdir -p "$CI_TOOLS/bin"
+    mkdir -p "$CI_TOOLS/bin" "$CI_TOOLS/npm"
+    # Node has its own list of authorities; one that the machine trusts must be named.
+    export NODE_EXTRA_CA_CERTS=${NODE_EXTRA_CA_CERTS:-${SSL_CERT_FILE:-}}
     if ! command -v npm || ! node -e 'process.exit(process.versions.node.split(".")[0] < 18)'; then
         [ -x "$CI_TOOLS/node/bin/node" ] || {
             python3 -m venv "$CI_TOOLS/node"
@@ -89,7 +96,7 @@ devcontainer_cli() {
         }
         export PATH=$CI_TOOLS/node/bin:$PATH
     fi
-    npm install --silent --no-fund --no-audit --prefix "$CI_TOOLS/npm" "$DEVCONTAINER_CLI"
+    npm install --loglevel=error --no-fund --no-audit --prefix "$CI_TOOLS/npm" "$DEVCONTAINER_CLI"
     # Started by the very node that installed it, whatever PATH is later.
     printf '#!/bin/sh\nexec "%s" "%s" "$@"\n' "$(command -v node)" \
         "$CI_TOOLS/npm/node_modules/@devcontainers/cli/devcontainer.js" >"$CI_TOOLS/bin/devcontainer"
