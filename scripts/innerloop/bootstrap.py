@@ -46,7 +46,7 @@ def ensure(group: str) -> Path:
     purposes = {"tool": "the tool's own environment", "test": "the environment of the tests"}
     return environments.ensure(
         environment_of(group),
-        lock_of(group),
+        [lock_of(group)],
         python=getattr(sys, "_base_executable", None) or sys.executable,
         purpose=purposes.get(group, f"the environment for {group}"),
         say=lambda line: print(line, file=sys.stderr, flush=True),

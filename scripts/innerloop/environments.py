@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from . import files, process
@@ -55,8 +55,10 @@ def tag() -> str:
     return f"{sys.platform}-{platform.machine().lower()}"
 
 
-def ensure(environment: Path, requirements: Path, *, python: str, purpose: str, say: Say) -> Path:
-    """The environment, made from the locked requirements when it is not there yet.
+def ensure(
+    environment: Path, requirements: Sequence[Path], *, python: str, purpose: str, say: Say
+) -> Path:
+    """The environment, made from the locked requirements files when it is not there yet.
 
     `python` is the interpreter to base it on; `purpose` completes the sentence "Setting up ...".
     Two callers at once: one makes it, the other waits. A failure is a `Mistake` with the end of
@@ -74,7 +76,9 @@ def ensure(environment: Path, requirements: Path, *, python: str, purpose: str, 
     return environment
 
 
-def _make(environment: Path, requirements: Path, python: str, purpose: str, say: Say) -> None:
+def _make(
+    environment: Path, requirements: Sequence[Path], python: str, purpose: str, say: Say
+) -> None:
     started = time.monotonic()
     say(f"innerloop: setting up {purpose} (once)")
     files.remove_tree(environment)
@@ -82,24 +86,30 @@ def _make(environment: Path, requirements: Path, python: str, purpose: str, say:
     steps = _with_uv(uv, environment, requirements, python) if uv else None
     for argv in steps or _with_pip(environment, requirements, python):
         _step(argv, purpose, say)
-    files.write_text(environment / "ready", f"{requirements.name}\n")
+    files.write_text(environment / "ready", "".join(f"{path.name}\n" for path in requirements))
     say(f"innerloop: {purpose} is ready after {time.monotonic() - started:.0f} s")
 
 
-def _with_uv(uv: str, environment: Path, requirements: Path, python: str) -> list[list[str]]:
+def _with_uv(
+    uv: str, environment: Path, requirements: Sequence[Path], python: str
+) -> list[list[str]]:
     install = [uv, "pip", "install", "--no-config", "--compile-bytecode", "--require-hashes"]
     return [
         [uv, "venv", "--no-config", "--python", python, str(environment)],
-        [*install, "--python", str(python_of(environment)), "-r", str(requirements)],
+        [*install, "--python", str(python_of(environment)), *_files(requirements)],
     ]
 
 
-def _with_pip(environment: Path, requirements: Path, python: str) -> list[list[str]]:
+def _with_pip(environment: Path, requirements: Sequence[Path], python: str) -> list[list[str]]:
     pip = [str(python_of(environment)), "-m", "pip", "--disable-pip-version-check", "install"]
     return [
         [python, "-m", "venv", str(environment)],
-        [*pip, "--no-input", "--require-hashes", "-r", str(requirements)],
+        [*pip, "--no-input", "--require-hashes", *_files(requirements)],
     ]
+
+
+def _files(requirements: Sequence[Path]) -> list[str]:
+    return [word for path in requirements for word in ("-r", str(path))]
 
 
 def _step(argv: list[str], purpose: str, say: Say) -> None:

@@ -223,6 +223,8 @@ def _local_path(workspace: Workspace, job: Job, one: Input, given: str, where: s
 
 
 def _meaning(code: int, started: Started) -> str:
+    if code == 130:
+        return " (stopped by Ctrl-C)"
     if code == 137:
         return " (killed: out of memory, most often)"
     if code == 127 and started.request.place == "docker":

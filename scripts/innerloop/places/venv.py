@@ -7,6 +7,7 @@ import hashlib
 import os
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from .. import environments, files, process
@@ -28,24 +29,24 @@ def submit(run: Run, wanted: Request) -> int:
     return here.submit(run, wanted)
 
 
-def requirements(workspace: Workspace, experiment: Experiment, dev: bool = False) -> Path:
-    """The lock to install from. `dev` asks for the one with test and notebook tools on top; a
-    `Mistake` when the experiment has none."""
+def requirements(workspace: Workspace, experiment: Experiment, dev: bool = False) -> list[Path]:
+    """The locks to install from: requirements.txt, and for `dev` requirements-dev.txt on top where
+    there is one. A `Mistake` when the experiment has none."""
     folder = Path(workspace.root, experiment.folder, "environment")
-    names = ["requirements-dev.txt", "requirements.txt"] if dev else ["requirements.txt"]
-    for name in names:
-        if (folder / name).is_file():
-            return folder / name
-    raise Mistake(
-        f"the venv place needs {experiment.folder}/{REQUIREMENTS}, and there is none",
-        where=experiment.folder,
-        mend="Write it (with hashes: `uv pip compile --generate-hashes`), or start Docker",
-    )
+    locked = folder / "requirements.txt"
+    if not locked.is_file():
+        raise Mistake(
+            f"the venv place needs {experiment.folder}/{REQUIREMENTS}, and there is none",
+            where=experiment.folder,
+            mend="Write it (with hashes: `uv pip compile --generate-hashes`), or start Docker",
+        )
+    tools = folder / "requirements-dev.txt"
+    return [locked, tools] if dev and tools.is_file() else [locked]
 
 
-def environment_of(experiment: Experiment, locked: Path, python: str) -> Path:
-    """Keyed by what it is made of, so experiments with the same lock share one."""
-    text = files.read_text(locked) or ""
+def environment_of(experiment: Experiment, locked: Sequence[Path], python: str) -> Path:
+    """Keyed by what it is made of: the locks, the Python's version, this system."""
+    text = "\n".join(files.read_text(path) or "" for path in locked)
     key = hashlib.sha256(f"{environments.tag()}\n{python}\n{text}".encode()).hexdigest()[:12]
     return environments.cache_folder() / "envs" / f"{experiment.slug}-{key}"
 
