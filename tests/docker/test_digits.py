@@ -16,6 +16,7 @@ import pytest
 from tests.support import ROOT, Workspace, clone, docker
 
 NAME = "digit_recognition"
+SECOND = "digit_recognition_svm"
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.network,
@@ -72,6 +73,19 @@ def test_two_epochs_without_an_engine(cloned: Workspace, tmp_path: Path) -> None
         # 5 GB that no other test uses.
         for folder in Path(os.environ["INNERLOOP_CACHE"]).glob(f"envs/{NAME}-*"):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.mark.docker
+@pytest.mark.skipif(not (ROOT / "src" / SECOND).is_dir(), reason=f"{SECOND} was deleted")
+def test_the_second_experiment_runs_and_its_tests_pass_in_the_dev_image(cloned: Workspace) -> None:
+    run = cloned.loop("run", SECOND, timeout=600)
+    assert run.code == 0, run.err[-5000:]
+    metrics = json.loads((cloned.outputs(SECOND) / "metrics.json").read_text())
+    assert metrics["test_accuracy"] > ENOUGH
+    tests = cloned.loop("test", SECOND, timeout=600)
+    assert tests.code == 0, tests.out[-5000:] + tests.err[-5000:]
+    assert " passed" in tests.out
+    assert cloned.containers() == []
 
 
 @pytest.mark.docker
