@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 from innerloop.bench import read
+
 from tests.support import ROOT, Answer
 
 
