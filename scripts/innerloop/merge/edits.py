@@ -5,14 +5,15 @@ A comment is never ours: whatever is removed or replaced, the comments in and ar
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
+from difflib import SequenceMatcher
 from functools import cached_property
 from typing import NamedTuple
 
 from .jsonc import Document, Entry, Node
 from .style import Style, colon_of, indent_at, layout, starts_line, style_of
-from .values import Json, same, scalar_text
+from .values import Json, canonical, same, scalar_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,32 +91,42 @@ def _transform_object(page: Page, node: Node, value: Json) -> list[Edit]:
 
 
 def _transform_array(page: Page, node: Node, value: Json) -> list[Edit]:
-    old = node.value
-    size, shortest = len(old), min(len(old), len(value))
-    head = 0
-    while head < shortest and same(old[head], value[head]):
-        head += 1
-    tail = 0
-    while tail < shortest - head and same(old[-1 - tail], value[-1 - tail]):
-        tail += 1
-    paired = range(head, shortest - tail)
-    edits = [e for i in paired for e in transform(page, node.entries[i].node, value[i])]
-    new = [New(shortest - tail, None, item) for item in value[shortest - tail : len(value) - tail]]
-    return edits + reshape(page, node, set(range(shortest - tail, size - tail)), new)
+    edits: list[Edit] = []
+    gone: set[int] = set()
+    new: list[New] = []
+    for begin, end, first, last in _differences(node.value, value):
+        paired = min(end - begin, last - first)
+        for index in range(paired):
+            edits += transform(page, node.entries[begin + index].node, value[first + index])
+        gone.update(range(begin + paired, end))
+        new += [New(begin + paired, None, item) for item in value[first + paired : last]]
+    return edits + reshape(page, node, gone, new)
+
+
+def _differences(old: list[Json], new: list[Json]) -> Iterator[tuple[int, int, int, int]]:
+    """(begin, end, first, last): where `old[begin:end]` gave way to `new[first:last]`."""
+    if max(len(old), len(new)) > 200:  # the search takes time that grows with the square
+        yield 0, len(old), 0, len(new)
+        return
+    texts = [canonical(item) for item in old], [canonical(item) for item in new]
+    for tag, *span in SequenceMatcher(None, *texts, autojunk=False).get_opcodes():
+        if tag != "equal":
+            yield span[0], span[1], span[2], span[3]
 
 
 def placed(names: Sequence[str], here: dict[str | None, int], size: int) -> list[tuple[int, str]]:
     """(gap, name) for each of the names that is not among `here` (name -> index of `size` entries):
     behind the nearest name before it, else before the nearest behind it, else at the end."""
-    following = next((here[name] for name in names if name in here), size)
-    found: list[tuple[int, str]] = []
-    gap = following
-    for name in names:
+    leading = next((i for i, name in enumerate(names) if name in here), 0)
+    before = here[names[leading]] if leading else size
+    behind: list[tuple[int, str]] = []
+    gap = size
+    for name in names[leading:]:
         if name in here:
             gap = here[name] + 1
         else:
-            found.append((gap, name))
-    return found
+            behind.append((gap, name))
+    return behind + [(before, name) for name in names[:leading]]
 
 
 def reshape(page: Page, node: Node, gone: Set[int], new: Sequence[New]) -> list[Edit]:
@@ -263,6 +274,7 @@ def _fill(page: Page, node: Node, new: Sequence[New]) -> list[Edit]:
     flat = "\n" not in text and "\r" not in text
     short = not any(isinstance(entry.value, (dict, list)) or entry.key for entry in new)
     comments = page.document.comment_spans(start, end)
+    short = short and not page.style.spread
     if flat or (short and not text[start:end].strip(" \t")):
         style = replace(page.style, inline=True)
         body = ("," + style.gap).join(_entry(entry, style, "") for entry in new)
@@ -285,8 +297,10 @@ def _removal(page: Page, node: Node, index: int, behind_kept: bool) -> list[Edit
         edits.append(Edit(entry.comma, 1, ""))
     comments = page.document.comments_in(entry.start, end)
     if comments:
-        ends_line = _skip_blanks(text, end) >= len(text) or text[_skip_blanks(text, end)] in "\r\n"
+        right = _skip_blanks(text, end)
+        ends_line = right >= len(text) or text[right] in "\r\n"
         kept = _carried(page, comments, indent_at(text, entry.start), not ends_line)
+        end = right if ends_line else end
         return [*edits, Edit(entry.start, end - entry.start, kept)]
     left, right = _with_blanks(page.text, entry.start, end, behind_kept)
     return [*edits, Edit(left, right - left, "")]

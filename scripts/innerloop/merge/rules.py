@@ -69,5 +69,6 @@ EDITOR_FILES = Rules(
         "forwardPorts",
         "mounts",
         "customizations.vscode.extensions",
+        "customizations.codespaces.openFiles",
     ),
 )

@@ -15,7 +15,7 @@ WIDTH = 100  # a list of scalars that ends before this column stays on one line
 class Style:
     """`unit` is one level of indentation; `pad` stands inside the braces of an inline object,
     `gap` behind an inline comma; `trailing`: a comma behind the last entry of a multi-line
-    container."""
+    container; `spread`: lists of scalars have each item on its own line, however short."""
 
     unit: str = "    "
     eol: str = "\n"
@@ -24,6 +24,7 @@ class Style:
     gap: str = " "
     inline: bool = False
     trailing: bool = False
+    spread: bool = False
 
 
 def style_of(document: Document) -> Style:
@@ -31,15 +32,28 @@ def style_of(document: Document) -> Style:
     style = Style(eol=document.eol)
     if document.root is None:
         return style
-    colon = unit = None
+    colon = unit = spread = None
     stack = [document.root]
-    while stack and (colon is None or unit is None):
+    while stack and None in (colon, unit, spread):
         node = stack.pop()
         if node.entries:
             colon = colon or colon_of(document.text, node)
             unit = unit or unit_of(document.text, node)
+            spread = _spread_of(document.text, node) if spread is None else spread
         stack.extend(entry.node for entry in reversed(node.entries))
-    return replace(style, colon=colon or style.colon, unit=unit or style.unit)
+    return replace(
+        style, colon=colon or style.colon, unit=unit or style.unit, spread=spread or False
+    )
+
+
+def _spread_of(text: str, node: Node) -> bool | None:
+    """Whether a list of scalars has its items on lines of their own; None when this is none, or
+    when it is too long for one line anyway."""
+    if isinstance(node.value, dict) or any(entry.node.entries for entry in node.entries):
+        return None
+    if starts_line(text, node.entries[0].start):
+        return True if len(scalar_text(node.value)) < WIDTH // 2 else None
+    return False
 
 
 def colon_of(text: str, node: Node) -> str | None:
@@ -86,7 +100,8 @@ def layout(value: Json, style: Style, indent: str = "", column: int = 0) -> str:
         return scalar_text(value)
     if style.inline:
         return inline(value, style)
-    if isinstance(value, list) and not any(isinstance(item, (dict, list)) for item in value):
+    scalars = isinstance(value, list) and not any(isinstance(v, (dict, list)) for v in value)
+    if scalars and not style.spread:
         line = inline(value, style)
         if len(indent) + column + len(line) <= WIDTH:
             return line

@@ -136,13 +136,15 @@ def _merge(
     result = walk.value(root, last, wanted, ())
     left = None if result.last is ABSENT else result.last
     if not result.goes:
-        return Merged(apply(found_text, result.edits), tuple(walk.clashes), tuple(walk.kept), left)
+        clashes = tuple(sorted(walk.clashes, key=lambda clash: (clash.line, clash.column)))
+        kept = tuple(sorted(walk.kept, key=lambda kept: (kept.line, kept.column)))
+        return Merged(apply(found_text, result.edits), clashes, kept, left)
     if not page.document.comments:
         return Merged(None)
     emptied = reshape(page, root, set(range(len(root.entries))), [])
     start, _ = page.document.comments[0]
-    kept = Kept((), *page.document.position(start), what="a comment")
-    return Merged(apply(found_text, emptied), kept=(kept,))
+    comment = Kept((), *page.document.position(start), what="a comment")
+    return Merged(apply(found_text, emptied), kept=(comment,))
 
 
 def _plainly(text: str, wanted: Json) -> bool:
@@ -306,7 +308,8 @@ class _Walk:
             self._name_kept(node, {names.here.get(name, -1) for name in names.last}, path)
         edits = changes.edits + reshape(self.page, node, changes.gone, changes.new)
         # Nothing of it is ours, so it was never rendered.
-        nothing = not left and (wanted is ABSENT or (last is ABSENT and not same(wanted, left)))
+        ours = isinstance(last, type(node.value)) or same(wanted, left)
+        nothing = not left and (wanted is ABSENT or not ours)
         return _Result(False, ABSENT if nothing else left, edits)
 
     def _set(self, node: Node, last: Maybe, wanted: Maybe, path: Path) -> _Result:
