@@ -145,3 +145,6 @@ if __name__ == "__main__":
         train(**vars(parse()))
     except NoDigits as error:
         sys.exit(f"train.py: {error}")
+    except KeyboardInterrupt:
+        print("train.py: stopped", file=sys.stderr)
+        sys.exit(130)

@@ -28,10 +28,6 @@ def imported(file: Path) -> set[str]:
     return names
 
 
-def test_both_experiments_are_there() -> None:
-    assert {"digit_recognition", "digit_recognition_svm"} <= {f.name for f in EXPERIMENTS}
-
-
 @pytest.mark.parametrize("file", python_files(), ids=lambda file: str(file.relative_to(SRC)))
 def test_the_code_knows_nothing_of_the_orchestrator(file: Path) -> None:
     assert not imported(file) & {"innerloop", "scripts"}
