@@ -61,7 +61,7 @@ def test_silence() -> None:
         ("", "job.yaml:1: this is no job file"),
         ("- a\n", "job.yaml:1: this is no job file"),
         ("inputs: {a: 1}\n", "job.yaml:1: the job has no command. Write"),
-        ("comand: a\n", 'the job has no command. Did you mean "comand"'),
+        ("comand: a\n", 'the job has no command. Write `command:` for "comand"'),
         ("command: ''\n", "job.yaml:1:1: the job's command is empty"),
         ("command: a\n  b: c\n", "job.yaml:2:4: not YAML: mapping values"),
         ("command: 'a\n", "not YAML"),

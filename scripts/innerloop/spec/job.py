@@ -7,10 +7,11 @@ Source: CLI (v2) YAML schemas of command, sweep and pipeline jobs; azure-ai-ml 1
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from typing import Any
 
-from ..errors import Mistake, nearest
+from ..errors import Mistake
 from . import yaml_text
 from .yaml_text import YamlText
 
@@ -178,7 +179,11 @@ class Reading:
     def job(self, kind: str) -> Job:
         document = self.parsed.value
         at = ("trial",) if kind == "sweep" else ()
-        body = self.mapping(document, *at) if at else document
+        if at and not isinstance(document.get("trial"), dict):
+            mend = "Write trial: with command:, code: and environment: below it"
+            self.problem("the sweep has no trial to run", at, mend)
+            return replace(self.job_at("pipeline", {}, at, document, ()), kind="sweep")
+        body = document["trial"] if at else document
         return self.job_at(kind, body, at, document, ())
 
     def job_at(
@@ -246,10 +251,10 @@ class Reading:
             return command
         if command is None or command == "":
             what = "the job's command is empty" if "command" in body else "the job has no command"
-            close = nearest("command", [str(key) for key in body])
             mend = "Write `command: python train.py`"
-            if "command" not in body and close.startswith("Did"):
-                mend = f"{close} {mend}"
+            close = get_close_matches("command", [str(key) for key in body], n=1, cutoff=0.7)
+            if close and "command" not in body:
+                mend = f'Write `command:` for "{close[0]}"'
             where = self.parsed.where(*at, "command")
             at_top = not at and "command" not in body
             self.problems.append(

@@ -18,8 +18,8 @@ from . import yaml_text
 from .job import LITERAL_TYPES, Input, Job, Output, Reading
 from .yaml_text import YamlText
 
-# A component file's text by its path relative to the workspace; a `Mistake` when it is not there.
-Read = Callable[[str], str]
+# A component file's text by its path relative to the workspace; None when there is no such file.
+Read = Callable[[str], str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def pipeline_of(job: Job, read: Read) -> Pipeline:
     document = job.document
     level = _Level(job.text, document, (), job.name, dict(job.inputs), "", read)
     if isinstance(document.get("component"), str) and "jobs" not in document:
-        level = level.component_level(document["component"], dict(job.inputs), "")
+        level = level.component_level(document["component"], dict(job.inputs), "", ("component",))
     steps, made_by = level.steps()
     for step in steps:
         made_by.update({given: (step.name, output) for output, given in step.gives.items()})
@@ -165,10 +165,9 @@ class _Level:
             what = f'the step "{name}" is a registered component, {component}'
             return [self.without_form(name, what)], {}
         if isinstance(component, str):
-            path = _joined(self.file, component)
-            text = yaml_text.parse(self.read(path), path)
-            if not isinstance(text.value, dict):
-                raise Mistake("this is no component: it holds no keys", where=f"{path}:1")
+            path, text = self.component_file(
+                component, (*self.at, "jobs", name, "trial" if kind == "sweep" else "component")
+            )
             if "jobs" in text.value:
                 return self.nested(name, body, component, names)
             return [self.component_step(name, kind, body, text, text.value, path, names)], {}
@@ -329,20 +328,40 @@ class _Level:
         bound = {key: self.bound(name, key, value, names) for key, value in given.items()}
         prefix = f"{self.prefix}{name}."
         if isinstance(component, str):
-            return self._passed_on(self.component_level(component, bound, prefix), body, name)
+            level = self.component_level(component, bound, prefix, ("jobs", name, "component"))
+            return self._passed_on(level, body, name)
         inner = component if isinstance(component, dict) else body
         at = (*self.at, "jobs", name, *(("component",) if inner is component else ()))
         return self._passed_on(
             replace(self, document=inner, at=at, inputs=bound, prefix=prefix), body, name
         )
 
-    def component_level(self, component: str, bound: Mapping[str, Bound], prefix: str) -> _Level:
+    def component_file(self, component: str, said: tuple[str, ...]) -> tuple[str, YamlText]:
+        """A component's path and its text; `said` is where it is named."""
         path = _joined(self.file, component)
-        if prefix.count(".") > 20:
-            raise Mistake("this pipeline component holds itself", where=path)
-        text = yaml_text.parse(self.read(path), path)
+        content = self.read(path)
+        if content is None:
+            where = self.text.where(*said)
+            raise Mistake(f"there is no {path}", where=where, mend="Check the component's path")
+        text = yaml_text.parse(content, path)
         if not isinstance(text.value, dict):
-            raise Mistake("this is no component: it holds no keys", where=f"{path}:1")
+            raise Mistake(
+                "this is no component: it holds no keys",
+                where=f"{path}:1",
+                mend="Write its command, inputs and outputs",
+            )
+        return path, text
+
+    def component_level(
+        self, component: str, bound: Mapping[str, Bound], prefix: str, said: tuple[str, ...]
+    ) -> _Level:
+        if prefix.count(".") > 20:
+            raise Mistake(
+                "this pipeline component holds itself",
+                where=self.where(*said),
+                mend="Take one of its steps out",
+            )
+        path, text = self.component_file(component, (*self.at, *said))
         reading = Reading(text)
         inputs = dict(bound)
         for key, rule in reading.mapping(text.value, "inputs").items():

@@ -1,0 +1,113 @@
+"""Everything that is wrong with a job file and can be known before it is sent anywhere.
+
+All findings at once, each with its place; see `Finding` for what the levels mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from ..errors import Mistake
+from . import sweep, yaml_text
+from .check_base import LEVELS, Files, Finding, finding_of
+from .check_files import check_files
+from .check_references import check_references
+from .check_values import check_values, placeholders
+from .job import Job, read_job
+from .pipeline import Step, pipeline_of
+
+__all__ = ["LEVELS", "Files", "Finding", "check", "check_text"]
+
+
+def check_text(text: str, name: str, files: Files) -> list[Finding]:
+    """All findings of a job file, sorted by place; [] for a right one. Never raises a Mistake."""
+    try:
+        parsed = yaml_text.parse(text, name)
+    except Mistake as mistake:
+        return [finding_of(mistake, "yaml")]
+    found = [
+        Finding(where, f'the key "{key}" stands twice', "Remove one: only the last counts",
+                "duplicate-key", "hint")
+        for where, key in parsed.duplicates()
+    ]  # fmt: skip
+    job, problems = read_job(parsed)
+    found += [_unreadable(mistake) for mistake in problems]
+    if job is not None:
+        found += _all(job, files)
+    return _tidy(found)
+
+
+def check(job: Job, files: Files) -> list[Finding]:
+    """All findings of a job that could be read, with what `--set` made of it; sorted by place."""
+    return _tidy(_all(job, files))
+
+
+def _all(job: Job, files: Files) -> Iterator[Finding]:
+    yield from placeholders(job)
+    yield from check_values(job)
+    if job.kind == "pipeline":
+        yield from _pipeline(job, files)
+        return
+    yield from check_files(job, files)
+    if job.command:
+        yield from check_references(job)
+    if job.kind == "sweep":
+        yield from _search_space(job)
+
+
+def _search_space(job: Job) -> Iterator[Finding]:
+    for name, given in job.search_space.items():
+        try:
+            sweep.first_trial(replace(job, search_space={name: given}))
+        except Mistake as mistake:
+            yield finding_of(mistake, "bad-search-space")
+    try:
+        sweep.sampling_note(job)
+    except Mistake as mistake:
+        yield finding_of(mistake, "bad-search-space")
+
+
+def _pipeline(job: Job, files: Files) -> Iterator[Finding]:
+    try:
+        made = pipeline_of(job, files.read)
+    except Mistake as mistake:
+        yield finding_of(mistake, "bad-pipeline")
+        return
+    for step in made.steps:
+        yield from _step(step, files)
+    used = job.text.source
+    for name in job.inputs:
+        if f"inputs.{name}" not in used:
+            what = f'the input "{name}" is never used: no step takes ${{{{parent.inputs.{name}}}}}'
+            where = job.where("inputs", name)
+            yield Finding(where, what, "Refer to it, or remove it", "unused-input", "hint")
+    for name in job.outputs:
+        if name not in made.made_by:
+            what = f'the output "{name}" is made by no step'
+            mend = f"Write NAME: ${{{{parent.outputs.{name}}}}} under a step's outputs"
+            yield Finding(job.where("outputs", name), what, mend, "unused-output", "hint")
+
+
+def _step(step: Step, files: Files) -> Iterator[Finding]:
+    if step.problem is not None:
+        yield _unreadable(step.problem)
+        return
+    yield from check_values(step.job, step=True)
+    yield from check_files(step.job, files)
+    yield from check_references(step.job)
+
+
+def _unreadable(mistake: Mistake) -> Finding:
+    """What cannot run here may be right for Azure ML."""
+    if "has no local form" in mistake.what or "is a registered" in mistake.what:
+        return finding_of(mistake, "no-local-form", "hint")
+    return finding_of(mistake, "unreadable")
+
+
+def _tidy(found: Iterator[Finding] | Sequence[Finding]) -> list[Finding]:
+    """By place, each once; what else is said of a placeholder's line is left out."""
+    once = list(dict.fromkeys(found))
+    unfilled = {one.place[:2] for one in once if one.code == "placeholder" and one.level == "azure"}
+    kept = [one for one in once if one.code == "placeholder" or one.place[:2] not in unfilled]
+    return sorted(kept, key=lambda one: (one.place, LEVELS.index(one.level), one.what))

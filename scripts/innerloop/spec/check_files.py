@@ -1,0 +1,283 @@
+"""What a job file names on this disk: its code, its script, its data, its Dockerfile, and links."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import shlex
+from collections.abc import Iterator
+
+from ..errors import Mistake
+from . import dockerfile
+from .check_base import Files, Finding, finding_of
+from .check_references import where_in_command
+from .job import Job
+
+
+def check_files(job: Job, files: Files) -> Iterator[Finding]:
+    root = _below(job, job.code) if job.code and _is_local(job.code) else None
+    if root is not None and not files.exists(root):
+        yield Finding(
+            job.where("code"), f"there is no {job.code}", "Name the folder of the code", "no-code"
+        )
+        root = None
+    elif root is not None:
+        yield from _links(job, root, files)
+        yield from _ignore_rules(root, files)
+    yield from _script(job, root, files)
+    yield from _data(job, files)
+    yield from _environment(job, files)
+
+
+def _below(job: Job, path: str) -> str:
+    plain = path.removeprefix("file:").replace("\\", "/")
+    return posixpath.normpath(posixpath.join(posixpath.dirname(job.name), plain))
+
+
+def _is_local(path: str) -> bool:
+    return "://" not in path and not path.startswith(("azureml:", "git+", "${{", "runs:"))
+
+
+# --- the script that the command names -----------------------------------------------------------
+
+_RUNNERS = re.compile(
+    r"(?:python[\d.]*|bash|sh|Rscript|julia|torchrun|accelerate|deepspeed|horovodrun|mpirun|"
+    r"papermill|source|\.)"
+)
+_SCRIPT = re.compile(r"[\w./-]+\.(?:py|sh|bash|R|r|jl|ipynb)")
+_MAKES_FILES = re.compile(
+    r"\b(?:wget|curl|git|unzip|tar|cp|mv|rsync|az|azcopy|gsutil|aws|huggingface-cli|make|cmake|"
+    r"jupytext|nbconvert|tee|touch|find|pushd)\b|>\s*[\w./-]+|<<"
+)
+
+
+def _script(job: Job, root: str | None, files: Files) -> Iterator[Finding]:
+    """A script that is not in the code. Silent where the command could have made or fetched it."""
+    folder = "."
+    for piece in re.split(r"&&|\|\||[;|\n]", re.sub(r"\\\n", "  ", job.command)):
+        words = _words(piece)
+        if len(words) == 2 and words[0] == "cd":
+            folder = posixpath.join(folder, words[1])
+        script = _named(words)
+        if script is not None and "$" not in folder and not posixpath.isabs(script):
+            yield from _missing_script(job, root, folder, script, files)
+        if _MAKES_FILES.search(piece) or words[:1] == ["apt-get"]:
+            return
+
+
+def _missing_script(
+    job: Job, root: str | None, folder: str, script: str, files: Files
+) -> Iterator[Finding]:
+    where = where_in_command(job, script)
+    if root is None:
+        if job.code is None:
+            yield Finding(
+                where,
+                f"the command names {script}, and the job brings no code",
+                "Write code: . to bring the folder of the job file",
+                "no-code",
+            )
+        return
+    if posixpath.isabs(folder) or not files.is_dir(root):
+        return
+    path = posixpath.normpath(posixpath.join(root, folder, script))
+    if not files.exists(path):
+        yield Finding(
+            where,
+            f"the command names {script}, and there is no {path}",
+            "Check its name, and the folder that code: names",
+            "no-script",
+        )
+
+
+def _words(piece: str) -> list[str]:
+    try:
+        words = shlex.split(piece, comments=True)
+    except ValueError:
+        return []
+    while words and re.fullmatch(r"\w+=.*", words[0], re.DOTALL):  # VAR=value before a program
+        words = words[1:]
+    return words
+
+
+def _named(words: list[str]) -> str | None:
+    """The script of `python x.py`, `bash x.sh`, `torchrun --n 2 x.py`, `./x.sh`; None otherwise."""
+    if not words:
+        return None
+    if words[0] in ("exec", "time", "nohup", "sudo") and len(words) > 1:
+        return _named(words[1:])
+    if words[0].startswith("./") and _SCRIPT.fullmatch(words[0]):
+        return words[0]
+    if not _RUNNERS.fullmatch(posixpath.basename(words[0])):
+        return None
+    for word in words[1:]:
+        if word in ("-m", "-c") or "{{" in word:
+            return None
+        if _SCRIPT.fullmatch(word):
+            return word
+    return None
+
+
+# --- local data ----------------------------------------------------------------------------------
+
+
+def _data(job: Job, files: Files) -> Iterator[Finding]:
+    for name, one in job.inputs.items():
+        if one.kind != "data" or not one.path or not _is_local(one.path) or "${{" in one.path:
+            continue
+        path = _below(job, one.path)
+        where = job.where("inputs", name, "path")
+        if re.search(r"<[^<>]+>", one.path):
+            continue  # said as a placeholder
+        if not files.exists(path):
+            mend = "Put them there, or name another place"
+            yield Finding(where, f'the data of input "{name}" are not at {path}', mend, "no-data")
+        elif one.type == "uri_file" and files.is_dir(path):
+            what = f'the input "{name}" is a uri_file, and {path} is a folder'
+            yield Finding(where, what, "Write type: uri_folder", "data-type", "hint")
+        elif one.type in ("uri_folder", "mltable") and not files.is_dir(path):
+            what = f'the input "{name}" is a {one.type}, and {path} is a file'
+            yield Finding(where, what, "Write type: uri_file", "data-type", "hint")
+        elif one.type == "mltable" and not files.exists(f"{path}/MLTable"):
+            what = f'the input "{name}" is an mltable, and {path} holds no file called MLTable'
+            yield Finding(where, what, "Add it, or write type: uri_folder", "no-mltable", "azure")
+
+
+# --- the environment -----------------------------------------------------------------------------
+
+
+def _environment(job: Job, files: Files) -> Iterator[Finding]:
+    environment, path = job.environment, ("environment",)
+    conda = environment.conda_file
+    if isinstance(conda, str) and _is_local(conda) and not files.exists(_below(job, conda)):
+        what = f"there is no {_below(job, conda)}"
+        yield Finding(job.where(*path, "conda_file"), what, "Check its name", "no-conda-file")
+    if environment.kind != "build" or not environment.path or not _is_local(environment.path):
+        return
+    context = _below(job, environment.path)
+    where = job.where(*path, "build", "path")
+    if not files.is_dir(context):
+        what = f"there is no folder {context}"
+        yield Finding(where, what, "Name the folder with the Dockerfile", "no-build-folder")
+        return
+    name = posixpath.normpath(posixpath.join(context, environment.dockerfile))
+    text = files.read(name)
+    if text is None:
+        if environment.dockerfile_path is not None:
+            where = job.where(*path, "build", "dockerfile_path")
+        mend = "Write one, or name it with dockerfile_path (relative to the build's path)"
+        yield Finding(where, f"there is no {name}", mend, "no-dockerfile")
+        return
+    yield from _copies(text, name, context, files)
+
+
+def _copies(text: str, name: str, context: str, files: Files) -> Iterator[Finding]:
+    """COPY and ADD from outside the build's folder, or of what is not in it."""
+    try:
+        parsed = dockerfile.parse(text, name)
+    except Mistake as mistake:
+        yield finding_of(mistake, "bad-dockerfile")
+        return
+    for stage in parsed.stages:
+        for one in stage.instructions:
+            if one.keyword in ("COPY", "ADD"):
+                for source in _sources(one.rest):
+                    yield from _copied(source, f"{name}:{one.line}:1", one.keyword, context, files)
+
+
+def _sources(rest: str) -> list[str]:
+    words = rest.split()
+    while words and words[0].startswith("--"):
+        if words[0].startswith("--from="):
+            return []
+        words = words[1:]
+    plain = " ".join(words)
+    if plain.startswith("["):
+        words = re.findall(r'"((?:[^"\\]|\\.)*)"', plain)
+    return [] if "<<" in plain else [word.strip("\"'") for word in words[:-1]]
+
+
+def _copied(source: str, where: str, keyword: str, context: str, files: Files) -> Iterator[Finding]:
+    if "$" in source or "://" in source or source.startswith("git@"):
+        return
+    path = posixpath.normpath(source.lstrip("/") or ".")
+    if path == ".." or path.startswith("../"):
+        yield Finding(
+            where,
+            f"{keyword} {source} lies outside the build's folder, {context}: no builder can see it",
+            f"Move it into {context}; the code itself is mounted, and need not be in the image",
+            "copy-from-outside",
+        )
+    elif not re.search(r"[*?\[]", path) and not files.exists(f"{context}/{path}"):
+        what = f"{keyword} {source}: there is no {context}/{path}"
+        yield Finding(where, what, "Check its name", "copy-of-nothing")
+
+
+# --- common code by links ------------------------------------------------------------------------
+
+
+def _links(job: Job, root: str, files: Files) -> Iterator[Finding]:
+    for link, target in files.links(root):
+        where = f"{link}:1:1"
+        mend = "Make it again with `scripts/loop dependency`"
+        leads = _leads(link, target)
+        if re.match(r"/|[A-Za-z]:[/\\]|\\\\", target):
+            what = f"this link is absolute ({target}): it breaks in every other clone and container"
+            yield Finding(where, what, mend, "absolute-link", "hint")
+        elif leads == ".." or leads.startswith("../"):
+            what = f"this link leads out of the workspace ({target})"
+            yield Finding(where, what, mend, "escaping-link")
+        elif _circles(link, leads, files):
+            what = f"this link leads in a circle ({target}): the upload never ends"
+            yield Finding(
+                where, what, "Link to a folder that does not hold it", "cyclic-link", "azure"
+            )
+        elif not files.exists(leads):
+            what = f"this link leads nowhere ({target}): the upload fails on it"
+            yield Finding(where, what, mend, "broken-link")
+
+
+def _leads(link: str, target: str) -> str:
+    """Where a relative link leads, as a path of the workspace; through no other link."""
+    plain = target.replace("\\", "/")
+    return posixpath.normpath(posixpath.join(posixpath.dirname(link), plain))
+
+
+def _circles(link: str, leads: str, files: Files) -> bool:
+    """Whether who follows the link, and the links behind it, comes to a folder twice."""
+    todo, seen = [(link, leads)], {link}
+    while todo:
+        here, there = todo.pop()
+        if there == link or link.startswith(f"{there}/") or here.startswith(f"{there}/"):
+            return True
+        if not files.exists(there) or not files.is_dir(there):
+            continue
+        for path, target in files.links(there):
+            if path not in seen:
+                seen.add(path)
+                todo.append((path, _leads(path, target)))
+    return False
+
+
+def _ignore_rules(root: str, files: Files) -> Iterator[Finding]:
+    """Rules for what lies behind a link: Azure ML compares them with the path that it leads to."""
+    name = next((one for one in _ignore_files(root) if files.read(one) is not None), None)
+    if name is None:
+        return
+    links = [path.removeprefix(f"{root}/") for path, _ in files.links(root)]
+    for number, line in enumerate((files.read(name) or "").splitlines(), start=1):
+        rule = line.strip().lstrip("!").removeprefix("/").rstrip("/")
+        link = next((one for one in links if rule.startswith(f"{one}/")), None)
+        if link is not None and not line.lstrip().startswith("#"):
+            yield Finding(
+                f"{name}:{number}:1",
+                f"the rule {line.strip()} has no effect: {link} is a link, and Azure ML compares "
+                "the path that it leads to",
+                f"Write **/{posixpath.basename(rule)}, or keep it out of what is shared",
+                "ignore-behind-link",
+                "hint",
+            )
+
+
+def _ignore_files(root: str) -> tuple[str, str]:
+    return posixpath.join(root, ".amlignore"), posixpath.join(root, ".gitignore")

@@ -1,0 +1,357 @@
+"""Names and values that Azure ML refuses: at once, or only after the upload.
+
+Sources: the schemas of azure-ai-ml 1.35, and the ARM definitions of the jobs that it sends.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ..errors import nearest
+from .check_base import Finding
+from .check_keys import BELOW, INPUT, OUTPUT, known_below
+from .job import DATA_TYPES, LITERAL_TYPES, Job
+
+_JOB_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,254}")
+_COMPUTE = re.compile(r"[a-zA-Z](?:[a-zA-Z0-9-]{0,30}[a-zA-Z0-9])?")
+_KEY = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+_SHM = re.compile(r"0*[1-9][0-9]*[bBkKmMgG]")
+_PLACEHOLDER = re.compile(r"<[^<>\n/!]{1,60}>")
+_IN_COMMAND = re.compile(r"(?<![<\w])<[A-Za-z][\w.]*(?:[- ][\w.]+)*>")
+_INPUT_MODES = ("ro_mount", "download", "direct", "eval_mount", "eval_download")
+_OUTPUT_MODES = ("rw_mount", "mount", "upload", "direct")
+_VERSIONED = re.compile(r"azureml:[^:@/]+(?::[^:@/]+|@[^:@/]+)")
+_TEXTS = ("name", "display_name", "experiment_name", "description", "parent_job_name")
+
+
+def check_values(job: Job, *, step: bool = False) -> Iterator[Finding]:
+    """Of one job, or of one step of a pipeline: a step takes unknown keys without a word, and its
+    component may bring what it lacks."""
+    if not step:
+        yield from _keys(job)
+        yield from _names(job)
+        if _environment_is_missing(job):
+            mend = "Write environment: {build: {path: ./environment}}"
+            what = "the job has no environment"
+            yield _refused(job, ("environment",), what, mend, "no-environment")
+    yield from _compute(job)
+    for name in job.inputs:
+        yield from _input(job, name)
+    for name in job.outputs:
+        yield from _output(job, name)
+    yield from _variables(job)
+    yield from _resources(job)
+    yield from _environment(job)
+    if job.kind == "sweep" and not step:
+        yield from _sweep(job)
+
+
+def placeholders(job: Job) -> Iterator[Finding]:
+    """`<your-cluster>` and the like, left as some template had them."""
+    yield from _placeholders(job, job.document, ())
+
+
+def _placeholders(job: Job, value: Any, path: tuple[str | int, ...]) -> Iterator[Finding]:
+    if isinstance(value, Mapping):
+        for key, one in value.items():
+            if path or key not in ("description", "tags", "$schema", "component"):
+                yield from _placeholders(job, one, (*path, str(key)))
+    elif isinstance(value, list):
+        for index, one in enumerate(value):
+            yield from _placeholders(job, one, (*path, index))
+    elif isinstance(value, str):
+        pattern = _IN_COMMAND if path[-1:] == ("command",) else _PLACEHOLDER
+        for found in pattern.finditer(value):
+            yield Finding(
+                job.text.where_text((*job.at, *path), found[0]),
+                f"{found[0]} stands for something that nobody has filled in",
+                "Write the real value",
+                "placeholder",
+                "hint" if path[-1:] == ("command",) else "azure",
+            )
+
+
+def _keys(job: Job) -> Iterator[Finding]:
+    """Unknown keys, and keys without a value."""
+    schema = str(job.document.get("$schema", ""))
+    if "component.schema" in schema.lower():
+        yield _refused(job, ("$schema",), "this is a component, not a job", "Name it in a pipeline")
+        return
+    if isinstance(_body(job).get("code"), dict):
+        what = "code is a mapping, a form that Azure ML no longer takes"
+        yield _refused(job, ("code",), what, "Write code: . or the folder's path")
+    places: list[tuple[tuple[str, ...], Any]] = [((), job.document)]
+    for key in ("trial", *BELOW, "inputs", "outputs"):
+        value = job.document.get(key)
+        if isinstance(value, dict):
+            places.append(((key,), value))
+            for name, one in value.items():
+                if isinstance(one, dict) and key in ("trial", "environment", "inputs", "outputs"):
+                    places.append(((key, str(name)), one))
+    for path, value in places:
+        known = known_below(job.kind, path)
+        if path[:1] == ("inputs",) and len(path) == 2:
+            known = INPUT
+        for name, one in value.items():
+            if known is not None and str(name) not in known:
+                what = f'Azure ML knows no "{".".join([*path, str(name)])}"'
+                mend = nearest(str(name), list(known))
+                if '"command"' in mend and "command" not in value:
+                    continue  # said of the command that is missing
+                yield _refused(job, (*path, str(name)), what, mend, "unknown-key")
+            elif one is None and known is not None and not (path and known is OUTPUT):
+                what = f'"{".".join([*path, str(name)])}" is empty'
+                yield _refused(job, (*path, str(name)), what, "Give it a value, or remove it")
+
+
+def _names(job: Job) -> Iterator[Finding]:
+    document = job.document
+    for key in _TEXTS:
+        value = document.get(key)
+        if value is not None and not isinstance(value, str):
+            yield _refused(job, (key,), f"{key} is no text: {value!r}", f'Write "{value}"')
+    for key, rule in (("name", "job"), ("experiment_name", "experiment")):
+        value = document.get(key)
+        if isinstance(value, str) and not _JOB_NAME.fullmatch(value):
+            yield _refused(
+                job,
+                (key,),
+                f'the {rule} name "{value}" is refused: it must begin with a letter or a digit, '
+                "and hold only letters, digits, - and _, 255 at most",
+                f'Write "{_clean(value)}"',
+                "bad-name",
+            )
+    tags = document.get("tags")
+    for key, one in (tags.items() if isinstance(tags, dict) else ()):
+        if one is not None and not isinstance(one, str):
+            yield _refused(
+                job, ("tags", str(key)), f'the tag "{key}" is no text: {one!r}', "Put it in quotes"
+            )
+
+
+def _compute(job: Job) -> Iterator[Finding]:
+    compute = job.compute
+    if isinstance(job.document.get("compute"), dict):
+        what = "compute is a mapping, a form that Azure ML no longer takes"
+        yield _refused(job, ("compute",), what, "Write compute: azureml:NAME")
+    elif compute is not None and "/" not in compute and "${{" not in compute:
+        name = compute.removeprefix("azureml:")
+        if not _COMPUTE.fullmatch(name):
+            yield _refused(
+                job,
+                ("compute",),
+                f'no compute can be called "{name}": a name begins with a letter and holds letters, '
+                "digits and -, 32 at most",
+                "Write compute: azureml:NAME",
+                "bad-compute",
+            )
+
+
+def _input(job: Job, name: str) -> Iterator[Finding]:
+    one, path = job.inputs[name], ("inputs", name)
+    if not _KEY.fullmatch(name):
+        what = f'the input name "{name}" is refused: letters, digits and _ only'
+        yield _refused(job, path, what, f'Call it "{_key(name)}"', "bad-input-name")
+    given = _mapping(job.document.get("inputs")).get(name)
+    if isinstance(given, dict) and not job.at:
+        mode = given.get("mode")
+        if mode is not None and str(mode).lower() not in _INPUT_MODES:
+            what = f'the mode of input "{name}" is {mode}'
+            yield _refused(job, (*path, "mode"), what, f"Write one of {', '.join(_INPUT_MODES)}")
+    if one.kind == "literal":
+        yield from _literal(job, name)
+        return
+    if one.type not in (*DATA_TYPES, "path", ""):
+        yield _refused(
+            job,
+            (*path, "type"),
+            f'the type of input "{name}" is {one.type}',
+            nearest(one.type, [*DATA_TYPES, *LITERAL_TYPES[:4]]),
+        )
+    data = one.path or ""
+    if re.match(r"azureml:(?!/)", data) and not _VERSIONED.fullmatch(data):
+        what = f'the data of input "{name}" have neither a version nor a label: {data}'
+        mend = f"Write {data}:1, or {data}@latest"
+        yield _refused(job, (*path, "path"), what, mend, "no-version")
+
+
+def _literal(job: Job, name: str) -> Iterator[Finding]:
+    one, path = job.inputs[name], ("inputs", name)
+    if one.value is None:
+        if not one.optional:
+            yield Finding(
+                job.where(*path),
+                f'the input "{name}" has no value',
+                f"Give it one, here or with --set inputs.{name}=VALUE",
+                "no-value",
+            )
+        return
+    if not isinstance(one.value, (str, int, float, bool, bytes)):
+        what = f'Azure ML takes no {type(one.value).__name__} for input "{name}"'
+        yield _refused(job, path, what, f"Put it in quotes: '{one.value}'", "bad-literal")
+    elif not re.search(r"[a-zA-Z0-9_]", one.literal_text):
+        what = f'the input "{name}" is "{one.literal_text}", and Azure ML refuses a value without '
+        yield _refused(job, path, f"{what}any letter or digit", "Give it one", "empty-literal")
+    elif isinstance(one.value, str) and re.match(r"(azureml:|wasbs?://|abfss?://)", one.value):
+        yield Finding(
+            job.where(*path),
+            f'the input "{name}" is the text "{one.value}": the program gets it as it is, and no '
+            "data",
+            "Write path: below it, with type: uri_folder or uri_file, if data are meant",
+            "data-as-text",
+            "hint",
+        )
+
+
+def _output(job: Job, name: str) -> Iterator[Finding]:
+    one, path = job.outputs[name], ("outputs", name)
+    if not _KEY.fullmatch(name):
+        what = f'the output name "{name}" is refused: letters, digits and _ only'
+        yield _refused(job, path, what, f'Call it "{_key(name)}"', "bad-output-name")
+    if one.type not in (*DATA_TYPES, "path", *LITERAL_TYPES):
+        what = f'the type of output "{name}" is {one.type}'
+        yield _refused(job, (*path, "type"), what, nearest(one.type, list(DATA_TYPES)))
+    if one.mode is not None and one.mode.lower() not in _OUTPUT_MODES:
+        what = f'the mode of output "{name}" is {one.mode}'
+        yield _refused(job, (*path, "mode"), what, f"Write one of {', '.join(_OUTPUT_MODES)}")
+    if one.path is not None and not one.path.startswith(("azureml:", "${{")):
+        what = f'the output "{name}" has the path {one.path}, and Azure ML takes no local one'
+        mend = "Remove it, or write azureml://datastores/NAME/paths/..."
+        yield _refused(job, (*path, "path"), what, mend, "local-output")
+
+
+def _variables(job: Job) -> Iterator[Finding]:
+    given = _mapping(_body(job).get("environment_variables"))
+    for name, value in given.items():
+        if not isinstance(value, str):
+            shown = "empty" if value is None else f"no text: {value!r}"
+            text = "" if value is None else str(value)
+            yield _refused(
+                job,
+                ("environment_variables", str(name)),
+                f"the environment variable {name} is {shown}",
+                f'Write {name}: "{text}"',
+                "variable-no-text",
+            )
+
+
+def _resources(job: Job) -> Iterator[Finding]:
+    if not _SHM.fullmatch(job.shm_size) and "${{" not in job.shm_size:
+        yield Finding(
+            _where_either(job, "resources", "shm_size"),
+            f"resources.shm_size is {job.shm_size}: it must be a number and b, k, m or g",
+            "Write shm_size: 2g",
+            "bad-shm-size",
+        )
+    if job.instance_count < 1:
+        what = f"resources.instance_count is {job.instance_count}"
+        yield Finding(
+            _where_either(job, "resources", "instance_count"),
+            what, "Write 1 or more", "bad-count", "azure",
+        )  # fmt: skip
+    count = job.distribution.process_count_per_instance if job.distribution else 1
+    if count < 1:
+        yield Finding(
+            _where_either(job, "distribution", "process_count_per_instance"),
+            f"distribution.process_count_per_instance is {count}",
+            "Write 1 or more",
+            "bad-count",
+        )
+    if job.timeout is not None and job.timeout < 1:
+        what = f"limits.timeout is {job.timeout} s"
+        key = "trial_timeout" if job.kind == "sweep" else "timeout"
+        yield _refused(
+            job, ("limits", key), what, "Write a number of seconds above 0", "bad-timeout"
+        )
+
+
+def _environment(job: Job) -> Iterator[Finding]:
+    environment, path = job.environment, ("environment",)
+    if environment.kind == "build":
+        if environment.image is not None:
+            what = "the environment has an image and a build: it can have only one"
+            yield _refused(job, path, what, "Remove one of them", "image-and-build")
+        if environment.path is None:
+            what, mend = "the environment's build has no path", "Write path: ./environment"
+            yield Finding(job.where(*path), what, mend, "no-build-path")
+    elif environment.kind == "conda" and environment.image is None:
+        what = "the environment has a conda_file and no image to put it on"
+        mend = "Add image: mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04"
+        yield _refused(job, path, what, mend, "conda-without-image")
+    elif environment.kind in ("image", "conda"):
+        if (environment.image or "").startswith("azureml:"):
+            what = f"{environment.image} is an environment's name and no image"
+            mend = f"Write environment: {environment.image}"
+            yield _refused(job, (*path, "image"), what, mend, "environment-as-image")
+    elif environment.kind == "registered":
+        yield from _registered(job, environment.reference or "")
+
+
+def _registered(job: Job, reference: str) -> Iterator[Finding]:
+    path = ("environment",)
+    if reference.startswith("file:"):
+        what = "an environment from a file is a form that Azure ML no longer takes"
+        mend = "Write what the file says below environment:"
+        yield _refused(job, path, what, mend, "environment-file")
+    elif reference.startswith("azureml://registries/"):
+        if not re.search(r"/(versions|labels)/[^/]+$", reference):
+            what = f"the environment has neither a version nor a label: {reference}"
+            yield _refused(job, path, what, "Add /labels/latest or /versions/1", "no-version")
+    elif not reference.startswith("azureml:"):
+        what = f'"{reference}" is no environment that Azure ML finds'
+        mend = f"Write azureml:{reference}" + ("" if re.search("[:@]", reference) else ":1")
+        yield _refused(job, path, what, mend, "bad-environment")
+    elif "/" not in reference and not _VERSIONED.fullmatch(reference):
+        what = f"the environment has neither a version nor a label: {reference}"
+        yield _refused(job, path, what, f"Write {reference}:1 or {reference}@latest", "no-version")
+
+
+def _sweep(job: Job) -> Iterator[Finding]:
+    for key, mend in (
+        ("objective", "Write objective: {goal: minimize, primary_metric: loss}"),
+        ("limits", "Write limits: {max_total_trials: 20}"),
+        ("search_space", "Write search_space: and what to try"),
+    ):
+        if not isinstance(job.document.get(key), dict):
+            yield _refused(job, (key,), f"the sweep has no {key}", mend, "incomplete-sweep")
+    goal = _mapping(job.document.get("objective")).get("goal")
+    if goal is not None and str(goal).lower() not in ("minimize", "maximize"):
+        yield _refused(job, ("objective", "goal"), f"the goal is {goal}", "minimize or maximize?")
+    if job.document.get("sampling_algorithm") is None:
+        mend = "Write sampling_algorithm: random"
+        yield _refused(job, (), "the sweep has no sampling_algorithm", mend, "incomplete-sweep")
+
+
+def _environment_is_missing(job: Job) -> bool:
+    return job.kind != "pipeline" and bool(_body(job)) and _body(job).get("environment") is None
+
+
+def _body(job: Job) -> Mapping[str, Any]:
+    """What holds the command: the job itself, or a sweep's trial."""
+    return _mapping(job.document.get("trial")) if job.kind == "sweep" else job.document
+
+
+def _where_either(job: Job, *path: str) -> str:
+    """The place of what may stand at the top of a sweep, or in its trial."""
+    holder = _mapping(job.document.get("trial")).get(path[0]) if job.kind == "sweep" else None
+    return job.where("trial", *path) if holder is not None else job.where(*path)
+
+
+def _refused(
+    job: Job, path: tuple[str, ...], what: str, mend: str, code: str = "refused"
+) -> Finding:
+    return Finding(job.where(*path), what, mend, code, "azure")
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _clean(name: str) -> str:
+    return re.sub(r"[^a-zA-Z0-9_-]+", "-", name).strip("-_")[:255] or "experiment"
+
+
+def _key(name: str) -> str:
+    return re.sub(r"\W+", "_", name, flags=re.ASCII).lstrip("0123456789") or "value"
