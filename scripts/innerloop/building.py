@@ -72,12 +72,17 @@ def build(
         no_cache=no_cache,
         pull=pull,
     )
+    before = process.run(docker.image_id(image.name))
     progress = Progress(image.name)
     text = pruned(experiment.dockerfile, image.target)
     code = process.follow(argv, progress.line, stdin=text, env=_environment())
     progress.end(code == 0)
     if code != 0:
         raise failure(experiment, progress.lines)
+    after = process.run(docker.image_id(image.name))
+    if before.ok and before.out != after.out:
+        # The one that lost its name would take gigabytes and be seen nowhere.
+        process.run(docker.remove_image(before.out.strip()))
 
 
 class Progress:

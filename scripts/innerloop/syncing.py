@@ -1,23 +1,27 @@
 """`loop sync` as a value: what would be written, then the writing.
 
-A file that a person changed since it was last rendered is never overwritten: it is named, and
-left. The memory of what was last rendered is `.innerloop/rendered.json`, one line per file.
+Rendered files belong to both: each path in them is decided from three states, what was last
+rendered (`.innerloop/rendered.json`), what is found, and what is wanted. See `merge.three_way`.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from . import files, loading
-from .errors import Mistake
+from .errors import Mistake, WrongUse, nearest
+from .merge import memory, three_way
+from .merge.jsonc import ParseError
+from .merge.memory import Memory
+from .merge.rules import EDITOR_FILES
 from .render import Json, Subject, launch, wanted
 from .spec.experiment import JOB_FILE, Experiment
 from .spec.job import Job
 
 MEMORY = ".innerloop/rendered.json"
+LOCK = ".innerloop/sync.lock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,84 +40,123 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Settle:
+    """A person's word on a clash: "take" what is rendered or "keep" theirs, at a path of a file."""
+
+    word: str
+    file: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
-    """`memory` is what to remember afterwards: path -> digest of the text that was written."""
+    """`problems` are sentences that make the exit code 1; `notes` only inform. `memory` is the
+    text to remember afterwards, None when it is already there."""
 
     changes: tuple[Change, ...]
     problems: tuple[str, ...]
-    memory: dict[str, str]
+    notes: tuple[str, ...] = ()
+    memory: str | None = field(default=None)
 
 
-def plan(root: Path) -> Outcome:
+def sync(root: Path, settle: Settle | None = None, eject: str | None = None) -> Outcome:
+    """Plans and writes, alone: a second sync at the same time waits for this one."""
+    with files.locked(root / LOCK, waiting="innerloop: another sync is running; waiting for it"):
+        outcome = plan(root, settle, eject)
+        _carry_out(root, outcome)
+    return outcome
+
+
+def plan(root: Path, settle: Settle | None = None, eject: str | None = None) -> Outcome:
     """Compares what is wanted with what is there; nothing is written."""
-    subject, problems = _subject(root)
-    texts = {path: text_of(value) for path, value in wanted(subject).items()}
-    remembered = _remembered(root)
-    memory = dict(remembered)
-    changes = []
-    # A broken experiment is not rendered; what was rendered for it before is left as it is.
-    broken = {f".devcontainer/{name.replace('/', '.')}/devcontainer.json" for name in problems}
-    if problems:  # files with something of every experiment would lose the broken one's part
-        broken |= {path for path in texts if path.startswith(".vscode/")}
-    for path in sorted({*texts, *remembered} - broken):
+    subject, broken = _subject(root)
+    values = wanted(subject)
+    found_memory = files.read_text(root / MEMORY)
+    remembered = _remembered(found_memory)
+    rendered = dict(remembered.rendered)
+    ejected = remembered.ejected
+    if eject is not None:
+        ejected |= {_known_file(eject, values, rendered)}
+        rendered.pop(eject, None)
+    if settle is not None:
+        _known_file(settle.file, values, rendered)
+    problems = list(broken.values())
+    notes: list[str] = []
+    changes: list[Change] = []
+    for path in sorted({*values, *rendered} - ejected - _left_alone(broken, values)):
         found = files.read_text(root / path)
-        after = texts.get(path)
-        found_plain = None if found is None else found.replace("\r\n", "\n")
-        if found_plain == after:
-            memory = _with(memory, path, after)
-        elif found_plain is None and path in remembered:
-            if after is None:
-                memory = _with(memory, path, None)
-            # else: the person took the file away, and it stays away.
-        elif found_plain is None or remembered.get(path) == digest(found_plain):
-            changes.append(Change(path, found, after))
-            memory = _with(memory, path, after)
+        try:
+            merged = _merged(found, rendered.get(path), values.get(path), path, settle)
+        except ParseError as error:
+            problems.append(error.sentence())
+            continue
+        problems += [_clash(path, clash) for clash in merged.clashes]
+        notes += [f"{path}:{kept.line}: {kept.sentence}" for kept in merged.kept]
+        if merged.text != found:
+            changes.append(Change(path, found, merged.text))
+        if merged.last is None:
+            rendered.pop(path, None)
         else:
-            problems[path] = Mistake(
-                "you changed this file since it was rendered, so it is left as it is",
-                where=path,
-                mend="`scripts/loop sync --diff` shows the rest; to have it rendered anew, remove it "
-                f"and its line in {MEMORY}",
-            ).sentence()
-    return Outcome(tuple(changes), tuple(problems.values()), memory)
+            rendered[path] = merged.last
+    text = memory.dump(Memory(rendered, ejected), EDITOR_FILES)
+    return Outcome(
+        tuple(changes), tuple(problems), tuple(notes), None if text == found_memory else text
+    )
 
 
-def carry_out(root: Path, outcome: Outcome) -> None:
+def _merged(
+    found: str | None, last: Json | None, value: Json | None, path: str, settle: Settle | None
+) -> three_way.Merged:
+    if settle is None or settle.file != path or found is None:
+        return three_way.merge(found, last, value, EDITOR_FILES, path)
+    decide = three_way.take if settle.word == "take" else three_way.keep
+    return decide(found, last, value, EDITOR_FILES, settle.path, path)
+
+
+def _clash(path: str, clash: three_way.Clash) -> str:
+    place = f"'{path}:{clash.path}'"
+    return (
+        f"{path}:{clash.line}:{clash.column}: {clash.sentence}. Settle it with "
+        f"`scripts/loop sync --keep {place}` or `--take {place}`"
+    )
+
+
+def _known_file(file: str, values: Mapping[str, Json], rendered: Mapping[str, Json]) -> str:
+    if file not in values and file not in rendered:
+        raise WrongUse(f'"{file}" is no rendered file', mend=nearest(file, [*values, *rendered]))
+    return file
+
+
+def _left_alone(broken: Mapping[str, str], values: Mapping[str, Json]) -> set[str]:
+    """A broken experiment is not rendered: its own file stays, and so do the files with something
+    of every experiment, which would lose its part."""
+    if not broken:
+        return set()
+    own = {f".devcontainer/{name.replace('/', '.')}/devcontainer.json" for name in broken}
+    return own | {path for path in values if path.startswith(".vscode/")}
+
+
+def _carry_out(root: Path, outcome: Outcome) -> None:
     """Writes the files, then the memory. Killed in between, the next sync finds the files equal
     to what is wanted and only brings the memory up to date."""
-    with files.locked(
-        root / ".innerloop" / "sync.lock", waiting="innerloop: another sync is running"
-    ):
-        for change in outcome.changes:
-            if change.after is None:
-                files.remove(root / change.path)
-                files.remove_if_empty((root / change.path).parent)
-            else:
-                files.write_text(root / change.path, change.after)
-        text = (
-            "{\n"
-            + ",\n".join(
-                f"{json.dumps(path)}: {json.dumps(value)}"
-                for path, value in sorted(outcome.memory.items())
-            )
-            + "\n}\n"
-        )
-        if files.read_text(root / MEMORY) != text:
-            files.write_text(root / MEMORY, text)
+    for change in outcome.changes:
+        if change.after is None:
+            files.remove(root / change.path)
+            files.remove_if_empty((root / change.path).parent)
+        else:
+            files.write_text(root / change.path, change.after)
+    if outcome.memory is not None:
+        files.write_text(root / MEMORY, outcome.memory)
 
 
-def text_of(value: Json) -> str:
-    return json.dumps(value, indent=4, ensure_ascii=False) + "\n"
-
-
-def digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _with(memory: dict[str, str], path: str, text: str | None) -> dict[str, str]:
+def _remembered(text: str | None) -> Memory:
+    """Nothing when it is lost or cannot be read: then nothing of the person's is taken for ours."""
     if text is None:
-        return {key: value for key, value in memory.items() if key != path}
-    return {**memory, path: digest(text)}
+        return Memory()
+    try:
+        return memory.load(text)
+    except memory.Corrupt:
+        return Memory()
 
 
 def _subject(root: Path) -> tuple[Subject, dict[str, str]]:
@@ -132,14 +175,3 @@ def _subject(root: Path) -> tuple[Subject, dict[str, str]]:
         except Mistake as mistake:
             problems[name] = mistake.sentence()
     return Subject(workspace, tuple(experiments), jobs), problems
-
-
-def _remembered(root: Path) -> dict[str, str]:
-    """Empty when it is lost or cannot be read: then every file that differs is the person's."""
-    try:
-        value = json.loads(files.read_text(root / MEMORY) or "{}")
-    except ValueError:
-        return {}
-    if not isinstance(value, dict):
-        return {}
-    return {str(key): str(digest) for key, digest in value.items()}

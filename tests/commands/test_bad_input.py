@@ -67,7 +67,7 @@ WRONG_JOBS = [
     ("", "src/tiny/azure-ml-job.yaml:1"),
     ("- a\n- b\n", "src/tiny/azure-ml-job.yaml:1"),
     ("code: .\n", "the job has no command"),
-    ("comand: python train.py\ncode: .\n", "Did you mean"),
+    ("comand: python train.py\ncode: .\n", "comand"),
     ("command: ''\n", "src/tiny/azure-ml-job.yaml:1"),
     ("command: python train.py ${{inputs.epochs}}\ncode: .\n", "epochs"),
     ("command: python train.py\ninputs: 3\ncode: .\n", "src/tiny/azure-ml-job.yaml:2"),

@@ -49,8 +49,7 @@ def run(args: argparse.Namespace) -> int:
         source = args.root / "src" / old
     _copy(args.root, source, folder, old, args.name)
     print(f"innerloop: made src/{args.name}", file=sys.stderr)
-    outcome = syncing.plan(args.root)
-    syncing.carry_out(args.root, outcome)
+    outcome = syncing.sync(args.root)
     for problem in outcome.problems:
         print(f"innerloop: {problem}", file=sys.stderr)
     print(f"Run it: scripts/loop run {args.name}")

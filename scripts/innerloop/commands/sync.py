@@ -1,4 +1,4 @@
-"""Brings the rendered files in line with src/."""
+"""Brings the rendered files in line with src/; what a person wrote in them survives."""
 
 from __future__ import annotations
 
@@ -7,12 +7,17 @@ import difflib
 import sys
 
 from .. import syncing
+from ..errors import WrongUse
 
-SUMMARY = "Brings .devcontainer and .vscode in line with src."
+SUMMARY = "Brings .devcontainer and .vscode in line with src; your own entries stay."
 EXAMPLES = """examples:
   loop sync
   loop sync --check      changes nothing; exit code 1 when a sync would change something
   loop sync --diff       shows what would change
+  loop sync --keep '.vscode/launch.json:configurations["line: train.py"].args'
+                         you changed it and it was rendered anew: yours stays (--take: the other)
+  loop sync --eject .vscode/settings.json
+                         the file is yours from now on
 """
 
 
@@ -21,22 +26,41 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--check", action="store_true", help="change nothing, exit 1 if a sync would"
     )
     parser.add_argument("--diff", action="store_true", help="show the changes, make none")
+    parser.add_argument("--take", metavar="FILE:PATH", help="settle a clash: what is rendered")
+    parser.add_argument("--keep", metavar="FILE:PATH", help="settle a clash: what you wrote")
+    parser.add_argument("--eject", metavar="FILE", help="never render this file again")
 
 
 def run(args: argparse.Namespace) -> int:
-    outcome = syncing.plan(args.root)
-    for problem in outcome.problems:
-        print(f"innerloop: {problem}", file=sys.stderr)
+    dry = args.check or args.diff
+    settle = _settle(args)
+    if dry:
+        outcome = syncing.plan(args.root, settle, args.eject)
+    else:
+        outcome = syncing.sync(args.root, settle, args.eject)
+    for line in (*outcome.problems, *outcome.notes):
+        print(f"innerloop: {line}", file=sys.stderr)
     if args.diff:
         sys.stdout.writelines(_diff(outcome))
-    dry = args.check or args.diff
-    if not dry:
-        syncing.carry_out(args.root, outcome)
     for change in outcome.changes:
         print(f"{'would ' * dry}{change.verb} {change.path}")
     if not outcome.changes and not outcome.problems:
         print("everything is in line with src/")
-    return 1 if outcome.problems or (args.check and outcome.changes) else 0
+    would = bool(outcome.changes) or outcome.memory is not None
+    return 1 if outcome.problems or (args.check and would) else 0
+
+
+def _settle(args: argparse.Namespace) -> syncing.Settle | None:
+    given = [(word, text) for word, text in (("take", args.take), ("keep", args.keep)) if text]
+    if not given:
+        return None
+    if len(given) > 1:
+        raise WrongUse("--take and --keep together", mend="Settle one clash at a time")
+    word, text = given[0]
+    file, colon, path = text.partition(":")
+    if not colon or not path:
+        raise WrongUse(f"--{word} {text} names no path", mend="Write FILE:PATH, as sync printed it")
+    return syncing.Settle(word, file, path)
 
 
 def _diff(outcome: syncing.Outcome) -> list[str]:

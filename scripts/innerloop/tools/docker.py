@@ -43,6 +43,15 @@ def inspect_image(image: str) -> list[str]:
     ]
 
 
+def image_id(image: str) -> list[str]:
+    return ["docker", "image", "inspect", "--format", "{{.Id}}", image]
+
+
+def remove_image(image: str) -> list[str]:
+    """Without force: one that a container uses, or that has another name, stays."""
+    return ["docker", "image", "rm", image]
+
+
 def info() -> list[str]:
     """Prints one JSON object: the engine's runtimes, security options and system."""
     template = (

@@ -1,0 +1,162 @@
+"""What a person writes in rendered files survives: a whole workspace, hand edits, one sync."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+import pytest
+
+from tests.support import Workspace
+
+JOB = "command: python train.py --epochs ${{inputs.epochs}}\ninputs:\n  epochs: 8\n"
+LAUNCH = ".vscode/launch.json"
+TASKS = ".vscode/tasks.json"
+ARGS = 'configurations["line: train.py"].args'
+
+
+@pytest.fixture
+def rendered(workspace: Workspace) -> Workspace:
+    workspace.add("line", "print(1)\n", job=JOB)
+    assert workspace.loop("sync").code == 0
+    return workspace
+
+
+def edit(workspace: Workspace, path: str, old: str, new: str) -> str:
+    text = workspace.read(path)
+    assert old in text, text
+    changed = text.replace(old, new, 1)
+    workspace.write(path, changed)
+    return changed
+
+
+def set_epochs(workspace: Workspace, epochs: int) -> None:
+    edit(workspace, "src/line/azure-ml-job.yaml", "epochs: 8", f"epochs: {epochs}")
+
+
+def in_line(workspace: Workspace) -> bool:
+    return workspace.loop("sync", "--check").code == 0
+
+
+def test_comments_own_tasks_and_removed_ones_stay_while_the_rest_is_rendered(
+    rendered: Workspace,
+) -> None:
+    edit(
+        rendered,
+        TASKS,
+        '"tasks": [',
+        '"tasks": [\n        // mine\n        {"label": "mine", "type": "shell", "command": "true"},',
+    )
+    edit(rendered, LAUNCH, '"justMyCode": true', '"justMyCode": false  /* I look deeper */')
+    assert in_line(rendered)
+    set_epochs(rendered, 3)
+    answer = rendered.loop("sync")
+    assert (answer.code, answer.out) == (0, f"update {LAUNCH}\n")
+    launch = rendered.read(LAUNCH)
+    assert '"justMyCode": false  /* I look deeper */' in launch
+    assert '"3"' in launch
+    assert "// mine" in rendered.read(TASKS)
+    rendered.add("second", "print(2)\n", job=JOB)
+    assert rendered.loop("sync").code == 0
+    tasks = rendered.read(TASKS)
+    assert "// mine" in tasks and '"second"' in tasks
+    assert in_line(rendered)
+
+
+def test_what_a_person_removed_stays_removed(rendered: Workspace) -> None:
+    launch = json.loads(rendered.read(LAUNCH))
+    launch["configurations"] = [c for c in launch["configurations"] if c["name"] != "the open file"]
+    rendered.write(LAUNCH, json.dumps(launch, indent=2))
+    (rendered.root / ".vscode" / "extensions.json").unlink()
+    set_epochs(rendered, 5)
+    assert rendered.loop("sync").code == 0
+    assert "the open file" not in rendered.read(LAUNCH)
+    assert '"5"' in rendered.read(LAUNCH)
+    assert not (rendered.root / ".vscode" / "extensions.json").exists()
+    assert in_line(rendered)
+
+
+@pytest.mark.parametrize(("word", "epochs"), [("--keep", "99"), ("--take", "3")])
+def test_a_clash_keeps_theirs_is_named_and_can_be_settled(
+    rendered: Workspace, word: str, epochs: str
+) -> None:
+    changed = edit(rendered, LAUNCH, '"8"', '"99"')
+    set_epochs(rendered, 3)
+    for _ in range(2):
+        answer = rendered.loop("sync")
+        assert answer.code == 1
+        assert f"{LAUNCH}:" in answer.sentence and ARGS in answer.sentence
+        assert rendered.read(LAUNCH) == changed
+    assert rendered.loop("sync", "--check").code == 1
+    assert rendered.loop("sync", word, f"{LAUNCH}:{ARGS}").code == 0
+    assert f'"{epochs}"' in rendered.read(LAUNCH)
+    assert in_line(rendered)
+
+
+def test_a_file_that_cannot_be_read_is_left_and_the_others_are_rendered(
+    rendered: Workspace,
+) -> None:
+    broken = edit(rendered, TASKS, '"tasks": [', '"tasks": [[')
+    set_epochs(rendered, 3)
+    answer = rendered.loop("sync")
+    assert answer.code == 1
+    assert f"innerloop: {TASKS}:" in answer.sentence
+    assert rendered.read(TASKS) == broken
+    assert '"3"' in rendered.read(LAUNCH)
+
+
+def test_a_deleted_experiment_takes_its_own_along_and_no_more(rendered: Workspace) -> None:
+    rendered.add("second", "print(2)\n", job=JOB)
+    rendered.loop("sync")
+    edit(
+        rendered,
+        LAUNCH,
+        '"configurations": [',
+        '"configurations": [\n        {"name": "mine", "type": "debugpy", "request": "attach"},',
+    )
+    edit(
+        rendered,
+        ".devcontainer/second/devcontainer.json",
+        "{",
+        '{\n    "postCreateCommand": "true",',
+    )
+    rendered.write(".devcontainer/by hand/devcontainer.json", '{"image": "x"}')
+    subprocess.run(["rm", "-r", str(rendered.root / "src" / "second")], check=True)
+    answer = rendered.loop("sync")
+    assert answer.code == 0
+    assert "second: train.py" not in rendered.read(LAUNCH)
+    assert '"mine"' in rendered.read(LAUNCH)
+    left = json.loads(rendered.read(".devcontainer/second/devcontainer.json"))
+    assert left == {"postCreateCommand": "true"}
+    assert ".devcontainer/second/devcontainer.json" in answer.err
+    assert rendered.read(".devcontainer/by hand/devcontainer.json") == '{"image": "x"}'
+    assert in_line(rendered)
+
+
+def test_a_lost_memory_takes_nothing_of_theirs_for_ours(rendered: Workspace) -> None:
+    changed = edit(rendered, LAUNCH, '"justMyCode": true', '"justMyCode": false')
+    for text in ("", "<<<<<<< ours\n"):
+        rendered.write(".innerloop/rendered.json", text)
+        assert rendered.loop("sync").code == 1  # which of the two is wanted can no longer be known
+        assert rendered.read(LAUNCH) == changed
+
+
+def test_an_ejected_file_is_theirs(rendered: Workspace) -> None:
+    before = rendered.read(LAUNCH)
+    assert rendered.loop("sync", "--eject", LAUNCH).code == 0
+    set_epochs(rendered, 3)
+    assert rendered.loop("sync").code == 0
+    assert rendered.read(LAUNCH) == before
+    assert in_line(rendered)
+    answer = rendered.loop("sync", "--eject", ".vscode/lunch.json")
+    assert answer.code == 2 and f'Did you mean "{LAUNCH}"' in answer.sentence
+
+
+def test_windows_line_endings_and_two_branches(rendered: Workspace) -> None:
+    text = rendered.read(LAUNCH).replace("\n", "\r\n")
+    (rendered.root / LAUNCH).write_bytes(text.encode())
+    assert in_line(rendered)
+    set_epochs(rendered, 3)
+    assert rendered.loop("sync").code == 0
+    after = (rendered.root / LAUNCH).read_bytes()
+    assert after == text.replace('"8"', '"3"').encode()
