@@ -49,6 +49,7 @@ BELOW: dict[str, tuple[str, ...]] = {
 # What may stand below one input or one output; the first line is what a job takes.
 INPUT = ("type", "path", "mode", "value", "path_on_compute", "datastore")
 COMPONENT_INPUT = (*INPUT, "default", "optional", "description", "min", "max", "enum")
+SERVICE = ("type", "port", "nodes", "properties", "log_dir", "ssh_public_keys")
 OUTPUT = ("type", "path", "mode", "name", "version")
 # Names that are a person's own: any key is right below these.
 FREE = ("tags", "properties", "environment_variables", "services", "identity")

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from math import isfinite
 from typing import Any
 
 from ..errors import nearest
 from .check_base import Finding
-from .check_keys import BELOW, INPUT, OUTPUT, known_below
+from .check_keys import BELOW, INPUT, OUTPUT, SERVICE, known_below
 from .job import DATA_TYPES, LITERAL_TYPES, Job
 
 _JOB_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,254}")
@@ -90,8 +91,12 @@ def _keys(job: Job) -> Iterator[Finding]:
             for name, one in value.items():
                 if isinstance(one, dict) and key in ("trial", "environment", "inputs", "outputs"):
                     places.append(((key, str(name)), one))
+    services = job.document.get("services")
+    for name, value in (services.items() if isinstance(services, dict) else ()):
+        if isinstance(value, dict):
+            places.append((("services", str(name)), value))
     for path, value in places:
-        known = known_below(job.kind, path)
+        known = SERVICE if path[:1] == ("services",) else known_below(job.kind, path)
         if path[:1] == ("inputs",) and len(path) == 2:
             known = INPUT
         for name, one in value.items():
@@ -129,6 +134,11 @@ def _names(job: Job) -> Iterator[Finding]:
             yield _refused(
                 job, ("tags", str(key)), f'the tag "{key}" is no text: {one!r}', "Put it in quotes"
             )
+    if isinstance(tags, list):
+        yield _refused(job, ("tags",), "tags is a list", "Write names and values: {stage: dev}")
+    kind = document.get("type")
+    if isinstance(kind, str) and kind != kind.lower():
+        yield _refused(job, ("type",), f"type is {kind}", f"Write type: {kind.lower()}")
 
 
 def _compute(job: Job) -> Iterator[Finding]:
@@ -188,7 +198,15 @@ def _literal(job: Job, name: str) -> Iterator[Finding]:
                 "no-value",
             )
         return
-    if not isinstance(one.value, (str, int, float, bool, bytes)):
+    given = _mapping(job.document.get("inputs")).get(name)
+    if isinstance(given, dict) and "type" in given:
+        what = f'the input "{name}" has a type and no data: only a component takes that'
+        mend = f"Write {name}: and the value alone"
+        yield _refused(job, path, what, mend, "typed-literal")
+    if isinstance(one.value, float) and not isfinite(one.value):
+        what = f'Azure ML takes no {one.literal_text} for input "{name}"'
+        yield _refused(job, path, what, "Put it in quotes", "bad-literal")
+    elif not isinstance(one.value, (str, int, float, bool, bytes)):
         what = f'Azure ML takes no {type(one.value).__name__} for input "{name}"'
         yield _refused(job, path, what, f"Put it in quotes: '{one.value}'", "bad-literal")
     elif not re.search(r"[a-zA-Z0-9_]", one.literal_text):

@@ -300,7 +300,7 @@ class Reading:
         kind = str(value.get("type") or ("" if "value" in value else "uri_folder")).lower()
         optional = value.get("optional") is True
         if kind in LITERAL_TYPES or "value" in value or (not kind and "default" in value):
-            given = value.get("value", value.get("default"))
+            given = _as_sent(value["value"]) if "value" in value else value.get("default")
             return Input(name, "literal", given, kind, optional=optional)
         if value.get("path") is None and value.get("default") is None:
             self.problem(
@@ -404,6 +404,13 @@ class Reading:
         return int(value)
 
 
+# Kinds of jobs that Azure ML alone can run.
+_ELSEWHERE = (
+    "automl", "spark", "schedule", "parallel", "import", "data_transfer", "finetuning",
+    "distillation", "base", "component",
+)  # fmt: skip
+
+
 def job_kind(parsed: YamlText) -> str:
     """One of KINDS, by `type`, else by the keys that are there; a `Mistake` for what has no local
     form (automl, spark, a schedule ...)."""
@@ -412,18 +419,34 @@ def job_kind(parsed: YamlText) -> str:
     kind = str(document.get("type") or "").lower()
     if not kind:
         kind = schema.split(".")[0].removesuffix("job")
-        if kind not in (*KINDS, "automl", "spark", "schedule", "parallel", "import"):
+        if kind not in (*KINDS, *_ELSEWHERE):
             kind = "command"
         for key, found in (("trial", "sweep"), ("jobs", "pipeline"), ("command", "command")):
             if key in document:
                 kind = found
     if kind in KINDS:
         return kind
+    if kind not in _ELSEWHERE:
+        raise Mistake(
+            f"there is no job of type {kind}",
+            where=parsed.where("type"),
+            mend="Write type: command, sweep or pipeline",
+        )
     raise Mistake(
         f"a job of type {kind} has no local form",
         where=parsed.where("type" if "type" in document else "$schema"),
         mend="Azure ML alone can run it: command, sweep and pipeline jobs run here",
     )
+
+
+def _as_sent(value: Any) -> Any:
+    """What azure-ai-ml makes of `{value: ...}`: numbers that are 1 or 0 become true or false, and
+    other fractions are cut off. A plain value below the name is sent as it is."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return value
+    if value in (0, 1):
+        return bool(value)
+    return int(value) if abs(value) < 1e300 else value
 
 
 def _of_today(value: Mapping[str, Any]) -> Mapping[str, Any]:
