@@ -1,80 +1,23 @@
-"""What was last rendered, what is found, what is wanted now: one decision per path.
+"""The merge of one file that a person and `loop sync` both write, and the settling of clashes.
 
-found == wanted            nothing to do
-found == last              take what is wanted
-wanted == last             keep the person's
-in last, not in found      the person removed it: it stays removed
-only in found              theirs
-all three differ           keep theirs, and say so: a clash
+The rules per path are in `walk`.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
 
 from ..errors import Mistake
-from .edits import Edit, New, Page, apply, placed, reshape, transform
-from .jsonc import Node, parse
-from .paths import Member, Path, format_path, parse_path
-from .rules import Kind, Rules
+from .edits import Page, apply, reshape
+from .jsonc import parse
+from .outcome import Clash, Kept, Merged
+from .paths import Member, Path, parse_path
+from .rules import Rules
 from .style import layout, new_file
-from .values import ABSENT, Json, Maybe, canonical, same, scalar_text
+from .values import ABSENT, Json, Maybe, same
+from .walk import Walk, by_name, table
 
-
-@dataclass(frozen=True, slots=True)
-class Clash:
-    """All three differ at `steps`; the person's is kept. `wanted` or `last` may be ABSENT."""
-
-    steps: Path
-    line: int
-    column: int
-    found: Json
-    wanted: Maybe
-    last: Maybe
-
-    @property
-    def path(self) -> str:
-        return format_path(self.steps)
-
-    @property
-    def sentence(self) -> str:
-        yours = f"{self.path} is yours ({_brief(self.found)}) and was kept"
-        if self.wanted is ABSENT:
-            return f"{yours}, but what was rendered there ({_brief(self.last)}) is no longer wanted"
-        if self.last is ABSENT:
-            return f"{yours}, but {_brief(self.wanted)} is wanted there"
-        was, now = _brief(self.last), _brief(self.wanted)
-        return f"{yours}, but what was rendered there changed from {was} to {now}"
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """Something of the person's that stays although what it stood in is no longer wanted."""
-
-    steps: Path
-    line: int
-    column: int
-    what: str = ""
-
-    @property
-    def path(self) -> str:
-        return format_path(self.steps)
-
-    @property
-    def sentence(self) -> str:
-        return f"{self.what or self.path} is yours and stays, the rest of it was removed"
-
-
-@dataclass(frozen=True, slots=True)
-class Merged:
-    """`text` is None when the file should not be there. `last` is what to remember as last
-    rendered, None for nothing; with it, the same merge again changes nothing."""
-
-    text: str | None
-    clashes: tuple[Clash, ...] = ()
-    kept: tuple[Kept, ...] = ()
-    last: Json | None = None
+__all__ = ["Clash", "Kept", "Merged", "keep", "merge", "take"]
 
 
 def merge(
@@ -132,7 +75,7 @@ def _merge(
     if root is None:
         text = _into_empty(page, wanted) if last is ABSENT and remember is not None else found_text
         return Merged(text, last=remember)
-    walk = _Walk(page, rules, forced)
+    walk = Walk(page, rules, forced)
     result = walk.value(root, last, wanted, ())
     left = None if result.last is ABSENT else result.last
     if not result.goes:
@@ -162,206 +105,6 @@ def _into_empty(page: Page, wanted: Json) -> str:
     return head + layout(wanted, style) + style.eol
 
 
-@dataclass(slots=True)
-class _Result:
-    """What becomes of a value that is found: `goes` (its edits do not count then) or stays with
-    these edits; and what to remember of it."""
-
-    goes: bool
-    last: Maybe
-    edits: list[Edit] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class _Names:
-    """The entries of one container by key or name: index of what is found, values of the rest."""
-
-    here: dict[str | None, int]
-    last: dict[str, Json]
-    wanted: dict[str, Json]
-
-
-@dataclass(slots=True)
-class _Changes:
-    """What happens in one container: entries that go, new ones, edits inside the others, and what
-    to remember of each name."""
-
-    gone: set[int] = field(default_factory=set)
-    new: list[New] = field(default_factory=list)
-    edits: list[Edit] = field(default_factory=list)
-    last: dict[str, Json] = field(default_factory=dict)
-
-
-class _Walk:
-    """One merge of one file; collects what a person should hear of."""
-
-    def __init__(self, page: Page, rules: Rules, forced: frozenset[Path]) -> None:
-        self.page, self.rules, self.forced = page, rules, forced
-        self.clashes: list[Clash] = []
-        self.kept: list[Kept] = []
-
-    def value(
-        self, node: Node, last: Maybe, wanted: Maybe, path: Path, identity: str = ""
-    ) -> _Result:
-        """Decides for a value that is found. `identity`: it is a member of a named list, and its
-        name stands under this key."""
-        if same(wanted, last) or same(node.value, wanted):
-            return _Result(False, wanted)
-        if _alike(dict, node.value, last, wanted):
-            return self._object(node, last, wanted, path, identity)
-        if _alike(list, node.value, last, wanted):
-            kind = self.rules.kind(path)
-            if kind.merge == "set":
-                return self._set(node, last, wanted, path)
-            if kind.merge == "named" and _named(kind, last) and _named(kind, wanted):
-                return self._list(node, last, wanted, path, kind)
-        return self._whole(node, last, wanted, path)
-
-    def _whole(self, node: Node, last: Maybe, wanted: Maybe, path: Path) -> _Result:
-        # A key that hides another one is not seen in the value: such a thing is not just ours.
-        if same(node.value, last) and (not node.shadowed or path in self.forced):
-            if wanted is ABSENT:
-                return _Result(True, ABSENT)
-            return _Result(False, wanted, transform(self.page, node, wanted))
-        position = self.page.document.position(node.start)
-        self.clashes.append(Clash(path, *position, node.value, wanted, last))
-        return _Result(False, last)
-
-    def _object(self, node: Node, last: Maybe, wanted: Maybe, path: Path, identity: str) -> _Result:
-        here: dict[str | None, int] = {entry.key: i for i, entry in enumerate(node.entries)}
-        names = _Names(here, dict(_table(last)), _table(wanted))
-        name = here.get(identity) if wanted is ABSENT and identity else None
-        if name is None:
-            changes = self._members(node, names, path)
-            return self._container(node, names, changes, last, wanted, changes.last, path)
-        # The name of a member stays as long as something else of it stays.
-        label = names.last.pop(identity, ABSENT)
-        changes = self._members(node, names, path)
-        if len(changes.gone) == len(node.entries) - 1:
-            changes.gone.add(name)
-        if label is not ABSENT:
-            names.last[identity] = label
-            changes.last = {identity: label, **changes.last} if changes.last else {}
-        return self._container(node, names, changes, last, wanted, changes.last, path)
-
-    def _list(self, node: Node, last: Maybe, wanted: Maybe, path: Path, kind: Kind) -> _Result:
-        here: dict[str | None, int] = {}
-        for index, item in enumerate(node.value):
-            name = kind.name_of(item)
-            if name is not None:
-                here.setdefault(name, index)  # of two with one name, the second is the person's
-        names = _Names(here, _by_name(kind, last), _by_name(kind, wanted))
-        changes = self._members(node, names, path, kind)
-        left = list(changes.last.values())
-        return self._container(node, names, changes, last, wanted, left, path)
-
-    def _members(self, node: Node, names: _Names, path: Path, kind: Kind | None = None) -> _Changes:
-        """Each name that was rendered or is wanted, in a named list or (no kind) in an object."""
-        changes = _Changes()
-        for name in dict.fromkeys([*names.wanted, *names.last]):
-            index = names.here.get(name)
-            wanted = names.wanted.get(name, ABSENT)
-            if index is not None:
-                step = Member(name) if kind else name
-                last = names.last.get(name, ABSENT)
-                wanted = self._member(node, index, last, wanted, (*path, step), kind, changes)
-            if wanted is not ABSENT:
-                changes.last[name] = wanted
-        for gap, name in placed(list(names.wanted), names.here, len(node.entries)):
-            if name not in names.last:  # what was rendered and is not there, the person removed
-                changes.new.append(New(gap, None if kind else name, names.wanted[name]))
-        return changes
-
-    def _member(
-        self,
-        node: Node,
-        index: int,
-        last: Maybe,
-        wanted: Maybe,
-        path: Path,
-        kind: Kind | None,
-        changes: _Changes,
-    ) -> Maybe:
-        """Decides for one entry that is found, and says what to remember of it."""
-        identity = kind.identity if kind else ""
-        result = self.value(node.entries[index].node, last, wanted, path, identity)
-        if result.goes:
-            changes.gone.add(index)
-        else:
-            changes.edits += result.edits
-        return result.last
-
-    def _container(
-        self,
-        node: Node,
-        names: _Names,
-        changes: _Changes,
-        last: Maybe,
-        wanted: Maybe,
-        left: Json,
-        path: Path,
-    ) -> _Result:
-        """`left` is what to remember of it."""
-        if wanted is ABSENT:
-            if len(changes.gone) == len(node.entries):
-                return _Result(True, ABSENT)
-            self._name_kept(node, {names.here.get(name, -1) for name in names.last}, path)
-        edits = changes.edits + reshape(self.page, node, changes.gone, changes.new)
-        # Nothing of it is ours, so it was never rendered.
-        ours = isinstance(last, type(node.value)) or same(wanted, left)
-        nothing = not left and (wanted is ABSENT or not ours)
-        return _Result(False, ABSENT if nothing else left, edits)
-
-    def _set(self, node: Node, last: Maybe, wanted: Maybe, path: Path) -> _Result:
-        texts = [canonical(item) for item in node.value]
-        here: dict[str | None, int] = {}
-        for index, text in enumerate(texts):
-            here.setdefault(text, index)
-        before = {canonical(item) for item in _items(last)}
-        now = {canonical(item): item for item in _items(wanted)}
-        gone = {here[text] for text in before - set(now) if text in here}
-        if wanted is ABSENT:
-            if len(gone) == len(texts):
-                return _Result(True, ABSENT)
-            self._name_kept(node, gone, path)
-        places = placed(list(now), here, len(texts))
-        new = [New(gap, None, now[text]) for gap, text in places if text not in before]
-        return _Result(False, wanted, reshape(self.page, node, gone, new))
-
-    def _name_kept(self, node: Node, ours: set[int], path: Path) -> None:
-        """Names the entries of a container that goes, but for those that were rendered."""
-        for index, entry in enumerate(node.entries):
-            if index not in ours:
-                steps = path if entry.key is None else (*path, entry.key)
-                what = "" if entry.key is not None else f"{_brief(entry.node.value)} in "
-                what += "" if entry.key is not None else format_path(path)
-                self.kept.append(Kept(steps, *self.page.document.position(entry.start), what))
-
-
-def _alike(shape: type, found: Json, last: Maybe, wanted: Maybe) -> bool:
-    """Whether all that is there has the shape; an earlier value of another shape is as none."""
-    present = last if wanted is ABSENT else wanted
-    return isinstance(found, shape) and isinstance(present, shape)
-
-
-def _table(value: Maybe) -> dict[str, Json]:
-    return value if isinstance(value, dict) else {}
-
-
-def _items(value: Maybe) -> list[Json]:
-    return value if isinstance(value, list) else []
-
-
-def _by_name(kind: Kind, value: Maybe) -> dict[str, Json]:
-    return {kind.name_of(item) or "": item for item in _items(value)}
-
-
-def _named(kind: Kind, value: Maybe) -> bool:
-    """Whether each item has a name, and none has another's."""
-    names = {kind.name_of(item) for item in _items(value)}
-    return None not in names and len(names) == len(_items(value))
-
-
 def _clashes_below(
     found_text: str, last: Json | None, wanted: Json | None, rules: Rules, path: str, name: str
 ) -> list[Clash]:
@@ -380,19 +123,14 @@ def _with(tree: Maybe, path: Path, value: Maybe, rules: Rules, at: Path = ()) ->
     if not path:
         return value
     step, rest, below = path[0], path[1:], (*at, path[0])
-    if not isinstance(step, Member):
-        table = dict(_table(tree))
-        changed = _with(table.get(step, ABSENT), rest, value, rules, below)
-        table.pop(step, None)
-        return table if changed is ABSENT else {**table, step: changed}
     kind = rules.kind(at)
-    members = _by_name(kind, tree)
-    start = {kind.identity: str(step)} if rest else ABSENT
-    changed = _with(members.get(step, start), rest, value, rules, below)
-    members.pop(step, None)
-    return [*members.values(), *([] if changed is ABSENT else [changed])]
-
-
-def _brief(value: Json) -> str:
-    text = scalar_text(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+    in_list = isinstance(step, Member)
+    entries = by_name(kind, tree) if in_list else dict(table(tree))
+    entry = entries.get(step, ABSENT)
+    if in_list and rest and not isinstance(entry, dict):
+        entry = {kind.identity: str(step)}
+    changed = _with(entry, rest, value, rules, below)
+    entries.pop(step, None)
+    if changed is not ABSENT:
+        entries[step] = changed
+    return list(entries.values()) if in_list else entries

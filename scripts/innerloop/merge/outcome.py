@@ -1,0 +1,68 @@
+"""What a merge says: the text, what to remember, and what a person should hear of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .paths import Path, format_path
+from .values import ABSENT, Json, Maybe, scalar_text
+
+
+@dataclass(frozen=True, slots=True)
+class Clash:
+    """All three differ at `steps`; the person's is kept. `wanted` or `last` may be ABSENT."""
+
+    steps: Path
+    line: int
+    column: int
+    found: Json
+    wanted: Maybe
+    last: Maybe
+
+    @property
+    def path(self) -> str:
+        return format_path(self.steps)
+
+    @property
+    def sentence(self) -> str:
+        yours = f"{self.path} is yours ({brief(self.found)}) and was kept"
+        if self.wanted is ABSENT:
+            return f"{yours}, but what was rendered there ({brief(self.last)}) is no longer wanted"
+        if self.last is ABSENT:
+            return f"{yours}, but {brief(self.wanted)} is wanted there"
+        was, now = brief(self.last), brief(self.wanted)
+        return f"{yours}, but what was rendered there changed from {was} to {now}"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Something of the person's that stays although what it stood in is no longer wanted."""
+
+    steps: Path
+    line: int
+    column: int
+    what: str = ""
+
+    @property
+    def path(self) -> str:
+        return format_path(self.steps)
+
+    @property
+    def sentence(self) -> str:
+        return f"{self.what or self.path} is yours and stays, the rest of it was removed"
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """`text` is None when the file should not be there. `last` is what to remember as last
+    rendered, None for nothing; with it, the same merge again changes nothing."""
+
+    text: str | None
+    clashes: tuple[Clash, ...] = ()
+    kept: tuple[Kept, ...] = ()
+    last: Json | None = None
+
+
+def brief(value: Json) -> str:
+    text = scalar_text(value)
+    return text if len(text) <= 60 else text[:57] + "..."
