@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from . import files
@@ -83,6 +83,34 @@ def open_job(workspace: Workspace, experiment: Experiment, file: str = JOB_FILE)
             mend="It says what to run; `scripts/loop help job` shows the shortest one",
         )
     return parse_job(text, name)
+
+
+class Disk:
+    """The workspace's files as the checks of `spec` see them; paths are relative to the root."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def exists(self, path: str) -> bool:
+        try:
+            return (self.root / path).exists()
+        except OSError:  # a cycle of links
+            return False
+
+    def is_dir(self, path: str) -> bool:
+        try:
+            return (self.root / path).is_dir()
+        except OSError:
+            return False
+
+    def read(self, path: str) -> str | None:
+        return files.read_text(self.root / path) if (self.root / path).is_file() else None
+
+    def links(self, folder: str) -> Sequence[tuple[str, str]]:
+        return [
+            (link.relative_to(self.root).as_posix(), os.readlink(link).replace("\\", "/"))
+            for link in _links_below(self.root / folder)
+        ]
 
 
 def digest_of(folder: Path) -> str:

@@ -11,6 +11,21 @@ from . import Json, Subject
 LOOP = "${workspaceFolder}/scripts/loop"
 EXPERIMENT = "${input:experiment}"
 
+# Lines of `loop check`: file:line:column: error: what is wrong
+FINDINGS: Json = {
+    "owner": "innerloop",
+    "source": "loop check",
+    "fileLocation": "relative",  # to ${workspaceFolder}
+    "pattern": {
+        "regexp": "^(.+?):(\\d+):(\\d+): (error|warning|info): (.*)$",
+        "file": 1,
+        "line": 2,
+        "column": 3,
+        "severity": 4,
+        "message": 5,
+    },
+}
+
 
 def render(subject: Subject) -> Json:
     return {
@@ -45,6 +60,13 @@ def render(subject: Subject) -> Json:
             ),
             _task("sync", ["sync"], "Brings .devcontainer and .vscode in line with src", "sync"),
             _task(
+                "check",
+                ["check"],
+                "Says all that is wrong with the job files, in the Problems panel",
+                "checklist",
+                matcher=FINDINGS,
+            ),
+            _task(
                 "list", ["list"], "Shows the experiments, and where each can run", "list-unordered"
             ),
             _task(
@@ -66,7 +88,12 @@ def render(subject: Subject) -> Json:
 
 
 def _task(
-    label: str, words: list[str], detail: str, icon: str, group: Json | None = None
+    label: str,
+    words: list[str],
+    detail: str,
+    icon: str,
+    group: Json | None = None,
+    matcher: Json | None = None,
 ) -> dict[str, Json]:
     task: dict[str, Json] = {
         "label": label,
@@ -76,7 +103,7 @@ def _task(
         "command": LOOP,
         "windows": {"command": LOOP + ".cmd"},
         "args": words,
-        "problemMatcher": [],
+        "problemMatcher": [] if matcher is None else matcher,
         "presentation": {"clear": True, "showReuseMessage": False},
     }
     if group is not None:

@@ -1,0 +1,71 @@
+"""All that is wrong with a job file, at once, before it runs or is uploaded."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+
+from .. import files, loading
+from ..errors import Mistake
+from ..spec.check import Finding, check_text
+from ..spec.check_base import finding_of
+from ..spec.experiment import JOB_FILE
+
+SUMMARY = "Says all that is wrong with a job file, here or on Azure ML, each with its place."
+EXAMPLES = """levels:
+  error     it runs neither here nor on Azure ML
+  warning   Azure ML refuses it, or fails after the upload; it runs here
+  info      it runs, but hardly as it was meant
+
+The exit code is 1 when there is an error or a warning.
+
+examples:
+  loop check                     every experiment
+  loop check digit_recognition
+  loop check digit_recognition --file other-job.yaml --json
+"""
+
+WORDS = {"wrong": "error", "azure": "warning", "hint": "info"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("experiment", nargs="?", metavar="EXP", help="default: all of them")
+    parser.add_argument("--file", default=JOB_FILE, help=f"the job file (default: {JOB_FILE})")
+    parser.add_argument("--json", action="store_true", help="one JSON array on stdout")
+
+
+def run(args: argparse.Namespace) -> int:
+    workspace = loading.open_workspace(args.root)
+    names = list(workspace.experiments)
+    if args.experiment is not None:
+        names = [loading.choose_experiment(workspace, args.experiment, args.cwd).name]
+    disk = loading.Disk(args.root)
+    found = [finding for name in names for finding in _findings(disk, name, args.file)]
+    if args.json:
+        print(json.dumps([asdict(finding) for finding in found], indent=2, ensure_ascii=False))
+    else:
+        for finding in found:
+            print(line_of(finding))
+        if not found:
+            print(f"nothing wrong in {', '.join(names) or 'no experiment'}")
+    return 1 if any(finding.level != "hint" for finding in found) else 0
+
+
+def line_of(finding: Finding) -> str:
+    """`file:line:column: error: what. What to do [rule]`: one line, as problem matchers read it."""
+    text = Mistake(finding.what, mend=finding.mend).sentence()
+    return f"{finding.where}: {WORDS[finding.level]}: {text} [{finding.code}]"
+
+
+def _findings(disk: loading.Disk, name: str, file: str) -> list[Finding]:
+    path = f"src/{name}/{file}"
+    text = files.read_text(disk.root / path)
+    if text is None:
+        missing = Mistake(
+            "there is no such job file",
+            where=path,
+            mend="It says what to run; `scripts/loop help job` shows the shortest one",
+        )
+        return [finding_of(missing, "no-job-file")]
+    return check_text(text, path, disk)
