@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from innerloop.errors import Mistake, WrongUse
 from innerloop.spec.job import parse_job
-from innerloop.spec.overrides import override
+from innerloop.spec.overrides import override, parse_job_with
 
 FULL = """$schema: https://azuremlschemas.azureedge.net/latest/commandJob.schema.json
 experiment_name: digits
@@ -78,6 +78,108 @@ def test_wrong_ones(text: str, sentence: str) -> None:
     assert sentence in caught.value.sentence()
 
 
+@pytest.mark.parametrize(
+    ("text", "path", "kind", "value"),
+    [
+        ("x: 0.00001", None, "literal", "1e-05"),
+        ("x: yes", None, "literal", "True"),
+        ("x: 010", None, "literal", "8"),
+        ("x: azureml:mnist:1", None, "literal", "azureml:mnist:1"),
+        ("x: {value: 3}", None, "literal", "3"),
+        ("x: {value: 1}", None, "literal", "True"),
+        ("x: {type: integer, default: 4}", None, "literal", "4"),
+        ("x: {path: a}", "a", "data", "uri_folder"),
+        ("x: {type: URI_FILE, path: a}", "a", "data", "uri_file"),
+        ("x: {file: 'https://e.org/a'}", "https://e.org/a", "data", "uri_file"),
+        ("x: {folder: ./a, mode: ro_mount}", "./a", "data", "uri_folder"),
+        ("x: {data: azureml:a:1}", "azureml:a:1", "data", "uri_folder"),
+        ("x: {data: {path: b}}", "b", "data", "uri_folder"),
+    ],
+)
+def test_inputs_in_all_their_forms(text: str, path: str | None, kind: str, value: str) -> None:
+    (one,) = parse_job(f"command: a\ninputs:\n  {text}\n", "job.yaml").inputs.values()
+    assert (one.kind, one.path) == (kind, path)
+    assert value == (one.literal_text if kind == "literal" else one.type)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("image: a", ("image", None, "Dockerfile", "a", None, None)),
+        ("{image: a, conda_file: c.yml}", ("conda", None, "Dockerfile", "a", "c.yml", None)),
+        ("azureml:e@latest", ("registered", None, "Dockerfile", None, None, "azureml:e@latest")),
+        (
+            "build: {path: e, dockerfile_path: D.gpu}",
+            ("build", "e", "D.gpu", None, None, None),
+        ),
+        ("build: {local_path: e}", ("build", "e", "Dockerfile", None, None, None)),
+    ],
+)
+def test_environments(text: str, expected: tuple[object, ...]) -> None:
+    body = text if text[0] == "{" or text.startswith("azureml") else f"{{{text}}}"
+    one = parse_job(f"command: a\nenvironment: {body}\n", "job.yaml").environment
+    assert expected == (
+        one.kind,
+        one.path,
+        one.dockerfile,
+        one.image,
+        one.conda_file,
+        one.reference,
+    )
+
+
+def test_numbers_as_azure_ml_takes_them() -> None:
+    job = parse_job(
+        "command: a\nresources: {instance_count: '2', docker_args: [--ipc, host]}\n"
+        "limits: {timeout: 1.5}\ndistribution: {type: PyTorch, process_count_per_instance: 2}\n"
+        "code: {local_path: src}\n",
+        "job.yaml",
+    )
+    assert (job.instance_count, job.docker_args, job.timeout) == (2, "--ipc host", 1)
+    assert job.distribution is not None
+    assert (job.distribution.type, job.distribution.process_count_per_instance) == ("pytorch", 2)
+    assert job.code == "src"
+
+
+def test_set_reaches_everything_that_azure_ml_knows() -> None:
+    job = parse_job(FULL, "job.yaml")
+    changed = override(
+        job,
+        [
+            "environment={image: busybox}",
+            "resources.shm_size=8g",
+            "distribution.type=pytorch",
+            "distribution.process_count_per_instance=2",
+            "environment_variables.DEBUG=1",
+            "tags.stage=3",
+            "outputs.more.type=uri_file",
+            "inputs.rate=2026-01-01",
+        ],
+    )
+    assert (changed.environment.image, changed.shm_size) == ("busybox", "8g")
+    assert changed.distribution is not None
+    assert changed.environment_variables == {"DEBUG": "1"}
+    assert changed.document["environment_variables"] == {"DEBUG": "1"}
+    assert changed.document["tags"] == {"stage": "3"}
+    assert changed.outputs["more"].is_file
+    assert changed.inputs["rate"].literal_text == "2026-01-01"
+
+
+def test_set_can_make_a_job_whole() -> None:
+    text = "command: a ${{inputs.x}}\ninputs: {x: , d: {type: uri_folder}}\n"
+    job = parse_job_with(text, "job.yaml", ["inputs.x=3", "inputs.d=./here"])
+    assert job.inputs["x"].literal_text == "3"
+    assert (job.inputs["d"].kind, job.inputs["d"].path) == ("data", "./here")
+
+
+def test_set_reaches_steps_and_trials() -> None:
+    text = "type: pipeline\njobs: {train: {command: a, inputs: {epochs: 3}}}\n"
+    job = override(parse_job(text, "job.yaml"), ["jobs.train.inputs.epochs=4"])
+    assert job.document["jobs"]["train"]["inputs"] == {"epochs": 4}
+    with pytest.raises(WrongUse, match='no "jobs.trian". Did you mean "train"'):
+        override(job, ["jobs.trian.inputs.epochs=4"])
+
+
 def test_set_changes_one_value() -> None:
     job = parse_job(FULL, "job.yaml")
     changed = override(job, ["inputs.epochs=2", "inputs.data=./mine", "environment_variables.A=1"])
@@ -95,6 +197,8 @@ def test_set_changes_one_value() -> None:
         ("inputs.epoch=2", 'the job has no "inputs.epoch". Did you mean "epochs"'),
         ("input.epochs=2", 'the job has no "input". Did you mean'),
         ("epochs", "is not of the form a.b=value"),
+        ("resources.shm=2g", 'no "resources.shm". Did you mean "shm_size"'),
+        ("command.x=2", '"command" is a single value'),
         ("inputs.=2", "is not of the form a.b=value"),
     ],
 )

@@ -215,3 +215,32 @@ def test_wrong_ones(text: str, sentence: str) -> None:
     with pytest.raises(Mistake) as caught:
         pipeline(text, src__parts__train=COMPONENT)
     assert sentence in caught.value.sentence()
+
+
+def test_names_with_a_hyphen_and_bindings_of_older_files() -> None:
+    text = """type: pipeline
+inputs: {n: 3}
+jobs:
+  get-data: {command: get, outputs: {rows: }, environment: {image: x}}
+  use:
+    type: component
+    command: use ${{inputs.a}} ${{inputs.b}}
+    inputs: {a: "${{jobs.get-data.outputs.rows}}", b: "${{inputs.n}}"}
+    environment: {image: x}
+"""
+    use = pipeline(text).step("use")
+    assert use.takes == {"a": ("get-data", "rows")}
+    assert use.job.inputs["b"].literal_text == "3"
+
+
+def test_an_unknown_step_names_the_nearest() -> None:
+    with pytest.raises(Mistake, match='no step "trian". Did you mean "train"'):
+        pipeline(INLINE).step("trian")
+
+
+def test_a_component_that_is_not_there_is_found_where_it_is_named() -> None:
+    with pytest.raises(Mistake) as caught:
+        pipeline_of(parse_job(step_of("{}"), "src/p/job.yml"), lambda path: None)
+    assert caught.value.sentence() == (
+        "src/p/job.yml:6:5: there is no src/parts/train.yml. Check the component's path"
+    )

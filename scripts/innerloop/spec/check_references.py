@@ -63,7 +63,8 @@ def _reference(job: Job, body: str, text: str, where: str, inside: bool) -> Iter
     if plain != body:
         yield Finding(
             where,
-            f"{text} has blanks inside, and Azure ML does not fill it in",
+            f"{text} has blanks inside, and azure-ai-ml does not see it: what is wrong with it shows "
+            "after the upload",
             f"Write ${{{{{plain}}}}}",
             "blank-in-reference",
             "azure",

@@ -49,6 +49,11 @@ def substitute(
                 mend=nearest(kind, list(known)),
             )
         value = known[kind].get(name)
+        if value is None and name in known[kind]:
+            raise Mistake(
+                f"the command refers to {match[0]}, which has no value",
+                mend=f"Give it one with --set {kind}.{name}=VALUE, or in the job file",
+            )
         if value is None:
             raise Mistake(
                 f"the command refers to {match[0]}, which the job does not declare",

@@ -84,11 +84,11 @@ def pipeline_of(job: Job, read: Read) -> Pipeline:
 Source = tuple[str, str]
 Bound = Input | Source
 _BINDING = re.compile(
-    r"^\$\{\{\s*(?:parent\.)?(?:inputs\.(?P<input>[\w.]+)"
-    r"|jobs\.(?P<step>\w+)\.outputs\.(?P<output>\w+))\s*\}\}$"
+    r"^\$\{\{\s*(?:parent\.)?(?:inputs\.(?P<input>[\w.-]+)"
+    r"|jobs\.(?P<step>[\w-]+)\.outputs\.(?P<output>[\w-]+))\s*\}\}$"
 )
-_PARENT_OUTPUT = re.compile(r"^\$\{\{\s*(?:parent\.)?outputs\.(?P<output>\w+)\s*\}\}$")
-_WITHIN = re.compile(r"\$\{\{\s*parent\.inputs\.(?P<input>[\w.]+)\s*\}\}")
+_PARENT_OUTPUT = re.compile(r"^\$\{\{\s*(?:parent\.)?outputs\.(?P<output>[\w-]+)\s*\}\}$")
+_WITHIN = re.compile(r"\$\{\{\s*parent\.inputs\.(?P<input>[\w.-]+)\s*\}\}")
 # What a step of the pipeline may say in place of its component.
 _OWN = (
     "resources", "distribution", "environment_variables", "environment", "limits", "services",
