@@ -33,9 +33,10 @@ def read_text(path: Path) -> str | None:
         raise _cannot("read", path, error) from error
 
 
-def write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str, *, staging: Path | None = None) -> None:
     """Puts the text in place atomically. The mode of an existing file is kept, a symlink's target
-    is written, and missing folders are made. A full disk or a read-only place is a `Mistake`, and
+    is written, and missing folders are made. The temporary file stands beside it, or in `staging`,
+    a folder on the same disk that somebody sweeps. A full disk or a read-only place is a `Mistake`, and
     leaves the old file."""
     import tempfile  # here, since most commands write nothing and should start fast
 
@@ -45,7 +46,9 @@ def write_text(path: Path, text: str) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.exists() and not os.access(target, os.W_OK):
             raise PermissionError(13, "the file is read-only")
-        handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        handle, temporary = tempfile.mkstemp(
+            prefix=f".{target.name}.", dir=staging or target.parent
+        )
         with os.fdopen(handle, "wb") as file:
             file.write(text.encode("utf-8"))
             file.flush()

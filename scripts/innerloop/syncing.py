@@ -22,6 +22,7 @@ from .spec.job import Job
 
 MEMORY = ".innerloop/rendered.json"
 LOCK = ".innerloop/sync.lock"
+STAGING = ".innerloop/writing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,8 @@ class Outcome:
 def sync(root: Path, settle: Settle | None = None, eject: str | None = None) -> Outcome:
     """Plans and writes, alone: a second sync at the same time waits for this one."""
     with files.locked(root / LOCK, waiting="innerloop: another sync is running; waiting for it"):
+        # What a sync that was killed was about to write.
+        files.remove_tree(root / STAGING)
         outcome = plan(root, settle, eject)
         _carry_out(root, outcome)
     return outcome
@@ -139,14 +142,17 @@ def _left_alone(broken: Mapping[str, str], values: Mapping[str, Json]) -> set[st
 def _carry_out(root: Path, outcome: Outcome) -> None:
     """Writes the files, then the memory. Killed in between, the next sync finds the files equal
     to what is wanted and only brings the memory up to date."""
+    if outcome.changes or outcome.memory is not None:
+        staging = files.make_folder(root / STAGING)
     for change in outcome.changes:
         if change.after is None:
             files.remove(root / change.path)
             files.remove_if_empty((root / change.path).parent)
         else:
-            files.write_text(root / change.path, change.after)
+            files.write_text(root / change.path, change.after, staging=staging)
     if outcome.memory is not None:
-        files.write_text(root / MEMORY, outcome.memory)
+        files.write_text(root / MEMORY, outcome.memory, staging=staging)
+    files.remove_if_empty(root / STAGING)
 
 
 def _remembered(text: str | None) -> Memory:

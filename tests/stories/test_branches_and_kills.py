@@ -1,0 +1,91 @@
+"""Rendered files through what happens to a repository: two branches, and a sync that is killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from tests.support import Workspace
+
+JOB = "command: python train.py --epochs ${{inputs.epochs}}\ninputs:\n  epochs: 8\n"
+
+
+LINE = '            "options": '
+
+
+def git(workspace: Workspace, *words: str) -> subprocess.CompletedProcess[str]:
+    who = ["-c", "user.name=a person", "-c", "user.email=person@example.com"]
+    return subprocess.run(
+        ["git", *who, *words], cwd=workspace.root, capture_output=True, text=True, check=False
+    )
+
+
+def commit(workspace: Workspace, message: str) -> None:
+    git(workspace, "add", "-A", ":!scripts")
+    assert git(workspace, "commit", "-qm", message).returncode == 0
+
+
+def test_two_branches_that_each_add_an_experiment(workspace: Workspace) -> None:
+    for name in ("first", "mid", "zulu"):
+        workspace.add(name, "print(1)\n", job=JOB)
+    workspace.loop("sync")
+    git(workspace, "init", "-q", "-b", "main")
+    commit(workspace, "start")
+    for name in ("alpha", "oscar"):
+        git(workspace, "checkout", "-q", "-b", name, "main")
+        workspace.add(name, "print(2)\n", job=JOB)
+        assert workspace.loop("sync").code == 0
+        commit(workspace, name)
+    merged = git(workspace, "merge", "-q", "--no-edit", "alpha")
+    # One obvious line: the pick list, which both branches made longer. The memory merges by lines.
+    conflicts = git(workspace, "diff", "--name-only", "--diff-filter=U").stdout.split()
+    assert conflicts == [".vscode/tasks.json"], merged.stdout
+    text = workspace.read(".vscode/tasks.json")
+    ours, theirs = '["first", "mid", "oscar", "zulu"]', '["alpha", "first", "mid", "zulu"]'
+    block = f"<<<<<<< HEAD\n{LINE}{ours}\n=======\n{LINE}{theirs}\n>>>>>>> alpha\n"
+    assert text.count("<<<<<<<") == text.count(block) == 1
+    both = '["alpha", "first", "mid", "oscar", "zulu"]'
+    workspace.write(".vscode/tasks.json", text.replace(block, f"{LINE}{both}\n"))
+    answer = workspace.loop("sync")
+    assert answer.code == 0, answer.err
+    tasks, launch = workspace.read(".vscode/tasks.json"), workspace.read(".vscode/launch.json")
+    for name in ("alpha", "first", "mid", "oscar", "zulu"):
+        assert f'"{name}"' in tasks
+        assert f'"{name}: train.py"' in launch
+    assert workspace.loop("sync", "--check").code == 0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="SIGKILL is a signal of POSIX")
+def test_killed_at_any_moment_no_file_is_half_and_the_next_sync_is_in_line(
+    workspace: Workspace,
+) -> None:
+    for number in range(30):
+        workspace.add(f"line{number}", "print(1)\n", job=JOB)
+    assert workspace.loop("sync").code == 0
+    mine = workspace.read(".vscode/tasks.json").replace("{", "{\n    // mine", 1)
+    workspace.write(".vscode/tasks.json", mine)
+    for moment, seconds in enumerate((0.06, 0.08, 0.1, 0.12, 0.14, 0.16, 0.2, 0.25)):
+        for number in range(30):
+            workspace.write(f"src/line{number}/innerloop.toml", f"ports = [{4000 + moment}]\n")
+        child = subprocess.Popen(
+            [str(workspace.root / "scripts" / "loop"), "sync"],
+            cwd=workspace.root,
+            env={**os.environ, **workspace.env},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        time.sleep(seconds)
+        os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+        for path in workspace.root.glob(".devcontainer/*/devcontainer.json"):
+            assert path.read_text().endswith("}\n")
+        assert workspace.loop("sync").code == 0
+        assert workspace.loop("sync", "--check").code == 0
+        assert "// mine" in workspace.read(".vscode/tasks.json")
+        left = [p for p in workspace.root.rglob(".*.json.*") if "scripts" not in p.parts]
+        assert left == []
