@@ -38,6 +38,10 @@ def name(item: Any, key: str) -> Any:
     return item.get(key) if isinstance(item, dict) else item
 
 
+def as_list(value: Any) -> Any:
+    return value if isinstance(value, list) else []
+
+
 def well_named(items: Any, key: str) -> bool:
     names = [name(item, key) for item in items]
     return all(isinstance(n, str) for n in names) and len(set(names)) == len(names)
@@ -68,7 +72,9 @@ class Oracle:
             label = identity(path)
             if label and all(well_named(x, label) for x in rest if isinstance(x, list)):
                 return self.by_name(found, before, wanted, path, label)
-        if equal(found, last):
+        label = identity(path) if isinstance(found, list) else None
+        orderless = label and isinstance(wanted, list) and well_named(as_list(last), label)
+        if equal(found, last) and not orderless:
             return wanted, wanted
         self.clashes.append(path)
         return found, last

@@ -71,8 +71,11 @@ class Walk:
             kind = self.rules.kind(path)
             if kind.merge == "set":
                 return self._set(node, last, wanted, path)
-            if kind.merge == "named" and _named(kind, last) and _named(kind, wanted):
-                return self._list(node, last, wanted, path, kind)
+            if kind.merge == "named" and _named(kind, last):
+                if _named(kind, wanted):
+                    return self._list(node, last, wanted, path, kind)
+                if path not in self.forced:  # the order it had is not remembered: not just ours
+                    return self._clash(node, last, wanted, path)
         return self._whole(node, last, wanted, path)
 
     def _whole(self, node: Node, last: Maybe, wanted: Maybe, path: Path) -> Result:
@@ -81,6 +84,9 @@ class Walk:
             if wanted is ABSENT:
                 return Result(True, ABSENT)
             return Result(False, wanted, transform(self.page, node, wanted))
+        return self._clash(node, last, wanted, path)
+
+    def _clash(self, node: Node, last: Maybe, wanted: Maybe, path: Path) -> Result:
         position = self.page.document.position(node.start)
         self.clashes.append(Clash(path, *position, node.value, wanted, last))
         return Result(False, last)
