@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from innerloop.errors import Mistake
+from innerloop.spec.command import substitute
 from innerloop.spec.job import parse_job
 from innerloop.spec.pipeline import Pipeline, pipeline_of
 
@@ -244,3 +245,35 @@ def test_a_component_that_is_not_there_is_found_where_it_is_named() -> None:
     assert caught.value.sentence() == (
         "src/p/job.yml:6:5: there is no src/parts/train.yml. Check the component's path"
     )
+
+
+def test_a_component_written_in_the_step_and_groups_of_inputs() -> None:
+    text = """type: pipeline
+jobs:
+  a:
+    component:
+      command: echo ${{inputs.n}} ${{inputs.g.rate}} ${{inputs.g.deep.x}}
+      environment: {image: x}
+      code: ./src
+      inputs:
+        n: {type: integer, default: 10}
+        g:
+          type: group
+          values:
+            rate: {type: number, default: 0.1}
+            deep: {type: group, values: {x: {type: integer}}}
+    inputs: {g.deep.x: 4}
+  b:
+    type: sweep
+    search_space: {n: {type: choice, values: [1, 2]}}
+    trial:
+      command: echo ${{inputs.n}}
+      environment: {image: x}
+      inputs: {n: {type: integer}}
+"""
+    a, b = pipeline(text).steps
+    given = {name: one.literal_text for name, one in a.job.inputs.items()}
+    assert given == {"n": "10", "g.rate": "0.1", "g.deep.x": "4"}
+    assert (a.job.code, a.job.where("command")) == ("./src", "src/p/job.yml:5:7")
+    assert (b.job.kind, list(b.job.inputs)) == ("sweep", ["n"])
+    assert substitute(a.job.command, given, {}) == "echo 10 0.1 4"

@@ -119,3 +119,8 @@ def test_wrong_spaces(space: str, algorithm: str, sentence: str) -> None:
         trials(job, None)
     assert sentence in caught.value.sentence()
     assert caught.value.where.startswith("job.yaml:1")
+
+
+def test_a_choice_may_hold_mappings_and_search_spaces() -> None:
+    job = sweep("{type: choice, values: [{depth: 3, rate: {type: randint, upper: 4}}, 2]}")
+    assert first_trial(job) == {"x": '{"depth": 3, "rate": 2}'}

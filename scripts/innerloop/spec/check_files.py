@@ -35,7 +35,9 @@ def _below(job: Job, path: str) -> str:
 
 
 def _is_local(path: str) -> bool:
-    return "://" not in path and not path.startswith(("azureml:", "git+", "${{", "runs:"))
+    return "://" not in path and not path.startswith(
+        ("azureml:", "git+", "${{", "runs:", "/subscriptions/")
+    )
 
 
 # --- the script that the command names -----------------------------------------------------------

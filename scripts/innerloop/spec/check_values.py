@@ -39,7 +39,7 @@ def check_values(job: Job, *, step: bool = False) -> Iterator[Finding]:
             yield _refused(job, ("environment",), what, mend, "no-environment")
     yield from _compute(job)
     for name in job.inputs:
-        yield from _input(job, name)
+        yield from _input(job, name, step)
     for name in job.outputs:
         yield from _output(job, name)
     yield from _variables(job)
@@ -159,13 +159,14 @@ def _compute(job: Job) -> Iterator[Finding]:
             )
 
 
-def _input(job: Job, name: str) -> Iterator[Finding]:
+def _input(job: Job, name: str, step: bool) -> Iterator[Finding]:
     one, path = job.inputs[name], ("inputs", name)
-    if not _KEY.fullmatch(name):
+    # a step's input may be a member of a group: group.member
+    if not all(_KEY.fullmatch(part) for part in (name.split(".") if step else [name])):
         what = f'the input name "{name}" is refused: letters, digits and _ only'
         yield _refused(job, path, what, f'Call it "{_key(name)}"', "bad-input-name")
     given = _mapping(job.document.get("inputs")).get(name)
-    if isinstance(given, dict) and not job.at:
+    if isinstance(given, dict) and not step:
         mode = given.get("mode")
         if mode is not None and str(mode).lower() not in _INPUT_MODES:
             what = f'the mode of input "{name}" is {mode}'

@@ -98,6 +98,17 @@ _OWN = (
 
 
 @dataclass(frozen=True, slots=True)
+class _Component:
+    """A component, from its own file or written in a step: `at` is where it stands in the text,
+    `file` what its paths are relative to."""
+
+    text: YamlText
+    document: Mapping[str, Any]
+    at: tuple[str, ...]
+    file: str
+
+
+@dataclass(frozen=True, slots=True)
 class _Level:
     """One pipeline, or one pipeline component in it: its text, the mapping with `jobs` and where
     that stands, the file that its paths are relative to, what its inputs are, and the name that
@@ -170,11 +181,12 @@ class _Level:
             )
             if "jobs" in text.value:
                 return self.nested(name, body, component, names)
-            return [self.component_step(name, kind, body, text, text.value, path, names)], {}
-        if isinstance(component, dict) and kind == "command":
-            text = replace(self.text, value=component)
-            made = self.component_step(name, kind, body, text, component, self.file, names)
-            return [made], {}
+            found = _Component(text, text.value, (), path)
+            return [self.component_step(name, kind, body, found, names)], {}
+        if isinstance(component, dict) and (kind == "command" or "inputs" in component):
+            at = (*self.at, "jobs", name, "trial" if kind == "sweep" else "component")
+            found = _Component(self.text, component, at, self.file)
+            return [self.component_step(name, kind, body, found, names)], {}
         return [self.inline_step(name, kind, body, names)], {}
 
     def inline_step(
@@ -198,27 +210,26 @@ class _Level:
         name: str,
         kind: str,
         body: Mapping[str, Any],
-        text: YamlText,
-        component: Mapping[str, Any],
-        path: str,
+        component: _Component,
         names: Sequence[str],
     ) -> Step:
         """A step whose command stands in a component: what the step says itself wins, and its
         paths are made relative to the component's file."""
         own = {key: body[key] for key in _OWN if body.get(key) is not None}
         if isinstance(own.get("environment"), dict):
-            own["environment"] = _moved_environment(own["environment"], self.file, path)
-        merged = {**component, **own, "inputs": None, "outputs": None}
-        reading = Reading(text)
-        job = replace(reading.job_at(kind, merged, (), merged, ()), document=merged)
-        declared = reading.mapping(component, "inputs")
+            own["environment"] = _moved_environment(own["environment"], self.file, component.file)
+        merged = {**component.document, **own, "inputs": None, "outputs": None}
+        at = component.at
+        reading = Reading(component.text)
+        job = replace(reading.job_at(kind, merged, at, merged, at), document=merged)
+        declared = _flat(reading.mapping(component.document, *at, "inputs"))
         given = self.reading_of(body, name, "inputs")
         swept = job.search_space
         for key in given:
             if key not in declared:
                 raise self.mistake(
                     f'the step "{name}" gives "{key}", which its component does not declare',
-                    nearest(key, list(declared)) or f"Declare it under inputs in {path}",
+                    nearest(key, list(declared)) or f"Declare it under inputs in {component.file}",
                     name, "inputs", key,
                 )  # fmt: skip
         bound = {}
@@ -231,11 +242,11 @@ class _Level:
                 if one is None:
                     raise self.mistake(
                         f'the step "{name}" gives no "{key}", which its component needs',
-                        f"Write {key}: under its inputs, or a default in {path}",
+                        f"Write {key}: under its inputs, or a default in {component.file}",
                         name,
                     )
-            bound[key] = _typed(one, rule, self.file, path)
-        outputs = reading.mapping(component, "outputs")
+            bound[key] = _typed(one, rule, self.file, component.file)
+        outputs = reading.mapping(component.document, *at, "outputs")
         return self.made(name, job, reading, bound, body, outputs)
 
     def made(
@@ -466,6 +477,18 @@ def _undeclared(key: str, rule: Any, reading: Reading, *, optional: bool) -> Inp
     if optional or rule.get("optional") is True:
         return Input(key, "literal" if is_literal else "data", path=None, optional=True)
     return None
+
+
+def _flat(declared: Mapping[str, Any]) -> dict[str, Any]:
+    """Declared inputs with those of a group under their own names: group.member."""
+    flat: dict[str, Any] = {}
+    for name, rule in declared.items():
+        if isinstance(rule, dict) and isinstance(rule.get("values"), dict):
+            inner = _flat({str(key): one for key, one in rule["values"].items()})
+            flat.update({f"{name}.{key}": one for key, one in inner.items()})
+        else:
+            flat[name] = rule
+    return flat
 
 
 def _typed(one: Bound, rule: Any, from_file: str, to_file: str) -> Bound:

@@ -6,6 +6,7 @@ Source: CLI (v2) sweep job YAML schema. `loguniform` and `lognormal` take expone
 from __future__ import annotations
 
 import itertools
+import json
 import math
 import random
 from collections.abc import Callable, Iterator, Mapping
@@ -107,7 +108,17 @@ def _choose(
         return given  # set by hand
     kind = str(given.get("type", "")).lower()
     if kind == "choice":
-        return pick(_values(job, name, given))
+        picked = pick(_values(job, name, given))
+        if not isinstance(picked, dict):
+            return picked
+        return {  # a choice may hold search spaces of its own
+            key: (
+                _choose(job, name, one, pick, between, around)
+                if isinstance(one, dict) and "type" in one
+                else one
+            )
+            for key, one in picked.items()
+        }
     if kind == "randint":
         upper = int(_number(job, name, given, "upper"))
         return min(int(between(0, upper)), max(upper - 1, 0))
@@ -171,4 +182,4 @@ def _mean(mu: float, sigma: float) -> float:
 
 
 def _text(value: Any) -> str:
-    return str(value)
+    return json.dumps(value) if isinstance(value, (dict, list)) else str(value)
