@@ -205,3 +205,20 @@ def test_set_changes_one_value() -> None:
 def test_set_names_the_nearest(said: str, sentence: str) -> None:
     with pytest.raises(WrongUse, match=sentence):
         override(parse_job(FULL, "job.yaml"), [said])
+
+
+def test_services_answer_on_their_ports() -> None:
+    job = parse_job(
+        "command: a\nservices:\n  board: {type: tensor_board}\n  lab: {type: jupyter_lab, port: 9}\n"
+        "  code: {type: vs_code}\n  own: {port: 80}\n",
+        "job.yaml",
+    )
+    assert job.ports == {"board": 6006, "lab": 9, "own": 80}
+
+
+def test_mode_direct_passes_the_address() -> None:
+    job = parse_job(
+        "command: a\ninputs:\n  u: {path: 'https://e.org/a', mode: direct}\n  d: {path: x}\n  n: 1\n",
+        "job.yaml",
+    )
+    assert [one.passes_uri for one in job.inputs.values()] == [True, False, False]

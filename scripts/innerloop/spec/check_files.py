@@ -262,23 +262,29 @@ def _circles(link: str, leads: str, files: Files) -> bool:
 
 
 def _ignore_rules(root: str, files: Files) -> Iterator[Finding]:
-    """Rules for what lies behind a link: Azure ML compares them with the path that it leads to."""
+    """Rules for a link, or for what lies behind it: azure-ai-ml compares them with the path that
+    the link leads to (../shared/data for common/data)."""
     name = next((one for one in _ignore_files(root) if files.read(one) is not None), None)
     if name is None:
         return
-    links = [path.removeprefix(f"{root}/") for path, _ in files.links(root)]
+    links = {
+        posixpath.relpath(path, root): posixpath.relpath(_leads(path, target), root)
+        for path, target in files.links(root)
+    }
     for number, line in enumerate((files.read(name) or "").splitlines(), start=1):
-        rule = line.strip().lstrip("!").removeprefix("/").rstrip("/")
-        link = next((one for one in links if rule.startswith(f"{one}/")), None)
-        if link is not None and not line.lstrip().startswith("#"):
-            yield Finding(
-                f"{name}:{number}:1",
-                f"the rule {line.strip()} has no effect: {link} is a link, and Azure ML compares "
-                "the path that it leads to",
-                f"Write **/{posixpath.basename(rule)}, or keep it out of what is shared",
-                "ignore-behind-link",
-                "hint",
-            )
+        rule = line.strip().lstrip("!").removeprefix("/")
+        plain = rule.rstrip("/")
+        link = next((one for one in links if f"{plain}/".startswith(f"{one}/")), None)
+        if link is None or line.lstrip().startswith("#"):
+            continue
+        yield Finding(
+            f"{name}:{number}:1",
+            f"the rule {line.strip()} has no effect on Azure ML: {link} is a link, and it compares "
+            "the path that this leads to",
+            f"Add {links[link]}{rule[len(link) :]}",
+            "ignore-behind-link",
+            "hint",
+        )
 
 
 def _ignore_files(root: str) -> tuple[str, str]:

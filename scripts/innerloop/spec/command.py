@@ -144,7 +144,6 @@ def _pytorch(rank: int, count: int, address: str, port: int) -> dict[str, str]:
         "NODE_RANK": "0",
         "RANK": str(rank),
         "LOCAL_RANK": str(rank),
-        "LOCAL_WORLD_SIZE": str(count),
     }
 
 

@@ -6,6 +6,7 @@ Source: CLI (v2) YAML schemas of command, sweep and pipeline jobs; azure-ai-ml 1
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
@@ -41,6 +42,11 @@ class Input:
     def literal_text(self) -> str:
         """As azure-ai-ml sends it: Python's str() of the value (True is "True")."""
         return str(self.value)
+
+    @property
+    def passes_uri(self) -> bool:
+        """The program gets the data's address itself, and no path (mode: direct)."""
+        return self.kind == "data" and (self.mode or "").lower() == "direct"
 
     @property
     def has_value(self) -> bool:
@@ -94,7 +100,8 @@ class Distribution:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """`name` is the file's path relative to the workspace; `code` stands as it is written;
+    """`name` is the file's path relative to the workspace; `code` stands as it is written (a
+    folder, or one file); `docker_args` is one text, to be split as a shell would;
     `timeout` is in seconds; `shm_size` is as Docker takes it, "2g" when the file is silent. `at`
     is where the job stands in its text: () is the whole file, ("jobs", "train") a step.
 
@@ -123,6 +130,18 @@ class Job:
     search_space: Mapping[str, Any] = field(default_factory=dict)
     at: tuple[str, ...] = ()
 
+    @property
+    def ports(self) -> dict[str, int]:
+        """The port of each service that answers on one: as written, else the service's usual."""
+        ports: dict[str, int] = {}
+        for name, service in self.services.items():
+            one = service if isinstance(service, dict) else {}
+            kind = str(one.get("type") or one.get("job_service_type") or "").lower()
+            port = one.get("port", _PORTS.get(kind))
+            if isinstance(port, int) and not isinstance(port, bool):
+                ports[name] = port
+        return ports
+
     def where(self, *path: str | int) -> str:
         """The place of a key of this job; the trial's keys of a sweep are found as well."""
         if self.kind == "sweep" and path[:1] in _OF_TRIAL:
@@ -130,6 +149,7 @@ class Job:
         return self.text.where(*self.at, *path)
 
 
+_PORTS = {"tensor_board": 6006, "jupyter_lab": 8888}
 _OF_TRIAL = (("command",), ("code",), ("environment",), ("environment_variables",))
 
 
@@ -229,7 +249,7 @@ class Reading:
                 resources.get("instance_count"), (*at, "resources", "instance_count"), 1
             ),
             docker_args=(
-                " ".join(map(str, docker_args))
+                shlex.join(map(str, docker_args))
                 if isinstance(docker_args, list)
                 else str(docker_args)
             ),
