@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..errors import Mistake
+from .job import Job
 
 LEVELS = ("wrong", "azure", "hint")
 
@@ -42,6 +43,18 @@ class Finding:
 
 def finding_of(mistake: Mistake, code: str, level: str = "wrong") -> Finding:
     return Finding(mistake.where, mistake.what, mistake.mend, code, level)
+
+
+def refused(
+    job: Job, path: tuple[str, ...], what: str, mend: str, code: str = "refused"
+) -> Finding:
+    """What Azure ML refuses at a key of the job."""
+    return Finding(job.where(*path), what, mend, code, "azure")
+
+
+def mapping_of(value: Any) -> Mapping[str, Any]:
+    """A value that should be a mapping; an empty one when it is not."""
+    return value if isinstance(value, dict) else {}
 
 
 class Files(Protocol):

@@ -1,4 +1,4 @@
-"""What a job file names on this disk: its code, its script, its data, its Dockerfile, and links."""
+"""What a job file names on this disk: its code, its script, its data and its Dockerfile."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from ..errors import Mistake
 from . import dockerfile
 from .check_base import Files, Finding, finding_of
+from .check_links import check_links
 from .check_references import where_in_command
 from .job import Job
 
@@ -22,8 +23,7 @@ def check_files(job: Job, files: Files) -> Iterator[Finding]:
         )
         root = None
     elif root is not None:
-        yield from _links(job, root, files)
-        yield from _ignore_rules(root, files)
+        yield from check_links(root, files)
     yield from _script(job, root, files)
     yield from _data(job, files)
     yield from _environment(job, files)
@@ -213,79 +213,3 @@ def _copied(source: str, where: str, keyword: str, context: str, files: Files) -
     elif not re.search(r"[*?\[]", path) and not files.exists(f"{context}/{path}"):
         what = f"{keyword} {source}: there is no {context}/{path}"
         yield Finding(where, what, "Check its name", "copy-of-nothing")
-
-
-# --- common code by links ------------------------------------------------------------------------
-
-
-def _links(job: Job, root: str, files: Files) -> Iterator[Finding]:
-    for link, target in files.links(root):
-        where = f"{link}:1:1"
-        mend = "Make it again with `scripts/loop dependency`"
-        leads = _leads(link, target)
-        if re.match(r"/|[A-Za-z]:[/\\]|\\\\", target):
-            what = f"this link is absolute ({target}): it breaks in every other clone and container"
-            yield Finding(where, what, mend, "absolute-link", "hint")
-        elif leads == ".." or leads.startswith("../"):
-            what = f"this link leads out of the workspace ({target})"
-            yield Finding(where, what, mend, "escaping-link")
-        elif _circles(link, leads, files):
-            what = f"this link leads in a circle ({target}): the upload never ends"
-            yield Finding(
-                where, what, "Link to a folder that does not hold it", "cyclic-link", "azure"
-            )
-        elif not files.exists(leads):
-            what = f"this link leads nowhere ({target}): the upload fails on it"
-            yield Finding(where, what, mend, "broken-link")
-
-
-def _leads(link: str, target: str) -> str:
-    """Where a relative link leads, as a path of the workspace; through no other link."""
-    plain = target.replace("\\", "/")
-    return posixpath.normpath(posixpath.join(posixpath.dirname(link), plain))
-
-
-def _circles(link: str, leads: str, files: Files) -> bool:
-    """Whether who follows the link, and the links behind it, comes to a folder twice."""
-    todo, seen = [(link, leads)], {link}
-    while todo:
-        here, there = todo.pop()
-        if there == link or link.startswith(f"{there}/") or here.startswith(f"{there}/"):
-            return True
-        if not files.exists(there) or not files.is_dir(there):
-            continue
-        for path, target in files.links(there):
-            if path not in seen:
-                seen.add(path)
-                todo.append((path, _leads(path, target)))
-    return False
-
-
-def _ignore_rules(root: str, files: Files) -> Iterator[Finding]:
-    """Rules for a link, or for what lies behind it: azure-ai-ml compares them with the path that
-    the link leads to (../shared/data for common/data)."""
-    name = next((one for one in _ignore_files(root) if files.read(one) is not None), None)
-    if name is None:
-        return
-    links = {
-        posixpath.relpath(path, root): posixpath.relpath(_leads(path, target), root)
-        for path, target in files.links(root)
-    }
-    for number, line in enumerate((files.read(name) or "").splitlines(), start=1):
-        rule = line.strip().lstrip("!").removeprefix("/")
-        plain = rule.rstrip("/")
-        link = next((one for one in links if f"{plain}/".startswith(f"{one}/")), None)
-        if link is None or line.lstrip().startswith("#"):
-            continue
-        yield Finding(
-            f"{name}:{number}:1",
-            f"the rule {line.strip()} has no effect on Azure ML: {link} is a link, and it compares "
-            "the path that this leads to",
-            f"Add {links[link]}{rule[len(link) :]}",
-            "ignore-behind-link",
-            "hint",
-        )
-
-
-def _ignore_files(root: str) -> tuple[str, str]:
-    return posixpath.join(root, ".amlignore"), posixpath.join(root, ".gitignore")

@@ -7,23 +7,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from math import isfinite
 from typing import Any
 
 from ..errors import nearest
-from .check_base import Finding
+from .check_base import Finding, mapping_of, refused
+from .check_inputs import VERSIONED, check_inputs
 from .check_keys import BELOW, INPUT, OUTPUT, SERVICE, known_below
-from .job import DATA_TYPES, LITERAL_TYPES, Job
+from .job import Job
 
 _JOB_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,254}")
 _COMPUTE = re.compile(r"[a-zA-Z](?:[a-zA-Z0-9-]{0,30}[a-zA-Z0-9])?")
-_KEY = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _SHM = re.compile(r"0*[1-9][0-9]*[bBkKmMgG]")
 _PLACEHOLDER = re.compile(r"<[^<>\n/!]{1,60}>")
 _IN_COMMAND = re.compile(r"(?<![<\w])<[A-Za-z][\w.]*(?:[- ][\w.]+)*>")
-_INPUT_MODES = ("ro_mount", "download", "direct", "eval_mount", "eval_download")
-_OUTPUT_MODES = ("rw_mount", "mount", "upload", "direct")
-_VERSIONED = re.compile(r"azureml:[^:@/]+(?::[^:@/]+|@[^:@/]+)")
 _TEXTS = ("name", "display_name", "experiment_name", "description", "parent_job_name")
 
 
@@ -36,12 +32,9 @@ def check_values(job: Job, *, step: bool = False) -> Iterator[Finding]:
         if _environment_is_missing(job):
             mend = "Write environment: {build: {path: ./environment}}"
             what = "the job has no environment"
-            yield _refused(job, ("environment",), what, mend, "no-environment")
+            yield refused(job, ("environment",), what, mend, "no-environment")
     yield from _compute(job)
-    for name in job.inputs:
-        yield from _input(job, name, step)
-    for name in job.outputs:
-        yield from _output(job, name)
+    yield from check_inputs(job, step=step)
     yield from _variables(job)
     yield from _resources(job)
     yield from _environment(job)
@@ -78,13 +71,15 @@ def _keys(job: Job) -> Iterator[Finding]:
     """Unknown keys, and keys without a value."""
     schema = str(job.document.get("$schema", ""))
     if "component.schema" in schema.lower():
-        yield _refused(job, ("$schema",), "this is a component, not a job", "Name it in a pipeline")
+        yield refused(job, ("$schema",), "this is a component, not a job", "Name it in a pipeline")
         return
     if isinstance(_body(job).get("code"), dict):
         what = "code is a mapping, a form that Azure ML no longer takes"
-        yield _refused(job, ("code",), what, "Write code: . or the folder's path")
+        yield refused(job, ("code",), what, "Write code: . or the folder's path")
     places: list[tuple[tuple[str, ...], Any]] = [((), job.document)]
     for key in ("trial", *BELOW, "inputs", "outputs"):
+        if key == "settings":  # takes any
+            continue
         value = job.document.get(key)
         if isinstance(value, dict):
             places.append(((key,), value))
@@ -105,10 +100,10 @@ def _keys(job: Job) -> Iterator[Finding]:
                 mend = nearest(str(name), list(known))
                 if '"command"' in mend and "command" not in value:
                     continue  # said of the command that is missing
-                yield _refused(job, (*path, str(name)), what, mend, "unknown-key")
+                yield refused(job, (*path, str(name)), what, mend, "unknown-key")
             elif one is None and known is not None and not (path and known is OUTPUT):
                 what = f'"{".".join([*path, str(name)])}" is empty'
-                yield _refused(job, (*path, str(name)), what, "Give it a value, or remove it")
+                yield refused(job, (*path, str(name)), what, "Give it a value, or remove it")
 
 
 def _names(job: Job) -> Iterator[Finding]:
@@ -116,11 +111,11 @@ def _names(job: Job) -> Iterator[Finding]:
     for key in _TEXTS:
         value = document.get(key)
         if value is not None and not isinstance(value, str):
-            yield _refused(job, (key,), f"{key} is no text: {value!r}", f'Write "{value}"')
+            yield refused(job, (key,), f"{key} is no text: {value!r}", f'Write "{value}"')
     for key, rule in (("name", "job"), ("experiment_name", "experiment")):
         value = document.get(key)
         if isinstance(value, str) and not _JOB_NAME.fullmatch(value):
-            yield _refused(
+            yield refused(
                 job,
                 (key,),
                 f'the {rule} name "{value}" is refused: it must begin with a letter or a digit, '
@@ -131,25 +126,25 @@ def _names(job: Job) -> Iterator[Finding]:
     tags = document.get("tags")
     for key, one in (tags.items() if isinstance(tags, dict) else ()):
         if one is not None and not isinstance(one, str):
-            yield _refused(
+            yield refused(
                 job, ("tags", str(key)), f'the tag "{key}" is no text: {one!r}', "Put it in quotes"
             )
     if isinstance(tags, list):
-        yield _refused(job, ("tags",), "tags is a list", "Write names and values: {stage: dev}")
+        yield refused(job, ("tags",), "tags is a list", "Write names and values: {stage: dev}")
     kind = document.get("type")
     if isinstance(kind, str) and kind != kind.lower():
-        yield _refused(job, ("type",), f"type is {kind}", f"Write type: {kind.lower()}")
+        yield refused(job, ("type",), f"type is {kind}", f"Write type: {kind.lower()}")
 
 
 def _compute(job: Job) -> Iterator[Finding]:
     compute = job.compute
     if isinstance(job.document.get("compute"), dict):
         what = "compute is a mapping, a form that Azure ML no longer takes"
-        yield _refused(job, ("compute",), what, "Write compute: azureml:NAME")
+        yield refused(job, ("compute",), what, "Write compute: azureml:NAME")
     elif compute is not None and "/" not in compute and "${{" not in compute:
         name = compute.removeprefix("azureml:")
         if not _COMPUTE.fullmatch(name):
-            yield _refused(
+            yield refused(
                 job,
                 ("compute",),
                 f'no compute can be called "{name}": a name begins with a letter and holds letters, '
@@ -159,95 +154,13 @@ def _compute(job: Job) -> Iterator[Finding]:
             )
 
 
-def _input(job: Job, name: str, step: bool) -> Iterator[Finding]:
-    one, path = job.inputs[name], ("inputs", name)
-    # a step's input may be a member of a group: group.member
-    if not all(_KEY.fullmatch(part) for part in (name.split(".") if step else [name])):
-        what = f'the input name "{name}" is refused: letters, digits and _ only'
-        yield _refused(job, path, what, f'Call it "{_key(name)}"', "bad-input-name")
-    given = _mapping(job.document.get("inputs")).get(name)
-    if isinstance(given, dict) and not step:
-        mode = given.get("mode")
-        if mode is not None and str(mode).lower() not in _INPUT_MODES:
-            what = f'the mode of input "{name}" is {mode}'
-            yield _refused(job, (*path, "mode"), what, f"Write one of {', '.join(_INPUT_MODES)}")
-    if one.kind == "literal":
-        yield from _literal(job, name)
-        return
-    if one.type not in (*DATA_TYPES, "path", ""):
-        yield _refused(
-            job,
-            (*path, "type"),
-            f'the type of input "{name}" is {one.type}',
-            nearest(one.type, [*DATA_TYPES, *LITERAL_TYPES[:4]]),
-        )
-    data = one.path or ""
-    if re.match(r"azureml:(?!/)", data) and not _VERSIONED.fullmatch(data):
-        what = f'the data of input "{name}" have neither a version nor a label: {data}'
-        mend = f"Write {data}:1, or {data}@latest"
-        yield _refused(job, (*path, "path"), what, mend, "no-version")
-
-
-def _literal(job: Job, name: str) -> Iterator[Finding]:
-    one, path = job.inputs[name], ("inputs", name)
-    if one.value is None:
-        if not one.optional:
-            yield Finding(
-                job.where(*path),
-                f'the input "{name}" has no value',
-                f"Give it one, here or with --set inputs.{name}=VALUE",
-                "no-value",
-            )
-        return
-    given = _mapping(job.document.get("inputs")).get(name)
-    if isinstance(given, dict) and "type" in given:
-        what = f'the input "{name}" has a type and no data: only a component takes that'
-        mend = f"Write {name}: and the value alone"
-        yield _refused(job, path, what, mend, "typed-literal")
-    if isinstance(one.value, float) and not isfinite(one.value):
-        what = f'Azure ML takes no {one.literal_text} for input "{name}"'
-        yield _refused(job, path, what, "Put it in quotes", "bad-literal")
-    elif not isinstance(one.value, (str, int, float, bool, bytes)):
-        what = f'Azure ML takes no {type(one.value).__name__} for input "{name}"'
-        yield _refused(job, path, what, f"Put it in quotes: '{one.value}'", "bad-literal")
-    elif not re.search(r"[a-zA-Z0-9_]", one.literal_text):
-        what = f'the input "{name}" is "{one.literal_text}", and Azure ML refuses a value without '
-        yield _refused(job, path, f"{what}any letter or digit", "Give it one", "empty-literal")
-    elif isinstance(one.value, str) and re.match(r"(azureml:|wasbs?://|abfss?://)", one.value):
-        yield Finding(
-            job.where(*path),
-            f'the input "{name}" is the text "{one.value}": the program gets it as it is, and no '
-            "data",
-            "Write path: below it, with type: uri_folder or uri_file, if data are meant",
-            "data-as-text",
-            "hint",
-        )
-
-
-def _output(job: Job, name: str) -> Iterator[Finding]:
-    one, path = job.outputs[name], ("outputs", name)
-    if not _KEY.fullmatch(name):
-        what = f'the output name "{name}" is refused: letters, digits and _ only'
-        yield _refused(job, path, what, f'Call it "{_key(name)}"', "bad-output-name")
-    if one.type not in (*DATA_TYPES, "path", *LITERAL_TYPES):
-        what = f'the type of output "{name}" is {one.type}'
-        yield _refused(job, (*path, "type"), what, nearest(one.type, list(DATA_TYPES)))
-    if one.mode is not None and one.mode.lower() not in _OUTPUT_MODES:
-        what = f'the mode of output "{name}" is {one.mode}'
-        yield _refused(job, (*path, "mode"), what, f"Write one of {', '.join(_OUTPUT_MODES)}")
-    if one.path is not None and not one.path.startswith(("azureml:", "${{")):
-        what = f'the output "{name}" has the path {one.path}, and Azure ML takes no local one'
-        mend = "Remove it, or write azureml://datastores/NAME/paths/..."
-        yield _refused(job, (*path, "path"), what, mend, "local-output")
-
-
 def _variables(job: Job) -> Iterator[Finding]:
-    given = _mapping(_body(job).get("environment_variables"))
+    given = mapping_of(_body(job).get("environment_variables"))
     for name, value in given.items():
         if not isinstance(value, str):
             shown = "empty" if value is None else f"no text: {value!r}"
             text = "" if value is None else str(value)
-            yield _refused(
+            yield refused(
                 job,
                 ("environment_variables", str(name)),
                 f"the environment variable {name} is {shown}",
@@ -281,7 +194,7 @@ def _resources(job: Job) -> Iterator[Finding]:
     if job.timeout is not None and job.timeout < 1:
         what = f"limits.timeout is {job.timeout} s"
         key = "trial_timeout" if job.kind == "sweep" else "timeout"
-        yield _refused(
+        yield refused(
             job, ("limits", key), what, "Write a number of seconds above 0", "bad-timeout"
         )
 
@@ -291,19 +204,19 @@ def _environment(job: Job) -> Iterator[Finding]:
     if environment.kind == "build":
         if environment.image is not None:
             what = "the environment has an image and a build: it can have only one"
-            yield _refused(job, path, what, "Remove one of them", "image-and-build")
+            yield refused(job, path, what, "Remove one of them", "image-and-build")
         if environment.path is None:
             what, mend = "the environment's build has no path", "Write path: ./environment"
             yield Finding(job.where(*path), what, mend, "no-build-path")
     elif environment.kind == "conda" and environment.image is None:
         what = "the environment has a conda_file and no image to put it on"
         mend = "Add image: mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04"
-        yield _refused(job, path, what, mend, "conda-without-image")
+        yield refused(job, path, what, mend, "conda-without-image")
     elif environment.kind in ("image", "conda"):
         if (environment.image or "").startswith("azureml:"):
             what = f"{environment.image} is an environment's name and no image"
             mend = f"Write environment: {environment.image}"
-            yield _refused(job, (*path, "image"), what, mend, "environment-as-image")
+            yield refused(job, (*path, "image"), what, mend, "environment-as-image")
     elif environment.kind == "registered":
         yield from _registered(job, environment.reference or "")
 
@@ -313,18 +226,18 @@ def _registered(job: Job, reference: str) -> Iterator[Finding]:
     if reference.startswith("file:"):
         what = "an environment from a file is a form that Azure ML no longer takes"
         mend = "Write what the file says below environment:"
-        yield _refused(job, path, what, mend, "environment-file")
+        yield refused(job, path, what, mend, "environment-file")
     elif reference.startswith("azureml://registries/"):
         if not re.search(r"/(versions|labels)/[^/]+$", reference):
             what = f"the environment has neither a version nor a label: {reference}"
-            yield _refused(job, path, what, "Add /labels/latest or /versions/1", "no-version")
+            yield refused(job, path, what, "Add /labels/latest or /versions/1", "no-version")
     elif not reference.startswith("azureml:"):
         what = f'"{reference}" is no environment that Azure ML finds'
         mend = f"Write azureml:{reference}" + ("" if re.search("[:@]", reference) else ":1")
-        yield _refused(job, path, what, mend, "bad-environment")
-    elif "/" not in reference and not _VERSIONED.fullmatch(reference):
+        yield refused(job, path, what, mend, "bad-environment")
+    elif "/" not in reference and not VERSIONED.fullmatch(reference):
         what = f"the environment has neither a version nor a label: {reference}"
-        yield _refused(job, path, what, f"Write {reference}:1 or {reference}@latest", "no-version")
+        yield refused(job, path, what, f"Write {reference}:1 or {reference}@latest", "no-version")
 
 
 def _sweep(job: Job) -> Iterator[Finding]:
@@ -334,13 +247,13 @@ def _sweep(job: Job) -> Iterator[Finding]:
         ("search_space", "Write search_space: and what to try"),
     ):
         if not isinstance(job.document.get(key), dict):
-            yield _refused(job, (key,), f"the sweep has no {key}", mend, "incomplete-sweep")
-    goal = _mapping(job.document.get("objective")).get("goal")
+            yield refused(job, (key,), f"the sweep has no {key}", mend, "incomplete-sweep")
+    goal = mapping_of(job.document.get("objective")).get("goal")
     if goal is not None and str(goal).lower() not in ("minimize", "maximize"):
-        yield _refused(job, ("objective", "goal"), f"the goal is {goal}", "minimize or maximize?")
+        yield refused(job, ("objective", "goal"), f"the goal is {goal}", "minimize or maximize?")
     if job.document.get("sampling_algorithm") is None:
         mend = "Write sampling_algorithm: random"
-        yield _refused(job, (), "the sweep has no sampling_algorithm", mend, "incomplete-sweep")
+        yield refused(job, (), "the sweep has no sampling_algorithm", mend, "incomplete-sweep")
 
 
 def _environment_is_missing(job: Job) -> bool:
@@ -349,28 +262,14 @@ def _environment_is_missing(job: Job) -> bool:
 
 def _body(job: Job) -> Mapping[str, Any]:
     """What holds the command: the job itself, or a sweep's trial."""
-    return _mapping(job.document.get("trial")) if job.kind == "sweep" else job.document
+    return mapping_of(job.document.get("trial")) if job.kind == "sweep" else job.document
 
 
 def _where_either(job: Job, *path: str) -> str:
     """The place of what may stand at the top of a sweep, or in its trial."""
-    holder = _mapping(job.document.get("trial")).get(path[0]) if job.kind == "sweep" else None
+    holder = mapping_of(job.document.get("trial")).get(path[0]) if job.kind == "sweep" else None
     return job.where("trial", *path) if holder is not None else job.where(*path)
-
-
-def _refused(
-    job: Job, path: tuple[str, ...], what: str, mend: str, code: str = "refused"
-) -> Finding:
-    return Finding(job.where(*path), what, mend, code, "azure")
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
 
 
 def _clean(name: str) -> str:
     return re.sub(r"[^a-zA-Z0-9_-]+", "-", name).strip("-_")[:255] or "experiment"
-
-
-def _key(name: str) -> str:
-    return re.sub(r"\W+", "_", name, flags=re.ASCII).lstrip("0123456789") or "value"

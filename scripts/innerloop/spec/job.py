@@ -291,7 +291,7 @@ class Reading:
     def code(self, body: Mapping[str, Any], at: tuple[str, ...]) -> str | None:
         code = body.get("code")
         if isinstance(code, dict):  # an older form, still in many repositories
-            code = code.get("local_path", code)
+            code = code.get("local_path", code.get("directory", code))
         if code is None or isinstance(code, str):
             return code or None
         self.problem(
@@ -424,6 +424,11 @@ class Reading:
         return int(value)
 
 
+# Other things that Azure ML keeps in files; the beginning of their schema's name.
+_ASSETS = (
+    "environment", "data", "model", "compute", "amlcompute", "managedOnline", "kubernetesOnline",
+    "batch", "workspace", "registry", "azureBlob", "azureFile", "connection", "feature", "index",
+)  # fmt: skip
 # Kinds of jobs that Azure ML alone can run.
 _ELSEWHERE = (
     "automl", "spark", "schedule", "parallel", "import", "data_transfer", "finetuning",
@@ -436,6 +441,13 @@ def job_kind(parsed: YamlText) -> str:
     form (automl, spark, a schedule ...)."""
     document = parsed.value
     schema = str(document.get("$schema", "")).rsplit("/", 1)[-1].lower()
+    asset = next((one for one in _ASSETS if schema.startswith(one.lower())), None)
+    if asset and not {"command", "jobs", "trial"} & set(map(str, document)):
+        raise Mistake(
+            f"this file describes an Azure ML {asset}, not a job",
+            where=parsed.where("$schema"),
+            mend="Name a job file",
+        )
     kind = str(document.get("type") or "").lower()
     if not kind:
         kind = schema.split(".")[0].removesuffix("job")
