@@ -11,7 +11,8 @@ from .check_base import Finding, mapping_of, refused
 from .job import DATA_TYPES, LITERAL_TYPES, Job
 
 _KEY = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
-_INPUT_MODES = ("ro_mount", "download", "direct", "eval_mount", "eval_download")
+_INPUT_MODES = ("ro_mount", "download", "direct")
+_TABLE_MODES = (*_INPUT_MODES, "eval_mount", "eval_download")
 _OUTPUT_MODES = ("rw_mount", "mount", "upload", "direct")
 # azureml:name:version or azureml:name@label
 VERSIONED = re.compile(r"azureml:[^:@/]+(?::[^:@/]+|@[^:@/]+)")
@@ -21,7 +22,7 @@ def check_inputs(job: Job, *, step: bool) -> Iterator[Finding]:
     for name in job.inputs:
         yield from _input(job, name, step)
     for name in job.outputs:
-        yield from _output(job, name)
+        yield from _output(job, name, step)
 
 
 def _input(job: Job, name: str, step: bool) -> Iterator[Finding]:
@@ -33,9 +34,10 @@ def _input(job: Job, name: str, step: bool) -> Iterator[Finding]:
     given = mapping_of(job.document.get("inputs")).get(name)
     if isinstance(given, dict) and not step:
         mode = given.get("mode")
-        if mode is not None and str(mode).lower() not in _INPUT_MODES:
+        modes = _TABLE_MODES if one.type == "mltable" else _INPUT_MODES
+        if mode is not None and one.kind == "data" and str(mode).lower() not in modes:
             what = f'the mode of input "{name}" is {mode}'
-            yield refused(job, (*path, "mode"), what, f"Write one of {', '.join(_INPUT_MODES)}")
+            yield refused(job, (*path, "mode"), what, f"Write one of {', '.join(modes)}")
     if one.kind == "literal":
         yield from _literal(job, name)
         return
@@ -89,12 +91,12 @@ def _literal(job: Job, name: str) -> Iterator[Finding]:
         )
 
 
-def _output(job: Job, name: str) -> Iterator[Finding]:
+def _output(job: Job, name: str, step: bool) -> Iterator[Finding]:
     one, path = job.outputs[name], ("outputs", name)
     if not _KEY.fullmatch(name):
         what = f'the output name "{name}" is refused: letters, digits and _ only'
         yield refused(job, path, what, f'Call it "{_key(name)}"', "bad-output-name")
-    if one.type not in (*DATA_TYPES, "path", *LITERAL_TYPES):
+    if one.type not in (*DATA_TYPES, *(("path", *LITERAL_TYPES) if step else ())):
         what = f'the type of output "{name}" is {one.type}'
         yield refused(job, (*path, "type"), what, nearest(one.type, list(DATA_TYPES)))
     if one.mode is not None and one.mode.lower() not in _OUTPUT_MODES:

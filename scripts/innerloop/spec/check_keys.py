@@ -46,6 +46,11 @@ BELOW: dict[str, tuple[str, ...]] = {
         "inference_config", "datastore", "id", "auto_delete_setting",
     ),
 }  # fmt: skip
+DISTRIBUTION = {
+    "pytorch": ("type", "process_count_per_instance"),
+    "mpi": ("type", "process_count_per_instance"),
+    "tensorflow": ("type", "worker_count", "parameter_server_count"),
+}
 # What may stand below one input or one output; the first line is what a job takes.
 INPUT = ("type", "path", "mode", "value", "path_on_compute", "datastore")
 COMPONENT_INPUT = (*INPUT, "default", "optional", "description", "min", "max", "enum")

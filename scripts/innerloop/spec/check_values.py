@@ -12,7 +12,7 @@ from typing import Any
 from ..errors import nearest
 from .check_base import Finding, mapping_of, refused
 from .check_inputs import VERSIONED, check_inputs
-from .check_keys import BELOW, INPUT, OUTPUT, SERVICE, known_below
+from .check_keys import BELOW, DISTRIBUTION, INPUT, OUTPUT, SERVICE, known_below
 from .job import Job
 
 _JOB_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,254}")
@@ -92,6 +92,8 @@ def _keys(job: Job) -> Iterator[Finding]:
             places.append((("services", str(name)), value))
     for path, value in places:
         known = SERVICE if path[:1] == ("services",) else known_below(job.kind, path)
+        if path[-1:] == ("distribution",):
+            known = DISTRIBUTION.get(str(value.get("type")).lower(), known)
         if path[:1] == ("inputs",) and len(path) == 2:
             known = INPUT
         for name, one in value.items():
@@ -101,7 +103,9 @@ def _keys(job: Job) -> Iterator[Finding]:
                 if '"command"' in mend and "command" not in value:
                     continue  # said of the command that is missing
                 yield refused(job, (*path, str(name)), what, mend, "unknown-key")
-            elif one is None and known is not None and not (path and known is OUTPUT):
+            elif (one is None and known is not None and not (path and known is OUTPUT)) or (
+                one == {} and name == "distribution"
+            ):
                 what = f'"{".".join([*path, str(name)])}" is empty'
                 yield refused(job, (*path, str(name)), what, "Give it a value, or remove it")
 
@@ -129,8 +133,9 @@ def _names(job: Job) -> Iterator[Finding]:
             yield refused(
                 job, ("tags", str(key)), f'the tag "{key}" is no text: {one!r}', "Put it in quotes"
             )
-    if isinstance(tags, list):
-        yield refused(job, ("tags",), "tags is a list", "Write names and values: {stage: dev}")
+    if tags is not None and not isinstance(tags, dict):
+        what, mend = f"tags is no mapping: {tags!r}", "Write names and values: {stage: dev}"
+        yield refused(job, ("tags",), what, mend)
     kind = document.get("type")
     if isinstance(kind, str) and kind != kind.lower():
         yield refused(job, ("type",), f"type is {kind}", f"Write type: {kind.lower()}")
