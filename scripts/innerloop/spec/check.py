@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from ..errors import Mistake
 from . import sweep, yaml_text
-from .check_base import LEVELS, Files, Finding, finding_of
+from .check_base import LEVELS, Files, Finding, finding_of, mapping_of
 from .check_files import check_files
 from .check_references import check_references
 from .check_values import check_values, placeholders
@@ -74,8 +74,15 @@ def _pipeline(job: Job, files: Files) -> Iterator[Finding]:
     except Mistake as mistake:
         yield finding_of(mistake, "bad-pipeline")
         return
+    settings = mapping_of(job.document.get("settings"))
+    default = job.compute or settings.get("default_compute")
     for step in made.steps:
         yield from _step(step, files)
+        if default is None and step.job.compute is None and step.problem is None:
+            where = job.text.where("jobs", step.name.split(".")[0])
+            what = f'the step "{step.name}" has no compute, and the pipeline none for all steps'
+            mend = "Write compute: azureml:NAME there, or at the top for all"
+            yield Finding(where, what, mend, "no-compute", "azure")
     used = job.text.source
     for name in job.inputs:
         if f"inputs.{name}" not in used:
