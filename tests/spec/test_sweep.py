@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from innerloop.errors import Mistake
+from innerloop.errors import Mistake, WrongUse
 from innerloop.spec.command import substitute
 from innerloop.spec.job import Job, parse_job
 from innerloop.spec.overrides import override
@@ -58,6 +58,13 @@ def test_a_sweep_is_its_trial() -> None:
 )
 def test_the_first_trial(space: str, value: str) -> None:
     assert first_trial(sweep(space)) == {"x": value}
+
+
+def test_what_stands_in_the_trial_is_set_there() -> None:
+    job = sweep("{type: choice, values: [1, 2]}")
+    assert override(job, ["trial.environment.image=alpine"]).environment.image == "alpine"
+    with pytest.raises(WrongUse, match="write --set trial.command=x"):
+        override(job, ["command=x"])
 
 
 def test_a_value_can_be_chosen() -> None:

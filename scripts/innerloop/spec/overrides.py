@@ -11,7 +11,7 @@ import yaml
 
 from ..errors import WrongUse, nearest
 from . import yaml_text
-from .check_keys import FREE, known_below
+from .check_keys import BELOW, FREE, known_below
 from .job import DATA_TYPES, LITERAL_TYPES, Job, job_kind, job_of
 from .yaml_text import YamlText
 
@@ -89,10 +89,10 @@ def _require(here: Any, kind: str, keys: list[str], depth: int, said: str) -> No
     known = list(dict.fromkeys([*present, *(known_below(kind, path) or ())]))
     free = path and (path[-1] in (*FREE, "outputs") or path[0] in FREE)
     if key not in known and not free:
-        raise WrongUse(
-            f'--set {said}: the job has no "{".".join(keys[: depth + 1])}"',
-            mend=nearest(key, known),
-        )
+        mend = nearest(key, known)
+        if kind == "sweep" and not path and key in BELOW["trial"]:
+            mend = f"It stands in the trial: write --set trial.{said}"
+        raise WrongUse(f'--set {said}: the job has no "{".".join(keys[: depth + 1])}"', mend=mend)
 
 
 def _own(here: dict[Any, Any], key: str) -> Any:
