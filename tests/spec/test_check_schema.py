@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from innerloop.spec.check import check
-from innerloop.spec.job import Job, parse_job
-from innerloop.spec.job import Input
-from dataclasses import replace
+from innerloop.spec.job import Input, Job, parse_job
 
 from tests.spec.test_check import Disk
 from tests.support import ROOT
