@@ -32,7 +32,7 @@ def coordinate(index: int, dimension: int, seed: int = 0) -> float:
     for bit, direction in enumerate(_directions(dimension)):
         if gray >> bit & 1:
             value ^= direction
-    return (value + 0.5) / 2**_BITS
+    return (value + 0.5) / (1 << _BITS)
 
 
 @functools.cache
