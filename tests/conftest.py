@@ -24,6 +24,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "devcontainer: needs the devcontainer CLI")
+    config.addinivalue_line("markers", "editor: needs code-server (VS Code) and Chromium")
     config.addinivalue_line("markers", "person: needs root, to act as the user with UID 1000")
 
 
@@ -49,13 +50,24 @@ def _no_devcontainer() -> str:
 
 
 @functools.cache
+def _no_editor() -> str:
+    missing = [program for program in ("code-server", "chromium") if not shutil.which(program)]
+    return f"{' and '.join(missing)} not on PATH (.ci/steps.sh installs them)" if missing else ""
+
+
+@functools.cache
 def _no_person() -> str:
     if os.name == "nt" or os.getuid() != 0 or shutil.which("setpriv") is None:
         return "only root on Linux can act as another person"
     return "" if Path("/usr/bin/python3").exists() else "there is no /usr/bin/python3"
 
 
-LACKING = {"docker": _no_engine, "devcontainer": _no_devcontainer, "person": _no_person}
+LACKING = {
+    "docker": _no_engine,
+    "devcontainer": _no_devcontainer,
+    "editor": _no_editor,
+    "person": _no_person,
+}
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -133,10 +133,11 @@ def _inputs(names: list[str]) -> list[Json]:
             "description": "Where?",
             "default": "auto",
             "options": [
-                {"label": "auto: the first of these that can be had", "value": "auto"},
-                {"label": "inside: the experiment's container, when in it", "value": "inside"},
-                {"label": "docker: a clean container", "value": "docker"},
-                {"label": "venv: a cached environment", "value": "venv"},
+                # VS Code shows "label: value".
+                {"label": "The first of these that can be had", "value": "auto"},
+                {"label": "The experiment's container, when in it", "value": "inside"},
+                {"label": "A clean container", "value": "docker"},
+                {"label": "A cached environment", "value": "venv"},
             ],
         },
         {
