@@ -7,14 +7,15 @@ copy of the index.
 from __future__ import annotations
 
 import os
-import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from . import files, process
 from .tools import git
 
+# What is not code, also where a repository does not ignore it.
+NOT_CODE = ("outputs/", "data/", ".innerloop/")
 # An untracked file larger than this is named, and is not in the patch (bytes).
 LARGEST = 1_000_000
 
@@ -58,9 +59,7 @@ def read(root: Path) -> GitState | None:
         return state
     small = [path for path in state.untracked if _size(root / path) <= LARGEST]
     left_out = tuple(path for path in state.untracked if path not in small)
-    return GitState(
-        state.commit, state.branch, state.changed, state.untracked, left_out, _patch(root, small)
-    )
+    return replace(state, left_out=left_out, patch=_patch(root, small))
 
 
 def parse(text: str) -> GitState:
@@ -72,7 +71,7 @@ def parse(text: str) -> GitState:
             commit = line.removeprefix("# branch.oid ").replace("(initial)", "")
         elif line.startswith("# branch.head "):
             branch = line.removeprefix("# branch.head ").replace("(detached)", "")
-        elif line.startswith("? "):
+        elif line.startswith("? ") and not line[2:].startswith(NOT_CODE):
             untracked.append(line[2:])
         elif line.startswith("1 "):  # "1 XY sub mH mI mW hH hI path"
             changed.append(line.split(" ", 8)[8])
@@ -82,6 +81,8 @@ def parse(text: str) -> GitState:
 
 
 def _patch(root: Path, untracked: list[str]) -> str:
+    import tempfile  # here, since most commands look at no code
+
     top = str(root)
     where = process.run(git.index_path(top))
     with tempfile.TemporaryDirectory(prefix="innerloop-git-") as folder:

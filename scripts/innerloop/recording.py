@@ -80,6 +80,7 @@ def describe(run: Run, request: Request) -> dict[str, Any]:
             name: one.literal_text if one.kind == "literal" else one.path
             for name, one in job.inputs.items()
         },
+        "arguments": list(run.arguments),
         "git": None,
         "host": os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", ""),
         "pid": os.getpid(),
@@ -121,4 +122,4 @@ class _Later:
 
 
 def _now() -> str:
-    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+    return datetime.now(timezone.utc).isoformat(timespec="milliseconds")

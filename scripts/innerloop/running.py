@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from . import building, engine, environments, files, sharing
+from . import building, engine, environments, files, recording, sharing
 from .errors import Mistake
 from .places import Request, Run, docker, inside, venv
 from .spec.experiment import JOB_FILE, Experiment
@@ -116,12 +116,10 @@ def carry_out(started: Started) -> int:
         return started.submit(started.run, wanted)
     outputs = files.make_folder(Path(started.run.workspace.root, wanted.outputs))
     try:
-        code = started.submit(started.run, wanted)
+        with recording.recorded(started.run, wanted) as ending:
+            code = ending.code = started.submit(started.run, wanted)
     finally:
-        empty = not any(outputs.iterdir())
-        if empty:
-            files.remove_if_empty(outputs)
-        else:
+        if any(entry.name != recording.FOLDER for entry in outputs.iterdir()):
             _say(f"innerloop: outputs are in {wanted.outputs}/")
     if code != 0:
         _say(f"innerloop: the command ended with exit code {code}{_meaning(code, started)}")

@@ -53,11 +53,18 @@ class PastRun:
 
     @property
     def state(self) -> str:
-        """"done", "failed (3)", "stopped", "running", "killed" (it could not say how it ended)."""
+        """One of "done", "failed (3)", "stopped", "running", "killed" (it could not say how it ended)."""
         code = self.record.get("exit_code")
         if code is None:
             return "running" if self.alive else "killed" if self.record else "?"
         return {0: "done", 130: "stopped", 143: "stopped"}.get(code, f"failed ({code})")
+
+    @property
+    def given(self) -> dict[str, str]:
+        """The inputs by name, and what was added to the command under "arguments"."""
+        inputs = {str(k): str(v) for k, v in (self.record.get("inputs") or {}).items()}
+        added = " ".join(map(str, self.record.get("arguments") or ()))
+        return {**inputs, "arguments": added} if added else inputs
 
     @property
     def commit(self) -> str:
@@ -73,7 +80,9 @@ class PastRun:
             "folder": self.folder,
             "state": self.state,
             "scores": dict(self.scores),
-            "curves": {name: [list(point) for point in curve] for name, curve in self.curves.items()},
+            "curves": {
+                name: [list(point) for point in curve] for name, curve in self.curves.items()
+            },
         }
 
 
@@ -108,9 +117,7 @@ def log_of(root: Path, run: PastRun) -> Path:
     return root / run.folder / LOG
 
 
-def metrics_of(
-    summary: str | None, lines: str | None
-) -> tuple[dict[str, float], dict[str, Curve]]:
+def metrics_of(summary: str | None, lines: str | None) -> tuple[dict[str, float], dict[str, Curve]]:
     """Scores and curves from the texts of metrics.json and metrics.jsonl (None: no such file).
     What is no number, and a line that is only half written, is passed over."""
     scores, curves = _from_summary(_mapping(summary))
@@ -136,10 +143,14 @@ def telling(runs: Iterable[PastRun], most: int) -> list[str]:
 
 
 def differing_inputs(runs: Sequence[PastRun]) -> list[str]:
-    """The names of the inputs that are not the same in all these runs."""
-    inputs = [run.record.get("inputs") or {} for run in runs]
-    names = dict.fromkeys(name for one in inputs for name in one)
-    return [name for name in names if len({str(one.get(name)) for one in inputs}) > 1]
+    """The names of what was not given alike to all runs of an experiment."""
+    differing: dict[str, None] = {}
+    for experiment in dict.fromkeys(run.experiment for run in runs):
+        given = [run.given for run in runs if run.experiment == experiment and run.record]
+        for name in dict.fromkeys(name for one in given for name in one):
+            if len({one.get(name) for one in given}) > 1:
+                differing[name] = None
+    return list(differing)
 
 
 def _from_summary(summary: Mapping[str, Any]) -> tuple[dict[str, float], dict[str, Curve]]:

@@ -71,8 +71,8 @@ class _Scale:
         return round(self.start + part * (self.end - self.start), 1)
 
     def ticks(self) -> list[float]:
-        """About five round numbers within."""
-        rough = (self.high - self.low) / 5
+        """Round numbers within, four to eight of them."""
+        rough = (self.high - self.low) / 7
         power = 10.0 ** math.floor(math.log10(rough))
         step = next(power * nice for nice in (1, 2, 5, 10) if power * nice >= rough)
         first = math.ceil(self.low / step)
@@ -112,7 +112,7 @@ def _line(index: int, run: PastRun, name: str, curve: Curve, across: _Scale, up:
 
 
 def _table(runs: Sequence[PastRun]) -> str:
-    scores, inputs = telling(runs, 6), differing_inputs(runs)
+    scores, inputs = telling(runs, 4), differing_inputs(runs)
     heads = ["", "experiment", "run", "state", "seconds", "place", "code", *inputs, *scores]
     rows = [_row(index, run, inputs, scores) for index, run in enumerate(runs)]
     head = "".join(f"<th>{escape(name.replace('_', ' '))}</th>" for name in heads)
@@ -125,7 +125,6 @@ def _row(index: int, run: PastRun, inputs: Sequence[str], scores: Sequence[str])
         f'<label><input type="checkbox" checked data-run="{index}">'
         f'<span class="key" style="background:{colour}"></span></label>'
     )
-    given = run.record.get("inputs") or {}
     seconds = run.record.get("seconds")
     link = escape(f"{run.slug}/{run.id}/", quote=True)
     cells = [
@@ -136,7 +135,7 @@ def _row(index: int, run: PastRun, inputs: Sequence[str], scores: Sequence[str])
         "" if seconds is None else f"{seconds:.1f}",
         escape(run.place),
         f"<code>{escape(run.commit)}</code>",
-        *(escape(str(given.get(name, ""))) for name in inputs),
+        *(escape(run.given.get(name, "")) for name in inputs),
         *(f"{run.scores[name]:.5g}" if name in run.scores else "" for name in scores),
     ]
     command = escape(str(run.record.get("command") or ""), quote=True)

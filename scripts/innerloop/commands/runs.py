@@ -7,9 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from .. import files, loading, runs
 from ..errors import WrongUse, nearest
@@ -108,38 +106,30 @@ def _table(found: Sequence[PastRun]) -> None:
     from rich.table import Table
 
     scores, inputs = runs.telling(found, 3), runs.differing_inputs(found)[:3]
+    several = len({one.experiment for one in found}) > 1
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("experiment", "run", "when", "state"):
-        table.add_column(title, no_wrap=title != "experiment", overflow="fold")
+    for title in ("experiment",) * several + ("run", "state"):
+        table.add_column(title, no_wrap=title == "run", overflow="fold")
     table.add_column("seconds", justify="right")
     for title in ("place", "code"):
         table.add_column(title, no_wrap=True)
     for title in (*inputs, *scores):
         table.add_column(title.replace("_", " "), justify="right")
     for one in found:
-        table.add_row(*_cells(one, inputs, scores))
-    Console(soft_wrap=False).print(table)
+        table.add_row(*[one.experiment] * several, *_cells(one, inputs, scores))
+    # Where nobody looks at it at once, no line is broken.
+    console = Console(width=None if sys.stdout.isatty() else 240)
+    console.print(table)
 
 
-def _cells(one: PastRun, inputs: Sequence[str], scores: Sequence[str]) -> list[Any]:
+def _cells(one: PastRun, inputs: Sequence[str], scores: Sequence[str]) -> list[str]:
     seconds = one.record.get("seconds")
-    given = one.record.get("inputs") or {}
     return [
-        one.experiment,
         one.id,
-        _when(one.record.get("started")),
         one.state,
         "" if seconds is None else f"{seconds:.1f}",
         one.place,
         one.commit,
-        *(str(given.get(name, "")) for name in inputs),
+        *(one.given.get(name, "") for name in inputs),
         *(f"{one.scores[name]:.4g}" if name in one.scores else "" for name in scores),
     ]
-
-
-def _when(text: object) -> str:
-    """In the reader's own time zone."""
-    try:
-        return datetime.fromisoformat(str(text)).astimezone().strftime("%d %b %H:%M")
-    except ValueError:
-        return ""
