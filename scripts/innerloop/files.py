@@ -159,6 +159,18 @@ def make_link(link: Path, target: str) -> None:
         ) from error
 
 
+def replace_link(link: Path, target: str) -> None:
+    """A symbolic link in one step, also where a file or another link stands; a link killed
+    half-way leaves the old one. `target` is kept as written."""
+    temporary = link.with_name(f".{link.name}.{os.getpid()}")
+    make_link(temporary, target)
+    try:
+        _replace(str(temporary), link)
+    except OSError as error:
+        remove(temporary)
+        raise _cannot("make", link, error) from error
+
+
 @contextmanager
 def locked(path: Path, waiting: str = "") -> Iterator[None]:
     """Holds the lock file `path` within; the system lets go of it when the process ends, however

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from . import building, engine, environments, files
+from . import builder, building, engine, environments, files, recording, sharing, surroundings
 from .errors import Mistake
 from .places import Request, Run, docker, inside, venv
 from .spec.experiment import JOB_FILE, Experiment
@@ -48,6 +48,7 @@ def plan(
         )
     if script is not None:
         script = _script(workspace, experiment, script)
+    sharing.require_whole(Path(workspace.root), experiment)
     data, writable = {}, set()
     for name, one in job.inputs.items():
         if one.kind == "data":
@@ -117,12 +118,10 @@ def carry_out(started: Started) -> int:
         return started.submit(started.run, wanted)
     outputs = files.make_folder(Path(started.run.workspace.root, wanted.outputs))
     try:
-        code = started.submit(started.run, wanted)
+        with recording.recorded(started.run, wanted) as ending:
+            code = ending.code = started.submit(started.run, wanted)
     finally:
-        empty = not any(outputs.iterdir())
-        if empty:
-            files.remove_if_empty(outputs)
-        else:
+        if any(entry.name != recording.FOLDER for entry in outputs.iterdir()):
             tell(f"innerloop: outputs are in {wanted.outputs}/")
     if code != 0:
         tell(f"innerloop: the command ended with exit code {code}{_meaning(code, started)}")
@@ -135,7 +134,13 @@ def _docker(run: Run, image: building.Image, facts: engine.Engine, why: str, dry
     )
     # The request first: what is wrong with the command is said before minutes of building.
     wanted = docker.request(
-        run, image=image.name, engine=facts, gpu=gpu, owner=docker.owner(), why=why
+        run,
+        image=image.name,
+        engine=facts,
+        gpu=gpu,
+        owner=docker.owner(),
+        why=why,
+        around=surroundings.of_run(run.workspace),
     )
     if not dry and not building.is_current(image, facts):
         building.build(run.workspace, run.experiment, image)
@@ -146,7 +151,14 @@ def _venv(run: Run, why: str, dry: bool, dev: bool) -> Started:
     locked = venv.requirements(run.workspace, run.experiment, dev)
     program, version, note = venv.python_for(run.experiment)
     environment = venv.environment_of(run.experiment, locked, version)
-    wanted = venv.request(run, environment=environment, why=why, notes=(note,) if note else ())
+    reach = builder.network_of(run.workspace)
+    wanted = venv.request(
+        run,
+        environment=environment,
+        why=why,
+        notes=(note,) if note else (),
+        trust=surroundings.trust_here(reach),
+    )
     if not dry:
         environments.ensure(
             environment,
@@ -154,6 +166,7 @@ def _venv(run: Run, why: str, dry: bool, dev: bool) -> Started:
             python=program,
             purpose=f"{run.experiment.name}'s environment ({run.experiment.folder}/environment)",
             say=_say,
+            reach=reach,
         )
     return Started(run, wanted, venv.submit)
 

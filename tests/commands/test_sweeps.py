@@ -33,7 +33,7 @@ names = ("AZUREML_SWEEP_lr", "AZUREML_PARAMETER_kind", "AZUREML_SWEEP_n", "AZURE
 print("ran", *sys.argv[1:], *(os.environ[name] for name in names))
 if kind == "bad":
     sys.exit(5)
-json.dump({"loss": [1.0, lr]}, open("outputs/metrics.json", "w"))
+json.dump({"loss": lr}, open("outputs/metrics.json", "w"))
 """
 
 
@@ -93,8 +93,16 @@ def test_trials_run_one_after_another_and_one_failure_stops_no_other(workspace: 
         ["trial-1", "done", "0.1", "good", "0.1"],
         ["trial-2", "failed", "0.1", "bad", "5"],
     ]
-    kept = [one["outputs"] for one in told["trials"] if one["outputs"]]
-    assert [(workspace.root / path / "metrics.json").is_file() for path in kept] == [True, True]
+    folders = [workspace.root / one["outputs"] for one in told["trials"]]
+    assert [(path / "metrics.json").is_file() for path in folders] == [True, False] * 2
+    assert "ran --lr 0.2 --kind bad" in (folders[3] / ".run/log.txt").read_text()
+    listed = json.loads(workspace.loop("runs", "tiny", "--json").out)
+    assert [(one["state"], one["scores"]) for one in listed] == [
+        ("done", {"loss": 0.1}),
+        ("failed (5)", {}),
+        ("done", {"loss": 0.2}),
+        ("failed (5)", {}),
+    ]
 
 
 def test_limits_are_kept(workspace: Workspace) -> None:
