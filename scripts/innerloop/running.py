@@ -11,7 +11,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from . import builder, building, engine, environments, files, recording, sharing, surroundings
+from . import (
+    builder,
+    building,
+    engine,
+    environments,
+    files,
+    noticing,
+    recording,
+    sharing,
+    surroundings,
+)
 from .errors import Mistake
 from .places import Request, Run, docker, inside, venv
 from .spec.experiment import JOB_FILE, Experiment
@@ -125,6 +135,8 @@ def carry_out(started: Started) -> int:
             tell(f"innerloop: outputs are in {wanted.outputs}/")
     if code != 0:
         tell(f"innerloop: the command ended with exit code {code}{_meaning(code, started)}")
+        if started.run.attended:
+            noticing.show(started.run, wanted, outputs / recording.LOG)
     return code
 
 

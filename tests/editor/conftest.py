@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,9 +64,27 @@ def browser() -> Iterator[Browser]:
         made.close()
 
 
+@pytest.fixture(scope="package")
+def window_of_demo(browser: Browser, server: Server, demo: Workspace) -> Iterator[Workbench]:
+    from tests.editor.workbench import Workbench
+
+    made = Workbench(browser, server, str(demo.root))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def window(window_of_demo: Workbench, request: pytest.FixtureRequest) -> Iterator[Workbench]:
+    """On the demo; the same for every test: what one leaves open at its end is closed."""
+    window_of_demo.press("Escape")
+    window_of_demo.press("Escape")
+    with _seen_on_failure(request, [window_of_demo]):
+        yield window_of_demo
+
+
 @pytest.fixture
 def opened(browser: Browser, server: Server, request: pytest.FixtureRequest) -> Iterator[Opener]:
-    """Opens a folder in a window of its own; where a test fails, what was to be seen is kept."""
+    """Opens a folder in a window of its own."""
     from tests.editor.workbench import Workbench
 
     windows: list[Workbench] = []
@@ -74,12 +93,21 @@ def opened(browser: Browser, server: Server, request: pytest.FixtureRequest) -> 
         windows.append(Workbench(browser, at or server, str(folder)))
         return windows[-1]
 
-    yield open_folder
-    for number, window in enumerate(windows):
-        if request.session.testsfailed:
-            name = f"{request.node.name}-{number}.png"
-            window.page.screenshot(path=request.config.rootpath / ".pytest_cache" / name)
+    with _seen_on_failure(request, windows):
+        yield open_folder
+    for window in windows:
         window.close()
+
+
+@contextmanager
+def _seen_on_failure(request: pytest.FixtureRequest, windows: list[Workbench]) -> Iterator[None]:
+    """Where a test fails, what was to be seen then is kept beside pytest's cache."""
+    before = request.session.testsfailed
+    yield
+    if request.session.testsfailed > before:
+        for number, window in enumerate(windows):
+            name = f"editor-{request.node.name}-{number}.png"
+            window.page.screenshot(path=request.config.rootpath / ".pytest_cache" / name)
 
 
 @pytest.fixture(scope="package")

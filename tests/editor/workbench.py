@@ -29,6 +29,7 @@ SETTINGS: dict[str, object] = {
     "extensions.autoUpdate": False,
     "extensions.ignoreRecommendations": True,
     "git.openRepositoryInParentFolders": "never",
+    "remote.autoForwardPorts": False,
     "task.allowAutomaticTasks": "off",
     "telemetry.telemetryLevel": "off",
     "terminal.integrated.gpuAcceleration": "off",  # the terminal's text is then in the page
@@ -128,14 +129,6 @@ class Problem:
     column: int
 
 
-@dataclass(frozen=True)
-class Ended:
-    """How a task ended: the exit code that VS Code saw, and what its terminal shows."""
-
-    code: int
-    text: str
-
-
 class Workbench:
     """One window with one folder open in it."""
 
@@ -204,9 +197,22 @@ class Workbench:
 
     def palette(self) -> list[tuple[str, str]]:
         """The list of tasks: (label, detail). It stays open."""
-        self.command("Tasks: Run Task")
-        self._placeholder("Select the task to run")
+        self._tasks()
         return self.listed()
+
+    def _tasks(self) -> None:
+        """A window that still starts may close this list as well."""
+
+        def listed() -> bool:
+            self.command("Tasks: Run Task")
+            try:
+                self._placeholder("Select the task to run", seconds=5)
+            except Error:
+                self.press("Escape")
+                return False
+            return True
+
+        wait_for("the list of tasks", listed)
 
     def choose(self, label: str) -> None:
         """An entry of the open list."""
@@ -218,24 +224,29 @@ class Workbench:
         self.field.fill(text)
         self.press("Enter")
 
-    def _placeholder(self, text: str) -> None:
-        self.page.locator(f".quick-input-box input[placeholder^='{text}']").wait_for()
+    def _placeholder(self, text: str, seconds: float = PATIENCE) -> None:
+        field = self.page.locator(f".quick-input-box input[placeholder^='{text}']")
+        field.wait_for(timeout=seconds * 1000)
 
     # Tasks and their terminals
 
     def start(self, label: str) -> None:
-        """A task from the palette; what it asks is still to be answered."""
-        if any(name == label for name, _ in self.terminals()):
-            self.command("Terminal: Kill All Terminals")
-            wait_for("no terminal", lambda: not self.terminals())
-        self.command("Tasks: Run Task")
-        self._placeholder("Select the task to run")
+        """A task from the palette; what it asks is still to be answered. Terminals of earlier
+        tasks are closed, so that none is taken for this one's."""
+        self.command("Terminal: Kill All Terminals")
+        self._tasks()
         self.choose(label)
 
     def pick(self, question: str, label: str) -> None:
         """The answer to a list with this question."""
         self._placeholder(question)
         self.choose(label)
+
+    def asked(self, question: str) -> set[str]:
+        """The labels of the list with this question, which stays open. (What was chosen the last
+        time stands first.)"""
+        self._placeholder(question)
+        return {label for label, _ in self.listed()}
 
     def terminals(self) -> list[tuple[str, str]]:
         """(name, state) of each terminal; the state of a task's is running, done or failed."""
@@ -247,18 +258,19 @@ class Workbench:
                 found.append((match[1].strip(), STATES.get(row.evaluate(icon).strip('"'), "")))
         return found
 
-    def ended(self, label: str, seconds: float = PATIENCE) -> Ended:
-        """The end of a task that was started."""
+    def ended(self, label: str, seconds: float = PATIENCE) -> int:
+        """The exit code that VS Code saw of a task that was started."""
 
         def state() -> str:
             states = [state for name, state in self.terminals() if name == label]
             return states[-1] if states and states[-1] in ("done", "failed") else ""
 
         if wait_for(f"the end of {label}", state, seconds) == "done":
-            return Ended(0, self.text())
-        said = r"terminated with exit code: (\d+)"
+            return 0
+        # It says "failed to launch" of a program that ended within half a second.
+        said = r"(?:terminated with exit code:|failed to launch \(exit code:) (\d+)"
         code = wait_for("the exit code", lambda: re.search(said, self.text()))
-        return Ended(int(code[1]), self.text())
+        return int(code[1])
 
     def text(self) -> str:
         """What the active terminal shows, its lines put together where they were too long."""

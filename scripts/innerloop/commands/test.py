@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from .. import loading, running
+from .. import loading, noticing, running
 from ..places import PLACES
 from ..spec.experiment import Experiment, Link
 
@@ -41,7 +41,8 @@ def run(args: argparse.Namespace) -> int:
         experiment = replace(experiment, links=(*experiment.links, tests))
     words = pytest_words(experiment, common, args.rest, named=_names_a_path(folder, args.rest))
     plan = running.plan_command(workspace, experiment, "python -m pytest", arguments=words)
-    return running.carry_out(running.prepare(plan, args.place, dry=False, dev=True))
+    started = running.prepare(plan, args.place, dry=False, dev=True)
+    return noticing.tested(started.run, started.request, lambda: running.carry_out(started))
 
 
 def common_tests(experiment: Experiment, root: Path) -> list[str]:

@@ -134,6 +134,20 @@ TASKS = (
         finds=True,
     ),
     Task(
+        "dependency",
+        ("dependency", EXPERIMENT, "${input:common}"),
+        "Shares a file or folder of src/common with an experiment",
+        "link",
+        finds=True,
+    ),
+    Task("runs", ("runs",), "Lists the runs with their scores and times", "graph-line"),
+    Task(
+        "runs page",
+        ("runs", "--open"),
+        "Lays the curves of the runs over each other, in the browser",
+        "graph",
+    ),
+    Task(
         "doctor", ("doctor",), "Says what is missing on this machine, and how to mend it", "pulse"
     ),
     Task("help", ("help",), "Shows every command with an example", "question"),

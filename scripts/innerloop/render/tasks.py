@@ -141,6 +141,11 @@ def _inputs(names: list[str]) -> list[Json]:
             ],
         },
         {
+            "id": "common",
+            "type": "promptString",
+            "description": "Which file or folder of src/common, such as digits.py",
+        },
+        {
             "id": "name",
             "type": "promptString",
             "description": "Name of the new experiment (lower-case letters, digits, _; / for a domain)",
