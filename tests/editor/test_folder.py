@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.editor.conftest import Opener, fill
-from tests.editor.workbench import Server
+from tests.editor.workbench import Server, wait_for
 from tests.support import Workspace
 
 pytestmark = pytest.mark.editor
@@ -36,6 +38,19 @@ def test_a_persons_tasks_and_comments_live_beside_ours(
     assert window.problems() == []  # of the file itself neither
 
 
+def checking(workspace: Workspace) -> bool:
+    """Whether the workspace's `loop sync --check` runs now."""
+    mark = f"{workspace.root}/scripts/loop\0sync\0--check".encode()
+    return any(mark in _read(path) for path in Path("/proc").glob("[0-9]*/cmdline"))
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""  # it has just ended
+
+
 def test_opening_the_folder_asks_first_and_speaks_only_when_something_is_behind(
     workspace: Workspace, opened: Opener, server: Server
 ) -> None:
@@ -44,9 +59,16 @@ def test_opening_the_folder_asks_first_and_speaks_only_when_something_is_behind(
     server.set(task_allowAutomaticTasks=None)
     try:
         window = opened(workspace.root)
-        window.notification("on opening the folder").get_by_text("Allow", exact=True).click()
-        assert window.ended("on opening the folder") == 0
+        question = window.notification("on opening the folder")
+        question.wait_for()
+        assert not checking(workspace)
+        question.get_by_text("Allow", exact=True).click()
+        wait_for("its start", lambda: checking(workspace), pause=0.01)
+        wait_for("its end", lambda: not checking(workspace))
+        window.command("Notifications: Clear All Notifications")
         assert not window.page.locator(".part.panel").is_visible()
+        window.command("Terminal: Focus Terminal")
+        assert window.ended("on opening the folder") == 0
         job = workspace.read("src/line/azure-ml-job.yaml")
         workspace.write("src/line/azure-ml-job.yaml", job.replace("epochs: 8", "epochs: 4"))
         server.set(task_allowAutomaticTasks="on")

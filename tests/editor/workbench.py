@@ -63,14 +63,16 @@ PATIENCE = 60.0
 T = TypeVar("T")
 
 
-def wait_for(what: str, look: Callable[[], T | None], seconds: float = PATIENCE) -> T:
-    """What `look` finds, as soon as it finds something."""
+def wait_for(
+    what: str, look: Callable[[], T | None], seconds: float = PATIENCE, pause: float = 0.05
+) -> T:
+    """What `look` finds, as soon as it finds something; it is asked again after each pause."""
     end = time.monotonic() + seconds
     while True:
         if found := look():
             return found
         assert time.monotonic() < end, f"{what}: not within {seconds:g} s"
-        time.sleep(0.05)
+        time.sleep(pause)
 
 
 class Server:
