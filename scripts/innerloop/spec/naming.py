@@ -16,7 +16,13 @@ PLACEHOLDER = "experiment_name_here"
 # Folders that hold no experiment wherever they stand, and devices of Windows, where no file or
 # folder can have such a name.
 _NO_CODE = {"outputs", "logs", "node_modules", "common"}
-_DEVICES = {"con", "prn", "aux", "nul", *(f"{kind}{n}" for kind in ("com", "lpt") for n in "123456789")}
+_DEVICES = {
+    "con",
+    "prn",
+    "aux",
+    "nul",
+    *(f"{kind}{n}" for kind in ("com", "lpt") for n in "123456789"),
+}
 
 
 def check_name(name: str) -> None:
