@@ -105,6 +105,42 @@ devcontainer_cli() {
     "$CI_TOOLS/bin/devcontainer" --version
 }
 
+# Docker's buildx plugin, which brings BuildKit, in a folder of its own: as DOCKER_CONFIG it gives
+# BuildKit to the tests that ask for it, and the others go on with the older builder.
+buildx() {
+    local plugin=$CI_TOOLS/buildx/cli-plugins/docker-buildx folder
+    [ -x "$plugin" ] && "$plugin" version && return
+    mkdir -p "${plugin%/*}"
+    folder=$(mktemp -d)
+    debian_package docker-buildx "$folder"
+    cp "$folder/usr/libexec/docker/cli-plugins/docker-buildx" "$plugin"
+    chmod 755 "$plugin"
+    rm -rf "$folder"
+    "$plugin" version
+}
+
+# debian_package NAME FOLDER: unpacks a package there, and installs nothing. From this machine's own
+# release, or from the one after it where that is too old to have it.
+debian_package() {
+    local apt mirror
+    apt=$(mktemp -d)
+    chmod 755 "$apt"
+    install ca-certificates
+    if apt-cache show "$1" >/dev/null 2>&1; then
+        (cd "$apt" && apt-get download -q "$1")
+    else
+        mirror=$(apt-get indextargets --format '$(CREATED_BY) $(REPO_URI) $(COMPONENT)' | sed -n 's/^Packages \(.*\) main$/\1/p' | head -n 1)
+        echo "deb $mirror trixie main" >"$apt/sources.list"
+        mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial"
+        local only=(-o "Dir::Etc::sourcelist=$apt/sources.list" -o Dir::Etc::sourceparts=/dev/null
+            -o "Dir::State::lists=$apt/lists" -o "Dir::Cache=$apt/cache")
+        apt-get "${only[@]}" update -q
+        (cd "$apt" && apt-get "${only[@]}" download -q "$1")
+    fi
+    dpkg -x "$apt"/*.deb "$2"
+    rm -rf "$apt"
+}
+
 browser() {
     command -v chromium || install chromium fonts-dejavu-core
 }

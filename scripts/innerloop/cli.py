@@ -27,6 +27,7 @@ COMMANDS = (
     "build",
     "run",
     "test",
+    "runs",
     "doctor",
     "help",
 )
