@@ -40,7 +40,7 @@ class Names:
         return self.old.replace("/", "."), self.new.replace("/", ".")
 
 
-def rename(workspace: Workspace, old: str, new: str) -> syncing.Outcome:
+def carry_out(workspace: Workspace, old: str, new: str) -> syncing.Outcome:
     """All of it; a name that will not do is a `WrongUse`, with nothing changed."""
     root = Path(workspace.root)
     making.check_target(workspace, new)

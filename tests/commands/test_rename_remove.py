@@ -105,7 +105,7 @@ def test_killed_at_any_step_the_next_sync_completes_it(used: Workspace, tmp_path
     for number, root in enumerate(copies(used.root, tmp_path / "copies"), 1):
 
         def rename(root: Path = root) -> None:
-            renaming.rename(loading.open_workspace(root), "old", "shop/fresh")
+            renaming.carry_out(loading.open_workspace(root), "old", "shop/fresh")
 
         code = stopped_at(root, number, kill, rename)
         ends.add(code)

@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
     old = loading.choose_experiment(workspace, args.experiment, args.cwd).name
     docker = leftovers.in_docker(workspace, old)
     renaming.require_at_rest(list(docker.running), old)
-    outcome = renaming.rename(workspace, old, args.name)
+    outcome = renaming.carry_out(workspace, old, args.name)
     print(f"src/{old} is src/{args.name} now")
     for change in outcome.changes:
         _say(f"{change.verb} {change.path}")
