@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from . import building, engine, environments, files
+from . import building, engine, environments, files, sharing
 from .errors import Mistake
 from .places import Request, Run, docker, inside, venv
 from .spec.experiment import JOB_FILE, Experiment
@@ -48,6 +48,7 @@ def plan(
         )
     if script is not None:
         script = _script(workspace, experiment, script)
+    sharing.require_whole(Path(workspace.root), experiment)
     data, writable = {}, set()
     for name, one in job.inputs.items():
         if one.kind == "data":

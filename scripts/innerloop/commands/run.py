@@ -23,6 +23,7 @@ EXAMPLES = """places:
 examples:
   loop run digit_recognition
   loop run digit_recognition --set inputs.epochs=2
+  loop run digit_recognition --ask                        shows the inputs, to change some
   loop run digit_recognition -- --learning_rate 0.01      the rest goes to the command
   loop run digit_recognition --script evaluate.py -- --verbose
   loop run digit_recognition --dry-run --json             what would happen, as JSON
@@ -41,6 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="inputs.x=v",
         help="changes one value of the job",
+    )
+    parser.add_argument(
+        "--ask", action="store_true", help="shows the job's inputs, to change before it runs"
     )
     parser.add_argument("--script", metavar="F", help="runs this file instead of the job's command")
     parser.add_argument(
@@ -62,6 +66,10 @@ def run(args: argparse.Namespace) -> int:
         from ..spec.overrides import override
 
         job = override(job, args.set)
+    if args.ask:
+        from ..asking import ask
+
+        job = ask(job)
     plan = running.plan(
         workspace,
         experiment,

@@ -24,7 +24,9 @@ class Run:
 
     `data` maps each data input to its absolute path on this machine; `script` replaces the job's
     command by one Python file; `arguments` are added at the end of the command; `in_place` runs in
-    the code's own folder, for programs whose `./outputs` are not to be kept (tests).
+    the code's own folder, for programs whose `./outputs` are not to be kept (tests). `within` is
+    the folder of the run that this one is a part of: a pipeline's step, a sweep's trial; its last
+    part is the step's own. Such a part is not `attended`: it has neither terminal nor stdin.
     """
 
     workspace: Workspace
@@ -37,11 +39,13 @@ class Run:
     arguments: Sequence[str] = ()
     options: Sequence[str] = field(default=())
     in_place: bool = False
+    within: str = ""
+    attended: bool = True
 
     @property
     def outputs(self) -> str:
         """Where `./outputs` is kept, relative to the workspace's root."""
-        return f"outputs/{self.experiment.slug}/{self.id}"
+        return self.within or f"outputs/{self.experiment.slug}/{self.id}"
 
 
 @dataclass(frozen=True, slots=True)

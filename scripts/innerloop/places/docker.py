@@ -47,8 +47,8 @@ def request(
         env=env,
         mounts=mounts,
         options=options,
-        interactive=sys.stdin.isatty(),
-        terminal=sys.stdin.isatty() and sys.stdout.isatty(),
+        interactive=run.attended and sys.stdin.isatty(),
+        terminal=run.attended and sys.stdin.isatty() and sys.stdout.isatty(),
     )
     return Request(
         experiment=run.experiment.name,
