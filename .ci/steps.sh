@@ -127,3 +127,17 @@ code_server() {
     chmod +x "$CI_TOOLS/bin/code-server"
     "$CI_TOOLS/bin/code-server" --version
 }
+
+# The blob store of Azure on loopback (tests/azure), and what makes its certificates.
+azurite() {
+    command -v openssl || install openssl
+    [ -x "$CI_TOOLS/bin/azurite-blob" ] && "$CI_TOOLS/bin/azurite-blob" --version && return
+    mkdir -p "$CI_TOOLS/bin" "$CI_TOOLS/azurite"
+    export NODE_EXTRA_CA_CERTS=${NODE_EXTRA_CA_CERTS:-${SSL_CERT_FILE:-}}
+    ! [ -x "$CI_TOOLS/node/bin/node" ] || export PATH=$CI_TOOLS/node/bin:$PATH
+    npm install --loglevel=error --no-fund --no-audit --prefix "$CI_TOOLS/azurite" "$AZURITE"
+    printf '#!/bin/sh\nexec "%s" "%s" "$@"\n' "$(command -v node)" \
+        "$CI_TOOLS/azurite/node_modules/azurite/dist/src/blob/main.js" >"$CI_TOOLS/bin/azurite-blob"
+    chmod +x "$CI_TOOLS/bin/azurite-blob"
+    "$CI_TOOLS/bin/azurite-blob" --version
+}

@@ -25,6 +25,7 @@ COMMANDS = (
     "build",
     "run",
     "test",
+    "submit",
     "doctor",
     "help",
 )

@@ -66,23 +66,25 @@ class Snapshot:
         return sum(one.size for one in self.files)
 
 
-def read(root: Path, folder: str) -> Snapshot:
+def read(root: Path, folder: str, *, contents: bool = True) -> Snapshot:
     """The snapshot of a folder (or one file) of the workspace. A link that leads nowhere or in a
-    circle, and a folder without a file to send, are `Mistake`s: Azure ML's client ends badly."""
+    circle, and a folder without a file to send, are `Mistake`s: Azure ML's client ends badly.
+    Without `contents` (data, which may be large) the digest is "" and no secret is looked for."""
     top = Path(os.path.realpath(root / folder))
+    rules, base = _rules(top, folder) if top.is_dir() else (ignore.Rules(), "")
+    name = rules.name
+    counts: Mapping[str, tuple[int, int]] = {}
     if top.is_file():
-        found, counts, name = [Sent(top.name, str(top), top.stat().st_size)], {}, ""
+        found = [Sent(top.name, str(top), top.stat().st_size)]
     else:
-        rules, base = _rules(top, folder)
         found, counts = _walk(top, folder, rules, base)
-        name = rules.name
     if not found:
         raise Mistake(
             "there is nothing to send: the folder is empty, or all in it is ignored",
             where=folder,
             mend=f"Look at {name}" if name else "Set `code:` to the folder with the program",
         )
-    digest, suspects = _contents(found)
+    digest, suspects = _contents(found) if contents else ("", ())
     return Snapshot(
         folder=folder,
         files=tuple(found),

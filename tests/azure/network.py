@@ -171,7 +171,8 @@ def _handler(proxy: Proxy) -> type[http.server.BaseHTTPRequestHandler]:
         def do_CONNECT(self) -> None:
             host = self.path.rpartition(":")[0]
             if host in proxy.weather.no_names:
-                return self.send_error(502, "no such host")
+                self.send_error(502, "no such host")
+                return
             if host.endswith(BLOBS):
                 self.send_response(200)
                 self.end_headers()
@@ -181,7 +182,8 @@ def _handler(proxy: Proxy) -> type[http.server.BaseHTTPRequestHandler]:
                 return
             if host not in proxy.serves:
                 proxy.refused.append(host)
-                return self.send_error(403, "refused")
+                self.send_error(403, "refused")
+                return
             self.send_response(200)
             self.end_headers()
             self.wfile.flush()
@@ -194,7 +196,8 @@ def _handler(proxy: Proxy) -> type[http.server.BaseHTTPRequestHandler]:
         def answer(self) -> None:
             if not self.host:
                 proxy.refused.append(self.path)
-                return self.send_error(403, "plain http is refused")
+                self.send_error(403, "plain http is refused")
+                return
             parts = urlsplit(self.path)
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             asked = Asked(

@@ -384,12 +384,13 @@ def _compute(azure: Azure, asked: Asked, found: re.Match[str]) -> Answer:
     one = azure.computes.get(found[1])
     if one is None:
         return refusal(404, "ResourceNotFound", f"there is no compute {found[1]}")
-    return told(
-        {"id": asked.path, "name": found[1], "location": "westeurope", "properties": one}
-    )
+    return told({"id": asked.path, "name": found[1], "location": "westeurope", "properties": one})
 
 
-@route("GET", r"/subscriptions/[^/]+/providers/Microsoft.MachineLearningServices/locations/[^/]+/usages")
+@route(
+    "GET",
+    r"/subscriptions/[^/]+/providers/Microsoft.MachineLearningServices/locations/[^/]+/usages",
+)
 def _usages(azure: Azure, asked: Asked, found: re.Match[str]) -> Answer:
     return told({"value": azure.quota})
 
@@ -473,7 +474,7 @@ def _details(azure: Azure, asked: Asked, found: re.Match[str]) -> Answer:
 @route("GET", _HISTORY + r"/children")
 def _children(azure: Azure, asked: Asked, found: re.Match[str]) -> Answer:
     parent = azure.runs[found[1]]
-    listed = []
+    listed: list[dict[str, Any]] = []
     for name in parent.children:
         child = azure.runs[name]
         listed.append(
@@ -538,11 +539,19 @@ class Blobs:
     def read(self, container: str, name: str) -> bytes:
         return self._ask("GET", f"/{container}/{quote(name)}?")
 
+    def empty(self, container: str) -> None:
+        for name in self.names(container):
+            self._ask("DELETE", f"/{container}/{quote(name)}?")
+
     def all(self, container: str) -> dict[str, bytes]:
         return {name: self.read(container, name) for name in self.names(container)}
 
     def _ask(
-        self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: dict[str, str] | None = None,
     ) -> bytes:
         context = ssl._create_unverified_context()
         line = http.client.HTTPSConnection("127.0.0.1", self.port, context=context)
@@ -567,7 +576,9 @@ def _signature() -> str:
     order = ("sp", "ss", "srt", "st", "se", "sip", "spr", "sv", "ses")
     text = "\n".join([ACCOUNT, *(given[key] for key in order), ""])
     made = hmac.new(base64.b64decode(KEY), text.encode(), hashlib.sha256).digest()
-    return urlencode({k: v for k, v in {**given, "sig": base64.b64encode(made).decode()}.items() if v})
+    return urlencode(
+        {k: v for k, v in {**given, "sig": base64.b64encode(made).decode()}.items() if v}
+    )
 
 
 def environment(proxy: str, authority: Path) -> dict[str, str]:

@@ -27,7 +27,13 @@ Tell = Callable[..., None]
 
 # Said for every job file, about classes inside the client, and nothing that a person can act on.
 _NOISE = re.compile(r"experimental|no tenant id appended|Overriding of current|pathOnCompute")
-_SILENT = ("azure.identity", "urllib3", "msal", "azure.core.pipeline.policies.retry", "opentelemetry")
+_SILENT = (
+    "azure.identity",
+    "urllib3",
+    "msal",
+    "azure.core.pipeline.policies.retry",
+    "opentelemetry",
+)
 _HTTP = "azure.core.pipeline.policies.http_logging_policy"
 
 

@@ -66,7 +66,9 @@ def explain(error: BaseException, request: Mapping[str, Any]) -> Fault:
         mend = f"Wait for its end: `scripts/loop logs {request.get('name', '')} --follow`"
         return Fault("not-ended", f"the job has not ended yet: it is {found[1]}", mend)
     if "ValidationException" in names or "ValidationError" in names:
-        return Fault("refused", f"Azure ML's client refuses it: {_short(words)}", "Mend the job file")
+        return Fault(
+            "refused", f"Azure ML's client refuses it: {_short(words)}", "Mend the job file"
+        )
     if isinstance(error, OSError):
         where = f" ({error.filename})" if error.filename else ""
         what = f"a file could not be read or written: {error.strerror or error}{where}"
@@ -79,7 +81,9 @@ _NETWORK = (
     "ProxyError", "SSLError", "ReadTimeout", "ConnectTimeout", "TimeoutError", "IncompleteRead",
     "ServiceRequestTimeoutError", "ServiceResponseTimeoutError", "gaierror", "IncompleteReadError",
 )  # fmt: skip
-_NETWORK_WORDS = r"Unable to connect to proxy|Connection aborted|Max retries exceeded|Connection reset"
+_NETWORK_WORDS = (
+    r"Unable to connect to proxy|Connection aborted|Max retries exceeded|Connection reset"
+)
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
@@ -129,14 +133,18 @@ def _status(error: Any, status: int, words: str, request: Mapping[str, Any]) -> 
         return _not_found(said, path, place, target)
     if status == 409:
         name = path.rpartition("/")[2] if "/jobs/" in path else ""
-        what = f'there is a job "{name}" already' if name else f"it is there already: {_short(said)}"
+        what = (
+            f'there is a job "{name}" already' if name else f"it is there already: {_short(said)}"
+        )
         return Fault("exists", f"{what} in {place}", "Choose another name")
     if status == 429:
         what = "Azure asks for fewer requests (429), also after several tries"
         return Fault("slow-down", what, "Wait some minutes, and run it again: it goes on from here")
     if status >= 500:
         what = f"Azure failed ({status}), also after several tries: {_short(said)}"
-        return Fault("service", what, "Run it again later (azure.status.microsoft tells of outages)")
+        return Fault(
+            "service", what, "Run it again later (azure.status.microsoft tells of outages)"
+        )
     return Fault("refused", f"Azure refused it ({status}): {_short(said or words)}", "")
 
 
@@ -151,8 +159,12 @@ SIGN_IN = "Sign in again (`az login`, or new credentials in AZURE_CLIENT_SECRET)
 
 
 def _sign_in(words: str) -> Fault:
-    if "AADSTS7000222" in words or re.search(r"(?i)(secret|token|assertion)[^|]{0,60}expired", words):
-        return Fault("expired", "the credentials for Azure have expired", f"{SIGN_IN}, and run it again")
+    if "AADSTS7000222" in words or re.search(
+        r"(?i)(secret|token|assertion)[^|]{0,60}expired", words
+    ):
+        return Fault(
+            "expired", "the credentials for Azure have expired", f"{SIGN_IN}, and run it again"
+        )
     if found := re.search(r"AADSTS\d+:? ?([^|\r\n]*?)(?:\. ?Trace ID|\.?$|\.\s)", words):
         return Fault("sign-in", f"the sign-in to Azure failed: {_short(found[0])}", SIGN_IN)
     if re.search(_NETWORK_WORDS + r"|resolve|getaddrinfo|Name or service", words):
@@ -182,7 +194,9 @@ def _forbidden(words: str, place: str) -> Fault:
 
 def _not_found(said: str, path: str, place: str, target: Mapping[str, Any]) -> Fault:
     after = re.search(r"(?i)/workspaces/[^/]+/(\w+?)s?/([^/]+)", path)
-    lost = re.search(r"(?i)(resource ?group|subscription|workspace)\w*'? ?.*(not be found|not found)", said)
+    lost = re.search(
+        r"(?i)(resource ?group|subscription|workspace)\w*'? ?.*(not be found|not found)", said
+    )
     if after is None or (lost and lost[1].lower() not in after[1].lower()):
         what = f"there is no {place} (subscription {target['subscription']})"
         mend = "Check the names in .azureml/config.json or AZUREML_WORKSPACE_NAME"
@@ -198,7 +212,10 @@ def _not_found(said: str, path: str, place: str, target: Mapping[str, Any]) -> F
 
 
 def _network(words: str) -> Fault:
-    host = re.search(r"host='([^']+)'|host '([^']+)'|([\w.-]+\.(?:azure\.com|windows\.net|microsoftonline\.com|azureml\.ms|invalid))", words)
+    host = re.search(
+        r"host='([^']+)'|host '([^']+)'|([\w.-]+\.(?:azure\.com|windows\.net|microsoftonline\.com|azureml\.ms|invalid))",
+        words,
+    )
     name = next((one for one in host.groups() if one), "") if host else ""
     where = name or "Azure"
     if re.search(r"(?i)certificate verify|CERTIFICATE_VERIFY|self.signed", words):
@@ -210,7 +227,9 @@ def _network(words: str) -> Fault:
     if re.search(r"(?i)proxy", words):
         return Fault("network", f"the proxy does not let us reach {where}", _CHECK)
     if re.search(r"(?i)reset|aborted|broken pipe|closed connection|EOF occurred", words):
-        return Fault("network", f"the connection to {where} broke, also after several tries", _AGAIN)
+        return Fault(
+            "network", f"the connection to {where} broke, also after several tries", _AGAIN
+        )
     if re.search(r"(?i)timed? ?out", words):
         return Fault("network", f"{where} did not answer in time", _AGAIN)
     return Fault("network", f"{where} cannot be reached: {_short(words)}", _CHECK)

@@ -25,14 +25,21 @@ REPORT = ".innerloop/azure-error.log"
 
 
 class Line:
-    """Use as `with Line(root) as line: line.ask(...)`. Entering starts the worker, which imports
-    Azure's client while the caller goes on; leaving ends it."""
+    """Use as `with Line(root) as line: line.ask(...)`. `start` may come earlier: the worker then
+    imports Azure's client while the caller goes on. Leaving ends it."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.signed_in_by = ""
+        self._talk: process.Conversation | None = None
 
     def __enter__(self) -> Line:
+        return self
+
+    def start(self) -> process.Conversation:
+        """Sets the client's environment up where it is not there yet, and starts the worker."""
+        if self._talk is not None:
+            return self._talk
         environment = bootstrap.ensure("azure")
         start = "import sys; sys.path.insert(0, sys.argv[1]); "
         start += "from innerloop.places.azureml.worker import main; main()"
@@ -42,7 +49,7 @@ class Line:
             cwd=self.root,
             env=_environment(),
         )  # fmt: skip
-        return self
+        return self._talk
 
     def __exit__(
         self,
@@ -50,7 +57,8 @@ class Line:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._talk.__exit__()
+        if self._talk is not None:
+            self._talk.__exit__()
 
     def ask(
         self,
@@ -62,16 +70,17 @@ class Line:
         """The worker's answer. `on_event` hears what happens on the way. A fault is a `Mistake`;
         so is a worker that says nothing for `PATIENCE` seconds and what Azure asked to wait."""
         request = {"verb": verb, "target": asdict(target), "device": _a_person_is_here(), **words}
-        self._talk.say(json.dumps(request))
+        talk = self.start()
+        talk.say(json.dumps(request))
         patience = _patience()
         allowed = max(patience, 60.0)  # the import of the client, on a slow disk
         while True:
             try:
-                line = self._talk.hear(allowed)
+                line = talk.hear(allowed)
             except TimeoutError:
                 raise _hangs(verb, allowed) from None
             if line is None:
-                raise self._broken()
+                raise self._broken(talk)
             event = json.loads(line)
             allowed = patience + float(event.get("wait") or 0)
             match event["event"]:
@@ -92,8 +101,8 @@ class Line:
         mend = event["mend"] or f"{REPORT} has the details"
         return Fault(event["what"], mend=mend, code=event["code"])
 
-    def _broken(self) -> Mistake:
-        errors = scrub(self._talk.errors)
+    def _broken(self, talk: process.Conversation) -> Mistake:
+        errors = scrub(talk.errors)
         files.write_text(self.root / REPORT, f"{errors}\n")
         last = next((one for one in reversed(errors.splitlines()) if one.strip()), "no word of why")
         return Fault(f"Azure ML's client ended: {last.strip()}", mend=f"{REPORT} has the details")
@@ -134,4 +143,9 @@ def _environment() -> dict[str, str]:
     """Ours, with what the worker keeps between calls, and without what would change its Python."""
     kept = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME")}
     account = environments.cache_folder() / "azure-account.json"
-    return {**kept, "INNERLOOP_AZURE_ACCOUNT": str(account), "PYTHONIOENCODING": "utf-8"}
+    return {
+        **kept,
+        "INNERLOOP_AZURE_ACCOUNT": str(account),
+        "PYTHONIOENCODING": "utf-8",
+        "GIT_OPTIONAL_LOCKS": "0",  # the client asks git for its state; the index stays as it is
+    }

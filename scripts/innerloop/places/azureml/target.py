@@ -24,7 +24,9 @@ MEND = (
     "or set AZURE_SUBSCRIPTION_ID, AZURE_RESOURCE_GROUP and AZUREML_WORKSPACE_NAME"
 )
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-_PLACEHOLDER = re.compile(r"<.*>|\{.*\}|\$.*|(your|my)[-_ ].*|x{3,}.*|\.{3}|todo.*|change[-_ ]?me", re.I)
+_PLACEHOLDER = re.compile(
+    r"<.*>|\{.*\}|\$.*|(your|my)[-_ ].*|x{3,}.*|\.{3}|todo.*|change[-_ ]?me", re.I
+)
 
 
 @dataclass(frozen=True, slots=True)
