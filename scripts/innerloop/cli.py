@@ -26,6 +26,7 @@ COMMANDS = (
     "run",
     "test",
     "submit",
+    "runs",
     "doctor",
     "help",
 )

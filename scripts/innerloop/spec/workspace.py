@@ -11,26 +11,41 @@ from dataclasses import dataclass, field
 from ..errors import Mistake, WrongUse, nearest
 from .settings import Settings
 
+# Variables of the workspace's own dev container: its folder on the host, and in there.
+HOST = "INNERLOOP_HOST_WORKSPACE"
+INSIDE = "INNERLOOP_CONTAINER_WORKSPACE"
+
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """`root` is the absolute path as the system writes it; `experiments` are names, sorted."""
+    """`root` is the absolute path as the system writes it; `experiments` are names, sorted. `host`
+    is the root on the engine's machine where we are in the workspace's own container, else ""."""
 
     root: str
     settings: Settings
     experiments: tuple[str, ...]
     broken: Mapping[str, Mistake] = field(default_factory=dict)
+    host: str = ""
+
+    @property
+    def identity(self) -> str:
+        """The same on the host and in the workspace's container: images and labels go by it."""
+        return self.host or self.root
 
     @property
     def name(self) -> str:
         """The last part of the root's path."""
-        return re.split(r"[/\\]", self.root.rstrip("/\\"))[-1] or "workspace"
+        return _last(self.root)
 
     @property
     def image_name(self) -> str:
         """The first part of every image's name: two clones on one machine never share it."""
-        slug = re.sub(r"[^a-z0-9]+", "-", self.name.lower()).strip("-") or "workspace"
-        return f"{slug[:40]}-{hashlib.sha256(self.root.encode()).hexdigest()[:8]}"
+        slug = re.sub(r"[^a-z0-9]+", "-", _last(self.identity).lower()).strip("-") or "workspace"
+        return f"{slug[:40]}-{hashlib.sha256(self.identity.encode()).hexdigest()[:8]}"
+
+
+def _last(path: str) -> str:
+    return re.split(r"[/\\]", path.rstrip("/\\"))[-1] or "workspace"
 
 
 def resolve(workspace: Workspace, word: str | None, here: str | None) -> str:
