@@ -19,12 +19,15 @@ from .errors import Mistake, WrongUse, nearest
 COMMANDS = (
     "list",
     "new",
+    "rename",
+    "remove",
     "dependency",
     "sync",
     "check",
     "build",
     "run",
     "test",
+    "runs",
     "doctor",
     "help",
 )

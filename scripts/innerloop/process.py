@@ -186,6 +186,11 @@ def attend(
 _listener: Callable[[str], None] | None = None
 
 
+def listener() -> Callable[[str], None] | None:
+    """Who hears what `attend`'s programs print; None where it goes to our own stdout and stderr."""
+    return _listener
+
+
 @contextmanager
 def heard(on_text: Callable[[str], None]) -> Iterator[None]:
     """Within, what `attend`'s programs print is handed to `on_text` as it comes, in pieces that
