@@ -70,7 +70,7 @@ def opened(request: pytest.FixtureRequest, _tool: None) -> Iterator[Opened]:
     finally:
         image = docker("inspect", "--format", "{{.Image}}", container).strip()
         docker("rm", "--force", container)
-        tags = docker("image", "inspect", "--format", "{{join .RepoTags \" \"}}", image).split()
+        tags = docker("image", "inspect", "--format", '{{join .RepoTags " "}}', image).split()
         docker("rmi", *tags)
         docker("volume", "rm", volume)
         made.clean()
