@@ -1,6 +1,7 @@
 # What .ci/run installs, a function each. Each does nothing when the machine has it already.
 
 BASE_IMAGE=python:3.11-slim-bookworm
+WORKSPACE_BASE_IMAGE=python:3.13-slim-trixie
 DEVCONTAINER_CLI=@devcontainers/cli@0.89.0
 AZURITE=azurite@3.37.0
 CODE_SERVER=code-server@4.139.1
@@ -59,15 +60,18 @@ docker_engine() {
 }
 
 # From the registry; where none can be reached, a stand-in of the same name: Debian with its own
-# Python 3.11, so that Dockerfiles stay as they are.
-base_image() {
-    docker image inspect "$BASE_IMAGE" >/dev/null && return
-    timeout 180 docker pull -q "$BASE_IMAGE" && return
+# Python, so that Dockerfiles stay as they are.
+base_image() { image_or_stand_in "$BASE_IMAGE" bookworm; }
+workspace_base_image() { image_or_stand_in "$WORKSPACE_BASE_IMAGE" trixie; }
+
+image_or_stand_in() {
+    docker image inspect "$1" >/dev/null && return
+    timeout 180 docker pull -q "$1" && return
     command -v debootstrap || install debootstrap
     local folder
     folder=$(mktemp -d)
     debootstrap --variant=minbase --include=python3,python3-venv,python3-pip,ca-certificates,git \
-        bookworm "$folder" || { tail -n 40 "$folder/debootstrap/debootstrap.log"; return 1; }
+        "$2" "$folder" || { tail -n 40 "$folder/debootstrap/debootstrap.log"; return 1; }
     rm -rf "$folder"/usr/lib/python3*/EXTERNALLY-MANAGED "$folder"/var/cache/apt/archives/*.deb \
         "$folder"/var/lib/apt/lists/*
     ln -sf python3 "$folder/usr/bin/python"
@@ -81,7 +85,7 @@ base_image() {
             changes+=(--change "ENV $variable=$inside")
         done
     fi
-    tar -C "$folder" -c . | docker import "${changes[@]}" - "$BASE_IMAGE"
+    tar -C "$folder" -c . | docker import "${changes[@]}" - "$1"
     rm -rf "$folder"
 }
 

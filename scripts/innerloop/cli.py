@@ -19,6 +19,8 @@ from .errors import Mistake, WrongUse, nearest
 COMMANDS = (
     "list",
     "new",
+    "rename",
+    "remove",
     "dependency",
     "sync",
     "check",
