@@ -27,6 +27,7 @@ COMMANDS = (
     "build",
     "run",
     "test",
+    "submit",
     "runs",
     "doctor",
     "help",
