@@ -56,9 +56,16 @@ def tag() -> str:
 
 
 def ensure(
-    environment: Path, requirements: Sequence[Path], *, python: str, purpose: str, say: Say
+    environment: Path,
+    requirements: Sequence[Path],
+    *,
+    python: str,
+    purpose: str,
+    say: Say,
+    hashed: bool = True,
 ) -> Path:
-    """The environment, made from the locked requirements files when it is not there yet.
+    """The environment, made from the locked requirements files when it is not there yet; not
+    `hashed` are those that somebody wrote without hashes.
 
     `python` is the interpreter to base it on; `purpose` completes the sentence "Setting up ...".
     Two callers at once: one makes it, the other waits. A failure is a `Mistake` with the end of
@@ -72,12 +79,17 @@ def ensure(
         lock, waiting=f"innerloop: another run is setting up {purpose}; waiting for it"
     ):
         if not is_ready(environment):
-            _make(environment, requirements, python, purpose, say)
+            _make(environment, requirements, python, purpose, say, hashed)
     return environment
 
 
 def _make(
-    environment: Path, requirements: Sequence[Path], python: str, purpose: str, say: Say
+    environment: Path,
+    requirements: Sequence[Path],
+    python: str,
+    purpose: str,
+    say: Say,
+    hashed: bool,
 ) -> None:
     started = time.monotonic()
     say(f"innerloop: setting up {purpose} (once)")
@@ -85,7 +97,7 @@ def _make(
     uv = process.found("uv")
     steps = _with_uv(uv, environment, requirements, python) if uv else None
     for argv in steps or _with_pip(environment, requirements, python):
-        _step(argv, purpose, say)
+        _step([word for word in argv if hashed or word != "--require-hashes"], purpose, say)
     files.write_text(environment / "ready", "".join(f"{path.name}\n" for path in requirements))
     say(f"innerloop: {purpose} is ready after {time.monotonic() - started:.0f} s")
 

@@ -31,16 +31,25 @@ examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "experiment", nargs="?", metavar="EXP", help="default: the folder you are in"
+        "experiment",
+        nargs="?",
+        metavar="EXP",
+        help="an experiment, or the path of a job file (default: the folder you are in)",
     )
     parser.add_argument("--place", choices=PLACES, default="auto", help="where (default: auto)")
-    parser.add_argument("--file", default=JOB_FILE, help=f"the job file (default: {JOB_FILE})")
+    parser.add_argument("--file", help=f"the job file in EXP's folder (default: {JOB_FILE})")
     parser.add_argument(
         "--set",
         action="append",
         default=[],
         metavar="inputs.x=v",
         help="changes one value of the job",
+    )
+    parser.add_argument(
+        "--processes",
+        type=_count,
+        metavar="N",
+        help="as many processes of a distributed job, whatever the job file says",
     )
     parser.add_argument("--script", metavar="F", help="runs this file instead of the job's command")
     parser.add_argument(
@@ -56,12 +65,8 @@ def run(args: argparse.Namespace) -> int:
     if args.json and not args.dry_run:
         raise WrongUse("--json says what would happen", mend="Add --dry-run")
     workspace = loading.open_workspace(args.root)
-    experiment = loading.choose_experiment(workspace, args.experiment, args.cwd)
-    job = loading.open_job(workspace, experiment, args.file)
-    if args.set:
-        from ..spec.overrides import override
-
-        job = override(job, args.set)
+    experiment, file = loading.choose_job(workspace, args.experiment, args.file, args.cwd)
+    job = loading.open_job(workspace, experiment, file, args.set)
     plan = running.plan(
         workspace,
         experiment,
@@ -69,6 +74,7 @@ def run(args: argparse.Namespace) -> int:
         script=args.script,
         arguments=tuple(args.rest),
         options=tuple(args.docker_option),
+        processes=args.processes,
         dry=args.dry_run,
     )
     started = running.prepare(plan, args.place, dry=args.dry_run)
@@ -76,6 +82,13 @@ def run(args: argparse.Namespace) -> int:
         _show(started, args.json)
         return 0
     return running.carry_out(started)
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if count < 1:
+        raise ValueError(text)
+    return count
 
 
 def _show(started: running.Started, as_json: bool) -> None:
@@ -93,5 +106,11 @@ def _show(started: running.Started, as_json: bool) -> None:
     for mount in wanted.mounts:
         print(f"mount    {mount.source} -> {mount.target}{' (read-only)' * mount.read_only}")
     print(f"outputs  {wanted.outputs}")
-    print(f"argv     {shlex.join(wanted.argv)}")
+    for rank, variables in enumerate(wanted.processes):
+        shown = " ".join(f"{key}={value}" for key, value in variables.items())
+        print(f"process  {rank}: {shown}")
+    for note in wanted.notes:
+        print(f"note     {note}")
+    if wanted.argv:
+        print(f"argv     {shlex.join(wanted.argv)}")
     sys.stdout.flush()
