@@ -73,7 +73,9 @@ def parts(path: Path) -> set[str]:
 
 
 def top(path: Path) -> set[str]:
-    return {name.split(".")[0] for name in imports(path)}
+    """The first part of each name; urllib.parse takes text apart and fetches nothing."""
+    names = {name for name in imports(path) if not name.startswith("urllib.parse")}
+    return {name.split(".")[0] for name in names}
 
 
 def part_of(path: Path) -> str:

@@ -9,13 +9,15 @@ import os
 import re
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import process
+from . import builder, process
 from .engine import Engine
 from .errors import Mistake
 from .loading import digest_of
+from .spec.build_text import plain_step
 from .spec.dockerfile import Dockerfile, pruned
 from .spec.experiment import Experiment
 from .spec.workspace import Workspace
@@ -74,22 +76,28 @@ def build(
     if image.dockerfile is None or image.digest is None:
         fetch(image.name)
         return
+    wanted = builder.recipe(
+        pruned(image.dockerfile, image.target),
+        builder.network_of(workspace),
+        buildkit=builder.has_buildkit(),
+    )
     argv = docker.build(
         image.context,
         image=image.name,
         target=image.target,
         labels={
             docker.DIGEST: image.digest,
-            docker.WORKSPACE: workspace.root,
+            docker.WORKSPACE: workspace.identity,
             docker.EXPERIMENT: experiment.name,
         },
         no_cache=no_cache,
         pull=pull,
+        options=wanted.options,
     )
     before = process.run(docker.image_id(image.name))
-    progress = Progress(image.name)
-    text = pruned(image.dockerfile, image.target)
-    code = process.follow(argv, progress.line, stdin=text, env=_environment())
+    progress = Progress(image.name, wanted.notes)
+    environment = {**os.environ, **wanted.env}
+    code = process.follow(argv, progress.line, stdin=wanted.text, env=environment)
     progress.end(code == 0)
     if code != 0:
         raise failure(image.dockerfile, progress.lines)
@@ -101,8 +109,8 @@ def build(
 
 def fetch(name: str) -> None:
     """Pulls an image that somebody else built, with live progress on stderr."""
-    progress = Progress(name, "fetching")
-    code = process.follow(docker.pull(name), progress.line, env=_environment())
+    progress = Progress(name, doing="fetching")
+    code = process.follow(docker.pull(name), progress.line, env={**os.environ, "NO_COLOR": "1"})
     progress.end(code == 0)
     if code != 0:
         last = next((line for line in reversed(progress.lines) if line.strip()), "no answer")
@@ -117,13 +125,15 @@ class Progress:
     """Each step as a line; what the step prints in place below it on a terminal, and the whole
     output where stderr is a file, so that a CI's log is complete."""
 
-    def __init__(self, name: str, doing: str = "building") -> None:
+    def __init__(self, name: str, notes: Sequence[str] = (), doing: str = "building") -> None:
         self.name = name
         self.doing = doing
         self.lines: list[str] = []
         self.live = sys.stderr.isatty()
         self.started = time.monotonic()
         self._print(f"innerloop: {doing} {name}")
+        for note in notes:
+            self._print(f"innerloop: {note}")
 
     def line(self, text: str) -> None:
         text = _COLOUR.sub("", text)
@@ -164,14 +174,6 @@ def _is_step(line: str) -> bool:
     return _STEP.match(line) is not None
 
 
-def _environment() -> dict[str, str]:
-    """BuildKit's own plain progress, so that lines can be read; no colour codes."""
-    env = {**os.environ, "BUILDKIT_PROGRESS": "plain", "NO_COLOR": "1"}
-    if "DOCKER_BUILDKIT" not in env and not process.run(["docker", "buildx", "version"]).ok:
-        env["DOCKER_BUILDKIT"] = "0"  # without the plugin, the newer client only warns and does so
-    return env
-
-
 def failure(dockerfile: Dockerfile, lines: list[str]) -> Mistake:
     """The end of the builder's output as a `Mistake`, with the Dockerfile's line of the step."""
     kept = [line for line in lines if line.strip()][-TAIL:]
@@ -198,6 +200,17 @@ _MENDS = (
         "The base image could not be fetched: check its name, or sign in with `docker login`",
     ),
     (
+        "certificate_verify_failed",
+        (
+            "A certificate was not trusted: name your company's authority with [tool.innerloop] "
+            f"ca = ... in pyproject.toml or with SSL_CERT_FILE; on an older builder, {builder.INSTALL_BUILDX}"
+        ),
+    ),
+    (
+        "407 proxy auth",
+        "The proxy wants a name and a password: HTTPS_PROXY=http://NAME:PASSWORD@HOST:PORT",
+    ),
+    (
         "no such host",
         "Something could not be fetched: check the network and the proxy, and run it again",
     ),
@@ -220,9 +233,10 @@ def _line_of(dockerfile: Dockerfile, step: str) -> int:
     """The Dockerfile's line of a step as the builder prints it (continuations joined)."""
 
     def squeezed(text: str) -> str:
-        return re.sub(r"[\s\\]+", " ", text).strip().lower()
+        flags = r"--no-cache-dir\b|--mount=\S+"
+        return re.sub(r"[\s\\]+", " ", re.sub(flags, "", text)).strip().lower()
 
-    wanted = squeezed(step)
+    wanted = squeezed(plain_step(step))
     for stage in dockerfile.stages:
         for instruction in stage.instructions:
             if squeezed(f"{instruction.keyword} {instruction.rest}")[:60] == wanted[:60]:

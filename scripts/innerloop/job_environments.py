@@ -13,6 +13,7 @@ from . import environments, files
 from .building import Image, image_of
 from .errors import Mistake
 from .loading import digest_of
+from .network import Network
 from .places import Run, venv
 from .spec import conda, dockerfile
 from .spec.job import Environment, Job
@@ -242,7 +243,12 @@ def packages_for(run: Run, *, dev: bool = False) -> Packages:
 
 
 def install(
-    run: Run, wanted: Packages, environment: Path, program: str, say: environments.Say
+    run: Run,
+    wanted: Packages,
+    environment: Path,
+    program: str,
+    say: environments.Say,
+    reach: Network | None = None,
 ) -> None:
     """Makes the environment of the place venv, where it is not there yet."""
     listed = list(wanted.files)
@@ -256,6 +262,7 @@ def install(
         python=program,
         purpose=f"{run.experiment.name}'s environment ({os.path.relpath(listed[0].parent, run.workspace.root)})",
         say=say,
+        reach=reach,
         hashed=all(_has_hashes(path) for path in listed),
     )
 

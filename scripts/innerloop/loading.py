@@ -13,7 +13,7 @@ from .errors import Mistake
 from .spec import dockerfile, settings
 from .spec.experiment import JOB_FILE, MARK, Experiment, Link
 from .spec.job import Job, parse_job
-from .spec.workspace import Workspace, resolve
+from .spec.workspace import HOST, INSIDE, Workspace, resolve
 
 # Folders that hold no code of an experiment.
 _SKIPPED = {"outputs", "logs", "__pycache__", ".git", ".ipynb_checkpoints", ".venv", "node_modules"}
@@ -33,7 +33,14 @@ def open_workspace(root: Path) -> Workspace:
         root=str(root),
         settings=settings.of_workspace(text or "", path.name),
         experiments=tuple(sorted(_experiment_names(root / "src", ""))),
+        host=_host_of(root),
     )
+
+
+def _host_of(root: Path) -> str:
+    """Where the workspace lies on the host, as its own dev container is told."""
+    inside = os.environ.get(INSIDE, "")
+    return os.environ.get(HOST, "") if inside and Path(inside) == root else ""
 
 
 def choose_experiment(workspace: Workspace, word: str | None, cwd: Path) -> Experiment:

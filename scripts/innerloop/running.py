@@ -11,7 +11,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from . import building, datasets, engine, files, job_environments, loading, ports
+from . import (
+    builder,
+    building,
+    datasets,
+    engine,
+    files,
+    job_environments,
+    loading,
+    ports,
+    sharing,
+    surroundings,
+)
 from .errors import Mistake, together
 from .places import Request, Run, docker, inside, venv
 from .process import OutOfTime
@@ -55,6 +66,7 @@ def plan(
         )
     if script is not None:
         script = _script(workspace, experiment, script)
+    sharing.require_whole(Path(workspace.root), experiment)
     code = _code(workspace, job)
     found = {
         name: place
@@ -181,6 +193,7 @@ def _docker(
         gpu=gpu,
         owner=docker.owner(),
         why=why,
+        around=surroundings.of_run(run.workspace),
     )
     if not dry and image is not None and not building.is_current(image, facts):
         job_environments.write_context(run, image)
@@ -193,13 +206,15 @@ def _venv(run: Run, why: str, dry: bool, dev: bool) -> Started:
     missing = [] if wanted.missing is None else [wanted.missing]
     program, version, note = venv.interpreter(wanted.python)
     environment = venv.environment_of(run.experiment, wanted.files, version, wanted.text)
+    reach = builder.network_of(run.workspace)
     request = venv.request(
         _with_notes(run, (*wanted.notes, *([note] if note else [])), missing, dry),
         environment=None if missing else environment,
         why=why,
+        trust=surroundings.trust_here(reach),
     )
     if not dry:
-        job_environments.install(run, wanted, environment, program, _say)
+        job_environments.install(run, wanted, environment, program, _say, reach)
     return Started(run, request, venv.submit)
 
 

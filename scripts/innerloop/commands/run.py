@@ -23,6 +23,7 @@ EXAMPLES = """places:
 examples:
   loop run digit_recognition
   loop run digit_recognition --set inputs.epochs=2
+  loop run digit_recognition --ask                        shows the inputs, to change some
   loop run digit_recognition -- --learning_rate 0.01      the rest goes to the command
   loop run digit_recognition --script evaluate.py -- --verbose
   loop run digit_recognition --dry-run --json             what would happen, as JSON
@@ -51,6 +52,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="as many processes of a distributed job, whatever the job file says",
     )
+    parser.add_argument(
+        "--ask", action="store_true", help="shows the job's inputs, to change before it runs"
+    )
     parser.add_argument("--script", metavar="F", help="runs this file instead of the job's command")
     parser.add_argument(
         "--dry-run", action="store_true", help="says what would happen, does nothing"
@@ -67,6 +71,10 @@ def run(args: argparse.Namespace) -> int:
     workspace = loading.open_workspace(args.root)
     experiment, file = loading.choose_job(workspace, args.experiment, args.file, args.cwd)
     job = loading.open_job(workspace, experiment, file, args.set)
+    if args.ask:
+        from ..asking import ask
+
+        job = ask(job)
     plan = running.plan(
         workspace,
         experiment,

@@ -14,36 +14,46 @@ from ..engine import Engine, Gpu
 from ..errors import Mistake
 from ..tools import docker
 from ..tools.docker import Mount
-from . import Request, Run
+from . import NOTHING, Request, Run, Surroundings
 from .binding import bind
 
 
 def request(
-    run: Run, *, image: str | None, engine: Engine, gpu: Gpu, owner: str | None, why: str
+    run: Run,
+    *,
+    image: str | None,
+    engine: Engine,
+    gpu: Gpu,
+    owner: str | None,
+    why: str,
+    around: Surroundings = NOTHING,
 ) -> Request:
-    """`owner` is "uid:gid" of the person on Linux, None where the engine maps owners itself.
-    Without an `image` nothing is started, and all the rest is said."""
+    """`owner` is "uid:gid" of the person on Linux, None where the engine maps owners itself;
+    `around` is what this machine adds. Without an `image` nothing is started, and all the rest is
+    said."""
     root = posixpath.join("/workspaces", run.workspace.name)
     cwd = _cwd(run, root)
     targets = {name: _target(run, name, path, root) for name, path in run.data.items()}
     bound = bind(run, lambda name, _: targets[name], lambda name: f"{cwd}/outputs/{name}")
-    env = {**bound.env, **({} if owner in (None, "0:0") else {"HOME": "/tmp"})}
-    mounts = tuple(_mounts(run, cwd, root, targets))
+    home = {} if owner in (None, "0:0") else {"HOME": "/tmp"}
+    env = {**around.env, **bound.env, **home}
+    wanted = (*_mounts(run, cwd, root, targets), *around.mounts)
+    mounts = tuple(around.hosted(mount) for mount in wanted)
     argv = docker.run(
         image or "",
         bound.argv,
         name=container_name(run),
         workdir=cwd,
         labels={
-            docker.WORKSPACE: run.workspace.root,
+            docker.WORKSPACE: run.workspace.identity,
             docker.EXPERIMENT: run.experiment.name,
             docker.RUN: run.id,
         },
         env=env,
         mounts=mounts,
-        options=[*_user(engine, owner), *_options(run, gpu)],
-        interactive=sys.stdin.isatty(),
-        terminal=sys.stdin.isatty() and sys.stdout.isatty(),
+        options=[*_user(engine, owner), *_options(run, gpu, around)],
+        interactive=run.attended and sys.stdin.isatty(),
+        terminal=run.attended and sys.stdin.isatty() and sys.stdout.isatty(),
     )
     return Request(
         experiment=run.experiment.name,
@@ -56,8 +66,9 @@ def request(
         why=f"{why}; {gpu.why}",
         image=image,
         mounts=mounts,
-        notes=(*run.notes, *_published(run.ports)),
+        notes=(*run.notes, *_published(run.ports), *around.notes),
         processes=bound.processes,
+        secrets=around.secrets,
     )
 
 
@@ -79,6 +90,7 @@ def submit(run: Run, wanted: Request) -> int:
     try:
         return process.attend(
             wanted.argv,
+            env={**os.environ, **wanted.secrets},
             on_interrupt=on_interrupt,
             limit=run.job.timeout,
             on_limit=lambda: process.run(docker.stop(name, 10), timeout=30),
@@ -110,7 +122,7 @@ def _user(engine: Engine, owner: str | None) -> list[str]:
     return ["--user", owner]
 
 
-def _options(run: Run, gpu: Gpu) -> list[str]:
+def _options(run: Run, gpu: Gpu, around: Surroundings) -> list[str]:
     """The job's own docker_args come after ours, and the person's after those: the last counts."""
     try:
         given = shlex.split(run.job.docker_args)
@@ -122,7 +134,8 @@ def _options(run: Run, gpu: Gpu) -> list[str]:
         ) from error
     publish = [f"127.0.0.1:{here}:{there}" for there, here in run.ports.items()]
     ports = [word for port in publish for word in ("--publish", port)]
-    return ["--shm-size", run.job.shm_size, *gpu.options, *ports, *given, *run.options]
+    own = ["--shm-size", run.job.shm_size, *gpu.options, *ports]
+    return [*own, *around.options, *given, *run.options]
 
 
 def _published(ports: Mapping[int, int]) -> list[str]:

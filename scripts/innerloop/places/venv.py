@@ -7,7 +7,7 @@ import hashlib
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,14 +20,20 @@ from . import Request, Run, here
 
 
 def request(
-    run: Run, *, environment: Path | None, why: str, notes: tuple[str, ...] = ()
+    run: Run,
+    *,
+    environment: Path | None,
+    why: str,
+    notes: tuple[str, ...] = (),
+    trust: Mapping[str, str] | None = None,
 ) -> Request:
-    """Without an `environment` nothing is started, and all the rest is said."""
+    """`trust`: the variables that name a company's certificate authority. Without an
+    `environment` nothing is started, and all the rest is said."""
     if environment is None:
         wanted = here.request(run, place="venv", env={}, why=why, notes=notes)
         return replace(wanted, argv=())
     path = os.pathsep.join([str(environments.programs_of(environment)), os.environ.get("PATH", "")])
-    env = {"PATH": path, "VIRTUAL_ENV": str(environment)}
+    env = {**(trust or {}), "PATH": path, "VIRTUAL_ENV": str(environment)}
     return here.request(run, place="venv", env=env, why=why, notes=notes)
 
 
