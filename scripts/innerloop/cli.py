@@ -19,12 +19,16 @@ from .errors import Mistake, WrongUse, nearest
 COMMANDS = (
     "list",
     "new",
+    "rename",
+    "remove",
     "dependency",
     "sync",
     "check",
     "build",
     "run",
     "test",
+    "submit",
+    "runs",
     "doctor",
     "help",
 )

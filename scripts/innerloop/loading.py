@@ -75,7 +75,7 @@ def open_experiment(workspace: Workspace, name: str) -> Experiment:
         settings=settings.of_experiment(
             files.read_text(folder / "innerloop.toml"), toml, workspace.settings
         ),
-        links=tuple(_links(Path(workspace.root), folder)),
+        links=tuple(links_of(Path(workspace.root), folder)),
         files=tuple(sorted(entry.name for entry in os.scandir(folder))),
     )
 
@@ -138,14 +138,10 @@ def open_beside(workspace: Workspace, job_file: str) -> Experiment:
         settings=settings.of_experiment(
             files.read_text(folder / "innerloop.toml"), toml, workspace.settings
         ),
-        links=links_out_of(Path(workspace.root), folder),
+        links=tuple(links_of(Path(workspace.root), folder)),
         files=tuple(sorted(entry.name for entry in os.scandir(folder))),
         at=at or ".",
     )
-
-
-def links_out_of(root: Path, folder: Path) -> tuple[Link, ...]:
-    return tuple(_links(root, folder))
 
 
 def open_job(
@@ -238,7 +234,7 @@ def _experiment_names(folder: Path, prefix: str) -> Iterator[str]:
             yield from _experiment_names(Path(entry.path), f"{prefix}{entry.name}/")
 
 
-def _links(root: Path, folder: Path) -> Iterator[Link]:
+def links_of(root: Path, folder: Path) -> Iterator[Link]:
     """The links in a folder that lead out of it, and those in what they lead to."""
     seen: set[str] = set()
     todo = [folder]

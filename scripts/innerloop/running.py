@@ -20,6 +20,7 @@ from . import (
     job_environments,
     loading,
     ports,
+    recording,
     sharing,
     surroundings,
 )
@@ -138,37 +139,43 @@ def prepare(run: Run, place: str, *, dry: bool, dev: bool = False) -> Started:
 
 
 def carry_out(started: Started) -> int:
-    """Says where it runs and why, runs it, and names the folder with what it wrote."""
+    """Says where it runs and why, runs it, and names the folder with what it wrote; of a part of
+    a larger run its table says that."""
     wanted = started.request
-    _say(f"innerloop: running in place {wanted.place} ({wanted.why})")
+    tell = _say if started.run.attended else _say_nothing
+    tell(f"innerloop: running in place {wanted.place} ({wanted.why})")
     for note in wanted.notes:
-        _say(f"innerloop: {note}")
+        tell(f"innerloop: {note}")
     if started.run.in_place:
         return started.submit(started.run, wanted)
     outputs = files.make_folder(Path(started.run.workspace.root, wanted.outputs))
-    folders = [
-        files.make_folder(outputs / name)
-        for name, one in started.run.job.outputs.items()
-        if not one.is_file
-    ]
-    code = 0
+    made = _output_folders(started.run, outputs)
     try:
-        code = started.submit(started.run, wanted)
-    except OutOfTime as late:
-        code = late.exit_code
-        limit = started.run.job.timeout
-        _say(f"innerloop: ended after {limit} s: the job's limits.timeout allows no more")
+        with recording.recorded(started.run, wanted) as ending:
+            code = ending.code = _submitted(started)
     finally:
-        for folder in folders:
+        for folder in made:
             files.remove_if_empty(folder)
-        empty = not any(outputs.iterdir())
-        if empty:
-            files.remove_if_empty(outputs)
-        else:
-            _say(f"innerloop: outputs are in {wanted.outputs}/")
+        if any(entry.name != recording.FOLDER for entry in outputs.iterdir()):
+            tell(f"innerloop: outputs are in {wanted.outputs}/")
     if code != 0:
-        _say(f"innerloop: the command ended with exit code {code}{_meaning(code, started)}")
+        tell(f"innerloop: the command ended with exit code {code}{_meaning(code, started)}")
     return code
+
+
+def _output_folders(run: Run, outputs: Path) -> list[Path]:
+    """The folders of declared outputs are there before the program starts, as on Azure ML."""
+    wanted = [outputs / name for name, one in run.job.outputs.items() if not one.is_file]
+    return [files.make_folder(folder) for folder in wanted if not folder.exists()]
+
+
+def _submitted(started: Started) -> int:
+    try:
+        return started.submit(started.run, started.request)
+    except OutOfTime as late:
+        limit = started.run.job.timeout
+        _say(f"innerloop: ended after {limit} s: the job's limits allow no more")
+        return late.exit_code
 
 
 def _docker(
@@ -285,7 +292,7 @@ def _links(workspace: Workspace, experiment: Experiment, code: str | None) -> tu
     own = os.path.normpath(os.path.join(workspace.root, experiment.folder))
     if code is None or code == own or not os.path.isdir(code):
         return experiment.links
-    return loading.links_out_of(Path(workspace.root), Path(code))
+    return tuple(loading.links_of(Path(workspace.root), Path(code)))
 
 
 def _downloaded(job: Job, found: Mapping[str, datasets.Found], dry: bool) -> list[str]:
@@ -310,6 +317,10 @@ def _meaning(code: int, started: Started) -> str:
     if code == 127 and started.request.place == "docker":
         return " (a program that the command names is not in the image)"
     return ""
+
+
+def _say_nothing(text: str) -> None:
+    """A part's place and end stand in the table of the whole."""
 
 
 def _say(text: str) -> None:
