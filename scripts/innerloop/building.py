@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import process
+from . import process, staleness
 from .engine import Engine
 from .errors import Mistake
 from .loading import digest_of
@@ -68,6 +68,7 @@ def build(
             docker.DIGEST: image.digest,
             docker.WORKSPACE: workspace.root,
             docker.EXPERIMENT: experiment.name,
+            **staleness.files_label(Path(workspace.root, experiment.folder, "environment")),
         },
         no_cache=no_cache,
         pull=pull,

@@ -16,7 +16,21 @@ from .errors import Mistake, WrongUse, nearest
 
 # In the order in which `loop help` shows them; each is a module of `commands` with SUMMARY,
 # EXAMPLES, add_arguments(parser) and run(args).
-COMMANDS = ("list", "new", "sync", "check", "build", "run", "test", "doctor", "help")
+COMMANDS = (
+    "list",
+    "new",
+    "sync",
+    "check",
+    "build",
+    "run",
+    "test",
+    "up",
+    "exec",
+    "open",
+    "down",
+    "doctor",
+    "help",
+)
 
 
 def main(words: Sequence[str]) -> int:
