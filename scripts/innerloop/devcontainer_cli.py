@@ -59,6 +59,7 @@ class Outcome:
 _MENDS = (
     ("cannot connect to the docker", "The Docker engine went away: start it and run it again"),
     ("error during connect", "The Docker engine went away: start it and run it again"),
+    ("command failed: id -u -n", "This system has no name for your user: add one to /etc/passwd"),
     ("no space left on device", "The disk is full: `docker image prune` frees some"),
     ("could not select device driver", 'The engine cannot hand over a GPU: set gpu = "auto"'),
     ("port is already allocated", "Another program has the port: end it, or choose another"),
