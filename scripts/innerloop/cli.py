@@ -19,6 +19,9 @@ from .errors import Mistake, WrongUse, nearest
 COMMANDS = (
     "list",
     "new",
+    "rename",
+    "remove",
+    "dependency",
     "sync",
     "check",
     "build",
@@ -28,6 +31,8 @@ COMMANDS = (
     "exec",
     "open",
     "down",
+    "submit",
+    "runs",
     "doctor",
     "help",
 )
@@ -58,7 +63,7 @@ def _main(words: list[str]) -> int:
     module = command(words[0])
     parser = parser_of(words[0], module)
     own, rest = _split(words[1:])
-    args = parser.parse_args(own)
+    args = parser.parse_intermixed_args(own)
     args.rest = rest
     from .loading import root_of
 

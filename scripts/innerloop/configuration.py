@@ -65,14 +65,21 @@ class Configuration:
             and not {key for key in build if key != "cacheFrom"}
         )
 
-    def on(self, image: str, user: str, labels: Mapping[str, str]) -> dict[str, Json]:
+    def on(
+        self, image: str, user: str, labels: Mapping[str, str], workspace: Workspace
+    ) -> dict[str, Json]:
         """The same configuration on an image that is there: it is what `up` opens, so nothing is
-        built, no name is shared with another experiment, and its user is the person."""
+        built, no name is shared with another experiment, and its user is the person. From within
+        the workspace's own container the engine is told the host's path."""
         value = {key: one for key, one in self.value.items() if key not in _ABOUT_THE_IMAGE}
         run_args = [str(one) for one in value.get("runArgs") or []]
         noted = {**labels, CONFIGURATION: configuration_label(self.value)}
         for key, text in noted.items():
             run_args += ["--label", f"{key}={text}"]
+        if workspace.host and "workspaceMount" not in value:
+            folder = f"/workspaces/{workspace.name}"
+            mount = f"type=bind,source={workspace.host},target={folder}"
+            value = {"workspaceFolder": folder, **value, "workspaceMount": mount}
         return {
             **value,
             "image": image,

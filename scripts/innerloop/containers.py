@@ -7,11 +7,13 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from . import engine, process
+from .render.devcontainer import path_of
+from .spec.experiment import Experiment
+from .spec.workspace import Workspace
 from .tools import containers as docker
 
 CONFIG = "devcontainer.config_file"
@@ -57,16 +59,28 @@ class Container:
         return next((str(user) for user in reversed(named) if user), self.user or "root")
 
 
-def find(config: Path) -> list[Container]:
-    """Those of one devcontainer.json, the newest first; more than one is an accident."""
-    wanted = _normal(str(config))
+def find(workspace: Workspace, experiment: Experiment) -> list[Container]:
+    """Those of an experiment's devcontainer.json, the newest first; two are an accident."""
+    wanted = _normal(_on_host(workspace, path_of(experiment)))
     return _with(lambda labels: _normal(labels.get(CONFIG, "")) == wanted)
 
 
-def of_workspace(root: Path) -> list[Container]:
+def of_workspace(workspace: Workspace) -> list[Container]:
     """Every dev container of the workspace, whichever devcontainer.json it was made with."""
-    wanted = _normal(str(root))
+    wanted = _normal(workspace.identity)
     return _with(lambda labels: _normal(labels.get(FOLDER, "")) == wanted)
+
+
+def labels_of(workspace: Workspace, experiment: Experiment) -> dict[str, str]:
+    """From within the workspace's own container, what VS Code on the host would call the
+    experiment's; elsewhere nothing, since the CLI names it so itself."""
+    if not workspace.host:
+        return {}
+    return {FOLDER: workspace.host, CONFIG: _on_host(workspace, path_of(experiment))}
+
+
+def _on_host(workspace: Workspace, path: str) -> str:
+    return os.path.join(workspace.identity, *path.split("/"))
 
 
 def _with(match: Callable[[Mapping[str, str]], bool]) -> list[Container]:

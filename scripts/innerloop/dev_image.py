@@ -108,7 +108,7 @@ def _as_the_person(
     say(f"the user {fits.user} in the container becomes you (UID {person.uid})")
     tag = image.rpartition(":")[2] if image.startswith(workspace.image_name) else "own"
     name = f"{workspace.image_name}/{experiment.slug.lower()}:{tag}-{person.uid}"
-    labels = {EXPERIMENT: experiment.name, WORKSPACE: workspace.root}
+    labels = {EXPERIMENT: experiment.name, WORKSPACE: workspace.identity}
     text = fits.dockerfile(image, str(about.get("User") or ""))
     before = process.run(image_id(name))
     _build_from_text(docker.build_from_text(name, labels), text, config.path)

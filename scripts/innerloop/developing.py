@@ -74,6 +74,9 @@ class _Wish:
     def file(self) -> Path:
         return self.root / self.config.path
 
+    def there(self) -> list[Container]:
+        return containers.find(self.workspace, self.experiment)
+
 
 def up(
     workspace: Workspace,
@@ -96,7 +99,7 @@ def up(
     waiting = f"innerloop: another `loop up {experiment.name}` is at work; waiting for it"
     with files.locked(lock, waiting=waiting) as number:
         wish = _Wish(workspace, experiment, config, say, log, no_cache, number)
-        found = containers.find(wish.file)
+        found = wish.there()
         whole = None if rebuild else _whole(wish, found)
         if whole is not None:
             stale = staleness_of(whole, workspace, experiment, config)
@@ -187,7 +190,7 @@ def _again(wish: _Wish, there: Container, stale: Sequence[str]) -> Up:
         and "postAttachCommand" not in _own(wish.config)
     ):
         return _outcome(wish, "running", known, there.image, stale)
-    override = wish.config.on(there.image, there.remote_user, {})
+    override = wish.config.on(there.image, there.remote_user, {}, wish.workspace)
     override.pop("updateRemoteUserUID")
     outcome = _through_the_cli(wish, override if wish.config.kind != "compose" else None, None)
     note = _note(wish, outcome)
@@ -227,8 +230,9 @@ def _create(
         build=lambda argv: _told(wish, _follow(wish, argv)),
     )
     _remove(*before)
-    labels = {EXPERIMENT: wish.experiment.name, WORKSPACE: wish.workspace.root}
-    outcome = _through_the_cli(wish, wish.config.on(name, user, labels), gpu.use)
+    labels = {EXPERIMENT: wish.experiment.name, WORKSPACE: wish.workspace.identity}
+    opened = wish.config.on(name, user, labels, wish.workspace)
+    outcome = _through_the_cli(wish, opened, gpu.use)
     return _outcome(wish, "created", _note(wish, outcome), name, ())
 
 
@@ -242,11 +246,12 @@ def _through_the_cli(wish: _Wish, override: dict[str, object] | None, gpu: bool 
         config=str(wish.file),
         override=str(path) if override is not None else None,
         gpu=gpu,
+        labels=containers.labels_of(wish.workspace, wish.experiment),
     )
     try:
         outcome = _follow(wish, argv)
     except KeyboardInterrupt:
-        for one in containers.find(wish.file):
+        for one in wish.there():
             known = notes.read(wish.root, wish.experiment.slug, one.id)
             if known is None or not known.whole:
                 _remove(one)
@@ -266,7 +271,7 @@ def _told(wish: _Wish, outcome: Outcome) -> Outcome:
     used: it goes."""
     if outcome.ok:
         return outcome
-    for one in containers.find(wish.file):
+    for one in wish.there():
         if one.state == "created":
             _remove(one)
     raise Mistake(
@@ -275,7 +280,7 @@ def _told(wish: _Wish, outcome: Outcome) -> Outcome:
 
 
 def _note(wish: _Wish, outcome: Outcome) -> notes.Note:
-    there = next((one for one in containers.find(wish.file) if one.id == outcome.container), None)
+    there = next((one for one in wish.there() if one.id == outcome.container), None)
     if there is None:
         raise Mistake(
             "the container is gone that was just made",

@@ -12,7 +12,6 @@ from . import configuration, containers, developing, notes, process
 from .containers import Container
 from .errors import Mistake
 from .places import inside
-from .render.devcontainer import path_of
 from .spec.experiment import Experiment
 from .spec.variables import remote_environment
 from .spec.workspace import Workspace
@@ -50,7 +49,7 @@ def execute(
         there.id,
         command,
         user=user or note.user,
-        workdir=workdir or _folder(there, note, cwd),
+        workdir=workdir or _folder(workspace, there, note, cwd),
         env={
             **(note.env if user in ("", note.user) else {}),
             **_remote(workspace, config.value, there, note),
@@ -74,7 +73,7 @@ def running(workspace: Workspace, experiment: Experiment) -> Container:
     """The experiment's open dev container; a `Mistake` that says how to open it."""
     if process.found("docker") is None:
         raise Mistake("Docker is not installed", mend="Install Docker to get the container")
-    found = containers.find(Path(workspace.root, path_of(experiment)))
+    found = containers.find(workspace, experiment)
     there = next((one for one in found if one.running), None)
     if there is None:
         what = "is not running" if found else "is not there"
@@ -104,14 +103,16 @@ def _workspace_folder(workspace: Workspace, there: Container, config: Mapping[st
     if isinstance(wanted := config.get("workspaceFolder"), str) and "$" not in wanted:
         return wanted
     for target, source in there.mounts.items():
-        inner = os.path.relpath(workspace.root, source).replace("\\", "/") if source else "../"
+        inner = os.path.relpath(workspace.identity, source).replace("\\", "/") if source else "../"
         if not inner.startswith("../") and not os.path.isabs(inner) and inner != "..":
             return posixpath.normpath(posixpath.join(target, inner))
     return f"/workspaces/{workspace.name}"
 
 
-def _folder(there: Container, note: notes.Note, cwd: Path) -> str:
+def _folder(workspace: Workspace, there: Container, note: notes.Note, cwd: Path) -> str:
     """The folder that the person is in, where the container has it."""
+    if workspace.host and cwd.is_relative_to(workspace.root):
+        cwd = Path(workspace.host, cwd.relative_to(workspace.root))
     for target, source in there.mounts.items():
         inner = os.path.relpath(cwd, source).replace("\\", "/") if source else "../"
         if not inner.startswith("../") and inner != ".." and not os.path.isabs(inner):
@@ -123,7 +124,7 @@ def _remote(
     workspace: Workspace, config: Mapping[str, object], there: Container, note: notes.Note
 ) -> dict[str, str]:
     folders = {
-        "localWorkspaceFolder": workspace.root,
+        "localWorkspaceFolder": workspace.identity,
         "localWorkspaceFolderBasename": workspace.name,
         "containerWorkspaceFolder": note.folder,
         "containerWorkspaceFolderBasename": posixpath.basename(note.folder),

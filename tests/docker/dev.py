@@ -35,9 +35,7 @@ def containers(workspace: Workspace, experiment: str = "") -> list[dict[str, Any
     found: list[dict[str, Any]] = json.loads(docker("inspect", *ids)) if ids else []
     ending = f"/{experiment}/devcontainer.json" if experiment else ""
     return [
-        one
-        for one in found
-        if one["Config"]["Labels"]["devcontainer.config_file"].endswith(ending)
+        one for one in found if one["Config"]["Labels"]["devcontainer.config_file"].endswith(ending)
     ]
 
 

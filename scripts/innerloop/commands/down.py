@@ -9,7 +9,6 @@ from pathlib import Path
 from .. import containers, developing, engine, loading, notes, process
 from ..containers import Container
 from ..errors import WrongUse
-from ..render.devcontainer import path_of
 from ..tools import containers as docker
 
 SUMMARY = "Stops and removes the experiment's dev container; caches stay in their volume."
@@ -37,11 +36,11 @@ def run(args: argparse.Namespace) -> int:
     engine.require(engine.ask("innerloop-down"))
     workspace = loading.open_workspace(args.root)
     if args.all:
-        found = containers.of_workspace(args.root)
+        found = containers.of_workspace(workspace)
         slugs = [name.replace("/", ".") for name in workspace.experiments]
     else:
         experiment = loading.choose_experiment(workspace, args.experiment, args.cwd)
-        found = containers.find(Path(args.root, path_of(experiment)))
+        found = containers.find(workspace, experiment)
         slugs = [experiment.slug]
     _remove(found)
     for slug in slugs:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+import os
 
 from .. import developing, loading, process
 from ..errors import Mistake
@@ -28,8 +28,8 @@ def run(args: argparse.Namespace) -> int:
     workspace = loading.open_workspace(args.root)
     experiment = loading.choose_experiment(workspace, args.experiment, args.cwd)
     done = developing.up(workspace, experiment, say=developing.say, ask=developing.ask)
-    config = str(Path(workspace.root, path_of(experiment)))
-    uri = devcontainer.folder_uri(workspace.root, config, done.folder)
+    config = os.path.join(workspace.identity, *path_of(experiment).split("/"))
+    uri = devcontainer.folder_uri(workspace.identity, config, done.folder)
     code = process.found("code") or process.found("code-insiders")
     if args.print or code is None:
         print(uri)

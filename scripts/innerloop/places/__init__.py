@@ -10,7 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..errors import Mistake
 from ..spec.experiment import Experiment
+from ..spec.host_paths import Bind, to_host
 from ..spec.job import Job
 from ..spec.workspace import Workspace
 from ..tools.docker import Mount
@@ -49,6 +51,36 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the machine adds to a container. `env` and `mounts` are seen in it; `secrets` are
+    variables for the docker client alone, which `options` name and nothing shows. `binds`: the
+    mounts of the container that we are in ourselves."""
+
+    options: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    mounts: tuple[Mount, ...] = ()
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    binds: tuple[Bind, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def hosted(self, mount: Mount) -> Mount:
+        """The mount as the engine has to be asked for it. A path that only our container has is
+        a `Mistake`: the engine would make an empty folder of that name."""
+        if not self.binds:
+            return mount
+        source = to_host(mount.source, self.binds)
+        if source is None:
+            raise Mistake(
+                f"{mount.source} is in this container alone, so the engine cannot mount it",
+                mend="Put it into the workspace's folder, or run it from a terminal on the host",
+            )
+        return Mount(source, mount.target, mount.read_only)
+
+
+NOTHING = Surroundings()
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """What would happen, exactly. `command` is the text after substitution, `argv` what is really
     started, `cwd` the working directory and `env` the variables as the program sees them."""
@@ -64,6 +96,7 @@ class Request:
     image: str | None = None
     mounts: tuple[Mount, ...] = ()
     notes: tuple[str, ...] = ()
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def json(self) -> dict[str, Any]:
         return {

@@ -20,14 +20,23 @@ def through_npx(npx: str) -> list[str]:
 
 
 def up(
-    program: Sequence[str], *, root: str, config: str, override: str | None, gpu: bool | None
+    program: Sequence[str],
+    *,
+    root: str,
+    config: str,
+    override: str | None,
+    gpu: bool | None,
+    labels: Mapping[str, str],
 ) -> list[str]:
-    """`gpu`: whether the machine has GPUs to hand over; None leaves the CLI to find out."""
+    """`gpu`: whether the machine has GPUs to hand over; None leaves the CLI to find out. `labels`:
+    by which the container is found again, where they are not those that the CLI itself makes."""
     argv = [*program, "up", "--workspace-folder", root, "--config", config, "--log-format", "json"]
     if override is not None:
         argv += ["--override-config", override]
     if gpu is not None:
         argv += ["--gpu-availability", "all" if gpu else "none"]
+    for key, value in labels.items():
+        argv += ["--id-label", f"{key}={value}"]
     return argv
 
 
