@@ -85,10 +85,10 @@ def _build(experiment: Experiment) -> Json:
 
 
 def _user(experiment: Experiment) -> str:
-    """The Dockerfile's own USER. Root is not named, so that `loop up` may put the person there;
-    nor is one that an ARG decides, since the image knows it."""
+    """The Dockerfile's own USER. Root or a bare number is not named, so that `loop up` may put the
+    person there; nor is one that an ARG decides, since the image knows it."""
     user = experiment.dockerfile.user_of(experiment.dev_stage).split(":")[0].strip("\"'")
-    return "" if user in ("root", "0") or "$" in user else user
+    return "" if user == "root" or user.isdigit() or "$" in user else user
 
 
 def _environment(experiment: Experiment) -> Json:
