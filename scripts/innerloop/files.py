@@ -196,9 +196,10 @@ def replace_link(link: Path, target: str) -> None:
 
 
 @contextmanager
-def locked(path: Path, waiting: str = "") -> Iterator[None]:
+def locked(path: Path, waiting: str = "") -> Iterator[int]:
     """Holds the lock file `path` within; the system lets go of it when the process ends, however
-    it ends. `waiting` is said once on stderr when somebody else holds it."""
+    it ends. `waiting` is said once on stderr when somebody else holds it. The number is that of
+    the open file: a program that is handed it holds the lock as well, until it ends."""
     make_folder(path.parent)
     try:
         file = path.open("a+b")
@@ -211,7 +212,7 @@ def locked(path: Path, waiting: str = "") -> Iterator[None]:
                 print(waiting, file=sys.stderr, flush=True)
                 said = True
             time.sleep(0.1)
-        yield
+        yield file.fileno()
 
 
 if sys.platform == "win32":

@@ -116,9 +116,11 @@ def follow(
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
     stdin: str | None = None,
+    hand_over: Sequence[int] = (),
 ) -> int:
     """Runs a program, hands each line that it prints (stdout and stderr) to `on_line` as it
-    comes, and returns the exit code. Ctrl-C ends the program before it goes on."""
+    comes, and returns the exit code. Ctrl-C ends the program before it goes on. `hand_over` are
+    open files that the program keeps open as well (not on Windows)."""
     try:
         child = subprocess.Popen(
             list(argv),
@@ -127,6 +129,7 @@ def follow(
             stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+            pass_fds=() if os.name == "nt" else tuple(hand_over),
         )
     except FileNotFoundError as error:
         raise _not_there(argv, cwd) from error
