@@ -35,7 +35,7 @@ class Image:
 
     name: str
     target: str | None = None
-    digest: str | None = None
+    digest: str = ""
     context: str = ""
     dockerfile: Dockerfile | None = None
 
@@ -58,7 +58,7 @@ def image_of(workspace: Workspace, experiment: Experiment, dev: bool = False) ->
 
 def is_current(image: Image, engine: Engine) -> bool:
     """Whether there is nothing to build or fetch before it runs."""
-    if image.digest is None:
+    if not image.digest:
         return engine.label is not None
     return engine.label == image.digest
 
@@ -73,7 +73,7 @@ def build(
 ) -> None:
     """Builds with live progress on stderr. A step that fails is a `Mistake` that shows the end of
     its own output and the line of the Dockerfile it stands on."""
-    if image.dockerfile is None or image.digest is None:
+    if image.dockerfile is None:
         fetch(image.name)
         return
     wanted = builder.recipe(

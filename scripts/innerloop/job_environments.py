@@ -140,7 +140,7 @@ def _with_conda(run: Run, named: Environment) -> StandIn:
 
 def write_context(run: Run, image: Image) -> None:
     """The files that the Dockerfile of an image with a conda file copies."""
-    if run.job.environment.kind != "conda" or is_own(run) or image.digest is None:
+    if run.job.environment.kind != "conda" or is_own(run) or image.dockerfile is None:
         return
     packages = conda_of(run, run.job.environment)
     files.write_text(Path(image.context, "conda.yaml"), packages.text)
