@@ -110,6 +110,7 @@ def run(args: argparse.Namespace) -> int:
         return _pipeline(args, workspace, experiment, job)
     values: Mapping[str, str] = {}
     if job.kind == "sweep":
+        job = pipelines.swept_job(workspace, job)
         if args.trials is not None:
             return _sweep(args, workspace, experiment, job)
         job, values = sweeping.one_trial(job)
