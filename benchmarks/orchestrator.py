@@ -7,8 +7,9 @@ In one run, taking turns, with an experiment whose program does nothing and whos
     build and run      `docker build -q` and that `docker run`, as a Makefile has it
     devcontainer exec  the same program in an open dev container (where the CLI is installed)
 
-Beside them a warm `loop --version`, and `loop sync` of 10, 100 and 1,000 experiments when nothing
-changed. Each is a whole process, in milliseconds, the median of all turns.
+Beside them a warm `loop --version`, and `loop sync` of 10, 100 and 1,000 experiments: the first
+one, which writes everything; one after a change in every experiment; one when nothing changed. In
+the largest a person has written tasks of their own, 200 kB in all. Each is a whole process, in milliseconds, the median of all turns.
 
     scripts/bench orchestrator [--turns 15] [--json]
 """
@@ -33,6 +34,11 @@ ROOT = Path(__file__).resolve().parents[1]
 IMAGE = "python:3.11-slim-bookworm"
 SIZES = (10, 100, 1000)
 NAME = "{{.Repository}}:{{.Tag}}"
+JOB = (
+    "command: python train.py --epochs ${{inputs.epochs}}\ncode: .\n"
+    "inputs:\n  epochs: 8\n  rate: 0.001\n"
+    "environment:\n  build:\n    path: ./environment\ncompute: azureml:cpu\n"
+)
 
 
 def main() -> int:
@@ -43,7 +49,7 @@ def main() -> int:
     with scratch() as folder:
         medians = measure_commands(folder, args.turns)
         for size in SIZES:
-            medians[f"loop sync, {size}"] = measure_sync(folder, size, args.turns)
+            medians |= measure_sync(folder, size, args.turns)
     result = {"turns": args.turns, "milliseconds": medians, "ratios": ratios(medians)}
     if args.json:
         print(json.dumps(result, indent=2))
@@ -93,11 +99,43 @@ def container_ways(workspace: Path) -> dict[str, Callable[[], object]]:
     }
 
 
-def measure_sync(folder: Path, size: int, turns: int) -> float:
+def measure_sync(folder: Path, size: int, turns: int) -> dict[str, float]:
     workspace = make(folder / f"sync{size}", size)
-    call(loop(workspace, "sync"))
     command = loop(workspace, "sync")
-    return take_turns({"": lambda: call(command)}, max(3, turns // (1 + size // 100)))[""]
+    epochs = iter(range(9, 1000))
+
+    def first() -> None:
+        for name in (".devcontainer", ".innerloop", ".vscode"):
+            shutil.rmtree(workspace / name, ignore_errors=True)
+        call(command)
+
+    def changed() -> None:
+        number = next(epochs)
+        for path in workspace.glob("src/*/azure-ml-job.yaml"):
+            path.write_text(JOB.replace("epochs: 8", f"epochs: {number}"))
+        call(command)
+
+    def unchanged() -> None:
+        call(command)
+
+    if size == SIZES[-1]:
+        call(command)
+        own_tasks(workspace, 200_000)
+    few = max(3, turns // (1 + size // 100))
+    times = take_turns({"changed": changed, "unchanged": unchanged}, few)
+    times |= take_turns({"first": first}, 3)
+    return {f"loop sync, {size}, {way}": times[way] for way in ("first", "changed", "unchanged")}
+
+
+def own_tasks(workspace: Path, size: int) -> None:
+    """Makes tasks.json so many bytes long, with a person's tasks and comments."""
+    path = workspace / ".vscode" / "tasks.json"
+    text = path.read_text()
+    own = ""
+    while len(text) + len(own) < size:
+        label = f"mine {len(own)}"
+        own += f'\n        // by hand\n        {{ "label": "{label}", "type": "shell", "command": "true" }},'
+    path.write_text(text.replace('"tasks": [', '"tasks": [' + own, 1))
 
 
 def take_turns(ways: dict[str, Callable[[], object]], turns: int) -> dict[str, float]:
@@ -119,17 +157,18 @@ def ratios(medians: dict[str, float]) -> dict[str, float]:
             if name in medians:
                 result[f"{name} / docker run"] = medians[name] / medians["docker run"]
     small, large = SIZES[0], SIZES[-1]
-    grown = medians[f"loop sync, {large}"] - medians[f"loop sync, {small}"]
-    result["loop sync, ms per experiment"] = grown / (large - small)
+    for way in ("first", "changed", "unchanged"):
+        grown = medians[f"loop sync, {large}, {way}"] - medians[f"loop sync, {small}, {way}"]
+        result[f"loop sync, {way}, ms per experiment"] = grown / (large - small)
     return result
 
 
 def show(result: dict[str, Any]) -> None:
     for name, value in result["milliseconds"].items():
-        print(f"{name:<30}{value:9.0f} ms")
+        print(f"{name:<42}{value:9.0f} ms")
     print()
     for name, value in result["ratios"].items():
-        print(f"{name:<30}{value:9.2f}")
+        print(f"{name:<42}{value:9.2f}")
 
 
 def make(root: Path, experiments: int) -> Path:
@@ -142,11 +181,7 @@ def make(root: Path, experiments: int) -> Path:
         (folder / "environment").mkdir(parents=True)
         (folder / "environment" / "Dockerfile").write_text(f"FROM {IMAGE}\n")
         (folder / "train.py").write_text("print('trained')\n")
-        (folder / "azure-ml-job.yaml").write_text(
-            "command: python train.py --epochs ${{inputs.epochs}}\ncode: .\n"
-            "inputs:\n  epochs: 8\n  rate: 0.001\n"
-            "environment:\n  build:\n    path: ./environment\ncompute: azureml:cpu\n"
-        )
+        (folder / "azure-ml-job.yaml").write_text(JOB)
     return root
 
 

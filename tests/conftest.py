@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.support import ROOT, Workspace, make_workspace
+from tests.support import BUILDX, ROOT, Workspace, make_workspace
 
 settings.register_profile("dev", max_examples=50, deadline=None)
 # The same cases at every run: a red CI is the fault of the change, not of the day.
@@ -24,6 +24,9 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "devcontainer: needs the devcontainer CLI")
+    config.addinivalue_line(
+        "markers", "buildkit: needs BuildKit, which Docker's buildx plugin brings"
+    )
     config.addinivalue_line("markers", "person: needs root, to act as the user with UID 1000")
 
 
@@ -49,13 +52,23 @@ def _no_devcontainer() -> str:
 
 
 @functools.cache
+def _no_buildkit() -> str:
+    return "" if BUILDX.exists() else f"there is no {BUILDX} (.ci/steps.sh has the step buildx)"
+
+
+@functools.cache
 def _no_person() -> str:
     if os.name == "nt" or os.getuid() != 0 or shutil.which("setpriv") is None:
         return "only root on Linux can act as another person"
     return "" if Path("/usr/bin/python3").exists() else "there is no /usr/bin/python3"
 
 
-LACKING = {"docker": _no_engine, "devcontainer": _no_devcontainer, "person": _no_person}
+LACKING = {
+    "docker": _no_engine,
+    "devcontainer": _no_devcontainer,
+    "buildkit": _no_buildkit,
+    "person": _no_person,
+}
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -17,6 +17,14 @@ from typing import IO
 ROOT = Path(__file__).resolve().parents[1]
 # Nothing is installed in it, so it is built in a second.
 TINY = "FROM python:3.11-slim-bookworm\n"
+# Where .ci/steps.sh puts what the machine lacks. Found at the start: the tests have another HOME.
+CI_TOOLS = Path(
+    os.environ.get("CI_TOOLS")
+    or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "innerloop-ci")
+)
+BUILDX = CI_TOOLS / "buildx" / "cli-plugins" / "docker-buildx"
+# The variables with which the docker client uses BuildKit.
+BUILDKIT = {"DOCKER_CONFIG": str(BUILDX.parent.parent)}
 TRACEBACK = "Traceback (most recent call last)"
 
 

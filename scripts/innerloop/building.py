@@ -9,13 +9,15 @@ import os
 import re
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import process
+from . import builder, process
 from .engine import Engine
 from .errors import Mistake
 from .loading import digest_of
+from .spec.build_text import plain_step
 from .spec.dockerfile import pruned
 from .spec.experiment import Experiment
 from .spec.workspace import Workspace
@@ -60,22 +62,28 @@ def build(
 ) -> None:
     """Builds with live progress on stderr. A step that fails is a `Mistake` that shows the end of
     its own output and the line of the Dockerfile it stands on."""
+    wanted = builder.recipe(
+        pruned(experiment.dockerfile, image.target),
+        builder.network_of(workspace),
+        buildkit=builder.has_buildkit(),
+    )
     argv = docker.build(
         str(Path(workspace.root, experiment.folder, "environment")),
         image=image.name,
         target=image.target,
         labels={
             docker.DIGEST: image.digest,
-            docker.WORKSPACE: workspace.root,
+            docker.WORKSPACE: workspace.identity,
             docker.EXPERIMENT: experiment.name,
         },
         no_cache=no_cache,
         pull=pull,
+        options=wanted.options,
     )
     before = process.run(docker.image_id(image.name))
-    progress = Progress(image.name)
-    text = pruned(experiment.dockerfile, image.target)
-    code = process.follow(argv, progress.line, stdin=text, env=_environment())
+    progress = Progress(image.name, wanted.notes)
+    environment = {**os.environ, **wanted.env}
+    code = process.follow(argv, progress.line, stdin=wanted.text, env=environment)
     progress.end(code == 0)
     if code != 0:
         raise failure(experiment, progress.lines)
@@ -89,12 +97,14 @@ class Progress:
     """Each step as a line; what the step prints in place below it on a terminal, and the whole
     output where stderr is a file, so that a CI's log is complete."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, notes: Sequence[str] = ()) -> None:
         self.name = name
         self.lines: list[str] = []
         self.live = sys.stderr.isatty()
         self.started = time.monotonic()
         self._print(f"innerloop: building {name}")
+        for note in notes:
+            self._print(f"innerloop: {note}")
 
     def line(self, text: str) -> None:
         text = _COLOUR.sub("", text)
@@ -134,14 +144,6 @@ def _is_step(line: str) -> bool:
     return _STEP.match(line) is not None
 
 
-def _environment() -> dict[str, str]:
-    """BuildKit's own plain progress, so that lines can be read; no colour codes."""
-    env = {**os.environ, "BUILDKIT_PROGRESS": "plain", "NO_COLOR": "1"}
-    if "DOCKER_BUILDKIT" not in env and not process.run(["docker", "buildx", "version"]).ok:
-        env["DOCKER_BUILDKIT"] = "0"  # without the plugin, the newer client only warns and does so
-    return env
-
-
 def failure(experiment: Experiment, lines: list[str]) -> Mistake:
     """The end of the builder's output as a `Mistake`, with the Dockerfile's line of the step."""
     kept = [line for line in lines if line.strip()][-TAIL:]
@@ -168,6 +170,17 @@ _MENDS = (
         "The base image could not be fetched: check its name, or sign in with `docker login`",
     ),
     (
+        "certificate_verify_failed",
+        (
+            "A certificate was not trusted: name your company's authority with [tool.innerloop] "
+            f"ca = ... in pyproject.toml or with SSL_CERT_FILE; on an older builder, {builder.INSTALL_BUILDX}"
+        ),
+    ),
+    (
+        "407 proxy auth",
+        "The proxy wants a name and a password: HTTPS_PROXY=http://NAME:PASSWORD@HOST:PORT",
+    ),
+    (
         "no such host",
         "Something could not be fetched: check the network and the proxy, and run it again",
     ),
@@ -190,9 +203,10 @@ def _line_of(experiment: Experiment, step: str) -> int:
     """The Dockerfile's line of a step as the builder prints it (continuations joined)."""
 
     def squeezed(text: str) -> str:
-        return re.sub(r"[\s\\]+", " ", text).strip().lower()
+        flags = r"--no-cache-dir\b|--mount=\S+"
+        return re.sub(r"[\s\\]+", " ", re.sub(flags, "", text)).strip().lower()
 
-    wanted = squeezed(step)
+    wanted = squeezed(plain_step(step))
     for stage in experiment.dockerfile.stages:
         for instruction in stage.instructions:
             if squeezed(f"{instruction.keyword} {instruction.rest}")[:60] == wanted[:60]:

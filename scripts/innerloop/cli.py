@@ -16,7 +16,19 @@ from .errors import Mistake, WrongUse, nearest
 
 # In the order in which `loop help` shows them; each is a module of `commands` with SUMMARY,
 # EXAMPLES, add_arguments(parser) and run(args).
-COMMANDS = ("list", "new", "sync", "check", "build", "run", "test", "doctor", "help")
+COMMANDS = (
+    "list",
+    "new",
+    "dependency",
+    "sync",
+    "check",
+    "build",
+    "run",
+    "test",
+    "runs",
+    "doctor",
+    "help",
+)
 
 
 def main(words: Sequence[str]) -> int:
@@ -44,7 +56,7 @@ def _main(words: list[str]) -> int:
     module = command(words[0])
     parser = parser_of(words[0], module)
     own, rest = _split(words[1:])
-    args = parser.parse_args(own)
+    args = parser.parse_intermixed_args(own)
     args.rest = rest
     from .loading import root_of
 

@@ -13,11 +13,12 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from . import files, process
+from . import files, network, process
 from .errors import Mistake
+from .network import Network
 
 Say = Callable[[str], None]
 
@@ -56,11 +57,18 @@ def tag() -> str:
 
 
 def ensure(
-    environment: Path, requirements: Sequence[Path], *, python: str, purpose: str, say: Say
+    environment: Path,
+    requirements: Sequence[Path],
+    *,
+    python: str,
+    purpose: str,
+    say: Say,
+    reach: Network | None = None,
 ) -> Path:
     """The environment, made from the locked requirements files when it is not there yet.
 
-    `python` is the interpreter to base it on; `purpose` completes the sentence "Setting up ...".
+    `python` is the interpreter to base it on; `purpose` completes the sentence "Setting up ...";
+    `reach` is how the package index is reached (None: as this machine's variables say).
     Two callers at once: one makes it, the other waits. A failure is a `Mistake` with the end of
     the installer's own words.
     """
@@ -72,12 +80,20 @@ def ensure(
         lock, waiting=f"innerloop: another run is setting up {purpose}; waiting for it"
     ):
         if not is_ready(environment):
-            _make(environment, requirements, python, purpose, say)
+            added = network.for_installer(
+                reach or network.of_machine(os.environ), cache_folder(), os.environ
+            )
+            _make(environment, requirements, python, purpose, say, added)
     return environment
 
 
 def _make(
-    environment: Path, requirements: Sequence[Path], python: str, purpose: str, say: Say
+    environment: Path,
+    requirements: Sequence[Path],
+    python: str,
+    purpose: str,
+    say: Say,
+    added: Mapping[str, str],
 ) -> None:
     started = time.monotonic()
     say(f"innerloop: setting up {purpose} (once)")
@@ -85,7 +101,7 @@ def _make(
     uv = process.found("uv")
     steps = _with_uv(uv, environment, requirements, python) if uv else None
     for argv in steps or _with_pip(environment, requirements, python):
-        _step(argv, purpose, say)
+        _step(argv, purpose, say, added)
     files.write_text(environment / "ready", "".join(f"{path.name}\n" for path in requirements))
     say(f"innerloop: {purpose} is ready after {time.monotonic() - started:.0f} s")
 
@@ -112,7 +128,7 @@ def _files(requirements: Sequence[Path]) -> list[str]:
     return [word for path in requirements for word in ("-r", str(path))]
 
 
-def _step(argv: list[str], purpose: str, say: Say) -> None:
+def _step(argv: list[str], purpose: str, say: Say, added: Mapping[str, str]) -> None:
     lines: list[str] = []
     progress = _Progress(purpose, say)
 
@@ -124,7 +140,7 @@ def _step(argv: list[str], purpose: str, say: Say) -> None:
     env = {
         k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
     }
-    code = process.follow(argv, on_line, env=env)
+    code = process.follow(argv, on_line, env={**env, **added})
     progress.end()
     if code == 0:
         return

@@ -33,36 +33,56 @@ def read_text(path: Path) -> str | None:
         raise _cannot("read", path, error) from error
 
 
-def write_text(path: Path, text: str, *, staging: Path | None = None) -> None:
+def write_text(path: Path, text: str) -> None:
     """Puts the text in place atomically. The mode of an existing file is kept, a symlink's target
-    is written, and missing folders are made. The temporary file stands beside it, or in `staging`,
-    a folder on the same disk that somebody sweeps. A full disk or a read-only place is a `Mistake`, and
+    is written, and missing folders are made. A full disk or a read-only place is a `Mistake`, and
     leaves the old file."""
+    put(stage(path, text), path)
+
+
+def stage(path: Path, text: str, folder: Path | None = None) -> Path:
+    """The first half of a write: a temporary file with the text, and the mode that `path` has. It
+    stands beside it, or in `folder`, which somebody sweeps, where that is on the same disk."""
     import tempfile  # here, since most commands write nothing and should start fast
 
-    target = path.resolve() if path.is_symlink() else path
+    target = _real(path)
     temporary: str | None = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.exists() and not os.access(target, os.W_OK):
             raise PermissionError(13, "the file is read-only")
-        handle, temporary = tempfile.mkstemp(
-            prefix=f".{target.name}.", dir=staging or target.parent
-        )
+        if folder is None or folder.stat().st_dev != target.parent.stat().st_dev:
+            folder = target.parent
+        handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=folder)
         with os.fdopen(handle, "wb") as file:
             file.write(text.encode("utf-8"))
             file.flush()
             os.fsync(file.fileno())
         mode = target.stat().st_mode & 0o7777 if target.exists() else 0o666 & ~_umask()
         Path(temporary).chmod(mode)
-        _replace(temporary, target)
-        temporary = None
+        staged, temporary = Path(temporary), None
+        return staged
     except OSError as error:
         raise _cannot("write", path, error) from error
     finally:
         if temporary is not None:
             with suppress(OSError):
                 Path(temporary).unlink()
+
+
+def put(staged: Path, path: Path) -> None:
+    """The second half: the staged text takes the file's place in one step."""
+    try:
+        _replace(str(staged), _real(path))
+    except OSError as error:
+        raise _cannot("write", path, error) from error
+    finally:
+        with suppress(OSError):
+            staged.unlink(missing_ok=True)
+
+
+def _real(path: Path) -> Path:
+    return path.resolve() if path.is_symlink() else path
 
 
 def remove(path: Path) -> None:
@@ -137,6 +157,18 @@ def make_link(link: Path, target: str) -> None:
             where=str(link),
             mend="On Windows, turn Developer Mode on, or run from WSL",
         ) from error
+
+
+def replace_link(link: Path, target: str) -> None:
+    """A symbolic link in one step, also where a file or another link stands; a link killed
+    half-way leaves the old one. `target` is kept as written."""
+    temporary = link.with_name(f".{link.name}.{os.getpid()}")
+    make_link(temporary, target)
+    try:
+        _replace(str(temporary), link)
+    except OSError as error:
+        remove(temporary)
+        raise _cannot("make", link, error) from error
 
 
 @contextmanager

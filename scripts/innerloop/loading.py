@@ -12,7 +12,7 @@ from .errors import Mistake
 from .spec import dockerfile, settings
 from .spec.experiment import JOB_FILE, MARK, Experiment, Link
 from .spec.job import Job, parse_job
-from .spec.workspace import Workspace, resolve
+from .spec.workspace import HOST, INSIDE, Workspace, resolve
 
 # Folders that hold no code of an experiment.
 _SKIPPED = {"outputs", "logs", "__pycache__", ".git", ".ipynb_checkpoints", ".venv", "node_modules"}
@@ -32,7 +32,14 @@ def open_workspace(root: Path) -> Workspace:
         root=str(root),
         settings=settings.of_workspace(text or "", path.name),
         experiments=tuple(sorted(_experiment_names(root / "src", ""))),
+        host=_host_of(root),
     )
+
+
+def _host_of(root: Path) -> str:
+    """Where the workspace lies on the host, as its own dev container is told."""
+    inside = os.environ.get(INSIDE, "")
+    return os.environ.get(HOST, "") if inside and Path(inside) == root else ""
 
 
 def choose_experiment(workspace: Workspace, word: str | None, cwd: Path) -> Experiment:
@@ -67,7 +74,7 @@ def open_experiment(workspace: Workspace, name: str) -> Experiment:
         settings=settings.of_experiment(
             files.read_text(folder / "innerloop.toml"), toml, workspace.settings
         ),
-        links=tuple(_links(Path(workspace.root), folder)),
+        links=tuple(links_of(Path(workspace.root), folder)),
         files=tuple(sorted(entry.name for entry in os.scandir(folder))),
     )
 
@@ -152,7 +159,7 @@ def _experiment_names(folder: Path, prefix: str) -> Iterator[str]:
             yield from _experiment_names(Path(entry.path), f"{prefix}{entry.name}/")
 
 
-def _links(root: Path, folder: Path) -> Iterator[Link]:
+def links_of(root: Path, folder: Path) -> Iterator[Link]:
     """The links in a folder that lead out of it, and those in what they lead to."""
     seen: set[str] = set()
     todo = [folder]

@@ -6,6 +6,7 @@ nothing that a person typed is ever pasted into a shell's text.
 
 from __future__ import annotations
 
+import codecs
 import os
 import signal
 import subprocess
@@ -144,17 +145,26 @@ def attend(
     On Ctrl-C the program has got the signal as well, as a member of the same process group;
     `on_interrupt(n)` is called at the n-th press (and once more, with n = 0, when the grace time
     after the first is over), so that a caller can stop what the signal does not reach. The
-    interruption is raised again once the program has ended.
+    interruption is raised again once the program has ended. Inside of `heard`, what the program
+    prints goes there, and it has no stdin.
     """
+    is_heard = _listener is not None
     try:
-        child = subprocess.Popen(list(argv), cwd=cwd, env=None if env is None else dict(env))
+        child = subprocess.Popen(
+            list(argv),
+            cwd=cwd,
+            env=None if env is None else dict(env),
+            stdin=subprocess.DEVNULL if is_heard else None,
+            stdout=subprocess.PIPE if is_heard else None,
+            stderr=subprocess.STDOUT if is_heard else None,
+        )
     except FileNotFoundError as error:
         raise _not_there(argv, cwd) from error
     except PermissionError as error:
         raise Mistake(f"{argv[0]} cannot be started: {error.strerror}") from error
     presses = 0
     interruption: KeyboardInterrupt | None = None
-    with signals_as_interrupts():
+    with signals_as_interrupts(), _listening(child):
         while True:
             try:
                 code = child.wait(GRACE if interruption else None)
@@ -171,6 +181,48 @@ def attend(
     if interruption is not None:
         raise interruption
     return _true_code(code)
+
+
+_listener: Callable[[str], None] | None = None
+
+
+def listener() -> Callable[[str], None] | None:
+    """Who hears what `attend`'s programs print; None where it goes to our own stdout and stderr."""
+    return _listener
+
+
+@contextmanager
+def heard(on_text: Callable[[str], None]) -> Iterator[None]:
+    """Within, what `attend`'s programs print is handed to `on_text` as it comes, in pieces that
+    need not end with a line: for whoever has the terminal to himself meanwhile."""
+    global _listener
+    before, _listener = _listener, on_text
+    try:
+        yield
+    finally:
+        _listener = before
+
+
+@contextmanager
+def _listening(child: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Reads the program's output in a thread, to its end. A grandchild that outlives the program
+    and holds its output open is waited for no longer than a moment."""
+    if _listener is None or child.stdout is None:
+        yield
+        return
+    reader = threading.Thread(target=_pump, args=(child.stdout, _listener), daemon=True)
+    reader.start()
+    try:
+        yield
+    finally:
+        reader.join(1.0)
+
+
+def _pump(pipe: IO[bytes], on_text: Callable[[str], None]) -> None:
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    while chunk := os.read(pipe.fileno(), 65536):
+        on_text(decoder.decode(chunk))
+    on_text(decoder.decode(b"", final=True))
 
 
 def _stop(

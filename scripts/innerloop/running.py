@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from . import building, engine, environments, files
+from . import builder, building, engine, environments, files, recording, sharing, surroundings
 from .errors import Mistake
 from .places import Request, Run, docker, inside, venv
 from .spec.experiment import JOB_FILE, Experiment
@@ -48,6 +48,7 @@ def plan(
         )
     if script is not None:
         script = _script(workspace, experiment, script)
+    sharing.require_whole(Path(workspace.root), experiment)
     data, writable = {}, set()
     for name, one in job.inputs.items():
         if one.kind == "data":
@@ -106,24 +107,24 @@ def prepare(run: Run, place: str, *, dry: bool, dev: bool = False) -> Started:
 
 
 def carry_out(started: Started) -> int:
-    """Says where it runs and why, runs it, and names the folder with what it wrote."""
+    """Says where it runs and why, runs it, and names the folder with what it wrote; of a part of
+    a larger run its table says that."""
     wanted = started.request
-    _say(f"innerloop: running in place {wanted.place} ({wanted.why})")
+    tell = _say if started.run.attended else _say_nothing
+    tell(f"innerloop: running in place {wanted.place} ({wanted.why})")
     for note in wanted.notes:
         _say(f"innerloop: {note}")
     if started.run.in_place:
         return started.submit(started.run, wanted)
     outputs = files.make_folder(Path(started.run.workspace.root, wanted.outputs))
     try:
-        code = started.submit(started.run, wanted)
+        with recording.recorded(started.run, wanted) as ending:
+            code = ending.code = started.submit(started.run, wanted)
     finally:
-        empty = not any(outputs.iterdir())
-        if empty:
-            files.remove_if_empty(outputs)
-        else:
-            _say(f"innerloop: outputs are in {wanted.outputs}/")
+        if any(entry.name != recording.FOLDER for entry in outputs.iterdir()):
+            tell(f"innerloop: outputs are in {wanted.outputs}/")
     if code != 0:
-        _say(f"innerloop: the command ended with exit code {code}{_meaning(code, started)}")
+        tell(f"innerloop: the command ended with exit code {code}{_meaning(code, started)}")
     return code
 
 
@@ -133,7 +134,13 @@ def _docker(run: Run, image: building.Image, facts: engine.Engine, why: str, dry
     )
     # The request first: what is wrong with the command is said before minutes of building.
     wanted = docker.request(
-        run, image=image.name, engine=facts, gpu=gpu, owner=docker.owner(), why=why
+        run,
+        image=image.name,
+        engine=facts,
+        gpu=gpu,
+        owner=docker.owner(),
+        why=why,
+        around=surroundings.of_run(run.workspace),
     )
     if not dry and not building.is_current(image, facts):
         building.build(run.workspace, run.experiment, image)
@@ -144,7 +151,14 @@ def _venv(run: Run, why: str, dry: bool, dev: bool) -> Started:
     locked = venv.requirements(run.workspace, run.experiment, dev)
     program, version, note = venv.python_for(run.experiment)
     environment = venv.environment_of(run.experiment, locked, version)
-    wanted = venv.request(run, environment=environment, why=why, notes=(note,) if note else ())
+    reach = builder.network_of(run.workspace)
+    wanted = venv.request(
+        run,
+        environment=environment,
+        why=why,
+        notes=(note,) if note else (),
+        trust=surroundings.trust_here(reach),
+    )
     if not dry:
         environments.ensure(
             environment,
@@ -152,6 +166,7 @@ def _venv(run: Run, why: str, dry: bool, dev: bool) -> Started:
             python=program,
             purpose=f"{run.experiment.name}'s environment ({run.experiment.folder}/environment)",
             say=_say,
+            reach=reach,
         )
     return Started(run, wanted, venv.submit)
 
@@ -196,7 +211,7 @@ def _data(
     setting = experiment.settings.data.get(one.name)
     where = job.text.where("inputs", one.name)
     path = _local_path(workspace, job, one, setting.path if setting else "", where)
-    if os.path.exists(path):
+    if os.path.exists(path) or dry:
         return path, bool(setting and setting.create) or one.mode in ("rw_mount", "download")
     if setting is not None and setting.create:
         if not dry:
@@ -230,6 +245,10 @@ def _meaning(code: int, started: Started) -> str:
     if code == 127 and started.request.place == "docker":
         return " (a program that the command names is not in the image)"
     return ""
+
+
+def _say_nothing(text: str) -> None:
+    """A part's place and end stand in the table of the whole."""
 
 
 def _say(text: str) -> None:

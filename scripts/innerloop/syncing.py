@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import files, loading
+from . import files, loading, transaction
 from .errors import Mistake, WrongUse, nearest
 from .merge import memory, three_way
 from .merge.jsonc import ParseError
@@ -19,25 +19,9 @@ from .merge.rules import EDITOR_FILES
 from .render import Json, Subject, launch, wanted
 from .spec.experiment import JOB_FILE, Experiment
 from .spec.job import Job
+from .transaction import Change
 
-MEMORY = ".innerloop/rendered.json"
 LOCK = ".innerloop/sync.lock"
-STAGING = ".innerloop/writing"
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One file: its text before and after (None: not there)."""
-
-    path: str
-    before: str | None
-    after: str | None
-
-    @property
-    def verb(self) -> str:
-        if self.before is None:
-            return "write"
-        return "remove" if self.after is None else "update"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,19 +47,21 @@ class Outcome:
 def sync(root: Path, settle: Settle | None = None, eject: str | None = None) -> Outcome:
     """Plans and writes, alone: a second sync at the same time waits for this one."""
     with files.locked(root / LOCK, waiting="innerloop: another sync is running; waiting for it"):
-        # What a sync that was killed was about to write.
-        files.remove_tree(root / STAGING)
-        outcome = plan(root, settle, eject)
-        _carry_out(root, outcome)
-    return outcome
+        transaction.recover(root)
+        while True:
+            outcome = plan(root, settle, eject)
+            try:
+                transaction.write(root, outcome.changes, outcome.memory)
+            except transaction.Overtaken:
+                continue  # a person saved one of the files in between: their words count
+            return outcome
 
 
 def plan(root: Path, settle: Settle | None = None, eject: str | None = None) -> Outcome:
     """Compares what is wanted with what is there; nothing is written."""
     subject, broken = _subject(root)
     values = wanted(subject)
-    found_memory = files.read_text(root / MEMORY)
-    remembered = _remembered(found_memory)
+    remembered = transaction.remembered(transaction.memory_text(root))
     rendered = dict(remembered.rendered)
     ejected = remembered.ejected
     if eject is not None:
@@ -102,9 +88,8 @@ def plan(root: Path, settle: Settle | None = None, eject: str | None = None) -> 
         else:
             rendered[path] = merged.last
     text = memory.dump(Memory(rendered, ejected), EDITOR_FILES)
-    return Outcome(
-        tuple(changes), tuple(problems), tuple(notes), None if text == found_memory else text
-    )
+    known = text == files.read_text(root / transaction.MEMORY)
+    return Outcome(tuple(changes), tuple(problems), tuple(notes), None if known else text)
 
 
 def _merged(
@@ -137,32 +122,6 @@ def _left_alone(broken: Mapping[str, str], values: Mapping[str, Json]) -> set[st
         return set()
     own = {f".devcontainer/{name.replace('/', '.')}/devcontainer.json" for name in broken}
     return own | {path for path in values if path.startswith(".vscode/")}
-
-
-def _carry_out(root: Path, outcome: Outcome) -> None:
-    """Writes the files, then the memory. Killed in between, the next sync finds the files equal
-    to what is wanted and only brings the memory up to date."""
-    if outcome.changes or outcome.memory is not None:
-        staging = files.make_folder(root / STAGING)
-    for change in outcome.changes:
-        if change.after is None:
-            files.remove(root / change.path)
-            files.remove_if_empty((root / change.path).parent)
-        else:
-            files.write_text(root / change.path, change.after, staging=staging)
-    if outcome.memory is not None:
-        files.write_text(root / MEMORY, outcome.memory, staging=staging)
-    files.remove_if_empty(root / STAGING)
-
-
-def _remembered(text: str | None) -> Memory:
-    """Nothing when it is lost or cannot be read: then nothing of the person's is taken for ours."""
-    if text is None:
-        return Memory()
-    try:
-        return memory.load(text)
-    except memory.Corrupt:
-        return Memory()
 
 
 def _subject(root: Path) -> tuple[Subject, dict[str, str]]:

@@ -17,6 +17,7 @@ was not measured where this was written.
 Into --output_path (./outputs) it writes
 
     metrics.json    losses, accuracy and seconds of every epoch, and the test's
+    metrics.jsonl   the same of each epoch as soon as it is over, a line each
     curve.png       the training curve
     model.pt        the network's weights, for DigitClassifier().load_state_dict(torch.load(...))
 """
@@ -28,6 +29,7 @@ import os
 import sys
 import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +45,7 @@ from pytorch_accelerated.callbacks import (
 from torch import nn, optim
 
 from common.digits import NoDigits, default_data_path, prepare, say_now
+from common.metrics import MetricsLog
 from common.results import output_folder, whole_file, write_json
 from feed import Digits, Shuffled, as_it_is, load_digits, load_parts
 from model import DigitClassifier
@@ -83,10 +86,12 @@ class DigitTrainer(Trainer):
 
 
 class EpochLines(TrainerCallback):
-    """Prints one line per epoch (readable in a log file, too) and keeps the numbers."""
+    """Prints one line per epoch (readable in a log file, too), keeps the numbers and hands them to
+    `log`."""
 
-    def __init__(self) -> None:
+    def __init__(self, log: Callable[..., None] | None = None) -> None:
         self.epochs: list[dict[str, float]] = []
+        self.log = log
 
     def on_train_epoch_start(self, trainer: Trainer, **kwargs: Any) -> None:
         self.started = time.perf_counter()
@@ -101,6 +106,8 @@ class EpochLines(TrainerCallback):
             "seconds": time.perf_counter() - self.started,
         }
         self.epochs.append(epoch)
+        if self.log is not None:
+            self.log(**epoch)
         trainer.print(
             f"epoch {epoch['epoch']:2d}/{trainer.run_config.num_epochs}"
             f"   train loss {epoch['train_loss']:.4f}"
@@ -232,6 +239,7 @@ def train(
         batch_size=batch_size,
         learning_rate=learning_rate,
         seed=seed,
+        lines=EpochLines(MetricsLog(output_path) if process.is_main_process else None),
     )
     test = score(model, test_digits)
     t10k = score(model, load_digits(data.root, process.device, train=False))

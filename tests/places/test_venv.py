@@ -43,10 +43,12 @@ def test_outputs_land_where_every_place_puts_them(workspace: Workspace) -> None:
     assert [path.read_text() for path in folder.rglob("stray")] == ["2"]
 
 
-def test_a_run_without_outputs_leaves_no_empty_folder(workspace: Workspace) -> None:
+def test_a_run_without_outputs_leaves_its_record_alone(workspace: Workspace) -> None:
     workspace.add("tiny", "print('ran')")
-    assert workspace.loop("run", "tiny", *VENV).code == 0
-    assert not list((workspace.root / "outputs").rglob("*/*"))
+    answer = workspace.loop("run", "tiny", *VENV)
+    assert answer.code == 0
+    assert "outputs are in" not in answer.err
+    assert [path.name for path in workspace.outputs("tiny").iterdir()] == [".run"]
 
 
 @pytest.mark.parametrize("code", [0, 1, 2, 5, 255])

@@ -71,6 +71,7 @@ def test_steps_stand_in_the_order_in_which_they_can_run() -> None:
         "data",
         "./data/raw.csv",
     )
+    assert prepare.passes == {"raw": "raw"}
     assert prepare.job.inputs["flag"].literal_text == "True"
     assert train.takes == {"clean": ("prepare", "clean")}
     assert train.gives == {"model": "best"}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 from innerloop.errors import Mistake, WrongUse
-from innerloop.spec.command import substitute
+from innerloop.spec.command import job_environment, substitute
 from innerloop.spec.job import Job, parse_job
 from innerloop.spec.overrides import override
-from innerloop.spec.sweep import first_trial, sampling_note, trials
+from innerloop.spec.sweep import first_trial, objective, sampling_note, trial_job, trials
 
 HEAD = """type: sweep
 trial:
@@ -108,9 +108,35 @@ def test_bayesian_says_that_it_is_random_here() -> None:
     assert sampling_note(sweep("{type: choice, values: [1]}", "{type: random, seed: 3}")) == ""
 
 
+def test_sobol_spreads_its_trials() -> None:
+    job = sweep("{type: uniform, min_value: 0, max_value: 8}", "{type: random, rule: sobol}")
+    drawn = [float(one["x"]) for one in trials(job, 8)]
+    assert sorted(int(value) for value in drawn) == list(range(8))
+    assert trials(job, 8, seed=5) == trials(job, 8, seed=5) != trials(job, 8)
+
+
+def test_a_trial_is_a_command_job() -> None:
+    job = trial_job(sweep("{type: choice, values: [0.1, 2]}"), {"x": "0.1"})
+    assert (job.kind, job.command) == ("command", "python train.py --a ${{inputs.a}} --x 0.1")
+    assert job.where("command") == "job.yaml:3:3"
+    env = job_environment(job, {"a": "1", "x": "0.1"}, {}, "r")
+    assert env == {
+        "AZUREML_RUN_ID": "r",
+        "AZUREML_PARAMETER_a": "1",
+        "AZUREML_PARAMETER_x": "0.1",
+        "AZUREML_SWEEP_a": "1",
+        "AZUREML_SWEEP_x": "0.1",
+        "V": "w",
+    }
+    assert objective(job) == ("loss", "minimize")
+
+
 @pytest.mark.parametrize(
     ("space", "algorithm", "sentence"),
     [
+        ("{type: loguniform, min_value: 1, max_value: 5000}", "random", "exponents of e"),
+        ("{type: uniform, min_value: 0, max_value: .inf}", "random", "has no number max_value"),
+        ("{type: choice, values: [1]}", "{type: random, rule: sobel}", "random or sobol"),
         ("{type: choise, values: [1]}", "random", 'Did you mean "choice"?'),
         ("{type: choice}", "random", 'the choice "x" has no values'),
         ("{type: uniform, min_value: 0}", "random", 'the range of "x" has no number max_value'),

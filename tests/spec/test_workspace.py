@@ -26,6 +26,11 @@ SPACE = Workspace("/home/me/Über uns", Settings(), NAMES)
         ("src\\shop\\churn", None, "shop/churn"),
         ("churn", None, "shop/churn"),
         ("search/ranking", None, "search/ranking"),
+        ("src/digit_recognition/train.py", None, "digit_recognition"),
+        ("src\\shop\\churn\\tests\\test_a.py", None, "shop/churn"),
+        ("tests/test_train.py", "src/shop/churn", "shop/churn"),
+        ("churn/train.py", "src/shop", "shop/churn"),
+        ("/home/me/Über uns/src/digit_recognition_svm/a b.py", None, "digit_recognition_svm"),
         (None, "src/shop/churn", "shop/churn"),
         (None, "src/digit_recognition/environment", "digit_recognition"),
     ],
@@ -43,6 +48,10 @@ def test_names_that_are_understood(word: str | None, here: str | None, name: str
         ),
         ("Digit_Recognition", 'Did you mean "digit_recognition"'),
         ("ranking", 'could be "search/ranking" or "shop/ranking"'),
+        ("README.md", '"README.md" is in no experiment.s folder. Open a file of one'),
+        ("src/common/digits.py", "is in no experiment"),
+        ("/elsewhere/src/digit_recognition/train.py", "is in no experiment"),
+        ("../train.py", "is in no experiment"),
         ("..", 'no experiment ".."'),
         ("a b'\"", "no experiment"),
         ("", "no experiment"),
@@ -52,6 +61,11 @@ def test_names_that_are_understood(word: str | None, here: str | None, name: str
 def test_names_that_are_not(word: str | None, sentence: str) -> None:
     with pytest.raises(WrongUse, match=sentence):
         resolve(SPACE, word, "src/digit_recognitio")
+
+
+def test_a_misspelt_name_is_no_path_in_the_folder_one_stands_in() -> None:
+    with pytest.raises(WrongUse, match="no experiment"):
+        resolve(SPACE, "digits", "src/digit_recognition")
 
 
 def test_without_experiments_the_first_step_is_named() -> None:

@@ -10,7 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..errors import Mistake
 from ..spec.experiment import Experiment
+from ..spec.host_paths import Bind, to_host
 from ..spec.job import Job
 from ..spec.workspace import Workspace
 from ..tools.docker import Mount
@@ -24,7 +26,9 @@ class Run:
 
     `data` maps each data input to its absolute path on this machine; `script` replaces the job's
     command by one Python file; `arguments` are added at the end of the command; `in_place` runs in
-    the code's own folder, for programs whose `./outputs` are not to be kept (tests).
+    the code's own folder, for programs whose `./outputs` are not to be kept (tests). `within` is
+    the folder of the run that this one is a part of: a pipeline's step, a sweep's trial; its last
+    part is the step's own. Such a part is not `attended`: it has neither terminal nor stdin.
     """
 
     workspace: Workspace
@@ -37,11 +41,43 @@ class Run:
     arguments: Sequence[str] = ()
     options: Sequence[str] = field(default=())
     in_place: bool = False
+    within: str = ""
+    attended: bool = True
 
     @property
     def outputs(self) -> str:
         """Where `./outputs` is kept, relative to the workspace's root."""
-        return f"outputs/{self.experiment.slug}/{self.id}"
+        return self.within or f"outputs/{self.experiment.slug}/{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the machine adds to a container. `env` and `mounts` are seen in it; `secrets` are
+    variables for the docker client alone, which `options` name and nothing shows. `binds`: the
+    mounts of the container that we are in ourselves."""
+
+    options: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    mounts: tuple[Mount, ...] = ()
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    binds: tuple[Bind, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def hosted(self, mount: Mount) -> Mount:
+        """The mount as the engine has to be asked for it. A path that only our container has is
+        a `Mistake`: the engine would make an empty folder of that name."""
+        if not self.binds:
+            return mount
+        source = to_host(mount.source, self.binds)
+        if source is None:
+            raise Mistake(
+                f"{mount.source} is in this container alone, so the engine cannot mount it",
+                mend="Put it into the workspace's folder, or run it from a terminal on the host",
+            )
+        return Mount(source, mount.target, mount.read_only)
+
+
+NOTHING = Surroundings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +96,7 @@ class Request:
     image: str | None = None
     mounts: tuple[Mount, ...] = ()
     notes: tuple[str, ...] = ()
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def json(self) -> dict[str, Any]:
         return {

@@ -13,7 +13,7 @@ from ..errors import Mistake
 from ..spec.paths import code_root
 from ..tools import docker
 from ..tools.docker import Mount
-from . import Request, Run
+from . import NOTHING, Request, Run, Surroundings
 from .binding import bind
 
 
@@ -23,32 +23,42 @@ def image_name(run: Run, stage: str = "job") -> str:
 
 
 def request(
-    run: Run, *, image: str, engine: Engine, gpu: Gpu, owner: str | None, why: str
+    run: Run,
+    *,
+    image: str,
+    engine: Engine,
+    gpu: Gpu,
+    owner: str | None,
+    why: str,
+    around: Surroundings = NOTHING,
 ) -> Request:
-    """`owner` is "uid:gid" of the person on Linux, None where the engine maps owners itself."""
+    """`owner` is "uid:gid" of the person on Linux, None where the engine maps owners itself;
+    `around` is what this machine adds."""
     root = posixpath.join("/workspaces", run.workspace.name)
     code = code_root(run.job.name, run.job.code)
     cwd = root if code is None else posixpath.normpath(posixpath.join(root, code))
     targets = {name: _target(run, name, path, root) for name, path in run.data.items()}
     bound = bind(run, lambda name, _: targets[name], lambda name: f"{cwd}/outputs/{name}")
-    env = {**bound.env, **({} if owner in (None, "0:0") else {"HOME": "/tmp"})}
-    options = [*_user(engine, owner), "--shm-size", run.job.shm_size, *gpu.options, *run.options]
-    mounts = tuple(_mounts(run, code, cwd, root, targets))
+    home = {} if owner in (None, "0:0") else {"HOME": "/tmp"}
+    env = {**around.env, **bound.env, **home}
+    options = [*_user(engine, owner), "--shm-size", run.job.shm_size, *gpu.options]
+    wanted = (*_mounts(run, code, cwd, root, targets), *around.mounts)
+    mounts = tuple(around.hosted(mount) for mount in wanted)
     argv = docker.run(
         image,
         ["bash", "-c", bound.command],
         name=container_name(run),
         workdir=cwd,
         labels={
-            docker.WORKSPACE: run.workspace.root,
+            docker.WORKSPACE: run.workspace.identity,
             docker.EXPERIMENT: run.experiment.name,
             docker.RUN: run.id,
         },
         env=env,
         mounts=mounts,
-        options=options,
-        interactive=sys.stdin.isatty(),
-        terminal=sys.stdin.isatty() and sys.stdout.isatty(),
+        options=[*options, *around.options, *run.options],
+        interactive=run.attended and sys.stdin.isatty(),
+        terminal=run.attended and sys.stdin.isatty() and sys.stdout.isatty(),
     )
     return Request(
         experiment=run.experiment.name,
@@ -61,6 +71,8 @@ def request(
         why=f"{why}; {gpu.why}",
         image=image,
         mounts=mounts,
+        notes=around.notes,
+        secrets=around.secrets,
     )
 
 
@@ -71,7 +83,7 @@ def submit(run: Run, wanted: Request) -> int:
     for mount in wanted.mounts:
         if mount.target == posixpath.join(wanted.cwd, "outputs"):
             # The mount point must be there, and belong to the person, before Docker makes it.
-            files.make_folder(Path(mount.source))
+            files.make_folder(root / run.outputs)
             files.make_folder(root / _host_code(run) / "outputs")
     name = container_name(run)
     terminal = "--tty" in wanted.argv
@@ -83,7 +95,9 @@ def submit(run: Run, wanted: Request) -> int:
             process.run(docker.stop(name, 2), timeout=30)
 
     try:
-        return process.attend(wanted.argv, on_interrupt=on_interrupt)
+        return process.attend(
+            wanted.argv, env={**os.environ, **wanted.secrets}, on_interrupt=on_interrupt
+        )
     except KeyboardInterrupt:
         process.run(docker.remove(name), timeout=30)
         raise

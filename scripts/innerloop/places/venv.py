@@ -7,7 +7,7 @@ import hashlib
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from .. import environments, files, process
@@ -19,9 +19,17 @@ from . import Request, Run, here
 REQUIREMENTS = "environment/requirements.txt"
 
 
-def request(run: Run, *, environment: Path, why: str, notes: tuple[str, ...] = ()) -> Request:
+def request(
+    run: Run,
+    *,
+    environment: Path,
+    why: str,
+    notes: tuple[str, ...] = (),
+    trust: Mapping[str, str] | None = None,
+) -> Request:
+    """`trust`: the variables that name a company's certificate authority."""
     path = os.pathsep.join([str(environments.programs_of(environment)), os.environ.get("PATH", "")])
-    env = {"PATH": path, "VIRTUAL_ENV": str(environment)}
+    env = {**(trust or {}), "PATH": path, "VIRTUAL_ENV": str(environment)}
     return here.request(run, place="venv", env=env, why=why, notes=notes)
 
 

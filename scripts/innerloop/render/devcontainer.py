@@ -12,6 +12,7 @@ EXTENSIONS = [
     "ms-python.python",
     "ms-python.debugpy",
     "ms-python.black-formatter",
+    "ms-python.isort",
     "ms-toolsai.jupyter",
     "ms-toolsai.vscode-ai",
 ]

@@ -1,8 +1,23 @@
-"""`.vscode/settings.json`: what makes the editor agree with the tasks."""
+"""`.vscode/settings.json`: what makes the editor agree with the tasks.
+
+The settings of a container (which interpreter, which tests) stand in its devcontainer.json: what
+stands here would win over them, and each experiment has its own.
+"""
 
 from __future__ import annotations
 
 from . import Json, Subject
+
+NOISE = (
+    "**/__pycache__",
+    "**/.pytest_cache",
+    "**/.mypy_cache",
+    "**/.ruff_cache",
+    "**/.hypothesis",
+    "**/.ipynb_checkpoints",
+)
+# Large, and no code: neither watched nor searched.
+BULK = ("data", "outputs", ".innerloop/work")
 
 
 def render(subject: Subject) -> Json:
@@ -10,11 +25,24 @@ def render(subject: Subject) -> Json:
         "[python]": {
             "editor.defaultFormatter": "ms-python.black-formatter",
             "editor.formatOnSave": True,
+            "editor.codeActionsOnSave": {"source.organizeImports": "explicit"},
         },
-        "files.exclude": {"**/__pycache__": True},
-        "files.watcherExclude": {"**/data/**": True, "**/outputs/**": True},
-        "python.analysis.extraPaths": ["scripts"],
+        "files.eol": "\n",  # a script with carriage returns does not start in a container
+        "files.exclude": dict.fromkeys(NOISE, True),
+        "files.watcherExclude": {f"**/{folder}/**": True for folder in BULK},
+        "jupyter.notebookFileRoot": "${workspaceFolder}",
         "python.terminal.activateEnvInCurrentTerminal": False,
-        "search.exclude": {"data": True, "outputs": True},
+        "search.exclude": dict.fromkeys(BULK, True),
         "task.autoDetect": "off",
+        **_path(),
+    }
+
+
+def _path() -> Json:
+    """`loop` in every terminal. Last on PATH: scripts/ also holds a program called `test`."""
+    scripts = "${env:PATH}%s${workspaceFolder}/scripts"
+    separators = {"linux": ":", "osx": ":", "windows": ";"}
+    return {
+        f"terminal.integrated.env.{system}": {"PATH": scripts % separator}
+        for system, separator in separators.items()
     }

@@ -2,22 +2,29 @@
 
 Tasks are of type "process": nothing is expanded by a shell on the way. Windows needs a program
 that it can start, so there `loop.cmd` stands in for the shell script.
+
+Source: https://code.visualstudio.com/docs/debugtest/tasks and VS Code's schema of tasks.json 2.0.0.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+
 from . import Json, Subject
+from .palette import TASKS, Task
 
 LOOP = "${workspaceFolder}/scripts/loop"
-EXPERIMENT = "${input:experiment}"
 
-# Lines of `loop check`: file:line:column: error: what is wrong
+# A line of `loop check`, file:line:column: error: what; or one of our own sentences with its place,
+# which has our name before it. Neither is taken for the other, nor a program's "12:30: done".
 FINDINGS: Json = {
     "owner": "innerloop",
-    "source": "loop check",
+    "source": "innerloop",
     "fileLocation": "relative",  # to ${workspaceFolder}
     "pattern": {
-        "regexp": "^(.+?):(\\d+):(\\d+): (error|warning|info): (.*)$",
+        "regexp": r"^(?:innerloop: (?=[^:]+:\d)|(?=\S[^:]*\.\w+:\d+:\d+: (?:error|warning|info): ))"
+        r"(.+?):(\d+)(?::(\d+))?: (?:(error|warning|info): )?(.*)$",
         "file": 1,
         "line": 2,
         "column": 3,
@@ -28,91 +35,91 @@ FINDINGS: Json = {
 
 
 def render(subject: Subject) -> Json:
+    names = [experiment.name for experiment in subject.experiments]
     return {
         "version": "2.0.0",
-        "tasks": [
-            _task(
-                "run",
-                ["run", EXPERIMENT],
-                "Runs the job's command in the experiment's environment",
-                "play",
-                group={"kind": "build", "isDefault": True},
-            ),
-            _task(
-                "run with options",
-                ["run", EXPERIMENT, "--set", "${input:set}"],
-                "The same, with one value of the job changed",
-                "settings",
-            ),
-            _task(
-                "build",
-                ["build", EXPERIMENT],
-                "Builds the image; skipped when nothing under environment/ changed",
-                "package",
-                group="build",
-            ),
-            _task(
-                "test",
-                ["test", EXPERIMENT],
-                "Runs the experiment's pytest suite in its environment",
-                "beaker",
-                group={"kind": "test", "isDefault": True},
-            ),
-            _task("sync", ["sync"], "Brings .devcontainer and .vscode in line with src", "sync"),
-            _task(
-                "check",
-                ["check"],
-                "Says all that is wrong with the job files, in the Problems panel",
-                "checklist",
-                matcher=FINDINGS,
-            ),
-            _task(
-                "list", ["list"], "Shows the experiments, and where each can run", "list-unordered"
-            ),
-            _task(
-                "doctor",
-                ["doctor"],
-                "Says what is missing on this machine, and how to mend it",
-                "pulse",
-            ),
-            _task(
-                "new",
-                ["new", "${input:name}"],
-                "Makes a new experiment and renders its files",
-                "add",
-            ),
-            _task("help", ["help"], "Shows every command with an example", "question"),
-        ],
-        "inputs": _inputs(subject),
+        "tasks": [_task(task, names) for task in TASKS],
+        "inputs": _inputs(names),
     }
 
 
-def _task(
-    label: str,
-    words: list[str],
-    detail: str,
-    icon: str,
-    group: Json | None = None,
-    matcher: Json | None = None,
-) -> dict[str, Json]:
-    task: dict[str, Json] = {
-        "label": label,
-        "detail": detail,
-        "icon": {"id": icon},
+def _task(task: Task, names: Sequence[str]) -> Json:
+    value: dict[str, Json] = {
+        "label": task.label,
+        "detail": task.detail,
+        "icon": {"id": task.icon, **_color(task)},
         "type": "process",
         "command": LOOP,
         "windows": {"command": LOOP + ".cmd"},
-        "args": words,
-        "problemMatcher": [] if matcher is None else matcher,
-        "presentation": {"clear": True, "showReuseMessage": False},
+        "args": list(task.words),
+        "problemMatcher": _matcher(task),
+        "presentation": _presentation(task),
     }
-    if group is not None:
-        task["group"] = group
-    return task
+    if task.group:
+        value["group"] = _group(task, names)
+    if task.ready:
+        value["isBackground"] = True
+    if task.hidden:
+        value["hide"] = True
+    if task.on_open:
+        value["runOptions"] = {"runOn": "folderOpen"}
+    elif task.several:
+        value["runOptions"] = {"instanceLimit": 8}
+    return value
 
 
-def _inputs(subject: Subject) -> list[Json]:
-    names = [experiment.name for experiment in subject.experiments]
+def _matcher(task: Task) -> Json:
+    if task.ready:
+        return _background(task.ready)
+    return FINDINGS if task.finds else []
+
+
+def _color(task: Task) -> dict[str, str]:
+    return {"color": f"terminal.ansi{task.color}"} if task.color else {}
+
+
+def _presentation(task: Task) -> Json:
+    value: dict[str, Json] = {"clear": True, "showReuseMessage": False}
+    if task.on_open:
+        # "silent": shown when it has something to say, that is, when its exit code is not 0.
+        value["reveal"] = "silent"
+    if task.typed:
+        value["focus"] = True
+    if task.ready or task.several or task.on_open:
+        value["panel"] = "dedicated"
+    return value
+
+
+def _group(task: Task, names: Sequence[str]) -> Json:
+    if not task.default:
+        return task.group
+    if task.default == "all":
+        return {"kind": task.group, "isDefault": True}
+    return {"kind": task.group, "isDefault": open_glob(names)} if names else task.group
+
+
+def open_glob(names: Sequence[str]) -> str:
+    """Matches the files of every experiment, relative to the folder; `?` stands for what means
+    something in a glob."""
+    plain = [re.sub(r"[^\w/. -]", "?", name) for name in names]
+    one = plain[0] if len(plain) == 1 else "{" + ",".join(plain) + "}"
+    return f"src/{one}/**"
+
+
+def _background(ready: str) -> Json:
+    """Up from its start until the ready line; it reports no problems of its own."""
+    return {
+        "owner": "innerloop",
+        "pattern": {"regexp": "^__never__$", "message": 0},
+        "background": {
+            "activeOnStart": True,
+            "beginsPattern": "^__never__$",
+            "endsPattern": ready,
+        },
+    }
+
+
+def _inputs(names: list[str]) -> list[Json]:
     return [
         {
             "id": "experiment",
@@ -121,14 +128,20 @@ def _inputs(subject: Subject) -> list[Json]:
             "options": names or ["(none yet: run the task new)"],
         },
         {
-            "id": "set",
-            "type": "promptString",
-            "description": "Which value of the job, e.g. inputs.epochs=2",
-            "default": "inputs.epochs=2",
+            "id": "place",
+            "type": "pickString",
+            "description": "Where?",
+            "default": "auto",
+            "options": [
+                {"label": "auto: the first of these that can be had", "value": "auto"},
+                {"label": "inside: the experiment's container, when in it", "value": "inside"},
+                {"label": "docker: a clean container", "value": "docker"},
+                {"label": "venv: a cached environment", "value": "venv"},
+            ],
         },
         {
             "id": "name",
             "type": "promptString",
-            "description": "Name of the new experiment (letters, digits, _)",
+            "description": "Name of the new experiment (lower-case letters, digits, _; / for a domain)",
         },
     ]

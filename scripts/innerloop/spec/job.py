@@ -27,7 +27,8 @@ class Input:
     """kind: "literal" (its `value`; None when nothing gives it one) or "data" (its `path` as
     written, "" when nothing gives it one; its `type` and `mode`).
 
-    `optional` and `default` are a component's: a default stands in `value` already.
+    `optional` and `default` are a component's: a default stands in `value` already. `origin` is
+    the pipeline's input that a step's input was taken from.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Input:
     path: str | None = None
     mode: str | None = None
     optional: bool = False
+    origin: str = ""
 
     @property
     def literal_text(self) -> str:
@@ -144,7 +146,7 @@ class Job:
 
     def where(self, *path: str | int) -> str:
         """The place of a key of this job; the trial's keys of a sweep are found as well."""
-        if self.kind == "sweep" and path[:1] in _OF_TRIAL:
+        if path[:1] in _OF_TRIAL and isinstance(self.document.get("trial"), dict):
             path = ("trial", *path)
         return self.text.where(*self.at, *path)
 

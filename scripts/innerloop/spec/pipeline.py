@@ -25,11 +25,13 @@ Read = Callable[[str], str | None]
 @dataclass(frozen=True, slots=True)
 class Step:
     """`job` has its literals and its data filled in. `takes`: input -> (step, output) of an
-    earlier one. `gives`: output -> the pipeline's output. `problem`: why it cannot run here."""
+    earlier one. `passes`: input -> the pipeline's data input that it is. `gives`: output -> the
+    pipeline's output. `problem`: why it cannot run here."""
 
     name: str
     job: Job
     takes: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    passes: Mapping[str, str] = field(default_factory=dict)
     gives: Mapping[str, str] = field(default_factory=dict)
     problem: Mistake | None = None
 
@@ -59,14 +61,26 @@ class Pipeline:
             )
         return found
 
+    def after(self, name: str) -> frozenset[str]:
+        """The steps that come to need this one, directly or through others."""
+        found = {name}
+        for step in self.steps:  # each stands after all it needs
+            if found.intersection(step.needs):
+                found.add(step.name)
+        return frozenset(found - {name})
+
 
 def pipeline_of(job: Job, read: Read) -> Pipeline:
     """The steps of a job of kind "pipeline". A `Mistake` for a cycle, a reference to nothing, a
     component file that is not there; a step that has no local form keeps it as its `problem`."""
     document = job.document
-    level = _Level(job.text, document, (), job.name, dict(job.inputs), "", read)
+    inputs: dict[str, Bound] = {
+        name: replace(one, origin=name if one.kind == "data" else "")
+        for name, one in job.inputs.items()
+    }
+    level = _Level(job.text, document, (), job.name, inputs, "", read)
     if isinstance(document.get("component"), str) and "jobs" not in document:
-        level = level.component_level(document["component"], dict(job.inputs), "", ("component",))
+        level = level.component_level(document["component"], inputs, "", ("component",))
     steps, made_by = level.steps()
     for step in steps:
         made_by.update({given: (step.name, output) for output, given in step.gives.items()})
@@ -270,6 +284,7 @@ class _Level:
             name=self.prefix + name,
             job=replace(job, inputs=inputs, outputs=outputs),
             takes=takes,
+            passes={key: one.origin for key, one in inputs.items() if one.origin},
             gives=gives,
             problem=reading.problems[0] if reading.problems else None,
         )

@@ -3,9 +3,10 @@ experiment's code for that experiment. The nearer one wins, key by key."""
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..errors import Mistake, nearest
@@ -33,18 +34,38 @@ class DataSetting:
 @dataclass(frozen=True, slots=True)
 class Settings:
     """gpu: "auto" | "all" | "none". ports: forwarded from the dev container. data: by input.
-    dev_stage: the Dockerfile's stage for people, where it is not called `dev`."""
+    dev_stage: the Dockerfile's stage for people, where it is not called `dev`. For the workspace
+    alone: ca, the file of a company's certificate authority, relative to the root; registry, where
+    prebuilt images are pushed and pulled ("ghcr.io/owner/name")."""
 
     gpu: str = "auto"
     ports: tuple[int, ...] = ()
     data: Mapping[str, DataSetting] = field(default_factory=dict)
     dev_stage: str = "dev"
+    ca: str = ""
+    registry: str = ""
 
 
 def of_workspace(text: str, name: str) -> Settings:
     """From pyproject.toml's text; without `[tool.innerloop]`, the defaults."""
-    table = _toml(text, name).get("tool", {}).get("innerloop", {})
-    return _settings(table, Settings(), name, "[tool.innerloop] ")
+    table = dict(_toml(text, name).get("tool", {}).get("innerloop", {}))
+    base = Settings(
+        ca=_word(table.pop("ca", ""), "ca", name),
+        # An image's name has no capitals.
+        registry=_word(table.pop("registry", ""), "registry", name).rstrip("/").lower(),
+    )
+    return _settings(table, base, name, "[tool.innerloop] ")
+
+
+def _word(value: Any, key: str, name: str) -> str:
+    if not isinstance(value, str) or re.search(r"\s" if key == "registry" else r"[\n\0]", value):
+        example = {"ca": "certificates/company.pem", "registry": "ghcr.io/owner/name"}[key]
+        raise Mistake(
+            f"[tool.innerloop] {key} = {value!r} cannot be",
+            where=name,
+            mend=f'Write {key} = "{example}"',
+        )
+    return value
 
 
 def of_experiment(text: str | None, name: str, workspace: Settings) -> Settings:
@@ -77,7 +98,8 @@ def _settings(table: Mapping[str, Any], base: Settings, name: str, section: str)
         raise Mistake(
             f"{section}ports is no list of port numbers", where=name, mend="Write ports = [6006]"
         )
-    return Settings(
+    return replace(
+        base,
         gpu=gpu,
         ports=tuple(ports),
         data={**base.data, **_data(table.get("data", {}), name, section)},

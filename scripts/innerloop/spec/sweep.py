@@ -9,20 +9,25 @@ import itertools
 import json
 import math
 import random
+import re
+import statistics
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from ..errors import Mistake, nearest
+from . import sobol
 from .job import Input, Job
 
-Draw = Callable[[float, float], float]
+# A number in (0, 1), the place of a value in its range.
+Draw = Callable[[], float]
+_REFERENCE = re.compile(r"\$\{\{\s*search_space\.(?P<name>[^\s{}]+?)\s*\}\}")
 
 
 def first_trial(job: Job) -> dict[str, str]:
     """One plain trial: the first value of a choice, the middle of a range."""
     return {
-        name: _text(_choose(job, name, given, lambda values: values[0], _middle, _mean))
+        name: _text(_choose(job, name, given, lambda: 0.0, lambda: 0.5))
         for name, given in job.search_space.items()
     }
 
@@ -30,21 +35,34 @@ def first_trial(job: Job) -> dict[str, str]:
 def trials(job: Job, count: int | None, seed: int | None = None) -> list[dict[str, str]]:
     """`count` trials by the job's sampling algorithm; the same seed gives the same ones. `grid`
     goes through all combinations of its choices in order (None: all of them). Without a count,
-    or for bayesian, see `sampling_note`."""
-    algorithm, own_seed = _algorithm(job)
+    as many as `limits.max_total_trials` says. For bayesian, see `sampling_note`."""
+    algorithm, rule, own_seed = _algorithm(job)
     if algorithm == "grid":
         return list(itertools.islice(_grid(job), count))
-    chance = random.Random(own_seed if seed is None else seed)
-    count = _limit(job) if count is None else count
-    return [
-        {
-            name: _text(
-                _choose(job, name, given, chance.choice, chance.uniform, chance.normalvariate)
-            )
-            for name, given in job.search_space.items()
-        }
-        for _ in range(count)
-    ]
+    seed = own_seed if seed is None else seed
+    chance = random.Random(seed)
+    drawn = []
+    for index in range((max_total_trials(job) or 1) if count is None else count):
+        draw = _sobol(index, seed) if rule == "sobol" else chance.random
+        drawn.append(
+            {
+                name: _text(_choose(job, name, given, draw, draw))
+                for name, given in job.search_space.items()
+            }
+        )
+    return drawn
+
+
+def _sobol(index: int, seed: int) -> Draw:
+    """The coordinates of one point after the other; by chance where the sequence has no more."""
+    dimensions = iter(range(sobol.DIMENSIONS))
+    rest = random.Random(f"{seed}/{index}")
+
+    def draw() -> float:
+        dimension = next(dimensions, None)
+        return rest.random() if dimension is None else sobol.coordinate(index, dimension, seed)
+
+    return draw
 
 
 def sampling_note(job: Job) -> str:
@@ -52,6 +70,33 @@ def sampling_note(job: Job) -> str:
     if _algorithm(job)[0] != "bayesian":
         return ""
     return "bayesian sampling needs the results of earlier trials: here values are drawn at random"
+
+
+def trial_job(job: Job, values: Mapping[str, str]) -> Job:
+    """The command job that one trial is: its values stand in the command, in the variables
+    AZUREML_SWEEP_<name>, and as the inputs that a trial's component declares under their names.
+
+    Source of the variables: azure-ai-ml's SweepJob, "inputs, outputs, and parameters are
+    accessible as environment variables using the prefix AZUREML_SWEEP_".
+    """
+    job = with_trial(job, values)
+    given = [name for name, one in job.inputs.items() if one.has_value]
+    variables = {
+        **{f"AZUREML_SWEEP_{name}": f"${{{{inputs.{name}}}}}" for name in given},
+        **{f"AZUREML_SWEEP_{name}": f"${{{{outputs.{name}}}}}" for name in job.outputs},
+        **{f"AZUREML_SWEEP_{name}": value for name, value in values.items()},
+    }
+    own = {name: _filled(text, values) for name, text in job.environment_variables.items()}
+    return replace(
+        job,
+        kind="command",
+        command=_filled(job.command, values),
+        environment_variables={**variables, **own},
+    )
+
+
+def _filled(text: str, values: Mapping[str, str]) -> str:
+    return _REFERENCE.sub(lambda found: values.get(found["name"], found[0]), text)
 
 
 def with_trial(job: Job, values: Mapping[str, str]) -> Job:
@@ -65,11 +110,33 @@ def with_trial(job: Job, values: Mapping[str, str]) -> Job:
     return replace(job, inputs={**job.inputs, **literals})
 
 
-def _algorithm(job: Job) -> tuple[str, int]:
+def max_total_trials(job: Job) -> int | None:
+    """How many trials Azure ML would run at most; None when the job is silent."""
+    return _whole(job, "max_total_trials")
+
+
+def total_timeout(job: Job) -> int | None:
+    """Seconds that all trials together may take; `job.timeout` is that of one trial."""
+    return _whole(job, "timeout")
+
+
+def objective(job: Job) -> tuple[str, str] | None:
+    """The metric that trials are compared by, and "maximize" or "minimize"."""
+    given = job.document.get("objective")
+    metric = given.get("primary_metric") if isinstance(given, dict) else None
+    if not isinstance(given, dict) or not isinstance(metric, str) or not metric:
+        return None
+    goal = str(given.get("goal", "maximize")).lower()
+    return metric, "minimize" if goal.startswith("min") else "maximize"
+
+
+def _algorithm(job: Job) -> tuple[str, str, int]:
+    """What is drawn by: the algorithm, its rule ("random" or "sobol") and the job's own seed."""
     given = job.document.get("sampling_algorithm", "random")
-    seed = 0
+    seed, rule = 0, "random"
     if isinstance(given, dict):
-        seed, given = given.get("seed") or 0, given.get("type", "random")
+        seed, rule = given.get("seed") or 0, str(given.get("rule") or "random").lower()
+        given = given.get("type", "random")
     kind = str(given).lower()
     if kind not in ("random", "grid", "bayesian"):
         raise Mistake(
@@ -77,13 +144,19 @@ def _algorithm(job: Job) -> tuple[str, int]:
             where=job.where("sampling_algorithm"),
             mend="Write random, grid or bayesian",
         )
-    return kind, seed if isinstance(seed, int) else 0
+    if rule not in ("random", "sobol"):
+        raise Mistake(
+            f"the rule of random sampling is {rule}",
+            where=job.where("sampling_algorithm", "rule"),
+            mend="Write random or sobol",
+        )
+    return kind, rule, seed if isinstance(seed, int) else 0
 
 
-def _limit(job: Job) -> int:
+def _whole(job: Job, key: str) -> int | None:
     limits = job.document.get("limits")
-    total = limits.get("max_total_trials") if isinstance(limits, dict) else None
-    return total if isinstance(total, int) and total > 0 else 1
+    given = limits.get(key) if isinstance(limits, dict) else None
+    return given if isinstance(given, int) and not isinstance(given, bool) and given > 0 else None
 
 
 def _grid(job: Job) -> Iterator[dict[str, str]]:
@@ -100,20 +173,19 @@ def _grid(job: Job) -> Iterator[dict[str, str]]:
         yield {name: _text(one) for name, one in zip(job.search_space, combination, strict=True)}
 
 
-def _choose(
-    job: Job, name: str, given: Any, pick: Callable[[Any], Any], between: Draw, around: Draw
-) -> Any:
-    """One value of one parameter: `pick` from a list, `between` two numbers, or `around` a mean."""
+def _choose(job: Job, name: str, given: Any, pick: Draw, place: Draw) -> Any:
+    """One value of one parameter: `pick` says which of a choice, `place` where in a range."""
     if not isinstance(given, dict):
         return given  # set by hand
     kind = str(given.get("type", "")).lower()
     if kind == "choice":
-        picked = pick(_values(job, name, given))
+        values = _values(job, name, given)
+        picked = values[min(int(pick() * len(values)), len(values) - 1)]
         if not isinstance(picked, dict):
             return picked
         return {  # a choice may hold search spaces of its own
             key: (
-                _choose(job, name, one, pick, between, around)
+                _choose(job, name, one, pick, place)
                 if isinstance(one, dict) and "type" in one
                 else one
             )
@@ -121,7 +193,7 @@ def _choose(
         }
     if kind == "randint":
         upper = int(_number(job, name, given, "upper"))
-        return min(int(between(0, upper)), max(upper - 1, 0))
+        return min(int(place() * upper), max(upper - 1, 0))
     plain = kind.removeprefix("q").removeprefix("log")
     if plain not in ("uniform", "normal"):
         known = ["choice", "randint", *_ranges()]
@@ -132,8 +204,9 @@ def _choose(
         )
     keys = ("min_value", "max_value") if plain == "uniform" else ("mu", "sigma")
     first, second = (_number(job, name, given, key) for key in keys)
-    value = (between if plain == "uniform" else around)(first, second)
-    value = math.exp(value) if "log" in kind else value
+    value = (_between if plain == "uniform" else _around)(first, second, place())
+    if "log" in kind:
+        value = _power(job, name, value)
     if not kind.startswith("q"):
         return float(f"{value:.6g}")
     step = _number(job, name, given, "q")
@@ -163,7 +236,9 @@ def _number(job: Job, name: str, given: Mapping[str, Any], key: str) -> float:
     value = given.get(key)
     try:
         if value is not None and not isinstance(value, bool):
-            return float(value)  # YAML reads 1e-4 as text, and azure-ai-ml as a number
+            number = float(value)  # YAML reads 1e-4 as text, and azure-ai-ml as a number
+            if math.isfinite(number):
+                return number
     except (TypeError, ValueError):
         pass
     raise Mistake(
@@ -173,12 +248,26 @@ def _number(job: Job, name: str, given: Mapping[str, Any], key: str) -> float:
     )
 
 
-def _middle(low: float, high: float) -> float:
-    return (low + high) / 2
+def _power(job: Job, name: str, exponent: float) -> float:
+    try:
+        return math.exp(exponent)
+    except OverflowError:
+        raise Mistake(
+            f'"{name}" reaches e to the power of {exponent:g}, which is no number',
+            where=job.where("search_space", name),
+            mend="Its bounds are exponents of e: write -6.9 for 0.001",
+        ) from None
 
 
-def _mean(mu: float, sigma: float) -> float:
-    return mu
+def _between(low: float, high: float, place: float) -> float:
+    return low + (high - low) * place
+
+
+def _around(mu: float, sigma: float, place: float) -> float:
+    """The value below which a share `place` of the normal distribution lies."""
+    if sigma <= 0:
+        return mu
+    return statistics.NormalDist(mu, sigma).inv_cdf(min(max(place, 1e-12), 1 - 1e-12))
 
 
 def _text(value: Any) -> str:

@@ -47,6 +47,11 @@ def image_id(image: str) -> list[str]:
     return ["docker", "image", "inspect", "--format", "{{.Id}}", image]
 
 
+def mounts_of(container: str) -> list[str]:
+    """Prints a JSON array: the container's mounts, each with Source and Destination."""
+    return ["docker", "container", "inspect", "--format", "{{json .Mounts}}", container]
+
+
 def remove_image(image: str) -> list[str]:
     """Without force: one that a container uses, or that has another name, stays."""
     return ["docker", "image", "rm", image]
@@ -69,7 +74,7 @@ def build(
     labels: Mapping[str, str],
     no_cache: bool = False,
     pull: bool = False,
-    plain: bool = True,
+    options: Sequence[str] = (),
 ) -> list[str]:
     """Builds from a context folder; the Dockerfile's text comes on standard input."""
     argv = ["docker", "build", "--force-rm", "--file", "-", "--tag", image]
@@ -81,7 +86,7 @@ def build(
         argv.append("--no-cache")
     if pull:
         argv.append("--pull")
-    return [*argv, context]
+    return [*argv, *options, context]
 
 
 def run(

@@ -105,7 +105,8 @@ def test_a_run_learns_and_leaves_metrics_curve_and_weights(data, tmp_path):
     model.load_state_dict(torch.load(tmp_path / "model.pt", weights_only=True))
     test = feed.load_parts(data, torch.device("cpu"))[2]
     assert train.score(model, test)["accuracy"] == pytest.approx(metrics["test_accuracy"])
-    assert {file.name for file in tmp_path.iterdir()} == {"metrics.json", "curve.png", "model.pt"}
+    names = {"metrics.json", "metrics.jsonl", "curve.png", "model.pt"}
+    assert {file.name for file in tmp_path.iterdir()} == names
 
 
 def test_the_command_of_the_article_runs_from_any_folder_and_repeats_itself(data, tmp_path):

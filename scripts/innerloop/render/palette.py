@@ -1,0 +1,149 @@
+"""The palette as a table: a row for each task. What VS Code wants for a row is said in `tasks`.
+
+A label is the command's own word; a variant of it says in plain words how it differs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+EXPERIMENT = "${input:experiment}"
+# The command line takes an experiment's file for its name.
+OPEN_FILE = "${relativeFile}"
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One entry of the palette.
+
+    `group` is "build" or "test"; `default` makes it that key's task: "all" for any file, "open" for
+    a file in an experiment, which then needs no pick list. `finds`: its output may name a place in
+    a file that is wrong. `typed`: the person types into it. `several` may run at the same time.
+    `ready` is the pattern of the line with which a task that stays in the background is up.
+    """
+
+    label: str
+    words: tuple[str, ...]
+    detail: str
+    icon: str
+    color: str = ""
+    group: str = ""
+    default: str = ""
+    ready: str = ""
+    finds: bool = False
+    typed: bool = False
+    several: bool = False
+    hidden: bool = False
+    on_open: bool = False
+
+
+TASKS = (
+    Task(
+        "run",
+        ("run", EXPERIMENT),
+        "Runs the job's command in the experiment's environment",
+        "play",
+        color="Green",
+        group="build",
+        default="all",
+        several=True,
+        finds=True,
+    ),
+    Task(
+        "run this experiment",
+        ("run", OPEN_FILE),
+        "The same for the experiment of the open file",
+        "play",
+        color="Green",
+        group="build",
+        default="open",
+        several=True,
+        finds=True,
+    ),
+    Task(
+        "run this file",
+        ("run", OPEN_FILE, "--script", OPEN_FILE),
+        "Runs the open file in its experiment's environment",
+        "run-all",
+        color="Green",
+        several=True,
+        finds=True,
+    ),
+    Task(
+        "run with options",
+        ("run", EXPERIMENT, "--place", "${input:place}", "--ask"),
+        "Asks where, and shows the job's inputs to change before it runs",
+        "settings",
+        color="Green",
+        typed=True,
+        several=True,
+        finds=True,
+    ),
+    Task(
+        "build",
+        ("build", EXPERIMENT),
+        "Builds the image; skipped when nothing under environment/ changed",
+        "package",
+        color="Cyan",
+        group="build",
+        finds=True,
+    ),
+    Task(
+        "test",
+        ("test", EXPERIMENT),
+        "Runs the experiment's pytest suite in its environment",
+        "beaker",
+        color="Yellow",
+        group="test",
+        default="all",
+        finds=True,
+    ),
+    Task(
+        "test this experiment",
+        ("test", OPEN_FILE),
+        "The same for the experiment of the open file",
+        "beaker",
+        color="Yellow",
+        group="test",
+        default="open",
+        finds=True,
+    ),
+    Task(
+        "check",
+        ("check",),
+        "Says all that is wrong with the job files, in the Problems panel",
+        "checklist",
+        finds=True,
+    ),
+    Task(
+        "sync", ("sync",), "Brings .devcontainer and .vscode in line with src", "sync", finds=True
+    ),
+    Task("list", ("list",), "Shows the experiments, and where each can run", "list-unordered"),
+    Task(
+        "new",
+        ("new", "${input:name}"),
+        "Makes a new experiment and renders its files",
+        "add",
+        finds=True,
+    ),
+    Task(
+        "new from an experiment",
+        ("new", "${input:name}", "--from", EXPERIMENT),
+        "Makes a new experiment from one that is there",
+        "copy",
+        finds=True,
+    ),
+    Task(
+        "doctor", ("doctor",), "Says what is missing on this machine, and how to mend it", "pulse"
+    ),
+    Task("help", ("help",), "Shows every command with an example", "question"),
+    Task(
+        "on opening the folder",
+        ("sync", "--check"),
+        "Says when .devcontainer and .vscode are behind src; quiet when all is well",
+        "eye",
+        hidden=True,
+        on_open=True,
+        finds=True,
+    ),
+)

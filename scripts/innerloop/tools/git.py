@@ -1,0 +1,38 @@
+"""git's command line as argvs. Nothing here runs anything, and nothing here changes a branch, the
+index or the work tree."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def state(root: str) -> list[str]:
+    """Commit, branch, and every changed and untracked file, each ended by a NUL byte.
+
+    Source: git-status(1), "Porcelain Format Version 2".
+    """
+    return [
+        "git", "--no-optional-locks", "-C", root, "status",
+        "--porcelain=v2", "--branch", "-z", "--untracked-files=all", "--no-renames",
+    ]  # fmt: skip
+
+
+def index_path(root: str) -> list[str]:
+    return ["git", "-C", root, "rev-parse", "--path-format=absolute", "--git-path", "index"]
+
+
+def announce(root: str, paths: Sequence[str]) -> list[str]:
+    """Makes untracked files visible to `diff` in the index that GIT_INDEX_FILE names; nothing is
+    stored of them."""
+    return [
+        "git", "-C", root, "-c", "core.safecrlf=false", "--literal-pathspecs",
+        "add", "--intent-to-add", "--", *paths,
+    ]  # fmt: skip
+
+
+def diff(root: str) -> list[str]:
+    """All that differs from the last commit, as a patch that `git apply` takes."""
+    return [
+        "git", "--no-optional-locks", "-C", root, "-c", "core.quotepath=false",
+        "diff", "--binary", "--no-color", "--no-ext-diff", "--no-textconv", "HEAD", "--",
+    ]  # fmt: skip

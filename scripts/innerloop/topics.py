@@ -1,0 +1,61 @@
+"""Pages of `loop help` that are about no single command."""
+
+from __future__ import annotations
+
+JOB = """The job file says what to run: src/<experiment>/azure-ml-job.yaml. The shortest one:
+
+    $schema: https://azuremlschemas.azureedge.net/latest/commandJob.schema.json
+    command: python train.py --epochs ${{inputs.epochs}}
+    inputs:
+      epochs: 8
+    code: .
+    environment:
+      build:
+        path: ./environment
+    compute: azureml:cpu-cluster
+
+`loop run` replaces ${{inputs.epochs}} by 8 and runs the text in the code's folder. Data inputs
+(path: azureml:mnist:1) are data/mnist here. What the program writes to ./outputs is kept in
+outputs/<experiment>/<run>/.
+
+    loop check EXP                          all that is wrong with it, here or on Azure ML
+    loop run EXP --set inputs.epochs=2      one value changed, the file untouched
+    loop run EXP --dry-run                  the command after substitution, and where it would run
+"""
+
+SETTINGS = """Settings of the workspace stand in pyproject.toml under [tool.innerloop]; those of one
+experiment in its innerloop.toml. The nearer one wins.
+
+    gpu = "auto"              "auto": a GPU where there is one; "all": insist; "none": CPU
+    ports = [6006]            more ports that the dev container forwards
+    dev_stage = "dev"         the Dockerfile's stage that people work in
+
+    [data.data_path]          for the job's input data_path
+    path = "data/mnist"       where its data are (default: data/<name of the asset>)
+    create = true             the program fills the folder itself: make it when it is missing
+
+Variables: INNERLOOP_CACHE is where environments are kept (default: the user's cache folder);
+INNERLOOP_NO_GPU=1 takes this machine for one without a GPU.
+"""
+
+PLACES = """Where something runs, --place P. One command, the same result; a place only decides what is
+around it.
+
+    docker    a container of the experiment's image. For `run`: only this experiment's code, the
+              common code it links to, and its data, as Azure ML would see them. For `test`: the
+              Dockerfile's stage `dev`. For `terminal`, `jupyter` and `notebook`: the stage `dev`
+              and the whole workspace, as in its dev container
+    inside    right here: this is the experiment's dev container already
+    venv      a cached environment from environment/requirements.txt (and requirements-dev.txt),
+              the default on a machine without a Docker engine
+    auto      inside, docker, venv: the first that can be had; one line says which, and why
+
+What a program writes to ./outputs is in outputs/<experiment>/<run>/ in every place.
+"""
+
+PAGES = {"job": JOB, "settings": SETTINGS, "places": PLACES}
+TITLES = {
+    "job": "the job file, which says what to run",
+    "settings": "[tool.innerloop] and innerloop.toml",
+    "places": "docker, inside, venv: where things run",
+}

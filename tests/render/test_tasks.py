@@ -1,0 +1,117 @@
+"""The palette: what each task starts, that what it refers to is there, and what lands in Problems."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from innerloop.cli import COMMANDS
+from innerloop.places import PLACES
+from innerloop.render import Subject, tasks
+from innerloop.render.palette import TASKS
+from innerloop.spec.dockerfile import parse
+from innerloop.spec.experiment import Experiment
+from innerloop.spec.settings import Settings
+from innerloop.spec.workspace import Workspace
+
+
+def rendered(*names: str) -> Any:
+    dockerfile = parse("FROM x\n", "Dockerfile")
+    experiments = tuple(Experiment(name, dockerfile, Settings()) for name in names)
+    return tasks.render(Subject(Workspace("/w", Settings(), names), experiments, {}))
+
+
+def strings(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        for one in value:
+            yield from strings(one)
+    elif isinstance(value, str):
+        yield value
+
+
+PALETTE = rendered("line", "shop/churn")
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.label)
+def test_every_task_is_a_command_that_is_there(task: Any) -> None:
+    assert task.words[0] in COMMANDS
+
+
+def test_labels_are_unique_and_each_says_what_it_does() -> None:
+    labels = [task["label"] for task in PALETTE["tasks"]]
+    assert len(set(labels)) == len(labels)
+    for task in PALETTE["tasks"]:
+        assert task["detail"] and task["icon"]["id"]
+        assert task["type"] == "process"
+
+
+def test_every_input_and_every_task_that_is_referred_to_exists() -> None:
+    asked = set(re.findall(r"\$\{input:(\w+)\}", " ".join(strings(PALETTE))))
+    inputs = [one["id"] for one in PALETTE["inputs"]]
+    assert asked == set(inputs)
+    assert len(set(inputs)) == len(inputs)
+    labels = {task["label"] for task in PALETTE["tasks"]}
+    for task in PALETTE["tasks"]:
+        needed = task.get("dependsOn", [])
+        assert set([needed] if isinstance(needed, str) else needed) <= labels
+
+
+def test_each_key_has_one_task_for_any_file_and_one_for_an_experiments_file() -> None:
+    for kind in ("build", "test"):
+        groups = [task.get("group") for task in PALETTE["tasks"]]
+        defaults = [g["isDefault"] for g in groups if isinstance(g, dict) and g["kind"] == kind]
+        assert defaults == [True, "src/{line,shop/churn}/**"]
+
+
+@pytest.mark.parametrize(
+    ("names", "glob"),
+    [
+        (["a"], "src/a/**"),
+        (["a", "b/c"], "src/{a,b/c}/**"),
+        (["a,b", "c[1]"], "src/{a?b,c?1?}/**"),
+    ],
+)
+def test_the_glob_of_the_open_file(names: list[str], glob: str) -> None:
+    assert tasks.open_glob(names) == glob
+
+
+def test_without_experiments_nothing_is_the_open_files() -> None:
+    text = json.dumps(rendered())
+    assert "src/" not in text.replace("in line with src", "").replace("are behind src", "")
+    assert "(none yet: run the task new)" in text
+
+
+def test_the_places_offered_are_those_of_the_command_line() -> None:
+    place = next(one for one in PALETTE["inputs"] if one["id"] == "place")
+    assert {option["value"] for option in place["options"]} == set(PLACES)
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        (
+            "src/line/azure-ml-job.yaml:3:5: error: no such input. Did you mean x [input]",
+            ("src/line/azure-ml-job.yaml", "3", "5", "error", "no such input. Did you mean x [input]"),
+        ),
+        ("src/a b/x.py:3:1: warning: w", ("src/a b/x.py", "3", "1", "warning", "w")),
+        ("innerloop: src/a/job.yaml:3: not YAML", ("src/a/job.yaml", "3", None, None, "not YAML")),
+        (
+            "innerloop: src/line/train.py:31:1: error: ValueError: bad",
+            ("src/line/train.py", "31", "1", "error", "ValueError: bad"),
+        ),
+        ("innerloop: the image is built", None),
+        ("innerloop: pyproject.toml: not TOML", None),
+        ("12:30:05: epoch 1: done", None),
+        ("time 12:30:05: error: none of ours", None),
+        ("epoch 1:2: loss 3", None),
+        ("tests/test_train.py:12: AssertionError", None),
+    ],
+)  # fmt: skip
+def test_what_lands_in_the_problems_panel(line: str, found: Any) -> None:
+    match = re.match(tasks.FINDINGS["pattern"]["regexp"], line)
+    assert (match.groups() if match else None) == found

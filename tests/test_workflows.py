@@ -1,0 +1,45 @@
+"""The workflows of .github/: pinned, with few rights, and their commands do what they say."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.support import ROOT, Workspace
+
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+
+
+def read(path: Path) -> dict[str, Any]:
+    value: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return value
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_actions_are_pinned_and_rights_are_stated(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    used = re.findall(r"uses:\s*(\S+)(.*)", text)
+    assert all(re.search(r"@[0-9a-f]{40}$", name) and "# v" in note for name, note in used), used
+    workflow = read(path)
+    assert "permissions" in workflow or all("permissions" in j for j in workflow["jobs"].values())
+    assert all("timeout-minutes" in job for job in workflow["jobs"].values())
+
+
+def test_ci_lists_the_experiments_for_its_matrix(workspace: Workspace, tmp_path: Path) -> None:
+    """The step is run as a runner runs it: `bash -e` on its text, outputs through a file."""
+    workspace.add("one", "print(1)\n")
+    workspace.add("search/two", "print(2)\n")
+    steps = read(ROOT / ".github" / "workflows" / "ci.yml")["jobs"]["workspace"]["steps"]
+    (text,) = [step["run"] for step in steps if step.get("id") == "list"]
+    output = tmp_path / "output"
+    env = {**os.environ, "GITHUB_OUTPUT": str(output)}
+    subprocess.run(["bash", "-e", "-c", text], cwd=workspace.root, env=env, check=True)
+    name, _, value = output.read_text().strip().partition("=")
+    assert (name, json.loads(value)) == ("experiments", ["one", "search/two"])
