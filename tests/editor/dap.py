@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -190,7 +191,9 @@ class Client(Session):
     `python -m debugpy.adapter`, or the same in a container (`prefix`)."""
 
     def __init__(
-        self, adapter: Sequence[str] = (sys.executable, "-m", "debugpy.adapter"), timeout: float = 30
+        self,
+        adapter: Sequence[str] = (sys.executable, "-m", "debugpy.adapter"),
+        timeout: float = 30,
     ) -> None:
         self.adapter = subprocess.Popen(
             list(adapter), stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -214,15 +217,12 @@ class Connected(Session):
         address = configuration["connect"]
         self.socket = socket.create_connection((address["host"], address["port"]), 5)
         self.socket.settimeout(None)
-        stream = self.socket.makefile("rwb")
-        super().__init__(stream, stream, timeout)
+        super().__init__(self.socket.makefile("rb"), self.socket.makefile("wb"), timeout)
 
     def close(self) -> None:
         super().close()
-        try:
+        with suppress(OSError):  # the other side was first
             self.socket.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass  # the other side was first
         self.socket.close()
 
 
@@ -234,7 +234,10 @@ class Editor:
     def __init__(self, folder: Path | str, configuration: Json, task: Json) -> None:
         self.configuration = resolve(configuration, variables(folder))
         self.task = resolve(task, variables(folder))
+        self.timeout = 30.0
         self.sessions: list[Session] = []
+        # Asked for by any of the sessions: a process that forks reports the new one itself.
+        self.processes: queue.Queue[Json] = queue.Queue()
         self.lines: list[str] = []
         self.process: subprocess.Popen[str] | None = None
 
@@ -271,21 +274,19 @@ class Editor:
     def attach(self, breakpoints: Breakpoints, configuration: Json | None = None) -> Session:
         """The session of the run itself; those of its processes come with `next_process`."""
         configuration = configuration or self.configuration
-        session = Connected(configuration)
+        session = Connected(configuration, self.timeout)
+        session.processes = self.processes
         self.sessions.append(session)
         session.begin(configuration, breakpoints)
         return session
 
     def next_process(self, breakpoints: Breakpoints) -> Session:
         """The next Python process that the command started, attached to."""
-        root = self.sessions[0]
         try:
-            asked = root.processes.get(timeout=root.timeout)
+            asked = self.processes.get(timeout=self.timeout)
         except queue.Empty:
             raise AssertionError(f"no further process came: {self.text}") from None
-        return self.attach(
-            breakpoints, {**asked["configuration"], "request": asked["request"]}
-        )
+        return self.attach(breakpoints, {**asked["configuration"], "request": asked["request"]})
 
     @property
     def text(self) -> str:

@@ -8,8 +8,8 @@ The hook in startup/ connects each Python process below to the same editor. The 
 program's own. An editor that disconnects ends the run.
 
 SETTINGS is JSON: `host` and `port` to listen on, `shown` (the address as a person sees it),
-`library` (the folder that holds debugpy for environments without it) and `folders` (see
-innerloop_debugger.paths).
+`library` (the folder that holds debugpy for environments without it), `folders` (see
+innerloop_debugger.paths) and `where` (the file that an editor shall show for what goes wrong).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from types import FrameType
 from typing import Any
 
@@ -38,7 +39,7 @@ def main() -> int:
     try:
         listening = _listen(settings)
     except Exception as error:
-        _say(f"the debugger cannot listen at {settings['shown']}: {error}")
+        _say(f"{settings['where']}: the debugger cannot listen at {settings['shown']}: {error}")
         return 1
     _say(f"ready for the debugger at {settings['shown']} (it waits for F5; Ctrl-C ends it)")
     try:
@@ -112,10 +113,8 @@ def _end_with_the_editor(child: subprocess.Popen[bytes], debugpy: Any) -> None:
 
 def _signal(processes: list[int], number: int) -> None:
     for process in processes:
-        try:
+        with suppress(OSError):  # it has ended
             os.kill(process, number)
-        except OSError:
-            pass  # it has ended
 
 
 def _below(process: int) -> list[int]:

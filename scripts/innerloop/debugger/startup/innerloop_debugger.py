@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import suppress
 from typing import Any
 
 # Says where to connect to; a process whose environment lacks it is left alone.
@@ -14,8 +15,26 @@ VARIABLE = "INNERLOOP_DEBUG"
 # Programs that install, package or look after processes: nobody debugs them, and all that they
 # start (a package's build, say) is left alone too.
 TOOLS = frozenset(
-    "pip pip3 ensurepip venv virtualenv pipx uv poetry pdm hatch conda mamba micromamba conda-env "
-    "build setuptools wheel debugpy".split()
+    [
+        "pip",
+        "pip3",
+        "ensurepip",
+        "venv",
+        "virtualenv",
+        "pipx",
+        "uv",
+        "poetry",
+        "pdm",
+        "hatch",
+        "conda",
+        "mamba",
+        "micromamba",
+        "conda-env",
+        "build",
+        "setuptools",
+        "wheel",
+        "debugpy",
+    ]
 )
 _HELPERS = ("from multiprocessing.resource_tracker", "from multiprocessing.semaphore_tracker")
 
@@ -90,7 +109,8 @@ def _entries(folder: str) -> list[str]:
 
 def connect(settings: dict[str, Any]) -> None:
     """Connects this process to the adapter that start.py listens with, and waits until the editor
-    has set its breakpoints. debugpy's own way into child processes stays off: they have the hook."""
+    has set its breakpoints. debugpy's own way into child processes stays off: they have the hook.
+    """
     debugpy = load(settings["library"])
     import pydevd
 
@@ -111,11 +131,10 @@ def connect(settings: dict[str, Any]) -> None:
     debugpy.wait_for_client()
 
 
-def paths(
-    given: list[tuple[str, str]], folders: list[tuple[str, str]]
-) -> list[tuple[str, str]]:
+def paths(given: list[tuple[str, str]], folders: list[tuple[str, str]]) -> list[tuple[str, str]]:
     """Pairs of (folder as the editor sees it, folder as this process sees it), the first match
-    counts. `given` is what the editor sent; `folders` holds (path in the workspace, folder here).
+    counts. `given` is what the editor sent; `folders` holds (path in the workspace or absolute,
+    folder here).
 
     The editor cannot know where a run is: it maps its workspace to /workspaces/<name>, as in a
     container. That entry is replaced by where the workspace, and the view of the code, really are.
@@ -127,8 +146,14 @@ def paths(
         if remote.rstrip("/") != f"/workspaces/{name}":
             found.append((local, remote))
             continue
-        found += [(f"{root}/{part}".rstrip("/"), folder) for part, folder in folders]
+        found += [(_under(root, part), folder) for part, folder in folders]
     return found
+
+
+def _under(root: str, part: str) -> str:
+    """A folder of the workspace as the editor has it; one outside of it stands as it is."""
+    absolute = part.startswith("/") or part[1:2] == ":"
+    return part if absolute else f"{root}/{part}".rstrip("/")
 
 
 def _map_paths(folders: list[tuple[str, str]]) -> None:
@@ -167,10 +192,22 @@ def _after_fork(settings: dict[str, Any]) -> None:
     from _pydev_bundle import pydev_monkey
 
     pydev_monkey._on_forked_process(setup_tracing=False)
-    try:
+    _forget_threads()
+    with suppress(Exception):  # the editor has gone
         connect(settings)
-    except Exception:
-        pass  # the editor has gone
+
+
+def _forget_threads() -> None:
+    """What the debugger noted of this thread speaks of the process before the fork."""
+    from _pydevd_bundle.pydevd_constants import PYDEVD_USE_SYS_MONITORING
+    from _pydevd_frame_eval.pydevd_frame_eval_main import clear_thread_local_info
+
+    if clear_thread_local_info is not None:
+        clear_thread_local_info()
+    if PYDEVD_USE_SYS_MONITORING:
+        from _pydevd_sys_monitoring import pydevd_sys_monitoring
+
+        pydevd_sys_monitoring.reset_thread_local_info()
 
 
 def _leave_alone(here: str) -> None:

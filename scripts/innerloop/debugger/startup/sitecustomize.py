@@ -6,7 +6,7 @@ Kept so plain that any Python can read it; one that debugpy does not know is lef
 
 import sys
 
-if sys.version_info >= (3, 8):
+if sys.version_info >= (3, 8):  # noqa: UP036 - whatever the job starts
     import innerloop_debugger
 
     innerloop_debugger.start_up(__name__, __file__)
