@@ -1,6 +1,6 @@
 """A small client of the Debug Adapter Protocol: what VS Code does between F5 and the last line.
 
-Source: the Debug Adapter Protocol specification (base protocol, initialization, runInTerminal), and
+Source: the Debug Adapter Protocol specification (base protocol, initialization, runInTerminal,
 startDebugging).
 """
 
