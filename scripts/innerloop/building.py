@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import builder, process
+from . import builder, process, staleness
 from .engine import Engine
 from .errors import Mistake
 from .loading import digest_of
@@ -75,6 +75,7 @@ def build(
             docker.DIGEST: image.digest,
             docker.WORKSPACE: workspace.identity,
             docker.EXPERIMENT: experiment.name,
+            **staleness.files_label(Path(workspace.root, experiment.folder, "environment")),
         },
         no_cache=no_cache,
         pull=pull,

@@ -127,7 +127,7 @@ def digest_of(folder: Path) -> str:
     git put before a line feed does not count.
     """
     total = hashlib.sha256()
-    for path in sorted(_files_below(folder), key=lambda path: path.relative_to(folder).as_posix()):
+    for path in sorted(files_below(folder), key=lambda path: path.relative_to(folder).as_posix()):
         content = path.read_bytes().replace(b"\r\n", b"\n")
         executable = os.name != "nt" and os.access(path, os.X_OK)
         name = path.relative_to(folder).as_posix()
@@ -136,7 +136,8 @@ def digest_of(folder: Path) -> str:
     return total.hexdigest()
 
 
-def _files_below(folder: Path) -> Iterator[Path]:
+def files_below(folder: Path) -> Iterator[Path]:
+    """Every file that counts in the digest of a folder."""
     for parent, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if name != "__pycache__"]
         yield from (Path(parent, name) for name in names if Path(parent, name).is_file())
