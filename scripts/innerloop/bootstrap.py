@@ -46,11 +46,8 @@ def ensure(group: str) -> Path:
     purposes = {
         "tool": "the tool's own environment",
         "test": "the environment of the tests",
-<<<<<<< HEAD
         "debugger": "the debugger",
-=======
         "azure": "Azure ML's client",
->>>>>>> main
     }
     return environments.ensure(
         environment_of(group),
