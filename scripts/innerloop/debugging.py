@@ -96,7 +96,7 @@ def debugged(run: Run, request: Request, port: int) -> Request:
     if request.place == "docker":
         return _in_a_container(run, request, port, library)
     settings = _settings(run, port, "127.0.0.1", str(library), _folders_here(run, request))
-    words = ["bash", str(PROGRAMS / "start.sh"), settings]
+    words = ["bash", str(PROGRAMS / "start.sh"), _place_of(run), settings]
     return replace(request, argv=(*words, *request.argv), notes=(*request.notes, _note(port)))
 
 
@@ -142,7 +142,7 @@ def _in_a_container(run: Run, request: Request, port: int, library: Path) -> Req
     settings = _settings(run, port, host, LIBRARY_THERE, folders)
     at = _image_at(request) + 1
     before, command = request.argv[: at - 1], request.argv[at:]
-    words = ("bash", f"{THERE}/start.sh", settings)
+    words = ("bash", f"{THERE}/start.sh", _place_of(run), settings)
     return replace(
         request,
         argv=(*before, *options, request.argv[at - 1], *words, *command),

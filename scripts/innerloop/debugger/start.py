@@ -98,8 +98,13 @@ def _passing_on(child: subprocess.Popen[bytes]) -> Any:
 
 
 def _end_with_the_editor(child: subprocess.Popen[bytes], debugpy: Any) -> None:
-    while debugpy.is_client_connected():
-        time.sleep(0.1)
+    from _pydevd_bundle.pydevd_api import PyDevdAPI
+
+    # Asked to end this process, debugpy would do so at once, as if all were well.
+    asked = threading.Event()
+    PyDevdAPI.terminate_process = lambda *_: asked.set()
+    while debugpy.is_client_connected() and not asked.wait(0.1):
+        pass
     if child.poll() is not None:
         return
     _say("the debugger has disconnected, so the run ends")
