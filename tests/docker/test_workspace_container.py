@@ -71,7 +71,9 @@ def opened(request: pytest.FixtureRequest, _tool: None) -> Iterator[Opened]:
         image = docker("inspect", "--format", "{{.Image}}", container).strip()
         docker("rm", "--force", container)
         tags = docker("image", "inspect", "--format", '{{join .RepoTags " "}}', image).split()
-        docker("rmi", *tags)
+        # The CLI's second image has the user's number changed; the first is below it.
+        for tag in tags:
+            docker("rmi", tag, tag.replace("-uid:", ":"))
         docker("volume", "rm", volume)
         made.clean()
         shutil.rmtree(folder)
