@@ -30,6 +30,7 @@ COMMANDS = (
     "submit",
     "runs",
     "doctor",
+    "clean",
     "help",
 )
 

@@ -167,6 +167,7 @@ def _venv(run: Run, why: str, dry: bool, dev: bool) -> Started:
             purpose=f"{run.experiment.name}'s environment ({run.experiment.folder}/environment)",
             say=_say,
             reach=reach,
+            owner=run.workspace.root,
         )
     return Started(run, wanted, venv.submit)
 
