@@ -12,9 +12,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from . import environments, files, loading, process, runs
+from . import environments, files, job_environments, loading, process, runs
 from .errors import Mistake
-from .places import venv
+from .places import Run, venv
 from .spec.workspace import Workspace
 from .tools import belongings
 from .tools import docker as docker_tool
@@ -151,6 +151,9 @@ def _why_stale(workspace: Workspace, image: _Image, name: str) -> str:
         return ""
     if experiment not in workspace.experiments:
         return f"{experiment} is gone"
+    own = f"{workspace.image_name}/{docker_tool.name_of(experiment.replace('/', '.'))}"
+    if name.rpartition(":")[0] != own:
+        return ""  # of a job whose environment is another folder: only the run knows
     folder = Path(workspace.root, "src", *experiment.split("/"), "environment")
     digest = belongings.digest_label(image.labels)
     return "" if digest in ("", loading.digest_of(folder)) else "environment/ has changed since"
@@ -201,12 +204,14 @@ def _current_environments(workspace: Workspace) -> Iterator[Path]:
     for name in workspace.experiments:
         try:
             experiment = loading.open_experiment(workspace, name)
-            _, version, _ = venv.python_for(experiment)
-            for dev in (False, True):
-                locked = venv.requirements(workspace, experiment, dev)
-                yield venv.environment_of(experiment, locked, version)
+            run = Run(workspace, experiment, loading.open_job(workspace, experiment), "", {})
         except Mistake:
             continue  # a broken experiment has none
+        for dev in (False, True):
+            wanted = job_environments.packages_for(run, dev=dev)
+            if wanted.missing is None:
+                _, version, _ = venv.interpreter(wanted.python)
+                yield venv.environment_of(experiment, wanted.files, version, wanted.text)
 
 
 def _outputs(workspace: Workspace, older_than: float) -> Iterator[Thing]:
