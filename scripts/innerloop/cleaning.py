@@ -4,7 +4,6 @@ cached environments, and, where a person names them, outputs. Nobody else's is e
 from __future__ import annotations
 
 import json
-import os
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
