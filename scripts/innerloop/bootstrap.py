@@ -48,6 +48,7 @@ def ensure(group: str) -> Path:
         "test": "the environment of the tests",
         "debugger": "the debugger",
         "azure": "Azure ML's client",
+        "format": "the environment of the formatters",
     }
     return environments.ensure(
         environment_of(group),

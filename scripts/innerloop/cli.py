@@ -24,6 +24,7 @@ COMMANDS = (
     "dependency",
     "sync",
     "check",
+    "format",
     "build",
     "run",
     "test",
@@ -34,6 +35,7 @@ COMMANDS = (
     "submit",
     "runs",
     "doctor",
+    "clean",
     "help",
 )
 

@@ -24,7 +24,6 @@ from .places import Request, Run, Surroundings
 from .running import Started
 from .spec import debug_port
 from .spec.experiment import Experiment
-from .spec.paths import code_root
 from .spec.workspace import Workspace
 from .tools import docker
 from .tools.docker import Mount
@@ -190,14 +189,11 @@ def _folders_there(run: Run, request: Request) -> list[tuple[str, str]]:
 
 def _folders_here(run: Run, request: Request) -> list[tuple[str, str]]:
     """The same on this machine's own file system: a view of the code stands for the code."""
-    code = code_root(run.job.name, run.job.code)
-    root = run.workspace.root
-    view = (
-        []
-        if code is None or run.in_place
-        else [(_inside(run, os.path.join(root, code)), request.cwd)]
-    )
-    return [*view, ("", root)]
+    if run.code is None or run.in_place:
+        return [("", run.workspace.root)]
+    name = os.path.basename(run.code) if run.code_is_file else ""
+    view = os.path.join(request.cwd, name) if name else request.cwd
+    return [(_inside(run, run.code), view), ("", run.workspace.root)]
 
 
 def _inside(run: Run, path: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -70,6 +70,29 @@ def stage(path: Path, text: str, folder: Path | None = None) -> Path:
                 Path(temporary).unlink()
 
 
+def write_stream(path: Path, chunks: Iterable[bytes]) -> None:
+    """As `write_text`, for bytes that come piece by piece and may be many: until the last one is
+    there, the file is not. A reader of theirs that fails leaves nothing behind."""
+    import tempfile
+
+    temporary: str | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:60]}.", dir=path.parent)
+        with os.fdopen(handle, "wb") as file:
+            for chunk in chunks:
+                file.write(chunk)
+        Path(temporary).chmod(0o666 & ~_umask())
+        _replace(temporary, path)
+        temporary = None
+    except OSError as error:
+        raise _cannot("write", path, error) from error
+    finally:
+        if temporary is not None:
+            with suppress(OSError):
+                Path(temporary).unlink()
+
+
 def put(staged: Path, path: Path) -> None:
     """The second half: the staged text takes the file's place in one step."""
     try:
@@ -104,6 +127,18 @@ def remove_tree(folder: Path) -> None:
 
     if folder.exists():
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def size_of(folder: Path) -> int:
+    """The bytes of the files below a folder; links count as nothing, and so does what has gone
+    meanwhile."""
+    total = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                found = os.lstat(os.path.join(parent, name))
+                total += 0 if os.path.islink(os.path.join(parent, name)) else found.st_size
+    return total
 
 
 def move_into(path: Path, folder: Path) -> None:

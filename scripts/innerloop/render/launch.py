@@ -20,7 +20,8 @@ from ..spec import debug_port
 from ..spec.command import job_environment, substitute
 from ..spec.experiment import Experiment
 from ..spec.job import Job
-from ..spec.paths import code_root, local_path
+from ..spec.locations import locate
+from ..spec.paths import code_root
 from . import Json, Subject
 from .debug import FOLDER, Part, folders_task, output_folders, output_path, parts, with_job
 
@@ -51,9 +52,8 @@ def ports_of(subject: Subject) -> dict[str, int]:
 
 
 def configuration_of(experiment: Experiment, job: Job) -> Json | None:
-    """The launch configuration of a job; None when its command is more than one plain program, or
-    its data are not on this machine. A `Mistake` when the command refers to what the job does not
-    declare."""
+    """The launch configuration of a job; None when its command is more than one plain program. A
+    `Mistake` when the command refers to what the job does not declare."""
     if job.kind != "command":
         return None
     values = {name: _value(experiment, job, name) for name in job.inputs}
@@ -63,9 +63,8 @@ def configuration_of(experiment: Experiment, job: Job) -> Json | None:
     code = code_root(job.name, job.code)
     if words is None or code is None or job.distribution is not None:
         return None
-    if any(_is_elsewhere(experiment, job, name) for name in paths):
-        return None
-    cwd = f"{FOLDER}/{code}"
+    is_file = posixpath.basename(code) == words.target
+    cwd = _in_workspace(posixpath.dirname(code) if is_file else code, FOLDER)
     folders = output_folders(experiment, job)
     return {
         "name": f"{experiment.name}: {words.target}",
@@ -74,7 +73,7 @@ def configuration_of(experiment: Experiment, job: Job) -> Json | None:
         **(
             {"module": words.target}
             if words.is_module
-            else {"program": posixpath.join(cwd, words.target)}
+            else {"program": _in_workspace(words.target, cwd)}
         ),
         "args": list(words.arguments),
         **({"pythonArgs": list(words.options)} if words.options else {}),
@@ -135,26 +134,21 @@ def _environment(
 
 def _value(experiment: Experiment, job: Job, name: str) -> str | None:
     one = job.inputs[name]
-    if not one.has_value:
+    setting = experiment.settings.data.get(name)
+    given = setting.path if setting is not None else ""
+    if not one.has_value and not given:
         return None
     if one.kind == "literal":
         return one.literal_text
-    if one.passes_uri:
+    location = locate(job.name, one.path or "", one.type)
+    if one.passes_uri and not given and not location.is_here:
         return one.path
-    path = _local(experiment, job, name)
-    if path is None:
-        return ""  # nowhere here: see `_is_elsewhere`
-    return path if posixpath.isabs(path) or path[1:2] == ":" else f"{_MARK}/{path}"
+    path = posixpath.normpath(given.replace("\\", "/")) if given else location.path
+    return _in_workspace(path, _MARK)
 
 
-def _is_elsewhere(experiment: Experiment, job: Job, name: str) -> bool:
-    one = job.inputs[name]
-    return one.has_value and not one.passes_uri and _local(experiment, job, name) is None
-
-
-def _local(experiment: Experiment, job: Job, name: str) -> str | None:
-    setting = experiment.settings.data.get(name)
-    return local_path(job.name, job.inputs[name].path or "", setting.path if setting else "")
+def _in_workspace(path: str, folder: str) -> str:
+    return path if posixpath.isabs(path) or path[1:2] == ":" else f"{folder}/{path}"
 
 
 @dataclass(frozen=True, slots=True)
