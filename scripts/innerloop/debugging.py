@@ -23,7 +23,7 @@ from .errors import Mistake
 from .places import Request, Run, Surroundings
 from .running import Started
 from .spec import debug_port
-from .spec.experiment import Experiment
+from .spec.experiment import JOB_FILE, Experiment
 from .spec.workspace import Workspace
 from .tools import docker
 from .tools.docker import Mount
@@ -78,13 +78,14 @@ def carry_out(started: Started) -> int:
     return code
 
 
-def with_place(mistake: Mistake, experiment: str | None, job_file: str) -> Mistake:
+def with_place(mistake: Mistake, experiment: str | None, job_file: str | None) -> Mistake:
     """The same with a file and a line: an editor goes on to connect when the task that should
     have listened has ended, unless the task has shown an error, and each needs a place."""
     if re.search(r"\.\w+:\d+", mistake.where) or experiment is None:
         return mistake
     what = f"{mistake.where}: {mistake.what}" if mistake.where else mistake.what
-    return type(mistake)(what, where=f"src/{experiment}/{job_file}:1", mend=mistake.mend)
+    where = f"src/{experiment}/{job_file or JOB_FILE}:1"
+    return type(mistake)(what, where=where, mend=mistake.mend)
 
 
 def debugged(run: Run, request: Request, port: int) -> Request:
