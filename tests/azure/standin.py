@@ -81,6 +81,7 @@ class RunOf:
     error: str = ""
     children: list[str] = field(default_factory=list)
     outputs: dict[str, str] = field(default_factory=dict)
+    output_type: str = "uri_folder"
     looks: int = 0
 
     @property
@@ -495,7 +496,7 @@ def _children(azure: Azure, asked: Asked, found: re.Match[str]) -> Answer:
 def _run_data(azure: Azure, asked: Asked, found: re.Match[str]) -> Answer:
     name = json.loads(asked.body)["runId"]
     outputs = {
-        key: {"assetId": f"azureml://locations/x/data/{name}-{key}", "type": "UriFolder"}
+        key: {"assetId": f"azureml://locations/x/data/{name}-{key}", "type": azure.runs[name].output_type}
         for key in azure.runs[name].outputs
     }
     return told({"runMetadata": {"runId": name, "outputs": outputs}})
