@@ -36,6 +36,7 @@ COMMANDS = (
     "logs",
     "cancel",
     "download",
+    "data",
     "runs",
     "doctor",
     "help",

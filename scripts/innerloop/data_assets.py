@@ -28,7 +28,9 @@ class Wanted:
     version: str = ""
 
     def __str__(self) -> str:
-        return f"azureml:{self.name}:{self.version}" if self.version else f"azureml:{self.name}@latest"
+        return (
+            f"azureml:{self.name}:{self.version}" if self.version else f"azureml:{self.name}@latest"
+        )
 
 
 def parse(word: str) -> Wanted:

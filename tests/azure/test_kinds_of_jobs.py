@@ -184,8 +184,12 @@ def test_a_pipeline_arrives_and_its_steps_are_followed(cloud: Cloud, tiny: Works
     tiny.write("src/tiny/train.component.yaml", COMPONENT)
     log = "user_logs/std_log.txt"
     cloud.azure.runs["p.prepare"] = RunOf(["Completed"], {log: ["rows 10\n"]})
-    cloud.azure.runs["p.train"] = RunOf(["Running", "Completed"], {log: ["epoch 1\n", "epoch 1\nepoch 2\n"]})
-    cloud.azure.next_run = RunOf(["Running", "Running", "Completed"], children=["p.prepare", "p.train"])
+    cloud.azure.runs["p.train"] = RunOf(
+        ["Running", "Completed"], {log: ["epoch 1\n", "epoch 1\nepoch 2\n"]}
+    )
+    cloud.azure.next_run = RunOf(
+        ["Running", "Running", "Completed"], children=["p.prepare", "p.train"]
+    )
     answer = cloud.loop(
         tiny, "submit", "tiny", "--file", "pipeline.yaml", "--set", "inputs.epochs=5", "--stream"
     )

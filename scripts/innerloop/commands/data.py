@@ -25,7 +25,9 @@ EXAMPLES = """examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("verb", choices=("list", "get", "register"), metavar="list|get|register")
-    parser.add_argument("what", nargs="?", metavar="NAME|PATH", help="an asset, or a folder or file")
+    parser.add_argument(
+        "what", nargs="?", metavar="NAME|PATH", help="an asset, or a folder or file"
+    )
     parser.add_argument("--to", metavar="PATH", help="get: where to (default: data/NAME)")
     parser.add_argument("--name", help="register: the asset's name (default: the folder's)")
     parser.add_argument("--version", default="", help="register: its version (default: the next)")
@@ -72,9 +74,7 @@ def _register(args: argparse.Namespace, target: targets.Target, line: Line) -> A
     workspace = loading.open_workspace(args.root)
     path = _path(args)
     name = args.name or (path.stem if path.is_file() else path.name)
-    told = data_assets.register(
-        workspace, path, name, args.version, args.description, target, line
-    )
+    told = data_assets.register(workspace, path, name, args.version, args.description, target, line)
     if not args.json:
         made = f"azureml:{told['name']}:{told['version']}"
         sent = "nothing new to upload" if not told["sent"] else megabytes(told["size"])

@@ -83,7 +83,10 @@ def _quota(client: MLClient, name: str, size: str, location: str) -> Iterator[Fa
     except Exception:
         return  # told only where the service tells it
     for one in usage if family else ():
-        used, limit = int(one.current_value or 0), int(one.limit or 0)
+        # The client keeps the service's own spelling of the key beside an empty one of its own.
+        used, limit = int(vars(one).get("currentValue") or one.current_value or 0), int(
+            one.limit or 0
+        )
         what = f"{used} of {limit} cores of {family} in use"
         if limit >= 0 and used >= limit:
             mend = "Ask for more in the studio (Quota), or wait until others have ended"
@@ -93,7 +96,8 @@ def _quota(client: MLClient, name: str, size: str, location: str) -> Iterator[Fa
 
 
 def _of(usage: Any, family: str) -> bool:
-    name = getattr(usage.name, "value", usage.name)
+    name = usage.name.get("value") if isinstance(usage.name, dict) else usage.name
+    name = getattr(name, "value", name)
     return str(name or "").lower().replace(" ", "") == family.lower().replace(" ", "")
 
 
