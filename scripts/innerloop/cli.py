@@ -24,6 +24,7 @@ COMMANDS = (
     "dependency",
     "sync",
     "check",
+    "format",
     "build",
     "run",
     "test",
@@ -39,6 +40,7 @@ COMMANDS = (
     "data",
     "runs",
     "doctor",
+    "clean",
     "help",
 )
 
