@@ -24,6 +24,7 @@ COMMANDS = (
     "dependency",
     "sync",
     "check",
+    "format",
     "build",
     "run",
     "test",
@@ -32,8 +33,14 @@ COMMANDS = (
     "open",
     "down",
     "submit",
+    "status",
+    "logs",
+    "cancel",
+    "download",
+    "data",
     "runs",
     "doctor",
+    "clean",
     "help",
 )
 
