@@ -161,7 +161,7 @@ def _sweep(args: argparse.Namespace, workspace: Workspace, experiment: Experimen
     drawn, notes = sweeping.draw(job, args.trials, args.seed)
     first = _plan(args, workspace, experiment, sweeping.job_of(job, drawn[0]))
     made = sweeping.plan(job, first, drawn, notes)
-    prepare = partial(running.prepare, place=args.place, dry=args.dry_run)
+    prepare = partial(running.prepare, place=args.place)
     if not args.dry_run:
         return sweeping.carry_out(made, prepare)
     trials = sweeping.requests(made, prepare)
@@ -181,13 +181,14 @@ def _pipeline(
         step=args.step,
         from_run=args.from_run,
         options=tuple(args.docker_option),
+        processes=args.processes,
         dry=args.dry_run,
     )
-    prepare = partial(running.prepare, place=args.place, dry=args.dry_run)
+    prepare = partial(running.prepare, place=args.place)
     if args.step:
         plan = pipelines.run_of(planned, planned.steps[0], args.dry_run)
-        started = prepare(replace(plan, arguments=tuple(args.rest), attended=True))
-        started = _debugged(args, started)
+        plan = replace(plan, arguments=tuple(args.rest), attended=True)
+        started = _debugged(args, prepare(plan, dry=args.dry_run))
         if args.dry_run:
             _show(started, args.json, {"step": args.step})
             return 0
@@ -199,7 +200,8 @@ def _pipeline(
             raise stuck
         return pipelines.carry_out(planned, prepare)
     steps, mistakes = pipelines.requests(planned, prepare)
-    _show_parts(args, _whole(planned.run, steps), "steps", steps)
+    lacking = [f"a real run needs more: {one.sentence()}" for one in planned.run.missing]
+    _show_parts(args, _whole(planned.run, steps, lacking), "steps", steps)
     if stuck is not None or mistakes:
         raise stuck or mistakes[0]
     return 0
@@ -241,7 +243,9 @@ def _port(text: str) -> int:
     return int(text)
 
 
-def _whole(run: Run, parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _whole(
+    run: Run, parts: Sequence[Mapping[str, Any]], lacking: Sequence[str] = ()
+) -> dict[str, Any]:
     """What a run of several parts is as one: nothing is started for itself."""
     places = [part["place"] for part in parts if "place" in part]
     return {
@@ -254,6 +258,7 @@ def _whole(run: Run, parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "image": None,
         "mounts": [],
         "outputs": run.outputs,
+        "notes": [*run.notes, *lacking],
     }
 
 
@@ -272,6 +277,8 @@ def _show_parts(
         print(f"{name:8} {part[name]}{f' ({about})' if about else ''}")
         for line in _lines(part) if "argv" in part else [f"problem  {part['problem']}"]:
             print(f"  {line}")
+    for note in whole["notes"]:
+        print(f"note     {note}")
     print(f"outputs  {whole['outputs']}", flush=True)
 
 
