@@ -33,8 +33,14 @@ COMMANDS = (
     "open",
     "down",
     "submit",
+    "status",
+    "logs",
+    "cancel",
+    "download",
+    "data",
     "runs",
     "doctor",
+    "clean",
     "help",
 )
 
