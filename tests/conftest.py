@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.azure.network import azurite
 from tests.support import BUILDX, ROOT, Workspace, make_workspace
 
 settings.register_profile("dev", max_examples=50, deadline=None)
@@ -25,6 +26,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "devcontainer: needs the devcontainer CLI")
     config.addinivalue_line("markers", "editor: needs code-server (VS Code) and Chromium")
+    config.addinivalue_line("markers", "azure: needs Azurite and openssl, for Azure on loopback")
     config.addinivalue_line(
         "markers", "buildkit: needs BuildKit, which Docker's buildx plugin brings"
     )
@@ -59,6 +61,13 @@ def _no_editor() -> str:
 
 
 @functools.cache
+def _no_azure() -> str:
+    if shutil.which("openssl") is None:
+        return "openssl is not on PATH"
+    return "" if azurite() is not None else "Azurite (npm) is not on PATH"
+
+
+@functools.cache
 def _no_buildkit() -> str:
     return "" if BUILDX.exists() else f"there is no {BUILDX} (.ci/steps.sh has the step buildx)"
 
@@ -74,6 +83,7 @@ LACKING = {
     "docker": _no_engine,
     "devcontainer": _no_devcontainer,
     "editor": _no_editor,
+    "azure": _no_azure,
     "buildkit": _no_buildkit,
     "person": _no_person,
 }

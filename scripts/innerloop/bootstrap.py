@@ -43,7 +43,13 @@ def _is_inside(group: str) -> bool:
 
 def ensure(group: str) -> Path:
     """The environment of `scripts/locks/<group>.txt`, made if it is not there."""
-    purposes = {"tool": "the tool's own environment", "test": "the environment of the tests"}
+    purposes = {
+        "tool": "the tool's own environment",
+        "test": "the environment of the tests",
+        "debugger": "the debugger",
+        "azure": "Azure ML's client",
+        "format": "the environment of the formatters",
+    }
     return environments.ensure(
         environment_of(group),
         [lock_of(group)],

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -70,6 +70,29 @@ def stage(path: Path, text: str, folder: Path | None = None) -> Path:
                 Path(temporary).unlink()
 
 
+def write_stream(path: Path, chunks: Iterable[bytes]) -> None:
+    """As `write_text`, for bytes that come piece by piece and may be many: until the last one is
+    there, the file is not. A reader of theirs that fails leaves nothing behind."""
+    import tempfile
+
+    temporary: str | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:60]}.", dir=path.parent)
+        with os.fdopen(handle, "wb") as file:
+            for chunk in chunks:
+                file.write(chunk)
+        Path(temporary).chmod(0o666 & ~_umask())
+        _replace(temporary, path)
+        temporary = None
+    except OSError as error:
+        raise _cannot("write", path, error) from error
+    finally:
+        if temporary is not None:
+            with suppress(OSError):
+                Path(temporary).unlink()
+
+
 def put(staged: Path, path: Path) -> None:
     """The second half: the staged text takes the file's place in one step."""
     try:
@@ -106,6 +129,18 @@ def remove_tree(folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def size_of(folder: Path) -> int:
+    """The bytes of the files below a folder; links count as nothing, and so does what has gone
+    meanwhile."""
+    total = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                found = os.lstat(os.path.join(parent, name))
+                total += 0 if os.path.islink(os.path.join(parent, name)) else found.st_size
+    return total
+
+
 def move_into(path: Path, folder: Path) -> None:
     """Moves a file or folder into `folder`, which is made if need be."""
     import shutil
@@ -125,12 +160,13 @@ def rename(path: Path, target: Path) -> None:
         raise _cannot("make", target, error) from error
 
 
-def copy(path: Path, target: Path, *, replace: tuple[str, str] | None = None) -> None:
-    """Copies a file and its mode; `replace` swaps one word of its text for another."""
+def copy(path: Path, target: Path, change: Callable[[str], str] | None = None) -> None:
+    """Copies a file and its mode; `change` is applied to its text where it is UTF-8."""
     try:
         content = path.read_bytes()
-        if replace is not None:
-            content = content.replace(replace[0].encode(), replace[1].encode())
+        if change is not None:
+            with suppress(UnicodeDecodeError):
+                content = change(content.decode("utf-8")).encode("utf-8")
         target.write_bytes(content)
         target.chmod(path.stat().st_mode & 0o7777)
     except OSError as error:
@@ -172,9 +208,10 @@ def replace_link(link: Path, target: str) -> None:
 
 
 @contextmanager
-def locked(path: Path, waiting: str = "") -> Iterator[None]:
+def locked(path: Path, waiting: str = "") -> Iterator[int]:
     """Holds the lock file `path` within; the system lets go of it when the process ends, however
-    it ends. `waiting` is said once on stderr when somebody else holds it."""
+    it ends. `waiting` is said once on stderr when somebody else holds it. The number is that of
+    the open file: a program that is handed it holds the lock as well, until it ends."""
     make_folder(path.parent)
     try:
         file = path.open("a+b")
@@ -187,7 +224,7 @@ def locked(path: Path, waiting: str = "") -> Iterator[None]:
                 print(waiting, file=sys.stderr, flush=True)
                 said = True
             time.sleep(0.1)
-        yield
+        yield file.fileno()
 
 
 if sys.platform == "win32":

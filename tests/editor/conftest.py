@@ -122,7 +122,9 @@ def demo(tmp_path_factory: pytest.TempPathFactory, _tool: None) -> Workspace:
 def fill(workspace: Workspace) -> None:
     workspace.add("line", TRAIN, job=JOB)
     workspace.write("src/line/environment/requirements-dev.txt", locked("pytest"))
-    workspace.write("src/line/tests/test_line.py", "def test_it() -> None:\n    assert 1 + 1 == 2\n")
+    workspace.write(
+        "src/line/tests/test_line.py", "def test_it() -> None:\n    assert 1 + 1 == 2\n"
+    )
     workspace.add("shop/churn", TRAIN)
 
 

@@ -279,8 +279,7 @@ class Workbench:
         rows = self.page.locator(".terminal-wrapper.active .xterm-rows > div")
         lines = [text.replace("\xa0", " ") for text in rows.all_text_contents()]
         width = max(map(len, lines), default=0)
-        joined = "".join(line if len(line) == width else line.rstrip() + "\n" for line in lines)
-        return joined
+        return "".join(line if len(line) == width else line.rstrip() + "\n" for line in lines)
 
     def says(self, text: str) -> None:
         """Until the active terminal shows a text."""

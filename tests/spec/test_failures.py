@@ -141,7 +141,14 @@ def test_each_failed_test_has_its_place(tmp_path: Path, options: list[str]) -> N
         ("src/line/tests/test_import.py", 1),
     }
     messages = " | ".join(one.message for one in found)
-    for said in ("test_one: ", "sums", "no attribute 'nothing'", "no fixture", "SyntaxError", "there_is_no"):
+    for said in (
+        "test_one: ",
+        "sums",
+        "no attribute 'nothing'",
+        "no fixture",
+        "SyntaxError",
+        "there_is_no",
+    ):
         assert said in messages  # fmt: skip
 
 

@@ -37,6 +37,15 @@ class Task:
     on_open: bool = False
 
 
+# What a task asks as ${input:<name>}: the question, and the answer that is there already.
+QUESTIONS = (
+    ("name", "Name of the experiment (lower-case letters, digits, _; / for a domain)", ""),
+    ("common", "Which file or folder of src/common, such as digits.py", ""),
+    ("command", "Which command", "python train.py"),
+    ("asset", "Which data asset, such as azureml:mnist:1", "azureml:"),
+    ("data", "Which folder or file", "data/"),
+)
+
 TASKS = (
     Task(
         "run",
@@ -116,9 +125,23 @@ TASKS = (
         finds=True,
     ),
     Task(
+        "format",
+        ("format",),
+        "Formats the code and orders its imports, as saving a file does",
+        "symbol-color",
+        finds=True,
+    ),
+    Task(
         "sync", ("sync",), "Brings .devcontainer and .vscode in line with src", "sync", finds=True
     ),
     Task("list", ("list",), "Shows the experiments, and where each can run", "list-unordered"),
+    Task("runs", ("runs",), "Lists the runs with their scores and times", "graph-line"),
+    Task(
+        "runs page",
+        ("runs", "--open"),
+        "Lays the curves of the runs over each other, in the browser",
+        "graph",
+    ),
     Task(
         "new",
         ("new", "${input:name}"),
@@ -134,21 +157,121 @@ TASKS = (
         finds=True,
     ),
     Task(
+        "rename",
+        ("rename", EXPERIMENT, "${input:name}"),
+        "Gives an experiment another name; what belongs to it follows",
+        "edit",
+        finds=True,
+    ),
+    Task(
+        "remove",
+        ("remove", EXPERIMENT),
+        "Takes an experiment away; asks first, and data and outputs stay",
+        "trash",
+        typed=True,
+    ),
+    Task(
         "dependency",
         ("dependency", EXPERIMENT, "${input:common}"),
         "Shares a file or folder of src/common with an experiment",
         "link",
         finds=True,
     ),
-    Task("runs", ("runs",), "Lists the runs with their scores and times", "graph-line"),
     Task(
-        "runs page",
-        ("runs", "--open"),
-        "Lays the curves of the runs over each other, in the browser",
-        "graph",
+        "up",
+        ("up", EXPERIMENT),
+        "Starts the experiment's dev container, and makes it anew where it is old",
+        "vm-running",
+        color="Cyan",
+        finds=True,
+    ),
+    Task(
+        "open",
+        ("open", EXPERIMENT),
+        "Opens VS Code in the experiment's dev container",
+        "remote-explorer",
+        color="Cyan",
+    ),
+    Task(
+        "exec",
+        ("exec", EXPERIMENT, "--", "bash", "-c", "${input:command}"),
+        "Runs a command in the experiment's dev container",
+        "terminal-bash",
+        color="Cyan",
+        typed=True,
+        several=True,
+    ),
+    Task(
+        "down",
+        ("down", EXPERIMENT),
+        "Stops and removes the experiment's dev container; its caches stay",
+        "vm-outline",
+        color="Cyan",
+    ),
+    Task(
+        "submit",
+        ("submit", EXPERIMENT, "--stream"),
+        "Sends the job to Azure ML and shows its logs; Ctrl-C leaves it running there",
+        "cloud-upload",
+        color="Blue",
+        finds=True,
+        several=True,
+    ),
+    Task(
+        "submit preview",
+        ("submit", EXPERIMENT, "--dry-run"),
+        "Shows what would be sent to Azure ML, file by file, and sends nothing",
+        "preview",
+        color="Blue",
+        finds=True,
+    ),
+    Task("status", ("status",), "Shows how the last submitted job fares", "cloud", color="Blue"),
+    Task(
+        "logs",
+        ("logs", "--follow"),
+        "Shows the last submitted job's logs, to its end",
+        "output",
+        color="Blue",
+        several=True,
+    ),
+    Task("cancel", ("cancel",), "Stops the last submitted job", "circle-slash", color="Blue"),
+    Task(
+        "download",
+        ("download",),
+        "Brings the last submitted job's outputs and logs here",
+        "cloud-download",
+        color="Blue",
+    ),
+    Task(
+        "data list",
+        ("data", "list"),
+        "Lists Azure ML's data assets, and which of them are here",
+        "database",
+        color="Blue",
+    ),
+    Task(
+        "data get",
+        ("data", "get", "${input:asset}"),
+        "Brings an Azure ML data asset to data/",
+        "database",
+        color="Blue",
+    ),
+    Task(
+        "data register",
+        ("data", "register", "${input:data}"),
+        "Registers a folder of data/ as an Azure ML data asset",
+        "database",
+        color="Blue",
     ),
     Task(
         "doctor", ("doctor",), "Says what is missing on this machine, and how to mend it", "pulse"
+    ),
+    Task(
+        "clean",
+        ("clean",),
+        "Frees the disk of what this workspace made and needs no more; asks first",
+        "clear-all",
+        typed=True,
     ),
     Task("help", ("help",), "Shows every command with an example", "question"),
     Task(

@@ -11,8 +11,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from . import Json, Subject
-from .palette import TASKS, Task
+from . import Json, Subject, debug
+from .launch import ports_of
+from .palette import QUESTIONS, TASKS, Task
 
 LOOP = "${workspaceFolder}/scripts/loop"
 
@@ -38,7 +39,10 @@ def render(subject: Subject) -> Json:
     names = [experiment.name for experiment in subject.experiments]
     return {
         "version": "2.0.0",
-        "tasks": [_task(task, names) for task in TASKS],
+        "tasks": [
+            *(_task(task, names) for task in (*TASKS, *debug.tasks(subject, ports_of(subject)))),
+            *debug.folder_tasks(subject),
+        ],
         "inputs": _inputs(names),
     }
 
@@ -70,7 +74,7 @@ def _task(task: Task, names: Sequence[str]) -> Json:
 
 def _matcher(task: Task) -> Json:
     if task.ready:
-        return _background(task.ready)
+        return _background(task)
     return FINDINGS if task.finds else []
 
 
@@ -106,48 +110,46 @@ def open_glob(names: Sequence[str]) -> str:
     return f"src/{one}/**"
 
 
-def _background(ready: str) -> Json:
-    """Up from its start until the ready line; it reports no problems of its own."""
+def _background(task: Task) -> Json:
+    """Up from its start until the ready line. What follows it begins even when the task has ended
+    before, unless an error was found: so one that `finds` ends F5 with its own sentence."""
     return {
         "owner": "innerloop",
         "pattern": {"regexp": "^__never__$", "message": 0},
+        **(FINDINGS if task.finds else {}),
         "background": {
             "activeOnStart": True,
             "beginsPattern": "^__never__$",
-            "endsPattern": ready,
+            "endsPattern": task.ready,
         },
     }
 
 
 def _inputs(names: list[str]) -> list[Json]:
-    return [
-        {
-            "id": "experiment",
-            "type": "pickString",
-            "description": "Which experiment?",
-            "options": names or ["(none yet: run the task new)"],
-        },
-        {
-            "id": "place",
-            "type": "pickString",
-            "description": "Where?",
-            "default": "auto",
-            "options": [
-                # VS Code shows "label: value".
-                {"label": "The first of these that can be had", "value": "auto"},
-                {"label": "The experiment's container, when in it", "value": "inside"},
-                {"label": "A clean container", "value": "docker"},
-                {"label": "A cached environment", "value": "venv"},
-            ],
-        },
-        {
-            "id": "common",
-            "type": "promptString",
-            "description": "Which file or folder of src/common, such as digits.py",
-        },
-        {
-            "id": "name",
-            "type": "promptString",
-            "description": "Name of the new experiment (lower-case letters, digits, _; / for a domain)",
-        },
+    places = [
+        # VS Code shows "label: value".
+        {"label": "The first of these that can be had", "value": "auto"},
+        {"label": "The experiment's container, when in it", "value": "inside"},
+        {"label": "A clean container", "value": "docker"},
+        {"label": "A cached environment", "value": "venv"},
     ]
+    return [
+        _list("experiment", "Which experiment?", names or ["(none yet: run the task new)"]),
+        _list("place", "Where?", places, default="auto"),
+        *(_question(name, text, default) for name, text, default in QUESTIONS),
+    ]
+
+
+def _list(name: str, text: str, options: Sequence[Json], **more: str) -> Json:
+    return {
+        "id": name,
+        "type": "pickString",
+        "description": text,
+        "options": list(options),
+        **more,
+    }
+
+
+def _question(name: str, text: str, default: str) -> Json:
+    value = {"id": name, "type": "promptString", "description": text}
+    return {**value, "default": default} if default else value

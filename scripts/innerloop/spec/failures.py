@@ -105,9 +105,7 @@ def _said(block: Sequence[str]) -> str:
     """The first line of the last group that pytest marks with E. Where that is a traceback of its
     own (a module that could not be read), or nothing is marked, the last line with an error."""
     marked = [line[1:].strip() if line.startswith("E ") else "" for line in block]
-    starts = [
-        now for before, now in zip(["", *marked], marked, strict=False) if now and not before
-    ]
+    starts = [now for before, now in zip(["", *marked], marked, strict=False) if now and not before]
     if starts and not starts[-1].startswith("File "):
         return starts[-1]
     errors = [line for line in (*block, *marked) if _NAMED_ERROR.match(line)]
