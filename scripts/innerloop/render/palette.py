@@ -139,7 +139,7 @@ TASKS = (
     Task(
         "runs page",
         ("runs", "--open"),
-        "Lays the curves of the runs over each other, in the browser",
+        "Shows the curves of the runs in one picture, in the browser",
         "graph",
     ),
     Task(
