@@ -18,6 +18,7 @@ SUMMARY = "Says what is missing on this machine, and how to mend it."
 EXAMPLES = """examples:
   loop doctor            a line per fact; "BAD" is what will not work, "note" works with less
   loop doctor --json     an array of {state, name, what, mend}
+  loop doctor --azure    the Azure ML workspace: configuration, sign-in, computes, quota
 
 The exit code is 1 when something will not work.
 """
@@ -44,18 +45,26 @@ COLOURS = {"ok": "32", "note": "33", "bad": "31"}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON array on stdout")
+    parser.add_argument("--azure", action="store_true", help="asks the Azure ML workspace instead")
 
 
 def run(args: argparse.Namespace) -> int:
-    patient = _patient(args.root)
+    live = not args.json and sys.stdout.isatty()
     facts: list[Fact] = []
-    for fact in _as_they_come(patient, live=not args.json and sys.stdout.isatty()):
+    for fact in _azure(args.root) if args.azure else _as_they_come(_patient(args.root), live=live):
         facts.append(fact)
         if not args.json:
             _show(fact, colour=sys.stdout.isatty())
     if args.json:
         print(json.dumps([asdict(fact) for fact in facts], indent=2))
     return 1 if any(fact.state == "bad" for fact in facts) else 0
+
+
+def _azure(root: Path) -> Iterator[Fact]:
+    from .. import azure_facts
+
+    for fact in azure_facts.facts(root):
+        yield Fact(*fact)
 
 
 def _patient(root: Path) -> Patient:
