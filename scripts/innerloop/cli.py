@@ -31,6 +31,7 @@ COMMANDS = (
     "exec",
     "open",
     "down",
+    "stale",
     "submit",
     "runs",
     "doctor",
