@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -62,6 +62,29 @@ def stage(path: Path, text: str, folder: Path | None = None) -> Path:
         Path(temporary).chmod(mode)
         staged, temporary = Path(temporary), None
         return staged
+    except OSError as error:
+        raise _cannot("write", path, error) from error
+    finally:
+        if temporary is not None:
+            with suppress(OSError):
+                Path(temporary).unlink()
+
+
+def write_stream(path: Path, chunks: Iterable[bytes]) -> None:
+    """As `write_text`, for bytes that come piece by piece and may be many: until the last one is
+    there, the file is not. A reader of theirs that fails leaves nothing behind."""
+    import tempfile
+
+    temporary: str | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:60]}.", dir=path.parent)
+        with os.fdopen(handle, "wb") as file:
+            for chunk in chunks:
+                file.write(chunk)
+        Path(temporary).chmod(0o666 & ~_umask())
+        _replace(temporary, path)
+        temporary = None
     except OSError as error:
         raise _cannot("write", path, error) from error
     finally:
