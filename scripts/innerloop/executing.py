@@ -130,8 +130,7 @@ def _remote(
         "containerWorkspaceFolder": note.folder,
         "containerWorkspaceFolderBasename": posixpath.basename(note.folder),
     }
-    container = {**there.env, **note.env}
-    return remote_environment(config, local=os.environ, container=container, folders=folders)
+    return remote_environment(config, local=os.environ, container=there.env, folders=folders)
 
 
 def _terminal(terminal: bool) -> dict[str, str]:

@@ -12,15 +12,17 @@ SUMMARY = "Says which dev containers and images are older than what they were ma
 EXAMPLES = """examples:
   loop stale                   a line for each, with what has changed since; nothing when all is well
   loop stale digit_recognition
+  loop stale --check           the same; exit code 1 when something is stale
   loop stale --json
 
-It asks the engine a few short questions, changes nothing, and its exit code is 0: a task runs it
-when the folder is opened, so that a switch of branches is noticed.
+It asks the engine a few short questions and changes nothing. A task runs it when the folder is
+opened, so that a switch of branches is noticed.
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("experiment", nargs="?", metavar="EXP", help="default: all of them")
+    parser.add_argument("--check", action="store_true", help="exit 1 when something is stale")
     parser.add_argument("--json", action="store_true", help="one JSON array on stdout")
 
 
@@ -35,4 +37,4 @@ def run(args: argparse.Namespace) -> int:
     else:
         for one in found:
             print(one.sentence())
-    return 0
+    return 1 if found and args.check else 0
