@@ -34,8 +34,14 @@ COMMANDS = (
     "down",
     "stale",
     "submit",
+    "status",
+    "logs",
+    "cancel",
+    "download",
+    "data",
     "runs",
     "doctor",
+    "clean",
     "help",
 )
 

@@ -18,6 +18,7 @@ SUMMARY = "Says what is missing on this machine, and how to mend it."
 EXAMPLES = """examples:
   loop doctor
   loop doctor --json
+  loop doctor --azure      the Azure ML workspace: configuration, sign-in, computes, quota
 """
 
 GB = 1024**3
@@ -35,10 +36,11 @@ class Fact:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON array on stdout")
+    parser.add_argument("--azure", action="store_true", help="asks the Azure ML workspace instead")
 
 
 def run(args: argparse.Namespace) -> int:
-    facts = list(_facts(args.root))
+    facts = list(_azure(args.root) if args.azure else _facts(args.root))
     if args.json:
         print(json.dumps([asdict(fact) for fact in facts], indent=2))
     else:
@@ -60,6 +62,13 @@ def _facts(root: Path) -> Iterator[Fact]:
     yield from _programs()
     yield _links(root)
     yield from _experiments(root)
+
+
+def _azure(root: Path) -> Iterator[Fact]:
+    from .. import azure_facts
+
+    for fact in azure_facts.facts(root):
+        yield Fact(*fact)
 
 
 def _engine() -> Iterator[Fact]:
