@@ -17,9 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from .loading import files_below
-from .render.devcontainer import CHECKSUMS
-from .render.devcontainer import CONFIGURATION as KEPT
-from .render.devcontainer import MADE_FROM
 
 FILES = "innerloop.files"  # on an image: {"Dockerfile": checksum, ...} as JSON
 CONFIGURATION = "innerloop.configuration"  # on a dev container: {"containerEnv": checksum, ...}
