@@ -218,7 +218,7 @@ def _token(azure: Azure, asked: Asked, found: re.Match[str]) -> Answer:
     answer = {"token_type": "Bearer", "expires_in": 3600, "access_token": TOKEN}
     if "device_code" in form.get("grant_type", ""):
         person = {"uid": "person", "utid": TENANT}
-        claims = {
+        claims: dict[str, Any] = {
             "aud": form["client_id"],
             "iss": f"https://login.microsoftonline.com/{TENANT}/v2.0",
         }
