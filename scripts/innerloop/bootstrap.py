@@ -43,7 +43,11 @@ def _is_inside(group: str) -> bool:
 
 def ensure(group: str) -> Path:
     """The environment of `scripts/locks/<group>.txt`, made if it is not there."""
-    purposes = {"tool": "the tool's own environment", "test": "the environment of the tests"}
+    purposes = {
+        "tool": "the tool's own environment",
+        "test": "the environment of the tests",
+        "azure": "Azure ML's client",
+    }
     return environments.ensure(
         environment_of(group),
         [lock_of(group)],

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -125,12 +125,13 @@ def rename(path: Path, target: Path) -> None:
         raise _cannot("make", target, error) from error
 
 
-def copy(path: Path, target: Path, *, replace: tuple[str, str] | None = None) -> None:
-    """Copies a file and its mode; `replace` swaps one word of its text for another."""
+def copy(path: Path, target: Path, change: Callable[[str], str] | None = None) -> None:
+    """Copies a file and its mode; `change` is applied to its text where it is UTF-8."""
     try:
         content = path.read_bytes()
-        if replace is not None:
-            content = content.replace(replace[0].encode(), replace[1].encode())
+        if change is not None:
+            with suppress(UnicodeDecodeError):
+                content = change(content.decode("utf-8")).encode("utf-8")
         target.write_bytes(content)
         target.chmod(path.stat().st_mode & 0o7777)
     except OSError as error:

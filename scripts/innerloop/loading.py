@@ -74,7 +74,7 @@ def open_experiment(workspace: Workspace, name: str) -> Experiment:
         settings=settings.of_experiment(
             files.read_text(folder / "innerloop.toml"), toml, workspace.settings
         ),
-        links=tuple(_links(Path(workspace.root), folder)),
+        links=tuple(links_of(Path(workspace.root), folder)),
         files=tuple(sorted(entry.name for entry in os.scandir(folder))),
     )
 
@@ -159,7 +159,7 @@ def _experiment_names(folder: Path, prefix: str) -> Iterator[str]:
             yield from _experiment_names(Path(entry.path), f"{prefix}{entry.name}/")
 
 
-def _links(root: Path, folder: Path) -> Iterator[Link]:
+def links_of(root: Path, folder: Path) -> Iterator[Link]:
     """The links in a folder that lead out of it, and those in what they lead to."""
     seen: set[str] = set()
     todo = [folder]

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import codecs
 import os
+import queue
 import signal
 import subprocess
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import IO
+from typing import IO, Any
 
 from .errors import Mistake
 
@@ -133,6 +135,78 @@ def follow(
         raise
 
 
+class Conversation:
+    """A program beside this one: lines go to its stdin and come from its stdout, and what it says
+    on stderr is kept for a report. It does not get the terminal's Ctrl-C; leaving the `with` ends
+    it, and it should end itself when its stdin closes."""
+
+    def __init__(
+        self, argv: Argv, *, cwd: Path | None = None, env: Mapping[str, str] | None = None
+    ) -> None:
+        own_group: dict[str, Any] = {"start_new_session": True}
+        if sys.platform == "win32":
+            own_group = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+        try:
+            self._child = subprocess.Popen(
+                list(argv),
+                cwd=cwd,
+                env=None if env is None else dict(env),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                **own_group,
+            )
+        except FileNotFoundError as error:
+            raise _not_there(argv, cwd) from error
+        self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._errors: deque[str] = deque(maxlen=200)
+        self._readers = [
+            threading.Thread(target=self._read_out, daemon=True),
+            threading.Thread(target=self._read_err, daemon=True),
+        ]
+        for reader in self._readers:
+            reader.start()
+
+    def __enter__(self) -> Conversation:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._child.poll() is None:
+            _end(self._child, patience=1.0)
+
+    def say(self, line: str) -> None:
+        """A program that has ended hears nothing; what it said last tells why."""
+        assert self._child.stdin is not None
+        with suppress(BrokenPipeError):
+            self._child.stdin.write(f"{line}\n".encode())
+            self._child.stdin.flush()
+
+    def hear(self, timeout: float) -> str | None:
+        """The next line, or None when the program has ended; TimeoutError when it says nothing
+        for so many seconds."""
+        try:
+            return self._lines.get(timeout=timeout)
+        except queue.Empty:
+            raise TimeoutError from None
+
+    @property
+    def errors(self) -> str:
+        """The end of what it said on stderr, when it has ended."""
+        self._readers[1].join(2)
+        return "\n".join(self._errors)
+
+    def _read_out(self) -> None:
+        assert self._child.stdout is not None
+        for raw in self._child.stdout:
+            self._lines.put(raw.decode("utf-8", "replace").rstrip("\r\n"))
+        self._lines.put(None)
+
+    def _read_err(self) -> None:
+        assert self._child.stderr is not None
+        for raw in self._child.stderr:
+            self._errors.append(raw.decode("utf-8", "replace").rstrip("\r\n"))
+
+
 def attend(
     argv: Argv,
     *,
@@ -184,6 +258,11 @@ def attend(
 
 
 _listener: Callable[[str], None] | None = None
+
+
+def listener() -> Callable[[str], None] | None:
+    """Who hears what `attend`'s programs print; None where it goes to our own stdout and stderr."""
+    return _listener
 
 
 @contextmanager

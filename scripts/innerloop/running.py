@@ -107,9 +107,11 @@ def prepare(run: Run, place: str, *, dry: bool, dev: bool = False) -> Started:
 
 
 def carry_out(started: Started) -> int:
-    """Says where it runs and why, runs it, and names the folder with what it wrote."""
+    """Says where it runs and why, runs it, and names the folder with what it wrote; of a part of
+    a larger run its table says that."""
     wanted = started.request
-    _say(f"innerloop: running in place {wanted.place} ({wanted.why})")
+    tell = _say if started.run.attended else _say_nothing
+    tell(f"innerloop: running in place {wanted.place} ({wanted.why})")
     for note in wanted.notes:
         _say(f"innerloop: {note}")
     if started.run.in_place:
@@ -120,9 +122,9 @@ def carry_out(started: Started) -> int:
             code = ending.code = started.submit(started.run, wanted)
     finally:
         if any(entry.name != recording.FOLDER for entry in outputs.iterdir()):
-            _say(f"innerloop: outputs are in {wanted.outputs}/")
+            tell(f"innerloop: outputs are in {wanted.outputs}/")
     if code != 0:
-        _say(f"innerloop: the command ended with exit code {code}{_meaning(code, started)}")
+        tell(f"innerloop: the command ended with exit code {code}{_meaning(code, started)}")
     return code
 
 
@@ -209,7 +211,7 @@ def _data(
     setting = experiment.settings.data.get(one.name)
     where = job.text.where("inputs", one.name)
     path = _local_path(workspace, job, one, setting.path if setting else "", where)
-    if os.path.exists(path):
+    if os.path.exists(path) or dry:
         return path, bool(setting and setting.create) or one.mode in ("rw_mount", "download")
     if setting is not None and setting.create:
         if not dry:
@@ -243,6 +245,10 @@ def _meaning(code: int, started: Started) -> str:
     if code == 127 and started.request.place == "docker":
         return " (a program that the command names is not in the image)"
     return ""
+
+
+def _say_nothing(text: str) -> None:
+    """A part's place and end stand in the table of the whole."""
 
 
 def _say(text: str) -> None:

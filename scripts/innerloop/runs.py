@@ -1,6 +1,7 @@
 """The runs of this workspace as values: what each recorded, and the scores and curves it wrote.
 
-A run is a folder `outputs/<slug>/<run>/`. Its record is `.run/run.json` (see `recording`); its
+A run is a folder `outputs/<slug>/<run>/`; a pipeline's step or a sweep's trial is a run as well, in
+a folder of that. Its record is `.run/run.json` (see `recording`); its
 metrics are what the program wrote into `./outputs`, in either or both of
 
     metrics.json     scores by name; a list of mappings is a curve, an entry each
@@ -90,7 +91,7 @@ def find(root: Path, slug: str | None = None) -> list[PastRun]:
     """The runs of one experiment or of all, the newest last."""
     outputs = root / "outputs"
     slugs = [slug] if slug else [folder.name for folder in _folders(outputs)]
-    found = [read(root, one, folder) for one in slugs for folder in _folders(outputs / one)]
+    found = [read(root, one, folder) for one in slugs for folder in _run_folders(outputs / one)]
     return sorted(
         (run for run in found if run.record or run.scores or run.curves),
         key=lambda run: (str(run.record.get("started") or ""), run.id),
@@ -104,7 +105,7 @@ def read(root: Path, slug: str, folder: Path) -> PastRun:
     )
     return PastRun(
         slug=slug,
-        id=folder.name,
+        id=str(record.get("run") or folder.name),
         folder=folder.relative_to(root).as_posix(),
         record=record,
         scores=scores,
@@ -202,6 +203,13 @@ def _alive(record: Mapping[str, Any]) -> bool:
     except OSError:
         return False
     return True
+
+
+def _run_folders(folder: Path) -> list[Path]:
+    """The runs in a folder, and the parts of which some consist."""
+    runs = _folders(folder)
+    parts = [part for run in runs for part in _folders(run) if (part / RECORD).is_file()]
+    return [*runs, *parts]
 
 
 def _folders(folder: Path) -> list[Path]:

@@ -7,11 +7,13 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import IO
+
+from . import process
 
 # How long output that a program left behind may take to arrive after its end, in seconds.
 PATIENCE = 2.0
@@ -24,8 +26,14 @@ def recorded(log: Path) -> Iterator[None]:
 
     A terminal stays a terminal: they print to a pseudo-terminal of its size, so live lines, colours
     and a program's own look at its width are as ever. On Windows, which has no such thing, what
-    goes to a terminal is not recorded.
+    goes to a terminal is not recorded. Where somebody has the terminal to himself and listens
+    (`process.heard`), the file gets what is heard.
     """
+    listener = process.listener()
+    if listener is not None:
+        with _overheard(log, listener):
+            yield
+        return
     terminals = [number for number in (1, 2) if os.isatty(number)]
     others = [[number] for number in (1, 2) if number not in terminals]
     if os.name == "nt":
@@ -34,6 +42,20 @@ def recorded(log: Path) -> Iterator[None]:
         for numbers in filter(None, [terminals, *others]):
             stack.enter_context(_led(numbers, file))
         yield
+
+
+@contextmanager
+def _overheard(log: Path, listener: Callable[[str], None]) -> Iterator[None]:
+    with log.open("w", encoding="utf-8", newline="") as file:
+
+        def both(text: str) -> None:
+            with suppress(ValueError):  # a program left behind still prints: the log is closed
+                file.write(text)
+                file.flush()
+            listener(text)
+
+        with process.heard(both):
+            yield
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """A sync that ends at any of its steps on the disk: killed, interrupted, or refused by a full disk.
 
-The steps are counted by an audit hook of the interpreter (open for writing, rename, remove, mkdir,
-chmod ...), so each of them is met, in a real process, with nothing of the tool replaced.
+Each of its steps is met, in a real process, with nothing of the tool replaced (tests/steps.py).
 """
 
 from __future__ import annotations
@@ -10,23 +9,19 @@ import errno
 import os
 import shutil
 import signal
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from innerloop import syncing
-from innerloop.errors import Mistake
 
+from tests.steps import DONE, FEWER, copies, kill, stopped_at
 from tests.support import Workspace
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="counts the steps in a forked process")
 
 JOB = "command: python train.py --epochs ${{inputs.epochs}}\ninputs:\n  epochs: 8\n"
-STEPS = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod"}
 LAUNCH = ".vscode/launch.json"
-DONE, FEWER = 0, 99
 
 
 @pytest.fixture
@@ -54,42 +49,7 @@ def rendered(root: Path) -> dict[str, str]:
 
 
 def sync(root: Path, at: int, then: Callable[[], None]) -> int:
-    """The exit code of a sync in a process of its own, in which `then` is called before its
-    at-th step on the workspace's files; FEWER when it ends well with fewer steps."""
-    child = os.fork()
-    if child == 0:
-        code = 70
-        reached: list[str] = []
-        try:
-            sys.addaudithook(hook(root, at, then, reached))
-            syncing.sync(root)
-            code = DONE if len(reached) >= at else FEWER
-        except Mistake:
-            code = 1
-        except KeyboardInterrupt:
-            code = 130
-        finally:
-            os._exit(code)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-
-def hook(
-    root: Path, at: int, then: Callable[[], None], reached: list[str]
-) -> Callable[[str, tuple[Any, ...]], None]:
-    def step(event: str, args: tuple[Any, ...]) -> None:
-        if event not in STEPS or not str(args[0]).startswith(str(root)):
-            return
-        if event == "open" and not args[2] & (os.O_WRONLY | os.O_RDWR):
-            return
-        reached.append(event)
-        if len(reached) == at:
-            then()
-
-    return step
-
-
-def kill() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
+    return stopped_at(root, at, then, lambda: syncing.sync(root))
 
 
 def interrupt() -> None:
@@ -98,14 +58,6 @@ def interrupt() -> None:
 
 def full_disk() -> None:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-
-def copies(workspace: Workspace, folder: Path) -> Iterator[Path]:
-    for number in range(1, 200):
-        root = folder / str(number)
-        shutil.copytree(workspace.root, root, symlinks=True)
-        yield root
-    raise AssertionError("a sync of 200 steps")
 
 
 @pytest.mark.parametrize("then", [kill, interrupt, full_disk], ids=lambda then: then.__name__)
@@ -118,7 +70,7 @@ def test_each_file_is_old_or_new_and_the_memory_agrees(
     assert sync(whole, 999, kill) == FEWER
     after = rendered(whole)
     ends = set()
-    for number, root in enumerate(copies(changed, tmp_path / "copies"), 1):
+    for number, root in enumerate(copies(changed.root, tmp_path / "copies"), 1):
         code = sync(root, number, then)
         ends.add(code)
         found = rendered(root)

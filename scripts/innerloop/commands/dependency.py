@@ -63,22 +63,16 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _one(workspace: Workspace, args: argparse.Namespace) -> tuple[Experiment, list[str]]:
-    """In an experiment's folder its name can be left away: the first word is a path then."""
+    """In an experiment's folder its name can be left away: the only word is a path then."""
     words = list(args.paths)
     name = args.experiment
-    if name is not None:
+    if name is not None and not words and name not in workspace.experiments:
         try:
-            return loading.choose_experiment(workspace, name, args.cwd), words
+            common_path(_below_common(name, args))
+            return loading.choose_experiment(workspace, None, args.cwd), [name]
         except WrongUse:
-            try:
-                common_path(_below_common(name, args))
-                here = loading.choose_experiment(workspace, None, args.cwd)
-            except WrongUse:
-                here = None
-            if here is None:
-                raise
-            return here, [name, *words]
-    return loading.choose_experiment(workspace, None, args.cwd), words
+            pass  # It may be the end of an experiment's name.
+    return loading.choose_experiment(workspace, name, args.cwd), words
 
 
 def _some(workspace: Workspace, name: str | None, cwd: Path) -> list[Experiment]:

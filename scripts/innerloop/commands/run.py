@@ -7,11 +7,17 @@ import argparse
 import json
 import shlex
 import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
 
-from .. import loading, running
+from .. import loading, pipelines, running, sweeping
 from ..errors import WrongUse
-from ..places import PLACES
-from ..spec.experiment import JOB_FILE
+from ..places import PLACES, Run
+from ..spec.experiment import JOB_FILE, Experiment
+from ..spec.job import Job
+from ..spec.workspace import Workspace
 
 SUMMARY = "Runs the job's command, with the job file's inputs, in the experiment's environment."
 EXAMPLES = """places:
@@ -27,6 +33,20 @@ examples:
   loop run digit_recognition -- --learning_rate 0.01      the rest goes to the command
   loop run digit_recognition --script evaluate.py -- --verbose
   loop run digit_recognition --dry-run --json             what would happen, as JSON
+
+a sweep job:
+  loop run EXP                                the first value of each choice, the middle of a range
+  loop run EXP --set search_space.lr=0.01     one trial with this value
+  loop run EXP --trials 8 --seed 1            eight trials by its sampling rule, then their table
+  (one after another; limits.max_total_trials, trial_timeout and timeout count; the metric is read
+  from the trial's outputs/metrics.json, or from what it logs with MLflow)
+
+a pipeline job:
+  loop run EXP --file pipeline.yml            every step, each in its own environment
+  loop run EXP --file pipeline.yml --set jobs.train.inputs.epochs=2
+  loop run EXP --file pipeline.yml --step train       this step alone, on the last run's outputs
+  loop run EXP --file pipeline.yml --from-run RUN     keeps what was done there, runs the rest
+  (a step's outputs are in outputs/EXP/RUN/STEP/, the pipeline's own in outputs/EXP/RUN/NAME)
 """
 
 
@@ -54,6 +74,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--docker-option", action="append", default=[], metavar="OPT", help="passed to `docker run`"
     )
+    parser.add_argument(
+        "--trials", type=_count, metavar="N", help="a sweep: draws N trials, one after another"
+    )
+    parser.add_argument(
+        "--seed", type=int, metavar="S", help="with --trials: the same seed draws the same ones"
+    )
+    parser.add_argument("--step", metavar="NAME", help="a pipeline: runs this step alone")
+    parser.add_argument(
+        "--from-run", metavar="RUN", help="a pipeline: keeps the outputs of this run of it"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -70,7 +100,25 @@ def run(args: argparse.Namespace) -> int:
         from ..asking import ask
 
         job = ask(job)
-    plan = running.plan(
+    _require_fitting(args, job)
+    if job.kind == "pipeline":
+        return _pipeline(args, workspace, experiment, job)
+    values: Mapping[str, str] = {}
+    if job.kind == "sweep":
+        if args.trials is not None:
+            return _sweep(args, workspace, experiment, job)
+        job, values = sweeping.one_trial(job)
+    started = running.prepare(_plan(args, workspace, experiment, job), args.place, dry=args.dry_run)
+    if args.dry_run:
+        _show(started, args.json, {"search_space": dict(values)} if values else {})
+        return 0
+    if values:
+        print(f"innerloop: one trial: {_listed(values)}", file=sys.stderr, flush=True)
+    return running.carry_out(started)
+
+
+def _plan(args: argparse.Namespace, workspace: Workspace, experiment: Experiment, job: Job) -> Run:
+    return running.plan(
         workspace,
         experiment,
         job,
@@ -79,27 +127,135 @@ def run(args: argparse.Namespace) -> int:
         options=tuple(args.docker_option),
         dry=args.dry_run,
     )
-    started = running.prepare(plan, args.place, dry=args.dry_run)
-    if args.dry_run:
-        _show(started, args.json)
-        return 0
-    return running.carry_out(started)
 
 
-def _show(started: running.Started, as_json: bool) -> None:
-    wanted = started.request
-    if as_json:
-        print(json.dumps(wanted.json(), indent=2, ensure_ascii=False))
+def _sweep(args: argparse.Namespace, workspace: Workspace, experiment: Experiment, job: Job) -> int:
+    drawn, notes = sweeping.draw(job, args.trials, args.seed)
+    first = _plan(args, workspace, experiment, sweeping.job_of(job, drawn[0]))
+    made = sweeping.plan(job, first, drawn, notes)
+    prepare = partial(running.prepare, place=args.place, dry=args.dry_run)
+    if not args.dry_run:
+        return sweeping.carry_out(made, prepare)
+    trials = sweeping.requests(made, prepare)
+    _show_parts(args, _whole(first, trials), "trials", trials)
+    for note in notes:
+        print(f"innerloop: {note}", file=sys.stderr)
+    return 0
+
+
+def _pipeline(
+    args: argparse.Namespace, workspace: Workspace, experiment: Experiment, job: Job
+) -> int:
+    planned = pipelines.plan(
+        workspace,
+        experiment,
+        job,
+        step=args.step,
+        from_run=args.from_run,
+        options=tuple(args.docker_option),
+        dry=args.dry_run,
+    )
+    prepare = partial(running.prepare, place=args.place, dry=args.dry_run)
+    if args.step:
+        plan = pipelines.run_of(planned, planned.steps[0], args.dry_run)
+        started = prepare(replace(plan, arguments=tuple(args.rest), attended=True))
+        if args.dry_run:
+            _show(started, args.json, {"step": args.step})
+            return 0
+        return running.carry_out(pipelines.recorded(planned, started))
+    stuck = pipelines.without_form(planned)
+    if not args.dry_run:
+        if stuck is not None:
+            raise stuck
+        return pipelines.carry_out(planned, prepare)
+    steps, mistakes = pipelines.requests(planned, prepare)
+    _show_parts(args, _whole(planned.run, steps), "steps", steps)
+    if stuck is not None or mistakes:
+        raise stuck or mistakes[0]
+    return 0
+
+
+def _require_fitting(args: argparse.Namespace, job: Job) -> None:
+    """Options that mean nothing for this kind of job are a wrong command line."""
+    for option, given, kind in (
+        ("--trials", args.trials, "sweep"),
+        ("--step", args.step, "pipeline"),
+        ("--from-run", args.from_run, "pipeline"),
+    ):
+        if given is not None and job.kind != kind:
+            what = f"{option} is for a {kind} job, and {job.name} is a {job.kind} job"
+            raise WrongUse(what, mend=f"Name a {kind} job with --file, or leave {option} away")
+    if args.seed is not None and args.trials is None:
+        raise WrongUse("--seed says how trials are drawn", mend="Add --trials N")
+    if job.kind == "pipeline" and args.script:
+        raise WrongUse("a pipeline has steps and no script", mend="Leave --script away")
+    if job.kind == "pipeline" and args.rest and not args.step:
+        raise WrongUse("what stands after -- goes to one command", mend="Name its step with --step")
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is no number of trials: write 1 or more")
+    return int(text)
+
+
+def _whole(run: Run, parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What a run of several parts is as one: nothing is started for itself."""
+    places = [part["place"] for part in parts if "place" in part]
+    return {
+        "experiment": run.experiment.name,
+        "place": places[0] if places else "auto",
+        "command": "",
+        "argv": [],
+        "cwd": run.workspace.root,
+        "env": {},
+        "image": None,
+        "mounts": [],
+        "outputs": run.outputs,
+    }
+
+
+def _show_parts(
+    args: argparse.Namespace,
+    whole: Mapping[str, Any],
+    noun: str,
+    parts: Sequence[Mapping[str, Any]],
+) -> None:
+    if args.json:
+        print(json.dumps({**whole, noun: parts}, indent=2, ensure_ascii=False))
         return
-    print(f"place    {wanted.place} ({wanted.why})")
-    if wanted.image:
-        print(f"image    {wanted.image}")
-    print(f"cwd      {wanted.cwd}")
-    print(f"command  {wanted.command}")
-    for key, value in wanted.env.items():
-        print(f"env      {key}={value}")
-    for mount in wanted.mounts:
-        print(f"mount    {mount.source} -> {mount.target}{' (read-only)' * mount.read_only}")
-    print(f"outputs  {wanted.outputs}")
-    print(f"argv     {shlex.join(wanted.argv)}")
-    sys.stdout.flush()
+    for part in parts:
+        name = noun.removesuffix("s")
+        about = ", ".join(part.get("needs", [])) or _listed(part.get("values", {}))
+        print(f"{name:8} {part[name]}{f' ({about})' if about else ''}")
+        for line in _lines(part) if "argv" in part else [f"problem  {part['problem']}"]:
+            print(f"  {line}")
+    print(f"outputs  {whole['outputs']}", flush=True)
+
+
+def _listed(values: Mapping[str, str]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in values.items())
+
+
+def _show(started: running.Started, as_json: bool, more: Mapping[str, Any]) -> None:
+    told = {**started.request.json(), **more}
+    if as_json:
+        print(json.dumps(told, indent=2, ensure_ascii=False))
+        return
+    print("\n".join(_lines(told)), flush=True)
+
+
+def _lines(told: Mapping[str, Any]) -> Iterator[str]:
+    """A request as a person reads it."""
+    yield f"place    {told['place']} ({told['why']})"
+    if told["image"]:
+        yield f"image    {told['image']}"
+    yield f"cwd      {told['cwd']}"
+    yield f"command  {told['command']}"
+    for key, value in told["env"].items():
+        yield f"env      {key}={value}"
+    for mount in told["mounts"]:
+        only = " (read-only)" if mount["read_only"] else ""
+        yield f"mount    {mount['source']} -> {mount['target']}{only}"
+    yield f"outputs  {told['outputs']}"
+    yield f"argv     {shlex.join(told['argv'])}"

@@ -6,7 +6,7 @@ import argparse
 import difflib
 import sys
 
-from .. import syncing
+from .. import renaming, syncing
 from ..errors import WrongUse
 
 SUMMARY = "Brings .devcontainer and .vscode in line with src; your own entries stay."
@@ -37,6 +37,8 @@ def run(args: argparse.Namespace) -> int:
     if dry:
         outcome = syncing.plan(args.root, settle, args.eject)
     else:
+        if completed := renaming.finish(args.root):
+            print(f"innerloop: {completed}", file=sys.stderr)
         outcome = syncing.sync(args.root, settle, args.eject)
     for line in (*outcome.problems, *outcome.notes):
         print(f"innerloop: {line}", file=sys.stderr)

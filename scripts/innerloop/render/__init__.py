@@ -25,7 +25,7 @@ class Subject:
 
 def wanted(subject: Subject) -> dict[str, Json]:
     """Every rendered file: path relative to the root, with "/" -> its JSON value."""
-    from . import devcontainer, extensions, launch, settings, tasks
+    from . import devcontainer, extensions, launch, settings, tasks, workspace_container
 
     files = {
         f".devcontainer/{experiment.slug}/devcontainer.json": devcontainer.render(
@@ -33,6 +33,7 @@ def wanted(subject: Subject) -> dict[str, Json]:
         )
         for experiment in subject.experiments
     }
+    files[workspace_container.PATH] = workspace_container.render(subject)
     files[".vscode/tasks.json"] = tasks.render(subject)
     files[".vscode/launch.json"] = launch.render(subject)
     files[".vscode/settings.json"] = settings.render(subject)

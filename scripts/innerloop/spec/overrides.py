@@ -58,11 +58,20 @@ def _set(document: dict[str, Any], kind: str, keys: list[str], value: Any, said:
                 f'--set {said}: "{".".join(keys[: depth + 1])}" is a single value: {here}',
                 mend=f"Write --set {'.'.join(keys[: depth + 1])}=VALUE",
             )
-    _require(here, kind, keys, len(keys) - 1, said)
+    if not _is_of_component(document, keys):
+        _require(here, kind, keys, len(keys) - 1, said)
     last: Any = int(keys[-1]) if isinstance(here, list) else _own(here, keys[-1])
     old = here[last] if isinstance(here, list) else here.get(last)
     parent = keys[-2] if len(keys) > 1 else ""
     here[last] = _input(old, value) if parent == "inputs" else value
+
+
+def _is_of_component(document: dict[str, Any], keys: list[str]) -> bool:
+    """An input of a step whose component, in a file of its own, knows the names."""
+    if len(keys) != 4 or (keys[0], keys[2]) != ("jobs", "inputs"):
+        return False
+    step = document["jobs"].get(keys[1])
+    return isinstance(step, dict) and ("component" in step or isinstance(step.get("trial"), str))
 
 
 def _step(here: Any, kind: str, keys: list[str], depth: int, said: str) -> Any:

@@ -61,6 +61,14 @@ class Pipeline:
             )
         return found
 
+    def after(self, name: str) -> frozenset[str]:
+        """The steps that come to need this one, directly or through others."""
+        found = {name}
+        for step in self.steps:  # each stands after all it needs
+            if found.intersection(step.needs):
+                found.add(step.name)
+        return frozenset(found - {name})
+
 
 def pipeline_of(job: Job, read: Read) -> Pipeline:
     """The steps of a job of kind "pipeline". A `Mistake` for a cycle, a reference to nothing, a

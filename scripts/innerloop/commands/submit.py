@@ -1,0 +1,195 @@
+"""Sends the job to Azure ML, after all that can be known before has been said."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from .. import bootstrap, environments, following, loading, sending, submitting
+from ..errors import Mistake
+from ..places.azureml import target as targets
+from ..places.azureml.line import Line
+from ..places.azureml.target import Target
+from ..sending import megabytes
+from ..snapshot import Snapshot
+from ..spec.experiment import JOB_FILE
+from ..submitting import Part, Submission
+from .check import line_of
+
+SUMMARY = "Sends the job to Azure ML: checked, previewed, and followed if you like."
+EXAMPLES = """what happens:
+  1. loop check: what Azure ML would refuse is said here, with its place
+  2. a preview: workspace, compute, environment, every file that would be sent, the command;
+     --dry-run stops here, without a sign-in
+  3. the job, by Azure's own client (set up at first use); its name and its address in the studio
+
+Repeated after an interruption it goes on: unchanged code is not sent again, no job is made twice.
+With --stream or --wait the exit code is the job's own: 0 completed, 130 cancelled, else its code.
+
+examples:
+  loop submit digit_recognition --dry-run
+  loop submit digit_recognition --set inputs.epochs=2 --stream
+  loop submit digit_recognition --set compute=azureml:gpu-cluster --name digits-42
+  loop submit digit_recognition --file sweep.yaml --wait
+"""
+SHOWN = 40
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "experiment", nargs="?", metavar="EXP", help="default: the folder you are in"
+    )
+    parser.add_argument("--file", default=JOB_FILE, help=f"the job file (default: {JOB_FILE})")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="inputs.x=v",
+        help="changes one value of the job",
+    )
+    parser.add_argument("--name", help="the job's name (default: made from experiment and time)")
+    parser.add_argument("--stream", action="store_true", help="shows its logs to the end")
+    parser.add_argument("--wait", action="store_true", help="waits for its end, without its logs")
+    parser.add_argument("--dry-run", action="store_true", help="the preview alone, no sign-in")
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    parser.add_argument(
+        "--allow-secrets", action="store_true", help="sends files that look like secrets, too"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    workspace = loading.open_workspace(args.root)
+    experiment = loading.choose_experiment(workspace, args.experiment, args.cwd)
+    target, unconnected = _target(args.root, args.dry_run)
+    with Line(args.root) as line:
+        if not args.dry_run and environments.is_ready(bootstrap.environment_of("azure")):
+            line.start()  # its client is imported while we read on
+        submission, findings = submitting.plan(
+            workspace, experiment, file=args.file, sets=args.set, name=args.name, target=target
+        )
+        for finding in findings:
+            print(line_of(finding), file=sys.stderr)
+        if submission is None:
+            raise Mistake(
+                f"nothing was sent: Azure ML would refuse {experiment.folder}/{args.file}",
+                mend="Mend what is said above",
+            )
+        if args.dry_run or not args.json:
+            _show(submission, args)
+        _refuse_secrets(submission, args.allow_secrets)
+        if args.dry_run:
+            if unconnected is not None:
+                raise unconnected
+            return 0
+        return _send(args, submission, line)
+
+
+def _send(args: argparse.Namespace, submission: Submission, line: Line) -> int:
+    entry = sending.send(args.root, submission, line)
+    if args.json:
+        print(json.dumps({"name": entry.name, "url": entry.url, "status": entry.status}))
+    else:
+        print(f"job          {entry.name}\nstudio       {entry.url}")
+    sys.stdout.flush()
+    if not (args.stream or args.wait):
+        return 0
+    assert submission.target is not None
+    with Line(args.root) as second:
+        return following.follow(args.root, entry.name, submission.target, second, logs=args.stream)
+
+
+def _target(root: Path, dry: bool) -> tuple[Target | None, Mistake | None]:
+    """Without a workspace a preview is still worth its while; that is said at its end."""
+    try:
+        return targets.find(root), None
+    except Mistake as mistake:
+        if not dry:
+            raise
+        return None, mistake
+
+
+def _refuse_secrets(submission: Submission, allowed: bool) -> None:
+    for folder, one in submission.suspects:
+        line = f":{one.line}" if one.line else ""
+        print(f"{folder}/{one.name}{line}: looks like a secret: {one.why}", file=sys.stderr)
+    if submission.suspects and not allowed:
+        raise Mistake(
+            "nothing was sent: the files above look like secrets, and everybody in the Azure ML "
+            "workspace could read them",
+            mend="Leave them out in .amlignore, or send them with --allow-secrets",
+        )
+
+
+def _show(submission: Submission, args: argparse.Namespace) -> None:
+    if args.json:
+        print(json.dumps(submission.json(), indent=2, ensure_ascii=False))
+        return
+    for title, text in preview(submission, files=args.dry_run):
+        print(f"{title:<13}{text}".rstrip())
+    sys.stdout.flush()
+
+
+def preview(submission: Submission, *, files: bool) -> Iterator[tuple[str, str]]:
+    """Lines of two columns; with `files` each file that would be sent."""
+    target = submission.target
+    yield "workspace", (
+        f"{target.workspace} in {target.group} ({target.source})" if target else "not connected"
+    )
+    again = ", goes on after an interruption" if submission.resumes else ""
+    yield "job", f"{submission.name} ({submission.job.kind}{again})"
+    for part in submission.parts:
+        yield from _part(part, submission)
+    inputs = submitting.inputs_of(submission.job)
+    for index, (name, value) in enumerate(inputs.items()):
+        yield "" if index else "inputs", f"{name} = {value}"
+    for sent in submission.snapshots.values():
+        yield from _snapshot(sent, submission, files)
+    for name, sent in submission.data.items():
+        yield "data", f"{name}: {sent.folder}, {len(sent.files)} files, {megabytes(sent.size)}"
+
+
+def _part(part: Part, submission: Submission) -> Iterator[tuple[str, str]]:
+    if part.step:
+        yield "step", part.step
+    yield "compute", part.compute or "none named (serverless)"
+    digest = part.environment.digest
+    more = f", digest {digest[:12]} ({_known(digest, submission)})" if digest else ""
+    yield "environment", part.environment.words + more
+    yield "command", part.command
+
+
+def _snapshot(sent: Snapshot, submission: Submission, files: bool) -> Iterator[tuple[str, str]]:
+    count = "1 file" if len(sent.files) == 1 else f"{len(sent.files)} files"
+    known = _known(sent.digest, submission)
+    yield "code", f"{sent.folder}: {count}, {megabytes(sent.size)} ({known})"
+    if files:
+        shown = sent.files[:SHOWN]
+        width = max(len(one.name) for one in shown)
+        for one in shown:
+            link = "  by a link" if one.linked else ""
+            yield "", f"  {one.name:<{width}}  {megabytes(one.size):>9}{link}"
+        if len(sent.files) > SHOWN:
+            yield "", f"  and {len(sent.files) - SHOWN} more (--json lists them all)"
+    linked = sum(one.linked for one in sent.files)
+    if linked and not files:
+        yield "", f"  {linked} of them by links, as what they lead to"
+    yield from _left_out(sent)
+
+
+def _left_out(sent: Snapshot) -> Iterator[tuple[str, str]]:
+    if not sent.ignore_file:
+        yield "", "  no .amlignore: everything in the folder is sent"
+    rules: Sequence[str] = [
+        f"{one.rule} ({one.files} file{'s' * (one.files != 1)}, {megabytes(one.size)})"
+        for one in sent.left_out
+    ]
+    if rules:
+        yield "", f"  left out by {sent.ignore_file}: {', '.join(rules)}"
+
+
+def _known(digest: str, submission: Submission) -> str:
+    earlier = submission.known.get(digest)
+    return f"sent before, with {earlier}" if earlier else "not sent from here yet"

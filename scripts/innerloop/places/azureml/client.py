@@ -1,0 +1,194 @@
+"""Azure's client, signed in, with its noise turned into events."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from azure.ai.ml import MLClient
+from azure.identity import (
+    AuthenticationRecord,
+    ChainedTokenCredential,
+    DefaultAzureCredential,
+    DeviceCodeCredential,
+    TokenCachePersistenceOptions,
+)
+
+Tell = Callable[..., None]
+
+# Said for every job file, about classes inside the client, and nothing that a person can act on.
+_NOISE = re.compile(r"experimental|no tenant id appended|Overriding of current|pathOnCompute")
+_SILENT = (
+    "azure.identity",
+    "urllib3",
+    "msal",
+    "azure.core.pipeline.policies.retry",
+    "opentelemetry",
+)
+_HTTP = "azure.core.pipeline.policies.http_logging_policy"
+
+
+def connect(request: Mapping[str, Any], tell: Tell) -> MLClient:
+    """Nothing is sent yet: the client signs in when it first asks for something."""
+    where = request["target"]
+    return MLClient(
+        credential(tell, device=bool(request.get("device"))),
+        where["subscription"],
+        where["group"],
+        where["workspace"],
+        enable_telemetry=False,
+    )
+
+
+def credential(tell: Tell, *, device: bool) -> Any:
+    """The chain of azure-identity; where a person sits and nothing of it answers (`device`), a
+    code to type into a browser, remembered for the next time."""
+    chain = DefaultAzureCredential()
+    if not device:
+        return chain
+
+    def ask(uri: str, code: str, expires: object) -> None:
+        tell("sign-in", text=f"To sign in to Azure, open {uri} and enter the code {code}")
+
+    return ChainedTokenCredential(chain, _Remembered(ask, os.environ.get("AZURE_TENANT_ID")))
+
+
+class _Remembered:
+    """A device-code sign-in whose account is kept between calls; its tokens are where
+    azure-identity keeps them (the system's key store, else a file that only you can read)."""
+
+    def __init__(self, ask: Callable[[str, str, object], None], tenant: str | None) -> None:
+        self.file = Path(os.environ["INNERLOOP_AZURE_ACCOUNT"])
+        more = {"tenant_id": tenant} if tenant else {}
+        self.inner = DeviceCodeCredential(
+            prompt_callback=ask,
+            authentication_record=self._record(),
+            cache_persistence_options=TokenCachePersistenceOptions(
+                name="innerloop", allow_unencrypted_storage=True
+            ),
+            **more,
+        )
+
+    def _record(self) -> Any:
+        try:
+            return AuthenticationRecord.deserialize(self.file.read_text(encoding="utf-8"))
+        except (OSError, ValueError, KeyError):
+            return None
+
+    def get_token(self, *scopes: str, **more: Any) -> Any:
+        if self._record() is None:
+            from ... import files
+
+            record = self.inner.authenticate(scopes=scopes)
+            files.write_text(self.file, record.serialize())
+        return self.inner.get_token(*scopes, **more)
+
+
+@contextmanager
+def listening(tell: Tell) -> Iterator[None]:
+    """Within, requests, answers, bytes on their way to the blob store, real warnings and the
+    credential that answered are told as events."""
+    root = logging.getLogger()
+    root.addHandler(_Warnings(tell))
+    logging.captureWarnings(True)
+    warnings.simplefilter("once")
+    for name in _SILENT:
+        logging.getLogger(name).addHandler(logging.NullHandler())
+        logging.getLogger(name).propagate = False
+    for name, handler in ((_HTTP, _Requests(tell)), ("azure.identity", _SignedIn(tell))):
+        logger = logging.getLogger(name)
+        logger.setLevel(logging.INFO)
+        logger.propagate = False
+        logger.addHandler(handler)
+    count = _Bytes(tell)
+    sys.addaudithook(count.hook)
+    try:
+        yield
+    finally:
+        count.close()
+
+
+class _Warnings(logging.Handler):
+    def __init__(self, tell: Tell) -> None:
+        super().__init__(logging.WARNING)
+        self.tell = tell
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = " ".join(re.sub(r"\x1b\[[0-9;]*m", "", record.getMessage()).split())
+        if text and not _NOISE.search(text):
+            self.tell("note", text=text)
+
+
+class _Requests(logging.Handler):
+    """One event per request and per answer: azure-core logs both, with queries and secret headers
+    taken out."""
+
+    def __init__(self, tell: Tell) -> None:
+        super().__init__(logging.INFO)
+        self.tell = tell
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage()
+        if found := re.search(r"Request URL: '(?:https?://)?([^/'?]+)([^'?]*)", text):
+            method = re.search(r"Request method: '(\w+)'", text)
+            self.tell("asking", method=method[1] if method else "", host=found[1], path=found[2])
+        elif found := re.search(r"Response status: (\d+)", text):
+            wait = re.search(r"'(?:Retry-After|x-ms-retry-after-ms)': '?(\d+)", text, re.IGNORECASE)
+            self.tell("answered", status=int(found[1]), wait=int(wait[1]) if wait else 0)
+
+
+class _SignedIn(logging.Handler):
+    def __init__(self, tell: Tell) -> None:
+        super().__init__(logging.INFO)
+        self.tell = tell
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if found := re.search(r"acquired a token from (\w+)", record.getMessage()):
+            self.tell("signed-in", by=found[1])
+
+
+class _Bytes:
+    """Counts what goes to a blob store, as it goes: Python itself reports each piece that a
+    connection sends (the audit event http.client.send), so the client stays as it is."""
+
+    def __init__(self, tell: Tell) -> None:
+        self.tell = tell
+        self.sent = 0
+        self.told = 0
+        self.ended = threading.Event()
+        threading.Thread(target=self._report, daemon=True).start()
+
+    def hook(self, event: str, args: tuple[Any, ...]) -> None:
+        if event != "http.client.send":
+            return
+        line, piece = args
+        host = getattr(line, "_tunnel_host", None) or getattr(line, "host", "") or ""
+        if ".blob." in host or ".dfs." in host:
+            self.sent += len(piece)
+
+    def _report(self) -> None:
+        while not self.ended.wait(0.1):
+            self._tell()
+
+    def _tell(self) -> None:
+        if self.sent != self.told:
+            self.told = self.sent
+            self.tell("sent", bytes=self.told)
+
+    def close(self) -> None:
+        self.ended.set()
+        self._tell()
+
+
+def as_json(value: Any) -> Any:
+    """What JSON can hold of a value, and the text of all else."""
+    return json.loads(json.dumps(value, default=str))

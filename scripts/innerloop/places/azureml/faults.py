@@ -1,0 +1,259 @@
+"""What went wrong between here and Azure, as one sentence each. Knows no library of Azure's: an
+exception is told by its name, its status and its words.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+SKEW = 300  # seconds: Azure refuses a signature that is further off
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """`code` names the kind: sign-in, expired, clock, forbidden, no-workspace, not-found, exists,
+    slow-down, service, network, refused, files, not-ended, other."""
+
+    code: str
+    what: str
+    mend: str = ""
+
+
+_SECRETS = (
+    (re.compile(r"eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]*)?"), "[token]"),
+    (re.compile(r"(?i)([?&;]?sig=)[^&\s'\"\\]+"), "[signature]"),
+    (re.compile(r"(?i)(bearer\s+)[A-Za-z0-9._~+/=-]+"), r"\1[token]"),
+    (re.compile(r"(?i)((account|shared)(access)?key=)[^;\s'\"\\]+"), r"\1[key]"),
+    (re.compile(r"(?i)((?:client_secret|password|client_assertion|refresh_token)[\"']?\s*[=:]\s*[\"']?)[^&\s\"',}\\]+"),
+     r"\1[secret]"),
+)  # fmt: skip
+
+
+def scrub(text: str, env: Mapping[str, str] | None = None) -> str:
+    """The text without tokens, signatures, keys, and the secrets of the variables by which
+    azure-identity signs in."""
+    given = os.environ if env is None else env
+    for name in ("AZURE_CLIENT_SECRET", "AZURE_PASSWORD", "AZURE_CLIENT_CERTIFICATE_PASSWORD"):
+        secret = given.get(name, "")
+        if len(secret) >= 6:
+            text = text.replace(secret, "[secret]")
+    for pattern, instead in _SECRETS:
+        text = pattern.sub(instead, text)
+    return text
+
+
+def explain(error: BaseException, request: Mapping[str, Any]) -> Fault:
+    """The sentence for an exception of azure-ai-ml, azure-core, azure-identity or the system."""
+    chain = list(_chain(error))
+    names = [type(one).__name__ for one in chain]
+    words = scrub(" | ".join(str(one) for one in chain))
+    answered = next((one for one in chain if getattr(one, "status_code", None)), None)
+    if answered is not None and (late := _clock(answered)):
+        return late
+    if answered is not None:
+        return _status(answered, int(answered.status_code), words, request)  # type: ignore[attr-defined]
+    if "CredentialUnavailableError" in names or "ClientAuthenticationError" in names:
+        return _sign_in(words)
+    if any(name in _NETWORK for name in names) or re.search(_NETWORK_WORDS, words):
+        return _network(words)
+    if "JobException" in names and (found := re.search(r"in state (?:JobStatus\.)?(\w+)", words)):
+        mend = f"Wait for its end: `scripts/loop logs {request.get('name', '')} --follow`"
+        return Fault("not-ended", f"the job has not ended yet: it is {found[1]}", mend)
+    if "ValidationException" in names or "ValidationError" in names:
+        return Fault(
+            "refused", f"Azure ML's client refuses it: {_short(words)}", "Mend the job file"
+        )
+    if isinstance(error, OSError):
+        where = f" ({error.filename})" if error.filename else ""
+        what = f"a file could not be read or written: {error.strerror or error}{where}"
+        return Fault("files", what, "Check the disk and the permissions, and run it again")
+    return Fault("other", f"Azure ML's client failed: {type(error).__name__}: {_short(words)}", "")
+
+
+_NETWORK = (
+    "ServiceRequestError", "ServiceResponseError", "ConnectionError", "ConnectionResetError",
+    "ProxyError", "SSLError", "ReadTimeout", "ConnectTimeout", "TimeoutError", "IncompleteRead",
+    "ServiceRequestTimeoutError", "ServiceResponseTimeoutError", "gaierror", "IncompleteReadError",
+)  # fmt: skip
+_NETWORK_WORDS = (
+    r"Unable to connect to proxy|Connection aborted|Max retries exceeded|Connection reset"
+)
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """The exception and what caused it, however it was wrapped."""
+    seen: set[int] = set()
+    todo = [error]
+    while todo:
+        one = todo.pop(0)
+        if one is None or id(one) in seen or not isinstance(one, BaseException):
+            continue
+        seen.add(id(one))
+        yield one
+        inner = [arg for arg in one.args if isinstance(arg, BaseException)]
+        todo += [one.__cause__, one.__context__, getattr(one, "inner_exception", None), *inner]
+
+
+def _clock(error: Any) -> Fault | None:
+    """Azure says when it answered; a machine whose clock is off cannot sign anything."""
+    response = getattr(error, "response", None)
+    headers = getattr(response, "headers", None) or {}
+    date = headers.get("Date") or headers.get("date")
+    if error.status_code not in (400, 401, 403) or not date:
+        return None
+    try:
+        off = time.time() - parsedate_to_datetime(date).timestamp()
+    except (TypeError, ValueError):
+        return None
+    if abs(off) <= SKEW:
+        return None
+    way = "fast" if off > 0 else "slow"
+    what = f"this machine's clock is {abs(off) / 60:.0f} minutes {way}, and Azure refuses what it signs"
+    return Fault("clock", what, "Set the clock (turn on time synchronisation), and run it again")
+
+
+def _status(error: Any, status: int, words: str, request: Mapping[str, Any]) -> Fault:
+    target = request["target"]
+    place = f"workspace {target['workspace']} in resource group {target['group']}"
+    said = _message(error)
+    path = _path(error)
+    if status == 401:
+        return _refused_sign_in(said or words)
+    if status in (400, 403) and "AADSTS" in words:
+        return _sign_in(words)
+    if status == 403:
+        return _forbidden(said or words, place)
+    if status == 404:
+        return _not_found(said, path, place, target)
+    if status == 409:
+        name = path.rpartition("/")[2] if "/jobs/" in path else ""
+        what = (
+            f'there is a job "{name}" already' if name else f"it is there already: {_short(said)}"
+        )
+        return Fault("exists", f"{what} in {place}", "Choose another name")
+    if status == 429:
+        what = "Azure asks for fewer requests (429), also after several tries"
+        return Fault("slow-down", what, "Wait some minutes, and run it again: it goes on from here")
+    if status >= 500:
+        what = f"Azure failed ({status}), also after several tries: {_short(said)}"
+        return Fault(
+            "service", what, "Run it again later (azure.status.microsoft tells of outages)"
+        )
+    return Fault("refused", f"Azure refused it ({status}): {_short(said or words)}", "")
+
+
+def _refused_sign_in(words: str) -> Fault:
+    if re.search(r"(?i)expired", words):
+        return Fault("expired", "the sign-in to Azure has expired", f"{SIGN_IN}, and run it again")
+    what = f"Azure does not accept the sign-in (401): {_short(words)}"
+    return Fault("sign-in", what, f"{SIGN_IN}; check that it is the subscription's tenant")
+
+
+SIGN_IN = "Sign in again (`az login`, or new credentials in AZURE_CLIENT_SECRET)"
+
+
+def _sign_in(words: str) -> Fault:
+    if "AADSTS7000222" in words or re.search(
+        r"(?i)(secret|token|assertion)[^|]{0,60}expired", words
+    ):
+        return Fault(
+            "expired", "the credentials for Azure have expired", f"{SIGN_IN}, and run it again"
+        )
+    if found := re.search(r"AADSTS\d+:? ?([^|\r\n]*?)(?:\. ?Trace ID|\.?$|\.\s)", words):
+        return Fault("sign-in", f"the sign-in to Azure failed: {_short(found[0])}", SIGN_IN)
+    if re.search(_NETWORK_WORDS + r"|resolve|getaddrinfo|Name or service", words):
+        return _network(words)
+    what = "nobody is signed in to Azure: no credential of the chain answered"
+    mend = (
+        "Run `az login`, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET (or "
+        "AZURE_FEDERATED_TOKEN_FILE)"
+    )
+    return Fault("sign-in", what, mend)
+
+
+def _forbidden(words: str, place: str) -> Fault:
+    if found := re.search(r"perform action '([^']+)'", words):
+        what = f"you may not do this in {place}: the action {found[1]} is not yours"
+        return Fault("forbidden", what, 'Ask its owner for the role "AzureML Data Scientist"')
+    if re.search(r"(?i)authenticat|signature|AuthorizationPermissionMismatch|storage", words):
+        what = f"the workspace's storage refuses access (403): {_short(words)}"
+        mend = 'Ask for the role "Storage Blob Data Contributor", and check the storage\'s firewall'
+        return Fault("forbidden", what, mend)
+    return Fault(
+        "forbidden",
+        f"you may not do this in {place} (403): {_short(words)}",
+        'Ask its owner for the role "AzureML Data Scientist"',
+    )
+
+
+def _not_found(said: str, path: str, place: str, target: Mapping[str, Any]) -> Fault:
+    after = re.search(r"(?i)/workspaces/[^/]+/(\w+?)s?/([^/]+)", path)
+    lost = re.search(
+        r"(?i)(resource ?group|subscription|workspace)\w*'? ?.*(not be found|not found)", said
+    )
+    if after is None or (lost and lost[1].lower() not in after[1].lower()):
+        what = f"there is no {place} (subscription {target['subscription']})"
+        mend = "Check the names in .azureml/config.json or AZUREML_WORKSPACE_NAME"
+        return Fault("no-workspace", what, mend)
+    kind, name = after[1].lower(), after[2]
+    mend = {
+        "job": "`scripts/loop status` shows the last one that was submitted from here",
+        "compute": "Name one of the workspace's computes under `compute:`",
+        "data": f"Register it: `scripts/loop data register data/{name}`",
+    }.get(kind, "")
+    kind = "data asset" if kind == "data" else kind
+    return Fault("not-found", f'there is no {kind} "{name}" in {place}', mend)
+
+
+def _network(words: str) -> Fault:
+    host = re.search(
+        r"host='([^']+)'|host '([^']+)'|([\w.-]+\.(?:azure\.com|windows\.net|microsoftonline\.com|azureml\.ms|invalid))",
+        words,
+    )
+    name = next((one for one in host.groups() if one), "") if host else ""
+    where = name or "Azure"
+    if re.search(r"(?i)certificate verify|CERTIFICATE_VERIFY|self.signed", words):
+        what = f"{where} shows a certificate that this machine does not trust"
+        mend = "Behind a company's proxy set REQUESTS_CA_BUNDLE to its authority's file"
+        return Fault("network", what, mend)
+    if re.search(r"(?i)resolve|getaddrinfo|Name or service|nodename|name resolution", words):
+        return Fault("network", f"{where} cannot be found by name (no DNS answer)", _CHECK)
+    if re.search(r"(?i)proxy", words):
+        return Fault("network", f"the proxy does not let us reach {where}", _CHECK)
+    if re.search(r"(?i)reset|aborted|broken pipe|closed connection|EOF occurred", words):
+        return Fault(
+            "network", f"the connection to {where} broke, also after several tries", _AGAIN
+        )
+    if re.search(r"(?i)timed? ?out", words):
+        return Fault("network", f"{where} did not answer in time", _AGAIN)
+    return Fault("network", f"{where} cannot be reached: {_short(words)}", _CHECK)
+
+
+_CHECK = "Check the network, and HTTPS_PROXY if there is one; then run it again"
+_AGAIN = "Run it again: what has arrived is not sent twice"
+
+
+def _message(error: Any) -> str:
+    inner = getattr(error, "error", None)
+    text = getattr(inner, "message", None) or getattr(error, "message", None) or str(error)
+    return scrub(str(text))
+
+
+def _path(error: Any) -> str:
+    request = getattr(getattr(error, "response", None), "request", None)
+    url = str(getattr(request, "url", "") or "")
+    return url.partition("?")[0]
+
+
+def _short(text: str, limit: int = 300) -> str:
+    """The first sentences of a message on one line, without what only machines read."""
+    plain = " ".join(re.sub(r"\x1b\[[0-9;]*m", "", text).split())
+    plain = re.split(r"\s*(?:Code: |Content: |\|)", plain)[0].strip()
+    plain = re.sub(r"^\(\w+\)\s*", "", plain)
+    return (plain[:limit].rstrip() + " ...") if len(plain) > limit else plain.rstrip(".")

@@ -1,0 +1,85 @@
+"""The program that talks to Azure: it runs in the environment of scripts/locks/azure.txt.
+
+It takes one request, a JSON line on stdin, and answers with JSON lines on stdout: events on the
+way, then `done` or `fault`. Whatever else its libraries print goes to stderr, which nobody sees
+but in a fault's report. It ends when its stdin closes, so it never outlives who started it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from . import faults
+
+Tell = Callable[..., None]
+# verb -> the module with a function of that name
+VERBS = {
+    "submit": "send",
+    "status": "watch",
+    "follow": "watch",
+    "cancel": "watch",
+    "download": "fetch",
+    "data_list": "fetch",
+    "data_get": "fetch",
+    "data_register": "fetch",
+    "doctor": "doctor",
+}
+
+
+def main() -> None:
+    tell = _voice()
+    try:
+        # Before the request is there: who sends it is still reading files meanwhile.
+        client = importlib.import_module(f"{__package__}.client")
+    except ImportError as error:
+        tell("fault", what=f"azure-ai-ml cannot be imported: {error}", mend="", code="import")
+        return
+    line = sys.stdin.readline()
+    if not line.strip():
+        return
+    request = json.loads(line)
+    threading.Thread(target=_end_with_stdin, daemon=True).start()
+    _carry_out(client, request, tell)
+    sys.stderr.flush()
+    os._exit(0)  # threads of an upload that failed must not hold the end up
+
+
+def _carry_out(client: Any, request: Mapping[str, Any], tell: Tell) -> None:
+    verb = str(request["verb"])
+    try:
+        with client.listening(tell):
+            module = importlib.import_module(f"{__package__}.{VERBS[verb]}")
+            value = getattr(module, verb)(client.connect(request, tell), request, tell)
+    except Exception as error:
+        fault = faults.explain(error, request)
+        trace = faults.scrub("".join(traceback.format_exception(error)))
+        tell("fault", what=fault.what, mend=fault.mend, code=fault.code, trace=trace)
+    else:
+        tell("done", value=value)
+
+
+def _voice() -> Tell:
+    """Writes one event a line to what was stdout; prints of libraries go to stderr from here on."""
+    out = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
+    os.dup2(2, 1)
+    lock = threading.Lock()
+
+    def tell(event: str, **words: Any) -> None:
+        with lock:
+            out.write(faults.scrub(json.dumps({"event": event, **words})) + "\n")
+            out.flush()
+
+    return tell
+
+
+def _end_with_stdin() -> None:
+    while sys.stdin.readline():
+        pass
+    os._exit(3)

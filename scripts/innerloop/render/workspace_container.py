@@ -1,0 +1,43 @@
+"""`.devcontainer/devcontainer.json`: the workspace's own container, with no experiment chosen. What
+Codespaces takes by default; a small machine with Python, git and Docker's client, whose engine is
+the host's.
+
+Source: the Development Containers Specification; on Codespaces, of the mounts that are bound only
+that of the engine's socket counts, and the network is always the host's.
+"""
+
+from __future__ import annotations
+
+from ..spec.workspace import HOST, INSIDE
+from . import Json, Subject
+from .devcontainer import EXTENSIONS
+
+PATH = ".devcontainer/devcontainer.json"
+SOCKET = "/var/run/docker.sock"
+
+
+def render(subject: Subject) -> Json:
+    return {
+        "name": "workspace",
+        "build": {"dockerfile": "Dockerfile", "context": "."},
+        # Ports that runs and notebooks publish on the host's loopback are ours to reach.
+        "runArgs": ["--network", "host"],
+        "init": True,
+        # The image's entrypoint lets the user talk to the engine.
+        "overrideCommand": False,
+        "remoteUser": "dev",
+        "mounts": [
+            {"type": "bind", "source": SOCKET, "target": SOCKET},
+            {"type": "volume", "source": "innerloop-cache", "target": "/home/dev/.cache"},
+        ],
+        "containerEnv": {
+            HOST: "${localWorkspaceFolder}",
+            INSIDE: "${containerWorkspaceFolder}",
+        },
+        # The tool's environment is ready before the first command; a prebuild does it beforehand.
+        "updateContentCommand": ["scripts/loop", "--version"],
+        "customizations": {
+            "vscode": {"extensions": [*EXTENSIONS, "ms-azuretools.vscode-docker"]},
+            "codespaces": {"openFiles": ["README.md"]},
+        },
+    }

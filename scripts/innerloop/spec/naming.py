@@ -1,0 +1,135 @@
+"""Names of experiments: which will do, and what changes in a text when one gets another name."""
+
+from __future__ import annotations
+
+import keyword
+import posixpath
+import re
+import sys
+from collections.abc import Sequence
+
+from ..errors import WrongUse
+
+# What a new experiment's template has in place of the name.
+PLACEHOLDER = "experiment_name_here"
+
+# Folders that hold no experiment wherever they stand, and devices of Windows, where no file or
+# folder can have such a name.
+_NO_CODE = {"outputs", "logs", "node_modules", "common"}
+_DEVICES = {
+    "con",
+    "prn",
+    "aux",
+    "nul",
+    *(f"{kind}{n}" for kind in ("com", "lpt") for n in "123456789"),
+}
+
+
+def check_name(name: str) -> None:
+    """Every part must serve as a Python module, as a folder on every system, and in an image's
+    name; `WrongUse` with a name that would do."""
+    parts = name.split("/")
+    if len(parts) > 3:
+        raise WrongUse("a name has three parts at most", mend="Write domain/line, or just line")
+    for part in parts:
+        _check_part(part)
+    if parts[0] == "common":
+        raise WrongUse("src/common is for code that experiments share", mend="Choose another name")
+    for part in parts:
+        if part in _NO_CODE | _DEVICES:
+            raise WrongUse(
+                f'"{part}" is reserved for other things', mend=f'"{part}_model" would do'
+            )
+
+
+def _check_part(part: str) -> None:
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,59}", part) or part.endswith("_") or "__" in part:
+        raise WrongUse(
+            f'"{part}" is no name for an experiment (lower-case letters, digits and single _)',
+            mend=_suggestion(part),
+        )
+    if keyword.iskeyword(part) or part in sys.stdlib_module_names:
+        raise WrongUse(f'"{part}" is a name of Python itself', mend=f'"{part}_model" would do')
+
+
+def _suggestion(part: str) -> str:
+    cleaned = re.sub(r"[^a-z0-9]+", "_", part.lower()).strip("_")[:60].strip("_")
+    return f'"{cleaned}" would do' if re.match(r"[a-z]", cleaned) else "Begin with a letter"
+
+
+def check_free(name: str, experiments: Sequence[str]) -> None:
+    """No experiment stands inside another, and no two share a name on a disk that takes "A" for
+    "a", or the name of an image, where "/" is a "."."""
+    slug = name.replace("/", ".")
+    for other in experiments:
+        if name.startswith(f"{other}/"):
+            raise WrongUse(
+                f"src/{other} is an experiment itself",
+                mend="An experiment cannot stand inside another; choose another name",
+            )
+        if other.startswith(f"{name}/"):
+            raise WrongUse(
+                f"src/{name} holds experiments ({other})",
+                mend="An experiment cannot hold another; choose another name",
+            )
+        if other != name and other.replace("/", ".").casefold() == slug.casefold():
+            raise WrongUse(
+                f"{name} and {other} would have the same files and images",
+                mend="Choose another name",
+            )
+
+
+def job_name(name: str) -> str:
+    """The experiment's name for Azure ML, which has no "/" in it."""
+    return name.replace("/", "-")
+
+
+def filled_in(path: str, text: str, name: str) -> str:
+    """A text of the template with the name in it."""
+    is_job = path.endswith((".yaml", ".yml"))
+    return text.replace(PLACEHOLDER, job_name(name) if is_job else name)
+
+
+def renamed(path: str, text: str, old: str, new: str) -> str:
+    """A text of an experiment's folder after `old` became `new`: the job's experiment_name where
+    it was the old one, paths to the folder, and the title of its README. Nothing else: a word of
+    the code may be the name by chance."""
+    text = moved_paths(text, old, new)
+    if path.endswith((".yaml", ".yml")):
+        return re.sub(
+            rf"""(?m)^(experiment_name:[ \t]*["']?){re.escape(job_name(old))}(?=["']?[ \t]*(?:\#.*)?\r?$)""",
+            lambda found: found[1] + job_name(new),
+            text,
+        )
+    if posixpath.basename(path).lower() == "readme.md":
+        title = rf"\A(\s*#[ \t]+){re.escape(old)}(?![\w/-])"
+        return re.sub(title, lambda found: found[1] + new, text)
+    return text
+
+
+def moved_paths(text: str, old: str, new: str) -> str:
+    """`src/<old>`, and what the tool keeps under the experiment's slug, wherever they stand."""
+    slugs = re.escape(old.replace("/", "."))
+    text = re.sub(rf"(?<![\w-])src/{re.escape(old)}(?![\w-])", f"src/{new}", text)
+    return re.sub(
+        rf"(?<![\w-])(\.devcontainer|outputs)/{slugs}(?![\w-]|\.\w)",
+        lambda found: f"{found[1]}/{new.replace('/', '.')}",
+        text,
+    )
+
+
+def renamed_value(keys: Sequence[str], text: str, old: str, new: str) -> str:
+    """A string of a rendered file after the change; `keys` lead to it. The name alone counts
+    where it is a value of its own, not where a word of VS Code or of our command line stands."""
+    if keys and keys[-1] in _WORDS:
+        return text
+    if text == old:
+        return new
+    if text.startswith(f"{old}: "):
+        return new + text[len(old) :]
+    return moved_paths(text, old, new)
+
+
+# Keys of VS Code's files whose strings are never the name of an experiment, and the first word of
+# a task's arguments, which is a command.
+_WORDS = {"label", "type", "command", "request", "kind", "id", "icon", "args.0"}

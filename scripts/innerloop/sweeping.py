@@ -1,0 +1,202 @@
+"""A sweep here: its trials drawn by the job's own rule and run one after another."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from . import files, metrics, running
+from .board import DONE, FAILED, SKIPPED, STOPPED, Board, Part
+from .places import Run
+from .running import Started
+from .spec import sweep
+from .spec.job import Job
+
+RECORD = "trials.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One trial: its name ("trial-1"), its values as text, and its run."""
+
+    name: str
+    values: Mapping[str, str]
+    run: Run
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """Trials of one sweep job, in the order in which they run; `notes` say what differs from
+    Azure ML; `timeout` is in seconds, of all together; `folder` relative to the workspace."""
+
+    job: Job
+    folder: str
+    trials: tuple[Trial, ...]
+    notes: tuple[str, ...] = ()
+    timeout: int | None = None
+
+
+def one_trial(job: Job) -> tuple[Job, Mapping[str, str]]:
+    """The command job of the plain first trial, and its values."""
+    values = sweep.first_trial(job)
+    return job_of(job, values), values
+
+
+def job_of(job: Job, values: Mapping[str, str]) -> Job:
+    """One trial's command job. What it logs with MLflow lands in its outputs, so that the table
+    can show it."""
+    made = sweep.trial_job(job, values)
+    variables = {**metrics.TRACKING, **made.environment_variables}
+    return replace(made, environment_variables=variables)
+
+
+def draw(job: Job, count: int, seed: int | None) -> tuple[list[dict[str, str]], tuple[str, ...]]:
+    """The values of at most `count` trials, and what is to be said about them."""
+    limit = sweep.max_total_trials(job)
+    allowed = min(count, limit or count)
+    drawn = sweep.trials(job, allowed, seed)
+    notes = [sweep.sampling_note(job)]
+    if allowed < count:
+        notes.append(f"limits.max_total_trials is {limit}: {allowed} of the {count} trials run")
+    if len(drawn) < allowed:
+        notes.append(f"the grid has {len(drawn)} combinations: each runs once")
+    return drawn, tuple(filter(None, notes))
+
+
+def plan(job: Job, first: Run, drawn: Sequence[Mapping[str, str]], notes: tuple[str, ...]) -> Sweep:
+    """`first` is a run of any of the trials: all others differ from it in their values alone."""
+    width = len(str(len(drawn)))
+    return Sweep(
+        job=job,
+        folder=first.outputs,
+        trials=tuple(
+            Trial(name, values, part_of(first, name, job_of(job, values)))
+            for name, values in (
+                (f"trial-{number:0{width}}", values) for number, values in enumerate(drawn, 1)
+            )
+        ),
+        notes=notes,
+        timeout=sweep.total_timeout(job),
+    )
+
+
+def part_of(run: Run, name: str, job: Job) -> Run:
+    return replace(
+        run, job=job, id=f"{run.id}-{name}", within=f"{run.outputs}/{name}", attended=False
+    )
+
+
+Prepare = Callable[[Run], Started]
+
+
+def requests(made: Sweep, prepare: Prepare) -> list[dict[str, Any]]:
+    """What `--dry-run --json` says of each trial."""
+    return [
+        {"trial": one.name, "values": dict(one.values), **prepare(one.run).request.json()}
+        for one in made.trials
+    ]
+
+
+def carry_out(made: Sweep, prepare: Prepare) -> int:
+    """Runs every trial, whatever becomes of the others. 0 when all ended well, else 1."""
+    metric, goal = sweep.objective(made.job) or ("", "")
+    parts = [Part(one.name, dict(one.values)) for one in made.trials]
+    shown = ["metric"] if metric else []
+    columns = ["state", *made.job.search_space, *shown, "exit", "seconds", "outputs"]
+    board = Board("trial", columns, parts, headings={"metric": metric})
+    for note in made.notes:
+        board.say(f"innerloop: {note}")
+    started = prepare(made.trials[0].run)  # what is to be built is built before the table is there
+    try:
+        with board.shown():
+            _run_all(made, board, prepare, started, metric)
+    finally:
+        _record(made, board, metric, goal)
+        board.say(f"innerloop: outputs are in {made.folder}/ ({RECORD} has the table)")
+    return _verdict(board, metric, goal)
+
+
+def _run_all(made: Sweep, board: Board, prepare: Prepare, first: Started, metric: str) -> None:
+    begun = time.monotonic()
+    for index, trial in enumerate(made.trials):
+        limit, left = _time_left(made, trial.run.job, time.monotonic() - begun)
+        if left is not None and left <= 0:
+            board.end(trial.name, SKIPPED, f"limits.timeout is {made.timeout} s")
+            continue
+        board.begin(trial.name)
+        run = replace(trial.run, job=replace(trial.run.job, timeout=limit))
+        try:
+            started = replace(first, run=run) if index == 0 else prepare(run)
+            code = running.carry_out(started)
+        except BaseException as error:
+            board.end(trial.name, STOPPED if isinstance(error, KeyboardInterrupt) else FAILED)
+            raise
+        found = metrics.find(Path(run.workspace.root, run.outputs), metric) if metric else None
+        cells = {} if found is None else {"metric": f"{found:.6g}"}
+        kept = run.outputs if Path(run.workspace.root, run.outputs).is_dir() else ""
+        why = f"exit code {code}" if code else ", ".join(f"{metric} {v}" for v in cells.values())
+        board.end(
+            trial.name,
+            FAILED if code else DONE,
+            why,
+            exit=str(code),
+            outputs=kept,
+            **cells,
+        )
+
+
+def _time_left(made: Sweep, job: Job, used: float) -> tuple[int | None, float | None]:
+    """The seconds that the next trial may take, and what is left of the time of all."""
+    left = None if made.timeout is None else made.timeout - used
+    given = [one for one in (job.timeout, left) if one is not None]
+    return (max(int(min(given)), 1) if given else None), left
+
+
+def _record(made: Sweep, board: Board, metric: str, goal: str) -> None:
+    rows = [
+        {
+            "trial": trial.name,
+            "state": part.state,
+            "values": dict(trial.values),
+            "metric": float(part.cells["metric"]) if part.cells.get("metric") else None,
+            "exit_code": int(part.cells["exit"]) if part.cells.get("exit") else None,
+            "seconds": None if part.seconds is None else round(part.seconds, 3),
+            "outputs": part.cells.get("outputs") or None,
+        }
+        for trial, part in ((trial, board.parts[trial.name]) for trial in made.trials)
+    ]
+    record = {"sweep": made.job.name, "metric": metric or None, "goal": goal or None}
+    folder = files.make_folder(Path(made.trials[0].run.workspace.root, made.folder))
+    files.write_text(folder / RECORD, json.dumps({**record, "trials": rows}, indent=2) + "\n")
+
+
+def _verdict(board: Board, metric: str, goal: str) -> int:
+    best = _best(board, metric, goal)
+    if best is not None:
+        board.say(f"innerloop: the best is {best.name}: {metric} {best.cells['metric']} ({goal})")
+    elif metric and any(part.state == DONE for part in board.parts.values()):
+        board.say(f'innerloop: no trial wrote "{metric}" (to outputs/metrics.json, or with MLflow)')
+    failed = [f"{one.name} ({why})" for one, why in _failures(board)]
+    if failed:
+        board.say(f"innerloop: {len(failed)} of {len(board.parts)} failed: {', '.join(failed)}")
+    return 1 if failed else 0
+
+
+def _failures(board: Board) -> Iterator[tuple[Part, str]]:
+    for part in board.parts.values():
+        if part.state == FAILED:
+            yield part, f"exit code {part.cells.get('exit', '?')}"
+        elif part.state == SKIPPED:
+            yield part, "no time was left"
+
+
+def _best(board: Board, metric: str, goal: str) -> Part | None:
+    known = [part for part in board.parts.values() if part.state == DONE and "metric" in part.cells]
+    if not metric or not known:
+        return None
+    sign = 1 if goal == "maximize" else -1
+    return max(known, key=lambda part: sign * float(part.cells["metric"]))

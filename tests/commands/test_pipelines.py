@@ -1,0 +1,277 @@
+"""`loop run` on pipeline jobs, in the place that needs no engine."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support import Answer, Workspace
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs bash")
+
+VENV = ("--place", "venv")
+FILE = ("--file", "pipeline.yml")
+PIPELINE = """type: pipeline
+inputs: {rows: 2, raw: {type: uri_file, path: azureml:numbers:1}}
+outputs: {best: {type: uri_folder}}
+jobs:
+  report:
+    command: cat ${{inputs.model}}/m > ${{outputs.text}} && cat ${{outputs.text}}
+    inputs: {model: "${{parent.jobs.train.outputs.model}}"}
+    outputs: {text: {type: uri_file}}
+    environment: {build: {path: ./environment}}
+  prepare:
+    command: head -n ${{inputs.rows}} ${{inputs.raw}} > ${{outputs.clean}}/x
+    inputs: {rows: "${{parent.inputs.rows}}", raw: "${{parent.inputs.raw}}"}
+    outputs: {clean: }
+    environment: {build: {path: ./environment}}
+  train:
+    component: parts/train.yml
+    inputs: {data: "${{parent.jobs.prepare.outputs.clean}}"}
+    outputs: {model: "${{parent.outputs.best}}"}
+"""
+COMPONENT = """type: command
+inputs:
+  data: {type: uri_folder}
+  epochs: {type: integer, default: 3}
+outputs: {model: {type: uri_folder}}
+code: ./code
+command: python train.py ${{inputs.data}} ${{outputs.model}} ${{inputs.epochs}}
+environment: {build: {path: ../environment}}
+"""
+TRAIN = """
+import sys
+rows = open(sys.argv[1] + "/x").read().split()
+open(sys.argv[2] + "/m", "w").write(f"{sum(map(int, rows))} after {sys.argv[3]}\\n")
+"""
+
+
+def add(workspace: Workspace, pipeline: str = PIPELINE) -> None:
+    workspace.add("tiny", "")
+    workspace.write("src/tiny/pipeline.yml", pipeline)
+    workspace.write("src/tiny/parts/train.yml", COMPONENT)
+    workspace.write("src/tiny/parts/code/train.py", TRAIN)
+
+
+def with_data(workspace: Workspace) -> None:
+    workspace.write("data/numbers", "10\n20\n30\n")
+
+
+def run(workspace: Workspace, *words: str) -> Answer:
+    return workspace.loop("run", "tiny", *FILE, *VENV, *words)
+
+
+def newest(workspace: Workspace) -> Path:
+    records = (workspace.root / "outputs/tiny").glob("*/pipeline.json")
+    return max(records, key=lambda path: path.stat().st_mtime_ns).parent
+
+
+def record(folder: Path) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads((folder / "pipeline.json").read_text())
+    return told
+
+
+def states(folder: Path) -> dict[str, str]:
+    return {name: one["state"] for name, one in record(folder)["steps"].items()}
+
+
+def test_steps_hand_on_what_they_wrote(workspace: Workspace) -> None:
+    add(workspace)
+    with_data(workspace)
+    answer = run(workspace)
+    assert (answer.code, answer.out) == (0, "30 after 3\n"), answer.err
+    folder = workspace.outputs("tiny")
+    assert (folder / "prepare/clean/x").read_text() == "10\n20\n"
+    assert (folder / "report/text").read_text() == "30 after 3\n"
+    assert (folder / "best/m").read_text() == "30 after 3\n"
+    assert states(folder) == {"prepare": "done", "train": "done", "report": "done"}
+    assert record(folder)["outputs"] == {"best": f"outputs/tiny/{folder.name}/train/model"}
+    rows = [line.split()[:3] for line in answer.err.splitlines()[-5:-2]]
+    assert rows == [[name, "done", "0"] for name in ("prepare", "train", "report")]
+
+
+def test_dry_run_needs_neither_data_nor_earlier_outputs(workspace: Workspace) -> None:
+    add(workspace)
+    before = sorted(workspace.root.rglob("*"))
+    answer = run(workspace, "--dry-run", "--json")
+    assert answer.code == 0, answer.err
+    told = json.loads(answer.out)
+    wanted = {"experiment", "place", "command", "argv", "cwd", "env", "image", "mounts"}
+    assert all(wanted <= set(one) for one in (told, *told["steps"]))
+    assert [one["step"] for one in told["steps"]] == ["prepare", "train", "report"]
+    prepare, train, _ = told["steps"]
+    raw, clean = f"{workspace.root}/data/numbers", f"{workspace.root}/{prepare['outputs']}/clean"
+    assert prepare["env"]["AZURE_ML_INPUT_raw"] == raw
+    assert prepare["command"] == f"head -n 2 '{raw}' > '{clean}'/x"
+    assert train["env"]["AZURE_ML_INPUT_data"] == clean
+    assert train["needs"] == ["prepare"]
+    assert sorted(workspace.root.rglob("*")) == before
+
+
+def test_one_step_on_the_outputs_of_the_last_run(workspace: Workspace) -> None:
+    add(workspace)
+    with_data(workspace)
+    early = run(workspace, "--step", "train")
+    assert early.code == 1
+    assert (
+        "src/tiny/pipeline.yml:15:3" in early.sentence and "first --step prepare" in early.sentence
+    )
+    assert run(workspace).code == 0
+    first = newest(workspace)
+    again = run(workspace, "--step", "train", "--set", "jobs.train.inputs.epochs=9")
+    assert again.code == 0, again.err
+    second = newest(workspace)
+    assert states(second) == {"prepare": "kept", "train": "done"}
+    last = run(workspace, "--step", "report")
+    assert (last.code, last.out) == (0, "30 after 9\n"), last.err
+    assert (newest(workspace) / "best/m").read_text() == "30 after 9\n"
+    older = run(workspace, "--step", "report", "--from-run", first.name)
+    assert older.out == "30 after 3\n"
+    assert (first / "best/m").read_text() == "30 after 3\n"
+
+
+def test_what_failed_can_be_run_again_with_the_rest_kept(workspace: Workspace) -> None:
+    add(workspace)
+    with_data(workspace)
+    workspace.write("src/tiny/parts/code/train.py", "raise SystemExit(7)")
+    failed = run(workspace)
+    assert failed.code == 7, failed.err
+    assert "step train: failed" in failed.err and "report: skipped: it needs train" in failed.err
+    first = newest(workspace)
+    assert states(first) == {"prepare": "done", "train": "failed", "report": "skipped"}
+    assert not (first / "best").exists()
+    workspace.write("src/tiny/parts/code/train.py", TRAIN)
+    mended = run(workspace, "--from-run", first.name)
+    assert (mended.code, mended.out) == (0, "30 after 3\n"), mended.err
+    assert states(newest(workspace)) == {"prepare": "kept", "train": "done", "report": "done"}
+    nothing = run(workspace, "--from-run", newest(workspace).name)
+    assert nothing.code == 1 and "every step is done" in nothing.sentence
+
+
+TWO = """type: pipeline
+{settings}
+jobs:
+  a: {{command: "exit 4", environment: {{build: {{path: environment}}}}}}
+  b: {{command: "echo b ran", environment: {{build: {{path: environment}}}}}}
+"""
+
+
+@pytest.mark.parametrize(("goes_on", "out"), [("true", "b ran\n"), ("false", "")])
+def test_a_failure_stops_the_others_where_the_file_says_so(
+    workspace: Workspace, goes_on: str, out: str
+) -> None:
+    add(workspace, TWO.format(settings=f"settings: {{continue_on_step_failure: {goes_on}}}"))
+    answer = run(workspace)
+    assert (answer.code, answer.out) == (4, out), answer.err
+
+
+def test_a_step_that_writes_no_file_is_found_out(workspace: Workspace) -> None:
+    text = """type: pipeline
+jobs:
+  a:
+    command: "true"
+    outputs: {o: {type: uri_file}}
+    environment: {build: {path: environment}}
+  b:
+    command: cat ${{inputs.i}}
+    inputs: {i: "${{parent.jobs.a.outputs.o}}"}
+    environment: {build: {path: environment}}
+"""
+    add(workspace, text)
+    answer = run(workspace)
+    assert answer.code == 1
+    assert "step a: failed" in answer.sentence and "wrote no o (${{outputs.o}})" in answer.err
+
+
+def test_a_sweep_is_a_step_like_any_other(workspace: Workspace) -> None:
+    text = """type: pipeline
+jobs:
+  tune:
+    type: sweep
+    trial: parts/train.yml
+    inputs: {data: {type: uri_folder, path: azureml:folder:1}}
+    search_space: {epochs: {type: choice, values: [5, 6]}}
+    objective: {goal: minimize, primary_metric: loss}
+    outputs: {model: }
+  use:
+    command: cat ${{inputs.m}}/m
+    inputs: {m: "${{parent.jobs.tune.outputs.model}}"}
+    environment: {build: {path: environment}}
+"""
+    add(workspace, text)
+    workspace.write("data/folder/x", "1\n2\n")
+    answer = run(workspace)
+    assert (answer.code, answer.out) == (0, "3 after 5\n"), answer.err
+
+
+def test_a_step_without_local_form_is_one_sentence(workspace: Workspace) -> None:
+    text = PIPELINE + "  share: {component: 'azureml:publish:2'}\n  all: {type: automl}\n"
+    add(workspace, text)
+    with_data(workspace)
+    answer = run(workspace)
+    assert answer.code == 1 and len(answer.sentence.strip().splitlines()) == 1
+    assert 'the step "share" is a registered component, azureml:publish:2' in answer.err
+    assert "(nor can: all)" in answer.err
+    assert not (workspace.root / "outputs").exists()
+    dry = run(workspace, "--dry-run", "--json")
+    assert dry.code == 1
+    steps = json.loads(dry.out)["steps"]
+    assert ["command" in one for one in steps] == [True, True, True, False, False]
+    assert "registered component" in steps[3]["problem"]
+    assert run(workspace, "--step", "prepare").code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "sentence"),
+    [
+        (("--step", "trian"), 1, 'Did you mean "train"'),
+        (("--from-run", "x"), 1, "there is no run x"),
+        (("--trials", "2"), 2, "--trials is for a sweep job"),
+        (("--script", "a.py"), 2, "a pipeline has steps and no script"),
+        (("--", "--x"), 2, "Name its step with --step"),
+        (("--set", "jobs.trian.inputs.data=x"), 2, 'Did you mean "train"'),
+        (("--set", "jobs.train.inputs.epoch=2"), 1, 'Did you mean "epochs"'),
+        (("--set", "inputs.row=2"), 2, 'Did you mean "rows"'),
+    ],
+)
+def test_wrong_words(
+    workspace: Workspace, words: tuple[str, ...], code: int, sentence: str
+) -> None:
+    add(workspace)
+    answer = run(workspace, *words)
+    assert (answer.code, len(answer.sentence.strip().splitlines())) == (code, 1)
+    assert sentence in answer.err
+
+
+def test_missing_data_are_named_where_the_pipeline_names_them(workspace: Workspace) -> None:
+    add(workspace)
+    answer = run(workspace)
+    assert answer.code == 1
+    assert "src/tiny/pipeline.yml:2" in answer.sentence and "--set inputs.raw=PATH" in answer.err
+
+
+def test_values_are_set_for_the_pipeline_and_for_a_step(workspace: Workspace) -> None:
+    add(workspace)
+    with_data(workspace)
+    words = ("--set", "inputs.rows=3", "--set", "jobs.train.inputs.epochs=1")
+    assert run(workspace, *words).out == "60 after 1\n"
+
+
+def test_control_c_ends_the_step_and_keeps_what_is_done(workspace: Workspace) -> None:
+    add(workspace)
+    with_data(workspace)
+    waits = "import time\nprint('at work', flush=True)\ntime.sleep(60)\n"
+    workspace.write("src/tiny/parts/code/train.py", waits)
+    started = workspace.start("run", "tiny", *FILE, *VENV)
+    started.wait_for("at work")
+    started.interrupt_group()
+    answer = started.end(30)
+    assert answer.code == 130, answer.err
+    folder = workspace.outputs("tiny")
+    assert states(folder) == {"prepare": "done", "train": "stopped", "report": "waiting"}
+    workspace.write("src/tiny/parts/code/train.py", TRAIN)
+    assert run(workspace, "--from-run", folder.name).out == "30 after 3\n"

@@ -1,0 +1,169 @@
+"""`loop rename` carries all along that is called after an experiment; `loop remove` loses nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+from innerloop import loading, renaming
+
+from tests.steps import FEWER, copies, kill, stopped_at
+from tests.support import Workspace, docker
+
+JOB = "experiment_name: old\ncommand: python train.py --epochs ${{inputs.epochs}}\ninputs: {epochs: 8}\n"
+DEV = ".devcontainer/{}/devcontainer.json"
+LAUNCH = ".vscode/launch.json"
+
+
+@pytest.fixture
+def used(workspace: Workspace) -> Workspace:
+    """`old` beside `old_svm`, with common code, outputs, and a person's words in rendered files."""
+    for name in ("old", "old_svm"):
+        workspace.add(name, "from common.rates import RATE\nprint(RATE)\n", job=JOB)
+        workspace.write("src/common/rates.py", "RATE = 7\n")
+        assert workspace.loop("dependency", name, "rates.py").code == 0
+    workspace.write("outputs/old/20260101-000000-aaaa/metrics.json", "{}")
+    workspace.write("README.md", "Run src/old/train.py.\n")
+    dev = workspace.read(DEV.format("old"))
+    workspace.write(DEV.format("old"), dev.replace("{", '{\n    "mine": true, // kept', 1))
+    workspace.write(".devcontainer/old/hello.sh", "echo hello")
+    launch = workspace.read(LAUNCH)
+    at = launch.index('"old: train.py"')
+    workspace.write(
+        LAUNCH, launch[:at] + launch[at:].replace('"justMyCode": true', '"justMyCode": false', 1)
+    )
+    assert workspace.loop("sync", "--check").code == 0
+    return workspace
+
+
+def configuration(root: Path, name: str) -> dict[str, object]:
+    found = json.loads((root / LAUNCH).read_text())["configurations"]
+    (one,) = [one for one in found if one["name"] == name]
+    assert isinstance(one, dict)
+    return one
+
+
+def check_renamed(root: Path, new: str) -> None:
+    slug = new.replace("/", ".")
+    assert not (root / "src/old").exists() and not (root / ".devcontainer/old").exists()
+    depth = "../" * (2 + new.count("/"))
+    assert os.readlink(root / "src" / new / "common/rates.py") == f"{depth}common/rates.py"
+    job = (root / "src" / new / "azure-ml-job.yaml").read_text()
+    assert f"experiment_name: {new.replace('/', '-')}\n" in job
+    dev = (root / DEV.format(slug)).read_text()
+    assert dev.startswith('{\n    "mine": true, // kept') and f'"name": "{new}"' in dev
+    assert f"src/{new}/environment/Dockerfile" in dev and "src/old/" not in dev
+    assert (root / f".devcontainer/{slug}/hello.sh").read_text() == "echo hello"
+    assert configuration(root, f"{new}: train.py")["justMyCode"] is False
+    assert configuration(root, "old_svm: train.py")["justMyCode"] is True
+    text = (root / LAUNCH).read_text()
+    assert "old: train.py" not in text and f"/src/{new}" in text and "/src/old_svm" in text
+    assert (root / "outputs" / slug / "20260101-000000-aaaa/metrics.json").is_file()
+    assert not (root / renaming.INTENT).exists()
+
+
+@pytest.mark.parametrize("new", ["fresh", "shop/fresh"])
+def test_all_that_is_called_after_it_follows(used: Workspace, new: str) -> None:
+    answer = used.loop("rename", "old", new)
+    assert answer.code == 0, answer.err
+    assert "README.md:1: this names src/old still" in answer.sentence
+    check_renamed(used.root, new)
+    assert used.loop("sync", "--check").code == 0
+    assert new in used.read(".vscode/tasks.json") and '"old"' not in used.read(".vscode/tasks.json")
+    run = used.loop("run", new, "--place", "venv")
+    assert (run.code, run.out) == (0, "7\n"), run.err
+    back = used.loop("rename", new, "old")
+    assert back.code == 0, back.err
+    assert not (used.root / "src/shop").exists()
+    assert used.loop("sync", "--check").code == 0
+
+
+@pytest.mark.parametrize("new", ["old_svm", "Fresh", "old/deep", "common"])
+def test_a_name_that_will_not_do_changes_nothing(used: Workspace, new: str) -> None:
+    before = {path: path.stat().st_mtime_ns for path in used.root.rglob("*") if path.is_file()}
+    answer = used.loop("rename", "old", new)
+    assert answer.code in (1, 2) and len(answer.sentence.splitlines()) == 1
+    after = {path: path.stat().st_mtime_ns for path in used.root.rglob("*") if path.is_file()}
+    assert {p for p in before if before[p] != after.get(p)} == set()
+    assert not (used.root / renaming.INTENT).exists()
+
+
+def test_another_experiments_link_into_it_follows(used: Workspace) -> None:
+    (used.root / "src/old_svm/train_other.py").symlink_to("../old/train.py")
+    assert used.loop("rename", "old", "shop/fresh").code == 0
+    assert os.readlink(used.root / "src/old_svm/train_other.py") == "../shop/fresh/train.py"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="counts the steps in a forked process")
+def test_killed_at_any_step_the_next_sync_completes_it(used: Workspace, tmp_path: Path) -> None:
+    ends = set()
+    for number, root in enumerate(copies(used.root, tmp_path / "copies"), 1):
+
+        def rename(root: Path = root) -> None:
+            renaming.carry_out(loading.open_workspace(root), "old", "shop/fresh")
+
+        code = stopped_at(root, number, kill, rename)
+        ends.add(code)
+        if renaming.finish(root) is None and (root / "src/old").exists():
+            rename()  # killed before anything was written down
+        check_renamed(root, "shop/fresh")
+        if code == FEWER:
+            break
+    assert ends == {-signal.SIGKILL, FEWER} and number > 20
+
+
+def test_remove_asks_first(used: Workspace) -> None:
+    answer = used.loop("remove", "old")
+    assert answer.code == 2 and "--yes" in answer.sentence
+    assert "src/old and .devcontainer/old" in answer.out and "outputs/old/" in answer.out
+    for word, gone in (("n\n", False), ("y\n", True)):
+        master, slave = pty.openpty()
+        os.write(master, word.encode())
+        done = subprocess.run(
+            [used.root / "scripts/loop", "remove", "old"], stdin=slave, capture_output=True
+        )
+        os.close(master)
+        os.close(slave)
+        assert done.returncode == 0, done.stderr
+        assert (used.root / "src/old").exists() is not gone
+
+
+def test_remove_keeps_data_outputs_and_a_way_back(used: Workspace) -> None:
+    git = ["git", "-C", str(used.root)]
+    subprocess.run([*git, "init", "-q"], check=True)
+    used.write("data/numbers/a.csv", "1")
+    (used.root / "src/old_svm/train_other.py").symlink_to("../old/train.py")
+    answer = used.loop("remove", "old", "--yes")
+    assert answer.code == 0, answer.err
+    assert "not committed" in answer.out and "src/old_svm/train_other.py" in answer.out
+    assert not (used.root / "src/old").exists() and not (used.root / ".devcontainer/old").exists()
+    assert "old: train.py" not in used.read(LAUNCH) and "old_svm: train.py" in used.read(LAUNCH)
+    assert (used.root / "data/numbers/a.csv").is_file()
+    assert (used.root / "outputs/old/20260101-000000-aaaa/metrics.json").is_file()
+    assert used.loop("sync", "--check").code == 0
+    for line in answer.out.partition("To bring it back:\n")[2].splitlines():
+        subprocess.run(line, shell=True, cwd=used.root, check=True)
+    assert '"mine": true, // kept' in used.read(DEV.format("old"))
+    run = used.loop("run", "old", "--place", "venv")
+    assert (run.code, run.out) == (0, "7\n"), run.err
+
+
+@pytest.mark.docker
+def test_images_are_named_and_a_running_container_stops_it(workspace: Workspace) -> None:
+    workspace.add("old", "import time; print('up', flush=True); time.sleep(600)")
+    run = workspace.start("run", "old", "--place", "docker")
+    run.wait_for("up")
+    (container,) = workspace.containers()
+    for words in (("remove", "old", "--yes"), ("rename", "old", "fresh")):
+        answer = workspace.loop(*words)
+        assert answer.code == 1 and container in answer.sentence
+        assert (workspace.root / "src/old").is_dir()
+    docker("kill", container)
+    run.end()
+    answer = workspace.loop("remove", "old", "--yes")
+    assert answer.code == 0 and f"docker rmi {workspace.images()[0]}" in answer.out

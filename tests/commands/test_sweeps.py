@@ -1,0 +1,169 @@
+"""`loop run` on sweep jobs, in the place that needs no engine."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from typing import Any
+
+import pytest
+
+from tests.support import Workspace, until
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs bash")
+
+VENV = ("--place", "venv")
+SWEEP = """type: sweep
+trial:
+  command: python -u train.py --lr ${{search_space.lr}} --kind ${{search_space.kind}} ${{inputs.n}}
+  code: .
+  environment: {build: {path: ./environment}}
+inputs: {n: 3}
+sampling_algorithm: grid
+search_space:
+  lr: {type: choice, values: [0.1, 0.2]}
+  kind: {type: choice, values: [good, bad]}
+objective: {goal: minimize, primary_metric: loss}
+"""
+TRAIN = """
+import json, os, sys
+lr, kind = float(sys.argv[2]), sys.argv[4]
+names = ("AZUREML_SWEEP_lr", "AZUREML_PARAMETER_kind", "AZUREML_SWEEP_n", "AZUREML_PARAMETER_n")
+print("ran", *sys.argv[1:], *(os.environ[name] for name in names))
+if kind == "bad":
+    sys.exit(5)
+json.dump({"loss": lr}, open("outputs/metrics.json", "w"))
+"""
+
+
+def add(workspace: Workspace, train: str = TRAIN, more: str = "", sweep: str = SWEEP) -> None:
+    workspace.add("tiny", train)
+    workspace.write("src/tiny/azure-ml-job.yaml", sweep + more)
+
+
+def record(workspace: Workspace) -> dict[str, Any]:
+    text = (workspace.outputs("tiny") / "trials.json").read_text()
+    told: dict[str, Any] = json.loads(text)
+    return told
+
+
+def test_without_a_word_the_first_values_run(workspace: Workspace) -> None:
+    add(workspace)
+    answer = workspace.loop("run", "tiny", *VENV, "--", "extra")
+    assert answer.code == 0, answer.err
+    assert answer.out == "ran --lr 0.1 --kind good 3 extra 0.1 good 3 3\n"
+    assert "one trial: lr=0.1, kind=good" in answer.err
+    assert (workspace.outputs("tiny") / "metrics.json").is_file()
+
+
+def test_a_chosen_value_and_an_unknown_one(workspace: Workspace) -> None:
+    add(workspace)
+    answer = workspace.loop(
+        "run", "tiny", *VENV, "--set", "search_space.lr=7", "--dry-run", "--json"
+    )
+    told = json.loads(answer.out)
+    assert told["command"] == "python -u train.py --lr 7 --kind good 3"
+    assert told["search_space"] == {"lr": "7", "kind": "good"}
+    assert told["env"]["AZUREML_SWEEP_lr"] == "7"
+    wrong = workspace.loop("run", "tiny", *VENV, "--set", "search_space.lrr=7")
+    assert wrong.code == 2 and 'Did you mean "lr"?' in wrong.sentence
+
+
+def test_trials_run_one_after_another_and_one_failure_stops_no_other(workspace: Workspace) -> None:
+    add(workspace)
+    answer = workspace.loop("run", "tiny", *VENV, "--trials", "9")
+    assert answer.code == 1, answer.err
+    assert [line.split()[2:5:2] for line in answer.out.splitlines()] == [
+        ["0.1", "good"],
+        ["0.1", "bad"],
+        ["0.2", "good"],
+        ["0.2", "bad"],
+    ]
+    assert "the grid has 4 combinations" in answer.sentence
+    assert "the best is trial-1: loss 0.1 (minimize)" in answer.err
+    assert "2 of 4 failed: trial-2 (exit code 5), trial-4 (exit code 5)" in answer.err
+    told = record(workspace)
+    assert (told["metric"], told["goal"]) == ("loss", "minimize")
+    states = [(one["state"], one["exit_code"], one["metric"]) for one in told["trials"]]
+    assert states == [("done", 0, 0.1), ("failed", 5, None), ("done", 0, 0.2), ("failed", 5, None)]
+    table = [line.split() for line in answer.err.splitlines() if line.startswith("trial")]
+    assert table[-5] == ["trial", "state", "lr", "kind", "loss", "exit", "seconds", "outputs"]
+    assert [row[:5] for row in table[-4:-2]] == [
+        ["trial-1", "done", "0.1", "good", "0.1"],
+        ["trial-2", "failed", "0.1", "bad", "5"],
+    ]
+    folders = [workspace.root / one["outputs"] for one in told["trials"]]
+    assert [(path / "metrics.json").is_file() for path in folders] == [True, False] * 2
+    assert "ran --lr 0.2 --kind bad" in (folders[3] / ".run/log.txt").read_text()
+    listed = json.loads(workspace.loop("runs", "tiny", "--json").out)
+    assert [(one["state"], one["scores"]) for one in listed] == [
+        ("done", {"loss": 0.1}),
+        ("failed (5)", {}),
+        ("done", {"loss": 0.2}),
+        ("failed (5)", {}),
+    ]
+
+
+def test_limits_are_kept(workspace: Workspace) -> None:
+    add(workspace, more="limits: {max_total_trials: 1}\n")
+    answer = workspace.loop("run", "tiny", *VENV, "--trials", "3", "--dry-run", "--json")
+    assert len(json.loads(answer.out)["trials"]) == 1
+    assert "limits.max_total_trials is 1: 1 of the 3 trials run" in answer.err
+
+
+def test_the_same_seed_draws_the_same_trials(workspace: Workspace) -> None:
+    space = "search_space: {x: {type: uniform, min_value: 0, max_value: 1}}\n"
+    trial = (
+        "trial: {command: 'echo ${{search_space.x}}', environment: {build: {path: environment}}}"
+    )
+    add(workspace, sweep=f"type: sweep\n{trial}\n{space}sampling_algorithm: bayesian\n")
+    drawn = []
+    for seed in ("1", "1", "2"):
+        words = ("--trials", "3", "--seed", seed, "--dry-run", "--json")
+        answer = workspace.loop("run", "tiny", *VENV, *words)
+        told = json.loads(answer.out)
+        drawn.append([one["command"] for one in told["trials"]])
+        assert "drawn at random" in answer.sentence
+        wanted = {"experiment", "place", "command", "argv", "cwd", "env", "image", "mounts"}
+        assert all(wanted <= set(one) for one in (told, *told["trials"]))
+    assert drawn[0] == drawn[1] != drawn[2]
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--trials", "0"), "0 is no number of trials"),
+        (("--trials", "many"), "many is no number of trials"),
+        (("--seed", "1"), "Add --trials N"),
+        (("--step", "a"), "--step is for a pipeline job"),
+    ],
+)
+def test_wrong_words(workspace: Workspace, words: tuple[str, ...], sentence: str) -> None:
+    add(workspace)
+    answer = workspace.loop("run", "tiny", *VENV, *words)
+    assert answer.code == 2 and sentence in answer.sentence
+
+
+def test_control_c_stops_all_trials(workspace: Workspace) -> None:
+    add(workspace, "import time\nprint('at work', flush=True)\ntime.sleep(60)\n")
+    started = workspace.start("run", "tiny", *VENV, "--trials", "3")
+    started.wait_for("at work")
+    started.interrupt_group()
+    answer = started.end(30)
+    assert answer.code == 130, answer.err
+    assert answer.out.count("at work") == 1
+    assert [one["state"] for one in record(workspace)["trials"]] == [
+        "stopped",
+        "waiting",
+        "waiting",
+    ]
+    assert until(lambda: not list((workspace.root / ".innerloop").glob("work/*/*")), 5)
+
+
+def test_being_ended_stops_all_trials(workspace: Workspace) -> None:
+    add(workspace, "import time\nprint('at work', flush=True)\ntime.sleep(60)\n")
+    started = workspace.start("run", "tiny", *VENV, "--trials", "2")
+    started.wait_for("at work")
+    started.send(signal.SIGTERM)
+    assert started.end(30).code == 143

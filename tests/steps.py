@@ -1,0 +1,69 @@
+"""A call that ends at any of its steps on the disk, in a real process with nothing replaced.
+
+The steps are counted by an audit hook of the interpreter: open for writing, rename, remove, mkdir,
+chmod, symlink.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from innerloop.errors import Mistake
+
+STEPS = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod", "os.symlink"}
+DONE, FEWER = 0, 99
+
+
+def stopped_at(root: Path, at: int, then: Callable[[], None], call: Callable[[], object]) -> int:
+    """The exit code of the call in a process of its own, in which `then` is called before its
+    at-th step on files below the root; FEWER when it ends well with fewer steps."""
+    child = os.fork()
+    if child == 0:
+        code = 70
+        reached: list[str] = []
+        try:
+            sys.addaudithook(_hook(root, at, then, reached))
+            call()
+            code = DONE if len(reached) >= at else FEWER
+        except Mistake:
+            code = 1
+        except KeyboardInterrupt:
+            code = 130
+        finally:
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def _hook(
+    root: Path, at: int, then: Callable[[], None], reached: list[str]
+) -> Callable[[str, tuple[Any, ...]], None]:
+    def step(event: str, args: tuple[Any, ...]) -> None:
+        place = args[1] if event == "os.symlink" else args[0] if args else ""
+        if event not in STEPS or not str(place).startswith(str(root)):
+            return
+        if event == "open" and not args[2] & (os.O_WRONLY | os.O_RDWR):
+            return
+        reached.append(event)
+        if len(reached) == at:
+            then()
+
+    return step
+
+
+def kill() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def copies(root: Path, folder: Path, most: int = 400) -> Iterator[Path]:
+    """Copies of a workspace, one for each step."""
+    for number in range(1, most):
+        copy = folder / str(number)
+        shutil.copytree(root, copy, symlinks=True)
+        yield copy
+    raise AssertionError(f"more than {most} steps")
