@@ -29,6 +29,7 @@ COMMANDS = (
     "test",
     "submit",
     "runs",
+    "parity",
     "doctor",
     "help",
 )

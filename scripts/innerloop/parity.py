@@ -6,6 +6,7 @@ its name in the job (`${{inputs.data}}`, `<code>`), so what is left is a real di
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -95,6 +96,15 @@ def shared_words(text: str, names: Mapping[str, str]) -> str:
         if path:
             text = text.replace(path, names[path])
     return text
+
+
+def one_line(command: str) -> str:
+    """A command as the words that a shell makes of it, whichever way they were quoted or broken
+    into lines; one that a shell would not take is only put on one line."""
+    try:
+        return " ".join(shlex.split(command.replace("\\\n", " ")))
+    except ValueError:
+        return " ".join(command.split())
 
 
 def listed(values: Sequence[str]) -> str:

@@ -14,7 +14,7 @@ from . import building, files, loading, running
 from .engine import Engine, Gpu
 from .errors import Mistake
 from .merge.jsonc import ParseError, parse
-from .parity import Column, Fact, Parity, listed, shared_words
+from .parity import Column, Fact, Parity, listed, one_line, shared_words
 from .places import Request, Run, azureml, docker, inside, venv
 from .render import launch
 from .spec.dockerfile import Dockerfile
@@ -55,7 +55,7 @@ def _azureml(run: Run) -> Column:
     return Column(
         "azureml",
         {
-            "command": Fact(shared_words(wanted.command, names), shown=wanted.command),
+            "command": _command(wanted.command, names),
             "cwd": Fact("<code>", shown="the snapshot's root"),
             "variables": _variables(run, env, names),
             "environment": Fact(_digest(run)),
@@ -85,7 +85,7 @@ def _docker(run: Run) -> Column:
     return Column(
         "docker",
         {
-            "command": Fact(shared_words(wanted.command, names), shown=wanted.command),
+            "command": _command(wanted.command, names),
             "cwd": Fact(shared_words(wanted.cwd, names), shown=wanted.cwd),
             "variables": _variables(run, wanted.env, names),
             "environment": Fact(_digest(run)),
@@ -166,7 +166,7 @@ def _of_this_file_system(run: Run, wanted: Request, facts: Mapping[str, Fact]) -
     return Column(
         wanted.place,
         {
-            "command": Fact(shared_words(wanted.command, names), shown=wanted.command),
+            "command": _command(wanted.command, names),
             "cwd": Fact(shared_words(wanted.cwd, names), shown=f"{wanted.cwd}, a view of the code"),
             "variables": _variables(run, wanted.env, names),
             **facts,
@@ -190,7 +190,7 @@ def _dev_facts(run: Run, dev: Mapping[str, Any]) -> dict[str, Fact]:
     return {
         "environment": Fact(_digest(run) if ours else named or "another image"),
         "image": Fact(
-            f"{folder}/Dockerfile, stage {stage}" if ours else named or str(dev.get("image")),
+            f"its Dockerfile, stage {stage}" if ours else named or str(dev.get("image")),
             why=why if ours else "",
         ),
         "user": Fact(
@@ -225,12 +225,16 @@ def _f5(run: Run, dev: Mapping[str, Any] | Mistake) -> Column:
     return Column(
         "F5",
         {
-            "command": Fact(shared_words(command, names), shown=command),
+            "command": _command(command, names),
             "cwd": Fact(shared_words(cwd, names), shown=cwd),
             "variables": _variables(run, env, names),
             **_dev_facts(run, dev),
         },
     )
+
+
+def _command(text: str, names: Mapping[str, str]) -> Fact:
+    return Fact(one_line(shared_words(text, names)), shown=text)
 
 
 def _command_of(configuration: Mapping[str, Any], code: str) -> str:
@@ -313,7 +317,7 @@ def _digest(run: Run) -> str:
 
 
 def _last_stage(run: Run) -> str:
-    return f"{_environment_folder(run)}/Dockerfile, stage {_last_name(run.experiment.dockerfile)}"
+    return f"its Dockerfile, stage {_last_name(run.experiment.dockerfile)}"
 
 
 def _last_name(dockerfile: Dockerfile) -> str:
