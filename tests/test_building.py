@@ -30,7 +30,7 @@ BUILDKIT = [
 
 @pytest.mark.parametrize("lines", [OLDER, BUILDKIT], ids=["older builder", "BuildKit"])
 def test_the_step_and_its_line(lines: list[str]) -> None:
-    sentence = failure(EXPERIMENT, lines).sentence()
+    sentence = failure(EXPERIMENT.dockerfile, lines).sentence()
     assert sentence.startswith("src/line/environment/Dockerfile:3: the image did not build:")
     assert "No matching distribution found" in sentence
 
@@ -48,10 +48,12 @@ def test_the_step_and_its_line(lines: list[str]) -> None:
     ],
 )
 def test_what_can_be_known_is_said(line: str, mend: str) -> None:
-    assert mend in failure(EXPERIMENT, [*OLDER[:3], line]).sentence()
+    assert mend in failure(EXPERIMENT.dockerfile, [*OLDER[:3], line]).sentence()
 
 
 def test_a_long_output_is_cut_at_its_beginning() -> None:
-    sentence = failure(EXPERIMENT, [f"line {number}" for number in range(100)]).sentence()
+    sentence = failure(
+        EXPERIMENT.dockerfile, [f"line {number}" for number in range(100)]
+    ).sentence()
     assert "line 99" in sentence
     assert "line 10\n" not in sentence

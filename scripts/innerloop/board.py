@@ -150,7 +150,7 @@ class _Screen:
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(box=SIMPLE_HEAD, pad_edge=False, caption_justify="left")
+        table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, caption_justify="left")
         for column in self.board.heads():
             table.add_column(column, justify="right" if column == "seconds" else "left")
         for part, row in zip(self.board.parts.values(), self.board.rows(), strict=True):
@@ -168,3 +168,4 @@ class _Screen:
 
         options: dict[str, Any] = {"soft_wrap": True, "highlight": False}
         self.live.console.print(Text.from_ansi(text), **options)
+        self.live.refresh()

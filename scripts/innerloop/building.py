@@ -13,12 +13,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import builder, process
+from . import builder, process, staleness
 from .engine import Engine
 from .errors import Mistake
 from .loading import digest_of
 from .spec.build_text import plain_step
-from .spec.dockerfile import pruned
+from .spec.dockerfile import Dockerfile, pruned
 from .spec.experiment import Experiment
 from .spec.workspace import Workspace
 from .tools import docker
@@ -28,11 +28,16 @@ TAIL = 30
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """An image to build: its name, the stage (None: the last), and the digest it must carry."""
+    """An image to build: its name, the stage (None: the last), the digest it must carry, the
+    absolute path of its build context and its Dockerfile.
+
+    One that somebody else built has neither digest nor Dockerfile: it is used as it is."""
 
     name: str
-    target: str | None
-    digest: str
+    target: str | None = None
+    digest: str = ""
+    context: str = ""
+    dockerfile: Dockerfile | None = None
 
 
 def image_of(workspace: Workspace, experiment: Experiment, dev: bool = False) -> Image:
@@ -41,14 +46,20 @@ def image_of(workspace: Workspace, experiment: Experiment, dev: bool = False) ->
     is_last = stage == experiment.dockerfile.last
     target = stage.name if dev and not is_last else None
     tag = "dev" if target else "job"
+    context = Path(workspace.root, experiment.folder, "environment")
     return Image(
-        name=f"{workspace.image_name}/{experiment.slug.lower()}:{tag}",
+        name=f"{workspace.image_name}/{docker.name_of(experiment.slug)}:{tag}",
         target=target,
-        digest=digest_of(Path(workspace.root, experiment.folder, "environment")),
+        digest=digest_of(context),
+        context=str(context),
+        dockerfile=experiment.dockerfile,
     )
 
 
 def is_current(image: Image, engine: Engine) -> bool:
+    """Whether there is nothing to build or fetch before it runs."""
+    if not image.digest:
+        return engine.label is not None
     return engine.label == image.digest
 
 
@@ -62,19 +73,23 @@ def build(
 ) -> None:
     """Builds with live progress on stderr. A step that fails is a `Mistake` that shows the end of
     its own output and the line of the Dockerfile it stands on."""
+    if image.dockerfile is None:
+        fetch(image.name)
+        return
     wanted = builder.recipe(
-        pruned(experiment.dockerfile, image.target),
+        pruned(image.dockerfile, image.target),
         builder.network_of(workspace),
         buildkit=builder.has_buildkit(),
     )
     argv = docker.build(
-        str(Path(workspace.root, experiment.folder, "environment")),
+        image.context,
         image=image.name,
         target=image.target,
         labels={
             docker.DIGEST: image.digest,
             docker.WORKSPACE: workspace.identity,
             docker.EXPERIMENT: experiment.name,
+            **staleness.files_label(Path(workspace.root, experiment.folder, "environment")),
         },
         no_cache=no_cache,
         pull=pull,
@@ -86,23 +101,38 @@ def build(
     code = process.follow(argv, progress.line, stdin=wanted.text, env=environment)
     progress.end(code == 0)
     if code != 0:
-        raise failure(experiment, progress.lines)
+        raise failure(image.dockerfile, progress.lines)
     after = process.run(docker.image_id(image.name))
     if before.ok and before.out != after.out:
         # The one that lost its name would take gigabytes and be seen nowhere.
         process.run(docker.remove_image(before.out.strip()))
 
 
+def fetch(name: str) -> None:
+    """Pulls an image that somebody else built, with live progress on stderr."""
+    progress = Progress(name, doing="fetching")
+    code = process.follow(docker.pull(name), progress.line, env={**os.environ, "NO_COLOR": "1"})
+    progress.end(code == 0)
+    if code != 0:
+        last = next((line for line in reversed(progress.lines) if line.strip()), "no answer")
+        raise Mistake(
+            f"the image {name} is not on this machine and could not be fetched: {last.strip()}",
+            mend="Check its name and the network, sign in with `docker login`, or name another "
+            'with [environment] image = "..." in innerloop.toml',
+        )
+
+
 class Progress:
     """Each step as a line; what the step prints in place below it on a terminal, and the whole
     output where stderr is a file, so that a CI's log is complete."""
 
-    def __init__(self, name: str, notes: Sequence[str] = ()) -> None:
+    def __init__(self, name: str, notes: Sequence[str] = (), doing: str = "building") -> None:
         self.name = name
+        self.doing = doing
         self.lines: list[str] = []
         self.live = sys.stderr.isatty()
         self.started = time.monotonic()
-        self._print(f"innerloop: building {name}")
+        self._print(f"innerloop: {doing} {name}")
         for note in notes:
             self._print(f"innerloop: {note}")
 
@@ -123,7 +153,8 @@ class Progress:
         if self.live:
             print("\r\x1b[K", end="", file=sys.stderr)
         if well:
-            self._print(f"innerloop: built in {time.monotonic() - self.started:.0f} s")
+            done = "built" if self.doing == "building" else "fetched"
+            self._print(f"innerloop: {done} in {time.monotonic() - self.started:.0f} s")
 
     def _print(self, text: str) -> None:
         print(text, file=sys.stderr, flush=True)
@@ -144,14 +175,14 @@ def _is_step(line: str) -> bool:
     return _STEP.match(line) is not None
 
 
-def failure(experiment: Experiment, lines: list[str]) -> Mistake:
+def failure(dockerfile: Dockerfile, lines: list[str]) -> Mistake:
     """The end of the builder's output as a `Mistake`, with the Dockerfile's line of the step."""
     kept = [line for line in lines if line.strip()][-TAIL:]
     tail = "\n".join(f"    {line}" for line in kept)
     steps = [match["step"] for line in lines if (match := _STEP_TEXT.match(line))]
-    where = experiment.dockerfile.name
+    where = dockerfile.name
     if steps:
-        where = f"{where}:{_line_of(experiment, steps[-1])}"
+        where = f"{where}:{_line_of(dockerfile, steps[-1])}"
     return Mistake(
         f"the image did not build:\n{tail}\n ", where=where, mend=_mend("\n".join(lines))
     )
@@ -199,7 +230,7 @@ def _mend(text: str) -> str:
     )
 
 
-def _line_of(experiment: Experiment, step: str) -> int:
+def _line_of(dockerfile: Dockerfile, step: str) -> int:
     """The Dockerfile's line of a step as the builder prints it (continuations joined)."""
 
     def squeezed(text: str) -> str:
@@ -207,8 +238,8 @@ def _line_of(experiment: Experiment, step: str) -> int:
         return re.sub(r"[\s\\]+", " ", re.sub(flags, "", text)).strip().lower()
 
     wanted = squeezed(plain_step(step))
-    for stage in experiment.dockerfile.stages:
+    for stage in dockerfile.stages:
         for instruction in stage.instructions:
             if squeezed(f"{instruction.keyword} {instruction.rest}")[:60] == wanted[:60]:
                 return instruction.line
-    return experiment.dockerfile.stages[0].line
+    return dockerfile.stages[0].line

@@ -63,9 +63,11 @@ def ensure(
     python: str,
     purpose: str,
     say: Say,
+    hashed: bool = True,
     reach: Network | None = None,
 ) -> Path:
-    """The environment, made from the locked requirements files when it is not there yet.
+    """The environment, made from the locked requirements files when it is not there yet; not
+    `hashed` are those that somebody wrote without hashes.
 
     `python` is the interpreter to base it on; `purpose` completes the sentence "Setting up ...";
     `reach` is how the package index is reached (None: as this machine's variables say).
@@ -83,7 +85,7 @@ def ensure(
             added = network.for_installer(
                 reach or network.of_machine(os.environ), cache_folder(), os.environ
             )
-            _make(environment, requirements, python, purpose, say, added)
+            _make(environment, requirements, python, purpose, say, added, hashed)
     return environment
 
 
@@ -94,6 +96,7 @@ def _make(
     purpose: str,
     say: Say,
     added: Mapping[str, str],
+    hashed: bool,
 ) -> None:
     started = time.monotonic()
     say(f"innerloop: setting up {purpose} (once)")
@@ -101,7 +104,8 @@ def _make(
     uv = process.found("uv")
     steps = _with_uv(uv, environment, requirements, python) if uv else None
     for argv in steps or _with_pip(environment, requirements, python):
-        _step(argv, purpose, say, added)
+        words = [word for word in argv if hashed or word != "--require-hashes"]
+        _step(words, purpose, say, added)
     files.write_text(environment / "ready", "".join(f"{path.name}\n" for path in requirements))
     say(f"innerloop: {purpose} is ready after {time.monotonic() - started:.0f} s")
 

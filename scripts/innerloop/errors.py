@@ -6,6 +6,8 @@ command line (exit code 2), and everything else, which is our bug and keeps its 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class Mistake(Exception):
     """What is wrong, where, and what to do about it.
@@ -38,6 +40,14 @@ class Stopped(Exception):
     """The person pressed Ctrl-C, and what was started has been stopped (exit code 130)."""
 
     exit_code = 130
+
+
+def together(mistakes: Sequence[Mistake]) -> Mistake:
+    """All that is wrong as one: each has its own line."""
+    if len(mistakes) == 1:
+        return mistakes[0]
+    lines = "".join(f"\n  {mistake.sentence()}" for mistake in mistakes)
+    return Mistake(f"{len(mistakes)} things are missing or wrong:{lines}\n ")
 
 
 def nearest(word: str, known: list[str]) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -62,6 +62,29 @@ def stage(path: Path, text: str, folder: Path | None = None) -> Path:
         Path(temporary).chmod(mode)
         staged, temporary = Path(temporary), None
         return staged
+    except OSError as error:
+        raise _cannot("write", path, error) from error
+    finally:
+        if temporary is not None:
+            with suppress(OSError):
+                Path(temporary).unlink()
+
+
+def write_stream(path: Path, chunks: Iterable[bytes]) -> None:
+    """As `write_text`, for bytes that come piece by piece and may be many: until the last one is
+    there, the file is not. A reader of theirs that fails leaves nothing behind."""
+    import tempfile
+
+    temporary: str | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:60]}.", dir=path.parent)
+        with os.fdopen(handle, "wb") as file:
+            for chunk in chunks:
+                file.write(chunk)
+        Path(temporary).chmod(0o666 & ~_umask())
+        _replace(temporary, path)
+        temporary = None
     except OSError as error:
         raise _cannot("write", path, error) from error
     finally:
@@ -173,9 +196,10 @@ def replace_link(link: Path, target: str) -> None:
 
 
 @contextmanager
-def locked(path: Path, waiting: str = "") -> Iterator[None]:
+def locked(path: Path, waiting: str = "") -> Iterator[int]:
     """Holds the lock file `path` within; the system lets go of it when the process ends, however
-    it ends. `waiting` is said once on stderr when somebody else holds it."""
+    it ends. `waiting` is said once on stderr when somebody else holds it. The number is that of
+    the open file: a program that is handed it holds the lock as well, until it ends."""
     make_folder(path.parent)
     try:
         file = path.open("a+b")
@@ -188,7 +212,7 @@ def locked(path: Path, waiting: str = "") -> Iterator[None]:
                 print(waiting, file=sys.stderr, flush=True)
                 said = True
             time.sleep(0.1)
-        yield
+        yield file.fileno()
 
 
 if sys.platform == "win32":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import posixpath
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
@@ -79,9 +80,79 @@ def open_experiment(workspace: Workspace, name: str) -> Experiment:
     )
 
 
-def open_job(workspace: Workspace, experiment: Experiment, file: str = JOB_FILE) -> Job:
-    """The experiment's job; `file` is relative to the experiment's folder."""
-    name = f"{experiment.folder}/{file}"
+def choose_job(
+    workspace: Workspace, word: str | None, file: str | None, cwd: Path
+) -> tuple[Experiment, str]:
+    """The experiment (or the folder that stands for one) and its job file, relative to it. `word`
+    names an experiment, a job file anywhere in the workspace, or a folder that holds one."""
+    path = None if word is None else _job_file(workspace, word, file or JOB_FILE, cwd)
+    if path is not None:
+        experiment = open_beside(workspace, path)
+        return experiment, posixpath.relpath(path, experiment.folder)
+    experiment = choose_experiment(workspace, word, cwd)
+    beside = Path(workspace.root, experiment.folder, file or JOB_FILE)
+    if file is not None and not beside.is_file() and (cwd / file).is_file():
+        path = _relative(Path(workspace.root), str((cwd / file).resolve()))
+        return experiment, posixpath.relpath(path, experiment.folder)
+    return experiment, file or JOB_FILE
+
+
+def _job_file(workspace: Workspace, word: str, file: str, cwd: Path) -> str | None:
+    """The path of the job file that a word names, relative to the root; None when it is no path,
+    and an experiment's name perhaps."""
+    root = Path(workspace.root)
+    plain = word.replace("\\", "/").rstrip("/")
+    is_file = plain.lower().endswith((".yml", ".yaml"))
+    if not plain or plain in workspace.experiments:
+        return None
+    for base in (cwd, root, root / "src"):
+        path = base / plain if is_file else base / plain / file
+        if path.is_file():
+            found = os.path.normpath(os.path.abspath(path))
+            if not found.startswith(workspace.root + os.sep):
+                raise Mistake(
+                    f"{word} is outside the workspace",
+                    where=workspace.root,
+                    mend="Copy it in, with the code that it names",
+                )
+            inside = Path(found).relative_to(root).as_posix()
+            own = inside.removeprefix("src/").removesuffix(f"/{file}")
+            return None if own in workspace.experiments and not is_file else inside
+    if is_file:
+        raise Mistake(f"there is no job file {word}", mend="Check its path")
+    return None
+
+
+def open_beside(workspace: Workspace, job_file: str) -> Experiment:
+    """What a job file belongs to (its path is relative to the root): the experiment around it, or
+    else its folder, which has no environment of its own and may have an innerloop.toml."""
+    for name in workspace.experiments:
+        if job_file.startswith(f"src/{name}/"):
+            return open_experiment(workspace, name)
+    at = os.path.dirname(job_file)
+    folder = Path(workspace.root, at)
+    toml = f"{at}/innerloop.toml".lstrip("/")
+    return Experiment(
+        name=at.removeprefix("src/") or workspace.name,
+        dockerfile=dockerfile.parse("FROM scratch\n", job_file),
+        settings=settings.of_experiment(
+            files.read_text(folder / "innerloop.toml"), toml, workspace.settings
+        ),
+        links=tuple(links_of(Path(workspace.root), folder)),
+        files=tuple(sorted(entry.name for entry in os.scandir(folder))),
+        at=at or ".",
+    )
+
+
+def open_job(
+    workspace: Workspace,
+    experiment: Experiment,
+    file: str = JOB_FILE,
+    sets: Sequence[str] = (),
+) -> Job:
+    """The experiment's job, with what `--set` changes in it; `file` is relative to the
+    experiment's folder."""
+    name = posixpath.normpath(posixpath.join(experiment.folder, file.replace("\\", "/")))
     text = files.read_text(Path(workspace.root, name))
     if text is None:
         raise Mistake(
@@ -89,6 +160,10 @@ def open_job(workspace: Workspace, experiment: Experiment, file: str = JOB_FILE)
             where=name,
             mend="It says what to run; `scripts/loop help job` shows the shortest one",
         )
+    if sets:
+        from .spec.overrides import parse_job_with
+
+        return parse_job_with(text, name, sets)
     return parse_job(text, name)
 
 
@@ -127,7 +202,7 @@ def digest_of(folder: Path) -> str:
     git put before a line feed does not count.
     """
     total = hashlib.sha256()
-    for path in sorted(_files_below(folder), key=lambda path: path.relative_to(folder).as_posix()):
+    for path in sorted(files_below(folder), key=lambda path: path.relative_to(folder).as_posix()):
         content = path.read_bytes().replace(b"\r\n", b"\n")
         executable = os.name != "nt" and os.access(path, os.X_OK)
         name = path.relative_to(folder).as_posix()
@@ -136,7 +211,8 @@ def digest_of(folder: Path) -> str:
     return total.hexdigest()
 
 
-def _files_below(folder: Path) -> Iterator[Path]:
+def files_below(folder: Path) -> Iterator[Path]:
+    """Every file that counts in the digest of a folder."""
     for parent, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if name != "__pycache__"]
         yield from (Path(parent, name) for name in names if Path(parent, name).is_file())

@@ -24,7 +24,7 @@ from .running import Started
 from .spec.experiment import Experiment
 from .spec.job import Input, Job
 from .spec.paths import code_root
-from .spec.pipeline import Pipeline, Step, pipeline_of
+from .spec.pipeline import Pipeline, Step, pipeline_of, swept
 from .spec.workspace import Workspace
 
 RECORD = "pipeline.json"
@@ -57,6 +57,11 @@ class Planned:
 
 def read(workspace: Workspace, job: Job) -> Pipeline:
     return pipeline_of(job, loading.Disk(Path(workspace.root)).read)
+
+
+def swept_job(workspace: Workspace, job: Job) -> Job:
+    """A sweep with the component that its trial may name in it."""
+    return swept(job, loading.Disk(Path(workspace.root)).read)
 
 
 def plan(
@@ -95,7 +100,7 @@ def without_form(planned: Planned) -> Mistake | None:
     if not stuck or stuck[0].problem is None:
         return None
     first, others = stuck[0].problem, [step.name for step in stuck[1:]]
-    more = f" (nor can: {', '.join(others)})" if others else ""
+    more = f"; {', '.join(others)} cannot run here either" if others else ""
     return Mistake(first.what + more, where=first.where, mend=first.mend)
 
 

@@ -7,6 +7,7 @@ nothing that a person typed is ever pasted into a shell's text.
 from __future__ import annotations
 
 import codecs
+import glob
 import os
 import queue
 import signal
@@ -40,6 +41,12 @@ class Done:
     @property
     def ok(self) -> bool:
         return self.code == 0
+
+
+class OutOfTime(Exception):
+    """A program ran longer than it may, and has been ended."""
+
+    exit_code = 124
 
 
 class Terminated(KeyboardInterrupt):
@@ -109,9 +116,11 @@ def follow(
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
     stdin: str | None = None,
+    hand_over: Sequence[int] = (),
 ) -> int:
     """Runs a program, hands each line that it prints (stdout and stderr) to `on_line` as it
-    comes, and returns the exit code. Ctrl-C ends the program before it goes on."""
+    comes, and returns the exit code. Ctrl-C ends the program before it goes on. `hand_over` are
+    open files that the program keeps open as well (not on Windows)."""
     try:
         child = subprocess.Popen(
             list(argv),
@@ -120,6 +129,7 @@ def follow(
             stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+            pass_fds=() if os.name == "nt" else tuple(hand_over),
         )
     except FileNotFoundError as error:
         raise _not_there(argv, cwd) from error
@@ -213,8 +223,13 @@ def attend(
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
     on_interrupt: Callable[[int], None] | None = None,
+    limit: float | None = None,
+    on_limit: Callable[[], object] | None = None,
 ) -> int:
     """Runs a program in the foreground, with this terminal as its own, and returns its exit code.
+
+    After `limit` seconds `on_limit` stops what the program's own end does not reach, the program
+    and all that it started are ended, and `OutOfTime` is raised.
 
     On Ctrl-C the program has got the signal as well, as a member of the same process group;
     `on_interrupt(n)` is called at the n-th press (and once more, with n = 0, when the grace time
@@ -241,16 +256,21 @@ def attend(
     with signals_as_interrupts(), _listening(child):
         while True:
             try:
-                code = child.wait(GRACE if interruption else None)
+                code = child.wait(GRACE if interruption else limit)
                 break
             except KeyboardInterrupt as interrupt:
                 interruption = interruption or interrupt
                 presses += 1
                 if isinstance(interrupt, Terminated):
                     # Only we were asked to end, not the program.
-                    child.terminate()
+                    _signal([child.pid, *_descendants(child.pid)], signal.SIGTERM)
                 _stop(child, presses, on_interrupt)
             except subprocess.TimeoutExpired:
+                if interruption is None:
+                    if on_limit is not None:
+                        on_limit()
+                    _end(child, GRACE)
+                    raise OutOfTime() from None
                 _stop(child, 0, on_interrupt)
     if interruption is not None:
         raise interruption
@@ -309,16 +329,53 @@ def _stop(
 
 
 def _end(child: subprocess.Popen[bytes], patience: float = 3.0) -> None:
-    """Asks, waits, insists."""
+    """Asks, waits, insists: the program, and all that it started, which a shell leaves behind."""
+    below = _descendants(child.pid)
     try:
         child.terminate()
+        _signal(below, signal.SIGTERM)
         child.wait(patience)
-    except subprocess.TimeoutExpired:
+    except (subprocess.TimeoutExpired, KeyboardInterrupt):
         child.kill()
         child.wait()
-    except KeyboardInterrupt:
-        child.kill()
-        child.wait()
+        _signal(below, getattr(signal, "SIGKILL", signal.SIGTERM))
+
+
+def _descendants(parent: int) -> list[int]:
+    """The processes that a process started, and those that they did; [] on Windows."""
+    if os.name == "nt":
+        return []
+    children: dict[int, list[int]] = {}
+    for pid, above in _processes():
+        children.setdefault(above, []).append(pid)
+    below: list[int] = []
+    todo = [parent]
+    while todo:
+        nearest = children.get(todo.pop(), [])
+        below += nearest
+        todo += nearest
+    return below
+
+
+def _processes() -> Iterator[tuple[int, int]]:
+    """(process, its parent) of all that run: from /proc where there is one, else from `ps`."""
+    stats = glob.glob("/proc/[0-9]*/stat")
+    for path in stats:
+        try:
+            name, _, rest = Path(path).read_text(errors="replace").rpartition(")")
+            yield int(name.split(" ", 1)[0]), int(rest.split()[1])
+        except (OSError, ValueError, IndexError):
+            continue  # it has ended meanwhile
+    if not stats and found("ps") is not None:
+        for line in run(["ps", "-A", "-o", "pid=,ppid="]).out.splitlines():
+            pid, above = line.split()
+            yield int(pid), int(above)
+
+
+def _signal(pids: Sequence[int], number: int) -> None:
+    for pid in pids:
+        with suppress(OSError):
+            os.kill(pid, number)
 
 
 @contextmanager

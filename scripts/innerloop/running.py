@@ -7,16 +7,30 @@ import os
 import posixpath
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from . import builder, building, engine, environments, files, recording, sharing, surroundings
-from .errors import Mistake
+from . import (
+    builder,
+    building,
+    datasets,
+    engine,
+    files,
+    job_environments,
+    loading,
+    ports,
+    recording,
+    sharing,
+    surroundings,
+)
+from .errors import Mistake, together
 from .places import Request, Run, docker, inside, venv
-from .spec.experiment import JOB_FILE, Experiment
-from .spec.job import Input, Job, parse_job
-from .spec.paths import local_path
+from .process import OutOfTime
+from .remarks import remarks
+from .spec.experiment import JOB_FILE, Experiment, Link
+from .spec.job import Job, parse_job
+from .spec.paths import code_root
 from .spec.workspace import Workspace
 
 
@@ -37,9 +51,14 @@ def plan(
     script: str | None = None,
     arguments: Sequence[str] = (),
     options: Sequence[str] = (),
+    processes: int | None = None,
+    search_space: Mapping[str, str] | None = None,
     dry: bool = False,
 ) -> Run:
-    """Finds the data of the job on this machine. A data input that is nowhere is a `Mistake`."""
+    """Finds the code and the data of the job on this machine, and downloads what can be had by a
+    plain GET. What is nowhere is a `Mistake` that names all of it; with `dry` nothing is fetched,
+    and the plan's `missing` says what a real run would need.
+    """
     if job.kind != "command":
         raise Mistake(
             f"a {job.kind} job cannot be run here yet, only a command job",
@@ -49,22 +68,36 @@ def plan(
     if script is not None:
         script = _script(workspace, experiment, script)
     sharing.require_whole(Path(workspace.root), experiment)
-    data, writable = {}, set()
-    for name, one in job.inputs.items():
-        if one.kind == "data":
-            data[name], can_write = _data(workspace, experiment, job, one, dry)
-            if can_write:
-                writable.add(name)
+    code = _code(workspace, job)
+    found = {
+        name: place
+        for name, one in job.inputs.items()
+        if one.kind == "data"
+        and (place := datasets.find(workspace, experiment, job, one, dry=dry)) is not None
+    }
+    missing = [*_no_code(workspace, job, code)]
+    missing += [one.missing for one in found.values() if one.missing is not None]
+    if missing and not dry:
+        raise together(missing)
     return Run(
         workspace=workspace,
         experiment=experiment,
         job=job,
         id=new_id(),
-        data=data,
-        writable=frozenset(writable),
+        data={name: one.path for name, one in found.items()},
+        writable=frozenset(name for name, one in found.items() if one.writable),
         script=script,
         arguments=arguments,
         options=options,
+        code=code,
+        code_is_file=code is not None and os.path.isfile(code),
+        links=_links(workspace, experiment, code),
+        processes=processes,
+        master_port=ports.free(29500),
+        search_space=search_space or {},
+        ports={port: ports.free(port) for port in job.ports.values()},
+        missing=tuple(missing),
+        notes=(*remarks(job, processes), *_downloaded(job, found, dry)),
     )
 
 
@@ -88,22 +121,21 @@ def new_id() -> str:
 
 def prepare(run: Run, place: str, *, dry: bool, dev: bool = False) -> Started:
     """The request, in the place asked for or the first that can be had. What it needs (an image,
-    an environment) is made on the way, unless `dry`. `dev` asks for the environment with the
-    tools that people work with (pytest, notebook, debugger)."""
+    an environment) is made on the way, unless `dry`: then the request's notes say what is missing.
+    `dev` asks for the environment with the tools that people work with (pytest, notebook,
+    debugger)."""
     if place == "inside" or (place == "auto" and inside.experiment() == run.experiment.name):
         return _inside(run, place)
     if inside.experiment() is not None and place != "venv":
         return _elsewhere(run)
     if place == "venv":
         return _venv(run, "asked for", dry, dev)
-    image = building.image_of(run.workspace, run.experiment, dev=dev)
-    facts = engine.ask(image.name)
+    wanted = job_environments.image_for(run, dev=dev)
+    facts = engine.ask(wanted.image.name if wanted.image else "")
     if not facts.answers and place == "auto":
         return _venv(run, facts.why, dry, dev)
-    engine.require(facts)
-    return _docker(
-        run, image, facts, "asked for" if place == "docker" else "an engine answers", dry
-    )
+    why = "asked for" if place == "docker" else "an engine answers"
+    return _docker(run, wanted, facts, why, dry)
 
 
 def carry_out(started: Started) -> int:
@@ -113,14 +145,17 @@ def carry_out(started: Started) -> int:
     tell = _say if started.run.attended else _say_nothing
     tell(f"innerloop: running in place {wanted.place} ({wanted.why})")
     for note in wanted.notes:
-        _say(f"innerloop: {note}")
+        tell(f"innerloop: {note}")
     if started.run.in_place:
         return started.submit(started.run, wanted)
     outputs = files.make_folder(Path(started.run.workspace.root, wanted.outputs))
+    made = _output_folders(started.run, outputs)
     try:
         with recording.recorded(started.run, wanted) as ending:
-            code = ending.code = started.submit(started.run, wanted)
+            code = ending.code = _submitted(started)
     finally:
+        for folder in made:
+            files.remove_if_empty(folder)
         if any(entry.name != recording.FOLDER for entry in outputs.iterdir()):
             tell(f"innerloop: outputs are in {wanted.outputs}/")
     if code != 0:
@@ -128,47 +163,76 @@ def carry_out(started: Started) -> int:
     return code
 
 
-def _docker(run: Run, image: building.Image, facts: engine.Engine, why: str, dry: bool) -> Started:
-    gpu = engine.decide_gpu(
-        run.experiment.settings.gpu, device=engine.has_gpu(), runtime=facts.has_nvidia
-    )
+def _output_folders(run: Run, outputs: Path) -> list[Path]:
+    """The folders of declared outputs are there before the program starts, as on Azure ML."""
+    wanted = [outputs / name for name, one in run.job.outputs.items() if not one.is_file]
+    return [files.make_folder(folder) for folder in wanted if not folder.exists()]
+
+
+def _submitted(started: Started) -> int:
+    try:
+        return started.submit(started.run, started.request)
+    except OutOfTime as late:
+        limit = started.run.job.timeout
+        _say(f"innerloop: ended after {limit} s: the job's limits allow no more")
+        return late.exit_code
+
+
+def _docker(
+    run: Run, wanted: job_environments.StandIn, facts: engine.Engine, why: str, dry: bool
+) -> Started:
+    missing = [] if wanted.missing is None else [wanted.missing]
+    if not facts.answers:
+        missing.append(Mistake(facts.why, mend=facts.mend))
+    try:
+        gpu = engine.decide_gpu(
+            run.experiment.settings.gpu, device=engine.has_gpu(), runtime=facts.has_nvidia
+        )
+    except Mistake as mistake:
+        missing.append(mistake)
+        gpu = engine.Gpu(False, "no GPU can be had")
+    image = wanted.image
     # The request first: what is wrong with the command is said before minutes of building.
-    wanted = docker.request(
-        run,
-        image=image.name,
+    request = docker.request(
+        _with_notes(run, wanted.notes, missing, dry),
+        image=image.name if image else None,
         engine=facts,
         gpu=gpu,
         owner=docker.owner(),
         why=why,
         around=surroundings.of_run(run.workspace),
     )
-    if not dry and not building.is_current(image, facts):
+    if not dry and image is not None and not building.is_current(image, facts):
+        job_environments.write_context(run, image)
         building.build(run.workspace, run.experiment, image)
-    return Started(run, wanted, docker.submit)
+    return Started(run, request, docker.submit)
 
 
 def _venv(run: Run, why: str, dry: bool, dev: bool) -> Started:
-    locked = venv.requirements(run.workspace, run.experiment, dev)
-    program, version, note = venv.python_for(run.experiment)
-    environment = venv.environment_of(run.experiment, locked, version)
+    wanted = job_environments.packages_for(run, dev=dev)
+    missing = [] if wanted.missing is None else [wanted.missing]
+    program, version, note = venv.interpreter(wanted.python)
+    environment = venv.environment_of(run.experiment, wanted.files, version, wanted.text)
     reach = builder.network_of(run.workspace)
-    wanted = venv.request(
-        run,
-        environment=environment,
+    request = venv.request(
+        _with_notes(run, (*wanted.notes, *([note] if note else [])), missing, dry),
+        environment=None if missing else environment,
         why=why,
-        notes=(note,) if note else (),
         trust=surroundings.trust_here(reach),
     )
     if not dry:
-        environments.ensure(
-            environment,
-            locked,
-            python=program,
-            purpose=f"{run.experiment.name}'s environment ({run.experiment.folder}/environment)",
-            say=_say,
-            reach=reach,
-        )
-    return Started(run, wanted, venv.submit)
+        job_environments.install(run, wanted, environment, program, _say, reach)
+    return Started(run, request, venv.submit)
+
+
+def _with_notes(run: Run, notes: Sequence[str], missing: Sequence[Mistake], dry: bool) -> Run:
+    """The run with what is to be said of this place. What is missing ends a real run here, all of
+    it at once."""
+    everything = [*run.missing, *missing]
+    if everything and not dry:
+        raise together(everything)
+    lacking = [f"a real run needs more: {mistake.sentence()}" for mistake in everything]
+    return replace(run, notes=(*run.notes, *notes, *lacking))
 
 
 def _inside(run: Run, place: str) -> Started:
@@ -178,7 +242,12 @@ def _inside(run: Run, place: str) -> Started:
             mend="Reopen in that container, or leave --place away",
         )
     why = "asked for" if place == "inside" else "we are in the experiment's container"
+    other = [] if job_environments.is_own(run) else [_OTHER_ENVIRONMENT]
+    run = _with_notes(run, other, (), dry=True)
     return Started(run, inside.request(run, why=why), inside.submit)
+
+
+_OTHER_ENVIRONMENT = "the job names another environment than this container's"
 
 
 def _elsewhere(run: Run) -> Started:
@@ -204,37 +273,40 @@ def _script(workspace: Workspace, experiment: Experiment, script: str) -> str:
     return cleaned
 
 
-def _data(
-    workspace: Workspace, experiment: Experiment, job: Job, one: Input, dry: bool
-) -> tuple[str, bool]:
-    """Where a data input is on this machine, and whether it may be written there."""
-    setting = experiment.settings.data.get(one.name)
-    where = job.text.where("inputs", one.name)
-    path = _local_path(workspace, job, one, setting.path if setting else "", where)
-    if os.path.exists(path) or dry:
-        return path, bool(setting and setting.create) or one.mode in ("rw_mount", "download")
-    if setting is not None and setting.create:
-        if not dry:
-            files.make_folder(Path(path))
-        return path, True
-    shown = os.path.relpath(path, workspace.root).replace("\\", "/")
-    raise Mistake(
-        f'the data of input "{one.name}" are not here: there is no {shown}',
-        where=where,
-        mend=f"Put them there, or name another place with [data.{one.name}] in "
-        f"{experiment.folder}/innerloop.toml, or with --set inputs.{one.name}=PATH",
-    )
+def _code(workspace: Workspace, job: Job) -> str | None:
+    """The code root as an absolute path of this machine."""
+    code = code_root(job.name, job.code)
+    return None if code is None else os.path.normpath(os.path.join(workspace.root, code))
 
 
-def _local_path(workspace: Workspace, job: Job, one: Input, given: str, where: str) -> str:
-    path = local_path(job.name, one.path or "", given)
-    if path is None:
-        raise Mistake(
-            f'input "{one.name}" is in the cloud: {one.path}',
-            where=where,
-            mend=f"Download it, and name the place with [data.{one.name}] path = ... in innerloop.toml",
-        )
-    return os.path.normpath(os.path.join(workspace.root, path))
+def _no_code(workspace: Workspace, job: Job, code: str | None) -> list[Mistake]:
+    if code is None or os.path.exists(code):
+        return []
+    shown = os.path.relpath(code, workspace.root).replace("\\", "/")
+    what, mend = f"there is no {shown}", "Name the folder of the code after code:"
+    return [Mistake(what, where=job.where("code"), mend=mend)]
+
+
+def _links(workspace: Workspace, experiment: Experiment, code: str | None) -> tuple[Link, ...]:
+    """The links that lead out of the code root."""
+    own = os.path.normpath(os.path.join(workspace.root, experiment.folder))
+    if code is None or code == own or not os.path.isdir(code):
+        return experiment.links
+    return tuple(loading.links_of(Path(workspace.root), Path(code)))
+
+
+def _downloaded(job: Job, found: Mapping[str, datasets.Found], dry: bool) -> list[str]:
+    """Fetches what can be fetched, or says that a real run would."""
+    notes = []
+    for name, one in found.items():
+        if one.url and not one.is_there:
+            from . import downloads  # here, since few runs need it and all should start fast
+
+            if dry:
+                notes.append(f"a real run first downloads {downloads.plain(one.url)}")
+            else:
+                downloads.fetch(one, job.inputs[name].type, _say)
+    return notes
 
 
 def _meaning(code: int, started: Started) -> str:

@@ -215,7 +215,7 @@ def test_a_step_without_local_form_is_one_sentence(workspace: Workspace) -> None
     answer = run(workspace)
     assert answer.code == 1 and len(answer.sentence.strip().splitlines()) == 1
     assert 'the step "share" is a registered component, azureml:publish:2' in answer.err
-    assert "(nor can: all)" in answer.err
+    assert "; all cannot run here either. A component's file can stand in" in answer.err
     assert not (workspace.root / "outputs").exists()
     dry = run(workspace, "--dry-run", "--json")
     assert dry.code == 1
@@ -223,6 +223,12 @@ def test_a_step_without_local_form_is_one_sentence(workspace: Workspace) -> None
     assert ["command" in one for one in steps] == [True, True, True, False, False]
     assert "registered component" in steps[3]["problem"]
     assert run(workspace, "--step", "prepare").code == 0
+    environment = "environment: {build: {path: ../environment}}"
+    workspace.write("src/tiny/parts/stand_in.yml", f"command: echo stood in\n{environment}\n")
+    component = "component=parts/stand_in.yml"
+    sets = (f"jobs.share.{component}", "jobs.all.type=command", f"jobs.all.{component}")
+    stood_in = run(workspace, *(word for one in sets for word in ("--set", one)))
+    assert (stood_in.code, stood_in.out.count("stood in")) == (0, 2), stood_in.err
 
 
 @pytest.mark.parametrize(

@@ -48,23 +48,6 @@ def devcontainer(**change: str) -> Any:
     return wanted(subject(**change))[".devcontainer/line/devcontainer.json"]
 
 
-def test_the_dev_stage_is_opened_by_its_own_user() -> None:
-    value = devcontainer()
-    assert value["build"] == {
-        "dockerfile": "../../src/line/environment/Dockerfile",
-        "context": "../../src/line/environment",
-        "target": "dev",
-    }
-    assert value["remoteUser"] == "dev"
-    assert value["containerEnv"] == {"INNERLOOP_EXPERIMENT": "line"}
-
-
-def test_a_single_stage_works_too() -> None:
-    value = devcontainer(text="FROM python:3.11\n")
-    assert "target" not in value["build"]
-    assert "remoteUser" not in value
-
-
 @pytest.mark.parametrize(
     ("gpu", "requirements", "arguments"),
     [

@@ -20,12 +20,12 @@ JOB = "src/x/azure-ml-job.yaml"
         ("./sample", "", "src/x/sample"),
         ("..\\shared", "", "src/shared"),
         ("file:sample", "", "src/x/sample"),
-        ("azureml://datastores/a/paths/b", "", None),
-        ("https://example.com/a.csv", "", None),
+        ("azureml://datastores/a/paths/b", "", "data/a/b"),
+        ("https://example.com/a.csv", "", "data/example.com/a.csv"),
         ("https://example.com/a.csv", "data/a.csv", "data/a.csv"),
     ],
 )
-def test_data(path: str, given: str, expected: str | None) -> None:
+def test_data(path: str, given: str, expected: str) -> None:
     assert local_path(JOB, path, given) == expected
 
 

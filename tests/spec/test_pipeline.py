@@ -6,7 +6,7 @@ import pytest
 from innerloop.errors import Mistake
 from innerloop.spec.command import substitute
 from innerloop.spec.job import parse_job
-from innerloop.spec.pipeline import Pipeline, pipeline_of
+from innerloop.spec.pipeline import Pipeline, pipeline_of, swept
 
 INLINE = """type: pipeline
 inputs:
@@ -162,6 +162,32 @@ jobs:
     assert job.inputs["epochs"].literal_text == "5"
 
 
+SWEEP = """type: sweep
+trial: file:./train.yml
+inputs: {data: {path: ./d}, note: hi}
+search_space: {epochs: {type: choice, values: [5, 6]}}
+outputs: {model: }
+"""
+
+
+def test_a_sweep_may_name_its_trials_file() -> None:
+    job = parse_job(SWEEP, "src/p/job.yml")
+    assert (job.kind, job.command) == ("sweep", "")
+    made = swept(job, {"src/p/train.yml": COMPONENT}.get)
+    assert (made.kind, made.name, made.code) == ("sweep", "src/p/train.yml", "./code")
+    assert (made.inputs["data"].path, made.inputs["note"].value) == ("d", "hi")
+    assert list(made.search_space) == ["epochs"]
+    wrong = parse_job(SWEEP.replace("note", "notes"), "src/p/job.yml")
+    with pytest.raises(Mistake) as caught:
+        swept(wrong, {"src/p/train.yml": COMPONENT}.get)
+    assert caught.value.sentence() == (
+        'src/p/job.yml:3:29: the sweep gives "notes", which its component does not declare. '
+        'Did you mean "note"?'
+    )
+    with pytest.raises(Mistake, match="src/p/job.yml:2:1: there is no src/p/train.yml"):
+        swept(job, lambda path: None)
+
+
 def test_what_has_no_local_form_is_a_step_with_a_problem() -> None:
     text = """type: pipeline
 jobs:
@@ -170,7 +196,10 @@ jobs:
   c: {command: c, environment: {image: x}}
 """
     a, b, c = pipeline(text).steps
-    assert a.problem is not None and "of type spark has no local form" in a.problem.sentence()
+    assert a.problem is not None and a.problem.sentence() == (
+        'src/p/job.yml:3:3: the step "a" is of type spark, which has no local form. A component\'s '
+        "file can stand in for it: --set jobs.a.type=command --set jobs.a.component=./FILE.yml"
+    )
     assert b.problem is not None and "registered component, azureml:train:1" in b.problem.sentence()
     assert c.problem is None
 
@@ -208,6 +237,24 @@ jobs:
         (
             "type: pipeline\njobs:\n  a: {command: x, outputs: {o: '${{parent.outputs.z}}'}}\n",
             "which the pipeline does not declare",
+        ),
+        (
+            (
+                "type: pipeline\njobs:\n  a: {command: x, outputs: {rows: }}\n  b:\n"
+                "    command: y\n    inputs: {i: '${{parent.jobs.a.outputs.row}}'}\n"
+            ),
+            (
+                'job.yml:6:14: the step "b" takes the output "row" of "a", which has none. '
+                'Did you mean "rows"?'
+            ),
+        ),
+        (
+            (
+                "type: pipeline\njobs:\n  a:\n    type: pipeline\n"
+                "    jobs: {z: {command: x, outputs: {rows: }}}\n"
+                "  b: {command: y, inputs: {i: '${{parent.jobs.a.outputs.row}}'}}\n"
+            ),
+            'the step "b" takes the output "row" of "a", which has none. Write row: under',
         ),
         (step_of("{data: {path: x}, epoch: 3}"), 'gives "epoch", which its component does not'),
         (step_of("{epochs: 3}"), 'gives no "data", which its component needs'),

@@ -52,16 +52,25 @@ a pipeline job:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "experiment", nargs="?", metavar="EXP", help="default: the folder you are in"
+        "experiment",
+        nargs="?",
+        metavar="EXP",
+        help="an experiment, or the path of a job file (default: the folder you are in)",
     )
     parser.add_argument("--place", choices=PLACES, default="auto", help="where (default: auto)")
-    parser.add_argument("--file", default=JOB_FILE, help=f"the job file (default: {JOB_FILE})")
+    parser.add_argument("--file", help=f"the job file in EXP's folder (default: {JOB_FILE})")
     parser.add_argument(
         "--set",
         action="append",
         default=[],
         metavar="inputs.x=v",
         help="changes one value of the job",
+    )
+    parser.add_argument(
+        "--processes",
+        type=partial(_count, of="processes"),
+        metavar="N",
+        help="as many processes of a distributed job, whatever the job file says",
     )
     parser.add_argument(
         "--ask", action="store_true", help="shows the job's inputs, to change before it runs"
@@ -90,12 +99,8 @@ def run(args: argparse.Namespace) -> int:
     if args.json and not args.dry_run:
         raise WrongUse("--json says what would happen", mend="Add --dry-run")
     workspace = loading.open_workspace(args.root)
-    experiment = loading.choose_experiment(workspace, args.experiment, args.cwd)
-    job = loading.open_job(workspace, experiment, args.file)
-    if args.set:
-        from ..spec.overrides import override
-
-        job = override(job, args.set)
+    experiment, file = loading.choose_job(workspace, args.experiment, args.file, args.cwd)
+    job = loading.open_job(workspace, experiment, file, args.set)
     if args.ask:
         from ..asking import ask
 
@@ -105,6 +110,7 @@ def run(args: argparse.Namespace) -> int:
         return _pipeline(args, workspace, experiment, job)
     values: Mapping[str, str] = {}
     if job.kind == "sweep":
+        job = pipelines.swept_job(workspace, job)
         if args.trials is not None:
             return _sweep(args, workspace, experiment, job)
         job, values = sweeping.one_trial(job)
@@ -125,6 +131,7 @@ def _plan(args: argparse.Namespace, workspace: Workspace, experiment: Experiment
         script=args.script,
         arguments=tuple(args.rest),
         options=tuple(args.docker_option),
+        processes=args.processes,
         dry=args.dry_run,
     )
 
@@ -193,9 +200,9 @@ def _require_fitting(args: argparse.Namespace, job: Job) -> None:
         raise WrongUse("what stands after -- goes to one command", mend="Name its step with --step")
 
 
-def _count(text: str) -> int:
+def _count(text: str, of: str = "trials") -> int:
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is no number of trials: write 1 or more")
+        raise argparse.ArgumentTypeError(f"{text} is no number of {of}: write 1 or more")
     return int(text)
 
 
@@ -258,4 +265,9 @@ def _lines(told: Mapping[str, Any]) -> Iterator[str]:
         only = " (read-only)" if mount["read_only"] else ""
         yield f"mount    {mount['source']} -> {mount['target']}{only}"
     yield f"outputs  {told['outputs']}"
-    yield f"argv     {shlex.join(told['argv'])}"
+    for rank, variables in enumerate(told["processes"]):
+        yield f"process  {rank}: {_listed(variables)}"
+    for note in told["notes"]:
+        yield f"note     {note}"
+    if told["argv"]:
+        yield f"argv     {shlex.join(told['argv'])}"

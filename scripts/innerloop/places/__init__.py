@@ -11,24 +11,32 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import Mistake
-from ..spec.experiment import Experiment
+from ..spec.experiment import Experiment, Link
 from ..spec.host_paths import Bind, to_host
 from ..spec.job import Job
 from ..spec.workspace import Workspace
 from ..tools.docker import Mount
 
 PLACES = ("auto", "inside", "docker", "venv")
+WORK = ".innerloop/work"
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
     """One run, before a place is chosen: the specification and what the person asked for.
 
-    `data` maps each data input to its absolute path on this machine; `script` replaces the job's
-    command by one Python file; `arguments` are added at the end of the command; `in_place` runs in
-    the code's own folder, for programs whose `./outputs` are not to be kept (tests). `within` is
-    the folder of the run that this one is a part of: a pipeline's step, a sweep's trial; its last
-    part is the step's own. Such a part is not `attended`: it has neither terminal nor stdin.
+    `data` maps each data input to its absolute path on this machine; `code` is the absolute path
+    of the code root, None when the job brings none, and `code_is_file` says that it is one file;
+    `links` lead out of it. `script` replaces the job's command by one Python file; `arguments` are
+    added at the end of the command; `in_place` runs in the code's own folder, for programs whose
+    `./outputs` are not to be kept (tests). `within` is the folder of the run that this one is a
+    part of: a pipeline's step, a sweep's trial; its last part is the step's own. Such a part is
+    not `attended`: it has neither terminal nor stdin.
+
+    `processes` shrinks a distributed job, whose first process listens at `master_port`;
+    `search_space` holds a trial's values. `ports` maps each port that a service of the job answers
+    on to one of this machine. `missing` is what keeps it from really running, `notes` what a
+    person should know.
     """
 
     workspace: Workspace
@@ -41,6 +49,15 @@ class Run:
     arguments: Sequence[str] = ()
     options: Sequence[str] = field(default=())
     in_place: bool = False
+    code: str | None = None
+    code_is_file: bool = False
+    links: tuple[Link, ...] = ()
+    processes: int | None = None
+    master_port: int = 29500
+    search_space: Mapping[str, str] = field(default_factory=dict)
+    ports: Mapping[int, int] = field(default_factory=dict)
+    missing: tuple[Mistake, ...] = ()
+    notes: tuple[str, ...] = ()
     within: str = ""
     attended: bool = True
 
@@ -48,6 +65,15 @@ class Run:
     def outputs(self) -> str:
         """Where `./outputs` is kept, relative to the workspace's root."""
         return self.within or f"outputs/{self.experiment.slug}/{self.id}"
+
+    @property
+    def work(self) -> str:
+        """A folder of its own for as long as it runs, relative to the workspace's root."""
+        return f"{WORK}/{self.experiment.slug}/{self.id}"
+
+    @property
+    def has_code_folder(self) -> bool:
+        return self.code is not None and not self.code_is_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +109,9 @@ NOTHING = Surroundings()
 @dataclass(frozen=True, slots=True)
 class Request:
     """What would happen, exactly. `command` is the text after substitution, `argv` what is really
-    started, `cwd` the working directory and `env` the variables as the program sees them."""
+    started (nothing, where no environment stands for the job's), `cwd` the working directory and
+    `env` the variables as the program sees them; of several processes the first one, and
+    `processes` holds what is each one's own."""
 
     experiment: str
     place: str
@@ -96,6 +124,7 @@ class Request:
     image: str | None = None
     mounts: tuple[Mount, ...] = ()
     notes: tuple[str, ...] = ()
+    processes: tuple[Mapping[str, str], ...] = ()
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def json(self) -> dict[str, Any]:
@@ -113,4 +142,6 @@ class Request:
                 for m in self.mounts
             ],
             "outputs": self.outputs,
+            "notes": list(self.notes),
+            "processes": [dict(one) for one in self.processes],
         }

@@ -4,28 +4,24 @@ from __future__ import annotations
 
 import os
 import posixpath
+import shlex
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from .. import files, process
 from ..engine import Engine, Gpu
 from ..errors import Mistake
-from ..spec.paths import code_root
 from ..tools import docker
 from ..tools.docker import Mount
 from . import NOTHING, Request, Run, Surroundings
 from .binding import bind
 
 
-def image_name(run: Run, stage: str = "job") -> str:
-    """Carries the workspace and the experiment, so two clones never share an image by accident."""
-    return f"{run.workspace.image_name}/{run.experiment.slug.lower()}:{stage}"
-
-
 def request(
     run: Run,
     *,
-    image: str,
+    image: str | None,
     engine: Engine,
     gpu: Gpu,
     owner: str | None,
@@ -33,20 +29,19 @@ def request(
     around: Surroundings = NOTHING,
 ) -> Request:
     """`owner` is "uid:gid" of the person on Linux, None where the engine maps owners itself;
-    `around` is what this machine adds."""
+    `around` is what this machine adds. Without an `image` nothing is started, and all the rest is
+    said."""
     root = posixpath.join("/workspaces", run.workspace.name)
-    code = code_root(run.job.name, run.job.code)
-    cwd = root if code is None else posixpath.normpath(posixpath.join(root, code))
+    cwd = _cwd(run, root)
     targets = {name: _target(run, name, path, root) for name, path in run.data.items()}
     bound = bind(run, lambda name, _: targets[name], lambda name: f"{cwd}/outputs/{name}")
     home = {} if owner in (None, "0:0") else {"HOME": "/tmp"}
     env = {**around.env, **bound.env, **home}
-    options = [*_user(engine, owner), "--shm-size", run.job.shm_size, *gpu.options]
-    wanted = (*_mounts(run, code, cwd, root, targets), *around.mounts)
+    wanted = (*_mounts(run, cwd, root, targets), *around.mounts)
     mounts = tuple(around.hosted(mount) for mount in wanted)
     argv = docker.run(
-        image,
-        ["bash", "-c", bound.command],
+        image or "",
+        bound.argv,
         name=container_name(run),
         workdir=cwd,
         labels={
@@ -56,7 +51,7 @@ def request(
         },
         env=env,
         mounts=mounts,
-        options=[*options, *around.options, *run.options],
+        options=[*_user(engine, owner), *_options(run, gpu, around)],
         interactive=run.attended and sys.stdin.isatty(),
         terminal=run.attended and sys.stdin.isatty() and sys.stdout.isatty(),
     )
@@ -64,27 +59,25 @@ def request(
         experiment=run.experiment.name,
         place="docker",
         command=bound.command,
-        argv=tuple(argv),
+        argv=tuple(argv) if image else (),
         cwd=cwd,
         env=env,
         outputs=run.outputs,
         why=f"{why}; {gpu.why}",
         image=image,
         mounts=mounts,
-        notes=around.notes,
+        notes=(*run.notes, *_published(run.ports), *around.notes),
+        processes=bound.processes,
         secrets=around.secrets,
     )
 
 
 def submit(run: Run, wanted: Request) -> int:
     """Starts the container and returns the program's exit code. Ctrl-C stops the container (the
-    program is asked first, and given some seconds) before the interruption goes on."""
-    root = Path(run.workspace.root)
-    for mount in wanted.mounts:
-        if mount.target == posixpath.join(wanted.cwd, "outputs"):
-            # The mount point must be there, and belong to the person, before Docker makes it.
-            files.make_folder(root / run.outputs)
-            files.make_folder(root / _host_code(run) / "outputs")
+    program is asked first, and given some seconds) before the interruption goes on; so does the
+    end of the job's time."""
+    if not run.in_place:
+        _make_mount_points(run, wanted)
     name = container_name(run)
     terminal = "--tty" in wanted.argv
 
@@ -96,15 +89,22 @@ def submit(run: Run, wanted: Request) -> int:
 
     try:
         return process.attend(
-            wanted.argv, env={**os.environ, **wanted.secrets}, on_interrupt=on_interrupt
+            wanted.argv,
+            env={**os.environ, **wanted.secrets},
+            on_interrupt=on_interrupt,
+            limit=run.job.timeout,
+            on_limit=lambda: process.run(docker.stop(name, 10), timeout=30),
         )
     except KeyboardInterrupt:
         process.run(docker.remove(name), timeout=30)
         raise
+    finally:
+        if not run.has_code_folder:
+            _take_away(run)
 
 
 def container_name(run: Run) -> str:
-    return f"innerloop-{run.experiment.slug.lower()}-{run.id}"
+    return f"innerloop-{docker.name_of(run.experiment.slug)}-{run.id}"
 
 
 def owner() -> str | None:
@@ -122,42 +122,103 @@ def _user(engine: Engine, owner: str | None) -> list[str]:
     return ["--user", owner]
 
 
-def _host_code(run: Run) -> str:
-    return code_root(run.job.name, run.job.code) or run.experiment.folder
+def _options(run: Run, gpu: Gpu, around: Surroundings) -> list[str]:
+    """The job's own docker_args come after ours, and the person's after those: the last counts."""
+    try:
+        given = shlex.split(run.job.docker_args)
+    except ValueError as error:
+        raise Mistake(
+            f"resources.docker_args cannot be read: {error}",
+            where=run.job.where("resources", "docker_args"),
+            mend="Check its quotes",
+        ) from error
+    publish = [f"127.0.0.1:{here}:{there}" for there, here in run.ports.items()]
+    ports = [word for port in publish for word in ("--publish", port)]
+    own = ["--shm-size", run.job.shm_size, *gpu.options, *ports]
+    return [*own, *around.options, *given, *run.options]
 
 
-def _mounts(
-    run: Run, code: str | None, cwd: str, root: str, targets: dict[str, str]
-) -> list[Mount]:
+def _published(ports: Mapping[int, int]) -> list[str]:
+    return [
+        f"what answers on port {there} in the container is at http://127.0.0.1:{here}"
+        for there, here in ports.items()
+    ]
+
+
+def _cwd(run: Run, root: str) -> str:
+    """The code root; an empty folder of the run's own where the job brings none."""
+    if run.code is None or run.code_is_file:
+        return posixpath.join(root, run.work)
+    return _there(run, run.code, root, "code")
+
+
+def _make_mount_points(run: Run, wanted: Request) -> None:
+    """They must be there, and belong to the person, before Docker makes them."""
+    root = Path(run.workspace.root)
+    files.make_folder(root / run.outputs)
+    if run.code is None or run.code_is_file:
+        files.make_folder(root / run.work / "outputs")
+        if run.code is not None:
+            files.write_text(root / run.work / os.path.basename(run.code), "")
+    else:
+        files.make_folder(Path(run.code) / "outputs")
+
+
+def _take_away(run: Run) -> None:
+    """What the program wrote beside ./outputs, which Azure ML would not keep, is moved there."""
+    work, root = Path(run.workspace.root, run.work), Path(run.workspace.root)
+    if run.code is not None:
+        files.remove(work / os.path.basename(run.code))
+    files.remove_if_empty(work / "outputs")
+    for path in list(work.iterdir()) if work.is_dir() else []:
+        files.move_into(path, root / run.outputs / "beside-outputs")
+    files.remove_if_empty(work)
+    files.remove_if_empty(work.parent)
+
+
+def _mounts(run: Run, cwd: str, root: str, targets: Mapping[str, str]) -> list[Mount]:
     """Outer folders before what is mounted into them."""
     host = run.workspace.root
     mounts = []
-    if code is not None:
-        mounts.append(Mount(_join(host, code), cwd))
-        for link in run.experiment.links:
-            if posixpath.isabs(link.target) or ":" in link.target:
-                raise Mistake(
-                    f"the link leads out of the workspace, to {link.target}",
-                    where=link.path,
-                    mend="Share code from src/common by a relative link (`scripts/loop dependency`)",
-                )
-            target = posixpath.normpath(posixpath.join(root, link.target))
-            if not any(mount.target == target for mount in mounts):
-                mounts.append(Mount(_join(host, link.target), target))
-        if not run.in_place:
-            mounts.append(Mount(_join(host, run.outputs), posixpath.join(cwd, "outputs")))
+    if run.has_code_folder:
+        mounts.append(Mount(str(run.code), cwd))
+    else:
+        mounts.append(Mount(_join(host, run.work), cwd))
+        if run.code is not None:
+            mounts.append(Mount(run.code, posixpath.join(cwd, os.path.basename(run.code))))
+    for link in run.links:
+        if posixpath.isabs(link.target) or ":" in link.target:
+            raise Mistake(
+                f"the link leads out of the workspace, to {link.target}",
+                where=link.path,
+                mend="Share code from src/common by a relative link (`scripts/loop dependency`)",
+            )
+        target = posixpath.normpath(posixpath.join(root, link.target))
+        if not any(mount.target == target for mount in mounts):
+            mounts.append(Mount(_join(host, link.target), target))
+    if not run.in_place:
+        mounts.append(Mount(_join(host, run.outputs), posixpath.join(cwd, "outputs")))
     for name, path in run.data.items():
         if not any(mount.target == targets[name] for mount in mounts):
-            mounts.append(Mount(path, targets[name], read_only=name not in run.writable))
+            shared = {one for one, target in targets.items() if target == targets[name]}
+            mounts.append(Mount(path, targets[name], read_only=not shared & run.writable))
     return mounts
 
 
 def _target(run: Run, name: str, path: str, root: str) -> str:
-    """Data inside the workspace keep their place in it; others appear under /mnt/inputs."""
-    inside = os.path.relpath(path, run.workspace.root).replace("\\", "/")
-    if inside.startswith("../") or os.path.isabs(inside):
-        return f"/mnt/inputs/{name}/{posixpath.basename(path.replace(chr(92), '/'))}"
-    return posixpath.join(root, inside)
+    return _there(run, path, root, f"inputs/{name}")
+
+
+def _there(run: Run, path: str, root: str, otherwise: str) -> str:
+    """A path of this machine as the container has it: what is inside the workspace keeps its
+    place in it, the rest appears under /mnt."""
+    try:
+        inside = os.path.relpath(path, run.workspace.root).replace("\\", "/")
+    except ValueError:  # another drive, on Windows
+        inside = ".."
+    if inside == ".." or inside.startswith("../") or os.path.isabs(inside):
+        return f"/mnt/{otherwise}/{posixpath.basename(path.replace(chr(92), '/'))}"
+    return posixpath.normpath(posixpath.join(root, inside))
 
 
 def _join(host: str, relative: str) -> str:

@@ -13,11 +13,8 @@ from pathlib import Path
 
 from .. import files, process
 from ..errors import Mistake
-from ..spec.paths import code_root
 from . import Request, Run
 from .binding import bind
-
-WORK = ".innerloop/work"
 
 
 def request(
@@ -25,20 +22,25 @@ def request(
 ) -> Request:
     """`env` is what the place adds to the variables that are there already."""
     root = Path(run.workspace.root)
-    code = code_root(run.job.name, run.job.code)
-    cwd = root / code if run.in_place and code else root / WORK / run.experiment.slug / run.id
+    cwd = Path(run.code) if run.in_place and run.code else root / run.work
     bound = bind(run, lambda _, path: path, lambda name: str(root / run.outputs / name))
     return Request(
         experiment=run.experiment.name,
         place=place,
         command=bound.command,
-        argv=("bash", "-c", bound.command),
+        argv=bound.argv,
         cwd=str(cwd),
         env={**bound.env, **env},
         outputs=run.outputs,
         why=why,
-        notes=notes,
+        notes=(*run.notes, *notes, *_passed_over(run)),
+        processes=bound.processes,
     )
+
+
+def _passed_over(run: Run) -> list[str]:
+    """What a job says about its container, where there is none to make."""
+    return ["resources.docker_args is for a container: not used here"] * bool(run.job.docker_args)
 
 
 def submit(run: Run, wanted: Request) -> int:
@@ -48,22 +50,25 @@ def submit(run: Run, wanted: Request) -> int:
             "a job's command is a text for bash, and there is no bash on PATH",
             mend="On Windows, install Git for Windows or use WSL; or start Docker",
         )
+    env = {**os.environ, **wanted.env}
     if run.in_place:
-        return process.attend(wanted.argv, cwd=Path(wanted.cwd), env={**os.environ, **wanted.env})
-    root = Path(run.workspace.root)
-    outputs = files.make_folder(root / run.outputs)
-    view = make_view(root, code_root(run.job.name, run.job.code), Path(wanted.cwd), outputs)
+        return process.attend(wanted.argv, cwd=Path(wanted.cwd), env=env)
+    outputs = files.make_folder(Path(run.workspace.root, run.outputs))
+    view = make_view(run.code, Path(wanted.cwd), outputs)
     try:
-        return process.attend(wanted.argv, cwd=view, env={**os.environ, **wanted.env})
+        return process.attend(wanted.argv, cwd=view, env=env, limit=run.job.timeout)
     finally:
         take_away(view, outputs)
 
 
-def make_view(root: Path, code: str | None, view: Path, outputs: Path) -> Path:
-    """A folder of links to the entries of the code root, with `outputs` leading to the run's."""
+def make_view(code: str | None, view: Path, outputs: Path) -> Path:
+    """A folder of links to the entries of the code root (or to the one file that it is), with
+    `outputs` leading to the run's."""
     files.make_folder(view)
-    if code is not None:
-        for entry in os.scandir(root / code):
+    if code is not None and os.path.isfile(code):
+        files.make_link(view / os.path.basename(code), code)
+    elif code is not None:
+        for entry in os.scandir(code):
             if entry.name not in ("outputs", "__pycache__"):
                 files.make_link(view / entry.name, os.path.abspath(entry.path))
     files.make_link(view / "outputs", str(outputs))

@@ -8,26 +8,30 @@ import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from .. import environments, files, process
 from ..errors import Mistake
+from ..spec.dockerfile import Dockerfile
 from ..spec.experiment import Experiment
 from ..spec.workspace import Workspace
 from . import Request, Run, here
-
-REQUIREMENTS = "environment/requirements.txt"
 
 
 def request(
     run: Run,
     *,
-    environment: Path,
+    environment: Path | None,
     why: str,
     notes: tuple[str, ...] = (),
     trust: Mapping[str, str] | None = None,
 ) -> Request:
-    """`trust`: the variables that name a company's certificate authority."""
+    """`trust`: the variables that name a company's certificate authority. Without an
+    `environment` nothing is started, and all the rest is said."""
+    if environment is None:
+        wanted = here.request(run, place="venv", env={}, why=why, notes=notes)
+        return replace(wanted, argv=())
     path = os.pathsep.join([str(environments.programs_of(environment)), os.environ.get("PATH", "")])
     env = {**(trust or {}), "PATH": path, "VIRTUAL_ENV": str(environment)}
     return here.request(run, place="venv", env=env, why=why, notes=notes)
@@ -40,21 +44,29 @@ def submit(run: Run, wanted: Request) -> int:
 def requirements(workspace: Workspace, experiment: Experiment, dev: bool = False) -> list[Path]:
     """The locks to install from: requirements.txt, and for `dev` requirements-dev.txt on top where
     there is one. A `Mistake` when the experiment has none."""
-    folder = Path(workspace.root, experiment.folder, "environment")
+    return listed(workspace, f"{experiment.folder}/environment", dev)
+
+
+def listed(workspace: Workspace, context: str, dev: bool = False) -> list[Path]:
+    """The same of any folder that a Dockerfile stands in, relative to the workspace's root."""
+    folder = Path(workspace.root, context)
     locked = folder / "requirements.txt"
     if not locked.is_file():
         raise Mistake(
-            f"the venv place needs {experiment.folder}/{REQUIREMENTS}, and there is none",
-            where=experiment.folder,
+            f"the venv place needs {context}/requirements.txt, and there is none",
+            where=context,
             mend="Write it (with hashes: `uv pip compile --generate-hashes`), or start Docker",
         )
     tools = folder / "requirements-dev.txt"
     return [locked, tools] if dev and tools.is_file() else [locked]
 
 
-def environment_of(experiment: Experiment, locked: Sequence[Path], python: str) -> Path:
-    """Keyed by what it is made of: the locks, the Python's version, this system."""
-    text = "\n".join(files.read_text(path) or "" for path in locked)
+def environment_of(
+    experiment: Experiment, locked: Sequence[Path], python: str, text: str = ""
+) -> Path:
+    """Keyed by what it is made of: the locks (or `text`, the requirements themselves), the
+    Python's version, this system."""
+    text += "\n".join(files.read_text(path) or "" for path in locked)
     key = hashlib.sha256(f"{environments.tag()}\n{python}\n{text}".encode()).hexdigest()[:12]
     return environments.cache_folder() / "envs" / f"{experiment.slug}-{key}"
 
@@ -62,13 +74,23 @@ def environment_of(experiment: Experiment, locked: Sequence[Path], python: str) 
 def python_for(experiment: Experiment) -> tuple[str, str, str]:
     """An interpreter of the version that the Dockerfile's image has, where this machine has one:
     (program, its version "3.11", a note when it is another version than the image's)."""
-    image = experiment.dockerfile.image_of(experiment.dockerfile.last)
+    return interpreter(version_in(experiment.dockerfile))
+
+
+def version_in(dockerfile: Dockerfile | None) -> str:
+    """The Python that a Dockerfile's base image has by its name ("3.11"); "" when it is silent."""
+    image = dockerfile.image_of(dockerfile.last) if dockerfile else ""
     match = re.search(r"python:(\d+\.\d+)", image)
+    return match[1] if match else ""
+
+
+def interpreter(version: str) -> tuple[str, str, str]:
+    """As `python_for`, for the version that the image or the conda file asks for."""
     own = f"{sys.version_info.major}.{sys.version_info.minor}"
     base = getattr(sys, "_base_executable", None) or sys.executable
-    if match is None or match[1] == own:
+    if version in ("", own):
         return base, own, ""
-    program = process.found(f"python{match[1]}")
+    program = process.found(f"python{version}")
     if program and process.run([program, "-c", "import sys"]).ok:
-        return program, match[1], ""
-    return base, own, f"the image has Python {match[1]}, this machine has {own}"
+        return program, version, ""
+    return base, own, f"the image has Python {version}, this machine has {own}"

@@ -15,7 +15,7 @@ from .check_files import check_files
 from .check_references import check_references
 from .check_values import check_values, placeholders
 from .job import Job, read_job
-from .pipeline import Step, pipeline_of
+from .pipeline import Step, pipeline_of, swept
 
 __all__ = ["LEVELS", "Files", "Finding", "check", "check_text"]
 
@@ -48,6 +48,16 @@ def _all(job: Job, files: Files) -> Iterator[Finding]:
     yield from check_values(job)
     if job.kind == "pipeline":
         yield from _pipeline(job, files)
+        return
+    if isinstance(job.document.get("trial"), str):
+        yield from _search_space(job)
+        try:
+            job = swept(job, files.read)
+        except Mistake as mistake:
+            yield _unreadable(mistake)
+            return
+        yield from check_files(job, files)
+        yield from check_references(job)
         return
     yield from check_files(job, files)
     if job.command:

@@ -28,13 +28,15 @@ class Link:
 @dataclass(frozen=True, slots=True)
 class Experiment:
     """`name` is the path under src/ ("digit_recognition", "search/ranking"); `files` are the
-    names directly in its folder."""
+    names directly in its folder. `at` is the folder of a job file that belongs to no experiment,
+    relative to the workspace's root ("." is the root itself)."""
 
     name: str
     dockerfile: Dockerfile
     settings: Settings
     links: tuple[Link, ...] = ()
     files: tuple[str, ...] = ()
+    at: str = ""
 
     @property
     def slug(self) -> str:
@@ -44,7 +46,12 @@ class Experiment:
     @property
     def folder(self) -> str:
         """Relative to the workspace's root, with "/"."""
-        return f"src/{self.name}"
+        return self.at or f"src/{self.name}"
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it has environment/Dockerfile, and so an environment of its own."""
+        return not self.at
 
     @property
     def dev_stage(self) -> Stage:

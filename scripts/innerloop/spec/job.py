@@ -107,7 +107,8 @@ class Job:
     `timeout` is in seconds; `shm_size` is as Docker takes it, "2g" when the file is silent. `at`
     is where the job stands in its text: () is the whole file, ("jobs", "train") a step.
 
-    kind "sweep": `command`, `code` and the like are those of one trial. kind "pipeline": they are
+    kind "sweep": `command`, `code` and the like are those of one trial, and empty where that is a
+    component in another file (see spec/pipeline.py). kind "pipeline": they are
     empty; spec/pipeline.py makes a job of each step.
     """
 
@@ -201,6 +202,8 @@ class Reading:
     def job(self, kind: str) -> Job:
         document = self.parsed.value
         at = ("trial",) if kind == "sweep" else ()
+        if at and isinstance(document.get("trial"), str):  # its file is read by spec/pipeline.py
+            return replace(self.job_at("pipeline", {}, at, document, ()), kind="sweep")
         if at and not isinstance(document.get("trial"), dict):
             mend = "Write trial: with command:, code: and environment: below it"
             self.problem("the sweep has no trial to run", at, mend)
@@ -489,12 +492,16 @@ def _of_today(value: Mapping[str, Any]) -> Mapping[str, Any]:
     for key, kind in (("file", "uri_file"), ("folder", "uri_folder"), ("dataset", "uri_folder")):
         if key in value and "path" not in value:
             rest = {name: one for name, one in value.items() if name != key}
-            return {"type": kind, "path": value[key], **rest}
-    data = value.get("data")
+            return {"type": kind, "path": _local(value[key]), **rest}
     if "data" in value and "path" not in value:
-        path = data.get("path", data.get("local_path")) if isinstance(data, dict) else data
-        return {**{name: one for name, one in value.items() if name != "data"}, "path": path}
+        rest = {name: one for name, one in value.items() if name != "data"}
+        return {**rest, "path": _local(value["data"])}
     return value
+
+
+def _local(value: Any) -> Any:
+    """The path in a mapping that says more of it than an input can."""
+    return value.get("path", value.get("local_path")) if isinstance(value, dict) else value
 
 
 def _text(value: Any) -> str | None:

@@ -6,35 +6,32 @@ import posixpath
 import re
 
 from ..errors import Mistake
+from .locations import locate
 
-_ASSET = re.compile(r"^azureml:(?P<name>[^:@/]+)(?:[:@].+)?$")
 
+def local_path(job_file: str, path: str, given: str) -> str:
+    """Relative to the workspace's root with "/", or absolute.
 
-def local_path(job_file: str, path: str, given: str) -> str | None:
-    """Relative to the workspace's root with "/", or absolute; None when it is in the cloud.
-
-    `given` is innerloop.toml's answer and wins; `azureml:mnist:1` and `azureml:mnist@latest` are
-    data/mnist; any other path is relative to the job file.
+    `given` is innerloop.toml's answer and wins; else see `locations.locate`.
     """
     if given:
         return posixpath.normpath(given.replace("\\", "/"))
-    if asset := _ASSET.match(path):
-        return f"data/{asset['name']}"
-    if "://" in path:
-        return None
-    plain = path.removeprefix("file:").replace("\\", "/")
-    return posixpath.normpath(posixpath.join(posixpath.dirname(job_file), plain))
+    return locate(job_file, path).path
 
 
 def code_root(job_file: str, code: str | None) -> str | None:
-    """The job's `code:` as a path relative to the workspace's root (it may begin with ".."), or
-    None when the job brings no code. A URL is a `Mistake`: nothing local stands for it."""
+    """The job's `code:` as a path relative to the workspace's root (it may begin with ".."), an
+    absolute one as it is, or None when the job brings no code. An address in the cloud is a
+    `Mistake`: nothing local stands for it."""
     if code is None:
         return None
-    if "://" in code or code.startswith("azureml:"):
+    if "://" in code or code.startswith(("azureml:", "git+", "/subscriptions/")):
         raise Mistake(
             f"the job's code is not in this workspace: {code}",
             where=job_file,
             mend="Check the code out here and set `code:` to its folder",
         )
-    return posixpath.normpath(posixpath.join(posixpath.dirname(job_file), code.replace("\\", "/")))
+    plain = code.removeprefix("file:").replace("\\", "/")
+    if re.match(r"[a-zA-Z]:/", plain):
+        return posixpath.normpath(plain)
+    return posixpath.normpath(posixpath.join(posixpath.dirname(job_file), plain))

@@ -84,6 +84,7 @@ def pipeline_of(job: Job, read: Read) -> Pipeline:
     steps, made_by = level.steps()
     for step in steps:
         made_by.update({given: (step.name, output) for output, given in step.gives.items()})
+    _require_outputs(steps, job)
     settings = document.get("settings")
     settings = settings if isinstance(settings, dict) else {}
     return Pipeline(
@@ -93,6 +94,19 @@ def pipeline_of(job: Job, read: Read) -> Pipeline:
         made_by=made_by,
         continue_on_step_failure=settings.get("continue_on_step_failure") is not False,
     )
+
+
+def swept(job: Job, read: Read) -> Job:
+    """A sweep whose trial is a component in a file of its own, with that component's command,
+    code and environment; any other sweep as it is."""
+    trial = job.document.get("trial")
+    if not isinstance(trial, str):
+        return job
+    level = _Level(job.text, job.document, (), job.name, dict(job.inputs), "", read)
+    (step, *_), _ = level.step("", job.document, [])
+    if step.problem is not None:
+        raise step.problem
+    return step.job
 
 
 Source = tuple[str, str]
@@ -184,21 +198,22 @@ class _Level:
         if kind == "pipeline":
             return self.nested(name, body, body.get("component"), names)
         if kind not in ("command", "sweep"):
-            return [self.without_form(name, f"a step of type {kind} has no local form")], {}
+            what = f"{_said(name)} is of type {kind}, which has no local form"
+            return [self.without_form(name, what, ("type=command",))], {}
         component = body.get("trial" if kind == "sweep" else "component")
         if isinstance(component, str) and not _is_file(component):
-            what = f'the step "{name}" is a registered component, {component}'
+            what = f"{_said(name)} is a registered component, {component}"
             return [self.without_form(name, what)], {}
         if isinstance(component, str):
             path, text = self.component_file(
-                component, (*self.at, "jobs", name, "trial" if kind == "sweep" else "component")
+                component, (*self.at_step(name), "trial" if kind == "sweep" else "component")
             )
             if "jobs" in text.value:
                 return self.nested(name, body, component, names)
             found = _Component(text, text.value, (), path)
             return [self.component_step(name, kind, body, found, names)], {}
         if isinstance(component, dict) and (kind == "command" or "inputs" in component):
-            at = (*self.at, "jobs", name, "trial" if kind == "sweep" else "component")
+            at = (*self.at_step(name), "trial" if kind == "sweep" else "component")
             found = _Component(self.text, component, at, self.file)
             return [self.component_step(name, kind, body, found, names)], {}
         return [self.inline_step(name, kind, body, names)], {}
@@ -206,7 +221,7 @@ class _Level:
     def inline_step(
         self, name: str, kind: str, body: Mapping[str, Any], names: Sequence[str]
     ) -> Step:
-        at = (*self.at, "jobs", name)
+        at = self.at_step(name)
         settings = self.document.get("settings")
         if isinstance(settings, dict) and "environment" not in body and "trial" not in body:
             body = {"environment": settings.get("environment"), **body}
@@ -242,7 +257,7 @@ class _Level:
         for key in given:
             if key not in declared:
                 raise self.mistake(
-                    f'the step "{name}" gives "{key}", which its component does not declare',
+                    f'{_said(name)} gives "{key}", which its component does not declare',
                     nearest(key, list(declared)) or f"Declare it under inputs in {component.file}",
                     name, "inputs", key,
                 )  # fmt: skip
@@ -255,7 +270,7 @@ class _Level:
                 one = _undeclared(key, rule, reading, optional=key in swept)
                 if one is None:
                     raise self.mistake(
-                        f'the step "{name}" gives no "{key}", which its component needs',
+                        f'{_said(name)} gives no "{key}", which its component needs',
                         f"Write {key}: under its inputs, or a default in {component.file}",
                         name,
                     )
@@ -300,7 +315,7 @@ class _Level:
         parents = self.document.get("outputs")
         parents = parents if isinstance(parents, dict) else {}
         for key, value in self.reading_of(body, name, "outputs").items():
-            path = (*self.at, "jobs", name, "outputs", key)
+            path = (*self.at_step(name), "outputs", key)
             text = value.get("path") if isinstance(value, dict) else value
             found = _PARENT_OUTPUT.match(text) if isinstance(text, str) else None
             if found is None:
@@ -309,7 +324,7 @@ class _Level:
                 continue
             if found["output"] not in parents:
                 raise self.mistake(
-                    f'the step "{name}" writes to {text}, which the pipeline does not declare',
+                    f'{_said(name)} writes to {text}, which the pipeline does not declare',
                     nearest(found["output"], list(map(str, parents))) or "Declare it under outputs",
                     name, "outputs", key,
                 )  # fmt: skip
@@ -325,7 +340,7 @@ class _Level:
         found = _BINDING.match(text.strip()) if isinstance(text, str) else None
         if found is None:
             reading = Reading(self.text)
-            made = reading.input(key, value, (*self.at, "jobs", step, "inputs", key))
+            made = reading.input(key, value, (*self.at_step(step), "inputs", key))
             if made is None:
                 raise reading.problems[0]
             return made
@@ -338,7 +353,7 @@ class _Level:
                 return self.prefix + found["step"], found["output"]
             known, word = [name for name in names if name != step], found["step"]
         raise self.mistake(
-            f'the step "{step}" takes {text}, and there is no "{word}"',
+            f'{_said(step)} takes {text}, and there is no "{word}"',
             nearest(word, known) or "Declare it under the pipeline's inputs",
             step, "inputs", key,
         )  # fmt: skip
@@ -348,7 +363,7 @@ class _Level:
     ) -> tuple[list[Step], dict[str, Source]]:
         """The steps of a pipeline component, named step.inner."""
         if isinstance(component, str) and not _is_file(component):
-            what = f'the step "{name}" is a registered pipeline component, {component}'
+            what = f"{_said(name)} is a registered pipeline component, {component}"
             return [self.without_form(name, what)], {}
         given = self.reading_of(body, name, "inputs")
         bound = {key: self.bound(name, key, value, names) for key, value in given.items()}
@@ -357,7 +372,7 @@ class _Level:
             level = self.component_level(component, bound, prefix, ("jobs", name, "component"))
             return self._passed_on(level, body, name)
         inner = component if isinstance(component, dict) else body
-        at = (*self.at, "jobs", name, *(("component",) if inner is component else ()))
+        at = (*self.at_step(name), *(("component",) if inner is component else ()))
         return self._passed_on(
             replace(self, document=inner, at=at, inputs=bound, prefix=prefix), body, name
         )
@@ -430,26 +445,52 @@ class _Level:
             for key, value in body.items()
         }
 
-    def without_form(self, name: str, what: str) -> Step:
-        at = (*self.at, "jobs", name)
+    def without_form(self, name: str, what: str, sets: tuple[str, ...] = ()) -> Step:
+        """`sets` are what must be set beside the component that could stand in."""
+        at = self.at_step(name)
         job = Reading(self.text).job_at("pipeline", {}, at, {}, at)
-        mend = "Write its file's path there, as component: ./component.yml"
-        if "registered" not in what:
-            mend = "Azure ML alone can run it; name another with --step"
+        stand_in = [f"--set jobs.{name}.{one}" for one in (*sets, "component=./FILE.yml")]
+        mend = f"A component's file can stand in for it: {' '.join(stand_in)}"
+        if self.prefix or self.at or not name:
+            mend = "Name a component's file there: ./FILE.yml"
         return Step(self.prefix + name, job, problem=self.mistake(what, mend, name))
 
     def reading_of(self, body: Mapping[str, Any], name: str, key: str) -> Mapping[str, Any]:
         reading = Reading(self.text)
-        value = reading.mapping(body, *self.at, "jobs", name, key)
+        value = reading.mapping(body, *self.at_step(name), key)
         if reading.problems:
             raise reading.problems[0]
         return value
 
+    def at_step(self, name: str) -> tuple[str, ...]:
+        """Where a step stands in the text; "" is a sweep that stands alone."""
+        return (*self.at, "jobs", name) if name else self.at
+
     def where(self, *path: str) -> str:
         return self.text.where(*self.at, *path)
 
-    def mistake(self, what: str, mend: str, *path: str) -> Mistake:
-        return Mistake(what, where=self.where("jobs", *path), mend=mend)
+    def mistake(self, what: str, mend: str, name: str, *path: str) -> Mistake:
+        return Mistake(what, where=self.text.where(*self.at_step(name), *path), mend=mend)
+
+
+def _require_outputs(steps: Sequence[Step], job: Job) -> None:
+    """What a step takes from another, that one must declare."""
+    by_name = {step.name: step for step in steps}
+    for step in steps:
+        for key, (earlier, output) in step.takes.items():
+            giver = by_name.get(earlier)  # None: a pipeline component without such an output
+            if giver and (giver.problem is not None or output in giver.job.outputs):
+                continue
+            known = list(giver.job.outputs) if giver else []
+            raise Mistake(
+                f'the step "{step.name}" takes the output "{output}" of "{earlier}", which has none',
+                where=job.text.where("jobs", step.name.split(".")[0], "inputs", key),
+                mend=nearest(output, known) or f"Write {output}: under the outputs of {earlier}",
+            )
+
+
+def _said(step: str) -> str:
+    return f'the step "{step}"' if step else "the sweep"
 
 
 def _in_order(steps: Sequence[Step], job: Job) -> tuple[Step, ...]:

@@ -32,16 +32,31 @@ class DataSetting:
 
 
 @dataclass(frozen=True, slots=True)
+class EnvironmentSetting:
+    """What stands on this machine for an environment that only Azure ML knows by its name.
+
+    `images`: an image by the environment's name. For every other name: `image`, an image, or
+    `build`, a folder with a Dockerfile (relative to the workspace's root).
+    """
+
+    image: str = ""
+    build: str = ""
+    images: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """gpu: "auto" | "all" | "none". ports: forwarded from the dev container. data: by input.
-    dev_stage: the Dockerfile's stage for people, where it is not called `dev`. For the workspace
-    alone: ca, the file of a company's certificate authority, relative to the root; registry, where
-    prebuilt images are pushed and pulled ("ghcr.io/owner/name")."""
+    dev_stage: the Dockerfile's stage for people, where it is not called `dev`. environment: what
+    stands for registered environments. For the workspace alone: ca, the file of a company's
+    certificate authority, relative to the root; registry, where prebuilt images are pushed and
+    pulled ("ghcr.io/owner/name")."""
 
     gpu: str = "auto"
     ports: tuple[int, ...] = ()
     data: Mapping[str, DataSetting] = field(default_factory=dict)
     dev_stage: str = "dev"
+    environment: EnvironmentSetting = EnvironmentSetting()
     ca: str = ""
     registry: str = ""
 
@@ -82,7 +97,7 @@ def _toml(text: str, name: str) -> dict[str, Any]:
 
 
 def _settings(table: Mapping[str, Any], base: Settings, name: str, section: str) -> Settings:
-    known = ["gpu", "ports", "data", "dev_stage", "schedule"]
+    known = ["gpu", "ports", "data", "dev_stage", "schedule", "environment"]
     for key in table:
         if key not in known:
             raise Mistake(f'{section}"{key}" is no setting', where=name, mend=nearest(key, known))
@@ -104,6 +119,33 @@ def _settings(table: Mapping[str, Any], base: Settings, name: str, section: str)
         ports=tuple(ports),
         data={**base.data, **_data(table.get("data", {}), name, section)},
         dev_stage=str(table.get("dev_stage", base.dev_stage)),
+        environment=_environment(table.get("environment"), base.environment, name, section),
+    )
+
+
+def _environment(
+    table: Any, base: EnvironmentSetting, name: str, section: str
+) -> EnvironmentSetting:
+    if table is None:
+        return base
+    mend = 'Write [environment] and image = "...", or build = "FOLDER"'
+    if not isinstance(table, dict):
+        raise Mistake(f"{section}environment is no table", where=name, mend=mend)
+    known = ["image", "build", "images"]
+    for key, value in table.items():
+        if key not in known:
+            what = f'{section}environment: "{key}" is no setting'
+            raise Mistake(what, where=name, mend=nearest(key, known))
+        wanted = dict if key == "images" else str
+        if not isinstance(value, wanted):
+            what = f"{section}environment.{key} is no {'table' if wanted is dict else 'text'}"
+            raise Mistake(what, where=name, mend=mend)
+    images = {str(key): str(value) for key, value in table.get("images", {}).items()}
+    return EnvironmentSetting(
+        # The nearer file's word counts whole: its image is not undone by an outer build.
+        image=table.get("image", "" if "build" in table else base.image),
+        build=table.get("build", "" if "image" in table else base.build),
+        images={**base.images, **images},
     )
 
 

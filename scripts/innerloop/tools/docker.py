@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -50,6 +51,17 @@ def image_id(image: str) -> list[str]:
 def mounts_of(container: str) -> list[str]:
     """Prints a JSON array: the container's mounts, each with Source and Destination."""
     return ["docker", "container", "inspect", "--format", "{{json .Mounts}}", container]
+
+
+def pull(image: str) -> list[str]:
+    return ["docker", "pull", image]
+
+
+def name_of(text: str) -> str:
+    """A part of an image's or container's name: small letters, digits and `.`, `_`, `-` between
+    them (Source: the reference grammar of OCI image names)."""
+    plain = re.sub(r"[^a-z0-9._-]+", "-", text.lower())
+    return re.sub(r"(?<=[._-])[._-]+", "", plain).strip("._-")[:100] or "job"
 
 
 def remove_image(image: str) -> list[str]:

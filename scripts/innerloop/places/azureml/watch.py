@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import requests
-
 from azure.ai.ml import MLClient
 
 Tell = Callable[..., None]

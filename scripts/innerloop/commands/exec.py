@@ -1,0 +1,37 @@
+"""Runs a command in an experiment's dev container, as a terminal of VS Code in it would."""
+
+from __future__ import annotations
+
+import argparse
+
+from .. import executing, loading
+from ..errors import WrongUse
+
+SUMMARY = "Runs a command in the experiment's open dev container; its exit code passes through."
+EXAMPLES = """examples:
+  loop exec digit_recognition -- python train.py --epochs 1
+  loop exec digit_recognition -- bash
+  loop exec digit_recognition --user root -- apt-get install -y vim
+  echo 'print(1)' | loop exec digit_recognition -- python -
+
+It runs as the container's user, with its shell's variables and remoteEnv, in the folder that you
+are in on the host (the workspace's root where that is not in the container).
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "experiment", nargs="?", metavar="EXP", help="default: the folder you are in"
+    )
+    parser.add_argument("--user", default="", help="another user of the container")
+    parser.add_argument("--workdir", default="", metavar="DIR", help="another folder in it")
+
+
+def run(args: argparse.Namespace) -> int:
+    if not args.rest:
+        raise WrongUse("which command?", mend="Write it after --: loop exec EXP -- python train.py")
+    workspace = loading.open_workspace(args.root)
+    experiment = loading.choose_experiment(workspace, args.experiment, args.cwd)
+    return executing.execute(
+        workspace, experiment, args.rest, cwd=args.cwd, user=args.user, workdir=args.workdir
+    )

@@ -1,0 +1,131 @@
+"""How a distributed job is started on one machine: an argv for bash that starts each process with
+its own variables, marks their lines, and ends all of them when one fails.
+
+A program for bash because it must run wherever the job's command does, which is a text for bash:
+in any image, and on macOS, whose bash is 3.2. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ..spec.job import Distribution
+
+
+def argv(
+    command: str, distribution: Distribution | None, each: Sequence[Mapping[str, str]]
+) -> tuple[str, ...]:
+    """What starts `command` once for each mapping of variables in `each`; for one process, that is
+    the command itself."""
+    kind = distribution.type if distribution else ""
+    if kind == "ray":
+        return ("bash", "-c", RAY, "innerloop", command)
+    if len(each) == 1:
+        return ("bash", "-c", command)
+    script = f"{MPI}\n{TOGETHER}" if kind == "mpi" else TOGETHER
+    workers = sum(not _is_server(one) for one in each)
+    words = ["bash", "-c", script, "innerloop", command, str(len(each)), str(workers)]
+    for rank, variables in enumerate(each):
+        words += [_label(rank, variables, workers), str(len(variables))]
+        words += [f"{name}={value}" for name, value in variables.items()]
+    return tuple(words)
+
+
+def _is_server(variables: Mapping[str, str]) -> bool:
+    """A parameter server of tensorflow never ends by itself: it is over with the workers."""
+    return '"type": "ps"' in variables.get("TF_CONFIG", "")
+
+
+def _label(rank: int, variables: Mapping[str, str], workers: int) -> str:
+    if "TF_CONFIG" in variables:
+        return f"ps {rank - workers}" if _is_server(variables) else f"worker {rank}"
+    return f"rank {rank}"
+
+
+# Arguments: the command, how many processes, how many of them (the first ones) must end, and for
+# each its label, how many variables it has, and those.
+#
+# Each process is the leader of a process group of its own, so that what it started ends with it.
+# Its lines go through `mark`, which outlives the signals so that the last words are not lost.
+TOGETHER = r"""
+command=$1 workers=$3
+shift 3
+mark() {
+  trap '' INT TERM
+  if printf 'x\n' | sed -u s/x/y/ >/dev/null 2>&1; then exec sed -u "s/^/[$1] /"; fi
+  while IFS= read -r line || [ -n "$line" ]; do printf '[%s] %s\n' "$1" "$line"; done
+}
+start() {
+  trap - INT TERM
+  set +m -o pipefail
+  { { { bash -c "$command" 2>&3 3>&- 4>&- | mark "$label" >&4; } 3>&1 | mark "$label" >&2; } 4>&1; }
+}
+leaders=() labels=()
+while [ $# -gt 0 ]; do
+  label=$1 count=$2
+  shift 2
+  set -m
+  (export "${@:1:count}"; start) </dev/null &
+  set +m
+  leaders+=($!) labels+=("$label")
+  shift "$count"
+done
+tell() {
+  for leader in "${leaders[@]}"; do
+    [ -z "$leader" ] || kill "-$1" -- "-$leader" 2>/dev/null
+  done
+}
+code=0 patience=-1
+stop() {
+  code=$1 patience=$3
+  tell "$2"
+}
+trap 'stop 130 INT 100' INT
+trap 'stop 143 TERM 5' TERM HUP
+while :; do
+  running=0 left=0
+  for rank in "${!leaders[@]}"; do
+    leader=${leaders[rank]}
+    [ -n "$leader" ] || continue
+    if kill -0 "$leader" 2>/dev/null; then
+      running=$((running + 1))
+      [ "$rank" -ge "$workers" ] || left=$((left + 1))
+      continue
+    fi
+    wait "$leader" 2>/dev/null
+    ended=$?
+    leaders[rank]=
+    if [ $ended -ne 0 ] && [ $patience -lt 0 ]; then
+      echo "innerloop: ${labels[rank]} ended with exit code $ended; the others are ended too" >&2
+      stop $ended TERM 50
+    fi
+  done
+  [ $running -gt 0 ] || exit $code
+  [ $left -gt 0 ] || [ $patience -ge 0 ] || stop 0 TERM 50
+  if [ $patience -eq 0 ]; then tell KILL; fi
+  [ $patience -lt 1 ] || patience=$((patience - 1))
+  sleep 0.1
+done
+"""
+
+# Programs that speak MPI need the real thing, which sets the variables by itself.
+MPI = r"""
+if command -v mpirun >/dev/null 2>&1; then
+  options=()
+  if mpirun --version 2>&1 | grep -q 'Open MPI\|OpenRTE'; then
+    options=(--oversubscribe --tag-output)
+    [ "$(id -u)" -ne 0 ] || options+=(--allow-run-as-root)
+  fi
+  exec mpirun -np "$2" "${options[@]}" bash -c "$1"
+fi
+"""
+
+# A cluster of one node, as the head that Azure ML starts before the command.
+RAY = r"""
+if command -v ray >/dev/null 2>&1 && ray start --head --include-dashboard=false >&2; then
+  trap 'ray stop --force >&2' EXIT
+  RAY_ADDRESS=auto bash -c "$1"
+  exit $?
+fi
+exec bash -c "$1"
+"""

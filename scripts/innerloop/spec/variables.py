@@ -1,0 +1,57 @@
+"""Variables in devcontainer.json: `${localEnv:HOME}`, `${containerEnv:PATH}`, `${name:default}`.
+
+Source: Development Containers Specification, "Variables in devcontainer.json".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+_VARIABLE = re.compile(r"\$\{(?P<kind>\w+)(?::(?P<rest>[^}]*))?\}")
+
+
+def filled(
+    text: str,
+    *,
+    local: Mapping[str, str],
+    container: Mapping[str, str],
+    folders: Mapping[str, str],
+) -> str:
+    """The text with its variables replaced: `local` are the host's variables, `container` those
+    of the container, `folders` the plain names ("localWorkspaceFolder" ...). What is not known
+    stays as it is, as the devcontainer CLI leaves it."""
+
+    def value(match: re.Match[str]) -> str:
+        kind, rest = match["kind"], match["rest"]
+        if rest is None:
+            return folders.get(kind, match[0])
+        name, _, default = rest.partition(":")
+        if kind in ("localEnv", "env"):
+            return local.get(name, default)
+        if kind == "containerEnv":
+            return container.get(name, default)
+        return match[0]
+
+    return _VARIABLE.sub(value, text)
+
+
+def remote_environment(
+    configuration: Mapping[str, Any],
+    *,
+    local: Mapping[str, str],
+    container: Mapping[str, str],
+    folders: Mapping[str, str],
+) -> dict[str, str]:
+    """`remoteEnv` with its variables filled in. One that is null is unset for tools: here it is
+    empty, since a running container's variable cannot be taken away from one program."""
+    values = configuration.get("remoteEnv") or {}
+    return {
+        str(name): (
+            filled(str(value), local=local, container=container, folders=folders)
+            if value is not None
+            else ""
+        )
+        for name, value in values.items()
+    }
