@@ -72,17 +72,19 @@ class Parity:
             "experiment": self.experiment,
             "reference": self.reference,
             "places": {
-                column.place: {"absent": column.absent}
-                if column.absent
-                else {
-                    row: {
-                        "value": fact.value,
-                        "shown": fact.shown or fact.value,
-                        "same": (row, column.place) not in differing,
-                        "why": fact.why if (row, column.place) in differing else "",
+                column.place: (
+                    {"absent": column.absent}
+                    if column.absent
+                    else {
+                        row: {
+                            "value": fact.value,
+                            "shown": fact.shown or fact.value,
+                            "same": (row, column.place) not in differing,
+                            "why": fact.why if (row, column.place) in differing else "",
+                        }
+                        for row, fact in column.facts.items()
                     }
-                    for row, fact in column.facts.items()
-                }
+                )
                 for column in self.columns
             },
             "unexplained": [f"{one.place}: {one.row}" for one in self.unexplained],

@@ -6,16 +6,16 @@ from __future__ import annotations
 import posixpath
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from . import building, files, loading, running
+from . import files, job_environments, loading, pipelines, running, sweeping
 from .engine import Engine, Gpu
 from .errors import Mistake
 from .merge.jsonc import ParseError, parse
 from .parity import Column, Fact, Parity, listed, one_line, shared_words
-from .places import Request, Run, azureml, docker, inside, venv
+from .places import Request, Run, azureml, docker, inside
 from .render import launch
 from .spec.dockerfile import Dockerfile
 from .spec.experiment import Experiment
@@ -30,10 +30,23 @@ CLOUD_USER = "root"
 VARIABLES = ("AZUREML_PARAMETER_", "AZURE_ML_INPUT_", "AZURE_ML_OUTPUT_")
 
 
-def of(workspace: Workspace, experiment: Experiment, job: Job) -> Parity:
-    """The facts of every place for this job. Nothing is built, fetched or started."""
-    run = running.plan(workspace, experiment, job, dry=True)
-    dev = _dev_container(workspace, experiment)
+def of_job(workspace: Workspace, experiment: Experiment, job: Job) -> Iterator[Parity]:
+    """That of a command job, of a sweep's first trial, or of each step of a pipeline."""
+    if job.kind == "pipeline":
+        planned = pipelines.plan(workspace, experiment, job, dry=True)
+        for step in planned.steps:
+            if step.problem is None:
+                run = pipelines.run_of(planned, step, dry=True)
+                yield of(run, f"{experiment.name}: {step.name}")
+        return
+    if job.kind == "sweep":
+        job, _ = sweeping.one_trial(pipelines.swept_job(workspace, job))
+    yield of(running.plan(workspace, experiment, job, dry=True), experiment.name)
+
+
+def of(run: Run, title: str) -> Parity:
+    """The facts of every place for this run. Nothing is built, fetched or started."""
+    dev = _dev_container(run.workspace, run.experiment)
     columns = (
         _azureml(run),
         _docker(run),
@@ -41,7 +54,7 @@ def of(workspace: Workspace, experiment: Experiment, job: Job) -> Parity:
         _inside(run, dev),
         _f5(run, dev),
     )
-    return Parity(experiment.name, REFERENCE, columns)
+    return Parity(title, REFERENCE, columns)
 
 
 def _azureml(run: Run) -> Column:
@@ -58,8 +71,7 @@ def _azureml(run: Run) -> Column:
             "command": _command(wanted.command, names),
             "cwd": Fact("<code>", shown="the snapshot's root"),
             "variables": _variables(run, env, names),
-            "environment": Fact(_digest(run)),
-            "image": Fact(_last_stage(run), shown=wanted.image or ""),
+            **_cloud_environment(run),
             "user": Fact(CLOUD_USER),
             "shm": Fact(_size(run.job.shm_size)),
             "mounts": Fact(_cloud_mounts(run), shown="the snapshot, and each input by its mode"),
@@ -68,9 +80,10 @@ def _azureml(run: Run) -> Column:
 
 
 def _docker(run: Run) -> Column:
+    stand_in = job_environments.image_for(run)
     wanted = docker.request(
         run,
-        image=building.image_of(run.workspace, run.experiment).name,
+        image=stand_in.image.name if stand_in.image else "none",
         engine=Engine(True),
         gpu=Gpu(False, ""),
         owner=docker.owner(),
@@ -78,7 +91,7 @@ def _docker(run: Run) -> Column:
     )
     names = {
         **_paths(wanted.env),
-        wanted.cwd: "<code>",
+        wanted.cwd: "<code>" if run.code is not None else "<empty>",
         posixpath.join("/workspaces", run.workspace.name): "<workspace>",
     }
     user = _option(wanted.argv, "--user") or CLOUD_USER
@@ -88,8 +101,7 @@ def _docker(run: Run) -> Column:
             "command": _command(wanted.command, names),
             "cwd": Fact(shared_words(wanted.cwd, names), shown=wanted.cwd),
             "variables": _variables(run, wanted.env, names),
-            "environment": Fact(_digest(run)),
-            "image": Fact(_last_stage(run), shown=wanted.image or ""),
+            **_stand_in_facts(run, stand_in),
             "user": Fact(
                 CLOUD_USER if user in ("root", "0:0") else f"you ({user})",
                 why="files that it writes here belong to you",
@@ -98,6 +110,27 @@ def _docker(run: Run) -> Column:
             "mounts": _mounts(run, wanted),
         },
     )
+
+
+def _cloud_environment(run: Run) -> dict[str, Fact]:
+    if job_environments.is_own(run):
+        return {"environment": Fact(_digest(run)), "image": Fact(_last_stage(run))}
+    named = azureml.environment_words(run.job.environment, run.job)
+    digest = job_environments.image_for(run).image
+    built = digest is not None and run.job.environment.kind in ("build", "conda") and digest.digest
+    return {"environment": Fact(built[:12] if built else named), "image": Fact(named)}
+
+
+def _stand_in_facts(run: Run, stand_in: job_environments.StandIn) -> dict[str, Fact]:
+    """What stands here for the job's environment, in the cloud's words where it is the same."""
+    cloud = _cloud_environment(run)
+    if stand_in.image is None:
+        why = stand_in.missing.sentence() if stand_in.missing else ""
+        return {row: Fact("nothing on this machine", why=why) for row in cloud}
+    if run.job.environment.kind != "registered":
+        return {row: Fact(f.value, shown=stand_in.image.name) for row, f in cloud.items()}
+    why = "innerloop.toml names it in place of the one that only Azure ML has"
+    return {row: Fact(stand_in.image.name, why=why) for row in cloud}
 
 
 def _mounts(run: Run, wanted: Request) -> Fact:
@@ -128,22 +161,16 @@ def _cloud_mounts(run: Run) -> str:
 
 def _venv(run: Run) -> Column:
     try:
-        locked = venv.requirements(run.workspace, run.experiment)
-        program, version, _ = venv.python_for(run.experiment)
+        wanted = running.prepare(run, "venv", dry=True).request
     except Mistake as mistake:
         return Column("venv", absent=mistake.sentence())
-    wanted = venv.request(
-        run, environment=venv.environment_of(run.experiment, locked, version), why=""
-    )
     here = "no container: the same locked packages on this machine's own system"
     return _of_this_file_system(
         run,
         wanted,
         {
-            "environment": Fact(
-                f"requirements.txt of {_digest(run)}", why=here, shown=", ".join(map(str, locked))
-            ),
-            "image": Fact("none", why=here, shown=f"Python {version}"),
+            "environment": Fact("the locked packages alone", why=here),
+            "image": Fact("none", why=here, shown=wanted.env.get("VIRTUAL_ENV", "")),
             "user": Fact("you", why="files that it writes here belong to you"),
             "shm": Fact("this machine's", why=here),
             "mounts": Fact("this machine's files", why=here),
@@ -176,7 +203,8 @@ def _of_this_file_system(run: Run, wanted: Request, facts: Mapping[str, Fact]) -
 
 def _dev_facts(run: Run, dev: Mapping[str, Any]) -> dict[str, Fact]:
     """The environment of the experiment's dev container, as its file on disk says."""
-    build = dev.get("build") if isinstance(dev.get("build"), dict) else {}
+    found = dev.get("build")
+    build: Mapping[str, Any] = found if isinstance(found, dict) else {}
     stage = str(build.get("target") or "") or _last_name(run.experiment.dockerfile)
     folder = _environment_folder(run)
     named = posixpath.normpath(

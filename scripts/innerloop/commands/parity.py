@@ -34,11 +34,11 @@ def run(args: argparse.Namespace) -> int:
     names = list(workspace.experiments)
     if args.experiment is not None:
         names = [loading.choose_experiment(workspace, args.experiment, args.cwd).name]
-    found = []
+    found: list[Parity] = []
     for name in names:
         experiment = loading.open_experiment(workspace, name)
         job = loading.open_job(workspace, experiment, args.file)
-        found.append(parity_columns.of(workspace, experiment, job))
+        found += parity_columns.of_job(workspace, experiment, job)
     if args.json:
         print(json.dumps([one.json() for one in found], indent=2, ensure_ascii=False))
     else:
