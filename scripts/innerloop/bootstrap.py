@@ -47,6 +47,7 @@ def ensure(group: str) -> Path:
         "tool": "the tool's own environment",
         "test": "the environment of the tests",
         "azure": "Azure ML's client",
+        "format": "the environment of the formatters",
     }
     return environments.ensure(
         environment_of(group),

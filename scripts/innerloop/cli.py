@@ -24,6 +24,7 @@ COMMANDS = (
     "dependency",
     "sync",
     "check",
+    "format",
     "build",
     "run",
     "test",

@@ -27,6 +27,9 @@ def render(subject: Subject) -> Json:
             "editor.formatOnSave": True,
             "editor.codeActionsOnSave": {"source.organizeImports": "explicit"},
         },
+        # The formatters of the experiment's environment, whose versions are those of `loop format`.
+        "black-formatter.importStrategy": "fromEnvironment",
+        "isort.importStrategy": "fromEnvironment",
         "files.eol": "\n",  # a script with carriage returns does not start in a container
         "files.exclude": dict.fromkeys(NOISE, True),
         "files.watcherExclude": {f"**/{folder}/**": True for folder in BULK},
