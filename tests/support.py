@@ -198,6 +198,20 @@ def make_workspace(root: Path, *, share_scripts: bool = True) -> Workspace:
     return workspace
 
 
+def locked(*packages: str) -> str:
+    """Lines of a lock with hashes for these packages alone, out of the template's."""
+    text = (ROOT / "scripts/innerloop/template/environment/requirements-dev.txt").read_text()
+    entries = re.findall(r"(?m)^(([a-z0-9._-]+)==.*\n(?:[ ]+--hash=.*\n)+)", text)
+    return "".join(entry for entry, name in entries if name in packages)
+
+
+# What `loop test` needs.
+PYTEST = locked(
+    *("pytest", "pytest-cov", "coverage", "iniconfig", "packaging", "pluggy", "pygments"),
+    *("exceptiongroup", "tomli", "typing-extensions", "colorama"),
+)
+
+
 def clone(target: Path) -> Workspace:
     """What git would hand out of this workspace, with what is not committed yet."""
     listed = subprocess.run(

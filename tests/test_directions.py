@@ -13,7 +13,9 @@ import pytest
 from tests.support import ROOT
 
 PACKAGE = ROOT / "scripts" / "innerloop"
-MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "template" not in path.parts)
+# `template` is what a new experiment begins with, `debugger` runs in an experiment's environment.
+GUESTS = {"template", "debugger"}
+MODULES = sorted(path for path in PACKAGE.rglob("*.py") if not GUESTS & set(path.parts))
 EXPERIMENT_CODE = sorted(
     path for path in (ROOT / "src").rglob("*.py") if "outputs" not in path.parts
 )

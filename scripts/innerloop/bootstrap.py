@@ -46,6 +46,7 @@ def ensure(group: str) -> Path:
     purposes = {
         "tool": "the tool's own environment",
         "test": "the environment of the tests",
+        "debugger": "the debugger",
         "azure": "Azure ML's client",
         "format": "the environment of the formatters",
     }

@@ -33,9 +33,15 @@ COMMANDS = (
     "open",
     "down",
     "submit",
+    "status",
+    "logs",
+    "cancel",
+    "download",
+    "data",
     "runs",
     "parity",
     "doctor",
+    "clean",
     "help",
 )
 

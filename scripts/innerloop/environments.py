@@ -22,6 +22,9 @@ from .network import Network
 
 Say = Callable[[str], None]
 
+# A file in an environment: the root of the workspace that made it. `loop clean` goes by it.
+OWNER = "workspace"
+
 
 def cache_folder() -> Path:
     """INNERLOOP_CACHE, else `innerloop` in the user's cache folder (on Windows, local app data)."""
@@ -65,12 +68,14 @@ def ensure(
     say: Say,
     hashed: bool = True,
     reach: Network | None = None,
+    owner: str = "",
 ) -> Path:
     """The environment, made from the locked requirements files when it is not there yet; not
     `hashed` are those that somebody wrote without hashes.
 
     `python` is the interpreter to base it on; `purpose` completes the sentence "Setting up ...";
-    `reach` is how the package index is reached (None: as this machine's variables say).
+    `reach` is how the package index is reached (None: as this machine's variables say); `owner`
+    is the root of the workspace that it is made for.
     Two callers at once: one makes it, the other waits. A failure is a `Mistake` with the end of
     the installer's own words.
     """
@@ -86,6 +91,8 @@ def ensure(
                 reach or network.of_machine(os.environ), cache_folder(), os.environ
             )
             _make(environment, requirements, python, purpose, say, added, hashed)
+            if owner:
+                files.write_text(environment / OWNER, owner)
     return environment
 
 

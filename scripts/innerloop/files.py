@@ -129,6 +129,18 @@ def remove_tree(folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def size_of(folder: Path) -> int:
+    """The bytes of the files below a folder; links count as nothing, and so does what has gone
+    meanwhile."""
+    total = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                found = os.lstat(os.path.join(parent, name))
+                total += 0 if os.path.islink(os.path.join(parent, name)) else found.st_size
+    return total
+
+
 def move_into(path: Path, folder: Path) -> None:
     """Moves a file or folder into `folder`, which is made if need be."""
     import shutil

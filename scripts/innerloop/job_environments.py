@@ -264,6 +264,7 @@ def install(
         say=say,
         reach=reach,
         hashed=all(_has_hashes(path) for path in listed),
+        owner=run.workspace.root,
     )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from . import files
 from .errors import Mistake
-from .spec import dockerfile, settings
+from .spec import dockerfile, settings, sharing
 from .spec.experiment import JOB_FILE, MARK, Experiment, Link
 from .spec.job import Job, parse_job
 from .spec.workspace import HOST, INSIDE, Workspace, resolve
@@ -69,15 +69,23 @@ def open_experiment(workspace: Workspace, name: str) -> Experiment:
     if text is None:
         raise Mistake("the Dockerfile is gone", where=where)
     toml = f"src/{name}/innerloop.toml"
+    links = tuple(links_of(Path(workspace.root), folder))
     return Experiment(
         name=name,
         dockerfile=dockerfile.parse(text, where),
         settings=settings.of_experiment(
             files.read_text(folder / "innerloop.toml"), toml, workspace.settings
         ),
-        links=tuple(links_of(Path(workspace.root), folder)),
+        links=links,
         files=tuple(sorted(entry.name for entry in os.scandir(folder))),
+        common_tests=tuple(_common_tests(Path(workspace.root), links)),
     )
+
+
+def _common_tests(root: Path, links: Sequence[Link]) -> Iterator[str]:
+    for place in sharing.places_of_tests({link.target for link in links}):
+        if (root / place).is_file() or (not place.endswith(".py") and (root / place).is_dir()):
+            yield place
 
 
 def choose_job(

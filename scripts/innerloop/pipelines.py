@@ -10,8 +10,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -23,12 +24,11 @@ from .places import Run
 from .running import Started
 from .spec.experiment import Experiment
 from .spec.job import Input, Job
-from .spec.paths import code_root
 from .spec.pipeline import Pipeline, Step, pipeline_of, swept
 from .spec.workspace import Workspace
+from .sweeping import Prepare
 
 RECORD = "pipeline.json"
-Prepare = Callable[[Run], Started]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,7 @@ def plan(
     step: str | None = None,
     from_run: str | None = None,
     options: Sequence[str] = (),
+    processes: int | None = None,
     dry: bool = False,
 ) -> Planned:
     """`step` runs alone, with what the last run (or `from_run`) has of the steps before it;
@@ -87,10 +88,8 @@ def plan(
         )
     if step:
         _require(job, chosen[0], kept, from_run, dry)
-    whole = replace(
-        running.plan(workspace, experiment, _data_of(job, chosen), options=options, dry=dry),
-        attended=False,
-    )
+    whole = running.plan(workspace, experiment, _data_of(job, chosen), options=options, dry=dry)
+    whole = replace(whole, processes=processes, attended=False)
     return Planned(whole, pipeline, tuple(chosen), kept)
 
 
@@ -117,9 +116,10 @@ def run_of(planned: Planned, step: Step, dry: bool = False) -> Run:
     }
     run = running.plan(
         whole.workspace,
-        _seen_from(whole.workspace, whole.experiment, job),
+        whole.experiment,
         replace(job, inputs=own),
         options=tuple(whole.options),
+        processes=whole.processes,
         dry=dry,
     )
     inputs = {
@@ -154,16 +154,6 @@ def _data_of(job: Job, steps: Sequence[Step]) -> Job:
     return replace(job, kind="command", inputs=inputs, outputs={})
 
 
-def _seen_from(workspace: Workspace, experiment: Experiment, job: Job) -> Experiment:
-    """The experiment with the links of the step's own code, where that is another folder."""
-    code = code_root(job.name, job.code)
-    if code is None or code == experiment.folder or code.startswith(f"{experiment.folder}/"):
-        return experiment
-    folder = Path(workspace.root, code)
-    links = loading.links_of(Path(workspace.root), folder) if folder.is_dir() else ()
-    return replace(experiment, links=tuple(links))
-
-
 def requests(planned: Planned, prepare: Prepare) -> tuple[list[dict[str, Any]], list[Mistake]]:
     """What `--dry-run --json` says of each step; a step that cannot run here says why, and is
     among the mistakes."""
@@ -171,8 +161,9 @@ def requests(planned: Planned, prepare: Prepare) -> tuple[list[dict[str, Any]], 
     for step in planned.steps:
         row: dict[str, Any] = {"step": step.name, "needs": list(step.needs)}
         try:
-            request = prepare(run_of(planned, step, dry=True)).request
-            told.append({**row, **request.json(), "notes": list(request.notes)})
+            told.append(
+                {**row, **prepare(run_of(planned, step, dry=True), dry=True).request.json()}
+            )
         except Mistake as mistake:
             told.append({**row, "problem": mistake.sentence()})
             mistakes.append(mistake)
@@ -181,7 +172,7 @@ def requests(planned: Planned, prepare: Prepare) -> tuple[list[dict[str, Any]], 
 
 def carry_out(planned: Planned, prepare: Prepare) -> int:
     """Runs the steps; the exit code of the first that failed, else 0."""
-    ready = {step.name: prepare(run_of(planned, step)) for step in planned.steps}
+    ready = _prepared(planned, prepare)
     now = {step.name for step in planned.steps}
     parts = [
         Part(step.name, state=KEPT if step.name in planned.kept else "waiting")
@@ -198,6 +189,20 @@ def carry_out(planned: Planned, prepare: Prepare) -> int:
         record.write()
         _say_outputs(planned, board)
     return code
+
+
+def _prepared(planned: Planned, prepare: Prepare) -> dict[str, Started]:
+    """Every step's request and environment, before the first runs. What one of them lacks is said
+    before anything is built for another."""
+    runs = {step.name: run_of(planned, step) for step in planned.steps}
+    for run in runs.values():
+        if not prepare(run, dry=True).request.argv:
+            prepare(run, dry=False)  # says what is missing
+    ready = {name: prepare(run, dry=False) for name, run in runs.items()}
+    for name, started in ready.items():
+        for note in started.request.notes:
+            print(f"innerloop: step {name}: {note}", file=sys.stderr, flush=True)
+    return ready
 
 
 def _run_all(planned: Planned, ready: Mapping[str, Started], board: Board, record: _Record) -> int:

@@ -91,13 +91,13 @@ def run(
     return Done(done.returncode, done.stdout, done.stderr)
 
 
-def run_together(*argvs: Argv, cwd: Path | None = None) -> list[Done]:
+def run_together(*argvs: Argv, cwd: Path | None = None, timeout: float | None = None) -> list[Done]:
     """Runs several programs at the same time; the answers come in the order of the arguments."""
     answers: list[Done | None] = [None] * len(argvs)
 
     def ask(index: int, argv: Argv) -> None:
         try:
-            answers[index] = run(argv, cwd=cwd)
+            answers[index] = run(argv, cwd=cwd, timeout=timeout)
         except Mistake as mistake:
             answers[index] = Done(127, "", mistake.sentence())
 

@@ -7,7 +7,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from .spec.experiment import JOB_FILE, Experiment
 from .spec.job import Job, parse_job
 from .spec.overrides import parse_job_with
 from .spec.paths import code_root
-from .spec.pipeline import pipeline_of
+from .spec.pipeline import Step, pipeline_of
 from .spec.workspace import Workspace
 
 
@@ -196,7 +196,16 @@ def _jobs(job: Job, disk: loading.Disk) -> list[tuple[str, Job]]:
     if job.kind != "pipeline":
         return [("", job)]
     steps = pipeline_of(job, disk.read).steps
-    return [(step.name, step.job) for step in steps if step.problem is None] or [("", job)]
+    return [(step.name, _bound(step)) for step in steps if step.problem is None] or [("", job)]
+
+
+def _bound(step: Step) -> Job:
+    """The step's job with the outputs of earlier steps that it takes as paths."""
+    taken = {
+        name: replace(step.job.inputs[name], path=f"{other}.{output}")
+        for name, (other, output) in step.takes.items()
+    }
+    return replace(step.job, inputs={**step.job.inputs, **taken})
 
 
 def _part(root: Path, workspace: Workspace, experiment: Experiment, step: str, job: Job) -> Part:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from . import files, metrics, running
 from .board import DONE, FAILED, SKIPPED, STOPPED, Board, Part
@@ -90,13 +90,16 @@ def part_of(run: Run, name: str, job: Job) -> Run:
     )
 
 
-Prepare = Callable[[Run], Started]
+class Prepare(Protocol):
+    """`running.prepare` in one place."""
+
+    def __call__(self, run: Run, *, dry: bool) -> Started: ...
 
 
 def requests(made: Sweep, prepare: Prepare) -> list[dict[str, Any]]:
     """What `--dry-run --json` says of each trial."""
     return [
-        {"trial": one.name, "values": dict(one.values), **prepare(one.run).request.json()}
+        {"trial": one.name, "values": dict(one.values), **prepare(one.run, dry=True).request.json()}
         for one in made.trials
     ]
 
@@ -110,7 +113,9 @@ def carry_out(made: Sweep, prepare: Prepare) -> int:
     board = Board("trial", columns, parts, headings={"metric": metric})
     for note in made.notes:
         board.say(f"innerloop: {note}")
-    started = prepare(made.trials[0].run)  # what is to be built is built before the table is there
+    started = prepare(made.trials[0].run, dry=False)  # what is built is, before the table is there
+    for note in started.request.notes:
+        board.say(f"innerloop: {note}")
     try:
         with board.shown():
             _run_all(made, board, prepare, started, metric)
@@ -130,7 +135,7 @@ def _run_all(made: Sweep, board: Board, prepare: Prepare, first: Started, metric
         board.begin(trial.name)
         run = replace(trial.run, job=replace(trial.run.job, timeout=limit))
         try:
-            started = replace(first, run=run) if index == 0 else prepare(run)
+            started = replace(first, run=run) if index == 0 else prepare(run, dry=False)
             code = running.carry_out(started)
         except BaseException as error:
             board.end(trial.name, STOPPED if isinstance(error, KeyboardInterrupt) else FAILED)

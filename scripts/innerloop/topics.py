@@ -53,9 +53,41 @@ around it.
 What a program writes to ./outputs is in outputs/<experiment>/<run>/ in every place.
 """
 
-PAGES = {"job": JOB, "settings": SETTINGS, "places": PLACES}
+PIPELINES = """Sweep and pipeline jobs run here from the files that Azure ML takes, as they are.
+
+A sweep job (trial, search_space, sampling_algorithm, objective, limits):
+
+    loop run EXP                              one trial: the first value of each choice, the
+                                              middle of each range (on log scales of the log)
+    loop run EXP --set search_space.lr=0.01   one trial with this value
+    loop run EXP --trials 8 --seed 1          eight by the job's rule, one after another
+
+  random and sobol draw with the seed, grid takes the combinations in their order, and bayesian
+  is drawn at random, which is said. limits.max_total_trials, trial_timeout and timeout count.
+  The objective's metric is read from what a trial wrote: ./outputs/metrics.json (or .jsonl, or
+  another JSON file there), or what it logged with MLflow. A trial sees its values in the command,
+  as AZUREML_SWEEP_<name> and as AZUREML_PARAMETER_<name>. Exit code 1 when one trial failed.
+
+A pipeline job (jobs, inputs, outputs; component files, inline steps, pipeline components):
+
+    loop run EXP --file pipeline.yml                  every step, in its order
+    loop run EXP --file pipeline.yml --dry-run --json one request for each step
+    loop run EXP --file pipeline.yml --step train     one, on the outputs of the last run
+    loop run EXP --file pipeline.yml --from-run RUN   keeps what was done in RUN, runs the rest
+    --set inputs.x=v          an input of the pipeline
+    --set jobs.STEP.inputs.x=v    an input of one step, also one its component has a default for
+
+  What a step writes is in outputs/EXP/RUN/STEP/, the pipeline's own outputs beside that under
+  their names; pipeline.json says what is done, and where. Steps that need a failed one are
+  skipped; the others go on unless settings.continue_on_step_failure is false. The exit code is
+  that of the first step that failed. automl, spark, parallel and registered components have no
+  local form: --set jobs.STEP.component=./FILE.yml lets a component's file stand in.
+"""
+
+PAGES = {"job": JOB, "pipelines": PIPELINES, "settings": SETTINGS, "places": PLACES}
 TITLES = {
     "job": "the job file, which says what to run",
+    "pipelines": "sweep and pipeline jobs: trials, steps, one step again",
     "settings": "[tool.innerloop] and innerloop.toml",
     "places": "docker, inside, venv: where things run",
 }

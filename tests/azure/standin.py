@@ -81,6 +81,7 @@ class RunOf:
     error: str = ""
     children: list[str] = field(default_factory=list)
     outputs: dict[str, str] = field(default_factory=dict)
+    output_type: str = "uri_folder"
     looks: int = 0
 
     @property
@@ -395,6 +396,16 @@ def _usages(azure: Azure, asked: Asked, found: re.Match[str]) -> Answer:
     return told({"value": azure.quota})
 
 
+@route(
+    "GET",
+    r"/subscriptions/[^/]+/providers/Microsoft.MachineLearningServices/locations/[^/]+/vmSizes",
+)
+def _sizes(azure: Azure, asked: Asked, found: re.Match[str]) -> Answer:
+    return told(
+        {"value": [{"name": "STANDARD_DS3_V2", "family": "standardDSv2Family", "vCPUs": 4}]}
+    )
+
+
 @route("GET", ROOT + r"/jobs/([^/]+)")
 def _job(azure: Azure, asked: Asked, found: re.Match[str]) -> Answer:
     body = azure.bodies.get(asked.path)
@@ -495,7 +506,10 @@ def _children(azure: Azure, asked: Asked, found: re.Match[str]) -> Answer:
 def _run_data(azure: Azure, asked: Asked, found: re.Match[str]) -> Answer:
     name = json.loads(asked.body)["runId"]
     outputs = {
-        key: {"assetId": f"azureml://locations/x/data/{name}-{key}", "type": "UriFolder"}
+        key: {
+            "assetId": f"azureml://locations/x/data/{name}-{key}",
+            "type": azure.runs[name].output_type,
+        }
         for key in azure.runs[name].outputs
     }
     return told({"runMetadata": {"runId": name, "outputs": outputs}})

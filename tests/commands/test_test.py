@@ -4,39 +4,134 @@ workspace around it."""
 from __future__ import annotations
 
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
-from innerloop.commands.test import common_tests, pytest_words
+from innerloop import loading
+from innerloop.commands.test import pytest_words
+from innerloop.reports import Wanted, settings
 from innerloop.spec.dockerfile import parse
 from innerloop.spec.experiment import Experiment, Link
 from innerloop.spec.settings import Settings
+from innerloop.spec.sharing import places_of_tests
+
+from tests.support import PYTEST, Workspace
 
 
-def experiment(*targets: str, files: tuple[str, ...] = ("pytest.ini",)) -> Experiment:
+def experiment(
+    *targets: str, files: tuple[str, ...] = ("pytest.ini",), tests: tuple[str, ...] = ()
+) -> Experiment:
     links = tuple(Link(f"src/shop/churn/common/{Path(t).name}", t) for t in targets)
-    return Experiment("shop/churn", parse("FROM x\n", "Dockerfile"), Settings(), links, files)
+    return Experiment(
+        "shop/churn", parse("FROM x\n", "Dockerfile"), Settings(), links, files, common_tests=tests
+    )
 
 
-def test_only_the_tests_of_what_is_linked(tmp_path: Path) -> None:
-    for name in ("test_digits.py", "test_other.py"):
-        path = tmp_path / "src" / "common" / "tests" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    one = experiment("src/common/digits.py", "src/common/untested.py")
-    assert common_tests(one, tmp_path) == ["../../common/tests/test_digits.py"]
-    assert common_tests(experiment(), tmp_path) == []
+def test_where_the_tests_of_common_code_may_be() -> None:
+    assert places_of_tests(["src/common/digits.py", "src/other/x.py"]) == [
+        "src/common/tests/test_digits.py",
+        "src/common/tests/digits",
+    ]
+    assert places_of_tests(["src/common/vision/augment.py"]) == [
+        "src/common/tests/test_augment.py",
+        "src/common/tests/vision/test_augment.py",
+        "src/common/tests/vision/augment",
+    ]
+
+
+def test_only_the_tests_of_what_is_linked(workspace: Workspace) -> None:
+    workspace.add("tiny", "")
+    for path in ("digits.py", "other.py", "vision/augment.py"):
+        workspace.write(f"src/common/{path}", "")
+    for path in ("test_digits.py", "test_other.py", "vision/test_augment.py"):
+        workspace.write(f"src/common/tests/{path}", "")
+    assert workspace.loop("dependency", "tiny", "digits.py", "vision").code == 0
+    opened = loading.open_experiment(loading.open_workspace(workspace.root), "tiny")
+    assert opened.test_paths == [
+        ".",
+        "../common/tests/test_digits.py",
+        "../common/tests/vision",
+    ]
 
 
 @pytest.mark.parametrize(
     ("files", "common", "rest", "named", "words"),
     [
-        (("pytest.ini",), [], [], False, ["--rootdir", ".", "-c", "pytest.ini"]),
-        ((), [], ["-x"], False, ["--rootdir", ".", "-x"]),
-        ((), ["../c/test_a.py"], ["-x"], False, ["--rootdir", ".", ".", "../c/test_a.py", "-x"]),
-        ((), ["../c/test_a.py"], ["tests/t.py"], True, ["--rootdir", ".", "tests/t.py"]),
+        (("pytest.ini",), (), [], False, ["--rootdir", ".", "-c", "pytest.ini"]),
+        ((), (), ["-x"], False, ["--rootdir", ".", "-x"]),
+        (
+            (),
+            ("src/c/test_a.py",),
+            ["-x"],
+            False,
+            ["--rootdir", ".", ".", "../../c/test_a.py", "-x"],
+        ),
+        ((), ("src/c/test_a.py",), ["tests/t.py"], True, ["--rootdir", ".", "tests/t.py"]),
     ],
 )
 def test_what_pytest_is_told(
-    files: tuple[str, ...], common: list[str], rest: list[str], named: bool, words: list[str]
+    files: tuple[str, ...], common: tuple[str, ...], rest: list[str], named: bool, words: list[str]
 ) -> None:
-    assert list(pytest_words(experiment(files=files), common, rest, named=named)) == words
+    one = experiment(files=files, tests=common)
+    assert list(pytest_words(one, rest, named=named)) == words
+
+
+def test_coverage_counts_the_experiments_code_and_the_common_code_it_links_to() -> None:
+    one = experiment("src/common/digits.py", "src/common/vision")
+    text = settings(Wanted(one, coverage=True))
+    assert "source =\n    .\n    ../../common\n" in text
+    assert "include =\n    ./*\n    ../../common/digits.py\n    ../../common/vision/*\n" in text
+    assert "data_file = ../../../outputs/shop.churn/coverage/.coverage\n" in text
+    assert "../../common" not in settings(Wanted(experiment(), coverage=True))
+
+
+@pytest.fixture
+def tested(workspace: Workspace) -> Workspace:
+    """An experiment that uses one of two pieces of common code; all its tests pass."""
+    workspace.add(
+        "tiny", "from common.rates import rate\n\n\ndef twice(x):\n    return rate(x) * 2\n"
+    )
+    workspace.write("src/tiny/environment/requirements-dev.txt", PYTEST)
+    workspace.write("src/tiny/pytest.ini", "[pytest]\npythonpath = .\n")
+    workspace.write(
+        "src/tiny/tests/test_train.py",
+        "from train import twice\n\n\ndef test_twice():\n    assert twice(1) == 4\n",
+    )
+    rates = "def rate(x):\n    return x * 2\n\n\ndef never(x):\n    return x\n"
+    workspace.write("src/common/rates.py", rates)
+    workspace.write("src/common/other.py", "x = 1\n")
+    test = "from common.rates import rate\n\n\ndef test_rate():\n    assert rate(1) == 2\n"
+    workspace.write("src/common/tests/test_rates.py", test)
+    workspace.write("src/common/tests/test_other.py", "def test_other():\n    assert False\n")
+    assert workspace.loop("dependency", "tiny", "rates.py").code == 0
+    return workspace
+
+
+@pytest.mark.network
+def test_results_and_coverage_on_request_and_the_true_exit_code(tested: Workspace) -> None:
+    venv = ("test", "tiny", "--place", "venv")
+    plain = tested.loop(*venv)
+    assert plain.code == 0 and "2 passed" in plain.out, plain.out + plain.err
+    assert not (tested.root / "outputs").exists()
+    here = tested.root / "src/tiny"
+    full = tested.loop(*venv, "--coverage", "--junit", "results/tiny.xml", cwd=here)
+    assert full.code == 0, full.out + full.err
+    assert "common/rates.py" in full.out and "other.py" not in full.out
+    page = tested.read("outputs/tiny/coverage/index.html")
+    assert "train.py" in page and "rates.py" in page and "test_train.py" not in page
+    (suite,) = ElementTree.parse(here / "results/tiny.xml").getroot().iter("testsuite")
+    assert (suite.get("tests"), suite.get("failures")) == ("2", "0")
+    tested.write("src/tiny/tests/test_train.py", "def test_no():\n    assert 1 == 2\n")
+    failed = tested.loop(*venv, "--junit", str(tested.root / "x.xml"))
+    assert failed.code == 1 and "1 failed, 1 passed" in failed.out
+    assert 'failures="1"' in tested.read("x.xml")
+    nothing = tested.loop(*venv, "--", "-k", "there_is_no_such_test")
+    assert nothing.code == 5, nothing.out
+
+
+@pytest.mark.network
+def test_coverage_without_its_package_says_what_to_add(tested: Workspace) -> None:
+    without = "".join(part for part in PYTEST.partition("pytest-cov==")[:1])
+    tested.write("src/tiny/environment/requirements-dev.txt", without)
+    answer = tested.loop("test", "tiny", "--place", "venv", "--coverage")
+    assert answer.code == 4 and "needs pytest-cov" in answer.sentence

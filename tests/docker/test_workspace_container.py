@@ -51,10 +51,6 @@ def opened(request: pytest.FixtureRequest, _tool: None) -> Iterator[Opened]:
     for name in ("Dockerfile", "entrypoint.sh"):
         made.write(f".devcontainer/{name}", (ROOT / ".devcontainer" / name).read_text())
     assert made.loop("sync").code == 0
-    # Each test session has a volume of its own: a person's cache is not ours to fill.
-    config = json.loads(made.read(".devcontainer/devcontainer.json"))
-    config["mounts"][1]["source"] = volume = f"innerloop-test-{os.getpid()}-{request.param}"
-    made.write(".devcontainer/devcontainer.json", json.dumps(config))
     for path in (folder, *folder.rglob("*")):
         os.chown(path, request.param, request.param, follow_symlinks=False)
     folder.chmod(0o755)
@@ -69,10 +65,14 @@ def opened(request: pytest.FixtureRequest, _tool: None) -> Iterator[Opened]:
         yield Opened(made, request.param)
     finally:
         image = docker("inspect", "--format", "{{.Image}}", container).strip()
+        mounts = json.loads(docker("inspect", "--format", "{{json .Mounts}}", container) or "[]")
+        volumes = [mount["Name"] for mount in mounts if mount["Type"] == "volume"]
         docker("rm", "--force", container)
         tags = docker("image", "inspect", "--format", '{{join .RepoTags " "}}', image).split()
-        docker("rmi", *tags)
-        docker("volume", "rm", volume)
+        # The CLI's second image has the user's number changed; the first is below it.
+        for tag in tags:
+            docker("rmi", tag, tag.replace("-uid:", ":"))
+        docker("volume", "rm", *volumes)
         made.clean()
         shutil.rmtree(folder)
 

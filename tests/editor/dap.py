@@ -1,6 +1,7 @@
 """A small client of the Debug Adapter Protocol: what VS Code does between F5 and the last line.
 
-Source: the Debug Adapter Protocol specification (base protocol, initialization, runInTerminal).
+Source: the Debug Adapter Protocol specification (base protocol, initialization, runInTerminal,
+startDebugging).
 """
 
 from __future__ import annotations
@@ -8,20 +9,27 @@ from __future__ import annotations
 import json
 import os
 import queue
+import re
+import socket
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 Json = dict[str, Any]
+Breakpoints = Mapping[Path, Sequence[int]]
 
 
-def resolve(value: Any, variables: dict[str, str]) -> Any:
+def resolve(value: Any, variables: Mapping[str, str]) -> Any:
     """Fills in `${workspaceFolder}` and the like, in every string, as VS Code does."""
     if isinstance(value, str):
         for name, text in variables.items():
             value = value.replace("${" + name + "}", text)
+        assert not re.search(r"\$\{\w+\}", value), f"VS Code knows nothing of {value}"
         return value
     if isinstance(value, list):
         return [resolve(one, variables) for one in value]
@@ -30,25 +38,36 @@ def resolve(value: Any, variables: dict[str, str]) -> Any:
     return value
 
 
-class Client:
-    """One debug session over the real adapter (`python -m debugpy.adapter`)."""
+def variables(folder: Path | str) -> dict[str, str]:
+    """What VS Code's variables are in a window on this folder."""
+    folder = str(folder)
+    return {
+        "workspaceFolder": folder,
+        "workspaceFolderBasename": folder.rstrip("/").rpartition("/")[2],
+        "file": f"{folder}/a.py",
+        "fileDirname": folder,
+        "/": "/",
+    }
 
-    def __init__(self, timeout: float = 30) -> None:
+
+class Session:
+    """One debug session with an adapter, over its pipes or a socket."""
+
+    def __init__(self, reader: IO[bytes], writer: IO[bytes], timeout: float = 30) -> None:
         self.timeout = timeout
-        self.adapter = subprocess.Popen(
-            [sys.executable, "-m", "debugpy.adapter"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
+        self.reader = reader
+        self.writer = writer
         self.sequence = 0
         self.messages: queue.Queue[Json] = queue.Queue()
         self.put_aside: list[Json] = []
+        # The configurations of further sessions that this one asked for, one for each process.
+        self.processes: queue.Queue[Json] = queue.Queue()
         self.terminals: list[subprocess.Popen[bytes]] = []
+        self.sending = threading.Lock()
         threading.Thread(target=self._read, daemon=True).start()
 
     def send(self, command: str, **arguments: Any) -> int:
-        self._write({"type": "request", "command": command, "arguments": arguments})
-        return self.sequence
+        return self._write({"type": "request", "command": command, "arguments": arguments})
 
     def ask(self, command: str, **arguments: Any) -> Json:
         """Sends a request and returns the body of its answer."""
@@ -65,37 +84,54 @@ class Client:
         message = self._wait(lambda m: m["type"] == "event" and m["event"] == name, f"event {name}")
         return dict(message.get("body") or {})
 
-    def launch(self, configuration: Json, breakpoints: dict[Path, list[int]]) -> None:
+    def begin(self, configuration: Json, breakpoints: Breakpoints) -> None:
         """From F5 to the running program, with breakpoints set."""
         self.ask(
             "initialize",
+            clientID="vscode",
             adapterID="debugpy",
             linesStartAt1=True,
             columnsStartAt1=True,
             pathFormat="path",
             supportsRunInTerminalRequest=True,
+            supportsStartDebuggingRequest=True,
         )
-        launched = self.send("launch", **configuration)
+        begun = self.send(configuration["request"], **configuration)
         self.event("initialized")
         for path, lines in breakpoints.items():
-            self.ask(
+            answer = self.ask(
                 "setBreakpoints",
                 source={"path": str(path)},
                 breakpoints=[{"line": line} for line in lines],
             )
+            assert [one["line"] for one in answer["breakpoints"]] == list(lines)
+        self.ask("setExceptionBreakpoints", filters=[])
         self.ask("configurationDone")
-        self.answer(launched)
+        self.answer(begun)
+
+    def stopped(self, reason: str = "breakpoint") -> int:
+        """Waits until the program stops, and returns the thread."""
+        event = self.event("stopped")
+        assert event["reason"] == reason, event
+        return int(event["threadId"])
 
     def evaluate(self, expression: str, thread: int) -> str:
-        frame = self.ask("stackTrace", threadId=thread)["stackFrames"][0]["id"]
+        frame = self.top(thread)["id"]
         return str(self.ask("evaluate", expression=expression, frameId=frame)["result"])
 
+    def top(self, thread: int) -> Json:
+        """The innermost frame."""
+        return dict(self.ask("stackTrace", threadId=thread)["stackFrames"][0])
+
+    def go_on(self, thread: int) -> None:
+        self.ask("continue", threadId=thread)
+
     def close(self) -> None:
-        for process in [*self.terminals, self.adapter]:
+        for process in self.terminals:
             process.kill()
             process.wait()
 
-    def _wait(self, wanted: Any, what: str) -> Json:
+    def _wait(self, wanted: Callable[[Json], bool], what: str) -> Json:
         for index, message in enumerate(self.put_aside):
             if wanted(message):
                 return self.put_aside.pop(index)
@@ -106,42 +142,168 @@ class Client:
                 raise AssertionError(
                     f"no {what} within {self.timeout} s; got {self.put_aside}"
                 ) from None
-            if message["type"] == "request":
-                self._serve(message)
-            elif wanted(message):
+            if wanted(message):
                 return message
-            else:
-                self.put_aside.append(message)
+            self.put_aside.append(message)
 
     def _serve(self, request: Json) -> None:
-        """runInTerminal: the editor starts the program, as its integrated terminal would."""
+        if request["command"] == "startDebugging":
+            self.processes.put(dict(request["arguments"]))
+            self._respond(request, {})
+            return
         assert request["command"] == "runInTerminal", request
+        # The editor starts the program, as its integrated terminal would.
         given = request["arguments"]
         env = {**os.environ, **{k: v for k, v in (given.get("env") or {}).items() if v is not None}}
         process = subprocess.Popen(given["args"], cwd=given["cwd"], env=env)
         self.terminals.append(process)
-        self._write(
-            {
-                "type": "response",
-                "request_seq": request["seq"],
-                "command": "runInTerminal",
-                "success": True,
-                "body": {"processId": process.pid},
-            }
-        )
+        self._respond(request, {"processId": process.pid})
 
-    def _write(self, message: Json) -> None:
-        self.sequence += 1
-        data = json.dumps({"seq": self.sequence, **message}).encode()
-        assert self.adapter.stdin is not None
-        self.adapter.stdin.write(b"Content-Length: %d\r\n\r\n%b" % (len(data), data))
-        self.adapter.stdin.flush()
+    def _respond(self, request: Json, body: Json) -> None:
+        answer = {"request_seq": request["seq"], "command": request["command"], "success": True}
+        self._write({"type": "response", **answer, "body": body})
+
+    def _write(self, message: Json) -> int:
+        with self.sending:
+            self.sequence += 1
+            data = json.dumps({"seq": self.sequence, **message}).encode()
+            self.writer.write(b"Content-Length: %d\r\n\r\n%b" % (len(data), data))
+            self.writer.flush()
+            return self.sequence
 
     def _read(self) -> None:
-        stream = self.adapter.stdout
-        assert stream is not None
-        while header := stream.readline():
-            length = int(header.split(b":")[1])
-            while stream.readline().strip():
-                pass
-            self.messages.put(json.loads(stream.read(length)))
+        try:
+            while header := self.reader.readline():
+                length = int(header.split(b":")[1])
+                while self.reader.readline().strip():
+                    pass
+                message = json.loads(self.reader.read(length))
+                if message["type"] == "request":
+                    self._serve(message)
+                else:
+                    self.messages.put(message)
+        except (OSError, ValueError):
+            pass  # closed
+
+
+class Client(Session):
+    """A session with an adapter of its own, started as the Python debugger extension starts it:
+    `python -m debugpy.adapter`, or the same in a container (`prefix`)."""
+
+    def __init__(
+        self,
+        adapter: Sequence[str] = (sys.executable, "-m", "debugpy.adapter"),
+        timeout: float = 30,
+    ) -> None:
+        self.adapter = subprocess.Popen(
+            list(adapter), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        assert self.adapter.stdout is not None and self.adapter.stdin is not None
+        super().__init__(self.adapter.stdout, self.adapter.stdin, timeout)
+
+    def launch(self, configuration: Json, breakpoints: Breakpoints) -> None:
+        self.begin(configuration, breakpoints)
+
+    def close(self) -> None:
+        super().close()
+        self.adapter.kill()
+        self.adapter.wait()
+
+
+class Connected(Session):
+    """A session with an adapter that listens already, as for `"connect"`."""
+
+    def __init__(self, configuration: Json, timeout: float = 30) -> None:
+        address = configuration["connect"]
+        self.socket = socket.create_connection((address["host"], address["port"]), 5)
+        self.socket.settimeout(None)
+        super().__init__(self.socket.makefile("rb"), self.socket.makefile("wb"), timeout)
+
+    def close(self) -> None:
+        super().close()
+        with suppress(OSError):  # the other side was first
+            self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
+
+
+class Editor:
+    """F5 with a rendered configuration that attaches: the preLaunchTask is started and its ready
+    line awaited, the session attaches, and each process that it
+    reports gets one more."""
+
+    def __init__(self, folder: Path | str, configuration: Json, task: Json) -> None:
+        self.configuration = resolve(configuration, variables(folder))
+        self.task = resolve(task, variables(folder))
+        self.timeout = 30.0
+        self.sessions: list[Session] = []
+        # Asked for by any of the sessions: a process that forks reports the new one itself.
+        self.processes: queue.Queue[Json] = queue.Queue()
+        self.lines: list[str] = []
+        self.process: subprocess.Popen[str] | None = None
+
+    def start_task(self, env: Mapping[str, str] | None = None) -> bool:
+        """Whether the task said that it is ready: False when it ended before."""
+        background = self.task["problemMatcher"]["background"]
+        assert self.task["isBackground"] and background["activeOnStart"]
+        ready = threading.Event()
+        self.process = subprocess.Popen(
+            [self.task["command"], *self.task["args"]],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, **(env or {})},
+            start_new_session=True,
+        )
+
+        def read(pipe: IO[str]) -> None:
+            for line in pipe:
+                self.lines.append(line)
+                if re.search(background["endsPattern"], line.rstrip("\n")):
+                    ready.set()
+
+        assert self.process.stdout is not None
+        reader = threading.Thread(target=read, args=(self.process.stdout,), daemon=True)
+        reader.start()
+        while not ready.wait(0.05):
+            if self.process.poll() is not None:
+                reader.join(5)
+                return ready.is_set()
+        return True
+
+    def attach(self, breakpoints: Breakpoints, configuration: Json | None = None) -> Session:
+        """The session of the run itself; those of its processes come with `next_process`."""
+        configuration = configuration or self.configuration
+        session = Connected(configuration, self.timeout)
+        session.processes = self.processes
+        self.sessions.append(session)
+        session.begin(configuration, breakpoints)
+        return session
+
+    def next_process(self, breakpoints: Breakpoints) -> Session:
+        """The next Python process that the command started, attached to."""
+        try:
+            asked = self.processes.get(timeout=self.timeout)
+        except queue.Empty:
+            raise AssertionError(f"no further process came: {self.text}") from None
+        return self.attach(breakpoints, {**asked["configuration"], "request": asked["request"]})
+
+    @property
+    def text(self) -> str:
+        return "".join(self.lines)
+
+    def exit_code(self, seconds: float = 30) -> int:
+        """The task's own, once it has ended."""
+        assert self.process is not None
+        end = time.monotonic() + seconds
+        while self.process.poll() is None:
+            assert time.monotonic() < end, f"still running after {seconds} s: {self.text}"
+            time.sleep(0.05)
+        return self.process.returncode
+
+    def close(self) -> None:
+        for session in self.sessions:
+            session.close()
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(30)

@@ -88,17 +88,27 @@ def test_f5_has_the_arguments_of_the_job_file() -> None:
         ("python", None),
         ("python -c 'print(1)'", None),
         ('python a.py "', None),
+        ("""python a.py --x 'a & $b' "it's (c)" """, ["a.py", "--x", "a & $b", "it's (c)"]),
+        ('python a.py "$X"', None),
+        ("python a.py --x {1,2}", None),
+        ("A=1 python a.py", None),
+        ("accelerate launch a.py", None),
     ],
 )
 def test_which_commands_are_plain(command: str, words: list[str] | None) -> None:
-    assert plain_python(command) == words
+    found = plain_python(command)
+    shown = found and [*["-m"] * found.is_module, found.target, *found.arguments]
+    assert shown == words
 
 
-def test_a_job_for_no_debugger_leaves_the_open_file() -> None:
+def test_another_command_is_debugged_in_its_container() -> None:
     launch = wanted(subject(job="command: make\ncode: .\nenvironment: a:1\n"))[
         ".vscode/launch.json"
     ]
-    assert [one["name"] for one in launch["configurations"]] == ["the open file"]
+    assert [one["name"] for one in launch["configurations"]] == [
+        "line: job in its container",
+        "the open file",
+    ]
 
 
 def test_an_experiment_without_a_job_has_a_container_and_is_in_the_list() -> None:

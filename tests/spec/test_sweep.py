@@ -115,6 +115,12 @@ def test_sobol_spreads_its_trials() -> None:
     assert trials(job, 8, seed=5) == trials(job, 8, seed=5) != trials(job, 8)
 
 
+def test_a_log_scale_has_its_base() -> None:
+    space = "{type: loguniform, min_value: -4, max_value: -2}"
+    assert first_trial(sweep(space, "{type: random, logbase: 10}")) == {"x": "0.001"}
+    assert first_trial(sweep(space, "{type: random, logbase: e}")) == first_trial(sweep(space))
+
+
 def test_a_trial_is_a_command_job() -> None:
     job = trial_job(sweep("{type: choice, values: [0.1, 2]}"), {"x": "0.1"})
     assert (job.kind, job.command) == ("command", "python train.py --a ${{inputs.a}} --x 0.1")

@@ -4,166 +4,96 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
-from .. import engine, environments, loading, process
+from .. import loading
+from ..checkup import Fact, Patient, ask, docker, editor, gpu, machine, reach
 from ..errors import Mistake
+from ..spec.experiment import Experiment
 
 SUMMARY = "Says what is missing on this machine, and how to mend it."
 EXAMPLES = """examples:
-  loop doctor
-  loop doctor --json
+  loop doctor            a line per fact; "BAD" is what will not work, "note" works with less
+  loop doctor --json     an array of {state, name, what, mend}
+  loop doctor --azure    the Azure ML workspace: configuration, sign-in, computes, quota
+
+The exit code is 1 when something will not work.
 """
 
-GB = 1024**3
-
-
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """`state` is "ok", "note" (works, with less) or "bad" (something will not work)."""
-
-    state: str
-    name: str
-    what: str
-    mend: str = ""
+# All are asked at once, and shown in this order.
+QUESTIONS = (
+    machine.this_machine,
+    docker.the_engine,
+    docker.the_builder,
+    gpu.the_gpu,
+    editor.devcontainer_cli,
+    editor.vs_code,
+    reach.proxy_and_authority,
+    reach.ports,
+    machine.this_checkout,
+    machine.rendered_files,
+    machine.experiments,
+    docker.dev_containers,
+    docker.what_is_left,
+)
+SIGNS = {"ok": "ok  ", "note": "note", "bad": "BAD "}
+COLOURS = {"ok": "32", "note": "33", "bad": "31"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON array on stdout")
+    parser.add_argument("--azure", action="store_true", help="asks the Azure ML workspace instead")
 
 
 def run(args: argparse.Namespace) -> int:
-    facts = list(_facts(args.root))
+    live = not args.json and sys.stdout.isatty()
+    facts: list[Fact] = []
+    for fact in _azure(args.root) if args.azure else _as_they_come(_patient(args.root), live=live):
+        facts.append(fact)
+        if not args.json:
+            _show(fact, colour=sys.stdout.isatty())
     if args.json:
         print(json.dumps([asdict(fact) for fact in facts], indent=2))
-    else:
-        for fact in facts:
-            sign = {"ok": "ok  ", "note": "note", "bad": "BAD "}[fact.state]
-            print(f"{sign}  {fact.name:<17} {fact.what}")
-            if fact.mend:
-                print(f"{'':<24}-> {fact.mend}")
     return 1 if any(fact.state == "bad" for fact in facts) else 0
 
 
-def _facts(root: Path) -> Iterator[Fact]:
-    version = ".".join(str(part) for part in sys.version_info[:3])
-    yield Fact("ok", "python", f"{version} runs this tool")
-    yield _cache()
-    yield from _engine()
-    yield _gpu()
-    yield _disk(root)
-    yield from _programs()
-    yield _links(root)
-    yield from _experiments(root)
+def _azure(root: Path) -> Iterator[Fact]:
+    from .. import azure_facts
+
+    for fact in azure_facts.facts(root):
+        yield Fact(*fact)
 
 
-def _engine() -> Iterator[Fact]:
-    facts = engine.ask("innerloop-doctor")
-    if not facts.answers:
-        yield Fact("note", "docker engine", f"{facts.why}; runs use the place venv", facts.mend)
-        return
-    owners = "files get their owner by file sharing" if facts.maps_owners else "runs as you"
-    yield Fact("ok", "docker engine", f"answers; {owners}")
-    if process.run(["docker", "buildx", "version"]).ok:
-        yield Fact("ok", "buildx", "builds use BuildKit")
-    else:
-        yield Fact(
-            "note", "buildx", "not there; builds use the older builder", "Install docker-buildx"
-        )
-    if engine.has_gpu() and not facts.has_nvidia:
-        yield Fact(
-            "note",
-            "nvidia runtime",
-            "there is a GPU, but the engine cannot hand it over",
-            "Install the NVIDIA Container Toolkit and restart the engine",
-        )
-
-
-def _gpu() -> Fact:
-    if engine.has_gpu():
-        return Fact("ok", "gpu", "an NVIDIA GPU with its driver")
-    return Fact("note", "gpu", "no NVIDIA GPU here; runs use the CPU")
-
-
-def _disk(root: Path) -> Fact:
-    free = shutil.disk_usage(root).free / GB
-    state = "ok" if free > 20 else "note" if free > 8 else "bad"
-    mend = "" if state == "ok" else "An image with CUDA takes 7 GB: `docker image prune` frees some"
-    return Fact(state, "disk", f"{free:.0f} GB free", mend)
-
-
-def _cache() -> Fact:
-    folder = environments.cache_folder()
-    if os.access(folder, os.W_OK):
-        return Fact("ok", "cache", str(folder))
-    return Fact(
-        "bad", "cache", f"{folder} cannot be written", "Set INNERLOOP_CACHE to another folder"
-    )
-
-
-def _programs() -> Iterator[Fact]:
-    wanted = [
-        (
-            "bash",
-            "bad",
-            "runs the job's command in the place venv",
-            "Install bash (Git for Windows)",
-        ),
-        ("git", "note", "", "Install git"),
-        ("uv", "note", "environments are made faster with it", "`pip install uv`"),
-        (
-            "devcontainer",
-            "note",
-            "opens dev containers from a terminal",
-            "`npm install -g @devcontainers/cli`",
-        ),
-        (
-            "code",
-            "note",
-            "VS Code's command line",
-            "In VS Code: Shell Command: Install 'code' command in PATH",
-        ),
-    ]
-    for program, state, use, mend in wanted:
-        path = process.found(program)
-        if path is not None:
-            yield Fact("ok", program, path)
-        else:
-            yield Fact(state, program, f"not on PATH{f' ({use})' if use else ''}", mend)
-
-
-def _links(root: Path) -> Fact:
-    """git writes a link as a text file where the system refused to make one."""
-    text = [
-        path
-        for path in root.glob("src/*/common/*")
-        if path.is_file()
-        and not path.is_symlink()
-        and path.stat().st_size < 200
-        and path.read_bytes().startswith(b"../")
-    ]
-    if text:
-        return Fact(
-            "bad",
-            "symbolic links",
-            f"git wrote {text[0].relative_to(root).as_posix()} as a text file",
-            "Turn Developer Mode on, then `git config core.symlinks true` and check the files out again",
-        )
-    return Fact("ok", "symbolic links", "kept by this checkout")
-
-
-def _experiments(root: Path) -> Iterator[Fact]:
+def _patient(root: Path) -> Patient:
     workspace = loading.open_workspace(root)
+    experiments: list[Experiment] = []
+    broken: dict[str, str] = {}
     for name in workspace.experiments:
         try:
             experiment = loading.open_experiment(workspace, name)
+            experiments.append(experiment)
             loading.open_job(workspace, experiment)
         except Mistake as mistake:
-            yield Fact("bad", name, mistake.sentence())
-        else:
-            yield Fact("ok", name, "its files can be read")
+            broken[name] = mistake.sentence()
+    return Patient(root, workspace, tuple(experiments), broken)
+
+
+def _as_they_come(patient: Patient, *, live: bool) -> Iterator[Fact]:
+    """The facts; on a terminal the last line names what is still being asked."""
+    for facts, waiting in ask(patient, QUESTIONS):
+        if live:
+            line = f"asking: {', '.join(waiting)}"[:78] if waiting else ""
+            print(f"\r\x1b[K{line}", end="", flush=True)
+        yield from facts
+
+
+def _show(fact: Fact, *, colour: bool) -> None:
+    sign = SIGNS[fact.state]
+    if colour:
+        sign = f"\x1b[{COLOURS[fact.state]}m{sign}\x1b[0m"
+    print(f"{sign}  {fact.name:<17} {fact.what}", flush=True)
+    if fact.mend:
+        print(f"{'':<24}-> {fact.mend}", flush=True)

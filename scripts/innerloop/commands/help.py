@@ -22,7 +22,7 @@ GROUPS = {
     "Work in the environment": ("build", "terminal", "jupyter", "up", "exec", "down", "open"),
     "Experiments": ("list", "new", "rename", "remove", "dependency"),
     "Azure ML": ("submit", "status", "logs", "cancel", "download", "data", "deploy"),
-    "The workspace": ("sync", "check", "format", "doctor", "completion", "help"),
+    "The workspace": ("sync", "check", "format", "doctor", "clean", "completion", "help"),
 }
 
 

@@ -12,8 +12,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from .. import loading, pipelines, running, sweeping
-from ..errors import WrongUse
+from .. import debugging, loading, pipelines, running, sweeping
+from ..errors import Mistake, WrongUse
 from ..places import PLACES, Run
 from ..spec.experiment import JOB_FILE, Experiment
 from ..spec.job import Job
@@ -33,6 +33,7 @@ examples:
   loop run digit_recognition -- --learning_rate 0.01      the rest goes to the command
   loop run digit_recognition --script evaluate.py -- --verbose
   loop run digit_recognition --dry-run --json             what would happen, as JSON
+  loop run digit_recognition --debug                      waits for the debugger (F5 does it for you)
 
 a sweep job:
   loop run EXP                                the first value of each choice, the middle of a range
@@ -77,6 +78,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--script", metavar="F", help="runs this file instead of the job's command")
     parser.add_argument(
+        "--debug", action="store_true", help="waits for the editor, debugs every Python process"
+    )
+    parser.add_argument(
+        "--port", type=_port, metavar="N", help="with --debug: where it listens, or nothing runs"
+    )
+    parser.add_argument(
         "--dry-run", action="store_true", help="says what would happen, does nothing"
     )
     parser.add_argument("--json", action="store_true", help="with --dry-run: one JSON object")
@@ -96,6 +103,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    if not args.debug:
+        return _run(args)
+    try:
+        return _run(args)
+    except Mistake as mistake:
+        raise debugging.with_place(mistake, args.experiment, args.file) from mistake
+
+
+def _run(args: argparse.Namespace) -> int:
     if args.json and not args.dry_run:
         raise WrongUse("--json says what would happen", mend="Add --dry-run")
     workspace = loading.open_workspace(args.root)
@@ -115,12 +131,17 @@ def run(args: argparse.Namespace) -> int:
             return _sweep(args, workspace, experiment, job)
         job, values = sweeping.one_trial(job)
     started = running.prepare(_plan(args, workspace, experiment, job), args.place, dry=args.dry_run)
+    started = _debugged(args, started)
     if args.dry_run:
         _show(started, args.json, {"search_space": dict(values)} if values else {})
         return 0
     if values:
         print(f"innerloop: one trial: {_listed(values)}", file=sys.stderr, flush=True)
-    return running.carry_out(started)
+    return debugging.carry_out(started) if args.debug else running.carry_out(started)
+
+
+def _debugged(args: argparse.Namespace, started: running.Started) -> running.Started:
+    return debugging.prepare(started, args.port, args.dry_run) if args.debug else started
 
 
 def _plan(args: argparse.Namespace, workspace: Workspace, experiment: Experiment, job: Job) -> Run:
@@ -140,7 +161,7 @@ def _sweep(args: argparse.Namespace, workspace: Workspace, experiment: Experimen
     drawn, notes = sweeping.draw(job, args.trials, args.seed)
     first = _plan(args, workspace, experiment, sweeping.job_of(job, drawn[0]))
     made = sweeping.plan(job, first, drawn, notes)
-    prepare = partial(running.prepare, place=args.place, dry=args.dry_run)
+    prepare = partial(running.prepare, place=args.place)
     if not args.dry_run:
         return sweeping.carry_out(made, prepare)
     trials = sweeping.requests(made, prepare)
@@ -160,23 +181,27 @@ def _pipeline(
         step=args.step,
         from_run=args.from_run,
         options=tuple(args.docker_option),
+        processes=args.processes,
         dry=args.dry_run,
     )
-    prepare = partial(running.prepare, place=args.place, dry=args.dry_run)
+    prepare = partial(running.prepare, place=args.place)
     if args.step:
         plan = pipelines.run_of(planned, planned.steps[0], args.dry_run)
-        started = prepare(replace(plan, arguments=tuple(args.rest), attended=True))
+        plan = replace(plan, arguments=tuple(args.rest), attended=True)
+        started = _debugged(args, prepare(plan, dry=args.dry_run))
         if args.dry_run:
             _show(started, args.json, {"step": args.step})
             return 0
-        return running.carry_out(pipelines.recorded(planned, started))
+        started = pipelines.recorded(planned, started)
+        return debugging.carry_out(started) if args.debug else running.carry_out(started)
     stuck = pipelines.without_form(planned)
     if not args.dry_run:
         if stuck is not None:
             raise stuck
         return pipelines.carry_out(planned, prepare)
     steps, mistakes = pipelines.requests(planned, prepare)
-    _show_parts(args, _whole(planned.run, steps), "steps", steps)
+    lacking = [f"a real run needs more: {one.sentence()}" for one in planned.run.missing]
+    _show_parts(args, _whole(planned.run, steps, lacking), "steps", steps)
     if stuck is not None or mistakes:
         raise stuck or mistakes[0]
     return 0
@@ -192,6 +217,12 @@ def _require_fitting(args: argparse.Namespace, job: Job) -> None:
         if given is not None and job.kind != kind:
             what = f"{option} is for a {kind} job, and {job.name} is a {job.kind} job"
             raise WrongUse(what, mend=f"Name a {kind} job with --file, or leave {option} away")
+    if args.port is not None and not args.debug:
+        raise WrongUse("--port is where the debugger listens", mend="Add --debug")
+    if args.debug and args.trials is not None:
+        raise WrongUse("one trial is debugged at a time", mend="Leave --trials or --debug away")
+    if args.debug and job.kind == "pipeline" and not args.step:
+        raise WrongUse("one step is debugged at a time", mend="Name it with --step")
     if args.seed is not None and args.trials is None:
         raise WrongUse("--seed says how trials are drawn", mend="Add --trials N")
     if job.kind == "pipeline" and args.script:
@@ -206,7 +237,15 @@ def _count(text: str, of: str = "trials") -> int:
     return int(text)
 
 
-def _whole(run: Run, parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) < 65536:
+        raise argparse.ArgumentTypeError(f"{text} is no port: write a number from 1 to 65535")
+    return int(text)
+
+
+def _whole(
+    run: Run, parts: Sequence[Mapping[str, Any]], lacking: Sequence[str] = ()
+) -> dict[str, Any]:
     """What a run of several parts is as one: nothing is started for itself."""
     places = [part["place"] for part in parts if "place" in part]
     return {
@@ -219,6 +258,7 @@ def _whole(run: Run, parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "image": None,
         "mounts": [],
         "outputs": run.outputs,
+        "notes": [*run.notes, *lacking],
     }
 
 
@@ -237,6 +277,8 @@ def _show_parts(
         print(f"{name:8} {part[name]}{f' ({about})' if about else ''}")
         for line in _lines(part) if "argv" in part else [f"problem  {part['problem']}"]:
             print(f"  {line}")
+    for note in whole["notes"]:
+        print(f"note     {note}")
     print(f"outputs  {whole['outputs']}", flush=True)
 
 

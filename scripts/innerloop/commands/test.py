@@ -4,23 +4,24 @@ test tools."""
 from __future__ import annotations
 
 import argparse
-import posixpath
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from .. import loading, running
+from .. import loading, reports, running
 from ..places import PLACES
 from ..spec.experiment import Experiment, Link
+from ..spec.sharing import COMMON_TESTS
 
 SUMMARY = "Runs the experiment's pytest suite, and that of the common code it uses."
 EXAMPLES = """examples:
   loop test digit_recognition
   loop test digit_recognition -- -k step -x      the rest goes to pytest
   loop test digit_recognition -- tests/test_train.py
+  loop test digit_recognition --coverage         a table, and a page in outputs/EXP/coverage/
+  loop test digit_recognition --junit results.xml
 """
-
-COMMON_TESTS = "src/common/tests"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,43 +29,47 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "experiment", nargs="?", metavar="EXP", help="default: the folder you are in"
     )
     parser.add_argument("--place", choices=PLACES, default="auto", help="where (default: auto)")
+    parser.add_argument(
+        "--coverage", action="store_true", help="which lines of its code the tests reach"
+    )
+    parser.add_argument("--junit", metavar="FILE", help="writes the results as JUnit XML, for CI")
 
 
 def run(args: argparse.Namespace) -> int:
     workspace = loading.open_workspace(args.root)
     experiment = loading.choose_experiment(workspace, args.experiment, args.cwd)
-    common = common_tests(experiment, args.root)
     folder = args.root / experiment.folder
-    if common:
-        # Links are what a place makes visible beside the experiment's folder.
-        tests = Link(path=COMMON_TESTS, target=COMMON_TESTS)
-        experiment = replace(experiment, links=(*experiment.links, tests))
-    words = pytest_words(experiment, common, args.rest, named=_names_a_path(folder, args.rest))
-    plan = running.plan_command(workspace, experiment, "python -m pytest", arguments=words)
-    return running.carry_out(running.prepare(plan, args.place, dry=False, dev=True))
+    wanted = reports.Wanted(experiment, coverage=args.coverage, junit=bool(args.junit))
+    reports.prepare(args.root, wanted)
+    named = _names_a_path(folder, args.rest)
+    words = [*pytest_words(experiment, [], named=named), *wanted.words, *args.rest]
+    plan = running.plan_command(
+        workspace, _with_visible(experiment, wanted), "python -m pytest", arguments=words
+    )
+    code = running.carry_out(running.prepare(plan, args.place, dry=False, dev=True))
+    for line in reports.collect(args.root, wanted, args.cwd / args.junit if args.junit else None):
+        print(f"innerloop: {line}", file=sys.stderr)
+    if code == reports.WRONG_USE and args.coverage:
+        print(f"innerloop: {reports.no_plugin(experiment)}", file=sys.stderr)
+    return code
 
 
-def common_tests(experiment: Experiment, root: Path) -> list[str]:
-    """`src/common/tests/test_<name>.py` of each piece of common code that the experiment links to,
-    relative to the experiment's folder."""
-    names = {
-        PurePosixPath(link.target).stem
-        for link in experiment.links
-        if link.target.startswith("src/common/")
-    }
-    files = [f"{COMMON_TESTS}/test_{name}.py" for name in sorted(names)]
-    return [posixpath.relpath(file, experiment.folder) for file in files if (root / file).is_file()]
+def _with_visible(experiment: Experiment, wanted: reports.Wanted) -> Experiment:
+    """Links are what a place makes visible beside the experiment's folder: the tests of its common
+    code, and the folder for the reports."""
+    targets = [COMMON_TESTS] if experiment.common_tests else []
+    targets += [wanted.folder] if wanted.words else []
+    links = (Link(path=target, target=target) for target in targets)
+    return replace(experiment, links=(*experiment.links, *links))
 
 
-def pytest_words(
-    experiment: Experiment, common: Sequence[str], rest: Sequence[str], *, named: bool
-) -> tuple[str, ...]:
+def pytest_words(experiment: Experiment, rest: Sequence[str], *, named: bool) -> tuple[str, ...]:
     """pytest's arguments: the experiment's own settings (never those of the workspace around it),
     its folder and the common tests, unless the person named a path, and what they added."""
     own = ["--rootdir", "."]
     if "pytest.ini" in experiment.files:
         own += ["-c", "pytest.ini"]
-    paths = [".", *common] if common and not named else []
+    paths = experiment.test_paths if experiment.common_tests and not named else []
     return (*own, *paths, *rest)
 
 

@@ -165,7 +165,7 @@ def _settings(experiment: Experiment) -> Json:
         "python.testing.pytestEnabled": True,
         "python.testing.unittestEnabled": False,
         "python.testing.cwd": "${containerWorkspaceFolder}/" + experiment.folder,
-        "python.testing.pytestArgs": ["."],
+        "python.testing.pytestArgs": experiment.test_paths,  # as `loop test` gives them
         "[python]": {
             "editor.defaultFormatter": "ms-python.black-formatter",
             "editor.formatOnSave": True,

@@ -11,7 +11,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from . import Json, Subject
+from . import Json, Subject, debug
+from .launch import ports_of
 from .palette import TASKS, Task
 
 LOOP = "${workspaceFolder}/scripts/loop"
@@ -38,7 +39,10 @@ def render(subject: Subject) -> Json:
     names = [experiment.name for experiment in subject.experiments]
     return {
         "version": "2.0.0",
-        "tasks": [_task(task, names) for task in TASKS],
+        "tasks": [
+            *(_task(task, names) for task in (*TASKS, *debug.tasks(subject, ports_of(subject)))),
+            *debug.folder_tasks(subject),
+        ],
         "inputs": _inputs(names),
     }
 
@@ -70,7 +74,7 @@ def _task(task: Task, names: Sequence[str]) -> Json:
 
 def _matcher(task: Task) -> Json:
     if task.ready:
-        return _background(task.ready)
+        return _background(task)
     return FINDINGS if task.finds else []
 
 
@@ -106,15 +110,17 @@ def open_glob(names: Sequence[str]) -> str:
     return f"src/{one}/**"
 
 
-def _background(ready: str) -> Json:
-    """Up from its start until the ready line; it reports no problems of its own."""
+def _background(task: Task) -> Json:
+    """Up from its start until the ready line. What follows it begins even when the task has ended
+    before, unless an error was found: so one that `finds` ends F5 with its own sentence."""
     return {
         "owner": "innerloop",
         "pattern": {"regexp": "^__never__$", "message": 0},
+        **(FINDINGS if task.finds else {}),
         "background": {
             "activeOnStart": True,
             "beginsPattern": "^__never__$",
-            "endsPattern": ready,
+            "endsPattern": task.ready,
         },
     }
 

@@ -13,6 +13,8 @@ from . import Json, Subject
 from .devcontainer import EXTENSIONS
 
 PATH = ".devcontainer/devcontainer.json"
+# The same kind of name as that of every dev container's caches: one for each clone.
+VOLUME = "innerloop-cache-${devcontainerId}"
 SOCKET = "/var/run/docker.sock"
 
 
@@ -28,7 +30,7 @@ def render(subject: Subject) -> Json:
         "remoteUser": "dev",
         "mounts": [
             {"type": "bind", "source": SOCKET, "target": SOCKET},
-            {"type": "volume", "source": "innerloop-cache", "target": "/home/dev/.cache"},
+            {"type": "volume", "source": VOLUME, "target": "/home/dev/.cache"},
         ],
         "containerEnv": {
             HOST: "${localWorkspaceFolder}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from dataclasses import dataclass
 
 from .dockerfile import Dockerfile, Stage
@@ -28,7 +29,8 @@ class Link:
 @dataclass(frozen=True, slots=True)
 class Experiment:
     """`name` is the path under src/ ("digit_recognition", "search/ranking"); `files` are the
-    names directly in its folder. `at` is the folder of a job file that belongs to no experiment,
+    names directly in its folder; `common_tests` are the tests, relative to the root, of the common
+    code that it links to. `at` is the folder of a job file that belongs to no experiment,
     relative to the workspace's root ("." is the root itself)."""
 
     name: str
@@ -37,6 +39,7 @@ class Experiment:
     links: tuple[Link, ...] = ()
     files: tuple[str, ...] = ()
     at: str = ""
+    common_tests: tuple[str, ...] = ()
 
     @property
     def slug(self) -> str:
@@ -47,6 +50,12 @@ class Experiment:
     def folder(self) -> str:
         """Relative to the workspace's root, with "/"."""
         return self.at or f"src/{self.name}"
+
+    @property
+    def test_paths(self) -> list[str]:
+        """What pytest is given, relative to the experiment's folder: the folder itself and the
+        tests of its common code."""
+        return [".", *(posixpath.relpath(path, self.folder) for path in self.common_tests)]
 
     @property
     def is_own(self) -> bool:

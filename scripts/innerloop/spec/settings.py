@@ -47,8 +47,9 @@ class EnvironmentSetting:
 @dataclass(frozen=True, slots=True)
 class Settings:
     """gpu: "auto" | "all" | "none". ports: forwarded from the dev container. data: by input.
-    dev_stage: the Dockerfile's stage for people, where it is not called `dev`. environment: what
-    stands for registered environments. For the workspace alone: ca, the file of a company's
+    dev_stage: the Dockerfile's stage for people, where it is not called `dev`. debug_port: where an
+    experiment's run waits for the debugger, None for one that follows from its name. environment:
+    what stands for registered environments. For the workspace alone: ca, the file of a company's
     certificate authority, relative to the root; registry, where prebuilt images are pushed and
     pulled ("ghcr.io/owner/name")."""
 
@@ -56,6 +57,7 @@ class Settings:
     ports: tuple[int, ...] = ()
     data: Mapping[str, DataSetting] = field(default_factory=dict)
     dev_stage: str = "dev"
+    debug_port: int | None = None
     environment: EnvironmentSetting = EnvironmentSetting()
     ca: str = ""
     registry: str = ""
@@ -97,7 +99,7 @@ def _toml(text: str, name: str) -> dict[str, Any]:
 
 
 def _settings(table: Mapping[str, Any], base: Settings, name: str, section: str) -> Settings:
-    known = ["gpu", "ports", "data", "dev_stage", "schedule", "environment"]
+    known = ["gpu", "ports", "data", "dev_stage", "debug_port", "schedule", "environment"]
     for key in table:
         if key not in known:
             raise Mistake(f'{section}"{key}" is no setting', where=name, mend=nearest(key, known))
@@ -113,12 +115,18 @@ def _settings(table: Mapping[str, Any], base: Settings, name: str, section: str)
         raise Mistake(
             f"{section}ports is no list of port numbers", where=name, mend="Write ports = [6006]"
         )
+    debug_port = table.get("debug_port", base.debug_port)
+    if debug_port is not None and not _is_port(debug_port):
+        raise Mistake(
+            f"{section}debug_port is no port number", where=name, mend="Write debug_port = 24500"
+        )
     return replace(
         base,
         gpu=gpu,
         ports=tuple(ports),
         data={**base.data, **_data(table.get("data", {}), name, section)},
         dev_stage=str(table.get("dev_stage", base.dev_stage)),
+        debug_port=debug_port,
         environment=_environment(table.get("environment"), base.environment, name, section),
     )
 

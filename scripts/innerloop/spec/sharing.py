@@ -6,11 +6,12 @@ from __future__ import annotations
 import ast
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from ..errors import WrongUse
 
 COMMON = "src/common"
+COMMON_TESTS = f"{COMMON}/tests"
 
 
 def common_path(word: str) -> str:
@@ -48,6 +49,20 @@ def link_text(link: str, target: str) -> str:
 def leads(link: str, text: str) -> str:
     """Where a link's text leads, relative to the root (it may begin with "..")."""
     return posixpath.normpath(posixpath.join(posixpath.dirname(link), text.replace("\\", "/")))
+
+
+def places_of_tests(targets: Iterable[str]) -> list[str]:
+    """Where the tests of these pieces of common code may be, relative to the root: for
+    vision/augment.py test_augment.py in src/common/tests or in its folder vision, and for the
+    folder vision all that is in src/common/tests/vision."""
+    places: dict[str, None] = {}
+    for target in sorted(targets):
+        if target.startswith(f"{COMMON}/"):
+            path = posixpath.splitext(target.removeprefix(f"{COMMON}/"))[0]
+            parent, name = posixpath.split(path)
+            for place in (f"test_{name}.py", posixpath.join(parent, f"test_{name}.py"), path):
+                places[f"{COMMON_TESTS}/{place}"] = None
+    return list(places)
 
 
 def text_of_a_link(content: str, link: str) -> str | None:

@@ -1,6 +1,7 @@
 """Trials of a sweep job: the values that stand for `${{search_space.N}}`.
 
-Source: CLI (v2) sweep job YAML schema. `loguniform` and `lognormal` take exponents of e.
+Source: CLI (v2) sweep job YAML schema. `loguniform` and `lognormal` take exponents of e, or of the
+sampling algorithm's `logbase`.
 """
 
 from __future__ import annotations
@@ -249,14 +250,20 @@ def _number(job: Job, name: str, given: Mapping[str, Any], key: str) -> float:
 
 
 def _power(job: Job, name: str, exponent: float) -> float:
+    """The bounds of a range on a log scale are exponents: of e, or of the job's own `logbase`."""
+    algorithm = job.document.get("sampling_algorithm")
+    base = algorithm.get("logbase") if isinstance(algorithm, dict) else None
     try:
-        return math.exp(exponent)
-    except OverflowError:
-        raise Mistake(
-            f'"{name}" reaches e to the power of {exponent:g}, which is no number',
-            where=job.where("search_space", name),
-            mend="Its bounds are exponents of e: write -6.9 for 0.001",
-        ) from None
+        power = float(math.exp(exponent) if base in (None, "e") else float(base) ** exponent)
+    except (OverflowError, TypeError, ValueError, ZeroDivisionError):
+        power = math.nan
+    if math.isfinite(power):
+        return power
+    raise Mistake(
+        f'"{name}" reaches {base or "e"} to the power of {exponent:g}, which is no number',
+        where=job.where("search_space", name),
+        mend=f"Its bounds are exponents of {base or 'e'}: write -6.9 for e to that power, 0.001",
+    )
 
 
 def _between(low: float, high: float, place: float) -> float:

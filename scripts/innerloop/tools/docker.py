@@ -130,6 +130,12 @@ def run(
     return [*argv, image, *command]
 
 
+def publishing(port: int) -> list[str]:
+    """Prints name and workspace of the container that has a port of this machine."""
+    form = f'{{{{.Names}}}}\t{{{{.Label "{WORKSPACE}"}}}}'
+    return ["docker", "ps", "--filter", f"publish={port}", "--format", form]
+
+
 def kill(name: str, signal: str) -> list[str]:
     return ["docker", "kill", "--signal", signal, name]
 

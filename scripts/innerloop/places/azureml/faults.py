@@ -64,7 +64,7 @@ def explain(error: BaseException, request: Mapping[str, Any]) -> Fault:
         return _network(words)
     if "JobException" in names and (found := re.search(r"in state (?:JobStatus\.)?(\w+)", words)):
         mend = f"Wait for its end: `scripts/loop logs {request.get('name', '')} --follow`"
-        return Fault("not-ended", f"the job has not ended yet: it is {found[1]}", mend)
+        return Fault("not-ended", f"the job has not ended yet: it is {found[1].capitalize()}", mend)
     if "ValidationException" in names or "ValidationError" in names:
         return Fault(
             "refused", f"Azure ML's client refuses it: {_short(words)}", "Mend the job file"

@@ -1,0 +1,118 @@
+"""This machine and this checkout: programs, disk, line endings, links."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from .. import environments, process, syncing
+from . import Fact, Patient
+from .docker import disk_fact
+
+PROGRAMS = [
+    ("bash", "bad", "runs the job's command in the place venv", "Install bash (Git for Windows)"),
+    ("git", "note", "", "Install git"),
+    ("uv", "note", "environments are made faster with it", "`pip install uv`"),
+]
+
+
+def this_machine(patient: Patient) -> Iterator[Fact]:
+    version = ".".join(str(part) for part in sys.version_info[:3])
+    yield Fact("ok", "python", f"{version} runs this tool")
+    folder = environments.cache_folder()
+    if os.access(folder, os.W_OK):
+        yield Fact("ok", "cache", str(folder))
+    else:
+        mend = "Set INNERLOOP_CACHE to another folder"
+        yield Fact("bad", "cache", f"{folder} cannot be written", mend)
+    yield disk_fact("disk", shutil.disk_usage(patient.root).free, str(patient.root))
+    for program, state, use, mend in PROGRAMS:
+        if path := process.found(program):
+            yield Fact("ok", program, path)
+        else:
+            yield Fact(state, program, f"not on PATH{f' ({use})' if use else ''}", mend)
+
+
+def this_checkout(patient: Patient) -> Iterator[Fact]:
+    yield _line_endings(patient.root)
+    yield _links(patient.root)
+    if _is_slow(patient.root):
+        yield Fact(
+            "note",
+            "file system",
+            "the workspace lies on the Windows disk, which is slow from Linux",
+            "Clone it into WSL's own file system (~/...)",
+        )
+
+
+def _line_endings(root: Path) -> Fact:
+    """Carriage returns in what Linux reads: a shell takes them for a part of each word."""
+    wrong = [path for path in _read_by_linux(root) if b"\r\n" in path.read_bytes()[:100_000]]
+    if not wrong:
+        return Fact("ok", "line endings", "LF in all that Linux reads")
+    name = wrong[0].relative_to(root).as_posix()
+    more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+    mend = (
+        f"`git config core.autocrlf input`, then `git rm --cached {name}` and `git checkout {name}`"
+    )
+    if sys.platform != "win32":
+        mend = f"`sed -i 's/\\r$//' {name}`; .gitattributes keeps it so"
+    return Fact("bad", "line endings", f"{name}{more} has Windows line endings (CRLF)", mend)
+
+
+def _read_by_linux(root: Path) -> Iterator[Path]:
+    patterns = [
+        "scripts/loop", "scripts/test", "scripts/bench", ".devcontainer/*.sh", ".devcontainer/Dockerfile",
+        "src/**/environment/*", "src/**/*.sh", "src/**/azure-ml-job.yaml",
+    ]  # fmt: skip
+    for pattern in patterns:
+        yield from (path for path in root.glob(pattern) if path.is_file())
+
+
+def _links(root: Path) -> Fact:
+    """git writes a link as a text file where the system refused to make one."""
+    text = [
+        path
+        for path in root.glob("src/**/common/*")
+        if path.is_file()
+        and not path.is_symlink()
+        and path.stat().st_size < 200
+        and path.read_bytes().startswith(b"../")
+    ]
+    if not text:
+        return Fact("ok", "symbolic links", "kept by this checkout")
+    name = text[0].relative_to(root).as_posix()
+    mend = (
+        "Turn Developer Mode on, then `git config core.symlinks true` and check the files out again"
+    )
+    return Fact("bad", "symbolic links", f"git wrote {name} as a text file", mend)
+
+
+def _is_slow(root: Path) -> bool:
+    if sys.platform != "linux" or not root.as_posix().startswith("/mnt/"):
+        return False
+    version = Path("/proc/version")
+    return version.is_file() and "microsoft" in version.read_text(errors="replace").lower()
+
+
+def rendered_files(patient: Patient) -> Iterator[Fact]:
+    outcome = syncing.plan(patient.root)
+    behind = [change.path for change in outcome.changes]
+    if behind:
+        what = (
+            f"{behind[0]}{f' and {len(behind) - 1} more' if len(behind) > 1 else ''} is behind src"
+        )
+        yield Fact("note", "rendered files", what, "`scripts/loop sync` brings them in line")
+    else:
+        yield Fact("ok", "rendered files", "in line with src")
+
+
+def experiments(patient: Patient) -> Iterator[Fact]:
+    for name in patient.workspace.experiments:
+        if sentence := patient.broken.get(name):
+            yield Fact("bad", name, sentence)
+        else:
+            yield Fact("ok", name, "its files can be read")

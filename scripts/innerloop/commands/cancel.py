@@ -1,0 +1,33 @@
+"""Stops a submitted job."""
+
+from __future__ import annotations
+
+import argparse
+
+from .. import following, jobs
+from ..places.azureml.line import Line
+from ..sending import News
+
+SUMMARY = "Stops a submitted job; the last one when none is named."
+EXAMPLES = """examples:
+  loop cancel
+  loop cancel digit_recognition-20261124-101500-1a2b
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("job", nargs="?", metavar="JOB", help="default: the last one submitted")
+
+
+def run(args: argparse.Namespace) -> int:
+    name, target, _ = jobs.choose(args.root, args.job)
+    with Line(args.root) as line:
+        news = News(f"cancelling {name}")
+        told = line.ask("cancel", target, news.on_event, name=name)
+        news.end()
+    following.note_status(args.root, name, told["after"])
+    if told["before"] in following.ENDED:
+        print(f"{name} had ended already: {told['before']}")
+    else:
+        print(f"{name}: {told['after']}")
+    return 0

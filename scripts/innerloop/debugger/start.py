@@ -1,0 +1,161 @@
+"""Runs a command with every Python process that it starts under the debugger.
+
+    python start.py SETTINGS PROGRAM [ARGUMENT ...]
+
+It stands in the experiment's own environment, whatever Python that has, and knows nothing of the
+tool. It listens for the editor, says so, waits until it has come, then starts the program as it is.
+The hook in startup/ connects each Python process below to the same editor. The exit code is the
+program's own. An editor that disconnects ends the run.
+
+SETTINGS is JSON: `host` and `port` to listen on, `shown` (the address as a person sees it),
+`library` (the folder that holds debugpy for environments without it), `folders` (see
+innerloop_debugger.paths) and `where` (the file that an editor shall show for what goes wrong).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from types import FrameType
+from typing import Any
+
+STARTUP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "startup")
+sys.path.insert(0, STARTUP)
+
+import innerloop_debugger as debugger  # noqa: E402
+
+# How long what was asked to stop may take to save what it has, in seconds.
+GRACE = 5.0
+
+
+def main() -> int:
+    settings = json.loads(sys.argv[1])
+    try:
+        listening = _listen(settings)
+    except Exception as error:
+        _say(f"{settings['where']}: the debugger cannot listen at {settings['shown']}: {error}")
+        return 1
+    _say(f"ready for the debugger at {settings['shown']} (it waits for F5; Ctrl-C ends it)")
+    try:
+        listening.wait_for_client()
+    except KeyboardInterrupt:
+        return 130
+    _say("the debugger is connected")
+    child = subprocess.Popen(sys.argv[2:], env=_environment(settings))
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), _passing_on(child))
+    threading.Thread(target=_end_with_the_editor, args=(child, listening), daemon=True).start()
+    code = child.wait()
+    return 128 - code if code < 0 else code
+
+
+def _listen(settings: dict[str, Any]) -> Any:
+    debugpy = debugger.load(settings["library"])
+    debugpy.configure(subProcess=False)
+    debugpy.listen((settings["host"], settings["port"]))
+    return debugpy
+
+
+def _environment(settings: dict[str, Any]) -> dict[str, str]:
+    """The variables of the program: the hook on PYTHONPATH, and where it shall connect to."""
+    import pydevd
+
+    setup = pydevd.SetupHolder.setup
+    hook = {
+        "host": setup["client"],
+        "port": setup["port"],
+        "token": setup["access-token"],
+        "parent": os.getpid(),
+        "library": settings["library"],
+        "folders": settings["folders"],
+    }
+    path = os.pathsep.join(filter(None, [STARTUP, os.environ.get("PYTHONPATH")]))
+    return {
+        **os.environ,
+        "PYTHONPATH": path,
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+        debugger.VARIABLE: json.dumps(hook),
+    }
+
+
+def _passing_on(child: subprocess.Popen[bytes]) -> Any:
+    """A handler that hands a signal to the program and all below it. On Ctrl-C in a terminal they
+    have got it already, as members of the same process group."""
+
+    def handler(number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGINT and sys.stdin is not None and sys.stdin.isatty():
+            return
+        _signal([child.pid, *_below(child.pid)], number)
+
+    return handler
+
+
+def _end_with_the_editor(child: subprocess.Popen[bytes], debugpy: Any) -> None:
+    from _pydevd_bundle.pydevd_api import PyDevdAPI
+
+    # Asked to end this process, debugpy would do so at once, as if all were well.
+    asked = threading.Event()
+    PyDevdAPI.terminate_process = lambda *_: asked.set()
+    while debugpy.is_client_connected() and not asked.wait(0.1):
+        pass
+    if child.poll() is not None:
+        return
+    _say("the debugger has disconnected, so the run ends")
+    processes = [child.pid, *_below(child.pid)]
+    _signal(processes, signal.SIGTERM)
+    end = time.monotonic() + GRACE
+    while time.monotonic() < end and child.poll() is None:
+        time.sleep(0.1)
+    _signal(processes, getattr(signal, "SIGKILL", signal.SIGTERM))
+
+
+def _signal(processes: list[int], number: int) -> None:
+    for process in processes:
+        with suppress(OSError):  # it has ended
+            os.kill(process, number)
+
+
+def _below(process: int) -> list[int]:
+    """The processes that a process started, and those that they started."""
+    children: dict[int, list[int]] = {}
+    for pid, parent in _parents():
+        children.setdefault(parent, []).append(pid)
+    found, todo = [], [process]
+    while todo:
+        below = children.get(todo.pop(), [])
+        found += below
+        todo += below
+    return found
+
+
+def _parents() -> list[tuple[int, int]]:
+    """(process, its parent) of every process: from /proc, else from ps; empty on Windows."""
+    if os.path.isdir("/proc/self"):
+        pairs = []
+        for name in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open(f"/proc/{name}/stat", encoding="utf-8", errors="replace") as file:
+                    pairs.append((int(name), int(file.read().rpartition(")")[2].split()[1])))
+            except OSError:
+                pass  # it has ended
+        return pairs
+    if os.name == "nt":
+        return []
+    listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], stdout=subprocess.PIPE)
+    lines = [line.split() for line in listed.stdout.decode().splitlines()]
+    return [(int(pid), int(parent)) for pid, parent in lines]
+
+
+def _say(text: str) -> None:
+    print(f"innerloop: {text}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,206 @@
+"""Sweep and pipeline jobs, as they arrive; and every body held against the service's own schema."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from tests.azure.conftest import Cloud
+from tests.azure.standin import ROOT as WORKSPACE_ID
+from tests.azure.standin import RunOf
+from tests.support import ROOT, Workspace
+
+pytestmark = pytest.mark.azure
+SCHEMAS = Path(os.environ.get("INNERLOOP_SCHEMAS", ROOT.parent / "shared" / "schemas"))
+# Which published file the client's bodies belong to: part of the path -> (file, definition).
+PUBLISHED = {
+    "jobs": ("arm-2025-01-01-preview", "workspaces_jobs"),
+    "environments": ("arm-2023-04-01-preview", "workspaces_environments_versions"),
+    "codes": ("arm-2023-04-01", "workspaces_codes_versions"),
+    "components": ("arm-2025-01-01-preview", "workspaces_components_versions"),
+    "data": ("arm-2025-01-01-preview", "workspaces_data_versions"),
+}
+
+SWEEP = """type: sweep
+experiment_name: tiny
+trial:
+  command: >-
+    python train.py --rate ${{search_space.rate}} --epochs ${{inputs.epochs}}
+  code: .
+  environment:
+    build:
+      path: ./environment
+inputs:
+  epochs: 2
+search_space:
+  rate:
+    type: uniform
+    min_value: 0.01
+    max_value: 0.1
+sampling_algorithm: random
+objective:
+  goal: maximize
+  primary_metric: accuracy
+limits:
+  max_total_trials: 4
+compute: azureml:cpu-cluster
+"""
+
+PIPELINE = """type: pipeline
+experiment_name: tiny
+inputs:
+  epochs: 2
+outputs:
+  model:
+settings:
+  default_compute: azureml:cpu-cluster
+jobs:
+  prepare:
+    command: python train.py --to ${{outputs.features}}
+    code: .
+    environment:
+      build:
+        path: ./environment
+    outputs:
+      features:
+  train:
+    type: command
+    component: ./train.component.yaml
+    inputs:
+      features: ${{parent.jobs.prepare.outputs.features}}
+      epochs: ${{parent.inputs.epochs}}
+    outputs:
+      model: ${{parent.outputs.model}}
+"""
+COMPONENT = """type: command
+name: train
+inputs:
+  features:
+    type: uri_folder
+  epochs:
+    type: integer
+outputs:
+  model:
+    type: uri_folder
+command: >-
+  python train.py --data ${{inputs.features}} --epochs ${{inputs.epochs}} --out ${{outputs.model}}
+code: .
+environment:
+  build:
+    path: ./environment
+"""
+
+
+@cache
+def document(name: str) -> Any:
+    return open_bases(json.loads((SCHEMAS / "azureml" / f"{name}.json").read_text("utf-8")))
+
+
+def open_bases(rule: Any) -> Any:
+    """The published files close the base of a kind against the very keys that the kind adds
+    (`allOf: [base, kind]`, where the base has additionalProperties: false): as they stand they
+    refuse everything. The base is opened here, and nothing else."""
+    if isinstance(rule, list):
+        return [open_bases(one) for one in rule]
+    if not isinstance(rule, dict):
+        return rule
+    opened = {key: open_bases(one) for key, one in rule.items()}
+    for one in opened.get("allOf", []) if isinstance(opened.get("allOf"), list) else []:
+        if one.get("additionalProperties") is False:
+            del one["additionalProperties"]
+    return opened
+
+
+@cache
+def registry() -> Any:
+    from referencing import Registry
+    from referencing.jsonschema import DRAFT4
+
+    common = DRAFT4.create_resource(document("arm-common-definitions"))
+    address = "https://schema.management.azure.com/schemas/common/definitions.json"
+    return Registry().with_resource(address, common)
+
+
+def faults_of(path: str, body: Any) -> Iterator[str]:
+    """What the service's schema has against a body. Two things are the client's own: it writes a
+    code's hash_version as a number, and a sweep's goal in small letters."""
+    if "/codes/" in path:
+        notes = body["properties"]["properties"]
+        notes["hash_version"] = str(notes["hash_version"])
+    if "objective" in body["properties"]:
+        objective = body["properties"]["objective"]
+        objective["goal"] = objective["goal"].capitalize()
+    file, definition = PUBLISHED[path.removeprefix(WORKSPACE_ID).split("/")[1]]
+    whole = document(f"{file}-Microsoft.MachineLearningServices")
+    rule = whole["resourceDefinitions"][definition]["properties"]["properties"]
+    if "jobType" in body["properties"]:  # the very kind, so that a fault is told where it is
+        rule = whole["definitions"][body["properties"]["jobType"] + "Job"]
+    schema = {**rule, "definitions": whole["definitions"]}
+    checker = jsonschema.Draft4Validator(schema, registry=registry())
+    for error in checker.iter_errors(body["properties"]):
+        deepest = jsonschema.exceptions.best_match([error]) or error
+        kind, where = path.removeprefix(WORKSPACE_ID), deepest.json_path
+        yield f"{kind} {where}: {deepest.validator} {deepest.validator_value}"[:300]
+
+
+def check_bodies(cloud: Cloud) -> None:
+    if (SCHEMAS / "azureml").is_dir():
+        found = [one for path, body in cloud.azure.bodies.items() for one in faults_of(path, body)]
+        assert found == []
+
+
+def test_a_command_jobs_bodies_are_valid(cloud: Cloud, tiny: Workspace) -> None:
+    assert cloud.loop(tiny, "submit", "tiny").code == 0
+    kinds = {path.removeprefix(WORKSPACE_ID).split("/")[1] for path in cloud.azure.bodies}
+    assert kinds == {"jobs", "codes", "environments"}
+    check_bodies(cloud)
+
+
+def test_a_sweep_arrives(cloud: Cloud, tiny: Workspace) -> None:
+    tiny.write("src/tiny/sweep.yaml", SWEEP)
+    answer = cloud.loop(
+        tiny, "submit", "tiny", "--file", "sweep.yaml", "--set", "limits.max_total_trials=3"
+    )
+    assert answer.code == 0, answer.err
+    assert "--rate ${{search_space.rate}} --epochs 2" in answer.out
+    ((_, body),) = cloud.azure.jobs.items()
+    properties = body["properties"]
+    assert properties["jobType"] == "Sweep"
+    assert properties["limits"]["maxTotalTrials"] == 3
+    assert properties["searchSpace"] == {"rate": ["uniform", [0.01, 0.1]]}
+    assert properties["trial"]["codeId"].startswith(f"{WORKSPACE_ID}/codes/")
+    check_bodies(cloud)
+
+
+def test_a_pipeline_arrives_and_its_steps_are_followed(cloud: Cloud, tiny: Workspace) -> None:
+    tiny.write("src/tiny/pipeline.yaml", PIPELINE)
+    tiny.write("src/tiny/train.component.yaml", COMPONENT)
+    log = "user_logs/std_log.txt"
+    cloud.azure.runs["p.prepare"] = RunOf(["Completed"], {log: ["rows 10\n"]})
+    cloud.azure.runs["p.train"] = RunOf(
+        ["Running", "Completed"], {log: ["epoch 1\n", "epoch 1\nepoch 2\n"]}
+    )
+    cloud.azure.next_run = RunOf(
+        ["Running", "Running", "Completed"], children=["p.prepare", "p.train"]
+    )
+    answer = cloud.loop(
+        tiny, "submit", "tiny", "--file", "pipeline.yaml", "--set", "inputs.epochs=5", "--stream"
+    )
+    assert answer.code == 0, answer.err
+    assert "step         prepare" in answer.out and "step         train" in answer.out
+    ((_, body),) = cloud.azure.jobs.items()
+    properties = body["properties"]
+    assert properties["jobType"] == "Pipeline"
+    assert properties["inputs"]["epochs"]["value"] == "5"
+    assert set(properties["jobs"]) == {"prepare", "train"}
+    assert answer.out.count("prepare | rows 10\n") == 1
+    assert answer.out.count("train | epoch 1\n") == answer.out.count("train | epoch 2\n") == 1
+    assert "innerloop: step train: Running" in answer.err
+    check_bodies(cloud)
