@@ -32,6 +32,7 @@ COMMANDS = (
     "exec",
     "open",
     "down",
+    "stale",
     "submit",
     "status",
     "logs",

@@ -63,12 +63,14 @@ def route(method: str, pattern: str) -> Callable[[Handler], Handler]:
 
 @dataclass(slots=True)
 class Fault:
-    """Answers requests whose "METHOD /path" the pattern finds, `times` times."""
+    """Answers requests whose "METHOD host/path" the pattern finds, `times` times. `after`: what was
+    asked is done first, and only the answer is lost. `held` blocks until a test lets go."""
 
     pattern: str
     answer: Answer
     times: int = 1_000_000
-    meanwhile: Callable[[], object] | None = None
+    after: bool = False
+    held: threading.Event | None = None
 
 
 @dataclass(slots=True)
@@ -107,6 +109,7 @@ class Azure:
             "gpu-cluster": cluster("STANDARD_NC6S_V3"),
         }
         self.quota: list[dict[str, Any]] = []
+        self.discovery = "https://westeurope.api.azureml.ms/discovery"
 
     def __call__(self, asked: Asked) -> Answer:
         with self.lock:
@@ -114,10 +117,18 @@ class Azure:
             fault = next((one for one in self.faults if one.times and _hits(one, asked)), None)
             if fault is not None:
                 fault.times -= 1
-        if fault is not None:
-            if fault.meanwhile is not None:
-                fault.meanwhile()
+        if fault is not None and not fault.after:
+            if fault.held is not None:
+                fault.held.wait(30)
             return fault.answer
+        answer = self._do(asked)
+        if fault is not None:
+            if fault.held is not None:
+                fault.held.wait(30)
+            return fault.answer
+        return answer
+
+    def _do(self, asked: Asked) -> Answer:
         for method, pattern, handler in _ROUTES:
             if method == asked.method and (found := pattern.fullmatch(asked.path)):
                 with self.lock:
@@ -232,7 +243,7 @@ def _workspace(azure: Azure, asked: Asked, found: re.Match[str]) -> Answer:
             "kind": "Default",
             "properties": {
                 "workspaceId": "0f00d000-0000-4000-8000-00000000f00d",
-                "discoveryUrl": "https://westeurope.api.azureml.ms/discovery",
+                "discoveryUrl": azure.discovery,
                 "storageAccount": f"{SCOPE}/providers/Microsoft.Storage/storageAccounts/{ACCOUNT}",
                 "mlFlowTrackingUri": f"azureml://westeurope.api.azureml.ms/mlflow/v1.0{ROOT}",
                 "provisioningState": "Succeeded",

@@ -109,6 +109,29 @@ TASKS = (
         finds=True,
     ),
     Task(
+        "open in container",
+        ("open", EXPERIMENT),
+        "Opens VS Code in the experiment's dev container",
+        "vm-connect",
+        color="Blue",
+        finds=True,
+    ),
+    Task(
+        "rebuild container",
+        ("up", EXPERIMENT, "--rebuild"),
+        "Makes the dev container anew from environment/ and devcontainer.json",
+        "vm-active",
+        color="Blue",
+        finds=True,
+    ),
+    Task(
+        "remove container",
+        ("down", EXPERIMENT),
+        "Stops and removes the dev container; its caches stay",
+        "vm-outline",
+        color="Blue",
+    ),
+    Task(
         "check",
         ("check",),
         "Says all that is wrong with the job files, in the Problems panel",
@@ -145,5 +168,13 @@ TASKS = (
         hidden=True,
         on_open=True,
         finds=True,
+    ),
+    Task(
+        "on opening the folder: containers",
+        ("stale", "--check"),
+        "Says when a dev container is older than what it was made from; quiet when all is well",
+        "history",
+        hidden=True,
+        on_open=True,
     ),
 )

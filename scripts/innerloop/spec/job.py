@@ -435,7 +435,7 @@ _ASSETS = (
     "batch", "workspace", "registry", "azureBlob", "azureFile", "connection", "feature", "index",
 )  # fmt: skip
 # Kinds of jobs that Azure ML alone can run.
-_ELSEWHERE = (
+ELSEWHERE = (
     "automl", "spark", "schedule", "parallel", "import", "data_transfer", "finetuning",
     "distillation", "base", "component",
 )  # fmt: skip
@@ -462,14 +462,14 @@ def job_kind(parsed: YamlText) -> str:
     kind = str(document.get("type") or "").lower()
     if not kind:
         kind = schema.split(".")[0].removesuffix("job")
-        if kind not in (*KINDS, *_ELSEWHERE):
+        if kind not in (*KINDS, *ELSEWHERE):
             kind = "command"
         for key, found in (("trial", "sweep"), ("jobs", "pipeline"), ("command", "command")):
             if key in document:
                 kind = found
     if kind in KINDS:
         return kind
-    if kind not in _ELSEWHERE:
+    if kind not in ELSEWHERE:
         raise Mistake(
             f"there is no job of type {kind}",
             where=parsed.where("type"),

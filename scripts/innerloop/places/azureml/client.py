@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import re
@@ -97,10 +96,10 @@ class _Remembered:
 def listening(tell: Tell) -> Iterator[None]:
     """Within, requests, answers, bytes on their way to the blob store, real warnings and the
     credential that answered are told as events."""
-    root = logging.getLogger()
-    root.addHandler(_Warnings(tell))
-    logging.captureWarnings(True)
-    warnings.simplefilter("once")
+    logging.getLogger().addHandler(_Warnings(tell))
+    warnings.simplefilter("ignore", Warning)  # what libraries say to programmers
+    warnings.simplefilter("once", UserWarning)
+    warnings.showwarning = lambda message, *_: tell("note", text=" ".join(str(message).split()))
     for name in _SILENT:
         logging.getLogger(name).addHandler(logging.NullHandler())
         logging.getLogger(name).propagate = False
@@ -130,7 +129,9 @@ class _Warnings(logging.Handler):
 
 class _Requests(logging.Handler):
     """One event per request and per answer: azure-core logs both, with queries and secret headers
-    taken out."""
+    taken out. `host` is the one that was asked last."""
+
+    host = ""
 
     def __init__(self, tell: Tell) -> None:
         super().__init__(logging.INFO)
@@ -140,6 +141,7 @@ class _Requests(logging.Handler):
         text = record.getMessage()
         if found := re.search(r"Request URL: '(?:https?://)?([^/'?]+)([^'?]*)", text):
             method = re.search(r"Request method: '(\w+)'", text)
+            _Requests.host = found[1]
             self.tell("asking", method=method[1] if method else "", host=found[1], path=found[2])
         elif found := re.search(r"Response status: (\d+)", text):
             wait = re.search(r"'(?:Retry-After|x-ms-retry-after-ms)': '?(\d+)", text, re.IGNORECASE)
@@ -189,6 +191,6 @@ class _Bytes:
         self._tell()
 
 
-def as_json(value: Any) -> Any:
-    """What JSON can hold of a value, and the text of all else."""
-    return json.loads(json.dumps(value, default=str))
+def asked_last() -> str:
+    """The host that the client turned to last; "" when it asked nobody."""
+    return _Requests.host
