@@ -17,6 +17,7 @@ from .merge.jsonc import ParseError, parse
 from .parity import Column, Fact, Parity, listed, one_line, shared_words
 from .places import Request, Run, azureml, docker, inside
 from .render import launch
+from .render.debug import FOLDER
 from .spec.dockerfile import Dockerfile
 from .spec.experiment import Experiment
 from .spec.job import Job
@@ -243,7 +244,7 @@ def _f5(run: Run, dev: Mapping[str, Any] | Mistake) -> Column:
         return Column("F5", absent=mistake.sentence())
     if isinstance(dev, Mistake):
         return Column("F5", absent=dev.sentence())
-    folder = launch.FOLDER
+    folder = FOLDER
     code = code_root(run.job.name, run.job.code) or ""
     names = {posixpath.join(folder, code): "<code>", folder: "<workspace>"}
     names |= _paths(wanted["env"])

@@ -125,5 +125,5 @@ def test_a_sweep_by_its_first_trial_and_a_pipeline_step_by_step(workspace: Works
     assert told["places"]["docker"]["command"]["value"] == "python train.py --rate 0.1"
     step = f"{{command: python train.py, code: ., {environment}}}"
     workspace.write("src/line/pipe.yml", f"type: pipeline\njobs:\n  a: {step}\n  b: {step}\n")
-    told = table(workspace, "line", "--file", "pipe.yml")
-    assert [one["experiment"] for one in told] == ["line: a", "line: b"]
+    steps = table(workspace, "line", "--file", "pipe.yml")
+    assert [one["experiment"] for one in steps] == ["line: a", "line: b"]
