@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from . import Json, Subject, debug
 from .launch import ports_of
-from .palette import TASKS, Task
+from .palette import QUESTIONS, TASKS, Task
 
 LOOP = "${workspaceFolder}/scripts/loop"
 
@@ -122,28 +122,30 @@ def _background(task: Task) -> Json:
 
 
 def _inputs(names: list[str]) -> list[Json]:
-    return [
-        {
-            "id": "experiment",
-            "type": "pickString",
-            "description": "Which experiment?",
-            "options": names or ["(none yet: run the task new)"],
-        },
-        {
-            "id": "place",
-            "type": "pickString",
-            "description": "Where?",
-            "default": "auto",
-            "options": [
-                {"label": "auto: the first of these that can be had", "value": "auto"},
-                {"label": "inside: the experiment's container, when in it", "value": "inside"},
-                {"label": "docker: a clean container", "value": "docker"},
-                {"label": "venv: a cached environment", "value": "venv"},
-            ],
-        },
-        {
-            "id": "name",
-            "type": "promptString",
-            "description": "Name of the new experiment (lower-case letters, digits, _; / for a domain)",
-        },
+    places = [
+        # VS Code shows "label: value".
+        {"label": "The first of these that can be had", "value": "auto"},
+        {"label": "The experiment's container, when in it", "value": "inside"},
+        {"label": "A clean container", "value": "docker"},
+        {"label": "A cached environment", "value": "venv"},
     ]
+    return [
+        _list("experiment", "Which experiment?", names or ["(none yet: run the task new)"]),
+        _list("place", "Where?", places, default="auto"),
+        *(_question(name, text, default) for name, text, default in QUESTIONS),
+    ]
+
+
+def _list(name: str, text: str, options: Sequence[Json], **more: str) -> Json:
+    return {
+        "id": name,
+        "type": "pickString",
+        "description": text,
+        "options": list(options),
+        **more,
+    }
+
+
+def _question(name: str, text: str, default: str) -> Json:
+    value = {"id": name, "type": "promptString", "description": text}
+    return {**value, "default": default} if default else value

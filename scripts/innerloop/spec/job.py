@@ -428,7 +428,7 @@ class Reading:
         """A whole number, also one in quotes; a reference to a pipeline's input is none yet."""
         if value is None or (isinstance(value, str) and value.strip().startswith("${{")):
             return default
-        if isinstance(value, float):
+        if isinstance(value, float) and abs(value) < 1e300:  # neither infinite nor no number
             value = int(value)  # azure-ai-ml cuts it off too
         if isinstance(value, bool) or not str(value).strip().lstrip("-").isdigit():
             self.problem(f"{'.'.join(path)} is no whole number: {value!r}", path, "Write a number")
