@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from innerloop.errors import Mistake
-from innerloop.places import Run, azureml
+from innerloop.places import Request, Run, azureml
 from innerloop.places.azureml import target
 from innerloop.spec.dockerfile import parse
 from innerloop.spec.experiment import Experiment
@@ -31,7 +31,7 @@ compute: azureml:cpu
 """
 
 
-def request(text: str = JOB) -> azureml.Request:
+def request(text: str = JOB) -> Request:
     experiment = Experiment("line", parse("FROM x\n", "Dockerfile"), Settings())
     job = parse_job(text.replace("$[[--seed ${{inputs.seed}}]]", ""), "src/line/azure-ml-job.yaml")
     return azureml.request(

@@ -43,7 +43,8 @@ def test_not_by_name(name: str) -> None:
     ],
 )
 def test_by_content(text: str) -> None:
-    assert by_content(f"one\n{text}\n") == (2, by_content(text)[1] if by_content(text) else "")
+    found = by_content(f"one\n{text}\n")
+    assert found is not None and found[0] == 2 and found[1]
 
 
 @pytest.mark.parametrize(
