@@ -26,6 +26,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "engine: starts a Docker engine of its own (root, dockerd)")
     config.addinivalue_line("markers", "devcontainer: needs the devcontainer CLI")
+    config.addinivalue_line("markers", "editor: needs code-server (VS Code) and Chromium")
     config.addinivalue_line("markers", "azure: needs Azurite and openssl, for Azure on loopback")
     config.addinivalue_line(
         "markers", "buildkit: needs BuildKit, which Docker's buildx plugin brings"
@@ -52,6 +53,12 @@ def _no_engine() -> str:
 @functools.cache
 def _no_devcontainer() -> str:
     return "" if shutil.which("devcontainer") else "the devcontainer CLI is not on PATH"
+
+
+@functools.cache
+def _no_editor() -> str:
+    missing = [program for program in ("code-server", "chromium") if not shutil.which(program)]
+    return f"{' and '.join(missing)} not on PATH (.ci/steps.sh installs them)" if missing else ""
 
 
 @functools.cache
@@ -83,6 +90,7 @@ def _no_own_engine() -> str:
 LACKING = {
     "docker": _no_engine,
     "devcontainer": _no_devcontainer,
+    "editor": _no_editor,
     "azure": _no_azure,
     "buildkit": _no_buildkit,
     "person": _no_person,
