@@ -95,7 +95,9 @@ def debugged(run: Run, request: Request, port: int) -> Request:
     library = library_of(bootstrap.environment_of(GROUP))
     if request.place == "docker":
         return _in_a_container(run, request, port, library)
-    settings = _settings(run, port, "127.0.0.1", str(library), _folders_here(run, request))
+    ours = "environment" if request.place == "venv" else ""
+    folders = _folders_here(run, request)
+    settings = _settings(run, port, "127.0.0.1", str(library), folders, ours)
     words = ["bash", str(PROGRAMS / "start.sh"), _place_of(run), settings]
     return replace(request, argv=(*words, *request.argv), notes=(*request.notes, _note(port)))
 
@@ -139,7 +141,7 @@ def _in_a_container(run: Run, request: Request, port: int, library: Path) -> Req
     options = [] if network == "host" else ["--publish", f"127.0.0.1:{port}:{port}"]
     options += [word for mount in mounts for word in ("--mount", mount.text())]
     folders = _folders_there(run, request)
-    settings = _settings(run, port, host, LIBRARY_THERE, folders)
+    settings = _settings(run, port, host, LIBRARY_THERE, folders, "container")
     at = _image_at(request) + 1
     before, command = request.argv[: at - 1], request.argv[at:]
     words = ("bash", f"{THERE}/start.sh", _place_of(run), settings)
@@ -167,10 +169,11 @@ def _network(argv: Sequence[str]) -> str:
 
 
 def _settings(
-    run: Run, port: int, host: str, library: str, folders: Sequence[tuple[str, str]]
+    run: Run, port: int, host: str, library: str, folders: Sequence[tuple[str, str]], ours: str
 ) -> str:
     return json.dumps(
         {
+            "ours": ours,
             "host": host,
             "port": port,
             "shown": f"127.0.0.1:{port}",

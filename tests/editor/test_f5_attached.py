@@ -186,6 +186,21 @@ def test_workers(workspace: Workspace, editors: list[Editor], how: str) -> None:
 
 
 @pytest.mark.docker
+def test_a_command_that_sets_pythonpath_itself(workspace: Workspace, editors: list[Editor]) -> None:
+    command = "export PYTHONPATH=$PWD\\n PYTHONPATH=.:lib python train.py 4"
+    folder = experiment(workspace, f'command: "{command}"\n')
+    for engine in (True, False):
+        editor = started(workspace, editors, engine=engine)
+        stops = {folder / "train.py": [5]}
+        editor.attach(stops)
+        process = editor.next_process(stops)
+        thread = process.stopped()
+        assert process.evaluate("os.environ['PYTHONPATH']", thread) == repr(".:lib")
+        process.go_on(thread)
+        assert editor.exit_code() == 0, editor.text
+
+
+@pytest.mark.docker
 def test_two_at_once(workspace: Workspace, editors: list[Editor]) -> None:
     folders = [experiment(workspace, "command: sh -c 'python train.py 1'\n", name) for name in "ab"]
     both = [started(workspace, editors, f"{name}: job in its container") for name in "ab"]
