@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 from pathlib import Path
 
-from tests.editor.dap import Editor, Json
+from tests.editor.dap import Editor, Json, Session
 from tests.support import Workspace
 
+JOB = "line: job in its container"
 # An engine that does not answer: the run goes to the place `venv`.
 NO_ENGINE = {"DOCKER_HOST": "unix:///nowhere/docker.sock"}
+
+
+def own_port(workspace: Workspace, name: str) -> None:
+    """A port that no other test has, whose experiment may have the same name."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        workspace.write(f"src/{name}/innerloop.toml", f"debug_port = {one.getsockname()[1]}\n")
 
 
 def rendered(workspace: Workspace, name: str) -> Json:
@@ -42,3 +51,19 @@ def problem(editor: Editor) -> dict[str, str]:
                 if match[pattern[key]]
             }
     raise AssertionError(f"no problem is shown: {editor.text}")
+
+
+def started(
+    workspace: Workspace, editors: list[Editor], name: str = JOB, *, engine: bool = True
+) -> Editor:
+    """F5 up to the task's ready line."""
+    editor = press_f5(workspace, name)
+    editors.append(editor)
+    assert editor.start_task({} if engine else NO_ENGINE), editor.text
+    return editor
+
+
+def seen(process: Session, thread: int) -> tuple[str, int]:
+    """File and line at which the editor shows that it stopped."""
+    frame = process.top(thread)
+    return frame["source"]["path"], frame["line"]
