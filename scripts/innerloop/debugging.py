@@ -64,7 +64,7 @@ def prepare(started: Started, asked: int | None, dry: bool) -> Started:
     asked for and is taken is a `Mistake`."""
     run = started.run
     port = choose_port(run.workspace, run.experiment, asked)
-    if not dry:
+    if not dry and not _has_its_own(started.request):
         bootstrap.ensure(GROUP)
     # Somebody who looks at a line takes his time.
     run = replace(run, job=replace(run.job, timeout=None))
@@ -97,7 +97,8 @@ def debugged(run: Run, request: Request, port: int) -> Request:
         return _in_a_container(run, request, port, library)
     ours = "environment" if request.place == "venv" else ""
     folders = _folders_here(run, request)
-    settings = _settings(run, port, "127.0.0.1", str(library), folders, ours)
+    brought = "" if _has_its_own(request) else str(library)
+    settings = _settings(run, port, "127.0.0.1", brought, folders, ours)
     words = ["bash", str(PROGRAMS / "start.sh"), _place_of(run), settings]
     return replace(request, argv=(*words, *request.argv), notes=(*request.notes, _note(port)))
 
@@ -117,6 +118,16 @@ def _place_of(run: Run) -> str:
 
 def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
+
+
+def _has_its_own(request: Request) -> bool:
+    """Whether we are in a dev container that has the very debugger which we would fetch."""
+    python = process.found("python") if request.place == "inside" else None
+    if python is None:
+        return False
+    asked = "import importlib.metadata as m; print('debugpy==' + m.version('debugpy'))"
+    found = process.run([python, "-c", asked]).out.strip()
+    return bool(found) and found in bootstrap.lock_of(GROUP).read_text(encoding="utf-8").split()
 
 
 def _note(port: int) -> str:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import re
 import socket
-from pathlib import Path
 
-from tests.editor.dap import Editor, Json, Session
+from tests.editor.dap import HERE, Editor, Json, Machine, Session
 from tests.support import Workspace
 
 JOB = "line: job in its container"
@@ -34,10 +33,12 @@ def task_of(workspace: Workspace, configuration: Json) -> Json:
     return dict(next(one for one in tasks if one["label"] == configuration["preLaunchTask"]))
 
 
-def press_f5(workspace: Workspace, name: str, folder: Path | None = None) -> Editor:
-    """A window on the workspace, with the configuration chosen; nothing is started yet."""
+def press_f5(workspace: Workspace, name: str, folder: str = "", machine: Machine = HERE) -> Editor:
+    """A window on the workspace, with the configuration chosen; nothing is started yet. In a dev
+    container (`machine`) the folder has another path."""
     configuration = rendered(workspace, name)
-    return Editor(folder or workspace.root, configuration, task_of(workspace, configuration))
+    task = task_of(workspace, configuration)
+    return Editor(folder or workspace.root, configuration, task, machine)
 
 
 def problem(editor: Editor) -> dict[str, str]:

@@ -106,14 +106,16 @@ def _is_tool(name: str) -> bool:
 
 def load(library: str) -> Any:
     """debugpy: the environment's own where it is of the very version that the tool pins (it may
-    have been compiled for this Python), else the tool's."""
-    sys.path.insert(0 if _is_older_or_missing(library) else len(sys.path), library)
+    have been compiled for this Python), else that of `library` ("": there is none)."""
+    if library:
+        sys.path.insert(0 if _is_older_or_missing(library) else len(sys.path), library)
     try:
         import debugpy
         import debugpy.server  # so that nothing of it is looked for later
         import pydevd  # noqa: F401
     finally:
-        sys.path.remove(library)
+        if library:
+            sys.path.remove(library)
     return debugpy
 
 
