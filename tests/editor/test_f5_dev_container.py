@@ -56,7 +56,7 @@ class Opened:
 
 
 @pytest.fixture(scope="module")
-def opened(tmp_path_factory: pytest.TempPathFactory, _tool: None) -> Iterator[Opened]:
+def dev_container(tmp_path_factory: pytest.TempPathFactory, _tool: None) -> Iterator[Opened]:
     made = make_workspace(tmp_path_factory.mktemp("in") / "our work", share_scripts=False)
     made.add("line", TRAIN, job=JOB, dockerfile=THREE, toml="[data.data]\ncreate = true\n")
     made.add("shell", SHELL, job="command: cd . && python train.py\n", dockerfile=THREE)
@@ -71,48 +71,48 @@ def opened(tmp_path_factory: pytest.TempPathFactory, _tool: None) -> Iterator[Op
         made.clean()
 
 
-def test_the_plain_configuration_needs_nothing_else(opened: Opened) -> None:
-    configuration = resolve(rendered(opened.workspace, "line: train.py"), variables(opened.folder))
-    folders = resolve(task_of(opened.workspace, configuration), variables(opened.folder))
-    made = opened.machine.started([folders["command"], *folders["args"]])
+def test_the_plain_configuration_needs_nothing_else(dev_container: Opened) -> None:
+    configuration = resolve(rendered(dev_container.workspace, "line: train.py"), variables(dev_container.folder))
+    folders = resolve(task_of(dev_container.workspace, configuration), variables(dev_container.folder))
+    made = dev_container.machine.started([folders["command"], *folders["args"]])
     assert subprocess.run(made["args"]).returncode == 0
-    client = Client(machine=opened.machine)
-    program = Path(opened.folder, "src/line/train.py")
+    client = Client(machine=dev_container.machine)
+    program = Path(dev_container.folder, "src/line/train.py")
     try:
         client.begin({**configuration, "python": ["python"]}, {program: [4]})
         thread = client.stopped()
         assert seen(client, thread) == (str(program), 4)
         assert client.evaluate("sys.argv[1:]", thread) == repr(
-            ["--data", f"{opened.folder}/data/mnist", "--name", "two words"]
+            ["--data", f"{dev_container.folder}/data/mnist", "--name", "two words"]
         )
         assert client.evaluate("os.environ['MODE']", thread) == repr("fast")
-        assert client.evaluate("os.getcwd()", thread) == repr(f"{opened.folder}/src/line")
+        assert client.evaluate("os.getcwd()", thread) == repr(f"{dev_container.folder}/src/line")
         assert client.evaluate("os.environ['AZURE_ML_INPUT_data']", thread) == repr(
-            f"{opened.folder}/data/mnist"
+            f"{dev_container.folder}/data/mnist"
         )
         client.ask("next", threadId=thread)
         assert client.stopped("step") == thread
         client.go_on(thread)
         assert client.event("exited")["exitCode"] == 5
-        weights = opened.workspace.root / "src" / "line" / "outputs" / "model" / "weights"
+        weights = dev_container.workspace.root / "src" / "line" / "outputs" / "model" / "weights"
         assert weights.read_text() == "x"
     finally:
         client.close()
 
 
-def test_another_command_runs_inside(opened: Opened, editors: list[Editor]) -> None:
+def test_another_command_runs_inside(dev_container: Opened, editors: list[Editor]) -> None:
     editor = press_f5(
-        opened.workspace, "shell: job in its container", opened.folder, opened.machine
+        dev_container.workspace, "shell: job in its container", dev_container.folder, dev_container.machine
     )
     editors.append(editor)
     assert editor.start_task(), editor.text
     assert "running in place inside" in editor.text
     assert "setting up the debugger" not in editor.text  # the image's own is the same
-    program = Path(opened.folder, "src/shell/train.py")
+    program = Path(dev_container.folder, "src/shell/train.py")
     editor.attach({program: [4]})
     process = editor.next_process({program: [4]})
     thread = process.stopped()
     assert seen(process, thread) == (str(program), 4)
     process.go_on(thread)
     assert editor.exit_code() == 5, editor.text
-    assert docker("exec", opened.container, "pgrep", "-f", "start.py").strip() == ""
+    assert docker("exec", dev_container.container, "pgrep", "-f", "start.py").strip() == ""
