@@ -24,6 +24,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "engine: starts a Docker engine of its own (root, dockerd)")
     config.addinivalue_line("markers", "devcontainer: needs the devcontainer CLI")
     config.addinivalue_line("markers", "editor: needs code-server (VS Code) and Chromium")
     config.addinivalue_line("markers", "azure: needs Azurite and openssl, for Azure on loopback")
@@ -79,6 +80,13 @@ def _no_person() -> str:
     return "" if Path("/usr/bin/python3").exists() else "there is no /usr/bin/python3"
 
 
+@functools.cache
+def _no_own_engine() -> str:
+    if os.name == "nt" or os.getuid() != 0 or shutil.which("unshare") is None:
+        return "only root on Linux can start an engine of its own"
+    return "" if shutil.which("dockerd") else "dockerd is not on PATH"
+
+
 LACKING = {
     "docker": _no_engine,
     "devcontainer": _no_devcontainer,
@@ -86,6 +94,7 @@ LACKING = {
     "azure": _no_azure,
     "buildkit": _no_buildkit,
     "person": _no_person,
+    "engine": _no_own_engine,
 }
 
 
