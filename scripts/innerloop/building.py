@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import builder, prebuilt, process, staleness
-from .engine import Engine
+from .engine import Engine, refuse_without
 from .errors import Mistake
 from .loading import digest_of
 from .spec.build_text import plain_step
@@ -108,6 +108,8 @@ def build(
     code = process.follow(argv, progress.line, stdin=wanted.text, env=environment)
     progress.end(code == 0)
     if code != 0:
+        if not _failed_by_itself(progress.lines):
+            refuse_without()
         raise failure(image.dockerfile, progress.lines)
     after = process.run(docker.image_id(image.name))
     if before.ok and before.out != after.out:
@@ -200,6 +202,11 @@ _STEP = re.compile(r"^(Step \d+/\d+ :|#\d+ \[)")
 
 def _is_step(line: str) -> bool:
     return _STEP.match(line) is not None
+
+
+def _failed_by_itself(lines: list[str]) -> bool:
+    """Whether a step's own program failed, as both builders say it."""
+    return any(one in line for line in lines[-5:] for one in ("non-zero code", "exit code: "))
 
 
 def failure(dockerfile: Dockerfile, lines: list[str]) -> Mistake:
