@@ -64,19 +64,7 @@ def test_each_key_has_one_task_for_any_file_and_one_for_an_experiments_file() ->
     for kind in ("build", "test"):
         groups = [task.get("group") for task in PALETTE["tasks"]]
         defaults = [g["isDefault"] for g in groups if isinstance(g, dict) and g["kind"] == kind]
-        assert defaults == [True, "src/{line,shop/churn}/**"]
-
-
-@pytest.mark.parametrize(
-    ("names", "glob"),
-    [
-        (["a"], "src/a/**"),
-        (["a", "b/c"], "src/{a,b/c}/**"),
-        (["a,b", "c[1]"], "src/{a?b,c?1?}/**"),
-    ],
-)
-def test_the_glob_of_the_open_file(names: list[str], glob: str) -> None:
-    assert tasks.open_glob(names) == glob
+        assert defaults == [True, "src/*/**"]
 
 
 def test_without_experiments_no_file_is_an_experiments() -> None:
