@@ -44,6 +44,7 @@ COMMANDS = (
     "runs",
     "doctor",
     "clean",
+    "completion",
     "help",
 )
 

@@ -44,6 +44,12 @@ def with_parameters(text: str, values: Mapping[str, Any], name: str) -> str:
     return json.dumps({**notebook, "cells": cells}, indent=1, ensure_ascii=False) + "\n"
 
 
+def parameters(text: str, name: str) -> list[str]:
+    """The names that can be set; none where no cell is tagged."""
+    cells = _parse(text, name)["cells"]
+    return [one for cell in cells if TAG in _tags(cell) for one in names_set(_source(cell))]
+
+
 def values_of(settings: Sequence[str]) -> dict[str, Any]:
     """["train_size=500", "name=a b"] -> values, read as YAML reads them (500 is a number)."""
     values = {}
