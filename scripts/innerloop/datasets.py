@@ -60,7 +60,7 @@ def _missing(
     place = f"[data.{one.name}] in {experiment.folder}/innerloop.toml"
     other = f"name another place with {place}, or with --set inputs.{one.name}=PATH"
     if location.fetch:
-        mend = f"Fetch them with `{location.fetch}`, put them there, or {other}"
+        mend = f"Fetch them with `{location.fetch}`{location.hint}, or {other}"
     else:
         mend = f"Put them there, or {other}"
     source = "" if location.is_here or location.path == one.path else f" ({one.path})"

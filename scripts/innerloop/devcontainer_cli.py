@@ -38,11 +38,13 @@ class Outcome:
 
     def sentence(self) -> str:
         """The command's own last words, where one failed; else the engine's or the CLI's."""
+        shown = "\n".join(f"    {line}" for line in self.tail)
+        if "Command from" in self.description:
+            return f"{self.description.rstrip('.')}:\n{shown}\n "
         lines = [*self.tail, *self.message.splitlines()]
         said = [line for line in lines if "rror" in line and "Command failed:" not in line]
-        if "Command from" in self.description:
-            shown = "\n".join(f"    {line}" for line in self.tail)
-            return f"{self.description.rstrip('.')}:\n{shown}\n "
+        if not said and shown:
+            return f"the dev container did not open:\n{shown}\n "
         reason = said[-1].strip() if said else self.message or self.description
         return f"the dev container did not open: {reason.rstrip('.')}"
 
@@ -145,5 +147,11 @@ class _Lines:
             self.say("starting the container")
 
 
+# The newer client's word on the older builder, at every build.
+_BUILDER = ("DEPRECATED: The legacy builder", "Install the buildx component", "/go/buildx/")
+
+
 def _is_no_news(line: str) -> bool:
+    if any(note in line for note in _BUILDER):
+        return True
     return line == "Container started" or bool(_RENDERED.match(line) or _OURS.match(line))

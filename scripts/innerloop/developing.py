@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from . import (
+    aging,
     building,
     configuration,
     containers,
@@ -102,7 +103,7 @@ def up(
         found = wish.there()
         whole = None if rebuild else _whole(wish, found)
         if whole is not None:
-            stale = staleness_of(whole, workspace, experiment, config)
+            stale = aging.of_container(whole, workspace, experiment, config)
             if stale:
                 say(f"the container is older than this: {', '.join(stale)}")
             if not (stale and ask("Make it anew now? What is not in a mounted folder is lost.")):
@@ -161,21 +162,6 @@ def _commands_ended(one: Container) -> bool:
 def _editor_is_in(one: Container) -> bool:
     listed = process.run(docker.processes(one.id)).out if one.running else ""
     return any(name in listed for name in (".vscode-server", ".cursor-server", ".windsurf-server"))
-
-
-def staleness_of(
-    one: Container, workspace: Workspace, experiment: Experiment, config: Configuration
-) -> list[str]:
-    """What has changed since the container was made, a phrase each."""
-    environment = Path(workspace.root, experiment.folder, "environment")
-    if staleness.FILES in one.labels or staleness.CONFIGURATION in one.labels:
-        return staleness.of_labels(one.labels, environment, config.value, config.path)
-    kept = notes.made_from(Path(workspace.root), experiment.slug, one)
-    if kept is None:
-        return []
-    return staleness.of_notes(
-        kept.checksums, kept.configuration, environment, config.value, config.path
-    )
 
 
 def _again(wish: _Wish, there: Container, stale: Sequence[str]) -> Up:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from . import configuration, containers, developing, notes, process
+from . import aging, configuration, containers, developing, notes, process
 from .containers import Container
 from .errors import Mistake
 from .places import inside
@@ -40,8 +40,9 @@ def execute(
         return process.attend(command, cwd=Path(workdir) if workdir else cwd)
     there = running(workspace, experiment)
     config = configuration.load(workspace, experiment)
-    for line in developing.staleness_of(there, workspace, experiment, config):
-        developing.say(f"{line} since this container was made (`loop up --rebuild` renews it)")
+    changed = aging.of_container(there, workspace, experiment, config)
+    if changed:
+        developing.say(aging.Stale(experiment.name, "container", tuple(changed)).sentence())
     note = _note(workspace, experiment, there, config.value)
     terminal = sys.stdin.isatty() and sys.stdout.isatty()
     mark = f"{os.getpid()}-{os.urandom(4).hex()}"
@@ -129,8 +130,7 @@ def _remote(
         "containerWorkspaceFolder": note.folder,
         "containerWorkspaceFolderBasename": posixpath.basename(note.folder),
     }
-    container = {**there.env, **note.env}
-    return remote_environment(config, local=os.environ, container=container, folders=folders)
+    return remote_environment(config, local=os.environ, container=there.env, folders=folders)
 
 
 def _terminal(terminal: bool) -> dict[str, str]:

@@ -6,7 +6,7 @@ import hashlib
 import os
 import posixpath
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from . import environments, files
@@ -15,8 +15,8 @@ from .errors import Mistake
 from .loading import digest_of
 from .network import Network
 from .places import Run, venv
-from .spec import conda, dockerfile
-from .spec.job import Environment, Job
+from .spec import conda, dockerfile, yaml_text
+from .spec.job import Environment, Job, Reading
 from .spec.paths import code_root
 from .tools import docker
 
@@ -60,9 +60,45 @@ def image_for(run: Run, *, dev: bool = False) -> StandIn:
     if dev or is_own(run):
         return StandIn(image_of(run.workspace, run.experiment, dev=dev))
     try:
-        return _image(run, run.job.environment)
+        return _image(run, _named(run))
     except Mistake as mistake:
         return StandIn(None, missing=mistake)
+
+
+def _named(run: Run) -> Environment:
+    """What the job's environment is; `file:ENV.yml` is what that file says, with its paths."""
+    named = run.job.environment
+    if named.kind != "registered" or not (named.reference or "").startswith("file:"):
+        return named
+    path = code_root(run.job.name, named.reference)
+    text = files.read_text(Path(run.workspace.root, str(path)))
+    if text is None:
+        raise Mistake(
+            f"there is no {path}, which says what the job's environment is",
+            where=run.job.where("environment"),
+            mend="Check the path after file:",
+        )
+    return environment_of(text, str(path), run.job.name)
+
+
+def environment_of(text: str, file: str, job_file: str) -> Environment:
+    """An environment's own file (image, conda_file or build), its paths as seen from the job."""
+    document = yaml_text.parse(text, file).value
+    reading = Reading(yaml_text.YamlText(file, document))
+    found = reading.environment(document, ())
+    if reading.problems:
+        raise reading.problems[0]
+
+    def moved(path: str) -> str:
+        inside = posixpath.join(posixpath.dirname(file), path.removeprefix("file:"))
+        return posixpath.relpath(inside, posixpath.dirname(job_file) or ".")
+
+    conda_file = found.conda_file
+    return replace(
+        found,
+        path=None if found.path is None else moved(found.path),
+        conda_file=moved(conda_file) if isinstance(conda_file, str) else conda_file,
+    )
 
 
 def _image(run: Run, named: Environment) -> StandIn:
@@ -70,7 +106,7 @@ def _image(run: Run, named: Environment) -> StandIn:
         return StandIn(_built(run, _context(run.job, named), named.dockerfile))
     if named.kind == "image" and named.image and not named.image.startswith("azureml:"):
         return StandIn(Image(_plain(named.image)))
-    if named.kind == "conda" and named.image and not named.image.startswith("azureml:"):
+    if named.kind == "conda":
         return _with_conda(run, named)
     return _registered(run, named)
 
@@ -125,7 +161,7 @@ def conda_of(run: Run, named: Environment) -> conda.CondaFile:
 
 
 def _with_conda(run: Run, named: Environment) -> StandIn:
-    packages, base = conda_of(run, named), _plain(str(named.image))
+    packages, base = conda_of(run, named), _base_of(run, named)
     text = conda_dockerfile(base)
     digest = hashlib.sha256(f"{text}\0{packages.text}".encode()).hexdigest()
     context = environments.cache_folder() / "conda" / digest[:16]
@@ -138,11 +174,26 @@ def _with_conda(run: Run, named: Environment) -> StandIn:
     return StandIn(Image(f"{name}:job", None, digest, str(context), parsed), (note,))
 
 
+def _base_of(run: Run, named: Environment) -> str:
+    """The image that the conda file's packages go on top of."""
+    image, setting = named.image or "", run.experiment.settings.environment
+    if image and not image.startswith("azureml:"):
+        return _plain(image)
+    if chosen := setting.images.get(name_of(image)) or setting.image:
+        return chosen
+    raise Mistake(
+        f"the environment has a conda_file and no image{f' but {image}' if image else ''}",
+        where=run.job.where("environment"),
+        mend="Write image: mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04 beside it",
+    )
+
+
 def write_context(run: Run, image: Image) -> None:
     """The files that the Dockerfile of an image with a conda file copies."""
-    if run.job.environment.kind != "conda" or is_own(run) or image.dockerfile is None:
+    named = _named(run)
+    if named.kind != "conda" or is_own(run):
         return
-    packages = conda_of(run, run.job.environment)
+    packages = conda_of(run, named)
     files.write_text(Path(image.context, "conda.yaml"), packages.text)
     files.write_text(Path(image.context, "pip.txt"), _lines(packages.requirements))
 
@@ -220,8 +271,8 @@ def _nothing(run: Run, reference: str, name: str) -> Mistake:
 
 def packages_for(run: Run, *, dev: bool = False) -> Packages:
     """What the place venv installs: the requirements beside the Dockerfile, or the conda file's."""
-    named = run.job.environment
     try:
+        named = _named(run)
         if dev or is_own(run):
             return _listed(run, f"{run.experiment.folder}/environment", dev)
         if named.kind == "build":
@@ -233,13 +284,16 @@ def packages_for(run: Run, *, dev: bool = False) -> Packages:
             return _listed(run, posixpath.normpath(setting.build), dev)
     except Mistake as mistake:
         return Packages(missing=mistake)
-    missing = image_for(run).missing or Mistake(
-        f"the job's environment is the image {named.image or ''}, whose packages the place venv "
-        "cannot know",
-        where=run.job.where("environment"),
-        mend="Start Docker and use --place docker",
+    wanted = image_for(run)
+    image = wanted.image.name if wanted.image else ""
+    return Packages(
+        missing=wanted.missing
+        or Mistake(
+            f"the job's environment is the image {image}, whose packages the place venv cannot know",
+            where=run.job.where("environment"),
+            mend="Start Docker and use --place docker",
+        )
     )
-    return Packages(missing=missing)
 
 
 def install(

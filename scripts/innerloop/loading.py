@@ -197,6 +197,8 @@ class Disk:
         return files.read_text(self.root / path) if (self.root / path).is_file() else None
 
     def links(self, folder: str) -> Sequence[tuple[str, str]]:
+        if not self.is_dir(folder):
+            return []
         return [
             (link.relative_to(self.root).as_posix(), os.readlink(link).replace("\\", "/"))
             for link in _links_below(self.root / folder)

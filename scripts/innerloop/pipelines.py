@@ -107,6 +107,7 @@ def run_of(planned: Planned, step: Step, dry: bool = False) -> Run:
     """One step as a run: what it takes from other steps and from the pipeline is data by then."""
     if step.problem is not None:
         raise step.problem
+    _require_values(planned, step)
     job = sweeping.one_trial(step.job)[0] if step.job.kind == "sweep" else step.job
     whole, found = planned.run, dict(_handed_on(planned, step))
     own = {
@@ -135,6 +136,18 @@ def run_of(planned: Planned, step: Step, dry: bool = False) -> Run:
         within=planned.folder_of(step.name),
         attended=False,
     )
+
+
+def _require_values(planned: Planned, step: Step) -> None:
+    """An input of the pipeline that the step's command needs, and that nobody gives a value."""
+    for name, one in step.job.inputs.items():
+        is_lacking = one.origin and not one.optional and one.kind == "literal" and one.value is None
+        if is_lacking and f"inputs.{name}" in step.job.command:
+            raise Mistake(
+                f'the step "{step.name}" takes the input "{one.origin}", which has no value',
+                where=planned.run.job.text.where("inputs", one.origin),
+                mend=f"Give it one with --set inputs.{one.origin}=VALUE",
+            )
 
 
 def _handed_on(planned: Planned, step: Step) -> Iterator[tuple[str, str]]:

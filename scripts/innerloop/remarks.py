@@ -44,9 +44,10 @@ def _counts(job: Job, processes: int | None) -> list[str]:
 def _services(job: Job) -> list[str]:
     notes = []
     for name, service in job.services.items():
-        kind = str(service.get("type") or "") if isinstance(service, dict) else ""
-        if kind.lower() in _SERVICES:
-            notes.append(f"the service {name} is not needed here: {_SERVICES[kind.lower()]}")
+        one = service if isinstance(service, dict) else {}
+        kind = str(one.get("type") or one.get("job_service_type") or "").lower()
+        if kind in _SERVICES:
+            notes.append(f"the service {name} is not needed here: {_SERVICES[kind]}")
         elif name in job.ports:
             port = job.ports[name]
             notes.append(

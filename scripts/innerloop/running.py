@@ -19,6 +19,7 @@ from . import (
     files,
     job_environments,
     loading,
+    noticing,
     ports,
     recording,
     sharing,
@@ -53,11 +54,14 @@ def plan(
     options: Sequence[str] = (),
     processes: int | None = None,
     search_space: Mapping[str, str] | None = None,
+    also: Sequence[Mistake] = (),
+    notes: Sequence[str] = (),
     dry: bool = False,
 ) -> Run:
     """Finds the code and the data of the job on this machine, and downloads what can be had by a
     plain GET. What is nowhere is a `Mistake` that names all of it; with `dry` nothing is fetched,
-    and the plan's `missing` says what a real run would need.
+    and the plan's `missing` says what a real run would need. `also` is what was found to be wrong
+    before, and `notes` what is to be said besides.
     """
     if job.kind != "command":
         raise Mistake(
@@ -75,7 +79,8 @@ def plan(
         if one.kind == "data"
         and (place := datasets.find(workspace, experiment, job, one, dry=dry)) is not None
     }
-    missing = [*_no_code(workspace, job, code)]
+    said = {mistake.where for mistake in also}
+    missing = [*also, *(one for one in _no_code(workspace, job, code) if one.where not in said)]
     missing += [one.missing for one in found.values() if one.missing is not None]
     if missing and not dry:
         raise together(missing)
@@ -97,7 +102,7 @@ def plan(
         search_space=search_space or {},
         ports={port: ports.free(port) for port in job.ports.values()},
         missing=tuple(missing),
-        notes=(*remarks(job, processes), *_downloaded(job, found, dry)),
+        notes=(*notes, *remarks(job, processes), *_downloaded(job, found, dry)),
     )
 
 
@@ -168,6 +173,8 @@ def carry_out(started: Started) -> int:
             tell(f"innerloop: outputs are in {wanted.outputs}/")
     if code != 0:
         tell(f"innerloop: the command ended with exit code {code}{_meaning(code, started)}")
+        if started.run.attended:
+            noticing.show(started.run, wanted, outputs / recording.LOG)
     return code
 
 
@@ -189,7 +196,7 @@ def _submitted(started: Started) -> int:
 def _docker(
     run: Run, wanted: job_environments.StandIn, facts: engine.Engine, why: str, dry: bool
 ) -> Started:
-    missing = [] if wanted.missing is None else [wanted.missing]
+    missing = [*([] if wanted.missing is None else [wanted.missing]), *_leading_out(run.links)]
     if not facts.answers:
         missing.append(Mistake(facts.why, mend=facts.mend))
     try:
@@ -301,6 +308,19 @@ def _links(workspace: Workspace, experiment: Experiment, code: str | None) -> tu
     if code is None or code == own or not os.path.isdir(code):
         return experiment.links
     return tuple(loading.links_of(Path(workspace.root), Path(code)))
+
+
+def _leading_out(links: Sequence[Link]) -> list[Mistake]:
+    """Links to what no other machine has; only the place docker cannot follow them."""
+    return [
+        Mistake(
+            f"the link leads out of the workspace, to {link.target}",
+            where=link.path,
+            mend="Share code from src/common by a relative link (`scripts/loop dependency`)",
+        )
+        for link in links
+        if not link.is_inside
+    ]
 
 
 def _downloaded(job: Job, found: Mapping[str, datasets.Found], dry: bool) -> list[str]:

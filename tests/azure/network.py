@@ -205,7 +205,10 @@ def _handler(proxy: Proxy) -> type[http.server.BaseHTTPRequestHandler]:
                 parse_qs(parts.query, keep_blank_values=True), dict(self.headers), body,
             )  # fmt: skip
             answer = proxy.service(asked)
-            self.send_response(answer.status)
+            if "Date" in answer.headers:
+                self.send_response_only(answer.status)
+            else:
+                self.send_response(answer.status)
             for name, value in answer.headers.items():
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(answer.body)))

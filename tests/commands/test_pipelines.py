@@ -260,6 +260,15 @@ def test_missing_data_are_named_where_the_pipeline_names_them(workspace: Workspa
     assert "src/tiny/pipeline.yml:2" in answer.sentence and "--set inputs.raw=PATH" in answer.err
 
 
+def test_an_input_without_a_value_is_named(workspace: Workspace) -> None:
+    add(workspace, PIPELINE.replace("rows: 2", "rows: {type: integer}"))
+    with_data(workspace)
+    answer = run(workspace)
+    assert answer.code == 1 and len(answer.sentence.strip().splitlines()) == 1
+    assert 'the step "prepare" takes the input "rows", which has no value' in answer.err
+    assert run(workspace, "--set", "inputs.rows=3").out == "60 after 3\n"
+
+
 def test_values_are_set_for_the_pipeline_and_for_a_step(workspace: Workspace) -> None:
     add(workspace)
     with_data(workspace)

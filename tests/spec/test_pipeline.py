@@ -109,6 +109,26 @@ def test_a_component_with_its_defaults_and_paths_seen_from_its_file() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("kind", "default", "text"),
+    [
+        ("number", "1e-3", "0.001"),
+        ("number", "1024", "1024.0"),
+        ("integer", '"3"', "3"),
+        ("integer", "2.7", "2"),
+        ("boolean", '"true"', "True"),
+        ("boolean", "false", "False"),
+        ("string", "1.50", "1.5"),
+        ("string", "true", "True"),
+        ("number", "many", "many"),
+    ],
+)
+def test_a_default_is_sent_as_its_type(kind: str, default: str, text: str) -> None:
+    component = f"command: x\nenvironment: {{image: x}}\ninputs: {{a: {{type: {kind}, default: {default}}}}}"
+    (step,) = pipeline("jobs: {s: {component: ./c.yml}}", src__p__c=component).steps
+    assert step.job.inputs["a"].literal_text == text
+
+
 def test_a_pipeline_component_stands_as_its_steps() -> None:
     outer = """type: pipeline
 outputs: {end: }
@@ -194,8 +214,10 @@ jobs:
   a: {type: spark, entry: {file: x.py}}
   b: {component: "azureml:train:1"}
   c: {command: c, environment: {image: x}}
+  d: {component: ./d.yml}
 """
-    a, b, c = pipeline(text).steps
+    a, b, c, d = pipeline(text, src__p__d="type: spark\ncode: .\n").steps
+    assert d.problem is not None and 'the step "d" is of type spark' in d.problem.what
     assert a.problem is not None and a.problem.sentence() == (
         'src/p/job.yml:3:3: the step "a" is of type spark, which has no local form. A component\'s '
         "file can stand in for it: --set jobs.a.type=command --set jobs.a.component=./FILE.yml"

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterator
 from typing import Any
 
-from .. import builder, cleaning, configuration, containers, developing, engine, process
+from .. import aging, builder, cleaning, configuration, containers, engine, process
 from . import PATIENCE, Fact, Patient
 
 GB = 10**9
@@ -92,7 +92,7 @@ def dev_containers(patient: Patient) -> Iterator[Fact]:
     for experiment in patient.experiments:
         for one in containers.find(patient.workspace, experiment):
             config = configuration.load(patient.workspace, experiment)
-            changed = developing.staleness_of(one, patient.workspace, experiment, config)
+            changed = aging.of_container(one, patient.workspace, experiment, config)
             name = "dev container"
             if changed:
                 what = f"{experiment.name}: stale, since {changed[0]}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import posixpath
 from dataclasses import asdict
 
 from .. import files, loading
@@ -24,31 +25,35 @@ examples:
   loop check                     every experiment
   loop check digit_recognition
   loop check digit_recognition --file other-job.yaml --json
+  loop check jobs/somebodys-job.yml      a job file anywhere in the workspace
 """
 
 WORDS = {"wrong": "error", "azure": "warning", "hint": "info"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("experiment", nargs="?", metavar="EXP", help="default: all of them")
-    parser.add_argument("--file", default=JOB_FILE, help=f"the job file (default: {JOB_FILE})")
+    parser.add_argument(
+        "experiment", nargs="?", metavar="EXP", help="or a job file's path (default: all of them)"
+    )
+    parser.add_argument("--file", help=f"the job file in EXP's folder (default: {JOB_FILE})")
     parser.add_argument("--json", action="store_true", help="one JSON array on stdout")
 
 
 def run(args: argparse.Namespace) -> int:
     workspace = loading.open_workspace(args.root)
-    names = list(workspace.experiments)
+    paths = [f"src/{name}/{args.file or JOB_FILE}" for name in workspace.experiments]
     if args.experiment is not None:
-        names = [loading.choose_experiment(workspace, args.experiment, args.cwd).name]
+        experiment, file = loading.choose_job(workspace, args.experiment, args.file, args.cwd)
+        paths = [posixpath.normpath(posixpath.join(experiment.folder, file))]
     disk = loading.Disk(args.root)
-    found = [finding for name in names for finding in _findings(disk, name, args.file)]
+    found = [finding for path in paths for finding in _findings(disk, path)]
     if args.json:
         print(json.dumps([asdict(finding) for finding in found], indent=2, ensure_ascii=False))
     else:
         for finding in found:
             print(line_of(finding))
         if not found:
-            print(f"nothing wrong in {', '.join(names) or 'no experiment'}")
+            print(f"nothing wrong in {', '.join(map(_said, paths)) or 'no experiment'}")
     return 1 if any(finding.level != "hint" for finding in found) else 0
 
 
@@ -58,8 +63,13 @@ def line_of(finding: Finding) -> str:
     return f"{finding.where}: {WORDS[finding.level]}: {text} [{finding.code}]"
 
 
-def _findings(disk: loading.Disk, name: str, file: str) -> list[Finding]:
-    path = f"src/{name}/{file}"
+def _said(path: str) -> str:
+    """The experiment's name for its own job file."""
+    own = path.removeprefix("src/").removesuffix(f"/{JOB_FILE}")
+    return own if path == f"src/{own}/{JOB_FILE}" else path
+
+
+def _findings(disk: loading.Disk, path: str) -> list[Finding]:
     text = files.read_text(disk.root / path)
     if text is None:
         missing = Mistake(

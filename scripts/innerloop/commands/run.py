@@ -12,9 +12,10 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from .. import debugging, loading, pipelines, running, sweeping
+from .. import checking, debugging, loading, pipelines, running, sweeping
 from ..errors import Mistake, WrongUse
 from ..places import PLACES, Run
+from ..spec.check_base import Finding
 from ..spec.experiment import JOB_FILE, Experiment
 from ..spec.job import Job
 from ..spec.workspace import Workspace
@@ -122,15 +123,18 @@ def _run(args: argparse.Namespace) -> int:
 
         job = ask(job)
     _require_fitting(args, job)
+    found = [] if args.script else checking.findings(args.root, job)
     if job.kind == "pipeline":
+        checking.require(found, dry=args.dry_run or bool(args.step))
         return _pipeline(args, workspace, experiment, job)
     values: Mapping[str, str] = {}
     if job.kind == "sweep":
         job = pipelines.swept_job(workspace, job)
         if args.trials is not None:
-            return _sweep(args, workspace, experiment, job)
+            return _sweep(args, workspace, experiment, job, found)
         job, values = sweeping.one_trial(job)
-    started = running.prepare(_plan(args, workspace, experiment, job), args.place, dry=args.dry_run)
+    plan = _plan(args, workspace, experiment, job, found)
+    started = running.prepare(plan, args.place, dry=args.dry_run)
     started = _debugged(args, started)
     if args.dry_run:
         _show(started, args.json, {"search_space": dict(values)} if values else {})
@@ -144,7 +148,14 @@ def _debugged(args: argparse.Namespace, started: running.Started) -> running.Sta
     return debugging.prepare(started, args.port, args.dry_run) if args.debug else started
 
 
-def _plan(args: argparse.Namespace, workspace: Workspace, experiment: Experiment, job: Job) -> Run:
+def _plan(
+    args: argparse.Namespace,
+    workspace: Workspace,
+    experiment: Experiment,
+    job: Job,
+    found: Sequence[Finding],
+) -> Run:
+    warning = checking.warning(found, job)
     return running.plan(
         workspace,
         experiment,
@@ -153,13 +164,21 @@ def _plan(args: argparse.Namespace, workspace: Workspace, experiment: Experiment
         arguments=tuple(args.rest),
         options=tuple(args.docker_option),
         processes=args.processes,
+        also=checking.errors(found),
+        notes=[warning] if warning else [],
         dry=args.dry_run,
     )
 
 
-def _sweep(args: argparse.Namespace, workspace: Workspace, experiment: Experiment, job: Job) -> int:
+def _sweep(
+    args: argparse.Namespace,
+    workspace: Workspace,
+    experiment: Experiment,
+    job: Job,
+    found: Sequence[Finding],
+) -> int:
     drawn, notes = sweeping.draw(job, args.trials, args.seed)
-    first = _plan(args, workspace, experiment, sweeping.job_of(job, drawn[0]))
+    first = _plan(args, workspace, experiment, sweeping.job_of(job, drawn[0]), found)
     made = sweeping.plan(job, first, drawn, notes)
     prepare = partial(running.prepare, place=args.place)
     if not args.dry_run:

@@ -68,16 +68,18 @@ def render(subject: Subject, experiment: Experiment) -> Json:
 
 
 def _build(experiment: Experiment) -> Json:
-    """The tag is the image's own: without it two experiments that are opened at the same time
-    share the one name that the devcontainer CLI makes of the workspace's folder, and swap images.
-    The labels let `loop clean` and `loop doctor` find what VS Code built."""
+    """The tag is a name for people and for the builder's cache, the same in every clone: whoever
+    built last has it, and nothing is ever started by it. (No variable can make it the clone's own:
+    `devcontainer build`, which prebuilds use, knows no devcontainerId, and a folder's name is not
+    always a tag.) `loop up` uses names that hold a hash of the clone's path. The labels let
+    `loop clean` and `loop doctor` find what VS Code built, and for which clone."""
     environment = f"../../{experiment.folder}/environment"
     build: dict[str, Json] = {"dockerfile": f"{environment}/Dockerfile", "context": environment}
     if name := experiment.dev_stage.name:
         build["target"] = name
     slug = re.sub(r"[^a-z0-9._-]+", "-", experiment.slug.lower()).strip("._-")
     build["options"] = [
-        f"--tag=innerloop/{slug}:${{devcontainerId}}",
+        f"--tag=innerloop/{slug}:dev",
         f"--label=innerloop.experiment={experiment.name}",
         "--label=innerloop.workspace=${localWorkspaceFolder}",
     ]

@@ -46,7 +46,7 @@ def substitute(
         if kind not in known:
             raise Mistake(
                 f"the command refers to {match[0]}, which is nothing",
-                mend=nearest(kind, list(known)),
+                mend=_OF_STEP if kind == "parent" else nearest(kind, list(known)),
             )
         value = known[kind].get(name)
         if value is None and name in known[kind]:
@@ -64,6 +64,9 @@ def substitute(
 
     text = _OPTIONAL.sub(keep, command)
     return _REFERENCE.sub(fill, text)
+
+
+_OF_STEP = "Give the step an input with that value, and refer to it as ${{inputs.NAME}}"
 
 
 def _quote_at(text: str, end: int) -> str:

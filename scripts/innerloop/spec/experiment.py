@@ -25,6 +25,11 @@ class Link:
     path: str
     target: str
 
+    @property
+    def is_inside(self) -> bool:
+        """Whether it leads to a place in the workspace; `target` is absolute otherwise."""
+        return not (self.target.startswith("/") or ":" in self.target)
+
 
 @dataclass(frozen=True, slots=True)
 class Experiment:

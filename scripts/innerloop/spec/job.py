@@ -274,7 +274,11 @@ class Reading:
         command = body.get("command")
         if isinstance(command, str) and command.strip():
             return command
-        if command is None or command == "":
+        if command is None and isinstance(body.get("component"), str):
+            what = f"the job's command is that of a component, {body['component']}"
+            mend = "Write its command: and environment: here, or make the job a pipeline's step"
+            self.problem(what, (*at, "component"), mend)
+        elif command is None or command == "":
             what = "the job's command is empty" if "command" in body else "the job has no command"
             mend = "Write `command: python train.py`"
             close = get_close_matches("command", [str(key) for key in body], n=1, cutoff=0.7)
@@ -327,7 +331,7 @@ class Reading:
         if kind in LITERAL_TYPES or "value" in value or (not kind and "default" in value):
             given = _as_sent(value["value"]) if "value" in value else value.get("default")
             return Input(name, "literal", given, kind, optional=optional)
-        if value.get("path") is None and value.get("default") is None:
+        if value.get("path") is None and value.get("default") is None and not optional:
             self.problem(
                 f'the input "{name}" has neither a value nor a path',
                 path,
@@ -361,6 +365,7 @@ class Reading:
         if isinstance(value, str):
             return Environment("registered", reference=value)
         if isinstance(value, dict):
+            value = _environment_of_today(value)
             build = value.get("build")
             if isinstance(build, dict):
                 build = {"path": build.get("local_path"), **build}
@@ -375,6 +380,8 @@ class Reading:
                 return Environment("conda", image=image, conda_file=value["conda_file"])
             if image:
                 return Environment("image", image=image)
+            if value.get("name"):
+                return Environment("registered", reference=_reference(value))
         self.problem(
             "the environment has neither build, image nor a name",
             path,
@@ -421,7 +428,7 @@ class Reading:
         """A whole number, also one in quotes; a reference to a pipeline's input is none yet."""
         if value is None or (isinstance(value, str) and value.strip().startswith("${{")):
             return default
-        if isinstance(value, float):
+        if isinstance(value, float) and abs(value) < 1e300:  # neither infinite nor no number
             value = int(value)  # azure-ai-ml cuts it off too
         if isinstance(value, bool) or not str(value).strip().lstrip("-").isdigit():
             self.problem(f"{'.'.join(path)} is no whole number: {value!r}", path, "Write a number")
@@ -435,7 +442,7 @@ _ASSETS = (
     "batch", "workspace", "registry", "azureBlob", "azureFile", "connection", "feature", "index",
 )  # fmt: skip
 # Kinds of jobs that Azure ML alone can run.
-_ELSEWHERE = (
+ELSEWHERE = (
     "automl", "spark", "schedule", "parallel", "import", "data_transfer", "finetuning",
     "distillation", "base", "component",
 )  # fmt: skip
@@ -453,17 +460,23 @@ def job_kind(parsed: YamlText) -> str:
             where=parsed.where("$schema"),
             mend="Name a job file",
         )
+    if "component." in schema:
+        raise Mistake(
+            "this file is a component, not a job: a pipeline's step gives its inputs their values",
+            where=parsed.where("$schema"),
+            mend="Name the pipeline's file; --step NAME runs one step of it",
+        )
     kind = str(document.get("type") or "").lower()
     if not kind:
         kind = schema.split(".")[0].removesuffix("job")
-        if kind not in (*KINDS, *_ELSEWHERE):
+        if kind not in (*KINDS, *ELSEWHERE):
             kind = "command"
         for key, found in (("trial", "sweep"), ("jobs", "pipeline"), ("command", "command")):
             if key in document:
                 kind = found
     if kind in KINDS:
         return kind
-    if kind not in _ELSEWHERE:
+    if kind not in ELSEWHERE:
         raise Mistake(
             f"there is no job of type {kind}",
             where=parsed.where("type"),
@@ -501,7 +514,31 @@ def _of_today(value: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _local(value: Any) -> Any:
     """The path in a mapping that says more of it than an input can."""
-    return value.get("path", value.get("local_path")) if isinstance(value, dict) else value
+    if not isinstance(value, dict):
+        return value
+    store = value.get("datastore")
+    if isinstance(store, str) and not {"path", "local_path"} & set(value):
+        inner = str(value.get("directory") or value.get("file") or "").strip("/")
+        return f"azureml://datastores/{store.removeprefix('azureml:')}/paths/{inner}"
+    return value.get("path", value.get("local_path"))
+
+
+def _environment_of_today(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    """`docker: {image: ...}` and `docker: {build: {dockerfile: ...}}` of the first previews."""
+    docker = value.get("docker")
+    if not isinstance(docker, dict):
+        return value
+    build = docker.get("build")
+    if isinstance(build, dict):
+        name = str(build.get("dockerfile") or "Dockerfile").removeprefix("file:")
+        folder, _, file = name.rpartition("/")
+        return {**value, "build": {"path": folder or ".", "dockerfile_path": file}}
+    return {**value, "image": docker.get("image")}
+
+
+def _reference(value: Mapping[str, Any]) -> str:
+    version = value.get("version")
+    return f"azureml:{value['name']}" + (f":{version}" if version is not None else "")
 
 
 def _text(value: Any) -> str | None:

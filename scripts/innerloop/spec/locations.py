@@ -33,13 +33,14 @@ class Location:
     itself names a path of this machine.
 
     `url`: what a plain GET may answer, "" when only Azure's own tools can fetch it. `fetch`: the
-    command that fetches it, "" when none is known.
+    command that fetches it, "" when none is known; `hint`: what must be filled into it.
     """
 
     path: str
     is_here: bool = False
     url: str = ""
     fetch: str = ""
+    hint: str = ""
 
 
 def locate(job_file: str, address: str, kind: str = "uri_folder") -> Location:
@@ -70,7 +71,8 @@ def _asset(found: re.Match[str], address: str, kind: str) -> Location:
     path = f"data/{_safe(name)}"
     if kind.endswith("_model") or found.groupdict().get("kind") == "models":
         return Location(path, fetch=_model(found, address, version))
-    return Location(path, fetch=f"scripts/loop data get {name}{f':{version}' if version else ''}")
+    label = address[address.index("@") :] if "@" in address else f":{version or 1}"
+    return Location(path, fetch=f"scripts/loop data get azureml:{name}{label}")
 
 
 def _model(found: re.Match[str], address: str, version: str | None) -> str:
@@ -85,9 +87,12 @@ def _model(found: re.Match[str], address: str, version: str | None) -> str:
 def _datastore(found: re.Match[str], address: str, kind: str) -> Location:
     inner = _safe(found["path"] or "")
     path = posixpath.normpath(f"data/{_safe(found['name'])}/{inner}")
+    many = "" if kind == "uri_file" else " --recursive"
+    source = f"https://ACCOUNT.blob.core.windows.net/CONTAINER/{found['path'] or ''}"
     return Location(
         path,
-        fetch=f"az ml datastore show --name {shlex.quote(found['name'])} (it names the account; then azcopy copy)",
+        fetch=f"azcopy copy {shlex.quote(source)} {shlex.quote(path)}{many}",
+        hint=f" (`az ml datastore show --name {shlex.quote(found['name'])}` names both)",
     )
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from ..errors import Mistake, nearest
 from . import yaml_text
-from .job import LITERAL_TYPES, Input, Job, Output, Reading
+from .job import ELSEWHERE, LITERAL_TYPES, Input, Job, Output, Reading
 from .yaml_text import YamlText
 
 # A component file's text by its path relative to the workspace; None when there is no such file.
@@ -74,10 +74,7 @@ def pipeline_of(job: Job, read: Read) -> Pipeline:
     """The steps of a job of kind "pipeline". A `Mistake` for a cycle, a reference to nothing, a
     component file that is not there; a step that has no local form keeps it as its `problem`."""
     document = job.document
-    inputs: dict[str, Bound] = {
-        name: replace(one, origin=name if one.kind == "data" else "")
-        for name, one in job.inputs.items()
-    }
+    inputs: dict[str, Bound] = {name: replace(one, origin=name) for name, one in job.inputs.items()}
     level = _Level(job.text, document, (), job.name, inputs, "", read)
     if isinstance(document.get("component"), str) and "jobs" not in document:
         level = level.component_level(document["component"], inputs, "", ("component",))
@@ -210,6 +207,10 @@ class _Level:
             )
             if "jobs" in text.value:
                 return self.nested(name, body, component, names)
+            what = str(text.value.get("type") or "").lower()
+            if what in ELSEWHERE:
+                what = f"{_said(name)} is of type {what}, which has no local form"
+                return [self.without_form(name, what)], {}
             found = _Component(text, text.value, (), path)
             return [self.component_step(name, kind, body, found, names)], {}
         if isinstance(component, dict) and (kind == "command" or "inputs" in component):
@@ -299,7 +300,9 @@ class _Level:
             name=self.prefix + name,
             job=replace(job, inputs=inputs, outputs=outputs),
             takes=takes,
-            passes={key: one.origin for key, one in inputs.items() if one.origin},
+            passes={
+                key: one.origin for key, one in inputs.items() if one.origin and one.kind == "data"
+            },
             gives=gives,
             problem=reading.problems[0] if reading.problems else None,
         )
@@ -528,11 +531,26 @@ def _undeclared(key: str, rule: Any, reading: Reading, *, optional: bool) -> Inp
     is_literal = str(rule.get("type", "")).lower() in LITERAL_TYPES
     if rule.get("default") is not None:
         if is_literal:
-            return Input(key, "literal", rule["default"])
+            return Input(key, "literal", _as_declared(rule["default"], str(rule["type"]).lower()))
         return Input(key, "data", type=str(rule.get("type", "")), path=str(rule["default"]))
     if optional or rule.get("optional") is True:
         return Input(key, "literal" if is_literal else "data", path=None, optional=True)
     return None
+
+
+def _as_declared(value: Any, kind: str) -> Any:
+    """A default as azure-ai-ml sends it: of its declared type (1e-3 is 0.001, a number's 1024 is
+    1024.0). What is not of that type stays."""
+    try:
+        if kind in ("number", "float"):
+            return float(value)
+        if kind in ("integer", "int"):
+            return int(float(value))
+    except (TypeError, ValueError, OverflowError):
+        return value
+    if kind in ("boolean", "bool") and str(value).lower() in ("true", "false"):
+        return str(value).lower() == "true"
+    return value
 
 
 def _flat(declared: Mapping[str, Any]) -> dict[str, Any]:

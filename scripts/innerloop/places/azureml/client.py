@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import re
@@ -15,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from azure.ai.ml import MLClient
+from azure.core.exceptions import ClientAuthenticationError
 from azure.identity import (
     AuthenticationRecord,
-    ChainedTokenCredential,
     DefaultAzureCredential,
     DeviceCodeCredential,
     TokenCachePersistenceOptions,
@@ -59,7 +58,27 @@ def credential(tell: Tell, *, device: bool) -> Any:
     def ask(uri: str, code: str, expires: object) -> None:
         tell("sign-in", text=f"To sign in to Azure, open {uri} and enter the code {code}")
 
-    return ChainedTokenCredential(chain, _Remembered(ask, os.environ.get("AZURE_TENANT_ID")))
+    return _OrAsk(chain, _Remembered(ask, os.environ.get("AZURE_TENANT_ID")))
+
+
+class _OrAsk:
+    """The chain, or the person where nothing of it is set up. What is set up and refused stays
+    refused: a wrong secret is no reason to ask for a code."""
+
+    def __init__(self, chain: Any, person: Any) -> None:
+        self.chain = chain
+        self.person = person
+        self.asks = False
+
+    def get_token(self, *scopes: str, **more: Any) -> Any:
+        if not self.asks:
+            try:
+                return self.chain.get_token(*scopes, **more)
+            except ClientAuthenticationError as error:
+                if "AADSTS" in str(error):
+                    raise
+                self.asks = True
+        return self.person.get_token(*scopes, **more)
 
 
 class _Remembered:
@@ -97,10 +116,10 @@ class _Remembered:
 def listening(tell: Tell) -> Iterator[None]:
     """Within, requests, answers, bytes on their way to the blob store, real warnings and the
     credential that answered are told as events."""
-    root = logging.getLogger()
-    root.addHandler(_Warnings(tell))
-    logging.captureWarnings(True)
-    warnings.simplefilter("once")
+    logging.getLogger().addHandler(_Warnings(tell))
+    warnings.simplefilter("ignore", Warning)  # what libraries say to programmers
+    warnings.simplefilter("once", UserWarning)
+    warnings.showwarning = lambda message, *_: tell("note", text=" ".join(str(message).split()))
     for name in _SILENT:
         logging.getLogger(name).addHandler(logging.NullHandler())
         logging.getLogger(name).propagate = False
@@ -130,7 +149,9 @@ class _Warnings(logging.Handler):
 
 class _Requests(logging.Handler):
     """One event per request and per answer: azure-core logs both, with queries and secret headers
-    taken out."""
+    taken out. `host` is the one that was asked last."""
+
+    host = ""
 
     def __init__(self, tell: Tell) -> None:
         super().__init__(logging.INFO)
@@ -140,6 +161,7 @@ class _Requests(logging.Handler):
         text = record.getMessage()
         if found := re.search(r"Request URL: '(?:https?://)?([^/'?]+)([^'?]*)", text):
             method = re.search(r"Request method: '(\w+)'", text)
+            _Requests.host = found[1]
             self.tell("asking", method=method[1] if method else "", host=found[1], path=found[2])
         elif found := re.search(r"Response status: (\d+)", text):
             wait = re.search(r"'(?:Retry-After|x-ms-retry-after-ms)': '?(\d+)", text, re.IGNORECASE)
@@ -189,6 +211,6 @@ class _Bytes:
         self._tell()
 
 
-def as_json(value: Any) -> Any:
-    """What JSON can hold of a value, and the text of all else."""
-    return json.loads(json.dumps(value, default=str))
+def asked_last() -> str:
+    """The host that the client turned to last; "" when it asked nobody."""
+    return _Requests.host

@@ -8,7 +8,7 @@ from typing import Any
 from azure.ai.ml import MLClient
 
 from . import faults
-from .client import credential
+from .client import asked_last, credential
 
 Tell = Callable[..., None]
 Fact = tuple[str, str, str, str]
@@ -107,5 +107,5 @@ def _state(compute: Any) -> str:
 
 
 def _bad(name: str, error: Exception, request: Mapping[str, Any]) -> Fact:
-    fault = faults.explain(error, request)
+    fault = faults.explain(error, request, asked_last())
     return "bad", name, fault.what, fault.mend

@@ -48,8 +48,9 @@ def scrub(text: str, env: Mapping[str, str] | None = None) -> str:
     return text
 
 
-def explain(error: BaseException, request: Mapping[str, Any]) -> Fault:
-    """The sentence for an exception of azure-ai-ml, azure-core, azure-identity or the system."""
+def explain(error: BaseException, request: Mapping[str, Any], host: str = "") -> Fault:
+    """The sentence for an exception of azure-ai-ml, azure-core, azure-identity or the system.
+    `host` is the one that was asked last."""
     chain = list(_chain(error))
     names = [type(one).__name__ for one in chain]
     words = scrub(" | ".join(str(one) for one in chain))
@@ -59,9 +60,9 @@ def explain(error: BaseException, request: Mapping[str, Any]) -> Fault:
     if answered is not None:
         return _status(answered, int(answered.status_code), words, request)  # type: ignore[attr-defined]
     if "CredentialUnavailableError" in names or "ClientAuthenticationError" in names:
-        return _sign_in(words)
+        return _sign_in(words, host)
     if any(name in _NETWORK for name in names) or re.search(_NETWORK_WORDS, words):
-        return _network(words)
+        return _network(words, host)
     if "JobException" in names and (found := re.search(r"in state (?:JobStatus\.)?(\w+)", words)):
         mend = f"Wait for its end: `scripts/loop logs {request.get('name', '')} --follow`"
         return Fault("not-ended", f"the job has not ended yet: it is {found[1].capitalize()}", mend)
@@ -124,7 +125,7 @@ def _status(error: Any, status: int, words: str, request: Mapping[str, Any]) -> 
     said = _message(error)
     path = _path(error)
     if status == 401:
-        return _refused_sign_in(said or words)
+        return _refused_sign_in(said, words)
     if status in (400, 403) and "AADSTS" in words:
         return _sign_in(words)
     if status == 403:
@@ -148,17 +149,17 @@ def _status(error: Any, status: int, words: str, request: Mapping[str, Any]) -> 
     return Fault("refused", f"Azure refused it ({status}): {_short(said or words)}", "")
 
 
-def _refused_sign_in(words: str) -> Fault:
+def _refused_sign_in(said: str, words: str) -> Fault:
     if re.search(r"(?i)expired", words):
         return Fault("expired", "the sign-in to Azure has expired", f"{SIGN_IN}, and run it again")
-    what = f"Azure does not accept the sign-in (401): {_short(words)}"
+    what = f"Azure does not accept the sign-in (401): {_short(said or words)}"
     return Fault("sign-in", what, f"{SIGN_IN}; check that it is the subscription's tenant")
 
 
 SIGN_IN = "Sign in again (`az login`, or new credentials in AZURE_CLIENT_SECRET)"
 
 
-def _sign_in(words: str) -> Fault:
+def _sign_in(words: str, host: str = "") -> Fault:
     if "AADSTS7000222" in words or re.search(
         r"(?i)(secret|token|assertion)[^|]{0,60}expired", words
     ):
@@ -168,7 +169,7 @@ def _sign_in(words: str) -> Fault:
     if found := re.search(r"AADSTS\d+:? ?([^|\r\n]*?)(?:\. ?Trace ID|\.?$|\.\s)", words):
         return Fault("sign-in", f"the sign-in to Azure failed: {_short(found[0])}", SIGN_IN)
     if re.search(_NETWORK_WORDS + r"|resolve|getaddrinfo|Name or service", words):
-        return _network(words)
+        return _network(words, host)
     what = "nobody is signed in to Azure: no credential of the chain answered"
     mend = (
         "Run `az login`, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET (or "
@@ -211,13 +212,9 @@ def _not_found(said: str, path: str, place: str, target: Mapping[str, Any]) -> F
     return Fault("not-found", f'there is no {kind} "{name}" in {place}', mend)
 
 
-def _network(words: str) -> Fault:
-    host = re.search(
-        r"host='([^']+)'|host '([^']+)'|([\w.-]+\.(?:azure\.com|windows\.net|microsoftonline\.com|azureml\.ms|invalid))",
-        words,
-    )
-    name = next((one for one in host.groups() if one), "") if host else ""
-    where = name or "Azure"
+def _network(words: str, host: str) -> Fault:
+    found = _HOST.search(words)
+    where = (found["name"] if found else "") or host or "Azure"
     if re.search(r"(?i)certificate verify|CERTIFICATE_VERIFY|self.signed", words):
         what = f"{where} shows a certificate that this machine does not trust"
         mend = "Behind a company's proxy set REQUESTS_CA_BUNDLE to its authority's file"
@@ -235,6 +232,7 @@ def _network(words: str) -> Fault:
     return Fault("network", f"{where} cannot be reached: {_short(words)}", _CHECK)
 
 
+_HOST = re.compile(r"(?:host=|resolve )'(?P<name>[^']+)'")
 _CHECK = "Check the network, and HTTPS_PROXY if there is one; then run it again"
 _AGAIN = "Run it again: what has arrived is not sent twice"
 

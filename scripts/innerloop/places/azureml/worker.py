@@ -58,7 +58,7 @@ def _carry_out(client: Any, request: Mapping[str, Any], tell: Tell) -> None:
             module = importlib.import_module(f"{__package__}.{VERBS[verb]}")
             value = getattr(module, verb)(client.connect(request, tell), request, tell)
     except Exception as error:
-        fault = faults.explain(error, request)
+        fault = faults.explain(error, request, client.asked_last())
         trace = faults.scrub("".join(traceback.format_exception(error)))
         tell("fault", what=fault.what, mend=fault.mend, code=fault.code, trace=trace)
     else:

@@ -1,0 +1,116 @@
+"""What on this machine is older than the files it was made from: asked when a folder is opened, by
+`loop doctor`, and before anything runs in it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import building, configuration, containers, engine, loading, notes, process, staleness
+from .configuration import Configuration
+from .containers import Container
+from .errors import Mistake
+from .places import inside
+from .render.devcontainer import CHECKSUMS, CONFIGURATION, MADE_FROM
+from .spec.experiment import Experiment
+from .spec.workspace import Workspace
+from .tools import containers as docker
+from .tools.docker import DIGEST
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """`kind` is "container" or "image"; `changed` says what has changed since, a phrase each."""
+
+    experiment: str
+    kind: str
+    changed: tuple[str, ...]
+
+    @property
+    def mend(self) -> str:
+        if self.kind == "container":
+            return f"scripts/loop up {self.experiment} --rebuild"
+        return f"scripts/loop build {self.experiment}"
+
+    def sentence(self) -> str:
+        what = "dev container" if self.kind == "container" else "image"
+        changed = ", ".join(self.changed)
+        return f"{self.experiment}: its {what} is older than this: {changed} (renew: `{self.mend}`)"
+
+
+def stale(workspace: Workspace, name: str) -> list[Stale]:
+    """Of one experiment; nothing without an engine, and nothing for what cannot be read."""
+    if inside.experiment() is not None:
+        return _of_this_container(workspace, name)
+    try:
+        experiment = loading.open_experiment(workspace, name)
+        config = configuration.load(workspace, experiment)
+    except Mistake:
+        return []
+    found = containers.find(workspace, experiment)
+    told = [
+        Stale(name, "container", tuple(changed))
+        for one in found
+        if (changed := of_container(one, workspace, experiment, config))
+    ]
+    return [*told, *_of_images(workspace, experiment)]
+
+
+def of_container(
+    one: Container, workspace: Workspace, experiment: Experiment, config: Configuration
+) -> list[str]:
+    """What has changed since the container was made, a phrase each."""
+    environment = Path(workspace.root, experiment.folder, "environment")
+    if staleness.FILES in one.labels or staleness.CONFIGURATION in one.labels:
+        return staleness.of_labels(one.labels, environment, config.value, config.path)
+    kept = notes.made_from(Path(workspace.root), experiment.slug, one)
+    if kept is None:
+        return []
+    return staleness.of_notes(
+        kept.checksums, kept.configuration, environment, config.value, config.path
+    )
+
+
+def of_image(name: str, environment: Path) -> list[str]:
+    """What has changed since an image was built; nothing when there is no such image."""
+    value = engine.quick_get(f"/images/{name}/json")
+    if value is None:
+        if process.found("docker") is None:
+            return []
+        done = process.run(docker.inspect_image(name))
+        value = json.loads(done.out)[0] if done.ok else {}
+    labels = (value.get("Config") or {}).get("Labels") or {}
+    if labels.get(DIGEST) in (None, loading.digest_of(environment)):
+        return []
+    return staleness.of_labels(labels, environment, {}, "") or [f"{environment.name}/ changed"]
+
+
+def _of_images(workspace: Workspace, experiment: Experiment) -> Sequence[Stale]:
+    """`loop run` builds them anew by itself; said here so that the wait is no surprise."""
+    environment = Path(workspace.root, experiment.folder, "environment")
+    changed = {
+        line
+        for dev in (False, True)
+        for line in of_image(building.image_of(workspace, experiment, dev=dev).name, environment)
+    }
+    return [Stale(experiment.name, "image", tuple(sorted(changed)))] if changed else []
+
+
+def _of_this_container(workspace: Workspace, name: str) -> list[Stale]:
+    """Inside a container: from what it keeps in its user's home."""
+    if inside.experiment() != name:
+        return []
+    home = Path(os.path.expanduser(MADE_FROM))
+    try:
+        checksums = (home / CHECKSUMS).read_text(encoding="utf-8")
+        kept = (home / CONFIGURATION).read_text(encoding="utf-8")
+        experiment = loading.open_experiment(workspace, name)
+        config = configuration.load(workspace, experiment)
+    except (OSError, UnicodeDecodeError, Mistake):
+        return []
+    environment = Path(workspace.root, experiment.folder, "environment")
+    changed = staleness.of_notes(checksums, kept, environment, config.value, config.path)
+    return [Stale(name, "container", tuple(changed))] if changed else []
