@@ -30,6 +30,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "buildkit: needs BuildKit, which Docker's buildx plugin brings"
     )
+    config.addinivalue_line("markers", "shells: needs bash, zsh, fish and dash")
     config.addinivalue_line("markers", "person: needs root, to act as the user with UID 1000")
 
 
@@ -79,7 +80,14 @@ def _no_person() -> str:
     return "" if Path("/usr/bin/python3").exists() else "there is no /usr/bin/python3"
 
 
+@functools.cache
+def _no_shells() -> str:
+    missing = [name for name in ("bash", "zsh", "fish", "dash") if shutil.which(name) is None]
+    return f"{' and '.join(missing)} not on PATH (.ci/steps.sh installs them)" if missing else ""
+
+
 LACKING = {
+    "shells": _no_shells,
     "docker": _no_engine,
     "devcontainer": _no_devcontainer,
     "editor": _no_editor,

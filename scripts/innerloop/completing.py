@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -83,7 +84,9 @@ def _all(line: Line) -> Iterator[Candidate]:
     if wanted is not None:
         yield from _values(wanted, line)
     else:
-        yield from (Candidate(one.options[-1], one.text) for one in arguments if one.options)
+        yield from (
+            Candidate(max(one.options, key=len), one.text) for one in arguments if one.options
+        )
 
 
 def _waiting(arguments: Sequence[Argument], words: Sequence[str]) -> Argument | None:
@@ -186,10 +189,8 @@ def commands() -> dict[str, Command]:
     except (OSError, ValueError, TypeError, KeyError):
         pass
     known = {name: _described(name) for name in cli.COMMANDS}
-    try:
+    with suppress(Mistake):  # It is only slower without.
         files.write_text(path, json.dumps({name: asdict(one) for name, one in known.items()}))
-    except Mistake:
-        pass  # It is only slower without.
     return known
 
 

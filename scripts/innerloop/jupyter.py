@@ -83,9 +83,10 @@ def start(
     if "host" in argv and argv[argv.index("host") - 1] == "--network":
         argv = tuple(word.replace(f"{BIND}=0.0.0.0", f"{BIND}=127.0.0.1") for word in argv)
     if request.place == "docker":
-        secret_env = {"secrets": {**request.secrets, TOKEN: secret}}
-        return replace(started, request=replace(request, argv=argv, **secret_env))
-    return replace(started, request=replace(request, env={**request.env, TOKEN: secret}))
+        with_token = replace(request, argv=argv, secrets={**request.secrets, TOKEN: secret})
+    else:
+        with_token = replace(request, env={**request.env, TOKEN: secret})
+    return replace(started, request=with_token)
 
 
 def serve(started: Started, port: int, secret: str, on_ready: Callable[[], None]) -> int:

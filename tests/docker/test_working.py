@@ -4,8 +4,11 @@ JupyterLab and a notebook. The image is built once for all of them."""
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
+import subprocess
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +16,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tests.support import Workspace, make_workspace, until
+from tests.support import Workspace, docker, make_workspace, until
 from tests.support_terminal import Terminal
 
 pytestmark = [pytest.mark.docker, pytest.mark.network, pytest.mark.slow]
@@ -90,9 +93,6 @@ def test_a_terminal_has_the_tools_the_workspace_and_a_prompt(churn: Workspace) -
 
 
 def test_a_script_that_is_piped_in_runs_in_it(churn: Workspace) -> None:
-    import os
-    import subprocess
-
     done = subprocess.run(
         [churn.root / "scripts/loop", "terminal", "churn", *DOCKER],
         input="python -c 'import black; print(black.__name__)'\nexit 4\n",
@@ -105,10 +105,9 @@ def test_a_script_that_is_piped_in_runs_in_it(churn: Workspace) -> None:
 
 
 def address_of(text: str) -> str:
-    (address,) = re.findall(
-        r"(?m)^JupyterLab of shop/churn is ready: (http://127\.0\.0\.1:\S+)$", text
-    )
-    return address
+    line = r"(?m)^JupyterLab of shop/churn is ready: (http://127\.0\.0\.1:\S+)$"
+    (address,) = re.findall(line, text)
+    return str(address)
 
 
 def test_jupyter_answers_when_it_says_so_and_leaves_nothing(churn: Workspace) -> None:
@@ -133,7 +132,7 @@ def test_jupyter_answers_when_it_says_so_and_leaves_nothing(churn: Workspace) ->
     assert published and all(one.startswith("127.0.0.1:") for one in published), published
     token = (churn.root / ".innerloop/jupyter-token").read_text().strip()
     assert (churn.root / ".innerloop/jupyter-token").stat().st_mode & 0o077 == 0
-    assert token not in commands_of(churn)
+    assert token not in commands_of_all()
     first.interrupt_group()
     second.send(signal.SIGTERM)
     assert (first.end().code, second.end().code) == (130, 143)
@@ -141,15 +140,11 @@ def test_jupyter_answers_when_it_says_so_and_leaves_nothing(churn: Workspace) ->
 
 
 def published_addresses(workspace: Workspace) -> list[str]:
-    from tests.support import docker
-
     ports = [docker("port", name) for name in workspace.containers()]
     return [line.split(" -> ")[1] for text in ports for line in text.splitlines()]
 
 
-def commands_of(workspace: Workspace) -> str:
-    import subprocess
-
+def commands_of_all() -> str:
     return subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
 
 

@@ -61,7 +61,8 @@ def run(args: argparse.Namespace) -> int:
             print(f"innerloop: the page is {target}.html", file=sys.stderr)
         else:
             files.remove_tree(prepared.parent)
-            files.remove_if_empty(prepared.parent.parent)
+            for folder in (prepared.parent.parent, prepared.parent.parent.parent):
+                files.remove_if_empty(folder)
     if args.open and page.is_file():
         process.browse(page.as_uri())
     return code

@@ -12,8 +12,6 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import yaml
-
 from ..errors import Mistake, WrongUse, nearest
 
 TAG, INJECTED = "parameters", "injected-parameters"
@@ -51,17 +49,27 @@ def parameters(text: str, name: str) -> list[str]:
 
 
 def values_of(settings: Sequence[str]) -> dict[str, Any]:
-    """["train_size=500", "name=a b"] -> values, read as YAML reads them (500 is a number)."""
+    """["n=500", "rate=1e-3", "name=a b"] -> values: what reads as Python's literal is one (and true,
+    false, null as in the job file), all else is text."""
     values = {}
     for setting in settings:
         name, equals, text = setting.partition("=")
         if not equals or not name.isidentifier():
             raise WrongUse(f'--set "{setting}" is not of the form NAME=VALUE', mend="Write x=1")
-        try:
-            values[name] = yaml.safe_load(text) if text.strip() else text
-        except yaml.YAMLError:
-            values[name] = text
+        values[name] = _value(text)
     return values
+
+
+_WORDS = {"true": True, "false": False, "null": None}
+
+
+def _value(text: str) -> Any:
+    if text in _WORDS:
+        return _WORDS[text]
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return text
 
 
 def names_set(source: str) -> list[str]:
