@@ -69,7 +69,7 @@ def test_keys_of_the_configuration(environment: Path) -> None:
     labels = {CONFIGURATION: configuration_label(before)}
     live = {**before, "name": "b", "customizations": {}, "forwardPorts": [1]}
     assert of_labels(labels, environment, live, "x.json") == []
-    changed = {"runArgs": [], "containerEnv": {}, "mounts": []}
+    changed: dict[str, object] = {"runArgs": [], "containerEnv": {}, "mounts": []}
     assert of_labels(labels, environment, changed, "x.json") == [
         "x.json changed (containerEnv, runArgs)"
     ]
