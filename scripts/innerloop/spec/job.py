@@ -460,6 +460,12 @@ def job_kind(parsed: YamlText) -> str:
             where=parsed.where("$schema"),
             mend="Name a job file",
         )
+    if "component." in schema:
+        raise Mistake(
+            "this file is a component, not a job: a pipeline's step gives its inputs their values",
+            where=parsed.where("$schema"),
+            mend="Name the pipeline's file; --step NAME runs one step of it",
+        )
     kind = str(document.get("type") or "").lower()
     if not kind:
         kind = schema.split(".")[0].removesuffix("job")
