@@ -8,6 +8,7 @@ import os
 import socket
 import stat
 import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -132,6 +133,17 @@ def quick_get(path: str) -> Any:
     return value if code == 200 else None
 
 
+def labels_of(image: str) -> dict[str, str]:
+    """An image's labels; none where there is no such image, or no engine."""
+    value = quick_get(f"/images/{quote(image)}/json")
+    if value is None:
+        if process.found("docker") is None:
+            return {}
+        done = process.run(["docker", "image", "inspect", image])
+        value = json.loads(done.out)[0] if done.ok else {}
+    return (value.get("Config") or {}).get("Labels") or {}
+
+
 def _get(path: str) -> tuple[int, Any]:
     """Status and JSON body of one GET. HTTP/1.0: the body ends where the connection does."""
     with socket.socket(socket.AF_UNIX) as connection:
@@ -163,6 +175,15 @@ def _silent(message: str) -> Engine:
 def require(engine: Engine) -> None:
     if not engine.answers:
         raise Mistake(engine.why, mend=engine.mend)
+
+
+def refuse_without() -> None:
+    """After a failure that may be the engine's end: one that is stopped ends what it does first,
+    with words of all kinds, and itself some moments later."""
+    for _ in range(10):
+        if not ask("innerloop").answers:
+            raise Mistake("the Docker engine went away", mend="Start it and run it again")
+        time.sleep(0.2)
 
 
 def has_gpu() -> bool:

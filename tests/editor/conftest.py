@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.editor.dap import Editor
 from tests.support import ROOT, Workspace, make_workspace
 
 if TYPE_CHECKING:
@@ -108,6 +109,15 @@ def _seen_on_failure(request: pytest.FixtureRequest, windows: list[Workbench]) -
         for number, window in enumerate(windows):
             name = f"editor-{request.node.name}-{number}.png"
             window.page.screenshot(path=request.config.rootpath / ".pytest_cache" / name)
+
+
+@pytest.fixture
+def editors() -> Iterator[list[Editor]]:
+    """Those that a test opened to debug, to be closed after it."""
+    made: list[Editor] = []
+    yield made
+    for editor in made:
+        editor.close()
 
 
 @pytest.fixture(scope="package")

@@ -23,12 +23,10 @@ def request(run: Run, *, workspace: str = "", why: str = "asked for") -> Request
         for name, one in job.inputs.items()
         if one.has_value
     }
-    # A path is quoted where a shell needs it, and there none does: a mark that needs no quotes.
-    outputs = {name: f"@AZURE_ML_OUTPUT_{name}" for name in job.outputs}
+    outputs = {name: f"$AZURE_ML_OUTPUT_{name}" for name in job.outputs}
     given: dict[str, str | None] = {**dict.fromkeys(job.inputs), **inputs}
     space = {name: "${{search_space." + name + "}}" for name in job.search_space}
-    command = substitute(job.command, given, outputs, search_space=space) if job.command else ""
-    command = command.replace("@AZURE_ML_OUTPUT_", "$AZURE_ML_OUTPUT_")
+    command = substitute(job.command, given, outputs, space, None) if job.command else ""
     literals = {name: text for name, text in inputs.items() if job.inputs[name].kind == "literal"}
     return Request(
         experiment=run.experiment.name,
