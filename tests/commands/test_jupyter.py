@@ -67,10 +67,9 @@ def test_a_notebook_that_is_not_there(workspace: Workspace, tmp_path: Path) -> N
 def test_without_an_engine_the_same_from_the_cached_environment(workspace: Workspace) -> None:
     """One environment for both: it takes a while to install."""
     assert workspace.loop("new", "churn").code == 0
-    cells = [{"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None}]
-    cells[0][
-        "source"
-    ] = "import os\nfrom train import points\nprint(len(points(3, 0)), os.getcwd())"
+    source = "import os\nfrom train import points\nprint(len(points(3, 0)), os.getcwd())"
+    cell = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None}
+    cells = [{**cell, "source": source}]
     notebook = {"nbformat": 4, "nbformat_minor": 4, "metadata": {}, "cells": cells}
     workspace.write("notebooks/look.ipynb", json.dumps(notebook))
     venv = ("--place", "venv")
