@@ -249,7 +249,10 @@ def _inside(run: Run, place: str) -> Started:
             mend="Reopen in that container, or leave --place away",
         )
     why = "asked for" if place == "inside" else "we are in the experiment's container"
+    from . import aging  # here, since runs elsewhere do not need it
+
     other = [] if job_environments.is_own(run) else [_OTHER_ENVIRONMENT]
+    other += [one.sentence() for one in aging.stale(run.workspace, run.experiment.name)]
     run = _with_notes(run, other, (), dry=True)
     return Started(run, inside.request(run, why=why), inside.submit)
 
