@@ -68,7 +68,12 @@ def test_without_an_engine_the_same_from_the_cached_environment(workspace: Works
     """One environment for both: it takes a while to install."""
     assert workspace.loop("new", "churn").code == 0
     source = "import os\nfrom train import points\nprint(len(points(3, 0)), os.getcwd())"
-    cell = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None}
+    cell: dict[str, object] = {
+        "cell_type": "code",
+        "metadata": {},
+        "outputs": [],
+        "execution_count": None,
+    }
     cells = [{**cell, "source": source}]
     notebook = {"nbformat": 4, "nbformat_minor": 4, "metadata": {}, "cells": cells}
     workspace.write("notebooks/look.ipynb", json.dumps(notebook))
