@@ -88,6 +88,8 @@ class Screen(News):
         match event["event"]:
             case "log":
                 self._log(event["of"], event["text"])
+            case "state" if event["state"] in ENDED and not event["of"]:
+                pass  # the last line says it
             case "state":
                 of = f"step {event['of']}: " if event["of"] else ""
                 self.line(f"innerloop: {of}{event['state']}")

@@ -47,6 +47,11 @@ def send(root: Path, submission: Submission, line: Line) -> Entry:
         _say("innerloop: an earlier try had arrived: this is that job, and none was made twice")
     elif news.sent == 0:
         _say("innerloop: nothing to upload: code and environment were there already")
+    else:
+        took = time.monotonic() - news.began
+        _say(
+            f"innerloop: sent after {took:.0f} s, {megabytes(news.sent)} of it code and environment"
+        )
     entry = ledger.update(root, entry, state=ledger.SENT, url=told["url"], status=told["status"])
     cloud_runs.note(root, entry)
     return entry

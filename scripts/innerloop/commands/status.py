@@ -59,7 +59,7 @@ def _lines(told: dict[str, Any], outputs: str) -> list[tuple[str, str]]:
 
 def _took(told: dict[str, Any]) -> str:
     started, ended = (cloud_runs.time_of(told[key]) for key in ("started", "ended"))
-    if started is None:
+    if started is None or (ended is None and told["status"] in following.ENDED):
         return ""
     seconds = ((ended or datetime.now(timezone.utc)) - started).total_seconds()
     return f" {'after' if ended else 'for'} {_duration(max(seconds, 0))}"
