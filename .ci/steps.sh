@@ -43,6 +43,12 @@ python_with_venv() {
     has_python python3
 }
 
+# Those that people type `loop` in; PowerShell is in none of the three indexes.
+shells() {
+    command -v bash && command -v zsh && command -v fish && command -v dash && return
+    install bash zsh fish dash
+}
+
 docker_engine() {
     docker info && return
     if ! command -v dockerd; then
@@ -126,6 +132,18 @@ buildx() {
     chmod 755 "$plugin"
     rm -rf "$folder"
     "$plugin" version
+}
+
+# A registry of images, as a program in a folder of its own: its service is not started.
+registry() {
+    local program=$CI_TOOLS/registry/docker-registry folder
+    [ -x "$program" ] && "$program" --version && return
+    mkdir -p "${program%/*}"
+    folder=$(mktemp -d)
+    debian_package docker-registry "$folder"
+    cp "$folder/usr/bin/docker-registry" "$program"
+    rm -rf "$folder"
+    "$program" --version
 }
 
 # debian_package NAME FOLDER: unpacks a package there, and installs nothing. From this machine's own

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from . import files, ledger, loading, running, snapshot
-from .errors import Mistake
+from .errors import Mistake, WrongUse
 from .places import Run, azureml
 from .places.azureml.target import Target
 from .snapshot import Snapshot
@@ -23,6 +23,9 @@ from .spec.overrides import parse_job_with
 from .spec.paths import code_root
 from .spec.pipeline import Step, pipeline_of
 from .spec.workspace import Workspace
+
+# Source: the service's published definition of a job's name.
+_JOB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,254}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +130,7 @@ def plan(
     job, findings = _checked(root, experiment, file, sets)
     if job is None:
         return None, findings
+    name = _chosen_name(job, name)
     jobs = _jobs(job, loading.Disk(root))
     parts = tuple(_part(root, workspace, experiment, step, one) for step, one in jobs)
     codes = dict.fromkeys(part.code for part in parts if part.code is not None)
@@ -295,6 +299,15 @@ def _known(
         entry = ledger.was_sent(root, workspace_of(target), digest) if digest else None
         if entry is not None:
             yield digest, entry.name
+
+
+def _chosen_name(job: Job, given: str | None) -> str | None:
+    """The name that a person chose, on the command line or in the job file."""
+    name = given or job.document.get("name")
+    if name is not None and not _JOB_NAME.fullmatch(str(name)):
+        mend = "Write letters, digits, - and _, at most 255, and begin with a letter or digit"
+        raise WrongUse(f'"{name}" is no name for a job', mend=mend)
+    return None if name is None else str(name)
 
 
 def _new_name(experiment: Experiment) -> str:
