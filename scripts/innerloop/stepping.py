@@ -13,6 +13,7 @@ from typing import Any
 
 from . import files, pipeline_record, running, sweeping
 from .board import DONE, FAILED, KEPT, SKIPPED, STOPPED, Board, Part
+from .errors import Mistake
 from .pipelines import Planned, run_of, sweep_of
 from .places import Run
 from .running import Started
@@ -142,7 +143,10 @@ class _Going:
             target = self.planned.root / winner.run.outputs / name
             files.make_folder(target.parent if one.is_file else target)
             link = Path(self.planned.output(step.name, name))
-            files.make_link(link, os.path.relpath(target, link.parent))
+            try:
+                files.make_link(link, os.path.relpath(target, link.parent))
+            except Mistake:  # no links on this disk: the output itself moves
+                files.rename(target, link)
         return 0, f"its outputs are those of {winner.name}"
 
     def write(self) -> None:
