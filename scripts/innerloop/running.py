@@ -107,13 +107,21 @@ def plan(
 
 
 def plan_command(
-    workspace: Workspace, experiment: Experiment, command: str, arguments: Sequence[str] = ()
+    workspace: Workspace,
+    experiment: Experiment,
+    command: str,
+    arguments: Sequence[str] = (),
+    *,
+    variables: Mapping[str, str] | None = None,
+    shm_size: str = "2g",
 ) -> Run:
     """A run of another command than the job's, with the experiment's folder as the code root."""
     import json
 
+    own = json.dumps(dict(variables or {}))  # JSON is YAML
     job = parse_job(
-        f"command: {json.dumps(command)}\ncode: .\nenvironment: {{build: {{path: ./environment}}}}\n",
+        f"command: {json.dumps(command)}\ncode: .\nenvironment: {{build: {{path: ./environment}}}}\n"
+        f"environment_variables: {own}\nresources: {{shm_size: {shm_size}}}\n",
         f"{experiment.folder}/{JOB_FILE}",
     )
     return replace(plan(workspace, experiment, job, arguments=arguments), in_place=True)
