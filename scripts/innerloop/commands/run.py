@@ -206,6 +206,7 @@ def _pipeline(
     )
     prepare = partial(running.prepare, place=args.place)
     if args.step and not args.trials:
+        planned = planned if args.dry_run else pipelines.fetched(planned)
         plan = pipelines.run_of(planned, planned.steps[0], args.dry_run)
         plan = replace(plan, arguments=tuple(args.rest), attended=True)
         started = _debugged(args, prepare(plan, dry=args.dry_run))
