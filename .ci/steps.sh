@@ -128,6 +128,18 @@ buildx() {
     "$plugin" version
 }
 
+# A registry of images, as a program in a folder of its own: its service is not started.
+registry() {
+    local program=$CI_TOOLS/registry/docker-registry folder
+    [ -x "$program" ] && "$program" --version && return
+    mkdir -p "${program%/*}"
+    folder=$(mktemp -d)
+    debian_package docker-registry "$folder"
+    cp "$folder/usr/bin/docker-registry" "$program"
+    rm -rf "$folder"
+    "$program" --version
+}
+
 # debian_package NAME FOLDER: unpacks a package there, and installs nothing. From this machine's own
 # release, or from the one after it where that is too old to have it.
 debian_package() {

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import settings
 
 from tests.azure.network import azurite
-from tests.support import BUILDX, ROOT, Workspace, make_workspace
+from tests.support import BUILDX, REGISTRY, ROOT, Workspace, make_workspace
 
 settings.register_profile("dev", max_examples=50, deadline=None)
 # The same cases at every run: a red CI is the fault of the change, not of the day.
@@ -24,11 +24,14 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "engine: starts a Docker engine of its own (root, dockerd)")
     config.addinivalue_line("markers", "devcontainer: needs the devcontainer CLI")
+    config.addinivalue_line("markers", "editor: needs code-server (VS Code) and Chromium")
     config.addinivalue_line("markers", "azure: needs Azurite and openssl, for Azure on loopback")
     config.addinivalue_line(
         "markers", "buildkit: needs BuildKit, which Docker's buildx plugin brings"
     )
+    config.addinivalue_line("markers", "registry: needs an image registry to run")
     config.addinivalue_line("markers", "person: needs root, to act as the user with UID 1000")
 
 
@@ -54,6 +57,12 @@ def _no_devcontainer() -> str:
 
 
 @functools.cache
+def _no_editor() -> str:
+    missing = [program for program in ("code-server", "chromium") if not shutil.which(program)]
+    return f"{' and '.join(missing)} not on PATH (.ci/steps.sh installs them)" if missing else ""
+
+
+@functools.cache
 def _no_azure() -> str:
     if shutil.which("openssl") is None:
         return "openssl is not on PATH"
@@ -66,18 +75,34 @@ def _no_buildkit() -> str:
 
 
 @functools.cache
+def _no_registry() -> str:
+    there = Path(REGISTRY).exists()
+    return "" if there else f"there is no {REGISTRY} (.ci/steps.sh has the step registry)"
+
+
+@functools.cache
 def _no_person() -> str:
     if os.name == "nt" or os.getuid() != 0 or shutil.which("setpriv") is None:
         return "only root on Linux can act as another person"
     return "" if Path("/usr/bin/python3").exists() else "there is no /usr/bin/python3"
 
 
+@functools.cache
+def _no_own_engine() -> str:
+    if os.name == "nt" or os.getuid() != 0 or shutil.which("unshare") is None:
+        return "only root on Linux can start an engine of its own"
+    return "" if shutil.which("dockerd") else "dockerd is not on PATH"
+
+
 LACKING = {
     "docker": _no_engine,
     "devcontainer": _no_devcontainer,
+    "editor": _no_editor,
     "azure": _no_azure,
     "buildkit": _no_buildkit,
+    "registry": _no_registry,
     "person": _no_person,
+    "engine": _no_own_engine,
 }
 
 

@@ -25,6 +25,8 @@ CI_TOOLS = Path(
 BUILDX = CI_TOOLS / "buildx" / "cli-plugins" / "docker-buildx"
 # The variables with which the docker client uses BuildKit.
 BUILDKIT = {"DOCKER_CONFIG": str(BUILDX.parent.parent)}
+# An image registry, as Debian packs it.
+REGISTRY = str(CI_TOOLS / "registry" / "docker-registry")
 TRACEBACK = "Traceback (most recent call last)"
 
 

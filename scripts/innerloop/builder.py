@@ -54,8 +54,12 @@ def network_of(workspace: Workspace) -> Network:
     return network.of_machine(os.environ, root=Path(workspace.root), ca=workspace.settings.ca)
 
 
-def recipe(text: str, reach: Network, *, buildkit: bool, plain: bool = False) -> Recipe:
-    """`plain` leaves pip's cache away, so that the layers are those of the file as it stands."""
+def recipe(
+    text: str, reach: Network, *, buildkit: bool, lender: str = "", lend: bool = False
+) -> Recipe:
+    """`lender` names an image in a registry whose layers are taken where they are the same, `lend`
+    makes one. Either leaves pip's cache away: layers are the same only when steps are, and those
+    of CI, VS Code and Codespaces are the file's as it stands."""
     options, env = proxies(reach, "--build-arg", loopback=reach.on_loopback)
     env["BUILDKIT_PROGRESS"] = "plain"
     env["NO_COLOR"] = "1"
@@ -72,7 +76,11 @@ def recipe(text: str, reach: Network, *, buildkit: bool, plain: bool = False) ->
         variables["PIP_CONFIG_FILE"] = secret_path(PIP)
         options += ("--secret", f"id={PIP},env={PIP_VARIABLE}")
         env[PIP_VARIABLE] = _for_containers(reach, reach.pip_conf)
-    wanted = Mounted(tuple(secrets), variables, pip_cache=not plain)
+    if lender:
+        options += ("--cache-from", lender)
+    if lend:
+        options += ("--build-arg", "BUILDKIT_INLINE_CACHE=1")
+    wanted = Mounted(tuple(secrets), variables, pip_cache=not (lender or lend))
     return Recipe(mounted(text, wanted), options, env)
 
 

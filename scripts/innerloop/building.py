@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import builder, process, staleness
-from .engine import Engine
+from . import builder, prebuilt, process, staleness
+from .engine import Engine, refuse_without
 from .errors import Mistake
 from .loading import digest_of
 from .spec.build_text import plain_step
@@ -70,16 +70,23 @@ def build(
     *,
     no_cache: bool = False,
     pull: bool = False,
+    lend: bool = False,
 ) -> None:
-    """Builds with live progress on stderr. A step that fails is a `Mistake` that shows the end of
-    its own output and the line of the Dockerfile it stands on."""
+    """Builds with live progress on stderr, or pulls the very image where CI has pushed it. A step
+    that fails is a `Mistake` that shows the end of its own output and the line of the Dockerfile
+    it stands on. `lend` writes into the image what others need to take layers from it."""
     if image.dockerfile is None:
         fetch(image.name)
+        return
+    shared = prebuilt_names(workspace, image)
+    if shared and not (no_cache or pull or lend) and _fetched_prebuilt(shared, image):
         return
     wanted = builder.recipe(
         pruned(image.dockerfile, image.target),
         builder.network_of(workspace),
         buildkit=builder.has_buildkit(),
+        lender="" if shared is None or no_cache else shared.moving,
+        lend=lend,
     )
     argv = docker.build(
         image.context,
@@ -101,11 +108,28 @@ def build(
     code = process.follow(argv, progress.line, stdin=wanted.text, env=environment)
     progress.end(code == 0)
     if code != 0:
+        if not _failed_by_itself(progress.lines):
+            refuse_without()
         raise failure(image.dockerfile, progress.lines)
     after = process.run(docker.image_id(image.name))
     if before.ok and before.out != after.out:
         # The one that lost its name would take gigabytes and be seen nowhere.
         process.run(docker.remove_image(before.out.strip()))
+
+
+def prebuilt_names(workspace: Workspace, image: Image) -> prebuilt.Names | None:
+    """Its names in the workspace's registry; None without one."""
+    registry = workspace.settings.registry
+    return prebuilt.names(registry, image.name, image.digest) if registry else None
+
+
+def _fetched_prebuilt(shared: prebuilt.Names, image: Image) -> bool:
+    progress = Progress(shared.exact, doing="looking for")
+    reason = prebuilt.fetch(shared, image.name, image.digest, progress.quiet)
+    progress.end(not reason)
+    if reason:
+        print(f"innerloop: {reason}; building it here", file=sys.stderr, flush=True)
+    return not reason
 
 
 def fetch(name: str) -> None:
@@ -149,6 +173,11 @@ class Progress:
             width = max(os.get_terminal_size(sys.stderr.fileno()).columns - 6, 20)
             print(f"\r\x1b[K    {text.strip()[:width]}", end="", file=sys.stderr, flush=True)
 
+    def quiet(self, text: str) -> None:
+        """A line in place on a terminal; elsewhere, where nobody waits, nothing."""
+        if self.live:
+            self.line(text)
+
     def end(self, well: bool) -> None:
         if self.live:
             print("\r\x1b[K", end="", file=sys.stderr)
@@ -173,6 +202,11 @@ _STEP = re.compile(r"^(Step \d+/\d+ :|#\d+ \[)")
 
 def _is_step(line: str) -> bool:
     return _STEP.match(line) is not None
+
+
+def _failed_by_itself(lines: list[str]) -> bool:
+    """Whether a step's own program failed, as both builders say it."""
+    return any(one in line for line in lines[-5:] for one in ("non-zero code", "exit code: "))
 
 
 def failure(dockerfile: Dockerfile, lines: list[str]) -> Mistake:

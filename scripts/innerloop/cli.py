@@ -40,6 +40,7 @@ COMMANDS = (
     "download",
     "data",
     "runs",
+    "parity",
     "doctor",
     "clean",
     "help",

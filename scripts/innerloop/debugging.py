@@ -64,7 +64,7 @@ def prepare(started: Started, asked: int | None, dry: bool) -> Started:
     asked for and is taken is a `Mistake`."""
     run = started.run
     port = choose_port(run.workspace, run.experiment, asked)
-    if not dry:
+    if not dry and not _has_its_own(started.request):
         bootstrap.ensure(GROUP)
     # Somebody who looks at a line takes his time.
     run = replace(run, job=replace(run.job, timeout=None))
@@ -95,7 +95,10 @@ def debugged(run: Run, request: Request, port: int) -> Request:
     library = library_of(bootstrap.environment_of(GROUP))
     if request.place == "docker":
         return _in_a_container(run, request, port, library)
-    settings = _settings(run, port, "127.0.0.1", str(library), _folders_here(run, request))
+    ours = "environment" if request.place == "venv" else ""
+    folders = _folders_here(run, request)
+    brought = "" if _has_its_own(request) else str(library)
+    settings = _settings(run, port, "127.0.0.1", brought, folders, ours)
     words = ["bash", str(PROGRAMS / "start.sh"), _place_of(run), settings]
     return replace(request, argv=(*words, *request.argv), notes=(*request.notes, _note(port)))
 
@@ -115,6 +118,16 @@ def _place_of(run: Run) -> str:
 
 def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
+
+
+def _has_its_own(request: Request) -> bool:
+    """Whether we are in a dev container that has the very debugger which we would fetch."""
+    python = process.found("python") if request.place == "inside" else None
+    if python is None:
+        return False
+    asked = "import importlib.metadata as m; print('debugpy==' + m.version('debugpy'))"
+    found = process.run([python, "-c", asked]).out.strip()
+    return bool(found) and found in bootstrap.lock_of(GROUP).read_text(encoding="utf-8").split()
 
 
 def _note(port: int) -> str:
@@ -139,7 +152,7 @@ def _in_a_container(run: Run, request: Request, port: int, library: Path) -> Req
     options = [] if network == "host" else ["--publish", f"127.0.0.1:{port}:{port}"]
     options += [word for mount in mounts for word in ("--mount", mount.text())]
     folders = _folders_there(run, request)
-    settings = _settings(run, port, host, LIBRARY_THERE, folders)
+    settings = _settings(run, port, host, LIBRARY_THERE, folders, "container")
     at = _image_at(request) + 1
     before, command = request.argv[: at - 1], request.argv[at:]
     words = ("bash", f"{THERE}/start.sh", _place_of(run), settings)
@@ -167,10 +180,11 @@ def _network(argv: Sequence[str]) -> str:
 
 
 def _settings(
-    run: Run, port: int, host: str, library: str, folders: Sequence[tuple[str, str]]
+    run: Run, port: int, host: str, library: str, folders: Sequence[tuple[str, str]], ours: str
 ) -> str:
     return json.dumps(
         {
+            "ours": ours,
             "host": host,
             "port": port,
             "shown": f"127.0.0.1:{port}",

@@ -257,9 +257,11 @@ def _told(wish: _Wish, outcome: Outcome) -> Outcome:
     used: it goes."""
     if outcome.ok:
         return outcome
-    for one in wish.there():
-        if one.state == "created":
-            _remove(one)
+    found = wish.there()
+    refused = any("Error response from daemon" in line for line in outcome.tail)
+    if not refused and not any(one.running for one in found):
+        engine.refuse_without()
+    _remove(*(one for one in found if one.state == "created"))
     raise Mistake(
         outcome.sentence(), where=wish.config.path, mend=outcome.mend(wish.experiment.name)
     )

@@ -51,7 +51,7 @@ def download(
         news.end()
         files.remove_tree(staging)
     sizes = [(root / into / place_of(path)).stat().st_size for path in found]
-    return {"files": len(found), "size": sum(sizes), "status": told["status"]}
+    return {**told, "files": len(found), "size": sum(sizes)}
 
 
 def words(told: Mapping[str, Any]) -> str:

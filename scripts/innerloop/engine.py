@@ -8,6 +8,7 @@ import os
 import socket
 import stat
 import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -163,6 +164,15 @@ def _silent(message: str) -> Engine:
 def require(engine: Engine) -> None:
     if not engine.answers:
         raise Mistake(engine.why, mend=engine.mend)
+
+
+def refuse_without() -> None:
+    """After a failure that may be the engine's end: one that is stopped ends what it does first,
+    with words of all kinds, and itself some moments later."""
+    for _ in range(10):
+        if not ask("innerloop").answers:
+            raise Mistake("the Docker engine went away", mend="Start it and run it again")
+        time.sleep(0.2)
 
 
 def has_gpu() -> bool:

@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from . import ledger
-from .ledger import Entry
+from . import cloud_runs, ledger
 from .places.azureml.line import Line
 from .places.azureml.target import Target
 from .sending import News
@@ -37,7 +36,7 @@ def follow(
         )
         raise
     screen.end()
-    note_status(root, name, told["status"])
+    note_status(root, name, told)
     if told["status"] not in ENDED:
         if not told["logs"] and logs:
             _say(f"innerloop: {name} is {told['status']}; there are no logs yet (--follow waits)")
@@ -65,12 +64,17 @@ def outcome(status: str, error: str) -> str:
     return f"{text}: {error}" if error and status != "Completed" else text
 
 
-def note_status(root: Path, name: str, status: str) -> Entry | None:
-    """Keeps in the ledger how a job was last seen."""
+def note_status(root: Path, name: str, told: Mapping[str, Any]) -> None:
+    """Keeps how a job was last seen, in the ledger and in its run's record. `told` is the worker's
+    answer: `status`, and where it knows them `error`, `started` and `ended`."""
     entry = ledger.read(root, name)
-    if entry is None or entry.status == status:
-        return entry
-    return ledger.update(root, entry, status=status, state=ledger.SENT)
+    if entry is None:
+        return
+    status = told["status"]
+    entry = ledger.update(root, entry, status=status, state=ledger.SENT)
+    code = exit_code(status, told.get("error", "")) if status in ENDED else None
+    seconds = cloud_runs.seconds_between(told.get("started", ""), told.get("ended", ""))
+    cloud_runs.note(root, entry, code, seconds)
 
 
 class Screen(News):

@@ -19,6 +19,7 @@ from . import (
     files,
     job_environments,
     loading,
+    noticing,
     ports,
     recording,
     sharing,
@@ -165,6 +166,8 @@ def carry_out(started: Started) -> int:
             tell(f"innerloop: outputs are in {wanted.outputs}/")
     if code != 0:
         tell(f"innerloop: the command ended with exit code {code}{_meaning(code, started)}")
+        if started.run.attended:
+            noticing.show(started.run, wanted, outputs / recording.LOG)
     return code
 
 

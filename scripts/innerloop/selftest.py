@@ -16,7 +16,7 @@ from . import process
 ROOT = Path(__file__).resolve().parents[2]
 OURS = ("scripts/innerloop", "tests", "benchmarks")
 # Only in the environment of an experiment do its packages have types.
-TYPED = ("scripts/innerloop", "tests", "benchmarks/orchestrator.py")
+TYPED = ("scripts/innerloop", "tests", "benchmarks/orchestrator.py", "benchmarks/submit.py")
 
 
 def main(words: Sequence[str]) -> int:

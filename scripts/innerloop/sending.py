@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from . import git_state, ledger
+from . import cloud_runs, git_state, ledger
 from .errors import Mistake
 from .ledger import Entry
 from .places.azureml.line import Fault, Line
@@ -47,7 +47,9 @@ def send(root: Path, submission: Submission, line: Line) -> Entry:
         _say("innerloop: an earlier try had arrived: this is that job, and none was made twice")
     elif news.sent == 0:
         _say("innerloop: nothing to upload: code and environment were there already")
-    return ledger.update(root, entry, state=ledger.SENT, url=told["url"], status=told["status"])
+    entry = ledger.update(root, entry, state=ledger.SENT, url=told["url"], status=told["status"])
+    cloud_runs.note(root, entry)
+    return entry
 
 
 def _before(root: Path, submission: Submission, target: Target) -> Entry:

@@ -34,7 +34,8 @@ experiment in its innerloop.toml. The nearer one wins.
     path = "data/mnist"       where its data are (default: data/<name of the asset>)
     create = true             the program fills the folder itself: make it when it is missing
 
-Variables: INNERLOOP_CACHE is where environments are kept (default: the user's cache folder);
+Variables: INNERLOOP_PATIENCE is how many seconds a submission may be silent before it is ended (180);
+INNERLOOP_CACHE is where environments are kept (default: the user's cache folder);
 INNERLOOP_NO_GPU=1 takes this machine for one without a GPU.
 """
 

@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import parse_qs, quote, urlencode
 from xml.etree import ElementTree
 
 from tests.azure.network import BLOBS, Answer, Asked
@@ -47,7 +47,7 @@ HOSTS = frozenset(
     {"management.azure.com", "login.microsoftonline.com", "westeurope.api.azureml.ms"}
 )
 STUDIO = "https://ml.azure.com/runs/{name}?wsid={root}"
-NEVER_SHOWN = (*TOKEN.split(".")[1:], SECRET, KEY, "sig=")
+NEVER_SHOWN = (*TOKEN.split(".")[1:], SECRET, KEY, "sig=", "refresh-token-of-a-test")
 
 Handler = Callable[["Azure", Asked, "re.Match[str]"], Answer]
 _ROUTES: list[tuple[str, re.Pattern[str], Handler]] = []
@@ -100,6 +100,7 @@ class Azure:
     def reset(self) -> None:
         self.asked: list[Asked] = []
         self.bodies: dict[str, Any] = {}
+        self.grants: list[dict[str, str]] = []
         self.faults: list[Fault] = []
         self.runs: dict[str, RunOf] = {}
         self.next_run = RunOf()
@@ -212,7 +213,25 @@ def _openid(azure: Azure, asked: Asked, found: re.Match[str]) -> Answer:
 
 @route("POST", r"/[^/]+/oauth2/v2\.0/token")
 def _token(azure: Azure, asked: Asked, found: re.Match[str]) -> Answer:
-    return told({"token_type": "Bearer", "expires_in": 3600, "access_token": TOKEN})
+    form = {key: values[0] for key, values in parse_qs(asked.body.decode()).items()}
+    azure.grants.append(form)
+    answer = {"token_type": "Bearer", "expires_in": 3600, "access_token": TOKEN}
+    if "device_code" in form.get("grant_type", ""):
+        person = {"uid": "person", "utid": TENANT}
+        claims: dict[str, Any] = {
+            "aud": form["client_id"],
+            "iss": f"https://login.microsoftonline.com/{TENANT}/v2.0",
+        }
+        claims |= {"tid": TENANT, "oid": "person", "sub": "person", "exp": 4102444800, "iat": 1}
+        claims |= {"preferred_username": "person@example.com"}
+        answer |= {"refresh_token": "refresh-token-of-a-test", "scope": form.get("scope", "")}
+        answer |= {"id_token": f"{_packed({'alg': 'none'})}.{_packed(claims)}."}
+        answer |= {"client_info": _packed(person)}
+    return told(answer)
+
+
+def _packed(value: dict[str, Any]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
 
 
 @route("POST", r"/[^/]+/oauth2/v2\.0/devicecode")

@@ -136,7 +136,8 @@ def test_download_puts_outputs_where_local_runs_have_them(
     store.put("workspaceblobstore", f"{model}weights.bin", b"\0" * 1000)
     answer = cloud.loop(tiny, "download")
     assert answer.code == 0, answer.err
-    assert files_of(tiny.root / "outputs/tiny" / name) == {
+    found = files_of(tiny.root / "outputs/tiny" / name)
+    assert {path: found[path] for path in found if not path.startswith(".run/")} == {
         "metrics.json": b'{"accuracy": 0.9}',
         "deep/curve.csv": b"1,2\n",
         LOG: b"done\n",
@@ -152,4 +153,22 @@ def test_download_waits_for_no_job(cloud: Cloud, tiny: Workspace) -> None:
     assert answer.code == 1
     assert "the job has not ended yet: it is Running" in answer.sentence
     assert f"scripts/loop logs {name} --follow" in answer.sentence
-    assert not (tiny.root / "outputs/tiny").exists()
+    assert [p.name for p in (tiny.root / "outputs/tiny" / name).iterdir()] == [".run"]
+
+
+def test_cloud_runs_stand_among_the_local_ones(cloud: Cloud, tiny: Workspace) -> None:
+    name = submitted(cloud, tiny, RunOf(["Queued", "Completed"]), "--set", "inputs.epochs=9")
+    (listed,) = json.loads(cloud.loop(tiny, "runs", "--json").out)
+    assert (listed["run"], listed["place"], listed["state"]) == (name, "azureml", "queued")
+    assert listed["inputs"] == {"data": "azureml:digits:1", "epochs": "9"}
+    assert cloud.loop(tiny, "logs", "--follow").code == 0
+    store = cloud.azure.blobs
+    start = f"ExperimentRun/dcid.{name}"
+    store.put("workspaceartifactstore", f"{start}/outputs/metrics.json", b'{"accuracy": 0.875}')
+    store.put("workspaceartifactstore", f"{start}/{LOG}", b"from the cloud\n")
+    assert cloud.loop(tiny, "download").code == 0
+    (listed,) = json.loads(cloud.loop(tiny, "runs", "tiny", "--json").out)
+    assert (listed["state"], listed["exit_code"]) == ("done", 0)
+    assert listed["scores"] == {"accuracy": 0.875}
+    assert cloud.loop(tiny, "runs", "--log", name).out == "from the cloud\n"
+    assert "azureml" in cloud.loop(tiny, "runs").out

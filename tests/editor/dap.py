@@ -50,11 +50,39 @@ def variables(folder: Path | str) -> dict[str, str]:
     }
 
 
+class Machine:
+    """Where the editor's own programs run: this one, or a dev container that it has open."""
+
+    def __init__(self, *prefix: str) -> None:
+        self.prefix = prefix
+
+    def started(
+        self, argv: Sequence[str], cwd: str | None = None, env: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
+        """The arguments for Popen."""
+        env = env or {}
+        if not self.prefix:
+            return {"args": list(argv), "cwd": cwd, "env": {**os.environ, **env}}
+        exports = [f"{name}={value}" for name, value in env.items()]
+        enter = ["sh", "-c", 'cd "$0" && exec "$@"', cwd] if cwd else []
+        return {"args": [*self.prefix, "env", *exports, *enter, *argv]}
+
+
+HERE = Machine()
+
+
 class Session:
     """One debug session with an adapter, over its pipes or a socket."""
 
-    def __init__(self, reader: IO[bytes], writer: IO[bytes], timeout: float = 30) -> None:
+    def __init__(
+        self,
+        reader: IO[bytes],
+        writer: IO[bytes],
+        timeout: float = 30,
+        machine: Machine = HERE,
+    ) -> None:
         self.timeout = timeout
+        self.machine = machine
         self.reader = reader
         self.writer = writer
         self.sequence = 0
@@ -154,8 +182,8 @@ class Session:
         assert request["command"] == "runInTerminal", request
         # The editor starts the program, as its integrated terminal would.
         given = request["arguments"]
-        env = {**os.environ, **{k: v for k, v in (given.get("env") or {}).items() if v is not None}}
-        process = subprocess.Popen(given["args"], cwd=given["cwd"], env=env)
+        set_here = {k: v for k, v in (given.get("env") or {}).items() if v is not None}
+        process = subprocess.Popen(**self.machine.started(given["args"], given["cwd"], set_here))
         self.terminals.append(process)
         self._respond(request, {"processId": process.pid})
 
@@ -187,22 +215,17 @@ class Session:
 
 
 class Client(Session):
-    """A session with an adapter of its own, started as the Python debugger extension starts it:
-    `python -m debugpy.adapter`, or the same in a container (`prefix`)."""
+    """A session with an adapter of its own, started as the Python debugger extension starts it."""
 
-    def __init__(
-        self,
-        adapter: Sequence[str] = (sys.executable, "-m", "debugpy.adapter"),
-        timeout: float = 30,
-    ) -> None:
+    def __init__(self, timeout: float = 30, machine: Machine = HERE) -> None:
+        python = "python" if machine.prefix else sys.executable
         self.adapter = subprocess.Popen(
-            list(adapter), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            **machine.started([python, "-m", "debugpy.adapter"]),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
         )
         assert self.adapter.stdout is not None and self.adapter.stdin is not None
-        super().__init__(self.adapter.stdout, self.adapter.stdin, timeout)
-
-    def launch(self, configuration: Json, breakpoints: Breakpoints) -> None:
-        self.begin(configuration, breakpoints)
+        super().__init__(self.adapter.stdout, self.adapter.stdin, timeout, machine)
 
     def close(self) -> None:
         super().close()
@@ -210,20 +233,45 @@ class Client(Session):
         self.adapter.wait()
 
 
+# A connection from within a container, over the pipes of a program in it.
+RELAY = """import os, socket, sys, threading
+one = socket.create_connection((sys.argv[1], int(sys.argv[2])))
+def back():
+    while chunk := one.recv(65536): os.write(1, chunk)
+    os._exit(0)
+threading.Thread(target=back, daemon=True).start()
+while chunk := os.read(0, 65536): one.sendall(chunk)
+"""
+
+
 class Connected(Session):
     """A session with an adapter that listens already, as for `"connect"`."""
 
-    def __init__(self, configuration: Json, timeout: float = 30) -> None:
+    def __init__(self, configuration: Json, timeout: float = 30, machine: Machine = HERE) -> None:
         address = configuration["connect"]
+        self.socket: socket.socket | None = None
+        self.relay: subprocess.Popen[bytes] | None = None
+        if machine.prefix:
+            argv = ["python", "-c", RELAY, address["host"], str(address["port"])]
+            self.relay = subprocess.Popen(
+                **machine.started(argv), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            )
+            assert self.relay.stdout is not None and self.relay.stdin is not None
+            super().__init__(self.relay.stdout, self.relay.stdin, timeout, machine)
+            return
         self.socket = socket.create_connection((address["host"], address["port"]), 5)
         self.socket.settimeout(None)
         super().__init__(self.socket.makefile("rb"), self.socket.makefile("wb"), timeout)
 
     def close(self) -> None:
         super().close()
-        with suppress(OSError):  # the other side was first
-            self.socket.shutdown(socket.SHUT_RDWR)
-        self.socket.close()
+        if self.relay is not None:
+            self.relay.kill()
+            self.relay.wait()
+        if self.socket is not None:
+            with suppress(OSError):  # the other side was first
+                self.socket.shutdown(socket.SHUT_RDWR)
+            self.socket.close()
 
 
 class Editor:
@@ -231,7 +279,10 @@ class Editor:
     line awaited, the session attaches, and each process that it
     reports gets one more."""
 
-    def __init__(self, folder: Path | str, configuration: Json, task: Json) -> None:
+    def __init__(
+        self, folder: Path | str, configuration: Json, task: Json, machine: Machine = HERE
+    ) -> None:
+        self.machine = machine
         self.configuration = resolve(configuration, variables(folder))
         self.task = resolve(task, variables(folder))
         self.timeout = 30.0
@@ -247,12 +298,11 @@ class Editor:
         assert self.task["isBackground"] and background["activeOnStart"]
         ready = threading.Event()
         self.process = subprocess.Popen(
-            [self.task["command"], *self.task["args"]],
+            **self.machine.started([self.task["command"], *self.task["args"]], None, env),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env={**os.environ, **(env or {})},
             start_new_session=True,
         )
 
@@ -274,7 +324,7 @@ class Editor:
     def attach(self, breakpoints: Breakpoints, configuration: Json | None = None) -> Session:
         """The session of the run itself; those of its processes come with `next_process`."""
         configuration = configuration or self.configuration
-        session = Connected(configuration, self.timeout)
+        session = Connected(configuration, self.timeout, self.machine)
         session.processes = self.processes
         self.sessions.append(session)
         session.begin(configuration, breakpoints)

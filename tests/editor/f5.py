@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
+import socket
 
-from tests.editor.dap import Editor, Json
+from tests.editor.dap import HERE, Editor, Json, Machine, Session
 from tests.support import Workspace
 
+JOB = "line: job in its container"
 # An engine that does not answer: the run goes to the place `venv`.
 NO_ENGINE = {"DOCKER_HOST": "unix:///nowhere/docker.sock"}
+
+
+def own_port(workspace: Workspace, name: str) -> None:
+    """A port that no other test has, whose experiment may have the same name."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        workspace.write(f"src/{name}/innerloop.toml", f"debug_port = {one.getsockname()[1]}\n")
 
 
 def rendered(workspace: Workspace, name: str) -> Json:
@@ -25,10 +33,12 @@ def task_of(workspace: Workspace, configuration: Json) -> Json:
     return dict(next(one for one in tasks if one["label"] == configuration["preLaunchTask"]))
 
 
-def press_f5(workspace: Workspace, name: str, folder: Path | None = None) -> Editor:
-    """A window on the workspace, with the configuration chosen; nothing is started yet."""
+def press_f5(workspace: Workspace, name: str, folder: str = "", machine: Machine = HERE) -> Editor:
+    """A window on the workspace, with the configuration chosen; nothing is started yet. In a dev
+    container (`machine`) the folder has another path."""
     configuration = rendered(workspace, name)
-    return Editor(folder or workspace.root, configuration, task_of(workspace, configuration))
+    task = task_of(workspace, configuration)
+    return Editor(folder or workspace.root, configuration, task, machine)
 
 
 def problem(editor: Editor) -> dict[str, str]:
@@ -42,3 +52,19 @@ def problem(editor: Editor) -> dict[str, str]:
                 if match[pattern[key]]
             }
     raise AssertionError(f"no problem is shown: {editor.text}")
+
+
+def started(
+    workspace: Workspace, editors: list[Editor], name: str = JOB, *, engine: bool = True
+) -> Editor:
+    """F5 up to the task's ready line."""
+    editor = press_f5(workspace, name)
+    editors.append(editor)
+    assert editor.start_task({} if engine else NO_ENGINE), editor.text
+    return editor
+
+
+def seen(process: Session, thread: int) -> tuple[str, int]:
+    """File and line at which the editor shows that it stopped."""
+    frame = process.top(thread)
+    return frame["source"]["path"], frame["line"]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.editor.dap import Client, resolve
+from tests.editor.dap import Client, resolve, variables
 from tests.support import Workspace
 
 TRAIN = """import os
@@ -40,7 +40,7 @@ def configuration(workspace: Workspace, name: str) -> dict[str, Any]:
     """The launch configuration as VS Code hands it to the adapter."""
     launch = json.loads(workspace.read(".vscode/launch.json"))
     found = next(one for one in launch["configurations"] if one["name"] == name)
-    resolved = resolve(found, {"workspaceFolder": str(workspace.root)})
+    resolved = resolve(found, variables(workspace.root))
     return {**resolved, "python": [sys.executable], "breakOnSystemExitZero": False}
 
 
@@ -49,7 +49,7 @@ def test_a_breakpoint_is_hit_with_the_arguments_of_the_job_file(
 ) -> None:
     folder = workspace.add("line", TRAIN, job=JOB, toml="[data.data]\ncreate = true\n")
     assert workspace.loop("sync").code == 0
-    client.launch(configuration(workspace, "line: train.py"), {folder / "train.py": [4]})
+    client.begin(configuration(workspace, "line: train.py"), {folder / "train.py": [4]})
     stopped = client.event("stopped")
     assert stopped["reason"] == "breakpoint"
     thread = stopped["threadId"]

@@ -5,13 +5,12 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.editor.dap import Editor, Session
-from tests.editor.f5 import NO_ENGINE, press_f5, problem
+from tests.editor.dap import Editor
+from tests.editor.f5 import JOB, own_port, press_f5, problem, seen, started
 from tests.support import Workspace
 
 TRAIN = """import os
@@ -26,20 +25,11 @@ SHARED = """def twice(number):
     result = 2 * number
     return result
 """
-JOB = "line: job in its container"
-
-
-@pytest.fixture
-def editors() -> Iterator[list[Editor]]:
-    """Those that a test opened, to be closed after it."""
-    made: list[Editor] = []
-    yield made
-    for editor in made:
-        editor.close()
 
 
 def experiment(workspace: Workspace, job: str, name: str = "line", train: str = TRAIN) -> Path:
     folder = workspace.add(name, train, job=job)
+    own_port(workspace, name)
     workspace.write("src/common/shared.py", SHARED)
     if not (folder / "common").exists():
         (folder / "common").mkdir()
@@ -47,22 +37,6 @@ def experiment(workspace: Workspace, job: str, name: str = "line", train: str = 
     answer = workspace.loop("sync")
     assert answer.code == 0, answer.err
     return folder
-
-
-def started(
-    workspace: Workspace, editors: list[Editor], name: str = JOB, *, engine: bool = True
-) -> Editor:
-    """F5 up to the task's ready line."""
-    editor = press_f5(workspace, name)
-    editors.append(editor)
-    assert editor.start_task({} if engine else NO_ENGINE), editor.text
-    return editor
-
-
-def seen(process: Session, thread: int) -> tuple[str, int]:
-    """File and line at which the editor shows that it stopped."""
-    frame = process.top(thread)
-    return frame["source"]["path"], frame["line"]
 
 
 @pytest.mark.docker
@@ -183,6 +157,21 @@ def test_workers(workspace: Workspace, editors: list[Editor], how: str) -> None:
         worker.go_on(thread)
     assert editor.exit_code() == 3, editor.text
     assert "sum 6" in editor.text
+
+
+@pytest.mark.docker
+def test_a_command_that_sets_pythonpath_itself(workspace: Workspace, editors: list[Editor]) -> None:
+    command = "export PYTHONPATH=$PWD\\n PYTHONPATH=.:lib python train.py 4"
+    folder = experiment(workspace, f'command: "{command}"\n')
+    for engine in (True, False):
+        editor = started(workspace, editors, engine=engine)
+        stops = {folder / "train.py": [5]}
+        editor.attach(stops)
+        process = editor.next_process(stops)
+        thread = process.stopped()
+        assert process.evaluate("os.environ['PYTHONPATH']", thread) == repr(".:lib")
+        process.go_on(thread)
+        assert editor.exit_code() == 0, editor.text
 
 
 @pytest.mark.docker

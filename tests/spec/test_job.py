@@ -222,3 +222,10 @@ def test_mode_direct_passes_the_address() -> None:
         "job.yaml",
     )
     assert [one.passes_uri for one in job.inputs.values()] == [True, False, False]
+
+
+def test_a_component_is_no_job() -> None:
+    text = "$schema: https://azuremlschemas.azureedge.net/latest/commandComponent.schema.json\n"
+    text += "command: python train.py\ninputs:\n  data: {type: uri_folder}\n"
+    with pytest.raises(Mistake, match="train.yml:1:1: this file is a component, not a job"):
+        parse_job(text, "train.yml")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import shutil
 import subprocess
@@ -25,7 +26,9 @@ def test_a_new_experiment_runs_by_its_plain_command(workspace: Workspace) -> Non
 def test_no_rendered_dev_container_needs_the_tool() -> None:
     for path in (ROOT / ".devcontainer").glob("*/devcontainer.json"):
         told = json.loads(path.read_text(encoding="utf-8"))
-        assert "scripts" not in json.dumps({k: told.get(k) for k in told if k.endswith("Command")})
+        commands = json.dumps({key: told[key] for key in told if key.endswith("Command")})
+        # What is only said to a person may name it.
+        assert "scripts" not in re.sub(r"echo '[^']*'", "", commands)
         dockerfile = path.parent / told["build"]["dockerfile"]
         assert dockerfile.resolve().is_file(), path
 

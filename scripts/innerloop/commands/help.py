@@ -18,7 +18,7 @@ EXAMPLES = """examples:
 
 # Only the titles and what stands under them; the order within is that of cli.COMMANDS.
 GROUPS = {
-    "Run": ("run", "test", "notebook", "runs", "serve"),
+    "Run": ("run", "test", "notebook", "runs", "parity", "serve"),
     "Work in the environment": ("build", "terminal", "jupyter", "up", "exec", "down", "open"),
     "Experiments": ("list", "new", "rename", "remove", "dependency"),
     "Azure ML": ("submit", "status", "logs", "cancel", "download", "data", "deploy"),

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from .. import loading, reports, running
+from .. import loading, noticing, reports, running
 from ..places import PLACES
 from ..spec.experiment import Experiment, Link
 from ..spec.sharing import COMMON_TESTS
@@ -46,7 +46,8 @@ def run(args: argparse.Namespace) -> int:
     plan = running.plan_command(
         workspace, _with_visible(experiment, wanted), "python -m pytest", arguments=words
     )
-    code = running.carry_out(running.prepare(plan, args.place, dry=False, dev=True))
+    started = running.prepare(plan, args.place, dry=False, dev=True)
+    code = noticing.tested(started.run, started.request, lambda: running.carry_out(started))
     for line in reports.collect(args.root, wanted, args.cwd / args.junit if args.junit else None):
         print(f"innerloop: {line}", file=sys.stderr)
     if code == reports.WRONG_USE and args.coverage:

@@ -9,7 +9,8 @@ program's own. An editor that disconnects ends the run.
 
 SETTINGS is JSON: `host` and `port` to listen on, `shown` (the address as a person sees it),
 `library` (the folder that holds debugpy for environments without it), `folders` (see
-innerloop_debugger.paths) and `where` (the file that an editor shall show for what goes wrong).
+innerloop_debugger.paths), `where` (the file that an editor shall show for what goes wrong) and `ours`
+("container" or "environment", where nobody else uses that of this run; else "").
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ from __future__ import annotations
 import json
 import os
 import signal
+import site
 import subprocess
 import sys
+import sysconfig
 import threading
 import time
 from contextlib import suppress
@@ -76,13 +79,33 @@ def _environment(settings: dict[str, Any]) -> dict[str, str]:
         "library": settings["library"],
         "folders": settings["folders"],
     }
+    _hook_into(_site_folders(settings["ours"]))
     path = os.pathsep.join(filter(None, [STARTUP, os.environ.get("PYTHONPATH")]))
     return {
         **os.environ,
         "PYTHONPATH": path,
+        debugger.HOOK: debugger.hook(STARTUP),
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",
         debugger.VARIABLE: json.dumps(hook),
     }
+
+
+def _site_folders(ours: str) -> list[str]:
+    """Where a second hook can lie, for a command that sets PYTHONPATH itself."""
+    if ours == "environment":
+        return [sysconfig.get_path("purelib")]
+    if ours != "container":
+        return []
+    base = site.getuserbase()
+    return [f"{base}/lib/python3.{minor}/site-packages" for minor in range(8, 20)]
+
+
+def _hook_into(folders: list[str]) -> None:
+    for folder in folders:
+        with suppress(OSError):  # read-only: then PYTHONPATH has to do
+            os.makedirs(folder, exist_ok=True)
+            with open(f"{folder}/innerloop_debugger.pth", "w", encoding="utf-8") as file:
+                file.write(f"import os; exec(os.environ.get({debugger.HOOK!r}, ''))\n")
 
 
 def _passing_on(child: subprocess.Popen[bytes]) -> Any:

@@ -12,6 +12,7 @@ import shlex
 
 from ..spec.experiment import MARK, Experiment
 from ..spec.job import Job
+from ..tools.docker import name_of
 from . import Json, Subject
 
 EXTENSIONS = [
@@ -83,6 +84,9 @@ def _build(experiment: Experiment) -> Json:
         f"--label=innerloop.experiment={experiment.name}",
         "--label=innerloop.workspace=${localWorkspaceFolder}",
     ]
+    if registry := experiment.settings.registry:
+        stage = "job" if experiment.dev_stage == experiment.dockerfile.last else "dev"
+        build["cacheFrom"] = f"{registry}/{name_of(experiment.slug)}:{stage}"
     return build
 
 

@@ -37,6 +37,15 @@ class Task:
     on_open: bool = False
 
 
+# What a task asks as ${input:<name>}: the question, and the answer that is there already.
+QUESTIONS = (
+    ("name", "Name of the experiment (lower-case letters, digits, _; / for a domain)", ""),
+    ("common", "Which file or folder of src/common, such as digits.py", ""),
+    ("command", "Which command", "python train.py"),
+    ("asset", "Which data asset, such as azureml:mnist:1", "azureml:"),
+    ("data", "Which folder or file", "data/"),
+)
+
 TASKS = (
     Task(
         "run",
@@ -79,6 +88,13 @@ TASKS = (
         several=True,
         finds=True,
     ),
+    Task("runs", ("runs",), "Lists the runs with their scores and times", "graph-line"),
+    Task(
+        "runs page",
+        ("runs", "--open"),
+        "Shows the curves of the runs in one picture, in the browser",
+        "graph",
+    ),
     Task(
         "build",
         ("build", EXPERIMENT),
@@ -109,33 +125,17 @@ TASKS = (
         finds=True,
     ),
     Task(
-        "open in container",
-        ("open", EXPERIMENT),
-        "Opens VS Code in the experiment's dev container",
-        "vm-connect",
-        color="Blue",
-        finds=True,
-    ),
-    Task(
-        "rebuild container",
-        ("up", EXPERIMENT, "--rebuild"),
-        "Makes the dev container anew from environment/ and devcontainer.json",
-        "vm-active",
-        color="Blue",
-        finds=True,
-    ),
-    Task(
-        "remove container",
-        ("down", EXPERIMENT),
-        "Stops and removes the dev container; its caches stay",
-        "vm-outline",
-        color="Blue",
-    ),
-    Task(
         "check",
         ("check",),
         "Says all that is wrong with the job files, in the Problems panel",
         "checklist",
+        finds=True,
+    ),
+    Task(
+        "format",
+        ("format",),
+        "Formats the code and orders its imports, as saving a file does",
+        "symbol-color",
         finds=True,
     ),
     Task(
@@ -157,7 +157,131 @@ TASKS = (
         finds=True,
     ),
     Task(
+        "rename",
+        ("rename", EXPERIMENT, "${input:name}"),
+        "Gives an experiment another name; what belongs to it follows",
+        "edit",
+        finds=True,
+    ),
+    Task(
+        "remove",
+        ("remove", EXPERIMENT),
+        "Takes an experiment away; asks first, and data and outputs stay",
+        "trash",
+        typed=True,
+    ),
+    Task(
+        "dependency",
+        ("dependency", EXPERIMENT, "${input:common}"),
+        "Shares a file or folder of src/common with an experiment",
+        "link",
+        finds=True,
+    ),
+    Task(
+        "open in container",
+        ("open", EXPERIMENT),
+        "Opens VS Code in the experiment's dev container",
+        "vm-connect",
+        color="Blue",
+        finds=True,
+    ),
+    Task(
+        "run in container",
+        ("exec", EXPERIMENT, "--", "bash", "-c", "${input:command}"),
+        "Runs a command of yours in the open dev container",
+        "terminal-bash",
+        color="Blue",
+        typed=True,
+        several=True,
+    ),
+    Task(
+        "rebuild container",
+        ("up", EXPERIMENT, "--rebuild"),
+        "Makes the dev container anew from environment/ and devcontainer.json",
+        "vm-active",
+        color="Blue",
+        finds=True,
+    ),
+    Task(
+        "remove container",
+        ("down", EXPERIMENT),
+        "Stops and removes the dev container; its caches stay",
+        "vm-outline",
+        color="Blue",
+    ),
+    Task(
+        "submit",
+        ("submit", EXPERIMENT),
+        "Checks the job, shows what would be sent, and sends it to Azure ML",
+        "cloud-upload",
+        color="Magenta",
+        several=True,
+        finds=True,
+    ),
+    Task(
+        "submit and follow",
+        ("submit", EXPERIMENT, "--stream"),
+        "The same, with the job's logs to its end",
+        "cloud-upload",
+        color="Magenta",
+        several=True,
+        finds=True,
+    ),
+    Task(
+        "show what submit would send",
+        ("submit", EXPERIMENT, "--dry-run"),
+        "Every file, the command, compute and environment; nothing is sent",
+        "cloud",
+        color="Magenta",
+        finds=True,
+    ),
+    Task("status", ("status",), "How the last submitted job fares", "info", color="Magenta"),
+    Task(
+        "logs",
+        ("logs", "--follow"),
+        "The logs of the last submitted job, from their start to its end",
+        "output",
+        color="Magenta",
+        several=True,
+    ),
+    Task("cancel", ("cancel",), "Stops the last submitted job", "stop-circle", color="Magenta"),
+    Task(
+        "download",
+        ("download",),
+        "Brings the last submitted job's outputs here, beside those of local runs",
+        "cloud-download",
+        color="Magenta",
+    ),
+    Task(
+        "data list",
+        ("data", "list"),
+        "Lists Azure ML's data assets, and which of them are here",
+        "database",
+        color="Magenta",
+    ),
+    Task(
+        "data get",
+        ("data", "get", "${input:asset}"),
+        "Brings an Azure ML data asset to data/",
+        "database",
+        color="Magenta",
+    ),
+    Task(
+        "data register",
+        ("data", "register", "${input:data}"),
+        "Registers a folder of data/ as an Azure ML data asset",
+        "database",
+        color="Magenta",
+    ),
+    Task(
         "doctor", ("doctor",), "Says what is missing on this machine, and how to mend it", "pulse"
+    ),
+    Task(
+        "clean",
+        ("clean",),
+        "Frees the disk of what this workspace made and needs no more; asks first",
+        "clear-all",
+        typed=True,
     ),
     Task("help", ("help",), "Shows every command with an example", "question"),
     Task(

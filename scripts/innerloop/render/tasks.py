@@ -8,12 +8,11 @@ Source: https://code.visualstudio.com/docs/debugtest/tasks and VS Code's schema 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from . import Json, Subject, debug
 from .launch import ports_of
-from .palette import TASKS, Task
+from .palette import QUESTIONS, TASKS, Task
 
 LOOP = "${workspaceFolder}/scripts/loop"
 
@@ -33,6 +32,11 @@ FINDINGS: Json = {
         "message": 5,
     },
 }
+
+
+# Any file of any experiment. Their names are not in it: two branches that each add one would meet
+# in this line.
+OPEN_FILE = "src/*/**"
 
 
 def render(subject: Subject) -> Json:
@@ -99,15 +103,7 @@ def _group(task: Task, names: Sequence[str]) -> Json:
         return task.group
     if task.default == "all":
         return {"kind": task.group, "isDefault": True}
-    return {"kind": task.group, "isDefault": open_glob(names)} if names else task.group
-
-
-def open_glob(names: Sequence[str]) -> str:
-    """Matches the files of every experiment, relative to the folder; `?` stands for what means
-    something in a glob."""
-    plain = [re.sub(r"[^\w/. -]", "?", name) for name in names]
-    one = plain[0] if len(plain) == 1 else "{" + ",".join(plain) + "}"
-    return f"src/{one}/**"
+    return {"kind": task.group, "isDefault": OPEN_FILE} if names else task.group
 
 
 def _background(task: Task) -> Json:
@@ -126,28 +122,30 @@ def _background(task: Task) -> Json:
 
 
 def _inputs(names: list[str]) -> list[Json]:
-    return [
-        {
-            "id": "experiment",
-            "type": "pickString",
-            "description": "Which experiment?",
-            "options": names or ["(none yet: run the task new)"],
-        },
-        {
-            "id": "place",
-            "type": "pickString",
-            "description": "Where?",
-            "default": "auto",
-            "options": [
-                {"label": "auto: the first of these that can be had", "value": "auto"},
-                {"label": "inside: the experiment's container, when in it", "value": "inside"},
-                {"label": "docker: a clean container", "value": "docker"},
-                {"label": "venv: a cached environment", "value": "venv"},
-            ],
-        },
-        {
-            "id": "name",
-            "type": "promptString",
-            "description": "Name of the new experiment (lower-case letters, digits, _; / for a domain)",
-        },
+    places = [
+        # VS Code shows "label: value".
+        {"label": "The first of these that can be had", "value": "auto"},
+        {"label": "The experiment's container, when in it", "value": "inside"},
+        {"label": "A clean container", "value": "docker"},
+        {"label": "A cached environment", "value": "venv"},
     ]
+    return [
+        _list("experiment", "Which experiment?", names or ["(none yet: run the task new)"]),
+        _list("place", "Where?", places, default="auto"),
+        *(_question(name, text, default) for name, text, default in QUESTIONS),
+    ]
+
+
+def _list(name: str, text: str, options: Sequence[Json], **more: str) -> Json:
+    return {
+        "id": name,
+        "type": "pickString",
+        "description": text,
+        "options": list(options),
+        **more,
+    }
+
+
+def _question(name: str, text: str, default: str) -> Json:
+    value = {"id": name, "type": "promptString", "description": text}
+    return {**value, "default": default} if default else value

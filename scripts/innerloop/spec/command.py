@@ -20,7 +20,7 @@ def substitute(
     inputs: Mapping[str, str | None],
     outputs: Mapping[str, str],
     search_space: Mapping[str, str] | None = None,
-    paths: Collection[str] = (),
+    paths: Collection[str] | None = (),
 ) -> str:
     """The text with `${{inputs.N}}`, `${{outputs.N}}` and `${{search_space.N}}` filled in, and each
     `$[[ ... ]]` kept only if every input in it has a value (None: it has none).
@@ -29,7 +29,8 @@ def substitute(
 
     `paths` names the inputs whose values are paths of this machine. Azure ML's own paths hold
     nothing that a shell would take apart; ours may (a blank in the workspace's path), so those,
-    and outputs, are quoted where they need it. Literals are never quoted, as on Azure ML.
+    and outputs, are quoted where they need it. Literals are never quoted, as on Azure ML; nothing
+    is where no path is of this machine (None).
     """
     known: dict[str, Mapping[str, str | None]] = {
         "inputs": inputs,
@@ -46,7 +47,7 @@ def substitute(
         if kind not in known:
             raise Mistake(
                 f"the command refers to {match[0]}, which is nothing",
-                mend=nearest(kind, list(known)),
+                mend=_OF_STEP if kind == "parent" else nearest(kind, list(known)),
             )
         value = known[kind].get(name)
         if value is None and name in known[kind]:
@@ -59,11 +60,14 @@ def substitute(
                 f"the command refers to {match[0]}, which the job does not declare",
                 mend=nearest(name, list(known[kind])) or f"Declare it under {kind}",
             )
-        is_path = kind == "outputs" or (kind == "inputs" and name in paths)
+        is_path = paths is not None and (kind == "outputs" or (kind == "inputs" and name in paths))
         return _quoted(value, _quote_at(text, match.start())) if is_path else value
 
     text = _OPTIONAL.sub(keep, command)
     return _REFERENCE.sub(fill, text)
+
+
+_OF_STEP = "Give the step an input with that value, and refer to it as ${{inputs.NAME}}"
 
 
 def _quote_at(text: str, end: int) -> str:

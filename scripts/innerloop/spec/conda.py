@@ -55,7 +55,11 @@ def of(document: Mapping[str, Any], where: str, text: str = "") -> CondaFile:
     python, requirements, left_out = "", [], []
     for one in listed:
         if isinstance(one, dict):
-            requirements += [str(line) for line in one.get("pip") or []]
+            given = one.get("pip") or []
+            if not isinstance(given, list):
+                what = "the conda file's packages for pip are no list"
+                raise Mistake(what, where=where, mend=_MEND)
+            requirements += [str(line) for line in given]
             continue
         found = _SPEC.fullmatch(str(one).strip())
         package, version = (found["name"], found["version"] or "") if found else (str(one), "")

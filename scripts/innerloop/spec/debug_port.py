@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
+from functools import cache
 
 from .experiment import Experiment
 
@@ -17,10 +18,11 @@ FIRST, COUNT = 24000, 4000
 
 def of(names: Sequence[str], experiment: Experiment) -> int:
     """`debug_port` of innerloop.toml, else one that follows from the name."""
-    return experiment.settings.debug_port or _ports(names)[experiment.name]
+    return experiment.settings.debug_port or _ports(tuple(names))[experiment.name]
 
 
-def _ports(names: Sequence[str]) -> dict[str, int]:
+@cache  # asked for each of a thousand experiments
+def _ports(names: tuple[str, ...]) -> dict[str, int]:
     """By name, in an order in which a new experiment moves an old one's only when both fall on
     the same."""
     taken: dict[int, str] = {}

@@ -428,7 +428,7 @@ class Reading:
         """A whole number, also one in quotes; a reference to a pipeline's input is none yet."""
         if value is None or (isinstance(value, str) and value.strip().startswith("${{")):
             return default
-        if isinstance(value, float):
+        if isinstance(value, float) and abs(value) < 1e300:  # neither infinite nor no number
             value = int(value)  # azure-ai-ml cuts it off too
         if isinstance(value, bool) or not str(value).strip().lstrip("-").isdigit():
             self.problem(f"{'.'.join(path)} is no whole number: {value!r}", path, "Write a number")
@@ -459,6 +459,12 @@ def job_kind(parsed: YamlText) -> str:
             f"this file describes an Azure ML {asset}, not a job",
             where=parsed.where("$schema"),
             mend="Name a job file",
+        )
+    if "component." in schema:
+        raise Mistake(
+            "this file is a component, not a job: a pipeline's step gives its inputs their values",
+            where=parsed.where("$schema"),
+            mend="Name the pipeline's file; --step NAME runs one step of it",
         )
     kind = str(document.get("type") or "").lower()
     if not kind:

@@ -57,6 +57,19 @@ def pull(image: str) -> list[str]:
     return ["docker", "pull", image]
 
 
+def push(image: str) -> list[str]:
+    return ["docker", "push", image]
+
+
+def tag(image: str, name: str) -> list[str]:
+    return ["docker", "image", "tag", image, name]
+
+
+def labels_of(image: str) -> list[str]:
+    """Prints a JSON object."""
+    return ["docker", "image", "inspect", "--format", "{{json .Config.Labels}}", image]
+
+
 def name_of(text: str) -> str:
     """A part of an image's or container's name: small letters, digits and `.`, `_`, `-` between
     them (Source: the reference grammar of OCI image names)."""

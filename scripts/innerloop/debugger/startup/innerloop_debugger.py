@@ -12,6 +12,9 @@ from typing import Any
 # Says where to connect to; a process whose environment lacks it is left alone.
 VARIABLE = "INNERLOOP_DEBUG"
 
+# What a .pth file of ours executes, for a process that PYTHONPATH does not lead to the hook.
+HOOK = "INNERLOOP_DEBUG_HOOK"
+
 # Programs that install, package or look after processes: nobody debugs them, and all that they
 # start (a package's build, say) is left alone too.
 TOOLS = frozenset(
@@ -40,16 +43,35 @@ _HELPERS = ("from multiprocessing.resource_tracker", "from multiprocessing.semap
 
 
 def start_up(name: str, file: str) -> None:
-    """Called by the hook as Python starts: debugs this process, unless it is a tool, then runs the
-    sitecustomize that the hook stands in front of."""
-    here = os.path.dirname(os.path.abspath(file))
+    """Called by the hook on PYTHONPATH as Python starts: debugs this process, unless it is a tool,
+    then runs the sitecustomize that the hook stands in front of."""
+    begin(os.path.dirname(os.path.abspath(file)))
+    _go_on(name)
+
+
+def hook(folder: str) -> str:
+    """The same for a .pth file, which takes nobody's place."""
+    return (
+        f"import sys; sys.path.insert(0, {folder!r}); "
+        f"import innerloop_debugger; innerloop_debugger.begin({folder!r})"
+    )
+
+
+def begin(here: str) -> None:
+    """Debugs this process, once, unless it is a tool. `here` leaves its path."""
+    global _begun
     sys.path[:] = [path for path in sys.path if os.path.abspath(path) != here]
     text = os.environ.get(VARIABLE)
-    if text and is_tool(command_line()):
+    if not text or _begun:
+        return
+    _begun = True
+    if is_tool(command_line()):
         _leave_alone(here)
-    elif text:
+    else:
         _try_to_connect(json.loads(text))
-    _go_on(name)
+
+
+_begun = False
 
 
 def command_line() -> list[str]:
@@ -84,14 +106,16 @@ def _is_tool(name: str) -> bool:
 
 def load(library: str) -> Any:
     """debugpy: the environment's own where it is of the very version that the tool pins (it may
-    have been compiled for this Python), else the tool's."""
-    sys.path.insert(0 if _is_older_or_missing(library) else len(sys.path), library)
+    have been compiled for this Python), else that of `library` ("": there is none)."""
+    if library:
+        sys.path.insert(0 if _is_older_or_missing(library) else len(sys.path), library)
     try:
         import debugpy
         import debugpy.server  # so that nothing of it is looked for later
         import pydevd  # noqa: F401
     finally:
-        sys.path.remove(library)
+        if library:
+            sys.path.remove(library)
     return debugpy
 
 
@@ -212,6 +236,7 @@ def _forget_threads() -> None:
 
 def _leave_alone(here: str) -> None:
     os.environ.pop(VARIABLE, None)
+    os.environ.pop(HOOK, None)
     kept = [
         path
         for path in os.environ.get("PYTHONPATH", "").split(os.pathsep)

@@ -26,7 +26,7 @@ def request(run: Run, *, workspace: str = "", why: str = "asked for") -> Request
     outputs = {name: f"$AZURE_ML_OUTPUT_{name}" for name in job.outputs}
     given: dict[str, str | None] = {**dict.fromkeys(job.inputs), **inputs}
     space = {name: "${{search_space." + name + "}}" for name in job.search_space}
-    command = substitute(job.command, given, outputs, search_space=space) if job.command else ""
+    command = substitute(job.command, given, outputs, space, None) if job.command else ""
     literals = {name: text for name, text in inputs.items() if job.inputs[name].kind == "literal"}
     return Request(
         experiment=run.experiment.name,

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from azure.ai.ml import MLClient
+from azure.core.exceptions import ClientAuthenticationError
 from azure.identity import (
     AuthenticationRecord,
-    ChainedTokenCredential,
     DefaultAzureCredential,
     DeviceCodeCredential,
     TokenCachePersistenceOptions,
@@ -58,7 +58,27 @@ def credential(tell: Tell, *, device: bool) -> Any:
     def ask(uri: str, code: str, expires: object) -> None:
         tell("sign-in", text=f"To sign in to Azure, open {uri} and enter the code {code}")
 
-    return ChainedTokenCredential(chain, _Remembered(ask, os.environ.get("AZURE_TENANT_ID")))
+    return _OrAsk(chain, _Remembered(ask, os.environ.get("AZURE_TENANT_ID")))
+
+
+class _OrAsk:
+    """The chain, or the person where nothing of it is set up. What is set up and refused stays
+    refused: a wrong secret is no reason to ask for a code."""
+
+    def __init__(self, chain: Any, person: Any) -> None:
+        self.chain = chain
+        self.person = person
+        self.asks = False
+
+    def get_token(self, *scopes: str, **more: Any) -> Any:
+        if not self.asks:
+            try:
+                return self.chain.get_token(*scopes, **more)
+            except ClientAuthenticationError as error:
+                if "AADSTS" in str(error):
+                    raise
+                self.asks = True
+        return self.person.get_token(*scopes, **more)
 
 
 class _Remembered:

@@ -72,7 +72,13 @@ def follow(client: MLClient, request: Mapping[str, Any], tell: Tell) -> Any:
             break
         tell("beat")
         time.sleep(_pause(time.monotonic() - began, request["pause"]))
-    return {"status": state, "error": _error(details), "logs": sum(h.told for h in heads.values())}
+    return {
+        "status": state,
+        "error": _error(details),
+        "started": _text(details.start_time_utc),
+        "ended": _text(details.end_time_utc),
+        "logs": sum(head.told for head in heads.values()),
+    }
 
 
 def _look_at_children(client: MLClient, name: str, heads: dict[str, _Head], tell: Tell) -> None:

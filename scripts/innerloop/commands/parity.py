@@ -1,0 +1,89 @@
+"""Whether an experiment runs the same everywhere, fact by fact."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import Any
+
+from .. import loading, parity_columns
+from ..parity import ROWS, Parity
+from ..spec.experiment import JOB_FILE
+
+SUMMARY = "Shows side by side what each place would run, and why some differ."
+EXAMPLES = """Each place is held against Azure ML. A path that only one place has is written by its name in the
+job: ${{inputs.data}}, <code>. A difference without a reason (an argument that was changed in
+launch.json alone, another Dockerfile in devcontainer.json) makes the exit code 1.
+
+examples:
+  loop parity digit_recognition
+  loop parity                       every experiment
+  loop parity digit_recognition --json
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("experiment", nargs="?", metavar="EXP", help="default: all of them")
+    parser.add_argument("--file", default=JOB_FILE, help=f"the job file (default: {JOB_FILE})")
+    parser.add_argument("--json", action="store_true", help="one JSON array on stdout")
+
+
+def run(args: argparse.Namespace) -> int:
+    workspace = loading.open_workspace(args.root)
+    names = list(workspace.experiments)
+    if args.experiment is not None:
+        names = [loading.choose_experiment(workspace, args.experiment, args.cwd).name]
+    found: list[Parity] = []
+    for name in names:
+        experiment = loading.open_experiment(workspace, name)
+        job = loading.open_job(workspace, experiment, args.file)
+        found += parity_columns.of_job(workspace, experiment, job)
+    if args.json:
+        print(json.dumps([one.json() for one in found], indent=2, ensure_ascii=False))
+    else:
+        for one in found:
+            _show(one)
+    return 1 if any(one.unexplained for one in found) else 0
+
+
+def _show(parity: Parity) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(width=None if sys.stdout.isatty() else 200, highlight=False)
+    columns = [column for column in parity.columns if not column.absent]
+    differing = {(one.row, one.place): one for one in parity.differences}
+    table = Table(title=parity.experiment, title_justify="left", box=None, header_style="bold")
+    table.add_column("")
+    for column in columns:
+        table.add_column(column.place, overflow="fold")
+    for row in ROWS:
+        cells: list[Any] = [Text(row, style="bold")]
+        for column in columns:
+            fact = column.facts[row]
+            difference = differing.get((row, column.place))
+            if column.place == parity.reference:
+                cells.append(Text(fact.value))
+            elif difference is None:
+                cells.append(Text("the same", style="green"))
+            else:
+                style = "yellow" if difference.why else "bold red"
+                cells.append(Text(f"{'~' if difference.why else '!'} {fact.value}", style=style))
+        table.add_row(*cells)
+    console.print(table)
+    _explain(parity)
+
+
+def _explain(parity: Parity) -> None:
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for one in parity.differences:
+        reasons.setdefault((one.row, one.why), []).append(one.place)
+    for (row, why), places in reasons.items():
+        sign, text = ("~", why) if why else ("!", "nothing says why it differs")
+        print(f"{sign} {row} in {', '.join(places)}: {text}")
+    for column in parity.columns:
+        if column.absent:
+            print(f"- {column.place}: {column.absent}")
+    print()

@@ -1,0 +1,129 @@
+"""`loop parity`: the shipped experiments agree everywhere, and a difference that crept in is named."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support import Workspace, clone
+
+JOB = """command: python train.py --data ${{inputs.data}} --epochs ${{inputs.epochs}} --out "${{outputs.model}}"
+inputs:
+  data: {type: uri_folder, path: "azureml:things:1"}
+  epochs: 8
+outputs:
+  model: {type: uri_folder}
+environment_variables: {FLAVOUR: sweet}
+resources: {shm_size: 4g}
+"""
+STAGES = """FROM python:3.11-slim-bookworm AS base
+FROM base AS dev
+RUN useradd --uid 1000 someone
+USER someone
+FROM base AS job
+"""
+
+
+@pytest.fixture
+def synced(workspace: Workspace) -> Workspace:
+    workspace.add("line", "print(1)\n", job=JOB, dockerfile=STAGES)
+    workspace.write("data/things/one.txt", "1")
+    assert workspace.loop("sync").code == 0
+    return workspace
+
+
+def table(workspace: Workspace, *words: str, code: int = 0) -> list[dict[str, Any]]:
+    answer = workspace.loop("parity", *words, "--json")
+    assert answer.code == code, answer.out + answer.err
+    told: list[dict[str, Any]] = json.loads(answer.out)
+    return told
+
+
+def test_the_shipped_experiments_agree_in_every_place(tmp_path: Path, _tool: None) -> None:
+    told = table(clone(tmp_path / "clone of it"))
+    assert {one["experiment"] for one in told} >= {"digit_recognition", "digit_recognition_svm"}
+    for one in told:
+        assert one["unexplained"] == []
+        for place in ("azureml", "docker", "venv", "inside", "F5"):
+            facts = one["places"][place]
+            assert facts["command"]["same"], (one["experiment"], place, facts["command"])
+            assert facts["variables"]["same"] and facts["cwd"]["same"]
+        assert one["places"]["docker"]["environment"]["same"]
+        assert one["places"]["docker"]["image"]["same"]
+
+
+def test_the_facts_of_one_experiment(synced: Workspace) -> None:
+    (told,) = table(synced, "line")
+    places = told["places"]
+    command = "python train.py --data ${{inputs.data}} --epochs 8 --out ${{outputs.model}}"
+    assert {places[p]["command"]["value"] for p in places} == {command}
+    assert "FLAVOUR=sweet" in places["azureml"]["variables"]["value"]
+    assert places["azureml"]["shm"]["value"] == places["docker"]["shm"]["value"] == "4g"
+    assert places["inside"]["shm"]["same"] and places["inside"]["user"]["value"] == "someone"
+    assert places["docker"]["mounts"]["same"]
+    text = synced.loop("parity", "line").out
+    assert "the same" in text and "~ image in inside, F5: the job's own packages" in text
+    assert "!" not in text
+
+
+@pytest.mark.parametrize(
+    ("path", "old", "new", "named"),
+    [
+        (".vscode/launch.json", '"8"', '"9"', ["F5: command"]),
+        (".vscode/launch.json", "sweet", "sour", ["F5: variables"]),
+        (
+            ".devcontainer/line/devcontainer.json",
+            "src/line/environment/Dockerfile",
+            "src/line/other/Dockerfile",
+            ["inside: environment", "F5: environment", "inside: image", "F5: image"],
+        ),
+        (".devcontainer/line/devcontainer.json", '"4g"', '"1g"', ["inside: shm", "F5: shm"]),
+    ],
+)
+def test_what_somebody_changed_in_one_place_alone_is_named(
+    synced: Workspace, path: str, old: str, new: str, named: list[str]
+) -> None:
+    text = synced.read(path)
+    assert old in text
+    synced.write(path, text.replace(old, new, 1))
+    (told,) = table(synced, "line", code=1)
+    assert told["unexplained"] == named
+    answer = synced.loop("parity", "line")
+    assert answer.code == 1 and "nothing says why it differs" in answer.out
+
+
+def test_a_people_s_stage_on_another_base_has_no_reason(workspace: Workspace) -> None:
+    other = STAGES.replace("FROM base AS dev", "FROM python:3.11-slim-bookworm AS dev")
+    workspace.add("line", "print(1)\n", dockerfile=other)
+    assert workspace.loop("sync").code == 0
+    (told,) = table(workspace, "line", code=1)
+    assert "inside: image" in told["unexplained"]
+
+
+def test_a_command_that_is_no_plain_program_is_said(workspace: Workspace) -> None:
+    workspace.add("line", "print(1)\n", job="command: pip list && python train.py\n")
+    assert workspace.loop("sync").code == 0
+    (told,) = table(workspace, "line")
+    assert "no" in told["places"]["F5"]["absent"]
+    assert told["places"]["venv"]["command"]["same"]
+
+
+def test_a_sweep_by_its_first_trial_and_a_pipeline_step_by_step(workspace: Workspace) -> None:
+    workspace.add("line", "print(1)\n")
+    environment = "environment: {build: {path: ./environment}}"
+    workspace.write(
+        "src/line/sweep.yml",
+        "type: sweep\nsearch_space: {rate: {type: choice, values: [0.1, 0.2]}}\n"
+        "sampling_algorithm: grid\nobjective: {goal: minimize, primary_metric: loss}\n"
+        "trial:\n  command: python train.py --rate ${{search_space.rate}}\n  code: .\n"
+        f"  {environment}\n",
+    )
+    (told,) = table(workspace, "line", "--file", "sweep.yml")
+    assert told["places"]["docker"]["command"]["value"] == "python train.py --rate 0.1"
+    step = f"{{command: python train.py, code: ., {environment}}}"
+    workspace.write("src/line/pipe.yml", f"type: pipeline\njobs:\n  a: {step}\n  b: {step}\n")
+    steps = table(workspace, "line", "--file", "pipe.yml")
+    assert [one["experiment"] for one in steps] == ["line: a", "line: b"]
