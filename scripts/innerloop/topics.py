@@ -110,6 +110,8 @@ A pipeline job (jobs, inputs, outputs; component files, inline steps, pipeline c
     loop run EXP --file pipeline.yml --dry-run --json one request for each step
     loop run EXP --file pipeline.yml --step train     one, on the outputs of the last run
     loop run EXP --file pipeline.yml --from-run RUN   keeps what was done in RUN, runs the rest
+    loop run EXP --file pipeline.yml --trials 4       of steps that are sweeps four trials each;
+                                                      the best one's outputs are handed on
     --set inputs.x=v          an input of the pipeline
     --set jobs.STEP.inputs.x=v    an input of one step, also one its component has a default for
 

@@ -181,15 +181,15 @@ def _sweep(
     job: Job,
     found: Sequence[Finding],
 ) -> int:
-    drawn, notes = sweeping.draw(job, args.trials, args.seed)
-    first = _plan(args, workspace, experiment, sweeping.job_of(job, drawn[0]), found)
-    made = sweeping.plan(job, first, drawn, notes)
+    drawn = sweeping.draw(job, args.trials, args.seed)
+    first = _plan(args, workspace, experiment, sweeping.job_of(job, drawn.values[0]), found)
+    made = sweeping.plan(job, first, drawn)
     prepare = partial(running.prepare, place=args.place)
     if not args.dry_run:
         return sweeping.carry_out(made, prepare)
     trials = sweeping.requests(made, prepare)
     _show_parts(args, _whole(first, trials), "trials", trials)
-    for note in notes:
+    for note in drawn.notes:
         print(f"innerloop: {note}", file=sys.stderr)
     return 0
 
@@ -205,10 +205,12 @@ def _pipeline(
         from_run=args.from_run,
         options=tuple(args.docker_option),
         processes=args.processes,
+        trials=args.trials,
+        seed=args.seed,
         dry=args.dry_run,
     )
     prepare = partial(running.prepare, place=args.place)
-    if args.step:
+    if args.step and not args.trials:
         plan = pipelines.run_of(planned, planned.steps[0], args.dry_run)
         plan = replace(plan, arguments=tuple(args.rest), attended=True)
         started = _debugged(args, prepare(plan, dry=args.dry_run))
@@ -232,14 +234,14 @@ def _pipeline(
 
 def _require_fitting(args: argparse.Namespace, job: Job) -> None:
     """Options that mean nothing for this kind of job are a wrong command line."""
-    for option, given, kind in (
-        ("--trials", args.trials, "sweep"),
-        ("--step", args.step, "pipeline"),
-        ("--from-run", args.from_run, "pipeline"),
+    for option, given, kinds in (
+        ("--trials", args.trials, ("sweep", "pipeline")),
+        ("--step", args.step, ("pipeline",)),
+        ("--from-run", args.from_run, ("pipeline",)),
     ):
-        if given is not None and job.kind != kind:
-            what = f"{option} is for a {kind} job, and {job.name} is a {job.kind} job"
-            raise WrongUse(what, mend=f"Name a {kind} job with --file, or leave {option} away")
+        if given is not None and job.kind not in kinds:
+            what = f"{option} is for a {kinds[0]} job, and {job.name} is a {job.kind} job"
+            raise WrongUse(what, mend=f"Name a {kinds[0]} job with --file, or leave {option} away")
     if args.port is not None and not args.debug:
         raise WrongUse("--port is where the debugger listens", mend="Add --debug")
     if args.debug and args.trials is not None:
