@@ -8,8 +8,8 @@ from datetime import datetime, timezone
 from typing import Any
 
 from .. import cloud_runs, following, jobs, ledger
+from ..news import News
 from ..places.azureml.line import Line
-from ..sending import News
 
 SUMMARY = "Shows how a submitted job fares; the last one when none is named."
 EXAMPLES = """examples:
@@ -59,7 +59,7 @@ def _lines(told: dict[str, Any], outputs: str) -> list[tuple[str, str]]:
 
 def _took(told: dict[str, Any]) -> str:
     started, ended = (cloud_runs.time_of(told[key]) for key in ("started", "ended"))
-    if started is None:
+    if started is None or (ended is None and told["status"] in following.ENDED):
         return ""
     seconds = ((ended or datetime.now(timezone.utc)) - started).total_seconds()
     return f" {'after' if ended else 'for'} {_duration(max(seconds, 0))}"

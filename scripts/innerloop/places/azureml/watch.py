@@ -7,10 +7,12 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import requests
 from azure.ai.ml import MLClient
+from azure.core.exceptions import ResourceNotFoundError
 
 Tell = Callable[..., None]
 ENDED = ("Completed", "Failed", "Canceled", "NotResponding")
@@ -24,7 +26,10 @@ _LOGS = re.compile(
 
 def status(client: MLClient, request: Mapping[str, Any], tell: Tell) -> Any:
     job = client.jobs.get(request["name"])
-    details = _details(client, job.name)
+    try:
+        details = _details(client, job.name)
+    except ResourceNotFoundError:  # it has just been made: run history follows a little later
+        details = SimpleNamespace(start_time_utc="", end_time_utc="", error=None)
     children = _children(client, job.name) if job.type in ("pipeline", "sweep") else []
     return {
         "name": job.name,
