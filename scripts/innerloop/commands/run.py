@@ -32,6 +32,10 @@ examples:
   loop run digit_recognition --script evaluate.py -- --verbose
   loop run digit_recognition --dry-run --json             what would happen, as JSON
   loop run digit_recognition --debug                      waits for the debugger (F5 does it for you)
+  loop run jobs/train.yml                     a job file anywhere in the workspace
+  loop run EXP --file other.yml               another job file of an experiment
+  loop run EXP --processes 2                  two processes of a distributed job, whatever it says
+  (`loop help job` says how inputs, outputs, environments and distribution are understood)
 
 a sweep job:
   loop run EXP                                the first value of each choice, the middle of a range
