@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import socket
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import pytest
 
 from tests.editor.conftest import Opener, fill
 from tests.editor.workbench import Problem, Server, program
-from tests.support import Workspace, docker, make_workspace
+from tests.support import Workspace, make_workspace
 
 pytestmark = [pytest.mark.editor, pytest.mark.docker, pytest.mark.devcontainer]
 

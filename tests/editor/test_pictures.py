@@ -69,7 +69,9 @@ def test_pictures_of_a_day(cloned: Workspace, opened: Opener, picture: Picture) 
     picture(window, "run")
 
     job = cloned.read("src/churn/azure-ml-job.yaml")
-    cloned.write("src/churn/azure-ml-job.yaml", job.replace("${{inputs.steps}}", "${{inputs.step}}"))
+    cloned.write(
+        "src/churn/azure-ml-job.yaml", job.replace("${{inputs.steps}}", "${{inputs.step}}")
+    )
     test = cloned.read("src/churn/tests/test_train.py")
     cloned.write("src/churn/tests/test_train.py", test.replace("- 3)", "- 4)"))
     window.open_file("src/churn/tests/test_train.py")
