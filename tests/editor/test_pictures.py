@@ -24,6 +24,14 @@ pytestmark = pytest.mark.editor
 Picture = Callable[[Workbench, str], None]
 
 
+# What a person adds to the template's train.py to see a curve.
+LOG = """def log(step, data, slope, intercept):
+    loss = sum((slope * x + intercept - y) ** 2 for x, y in data) / len(data)
+    with open("outputs/metrics.jsonl", "a") as file:
+        file.write(json.dumps({"step": step, "loss": loss}) + "\\n")
+
+
+"""
 GIVEN = os.environ.get("INNERLOOP_SCREENSHOTS", "")
 
 
@@ -83,7 +91,32 @@ def test_pictures_of_a_day(cloned: Workspace, opened: Opener, picture: Picture) 
     assert {"src/churn/azure-ml-job.yaml", "src/churn/tests/test_train.py"} <= set(files)
     picture(window, "problems")
 
-    window.open_file(".vscode/launch.json")
-    window.command("View: Toggle Panel Visibility")
+    window.open_file("src/churn/train.py")
+    window.press("Control+g")
+    window.type(":29")
+    window.press("F9")
+    window.command("Terminal: Kill All Terminals")
     window.command("View: Show Run and Debug")
+    window.command("Debug: Select and Start Debugging")
+    window.field.fill("debug churn: train.py")
+    window.rows.filter(has_text="churn: train.py").first.click()
+    window.page.locator(".debug-top-stack-frame-line").first.wait_for()
+    window.page.locator(".debug-variables .monaco-list-row", has_text="learning_rate").wait_for()
     picture(window, "debug")
+    window.press("Shift+F5")
+
+
+def test_a_picture_of_the_runs(cloned: Workspace, opened: Opener, picture: Picture) -> None:
+    train = cloned.read("src/churn/train.py")
+    curve = "    for step in range(steps):\n        log(step, data, slope, intercept)\n"
+    logged = train.replace("    for _ in range(steps):\n", curve)
+    assert logged != train
+    cloned.write("src/churn/train.py", logged.replace("def fit(", LOG + "def fit("))
+    for rate in (0.02, 0.05, 0.1):
+        words = ("--set", f"inputs.learning_rate={rate}", "--place", "venv")
+        assert cloned.loop("run", "churn", *words).code == 0
+    window = opened(cloned.root)
+    assert cloned.loop("runs", "--page").code == 0
+    window.page.goto((cloned.root / "outputs" / "runs.html").as_uri())
+    window.page.locator("svg").first.wait_for()
+    picture(window, "runs")
