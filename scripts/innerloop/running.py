@@ -82,9 +82,7 @@ def plan(
     said = {mistake.where for mistake in also}
     missing = [*also, *(one for one in _no_code(workspace, job, code) if one.where not in said)]
     missing += [one.missing for one in found.values() if one.missing is not None]
-    if missing and not dry:
-        raise together(missing)
-    return Run(
+    run = Run(
         workspace=workspace,
         experiment=experiment,
         job=job,
@@ -102,18 +100,29 @@ def plan(
         search_space=search_space or {},
         ports={port: ports.free(port) for port in job.ports.values()},
         missing=tuple(missing),
-        notes=(*notes, *remarks(job, processes), *_downloaded(job, found, dry)),
+        notes=(*notes, *remarks(job, processes)),
     )
+    if missing and not dry:
+        raise together([*missing, *_no_environment(run)])
+    return replace(run, notes=(*run.notes, *_downloaded(job, found, dry)))
 
 
 def plan_command(
-    workspace: Workspace, experiment: Experiment, command: str, arguments: Sequence[str] = ()
+    workspace: Workspace,
+    experiment: Experiment,
+    command: str,
+    arguments: Sequence[str] = (),
+    *,
+    variables: Mapping[str, str] | None = None,
+    shm_size: str = "2g",
 ) -> Run:
     """A run of another command than the job's, with the experiment's folder as the code root."""
     import json
 
+    own = json.dumps(dict(variables or {}))  # JSON is YAML
     job = parse_job(
-        f"command: {json.dumps(command)}\ncode: .\nenvironment: {{build: {{path: ./environment}}}}\n",
+        f"command: {json.dumps(command)}\ncode: .\nenvironment: {{build: {{path: ./environment}}}}\n"
+        f"environment_variables: {own}\nresources: {{shm_size: {shm_size}}}\n",
         f"{experiment.folder}/{JOB_FILE}",
     )
     return replace(plan(workspace, experiment, job, arguments=arguments), in_place=True)
@@ -148,7 +157,7 @@ def carry_out(started: Started) -> int:
     a larger run its table says that."""
     wanted = started.request
     tell = _say if started.run.attended else _say_nothing
-    tell(f"innerloop: running in place {wanted.place} ({wanted.why})")
+    tell(where_and_why(wanted))
     for note in wanted.notes:
         tell(f"innerloop: {note}")
     if started.run.in_place:
@@ -168,6 +177,10 @@ def carry_out(started: Started) -> int:
         if started.run.attended:
             noticing.show(started.run, wanted, outputs / recording.LOG)
     return code
+
+
+def where_and_why(wanted: Request) -> str:
+    return f"innerloop: running in place {wanted.place} ({wanted.why})"
 
 
 def _output_folders(run: Run, outputs: Path) -> list[Path]:
@@ -295,6 +308,14 @@ def _no_code(workspace: Workspace, job: Job, code: str | None) -> list[Mistake]:
     shown = os.path.relpath(code, workspace.root).replace("\\", "/")
     what, mend = f"there is no {shown}", "Name the folder of the code after code:"
     return [Mistake(what, where=job.where("code"), mend=mend)]
+
+
+def _no_environment(run: Run) -> list[Mistake]:
+    """An environment that no place of this machine has, to be said together with the rest."""
+    if run.job.environment.kind != "registered":
+        return []
+    missing = job_environments.image_for(run).missing
+    return [] if missing is None else [missing]
 
 
 def _links(workspace: Workspace, experiment: Experiment, code: str | None) -> tuple[Link, ...]:

@@ -21,6 +21,32 @@ outputs/<experiment>/<run>/.
     loop check EXP                          all that is wrong with it, here or on Azure ML
     loop run EXP --set inputs.epochs=2      one value changed, the file untouched
     loop run EXP --dry-run                  the command after substitution, and where it would run
+    loop run jobs/somebodys.yml             a job file anywhere in the workspace, as it is
+
+How the file's words are understood here:
+
+  command      filled in as text, then run by bash: ${{inputs.N}}, ${{outputs.N}}; $[[ ... ]] stays
+               only if the inputs in it have a value. The working directory is the folder that
+               code: names (or an empty one), ./outputs is kept
+  inputs       plain values as Azure ML hands them over (True, 1e-05). Data as paths: a local path,
+               data/NAME for azureml:NAME:VERSION, data/DATASTORE/PATH for a datastore. https,
+               wasbs and abfss addresses are downloaded once, where that needs no sign-in;
+               otherwise the sentence names the command that fetches them. mode: direct hands
+               the address over
+  outputs      a folder that is there (or, type: uri_file, the path of a file to write) below
+               outputs/<experiment>/<run>/
+  environment  build: its Dockerfile. image: that image. image and conda_file: built here on top of
+               the image, by its conda, else with pip. A registered or curated one: what
+               [environment] says stands for it (`loop help settings`)
+  distribution pytorch, mpi, tensorflow: that many processes on this machine, their lines marked by
+               rank; when one fails the others end, with its exit code. ray: a cluster of one
+  resources    shm_size, docker_args; instance_count is 1 here
+  limits       timeout ends the run, exit code 124
+  services     the port is published on 127.0.0.1
+
+What cannot be had (data, an image, a GPU) ends a run with one sentence for each, before anything is
+built. With --dry-run the command, working directory and variables are shown all the same, and what
+a real run would need stands in the notes.
 """
 
 SETTINGS = """Settings of the workspace stand in pyproject.toml under [tool.innerloop]; those of one
@@ -29,10 +55,20 @@ experiment in its innerloop.toml. The nearer one wins.
     gpu = "auto"              "auto": a GPU where there is one; "all": insist; "none": CPU
     ports = [6006]            more ports that the dev container forwards
     dev_stage = "dev"         the Dockerfile's stage that people work in
+    debug_port = 24500        where `loop run --debug` listens (default: a port for each experiment)
 
     [data.data_path]          for the job's input data_path
     path = "data/mnist"       where its data are (default: data/<name of the asset>)
     create = true             the program fills the folder itself: make it when it is missing
+
+    [environment]             what stands here for environments that only Azure ML knows by name
+    image = "ubuntu:24.04"    an image, for any of them
+    build = "docker/train"    or a folder with a Dockerfile, relative to the workspace
+
+    [environment.images]      or an image for each
+    "sklearn-1.5" = "mcr.microsoft.com/azureml/curated/sklearn-1.5:latest"
+
+An innerloop.toml beside a job file that belongs to no experiment counts for that folder.
 
 Variables: INNERLOOP_PATIENCE is how many seconds a submission may be silent before it is ended (180);
 INNERLOOP_CACHE is where environments are kept (default: the user's cache folder);
@@ -87,8 +123,33 @@ A pipeline job (jobs, inputs, outputs; component files, inline steps, pipeline c
   local form: --set jobs.STEP.component=./FILE.yml lets a component's file stand in.
 """
 
-PAGES = {"job": JOB, "pipelines": PIPELINES, "settings": SETTINGS, "places": PLACES}
+DEBUG = """F5 stops in the job as it runs, wherever that is. `loop sync` renders two configurations:
+
+    EXP: train.py               a job that is one plain `python train.py ...`: in the window's own
+                                interpreter, with nothing but the Python debugger extension
+    EXP: job in its container   any job: what `loop run EXP` starts, and every Python process of it
+    EXP: trial in its container, EXP: step NAME in its container     of a sweep, of a pipeline
+
+The second kind starts this in the background, and attaches when it says that it is ready:
+
+    loop run EXP --debug                    at EXP's own port, or another one where that is taken
+    loop run EXP --debug --port 24500       at this port, or not at all
+    loop run EXP --step train --debug       one step of a pipeline
+
+  It listens at 127.0.0.1 alone and waits. Once the debugger has connected, the command runs as it
+  is, with a hook on PYTHONPATH that connects each Python process (3.8 or newer) as it starts, also
+  those that it forks. debugpy comes from the tool's cache where the environment has not the same
+  version. Left alone: pip and other tools, `python -I`, `-E` and `-S`, programs that are no Python,
+  and those that were given an environment without PYTHONPATH.
+
+  The exit code is the command's. Ctrl-C, or disconnecting, ends the run. limits.timeout does not
+  count. Two clones of a workspace have the same ports: to debug one experiment in both at once,
+  write debug_port = N into its innerloop.toml in one of them, then `loop sync`.
+"""
+
+PAGES = {"debug": DEBUG, "job": JOB, "pipelines": PIPELINES, "settings": SETTINGS, "places": PLACES}
 TITLES = {
+    "debug": "F5, and what loop run --debug does",
     "job": "the job file, which says what to run",
     "pipelines": "sweep and pipeline jobs: trials, steps, one step again",
     "settings": "[tool.innerloop] and innerloop.toml",
