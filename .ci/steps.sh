@@ -43,6 +43,12 @@ python_with_venv() {
     has_python python3
 }
 
+# Those that people type `loop` in; PowerShell is in none of the three indexes.
+shells() {
+    command -v bash && command -v zsh && command -v fish && command -v dash && return
+    install bash zsh fish dash
+}
+
 docker_engine() {
     docker info && return
     if ! command -v dockerd; then

@@ -31,6 +31,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "buildkit: needs BuildKit, which Docker's buildx plugin brings"
     )
+    config.addinivalue_line("markers", "shells: needs bash, zsh, fish and dash")
     config.addinivalue_line("markers", "registry: needs an image registry to run")
     config.addinivalue_line("markers", "person: needs root, to act as the user with UID 1000")
 
@@ -88,6 +89,12 @@ def _no_person() -> str:
 
 
 @functools.cache
+def _no_shells() -> str:
+    missing = [name for name in ("bash", "zsh", "fish", "dash") if shutil.which(name) is None]
+    return f"{' and '.join(missing)} not on PATH (.ci/steps.sh installs them)" if missing else ""
+
+
+@functools.cache
 def _no_own_engine() -> str:
     if os.name == "nt" or os.getuid() != 0 or shutil.which("unshare") is None:
         return "only root on Linux can start an engine of its own"
@@ -95,6 +102,7 @@ def _no_own_engine() -> str:
 
 
 LACKING = {
+    "shells": _no_shells,
     "docker": _no_engine,
     "devcontainer": _no_devcontainer,
     "editor": _no_editor,

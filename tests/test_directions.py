@@ -13,8 +13,9 @@ import pytest
 from tests.support import ROOT
 
 PACKAGE = ROOT / "scripts" / "innerloop"
-# `template` is what a new experiment begins with, `debugger` runs in an experiment's environment.
-GUESTS = {"template", "debugger"}
+# `template` is what a new experiment begins with; `debugger` and `there` run in an experiment's
+# environment.
+GUESTS = {"template", "debugger", "there"}
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if not GUESTS & set(path.parts))
 EXPERIMENT_CODE = sorted(
     path for path in (ROOT / "src").rglob("*.py") if "outputs" not in path.parts

@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import building, configuration, containers, engine, loading, notes, process, staleness
+from . import building, configuration, containers, engine, loading, notes, staleness
 from .configuration import Configuration
 from .containers import Container
 from .errors import Mistake
@@ -17,7 +16,6 @@ from .places import inside
 from .render.devcontainer import CHECKSUMS, CONFIGURATION, MADE_FROM
 from .spec.experiment import Experiment
 from .spec.workspace import Workspace
-from .tools import containers as docker
 from .tools.docker import DIGEST
 
 
@@ -74,27 +72,21 @@ def of_container(
     )
 
 
-def of_image(name: str, environment: Path) -> list[str]:
+def of_image(image: building.Image) -> list[str]:
     """What has changed since an image was built; nothing when there is no such image."""
-    value = engine.quick_get(f"/images/{name}/json")
-    if value is None:
-        if process.found("docker") is None:
-            return []
-        done = process.run(docker.inspect_image(name))
-        value = json.loads(done.out)[0] if done.ok else {}
-    labels = (value.get("Config") or {}).get("Labels") or {}
-    if labels.get(DIGEST) in (None, loading.digest_of(environment)):
+    labels = engine.labels_of(image.name)
+    if not image.digest or labels.get(DIGEST) in (None, image.digest):
         return []
-    return staleness.of_labels(labels, environment, {}, "") or [f"{environment.name}/ changed"]
+    folder = Path(image.context)
+    return staleness.of_labels(labels, folder, {}, "") or [f"{folder.name}/ changed"]
 
 
 def _of_images(workspace: Workspace, experiment: Experiment) -> Sequence[Stale]:
     """`loop run` builds them anew by itself; said here so that the wait is no surprise."""
-    environment = Path(workspace.root, experiment.folder, "environment")
     changed = {
         line
         for dev in (False, True)
-        for line in of_image(building.image_of(workspace, experiment, dev=dev).name, environment)
+        for line in of_image(building.image_of(workspace, experiment, dev=dev))
     }
     return [Stale(experiment.name, "image", tuple(sorted(changed)))] if changed else []
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import builder, prebuilt, process, staleness
-from .engine import Engine, refuse_without
+from .engine import Engine, labels_of, refuse_without
 from .errors import Mistake
 from .loading import digest_of
 from .spec.build_text import plain_step
@@ -96,14 +96,14 @@ def build(
             docker.DIGEST: image.digest,
             docker.WORKSPACE: workspace.identity,
             docker.EXPERIMENT: experiment.name,
-            **staleness.files_label(Path(workspace.root, experiment.folder, "environment")),
+            **staleness.files_label(Path(image.context)),
         },
         no_cache=no_cache,
         pull=pull,
         options=wanted.options,
     )
     before = process.run(docker.image_id(image.name))
-    progress = Progress(image.name, wanted.notes)
+    progress = Progress(image.name, (*_since(image), *wanted.notes))
     environment = {**os.environ, **wanted.env}
     code = process.follow(argv, progress.line, stdin=wanted.text, env=environment)
     progress.end(code == 0)
@@ -115,6 +115,12 @@ def build(
     if before.ok and before.out != after.out:
         # The one that lost its name would take gigabytes and be seen nowhere.
         process.run(docker.remove_image(before.out.strip()))
+
+
+def _since(image: Image) -> tuple[str, ...]:
+    """Why it is built again: what has changed since it was built last."""
+    changed = staleness.of_labels(labels_of(image.name), Path(image.context), {}, "")
+    return (f"since {', '.join(changed)}",) if changed else ()
 
 
 def prebuilt_names(workspace: Workspace, image: Image) -> prebuilt.Names | None:
@@ -248,6 +254,10 @@ _MENDS = (
     (
         "no such host",
         "Something could not be fetched: check the network and the proxy, and run it again",
+    ),
+    (
+        "read timed out",
+        "A download stood still: run it again; with BuildKit (docker-buildx) what has come is kept",
     ),
     (
         "i/o timeout",

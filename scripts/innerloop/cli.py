@@ -28,6 +28,9 @@ COMMANDS = (
     "build",
     "run",
     "test",
+    "notebook",
+    "terminal",
+    "jupyter",
     "up",
     "exec",
     "open",
@@ -43,6 +46,7 @@ COMMANDS = (
     "parity",
     "doctor",
     "clean",
+    "completion",
     "help",
 )
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from . import files, loading, snapshot
 from .errors import Mistake, WrongUse
+from .news import News
 from .places.azureml.line import Line
 from .places.azureml.target import Target
-from .sending import News
 from .spec.workspace import Workspace
 
 STAGING = ".innerloop/work/data"

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from . import files
+from .news import News, megabytes
 from .places.azureml.line import Line
 from .places.azureml.target import Target
-from .sending import News, megabytes
 
 STAGING = ".innerloop/work/download"
 
@@ -51,7 +51,7 @@ def download(
         news.end()
         files.remove_tree(staging)
     sizes = [(root / into / place_of(path)).stat().st_size for path in found]
-    return {"files": len(found), "size": sum(sizes), "status": told["status"]}
+    return {**told, "files": len(found), "size": sum(sizes)}
 
 
 def words(told: Mapping[str, Any]) -> str:

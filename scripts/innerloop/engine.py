@@ -133,6 +133,17 @@ def quick_get(path: str) -> Any:
     return value if code == 200 else None
 
 
+def labels_of(image: str) -> dict[str, str]:
+    """An image's labels; none where there is no such image, or no engine."""
+    value = quick_get(f"/images/{quote(image)}/json")
+    if value is None:
+        if process.found("docker") is None:
+            return {}
+        done = process.run(["docker", "image", "inspect", image])
+        value = json.loads(done.out)[0] if done.ok else {}
+    return (value.get("Config") or {}).get("Labels") or {}
+
+
 def _get(path: str) -> tuple[int, Any]:
     """Status and JSON body of one GET. HTTP/1.0: the body ends where the connection does."""
     with socket.socket(socket.AF_UNIX) as connection:

@@ -40,6 +40,20 @@ def write_text(path: Path, text: str) -> None:
     put(stage(path, text), path)
 
 
+def write_private(path: Path, text: str) -> None:
+    """The same for a secret: no other user of this machine may read it, at no moment."""
+    import tempfile
+
+    make_folder(path.parent)
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        with os.fdopen(handle, "wb") as file:
+            file.write(text.encode("utf-8"))
+        _replace(temporary, path)
+    except OSError as error:
+        raise _cannot("write", path, error) from error
+
+
 def stage(path: Path, text: str, folder: Path | None = None) -> Path:
     """The first half of a write: a temporary file with the text, and the mode that `path` has. It
     stands beside it, or in `folder`, which somebody sweeps, where that is on the same disk."""

@@ -9,11 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from . import ledger
-from .ledger import Entry
+from . import cloud_runs, ledger
+from .news import News, say
 from .places.azureml.line import Line
 from .places.azureml.target import Target
-from .sending import News
 
 ENDED = ("Completed", "Failed", "Canceled", "NotResponding")
 STOPPED = 130
@@ -31,18 +30,18 @@ def follow(
         )  # fmt: skip
     except KeyboardInterrupt:
         screen.end()
-        _say(
+        say(
             f"innerloop: {name} goes on without us: `scripts/loop logs {name} --follow` shows more, "
             f"`scripts/loop cancel {name}` stops it"
         )
         raise
     screen.end()
-    note_status(root, name, told["status"])
+    note_status(root, name, told)
     if told["status"] not in ENDED:
         if not told["logs"] and logs:
-            _say(f"innerloop: {name} is {told['status']}; there are no logs yet (--follow waits)")
+            say(f"innerloop: {name} is {told['status']}; there are no logs yet (--follow waits)")
         return 0
-    _say(f"innerloop: {name} {outcome(told['status'], told['error'])}")
+    say(f"innerloop: {name} {outcome(told['status'], told['error'])}")
     return exit_code(told["status"], told["error"])
 
 
@@ -65,12 +64,17 @@ def outcome(status: str, error: str) -> str:
     return f"{text}: {error}" if error and status != "Completed" else text
 
 
-def note_status(root: Path, name: str, status: str) -> Entry | None:
-    """Keeps in the ledger how a job was last seen."""
+def note_status(root: Path, name: str, told: Mapping[str, Any]) -> None:
+    """Keeps how a job was last seen, in the ledger and in its run's record. `told` is the worker's
+    answer: `status`, and where it knows them `error`, `started` and `ended`."""
     entry = ledger.read(root, name)
-    if entry is None or entry.status == status:
-        return entry
-    return ledger.update(root, entry, status=status, state=ledger.SENT)
+    if entry is None:
+        return
+    status = told["status"]
+    entry = ledger.update(root, entry, status=status, state=ledger.SENT)
+    code = exit_code(status, told.get("error", "")) if status in ENDED else None
+    seconds = cloud_runs.seconds_between(told.get("started", ""), told.get("ended", ""))
+    cloud_runs.note(root, entry, code, seconds)
 
 
 class Screen(News):
@@ -84,6 +88,8 @@ class Screen(News):
         match event["event"]:
             case "log":
                 self._log(event["of"], event["text"])
+            case "state" if event["state"] in ENDED and not event["of"]:
+                pass  # the last line says it
             case "state":
                 of = f"step {event['of']}: " if event["of"] else ""
                 self.line(f"innerloop: {of}{event['state']}")
@@ -117,7 +123,3 @@ def _pause() -> float:
         return max(float(os.environ.get("INNERLOOP_PAUSE", "")), 0.05)
     except ValueError:
         return 1.0
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from . import ledger
-from .errors import Mistake
+from .errors import Mistake, WrongUse
 from .ledger import Entry
 from .places.azureml import target as targets
 from .places.azureml.target import Target
+
+# Names of jobs and of their children; they are names of folders here.
+_NAME = re.compile(r"[A-Za-z0-9_][\w.:-]{0,300}")
 
 
 def choose(root: Path, name: str | None) -> tuple[str, Target, Entry | None]:
     """The job that a person named, or the last that was submitted from here. One of the ledger is
     looked for in the workspace that it went to, whatever is configured now."""
+    if name is not None and not _NAME.fullmatch(name):
+        raise WrongUse(
+            f'"{name}" is no name of a job', mend="`scripts/loop status --all` lists them"
+        )
     entry = ledger.last_sent(root) if name is None else ledger.read(root, name)
     if entry is not None:
         where = entry.workspace

@@ -412,6 +412,17 @@ def become(argv: Argv, env: Mapping[str, str] | None = None) -> int:
         raise _not_there(argv, None) from error
 
 
+def browse(url: str) -> bool:
+    """Opens an address in the person's browser ($BROWSER, else the system's own); False where
+    there is none."""
+    import webbrowser
+
+    try:
+        return webbrowser.open(url)
+    except webbrowser.Error:
+        return False
+
+
 def _write_all(pipe: IO[bytes], text: str) -> None:
     try:
         pipe.write(text.encode())

@@ -107,13 +107,21 @@ def plan(
 
 
 def plan_command(
-    workspace: Workspace, experiment: Experiment, command: str, arguments: Sequence[str] = ()
+    workspace: Workspace,
+    experiment: Experiment,
+    command: str,
+    arguments: Sequence[str] = (),
+    *,
+    variables: Mapping[str, str] | None = None,
+    shm_size: str = "2g",
 ) -> Run:
     """A run of another command than the job's, with the experiment's folder as the code root."""
     import json
 
+    own = json.dumps(dict(variables or {}))  # JSON is YAML
     job = parse_job(
-        f"command: {json.dumps(command)}\ncode: .\nenvironment: {{build: {{path: ./environment}}}}\n",
+        f"command: {json.dumps(command)}\ncode: .\nenvironment: {{build: {{path: ./environment}}}}\n"
+        f"environment_variables: {own}\nresources: {{shm_size: {shm_size}}}\n",
         f"{experiment.folder}/{JOB_FILE}",
     )
     return replace(plan(workspace, experiment, job, arguments=arguments), in_place=True)
@@ -249,7 +257,10 @@ def _inside(run: Run, place: str) -> Started:
             mend="Reopen in that container, or leave --place away",
         )
     why = "asked for" if place == "inside" else "we are in the experiment's container"
+    from . import aging  # here, since runs elsewhere do not need it
+
     other = [] if job_environments.is_own(run) else [_OTHER_ENVIRONMENT]
+    other += [one.sentence() for one in aging.stale(run.workspace, run.experiment.name)]
     run = _with_notes(run, other, (), dry=True)
     return Started(run, inside.request(run, why=why), inside.submit)
 

@@ -54,8 +54,11 @@ class PastRun:
 
     @property
     def state(self) -> str:
-        """One of "done", "failed (3)", "stopped", "running", "killed" (it could not say how it ended)."""
+        """One of "done", "failed (3)", "stopped", "running", "killed" (it could not say how it ended);
+        of a submitted job that has not ended, what the service said last ("queued")."""
         code = self.record.get("exit_code")
+        if code is None and self.record.get("status"):
+            return str(self.record["status"]).lower()
         if code is None:
             return "running" if self.alive else "killed" if self.record else "?"
         return {0: "done", 130: "stopped", 143: "stopped"}.get(code, f"failed ({code})")
@@ -115,7 +118,9 @@ def read(root: Path, slug: str, folder: Path) -> PastRun:
 
 
 def log_of(root: Path, run: PastRun) -> Path:
-    return root / run.folder / LOG
+    own = root / run.folder / LOG
+    cloud = root / run.folder / "user_logs" / "std_log.txt"
+    return cloud if cloud.is_file() and not own.is_file() else own
 
 
 def metrics_of(summary: str | None, lines: str | None) -> tuple[dict[str, float], dict[str, Curve]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,7 +21,8 @@ RECORD = "trials.json"
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One trial: its name ("trial-1"), its values as text, and its run."""
+    """One trial: its name ("trial-1", in a pipeline "STEP.trial-1"), its values as text, and its
+    run."""
 
     name: str
     values: Mapping[str, str]
@@ -39,6 +40,21 @@ class Sweep:
     notes: tuple[str, ...] = ()
     timeout: int | None = None
 
+    @property
+    def metric(self) -> str:
+        """What trials are compared by; "" when the job is silent."""
+        return (sweep.objective(self.job) or ("", ""))[0]
+
+    @property
+    def goal(self) -> str:
+        """ "maximize" or "minimize"."""
+        return (sweep.objective(self.job) or ("", ""))[1]
+
+    @property
+    def columns(self) -> list[str]:
+        """Those of a table of its trials that are its own."""
+        return [*self.job.search_space, *(["metric"] if self.metric else [])]
+
 
 def one_trial(job: Job) -> tuple[Job, Mapping[str, str]]:
     """The command job of the plain first trial, and its values."""
@@ -54,8 +70,16 @@ def job_of(job: Job, values: Mapping[str, str]) -> Job:
     return replace(made, environment_variables=variables)
 
 
-def draw(job: Job, count: int, seed: int | None) -> tuple[list[dict[str, str]], tuple[str, ...]]:
-    """The values of at most `count` trials, and what is to be said about them."""
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """The values of trials, as text, and what is to be said about them."""
+
+    values: tuple[Mapping[str, str], ...]
+    notes: tuple[str, ...] = ()
+
+
+def draw(job: Job, count: int, seed: int | None) -> Drawn:
+    """At most `count` trials by the job's own rule."""
     limit = sweep.max_total_trials(job)
     allowed = min(count, limit or count)
     drawn = sweep.trials(job, allowed, seed)
@@ -64,22 +88,26 @@ def draw(job: Job, count: int, seed: int | None) -> tuple[list[dict[str, str]], 
         notes.append(f"limits.max_total_trials is {limit}: {allowed} of the {count} trials run")
     if len(drawn) < allowed:
         notes.append(f"the grid has {len(drawn)} combinations: each runs once")
-    return drawn, tuple(filter(None, notes))
+    return Drawn(tuple(drawn), tuple(filter(None, notes)))
 
 
-def plan(job: Job, first: Run, drawn: Sequence[Mapping[str, str]], notes: tuple[str, ...]) -> Sweep:
-    """`first` is a run of any of the trials: all others differ from it in their values alone."""
-    width = len(str(len(drawn)))
+def plan(job: Job, first: Run, drawn: Drawn, step: str = "") -> Sweep:
+    """`first` is a run of any of the trials: all others differ from it in their values alone.
+    `step` is the pipeline's step that this sweep is."""
+    width = len(str(len(drawn.values)))
+    named = [(f"trial-{number:0{width}}", values) for number, values in enumerate(drawn.values, 1)]
     return Sweep(
         job=job,
         folder=first.outputs,
         trials=tuple(
-            Trial(name, values, part_of(first, name, job_of(job, values)))
-            for name, values in (
-                (f"trial-{number:0{width}}", values) for number, values in enumerate(drawn, 1)
+            Trial(
+                f"{step}.{name}" if step else name,
+                values,
+                part_of(first, name, job_of(job, values)),
             )
+            for name, values in named
         ),
-        notes=notes,
+        notes=drawn.notes,
         timeout=sweep.total_timeout(job),
     )
 
@@ -106,26 +134,28 @@ def requests(made: Sweep, prepare: Prepare) -> list[dict[str, Any]]:
 
 def carry_out(made: Sweep, prepare: Prepare) -> int:
     """Runs every trial, whatever becomes of the others. 0 when all ended well, else 1."""
-    metric, goal = sweep.objective(made.job) or ("", "")
-    parts = [Part(one.name, dict(one.values)) for one in made.trials]
-    shown = ["metric"] if metric else []
-    columns = ["state", *made.job.search_space, *shown, "exit", "seconds", "outputs"]
-    board = Board("trial", columns, parts, headings={"metric": metric})
+    columns = ["state", *made.columns, "exit", "seconds", "outputs"]
+    board = Board("trial", columns, parts(made), headings={"metric": made.metric})
     for note in made.notes:
         board.say(f"innerloop: {note}")
-    started = prepare(made.trials[0].run, dry=False)  # what is built is, before the table is there
-    for note in started.request.notes:
+    first = prepare(made.trials[0].run, dry=False)  # builds before the table is there
+    for note in first.request.notes:
         board.say(f"innerloop: {note}")
     try:
         with board.shown():
-            _run_all(made, board, prepare, started, metric)
+            run_trials(made, board, prepare, first)
     finally:
-        _record(made, board, metric, goal)
+        record(made, board)
         board.say(f"innerloop: outputs are in {made.folder}/ ({RECORD} has the table)")
-    return _verdict(board, metric, goal)
+    return _verdict(made, board)
 
 
-def _run_all(made: Sweep, board: Board, prepare: Prepare, first: Started, metric: str) -> None:
+def parts(made: Sweep) -> list[Part]:
+    return [Part(one.name, dict(one.values)) for one in made.trials]
+
+
+def run_trials(made: Sweep, board: Board, prepare: Prepare, first: Started) -> None:
+    """One after another; `first` is the first one, prepared."""
     begun = time.monotonic()
     for index, trial in enumerate(made.trials):
         limit, left = _time_left(made, trial.run.job, time.monotonic() - begun)
@@ -140,18 +170,22 @@ def _run_all(made: Sweep, board: Board, prepare: Prepare, first: Started, metric
         except BaseException as error:
             board.end(trial.name, STOPPED if isinstance(error, KeyboardInterrupt) else FAILED)
             raise
-        found = metrics.find(Path(run.workspace.root, run.outputs), metric) if metric else None
-        cells = {} if found is None else {"metric": f"{found:.6g}"}
-        kept = run.outputs if Path(run.workspace.root, run.outputs).is_dir() else ""
-        why = f"exit code {code}" if code else ", ".join(f"{metric} {v}" for v in cells.values())
-        board.end(
-            trial.name,
-            FAILED if code else DONE,
-            why,
-            exit=str(code),
-            outputs=kept,
-            **cells,
-        )
+        _end(made, board, trial, code)
+
+
+def _end(made: Sweep, board: Board, trial: Trial, code: int) -> None:
+    folder = Path(trial.run.workspace.root, trial.run.outputs)
+    found = metrics.find(folder, made.metric) if made.metric else None
+    cells = {} if found is None else {"metric": f"{found:.6g}"}
+    why = f"{made.metric} {cells['metric']}" if cells else ""
+    board.end(
+        trial.name,
+        FAILED if code else DONE,
+        f"exit code {code}" if code else why,
+        exit=str(code),
+        outputs=trial.run.outputs if folder.is_dir() else "",
+        **cells,
+    )
 
 
 def _time_left(made: Sweep, job: Job, used: float) -> tuple[int | None, float | None]:
@@ -161,7 +195,8 @@ def _time_left(made: Sweep, job: Job, used: float) -> tuple[int | None, float | 
     return (max(int(min(given)), 1) if given else None), left
 
 
-def _record(made: Sweep, board: Board, metric: str, goal: str) -> None:
+def record(made: Sweep, board: Board) -> None:
+    """Writes the table for programs to read: trials.json, beside the trials' folders."""
     rows = [
         {
             "trial": trial.name,
@@ -174,17 +209,31 @@ def _record(made: Sweep, board: Board, metric: str, goal: str) -> None:
         }
         for trial, part in ((trial, board.parts[trial.name]) for trial in made.trials)
     ]
-    record = {"sweep": made.job.name, "metric": metric or None, "goal": goal or None}
+    head = {"sweep": made.job.name, "metric": made.metric or None, "goal": made.goal or None}
     folder = files.make_folder(Path(made.trials[0].run.workspace.root, made.folder))
-    files.write_text(folder / RECORD, json.dumps({**record, "trials": rows}, indent=2) + "\n")
+    files.write_text(folder / RECORD, json.dumps({**head, "trials": rows}, indent=2) + "\n")
 
 
-def _verdict(board: Board, metric: str, goal: str) -> int:
-    best = _best(board, metric, goal)
-    if best is not None:
-        board.say(f"innerloop: the best is {best.name}: {metric} {best.cells['metric']} ({goal})")
-    elif metric and any(part.state == DONE for part in board.parts.values()):
-        board.say(f'innerloop: no trial wrote "{metric}" (to outputs/metrics.json, or with MLflow)')
+def best(made: Sweep, board: Board) -> Trial | None:
+    """The best of those that ended well; the first of them where no metric is known."""
+    done = [trial for trial in made.trials if board.parts[trial.name].state == DONE]
+    known = [trial for trial in done if "metric" in board.parts[trial.name].cells]
+    sign = 1 if made.goal == "maximize" else -1
+
+    def score(trial: Trial) -> float:
+        return sign * float(board.parts[trial.name].cells["metric"])
+
+    return max(known, key=score) if known else next(iter(done), None)
+
+
+def _verdict(made: Sweep, board: Board) -> int:
+    winner = best(made, board)
+    value = board.parts[winner.name].cells.get("metric") if winner else None
+    if winner and value:
+        board.say(f"innerloop: the best is {winner.name}: {made.metric} {value} ({made.goal})")
+    elif winner and made.metric:
+        where = "to outputs/metrics.json, or with MLflow"
+        board.say(f'innerloop: no trial wrote "{made.metric}" ({where})')
     failed = [f"{one.name} ({why})" for one, why in _failures(board)]
     if failed:
         board.say(f"innerloop: {len(failed)} of {len(board.parts)} failed: {', '.join(failed)}")
@@ -197,11 +246,3 @@ def _failures(board: Board) -> Iterator[tuple[Part, str]]:
             yield part, f"exit code {part.cells.get('exit', '?')}"
         elif part.state == SKIPPED:
             yield part, "no time was left"
-
-
-def _best(board: Board, metric: str, goal: str) -> Part | None:
-    known = [part for part in board.parts.values() if part.state == DONE and "metric" in part.cells]
-    if not metric or not known:
-        return None
-    sign = 1 if goal == "maximize" else -1
-    return max(known, key=lambda part: sign * float(part.cells["metric"]))

@@ -29,6 +29,7 @@ experiment in its innerloop.toml. The nearer one wins.
     gpu = "auto"              "auto": a GPU where there is one; "all": insist; "none": CPU
     ports = [6006]            more ports that the dev container forwards
     dev_stage = "dev"         the Dockerfile's stage that people work in
+    debug_port = 24500        where `loop run --debug` listens (default: a port for each experiment)
 
     [data.data_path]          for the job's input data_path
     path = "data/mnist"       where its data are (default: data/<name of the asset>)
@@ -75,6 +76,8 @@ A pipeline job (jobs, inputs, outputs; component files, inline steps, pipeline c
     loop run EXP --file pipeline.yml --dry-run --json one request for each step
     loop run EXP --file pipeline.yml --step train     one, on the outputs of the last run
     loop run EXP --file pipeline.yml --from-run RUN   keeps what was done in RUN, runs the rest
+    loop run EXP --file pipeline.yml --trials 4       of steps that are sweeps four trials each;
+                                                      the best one's outputs are handed on
     --set inputs.x=v          an input of the pipeline
     --set jobs.STEP.inputs.x=v    an input of one step, also one its component has a default for
 
@@ -85,8 +88,33 @@ A pipeline job (jobs, inputs, outputs; component files, inline steps, pipeline c
   local form: --set jobs.STEP.component=./FILE.yml lets a component's file stand in.
 """
 
-PAGES = {"job": JOB, "pipelines": PIPELINES, "settings": SETTINGS, "places": PLACES}
+DEBUG = """F5 stops in the job as it runs, wherever that is. `loop sync` renders two configurations:
+
+    EXP: train.py               a job that is one plain `python train.py ...`: in the window's own
+                                interpreter, with nothing but the Python debugger extension
+    EXP: job in its container   any job: what `loop run EXP` starts, and every Python process of it
+    EXP: trial in its container, EXP: step NAME in its container     of a sweep, of a pipeline
+
+The second kind starts this in the background, and attaches when it says that it is ready:
+
+    loop run EXP --debug                    at EXP's own port, or another one where that is taken
+    loop run EXP --debug --port 24500       at this port, or not at all
+    loop run EXP --step train --debug       one step of a pipeline
+
+  It listens at 127.0.0.1 alone and waits. Once the debugger has connected, the command runs as it
+  is, with a hook on PYTHONPATH that connects each Python process (3.8 or newer) as it starts, also
+  those that it forks. debugpy comes from the tool's cache where the environment has not the same
+  version. Left alone: pip and other tools, `python -I`, `-E` and `-S`, programs that are no Python,
+  and those that were given an environment without PYTHONPATH.
+
+  The exit code is the command's. Ctrl-C, or disconnecting, ends the run. limits.timeout does not
+  count. Two clones of a workspace have the same ports: to debug one experiment in both at once,
+  write debug_port = N into its innerloop.toml in one of them, then `loop sync`.
+"""
+
+PAGES = {"debug": DEBUG, "job": JOB, "pipelines": PIPELINES, "settings": SETTINGS, "places": PLACES}
 TITLES = {
+    "debug": "F5, and what loop run --debug does",
     "job": "the job file, which says what to run",
     "pipelines": "sweep and pipeline jobs: trials, steps, one step again",
     "settings": "[tool.innerloop] and innerloop.toml",

@@ -506,6 +506,8 @@ def _details(azure: Azure, asked: Asked, found: re.Match[str]) -> Answer:
         "startTimeUtc": "2026-11-24T12:00:00Z",
         "properties": {},
     }
+    if run.state in ("Completed", "Failed", "Canceled"):
+        told_now["endTimeUtc"] = "2026-11-24T13:02:03Z"
     if run.error and run.state == "Failed":
         told_now["error"] = {"error": {"code": "UserError", "message": run.error}}
     run.looks += 1

@@ -93,7 +93,7 @@ def test_status_then_cancel(cloud: Cloud, tiny: Workspace) -> None:
     assert f"job        {name} (command, experiment tiny)" in answer.out
     assert "state      Running for" in answer.out
     assert cloud.loop(tiny, "cancel").out == f"{name}: Canceled\n"
-    assert json.loads(cloud.loop(tiny, "status", "--json").out)["status"] == "Canceled"
+    assert "state      Canceled after 1 h 2 min" in cloud.loop(tiny, "status").out
     again = cloud.loop(tiny, "cancel")
     assert (again.code, again.out) == (0, f"{name} had ended already: Canceled\n")
     assert f"{name}  Canceled" in cloud.loop(tiny, "status", "--all").out
@@ -102,7 +102,8 @@ def test_status_then_cancel(cloud: Cloud, tiny: Workspace) -> None:
 def test_a_job_goes_to_the_workspace_it_was_submitted_to(cloud: Cloud, tiny: Workspace) -> None:
     submitted(cloud, tiny, RunOf(["Running"]))
     elsewhere = {"AZUREML_WORKSPACE_NAME": "another"}
-    assert cloud.loop(tiny, "status", env=elsewhere).code == 0
+    answer = cloud.loop(tiny, "status", "--json", env=elsewhere)
+    assert json.loads(answer.out)["status"] == "Running"
 
 
 def test_nothing_submitted_yet(cloud: Cloud, tiny: Workspace) -> None:
@@ -136,7 +137,8 @@ def test_download_puts_outputs_where_local_runs_have_them(
     store.put("workspaceblobstore", f"{model}weights.bin", b"\0" * 1000)
     answer = cloud.loop(tiny, "download")
     assert answer.code == 0, answer.err
-    assert files_of(tiny.root / "outputs/tiny" / name) == {
+    found = files_of(tiny.root / "outputs/tiny" / name)
+    assert {path: found[path] for path in found if not path.startswith(".run/")} == {
         "metrics.json": b'{"accuracy": 0.9}',
         "deep/curve.csv": b"1,2\n",
         LOG: b"done\n",
@@ -152,4 +154,22 @@ def test_download_waits_for_no_job(cloud: Cloud, tiny: Workspace) -> None:
     assert answer.code == 1
     assert "the job has not ended yet: it is Running" in answer.sentence
     assert f"scripts/loop logs {name} --follow" in answer.sentence
-    assert not (tiny.root / "outputs/tiny").exists()
+    assert [p.name for p in (tiny.root / "outputs/tiny" / name).iterdir()] == [".run"]
+
+
+def test_cloud_runs_stand_among_the_local_ones(cloud: Cloud, tiny: Workspace) -> None:
+    name = submitted(cloud, tiny, RunOf(["Queued", "Completed"]), "--set", "inputs.epochs=9")
+    (listed,) = json.loads(cloud.loop(tiny, "runs", "--json").out)
+    assert (listed["run"], listed["place"], listed["state"]) == (name, "azureml", "queued")
+    assert listed["inputs"] == {"data": "azureml:digits:1", "epochs": "9"}
+    assert cloud.loop(tiny, "logs", "--follow").code == 0
+    store = cloud.azure.blobs
+    start = f"ExperimentRun/dcid.{name}"
+    store.put("workspaceartifactstore", f"{start}/outputs/metrics.json", b'{"accuracy": 0.875}')
+    store.put("workspaceartifactstore", f"{start}/{LOG}", b"from the cloud\n")
+    assert cloud.loop(tiny, "download").code == 0
+    (listed,) = json.loads(cloud.loop(tiny, "runs", "tiny", "--json").out)
+    assert (listed["state"], listed["exit_code"], listed["seconds"]) == ("done", 0, 3723.0)
+    assert listed["scores"] == {"accuracy": 0.875}
+    assert cloud.loop(tiny, "runs", "--log", name).out == "from the cloud\n"
+    assert "azureml" in cloud.loop(tiny, "runs").out

@@ -153,7 +153,7 @@ def test_likely_secrets_stop_a_submission_unless_allowed(cloud: Cloud, tiny: Wor
 
 def test_the_ledger_keeps_what_was_sent_and_from_which_code(cloud: Cloud, tiny: Workspace) -> None:
     git(tiny, "init", "-q", "-b", "work")
-    tiny.write(".gitignore", ".innerloop/\nscripts\n")
+    tiny.write(".gitignore", ".innerloop/\noutputs/\nscripts\n")
     git(tiny, "add", ".")
     git(tiny, "-c", "user.name=A", "-c", "user.email=a@b.c", "commit", "-qm", "first")
     tiny.write("src/tiny/train.py", "print('changed')\n")
@@ -182,3 +182,23 @@ def git(workspace: Workspace, *words: str) -> str:
         ["git", *words], cwd=workspace.root, capture_output=True, text=True, check=True
     )
     return done.stdout
+
+
+@pytest.mark.parametrize("name", ["../x", "a b", "", "-x", "é"])
+def test_a_name_that_is_none(cloud: Cloud, tiny: Workspace, name: str) -> None:
+    words = ["submit", "tiny", f"--name={name}"] if name else ["status", "../../x"]
+    answer = cloud.loop(tiny, *words)
+    assert answer.code == 2
+    assert "is no name" in answer.sentence
+    assert cloud.azure.asked == []
+
+
+def test_a_name_in_the_job_file_is_the_jobs(cloud: Cloud, tiny: Workspace) -> None:
+    text = tiny.read("src/tiny/azure-ml-job.yaml")
+    tiny.write("src/tiny/azure-ml-job.yaml", f"name: from-the-file\n{text}")
+    assert cloud.loop(tiny, "submit", "tiny").code == 0
+    assert list(cloud.azure.jobs) == ["from-the-file"]
+    again = cloud.loop(tiny, "submit", "tiny")
+    assert again.code == 1
+    assert 'a job "from-the-file" was submitted from here already' in again.sentence
+    assert cloud.loop(tiny, "submit", "tiny", "--name", "another").code == 0

@@ -208,6 +208,43 @@ jobs:
     assert (answer.code, answer.out) == (0, "3 after 5\n"), answer.err
 
 
+def test_the_best_trial_of_a_step_hands_its_outputs_on(workspace: Workspace) -> None:
+    text = """type: pipeline
+outputs: {winner: }
+jobs:
+  tune:
+    type: sweep
+    trial: parts/train.yml
+    inputs: {data: {type: uri_folder, path: azureml:folder:1}}
+    sampling_algorithm: grid
+    search_space: {epochs: {type: choice, values: [5, 7, 6, 0]}}
+    objective: {goal: maximize, primary_metric: score}
+    outputs: {model: "${{parent.outputs.winner}}"}
+  use:
+    command: cat ${{inputs.m}}/m
+    inputs: {m: "${{parent.jobs.tune.outputs.model}}"}
+    environment: {build: {path: environment}}
+"""
+    add(workspace, text)
+    more = (
+        "import json; json.dump({'score': int(sys.argv[3])}, open('outputs/metrics.json', 'w'))\n"
+    )
+    workspace.write("src/tiny/parts/code/train.py", f"{TRAIN}{more}sys.exit(sys.argv[3] == '0')\n")
+    workspace.write("data/folder/x", "1\n2\n")
+    dry = json.loads(run(workspace, "--trials", "4", "--dry-run", "--json").out)
+    assert [one["values"]["epochs"] for one in dry["steps"][0]["trials"]] == ["5", "7", "6", "0"]
+    answer = run(workspace, "--trials", "4")
+    assert (answer.code, answer.out) == (0, "3 after 7\n"), answer.err
+    assert "step tune: done" in answer.err and "its outputs are those of tune.trial-2" in answer.err
+    folder = workspace.outputs("tiny")
+    assert (folder / "winner/m").read_text() == (folder / "tune/trial-2/model/m").read_text()
+    rows = json.loads((folder / "tune/trials.json").read_text())["trials"]
+    assert [(one["metric"], one["exit_code"]) for one in rows] == [(5, 0), (7, 0), (6, 0), (0, 1)]
+    again = run(workspace, "--step", "tune", "--trials", "1")
+    assert again.code == 0 and "tune.trial-1" in again.err
+    assert (newest(workspace) / "winner/m").read_text() == "3 after 5\n"
+
+
 def test_a_step_without_local_form_is_one_sentence(workspace: Workspace) -> None:
     text = PIPELINE + "  share: {component: 'azureml:publish:2'}\n  all: {type: automl}\n"
     add(workspace, text)
@@ -236,9 +273,10 @@ def test_a_step_without_local_form_is_one_sentence(workspace: Workspace) -> None
     [
         (("--step", "trian"), 1, 'Did you mean "train"'),
         (("--from-run", "x"), 1, "there is no run x"),
-        (("--trials", "2"), 2, "--trials is for a sweep job"),
+        (("--trials", "2"), 2, "no step that would run is a sweep"),
         (("--script", "a.py"), 2, "a pipeline has steps and no script"),
         (("--", "--x"), 2, "Name its step with --step"),
+        (("--debug",), 2, "one step is debugged at a time"),
         (("--set", "jobs.trian.inputs.data=x"), 2, 'Did you mean "train"'),
         (("--set", "jobs.train.inputs.epoch=2"), 1, 'Did you mean "epochs"'),
         (("--set", "inputs.row=2"), 2, 'Did you mean "rows"'),
@@ -265,7 +303,9 @@ def test_an_input_without_a_value_is_named(workspace: Workspace) -> None:
     with_data(workspace)
     answer = run(workspace)
     assert answer.code == 1 and len(answer.sentence.strip().splitlines()) == 1
-    assert 'the step "prepare" takes the input "rows", which has no value' in answer.err
+    assert 'src/tiny/pipeline.yml:2:10: the input "rows" has no value' in answer.err
+    step = run(workspace, "--step", "prepare")
+    assert 'the step "prepare" takes the input "rows", which has no value' in step.sentence
     assert run(workspace, "--set", "inputs.rows=3").out == "60 after 3\n"
 
 

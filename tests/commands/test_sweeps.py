@@ -136,6 +136,7 @@ def test_the_same_seed_draws_the_same_trials(workspace: Workspace) -> None:
         (("--trials", "0"), "0 is no number of trials"),
         (("--trials", "many"), "many is no number of trials"),
         (("--seed", "1"), "Add --trials N"),
+        (("--trials", "2", "--debug"), "one trial is debugged at a time"),
         (("--step", "a"), "--step is for a pipeline job"),
     ],
 )

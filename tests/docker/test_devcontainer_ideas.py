@@ -56,6 +56,8 @@ def test_it_opens_and_works(opened: Workspace, idea: str) -> None:
     assert told["user"] == user
     ran = opened.loop("exec", "--", "python3", "train.py", cwd=opened.root / "src/tiny")
     assert (ran.code, ran.out) == (0, "trained\n"), ran.err
+    run = opened.loop("run", "tiny", "--place", "docker")
+    assert (run.code, run.out) == (0, "trained\n"), run.err
     made = opened.loop("exec", "tiny", "--", "sh", "-c", 'touch made "$XDG_CACHE_HOME/made" ~/made')
     assert made.code == 0, made.err
     assert (opened.root / "made").stat().st_uid == os.getuid()

@@ -111,11 +111,28 @@ def test_a_container_that_vs_code_made_says_it_too(opened: Workspace) -> None:
     assert len(dev.containers(opened)) == 1
 
 
+def test_a_run_says_what_it_builds_again_for(opened: Workspace) -> None:
+    assert opened.loop("run", "tiny", "--place", "docker").code == 0
+    age(opened)
+    answer = opened.loop("run", "tiny", "--place", "docker")
+    assert (answer.code, answer.out) == (0, "hello\n")
+    assert "since environment/Dockerfile changed, environment/new.txt is new" in answer.err
+
+
 def test_inside_the_container_it_is_said_too(opened: Workspace) -> None:
-    """As it is in VS Code's own terminal: from the files that the container keeps."""
+    """As in VS Code's own terminal: from the files that the container keeps in its user's home."""
     dev.up(opened)
-    words = ("exec", "tiny", "--", "sh", "-c", "cat ~/.innerloop/environment.sha256")
-    assert " ./Dockerfile" in opened.loop(*words).out
+    inside = {"INNERLOOP_EXPERIMENT": "tiny", "HOME": str(opened.root / "home")}
+    for name in ("environment.sha256", "devcontainer.json"):
+        kept = opened.loop("exec", "tiny", "--", "sh", "-c", f"cat ~/.innerloop/{name}")
+        opened.write(f"home/.innerloop/{name}", kept.out)
+    quiet = opened.loop("run", "tiny", "--place", "inside", env=inside)
+    assert quiet.code == 0 and "older" not in quiet.err, quiet.err
+    age(opened)
+    answer = opened.loop("run", "tiny", "--place", "inside", env=inside)
+    assert (answer.code, answer.out) == (0, "hello\n")
+    assert CHANGED in answer.err
+    assert CHANGED in opened.loop("stale", env=inside).out
 
 
 def test_a_person_is_asked_and_gets_a_new_one(opened: Workspace) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -85,6 +86,14 @@ def test_the_second_experiment_runs_and_its_tests_pass_in_the_dev_image(cloned: 
     tests = cloned.loop("test", SECOND, timeout=600)
     assert tests.code == 0, tests.out[-5000:] + tests.err[-5000:]
     assert " passed" in tests.out
+    # The notebook that explores it, in the same image.
+    words = ("notebook", SECOND, "digits.ipynb", "--set", "train_size=500")
+    notebook = cloned.loop(*words, timeout=600)
+    assert notebook.code == 0, notebook.out[-5000:] + notebook.err[-5000:]
+    accuracy = re.search(r"test accuracy (\d+\.\d+)%: 500 digits", notebook.out)
+    assert accuracy and float(accuracy[1]) > 85
+    (page,) = (cloned.root / "outputs" / SECOND).glob("*/digits.html")
+    assert page.read_text(encoding="utf-8").count("data:image/png") == 3
     assert cloned.containers() == []
 
 

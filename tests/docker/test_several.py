@@ -109,6 +109,37 @@ def test_control_c_in_a_step(workspace: Workspace) -> None:
     }
 
 
+TUNED = """type: pipeline
+jobs:
+  tune:
+    type: sweep
+    trial:
+      command: echo ${{search_space.x}} $WHICH > ${{outputs.o}}/it; cp score${{search_space.x}} outputs/a.json
+      code: ./code
+      environment: {build: {path: ./environment}}
+    sampling_algorithm: grid
+    search_space: {x: {type: choice, values: [1, 2]}}
+    objective: {goal: maximize, primary_metric: score}
+    outputs: {o: }
+  use:
+    command: echo $(cat ${{inputs.i}}/it) $WHICH
+    inputs: {i: "${{parent.jobs.tune.outputs.o}}"}
+    environment: {build: {path: ./other}}
+"""
+
+
+def test_the_best_trial_hands_on_to_a_step_in_another_image(workspace: Workspace) -> None:
+    workspace.add("tiny", "", dockerfile=TINY + "ENV WHICH=first\n")
+    workspace.write("src/tiny/other/Dockerfile", TINY + "ENV WHICH=second\n")
+    workspace.write("src/tiny/pipeline.yml", TUNED)
+    for number in (1, 2):
+        workspace.write(f"src/tiny/code/score{number}", f'{{"score": {number}}}')
+    answer = run(workspace, "--trials", "2")
+    assert (answer.code, answer.out) == (0, "2 first second\n"), answer.err
+    assert answer.err.count("innerloop: building") == 2
+    assert workspace.containers() == []
+
+
 def test_trials_one_after_another(workspace: Workspace) -> None:
     train = "import json, sys; x = int(sys.argv[1]); print(x)\n"
     train += "json.dump({'score': x}, open('outputs/metrics.json', 'w')); sys.exit(x - 1)\n"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.editor import debugger_extension
 from tests.editor.dap import Editor
 from tests.support import ROOT, Workspace, make_workspace
 
@@ -42,7 +43,9 @@ def server(tmp_path_factory: pytest.TempPathFactory, _tool: None) -> Iterator[Se
     # The place is venv: no image is built for what is no test of images.
     before = os.environ.get("DOCKER_HOST")
     os.environ["DOCKER_HOST"] = "unix:///nowhere"
-    made = Server.start(tmp_path_factory.mktemp("code-server"))
+    home = tmp_path_factory.mktemp("code-server")
+    debugger_extension.install(home / "extensions")
+    made = Server.start(home)
     if before is None:
         del os.environ["DOCKER_HOST"]
     else:

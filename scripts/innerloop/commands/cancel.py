@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 
 from .. import following, jobs
+from ..news import News
 from ..places.azureml.line import Line
-from ..sending import News
 
 SUMMARY = "Stops a submitted job; the last one when none is named."
 EXAMPLES = """examples:
@@ -25,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
         news = News(f"cancelling {name}")
         told = line.ask("cancel", target, news.on_event, name=name)
         news.end()
-    following.note_status(args.root, name, told["after"])
+    following.note_status(args.root, name, {"status": told["after"]})
     if told["before"] in following.ENDED:
         print(f"{name} had ended already: {told['before']}")
     else:

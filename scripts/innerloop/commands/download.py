@@ -29,8 +29,9 @@ def run(args: argparse.Namespace) -> int:
     into = entry.outputs if entry else f"outputs/azureml/{name}"
     with Line(args.root) as line:
         told = downloading.download(args.root, name, into, target, line, args.output)
-    following.note_status(args.root, name, told["status"])
+    following.note_status(args.root, name, told)
     if args.json:
+        told = {key: told[key] for key in ("status", "files", "size")}
         print(json.dumps({"job": name, "folder": into, **told}))
     elif told["files"]:
         print(f"{into}/ has the outputs of {name}: {downloading.words(told)}")

@@ -4,15 +4,12 @@ environment."""
 from __future__ import annotations
 
 import argparse
-import json
-import shlex
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
-from .. import checking, debugging, loading, pipelines, running, sweeping
+from .. import checking, debugging, loading, pipelines, running, showing, stepping, sweeping
 from ..errors import Mistake, WrongUse
 from ..places import PLACES, Run
 from ..spec.check_base import Finding
@@ -137,10 +134,12 @@ def _run(args: argparse.Namespace) -> int:
     started = running.prepare(plan, args.place, dry=args.dry_run)
     started = _debugged(args, started)
     if args.dry_run:
-        _show(started, args.json, {"search_space": dict(values)} if values else {})
+        showing.show(
+            started.request, {"search_space": dict(values)} if values else {}, as_json=args.json
+        )
         return 0
     if values:
-        print(f"innerloop: one trial: {_listed(values)}", file=sys.stderr, flush=True)
+        print(f"innerloop: one trial: {showing.listed(values)}", file=sys.stderr, flush=True)
     return debugging.carry_out(started) if args.debug else running.carry_out(started)
 
 
@@ -177,15 +176,15 @@ def _sweep(
     job: Job,
     found: Sequence[Finding],
 ) -> int:
-    drawn, notes = sweeping.draw(job, args.trials, args.seed)
-    first = _plan(args, workspace, experiment, sweeping.job_of(job, drawn[0]), found)
-    made = sweeping.plan(job, first, drawn, notes)
+    drawn = sweeping.draw(job, args.trials, args.seed)
+    first = _plan(args, workspace, experiment, sweeping.job_of(job, drawn.values[0]), found)
+    made = sweeping.plan(job, first, drawn)
     prepare = partial(running.prepare, place=args.place)
     if not args.dry_run:
         return sweeping.carry_out(made, prepare)
     trials = sweeping.requests(made, prepare)
-    _show_parts(args, _whole(first, trials), "trials", trials)
-    for note in notes:
+    showing.show_parts(showing.whole(first, trials), "trials", trials, as_json=args.json)
+    for note in drawn.notes:
         print(f"innerloop: {note}", file=sys.stderr)
     return 0
 
@@ -201,26 +200,29 @@ def _pipeline(
         from_run=args.from_run,
         options=tuple(args.docker_option),
         processes=args.processes,
+        trials=args.trials,
+        seed=args.seed,
         dry=args.dry_run,
     )
     prepare = partial(running.prepare, place=args.place)
-    if args.step:
+    if args.step and not args.trials:
         plan = pipelines.run_of(planned, planned.steps[0], args.dry_run)
         plan = replace(plan, arguments=tuple(args.rest), attended=True)
         started = _debugged(args, prepare(plan, dry=args.dry_run))
         if args.dry_run:
-            _show(started, args.json, {"step": args.step})
+            showing.show(started.request, {"step": args.step}, as_json=args.json)
             return 0
-        started = pipelines.recorded(planned, started)
+        started = stepping.recorded(planned, started)
         return debugging.carry_out(started) if args.debug else running.carry_out(started)
     stuck = pipelines.without_form(planned)
     if not args.dry_run:
         if stuck is not None:
             raise stuck
-        return pipelines.carry_out(planned, prepare)
+        return stepping.carry_out(planned, prepare)
     steps, mistakes = pipelines.requests(planned, prepare)
     lacking = [f"a real run needs more: {one.sentence()}" for one in planned.run.missing]
-    _show_parts(args, _whole(planned.run, steps, lacking), "steps", steps)
+    told = showing.whole(planned.run, steps, lacking)
+    showing.show_parts(told, "steps", steps, as_json=args.json)
     if stuck is not None or mistakes:
         raise stuck or mistakes[0]
     return 0
@@ -228,14 +230,14 @@ def _pipeline(
 
 def _require_fitting(args: argparse.Namespace, job: Job) -> None:
     """Options that mean nothing for this kind of job are a wrong command line."""
-    for option, given, kind in (
-        ("--trials", args.trials, "sweep"),
-        ("--step", args.step, "pipeline"),
-        ("--from-run", args.from_run, "pipeline"),
+    for option, given, kinds in (
+        ("--trials", args.trials, ("sweep", "pipeline")),
+        ("--step", args.step, ("pipeline",)),
+        ("--from-run", args.from_run, ("pipeline",)),
     ):
-        if given is not None and job.kind != kind:
-            what = f"{option} is for a {kind} job, and {job.name} is a {job.kind} job"
-            raise WrongUse(what, mend=f"Name a {kind} job with --file, or leave {option} away")
+        if given is not None and job.kind not in kinds:
+            what = f"{option} is for a {kinds[0]} job, and {job.name} is a {job.kind} job"
+            raise WrongUse(what, mend=f"Name a {kinds[0]} job with --file, or leave {option} away")
     if args.port is not None and not args.debug:
         raise WrongUse("--port is where the debugger listens", mend="Add --debug")
     if args.debug and args.trials is not None:
@@ -260,75 +262,3 @@ def _port(text: str) -> int:
     if not text.isdecimal() or not 0 < int(text) < 65536:
         raise argparse.ArgumentTypeError(f"{text} is no port: write a number from 1 to 65535")
     return int(text)
-
-
-def _whole(
-    run: Run, parts: Sequence[Mapping[str, Any]], lacking: Sequence[str] = ()
-) -> dict[str, Any]:
-    """What a run of several parts is as one: nothing is started for itself."""
-    places = [part["place"] for part in parts if "place" in part]
-    return {
-        "experiment": run.experiment.name,
-        "place": places[0] if places else "auto",
-        "command": "",
-        "argv": [],
-        "cwd": run.workspace.root,
-        "env": {},
-        "image": None,
-        "mounts": [],
-        "outputs": run.outputs,
-        "notes": [*run.notes, *lacking],
-    }
-
-
-def _show_parts(
-    args: argparse.Namespace,
-    whole: Mapping[str, Any],
-    noun: str,
-    parts: Sequence[Mapping[str, Any]],
-) -> None:
-    if args.json:
-        print(json.dumps({**whole, noun: parts}, indent=2, ensure_ascii=False))
-        return
-    for part in parts:
-        name = noun.removesuffix("s")
-        about = ", ".join(part.get("needs", [])) or _listed(part.get("values", {}))
-        print(f"{name:8} {part[name]}{f' ({about})' if about else ''}")
-        for line in _lines(part) if "argv" in part else [f"problem  {part['problem']}"]:
-            print(f"  {line}")
-    for note in whole["notes"]:
-        print(f"note     {note}")
-    print(f"outputs  {whole['outputs']}", flush=True)
-
-
-def _listed(values: Mapping[str, str]) -> str:
-    return ", ".join(f"{name}={value}" for name, value in values.items())
-
-
-def _show(started: running.Started, as_json: bool, more: Mapping[str, Any]) -> None:
-    told = {**started.request.json(), **more}
-    if as_json:
-        print(json.dumps(told, indent=2, ensure_ascii=False))
-        return
-    print("\n".join(_lines(told)), flush=True)
-
-
-def _lines(told: Mapping[str, Any]) -> Iterator[str]:
-    """A request as a person reads it."""
-    yield f"place    {told['place']} ({told['why']})"
-    if told["image"]:
-        yield f"image    {told['image']}"
-    yield f"cwd      {told['cwd']}"
-    yield f"command  {told['command']}"
-    for key, value in told["env"].items():
-        yield f"env      {key}={value}"
-    for mount in told["mounts"]:
-        only = " (read-only)" if mount["read_only"] else ""
-        yield f"mount    {mount['source']} -> {mount['target']}{only}"
-    yield f"outputs  {told['outputs']}"
-    for rank, variables in enumerate(told["processes"]):
-        yield f"process  {rank}: {_listed(variables)}"
-    for note in told["notes"]:
-        yield f"note     {note}"
-    if told["argv"]:
-        yield f"argv     {shlex.join(told['argv'])}"

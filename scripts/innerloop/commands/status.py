@@ -7,9 +7,9 @@ import json
 from datetime import datetime, timezone
 from typing import Any
 
-from .. import following, jobs, ledger
+from .. import cloud_runs, following, jobs, ledger
+from ..news import News
 from ..places.azureml.line import Line
-from ..sending import News
 
 SUMMARY = "Shows how a submitted job fares; the last one when none is named."
 EXAMPLES = """examples:
@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
         news = News(f"asking for {name}")
         told = line.ask("status", target, news.on_event, name=name)
         news.end()
-    following.note_status(args.root, name, told["status"])
+    following.note_status(args.root, name, told)
     if args.json:
         print(json.dumps(told, indent=2, ensure_ascii=False))
         return 0
@@ -58,19 +58,11 @@ def _lines(told: dict[str, Any], outputs: str) -> list[tuple[str, str]]:
 
 
 def _took(told: dict[str, Any]) -> str:
-    started, ended = (_time(told[key]) for key in ("started", "ended"))
-    if started is None:
+    started, ended = (cloud_runs.time_of(told[key]) for key in ("started", "ended"))
+    if started is None or (ended is None and told["status"] in following.ENDED):
         return ""
     seconds = ((ended or datetime.now(timezone.utc)) - started).total_seconds()
     return f" {'after' if ended else 'for'} {_duration(max(seconds, 0))}"
-
-
-def _time(text: str) -> datetime | None:
-    try:
-        found = datetime.fromisoformat(text.replace("Z", "+00:00"))
-    except ValueError:
-        return None
-    return found if found.tzinfo else found.replace(tzinfo=timezone.utc)
 
 
 def _duration(seconds: float) -> str:

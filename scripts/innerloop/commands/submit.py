@@ -10,13 +10,13 @@ from pathlib import Path
 
 from .. import bootstrap, environments, following, loading, sending, submitting
 from ..errors import Mistake
+from ..news import megabytes
 from ..places.azureml import target as targets
 from ..places.azureml.line import Line
 from ..places.azureml.target import Target
-from ..sending import megabytes
 from ..snapshot import Snapshot
 from ..spec.experiment import JOB_FILE
-from ..submitting import Part, Submission
+from ..submission import Part, Submission, inputs_of
 from .check import line_of
 
 SUMMARY = "Sends the job to Azure ML: checked, previewed, and followed if you like."
@@ -142,7 +142,7 @@ def preview(submission: Submission, *, files: bool) -> Iterator[tuple[str, str]]
     yield "job", f"{submission.name} ({submission.job.kind}{again})"
     for part in submission.parts:
         yield from _part(part, submission)
-    inputs = submitting.inputs_of(submission.job)
+    inputs = inputs_of(submission.job)
     for index, (name, value) in enumerate(inputs.items()):
         yield "" if index else "inputs", f"{name} = {value}"
     for sent in submission.snapshots.values():

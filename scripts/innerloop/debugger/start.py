@@ -54,7 +54,9 @@ def main() -> int:
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), _passing_on(child))
-    threading.Thread(target=_end_with_the_editor, args=(child, listening), daemon=True).start()
+    watch = threading.Thread(target=_end_with_the_editor, args=(child, listening), daemon=True)
+    watch.is_pydev_daemon_thread = watch.pydev_do_not_trace = True  # type: ignore[attr-defined]
+    watch.start()
     code = child.wait()
     return 128 - code if code < 0 else code
 
@@ -181,4 +183,6 @@ def _say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    # An editor would stop at sys.exit with a code, as at an exception, in this file of ours.
+    os._exit(code)

@@ -6,7 +6,7 @@ import os
 import posixpath
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from .. import files, process
@@ -41,7 +41,7 @@ def request(
     mounts = tuple(around.hosted(mount) for mount in wanted)
     argv = docker.run(
         image or "",
-        bound.argv,
+        _shell(bound.argv),
         name=container_name(run),
         workdir=cwd,
         labels={
@@ -70,6 +70,15 @@ def request(
         processes=bound.processes,
         secrets=around.secrets,
     )
+
+
+# A job's command is a text for bash; where the image has none, sh understands most of them.
+_OR_SH = 'exec "$(command -v bash || echo sh)" -c "$0"'
+
+
+def _shell(argv: Sequence[str]) -> Sequence[str]:
+    plain = len(argv) == 3 and tuple(argv[:2]) == ("bash", "-c")
+    return ("sh", "-c", _OR_SH, argv[2]) if plain else argv
 
 
 def submit(run: Run, wanted: Request) -> int:

@@ -58,7 +58,7 @@ def _input(job: Job, name: str, step: bool) -> Iterator[Finding]:
 def _literal(job: Job, name: str) -> Iterator[Finding]:
     one, path = job.inputs[name], ("inputs", name)
     if one.value is None:
-        if not one.optional:
+        if not one.optional and not one.origin:  # what a pipeline lacks is said of the pipeline
             yield Finding(
                 job.where(*path),
                 f'the input "{name}" has no value',

@@ -6,7 +6,6 @@ import logging
 import os
 import re
 import sys
-import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,6 +20,8 @@ from azure.identity import (
     DeviceCodeCredential,
     TokenCachePersistenceOptions,
 )
+
+from .pulse import Pulse
 
 Tell = Callable[..., None]
 
@@ -128,12 +129,12 @@ def listening(tell: Tell) -> Iterator[None]:
         logger.setLevel(logging.INFO)
         logger.propagate = False
         logger.addHandler(handler)
-    count = _Bytes(tell)
-    sys.addaudithook(count.hook)
+    pulse = Pulse(tell)
+    sys.addaudithook(pulse.hook)
     try:
         yield
     finally:
-        count.close()
+        pulse.close()
 
 
 class _Warnings(logging.Handler):
@@ -176,39 +177,6 @@ class _SignedIn(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         if found := re.search(r"acquired a token from (\w+)", record.getMessage()):
             self.tell("signed-in", by=found[1])
-
-
-class _Bytes:
-    """Counts what goes to a blob store, as it goes: Python itself reports each piece that a
-    connection sends (the audit event http.client.send), so the client stays as it is."""
-
-    def __init__(self, tell: Tell) -> None:
-        self.tell = tell
-        self.sent = 0
-        self.told = 0
-        self.ended = threading.Event()
-        threading.Thread(target=self._report, daemon=True).start()
-
-    def hook(self, event: str, args: tuple[Any, ...]) -> None:
-        if event != "http.client.send":
-            return
-        line, piece = args
-        host = getattr(line, "_tunnel_host", None) or getattr(line, "host", "") or ""
-        if ".blob." in host or ".dfs." in host:
-            self.sent += len(piece)
-
-    def _report(self) -> None:
-        while not self.ended.wait(0.1):
-            self._tell()
-
-    def _tell(self) -> None:
-        if self.sent != self.told:
-            self.told = self.sent
-            self.tell("sent", bytes=self.told)
-
-    def close(self) -> None:
-        self.ended.set()
-        self._tell()
 
 
 def asked_last() -> str:

@@ -103,7 +103,7 @@ def _of(usage: Any, family: str) -> bool:
 
 def _state(compute: Any) -> str:
     state = getattr(compute, "provisioning_state", "") or getattr(compute, "state", "")
-    return str(state or "there").lower()
+    return str(getattr(state, "value", state) or "there").lower()
 
 
 def _bad(name: str, error: Exception, request: Mapping[str, Any]) -> Fact:

@@ -12,6 +12,8 @@ from azure.ai.ml._artifacts import _artifact_utilities as artifacts
 from azure.ai.ml.entities import Data
 from azure.core.exceptions import ResourceNotFoundError
 
+from .watch import status
+
 Tell = Callable[..., None]
 
 
@@ -26,7 +28,7 @@ def download(client: MLClient, request: Mapping[str, Any], tell: Tell) -> Any:
         # `all` passes over outputs that run history lists in another spelling than the client's.
         if other != "default" and not Path(into, "named-outputs", other).exists():
             client.jobs.download(name, download_path=into, output_name=other)
-    return {"status": str(getattr(job.status, "value", job.status))}
+    return status(client, request, tell)
 
 
 def data_list(client: MLClient, request: Mapping[str, Any], tell: Tell) -> Any:

@@ -7,10 +7,12 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import requests
 from azure.ai.ml import MLClient
+from azure.core.exceptions import ResourceNotFoundError
 
 Tell = Callable[..., None]
 ENDED = ("Completed", "Failed", "Canceled", "NotResponding")
@@ -24,7 +26,10 @@ _LOGS = re.compile(
 
 def status(client: MLClient, request: Mapping[str, Any], tell: Tell) -> Any:
     job = client.jobs.get(request["name"])
-    details = _details(client, job.name)
+    try:
+        details = _details(client, job.name)
+    except ResourceNotFoundError:  # it has just been made: run history follows a little later
+        details = SimpleNamespace(start_time_utc="", end_time_utc="", error=None)
     children = _children(client, job.name) if job.type in ("pipeline", "sweep") else []
     return {
         "name": job.name,
@@ -72,7 +77,13 @@ def follow(client: MLClient, request: Mapping[str, Any], tell: Tell) -> Any:
             break
         tell("beat")
         time.sleep(_pause(time.monotonic() - began, request["pause"]))
-    return {"status": state, "error": _error(details), "logs": sum(h.told for h in heads.values())}
+    return {
+        "status": state,
+        "error": _error(details),
+        "started": _text(details.start_time_utc),
+        "ended": _text(details.end_time_utc),
+        "logs": sum(head.told for head in heads.values()),
+    }
 
 
 def _look_at_children(client: MLClient, name: str, heads: dict[str, _Head], tell: Tell) -> None:

@@ -72,11 +72,21 @@ def _voice() -> Tell:
     lock = threading.Lock()
 
     def tell(event: str, **words: Any) -> None:
+        # What the job itself printed is its own; everything else is ours to keep clean.
+        said = words if event == "log" else _scrubbed(words)
         with lock:
-            out.write(faults.scrub(json.dumps({"event": event, **words})) + "\n")
+            out.write(json.dumps({"event": event, **said}) + "\n")
             out.flush()
 
     return tell
+
+
+def _scrubbed(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _scrubbed(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_scrubbed(one) for one in value]
+    return faults.scrub(value) if isinstance(value, str) else value
 
 
 def _end_with_stdin() -> None:

@@ -1,0 +1,82 @@
+"""Runs one notebook from its first cell to its last, with other parameters if wanted, to a page."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from .. import files, loading, process, running, working
+from ..errors import Mistake, nearest
+from ..places import PLACES
+from ..spec.notebook import values_of, with_parameters
+
+SUMMARY = "Runs a notebook in the experiment's environment, to an HTML page in outputs/."
+EXAMPLES = """Each cell is a line on the terminal; the exit code is 1 when one fails, and the page shows
+where. --set changes what the cell tagged "parameters" sets (papermill's convention).
+
+examples:
+  loop notebook digit_recognition_svm digits.ipynb
+  loop notebook digit_recognition_svm notebooks/digits.ipynb --set train_size=500
+  loop notebook digit_recognition_svm digits.ipynb --open
+"""
+
+RUNNER = Path(__file__).resolve().parent.parent / "there" / "run_notebook.py"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("experiment", metavar="EXP")
+    parser.add_argument("notebook", metavar="FILE", help="a path, or a name in notebooks/")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="x=v", help="another value of a parameter"
+    )
+    parser.add_argument("--place", choices=PLACES, default="auto", help="where (default: auto)")
+    parser.add_argument("--open", action="store_true", help="opens the page in your browser")
+
+
+def run(args: argparse.Namespace) -> int:
+    workspace = loading.open_workspace(args.root)
+    experiment = loading.choose_experiment(workspace, args.experiment, args.cwd)
+    notebook = _find(args.root, args.cwd, args.notebook)
+    text = with_parameters(
+        files.read_text(args.root / notebook) or "", values_of(args.set), notebook
+    )
+    target = f"outputs/{experiment.slug}/{running.new_id()}/{Path(notebook).stem}"
+    prepared = args.root / f"{target}.ipynb"
+    files.write_text(prepared, text)
+    up = "/".join([".."] * len(experiment.folder.split("/")))
+    words = [
+        files.read_text(RUNNER) or "",
+        *(f"{up}/{path}" for path in (f"{target}.ipynb", Path(notebook).parent.as_posix(), target)),
+    ]
+    # The experiment's modules are there to import, whichever folder the notebook is in.
+    command = 'PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}" PYDEVD_DISABLE_FILE_VALIDATION=1 exec python -c'
+    code = 1
+    try:
+        started = working.start(workspace, experiment, args.place, command, words)
+        code = running.carry_out(started)
+    finally:
+        page = args.root / f"{target}.html"
+        if page.is_file():
+            print(f"innerloop: the page is {target}.html", file=sys.stderr)
+        else:
+            files.remove_tree(prepared.parent)
+            for folder in (prepared.parent.parent, prepared.parent.parent.parent):
+                files.remove_if_empty(folder)
+    if args.open and page.is_file():
+        process.browse(page.as_uri())
+    return code
+
+
+def _find(root: Path, cwd: Path, word: str) -> str:
+    """Relative to the root, with "/"."""
+    for path in (cwd / word, root / word, root / "notebooks" / word):
+        if path.is_file():
+            found = Path(*path.resolve().parts)
+            if not found.is_relative_to(root):
+                raise Mistake(
+                    "the notebook is outside the workspace", where=str(path), mend="Move it in"
+                )
+            return found.relative_to(root).as_posix()
+    known = [path.name for path in (root / "notebooks").glob("*.ipynb")]
+    raise Mistake(f"there is no notebook {word}", mend=nearest(word, known))

@@ -1,0 +1,94 @@
+"""A shell in the experiment's environment: its open dev container, a container like it, or the
+cached environment."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import sys
+from pathlib import Path
+
+from .. import containers, executing, files, loading, process, running, shells, working
+from ..places import PLACES, inside
+from ..running import Started
+from ..spec.experiment import Experiment
+from ..spec.workspace import Workspace
+
+SUMMARY = "Opens a shell in the experiment's environment, in its folder."
+EXAMPLES = """The environment is that of its dev container: the open one, else a container of the same
+image with the whole workspace in it, which goes when you leave; without a Docker engine, your own
+shell with the cached environment active.
+
+examples:
+  loop terminal digit_recognition
+  loop terminal digit_recognition --place venv
+  loop terminal digit_recognition -- python -c 'import torch; print(torch.__version__)'
+  echo 'python --version' | loop terminal digit_recognition
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "experiment", nargs="?", metavar="EXP", help="default: the folder you are in"
+    )
+    parser.add_argument("--place", choices=PLACES, default="auto", help="where (default: auto)")
+
+
+def run(args: argparse.Namespace) -> int:
+    workspace = loading.open_workspace(args.root)
+    experiment = loading.choose_experiment(workspace, args.experiment, args.cwd)
+    if (
+        args.place == "auto"
+        and (code := _in_open_container(workspace, experiment, args.rest)) is not None
+    ):
+        return code
+    command = f"exec {shlex.join(args.rest)}" if args.rest else shells.BASH_OR_SH
+    started = working.start(
+        workspace,
+        experiment,
+        args.place,
+        command,
+        variables=None if args.rest else shells.prompt(experiment.name),
+    )
+    if not args.rest and sys.stdin.isatty() and started.request.place == "venv":
+        return _own_shell(args.root, started, experiment)
+    return running.carry_out(started)
+
+
+def _in_open_container(workspace: Workspace, experiment: Experiment, rest: list[str]) -> int | None:
+    """The dev container that is open already: what a person installed there is there."""
+    if inside.experiment() is not None:
+        return None
+    there = next((one for one in containers.find(workspace, experiment) if one.running), None)
+    if there is None:
+        return None
+    print(f"innerloop: in the open dev container {there.name}", file=sys.stderr, flush=True)
+    shell = [f"{key}={value}" for key, value in shells.prompt(experiment.name).items()]
+    words = rest or ["env", *shell, "sh", "-c", shells.BASH_OR_SH]
+    folder = Path(workspace.root, experiment.folder)
+    return executing.execute(workspace, experiment, words, cwd=folder)
+
+
+def _own_shell(root: Path, started: Started, experiment: Experiment) -> int:
+    """The person's shell, with its history and aliases, and the environment first on PATH."""
+    wanted = started.request
+    folder = root / ".innerloop" / "shell" / experiment.slug
+    environment = Path(wanted.env["VIRTUAL_ENV"])
+    windows = os.name == "nt"
+    shell = shells.activated(
+        shells.persons(os.environ, windows=windows),
+        environment,
+        experiment.name,
+        folder,
+        windows=windows,
+    )
+    for name, text in shell.files.items():
+        files.write_text(folder / name, text)
+    own = {key: value for key, value in wanted.env.items() if key not in shells.prompt("")}
+    kept = {"INNERLOOP_ZDOTDIR": os.environ["ZDOTDIR"]} if "ZDOTDIR" in os.environ else {}
+    print(f"innerloop: running in place venv ({wanted.why})", file=sys.stderr, flush=True)
+    for note in wanted.notes:
+        print(f"innerloop: {note}", file=sys.stderr, flush=True)
+    env = {**os.environ, **own, **kept, **shell.env}
+    return process.attend(shell.argv, cwd=Path(wanted.cwd), env=env)

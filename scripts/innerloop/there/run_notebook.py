@@ -1,0 +1,72 @@
+"""Runs one notebook and writes it as an HTML page. Runs in an experiment's environment, so it
+needs what is there: nbclient, nbconvert, nbformat and ipykernel.
+
+    python run_notebook.py NOTEBOOK FOLDER TARGET
+
+FOLDER is the kernel's working directory; TARGET.html and TARGET.ipynb are written, also when a
+cell fails: then with its traceback in them, and the exit code is 1.
+"""
+
+import sys
+import time
+from pathlib import Path
+
+try:
+    import nbformat
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError, DeadKernelError
+    from nbconvert import HTMLExporter
+except ImportError as error:
+    sys.exit(f"innerloop: {error}: add nbconvert and ipykernel to requirements-dev.in")
+
+
+def main(source, folder, target):
+    notebook = nbformat.read(source, as_version=4)
+    cells = [
+        index
+        for index, cell in enumerate(notebook.cells)
+        if cell.cell_type == "code" and cell.source.strip()
+    ]
+    begun = time.perf_counter()
+
+    def started(cell, cell_index):
+        if cell_index not in cells:
+            return
+        first = next(line for line in cell.source.splitlines() if line.strip())
+        print(f"[{cells.index(cell_index) + 1}/{len(cells)}] {first[:70]}", flush=True)
+
+    def executed(cell, cell_index, execute_reply):
+        for output in cell.outputs:
+            if output.output_type == "stream":
+                print(output.text, end="" if output.text.endswith("\n") else "\n", flush=True)
+
+    client = NotebookClient(
+        notebook,
+        timeout=None,
+        kernel_name="python3",
+        extra_arguments=["--log-level=ERROR"],
+        resources={"metadata": {"path": folder}},
+        on_cell_start=started,
+        on_cell_executed=executed,
+    )
+    code = 0
+    try:
+        client.execute()
+    except CellExecutionError as error:
+        print(error, file=sys.stderr)
+        code = 1
+    except DeadKernelError:
+        print("the kernel died: out of memory, most often", file=sys.stderr)
+        code = 1
+    except KeyboardInterrupt:
+        code = 130
+    nbformat.write(notebook, f"{target}.ipynb")
+    exporter = HTMLExporter()
+    page, _ = exporter.from_notebook_node(notebook, {"metadata": {"name": Path(target).name}})
+    Path(f"{target}.html").write_text(page, encoding="utf-8")
+    print(f"{len(cells)} cells in {time.perf_counter() - begun:.1f} s", flush=True)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,109 @@
+"""JupyterLab and notebooks without an engine; the parts of them that need no environment."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import urllib.request
+from pathlib import Path
+
+import pytest
+from innerloop import jupyter
+from innerloop.errors import Mistake
+
+from tests.support import Workspace
+
+
+def test_the_token_is_made_once_and_for_one_person_alone(tmp_path: Path) -> None:
+    first = jupyter.token(tmp_path)
+    assert len(first) == 48 and jupyter.token(tmp_path) == first
+    assert (tmp_path / jupyter.TOKEN_FILE).stat().st_mode & 0o777 == 0o600
+    assert jupyter.token(tmp_path / "another clone") != first
+
+
+def test_the_next_free_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert jupyter.free_port(port) > port
+    assert jupyter.free_port(port) == port
+    monkeypatch.setattr("innerloop.ports.free", lambda wanted: 1)
+    with pytest.raises(Mistake, match="--port"):
+        jupyter.free_port(8888)
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "-1", "x"])
+def test_a_port_that_is_none(workspace: Workspace, port: str) -> None:
+    workspace.add("tiny", "")
+    answer = workspace.loop("jupyter", "tiny", f"--port={port}")
+    assert answer.code == 2 and port in answer.sentence
+
+
+def test_an_environment_without_it_says_what_to_add(workspace: Workspace) -> None:
+    workspace.add("tiny", "")
+    answer = workspace.loop("jupyter", "tiny", "--place", "venv")
+    assert answer.code == 1 and "add it to requirements-dev.in" in answer.sentence
+    assert "is ready" not in answer.out
+    workspace.write("notebooks/n.ipynb", json.dumps({"nbformat": 4, "cells": []}))
+    notebook = workspace.loop("notebook", "tiny", "n.ipynb", "--place", "venv")
+    assert notebook.code == 1 and "requirements-dev.in" in notebook.sentence
+    assert not (workspace.root / "outputs").exists()
+
+
+def test_a_notebook_that_is_not_there(workspace: Workspace, tmp_path: Path) -> None:
+    workspace.add("tiny", "")
+    workspace.write("notebooks/digits.ipynb", "{}")
+    near = workspace.loop("notebook", "tiny", "digit.ipynb")
+    assert near.code == 1 and "digits.ipynb" in near.sentence
+    (tmp_path / "out.ipynb").write_text("{}")
+    outside = workspace.loop("notebook", "tiny", str(tmp_path / "out.ipynb"))
+    assert outside.code == 1 and "outside the workspace" in outside.sentence
+
+
+@pytest.mark.network
+@pytest.mark.slow
+def test_without_an_engine_the_same_from_the_cached_environment(workspace: Workspace) -> None:
+    """One environment for both: it takes a while to install."""
+    assert workspace.loop("new", "churn").code == 0
+    source = "import os\nfrom train import points\nprint(len(points(3, 0)), os.getcwd())"
+    cell: dict[str, object] = {
+        "cell_type": "code",
+        "metadata": {},
+        "outputs": [],
+        "execution_count": None,
+    }
+    cells = [{**cell, "source": source}]
+    notebook = {"nbformat": 4, "nbformat_minor": 4, "metadata": {}, "cells": cells}
+    workspace.write("notebooks/look.ipynb", json.dumps(notebook))
+    venv = ("--place", "venv")
+    ran = workspace.loop("notebook", "churn", "look.ipynb", *venv, timeout=600)
+    assert ran.code == 0, ran.out + ran.err
+    assert f"3 {workspace.root / 'notebooks'}\n" in ran.out
+    server = workspace.start("jupyter", "churn", *venv, "--port", "18950")
+    server.wait_for("is ready", 120)
+    address = server.text.partition("is ready: ")[2].split()[0]
+    port = int(address.split(":")[2].split("/")[0])
+    with urllib.request.urlopen(address, timeout=10) as page:
+        assert "JupyterLab" in page.read().decode()
+    assert listeners(port) == {"127.0.0.1"}
+    server.interrupt_group()
+    assert server.end().code == 130
+    again = workspace.start("jupyter", "churn", *venv, "--port", "18950")
+    again.wait_for("is ready", 120)
+    assert address.split("token=")[1] in again.text
+    again.send(signal.SIGTERM)
+    assert again.end().code == 143
+    with socket.socket() as free:
+        assert free.connect_ex(("127.0.0.1", port)) != 0
+
+
+def listeners(port: int) -> set[str]:
+    """The addresses at which something listens on the port. Source: proc(5), /proc/net/tcp."""
+    found = set()
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        address, state = line.split()[1], line.split()[3]
+        if state == "0A" and int(address.split(":")[1], 16) == port:
+            found.add(socket.inet_ntoa(bytes.fromhex(address.split(":")[0])[::-1]))
+    return found

@@ -1,0 +1,76 @@
+"""F5 in VS Code itself, by keys and eyes: breakpoint, hidden task, attach, stop, the end; and what a
+person sees when the run dies before it listens."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.editor.f5 import JOB, own_port
+from tests.editor.workbench import Workbench, wait_for
+from tests.support import Workspace
+
+pytestmark = pytest.mark.editor
+
+TRAIN = """import sys
+
+total = 0
+for word in sys.argv[1:]:
+    total += int(word)
+print("total", total)
+"""
+
+
+@pytest.fixture(scope="package")
+def shell(demo: Workspace) -> Workspace:
+    """An experiment that is more than one program."""
+    demo.add("line2", TRAIN, job='command: bash -c "python train.py 3 4; exit 7"\n')
+    own_port(demo, "line2")
+    assert demo.loop("sync").code == 0
+    return demo
+
+
+def start(window: Workbench, name: str) -> None:
+    window.command("Terminal: Kill All Terminals")
+    window.command("Debug: Select and Start Debugging")
+    window.field.fill(f"debug {name}")
+    window.rows.filter(has_text=name).first.click()
+
+
+def stopped_at(window: Workbench) -> str:
+    """The number of the line that is marked as the one where it stopped."""
+    window.page.locator(".debug-top-stack-frame-line").first.wait_for()
+    return window.page.locator(".line-numbers.active-line-number").first.inner_text()
+
+
+def over(window: Workbench) -> None:
+    wait_for(
+        "the end of debugging",
+        lambda: not window.page.locator(".debug-toolbar:visible").count() or None,
+    )
+
+
+def test_f5_stops_in_a_command_of_several_words(window: Workbench, shell: Workspace) -> None:
+    window.open_file("src/line2/train.py")
+    window.press("Control+g")
+    window.type(":6")
+    window.press("F9")
+    start(window, JOB.replace("line", "line2"))
+    assert stopped_at(window) == "6"
+    window.press("F5")
+    over(window)
+    window.command("Terminal: Focus Terminal")
+    window.says("total 7")
+    window.says("the command ended with exit code 7")
+
+
+def test_a_run_that_dies_before_is_a_question_and_a_problem(
+    window: Workbench, shell: Workspace
+) -> None:
+    shell.write("src/line2/environment/requirements.txt", "nothing-of-this-name==0\n")
+    start(window, JOB.replace("line", "line2"))
+    dialog = window.page.locator(".monaco-dialog-box")
+    dialog.wait_for()
+    assert "preLaunchTask 'debug line2'" in dialog.inner_text()
+    window.press("Escape")
+    assert [one.file for one in window.problems()] == ["src/line2/azure-ml-job.yaml"]
+    shell.write("src/line2/environment/requirements.txt", "")
