@@ -7,13 +7,16 @@ import os
 import posixpath
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from . import files
 from .errors import Mistake
 from .spec import dockerfile, dockerignore, settings, sharing
 from .spec.experiment import JOB_FILE, MARK, Experiment, Link
-from .spec.job import Job, parse_job
 from .spec.workspace import HOST, INSIDE, Workspace, resolve
+
+if TYPE_CHECKING:  # a command that reads no job file should not wait for YAML
+    from .spec.job import Job
 
 # Folders that hold no code of an experiment.
 _SKIPPED = {"outputs", "logs", "__pycache__", ".git", ".ipynb_checkpoints", ".venv", "node_modules"}
@@ -60,6 +63,11 @@ def _in_an_experiment(workspace: Workspace, cwd: Path) -> bool:
         cwd.resolve().is_relative_to(Path(workspace.root, "src", name))
         for name in workspace.experiments
     )
+
+
+def marked() -> str | None:
+    """The experiment whose own container this is; None outside of one."""
+    return os.environ.get(MARK) or None
 
 
 def open_experiment(workspace: Workspace, name: str) -> Experiment:
@@ -172,6 +180,8 @@ def open_job(
         from .spec.overrides import parse_job_with
 
         return parse_job_with(text, name, sets)
+    from .spec.job import parse_job
+
     return parse_job(text, name)
 
 

@@ -91,9 +91,34 @@ def plan(
     if trials and not sweeps:
         raise WrongUse("no step that would run is a sweep", mend="Leave --trials away")
     drawn = {one.name: sweeping.draw(one.job, trials or 1, seed) for one in sweeps}
-    whole = running.plan(workspace, experiment, _data_of(job, chosen), options=options, dry=dry)
+    whole = running.plan(workspace, experiment, _data_of(job, chosen), options=options, dry=True)
     whole = replace(whole, processes=processes, attended=False)
     return Planned(whole, pipeline, tuple(chosen), kept, drawn)
+
+
+def fetched(planned: Planned) -> Planned:
+    """The same with the pipeline's own data on this machine; a `Mistake` for what is nowhere."""
+    dry = planned.run
+    real = running.plan(
+        dry.workspace, dry.experiment, dry.job, options=tuple(dry.options), dry=False
+    )
+    real = replace(real, id=dry.id, processes=dry.processes, attended=False)
+    return replace(planned, run=real)
+
+
+def missing(planned: Planned, prepare: Prepare) -> list[Mistake]:
+    """All that keeps the steps from really running here, each thing once."""
+    found = list(planned.run.missing)
+    for step in planned.steps:
+        run = run_of(planned, step, dry=True)
+        found += run.missing
+        if prepare(run, dry=True).request.argv:
+            continue
+        try:
+            prepare(replace(run, missing=()), dry=False)
+        except Mistake as mistake:
+            found.append(mistake)
+    return list({mistake.sentence(): mistake for mistake in found}.values())
 
 
 def without_form(planned: Planned) -> Mistake | None:

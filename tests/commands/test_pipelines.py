@@ -84,6 +84,7 @@ def test_steps_hand_on_what_they_wrote(workspace: Workspace) -> None:
     with_data(workspace)
     answer = run(workspace)
     assert (answer.code, answer.out) == (0, "30 after 3\n"), answer.err
+    assert answer.err.count("innerloop: running in place venv (asked for)\n") == 1
     folder = workspace.outputs("tiny")
     assert (folder / "prepare/clean/x").read_text() == "10\n20\n"
     assert (folder / "report/text").read_text() == "30 after 3\n"
@@ -296,6 +297,18 @@ def test_missing_data_are_named_where_the_pipeline_names_them(workspace: Workspa
     answer = run(workspace)
     assert answer.code == 1
     assert "src/tiny/pipeline.yml:2" in answer.sentence and "--set inputs.raw=PATH" in answer.err
+    assert run(workspace, "--step", "prepare").err == answer.err
+
+
+def test_all_that_is_missing_is_said_at_once(workspace: Workspace) -> None:
+    registered = PIPELINE.replace(
+        "environment: {build: {path: ./environment}}", "environment: E", 1
+    )
+    add(workspace, registered.replace("environment: E", "environment: azureml:kept:3"))
+    answer = run(workspace)
+    assert answer.code == 1 and "2 things are missing" in answer.sentence
+    assert "there is no data/numbers" in answer.err and "azureml:kept:3" in answer.err
+    assert not (workspace.root / "outputs").exists()
 
 
 def test_an_input_without_a_value_is_named(workspace: Workspace) -> None:

@@ -32,6 +32,10 @@ examples:
   loop run digit_recognition --script evaluate.py -- --verbose
   loop run digit_recognition --dry-run --json             what would happen, as JSON
   loop run digit_recognition --debug                      waits for the debugger (F5 does it for you)
+  loop run jobs/train.yml                     a job file anywhere in the workspace
+  loop run EXP --file other.yml               another job file of an experiment
+  loop run EXP --processes 2                  two processes of a distributed job, whatever it says
+  (`loop help job` says how inputs, outputs, environments and distribution are understood)
 
 a sweep job:
   loop run EXP                                the first value of each choice, the middle of a range
@@ -206,6 +210,7 @@ def _pipeline(
     )
     prepare = partial(running.prepare, place=args.place)
     if args.step and not args.trials:
+        planned = planned if args.dry_run else pipelines.fetched(planned)
         plan = pipelines.run_of(planned, planned.steps[0], args.dry_run)
         plan = replace(plan, arguments=tuple(args.rest), attended=True)
         started = _debugged(args, prepare(plan, dry=args.dry_run))
