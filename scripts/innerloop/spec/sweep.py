@@ -11,7 +11,6 @@ import json
 import math
 import random
 import re
-import statistics
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -274,6 +273,8 @@ def _around(mu: float, sigma: float, place: float) -> float:
     """The value below which a share `place` of the normal distribution lies."""
     if sigma <= 0:
         return mu
+    import statistics  # here, since every check of a job file comes by, and few have such a range
+
     return statistics.NormalDist(mu, sigma).inv_cdf(min(max(place, 1e-12), 1 - 1e-12))
 
 
