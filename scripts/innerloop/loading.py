@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import posixpath
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from . import files
 from .errors import Mistake
-from .spec import dockerfile, settings, sharing
+from .spec import dockerfile, dockerignore, settings, sharing
 from .spec.experiment import JOB_FILE, MARK, Experiment, Link
 from .spec.workspace import HOST, INSIDE, Workspace, resolve
 
@@ -232,10 +232,19 @@ def digest_of(folder: Path) -> str:
 
 
 def files_below(folder: Path) -> Iterator[Path]:
-    """Every file that counts in the digest of a folder."""
+    """Every file that counts in the digest of a folder: what a build gets of it."""
+    ignored = ignored_in(folder)
     for parent, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if name != "__pycache__"]
-        yield from (Path(parent, name) for name in names if Path(parent, name).is_file())
+        for name in names:
+            path = Path(parent, name)
+            if not ignored(path.relative_to(folder).as_posix()) and path.is_file():
+                yield path
+
+
+def ignored_in(folder: Path) -> Callable[[str], bool]:
+    """Whether a build from the folder leaves a file out, as its path in the folder with "/"."""
+    return dockerignore.matcher(files.read_text(folder / dockerignore.NAME) or "")
 
 
 def _experiment_names(folder: Path, prefix: str) -> Iterator[str]:
