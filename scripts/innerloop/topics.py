@@ -107,7 +107,8 @@ The second kind starts this in the background, and attaches when it says that it
   version. Left alone: pip and other tools, programs that are no Python, and a Python that was
   told to ignore its environment (`python -I`, `-S`) or was given one without PYTHONPATH.
 
-  The exit code is the command's. Ctrl-C, or disconnecting, ends the run. limits.timeout does not
+  The exit code is the command's. Ctrl-C, or disconnecting, ends the run; F5 begins the next one
+  when its terminal says that it has ended (VS Code's Restart only ends it). limits.timeout does not
   count. Two clones of a workspace have the same ports: to debug one experiment in both at once,
   write debug_port = N into its innerloop.toml in one of them, then `loop sync`.
 """
