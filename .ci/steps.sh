@@ -172,8 +172,9 @@ browser() {
     command -v chromium || install chromium fonts-dejavu-core
 }
 
-# VS Code's own workbench, served to a browser. It compiles three small modules with Node 24's
-# headers, hence the libraries; its node is the one that PyPI has as a wheel.
+# VS Code's own workbench, served to a browser. It compiles small modules with Node 24's headers,
+# hence the libraries; its node is the one that PyPI has as a wheel. The program in bin/ names node
+# itself and code-server by their paths: a test takes both into a container.
 code_server() {
     [ -x "$CI_TOOLS/bin/code-server" ] && "$CI_TOOLS/bin/code-server" --version && return
     install g++ make pkg-config libkrb5-dev libx11-dev libxkbfile-dev libsecret-1-dev
@@ -185,7 +186,7 @@ code_server() {
     }
     export PATH=$CI_TOOLS/node24/bin:$PATH
     npm install --loglevel=error --no-fund --no-audit --prefix "$CI_TOOLS/code-server" "$CODE_SERVER"
-    printf '#!/bin/sh\nexec "%s" "%s" "$@"\n' "$CI_TOOLS/node24/bin/node" \
+    printf '#!/bin/sh\nexec "%s" "%s" "$@"\n' "$(node -p process.execPath)" \
         "$CI_TOOLS/code-server/node_modules/code-server/out/node/entry.js" >"$CI_TOOLS/bin/code-server"
     chmod +x "$CI_TOOLS/bin/code-server"
     "$CI_TOOLS/bin/code-server" --version

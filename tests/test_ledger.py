@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from innerloop import following, ledger
 from innerloop.ledger import REFUSED, SENDING, SENT, Entry
+from innerloop.news import megabytes
 from innerloop.places.azureml.line import Fault
-from innerloop.sending import megabytes
 
 WORKSPACE = {"subscription": "s", "group": "g", "workspace": "w"}
 ONE = Entry(

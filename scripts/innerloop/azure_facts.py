@@ -8,9 +8,9 @@ from typing import Any
 
 from . import loading
 from .errors import Mistake
+from .news import News
 from .places.azureml import target as targets
 from .places.azureml.line import Line
-from .sending import News
 from .spec.workspace import Workspace
 
 # state ("ok", "note", "bad"), name, what, mend

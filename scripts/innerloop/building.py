@@ -256,6 +256,10 @@ _MENDS = (
         "Something could not be fetched: check the network and the proxy, and run it again",
     ),
     (
+        "read timed out",
+        "A download stood still: run it again; with BuildKit (docker-buildx) what has come is kept",
+    ),
+    (
         "i/o timeout",
         "Something could not be fetched: check the network and the proxy, and run it again",
     ),

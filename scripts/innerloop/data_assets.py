@@ -11,9 +11,9 @@ from typing import Any
 
 from . import files, loading, snapshot
 from .errors import Mistake, WrongUse
+from .news import News
 from .places.azureml.line import Line
 from .places.azureml.target import Target
-from .sending import News
 from .spec.workspace import Workspace
 
 STAGING = ".innerloop/work/data"
@@ -111,7 +111,7 @@ def register(
             f"azureml:{name}:{version} is there already, and a version never changes",
             mend="Leave --version away for a new one",
         )
-    return {**told, "size": size, "sent": news.sent}
+    return {**told, "size": size, "sent": news.uploads}
 
 
 def named_by(workspace: Workspace, name: str) -> list[tuple[str, str]]:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from . import files
+from .news import News, megabytes
 from .places.azureml.line import Line
 from .places.azureml.target import Target
-from .sending import News, megabytes
 
 STAGING = ".innerloop/work/download"
 

@@ -26,6 +26,8 @@ from .errors import Mistake
 Say = Callable[[str], None]
 SECONDS = 60.0
 CHUNK = 1 << 18
+# What is a folder always; a custom or triton model may be one file.
+_FOLDERS = ("uri_folder", "mltable", "mlflow_model")
 
 
 def fetch(found: Found, kind: str, say: Say) -> None:
@@ -38,7 +40,8 @@ def fetch(found: Found, kind: str, say: Say) -> None:
         if os.path.exists(found.path):
             return
         target = Path(found.path)
-        if kind in ("uri_folder", "mltable", "mlflow_model") or not target.suffix:
+        is_file = kind == "uri_file" or (kind not in _FOLDERS and target.suffix)
+        if not is_file:
             _folder(found, target, say)
         else:
             _file(found.url, found.fetch, target, say)

@@ -131,7 +131,7 @@ def _with_pip(environment: Path, requirements: Sequence[Path], python: str) -> l
     pip = [str(python_of(environment)), "-m", "pip", "--disable-pip-version-check", "install"]
     return [
         [python, "-m", "venv", str(environment)],
-        [*pip, "--no-input", "--require-hashes", *_files(requirements)],
+        [*pip, "--no-input", "--timeout", "120", "--require-hashes", *_files(requirements)],
     ]
 
 

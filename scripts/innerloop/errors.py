@@ -47,7 +47,7 @@ def together(mistakes: Sequence[Mistake]) -> Mistake:
     if len(mistakes) == 1:
         return mistakes[0]
     lines = "".join(f"\n  {mistake.sentence()}" for mistake in mistakes)
-    return Mistake(f"{len(mistakes)} things are missing or wrong:{lines}\n ")
+    return Mistake(f"{len(mistakes)} things are missing or wrong:{lines}")
 
 
 def nearest(word: str, known: list[str]) -> str:

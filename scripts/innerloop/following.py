@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from . import cloud_runs, ledger
+from .news import News, say
 from .places.azureml.line import Line
 from .places.azureml.target import Target
-from .sending import News
 
 ENDED = ("Completed", "Failed", "Canceled", "NotResponding")
 STOPPED = 130
@@ -30,7 +30,7 @@ def follow(
         )  # fmt: skip
     except KeyboardInterrupt:
         screen.end()
-        _say(
+        say(
             f"innerloop: {name} goes on without us: `scripts/loop logs {name} --follow` shows more, "
             f"`scripts/loop cancel {name}` stops it"
         )
@@ -39,9 +39,9 @@ def follow(
     note_status(root, name, told)
     if told["status"] not in ENDED:
         if not told["logs"] and logs:
-            _say(f"innerloop: {name} is {told['status']}; there are no logs yet (--follow waits)")
+            say(f"innerloop: {name} is {told['status']}; there are no logs yet (--follow waits)")
         return 0
-    _say(f"innerloop: {name} {outcome(told['status'], told['error'])}")
+    say(f"innerloop: {name} {outcome(told['status'], told['error'])}")
     return exit_code(told["status"], told["error"])
 
 
@@ -123,7 +123,3 @@ def _pause() -> float:
         return max(float(os.environ.get("INNERLOOP_PAUSE", "")), 0.05)
     except ValueError:
         return 1.0
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

@@ -91,7 +91,8 @@ def _python() -> str:
 
 def _isort(python: str, folders: Sequence[str], links: Sequence[str]) -> list[str]:
     skipped = [word for link in links for word in ("--extend-skip", link)]
-    return [python, "-m", "isort", "--dont-follow-links", *skipped, *folders]
+    words = ["--profile", "black", "--dont-follow-links", *skipped, *folders]
+    return [python, "-m", "isort", *words]
 
 
 def _black(python: str, folders: Sequence[str], links: Sequence[str]) -> list[str]:

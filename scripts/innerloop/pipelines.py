@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from . import loading, pipeline_record, running, sweeping
+from . import files, loading, pipeline_record, running, sweeping
 from .errors import Mistake, WrongUse
 from .places import Run
 from .spec.experiment import Experiment
@@ -91,9 +91,34 @@ def plan(
     if trials and not sweeps:
         raise WrongUse("no step that would run is a sweep", mend="Leave --trials away")
     drawn = {one.name: sweeping.draw(one.job, trials or 1, seed) for one in sweeps}
-    whole = running.plan(workspace, experiment, _data_of(job, chosen), options=options, dry=dry)
+    whole = running.plan(workspace, experiment, _data_of(job, chosen), options=options, dry=True)
     whole = replace(whole, processes=processes, attended=False)
     return Planned(whole, pipeline, tuple(chosen), kept, drawn)
+
+
+def fetched(planned: Planned) -> Planned:
+    """The same with the pipeline's own data on this machine; a `Mistake` for what is nowhere."""
+    dry = planned.run
+    real = running.plan(
+        dry.workspace, dry.experiment, dry.job, options=tuple(dry.options), dry=False
+    )
+    real = replace(real, id=dry.id, processes=dry.processes, attended=False)
+    return replace(planned, run=real)
+
+
+def missing(planned: Planned, prepare: Prepare) -> list[Mistake]:
+    """All that keeps the steps from really running here, each thing once."""
+    found = list(planned.run.missing)
+    for step in planned.steps:
+        run = run_of(planned, step, dry=True)
+        found += run.missing
+        if prepare(run, dry=True).request.argv:
+            continue
+        try:
+            prepare(replace(run, missing=()), dry=False)
+        except Mistake as mistake:
+            found.append(mistake)
+    return list({mistake.sentence(): mistake for mistake in found}.values())
 
 
 def without_form(planned: Planned) -> Mistake | None:
@@ -111,6 +136,8 @@ def run_of(planned: Planned, step: Step, dry: bool = False) -> Run:
     if step.problem is not None:
         raise step.problem
     _require_values(planned, step)
+    if not dry:
+        _require_handed_on(planned, step)
     job = _command_of(planned, step)
     whole, found = planned.run, dict(_handed_on(planned, step))
     own = {
@@ -169,6 +196,23 @@ def _require_values(planned: Planned, step: Step) -> None:
                 where=planned.run.job.text.where("inputs", one.origin),
                 mend=f"Give it one with --set inputs.{one.origin}=VALUE",
             )
+
+
+def _require_handed_on(planned: Planned, step: Step) -> None:
+    """What an earlier run kept is still there; a folder that stayed empty is no more, and is made."""
+    for earlier, output in step.takes.values():
+        path = planned.output(earlier, output)
+        if earlier not in planned.kept or os.path.exists(path):
+            continue
+        giver = planned.pipeline.step(earlier)
+        if not giver.job.outputs[output].is_file:
+            files.make_folder(Path(path))
+            continue
+        raise Mistake(
+            f'the step "{step.name}" takes the output "{output}" of {earlier}, which is not there',
+            where=os.path.relpath(path, planned.root).replace("\\", "/"),
+            mend=f"Make it again with --step {earlier}",
+        )
 
 
 def _handed_on(planned: Planned, step: Step) -> Iterator[tuple[str, str]]:

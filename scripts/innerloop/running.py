@@ -82,9 +82,7 @@ def plan(
     said = {mistake.where for mistake in also}
     missing = [*also, *(one for one in _no_code(workspace, job, code) if one.where not in said)]
     missing += [one.missing for one in found.values() if one.missing is not None]
-    if missing and not dry:
-        raise together(missing)
-    return Run(
+    run = Run(
         workspace=workspace,
         experiment=experiment,
         job=job,
@@ -102,8 +100,11 @@ def plan(
         search_space=search_space or {},
         ports={port: ports.free(port) for port in job.ports.values()},
         missing=tuple(missing),
-        notes=(*notes, *remarks(job, processes), *_downloaded(job, found, dry)),
+        notes=(*notes, *remarks(job, processes)),
     )
+    if missing and not dry:
+        raise together([*missing, *_no_environment(run)])
+    return replace(run, notes=(*run.notes, *_downloaded(job, found, dry)))
 
 
 def plan_command(
@@ -156,7 +157,7 @@ def carry_out(started: Started) -> int:
     a larger run its table says that."""
     wanted = started.request
     tell = _say if started.run.attended else _say_nothing
-    tell(f"innerloop: running in place {wanted.place} ({wanted.why})")
+    tell(where_and_why(wanted))
     for note in wanted.notes:
         tell(f"innerloop: {note}")
     if started.run.in_place:
@@ -176,6 +177,10 @@ def carry_out(started: Started) -> int:
         if started.run.attended:
             noticing.show(started.run, wanted, outputs / recording.LOG)
     return code
+
+
+def where_and_why(wanted: Request) -> str:
+    return f"innerloop: running in place {wanted.place} ({wanted.why})"
 
 
 def _output_folders(run: Run, outputs: Path) -> list[Path]:
@@ -303,6 +308,14 @@ def _no_code(workspace: Workspace, job: Job, code: str | None) -> list[Mistake]:
     shown = os.path.relpath(code, workspace.root).replace("\\", "/")
     what, mend = f"there is no {shown}", "Name the folder of the code after code:"
     return [Mistake(what, where=job.where("code"), mend=mend)]
+
+
+def _no_environment(run: Run) -> list[Mistake]:
+    """An environment that no place of this machine has, to be said together with the rest."""
+    if run.job.environment.kind != "registered":
+        return []
+    missing = job_environments.image_for(run).missing
+    return [] if missing is None else [missing]
 
 
 def _links(workspace: Workspace, experiment: Experiment, code: str | None) -> tuple[Link, ...]:

@@ -1,20 +1,17 @@
-"""A submission on its way: the ledger before and after, the worker's events as lines for a person."""
+"""A submission on its way: the ledger before and after, and what is known when it breaks off."""
 
 from __future__ import annotations
 
-import os
-import sys
 import time
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from . import cloud_runs, git_state, ledger
 from .errors import Mistake
 from .ledger import Entry
+from .news import News, say
 from .places.azureml.line import Fault, Line
 from .places.azureml.target import Target
-from .submitting import Submission, inputs_of, workspace_of
+from .submission import Submission, inputs_of, workspace_of
 
 
 def send(root: Path, submission: Submission, line: Line) -> Entry:
@@ -40,18 +37,16 @@ def send(root: Path, submission: Submission, line: Line) -> Entry:
         raise _after_a_fault(root, entry, fault, news) from fault
     except KeyboardInterrupt:
         news.end()
-        _say(f"innerloop: {_whereabouts(entry, news)}")
+        say(f"innerloop: {_whereabouts(entry, news)}")
         raise
     news.end()
     if told["existed"]:
-        _say("innerloop: an earlier try had arrived: this is that job, and none was made twice")
-    elif news.sent == 0:
-        _say("innerloop: nothing to upload: code and environment were there already")
+        say("innerloop: an earlier try had arrived: this is that job, and none was made twice")
+    elif news.uploads == 0:
+        say("innerloop: nothing to upload: code and environment were there already")
     else:
         took = time.monotonic() - news.began
-        _say(
-            f"innerloop: sent after {took:.0f} s, {megabytes(news.sent)} of it code and environment"
-        )
+        say(f"innerloop: sent after {took:.0f} s")
     entry = ledger.update(root, entry, state=ledger.SENT, url=told["url"], status=told["status"])
     cloud_runs.note(root, entry)
     return entry
@@ -106,91 +101,5 @@ def _whereabouts(entry: Entry, news: News) -> str:
     return "no job was made; the same command again goes on, and sends nothing twice"
 
 
-class News:
-    """What the worker says, for a person: a line that moves where stderr is a terminal, else a
-    line now and then, once it takes longer than two seconds."""
-
-    def __init__(self, doing: str, total: int = 0, every: float = 5.0) -> None:
-        self.doing = doing
-        self.total = total
-        self.every = every
-        self.sent = 0
-        self.creating = False
-        self.live = sys.stderr.isatty()
-        self.began = self.said = time.monotonic()
-        self.waiting_for = ""
-        self.notes: set[str] = set()
-        self._show(f"innerloop: {doing} ...")
-
-    def on_event(self, event: Mapping[str, Any]) -> None:
-        match event["event"]:
-            case "sign-in":
-                self.line(event["text"])
-            case "note":
-                if event["text"] not in self.notes:
-                    self.notes.add(event["text"])
-                    self.line(f"innerloop: Azure ML says: {event['text']}")
-            case "sent":
-                self.sent = event["bytes"]
-                self._progress()
-            case "asking":
-                self._asking(event)
-            case "answered":
-                self._answered(event)
-
-    def line(self, text: str) -> None:
-        """A line of its own, above the one that moves."""
-        self._clear()
-        _say(text)
-
-    def end(self) -> None:
-        self._clear()
-
-    def _asking(self, event: Mapping[str, Any]) -> None:
-        self.creating = self.creating or (event["method"] == "PUT" and "/jobs/" in event["path"])
-        if self.waiting_for == f"{event['method']} {event['host']}{event['path']}":
-            self.line(f"innerloop: no answer from {event['host']}; trying again")
-        self.waiting_for = f"{event['method']} {event['host']}{event['path']}"
-
-    def _answered(self, event: Mapping[str, Any]) -> None:
-        self.waiting_for = ""
-        if event["status"] == 429 or event["status"] >= 500:
-            wait = f", and asks to wait {event['wait']} s" if event["wait"] else ""
-            self.line(f"innerloop: Azure answered {event['status']}{wait}; trying again")
-
-    def _progress(self) -> None:
-        now = time.monotonic()
-        due = 0.1 if self.live else self.every
-        if now - self.began > 2 and now - self.said > due:
-            self.said = now
-            done = min(self.sent, self.total) if self.total else self.sent
-            of = f" of {megabytes(self.total)}" if self.total else ""
-            self._show(f"innerloop: {self.doing}: {megabytes(done)}{of}")
-
-    def _show(self, text: str) -> None:
-        if not self.live:
-            _say(text)
-            return
-        width = max(os.get_terminal_size(sys.stderr.fileno()).columns - 1, 20)
-        sys.stderr.write(f"\r\x1b[K{text[:width]}")
-        sys.stderr.flush()
-
-    def _clear(self) -> None:
-        if self.live:
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
-
-
-def megabytes(size: int) -> str:
-    """In MB as Azure counts them (10^6), small sizes in kB."""
-    if size < 100_000:
-        return f"{size / 1000:.1f} kB"
-    return f"{size / 1e6:.1f} MB" if size < 1e8 else f"{size / 1e6:,.0f} MB"
-
-
 def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

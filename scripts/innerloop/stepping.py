@@ -13,7 +13,8 @@ from typing import Any
 
 from . import files, pipeline_record, running, sweeping
 from .board import DONE, FAILED, KEPT, SKIPPED, STOPPED, Board, Part
-from .pipelines import Planned, run_of, sweep_of
+from .errors import Mistake, together
+from .pipelines import Planned, fetched, missing, run_of, sweep_of
 from .places import Run
 from .running import Started
 from .spec.pipeline import Step
@@ -22,8 +23,13 @@ from .sweeping import Prepare
 
 def carry_out(planned: Planned, prepare: Prepare) -> int:
     """Runs the steps; the exit code of the first that failed, else 0."""
+    if lacking := missing(planned, prepare):  # said before anything is fetched or built
+        raise together(lacking)
+    planned = fetched(planned)
     ready = _prepared(planned, prepare)
     board = _board(planned, ready)
+    for line in dict.fromkeys(running.where_and_why(one.started.request) for one in ready.values()):
+        board.say(line)
     going = _Going(planned, prepare, ready, board)
     try:
         with board.shown():
@@ -43,12 +49,8 @@ class _Ready:
 
 
 def _prepared(planned: Planned, prepare: Prepare) -> dict[str, _Ready]:
-    """Every step's request and environment, before the first runs. What one of them lacks is said
-    before anything is built for another."""
+    """Every step's request and environment, before the first runs."""
     runs = {step.name: run_of(planned, step) for step in planned.steps}
-    for run in runs.values():
-        if not prepare(run, dry=True).request.argv:
-            prepare(run, dry=False)  # says what is missing
     ready = {}
     for step in planned.steps:
         made = sweep_of(planned, step, runs[step.name])
@@ -113,9 +115,9 @@ class _Going:
         except BaseException as error:
             self.board.end(step.name, STOPPED if isinstance(error, KeyboardInterrupt) else FAILED)
             raise
-        missing = [] if code else _missing_outputs(self.planned, step)
-        if missing:
-            code, why = 1, f"it ended well, but wrote no {' and no '.join(missing)}"
+        absent = [] if code else _missing_outputs(self.planned, step)
+        if absent:
+            code, why = 1, f"it ended well, but wrote no {' and no '.join(absent)}"
         outputs = self.planned.folder_of(step.name)
         kept = outputs if (self.planned.root / outputs).is_dir() else ""
         self.board.end(step.name, FAILED if code else DONE, why, exit=str(code), outputs=kept)
@@ -142,7 +144,10 @@ class _Going:
             target = self.planned.root / winner.run.outputs / name
             files.make_folder(target.parent if one.is_file else target)
             link = Path(self.planned.output(step.name, name))
-            files.make_link(link, os.path.relpath(target, link.parent))
+            try:
+                files.make_link(link, os.path.relpath(target, link.parent))
+            except Mistake:  # no links on this disk: the output itself moves
+                files.rename(target, link)
         return 0, f"its outputs are those of {winner.name}"
 
     def write(self) -> None:

@@ -21,6 +21,32 @@ outputs/<experiment>/<run>/.
     loop check EXP                          all that is wrong with it, here or on Azure ML
     loop run EXP --set inputs.epochs=2      one value changed, the file untouched
     loop run EXP --dry-run                  the command after substitution, and where it would run
+    loop run jobs/somebodys.yml             a job file anywhere in the workspace, as it is
+
+How the file's words are understood here:
+
+  command      filled in as text, then run by bash: ${{inputs.N}}, ${{outputs.N}}; $[[ ... ]] stays
+               only if the inputs in it have a value. The working directory is the folder that
+               code: names (or an empty one), ./outputs is kept
+  inputs       plain values as Azure ML hands them over (True, 1e-05). Data as paths: a local path,
+               data/NAME for azureml:NAME:VERSION, data/DATASTORE/PATH for a datastore. https,
+               wasbs and abfss addresses are downloaded once, where that needs no sign-in;
+               otherwise the sentence names the command that fetches them. mode: direct hands
+               the address over
+  outputs      a folder that is there (or, type: uri_file, the path of a file to write) below
+               outputs/<experiment>/<run>/
+  environment  build: its Dockerfile. image: that image. image and conda_file: built here on top of
+               the image, by its conda, else with pip. A registered or curated one: what
+               [environment] says stands for it (`loop help settings`)
+  distribution pytorch, mpi, tensorflow: that many processes on this machine, their lines marked by
+               rank; when one fails the others end, with its exit code. ray: a cluster of one
+  resources    shm_size, docker_args; instance_count is 1 here
+  limits       timeout ends the run, exit code 124
+  services     the port is published on 127.0.0.1
+
+What cannot be had (data, an image, a GPU) ends a run with one sentence for each, before anything is
+built. With --dry-run the command, working directory and variables are shown all the same, and what
+a real run would need stands in the notes.
 """
 
 SETTINGS = """Settings of the workspace stand in pyproject.toml under [tool.innerloop]; those of one
@@ -29,11 +55,22 @@ experiment in its innerloop.toml. The nearer one wins.
     gpu = "auto"              "auto": a GPU where there is one; "all": insist; "none": CPU
     ports = [6006]            more ports that the dev container forwards
     dev_stage = "dev"         the Dockerfile's stage that people work in
+    ca = "certs/company.pem"  workspace only: a company's certificate authority (`loop help network`)
+    registry = "ghcr.io/o/n"  workspace only: where prebuilt images are pushed and pulled
     debug_port = 24500        where `loop run --debug` listens (default: a port for each experiment)
 
     [data.data_path]          for the job's input data_path
     path = "data/mnist"       where its data are (default: data/<name of the asset>)
     create = true             the program fills the folder itself: make it when it is missing
+
+    [environment]             what stands here for environments that only Azure ML knows by name
+    image = "ubuntu:24.04"    an image, for any of them
+    build = "docker/train"    or a folder with a Dockerfile, relative to the workspace
+
+    [environment.images]      or an image for each
+    "sklearn-1.5" = "mcr.microsoft.com/azureml/curated/sklearn-1.5:latest"
+
+An innerloop.toml beside a job file that belongs to no experiment counts for that folder.
 
 Variables: INNERLOOP_PATIENCE is how many seconds a submission may be silent before it is ended (180);
 INNERLOOP_CACHE is where environments are kept (default: the user's cache folder);
@@ -53,6 +90,24 @@ around it.
     auto      inside, docker, venv: the first that can be had; one line says which, and why
 
 What a program writes to ./outputs is in outputs/<experiment>/<run>/ in every place.
+"""
+
+NETWORK = """Behind a company's network. What is set here reaches builds, the place venv and the tool's own
+installs, and stays in no image, no history and no devcontainer.json:
+
+    HTTPS_PROXY, HTTP_PROXY, NO_PROXY     also reach runs; one on 127.0.0.1 works too (on Linux)
+    [tool.innerloop] ca = "company.pem"   a certificate authority, PEM or DER; also reaches runs
+    SSL_CERT_FILE, REQUESTS_CA_BUNDLE,    the same, for builds and installs
+    PIP_CERT, cert in pip.conf
+    PIP_INDEX_URL, PIP_EXTRA_INDEX_URL,   a package index; its password may stand in .netrc
+    pip.conf, .netrc
+
+They are handed to BuildKit as secrets. The older builder (Docker without its buildx plugin) can be
+handed the proxies alone, and says so.
+
+    loop doctor      whether the proxy answers, which authority and which index are used
+    loop up EXP      builds a dev container's image with all of it; VS Code by itself builds the
+                     plain file
 """
 
 PIPELINES = """Sweep and pipeline jobs run here from the files that Azure ML takes, as they are.
@@ -113,10 +168,18 @@ The second kind starts this in the background, and attaches when it says that it
   write debug_port = N into its innerloop.toml in one of them, then `loop sync`.
 """
 
-PAGES = {"debug": DEBUG, "job": JOB, "pipelines": PIPELINES, "settings": SETTINGS, "places": PLACES}
+PAGES = {
+    "debug": DEBUG,
+    "job": JOB,
+    "network": NETWORK,
+    "pipelines": PIPELINES,
+    "settings": SETTINGS,
+    "places": PLACES,
+}
 TITLES = {
     "debug": "F5, and what loop run --debug does",
     "job": "the job file, which says what to run",
+    "network": "proxies, a certificate authority, a private package index",
     "pipelines": "sweep and pipeline jobs: trials, steps, one step again",
     "settings": "[tool.innerloop] and innerloop.toml",
     "places": "docker, inside, venv: where things run",

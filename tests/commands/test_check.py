@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from innerloop.render.tasks import FINDINGS
+from innerloop.render.tasks import PATTERN
 
 from tests.support import Workspace
 
@@ -26,7 +26,7 @@ def test_all_findings_at_once_each_with_its_place(workspace: Workspace) -> None:
     workspace.write("src/bad/azure-ml-job.yaml", WRONG)
     answer = workspace.loop("check", "bad")
     assert answer.code == 1 and answer.err == ""
-    pattern = re.compile(FINDINGS["pattern"]["regexp"])
+    pattern = re.compile(PATTERN["regexp"])
     matches = [pattern.match(line) for line in answer.out.splitlines()]
     assert all(matches), answer.out
     assert {match[1] for match in matches if match} == {"src/bad/azure-ml-job.yaml"}

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from innerloop.snapshot import read as read_snapshot
 
 from tests.support import Workspace
 
@@ -61,6 +62,9 @@ def test_the_code_is_there_in_a_run_and_in_what_is_uploaded(
     run = shared.loop("run", name, "--place", "venv")
     assert (run.code, run.out) == (0, "-7\n"), run.err
     # Azure ML uploads what a link leads to under the link's own name.
+    sent = {one.name: one for one in read_snapshot(shared.root, f"src/{name}").files}
+    assert {"train.py", "common/rates.py", "common/vision/augment.py"} <= set(sent)
+    assert sent["common/rates.py"].source == str(shared.root / "src/common/rates.py")
     snapshot = shutil.copytree(shared.root / "src" / name, tmp_path / "snapshot", symlinks=False)
     assert not [path for path in snapshot.rglob("*") if path.is_symlink()]
     alone = subprocess.run(

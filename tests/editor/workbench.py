@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -25,6 +26,7 @@ from playwright.sync_api import Browser, Error, Locator, Page
 SETTINGS: dict[str, object] = {
     "chat.disableAIFeatures": True,
     "editor.accessibilitySupport": "off",
+    "editor.minimap.enabled": False,
     "extensions.autoCheckUpdates": False,
     "extensions.autoUpdate": False,
     "extensions.ignoreRecommendations": True,
@@ -75,6 +77,15 @@ def wait_for(
         time.sleep(pause)
 
 
+def program() -> tuple[str, str]:
+    """Node and code-server by their paths, as .ci/steps.sh wrote them into the program on PATH."""
+    found = shutil.which("code-server")
+    assert found is not None
+    last = Path(found).read_text().strip().splitlines()[-1]
+    _, node, entry, _ = shlex.split(last)
+    return node, entry
+
+
 class Server:
     """code-server, reached from this machine. Its settings are the person's own."""
 
@@ -91,16 +102,18 @@ class Server:
         self.url = self._url()
 
     @classmethod
-    def start(cls, home: Path) -> Server:
-        """On a free port, with a home of its own."""
-        program = shutil.which("code-server")
-        assert program is not None
-        places = {"user-data-dir": "user", "extensions-dir": "extensions", "config": "config.yaml"}
+    def start(
+        cls, home: Path, *, seen_as: str = "", prefix: Sequence[str] = (), address: str = ""
+    ) -> Server:
+        """On a free port, with a home of its own. In a container: `prefix` is the argv that starts
+        a program there, `seen_as` is what the home is called there, `address` where to listen."""
         settings = home / "user" / "User" / "settings.json"
         settings.parent.mkdir(parents=True)
         settings.write_text(json.dumps(SETTINGS))
-        words = [f"--{option}={home / name}" for option, name in places.items()]
-        return cls([program, *OPTIONS, *words, "--bind-addr=127.0.0.1:0"], settings)
+        places = {"user-data-dir": "user", "extensions-dir": "extensions", "config": "config.yaml"}
+        words = [f"--{option}={seen_as or home}/{name}" for option, name in places.items()]
+        listen = f"--bind-addr={address or '127.0.0.1:0'}"
+        return cls([*prefix, *program(), *OPTIONS, *words, listen], settings)
 
     def set(self, **changes: object) -> None:
         """Changes settings, `task_allowAutomaticTasks=None` takes one away."""
@@ -199,11 +212,11 @@ class Workbench:
 
     def palette(self) -> list[tuple[str, str]]:
         """The list of tasks: (label, detail). It stays open."""
-        self._tasks()
+        self.tasks()
         return self.listed()
 
-    def _tasks(self) -> None:
-        """A window that still starts may close this list as well."""
+    def tasks(self) -> None:
+        """Opens the list of tasks. A window that still starts may close this list as well."""
 
         def listed() -> bool:
             self.command("Tasks: Run Task")
@@ -236,7 +249,7 @@ class Workbench:
         """A task from the palette; what it asks is still to be answered. Terminals of earlier
         tasks are closed, so that none is taken for this one's."""
         self.command("Terminal: Kill All Terminals")
-        self._tasks()
+        self.tasks()
         self.choose(label)
 
     def pick(self, question: str, label: str) -> None:

@@ -125,3 +125,71 @@ def test_a_missing_lock_is_one_sentence(workspace: Workspace) -> None:
     answer = workspace.loop("run", "tiny", *VENV)
     assert answer.code == 1
     assert "src/tiny/environment/requirements.txt" in answer.sentence
+
+
+JOB = ("run", "jobs/job.yml", *VENV)
+
+
+def test_a_conda_file_gives_the_packages(workspace: Workspace) -> None:
+    inline = "{image: base, conda_file: {dependencies: [libx=1, pip, {pip: []}]}}"
+    look = "python -c 'import sys, os; print(sys.prefix, os.listdir())'"
+    workspace.write("jobs/job.yml", f'command: "{look}"\nenvironment: {inline}\n')
+    answer = workspace.loop(*JOB)
+    assert answer.code == 0, answer.err
+    assert answer.out.startswith(os.path.realpath(os.environ["INNERLOOP_CACHE"]))
+    assert "['outputs']" in answer.out
+    assert "left out, since pip has no such packages: libx=1" in answer.err
+
+
+def test_an_image_alone_says_nothing_of_packages(workspace: Workspace) -> None:
+    workspace.write("jobs/job.yml", "command: ls\nenvironment: {image: python}\n")
+    answer = workspace.loop(*JOB)
+    assert answer.code == 1
+    assert "whose packages the place venv cannot know" in answer.sentence
+
+
+def test_several_processes_and_their_outputs(workspace: Workspace) -> None:
+    job = "command: echo $RANK > outputs/$RANK && exit $RANK\n"
+    job += "distribution: {type: pytorch, process_count_per_instance: 2}\n"
+    workspace.add("tiny", "", job=job)
+    answer = workspace.loop("run", "tiny", *VENV)
+    assert answer.code == 1 and "rank 1 ended with exit code 1" in answer.err
+    assert (workspace.outputs("tiny") / "1").read_text() == "1\n"
+
+
+def test_control_c_stops_every_process(workspace: Workspace) -> None:
+    job = "command: python -u train.py && true\n"
+    job += "distribution: {type: pytorch, process_count_per_instance: 2}\n"
+    workspace.add("tiny", "import time; print('at work'); time.sleep(60)", job=job)
+    started = workspace.start("run", "tiny", *VENV)
+    started.wait_for("[rank 0] at work")
+    started.wait_for("[rank 1] at work")
+    started.interrupt_group()
+    assert started.end(30).code == 130
+
+
+def test_the_limit_of_time_ends_all_that_was_started(workspace: Workspace, tmp_path: Path) -> None:
+    mark = tmp_path / "pid"
+    train = f"import os, time; open({str(mark)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+    job = "command: python train.py && echo never\nlimits: {timeout: 2}\n"
+    workspace.add("tiny", train, job=job)
+    assert (
+        workspace.loop("run", "tiny", *VENV, "--set", "limits.timeout=100", "--dry-run").code == 0
+    )
+    answer = workspace.loop("run", "tiny", *VENV)
+    assert (answer.code, answer.out) == (124, ""), answer.err
+    assert "ended after 2 s" in answer.err
+    assert until(lambda: not Path(f"/proc/{mark.read_text()}").exists(), 5)
+    assert not list((workspace.root / ".innerloop").glob("work/*/*"))
+
+
+def test_being_ended_ends_what_a_shell_started(workspace: Workspace, tmp_path: Path) -> None:
+    mark = tmp_path / "pid"
+    train = f"import os, time; open({str(mark)!r}, 'w').write(str(os.getpid()))\n"
+    train += "print('at work', flush=True)\ntime.sleep(60)"
+    workspace.add("tiny", train, job="command: python train.py && echo never\n")
+    started = workspace.start("run", "tiny", *VENV)
+    started.wait_for("at work")
+    started.send(signal.SIGTERM)
+    assert started.end(30).code == 143
+    assert until(lambda: not Path(f"/proc/{mark.read_text()}").exists(), 5)

@@ -101,5 +101,5 @@ def test_the_places_offered_are_those_of_the_command_line() -> None:
     ],
 )  # fmt: skip
 def test_what_lands_in_the_problems_panel(line: str, found: Any) -> None:
-    match = re.match(tasks.FINDINGS["pattern"]["regexp"], line)
+    match = re.match(tasks.PATTERN["regexp"], line)
     assert (match.groups() if match else None) == found

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 from innerloop.errors import Mistake
-from innerloop.spec.settings import DataSetting, Settings, of_experiment, of_workspace
+from innerloop.spec.settings import (
+    DataSetting,
+    EnvironmentSetting,
+    Settings,
+    of_experiment,
+    of_workspace,
+)
 
 
 def test_the_nearer_one_wins_key_by_key() -> None:
@@ -14,6 +20,16 @@ def test_the_nearer_one_wins_key_by_key() -> None:
         'gpu = "all"\n[data.x]\ncreate = true\n', "innerloop.toml", workspace
     )
     assert experiment == Settings("all", (6006,), {"x": DataSetting("", True)})
+
+
+def test_the_nearer_word_on_environments_counts_whole() -> None:
+    wide = of_workspace(
+        '[tool.innerloop.environment]\nbuild = "env"\nimages = {a = "1", b = "2"}\n',
+        "pyproject.toml",
+    )
+    near = of_experiment('[environment]\nimage = "i"\nimages = {b = "3"}\n', "innerloop.toml", wide)
+    assert near.environment == EnvironmentSetting("i", "", {"a": "1", "b": "3"})
+    assert of_experiment("gpu = 'all'", "innerloop.toml", wide).environment == wide.environment
 
 
 def test_silence_means_the_defaults() -> None:
@@ -30,6 +46,9 @@ def test_silence_means_the_defaults() -> None:
         ("ports = [70000]", "ports is no list of port numbers"),
         ("data = 3", "data is no table of inputs"),
         ("[data.x]\npaht = 'a'", 'data.x: "paht" is no setting. Did you mean "path"'),
+        ("environment = 'x'", "environment is no table"),
+        ("[environment]\nimages = 'x'", "environment.images is no table"),
+        ("[environment]\nimag = 'x'", 'environment: "imag" is no setting. Did you mean "image"'),
         ("gpu = 1\nx y\n", "not TOML: .*line 2"),
     ],
 )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 
 from .. import following, jobs
+from ..news import News
 from ..places.azureml.line import Line
-from ..sending import News
 
 SUMMARY = "Stops a submitted job; the last one when none is named."
 EXAMPLES = """examples:

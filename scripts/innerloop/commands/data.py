@@ -9,9 +9,9 @@ from typing import Any
 
 from .. import data_assets, loading
 from ..errors import WrongUse
+from ..news import megabytes
 from ..places.azureml import target as targets
 from ..places.azureml.line import Line
-from ..sending import megabytes
 
 SUMMARY = "Lists Azure ML's data assets, gets one into data/, registers data/NAME as one."
 EXAMPLES = """examples:

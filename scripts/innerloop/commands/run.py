@@ -32,6 +32,10 @@ examples:
   loop run digit_recognition --script evaluate.py -- --verbose
   loop run digit_recognition --dry-run --json             what would happen, as JSON
   loop run digit_recognition --debug                      waits for the debugger (F5 does it for you)
+  loop run jobs/train.yml                     a job file anywhere in the workspace
+  loop run EXP --file other.yml               another job file of an experiment
+  loop run EXP --processes 2                  two processes of a distributed job, whatever it says
+  (`loop help job` says how inputs, outputs, environments and distribution are understood)
 
 a sweep job:
   loop run EXP                                the first value of each choice, the middle of a range
@@ -81,10 +85,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--port", type=_port, metavar="N", help="with --debug: where it listens, or nothing runs"
     )
-    parser.add_argument(
-        "--dry-run", action="store_true", help="says what would happen, does nothing"
-    )
-    parser.add_argument("--json", action="store_true", help="with --dry-run: one JSON object")
+    showing.add_arguments(parser)
     parser.add_argument(
         "--docker-option", action="append", default=[], metavar="OPT", help="passed to `docker run`"
     )
@@ -110,8 +111,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
-    if args.json and not args.dry_run:
-        raise WrongUse("--json says what would happen", mend="Add --dry-run")
+    showing.require_dry(args)
     workspace = loading.open_workspace(args.root)
     experiment, file = loading.choose_job(workspace, args.experiment, args.file, args.cwd)
     job = loading.open_job(workspace, experiment, file, args.set)
@@ -206,6 +206,7 @@ def _pipeline(
     )
     prepare = partial(running.prepare, place=args.place)
     if args.step and not args.trials:
+        planned = planned if args.dry_run else pipelines.fetched(planned)
         plan = pipelines.run_of(planned, planned.steps[0], args.dry_run)
         plan = replace(plan, arguments=tuple(args.rest), attended=True)
         started = _debugged(args, prepare(plan, dry=args.dry_run))

@@ -8,8 +8,8 @@ from datetime import datetime, timezone
 from typing import Any
 
 from .. import cloud_runs, following, jobs, ledger
+from ..news import News
 from ..places.azureml.line import Line
-from ..sending import News
 
 SUMMARY = "Shows how a submitted job fares; the last one when none is named."
 EXAMPLES = """examples:

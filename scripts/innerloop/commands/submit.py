@@ -10,13 +10,13 @@ from pathlib import Path
 
 from .. import bootstrap, environments, following, loading, sending, submitting
 from ..errors import Mistake
+from ..news import megabytes
 from ..places.azureml import target as targets
 from ..places.azureml.line import Line
 from ..places.azureml.target import Target
-from ..sending import megabytes
 from ..snapshot import Snapshot
 from ..spec.experiment import JOB_FILE
-from ..submitting import Part, Submission
+from ..submission import Part, Submission, inputs_of
 from .check import line_of
 
 SUMMARY = "Sends the job to Azure ML: checked, previewed, and followed if you like."
@@ -97,8 +97,7 @@ def _send(args: argparse.Namespace, submission: Submission, line: Line) -> int:
     if not (args.stream or args.wait):
         return 0
     assert submission.target is not None
-    with Line(args.root) as second:
-        return following.follow(args.root, entry.name, submission.target, second, logs=args.stream)
+    return following.follow(args.root, entry.name, submission.target, line, logs=args.stream)
 
 
 def _target(root: Path, dry: bool) -> tuple[Target | None, Mistake | None]:
@@ -142,7 +141,7 @@ def preview(submission: Submission, *, files: bool) -> Iterator[tuple[str, str]]
     yield "job", f"{submission.name} ({submission.job.kind}{again})"
     for part in submission.parts:
         yield from _part(part, submission)
-    inputs = submitting.inputs_of(submission.job)
+    inputs = inputs_of(submission.job)
     for index, (name, value) in enumerate(inputs.items()):
         yield "" if index else "inputs", f"{name} = {value}"
     for sent in submission.snapshots.values():

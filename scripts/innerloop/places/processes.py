@@ -46,19 +46,32 @@ def _label(rank: int, variables: Mapping[str, str], workers: int) -> str:
 # each its label, how many variables it has, and those.
 #
 # Each process is the leader of a process group of its own, so that what it started ends with it.
-# Its lines go through `mark`, which outlives the signals so that the last words are not lost.
+# Its lines go through `mark`, which outlives the signals so that the last words are not lost;
+# `whole` ends the last line, so that it does not run into another process's.
 TOGETHER = r"""
 command=$1 workers=$3
 shift 3
+end=$'\001'
 mark() {
   trap '' INT TERM
-  if printf 'x\n' | sed -u s/x/y/ >/dev/null 2>&1; then exec sed -u "s/^/[$1] /"; fi
-  while IFS= read -r line || [ -n "$line" ]; do printf '[%s] %s\n' "$1" "$line"; done
+  if printf 'x\n' | sed -u s/x/y/ >/dev/null 2>&1; then
+    exec sed -u -e "/^$end\$/d" -e "s/$end\$//" -e "s/^/[$1] /"
+  fi
+  while IFS= read -r line || [ -n "$line" ]; do
+    [ "$line" = "$end" ] || printf '[%s] %s\n' "$1" "${line%"$end"}"
+  done
+}
+whole() {
+  bash -c "$command" 3>&- 4>&-
+  local code=$?
+  echo "$end"
+  echo "$end" >&2
+  return $code
 }
 start() {
-  trap - INT TERM
+  trap : INT TERM
   set +m -o pipefail
-  { { { bash -c "$command" 2>&3 3>&- 4>&- | mark "$label" >&4; } 3>&1 | mark "$label" >&2; } 4>&1; }
+  { { { whole 2>&3 | mark "$label" >&4; } 3>&1 | mark "$label" >&2; } 4>&1; }
 }
 leaders=() labels=()
 while [ $# -gt 0 ]; do

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import re
 import shlex
+from typing import TYPE_CHECKING
 
 from ..spec.experiment import MARK, Experiment
-from ..spec.job import Job
 from ..tools.docker import name_of
 from . import Json, Subject
+
+if TYPE_CHECKING:  # reading a rendered file needs no YAML
+    from ..spec.job import Job
 
 EXTENSIONS = [
     "ms-python.python",
@@ -178,7 +181,18 @@ def _settings(experiment: Experiment) -> Json:
             "editor.codeActionsOnSave": {"source.organizeImports": "explicit"},
         },
         "isort.args": ["--profile", "black"],
+        **_kernel(experiment),
     }
+
+
+def _kernel(experiment: Experiment) -> Json:
+    """Python's own images have their interpreter in /usr/local; Debian's, which a system package
+    may bring along, has none of the experiment's packages. Where it cannot be picked, a notebook
+    has one kernel to choose from. Source: the Jupyter extension's settings."""
+    image = experiment.dockerfile.image_of(experiment.dev_stage)
+    if not re.match(r"(docker\.io/)?(library/)?python:", image):
+        return {}
+    return {"jupyter.kernels.excludePythonEnvironments": ["/usr/bin/python3", "/bin/python3"]}
 
 
 def _first(experiment: Experiment) -> list[str]:

@@ -18,19 +18,14 @@ LOOP = "${workspaceFolder}/scripts/loop"
 
 # A line of `loop check`, file:line:column: error: what; or one of our own sentences with its place,
 # which has our name before it. Neither is taken for the other, nor a program's "12:30: done".
-FINDINGS: Json = {
-    "owner": "innerloop",
-    "source": "innerloop",
-    "fileLocation": "relative",  # to ${workspaceFolder}
-    "pattern": {
-        "regexp": r"^(?:innerloop: (?=[^:]+:\d)|(?=\S[^:]*\.\w+:\d+:\d+: (?:error|warning|info): ))"
-        r"(.+?):(\d+)(?::(\d+))?: (?:(error|warning|info): )?(.*)$",
-        "file": 1,
-        "line": 2,
-        "column": 3,
-        "severity": 4,
-        "message": 5,
-    },
+PATTERN: Json = {
+    "regexp": r"^(?:innerloop: (?=[^:]+:\d)|(?=\S[^:]*\.\w+:\d+:\d+: (?:error|warning|info): ))"
+    r"(.+?):(\d+)(?::(\d+))?: (?:(error|warning|info): )?(.*)$",
+    "file": 1,
+    "line": 2,
+    "column": 3,
+    "severity": 4,
+    "message": 5,
 }
 
 
@@ -79,7 +74,17 @@ def _task(task: Task, names: Sequence[str]) -> Json:
 def _matcher(task: Task) -> Json:
     if task.ready:
         return _background(task)
-    return FINDINGS if task.finds else []
+    return findings(task.words[0]) if task.finds else []
+
+
+def findings(command: str) -> Json:
+    """What a command finds replaces what the same command found before, and nothing else."""
+    return {
+        "owner": f"innerloop {command}",
+        "source": f"loop {command}",
+        "fileLocation": "relative",  # to ${workspaceFolder}
+        "pattern": PATTERN,
+    }
 
 
 def _color(task: Task) -> dict[str, str]:
@@ -112,7 +117,7 @@ def _background(task: Task) -> Json:
     return {
         "owner": "innerloop",
         "pattern": {"regexp": "^__never__$", "message": 0},
-        **(FINDINGS if task.finds else {}),
+        **(findings(task.words[0]) if task.finds else {}),
         "background": {
             "activeOnStart": True,
             "beginsPattern": "^__never__$",

@@ -22,7 +22,7 @@ _RESOURCE = re.compile(
 _DATASTORE = re.compile(
     r"azureml:(?://|/).*?datastores/(?P<name>[^/]+)(?:/paths)?(?:/(?P<path>.*))?"
 )
-_JOB = re.compile(r"azureml:(?://jobs/|/.*/jobs/|job:)(?P<name>[^/:]+)(?P<path>.*)")
+_JOB = re.compile(r"azureml:(?://jobs/|/.*/jobs/)(?P<name>[^/:]+)(?P<path>.*)")
 _BLOB = re.compile(r"(?P<account>[^.@/]+)\.(?:blob|dfs)\.core\.windows\.net")
 _WINDOWS_DRIVE = re.compile(r"[a-zA-Z]:[\\/]")
 
@@ -54,7 +54,10 @@ def locate(job_file: str, address: str, kind: str = "uri_folder") -> Location:
         if found := pattern.fullmatch(address):
             return make(found, address, kind)
     if "://" in address:
-        return _web(address, kind)
+        try:
+            return _web(address, kind)
+        except ValueError:  # no URL after all: "https://[", "https://host:port"
+            return Location(f"data/{_safe(address)}")
     if address.startswith("runs:/"):
         return Location(
             f"data/runs/{_safe(address[6:])}",

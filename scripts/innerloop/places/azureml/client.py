@@ -6,10 +6,8 @@ import logging
 import os
 import re
 import sys
-import threading
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,8 @@ from azure.identity import (
     DeviceCodeCredential,
     TokenCachePersistenceOptions,
 )
+
+from .pulse import Pulse
 
 Tell = Callable[..., None]
 
@@ -37,15 +37,17 @@ _HTTP = "azure.core.pipeline.policies.http_logging_policy"
 
 
 def connect(request: Mapping[str, Any], tell: Tell) -> MLClient:
-    """Nothing is sent yet: the client signs in when it first asks for something."""
+    """Nothing is sent yet: the client signs in when it first asks for something. Requests about
+    one workspace share a client, and its sign-in."""
     where = request["target"]
-    return MLClient(
-        credential(tell, device=bool(request.get("device"))),
-        where["subscription"],
-        where["group"],
-        where["workspace"],
-        enable_telemetry=False,
-    )
+    key = (where["subscription"], where["group"], where["workspace"])
+    if key not in _CLIENTS:
+        signed_in = credential(tell, device=bool(request.get("device")))
+        _CLIENTS[key] = MLClient(signed_in, *key, enable_telemetry=False)
+    return _CLIENTS[key]
+
+
+_CLIENTS: dict[tuple[str, str, str], MLClient] = {}
 
 
 def credential(tell: Tell, *, device: bool) -> Any:
@@ -112,9 +114,8 @@ class _Remembered:
         return self.inner.get_token(*scopes, **more)
 
 
-@contextmanager
-def listening(tell: Tell) -> Iterator[None]:
-    """Within, requests, answers, bytes on their way to the blob store, real warnings and the
+def listen(tell: Tell) -> Pulse:
+    """From here on requests, answers, bytes on their way to the blob store, real warnings and the
     credential that answered are told as events."""
     logging.getLogger().addHandler(_Warnings(tell))
     warnings.simplefilter("ignore", Warning)  # what libraries say to programmers
@@ -128,12 +129,9 @@ def listening(tell: Tell) -> Iterator[None]:
         logger.setLevel(logging.INFO)
         logger.propagate = False
         logger.addHandler(handler)
-    count = _Bytes(tell)
-    sys.addaudithook(count.hook)
-    try:
-        yield
-    finally:
-        count.close()
+    pulse = Pulse(tell)
+    sys.addaudithook(pulse.hook)
+    return pulse
 
 
 class _Warnings(logging.Handler):
@@ -176,39 +174,6 @@ class _SignedIn(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         if found := re.search(r"acquired a token from (\w+)", record.getMessage()):
             self.tell("signed-in", by=found[1])
-
-
-class _Bytes:
-    """Counts what goes to a blob store, as it goes: Python itself reports each piece that a
-    connection sends (the audit event http.client.send), so the client stays as it is."""
-
-    def __init__(self, tell: Tell) -> None:
-        self.tell = tell
-        self.sent = 0
-        self.told = 0
-        self.ended = threading.Event()
-        threading.Thread(target=self._report, daemon=True).start()
-
-    def hook(self, event: str, args: tuple[Any, ...]) -> None:
-        if event != "http.client.send":
-            return
-        line, piece = args
-        host = getattr(line, "_tunnel_host", None) or getattr(line, "host", "") or ""
-        if ".blob." in host or ".dfs." in host:
-            self.sent += len(piece)
-
-    def _report(self) -> None:
-        while not self.ended.wait(0.1):
-            self._tell()
-
-    def _tell(self) -> None:
-        if self.sent != self.told:
-            self.told = self.sent
-            self.tell("sent", bytes=self.told)
-
-    def close(self) -> None:
-        self.ended.set()
-        self._tell()
 
 
 def asked_last() -> str:

@@ -27,7 +27,7 @@ class Fault:
 
 _SECRETS = (
     (re.compile(r"eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]*)?"), "[token]"),
-    (re.compile(r"(?i)([?&;]?sig=)[^&\s'\"\\]+"), "[signature]"),
+    (re.compile(r"(?i)([?&;]sig=)[^&\s'\"\\]+"), r"\1[signature]"),
     (re.compile(r"(?i)(bearer\s+)[A-Za-z0-9._~+/=-]+"), r"\1[token]"),
     (re.compile(r"(?i)((account|shared)(access)?key=)[^;\s'\"\\]+"), r"\1[key]"),
     (re.compile(r"(?i)((?:client_secret|password|client_assertion|refresh_token)[\"']?\s*[=:]\s*[\"']?)[^&\s\"',}\\]+"),

@@ -1,4 +1,4 @@
-"""The line to the program that talks to Azure (`worker`): started early, asked once."""
+"""The line to the program that talks to Azure (`worker`): started early, asked one thing after the other."""
 
 from __future__ import annotations
 
@@ -44,7 +44,8 @@ class Line:
         start = "import sys; sys.path.insert(0, sys.argv[1]); "
         start += "from innerloop.places.azureml.worker import main; main()"
         self._talk = process.Conversation(
-            [str(environments.python_of(environment)), "-E", "-s", "-c", start,
+            [str(environments.python_of(environment)), "-E", "-s", "-X", "utf8", "-c",
+             start,
              str(bootstrap.SCRIPTS)],
             cwd=self.root,
             env=_environment(),
@@ -148,6 +149,5 @@ def _environment() -> dict[str, str]:
     return {
         **kept,
         "INNERLOOP_AZURE_ACCOUNT": str(account),
-        "PYTHONIOENCODING": "utf-8",
         "GIT_OPTIONAL_LOCKS": "0",  # the client asks git for its state; the index stays as it is
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from innerloop.sending import News
+from innerloop.news import News
 
 
 def test_progress_waits_events_and_warnings(capsys: pytest.CaptureFixture[str]) -> None:
