@@ -157,7 +157,7 @@ def carry_out(started: Started) -> int:
     a larger run its table says that."""
     wanted = started.request
     tell = _say if started.run.attended else _say_nothing
-    tell(f"innerloop: running in place {wanted.place} ({wanted.why})")
+    tell(where_and_why(wanted))
     for note in wanted.notes:
         tell(f"innerloop: {note}")
     if started.run.in_place:
@@ -177,6 +177,10 @@ def carry_out(started: Started) -> int:
         if started.run.attended:
             noticing.show(started.run, wanted, outputs / recording.LOG)
     return code
+
+
+def where_and_why(wanted: Request) -> str:
+    return f"innerloop: running in place {wanted.place} ({wanted.why})"
 
 
 def _output_folders(run: Run, outputs: Path) -> list[Path]:

@@ -28,6 +28,8 @@ def carry_out(planned: Planned, prepare: Prepare) -> int:
     planned = fetched(planned)
     ready = _prepared(planned, prepare)
     board = _board(planned, ready)
+    for line in dict.fromkeys(running.where_and_why(one.started.request) for one in ready.values()):
+        board.say(line)
     going = _Going(planned, prepare, ready, board)
     try:
         with board.shown():

@@ -84,6 +84,7 @@ def test_steps_hand_on_what_they_wrote(workspace: Workspace) -> None:
     with_data(workspace)
     answer = run(workspace)
     assert (answer.code, answer.out) == (0, "30 after 3\n"), answer.err
+    assert answer.err.count("innerloop: running in place venv (asked for)\n") == 1
     folder = workspace.outputs("tiny")
     assert (folder / "prepare/clean/x").read_text() == "10\n20\n"
     assert (folder / "report/text").read_text() == "30 after 3\n"
@@ -132,6 +133,27 @@ def test_one_step_on_the_outputs_of_the_last_run(workspace: Workspace) -> None:
     older = run(workspace, "--step", "report", "--from-run", first.name)
     assert older.out == "30 after 3\n"
     assert (first / "best/m").read_text() == "30 after 3\n"
+
+
+def test_kept_outputs_that_are_empty_or_gone(workspace: Workspace) -> None:
+    text = """type: pipeline
+jobs:
+  a:
+    command: "touch ${{outputs.file}}"
+    outputs: {empty: , file: {type: uri_file}}
+    environment: {build: {path: environment}}
+  b:
+    command: ls ${{inputs.e}} && ls ${{inputs.f}} | wc -l
+    inputs: {e: "${{parent.jobs.a.outputs.empty}}", f: "${{parent.jobs.a.outputs.file}}"}
+    environment: {build: {path: environment}}
+"""
+    add(workspace, text)
+    assert run(workspace, "--step", "a").code == 0
+    answer = run(workspace, "--step", "b")
+    assert (answer.code, answer.out.strip()) == (0, "1"), answer.err
+    (workspace.root / record(newest(workspace))["steps"]["a"]["outputs"] / "file").unlink()
+    gone = run(workspace, "--step", "b")
+    assert gone.code == 1 and "Make it again with --step a" in gone.sentence
 
 
 def test_what_failed_can_be_run_again_with_the_rest_kept(workspace: Workspace) -> None:

@@ -11,7 +11,6 @@ import json
 import math
 import random
 import re
-import statistics
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -71,6 +70,13 @@ def sampling_note(job: Job) -> str:
     if _algorithm(job)[0] != "bayesian":
         return ""
     return "bayesian sampling needs the results of earlier trials: here values are drawn at random"
+
+
+def ending_note(job: Job) -> str:
+    """That no trial is ended for lagging behind others; "" where the job does not ask for it."""
+    if not job.document.get("early_termination"):
+        return ""
+    return "early_termination compares trials that run side by side: here each runs to its end"
 
 
 def trial_job(job: Job, values: Mapping[str, str]) -> Job:
@@ -274,6 +280,8 @@ def _around(mu: float, sigma: float, place: float) -> float:
     """The value below which a share `place` of the normal distribution lies."""
     if sigma <= 0:
         return mu
+    import statistics  # here, since every check of a job file comes by, and few have such a range
+
     return statistics.NormalDist(mu, sigma).inv_cdf(min(max(place, 1e-12), 1 - 1e-12))
 
 
