@@ -7,16 +7,19 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from . import building, configuration, containers, engine, loading, notes, staleness
+from . import configuration, containers, engine, loading, notes, staleness
 from .configuration import Configuration
 from .containers import Container
 from .errors import Mistake
-from .places import inside
 from .render.devcontainer import CHECKSUMS, CONFIGURATION, MADE_FROM
 from .spec.experiment import Experiment
 from .spec.workspace import Workspace
 from .tools.docker import DIGEST
+
+if TYPE_CHECKING:  # `loop exec` should start fast, and needs no builder
+    from .building import Image
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,7 @@ class Stale:
 
 def stale(workspace: Workspace, name: str) -> list[Stale]:
     """Of one experiment; nothing without an engine, and nothing for what cannot be read."""
-    if inside.experiment() is not None:
+    if loading.marked() is not None:
         return _of_this_container(workspace, name)
     try:
         experiment = loading.open_experiment(workspace, name)
@@ -72,7 +75,7 @@ def of_container(
     )
 
 
-def of_image(image: building.Image) -> list[str]:
+def of_image(image: Image) -> list[str]:
     """What has changed since an image was built; nothing when there is no such image."""
     labels = engine.labels_of(image.name)
     if not image.digest or labels.get(DIGEST) in (None, image.digest):
@@ -83,6 +86,8 @@ def of_image(image: building.Image) -> list[str]:
 
 def _of_images(workspace: Workspace, experiment: Experiment) -> Sequence[Stale]:
     """`loop run` builds them anew by itself; said here so that the wait is no surprise."""
+    from . import building
+
     changed = {
         line
         for dev in (False, True)
@@ -93,7 +98,7 @@ def _of_images(workspace: Workspace, experiment: Experiment) -> Sequence[Stale]:
 
 def _of_this_container(workspace: Workspace, name: str) -> list[Stale]:
     """Inside a container: from what it keeps in its user's home."""
-    if inside.experiment() != name:
+    if loading.marked() != name:
         return []
     home = Path(os.path.expanduser(MADE_FROM))
     try:

@@ -111,7 +111,7 @@ def register(
             f"azureml:{name}:{version} is there already, and a version never changes",
             mend="Leave --version away for a new one",
         )
-    return {**told, "size": size, "sent": news.sent}
+    return {**told, "size": size, "sent": news.uploads}
 
 
 def named_by(workspace: Workspace, name: str) -> list[tuple[str, str]]:

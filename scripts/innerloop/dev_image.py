@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import building, devcontainer_cli, people, process, staleness
+from . import building, devcontainer_cli, files, people, process, staleness
 from .configuration import Configuration
 from .containers import METADATA
 from .engine import Engine
@@ -71,13 +71,13 @@ def _own_build(
     no_cache: bool,
 ) -> list[str]:
     root = Path(workspace.root)
-    files = staleness.files_label(root / experiment.folder / "environment")
+    checksums = staleness.files_label(root / experiment.folder / "environment")
     return devcontainer.build(
         devcontainer_cli.program(),
         root=workspace.root,
         config=str(root / config.path),
         image=name,
-        labels={DIGEST: image.digest, **files},
+        labels={DIGEST: image.digest, **checksums},
         no_cache=no_cache,
     )
 
@@ -94,27 +94,46 @@ def _as_the_person(
     facts: Engine,
     say: Say,
 ) -> tuple[str, str]:
-    about = _about(image)
+    found = _inspected(image)
+    about = found.get("Config") or {}
     named = config.value.get("remoteUser") or config.value.get("containerUser")
     user = str(named or _noted_user(about.get("Labels") or {}) or about.get("User") or "root")
     person = people.person_of(Path(workspace.root), facts)
     if person is None:
         return image, user
+    # The same image was looked into before, most often: a look takes as long as a container.
+    note = Path(workspace.root, f".innerloop/people/{experiment.slug}.json")
+    question = [found.get("Id"), user, bool(named), person.uid, person.gid]
+    if (known := _remembered(note, question)) is not None:
+        return known
     look = process.run(docker.once(image, ["/bin/sh", "-c", _LOOK]))
     passwd, _, group = look.out.partition("\0")
     fits = people.adapt(passwd, group, user, person, named=bool(named))
-    if fits.script is None:
-        return image, fits.user
-    say(f"the user {fits.user} in the container becomes you (UID {person.uid})")
-    tag = image.rpartition(":")[2] if image.startswith(workspace.image_name) else "own"
-    name = f"{workspace.image_name}/{experiment.slug.lower()}:{tag}-{person.uid}"
-    labels = {EXPERIMENT: experiment.name, WORKSPACE: workspace.identity}
-    text = fits.dockerfile(image, str(about.get("User") or ""))
-    before = process.run(image_id(name))
-    _build_from_text(docker.build_from_text(name, labels), text, config.path)
-    if before.ok and before.out != process.run(image_id(name)).out:
-        process.run(remove_image(before.out.strip()))  # its name is gone: nobody would find it
+    name = image
+    if fits.script is not None:
+        say(f"the user {fits.user} in the container becomes you (UID {person.uid})")
+        tag = image.rpartition(":")[2] if image.startswith(workspace.image_name) else "own"
+        name = f"{workspace.image_name}/{experiment.slug.lower()}:{tag}-{person.uid}"
+        labels = {EXPERIMENT: experiment.name, WORKSPACE: workspace.identity}
+        text = fits.dockerfile(image, str(about.get("User") or ""))
+        before = process.run(image_id(name))
+        _build_from_text(docker.build_from_text(name, labels), text, config.path)
+        if before.ok and before.out != process.run(image_id(name)).out:
+            process.run(remove_image(before.out.strip()))  # without a name nobody would find it
+    answer = [name, _inspected(name).get("Id"), fits.user]
+    if look.ok:
+        files.write_text(note, json.dumps([question, answer]))
     return name, fits.user
+
+
+def _remembered(note: Path, question: list[Any]) -> tuple[str, str] | None:
+    """The answer to the same question, when the image that it names is still that image."""
+    try:
+        asked, (name, number, user) = json.loads(files.read_text(note) or "")
+    except (ValueError, TypeError):
+        return None
+    same = asked == question and _inspected(str(name)).get("Id") == number
+    return (str(name), str(user)) if same else None
 
 
 def _build_from_text(argv: Sequence[str], text: str, where: str) -> None:
@@ -131,13 +150,13 @@ def _build_from_text(argv: Sequence[str], text: str, where: str) -> None:
     )
 
 
-def _about(image: str) -> Mapping[str, Any]:
-    """The image's own configuration: its user, its labels."""
+def _inspected(image: str) -> Mapping[str, Any]:
+    """What Docker says of an image; nothing when it is not there."""
     try:
         (value,) = json.loads(process.run(docker.inspect_image(image)).out)
     except ValueError:
         return {}
-    return value.get("Config") or {}
+    return value if isinstance(value, dict) else {}
 
 
 def _noted_user(labels: Mapping[str, str]) -> str:

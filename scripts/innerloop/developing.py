@@ -7,8 +7,6 @@ names; the devcontainer CLI opens it. One `up` of an experiment works at a time.
 from __future__ import annotations
 
 import json
-import os
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +20,7 @@ from . import (
     devcontainer_cli,
     engine,
     files,
+    loading,
     notes,
     process,
     staleness,
@@ -30,7 +29,6 @@ from .configuration import Configuration
 from .containers import Container
 from .devcontainer_cli import Outcome
 from .errors import Mistake
-from .places import inside
 from .spec.experiment import MARK, Experiment
 from .spec.workspace import Workspace
 from .tools import containers as docker
@@ -290,7 +288,7 @@ def _remove(*found: Container) -> None:
 
 
 def _refuse_inside(experiment: Experiment) -> None:
-    if (marked := inside.experiment()) is not None:
+    if (marked := loading.marked()) is not None:
         raise Mistake(
             (
                 f"this is the dev container of {marked}, from which no other is opened"
@@ -299,15 +297,3 @@ def _refuse_inside(experiment: Experiment) -> None:
             ),
             mend=f"Run it on the host ({MARK} is set here)",
         )
-
-
-def say(text: str) -> None:
-    print(f"innerloop: {text}", file=sys.stderr, flush=True)
-
-
-def ask(question: str) -> bool:
-    """Only where a person can answer."""
-    if not (sys.stdin.isatty() and sys.stderr.isatty()) or os.environ.get("CI"):
-        return False
-    print(f"innerloop: {question} [y/N] ", end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip().lower() in ("y", "yes")

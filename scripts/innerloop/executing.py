@@ -8,10 +8,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from . import aging, configuration, containers, developing, notes, process
+from . import aging, configuration, console, containers, loading, notes, process
 from .containers import Container
 from .errors import Mistake
-from .places import inside
 from .spec.experiment import Experiment
 from .spec.variables import remote_environment
 from .spec.workspace import Workspace
@@ -36,13 +35,13 @@ def execute(
     workdir: str = "",
 ) -> int:
     """Runs the command and returns its exit code. In the container itself it runs right here."""
-    if inside.experiment() == experiment.name:
+    if loading.marked() == experiment.name:
         return process.attend(command, cwd=Path(workdir) if workdir else cwd)
     there = running(workspace, experiment)
     config = configuration.load(workspace, experiment)
     changed = aging.of_container(there, workspace, experiment, config)
     if changed:
-        developing.say(aging.Stale(experiment.name, "container", tuple(changed)).sentence())
+        console.say(aging.Stale(experiment.name, "container", tuple(changed)).sentence())
     note = _note(workspace, experiment, there, config.value)
     terminal = sys.stdin.isatty() and sys.stdout.isatty()
     mark = f"{os.getpid()}-{os.urandom(4).hex()}"

@@ -60,7 +60,13 @@ def url(port: int, secret: str) -> str:
 
 
 def start(
-    workspace: Workspace, experiment: Experiment, place: str, port: int, secret: str
+    workspace: Workspace,
+    experiment: Experiment,
+    place: str,
+    port: int,
+    secret: str,
+    *,
+    dry: bool = False,
 ) -> Started:
     """The server as a request. It listens on this machine alone: in a container it answers on all
     the container's addresses, of which the engine hands out one port, at 127.0.0.1."""
@@ -77,6 +83,7 @@ def start(
             *("--env", f"{BIND}=0.0.0.0", "--env", TOKEN),
         ],
         attended=False,
+        dry=dry,
     )
     request = started.request
     argv = request.argv

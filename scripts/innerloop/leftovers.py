@@ -6,9 +6,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import process
+from . import containers, process
+from .spec.experiment import Experiment
 from .spec.workspace import Workspace
-from .tools import leftovers
+from .tools import belongings, git
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,29 +21,30 @@ class InDocker:
     images: tuple[str, ...] = ()
 
 
-def in_docker(workspace: Workspace, name: str) -> InDocker:
+def in_docker(workspace: Workspace, experiment: Experiment) -> InDocker:
+    """Of its runs, terminals and notebooks, and its dev containers whoever made them."""
     if process.found("docker") is None:
         return InDocker()
-    slug = name.replace("/", ".")
-    config = str(Path(workspace.root, ".devcontainer", slug, "devcontainer.json"))
-    answers = process.run_together(
-        leftovers.containers(workspace.root, name, running=True),
-        leftovers.dev_containers(config, running=True),
-        leftovers.containers(workspace.root, name),
-        leftovers.dev_containers(config),
-        leftovers.images(workspace.root, name),
+    running, all_of_it, images = process.run_together(
+        belongings.names_of(workspace.identity, experiment.name, running=True),
+        belongings.names_of(workspace.identity, experiment.name),
+        belongings.images_of(workspace.identity, experiment.name),
     )
-    names = [tuple(one.out.split()) if one.ok else () for one in answers]
-    named = tuple(image for image in names[4] if "<none>" not in image)
-    return InDocker((*names[0], *names[1]), (*names[2], *names[3]), named)
+    dev = containers.find(workspace, experiment)
+    return InDocker(
+        _names(running, *(one.name for one in dev if one.running)),
+        _names(all_of_it, *(one.name for one in dev)),
+        tuple(name for name in _names(images) if "<none>" not in name),
+    )
 
 
-def uncommitted(root: Path, folder: str) -> list[str] | None:
-    """Files below the folder that git does not have as they are; None where git cannot say."""
+def _names(done: process.Done, *more: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys([*(done.out.split() if done.ok else []), *more]))
+
+
+def uncommitted(root: Path, folder: str) -> list[str]:
+    """Files below the folder that git does not have as they are; none where git cannot say."""
     if process.found("git") is None:
-        return None
-    done = process.run(
-        ["git", "-C", str(root), "status", "--porcelain", "--untracked-files=all", "--", folder],
-        timeout=30,
-    )
-    return [line[3:] for line in done.out.splitlines()] if done.ok else None
+        return []
+    done = process.run(git.changes(str(root), folder), timeout=30)
+    return [line[3:] for line in done.out.split("\0") if line] if done.ok else []

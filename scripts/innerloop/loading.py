@@ -5,15 +5,18 @@ from __future__ import annotations
 import hashlib
 import os
 import posixpath
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from . import files
 from .errors import Mistake
-from .spec import dockerfile, settings, sharing
+from .spec import dockerfile, dockerignore, settings, sharing
 from .spec.experiment import JOB_FILE, MARK, Experiment, Link
-from .spec.job import Job, parse_job
 from .spec.workspace import HOST, INSIDE, Workspace, resolve
+
+if TYPE_CHECKING:  # a command that reads no job file should not wait for YAML
+    from .spec.job import Job
 
 # Folders that hold no code of an experiment.
 _SKIPPED = {"outputs", "logs", "__pycache__", ".git", ".ipynb_checkpoints", ".venv", "node_modules"}
@@ -60,6 +63,11 @@ def _in_an_experiment(workspace: Workspace, cwd: Path) -> bool:
         cwd.resolve().is_relative_to(Path(workspace.root, "src", name))
         for name in workspace.experiments
     )
+
+
+def marked() -> str | None:
+    """The experiment whose own container this is; None outside of one."""
+    return os.environ.get(MARK) or None
 
 
 def open_experiment(workspace: Workspace, name: str) -> Experiment:
@@ -172,6 +180,8 @@ def open_job(
         from .spec.overrides import parse_job_with
 
         return parse_job_with(text, name, sets)
+    from .spec.job import parse_job
+
     return parse_job(text, name)
 
 
@@ -222,10 +232,19 @@ def digest_of(folder: Path) -> str:
 
 
 def files_below(folder: Path) -> Iterator[Path]:
-    """Every file that counts in the digest of a folder."""
+    """Every file that counts in the digest of a folder: what a build gets of it."""
+    ignored = ignored_in(folder)
     for parent, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if name != "__pycache__"]
-        yield from (Path(parent, name) for name in names if Path(parent, name).is_file())
+        for name in names:
+            path = Path(parent, name)
+            if not ignored(path.relative_to(folder).as_posix()) and path.is_file():
+                yield path
+
+
+def ignored_in(folder: Path) -> Callable[[str], bool]:
+    """Whether a build from the folder leaves a file out, as its path in the folder with "/"."""
+    return dockerignore.matcher(files.read_text(folder / dockerignore.NAME) or "")
 
 
 def _experiment_names(folder: Path, prefix: str) -> Iterator[str]:

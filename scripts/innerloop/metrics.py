@@ -10,8 +10,12 @@ from . import files, recording
 from .errors import Mistake
 from .runs import metrics_of
 
-# Where a trial's MLflow keeps its metrics when nothing else is said: a folder below ./outputs.
-TRACKING = {"MLFLOW_TRACKING_URI": "file:./outputs/mlruns"}
+# Where a trial's MLflow keeps its metrics when nothing else is said: files below ./outputs, which
+# newer versions (3.17 is one) write only when they are told that files are meant.
+TRACKING = {
+    "MLFLOW_TRACKING_URI": "file:./outputs/mlruns",
+    "MLFLOW_ALLOW_FILE_STORE": "true",
+}
 _LARGEST = 5_000_000
 
 

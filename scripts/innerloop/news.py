@@ -18,6 +18,7 @@ class News:
         self.total = total
         self.every = every
         self.sent = 0
+        self.uploads = 0
         self.creating = False
         self.live = sys.stderr.isatty()
         self.began = self.said = time.monotonic()
@@ -50,6 +51,8 @@ class News:
         self._clear()
 
     def _asking(self, event: Mapping[str, Any]) -> None:
+        if event["method"] == "PUT" and ".blob." in event["host"]:
+            self.uploads += 1
         self.creating = self.creating or (event["method"] == "PUT" and "/jobs/" in event["path"])
         if self.waiting_for == f"{event['method']} {event['host']}{event['path']}":
             self.line(f"innerloop: no answer from {event['host']}; trying again")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from . import loading, pipeline_record, running, sweeping
+from . import files, loading, pipeline_record, running, sweeping
 from .errors import Mistake, WrongUse
 from .places import Run
 from .spec.experiment import Experiment
@@ -136,6 +136,8 @@ def run_of(planned: Planned, step: Step, dry: bool = False) -> Run:
     if step.problem is not None:
         raise step.problem
     _require_values(planned, step)
+    if not dry:
+        _require_handed_on(planned, step)
     job = _command_of(planned, step)
     whole, found = planned.run, dict(_handed_on(planned, step))
     own = {
@@ -194,6 +196,23 @@ def _require_values(planned: Planned, step: Step) -> None:
                 where=planned.run.job.text.where("inputs", one.origin),
                 mend=f"Give it one with --set inputs.{one.origin}=VALUE",
             )
+
+
+def _require_handed_on(planned: Planned, step: Step) -> None:
+    """What an earlier run kept is still there; a folder that stayed empty is no more, and is made."""
+    for earlier, output in step.takes.values():
+        path = planned.output(earlier, output)
+        if earlier not in planned.kept or os.path.exists(path):
+            continue
+        giver = planned.pipeline.step(earlier)
+        if not giver.job.outputs[output].is_file:
+            files.make_folder(Path(path))
+            continue
+        raise Mistake(
+            f'the step "{step.name}" takes the output "{output}" of {earlier}, which is not there',
+            where=os.path.relpath(path, planned.root).replace("\\", "/"),
+            mend=f"Make it again with --step {earlier}",
+        )
 
 
 def _handed_on(planned: Planned, step: Step) -> Iterator[tuple[str, str]]:

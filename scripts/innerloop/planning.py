@@ -42,9 +42,9 @@ def plan(
     """
     if job.kind != "command":
         raise Mistake(
-            f"a {job.kind} job cannot be run here yet, only a command job",
+            f"a {job.kind} job has no one command to run",
             where=job.name,
-            mend="Name a command job with --file, or submit it to Azure ML",
+            mend="`scripts/loop run` takes it in parts; name a command job with --file",
         )
     if script is not None:
         script = _script(workspace, experiment, script)

@@ -8,7 +8,7 @@ from pathlib import Path
 from . import cloud_runs, git_state, ledger
 from .errors import Mistake
 from .ledger import Entry
-from .news import News, megabytes, say
+from .news import News, say
 from .places.azureml.line import Fault, Line
 from .places.azureml.target import Target
 from .submission import Submission, inputs_of, workspace_of
@@ -42,13 +42,11 @@ def send(root: Path, submission: Submission, line: Line) -> Entry:
     news.end()
     if told["existed"]:
         say("innerloop: an earlier try had arrived: this is that job, and none was made twice")
-    elif news.sent == 0:
+    elif news.uploads == 0:
         say("innerloop: nothing to upload: code and environment were there already")
     else:
         took = time.monotonic() - news.began
-        say(
-            f"innerloop: sent after {took:.0f} s, {megabytes(news.sent)} of it code and environment"
-        )
+        say(f"innerloop: sent after {took:.0f} s")
     entry = ledger.update(root, entry, state=ledger.SENT, url=told["url"], status=told["status"])
     cloud_runs.note(root, entry)
     return entry

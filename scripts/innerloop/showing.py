@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from .errors import WrongUse
 from .places import Request, Run
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--dry-run", action="store_true", help="says what would happen, does nothing"
+    )
+    parser.add_argument("--json", action="store_true", help="with --dry-run: one JSON object")
+
+
+def require_dry(args: argparse.Namespace) -> None:
+    if args.json and not args.dry_run:
+        raise WrongUse("--json says what would happen", mend="Add --dry-run")
 
 
 def whole(

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .loading import files_below
+from .loading import files_below, ignored_in
 
 FILES = "innerloop.files"  # on an image: {"Dockerfile": checksum, ...} as JSON
 CONFIGURATION = "innerloop.configuration"  # on a dev container: {"containerEnv": checksum, ...}
@@ -86,9 +86,9 @@ def of_notes(
     its devcontainer.json."""
     from .merge import jsonc
 
-    before = {
-        line[66:].removeprefix("./"): line[:64] for line in checksums.splitlines() if len(line) > 66
-    }
+    ignored = ignored_in(environment)
+    noted = [(line[66:].removeprefix("./"), line[:64]) for line in checksums.splitlines()]
+    before = {name: checksum for name, checksum in noted if name and not ignored(name)}
     now = {
         path.relative_to(environment).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in files_below(environment)

@@ -83,7 +83,7 @@ def draw(job: Job, count: int, seed: int | None) -> Drawn:
     limit = sweep.max_total_trials(job)
     allowed = min(count, limit or count)
     drawn = sweep.trials(job, allowed, seed)
-    notes = [sweep.sampling_note(job)]
+    notes = [sweep.sampling_note(job), sweep.ending_note(job)]
     if allowed < count:
         notes.append(f"limits.max_total_trials is {limit}: {allowed} of the {count} trials run")
     if len(drawn) < allowed:

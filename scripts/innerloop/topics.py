@@ -55,6 +55,8 @@ experiment in its innerloop.toml. The nearer one wins.
     gpu = "auto"              "auto": a GPU where there is one; "all": insist; "none": CPU
     ports = [6006]            more ports that the dev container forwards
     dev_stage = "dev"         the Dockerfile's stage that people work in
+    ca = "certs/company.pem"  workspace only: a company's certificate authority (`loop help network`)
+    registry = "ghcr.io/o/n"  workspace only: where prebuilt images are pushed and pulled
     debug_port = 24500        where `loop run --debug` listens (default: a port for each experiment)
 
     [data.data_path]          for the job's input data_path
@@ -88,6 +90,24 @@ around it.
     auto      inside, docker, venv: the first that can be had; one line says which, and why
 
 What a program writes to ./outputs is in outputs/<experiment>/<run>/ in every place.
+"""
+
+NETWORK = """Behind a company's network. What is set here reaches builds, the place venv and the tool's own
+installs, and stays in no image, no history and no devcontainer.json:
+
+    HTTPS_PROXY, HTTP_PROXY, NO_PROXY     also reach runs; one on 127.0.0.1 works too (on Linux)
+    [tool.innerloop] ca = "company.pem"   a certificate authority, PEM or DER; also reaches runs
+    SSL_CERT_FILE, REQUESTS_CA_BUNDLE,    the same, for builds and installs
+    PIP_CERT, cert in pip.conf
+    PIP_INDEX_URL, PIP_EXTRA_INDEX_URL,   a package index; its password may stand in .netrc
+    pip.conf, .netrc
+
+They are handed to BuildKit as secrets. The older builder (Docker without its buildx plugin) can be
+handed the proxies alone, and says so.
+
+    loop doctor      whether the proxy answers, which authority and which index are used
+    loop up EXP      builds a dev container's image with all of it; VS Code by itself builds the
+                     plain file
 """
 
 PIPELINES = """Sweep and pipeline jobs run here from the files that Azure ML takes, as they are.
@@ -139,18 +159,27 @@ The second kind starts this in the background, and attaches when it says that it
   It listens at 127.0.0.1 alone and waits. Once the debugger has connected, the command runs as it
   is, with a hook on PYTHONPATH that connects each Python process (3.8 or newer) as it starts, also
   those that it forks. debugpy comes from the tool's cache where the environment has not the same
-  version. Left alone: pip and other tools, `python -I`, `-E` and `-S`, programs that are no Python,
-  and those that were given an environment without PYTHONPATH.
+  version. Left alone: pip and other tools, programs that are no Python, and a Python that was
+  told to ignore its environment (`python -I`, `-S`) or was given one without PYTHONPATH.
 
-  The exit code is the command's. Ctrl-C, or disconnecting, ends the run. limits.timeout does not
+  The exit code is the command's. Ctrl-C, or disconnecting, ends the run; F5 begins the next one
+  when its terminal says that it has ended (VS Code's Restart only ends it). limits.timeout does not
   count. Two clones of a workspace have the same ports: to debug one experiment in both at once,
   write debug_port = N into its innerloop.toml in one of them, then `loop sync`.
 """
 
-PAGES = {"debug": DEBUG, "job": JOB, "pipelines": PIPELINES, "settings": SETTINGS, "places": PLACES}
+PAGES = {
+    "debug": DEBUG,
+    "job": JOB,
+    "network": NETWORK,
+    "pipelines": PIPELINES,
+    "settings": SETTINGS,
+    "places": PLACES,
+}
 TITLES = {
     "debug": "F5, and what loop run --debug does",
     "job": "the job file, which says what to run",
+    "network": "proxies, a certificate authority, a private package index",
     "pipelines": "sweep and pipeline jobs: trials, steps, one step again",
     "settings": "[tool.innerloop] and innerloop.toml",
     "places": "docker, inside, venv: where things run",

@@ -28,10 +28,11 @@ def start(
     variables: Mapping[str, str] | None = None,
     options: Sequence[str] = (),
     attended: bool = True,
+    dry: bool = False,
 ) -> Started:
     """A text for the shell, to be run in the experiment's folder; what it needs is made on the
     way. `options` are for `docker run`; `variables` are set in every place. Not `attended`: it has
-    no terminal, so that Ctrl-C comes as a signal."""
+    no terminal, so that Ctrl-C comes as a signal. With `dry` nothing is made."""
     run = running.plan_command(
         workspace,
         experiment,
@@ -41,7 +42,7 @@ def start(
         shm_size=_shared_memory(workspace, experiment),
     )
     run = replace(run, attended=attended, options=(*_stdin(attended), *options))
-    return _by_sh(running.prepare(_with_all(run), place, dry=False, dev=True))
+    return _by_sh(running.prepare(_with_all(run), place, dry=dry, dev=True))
 
 
 def top_of(experiment: Experiment) -> str:

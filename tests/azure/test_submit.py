@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,7 @@ def test_a_job_arrives(cloud: Cloud, tiny: Workspace) -> None:
     assert properties["inputs"]["data"]["uri"].endswith("/data/digits/versions/1")
     assert f"job          {name}" in answer.out
     assert f"studio       https://ml.azure.com/runs/{name}" in answer.out
+    assert re.search(r"innerloop: sent after \d+ s\n", answer.err)
 
 
 def test_the_snapshot_is_the_folder_with_its_links_followed(cloud: Cloud, tiny: Workspace) -> None:
@@ -72,6 +74,7 @@ def test_a_second_submission_uploads_nothing(cloud: Cloud, tiny: Workspace) -> N
     answer = cloud.loop(tiny, "submit", "tiny")
     assert answer.code == 0, answer.err
     assert "sent before, with tiny-" in answer.out
+    assert "innerloop: nothing to upload" in answer.err
     assert cloud.azure.count("startPendingUpload") == before
     assert cloud.azure.blobs.names("workspaceblobstore") == names
     assert len(cloud.azure.jobs) == 2

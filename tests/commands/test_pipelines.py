@@ -135,6 +135,27 @@ def test_one_step_on_the_outputs_of_the_last_run(workspace: Workspace) -> None:
     assert (first / "best/m").read_text() == "30 after 3\n"
 
 
+def test_kept_outputs_that_are_empty_or_gone(workspace: Workspace) -> None:
+    text = """type: pipeline
+jobs:
+  a:
+    command: "touch ${{outputs.file}}"
+    outputs: {empty: , file: {type: uri_file}}
+    environment: {build: {path: environment}}
+  b:
+    command: ls ${{inputs.e}} && ls ${{inputs.f}} | wc -l
+    inputs: {e: "${{parent.jobs.a.outputs.empty}}", f: "${{parent.jobs.a.outputs.file}}"}
+    environment: {build: {path: environment}}
+"""
+    add(workspace, text)
+    assert run(workspace, "--step", "a").code == 0
+    answer = run(workspace, "--step", "b")
+    assert (answer.code, answer.out.strip()) == (0, "1"), answer.err
+    (workspace.root / record(newest(workspace))["steps"]["a"]["outputs"] / "file").unlink()
+    gone = run(workspace, "--step", "b")
+    assert gone.code == 1 and "Make it again with --step a" in gone.sentence
+
+
 def test_what_failed_can_be_run_again_with_the_rest_kept(workspace: Workspace) -> None:
     add(workspace)
     with_data(workspace)

@@ -107,10 +107,12 @@ def test_trials_run_one_after_another_and_one_failure_stops_no_other(workspace: 
 
 
 def test_limits_are_kept(workspace: Workspace) -> None:
-    add(workspace, more="limits: {max_total_trials: 1}\n")
+    more = "limits: {max_total_trials: 1}\nearly_termination: {type: bandit, slack_factor: 0.1}\n"
+    add(workspace, more=more)
     answer = workspace.loop("run", "tiny", *VENV, "--trials", "3", "--dry-run", "--json")
     assert len(json.loads(answer.out)["trials"]) == 1
     assert "limits.max_total_trials is 1: 1 of the 3 trials run" in answer.err
+    assert "here each runs to its end" in answer.err
 
 
 def test_what_takes_too_long_is_ended(workspace: Workspace) -> None:

@@ -70,7 +70,8 @@ def clean(workspace: Workspace) -> None:
         docker("rm", "-f", "-v", one["Id"])
         for volume in volumes:
             docker("volume", "rm", volume)
-        docker("rmi", one["Config"]["Image"])
+        if (image := one["Config"]["Image"]).startswith("vsc-"):  # never one that others share
+            docker("rmi", image, image.removesuffix("-uid"))
     for _ in range(2):  # an image on top of another goes first
         workspace.clean()
 

@@ -104,6 +104,27 @@ def test_what_pip_has_once_downloaded_is_not_asked_for_again(
     assert ".whl" not in listed and "http" not in listed, listed
 
 
+@pytest.mark.buildkit
+@pytest.mark.devcontainer
+def test_a_dev_container_has_what_the_index_has(inside: Workspace, company: Company) -> None:
+    assert inside.loop("sync").code == 0
+    up = inside.loop("up", "line", env=BUILDKIT)
+    try:
+        assert up.code == 0, up.err
+        told = inside.loop("exec", "line", "--", "python", "-c", USES, env=BUILDKIT)
+        assert (told.code, told.out) == (0, "42\n"), told.err
+        kept = [
+            path
+            for path in inside.root.rglob("*")
+            if path.is_file() and "scripts" not in path.parts
+        ]
+        for path in kept:
+            content = path.read_bytes()
+            assert PASSWORD.encode() not in content and PROXY_PASSWORD.encode() not in content, path
+    finally:
+        inside.loop("down", "line")
+
+
 def test_the_older_builder_says_what_it_cannot_do(inside: Workspace) -> None:
     """Only the proxy can be handed to it in a way that leaves nothing behind."""
     inside.write("src/line/environment/Dockerfile", TAKES_THE_PROXY)

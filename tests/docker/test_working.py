@@ -172,3 +172,24 @@ def test_the_testing_panel_finds_what_loop_test_runs(churn: Workspace) -> None:
     names = re.findall(r"^(tests/\S+::\S+)$", found.out, re.M)
     assert names and all(f"{name} PASSED" in ran.out for name in names)
     assert Path(churn.root, "src/shop/churn/tests").is_dir()
+
+
+def test_a_terminal_that_is_closed_leaves_no_container(churn: Workspace) -> None:
+    terminal = Terminal(
+        [churn.root / "scripts/loop", "terminal", *DOCKER], churn.root / "src/shop/churn"
+    )
+    terminal.wait_for("(shop/churn) ")
+    assert len(churn.containers()) == 1
+    os.kill(terminal.pid, signal.SIGHUP)
+    assert terminal.end() == 143
+    assert until(lambda: churn.containers() == [], 20)
+
+
+def test_a_dry_run_starts_nothing(churn: Workspace) -> None:
+    for words in (("jupyter", "churn"), ("notebook", "churn", "look.ipynb")):
+        answer = churn.loop(*words, *DOCKER, "--dry-run", "--json")
+        assert answer.code == 0, answer.err
+        told = json.loads(answer.out)
+        assert told["place"] == "docker" and told["argv"][:2] == ["docker", "run"]
+        assert told["cwd"].endswith("/src/shop/churn")
+    assert churn.loop("jupyter", "churn", "--json").code == 2

@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from .. import containers, developing, engine, loading, notes, process
+from .. import console, containers, engine, loading, notes, process
 from ..containers import Container
 from ..errors import WrongUse
 from ..tools import containers as docker
@@ -49,9 +49,9 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps({"removed": [one.id for one in found]}, indent=2))
     else:
         for one in found:
-            developing.say(f"the dev container {_name(one)} is gone")
+            console.say(f"the dev container {_name(one)} is gone")
         if not found:
-            developing.say("there was no dev container")
+            console.say("there was no dev container")
     return 0
 
 

@@ -19,7 +19,16 @@ EXAMPLES = """examples:
 # Only the titles and what stands under them; the order within is that of cli.COMMANDS.
 GROUPS = {
     "Run": ("run", "test", "notebook", "runs", "parity", "serve"),
-    "Work in the environment": ("build", "terminal", "jupyter", "up", "exec", "down", "open"),
+    "Work in the environment": (
+        "build",
+        "terminal",
+        "jupyter",
+        "up",
+        "exec",
+        "down",
+        "open",
+        "stale",
+    ),
     "Experiments": ("list", "new", "rename", "remove", "dependency"),
     "Azure ML": ("submit", "status", "logs", "cancel", "download", "data", "deploy"),
     "The workspace": ("sync", "check", "format", "doctor", "clean", "completion", "help"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from .. import files, jupyter, loading, process
+from .. import files, jupyter, loading, process, showing
 from ..errors import WrongUse
 from ..places import PLACES
 
@@ -29,19 +29,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--port", type=int, default=jupyter.PORT, metavar="N", help="default: %(default)s"
     )
     parser.add_argument("--place", choices=PLACES, default="auto", help="where (default: auto)")
+    showing.add_arguments(parser)
     parser.add_argument("--open", action="store_true", help="opens it in your browser")
 
 
 def run(args: argparse.Namespace) -> int:
+    showing.require_dry(args)
     if not 0 < args.port < 65536:
         raise WrongUse(f"{args.port} is no port", mend="Name one from 1 to 65535")
     workspace = loading.open_workspace(args.root)
     experiment = loading.choose_experiment(workspace, args.experiment, args.cwd)
-    files.make_folder(args.root / "notebooks")
     port = jupyter.free_port(args.port)
-    secret = jupyter.token(args.root)
-    started = jupyter.start(workspace, experiment, args.place, port, secret)
+    secret = "" if args.dry_run else jupyter.token(args.root)
+    started = jupyter.start(workspace, experiment, args.place, port, secret, dry=args.dry_run)
     wanted = started.request
+    if args.dry_run:
+        showing.show(wanted, {"port": port}, as_json=args.json)
+        return 0
+    files.make_folder(args.root / "notebooks")
     _say(f"JupyterLab of {experiment.name} starts in place {wanted.place} ({wanted.why})")
     for note in wanted.notes:
         _say(note)

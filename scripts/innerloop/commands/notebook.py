@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from .. import files, loading, process, running, working
+from .. import files, loading, process, running, showing, working
 from ..errors import Mistake, nearest
 from ..places import PLACES
+from ..spec.experiment import Experiment
 from ..spec.notebook import values_of, with_parameters
 
 SUMMARY = "Runs a notebook in the experiment's environment, to an HTML page in outputs/."
@@ -21,6 +24,12 @@ examples:
   loop notebook digit_recognition_svm digits.ipynb --open
 """
 
+# The experiment's modules are there to import, whichever folder the notebook is in.
+COMMAND = (
+    'PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}" PYDEVD_DISABLE_FILE_VALIDATION=1 exec python'
+)
+# A copy in the workspace: the tool's own folder may be a link to one that no container has.
+PROGRAM = ".innerloop/there/run_notebook.py"
 RUNNER = Path(__file__).resolve().parent.parent / "there" / "run_notebook.py"
 
 
@@ -31,41 +40,55 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--set", action="append", default=[], metavar="x=v", help="another value of a parameter"
     )
     parser.add_argument("--place", choices=PLACES, default="auto", help="where (default: auto)")
+    showing.add_arguments(parser)
     parser.add_argument("--open", action="store_true", help="opens the page in your browser")
 
 
 def run(args: argparse.Namespace) -> int:
+    showing.require_dry(args)
     workspace = loading.open_workspace(args.root)
     experiment = loading.choose_experiment(workspace, args.experiment, args.cwd)
     notebook = _find(args.root, args.cwd, args.notebook)
-    text = with_parameters(
-        files.read_text(args.root / notebook) or "", values_of(args.set), notebook
-    )
+    source = files.read_text(args.root / notebook) or ""
+    text = with_parameters(source, values_of(args.set), notebook)
     target = f"outputs/{experiment.slug}/{running.new_id()}/{Path(notebook).stem}"
-    prepared = args.root / f"{target}.ipynb"
-    files.write_text(prepared, text)
-    up = "/".join([".."] * len(experiment.folder.split("/")))
-    words = [
-        files.read_text(RUNNER) or "",
-        *(f"{up}/{path}" for path in (f"{target}.ipynb", Path(notebook).parent.as_posix(), target)),
-    ]
-    # The experiment's modules are there to import, whichever folder the notebook is in.
-    command = 'PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}" PYDEVD_DISABLE_FILE_VALIDATION=1 exec python -c'
-    code = 1
-    try:
-        started = working.start(workspace, experiment, args.place, command, words)
+    words = _words(experiment, notebook, target)
+    if args.dry_run:
+        started = working.start(workspace, experiment, args.place, COMMAND, words, dry=True)
+        showing.show(started.request, {"page": f"{target}.html"}, as_json=args.json)
+        return 0
+    with _prepared(args.root, target, text) as page:
+        started = working.start(workspace, experiment, args.place, COMMAND, words)
         code = running.carry_out(started)
-    finally:
-        page = args.root / f"{target}.html"
-        if page.is_file():
-            print(f"innerloop: the page is {target}.html", file=sys.stderr)
-        else:
-            files.remove_tree(prepared.parent)
-            for folder in (prepared.parent.parent, prepared.parent.parent.parent):
-                files.remove_if_empty(folder)
     if args.open and page.is_file():
         process.browse(page.as_uri())
     return code
+
+
+def _words(experiment: Experiment, notebook: str, target: str) -> list[str]:
+    """The program, the notebook, the kernel's folder and the page, as seen from the experiment's
+    folder."""
+    up = "/".join([".."] * len(experiment.folder.split("/")))
+    paths = (PROGRAM, f"{target}.ipynb", Path(notebook).parent.as_posix(), target)
+    return [f"{up}/{path}" for path in paths]
+
+
+@contextmanager
+def _prepared(root: Path, target: str, text: str) -> Iterator[Path]:
+    """The notebook that is run, beside the page that comes of it, whose path is given. Without a
+    page nothing is left."""
+    copy, page = root / f"{target}.ipynb", root / f"{target}.html"
+    files.write_text(root / PROGRAM, files.read_text(RUNNER) or "")
+    files.write_text(copy, text)
+    try:
+        yield page
+    finally:
+        if page.is_file():
+            print(f"innerloop: the page is {target}.html", file=sys.stderr)
+        else:
+            files.remove_tree(copy.parent)
+            for folder in (copy.parent.parent, copy.parent.parent.parent):
+                files.remove_if_empty(folder)
 
 
 def _find(root: Path, cwd: Path, word: str) -> str:

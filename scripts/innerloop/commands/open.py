@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 
-from .. import developing, loading, process
+from .. import console, developing, loading, process
 from ..errors import Mistake
 from ..render.devcontainer import path_of
 from ..tools import devcontainer
@@ -27,14 +27,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     workspace = loading.open_workspace(args.root)
     experiment = loading.choose_experiment(workspace, args.experiment, args.cwd)
-    done = developing.up(workspace, experiment, say=developing.say, ask=developing.ask)
+    done = developing.up(workspace, experiment, say=console.say, ask=console.ask)
     config = os.path.join(workspace.identity, *path_of(experiment).split("/"))
     uri = devcontainer.folder_uri(workspace.identity, config, done.folder)
     code = process.found("code") or process.found("code-insiders")
     if args.print or code is None:
         print(uri)
         if not args.print:
-            developing.say(
+            console.say(
                 "VS Code's command `code` is not on PATH. In VS Code, open this folder, then "
                 f"Dev Containers: Reopen in Container, and choose {experiment.name}"
             )
@@ -45,5 +45,5 @@ def run(args: argparse.Namespace) -> int:
             f"VS Code did not start: {(started.err or started.out).strip()}",
             mend=f"Open this folder in it, then Reopen in Container, and choose {experiment.name}",
         )
-    developing.say(f"VS Code opens in the dev container of {experiment.name}")
+    console.say(f"VS Code opens in the dev container of {experiment.name}")
     return 0

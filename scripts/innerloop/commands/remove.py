@@ -27,8 +27,9 @@ def run(args: argparse.Namespace) -> int:
     if completed := renaming.finish(args.root):
         _say(completed)
     workspace = loading.open_workspace(args.root)
-    name = loading.choose_experiment(workspace, args.experiment, args.cwd).name
-    docker = leftovers.in_docker(workspace, name)
+    experiment = loading.choose_experiment(workspace, args.experiment, args.cwd)
+    name = experiment.name
+    docker = leftovers.in_docker(workspace, experiment)
     renaming.require_at_rest(list(docker.running), name)
     removal = removing.plan(workspace, name)
     _show(removal, leftovers.uncommitted(args.root, removal.folder), docker)
@@ -46,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     return 1 if outcome.problems else 0
 
 
-def _show(removal: Removal, uncommitted: list[str] | None, docker: leftovers.InDocker) -> None:
+def _show(removal: Removal, uncommitted: list[str], docker: leftovers.InDocker) -> None:
     print(f"goes:   {removal.folder} and {removal.dev_container} (both to {removal.kept_in})")
     if uncommitted:
         print(f"        {len(uncommitted)} files of it are not committed: {_some(uncommitted)}")

@@ -28,8 +28,9 @@ def run(args: argparse.Namespace) -> int:
     workspace = loading.open_workspace(args.root)
     if completed and args.name in workspace.experiments:
         return 0
-    old = loading.choose_experiment(workspace, args.experiment, args.cwd).name
-    docker = leftovers.in_docker(workspace, old)
+    experiment = loading.choose_experiment(workspace, args.experiment, args.cwd)
+    old = experiment.name
+    docker = leftovers.in_docker(workspace, experiment)
     renaming.require_at_rest(list(docker.running), old)
     outcome = renaming.carry_out(workspace, old, args.name)
     print(f"src/{old} is src/{args.name} now")

@@ -85,10 +85,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--port", type=_port, metavar="N", help="with --debug: where it listens, or nothing runs"
     )
-    parser.add_argument(
-        "--dry-run", action="store_true", help="says what would happen, does nothing"
-    )
-    parser.add_argument("--json", action="store_true", help="with --dry-run: one JSON object")
+    showing.add_arguments(parser)
     parser.add_argument(
         "--docker-option", action="append", default=[], metavar="OPT", help="passed to `docker run`"
     )
@@ -114,8 +111,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
-    if args.json and not args.dry_run:
-        raise WrongUse("--json says what would happen", mend="Add --dry-run")
+    showing.require_dry(args)
     workspace = loading.open_workspace(args.root)
     experiment, file = loading.choose_job(workspace, args.experiment, args.file, args.cwd)
     job = loading.open_job(workspace, experiment, file, args.set)

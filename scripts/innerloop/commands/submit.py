@@ -97,8 +97,7 @@ def _send(args: argparse.Namespace, submission: Submission, line: Line) -> int:
     if not (args.stream or args.wait):
         return 0
     assert submission.target is not None
-    with Line(args.root) as second:
-        return following.follow(args.root, entry.name, submission.target, second, logs=args.stream)
+    return following.follow(args.root, entry.name, submission.target, line, logs=args.stream)
 
 
 def _target(root: Path, dry: bool) -> tuple[Target | None, Mistake | None]:

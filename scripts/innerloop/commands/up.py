@@ -6,7 +6,7 @@ import argparse
 import json
 from dataclasses import asdict
 
-from .. import developing, loading
+from .. import console, developing, loading
 from ..errors import Mistake
 
 SUMMARY = "Opens the experiment's dev container; what is there and up to date is kept."
@@ -41,8 +41,8 @@ def run(args: argparse.Namespace) -> int:
         done = developing.up(
             workspace,
             experiment,
-            say=developing.say,
-            ask=developing.ask,
+            say=console.say,
+            ask=console.ask,
             rebuild=args.rebuild or args.no_cache,
             no_cache=args.no_cache,
             log=args.log,
@@ -55,5 +55,5 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps({"outcome": "success", **asdict(done)}, indent=2, ensure_ascii=False))
     else:
         how = {"running": "is open already", "started": "is open again", "created": "is open"}
-        developing.say(f"the dev container of {done.experiment} {how[done.how]}, as {done.user}")
+        console.say(f"the dev container of {done.experiment} {how[done.how]}, as {done.user}")
     return 0

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..spec.experiment import Experiment
-from ..spec.job import Job
 from ..spec.workspace import Workspace
+
+if TYPE_CHECKING:  # reading a rendered file needs no YAML
+    from ..spec.job import Job
 
 Json = Any
 

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import re
 import shlex
+from typing import TYPE_CHECKING
 
 from ..spec.experiment import MARK, Experiment
-from ..spec.job import Job
 from ..tools.docker import name_of
 from . import Json, Subject
+
+if TYPE_CHECKING:  # reading a rendered file needs no YAML
+    from ..spec.job import Job
 
 EXTENSIONS = [
     "ms-python.python",

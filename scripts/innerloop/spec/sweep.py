@@ -72,6 +72,13 @@ def sampling_note(job: Job) -> str:
     return "bayesian sampling needs the results of earlier trials: here values are drawn at random"
 
 
+def ending_note(job: Job) -> str:
+    """That no trial is ended for lagging behind others; "" where the job does not ask for it."""
+    if not job.document.get("early_termination"):
+        return ""
+    return "early_termination compares trials that run side by side: here each runs to its end"
+
+
 def trial_job(job: Job, values: Mapping[str, str]) -> Job:
     """The command job that one trial is: its values stand in the command, in the variables
     AZUREML_SWEEP_<name>, and as the inputs that a trial's component declares under their names.

@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 
-from .docker import DIGEST, WORKSPACE
+from .docker import DIGEST, EXPERIMENT, WORKSPACE
 
 # What VS Code and the devcontainer CLI write on a container that they make.
 FOLDER, CONFIG = "devcontainer.local_folder", "devcontainer.config_file"
@@ -25,6 +25,22 @@ def containers(label: str, value: str) -> list[str]:
 def images(filter: str) -> list[str]:
     """Prints the ids of the images that a filter such as label=x or reference=x/* lets through."""
     return ["docker", "image", "ls", "--quiet", "--no-trunc", "--filter", filter]
+
+
+def names_of(root: str, experiment: str, *, running: bool = False) -> list[str]:
+    """Prints the names of an experiment's containers, without those of VS Code."""
+    argv = ["docker", "container", "ls", *([] if running else ["--all"]), "--format", "{{.Names}}"]
+    return [*argv, *_of(root, experiment)]
+
+
+def images_of(root: str, experiment: str) -> list[str]:
+    """Prints the names of an experiment's images."""
+    argv = ["docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}"]
+    return [*argv, *_of(root, experiment)]
+
+
+def _of(root: str, experiment: str) -> list[str]:
+    return ["--filter", labelled(root), "--filter", f"label={EXPERIMENT}={experiment}"]
 
 
 def labelled(root: str) -> str:

@@ -17,6 +17,14 @@ def state(root: str) -> list[str]:
     ]  # fmt: skip
 
 
+def changes(root: str, folder: str) -> list[str]:
+    """What is not committed below a folder, "XY path" each, ended by a NUL byte."""
+    return [
+        "git", "--no-optional-locks", "-C", root, "--literal-pathspecs", "status",
+        "--porcelain", "-z", "--untracked-files=all", "--no-renames", "--", folder,
+    ]  # fmt: skip
+
+
 def index_path(root: str) -> list[str]:
     return ["git", "-C", root, "rev-parse", "--path-format=absolute", "--git-path", "index"]
 

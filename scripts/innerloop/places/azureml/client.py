@@ -7,8 +7,7 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,15 +37,17 @@ _HTTP = "azure.core.pipeline.policies.http_logging_policy"
 
 
 def connect(request: Mapping[str, Any], tell: Tell) -> MLClient:
-    """Nothing is sent yet: the client signs in when it first asks for something."""
+    """Nothing is sent yet: the client signs in when it first asks for something. Requests about
+    one workspace share a client, and its sign-in."""
     where = request["target"]
-    return MLClient(
-        credential(tell, device=bool(request.get("device"))),
-        where["subscription"],
-        where["group"],
-        where["workspace"],
-        enable_telemetry=False,
-    )
+    key = (where["subscription"], where["group"], where["workspace"])
+    if key not in _CLIENTS:
+        signed_in = credential(tell, device=bool(request.get("device")))
+        _CLIENTS[key] = MLClient(signed_in, *key, enable_telemetry=False)
+    return _CLIENTS[key]
+
+
+_CLIENTS: dict[tuple[str, str, str], MLClient] = {}
 
 
 def credential(tell: Tell, *, device: bool) -> Any:
@@ -113,9 +114,8 @@ class _Remembered:
         return self.inner.get_token(*scopes, **more)
 
 
-@contextmanager
-def listening(tell: Tell) -> Iterator[None]:
-    """Within, requests, answers, bytes on their way to the blob store, real warnings and the
+def listen(tell: Tell) -> Pulse:
+    """From here on requests, answers, bytes on their way to the blob store, real warnings and the
     credential that answered are told as events."""
     logging.getLogger().addHandler(_Warnings(tell))
     warnings.simplefilter("ignore", Warning)  # what libraries say to programmers
@@ -131,10 +131,7 @@ def listening(tell: Tell) -> Iterator[None]:
         logger.addHandler(handler)
     pulse = Pulse(tell)
     sys.addaudithook(pulse.hook)
-    try:
-        yield
-    finally:
-        pulse.close()
+    return pulse
 
 
 class _Warnings(logging.Handler):

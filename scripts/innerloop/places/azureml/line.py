@@ -1,4 +1,4 @@
-"""The line to the program that talks to Azure (`worker`): started early, asked once."""
+"""The line to the program that talks to Azure (`worker`): started early, asked one thing after the other."""
 
 from __future__ import annotations
 

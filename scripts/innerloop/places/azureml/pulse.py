@@ -37,18 +37,19 @@ class Pulse:
 
     def close(self) -> None:
         self.ended.set()
-        self._tell()
+        self.say()
 
     def _report(self) -> None:
         beat, computed = time.monotonic(), time.process_time()
         while not self.ended.wait(0.1):
-            self._tell()
+            self.say()
             if time.monotonic() - beat > self.every:
                 if time.process_time() - computed > BUSY:
                     self.tell("beat")
                 beat, computed = time.monotonic(), time.process_time()
 
-    def _tell(self) -> None:
+    def say(self) -> None:
+        """Tells what has been sent since the last time."""
         if self.sent != self.told:
             self.told = self.sent
             self.tell("sent", bytes=self.told)

@@ -1,7 +1,7 @@
 """The program that talks to Azure: it runs in the environment of scripts/locks/azure.txt.
 
-It takes one request, a JSON line on stdin, and answers with JSON lines on stdout: events on the
-way, then `done` or `fault`. Whatever else its libraries print goes to stderr, which nobody sees
+It takes requests, a JSON line each on stdin, and answers each with JSON lines on stdout: events on
+the way, then `done` or `fault`. Whatever else its libraries print goes to stderr, which nobody sees
 but in a fault's report. It ends when its stdin closes, so it never outlives who started it.
 """
 
@@ -10,10 +10,12 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import queue
 import sys
 import threading
 import traceback
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from . import faults
@@ -36,33 +38,36 @@ VERBS = {
 def main() -> None:
     tell = _voice()
     try:
-        # Before the request is there: who sends it is still reading files meanwhile.
+        # Before a request is there: who sends it is still reading files meanwhile.
         client = importlib.import_module(f"{__package__}.client")
     except ImportError as error:
         tell("fault", what=f"azure-ai-ml cannot be imported: {error}", mend="", code="import")
         return
-    line = sys.stdin.readline()
-    if not line.strip():
-        return
-    request = json.loads(line)
-    threading.Thread(target=_end_with_stdin, daemon=True).start()
-    _carry_out(client, request, tell)
-    sys.stderr.flush()
-    os._exit(0)  # threads of an upload that failed must not hold the end up
+    pulse = client.listen(tell)
+    requests: queue.SimpleQueue[str] = queue.SimpleQueue()
+    threading.Thread(target=_read, args=(requests,), daemon=True).start()
+    while True:
+        answer = _answer(client, json.loads(requests.get()), tell)
+        pulse.say()  # before the answer, with which whoever asked stops listening
+        tell(**answer)
 
 
-def _carry_out(client: Any, request: Mapping[str, Any], tell: Tell) -> None:
+def _read(requests: queue.SimpleQueue[str]) -> None:
+    for line in sys.stdin:
+        requests.put(line)
+    os._exit(0)  # at once, also in the middle of something: nobody waits for it any more
+
+
+def _answer(client: Any, request: Mapping[str, Any], tell: Tell) -> dict[str, Any]:
     verb = str(request["verb"])
     try:
-        with client.listening(tell):
-            module = importlib.import_module(f"{__package__}.{VERBS[verb]}")
-            value = getattr(module, verb)(client.connect(request, tell), request, tell)
+        module = importlib.import_module(f"{__package__}.{VERBS[verb]}")
+        value = getattr(module, verb)(client.connect(request, tell), request, tell)
     except Exception as error:
         fault = faults.explain(error, request, client.asked_last())
-        trace = faults.scrub("".join(traceback.format_exception(error)))
-        tell("fault", what=fault.what, mend=fault.mend, code=fault.code, trace=trace)
-    else:
-        tell("done", value=value)
+        trace = "".join(traceback.format_exception(error))
+        return {"event": "fault", **asdict(fault), "trace": trace}
+    return {"event": "done", "value": value}
 
 
 def _voice() -> Tell:
@@ -87,9 +92,3 @@ def _scrubbed(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_scrubbed(one) for one in value]
     return faults.scrub(value) if isinstance(value, str) else value
-
-
-def _end_with_stdin() -> None:
-    while sys.stdin.readline():
-        pass
-    os._exit(3)
