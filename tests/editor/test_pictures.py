@@ -44,8 +44,12 @@ def picture(tmp_path: Path) -> Picture:
     def take(window: Workbench, name: str, height: int = HEIGHT) -> None:
         window.page.mouse.move(1100, 700)  # where nothing is highlighted or explained
         path = folder / f"{name}.png"
-        clip = {"x": 0, "y": 0, "width": 1280, "height": height}
-        window.page.screenshot(path=path, animations="disabled", caret="hide", clip=clip)
+        window.page.screenshot(
+            path=path,
+            animations="disabled",
+            caret="hide",
+            clip={"x": 0, "y": 0, "width": 1280, "height": height},
+        )
         assert path.stat().st_size > 20_000  # an empty window has less
 
     return take
