@@ -81,7 +81,7 @@ def carry_out(started: Started) -> int:
 def with_place(mistake: Mistake, experiment: str | None, job_file: str | None) -> Mistake:
     """The same with a file and a line: an editor goes on to connect when the task that should
     have listened has ended, unless the task has shown an error, and each needs a place."""
-    if re.search(r"\.\w+:\d+", mistake.where) or experiment is None:
+    if re.search(r"\w:\d+", mistake.where) or experiment is None:
         return mistake
     what = f"{mistake.where}: {mistake.what}" if mistake.where else mistake.what
     where = f"src/{experiment}/{job_file or JOB_FILE}:1"

@@ -159,10 +159,11 @@ The second kind starts this in the background, and attaches when it says that it
   It listens at 127.0.0.1 alone and waits. Once the debugger has connected, the command runs as it
   is, with a hook on PYTHONPATH that connects each Python process (3.8 or newer) as it starts, also
   those that it forks. debugpy comes from the tool's cache where the environment has not the same
-  version. Left alone: pip and other tools, `python -I`, `-E` and `-S`, programs that are no Python,
-  and those that were given an environment without PYTHONPATH.
+  version. Left alone: pip and other tools, programs that are no Python, and a Python that was
+  told to ignore its environment (`python -I`, `-S`) or was given one without PYTHONPATH.
 
-  The exit code is the command's. Ctrl-C, or disconnecting, ends the run. limits.timeout does not
+  The exit code is the command's. Ctrl-C, or disconnecting, ends the run; F5 begins the next one
+  when its terminal says that it has ended (VS Code's Restart only ends it). limits.timeout does not
   count. Two clones of a workspace have the same ports: to debug one experiment in both at once,
   write debug_port = N into its innerloop.toml in one of them, then `loop sync`.
 """

@@ -65,10 +65,11 @@ def begin(here: str) -> None:
     if not text or _begun:
         return
     _begun = True
-    if is_tool(command_line()):
-        _leave_alone(here)
-    else:
+    words = command_line()
+    if not is_tool(words):
         _try_to_connect(json.loads(text))
+    elif "run" not in words:  # `poetry run python train.py` starts the person's code
+        _leave_alone(here)
 
 
 _begun = False
@@ -94,7 +95,7 @@ def is_tool(words: list[str]) -> bool:
             return target.startswith(_HELPERS) if word == "-c" else _is_tool(target.split(".")[0])
         if word in ("-X", "-W"):
             next(rest, "")
-        elif not word.startswith("-"):
+        elif word == "-" or not word.startswith("-"):
             return _is_tool(os.path.basename(word))
     return False
 
