@@ -6,11 +6,14 @@ Runs under whatever Python 3.10 or newer the machine has; needs nothing but the 
 from __future__ import annotations
 
 import importlib
+import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
-from . import environments, process
+from . import environments, network, process
 from .errors import Mistake
+from .network import Network
 
 SCRIPTS = Path(__file__).resolve().parent.parent
 
@@ -50,13 +53,30 @@ def ensure(group: str) -> Path:
         "azure": "Azure ML's client",
         "format": "the environment of the formatters",
     }
+    environment = environment_of(group)
+    if environments.is_ready(environment):
+        return environment
     return environments.ensure(
-        environment_of(group),
+        environment,
         [lock_of(group)],
         python=getattr(sys, "_base_executable", None) or sys.executable,
         purpose=purposes.get(group, f"the environment for {group}"),
         say=lambda line: print(line, file=sys.stderr, flush=True),
+        reach=_reach(Path(os.path.abspath(sys.argv[0])).parent.parent),
     )
+
+
+def _reach(root: Path) -> Network:
+    """How packages are reached, `[tool.innerloop] ca` included where this Python can read TOML by
+    itself (3.11 and newer; before that SSL_CERT_FILE names the authority)."""
+    ca: object = ""
+    if sys.version_info >= (3, 11):
+        import tomllib
+
+        with suppress(OSError, tomllib.TOMLDecodeError, AttributeError):
+            table = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+            ca = table.get("tool", {}).get("innerloop", {}).get("ca", "")
+    return network.of_machine(os.environ, root=root, ca=ca if isinstance(ca, str) else "")
 
 
 def lock_of(group: str) -> Path:

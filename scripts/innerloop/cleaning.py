@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from . import environments, files, job_environments, loading, process, runs
+from . import environments, files, job_packages, loading, process, runs
 from .errors import Mistake
 from .places import Run, venv
 from .spec.workspace import Workspace
@@ -207,7 +207,7 @@ def _current_environments(workspace: Workspace) -> Iterator[Path]:
         except Mistake:
             continue  # a broken experiment has none
         for dev in (False, True):
-            wanted = job_environments.packages_for(run, dev=dev)
+            wanted = job_packages.packages_for(run, dev=dev)
             if wanted.missing is None:
                 _, version, _ = venv.interpreter(wanted.python)
                 yield venv.environment_of(experiment, wanted.files, version, wanted.text)

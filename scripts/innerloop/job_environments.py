@@ -1,21 +1,19 @@
-"""Which image, or which packages, stand on this machine for the environment that a job names."""
+"""Which image stands on this machine for the environment that a job names."""
 
 from __future__ import annotations
 
 import hashlib
-import os
 import posixpath
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from . import environments, files
+from . import conda_images, files
 from .building import Image, image_of
 from .errors import Mistake
 from .loading import digest_of
-from .network import Network
-from .places import Run, venv
-from .spec import conda, dockerfile, yaml_text
+from .places import Run
+from .spec import dockerfile, yaml_text
 from .spec.job import Environment, Job, Reading
 from .spec.paths import code_root
 from .tools import docker
@@ -31,18 +29,6 @@ class StandIn:
     missing: Mistake | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Packages:
-    """For the place venv: the requirements files, or their text where the job's environment has
-    none; `python` is the version it asks for, "" when it is silent."""
-
-    files: tuple[Path, ...] = ()
-    text: str = ""
-    python: str = ""
-    notes: tuple[str, ...] = ()
-    missing: Mistake | None = None
-
-
 def is_own(run: Run) -> bool:
     """Whether the job's environment is the experiment's: its environment/Dockerfile."""
     named = run.job.environment
@@ -50,7 +36,7 @@ def is_own(run: Run) -> bool:
         return False
     if named.kind == "none":
         return True
-    context = _context(run.job, named)
+    context = context_of(run.job, named)
     return context == f"{run.experiment.folder}/environment" and named.dockerfile == "Dockerfile"
 
 
@@ -60,12 +46,12 @@ def image_for(run: Run, *, dev: bool = False) -> StandIn:
     if dev or is_own(run):
         return StandIn(image_of(run.workspace, run.experiment, dev=dev))
     try:
-        return _image(run, _named(run))
+        return _image(run, named_by(run))
     except Mistake as mistake:
         return StandIn(None, missing=mistake)
 
 
-def _named(run: Run) -> Environment:
+def named_by(run: Run) -> Environment:
     """What the job's environment is; `file:ENV.yml` is what that file says, with its paths."""
     named = run.job.environment
     if named.kind != "registered" or not (named.reference or "").startswith("file:"):
@@ -103,27 +89,27 @@ def environment_of(text: str, file: str, job_file: str) -> Environment:
 
 def _image(run: Run, named: Environment) -> StandIn:
     if named.kind == "build":
-        return StandIn(_built(run, _context(run.job, named), named.dockerfile))
+        return StandIn(built(run, context_of(run.job, named), named.dockerfile))
     if named.kind == "image" and named.image and not named.image.startswith("azureml:"):
-        return StandIn(Image(_plain(named.image)))
+        return StandIn(Image(plain(named.image)))
     if named.kind == "conda":
         return _with_conda(run, named)
     return _registered(run, named)
 
 
-def _plain(image: str) -> str:
+def plain(image: str) -> str:
     """Some files write an image with a scheme, as a URL."""
     return re.sub(r"^(docker|https?)://", "", image.strip())
 
 
-def _context(job: Job, named: Environment) -> str:
+def context_of(job: Job, named: Environment) -> str:
     """The build's folder, relative to the workspace's root."""
     path = code_root(job.name, named.path or ".")
     assert path is not None
     return path
 
 
-def _built(run: Run, context: str, name: str) -> Image:
+def built(run: Run, context: str, name: str) -> Image:
     """An image of another folder than the experiment's environment/."""
     folder = Path(run.workspace.root, context)
     where = posixpath.normpath(posixpath.join(context, name))
@@ -144,41 +130,11 @@ def _built(run: Run, context: str, name: str) -> Image:
     )
 
 
-# --- a conda file on top of an image -------------------------------------------------------------
-
-
-def conda_of(run: Run, named: Environment) -> conda.CondaFile:
-    """The job's conda file: a path beside the job file, or the mapping that stands inline."""
-    where = run.job.where("environment", "conda_file")
-    if isinstance(named.conda_file, dict):
-        return conda.of(named.conda_file, where)
-    path = code_root(run.job.name, str(named.conda_file))
-    assert path is not None
-    text = files.read_text(Path(run.workspace.root, path))
-    if text is None:
-        raise Mistake(f"there is no {path}", where=where, mend="Check the path after conda_file:")
-    return conda.parse(text, path)
-
-
-def _with_conda(run: Run, named: Environment) -> StandIn:
-    packages, base = conda_of(run, named), _base_of(run, named)
-    text = conda_dockerfile(base)
-    digest = hashlib.sha256(f"{text}\0{packages.text}".encode()).hexdigest()
-    context = environments.cache_folder() / "conda" / digest[:16]
-    name = f"{run.workspace.image_name}/{docker.name_of(run.experiment.slug)}-conda-{digest[:8]}"
-    note = f"the image is {base} with the packages of conda_file on top, built here; "
-    note += "where it has no conda, pip installs them into its Python"
-    if packages.left_out:
-        note += f" (and {', '.join(packages.left_out)} is left out)"
-    parsed = dockerfile.parse(text, f"{run.job.name} (environment)")
-    return StandIn(Image(f"{name}:job", None, digest, str(context), parsed), (note,))
-
-
 def _base_of(run: Run, named: Environment) -> str:
     """The image that the conda file's packages go on top of."""
     image, setting = named.image or "", run.experiment.settings.environment
     if image and not image.startswith("azureml:"):
-        return _plain(image)
+        return plain(image)
     if chosen := setting.images.get(name_of(image)) or setting.image:
         return chosen
     raise Mistake(
@@ -188,41 +144,17 @@ def _base_of(run: Run, named: Environment) -> str:
     )
 
 
+def _with_conda(run: Run, named: Environment) -> StandIn:
+    packages, base = conda_images.conda_of(run, named), _base_of(run, named)
+    note = conda_images.note_on(base, packages)
+    return StandIn(conda_images.image_on(run, base, packages), (note,))
+
+
 def write_context(run: Run, image: Image) -> None:
-    """The files that the Dockerfile of an image with a conda file copies."""
-    named = _named(run)
-    if named.kind != "conda" or is_own(run):
-        return
-    packages = conda_of(run, named)
-    files.write_text(Path(image.context, "conda.yaml"), packages.text)
-    files.write_text(Path(image.context, "pip.txt"), _lines(packages.requirements))
-
-
-def conda_dockerfile(base: str) -> str:
-    """As Azure ML builds it: an environment of its own from the conda file, first on PATH."""
-    steps = (
-        "set -e; cd /opt/innerloop; tool=; for one in mamba conda micromamba; do "
-        'if [ -z "$tool" ] && command -v $one >/dev/null 2>&1; then tool=$one; fi; done; '
-        'if [ -n "$tool" ]; then '
-        "$tool env create --yes --prefix /opt/innerloop/env --file conda.yaml 2>/tmp/why || "
-        "{ grep -q 'unrecognized arguments' /tmp/why && "
-        "$tool env create --prefix /opt/innerloop/env --file conda.yaml; } || "
-        "{ cat /tmp/why >&2; exit 1; }; "
-        "else echo 'innerloop: this image has no conda, so pip installs the packages'; "
-        "python3 -m pip install --no-cache-dir --requirement pip.txt; fi"
-    )
-    return (
-        f"FROM {base}\nUSER root\nCOPY conda.yaml pip.txt /opt/innerloop/\n"
-        f"RUN {steps}\n"
-        "ENV PATH=/opt/innerloop/env/bin:$PATH CONDA_DEFAULT_ENV=/opt/innerloop/env\n"
-    )
-
-
-def _lines(requirements: tuple[str, ...]) -> str:
-    return "".join(f"{line}\n" for line in requirements)
-
-
-# --- what Azure ML alone knows by its name -------------------------------------------------------
+    """The files that an image's Dockerfile copies, where they are not on this disk yet."""
+    named = named_by(run)
+    if named.kind == "conda" and not is_own(run):
+        conda_images.write_context(image, conda_images.conda_of(run, named))
 
 
 def _registered(run: Run, named: Environment) -> StandIn:
@@ -236,7 +168,7 @@ def _registered(run: Run, named: Environment) -> StandIn:
         return StandIn(Image(image), (f"{said}: the settings say that {image} stands for it",))
     if setting.build:
         note = f"{said}: the settings say that {setting.build}/Dockerfile stands for it"
-        return StandIn(_built(run, posixpath.normpath(setting.build), "Dockerfile"), (note,))
+        return StandIn(built(run, posixpath.normpath(setting.build), "Dockerfile"), (note,))
     return StandIn(None, missing=_nothing(run, reference, name))
 
 
@@ -264,79 +196,3 @@ def _nothing(run: Run, reference: str, name: str) -> Mistake:
         where=run.job.where("environment"),
         mend=mend,
     )
-
-
-# --- packages, for the place venv ----------------------------------------------------------------
-
-
-def packages_for(run: Run, *, dev: bool = False) -> Packages:
-    """What the place venv installs: the requirements beside the Dockerfile, or the conda file's."""
-    try:
-        named = _named(run)
-        if dev or is_own(run):
-            return _listed(run, f"{run.experiment.folder}/environment", dev)
-        if named.kind == "build":
-            return _listed(run, _context(run.job, named), dev)
-        if named.kind == "conda":
-            return _of_conda(run, named)
-        setting = run.experiment.settings.environment
-        if named.kind in ("registered", "none") and setting.build:
-            return _listed(run, posixpath.normpath(setting.build), dev)
-    except Mistake as mistake:
-        return Packages(missing=mistake)
-    wanted = image_for(run)
-    image = wanted.image.name if wanted.image else ""
-    return Packages(
-        missing=wanted.missing
-        or Mistake(
-            f"the job's environment is the image {image}, whose packages the place venv cannot know",
-            where=run.job.where("environment"),
-            mend="Start Docker and use --place docker",
-        )
-    )
-
-
-def install(
-    run: Run,
-    wanted: Packages,
-    environment: Path,
-    program: str,
-    say: environments.Say,
-    reach: Network | None = None,
-) -> None:
-    """Makes the environment of the place venv, where it is not there yet."""
-    listed = list(wanted.files)
-    if not listed:
-        listed = [environment.with_name(f"{environment.name}.txt")]
-        if not environments.is_ready(environment):
-            files.write_text(listed[0], wanted.text)
-    environments.ensure(
-        environment,
-        listed,
-        python=program,
-        purpose=f"{run.experiment.name}'s environment ({os.path.relpath(listed[0].parent, run.workspace.root)})",
-        say=say,
-        reach=reach,
-        hashed=all(_has_hashes(path) for path in listed),
-        owner=run.workspace.root,
-    )
-
-
-def _has_hashes(path: Path) -> bool:
-    """Whether the file pins what it names by hashes; one that names nothing needs none."""
-    text = files.read_text(path) or ""
-    return "--hash=" in text or not text.strip()
-
-
-def _listed(run: Run, context: str, dev: bool) -> Packages:
-    locked = venv.listed(run.workspace, context, dev)
-    named = image_for(run, dev=dev).image
-    return Packages(tuple(locked), python=venv.version_in(named.dockerfile if named else None))
-
-
-def _of_conda(run: Run, named: Environment) -> Packages:
-    packages = conda_of(run, named)
-    notes = ["pip installs the packages of conda_file, conda's own under the same names"]
-    if packages.left_out:
-        notes.append(f"left out, since pip has no such packages: {', '.join(packages.left_out)}")
-    return Packages((), _lines(packages.requirements), packages.python, tuple(notes))

@@ -13,7 +13,7 @@ from .merge.jsonc import ParseError, parse
 from .merge.memory import Memory, dump
 from .merge.rules import EDITOR_FILES
 from .render import Json
-from .spec import sharing
+from .spec import naming, sharing
 from .spec.workspace import Workspace
 
 REMOVED = ".innerloop/removed"
@@ -78,7 +78,7 @@ def _give_up_entries(root: Path, name: str, kept: Path) -> None:
         if text is None:
             continue
         files.write_text(kept / Path(file).name, text)
-        if file == LAUNCH and isinstance(rendered.get(file), dict):
+        if isinstance(rendered.get(file), dict):
             rendered[file] = _as_found(rendered[file], _value(text), name)
     files.write_text(
         root / transaction.MEMORY, dump(Memory(rendered, memory.ejected), EDITOR_FILES)
@@ -86,18 +86,26 @@ def _give_up_entries(root: Path, name: str, kept: Path) -> None:
 
 
 def _as_found(remembered: Json, found: Json, name: str) -> Json:
-    """The memory with the experiment's configurations as they are in the file."""
-    own = {
-        one["name"]: one for one in _configurations(found) if one["name"].startswith(f"{name}: ")
-    }
-    theirs = [own.get(one["name"], one) for one in _configurations(remembered)]
-    return {**remembered, "configurations": theirs}
+    """The memory with the experiment's own entries as they are in the file."""
+    result = dict(remembered)
+    for key, identity in (("configurations", "name"), ("tasks", "label")):
+        if key in remembered:
+            there = {one[identity]: one for one in _entries(found, key, identity)}
+            result[key] = [
+                there.get(one[identity], one) if _is_of(one[identity], name) else one
+                for one in _entries(remembered, key, identity)
+            ]
+    return result
 
 
-def _configurations(value: Json) -> list[dict[str, Json]]:
-    found = value.get("configurations") if isinstance(value, dict) else None
+def _is_of(title: str, name: str) -> bool:
+    return title.startswith(f"{name}: ") or title == naming.debug_task(name)
+
+
+def _entries(value: Json, key: str, identity: str) -> list[dict[str, Json]]:
+    found = value.get(key) if isinstance(value, dict) else None
     items = found if isinstance(found, list) else []
-    return [one for one in items if isinstance(one, dict) and isinstance(one.get("name"), str)]
+    return [one for one in items if isinstance(one, dict) and isinstance(one.get(identity), str)]
 
 
 def _value(text: str) -> Json:

@@ -1,38 +1,30 @@
-"""A run from the job file to its exit code: plan (pure but for the look at the data), choose the
-place, make the request, submit it."""
+"""A run from its plan to its exit code: choose the place, make the request, submit it."""
 
 from __future__ import annotations
 
-import os
-import posixpath
 import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from . import (
     builder,
     building,
-    datasets,
     engine,
     files,
     job_environments,
-    loading,
+    job_packages,
     noticing,
-    ports,
     recording,
-    sharing,
     surroundings,
 )
 from .errors import Mistake, together
 from .places import Request, Run, docker, inside, venv
+from .planning import new_id, plan, plan_command
 from .process import OutOfTime
-from .remarks import remarks
-from .spec.experiment import JOB_FILE, Experiment, Link
-from .spec.job import Job, parse_job
-from .spec.paths import code_root
-from .spec.workspace import Workspace
+from .spec.experiment import Link
+
+__all__ = ["Started", "carry_out", "new_id", "plan", "plan_command", "prepare", "where_and_why"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,95 +34,6 @@ class Started:
     run: Run
     request: Request
     submit: Callable[[Run, Request], int]
-
-
-def plan(
-    workspace: Workspace,
-    experiment: Experiment,
-    job: Job,
-    *,
-    script: str | None = None,
-    arguments: Sequence[str] = (),
-    options: Sequence[str] = (),
-    processes: int | None = None,
-    search_space: Mapping[str, str] | None = None,
-    also: Sequence[Mistake] = (),
-    notes: Sequence[str] = (),
-    dry: bool = False,
-) -> Run:
-    """Finds the code and the data of the job on this machine, and downloads what can be had by a
-    plain GET. What is nowhere is a `Mistake` that names all of it; with `dry` nothing is fetched,
-    and the plan's `missing` says what a real run would need. `also` is what was found to be wrong
-    before, and `notes` what is to be said besides.
-    """
-    if job.kind != "command":
-        raise Mistake(
-            f"a {job.kind} job cannot be run here yet, only a command job",
-            where=job.name,
-            mend="Name a command job with --file, or submit it to Azure ML",
-        )
-    if script is not None:
-        script = _script(workspace, experiment, script)
-    sharing.require_whole(Path(workspace.root), experiment)
-    code = _code(workspace, job)
-    found = {
-        name: place
-        for name, one in job.inputs.items()
-        if one.kind == "data"
-        and (place := datasets.find(workspace, experiment, job, one, dry=dry)) is not None
-    }
-    said = {mistake.where for mistake in also}
-    missing = [*also, *(one for one in _no_code(workspace, job, code) if one.where not in said)]
-    missing += [one.missing for one in found.values() if one.missing is not None]
-    run = Run(
-        workspace=workspace,
-        experiment=experiment,
-        job=job,
-        id=new_id(),
-        data={name: one.path for name, one in found.items()},
-        writable=frozenset(name for name, one in found.items() if one.writable),
-        script=script,
-        arguments=arguments,
-        options=options,
-        code=code,
-        code_is_file=code is not None and os.path.isfile(code),
-        links=_links(workspace, experiment, code),
-        processes=processes,
-        master_port=ports.free(29500),
-        search_space=search_space or {},
-        ports={port: ports.free(port) for port in job.ports.values()},
-        missing=tuple(missing),
-        notes=(*notes, *remarks(job, processes)),
-    )
-    if missing and not dry:
-        raise together([*missing, *_no_environment(run)])
-    return replace(run, notes=(*run.notes, *_downloaded(job, found, dry)))
-
-
-def plan_command(
-    workspace: Workspace,
-    experiment: Experiment,
-    command: str,
-    arguments: Sequence[str] = (),
-    *,
-    variables: Mapping[str, str] | None = None,
-    shm_size: str = "2g",
-) -> Run:
-    """A run of another command than the job's, with the experiment's folder as the code root."""
-    import json
-
-    own = json.dumps(dict(variables or {}))  # JSON is YAML
-    job = parse_job(
-        f"command: {json.dumps(command)}\ncode: .\nenvironment: {{build: {{path: ./environment}}}}\n"
-        f"environment_variables: {own}\nresources: {{shm_size: {shm_size}}}\n",
-        f"{experiment.folder}/{JOB_FILE}",
-    )
-    return replace(plan(workspace, experiment, job, arguments=arguments), in_place=True)
-
-
-def new_id() -> str:
-    """Sorts by time, and two runs in one second differ."""
-    return f"{time.strftime('%Y%m%d-%H%M%S')}-{os.urandom(2).hex()}"
 
 
 def prepare(run: Run, place: str, *, dry: bool, dev: bool = False) -> Started:
@@ -229,7 +132,7 @@ def _docker(
 
 
 def _venv(run: Run, why: str, dry: bool, dev: bool) -> Started:
-    wanted = job_environments.packages_for(run, dev=dev)
+    wanted = job_packages.packages_for(run, dev=dev)
     missing = [] if wanted.missing is None else [wanted.missing]
     program, version, note = venv.interpreter(wanted.python)
     environment = venv.environment_of(run.experiment, wanted.files, version, wanted.text)
@@ -241,7 +144,7 @@ def _venv(run: Run, why: str, dry: bool, dev: bool) -> Started:
         trust=surroundings.trust_here(reach),
     )
     if not dry:
-        job_environments.install(run, wanted, environment, program, _say, reach)
+        job_packages.install(run, wanted, environment, program, _say, reach)
     return Started(run, request, venv.submit)
 
 
@@ -280,52 +183,6 @@ def _elsewhere(run: Run) -> Started:
     )
 
 
-def _script(workspace: Workspace, experiment: Experiment, script: str) -> str:
-    """Relative to the experiment's folder, with "/"."""
-    cleaned = posixpath.normpath(script.replace("\\", "/")).removeprefix(f"{experiment.folder}/")
-    if cleaned.startswith("../") or posixpath.isabs(cleaned):
-        raise Mistake(
-            f"{script} is outside the experiment's folder",
-            where=experiment.folder,
-            mend="Only the experiment's own code is there when it runs",
-        )
-    if not Path(workspace.root, experiment.folder, cleaned).is_file():
-        raise Mistake(
-            f"there is no {cleaned}", where=experiment.folder, mend="Check the name after --script"
-        )
-    return cleaned
-
-
-def _code(workspace: Workspace, job: Job) -> str | None:
-    """The code root as an absolute path of this machine."""
-    code = code_root(job.name, job.code)
-    return None if code is None else os.path.normpath(os.path.join(workspace.root, code))
-
-
-def _no_code(workspace: Workspace, job: Job, code: str | None) -> list[Mistake]:
-    if code is None or os.path.exists(code):
-        return []
-    shown = os.path.relpath(code, workspace.root).replace("\\", "/")
-    what, mend = f"there is no {shown}", "Name the folder of the code after code:"
-    return [Mistake(what, where=job.where("code"), mend=mend)]
-
-
-def _no_environment(run: Run) -> list[Mistake]:
-    """An environment that no place of this machine has, to be said together with the rest."""
-    if run.job.environment.kind != "registered":
-        return []
-    missing = job_environments.image_for(run).missing
-    return [] if missing is None else [missing]
-
-
-def _links(workspace: Workspace, experiment: Experiment, code: str | None) -> tuple[Link, ...]:
-    """The links that lead out of the code root."""
-    own = os.path.normpath(os.path.join(workspace.root, experiment.folder))
-    if code is None or code == own or not os.path.isdir(code):
-        return experiment.links
-    return tuple(loading.links_of(Path(workspace.root), Path(code)))
-
-
 def _leading_out(links: Sequence[Link]) -> list[Mistake]:
     """Links to what no other machine has; only the place docker cannot follow them."""
     return [
@@ -337,20 +194,6 @@ def _leading_out(links: Sequence[Link]) -> list[Mistake]:
         for link in links
         if not link.is_inside
     ]
-
-
-def _downloaded(job: Job, found: Mapping[str, datasets.Found], dry: bool) -> list[str]:
-    """Fetches what can be fetched, or says that a real run would."""
-    notes = []
-    for name, one in found.items():
-        if one.url and not one.is_there:
-            from . import downloads  # here, since few runs need it and all should start fast
-
-            if dry:
-                notes.append(f"a real run first downloads {downloads.plain(one.url)}")
-            else:
-                downloads.fetch(one, job.inputs[name].type, _say)
-    return notes
 
 
 def _meaning(code: int, started: Started) -> str:

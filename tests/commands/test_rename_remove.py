@@ -17,7 +17,7 @@ from tests.support import Workspace, docker
 
 JOB = "experiment_name: old\ncommand: python train.py --epochs ${{inputs.epochs}}\ninputs: {epochs: 8}\n"
 DEV = ".devcontainer/{}/devcontainer.json"
-LAUNCH = ".vscode/launch.json"
+LAUNCH, TASKS = ".vscode/launch.json", ".vscode/tasks.json"
 
 
 @pytest.fixture
@@ -37,6 +37,9 @@ def used(workspace: Workspace) -> Workspace:
     workspace.write(
         LAUNCH, launch[:at] + launch[at:].replace('"justMyCode": true', '"justMyCode": false', 1)
     )
+    tasks = workspace.read(TASKS)
+    at = tasks.index('"debug old"')
+    workspace.write(TASKS, tasks[:at] + tasks[at:].replace('"detail": "', '"detail": "Mine. ', 1))
     assert workspace.loop("sync", "--check").code == 0
     return workspace
 
@@ -61,6 +64,8 @@ def check_renamed(root: Path, new: str) -> None:
     assert (root / f".devcontainer/{slug}/hello.sh").read_text() == "echo hello"
     assert configuration(root, f"{new}: train.py")["justMyCode"] is False
     assert configuration(root, "old_svm: train.py")["justMyCode"] is True
+    tasks = {one["label"]: one for one in json.loads((root / TASKS).read_text())["tasks"]}
+    assert "debug old" not in tasks and tasks[f"debug {new}"]["detail"].startswith("Mine. ")
     text = (root / LAUNCH).read_text()
     assert "old: train.py" not in text and f"/src/{new}" in text and "/src/old_svm" in text
     assert (root / "outputs" / slug / "20260101-000000-aaaa/metrics.json").is_file()
@@ -142,6 +147,7 @@ def test_remove_keeps_data_outputs_and_a_way_back(used: Workspace) -> None:
     assert answer.code == 0, answer.err
     assert "not committed" in answer.out and "src/old_svm/train_other.py" in answer.out
     assert not (used.root / "src/old").exists() and not (used.root / ".devcontainer/old").exists()
+    assert "debug old" not in used.read(TASKS).replace("debug old_svm", "")
     assert "old: train.py" not in used.read(LAUNCH) and "old_svm: train.py" in used.read(LAUNCH)
     assert (used.root / "data/numbers/a.csv").is_file()
     assert (used.root / "outputs/old/20260101-000000-aaaa/metrics.json").is_file()

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
+import pty
 import subprocess
 import sys
+import termios
 from collections.abc import Iterator
 
 import pytest
@@ -87,9 +91,10 @@ def test_control_c_ends_what_runs_in_there(opened: Workspace) -> None:
     script = "import time; print('at work', flush=True); time.sleep(300)"
     started = opened.start("exec", "tiny", "--", "python3", "-c", script)
     started.wait_for("at work")
+    assert "time.sleep" in docker("top", there, "-eo", "pid,args")
     started.interrupt_group()
     assert started.end(30).code == 130
-    assert until(lambda: "time.sleep" not in docker("top", there, "-eo", "args"), 10)
+    assert until(lambda: "time.sleep" not in docker("top", there, "-eo", "pid,args"), 10)
 
 
 def test_one_that_is_not_there_says_how_to_open_it(opened: Workspace) -> None:
@@ -105,3 +110,32 @@ def test_inside_the_container_it_runs_right_here(opened: Workspace) -> None:
     assert (answer.code, answer.out) == (0, "1\n"), answer.err
     refused = opened.loop("up", "tiny", env={"INNERLOOP_EXPERIMENT": "tiny"})
     assert refused.code == 1 and "already" in refused.sentence
+
+
+def test_a_terminal_is_a_terminal_in_there(opened: Workspace) -> None:
+    """Its kind, and Ctrl-C, which goes through it."""
+    dev.up(opened)
+    ours, theirs = pty.openpty()
+    script = "test -t 0 && test -t 1 && echo is $TERM; sleep 60; echo never"
+    child = subprocess.Popen(
+        [str(opened.root / "scripts/loop"), "exec", "tiny", "--", "sh", "-c", script],
+        cwd=opened.root,
+        env={**os.environ, **opened.env, "TERM": "xterm-256color"},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        start_new_session=True,
+    )
+    os.close(theirs)
+    seen = b""
+    try:
+        while b"is xterm-256color" not in seen:
+            seen += os.read(ours, 4096)
+        os.write(ours, b"\x03")
+        assert until(lambda: child.poll() is not None, 20)
+    finally:
+        child.kill()
+        os.close(ours)
+    assert child.wait() == 130
+    assert b"never" not in seen

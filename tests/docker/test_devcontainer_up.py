@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -235,6 +236,7 @@ def test_a_local_feature_is_honoured(opened: Workspace) -> None:
         ("{", "devcontainer.json:1:1"),
         ("{}", "neither build.dockerfile nor image"),
         ("[]", "no JSON object"),
+        ('{"image": "x", "runArgs": ["--gpus all"]}', 'Write option and value as two: ["--gpus"'),
         (None, "loop sync"),
     ],
 )
@@ -312,3 +314,61 @@ def test_open_without_vs_code_says_what_to_click(opened: Workspace) -> None:
     assert answer.code == 0
     assert answer.out.startswith("vscode-remote://dev-container+")
     assert "Reopen in Container" in answer.err
+
+
+def test_a_container_that_vs_code_is_in_is_left_to_it(opened: Workspace) -> None:
+    first = dev.up(opened)
+    (opened.root / ".innerloop/containers/tiny.json").unlink()  # as while VS Code sets it up
+    server = ["sh", "-c", "sleep 100; : /home/dev/.vscode-server/bin/node"]
+    docker("exec", "--detach", first["container"], *server)
+    answer = opened.loop("up", "tiny")
+    assert answer.code == 1
+    assert "VS Code is in the dev container of tiny" in answer.sentence
+    (made,) = dev.containers(opened)
+    assert made["Id"] == first["container"]
+    assert dev.up(opened, "tiny", "--rebuild")["container"] != first["container"]
+
+
+def test_the_rendered_file_can_be_prebuilt(opened: Workspace) -> None:
+    """`devcontainer build` is what prebuilds use; it knows fewer variables than `up`."""
+    done = dev.bare(opened, "build")
+    assert done.code == 0, done.err
+    assert json.loads(done.out.splitlines()[-1])["outcome"] == "success"
+    assert not list(opened.root.rglob("devcontainer-lock.json"))
+    docker("rmi", *json.loads(done.out.splitlines()[-1])["imageName"])
+
+
+@pytest.mark.engine
+def test_from_within_the_workspaces_own_container(opened: Workspace, tmp_path: Path) -> None:
+    """There the workspace has another path than on the engine's machine: here by a second mount
+    in a namespace of its own. The host's VS Code finds the container as its own."""
+    inside = tmp_path / "workspaces" / "work space"
+    inside.mkdir(parents=True)
+    script = 'mount --bind "$0" "$1" && cd "$1" && shift && exec "$@"'
+    prefix = ["unshare", "--mount", "sh", "-c", script, str(opened.root), str(inside)]
+    env = {
+        "INNERLOOP_HOST_WORKSPACE": str(opened.root),
+        "INNERLOOP_CONTAINER_WORKSPACE": str(inside),
+    }
+
+    def loop(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*prefix, "scripts/loop", *words],
+            env={**os.environ, **opened.env, **env},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+
+    done = loop("up", "tiny", "--json")
+    assert done.returncode == 0, done.stderr
+    (made,) = dev.containers(opened)
+    (mount,) = [one for one in made["Mounts"] if one["Type"] == "bind"]
+    assert (mount["Source"], mount["Destination"]) == (str(opened.root), "/workspaces/work space")
+    ran = loop("exec", "tiny", "--", "python3", "src/tiny/train.py")
+    assert (ran.returncode, ran.stdout) == (0, "hello\n"), ran.stderr
+    assert dev.up(opened)["container"] == made["Id"]
+    assert made["Id"] in dev.bare(opened, "up").out
+    assert loop("down", "tiny").returncode == 0
+    assert dev.containers(opened) == []

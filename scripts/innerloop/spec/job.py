@@ -14,6 +14,7 @@ from typing import Any
 
 from ..errors import Mistake
 from . import yaml_text
+from .older_forms import environment_of_today, of_today
 from .yaml_text import YamlText
 
 DATA_TYPES = ("uri_file", "uri_folder", "mltable", "mlflow_model", "custom_model", "triton_model")
@@ -325,7 +326,7 @@ class Reading:
 
     def table_input(self, name: str, value: Mapping[str, Any], path: tuple[str, ...]) -> Input:
         """An input written as a mapping: data with a path, or a literal with a type."""
-        value = _of_today(value)
+        value = of_today(value)
         kind = str(value.get("type") or ("" if "value" in value else "uri_folder")).lower()
         optional = value.get("optional") is True
         if kind in LITERAL_TYPES or "value" in value or (not kind and "default" in value):
@@ -365,7 +366,7 @@ class Reading:
         if isinstance(value, str):
             return Environment("registered", reference=value)
         if isinstance(value, dict):
-            value = _environment_of_today(value)
+            value = environment_of_today(value)
             build = value.get("build")
             if isinstance(build, dict):
                 build = {"path": build.get("local_path"), **build}
@@ -497,43 +498,6 @@ def _as_sent(value: Any) -> Any:
     if value in (0, 1):
         return bool(value)
     return int(value) if abs(value) < 1e300 else value
-
-
-def _of_today(value: Mapping[str, Any]) -> Mapping[str, Any]:
-    """An input in one of the older forms that repositories still hold: `file:`, `folder:`,
-    `dataset:` or `data:` in place of a type and a path."""
-    for key, kind in (("file", "uri_file"), ("folder", "uri_folder"), ("dataset", "uri_folder")):
-        if key in value and "path" not in value:
-            rest = {name: one for name, one in value.items() if name != key}
-            return {"type": kind, "path": _local(value[key]), **rest}
-    if "data" in value and "path" not in value:
-        rest = {name: one for name, one in value.items() if name != "data"}
-        return {**rest, "path": _local(value["data"])}
-    return value
-
-
-def _local(value: Any) -> Any:
-    """The path in a mapping that says more of it than an input can."""
-    if not isinstance(value, dict):
-        return value
-    store = value.get("datastore")
-    if isinstance(store, str) and not {"path", "local_path"} & set(value):
-        inner = str(value.get("directory") or value.get("file") or "").strip("/")
-        return f"azureml://datastores/{store.removeprefix('azureml:')}/paths/{inner}"
-    return value.get("path", value.get("local_path"))
-
-
-def _environment_of_today(value: Mapping[str, Any]) -> Mapping[str, Any]:
-    """`docker: {image: ...}` and `docker: {build: {dockerfile: ...}}` of the first previews."""
-    docker = value.get("docker")
-    if not isinstance(docker, dict):
-        return value
-    build = docker.get("build")
-    if isinstance(build, dict):
-        name = str(build.get("dockerfile") or "Dockerfile").removeprefix("file:")
-        folder, _, file = name.rpartition("/")
-        return {**value, "build": {"path": folder or ".", "dockerfile_path": file}}
-    return {**value, "image": docker.get("image")}
 
 
 def _reference(value: Mapping[str, Any]) -> str:

@@ -118,9 +118,17 @@ def moved_paths(text: str, old: str, new: str) -> str:
     )
 
 
+def debug_task(name: str) -> str:
+    """The label of the task that F5 starts for an experiment."""
+    return f"debug {name}"
+
+
 def renamed_value(keys: Sequence[str], text: str, old: str, new: str) -> str:
     """A string of a rendered file after the change; `keys` lead to it. The name alone counts
     where it is a value of its own, not where a word of VS Code or of our command line stands."""
+    slug = old.replace("/", ".")
+    if text in (debug_task(old), f"{slug}-f5"):
+        return debug_task(new) if text == debug_task(old) else f"{new.replace('/', '.')}-f5"
     if keys and keys[-1] in _WORDS:
         return text
     if text == old:

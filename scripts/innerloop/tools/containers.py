@@ -52,7 +52,7 @@ def once(image: str, command: Sequence[str]) -> list[str]:
 
 
 def processes(container: str) -> list[str]:
-    return ["docker", "top", container, "-eo", "args"]
+    return ["docker", "top", container, "-eo", "pid,args"]
 
 
 def build_from_text(image: str, labels: Mapping[str, str]) -> list[str]:
