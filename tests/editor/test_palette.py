@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import socket
+import urllib.request
+
 import pytest
 from innerloop.render.palette import TASKS
 
-from tests.editor.workbench import Problem, Workbench
+from tests.editor.workbench import Problem, Workbench, wait_for
 from tests.support import Workspace
 
 pytestmark = pytest.mark.editor
@@ -95,16 +99,46 @@ def test_new_makes_an_experiment_that_is_in_the_lists_at_once(
     window: Workbench, demo: Workspace
 ) -> None:
     window.start("new")
-    window.type("fresh")
+    window.type("churn")
     assert window.ended("new") == 0
-    assert demo.read(".devcontainer/fresh/devcontainer.json")
+    assert demo.read(".devcontainer/churn/devcontainer.json")
     window.start("build")
-    assert window.asked("Which experiment?") == {"fresh", "line", "shop/churn"}
+    assert window.asked("Which experiment?") == {"churn", "line", "shop/churn"}
     window.press("Escape")
     window.start("new")
-    window.type("fresh")
+    window.type("churn")
     assert window.ended("new") == 1
     window.says("there is something of that name already")
+
+
+def test_format_formats(window: Workbench, demo: Workspace) -> None:
+    demo.write("src/line/loose.py", "import sys\nimport os\nx = {  'a':1 }\n")
+    window.start("format")
+    assert window.ended("format", seconds=180) == 0
+    assert demo.read("src/line/loose.py") == 'import os\nimport sys\n\nx = {"a": 1}\n'
+
+
+@pytest.mark.network
+@pytest.mark.slow
+def test_jupyter_is_up_when_the_task_is(window: Workbench, demo: Workspace) -> None:
+    window.start("jupyter")
+    window.pick("Which experiment?", "churn")
+    said = wait_for(
+        "JupyterLab's address",
+        lambda: re.search(r"is ready: (http://127\.0\.0\.1:(\d+)/\S+)", window.text()),
+        seconds=300,
+    )
+    assert wait_for("the task's state", lambda: dict(window.terminals()).get("jupyter")) == "done"
+    with urllib.request.urlopen(said[1], timeout=10) as page:
+        assert "JupyterLab" in page.read().decode()
+    window.press("Escape")  # whether the browser may open it
+    window.command("Terminal: Kill All Terminals")
+    wait_for("the port is free again", lambda: is_free(int(said[2])))
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as one:
+        return one.connect_ex(("127.0.0.1", port)) != 0
 
 
 def test_dependency_shares_common_code(window: Workbench, demo: Workspace) -> None:

@@ -21,9 +21,18 @@ from tests.support import ROOT, Workspace, clone
 
 pytestmark = pytest.mark.editor
 
-Picture = Callable[[Workbench, str], None]
+HEIGHT = 800
+Picture = Callable[..., None]
 
 
+# What a person adds to the template's train.py to see a curve.
+LOG = """def log(step, data, slope, intercept):
+    loss = sum((slope * x + intercept - y) ** 2 for x, y in data) / len(data)
+    with open("outputs/metrics.jsonl", "a") as file:
+        file.write(json.dumps({"step": step, "loss": loss}) + "\\n")
+
+
+"""
 GIVEN = os.environ.get("INNERLOOP_SCREENSHOTS", "")
 
 
@@ -32,9 +41,16 @@ def picture(tmp_path: Path) -> Picture:
     folder = ROOT / GIVEN if GIVEN else tmp_path
     folder.mkdir(parents=True, exist_ok=True)
 
-    def take(window: Workbench, name: str) -> None:
-        window.page.screenshot(path=folder / f"{name}.png", animations="disabled", caret="hide")
-        assert (folder / f"{name}.png").stat().st_size > 20_000  # an empty window has less
+    def take(window: Workbench, name: str, height: int = HEIGHT) -> None:
+        window.page.mouse.move(1100, 700)  # where nothing is highlighted or explained
+        path = folder / f"{name}.png"
+        window.page.screenshot(
+            path=path,
+            animations="disabled",
+            caret="hide",
+            clip={"x": 0, "y": 0, "width": 1280, "height": height},
+        )
+        assert path.stat().st_size > 20_000  # an empty window has less
 
     return take
 
@@ -56,12 +72,14 @@ def test_pictures_of_a_day(cloned: Workspace, opened: Opener, picture: Picture) 
     window = opened(cloned.root)
     window.open_file("src/digit_recognition/train.py")
     window.tasks()
-    picture(window, "palette")
+    window.field.fill("run")
+    window.rows.filter(has_text="runs page").first.wait_for()
+    picture(window, "palette", height=420)
     window.press("Escape")
 
     window.start("run")
     assert "digit_recognition" in window.asked("Which experiment?")
-    picture(window, "experiments")
+    picture(window, "experiments", height=200)
     # Only for a picture that is kept is it worth a minute to show a run that takes one.
     window.choose("digit_recognition_svm" if GIVEN else "churn")
     assert window.ended("run", seconds=300) == 0
@@ -83,7 +101,33 @@ def test_pictures_of_a_day(cloned: Workspace, opened: Opener, picture: Picture) 
     assert {"src/churn/azure-ml-job.yaml", "src/churn/tests/test_train.py"} <= set(files)
     picture(window, "problems")
 
-    window.open_file(".vscode/launch.json")
-    window.command("View: Toggle Panel Visibility")
+    window.open_file("src/churn/train.py")
+    window.press("Control+g")
+    window.type(":29")
+    window.press("F9")
+    window.command("Terminal: Kill All Terminals")
     window.command("View: Show Run and Debug")
+    window.command("Debug: Select and Start Debugging")
+    window.field.fill("debug churn: train.py")
+    window.rows.filter(has_text="churn: train.py").first.click()
+    window.page.locator(".debug-top-stack-frame-line").first.wait_for()
+    window.page.locator(".debug-variables .monaco-list-row", has_text="learning_rate").wait_for()
     picture(window, "debug")
+    window.press("Shift+F5")
+
+
+def test_a_picture_of_the_runs(cloned: Workspace, opened: Opener, picture: Picture) -> None:
+    train = cloned.read("src/churn/train.py")
+    curve = "    for step in range(steps):\n        log(step, data, slope, intercept)\n"
+    logged = train.replace("    for _ in range(steps):\n", curve)
+    assert logged != train
+    cloned.write("src/churn/train.py", logged.replace("def fit(", LOG + "def fit("))
+    for rate in (0.02, 0.05, 0.1):
+        words = ("--set", f"inputs.learning_rate={rate}", "--place", "venv")
+        assert cloned.loop("run", "churn", *words).code == 0
+    window = opened(cloned.root)
+    assert cloned.loop("runs", "--page").code == 0
+    window.page.goto((cloned.root / "outputs" / "runs.html").as_uri())
+    window.page.locator("svg").first.wait_for()
+    window.page.set_viewport_size({"width": 1280, "height": 980})
+    picture(window, "runs", height=980)

@@ -41,6 +41,11 @@ def test_every_task_is_a_command_that_is_there(task: Any) -> None:
     assert task.words[0] in COMMANDS
 
 
+def test_every_command_is_a_task() -> None:
+    """But for what is no use there: completion is for a shell's start-up file."""
+    assert set(COMMANDS) - {task.words[0] for task in TASKS} == {"completion"}
+
+
 def test_labels_are_unique_and_each_says_what_it_does() -> None:
     labels = [task["label"] for task in PALETTE["tasks"]]
     assert len(set(labels)) == len(labels)

@@ -61,7 +61,7 @@ TASKS = (
     Task(
         "run this experiment",
         ("run", OPEN_FILE),
-        "The same for the experiment of the open file",
+        "Runs the job's command of the open file's experiment",
         "play",
         color="Green",
         group="build",
@@ -117,7 +117,7 @@ TASKS = (
     Task(
         "test this experiment",
         ("test", OPEN_FILE),
-        "The same for the experiment of the open file",
+        "Runs the pytest suite of the open file's experiment",
         "beaker",
         color="Yellow",
         group="test",
@@ -130,6 +130,12 @@ TASKS = (
         "Says all that is wrong with the job files, in the Problems panel",
         "checklist",
         finds=True,
+    ),
+    Task(
+        "parity",
+        ("parity", EXPERIMENT),
+        "Compares what F5, containers and Azure ML would run, and explains each difference",
+        "diff",
     ),
     Task(
         "format",
@@ -247,7 +253,7 @@ TASKS = (
     Task(
         "submit and follow",
         ("submit", EXPERIMENT, "--stream"),
-        "The same, with the job's logs to its end",
+        "Sends the job to Azure ML and shows its logs to its end",
         "cloud-upload",
         color="Magenta",
         several=True,
@@ -256,16 +262,16 @@ TASKS = (
     Task(
         "show what submit would send",
         ("submit", EXPERIMENT, "--dry-run"),
-        "Every file, the command, compute and environment; nothing is sent",
+        "Shows every file, the command, compute and environment; sends nothing",
         "cloud",
         color="Magenta",
         finds=True,
     ),
-    Task("status", ("status",), "How the last submitted job fares", "info", color="Magenta"),
+    Task("status", ("status",), "Shows how the last submitted job fares", "info", color="Magenta"),
     Task(
         "logs",
         ("logs", "--follow"),
-        "The logs of the last submitted job, from their start to its end",
+        "Shows the logs of the last submitted job, from their start to its end",
         "output",
         color="Magenta",
         several=True,
