@@ -152,7 +152,7 @@ debian_package() {
     local apt mirror
     apt=$(mktemp -d)
     chmod 755 "$apt"
-    install ca-certificates
+    install ca-certificates openssl # openssl makes the certificates of tests/company.py
     if apt-cache show "$1" >/dev/null 2>&1; then
         (cd "$apt" && apt-get download -q "$1")
     else

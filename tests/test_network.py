@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 import os
 import stat
+import sys
 from pathlib import Path
 
 import pytest
-from innerloop import network
+from innerloop import bootstrap, network
 from innerloop.errors import Mistake
 from innerloop.network import Network
 
@@ -129,3 +130,13 @@ def test_uv_is_told_what_pip_knows_by_itself(tmp_path: Path) -> None:
 def test_a_value_shows_no_password(tmp_path: Path) -> None:
     reach = of(tmp_path, HTTPS_PROXY="http://ada:hidden@p:1", PIP_INDEX_URL="https://a:hidden@b/s")
     assert "hidden" not in repr(reach)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="Python reads TOML by itself from 3.11 on")
+def test_the_tools_own_installs_go_by_the_setting(tmp_path: Path) -> None:
+    (tmp_path / "own.pem").write_text(PEM)
+    (tmp_path / "pyproject.toml").write_text('[tool.innerloop]\nca = "own.pem"\n')
+    reach = bootstrap._reach(tmp_path)
+    assert (reach.ca, reach.asked) == (str(tmp_path / "own.pem"), True)
+    told = network.for_installer(reach, tmp_path / "cache", {"SSL_CERT_FILE": "/another"})
+    assert told["PIP_CERT"] == told["SSL_CERT_FILE"] != "/another"

@@ -3,7 +3,9 @@ for, and what `loop up` hands to the devcontainer CLI in its place."""
 
 from __future__ import annotations
 
+import json
 import posixpath
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,6 +105,13 @@ def load(workspace: Workspace, experiment: Experiment) -> Configuration:
     if not isinstance(value, dict):
         raise Mistake("it holds no JSON object", where=path, mend="Mend it, or delete it and sync")
     found = Configuration(path, value)
+    for word in map(str, value.get("runArgs") or []):
+        if re.match(r"--[\w-]+\s", word):
+            raise Mistake(
+                f'runArgs has "{word}" as one word',
+                where=path,
+                mend="Write option and value as two: " + json.dumps(word.split(None, 1)),
+            )
     build = value.get("build") or {}
     if not ({"image", "dockerComposeFile", "dockerFile"} & set(value) or "dockerfile" in build):
         raise Mistake(

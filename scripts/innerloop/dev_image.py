@@ -116,12 +116,9 @@ def _as_the_person(
         name = f"{workspace.image_name}/{experiment.slug.lower()}:{tag}-{person.uid}"
         labels = {EXPERIMENT: experiment.name, WORKSPACE: workspace.identity}
         text = fits.dockerfile(image, str(about.get("User") or ""))
-        before = process.run(image_id(name))
-        _build_from_text(docker.build_from_text(name, labels), text, config.path)
-        if before.ok and before.out != process.run(image_id(name)).out:
-            process.run(remove_image(before.out.strip()))  # without a name nobody would find it
-    answer = [name, _inspected(name).get("Id"), fits.user]
+        _build_from_text(name, labels, text, config.path)
     if look.ok:
+        answer = [name, _inspected(name).get("Id"), fits.user]
         files.write_text(note, json.dumps([question, answer]))
     return name, fits.user
 
@@ -136,18 +133,22 @@ def _remembered(note: Path, question: list[Any]) -> tuple[str, str] | None:
     return (str(name), str(user)) if same else None
 
 
-def _build_from_text(argv: Sequence[str], text: str, where: str) -> None:
+def _build_from_text(name: str, labels: Mapping[str, str], text: str, where: str) -> None:
     """By the older builder where it is still there: a builder in a container of its own, which
     buildx can be set to, does not see the images of this engine."""
-    for env in ({**os.environ, "DOCKER_BUILDKIT": "0"}, None):
-        done = process.run(argv, stdin=text, env=env)
-        if done.ok:
-            return
-    raise Mistake(
-        f"the container's user could not be made you: {(done.err or done.out).strip()}",
-        where=where,
-        mend='Name another "remoteUser", or set "remoteUser": "root"',
-    )
+    before = process.run(image_id(name))
+    argv = docker.build_from_text(name, labels)
+    done = process.run(argv, stdin=text, env={**os.environ, "DOCKER_BUILDKIT": "0"})
+    if not done.ok:
+        done = process.run(argv, stdin=text)
+    if not done.ok:
+        raise Mistake(
+            f"the container's user could not be made you: {(done.err or done.out).strip()}",
+            where=where,
+            mend='Name another "remoteUser", or set "remoteUser": "root"',
+        )
+    if before.ok and before.out != process.run(image_id(name)).out:
+        process.run(remove_image(before.out.strip()))  # without a name nobody would find it
 
 
 def _inspected(image: str) -> Mapping[str, Any]:

@@ -210,7 +210,7 @@ class Disk:
         if not self.is_dir(folder):
             return []
         return [
-            (link.relative_to(self.root).as_posix(), os.readlink(link).replace("\\", "/"))
+            (_from(self.root, link), os.readlink(link).replace("\\", "/"))
             for link in _links_below(self.root / folder)
         ]
 
@@ -273,15 +273,28 @@ def links_of(root: Path, folder: Path) -> Iterator[Link]:
             target = os.path.realpath(link)
             if target == str(folder) or target.startswith(str(folder) + os.sep):
                 continue
-            place = link.relative_to(root).as_posix()
+            place = _from(root, link)
             yield Link(path=place, target=_relative(root, target))
             if target not in seen and os.path.isdir(target):
                 todo.append(Path(target))
             seen.add(target)
 
 
+def _from(root: Path, path: Path) -> str:
+    """Relative to the root with "/"; code may lie outside of it."""
+    return os.path.relpath(path, root).replace("\\", "/")
+
+
 def _links_below(folder: Path) -> Iterator[Path]:
-    for entry in os.scandir(folder):
+    """What may not be read is passed over, and so is a whole file system."""
+    plain = os.path.normpath(folder)
+    if plain == os.path.dirname(plain):
+        return
+    try:
+        entries = list(os.scandir(folder))
+    except OSError:
+        return
+    for entry in entries:
         if entry.is_symlink():
             yield Path(entry.path)
         elif entry.name not in _SKIPPED and entry.is_dir(follow_symlinks=False):

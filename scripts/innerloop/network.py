@@ -143,7 +143,7 @@ def _proxies(environ: Mapping[str, str]) -> dict[str, str]:
 
 def _named(root: Path | None, ca: str) -> str:
     path = (root or Path()) / os.path.expanduser(ca)
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise Mistake(
             f'there is no file "{ca}" with the certificate authority',
             where="pyproject.toml",
@@ -188,7 +188,9 @@ def _pip_files(environ: Mapping[str, str], home: Path) -> Iterator[Path]:
 
 
 def _of_file(path: Path) -> dict[str, tuple[str, ...]]:
-    import configparser
+    if not os.path.isfile(path):  # which is quiet about folders that are closed to us
+        return {}
+    import configparser  # here, as most machines have no such file and every run asks
 
     parser = configparser.RawConfigParser()
     try:
@@ -229,10 +231,12 @@ def _with_login(url: str, credentials: netrc | None) -> str:
 
 
 def _netrc(environ: Mapping[str, str], home: Path) -> netrc | None:
-    import netrc
-
     given = environ.get("NETRC")
     for path in [Path(given)] if given else [home / ".netrc", home / "_netrc"]:
+        if not os.path.isfile(path):
+            continue
+        import netrc
+
         try:
             return netrc.netrc(str(path))
         except (OSError, netrc.NetrcParseError, UnicodeDecodeError):

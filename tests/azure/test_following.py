@@ -45,7 +45,6 @@ def test_stream_shows_the_whole_log_and_ends_with_the_jobs_outcome(
     ("state", "error", "code"),
     [
         ("Failed", "Execution failed. User process 'python' exited with status code 7. x", 7),
-        ("Failed", "The environment's image could not be built", 1),
         ("Canceled", "", 130),
     ],
 )

@@ -204,4 +204,3 @@ def test_a_name_in_the_job_file_is_the_jobs(cloud: Cloud, tiny: Workspace) -> No
     again = cloud.loop(tiny, "submit", "tiny")
     assert again.code == 1
     assert 'a job "from-the-file" was submitted from here already' in again.sentence
-    assert cloud.loop(tiny, "submit", "tiny", "--name", "another").code == 0

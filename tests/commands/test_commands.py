@@ -78,7 +78,7 @@ def test_sync_takes_away_what_a_deleted_experiment_had(workspace: Workspace) -> 
     answer = workspace.loop("sync")
     assert answer.code == 0 and "remove .devcontainer/other/devcontainer.json" in answer.out
     assert not (workspace.root / ".devcontainer/other").exists()
-    assert "other" not in workspace.read(".vscode/tasks.json")
+    assert '"other"' not in workspace.read(".vscode/tasks.json")  # not "another"
 
 
 def test_sync_never_overwrites_what_a_person_changed(workspace: Workspace) -> None:

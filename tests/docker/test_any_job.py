@@ -64,7 +64,8 @@ def test_code_that_is_one_file_or_outside_the_workspace(workspace: Workspace) ->
     outside.mkdir()
     (outside / "one.py").write_text("import os; print(sorted(os.listdir()))")
     workspace.write("jobs/job.yml", f"command: python one.py\ncode: ../../elsewhere\n{IMAGE}")
-    assert workspace.loop(*RUN).out == "['one.py', 'outputs']\n"
+    (outside / "link.py").symlink_to("one.py")
+    assert workspace.loop(*RUN).out == "['link.py', 'one.py', 'outputs']\n"
     workspace.write("jobs/one.py", "import os; print(sorted(os.listdir()))")
     workspace.write("jobs/job.yml", f"command: python one.py\ncode: one.py\n{IMAGE}")
     answer = workspace.loop(*RUN)

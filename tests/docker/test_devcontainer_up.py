@@ -236,6 +236,7 @@ def test_a_local_feature_is_honoured(opened: Workspace) -> None:
         ("{", "devcontainer.json:1:1"),
         ("{}", "neither build.dockerfile nor image"),
         ("[]", "no JSON object"),
+        ('{"image": "x", "runArgs": ["--gpus all"]}', 'Write option and value as two: ["--gpus"'),
         (None, "loop sync"),
     ],
 )

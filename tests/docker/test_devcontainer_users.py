@@ -31,6 +31,15 @@ def theirs(request: pytest.FixtureRequest) -> Iterator[tuple[Workspace, int]]:
         yield workspace, request.param
 
 
+def prepared(workspace: Workspace, uid: int, text: str) -> list[str]:
+    """Their own experiment, rendered by them; how to act as them."""
+    workspace.add("tiny", "print('hello')", dockerfile=text)
+    dev.give(workspace, uid)
+    prefix = dev.become(uid)
+    assert workspace.loop("sync", prefix=prefix).code == 0
+    return prefix
+
+
 @pytest.mark.parametrize(
     ("text", "user"),
     [(dev.THREE, "dev"), (TAKEN, "dev"), (TINY, "dev"), (UBUNTU, "ubuntu")],
@@ -38,10 +47,7 @@ def theirs(request: pytest.FixtureRequest) -> Iterator[tuple[Workspace, int]]:
 )
 def test_files_are_the_persons(theirs: tuple[Workspace, int], text: str, user: str) -> None:
     workspace, uid = theirs
-    workspace.add("tiny", "print('hello')", dockerfile=text)
-    prefix = dev.become(uid)
-    dev.give(workspace, uid)
-    assert workspace.loop("sync", prefix=prefix).code == 0
+    prefix = prepared(workspace, uid, text)
     told = dev.up(workspace, prefix=prefix)
     if uid == 0 and "USER" not in text:
         user = "root"
@@ -58,10 +64,7 @@ def test_files_are_the_persons(theirs: tuple[Workspace, int], text: str, user: s
 def test_git_reads_a_folder_of_somebody_else(theirs: tuple[Workspace, int]) -> None:
     """No "dubious ownership", and nobody's configuration file is touched."""
     workspace, uid = theirs
-    workspace.add("tiny", "print('hello')", dockerfile=dev.THREE)
-    prefix = dev.become(uid)
-    dev.give(workspace, uid)
-    assert workspace.loop("sync", prefix=prefix).code == 0
+    prefix = prepared(workspace, uid, dev.THREE)
     dev.up(workspace, prefix=prefix)
 
     def run(*words: str) -> Answer:
@@ -81,10 +84,7 @@ def test_vs_code_works_as_the_same_user_in_a_container_of_loop_up(
 ) -> None:
     """It reads devcontainer.json anew, so what `up` decided must be on the container."""
     workspace, uid = theirs
-    workspace.add("tiny", "print('hello')", dockerfile=TINY)
-    prefix = dev.become(uid)
-    dev.give(workspace, uid)
-    assert workspace.loop("sync", prefix=prefix).code == 0
+    prefix = prepared(workspace, uid, TINY)
     told = dev.up(workspace, prefix=prefix)
     reopened = dev.bare(workspace, "up", prefix=prefix)
     assert reopened.code == 0, reopened.err
@@ -97,10 +97,7 @@ def test_reopen_in_container_alone(theirs: tuple[Workspace, int]) -> None:
     """Without `loop up`: right where the image has a user of its own and the workspace is not
     root's; else the container opens all the same, and says that its files would not be theirs."""
     workspace, uid = theirs
-    workspace.add("tiny", "print('hello')", dockerfile=dev.THREE)
-    prefix = dev.become(uid)
-    dev.give(workspace, uid)
-    assert workspace.loop("sync", prefix=prefix).code == 0
+    prefix = prepared(workspace, uid, dev.THREE)
     opened = dev.bare(workspace, "up", prefix=prefix)
     assert opened.code == 0, opened.err
     made = dev.bare(workspace, "exec", "touch", "made", prefix=prefix)
@@ -117,10 +114,7 @@ def test_reopen_in_container_alone(theirs: tuple[Workspace, int]) -> None:
 
 def test_a_cache_that_another_user_filled_is_handed_over(theirs: tuple[Workspace, int]) -> None:
     workspace, uid = theirs
-    workspace.add("tiny", "print('hello')", dockerfile=dev.THREE)
-    prefix = dev.become(uid)
-    dev.give(workspace, uid)
-    assert workspace.loop("sync", prefix=prefix).code == 0
+    prefix = prepared(workspace, uid, dev.THREE)
     dev.up(workspace, prefix=prefix)
     words = ("exec", "tiny", "--user", "root", "--", "sh", "-c")
     assert workspace.loop(*words, "chown -R 4321 $XDG_CACHE_HOME", prefix=prefix).code == 0

@@ -148,6 +148,13 @@ def test_tensorflow_knows_its_cluster() -> None:
     ]
 
 
+def test_there_is_always_one_process() -> None:
+    assert [
+        one["RANK"] for one in distributed("{type: pytorch, process_count_per_instance: -1}")
+    ] == ["0"]
+    assert len(distributed("{type: tensorflow, worker_count: -1}")) == 1
+
+
 def test_a_job_that_is_not_distributed_is_one_process() -> None:
     assert distribution_environments(None) == [{}]
     assert distributed("{type: ray}") == [{}]

@@ -19,6 +19,9 @@ EXAMPLES = """examples:
 Then: loop exec digit_recognition -- python train.py, or loop open digit_recognition.
 VS Code's Reopen in Container takes the same container. Caches (pip, torch, huggingface) are kept
 in a volume when it is made anew. Files made in it are yours, whatever your user's number is.
+
+gpu = "auto" looks for a GPU and for an engine that can hand it over. VS Code by itself looks at the
+engine alone; where that is wrong, its setting dev.containers.gpuAvailability ("all", "none") helps.
 """
 
 

@@ -22,7 +22,7 @@ def check_files(job: Job, files: Files) -> Iterator[Finding]:
             job.where("code"), f"there is no {job.code}", "Name the folder of the code", "no-code"
         )
         root = None
-    elif root is not None:
+    elif root is not None and not root.startswith(("../", "/")):  # what is outside is not ours
         yield from check_links(root, files)
     yield from _script(job, root, files)
     yield from _data(job, files)

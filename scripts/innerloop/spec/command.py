@@ -135,7 +135,7 @@ def distribution_environments(
         return [{}]
     if distribution.type == "tensorflow":
         return _tensorflow(distribution, processes, address, port)
-    count = processes or distribution.process_count_per_instance
+    count = max(processes or distribution.process_count_per_instance, 1)
     make = _pytorch if distribution.type == "pytorch" else _mpi
     return [make(rank, count, address, port) for rank in range(count)]
 
@@ -168,7 +168,7 @@ def _mpi(rank: int, count: int, address: str, port: int) -> dict[str, str]:
 def _tensorflow(
     distribution: Distribution, processes: int | None, address: str, port: int
 ) -> list[dict[str, str]]:
-    workers = processes or distribution.worker_count or 1
+    workers = max(processes or distribution.worker_count or 1, 1)
     tasks = [("worker", index) for index in range(workers)]
     tasks += [("ps", index) for index in range(distribution.parameter_server_count)]
     cluster: dict[str, list[str]] = {}

@@ -162,7 +162,7 @@ class _Requests(logging.Handler):
             _Requests.host = found[1]
             self.tell("asking", method=method[1] if method else "", host=found[1], path=found[2])
         elif found := re.search(r"Response status: (\d+)", text):
-            wait = re.search(r"'(?:Retry-After|x-ms-retry-after-ms)': '?(\d+)", text, re.IGNORECASE)
+            wait = re.search(r"'Retry-After': '?(\d+)", text, re.IGNORECASE)
             self.tell("answered", status=int(found[1]), wait=int(wait[1]) if wait else 0)
 
 
