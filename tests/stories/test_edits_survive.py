@@ -141,6 +141,19 @@ def test_a_lost_memory_takes_nothing_of_theirs_for_ours(rendered: Workspace) -> 
         assert rendered.read(LAUNCH) == changed
 
 
+def test_a_memory_that_alone_is_behind_is_said(rendered: Workspace) -> None:
+    memory = ".innerloop/rendered.json"
+    kept = rendered.read(memory).splitlines()
+    rendered.write(memory, "\n".join([kept[0], *reversed(kept[1:-1]), kept[-1]]) + "\n")
+    answer = rendered.loop("sync", "--check")
+    assert (answer.code, answer.out) == (
+        1,
+        f"would update {memory} alone: the files are in line with src/\n",
+    )
+    assert rendered.loop("sync").out == f"update {memory} alone: the files are in line with src/\n"
+    assert in_line(rendered)
+
+
 def test_an_ejected_file_is_theirs(rendered: Workspace) -> None:
     before = rendered.read(LAUNCH)
     assert rendered.loop("sync", "--eject", LAUNCH).code == 0

@@ -46,9 +46,11 @@ def run(args: argparse.Namespace) -> int:
         sys.stdout.writelines(_diff(outcome))
     for change in outcome.changes:
         print(f"{'would ' * dry}{change.verb} {change.path}")
-    if not outcome.changes and not outcome.problems:
-        print("everything is in line with src/")
     would = bool(outcome.changes) or outcome.memory is not None
+    if would and not outcome.changes:
+        print(f"{'would ' * dry}update {transaction.MEMORY} alone: the files are in line with src/")
+    elif not would and not outcome.problems:
+        print("everything is in line with src/")
     return 1 if outcome.problems or (args.check and would) else 0
 
 
