@@ -6,7 +6,7 @@ import argparse
 import difflib
 import sys
 
-from .. import renaming, syncing
+from .. import renaming, syncing, transaction
 from ..errors import WrongUse
 
 SUMMARY = "Brings .devcontainer and .vscode in line with src; your own entries stay."
