@@ -143,7 +143,7 @@ def _proxies(environ: Mapping[str, str]) -> dict[str, str]:
 
 def _named(root: Path | None, ca: str) -> str:
     path = (root or Path()) / os.path.expanduser(ca)
-    if not os.path.isfile(path):  # which is quiet about folders that are closed to us
+    if not os.path.isfile(path):
         raise Mistake(
             f'there is no file "{ca}" with the certificate authority',
             where="pyproject.toml",
@@ -233,7 +233,7 @@ def _with_login(url: str, credentials: netrc | None) -> str:
 def _netrc(environ: Mapping[str, str], home: Path) -> netrc | None:
     given = environ.get("NETRC")
     for path in [Path(given)] if given else [home / ".netrc", home / "_netrc"]:
-        if not os.path.isfile(path):  # which is quiet about folders that are closed to us
+        if not os.path.isfile(path):
             continue
         import netrc
 

@@ -70,7 +70,7 @@ def _azureml(run: Run) -> Column:
         "azureml",
         {
             "command": _command(wanted.command, names),
-            "cwd": Fact("<code>", shown="the snapshot's root"),
+            "cwd": Fact(_home(run), shown="the snapshot's root"),
             "variables": _variables(run, env, names),
             **_cloud_environment(run),
             "user": Fact(CLOUD_USER),
@@ -92,7 +92,7 @@ def _docker(run: Run) -> Column:
     )
     names = {
         **_paths(wanted.env),
-        wanted.cwd: "<code>" if run.code is not None else "<empty>",
+        wanted.cwd: _home(run),
         posixpath.join("/workspaces", run.workspace.name): "<workspace>",
     }
     user = _option(wanted.argv, "--user") or CLOUD_USER
@@ -144,7 +144,7 @@ def _mounts(run: Run, wanted: Request) -> Fact:
                 why.append(f"create = true lets the program fill {name} in innerloop.toml")
         elif mount.target.startswith(posixpath.join(wanted.cwd, "outputs")):
             parts.append("./outputs")
-        else:
+        elif run.code is not None:
             parts.append("code")
     shown = listed([f"{mount.source} -> {mount.target}" for mount in wanted.mounts])
     return Fact(listed(parts), why="; ".join(why), shown=shown)
@@ -188,7 +188,7 @@ def _inside(run: Run, dev: Mapping[str, Any] | Mistake) -> Column:
 def _of_this_file_system(run: Run, wanted: Request, facts: Mapping[str, Fact]) -> Column:
     names = {
         **_paths(wanted.env),
-        wanted.cwd: "<code>",
+        wanted.cwd: _home(run),
         run.workspace.root: "<workspace>",
     }
     return Column(
@@ -327,6 +327,11 @@ def _paths(env: Mapping[str, str]) -> dict[str, str]:
             if key.startswith(prefix):
                 names[value] = names[shlex.quote(value)] = name(key.removeprefix(prefix))
     return names
+
+
+def _home(run: Run) -> str:
+    """The working directory; a job that brings no code begins in an empty folder."""
+    return "<code>" if run.code is not None else "<empty>"
 
 
 def _input(name: str) -> str:

@@ -6,6 +6,7 @@ failed, and the exit code is that of the first that failed.
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -39,8 +40,14 @@ def checks() -> list[list[str]]:
         ["isort", "--check-only", "--diff", "--quiet", *ours, "src"],
         ["ruff", "check", "--quiet", *ours],
         ["mypy", "--no-error-summary", *[path for path in TYPED if (ROOT / path).exists()]],
-        ["pytest"],
+        ["pytest", "-n", str(workers()), "--dist", "loadfile"],
     ]
+
+
+def workers() -> int:
+    """How many tests run at once. A few, since some start containers or a browser; a file's tests
+    stay together, because they share what they set up."""
+    return max(1, min(4, os.cpu_count() or 1))
 
 
 def _check(argv: Sequence[str]) -> int:

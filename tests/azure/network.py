@@ -10,6 +10,7 @@ import contextlib
 import http.server
 import os
 import shutil
+import signal
 import socket
 import socketserver
 import ssl
@@ -105,7 +106,8 @@ class Azurite:
             time.sleep(0.05)
 
     def close(self) -> None:
-        self.child.terminate()
+        """Ends the whole group: node may be a program that starts another."""
+        os.killpg(self.child.pid, signal.SIGTERM)
         self.child.wait(10)
 
 

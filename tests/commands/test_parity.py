@@ -127,3 +127,14 @@ def test_a_sweep_by_its_first_trial_and_a_pipeline_step_by_step(workspace: Works
     workspace.write("src/line/pipe.yml", f"type: pipeline\njobs:\n  a: {step}\n  b: {step}\n")
     steps = table(workspace, "line", "--file", "pipe.yml")
     assert [one["experiment"] for one in steps] == ["line: a", "line: b"]
+    assert all(not one["unexplained"] for one in steps)
+
+
+def test_a_job_without_code_begins_in_an_empty_folder(workspace: Workspace) -> None:
+    workspace.add("line", "print(1)\n")
+    workspace.write(
+        "src/line/bare.yml", "command: echo hi\nenvironment: {build: {path: ./environment}}\n"
+    )
+    (told,) = table(workspace, "line", "--file", "bare.yml")
+    assert {p["cwd"]["value"] for p in told["places"].values() if "cwd" in p} == {"<empty>"}
+    assert told["places"]["docker"]["mounts"]["same"]

@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from innerloop.tools.belongings import dev_container_id
+
 from tests.support import Answer, Workspace, docker, make_workspace
 
 SOCKET = Path("/var/run/docker.sock")
@@ -66,12 +68,12 @@ def bare(workspace: Workspace, *words: str, experiment: str = "tiny", **more: An
 def clean(workspace: Workspace) -> None:
     """Takes away the workspace's dev containers, their volumes and all images made for them."""
     for one in containers(workspace):
-        volumes = [mount["Name"] for mount in one["Mounts"] if mount["Type"] == "volume"]
         docker("rm", "-f", "-v", one["Id"])
-        for volume in volumes:
-            docker("volume", "rm", volume)
         if (image := one["Config"]["Image"]).startswith("vsc-"):  # never one that others share
             docker("rmi", image, image.removesuffix("-uid"))
+    for config in workspace.root.glob(".devcontainer/*/devcontainer.json"):
+        number = dev_container_id(str(workspace.root), str(config))
+        docker("volume", "rm", f"innerloop-cache-{number}")
     for _ in range(2):  # an image on top of another goes first
         workspace.clean()
 

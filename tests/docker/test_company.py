@@ -123,6 +123,7 @@ def test_a_dev_container_has_what_the_index_has(inside: Workspace, company: Comp
             assert PASSWORD.encode() not in content and PROXY_PASSWORD.encode() not in content, path
     finally:
         inside.loop("down", "line")
+        assert inside.loop("clean", "--all", "--yes").code == 0  # its cache is a volume
 
 
 def test_the_older_builder_says_what_it_cannot_do(inside: Workspace) -> None:

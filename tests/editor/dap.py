@@ -86,6 +86,7 @@ class Session:
         self.reader = reader
         self.writer = writer
         self.sequence = 0
+        self.closing = False
         self.messages: queue.Queue[Json] = queue.Queue()
         self.put_aside: list[Json] = []
         # The configurations of further sessions that this one asked for, one for each process.
@@ -155,6 +156,7 @@ class Session:
         self.ask("continue", threadId=thread)
 
     def close(self) -> None:
+        self.closing = True
         for process in self.terminals:
             process.kill()
             process.wait()
@@ -211,7 +213,8 @@ class Session:
                 else:
                     self.messages.put(message)
         except (OSError, ValueError):
-            pass  # closed
+            if not self.closing:  # else the stream was closed under us
+                raise
 
 
 class Client(Session):

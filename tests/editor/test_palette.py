@@ -34,9 +34,9 @@ def test_run_with_options_shows_the_inputs_to_change(window: Workbench) -> None:
     window.pick("Which experiment?", "line")
     window.pick("Where?", "The first of these that can be had")
     window.says("epochs  8")
-    window.page.keyboard.type("epochs=2\n")
+    window.enter("epochs=2")
     window.says("epochs  2   (was 8)")
-    window.page.keyboard.type("\n")
+    window.enter("")
     assert window.ended("run with options") == 0
     window.says("trained --epochs 2")
 
@@ -128,7 +128,7 @@ def test_jupyter_is_up_when_the_task_is(window: Workbench, demo: Workspace) -> N
         lambda: re.search(r"is ready: (http://127\.0\.0\.1:(\d+)/\S+)", window.text()),
         seconds=300,
     )
-    assert wait_for("the task's state", lambda: dict(window.terminals()).get("jupyter")) == "done"
+    wait_for("the task is up", lambda: ("jupyter", "done") in window.terminals())
     with urllib.request.urlopen(said[1], timeout=10) as page:
         assert "JupyterLab" in page.read().decode()
     window.press("Escape")  # whether the browser may open it
@@ -179,6 +179,6 @@ def test_loop_is_on_the_path_of_a_terminal(window: Workbench) -> None:
     window.command("Terminal: Kill All Terminals")
     window.command("Terminal: Create New Terminal")
     window.page.locator(".terminal-wrapper.active .xterm-rows").wait_for()
-    window.page.keyboard.type("loop --version; type test\n")
+    window.enter("loop --version; type test")
     window.says("innerloop 0.")
     window.says("test is a shell builtin")

@@ -294,6 +294,12 @@ class Workbench:
         width = max(map(len, lines), default=0)
         return "".join(line if len(line) == width else line.rstrip() + "\n" for line in lines)
 
+    def enter(self, text: str) -> None:
+        """A line typed into the active terminal, once the keys go there."""
+        keys = self.page.locator(".terminal-wrapper.active .xterm-helper-textarea:focus")
+        keys.wait_for(state="attached")
+        self.page.keyboard.type(text + "\n")
+
     def says(self, text: str) -> None:
         """Until the active terminal shows a text."""
         wait_for(f"{text!r} in the terminal", lambda: text in self.text())
