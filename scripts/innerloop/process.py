@@ -237,6 +237,19 @@ def attend(
     interruption is raised again once the program has ended. Inside of `heard`, what the program
     prints goes there, and it has no stdin.
     """
+    # From before the program starts: one that is asked to end at once must not be left behind.
+    with signals_as_interrupts():
+        return _attend(argv, cwd, env, on_interrupt, limit, on_limit)
+
+
+def _attend(
+    argv: Argv,
+    cwd: Path | None,
+    env: Mapping[str, str] | None,
+    on_interrupt: Callable[[int], None] | None,
+    limit: float | None,
+    on_limit: Callable[[], object] | None,
+) -> int:
     is_heard = _listener is not None
     try:
         child = subprocess.Popen(
@@ -253,7 +266,7 @@ def attend(
         raise Mistake(f"{argv[0]} cannot be started: {error.strerror}") from error
     presses = 0
     interruption: KeyboardInterrupt | None = None
-    with signals_as_interrupts(), _listening(child):
+    with _listening(child):
         while True:
             try:
                 code = child.wait(GRACE if interruption else limit)
