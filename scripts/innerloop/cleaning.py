@@ -11,9 +11,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from . import environments, files, job_packages, loading, process, runs
+from . import environments, files, loading, process
 from .errors import Mistake
 from .places import Run, venv
+from .records import past as runs
+from .runs import job_packages
 from .spec.workspace import Workspace
 from .tools import belongings
 from .tools import docker as docker_tool

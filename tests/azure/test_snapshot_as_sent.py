@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from innerloop import snapshot
 from innerloop.bootstrap import ensure
+from innerloop.cloud import snapshot
 from innerloop.environments import python_of
 from innerloop.errors import Mistake
 from innerloop.spec import ignore

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from innerloop.snapshot import read as read_snapshot
+from innerloop.cloud.snapshot import read as read_snapshot
 
 from tests.support import Workspace
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from innerloop.formatting import first_changes
+from innerloop.experiments.formatting import first_changes
 
 from tests.support import ROOT, Workspace
 

@@ -9,8 +9,8 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from innerloop import jupyter
 from innerloop.errors import Mistake
+from innerloop.working import jupyter
 
 from tests.support import Workspace
 

@@ -7,7 +7,8 @@ import signal
 from pathlib import Path
 
 import pytest
-from innerloop import loading, making
+from innerloop import loading
+from innerloop.experiments import making
 
 from tests.steps import FEWER, copies, kill, stopped_at
 from tests.support import Workspace

@@ -10,7 +10,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from innerloop import loading, renaming
+from innerloop import loading
+from innerloop.experiments import renaming
 
 from tests.steps import FEWER, copies, kill, stopped_at
 from tests.support import Workspace, docker

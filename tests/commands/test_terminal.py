@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import pytest
-from innerloop import shells
+from innerloop.working import shells
 
 from tests.support import Workspace
 from tests.support_terminal import Terminal

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 from innerloop import loading
 from innerloop.commands.test import pytest_words
-from innerloop.reports import Wanted, settings
+from innerloop.experiments.reports import Wanted, settings
 from innerloop.spec.dockerfile import parse
 from innerloop.spec.experiment import Experiment, Link
 from innerloop.spec.settings import Settings

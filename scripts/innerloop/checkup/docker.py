@@ -8,7 +8,10 @@ import shutil
 from collections.abc import Iterator
 from typing import Any
 
-from .. import aging, builder, cleaning, configuration, containers, engine, process
+from .. import cleaning, engine, process
+from ..containers import aging, configuration
+from ..containers import finding as containers
+from ..images import builder
 from . import PATIENCE, Fact, Patient
 
 GB = 10**9

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from .. import builder, environments, network, process
+from .. import environments, network, process
 from ..errors import Mistake
+from ..images import builder
 from ..network import Network
 from ..render.devcontainer import PORTS
 from . import PATIENCE, Fact, Patient

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 
-from .. import building, engine, loading, prebuilt
+from .. import engine, loading
 from ..errors import Mistake, WrongUse
+from ..images import building, prebuilt
 from ..spec.experiment import Experiment
 from ..spec.workspace import Workspace
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from .. import following, jobs
-from ..news import News
+from ..cloud import following, jobs
+from ..cloud.news import News
 from ..places.azureml.line import Line
 
 SUMMARY = "Stops a submitted job; the last one when none is named."

@@ -7,9 +7,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from .. import data_assets, loading
+from .. import loading
+from ..cloud import data_assets
+from ..cloud.news import megabytes
 from ..errors import WrongUse
-from ..news import megabytes
 from ..places.azureml import target as targets
 from ..places.azureml.line import Line
 

@@ -8,8 +8,9 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from .. import loading, sharing, syncing
+from .. import loading, syncing
 from ..errors import WrongUse
+from ..experiments import sharing
 from ..spec.experiment import Experiment
 from ..spec.sharing import COMMON, common_path
 from ..spec.workspace import Workspace

@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _azure(root: Path) -> Iterator[Fact]:
-    from .. import azure_facts
+    from ..cloud import azure_facts
 
     for fact in azure_facts.facts(root):
         yield Fact(*fact)

@@ -6,8 +6,10 @@ import argparse
 import json
 from pathlib import Path
 
-from .. import console, containers, engine, loading, notes, process
-from ..containers import Container
+from .. import console, engine, loading, process
+from ..containers import finding as containers
+from ..containers import notes
+from ..containers.finding import Container
 from ..errors import WrongUse
 from ..tools import containers as docker
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from .. import downloading, following, jobs
+from ..cloud import downloading, following, jobs
 from ..places.azureml.line import Line
 
 SUMMARY = "Brings a submitted job's outputs and logs here, beside those of local runs."

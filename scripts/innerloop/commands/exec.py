@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from .. import executing, loading
+from .. import loading
+from ..containers import executing
 from ..errors import WrongUse
 
 SUMMARY = "Runs a command in the experiment's open dev container; its exit code passes through."

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-from .. import formatting, loading
+from .. import loading
+from ..experiments import formatting
 from ..spec.sharing import COMMON
 
 SUMMARY = "Formats the code with black and orders its imports; --check only says what it would do."

@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 
-from .. import files, jupyter, loading, process, showing
+from .. import files, loading, process
 from ..errors import WrongUse
 from ..places import PLACES
+from ..runs import showing
+from ..working import jupyter
 
 SUMMARY = "Starts JupyterLab in the experiment's environment, with notebooks/ open."
 EXAMPLES = """Nothing is installed: JupyterLab is in the experiment's requirements-dev.txt. It answers on

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from .. import following, jobs
+from ..cloud import following, jobs
 from ..places.azureml.line import Line
 
 SUMMARY = "Shows a submitted job's logs from their start; --follow to the job's end."

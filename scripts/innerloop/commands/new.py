@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-from .. import loading, making, syncing
+from .. import loading, syncing
+from ..experiments import making
 
 SUMMARY = "Makes a new experiment and renders its files."
 EXAMPLES = """The name is that of its folder under src/: lower-case letters, digits and single _.

@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .. import files, loading, process, running, showing, working
+from .. import files, loading, process
 from ..errors import Mistake, nearest
 from ..places import PLACES
+from ..runs import running, showing
 from ..spec.experiment import Experiment
 from ..spec.notebook import values_of, with_parameters
+from ..working import environment as working
 
 SUMMARY = "Runs a notebook in the experiment's environment, to an HTML page in outputs/."
 EXAMPLES = """Each cell is a line on the terminal; the exit code is 1 when one fails, and the page shows

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 
-from .. import console, developing, loading, process
+from .. import console, loading, process
+from ..containers import developing
 from ..errors import Mistake
 from ..render.devcontainer import path_of
 from ..tools import devcontainer

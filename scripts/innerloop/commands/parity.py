@@ -7,8 +7,9 @@ import json
 import sys
 from typing import Any
 
-from .. import loading, parity_columns
-from ..parity import ROWS, Parity
+from .. import loading
+from ..parity import columns as parity_columns
+from ..parity.facts import ROWS, Parity
 from ..spec.experiment import JOB_FILE
 
 SUMMARY = "Shows side by side what each place would run, and why some differ."

@@ -7,9 +7,10 @@ import shlex
 import sys
 from pathlib import Path
 
-from .. import leftovers, loading, removing, renaming
+from .. import loading
 from ..errors import WrongUse
-from ..removing import Removal
+from ..experiments import leftovers, removing, renaming
+from ..experiments.removing import Removal
 
 SUMMARY = "Takes an experiment away; data and outputs stay, and it can be brought back."
 EXAMPLES = """examples:

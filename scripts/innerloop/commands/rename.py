@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-from .. import leftovers, loading, renaming
+from .. import loading
+from ..experiments import leftovers, renaming
 
 SUMMARY = "Gives an experiment another name; its job, links, outputs and rendered files follow."
 EXAMPLES = """What you wrote in its devcontainer.json and in .vscode goes along. Code is not searched for the

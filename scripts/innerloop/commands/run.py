@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from .. import checking, debugging, loading, pipelines, running, showing, stepping, sweeping
+from .. import loading
 from ..errors import Mistake, WrongUse
 from ..places import PLACES, Run
+from ..runs import checking, debugging, pipelines, running, showing, stepping, sweeping
 from ..spec.check_base import Finding
 from ..spec.experiment import JOB_FILE, Experiment
 from ..spec.job import Job
@@ -116,7 +117,7 @@ def _run(args: argparse.Namespace) -> int:
     experiment, file = loading.choose_job(workspace, args.experiment, args.file, args.cwd)
     job = loading.open_job(workspace, experiment, file, args.set)
     if args.ask:
-        from ..asking import ask
+        from ..runs.asking import ask
 
         job = ask(job)
     _require_fitting(args, job)

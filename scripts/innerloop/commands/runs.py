@@ -9,9 +9,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from .. import files, loading, runs
+from .. import files, loading
 from ..errors import WrongUse, nearest
-from ..runs import PastRun
+from ..records import past as runs
+from ..records.past import PastRun
 
 SUMMARY = "Lists the runs with their scores and times; a page lays their curves over each other."
 EXAMPLES = """A run is a folder outputs/<experiment>/<run>/. Beside what the program wrote into it, its
@@ -81,7 +82,7 @@ def _show_log(root: Path, found: Sequence[PastRun], word: str) -> int:
 
 
 def _page(root: Path, found: Sequence[PastRun], experiment: str | None, *, show: bool) -> int:
-    from .. import runs_page
+    from ..records import page as runs_page
 
     path = root / PAGE
     title = f"Runs of {experiment}" if experiment else f"Runs in {root.name}"
@@ -90,7 +91,7 @@ def _page(root: Path, found: Sequence[PastRun], experiment: str | None, *, show:
     if not show:
         return 0
     if os.environ.get("REMOTE_CONTAINERS") or os.environ.get("CODESPACES"):
-        from .. import page_server
+        from ..records import page_server
 
         return page_server.serve(path.parent, path.name)
     import webbrowser

@@ -6,7 +6,8 @@ import argparse
 import json
 from dataclasses import asdict
 
-from .. import aging, loading
+from .. import loading
+from ..containers import aging
 
 SUMMARY = "Says which dev containers and images are older than what they were made from."
 EXAMPLES = """examples:

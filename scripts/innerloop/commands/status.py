@@ -7,8 +7,9 @@ import json
 from datetime import datetime, timezone
 from typing import Any
 
-from .. import cloud_runs, following, jobs, ledger
-from ..news import News
+from ..cloud import following, jobs, ledger
+from ..cloud import past_runs as cloud_runs
+from ..cloud.news import News
 from ..places.azureml.line import Line
 
 SUMMARY = "Shows how a submitted job fares; the last one when none is named."

@@ -8,15 +8,16 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from .. import bootstrap, environments, following, loading, sending, submitting
+from .. import bootstrap, environments, loading
+from ..cloud import following, sending, submitting
+from ..cloud.news import megabytes
+from ..cloud.snapshot import Snapshot
+from ..cloud.submission import Part, Submission, inputs_of
 from ..errors import Mistake
-from ..news import megabytes
 from ..places.azureml import target as targets
 from ..places.azureml.line import Line
 from ..places.azureml.target import Target
-from ..snapshot import Snapshot
 from ..spec.experiment import JOB_FILE
-from ..submission import Part, Submission, inputs_of
 from .check import line_of
 
 SUMMARY = "Sends the job to Azure ML: checked, previewed, and followed if you like."

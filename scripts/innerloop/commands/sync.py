@@ -6,8 +6,9 @@ import argparse
 import difflib
 import sys
 
-from .. import renaming, syncing, transaction
+from .. import syncing, transaction
 from ..errors import WrongUse
+from ..experiments import renaming
 
 SUMMARY = "Brings .devcontainer and .vscode in line with src; your own entries stay."
 EXAMPLES = """examples:

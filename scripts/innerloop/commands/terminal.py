@@ -9,11 +9,16 @@ import shlex
 import sys
 from pathlib import Path
 
-from .. import containers, executing, files, loading, process, running, shells, working
+from .. import files, loading, process
+from ..containers import executing
+from ..containers import finding as containers
 from ..places import PLACES, inside
-from ..running import Started
+from ..runs import running
+from ..runs.running import Started
 from ..spec.experiment import Experiment
 from ..spec.workspace import Workspace
+from ..working import environment as working
+from ..working import shells
 
 SUMMARY = "Opens a shell in the experiment's environment, in its folder."
 EXAMPLES = """The environment is that of its dev container: the open one, else a container of the same

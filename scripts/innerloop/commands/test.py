@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from .. import loading, noticing, reports, running
+from .. import loading
+from ..experiments import reports
 from ..places import PLACES
+from ..runs import noticing, running
 from ..spec.experiment import Experiment, Link
 from ..spec.sharing import COMMON_TESTS
 

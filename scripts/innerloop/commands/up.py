@@ -6,7 +6,8 @@ import argparse
 import json
 from dataclasses import asdict
 
-from .. import console, developing, loading
+from .. import console, loading
+from ..containers import developing
 from ..errors import Mistake
 
 SUMMARY = "Opens the experiment's dev container; what is there and up to date is kept."

@@ -1,0 +1,61 @@
+"""What `loop doctor --azure` says: the configuration, then what the workspace itself answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from .. import loading
+from ..errors import Mistake
+from ..places.azureml import target as targets
+from ..places.azureml.line import Line
+from ..spec.workspace import Workspace
+from .news import News
+
+# state ("ok", "note", "bad"), name, what, mend
+Fact = tuple[str, str, str, str]
+
+
+def facts(root: Path) -> Iterator[Fact]:
+    """Nothing is sent while the configuration is missing or has not been filled in."""
+    try:
+        target = targets.find(root)
+    except Mistake as mistake:
+        yield "bad", "configuration", _said(mistake), mistake.mend
+        return
+    where = f"{target.workspace} in {target.group}, from {target.source}"
+    yield "ok", "configuration", where, ""
+    computes = _computes(loading.open_workspace(root))
+    news = News("asking Azure")
+    with Line(root) as line:
+        try:
+            told = line.ask("doctor", target, news.on_event, computes=computes)
+        except Mistake as mistake:
+            yield "bad", "azure", mistake.what, mistake.mend
+            return
+        finally:
+            news.end()
+    for state, name, what, mend in told:
+        by = f", by {line.signed_in_by}" if name == "sign-in" and line.signed_in_by else ""
+        yield state, name, what + by, mend
+
+
+def _computes(workspace: Workspace) -> dict[str, list[dict[str, Any]]]:
+    """The computes that the job files name, each with what its jobs want of it."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for name in workspace.experiments:
+        try:
+            experiment = loading.open_experiment(workspace, name)
+            job = loading.open_job(workspace, experiment)
+        except Mistake:
+            continue
+        compute = (job.compute or "").removeprefix("azureml:")
+        if compute and "<" not in compute:
+            wants = {"name": name, "nodes": job.instance_count, "gpu": experiment.settings.gpu}
+            found.setdefault(compute, []).append(wants)
+    return found
+
+
+def _said(mistake: Mistake) -> str:
+    return f"{mistake.where}: {mistake.what}" if mistake.where else mistake.what

@@ -1,0 +1,210 @@
+"""What a submission to Azure ML would be, whole, before anything is sent: no sign-in, no network,
+and nothing of Azure's client."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from .. import files, loading
+from ..errors import Mistake, WrongUse
+from ..places import Run, azureml
+from ..places.azureml.target import Target
+from ..runs import running
+from ..spec.check import Finding, check, check_text
+from ..spec.experiment import JOB_FILE, Experiment
+from ..spec.job import Job, parse_job
+from ..spec.overrides import parse_job_with
+from ..spec.paths import code_root
+from ..spec.pipeline import Step, pipeline_of
+from ..spec.workspace import Workspace
+from . import ledger, snapshot
+from .snapshot import Snapshot
+from .submission import Environment, Part, Submission, name_on_azure, workspace_of
+
+# Source: the service's published definition of a job's name.
+_JOB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,254}")
+
+
+def plan(
+    workspace: Workspace,
+    experiment: Experiment,
+    *,
+    file: str = JOB_FILE,
+    sets: Sequence[str] = (),
+    name: str | None = None,
+    target: Target | None = None,
+) -> tuple[Submission | None, list[Finding]]:
+    """The submission, and what `loop check` finds; None with findings that stand in the way."""
+    root = Path(workspace.root)
+    job, findings = _checked(root, experiment, file, sets)
+    if job is None:
+        return None, findings
+    name = _chosen_name(job, name)
+    jobs = _jobs(job, loading.Disk(root))
+    parts = tuple(_part(root, workspace, experiment, step, one) for step, one in jobs)
+    codes = dict.fromkeys(part.code for part in parts if part.code is not None)
+    snapshots = {code: snapshot.read(root, code) for code in codes}
+    fingerprint = _fingerprint(job, parts, snapshots, target)
+    earlier = ledger.cut_off(root, fingerprint)
+    if earlier is not None and name not in (None, earlier.name):
+        earlier = None
+    made = Submission(
+        experiment=experiment,
+        job=job,
+        name=name or (earlier.name if earlier else _new_name(experiment)),
+        parts=parts,
+        snapshots=snapshots,
+        data=dict(_local_data(root, job)),
+        overrides=tuple(_overrides(job, experiment, sets)),
+        sets=tuple(sets),
+        target=target,
+        fingerprint=fingerprint,
+        known=dict(_known(root, parts, snapshots, target)),
+        hints=tuple(findings),
+        resumes=earlier is not None,
+        named=name is not None,
+    )
+    return made, findings
+
+
+def _checked(
+    root: Path, experiment: Experiment, file: str, sets: Sequence[str]
+) -> tuple[Job | None, list[Finding]]:
+    path = f"{experiment.folder}/{file}"
+    text = files.read_text(root / path)
+    if text is None:
+        mend = "It says what to run; `scripts/loop help job` shows the shortest one"
+        raise Mistake("there is no such job file", where=path, mend=mend)
+    disk = loading.Disk(root)
+    if sets:
+        job = parse_job_with(text, path, sets)
+        findings = check(job, disk)
+    else:
+        findings = check_text(text, path, disk)
+    if any(one.level != "hint" for one in findings):
+        return None, findings
+    return (job if sets else parse_job(text, path)), findings
+
+
+def _jobs(job: Job, disk: loading.Disk) -> list[tuple[str, Job]]:
+    if job.kind != "pipeline":
+        return [("", job)]
+    steps = pipeline_of(job, disk.read).steps
+    return [(step.name, _bound(step)) for step in steps if step.problem is None] or [("", job)]
+
+
+def _bound(step: Step) -> Job:
+    """The step's job with the outputs of earlier steps that it takes as paths."""
+    taken = {
+        name: replace(step.job.inputs[name], path=f"{other}.{output}")
+        for name, (other, output) in step.takes.items()
+    }
+    return replace(step.job, inputs={**step.job.inputs, **taken})
+
+
+def _part(root: Path, workspace: Workspace, experiment: Experiment, step: str, job: Job) -> Part:
+    run = Run(workspace=workspace, experiment=experiment, job=job, id="", data={})
+    request = azureml.request(run) if job.command else None
+    settings = job.document.get("settings") if step else None
+    default = settings.get("default_compute") if isinstance(settings, dict) else None
+    return Part(
+        step=step,
+        command=" ".join(request.command.split()) if request else "",
+        compute=(job.compute or str(default or "")).removeprefix("azureml:"),
+        code=_code(job),
+        environment=_environment(root, job),
+    )
+
+
+def _code(job: Job) -> str | None:
+    if job.code is None or "://" in job.code or job.code.startswith("azureml:"):
+        return None
+    return code_root(job.name, job.code)
+
+
+def _environment(root: Path, job: Job) -> Environment:
+    given = job.environment
+    words = azureml.environment_words(given, job)
+    folder = code_root(job.name, given.path) if given.kind == "build" else None
+    if folder is None or not (root / folder).is_dir():
+        return Environment(words)
+    size = snapshot.read(root, folder, contents=False).size
+    return Environment(words, loading.digest_of(root / folder), folder, size)
+
+
+def _local_data(root: Path, job: Job) -> Iterator[tuple[str, Snapshot]]:
+    """Data inputs that name a path here: Azure ML's client uploads them with the job."""
+    for name, one in job.inputs.items():
+        path = one.path or ""
+        if one.kind == "data" and path and not re.match(r"azureml:|[a-z]+://|\$\{\{", path):
+            folder = code_root(job.name, path.removeprefix("file:"))
+            if folder is not None and (root / folder).exists():
+                yield name, snapshot.read(root, folder, contents=False)
+
+
+def _overrides(job: Job, experiment: Experiment, sets: Sequence[str]) -> Iterator[tuple[str, Any]]:
+    """Each --set with the value that it has in the job, so that both readers agree; and the
+    experiment's name, which the client would take from the folder it is started in."""
+    for one in sets:
+        path = one.partition("=")[0].strip()
+        value: Any = job.document
+        for key in path.split("."):
+            value = value[int(key)] if isinstance(value, list) else _below(value, key)
+        yield path, value
+    if not job.experiment_name:
+        yield "experiment_name", name_on_azure(experiment.name)
+
+
+def _below(table: Mapping[Any, Any], key: str) -> Any:
+    return next((value for own, value in table.items() if str(own) == key), None)
+
+
+def _fingerprint(
+    job: Job,
+    parts: Sequence[Part],
+    snapshots: Mapping[str, Snapshot],
+    target: Target | None,
+) -> str:
+    """The same for the same job, code and environment to the same workspace."""
+    told = {
+        "workspace": target.id if target else "",
+        "job": job.document,
+        "code": {folder: sent.digest for folder, sent in snapshots.items()},
+        "environments": [part.environment.digest for part in parts],
+    }
+    text = json.dumps(told, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _known(
+    root: Path,
+    parts: Sequence[Part],
+    snapshots: Mapping[str, Snapshot],
+    target: Target | None,
+) -> Iterator[tuple[str, str]]:
+    if target is None:
+        return
+    digests = [sent.digest for sent in snapshots.values()]
+    for digest in dict.fromkeys([*digests, *(part.environment.digest for part in parts)]):
+        entry = ledger.was_sent(root, workspace_of(target), digest) if digest else None
+        if entry is not None:
+            yield digest, entry.name
+
+
+def _chosen_name(job: Job, given: str | None) -> str | None:
+    """The name that a person chose, on the command line or in the job file."""
+    name = given or job.document.get("name")
+    if name is not None and not _JOB_NAME.fullmatch(str(name)):
+        mend = "Write letters, digits, - and _, at most 255, and begin with a letter or digit"
+        raise WrongUse(f'"{name}" is no name for a job', mend=mend)
+    return None if name is None else str(name)
+
+
+def _new_name(experiment: Experiment) -> str:
+    return f"{name_on_azure(experiment.name)}-{running.new_id()}"

@@ -1,0 +1,1 @@
+"""Dev containers: opened, found, compared with what they were made from, left."""

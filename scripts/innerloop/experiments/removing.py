@@ -1,0 +1,121 @@
+"""Taking an experiment away so that it can be brought back: its folder and its dev container move
+to a hidden folder in one step each, and the rendered files follow."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from .. import files, loading, syncing, transaction
+from ..merge.jsonc import ParseError, parse
+from ..merge.memory import Memory, dump
+from ..merge.rules import EDITOR_FILES
+from ..render import Json
+from ..spec import naming, sharing
+from ..spec.workspace import Workspace
+from . import making
+
+REMOVED = ".innerloop/removed"
+LAUNCH, TASKS = ".vscode/launch.json", ".vscode/tasks.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """What would happen; paths relative to the root. `users` are links of other experiments that
+    lead into the folder, and would lead nowhere."""
+
+    name: str
+    kept_in: str
+    outputs: str | None
+    users: tuple[str, ...]
+
+    @property
+    def folder(self) -> str:
+        return f"src/{self.name}"
+
+    @property
+    def dev_container(self) -> str:
+        return f".devcontainer/{self.name.replace('/', '.')}"
+
+
+def plan(workspace: Workspace, name: str) -> Removal:
+    root = Path(workspace.root)
+    slug = name.replace("/", ".")
+    outputs = f"outputs/{slug}"
+    users = [
+        link
+        for link, text in loading.Disk(root).links("src")
+        if _leads_into(link, text, f"src/{name}")
+    ]
+    kept_in = f"{REMOVED}/{slug}-{time.strftime('%Y%m%d-%H%M%S')}"
+    return Removal(
+        name, kept_in, outputs if (root / outputs).is_dir() else None, tuple(sorted(users))
+    )
+
+
+def carry_out(root: Path, removal: Removal) -> syncing.Outcome:
+    with files.locked(root / making.LOCK, waiting="innerloop: another rename or new is running"):
+        kept = files.make_folder(root / removal.kept_in)
+        files.rename(root / removal.folder, kept / "src")
+        if (root / removal.dev_container).is_dir():
+            files.rename(root / removal.dev_container, kept / "devcontainer")
+        parent = (root / removal.folder).parent
+        while parent != root / "src" and not any(os.scandir(parent)):
+            files.remove_if_empty(parent)
+            parent = parent.parent
+        _give_up_entries(root, removal.name, kept)
+        return syncing.sync(root)
+
+
+def _give_up_entries(root: Path, name: str, kept: Path) -> None:
+    """What a person changed in the experiment's launch configurations goes with it, and is no
+    clash: it counts as rendered from here on. The files as they were are kept."""
+    memory = transaction.remembered(transaction.memory_text(root))
+    rendered = dict(memory.rendered)
+    for file in (LAUNCH, TASKS):
+        text = files.read_text(root / file)
+        if text is None:
+            continue
+        files.write_text(kept / Path(file).name, text)
+        if isinstance(rendered.get(file), dict):
+            rendered[file] = _as_found(rendered[file], _value(text), name)
+    files.write_text(
+        root / transaction.MEMORY, dump(Memory(rendered, memory.ejected), EDITOR_FILES)
+    )
+
+
+def _as_found(remembered: Json, found: Json, name: str) -> Json:
+    """The memory with the experiment's own entries as they are in the file."""
+    result = dict(remembered)
+    for key, identity in (("configurations", "name"), ("tasks", "label")):
+        if key in remembered:
+            there = {one[identity]: one for one in _entries(found, key, identity)}
+            result[key] = [
+                there.get(one[identity], one) if _is_of(one[identity], name) else one
+                for one in _entries(remembered, key, identity)
+            ]
+    return result
+
+
+def _is_of(title: str, name: str) -> bool:
+    return title.startswith(f"{name}: ") or title == naming.debug_task(name)
+
+
+def _entries(value: Json, key: str, identity: str) -> list[dict[str, Json]]:
+    found = value.get(key) if isinstance(value, dict) else None
+    items = found if isinstance(found, list) else []
+    return [one for one in items if isinstance(one, dict) and isinstance(one.get(identity), str)]
+
+
+def _value(text: str) -> Json:
+    try:
+        return parse(text).value
+    except ParseError:
+        return None
+
+
+def _leads_into(link: str, text: str, folder: str) -> bool:
+    leads = sharing.leads(link, text)
+    return not link.startswith(f"{folder}/") and (leads + "/").startswith(f"{folder}/")

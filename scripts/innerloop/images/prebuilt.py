@@ -1,0 +1,86 @@
+"""Images that CI built and pushed: with `[tool.innerloop] registry`, a first build is a pull.
+
+Each has two names in the registry: one with the digest of environment/, which is exactly the image
+that is wanted or none, and one that moves, which lends its layers where environment/ has changed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from .. import process
+from ..errors import Mistake
+from ..tools import docker
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """`exact` ends in the digest of environment/; `moving` is the newest that was pushed."""
+
+    exact: str
+    moving: str
+
+
+def names(registry: str, image: str, digest: str) -> Names:
+    """Of the local image "work-1a2b3c4d/<experiment>:<stage>". The registry's own part leaves the
+    workspace's name out: every clone finds the same image."""
+    moving = f"{registry}/{image.partition('/')[2]}"
+    return Names(f"{moving}-{digest[:16]}", moving)
+
+
+def fetch(wanted: Names, image: str, digest: str, on_line: Callable[[str], None]) -> str:
+    """Pulls the exact image and gives it its local name: "" when it is there, else why not, in a
+    few words."""
+    lines: list[str] = []
+
+    def keep(line: str) -> None:
+        lines.append(line)
+        on_line(line)
+
+    if process.follow(docker.pull(wanted.exact), keep) != 0:
+        return why_not("\n".join(lines))
+    about = process.run(docker.labels_of(wanted.exact))
+    labels = (json.loads(about.out) or {}) if about.ok else {}
+    if labels.get(docker.DIGEST) == digest and process.run(docker.tag(wanted.exact, image)).ok:
+        process.run(docker.remove_image(wanted.exact))  # the name alone: the local one holds it
+        return ""
+    process.run(docker.remove_image(wanted.exact))
+    return "the image there was made from another environment/"
+
+
+def why_not(output: str) -> str:
+    """What a failed pull means to a person."""
+    low = output.lower()
+    if any(sign in low for sign in ("not found", "manifest unknown", "name unknown")):
+        return "none has been pushed for this environment/ yet"
+    if any(sign in low for sign in ("denied", "unauthorized", "no basic auth")):
+        return "this user may not read there: sign in with `docker login`"
+    last = next((line for line in reversed(output.splitlines()) if line.strip()), "no answer")
+    return last.strip()[:200]
+
+
+def push(wanted: Names, image: str, on_line: Callable[[str], None]) -> None:
+    """Pushes the image under both names, the moving one last. A refusal is a `Mistake`."""
+    for name in (wanted.exact, wanted.moving):
+        _must(docker.tag(image, name), on_line, name)
+        try:
+            _must(docker.push(name), on_line, name)
+        finally:
+            process.run(docker.remove_image(name))
+
+
+def _must(argv: Sequence[str], on_line: Callable[[str], None], name: str) -> None:
+    lines: list[str] = []
+
+    def keep(line: str) -> None:
+        lines.append(line)
+        on_line(line)
+
+    if process.follow(argv, keep) != 0:
+        last = next((line for line in reversed(lines) if line.strip()), "no answer")
+        raise Mistake(
+            f"{name} could not be pushed: {last.strip()}",
+            mend="Sign in with `docker login`, and check [tool.innerloop] registry",
+        )

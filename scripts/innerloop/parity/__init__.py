@@ -1,0 +1,1 @@
+"""Whether every place runs the same thing."""

@@ -1,0 +1,1 @@
+"""What a run leaves beside its results, and past runs read again."""

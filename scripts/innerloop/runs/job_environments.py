@@ -1,0 +1,199 @@
+"""Which image stands on this machine for the environment that a job names."""
+
+from __future__ import annotations
+
+import hashlib
+import posixpath
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from .. import files
+from ..errors import Mistake
+from ..images.building import Image, image_of
+from ..loading import digest_of
+from ..places import Run
+from ..spec import dockerfile, yaml_text
+from ..spec.job import Environment, Job, Reading
+from ..spec.paths import code_root
+from ..tools import docker
+from . import conda_images
+
+
+@dataclass(frozen=True, slots=True)
+class StandIn:
+    """`image` is None where nothing on this machine stands for the job's environment: `missing`
+    says so in one sentence."""
+
+    image: Image | None
+    notes: tuple[str, ...] = ()
+    missing: Mistake | None = None
+
+
+def is_own(run: Run) -> bool:
+    """Whether the job's environment is the experiment's: its environment/Dockerfile."""
+    named = run.job.environment
+    if not run.experiment.is_own or named.kind not in ("build", "none"):
+        return False
+    if named.kind == "none":
+        return True
+    context = context_of(run.job, named)
+    return context == f"{run.experiment.folder}/environment" and named.dockerfile == "Dockerfile"
+
+
+def image_for(run: Run, *, dev: bool = False) -> StandIn:
+    """`dev` asks for the stage with the tools that people work with, where the environment is the
+    experiment's own."""
+    if dev or is_own(run):
+        return StandIn(image_of(run.workspace, run.experiment, dev=dev))
+    try:
+        return _image(run, named_by(run))
+    except Mistake as mistake:
+        return StandIn(None, missing=mistake)
+
+
+def named_by(run: Run) -> Environment:
+    """What the job's environment is; `file:ENV.yml` is what that file says, with its paths."""
+    named = run.job.environment
+    if named.kind != "registered" or not (named.reference or "").startswith("file:"):
+        return named
+    path = code_root(run.job.name, named.reference)
+    text = files.read_text(Path(run.workspace.root, str(path)))
+    if text is None:
+        raise Mistake(
+            f"there is no {path}, which says what the job's environment is",
+            where=run.job.where("environment"),
+            mend="Check the path after file:",
+        )
+    return environment_of(text, str(path), run.job.name)
+
+
+def environment_of(text: str, file: str, job_file: str) -> Environment:
+    """An environment's own file (image, conda_file or build), its paths as seen from the job."""
+    document = yaml_text.parse(text, file).value
+    reading = Reading(yaml_text.YamlText(file, document))
+    found = reading.environment(document, ())
+    if reading.problems:
+        raise reading.problems[0]
+
+    def moved(path: str) -> str:
+        inside = posixpath.join(posixpath.dirname(file), path.removeprefix("file:"))
+        return posixpath.relpath(inside, posixpath.dirname(job_file) or ".")
+
+    conda_file = found.conda_file
+    return replace(
+        found,
+        path=None if found.path is None else moved(found.path),
+        conda_file=moved(conda_file) if isinstance(conda_file, str) else conda_file,
+    )
+
+
+def _image(run: Run, named: Environment) -> StandIn:
+    if named.kind == "build":
+        return StandIn(built(run, context_of(run.job, named), named.dockerfile))
+    if named.kind == "image" and named.image and not named.image.startswith("azureml:"):
+        return StandIn(Image(plain(named.image)))
+    if named.kind == "conda":
+        return _with_conda(run, named)
+    return _registered(run, named)
+
+
+def plain(image: str) -> str:
+    """Some files write an image with a scheme, as a URL."""
+    return re.sub(r"^(docker|https?)://", "", image.strip())
+
+
+def context_of(job: Job, named: Environment) -> str:
+    """The build's folder, relative to the workspace's root."""
+    path = code_root(job.name, named.path or ".")
+    assert path is not None
+    return path
+
+
+def built(run: Run, context: str, name: str) -> Image:
+    """An image of another folder than the experiment's environment/."""
+    folder = Path(run.workspace.root, context)
+    where = posixpath.normpath(posixpath.join(context, name))
+    text = files.read_text(folder / name) if folder.is_dir() else None
+    if text is None:
+        raise Mistake(
+            f"there is no {where}, from which the job's image is built",
+            where=run.job.where("environment"),
+            mend="Check build.path and build.dockerfile_path (relative to that path)",
+        )
+    suffix = "" if name == "Dockerfile" else f".{name}"
+    label = hashlib.sha256(f"{context}\0{name}".encode()).hexdigest()[:6]
+    parsed = dockerfile.parse(text, where)
+    digest = hashlib.sha256(f"{digest_of(folder)}\0{name}".encode()).hexdigest()
+    slug = docker.name_of(f"{run.experiment.slug}.{Path(context).name}{suffix}")
+    return Image(
+        f"{run.workspace.image_name}/{slug}-{label}:job", None, digest, str(folder), parsed
+    )
+
+
+def _base_of(run: Run, named: Environment) -> str:
+    """The image that the conda file's packages go on top of."""
+    image, setting = named.image or "", run.experiment.settings.environment
+    if image and not image.startswith("azureml:"):
+        return plain(image)
+    if chosen := setting.images.get(name_of(image)) or setting.image:
+        return chosen
+    raise Mistake(
+        f"the environment has a conda_file and no image{f' but {image}' if image else ''}",
+        where=run.job.where("environment"),
+        mend="Write image: mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04 beside it",
+    )
+
+
+def _with_conda(run: Run, named: Environment) -> StandIn:
+    packages, base = conda_images.conda_of(run, named), _base_of(run, named)
+    note = conda_images.note_on(base, packages)
+    return StandIn(conda_images.image_on(run, base, packages), (note,))
+
+
+def write_context(run: Run, image: Image) -> None:
+    """The files that an image's Dockerfile copies, where they are not on this disk yet."""
+    named = named_by(run)
+    if named.kind == "conda" and not is_own(run):
+        conda_images.write_context(image, conda_images.conda_of(run, named))
+
+
+def _registered(run: Run, named: Environment) -> StandIn:
+    reference = named.reference or named.image or ""
+    setting = run.experiment.settings.environment
+    name = name_of(reference)
+    chosen = setting.images.get(reference) or setting.images.get(name)
+    said = f"{reference or 'the environment that the job leaves out'} is not on this machine"
+    if chosen or setting.image:
+        image = chosen or setting.image
+        return StandIn(Image(image), (f"{said}: the settings say that {image} stands for it",))
+    if setting.build:
+        note = f"{said}: the settings say that {setting.build}/Dockerfile stands for it"
+        return StandIn(built(run, posixpath.normpath(setting.build), "Dockerfile"), (note,))
+    return StandIn(None, missing=_nothing(run, reference, name))
+
+
+def name_of(reference: str) -> str:
+    """The environment's name: of `azureml:NAME:1`, `azureml:NAME@latest`, or of a registry's."""
+    found = re.search(r"/environments/([^/]+)", reference)
+    return found[1] if found else re.split(r"[:@]", reference.removeprefix("azureml:"))[0]
+
+
+def _nothing(run: Run, reference: str, name: str) -> Mistake:
+    file = f"{run.experiment.folder}/innerloop.toml"
+    if not reference:
+        return Mistake(
+            "the job names no environment to run in",
+            where=run.job.where("environment"),
+            mend=f'Write environment: {{image: ...}}, or [environment] image = "..." in {file}',
+        )
+    mend = f'Name an image for it in {file}: [environment.images] and "{name}" = "IMAGE"'
+    if "registries/azureml/" in reference or name.startswith("AzureML-"):
+        curated = name.removeprefix("AzureML-").lower()
+        mend += f" (Microsoft's own are mcr.microsoft.com/azureml/curated/{curated}:TAG)"
+    return Mistake(
+        f"the job's environment, {reference}, is one that Azure ML keeps: nothing on this "
+        "machine stands for it",
+        where=run.job.where("environment"),
+        mend=mend,
+    )

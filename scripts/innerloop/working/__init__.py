@@ -1,0 +1,1 @@
+"""The environment that people work in: a shell, JupyterLab, notebooks."""

@@ -1,0 +1,59 @@
+"""What a person reads when an image does not build: the step's own words, and where it stands."""
+
+from __future__ import annotations
+
+import pytest
+from innerloop.images.building import failure
+from innerloop.spec.dockerfile import parse
+from innerloop.spec.experiment import Experiment
+from innerloop.spec.settings import Settings
+
+TEXT = "FROM python:3.11\nRUN true\nRUN pip install \\\n    nothing-of-that-name\n"
+EXPERIMENT = Experiment("line", parse(TEXT, "src/line/environment/Dockerfile"), Settings())
+
+OLDER = [
+    "Step 1/3 : FROM python:3.11",
+    "Step 2/3 : RUN true",
+    "Step 3/3 : RUN pip install     nothing-of-that-name",
+    " ---> Running in 0123",
+    "ERROR: No matching distribution found for nothing-of-that-name",
+    "The command '/bin/sh -c pip install     nothing-of-that-name' returned a non-zero code: 1",
+]
+BUILDKIT = [
+    "#5 [2/3] RUN true",
+    "#6 [3/3] RUN pip install     nothing-of-that-name",
+    "#6 1.234 ERROR: No matching distribution found for nothing-of-that-name",
+    "Dockerfile:3",
+    "ERROR: failed to solve: process ... did not complete successfully: exit code: 1",
+]
+
+
+@pytest.mark.parametrize("lines", [OLDER, BUILDKIT], ids=["older builder", "BuildKit"])
+def test_the_step_and_its_line(lines: list[str]) -> None:
+    sentence = failure(EXPERIMENT.dockerfile, lines).sentence()
+    assert sentence.startswith("src/line/environment/Dockerfile:3: the image did not build:")
+    assert "No matching distribution found" in sentence
+
+
+@pytest.mark.parametrize(
+    ("line", "mend"),
+    [
+        ("write /x: no space left on device", "The disk is full"),
+        ("Cannot connect to the Docker daemon at unix:///x", "The Docker engine went away"),
+        ("pull access denied for nobody/nothing", "could not be fetched"),
+        (
+            "Get https://example.com: dial tcp: lookup example.com: no such host",
+            "could not be fetched",
+        ),
+    ],
+)
+def test_what_can_be_known_is_said(line: str, mend: str) -> None:
+    assert mend in failure(EXPERIMENT.dockerfile, [*OLDER[:3], line]).sentence()
+
+
+def test_a_long_output_is_cut_at_its_beginning() -> None:
+    sentence = failure(
+        EXPERIMENT.dockerfile, [f"line {number}" for number in range(100)]
+    ).sentence()
+    assert "line 99" in sentence
+    assert "line 10\n" not in sentence

@@ -1,0 +1,72 @@
+"""Facts of places held against each other, and the words that they share."""
+
+from __future__ import annotations
+
+import pytest
+from innerloop.parity.columns import _option, _size
+from innerloop.parity.facts import Column, Fact, Parity, listed, one_line, shared_words
+
+SAME = {row: Fact("x") for row in ("command", "cwd", "image")}
+
+
+def parity(**other: Fact) -> Parity:
+    columns = (
+        Column("azureml", SAME),
+        Column("docker", {**SAME, **other}),
+        Column("F5", absent="x"),
+    )
+    return Parity("line", "azureml", columns)
+
+
+def test_what_differs_without_a_reason_is_named() -> None:
+    assert parity().differences == () == parity().unexplained
+    explained = parity(image=Fact("y", why="on purpose"))
+    assert [one.why for one in explained.differences] == ["on purpose"]
+    assert explained.unexplained == ()
+    bare = parity(command=Fact("z"), image=Fact("y", why="on purpose"))
+    assert [(one.row, one.place) for one in bare.unexplained] == [("command", "docker")]
+    told = bare.json()
+    assert told["unexplained"] == ["docker: command"]
+    assert told["places"]["docker"]["command"] == {
+        "value": "z", "shown": "z", "same": False, "why": ""
+    }  # fmt: skip
+    assert told["places"]["F5"] == {"absent": "x"}
+
+
+def test_a_reason_for_no_difference_is_not_shown() -> None:
+    told = parity(image=Fact("x", why="never needed")).json()
+    assert told["places"]["docker"]["image"]["why"] == ""
+
+
+def test_a_path_inside_another_keeps_its_own_name() -> None:
+    names = {"/w": "<workspace>", "/w/data/x": "<x>", "/w/src/a": "<code>"}
+    assert shared_words("p /w/src/a/t.py --d /w/data/x --o /w/o", names) == (
+        "p <code>/t.py --d <x> --o <workspace>/o"
+    )
+
+
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [
+        ("python a.py --x 1", "python  a.py \\\n  --x '1'"),
+        ('echo "a b"', "echo 'a b'"),
+        ("echo 'open", "echo   'open"),
+    ],
+)
+def test_commands_that_a_shell_takes_for_one(one: str, two: str) -> None:
+    assert one_line(one) == one_line(two)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("2g", "2g"), ("2048M", "2g"), ("2gb", "2g"), ("1536m", "1536m"), ("64", "64"), ("?", "?")],
+)
+def test_one_size_in_many_ways(text: str, size: str) -> None:
+    assert _size(text) == size
+
+
+def test_options_are_found_in_both_ways() -> None:
+    assert _option(["--user", "1:2"], "--user") == "1:2"
+    assert _option(["--shm-size=4g"], "--shm-size") == "4g"
+    assert _option(["--user"], "--user") == ""
+    assert listed(["b", "a", "b"]) == "a; b" and listed([]) == "none"
