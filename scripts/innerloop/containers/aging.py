@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 from .. import engine, loading
 from ..errors import Mistake
+from ..images import staleness
 from ..render.devcontainer import CHECKSUMS, CONFIGURATION, MADE_FROM
 from ..spec.experiment import Experiment
 from ..spec.workspace import Workspace
 from ..tools.docker import DIGEST
 from . import configuration
 from . import finding as containers
-from . import notes, staleness
+from . import notes
 from .configuration import Configuration
 from .finding import Container
 

@@ -13,11 +13,11 @@ from typing import Any
 
 from .. import files
 from ..errors import Mistake
+from ..images.staleness import CONFIGURATION, configuration_label
 from ..merge import jsonc
 from ..render.devcontainer import path_of
 from ..spec.experiment import Experiment
 from ..spec.workspace import Workspace
-from .staleness import CONFIGURATION, configuration_label
 
 Json = Any
 

@@ -12,13 +12,13 @@ from typing import Any
 from .. import files, process
 from ..engine import Engine
 from ..errors import Mistake
-from ..images import building
+from ..images import building, staleness
 from ..spec.experiment import Experiment
 from ..spec.workspace import Workspace
 from ..tools import containers as docker
 from ..tools import devcontainer
 from ..tools.docker import DIGEST, EXPERIMENT, WORKSPACE, image_id, remove_image
-from . import devcontainer_cli, people, staleness
+from . import devcontainer_cli, people
 from .configuration import Configuration
 from .finding import METADATA
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from .. import engine, files, loading, process
 from ..errors import Mistake
-from ..images import building
+from ..images import building, staleness
 from ..spec.experiment import MARK, Experiment
 from ..spec.workspace import Workspace
 from ..tools import containers as docker
@@ -21,7 +21,7 @@ from ..tools import devcontainer
 from ..tools.docker import EXPERIMENT, WORKSPACE
 from . import aging, configuration, dev_image, devcontainer_cli
 from . import finding as containers
-from . import notes, staleness
+from . import notes
 from .configuration import Configuration
 from .devcontainer_cli import Outcome
 from .finding import Container

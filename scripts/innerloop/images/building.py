@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .. import process
-from ..containers import staleness
 from ..engine import Engine, labels_of, refuse_without
 from ..errors import Mistake
 from ..loading import digest_of
@@ -23,7 +22,7 @@ from ..spec.dockerfile import Dockerfile, pruned
 from ..spec.experiment import Experiment
 from ..spec.workspace import Workspace
 from ..tools import docker
-from . import builder, prebuilt
+from . import builder, prebuilt, staleness
 
 TAIL = 30
 

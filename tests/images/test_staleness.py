@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 
 import pytest
-from innerloop.containers import staleness
-from innerloop.containers.staleness import (
+from innerloop.images import staleness
+from innerloop.images.staleness import (
     CONFIGURATION,
     FILES,
     configuration_label,
