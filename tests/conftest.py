@@ -36,6 +36,16 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "person: needs root, to act as the user with UID 1000")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Which tests stay together when several run at once (`--dist loadgroup`): those of a file, which
+    share what they set up, and all that use Docker. The older builder fails when another test takes
+    an image away whose layers it is just looking at."""
+    for item in items:
+        group = "docker" if item.get_closest_marker("docker") else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for name, lacking in LACKING.items():
         if item.get_closest_marker(name) and (reason := lacking()):

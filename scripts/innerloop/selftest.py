@@ -40,13 +40,13 @@ def checks() -> list[list[str]]:
         ["isort", "--check-only", "--diff", "--quiet", *ours, "src"],
         ["ruff", "check", "--quiet", *ours],
         ["mypy", "--no-error-summary", *[path for path in TYPED if (ROOT / path).exists()]],
-        ["pytest", "-n", str(workers()), "--dist", "loadfile"],
+        ["pytest", "-n", str(workers()), "--dist", "loadgroup"],
     ]
 
 
 def workers() -> int:
-    """How many tests run at once. A few, since some start containers or a browser; a file's tests
-    stay together, because they share what they set up."""
+    """How many tests run at once. A few, since some start containers or a browser; tests/conftest.py
+    says which stay together."""
     return max(1, min(4, os.cpu_count() or 1))
 
 

@@ -302,7 +302,10 @@ class Workbench:
 
     def says(self, text: str) -> None:
         """Until the active terminal shows a text."""
-        wait_for(f"{text!r} in the terminal", lambda: text in self.text())
+        try:
+            wait_for(f"{text!r} in the terminal", lambda: text in self.text())
+        except AssertionError as error:
+            raise AssertionError(f"{error}; it shows:\n{self.text()}") from None
 
     # What the person sees beside
 

@@ -11,7 +11,7 @@ from ..errors import Mistake, WrongUse
 from ..spec import naming
 from ..spec.workspace import Workspace
 
-TEMPLATE = Path(__file__).resolve().parent / "template"
+TEMPLATE = Path(__file__).resolve().parent.parent / "template"
 STAGING = ".innerloop/making"
 LOCK = ".innerloop/making.lock"
 
