@@ -35,6 +35,8 @@ import innerloop_debugger as debugger  # noqa: E402
 
 # How long what was asked to stop may take to save what it has, in seconds.
 GRACE = 5.0
+# How long a command may take to end by itself once the editor has gone, in seconds.
+MOMENT = 0.5
 
 
 def main() -> int:
@@ -130,8 +132,13 @@ def _end_with_the_editor(child: subprocess.Popen[bytes], debugpy: Any) -> None:
     PyDevdAPI.terminate_process = lambda *_: asked.set()
     while debugpy.is_client_connected() and not asked.wait(0.1):
         pass
-    if child.poll() is not None:
-        return
+    # An editor may leave at the very moment when the last of the program's processes has ended: what
+    # is left of the command then says the exit code, which a signal would replace.
+    last = time.monotonic() + MOMENT
+    while time.monotonic() < last:
+        if child.poll() is not None:
+            return
+        time.sleep(0.05)
     _say("the debugger has disconnected, so the run ends")
     processes = [child.pid, *_below(child.pid)]
     _signal(processes, signal.SIGTERM)
