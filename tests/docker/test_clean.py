@@ -126,17 +126,18 @@ def test_the_volume_of_a_dev_container_by_its_computed_name(workspace: Workspace
 
 
 def test_environments_and_outputs(workspace: Workspace) -> None:
-    workspace.add("tiny", "open('outputs/score.txt', 'w').write('1')")
-    assert workspace.loop("run", "tiny", "--place", "venv").code == 0
+    # A name of its own: an equal environment that another test made would be that one's.
+    workspace.add("cleaned", "open('outputs/score.txt', 'w').write('1')")
+    assert workspace.loop("run", "cleaned", "--place", "venv").code == 0
     assert workspace.loop("clean", "environments", "--dry-run").out.startswith("nothing to clean")
-    workspace.write("src/tiny/environment/requirements.txt", "# another lock\n")
+    workspace.write("src/cleaned/environment/requirements.txt", "# another lock\n")
     answer = workspace.loop("clean", "environments", "--yes")
     assert answer.code == 0 and "its lock has changed" in answer.out
     assert "outputs" not in workspace.loop("clean", "--all", "--dry-run").out
     assert workspace.loop("clean", "outputs", "--yes").out.startswith("nothing to clean")
-    assert (workspace.outputs("tiny") / "score.txt").exists()
+    assert (workspace.outputs("cleaned") / "score.txt").exists()
     assert workspace.loop("clean", "outputs", "--older-than", "0", "--yes").code == 0
-    assert not (workspace.root / "outputs" / "tiny").exists()
+    assert not (workspace.root / "outputs" / "cleaned").exists()
 
 
 def test_a_word_that_is_no_kind(workspace: Workspace) -> None:

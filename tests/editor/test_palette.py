@@ -15,6 +15,12 @@ from tests.support import Workspace
 pytestmark = pytest.mark.editor
 
 
+def experiments(workspace: Workspace) -> set[str]:
+    """Those that are there now: another file's tests may have added some to the same window."""
+    found = (workspace.root / "src").rglob("environment/Dockerfile")
+    return {p.parents[1].relative_to(workspace.root / "src").as_posix() for p in found}
+
+
 def test_the_palette_lists_exactly_our_tasks(window: Workbench) -> None:
     ours = sorted((task.label, task.detail) for task in TASKS if not task.hidden)
     assert sorted(window.palette()) == ours
@@ -22,7 +28,7 @@ def test_the_palette_lists_exactly_our_tasks(window: Workbench) -> None:
 
 def test_run_asks_for_the_experiment_and_runs_its_job(window: Workbench, demo: Workspace) -> None:
     window.start("run")
-    assert window.asked("Which experiment?") == {"line", "shop/churn"}
+    assert window.asked("Which experiment?") == experiments(demo) >= {"line", "shop/churn"}
     window.choose("line")
     assert window.ended("run") == 0
     window.says("trained --epochs 8")
@@ -103,7 +109,7 @@ def test_new_makes_an_experiment_that_is_in_the_lists_at_once(
     assert window.ended("new") == 0
     assert demo.read(".devcontainer/churn/devcontainer.json")
     window.start("build")
-    assert window.asked("Which experiment?") == {"churn", "line", "shop/churn"}
+    assert window.asked("Which experiment?") == experiments(demo) >= {"churn", "line"}
     window.press("Escape")
     window.start("new")
     window.type("churn")
