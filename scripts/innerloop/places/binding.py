@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from ..errors import Mistake
 from ..spec.command import distribution_environments, job_environment, substitute
-from . import Run, processes
+from ..spec import processes
+from . import Run
 
 
 @dataclass(frozen=True, slots=True)

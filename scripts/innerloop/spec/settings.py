@@ -45,6 +45,17 @@ class EnvironmentSetting:
 
 
 @dataclass(frozen=True, slots=True)
+class ArgoText:
+    """A table `argo` of a file's text, as it stands at `at`: `spec.argo_setting` reads it for those
+    who ask, so that a slip in it stops no run."""
+
+    table: Any
+    text: str = field(repr=False)
+    name: str
+    at: tuple[str, ...] = ("argo",)
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """gpu: "auto" | "all" | "none". ports: forwarded from the dev container. data: by input.
     dev_stage: the Dockerfile's stage for people, where it is not called `dev`. debug_port: where an
@@ -61,6 +72,7 @@ class Settings:
     environment: EnvironmentSetting = EnvironmentSetting()
     ca: str = ""
     registry: str = ""
+    argo: tuple[ArgoText, ...] = ()
 
 
 def of_workspace(text: str, name: str) -> Settings:
@@ -70,6 +82,7 @@ def of_workspace(text: str, name: str) -> Settings:
         ca=_word(table.pop("ca", ""), "ca", name),
         # An image's name has no capitals.
         registry=_word(table.pop("registry", ""), "registry", name).rstrip("/").lower(),
+        argo=_argo(table.pop("argo", None), text, name, ("tool", "innerloop", "argo")),
     )
     return _settings(table, base, name, "[tool.innerloop] ")
 
@@ -87,7 +100,16 @@ def _word(value: Any, key: str, name: str) -> str:
 
 def of_experiment(text: str | None, name: str, workspace: Settings) -> Settings:
     """From innerloop.toml's text (None: no such file), on top of the workspace's."""
-    return workspace if text is None else _settings(_toml(text, name), workspace, name, "")
+    if text is None:
+        return workspace
+    table = _toml(text, name)
+    argo = _argo(table.pop("argo", None), text, name, ("argo",))
+    own = _settings(table, workspace, name, "")
+    return replace(own, argo=(*workspace.argo, *argo))
+
+
+def _argo(table: Any, text: str, name: str, at: tuple[str, ...]) -> tuple[ArgoText, ...]:
+    return () if table is None else (ArgoText(table, text, name, at),)
 
 
 def _toml(text: str, name: str) -> dict[str, Any]:
@@ -99,7 +121,7 @@ def _toml(text: str, name: str) -> dict[str, Any]:
 
 
 def _settings(table: Mapping[str, Any], base: Settings, name: str, section: str) -> Settings:
-    known = ["gpu", "ports", "data", "dev_stage", "debug_port", "schedule", "environment"]
+    known = ["gpu", "ports", "data", "dev_stage", "debug_port", "schedule", "environment", "argo"]
     for key in table:
         if key not in known:
             raise Mistake(f'{section}"{key}" is no setting', where=name, mend=nearest(key, known))
