@@ -16,8 +16,9 @@ from xml.etree import ElementTree
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from innerloop.records import git_state, tee
+from innerloop.records import git_state
 from innerloop.records import page as runs_page
+from innerloop.records import tee
 from innerloop.records.past import PastRun, differing_inputs, find, metrics_of, telling
 
 from tests.support import ROOT
