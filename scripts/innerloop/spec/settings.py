@@ -58,13 +58,21 @@ class ScheduleText:
 
 
 @dataclass(frozen=True, slots=True)
+class AzureSetting:
+    """`endpoint`: the name of the online endpoint, where it is not that of deploy/endpoint.yaml."""
+
+    endpoint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """gpu: "auto" | "all" | "none". ports: forwarded from the dev container. data: by input.
     dev_stage: the Dockerfile's stage for people, where it is not called `dev`. debug_port: where an
     experiment's run waits for the debugger, None for one that follows from its name. environment:
-    what stands for registered environments. schedule: the experiment's `[schedule]`, unread. For
-    the workspace alone: ca, the file of a company's certificate authority, relative to the root;
-    registry, where prebuilt images are pushed and pulled ("ghcr.io/owner/name"); orchestrators."""
+    what stands for registered environments. azure: names on Azure. schedule: the experiment's
+    `[schedule]`, unread. For the workspace alone: ca, the file of a company's certificate
+    authority, relative to the root; registry, where prebuilt images are pushed and pulled
+    ("ghcr.io/owner/name"); orchestrators."""
 
     gpu: str = "auto"
     ports: tuple[int, ...] = ()
@@ -72,6 +80,7 @@ class Settings:
     dev_stage: str = "dev"
     debug_port: int | None = None
     environment: EnvironmentSetting = EnvironmentSetting()
+    azure: AzureSetting = AzureSetting()
     ca: str = ""
     registry: str = ""
     schedule: ScheduleText | None = None
@@ -125,7 +134,7 @@ def _toml(text: str, name: str) -> dict[str, Any]:
 
 
 def _settings(table: Mapping[str, Any], base: Settings, name: str, section: str) -> Settings:
-    known = ["gpu", "ports", "data", "dev_stage", "debug_port", "schedule", "environment"]
+    known = ["gpu", "ports", "data", "dev_stage", "debug_port", "schedule", "environment", "azure"]
     for key in table:
         if key not in known:
             raise Mistake(f'{section}"{key}" is no setting', where=name, mend=nearest(key, known))
@@ -154,7 +163,23 @@ def _settings(table: Mapping[str, Any], base: Settings, name: str, section: str)
         dev_stage=str(table.get("dev_stage", base.dev_stage)),
         debug_port=debug_port,
         environment=_environment(table.get("environment"), base.environment, name, section),
+        azure=_azure(table.get("azure"), base.azure, name, section),
     )
+
+
+def _azure(table: Any, base: AzureSetting, name: str, section: str) -> AzureSetting:
+    if table is None:
+        return base
+    mend = 'Write [azure] and endpoint = "..."'
+    if not isinstance(table, dict):
+        raise Mistake(f"{section}azure is no table", where=name, mend=mend)
+    for key, value in table.items():
+        if key != "endpoint":
+            what = f'{section}azure: "{key}" is no setting'
+            raise Mistake(what, where=name, mend=nearest(key, ["endpoint"]))
+        if not isinstance(value, str):
+            raise Mistake(f"{section}azure.{key} is no text", where=name, mend=mend)
+    return AzureSetting(str(table.get("endpoint", base.endpoint)))
 
 
 def _environment(
