@@ -20,7 +20,7 @@ from .. import engine, files, process
 from ..cloud import snapshot
 from ..cloud.snapshot import Snapshot
 from ..errors import Mistake
-from ..images import building, builder, prebuilt
+from ..images import builder, building, prebuilt
 from ..images.building import Image
 from ..places import Run
 from ..runs import job_environments
@@ -61,9 +61,7 @@ class RunImage:
         return f"{self.repository}@{self.digest}" if self.digest else self.named
 
 
-def of_jobs(
-    workspace: Workspace, experiment: Experiment, jobs: list[Job]
-) -> dict[str, RunImage]:
+def of_jobs(workspace: Workspace, experiment: Experiment, jobs: list[Job]) -> dict[str, RunImage]:
     """By variant; each once. Bare ones, which somebody else built, are not among them."""
     found: dict[str, RunImage] = {}
     for job in jobs:

@@ -8,9 +8,9 @@ import sys
 from typing import Any
 
 from .. import loading
+from ..cloud.news import megabytes
 from ..cluster import images, planning
 from ..cluster.images import RunImage
-from ..cloud.news import megabytes
 from ..errors import Mistake
 from ..spec.experiment import JOB_FILE
 

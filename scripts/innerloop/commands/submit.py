@@ -20,7 +20,7 @@ from ..places.azureml.target import Target
 from ..spec.experiment import JOB_FILE
 from .check import line_of
 
-SUMMARY = "Sends the job to Azure ML: checked, previewed, and followed if you like."
+SUMMARY = "Sends the job to Azure ML or a cluster: checked, previewed, followed if you like."
 EXAMPLES = """what happens:
   1. loop check: what Azure ML would refuse is said here, with its place
   2. a preview: workspace, compute, environment, every file that would be sent, the command;
@@ -30,11 +30,16 @@ EXAMPLES = """what happens:
 Repeated after an interruption it goes on: unchanged code is not sent again, no job is made twice.
 With --stream or --wait the exit code is the job's own: 0 completed, 130 cancelled, else its code.
 
+With --place argo it becomes a Workflow in the Kubernetes cluster of your kubeconfig: --dry-run
+prints its manifest and needs no cluster; a real submission first pushes the image that it names
+(`loop image push`). `loop help argo` says what innerloop.toml tells a cluster.
+
 examples:
   loop submit digit_recognition --dry-run
   loop submit digit_recognition --set inputs.epochs=2 --stream
   loop submit digit_recognition --set compute=azureml:gpu-cluster --name digits-42
   loop submit digit_recognition --file sweep.yaml --wait
+  loop submit digit_recognition --place argo --dry-run
 """
 SHOWN = 40
 
@@ -42,6 +47,9 @@ SHOWN = 40
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "experiment", nargs="?", metavar="EXP", help="default: the folder you are in"
+    )
+    parser.add_argument(
+        "--place", choices=["azureml", "argo"], default="azureml", help="where (default: azureml)"
     )
     parser.add_argument("--file", default=JOB_FILE, help=f"the job file (default: {JOB_FILE})")
     parser.add_argument(
@@ -62,6 +70,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.place == "argo":
+        from ..cluster import submitting as cluster
+
+        return cluster.run(args)
     workspace = loading.open_workspace(args.root)
     experiment = loading.choose_experiment(workspace, args.experiment, args.cwd)
     target, unconnected = _target(args.root, args.dry_run)

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from ..errors import Mistake
-from ..spec.command import distribution_environments, job_environment, substitute
 from ..spec import processes
+from ..spec.command import distribution_environments, job_environment, substitute
 from . import Run
 
 

@@ -114,7 +114,9 @@ class _Reading:
             if key not in _KEYS:
                 raise self.wrong(f': "{key}" is no setting', nearest(key, _KEYS), key)
             self.places[key] = self.place(key)
-        changes = {key: getattr(self, f"_{key}", self._text)(key, table[key]) for key in table}
+        changes: dict[str, Any] = {
+            key: getattr(self, f"_{key}", self._text)(key, table[key]) for key in table
+        }
         for key in ("node_selector", "labels", "data"):
             if key in changes:
                 changes[key] = {**getattr(base, key), **changes[key]}

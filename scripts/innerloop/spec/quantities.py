@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import re
 
-_QUANTITY = re.compile(r"\d+(\.\d*)?([KMGTPE]i|[mkMGTPE]|[eE][+-]?\d+)?|\.\d+([KMGTPE]i|[mkMGTPE])?")
+_QUANTITY = re.compile(
+    r"\d+(\.\d*)?([KMGTPE]i|[mkMGTPE]|[eE][+-]?\d+)?|\.\d+([KMGTPE]i|[mkMGTPE])?"
+)
 _DOCKER = re.compile(r"(?P<number>\d+(\.\d+)?)\s*(?P<unit>[bkmgtp]?)(i?b)?", re.IGNORECASE)
 
 

@@ -16,7 +16,7 @@ RUN = "run"
 
 
 def variant(experiment: Experiment, job: Job) -> str:
-    """"" for the experiment's own environment with the code of its own folder; a short digest for
+    """ "" for the experiment's own environment with the code of its own folder; a short digest for
     every other pair."""
     environment, code = job.environment, code_root(job.name, job.code)
     context = environment.path and code_root(job.name, environment.path)
@@ -36,7 +36,11 @@ def variant(experiment: Experiment, job: Job) -> str:
 def is_bare(job: Job) -> bool:
     """Whether the pod starts from an image as somebody else built it: there is no code to add."""
     named = job.environment
-    return job.code is None and named.kind == "image" and not (named.image or "").startswith("azureml:")
+    return (
+        job.code is None
+        and named.kind == "image"
+        and not (named.image or "").startswith("azureml:")
+    )
 
 
 def repository(experiment: Experiment, variant: str) -> str:

@@ -7,8 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ..errors import Mistake
-from ..spec.argo_setting import ArgoSetting, Artifact, Store
+from ..spec.argo_setting import ArgoSetting, Artifact, Store, Volume
 from ..spec.job import Input, Job
 from ..spec.settings import Settings
 
@@ -91,15 +90,9 @@ class Part:
                 return self.argo.data[key]
         if one.type == "uri_file" and re.match(r"https?://", one.path or ""):
             return Artifact({"http": {"url": one.path}})
-        return None
+        return Volume({"emptyDir": {}}) if self.fills(name) else None
 
-
-def data_mistake(part: Part, name: str) -> Mistake:
-    """That nobody says where an input's data are in the cluster."""
-    one = part.job.inputs[name]
-    return Mistake(
-        f'nobody says where the data of input "{name}" ({one.path}) are in the cluster',
-        where=part.job.where("inputs", name),
-        mend=f"Write [argo.data.{one.origin or name}] in innerloop.toml with claim, nfs, host_path, "
-        "s3, gcs, azure or http",
-    )
+    def fills(self, name: str) -> bool:
+        """Whether the program fills the folder itself (`create = true` in innerloop.toml)."""
+        setting = self.settings.data.get(name)
+        return setting is not None and setting.create

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from ..errors import Mistake
 from ..spec import processes, quantities
 from ..spec.argo_setting import Artifact
+from ..spec.check_argo import nobody_says
 from ..spec.command import distribution_environments, job_environment, substitute
-from .part import CODE, OUTPUTS, Part, data_mistake
+from .part import CODE, OUTPUTS, Part
 from .text import BRACE, argued, escaped, mark, needs_brace
 
 Json = dict[str, Any]
@@ -59,9 +60,7 @@ def _text_of(part: Part, name: str) -> str:
     return one.literal_text if one.kind == "literal" else str(one.path)
 
 
-def _substituted(
-    part: Part, inputs: Mapping[str, str | None], outputs: Mapping[str, str]
-) -> str:
+def _substituted(part: Part, inputs: Mapping[str, str | None], outputs: Mapping[str, str]) -> str:
     try:
         return substitute(part.job.command, inputs, outputs, part.search_space, paths=part.data)
     except Mistake as mistake:
@@ -91,7 +90,7 @@ def nodes(part: Part) -> list[list[dict[str, str]]]:
                 "cluster": {"worker": hosts},
                 "task": {"type": "worker", "index": rank},
                 "environment": "cloud",
-            })}]
+            }, ensure_ascii=False)}]
             for rank in range(count)
         ]  # fmt: skip
     each = distribution.process_count_per_instance
@@ -132,9 +131,8 @@ def templates(part: Part) -> list[Json]:
         {"name": f"node-{rank}", "template": name, **_passed_on(part)}
         for rank, name in enumerate(names)
     ]
-    first = replace(part, handed=part.handed)
     return [
-        {"name": part.name, **_inputs(first, []), "dag": {"tasks": tasks}},
+        {"name": part.name, **_inputs(part, []), "dag": {"tasks": tasks}},
         *(template(part, one, name) for one, name in zip(each, names, strict=True)),
     ]
 
@@ -163,7 +161,7 @@ def template(part: Part, pod: Bound, name: str) -> Json:
             "limit": str(part.argo.retry), "retryPolicy": part.argo.retry_policy
         }  # fmt: skip
     if part.job.timeout:
-        made["activeDeadlineSeconds"] = part.job.timeout
+        made["activeDeadlineSeconds"] = str(part.job.timeout)
     if part.argo.node_selector:
         made["nodeSelector"] = dict(part.argo.node_selector)
     if part.argo.tolerations:
@@ -222,7 +220,7 @@ def _given(part: Part, pod: Bound) -> Iterator[Json]:
     yield {"name": "outputs", "path": OUTPUTS, "optional": True}
     for name in sorted(part.taken):
         is_file = part.job.outputs[name].is_file
-        plain = {"archive": {"none": {}}} if is_file else {}
+        plain: Json = {"archive": {"none": {}}} if is_file else {}
         yield {"name": name, "path": f"{OUTPUTS}/{name}", **plain}
 
 
@@ -269,18 +267,20 @@ class _Volumes:
             return
         store = part.store_of(name)
         if store is None:
-            raise data_mistake(part, name)
+            raise nobody_says(part.job, name)
         if isinstance(store, Artifact):
-            plain = {"archive": {"none": {}}} if part.job.inputs[name].type == "uri_file" else {}
+            plain: Json = (
+                {"archive": {"none": {}}} if part.job.inputs[name].type == "uri_file" else {}
+            )
             self.artifacts.append({"name": name, "path": path, **plain, **store.source})
             return
         volume = self._volume(f"input-{len(self.volumes)}", dict(store.source))
-        writable = part.job.inputs[name].mode in ("rw_mount", "download")
+        writable = part.fills(name) or part.job.inputs[name].mode in ("rw_mount", "download")
         self._mount(volume, path, store.path, read_only=not writable)
 
     def _volume(self, name: str, source: Json) -> str:
-        """Its name; the same source is one volume."""
-        for one in self.volumes:
+        """Its name; the same source is one volume, but an empty one is each its own."""
+        for one in self.volumes if "emptyDir" not in source else ():
             if {key: value for key, value in one.items() if key != "name"} == source:
                 return str(one["name"])
         self.volumes.append({"name": name, **source})

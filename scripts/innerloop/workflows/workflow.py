@@ -11,6 +11,7 @@ from typing import Any
 from ..errors import Mistake
 from ..spec import sweep
 from ..spec.argo_setting import ArgoSetting
+from ..spec.check_argo import no_sweep_in_a_pipeline
 from ..spec.experiment import Experiment
 from ..spec.job import Input, Job
 from ..spec.pipeline import Pipeline, Read, Step, pipeline_of, swept
@@ -110,9 +111,7 @@ def _sweep(subject: Subject) -> Whole:
         subject, replace(trial, environment_variables=variables), "trial", f"{WORKFLOW}-{name}",
         folder=name, needs=("trial", *space),
     )  # fmt: skip
-    parameters = [
-        {"name": one, "value": argued(mark(f"item.{one}"))} for one in ("trial", *space)
-    ]
+    parameters = [{"name": one, "value": argued(mark(f"item.{one}"))} for one in ("trial", *space)]
     task = {
         "name": "trial",
         "template": "trial",
@@ -161,16 +160,11 @@ def _called(pipeline: Pipeline) -> Iterator[tuple[str, str]]:
 
 
 def _step(subject: Subject, pipeline: Pipeline, step: Step, called: Mapping[str, str]) -> Part:
-    job, at = subject.job, ("jobs", step.name.partition(".")[0])
+    job = subject.job
     if step.problem is not None:
         raise step.problem
     if step.job.kind != "command":
-        raise Mistake(
-            f'the step "{step.name}" is a sweep, whose best trial hands its outputs on: Argo does '
-            "not compare trials",
-            where=job.text.where(*at),
-            mend="Submit the sweep by itself, or the pipeline to Azure ML",
-        )
+        raise no_sweep_in_a_pipeline(job, step)
     _require_values(job, step)
     handed = {
         name: Handed(called[other], output, pipeline.step(other).job.outputs[output].is_file)
@@ -248,7 +242,9 @@ def _after_service(templates: Sequence[Json]) -> Iterator[Json]:
         tasks = [
             {
                 **task,
-                "depends": f"{_RENDEZVOUS} && {task['depends']}" if "depends" in task else _RENDEZVOUS,
+                "depends": (
+                    f"{_RENDEZVOUS} && {task['depends']}" if "depends" in task else _RENDEZVOUS
+                ),
             }
             for task in one["dag"]["tasks"]
         ]

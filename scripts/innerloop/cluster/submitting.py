@@ -1,0 +1,63 @@
+"""`loop submit --place argo`: said first, then pushed, sent and followed."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+
+from .. import loading
+from ..errors import Mistake
+from ..render import yaml_file
+from ..spec.check_base import Finding
+from ..spec.workspace import Workspace
+from . import images, planning
+from .planning import Submission
+
+
+def run(args: argparse.Namespace) -> int:
+    workspace = loading.open_workspace(args.root)
+    experiment = loading.choose_experiment(workspace, args.experiment, args.cwd)
+    submission, findings = planning.plan(
+        workspace, experiment, file=args.file, sets=args.set, name=args.name
+    )
+    for finding in findings:
+        print(_line_of(finding), file=sys.stderr)
+    if submission is None:
+        raise Mistake(
+            f"nothing was sent: {experiment.folder}/{args.file} cannot run in the cluster",
+            mend="Mend what is said above",
+        )
+    if args.dry_run:
+        _show(workspace, submission, as_json=args.json)
+        return 0
+    from . import sending
+
+    return sending.run(args, workspace, submission)
+
+
+def _line_of(finding: Finding) -> str:
+    level = {"wrong": "error", "azure": "warning"}.get(finding.level, "info")
+    text = Mistake(finding.what, mend=finding.mend).sentence()
+    return f"{finding.where}: {level}: {text} [{finding.code}]"
+
+
+def _show(workspace: Workspace, submission: Submission, *, as_json: bool) -> None:
+    wanted = submission.wanted
+    if as_json:
+        text = {**wanted.json(), **planning.told(submission)}
+        print(json.dumps(text, indent=2, ensure_ascii=False))
+    else:
+        print(yaml_file.document(dict(wanted.manifest)), end="", flush=True)
+    for note in [*wanted.request.notes, *_lacking(workspace, submission)]:
+        print(f"innerloop: {note}", file=sys.stderr)
+
+
+def _lacking(workspace: Workspace, submission: Submission) -> list[str]:
+    mistakes = list(submission.lacking)
+    if submission.images:
+        try:
+            images.require_registry(workspace)
+        except Mistake as mistake:
+            mistakes.append(mistake)
+    return [f"a real submission needs more: {one.sentence()}" for one in mistakes]
