@@ -9,25 +9,34 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..places.azureml.line import Line
+from ..places.argo.target import Cluster
 from ..places.azureml.target import Target
+from ..places.line import Line
 from . import ledger
 from . import past_runs as cloud_runs
 from .news import News, say
 
 ENDED = ("Completed", "Failed", "Canceled", "NotResponding")
 STOPPED = 130
+# Seconds that a cluster may be away while a job is followed.
+LOST = 60.0
 
 
 def follow(
-    root: Path, name: str, target: Target, line: Line, *, logs: bool = True, to_the_end: bool = True
+    root: Path,
+    name: str,
+    target: Target | Cluster,
+    line: Line,
+    *,
+    logs: bool = True,
+    to_the_end: bool = True,
 ) -> int:
     """The exit code of the job's own outcome; 0 for one that has not ended when nobody waits."""
     screen = Screen()
     try:
         told = line.ask(
             "follow", target, screen.on_event, name=name, logs=logs, follow=to_the_end,
-            pause=_pause(),
+            pause=_pause(), lost=LOST,
         )  # fmt: skip
     except KeyboardInterrupt:
         screen.end()

@@ -11,7 +11,7 @@ from ..errors import Mistake
 from ..render import yaml_file
 from ..spec.check_base import Finding
 from ..spec.workspace import Workspace
-from . import images, planning
+from . import images, planning, sending
 from .planning import Submission
 
 
@@ -31,8 +31,6 @@ def run(args: argparse.Namespace) -> int:
     if args.dry_run:
         _show(workspace, submission, as_json=args.json)
         return 0
-    from . import sending
-
     return sending.run(args, workspace, submission)
 
 
