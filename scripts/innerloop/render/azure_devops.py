@@ -37,8 +37,8 @@ def render(subject: Subject, experiment: Experiment, job: Job, schedule: Schedul
                 "displayName": f"train {experiment.name}",
                 "branches": {"include": [schedule.branch]},
                 # Also when nothing was pushed since: the data may have changed.
-                "always": True,
-                "batch": True,
+                "always": "true",
+                "batch": "true",  # not while the one before still runs
             }
         ],
         **({"parameters": [_parameter(one) for one in form]} if form else {}),
@@ -48,7 +48,7 @@ def render(subject: Subject, experiment: Experiment, job: Job, schedule: Schedul
             {
                 "job": "train",
                 "displayName": f"train {experiment.name}",
-                "timeoutInMinutes": minutes(job, hosted=not settings.pool),
+                "timeoutInMinutes": str(minutes(job, hosted=not settings.pool)),
                 "steps": [{"checkout": "self"}, _submit(experiment, settings, bool(form))],
             }
         ],
@@ -100,6 +100,11 @@ def _parameter(field: Field) -> dict[str, Any]:
         "name": field.name,
         "displayName": f"inputs.{field.name}",
         "type": kind,
-        "default": "" if field.default is None else field.default,
+        "default": "" if field.default is None else _text(field.default),
     }
-    return {**value, "values": list(field.options)} if field.options else value
+    return {**value, "values": [_text(one) for one in field.options]} if field.options else value
+
+
+def _text(value: Any) -> str:
+    """Azure Pipelines reads every value as text, and says so in its schema."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
