@@ -39,7 +39,6 @@ from sklearn.svm import SVC
 from common.digits import NoDigits, default_data_path, load, prepare, split
 from common.results import output_folder, whole_file, write_json
 
-
 SCALE = 255.0
 FORMAT = 1  # of the model's folder; a server refuses one that it does not know
 

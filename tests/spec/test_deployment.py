@@ -86,7 +86,7 @@ def test_a_model_is_a_registered_one_or_a_path(written: str, model: Model) -> No
         ("path: /ready", "path: ready", "x.yaml:10:5: readiness_route needs a port and a path"),
         ("instance_count: 2", "instance_count: two", "x.yaml:13:1: instance_count is no whole"),
         ("initial_delay: 60", "initial_delay: soon", "x.yaml:15:18: liveness_probe.initial_delay"),
-        ("name: blue", "name: [", "x.yaml:2"),
+        ("name: blue", "name: [", "x.yaml:3:6: not YAML"),
     ],
 )
 def test_what_cannot_be_used_has_a_place(old: str, new: str, sentence: str) -> None:

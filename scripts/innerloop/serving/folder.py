@@ -49,7 +49,9 @@ def open_folder(workspace: Workspace, experiment: Experiment) -> DeployFolder:
     return DeployFolder(
         folder=folder,
         deployment=parse_deployment(files.read_text(root / file) or "", file),
-        endpoint=None if endpoint is None else parse_endpoint(endpoint, f"{folder}/{ENDPOINT_FILE}"),
+        endpoint=(
+            None if endpoint is None else parse_endpoint(endpoint, f"{folder}/{ENDPOINT_FILE}")
+        ),
         sample=f"{folder}/{samples[0]}" if samples else None,
     )
 

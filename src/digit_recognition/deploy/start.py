@@ -23,7 +23,9 @@ def find_model(mounted: str | None) -> Path:
         sys.exit("start.py: AZUREML_MODEL_DIR is not set: it names the folder with the model")
     found = sorted(Path(mounted).rglob("model.json"), key=lambda path: len(path.parts))
     if not found:
-        sys.exit(f"start.py: no model.json below {mounted}: mount the folder outputs/model of a run")
+        sys.exit(
+            f"start.py: no model.json below {mounted}: mount the folder outputs/model of a run"
+        )
     return found[0].parent
 
 

@@ -8,12 +8,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from handler import DigitHandler, image_of_picture, images_of
-from model import DigitClassifier
 from PIL import Image
-from saving import save_model
 
 import start
+from handler import DigitHandler, image_of_picture, images_of
+from model import DigitClassifier
+from saving import save_model
 
 SAMPLE = Path(__file__).parents[1] / "deploy" / "sample-request.png"
 

@@ -1,6 +1,7 @@
 import json
 
 import torch
+
 from model import DigitClassifier
 from saving import save_model
 

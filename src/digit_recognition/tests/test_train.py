@@ -116,7 +116,9 @@ def test_the_command_of_the_article_runs_from_any_folder_and_repeats_itself(data
     lines = first.stdout.splitlines()
     assert [line.startswith("epoch  1/2") for line in lines].count(True) == 1
     assert "test accuracy" in first.stdout and "of MNIST" in first.stdout
-    assert (tmp_path / "a/model/weights.pt").read_bytes() == (tmp_path / "b/model/weights.pt").read_bytes()
+    assert (tmp_path / "a/model/weights.pt").read_bytes() == (
+        tmp_path / "b/model/weights.pt"
+    ).read_bytes()
 
 
 def test_two_processes_share_the_batches_and_agree_with_one(data, tmp_path):

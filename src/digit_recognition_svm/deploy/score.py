@@ -50,7 +50,9 @@ def find_model(mounted: str) -> Path:
     """The folder with model.json: the mounted one, or one in it."""
     found = sorted(Path(mounted).rglob("model.json"), key=lambda path: len(path.parts))
     if not found:
-        raise RuntimeError(f"no model.json below {mounted}: mount the folder outputs/model of a run")
+        raise RuntimeError(
+            f"no model.json below {mounted}: mount the folder outputs/model of a run"
+        )
     return found[0].parent
 
 

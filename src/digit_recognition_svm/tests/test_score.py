@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import score
 
+import score
 import train
 
 SAMPLE = Path(__file__).parents[1] / "deploy" / "sample-request.json"
