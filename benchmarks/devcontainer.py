@@ -15,22 +15,17 @@ each by `loop`, by the devcontainer CLI and by docker itself (docker: `build` an
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
 import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
+from _support import ROOT, arguments, call, call_anyway, scratch, tell
+
 DOCKERFILE = """FROM python:3.11-slim-bookworm AS base
 RUN echo {stamp} > /made
 FROM base AS dev
@@ -43,17 +38,13 @@ WAYS = ("loop", "devcontainer", "docker")
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--turns", type=int, default=7, help="of each (default: 7)")
-    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
-    args = parser.parse_args()
+    args = arguments(__doc__, turns=7)
     for program in ("docker", "devcontainer"):
         if shutil.which(program) is None:
             sys.exit(f"{program} is not on PATH: there is nothing to compare with")
     with scratch() as folder:
         medians = measure(folder, args.turns)
-    result = {"turns": args.turns, "milliseconds": medians, "ratios": ratios(medians)}
-    print(json.dumps(result, indent=2)) if args.json else show(result)
+    tell(args.turns, medians, ratios(medians), as_json=args.json)
     return 0
 
 
@@ -176,14 +167,6 @@ def ratios(medians: dict[str, float]) -> dict[str, float]:
     return result
 
 
-def show(result: dict[str, Any]) -> None:
-    for name, value in result["milliseconds"].items():
-        print(f"{name:<42}{value:9.0f} ms")
-    print()
-    for name, value in result["ratios"].items():
-        print(f"{name:<42}{value:9.2f}")
-
-
 def make(root: Path) -> Path:
     """A workspace with the real scripts and one experiment that does nothing."""
     folder = root / "src" / NAME
@@ -193,26 +176,6 @@ def make(root: Path) -> Path:
     (folder / "environment/Dockerfile").write_text(DOCKERFILE.format(stamp="first"))
     (folder / "train.py").write_text("print('trained')\n")
     return root
-
-
-def call(argv: Sequence[str]) -> str:
-    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    if done.returncode != 0:
-        sys.exit(f"{' '.join(argv)}\nended with exit code {done.returncode}\n{done.stderr}")
-    return done.stdout
-
-
-def call_anyway(argv: Sequence[str]) -> str:
-    return subprocess.run(argv, capture_output=True, text=True).stdout
-
-
-@contextmanager
-def scratch() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="innerloop-bench-"))
-    try:
-        yield Path(os.path.realpath(folder))
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -16,13 +16,12 @@ Each is a whole process, in milliseconds, the median of all turns.
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
 from pathlib import Path
 
 # The folder of a program is on its path: this one's neighbours are its modules.
-from orchestrator import ROOT, call, loop, make, scratch, take_turns
+from _support import ROOT, arguments, call, scratch, take_turns, tell
+from orchestrator import loop, make
 
 sys.path.insert(0, str(ROOT / "scripts"))
 
@@ -38,22 +37,11 @@ PAIRS = (
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--turns", type=int, default=15, help="of each (default: 15)")
-    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
-    args = parser.parse_args()
+    args = arguments(__doc__, turns=15)
     with scratch() as folder:
         medians = measure(make(folder / "workspace", EXPERIMENTS), args.turns)
     ratios = {f"{one} / {other}": medians[one] / medians[other] for one, other in PAIRS}
-    if args.json:
-        told = {"turns": args.turns, "milliseconds": medians, "ratios": ratios}
-        print(json.dumps(told, indent=2))
-        return 0
-    for name, value in medians.items():
-        print(f"{name:<42}{value:9.0f} ms")
-    print()
-    for name, value in ratios.items():
-        print(f"{name:<42}{value:9.2f}")
+    tell(args.turns, medians, ratios, as_json=args.json)
     return 0
 
 

@@ -16,21 +16,15 @@ the largest a person has written tasks of their own, 200 kB in all. Each is a wh
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
 import shutil
-import statistics
 import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
+from _support import ROOT, arguments, call, call_anyway, scratch, take_turns, tell
+
 IMAGE = "python:3.11-slim-bookworm"
 SIZES = (10, 100, 1000)
 NAME = "{{.Repository}}:{{.Tag}}"
@@ -42,19 +36,12 @@ JOB = (
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--turns", type=int, default=15, help="of each (default: 15)")
-    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
-    args = parser.parse_args()
+    args = arguments(__doc__, turns=15)
     with scratch() as folder:
         medians = measure_commands(folder, args.turns)
         for size in SIZES:
             medians |= measure_sync(folder, size, args.turns)
-    result = {"turns": args.turns, "milliseconds": medians, "ratios": ratios(medians)}
-    if args.json:
-        print(json.dumps(result, indent=2))
-    else:
-        show(result)
+    tell(args.turns, medians, ratios(medians), as_json=args.json)
     return 0
 
 
@@ -138,18 +125,6 @@ def own_tasks(workspace: Path, size: int) -> None:
     path.write_text(text.replace('"tasks": [', '"tasks": [' + own, 1))
 
 
-def take_turns(ways: dict[str, Callable[[], object]], turns: int) -> dict[str, float]:
-    """All of them once, then all of them again: what else the machine does meets each alike."""
-    times: dict[str, list[float]] = {name: [] for name in ways}
-    for turn in range(turns + 1):
-        for name, way in ways.items():
-            started = time.perf_counter()
-            way()
-            if turn:  # the first warms up
-                times[name].append((time.perf_counter() - started) * 1000)
-    return {name: statistics.median(values) for name, values in times.items()}
-
-
 def ratios(medians: dict[str, float]) -> dict[str, float]:
     result = {}
     if "docker run" in medians:
@@ -161,14 +136,6 @@ def ratios(medians: dict[str, float]) -> dict[str, float]:
         grown = medians[f"loop sync, {large}, {way}"] - medians[f"loop sync, {small}, {way}"]
         result[f"loop sync, {way}, ms per experiment"] = grown / (large - small)
     return result
-
-
-def show(result: dict[str, Any]) -> None:
-    for name, value in result["milliseconds"].items():
-        print(f"{name:<42}{value:9.0f} ms")
-    print()
-    for name, value in result["ratios"].items():
-        print(f"{name:<42}{value:9.2f}")
 
 
 def make(root: Path, experiments: int) -> Path:
@@ -205,13 +172,6 @@ def dev_container(workspace: Path, verb: str) -> list[str]:
     return ["devcontainer", verb, f"--workspace-folder={workspace}", f"--config={config}"]
 
 
-def call(argv: list[str]) -> str:
-    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    if done.returncode != 0:
-        sys.exit(f"{' '.join(argv)}\nended with exit code {done.returncode}\n{done.stderr}")
-    return done.stdout
-
-
 def clean(workspace: Path, container: str | None) -> None:
     """Takes away what this benchmark made: by name, since another may have the same image."""
     if shutil.which("docker") is None:
@@ -225,19 +185,6 @@ def clean(workspace: Path, container: str | None) -> None:
         names += [opened.strip(), opened.strip().removesuffix("-uid")]
     for name in dict.fromkeys(names):
         call_anyway(["docker", "rmi", name])
-
-
-def call_anyway(argv: list[str]) -> str:
-    return subprocess.run(argv, capture_output=True, text=True).stdout
-
-
-@contextmanager
-def scratch() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="innerloop-bench-"))
-    try:
-        yield Path(os.path.realpath(folder))
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -15,20 +15,17 @@ median of all turns.
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import shutil
-import statistics
 import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+from _support import ROOT, arguments, call, scratch, take_turns, tell
+
 sys.path.insert(0, str(ROOT))
 sys.path.insert(0, str(ROOT / "scripts"))
 
@@ -51,10 +48,7 @@ print(job.name, job.studio_url)
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--turns", type=int, default=7, help="of each (default: 7)")
-    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
-    args = parser.parse_args()
+    args = arguments(__doc__, turns=7)
     if network.azurite() is None:
         print("Azurite is not here: `npm install azurite`, and put azurite-blob on PATH.")
         return 1
@@ -62,13 +56,7 @@ def main() -> int:
     with azure() as (folder, env):
         medians = measure(folder, env, python, args.turns)
     ratio = medians["loop submit"] / medians["ten lines"]
-    result = {"turns": args.turns, "milliseconds": medians, "loop submit / ten lines": ratio}
-    if args.json:
-        print(json.dumps(result, indent=2))
-    else:
-        for name, value in medians.items():
-            print(f"{name:<26}{value:9.0f} ms")
-        print(f"\n{'loop submit / ten lines':<26}{ratio:9.2f}")
+    tell(args.turns, medians, {"loop submit / ten lines": ratio}, as_json=args.json)
     return 0
 
 
@@ -85,33 +73,8 @@ def measure(folder: Path, env: dict[str, str], python: Path, turns: int) -> dict
     def change(turn: int, name: str) -> None:
         (job.parent / "changed.py").write_text(f"# {name}, turn {turn}\n")
 
-    return take_turns({name: caller(argv, env) for name, argv in ways.items()}, turns, change)
-
-
-def caller(argv: list[str], env: dict[str, str]) -> Callable[[], None]:
-    def call() -> None:
-        done = subprocess.run(
-            argv, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True
-        )
-        if done.returncode != 0:
-            sys.exit(f"{' '.join(argv)}\nended with exit code {done.returncode}\n{done.stderr}")
-
-    return call
-
-
-def take_turns(
-    ways: dict[str, Callable[[], None]], turns: int, before: Callable[[int, str], None]
-) -> dict[str, float]:
-    """All of them once, then all of them again: what else the machine does meets each alike."""
-    times: dict[str, list[float]] = {name: [] for name in ways}
-    for turn in range(turns + 1):
-        for name, way in ways.items():
-            before(turn, name)
-            started = time.perf_counter()
-            way()
-            if turn:  # the first warms up
-                times[name].append((time.perf_counter() - started) * 1000)
-    return {name: statistics.median(values) for name, values in times.items()}
+    calls = {name: partial(call, argv, env) for name, argv in ways.items()}
+    return take_turns(calls, turns, change)
 
 
 def copy_of_the_workspace(folder: Path) -> Path:
@@ -132,18 +95,17 @@ def copy_of_the_workspace(folder: Path) -> Path:
 @contextmanager
 def azure() -> Iterator[tuple[Path, dict[str, str]]]:
     """A scratch folder, and the variables by which a program meets the stand-in alone."""
-    folder = Path(os.path.realpath(tempfile.mkdtemp(prefix="innerloop-bench-")))
-    authority, server = network.certificates(folder)
-    store = network.Azurite(folder, server, standin.ACCOUNT, standin.KEY)
-    service = standin.Azure(store.port)
-    service.blobs.make("workspaceblobstore")
-    proxy = network.Proxy(service, standin.HOSTS, server, store.port)
-    try:
-        yield folder, {**os.environ, **standin.environment(proxy.url, authority)}
-    finally:
-        proxy.close()
-        store.close()
-        shutil.rmtree(folder, ignore_errors=True)
+    with scratch() as folder:
+        authority, server = network.certificates(folder)
+        store = network.Azurite(folder, server, standin.ACCOUNT, standin.KEY)
+        service = standin.Azure(store.port)
+        service.blobs.make("workspaceblobstore")
+        proxy = network.Proxy(service, standin.HOSTS, server, store.port)
+        try:
+            yield folder, {**os.environ, **standin.environment(proxy.url, authority)}
+        finally:
+            proxy.close()
+            store.close()
 
 
 if __name__ == "__main__":

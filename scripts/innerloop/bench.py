@@ -1,6 +1,6 @@
 """`scripts/bench`: the benchmarks by name, each run in the environment that it needs.
 
-A benchmark is a file benchmarks/NAME.py. One that says EXPERIMENT = "x" runs in x's environment,
+A benchmark is a file benchmarks/NAME.py (`_support.py` is what they share). One that says EXPERIMENT = "x" runs in x's environment,
 with src/x on its path; any other in the tool's own.
 """
 
@@ -34,7 +34,7 @@ class Benchmark:
 def main(words: Sequence[str]) -> int:
     """Lists the benchmarks, or runs the one that is named; the words after it are its own."""
     root = loading.root_of(sys.argv[0])
-    known = {path.stem: path for path in sorted((root / "benchmarks").glob("*.py"))}
+    known = {path.stem: path for path in sorted((root / "benchmarks").glob("[!_]*.py"))}
     if not words or words[0] in ("-h", "--help"):
         for path in known.values():
             print(f"  {path.stem:<18}{read(path).summary}")

@@ -17,7 +17,14 @@ from . import process
 ROOT = Path(__file__).resolve().parents[2]
 OURS = ("scripts/innerloop", "tests", "benchmarks")
 # Only in the environment of an experiment do its packages have types.
-TYPED = ("scripts/innerloop", "tests", "benchmarks/orchestrator.py", "benchmarks/submit.py")
+TYPED = (
+    "scripts/innerloop",
+    "tests",
+    *(
+        f"benchmarks/{name}.py"
+        for name in ("_support", "devcontainer", "keyboard", "orchestrator", "submit")
+    ),
+)
 
 
 def main(words: Sequence[str]) -> int:

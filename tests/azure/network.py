@@ -25,6 +25,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 BLOBS = ".blob.core.windows.net"
+SCORING = ".westeurope.inference.ml.azure.com"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,8 @@ def azurite() -> str | None:
 
 def certificates(folder: Path) -> tuple[Path, Path]:
     """A test authority and a server's chain with its key: (authority.pem, server.pem)."""
-    names = ["management.azure.com", "login.microsoftonline.com", "*.api.azureml.ms", f"*{BLOBS}"]
+    names = ["management.azure.com", "login.microsoftonline.com", "*.api.azureml.ms"]
+    names += [f"*{BLOBS}", f"*{SCORING}"]
     (folder / "ca.cnf").write_text(
         "[req]\ndistinguished_name=n\nx509_extensions=v\nprompt=no\n[n]\nCN=innerloop test CA\n"
         "[v]\nbasicConstraints=critical,CA:true\nkeyUsage=critical,keyCertSign,cRLSign\n"
@@ -182,7 +184,7 @@ def _handler(proxy: Proxy) -> type[http.server.BaseHTTPRequestHandler]:
                 _relay(proxy, self.connection)
                 self.close_connection = True
                 return
-            if host not in proxy.serves:
+            if host not in proxy.serves and not host.endswith(SCORING):
                 proxy.refused.append(host)
                 self.send_error(403, "refused")
                 return

@@ -18,9 +18,10 @@ def bench(*words: str) -> Answer:
 def test_without_a_name_it_lists_them(_tool: None) -> None:
     answer = bench()
     assert answer.code == 0, answer.err
-    for path in (ROOT / "benchmarks").glob("*.py"):
+    for path in (ROOT / "benchmarks").glob("[!_]*.py"):
         assert f"  {path.stem} " in answer.out
         assert read(path).summary in answer.out and read(path).summary
+    assert "_support" not in answer.out
 
 
 def test_a_name_that_is_none(_tool: None) -> None:

@@ -38,6 +38,7 @@ SETTINGS: dict[str, object] = {
     "terminal.integrated.tabs.hideCondition": "never",
     "update.mode": "none",
     "workbench.enableExperiments": False,
+    "workbench.quickOpen.closeOnFocusLost": False,  # a terminal that goes takes the focus with it
     "workbench.reduceMotion": "on",
     "workbench.secondarySideBar.defaultVisibility": "hidden",
     "workbench.startupEditor": "none",
@@ -249,6 +250,7 @@ class Workbench:
         """A task from the palette; what it asks is still to be answered. Terminals of earlier
         tasks are closed, so that none is taken for this one's."""
         self.command("Terminal: Kill All Terminals")
+        wait_for("the terminals to go", lambda: not self.terminals())
         self.tasks()
         self.choose(label)
 

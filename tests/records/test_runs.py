@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -17,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from innerloop.records import git_state
 from innerloop.records import page as runs_page
+from innerloop.records import tee
 from innerloop.records.past import PastRun, differing_inputs, find, metrics_of, telling
 
 from tests.support import ROOT
@@ -172,8 +174,37 @@ def test_what_is_printed_is_shown_and_kept(tmp_path: Path) -> None:
     argv, log = tee_script(tmp_path)
     done = subprocess.run(argv, capture_output=True, text=True, timeout=30)
     assert (done.stdout, done.stderr) == ("ours\nFalse\nafter\n", "bad\n")
-    # Two outlets, so what they print at the same moment may stand side by side.
-    assert sorted(log.read_text().replace("\n", "")) == sorted("oursFalsebad")
+    # Two outlets, so the lines of the one may stand before those of the other, never within one.
+    assert sorted(log.read_text().splitlines()) == ["False", "bad", "ours"]
+
+
+PIECES = st.lists(st.tuples(st.booleans(), st.text("ab\r\n", max_size=4)), max_size=12)
+
+
+@given(PIECES)
+def test_no_line_stands_within_another(pieces: list[tuple[bool, str]]) -> None:
+    file = io.BytesIO()
+    outlets = {False: tee.Lines(file), True: tee.Lines(file)}
+    printed = {False: "", True: ""}
+    for outlet, text in pieces:
+        text = text.upper() if outlet else text
+        printed[outlet] += text
+        outlets[outlet].write(text.encode())
+    for lines in outlets.values():
+        lines.finish()
+    kept = file.getvalue().decode()
+    whole = [line for text in printed.values() for line in re.findall(r"[^\r\n]+", text)]
+    # What has no end yet comes last, one after the other.
+    assert sorted("".join(re.findall(r"[^\r\n]+", kept))) == sorted("".join(whole))
+    *ended, _ = re.split(r"[\r\n]", kept)
+    assert all(line in whole for line in ended if line)
+
+
+def test_a_line_that_never_ends_is_not_kept_back_for_ever() -> None:
+    file = io.BytesIO()
+    lines = tee.Lines(file)
+    lines.write(b"x" * (tee.LONGEST + 1))
+    assert len(file.getvalue()) == tee.LONGEST + 1
 
 
 @pytest.mark.skipif(os.name == "nt", reason="pseudo-terminals are those of POSIX")

@@ -32,6 +32,12 @@ def test_the_nearer_word_on_environments_counts_whole() -> None:
     assert of_experiment("gpu = 'all'", "innerloop.toml", wide).environment == wide.environment
 
 
+def test_an_endpoint_may_have_another_name() -> None:
+    wide = of_workspace('[tool.innerloop.azure]\nendpoint = "a"\n', "pyproject.toml")
+    assert of_experiment('[azure]\nendpoint = "b"\n', "x.toml", wide).azure.endpoint == "b"
+    assert of_experiment("gpu = 'all'", "x.toml", wide).azure.endpoint == "a"
+
+
 def test_silence_means_the_defaults() -> None:
     assert of_workspace("[project]\n", "pyproject.toml") == Settings()
     assert of_experiment(None, "innerloop.toml", Settings(gpu="all")) == Settings(gpu="all")
@@ -49,6 +55,9 @@ def test_silence_means_the_defaults() -> None:
         ("environment = 'x'", "environment is no table"),
         ("[environment]\nimages = 'x'", "environment.images is no table"),
         ("[environment]\nimag = 'x'", 'environment: "imag" is no setting. Did you mean "image"'),
+        ("azure = 'x'", "azure is no table"),
+        ("[azure]\nendpiont = 'x'", 'azure: "endpiont" is no setting. Did you mean "endpoint"'),
+        ("[azure]\nendpoint = 3", "azure.endpoint is no text"),
         ("gpu = 1\nx y\n", "not TOML: .*line 2"),
     ],
 )

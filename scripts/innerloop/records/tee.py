@@ -17,12 +17,15 @@ from .. import process
 
 # How long output that a program left behind may take to arrive after its end, in seconds.
 PATIENCE = 2.0
+# Of a line without an end, so many bytes are kept back at most.
+LONGEST = 65536
 
 
 @contextmanager
 def recorded(log: Path) -> Iterator[None]:
     """Within, all that goes to stdout and stderr, the children's too, is also written to the file
-    `log` as it comes, in the bytes in which it was printed.
+    `log`, line by line, in the bytes in which it was printed. Where stdout and stderr go to two
+    places, no line of the one stands within a line of the other.
 
     A terminal stays a terminal: they print to a pseudo-terminal of its size, so live lines, colours
     and a program's own look at its width are as ever. On Windows, which has no such thing, what
@@ -40,8 +43,29 @@ def recorded(log: Path) -> Iterator[None]:
         terminals = []
     with log.open("wb", buffering=0) as file, ExitStack() as stack:
         for numbers in filter(None, [terminals, *others]):
-            stack.enter_context(_led(numbers, file))
+            stack.enter_context(_led(numbers, Lines(file)))
         yield
+
+
+class Lines:
+    """Hands whole lines on to a file that others write to as well. A live line ends with a carriage
+    return; one that is longer than `LONGEST` goes in pieces."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.file = file
+        self.begun = b""
+
+    def write(self, chunk: bytes) -> None:
+        text = self.begun + chunk
+        end = len(text) if len(text) > LONGEST else max(text.rfind(b"\n"), text.rfind(b"\r")) + 1
+        self.begun = text[end:]
+        if end:
+            self.file.write(text[:end])
+
+    def finish(self) -> None:
+        """What was begun, when no more will come."""
+        self.file.write(self.begun)
+        self.begun = b""
 
 
 @contextmanager
@@ -59,7 +83,7 @@ def _overheard(log: Path, listener: Callable[[str], None]) -> Iterator[None]:
 
 
 @contextmanager
-def _led(numbers: Sequence[int], file: IO[bytes]) -> Iterator[None]:
+def _led(numbers: Sequence[int], lines: Lines) -> Iterator[None]:
     """Leads these file descriptors, which go to the same place, through a copier to it."""
     _flush()
     before = {number: os.dup(number) for number in numbers}
@@ -73,7 +97,7 @@ def _led(numbers: Sequence[int], file: IO[bytes]) -> Iterator[None]:
         for number in numbers:
             os.dup2(writing, number)
         os.close(writing)
-        copier = threading.Thread(target=_copy, args=(reading, target, file), daemon=True)
+        copier = threading.Thread(target=_copy, args=(reading, target, lines), daemon=True)
         copier.start()
         try:
             yield
@@ -83,15 +107,16 @@ def _led(numbers: Sequence[int], file: IO[bytes]) -> Iterator[None]:
                 os.dup2(before[number], number)
             # A child that goes on in the background keeps its end open, and is not waited for.
             copier.join(PATIENCE)
+            lines.finish()
             if not copier.is_alive():
                 for number in before.values():
                     os.close(number)
 
 
-def _copy(reading: int, target: int, file: IO[bytes]) -> None:
+def _copy(reading: int, target: int, lines: Lines) -> None:
     try:
         while chunk := os.read(reading, 65536):
-            file.write(chunk)
+            lines.write(chunk)
             _write_all(target, chunk)
     except (OSError, ValueError):
         pass  # a pseudo-terminal's way to end; whoever read the output is gone; the log is closed

@@ -32,7 +32,17 @@ VERBS = {
     "data_get": "fetch",
     "data_register": "fetch",
     "doctor": "doctor",
-}
+    **dict.fromkeys(
+        ("endpoint_look", "endpoint_list", "endpoint_logs", "endpoint_address", "endpoint_keys",
+         "endpoint_probe", "endpoint_remove", "deployment_remove"),
+        "endpoints",
+    ),
+    **dict.fromkeys(
+        ("model_find", "model_register", "environment_register", "endpoint_make",
+         "endpoint_settle", "endpoint_traffic", "deployment_make", "deployment_settle"),
+        "deploy",
+    ),
+}  # fmt: skip
 
 
 def main() -> None:
@@ -77,8 +87,9 @@ def _voice() -> Tell:
     lock = threading.Lock()
 
     def tell(event: str, **words: Any) -> None:
-        # What the job itself printed is its own; everything else is ours to keep clean.
-        said = words if event == "log" else _scrubbed(words)
+        # What the job itself printed is its own, and an address was asked for by name; everything
+        # else is ours to keep clean.
+        said = words if event in ("log", "address") else _scrubbed(words)
         with lock:
             out.write(json.dumps({"event": event, **said}) + "\n")
             out.flush()

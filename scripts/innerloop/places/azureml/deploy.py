@@ -1,0 +1,141 @@
+"""What a deployment is made of, each step asked for alone and each safe to repeat: the model and
+the environment as versions of the workspace, the endpoint, the deployment, the traffic."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from azure.ai.ml import MLClient, load_online_deployment, load_online_endpoint
+from azure.ai.ml.entities import Environment, Model
+from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+
+from .endpoints import UNSETTLED, wait
+
+Tell = Callable[..., None]
+DIGEST, SOURCE = "innerloop.digest", "innerloop.source"
+
+
+class DeploymentFailed(Exception):
+    """Azure took the deployment and could not bring it up. The words are Azure's."""
+
+
+def model_register(client: MLClient, request: Mapping[str, Any], tell: Tell) -> Any:
+    """A version of the model `name` from `path` (a folder here, or azureml://...), unless one with
+    the same digest, or from the same job, is there: then that one."""
+    tags = request["tags"]
+    marks = {key: tags[key] for key in (DIGEST, SOURCE) if tags.get(key)}
+    for one in _versions(client, request["name"]):
+        if marks and any((one.tags or {}).get(key) == value for key, value in marks.items()):
+            return {"name": one.name, "version": str(one.version), "existed": True}
+    made = client.models.create_or_update(
+        Model(
+            name=request["name"],
+            path=request["path"],
+            type=request["type"],
+            description=request["description"] or None,
+            tags=tags,
+        )
+    )
+    return {"name": made.name, "version": str(made.version), "existed": False}
+
+
+def _versions(client: MLClient, name: str) -> list[Any]:
+    try:
+        return list(client.models.list(name=name))
+    except ResourceNotFoundError:
+        return []
+
+
+def model_find(client: MLClient, request: Mapping[str, Any], tell: Tell) -> Any:
+    """A model that is registered already; without a version the latest."""
+    name, version = request["name"], request["version"]
+    label = {"label": "latest"} if not version else {"version": version}
+    found = client.models.get(name, **label)
+    return {"name": found.name, "version": str(found.version), "existed": True}
+
+
+def environment_register(client: MLClient, request: Mapping[str, Any], tell: Tell) -> Any:
+    """The environment of the deployment file under a version that follows from its content, so one
+    that is there is the same."""
+    name, version = request["name"], request["version"]
+    try:
+        client.environments.get(name, version=version)
+        return {"existed": True}
+    except ResourceNotFoundError:
+        pass
+    os.chdir(request["root"])
+    environment = load_online_deployment(request["file"]).environment
+    assert isinstance(environment, Environment)
+    environment.name, environment.version = name, version
+    environment.tags = {**(environment.tags or {}), **request["tags"]}
+    client.environments.create_or_update(environment)
+    return {"existed": False}
+
+
+def endpoint_make(client: MLClient, request: Mapping[str, Any], tell: Tell) -> Any:
+    """The endpoint of the file under the name `name`, up when it answers."""
+    endpoint = load_online_endpoint(request["file"], params_override=[{"name": request["name"]}])
+    endpoint.tags = {**(endpoint.tags or {}), **request["tags"]}
+    endpoint.traffic = {}
+    wait(client.online_endpoints.begin_create_or_update(endpoint), tell, request["pause"])
+    return None
+
+
+def endpoint_settle(client: MLClient, request: Mapping[str, Any], tell: Tell) -> Any:
+    """Waits until Azure has ended what an earlier call began with the endpoint; its state."""
+    name = request["name"]
+    return _settled(
+        lambda: client.online_endpoints.get(name).provisioning_state, tell, request["pause"]
+    )
+
+
+def deployment_settle(client: MLClient, request: Mapping[str, Any], tell: Tell) -> Any:
+    """The same for a deployment; one that failed is a `DeploymentFailed`."""
+    name, deployment = request["name"], request["deployment"]
+    state = _settled(
+        lambda: client.online_deployments.get(deployment, name).provisioning_state,
+        tell,
+        request["pause"],
+    )
+    if state == "Failed":
+        raise DeploymentFailed(f'deployment "{deployment}" failed')
+    return state
+
+
+def _settled(look: Callable[[], Any], tell: Tell, pause: float) -> str:
+    while (state := str(look() or "")) in UNSETTLED:
+        tell("beat")
+        time.sleep(pause)
+    return state
+
+
+def deployment_make(client: MLClient, request: Mapping[str, Any], tell: Tell) -> Any:
+    """The deployment of the file, under another name, with a registered model and environment."""
+    os.chdir(request["root"])
+    deployment = load_online_deployment(
+        request["file"],
+        params_override=[{"name": request["deployment"]}, {"endpoint_name": request["name"]}],
+    )
+    deployment.model = f"azureml:{request['model']}" if request["model"] else None
+    deployment.environment = request["environment"]
+    deployment.tags = {**(deployment.tags or {}), **request["tags"]}
+    poller = client.online_deployments.begin_create_or_update(deployment)
+    try:
+        wait(poller, tell, request["pause"])
+    except HttpResponseError as error:
+        raise DeploymentFailed(str(error.message or error)) from error
+    return None
+
+
+def endpoint_traffic(client: MLClient, request: Mapping[str, Any], tell: Tell) -> Any:
+    """Sets who gets how much, and in the same step the endpoint's tags that say who is who; a tag
+    without a value is taken away."""
+    endpoint = client.online_endpoints.get(request["name"])
+    endpoint.traffic = dict(request["traffic"])
+    tags = {**(endpoint.tags or {}), **request["tags"]}
+    endpoint.tags = {key: value for key, value in tags.items() if value}
+    wait(client.online_endpoints.begin_create_or_update(endpoint), tell, request["pause"])
+    return None

@@ -1,0 +1,153 @@
+"""Online endpoints as they stand on Azure: looked at, called, their logs, taken away.
+
+Keys and tokens stay in this process; only `endpoint_address` and `endpoint_keys` tell them, in an
+event of its own that is for nobody's eyes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import requests
+from azure.ai.ml import MLClient
+from azure.core.exceptions import ResourceNotFoundError
+
+Tell = Callable[..., None]
+# States in which Azure still works on something.
+UNSETTLED = ("Creating", "Updating", "Scaling", "Deleting", "Provisioning")
+HEADER = "azureml-model-deployment"
+_CONTAINERS = {"server": "inference-server", "model": "storage-initializer"}
+
+
+def endpoint_look(client: MLClient, request: Mapping[str, Any], tell: Tell) -> Any:
+    """The endpoint `name` with its deployments; None where there is none."""
+    try:
+        found = client.online_endpoints.get(request["name"])
+    except ResourceNotFoundError:
+        return None
+    shares = {**(found.traffic or {}), **(found.mirror_traffic or {})}
+    made = [one for one in client.online_deployments.list(request["name"]) if one is not None]
+    return {
+        "name": found.name,
+        "url": found.scoring_uri or "",
+        "auth": str(found.auth_mode or ""),
+        "state": str(found.provisioning_state or ""),
+        "tags": dict(found.tags or {}),
+        "deployments": [_deployment(one, shares) for one in made],
+    }
+
+
+def _deployment(one: Any, shares: Mapping[str, int]) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "state": str(one.provisioning_state or ""),
+        "traffic": int(shares.get(one.name, 0)),
+        "model": _asset(one.model),
+        "environment": _asset(one.environment),
+        "instance": str(one.instance_type or ""),
+        "count": int(one.instance_count or 0),
+        "tags": dict(one.tags or {}),
+    }
+
+
+def _asset(value: Any) -> str:
+    """`name:version` of an asset's ARM id."""
+    parts = str(value or "").split("/")
+    return f"{parts[-3]}:{parts[-1]}" if len(parts) > 3 and parts[-2] == "versions" else parts[-1]
+
+
+def endpoint_list(client: MLClient, request: Mapping[str, Any], tell: Tell) -> Any:
+    """The names of the workspace's endpoints, with the experiment that each was made for."""
+    listed = client.online_endpoints.list()
+    return [{"name": one.name, "tags": dict(one.tags or {})} for one in listed if one is not None]
+
+
+def endpoint_logs(client: MLClient, request: Mapping[str, Any], tell: Tell) -> Any:
+    """The last `lines` lines of a deployment's container ("server"), or of the one that brings the
+    model ("model")."""
+    text = client.online_deployments.get_logs(
+        request["deployment"],
+        request["name"],
+        request["lines"],
+        container_type=_CONTAINERS[request["container"]],
+    )
+    tell("log", of="", file="", text=str(text))
+    return None
+
+
+def endpoint_address(client: MLClient, request: Mapping[str, Any], tell: Tell) -> Any:
+    """Tells where the endpoint listens, and the headers that let a request in."""
+    found = client.online_endpoints.get(request["name"])
+    key = _key(client, request["name"])
+    tell("address", url=found.scoring_uri, headers={"Authorization": f"Bearer {key}"})
+    return None
+
+
+def endpoint_keys(client: MLClient, request: Mapping[str, Any], tell: Tell) -> Any:
+    found = client.online_endpoints.get_keys(request["name"])
+    names = ("primary_key", "secondary_key", "access_token")
+    tell("address", keys={n: getattr(found, n) for n in names if getattr(found, n, None)})
+    return None
+
+
+def _key(client: MLClient, name: str) -> str:
+    found = client.online_endpoints.get_keys(name)
+    return str(getattr(found, "primary_key", None) or getattr(found, "access_token", None) or "")
+
+
+def endpoint_probe(client: MLClient, request: Mapping[str, Any], tell: Tell) -> Any:
+    """One request to one deployment, whatever the traffic is: its status, its answer's beginning,
+    the seconds that it took. A connection that breaks or a server that is not up yet (502, 503,
+    504) is asked again, `tries` times in all."""
+    found = client.online_endpoints.get(request["name"])
+    headers = {
+        "Authorization": f"Bearer {_key(client, request['name'])}",
+        "Content-Type": request["type"],
+        HEADER: request["deployment"],
+    }
+    with open(request["file"], "rb") as file:
+        body = file.read()
+    for left in range(request["tries"] - 1, -1, -1):
+        status, text, seconds = _post(str(found.scoring_uri), body, headers)
+        if status not in (0, 429, 502, 503, 504) or not left:
+            break
+        tell("beat")
+        time.sleep(request["pause"])
+    return {"status": status, "text": text[:2000], "seconds": seconds}
+
+
+def _post(url: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, str, float]:
+    began = time.monotonic()
+    try:
+        answer = requests.post(url, data=body, headers=dict(headers), timeout=(10, 100))
+    except requests.RequestException as error:
+        return 0, f"no answer: {type(error).__name__}", time.monotonic() - began
+    return answer.status_code, answer.text, time.monotonic() - began
+
+
+def deployment_remove(client: MLClient, request: Mapping[str, Any], tell: Tell) -> Any:
+    try:
+        poller = client.online_deployments.begin_delete(request["deployment"], request["name"])
+    except ResourceNotFoundError:
+        return False
+    wait(poller, tell, request["pause"])
+    return True
+
+
+def endpoint_remove(client: MLClient, request: Mapping[str, Any], tell: Tell) -> Any:
+    try:
+        poller = client.online_endpoints.begin_delete(request["name"])
+    except ResourceNotFoundError:
+        return False
+    wait(poller, tell, request["pause"])
+    return True
+
+
+def wait(poller: Any, tell: Tell, pause: float) -> Any:
+    """The operation's result. A beat now and then, since an operation takes up to 20 minutes."""
+    while not poller.done():
+        tell("beat")
+        poller.wait(pause)
+    return poller.result()
