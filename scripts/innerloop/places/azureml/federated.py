@@ -56,6 +56,5 @@ def _from_github(env: Mapping[str, str]) -> str:
         return str(answer.json()["value"])
     except (requests.RequestException, ValueError, KeyError) as error:
         raise ClientAuthenticationError(
-            f"GitHub gave no token to sign in with ({type(error).__name__}); "
-            "the workflow needs `permissions: id-token: write`"
+            f"GitHub gave no token to sign in with: {type(error).__name__}"
         ) from error
