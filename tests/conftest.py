@@ -95,7 +95,12 @@ def _no_registry() -> str:
 @functools.cache
 def _no_workflow_checkers() -> str:
     folder = CI_TOOLS / "workflows"
-    there = ("venv/bin/check-jsonschema", "node_modules/@actions/expressions", "node")
+    there = (
+        "venv/bin/check-jsonschema",
+        "node_modules/@actions/expressions",
+        "node_modules/yaml",
+        "node",
+    )
     if all((folder / one).exists() for one in there) and (CI_TOOLS / "bin/actionlint").exists():
         return ""
     return f"{folder} lacks the checkers of workflows (.ci/steps.sh has the step workflow_checkers)"

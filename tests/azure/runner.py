@@ -73,11 +73,13 @@ def github_step(
     (job,) = workflow["jobs"].values()
     checkout, step = job["steps"]
     contexts = {
-        "github": {"event_name": "schedule" if given is None else "workflow_dispatch"},
+        "github": {
+            "event_name": "schedule" if given is None else "workflow_dispatch",
+            "ref": "refs/heads/main" if given is None else "refs/heads/of-a-person",
+        },
         "vars": variables,
         "inputs": {} if given is None else _dispatched(workflow, given),
     }
-    contexts["github"]["ref"] = "refs/heads/main" if given is None else "refs/heads/of-a-person"
     names = list(step["env"])
     texts = [checkout["with"]["ref"], step["run"], *(step["env"][name] for name in names)]
     branch, script, *values = evaluated(contexts, texts)
@@ -131,18 +133,21 @@ def run_github(cloud: Cloud, clone: Workspace, folder: Path, step: Step) -> Outc
 
 
 def pipeline_step(pipeline: Mapping[str, Any], given: Mapping[str, str]) -> Step:
-    """The parameters are filled in when the file is read; `$(x)` when the step starts."""
+    """The parameters are filled in when the file is read, `$(x)` when the step starts: also where a
+    parameter brought it."""
     (job,) = pipeline["jobs"]
     _, step = job["steps"]
     assert step["task"] == "AzureCLI@2"
     known = {one["name"]: one for one in pipeline.get("parameters", [])}
     assert set(given) <= set(known)
     values = {name: _parameter(one, given.get(name, one["default"])) for name, one in known.items()}
-    written = {
-        "${{ convertToJson(parameters) }}": json.dumps(values, indent=2, ensure_ascii=False),
-        "$(System.AccessToken)": RUN_TOKEN,
+    filled_in = json.dumps(values, indent=2, ensure_ascii=False).replace("$(", "$\\u0028")
+    read_at_once = {
+        r"${{ replace(convertToJson(parameters), '$(', '$\u0028') }}": filled_in,
+        "$(System.AccessToken)": "$(System.AccessToken)",
     }
-    env = {name: written[text] for name, text in step["env"].items()}
+    env = {name: read_at_once[text] for name, text in step["env"].items()}
+    env = {name: text.replace("$(System.AccessToken)", RUN_TOKEN) for name, text in env.items()}
     script = step["inputs"]["inlineScript"]
     assert "${{" not in script and "$(" not in script
     return Step(script, env, pipeline["schedules"][0]["branches"]["include"][0])

@@ -175,12 +175,16 @@ def test_each_sign_in_of_a_long_wait_has_a_token_of_its_own(
 def test_azure_pipelines(cloud: Cloud, cloned: Workspace, tmp_path: Path) -> None:
     cloud.azure.next_run = RunOf(["Running", "Completed"])
     cloud.azure.next_metrics = {"f1": 0.5}
-    step = runner.pipeline_step(runner.read(cloned.root / PIPELINE), {"note": "no", "fast": "false"})
+    step = runner.pipeline_step(
+        runner.read(cloned.root / PIPELINE), {"note": "$(System.AccessToken)", "fast": "false"}
+    )
     assert step.branch == "release"
     outcome = runner.run_pipeline(cloud, cloned, tmp_path, step, NAMES)
     assert outcome.code == 0, outcome.log
     sent = inputs_sent(cloud)
-    assert (sent["epochs"], sent["note"], sent["fast"]) == ("16", "no", "False")
+    assert (sent["epochs"], sent["note"], sent["fast"]) == (
+        "16", "$(System.AccessToken)", "False",
+    )  # fmt: skip
     assert f"##vso[task.uploadsummary]{tmp_path}/summary.md" in outcome.log.splitlines()
     assert "| f1 | 0.5 |" in outcome.summary and "### ✅ tiny completed" in outcome.summary
     assert grants(cloud) == ["vouched-by-pipelines-1", "vouched-by-pipelines-2"]

@@ -91,14 +91,18 @@ def run(args: argparse.Namespace) -> int:
             if report:
                 summary.failed(report, experiment.name, mistake)
             raise
+        assert target is not None
         told = summary.begin(report, entry) if report else None
+
+        def on_end(end: Mapping[str, Any]) -> None:
+            if told is not None:
+                summary.finish(told, end, target, line)
+
         if not (args.stream or args.wait):
             return 0
-        assert target is not None
         return following.follow(
-            args.root, entry.name, target, line, logs=args.stream,
-            on_end=told and (lambda end: summary.finish(told, end, target, line)),
-        )  # fmt: skip
+            args.root, entry.name, target, line, logs=args.stream, on_end=on_end
+        )
 
 
 def _planned(
