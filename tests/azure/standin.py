@@ -337,7 +337,8 @@ def _kept(azure: Azure, asked: Asked) -> dict[str, Any]:
 
 
 def _resource(path: str, body: dict[str, Any]) -> dict[str, Any]:
-    system = {"createdAt": "2026-11-24T12:00:00Z", "createdBy": "A Person"}
+    at = "2026-11-24T12:00:00Z"
+    system = {"createdAt": at, "createdBy": "A Person", "lastModifiedAt": at}
     return {"id": path, "name": path.rsplit("/", 1)[-1], "systemData": system, **body}
 
 
