@@ -6,19 +6,21 @@ rendered (`.innerloop/rendered.json`), what is found, and what is wanted. See `m
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from . import files, loading, transaction
 from .errors import Mistake, WrongUse, nearest
-from .merge import memory, three_way
+from .merge import memory, three_way, whole
 from .merge.jsonc import ParseError
 from .merge.memory import Memory
 from .merge.rules import EDITOR_FILES
-from .render import Json, Subject, launch, wanted
+from .render import Json, Subject, launch, orchestration, wanted
 from .spec.experiment import JOB_FILE, Experiment
 from .spec.job import Job
+from .spec.schedule import Schedule
+from .spec.workspace import Workspace
 from .transaction import Change
 
 LOCK = ".innerloop/sync.lock"
@@ -59,7 +61,7 @@ def sync(root: Path, settle: Settle | None = None, eject: str | None = None) -> 
 
 def plan(root: Path, settle: Settle | None = None, eject: str | None = None) -> Outcome:
     """Compares what is wanted with what is there; nothing is written."""
-    subject, broken = _subject(root)
+    subject, broken, unscheduled = _subject(root)
     values = wanted(subject)
     remembered = transaction.remembered(transaction.memory_text(root))
     rendered = dict(remembered.rendered)
@@ -69,10 +71,11 @@ def plan(root: Path, settle: Settle | None = None, eject: str | None = None) -> 
         rendered.pop(eject, None)
     if settle is not None:
         _known_file(settle.file, values, rendered)
-    problems = list(broken.values())
+    problems = [*broken.values(), *unscheduled.values()]
     notes: list[str] = []
     changes: list[Change] = []
-    for path in sorted({*values, *rendered} - ejected - _left_alone(broken, values)):
+    alone = _left_alone(broken, values) | _workflows_of({*broken, *unscheduled}, rendered)
+    for path in sorted({*values, *rendered} - ejected - alone):
         found = files.read_text(root / path)
         try:
             merged = _merged(found, rendered.get(path), values.get(path), path, settle)
@@ -95,10 +98,21 @@ def plan(root: Path, settle: Settle | None = None, eject: str | None = None) -> 
 def _merged(
     found: str | None, last: Json | None, value: Json | None, path: str, settle: Settle | None
 ) -> three_way.Merged:
-    if settle is None or settle.file != path or found is None:
+    here = settle if settle is not None and settle.file == path and found is not None else None
+    if isinstance(value if value is not None else last, str):
+        return _merged_whole(found, last, value, path, here)
+    if here is None or found is None:
         return three_way.merge(found, last, value, EDITOR_FILES, path)
-    decide = three_way.take if settle.word == "take" else three_way.keep
-    return decide(found, last, value, EDITOR_FILES, settle.path, path)
+    decide = three_way.take if here.word == "take" else three_way.keep
+    return decide(found, last, value, EDITOR_FILES, here.path, path)
+
+
+def _merged_whole(
+    found: str | None, last: str | None, value: str | None, path: str, settle: Settle | None
+) -> three_way.Merged:
+    if settle is None or found is None:
+        return whole.merge(found, last, value)
+    return (whole.take if settle.word == "take" else whole.keep)(found, last, value, path)
 
 
 def _clash(path: str, clash: three_way.Clash) -> str:
@@ -124,11 +138,20 @@ def _left_alone(broken: Mapping[str, str], values: Mapping[str, Json]) -> set[st
     return own | {path for path in values if path.startswith(".vscode/")}
 
 
-def _subject(root: Path) -> tuple[Subject, dict[str, str]]:
+def _workflows_of(names: Set[str], rendered: Mapping[str, Json]) -> set[str]:
+    """What orchestrators have of experiments that cannot be rendered now."""
+    return {path for name in names for path in orchestration.files_of(name) if path in rendered}
+
+
+def _subject(root: Path) -> tuple[Subject, dict[str, str], dict[str, str]]:
+    """With sentences for the experiments that cannot be rendered, and for those of which only the
+    schedule cannot."""
     workspace = loading.open_workspace(root)
     experiments: list[Experiment] = []
     jobs: dict[str, Job] = {}
-    problems: dict[str, str] = {}
+    schedules: dict[str, Schedule] = {}
+    broken: dict[str, str] = {}
+    unscheduled: dict[str, str] = {}
     for name in workspace.experiments:
         try:
             experiment = loading.open_experiment(workspace, name)
@@ -138,5 +161,23 @@ def _subject(root: Path) -> tuple[Subject, dict[str, str]]:
                 launch.configuration_of(experiment, job)
                 jobs[name] = job
         except Mistake as mistake:
-            problems[name] = mistake.sentence()
-    return Subject(workspace, tuple(experiments), jobs), problems
+            broken[name] = mistake.sentence()
+            continue
+        if experiment.settings.schedule is not None:
+            try:
+                schedules[name] = _schedule(workspace, experiment, jobs.get(name))
+            except Mistake as mistake:
+                unscheduled[name] = mistake.sentence()
+    return Subject(workspace, tuple(experiments), jobs, schedules), broken, unscheduled
+
+
+def _schedule(workspace: Workspace, experiment: Experiment, job: Job | None) -> Schedule:
+    """A `Mistake` where it is wrong in itself, or does not go with the job."""
+    from .spec import check_schedule
+
+    found = check_schedule.check(experiment, job, workspace.settings.orchestrators.names)
+    for finding in found.findings:
+        if finding.level == "wrong":
+            raise Mistake(finding.what, where=finding.where, mend=finding.mend)
+    assert found.schedule is not None
+    return found.schedule

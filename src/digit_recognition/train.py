@@ -19,7 +19,7 @@ Into --output_path (./outputs) it writes
     metrics.json    losses, accuracy and seconds of every epoch, and the test's
     metrics.jsonl   the same of each epoch as soon as it is over, a line each
     curve.png       the training curve
-    model.pt        the network's weights, for DigitClassifier().load_state_dict(torch.load(...))
+    model/          what serving needs: network, weights, and what they are (saving.py)
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ from common.metrics import MetricsLog
 from common.results import output_folder, whole_file, write_json
 from feed import Digits, Shuffled, as_it_is, load_digits, load_parts
 from model import DigitClassifier
+from saving import save_model
 
 
 class DigitTrainer(Trainer):
@@ -262,12 +263,10 @@ def train(
     )
     if process.is_main_process:
         write_json(output_path / "metrics.json", metrics)
-        with whole_file(output_path / "model.pt") as temporary:
-            weights = {name: weight.cpu() for name, weight in model.state_dict().items()}
-            with temporary.open("wb") as file:  # by its name, the file's name would be in it
-                torch.save(weights, file)
+        about = ("dataset", "test_accuracy", "t10k_accuracy")
+        save_model(output_path / "model", model, {name: metrics[name] for name in about})
         draw_curve(output_path / "curve.png", per_epoch, test, f"digit_recognition on {data.name}")
-        print(f"Wrote metrics.json, model.pt and curve.png to {output_path}")
+        print(f"Wrote metrics.json, curve.png and model/ to {output_path}")
     return metrics
 
 

@@ -45,7 +45,7 @@ def check_outputs(workspace: Workspace, epochs: int) -> dict[str, Any]:
     assert metrics["test_accuracy"] > ENOUGH
     curve = (folder / "curve.png").read_bytes()
     assert curve.startswith(b"\x89PNG\r\n") and len(curve) > 5000
-    assert (folder / "model.pt").stat().st_size > 100_000
+    assert (folder / "model/weights.pt").stat().st_size > 100_000
     assert {path.stat().st_uid for path in (folder, *folder.iterdir())} == {os.getuid()}
     return metrics
 

@@ -12,7 +12,7 @@ from functools import partial
 from .. import loading
 from ..errors import Mistake, WrongUse
 from ..places import PLACES, Run
-from ..runs import checking, debugging, pipelines, running, showing, stepping, sweeping
+from ..runs import checking, running, showing
 from ..spec.check_base import Finding
 from ..spec.experiment import JOB_FILE, Experiment
 from ..spec.job import Job
@@ -105,6 +105,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     if not args.debug:
         return _run(args)
+    from ..runs import (  # the parts that a plain run needs not are imported where they are used
+        debugging,
+    )
+
     try:
         return _run(args)
     except Mistake as mistake:
@@ -127,6 +131,8 @@ def _run(args: argparse.Namespace) -> int:
         return _pipeline(args, workspace, experiment, job)
     values: Mapping[str, str] = {}
     if job.kind == "sweep":
+        from ..runs import pipelines, sweeping
+
         job = pipelines.swept_job(workspace, job)
         if args.trials is not None:
             return _sweep(args, workspace, experiment, job, found)
@@ -141,11 +147,23 @@ def _run(args: argparse.Namespace) -> int:
         return 0
     if values:
         print(f"innerloop: one trial: {showing.listed(values)}", file=sys.stderr, flush=True)
-    return debugging.carry_out(started) if args.debug else running.carry_out(started)
+    return _carry_out(args, started)
 
 
 def _debugged(args: argparse.Namespace, started: running.Started) -> running.Started:
-    return debugging.prepare(started, args.port, args.dry_run) if args.debug else started
+    if not args.debug:
+        return started
+    from ..runs import debugging
+
+    return debugging.prepare(started, args.port, args.dry_run)
+
+
+def _carry_out(args: argparse.Namespace, started: running.Started) -> int:
+    if not args.debug:
+        return running.carry_out(started)
+    from ..runs import debugging
+
+    return debugging.carry_out(started)
 
 
 def _plan(
@@ -177,6 +195,8 @@ def _sweep(
     job: Job,
     found: Sequence[Finding],
 ) -> int:
+    from ..runs import sweeping
+
     drawn = sweeping.draw(job, args.trials, args.seed)
     first = _plan(args, workspace, experiment, sweeping.job_of(job, drawn.values[0]), found)
     made = sweeping.plan(job, first, drawn)
@@ -193,6 +213,8 @@ def _sweep(
 def _pipeline(
     args: argparse.Namespace, workspace: Workspace, experiment: Experiment, job: Job
 ) -> int:
+    from ..runs import pipelines, stepping
+
     planned = pipelines.plan(
         workspace,
         experiment,
@@ -215,7 +237,7 @@ def _pipeline(
             showing.show(started.request, {"step": args.step}, as_json=args.json)
             return 0
         started = stepping.recorded(planned, started)
-        return debugging.carry_out(started) if args.debug else running.carry_out(started)
+        return _carry_out(args, started)
     stuck = pipelines.without_form(planned)
     if not args.dry_run:
         if stuck is not None:

@@ -7,12 +7,11 @@ import os
 import socket
 from pathlib import Path
 
-from .. import environments, files, network, process
+from .. import engine, environments, files, network
 from ..network import Network
 from ..places import Surroundings
 from ..spec.host_paths import Bind, binds_of, own_ids
 from ..spec.workspace import Workspace
-from ..tools import docker
 from ..tools.docker import Mount
 from . import builder
 
@@ -59,7 +58,7 @@ def own_binds() -> tuple[Bind, ...]:
         socket.gethostname(),
     )
     for name in ids:
-        done = process.run(docker.mounts_of(name))
-        if done.ok:
-            return binds_of(done.out)
+        mounts = engine.mounts_of(name)
+        if mounts is not None:
+            return binds_of(mounts)
     return ()

@@ -25,6 +25,8 @@ class Clash:
 
     @property
     def sentence(self) -> str:
+        if not self.steps and isinstance(self.found, str):
+            return self._of_a_whole_file
         yours = f"{self.path} is yours ({brief(self.found)}) and was kept"
         if self.wanted is ABSENT:
             return f"{yours}, but what was rendered there ({brief(self.last)}) is no longer wanted"
@@ -32,6 +34,14 @@ class Clash:
             return f"{yours}, but {brief(self.wanted)} is wanted there"
         was, now = brief(self.last), brief(self.wanted)
         return f"{yours}, but what was rendered there changed from {was} to {now}"
+
+    @property
+    def _of_a_whole_file(self) -> str:
+        if self.last is ABSENT:
+            return "this file is yours and was kept, but one is rendered at its place"
+        return (
+            "you changed this file, so it is yours and was kept, but what is rendered has changed"
+        )
 
 
 @dataclass(frozen=True, slots=True)

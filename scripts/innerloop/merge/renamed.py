@@ -1,4 +1,5 @@
-"""One name for another in JSON with comments: only the strings that hold it change."""
+"""One name for another in a rendered file: only the strings that hold it change. A file that is
+written whole is one string, which no keys lead to."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..spec.experiment import Experiment
@@ -11,6 +11,7 @@ from ..spec.workspace import Workspace
 
 if TYPE_CHECKING:  # reading a rendered file needs no YAML
     from ..spec.job import Job
+    from ..spec.schedule import Schedule
 
 Json = Any
 
@@ -18,16 +19,20 @@ Json = Any
 @dataclass(frozen=True, slots=True)
 class Subject:
     """What everything is rendered from: the workspace, its experiments, and the job of each that
-    has one (a broken job file has no entry: the other experiments are rendered all the same)."""
+    has one (a broken job file has no entry: the other experiments are rendered all the same), and
+    the schedule of each that is started by orchestrators."""
 
     workspace: Workspace
     experiments: tuple[Experiment, ...]
     jobs: Mapping[str, Job]
+    schedules: Mapping[str, Schedule] = field(default_factory=dict)
 
 
 def wanted(subject: Subject) -> dict[str, Json]:
-    """Every rendered file: path relative to the root, with "/" -> its JSON value."""
+    """Every rendered file: path relative to the root, with "/" -> its JSON value, or the text of
+    a file that is written whole."""
     from . import devcontainer, extensions, launch, settings, tasks, workspace_container
+    from .orchestration import workflows
 
     files = {
         f".devcontainer/{experiment.slug}/devcontainer.json": devcontainer.render(
@@ -40,4 +45,4 @@ def wanted(subject: Subject) -> dict[str, Json]:
     files[".vscode/launch.json"] = launch.render(subject)
     files[".vscode/settings.json"] = settings.render(subject)
     files[".vscode/extensions.json"] = extensions.render(subject)
-    return files
+    return files | workflows(subject)

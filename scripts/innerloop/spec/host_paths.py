@@ -6,11 +6,11 @@ Source: `docker inspect`, the list Mounts (Type, Source, Destination, RW).
 
 from __future__ import annotations
 
-import json
 import posixpath
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +22,8 @@ class Bind:
     target: str
 
 
-def binds_of(inspected: str) -> tuple[Bind, ...]:
-    """From the JSON text of a container's Mounts; what has no path on a disk (tmpfs) is left out."""
-    mounts = json.loads(inspected) or []
+def binds_of(mounts: Sequence[Mapping[str, Any]]) -> tuple[Bind, ...]:
+    """From a container's Mounts; what has no path on a disk (tmpfs) is left out."""
     return tuple(Bind(one["Source"], one["Destination"]) for one in mounts if one.get("Source"))
 
 

@@ -13,6 +13,7 @@ from ..errors import WrongUse, nearest
 from . import yaml_text
 from .check_keys import BELOW, FREE, known_below
 from .job import DATA_TYPES, LITERAL_TYPES, Job, job_kind, job_of
+from .yaml_form import scalar
 from .yaml_text import YamlText
 
 
@@ -44,9 +45,21 @@ def overridden(parsed: YamlText, kind: str, sets: Sequence[str]) -> YamlText:
             raise WrongUse(
                 f"--set {one} is not of the form a.b=value", mend="Write --set inputs.epochs=2"
             )
-        is_text = len(keys) > 1 and keys[-2] in ("environment_variables", "tags", "properties")
-        _set(document, kind, keys, text if is_text else _value(text), one)
+        _set(document, kind, keys, text if _is_text(keys) else _value(text), one)
     return replace(parsed, value=document)
+
+
+def as_set(path: str, value: Any) -> str:
+    """The words that `--set` takes for a value that is known already: read again, it is the same
+    (text that YAML would take for a number or a truth value is quoted)."""
+    if _is_text(path.split(".")):
+        return f"{path}={value}"
+    return f"{path}={scalar(value)}"
+
+
+def _is_text(keys: Sequence[str]) -> bool:
+    """Whether Azure ML has only text there."""
+    return len(keys) > 1 and keys[-2] in ("environment_variables", "tags", "properties")
 
 
 def _set(document: dict[str, Any], kind: str, keys: list[str], value: Any, said: str) -> None:

@@ -10,6 +10,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..errors import Mistake, nearest
+from . import orchestrators
+from .orchestrators import Orchestrators
+from .toml_places import place_of
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -45,6 +48,16 @@ class EnvironmentSetting:
 
 
 @dataclass(frozen=True, slots=True)
+class ScheduleText:
+    """The table `schedule` of a file's text, as it stands: `spec.schedule` reads it for those who
+    ask, so that a slip in it stops no run."""
+
+    table: Any
+    text: str = field(repr=False)
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class AzureSetting:
     """`endpoint`: the name of the online endpoint, where it is not that of deploy/endpoint.yaml."""
 
@@ -56,9 +69,10 @@ class Settings:
     """gpu: "auto" | "all" | "none". ports: forwarded from the dev container. data: by input.
     dev_stage: the Dockerfile's stage for people, where it is not called `dev`. debug_port: where an
     experiment's run waits for the debugger, None for one that follows from its name. environment:
-    what stands for registered environments. azure: names on Azure. For the workspace alone: ca, the file of a company's
-    certificate authority, relative to the root; registry, where prebuilt images are pushed and
-    pulled ("ghcr.io/owner/name")."""
+    what stands for registered environments. azure: names on Azure. schedule: the experiment's
+    `[schedule]`, unread. For the workspace alone: ca, the file of a company's certificate
+    authority, relative to the root; registry, where prebuilt images are pushed and pulled
+    ("ghcr.io/owner/name"); orchestrators."""
 
     gpu: str = "auto"
     ports: tuple[int, ...] = ()
@@ -69,6 +83,8 @@ class Settings:
     azure: AzureSetting = AzureSetting()
     ca: str = ""
     registry: str = ""
+    schedule: ScheduleText | None = None
+    orchestrators: Orchestrators = field(default_factory=Orchestrators)
 
 
 def of_workspace(text: str, name: str) -> Settings:
@@ -78,7 +94,14 @@ def of_workspace(text: str, name: str) -> Settings:
         ca=_word(table.pop("ca", ""), "ca", name),
         # An image's name has no capitals.
         registry=_word(table.pop("registry", ""), "registry", name).rstrip("/").lower(),
+        orchestrators=orchestrators.take_from(table, text, name),
     )
+    if "schedule" in table:
+        raise Mistake(
+            "[tool.innerloop.schedule]: a schedule is an experiment's own",
+            where=place_of(text, name, "tool", "innerloop", "schedule"),
+            mend="Write [schedule] in src/EXPERIMENT/innerloop.toml",
+        )
     return _settings(table, base, name, "[tool.innerloop] ")
 
 
@@ -95,7 +118,11 @@ def _word(value: Any, key: str, name: str) -> str:
 
 def of_experiment(text: str | None, name: str, workspace: Settings) -> Settings:
     """From innerloop.toml's text (None: no such file), on top of the workspace's."""
-    return workspace if text is None else _settings(_toml(text, name), workspace, name, "")
+    if text is None:
+        return workspace
+    table = _toml(text, name)
+    schedule = ScheduleText(table["schedule"], text, name) if "schedule" in table else None
+    return replace(_settings(table, workspace, name, ""), schedule=schedule)
 
 
 def _toml(text: str, name: str) -> dict[str, Any]:

@@ -102,10 +102,10 @@ def test_a_run_learns_and_leaves_metrics_curve_and_weights(data, tmp_path):
     assert metrics["test_accuracy"] > 0.9
     assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
     model = DigitClassifier()
-    model.load_state_dict(torch.load(tmp_path / "model.pt", weights_only=True))
+    model.load_state_dict(torch.load(tmp_path / "model/weights.pt", weights_only=True))
     test = feed.load_parts(data, torch.device("cpu"))[2]
     assert train.score(model, test)["accuracy"] == pytest.approx(metrics["test_accuracy"])
-    names = {"metrics.json", "metrics.jsonl", "curve.png", "model.pt"}
+    names = {"metrics.json", "metrics.jsonl", "curve.png", "model"}
     assert {file.name for file in tmp_path.iterdir()} == names
 
 
@@ -116,7 +116,9 @@ def test_the_command_of_the_article_runs_from_any_folder_and_repeats_itself(data
     lines = first.stdout.splitlines()
     assert [line.startswith("epoch  1/2") for line in lines].count(True) == 1
     assert "test accuracy" in first.stdout and "of MNIST" in first.stdout
-    assert (tmp_path / "a/model.pt").read_bytes() == (tmp_path / "b/model.pt").read_bytes()
+    assert (tmp_path / "a/model/weights.pt").read_bytes() == (
+        tmp_path / "b/model/weights.pt"
+    ).read_bytes()
 
 
 def test_two_processes_share_the_batches_and_agree_with_one(data, tmp_path):

@@ -1,0 +1,105 @@
+"""`orchestration/azure-devops/train-<slug>.yml`: Azure Pipelines starts the experiment by time or
+by hand.
+
+The service connection signs in: `loop submit` takes its token from the pipeline, anew whenever it is
+needed. Source: the YAML schema of Azure Pipelines.
+"""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Any
+
+from ..spec.orchestrators import AZURE_DEVOPS, AzureDevOps
+from ..spec.start_form import Field, fields
+from . import Subject
+from .orchestration import PATHS, header, minutes
+from .yaml_file import document
+
+if TYPE_CHECKING:
+    from ..spec.experiment import Experiment
+    from ..spec.job import Job
+    from ..spec.schedule import Schedule
+
+VARIABLES = "orchestration/azure-devops/variables.yml"
+
+
+def render(subject: Subject, experiment: Experiment, job: Job, schedule: Schedule) -> str:
+    settings = subject.workspace.settings.orchestrators.azure_devops
+    path = PATHS[AZURE_DEVOPS].format(slug=experiment.slug)
+    form = fields(job, schedule)
+    value = {
+        "trigger": "none",
+        "pr": "none",
+        "schedules": [
+            {
+                "cron": schedule.cron.text,
+                "displayName": f"train {experiment.name}",
+                "branches": {"include": [schedule.branch]},
+                # Also when nothing was pushed since: the data may have changed.
+                "always": True,
+                "batch": True,
+            }
+        ],
+        **({"parameters": [_parameter(one) for one in form]} if form else {}),
+        "variables": [{"template": "variables.yml"}, {"group": settings.variable_group}],
+        "pool": _pool(settings),
+        "jobs": [
+            {
+                "job": "train",
+                "displayName": f"train {experiment.name}",
+                "timeoutInMinutes": minutes(job, hosted=not settings.pool),
+                "steps": [{"checkout": "self"}, _submit(experiment, settings, bool(form))],
+            }
+        ],
+    }
+    return document(value, header(path, f"src/{experiment.name}/innerloop.toml", job.name))
+
+
+def variables() -> str:
+    """What the pipelines share; a person fills it in, and sync leaves that alone."""
+    return document(
+        {"variables": {"PYTHONUNBUFFERED": "1"}},
+        [
+            "Variables of every pipeline in this folder; add yours, sync keeps them. The names of the",
+            "Azure ML workspace (AZURE_SUBSCRIPTION_ID, AZURE_RESOURCE_GROUP, AZUREML_WORKSPACE_NAME)",
+            "may stand here as well as in the variable group.",
+        ],
+    )
+
+
+def _pool(settings: AzureDevOps) -> dict[str, str]:
+    return {"name": settings.pool} if settings.pool else {"vmImage": settings.vm_image}
+
+
+def _submit(experiment: Experiment, settings: AzureDevOps, has_form: bool) -> dict[str, Any]:
+    name = shlex.quote(experiment.name)
+    inputs = ' --inputs "$INPUTS"' if has_form else ""
+    summary = '"$AGENT_TEMPDIRECTORY/summary.md"'
+    script = f"scripts/loop submit {name} --scheduled{inputs} --wait --summary {summary}"
+    return {
+        "task": "AzureCLI@2",
+        "displayName": "submit the job and wait for its end",
+        "inputs": {
+            "azureSubscription": settings.service_connection,
+            "scriptType": "bash",
+            "scriptLocation": "inlineScript",
+            "inlineScript": script,
+        },
+        "env": {
+            "SYSTEM_ACCESSTOKEN": "$(System.AccessToken)",
+            **({"INPUTS": "${{ convertToJson(parameters) }}"} if has_form else {}),
+        },
+    }
+
+
+def _parameter(field: Field) -> dict[str, Any]:
+    """One without a default would have to be filled in, also at a scheduled run."""
+    kind = field.kind if field.default is not None else "string"
+    value: dict[str, Any] = {
+        "name": field.name,
+        "displayName": f"inputs.{field.name}",
+        "type": kind,
+        "default": "" if field.default is None else field.default,
+    }
+    return {**value, "values": list(field.options)} if field.options else value

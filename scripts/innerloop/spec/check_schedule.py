@@ -1,0 +1,90 @@
+"""What is wrong with a `[schedule]`: in itself, and beside the job that it starts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ..errors import Mistake, nearest
+from . import schedule as schedules
+from .check_base import Finding, finding_of
+from .experiment import Experiment
+from .job import Job
+from .overrides import as_set, override
+from .schedule import Schedule
+from .start_form import default_of, fits, kind_of
+
+_CODE = "schedule"
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """`schedule` is None where it cannot be read."""
+
+    schedule: Schedule | None
+    findings: tuple[Finding, ...]
+
+
+def check(experiment: Experiment, job: Job | None, default: tuple[str, ...]) -> Checked:
+    """`default`: the orchestrators of the workspace. Nothing at all for an experiment without a
+    schedule. `job`: None where there is none."""
+    if experiment.settings.schedule is None:
+        return Checked(None, ())
+    try:
+        schedule = schedules.read(experiment.settings.schedule, default)
+    except Mistake as mistake:
+        return Checked(None, (finding_of(mistake, _CODE),))
+    return Checked(schedule, tuple(_findings(experiment, job, schedule)))
+
+
+def _findings(experiment: Experiment, job: Job | None, schedule: Schedule) -> Iterator[Finding]:
+    if job is None:
+        yield _wrong(schedule, "", "there is no job to start", "Write azure-ml-job.yaml")
+        return
+    if not re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)*", experiment.name):
+        what = f'an orchestrator cannot start "{experiment.name}"'
+        mend = "Rename the folder: letters, digits, _, - and . alone (`scripts/loop rename`)"
+        yield _wrong(schedule, "", what, mend)
+    changed = job
+    for path, value in schedule.set.items():
+        said = as_set(path, value)
+        try:
+            changed = override(changed, [said])
+        except Mistake as mistake:
+            what = mistake.what.removeprefix(f"--set {said}: ")
+            yield _wrong(schedule, f"set.{path}", f"schedule.set: {what}", mistake.mend)
+            continue
+        yield from _set_type(job, schedule, path)
+    for name in schedule.allowed:
+        yield from _allowed(changed, schedule, name)
+
+
+def _set_type(job: Job, schedule: Schedule, path: str) -> Iterator[Finding]:
+    group, _, name = path.partition(".")
+    one = job.inputs.get(name) if group == "inputs" else None
+    value = schedule.set[path]
+    if one is not None and not fits(value, one):
+        what = f"schedule.set: {path} = {value!r} is no {kind_of(one)}"
+        yield _wrong(schedule, f"set.{path}", what, f"The job has {default_of(one)!r} there")
+
+
+def _allowed(job: Job, schedule: Schedule, name: str) -> Iterator[Finding]:
+    key, one = f"allowed.{name}", job.inputs.get(name)
+    if one is None:
+        what = f'schedule.allowed: the job has no input "{name}"'
+        yield _wrong(schedule, key, what, nearest(name, list(job.inputs)))
+        return
+    values, default = schedule.allowed[name], default_of(one)
+    for value in values:
+        if not fits(value, one):
+            what = f"schedule.allowed: {name} cannot be {value!r}: it is a {kind_of(one)}"
+            yield _wrong(schedule, key, what, f"The job has {default!r} there")
+            return
+    if default is not None and default not in values:
+        what = f"schedule.allowed: {default!r} is not among the values of {name}, and is what runs"
+        yield _wrong(schedule, key, what, "Add it, or choose another one in [schedule.set]")
+
+
+def _wrong(schedule: Schedule, key: str, what: str, mend: str) -> Finding:
+    return Finding(schedule.where(key), what, mend, _CODE)

@@ -1,0 +1,109 @@
+"""What a person may change when they start an experiment by hand: a job's inputs as the fields of
+a form, and what was filled in as overrides of the job."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import WrongUse, nearest
+from .job import Input, Job
+from .overrides import as_set
+from .schedule import Schedule
+
+_NUMBERS = ("number", "integer", "float", "int")
+_TRUTHS = ("boolean", "bool")
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """`kind`: "string" (data are chosen by their address), "number" or "boolean". `default` is what
+    stands in the job, None where nothing does. `options`: the values to choose from, () for any."""
+
+    name: str
+    kind: str
+    default: Any
+    options: tuple[Any, ...] = ()
+
+
+def fields(job: Job, schedule: Schedule) -> tuple[Field, ...]:
+    """One for each input; `job` with the schedule's overrides in it, so that what is shown first is
+    what the schedule starts."""
+    return tuple(
+        Field(one.name, kind_of(one), default_of(one), schedule.allowed.get(one.name, ()))
+        for one in job.inputs.values()
+    )
+
+
+def kind_of(one: Input) -> str:
+    if one.kind == "literal":
+        if one.type.lower() in _TRUTHS or (not one.type and isinstance(one.value, bool)):
+            return "boolean"
+        if one.type.lower() in _NUMBERS or (not one.type and isinstance(one.value, (int, float))):
+            return "number"
+    return "string"
+
+
+def default_of(one: Input) -> Any:
+    return one.value if one.kind == "literal" else one.path
+
+
+def fits(value: Any, one: Input) -> bool:
+    """Whether a value is of the input's kind."""
+    kind = kind_of(one)
+    if kind == "string":
+        return isinstance(value, str)
+    return isinstance(value, bool if kind == "boolean" else (int, float)) and (
+        isinstance(value, bool) == (kind == "boolean")
+    )
+
+
+def sets_of(text: str, job: Job, allowed: Mapping[str, tuple[Any, ...]]) -> Iterator[str]:
+    """`--set` for each input in a JSON object of names and values, as an orchestrator hands on what
+    a person filled in: numbers and truth values may be text, and what was left empty stays as it
+    is in the job. A `WrongUse` names what the job does not have or does not take."""
+    for name, given in _object(text).items():
+        one = job.inputs.get(name)
+        if one is None:
+            mend = nearest(name, list(job.inputs))
+            raise WrongUse(f'--inputs: the job has no input "{name}"', mend=mend)
+        if given in (None, ""):
+            continue
+        value = _typed(given, one)
+        if name in allowed and value not in allowed[name]:
+            choice = ", ".join(map(str, allowed[name]))
+            raise WrongUse(f"--inputs: {name} = {given} is not allowed", mend=f"Choose of {choice}")
+        yield as_set(f"inputs.{name}", value)
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text) if text.strip() else {}
+    except ValueError as error:
+        raise WrongUse(f"--inputs is no JSON: {error}", mend='Write {"epochs": 16}') from error
+    if value is None:  # how a runner writes that there are none
+        return {}
+    if not isinstance(value, dict):
+        raise WrongUse("--inputs is no JSON object", mend='Write {"epochs": 16}')
+    return value
+
+
+def _typed(given: Any, one: Input) -> Any:
+    kind = kind_of(one)
+    if isinstance(given, (dict, list)):
+        raise WrongUse(f"--inputs: {one.name} is no single value")
+    if kind == "string":
+        return given if isinstance(given, str) else json.dumps(given)
+    text = str(given).strip()
+    if kind == "boolean":
+        if text.lower() in ("true", "false"):
+            return text.lower() == "true"
+    elif not isinstance(given, bool):
+        for number in (int, float):
+            try:
+                return number(text)
+            except ValueError:
+                continue
+    raise WrongUse(f"--inputs: {one.name} = {given} is no {kind}", mend=f"Its value is {one.value}")

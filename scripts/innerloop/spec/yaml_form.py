@@ -1,0 +1,57 @@
+"""One value as YAML writes it on one line, so that every reader takes it for the same value:
+those of YAML 1.1, where `yes` is true, and those of 1.2."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Any
+
+# Plain only where no reader can take it for anything else: what may be a number, a date, a truth
+# value, null, or a sign of YAML is quoted.
+_WORD = r"[\w./$@+=%,;(){}<>*|&!?'\"^-]+"
+_PLAIN = re.compile(rf"(?=[A-Za-z_./$(]){_WORD}(?:[ :]{_WORD})*", re.ASCII)
+_WORDS = {"true", "false", "yes", "no", "on", "off", "y", "n", "null"}
+_NUMBER = re.compile(r"\.?\d.*|[\d.]+|\.(?:inf|nan)", re.ASCII | re.IGNORECASE)
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff\ufffe\uffff]")
+
+
+def scalar(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    return _float(value) if isinstance(value, float) else text(str(value))
+
+
+def text(value: str) -> str:
+    """A text, plain where that is safe, in double quotes otherwise."""
+    return value if is_plain(value) else quoted(value)
+
+
+def is_plain(value: str) -> bool:
+    return (
+        _PLAIN.fullmatch(value) is not None
+        and value.lower() not in _WORDS
+        and _NUMBER.fullmatch(value) is None
+    )
+
+
+def quoted(value: str) -> str:
+    """JSON's form, which is YAML's as well, with what neither shows written as an escape."""
+    return _UNSEEN.sub(
+        lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, ensure_ascii=False)
+    )
+
+
+def _float(value: float) -> str:
+    """YAML 1.1 has a dot in every float, and a sign in its exponent."""
+    if math.isinf(value) or math.isnan(value):
+        return ".nan" if math.isnan(value) else (".inf" if value > 0 else "-.inf")
+    digits, mark, exponent = repr(value).partition("e")
+    dotted = digits if "." in digits else f"{digits}.0"
+    sign = "" if exponent[:1] in ("-", "+") else "+"
+    return f"{dotted}e{sign}{exponent}" if mark else dotted
