@@ -248,6 +248,8 @@ def _delete_deployment(azure: Azure, asked: Asked, found: re.Match[str]) -> Answ
 
 @route("POST", _DEPLOYMENT + r"/getLogs")
 def _logs(azure: Azure, asked: Asked, found: re.Match[str]) -> Answer:
+    if found[2] not in deployments(azure, found[1]):
+        return refusal(404, "ResourceNotFound", f"there is no deployment {found[2]}")
     stages = endpoints(azure).logs.get(found[2], [""])
     content = stages.pop(0) if len(stages) > 1 else stages[0]
     tail = json.loads(asked.body or b"{}").get("tail") or 500

@@ -47,7 +47,10 @@ HOSTS = frozenset(
     {"management.azure.com", "login.microsoftonline.com", "westeurope.api.azureml.ms"}
 )
 STUDIO = "https://ml.azure.com/runs/{name}?wsid={root}"
-NEVER_SHOWN = (*TOKEN.split(".")[1:], SECRET, KEY, "sig=", "refresh-token-of-a-test")
+NEVER_SHOWN = (
+    *TOKEN.split(".")[1:],
+    *(SECRET, KEY, "sig=", "refresh-token-of-a-test", "-key-of-an-endpoint-0f00d"),
+)
 
 Handler = Callable[["Azure", Asked, "re.Match[str]"], Answer]
 _ROUTES: list[tuple[str, re.Pattern[str], Handler]] = []

@@ -5,63 +5,16 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
-from dataclasses import dataclass
 
 import pytest
 
 from tests.azure import deployable, endpoints
-from tests.azure.conftest import Cloud
-from tests.azure.deployable import NAME, Container
-from tests.azure.endpoints import Endpoints
-from tests.support import Answer, Workspace, until
+from tests.azure.conftest import Deployed
+from tests.azure.deployable import NAME
+from tests.azure.standin import ROOT as WORKSPACE_ID
+from tests.support import until
 
 pytestmark = pytest.mark.azure
-
-
-@dataclass(slots=True)
-class Deployed:
-    """A cloud, a workspace with something to deploy, and the container that answers for it."""
-
-    cloud: Cloud
-    workspace: Workspace
-    container: Container
-
-    @property
-    def known(self) -> Endpoints:
-        return endpoints.endpoints(self.cloud.azure)
-
-    @property
-    def traffic(self) -> dict[str, int]:
-        return endpoints.traffic(self.cloud.azure, NAME)
-
-    @property
-    def names(self) -> list[str]:
-        return sorted(endpoints.deployments(self.cloud.azure, NAME))
-
-    @property
-    def models(self) -> list[str]:
-        return [path.split("/models/")[1] for path in self.cloud.azure.bodies if "/models/" in path]
-
-    def deploy(self, *words: str, code: int = 0) -> Answer:
-        answer = self.cloud.loop(self.workspace, "deploy", "tiny", *words)
-        assert answer.code == code, answer.out + answer.err
-        return answer
-
-    def both(self, *words: str) -> None:
-        """Two deployments: blue of the first model, then green of the second."""
-        self.deploy()
-        deployable.model(self.workspace, "run-2", "weights of the second\n")
-        self.deploy(*words)
-
-
-@pytest.fixture
-def deployed(cloud: Cloud, tiny: Workspace) -> Iterator[Deployed]:
-    deployable.add(tiny)
-    with deployable.container() as container:
-        made = Deployed(cloud, tiny, container)
-        made.known.ports["*"] = container.port
-        yield made
 
 
 def test_the_first_deployment(deployed: Deployed) -> None:
@@ -91,7 +44,7 @@ def test_the_second_one_stands_beside_the_first(deployed: Deployed) -> None:
 
 def test_unchanged_is_not_made_again(deployed: Deployed) -> None:
     deployed.deploy()
-    before = {path: body for path, body in deployed.cloud.azure.bodies.items()}
+    before = dict(deployed.cloud.azure.bodies)
     asked = len(deployed.cloud.azure.asked)
     answer = deployed.deploy()
     assert "unchanged    blue serves this model already" in answer.out
@@ -219,7 +172,7 @@ def test_one_that_azure_is_still_making_is_waited_for(deployed: Deployed) -> Non
         one.looks = 2
     deployed.deploy()
     assert deployed.traffic == {"blue": 100}
-    assert deployed.cloud.azure.count(f"PUT {endpoints.ROOT}/onlineEndpoints/{NAME}") == 3
+    assert deployed.cloud.azure.count(f"PUT {WORKSPACE_ID}/onlineEndpoints/{NAME}") == 3
 
 
 FAILURES = {
