@@ -42,6 +42,8 @@ COMMANDS = (
     "cancel",
     "download",
     "data",
+    "deploy",
+    "endpoint",
     "runs",
     "parity",
     "doctor",
