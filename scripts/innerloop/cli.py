@@ -43,6 +43,8 @@ COMMANDS = (
     "cancel",
     "download",
     "data",
+    "deploy",
+    "endpoint",
     "runs",
     "parity",
     "doctor",

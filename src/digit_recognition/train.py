@@ -19,7 +19,8 @@ Into --output_path (./outputs) it writes
     metrics.json    losses, accuracy and seconds of every epoch, and the test's
     metrics.jsonl   the same of each epoch as soon as it is over, a line each
     curve.png       the training curve
-    model.pt        the network's weights, for DigitClassifier().load_state_dict(torch.load(...))
+    model/          what serving needs: network, weights, and what they are (saving.py); --model_path
+                    puts it elsewhere
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ from common.metrics import MetricsLog
 from common.results import output_folder, whole_file, write_json
 from feed import Digits, Shuffled, as_it_is, load_digits, load_parts
 from model import DigitClassifier
+from saving import save_model
 
 
 class DigitTrainer(Trainer):
@@ -220,9 +222,11 @@ def train(
     seed: int = 0,
     output_path: Path = Path("outputs"),
     dataset: str = "auto",
+    model_path: Path | None = None,
 ) -> dict[str, Any]:
     """The whole run, from the data to the files in `output_path`; returns what metrics.json holds."""
     output_folder(output_path)
+    model_folder = model_path or output_path / "model"
     process = this_process()
     with process.local_main_process_first():  # the others find what the first one fetched
         say = say_now if process.is_local_main_process else (lambda sentence: None)
@@ -262,12 +266,10 @@ def train(
     )
     if process.is_main_process:
         write_json(output_path / "metrics.json", metrics)
-        with whole_file(output_path / "model.pt") as temporary:
-            weights = {name: weight.cpu() for name, weight in model.state_dict().items()}
-            with temporary.open("wb") as file:  # by its name, the file's name would be in it
-                torch.save(weights, file)
+        about = ("dataset", "test_accuracy", "t10k_accuracy")
+        save_model(model_folder, model, {name: metrics[name] for name in about})
         draw_curve(output_path / "curve.png", per_epoch, test, f"digit_recognition on {data.name}")
-        print(f"Wrote metrics.json, model.pt and curve.png to {output_path}")
+        print(f"Wrote metrics.json and curve.png to {output_path}, the model to {model_folder}")
     return metrics
 
 
@@ -288,6 +290,7 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
         default="auto",
         help="mnist or nothing, scikit-learn's digits, or what can be had (auto)",
     )
+    add("--model_path", type=Path, help="for the model (model/ among the results)")
     return parser.parse_args(words)
 
 

@@ -16,7 +16,8 @@ Into --output_path (./outputs) it writes
 
     metrics.json     accuracies and seconds
     confusion.png    which digit was read as which
-    model.joblib     the classifier, for joblib.load
+    model/           what serving needs: the classifier (model.skops, for skops.io.load: a file
+                     that runs no code when it is read), and what it is (model.json)
 """
 
 from __future__ import annotations
@@ -24,21 +25,27 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
+import sklearn
+import skops.io
 from sklearn.metrics import accuracy_score, confusion_matrix
 from sklearn.svm import SVC
 
 from common.digits import NoDigits, default_data_path, load, prepare, split
 from common.results import output_folder, whole_file, write_json
 
+SCALE = 255.0
+FORMAT = 1  # of the model's folder; a server refuses one that it does not know
+
 
 def as_rows(images: np.ndarray) -> np.ndarray:
     """(n, 28, 28) of 0 to 255 -> (n, 784) of 0 to 1."""
-    return images.reshape(len(images), -1) / 255.0
+    return images.reshape(len(images), -1) / SCALE
 
 
 def fit(images: np.ndarray, labels: np.ndarray, c: float = 5.0) -> SVC:
@@ -64,6 +71,23 @@ def draw_confusion(path: Path, labels: np.ndarray, answers: np.ndarray, title: s
     with whole_file(path) as temporary:
         figure.savefig(temporary, dpi=120)
     plt.close(figure)
+
+
+def save_model(folder: Path, model: SVC, about: Mapping[str, Any]) -> None:
+    """What serving needs, as a folder that stands without this code; `about` goes into model.json:
+    data, scores, whatever tells it apart."""
+    with whole_file(folder / "model.skops") as temporary:
+        skops.io.dump(model, temporary, compression=zipfile.ZIP_DEFLATED)
+    write_json(
+        folder / "model.json",
+        {
+            "format": FORMAT,
+            "input": {"shape": ["n", 28, 28], "values": "0 background, 255 ink", "scale": SCALE},
+            "classes": [str(digit) for digit in model.classes_],
+            "scikit-learn": sklearn.__version__,
+            **about,
+        },
+    )
 
 
 def train(
@@ -107,11 +131,11 @@ def train(
         f"{metrics['seconds']:.1f} s in all"
     )
     write_json(output_path / "metrics.json", metrics)
-    with whole_file(output_path / "model.joblib") as temporary:
-        joblib.dump(model, temporary)
+    about = ("dataset", "train_size", "test_accuracy")
+    save_model(output_path / "model", model, {name: metrics[name] for name in about})
     title = f"{len(test):,} test digits of {data.name}"
     draw_confusion(output_path / "confusion.png", labels[test], answers["test"], title)
-    print(f"Wrote metrics.json, model.joblib and confusion.png to {output_path}")
+    print(f"Wrote metrics.json, confusion.png and model/ to {output_path}")
     return metrics
 
 

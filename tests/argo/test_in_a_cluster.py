@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.docker, pytest.mark.registry]
 TRAIN = r"""
 import os, pathlib, sys
 print("epochs", sys.argv[1], "of", os.environ["AZUREML_PARAMETER_epochs"])
-print("here", os.getcwd(), sorted(os.listdir("."))) 
+print("here", os.getcwd(), sorted(os.listdir(".")))
 print("data", open(sys.argv[2] + "/one.txt").read().strip())
 print("shm", os.statvfs("/dev/shm").f_blocks * os.statvfs("/dev/shm").f_frsize)
 print("run", os.environ["AZUREML_RUN_ID"], os.environ["BRACES"], sys.argv[3])

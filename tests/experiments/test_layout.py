@@ -48,10 +48,18 @@ def test_the_dockerfile_has_the_stages_base_dev_and_job(folder: Path) -> None:
     ]
 
 
+LOCKS = (
+    "environment/requirements.txt",
+    "environment/requirements-dev.txt",
+    "deploy/requirements.txt",
+    "deploy/requirements-serve.txt",
+)
+
+
 @each
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+@pytest.mark.parametrize("name", LOCKS)
 def test_every_package_is_locked_with_hashes_and_no_index_is_named(folder: Path, name: str) -> None:
-    text = (folder / "environment" / name).read_text(encoding="utf-8")
+    text = (folder / name).read_text(encoding="utf-8")
     assert "://" not in text and "--index" not in text and "--find-links" not in text
     entries = re.sub(r"\s*\\\n\s*", " ", re.sub(r"^\s*#.*\n", "", text, flags=re.MULTILINE))
     for line in entries.splitlines():
@@ -110,3 +118,19 @@ def test_an_experiment_names_no_other(folder: Path) -> None:
         if file.suffix in {".py", ".yaml", ".toml", ".in", ".ini"} and not file.is_symlink():
             words = set(re.findall(r"\w+", file.read_text(encoding="utf-8")))
             assert not words & others, file
+
+
+@each
+def test_the_image_that_serves_begins_with_the_layers_of_the_one_that_trained(folder: Path) -> None:
+    """The same base, the same first steps, the same packages: the builder makes them once."""
+    trained = (folder / "environment/Dockerfile").read_text(encoding="utf-8")
+    serves = (folder / "deploy/Dockerfile").read_text(encoding="utf-8")
+
+    def base(text: str) -> str:
+        return text[text.index("\nFROM ") : text.index("\n\n\nFROM base AS ")]
+
+    assert base(trained) == base(serves)
+    locks = [folder / place / "requirements.txt" for place in ("environment", "deploy")]
+    assert locks[0].read_bytes() == locks[1].read_bytes()
+    assert re.findall(r"^USER (\S+)$", serves, re.MULTILINE)[-1] != "root"
+    assert "--mount" not in serves and "syntax=" not in serves

@@ -5,21 +5,25 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 
-from .. import loading
-from ..errors import Mistake
+from ..errors import Mistake, WrongUse
 from ..render import yaml_file
 from ..spec.check_base import Finding
+from ..spec.experiment import Experiment
 from ..spec.workspace import Workspace
 from . import images, planning, sending
 from .planning import Submission
 
 
-def run(args: argparse.Namespace) -> int:
-    workspace = loading.open_workspace(args.root)
-    experiment = loading.choose_experiment(workspace, args.experiment, args.cwd)
+def run(
+    args: argparse.Namespace, workspace: Workspace, experiment: Experiment, sets: Sequence[str]
+) -> int:
+    """`sets` are all that changes the job, --set among them."""
+    if args.summary:
+        raise WrongUse("--summary is written of jobs on Azure ML", mend="Leave it away")
     submission, findings = planning.plan(
-        workspace, experiment, file=args.file, sets=args.set, name=args.name
+        workspace, experiment, file=args.file, sets=sets, name=args.name
     )
     for finding in findings:
         print(_line_of(finding), file=sys.stderr)

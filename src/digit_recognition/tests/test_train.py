@@ -6,32 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
 import feed
 import train
-from common.digits import idx_bytes
 from model import DigitClassifier
 
 HERE = Path(train.__file__).parent
-
-
-@pytest.fixture(scope="session")
-def data(tmp_path_factory):
-    """Twelve hundred images in MNIST's files: each digit is a bright bar at its own height."""
-    raw = tmp_path_factory.mktemp("data") / "MNIST" / "raw"
-    raw.mkdir(parents=True)
-    random = np.random.RandomState(0)
-    for which, count in (("train", 1200), ("t10k", 100)):
-        labels = random.randint(0, 10, count).astype(np.uint8)
-        images = random.randint(0, 60, (count, 28, 28)).astype(np.uint8)
-        for image, label in zip(images, labels, strict=True):
-            image[2 * label + 3 : 2 * label + 5, 4:24] = 255
-        (raw / f"{which}-images-idx3-ubyte").write_bytes(idx_bytes(images))
-        (raw / f"{which}-labels-idx1-ubyte").write_bytes(idx_bytes(labels))
-    return raw.parents[1]
 
 
 def run(data, output, *words, launcher=(), cwd=None):
@@ -102,10 +84,10 @@ def test_a_run_learns_and_leaves_metrics_curve_and_weights(data, tmp_path):
     assert metrics["test_accuracy"] > 0.9
     assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
     model = DigitClassifier()
-    model.load_state_dict(torch.load(tmp_path / "model.pt", weights_only=True))
+    model.load_state_dict(torch.load(tmp_path / "model/weights.pt", weights_only=True))
     test = feed.load_parts(data, torch.device("cpu"))[2]
     assert train.score(model, test)["accuracy"] == pytest.approx(metrics["test_accuracy"])
-    names = {"metrics.json", "metrics.jsonl", "curve.png", "model.pt"}
+    names = {"metrics.json", "metrics.jsonl", "curve.png", "model"}
     assert {file.name for file in tmp_path.iterdir()} == names
 
 
@@ -116,7 +98,9 @@ def test_the_command_of_the_article_runs_from_any_folder_and_repeats_itself(data
     lines = first.stdout.splitlines()
     assert [line.startswith("epoch  1/2") for line in lines].count(True) == 1
     assert "test accuracy" in first.stdout and "of MNIST" in first.stdout
-    assert (tmp_path / "a/model.pt").read_bytes() == (tmp_path / "b/model.pt").read_bytes()
+    assert (tmp_path / "a/model/weights.pt").read_bytes() == (
+        tmp_path / "b/model/weights.pt"
+    ).read_bytes()
 
 
 def test_two_processes_share_the_batches_and_agree_with_one(data, tmp_path):

@@ -1,0 +1,79 @@
+"""An experiment's deploy folder, read off the disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from .. import files
+from ..errors import Mistake
+from ..spec.deployment import (
+    DEPLOYMENT_ENDINGS,
+    ENDPOINT_FILE,
+    FOLDER,
+    SAMPLE,
+    Deployment,
+    Endpoint,
+    parse_deployment,
+    parse_endpoint,
+)
+from ..spec.experiment import Experiment
+from ..spec.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class DeployFolder:
+    """`folder` is relative to the workspace. `endpoint` is None where the folder has no such file,
+    `sample` (relative to the workspace as well) where it has no sample request."""
+
+    folder: str
+    deployment: Deployment
+    endpoint: Endpoint | None
+    sample: str | None
+
+
+def open_folder(workspace: Workspace, experiment: Experiment) -> DeployFolder:
+    """A `Mistake` where there is none, or where its files cannot be used."""
+    root, folder = Path(workspace.root), f"{experiment.folder}/{FOLDER}"
+    names = names_in(root / folder)
+    if not names:
+        raise Mistake(
+            f"{experiment.name} has no deploy folder: nothing says how its model is served",
+            where=folder,
+            mend="Copy one from an experiment that has (digit_recognition's is a folder of seven "
+            "small files), or begin with `scripts/loop new NAME --from digit_recognition`",
+        )
+    file = f"{folder}/{deployment_file(names, folder)}"
+    endpoint = files.read_text(root / folder / ENDPOINT_FILE)
+    samples = [name for name in names if name.rpartition(".")[0] == SAMPLE]
+    return DeployFolder(
+        folder=folder,
+        deployment=parse_deployment(files.read_text(root / file) or "", file),
+        endpoint=(
+            None if endpoint is None else parse_endpoint(endpoint, f"{folder}/{ENDPOINT_FILE}")
+        ),
+        sample=f"{folder}/{samples[0]}" if samples else None,
+    )
+
+
+def names_in(folder: Path) -> list[str]:
+    """The names of the files directly in a folder, sorted; none where it is not there."""
+    return sorted(one.name for one in folder.iterdir() if one.is_file()) if folder.is_dir() else []
+
+
+def deployment_file(names: list[str], folder: str) -> str:
+    """The one file that describes a deployment; a `Mistake` for none and for several."""
+    found = [name for name in names if name.endswith(DEPLOYMENT_ENDINGS)]
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise Mistake(
+            "no file here describes the deployment",
+            where=folder,
+            mend="It is an Azure ML deployment, and its name ends with deployment.yaml",
+        )
+    raise Mistake(
+        f"{' and '.join(found)} both describe a deployment",
+        where=folder,
+        mend="Keep one: a folder is one choice of a server",
+    )
