@@ -263,7 +263,8 @@ class _Run:
             options += ["--mount", f"type=bind,source={source},target={target}{only}"]
         for name, value in env.items():
             options += ["--env", f"{name}={value}"]
-        entry, *arguments = [*container["command"], *container.get("args", [])]
+        words: list[str] = container["command"] + container.get("args", [])
+        entry, *arguments = words
         arguments = [_expanded(one, env) for one in arguments]
         argv = ["docker", "run", "--name", pod, "--workdir", container["workingDir"],
                 "--entrypoint", entry, *options, container["image"], *arguments]  # fmt: skip
