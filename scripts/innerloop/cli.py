@@ -44,6 +44,8 @@ COMMANDS = (
     "cancel",
     "download",
     "data",
+    "deploy",
+    "endpoint",
     "runs",
     "parity",
     "doctor",

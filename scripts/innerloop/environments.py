@@ -122,7 +122,7 @@ def _with_uv(
 ) -> list[list[str]]:
     install = [uv, "pip", "install", "--no-config", "--compile-bytecode", "--require-hashes"]
     return [
-        [uv, "venv", "--no-config", "--python", python, str(environment)],
+        [uv, "venv", "--no-config", "--seed", "--python", python, str(environment)],
         [*install, "--python", str(python_of(environment)), *_files(requirements)],
     ]
 

@@ -47,7 +47,10 @@ HOSTS = frozenset(
     {"management.azure.com", "login.microsoftonline.com", "westeurope.api.azureml.ms"}
 )
 STUDIO = "https://ml.azure.com/runs/{name}?wsid={root}"
-NEVER_SHOWN = (*TOKEN.split(".")[1:], SECRET, KEY, "sig=", "refresh-token-of-a-test")
+NEVER_SHOWN = (
+    *TOKEN.split(".")[1:],
+    *(SECRET, KEY, "sig=", "refresh-token-of-a-test", "-key-of-an-endpoint-0f00d"),
+)
 
 Handler = Callable[["Azure", Asked, "re.Match[str]"], Answer]
 _ROUTES: list[tuple[str, re.Pattern[str], Handler]] = []
@@ -337,7 +340,8 @@ def _kept(azure: Azure, asked: Asked) -> dict[str, Any]:
 
 
 def _resource(path: str, body: dict[str, Any]) -> dict[str, Any]:
-    system = {"createdAt": "2026-11-24T12:00:00Z", "createdBy": "A Person"}
+    at = "2026-11-24T12:00:00Z"
+    system = {"createdAt": at, "createdBy": "A Person", "lastModifiedAt": at}
     return {"id": path, "name": path.rsplit("/", 1)[-1], "systemData": system, **body}
 
 

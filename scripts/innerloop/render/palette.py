@@ -44,6 +44,7 @@ QUESTIONS = (
     ("command", "Which command", "python train.py"),
     ("asset", "Which data asset, such as azureml:mnist:1", "azureml:"),
     ("data", "Which folder or file", "data/"),
+    ("traffic", "How much of the traffic for the new deployment, in percent", "100"),
 )
 
 TASKS = (
@@ -283,6 +284,52 @@ TASKS = (
         "Brings the last submitted job's outputs here, beside those of local runs",
         "cloud-download",
         color="Magenta",
+    ),
+    Task(
+        "deploy",
+        ("deploy", EXPERIMENT, "--traffic", "${input:traffic}"),
+        "Puts the newest model on its Azure ML endpoint, tests it, and gives it traffic",
+        "rocket",
+        color="Magenta",
+        finds=True,
+    ),
+    Task(
+        "show what deploy would do",
+        ("deploy", EXPERIMENT, "--dry-run"),
+        "Shows the model, its environment, the endpoint and the traffic; sends nothing",
+        "cloud",
+        color="Magenta",
+        finds=True,
+    ),
+    Task(
+        "deploy: finish",
+        ("deploy", EXPERIMENT, "--finish"),
+        "Gives all traffic to the new deployment and takes the old one away; asks first",
+        "pass",
+        color="Magenta",
+        typed=True,
+    ),
+    Task(
+        "deploy: roll back",
+        ("deploy", EXPERIMENT, "--rollback"),
+        "Gives all traffic back to the old deployment, at once",
+        "discard",
+        color="Magenta",
+    ),
+    Task(
+        "endpoint status",
+        ("endpoint", "status", EXPERIMENT),
+        "Shows the deployments of an Azure ML endpoint, their traffic and models",
+        "info",
+        color="Magenta",
+    ),
+    Task(
+        "endpoint logs",
+        ("endpoint", "logs", EXPERIMENT, "--follow"),
+        "Shows what the newest deployment prints, as it grows",
+        "output",
+        color="Magenta",
+        several=True,
     ),
     Task(
         "data list",

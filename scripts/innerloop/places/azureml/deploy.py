@@ -12,7 +12,7 @@ from azure.ai.ml import MLClient, load_online_deployment, load_online_endpoint
 from azure.ai.ml.entities import Environment, Model
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
-from .endpoints import UNSETTLED, wait
+from .endpoints import UNSETTLED, text, wait
 
 Tell = Callable[..., None]
 DIGEST, SOURCE = "innerloop.digest", "innerloop.source"
@@ -93,20 +93,24 @@ def endpoint_settle(client: MLClient, request: Mapping[str, Any], tell: Tell) ->
 
 
 def deployment_settle(client: MLClient, request: Mapping[str, Any], tell: Tell) -> Any:
-    """The same for a deployment; one that failed is a `DeploymentFailed`."""
+    """The same for a deployment; one that failed is a `DeploymentFailed`, one that has gone has
+    no state."""
     name, deployment = request["name"], request["deployment"]
-    state = _settled(
-        lambda: client.online_deployments.get(deployment, name).provisioning_state,
-        tell,
-        request["pause"],
-    )
+
+    def look() -> Any:
+        try:
+            return client.online_deployments.get(deployment, name).provisioning_state
+        except ResourceNotFoundError:
+            return ""
+
+    state = _settled(look, tell, request["pause"])
     if state == "Failed":
         raise DeploymentFailed(f'deployment "{deployment}" failed')
     return state
 
 
 def _settled(look: Callable[[], Any], tell: Tell, pause: float) -> str:
-    while (state := str(look() or "")) in UNSETTLED:
+    while (state := text(look())) in UNSETTLED:
         tell("beat")
         time.sleep(pause)
     return state
