@@ -40,10 +40,8 @@ def pack(model: Path, store: Path, config: Path) -> None:
         + ["--export-path", str(store), "--force"],
         check=True,
     )
-    # A link in place of the copy: tracebacks and debuggers then name the file itself.
-    handler = store / NAME / "handler.py"
-    handler.unlink()
-    handler.symlink_to(HERE / "handler.py")
+    # The worker finds the file itself on its path: tracebacks and debuggers then name that one.
+    (store / NAME / "handler.py").unlink()
 
 
 def patient(config: Path, folder: Path) -> Path:
@@ -64,6 +62,8 @@ def main() -> None:
     if "debugpy" in sys.modules:
         config = patient(config, STORE.parent / "debug")
     pack(find_model(os.environ.get("AZUREML_MODEL_DIR")), STORE, config)
+    path = filter(None, [str(HERE), os.environ.get("PYTHONPATH")])
+    os.environ["PYTHONPATH"] = os.pathsep.join(path)
     os.execvp(
         "torchserve",
         ["torchserve", "--start", "--foreground", "--disable-token-auth", "--ncs"]
