@@ -149,8 +149,10 @@ def _put_endpoint(azure: Azure, asked: Asked, found: re.Match[str]) -> Answer:
     if not _NAME.fullmatch(name):
         return refusal(400, "BadRequest", f"endpoint name {name} is invalid")
     if name in endpoints(azure).taken:
-        message = f"Endpoint name {name} is already in use in the region, choose a different name."
-        return refusal(409, "EndpointNameAlreadyInUse", message)
+        message = (
+            "There is already an endpoint with this name, it needs to be unique within a region"
+        )
+        return refusal(400, "BadRequest", message)
     wanted = body["properties"].get("traffic") or {}
     if wrong := _wrong_traffic(azure, name, wanted):
         return refusal(400, "BadArgument", wrong)

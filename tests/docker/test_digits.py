@@ -70,10 +70,30 @@ def test_two_epochs_without_an_engine(cloned: Workspace, tmp_path: Path) -> None
         assert answer.code == 0, answer.err[-5000:]
         assert "running in place venv" in answer.sentence
         check_outputs(cloned, epochs=2)
+        check_pipeline(cloned, nobody)
     finally:
         # 5 GB that no other test uses.
         for folder in Path(os.environ["INNERLOOP_CACHE"]).glob(f"envs/{NAME}-*"):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def check_pipeline(workspace: Workspace, env: dict[str, str]) -> None:
+    """Train, evaluate, register: all three for a model that is good enough; then the same model
+    against a threshold that it does not reach."""
+    words = ["run", NAME, "--file", "azure-ml-pipeline.yaml", "--set", "inputs.epochs=1"]
+    good = workspace.loop(*words, "--set", "inputs.threshold=0.7", env=env, timeout=300)
+    assert good.code == 0, good.err[-5000:]
+    assert "Nothing was sent" in good.out
+    (record,) = (workspace.root / "outputs" / NAME).glob("*/register/model/registration.json")
+    told = json.loads(record.read_text())
+    assert told["passed"] and set(told["files"]) == {"model.json", "model.pt2", "weights.pt"}
+    words = ["run", NAME, "--file", "azure-ml-pipeline.yaml", "--from-run", record.parts[-4]]
+    bad = workspace.loop(
+        *[*words, "--step", "evaluate", "--set", "inputs.threshold=1"], env=env, timeout=300
+    )
+    assert bad.code == 1
+    assert "is below the threshold 100.00%: this model is not to be registered" in bad.err
+    assert len(list((workspace.root / "outputs" / NAME).glob("*/register"))) == 1
 
 
 @pytest.mark.docker

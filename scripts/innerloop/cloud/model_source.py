@@ -92,9 +92,15 @@ def _registered(word: str) -> Source:
 
 
 def _newest(root: Path, experiment: Experiment) -> Source | None:
-    for run in reversed(past.find(root, experiment.slug)):
-        # A run that failed may have left half a model.
-        if run.state == "done" and (root / run.folder / MODEL).is_dir():
+    """Of the newest run that ended well. A step of a pipeline counts with the others: where the
+    model was not good enough for the next one, it is none to deploy."""
+    runs = past.find(root, experiment.slug)
+    failed = {os.path.dirname(run.folder) for run in runs if run.state not in ("done", "completed")}
+    whole = f"outputs/{experiment.slug}"
+    for run in reversed(runs):
+        above = os.path.dirname(run.folder)
+        good = run.state in ("done", "completed") and (above == whole or above not in failed)
+        if good and (root / run.folder / MODEL).is_dir():
             return _folder(root, root / run.folder / MODEL, experiment)
     return None
 

@@ -18,8 +18,8 @@ SKEW = 300  # seconds: Azure refuses a signature that is further off
 @dataclass(frozen=True, slots=True)
 class Fault:
     """`code` names the kind: sign-in, expired, clock, forbidden, no-workspace, not-found, exists,
-    slow-down, service, network, refused, files, not-ended, quota, name-taken, deployment-failed,
-    other."""
+    slow-down, service, network, refused, files, not-ended, quota, name-taken, busy,
+    deployment-failed, other."""
 
     code: str
     what: str
@@ -155,6 +155,9 @@ def _status(error: Any, status: int, words: str, request: Mapping[str, Any]) -> 
 
 
 _QUOTA = re.compile(r"(?i)OutOfQuota|not enough quota|exceed\w* .{0,40}quota|quota .{0,40}exceeded")
+_TAKEN = re.compile(
+    r"(?i)already (an endpoint|in use|exists|taken)|unique within|name is not available"
+)
 _QUOTA_MEND = (
     "Ask for more in the studio (Quota), choose a smaller instance_type in the deployment's file, or "
     "take a deployment away that is no longer needed"
@@ -169,10 +172,17 @@ def _of_endpoints(said: str, words: str, path: str) -> Fault | None:
         return Fault("quota", f"there is not enough quota for it: {_short(said)}", _QUOTA_MEND)
     name = path.rpartition("/")[2]
     is_endpoint = "/deployments/" not in path
-    if is_endpoint and re.search(r"(?i)already (in use|exists|taken)|name is not available", said):
+    if is_endpoint and _TAKEN.search(words):
         what = f'the endpoint\'s name "{name}" is taken: names are unique in an Azure region'
         mend = "Write another in deploy/endpoint.yaml, or as `[azure] endpoint` in innerloop.toml"
         return Fault("name-taken", what, mend)
+    if is_endpoint and "InferencingClientCallFailed" in words:
+        what = f'Azure cannot make an endpoint under the name "{name}" now'
+        mend = "A name that was deleted lately stays blocked for a while: wait, or choose another"
+        return Fault("name-taken", what, mend)
+    if busy := re.search(r"because it is in (\w+) provisioning state", words):
+        what = f"the endpoint is {busy[1].lower()}: somebody else is changing it"
+        return Fault("busy", what, "Run it again when that has ended: it goes on from here")
     if found := re.search(r"(?i)SubscriptionNotRegistered|not registered .{0,60}namespace", words):
         what = f"the subscription is not registered for endpoints ({found[0]}): {_short(said)}"
         return Fault("refused", what, "Its owner registers it: az provider register -n NAME")
@@ -231,11 +241,24 @@ def _sign_in(words: str, host: str = "") -> Fault:
     if re.search(_NETWORK_WORDS + r"|resolve|getaddrinfo|Name or service", words):
         return _network(words, host)
     what = "nobody is signed in to Azure: no credential of the chain answered"
-    mend = (
+    return Fault("sign-in", what, _how_to_sign_in(os.environ))
+
+
+def _how_to_sign_in(env: Mapping[str, str]) -> str:
+    if env.get("GITHUB_ACTIONS"):
+        return (
+            "The workflow needs `permissions: id-token: write` and the variables AZURE_CLIENT_ID "
+            "and AZURE_TENANT_ID (docs/orchestrators.md)"
+        )
+    if env.get("TF_BUILD"):
+        return (
+            "The step needs the task AzureCLI@2 with a service connection, and in its env "
+            "SYSTEM_ACCESSTOKEN: $(System.AccessToken) (docs/orchestrators.md)"
+        )
+    return (
         "Run `az login`, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET (or "
         "AZURE_FEDERATED_TOKEN_FILE)"
     )
-    return Fault("sign-in", what, mend)
 
 
 def _forbidden(words: str, place: str) -> Fault:
