@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,17 @@ STOPPED = 130
 
 
 def follow(
-    root: Path, name: str, target: Target, line: Line, *, logs: bool = True, to_the_end: bool = True
+    root: Path,
+    name: str,
+    target: Target,
+    line: Line,
+    *,
+    logs: bool = True,
+    to_the_end: bool = True,
+    on_end: Callable[[Mapping[str, Any]], None] | None = None,
 ) -> int:
-    """The exit code of the job's own outcome; 0 for one that has not ended when nobody waits."""
+    """The exit code of the job's own outcome; 0 for one that has not ended when nobody waits.
+    `on_end` hears what the service said of its end."""
     screen = Screen()
     try:
         told = line.ask(
@@ -42,6 +50,8 @@ def follow(
         if not told["logs"] and logs:
             say(f"innerloop: {name} is {told['status']}; there are no logs yet (--follow waits)")
         return 0
+    if on_end is not None:
+        on_end(told)
     say(f"innerloop: {name} {outcome(told['status'], told['error'])}")
     return exit_code(told["status"], told["error"])
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from .. import bootstrap, environments, loading
-from ..cloud import following, sending, submitting
+from ..cloud import following, sending, submitting, summary
+from ..cloud.ledger import Entry
 from ..cloud.news import megabytes
 from ..cloud.snapshot import Snapshot
 from ..cloud.submission import Part, Submission, inputs_of
@@ -17,7 +19,8 @@ from ..errors import Mistake
 from ..places.azureml import target as targets
 from ..places.azureml.line import Line
 from ..places.azureml.target import Target
-from ..spec.experiment import JOB_FILE
+from ..spec.experiment import JOB_FILE, Experiment
+from ..spec.workspace import Workspace
 from .check import line_of
 
 SUMMARY = "Sends the job to Azure ML: checked, previewed, and followed if you like."
@@ -28,6 +31,7 @@ EXAMPLES = """what happens:
   3. the job, by Azure's own client (set up at first use); its name and its address in the studio
 
 Repeated after an interruption it goes on: unchanged code is not sent again, no job is made twice.
+Orchestrators call it with --scheduled, --inputs, --wait and --summary (docs/orchestrators.md).
 With --stream or --wait the exit code is the job's own: 0 completed, 130 cancelled, else its code.
 
 examples:
@@ -51,9 +55,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="inputs.x=v",
         help="changes one value of the job",
     )
+    parser.add_argument(
+        "--scheduled", action="store_true", help="with what [schedule] of innerloop.toml changes"
+    )
+    parser.add_argument(
+        "--inputs", metavar="JSON", help='values of inputs as one JSON object ({"epochs": 16})'
+    )
     parser.add_argument("--name", help="the job's name (default: made from experiment and time)")
     parser.add_argument("--stream", action="store_true", help="shows its logs to the end")
     parser.add_argument("--wait", action="store_true", help="waits for its end, without its logs")
+    parser.add_argument(
+        "--summary", metavar="FILE", type=Path, help="how it went, as Markdown, added to FILE"
+    )
     parser.add_argument("--dry-run", action="store_true", help="the preview alone, no sign-in")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     parser.add_argument(
@@ -64,41 +77,91 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     workspace = loading.open_workspace(args.root)
     experiment = loading.choose_experiment(workspace, args.experiment, args.cwd)
-    target, unconnected = _target(args.root, args.dry_run)
+    report = args.summary and not args.dry_run and args.cwd / args.summary
     with Line(args.root) as line:
-        if not args.dry_run and environments.is_ready(bootstrap.environment_of("azure")):
-            line.start()  # its client is imported while we read on
-        submission, findings = submitting.plan(
-            workspace, experiment, file=args.file, sets=args.set, name=args.name, target=target
-        )
-        for finding in findings:
-            print(line_of(finding), file=sys.stderr)
-        if submission is None:
-            raise Mistake(
-                f"nothing was sent: Azure ML would refuse {experiment.folder}/{args.file}",
-                mend="Mend what is said above",
-            )
-        if args.dry_run or not args.json:
-            _show(submission, args)
-        _refuse_secrets(submission, args.allow_secrets)
-        if args.dry_run:
-            if unconnected is not None:
-                raise unconnected
+        try:
+            target, unconnected = _target(args.root, args.dry_run)
+            submission = _planned(args, workspace, experiment, target, line)
+            if args.dry_run:
+                if unconnected is not None:
+                    raise unconnected
+                return 0
+            entry = _send(args, submission, line)
+        except Mistake as mistake:
+            if report:
+                summary.failed(report, experiment.name, mistake)
+            raise
+        assert target is not None
+        told = summary.begin(report, entry) if report else None
+
+        def on_end(end: Mapping[str, Any]) -> None:
+            if told is not None:
+                summary.finish(told, end, target, line)
+
+        if not (args.stream or args.wait):
             return 0
-        return _send(args, submission, line)
+        return following.follow(
+            args.root, entry.name, target, line, logs=args.stream, on_end=on_end
+        )
 
 
-def _send(args: argparse.Namespace, submission: Submission, line: Line) -> int:
+def _planned(
+    args: argparse.Namespace,
+    workspace: Workspace,
+    experiment: Experiment,
+    target: Target | None,
+    line: Line,
+) -> Submission:
+    """What would be sent, shown; a `Mistake` when that should not be."""
+    if not args.dry_run and environments.is_ready(bootstrap.environment_of("azure")):
+        line.start()  # its client is imported while we read on
+    submission, findings = submitting.plan(
+        workspace,
+        experiment,
+        file=args.file,
+        sets=sets_of(args, workspace, experiment),
+        name=args.name,
+        target=target,
+    )
+    for finding in findings:
+        print(line_of(finding), file=sys.stderr)
+    if submission is None:
+        raise Mistake(
+            f"nothing was sent: Azure ML would refuse {experiment.folder}/{args.file}",
+            mend="Mend what is said above",
+        )
+    if args.dry_run or not args.json:
+        _show(submission, args)
+    _refuse_secrets(submission, args.allow_secrets)
+    return submission
+
+
+def sets_of(
+    args: argparse.Namespace, workspace: Workspace, experiment: Experiment
+) -> tuple[str, ...]:
+    """All that changes the job, the nearest word last: the schedule, then what a person filled in,
+    then --set."""
+    sets: tuple[str, ...] = ()
+    allowed: Mapping[str, tuple[Any, ...]] = {}
+    if args.scheduled:
+        schedule = loading.open_schedule(workspace, experiment)
+        sets, allowed = schedule.sets, schedule.allowed
+    if args.inputs:
+        from ..spec.start_form import sets_of
+
+        job = loading.open_job(workspace, experiment, args.file, sets)
+        sets += tuple(sets_of(args.inputs, job, allowed))
+    return (*sets, *args.set)
+
+
+def _send(args: argparse.Namespace, submission: Submission, line: Line) -> Entry:
     entry = sending.send(args.root, submission, line)
     if args.json:
         print(json.dumps({"name": entry.name, "url": entry.url, "status": entry.status}))
     else:
         print(f"job          {entry.name}\nstudio       {entry.url}")
     sys.stdout.flush()
-    if not (args.stream or args.wait):
-        return 0
-    assert submission.target is not None
-    return following.follow(args.root, entry.name, submission.target, line, logs=args.stream)
+    return entry
 
 
 def _target(root: Path, dry: bool) -> tuple[Target | None, Mistake | None]:

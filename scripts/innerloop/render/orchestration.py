@@ -28,6 +28,10 @@ PATHS: Mapping[str, str] = {
     ARGO: "orchestration/argo/{slug}.yml",
 }
 
+# What the pipelines of Azure DevOps share, and a person fills in.
+VARIABLES = "orchestration/azure-devops/variables.yml"
+SHARED = (VARIABLES,)
+
 
 def files_of(name: str) -> list[str]:
     """Every file that an orchestrator may have of an experiment."""
@@ -52,16 +56,11 @@ def workflows(subject: Subject) -> dict[str, str]:
         if one in renders
     }
     used = {one for schedule in subject.schedules.values() for one in schedule.orchestrators}
-    return texts | (_shared(AZURE_DEVOPS) if AZURE_DEVOPS in used else {})
+    if AZURE_DEVOPS in used:
+        from .azure_devops import variables
 
-
-def _shared(orchestrator: str) -> dict[str, str]:
-    """What the files of one orchestrator share."""
-    from . import azure_devops
-
-    return (
-        {azure_devops.VARIABLES: azure_devops.variables()} if orchestrator == AZURE_DEVOPS else {}
-    )
+        texts[VARIABLES] = variables()
+    return texts
 
 
 def minutes(job: Job, *, hosted: bool) -> int:

@@ -111,11 +111,26 @@ def moved_paths(text: str, old: str, new: str) -> str:
     """`src/<old>`, and what the tool keeps under the experiment's slug, wherever they stand."""
     slugs = re.escape(old.replace("/", "."))
     text = re.sub(rf"(?<![\w-])src/{re.escape(old)}(?![\w-])", f"src/{new}", text)
+    text = re.sub(
+        rf"(?<![\w-])(\.github/workflows/train-|orchestration/[\w-]+/(?:train-)?){slugs}(?=\.yml)",
+        lambda found: found[1] + new.replace("/", "."),
+        text,
+    )
     return re.sub(
         rf"(?<![\w-])(\.devcontainer|outputs)/{slugs}(?![\w-]|\.\w)",
         lambda found: f"{found[1]}/{new.replace('/', '.')}",
         text,
     )
+
+
+def renamed_whole(text: str, old: str, new: str) -> str:
+    """The text of a file that is rendered whole. The name alone may be any word of such a file, so
+    it counts where it stands behind a word of ours."""
+    slugs = [name.replace("/", ".") for name in (old, new)]
+    for word, before, after in (("train |loop submit ", old, new), ("train-", *slugs)):
+        pattern = rf"\b({word}){re.escape(before)}(?![\w./-])"
+        text = re.sub(pattern, rf"\g<1>{after}", text)
+    return moved_paths(text, old, new)
 
 
 def debug_task(name: str) -> str:
@@ -125,7 +140,10 @@ def debug_task(name: str) -> str:
 
 def renamed_value(keys: Sequence[str], text: str, old: str, new: str) -> str:
     """A string of a rendered file after the change; `keys` lead to it. The name alone counts
-    where it is a value of its own, not where a word of VS Code or of our command line stands."""
+    where it is a value of its own, not where a word of VS Code or of our command line stands. No
+    keys lead to the text of a file that is written whole."""
+    if not keys:
+        return renamed_whole(text, old, new)
     slug = old.replace("/", ".")
     if text in (debug_task(old), f"{slug}-f5"):
         return debug_task(new) if text == debug_task(old) else f"{new.replace('/', '.')}-f5"

@@ -27,6 +27,12 @@ class Field:
     default: Any
     options: tuple[Any, ...] = ()
 
+    @property
+    def is_literal(self) -> bool:
+        """Whether an orchestrator shows its values as they are; what looks like one of its
+        expressions, it would evaluate."""
+        return not any("${{" in str(one) for one in (self.default, *self.options))
+
 
 def fields(job: Job, schedule: Schedule) -> tuple[Field, ...]:
     """One for each input; `job` with the schedule's overrides in it, so that what is shown first is
@@ -35,6 +41,11 @@ def fields(job: Job, schedule: Schedule) -> tuple[Field, ...]:
         Field(one.name, kind_of(one), default_of(one), schedule.allowed.get(one.name, ()))
         for one in job.inputs.values()
     )
+
+
+def text_of(value: Any) -> str:
+    """A value as a form shows it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def kind_of(one: Input) -> str:

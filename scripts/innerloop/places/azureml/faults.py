@@ -241,11 +241,24 @@ def _sign_in(words: str, host: str = "") -> Fault:
     if re.search(_NETWORK_WORDS + r"|resolve|getaddrinfo|Name or service", words):
         return _network(words, host)
     what = "nobody is signed in to Azure: no credential of the chain answered"
-    mend = (
+    return Fault("sign-in", what, _how_to_sign_in(os.environ))
+
+
+def _how_to_sign_in(env: Mapping[str, str]) -> str:
+    if env.get("GITHUB_ACTIONS"):
+        return (
+            "The workflow needs `permissions: id-token: write` and the variables AZURE_CLIENT_ID "
+            "and AZURE_TENANT_ID (docs/orchestrators.md)"
+        )
+    if env.get("TF_BUILD"):
+        return (
+            "The step needs the task AzureCLI@2 with a service connection, and in its env "
+            "SYSTEM_ACCESSTOKEN: $(System.AccessToken) (docs/orchestrators.md)"
+        )
+    return (
         "Run `az login`, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET (or "
         "AZURE_FEDERATED_TOKEN_FILE)"
     )
-    return Fault("sign-in", what, mend)
 
 
 def _forbidden(words: str, place: str) -> Fault:

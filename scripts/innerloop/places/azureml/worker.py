@@ -27,6 +27,7 @@ VERBS = {
     "status": "watch",
     "follow": "watch",
     "cancel": "watch",
+    "metrics": "metrics",
     "download": "fetch",
     "data_list": "fetch",
     "data_get": "fetch",
