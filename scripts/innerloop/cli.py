@@ -37,6 +37,8 @@ COMMANDS = (
     "open",
     "down",
     "stale",
+    "serve",
+    "call",
     "submit",
     "status",
     "logs",
