@@ -23,6 +23,8 @@ from ..spec.experiment import Experiment
 from ..spec.job import Job
 from ..spec.paths import code_root
 from ..spec.workspace import Workspace
+from ..workflows.reading import Pod
+from . import cluster
 from .facts import Column, Fact, Parity, listed, one_line, shared_words
 
 REFERENCE = "azureml"
@@ -36,18 +38,25 @@ def of_job(workspace: Workspace, experiment: Experiment, job: Job) -> Iterator[P
     """That of a command job, of a sweep's first trial, or of each step of a pipeline."""
     if job.kind == "pipeline":
         planned = pipelines.plan(workspace, experiment, job, dry=True)
+        pods = cluster.pods(workspace, experiment, job, {})
         for step in planned.steps:
             if step.problem is None:
                 run = pipelines.run_of(planned, step, dry=True)
-                yield of(run, f"{experiment.name}: {step.name}")
+                pod = cluster.pod_of(pods, step.name)
+                yield of(run, f"{experiment.name}: {step.name}", pod)
         return
+    one, values = job, {}
     if job.kind == "sweep":
-        job, _ = sweeping.one_trial(pipelines.swept_job(workspace, job))
-    yield of(running.plan(workspace, experiment, job, dry=True), experiment.name)
+        one, found = sweeping.one_trial(pipelines.swept_job(workspace, job))
+        values = {**found, "trial": "trial-1"}
+    pods = cluster.pods(workspace, experiment, job, values)
+    run = running.plan(workspace, experiment, one, dry=True)
+    yield of(run, experiment.name, cluster.pod_of(pods, ""))
 
 
-def of(run: Run, title: str) -> Parity:
-    """The facts of every place for this run. Nothing is built, fetched or started."""
+def of(run: Run, title: str, pod: Pod | Mistake) -> Parity:
+    """The facts of every place for this run; `pod` is the one that a cluster would make of it.
+    Nothing is built, fetched or started."""
     dev = _dev_container(run.workspace, run.experiment)
     columns = (
         _azureml(run),
@@ -55,6 +64,7 @@ def of(run: Run, title: str) -> Parity:
         _venv(run),
         _inside(run, dev),
         _f5(run, dev),
+        _argo(run, pod),
     )
     return Parity(title, REFERENCE, columns)
 
@@ -110,6 +120,34 @@ def _docker(run: Run) -> Column:
             ),
             "shm": Fact(_size(_option(wanted.argv, "--shm-size"))),
             "mounts": _mounts(run, wanted),
+        },
+    )
+
+
+def _argo(run: Run, pod: Pod | Mistake) -> Column:
+    if isinstance(pod, Mistake):
+        return Column("argo", absent=pod.sentence())
+    names = {**_paths(pod.env), pod.cwd: _home(run)}
+    # The environment and the code of this very job, or something else.
+    is_own = pod.image == cluster.reference(run.experiment, run.job)
+    cloud = _cloud_environment(run)
+    facts = {row: Fact(one.value if is_own else pod.image) for row, one in cloud.items()}
+    parts, why = cluster.mounts(run, pod, has_code=is_own and run.code is not None)
+    user = run.experiment.dockerfile.user_of(run.experiment.dockerfile.last) or CLOUD_USER
+    return Column(
+        "argo",
+        {
+            "command": _command(pod.command, names),
+            "cwd": Fact(shared_words(pod.cwd, names), shown=pod.cwd),
+            "variables": _variables(run, pod.env, names),
+            **facts,
+            "user": Fact(user, why="a pod runs as the image's own user"),
+            "shm": Fact(_size(pod.shm)),
+            "mounts": Fact(
+                listed(parts),
+                why="; ".join(why),
+                shown=listed([f"{one.source} -> {one.target}" for one in pod.mounts]),
+            ),
         },
     )
 
