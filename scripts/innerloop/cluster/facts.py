@@ -64,5 +64,4 @@ def _asked(root: Path, target: Cluster, resource: str, wanted: list[str]) -> Ite
         told = [("bad", "cluster", mistake.what, mistake.mend)]
     finally:
         news.end()
-    for state, name, what, mend in told:
-        yield state, name, what, mend
+    yield from (tuple(fact) for fact in told)
