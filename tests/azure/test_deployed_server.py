@@ -27,8 +27,8 @@ def test_served_deployed_called(cloud: Cloud, workspace: Workspace) -> None:
         words = ("--port", str(known.ports[deployment]), "--detach")
         served = cloud.loop(workspace, "serve", "line", "--model", run, *words)
         assert served.code == 0, served.err
-        words = ("--traffic", "10") if deployment == "green" else ()
-        deployed = cloud.loop(workspace, "deploy", "line", *words)
+        share = "10" if deployment == "green" else "100"
+        deployed = cloud.loop(workspace, "deploy", "line", "--traffic", share)
         assert deployed.code == 0, deployed.err
         assert "test request answered" in deployed.err
         assert {one for one, _ in known.scored[-1:]} == {deployment}
