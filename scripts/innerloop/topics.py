@@ -70,6 +70,10 @@ experiment in its innerloop.toml. The nearer one wins.
     [environment.images]      or an image for each
     "sklearn-1.5" = "mcr.microsoft.com/azureml/curated/sklearn-1.5:latest"
 
+    [azure]
+    endpoint = "digits-lab"   the online endpoint, where not the name in deploy/endpoint.yaml counts:
+                              names are unique in an Azure region
+
 An innerloop.toml beside a job file that belongs to no experiment counts for that folder.
 
 Variables: INNERLOOP_PATIENCE is how many seconds a submission may be silent before it is ended (180);

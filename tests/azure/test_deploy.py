@@ -11,6 +11,7 @@ import pytest
 from tests.azure import deployable, endpoints
 from tests.azure.conftest import Deployed
 from tests.azure.deployable import NAME
+from tests.azure.network import Asked
 from tests.azure.published import check_bodies
 from tests.azure.standin import ACCOUNT
 from tests.azure.standin import ROOT as WORKSPACE_ID
@@ -240,6 +241,30 @@ def test_a_name_that_is_taken_in_the_region(deployed: Deployed) -> None:
     deployed.workspace.write("src/tiny/innerloop.toml", '[azure]\nendpoint = "tiny-digits-2"\n')
     deployed.deploy()
     assert endpoints.traffic(deployed.cloud.azure, "tiny-digits-2") == {"blue": 100}
+
+
+def test_an_endpoint_serves_one_experiment(deployed: Deployed) -> None:
+    deployed.deploy()
+    deployed.workspace.add("other", "")
+    tags = deployed.cloud.azure.bodies[f"{WORKSPACE_ID}/onlineEndpoints/{NAME}"]["tags"]
+    assert tags["innerloop.experiment"] == "tiny"
+    tags["innerloop.experiment"] = "other"
+    answer = deployed.deploy("--traffic", "0", "--name", "mine", code=1)
+    where = "src/tiny/deploy/endpoint.yaml:1"
+    assert f"the endpoint {NAME} is that of other" in answer.sentence and where in answer.sentence
+
+
+def test_one_that_is_being_deleted_is_waited_for_and_made_anew(deployed: Deployed) -> None:
+    deployed.deploy()
+    deployed.known.looks = 4
+    deployed.cloud.azure(delete(f"{WORKSPACE_ID}/onlineEndpoints/{NAME}"))
+    answer = deployed.deploy()
+    assert f"{NAME} is deleting still; waiting" in answer.err
+    assert deployed.traffic == {"blue": 100}
+
+
+def delete(path: str) -> Asked:
+    return Asked("DELETE", "management.azure.com", path, {}, {}, b"")
 
 
 def test_a_job_s_output_is_registered_where_it_is(deployed: Deployed) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from innerloop.errors import WrongUse
 from innerloop.merge.renamed import in_text, in_value
-from innerloop.spec.naming import check_free, check_name, filled_in, renamed, renamed_value
+from innerloop.spec.naming import check_free, check_name, copied, filled_in, renamed, renamed_value
 
 
 @pytest.mark.parametrize("name", ["churn", "a1", "search/ranking", "a/b/c", "train", "x_2"])
@@ -86,6 +86,30 @@ def test_what_another_name_changes(path: str, before: str, after: str | None) ->
         assert found != before and "old_svm" in found if "svm" in before else True
     else:
         assert found == after
+
+
+COPIED = """name: old-line            # the endpoint's
+endpoint_name: "old-line"
+model: azureml:old_line@latest
+outputs:
+  model:
+    type: custom_model
+    name: old_line
+name: old-line-svm
+tag: old_line
+"""
+
+
+def test_a_copy_has_its_own_model_and_endpoint_and_a_rename_keeps_them() -> None:
+    found = copied("deployment.yaml", COPIED, "old_line", "shop/new_line")
+    assert found == (
+        COPIED.replace("name: old-line ", "name: shop-new-line ")
+        .replace('"old-line"', '"shop-new-line"')
+        .replace("azureml:old_line@", "azureml:shop-new_line@")
+        .replace("name: old_line", "name: shop-new_line")
+    )
+    assert renamed("deployment.yaml", COPIED, "old_line", "shop/new_line") == COPIED
+    assert copied("train.py", COPIED, "old_line", "new") == COPIED
 
 
 RENDERED = """{

@@ -107,6 +107,24 @@ def renamed(path: str, text: str, old: str, new: str) -> str:
     return text
 
 
+def copied(path: str, text: str, old: str, new: str) -> str:
+    """A text of an experiment's folder for its copy: what `renamed` changes, and the names under
+    which Azure ML keeps its model and its endpoint, which the two cannot share. A rename leaves
+    those: others may be calling the endpoint."""
+    text = renamed(path, text, old, new)
+    if not path.endswith((".yaml", ".yml")):
+        return text
+    for form in (job_name, endpoint_name):
+        found = rf"""(?m)^([ \t]*(?:name|endpoint_name):[ \t]*["']?|[ \t]*model:[ \t]*["']?azureml:){re.escape(form(old))}(?=["']?[ \t]*(?:\#.*)?\r?$|[:@])"""
+        text = re.sub(found, lambda one, to=form(new): one[1] + to, text)  # type: ignore[misc]
+    return text
+
+
+def endpoint_name(name: str) -> str:
+    """The experiment's name in the letters that an endpoint's may have: no "_" and no "/"."""
+    return re.sub(r"[/_]", "-", name)
+
+
 def moved_paths(text: str, old: str, new: str) -> str:
     """`src/<old>`, and what the tool keeps under the experiment's slug, wherever they stand."""
     slugs = re.escape(old.replace("/", "."))
