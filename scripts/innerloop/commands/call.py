@@ -84,7 +84,9 @@ def _address(args: argparse.Namespace, workspace: Workspace, experiment: Experim
     from ..cloud import endpoints  # Azure's client is not for those who ask a server of their own
 
     folder = open_folder(workspace, experiment)
-    name, where = folder.deployment.endpoint_name, folder.deployment.where("endpoint_name")
+    given = folder.endpoint
+    name = given.name if given else folder.deployment.endpoint_name
+    where = given.where("name") if given else folder.deployment.where("endpoint_name")
     told = endpoints.address_of(workspace, endpoints.name_of(experiment, name, where))
     return Address(told.url, told.headers)
 
