@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import mimetypes
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 from .. import files
 from ..errors import Mistake
 from ..places.azureml.target import Target
+from ..serving.calling import content_type_of
 from ..serving.folder import DeployFolder, open_folder
 from ..spec.check import Finding
 from ..spec.deployment import NAME, NAME_RULE, Deployment
@@ -149,7 +149,7 @@ def plan(
         ),
         image=image,
         sample=folder.sample,
-        content=mimetypes.guess_type(folder.sample)[0] or "application/octet-stream",
+        content=content_type_of(Path(folder.sample)),
         share=share,
         name=name,
         target=target,

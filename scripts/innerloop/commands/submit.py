@@ -13,7 +13,7 @@ from .. import bootstrap, environments, loading
 from ..cloud import following, sending, submitting, summary
 from ..cloud.ledger import Entry
 from ..cloud.news import megabytes
-from ..cloud.snapshot import Snapshot
+from ..cloud.snapshot import Snapshot, Suspect
 from ..cloud.submission import Part, Submission, inputs_of
 from ..errors import Mistake
 from ..places.azureml import target as targets
@@ -23,7 +23,7 @@ from ..spec.experiment import JOB_FILE, Experiment
 from ..spec.workspace import Workspace
 from .check import line_of
 
-SUMMARY = "Sends the job to Azure ML: checked, previewed, and followed if you like."
+SUMMARY = "Sends the job to Azure ML or a cluster: checked, previewed, followed if you like."
 EXAMPLES = """what happens:
   1. loop check: what Azure ML would refuse is said here, with its place
   2. a preview: workspace, compute, environment, every file that would be sent, the command;
@@ -34,11 +34,16 @@ Repeated after an interruption it goes on: unchanged code is not sent again, no 
 Orchestrators call it with --scheduled, --inputs, --wait and --summary (docs/orchestrators.md).
 With --stream or --wait the exit code is the job's own: 0 completed, 130 cancelled, else its code.
 
+With --place argo it becomes a Workflow in the Kubernetes cluster of your kubeconfig: --dry-run
+prints its manifest and needs no cluster; a real submission first pushes the image that it names
+(`loop image push`). `loop help argo` says what innerloop.toml tells a cluster.
+
 examples:
   loop submit digit_recognition --dry-run
   loop submit digit_recognition --set inputs.epochs=2 --stream
   loop submit digit_recognition --set compute=azureml:gpu-cluster --name digits-42
   loop submit digit_recognition --file sweep.yaml --wait
+  loop submit digit_recognition --place argo --dry-run
 """
 SHOWN = 40
 
@@ -46,6 +51,9 @@ SHOWN = 40
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "experiment", nargs="?", metavar="EXP", help="default: the folder you are in"
+    )
+    parser.add_argument(
+        "--place", choices=["azureml", "argo"], default="azureml", help="where (default: azureml)"
     )
     parser.add_argument("--file", default=JOB_FILE, help=f"the job file (default: {JOB_FILE})")
     parser.add_argument(
@@ -77,10 +85,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     workspace = loading.open_workspace(args.root)
     experiment = loading.choose_experiment(workspace, args.experiment, args.cwd)
+    if args.place == "argo":
+        from ..cluster import submitting as cluster
+
+        return cluster.run(args, workspace, experiment, sets_of(args, workspace, experiment))
     report = args.summary and not args.dry_run and args.cwd / args.summary
     with Line(args.root) as line:
         try:
-            target, unconnected = _target(args.root, args.dry_run)
+            target, unconnected = targets.find_for(args.root, dry=args.dry_run)
             submission = _planned(args, workspace, experiment, target, line)
             if args.dry_run:
                 if unconnected is not None:
@@ -132,7 +144,7 @@ def _planned(
         )
     if args.dry_run or not args.json:
         _show(submission, args)
-    _refuse_secrets(submission, args.allow_secrets)
+    refuse_secrets(submission.suspects, args.allow_secrets)
     return submission
 
 
@@ -164,21 +176,12 @@ def _send(args: argparse.Namespace, submission: Submission, line: Line) -> Entry
     return entry
 
 
-def _target(root: Path, dry: bool) -> tuple[Target | None, Mistake | None]:
-    """Without a workspace a preview is still worth its while; that is said at its end."""
-    try:
-        return targets.find(root), None
-    except Mistake as mistake:
-        if not dry:
-            raise
-        return None, mistake
-
-
-def _refuse_secrets(submission: Submission, allowed: bool) -> None:
-    for folder, one in submission.suspects:
+def refuse_secrets(suspects: Sequence[tuple[str, Suspect]], allowed: bool) -> None:
+    """A `Mistake` for likely secrets among what would be sent (each with its folder)."""
+    for folder, one in suspects:
         line = f":{one.line}" if one.line else ""
         print(f"{folder}/{one.name}{line}: looks like a secret: {one.why}", file=sys.stderr)
-    if submission.suspects and not allowed:
+    if suspects and not allowed:
         raise Mistake(
             "nothing was sent: the files above look like secrets, and everybody in the Azure ML "
             "workspace could read them",
