@@ -36,6 +36,8 @@ COMMANDS = (
     "open",
     "down",
     "stale",
+    "serve",
+    "call",
     "submit",
     "status",
     "logs",

@@ -243,6 +243,23 @@ TASKS = (
         color="Blue",
     ),
     Task(
+        "serve",
+        ("serve", EXPERIMENT),
+        "Serves the last run's model over HTTP, as Azure ML would; requests show as they come",
+        "radio-tower",
+        color="Green",
+        ready="^.* is served at http://",
+        several=True,
+        finds=True,
+    ),
+    Task(
+        "call",
+        ("call", EXPERIMENT),
+        "Sends the sample request to the model that is served here",
+        "call-outgoing",
+        color="Green",
+    ),
+    Task(
         "submit",
         ("submit", EXPERIMENT),
         "Checks the job, shows what would be sent, and sends it to Azure ML",
