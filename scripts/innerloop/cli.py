@@ -26,6 +26,7 @@ COMMANDS = (
     "check",
     "format",
     "build",
+    "image",
     "run",
     "test",
     "notebook",

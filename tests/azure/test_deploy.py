@@ -11,6 +11,8 @@ import pytest
 from tests.azure import deployable, endpoints
 from tests.azure.conftest import Deployed
 from tests.azure.deployable import NAME
+from tests.azure.published import check_bodies
+from tests.azure.standin import ACCOUNT
 from tests.azure.standin import ROOT as WORKSPACE_ID
 from tests.support import until
 
@@ -25,6 +27,10 @@ def test_the_first_deployment(deployed: Deployed) -> None:
     assert body["properties"]["model"].endswith("/models/tiny/versions/1")
     assert "/environments/tiny-deploy/versions/" in body["properties"]["environmentId"]
     assert deployed.container.asked == [b'{"image": [0, 1]}\n']
+    assert body["sku"] == {"name": "Default", "capacity": 1}
+    kinds = [path.removeprefix(WORKSPACE_ID).split("/")[1] for path in deployed.cloud.azure.bodies]
+    assert kinds == ["models", "environments", "onlineEndpoints", "onlineEndpoints"]
+    check_bodies(deployed.cloud)
     assert "test request answered" in answer.err and '"digit": 7' in answer.err
     assert "traffic      blue 100 %" in answer.out
     assert f"https://{NAME}" in answer.out
@@ -177,7 +183,11 @@ def test_one_that_azure_is_still_making_is_waited_for(deployed: Deployed) -> Non
 
 FAILURES = {
     "image": (
-        {"code": "ImageBuildFailure", "message": "Image build failed with exit code 1"},
+        {
+            "code": "ImageBuildFailure",
+            "message": "Image build failed. Check the build log under the storage account "
+            f"'{ACCOUNT}' in the container 'azureml' at the path 'ImageLogs/1/build.log'",
+        },
         "Azure could not build the deployment's image",
     ),
     "container": (
@@ -196,11 +206,13 @@ def test_a_deployment_that_does_not_come_up(deployed: Deployed, name: str) -> No
     error, sentence = FAILURES[name]
     deployed.known.errors["blue"] = error
     deployed.known.logs["blue"] = ["starting\nImportError: no module named digits\n"]
+    log = b"Step 3/9 : RUN pip install\nERROR: no matching distribution for digitz\n"
+    deployed.cloud.azure.blobs.put("azureml", "ImageLogs/1/build.log", log)
     answer = deployed.deploy(code=1)
     assert sentence in answer.sentence
     assert deployed.traffic == {}
-    if name == "container":
-        assert "ImportError: no module named digits" in answer.err
+    assert ("no matching distribution for digitz" in answer.err) == (name == "image")
+    assert ("ImportError: no module named digits" in answer.err) == (name == "container")
     deployed.deploy()
     assert deployed.traffic == {"blue": 100} and deployed.names == ["blue"]
 

@@ -39,7 +39,7 @@ class Talk:
             step.end()
             self.uploads = step.uploads
 
-    def tail(self, endpoint: str, deployment: str, lines: int = 30) -> str:
+    def tail(self, endpoint: str, deployment: str, lines: int) -> str:
         """The last lines that a deployment's container printed, or that which brings the model; ""
         where Azure has none."""
         from ..places.azureml.line import Fault

@@ -15,7 +15,7 @@ from ..errors import Mistake
 from ..places.azureml.line import Fault
 from ..records import git_state
 from . import deployments, ledger, rollout
-from .azure_talk import Talk, minutes, show_log
+from .azure_talk import Talk, last, minutes, show_log
 from .deployment import Plan
 from .news import say
 from .rollout import Move, Now
@@ -23,6 +23,7 @@ from .submission import workspace_of
 
 UNSETTLED = ("Creating", "Updating", "Scaling", "Deleting", "Provisioning")
 TRIES = 5
+LINES = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,9 +215,9 @@ def _failed(talk: Talk, plan: Plan, move: Move, fault: Fault) -> Mistake:
         return fault
     build = talk.logs
     if build:
-        show_log("the end of the image's build log", build)
+        show_log("the end of the image's build log", last(build, LINES))
     else:
-        show_log(f"the end of {move.name}'s log", talk.tail(plan.endpoint, move.name))
+        show_log(f"the end of {move.name}'s log", talk.tail(plan.endpoint, move.name, LINES))
     how = plan.experiment.name
     return Fault(
         f"{fault.what}; no traffic was moved",
@@ -243,7 +244,7 @@ def _test(talk: Talk, plan: Plan, move: Move) -> float:
         say(f"innerloop: test request answered in {minutes_of(told['seconds'])}: {text[:160]}")
         return float(told["seconds"])
     note(talk.root, plan.endpoint, move.name, state=deployments.FAILED)
-    show_log(f"the end of {move.name}'s log", talk.tail(plan.endpoint, move.name))
+    show_log(f"the end of {move.name}'s log", talk.tail(plan.endpoint, move.name, LINES))
     how = plan.experiment.name
     said = " ".join(told["text"].split())[:300].rstrip(".")
     status = f"was answered {told['status']}" if told["status"] else "was not answered"

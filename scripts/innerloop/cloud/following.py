@@ -9,20 +9,23 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..places.azureml.line import Line
+from ..places.argo.target import Cluster
 from ..places.azureml.target import Target
+from ..places.line import Line
 from . import ledger
 from . import past_runs as cloud_runs
 from .news import News, say
 
 ENDED = ("Completed", "Failed", "Canceled", "NotResponding")
 STOPPED = 130
+# Seconds that a cluster may be away while a job is followed.
+LOST = 60.0
 
 
 def follow(
     root: Path,
     name: str,
-    target: Target,
+    target: Target | Cluster,
     line: Line,
     *,
     logs: bool = True,
@@ -35,7 +38,7 @@ def follow(
     try:
         told = line.ask(
             "follow", target, screen.on_event, name=name, logs=logs, follow=to_the_end,
-            pause=_pause(),
+            pause=_pause(), lost=LOST,
         )  # fmt: skip
     except KeyboardInterrupt:
         screen.end()

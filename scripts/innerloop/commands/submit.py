@@ -23,7 +23,7 @@ from ..spec.experiment import JOB_FILE, Experiment
 from ..spec.workspace import Workspace
 from .check import line_of
 
-SUMMARY = "Sends the job to Azure ML: checked, previewed, and followed if you like."
+SUMMARY = "Sends the job to Azure ML or a cluster: checked, previewed, followed if you like."
 EXAMPLES = """what happens:
   1. loop check: what Azure ML would refuse is said here, with its place
   2. a preview: workspace, compute, environment, every file that would be sent, the command;
@@ -34,11 +34,16 @@ Repeated after an interruption it goes on: unchanged code is not sent again, no 
 Orchestrators call it with --scheduled, --inputs, --wait and --summary (docs/orchestrators.md).
 With --stream or --wait the exit code is the job's own: 0 completed, 130 cancelled, else its code.
 
+With --place argo it becomes a Workflow in the Kubernetes cluster of your kubeconfig: --dry-run
+prints its manifest and needs no cluster; a real submission first pushes the image that it names
+(`loop image push`). `loop help argo` says what innerloop.toml tells a cluster.
+
 examples:
   loop submit digit_recognition --dry-run
   loop submit digit_recognition --set inputs.epochs=2 --stream
   loop submit digit_recognition --set compute=azureml:gpu-cluster --name digits-42
   loop submit digit_recognition --file sweep.yaml --wait
+  loop submit digit_recognition --place argo --dry-run
 """
 SHOWN = 40
 
@@ -46,6 +51,9 @@ SHOWN = 40
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "experiment", nargs="?", metavar="EXP", help="default: the folder you are in"
+    )
+    parser.add_argument(
+        "--place", choices=["azureml", "argo"], default="azureml", help="where (default: azureml)"
     )
     parser.add_argument("--file", default=JOB_FILE, help=f"the job file (default: {JOB_FILE})")
     parser.add_argument(
@@ -77,6 +85,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     workspace = loading.open_workspace(args.root)
     experiment = loading.choose_experiment(workspace, args.experiment, args.cwd)
+    if args.place == "argo":
+        from ..cluster import submitting as cluster
+
+        return cluster.run(args, workspace, experiment, sets_of(args, workspace, experiment))
     report = args.summary and not args.dry_run and args.cwd / args.summary
     with Line(args.root) as line:
         try:
