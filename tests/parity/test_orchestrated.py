@@ -51,7 +51,9 @@ def test_what_the_schedule_changes_is_shown_and_explained(synced: Workspace) -> 
         assert facts["command"]["value"] == "python train.py --epochs 16"
         assert "FLAVOUR=sour" in facts["variables"]["value"]
         assert not facts["command"]["same"] and facts["environment"]["same"]
-        changed = "[schedule.set] in innerloop.toml changes inputs.epochs, environment_variables.FLAVOUR"
+        changed = (
+            "[schedule.set] in innerloop.toml changes inputs.epochs, environment_variables.FLAVOUR"
+        )
         assert facts["command"]["why"] == changed
 
 

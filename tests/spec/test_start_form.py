@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 from innerloop.errors import WrongUse
+from innerloop.spec.cron import parse
 from innerloop.spec.job import parse_job
 from innerloop.spec.overrides import override
-from innerloop.spec.start_form import Field, fields, sets_of
 from innerloop.spec.schedule import Schedule
-from innerloop.spec.cron import parse
+from innerloop.spec.start_form import Field, fields, sets_of
 
 JOB = parse_job(
     """command: x
@@ -28,7 +28,9 @@ inputs:
 
 def filled(given: Any, allowed: dict[str, tuple[Any, ...]] | None = None) -> dict[str, Any]:
     changed = override(JOB, list(sets_of(json.dumps(given), JOB, allowed or {})))
-    return {n: one.value if one.kind == "literal" else one.path for n, one in changed.inputs.items()}
+    return {
+        n: one.value if one.kind == "literal" else one.path for n, one in changed.inputs.items()
+    }
 
 
 def test_the_fields() -> None:
