@@ -4,6 +4,7 @@ a form, and what was filled in as overrides of the job."""
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from .overrides import as_set
 from .schedule import Schedule
 
 _NUMBERS = ("number", "integer", "float", "int")
-_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d{1,2})?", re.ASCII)
+_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?", re.ASCII)
 _TRUTHS = ("boolean", "bool")
 
 
@@ -113,6 +114,6 @@ def _typed(given: Any, one: Input) -> Any:
     if kind == "boolean":
         if text.lower() in ("true", "false"):
             return text.lower() == "true"
-    elif _NUMBER.fullmatch(text):
+    elif _NUMBER.fullmatch(text) and len(text) <= 400:
         return int(text) if text.lstrip("+-").isdigit() else float(text)
     raise WrongUse(f"--inputs: {one.name} = {given} is no {kind}", mend=f"Its value is {one.value}")
