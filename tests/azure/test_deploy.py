@@ -59,6 +59,21 @@ def test_unchanged_is_not_made_again(deployed: Deployed) -> None:
     assert methods == {"GET"}
 
 
+def test_the_image_is_built_anew_only_for_what_is_in_it(deployed: Deployed) -> None:
+    """Settings of the server and the sample are not: another deployment, the same environment."""
+    deployed.deploy()
+    sent = deployed.cloud.azure.blobs.names("workspaceblobstore")
+    names = {one.rpartition("/")[2] for one in sent}
+    assert {"Dockerfile", "serve.py"} <= names
+    assert not names & {"endpoint.yaml", "own-deployment.yaml", "sample-request.json"}
+    path = "src/tiny/deploy/own-deployment.yaml"
+    text = deployed.workspace.read(path)
+    deployed.workspace.write(path, text.replace("instance_count: 1", "instance_count: 2"))
+    assert "was there already" in deployed.deploy().err
+    assert deployed.traffic == {"green": 100} and len(deployed.models) == 1
+    assert deployed.cloud.azure.count("PUT " + WORKSPACE_ID + "/environments/") == 1
+
+
 def test_a_failed_test_request_moves_no_traffic(deployed: Deployed) -> None:
     deployed.deploy()
     deployable.model(deployed.workspace, "run-2", "weights of the second\n")
