@@ -114,6 +114,9 @@ def _typed(given: Any, one: Input) -> Any:
     if kind == "boolean":
         if text.lower() in ("true", "false"):
             return text.lower() == "true"
-    elif _NUMBER.fullmatch(text) and len(text) <= 400:
-        return int(text) if text.lstrip("+-").isdigit() else float(text)
+    elif len(text) < 1000 and _NUMBER.fullmatch(text):
+        if text.lstrip("+-").isdigit():
+            return int(text)
+        if math.isfinite(number := float(text)):
+            return number
     raise WrongUse(f"--inputs: {one.name} = {given} is no {kind}", mend=f"Its value is {one.value}")
