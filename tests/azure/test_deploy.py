@@ -296,6 +296,16 @@ def test_the_dry_run_asks_nobody(deployed: Deployed) -> None:
     assert deployed.cloud.azure.asked == []
 
 
+def test_what_azure_would_refuse_is_said_before_anything_is_sent(deployed: Deployed) -> None:
+    path = "src/tiny/deploy/own-deployment.yaml"
+    text = deployed.workspace.read(path)
+    deployed.workspace.write(path, text.replace("instance_type", "instance_typ"))
+    answer = deployed.deploy(code=1)
+    assert f"{path}:" in answer.sentence and "instance_typ" in answer.sentence
+    assert "nothing was sent: src/tiny/deploy would not work on Azure ML" in answer.sentence
+    assert deployed.cloud.azure.asked == []
+
+
 def test_likely_secrets_stay_here(deployed: Deployed) -> None:
     deployed.workspace.write("src/tiny/deploy/.env", "PASSWORD=x\n")
     answer = deployed.deploy(code=1)

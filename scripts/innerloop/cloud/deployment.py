@@ -14,7 +14,7 @@ from ..errors import Mistake
 from ..places.azureml.target import Target
 from ..serving.calling import content_type_of
 from ..serving.folder import DeployFolder, open_folder
-from ..spec.deployment import Deployment
+from ..spec.deployment import NAME, NAME_RULE, Deployment
 from ..spec.experiment import Experiment
 from ..spec.paths import code_root
 from ..spec.workspace import Workspace
@@ -129,8 +129,8 @@ def plan(
             where=folder.folder,
             mend="Put one there as sample-request.json (or .png, .csv ...)",
         )
-    if name and not endpoints.NAME.fullmatch(name):
-        raise Mistake(f'"{name}" is no name for a deployment', mend=f"Use {endpoints.NAME_RULE}")
+    if name and not NAME.fullmatch(name):
+        raise Mistake(f'"{name}" is no name for a deployment', mend=f"Use {NAME_RULE}")
     given = folder.deployment.model
     version = f":{given.version}" if given.version else "@latest"
     named = f"azureml:{given.name}{version}" if given.name and not given.path else ""
