@@ -87,7 +87,7 @@ def _copy(root: Path, staging: Path, name: str, source: str | None) -> None:
             # A copy that starts by itself, on somebody's bill, is a surprise.
             why = f"Not copied along from {source}: without the # before each line it is started, too."
             text = toml_places.commented_out(text, "schedule", why)
-        return naming.copied(path, text, source, name)
+        return naming.renamed(path, text, source, name)
 
     origin = TEMPLATE if source is None else root.joinpath("src", *source.split("/"))
     _copy_tree(origin, staging, root.joinpath("src", *name.split("/")), change, origin)
