@@ -122,7 +122,8 @@ def _as_found(remembered: Json, found: Json, name: str) -> Json:
 
 
 def _is_of(title: str, name: str) -> bool:
-    return title.startswith(f"{name}: ") or title == naming.debug_task(name)
+    tasks = [naming.debug_task(name, serves=serves) for serves in (False, True)]
+    return title.startswith(f"{name}: ") or title in tasks
 
 
 def _entries(value: Json, key: str, identity: str) -> list[dict[str, Json]]:
