@@ -70,6 +70,28 @@ experiment in its innerloop.toml. The nearer one wins.
     [environment.images]      or an image for each
     "sklearn-1.5" = "mcr.microsoft.com/azureml/curated/sklearn-1.5:latest"
 
+    [azure]
+    endpoint = "digits-lab"   the online endpoint, where not the name in deploy/endpoint.yaml counts:
+                              names are unique in an Azure region
+
+    [schedule]                who starts it beside a person, and when (docs/orchestrators.md)
+    cron = "0 3 * * 1"        minute, hour, day of the month, month, day of the week; UTC
+    branch = "main"           the release branch
+    orchestrators = [...]     github, azure-devops, argo (default: those of the workspace)
+
+    [schedule.set]            what differs from the job file, as for --set
+    "inputs.epochs" = 16
+
+    [schedule.allowed]        what may be chosen for an input at a manual start
+    epochs = [8, 16, 32]
+
+Workspace only, in pyproject.toml:
+
+    [tool.innerloop]
+    orchestrators = ["github"]      named here, they get files that check every push as well
+    [tool.innerloop.github]         environment = "", runner = "ubuntu-24.04"
+    [tool.innerloop.azure-devops]   service_connection, variable_group = "azure-ml", vm_image, pool
+
 An innerloop.toml beside a job file that belongs to no experiment counts for that folder.
 
 Variables: INNERLOOP_PATIENCE is how many seconds a submission may be silent before it is ended (180);

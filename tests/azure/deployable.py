@@ -44,6 +44,7 @@ def add(workspace: Workspace) -> None:
     workspace.write(f"{deploy}/endpoint.yaml", ENDPOINT)
     workspace.write(f"{deploy}/own-deployment.yaml", DEPLOYMENT)
     workspace.write(f"{deploy}/Dockerfile", "FROM python:3.11-slim-bookworm\nCOPY serve.py /\n")
+    workspace.write(f"{deploy}/.amlignore", "endpoint.yaml\n*deployment.yaml\nsample-request.*\n")
     workspace.write(f"{deploy}/serve.py", "print('serving')\n")
     workspace.write(f"{deploy}/sample-request.json", '{"image": [0, 1]}\n')
     model(workspace, "run-1", "weights of the first\n")

@@ -16,7 +16,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.azure.network import SCORING, Answer, Asked
+from tests.azure.network import SCORING as SCORING
+from tests.azure.network import Answer, Asked
 from tests.azure.standin import ROOT, SUBSCRIPTION, Azure, _resource, refusal, route, told
 
 PRIMARY, SECONDARY = "primary-key-of-an-endpoint-0f00d", "secondary-key-of-an-endpoint-0f00d"

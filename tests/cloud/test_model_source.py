@@ -81,7 +81,7 @@ def test_a_job_is_taken_where_it_is(tiny: Workspace) -> None:
 
 
 def test_none_and_what_is_no_name(tiny: Workspace) -> None:
-    with pytest.raises(Mistake, match="tiny has no model yet"):
+    with pytest.raises(Mistake, match="no run of tiny that ended well has left a model"):
         find(tiny)
     with pytest.raises(WrongUse, match='there is no model "a b"'):
         find(tiny, "a b")

@@ -49,23 +49,22 @@ def rendered(
     experiment = Experiment(name, dockerfile("FROM x\n", "Dockerfile"), found)
     job = parse_job(yaml.safe_dump(document, sort_keys=False), f"src/{name}/azure-ml-job.yaml")
     checked = check(experiment, job, where.orchestrators.names)
-    assert checked.schedule is not None and checked.findings == (), checked.findings
-    subject = Subject(
-        Workspace("/w", where, (name,)), (experiment,), {name: job}, {name: checked.schedule}
-    )
+    assert checked.findings == ()
+    schedules = {} if checked.schedule is None else {name: checked.schedule}
+    subject = Subject(Workspace("/w", where, (name,)), (experiment,), {name: job}, schedules)
     return orchestration.workflows(subject)
 
 
 def github(**more: Any) -> dict[str, Any]:
-    (text,) = [text for path, text in rendered(**more).items() if path.startswith(".github")]
-    return parsed(text)
+    texts = rendered(**more)
+    (path,) = [path for path in texts if path.startswith(".github/workflows/train-")]
+    return parsed(texts[path])
 
 
 def pipeline(**more: Any) -> dict[str, Any]:
-    (text,) = [
-        text for path, text in rendered(**more).items() if "/train-" in path and "devops" in path
-    ]
-    return parsed(text)
+    texts = rendered(**more)
+    (path,) = [path for path in texts if path.startswith("orchestration/azure-devops/train-")]
+    return parsed(texts[path])
 
 
 def parsed(text: str) -> dict[str, Any]:
@@ -94,7 +93,8 @@ CASES: dict[str, dict[str, Any]] = {
     },
     "folder and branch": {"name": "shop/churn-2.x", "toml": CRON + 'branch = "it\'s/a-release"\n'},
     "settings": {
-        "workspace": '[tool.innerloop.github]\nenvironment = "on"\nrunner = "self-hosted"\n'
+        "workspace": 'registry = "ghcr.io/o/n"\norchestrators = ["github", "azure-devops"]\n'
+        '[tool.innerloop.github]\nenvironment = "on"\nrunner = "self-hosted"\n'
         '[tool.innerloop.azure-devops]\npool = "ours: 1"\nservice_connection = "a b"\n',
         "limits": {"timeout": 90},
     },
@@ -109,7 +109,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for path, text in rendered(**case).items():
             kind = "github" if path.startswith(".github") else "devops"
             if "/variables" not in path:
-                (made / f"{kind}-{number}.yml").write_text(text, encoding="utf-8")
+                file = f"{kind}-{number}-{Path(path).name}"
+                (made / file).write_text(text, encoding="utf-8")
     return made
 
 
@@ -126,8 +127,8 @@ def test_github_by_its_schema_and_its_linter(folder: Path) -> None:
     schema = ["--builtin-schema", "vendor.github-workflows"]
     done = checker(*schema, *paths)
     assert done.returncode == 0, done.stdout
-    for where, count in ((folder, len(CASES)), (ROOT, len(shipped(".github/workflows")))):
-        pattern = "github-*.yml" if where == folder else ".github/workflows/*.yml"
+    for where, pattern in ((folder, "github-*.yml"), (ROOT, ".github/workflows/*.yml")):
+        count = len(list(where.glob(pattern)))
         done = linter(where, pattern)  # it takes one pattern, and says how many files it finds
         assert done.returncode == 0, done.stdout + done.stderr
         assert f"Checking {count} workflow file(s)" in done.stdout, done.stdout
@@ -214,13 +215,30 @@ def test_settings_of_the_workspace() -> None:
 
 def test_more_inputs_than_github_takes() -> None:
     toml = CRON + "[schedule.allowed]\nx13 = [13, 14]\n"
-    (text,) = [
-        text for path, text in rendered(inputs={f"x{n}": n for n in range(14)}, toml=toml).items()
-        if path.startswith(".github")
-    ]  # fmt: skip
+    text = rendered(inputs={f"x{n}": n for n in range(14)}, toml=toml)[
+        ".github/workflows/train-digits.yml"
+    ]
     form = parsed(text)["on"]["workflow_dispatch"]["inputs"]
     assert list(form) == [*(f"x{n}" for n in range(MOST_INPUTS - 1)), "x13"]
     assert "changes the others: x9, x10, x11, x12\n" in text
+
+
+def test_what_checks_every_push() -> None:
+    texts = rendered(toml="", **CASES["settings"])
+    ci = parsed(texts[".github/workflows/ci.yml"])
+    assert ci["permissions"] == {"contents": "read", "packages": "read"}
+    assert ci["on"] == {"push": {"branches": ["main"]}, "pull_request": {}}
+    steps = ci["jobs"]["experiment"]["steps"]
+    assert steps[1]["env"] == {"REGISTRY": "ghcr.io", "TOKEN": "${{ github.token }}"}
+    commands = [step.get("run", "") for step in ci["jobs"]["workspace"]["steps"]]
+    same = [
+        step.get("bash", "")
+        for step in parsed(texts["orchestration/azure-devops/ci.yml"])["jobs"][0]["steps"]
+    ]
+    wanted = ["scripts/test --checks", "scripts/loop sync --check", "scripts/loop check"]
+    assert commands[1:4] == same[1:4] == wanted
+    unnamed = rendered()
+    assert not any(path.endswith("/ci.yml") for path in unnamed)  # a person's own has that name
 
 
 def test_only_those_named_are_rendered() -> None:
@@ -229,7 +247,7 @@ def test_only_those_named_are_rendered() -> None:
         toml='[schedule]\ncron = "0 3 * * 1"\n', workspace='orchestrators = ["azure-devops"]'
     )
     assert sorted(chosen) == [
-        "orchestration/azure-devops/train-digits.yml", "orchestration/azure-devops/variables.yml",
+        "orchestration/azure-devops/ci.yml", "orchestration/azure-devops/train-digits.yml", "orchestration/azure-devops/variables.yml",
     ]  # fmt: skip
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import mimetypes
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,9 +12,9 @@ from typing import Any
 from .. import files
 from ..errors import Mistake
 from ..places.azureml.target import Target
+from ..serving.calling import content_type_of
 from ..serving.folder import DeployFolder, open_folder
-from ..spec.check import Finding
-from ..spec.deployment import Deployment
+from ..spec.deployment import NAME, NAME_RULE, Deployment
 from ..spec.experiment import Experiment
 from ..spec.paths import code_root
 from ..spec.workspace import Workspace
@@ -50,7 +49,8 @@ class Image:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """`share` in percent; `name` "" lets the rule choose; `sample` is relative to the workspace,
-    `content` its type; `suspects` are likely secrets among what would be sent."""
+    `content` its type; `suspects` are likely secrets among what would be sent; `neighbours` are
+    the workspace's other experiments."""
 
     experiment: Experiment
     folder: DeployFolder
@@ -64,8 +64,8 @@ class Plan:
     name: str
     target: Target | None
     code: str = ""
-    findings: tuple[Finding, ...] = ()
     suspects: tuple[tuple[str, snapshot.Suspect], ...] = ()
+    neighbours: tuple[str, ...] = ()
 
     @property
     def file(self) -> Deployment:
@@ -120,7 +120,7 @@ def plan(
     target: Target | None,
     cwd: Path,
 ) -> Plan:
-    """A `Mistake` for what is missing or cannot be; findings of `loop check` are in the value."""
+    """A `Mistake` for what is missing or cannot be."""
     root = Path(workspace.root)
     folder, endpoint = open_endpoint(workspace, experiment)
     if folder.sample is None:
@@ -129,8 +129,8 @@ def plan(
             where=folder.folder,
             mend="Put one there as sample-request.json (or .png, .csv ...)",
         )
-    if name and not endpoints.NAME.fullmatch(name):
-        raise Mistake(f'"{name}" is no name for a deployment', mend=f"Use {endpoints.NAME_RULE}")
+    if name and not NAME.fullmatch(name):
+        raise Mistake(f'"{name}" is no name for a deployment', mend=f"Use {NAME_RULE}")
     given = folder.deployment.model
     version = f":{given.version}" if given.version else "@latest"
     named = f"azureml:{given.name}{version}" if given.name and not given.path else ""
@@ -149,12 +149,13 @@ def plan(
         ),
         image=image,
         sample=folder.sample,
-        content=mimetypes.guess_type(folder.sample)[0] or "application/octet-stream",
+        content=content_type_of(Path(folder.sample)),
         share=share,
         name=name,
         target=target,
         code=code,
         suspects=tuple(_suspects(sent + also_sent)),
+        neighbours=tuple(one for one in workspace.experiments if one != experiment.name),
     )
 
 

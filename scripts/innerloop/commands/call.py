@@ -82,10 +82,9 @@ def _address(args: argparse.Namespace, workspace: Workspace, experiment: Experim
         scoring = open_folder(workspace, experiment).deployment.scoring
         return Address(f"http://127.0.0.1:{args.port}{scoring.path if scoring else '/'}")
     from ..cloud import endpoints  # Azure's client is not for those who ask a server of their own
+    from ..cloud.deployment import open_endpoint
 
-    folder = open_folder(workspace, experiment)
-    name, where = folder.deployment.endpoint_name, folder.deployment.where("endpoint_name")
-    told = endpoints.address_of(workspace, endpoints.name_of(experiment, name, where))
+    told = endpoints.address_of(workspace, open_endpoint(workspace, experiment)[1])
     return Address(told.url, told.headers)
 
 

@@ -1,4 +1,4 @@
-"""All that is wrong with a job file, at once, before it runs or is uploaded."""
+"""All that is wrong with a job file and a deploy folder, at once, before anything is run or sent."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from .. import files, loading
 from ..errors import Mistake
 from ..spec.check import Finding, check_text
 from ..spec.check_base import finding_of
+from ..spec.check_deploy import check_folder
+from ..spec.deployment import FOLDER
 from ..spec.experiment import JOB_FILE
 from ..spec.workspace import Workspace
 
@@ -51,6 +53,8 @@ def run(args: argparse.Namespace) -> int:
         paths = [posixpath.normpath(posixpath.join(experiment.folder, file))]
     disk = loading.Disk(args.root)
     found = [finding for path in paths for finding in _findings(disk, path)]
+    if args.file is None:
+        found += [one for path in paths for one in of_deploy_folder(disk, path)]
     for path in paths:
         found += _of_settings(workspace, path)
     if args.json:
@@ -99,6 +103,16 @@ def _of_settings(workspace: Workspace, path: str) -> list[Finding]:
         *check_argo.of_schedule(experiment, job, found.schedule, read),
     ]
     return list(dict.fromkeys(told))
+
+
+def of_deploy_folder(disk: loading.Disk, path: str) -> list[Finding]:
+    """Those of EXP/deploy; none for a job file that belongs to no experiment, or has none."""
+    home, name = posixpath.split(path)
+    folder = f"{home}/{FOLDER}"
+    if name != JOB_FILE or not disk.is_dir(folder):
+        return []
+    names = sorted(one.name for one in (disk.root / folder).iterdir() if one.is_file())
+    return check_folder(folder, names, f"{home}/environment", disk)
 
 
 def _findings(disk: loading.Disk, path: str) -> list[Finding]:

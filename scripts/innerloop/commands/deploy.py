@@ -6,7 +6,6 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from .. import bootstrap, environments, loading
@@ -20,7 +19,9 @@ from ..console import ask
 from ..errors import Mistake, WrongUse
 from ..places.azureml import target as targets
 from ..places.azureml.line import Line
-from ..places.azureml.target import Target
+from ..spec.experiment import JOB_FILE, Experiment
+from .check import line_of, of_deploy_folder
+from .submit import refuse_secrets
 
 SUMMARY = "Deploys a model to an Azure ML online endpoint, beside the one that serves now."
 EXAMPLES = """what happens:
@@ -70,10 +71,11 @@ def run(args: argparse.Namespace) -> int:
         return _end(args)
     workspace = loading.open_workspace(args.root)
     experiment = loading.choose_experiment(workspace, args.experiment, args.cwd)
-    target, unconnected = _target(args.root, args.dry_run)
+    target, unconnected = targets.find_for(args.root, dry=args.dry_run)
     with Line(args.root) as line:
         if not args.dry_run and environments.is_ready(bootstrap.environment_of("azure")):
             line.start()  # its client is imported while we read on
+        _check(args, experiment)
         made = plan(
             workspace,
             experiment,
@@ -87,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
             print(json.dumps(made.json(), indent=2, ensure_ascii=False))
         elif not args.json:
             _print(preview(made))
-        _refuse_secrets(made, args.allow_secrets)
+        refuse_secrets(made.suspects, args.allow_secrets)
         if args.dry_run:
             if unconnected is not None:
                 raise unconnected
@@ -143,24 +145,16 @@ def _finish(args: argparse.Namespace, talk: Talk, now: Now) -> Now:
     return deploying.finish(talk, now, traffic, gone)
 
 
-def _target(root: Path, dry: bool) -> tuple[Target | None, Mistake | None]:
-    """Without a workspace a preview is still worth its while; that is said at its end."""
-    try:
-        return targets.find(root), None
-    except Mistake as mistake:
-        if not dry:
-            raise
-        return None, mistake
-
-
-def _refuse_secrets(made: Plan, allowed: bool) -> None:
-    for folder, one in made.suspects:
-        line = f":{one.line}" if one.line else ""
-        print(f"{folder}/{one.name}{line}: looks like a secret: {one.why}", file=sys.stderr)
-    if made.suspects and not allowed:
+def _check(args: argparse.Namespace, experiment: Experiment) -> None:
+    """What `loop check` finds in the deploy folder; a `Mistake` for all but hints."""
+    path = f"{experiment.folder}/{JOB_FILE}"
+    found = of_deploy_folder(loading.Disk(args.root), path)
+    for finding in found:
+        print(line_of(finding), file=sys.stderr)
+    if any(one.level != "hint" for one in found):
         raise Mistake(
-            "nothing was sent: the files above look like secrets, and they would be in the image",
-            mend="Leave them out in deploy/.amlignore, or send them with --allow-secrets",
+            f"nothing was sent: {experiment.folder}/deploy would not work on Azure ML",
+            mend="Mend what is said above",
         )
 
 

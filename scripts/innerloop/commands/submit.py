@@ -13,7 +13,7 @@ from .. import bootstrap, environments, loading
 from ..cloud import following, sending, submitting, summary
 from ..cloud.ledger import Entry
 from ..cloud.news import megabytes
-from ..cloud.snapshot import Snapshot
+from ..cloud.snapshot import Snapshot, Suspect
 from ..cloud.submission import Part, Submission, inputs_of
 from ..errors import Mistake
 from ..places.azureml import target as targets
@@ -92,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
     report = args.summary and not args.dry_run and args.cwd / args.summary
     with Line(args.root) as line:
         try:
-            target, unconnected = _target(args.root, args.dry_run)
+            target, unconnected = targets.find_for(args.root, dry=args.dry_run)
             submission = _planned(args, workspace, experiment, target, line)
             if args.dry_run:
                 if unconnected is not None:
@@ -144,7 +144,7 @@ def _planned(
         )
     if args.dry_run or not args.json:
         _show(submission, args)
-    _refuse_secrets(submission, args.allow_secrets)
+    refuse_secrets(submission.suspects, args.allow_secrets)
     return submission
 
 
@@ -176,21 +176,12 @@ def _send(args: argparse.Namespace, submission: Submission, line: Line) -> Entry
     return entry
 
 
-def _target(root: Path, dry: bool) -> tuple[Target | None, Mistake | None]:
-    """Without a workspace a preview is still worth its while; that is said at its end."""
-    try:
-        return targets.find(root), None
-    except Mistake as mistake:
-        if not dry:
-            raise
-        return None, mistake
-
-
-def _refuse_secrets(submission: Submission, allowed: bool) -> None:
-    for folder, one in submission.suspects:
+def refuse_secrets(suspects: Sequence[tuple[str, Suspect]], allowed: bool) -> None:
+    """A `Mistake` for likely secrets among what would be sent (each with its folder)."""
+    for folder, one in suspects:
         line = f":{one.line}" if one.line else ""
         print(f"{folder}/{one.name}{line}: looks like a secret: {one.why}", file=sys.stderr)
-    if submission.suspects and not allowed:
+    if suspects and not allowed:
         raise Mistake(
             "nothing was sent: the files above look like secrets, and everybody in the Azure ML "
             "workspace could read them",

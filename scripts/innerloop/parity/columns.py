@@ -6,7 +6,7 @@ from __future__ import annotations
 import posixpath
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,12 @@ from ..render import launch
 from ..render.debug import FOLDER
 from ..runs import job_environments, pipelines, running, sweeping
 from ..spec.dockerfile import Dockerfile
-from ..spec.experiment import Experiment
+from ..spec.experiment import JOB_FILE, Experiment
 from ..spec.job import Job
 from ..spec.paths import code_root
 from ..spec.workspace import Workspace
 from ..workflows.reading import Pod
-from . import cluster
+from . import cluster, orchestrated
 from .facts import Column, Fact, Parity, listed, one_line, shared_words
 
 REFERENCE = "azureml"
@@ -36,27 +36,43 @@ VARIABLES = ("AZUREML_PARAMETER_", "AZURE_ML_INPUT_", "AZURE_ML_OUTPUT_")
 
 def of_job(workspace: Workspace, experiment: Experiment, job: Job) -> Iterator[Parity]:
     """That of a command job, of a sweep's first trial, or of each step of a pipeline."""
+
+    def runs(one: Job) -> Iterator[tuple[str, Run]]:
+        return _runs(workspace, experiment, one)
+
+    is_scheduled = job.name == f"{experiment.folder}/{JOB_FILE}"
+    started = list(orchestrated.starts(workspace, experiment, runs)) if is_scheduled else []
+    pods = cluster.pods(workspace, experiment, job, _trial(workspace, job))
+    for title, run in runs(job):
+        pod = cluster.pod_of(pods, title.removeprefix(experiment.name).removeprefix(": "))
+        others = [one.column(title, _azureml) for one in started]
+        yield of(run, title, [_argo(run, pod), *others])
+
+
+def _runs(workspace: Workspace, experiment: Experiment, job: Job) -> Iterator[tuple[str, Run]]:
     if job.kind == "pipeline":
         planned = pipelines.plan(workspace, experiment, job, dry=True)
-        pods = cluster.pods(workspace, experiment, job, {})
         for step in planned.steps:
             if step.problem is None:
                 run = pipelines.run_of(planned, step, dry=True)
-                pod = cluster.pod_of(pods, step.name)
-                yield of(run, f"{experiment.name}: {step.name}", pod)
+                yield f"{experiment.name}: {step.name}", run
         return
-    one, values = job, {}
     if job.kind == "sweep":
-        one, found = sweeping.one_trial(pipelines.swept_job(workspace, job))
-        values = {**found, "trial": "trial-1"}
-    pods = cluster.pods(workspace, experiment, job, values)
-    run = running.plan(workspace, experiment, one, dry=True)
-    yield of(run, experiment.name, cluster.pod_of(pods, ""))
+        job, _ = sweeping.one_trial(pipelines.swept_job(workspace, job))
+    yield experiment.name, running.plan(workspace, experiment, job, dry=True)
 
 
-def of(run: Run, title: str, pod: Pod | Mistake) -> Parity:
-    """The facts of every place for this run; `pod` is the one that a cluster would make of it.
-    Nothing is built, fetched or started."""
+def _trial(workspace: Workspace, job: Job) -> Mapping[str, str]:
+    """What the first trial of a sweep is called with in a cluster."""
+    if job.kind != "sweep":
+        return {}
+    _, values = sweeping.one_trial(pipelines.swept_job(workspace, job))
+    return {**values, "trial": "trial-1"}
+
+
+def of(run: Run, title: str, started: Sequence[Column] = ()) -> Parity:
+    """The facts of every place for this run, with those of a cluster and of who starts it
+    (`started`). Nothing is built, fetched or started."""
     dev = _dev_container(run.workspace, run.experiment)
     columns = (
         _azureml(run),
@@ -64,7 +80,7 @@ def of(run: Run, title: str, pod: Pod | Mistake) -> Parity:
         _venv(run),
         _inside(run, dev),
         _f5(run, dev),
-        _argo(run, pod),
+        *started,
     )
     return Parity(title, REFERENCE, columns)
 

@@ -45,7 +45,7 @@ def render(subject: Subject, experiment: Experiment, job: Job, schedule: Schedul
         ],
         **({"parameters": [_parameter(one) for one in form]} if form else {}),
         "variables": [{"template": "variables.yml"}, {"group": settings.variable_group}],
-        "pool": _pool(settings),
+        "pool": pool(settings),
         "jobs": [
             {
                 "job": "train",
@@ -70,7 +70,7 @@ def variables() -> str:
     )
 
 
-def _pool(settings: AzureDevOps) -> dict[str, str]:
+def pool(settings: AzureDevOps) -> dict[str, str]:
     return {"name": settings.pool} if settings.pool else {"vmImage": settings.vm_image}
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ..spec import deployment
 from ..spec.experiment import Experiment
 from ..spec.job import Job
+from ..spec.naming import debug_task
 from . import Json, Subject
 from .palette import Task
 
@@ -33,8 +34,7 @@ class Part:
 
     @property
     def task(self) -> str:
-        first = "debug the server of" if self.serves else "debug"
-        return " ".join([first, self.experiment.name, *self.words[1:]])
+        return " ".join([debug_task(self.experiment.name, serves=self.serves), *self.words[1:]])
 
     def command(self, port: int) -> tuple[str, ...]:
         if self.serves:

@@ -35,6 +35,8 @@ def choose(
         return _last(workspace, experiment)
     path = Path(os.path.abspath(cwd / word))
     if path.exists():
+        # A run's folder stands for the model in it.
+        path = next((path / name for name in IN_A_RUN if (path / name).exists()), path)
         return ServedModel(str(path), _shown(workspace, path))
     runs = past.find(Path(workspace.root), experiment.slug)
     found = [run for run in runs if run.id == word] or [r for r in runs if r.id.startswith(word)]
@@ -60,10 +62,18 @@ def in_run(workspace: Workspace, run: PastRun) -> ServedModel | None:
 _LEAVE = "What a program writes to ./outputs/model is what serves; --model PATH names another"
 
 
+_WELL = ("done", "completed")
+
+
 def _last(workspace: Workspace, experiment: Experiment) -> ServedModel:
     runs = past.find(Path(workspace.root), experiment.slug)
-    ended_well = [run for run in runs if run.state in ("done", "completed")]
+    ended_well = [run for run in runs if run.state in _WELL]
+    # A step's model that a later step of its pipeline did not pass is none to serve.
+    whole = f"outputs/{experiment.slug}"
+    failed = {os.path.dirname(run.folder) for run in runs if run.state not in _WELL} - {whole}
     for run in reversed(ended_well):
+        if os.path.dirname(run.folder) in failed:
+            continue
         if (model := in_run(workspace, run)) is not None:
             return model
     what = f"no run of {experiment.name} that ended well has left a model"

@@ -4,6 +4,8 @@ a form, and what was filled in as overrides of the job."""
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +16,7 @@ from .overrides import as_set
 from .schedule import Schedule
 
 _NUMBERS = ("number", "integer", "float", "int")
+_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?", re.ASCII)
 _TRUTHS = ("boolean", "bool")
 
 
@@ -111,10 +114,9 @@ def _typed(given: Any, one: Input) -> Any:
     if kind == "boolean":
         if text.lower() in ("true", "false"):
             return text.lower() == "true"
-    elif not isinstance(given, bool):
-        for number in (int, float):
-            try:
-                return number(text)
-            except ValueError:
-                continue
+    elif len(text) < 1000 and _NUMBER.fullmatch(text):
+        if text.lstrip("+-").isdigit():
+            return int(text)
+        if math.isfinite(number := float(text)):
+            return number
     raise WrongUse(f"--inputs: {one.name} = {given} is no {kind}", mend=f"Its value is {one.value}")
