@@ -240,7 +240,7 @@ def _registered(job: Job, reference: str) -> Iterator[Finding]:
         what = f'"{reference}" is no environment that Azure ML finds'
         mend = f"Write azureml:{reference}" + ("" if re.search("[:@]", reference) else ":1")
         yield refused(job, path, what, mend, "bad-environment")
-    elif "/" not in reference and not VERSIONED.fullmatch(reference):
+    elif "/" not in reference and not re.fullmatch(r"azureml:[^/]+[:@][^:@/]+", reference):
         what = f"the environment has neither a version nor a label: {reference}"
         yield refused(job, path, what, f"Write {reference}:1 or {reference}@latest", "no-version")
 
