@@ -35,15 +35,19 @@ examples:
   loop submit digit_recognition --set inputs.epochs=2 --stream
   loop submit digit_recognition --set compute=azureml:gpu-cluster --name digits-42
   loop submit digit_recognition --file sweep.yaml --wait
+  loop submit jobs/train.yml --dry-run                    a job file anywhere in the workspace
 """
 SHOWN = 40
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "experiment", nargs="?", metavar="EXP", help="default: the folder you are in"
+        "experiment",
+        nargs="?",
+        metavar="EXP",
+        help="an experiment, or the path of a job file (default: the folder you are in)",
     )
-    parser.add_argument("--file", default=JOB_FILE, help=f"the job file (default: {JOB_FILE})")
+    parser.add_argument("--file", help=f"the job file in EXP's folder (default: {JOB_FILE})")
     parser.add_argument(
         "--set",
         action="append",
@@ -63,19 +67,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     workspace = loading.open_workspace(args.root)
-    experiment = loading.choose_experiment(workspace, args.experiment, args.cwd)
+    experiment, file = loading.choose_job(workspace, args.experiment, args.file, args.cwd)
     target, unconnected = _target(args.root, args.dry_run)
     with Line(args.root) as line:
         if not args.dry_run and environments.is_ready(bootstrap.environment_of("azure")):
             line.start()  # its client is imported while we read on
         submission, findings = submitting.plan(
-            workspace, experiment, file=args.file, sets=args.set, name=args.name, target=target
+            workspace, experiment, file=file, sets=args.set, name=args.name, target=target
         )
         for finding in findings:
             print(line_of(finding), file=sys.stderr)
         if submission is None:
             raise Mistake(
-                f"nothing was sent: Azure ML would refuse {experiment.folder}/{args.file}",
+                f"nothing was sent: Azure ML would refuse {experiment.folder}/{file}",
                 mend="Mend what is said above",
             )
         if args.dry_run or not args.json:

@@ -95,6 +95,13 @@ def pipeline_of(job: Job, read: Read) -> Pipeline:
     )
 
 
+def default_compute(job: Job) -> str:
+    """Where a pipeline's steps run that name no compute; "" when it is silent."""
+    settings = job.document.get("settings")
+    default = settings.get("default_compute") if isinstance(settings, dict) else None
+    return job.compute or str(default or "")
+
+
 def swept(job: Job, read: Read) -> Job:
     """A sweep whose trial is a component in a file of its own, with that component's command,
     code and environment; any other sweep as it is."""
@@ -342,6 +349,7 @@ class _Level:
             found = _PARENT_OUTPUT.match(text) if isinstance(text, str) else None
             if found is None:
                 if value is not None or key not in outputs:
+                    value = {"path": value} if isinstance(value, str) else value
                     outputs[key] = reading.output(key, value, path)
                 continue
             if found["output"] not in parents:
@@ -370,9 +378,7 @@ class _Level:
             raise reading.problems[0]
         return made
 
-    def composed(
-        self, step: str, key: str, text: str, value: Any, names: Sequence[str]
-    ) -> Bound:
+    def composed(self, step: str, key: str, text: str, value: Any, names: Sequence[str]) -> Bound:
         """Bindings among other text: literals are filled in, and what begins with data or with
         another step's output is a path in them."""
         first: Bound | None = None
@@ -398,7 +404,7 @@ class _Level:
             return Input(key, "literal", value=rest)
         if isinstance(first, Input):
             path = f"{(first.path or '').rstrip('/')}{rest}"
-            kind = "uri_file" if posixpath.splitext(rest)[1] else "uri_folder"
+            kind = "uri_file" if posixpath.splitext(rest)[1] else ""
             given = value.get("type") if isinstance(value, dict) else None
             return replace(first, path=path, type=str(given or kind), origin="")
         if isinstance(first, Part):
