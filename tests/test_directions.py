@@ -21,15 +21,16 @@ EXPERIMENT_CODE = sorted(
     path for path in (ROOT / "src").rglob("*.py") if "outputs" not in path.parts
 )
 
-PURE = ("spec", "render", "merge", "tools")
+PURE = ("spec", "workflows", "render", "merge", "tools")
 # What the commands are made of; the parts below it are not to know it.
 OUTER = {
     "runs", "records", "images", "containers", "experiments", "cloud", "parity", "working",
-    "checkup", "cleaning", "syncing", "transaction", "completing",
+    "checkup", "cluster", "cleaning", "syncing", "transaction", "completing",
 }  # fmt: skip
 # part -> parts it must not know
 FORBIDDEN = {
     "spec": {"render", "merge", "places", "commands", "tools", "process", "files", "cli"} | OUTER,
+    "workflows": {"render", "merge", "places", "commands", "process", "files", "cli"} | OUTER,
     "render": {"places", "commands", "process", "files", "cli", "loading"} | OUTER,
     "merge": {"spec", "render", "places", "commands", "tools", "process", "files", "cli"} | OUTER,
     "tools": {"spec", "render", "merge", "places", "commands", "process", "files", "cli"} | OUTER,
@@ -120,6 +121,12 @@ def test_only_files_writes(path: Path) -> None:
         name for owner, name in calls(path) if name in WRITING and owner not in ("files", "process")
     }
     assert written == set()
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_the_client_of_kubernetes_is_known_only_to_its_own_place(path: Path) -> None:
+    if path.parent != PACKAGE / "places" / "argo":
+        assert {"kubernetes", "urllib3"} & top(path) == set()
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)

@@ -1,4 +1,5 @@
-"""The workflows of .github/: pinned, with few rights, and their commands do what they say."""
+"""The workflows of .github/ and orchestration/: pinned, with few rights, and their commands do what
+they say."""
 
 from __future__ import annotations
 
@@ -43,3 +44,24 @@ def test_ci_lists_the_experiments_for_its_matrix(workspace: Workspace, tmp_path:
     subprocess.run(["bash", "-e", "-c", text], cwd=workspace.root, env=env, check=True)
     name, _, value = output.read_text().strip().partition("=")
     assert (name, json.loads(value)) == ("experiments", ["one", "search/two"])
+
+
+def test_azure_pipelines_lists_the_experiments_for_its_matrix(workspace: Workspace) -> None:
+    workspace.add("one", "print(1)\n")
+    workspace.add("search/two", "print(2)\n")
+    jobs = read(ROOT / "orchestration" / "azure-devops" / "ci.yml")["jobs"]
+    (text,) = [step["bash"] for step in jobs[0]["steps"] if step.get("name") == "list"]
+    done = subprocess.run(
+        ["bash", "-c", text], cwd=workspace.root, capture_output=True, text=True, check=True
+    )
+    said, _, value = done.stdout.strip().partition("]")
+    assert said == "##vso[task.setvariable variable=experiments;isOutput=true"
+    matrix = json.loads(value)
+    assert matrix == {"one": {"experiment": "one"}, "search_two": {"experiment": "search/two"}}
+
+
+def test_what_ci_checks_in_this_workspace_is_right(_tool: None) -> None:
+    """The two steps that are quick; `scripts/test --checks` and the tests are CI itself."""
+    for words in (["sync", "--check"], ["check"]):
+        done = subprocess.run([ROOT / "scripts/loop", *words], capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr

@@ -65,6 +65,7 @@ def ensure(group: str) -> Path:
         "test": "the environment of the tests",
         "debugger": "the debugger",
         "azure": "Azure ML's client",
+        "kubernetes": "the Kubernetes client",
         "format": "the environment of the formatters",
     }
     environment = environment_of(group)

@@ -17,6 +17,7 @@ from .spec.workspace import HOST, INSIDE, Workspace, resolve
 
 if TYPE_CHECKING:  # a command that reads no job file should not wait for YAML
     from .spec.job import Job
+    from .spec.schedule import Schedule
 
 # Folders that hold no code of an experiment.
 _SKIPPED = {"outputs", "logs", "__pycache__", ".git", ".ipynb_checkpoints", ".venv", "node_modules"}
@@ -183,6 +184,19 @@ def open_job(
     from .spec.job import parse_job
 
     return parse_job(text, name)
+
+
+def open_schedule(workspace: Workspace, experiment: Experiment) -> Schedule:
+    """The experiment's `[schedule]`; a `Mistake` when it has none."""
+    if experiment.settings.schedule is None:
+        raise Mistake(
+            "there is no [schedule]",
+            where=f"{experiment.folder}/innerloop.toml",
+            mend='Write [schedule] and below it cron = "0 3 * * 1" (Mondays at 3, UTC)',
+        )
+    from .spec.schedule import read
+
+    return read(experiment.settings.schedule, workspace.settings.orchestrators.names)
 
 
 class Disk:

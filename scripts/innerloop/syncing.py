@@ -139,8 +139,10 @@ def _left_alone(broken: Mapping[str, str], values: Mapping[str, Json]) -> set[st
 
 
 def _workflows_of(names: Set[str], rendered: Mapping[str, Json]) -> set[str]:
-    """What orchestrators have of experiments that cannot be rendered now."""
-    return {path for name in names for path in orchestration.files_of(name) if path in rendered}
+    """What orchestrators have of experiments that cannot be rendered now, and what these share
+    with others."""
+    files_of = [path for name in names for path in orchestration.files_of(name)]
+    return {path for path in (*files_of, *orchestration.SHARED) if names and path in rendered}
 
 
 def _subject(root: Path) -> tuple[Subject, dict[str, str], dict[str, str]]:

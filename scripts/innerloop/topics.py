@@ -70,6 +70,24 @@ experiment in its innerloop.toml. The nearer one wins.
     [environment.images]      or an image for each
     "sklearn-1.5" = "mcr.microsoft.com/azureml/curated/sklearn-1.5:latest"
 
+    [schedule]                who starts it beside a person, and when (docs/orchestrators.md)
+    cron = "0 3 * * 1"        minute, hour, day of the month, month, day of the week; UTC
+    branch = "main"           the release branch
+    orchestrators = [...]     github, azure-devops, argo (default: those of the workspace)
+
+    [schedule.set]            what differs from the job file, as for --set
+    "inputs.epochs" = 16
+
+    [schedule.allowed]        what may be chosen for an input at a manual start
+    epochs = [8, 16, 32]
+
+Workspace only, in pyproject.toml:
+
+    [tool.innerloop]
+    orchestrators = ["github"]      named here, they get files that check every push as well
+    [tool.innerloop.github]         environment = "", runner = "ubuntu-24.04"
+    [tool.innerloop.azure-devops]   service_connection, variable_group = "azure-ml", vm_image, pool
+
 An innerloop.toml beside a job file that belongs to no experiment counts for that folder.
 
 Variables: INNERLOOP_PATIENCE is how many seconds a submission may be silent before it is ended (180);
@@ -168,7 +186,43 @@ The second kind starts this in the background, and attaches when it says that it
   write debug_port = N into its innerloop.toml in one of them, then `loop sync`.
 """
 
+ARGO = """`loop submit EXP --place argo` makes a Workflow of the job in a Kubernetes cluster with Argo
+Workflows. The cluster is that of your kubeconfig (KUBECONFIG, ~/.kube/config), or the one that
+the command itself runs in. --dry-run prints the manifest, and needs neither.
+
+What a cluster has to be told stands under [argo] in the experiment's innerloop.toml, or for all
+under [tool.innerloop.argo] in pyproject.toml:
+
+    namespace = "ml"                    default: that of the kubeconfig's context
+    context = "staging"                 default: the current one
+    gpus = 1                            of each pod; with gpu = "all" one for each process
+    gpu_resource = "nvidia.com/gpu"     what the cluster calls one
+    cpu = "4"   memory = "16Gi"         requested and allowed
+    node_selector = { pool = "gpu" }    where pods may run, and what they put up with
+    tolerations = [{ key = "nvidia.com/gpu", operator = "Exists", effect = "NoSchedule" }]
+    service_account = "runner"          image_pull_secrets = ["registry"]
+    retry = 2                           how often a pod is started again (retry_policy = "OnError")
+    keep = 86400                        seconds that an ended workflow stays; default: for ever
+    priority_class = "batch"            labels = { team = "vision" }
+
+    [argo.data.images]                  where the data of the input "images" are:
+    claim = "datasets"                  a PersistentVolumeClaim; path = "images" is a folder in it
+                                        or nfs = "server:/export", host_path = "/data/images",
+                                        or in Argo's words s3 = { bucket = "b", key = "images" },
+                                        gcs, azure, oss, http, git
+    [argo.outputs]                      where ./outputs are kept: a claim, nfs or host_path. Without
+    claim = "results"                   it they go to Argo's artifact repository
+
+A sweep fans out (limits.max_concurrent_trials at once), a pipeline is a DAG, a distributed job one
+pod for each instance: they find each other by name, for which the service account may make a
+Service. limits.timeout ends a pod, resources.shm_size is a volume in memory at /dev/shm. gpu =
+"auto" asks for no GPU: a pod that asks for one where there is none waits for ever.
+
+`loop status`, `logs`, `cancel` know these jobs by their names, as they know those on Azure ML.
+"""
+
 PAGES = {
+    "argo": ARGO,
     "debug": DEBUG,
     "job": JOB,
     "network": NETWORK,
@@ -177,6 +231,7 @@ PAGES = {
     "places": PLACES,
 }
 TITLES = {
+    "argo": "Kubernetes: what [argo] tells a cluster",
     "debug": "F5, and what loop run --debug does",
     "job": "the job file, which says what to run",
     "network": "proxies, a certificate authority, a private package index",

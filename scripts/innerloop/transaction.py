@@ -13,7 +13,7 @@ import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from . import files
 from .merge.memory import Corrupt, Memory, dump, load
@@ -84,7 +84,8 @@ def write(root: Path, changes: Sequence[Change], memory: str | None) -> None:
                 files.put(staged[change.path], root / change.path)
             else:
                 files.remove(root / change.path)
-                files.remove_if_empty((root / change.path).parent)
+                for folder in PurePosixPath(change.path).parents:
+                    files.remove_if_empty(root / folder)
         if memory is not None:
             files.put(staged[MEMORY], root / MEMORY)
         files.remove_tree(root / STAGING)

@@ -19,7 +19,8 @@ Into --output_path (./outputs) it writes
     metrics.json    losses, accuracy and seconds of every epoch, and the test's
     metrics.jsonl   the same of each epoch as soon as it is over, a line each
     curve.png       the training curve
-    model/          what serving needs: network, weights, and what they are (saving.py)
+    model/          what serving needs: network, weights, and what they are (saving.py); --model_path
+                    puts it elsewhere
 """
 
 from __future__ import annotations
@@ -221,9 +222,11 @@ def train(
     seed: int = 0,
     output_path: Path = Path("outputs"),
     dataset: str = "auto",
+    model_path: Path | None = None,
 ) -> dict[str, Any]:
     """The whole run, from the data to the files in `output_path`; returns what metrics.json holds."""
     output_folder(output_path)
+    model_folder = model_path or output_path / "model"
     process = this_process()
     with process.local_main_process_first():  # the others find what the first one fetched
         say = say_now if process.is_local_main_process else (lambda sentence: None)
@@ -264,9 +267,9 @@ def train(
     if process.is_main_process:
         write_json(output_path / "metrics.json", metrics)
         about = ("dataset", "test_accuracy", "t10k_accuracy")
-        save_model(output_path / "model", model, {name: metrics[name] for name in about})
+        save_model(model_folder, model, {name: metrics[name] for name in about})
         draw_curve(output_path / "curve.png", per_epoch, test, f"digit_recognition on {data.name}")
-        print(f"Wrote metrics.json, curve.png and model/ to {output_path}")
+        print(f"Wrote metrics.json and curve.png to {output_path}, the model to {model_folder}")
     return metrics
 
 
@@ -287,6 +290,7 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
         default="auto",
         help="mnist or nothing, scikit-learn's digits, or what can be had (auto)",
     )
+    add("--model_path", type=Path, help="for the model (model/ among the results)")
     return parser.parse_args(words)
 
 

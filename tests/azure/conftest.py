@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.azure import network, standin
+from tests.azure import deployable, endpoints, network, standin
 from tests.support import ROOT, TRACEBACK, Answer, Started, Workspace
 
 TRAIN = "print('trained')\n"
@@ -40,6 +40,42 @@ class Cloud:
         assert TRACEBACK not in text, text
         for secret in standin.NEVER_SHOWN:
             assert secret not in text, text
+
+
+@dataclass(slots=True)
+class Deployed:
+    """A cloud, a workspace with something to deploy, and the container that answers for it."""
+
+    cloud: Cloud
+    workspace: Workspace
+    container: deployable.Container
+
+    @property
+    def known(self) -> endpoints.Endpoints:
+        return endpoints.endpoints(self.cloud.azure)
+
+    @property
+    def traffic(self) -> dict[str, int]:
+        return endpoints.traffic(self.cloud.azure, deployable.NAME)
+
+    @property
+    def names(self) -> list[str]:
+        return sorted(endpoints.deployments(self.cloud.azure, deployable.NAME))
+
+    @property
+    def models(self) -> list[str]:
+        return [path.split("/models/")[1] for path in self.cloud.azure.bodies if "/models/" in path]
+
+    def deploy(self, *words: str, code: int = 0) -> Answer:
+        answer = self.cloud.loop(self.workspace, "deploy", "tiny", *words)
+        assert answer.code == code, answer.out + answer.err
+        return answer
+
+    def both(self, *words: str) -> None:
+        """Two deployments: blue of the first model, then green of the second."""
+        self.deploy()
+        deployable.model(self.workspace, "run-2", "weights of the second\n")
+        self.deploy(*words)
 
 
 @pytest.fixture(scope="session")
@@ -102,3 +138,12 @@ def tiny(workspace: Workspace) -> Workspace:
     workspace.write("src/tiny/tests/test_train.py", "def test(): pass\n")
     workspace.write("src/tiny/docs/Ünï cödé.md", "# Letters beyond ASCII\n")
     return workspace
+
+
+@pytest.fixture
+def deployed(cloud: Cloud, tiny: Workspace) -> Iterator[Deployed]:
+    deployable.add(tiny)
+    with deployable.container() as container:
+        made = Deployed(cloud, tiny, container)
+        made.known.ports["*"] = container.port
+        yield made

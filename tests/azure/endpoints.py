@@ -16,7 +16,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.azure.network import SCORING, Answer, Asked
+from tests.azure.network import SCORING as SCORING
+from tests.azure.network import Answer, Asked
 from tests.azure.standin import ROOT, SUBSCRIPTION, Azure, _resource, refusal, route, told
 
 PRIMARY, SECONDARY = "primary-key-of-an-endpoint-0f00d", "secondary-key-of-an-endpoint-0f00d"
@@ -91,19 +92,16 @@ def _model(azure: Azure, asked: Asked, found: re.Match[str]) -> Answer:
 
 @route("GET", ROOT + r"/models/([^/]+)/versions")
 def _model_versions(azure: Azure, asked: Asked, found: re.Match[str]) -> Answer:
-    own = [
-        _resource(f"{ROOT}/models/{found[1]}/versions/{version}", body)
-        for version, body in reversed(_models(azure, found[1]))
-    ]
+    versions = [version for version, _ in reversed(_models(azure, found[1]))]
+    own = [_model_resource(azure, f"{ROOT}/models/{found[1]}/versions/{one}") for one in versions]
     return told({"value": own})
 
 
 @route("GET", ROOT + r"/models/([^/]+)/versions/([^/]+)")
 def _model_version(azure: Azure, asked: Asked, found: re.Match[str]) -> Answer:
-    body = azure.bodies.get(asked.path)
-    if body is None:
+    if asked.path not in azure.bodies:
         return refusal(404, "ResourceNotFound", f"there is no model {found[1]}:{found[2]}")
-    return told(_resource(asked.path, body))
+    return told(_model_resource(azure, asked.path))
 
 
 @route("PUT", ROOT + r"/models/([^/]+)/versions/([^/]+)")
@@ -111,7 +109,14 @@ def _put_model(azure: Azure, asked: Asked, found: re.Match[str]) -> Answer:
     if asked.path in azure.bodies:
         return refusal(409, "Conflict", f"model {found[1]}:{found[2]} already exists")
     azure.bodies[asked.path] = json.loads(asked.body)
-    return told(_resource(asked.path, azure.bodies[asked.path]), 201)
+    return told(_model_resource(azure, asked.path), 201)
+
+
+def _model_resource(azure: Azure, path: str) -> dict[str, Any]:
+    """As the service tells it: a model without flavors has none of them, not null."""
+    body = azure.bodies[path]
+    properties = {k: v for k, v in body["properties"].items() if v is not None}
+    return _resource(path, {**body, "properties": {"flavors": {}, **properties}})
 
 
 def _models(azure: Azure, name: str) -> list[tuple[str, Any]]:
@@ -145,8 +150,10 @@ def _put_endpoint(azure: Azure, asked: Asked, found: re.Match[str]) -> Answer:
     if not _NAME.fullmatch(name):
         return refusal(400, "BadRequest", f"endpoint name {name} is invalid")
     if name in endpoints(azure).taken:
-        message = f"Endpoint name {name} is already in use in the region, choose a different name."
-        return refusal(409, "EndpointNameAlreadyInUse", message)
+        message = (
+            "There is already an endpoint with this name, it needs to be unique within a region"
+        )
+        return refusal(400, "BadRequest", message)
     wanted = body["properties"].get("traffic") or {}
     if wrong := _wrong_traffic(azure, name, wanted):
         return refusal(400, "BadArgument", wrong)
@@ -244,6 +251,8 @@ def _delete_deployment(azure: Azure, asked: Asked, found: re.Match[str]) -> Answ
 
 @route("POST", _DEPLOYMENT + r"/getLogs")
 def _logs(azure: Azure, asked: Asked, found: re.Match[str]) -> Answer:
+    if found[2] not in deployments(azure, found[1]):
+        return refusal(404, "ResourceNotFound", f"there is no deployment {found[2]}")
     stages = endpoints(azure).logs.get(found[2], [""])
     content = stages.pop(0) if len(stages) > 1 else stages[0]
     tail = json.loads(asked.body or b"{}").get("tail") or 500
@@ -253,7 +262,9 @@ def _logs(azure: Azure, asked: Asked, found: re.Match[str]) -> Answer:
 def _deployment_resource(azure: Azure, path: str) -> dict[str, Any]:
     body = azure.bodies[path]
     state = endpoints(azure).states.get(path, "Succeeded")
-    properties = {**body["properties"], "provisioningState": state}
+    given = {key: value for key, value in body["properties"].items() if value is not None}
+    scale = {"scaleSettings": {"scaleType": "Default"}}
+    properties = {**scale, **given, "provisioningState": state}
     kind = "Microsoft.MachineLearningServices/workspaces/onlineEndpoints/deployments"
     return {**_resource(path, {**body, "properties": properties}), "type": kind}
 

@@ -59,7 +59,12 @@ def azurite() -> str | None:
 def certificates(folder: Path) -> tuple[Path, Path]:
     """A test authority and a server's chain with its key: (authority.pem, server.pem)."""
     names = ["management.azure.com", "login.microsoftonline.com", "*.api.azureml.ms"]
-    names += [f"*{BLOBS}", f"*{SCORING}"]
+    names += [
+        f"*{BLOBS}",
+        f"*{SCORING}",
+        "pipelines.actions.githubusercontent.com",
+        "dev.azure.com",
+    ]
     (folder / "ca.cnf").write_text(
         "[req]\ndistinguished_name=n\nx509_extensions=v\nprompt=no\n[n]\nCN=innerloop test CA\n"
         "[v]\nbasicConstraints=critical,CA:true\nkeyUsage=critical,keyCertSign,cRLSign\n"

@@ -44,10 +44,17 @@ TOKEN = ".".join(
 )
 SECRET = "the-client-secret-of-a-test"
 HOSTS = frozenset(
-    {"management.azure.com", "login.microsoftonline.com", "westeurope.api.azureml.ms"}
+    {
+        *("management.azure.com", "login.microsoftonline.com", "westeurope.api.azureml.ms"),
+        # Who vouches for a CI run (tests.azure.runner).
+        *("pipelines.actions.githubusercontent.com", "dev.azure.com"),
+    }
 )
 STUDIO = "https://ml.azure.com/runs/{name}?wsid={root}"
-NEVER_SHOWN = (*TOKEN.split(".")[1:], SECRET, KEY, "sig=", "refresh-token-of-a-test")
+NEVER_SHOWN = (
+    *TOKEN.split(".")[1:],
+    *(SECRET, KEY, "sig=", "refresh-token-of-a-test", "-key-of-an-endpoint-0f00d"),
+)
 
 Handler = Callable[["Azure", Asked, "re.Match[str]"], Answer]
 _ROUTES: list[tuple[str, re.Pattern[str], Handler]] = []
@@ -104,6 +111,9 @@ class Azure:
         self.faults: list[Fault] = []
         self.runs: dict[str, RunOf] = {}
         self.next_run = RunOf()
+        self.next_metrics: dict[str, float] = {}
+        self.next_outputs: dict[str, str] = {}
+        self.lifetime = 3600
         self.codes: dict[str, dict[str, Any]] = {}
         self.computes: dict[str, dict[str, Any]] = {
             "cpu-cluster": cluster("STANDARD_DS3_V2"),
@@ -220,7 +230,7 @@ def _openid(azure: Azure, asked: Asked, found: re.Match[str]) -> Answer:
 def _token(azure: Azure, asked: Asked, found: re.Match[str]) -> Answer:
     form = {key: values[0] for key, values in parse_qs(asked.body.decode()).items()}
     azure.grants.append(form)
-    answer = {"token_type": "Bearer", "expires_in": 3600, "access_token": TOKEN}
+    answer = {"token_type": "Bearer", "expires_in": azure.lifetime, "access_token": TOKEN}
     if "device_code" in form.get("grant_type", ""):
         person = {"uid": "person", "utid": TENANT}
         claims: dict[str, Any] = {
@@ -337,7 +347,8 @@ def _kept(azure: Azure, asked: Asked) -> dict[str, Any]:
 
 
 def _resource(path: str, body: dict[str, Any]) -> dict[str, Any]:
-    system = {"createdAt": "2026-11-24T12:00:00Z", "createdBy": "A Person"}
+    at = "2026-11-24T12:00:00Z"
+    system = {"createdAt": at, "createdBy": "A Person", "lastModifiedAt": at}
     return {"id": path, "name": path.rsplit("/", 1)[-1], "systemData": system, **body}
 
 
@@ -456,6 +467,9 @@ def _put_job(azure: Azure, asked: Asked, found: re.Match[str]) -> Answer:
     azure.bodies[asked.path] = json.loads(asked.body)
     azure.runs[found[1]] = azure.next_run
     azure.next_run = RunOf()
+    for name, text in azure.next_outputs.items():
+        blob = f"ExperimentRun/dcid.{found[1]}/outputs/{name}"
+        azure.blobs.put("workspaceartifactstore", blob, text.encode())
     return told(_job_resource(azure, found[1], azure.bodies[asked.path]), 201)
 
 
@@ -517,6 +531,18 @@ def _details(azure: Azure, asked: Asked, found: re.Match[str]) -> Answer:
         told_now["error"] = {"error": {"code": "UserError", "message": run.error}}
     run.looks += 1
     return told(told_now)
+
+
+@route("GET", r"/mlflow/v1\.0" + re.escape(ROOT) + r"/api/2\.0/mlflow/runs/get")
+def _tracked(azure: Azure, asked: Asked, found: re.Match[str]) -> Answer:
+    (name,) = asked.query["run_id"]
+    if name not in azure.runs:
+        return refusal(404, "RESOURCE_DOES_NOT_EXIST", f"there is no run {name}")
+    metrics = [
+        {"key": key, "value": value, "timestamp": 1, "step": 8}
+        for key, value in azure.next_metrics.items()
+    ]
+    return told({"run": {"info": {"run_id": name}, "data": {"metrics": metrics}}})
 
 
 @route("GET", _HISTORY + r"/children")

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from tests.azure.conftest import Cloud
+from tests.azure.published import check_bodies
 from tests.azure.standin import ROOT as WORKSPACE_ID
-from tests.azure.test_kinds_of_jobs import check_bodies
 from tests.azure.test_submit import files_of
 from tests.support import Workspace
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.azure import deployable
 from tests.azure.conftest import Cloud
 from tests.azure.standin import cluster
 from tests.support import Workspace
@@ -59,3 +60,19 @@ def test_a_refused_sign_in_is_the_last_fact(cloud: Cloud, tiny: Workspace) -> No
     told = facts(cloud, tiny, 1)
     assert told["sign-in"]["state"] == "bad" and "workspace" not in told
     assert "management.azure.com" not in {one.host for one in cloud.azure.asked}
+
+
+def test_what_a_deployment_wants(cloud: Cloud, tiny: Workspace) -> None:
+    """A fifth more cores than its machines have: 4 are 5."""
+    deployable.add(tiny)
+    family = {"value": "standardDSv2Family", "localizedValue": "Standard DSv2"}
+    usage = {"name": family, "currentValue": 19, "limit": 24, "unit": "Count"}
+    cloud.azure.quota = [usage]
+    told = facts(cloud, tiny, 0)
+    assert told["endpoints"]["what"] == "may be looked at; there are 0"
+    wants = "Standard_DS3_v2 x 1 wants 5 cores of standardDSv2Family; "
+    assert told["server tiny"]["what"] == f"{wants}19 of 24 in use"
+    assert told["server tiny"]["state"] == "ok"
+    cloud.azure.quota = [{**usage, "currentValue": 20}]
+    told = facts(cloud, tiny, 0)
+    assert told["server tiny"]["state"] == "note" and "Quota" in told["server tiny"]["mend"]

@@ -47,7 +47,9 @@ def test_the_shipped_experiments_agree_in_every_place(tmp_path: Path, _tool: Non
     assert {one["experiment"] for one in told} >= {"digit_recognition", "digit_recognition_svm"}
     for one in told:
         assert one["unexplained"] == []
-        for place in ("azureml", "docker", "venv", "inside", "F5"):
+        started = [p for p in ("github", "azure-devops") if p in one["places"]]
+        assert bool(started) == (one["experiment"] == "digit_recognition")
+        for place in ("azureml", "docker", "venv", "inside", "F5", *started):
             facts = one["places"][place]
             assert facts["command"]["same"], (one["experiment"], place, facts["command"])
             assert facts["variables"]["same"] and facts["cwd"]["same"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from innerloop import loading
 from innerloop.experiments import renaming
 
+from tests.serving.tiny import add_server
 from tests.steps import FEWER, copies, kill, stopped_at
 from tests.support import Workspace, docker
 
@@ -87,6 +89,30 @@ def test_all_that_is_called_after_it_follows(used: Workspace, new: str) -> None:
     assert back.code == 0, back.err
     assert not (used.root / "src/shop").exists()
     assert used.loop("sync", "--check").code == 0
+
+
+def test_its_server_follows(workspace: Workspace) -> None:
+    add_server(workspace, "old")
+    file = "deploy/blue-deployment.yaml"
+    text = workspace.read(f"src/old/{file}").replace("line", "old")
+    workspace.write(f"src/old/{file}", text)
+    assert workspace.loop("sync").code == 0
+    answer = workspace.loop("rename", "old", "shop/fresh")
+    assert answer.code == 0, answer.err
+    moved = workspace.read(f"src/shop/fresh/{file}")
+    assert "endpoint_name: shop-fresh\n" in moved and "model: azureml:shop-fresh@latest\n" in moved
+    found = configuration(workspace.root, "shop/fresh: a request to its server")
+    assert found["preLaunchTask"] == "debug the server of shop/fresh"
+    for text in (workspace.read(LAUNCH), workspace.read(TASKS)):
+        assert re.search(r"\bold\b", text) is None
+    assert workspace.loop("sync", "--check").code == 0
+    copied = workspace.loop("new", "other", "--from", "shop/fresh")
+    assert copied.code == 0, copied.err
+    assert "endpoint_name: other\n" in workspace.read(f"src/other/{file}")
+    assert workspace.loop("check", "other").code == 0
+    removed = workspace.loop("remove", "shop/fresh", "--yes")
+    assert removed.code == 0, removed.err
+    assert "fresh" not in workspace.read(LAUNCH) + workspace.read(TASKS)
 
 
 @pytest.mark.parametrize("new", ["old_svm", "Fresh", "old/deep", "common"])

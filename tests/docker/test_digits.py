@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.docker.conftest import Trained
 from tests.support import ROOT, Workspace, clone, docker
 
 NAME = "digit_recognition"
@@ -51,16 +52,16 @@ def check_outputs(workspace: Workspace, epochs: int) -> dict[str, Any]:
 
 
 @pytest.mark.docker
-def test_two_epochs_in_a_clean_container(cloned: Workspace) -> None:
-    words = ("run", NAME, "--set", "inputs.epochs=2")
-    answer = cloned.loop(*words, timeout=900)
+def test_two_epochs_in_a_clean_container(trained: Trained) -> None:
+    answer, cloned = trained.run(NAME, "--set", "inputs.epochs=2"), trained.workspace
     assert answer.code == 0, answer.err[-5000:]
     assert "running in place docker" in answer.sentence
     assert "epoch  2/2" in answer.out
     check_outputs(cloned, epochs=2)
     assert f"outputs/{NAME}/{cloned.outputs(NAME).name}/" in answer.err
     assert cloned.containers() == []
-    assert len(cloned.images()) == 1
+    job = [name for name in cloned.images() if f"/{NAME}:" in name and not name.endswith(":deploy")]
+    assert len(job) == 1
 
 
 def test_two_epochs_without_an_engine(cloned: Workspace, tmp_path: Path) -> None:
@@ -70,16 +71,36 @@ def test_two_epochs_without_an_engine(cloned: Workspace, tmp_path: Path) -> None
         assert answer.code == 0, answer.err[-5000:]
         assert "running in place venv" in answer.sentence
         check_outputs(cloned, epochs=2)
+        check_pipeline(cloned, nobody)
     finally:
         # 5 GB that no other test uses.
         for folder in Path(os.environ["INNERLOOP_CACHE"]).glob(f"envs/{NAME}-*"):
             shutil.rmtree(folder, ignore_errors=True)
 
 
+def check_pipeline(workspace: Workspace, env: dict[str, str]) -> None:
+    """Train, evaluate, register: all three for a model that is good enough; then the same model
+    against a threshold that it does not reach."""
+    words = ["run", NAME, "--file", "azure-ml-pipeline.yaml", "--set", "inputs.epochs=1"]
+    good = workspace.loop(*words, "--set", "inputs.threshold=0.7", env=env, timeout=300)
+    assert good.code == 0, good.err[-5000:]
+    assert "Nothing was sent" in good.out
+    (record,) = (workspace.root / "outputs" / NAME).glob("*/register/model/registration.json")
+    told = json.loads(record.read_text())
+    assert told["passed"] and set(told["files"]) == {"model.json", "model.pt2", "weights.pt"}
+    words = ["run", NAME, "--file", "azure-ml-pipeline.yaml", "--from-run", record.parts[-4]]
+    bad = workspace.loop(
+        *[*words, "--step", "evaluate", "--set", "inputs.threshold=1"], env=env, timeout=300
+    )
+    assert bad.code == 1
+    assert "is below the threshold 100.00%: this model is not to be registered" in bad.err
+    assert len(list((workspace.root / "outputs" / NAME).glob("*/register"))) == 1
+
+
 @pytest.mark.docker
 @pytest.mark.skipif(not (ROOT / "src" / SECOND).is_dir(), reason=f"{SECOND} was deleted")
-def test_the_second_experiment_runs_and_its_tests_pass_in_the_dev_image(cloned: Workspace) -> None:
-    run = cloned.loop("run", SECOND, timeout=600)
+def test_the_second_experiment_runs_and_its_tests_pass_in_the_dev_image(trained: Trained) -> None:
+    run, cloned = trained.run(SECOND), trained.workspace
     assert run.code == 0, run.err[-5000:]
     metrics = json.loads((cloned.outputs(SECOND) / "metrics.json").read_text())
     assert metrics["test_accuracy"] > ENOUGH

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +12,8 @@ from pathlib import Path
 import pytest
 from innerloop.network import AUTHORITIES
 
-from tests.support import BUILDKIT, REGISTRY, ROOT, Workspace, docker, make_workspace, until
+from tests.registry import running
+from tests.support import BUILDKIT, ROOT, Workspace, docker, make_workspace
 
 pytestmark = [pytest.mark.docker, pytest.mark.registry]
 
@@ -30,31 +30,8 @@ FROM base AS job
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Its address; the engine takes a registry on loopback without TLS."""
-    folder = tmp_path_factory.mktemp("registry")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    config = {
-        "version": 0.1,
-        "storage": {"filesystem": {"rootdirectory": str(folder / "data")}},
-        "http": {"addr": f"127.0.0.1:{port}"},
-    }
-    (folder / "config.json").write_text(json.dumps(config))
-    log = (folder / "log").open("w")
-    child = subprocess.Popen(
-        [REGISTRY, "serve", str(folder / "config.json")], stdout=log, stderr=log
-    )
-    try:
-        assert until(lambda: _listens(port), 20), (folder / "log").read_text()
-        yield f"127.0.0.1:{port}/team/work"
-    finally:
-        child.terminate()
-        child.wait()
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as attempt:
-        return attempt.connect_ex(("127.0.0.1", port)) == 0
+    with running(tmp_path_factory.mktemp("registry")) as address:
+        yield f"{address}/team/work"
 
 
 @pytest.fixture

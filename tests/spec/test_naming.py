@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 from innerloop.errors import WrongUse
 from innerloop.merge.renamed import in_text, in_value
-from innerloop.spec.naming import check_free, check_name, filled_in, renamed, renamed_value
+from innerloop.spec.naming import (
+    check_free,
+    check_name,
+    endpoint_name,
+    filled_in,
+    renamed,
+    renamed_value,
+)
 
 
 @pytest.mark.parametrize("name", ["churn", "a1", "search/ranking", "a/b/c", "train", "x_2"])
@@ -71,6 +78,12 @@ def test_the_template_gets_a_name_that_azure_ml_takes() -> None:
         ("azure-ml-job.yaml", 'experiment_name: "old" # why\n', None),
         ("azure-ml-job.yaml", "experiment_name: old_svm\n", "experiment_name: old_svm\n"),
         ("azure-ml-job.yaml", "experiment_name: mine\n", "experiment_name: mine\n"),
+        ("endpoint.yaml", "name: old # mine\n", "name: shop-new # mine\n"),
+        ("endpoint.yaml", "name: other\n", "name: other\n"),
+        ("a-deployment.yaml", "endpoint_name: old\n", "endpoint_name: shop-new\n"),
+        ("a-deployment.yaml", "model: azureml:old@latest\n", "model: azureml:shop-new@latest\n"),
+        ("a-deployment.yaml", "model: azureml:old:3\n", "model: azureml:shop-new:3\n"),
+        ("a-deployment.yaml", "model: azureml:old_svm:3\n", "model: azureml:old_svm:3\n"),
         ("README.md", "# old: what it does\n", "# shop/new: what it does\n"),
         ("README.md", "# old_svm\n", "# old_svm\n"),
         ("README.md", "see src/old/train.py and src/old_svm", None),
@@ -86,6 +99,14 @@ def test_what_another_name_changes(path: str, before: str, after: str | None) ->
         assert found != before and "old_svm" in found if "svm" in before else True
     else:
         assert found == after
+
+
+def test_an_endpoint_is_called_after_the_experiment_as_far_as_azure_ml_allows_it() -> None:
+    assert endpoint_name("digit_recognition_svm") == "digit-recognition-svm"
+    assert endpoint_name("search/ranking") == "search-ranking"
+    assert endpoint_name("a" * 31 + "_b") == "a" * 31
+    text = "endpoint_name: digit-recognition\n"
+    assert renamed("d.yaml", text, "digit_recognition", "mine") == "endpoint_name: mine\n"
 
 
 RENDERED = """{

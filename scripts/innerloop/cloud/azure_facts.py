@@ -10,6 +10,7 @@ from .. import loading
 from ..errors import Mistake
 from ..places.azureml import target as targets
 from ..places.azureml.line import Line
+from ..serving.folder import open_folder
 from ..spec.workspace import Workspace
 from .news import News
 
@@ -26,11 +27,12 @@ def facts(root: Path) -> Iterator[Fact]:
         return
     where = f"{target.workspace} in {target.group}, from {target.source}"
     yield "ok", "configuration", where, ""
-    computes = _computes(loading.open_workspace(root))
+    workspace = loading.open_workspace(root)
+    computes, servers = _computes(workspace), list(_servers(workspace))
     news = News("asking Azure")
     with Line(root) as line:
         try:
-            told = line.ask("doctor", target, news.on_event, computes=computes)
+            told = line.ask("doctor", target, news.on_event, computes=computes, servers=servers)
         except Mistake as mistake:
             yield "bad", "azure", mistake.what, mistake.mend
             return
@@ -55,6 +57,17 @@ def _computes(workspace: Workspace) -> dict[str, list[dict[str, Any]]]:
             wants = {"name": name, "nodes": job.instance_count, "gpu": experiment.settings.gpu}
             found.setdefault(compute, []).append(wants)
     return found
+
+
+def _servers(workspace: Workspace) -> Iterator[dict[str, Any]]:
+    """The machines that the deploy folders want."""
+    for name in workspace.experiments:
+        try:
+            file = open_folder(workspace, loading.open_experiment(workspace, name)).deployment
+        except Mistake:
+            continue
+        if file.instance_type:
+            yield {"name": name, "type": file.instance_type, "count": file.instance_count}
 
 
 def _said(mistake: Mistake) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,14 +11,10 @@ from ..errors import Mistake
 from ..places.azureml import target as targets
 from ..places.azureml.line import Line
 from ..places.azureml.target import Target
+from ..spec.deployment import NAME, NAME_RULE
 from ..spec.experiment import Experiment
 from ..spec.workspace import Workspace
 from .news import News
-
-# Source: Azure Machine Learning, "Manage resources and quotas": names of online endpoints and
-# deployments.
-NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{1,30}[A-Za-z0-9]")
-NAME_RULE = "3 to 32 letters, digits and -, a letter first and no - at the end"
 
 
 @dataclass(frozen=True, slots=True)

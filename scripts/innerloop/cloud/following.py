@@ -5,29 +5,40 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..places.azureml.line import Line
+from ..places.argo.target import Cluster
 from ..places.azureml.target import Target
+from ..places.line import Line
 from . import ledger
 from . import past_runs as cloud_runs
 from .news import News, say
 
 ENDED = ("Completed", "Failed", "Canceled", "NotResponding")
 STOPPED = 130
+# Seconds that a cluster may be away while a job is followed.
+LOST = 60.0
 
 
 def follow(
-    root: Path, name: str, target: Target, line: Line, *, logs: bool = True, to_the_end: bool = True
+    root: Path,
+    name: str,
+    target: Target | Cluster,
+    line: Line,
+    *,
+    logs: bool = True,
+    to_the_end: bool = True,
+    on_end: Callable[[Mapping[str, Any]], None] | None = None,
 ) -> int:
-    """The exit code of the job's own outcome; 0 for one that has not ended when nobody waits."""
+    """The exit code of the job's own outcome; 0 for one that has not ended when nobody waits.
+    `on_end` hears what the service said of its end."""
     screen = Screen()
     try:
         told = line.ask(
             "follow", target, screen.on_event, name=name, logs=logs, follow=to_the_end,
-            pause=_pause(),
+            pause=_pause(), lost=LOST,
         )  # fmt: skip
     except KeyboardInterrupt:
         screen.end()
@@ -42,6 +53,8 @@ def follow(
         if not told["logs"] and logs:
             say(f"innerloop: {name} is {told['status']}; there are no logs yet (--follow waits)")
         return 0
+    if on_end is not None:
+        on_end(told)
     say(f"innerloop: {name} {outcome(told['status'], told['error'])}")
     return exit_code(told["status"], told["error"])
 

@@ -27,7 +27,9 @@ SENDING, SENT, REFUSED = "sending", "sent", "refused"
 class Entry:
     """One submission. `state`: "sending" (it may or may not have arrived), "sent", "refused".
     `fingerprint` is the same for two submissions of the same thing to the same workspace.
-    `status` is the job's as it was last seen. `at` is when it was submitted, UTC."""
+    `status` is the job's as it was last seen. `at` is when it was submitted, UTC. `place` is "azureml"
+    or "argo"; `kept` says where ./outputs are, where they are not on Azure ML. `workspace` is what
+    names the workspace, or the cluster."""
 
     name: str
     experiment: str
@@ -47,6 +49,8 @@ class Entry:
     git: Mapping[str, Any] = field(default_factory=dict)
     url: str = ""
     status: str = ""
+    place: str = "azureml"
+    kept: str = ""
 
     @property
     def outputs(self) -> str:
@@ -60,6 +64,11 @@ def write(root: Path, entry: Entry, patch: str = "") -> None:
     files.write_text(folder / "job.json", text)
     if patch:
         files.write_text(folder / "changes.patch", patch)
+
+
+def beside(root: Path, entry: Entry, name: str, text: str) -> None:
+    """Another file of an entry's folder."""
+    files.write_text(root / FOLDER / entry.name / name, text)
 
 
 def update(root: Path, entry: Entry, **changes: Any) -> Entry:

@@ -34,6 +34,10 @@ class News:
                 if event["text"] not in self.notes:
                     self.notes.add(event["text"])
                     self.line(f"innerloop: Azure ML says: {event['text']}")
+            case "creating":
+                self.creating = True
+            case "said":
+                self.line(f"innerloop: {event['text']}")
             case "sent":
                 self.sent = event["bytes"]
                 self._progress()

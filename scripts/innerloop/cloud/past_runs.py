@@ -21,7 +21,7 @@ def note(root: Path, entry: Entry, code: int | None = None, seconds: float | Non
     record: dict[str, Any] = {
         "run": entry.name,
         "experiment": entry.experiment,
-        "place": "azureml",
+        "place": entry.place,
         "why": "submitted",
         "command": entry.command,
         "cwd": next(iter(entry.snapshots), ""),

@@ -6,7 +6,6 @@ import argparse
 
 from ..cloud import following, jobs
 from ..cloud.news import News
-from ..places.azureml.line import Line
 
 SUMMARY = "Stops a submitted job; the last one when none is named."
 EXAMPLES = """examples:
@@ -21,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     name, target, _ = jobs.choose(args.root, args.job)
-    with Line(args.root) as line:
+    with jobs.line_to(args.root, target) as line:
         news = News(f"cancelling {name}")
         told = line.ask("cancel", target, news.on_event, name=name)
         news.end()

@@ -1,4 +1,4 @@
-"""All that is wrong with a job file, at once, before it runs or is uploaded."""
+"""All that is wrong with a job file and a deploy folder, at once, before anything is run or sent."""
 
 from __future__ import annotations
 
@@ -11,9 +11,14 @@ from .. import files, loading
 from ..errors import Mistake
 from ..spec.check import Finding, check_text
 from ..spec.check_base import finding_of
+from ..spec.check_deploy import check_folder
+from ..spec.deployment import FOLDER
 from ..spec.experiment import JOB_FILE
+from ..spec.workspace import Workspace
 
-SUMMARY = "Says all that is wrong with a job file, here or on Azure ML, each with its place."
+SUMMARY = (
+    "Says all that is wrong with a job file and its schedule, here or on Azure ML, with the place."
+)
 EXAMPLES = """levels:
   error     it runs neither here nor on Azure ML
   warning   Azure ML refuses it, or fails after the upload; it runs here
@@ -47,6 +52,10 @@ def run(args: argparse.Namespace) -> int:
         paths = [posixpath.normpath(posixpath.join(experiment.folder, file))]
     disk = loading.Disk(args.root)
     found = [finding for path in paths for finding in _findings(disk, path)]
+    if args.file is None:
+        found += [one for path in paths for one in _of_deploy_folder(disk, path)]
+    for path in paths:
+        found += _of_schedule(workspace, path)
     if args.json:
         print(json.dumps([asdict(finding) for finding in found], indent=2, ensure_ascii=False))
     else:
@@ -67,6 +76,35 @@ def _said(path: str) -> str:
     """The experiment's name for its own job file."""
     own = path.removeprefix("src/").removesuffix(f"/{JOB_FILE}")
     return own if path == f"src/{own}/{JOB_FILE}" else path
+
+
+def _of_schedule(workspace: Workspace, path: str) -> list[Finding]:
+    """What is wrong with the `[schedule]` that starts this job file; nothing where the job file
+    itself cannot be read."""
+    name = _said(path)
+    if name not in workspace.experiments:
+        return []
+    try:
+        experiment = loading.open_experiment(workspace, name)
+        if experiment.settings.schedule is None:
+            return []
+        job = loading.open_job(workspace, experiment) if JOB_FILE in experiment.files else None
+    except Mistake as mistake:
+        is_ours = mistake.where.startswith(f"src/{name}/innerloop.toml")
+        return [finding_of(mistake, "settings")] if is_ours else []
+    from ..spec.check_schedule import check
+
+    return list(check(experiment, job, workspace.settings.orchestrators.names).findings)
+
+
+def _of_deploy_folder(disk: loading.Disk, path: str) -> list[Finding]:
+    """Those of EXP/deploy; none for a job file that belongs to no experiment, or has none."""
+    home, name = posixpath.split(path)
+    folder = f"{home}/{FOLDER}"
+    if name != JOB_FILE or not disk.is_dir(folder):
+        return []
+    names = sorted(one.name for one in (disk.root / folder).iterdir() if one.is_file())
+    return check_folder(folder, names, f"{home}/environment", disk)
 
 
 def _findings(disk: loading.Disk, path: str) -> list[Finding]:

@@ -6,6 +6,8 @@ import argparse
 import json
 
 from ..cloud import downloading, following, jobs
+from ..errors import Mistake
+from ..places.argo.target import Cluster
 from ..places.azureml.line import Line
 
 SUMMARY = "Brings a submitted job's outputs and logs here, beside those of local runs."
@@ -26,6 +28,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     name, target, entry = jobs.choose(args.root, args.job)
+    if isinstance(target, Cluster):
+        raise Mistake(
+            f"the outputs of {name} are in the cluster: {entry.kept if entry else 'see its manifest'}",
+            mend=f"`argo cp -n {target.namespace} {name} FOLDER` brings what Argo keeps, `kubectl cp` "
+            "what is on a volume",
+        )
     into = entry.outputs if entry else f"outputs/azureml/{name}"
     with Line(args.root) as line:
         told = downloading.download(args.root, name, into, target, line, args.output)

@@ -30,7 +30,16 @@ GROUPS = {
         "stale",
     ),
     "Experiments": ("list", "new", "rename", "remove", "dependency"),
-    "Azure ML": ("submit", "status", "logs", "cancel", "download", "data", "deploy"),
+    "Azure ML and clusters": (
+        "submit",
+        "image",
+        "status",
+        "logs",
+        "cancel",
+        "download",
+        "data",
+        "deploy",
+    ),
     "The workspace": ("sync", "check", "format", "doctor", "clean", "completion", "help"),
 }
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 
 from ..cloud import following, jobs
-from ..places.azureml.line import Line
 
 SUMMARY = "Shows a submitted job's logs from their start; --follow to the job's end."
 EXAMPLES = """The logs go to stdout, what happens to the job to stderr. Of a pipeline and a sweep each line has
@@ -26,5 +25,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     name, target, _ = jobs.choose(args.root, args.job)
-    with Line(args.root) as line:
+    with jobs.line_to(args.root, target) as line:
         return following.follow(args.root, name, target, line, to_the_end=args.follow)

@@ -11,6 +11,7 @@ from .. import loading
 from ..errors import WrongUse
 from ..experiments import leftovers, removing, renaming
 from ..experiments.removing import Removal
+from ..render import orchestration
 
 SUMMARY = "Takes an experiment away; data and outputs stay, and it can be brought back."
 EXAMPLES = """examples:
@@ -80,6 +81,8 @@ def _way_back(root: Path, removal: Removal) -> list[str]:
     moves = [("src", removal.folder)]
     if (root / removal.kept_in / "devcontainer").is_dir():
         moves.append(("devcontainer", removal.dev_container))
+    started_by = orchestration.files_of(removal.name)
+    moves += [(file, file) for file in started_by if (root / removal.kept_in / file).is_file()]
     lines = [shlex.join(["mv", f"{removal.kept_in}/{part}", target]) for part, target in moves]
     return [*lines, "scripts/loop sync"]
 

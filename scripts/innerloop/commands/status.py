@@ -9,8 +9,8 @@ from typing import Any
 
 from ..cloud import following, jobs, ledger
 from ..cloud import past_runs as cloud_runs
+from ..cloud.ledger import Entry
 from ..cloud.news import News
-from ..places.azureml.line import Line
 
 SUMMARY = "Shows how a submitted job fares; the last one when none is named."
 EXAMPLES = """examples:
@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
     if args.all:
         return _all(args)
     name, target, entry = jobs.choose(args.root, args.job)
-    with Line(args.root) as line:
+    with jobs.line_to(args.root, target) as line:
         news = News(f"asking for {name}")
         told = line.ask("status", target, news.on_event, name=name)
         news.end()
@@ -38,12 +38,12 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(told, indent=2, ensure_ascii=False))
         return 0
-    for title, text in _lines(told, entry.outputs if entry else ""):
+    for title, text in _lines(told, entry):
         print(f"{title:<11}{text}".rstrip())
     return 0
 
 
-def _lines(told: dict[str, Any], outputs: str) -> list[tuple[str, str]]:
+def _lines(told: dict[str, Any], entry: Entry | None) -> list[tuple[str, str]]:
     lines = [
         ("job", f"{told['name']} ({told['type']}, experiment {told['experiment']})"),
         ("state", f"{told['status']}{_took(told)}"),
@@ -53,8 +53,9 @@ def _lines(told: dict[str, Any], outputs: str) -> list[tuple[str, str]]:
         *((f"{'' if i else 'steps'}", f"{c['step']}: {c['status']}")
           for i, c in enumerate(told["children"])),
     ]  # fmt: skip
-    if told["status"] in following.ENDED and outputs:
-        lines.append(("outputs", f"`scripts/loop download {told['name']}` puts them in {outputs}/"))
+    if told["status"] in following.ENDED and entry is not None:
+        here = f"`scripts/loop download {told['name']}` puts them in {entry.outputs}/"
+        lines.append(("outputs", entry.kept or here))
     return [(title, text) for title, text in lines if text]
 
 

@@ -5,22 +5,25 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from .. import bootstrap, environments, loading
-from ..cloud import following, sending, submitting
+from ..cloud import following, sending, submitting, summary
+from ..cloud.ledger import Entry
 from ..cloud.news import megabytes
-from ..cloud.snapshot import Snapshot
+from ..cloud.snapshot import Snapshot, Suspect
 from ..cloud.submission import Part, Submission, inputs_of
 from ..errors import Mistake
 from ..places.azureml import target as targets
 from ..places.azureml.line import Line
 from ..places.azureml.target import Target
-from ..spec.experiment import JOB_FILE
+from ..spec.experiment import JOB_FILE, Experiment
+from ..spec.workspace import Workspace
 from .check import line_of
 
-SUMMARY = "Sends the job to Azure ML: checked, previewed, and followed if you like."
+SUMMARY = "Sends the job to Azure ML or a cluster: checked, previewed, followed if you like."
 EXAMPLES = """what happens:
   1. loop check: what Azure ML would refuse is said here, with its place
   2. a preview: workspace, compute, environment, every file that would be sent, the command;
@@ -28,7 +31,12 @@ EXAMPLES = """what happens:
   3. the job, by Azure's own client (set up at first use); its name and its address in the studio
 
 Repeated after an interruption it goes on: unchanged code is not sent again, no job is made twice.
+Orchestrators call it with --scheduled, --inputs, --wait and --summary (docs/orchestrators.md).
 With --stream or --wait the exit code is the job's own: 0 completed, 130 cancelled, else its code.
+
+With --place argo it becomes a Workflow in the Kubernetes cluster of your kubeconfig: --dry-run
+prints its manifest and needs no cluster; a real submission first pushes the image that it names
+(`loop image push`). `loop help argo` says what innerloop.toml tells a cluster.
 
 examples:
   loop submit digit_recognition --dry-run
@@ -36,6 +44,7 @@ examples:
   loop submit digit_recognition --set compute=azureml:gpu-cluster --name digits-42
   loop submit digit_recognition --file sweep.yaml --wait
   loop submit jobs/train.yml --dry-run                    a job file anywhere in the workspace
+  loop submit digit_recognition --place argo --dry-run
 """
 SHOWN = 40
 
@@ -47,6 +56,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="EXP",
         help="an experiment, or the path of a job file (default: the folder you are in)",
     )
+    parser.add_argument(
+        "--place", choices=["azureml", "argo"], default="azureml", help="where (default: azureml)"
+    )
     parser.add_argument("--file", help=f"the job file in EXP's folder (default: {JOB_FILE})")
     parser.add_argument(
         "--set",
@@ -55,9 +67,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="inputs.x=v",
         help="changes one value of the job",
     )
+    parser.add_argument(
+        "--scheduled", action="store_true", help="with what [schedule] of innerloop.toml changes"
+    )
+    parser.add_argument(
+        "--inputs", metavar="JSON", help='values of inputs as one JSON object ({"epochs": 16})'
+    )
     parser.add_argument("--name", help="the job's name (default: made from experiment and time)")
     parser.add_argument("--stream", action="store_true", help="shows its logs to the end")
     parser.add_argument("--wait", action="store_true", help="waits for its end, without its logs")
+    parser.add_argument(
+        "--summary", metavar="FILE", type=Path, help="how it went, as Markdown, added to FILE"
+    )
     parser.add_argument("--dry-run", action="store_true", help="the preview alone, no sign-in")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     parser.add_argument(
@@ -67,59 +88,104 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     workspace = loading.open_workspace(args.root)
-    experiment, file = loading.choose_job(workspace, args.experiment, args.file, args.cwd)
-    target, unconnected = _target(args.root, args.dry_run)
+    experiment, args.file = loading.choose_job(workspace, args.experiment, args.file, args.cwd)
+    if args.place == "argo":
+        from ..cluster import submitting as cluster
+
+        return cluster.run(args, workspace, experiment, sets_of(args, workspace, experiment))
+    report = args.summary and not args.dry_run and args.cwd / args.summary
     with Line(args.root) as line:
-        if not args.dry_run and environments.is_ready(bootstrap.environment_of("azure")):
-            line.start()  # its client is imported while we read on
-        submission, findings = submitting.plan(
-            workspace, experiment, file=file, sets=args.set, name=args.name, target=target
-        )
-        for finding in findings:
-            print(line_of(finding), file=sys.stderr)
-        if submission is None:
-            raise Mistake(
-                f"nothing was sent: Azure ML would refuse {experiment.folder}/{file}",
-                mend="Mend what is said above",
-            )
-        if args.dry_run or not args.json:
-            _show(submission, args)
-        _refuse_secrets(submission, args.allow_secrets)
-        if args.dry_run:
-            if unconnected is not None:
-                raise unconnected
+        try:
+            target, unconnected = targets.find_for(args.root, dry=args.dry_run)
+            submission = _planned(args, workspace, experiment, target, line)
+            if args.dry_run:
+                if unconnected is not None:
+                    raise unconnected
+                return 0
+            entry = _send(args, submission, line)
+        except Mistake as mistake:
+            if report:
+                summary.failed(report, experiment.name, mistake)
+            raise
+        assert target is not None
+        told = summary.begin(report, entry) if report else None
+
+        def on_end(end: Mapping[str, Any]) -> None:
+            if told is not None:
+                summary.finish(told, end, target, line)
+
+        if not (args.stream or args.wait):
             return 0
-        return _send(args, submission, line)
+        return following.follow(
+            args.root, entry.name, target, line, logs=args.stream, on_end=on_end
+        )
 
 
-def _send(args: argparse.Namespace, submission: Submission, line: Line) -> int:
+def _planned(
+    args: argparse.Namespace,
+    workspace: Workspace,
+    experiment: Experiment,
+    target: Target | None,
+    line: Line,
+) -> Submission:
+    """What would be sent, shown; a `Mistake` when that should not be."""
+    if not args.dry_run and environments.is_ready(bootstrap.environment_of("azure")):
+        line.start()  # its client is imported while we read on
+    submission, findings = submitting.plan(
+        workspace,
+        experiment,
+        file=args.file,
+        sets=sets_of(args, workspace, experiment),
+        name=args.name,
+        target=target,
+    )
+    for finding in findings:
+        print(line_of(finding), file=sys.stderr)
+    if submission is None:
+        raise Mistake(
+            f"nothing was sent: Azure ML would refuse {experiment.folder}/{args.file}",
+            mend="Mend what is said above",
+        )
+    if args.dry_run or not args.json:
+        _show(submission, args)
+    refuse_secrets(submission.suspects, args.allow_secrets)
+    return submission
+
+
+def sets_of(
+    args: argparse.Namespace, workspace: Workspace, experiment: Experiment
+) -> tuple[str, ...]:
+    """All that changes the job, the nearest word last: the schedule, then what a person filled in,
+    then --set."""
+    sets: tuple[str, ...] = ()
+    allowed: Mapping[str, tuple[Any, ...]] = {}
+    if args.scheduled:
+        schedule = loading.open_schedule(workspace, experiment)
+        sets, allowed = schedule.sets, schedule.allowed
+    if args.inputs:
+        from ..spec.start_form import sets_of
+
+        job = loading.open_job(workspace, experiment, args.file, sets)
+        sets += tuple(sets_of(args.inputs, job, allowed))
+    return (*sets, *args.set)
+
+
+def _send(args: argparse.Namespace, submission: Submission, line: Line) -> Entry:
     entry = sending.send(args.root, submission, line)
     if args.json:
         print(json.dumps({"name": entry.name, "url": entry.url, "status": entry.status}))
     else:
         print(f"job          {entry.name}\nstudio       {entry.url}")
     sys.stdout.flush()
-    if not (args.stream or args.wait):
-        return 0
-    assert submission.target is not None
-    return following.follow(args.root, entry.name, submission.target, line, logs=args.stream)
+    return entry
 
 
-def _target(root: Path, dry: bool) -> tuple[Target | None, Mistake | None]:
-    """Without a workspace a preview is still worth its while; that is said at its end."""
-    try:
-        return targets.find(root), None
-    except Mistake as mistake:
-        if not dry:
-            raise
-        return None, mistake
-
-
-def _refuse_secrets(submission: Submission, allowed: bool) -> None:
-    for folder, one in submission.suspects:
+def refuse_secrets(suspects: Sequence[tuple[str, Suspect]], allowed: bool) -> None:
+    """A `Mistake` for likely secrets among what would be sent (each with its folder)."""
+    for folder, one in suspects:
         line = f":{one.line}" if one.line else ""
         print(f"{folder}/{one.name}{line}: looks like a secret: {one.why}", file=sys.stderr)
-    if submission.suspects and not allowed:
+    if suspects and not allowed:
         raise Mistake(
             "nothing was sent: the files above look like secrets, and everybody in the Azure ML "
             "workspace could read them",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .. import files
 from ..errors import Mistake, WrongUse
-from ..spec import naming
+from ..spec import naming, toml_places
 from ..spec.workspace import Workspace
 
 TEMPLATE = Path(__file__).resolve().parent.parent / "template"
@@ -83,6 +83,10 @@ def _copy(root: Path, staging: Path, name: str, source: str | None) -> None:
     def change(path: str, text: str) -> str:
         if source is None:
             return naming.filled_in(path, text, name)
+        if path == "innerloop.toml":
+            # A copy that starts by itself, on somebody's bill, is a surprise.
+            why = f"Not copied along from {source}: without the # before each line it is started, too."
+            text = toml_places.commented_out(text, "schedule", why)
         return naming.renamed(path, text, source, name)
 
     origin = TEMPLATE if source is None else root.joinpath("src", *source.split("/"))

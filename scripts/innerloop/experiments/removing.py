@@ -12,7 +12,7 @@ from .. import files, loading, syncing, transaction
 from ..merge.jsonc import ParseError, parse
 from ..merge.memory import Memory, dump
 from ..merge.rules import EDITOR_FILES
-from ..render import Json
+from ..render import Json, orchestration
 from ..spec import naming, sharing
 from ..spec.workspace import Workspace
 from . import making
@@ -70,8 +70,9 @@ def carry_out(root: Path, removal: Removal) -> syncing.Outcome:
 
 
 def _give_up_entries(root: Path, name: str, kept: Path) -> None:
-    """What a person changed in the experiment's launch configurations goes with it, and is no
-    clash: it counts as rendered from here on. The files as they were are kept."""
+    """What a person changed in the experiment's launch configurations and in what starts it goes
+    with it, and is no clash: it counts as rendered from here on. The files as they were are kept.
+    """
     memory = transaction.remembered(transaction.memory_text(root))
     rendered = dict(memory.rendered)
     for file in (LAUNCH, TASKS):
@@ -81,8 +82,16 @@ def _give_up_entries(root: Path, name: str, kept: Path) -> None:
         files.write_text(kept / Path(file).name, text)
         if isinstance(rendered.get(file), dict):
             rendered[file] = _as_found(rendered[file], _value(text), name)
+    for file in orchestration.files_of(name):
+        text = files.read_text(root / file)
+        if text is not None and file in rendered | dict.fromkeys(memory.ejected):
+            files.write_text(kept / file, text)
+            files.remove(root / file)
+            files.remove_if_empty((root / file).parent)
+        rendered.pop(file, None)
     files.write_text(
-        root / transaction.MEMORY, dump(Memory(rendered, memory.ejected), EDITOR_FILES)
+        root / transaction.MEMORY,
+        dump(Memory(rendered, memory.ejected - set(orchestration.files_of(name))), EDITOR_FILES),
     )
 
 
@@ -100,7 +109,8 @@ def _as_found(remembered: Json, found: Json, name: str) -> Json:
 
 
 def _is_of(title: str, name: str) -> bool:
-    return title.startswith(f"{name}: ") or title == naming.debug_task(name)
+    tasks = [naming.debug_task(name, serves=serves) for serves in (False, True)]
+    return title.startswith(f"{name}: ") or title in tasks
 
 
 def _entries(value: Json, key: str, identity: str) -> list[dict[str, Json]]:

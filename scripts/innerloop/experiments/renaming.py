@@ -142,9 +142,12 @@ def _rename_rendered(root: Path, names: Names) -> None:
     rendered, changes = {}, []
     for file, value in memory.rendered.items():
         path = naming.moved_paths(file, names.old, names.new)
+        if isinstance(value, str):
+            _move(root, file, path)
         rendered[path] = renamed.in_value(value, change)
         if (text := files.read_text(root / path)) is not None:
-            changes.append(transaction.Change(path, text, _text(text, path, change)))
+            new = _text(text, path, change, whole=isinstance(value, str))
+            changes.append(transaction.Change(path, text, new))
     ejected = frozenset(naming.moved_paths(one, names.old, names.new) for one in memory.ejected)
     text = dump(Memory(rendered, ejected), EDITOR_FILES)
     with files.locked(root / syncing.LOCK):
@@ -152,8 +155,10 @@ def _rename_rendered(root: Path, names: Names) -> None:
         transaction.write(root, real, text if memory.rendered else None)
 
 
-def _text(text: str, path: str, change: renamed.Change) -> str:
+def _text(text: str, path: str, change: renamed.Change, *, whole: bool) -> str:
     """A file that is not JSON any more stays as it is; sync names it."""
+    if whole:
+        return change((), text)
     try:
         return renamed.in_text(text, change, path)
     except ParseError:

@@ -7,6 +7,7 @@ that is wanted or none, and one that moves, which lends its layers where environ
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -63,12 +64,32 @@ def why_not(output: str) -> str:
 
 def push(wanted: Names, image: str, on_line: Callable[[str], None]) -> None:
     """Pushes the image under both names, the moving one last. A refusal is a `Mistake`."""
-    for name in (wanted.exact, wanted.moving):
-        _must(docker.tag(image, name), on_line, name)
+    push_as(image, [wanted.exact, wanted.moving], on_line)
+
+
+def push_as(image: str, names: Sequence[str], on_line: Callable[[str], None]) -> str:
+    """Pushes the image under each name; the digest that the registry gave it. Names that it had
+    not before are taken away again."""
+    lines: list[str] = []
+
+    def keep(line: str) -> None:
+        lines.append(line)
+        on_line(line)
+
+    for name in names:
+        if name != image:
+            _must(docker.tag(image, name), keep, name)
         try:
-            _must(docker.push(name), on_line, name)
+            _must(docker.push(name), keep, name)
         finally:
-            process.run(docker.remove_image(name))
+            if name != image:
+                process.run(docker.remove_image(name))
+    told = [found[1] for line in lines if (found := _DIGEST.search(line))]
+    return told[-1] if told else ""
+
+
+# The last line of a push. Source: docker's client, "TAG: digest: sha256:... size: N".
+_DIGEST = re.compile(r"digest: (sha256:[0-9a-f]{64})")
 
 
 def _must(argv: Sequence[str], on_line: Callable[[str], None], name: str) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import posixpath
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,11 @@ from ..render import launch
 from ..render.debug import FOLDER
 from ..runs import job_environments, pipelines, running, sweeping
 from ..spec.dockerfile import Dockerfile
-from ..spec.experiment import Experiment
+from ..spec.experiment import JOB_FILE, Experiment
 from ..spec.job import Job
 from ..spec.paths import code_root
 from ..spec.workspace import Workspace
+from . import orchestrated
 from .facts import Column, Fact, Parity, listed, one_line, shared_words
 
 REFERENCE = "azureml"
@@ -34,20 +35,32 @@ VARIABLES = ("AZUREML_PARAMETER_", "AZURE_ML_INPUT_", "AZURE_ML_OUTPUT_")
 
 def of_job(workspace: Workspace, experiment: Experiment, job: Job) -> Iterator[Parity]:
     """That of a command job, of a sweep's first trial, or of each step of a pipeline."""
+
+    def runs(one: Job) -> Iterator[tuple[str, Run]]:
+        return _runs(workspace, experiment, one)
+
+    is_scheduled = job.name == f"{experiment.folder}/{JOB_FILE}"
+    started = list(orchestrated.starts(workspace, experiment, runs)) if is_scheduled else []
+    for title, run in runs(job):
+        yield of(run, title, [one.column(title, _azureml) for one in started])
+
+
+def _runs(workspace: Workspace, experiment: Experiment, job: Job) -> Iterator[tuple[str, Run]]:
     if job.kind == "pipeline":
         planned = pipelines.plan(workspace, experiment, job, dry=True)
         for step in planned.steps:
             if step.problem is None:
                 run = pipelines.run_of(planned, step, dry=True)
-                yield of(run, f"{experiment.name}: {step.name}")
+                yield f"{experiment.name}: {step.name}", run
         return
     if job.kind == "sweep":
         job, _ = sweeping.one_trial(pipelines.swept_job(workspace, job))
-    yield of(running.plan(workspace, experiment, job, dry=True), experiment.name)
+    yield experiment.name, running.plan(workspace, experiment, job, dry=True)
 
 
-def of(run: Run, title: str) -> Parity:
-    """The facts of every place for this run. Nothing is built, fetched or started."""
+def of(run: Run, title: str, started: Sequence[Column] = ()) -> Parity:
+    """The facts of every place for this run, with those of who starts it (`started`). Nothing is
+    built, fetched or started."""
     dev = _dev_container(run.workspace, run.experiment)
     columns = (
         _azureml(run),
@@ -55,6 +68,7 @@ def of(run: Run, title: str) -> Parity:
         _venv(run),
         _inside(run, dev),
         _f5(run, dev),
+        *started,
     )
     return Parity(title, REFERENCE, columns)
 

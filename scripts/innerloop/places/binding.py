@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from ..errors import Mistake
+from ..spec import processes
 from ..spec.command import distribution_environments, job_environment, substitute
-from . import Run, processes
+from . import Run
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from ..spec.orchestrators import AZURE_DEVOPS, AzureDevOps
-from ..spec.start_form import Field, fields
+from ..spec.start_form import Field, fields, text_of
 from . import Subject
 from .orchestration import PATHS, header, minutes
 from .yaml_file import document
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from ..spec.job import Job
     from ..spec.schedule import Schedule
 
-VARIABLES = "orchestration/azure-devops/variables.yml"
+# What was filled in, as JSON. `$(NAME)` in it would be replaced by a variable, a secret one as well:
+# for JSON, a bracket by its number is the same bracket.
+PARAMETERS = r"${{ replace(convertToJson(parameters), '$(', '$\u0028') }}"
 
 
 def render(subject: Subject, experiment: Experiment, job: Job, schedule: Schedule) -> str:
@@ -37,18 +39,18 @@ def render(subject: Subject, experiment: Experiment, job: Job, schedule: Schedul
                 "displayName": f"train {experiment.name}",
                 "branches": {"include": [schedule.branch]},
                 # Also when nothing was pushed since: the data may have changed.
-                "always": True,
-                "batch": True,
+                "always": "true",
+                "batch": "true",  # not while the one before still runs
             }
         ],
         **({"parameters": [_parameter(one) for one in form]} if form else {}),
         "variables": [{"template": "variables.yml"}, {"group": settings.variable_group}],
-        "pool": _pool(settings),
+        "pool": pool(settings),
         "jobs": [
             {
                 "job": "train",
                 "displayName": f"train {experiment.name}",
-                "timeoutInMinutes": minutes(job, hosted=not settings.pool),
+                "timeoutInMinutes": str(minutes(job, hosted=not settings.pool)),
                 "steps": [{"checkout": "self"}, _submit(experiment, settings, bool(form))],
             }
         ],
@@ -68,7 +70,7 @@ def variables() -> str:
     )
 
 
-def _pool(settings: AzureDevOps) -> dict[str, str]:
+def pool(settings: AzureDevOps) -> dict[str, str]:
     return {"name": settings.pool} if settings.pool else {"vmImage": settings.vm_image}
 
 
@@ -88,18 +90,21 @@ def _submit(experiment: Experiment, settings: AzureDevOps, has_form: bool) -> di
         },
         "env": {
             "SYSTEM_ACCESSTOKEN": "$(System.AccessToken)",
-            **({"INPUTS": "${{ convertToJson(parameters) }}"} if has_form else {}),
+            **({"INPUTS": PARAMETERS} if has_form else {}),
         },
     }
 
 
 def _parameter(field: Field) -> dict[str, Any]:
-    """One without a default would have to be filled in, also at a scheduled run."""
-    kind = field.kind if field.default is not None else "string"
+    """Every value is text in the service's schema. A parameter without a default would have to be
+    filled in, also at a scheduled run; one that is left empty stays as it is in the job."""
+    has_default = field.default is not None and field.is_literal
     value: dict[str, Any] = {
         "name": field.name,
         "displayName": f"inputs.{field.name}",
-        "type": kind,
-        "default": "" if field.default is None else field.default,
+        "type": field.kind if has_default else "string",
+        "default": text_of(field.default) if has_default else "",
     }
-    return {**value, "values": list(field.options)} if field.options else value
+    if not field.options or not has_default:
+        return value
+    return {**value, "values": [text_of(one) for one in field.options]}

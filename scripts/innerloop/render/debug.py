@@ -5,34 +5,53 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ..spec import deployment
 from ..spec.experiment import Experiment
 from ..spec.job import Job
+from ..spec.naming import debug_task
 from . import Json, Subject
 from .palette import Task
 
 FOLDER = "${workspaceFolder}"
+RUNS, SERVES = "Runs the job's command", "Serves the last run's model"
 
-# The line with which `loop run --debug` says that it listens.
+# The line with which `loop run --debug` and `loop serve --debug` say that they listen.
 READY = "^innerloop: ready for the debugger"
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What of a job is debugged as one: all of it, or one step of a pipeline.
+    """What of an experiment is debugged as one: its job, a step of a pipeline, its server.
 
-    `title` names the configuration beside the experiment, `words` are for `loop run`.
+    `title` names the configuration beside the experiment, `words` are for `loop run`, or for
+    `loop serve`.
     """
 
     experiment: Experiment
     title: str
     words: tuple[str, ...] = ()
+    serves: bool = False
 
     @property
     def task(self) -> str:
-        return " ".join(["debug", self.experiment.name, *self.words[1:]])
+        return " ".join([debug_task(self.experiment.name, serves=self.serves), *self.words[1:]])
+
+    def command(self, port: int) -> tuple[str, ...]:
+        if self.serves:
+            return ("serve", self.experiment.name, "--debug", "--debug-port", str(port))
+        return ("run", self.experiment.name, *self.words, "--debug", "--port", str(port))
 
 
-def parts(experiment: Experiment, job: Job) -> list[Part]:
+def parts(experiment: Experiment, job: Job | None) -> list[Part]:
+    return [*(_of_job(experiment, job) if job is not None else ()), *_of_server(experiment)]
+
+
+def _of_server(experiment: Experiment) -> list[Part]:
+    serves = deployment.FOLDER in experiment.files
+    return [Part(experiment, "a request to its server", serves=True)] if serves else []
+
+
+def _of_job(experiment: Experiment, job: Job) -> list[Part]:
     if job.kind == "pipeline":
         steps = job.document.get("jobs") or {}
         return [
@@ -47,22 +66,15 @@ def tasks(subject: Subject, ports: dict[str, int]) -> list[Task]:
     return [
         Task(
             part.task,
-            (
-                "run",
-                part.experiment.name,
-                *part.words,
-                "--debug",
-                "--port",
-                str(ports[part.experiment.name]),
-            ),
-            "Runs the job's command and waits for the debugger",
+            part.command(ports[part.experiment.name]),
+            f"{SERVES if part.serves else RUNS} and waits for the debugger",
             "debug-alt",
             ready=READY,
             hidden=True,
             finds=True,
         )
-        for experiment, job in with_job(subject)
-        for part in parts(experiment, job)
+        for experiment in subject.experiments
+        for part in parts(experiment, subject.jobs.get(experiment.name))
     ]
 
 

@@ -11,7 +11,7 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from ..spec.orchestrators import GITHUB
-from ..spec.start_form import Field, fields
+from ..spec.start_form import Field, fields, text_of
 from . import Subject
 from .orchestration import PATHS, header, minutes
 from .yaml_file import Noted, document
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
 CHECKOUT = Noted("actions/checkout@11bd71901bbe5b1630ceea73d27597364c9af683", "v4.2.2")
 
-# So many inputs can a workflow have that is started by hand.
-MOST_INPUTS = 25
+# So many inputs can a workflow that is started by hand have everywhere: newer github.com takes 25,
+# Enterprise Server 10.
+MOST_INPUTS = 10
 
 # The repository's (or the deployment environment's) variables: names, and no secret among them.
 VARIABLES = (
@@ -39,7 +40,8 @@ VARIABLES = (
 def render(subject: Subject, experiment: Experiment, job: Job, schedule: Schedule) -> str:
     settings = subject.workspace.settings.orchestrators.github
     path = PATHS[GITHUB].format(slug=experiment.slug)
-    form = _offered(fields(job, schedule))
+    every = fields(job, schedule)
+    form = _offered(every)
     by_hand = {"inputs": {one.name: _input(one) for one in form}} if form else {}
     value = {
         "name": f"train {experiment.name}",
@@ -55,7 +57,8 @@ def render(subject: Subject, experiment: Experiment, job: Job, schedule: Schedul
             }
         },
     }
-    return document(value, header(path, f"src/{experiment.name}/innerloop.toml", job.name))
+    comment = header(path, f"src/{experiment.name}/innerloop.toml", job.name)
+    return document(value, [*comment, *_left_out(every, form)])
 
 
 def _checkout(schedule: Schedule) -> dict[str, Any]:
@@ -83,19 +86,23 @@ def _offered(form: tuple[Field, ...]) -> list[Field]:
     return [one for one in form if one in chosen]
 
 
+def _left_out(every: tuple[Field, ...], form: list[Field]) -> list[str]:
+    names = ", ".join(one.name for one in every if one not in form)
+    most = f"GitHub takes {MOST_INPUTS} inputs; [schedule.set] changes the others: {names}"
+    return [most] if names else []
+
+
 def _input(field: Field) -> dict[str, Any]:
     """GitHub's defaults and options are text, but for a boolean's."""
     value: dict[str, Any] = {"description": f"inputs.{field.name}", "type": field.kind}
+    if not field.is_literal:
+        return value
     if field.options:
-        value |= {"type": "choice", "options": [_text(one) for one in field.options]}
+        value |= {"type": "choice", "options": [text_of(one) for one in field.options]}
     if field.default is not None:
         is_truth = field.kind == "boolean" and not field.options
-        value["default"] = field.default if is_truth else _text(field.default)
+        value["default"] = field.default if is_truth else text_of(field.default)
     return value
-
-
-def _text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _is_hosted(runner: str) -> bool:

@@ -23,7 +23,7 @@ from ..spec.job import Job
 from ..spec.locations import locate
 from ..spec.paths import code_root
 from . import Json, Subject
-from .debug import FOLDER, Part, folders_task, output_folders, output_path, parts, with_job
+from .debug import FOLDER, Part, folders_task, output_folders, output_path, parts
 
 # VS Code fills ${workspaceFolder} in; while a command is read, this stands for it, so that it is
 # not taken for the shell's.
@@ -36,8 +36,9 @@ _SHELL = "|&;<>()$`\n*?~#{"
 def render(subject: Subject) -> Json:
     ports = ports_of(subject)
     configurations: list[Json] = []
-    for experiment, job in with_job(subject):
-        here = configuration_of(experiment, job)
+    for experiment in subject.experiments:
+        job = subject.jobs.get(experiment.name)
+        here = None if job is None else configuration_of(experiment, job)
         attached = [
             attach_to(part, ports[experiment.name], order)
             for order, part in enumerate(parts(experiment, job), start=2)
@@ -88,8 +89,9 @@ def configuration_of(experiment: Experiment, job: Job) -> Json | None:
 
 
 def attach_to(part: Part, port: int, order: int) -> Json:
-    """Starts `loop run --debug` in the background, and attaches to it once it listens. The
-    workspace is mapped to its place in a container; where the run is elsewhere, it knows."""
+    """Starts `loop run --debug` (or `loop serve --debug`) in the background, and attaches to it once
+    it listens. The workspace is mapped to its place in a container; where the code is elsewhere,
+    the run knows."""
     return {
         "name": f"{part.experiment.name}: {part.title}",
         "type": "debugpy",

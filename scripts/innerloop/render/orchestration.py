@@ -6,7 +6,7 @@ for each orchestrator; adding one is a row here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from ..spec.orchestrators import ARGO, AZURE_DEVOPS, GITHUB
@@ -28,6 +28,10 @@ PATHS: Mapping[str, str] = {
     ARGO: "orchestration/argo/{slug}.yml",
 }
 
+# What the pipelines of Azure DevOps share, and a person fills in.
+VARIABLES = "orchestration/azure-devops/variables.yml"
+SHARED = (VARIABLES, ".github/workflows/ci.yml", "orchestration/azure-devops/ci.yml")
+
 
 def files_of(name: str) -> list[str]:
     """Every file that an orchestrator may have of an experiment."""
@@ -35,33 +39,38 @@ def files_of(name: str) -> list[str]:
 
 
 def workflows(subject: Subject) -> dict[str, str]:
-    """Path -> text, for each experiment with a schedule and each orchestrator that it names."""
-    if not subject.schedules:
+    """Path -> text: for each experiment with a schedule and each orchestrator that it names; and
+    what checks every push, for those that the workspace names."""
+    settings = subject.workspace.settings.orchestrators
+    checking = set(settings.names) if settings.chosen else set()
+    used = {one for schedule in subject.schedules.values() for one in schedule.orchestrators}
+    if not (checking or used):
         return {}
+    from . import azure_devops, ci
+
+    texts = dict(_of_experiments(subject)) if subject.schedules else {}
+    if GITHUB in checking:
+        texts[ci.GITHUB_PATH] = ci.github(subject)
+    if AZURE_DEVOPS in checking:
+        texts[ci.AZURE_DEVOPS_PATH] = ci.azure_devops(subject)
+    if AZURE_DEVOPS in checking | used:
+        texts[VARIABLES] = azure_devops.variables()
+    return texts
+
+
+def _of_experiments(subject: Subject) -> Iterator[tuple[str, str]]:
     from ..spec.overrides import override
 
     renders = _renders()
-    texts = {
-        PATHS[one].format(slug=experiment.slug): renders[one](
-            subject, experiment, override(job, schedule.sets), schedule
-        )
-        for experiment in subject.experiments
-        if (schedule := subject.schedules.get(experiment.name)) is not None
-        and (job := subject.jobs.get(experiment.name)) is not None
-        for one in schedule.orchestrators
-        if one in renders
-    }
-    used = {one for schedule in subject.schedules.values() for one in schedule.orchestrators}
-    return texts | (_shared(AZURE_DEVOPS) if AZURE_DEVOPS in used else {})
-
-
-def _shared(orchestrator: str) -> dict[str, str]:
-    """What the files of one orchestrator share."""
-    from . import azure_devops
-
-    return (
-        {azure_devops.VARIABLES: azure_devops.variables()} if orchestrator == AZURE_DEVOPS else {}
-    )
+    for experiment in subject.experiments:
+        schedule, job = subject.schedules.get(experiment.name), subject.jobs.get(experiment.name)
+        if schedule is None or job is None:
+            continue
+        job = override(job, schedule.sets)
+        for one in schedule.orchestrators:
+            if one in renders:
+                path = PATHS[one].format(slug=experiment.slug)
+                yield path, renders[one](subject, experiment, job, schedule)
 
 
 def minutes(job: Job, *, hosted: bool) -> int:

@@ -23,7 +23,9 @@ def document(value: dict[str, Any], comment: Sequence[str] = ()) -> str:
     """`comment`: lines at the top. A blank line sets the blocks of the outermost level apart."""
     lines = [f"# {line}".rstrip() for line in comment]
     for key, below in value.items():
-        block = list(_entry(_key(key), below, ""))
+        # GitHub's `on` stands plain, as everybody writes it; nobody who reads it takes it for true.
+        head = "on:" if key == "on" else _key(key)
+        block = list(_entry(head, below, ""))
         if len(lines) and len(block) > 1:
             lines.append("")
         lines += block
@@ -67,8 +69,7 @@ def _block(value: dict[str, Any] | list[Any], indent: str) -> Iterator[str]:
 
 
 def _key(key: str) -> str:
-    """`on` stands plain as everybody writes it: GitHub reads YAML 1.2."""
-    return f"{key if key == 'on' else yaml_form.text(key)}:"
+    return f"{yaml_form.text(key)}:"
 
 
 def _lines(value: str) -> list[str]:

@@ -86,7 +86,8 @@ def _lines(told: Mapping[str, Any]) -> Iterator[str]:
     for mount in told["mounts"]:
         only = " (read-only)" if mount["read_only"] else ""
         yield f"mount    {mount['source']} -> {mount['target']}{only}"
-    yield f"outputs  {told['outputs']}"
+    if told["outputs"]:
+        yield f"outputs  {told['outputs']}"
     for rank, variables in enumerate(told["processes"]):
         yield f"process  {rank}: {listed(variables)}"
     for note in told["notes"]:

@@ -14,6 +14,7 @@ from ..places import Run
 from ..records import metrics
 from ..spec import sweep
 from ..spec.job import Job
+from ..spec.tracking import TRACKING
 from . import running
 from .board import DONE, FAILED, SKIPPED, STOPPED, Board, Part
 from .running import Started
@@ -68,7 +69,7 @@ def job_of(job: Job, values: Mapping[str, str]) -> Job:
     """One trial's command job. What it logs with MLflow lands in its outputs, so that the table
     can show it."""
     made = sweep.trial_job(job, values)
-    variables = {**metrics.TRACKING, **made.environment_variables}
+    variables = {**TRACKING, **made.environment_variables}
     return replace(made, environment_variables=variables)
 
 

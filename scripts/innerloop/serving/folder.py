@@ -8,12 +8,12 @@ from pathlib import Path
 from .. import files
 from ..errors import Mistake
 from ..spec.deployment import (
-    DEPLOYMENT_ENDINGS,
     ENDPOINT_FILE,
     FOLDER,
     SAMPLE,
     Deployment,
     Endpoint,
+    deployment_file,
     parse_deployment,
     parse_endpoint,
 )
@@ -59,21 +59,3 @@ def open_folder(workspace: Workspace, experiment: Experiment) -> DeployFolder:
 def names_in(folder: Path) -> list[str]:
     """The names of the files directly in a folder, sorted; none where it is not there."""
     return sorted(one.name for one in folder.iterdir() if one.is_file()) if folder.is_dir() else []
-
-
-def deployment_file(names: list[str], folder: str) -> str:
-    """The one file that describes a deployment; a `Mistake` for none and for several."""
-    found = [name for name in names if name.endswith(DEPLOYMENT_ENDINGS)]
-    if len(found) == 1:
-        return found[0]
-    if not found:
-        raise Mistake(
-            "no file here describes the deployment",
-            where=folder,
-            mend="It is an Azure ML deployment, and its name ends with deployment.yaml",
-        )
-    raise Mistake(
-        f"{' and '.join(found)} both describe a deployment",
-        where=folder,
-        mend="Keep one: a folder is one choice of a server",
-    )

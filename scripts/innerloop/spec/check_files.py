@@ -12,6 +12,7 @@ from . import dockerfile
 from .check_base import Files, Finding, finding_of
 from .check_links import check_links
 from .check_references import where_in_command
+from .dockerfile import Dockerfile
 from .job import Job
 from .paths import is_elsewhere
 
@@ -179,17 +180,22 @@ def _environment(job: Job, files: Files) -> Iterator[Finding]:
 
 
 def _copies(text: str, name: str, context: str, files: Files) -> Iterator[Finding]:
-    """COPY and ADD from outside the build's folder, or of what is not in it."""
     try:
         parsed = dockerfile.parse(text, name)
     except Mistake as mistake:
         yield finding_of(mistake, "bad-dockerfile")
         return
+    yield from copied_from(parsed, context, files)
+
+
+def copied_from(parsed: Dockerfile, context: str, files: Files) -> Iterator[Finding]:
+    """COPY and ADD from outside the build's folder, or of what is not in it."""
     for stage in parsed.stages:
         for one in stage.instructions:
             if one.keyword in ("COPY", "ADD"):
+                where = f"{parsed.name}:{one.line}:1"
                 for source in _sources(one.rest):
-                    yield from _copied(source, f"{name}:{one.line}:1", one.keyword, context, files)
+                    yield from _copied(source, where, one.keyword, context, files)
 
 
 def _sources(rest: str) -> list[str]:

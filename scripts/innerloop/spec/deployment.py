@@ -8,7 +8,8 @@ Source: CLI (v2) YAML schemas of managed online endpoints and deployments; azure
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -23,6 +24,10 @@ ENDPOINT_FILE = "endpoint.yaml"
 DEPLOYMENT_ENDINGS = ("deployment.yaml", "deployment.yml")
 # The request that shows whether the server works: the one file of that name, with any ending.
 SAMPLE = "sample-request"
+
+# Of endpoints and deployments. Source: Azure Machine Learning, "Manage resources and quotas".
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{1,30}[A-Za-z0-9]")
+NAME_RULE = "3 to 32 letters, digits and -, a letter first and no - at the end"
 
 # Where Azure ML mounts models: <mount>/<model>/<version>, which AZUREML_MODEL_DIR names. The folder
 # that was registered is in there under its own name.
@@ -123,6 +128,25 @@ class Deployment:
     def model_folder(self, name: str, version: str) -> str:
         """The folder in the container that holds a model: the value of AZUREML_MODEL_DIR."""
         return f"{self.model_mount_path.rstrip('/')}/{name}/{version}"
+
+
+def deployment_file(names: Sequence[str], folder: str) -> str:
+    """The one file of a deploy folder that describes a deployment; a `Mistake` for none and for
+    several."""
+    found = [name for name in names if name.endswith(DEPLOYMENT_ENDINGS)]
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise Mistake(
+            "no file here describes the deployment",
+            where=folder,
+            mend="It is an Azure ML deployment, and its name ends with deployment.yaml",
+        )
+    raise Mistake(
+        f"{' and '.join(found)} both describe a deployment",
+        where=folder,
+        mend="Keep one: a folder is one choice of a server",
+    )
 
 
 def parse_endpoint(text: str, name: str) -> Endpoint:

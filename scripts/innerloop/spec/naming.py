@@ -84,6 +84,11 @@ def job_name(name: str) -> str:
     return name.replace("/", "-")
 
 
+def endpoint_name(name: str) -> str:
+    """The experiment's name for an online endpoint, which has no "_" in it, and 32 letters."""
+    return re.sub(r"[^a-z0-9]+", "-", name)[:32].strip("-")
+
+
 def filled_in(path: str, text: str, name: str) -> str:
     """A text of the template with the name in it."""
     is_job = path.endswith((".yaml", ".yml"))
@@ -91,26 +96,36 @@ def filled_in(path: str, text: str, name: str) -> str:
 
 
 def renamed(path: str, text: str, old: str, new: str) -> str:
-    """A text of an experiment's folder after `old` became `new`: the job's experiment_name where
-    it was the old one, paths to the folder, and the title of its README. Nothing else: a word of
-    the code may be the name by chance."""
+    """A text of an experiment's folder after `old` became `new`: the job's experiment_name, the
+    model's and the endpoint's names where they were the old one, paths to the folder, and the
+    title of its README. Nothing else: a word of the code may be the name by chance."""
     text = moved_paths(text, old, new)
     if path.endswith((".yaml", ".yml")):
-        return re.sub(
-            rf"""(?m)^(experiment_name:[ \t]*["']?){re.escape(job_name(old))}(?=["']?[ \t]*(?:\#.*)?\r?$)""",
-            lambda found: found[1] + job_name(new),
-            text,
-        )
+        text = _key(text, "experiment_name:", job_name(old), job_name(new))
+        text = _key(text, "(?:endpoint_)?name:", endpoint_name(old), endpoint_name(new))
+        return _key(text, "model:", job_name(old), job_name(new), "azureml:", "[@:].*")
     if posixpath.basename(path).lower() == "readme.md":
         title = rf"\A(\s*#[ \t]+){re.escape(old)}(?![\w/-])"
         return re.sub(title, lambda found: found[1] + new, text)
     return text
 
 
+def _key(text: str, key: str, old: str, new: str, before: str = "", after: str = "") -> str:
+    """The text with another value of a key at the top of a YAML file, where it was the old one."""
+    end = rf"""(?={after}["']?[ \t]*(?:\#.*)?\r?$)"""
+    pattern = rf"""(?m)^({key}[ \t]*["']?{before}){re.escape(old)}{end}"""
+    return re.sub(pattern, lambda found: found[1] + new, text)
+
+
 def moved_paths(text: str, old: str, new: str) -> str:
     """`src/<old>`, and what the tool keeps under the experiment's slug, wherever they stand."""
     slugs = re.escape(old.replace("/", "."))
     text = re.sub(rf"(?<![\w-])src/{re.escape(old)}(?![\w-])", f"src/{new}", text)
+    text = re.sub(
+        rf"(?<![\w-])(\.github/workflows/train-|orchestration/[\w-]+/(?:train-)?){slugs}(?=\.yml)",
+        lambda found: found[1] + new.replace("/", "."),
+        text,
+    )
     return re.sub(
         rf"(?<![\w-])(\.devcontainer|outputs)/{slugs}(?![\w-]|\.\w)",
         lambda found: f"{found[1]}/{new.replace('/', '.')}",
@@ -118,17 +133,33 @@ def moved_paths(text: str, old: str, new: str) -> str:
     )
 
 
-def debug_task(name: str) -> str:
-    """The label of the task that F5 starts for an experiment."""
-    return f"debug {name}"
+def renamed_whole(text: str, old: str, new: str) -> str:
+    """The text of a file that is rendered whole. The name alone may be any word of such a file, so
+    it counts where it stands behind a word of ours."""
+    slugs = [name.replace("/", ".") for name in (old, new)]
+    for word, before, after in (("train |loop submit ", old, new), ("train-", *slugs)):
+        pattern = rf"\b({word}){re.escape(before)}(?![\w./-])"
+        text = re.sub(pattern, rf"\g<1>{after}", text)
+    return moved_paths(text, old, new)
+
+
+def debug_task(name: str, *, serves: bool = False) -> str:
+    """The label of the task that F5 starts for an experiment, or for the server of its model."""
+    return f"debug the server of {name}" if serves else f"debug {name}"
 
 
 def renamed_value(keys: Sequence[str], text: str, old: str, new: str) -> str:
     """A string of a rendered file after the change; `keys` lead to it. The name alone counts
-    where it is a value of its own, not where a word of VS Code or of our command line stands."""
+    where it is a value of its own, not where a word of VS Code or of our command line stands. No
+    keys lead to the text of a file that is written whole."""
+    if not keys:
+        return renamed_whole(text, old, new)
     slug = old.replace("/", ".")
-    if text in (debug_task(old), f"{slug}-f5"):
-        return debug_task(new) if text == debug_task(old) else f"{new.replace('/', '.')}-f5"
+    for serves in (False, True):
+        if text == debug_task(old, serves=serves):
+            return debug_task(new, serves=serves)
+    if text == f"{slug}-f5":
+        return f"{new.replace('/', '.')}-f5"
     if keys and keys[-1] in _WORDS:
         return text
     if text == old:

@@ -37,9 +37,11 @@ class AzureDevOps:
 
 @dataclass(frozen=True, slots=True)
 class Orchestrators:
-    """`names`: those that start what has a `[schedule]`, when it names none itself."""
+    """`names`: those that start what has a `[schedule]`, when it names none itself. `chosen`: they
+    were named by a person, so they get what checks every push as well."""
 
     names: tuple[str, ...] = (GITHUB,)
+    chosen: bool = False
     github: GitHub = field(default_factory=GitHub)
     azure_devops: AzureDevOps = field(default_factory=AzureDevOps)
 
@@ -51,9 +53,11 @@ def take_from(table: dict[str, Any], text: str, name: str) -> Orchestrators:
     """What `[tool.innerloop]` says of orchestrators, taken out of its table; a `Mistake` with
     file:line where it cannot be."""
     at = ("tool", "innerloop")
+    chosen = "orchestrators" in table
     names = table.pop("orchestrators", [GITHUB])
     return Orchestrators(
         names=names_of(names, place_of(text, name, *at, "orchestrators"), "[tool.innerloop] "),
+        chosen=chosen,
         github=_table(table.pop(GITHUB, {}), GitHub(), GITHUB, text, name),
         azure_devops=_table(
             table.pop(AZURE_DEVOPS, {}), AzureDevOps(), AZURE_DEVOPS, text, name

@@ -48,6 +48,17 @@ class EnvironmentSetting:
 
 
 @dataclass(frozen=True, slots=True)
+class ArgoText:
+    """A table `argo` of a file's text, as it stands at `at`: `spec.argo_setting` reads it for those
+    who ask, so that a slip in it stops no run."""
+
+    table: Any
+    text: str = field(repr=False)
+    name: str
+    at: tuple[str, ...] = ("argo",)
+
+
+@dataclass(frozen=True, slots=True)
 class ScheduleText:
     """The table `schedule` of a file's text, as it stands: `spec.schedule` reads it for those who
     ask, so that a slip in it stops no run."""
@@ -85,6 +96,7 @@ class Settings:
     registry: str = ""
     schedule: ScheduleText | None = None
     orchestrators: Orchestrators = field(default_factory=Orchestrators)
+    argo: tuple[ArgoText, ...] = ()
 
 
 def of_workspace(text: str, name: str) -> Settings:
@@ -95,6 +107,7 @@ def of_workspace(text: str, name: str) -> Settings:
         # An image's name has no capitals.
         registry=_word(table.pop("registry", ""), "registry", name).rstrip("/").lower(),
         orchestrators=orchestrators.take_from(table, text, name),
+        argo=_argo(table.pop("argo", None), text, name, ("tool", "innerloop", "argo")),
     )
     if "schedule" in table:
         raise Mistake(
@@ -122,7 +135,13 @@ def of_experiment(text: str | None, name: str, workspace: Settings) -> Settings:
         return workspace
     table = _toml(text, name)
     schedule = ScheduleText(table["schedule"], text, name) if "schedule" in table else None
-    return replace(_settings(table, workspace, name, ""), schedule=schedule)
+    argo = _argo(table.pop("argo", None), text, name, ("argo",))
+    own = _settings(table, workspace, name, "")
+    return replace(own, schedule=schedule, argo=(*workspace.argo, *argo))
+
+
+def _argo(table: Any, text: str, name: str, at: tuple[str, ...]) -> tuple[ArgoText, ...]:
+    return () if table is None else (ArgoText(table, text, name, at),)
 
 
 def _toml(text: str, name: str) -> dict[str, Any]:
@@ -135,6 +154,7 @@ def _toml(text: str, name: str) -> dict[str, Any]:
 
 def _settings(table: Mapping[str, Any], base: Settings, name: str, section: str) -> Settings:
     known = ["gpu", "ports", "data", "dev_stage", "debug_port", "schedule", "environment", "azure"]
+    known.append("argo")  # read by those who ask
     for key in table:
         if key not in known:
             raise Mistake(f'{section}"{key}" is no setting', where=name, mend=nearest(key, known))

@@ -4,6 +4,8 @@ a form, and what was filled in as overrides of the job."""
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +16,7 @@ from .overrides import as_set
 from .schedule import Schedule
 
 _NUMBERS = ("number", "integer", "float", "int")
+_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?", re.ASCII)
 _TRUTHS = ("boolean", "bool")
 
 
@@ -27,6 +30,12 @@ class Field:
     default: Any
     options: tuple[Any, ...] = ()
 
+    @property
+    def is_literal(self) -> bool:
+        """Whether an orchestrator shows its values as they are; what looks like one of its
+        expressions, it would evaluate."""
+        return not any("${{" in str(one) for one in (self.default, *self.options))
+
 
 def fields(job: Job, schedule: Schedule) -> tuple[Field, ...]:
     """One for each input; `job` with the schedule's overrides in it, so that what is shown first is
@@ -35,6 +44,11 @@ def fields(job: Job, schedule: Schedule) -> tuple[Field, ...]:
         Field(one.name, kind_of(one), default_of(one), schedule.allowed.get(one.name, ()))
         for one in job.inputs.values()
     )
+
+
+def text_of(value: Any) -> str:
+    """A value as a form shows it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def kind_of(one: Input) -> str:
@@ -100,10 +114,9 @@ def _typed(given: Any, one: Input) -> Any:
     if kind == "boolean":
         if text.lower() in ("true", "false"):
             return text.lower() == "true"
-    elif not isinstance(given, bool):
-        for number in (int, float):
-            try:
-                return number(text)
-            except ValueError:
-                continue
+    elif len(text) < 1000 and _NUMBER.fullmatch(text):
+        if text.lstrip("+-").isdigit():
+            return int(text)
+        if math.isfinite(number := float(text)):
+            return number
     raise WrongUse(f"--inputs: {one.name} = {given} is no {kind}", mend=f"Its value is {one.value}")

@@ -23,6 +23,23 @@ def place_of(text: str, name: str, *keys: str) -> str:
     return f"{name}:{line}" if line else name
 
 
+def commented_out(text: str, table: str, why: str) -> str:
+    """The text with a table, and those below it, as comments with a line before that says why; the
+    same text when it has none."""
+    inside = False
+    kinds = dict(_keys(text))
+    lines: list[str] = []
+    for number, line in enumerate(text.splitlines(keepends=True), start=1):
+        path = kinds.get(number)
+        if path is not None and (path[0] == table or _HEADER.match(line)):
+            inside = path[0] == table
+            if inside and why:
+                lines.append(f"# {why}\n")
+                why = ""
+        lines.append(f"# {line}" if inside and line.strip() else line)
+    return "".join(lines)
+
+
 def _keys(text: str) -> Iterator[tuple[int, tuple[str, ...]]]:
     """Each table's header and each key with its line. Lines within a text of several lines, and
     within a list, are passed over."""

@@ -61,6 +61,12 @@ def push(image: str) -> list[str]:
     return ["docker", "push", image]
 
 
+def manifest(name: str, *, insecure: bool) -> list[str]:
+    """Prints what a registry has under a name, its digest included, as JSON; `insecure`: it is one
+    without TLS."""
+    return ["docker", "manifest", "inspect", "--verbose", *(["--insecure"] * insecure), name]
+
+
 def tag(image: str, name: str) -> list[str]:
     return ["docker", "image", "tag", image, name]
 

@@ -20,6 +20,7 @@ from azure.identity import (
     TokenCachePersistenceOptions,
 )
 
+from . import federated
 from .pulse import Pulse
 
 Tell = Callable[..., None]
@@ -51,8 +52,10 @@ _CLIENTS: dict[tuple[str, str, str], MLClient] = {}
 
 
 def credential(tell: Tell, *, device: bool) -> Any:
-    """The chain of azure-identity; where a person sits and nothing of it answers (`device`), a
+    """What a CI run signs in with by itself, else the chain of azure-identity; where a person sits and nothing of it answers (`device`), a
     code to type into a browser, remembered for the next time."""
+    if (of_the_run := federated.credential(os.environ)) is not None:
+        return of_the_run
     chain = DefaultAzureCredential()
     if not device:
         return chain

@@ -4,15 +4,17 @@ the environment as versions of the workspace, the endpoint, the deployment, the 
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from azure.ai.ml import MLClient, load_online_deployment, load_online_endpoint
 from azure.ai.ml.entities import Environment, Model
-from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
+from azure.storage.blob import BlobClient
 
-from .endpoints import UNSETTLED, wait
+from .endpoints import UNSETTLED, text, wait
 
 Tell = Callable[..., None]
 DIGEST, SOURCE = "innerloop.digest", "innerloop.source"
@@ -93,20 +95,24 @@ def endpoint_settle(client: MLClient, request: Mapping[str, Any], tell: Tell) ->
 
 
 def deployment_settle(client: MLClient, request: Mapping[str, Any], tell: Tell) -> Any:
-    """The same for a deployment; one that failed is a `DeploymentFailed`."""
+    """The same for a deployment; one that failed is a `DeploymentFailed`, one that has gone has
+    no state."""
     name, deployment = request["name"], request["deployment"]
-    state = _settled(
-        lambda: client.online_deployments.get(deployment, name).provisioning_state,
-        tell,
-        request["pause"],
-    )
+
+    def look() -> Any:
+        try:
+            return client.online_deployments.get(deployment, name).provisioning_state
+        except ResourceNotFoundError:
+            return ""
+
+    state = _settled(look, tell, request["pause"])
     if state == "Failed":
         raise DeploymentFailed(f'deployment "{deployment}" failed')
     return state
 
 
 def _settled(look: Callable[[], Any], tell: Tell, pause: float) -> str:
-    while (state := str(look() or "")) in UNSETTLED:
+    while (state := text(look())) in UNSETTLED:
         tell("beat")
         time.sleep(pause)
     return state
@@ -126,8 +132,39 @@ def deployment_make(client: MLClient, request: Mapping[str, Any], tell: Tell) ->
     try:
         wait(poller, tell, request["pause"])
     except HttpResponseError as error:
-        raise DeploymentFailed(str(error.message or error)) from error
+        words = str(error.message or error)
+        _tell_build_log(client, words, tell)
+        raise DeploymentFailed(words) from error
     return None
+
+
+# How the service names the place of an image's build log. Source: Azure Machine Learning,
+# "Troubleshooting online endpoints", ImageBuildFailure.
+_BUILD_LOG = re.compile(
+    r"storage account '(?P<account>[a-z0-9]+)' in the container '(?P<container>[^']+)' "
+    r"at the path '(?P<path>[^']+)'"
+)
+
+
+def _tell_build_log(client: MLClient, words: str, tell: Tell) -> None:
+    """The log of an image that could not be built, where the service says where it is and we may
+    read it. Without it there is still its sentence."""
+    found = _BUILD_LOG.search(words)
+    if found is None:
+        return
+    try:
+        store = client.datastores.get_default(include_secrets=True).credentials
+        secret = getattr(store, "account_key", None) or getattr(store, "sas_token", None)
+        blob = BlobClient(
+            f"https://{found['account']}.blob.core.windows.net",
+            found["container"],
+            found["path"],
+            credential=secret or client._credential,
+        )
+        content: bytes = blob.download_blob().readall()
+    except AzureError:
+        return
+    tell("log", of="", file=found["path"], text=content.decode("utf-8", "replace"))
 
 
 def endpoint_traffic(client: MLClient, request: Mapping[str, Any], tell: Tell) -> Any:

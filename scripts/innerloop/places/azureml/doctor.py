@@ -27,6 +27,10 @@ def doctor(client: MLClient, request: Mapping[str, Any], tell: Tell) -> Any:
     location = client.workspaces.get(request["target"]["workspace"]).location
     for name, jobs in request["computes"].items():
         facts += _compute(client, request, name, jobs, str(location or ""))
+    if request["servers"]:
+        facts.append(_endpoints(client, request))
+        for server in request["servers"]:
+            facts += _server(client, server, str(location or ""))
     return facts
 
 
@@ -83,10 +87,7 @@ def _quota(client: MLClient, name: str, size: str, location: str) -> Iterator[Fa
     except Exception:
         return  # told only where the service tells it
     for one in usage if family else ():
-        # The client keeps the service's own spelling of the key beside an empty one of its own.
-        used, limit = int(vars(one).get("currentValue") or one.current_value or 0), int(
-            one.limit or 0
-        )
+        used, limit = _numbers(one)
         what = f"{used} of {limit} cores of {family} in use"
         if limit >= 0 and used >= limit:
             mend = "Ask for more in the studio (Quota), or wait until others have ended"
@@ -99,6 +100,55 @@ def _of(usage: Any, family: str) -> bool:
     name = usage.name.get("value") if isinstance(usage.name, dict) else usage.name
     name = getattr(name, "value", name)
     return str(name or "").lower().replace(" ", "") == family.lower().replace(" ", "")
+
+
+def _endpoints(client: MLClient, request: Mapping[str, Any]) -> Fact:
+    try:
+        count = sum(one is not None for one in client.online_endpoints.list())
+    except Exception as error:
+        return _bad("endpoints", error, request)
+    return "ok", "endpoints", f"may be looked at; there {'is' if count == 1 else 'are'} {count}", ""
+
+
+# Azure keeps a fifth of a deployment's cores free besides, to upgrade its machines. Source: Azure
+# Machine Learning, "Virtual machine quota allocation for deployments".
+_UPGRADE = 1.2
+
+
+def _server(client: MLClient, server: Mapping[str, Any], location: str) -> Iterator[Fact]:
+    """Whether a deployment beside the one that serves has its cores: told only where the service
+    tells it."""
+    kind, count = server["type"], server["count"]
+    name = f"server {server['name']}"
+    try:
+        sizes = {str(one.name).lower(): one for one in client.compute.list_sizes(location=location)}
+        usage = list(client.compute.list_usage(location=location))
+    except Exception:
+        return
+    size = sizes.get(kind.lower())
+    if size is None:
+        mend = "Choose another instance_type in the deployment's file"
+        yield "note", name, f"{kind} is not among the sizes that {location} offers", mend
+        return
+    cores = int(vars(size).get("vCPUs") or size.v_cp_us or 0) * count
+    wanted = int(cores * _UPGRADE + 0.999)
+    for one in usage:
+        if not _of(one, str(size.family)):
+            continue
+        used, limit = _numbers(one)
+        what = f"{kind} x {count} wants {wanted} cores of {size.family}; {used} of {limit} in use"
+        if limit >= 0 and used + wanted > limit:
+            mend = "Ask for more in the studio (Quota), or choose a smaller instance_type"
+            yield "note", name, what, mend
+        else:
+            yield "ok", name, what, ""
+
+
+def _numbers(usage: Any) -> tuple[int, int]:
+    """Cores in use, and how many there may be."""
+    # The client keeps the service's own spelling of the key beside an empty one of its own.
+    used = vars(usage).get("currentValue") or usage.current_value or 0
+    return int(used), int(usage.limit or 0)
 
 
 def _state(compute: Any) -> str:

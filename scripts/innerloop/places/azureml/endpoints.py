@@ -33,7 +33,7 @@ def endpoint_look(client: MLClient, request: Mapping[str, Any], tell: Tell) -> A
         "name": found.name,
         "url": found.scoring_uri or "",
         "auth": str(found.auth_mode or ""),
-        "state": str(found.provisioning_state or ""),
+        "state": text(found.provisioning_state),
         "tags": dict(found.tags or {}),
         "deployments": [_deployment(one, shares) for one in made],
     }
@@ -42,7 +42,7 @@ def endpoint_look(client: MLClient, request: Mapping[str, Any], tell: Tell) -> A
 def _deployment(one: Any, shares: Mapping[str, int]) -> dict[str, Any]:
     return {
         "name": one.name,
-        "state": str(one.provisioning_state or ""),
+        "state": text(one.provisioning_state),
         "traffic": int(shares.get(one.name, 0)),
         "model": _asset(one.model),
         "environment": _asset(one.environment),
@@ -50,6 +50,11 @@ def _deployment(one: Any, shares: Mapping[str, int]) -> dict[str, Any]:
         "count": int(one.instance_count or 0),
         "tags": dict(one.tags or {}),
     }
+
+
+def text(value: Any) -> str:
+    """A value of Azure's client, which may be one of an enumeration, as a word."""
+    return str(getattr(value, "value", value) or "")
 
 
 def _asset(value: Any) -> str:
@@ -67,13 +72,13 @@ def endpoint_list(client: MLClient, request: Mapping[str, Any], tell: Tell) -> A
 def endpoint_logs(client: MLClient, request: Mapping[str, Any], tell: Tell) -> Any:
     """The last `lines` lines of a deployment's container ("server"), or of the one that brings the
     model ("model")."""
-    text = client.online_deployments.get_logs(
+    found = client.online_deployments.get_logs(
         request["deployment"],
         request["name"],
         request["lines"],
         container_type=_CONTAINERS[request["container"]],
     )
-    tell("log", of="", file="", text=str(text))
+    tell("log", of="", file="", text=str(found))
     return None
 
 
@@ -110,12 +115,12 @@ def endpoint_probe(client: MLClient, request: Mapping[str, Any], tell: Tell) -> 
     with open(request["file"], "rb") as file:
         body = file.read()
     for left in range(request["tries"] - 1, -1, -1):
-        status, text, seconds = _post(str(found.scoring_uri), body, headers)
+        status, said, seconds = _post(str(found.scoring_uri), body, headers)
         if status not in (0, 429, 502, 503, 504) or not left:
             break
         tell("beat")
         time.sleep(request["pause"])
-    return {"status": status, "text": text[:2000], "seconds": seconds}
+    return {"status": status, "text": said[:2000], "seconds": seconds}
 
 
 def _post(url: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, str, float]:

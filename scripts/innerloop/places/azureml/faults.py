@@ -18,7 +18,8 @@ SKEW = 300  # seconds: Azure refuses a signature that is further off
 @dataclass(frozen=True, slots=True)
 class Fault:
     """`code` names the kind: sign-in, expired, clock, forbidden, no-workspace, not-found, exists,
-    slow-down, service, network, refused, files, not-ended, other."""
+    slow-down, service, network, refused, files, not-ended, quota, name-taken, busy,
+    deployment-failed, other."""
 
     code: str
     what: str
@@ -54,6 +55,8 @@ def explain(error: BaseException, request: Mapping[str, Any], host: str = "") ->
     chain = list(_chain(error))
     names = [type(one).__name__ for one in chain]
     words = scrub(" | ".join(str(one) for one in chain))
+    if "DeploymentFailed" in names:
+        return _deployment(scrub(str(error)))
     answered = next((one for one in chain if getattr(one, "status_code", None)), None)
     if answered is not None and (late := _clock(answered)):
         return late
@@ -126,6 +129,8 @@ def _status(error: Any, status: int, words: str, request: Mapping[str, Any]) -> 
     path = _path(error)
     if status == 401:
         return _refused_sign_in(said, words)
+    if status < 500 and (fault := _of_endpoints(said, words, path)):
+        return fault
     if status in (400, 403) and "AADSTS" in words:
         return _sign_in(words)
     if status == 403:
@@ -147,6 +152,71 @@ def _status(error: Any, status: int, words: str, request: Mapping[str, Any]) -> 
             "service", what, "Run it again later (azure.status.microsoft tells of outages)"
         )
     return Fault("refused", f"Azure refused it ({status}): {_short(said or words)}", "")
+
+
+_QUOTA = re.compile(r"(?i)OutOfQuota|not enough quota|exceed\w* .{0,40}quota|quota .{0,40}exceeded")
+_TAKEN = re.compile(
+    r"(?i)already (an endpoint|in use|exists|taken)|unique within|name is not available"
+)
+_QUOTA_MEND = (
+    "Ask for more in the studio (Quota), choose a smaller instance_type in the deployment's file, or "
+    "take a deployment away that is no longer needed"
+)
+
+
+def _of_endpoints(said: str, words: str, path: str) -> Fault | None:
+    """What Azure refuses of an endpoint or a deployment, before it begins."""
+    if "/onlineEndpoints" not in path:
+        return None
+    if _QUOTA.search(words):
+        return Fault("quota", f"there is not enough quota for it: {_short(said)}", _QUOTA_MEND)
+    name = path.rpartition("/")[2]
+    is_endpoint = "/deployments/" not in path
+    if is_endpoint and _TAKEN.search(words):
+        what = f'the endpoint\'s name "{name}" is taken: names are unique in an Azure region'
+        mend = "Write another in deploy/endpoint.yaml, or as `[azure] endpoint` in innerloop.toml"
+        return Fault("name-taken", what, mend)
+    if is_endpoint and "InferencingClientCallFailed" in words:
+        what = f'Azure cannot make an endpoint under the name "{name}" now'
+        mend = "A name that was deleted lately stays blocked for a while: wait, or choose another"
+        return Fault("name-taken", what, mend)
+    if busy := re.search(r"because it is in (\w+) provisioning state", words):
+        what = f"the endpoint is {busy[1].lower()}: somebody else is changing it"
+        return Fault("busy", what, "Run it again when that has ended: it goes on from here")
+    if found := re.search(r"(?i)SubscriptionNotRegistered|not registered .{0,60}namespace", words):
+        what = f"the subscription is not registered for endpoints ({found[0]}): {_short(said)}"
+        return Fault("refused", what, "Its owner registers it: az provider register -n NAME")
+    return None
+
+
+def _deployment(words: str) -> Fault:
+    """Why Azure could not bring a deployment up; its log says more."""
+    if _QUOTA.search(words):
+        return Fault("quota", f"there is not enough quota for it: {_short(words)}", _QUOTA_MEND)
+    said = _short(words)
+    for pattern, what, mend in _FAILURES:
+        if re.search(pattern, words):
+            return Fault("deployment-failed", f"{what}: {said}", mend)
+    return Fault("deployment-failed", f"Azure could not bring the deployment up: {said}", "")
+
+
+_FAILURES = (
+    (
+        r"(?i)ImageBuildFailure|image build fail",
+        "Azure could not build the deployment's image",
+        "Mend deploy/Dockerfile: `scripts/loop serve` builds the same one here",
+    ),
+    (
+        r"(?i)OutOfCapacity|no .{0,20}capacity",
+        "Azure has no free machine of this instance_type now",
+        "Try again later, or choose another instance_type",
+    ),
+    (
+        r"(?i)ResourceNotReady|container .{0,40}(crash|exit)|liveness|readiness",
+        "the container did not become ready",
+        "Its log says why: `scripts/loop serve` starts the same one here",
+    ),
+)
 
 
 def _refused_sign_in(said: str, words: str) -> Fault:
@@ -171,11 +241,24 @@ def _sign_in(words: str, host: str = "") -> Fault:
     if re.search(_NETWORK_WORDS + r"|resolve|getaddrinfo|Name or service", words):
         return _network(words, host)
     what = "nobody is signed in to Azure: no credential of the chain answered"
-    mend = (
+    return Fault("sign-in", what, _how_to_sign_in(os.environ))
+
+
+def _how_to_sign_in(env: Mapping[str, str]) -> str:
+    if env.get("GITHUB_ACTIONS"):
+        return (
+            "The workflow needs `permissions: id-token: write` and the variables AZURE_CLIENT_ID "
+            "and AZURE_TENANT_ID (docs/orchestrators.md)"
+        )
+    if env.get("TF_BUILD"):
+        return (
+            "The step needs the task AzureCLI@2 with a service connection, and in its env "
+            "SYSTEM_ACCESSTOKEN: $(System.AccessToken) (docs/orchestrators.md)"
+        )
+    return (
         "Run `az login`, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET (or "
         "AZURE_FEDERATED_TOKEN_FILE)"
     )
-    return Fault("sign-in", what, mend)
 
 
 def _forbidden(words: str, place: str) -> Fault:
@@ -203,6 +286,8 @@ def _not_found(said: str, path: str, place: str, target: Mapping[str, Any]) -> F
         mend = "Check the names in .azureml/config.json or AZUREML_WORKSPACE_NAME"
         return Fault("no-workspace", what, mend)
     kind, name = after[1].lower(), after[2]
+    if kind == "onlineendpoint":
+        return _no_endpoint(path, name, place)
     mend = {
         "job": "`scripts/loop status` shows the last one that was submitted from here",
         "compute": "Name one of the workspace's computes under `compute:`",
@@ -210,6 +295,14 @@ def _not_found(said: str, path: str, place: str, target: Mapping[str, Any]) -> F
     }.get(kind, "")
     kind = "data asset" if kind == "data" else kind
     return Fault("not-found", f'there is no {kind} "{name}" in {place}', mend)
+
+
+def _no_endpoint(path: str, name: str, place: str) -> Fault:
+    inner = re.search(r"/deployments/([^/]+)", path)
+    mend = "`scripts/loop endpoint status` shows what there is, `scripts/loop deploy` makes it"
+    if inner:
+        return Fault("not-found", f'the endpoint {name} has no deployment "{inner[1]}"', mend)
+    return Fault("not-found", f'there is no endpoint "{name}" in {place}', mend)
 
 
 def _network(words: str, host: str) -> Fault:

@@ -62,6 +62,17 @@ def find(root: Path, env: Mapping[str, str] | None = None) -> Target:
     return Target(**values, source=", ".join(dict.fromkeys(sources)))
 
 
+def find_for(root: Path, *, dry: bool) -> tuple[Target | None, Mistake | None]:
+    """The same for a preview, which is worth its while without a workspace as well: there the
+    `Mistake` is handed back, to be said at its end."""
+    try:
+        return find(root), None
+    except Mistake as mistake:
+        if not dry:
+            raise
+        return None, mistake
+
+
 def _file(root: Path) -> tuple[str, Mapping[str, object]]:
     for name in FILES:
         text = files.read_text(root / name)

@@ -8,25 +8,21 @@ but in a fault's report. It ends when its stdin closes, so it never outlives who
 from __future__ import annotations
 
 import importlib
-import json
-import os
-import queue
-import sys
-import threading
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from ..voice import Tell, requests, voice
 from . import faults
 
-Tell = Callable[..., None]
 # verb -> the module with a function of that name
 VERBS = {
     "submit": "send",
     "status": "watch",
     "follow": "watch",
     "cancel": "watch",
+    "metrics": "metrics",
     "download": "fetch",
     "data_list": "fetch",
     "data_get": "fetch",
@@ -46,7 +42,7 @@ VERBS = {
 
 
 def main() -> None:
-    tell = _voice()
+    tell = voice(faults.scrub)
     try:
         # Before a request is there: who sends it is still reading files meanwhile.
         client = importlib.import_module(f"{__package__}.client")
@@ -54,18 +50,11 @@ def main() -> None:
         tell("fault", what=f"azure-ai-ml cannot be imported: {error}", mend="", code="import")
         return
     pulse = client.listen(tell)
-    requests: queue.SimpleQueue[str] = queue.SimpleQueue()
-    threading.Thread(target=_read, args=(requests,), daemon=True).start()
+    ask = requests()
     while True:
-        answer = _answer(client, json.loads(requests.get()), tell)
+        answer = _answer(client, ask(), tell)
         pulse.say()  # before the answer, with which whoever asked stops listening
         tell(**answer)
-
-
-def _read(requests: queue.SimpleQueue[str]) -> None:
-    for line in sys.stdin:
-        requests.put(line)
-    os._exit(0)  # at once, also in the middle of something: nobody waits for it any more
 
 
 def _answer(client: Any, request: Mapping[str, Any], tell: Tell) -> dict[str, Any]:
@@ -78,28 +67,3 @@ def _answer(client: Any, request: Mapping[str, Any], tell: Tell) -> dict[str, An
         trace = "".join(traceback.format_exception(error))
         return {"event": "fault", **asdict(fault), "trace": trace}
     return {"event": "done", "value": value}
-
-
-def _voice() -> Tell:
-    """Writes one event a line to what was stdout; prints of libraries go to stderr from here on."""
-    out = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
-    os.dup2(2, 1)
-    lock = threading.Lock()
-
-    def tell(event: str, **words: Any) -> None:
-        # What the job itself printed is its own, and an address was asked for by name; everything
-        # else is ours to keep clean.
-        said = words if event in ("log", "address") else _scrubbed(words)
-        with lock:
-            out.write(json.dumps({"event": event, **said}) + "\n")
-            out.flush()
-
-    return tell
-
-
-def _scrubbed(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _scrubbed(one) for key, one in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_scrubbed(one) for one in value]
-    return faults.scrub(value) if isinstance(value, str) else value

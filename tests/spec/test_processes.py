@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
-from innerloop.places import processes
+from innerloop.spec import processes
 from innerloop.spec.command import distribution_environments
 from innerloop.spec.job import Distribution
 

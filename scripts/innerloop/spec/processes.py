@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ..spec.job import Distribution
+from .job import Distribution
 
 
 def argv(
@@ -39,7 +39,7 @@ def _is_server(variables: Mapping[str, str]) -> bool:
 def _label(rank: int, variables: Mapping[str, str], workers: int) -> str:
     if "TF_CONFIG" in variables:
         return f"ps {rank - workers}" if _is_server(variables) else f"worker {rank}"
-    return f"rank {rank}"
+    return f"rank {variables.get('RANK', rank)}"
 
 
 # Arguments: the command, how many processes, how many of them (the first ones) must end, and for

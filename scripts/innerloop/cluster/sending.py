@@ -1,0 +1,193 @@
+"""A submission to a cluster on its way: the images, the ledger before and after, what is known when
+it breaks off."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from ..cloud import following, ledger
+from ..cloud import past_runs as cloud_runs
+from ..cloud.ledger import Entry
+from ..cloud.news import News, say
+from ..cloud.submission import inputs_of
+from ..errors import Mistake, together
+from ..places.argo.line import Fault, Line
+from ..places.argo.target import Cluster
+from ..records import git_state
+from ..spec.argo_setting import ArgoSetting
+from ..spec.workspace import Workspace
+from . import images, planning
+from .images import RunImage
+from .planning import Submission
+
+
+def run(args: argparse.Namespace, workspace: Workspace, submission: Submission) -> int:
+    if submission.images:
+        images.require_registry(workspace)
+    if submission.lacking:
+        raise together(submission.lacking)
+    submission = _under_its_name(args.root, submission, named=args.name is not None)
+    with Line(args.root) as line:
+        cluster = _look(submission, line, named=args.name is not None)
+        if not args.json:
+            for title, text in _preview(submission, cluster):
+                print(f"{title:<13}{text}".rstrip(), flush=True)
+        planning.refuse_secrets(list(submission.images.values()), args.allow_secrets)
+        pushed = {
+            variant: _pushed(workspace, submission, one)
+            for variant, one in submission.images.items()
+        }
+        submission = planning.with_images(workspace, submission, pushed, cluster.namespace)
+        entry = _send(args.root, submission, cluster, line, named=args.name is not None)
+        _say_where(entry, cluster, as_json=args.json)
+        if not (args.stream or args.wait):
+            return 0
+        return following.follow(args.root, entry.name, cluster, line, logs=args.stream)
+
+
+def _under_its_name(root: Path, submission: Submission, *, named: bool) -> Submission:
+    """The same submission again after an interruption goes on under the name that it had."""
+    known = ledger.read(root, submission.name)
+    if known is not None and known.state == ledger.SENT:
+        raise Mistake(
+            f'a job "{submission.name}" was submitted from here already',
+            mend="Choose another --name, or leave it away",
+        )
+    earlier = None if named else ledger.cut_off(root, submission.fingerprint)
+    return submission if earlier is None else replace(submission, name=earlier.name)
+
+
+def _look(submission: Submission, line: Line, *, named: bool) -> Cluster:
+    """Whether the cluster would take it, before an image is built."""
+    setting = submission.setting
+    target = Cluster(setting.context, setting.namespace)
+    news = News("asking the cluster")
+    try:
+        told = line.ask(
+            "look",
+            target,
+            news.on_event,
+            name=submission.name,
+            manifest=submission.wanted.manifest,
+            ours=not named,
+        )
+    finally:
+        news.end()
+    return Cluster(setting.context, told["namespace"], told["server"])
+
+
+def _preview(submission: Submission, cluster: Cluster) -> Iterator[tuple[str, str]]:
+    yield "cluster", f"{cluster.server}, namespace {cluster.namespace}"
+    yield "job", f"{submission.name} ({submission.job.kind})"
+    for pod in submission.wanted.pods:
+        if len(submission.wanted.pods) > 1:
+            yield "pod", pod.template
+        yield "command", " ".join(pod.command.split())
+        yield "image", pod.image
+    for index, (name, value) in enumerate(inputs_of(submission.job).items()):
+        yield "" if index else "inputs", f"{name} = {value}"
+    yield "outputs", kept(submission.setting, submission.name)
+    for note in submission.wanted.request.notes:
+        yield "note", note
+
+
+def kept(setting: ArgoSetting, name: str) -> str:
+    """Where ./outputs are in the cluster, in words."""
+    store = setting.outputs
+    if store is None:
+        return "Argo's artifact repository, artifact outputs"
+    ((kind, source),) = store.source.items()
+    words = source.get("claimName") or source.get("path") or kind
+    server = f"{source['server']}:" if "server" in source else ""
+    return "/".join(filter(None, [f"{server}{words}", store.path, name]))
+
+
+def _pushed(workspace: Workspace, submission: Submission, image: RunImage) -> RunImage:
+    there = images.found(image)
+    if there.digest:
+        say(f"innerloop: {image.named} is in the registry already")
+        return there
+    return images.push(workspace, submission.experiment, image, say)
+
+
+def _send(
+    root: Path, submission: Submission, cluster: Cluster, line: Line, *, named: bool
+) -> Entry:
+    entry = _before(root, submission, cluster)
+    news = News(f"sending {entry.name} to {cluster.namespace}")
+    try:
+        told = line.ask(
+            "submit",
+            cluster,
+            news.on_event,
+            name=entry.name,
+            manifest=submission.wanted.manifest,
+            ours=not named,
+        )
+    except Fault as fault:
+        news.end()
+        if fault.code not in ("network", "hangs", "other", "service"):
+            ledger.update(root, entry, state=ledger.REFUSED)
+            raise
+        raise Fault(fault.what, mend=_unknown(entry), code=fault.code) from fault
+    except KeyboardInterrupt:
+        news.end()
+        say(f"innerloop: {_unknown(entry)}")
+        raise
+    news.end()
+    if told["existed"]:
+        say("innerloop: an earlier try had arrived: this is that job, and none was made twice")
+    entry = ledger.update(root, entry, state=ledger.SENT, status="Queued")
+    cloud_runs.note(root, entry)
+    return entry
+
+
+def _unknown(entry: Entry) -> str:
+    return (
+        f"Whether {entry.name} has arrived is not known: `scripts/loop status {entry.name}` tells, "
+        "and the same command again goes on without making it twice"
+    )
+
+
+def _before(root: Path, submission: Submission, cluster: Cluster) -> Entry:
+    git, patch = ledger.code_of(git_state.read(root))
+    codes = [one.code for one in submission.images.values() if one.code]
+    request = submission.wanted.request
+    entry = Entry(
+        name=submission.name,
+        experiment=submission.experiment.name,
+        slug=submission.experiment.slug,
+        file=submission.job.name,
+        workspace=asdict(cluster),
+        state=ledger.SENDING,
+        fingerprint=submission.fingerprint,
+        at=ledger.now(),
+        kind=submission.job.kind,
+        sets=submission.sets,
+        command=request.command,
+        compute=f"namespace {cluster.namespace}",
+        inputs=inputs_of(submission.job),
+        environment=request.image or "",
+        snapshots={code.folder: code.digest for code in codes},
+        git=git,
+        place="argo",
+        kept=kept(submission.setting, submission.name),
+    )
+    ledger.write(root, entry, patch)
+    manifest = json.dumps(submission.wanted.manifest, indent=2, ensure_ascii=False)
+    ledger.beside(root, entry, "manifest.json", f"{manifest}\n")
+    return entry
+
+
+def _say_where(entry: Entry, cluster: Cluster, *, as_json: bool) -> None:
+    if as_json:
+        told = {"name": entry.name, "namespace": cluster.namespace, "status": entry.status}
+        print(json.dumps(told))
+    else:
+        print(f"{'job':<13}{entry.name}")
+    sys.stdout.flush()

@@ -1,0 +1,201 @@
+"""The Azure ML online endpoint of an experiment: how it stands, its logs, its address, its end."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from typing import Any
+
+from .. import loading
+from ..cloud import deploying, deployments, endpoints, rollout
+from ..cloud.azure_talk import Talk, pause
+from ..cloud.deployment import open_endpoint
+from ..cloud.rollout import Now, Standing
+from ..console import ask
+from ..errors import Mistake, WrongUse
+from ..places.azureml import target as targets
+from ..places.azureml.faults import scrub
+from ..places.azureml.line import Line
+
+SUMMARY = "Shows an online endpoint, its logs and address; deletes it, or one deployment."
+EXAMPLES = """examples:
+  loop endpoint status digit_recognition           deployments, traffic, model, state
+  loop endpoint logs digit_recognition --follow    what the newest deployment prints
+  loop endpoint logs digit_recognition --deployment green --lines 500
+  loop endpoint url digit_recognition              the address alone
+  loop endpoint keys digit_recognition             the keys; nothing else ever prints them
+  loop endpoint delete digit_recognition --deployment green
+  loop endpoint delete digit_recognition           the endpoint with all of it (asks)
+"""
+VERBS = ("status", "logs", "url", "keys", "delete")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("verb", choices=VERBS, metavar="|".join(VERBS))
+    add("experiment", nargs="?", metavar="EXP", help="default: the folder you are in")
+    add("--deployment", default="", help="logs, delete: which one (default: the newest; all)")
+    add("--lines", type=int, default=100, help="logs: how many (default: 100)")
+    add("--follow", action="store_true", help="logs: goes on until Ctrl-C")
+    add("--model-log", action="store_true", help="logs: of the container that brings the model")
+    add("--yes", action="store_true", help="delete: does not ask")
+    add("--json", action="store_true", help="one JSON object on stdout")
+
+
+def run(args: argparse.Namespace) -> int:
+    workspace = loading.open_workspace(args.root)
+    experiment = loading.choose_experiment(workspace, args.experiment, args.cwd)
+    _, name = open_endpoint(workspace, experiment)
+    with Line(args.root) as line:
+        talk = Talk(args.root, targets.find(args.root), line)
+        if args.verb == "keys":
+            return _keys(args, talk, name)
+        told = talk.ask("endpoint_look", f"asking for {name}", name=name)
+        if told is None:
+            raise Mistake(
+                f"there is no endpoint {name} in {talk.target.workspace}",
+                mend=f"`scripts/loop deploy {experiment.name}` makes it",
+            )
+        now = rollout.now_of(told, name)
+        verb = {"status": _status, "logs": _logs, "url": _url, "delete": _delete}[args.verb]
+        return verb(args, talk, now)
+
+
+def _status(args: argparse.Namespace, talk: Talk, now: Now) -> int:
+    if args.json:
+        print(json.dumps(_value(now), indent=2, ensure_ascii=False))
+        return 0
+    print(f"{now.name} in {talk.target.workspace}: {now.state.lower() or 'there'}, auth {now.auth}")
+    print(now.url)
+    heads = ("DEPLOYMENT", "TRAFFIC", "STATE", "MODEL", "INSTANCE", "ROLE")
+    rows = [heads, *(_row(now, one) for one in now.deployments)]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(heads))]
+    for row in rows if now.deployments else ():
+        print(
+            "  ".join(f"{text:<{width}}" for text, width in zip(row, widths, strict=True)).rstrip()
+        )
+    if not now.deployments:
+        print("no deployments")
+    return 0
+
+
+def _row(now: Now, one: Standing) -> tuple[str, ...]:
+    instance = f"{one.count} x {one.instance}" if one.instance else ""
+    roles = {"old": "old, kept", "spare": "unused"}
+    role = now.role(one)
+    traffic = f"{one.traffic} %"
+    return one.name, traffic, one.state, one.model, instance, roles.get(role, role)
+
+
+def _value(now: Now) -> dict[str, Any]:
+    return {
+        "endpoint": now.name,
+        "state": now.state,
+        "url": now.url,
+        "auth": now.auth,
+        "traffic": now.traffic,
+        "deployments": [
+            {
+                "name": one.name,
+                "traffic": one.traffic,
+                "state": one.state,
+                "model": one.model,
+                "environment": one.environment,
+                "instance_type": one.instance,
+                "instance_count": one.count,
+                "commit": one.tags.get("innerloop.commit", ""),
+                "role": now.role(one),
+            }
+            for one in now.deployments
+        ],
+    }
+
+
+def _logs(args: argparse.Namespace, talk: Talk, now: Now) -> int:
+    name = args.deployment or _newest(args, now)
+    container = "model" if args.model_log else "server"
+    shown = ""
+    while True:
+        talk.ask(
+            "endpoint_logs", f"asking for the log of {name}",
+            name=now.name, deployment=name, lines=args.lines, container=container,
+        )  # fmt: skip
+        text = added(shown, talk.logs)
+        shown = talk.logs
+        sys.stdout.write(scrub(text) + ("\n" if text and not text.endswith("\n") else ""))
+        sys.stdout.flush()
+        if not args.follow:
+            return 0
+        time.sleep(pause())
+
+
+def added(before: str, after: str) -> str:
+    """What the second of two looks at the end of a log shows that the first did not. Azure hands out
+    the last lines only: the overlap is found by its lines."""
+    old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
+    for length in range(min(len(old), len(new)), 0, -1):
+        if old[-length:] == new[:length]:
+            return "".join(new[length:])
+    return after
+
+
+def _newest(args: argparse.Namespace, now: Now) -> str:
+    """The one that was made last from here, else that with the most traffic."""
+    if not now.deployments:
+        raise Mistake(f"{now.name} has no deployments")
+    there = {one.name for one in now.deployments}
+    made = [one.deployment for one in deployments.entries(args.root, now.name)]
+    known = [one for one in reversed(made) if one in there]
+    return known[0] if known else max(now.deployments, key=lambda one: one.traffic).name
+
+
+def _url(args: argparse.Namespace, talk: Talk, now: Now) -> int:
+    print(json.dumps({"url": now.url}) if args.json else now.url)
+    return 0
+
+
+def _keys(args: argparse.Namespace, talk: Talk, name: str) -> int:
+    """The only place that prints them: they were asked for by name."""
+    found = endpoints.keys(name, talk.target, talk.line)
+    if args.json:
+        print(json.dumps(found))
+    else:
+        for key, value in found.items():
+            print(f"{key:<14}{value}")
+    return 0
+
+
+def _delete(args: argparse.Namespace, talk: Talk, now: Now) -> int:
+    if args.deployment:
+        return _delete_one(args, talk, now)
+    parts = [f"{one.name} ({one.traffic} %)" for one in now.deployments]
+    what = f"the endpoint {now.name}" + (f" with {' and '.join(parts)}" if parts else "")
+    _agree(args, what)
+    talk.ask("endpoint_remove", f"deleting {now.name}", name=now.name)
+    for one in now.deployments:
+        deployments.note(args.root, now.name, one.name, state=deployments.FINISHED, traffic={})
+    print(f"{now.name} is deleted; its models and environments stay registered")
+    return 0
+
+
+def _delete_one(args: argparse.Namespace, talk: Talk, now: Now) -> int:
+    found = now.find(args.deployment)
+    if found is None:
+        names = ", ".join(one.name for one in now.deployments) or "none"
+        raise WrongUse(f'{now.name} has no deployment "{args.deployment}"', mend=f"It has {names}")
+    if found.traffic:
+        raise Mistake(
+            f"{found.name} has {found.traffic} % of the traffic",
+            mend="Move it first: `scripts/loop deploy EXP --rollback`, or `--finish`",
+        )
+    _agree(args, f"the deployment {found.name} of {now.name}")
+    deploying.remove(talk, now.name, found.name)
+    deployments.note(args.root, now.name, found.name, state=deployments.FINISHED, traffic={})
+    return 0
+
+
+def _agree(args: argparse.Namespace, what: str) -> None:
+    if not args.yes and not ask(f"Delete {what}?"):
+        raise Mistake(f"nothing was deleted: {what}", mend="Say yes, or give --yes")

@@ -1,0 +1,141 @@
+"""The model behind HTTP, here: the image of the deploy folder, with a run's model mounted."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+from .. import loading
+from ..errors import WrongUse
+from ..runs import showing
+from ..serving import planning, serving
+from ..serving.calling import Reply
+from ..serving.folder import open_folder
+from ..serving.planning import Server
+
+SUMMARY = "Serves a run's model over HTTP, in the image and at the routes that Azure ML would use."
+EXAMPLES = """It takes the model of the last run that ended well (./outputs/model of its program) and the image
+of EXP/deploy, and answers on 127.0.0.1 alone. It is ready when the folder's sample request has got
+a real answer. Requests show as they come; Ctrl-C ends it.
+
+a deploy folder, EXP/deploy/:
+  *deployment.yaml    an Azure ML deployment: environment, routes and ports, where the model is mounted
+  endpoint.yaml       the endpoint it belongs to (for `loop deploy`)
+  Dockerfile          the server, whichever it is; what it copies is beside it
+  sample-request.*    what a client would send: .json, .png, ...
+
+examples:
+  loop serve digit_recognition
+  loop serve digit_recognition --model 20260314-101530-1a2b      that run's model
+  loop serve digit_recognition --model ../elsewhere/model        a folder, or a file
+  loop serve digit_recognition --port 9000
+  loop serve digit_recognition --detach                          stays; `--stop` ends it
+  loop serve digit_recognition --debug                           waits for the debugger (F5 does it)
+  loop serve digit_recognition --dry-run --json
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "experiment", nargs="?", metavar="EXP", help="default: the folder you are in"
+    )
+    parser.add_argument(
+        "--model", metavar="PATH|RUN", help="default: the last run that ended well and left one"
+    )
+    parser.add_argument(
+        "--port", type=port, metavar="N", help="of this machine (default: the server's own)"
+    )
+    parser.add_argument("--detach", action="store_true", help="goes on in the background")
+    parser.add_argument("--stop", action="store_true", help="ends what serves it here")
+    parser.add_argument(
+        "--debug", action="store_true", help="waits for the editor, debugs every Python process"
+    )
+    parser.add_argument(
+        "--debug-port", type=port, metavar="N", help="with --debug: where the debugger listens"
+    )
+    showing.add_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    showing.require_dry(args)
+    _require_fitting(args)
+    if not args.debug:
+        return _run(args)
+    from ..errors import Mistake
+    from ..runs import debugging
+
+    try:
+        return _run(args)
+    except Mistake as mistake:
+        raise debugging.with_place(mistake, args.experiment, None) from mistake
+
+
+def _run(args: argparse.Namespace) -> int:
+    workspace = loading.open_workspace(args.root)
+    experiment = loading.choose_experiment(workspace, args.experiment, args.cwd)
+    if args.stop:
+        from ..serving import finding
+
+        return finding.stop_all(workspace, experiment)
+    folder = open_folder(workspace, experiment)
+    server = planning.plan(
+        workspace,
+        experiment,
+        folder,
+        model=args.model,
+        port=args.port,
+        cwd=args.cwd,
+        dry=args.dry_run,
+    )
+    if not args.dry_run:
+        server.sample  # noqa: B018 - before minutes of building
+        planning.build(server)
+    if args.debug:
+        from ..serving import debugging
+
+        server = debugging.debugged(server, args.debug_port, dry=args.dry_run)
+    if args.dry_run:
+        more = {"model": server.model.path, "port": server.port, "url": server.url}
+        showing.show(server.request, more, as_json=args.json)
+        return 0
+    return _serve(args, server)
+
+
+def _serve(args: argparse.Namespace, server: Server) -> int:
+    serving.say(f"serving {server.model.origin} in {server.image.name} ({server.request.why})")
+    for note in server.request.notes:
+        serving.say(note)
+    if args.debug:
+        return serving.serve(server, patience=None, on_ready=_ready(server))
+    patience = serving.patience_of(server.deployment)
+    if not args.detach:
+        return serving.serve(server, patience=patience, on_ready=_ready(server))
+    outcome = serving.detach(server, patience=patience)
+    assert outcome.reply is not None
+    _ready(server)(outcome.reply, outcome.reply.seconds)
+    return 0
+
+
+def _ready(server: Server) -> Callable[[Reply, float], None]:
+    def ready(reply: Reply, seconds: float) -> None:
+        # One line, for a person and for a task's matcher.
+        print(
+            f"{server.experiment.name} is served at {server.url} "
+            f"(after {seconds:.1f} s; {serving.sample_name(server)} got {reply.status})",
+            flush=True,
+        )
+
+    return ready
+
+
+def _require_fitting(args: argparse.Namespace) -> None:
+    if args.debug_port is not None and not args.debug:
+        raise WrongUse("--debug-port is where the debugger listens", mend="Add --debug")
+    if args.debug and args.detach:
+        raise WrongUse("a debugged server ends with the editor", mend="Leave --detach away")
+
+
+def port(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) < 65536:
+        raise argparse.ArgumentTypeError(f"{text} is no port: write a number from 1 to 65535")
+    return int(text)

@@ -1,0 +1,15 @@
+"""Which cluster Workflows go to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """`context` of the kubeconfig and `namespace`, "" for its own; `server` is the address of the
+    API, once it has been asked."""
+
+    context: str = ""
+    namespace: str = ""
+    server: str = ""

@@ -1,0 +1,60 @@
+"""Signing in from a CI run without a secret: the run's own service vouches for it (OpenID Connect).
+
+Such a token lives for minutes and a job for hours, so each sign-in asks for a new one.
+Source: GitHub, "OpenID Connect reference"; azure-identity's AzurePipelinesCredential.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import requests
+from azure.core.exceptions import ClientAuthenticationError
+from azure.identity import AzurePipelinesCredential, ClientAssertionCredential
+
+_AUDIENCE = "api://AzureADTokenExchange"
+_GITHUB = ("ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN")
+_PIPELINES = (
+    "AZURESUBSCRIPTION_TENANT_ID",
+    "AZURESUBSCRIPTION_CLIENT_ID",
+    "AZURESUBSCRIPTION_SERVICE_CONNECTION_ID",
+    "SYSTEM_ACCESSTOKEN",
+)
+
+
+def credential(env: Mapping[str, str]) -> Any:
+    """None outside of such a run, and where a secret has been given: then the usual chain signs
+    in."""
+    if env.get("AZURE_CLIENT_SECRET") or env.get("AZURE_FEDERATED_TOKEN_FILE"):
+        return None
+    if all(env.get(name) for name in (*_GITHUB, "AZURE_TENANT_ID", "AZURE_CLIENT_ID")):
+        return ClientAssertionCredential(
+            env["AZURE_TENANT_ID"], env["AZURE_CLIENT_ID"], lambda: _from_github(env)
+        )
+    if all(env.get(name) for name in (*_PIPELINES, "SYSTEM_OIDCREQUESTURI")):
+        tenant, client, connection, token = (env[name] for name in _PIPELINES)
+        return AzurePipelinesCredential(
+            tenant_id=tenant,
+            client_id=client,
+            service_connection_id=connection,
+            system_access_token=token,
+        )
+    return None
+
+
+def _from_github(env: Mapping[str, str]) -> str:
+    url, token = (env[name] for name in _GITHUB)
+    try:
+        answer = requests.get(
+            url,
+            params={"audience": _AUDIENCE},
+            headers={"Authorization": f"Bearer {token}", "Accept": "application/json"},
+            timeout=60,
+        )
+        answer.raise_for_status()
+        return str(answer.json()["value"])
+    except (requests.RequestException, ValueError, KeyError) as error:
+        raise ClientAuthenticationError(
+            f"GitHub gave no token to sign in with: {type(error).__name__}"
+        ) from error

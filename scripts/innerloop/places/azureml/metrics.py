@@ -1,0 +1,59 @@
+"""The last metrics of a job: what it logged to MLflow, and the files of metrics in its outputs."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import requests
+from azure.ai.ml import MLClient
+from azure.ai.ml._artifacts import _artifact_utilities as artifacts
+
+Tell = Callable[..., None]
+# Audience of the workspace's own services. Source: azure-ai-ml 1.35, _azure_environments.
+_SCOPE = "https://ml.azure.com/.default"
+
+
+def metrics(client: MLClient, request: Mapping[str, Any], tell: Tell) -> Any:
+    """`json` and `jsonl`: the texts of ./outputs/metrics.json and metrics.jsonl, None where there
+    is none; `mlflow`: name -> last value. What cannot be read is as good as not there."""
+    name = request["name"]
+    folder = str(client.jobs.get(name).outputs["default"].path).rstrip("/")
+    return {
+        "json": _text(client, f"{folder}/outputs/metrics.json"),
+        "jsonl": _text(client, f"{folder}/outputs/metrics.jsonl"),
+        "mlflow": _tracked(client, name),
+    }
+
+
+def _text(client: MLClient, address: str) -> str | None:
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            artifacts.download_artifact_from_aml_uri(
+                uri=address, destination=folder, datastore_operation=client.datastores
+            )
+            return (Path(folder) / address.rpartition("/")[2]).read_text(encoding="utf-8")
+        except Exception:  # the client has many ways to say that there is no such file
+            return None
+
+
+def _tracked(client: MLClient, name: str) -> dict[str, float]:
+    """From the workspace's MLflow server, by MLflow's REST API (2.0, runs/get)."""
+    try:
+        where = str(client.workspaces.get(client.workspace_name).mlflow_tracking_uri)
+        token = client._credential.get_token(_SCOPE).token
+        answer = requests.get(
+            where.replace("azureml://", "https://", 1) + "/api/2.0/mlflow/runs/get",
+            params={"run_id": name},
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=30,
+        )
+        answer.raise_for_status()
+        listed = answer.json()["run"]["data"].get("metrics", [])
+        found = {str(one["key"]): float(one["value"]) for one in listed}
+    except Exception:
+        return {}
+    return {key: value for key, value in found.items() if math.isfinite(value)}

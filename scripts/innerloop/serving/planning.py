@@ -1,0 +1,239 @@
+"""A server as a value, before anything is started: image, model, port and the container's argv."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from .. import engine, process
+from ..engine import Engine, Gpu
+from ..errors import Mistake, together
+from ..images import building, surroundings
+from ..images.building import Image
+from ..loading import digest_of
+from ..places import Request, Surroundings
+from ..runs import ports
+from ..runs.planning import new_id
+from ..spec import deploy_image, dockerfile
+from ..spec.deployment import MODEL_VARIABLE, Deployment, Route
+from ..spec.experiment import Experiment
+from ..spec.workspace import Workspace
+from ..tools import docker, servers
+from ..tools.docker import Mount
+from . import models
+from .folder import DeployFolder
+from .models import ServedModel
+
+# What Azure ML counts up with each registration; here there is one.
+VERSION = "1"
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """`name` is the container's; `port` is that of this machine, at 127.0.0.1; `asked` whether the
+    person named it."""
+
+    workspace: Workspace
+    experiment: Experiment
+    folder: DeployFolder
+    scoring: Route
+    model: ServedModel
+    image: Image
+    facts: Engine
+    request: Request
+    name: str
+    port: int
+
+    @property
+    def deployment(self) -> Deployment:
+        return self.folder.deployment
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}{self.scoring.path}"
+
+    @property
+    def sample(self) -> Path:
+        """The request that shows whether it works; a `Mistake` without one."""
+        if self.folder.sample is None:
+            raise Mistake(
+                "there is no sample request, so nothing can show whether the server works",
+                where=self.folder.folder,
+                mend="Put one there: a file called sample-request.json (or .png, .txt ...) with "
+                "what a client would send",
+            )
+        return Path(self.workspace.root, self.folder.sample)
+
+
+def plan(
+    workspace: Workspace,
+    experiment: Experiment,
+    folder: DeployFolder,
+    *,
+    model: str | None,
+    port: int | None,
+    cwd: Path,
+    dry: bool,
+) -> Server:
+    """What is missing ends a real start here, all of it at once; a dry run keeps it for the notes."""
+    scoring = _scoring(folder.deployment)
+    image = image_of(workspace, experiment, folder.deployment)
+    facts = engine.ask(image.name)
+    missing = [] if facts.answers else [Mistake(facts.why, mend=facts.mend)]
+    chosen = ServedModel("", "")
+    try:
+        chosen = models.choose(workspace, experiment, model, cwd)
+        models.require_readable(chosen)
+    except Mistake as mistake:
+        missing.append(mistake)
+    try:
+        gpu = engine.decide_gpu(
+            experiment.settings.gpu, device=engine.has_gpu(), runtime=facts.has_nvidia
+        )
+    except Mistake as mistake:
+        missing.append(mistake)
+        gpu = Gpu(False, "no GPU can be had")
+    if missing and not dry:
+        raise together(missing)
+    here, notes = _port(scoring.port, port)
+    notes += [f"a real start needs more: {mistake.sentence()}" for mistake in missing]
+    server = Server(
+        workspace=workspace,
+        experiment=experiment,
+        folder=folder,
+        scoring=scoring,
+        model=chosen,
+        image=image,
+        facts=facts,
+        request=_NONE,
+        name=f"innerloop-{docker.name_of(experiment.slug)}-serve-{new_id()}",
+        port=here,
+    )
+    return replace(server, request=_request(server, gpu, notes))
+
+
+def image_of(workspace: Workspace, experiment: Experiment, deployment: Deployment) -> Image:
+    """The image of the deployment's environment: built from the folder that it names, or one that
+    somebody else built."""
+    environment = deployment.environment
+    if environment.kind == "image" and environment.image:
+        return Image(environment.image)
+    if environment.kind != "build" or environment.path is None:
+        raise Mistake(
+            "what this environment is made of is known to Azure ML alone, so it has no form here",
+            where=deployment.where("environment"),
+            mend="Write `build: {path: .}` with a Dockerfile beside this file, or `image:`",
+        )
+    beside = posixpath.dirname(deployment.file)
+    context = posixpath.normpath(posixpath.join(beside, environment.path.replace("\\", "/")))
+    name = posixpath.join(context, environment.dockerfile)
+    try:
+        text = Path(workspace.root, name).read_text(encoding="utf-8")
+    except OSError:
+        where = deployment.where("environment", "build", "path")
+        raise Mistake(f"there is no {name}", where=where, mend="It says what serves") from None
+    folder = Path(workspace.root, context)
+    return Image(
+        name=f"{workspace.image_name}/{docker.name_of(experiment.slug)}:deploy",
+        digest=digest_of(folder),
+        context=str(folder),
+        dockerfile=dockerfile.parse(text, name),
+    )
+
+
+def build(server: Server) -> None:
+    """The image, unless nothing has changed."""
+    if not building.is_current(server.image, server.facts):
+        building.build(server.workspace, server.experiment, server.image)
+
+
+def _scoring(deployment: Deployment) -> Route:
+    if deployment.scoring is not None:
+        return deployment.scoring
+    raise Mistake(
+        "the deployment names no scoring_route, so nobody knows where the server answers",
+        where=deployment.where("environment"),
+        mend="Write it below environment: inference_config: with the server's port and path",
+    )
+
+
+def _port(wanted: int, asked: int | None) -> tuple[int, list[str]]:
+    """A port of this machine, and what is to be said of it. One that was asked for and is taken is
+    a `Mistake`; else the next that is free."""
+    if asked is None:
+        near = [port for port in range(wanted, wanted + 100) if ports.free(port) == port]
+        here = near[0] if near else ports.free(wanted)
+        return here, [] if here == wanted else [f"port {wanted} is taken, so it gets {here}"]
+    if ports.free(asked) == asked:
+        return asked, []
+    raise Mistake(
+        f"port {asked} of this machine is taken{by_whom(asked)}",
+        mend="End that first, or name another with --port",
+    )
+
+
+def by_whom(port: int) -> str:
+    if process.found("docker") is None:
+        return ""
+    done = process.run(docker.publishing(port), timeout=10)
+    name, _, workspace = done.out.strip().partition("\t") if done.ok else ("", "", "")
+    return f" by {name} of {workspace}" if workspace else f" by {name}" if name else ""
+
+
+def _request(server: Server, gpu: Gpu, notes: Sequence[str]) -> Request:
+    deployment = server.deployment
+    holder = deployment.model_folder(deployment.model.name or server.experiment.slug, VERSION)
+    inside = posixpath.join(holder, os.path.basename(server.model.path))
+    around = Surroundings(binds=surroundings.own_binds())
+    mounts = (
+        (around.hosted(Mount(server.model.path, inside, read_only=True)),)
+        if server.model.path
+        else ()
+    )
+    env = {MODEL_VARIABLE: holder, **deployment.environment_variables}
+    argv = servers.start(
+        server.image.name,
+        name=server.name,
+        labels={
+            docker.WORKSPACE: server.workspace.identity,
+            docker.EXPERIMENT: server.experiment.name,
+            servers.PORT: str(server.port),
+            servers.PATH: server.scoring.path,
+        },
+        env=env,
+        mounts=mounts,
+        options=[
+            *gpu.options,
+            *("--publish", f"127.0.0.1:{server.port}:{server.scoring.port}"),
+        ],
+    )
+    return Request(
+        experiment=server.experiment.name,
+        place="docker",
+        command=_command(server.image),
+        argv=tuple(argv) if server.model.path else (),
+        cwd="" if server.image.dockerfile is None else _folder(server.image),
+        env=env,
+        outputs="",
+        why=gpu.why,
+        image=server.image.name,
+        mounts=mounts,
+        notes=tuple(notes),
+    )
+
+
+def _command(image: Image) -> str:
+    """What the image starts by itself, as far as its Dockerfile says."""
+    words = None if image.dockerfile is None else deploy_image.starts(image.dockerfile)
+    return shlex.join(words.words) if words is not None else ""
+
+
+def _folder(image: Image) -> str:
+    return deploy_image.folder_of(image.dockerfile) if image.dockerfile is not None else ""
+
+
+_NONE = Request("", "docker", "", (), "", {}, "", "")

@@ -1,0 +1,75 @@
+"""Whether a server truly works: only a real prediction shows that.
+
+A server's own word for its health says that its front door is open. TorchServe, for one, calls
+itself healthy while its workers end as fast as they are started and every prediction hangs.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from .calling import Address, Reply, content_type_of, send
+
+# Seconds for one question; a first prediction may be slow.
+QUESTION = 30.0
+# So many answers of the kind "your request is wrong" are no accident of the start.
+REFUSALS = 5
+# After so many seconds without a prediction it is said what is being waited for.
+NEWS = 15.0
+# Answers of a server that is still coming up, though they speak of the request.
+_PASSING = (404, 408, 409, 425, 429)
+
+
+@dataclass(slots=True)
+class Outcome:
+    """`reply` is the first prediction; `why` is set when it is certain that there will be none."""
+
+    reply: Reply | None = None
+    why: str = ""
+
+
+def wait(
+    url: str,
+    sample: Path,
+    ended: threading.Event,
+    *,
+    patience: float | None,
+    say: Callable[[str], None],
+) -> Outcome:
+    """Sends the sample until it is answered well, `ended` is set, or `patience` seconds are over
+    (None: for as long as it takes, with one question at a time and no hurry).
+
+    `say` gets a line when it takes long.
+    """
+    data, kind = sample.read_bytes(), content_type_of(sample)
+    begun, refusals, told, last = time.monotonic(), 0, False, "nothing answers"
+    while not ended.is_set():
+        left = None if patience is None else begun + patience - time.monotonic()
+        if left is not None and left <= 0:
+            return Outcome(why=f"no prediction within {patience:.0f} s: {last}")
+        if not told and time.monotonic() - begun > NEWS:
+            told = True
+            say(f"no prediction has succeeded yet ({last}); it is asked on")
+        try:
+            question = None if left is None else max(1.0, min(QUESTION, left, NEWS))
+            reply = send(Address(url), data, kind, timeout=question)
+        except TimeoutError:
+            last = "the server takes the request and gives no answer"
+            continue
+        except OSError as error:
+            last = f"nothing answers ({error})"
+            ended.wait(0.2)
+            continue
+        if reply.ok:
+            return Outcome(reply)
+        last = f"the answer is {reply.status}, {reply.sentence}"
+        wrong = 400 <= reply.status < 500 and reply.status not in _PASSING
+        refusals = refusals + 1 if wrong else 0
+        if refusals == REFUSALS:
+            return Outcome(why=f"the sample request is refused: {last}")
+        ended.wait(0.3)
+    return Outcome()

@@ -1,0 +1,111 @@
+"""What of a job Argo Workflows cannot be told, each with its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..errors import Mistake
+from . import quantities
+from .argo_setting import ArgoSetting
+from .check_base import Finding, finding_of
+from .job import Input, Job
+from .pipeline import Read, Step, pipeline_of, swept
+from .settings import Settings
+
+CODE = "argo"
+
+
+def check_argo(job: Job, settings: Settings, argo: ArgoSetting, read: Read) -> Iterator[Finding]:
+    """`settings` and `argo` are the experiment's."""
+    yield from _gpus(settings, argo)
+    try:
+        jobs = _jobs(job, read)
+    except Mistake as mistake:
+        yield finding_of(mistake, CODE)
+        return
+    used: dict[str, Input] = {}
+    for one, taken in jobs:
+        used.update(one.inputs)
+        yield from _data(one, settings, argo, taken)
+        yield from _nodes(one)
+        if quantities.of_docker(one.shm_size) is None and "${{" not in one.shm_size:
+            what = f"resources.shm_size is {one.shm_size}, which is no size"
+            yield Finding(one.where("resources", "shm_size"), what, "Write shm_size: 2g", CODE)
+    known = {*used, *(one.origin for one in used.values()), *job.inputs}
+    for name in argo.data:
+        if name not in known and argo.places.get(f"data.{name}", "").find("pyproject.toml") < 0:
+            what = f'argo.data: the job has no input "{name}"'
+            mend = f"Its inputs: {', '.join(sorted(job.inputs)) or 'none'}"
+            yield Finding(argo.where(f"data.{name}"), what, mend, CODE, "hint")
+
+
+def _gpus(settings: Settings, argo: ArgoSetting) -> Iterator[Finding]:
+    if settings.gpu == "none" and argo.gpus:
+        what = f'argo.gpus is {argo.gpus}, and gpu = "none"'
+        yield Finding(argo.where("gpus"), what, "Take one of them away", CODE, "hint")
+
+
+def _jobs(job: Job, read: Read) -> list[tuple[Job, frozenset[str]]]:
+    """Each job that has a command, and its inputs that an earlier step makes."""
+    if job.kind == "sweep":
+        return [(swept(job, read), frozenset())]
+    if job.kind != "pipeline":
+        return [(job, frozenset())]
+    found = []
+    for step in pipeline_of(job, read).steps:
+        if step.problem is not None:
+            raise step.problem
+        if step.job.kind == "sweep":
+            raise no_sweep_in_a_pipeline(job, step)
+        found.append((step.job, frozenset(step.takes)))
+    return found
+
+
+def _data(
+    job: Job, settings: Settings, argo: ArgoSetting, taken: frozenset[str]
+) -> Iterator[Finding]:
+    filled = {name for name, one in settings.data.items() if one.create}
+    for name, one in job.inputs.items():
+        if one.kind != "data" or not one.has_value or one.passes_uri or name in taken:
+            continue
+        if not {name, one.origin} & {*argo.data} and name not in filled and not _is_web(one):
+            yield finding_of(nobody_says(job, name), CODE)
+
+
+def nobody_says(job: Job, name: str) -> Mistake:
+    """Where the data of an input are in the cluster."""
+    one = job.inputs[name]
+    return Mistake(
+        f'nobody says where the data of input "{name}" ({one.path}) are in the cluster',
+        where=job.where("inputs", name),
+        mend=f"Write [argo.data.{one.origin or name}] in innerloop.toml with claim, nfs, host_path, "
+        "s3, gcs, azure or http",
+    )
+
+
+def no_sweep_in_a_pipeline(job: Job, step: Step) -> Mistake:
+    return Mistake(
+        f'the step "{step.name}" is a sweep, whose best trial hands its outputs on: Argo does not '
+        "compare trials",
+        where=job.text.where("jobs", step.name.partition(".")[0]),
+        mend="Submit the sweep by itself, or the pipeline to Azure ML",
+    )
+
+
+def _is_web(one: Input) -> bool:
+    return one.type == "uri_file" and (one.path or "").startswith(("https://", "http://"))
+
+
+def _nodes(job: Job) -> Iterator[Finding]:
+    distribution = job.distribution
+    if distribution is None or job.instance_count == 1:
+        return
+    where = job.where("distribution", "type")
+    if distribution.type in ("mpi", "ray"):
+        what = f"distribution.type {distribution.type} over {job.instance_count} instances"
+        mend = "Argo's pods find each other by name alone: use pytorch, or one instance"
+        yield Finding(where, f"{what} needs an operator of its own in the cluster", mend, CODE)
+    if distribution.type == "tensorflow" and distribution.parameter_server_count:
+        what = "parameter servers never end, and Argo waits for every pod"
+        mend = "Set parameter_server_count: 0 (MultiWorkerMirroredStrategy), or use Azure ML"
+        yield Finding(where, what, mend, CODE)

@@ -1,0 +1,299 @@
+"""A deployment, from the deploy folder to traffic, by the unmodified azure-ai-ml: each phase, each
+way it ends, each way back."""
+
+from __future__ import annotations
+
+import json
+import threading
+
+import pytest
+
+from tests.azure import deployable, endpoints
+from tests.azure.conftest import Deployed
+from tests.azure.deployable import NAME
+from tests.azure.published import check_bodies
+from tests.azure.standin import ACCOUNT
+from tests.azure.standin import ROOT as WORKSPACE_ID
+from tests.support import until
+
+pytestmark = pytest.mark.azure
+
+
+def test_the_first_deployment(deployed: Deployed) -> None:
+    answer = deployed.deploy()
+    assert deployed.traffic == {"blue": 100}
+    assert deployed.models == ["tiny/versions/1"]
+    (body,) = endpoints.deployments(deployed.cloud.azure, NAME).values()
+    assert body["properties"]["model"].endswith("/models/tiny/versions/1")
+    assert "/environments/tiny-deploy/versions/" in body["properties"]["environmentId"]
+    assert deployed.container.asked == [b'{"image": [0, 1]}\n']
+    assert body["sku"] == {"name": "Default", "capacity": 1}
+    kinds = [path.removeprefix(WORKSPACE_ID).split("/")[1] for path in deployed.cloud.azure.bodies]
+    assert kinds == ["models", "environments", "onlineEndpoints", "onlineEndpoints"]
+    check_bodies(deployed.cloud)
+    assert "test request answered" in answer.err and '"digit": 7' in answer.err
+    assert "traffic      blue 100 %" in answer.out
+    assert f"https://{NAME}" in answer.out
+
+
+def test_the_second_one_stands_beside_the_first(deployed: Deployed) -> None:
+    deployed.both("--traffic", "10")
+    assert deployed.traffic == {"green": 10, "blue": 90}
+    assert deployed.models == ["tiny/versions/1", "tiny/versions/2"]
+    shift = deployed.deploy("--traffic", "60", "--json")
+    assert json.loads(shift.out)["traffic"] == {"blue": 40, "green": 60}
+    deployed.deploy()
+    assert deployed.traffic == {"green": 100}
+    assert deployed.names == ["blue", "green"]
+    assert len(deployed.models) == 2
+
+
+def test_unchanged_is_not_made_again(deployed: Deployed) -> None:
+    deployed.deploy()
+    before = dict(deployed.cloud.azure.bodies)
+    asked = len(deployed.cloud.azure.asked)
+    answer = deployed.deploy()
+    assert "unchanged    blue serves this model already" in answer.out
+    assert deployed.cloud.azure.bodies == before
+    methods = {one.method for one in deployed.cloud.azure.asked[asked:] if "onlineE" in one.path}
+    assert methods == {"GET"}
+
+
+def test_the_image_is_built_anew_only_for_what_is_in_it(deployed: Deployed) -> None:
+    """Settings of the server and the sample are not: another deployment, the same environment."""
+    deployed.deploy()
+    sent = deployed.cloud.azure.blobs.names("workspaceblobstore")
+    names = {one.rpartition("/")[2] for one in sent}
+    assert {"Dockerfile", "serve.py"} <= names
+    assert not names & {"endpoint.yaml", "own-deployment.yaml", "sample-request.json"}
+    path = "src/tiny/deploy/own-deployment.yaml"
+    text = deployed.workspace.read(path)
+    deployed.workspace.write(path, text.replace("instance_count: 1", "instance_count: 2"))
+    assert "was there already" in deployed.deploy().err
+    assert deployed.traffic == {"green": 100} and len(deployed.models) == 1
+    assert deployed.cloud.azure.count("PUT " + WORKSPACE_ID + "/environments/") == 1
+
+
+def test_a_failed_test_request_moves_no_traffic(deployed: Deployed) -> None:
+    deployed.deploy()
+    deployable.model(deployed.workspace, "run-2", "weights of the second\n")
+    deployed.container.status = 500
+    deployed.known.logs["green"] = ["loading\nKeyError: 'weights'\n"]
+    answer = deployed.deploy(code=1)
+    assert "the test request to green was answered 500" in answer.sentence
+    assert "no such weights" in answer.sentence and "no traffic was moved" in answer.sentence
+    assert "KeyError: 'weights'" in answer.err
+    assert deployed.traffic == {"blue": 100}
+    deployed.container.status = 200
+    deployed.deploy()
+    assert deployed.traffic == {"green": 100}
+
+
+def test_a_broken_one_makes_room_for_the_next(deployed: Deployed) -> None:
+    deployed.deploy()
+    deployable.model(deployed.workspace, "run-2", "broken\n")
+    deployed.container.status = 500
+    deployed.deploy(code=1)
+    deployed.container.status = 200
+    deployable.model(deployed.workspace, "run-3", "mended\n")
+    answer = deployed.deploy("--traffic", "20")
+    assert "green without traffic goes first" in answer.out
+    assert deployed.traffic == {"green": 20, "blue": 80}
+    (model,) = [
+        body["properties"]["model"]
+        for name, body in endpoints.deployments(deployed.cloud.azure, NAME).items()
+        if name == "green"
+    ]
+    assert model.endswith("/versions/3")
+
+
+def test_finish_takes_the_old_one_away(deployed: Deployed) -> None:
+    deployed.both("--traffic", "10")
+    refused = deployed.deploy("--finish", code=1)
+    assert "green 100 %, and blue is deleted" in refused.sentence and "--yes" in refused.sentence
+    assert deployed.names == ["blue", "green"]
+    deployed.deploy("--finish", "--yes")
+    assert deployed.traffic == {"green": 100} and deployed.names == ["green"]
+    again = deployed.deploy("--finish", "--yes")
+    assert "nothing to finish" in again.err
+    deployable.model(deployed.workspace, "run-3", "weights of the third\n")
+    deployed.deploy()
+    assert deployed.traffic == {"blue": 100} and deployed.names == ["blue", "green"]
+
+
+def test_rollback_goes_back_at_once(deployed: Deployed) -> None:
+    deployed.both()
+    assert deployed.traffic == {"green": 100}
+    answer = deployed.deploy("--rollback")
+    assert "traffic      blue 100 %" in answer.out
+    assert deployed.traffic == {"blue": 100} and deployed.names == ["blue", "green"]
+    again = deployed.deploy("--rollback", code=1)
+    assert "nothing to go back to" in again.sentence
+
+
+def test_a_third_waits_until_the_second_is_finished(deployed: Deployed) -> None:
+    deployed.both("--traffic", "10")
+    deployable.model(deployed.workspace, "run-3", "weights of the third\n")
+    answer = deployed.deploy(code=1)
+    assert "is not finished: blue is kept beside green (blue 90 %, green 10 %)" in answer.sentence
+    assert "--finish" in answer.sentence and "--rollback" in answer.sentence
+    assert len(deployed.models) == 2
+
+
+def test_no_traffic_at_all(deployed: Deployed) -> None:
+    deployed.deploy()
+    deployable.model(deployed.workspace, "run-2", "weights of the second\n")
+    deployed.deploy("--traffic", "0")
+    assert deployed.traffic == {"blue": 100} and deployed.names == ["blue", "green"]
+    assert len(deployed.container.asked) == 2
+
+
+STAGES = {
+    "the model's upload": "PUT .*/models/",
+    "the environment": "PUT .*/environments/",
+    "the endpoint": "PUT .*/onlineEndpoints/[^/]+$",
+    "the deployment": "PUT .*/deployments/",
+    "the test request": "POST .*inference",
+}
+
+
+@pytest.mark.parametrize("stage", list(STAGES))
+def test_cut_off_and_repeated(deployed: Deployed, stage: str) -> None:
+    """The answer never comes, the person presses Ctrl-C; the same command again goes on."""
+    held = threading.Event()
+    fault = deployed.cloud.azure.fault(STAGES[stage], 503, "x", after=True, held=held)
+    started = deployed.cloud.start(deployed.workspace, "deploy", "tiny")
+    assert until(lambda: fault.times < 1_000_000, 60), started.text
+    started.interrupt_group()
+    answer = started.end(10)
+    held.set()
+    deployed.cloud.check(answer.out + answer.err)
+    assert answer.code == 130
+    deployed.cloud.azure.faults.clear()
+    deployed.deploy()
+    assert deployed.traffic == {"blue": 100}
+    assert deployed.models == ["tiny/versions/1"] and deployed.names == ["blue"]
+    made = [
+        one
+        for one in deployed.cloud.azure.asked
+        if one.method == "PUT" and "/deployments/" in one.path
+    ]
+    assert len(made) == 1
+
+
+def test_one_that_azure_is_still_making_is_waited_for(deployed: Deployed) -> None:
+    deployed.known.looks = 1_000_000
+    started = deployed.cloud.start(deployed.workspace, "deploy", "tiny")
+    operations = deployed.known.operations
+    assert until(lambda: any(o.looks < 1_000_000 for o in operations.values()), 60), started.text
+    started.interrupt_group()
+    assert started.end(10).code == 130
+    deployed.known.looks = 1
+    for one in operations.values():
+        one.looks = 2
+    deployed.deploy()
+    assert deployed.traffic == {"blue": 100}
+    assert deployed.cloud.azure.count(f"PUT {WORKSPACE_ID}/onlineEndpoints/{NAME}") == 3
+
+
+FAILURES = {
+    "image": (
+        {
+            "code": "ImageBuildFailure",
+            "message": "Image build failed. Check the build log under the storage account "
+            f"'{ACCOUNT}' in the container 'azureml' at the path 'ImageLogs/1/build.log'",
+        },
+        "Azure could not build the deployment's image",
+    ),
+    "container": (
+        {"code": "ResourceNotReady", "message": "User container has crashed or terminated"},
+        "the container did not become ready",
+    ),
+    "quota": (
+        {"code": "OutOfQuota", "message": "Not enough quota available for Standard_DS3_v2"},
+        "there is not enough quota for it",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", list(FAILURES))
+def test_a_deployment_that_does_not_come_up(deployed: Deployed, name: str) -> None:
+    error, sentence = FAILURES[name]
+    deployed.known.errors["blue"] = error
+    deployed.known.logs["blue"] = ["starting\nImportError: no module named digits\n"]
+    log = b"Step 3/9 : RUN pip install\nERROR: no matching distribution for digitz\n"
+    deployed.cloud.azure.blobs.put("azureml", "ImageLogs/1/build.log", log)
+    answer = deployed.deploy(code=1)
+    assert sentence in answer.sentence
+    assert deployed.traffic == {}
+    assert ("no matching distribution for digitz" in answer.err) == (name == "image")
+    assert ("ImportError: no module named digits" in answer.err) == (name == "container")
+    deployed.deploy()
+    assert deployed.traffic == {"blue": 100} and deployed.names == ["blue"]
+
+
+def test_a_name_that_is_taken_in_the_region(deployed: Deployed) -> None:
+    deployed.known.taken.add(NAME)
+    answer = deployed.deploy(code=1)
+    assert f'the endpoint\'s name "{NAME}" is taken' in answer.sentence
+    assert "[azure] endpoint" in answer.sentence
+    deployed.workspace.write("src/tiny/innerloop.toml", '[azure]\nendpoint = "tiny-digits-2"\n')
+    deployed.deploy()
+    assert endpoints.traffic(deployed.cloud.azure, "tiny-digits-2") == {"blue": 100}
+
+
+def test_a_job_s_output_is_registered_where_it_is(deployed: Deployed) -> None:
+    deployed.deploy("--model", "tiny-20261124-1")
+    (path,) = [path for path in deployed.cloud.azure.bodies if "/models/" in path]
+    body = deployed.cloud.azure.bodies[path]["properties"]
+    assert body["modelUri"] == (
+        "azureml://jobs/tiny-20261124-1/outputs/artifacts/paths/outputs/model/"
+    )
+    deployed.deploy("--model", "tiny-20261124-1")
+    assert deployed.models == ["tiny/versions/1"]
+
+
+def test_a_registered_model_is_taken_as_it_is(deployed: Deployed) -> None:
+    deployed.deploy("--model", "tiny-20261124-1")
+    deployed.deploy("--model", "azureml:tiny@latest", "--traffic", "0")
+    assert deployed.models == ["tiny/versions/1"] and deployed.names == ["blue", "green"]
+
+
+def test_the_dry_run_asks_nobody(deployed: Deployed) -> None:
+    answer = deployed.deploy("--dry-run", "--traffic", "10")
+    assert "endpoint     tiny-digits" in answer.out
+    assert "tiny, from outputs/tiny/run-1/model: 1 files" in answer.out
+    assert "(test_accuracy 0.9375)" in answer.out
+    assert "10 % to the new deployment, once its test request is answered" in answer.out
+    told = json.loads(deployed.deploy("--dry-run", "--json").out)
+    assert told["model"]["path"] == "outputs/tiny/run-1/model"
+    assert told["environment"]["version"] in answer.out
+    assert deployed.cloud.azure.asked == []
+
+
+def test_likely_secrets_stay_here(deployed: Deployed) -> None:
+    deployed.workspace.write("src/tiny/deploy/.env", "PASSWORD=x\n")
+    answer = deployed.deploy(code=1)
+    assert "src/tiny/deploy/.env: looks like a secret" in answer.sentence
+    assert deployed.cloud.azure.asked == []
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--traffic", "101"], "101 is no percentage"),
+        (["--finish", "--rollback"], "--finish and --rollback do not go together"),
+        (["--rollback", "--traffic", "5"], "--rollback and --traffic do not go together"),
+        (["--model", "no such"], 'there is no model "no such"'),
+    ],
+)
+def test_a_wrong_command_line(deployed: Deployed, words: list[str], sentence: str) -> None:
+    assert sentence in deployed.deploy(*words, code=2).sentence
+
+
+def test_the_ledger_says_from_which_code(deployed: Deployed) -> None:
+    deployed.deploy("--traffic", "100")
+    folder = deployed.workspace.root / f".innerloop/deployments/{NAME}"
+    (entry,) = [json.loads(one.read_text()) for one in folder.glob("*/deployment.json")]
+    assert entry["deployment"] == "blue" and entry["state"] == "serving"
+    assert entry["model"] == "tiny:1" and entry["traffic"] == {"blue": 100}

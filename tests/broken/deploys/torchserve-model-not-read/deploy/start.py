@@ -1,0 +1,5 @@
+import os
+
+MODEL = "/models"
+FILES = ["handler.py", "config.properties"]
+os.execvp("torchserve", ["torchserve", "--models", "digits=digits.mar"])

@@ -1,0 +1,149 @@
+"""`loop serve` and `loop call` up to where an engine would be needed."""
+
+from __future__ import annotations
+
+import json
+import socket
+
+import pytest
+
+from tests.serving.tiny import add_model, add_server
+from tests.serving.web import web
+from tests.support import Workspace
+
+NO_ENGINE = {"DOCKER_HOST": "unix:///nowhere/docker.sock"}
+
+
+def test_what_would_be_started_as_one_json_object(workspace: Workspace) -> None:
+    add_server(workspace)
+    add_model(workspace)
+    answer = workspace.loop("serve", "line", "--port", "24680", "--dry-run", "--json")
+    assert answer.code == 0, answer.err
+    told = json.loads(answer.out)
+    model = f"{workspace.root}/outputs/line/20260101-a/model"
+    assert (told["experiment"], told["place"]) == ("line", "docker")
+    assert told["command"] == "python -u /opt/app/server.py"
+    assert told["env"] == {"AZUREML_MODEL_DIR": "/var/models/line/1", "WORD": "hello"}
+    assert told["mounts"] == [
+        {"source": model, "target": "/var/models/line/1/model", "read_only": True}
+    ]
+    assert told["image"].endswith("/line:deploy")
+    assert told["argv"][:3] == ["docker", "run", "--detach"]
+    assert "127.0.0.1:24680:5000" in told["argv"] and told["image"] == told["argv"][-1]
+    assert (told["port"], told["url"]) == (24680, "http://127.0.0.1:24680/score")
+    assert told["model"] == model and "cwd" in told
+
+
+def test_a_dry_run_names_all_that_is_missing(workspace: Workspace) -> None:
+    add_server(workspace)
+    answer = workspace.loop("serve", "line", "--dry-run", "--json", env=NO_ENGINE)
+    assert answer.code == 0, answer.err
+    told = json.loads(answer.out)
+    assert told["argv"] == []
+    notes = "\n".join(told["notes"])
+    assert "no run of line that ended well has left a model" in notes
+    assert "engine" in notes
+
+
+def test_without_an_engine_it_is_one_sentence(workspace: Workspace) -> None:
+    add_server(workspace)
+    add_model(workspace)
+    for words in (("serve", "line"), ("call", "line"), ("serve", "line", "--stop")):
+        answer = workspace.loop(*words, env=NO_ENGINE)
+        assert answer.code == 1
+        assert "engine" in answer.sentence and answer.err.count("\n") == 1, answer.err
+
+
+def test_a_taken_port_is_one_sentence_and_the_usual_one_gives_way(workspace: Workspace) -> None:
+    add_server(workspace)
+    add_model(workspace)
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        one.listen()
+        port = one.getsockname()[1]
+        answer = workspace.loop("serve", "line", "--port", str(port), "--dry-run")
+        assert answer.code == 1
+        assert f"port {port} of this machine is taken" in answer.sentence
+        assert "--port" in answer.err
+        usual = f"{{port: {port}, path: /score}}"
+        file = "src/line/deploy/blue-deployment.yaml"
+        workspace.write(file, workspace.read(file).replace("{port: 5000, path: /score}", usual))
+        given = workspace.loop("serve", "line", "--dry-run")
+        assert given.code == 0 and f"port {port} is taken, so it gets" in given.out
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "sentence"),
+    [
+        (("serve", "plain"), 1, "src/plain/deploy: plain has no deploy folder"),
+        (("call", "plain"), 1, "src/plain/deploy: plain has no deploy folder"),
+        (("serve", "line", "--model", "nowhere"), 1, "nowhere is neither a path nor a run of line"),
+        (("serve", "line", "--port", "0"), 2, "0 is no port"),
+        (("serve", "line", "--json"), 2, "Add --dry-run"),
+        (("serve", "line", "--debug-port", "5678"), 2, "Add --debug"),
+        (("serve", "line", "--debug", "--detach"), 2, "Leave --detach away"),
+        (("call", "line", "--endpoint", "--port", "80"), 2, "Leave --endpoint away"),
+        (("call", "line", "nowhere.png", "--port", "9"), 1, "nowhere.png cannot be read"),
+        (("call", "line", "--port", "1"), 1, "http://127.0.0.1:1/score does not answer"),
+    ],
+)
+def test_what_cannot_be_done_is_a_sentence(
+    workspace: Workspace, words: tuple[str, ...], code: int, sentence: str
+) -> None:
+    workspace.add("plain", "")
+    add_server(workspace)
+    answer = workspace.loop(*words)
+    assert answer.code == code
+    assert sentence in answer.sentence and answer.out == ""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        (
+            "    scoring_route: {port: 5000, path: /score}\n",
+            "",
+            "blue-deployment.yaml:6:1: the deployment names no scoring_route",
+        ),
+        (
+            "build: {path: .}",
+            "build: {path: ./server}",
+            "there is no src/line/deploy/server/Docker",
+        ),
+        (
+            "environment:\n  build: {path: .}\n",
+            "environment:\n  name: e\n",
+            "known to Azure ML alone",
+        ),
+    ],
+)
+def test_a_deployment_that_has_no_form_here_is_named_with_its_place(
+    workspace: Workspace, old: str, new: str, sentence: str
+) -> None:
+    add_server(workspace)
+    add_model(workspace)
+    file = "src/line/deploy/blue-deployment.yaml"
+    text = workspace.read(file)
+    assert old in text
+    workspace.write(file, text.replace(old, new))
+    answer = workspace.loop("serve", "line")
+    assert answer.code == 1 and sentence in answer.sentence
+    assert f"{file}:" in answer.err
+
+
+def test_a_call_prints_the_answer_and_says_where_from(workspace: Workspace) -> None:
+    add_server(workspace)
+    photo = workspace.write("photo.png", "pixels")
+    good, bad = (200, '{"digit": 7}'), (400, '{"error": "no picture"}')
+    with web(lambda n: good if n < 2 else bad) as made:
+        first = workspace.loop("call", "line", "--port", str(made.port))
+        second = workspace.loop("call", "line", str(photo), "--port", str(made.port), "--json")
+        third = workspace.loop("call", "line", "--port", str(made.port))
+    assert (first.code, first.out) == (0, '{"digit": 7}\n')
+    assert f"200 from {made.url} after" in first.sentence
+    told = json.loads(second.out)
+    assert (told["status"], told["answer"], told["url"]) == (200, {"digit": 7}, made.url)
+    assert told["milliseconds"] > 0
+    assert third.code == 1 and "no picture" in third.out and "400 from" in third.sentence
+    sent = [(headers["Content-Type"], body) for _, headers, body in made.asked]
+    assert sent[:2] == [("application/json", b"21"), ("image/png", b"pixels")]

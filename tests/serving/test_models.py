@@ -1,0 +1,82 @@
+"""Which model is served."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from innerloop import loading
+from innerloop.errors import Mistake
+from innerloop.serving import models
+from innerloop.serving.models import ServedModel
+
+from tests.support import Workspace
+
+
+def ran(workspace: Workspace, run: str, code: int | None, *, model: str = "model") -> Path:
+    folder = workspace.root / "outputs" / "line" / run
+    record = {"run": run, "experiment": "line", "exit_code": code, "started": run}
+    workspace.write(f"outputs/line/{run}/.run/run.json", json.dumps(record))
+    if model:
+        workspace.write(f"outputs/line/{run}/{model}/model.json", "{}")
+    return folder / model
+
+
+def chosen(workspace: Workspace, word: str | None = None, cwd: Path | None = None) -> ServedModel:
+    values = loading.open_workspace(workspace.root)
+    experiment = loading.open_experiment(values, "line")
+    return models.choose(values, experiment, word, cwd or workspace.root)
+
+
+def test_the_last_run_that_ended_well_and_left_one(workspace: Workspace) -> None:
+    workspace.add("line", "")
+    ran(workspace, "1", 0)
+    wanted = ran(workspace, "2", 0)
+    ran(workspace, "3", 1)
+    ran(workspace, "4", None)
+    ran(workspace, "5", 0, model="")
+    assert chosen(workspace) == ServedModel(str(wanted), "outputs/line/2/model")
+
+
+def test_a_run_or_a_path_that_is_named(workspace: Workspace) -> None:
+    workspace.add("line", "")
+    first, failed = ran(workspace, "20260101-a", 0), ran(workspace, "20260102-b", 1)
+    ran(workspace, "20260103-c", 0)
+    assert chosen(workspace, "20260101-a").path == str(first)
+    assert chosen(workspace, "20260102").path == str(failed)  # asked for by name
+    below = workspace.root / "outputs"
+    assert chosen(workspace, "line/20260101-a/model", below).path == str(first)
+    assert chosen(workspace, str(first / "model.json")).origin.endswith("model/model.json")
+
+
+def test_a_submitted_jobs_outputs(workspace: Workspace) -> None:
+    """As `loop download` brings them: below ./outputs, as Azure ML keeps it."""
+    workspace.add("line", "")
+    model = ran(workspace, "calm_fig_1", 0, model="outputs/model")
+    assert chosen(workspace).path == str(model)
+
+
+def test_none_is_a_sentence_that_says_what_to_do(workspace: Workspace) -> None:
+    workspace.add("line", "")
+    with pytest.raises(Mistake, match="outputs/line: no run of line .*`scripts/loop run line`"):
+        chosen(workspace)
+    ran(workspace, "20260101-a", 0, model="")
+    with pytest.raises(Mistake, match=r"writes to ./outputs/model is what serves"):
+        chosen(workspace)
+    with pytest.raises(Mistake, match="the run 20260101-a left no model"):
+        chosen(workspace, "20260101-a")
+    with pytest.raises(Mistake, match='20260101-b is neither.*Did you mean "20260101-a"'):
+        chosen(workspace, "20260101-b")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere file sharing maps the owners")
+def test_a_model_for_your_eyes_alone_cannot_be_read_by_the_server(workspace: Workspace) -> None:
+    workspace.add("line", "")
+    folder = ran(workspace, "1", 0)
+    model = chosen(workspace)
+    models.require_readable(model)
+    (folder / "model.json").chmod(0o600)
+    with pytest.raises(Mistake, match="model.json may be read by you alone.*chmod -R o"):
+        models.require_readable(model)

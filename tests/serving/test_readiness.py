@@ -1,0 +1,84 @@
+"""Ready is what has answered, and nothing else."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+from innerloop.serving import readiness
+from innerloop.serving.readiness import Outcome
+
+from tests.serving.web import Web, web
+
+
+@pytest.fixture
+def sample(tmp_path: Path) -> Path:
+    path = tmp_path / "sample-request.json"
+    path.write_text("[1, 2]")
+    return path
+
+
+def wait(made: Web, sample: Path, patience: float | None = 10) -> tuple[Outcome, list[str]]:
+    said: list[str] = []
+    ended = threading.Event()
+    return readiness.wait(made.url, sample, ended, patience=patience, say=said.append), said
+
+
+def test_a_server_that_comes_up_slowly_is_asked_until_it_answers(sample: Path) -> None:
+    starting = [(503, "no worker"), (404, "no such model"), (500, '{"message": "loading"}')]
+    with web(lambda n: starting[n] if n < len(starting) else (200, '{"digit": 7}')) as made:
+        outcome, said = wait(made, sample)
+    assert outcome.reply is not None and outcome.reply.value == {"digit": 7}
+    assert [body for _, _, body in made.asked] == [b"[1, 2]"] * 4
+    assert {headers["Content-Type"] for _, headers, _ in made.asked} == {"application/json"}
+    assert said == []
+
+
+def test_one_that_takes_requests_and_never_answers_is_not_ready(
+    sample: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readiness, "NEWS", 0.5)
+    with web(lambda _: None) as made:
+        outcome, said = wait(made, sample, patience=1.2)
+    assert outcome.reply is None
+    assert outcome.why == (
+        "no prediction within 1 s: the server takes the request and gives no answer"
+    )
+    assert len(said) == 1 and "gives no answer" in said[0]
+
+
+def test_nothing_that_listens_is_said_with_the_reason(sample: Path) -> None:
+    with web(lambda _: None) as made:
+        pass
+    outcome, _ = wait(made, sample, patience=0.5)
+    assert "nothing answers" in outcome.why and "refused" in outcome.why
+
+
+def test_a_sample_that_is_refused_again_and_again_ends_the_wait(sample: Path) -> None:
+    with web(lambda _: (400, '{"error": "28 rows, please"}')) as made:
+        outcome, _ = wait(made, sample, patience=60)
+    assert outcome.why == "the sample request is refused: the answer is 400, 28 rows, please"
+    assert len(made.asked) == readiness.REFUSALS
+
+
+def test_without_patience_it_asks_once_and_waits(sample: Path) -> None:
+    """As somebody does who stands at a breakpoint."""
+    released = threading.Event()
+
+    def script(_: int) -> tuple[int, str]:
+        released.wait(20)
+        return 200, "{}"
+
+    with web(script) as made:
+        threading.Timer(1.0, released.set).start()
+        outcome, _ = wait(made, sample, patience=None)
+    assert outcome.reply is not None and len(made.asked) == 1
+
+
+def test_the_servers_end_ends_the_wait(sample: Path) -> None:
+    ended = threading.Event()
+    ended.set()
+    nowhere = "http://127.0.0.1:1/score"
+    outcome = readiness.wait(nowhere, sample, ended, patience=60, say=lambda _: None)
+    assert outcome == Outcome()

@@ -1,0 +1,217 @@
+"""What orchestrators have of an experiment, in an experiment's life: rendered, edited, taken over,
+renamed, removed; nothing of it is in src/ but innerloop.toml."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support import Workspace
+
+JOB = "inputs:\n  epochs: 8\ncompute: azureml:c\n"
+SCHEDULE = '[schedule]\ncron = "0 3 * * 1"\norchestrators = ["github", "azure-devops"]\n'
+GITHUB = ".github/workflows/train-{}.yml"
+PIPELINE = "orchestration/azure-devops/train-{}.yml"
+VARIABLES = "orchestration/azure-devops/variables.yml"
+MEMORY = ".innerloop/rendered.json"
+
+
+@pytest.fixture
+def scheduled(workspace: Workspace) -> Workspace:
+    workspace.add("old", "print(1)\n", job=JOB, toml=SCHEDULE)
+    workspace.add("other", "print(1)\n", job=JOB)
+    assert workspace.loop("sync").code == 0
+    return workspace
+
+
+def in_line(workspace: Workspace) -> bool:
+    return workspace.loop("sync", "--check").code == 0
+
+
+def edit(workspace: Workspace, path: str, old: str, new: str) -> None:
+    text = workspace.read(path)
+    assert old in text
+    workspace.write(path, text.replace(old, new))
+
+
+def test_rendered_for_those_with_a_schedule_and_gone_with_it(scheduled: Workspace) -> None:
+    root = scheduled.root
+    assert (root / GITHUB.format("old")).exists() and (root / PIPELINE.format("old")).exists()
+    assert not (root / GITHUB.format("other")).exists()
+    assert in_line(scheduled)
+    scheduled.write("src/old/innerloop.toml", SCHEDULE.replace('"github", ', ""))
+    answer = scheduled.loop("sync")
+    assert "remove .github/workflows/train-old.yml" in answer.out
+    assert (root / PIPELINE.format("old")).exists()
+    scheduled.write("src/old/innerloop.toml", "")
+    assert scheduled.loop("sync").code == 0
+    assert not (root / "orchestration").exists() and not (root / ".github/workflows").exists()
+    assert in_line(scheduled)
+
+
+def test_an_orchestrator_more_or_less_touches_innerloop_toml_alone(scheduled: Workspace) -> None:
+    """Seen by git: of src/, nothing else changes, and no other rendered file does."""
+    git = ["git", "-C", str(scheduled.root), "-c", "user.name=A", "-c", "user.email=a@example.com"]
+    for words in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "all"]):
+        subprocess.run([*git, *words], check=True)
+    edit(scheduled, "src/old/innerloop.toml", '"github", ', "")
+    assert scheduled.loop("sync").code == 0
+    status = [*git, "status", "--porcelain", "-uall"]
+    changed = subprocess.run(status, capture_output=True, text=True, check=True).stdout
+    assert sorted(line[3:] for line in changed.splitlines()) == [
+        ".github/workflows/train-old.yml", MEMORY, "src/old/innerloop.toml",
+    ]  # fmt: skip
+    edit(scheduled, "src/old/innerloop.toml", '["azure', '["github", "azure')
+    assert scheduled.loop("sync").code == 0
+    assert subprocess.run(status, capture_output=True, check=True).stdout == b""
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_an_edited_file_is_the_persons_until_they_say_otherwise(
+    scheduled: Workspace, end: str
+) -> None:
+    path = scheduled.root / GITHUB.format("old")
+    mine = path.read_text().replace("timeout-minutes: 360", "timeout-minutes: 30")
+    path.write_bytes(mine.replace("\n", end).encode())
+    path.chmod(0o640)
+    assert in_line(scheduled)  # an edit alone is nothing to speak of
+    edit(scheduled, "src/old/azure-ml-job.yaml", "epochs: 8", "epochs: 9")
+    answer = scheduled.loop("sync")
+    line = mine[: mine.index("timeout-minutes: 30")].count("\n") + 1
+    assert answer.code == 1
+    assert f"{GITHUB.format('old')}:{line}:1: you changed this file" in answer.err
+    assert "update orchestration/azure-devops/train-old.yml" in answer.out
+    assert path.read_bytes().decode() == mine.replace("\n", end)
+    where = f"{GITHUB.format('old')}:."
+    assert f"--keep '{where}'" in answer.err
+    kept = scheduled.loop("sync", "--keep", where)
+    assert kept.code == 0 and in_line(scheduled)
+    edit(scheduled, "src/old/azure-ml-job.yaml", "epochs: 9", "epochs: 10")
+    assert scheduled.loop("sync").code == 1
+    assert scheduled.loop("sync", "--take", where).code == 0
+    text = path.read_bytes().decode()
+    assert "timeout-minutes: 360" in text and 'default: "10"' in text
+    assert text.count("\r\n") == (text.count("\n") if end == "\r\n" else 0)
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert in_line(scheduled)
+
+
+def test_a_deleted_file_stays_deleted_and_an_ejected_one_is_left_alone(
+    scheduled: Workspace,
+) -> None:
+    (scheduled.root / GITHUB.format("old")).unlink()
+    pipeline = PIPELINE.format("old")
+    assert scheduled.loop("sync", "--eject", pipeline).code == 0
+    before = scheduled.read(pipeline)
+    edit(scheduled, "src/old/azure-ml-job.yaml", "epochs: 8", "epochs: 9")
+    answer = scheduled.loop("sync")
+    assert answer.code == 0, answer.err
+    assert not (scheduled.root / GITHUB.format("old")).exists()
+    assert scheduled.read(pipeline) == before and in_line(scheduled)
+
+
+def test_variables_that_a_person_fills_in_are_never_touched(scheduled: Workspace) -> None:
+    edit(scheduled, VARIABLES, "variables:", "variables:\n  AZURE_RESOURCE_GROUP: rg")
+    before = scheduled.read(VARIABLES)
+    edit(scheduled, "src/old/azure-ml-job.yaml", "epochs: 8", "epochs: 9")
+    assert scheduled.loop("sync").code == 0
+    assert scheduled.read(VARIABLES) == before
+
+
+def test_diff_shows_what_would_change(scheduled: Workspace) -> None:
+    edit(scheduled, "src/old/innerloop.toml", "0 3 * * 1", "30 4 * * 2")
+    answer = scheduled.loop("sync", "--diff")
+    assert '-    - cron: "0 3 * * 1"\n+    - cron: "30 4 * * 2"\n' in answer.out
+    assert scheduled.loop("sync", "--check").code == 1
+
+
+def test_a_slip_in_the_schedule_stops_no_run_and_takes_nothing_away(scheduled: Workspace) -> None:
+    before = scheduled.read(GITHUB.format("old"))
+    edit(scheduled, "src/old/innerloop.toml", "0 3 * * 1", "0 3 * * 8")
+    answer = scheduled.loop("sync")
+    assert answer.code == 1
+    assert "src/old/innerloop.toml:2: schedule.cron: the day of the week 8" in answer.err
+    assert scheduled.read(GITHUB.format("old")) == before
+    assert (scheduled.root / VARIABLES).exists()
+    assert scheduled.loop("run", "old", "--dry-run", "--place", "venv").code == 0
+    found = scheduled.loop("check", "old")
+    assert found.code == 1 and "src/old/innerloop.toml:2: error: schedule.cron" in found.out
+    assert scheduled.loop("check", "other").code == 0
+
+
+def test_check_holds_a_schedule_against_the_job(scheduled: Workspace) -> None:
+    scheduled.write("src/old/innerloop.toml", SCHEDULE + "[schedule.set]\ninputs.epoch = 3\n")
+    found = scheduled.loop("check")
+    assert found.code == 1
+    assert (
+        'src/old/innerloop.toml:5: error: schedule.set: the job has no "inputs.epoch"' in found.out
+    )
+    scheduled.write("src/old/innerloop.toml", "gup = 1\n" + SCHEDULE)
+    found = scheduled.loop("check")
+    assert found.code == 1 and '"gup" is no setting' in found.out
+
+
+@pytest.mark.parametrize("new", ["fresh", "shop/fresh"])
+def test_a_rename_takes_them_along_with_a_persons_edits(scheduled: Workspace, new: str) -> None:
+    slug = new.replace("/", ".")
+    edit(scheduled, GITHUB.format("old"), "timeout-minutes: 360", "timeout-minutes: 30")
+    answer = scheduled.loop("rename", "old", new)
+    assert answer.code == 0, answer.err
+    assert not (scheduled.root / GITHUB.format("old")).exists()
+    assert not (scheduled.root / PIPELINE.format("old")).exists()
+    text = scheduled.read(GITHUB.format(slug))
+    assert "timeout-minutes: 30" in text and f"name: train {new}\n" in text
+    assert f"scripts/loop submit {new} " in text and f"group: train-{slug}\n" in text
+    assert "old" not in text
+    assert in_line(scheduled)
+    # What is theirs is still told from what is ours.
+    edit(scheduled, f"src/{new}/azure-ml-job.yaml", "epochs: 8", "epochs: 9")
+    answer = scheduled.loop("sync")
+    assert answer.code == 1 and f"{GITHUB.format(slug)}:" in answer.err
+    assert f"update {PIPELINE.format(slug)}" in answer.out
+
+
+def test_a_removed_experiment_is_started_by_nobody(scheduled: Workspace) -> None:
+    edit(scheduled, GITHUB.format("old"), "timeout-minutes: 360", "timeout-minutes: 30")
+    mine = scheduled.read(GITHUB.format("old"))
+    answer = scheduled.loop("remove", "old", "--yes")
+    assert answer.code == 0, answer.err
+    assert not (scheduled.root / GITHUB.format("old")).exists()
+    assert not (scheduled.root / "orchestration").exists()
+    assert in_line(scheduled)
+    back = [line.strip() for line in answer.out.splitlines() if line.startswith("  mv ")]
+    for line in back:
+        (scheduled.root / line.split()[-1]).parent.mkdir(parents=True, exist_ok=True)
+        subprocess.run(line, shell=True, cwd=scheduled.root, check=True)
+    scheduled.loop("sync")
+    assert scheduled.read(GITHUB.format("old")) == mine
+    assert (scheduled.root / PIPELINE.format("old")).exists()
+
+
+def test_a_copy_is_not_started_by_itself(scheduled: Workspace) -> None:
+    scheduled.write(
+        "src/old/innerloop.toml", f'gpu = "none"\n{SCHEDULE}[data.x]\npath = "data/x"\n'
+    )
+    assert scheduled.loop("new", "twin", "--from", "old").code == 0
+    text = scheduled.read("src/twin/innerloop.toml")
+    assert '# [schedule]\n# cron = "0 3 * * 1"\n' in text and text.endswith(
+        '[data.x]\npath = "data/x"\n'
+    )
+    assert not (scheduled.root / GITHUB.format("twin")).exists()
+
+
+def test_two_branches_that_each_schedule_something_merge(scheduled: Workspace) -> None:
+    """The memory has a line for each file, so git puts both sides' lines together."""
+    lines = scheduled.read(MEMORY).splitlines()
+    own = [line for line in lines if line.startswith('[".github/workflows/train-old.yml"')]
+    assert len(own) == 1
+
+
+def test_a_file_of_that_name_that_was_there_before(workspace: Workspace) -> None:
+    path = workspace.write(GITHUB.format("old"), "name: mine\n")
+    workspace.add("old", "print(1)\n", job=JOB, toml=SCHEDULE)
+    answer = workspace.loop("sync")
+    assert answer.code == 1 and f"{GITHUB.format('old')}:1:1: this file is yours" in answer.err
+    assert Path(path).read_text() == "name: mine\n"
