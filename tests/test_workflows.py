@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support import ROOT, Workspace
+from tests.support import PYTEST, ROOT, TINY, Workspace, clone
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 
@@ -60,8 +60,48 @@ def test_azure_pipelines_lists_the_experiments_for_its_matrix(workspace: Workspa
     assert matrix == {"one": {"experiment": "one"}, "search_two": {"experiment": "search/two"}}
 
 
-def test_what_ci_checks_in_this_workspace_is_right(_tool: None) -> None:
-    """The two steps that are quick; `scripts/test --checks` and the tests are CI itself."""
-    for words in (["sync", "--check"], ["check"]):
-        done = subprocess.run([ROOT / "scripts/loop", *words], capture_output=True, text=True)
-        assert done.returncode == 0, done.stdout + done.stderr
+def scripts_of(path: str) -> list[str]:
+    """What each step of CI runs, in its order."""
+    jobs = read(ROOT / path)["jobs"]
+    steps = [
+        step for job in (jobs.values() if isinstance(jobs, dict) else jobs) for step in job["steps"]
+    ]
+    return [script for step in steps if (script := step.get("run", step.get("bash")))]
+
+
+@pytest.mark.docker
+def test_what_ci_runs_in_a_clean_clone(tmp_path: Path, _tool: None) -> None:
+    """Each step of both, but the checks of our own code, which are what CI runs anyhow. The
+    experiment that is tested is a small one beside those that are shipped."""
+    cloned = clone(tmp_path / "a clone")
+    cloned.add("small", "print(1)\n", dockerfile=TINY, job="compute: azureml:cpu-cluster\n")
+    requirements = "RUN pip install --no-cache-dir --require-hashes -r requirements-dev.txt\n"
+    cloned.write(
+        "src/small/environment/Dockerfile", f"{TINY}COPY requirements-dev.txt .\n{requirements}"
+    )
+    cloned.write("src/small/environment/requirements-dev.txt", PYTEST)
+    cloned.write("src/small/tests/test_small.py", "def test_it(): assert True\n")
+    assert cloned.loop("sync").code == 0
+    same = scripts_of(".github/workflows/ci.yml"), scripts_of("orchestration/azure-devops/ci.yml")
+    assert [one for one in same[0] if "list" not in one] == [
+        one for one in same[1] if "list" not in one
+    ]
+    try:
+        for script in (one for one in same[0] if "scripts/test" not in one):
+            env = {**os.environ, "EXPERIMENT": "small", "GITHUB_OUTPUT": str(tmp_path / "output")}
+            done = subprocess.run(
+                ["bash", "-e", "-c", script],
+                cwd=cloned.root,
+                env=env,
+                capture_output=True,
+                text=True,
+            )
+            assert done.returncode == 0, f"{script}\n{done.stdout}{done.stderr}"
+        assert "1 passed" in done.stdout
+        cloned.write("src/small/tests/test_small.py", "def test_it(): assert False\n")
+        red = subprocess.run(
+            ["bash", "-e", "-c", script], cwd=cloned.root, env=env, capture_output=True
+        )
+        assert red.returncode == 1
+    finally:
+        cloned.clean()

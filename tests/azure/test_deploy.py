@@ -11,6 +11,7 @@ import pytest
 from tests.azure import deployable, endpoints
 from tests.azure.conftest import Deployed
 from tests.azure.deployable import NAME
+from tests.azure.network import Asked
 from tests.azure.published import check_bodies
 from tests.azure.standin import ACCOUNT
 from tests.azure.standin import ROOT as WORKSPACE_ID
@@ -242,6 +243,30 @@ def test_a_name_that_is_taken_in_the_region(deployed: Deployed) -> None:
     assert endpoints.traffic(deployed.cloud.azure, "tiny-digits-2") == {"blue": 100}
 
 
+def test_an_endpoint_serves_one_experiment(deployed: Deployed) -> None:
+    deployed.deploy()
+    deployed.workspace.add("other", "")
+    tags = deployed.cloud.azure.bodies[f"{WORKSPACE_ID}/onlineEndpoints/{NAME}"]["tags"]
+    assert tags["innerloop.experiment"] == "tiny"
+    tags["innerloop.experiment"] = "other"
+    answer = deployed.deploy("--traffic", "0", "--name", "mine", code=1)
+    where = "src/tiny/deploy/endpoint.yaml:1"
+    assert f"the endpoint {NAME} is that of other" in answer.sentence and where in answer.sentence
+
+
+def test_one_that_is_being_deleted_is_waited_for_and_made_anew(deployed: Deployed) -> None:
+    deployed.deploy()
+    deployed.known.looks = 4
+    deployed.cloud.azure(delete(f"{WORKSPACE_ID}/onlineEndpoints/{NAME}"))
+    answer = deployed.deploy()
+    assert f"{NAME} is deleting still; waiting" in answer.err
+    assert deployed.traffic == {"blue": 100}
+
+
+def delete(path: str) -> Asked:
+    return Asked("DELETE", "management.azure.com", path, {}, {}, b"")
+
+
 def test_a_job_s_output_is_registered_where_it_is(deployed: Deployed) -> None:
     deployed.deploy("--model", "tiny-20261124-1")
     (path,) = [path for path in deployed.cloud.azure.bodies if "/models/" in path]
@@ -268,6 +293,16 @@ def test_the_dry_run_asks_nobody(deployed: Deployed) -> None:
     told = json.loads(deployed.deploy("--dry-run", "--json").out)
     assert told["model"]["path"] == "outputs/tiny/run-1/model"
     assert told["environment"]["version"] in answer.out
+    assert deployed.cloud.azure.asked == []
+
+
+def test_what_azure_would_refuse_is_said_before_anything_is_sent(deployed: Deployed) -> None:
+    path = "src/tiny/deploy/own-deployment.yaml"
+    text = deployed.workspace.read(path)
+    deployed.workspace.write(path, text.replace("instance_type", "instance_typ"))
+    answer = deployed.deploy(code=1)
+    assert f"{path}:" in answer.sentence and "instance_typ" in answer.sentence
+    assert "nothing was sent: src/tiny/deploy would not work on Azure ML" in answer.sentence
     assert deployed.cloud.azure.asked == []
 
 

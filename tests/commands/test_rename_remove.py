@@ -18,6 +18,8 @@ from tests.steps import FEWER, copies, kill, stopped_at
 from tests.support import Workspace, docker
 
 JOB = "experiment_name: old\ncommand: python train.py --epochs ${{inputs.epochs}}\ninputs: {epochs: 8}\n"
+SCHEDULE = '[schedule]\ncron = "0 3 * * 1"\norchestrators = ["github", "azure-devops"]\n'
+GITHUB, PIPELINE = ".github/workflows/train-{}.yml", "orchestration/azure-devops/train-{}.yml"
 DEV = ".devcontainer/{}/devcontainer.json"
 LAUNCH, TASKS = ".vscode/launch.json", ".vscode/tasks.json"
 
@@ -26,7 +28,8 @@ LAUNCH, TASKS = ".vscode/launch.json", ".vscode/tasks.json"
 def used(workspace: Workspace) -> Workspace:
     """`old` beside `old_svm`, with common code, outputs, and a person's words in rendered files."""
     for name in ("old", "old_svm"):
-        workspace.add(name, "from common.rates import RATE\nprint(RATE)\n", job=JOB)
+        train = "from common.rates import RATE\nprint(RATE)\n"
+        workspace.add(name, train, job=JOB, toml=SCHEDULE)
         workspace.write("src/common/rates.py", "RATE = 7\n")
         assert workspace.loop("dependency", name, "rates.py").code == 0
     workspace.write("outputs/old/20260101-000000-aaaa/metrics.json", "{}")
@@ -42,6 +45,10 @@ def used(workspace: Workspace) -> Workspace:
     tasks = workspace.read(TASKS)
     at = tasks.index('"debug old"')
     workspace.write(TASKS, tasks[:at] + tasks[at:].replace('"detail": "', '"detail": "Mine. ', 1))
+    workflow = workspace.read(GITHUB.format("old"))
+    workspace.write(
+        GITHUB.format("old"), workflow.replace("timeout-minutes: 360", "timeout-minutes: 7")
+    )
     assert workspace.loop("sync", "--check").code == 0
     return workspace
 
@@ -70,6 +77,10 @@ def check_renamed(root: Path, new: str) -> None:
     assert "debug old" not in tasks and tasks[f"debug {new}"]["detail"].startswith("Mine. ")
     text = (root / LAUNCH).read_text()
     assert "old: train.py" not in text and f"/src/{new}" in text and "/src/old_svm" in text
+    for path, mine in ((GITHUB, "timeout-minutes: 7"), (PIPELINE, "timeoutInMinutes")):
+        text = (root / path.format(slug)).read_text()
+        assert mine in text and f"loop submit {new} " in text and "old" not in text
+        assert not (root / path.format("old")).exists() and (root / path.format("old_svm")).exists()
     assert (root / "outputs" / slug / "20260101-000000-aaaa/metrics.json").is_file()
     assert not (root / renaming.INTENT).exists()
 
@@ -178,9 +189,11 @@ def test_remove_keeps_data_outputs_and_a_way_back(used: Workspace) -> None:
     assert (used.root / "data/numbers/a.csv").is_file()
     assert (used.root / "outputs/old/20260101-000000-aaaa/metrics.json").is_file()
     assert used.loop("sync", "--check").code == 0
+    assert not (used.root / GITHUB.format("old")).exists()
     for line in answer.out.partition("To bring it back:\n")[2].splitlines():
         subprocess.run(line, shell=True, cwd=used.root, check=True)
     assert '"mine": true, // kept' in used.read(DEV.format("old"))
+    assert "timeout-minutes: 7" in used.read(GITHUB.format("old"))
     run = used.loop("run", "old", "--place", "venv")
     assert (run.code, run.out) == (0, "7\n"), run.err
 

@@ -22,13 +22,14 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="counts the steps in a f
 
 JOB = "command: python train.py --epochs ${{inputs.epochs}}\ninputs:\n  epochs: 8\n"
 LAUNCH = ".vscode/launch.json"
+SCHEDULE = '[schedule]\ncron = "0 3 * * 1"\norchestrators = ["github", "azure-devops"]\n'
 
 
 @pytest.fixture
 def changed(workspace: Workspace) -> Workspace:
     """Three experiments in line and edited by a person; then one is changed, one new, one gone."""
     for name in ("first", "second", "third"):
-        workspace.add(name, "print(1)\n", job=JOB)
+        workspace.add(name, "print(1)\n", job=JOB, toml=SCHEDULE if name != "second" else "")
     assert workspace.loop("sync").code == 0
     text = workspace.read(LAUNCH)
     workspace.write(LAUNCH, text.replace("{", "{\n    // mine", 1))
@@ -45,6 +46,7 @@ def set_epochs(root: Path, epochs: int) -> None:
 
 def rendered(root: Path) -> dict[str, str]:
     found = [*root.glob(".devcontainer/**/*.json"), *root.glob(".vscode/*.json")]
+    found += [*root.glob(".github/**/*.yml"), *root.glob("orchestration/**/*.yml")]
     return {path.relative_to(root).as_posix(): path.read_text() for path in found}
 
 

@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     disk = loading.Disk(args.root)
     found = [finding for path in paths for finding in _findings(disk, path)]
     if args.file is None:
-        found += [one for path in paths for one in _of_deploy_folder(disk, path)]
+        found += [one for path in paths for one in of_deploy_folder(disk, path)]
     for path in paths:
         found += _of_schedule(workspace, path)
     if args.json:
@@ -97,7 +97,7 @@ def _of_schedule(workspace: Workspace, path: str) -> list[Finding]:
     return list(check(experiment, job, workspace.settings.orchestrators.names).findings)
 
 
-def _of_deploy_folder(disk: loading.Disk, path: str) -> list[Finding]:
+def of_deploy_folder(disk: loading.Disk, path: str) -> list[Finding]:
     """Those of EXP/deploy; none for a job file that belongs to no experiment, or has none."""
     home, name = posixpath.split(path)
     folder = f"{home}/{FOLDER}"

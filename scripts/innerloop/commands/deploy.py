@@ -19,6 +19,8 @@ from ..console import ask
 from ..errors import Mistake, WrongUse
 from ..places.azureml import target as targets
 from ..places.azureml.line import Line
+from ..spec.experiment import JOB_FILE, Experiment
+from .check import line_of, of_deploy_folder
 from .submit import refuse_secrets
 
 SUMMARY = "Deploys a model to an Azure ML online endpoint, beside the one that serves now."
@@ -73,6 +75,7 @@ def run(args: argparse.Namespace) -> int:
     with Line(args.root) as line:
         if not args.dry_run and environments.is_ready(bootstrap.environment_of("azure")):
             line.start()  # its client is imported while we read on
+        _check(args, experiment)
         made = plan(
             workspace,
             experiment,
@@ -140,6 +143,19 @@ def _finish(args: argparse.Namespace, talk: Talk, now: Now) -> Now:
     if not args.yes and not ask(f"{now.name}: {plan_words}?"):
         raise Mistake(f"nothing was changed: {plan_words}", mend="Say yes, or give --yes")
     return deploying.finish(talk, now, traffic, gone)
+
+
+def _check(args: argparse.Namespace, experiment: Experiment) -> None:
+    """What `loop check` finds in the deploy folder; a `Mistake` for all but hints."""
+    path = f"{experiment.folder}/{JOB_FILE}"
+    found = of_deploy_folder(loading.Disk(args.root), path)
+    for finding in found:
+        print(line_of(finding), file=sys.stderr)
+    if any(one.level != "hint" for one in found):
+        raise Mistake(
+            f"nothing was sent: {experiment.folder}/deploy would not work on Azure ML",
+            mend="Mend what is said above",
+        )
 
 
 def preview(made: Plan) -> Iterator[tuple[str, str]]:

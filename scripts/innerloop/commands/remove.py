@@ -11,7 +11,6 @@ from .. import loading
 from ..errors import WrongUse
 from ..experiments import leftovers, removing, renaming
 from ..experiments.removing import Removal
-from ..render import orchestration
 
 SUMMARY = "Takes an experiment away; data and outputs stay, and it can be brought back."
 EXAMPLES = """examples:
@@ -51,6 +50,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _show(removal: Removal, uncommitted: list[str], docker: leftovers.InDocker) -> None:
     print(f"goes:   {removal.folder} and {removal.dev_container} (both to {removal.kept_in})")
+    if removal.started_by:
+        print(f"        {', '.join(removal.started_by)}: nothing starts it any more")
     if uncommitted:
         print(f"        {len(uncommitted)} files of it are not committed: {_some(uncommitted)}")
     kept = ["data/", *([f"{removal.outputs}/"] if removal.outputs else [])]
@@ -81,10 +82,11 @@ def _way_back(root: Path, removal: Removal) -> list[str]:
     moves = [("src", removal.folder)]
     if (root / removal.kept_in / "devcontainer").is_dir():
         moves.append(("devcontainer", removal.dev_container))
-    started_by = orchestration.files_of(removal.name)
-    moves += [(file, file) for file in started_by if (root / removal.kept_in / file).is_file()]
     lines = [shlex.join(["mv", f"{removal.kept_in}/{part}", target]) for part, target in moves]
-    return [*lines, "scripts/loop sync"]
+    # What starts it is rendered again; one that a person had changed then takes its place.
+    changed = [f for f in removal.started_by if (root / removal.kept_in / f).is_file()]
+    again = [shlex.join(["mv", f"{removal.kept_in}/{file}", file]) for file in changed]
+    return [*lines, "scripts/loop sync", *again]
 
 
 def _say(text: str) -> None:

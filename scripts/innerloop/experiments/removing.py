@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from .. import files, loading, syncing, transaction
+from ..merge import whole
 from ..merge.jsonc import ParseError, parse
 from ..merge.memory import Memory, dump
 from ..merge.rules import EDITOR_FILES
@@ -24,12 +26,13 @@ LAUNCH, TASKS = ".vscode/launch.json", ".vscode/tasks.json"
 @dataclass(frozen=True, slots=True)
 class Removal:
     """What would happen; paths relative to the root. `users` are links of other experiments that
-    lead into the folder, and would lead nowhere."""
+    lead into the folder, and would lead nowhere. `started_by`: the files of orchestrators."""
 
     name: str
     kept_in: str
     outputs: str | None
     users: tuple[str, ...]
+    started_by: tuple[str, ...] = ()
 
     @property
     def folder(self) -> str:
@@ -50,8 +53,18 @@ def plan(workspace: Workspace, name: str) -> Removal:
         if _leads_into(link, text, f"src/{name}")
     ]
     kept_in = f"{REMOVED}/{slug}-{time.strftime('%Y%m%d-%H%M%S')}"
+    memory = transaction.remembered(transaction.memory_text(root))
+    ours = {*memory.rendered, *memory.ejected}
     return Removal(
-        name, kept_in, outputs if (root / outputs).is_dir() else None, tuple(sorted(users))
+        name=name,
+        kept_in=kept_in,
+        outputs=outputs if (root / outputs).is_dir() else None,
+        users=tuple(sorted(users)),
+        started_by=tuple(
+            file
+            for file in orchestration.files_of(name)
+            if file in ours and (root / file).is_file()
+        ),
     )
 
 
@@ -65,11 +78,11 @@ def carry_out(root: Path, removal: Removal) -> syncing.Outcome:
         while parent != root / "src" and not any(os.scandir(parent)):
             files.remove_if_empty(parent)
             parent = parent.parent
-        _give_up_entries(root, removal.name, kept)
+        _give_up_entries(root, removal.name, removal.started_by, kept)
         return syncing.sync(root)
 
 
-def _give_up_entries(root: Path, name: str, kept: Path) -> None:
+def _give_up_entries(root: Path, name: str, started_by: Sequence[str], kept: Path) -> None:
     """What a person changed in the experiment's launch configurations and in what starts it goes
     with it, and is no clash: it counts as rendered from here on. The files as they were are kept.
     """
@@ -82,16 +95,16 @@ def _give_up_entries(root: Path, name: str, kept: Path) -> None:
         files.write_text(kept / Path(file).name, text)
         if isinstance(rendered.get(file), dict):
             rendered[file] = _as_found(rendered[file], _value(text), name)
-    for file in orchestration.files_of(name):
+    for file in started_by:
         text = files.read_text(root / file)
-        if text is not None and file in rendered | dict.fromkeys(memory.ejected):
+        if text is not None and not whole.is_as_rendered(text, rendered.get(file, "")):
             files.write_text(kept / file, text)
-            files.remove(root / file)
-            files.remove_if_empty((root / file).parent)
-        rendered.pop(file, None)
+        files.remove(root / file)
+    gone = set(orchestration.files_of(name))
+    rendered = {file: value for file, value in rendered.items() if file not in gone}
     files.write_text(
         root / transaction.MEMORY,
-        dump(Memory(rendered, memory.ejected - set(orchestration.files_of(name))), EDITOR_FILES),
+        dump(Memory(rendered, memory.ejected - gone), EDITOR_FILES),
     )
 
 

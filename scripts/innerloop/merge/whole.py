@@ -23,7 +23,7 @@ def merge(found: str | None, last: str | None, wanted: str | None) -> Merged:
     plain = _plain(found)
     if wanted is not None and plain == wanted:
         return Merged(found, last=wanted)
-    if last is not None and plain == last:
+    if last is not None and is_as_rendered(found, last):
         return Merged(None if wanted is None else _as(found, wanted), last=wanted)
     if wanted is None:
         line = _first_difference(plain, last or "")
@@ -33,6 +33,10 @@ def merge(found: str | None, last: str | None, wanted: str | None) -> Merged:
     line = _first_difference(plain, wanted if last is None else last)
     clash = Clash(WHOLE_FILE, line, 1, found, wanted, ABSENT if last is None else last)
     return Merged(found, clashes=(clash,), last=last)
+
+
+def is_as_rendered(found: str, last: str) -> bool:
+    return _plain(found) == last
 
 
 def take(found: str, last: str | None, wanted: str | None, name: str = "") -> Merged:

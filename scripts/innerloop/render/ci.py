@@ -101,8 +101,23 @@ def _login(registry: str) -> dict[str, Any]:
     }
 
 
+def _login_of_a_group(registry: str) -> dict[str, Any]:
+    """With the user and password that somebody put among the variables, if they did."""
+    return {
+        "bash": 'echo "$TOKEN" | docker login "$REGISTRY" -u "$REGISTRY_USER" --password-stdin || true',
+        "displayName": "sign in to the registry of images",
+        "condition": "and(succeeded(), ne(variables['REGISTRY_PASSWORD'], ''))",
+        "env": {
+            "REGISTRY": registry.split("/")[0],
+            "REGISTRY_USER": "$(REGISTRY_USER)",
+            "TOKEN": "$(REGISTRY_PASSWORD)",
+        },
+    }
+
+
 def azure_devops(subject: Subject) -> str:
     settings = subject.workspace.settings.orchestrators.azure_devops
+    registry = subject.workspace.settings.registry
     value = {
         "trigger": {"batch": "true", "branches": {"include": _branches(subject)}},
         "pr": {"branches": {"include": ["*"]}},
@@ -126,6 +141,7 @@ def azure_devops(subject: Subject) -> str:
                 "strategy": {"matrix": "$[ dependencies.workspace.outputs['list.experiments'] ]"},
                 "steps": [
                     {"checkout": "self"},
+                    *([_login_of_a_group(registry)] if registry else []),
                     {
                         "bash": _TEST,
                         "displayName": "tests in the experiment's own image",
