@@ -128,6 +128,9 @@ def _values(argument: Argument, line: Line) -> Iterator[Candidate]:
         yield from map(Candidate, ("bash", "zsh", "fish", "powershell"))
     elif argument.dest == "set":
         yield from _settings(line)
+    elif argument.dest == "model":
+        yield from _models(line)
+        yield from _below(line.cwd, line.current)
     elif name == "dependency":
         yield from _below(line.root / COMMON, line.current)
     elif name == "notebook":
@@ -154,6 +157,14 @@ def _settings(line: Line) -> Iterator[Candidate]:
     for one in loading.open_job(workspace, experiment).inputs.values():
         value = one.literal_text if one.kind == "literal" else one.path or ""
         yield Candidate(f"inputs.{one.name}=", f"now {value}")
+
+
+def _models(line: Line) -> Iterator[Candidate]:
+    """The runs that left a model, the newest first."""
+    workspace = loading.open_workspace(line.root)
+    slug = loading.choose_experiment(workspace, line.experiment, line.cwd).slug
+    for folder in sorted((line.root / "outputs" / slug).glob("*/model"), reverse=True):
+        yield Candidate(folder.parent.name)
 
 
 def _folder(line: Line) -> Path:

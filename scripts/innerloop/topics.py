@@ -70,6 +70,10 @@ experiment in its innerloop.toml. The nearer one wins.
     [environment.images]      or an image for each
     "sklearn-1.5" = "mcr.microsoft.com/azureml/curated/sklearn-1.5:latest"
 
+    [azure]
+    endpoint = "digits-lab"   the online endpoint, where not the name in deploy/endpoint.yaml counts:
+                              names are unique in an Azure region
+
     [schedule]                who starts it beside a person, and when (docs/orchestrators.md)
     cron = "0 3 * * 1"        minute, hour, day of the month, month, day of the week; UTC
     branch = "main"           the release branch

@@ -142,6 +142,16 @@ def test_without_code_it_is_an_empty_folder(workspace: Workspace) -> None:
     ]
 
 
+def test_code_that_is_not_on_this_machine_is_said_with_the_rest(workspace: Workspace) -> None:
+    for code in ("azureml:tools:3", "git+https://example.com/team/code.git"):
+        found = told(workspace, f"command: ls\ncode: {code}\n{IMAGE}")
+        said = (
+            f"jobs/a/job.yml:2:1: the job's code is not in this workspace: {code}. Check the code"
+        )
+        assert sum(said in note for note in found["notes"]) == 1
+        assert found["command"] == "ls"
+
+
 def test_code_that_is_one_file(workspace: Workspace) -> None:
     workspace.write("jobs/a/one.py", "")
     found = told(workspace, f"command: python one.py\ncode: one.py\n{IMAGE}")
@@ -275,7 +285,6 @@ NOT_HERE = [
     ("$schema: https://x/latest/schedule.schema.json\nname: s\n", "schedule has no local form"),
     ("type: parallel\n", "parallel has no local form"),
     ("$schema: https://x/latest/environment.schema.json\nimage: a\n", "environment, not a job"),
-    (f"command: ls\ncode: git+https://x/y\n{IMAGE}", "the job's code is not in this workspace"),
     (f"command: ls ${{{{inputs.no}}}}\n{IMAGE}", "which the job does not declare"),
     (f"command: ls ${{{{inputs.a}}}}\ninputs: {{a: [1]}}\n{IMAGE}", "is a list"),
     (f"component: azureml:c:1\ninputs: {{a: 1}}\n{IMAGE}", "that of a component, azureml:c:1"),

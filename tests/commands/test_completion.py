@@ -32,6 +32,8 @@ def filled(workspace: Workspace) -> Workspace:
     workspace.write("src/common/vision/augment.py", "")
     workspace.write("src/common/rates.py", "")
     workspace.write("src/tiny/other-job.yaml", "")
+    workspace.write("outputs/tiny/20260102-b/model/weights", "")
+    workspace.write("outputs/tiny/20260103-c/metrics.json", "{}")
     workspace.write("notebooks/look.ipynb", json.dumps(NOTEBOOK))
     return workspace
 
@@ -58,6 +60,8 @@ def test_every_command_and_every_option_can_be_had(filled: Workspace) -> None:
         (["run", "--place", "venv", "t"], {"tiny"}),
         (["run", "tiny", "--set", "inputs.e"], {"inputs.epochs="}),
         (["run", "tiny", "--file", "o"], {"other-job.yaml"}),
+        (["deploy", "tiny", "--model", "2"], {"20260102-b"}),
+        (["endpoint", "st"], {"status"}),
         (["run", "tiny", "--", "t"], set()),
         (["dependency", "tiny", ""], {"rates.py", "vision/"}),
         (["dependency", "tiny", "rates.py", "vision/"], {"vision/augment.py"}),

@@ -95,6 +95,17 @@ def test_steps_hand_on_what_they_wrote(workspace: Workspace) -> None:
     assert rows == [[name, "done", "0"] for name in ("prepare", "train", "report")]
 
 
+def test_a_step_takes_one_file_of_what_an_earlier_one_wrote(workspace: Workspace) -> None:
+    one_file = PIPELINE.replace(
+        'inputs: {model: "${{parent.jobs.train.outputs.model}}"}',
+        'inputs: {model: "${{parent.jobs.train.outputs.model}}/m"}',
+    )
+    add(workspace, one_file.replace("${{inputs.model}}/m", "${{inputs.model}}"))
+    with_data(workspace)
+    answer = run(workspace)
+    assert (answer.code, answer.out) == (0, "30 after 3\n"), answer.err
+
+
 def test_dry_run_needs_neither_data_nor_earlier_outputs(workspace: Workspace) -> None:
     add(workspace)
     before = sorted(workspace.root.rglob("*"))

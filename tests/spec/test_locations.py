@@ -19,6 +19,8 @@ JOB = "src/x/azure-ml-job.yaml"
         ("azureml:mnist@latest", "data/mnist", ""),
         ("azureml:/subscriptions/s/resourceGroups/r/providers/p/workspaces/w/data/n/versions/1", "data/n", ""),
         ("/subscriptions/s/resourceGroups/r/providers/p/workspaces/w/data/n/versions/1", "data/n", ""),
+        ("azureml:n:1/rows/a.csv", "data/n/rows/a.csv", ""),
+        ("azureml:n@latest/a.csv", "data/n/a.csv", ""),
         ("azureml://registries/r/data/wiki/versions/1", "data/wiki", ""),
         ("azureml://locations/l/workspaces/w/data/wiki/versions/1", "data/wiki", ""),
         ("azureml://datastores/d/paths/a/b", "data/d/a/b", ""),
@@ -86,6 +88,8 @@ def test_no_address_leads_out_of_data(form: str, path: str) -> None:
     [
         ("azureml:a:2", "uri_folder", "scripts/loop data get azureml:a:2"),
         ("azureml:a@latest", "uri_folder", "scripts/loop data get azureml:a@latest"),
+        ("azureml:a@latest/b.csv", "uri_file", "scripts/loop data get azureml:a@latest"),
+        ("/subscriptions/s/w/data/n/versions/7", "uri_folder", "scripts/loop data get azureml:n:7"),
         ("azureml:m:2", "mlflow_model", "az ml model download --name m --version 2"),
         ("azureml://jobs/j/outputs/x", "uri_folder", "az ml job download --name j"),
         ("https://h/a.csv", "uri_file", "curl --location"),

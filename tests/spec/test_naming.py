@@ -84,6 +84,7 @@ def test_the_template_gets_a_name_that_azure_ml_takes() -> None:
         ("a-deployment.yaml", "model: azureml:old@latest\n", "model: azureml:shop-new@latest\n"),
         ("a-deployment.yaml", "model: azureml:old:3\n", "model: azureml:shop-new:3\n"),
         ("a-deployment.yaml", "model: azureml:old_svm:3\n", "model: azureml:old_svm:3\n"),
+        ("pipeline.yaml", "    name: old  # a model\n", "    name: shop-new  # a model\n"),
         ("README.md", "# old: what it does\n", "# shop/new: what it does\n"),
         ("README.md", "# old_svm\n", "# old_svm\n"),
         ("README.md", "see src/old/train.py and src/old_svm", None),

@@ -6,7 +6,7 @@ import pytest
 from innerloop.errors import Mistake
 from innerloop.spec.command import substitute
 from innerloop.spec.job import parse_job
-from innerloop.spec.pipeline import Pipeline, pipeline_of, swept
+from innerloop.spec.pipeline import Pipeline, Step, pipeline_of, swept
 
 INLINE = """type: pipeline
 inputs:
@@ -302,6 +302,62 @@ jobs:
     use = pipeline(text).step("use")
     assert use.takes == {"a": ("get-data", "rows")}
     assert use.job.inputs["b"].literal_text == "3"
+
+
+AMONG_TEXT = """type: pipeline
+inputs:
+  run: 7
+  stem: rows
+  raw: {type: uri_folder, path: ./data}
+  kept: {type: uri_folder, path: azureml:mnist:1}
+jobs:
+  split:
+    command: touch ${{outputs.parts}}/b.csv
+    outputs: {parts: }
+    environment: {image: busybox}
+  count:
+    command: wc ${{inputs.what}} > x_${{inputs.name}}
+    inputs:
+      name: run-${{parent.inputs.run}}-of-${{parent.inputs.stem}}
+      what: WHAT
+    environment: {image: busybox}
+"""
+
+
+def among_text(what: str) -> Step:
+    return pipeline(AMONG_TEXT.replace("WHAT", what)).step("count")
+
+
+def test_bindings_stand_among_other_text() -> None:
+    step = among_text("${{parent.inputs.raw}}/${{parent.inputs.stem}}.csv")
+    assert step.job.inputs["name"].literal_text == "run-7-of-rows"
+    what = step.job.inputs["what"]
+    assert (what.kind, what.type, what.path) == ("data", "uri_file", "./data/rows.csv")
+    assert (step.takes, step.passes) == ({}, {})
+    given = among_text('{type: mltable, mode: download, path: "${{parent.inputs.kept}}/table"}')
+    what = given.job.inputs["what"]
+    assert (what.type, what.mode, what.path) == ("mltable", "download", "azureml:mnist:1/table")
+
+
+def test_a_step_takes_a_part_of_what_an_earlier_one_wrote() -> None:
+    step = among_text("${{parent.jobs.split.outputs.parts}}/b.csv")
+    assert step.takes == {"what": ("split", "parts")}
+    assert step.below == {"what": "/b.csv"}
+    assert among_text("${{parent.jobs.split.outputs.parts}}").below == {}
+
+
+def test_data_in_the_middle_of_a_text_are_no_text() -> None:
+    with pytest.raises(Mistake, match="raw}} is no text to put there") as caught:
+        among_text("all-of-${{parent.inputs.raw}}")
+    assert caught.value.where == "src/p/job.yml:16:7"
+    with pytest.raises(Mistake, match='there is no "rav"'):
+        among_text("${{parent.inputs.rav}}/b.csv")
+
+
+def test_a_step_takes_data_in_a_mode_of_its_own() -> None:
+    step = among_text('{path: "${{parent.inputs.kept}}", mode: direct}')
+    assert step.job.inputs["what"].passes_uri
+    assert step.passes == {"what": "kept"}
 
 
 def test_an_unknown_step_names_the_nearest() -> None:

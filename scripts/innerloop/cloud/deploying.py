@@ -7,7 +7,7 @@ earlier one was cut off, and makes nothing twice.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from ..records import git_state
 from . import deployments, ledger, rollout
 from .azure_talk import Talk, last, minutes, show_log
 from .deployment import Plan
+from .deployments import Entry, note
 from .news import say
 from .rollout import Move, Now
 from .submission import workspace_of
@@ -58,7 +59,7 @@ def deploy(talk: Talk, plan: Plan, on_move: Callable[[Now, Move], None]) -> Outc
     identity = _identity(talk, plan)
     fingerprint = plan.fingerprint(identity)
     now = look(talk, plan.endpoint)
-    _usable(now, how)
+    _usable(now, plan)
     move = rollout.decide(now, fingerprint, plan.share, plan.name, how)
     on_move(now, move)
     if move.nothing:
@@ -76,7 +77,8 @@ def deploy(talk: Talk, plan: Plan, on_move: Callable[[Now, Move], None]) -> Outc
         raise
     note(talk.root, plan.endpoint, move.name, state=deployments.TESTED)
     if dict(move.after) != dict(move.before):
-        shift(talk, plan.endpoint, move.after, _roles(move))
+        tags = {**_roles(move), rollout.EXPERIMENT: how}
+        shift(talk, plan.endpoint, move.after, tags)
         state = deployments.SERVING
         note(talk.root, plan.endpoint, move.name, state=state, traffic=dict(move.after))
     return Outcome(move, look(talk, plan.endpoint), model, seconds)
@@ -100,11 +102,18 @@ def _identity(talk: Talk, plan: Plan) -> str:
     return f"{told['name']}:{told['version']}"
 
 
-def _usable(now: Now, how: str) -> None:
+def _usable(now: Now, plan: Plan) -> None:
+    how = plan.experiment.name
     if now.state in rollout.FAILED:
         raise Mistake(
             f"the endpoint {now.name} is in the state {now.state}",
             mend=f"Take it away with `scripts/loop endpoint delete {how}`, and deploy again",
+        )
+    if (other := now.tags.get(rollout.EXPERIMENT)) in plan.neighbours:
+        raise Mistake(
+            f"the endpoint {now.name} is that of {other}",
+            where=plan.folder.endpoint.where("name") if plan.folder.endpoint else "",
+            mend="Write another name there: an endpoint serves one experiment",
         )
 
 
@@ -128,8 +137,8 @@ def _make(talk: Talk, plan: Plan, now: Now, move: Move, identity: str, fingerpri
         _make_endpoint(talk, plan)
     for one in move.gone:
         remove(talk, plan.endpoint, one)
-    _before(talk.root, plan, move, model, fingerprint)
-    _make_deployment(talk, plan, move, model, fingerprint)
+    entry = _before(talk.root, plan, move, model, fingerprint)
+    _make_deployment(talk, plan, move, entry)
     return model
 
 
@@ -172,9 +181,7 @@ def _make_endpoint(talk: Talk, plan: Plan) -> None:
     say(f"innerloop: endpoint {plan.endpoint} is there")
 
 
-def _make_deployment(talk: Talk, plan: Plan, move: Move, model: str, fingerprint: str) -> None:
-    entry = next(iter(deployments.entries(talk.root, plan.endpoint)[-1:]), None)
-    commit = str((entry.git if entry else {}).get("commit", ""))
+def _make_deployment(talk: Talk, plan: Plan, move: Move, entry: Entry) -> None:
     try:
         talk.ask(
             "deployment_make",
@@ -183,12 +190,12 @@ def _make_deployment(talk: Talk, plan: Plan, move: Move, model: str, fingerprint
             deployment=move.name,
             file=str(talk.root / plan.file.file),
             root=str(talk.root),
-            model=model,
-            environment=plan.image.on_azure,
+            model=entry.model,
+            environment=entry.environment,
             tags={
-                rollout.FINGERPRINT: fingerprint,
+                rollout.FINGERPRINT: entry.fingerprint,
                 rollout.EXPERIMENT: plan.experiment.name,
-                "innerloop.commit": commit,
+                "innerloop.commit": str(entry.git.get("commit", "")),
             },
         )
     except Fault as fault:
@@ -297,14 +304,11 @@ def roll_back(talk: Talk, now: Now, how: str) -> Now:
     return look(talk, now.name)
 
 
-def note(root: Path, endpoint: str, deployment: str, **changes: Any) -> None:
-    deployments.note(root, endpoint, deployment, **changes)
-
-
-def _before(root: Path, plan: Plan, move: Move, model: str, fingerprint: str) -> None:
+def _before(root: Path, plan: Plan, move: Move, model: str, fingerprint: str) -> Entry:
+    """The ledger's entry, written before anything is made."""
     assert plan.target is not None
     git, patch = ledger.code_of(git_state.read(root))
-    entry = deployments.Entry(
+    entry = Entry(
         endpoint=plan.endpoint,
         deployment=move.name,
         fingerprint=fingerprint,
@@ -318,4 +322,5 @@ def _before(root: Path, plan: Plan, move: Move, model: str, fingerprint: str) ->
         environment=plan.image.on_azure,
         git=git,
     )
-    deployments.write(root, replace(entry), patch)
+    deployments.write(root, entry, patch)
+    return entry

@@ -14,7 +14,6 @@ from ..errors import Mistake
 from ..places.azureml.target import Target
 from ..serving.calling import content_type_of
 from ..serving.folder import DeployFolder, open_folder
-from ..spec.check import Finding
 from ..spec.deployment import NAME, NAME_RULE, Deployment
 from ..spec.experiment import Experiment
 from ..spec.paths import code_root
@@ -50,7 +49,8 @@ class Image:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """`share` in percent; `name` "" lets the rule choose; `sample` is relative to the workspace,
-    `content` its type; `suspects` are likely secrets among what would be sent."""
+    `content` its type; `suspects` are likely secrets among what would be sent; `neighbours` are
+    the workspace's other experiments."""
 
     experiment: Experiment
     folder: DeployFolder
@@ -64,8 +64,8 @@ class Plan:
     name: str
     target: Target | None
     code: str = ""
-    findings: tuple[Finding, ...] = ()
     suspects: tuple[tuple[str, snapshot.Suspect], ...] = ()
+    neighbours: tuple[str, ...] = ()
 
     @property
     def file(self) -> Deployment:
@@ -120,7 +120,7 @@ def plan(
     target: Target | None,
     cwd: Path,
 ) -> Plan:
-    """A `Mistake` for what is missing or cannot be; findings of `loop check` are in the value."""
+    """A `Mistake` for what is missing or cannot be."""
     root = Path(workspace.root)
     folder, endpoint = open_endpoint(workspace, experiment)
     if folder.sample is None:
@@ -155,6 +155,7 @@ def plan(
         target=target,
         code=code,
         suspects=tuple(_suspects(sent + also_sent)),
+        neighbours=tuple(one for one in workspace.experiments if one != experiment.name),
     )
 
 

@@ -19,9 +19,10 @@ from ..runs import running
 from ..spec.check import Finding, check, check_text
 from ..spec.experiment import JOB_FILE, Experiment
 from ..spec.job import Job, parse_job
+from ..spec.locations import locate
 from ..spec.overrides import parse_job_with
-from ..spec.paths import code_root
-from ..spec.pipeline import Step, pipeline_of
+from ..spec.paths import code_root, is_elsewhere
+from ..spec.pipeline import Step, default_compute, pipeline_of
 from ..spec.workspace import Workspace
 from . import ledger, snapshot
 from .snapshot import Snapshot
@@ -47,7 +48,9 @@ def plan(
         return None, findings
     name = _chosen_name(job, name)
     jobs = _jobs(job, loading.Disk(root))
-    parts = tuple(_part(root, workspace, experiment, step, one) for step, one in jobs)
+    parts = tuple(
+        _part(root, workspace, experiment, step, one, default_compute(job)) for step, one in jobs
+    )
     codes = dict.fromkeys(part.code for part in parts if part.code is not None)
     snapshots = {code: snapshot.read(root, code) for code in codes}
     fingerprint = _fingerprint(job, parts, snapshots, target)
@@ -108,24 +111,22 @@ def _bound(step: Step) -> Job:
     return replace(step.job, inputs={**step.job.inputs, **taken})
 
 
-def _part(root: Path, workspace: Workspace, experiment: Experiment, step: str, job: Job) -> Part:
+def _part(
+    root: Path, workspace: Workspace, experiment: Experiment, step: str, job: Job, default: str
+) -> Part:
     run = Run(workspace=workspace, experiment=experiment, job=job, id="", data={})
     request = azureml.request(run) if job.command else None
-    settings = job.document.get("settings") if step else None
-    default = settings.get("default_compute") if isinstance(settings, dict) else None
     return Part(
         step=step,
         command=" ".join(request.command.split()) if request else "",
-        compute=(job.compute or str(default or "")).removeprefix("azureml:"),
+        compute=(job.compute or default).removeprefix("azureml:"),
         code=_code(job),
         environment=_environment(root, job),
     )
 
 
 def _code(job: Job) -> str | None:
-    if job.code is None or "://" in job.code or job.code.startswith("azureml:"):
-        return None
-    return code_root(job.name, job.code)
+    return None if is_elsewhere(job.code) else code_root(job.name, job.code)
 
 
 def _environment(root: Path, job: Job) -> Environment:
@@ -142,10 +143,11 @@ def _local_data(root: Path, job: Job) -> Iterator[tuple[str, Snapshot]]:
     """Data inputs that name a path here: Azure ML's client uploads them with the job."""
     for name, one in job.inputs.items():
         path = one.path or ""
-        if one.kind == "data" and path and not re.match(r"azureml:|[a-z]+://|\$\{\{", path):
-            folder = code_root(job.name, path.removeprefix("file:"))
-            if folder is not None and (root / folder).exists():
-                yield name, snapshot.read(root, folder, contents=False)
+        if one.kind != "data" or not path or path.startswith("${{"):
+            continue
+        place = locate(job.name, path, one.type)
+        if place.is_here and (root / place.path).exists():
+            yield name, snapshot.read(root, place.path, contents=False)
 
 
 def _overrides(job: Job, experiment: Experiment, sets: Sequence[str]) -> Iterator[tuple[str, Any]]:

@@ -19,6 +19,8 @@ from ..console import ask
 from ..errors import Mistake, WrongUse
 from ..places.azureml import target as targets
 from ..places.azureml.line import Line
+from ..spec.experiment import JOB_FILE, Experiment
+from .check import line_of, of_deploy_folder
 from .submit import refuse_secrets
 
 SUMMARY = "Deploys a model to an Azure ML online endpoint, beside the one that serves now."
@@ -73,6 +75,7 @@ def run(args: argparse.Namespace) -> int:
     with Line(args.root) as line:
         if not args.dry_run and environments.is_ready(bootstrap.environment_of("azure")):
             line.start()  # its client is imported while we read on
+        _check(args, experiment)
         made = plan(
             workspace,
             experiment,
@@ -142,6 +145,19 @@ def _finish(args: argparse.Namespace, talk: Talk, now: Now) -> Now:
     return deploying.finish(talk, now, traffic, gone)
 
 
+def _check(args: argparse.Namespace, experiment: Experiment) -> None:
+    """What `loop check` finds in the deploy folder; a `Mistake` for all but hints."""
+    path = f"{experiment.folder}/{JOB_FILE}"
+    found = of_deploy_folder(loading.Disk(args.root), path)
+    for finding in found:
+        print(line_of(finding), file=sys.stderr)
+    if any(one.level != "hint" for one in found):
+        raise Mistake(
+            f"nothing was sent: {experiment.folder}/deploy would not work on Azure ML",
+            mend="Mend what is said above",
+        )
+
+
 def preview(made: Plan) -> Iterator[tuple[str, str]]:
     """Lines of two columns."""
     target, file = made.target, made.file
@@ -179,12 +195,12 @@ def _say_move(args: argparse.Namespace, now: Now, move: Move) -> None:
     words = "is there already, made of the same" if move.reuse else "new"
     words += f", beside {' and '.join(beside)}" if beside else ""
     words += f"; {' and '.join(move.gone)} without traffic goes first" if move.gone else ""
-    _print(
-        [
-            ("deployment", f"{move.name} ({words})"),
-            ("", f"  now {rollout.words(move.before)}; then {rollout.words(move.after)}"),
-        ]
-    )
+    rows = [("deployment", f"{move.name} ({words})")]
+    if not move.nothing:
+        rows.append(("", f"  now {rollout.words(move.before)}; then {rollout.words(move.after)}"))
+    if not move.before and args.traffic and args.traffic < 100:
+        rows.append(("", "  the first deployment takes all of it: there is nobody to share with"))
+    _print(rows)
 
 
 def _show(args: argparse.Namespace, made: Plan, told: Outcome) -> None:

@@ -18,7 +18,7 @@ EXAMPLES = """examples:
 
 # Only the titles and what stands under them; the order within is that of cli.COMMANDS.
 GROUPS = {
-    "Run": ("run", "test", "notebook", "runs", "parity", "serve"),
+    "Run": ("run", "test", "notebook", "runs", "parity"),
     "Work in the environment": (
         "build",
         "terminal",
@@ -38,8 +38,8 @@ GROUPS = {
         "cancel",
         "download",
         "data",
-        "deploy",
     ),
+    "The model behind HTTP": ("serve", "call", "deploy", "endpoint"),
     "The workspace": ("sync", "check", "format", "doctor", "clean", "completion", "help"),
 }
 

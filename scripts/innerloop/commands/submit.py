@@ -43,6 +43,7 @@ examples:
   loop submit digit_recognition --set inputs.epochs=2 --stream
   loop submit digit_recognition --set compute=azureml:gpu-cluster --name digits-42
   loop submit digit_recognition --file sweep.yaml --wait
+  loop submit jobs/train.yml --dry-run                    a job file anywhere in the workspace
   loop submit digit_recognition --place argo --dry-run
 """
 SHOWN = 40
@@ -50,12 +51,15 @@ SHOWN = 40
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "experiment", nargs="?", metavar="EXP", help="default: the folder you are in"
+        "experiment",
+        nargs="?",
+        metavar="EXP",
+        help="an experiment, or the path of a job file (default: the folder you are in)",
     )
     parser.add_argument(
         "--place", choices=["azureml", "argo"], default="azureml", help="where (default: azureml)"
     )
-    parser.add_argument("--file", default=JOB_FILE, help=f"the job file (default: {JOB_FILE})")
+    parser.add_argument("--file", help=f"the job file in EXP's folder (default: {JOB_FILE})")
     parser.add_argument(
         "--set",
         action="append",
@@ -84,7 +88,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     workspace = loading.open_workspace(args.root)
-    experiment = loading.choose_experiment(workspace, args.experiment, args.cwd)
+    experiment, args.file = loading.choose_job(workspace, args.experiment, args.file, args.cwd)
     if args.place == "argo":
         from ..cluster import submitting as cluster
 

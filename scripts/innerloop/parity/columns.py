@@ -23,7 +23,8 @@ from ..spec.experiment import JOB_FILE, Experiment
 from ..spec.job import Job
 from ..spec.paths import code_root
 from ..spec.workspace import Workspace
-from . import orchestrated
+from ..workflows.reading import Pod
+from . import cluster, orchestrated
 from .facts import Column, Fact, Parity, listed, one_line, shared_words
 
 REFERENCE = "azureml"
@@ -41,8 +42,11 @@ def of_job(workspace: Workspace, experiment: Experiment, job: Job) -> Iterator[P
 
     is_scheduled = job.name == f"{experiment.folder}/{JOB_FILE}"
     started = list(orchestrated.starts(workspace, experiment, runs)) if is_scheduled else []
+    pods = cluster.pods(workspace, experiment, job, _trial(workspace, job))
     for title, run in runs(job):
-        yield of(run, title, [one.column(title, _azureml) for one in started])
+        pod = cluster.pod_of(pods, title.removeprefix(experiment.name).removeprefix(": "))
+        others = [one.column(title, _azureml) for one in started]
+        yield of(run, title, [_argo(run, pod), *others])
 
 
 def _runs(workspace: Workspace, experiment: Experiment, job: Job) -> Iterator[tuple[str, Run]]:
@@ -58,9 +62,17 @@ def _runs(workspace: Workspace, experiment: Experiment, job: Job) -> Iterator[tu
     yield experiment.name, running.plan(workspace, experiment, job, dry=True)
 
 
+def _trial(workspace: Workspace, job: Job) -> Mapping[str, str]:
+    """What the first trial of a sweep is called with in a cluster."""
+    if job.kind != "sweep":
+        return {}
+    _, values = sweeping.one_trial(pipelines.swept_job(workspace, job))
+    return {**values, "trial": "trial-1"}
+
+
 def of(run: Run, title: str, started: Sequence[Column] = ()) -> Parity:
-    """The facts of every place for this run, with those of who starts it (`started`). Nothing is
-    built, fetched or started."""
+    """The facts of every place for this run, with those of a cluster and of who starts it
+    (`started`). Nothing is built, fetched or started."""
     dev = _dev_container(run.workspace, run.experiment)
     columns = (
         _azureml(run),
@@ -124,6 +136,34 @@ def _docker(run: Run) -> Column:
             ),
             "shm": Fact(_size(_option(wanted.argv, "--shm-size"))),
             "mounts": _mounts(run, wanted),
+        },
+    )
+
+
+def _argo(run: Run, pod: Pod | Mistake) -> Column:
+    if isinstance(pod, Mistake):
+        return Column("argo", absent=pod.sentence())
+    names = {**_paths(pod.env), pod.cwd: _home(run)}
+    # The environment and the code of this very job, or something else.
+    is_own = pod.image == cluster.reference(run.experiment, run.job)
+    cloud = _cloud_environment(run)
+    facts = {row: Fact(one.value if is_own else pod.image) for row, one in cloud.items()}
+    parts, why = cluster.mounts(run, pod, has_code=is_own and run.code is not None)
+    user = run.experiment.dockerfile.user_of(run.experiment.dockerfile.last) or CLOUD_USER
+    return Column(
+        "argo",
+        {
+            "command": _command(pod.command, names),
+            "cwd": Fact(shared_words(pod.cwd, names), shown=pod.cwd),
+            "variables": _variables(run, pod.env, names),
+            **facts,
+            "user": Fact(user, why="a pod runs as the image's own user"),
+            "shm": Fact(_size(pod.shm)),
+            "mounts": Fact(
+                listed(parts),
+                why="; ".join(why),
+                shown=listed([f"{one.source} -> {one.target}" for one in pod.mounts]),
+            ),
         },
     )
 

@@ -35,8 +35,9 @@ def voice(scrub: Callable[[str], str]) -> Tell:
     lock = threading.Lock()
 
     def tell(event: str, **words: Any) -> None:
-        # What the job itself printed is its own; everything else is ours to keep clean.
-        said = words if event == "log" else _scrubbed(words, scrub)
+        # What the job itself printed is its own, and an address was asked for by name; everything
+        # else is ours to keep clean.
+        said = words if event in ("log", "address") else _scrubbed(words, scrub)
         with lock:
             out.write(json.dumps({"event": event, **said}) + "\n")
             out.flush()

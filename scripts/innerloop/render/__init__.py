@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -20,12 +20,14 @@ Json = Any
 class Subject:
     """What everything is rendered from: the workspace, its experiments, and the job of each that
     has one (a broken job file has no entry: the other experiments are rendered all the same), and
-    the schedule of each that is started by orchestrators."""
+    the schedule of each that is started by orchestrators. `read` gives the text of a component's
+    file, by its path relative to the root."""
 
     workspace: Workspace
     experiments: tuple[Experiment, ...]
     jobs: Mapping[str, Job]
     schedules: Mapping[str, Schedule] = field(default_factory=dict)
+    read: Callable[[str], str | None] = field(default=lambda path: None)
 
 
 def wanted(subject: Subject) -> dict[str, Json]:

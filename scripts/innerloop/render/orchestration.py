@@ -81,9 +81,9 @@ def minutes(job: Job, *, hosted: bool) -> int:
 
 
 def _renders() -> dict[str, Render]:
-    from . import azure_devops, github
+    from . import argo, azure_devops, github
 
-    return {GITHUB: github.render, AZURE_DEVOPS: azure_devops.render}
+    return {GITHUB: github.render, AZURE_DEVOPS: azure_devops.render, ARGO: argo.render}
 
 
 def header(path: str, *sources: str) -> list[str]:

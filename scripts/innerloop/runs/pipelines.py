@@ -218,7 +218,7 @@ def _require_handed_on(planned: Planned, step: Step) -> None:
 
 def _handed_on(planned: Planned, step: Step) -> Iterator[tuple[str, str]]:
     for name, (earlier, output) in step.takes.items():
-        yield name, planned.output(earlier, output)
+        yield name, planned.output(earlier, output) + step.below.get(name, "")
     for name, given in step.passes.items():
         if given in planned.run.data and not step.job.inputs[name].passes_uri:
             yield name, planned.run.data[given]

@@ -10,12 +10,13 @@ from dataclasses import replace
 
 from ..errors import Mistake
 from . import sweep, yaml_text
-from .check_base import LEVELS, Files, Finding, finding_of, mapping_of
+from .check_base import LEVELS, Files, Finding, finding_of
 from .check_files import check_files
 from .check_references import check_references
+from .check_steps import check_steps
 from .check_values import check_values, placeholders
 from .job import Job, read_job
-from .pipeline import Step, pipeline_of, swept
+from .pipeline import Step, default_compute, pipeline_of, swept
 
 __all__ = ["LEVELS", "Files", "Finding", "check", "check_text"]
 
@@ -84,11 +85,11 @@ def _pipeline(job: Job, files: Files) -> Iterator[Finding]:
     except Mistake as mistake:
         yield finding_of(mistake, "bad-pipeline")
         return
-    settings = mapping_of(job.document.get("settings"))
-    default = job.compute or settings.get("default_compute")
+    default = default_compute(job)
+    yield from check_steps(job, made)
     for step in made.steps:
         yield from _step(step, files)
-        if default is None and step.job.compute is None and step.problem is None:
+        if not default and step.job.compute is None and step.problem is None:
             where = job.text.where("jobs", step.name.split(".")[0])
             what = f'the step "{step.name}" has no compute, and the pipeline none for all steps'
             mend = "Write compute: azureml:NAME there, or at the top for all"
@@ -100,7 +101,7 @@ def _pipeline(job: Job, files: Files) -> Iterator[Finding]:
             where = job.where("inputs", name)
             yield Finding(where, what, "Refer to it, or remove it", "unused-input", "hint")
     for name in job.outputs:
-        if name not in made.made_by:
+        if name not in made.made_by and f"outputs.{name}" not in used:
             what = f'the output "{name}" is made by no step'
             mend = f"Write NAME: ${{{{parent.outputs.{name}}}}} under a step's outputs"
             yield Finding(job.where("outputs", name), what, mend, "unused-output", "hint")

@@ -14,6 +14,7 @@ from .check_links import check_links
 from .check_references import where_in_command
 from .dockerfile import Dockerfile
 from .job import Job
+from .paths import is_elsewhere
 
 
 def check_files(job: Job, files: Files) -> Iterator[Finding]:
@@ -25,6 +26,10 @@ def check_files(job: Job, files: Files) -> Iterator[Finding]:
         root = None
     elif root is not None and not root.startswith(("../", "/")):  # what is outside is not ours
         yield from check_links(root, files)
+    if is_elsewhere(job.code):
+        what = f"the job's code is not in this workspace, and does not run here: {job.code}"
+        mend = "Check the code out here and set `code:` to its folder"
+        yield Finding(job.where("code"), what, mend, "no-local-form", "hint")
     yield from _script(job, root, files)
     yield from _data(job, files)
     yield from _environment(job, files)

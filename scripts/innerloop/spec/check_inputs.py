@@ -31,13 +31,8 @@ def _input(job: Job, name: str, step: bool) -> Iterator[Finding]:
     if not all(_KEY.fullmatch(part) for part in (name.split(".") if step else [name])):
         what = f'the input name "{name}" is refused: letters, digits and _ only'
         yield refused(job, path, what, f'Call it "{_key(name)}"', "bad-input-name")
-    given = mapping_of(job.document.get("inputs")).get(name)
-    if isinstance(given, dict) and not step:
-        mode = given.get("mode")
-        modes = _TABLE_MODES if one.type == "mltable" else _INPUT_MODES
-        if mode is not None and one.kind == "data" and str(mode).lower() not in modes:
-            what = f'the mode of input "{name}" is {mode}'
-            yield refused(job, (*path, "mode"), what, f"Write one of {', '.join(modes)}")
+    if not step:
+        yield from check_input_form(job, name)
     if one.kind == "literal":
         yield from _literal(job, name)
         return
@@ -55,6 +50,23 @@ def _input(job: Job, name: str, step: bool) -> Iterator[Finding]:
         yield refused(job, (*path, "path"), what, mend, "no-version")
 
 
+def check_input_form(job: Job, name: str) -> Iterator[Finding]:
+    """What a job's file, or a step's own lines, say of an input that only a component may say."""
+    one, path = job.inputs[name], ("inputs", name)
+    given = mapping_of(job.document.get("inputs")).get(name)
+    if not isinstance(given, dict):
+        return
+    mode = given.get("mode")
+    modes = _TABLE_MODES if one.type == "mltable" else _INPUT_MODES
+    if mode is not None and one.kind == "data" and str(mode).lower() not in modes:
+        what = f'the mode of input "{name}" is {mode}'
+        yield refused(job, (*path, "mode"), what, f"Write one of {', '.join(modes)}")
+    if one.kind == "literal" and one.value is not None and "type" in given:
+        what = f'the input "{name}" has a type and no data: only a component takes that'
+        mend = f"Write {name}: and the value alone"
+        yield refused(job, path, what, mend, "typed-literal")
+
+
 def _literal(job: Job, name: str) -> Iterator[Finding]:
     one, path = job.inputs[name], ("inputs", name)
     if one.value is None:
@@ -66,11 +78,6 @@ def _literal(job: Job, name: str) -> Iterator[Finding]:
                 "no-value",
             )
         return
-    given = mapping_of(job.document.get("inputs")).get(name)
-    if isinstance(given, dict) and "type" in given:
-        what = f'the input "{name}" has a type and no data: only a component takes that'
-        mend = f"Write {name}: and the value alone"
-        yield refused(job, path, what, mend, "typed-literal")
     if isinstance(one.value, float) and not isfinite(one.value):
         what = f'Azure ML takes no {one.literal_text} for input "{name}"'
         yield refused(job, path, what, "Put it in quotes", "bad-literal")

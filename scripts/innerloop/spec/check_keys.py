@@ -17,11 +17,8 @@ SWEEP = (
     "limits", "resources", "queue_settings",
 )  # fmt: skip
 PIPELINE = (*_COMMON, "jobs", "component", "settings")
-# A step takes unknown keys without a word; `component` stands in place of a command.
-STEP = (
-    *COMMAND, "component", "comment", "trial", "search_space", "sampling_algorithm", "objective",
-    "early_termination", "jobs", "version", "is_deterministic",
-)  # fmt: skip
+# Of a step that says itself what it runs; one that names a component takes any.
+STEP = (*COMMAND, "component", "comment")
 
 BELOW: dict[str, tuple[str, ...]] = {
     "trial": (*_WHAT, "resources", "queue_settings"),

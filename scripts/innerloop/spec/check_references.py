@@ -31,14 +31,7 @@ def check_references(job: Job) -> Iterator[Finding]:
         seen[text] = seen.get(text, 0) + 1
         inside = any(start <= found.start() < end for start, end in optional)
         yield from _reference(job, found["body"], text, where, inside)
-    for found in _NEARLY.finditer(job.command):
-        inner = found[0].strip("${}() ")
-        yield Finding(
-            where_in_command(job, found[0], 0),
-            f"{found[0]} is no reference: Azure ML passes it on as it is",
-            f"Write ${{{{{inner}}}}}",
-            "misspelt-reference",
-        )
+    yield from _nearly(job)
     if job.command.count("$[[") > len(optional):
         yield Finding(
             where_in_command(job, "$[[", len(optional)),
@@ -47,6 +40,22 @@ def check_references(job: Job) -> Iterator[Finding]:
             "open-optional",
         )
     yield from _unused(job)
+
+
+def _nearly(job: Job) -> Iterator[Finding]:
+    known = _known(job)
+    for found in _NEARLY.finditer(job.command):
+        inner = found[0].strip("${}() ")
+        kind, _, name = inner.partition(".")
+        # {inputs.x} may well be the program's own, as in python -c 'print(f"{inputs.x}")'.
+        is_meant = "$" in found[0] or name in known.get(kind, ())
+        yield Finding(
+            where_in_command(job, found[0], 0),
+            f"{found[0]} is no reference: Azure ML passes it on as it is",
+            f"Write ${{{{{inner}}}}}",
+            "misspelt-reference",
+            "wrong" if is_meant else "hint",
+        )
 
 
 def where_in_command(job: Job, text: str, nth: int = 0) -> str:
@@ -80,6 +89,13 @@ def _reference(job: Job, body: str, text: str, where: str, inside: bool) -> Iter
         return
     kind, name = named["kind"], named["name"]
     names = known[kind]
+    if kind == "inputs" and not inside and _may_lack(job, name):
+        yield Finding(
+            where,
+            f'the command refers to {text}, and nothing gives the optional input "{name}" a value',
+            f"Write $[[--{name} {text}]] around it, or give it one",
+            "optional-without-value",
+        )
     if name in names or (inside and kind == "inputs"):
         return
     word = {"inputs": "input", "outputs": "output", "search_space": "search space"}[kind]
@@ -89,6 +105,11 @@ def _reference(job: Job, body: str, text: str, where: str, inside: bool) -> Iter
         _mend(kind, name, known),
         f"undeclared-{word.replace(' ', '-')}",
     )
+
+
+def _may_lack(job: Job, name: str) -> bool:
+    one = job.inputs.get(name)
+    return one is not None and one.optional and not one.has_value and name not in job.search_space
 
 
 def _mend(kind: str, name: str, known: Mapping[str, list[str]]) -> str:

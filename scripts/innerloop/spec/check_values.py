@@ -11,8 +11,9 @@ from typing import Any
 
 from ..errors import nearest
 from .check_base import Finding, mapping_of, refused
-from .check_inputs import VERSIONED, check_inputs
-from .check_keys import BELOW, DISTRIBUTION, INPUT, OUTPUT, SERVICE, known_below
+from .check_inputs import check_inputs
+from .check_keys import BELOW, DISTRIBUTION, INPUT, OUTPUT, SERVICE, STEP, known_below
+from .job import DISTRIBUTIONS as DISTRIBUTION_TYPES
 from .job import Job
 
 _JOB_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,254}")
@@ -24,11 +25,12 @@ _TEXTS = ("name", "display_name", "experiment_name", "description", "parent_job_
 
 
 def check_values(job: Job, *, step: bool = False) -> Iterator[Finding]:
-    """Of one job, or of one step of a pipeline: a step takes unknown keys without a word, and its
-    component may bring what it lacks."""
+    """Of one job, or of one step of a pipeline: its component may bring what it lacks, and what a
+    step alone may not say is in check_steps."""
     if not step:
-        yield from _keys(job)
+        yield from check_keys(job)
         yield from _names(job)
+        yield from check_tags(job)
         if _environment_is_missing(job):
             mend = "Write environment: {build: {path: ./environment}}"
             what = "the job has no environment"
@@ -37,6 +39,7 @@ def check_values(job: Job, *, step: bool = False) -> Iterator[Finding]:
     yield from check_inputs(job, step=step)
     yield from _variables(job)
     yield from _resources(job)
+    yield from _choices(job)
     yield from _environment(job)
     if job.kind == "sweep" and not step:
         yield from _sweep(job)
@@ -67,8 +70,8 @@ def _placeholders(job: Job, value: Any, path: tuple[str | int, ...]) -> Iterator
             )
 
 
-def _keys(job: Job) -> Iterator[Finding]:
-    """Unknown keys, and keys without a value."""
+def check_keys(job: Job) -> Iterator[Finding]:
+    """Unknown keys, and keys without a value; `job.document` is what stands at `job.at`."""
     schema = str(job.document.get("$schema", ""))
     if "component.schema" in schema.lower():
         yield refused(job, ("$schema",), "this is a component, not a job", "Name it in a pipeline")
@@ -92,6 +95,8 @@ def _keys(job: Job) -> Iterator[Finding]:
             places.append((("services", str(name)), value))
     for path, value in places:
         known = SERVICE if path[:1] == ("services",) else known_below(job.kind, path)
+        if job.at and not path:
+            known = STEP
         if path[-1:] == ("distribution",):
             known = DISTRIBUTION.get(str(value.get("type")).lower(), known)
         if path[:1] == ("inputs",) and len(path) == 2:
@@ -100,6 +105,10 @@ def _keys(job: Job) -> Iterator[Finding]:
             if known is not None and str(name) not in known:
                 what = f'Azure ML knows no "{".".join([*path, str(name)])}"'
                 mend = nearest(str(name), list(known))
+                if name == "schedule" and not path:
+                    mend = (
+                        "A schedule is a file of its own, which names this one: create_job: ./FILE"
+                    )
                 if '"command"' in mend and "command" not in value:
                     continue  # said of the command that is missing
                 yield refused(job, (*path, str(name)), what, mend, "unknown-key")
@@ -127,18 +136,22 @@ def _names(job: Job) -> Iterator[Finding]:
                 f'Write "{_clean(value)}"',
                 "bad-name",
             )
-    tags = document.get("tags")
-    for key, one in (tags.items() if isinstance(tags, dict) else ()):
-        if one is not None and not isinstance(one, str):
-            yield refused(
-                job, ("tags", str(key)), f'the tag "{key}" is no text: {one!r}', "Put it in quotes"
-            )
-    if tags is not None and not isinstance(tags, dict):
-        what, mend = f"tags is no mapping: {tags!r}", "Write names and values: {stage: dev}"
-        yield refused(job, ("tags",), what, mend)
     kind = document.get("type")
     if isinstance(kind, str) and kind != kind.lower():
         yield refused(job, ("type",), f"type is {kind}", f"Write type: {kind.lower()}")
+
+
+def check_tags(job: Job) -> Iterator[Finding]:
+    """Tags and properties: names and texts."""
+    for kind, word in (("tags", "tag"), ("properties", "property")):
+        for key, one in mapping_of(job.document.get(kind)).items():
+            if one is not None and not isinstance(one, str):
+                what = f'the {word} "{key}" is no text: {one!r}'
+                yield refused(job, (kind, str(key)), what, "Put it in quotes")
+    tags = job.document.get("tags")
+    if tags is not None and not isinstance(tags, dict):
+        what, mend = f"tags is no mapping: {tags!r}", "Write names and values: {stage: dev}"
+        yield refused(job, ("tags",), what, mend)
 
 
 def _compute(job: Job) -> Iterator[Finding]:
@@ -240,9 +253,45 @@ def _registered(job: Job, reference: str) -> Iterator[Finding]:
         what = f'"{reference}" is no environment that Azure ML finds'
         mend = f"Write azureml:{reference}" + ("" if re.search("[:@]", reference) else ":1")
         yield refused(job, path, what, mend, "bad-environment")
-    elif "/" not in reference and not VERSIONED.fullmatch(reference):
+    elif "/" not in reference and not re.fullmatch(r"azureml:[^/]+[:@][^:@/]+", reference):
         what = f"the environment has neither a version nor a label: {reference}"
         yield refused(job, path, what, f"Write {reference}:1 or {reference}@latest", "no-version")
+
+
+def _choices(job: Job) -> Iterator[Finding]:
+    """Keys that take one of a few words."""
+    for path, known in _WORDS.items():
+        value: Any = job.document
+        for key in path:
+            value = mapping_of(value).get(key)
+        if value is None or "${{" in str(value):
+            continue
+        plain = re.sub(r"[^a-z]", "", str(value).lower())  # AMLToken is aml_token
+        if plain not in {re.sub(r"[^a-z]", "", one) for one in known}:
+            mend = f"Write {', '.join(known[:-1])} or {known[-1]}"
+            yield refused(job, path, f"{'.'.join(path)} is {value}", mend, "unknown-word")
+    kind = mapping_of(_body(job).get("distribution")).get("type")
+    if job.distribution is not None and kind and str(kind).lower() not in DISTRIBUTION_TYPES:
+        what = f"distribution.type is {kind}, which azure-ai-ml 1.35 does not take yet"
+        where = _where_either(job, "distribution", "type")
+        yield Finding(where, what, "Write type: pytorch", "unknown-word", "azure")
+    kind = mapping_of(job.document.get("resources")).get("instance_type")
+    if kind is not None and not isinstance(kind, str):
+        what = f"resources.instance_type is no text: {kind!r}"
+        yield refused(job, ("resources", "instance_type"), what, "Write one size, as text")
+    for name, service in mapping_of(job.document.get("services")).items():
+        nodes = mapping_of(service).get("nodes")
+        if nodes not in (None, "all"):
+            what = f'the nodes of service "{name}" are {nodes}'
+            mend = "Write nodes: all, or leave it away for the first node"
+            yield refused(job, ("services", str(name), "nodes"), what, mend)
+
+
+_WORDS = {
+    ("identity", "type"): ("managed", "managed_identity", "user_identity", "aml_token"),
+    ("queue_settings", "job_tier"): ("spot", "basic", "standard", "premium", "null"),
+    ("early_termination", "type"): ("bandit", "median_stopping", "truncation_selection"),
+}
 
 
 def _sweep(job: Job) -> Iterator[Finding]:
@@ -256,6 +305,17 @@ def _sweep(job: Job) -> Iterator[Finding]:
     goal = mapping_of(job.document.get("objective")).get("goal")
     if goal is not None and str(goal).lower() not in ("minimize", "maximize"):
         yield refused(job, ("objective", "goal"), f"the goal is {goal}", "minimize or maximize?")
+    limits = job.document.get("limits")
+    if isinstance(limits, dict) and limits.get("max_total_trials") is None:
+        what, mend = "limits says no max_total_trials", "Write max_total_trials: 20 below it"
+        yield refused(job, ("limits",), what, mend, "incomplete-sweep")
+    for name, given in job.search_space.items():
+        values = mapping_of(given).get("values")
+        for value in values if isinstance(values, list) else ():
+            if isinstance(value, bool):
+                what = f'"{name}" has the choice {str(value).lower()}'
+                mend = f'Put it in quotes: "{value}"'
+                yield refused(job, ("search_space", name), what, mend)
     if job.document.get("sampling_algorithm") is None:
         mend = "Write sampling_algorithm: random"
         yield refused(job, (), "the sweep has no sampling_algorithm", mend, "incomplete-sweep")

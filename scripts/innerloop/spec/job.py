@@ -396,6 +396,7 @@ class Reading:
             return None
         path = (*at, "distribution")
         kind = str(value.get("type") or value.get("distribution_type") or "").lower()
+        kind = "pytorch" if kind in ("torch.distributed", "torch_distributed") else kind
         if kind not in DISTRIBUTIONS:
             self.problem(
                 f"distribution.type is {kind or 'missing'}",

@@ -12,12 +12,13 @@ import shlex
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
-_ASSET = re.compile(r"azureml:(?P<name>[^:@/]+)(?:[:@](?P<version>.+))?")
+_ASSET = re.compile(r"azureml:(?P<name>[^:@/]+)(?:[:@](?P<version>[^/]+)(?P<inner>/.*)?)?")
 _REGISTERED = re.compile(
     r"azureml:(?://|/).*?/(?P<kind>data|models)/(?P<name>[^/]+)(?:/(?:versions|labels)/(?P<version>[^/]+))?/?"
 )
 _RESOURCE = re.compile(
-    r"(?:azureml:)?/subscriptions/.*/(?:data|models|datasets)/(?P<name>[^/]+)/.*"
+    r"(?:azureml:)?/subscriptions/.*/(?P<kind>data|models|datasets)/(?P<name>[^/]+)"
+    r"(?:/(?:versions|labels)/(?P<version>[^/]+))?/?"
 )
 _DATASTORE = re.compile(
     r"azureml:(?://|/).*?datastores/(?P<name>[^/]+)(?:/paths)?(?:/(?P<path>.*))?"
@@ -44,7 +45,8 @@ class Location:
 
 
 def locate(job_file: str, address: str, kind: str = "uri_folder") -> Location:
-    """`azureml:mnist:1` and `azureml:mnist@latest` are data/mnist; a datastore's path is
+    """`azureml:mnist:1` and `azureml:mnist@latest` are data/mnist, and what a pipeline's step takes
+    from in there (`azureml:mnist:1/a.csv`) is data/mnist/a.csv; a datastore's path is
     data/<datastore>/<path>, a URL data/<host>/<path>; any other path is relative to the job file.
     """
     for pattern, make in (
@@ -71,10 +73,10 @@ def locate(job_file: str, address: str, kind: str = "uri_folder") -> Location:
 
 def _asset(found: re.Match[str], address: str, kind: str) -> Location:
     name, version = found["name"], found.groupdict().get("version")
-    path = f"data/{_safe(name)}"
+    path = posixpath.normpath(f"data/{_safe(name)}/{_safe(found.groupdict().get('inner') or '')}")
     if kind.endswith("_model") or found.groupdict().get("kind") == "models":
         return Location(path, fetch=_model(found, address, version))
-    label = address[address.index("@") :] if "@" in address else f":{version or 1}"
+    label = f"@{version}" if re.match(r"azureml:[^:@/]+@", address) else f":{version or 1}"
     return Location(path, fetch=f"scripts/loop data get azureml:{name}{label}")
 
 

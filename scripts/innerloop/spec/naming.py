@@ -103,6 +103,8 @@ def renamed(path: str, text: str, old: str, new: str) -> str:
     if path.endswith((".yaml", ".yml")):
         text = _key(text, "experiment_name:", job_name(old), job_name(new))
         text = _key(text, "(?:endpoint_)?name:", endpoint_name(old), endpoint_name(new))
+        # A job's output that Azure ML registers as a model.
+        text = _key(text, "[ \\t]+name:", job_name(old), job_name(new))
         return _key(text, "model:", job_name(old), job_name(new), "azureml:", "[@:].*")
     if posixpath.basename(path).lower() == "readme.md":
         title = rf"\A(\s*#[ \t]+){re.escape(old)}(?![\w/-])"

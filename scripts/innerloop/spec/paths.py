@@ -25,7 +25,7 @@ def code_root(job_file: str, code: str | None) -> str | None:
     `Mistake`: nothing local stands for it."""
     if code is None:
         return None
-    if "://" in code or code.startswith(("azureml:", "git+", "/subscriptions/")):
+    if is_elsewhere(code):
         raise Mistake(
             f"the job's code is not in this workspace: {code}",
             where=job_file,
@@ -35,3 +35,10 @@ def code_root(job_file: str, code: str | None) -> str | None:
     if re.match(r"[a-zA-Z]:/", plain):
         return posixpath.normpath(plain)
     return posixpath.normpath(posixpath.join(posixpath.dirname(job_file), plain))
+
+
+def is_elsewhere(code: str | None) -> bool:
+    """Whether Azure ML takes the code from a repository, or keeps it."""
+    return code is not None and (
+        "://" in code or code.startswith(("azureml:", "git+", "/subscriptions/"))
+    )

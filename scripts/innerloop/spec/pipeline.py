@@ -25,12 +25,14 @@ Read = Callable[[str], str | None]
 @dataclass(frozen=True, slots=True)
 class Step:
     """`job` has its literals and its data filled in. `takes`: input -> (step, output) of an
-    earlier one. `passes`: input -> the pipeline's data input that it is. `gives`: output -> the
+    earlier one; `below`: input -> the path in that output that it is ("/a.csv"), where it is not
+    the whole. `passes`: input -> the pipeline's data input that it is. `gives`: output -> the
     pipeline's output. `problem`: why it cannot run here."""
 
     name: str
     job: Job
     takes: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    below: Mapping[str, str] = field(default_factory=dict)
     passes: Mapping[str, str] = field(default_factory=dict)
     gives: Mapping[str, str] = field(default_factory=dict)
     problem: Mistake | None = None
@@ -93,6 +95,13 @@ def pipeline_of(job: Job, read: Read) -> Pipeline:
     )
 
 
+def default_compute(job: Job) -> str:
+    """Where a pipeline's steps run that name no compute; "" when it is silent."""
+    settings = job.document.get("settings")
+    default = settings.get("default_compute") if isinstance(settings, dict) else None
+    return job.compute or str(default or "")
+
+
 def swept(job: Job, read: Read) -> Job:
     """A sweep whose trial is a component in a file of its own, with that component's command,
     code and environment; any other sweep as it is."""
@@ -107,13 +116,27 @@ def swept(job: Job, read: Read) -> Job:
 
 
 Source = tuple[str, str]
-Bound = Input | Source
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What lies at `path` ("/a.csv") in another step's output."""
+
+    source: Source
+    path: str
+
+
+Bound = Input | Source | Part
 _BINDING = re.compile(
     r"^\$\{\{\s*(?:parent\.)?(?:inputs\.(?P<input>[\w.-]+)"
     r"|jobs\.(?P<step>[\w-]+)\.outputs\.(?P<output>[\w-]+))\s*\}\}$"
 )
 _PARENT_OUTPUT = re.compile(r"^\$\{\{\s*(?:parent\.)?outputs\.(?P<output>[\w-]+)\s*\}\}$")
 _WITHIN = re.compile(r"\$\{\{\s*parent\.inputs\.(?P<input>[\w.-]+)\s*\}\}")
+# A binding with more text around it: extra_${{parent.inputs.name}}, ${{parent.inputs.raw}}/a.csv
+_AMONG_TEXT = re.compile(
+    r"\$\{\{\s*parent\.(?:inputs\.[\w.-]+|jobs\.[\w-]+\.outputs\.[\w-]+)\s*\}\}"
+)
 # What a step of the pipeline may say in place of its component.
 _OWN = (
     "resources", "distribution", "environment_variables", "environment", "limits", "services",
@@ -288,18 +311,21 @@ class _Level:
         body: Mapping[str, Any],
         declared: Mapping[str, Any],
     ) -> Step:
-        inputs, takes = {}, {}
+        inputs, takes, below = {}, {}, {}
         for key, one in bound.items():
             if isinstance(one, Input):
                 inputs[key] = replace(one, name=key)
-            else:
-                inputs[key] = Input(key, "data", type="uri_folder", path="")
-                takes[key] = one
+                continue
+            inputs[key] = Input(key, "data", type="uri_folder", path="")
+            takes[key] = one.source if isinstance(one, Part) else one
+            if isinstance(one, Part):
+                below[key] = one.path
         outputs, gives = self.outputs(name, body, declared, reading)
         return Step(
             name=self.prefix + name,
             job=replace(job, inputs=inputs, outputs=outputs),
             takes=takes,
+            below=below,
             passes={
                 key: one.origin for key, one in inputs.items() if one.origin and one.kind == "data"
             },
@@ -323,6 +349,7 @@ class _Level:
             found = _PARENT_OUTPUT.match(text) if isinstance(text, str) else None
             if found is None:
                 if value is not None or key not in outputs:
+                    value = {"path": value} if isinstance(value, str) else value
                     outputs[key] = reading.output(key, value, path)
                 continue
             if found["output"] not in parents:
@@ -341,12 +368,52 @@ class _Level:
         """What a step's input is: a literal, data, or another step's output."""
         text = value.get("path") if isinstance(value, dict) else value
         found = _BINDING.match(text.strip()) if isinstance(text, str) else None
-        if found is None:
-            reading = Reading(self.text)
-            made = reading.input(key, value, (*self.at_step(step), "inputs", key))
-            if made is None:
-                raise reading.problems[0]
-            return made
+        if found is not None:
+            return _in_mode(self.referred(step, key, str(text), found, names), value)
+        if isinstance(text, str) and _AMONG_TEXT.search(text):
+            return _in_mode(self.composed(step, key, text, value, names), value)
+        reading = Reading(self.text)
+        made = reading.input(key, value, (*self.at_step(step), "inputs", key))
+        if made is None:
+            raise reading.problems[0]
+        return made
+
+    def composed(self, step: str, key: str, text: str, value: Any, names: Sequence[str]) -> Bound:
+        """Bindings among other text: literals are filled in, and what begins with data or with
+        another step's output is a path in them."""
+        first: Bound | None = None
+
+        def fill(match: re.Match[str]) -> str:
+            nonlocal first
+            found = _BINDING.match(match[0])
+            assert found is not None
+            one = self.referred(step, key, match[0], found, names)
+            if isinstance(one, Input) and one.kind == "literal" and one.value is not None:
+                return one.literal_text
+            if match.start() or (isinstance(one, Input) and not one.path):
+                raise self.mistake(
+                    f"{_said(step)} takes {text}, and {match[0]} is no text to put there",
+                    "Only data, or another step's output, may stand at the beginning of a path",
+                    step, "inputs", key,
+                )  # fmt: skip
+            first = one
+            return ""
+
+        rest = _AMONG_TEXT.sub(fill, text.strip())
+        if first is None:
+            return Input(key, "literal", value=rest)
+        if isinstance(first, Input):
+            path = f"{(first.path or '').rstrip('/')}{rest}"
+            kind = "uri_file" if posixpath.splitext(rest)[1] else ""
+            given = value.get("type") if isinstance(value, dict) else None
+            return replace(first, path=path, type=str(given or kind), origin="")
+        if isinstance(first, Part):
+            return Part(first.source, first.path + rest)
+        return Part(first, rest)
+
+    def referred(
+        self, step: str, key: str, text: str, found: re.Match[str], names: Sequence[str]
+    ) -> Bound:
         if found["input"]:
             if found["input"] in self.inputs:
                 return self.inputs[found["input"]]
@@ -578,6 +645,12 @@ def _typed(one: Bound, rule: Any, from_file: str, to_file: str) -> Bound:
     mode = one.mode or (None if rule.get("mode") is None else str(rule["mode"]))
     path = one.path if one.optional else _moved(one.path, from_file, to_file)
     return replace(one, type=kind or one.type, path=path, mode=mode)
+
+
+def _in_mode(one: Bound, value: Any) -> Bound:
+    """A step may take data in another mode than the pipeline does."""
+    mode = value.get("mode") if isinstance(value, dict) else None
+    return one if mode is None or not isinstance(one, Input) else replace(one, mode=str(mode))
 
 
 def _filled(value: Any, literals: Mapping[str, str]) -> Any:

@@ -87,35 +87,32 @@ def endpoint_make(client: MLClient, request: Mapping[str, Any], tell: Tell) -> A
 
 
 def endpoint_settle(client: MLClient, request: Mapping[str, Any], tell: Tell) -> Any:
-    """Waits until Azure has ended what an earlier call began with the endpoint; its state."""
+    """Waits until Azure has ended what an earlier call began with the endpoint; its state, "" for
+    one that has gone."""
     name = request["name"]
-    return _settled(
-        lambda: client.online_endpoints.get(name).provisioning_state, tell, request["pause"]
-    )
+    return _settled(lambda: client.online_endpoints.get(name), tell, request["pause"])
 
 
 def deployment_settle(client: MLClient, request: Mapping[str, Any], tell: Tell) -> Any:
-    """The same for a deployment; one that failed is a `DeploymentFailed`, one that has gone has
-    no state."""
+    """The same for a deployment; one that failed is a `DeploymentFailed`."""
     name, deployment = request["name"], request["deployment"]
-
-    def look() -> Any:
-        try:
-            return client.online_deployments.get(deployment, name).provisioning_state
-        except ResourceNotFoundError:
-            return ""
-
-    state = _settled(look, tell, request["pause"])
+    get = client.online_deployments.get
+    state = _settled(lambda: get(deployment, name), tell, request["pause"])
     if state == "Failed":
         raise DeploymentFailed(f'deployment "{deployment}" failed')
     return state
 
 
-def _settled(look: Callable[[], Any], tell: Tell, pause: float) -> str:
-    while (state := text(look())) in UNSETTLED:
+def _settled(get: Callable[[], Any], tell: Tell, pause: float) -> str:
+    while True:
+        try:
+            state = text(get().provisioning_state)
+        except ResourceNotFoundError:
+            return ""
+        if state not in UNSETTLED:
+            return state
         tell("beat")
         time.sleep(pause)
-    return state
 
 
 def deployment_make(client: MLClient, request: Mapping[str, Any], tell: Tell) -> Any:

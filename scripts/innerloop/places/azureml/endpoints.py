@@ -27,7 +27,7 @@ def endpoint_look(client: MLClient, request: Mapping[str, Any], tell: Tell) -> A
         found = client.online_endpoints.get(request["name"])
     except ResourceNotFoundError:
         return None
-    shares = {**(found.traffic or {}), **(found.mirror_traffic or {})}
+    shares = found.traffic or {}  # what is mirrored to another one is no traffic of its own
     made = [one for one in client.online_deployments.list(request["name"]) if one is not None]
     return {
         "name": found.name,

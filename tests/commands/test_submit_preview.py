@@ -1,0 +1,49 @@
+"""`loop submit --dry-run` of job files that belong to no experiment; nothing of Azure is needed."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tests.support import Workspace
+
+CONNECTION = {
+    "AZURE_SUBSCRIPTION_ID": "11111111-2222-4333-8444-555555555555",
+    "AZURE_RESOURCE_GROUP": "group",
+    "AZUREML_WORKSPACE_NAME": "place",
+}
+IMAGE = "environment: {image: busybox}\n"
+
+
+def preview(workspace: Workspace, job: str) -> dict[str, Any]:
+    workspace.write("jobs/a/job.yml", job)
+    words = ("submit", "jobs/a/job.yml", "--dry-run", "--json")
+    answer = workspace.loop(*words, env=CONNECTION)
+    assert answer.code == 0, answer.err
+    told: dict[str, Any] = json.loads(answer.out)
+    return told
+
+
+def test_a_job_file_anywhere(workspace: Workspace) -> None:
+    workspace.write("jobs/a/train.py", "")
+    told = preview(workspace, f"command: python train.py\ncode: .\ncompute: azureml:c\n{IMAGE}")
+    assert told["parts"][0]["command"] == "python train.py"
+    assert told["parts"][0]["code"] == "jobs/a"
+
+
+def test_a_pipelines_compute_is_that_of_its_steps(workspace: Workspace) -> None:
+    steps = "jobs:\n  one: {command: ls, environment: {image: busybox}}\n"
+    for where in ("compute: azureml:big\n", "settings: {default_compute: azureml:big}\n"):
+        (part,) = preview(workspace, f"type: pipeline\n{where}{steps}")["parts"]
+        assert part["compute"] == "big"
+
+
+def test_code_and_data_that_azure_ml_has_are_not_sent(workspace: Workspace) -> None:
+    data = "/subscriptions/s/resourceGroups/r/providers/p/workspaces/w/data/n/versions/1"
+    told = preview(
+        workspace,
+        "command: cat ${{inputs.data}}\ncode: git+https://example.com/team/code.git\n"
+        f"inputs: {{data: {{path: {data}}}}}\ncompute: azureml:c\n{IMAGE}",
+    )
+    assert told["parts"][0]["code"] is None
+    assert "data" not in told or not told["data"]
