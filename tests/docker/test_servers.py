@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from tests.serving.tiny import add_model, add_server, free_port
+from tests.serving.tiny import SERVER, add_model, add_server, free_port
 from tests.support import Workspace, docker
 
 pytestmark = pytest.mark.docker
@@ -63,6 +63,9 @@ def test_a_run_by_name_and_an_image_that_is_built_once(workspace: Workspace) -> 
     assert other.code == 0 and "building" not in other.err
     assert json.loads(workspace.loop("call", "line").out)["answer"] == 8
     assert workspace.loop("serve", "line", "--stop").code == 0
+    assert "deploy/" not in workspace.loop("clean", "--dry-run").out
+    workspace.write("src/line/deploy/server.py", SERVER + "# changed\n")
+    assert "deploy/ has changed since" in workspace.loop("clean", "--dry-run").out
 
 
 @pytest.mark.parametrize("how", [(), ("--detach",)])
