@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 
 import pytest
 
@@ -43,6 +44,17 @@ def test_ready_after_a_prediction_then_calls_then_control_c(workspace: Workspace
     assert workspace.containers() == []
     nobody = workspace.loop("call", "line")
     assert nobody.code == 1 and "nothing serves line here" in nobody.sentence
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_terminal_that_is_closed_leaves_nothing(workspace: Workspace, number: int) -> None:
+    add_server(workspace)
+    add_model(workspace)
+    serving = workspace.start("serve", "line", "--port", str(free_port()))
+    serving.wait_for("line is served at ")
+    serving.send(number)
+    assert serving.end(30).code == 143
+    assert workspace.containers() == []
 
 
 def test_a_run_by_name_and_an_image_that_is_built_once(workspace: Workspace) -> None:
