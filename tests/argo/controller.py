@@ -63,7 +63,7 @@ class _Run:
         self.api = controller.api
         self.name = workflow["metadata"]["name"]
         self.namespace = workflow["metadata"]["namespace"]
-        self.spec = workflow["spec"]
+        self.spec = self._resolved(workflow["spec"])
         self.templates = {one["name"]: one for one in self.spec["templates"]}
         self.folder = controller.folder / self.name
         self.containers: list[str] = []
@@ -76,6 +76,22 @@ class _Run:
             f"workflow.parameters.{one['name']}": one["value"]
             for one in self.spec.get("arguments", {}).get("parameters", [])
         }
+
+    def _resolved(self, spec: Json) -> Json:
+        """With the WorkflowTemplate that it refers to; its own arguments count."""
+        if "workflowTemplateRef" not in spec:
+            return spec
+        name = spec["workflowTemplateRef"]["name"]
+        template = self.api.store.get("workflowtemplates", self.namespace, name)
+        assert template is not None, f"there is no template {name}"
+        own = {one["name"]: one for one in spec.get("arguments", {}).get("parameters", [])}
+        given = [
+            {**one, **own.get(one["name"], {})}
+            for one in template["spec"].get("arguments", {}).get("parameters", [])
+        ]
+        for one in given:
+            assert one["value"] in one.get("enum", [one["value"]]), one
+        return {**template["spec"], "arguments": {"parameters": given}}
 
     def run(self) -> None:
         self._status(phase="Running", startedAt=now(), nodes={})
