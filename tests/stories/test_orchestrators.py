@@ -3,6 +3,7 @@ renamed, removed; nothing of it is in src/ but innerloop.toml."""
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 
@@ -41,6 +42,9 @@ def test_rendered_for_those_with_a_schedule_and_gone_with_it(scheduled: Workspac
     assert (root / GITHUB.format("old")).exists() and (root / PIPELINE.format("old")).exists()
     assert not (root / GITHUB.format("other")).exists()
     assert in_line(scheduled)
+    listed = json.loads(scheduled.loop("list", "--json").out)
+    assert [one["schedule"] for one in listed] == ["0 3 * * 1 (github, azure-devops)", ""]
+    assert "started at (UTC)" in scheduled.loop("list").out
     scheduled.write("src/old/innerloop.toml", SCHEDULE.replace('"github", ', ""))
     answer = scheduled.loop("sync")
     assert "remove .github/workflows/train-old.yml" in answer.out
