@@ -247,7 +247,10 @@ def test_a_job_s_output_and_a_registered_model_are_taken_where_they_are(
         "azureml://jobs/tiny-20261124-1/outputs/artifacts/paths/outputs/model/"
     )
     assert "unchanged" in deployed.deploy("--model", "tiny-20261124-1").out
-    deployed.deploy("--model", "azureml:tiny@latest", "--traffic", "0")
+    assert "unchanged" in deployed.deploy("--model", "azureml:tiny@latest").out
+    tags = deployed.cloud.azure.bodies[path]["properties"]["tags"]
+    assert tags.pop("innerloop.source") == "job:tiny-20261124-1"  # as a pipeline registers it
+    deployed.deploy("--model", "azureml:tiny:1", "--traffic", "0")
     assert deployed.models == ["tiny/versions/1"] and deployed.names == ["blue", "green"]
 
 

@@ -56,8 +56,8 @@ def look(talk: Talk, name: str) -> Now:
 def deploy(talk: Talk, plan: Plan, on_move: Callable[[Now, Move], None]) -> Outcome:
     """`on_move` hears what is about to happen, before anything is made."""
     how = plan.experiment.name
-    identity = _identity(talk, plan)
-    fingerprint = plan.fingerprint(identity)
+    wanted = _model(talk, plan)
+    fingerprint = plan.fingerprint(wanted.identity)
     now = look(talk, plan.endpoint)
     _usable(now, plan)
     move = rollout.decide(now, fingerprint, plan.share, plan.name, how)
@@ -65,7 +65,7 @@ def deploy(talk: Talk, plan: Plan, on_move: Callable[[Now, Move], None]) -> Outc
     if move.nothing:
         return Outcome(move, now)
     try:
-        model = "" if move.reuse else _make(talk, plan, now, move, identity, fingerprint)
+        model = "" if move.reuse else _make(talk, plan, now, move, wanted, fingerprint)
         if move.reuse:
             _settle(talk, plan, now, move)
         seconds = _test(talk, plan, move)
@@ -90,16 +90,24 @@ def _roles(move: Move) -> dict[str, str]:
     return {rollout.NEW: next(iter(move.after)), rollout.OLD: ""}
 
 
-def _identity(talk: Talk, plan: Plan) -> str:
-    """What tells this model from others, before it is registered."""
+@dataclass(frozen=True, slots=True)
+class _Model:
+    """What tells a model from others before it is registered, and name:version where it is."""
+
+    identity: str
+    version: str = ""
+
+
+def _model(talk: Talk, plan: Plan) -> _Model:
     source = plan.model
     if source.kind != "registered":
-        return f"{source.kind}:{source.digest or source.path}"
+        return _Model(f"{source.kind}:{source.digest or source.path}")
     told = talk.ask(
         "model_find", f"asking for the model {source.path}",
         name=source.path, version=source.version,
     )  # fmt: skip
-    return f"{told['name']}:{told['version']}"
+    version = f"{told['name']}:{told['version']}"
+    return _Model(told["mark"] or version, version)
 
 
 def _usable(now: Now, plan: Plan) -> None:
@@ -117,9 +125,9 @@ def _usable(now: Now, plan: Plan) -> None:
         )
 
 
-def _make(talk: Talk, plan: Plan, now: Now, move: Move, identity: str, fingerprint: str) -> str:
+def _make(talk: Talk, plan: Plan, now: Now, move: Move, wanted: _Model, fingerprint: str) -> str:
     """Everything up to a deployment that runs; the model as name:version."""
-    model = _register(talk, plan, identity)
+    model = wanted.version or _register(talk, plan, wanted.identity)
     if not plan.image.reference:
         told = talk.ask(
             "environment_register",
@@ -144,8 +152,6 @@ def _make(talk: Talk, plan: Plan, now: Now, move: Move, identity: str, fingerpri
 
 def _register(talk: Talk, plan: Plan, identity: str) -> str:
     source = plan.model
-    if source.kind == "registered":
-        return identity
     path = str(talk.root / source.path) if source.kind == "folder" else source.azure_path
     tags = {rollout.EXPERIMENT: plan.experiment.name, "innerloop.from": source.path[:256]}
     if source.kind == "folder":
@@ -185,7 +191,7 @@ def _make_deployment(talk: Talk, plan: Plan, move: Move, entry: Entry) -> None:
     try:
         talk.ask(
             "deployment_make",
-            f"making the deployment {move.name} (Azure builds its image and starts it; often 10 min)",
+            f"making the deployment {move.name} (Azure builds its image and starts it: minutes)",
             name=plan.endpoint,
             deployment=move.name,
             file=str(talk.root / plan.file.file),
