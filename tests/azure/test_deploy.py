@@ -84,6 +84,39 @@ def test_no_traffic_then_all_then_back_at_once(deployed: Deployed) -> None:
     assert "nothing to go back to" in deployed.deploy("--rollback", code=1).sentence
 
 
+NO_CODE_OF_OURS = f"""name: own
+endpoint_name: {NAME}
+model: azureml:tiny@latest
+code_configuration:
+  code: .
+  scoring_script: score.py
+environment:
+  image: mcr.microsoft.com/azureml/minimal-ubuntu22.04-py39-cpu-inference:latest
+  conda_file: conda.yaml
+instance_type: Standard_DS3_v2
+"""
+
+
+def test_azures_own_image_with_a_scoring_script(deployed: Deployed) -> None:
+    """No Dockerfile: the code is sent beside the image, and counts for what is unchanged."""
+    folder = "src/tiny/deploy"
+    deployed.workspace.write(f"{folder}/own-deployment.yaml", NO_CODE_OF_OURS)
+    deployed.workspace.write(f"{folder}/conda.yaml", "name: x\ndependencies:\n  - python=3.11\n")
+    deployed.workspace.write(f"{folder}/score.py", "def init(): ...\ndef run(raw): return 7\n")
+    deployed.deploy()
+    (body,) = endpoints.deployments(deployed.cloud.azure, NAME).values()
+    assert body["properties"]["codeConfiguration"]["scoringScript"] == "score.py"
+    assert body["properties"]["codeConfiguration"]["codeId"] in deployed.cloud.azure.codes
+    (environment,) = [
+        body for path, body in deployed.cloud.azure.bodies.items() if "/environments/" in path
+    ]
+    assert "python=3.11" in environment["properties"]["condaFile"]
+    check_bodies(deployed.cloud)
+    deployed.workspace.write(f"{folder}/score.py", "def init(): ...\ndef run(raw): return 8\n")
+    assert "was there already" in deployed.deploy("--traffic", "0").err
+    assert deployed.names == ["blue", "green"] and len(deployed.cloud.azure.codes) == 2
+
+
 def test_a_failed_test_request_moves_no_traffic(deployed: Deployed) -> None:
     """What failed makes room for the next."""
     deployed.deploy()
