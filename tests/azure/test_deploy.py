@@ -11,6 +11,7 @@ import pytest
 from tests.azure import deployable, endpoints
 from tests.azure.conftest import Deployed
 from tests.azure.deployable import NAME
+from tests.azure.endpoints import Operation
 from tests.azure.network import Asked
 from tests.azure.published import check_bodies
 from tests.azure.standin import ACCOUNT
@@ -197,6 +198,20 @@ def test_one_that_azure_is_still_making_is_waited_for(deployed: Deployed) -> Non
     deployed.deploy()
     assert deployed.traffic == {"blue": 100}
     assert deployed.cloud.azure.count(f"PUT {WORKSPACE_ID}/onlineEndpoints/{NAME}") == 3
+
+
+def test_one_that_is_still_being_made_of_something_else_goes_first(deployed: Deployed) -> None:
+    """An earlier command was cut off, and the model has changed since."""
+    deployed.both("--traffic", "0")
+    path = f"{WORKSPACE_ID}/onlineEndpoints/{NAME}/deployments/green"
+    deployed.known.states[path] = "Creating"
+    deployed.known.operations["earlier"] = Operation(path, 3, "Creating")
+    deployable.model(deployed.workspace, "run-3", "weights of the third\n")
+    answer = deployed.deploy()
+    assert "green is creating since an earlier try; waiting" in answer.err
+    assert deployed.traffic == {"green": 100}
+    green = endpoints.deployments(deployed.cloud.azure, NAME)["green"]
+    assert green["properties"]["model"].endswith("/versions/3")
 
 
 FAILURES = {

@@ -14,7 +14,8 @@ from azure.ai.ml.entities import Environment, Model
 from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
 from azure.storage.blob import BlobClient
 
-from .endpoints import UNSETTLED, text, wait
+from .endpoints import text, wait
+from .states import UNSETTLED
 
 Tell = Callable[..., None]
 DIGEST, SOURCE = "innerloop.digest", "innerloop.source"
