@@ -148,7 +148,7 @@ class _Run:
         )  # fmt: skip
         if "dag" in raw:
             self._node(identity, phase="Running")
-            phase, message = self._dag(raw, known, artifacts)
+            phase, message = self._dag(raw, known, artifacts, gives)
         elif "resource" in raw:
             phase, message = self._resource(_filled(raw, known))
         else:
@@ -162,8 +162,9 @@ class _Run:
             return self.name if self.count == 1 else f"{self.name}-{1000 + self.count}"
 
     def _dag(
-        self, template: Json, known: Mapping[str, str], artifacts: Mapping[str, Path]
-    ) -> tuple[str, str]:
+        self, template: Json, known: Mapping[str, str], artifacts: Mapping[str, Path],
+        gives: dict[str, Path],
+    ) -> tuple[str, str]:  # fmt: skip
         tasks = template["dag"]["tasks"]
         done: dict[str, tuple[str, str]] = {}
         outputs: dict[str, dict[str, Path]] = {}
@@ -191,6 +192,8 @@ class _Run:
                         changed.notify_all()
                 if len(done) < len(tasks):
                     changed.wait(0.5)
+        for one in template.get("outputs", {}).get("artifacts", []):
+            gives[one["name"]] = self._from(one["from"], artifacts, outputs)
         failed = [message for phase, message in done.values() if phase in ("Failed", "Error")]
         return ("Failed", failed[0]) if failed else ("Succeeded", "")
 

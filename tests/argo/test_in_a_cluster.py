@@ -149,6 +149,17 @@ def test_a_sweep_fans_out(work: Workspace, cluster: Cluster) -> None:
     assert states == {"trial-1": "Completed", "trial-2": "Failed", "trial-3": "Completed"}
 
 
+def test_a_step_of_two_nodes_in_a_pipeline(work: Workspace, cluster: Cluster) -> None:
+    (cluster.controller.claims / "results").mkdir(parents=True)
+    more = "distribution: {type: pytorch}\n    resources: {instance_count: 2}\n    inputs: {raw"
+    add(work, cluster, PIPELINE.replace('inputs: {raw: "$', f'{more}: "$'))
+    work.write("src/line/prep.sh", 'echo "$NODE_RANK of $WORLD_SIZE" | tee "$3/clean.txt"\n')
+    work.write("src/line/train.sh", 'cat "$1/clean.txt"\n')
+    done = cluster.loop(work, "submit", "line", "--place", "argo", "--stream")
+    assert done.code == 0, done.err + done.out
+    assert "prep-node-1 | 1 of 2" in done.out and "train-it | 0 of 2" in done.out
+
+
 @pytest.mark.parametrize("outputs", ["", '[argo.outputs]\nclaim = "results"\n'])
 def test_a_pipeline_hands_data_on(work: Workspace, cluster: Cluster, outputs: str) -> None:
     (cluster.controller.claims / "results").mkdir(parents=True)
