@@ -24,7 +24,7 @@ EXPERIMENT_CODE = sorted(
 PURE = ("spec", "workflows", "render", "merge", "tools")
 # What the commands are made of; the parts below it are not to know it.
 OUTER = {
-    "runs", "records", "images", "containers", "experiments", "cloud", "parity", "working",
+    "runs", "records", "images", "containers", "experiments", "cloud", "parity", "working", "serving",
     "checkup", "cluster", "cleaning", "syncing", "transaction", "completing",
 }  # fmt: skip
 # part -> parts it must not know

@@ -6,7 +6,7 @@ rendered (`.innerloop/rendered.json`), what is found, and what is wanted. See `m
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -167,18 +167,26 @@ def _subject(root: Path) -> tuple[Subject, dict[str, str], dict[str, str]]:
             continue
         if experiment.settings.schedule is not None:
             try:
-                schedules[name] = _schedule(workspace, experiment, jobs.get(name))
+                read = loading.Disk(root).read
+                schedules[name] = _schedule(workspace, experiment, jobs.get(name), read)
             except Mistake as mistake:
                 unscheduled[name] = mistake.sentence()
-    return Subject(workspace, tuple(experiments), jobs, schedules), broken, unscheduled
+    read = loading.Disk(root).read
+    return Subject(workspace, tuple(experiments), jobs, schedules, read), broken, unscheduled
 
 
-def _schedule(workspace: Workspace, experiment: Experiment, job: Job | None) -> Schedule:
-    """A `Mistake` where it is wrong in itself, or does not go with the job."""
-    from .spec import check_schedule
+def _schedule(
+    workspace: Workspace,
+    experiment: Experiment,
+    job: Job | None,
+    read: Callable[[str], str | None],
+) -> Schedule:
+    """A `Mistake` where it is wrong in itself, or does not go with the job or with a cluster."""
+    from .spec import check_argo, check_schedule
 
     found = check_schedule.check(experiment, job, workspace.settings.orchestrators.names)
-    for finding in found.findings:
+    findings = [*found.findings, *check_argo.of_schedule(experiment, job, found.schedule, read)]
+    for finding in findings:
         if finding.level == "wrong":
             raise Mistake(finding.what, where=finding.where, mend=finding.mend)
     assert found.schedule is not None

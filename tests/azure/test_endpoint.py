@@ -54,15 +54,11 @@ def test_logs_of_the_newest_and_as_they_grow(deployed: Deployed) -> None:
     assert answer.code == 130
     assert answer.out == "one\ntwo\nthree\nfour\n"
     assert ask(deployed, "logs", "tiny", "--lines", "1").out == "four\n"
-    wrong = ask(deployed, "logs", "tiny", "--deployment", "red", code=1)
-    assert 'the endpoint tiny-digits has no deployment "red"' in wrong.sentence
-
-
-def test_a_token_that_the_container_printed_is_not_shown(deployed: Deployed) -> None:
-    deployed.deploy()
     deployed.known.logs["blue"] = [f"Authorization: Bearer {PRIMARY}\n{standin.TOKEN}\n"]
     answer = ask(deployed, "logs", "tiny")
     assert PRIMARY not in answer.out and "Bearer [token]" in answer.out
+    wrong = ask(deployed, "logs", "tiny", "--deployment", "red", code=1)
+    assert 'the endpoint tiny-digits has no deployment "red"' in wrong.sentence
 
 
 def test_keys_only_by_name(deployed: Deployed) -> None:
@@ -74,38 +70,26 @@ def test_keys_only_by_name(deployed: Deployed) -> None:
     for file in deployed.workspace.root.rglob("*"):
         if file.is_file() and "scripts" not in file.parts:
             assert PRIMARY.encode() not in file.read_bytes(), file
-
-
-def test_a_deployment_is_deleted_alone_when_it_has_no_traffic(deployed: Deployed) -> None:
-    deployed.both()
-    refused = ask(deployed, "delete", "tiny", "--deployment", "green", "--yes", code=1)
-    assert "green has 100 % of the traffic" in refused.sentence
-    unasked = ask(deployed, "delete", "tiny", "--deployment", "blue", code=1)
-    assert "nothing was deleted" in unasked.sentence
-    ask(deployed, "delete", "tiny", "--deployment", "blue", "--yes")
-    assert deployed.names == ["green"]
-
-
-def test_the_endpoint_is_deleted_with_all_of_it(deployed: Deployed) -> None:
-    deployed.both("--traffic", "10")
-    unasked = ask(deployed, "delete", "tiny", code=1)
-    assert "the endpoint tiny-digits with blue (90 %) and green (10 %)" in unasked.sentence
-    ask(deployed, "delete", "tiny", "--yes")
-    assert not any("onlineEndpoints" in path for path in deployed.cloud.azure.bodies)
-    assert len(deployed.models) == 2
-    gone = ask(deployed, "status", "tiny", code=1)
-    assert "there is no endpoint tiny-digits in ws-vision" in gone.sentence
-    deployed.deploy()
-    assert deployed.traffic == {"blue": 100}
-
-
-def test_who_may_not_read_the_keys_is_told_so(deployed: Deployed) -> None:
-    deployed.deploy()
     action = "Microsoft.MachineLearningServices/workspaces/onlineEndpoints/listKeys/action"
     message = f"The client 'x' does not have authorization to perform action '{action}' over '/s'"
     deployed.cloud.azure.fault("listKeys", 403, "AuthorizationFailed", message=message)
     answer = ask(deployed, "keys", "tiny", code=1)
     assert f"the action {action} is not yours" in answer.sentence
+
+
+def test_a_deployment_is_deleted_alone_then_the_endpoint(deployed: Deployed) -> None:
+    deployed.both()
+    refused = ask(deployed, "delete", "tiny", "--deployment", "green", "--yes", code=1)
+    assert "green has 100 % of the traffic" in refused.sentence
+    unasked = ask(deployed, "delete", "tiny", code=1)
+    assert "the endpoint tiny-digits with blue (0 %) and green (100 %)" in unasked.sentence
+    ask(deployed, "delete", "tiny", "--deployment", "blue", "--yes")
+    assert deployed.names == ["green"]
+    ask(deployed, "delete", "tiny", "--yes")
+    assert not any("onlineEndpoints" in path for path in deployed.cloud.azure.bodies)
+    assert len(deployed.models) == 2
+    gone = ask(deployed, "status", "tiny", code=1)
+    assert "there is no endpoint tiny-digits in ws-vision" in gone.sentence
 
 
 CALL = """
@@ -123,14 +107,14 @@ print(urllib.request.urlopen(request).read().decode())
 
 
 def test_the_address_lets_a_request_in_and_shows_no_key(deployed: Deployed) -> None:
-    deployed.both("--traffic", "50")
+    deployed.deploy()
     words = [sys.executable, "-c", CALL, str(ROOT / "scripts"), str(deployed.workspace.root), NAME]
     env = {**os.environ, **deployed.cloud.env}
     done = subprocess.run(words, env=env, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     deployed.cloud.check(done.stdout + done.stderr)
     assert '"digit": 7' in done.stdout and f"https://{NAME}" in done.stdout
-    assert deployed.known.scored[-1][0] in ("blue", "green")
+    assert deployed.known.scored[-1][0] == "blue"
 
 
 def test_what_somebody_made_by_hand_is_left_alone(deployed: Deployed) -> None:

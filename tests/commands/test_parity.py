@@ -31,6 +31,7 @@ FROM base AS job
 def synced(workspace: Workspace) -> Workspace:
     workspace.add("line", "print(1)\n", job=JOB, dockerfile=STAGES)
     workspace.write("data/things/one.txt", "1")
+    workspace.write("src/line/innerloop.toml", '[argo.data.data]\nclaim = "things"\n')
     assert workspace.loop("sync").code == 0
     return workspace
 
@@ -55,6 +56,8 @@ def test_the_shipped_experiments_agree_in_every_place(tmp_path: Path, _tool: Non
             assert facts["variables"]["same"] and facts["cwd"]["same"]
         assert one["places"]["docker"]["environment"]["same"]
         assert one["places"]["docker"]["image"]["same"]
+        pod = one["places"]["argo"]
+        assert all(pod[row]["same"] for row in pod if row != "mounts"), pod
 
 
 def test_the_facts_of_one_experiment(synced: Workspace) -> None:
@@ -65,7 +68,8 @@ def test_the_facts_of_one_experiment(synced: Workspace) -> None:
     assert "FLAVOUR=sweet" in places["azureml"]["variables"]["value"]
     assert places["azureml"]["shm"]["value"] == places["docker"]["shm"]["value"] == "4g"
     assert places["inside"]["shm"]["same"] and places["inside"]["user"]["value"] == "someone"
-    assert places["docker"]["mounts"]["same"]
+    assert places["docker"]["mounts"]["same"] and places["argo"]["mounts"]["same"]
+    assert "claim things -> /mnt/inputs/data" in places["argo"]["mounts"]["shown"]
     text = synced.loop("parity", "line").out
     assert "the same" in text and "~ image in inside, F5: the job's own packages" in text
     assert "!" not in text
@@ -125,11 +129,13 @@ def test_a_sweep_by_its_first_trial_and_a_pipeline_step_by_step(workspace: Works
     )
     (told,) = table(workspace, "line", "--file", "sweep.yml")
     assert told["places"]["docker"]["command"]["value"] == "python train.py --rate 0.1"
+    assert told["places"]["argo"]["command"]["same"] and told["places"]["argo"]["variables"]["same"]
     step = f"{{command: python train.py, code: ., {environment}}}"
     workspace.write("src/line/pipe.yml", f"type: pipeline\njobs:\n  a: {step}\n  b: {step}\n")
     steps = table(workspace, "line", "--file", "pipe.yml")
     assert [one["experiment"] for one in steps] == ["line: a", "line: b"]
     assert all(not one["unexplained"] for one in steps)
+    assert all(one["places"]["argo"]["command"]["same"] for one in steps)
 
 
 def test_a_job_without_code_begins_in_an_empty_folder(workspace: Workspace) -> None:
@@ -140,3 +146,34 @@ def test_a_job_without_code_begins_in_an_empty_folder(workspace: Workspace) -> N
     (told,) = table(workspace, "line", "--file", "bare.yml")
     assert {p["cwd"]["value"] for p in told["places"].values() if "cwd" in p} == {"<empty>"}
     assert told["places"]["docker"]["mounts"]["same"]
+
+
+def test_a_cluster_that_would_run_something_else_is_found(
+    synced: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The column is what stands in the manifest: change that, and it differs."""
+    from innerloop import loading
+    from innerloop.parity import columns
+    from innerloop.workflows import pod
+
+    plain = pod.template
+
+    def other(part: Any, bound: Any, name: str) -> dict[str, Any]:
+        made = plain(part, bound, name)
+        made["container"]["args"] = ["python other.py"]
+        made["container"]["image"] = "other:1"
+        made["volumes"][0]["emptyDir"]["sizeLimit"] = "1Gi"
+        return made
+
+    monkeypatch.setattr(pod, "template", other)
+    opened = loading.open_workspace(synced.root)
+    experiment = loading.open_experiment(opened, "line")
+    (found,) = columns.of_job(opened, experiment, loading.open_job(opened, experiment))
+    rows = {one.row for one in found.unexplained if one.place == "argo"}
+    assert rows >= {"command", "image", "environment", "shm"}
+
+
+def test_data_that_a_cluster_does_not_have_leave_its_column_empty(synced: Workspace) -> None:
+    synced.write("src/line/innerloop.toml", "")
+    (told,) = table(synced, "line")
+    assert "nobody says where the data of input" in told["places"]["argo"]["absent"]

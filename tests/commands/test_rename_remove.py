@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import pty
-import re
 import signal
 import subprocess
 from pathlib import Path
@@ -103,19 +102,19 @@ def test_all_that_is_called_after_it_follows(used: Workspace, new: str) -> None:
 
 
 def test_its_server_follows(workspace: Workspace) -> None:
-    add_server(workspace, "old")
+    add_server(workspace, "quill")
     file = "deploy/blue-deployment.yaml"
-    text = workspace.read(f"src/old/{file}").replace("line", "old")
-    workspace.write(f"src/old/{file}", text)
+    text = workspace.read(f"src/quill/{file}").replace("line", "quill")
+    workspace.write(f"src/quill/{file}", text)
     assert workspace.loop("sync").code == 0
-    answer = workspace.loop("rename", "old", "shop/fresh")
+    answer = workspace.loop("rename", "quill", "shop/fresh")
     assert answer.code == 0, answer.err
     moved = workspace.read(f"src/shop/fresh/{file}")
     assert "endpoint_name: shop-fresh\n" in moved and "model: azureml:shop-fresh@latest\n" in moved
     found = configuration(workspace.root, "shop/fresh: a request to its server")
     assert found["preLaunchTask"] == "debug the server of shop/fresh"
     for text in (workspace.read(LAUNCH), workspace.read(TASKS)):
-        assert re.search(r"\bold\b", text) is None
+        assert "quill" not in text
     assert workspace.loop("sync", "--check").code == 0
     copied = workspace.loop("new", "other", "--from", "shop/fresh")
     assert copied.code == 0, copied.err

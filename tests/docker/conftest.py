@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.azure.conftest import _cloud, cloud  # noqa: F401
 from tests.support import Answer, Workspace, clone
 
 

@@ -19,6 +19,8 @@ import pytest
 from innerloop.serving import readiness
 from innerloop.serving.calling import Address, send
 
+from tests.azure import endpoints
+from tests.azure.conftest import Cloud
 from tests.docker.conftest import Trained
 from tests.docker.test_digits import NAME, SECOND
 from tests.editor.dap import Editor
@@ -186,6 +188,25 @@ def test_the_inference_server_answers_as_the_trained_model(
         check_a_thousand(workspace, SECOND, url, tmp_path)
         assert "this is no JSON" in refused(url, b"words", "application/json")
         assert "28 rows of 28" in refused(url, b"[[1, 2]]", "application/json")
+
+
+@pytest.mark.azure
+def test_the_inference_server_behind_an_endpoint(trained: Trained, cloud: Cloud) -> None:
+    """Deployed: the test request, and a call with the endpoint's key, reach the real server."""
+    workspace = trained.workspace
+    assert trained.run(SECOND).code == 0
+    with served(workspace, SECOND) as (_, url):
+        known = endpoints.endpoints(cloud.azure)
+        known.ports["*"] = int(url.split(":")[2].split("/")[0])
+        deployed = cloud.loop(workspace, "deploy", SECOND, "--json")
+        assert deployed.code == 0, deployed.err
+        told = json.loads(deployed.out)
+        assert (told["deployment"], told["traffic"]) == ("blue", {"blue": 100})
+        assert "test request answered in" in deployed.err and '"digit": 3' in deployed.err
+        called = cloud.loop(workspace, "call", SECOND, "--endpoint", "--json")
+        answer = json.loads(called.out)
+        assert (answer["url"], answer["answer"]["digit"]) == (told["url"], 3)
+        assert [name for name, _ in known.scored] == ["blue", "blue"]
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,8 @@ from .images import RunImage
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """`wanted` is the request with its manifest; `images` what has to be in the registry first."""
+    """`wanted` is the request with its manifest; `images` what has to be in the registry first;
+    `fingerprint` is the same for the same job and images to the same cluster."""
 
     experiment: Experiment
     job: Job
@@ -40,20 +41,13 @@ class Submission:
     setting: ArgoSetting
     images: Mapping[str, RunImage]
     wanted: Wanted
+    fingerprint: str
     sets: tuple[str, ...]
     hints: tuple[Finding, ...] = ()
 
     @property
     def lacking(self) -> list[Mistake]:
         return [one.missing for one in self.images.values() if one.missing is not None]
-
-    @property
-    def fingerprint(self) -> str:
-        """The same for the same job and images to the same cluster."""
-        tags = sorted(one.named for one in self.images.values())
-        told = [self.setting.context, self.setting.namespace, self.job.document, tags]
-        text = json.dumps(told, sort_keys=True, default=str)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def plan(
@@ -74,10 +68,18 @@ def plan(
     wanted = images.of_jobs(workspace, experiment, jobs_of(workspace, job))
     made = Submission(
         experiment, job, chosen, setting, wanted,
-        _wanted(workspace, experiment, job, setting, wanted, chosen), tuple(sets),
+        _wanted(workspace, experiment, job, setting, wanted, chosen),
+        _fingerprint(job, setting, wanted), tuple(sets),
         tuple(findings),
     )  # fmt: skip
     return made, findings
+
+
+def _fingerprint(job: Job, setting: ArgoSetting, wanted: Mapping[str, RunImage]) -> str:
+    tags = sorted(one.named for one in wanted.values())
+    told = [setting.context, setting.namespace, job.document, tags]
+    text = json.dumps(told, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def with_images(

@@ -6,6 +6,7 @@ import argparse
 import json
 import posixpath
 from dataclasses import asdict
+from pathlib import Path
 
 from .. import files, loading
 from ..errors import Mistake
@@ -55,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     if args.file is None:
         found += [one for path in paths for one in of_deploy_folder(disk, path)]
     for path in paths:
-        found += _of_schedule(workspace, path)
+        found += _of_settings(workspace, path)
     if args.json:
         print(json.dumps([asdict(finding) for finding in found], indent=2, ensure_ascii=False))
     else:
@@ -78,23 +79,30 @@ def _said(path: str) -> str:
     return own if path == f"src/{own}/{JOB_FILE}" else path
 
 
-def _of_schedule(workspace: Workspace, path: str) -> list[Finding]:
-    """What is wrong with the `[schedule]` that starts this job file; nothing where the job file
-    itself cannot be read."""
+def _of_settings(workspace: Workspace, path: str) -> list[Finding]:
+    """What is wrong with the `[schedule]` that starts this job file, and with what `[argo]` says of
+    it; nothing where the job file itself cannot be read."""
     name = _said(path)
     if name not in workspace.experiments:
         return []
     try:
         experiment = loading.open_experiment(workspace, name)
-        if experiment.settings.schedule is None:
+        if experiment.settings.schedule is None and not experiment.settings.argo:
             return []
         job = loading.open_job(workspace, experiment) if JOB_FILE in experiment.files else None
     except Mistake as mistake:
         is_ours = mistake.where.startswith(f"src/{name}/innerloop.toml")
         return [finding_of(mistake, "settings")] if is_ours else []
-    from ..spec.check_schedule import check
+    from ..spec import check_argo, check_schedule
 
-    return list(check(experiment, job, workspace.settings.orchestrators.names).findings)
+    read = loading.Disk(Path(workspace.root)).read
+    found = check_schedule.check(experiment, job, workspace.settings.orchestrators.names)
+    told = [
+        *found.findings,
+        *check_argo.of_experiment(experiment, job, read),
+        *check_argo.of_schedule(experiment, job, found.schedule, read),
+    ]
+    return list(dict.fromkeys(told))
 
 
 def of_deploy_folder(disk: loading.Disk, path: str) -> list[Finding]:

@@ -195,12 +195,12 @@ def _say_move(args: argparse.Namespace, now: Now, move: Move) -> None:
     words = "is there already, made of the same" if move.reuse else "new"
     words += f", beside {' and '.join(beside)}" if beside else ""
     words += f"; {' and '.join(move.gone)} without traffic goes first" if move.gone else ""
-    _print(
-        [
-            ("deployment", f"{move.name} ({words})"),
-            ("", f"  now {rollout.words(move.before)}; then {rollout.words(move.after)}"),
-        ]
-    )
+    rows = [("deployment", f"{move.name} ({words})")]
+    if not move.nothing:
+        rows.append(("", f"  now {rollout.words(move.before)}; then {rollout.words(move.after)}"))
+    if not move.before and args.traffic and args.traffic < 100:
+        rows.append(("", "  the first deployment takes all of it: there is nobody to share with"))
+    _print(rows)
 
 
 def _show(args: argparse.Namespace, made: Plan, told: Outcome) -> None:

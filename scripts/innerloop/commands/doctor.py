@@ -19,6 +19,7 @@ EXAMPLES = """examples:
   loop doctor            a line per fact; "BAD" is what will not work, "note" works with less
   loop doctor --json     an array of {state, name, what, mend}
   loop doctor --azure    the Azure ML workspace: configuration, sign-in, computes, quota
+  loop doctor --argo     the cluster: kubeconfig, Argo Workflows, permissions, GPUs
 
 The exit code is 1 when something will not work.
 """
@@ -46,18 +47,34 @@ COLOURS = {"ok": "32", "note": "33", "bad": "31"}
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON array on stdout")
     parser.add_argument("--azure", action="store_true", help="asks the Azure ML workspace instead")
+    parser.add_argument("--argo", action="store_true", help="asks the Kubernetes cluster instead")
 
 
 def run(args: argparse.Namespace) -> int:
     live = not args.json and sys.stdout.isatty()
     facts: list[Fact] = []
-    for fact in _azure(args.root) if args.azure else _as_they_come(_patient(args.root), live=live):
+    for fact in _facts(args, live):
         facts.append(fact)
         if not args.json:
             _show(fact, colour=sys.stdout.isatty())
     if args.json:
         print(json.dumps([asdict(fact) for fact in facts], indent=2))
     return 1 if any(fact.state == "bad" for fact in facts) else 0
+
+
+def _facts(args: argparse.Namespace, live: bool) -> Iterator[Fact]:
+    if args.azure:
+        return _azure(args.root)
+    if args.argo:
+        return _argo(args.root)
+    return _as_they_come(_patient(args.root), live=live)
+
+
+def _argo(root: Path) -> Iterator[Fact]:
+    from ..cluster import facts
+
+    for fact in facts.facts(root):
+        yield Fact(*fact)
 
 
 def _azure(root: Path) -> Iterator[Fact]:

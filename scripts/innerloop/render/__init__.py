@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -20,19 +20,20 @@ Json = Any
 class Subject:
     """What everything is rendered from: the workspace, its experiments, and the job of each that
     has one (a broken job file has no entry: the other experiments are rendered all the same), and
-    the schedule of each that is started by orchestrators."""
+    the schedule of each that is started by orchestrators. `read` gives the text of a component's
+    file, by its path relative to the root."""
 
     workspace: Workspace
     experiments: tuple[Experiment, ...]
     jobs: Mapping[str, Job]
     schedules: Mapping[str, Schedule] = field(default_factory=dict)
+    read: Callable[[str], str | None] = field(default=lambda path: None)
 
 
 def wanted(subject: Subject) -> dict[str, Json]:
     """Every rendered file: path relative to the root, with "/" -> its JSON value, or the text of
     a file that is written whole."""
     from . import devcontainer, extensions, launch, settings, tasks, workspace_container
-    from .orchestration import workflows
 
     files = {
         f".devcontainer/{experiment.slug}/devcontainer.json": devcontainer.render(
@@ -45,4 +46,8 @@ def wanted(subject: Subject) -> dict[str, Json]:
     files[".vscode/launch.json"] = launch.render(subject)
     files[".vscode/settings.json"] = settings.render(subject)
     files[".vscode/extensions.json"] = extensions.render(subject)
-    return files | workflows(subject)
+    if subject.schedules or subject.workspace.settings.orchestrators.chosen:
+        from . import orchestrators
+
+        files |= orchestrators.render(subject)
+    return files

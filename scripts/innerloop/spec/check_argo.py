@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..errors import Mistake
-from . import quantities
+from . import argo_setting, quantities
 from .argo_setting import ArgoSetting
 from .check_base import Finding, finding_of
+from .experiment import Experiment
 from .job import Input, Job
+from .orchestrators import ARGO
+from .overrides import override
 from .pipeline import Read, Step, pipeline_of, swept
+from .schedule import Schedule
 from .settings import Settings
 
 CODE = "argo"
@@ -37,6 +41,44 @@ def check_argo(job: Job, settings: Settings, argo: ArgoSetting, read: Read) -> I
             what = f'argo.data: the job has no input "{name}"'
             mend = f"Its inputs: {', '.join(sorted(job.inputs)) or 'none'}"
             yield Finding(argo.where(f"data.{name}"), what, mend, CODE, "hint")
+
+
+def of_experiment(experiment: Experiment, job: Job | None, read: Read) -> Iterator[Finding]:
+    """What is wrong with `[argo]` in itself, and beside the job; nothing where nobody speaks of a
+    cluster."""
+    if not experiment.settings.argo:
+        return
+    try:
+        argo = argo_setting.read(experiment.settings.argo)
+    except Mistake as mistake:
+        yield finding_of(mistake, CODE)
+        return
+    # The workspace may say something for all, and this one may be none for a cluster.
+    if job is not None and any(one.at == ("argo",) for one in experiment.settings.argo):
+        yield from check_argo(job, experiment.settings, argo, read)
+
+
+def of_schedule(
+    experiment: Experiment, job: Job | None, schedule: Schedule | None, read: Read
+) -> Iterator[Finding]:
+    """What keeps an experiment with a `[schedule]` from being started in a cluster."""
+    if job is None or schedule is None or ARGO not in schedule.orchestrators:
+        return
+    if not experiment.settings.registry:
+        what = "a cluster takes images from a registry, and there is none"
+        mend = 'Set registry = "ghcr.io/owner/name" under [tool.innerloop] in pyproject.toml'
+        yield Finding(schedule.where("orchestrators"), what, mend, CODE)
+    for name, one in job.inputs.items():
+        if one.kind == "literal" and "{{" in one.literal_text:
+            what = f'the input "{name}" holds {{{{, which Argo would fill in'
+            yield Finding(job.where("inputs", name), what, "Write it in the program", CODE)
+    try:
+        argo = argo_setting.read(experiment.settings.argo)
+        changed = override(job, schedule.sets)
+    except Mistake as mistake:
+        yield finding_of(mistake, CODE)
+        return
+    yield from check_argo(changed, experiment.settings, argo, read)
 
 
 def _gpus(settings: Settings, argo: ArgoSetting) -> Iterator[Finding]:

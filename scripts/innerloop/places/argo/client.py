@@ -47,7 +47,7 @@ def connect(request: Mapping[str, Any]) -> Cluster:
     target = request["target"]
     made = client.Configuration()
     # Of what may have arrived nothing is sent twice.
-    made.retries = urllib3.Retry(connect=2, read=0, redirect=2, backoff_factor=0.2)
+    made.retries = urllib3.Retry(total=2, read=0, other=0, backoff_factor=0.2)
     path = os.environ.get("KUBECONFIG") or config.KUBE_CONFIG_DEFAULT_LOCATION
     if any(Path(one).expanduser().is_file() for one in path.split(os.pathsep) if one):
         context = _load(made, path, target["context"])
@@ -69,12 +69,12 @@ def _load(made: Any, path: str, context: str) -> Mapping[str, Any]:
     try:
         known, current = config.list_kube_config_contexts(path)
         config.load_kube_config(path, context or None, client_configuration=made)
-    except ConfigException as error:
-        if context and "context" in str(error).lower():
+    except Exception as error:  # its text is a person's own: whatever is wrong with it is no bug
+        if context and isinstance(error, ConfigException) and "context" in str(error).lower():
             what = f'the kubeconfig has no context "{context}"'
             raise NoCluster(what, "`kubectl config get-contexts` lists them") from error
         words = " ".join(str(error).split())
-        raise NoCluster(f"the kubeconfig cannot be used: {words}", "Mend it") from error
+        raise NoCluster(f"the kubeconfig cannot be used: {words}", f"Mend {path}") from error
     chosen = next((one for one in known if one["name"] == context), current)
     found: Mapping[str, Any] = chosen
     return found
