@@ -70,6 +70,7 @@ def scripts_of(path: str) -> list[str]:
 
 
 @pytest.mark.docker
+@pytest.mark.network
 def test_what_ci_runs_in_a_clean_clone(tmp_path: Path, _tool: None) -> None:
     """Each step of both, but the checks of our own code, which are what CI runs anyhow. The
     experiment that is tested is a small one beside those that are shipped."""

@@ -16,6 +16,7 @@ from .errors import Mistake
 from .places import Run, venv
 from .records import past as runs
 from .runs import job_packages
+from .spec.deployment import FOLDER as DEPLOY
 from .spec.workspace import Workspace
 from .tools import belongings
 from .tools import docker as docker_tool
@@ -112,6 +113,8 @@ def _container(row: tuple[str, ...]) -> Thing:
     kept = "it is running" if running else ""
     # One that never came up stands in the way of the next start; one that stopped may start again.
     stale = status.startswith(("Created", "Dead"))
+    # A server has nothing that is worth to be started again.
+    stale = stale or (not running and image.endswith(f":{DEPLOY}"))
     return Thing("containers", name, key, 0, f"{status.lower()}, of {image[:60]}", stale, kept)
 
 
@@ -138,7 +141,7 @@ def _image(
             name or image.id[7:19],
             name or image.id,
             size if index == 0 else 0,
-            why or "up to date with environment/",
+            why or f"up to date with {_folder(name)}/",
             bool(why),
             f"the container {user} is made of it" if user else "",
         )
@@ -155,9 +158,14 @@ def _why_stale(workspace: Workspace, image: _Image, name: str) -> str:
     own = f"{workspace.image_name}/{docker_tool.name_of(experiment.replace('/', '.'))}"
     if name.rpartition(":")[0] != own:
         return ""  # of a job whose environment is another folder: only the run knows
-    folder = Path(workspace.root, "src", *experiment.split("/"), "environment")
+    folder = Path(workspace.root, "src", *experiment.split("/"), _folder(name))
     digest = belongings.digest_label(image.labels)
-    return "" if digest in ("", loading.digest_of(folder)) else "environment/ has changed since"
+    return "" if digest in ("", loading.digest_of(folder)) else f"{folder.name}/ has changed since"
+
+
+def _folder(image: str) -> str:
+    """The folder of an experiment that one of its images is built from."""
+    return DEPLOY if image.endswith(f":{DEPLOY}") else "environment"
 
 
 def _sizes(text: str) -> tuple[dict[str, int], dict[str, tuple[int, bool]]]:

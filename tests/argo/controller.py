@@ -63,7 +63,7 @@ class _Run:
         self.api = controller.api
         self.name = workflow["metadata"]["name"]
         self.namespace = workflow["metadata"]["namespace"]
-        self.spec = workflow["spec"]
+        self.spec = self._resolved(workflow["spec"])
         self.templates = {one["name"]: one for one in self.spec["templates"]}
         self.folder = controller.folder / self.name
         self.containers: list[str] = []
@@ -76,6 +76,22 @@ class _Run:
             f"workflow.parameters.{one['name']}": one["value"]
             for one in self.spec.get("arguments", {}).get("parameters", [])
         }
+
+    def _resolved(self, spec: Json) -> Json:
+        """With the WorkflowTemplate that it refers to; its own arguments count."""
+        if "workflowTemplateRef" not in spec:
+            return spec
+        name = spec["workflowTemplateRef"]["name"]
+        template = self.api.store.get("workflowtemplates", self.namespace, name)
+        assert template is not None, f"there is no template {name}"
+        own = {one["name"]: one for one in spec.get("arguments", {}).get("parameters", [])}
+        given = [
+            {**one, **own.get(one["name"], {})}
+            for one in template["spec"].get("arguments", {}).get("parameters", [])
+        ]
+        for one in given:
+            assert one["value"] in one.get("enum", [one["value"]]), one
+        return {**template["spec"], "arguments": {"parameters": given}}
 
     def run(self) -> None:
         self._status(phase="Running", startedAt=now(), nodes={})
@@ -132,7 +148,7 @@ class _Run:
         )  # fmt: skip
         if "dag" in raw:
             self._node(identity, phase="Running")
-            phase, message = self._dag(raw, known, artifacts)
+            phase, message = self._dag(raw, known, artifacts, gives)
         elif "resource" in raw:
             phase, message = self._resource(_filled(raw, known))
         else:
@@ -146,8 +162,9 @@ class _Run:
             return self.name if self.count == 1 else f"{self.name}-{1000 + self.count}"
 
     def _dag(
-        self, template: Json, known: Mapping[str, str], artifacts: Mapping[str, Path]
-    ) -> tuple[str, str]:
+        self, template: Json, known: Mapping[str, str], artifacts: Mapping[str, Path],
+        gives: dict[str, Path],
+    ) -> tuple[str, str]:  # fmt: skip
         tasks = template["dag"]["tasks"]
         done: dict[str, tuple[str, str]] = {}
         outputs: dict[str, dict[str, Path]] = {}
@@ -175,6 +192,8 @@ class _Run:
                         changed.notify_all()
                 if len(done) < len(tasks):
                     changed.wait(0.5)
+        for one in template.get("outputs", {}).get("artifacts", []):
+            gives[one["name"]] = self._from(one["from"], artifacts, outputs)
         failed = [message for phase, message in done.values() if phase in ("Failed", "Error")]
         return ("Failed", failed[0]) if failed else ("Succeeded", "")
 

@@ -145,10 +145,21 @@ def _template(template: Json, by_name: Json, known: set[str], at: str) -> Iterat
     own |= {f"inputs.artifacts.{one['name']}" for one in inputs.get("artifacts", [])}
     if "dag" in template:
         yield from _dag(template["dag"], by_name, known | own, f"{at}.dag")
+        made = {
+            f"tasks.{task['name']}.outputs.artifacts.{one['name']}"
+            for task in template["dag"].get("tasks", [])
+            for one in _outputs_of(by_name.get(task.get("template"), {}))
+        }
+        yield from _tags(template.get("outputs", {}), made, f"{at}.outputs")
         return
     yield from _tags(template, known | own | {"pod.name"}, at)
     if "container" in template:
         yield from _container(template, at)
+
+
+def _outputs_of(template: Json) -> list[Json]:
+    found: list[Json] = template.get("outputs", {}).get("artifacts", [])
+    return found
 
 
 def _tags(value: Any, known: set[str], at: str) -> Iterator[str]:
@@ -183,9 +194,7 @@ def _dag(dag: Json, by_name: Json, known: set[str], at: str) -> Iterator[str]:
         visible = known | {
             f"tasks.{other}.outputs.artifacts.{one['name']}"
             for other in needed & set(tasks)
-            for one in by_name.get(tasks[other].get("template"), {})
-            .get("outputs", {})
-            .get("artifacts", [])
+            for one in _outputs_of(by_name.get(tasks[other].get("template"), {}))
         }
         for number, item in enumerate(task.get("withItems", [])):
             visible |= {f"item.{key}" for key in item} if isinstance(item, dict) else {"item"}

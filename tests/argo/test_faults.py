@@ -173,3 +173,30 @@ def test_the_doctor_says_what_will_not_work(
     wrong = cluster.api.kubeconfig(tmp_path / "wrong", token=f"{TOKEN}x")
     facts = doctor(cluster, tiny, 1, KUBECONFIG=str(wrong))
     assert facts["version"]["what"] == "the cluster does not know you"
+
+
+def test_a_program_that_signs_in(tiny: Workspace, cluster: Cluster, tmp_path: Path) -> None:
+    """As clusters in the clouds have it: the kubeconfig names a program that prints a token."""
+    program = tmp_path / "sign-in"
+    told = {
+        "apiVersion": "client.authentication.k8s.io/v1",
+        "kind": "ExecCredential",
+        "status": {"token": TOKEN},
+    }
+    program.write_text(f"#!/bin/sh\necho '{json.dumps(told)}'\n")
+    program.chmod(0o755)
+    config = cluster.api.kubeconfig(tmp_path / "config")
+    value = json.loads(config.read_text())
+    value["users"][0]["user"] = {
+        "exec": {
+            "apiVersion": "client.authentication.k8s.io/v1",
+            "command": str(program),
+            "interactiveMode": "Never",
+        }
+    }
+    config.write_text(json.dumps(value))
+    assert doctor(cluster, tiny, 0, KUBECONFIG=str(config))["permissions"]["state"] == "ok"
+    value["users"][0]["user"]["exec"]["command"] = str(tmp_path / "none")
+    config.write_text(json.dumps(value))
+    answer = submit(cluster, tiny, KUBECONFIG=str(config))
+    assert answer.code == 1, answer.err

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 
 import pytest
+import yaml
 
 from tests.argo.conftest import Cluster
 from tests.argo.jobs import NODES, PIPELINE, SWEEP, put
@@ -148,6 +149,17 @@ def test_a_sweep_fans_out(work: Workspace, cluster: Cluster) -> None:
     assert states == {"trial-1": "Completed", "trial-2": "Failed", "trial-3": "Completed"}
 
 
+def test_a_step_of_two_nodes_in_a_pipeline(work: Workspace, cluster: Cluster) -> None:
+    (cluster.controller.claims / "results").mkdir(parents=True)
+    more = "distribution: {type: pytorch}\n    resources: {instance_count: 2}\n    inputs: {raw"
+    add(work, cluster, PIPELINE.replace('inputs: {raw: "$', f'{more}: "$'))
+    work.write("src/line/prep.sh", 'echo "$NODE_RANK of $WORLD_SIZE" | tee "$3/clean.txt"\n')
+    work.write("src/line/train.sh", 'cat "$1/clean.txt"\n')
+    done = cluster.loop(work, "submit", "line", "--place", "argo", "--stream")
+    assert done.code == 0, done.err + done.out
+    assert "prep-node-1 | 1 of 2" in done.out and "train-it | 0 of 2" in done.out
+
+
 @pytest.mark.parametrize("outputs", ["", '[argo.outputs]\nclaim = "results"\n'])
 def test_a_pipeline_hands_data_on(work: Workspace, cluster: Cluster, outputs: str) -> None:
     (cluster.controller.claims / "results").mkdir(parents=True)
@@ -233,3 +245,35 @@ def test_secrets_are_not_pushed(work: Workspace, cluster: Cluster) -> None:
         answer = cluster.loop(work, *words)
         assert answer.code == 1 and "nothing was pushed" in answer.sentence
         assert "src/line/key.pem" in answer.sentence
+
+
+SCHEDULE = """
+[schedule]
+cron = "0 3 * * 1"
+orchestrators = ["argo"]
+[schedule.set]
+"inputs.epochs" = 16
+[schedule.allowed]
+epochs = [8, 16, 32]
+"""
+
+
+def test_what_is_rendered_runs_what_was_pushed(work: Workspace, cluster: Cluster) -> None:
+    """As the controller of CronWorkflows starts it, and as a person does with another value."""
+    add(work, cluster, toml=SCHEDULE)
+    assert work.loop("sync").code == 0
+    pushed = work.loop("image", "push", "line")
+    assert pushed.code == 0, pushed.err
+    template, cron = yaml.safe_load_all(work.read("orchestration/argo/line.yml"))
+    template["metadata"]["namespace"] = "ml"
+    cluster.api.store.put("workflowtemplates", template)
+    by_hand = {"parameters": [{"name": "epochs", "value": "32"}]}
+    for name, more in (("line-1", {}), ("line-2", {"arguments": by_hand})):
+        spec = {**cron["spec"]["workflowSpec"], **more}
+        metadata = {"name": name, "namespace": "ml", "labels": {}}
+        cluster.api.store.put("workflows", {"metadata": metadata, "spec": spec}, "ADDED")
+    for run, epochs in zip(cluster.controller.runs, (16, 32), strict=True):
+        assert run.over.wait(60)
+        text = cluster.api.logs[run.name].path.read_text()
+        assert f"epochs {epochs} of {epochs}" in text and "data one" in text
+        assert f"run {run.name} {{{{ a }}}} $(HOME) $$" in text

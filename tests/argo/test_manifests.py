@@ -288,6 +288,18 @@ def test_a_pipeline_with_a_step_of_several_nodes(work: Workspace) -> None:
     assert depends == [None, "rendezvous", "rendezvous && prep"]
 
 
+def test_the_first_node_hands_on_what_a_later_step_takes(work: Workspace) -> None:
+    work.add("line", "", toml=CLAIM)
+    more = "distribution: {type: pytorch}\n    resources: {instance_count: 2}\n    inputs: {raw"
+    put(work, PIPELINE.replace('inputs: {raw: "$', f'{more}: "$'))
+    known = templates(right(planned(work).wanted.manifest))
+    assert known["prep"]["outputs"]["artifacts"] == [
+        {"name": "clean", "from": "{{tasks.node-0.outputs.artifacts.clean}}"}
+    ]
+    given = [[a["name"] for a in known[f"prep-node-{n}"]["outputs"]["artifacts"]] for n in (0, 1)]
+    assert given == [["outputs", "clean"], ["outputs"]]
+
+
 def test_a_job_of_somebody_elses_image_needs_none_of_ours(work: Workspace) -> None:
     put(work, "command: echo hi\nenvironment: {image: 'docker.io/library/busybox:1'}\n")
     made = planned(work)

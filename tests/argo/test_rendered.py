@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -158,3 +159,21 @@ def test_check_reads_the_settings(work: Workspace) -> None:
     work.write("src/line/innerloop.toml", "[argo]\nmemory = '4G'\n[argo.data.rew]\nclaim = 'x'\n")
     checked = work.loop("check", "line")
     assert checked.code == 0 and 'argo.data: the job has no input "rew"' in checked.out
+
+
+def test_parity_reads_the_file_as_it_is_found(work: Workspace) -> None:
+    put(work, JOB)
+    rendered(work)
+    (told,) = json.loads(work.loop("parity", "line", "--json").out)
+    assert told["unexplained"] == []
+    column = told["places"]["argo by time"]
+    assert column["command"]["value"] == "python -u train.py --epochs 16 --name $$a"
+    assert "inputs.epochs=16" in column["command"]["why"]
+    assert column["image"]["same"] and column["environment"]["same"] and column["mounts"]["same"]
+    work.write(PATH, work.read(PATH).replace("python -u train.py", "python -u other.py"))
+    answer = work.loop("parity", "line", "--json")
+    assert answer.code == 1
+    assert "argo by time: command" in json.loads(answer.out)[0]["unexplained"]
+    work.write(PATH, "a: b\n")
+    (told,) = json.loads(work.loop("parity", "line", "--json").out)
+    assert "it holds no WorkflowTemplate" in told["places"]["argo by time"]["absent"]

@@ -54,6 +54,15 @@ def test_without_an_engine_it_is_one_sentence(workspace: Workspace) -> None:
         assert "engine" in answer.sentence and answer.err.count("\n") == 1, answer.err
 
 
+def test_in_an_experiments_container_it_says_where_to_go(workspace: Workspace) -> None:
+    add_server(workspace)
+    add_model(workspace)
+    answer = workspace.loop("serve", env={**NO_ENGINE, "INNERLOOP_EXPERIMENT": "line"})
+    assert answer.code == 1
+    assert "this dev container has no Docker engine" in answer.sentence
+    assert "Run it on the host" in answer.err
+
+
 def test_a_taken_port_is_one_sentence_and_the_usual_one_gives_way(workspace: Workspace) -> None:
     add_server(workspace)
     add_model(workspace)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 
 import pytest
 
-from tests.serving.tiny import add_model, add_server, free_port
+from tests.serving.tiny import SERVER, add_model, add_server, free_port
 from tests.support import Workspace, docker
 
 pytestmark = pytest.mark.docker
@@ -45,6 +46,17 @@ def test_ready_after_a_prediction_then_calls_then_control_c(workspace: Workspace
     assert nobody.code == 1 and "nothing serves line here" in nobody.sentence
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_terminal_that_is_closed_leaves_nothing(workspace: Workspace, number: int) -> None:
+    add_server(workspace)
+    add_model(workspace)
+    serving = workspace.start("serve", "line", "--port", str(free_port()))
+    serving.wait_for("line is served at ")
+    serving.send(number)
+    assert serving.end(30).code == 143
+    assert workspace.containers() == []
+
+
 def test_a_run_by_name_and_an_image_that_is_built_once(workspace: Workspace) -> None:
     add_server(workspace)
     add_model(workspace, "20260101-a", times=5)
@@ -63,6 +75,9 @@ def test_a_run_by_name_and_an_image_that_is_built_once(workspace: Workspace) -> 
     assert other.code == 0 and "building" not in other.err
     assert json.loads(workspace.loop("call", "line").out)["answer"] == 8
     assert workspace.loop("serve", "line", "--stop").code == 0
+    assert "deploy/" not in workspace.loop("clean", "--dry-run").out
+    workspace.write("src/line/deploy/server.py", SERVER + "# changed\n")
+    assert "deploy/ has changed since" in workspace.loop("clean", "--dry-run").out
 
 
 @pytest.mark.parametrize("how", [(), ("--detach",)])

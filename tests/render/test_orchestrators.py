@@ -14,7 +14,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from innerloop import loading
-from innerloop.render import Subject, orchestration
+from innerloop.render import Subject, orchestrators
 from innerloop.render.github import MOST_INPUTS
 from innerloop.spec import settings
 from innerloop.spec.check_schedule import check
@@ -52,7 +52,7 @@ def rendered(
     assert checked.findings == ()
     schedules = {} if checked.schedule is None else {name: checked.schedule}
     subject = Subject(Workspace("/w", where, (name,)), (experiment,), {name: job}, schedules)
-    return orchestration.workflows(subject)
+    return orchestrators.render(subject)
 
 
 def github(**more: Any) -> dict[str, Any]:

@@ -3,6 +3,7 @@ renamed, removed; nothing of it is in src/ but innerloop.toml."""
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 
@@ -41,6 +42,9 @@ def test_rendered_for_those_with_a_schedule_and_gone_with_it(scheduled: Workspac
     assert (root / GITHUB.format("old")).exists() and (root / PIPELINE.format("old")).exists()
     assert not (root / GITHUB.format("other")).exists()
     assert in_line(scheduled)
+    listed = json.loads(scheduled.loop("list", "--json").out)
+    assert [one["schedule"] for one in listed] == ["0 3 * * 1 (github, azure-devops)", ""]
+    assert "started at (UTC)" in scheduled.loop("list").out
     scheduled.write("src/old/innerloop.toml", SCHEDULE.replace('"github", ', ""))
     answer = scheduled.loop("sync")
     assert "remove .github/workflows/train-old.yml" in answer.out
@@ -171,6 +175,24 @@ def test_a_rename_takes_them_along_with_a_persons_edits(scheduled: Workspace, ne
     answer = scheduled.loop("sync")
     assert answer.code == 1 and f"{GITHUB.format(slug)}:" in answer.err
     assert f"update {PIPELINE.format(slug)}" in answer.out
+
+
+@pytest.mark.parametrize("new", ["fresh_line", "shop/fresh"])
+def test_a_rename_takes_a_clusters_file_along(workspace: Workspace, new: str) -> None:
+    workspace.write(
+        "pyproject.toml", '[tool.innerloop]\nregistry = "ghcr.io/o/n"\norchestrators = ["argo"]\n'
+    )
+    job = "compute: azureml:c\n"
+    workspace.add("old_line", "print(1)\n", job=job, toml='[schedule]\ncron = "0 3 * * 1"\n')
+    assert workspace.loop("sync").code == 0
+    edit(
+        workspace, "orchestration/argo/old_line.yml", "entrypoint: main", "entrypoint: main # mine"
+    )
+    answer = workspace.loop("rename", "old_line", new)
+    assert answer.code == 0, answer.err
+    text = workspace.read(f"orchestration/argo/{new.replace('/', '.')}.yml")
+    assert "entrypoint: main # mine" in text and "old" not in text
+    assert in_line(workspace)
 
 
 def test_a_removed_experiment_is_started_by_nobody(scheduled: Workspace) -> None:

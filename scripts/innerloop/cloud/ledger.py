@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import files
+from ..errors import Mistake
 from ..records.git_state import GitState
 
 FOLDER = ".innerloop/jobs"
@@ -91,6 +92,15 @@ def entries(root: Path) -> list[Entry]:
 
 def last_sent(root: Path) -> Entry | None:
     return next((one for one in reversed(entries(root)) if one.state == SENT), None)
+
+
+def require_new(root: Path, name: str) -> None:
+    known = read(root, name)
+    if known is not None and known.state == SENT:
+        raise Mistake(
+            f'a job "{name}" was submitted from here already',
+            mend="Choose another --name, or leave it away",
+        )
 
 
 def cut_off(root: Path, fingerprint: str) -> Entry | None:

@@ -55,12 +55,7 @@ def send(root: Path, submission: Submission, line: Line) -> Entry:
 
 
 def _before(root: Path, submission: Submission, target: Target) -> Entry:
-    known = ledger.read(root, submission.name)
-    if known is not None and known.state == ledger.SENT:
-        raise Mistake(
-            f'a job "{submission.name}" was submitted from here already',
-            mend="Choose another --name, or leave it away",
-        )
+    ledger.require_new(root, submission.name)
     git, patch = ledger.code_of(git_state.read(root))
     entry = Entry(
         name=submission.name,

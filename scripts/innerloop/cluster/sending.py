@@ -15,7 +15,7 @@ from ..cloud import past_runs as cloud_runs
 from ..cloud.ledger import Entry
 from ..cloud.news import News, say
 from ..cloud.submission import inputs_of
-from ..errors import Mistake, together
+from ..errors import together
 from ..places.argo.line import Fault, Line
 from ..places.argo.target import Cluster
 from ..records import git_state
@@ -52,12 +52,7 @@ def run(args: argparse.Namespace, workspace: Workspace, submission: Submission) 
 
 def _under_its_name(root: Path, submission: Submission, *, named: bool) -> Submission:
     """The same submission again after an interruption goes on under the name that it had."""
-    known = ledger.read(root, submission.name)
-    if known is not None and known.state == ledger.SENT:
-        raise Mistake(
-            f'a job "{submission.name}" was submitted from here already',
-            mend="Choose another --name, or leave it away",
-        )
+    ledger.require_new(root, submission.name)
     earlier = None if named else ledger.cut_off(root, submission.fingerprint)
     return submission if earlier is None else replace(submission, name=earlier.name)
 

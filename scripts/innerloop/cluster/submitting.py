@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ..errors import Mistake, WrongUse
 from ..render import yaml_file
@@ -17,16 +17,20 @@ from .planning import Submission
 
 
 def run(
-    args: argparse.Namespace, workspace: Workspace, experiment: Experiment, sets: Sequence[str]
+    args: argparse.Namespace,
+    workspace: Workspace,
+    experiment: Experiment,
+    sets: Sequence[str],
+    line_of: Callable[[Finding], str],
 ) -> int:
-    """`sets` are all that changes the job, --set among them."""
+    """`sets` are all that changes the job, --set among them; `line_of` a finding for a person."""
     if args.summary:
         raise WrongUse("--summary is written of jobs on Azure ML", mend="Leave it away")
     submission, findings = planning.plan(
         workspace, experiment, file=args.file, sets=sets, name=args.name
     )
     for finding in findings:
-        print(_line_of(finding), file=sys.stderr)
+        print(line_of(finding), file=sys.stderr)
     if submission is None:
         raise Mistake(
             f"nothing was sent: {experiment.folder}/{args.file} cannot run in the cluster",
@@ -36,12 +40,6 @@ def run(
         _show(workspace, submission, as_json=args.json)
         return 0
     return sending.run(args, workspace, submission)
-
-
-def _line_of(finding: Finding) -> str:
-    level = {"wrong": "error", "azure": "warning"}.get(finding.level, "info")
-    text = Mistake(finding.what, mend=finding.mend).sentence()
-    return f"{finding.where}: {level}: {text} [{finding.code}]"
 
 
 def _show(workspace: Workspace, submission: Submission, *, as_json: bool) -> None:

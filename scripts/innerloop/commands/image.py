@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "experiment", nargs="?", metavar="EXP", help="default: the folder you are in"
     )
-    parser.add_argument("--file", default=JOB_FILE, help=f"the job file (default: {JOB_FILE})")
+    parser.add_argument("--file", help=f"the job file (default: {JOB_FILE})")
     parser.add_argument("--dry-run", action="store_true", help="says what it would do")
     parser.add_argument("--json", action="store_true", help="one JSON array on stdout")
     parser.add_argument(
@@ -45,8 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     workspace = loading.open_workspace(args.root)
-    experiment = loading.choose_experiment(workspace, args.experiment, args.cwd)
-    job = loading.open_job(workspace, experiment, args.file)
+    experiment, file = loading.choose_job(workspace, args.experiment, args.file, args.cwd)
+    job = loading.open_job(workspace, experiment, file)
     jobs = planning.jobs_of(workspace, job)
     wanted = list(images.of_jobs(workspace, experiment, jobs).values())
     if not args.dry_run:

@@ -42,6 +42,7 @@ def _row(workspace: Workspace, name: str) -> dict[str, Any]:
         "command": "",
         "gpu": "",
         "places": [],
+        "schedule": "",
         "problem": "",
     }
     try:
@@ -50,6 +51,9 @@ def _row(workspace: Workspace, name: str) -> dict[str, Any]:
         row["places"] = _places(workspace, name)
         job = loading.open_job(workspace, experiment)
         row["command"] = " ".join(job.command.split())
+        if experiment.settings.schedule is not None:
+            schedule = loading.open_schedule(workspace, experiment)
+            row["schedule"] = f"{schedule.cron.text} ({', '.join(schedule.orchestrators)})"
     except Mistake as mistake:
         row["problem"] = mistake.sentence()
     return row
@@ -68,9 +72,12 @@ def _table(rows: list[dict[str, Any]]) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("experiment", "runs in", "gpu", "command"):
+    is_scheduled = any(row["schedule"] for row in rows)
+    titles = ("experiment", "runs in", "gpu", *(["started at (UTC)"] if is_scheduled else []))
+    for title in (*titles, "command"):
         table.add_column(title, overflow="fold")
     for row in rows:
         text = f"[red]{row['problem']}[/red]" if row["problem"] else row["command"]
-        table.add_row(row["experiment"], ", ".join(row["places"]), row["gpu"], text)
+        cells = [row["experiment"], ", ".join(row["places"]), row["gpu"]]
+        table.add_row(*cells, *([row["schedule"]] if is_scheduled else []), text)
     Console(soft_wrap=False).print(table)

@@ -92,7 +92,8 @@ def run(args: argparse.Namespace) -> int:
     if args.place == "argo":
         from ..cluster import submitting as cluster
 
-        return cluster.run(args, workspace, experiment, sets_of(args, workspace, experiment))
+        sets = sets_of(args, workspace, experiment)
+        return cluster.run(args, workspace, experiment, sets, line_of)
     report = args.summary and not args.dry_run and args.cwd / args.summary
     with Line(args.root) as line:
         try:

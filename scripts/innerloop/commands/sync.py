@@ -10,13 +10,15 @@ from .. import syncing, transaction
 from ..errors import WrongUse
 from ..experiments import renaming
 
-SUMMARY = "Brings .devcontainer and .vscode in line with src; your own entries stay."
+SUMMARY = "Brings .devcontainer, .vscode and workflows in line with src; your own entries stay."
 EXAMPLES = """examples:
   loop sync
   loop sync --check      changes nothing; exit code 1 when a sync would change something
   loop sync --diff       shows what would change
   loop sync --keep '.vscode/launch.json:configurations["line: train.py"].args'
                          you changed it and it was rendered anew: yours stays (--take: the other)
+  loop sync --take .github/workflows/train-digits.yml:.
+                         the same for a file that is rendered whole
   loop sync --eject .vscode/settings.json
                          the file is yours from now on
 """

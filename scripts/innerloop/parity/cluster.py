@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from .. import loading
+import yaml
+
+from .. import files, loading
 from ..errors import Mistake
 from ..places import Run
+from ..render.orchestration import PATHS
 from ..spec import argo_setting
 from ..spec.experiment import Experiment
 from ..spec.job import Job
+from ..spec.orchestrators import ARGO
 from ..spec.workspace import Workspace
 from ..workflows import images, names, reading, workflow
 from ..workflows.part import INPUTS
@@ -26,22 +31,49 @@ def pods(workspace: Workspace, experiment: Experiment, job: Job, trial: Mapping[
     read = loading.Disk(Path(workspace.root)).read
     try:
         setting = argo_setting.read(experiment.settings.argo)
+        registry = workspace.settings.registry
         subject = workflow.Subject(
-            experiment, job, setting, lambda one: (reference(experiment, one), ""), read
+            experiment, job, setting, lambda one: (reference(registry, experiment, one), ""), read
         )
         whole = workflow.whole(subject)
         manifest = workflow.manifest(whole, experiment, name="job", namespace="")
     except Mistake as mistake:
         return mistake
+    return _by_template(manifest, trial)
+
+
+def rendered(workspace: Workspace, experiment: Experiment, trial: Mapping[str, str]) -> Pods:
+    """Those that the CronWorkflow on disk starts, from the WorkflowTemplate beside it."""
+    path = PATHS[ARGO].format(slug=experiment.slug)
+    text = files.read_text(Path(workspace.root, path))
+    if text is None:
+        return Mistake("it is not there", where=path, mend="Run `scripts/loop sync`")
+    try:
+        kinds = {one["kind"]: one for one in yaml.safe_load_all(text)}
+        template, cron = kinds["WorkflowTemplate"], kinds["CronWorkflow"]
+        given = [
+            *template["spec"].get("arguments", {}).get("parameters", []),
+            *cron["spec"]["workflowSpec"].get("arguments", {}).get("parameters", []),
+        ]
+        values = {f"workflow.parameters.{one['name']}": str(one["value"]) for one in given}
+        return _by_template({**filled(template, values), "metadata": {"name": "job"}}, trial)
+    except (yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError) as error:
+        what = f"it holds no WorkflowTemplate and CronWorkflow of ours: {error!r}"
+        return Mistake(
+            what, where=path, mend=f"`scripts/loop sync --take {path}:.` renders it anew"
+        )
+
+
+def _by_template(manifest: Mapping[str, Any], trial: Mapping[str, str]) -> Mapping[str, Pod]:
     values = {f"inputs.parameters.{name}": value for name, value in trial.items()}
-    return {one.template: one for one in reading.pods(filled(manifest, values))}
+    return {one.template: one for one in reading.pods(filled(dict(manifest), values))}
 
 
-def reference(experiment: Experiment, job: Job) -> str:
-    """A name of the image that holds the job's environment and code, whatever registry it is in."""
+def reference(registry: str, experiment: Experiment, job: Job) -> str:
+    """The name of the image that holds the job's environment and code."""
     if images.is_bare(job):
         return str(job.environment.image)
-    return images.moving("registry", experiment, images.variant(experiment, job))
+    return images.moving(registry, experiment, images.variant(experiment, job))
 
 
 def pod_of(found: Pods, step: str) -> Pod | Mistake:

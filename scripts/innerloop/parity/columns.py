@@ -6,7 +6,8 @@ from __future__ import annotations
 import posixpath
 import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from ..runs import job_environments, pipelines, running, sweeping
 from ..spec.dockerfile import Dockerfile
 from ..spec.experiment import JOB_FILE, Experiment
 from ..spec.job import Job
+from ..spec.orchestrators import ARGO
 from ..spec.paths import code_root
 from ..spec.workspace import Workspace
 from ..workflows.reading import Pod
@@ -43,10 +45,41 @@ def of_job(workspace: Workspace, experiment: Experiment, job: Job) -> Iterator[P
     is_scheduled = job.name == f"{experiment.folder}/{JOB_FILE}"
     started = list(orchestrated.starts(workspace, experiment, runs)) if is_scheduled else []
     pods = cluster.pods(workspace, experiment, job, _trial(workspace, job))
+    by_time = _by_time(workspace, experiment, runs) if is_scheduled else {}
     for title, run in runs(job):
-        pod = cluster.pod_of(pods, title.removeprefix(experiment.name).removeprefix(": "))
+        pod = cluster.pod_of(pods, _step_of(experiment, title))
         others = [one.column(title, _azureml) for one in started]
-        yield of(run, title, [_argo(run, pod), *others])
+        more = [by_time[title]] if title in by_time else []
+        yield of(run, title, [_argo(run, pod), *more, *others])
+
+
+def _step_of(experiment: Experiment, title: str) -> str:
+    return title.removeprefix(experiment.name).removeprefix(": ")
+
+
+def _by_time(
+    workspace: Workspace, experiment: Experiment, runs: Callable[[Job], Iterator[tuple[str, Run]]]
+) -> dict[str, Column]:
+    """What the CronWorkflow starts, by the titles of the runs; what the schedule says it changes is
+    explained by it."""
+    if experiment.settings.schedule is None:
+        return {}
+    schedule = loading.open_schedule(workspace, experiment)
+    if ARGO not in schedule.orchestrators:
+        return {}
+    job = loading.open_job(workspace, experiment, JOB_FILE, schedule.sets)
+    pods = cluster.rendered(workspace, experiment, _trial(workspace, job))
+    why = f"[schedule.set] in innerloop.toml: {', '.join(schedule.sets)}"
+    columns = {}
+    for title, run in runs(job):
+        column = _argo(run, cluster.pod_of(pods, _step_of(experiment, title)), "argo by time")
+        cloud = _azureml(run).facts
+        facts = {
+            row: replace(fact, why=why) if fact.value == cloud[row].value else fact
+            for row, fact in column.facts.items()
+        }
+        columns[title] = replace(column, facts=facts)
+    return columns
 
 
 def _runs(workspace: Workspace, experiment: Experiment, job: Job) -> Iterator[tuple[str, Run]]:
@@ -140,18 +173,19 @@ def _docker(run: Run) -> Column:
     )
 
 
-def _argo(run: Run, pod: Pod | Mistake) -> Column:
+def _argo(run: Run, pod: Pod | Mistake, place: str = "argo") -> Column:
     if isinstance(pod, Mistake):
-        return Column("argo", absent=pod.sentence())
+        return Column(place, absent=pod.sentence())
     names = {**_paths(pod.env), pod.cwd: _home(run)}
     # The environment and the code of this very job, or something else.
-    is_own = pod.image == cluster.reference(run.experiment, run.job)
+    registry = run.workspace.settings.registry
+    is_own = pod.image == cluster.reference(registry, run.experiment, run.job)
     cloud = _cloud_environment(run)
     facts = {row: Fact(one.value if is_own else pod.image) for row, one in cloud.items()}
     parts, why = cluster.mounts(run, pod, has_code=is_own and run.code is not None)
     user = run.experiment.dockerfile.user_of(run.experiment.dockerfile.last) or CLOUD_USER
     return Column(
-        "argo",
+        place,
         {
             "command": _command(pod.command, names),
             "cwd": Fact(shared_words(pod.cwd, names), shown=pod.cwd),

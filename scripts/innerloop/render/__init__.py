@@ -34,7 +34,6 @@ def wanted(subject: Subject) -> dict[str, Json]:
     """Every rendered file: path relative to the root, with "/" -> its JSON value, or the text of
     a file that is written whole."""
     from . import devcontainer, extensions, launch, settings, tasks, workspace_container
-    from .orchestration import workflows
 
     files = {
         f".devcontainer/{experiment.slug}/devcontainer.json": devcontainer.render(
@@ -47,4 +46,8 @@ def wanted(subject: Subject) -> dict[str, Json]:
     files[".vscode/launch.json"] = launch.render(subject)
     files[".vscode/settings.json"] = settings.render(subject)
     files[".vscode/extensions.json"] = extensions.render(subject)
-    return files | workflows(subject)
+    if subject.schedules or subject.workspace.settings.orchestrators.chosen:
+        from . import orchestrators
+
+        files |= orchestrators.render(subject)
+    return files

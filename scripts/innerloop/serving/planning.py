@@ -14,7 +14,7 @@ from ..engine import Engine, Gpu
 from ..errors import Mistake, together
 from ..images import building, surroundings
 from ..images.building import Image
-from ..loading import digest_of
+from ..loading import digest_of, marked
 from ..places import Request, Surroundings
 from ..runs import ports
 from ..runs.planning import new_id
@@ -83,7 +83,7 @@ def plan(
     scoring = _scoring(folder.deployment)
     image = image_of(workspace, experiment, folder.deployment)
     facts = engine.ask(image.name)
-    missing = [] if facts.answers else [Mistake(facts.why, mend=facts.mend)]
+    missing = [] if facts.answers else [_no_engine(facts)]
     chosen = ServedModel("", "")
     try:
         chosen = models.choose(workspace, experiment, model, cwd)
@@ -149,6 +149,15 @@ def build(server: Server) -> None:
     """The image, unless nothing has changed."""
     if not building.is_current(server.image, server.facts):
         building.build(server.workspace, server.experiment, server.image)
+
+
+def _no_engine(facts: Engine) -> Mistake:
+    if marked() is None:
+        return Mistake(facts.why, mend=facts.mend)
+    return Mistake(
+        "a server is a container, and this dev container has no Docker engine to start one",
+        mend="Run it on the host, or in the workspace's own container",
+    )
 
 
 def _scoring(deployment: Deployment) -> Route:

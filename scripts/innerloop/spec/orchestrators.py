@@ -17,7 +17,8 @@ KNOWN = (GITHUB, AZURE_DEVOPS, ARGO)
 @dataclass(frozen=True, slots=True)
 class GitHub:
     """`[tool.innerloop.github]`. `environment`: the deployment environment whose variables and
-    protection rules hold ("" for none). `runner`: the label of the machine that waits."""
+    protection rules hold ("" for none). `runner`: the label of the machine that
+    waits, a Linux one."""
 
     environment: str = ""
     runner: str = "ubuntu-24.04"

@@ -3,8 +3,7 @@ pipeline as a DAG."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,15 +18,13 @@ from ..spec.settings import Settings
 from ..spec.tracking import TRACKING
 from . import names, pod
 from .part import Handed, Part
+from .rendezvous import RENDEZVOUS, with_service
 from .text import argued, mark
 
 Json = dict[str, Any]
 API = "argoproj.io/v1alpha1"
-# The label that Argo itself puts on each pod of a workflow.
-OF_WORKFLOW = "workflows.argoproj.io/workflow"
 LABEL = "innerloop/experiment"
 WORKFLOW = mark("workflow.name")
-_RENDEZVOUS = "rendezvous"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +67,7 @@ class Whole:
             made["ttlStrategy"] = {"secondsAfterCompletion": argo.keep}
         pods = [one for part in self.parts for one in pod.templates(part)]
         made["templates"] = [*self.templates, *pods]
-        return _with_service(made, self.parts)
+        return with_service(made, self.parts)
 
 
 def whole(subject: Subject) -> Whole:
@@ -150,7 +147,7 @@ def _pipeline(subject: Subject) -> Whole:
 
 def _called(pipeline: Pipeline) -> Iterator[tuple[str, str]]:
     """Each step's name as a task; "main" is the DAG itself."""
-    taken = {"main", _RENDEZVOUS}
+    taken = {"main", RENDEZVOUS}
     for step in pipeline.steps:
         name = names.label(step.name, 40)
         while name in taken:
@@ -206,50 +203,6 @@ def _task(part: Part, step: Step, called: Mapping[str, str]) -> Json:
             ]
         }
     return made
-
-
-def _with_service(spec: Json, parts: Sequence[Part]) -> Json:
-    """Pods that look for each other by name need a Service without an address of its own; it goes
-    when the workflow goes. Source: Kubernetes, "DNS for Services and Pods", a Pod's hostname and
-    subdomain."""
-    if all(pod.count_of_nodes(part) == 1 for part in parts):
-        return spec
-    service = {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": {"name": WORKFLOW},
-        "spec": {
-            "clusterIP": "None",
-            "publishNotReadyAddresses": True,
-            "selector": {OF_WORKFLOW: WORKFLOW},
-            "ports": [{"name": "rendezvous", "port": pod.PORT}],
-        },
-    }
-    text = argued(json.dumps(service, indent=2, ensure_ascii=False))
-    made = {
-        "name": _RENDEZVOUS,
-        "resource": {"action": "create", "setOwnerReference": True, "manifest": text},
-    }
-    return {**spec, "templates": [made, *_after_service(spec["templates"])]}
-
-
-def _after_service(templates: Sequence[Json]) -> Iterator[Json]:
-    """Every task of the outermost DAG waits for the service."""
-    for one in templates:
-        if one["name"] != "main":
-            yield one
-            continue
-        tasks = [
-            {
-                **task,
-                "depends": (
-                    f"{_RENDEZVOUS} && {task['depends']}" if "depends" in task else _RENDEZVOUS
-                ),
-            }
-            for task in one["dag"]["tasks"]
-        ]
-        first = {"name": _RENDEZVOUS, "template": _RENDEZVOUS}
-        yield {**one, "dag": {**one["dag"], "tasks": [first, *tasks]}}
 
 
 def manifest(whole: Whole, experiment: Experiment, *, name: str, namespace: str) -> Json:
