@@ -177,6 +177,24 @@ def test_a_rename_takes_them_along_with_a_persons_edits(scheduled: Workspace, ne
     assert f"update {PIPELINE.format(slug)}" in answer.out
 
 
+@pytest.mark.parametrize("new", ["fresh_line", "shop/fresh"])
+def test_a_rename_takes_a_clusters_file_along(workspace: Workspace, new: str) -> None:
+    workspace.write(
+        "pyproject.toml", '[tool.innerloop]\nregistry = "ghcr.io/o/n"\norchestrators = ["argo"]\n'
+    )
+    job = "compute: azureml:c\n"
+    workspace.add("old_line", "print(1)\n", job=job, toml='[schedule]\ncron = "0 3 * * 1"\n')
+    assert workspace.loop("sync").code == 0
+    edit(
+        workspace, "orchestration/argo/old_line.yml", "entrypoint: main", "entrypoint: main # mine"
+    )
+    answer = workspace.loop("rename", "old_line", new)
+    assert answer.code == 0, answer.err
+    text = workspace.read(f"orchestration/argo/{new.replace('/', '.')}.yml")
+    assert "entrypoint: main # mine" in text and "old" not in text
+    assert in_line(workspace)
+
+
 def test_a_removed_experiment_is_started_by_nobody(scheduled: Workspace) -> None:
     edit(scheduled, GITHUB.format("old"), "timeout-minutes: 360", "timeout-minutes: 30")
     mine = scheduled.read(GITHUB.format("old"))

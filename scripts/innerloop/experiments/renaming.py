@@ -22,6 +22,7 @@ from ..merge.memory import Memory, dump
 from ..merge.rules import EDITOR_FILES
 from ..spec import naming, sharing
 from ..spec.workspace import Workspace
+from ..workflows import names as kubernetes
 from . import making
 
 INTENT = ".innerloop/renaming.json"
@@ -166,6 +167,9 @@ def _text(text: str, path: str, change: renamed.Change, *, whole: bool) -> str:
 
 
 def _value(names: Names, keys: tuple[str, ...], text: str) -> str:
+    if not keys:  # the text of a file that is written whole
+        old, new = (kubernetes.label(slug, kubernetes.LONGEST_CRON) for slug in names.slugs)
+        return naming.renamed_whole(text, names.old, names.new, (old, new))
     return naming.renamed_value(keys, text, names.old, names.new)
 
 

@@ -135,13 +135,20 @@ def moved_paths(text: str, old: str, new: str) -> str:
     )
 
 
-def renamed_whole(text: str, old: str, new: str) -> str:
+def renamed_whole(text: str, old: str, new: str, labels: tuple[str, str] = ("", "")) -> str:
     """The text of a file that is rendered whole. The name alone may be any word of such a file, so
-    it counts where it stands behind a word of ours."""
-    slugs = [name.replace("/", ".") for name in (old, new)]
-    for word, before, after in (("train |loop submit ", old, new), ("train-", *slugs)):
-        pattern = rf"\b({word}){re.escape(before)}(?![\w./-])"
-        text = re.sub(pattern, rf"\g<1>{after}", text)
+    it counts where it stands behind words of ours. `labels`: the old and the new name in the letters
+    that Kubernetes has for its objects."""
+    slugs = old.replace("/", "."), new.replace("/", ".")
+    for words, (before, after), end in (
+        (r"\btrain |loop submit |loop image push ", (old, new), r"(?![\w./-])"),
+        (r"\btrain-|innerloop/experiment: ", slugs, r"(?![\w./-])"),
+        (r"/", slugs, r"(?=(?:-[0-9a-f]{6})?:run\b)"),
+        (r"(?m:^metadata:\n  name: )|workflowTemplateRef:\n +name: ", labels, r"(?=\n)"),
+    ):
+        if before:
+            pattern = rf"({words}){re.escape(before)}{end}"
+            text = re.sub(pattern, rf"\g<1>{after}", text)
     return moved_paths(text, old, new)
 
 
@@ -152,10 +159,7 @@ def debug_task(name: str, *, serves: bool = False) -> str:
 
 def renamed_value(keys: Sequence[str], text: str, old: str, new: str) -> str:
     """A string of a rendered file after the change; `keys` lead to it. The name alone counts
-    where it is a value of its own, not where a word of VS Code or of our command line stands. No
-    keys lead to the text of a file that is written whole."""
-    if not keys:
-        return renamed_whole(text, old, new)
+    where it is a value of its own, not where a word of VS Code or of our command line stands."""
     slug = old.replace("/", ".")
     for serves in (False, True):
         if text == debug_task(old, serves=serves):
