@@ -405,7 +405,7 @@ def test_what_argo_cannot_be_told_stops_a_submission(work: Workspace) -> None:
     work.add("line", "", job=job)
     answer = work.loop("submit", "line", "--place", "argo", "--dry-run")
     assert answer.code == 1
-    assert "src/line/azure-ml-job.yaml:2:" in answer.sentence
+    assert "src/line/azure-ml-job.yaml:6:" in answer.sentence
     assert 'nobody says where the data of input "raw"' in answer.sentence
 
 
