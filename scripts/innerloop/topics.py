@@ -67,7 +67,7 @@ experiment in its innerloop.toml. The nearer one wins.
     image = "ubuntu:24.04"    an image, for any of them
     build = "docker/train"    or a folder with a Dockerfile, relative to the workspace
 
-    [environment.images]      or an image for each
+    [environment.images]      or an image for each, also for an image that cannot be had here
     "sklearn-1.5" = "mcr.microsoft.com/azureml/curated/sklearn-1.5:latest"
 
     [azure]

@@ -11,6 +11,7 @@ import pytest
 from tests.azure import deployable, endpoints
 from tests.azure.conftest import Deployed
 from tests.azure.deployable import NAME
+from tests.azure.endpoints import Operation
 from tests.azure.network import Asked
 from tests.azure.published import check_bodies
 from tests.azure.standin import ACCOUNT
@@ -82,6 +83,39 @@ def test_no_traffic_then_all_then_back_at_once(deployed: Deployed) -> None:
     assert "traffic      blue 100 %" in answer.out
     assert deployed.traffic == {"blue": 100} and deployed.names == ["blue", "green"]
     assert "nothing to go back to" in deployed.deploy("--rollback", code=1).sentence
+
+
+NO_CODE_OF_OURS = f"""name: own
+endpoint_name: {NAME}
+model: azureml:tiny@latest
+code_configuration:
+  code: .
+  scoring_script: score.py
+environment:
+  image: mcr.microsoft.com/azureml/minimal-ubuntu22.04-py39-cpu-inference:latest
+  conda_file: conda.yaml
+instance_type: Standard_DS3_v2
+"""
+
+
+def test_azures_own_image_with_a_scoring_script(deployed: Deployed) -> None:
+    """No Dockerfile: the code is sent beside the image, and counts for what is unchanged."""
+    folder = "src/tiny/deploy"
+    deployed.workspace.write(f"{folder}/own-deployment.yaml", NO_CODE_OF_OURS)
+    deployed.workspace.write(f"{folder}/conda.yaml", "name: x\ndependencies:\n  - python=3.11\n")
+    deployed.workspace.write(f"{folder}/score.py", "def init(): ...\ndef run(raw): return 7\n")
+    deployed.deploy()
+    (body,) = endpoints.deployments(deployed.cloud.azure, NAME).values()
+    assert body["properties"]["codeConfiguration"]["scoringScript"] == "score.py"
+    assert body["properties"]["codeConfiguration"]["codeId"] in deployed.cloud.azure.codes
+    (environment,) = [
+        body for path, body in deployed.cloud.azure.bodies.items() if "/environments/" in path
+    ]
+    assert "python=3.11" in environment["properties"]["condaFile"]
+    check_bodies(deployed.cloud)
+    deployed.workspace.write(f"{folder}/score.py", "def init(): ...\ndef run(raw): return 8\n")
+    assert "was there already" in deployed.deploy("--traffic", "0").err
+    assert deployed.names == ["blue", "green"] and len(deployed.cloud.azure.codes) == 2
 
 
 def test_a_failed_test_request_moves_no_traffic(deployed: Deployed) -> None:
@@ -166,6 +200,20 @@ def test_one_that_azure_is_still_making_is_waited_for(deployed: Deployed) -> Non
     assert deployed.cloud.azure.count(f"PUT {WORKSPACE_ID}/onlineEndpoints/{NAME}") == 3
 
 
+def test_one_that_is_still_being_made_of_something_else_goes_first(deployed: Deployed) -> None:
+    """An earlier command was cut off, and the model has changed since."""
+    deployed.both("--traffic", "0")
+    path = f"{WORKSPACE_ID}/onlineEndpoints/{NAME}/deployments/green"
+    deployed.known.states[path] = "Creating"
+    deployed.known.operations["earlier"] = Operation(path, 3, "Creating")
+    deployable.model(deployed.workspace, "run-3", "weights of the third\n")
+    answer = deployed.deploy()
+    assert "green is creating since an earlier try; waiting" in answer.err
+    assert deployed.traffic == {"green": 100}
+    green = endpoints.deployments(deployed.cloud.azure, NAME)["green"]
+    assert green["properties"]["model"].endswith("/versions/3")
+
+
 FAILURES = {
     "image": (
         {
@@ -247,7 +295,10 @@ def test_a_job_s_output_and_a_registered_model_are_taken_where_they_are(
         "azureml://jobs/tiny-20261124-1/outputs/artifacts/paths/outputs/model/"
     )
     assert "unchanged" in deployed.deploy("--model", "tiny-20261124-1").out
-    deployed.deploy("--model", "azureml:tiny@latest", "--traffic", "0")
+    assert "unchanged" in deployed.deploy("--model", "azureml:tiny@latest").out
+    tags = deployed.cloud.azure.bodies[path]["properties"]["tags"]
+    assert tags.pop("innerloop.source") == "job:tiny-20261124-1"  # as a pipeline registers it
+    deployed.deploy("--model", "azureml:tiny:1", "--traffic", "0")
     assert deployed.models == ["tiny/versions/1"] and deployed.names == ["blue", "green"]
 
 

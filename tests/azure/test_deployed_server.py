@@ -19,7 +19,7 @@ def test_served_deployed_called(cloud: Cloud, workspace: Workspace) -> None:
     """The first run's model is deployed and called; the second, three times as good, gets a tenth
     of the traffic after its own container has answered; then all of it."""
     add_server(workspace)
-    workspace.write("src/line/deploy/endpoint.yaml", "name: line-7\nauth_mode: key\n")
+    workspace.write("src/line/deploy/endpoint.yaml", "name: line\nauth_mode: key\n")
     known = endpoints.endpoints(cloud.azure)
     for run, deployment, times in (("20260101-a", "blue", 1), ("20260102-b", "green", 3)):
         add_model(workspace, run, times=times)
@@ -32,7 +32,7 @@ def test_served_deployed_called(cloud: Cloud, workspace: Workspace) -> None:
         assert deployed.code == 0, deployed.err
         assert "test request answered" in deployed.err
         assert {one for one, _ in known.scored[-1:]} == {deployment}
-    assert endpoints.traffic(cloud.azure, "line-7") == {"green": 10, "blue": 90}
+    assert endpoints.traffic(cloud.azure, "line") == {"green": 10, "blue": 90}
 
     answers = [json.loads(cloud.loop(workspace, "call", "line", "--endpoint").out) for _ in "ab"]
     assert {one["answer"] for one in answers} <= {21, 63}
@@ -40,7 +40,7 @@ def test_served_deployed_called(cloud: Cloud, workspace: Workspace) -> None:
     last = cloud.loop(workspace, "call", "line", "--endpoint", "--json")
     told = json.loads(last.out)
     assert (told["status"], told["answer"]["answer"]) == (200, 63)
-    assert told["url"] == f"https://line-7{endpoints.SCORING}/score"
+    assert told["url"] == f"https://line{endpoints.SCORING}/score"
 
     wrong = workspace.write("words.txt", "words")
     refused = cloud.loop(workspace, "call", "line", str(wrong), "--endpoint")

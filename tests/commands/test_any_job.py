@@ -223,6 +223,17 @@ def test_a_setting_stands_for_a_registered_environment(
     assert image in found["image"] if image else found["image"] is None
 
 
+@pytest.mark.parametrize("environment", ["{image: python}", "{image: 'docker://python'}"])
+def test_a_setting_stands_for_an_image(workspace: Workspace, environment: str) -> None:
+    workspace.write("jobs/a/innerloop.toml", '[environment.images]\npython = "mirror/python:3"\n')
+    found = told(workspace, f"command: ls\nenvironment: {environment}\n")
+    assert found["image"] == "mirror/python:3"
+    said = "the settings say that mirror/python:3 stands for the image python"
+    assert said in found["notes"]
+    workspace.write("jobs/a/innerloop.toml", '[environment]\nimage = "other"\n')
+    assert told(workspace, f"command: ls\nenvironment: {environment}\n")["image"] == "python"
+
+
 def test_several_processes(workspace: Workspace) -> None:
     job = f"command: python -m t --rank $RANK\ncode: .\n{IMAGE}"
     job += "distribution: {type: PyTorch, process_count_per_instance: 4}\n"

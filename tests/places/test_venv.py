@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import signal
@@ -142,10 +143,27 @@ def test_a_conda_file_gives_the_packages(workspace: Workspace) -> None:
 
 
 def test_an_image_alone_says_nothing_of_packages(workspace: Workspace) -> None:
-    workspace.write("jobs/job.yml", "command: ls\nenvironment: {image: python}\n")
+    workspace.write("jobs/job.yml", "command: ls\nenvironment: {image: team/python}\n")
     answer = workspace.loop(*JOB)
     assert answer.code == 1
     assert "whose packages the place venv cannot know" in answer.sentence
+
+
+@pytest.mark.parametrize("image", ["python", "docker.io/library/python:latest", "python:3-slim"])
+def test_pythons_own_image_has_no_packages(workspace: Workspace, image: str) -> None:
+    look = "python -c 'import importlib.metadata as m; print({d.name for d in m.distributions()})'"
+    text = json.dumps(look)
+    workspace.write("jobs/job.yml", f"command: {text}\nenvironment: {{image: '{image}'}}\n")
+    answer = workspace.loop(*JOB)
+    assert answer.code == 0, answer.err
+    assert ast.literal_eval(answer.out) <= {"pip", "setuptools", "wheel", "packaging"}
+    assert f"the image {image} is Python and pip alone" in answer.err
+
+
+def test_another_python_than_the_images_is_said(workspace: Workspace) -> None:
+    workspace.write("jobs/job.yml", "command: ls\nenvironment: {image: 'python:3.1-slim'}\n")
+    answer = workspace.loop(*JOB, "--dry-run")
+    assert "the image has Python 3.1, this machine has" in answer.out + answer.err
 
 
 def test_several_processes_and_their_outputs(workspace: Workspace) -> None:

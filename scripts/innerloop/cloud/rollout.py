@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import Mistake
+from ..places.azureml.states import FAILED
 
 NEW, OLD = "innerloop.new", "innerloop.old"
 FINGERPRINT, EXPERIMENT = "innerloop.fingerprint", "innerloop.experiment"
 NAMES = ("blue", "green")
-FAILED = ("Failed", "Canceled")
 
 Traffic = Mapping[str, int]
 

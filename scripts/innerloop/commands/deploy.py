@@ -210,7 +210,7 @@ def _show(args: argparse.Namespace, made: Plan, told: Outcome) -> None:
             "endpoint": made.endpoint,
             "url": told.now.url,
             "deployment": told.move.name,
-            "model": found.model if found else told.model,
+            "model": found.model if found else "",
             "environment": found.environment if found else "",
             "changed": not told.move.nothing,
             "traffic": told.now.traffic,

@@ -9,7 +9,7 @@ import time
 from typing import Any
 
 from .. import loading
-from ..cloud import deploying, deployments, endpoints, rollout
+from ..cloud import deployment_steps, deployments, endpoints, rollout
 from ..cloud.azure_talk import Talk, pause
 from ..cloud.deployment import open_endpoint
 from ..cloud.rollout import Now, Standing
@@ -191,7 +191,7 @@ def _delete_one(args: argparse.Namespace, talk: Talk, now: Now) -> int:
             mend="Move it first: `scripts/loop deploy EXP --rollback`, or `--finish`",
         )
     _agree(args, f"the deployment {found.name} of {now.name}")
-    deploying.remove(talk, now.name, found.name)
+    deployment_steps.remove(talk, now.name, found.name)
     deployments.note(args.root, now.name, found.name, state=deployments.FINISHED, traffic={})
     return 0
 

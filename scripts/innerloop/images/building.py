@@ -148,8 +148,8 @@ def fetch(name: str) -> None:
         last = next((line for line in reversed(progress.lines) if line.strip()), "no answer")
         raise Mistake(
             f"the image {name} is not on this machine and could not be fetched: {last.strip()}",
-            mend="Check its name and the network, sign in with `docker login`, or name another "
-            'with [environment] image = "..." in innerloop.toml',
+            mend="Check its name and the network, sign in with `docker login`, or name another for "
+            f'it in innerloop.toml: [environment.images] and "{name}" = "IMAGE"',
         )
 
 

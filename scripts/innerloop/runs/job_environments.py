@@ -92,10 +92,20 @@ def _image(run: Run, named: Environment) -> StandIn:
     if named.kind == "build":
         return StandIn(built(run, context_of(run.job, named), named.dockerfile))
     if named.kind == "image" and named.image and not named.image.startswith("azureml:"):
-        return StandIn(Image(plain(named.image)))
+        image, notes = _stood_for(run, named.image)
+        return StandIn(Image(image), notes)
     if named.kind == "conda":
         return _with_conda(run, named)
     return _registered(run, named)
+
+
+def _stood_for(run: Run, image: str) -> tuple[str, tuple[str, ...]]:
+    """A public image, or what [environment.images] has for it: one of a mirror, say."""
+    images = run.experiment.settings.environment.images
+    chosen = images.get(image) or images.get(plain(image))
+    if not chosen:
+        return plain(image), ()
+    return chosen, (f"the settings say that {chosen} stands for the image {plain(image)}",)
 
 
 def plain(image: str) -> str:
@@ -135,7 +145,7 @@ def _base_of(run: Run, named: Environment) -> str:
     """The image that the conda file's packages go on top of."""
     image, setting = named.image or "", run.experiment.settings.environment
     if image and not image.startswith("azureml:"):
-        return plain(image)
+        return _stood_for(run, image)[0]
     if chosen := setting.images.get(name_of(image)) or setting.image:
         return chosen
     raise Mistake(

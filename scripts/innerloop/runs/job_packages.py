@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import posixpath
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,11 @@ from ..places import Run, venv
 from ..spec.job import Environment
 from . import conda_images
 from .job_environments import context_of, image_for, is_own, named_by
+
+# Python's own images: python, python:3.11-slim-bookworm, docker.io/library/python:3 ...
+_OFFICIAL = re.compile(
+    r"(?:docker\.io/)?(?:library/)?python(?::(?:(?P<version>3\.\d+)(?:[.-].*)?|[^/]*))?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,9 @@ def packages_for(run: Run, *, dev: bool = False) -> Packages:
         return Packages(missing=mistake)
     wanted = image_for(run)
     image = wanted.image.name if wanted.image else ""
+    if found := _OFFICIAL.fullmatch(image):
+        note = f"the image {image} is Python and pip alone: an environment without packages"
+        return Packages(python=found["version"] or "", notes=(f"{note} stands for it",))
     return Packages(
         missing=wanted.missing
         or Mistake(

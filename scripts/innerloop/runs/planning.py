@@ -173,7 +173,8 @@ def _downloaded(job: Job, found: Mapping[str, datasets.Found], dry: bool) -> lis
             from . import downloads  # here, since few runs need it and all should start fast
 
             if dry:
-                notes.append(f"a real run first downloads {downloads.plain(one.url)}")
+                note = f"a real run first downloads {downloads.plain(one.url)}"
+                notes += [note] if note not in notes else []
             else:
                 downloads.fetch(one, job.inputs[name].type, _say)
     return notes

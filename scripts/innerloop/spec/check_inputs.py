@@ -61,6 +61,11 @@ def check_input_form(job: Job, name: str) -> Iterator[Finding]:
     if mode is not None and one.kind == "data" and str(mode).lower() not in modes:
         what = f'the mode of input "{name}" is {mode}'
         yield refused(job, (*path, "mode"), what, f"Write one of {', '.join(modes)}")
+    value = given.get("value")
+    if one.kind == "literal" and isinstance(value, (int, float)) and str(value) != one.literal_text:
+        what = f'the value of input "{name}" is {value}, and azure-ai-ml sends {one.literal_text}'
+        mend = f"Write {name}: {value}, without value:"
+        yield Finding(job.where(*path, "value"), what, mend, "value-cut-off", "hint")
     if one.kind == "literal" and one.value is not None and "type" in given:
         what = f'the input "{name}" has a type and no data: only a component takes that'
         mend = f"Write {name}: and the value alone"

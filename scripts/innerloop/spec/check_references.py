@@ -72,11 +72,10 @@ def _reference(job: Job, body: str, text: str, where: str, inside: bool) -> Iter
     if plain != body:
         yield Finding(
             where,
-            f"{text} has blanks inside, and azure-ai-ml does not see it: what is wrong with it shows "
-            "after the upload",
+            f"{text} has blanks inside, and azure-ai-ml does not check what it refers to",
             f"Write ${{{{{plain}}}}}",
             "blank-in-reference",
-            "azure",
+            "hint",
         )
     named = _NAMED.match(plain)
     known = {kind: list(dict.fromkeys(names)) for kind, names in _known(job).items()}

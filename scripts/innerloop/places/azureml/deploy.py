@@ -14,7 +14,8 @@ from azure.ai.ml.entities import Environment, Model
 from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
 from azure.storage.blob import BlobClient
 
-from .endpoints import UNSETTLED, text, wait
+from .endpoints import text, wait
+from .states import UNSETTLED
 
 Tell = Callable[..., None]
 DIGEST, SOURCE = "innerloop.digest", "innerloop.source"
@@ -52,11 +53,14 @@ def _versions(client: MLClient, name: str) -> list[Any]:
 
 
 def model_find(client: MLClient, request: Mapping[str, Any], tell: Tell) -> Any:
-    """A model that is registered already; without a version the latest."""
+    """A model that is registered already; without a version the latest. `mark` is what our own
+    registrations are told apart by, "" for others'."""
     name, version = request["name"], request["version"]
     label = {"label": "latest"} if not version else {"version": version}
     found = client.models.get(name, **label)
-    return {"name": found.name, "version": str(found.version), "existed": True}
+    tags = found.tags or {}
+    mark = f"folder:{tags[DIGEST]}" if tags.get(DIGEST) else tags.get(SOURCE, "")
+    return {"name": found.name, "version": str(found.version), "mark": mark}
 
 
 def environment_register(client: MLClient, request: Mapping[str, Any], tell: Tell) -> Any:

@@ -15,8 +15,6 @@ from azure.ai.ml import MLClient
 from azure.core.exceptions import ResourceNotFoundError
 
 Tell = Callable[..., None]
-# States in which Azure still works on something.
-UNSETTLED = ("Creating", "Updating", "Scaling", "Deleting", "Provisioning")
 HEADER = "azureml-model-deployment"
 _CONTAINERS = {"server": "inference-server", "model": "storage-initializer"}
 
@@ -61,12 +59,6 @@ def _asset(value: Any) -> str:
     """`name:version` of an asset's ARM id."""
     parts = str(value or "").split("/")
     return f"{parts[-3]}:{parts[-1]}" if len(parts) > 3 and parts[-2] == "versions" else parts[-1]
-
-
-def endpoint_list(client: MLClient, request: Mapping[str, Any], tell: Tell) -> Any:
-    """The names of the workspace's endpoints, with the experiment that each was made for."""
-    listed = client.online_endpoints.list()
-    return [{"name": one.name, "tags": dict(one.tags or {})} for one in listed if one is not None]
 
 
 def endpoint_logs(client: MLClient, request: Mapping[str, Any], tell: Tell) -> Any:

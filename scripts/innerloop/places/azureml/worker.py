@@ -29,7 +29,7 @@ VERBS = {
     "data_register": "fetch",
     "doctor": "doctor",
     **dict.fromkeys(
-        ("endpoint_look", "endpoint_list", "endpoint_logs", "endpoint_address", "endpoint_keys",
+        ("endpoint_look", "endpoint_logs", "endpoint_address", "endpoint_keys",
          "endpoint_probe", "endpoint_remove", "deployment_remove"),
         "endpoints",
     ),

@@ -1,0 +1,225 @@
+"""The steps of a deployment, each asked of Azure alone, with a line for the person: what is
+registered, made, tested, moved, taken away."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ..errors import Mistake
+from ..places.azureml.line import Fault
+from ..places.azureml.states import UNSETTLED
+from ..records import git_state
+from . import deployments, ledger, rollout
+from .azure_talk import Talk, last, minutes, show_log
+from .deployment import Plan
+from .deployments import Entry, note
+from .news import say
+from .rollout import Move, Now
+from .submission import workspace_of
+
+TRIES = 5  # of the test request, where the server is not up yet
+LINES = 30  # of a log that is shown
+
+
+def make(talk: Talk, plan: Plan, now: Now, move: Move, model: str, fingerprint: str) -> None:
+    """Everything up to a deployment that runs; `model` is registered (name:version)."""
+    if not plan.image.reference:
+        _register_image(talk, plan)
+    if not now.state:
+        _make_endpoint(talk, plan)
+    for one in move.gone:
+        _make_room(talk, plan, now, one)
+    entry = _before(talk.root, plan, move, model, fingerprint)
+    _make_deployment(talk, plan, move, entry)
+
+
+def register(talk: Talk, plan: Plan, identity: str) -> str:
+    """The model as a version of the workspace: name:version. `identity` tells it from others."""
+    source = plan.model
+    path = str(talk.root / source.path) if source.kind == "folder" else source.azure_path
+    tags = {rollout.EXPERIMENT: plan.experiment.name, "innerloop.from": source.path[:256]}
+    if source.kind == "folder":
+        tags["innerloop.digest"] = source.digest
+    else:
+        tags["innerloop.source"] = identity
+    told = talk.ask(
+        "model_register",
+        f"model {plan.model_name} from {source.words}",
+        source.size,
+        name=plan.model_name,
+        path=path,
+        type=plan.file.model.type,
+        description=f"{plan.experiment.name}, from {source.words}",
+        tags=tags,
+    )
+    model = f"{told['name']}:{told['version']}"
+    where = "was there already: it is the same" if told["existed"] else "is registered"
+    say(f"innerloop: model {model} {where}")
+    return model
+
+
+def _register_image(talk: Talk, plan: Plan) -> None:
+    told = talk.ask(
+        "environment_register",
+        f"environment {plan.image.name}:{plan.image.version}",
+        plan.image.size,
+        name=plan.image.name,
+        version=plan.image.version,
+        file=str(talk.root / plan.file.file),
+        root=str(talk.root),
+        tags={rollout.EXPERIMENT: plan.experiment.name},
+    )
+    where = "was there already" if told["existed"] else "is registered"
+    say(f"innerloop: environment {plan.image.name}:{plan.image.version} {where}")
+
+
+def _make_endpoint(talk: Talk, plan: Plan) -> None:
+    named = plan.folder.endpoint
+    assert named is not None
+    talk.ask(
+        "endpoint_make",
+        f"making the endpoint {plan.endpoint}",
+        name=plan.endpoint,
+        file=str(talk.root / named.text.name),
+        tags={rollout.EXPERIMENT: plan.experiment.name},
+    )
+    say(f"innerloop: endpoint {plan.endpoint} is there")
+
+
+def _make_room(talk: Talk, plan: Plan, now: Now, name: str) -> None:
+    """Takes a spare away; one that Azure is still making only once that has ended."""
+    found = now.find(name)
+    if found is not None and found.state in UNSETTLED:
+        words = f"{name} is {found.state.lower()} since an earlier try; waiting"
+        try:
+            talk.ask("deployment_settle", words, name=plan.endpoint, deployment=name)
+        except Fault as fault:
+            if fault.code != "deployment-failed":
+                raise
+    remove(talk, plan.endpoint, name)
+
+
+def _before(root: Path, plan: Plan, move: Move, model: str, fingerprint: str) -> Entry:
+    """The ledger's entry, written before anything is made."""
+    assert plan.target is not None
+    git, patch = ledger.code_of(git_state.read(root))
+    entry = Entry(
+        endpoint=plan.endpoint,
+        deployment=move.name,
+        fingerprint=fingerprint,
+        experiment=plan.experiment.name,
+        workspace=workspace_of(plan.target),
+        state=deployments.MAKING,
+        at=ledger.now(),
+        model=model,
+        source=plan.model.words,
+        digest=plan.model.digest,
+        environment=plan.image.on_azure,
+        git=git,
+    )
+    deployments.write(root, entry, patch)
+    return entry
+
+
+def _make_deployment(talk: Talk, plan: Plan, move: Move, entry: Entry) -> None:
+    try:
+        talk.ask(
+            "deployment_make",
+            f"making the deployment {move.name} (Azure builds its image and starts it: minutes)",
+            name=plan.endpoint,
+            deployment=move.name,
+            file=str(talk.root / plan.file.file),
+            root=str(talk.root),
+            model=entry.model,
+            environment=entry.environment,
+            tags={
+                rollout.FINGERPRINT: entry.fingerprint,
+                rollout.EXPERIMENT: plan.experiment.name,
+                "innerloop.commit": str(entry.git.get("commit", "")),
+            },
+        )
+    except Fault as fault:
+        raise _failed(talk, plan, move, fault) from fault
+    say(f"innerloop: deployment {move.name} is up")
+
+
+def settle(talk: Talk, plan: Plan, now: Now, move: Move) -> None:
+    """Waits for a deployment that an earlier command began."""
+    found = now.find(move.name)
+    if found is None or found.state not in UNSETTLED:
+        return
+    try:
+        words = f"{move.name} is {found.state.lower()} since an earlier try; waiting"
+        talk.ask("deployment_settle", words, name=plan.endpoint, deployment=move.name)
+    except Fault as fault:
+        raise _failed(talk, plan, move, fault) from fault
+
+
+def _failed(talk: Talk, plan: Plan, move: Move, fault: Fault) -> Mistake:
+    """A deployment that did not come up: its log is shown, and how to go on is said."""
+    note(talk.root, plan.endpoint, move.name, state=deployments.FAILED)
+    if fault.code != "deployment-failed":
+        return fault
+    build = talk.logs
+    if build:
+        show_log("the end of the image's build log", last(build, LINES))
+    else:
+        show_log(f"the end of {move.name}'s log", talk.tail(plan.endpoint, move.name, LINES))
+    mend = f"{fault.mend}. {_looking(plan, move)}" if fault.mend else _looking(plan, move)
+    how = f"the next `scripts/loop deploy {plan.experiment.name}` takes its place"
+    return Fault(f"{fault.what}; no traffic was moved", mend=f"{mend}; {how}", code=fault.code)
+
+
+def _looking(plan: Plan, move: Move) -> str:
+    how = f"{plan.experiment.name} --deployment {move.name}"
+    return (
+        f"`scripts/loop endpoint logs {how}` shows more, `scripts/loop endpoint delete {how}` takes "
+        "it away"
+    )
+
+
+def test(talk: Talk, plan: Plan, move: Move) -> float:
+    """The sample request, to this deployment alone; a `Mistake` for every answer but 200."""
+    told: dict[str, Any] = talk.ask(
+        "endpoint_probe",
+        f"test request to {move.name}: {plan.sample}",
+        name=plan.endpoint,
+        deployment=move.name,
+        file=str(talk.root / plan.sample),
+        type=plan.content,
+        tries=TRIES,
+    )
+    if told["status"] == 200:
+        text = " ".join(told["text"].split())
+        say(f"innerloop: test request answered in {_milliseconds(told['seconds'])}: {text[:160]}")
+        return float(told["seconds"])
+    note(talk.root, plan.endpoint, move.name, state=deployments.FAILED)
+    show_log(f"the end of {move.name}'s log", talk.tail(plan.endpoint, move.name, LINES))
+    said = " ".join(told["text"].split())[:300].rstrip(".")
+    status = f"was answered {told['status']}" if told["status"] else "was not answered"
+    raise Mistake(
+        f"the test request to {move.name} {status}: {said}; no traffic was moved",
+        mend=f"{_looking(plan, move)}; the next `scripts/loop deploy {plan.experiment.name}` tests "
+        "it again, or takes its place when something has changed",
+    )
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{seconds * 1000:.0f} ms" if seconds < 10 else minutes(seconds)
+
+
+def shift(talk: Talk, endpoint: str, traffic: rollout.Traffic, tags: dict[str, str]) -> None:
+    talk.ask(
+        "endpoint_traffic",
+        f"traffic of {endpoint}: {rollout.words(traffic)}",
+        name=endpoint,
+        traffic=dict(traffic),
+        tags=tags,
+    )
+
+
+def remove(talk: Talk, endpoint: str, deployment: str) -> None:
+    words = f"taking {deployment} away"
+    talk.ask("deployment_remove", words, name=endpoint, deployment=deployment)
+    say(f"innerloop: deployment {deployment} is gone")
