@@ -40,14 +40,15 @@ class Log:
 @dataclass(slots=True)
 class Weather:
     """What goes wrong. `lost_answers`: so many objects are made without an answer; `cut_logs` and
-    `cut_watches`: so many break off; `slow_start`: seconds before a container starts."""
+    `cut_watches`: so many break off; `full_for`: seconds in which no node
+    has room for a pod."""
 
     lost_answers: int = 0
     cut_logs: int = 0
     cut_watches: int = 0
     has_argo: bool = True
     quota: str = ""
-    slow_start: float = 0.0
+    full_for: float = 0.0
 
 
 class Store:

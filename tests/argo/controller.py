@@ -264,7 +264,10 @@ class _Run:
                          "annotations": {"workflows.argoproj.io/node-id": identity}},
         }, "ADDED")  # fmt: skip
         container = template["container"]
-        time.sleep(self.api.weather.slow_start)
+        if self.api.weather.full_for:
+            self._node(identity, message="Unschedulable: 0/1 nodes are available: 1 Too many pods.")
+            time.sleep(self.api.weather.full_for)
+            self._node(identity, message="")
         pulled = subprocess.run(
             ["docker", "pull", "-q", container["image"]], capture_output=True, text=True
         )

@@ -72,6 +72,15 @@ def test_a_job_is_pushed_sent_and_followed(work: Workspace, cluster: Cluster) ->
     assert "epochs 3" not in again.out
 
 
+def test_a_pod_that_waits_says_why(work: Workspace, cluster: Cluster) -> None:
+    work.add("line", "print(1)")
+    cluster.api.weather.full_for = 1.5
+    done = cluster.loop(work, "submit", "line", "--place", "argo", "--wait")
+    assert done.code == 0, done.err
+    (run,) = cluster.controller.runs
+    assert f"innerloop: {run.name} waits: Unschedulable: 0/1 nodes are available" in done.err
+
+
 def test_the_exit_code_is_the_jobs_own(work: Workspace, cluster: Cluster) -> None:
     add(work, cluster, JOB.replace("'$(HOME)')\"", 'x)" 7'), '[argo]\nmemory = "256Mi"\n')
     done = cluster.loop(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,11 +12,10 @@ from kubernetes.client.exceptions import ApiException
 
 from ..voice import Tell
 from .client import CONNECT, READ, Cluster
+from .lines import Lines
 
 _OF_WORKFLOW = "workflows.argoproj.io/workflow"
 _NODE = "workflows.argoproj.io/node-id"
-# What Argo's own program in the pod says between the lines of the job.
-_ARGOS_OWN = re.compile(r'time="?\S+ level=\w+ msg=.* argo=true\b')
 
 
 @dataclass
@@ -31,6 +29,7 @@ class Head:
     step: str
     tell: Tell
     state: str = ""
+    why: str = ""
     told: int = 0
     reader: threading.Thread | None = None
     over: threading.Event = field(default_factory=threading.Event)
@@ -77,7 +76,7 @@ class Head:
                 return False
             raise
         skip, decoder = self.told, codecs.getincrementaldecoder("utf-8")("replace")
-        lines = _Lines()
+        lines = Lines()
         try:
             for chunk in answer.stream(8192):
                 new = chunk[skip:] if skip else chunk
@@ -109,24 +108,3 @@ class Head:
         if self.over.is_set():
             raise ApiException(status=404, reason="no such pod")
         return None
-
-
-class _Lines:
-    """Whole lines, without those of Argo's own program; an unfinished one is kept back for so long
-    as it could be one of those."""
-
-    def __init__(self) -> None:
-        self.open = ""
-
-    def add(self, text: str) -> str:
-        text = self.open + text
-        whole, _, self.open = text.rpartition("\n")
-        kept = [f"{line}\n" for line in whole.split("\n") if not _ARGOS_OWN.match(line)]
-        said = "".join(kept) if whole or text.startswith("\n") else ""
-        if self.open and not self.open.startswith("time="[: len(self.open)]):
-            said, self.open = said + self.open, ""
-        return said
-
-    def rest(self) -> str:
-        rest, self.open = self.open, ""
-        return "" if _ARGOS_OWN.match(rest) else rest

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -14,11 +13,9 @@ from urllib3.exceptions import HTTPError
 from ..voice import Tell
 from .client import CONNECT, GROUP, READ, Cluster
 from .logs import Head
+from .states import ENDED, error_of, has_parts, name_of, pods, state_of, state_of_node, waiting_for
 
 TIMES = {"_request_timeout": (CONNECT, READ)}
-# The states of jobs, wherever they run, by the phases that Argo has for them.
-STATES = {"": "Queued", "Pending": "Queued", "Running": "Running", "Succeeded": "Completed"}
-ENDED = ("Completed", "Failed", "Canceled")
 
 
 def status(cluster: Cluster, request: Mapping[str, Any], tell: Tell) -> Any:
@@ -36,9 +33,9 @@ def status(cluster: Cluster, request: Mapping[str, Any], tell: Tell) -> Any:
         "ended": told.get("finishedAt") or "",
         "error": error_of(found),
         "children": [
-            {"name": one["id"], "step": _step(one), "status": _state(one)}
-            for one in _pods(found)
-            if len(_pods(found)) > 1
+            {"name": one["id"], "step": name_of(one), "status": state_of_node(one)}
+            for one in pods(found)
+            if len(pods(found)) > 1
         ],
     }
 
@@ -135,74 +132,21 @@ def _look_at_pods(
     heads: dict[str, Head],
     tell: Tell,
 ) -> None:
-    nodes = _pods(found)
+    nodes = pods(found)
     for node in nodes:
-        step = _step(node) if len(nodes) > 1 or _has_parts(found) else ""
+        step = name_of(node) if len(nodes) > 1 or has_parts(found) else ""
         head = heads.setdefault(node["id"], Head(cluster, request, node["id"], step, tell))
-        if step and head.state != _state(node):
-            head.state = _state(node)
+        if step and head.state != state_of_node(node):
+            head.state = state_of_node(node)
             tell("state", of=step, state=head.state)
+        if (why := waiting_for(node)) and why != head.why:
+            head.why = why
+            tell("said", text=f"{step or request['name']} waits: {why}")
         if request["logs"] and node.get("phase") in ("Running", "Succeeded", "Failed", "Error"):
             head.begin(request["follow"])
-
-
-def _has_parts(found: Mapping[str, Any]) -> bool:
-    nodes = found.get("status", {}).get("nodes", {}).values()
-    return any(one.get("type") == "DAG" for one in nodes)
 
 
 def _get(cluster: Cluster, name: str) -> Any:
     return cluster.workflows.get_namespaced_custom_object(
         **GROUP, namespace=cluster.namespace, name=name, **TIMES
     )
-
-
-def _pods(found: Mapping[str, Any]) -> list[Any]:
-    """The nodes that are pods, in the order in which they came."""
-    nodes = found.get("status", {}).get("nodes", {}).values()
-    pods = [
-        one for one in nodes if one.get("type") == "Pod" and one.get("templateName") != "rendezvous"
-    ]
-    return sorted(pods, key=lambda one: (one.get("startedAt") or "", one["id"]))
-
-
-def _step(node: Mapping[str, Any]) -> str:
-    """A node's name as a person reads it: "train-it", "train-it-node-1", "trial-2" of
-    "trial(1:rate:0.3,...)"."""
-    given = node.get("inputs", {}).get("parameters", [])
-    trial = next((one.get("value") for one in given if one["name"] == "trial"), None)
-    name = re.sub(r"\(.*\)$", "", str(node.get("displayName") or node["id"]))
-    template = str(node.get("templateName") or "")
-    if trial is None:
-        of_step = template.endswith(f"-{name}") and not template.startswith("main-")
-        return template if of_step else name
-    return str(trial) if name == "trial" else f"{trial}.{name}"
-
-
-def _state(node: Mapping[str, Any]) -> str:
-    return STATES.get(node.get("phase") or "", "Failed")
-
-
-def state_of(found: Mapping[str, Any], ending: bool = False) -> str:
-    """One that somebody stopped is cancelled, whatever phase Argo gives it."""
-    phase = found.get("status", {}).get("phase") or ""
-    stopped = bool(found.get("spec", {}).get("shutdown"))
-    state = STATES.get(phase, "Failed")
-    if stopped and (ending or state == "Failed"):
-        return "Canceled" if state in ENDED else "CancelRequested"
-    return state
-
-
-def error_of(found: Mapping[str, Any]) -> str:
-    """Why it failed, with the exit code of the first pod that did where one is known."""
-    told = found.get("status", {})
-    if state_of(found) != "Failed":
-        return ""
-    failed = [one for one in _pods(found) if one.get("phase") in ("Failed", "Error")]
-    failed.sort(key=lambda one: one.get("finishedAt") or "")
-    message = str((failed[0] if failed else told).get("message") or told.get("message") or "")
-    code = str((failed[0].get("outputs") or {}).get("exitCode") or "") if failed else ""
-    if code and not re.search(r"exit code:? \d", message):
-        message = f"{message}: exit code {code}" if message else f"exit code {code}"
-    step = _step(failed[0]) if failed and _has_parts(found) else ""
-    return " ".join(f"{step + ': ' if step else ''}{message}".split())

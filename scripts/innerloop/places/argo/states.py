@@ -1,0 +1,78 @@
+"""What a Workflow's status says, in the words that jobs have wherever they run. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+# The states of jobs, wherever they run, by the phases that Argo has for them.
+STATES = {"": "Queued", "Pending": "Queued", "Running": "Running", "Succeeded": "Completed"}
+ENDED = ("Completed", "Failed", "Canceled")
+
+
+def has_parts(found: Mapping[str, Any]) -> bool:
+    nodes = found.get("status", {}).get("nodes", {}).values()
+    return any(one.get("type") == "DAG" for one in nodes)
+
+
+def pods(found: Mapping[str, Any]) -> list[Any]:
+    """The nodes that are pods, in the order in which they came."""
+    nodes = found.get("status", {}).get("nodes", {}).values()
+    found_pods = [
+        one for one in nodes if one.get("type") == "Pod" and one.get("templateName") != "rendezvous"
+    ]
+    return sorted(found_pods, key=lambda one: (one.get("startedAt") or "", one["id"]))
+
+
+def name_of(node: Mapping[str, Any]) -> str:
+    """A node's name as a person reads it: "train-it", "train-it-node-1", "trial-2" of
+    "trial(1:rate:0.3,...)"."""
+    given = node.get("inputs", {}).get("parameters", [])
+    trial = next((one.get("value") for one in given if one["name"] == "trial"), None)
+    name = re.sub(r"\(.*\)$", "", str(node.get("displayName") or node["id"]))
+    template = str(node.get("templateName") or "")
+    if trial is None:
+        of_step = template.endswith(f"-{name}") and not template.startswith("main-")
+        return template if of_step else name
+    return str(trial) if name == "trial" else f"{trial}.{name}"
+
+
+def state_of_node(node: Mapping[str, Any]) -> str:
+    return STATES.get(node.get("phase") or "", "Failed")
+
+
+def state_of(found: Mapping[str, Any], ending: bool = False) -> str:
+    """One that somebody stopped is cancelled, whatever phase Argo gives it."""
+    phase = found.get("status", {}).get("phase") or ""
+    stopped = bool(found.get("spec", {}).get("shutdown"))
+    state = STATES.get(phase, "Failed")
+    if stopped and (ending or state == "Failed"):
+        return "Canceled" if state in ENDED else "CancelRequested"
+    return state
+
+
+def error_of(found: Mapping[str, Any]) -> str:
+    """Why it failed, with the exit code of the first pod that did where one is known."""
+    told = found.get("status", {})
+    if state_of(found) != "Failed":
+        return ""
+    failed = [one for one in pods(found) if one.get("phase") in ("Failed", "Error")]
+    failed.sort(key=lambda one: one.get("finishedAt") or "")
+    message = str((failed[0] if failed else told).get("message") or told.get("message") or "")
+    code = str((failed[0].get("outputs") or {}).get("exitCode") or "") if failed else ""
+    if code and not re.search(r"exit code:? \d", message):
+        message = f"{message}: exit code {code}" if message else f"exit code {code}"
+    step = name_of(failed[0]) if failed and has_parts(found) else ""
+    hint = _HINT if re.search(_NO_STORAGE, message) else ""
+    return " ".join(f"{step + ': ' if step else ''}{message}{hint}".split())
+
+
+# Source: the executor's words, today and before version 3.3.
+_NO_STORAGE = r"configure artifact storage|cannot get key for artifact location"
+_HINT = " (or keep ./outputs on a volume: [argo.outputs] in innerloop.toml)"
+
+
+def waiting_for(node: Mapping[str, Any]) -> str:
+    """Why a pod has not started: no node has room for it, its image cannot be pulled."""
+    return str(node.get("message") or "") if node.get("phase") == "Pending" else ""
