@@ -32,11 +32,17 @@ def register(model: Path, evaluation: Path, to: Path) -> dict[str, Any]:
         sys.exit(f"register.py: {file} cannot be read: {error}")
     if told.get("passed") is not True:
         sys.exit(f"register.py: {file} says that this model was not passed: it is not registered.")
-    if not model.is_dir() or not any(model.iterdir()):
+    files = sorted(one for one in model.rglob("*") if one.is_file())
+    if not files:
         sys.exit(f"register.py: there is no model in {model}.")
     output_folder(to)
-    shutil.copytree(model, to, dirs_exist_ok=True)
-    record = {**told, "files": {one.name: sha256(one) for one in sorted(model.iterdir())}}
+    digests = {}
+    for one in files:
+        name = one.relative_to(model)
+        (to / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(one, to / name)  # the content alone: a mounted store keeps no modes
+        digests[name.as_posix()] = sha256(one)
+    record = {**told, "files": digests}
     write_json(to / "registration.json", record)
     return record
 

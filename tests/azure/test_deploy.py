@@ -4,6 +4,7 @@ way it ends, each way back."""
 from __future__ import annotations
 
 import json
+import signal
 import threading
 
 import pytest
@@ -163,16 +164,19 @@ STAGES = {
 
 @pytest.mark.parametrize("stage", list(STAGES))
 def test_cut_off_and_repeated(deployed: Deployed, stage: str) -> None:
-    """The answer never comes, the person presses Ctrl-C; the same command again goes on."""
+    """The answer never comes, and the person presses Ctrl-C, or the machine dies; the same command
+    again goes on."""
     held = threading.Event()
     fault = deployed.cloud.azure.fault(STAGES[stage], 503, "x", after=True, held=held)
     started = deployed.cloud.start(deployed.workspace, "deploy", "tiny")
     assert until(lambda: fault.times < 1_000_000, 60), started.text
-    started.interrupt_group()
+    dies = stage == "the deployment"
+    started.send(signal.SIGKILL) if dies else started.interrupt_group()
     answer = started.end(10)
     held.set()
     deployed.cloud.check(answer.out + answer.err)
-    assert answer.code == 130
+    assert answer.code == (-signal.SIGKILL if dies else 130)
+    assert dies or "the same command again goes on from it" in answer.err
     deployed.cloud.azure.faults.clear()
     deployed.deploy()
     assert deployed.traffic == {"blue": 100}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import Workspace
+from tests.support import ROOT, Workspace
 
 JOB = "inputs:\n  epochs: 8\ncompute: azureml:c\n"
 SCHEDULE = '[schedule]\ncron = "0 3 * * 1"\norchestrators = ["github", "azure-devops"]\n'
@@ -225,10 +225,32 @@ def test_a_copy_is_not_started_by_itself(scheduled: Workspace) -> None:
 
 
 def test_two_branches_that_each_schedule_something_merge(scheduled: Workspace) -> None:
-    """The memory has a line for each file, so git puts both sides' lines together."""
-    lines = scheduled.read(MEMORY).splitlines()
-    own = [line for line in lines if line.startswith('[".github/workflows/train-old.yml"')]
-    assert len(own) == 1
+    """One changes the time of what is there, the other its form and gives another one a schedule:
+    what git makes of it is in line with what both want."""
+    scheduled.write(".gitattributes", (ROOT / ".gitattributes").read_text())
+    git = ["git", "-C", str(scheduled.root), "-c", "user.name=A", "-c", "user.email=a@example.com"]
+
+    def commit(*words: str) -> None:
+        subprocess.run([*git, "add", "-A"], check=True)
+        subprocess.run([*git, "commit", "-q", "-m", *words], check=True)
+
+    subprocess.run([*git, "init", "-q", "-b", "main"], check=True)
+    commit("all")
+    subprocess.run([*git, "checkout", "-q", "-b", "side"], check=True)
+    edit(scheduled, "src/old/innerloop.toml", "0 3 * * 1", "0 4 * * 2")
+    assert scheduled.loop("sync").code == 0
+    commit("another time")
+    subprocess.run([*git, "checkout", "-q", "main"], check=True)
+    edit(scheduled, "src/old/azure-ml-job.yaml", "epochs: 8", "epochs: 9")
+    scheduled.write("src/other/innerloop.toml", SCHEDULE)
+    assert scheduled.loop("sync").code == 0
+    commit("another form")
+    subprocess.run([*git, "merge", "-q", "--no-edit", "side"], check=True)
+    answer = scheduled.loop("sync")
+    assert answer.code == 0, answer.err
+    text = scheduled.read(GITHUB.format("old"))
+    assert '"0 4 * * 2"' in text and 'default: "9"' in text
+    assert (scheduled.root / GITHUB.format("other")).exists() and in_line(scheduled)
 
 
 def test_a_file_of_that_name_that_was_there_before(workspace: Workspace) -> None:
