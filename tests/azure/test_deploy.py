@@ -346,6 +346,7 @@ def test_likely_secrets_stay_here(deployed: Deployed) -> None:
     ("words", "sentence"),
     [
         (["--traffic", "101"], "101 is no percentage"),
+        (["--traffic", "ten"], "ten is no percentage: write a number from 0 to 100"),
         (["--finish", "--rollback"], "--finish and --rollback do not go together"),
         (["--rollback", "--traffic", "5"], "--rollback and --traffic do not go together"),
         (["--model", "no such"], 'there is no model "no such"'),
