@@ -34,6 +34,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "workflows: needs the checkers of workflows (npm, PyPI)")
     config.addinivalue_line("markers", "shells: needs bash, zsh, fish and dash")
     config.addinivalue_line("markers", "registry: needs an image registry to run")
+    config.addinivalue_line("markers", "mounts: needs root, to mount what only a test sees")
     config.addinivalue_line("markers", "person: needs root, to act as the user with UID 1000")
 
 
@@ -120,6 +121,13 @@ def _no_shells() -> str:
 
 
 @functools.cache
+def _no_mounts() -> str:
+    if os.name == "nt" or os.getuid() != 0 or shutil.which("unshare") is None:
+        return "only root on Linux can mount something for one program alone"
+    return ""
+
+
+@functools.cache
 def _no_own_engine() -> str:
     if os.name == "nt" or os.getuid() != 0 or shutil.which("unshare") is None:
         return "only root on Linux can start an engine of its own"
@@ -137,6 +145,7 @@ LACKING = {
     "workflows": _no_workflow_checkers,
     "person": _no_person,
     "engine": _no_own_engine,
+    "mounts": _no_mounts,
 }
 
 

@@ -187,8 +187,9 @@ def _handler(api: Api) -> type[http.server.BaseHTTPRequestHandler]:
             query = {key: values[-1] for key, values in parse_qs(url.query).items()}
             api.seen.append(f"{self.command} {url.path}")
             try:
-                token = (self.headers.get("Authorization") or "").removeprefix("Bearer ")
-                if token not in api.rights:
+                # The scheme is written in either case (RFC 9110), the token in its own.
+                scheme, _, token = (self.headers.get("Authorization") or "").partition(" ")
+                if scheme.lower() != "bearer" or token not in api.rights:
                     raise Refused(401, "Unauthorized", "Unauthorized")
                 if self.command == "PATCH" and "merge-patch" not in self.headers["Content-Type"]:
                     raise Refused(415, "UnsupportedMediaType", "the patch is no merge patch")

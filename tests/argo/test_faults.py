@@ -200,3 +200,36 @@ def test_a_program_that_signs_in(tiny: Workspace, cluster: Cluster, tmp_path: Pa
     config.write_text(json.dumps(value))
     answer = submit(cluster, tiny, KUBECONFIG=str(config))
     assert answer.code == 1, answer.err
+
+
+# A /run of its own, with what a pod finds there of its service account.
+IN_A_POD = """
+mount -t tmpfs tmpfs /run
+mkdir -p /var/run/secrets/kubernetes.io/serviceaccount
+cp "$ACCOUNT"/* /var/run/secrets/kubernetes.io/serviceaccount/
+exec "$@"
+"""
+
+
+@pytest.mark.mounts
+def test_within_the_cluster_the_pods_own_account_counts(
+    tiny: Workspace, cluster: Cluster, tmp_path: Path
+) -> None:
+    account = tmp_path / "account"
+    account.mkdir()
+    (account / "token").write_text(TOKEN)
+    (account / "namespace").write_text("default")
+    (account / "ca.crt").write_text(cluster.api.certificate.read_text())
+    env = {
+        **cluster.env,
+        "KUBECONFIG": str(tmp_path / "none"),
+        "KUBERNETES_SERVICE_HOST": "127.0.0.1",
+        "KUBERNETES_SERVICE_PORT": str(cluster.api.port),
+        "ACCOUNT": str(account),
+    }
+    prefix = ["unshare", "--mount", "sh", "-ec", IN_A_POD, "in-a-pod"]
+    answer = tiny.loop("doctor", "--argo", "--json", env=env, prefix=prefix)
+    assert answer.code == 0, answer.err
+    facts = {one["name"]: one["what"] for one in json.loads(answer.out)}
+    assert facts["cluster"].endswith("the pod's service account")
+    assert "in the namespace default" in facts["permissions"]

@@ -197,7 +197,7 @@ class _Reading:
         for key in ARTIFACTS[kind]:
             if not isinstance(given, dict) or not given.get(key):
                 what = f".{'.'.join(at)}.{kind} has no {key}"
-                raise self.wrong(what, f'Write {kind} = {{ {key} = "..." }}', *at)
+                raise self.wrong(what, f'Write {kind} = {{ {key} = "..." }}', *at, kind)
         return Artifact({kind: given})
 
     def _outputs(self, key: str, value: Any) -> Volume:
