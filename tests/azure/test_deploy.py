@@ -17,6 +17,7 @@ from tests.azure.network import Asked
 from tests.azure.published import check_bodies
 from tests.azure.standin import ACCOUNT
 from tests.azure.standin import ROOT as WORKSPACE_ID
+from tests.azure.standin import RunOf
 from tests.support import until
 
 pytestmark = pytest.mark.azure
@@ -289,19 +290,25 @@ def delete(path: str) -> Asked:
     return Asked("DELETE", "management.azure.com", path, {}, {}, b"")
 
 
-def test_a_job_s_output_and_a_registered_model_are_taken_where_they_are(
+def test_what_a_job_left_and_what_is_registered_is_taken_where_it_is(
     deployed: Deployed,
 ) -> None:
-    deployed.deploy("--model", "tiny-20261124-1")
-    (path,) = [path for path in deployed.cloud.azure.bodies if "/models/" in path]
-    body = deployed.cloud.azure.bodies[path]["properties"]
-    assert body["modelUri"] == (
-        "azureml://jobs/tiny-20261124-1/outputs/artifacts/paths/outputs/model/"
-    )
-    assert "unchanged" in deployed.deploy("--model", "tiny-20261124-1").out
+    missing = deployed.deploy("--model", "tiny-7", code=1)
+    assert 'there is no job "tiny-7"' in missing.sentence
+    azure = deployed.cloud.azure
+    azure.next_run = RunOf(["Running", "Completed"])
+    assert deployed.cloud.loop(deployed.workspace, "submit", "tiny", "--name", "tiny-7").code == 0
+    running = deployed.deploy("--model", "tiny-7", code=1)
+    assert "tiny-7 is Running: only a job that has completed has a model" in running.sentence
+    assert deployed.models == []
+    deployed.deploy("--model", "tiny-7")
+    (path,) = [path for path in azure.bodies if "/models/" in path]
+    body = azure.bodies[path]["properties"]
+    assert body["modelUri"] == "azureml://jobs/tiny-7/outputs/artifacts/paths/outputs/model/"
+    assert "unchanged" in deployed.deploy("--model", "tiny-7").out
     assert "unchanged" in deployed.deploy("--model", "azureml:tiny@latest").out
-    tags = deployed.cloud.azure.bodies[path]["properties"]["tags"]
-    assert tags.pop("innerloop.source") == "job:tiny-20261124-1"  # as a pipeline registers it
+    tags = body["tags"]
+    assert tags.pop("innerloop.source") == "job:tiny-7"  # as a pipeline registers it
     deployed.deploy("--model", "azureml:tiny:1", "--traffic", "0")
     assert deployed.models == ["tiny/versions/1"] and deployed.names == ["blue", "green"]
 
@@ -339,6 +346,7 @@ def test_likely_secrets_stay_here(deployed: Deployed) -> None:
     ("words", "sentence"),
     [
         (["--traffic", "101"], "101 is no percentage"),
+        (["--traffic", "ten"], "ten is no percentage: write a number from 0 to 100"),
         (["--finish", "--rollback"], "--finish and --rollback do not go together"),
         (["--rollback", "--traffic", "5"], "--rollback and --traffic do not go together"),
         (["--model", "no such"], 'there is no model "no such"'),

@@ -20,7 +20,7 @@ def test_only_what_was_passed_is_registered(cloud: Cloud, workspace: Workspace) 
     words = ("submit", NAME, "--file", "azure-ml-pipeline.yaml", "--set", "inputs.threshold=0.97")
     answer = cloud.loop(whole, *words)
     assert answer.code == 0, answer.err
-    ((_, body),) = cloud.azure.jobs.items()
+    ((job, body),) = cloud.azure.jobs.items()
     jobs = body["properties"]["jobs"]
     assert body["properties"]["inputs"]["threshold"]["value"] == "0.97"
     assert list(jobs) == ["train", "evaluate", "register"]
@@ -35,3 +35,8 @@ def test_only_what_was_passed_is_registered(cloud: Cloud, workspace: Workspace) 
     takes = jobs["register"]["inputs"]["evaluation"]["value"]
     assert takes == "${{parent.jobs.evaluate.outputs.evaluation}}"
     assert not body["properties"]["settings"].get("continue_on_step_failure")
+    # What it registered is deployed by its name, not by the pipeline's.
+    refused = cloud.loop(whole, "deploy", NAME, "--model", job)
+    assert refused.code == 1
+    assert f"{job} is a pipeline" in refused.sentence
+    assert "--model azureml:NAME@latest" in refused.sentence

@@ -93,6 +93,8 @@ class _Model:
 
 def _model(talk: Talk, plan: Plan) -> _Model:
     source = plan.model
+    if source.kind == "job":
+        _require_completed(talk, source.path)
     if source.kind != "registered":
         return _Model(f"{source.kind}:{source.digest or source.path}")
     told = talk.ask(
@@ -101,6 +103,21 @@ def _model(talk: Talk, plan: Plan) -> _Model:
     )  # fmt: skip
     version = f"{told['name']}:{told['version']}"
     return _Model(told["mark"] or version, version)
+
+
+def _require_completed(talk: Talk, job: str) -> None:
+    told = talk.ask("status", f"asking for the job {job}", name=job)
+    if told["type"] != "command":
+        raise Mistake(
+            f"{job} is a {told['type']}, and its model is that of a step or a trial",
+            mend="Name that one's job (`scripts/loop status` lists them), or what the pipeline has "
+            "registered: --model azureml:NAME@latest",
+        )
+    if told["status"] != "Completed":
+        raise Mistake(
+            f"{job} is {told['status']}: only a job that has completed has a model to deploy",
+            mend=f"`scripts/loop logs {job} --follow` shows it to its end",
+        )
 
 
 def _usable(now: Now, plan: Plan) -> None:

@@ -59,10 +59,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _percent(word: str) -> int:
-    number = int(word.strip().removesuffix("%"))
-    if not 0 <= number <= 100:
-        raise argparse.ArgumentTypeError(f"{word} is no percentage")
-    return number
+    plain = word.strip().removesuffix("%").strip()
+    if not plain.isdecimal() or int(plain) > 100:
+        raise argparse.ArgumentTypeError(f"{word} is no percentage: write a number from 0 to 100")
+    return int(plain)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -37,11 +37,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("verb", choices=VERBS, metavar="|".join(VERBS))
     add("experiment", nargs="?", metavar="EXP", help="default: the folder you are in")
     add("--deployment", default="", help="logs, delete: which one (default: the newest; all)")
-    add("--lines", type=int, default=100, help="logs: how many (default: 100)")
+    add("--lines", type=_count, default=100, metavar="N", help="logs: how many (default: 100)")
     add("--follow", action="store_true", help="logs: goes on until Ctrl-C")
     add("--model-log", action="store_true", help="logs: of the container that brings the model")
     add("--yes", action="store_true", help="delete: does not ask")
     add("--json", action="store_true", help="one JSON object on stdout")
+
+
+def _count(word: str) -> int:
+    if not word.isdecimal() or int(word) < 1:
+        raise argparse.ArgumentTypeError(f"{word} is no number of lines")
+    return int(word)
 
 
 def run(args: argparse.Namespace) -> int:
