@@ -94,7 +94,8 @@ Workspace only, in pyproject.toml:
 
 An innerloop.toml beside a job file that belongs to no experiment counts for that folder.
 
-Variables: INNERLOOP_PATIENCE is how many seconds a submission may be silent before it is ended (180);
+Variables: INNERLOOP_PATIENCE is how many seconds a submission may be silent before it is ended (180),
+and a server may take to its first prediction (what its readiness probe allows);
 INNERLOOP_CACHE is where environments are kept (default: the user's cache folder);
 INNERLOOP_NO_GPU=1 takes this machine for one without a GPU.
 """

@@ -129,3 +129,10 @@ def test_the_mounted_model_is_found_where_azure_ml_puts_it(folder, tmp_path):
         start.find_model(str(tmp_path / "model" / "nowhere"))
     with pytest.raises(SystemExit, match="AZUREML_MODEL_DIR is not set"):
         start.find_model(None)
+
+
+def test_a_worker_at_a_breakpoint_is_given_a_day(tmp_path):
+    settings = SAMPLE.with_name("model-config.yaml")
+    patient = start.patient(settings, tmp_path / "debug").read_text()
+    assert "responseTimeout: 86400" in patient and "startupTimeout: 86400" in patient
+    assert "responseTimeout: 10" not in patient and "batchSize: 16" in patient
