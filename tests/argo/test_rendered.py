@@ -161,6 +161,15 @@ def test_check_reads_the_settings(work: Workspace) -> None:
     assert checked.code == 0 and 'argo.data: the job has no input "rew"' in checked.out
 
 
+def test_a_schedule_counts_for_a_submission_too(work: Workspace) -> None:
+    put(work, JOB)
+    words = ("submit", "line", "--place", "argo", "--dry-run", "--json", "--scheduled")
+    told = json.loads(work.loop(*words, "--inputs", '{"epochs": 32, "name": "b"}').out)
+    assert told["command"] == "python -u train.py --epochs 32 --name b"
+    refused = work.loop(*words, "--inputs", '{"epochs": 9}')
+    assert refused.code == 2 and "epochs = 9 is not allowed" in refused.sentence
+
+
 def test_parity_reads_the_file_as_it_is_found(work: Workspace) -> None:
     put(work, JOB)
     rendered(work)

@@ -47,3 +47,20 @@ def test_code_and_data_that_azure_ml_has_are_not_sent(workspace: Workspace) -> N
     )
     assert told["parts"][0]["code"] is None
     assert "data" not in told or not told["data"]
+
+
+def test_a_step_that_azure_ml_alone_knows_is_shown(workspace: Workspace) -> None:
+    told = preview(
+        workspace,
+        "type: pipeline\ncompute: azureml:big\njobs:\n"
+        "  one: {component: azureml:made_elsewhere@latest, compute: azureml:small}\n"
+        "  two: {command: ls, environment: {image: busybox}}\n",
+    )
+    one, two = told["parts"]
+    assert (one["step"], one["compute"], one["command"]) == ("one", "small", "")
+    assert "azureml:made_elsewhere@latest" in one["unread"]
+    assert (two["compute"], two["command"], two["unread"]) == ("big", "ls", "")
+
+    shown = workspace.loop("submit", "jobs/a/job.yml", "--dry-run", env=CONNECTION).out
+    assert shown.count("environment") == 1
+    assert 'not known here: the step "one" is a registered component' in shown

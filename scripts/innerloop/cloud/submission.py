@@ -28,13 +28,15 @@ class Environment:
 @dataclass(frozen=True, slots=True)
 class Part:
     """What runs as one: the job itself, or a step of a pipeline. `command` is the text after
-    substitution; `code` is a folder of the workspace, None where nothing is sent."""
+    substitution; `code` is a folder of the workspace, None where nothing is sent. `unread` says
+    why a step's command, code and environment are not known here."""
 
     step: str
     command: str
     compute: str
     code: str | None
     environment: Environment
+    unread: str = ""
 
 
 @dataclass(frozen=True, slots=True)

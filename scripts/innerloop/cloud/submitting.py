@@ -47,9 +47,9 @@ def plan(
     if job is None:
         return None, findings
     name = _chosen_name(job, name)
-    jobs = _jobs(job, loading.Disk(root))
     parts = tuple(
-        _part(root, workspace, experiment, step, one, default_compute(job)) for step, one in jobs
+        _part(root, workspace, experiment, step, default_compute(job))
+        for step in _steps(job, loading.Disk(root))
     )
     codes = dict.fromkeys(part.code for part in parts if part.code is not None)
     snapshots = {code: snapshot.read(root, code) for code in codes}
@@ -95,11 +95,11 @@ def _checked(
     return (job if sets else parse_job(text, path)), findings
 
 
-def _jobs(job: Job, disk: loading.Disk) -> list[tuple[str, Job]]:
+def _steps(job: Job, disk: loading.Disk) -> tuple[Step, ...]:
+    """What runs as one: the steps of a pipeline, or the job itself, which has no name among them."""
     if job.kind != "pipeline":
-        return [("", job)]
-    steps = pipeline_of(job, disk.read).steps
-    return [(step.name, _bound(step)) for step in steps if step.problem is None] or [("", job)]
+        return (Step("", job),)
+    return pipeline_of(job, disk.read).steps or (Step("", job),)
 
 
 def _bound(step: Step) -> Job:
@@ -112,16 +112,18 @@ def _bound(step: Step) -> Job:
 
 
 def _part(
-    root: Path, workspace: Workspace, experiment: Experiment, step: str, job: Job, default: str
+    root: Path, workspace: Workspace, experiment: Experiment, step: Step, default: str
 ) -> Part:
+    job = _bound(step)
     run = Run(workspace=workspace, experiment=experiment, job=job, id="", data={})
     request = azureml.request(run) if job.command else None
     return Part(
-        step=step,
+        step=step.name,
         command=" ".join(request.command.split()) if request else "",
         compute=(job.compute or default).removeprefix("azureml:"),
         code=_code(job),
         environment=_environment(root, job),
+        unread=step.problem.what if step.problem else "",
     )
 
 

@@ -219,23 +219,29 @@ def preview(submission: Submission, *, files: bool) -> Iterator[tuple[str, str]]
     for sent in submission.snapshots.values():
         yield from _snapshot(sent, submission, files)
     for name, sent in submission.data.items():
-        yield "data", f"{name}: {sent.folder}, {len(sent.files)} files, {megabytes(sent.size)}"
+        yield "data", f"{name}: {sent.folder}, {_count(sent)}, {megabytes(sent.size)}"
 
 
 def _part(part: Part, submission: Submission) -> Iterator[tuple[str, str]]:
     if part.step:
         yield "step", part.step
     yield "compute", part.compute or "none named (serverless)"
+    if part.unread:
+        yield "command", f"not known here: {part.unread}"
+        return
     digest = part.environment.digest
     more = f", digest {digest[:12]} ({_known(digest, submission)})" if digest else ""
     yield "environment", part.environment.words + more
     yield "command", part.command
 
 
+def _count(sent: Snapshot) -> str:
+    return "1 file" if len(sent.files) == 1 else f"{len(sent.files)} files"
+
+
 def _snapshot(sent: Snapshot, submission: Submission, files: bool) -> Iterator[tuple[str, str]]:
-    count = "1 file" if len(sent.files) == 1 else f"{len(sent.files)} files"
     known = _known(sent.digest, submission)
-    yield "code", f"{sent.folder}: {count}, {megabytes(sent.size)} ({known})"
+    yield "code", f"{sent.folder}: {_count(sent)}, {megabytes(sent.size)} ({known})"
     if files:
         shown = sent.files[:SHOWN]
         width = max(len(one.name) for one in shown)

@@ -219,11 +219,11 @@ class _Level:
             return self.nested(name, body, body.get("component"), names)
         if kind not in ("command", "sweep"):
             what = f"{_said(name)} is of type {kind}, which has no local form"
-            return [self.without_form(name, what, ("type=command",))], {}
+            return [self.without_form(name, what, body, ("type=command",))], {}
         component = body.get("trial" if kind == "sweep" else "component")
         if isinstance(component, str) and not _is_file(component):
             what = f"{_said(name)} is a registered component, {component}"
-            return [self.without_form(name, what)], {}
+            return [self.without_form(name, what, body)], {}
         if isinstance(component, str):
             path, text = self.component_file(
                 component, (*self.at_step(name), "trial" if kind == "sweep" else "component")
@@ -233,7 +233,7 @@ class _Level:
             what = str(text.value.get("type") or "").lower()
             if what in ELSEWHERE:
                 what = f"{_said(name)} is of type {what}, which has no local form"
-                return [self.without_form(name, what)], {}
+                return [self.without_form(name, what, body)], {}
             found = _Component(text, text.value, (), path)
             return [self.component_step(name, kind, body, found, names)], {}
         if isinstance(component, dict) and (kind == "command" or "inputs" in component):
@@ -434,7 +434,7 @@ class _Level:
         """The steps of a pipeline component, named step.inner."""
         if isinstance(component, str) and not _is_file(component):
             what = f"{_said(name)} is a registered pipeline component, {component}"
-            return [self.without_form(name, what)], {}
+            return [self.without_form(name, what, body)], {}
         given = self.reading_of(body, name, "inputs")
         bound = {key: self.bound(name, key, value, names) for key, value in given.items()}
         prefix = f"{self.prefix}{name}."
@@ -515,10 +515,13 @@ class _Level:
             for key, value in body.items()
         }
 
-    def without_form(self, name: str, what: str, sets: tuple[str, ...] = ()) -> Step:
+    def without_form(
+        self, name: str, what: str, body: Mapping[str, Any], sets: tuple[str, ...] = ()
+    ) -> Step:
         """`sets` are what must be set beside the component that could stand in."""
         at = self.at_step(name)
         job = Reading(self.text).job_at("pipeline", {}, at, {}, at)
+        job = replace(job, compute=str(body.get("compute") or ""))
         stand_in = [f"--set jobs.{name}.{one}" for one in (*sets, "component=./FILE.yml")]
         mend = f"A component's file can stand in for it: {' '.join(stand_in)}"
         if self.prefix or self.at or not name:

@@ -60,7 +60,7 @@ def connect(request: Mapping[str, Any]) -> Cluster:
     else:
         raise NoCluster(
             "there is no kubeconfig that names a cluster",
-            f"Put one at {config.KUBE_CONFIG_DEFAULT_LOCATION}, or name it with KUBECONFIG",
+            "Put one at ~/.kube/config, or name it with KUBECONFIG",
         )
     return Cluster(client.ApiClient(made), target["namespace"] or own, made.host, source)
 
