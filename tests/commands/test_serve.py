@@ -54,6 +54,17 @@ def test_without_an_engine_it_is_one_sentence(workspace: Workspace) -> None:
         assert "engine" in answer.sentence and answer.err.count("\n") == 1, answer.err
 
 
+def test_one_that_has_no_deploy_folder_hears_how_to_get_one(workspace: Workspace) -> None:
+    workspace.add("plain", "")
+    alone = workspace.loop("serve", "plain")
+    assert alone.code == 1 and "`scripts/loop help serve` says what belongs" in alone.sentence
+    add_server(workspace)
+    beside = workspace.loop("call", cwd=workspace.root / "src/plain")
+    assert beside.code == 1
+    assert "src/line/deploy" in beside.sentence and "`loop new --from line`" in beside.err
+    assert "*deployment.yaml" in workspace.loop("help", "serve").out
+
+
 def test_in_an_experiments_container_it_says_where_to_go(workspace: Workspace) -> None:
     add_server(workspace)
     add_model(workspace)

@@ -31,7 +31,12 @@ examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("experiment", metavar="EXP", help="whose model is asked")
+    parser.add_argument(
+        "experiment",
+        nargs="?",
+        metavar="EXP",
+        help="whose model is asked (default: the folder you are in)",
+    )
     parser.add_argument(
         "file", nargs="?", metavar="FILE", help="what is sent (default: the sample request)"
     )

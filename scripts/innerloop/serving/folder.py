@@ -40,8 +40,7 @@ def open_folder(workspace: Workspace, experiment: Experiment) -> DeployFolder:
         raise Mistake(
             f"{experiment.name} has no deploy folder: nothing says how its model is served",
             where=folder,
-            mend="Copy one from an experiment that has (digit_recognition's is a folder of seven "
-            "small files), or begin with `scripts/loop new NAME --from digit_recognition`",
+            mend=_how_to_get_one(workspace),
         )
     file = f"{folder}/{deployment_file(names, folder)}"
     endpoint = files.read_text(root / folder / ENDPOINT_FILE)
@@ -54,6 +53,13 @@ def open_folder(workspace: Workspace, experiment: Experiment) -> DeployFolder:
         ),
         sample=f"{folder}/{samples[0]}" if samples else None,
     )
+
+
+def _how_to_get_one(workspace: Workspace) -> str:
+    for name in workspace.experiments:
+        if Path(workspace.root, "src", name, FOLDER).is_dir():
+            return f"Copy src/{name}/{FOLDER} and change it, or begin with `loop new --from {name}`"
+    return "`scripts/loop help serve` says what belongs into one"
 
 
 def names_in(folder: Path) -> list[str]:

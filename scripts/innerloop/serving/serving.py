@@ -27,7 +27,8 @@ LONGEST = 600.0
 
 def patience_of(deployment: Deployment) -> float:
     """Seconds until a server must have answered: what Azure ML's readiness probe allows it."""
-    if given := os.environ.get("INNERLOOP_PATIENCE"):
+    given = os.environ.get("INNERLOOP_PATIENCE", "")
+    if given.isdecimal():
         return float(given)
     probe = deployment.readiness_probe
     return min(LONGEST, float(probe.initial_delay + probe.period * probe.failure_threshold))
