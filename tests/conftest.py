@@ -34,6 +34,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "workflows: needs the checkers of workflows (npm, PyPI)")
     config.addinivalue_line("markers", "shells: needs bash, zsh, fish and dash")
     config.addinivalue_line("markers", "registry: needs an image registry to run")
+    config.addinivalue_line("markers", "cluster: needs openssl, for a Kubernetes API on loopback")
     config.addinivalue_line("markers", "mounts: needs root, to mount what only a test sees")
     config.addinivalue_line("markers", "person: needs root, to act as the user with UID 1000")
 
@@ -121,6 +122,11 @@ def _no_shells() -> str:
 
 
 @functools.cache
+def _no_cluster() -> str:
+    return "" if shutil.which("openssl") else "openssl is not on PATH"
+
+
+@functools.cache
 def _no_mounts() -> str:
     if os.name == "nt" or os.getuid() != 0 or shutil.which("unshare") is None:
         return "only root on Linux can mount something for one program alone"
@@ -145,6 +151,7 @@ LACKING = {
     "workflows": _no_workflow_checkers,
     "person": _no_person,
     "engine": _no_own_engine,
+    "cluster": _no_cluster,
     "mounts": _no_mounts,
 }
 

@@ -12,6 +12,8 @@ from tests.argo.conftest import Cluster
 from tests.argo.jobs import put
 from tests.support import Answer, Workspace
 
+pytestmark = pytest.mark.cluster
+
 # An image that somebody else built: nothing is pushed, so no engine is needed until it runs.
 BARE = "command: echo hi\nenvironment: {image: 'python:3.11-slim-bookworm'}\n"
 
@@ -119,6 +121,7 @@ def test_an_answer_that_is_lost_makes_no_second_job(tiny: Workspace, cluster: Cl
     assert [run.name for run in cluster.controller.runs] == [name]
 
 
+@pytest.mark.docker
 def test_a_job_that_is_gone(tiny: Workspace, cluster: Cluster) -> None:
     answer = submit(cluster, tiny)
     assert answer.code == 0, answer.err

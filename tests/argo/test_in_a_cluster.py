@@ -12,7 +12,7 @@ from tests.argo.conftest import Cluster
 from tests.argo.jobs import NODES, PIPELINE, SWEEP, put
 from tests.support import Workspace, docker
 
-pytestmark = [pytest.mark.docker, pytest.mark.registry]
+pytestmark = [pytest.mark.docker, pytest.mark.registry, pytest.mark.cluster]
 
 TRAIN = r"""
 import os, pathlib, sys

@@ -300,11 +300,11 @@ def test_the_first_node_hands_on_what_a_later_step_takes(work: Workspace) -> Non
 
 
 def test_a_job_of_somebody_elses_image_needs_none_of_ours(work: Workspace) -> None:
-    put(work, "command: echo hi\nenvironment: {image: 'docker.io/library/busybox:1'}\n")
+    put(work, "command: echo hi\nenvironment: {image: 'reg.example/tools/busybox:1'}\n")
     made = planned(work)
     assert made.images == {}
     (pod,) = right(made.wanted.manifest)["templates"]
-    assert pod["container"]["image"] == "docker.io/library/busybox:1"
+    assert pod["container"]["image"] == "reg.example/tools/busybox:1"
 
 
 TEXTS = st.text(st.sampled_from("${}()ab \n\\'\"%x"), max_size=30) | st.text(max_size=30)

@@ -87,8 +87,10 @@ def test_a_third_one_waits() -> None:
 
 def test_traffic_that_was_split_by_hand_is_left_alone() -> None:
     now = endpoint(one("blue", 90), one("green", 10))
-    with pytest.raises(Mistake, match="is split already"):
+    with pytest.raises(Mistake, match="was split by hand .blue 90 %, green 10 %."):
         rollout.decide(now, "c", 100)
+    with pytest.raises(Mistake, match="was split by hand"):
+        rollout.finish(now)
 
 
 def test_the_end_of_a_move_and_the_way_back() -> None:
@@ -99,6 +101,15 @@ def test_the_end_of_a_move_and_the_way_back() -> None:
     assert rollout.finish(rolled) == ({"blue": 100}, ("green",))
     with pytest.raises(Mistake, match="nothing to go back to"):
         rollout.back(rolled)
+
+
+def test_who_was_rolled_back_by_hand_is_no_new_one() -> None:
+    """In the studio somebody has given all traffic back: `--finish` must not undo it."""
+    now = endpoint(one("blue", 100, "a"), one("green", 0, "b"), new="green", old="blue")
+    assert now.new == one("blue", 100, "a") and now.old is None
+    assert rollout.finish(now) == ({"blue": 100}, ("green",))
+    move = rollout.decide(now, "c", 100)
+    assert (move.name, move.gone, move.old) == ("green", ("green",), "blue")
 
 
 STATES = st.sampled_from(["Succeeded", "Failed", "Creating"])

@@ -60,10 +60,11 @@ class Now:
 
     @property
     def new(self) -> Standing | None:
-        """Who was given traffic last: by the tag, else the only one that has any."""
-        named = self.find(self.tags.get(NEW, ""))
+        """Who was given traffic last: by the tag, else the only one that has any. A tag that names
+        somebody without traffic is out of date: it was moved by hand."""
         carriers = [one for one in self.deployments if one.traffic]
-        return named or (carriers[0] if len(carriers) == 1 else None)
+        named = self.find(self.tags.get(NEW, ""))
+        return named if named in carriers else carriers[0] if len(carriers) == 1 else None
 
     @property
     def old(self) -> Standing | None:
@@ -129,13 +130,9 @@ def decide(now: Now, fingerprint: str, share: int, name: str = "", how: str = "E
             "goes back to it; then deploy again",
         )
     if len(carriers) > 1:
-        shown = words(now.traffic)
-        raise Mistake(
-            f"the traffic of {now.name} is split already ({shown}), and not to what would be deployed",
-            mend=f"First `scripts/loop deploy {how} --finish`, or `--rollback`",
-        )
+        raise _split(now)
     old = carriers[0].name if carriers else (now.old.name if now.old and now.old != same else "")
-    if same is not None and same.state not in FAILED:
+    if same is not None:
         after = _after(now, same.name, carriers, share)
         return Move(same.name, True, (), now.traffic, after, old)
     gone = tuple(one.name for one in now.spares)
@@ -150,7 +147,8 @@ def decide(now: Now, fingerprint: str, share: int, name: str = "", how: str = "E
 
 
 def _is_same(one: Standing, fingerprint: str, name: str) -> bool:
-    return one.fingerprint == fingerprint and name in ("", one.name)
+    """One that failed is none to go on with: another takes its place."""
+    return one.fingerprint == fingerprint and name in ("", one.name) and one.state not in FAILED
 
 
 def _after(now: Now, name: str, carriers: Sequence[Standing], share: int) -> dict[str, int]:
@@ -166,8 +164,17 @@ def _after(now: Now, name: str, carriers: Sequence[Standing], share: int) -> dic
     return {key: part for key, part in ((name, share), (others[0], 100 - share)) if part}
 
 
+def _split(now: Now) -> Mistake:
+    return Mistake(
+        f"the traffic of {now.name} was split by hand ({words(now.traffic)})",
+        mend="Give one of them all of it in the Azure ML studio first",
+    )
+
+
 def finish(now: Now) -> tuple[Traffic, tuple[str, ...]]:
     """All traffic to the new one, and who goes."""
+    if now.new is None and now.traffic:
+        raise _split(now)
     if now.new is None:
         raise Mistake(f"{now.name} has nothing to finish: no deployment has traffic")
     gone = [one.name for one in (now.old, *now.spares) if one is not None]
