@@ -9,7 +9,7 @@ import signal
 import pytest
 
 from tests.serving.tiny import SERVER, add_model, add_server, free_port
-from tests.support import Workspace, docker
+from tests.support import Workspace, docker, until
 
 pytestmark = pytest.mark.docker
 
@@ -44,6 +44,21 @@ def test_ready_after_a_prediction_then_calls_then_control_c(workspace: Workspace
     assert workspace.containers() == []
     nobody = workspace.loop("call", "line")
     assert nobody.code == 1 and "nothing serves line here" in nobody.sentence
+
+
+def test_somebody_impatient_leaves_nothing_either(workspace: Workspace) -> None:
+    add_server(workspace)
+    add_model(workspace)
+    file = "src/line/deploy/server.py"
+    deaf = "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+    workspace.write(file, workspace.read(file).replace("import sys\n", f"import sys\n{deaf}", 1))
+    serving = workspace.start("serve", "line", "--port", str(free_port()))
+    serving.wait_for("line is served at ")
+    serving.interrupt_group()
+    until(lambda: False, 0.5)
+    serving.interrupt_group()
+    assert serving.end(30).code == 130
+    assert workspace.containers() == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])

@@ -48,8 +48,10 @@ def start(server: Server) -> None:
 
 
 def stop(server: Server) -> None:
-    process.run(docker.stop(server.name, GRACE), timeout=GRACE + 30)
-    process.run(docker.remove(server.name), timeout=30)
+    try:
+        process.run(docker.stop(server.name, GRACE), timeout=GRACE + 30)
+    finally:  # also for somebody who presses Ctrl-C again meanwhile
+        process.run(docker.remove(server.name), timeout=30)
 
 
 @dataclass(slots=True)
