@@ -6,6 +6,7 @@ from __future__ import annotations
 import functools
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -16,6 +17,10 @@ from hypothesis import settings
 
 from tests.azure.network import azurite
 from tests.support import BUILDX, CI_TOOLS, REGISTRY, ROOT, Workspace, make_workspace
+
+# A job in the background of a script ignores Ctrl-C, and so would every program that a test starts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("dev", max_examples=50, deadline=None)
 # The same cases at every run: a red CI is the fault of the change, not of the day.

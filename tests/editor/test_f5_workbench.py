@@ -51,9 +51,7 @@ def over(window: Workbench) -> None:
 
 def test_f5_stops_in_a_command_of_several_words(window: Workbench, shell: Workspace) -> None:
     window.open_file("src/line2/train.py")
-    window.press("Control+g")
-    window.type(":6")
-    window.press("F9")
+    window.break_at(6)
     start(window, JOB.replace("line", "line2"))
     assert stopped_at(window) == "6"
     window.press("F5")

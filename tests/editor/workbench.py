@@ -176,6 +176,27 @@ class Workbench:
         self._pick(path, name)
         self.page.locator(f".tab.active[data-resource-name='{name}']").wait_for()
 
+    def break_at(self, line: int) -> None:
+        """A breakpoint in the open file. A window that still starts may take the keys elsewhere."""
+        mark = self.page.locator(".glyph-margin-widgets .codicon-debug-breakpoint").first
+
+        def marked() -> bool:
+            if mark.is_visible():
+                return True
+            self.press("Control+1")  # into the editor
+            self.press("Control+g")
+            try:
+                self.field.fill(f":{line}", timeout=2000)
+                self.press("Enter")
+                self.press("F9")
+                mark.wait_for(timeout=5000)
+            except Error:
+                self.press("Escape")
+                return False
+            return True
+
+        wait_for(f"a breakpoint at line {line}", marked)
+
     def _pick(self, typed: str, wanted: str) -> None:
         """A window that still starts takes the focus away, and the list closes: then once more."""
 
