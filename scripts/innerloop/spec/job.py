@@ -484,10 +484,12 @@ def job_kind(parsed: YamlText) -> str:
             where=parsed.where("type"),
             mend="Write type: command, sweep or pipeline",
         )
+    what = "schedule" if kind == "schedule" else "job"
     raise Mistake(
         f"a job of type {kind} has no local form",
         where=parsed.where("type" if "type" in document else "$schema"),
-        mend="Azure ML alone can run it: command, sweep and pipeline jobs run here",
+        mend="Command, sweep and pipeline jobs are run and sent from here; "
+        f"`az ml {what} create --file {shlex.quote(parsed.name)}` sends this one",
     )
 
 
