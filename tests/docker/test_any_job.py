@@ -133,7 +133,7 @@ def test_an_image_that_cannot_be_had_is_one_sentence(workspace: Workspace) -> No
     answer = workspace.loop(*RUN)
     assert answer.code == 1
     assert "the image localhost:9/none/x:1 is not on this machine" in answer.sentence
-    assert "[environment]" in answer.err
+    assert "[environment.images]" in answer.err
 
 
 def test_processes_in_one_container(workspace: Workspace) -> None:
