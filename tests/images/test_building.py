@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from pathlib import Path
+
 import pytest
-from innerloop.images.building import failure
+from innerloop.images.building import Progress, failure, follow
 from innerloop.spec.dockerfile import parse
 from innerloop.spec.experiment import Experiment
 from innerloop.spec.settings import Settings
@@ -26,6 +30,28 @@ BUILDKIT = [
     "Dockerfile:3",
     "ERROR: failed to solve: process ... did not complete successfully: exit code: 1",
 ]
+
+
+ONCE = """import pathlib, sys
+turns = pathlib.Path(sys.argv[1])
+turns.write_text(turns.read_text() + "." if turns.exists() else ".")
+if len(turns.read_text()) < int(sys.argv[2]):
+    sys.exit("failed to get digest sha256:0123: open /var/lib/docker/0123: no such file" if len(sys.argv) == 3 else "broken")
+print("built")
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "turns"),
+    [(["2"], 0, 2), (["1"], 0, 1), (["9"], 1, 2), (["2", "another reason"], 1, 1)],
+)
+def test_a_layer_that_went_away_meanwhile_is_asked_for_once_more(
+    tmp_path: Path, words: list[str], code: int, turns: int
+) -> None:
+    """A program that ends as the older builder does, until its second or ninth turn."""
+    argv = [sys.executable, "-c", ONCE, str(tmp_path / "turns"), *words]
+    assert follow(argv, Progress("line:job"), stdin="", env=os.environ) == code
+    assert len((tmp_path / "turns").read_text()) == turns
 
 
 @pytest.mark.parametrize("lines", [OLDER, BUILDKIT], ids=["older builder", "BuildKit"])

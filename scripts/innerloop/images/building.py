@@ -9,7 +9,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from ..tools import docker
 from . import builder, prebuilt, staleness
 
 TAIL = 30
+_LOST_LAYER = re.compile(r"failed to get digest sha256:|[Nn]o such image: sha256:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ def build(
     before = process.run(docker.image_id(image.name))
     progress = Progress(image.name, (*_since(image), *wanted.notes))
     environment = {**os.environ, **wanted.env}
-    code = process.follow(argv, progress.line, stdin=wanted.text, env=environment)
+    code = follow(argv, progress, stdin=wanted.text, env=environment)
     progress.end(code == 0)
     if code != 0:
         if not _failed_by_itself(progress.lines):
@@ -116,6 +117,19 @@ def build(
     if before.ok and before.out != after.out:
         # The one that lost its name would take gigabytes and be seen nowhere.
         process.run(docker.remove_image(before.out.strip()))
+
+
+def follow(
+    argv: Sequence[str], progress: Progress, *, stdin: str | None, env: Mapping[str, str]
+) -> int:
+    """The builder's exit code. Where another program (`docker image prune`, a second workspace's
+    `loop clean`) took away an image whose layers the older builder was just taking, it fails with
+    a layer that it cannot find, and is right the second time."""
+    code = process.follow(argv, progress.line, stdin=stdin, env=env)
+    if code != 0 and any(_LOST_LAYER.search(line) for line in progress.lines[-TAIL:]):
+        progress.line("innerloop: a layer went away meanwhile: once more")
+        code = process.follow(argv, progress.line, stdin=stdin, env=env)
+    return code
 
 
 def _since(image: Image) -> tuple[str, ...]:
