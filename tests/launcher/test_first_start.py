@@ -159,7 +159,9 @@ def test_no_python_at_all_is_one_sentence(fresh: Workspace, tmp_path: Path) -> N
     assert "Python 3.10 or newer is needed" in answer.sentence
 
 
-@pytest.mark.parametrize("text", [b"", b"a", b"123456789", bytes(range(256)) * 300])
+@pytest.mark.parametrize(
+    "text", [b"", b"a", b"123456789", bytes(range(256)) * 300], ids=["none", "a", "digits", "long"]
+)
 def test_checksum_is_that_of_the_cksum_program(text: bytes) -> None:
     done = subprocess.run(["cksum"], input=text, capture_output=True, check=True)
     assert done.stdout.split()[:2] == [str(cksum(text)).encode(), str(len(text)).encode()]
