@@ -149,6 +149,7 @@ def _subject(root: Path) -> tuple[Subject, dict[str, str], dict[str, str]]:
     """With sentences for the experiments that cannot be rendered, and for those of which only the
     schedule cannot."""
     workspace = loading.open_workspace(root)
+    read = loading.Disk(root).read
     experiments: list[Experiment] = []
     jobs: dict[str, Job] = {}
     schedules: dict[str, Schedule] = {}
@@ -167,11 +168,9 @@ def _subject(root: Path) -> tuple[Subject, dict[str, str], dict[str, str]]:
             continue
         if experiment.settings.schedule is not None:
             try:
-                read = loading.Disk(root).read
                 schedules[name] = _schedule(workspace, experiment, jobs.get(name), read)
             except Mistake as mistake:
                 unscheduled[name] = mistake.sentence()
-    read = loading.Disk(root).read
     return Subject(workspace, tuple(experiments), jobs, schedules, read), broken, unscheduled
 
 

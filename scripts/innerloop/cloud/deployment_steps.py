@@ -89,15 +89,21 @@ def _make_endpoint(talk: Talk, plan: Plan) -> None:
 
 def _make_room(talk: Talk, plan: Plan, now: Now, name: str) -> None:
     """Takes a spare away; one that Azure is still making only once that has ended."""
+    try:
+        _wait(talk, plan, now, name)
+    except Fault as fault:
+        if fault.code != "deployment-failed":
+            raise
+    remove(talk, plan.endpoint, name)
+
+
+def _wait(talk: Talk, plan: Plan, now: Now, name: str) -> None:
+    """Until Azure has ended what an earlier command began with a deployment; a `Fault` for one that
+    did not come up."""
     found = now.find(name)
     if found is not None and found.state in UNSETTLED:
         words = f"{name} is {found.state.lower()} since an earlier try; waiting"
-        try:
-            talk.ask("deployment_settle", words, name=plan.endpoint, deployment=name)
-        except Fault as fault:
-            if fault.code != "deployment-failed":
-                raise
-    remove(talk, plan.endpoint, name)
+        talk.ask("deployment_settle", words, name=plan.endpoint, deployment=name)
 
 
 def _before(root: Path, plan: Plan, move: Move, model: str, fingerprint: str) -> Entry:
@@ -146,12 +152,8 @@ def _make_deployment(talk: Talk, plan: Plan, move: Move, entry: Entry) -> None:
 
 def settle(talk: Talk, plan: Plan, now: Now, move: Move) -> None:
     """Waits for a deployment that an earlier command began."""
-    found = now.find(move.name)
-    if found is None or found.state not in UNSETTLED:
-        return
     try:
-        words = f"{move.name} is {found.state.lower()} since an earlier try; waiting"
-        talk.ask("deployment_settle", words, name=plan.endpoint, deployment=move.name)
+        _wait(talk, plan, now, move.name)
     except Fault as fault:
         raise _failed(talk, plan, move, fault) from fault
 
@@ -179,7 +181,7 @@ def _looking(plan: Plan, move: Move) -> str:
     )
 
 
-def test(talk: Talk, plan: Plan, move: Move) -> float:
+def test(talk: Talk, plan: Plan, move: Move) -> None:
     """The sample request, to this deployment alone; a `Mistake` for every answer but 200."""
     told: dict[str, Any] = talk.ask(
         "endpoint_probe",
@@ -193,7 +195,7 @@ def test(talk: Talk, plan: Plan, move: Move) -> float:
     if told["status"] == 200:
         text = " ".join(told["text"].split())
         say(f"innerloop: test request answered in {_milliseconds(told['seconds'])}: {text[:160]}")
-        return float(told["seconds"])
+        return
     note(talk.root, plan.endpoint, move.name, state=deployments.FAILED)
     show_log(f"the end of {move.name}'s log", talk.tail(plan.endpoint, move.name, LINES))
     said = " ".join(told["text"].split())[:300].rstrip(".")

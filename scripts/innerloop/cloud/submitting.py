@@ -21,7 +21,7 @@ from ..spec.experiment import JOB_FILE, Experiment
 from ..spec.job import Job, parse_job
 from ..spec.locations import locate
 from ..spec.overrides import parse_job_with
-from ..spec.paths import code_root, is_elsewhere
+from ..spec.paths import code_here, code_root
 from ..spec.pipeline import Step, default_compute, pipeline_of
 from ..spec.workspace import Workspace
 from . import ledger, snapshot
@@ -121,14 +121,10 @@ def _part(
         step=step.name,
         command=" ".join(request.command.split()) if request else "",
         compute=(job.compute or default).removeprefix("azureml:"),
-        code=_code(job),
+        code=code_here(job.name, job.code),
         environment=_environment(root, job),
         unread=step.problem.what if step.problem else "",
     )
-
-
-def _code(job: Job) -> str | None:
-    return None if is_elsewhere(job.code) else code_root(job.name, job.code)
 
 
 def _environment(root: Path, job: Job) -> Environment:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from .. import files, loading
 from ..errors import Mistake
+from ..serving.folder import names_in
 from ..spec.check import Finding, check_text
 from ..spec.check_base import finding_of
 from ..spec.check_deploy import check_folder
@@ -111,8 +112,7 @@ def of_deploy_folder(disk: loading.Disk, path: str) -> list[Finding]:
     folder = f"{home}/{FOLDER}"
     if name != JOB_FILE or not disk.is_dir(folder):
         return []
-    names = sorted(one.name for one in (disk.root / folder).iterdir() if one.is_file())
-    return check_folder(folder, names, f"{home}/environment", disk)
+    return check_folder(folder, names_in(disk.root / folder), f"{home}/environment", disk)
 
 
 def _findings(disk: loading.Disk, path: str) -> list[Finding]:

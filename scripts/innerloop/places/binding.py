@@ -7,9 +7,8 @@ import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from ..errors import Mistake
 from ..spec import processes
-from ..spec.command import distribution_environments, job_environment, substitute
+from ..spec.command import command_of, distribution_environments, job_environment
 from . import Run
 
 
@@ -63,16 +62,8 @@ def _command(run: Run, inputs: Mapping[str, str | None], outputs: Mapping[str, s
     if run.script is not None:
         text = f"python {shlex.quote(run.script)}"
     else:
-        text = _substituted(run, inputs, outputs)
+        text = command_of(run.job, inputs, outputs, run.search_space, run.data)
     if run.arguments:
         # A last line that ends in a backslash would swallow the blank.
         text = re.sub(r"[\s\\]+$", "", text) + " " + shlex.join(run.arguments)
     return text
-
-
-def _substituted(run: Run, inputs: Mapping[str, str | None], outputs: Mapping[str, str]) -> str:
-    try:
-        return substitute(run.job.command, inputs, outputs, run.search_space, paths=run.data)
-    except Mistake as mistake:
-        where = mistake.where or run.job.where("command")
-        raise Mistake(mistake.what, where=where, mend=mistake.mend) from mistake

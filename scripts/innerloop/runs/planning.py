@@ -17,7 +17,7 @@ from ..experiments import sharing
 from ..places import Run
 from ..spec.experiment import JOB_FILE, Experiment, Link
 from ..spec.job import Job, parse_job
-from ..spec.paths import code_root, is_elsewhere
+from ..spec.paths import code_elsewhere, code_here, is_elsewhere
 from ..spec.workspace import Workspace
 from . import datasets, job_environments, ports
 from .remarks import remarks
@@ -133,15 +133,13 @@ def _script(workspace: Workspace, experiment: Experiment, script: str) -> str:
 
 def _code(workspace: Workspace, job: Job) -> str | None:
     """The code root as an absolute path of this machine; None for code that is not on it."""
-    code = None if is_elsewhere(job.code) else code_root(job.name, job.code)
+    code = code_here(job.name, job.code)
     return None if code is None else os.path.normpath(os.path.join(workspace.root, code))
 
 
 def _no_code(workspace: Workspace, job: Job, code: str | None) -> list[Mistake]:
     if is_elsewhere(job.code):
-        what = f"the job's code is not in this workspace: {job.code}"
-        mend = "Check the code out here and set `code:` to its folder"
-        return [Mistake(what, where=job.where("code"), mend=mend)]
+        return [code_elsewhere(job.code, job.where("code"))]
     if code is None or os.path.exists(code):
         return []
     shown = os.path.relpath(code, workspace.root).replace("\\", "/")

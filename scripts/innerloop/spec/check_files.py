@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 from ..errors import Mistake
 from . import dockerfile
@@ -169,23 +169,28 @@ def _environment(job: Job, files: Files) -> Iterator[Finding]:
         yield Finding(where, what, "Name the folder with the Dockerfile", "no-build-folder")
         return
     name = posixpath.normpath(posixpath.join(context, environment.dockerfile))
+    if environment.dockerfile_path is not None:
+        where = job.where(*path, "build", "dockerfile_path")
+    yield from dockerfile_of(name, where, context, files)
+
+
+def dockerfile_of(
+    name: str, where: str, context: str, files: Files
+) -> Generator[Finding, None, Dockerfile | None]:
+    """What is wrong with a build's Dockerfile: not there (said at `where`), not to be read, or
+    with a COPY that cannot be. Returns it where it can be read."""
     text = files.read(name)
     if text is None:
-        if environment.dockerfile_path is not None:
-            where = job.where(*path, "build", "dockerfile_path")
         mend = "Write one, or name it with dockerfile_path (relative to the build's path)"
         yield Finding(where, f"there is no {name}", mend, "no-dockerfile")
-        return
-    yield from _copies(text, name, context, files)
-
-
-def _copies(text: str, name: str, context: str, files: Files) -> Iterator[Finding]:
+        return None
     try:
         parsed = dockerfile.parse(text, name)
     except Mistake as mistake:
         yield finding_of(mistake, "bad-dockerfile")
-        return
+        return None
     yield from copied_from(parsed, context, files)
+    return parsed
 
 
 def copied_from(parsed: Dockerfile, context: str, files: Files) -> Iterator[Finding]:

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 from ..errors import Mistake
 from . import deploy_image, dockerfile, dockerignore
-from .check_base import Files, Finding, finding_of
-from .check_files import copied_from
+from .check_base import Files, Finding
+from .check_files import dockerfile_of
 from .deploy_image import Copied
 from .deployment import MODEL_VARIABLE, Deployment
 from .dockerfile import Dockerfile
@@ -57,17 +57,9 @@ def check_server(
         what = f"there is no folder {context}"
         yield Finding(where, what, "Name the folder with the Dockerfile", "no-build-folder")
         return
-    text = files.read(name)
-    if text is None:
-        mend = "Write one, or name it with dockerfile_path (relative to the build's path)"
-        yield Finding(where, f"there is no {name}", mend, "no-dockerfile")
+    parsed = yield from dockerfile_of(name, where, context, files)
+    if parsed is None:
         return
-    try:
-        parsed = dockerfile.parse(text, name)
-    except Mistake as mistake:
-        yield finding_of(mistake, "bad-dockerfile")
-        return
-    yield from copied_from(parsed, context, files)
     copies = tuple(deploy_image.copies(parsed))
     seen = Folder(deployment, context, parsed, copies, files)
     yield from _kept_out(seen)

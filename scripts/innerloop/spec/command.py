@@ -15,6 +15,22 @@ _OPTIONAL = re.compile(r"\$\[\[(?P<body>.*?)\]\]", re.DOTALL)
 _REFERENCE = re.compile(r"\$\{\{\s*(?P<kind>[A-Za-z_]+)\.(?P<name>[^\s{}]+?)\s*\}\}")
 
 
+def command_of(
+    job: Job,
+    inputs: Mapping[str, str | None],
+    outputs: Mapping[str, str],
+    search_space: Mapping[str, str] | None,
+    paths: Collection[str],
+) -> str:
+    """The job's command after substitution (see `substitute`); a `Mistake` has the command's place
+    in the job file."""
+    try:
+        return substitute(job.command, inputs, outputs, search_space, paths)
+    except Mistake as mistake:
+        where = mistake.where or job.where("command")
+        raise Mistake(mistake.what, where=where, mend=mistake.mend) from mistake
+
+
 def substitute(
     command: str,
     inputs: Mapping[str, str | None],

@@ -26,15 +26,24 @@ def code_root(job_file: str, code: str | None) -> str | None:
     if code is None:
         return None
     if is_elsewhere(code):
-        raise Mistake(
-            f"the job's code is not in this workspace: {code}",
-            where=job_file,
-            mend="Check the code out here and set `code:` to its folder",
-        )
+        raise code_elsewhere(code, job_file)
     plain = code.removeprefix("file:").replace("\\", "/")
     if re.match(r"[a-zA-Z]:/", plain):
         return posixpath.normpath(plain)
     return posixpath.normpath(posixpath.join(posixpath.dirname(job_file), plain))
+
+
+def code_here(job_file: str, code: str | None) -> str | None:
+    """The same; None as well for code that is not on this machine."""
+    return None if is_elsewhere(code) else code_root(job_file, code)
+
+
+def code_elsewhere(code: str | None, where: str) -> Mistake:
+    return Mistake(
+        f"the job's code is not in this workspace: {code}",
+        where=where,
+        mend="Check the code out here and set `code:` to its folder",
+    )
 
 
 def is_elsewhere(code: str | None) -> bool:

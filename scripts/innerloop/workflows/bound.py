@@ -6,9 +6,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..errors import Mistake
 from ..spec import processes
-from ..spec.command import distribution_environments, job_environment, substitute
+from ..spec.command import command_of, distribution_environments, job_environment
 from .part import OUTPUTS, Part
 from .text import mark
 
@@ -38,7 +37,7 @@ def bound(part: Part) -> list[Bound]:
     }
     outputs = {name: f"{OUTPUTS}/{name}" for name in part.job.outputs}
     given: dict[str, str | None] = {**dict.fromkeys(part.job.inputs), **values}
-    command = _substituted(part, given, outputs)
+    command = command_of(part.job, given, outputs, part.search_space, part.data)
     own = job_environment(part.job, values, outputs, part.run_id, part.search_space)
     each = nodes(part)
     return [
@@ -56,14 +55,6 @@ def bound(part: Part) -> list[Bound]:
 def _text_of(part: Part, name: str) -> str:
     one = part.job.inputs[name]
     return one.literal_text if one.kind == "literal" else str(one.path)
-
-
-def _substituted(part: Part, inputs: Mapping[str, str | None], outputs: Mapping[str, str]) -> str:
-    try:
-        return substitute(part.job.command, inputs, outputs, part.search_space, paths=part.data)
-    except Mistake as mistake:
-        where = mistake.where or part.job.where("command")
-        raise Mistake(mistake.what, where=where, mend=mistake.mend) from mistake
 
 
 def hostname(part: Part, rank: int) -> str:

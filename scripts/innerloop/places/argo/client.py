@@ -18,6 +18,7 @@ GROUP = {"group": "argoproj.io", "version": "v1alpha1", "plural": "workflows"}
 # Where a pod finds its own namespace. Source: Kubernetes, "Accessing the API from within a Pod".
 OWN_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 CONNECT, READ = 15, 60
+TIMES = {"_request_timeout": (CONNECT, READ)}
 
 
 @dataclass(frozen=True, slots=True)

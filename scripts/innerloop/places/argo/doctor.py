@@ -10,9 +10,8 @@ from kubernetes.client.exceptions import ApiException
 
 from ..voice import Tell
 from . import faults
-from .client import CONNECT, READ, Cluster
+from .client import TIMES, Cluster
 
-TIMES = {"_request_timeout": (CONNECT, READ)}
 Fact = tuple[str, str, str, str]
 # What submitting, following and stopping need: (verb, group, resource, subresource).
 RIGHTS = (

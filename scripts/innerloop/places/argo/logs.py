@@ -11,7 +11,7 @@ from typing import Any
 from kubernetes.client.exceptions import ApiException
 
 from ..voice import Tell
-from .client import CONNECT, READ, Cluster
+from .client import CONNECT, READ, TIMES, Cluster
 from .lines import Lines
 
 _OF_WORKFLOW = "workflows.argoproj.io/workflow"
@@ -99,7 +99,7 @@ class Head:
         found = self.cluster.core.list_namespaced_pod(
             self.cluster.namespace,
             label_selector=f"{_OF_WORKFLOW}={self.request['name']}",
-            _request_timeout=(CONNECT, READ),
+            **TIMES,
         )
         for pod in found.items:
             if (pod.metadata.annotations or {}).get(_NODE) == self.node:

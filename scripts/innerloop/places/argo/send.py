@@ -8,9 +8,7 @@ from typing import Any
 from kubernetes.client.exceptions import ApiException
 
 from ..voice import Tell
-from .client import CONNECT, GROUP, READ, Cluster
-
-TIMES = {"_request_timeout": (CONNECT, READ)}
+from .client import GROUP, TIMES, Cluster
 
 
 def look(cluster: Cluster, request: Mapping[str, Any], tell: Tell) -> Any:

@@ -11,16 +11,15 @@ from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError
 
 from ..voice import Tell
-from .client import CONNECT, GROUP, READ, Cluster
+from .client import GROUP, TIMES, Cluster
 from .logs import Head
 from .states import ENDED, error_of, has_parts, name_of, pods, state_of, state_of_node, waiting_for
-
-TIMES = {"_request_timeout": (CONNECT, READ)}
 
 
 def status(cluster: Cluster, request: Mapping[str, Any], tell: Tell) -> Any:
     found = _get(cluster, request["name"])
     told = found.get("status", {})
+    nodes = pods(found)
     return {
         "name": request["name"],
         "type": "workflow",
@@ -34,8 +33,8 @@ def status(cluster: Cluster, request: Mapping[str, Any], tell: Tell) -> Any:
         "error": error_of(found),
         "children": [
             {"name": one["id"], "step": name_of(one), "status": state_of_node(one)}
-            for one in pods(found)
-            if len(pods(found)) > 1
+            for one in nodes
+            if len(nodes) > 1
         ],
     }
 
@@ -116,7 +115,7 @@ def _changes(
         field_selector=f"metadata.name={request['name']}",
         resource_version=version,
         timeout_seconds=30,
-        _request_timeout=(CONNECT, READ),
+        **TIMES,
     ):
         tell("beat")
         if event["type"] == "DELETED":

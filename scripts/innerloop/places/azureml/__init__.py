@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from ...spec.command import job_environment, substitute
 from ...spec.job import Environment, Job
-from ...spec.paths import code_root, is_elsewhere
+from ...spec.paths import code_here, code_root
 from .. import Request, Run
 
 
@@ -33,7 +33,7 @@ def request(run: Run, *, workspace: str = "", why: str = "asked for") -> Request
         place="azureml",
         command=command,
         argv=("bash", "-c", command),
-        cwd="" if is_elsewhere(job.code) else code_root(job.name, job.code) or "",
+        cwd=code_here(job.name, job.code) or "",
         env=job_environment(job, literals, {}, run.id),
         outputs=run.outputs,
         why=why,
