@@ -144,7 +144,7 @@ def test_download_puts_outputs_where_local_runs_have_them(
         "model/weights.bin": b"\0" * 1000,
     }
     assert f"outputs/tiny/{name}/ has the outputs of {name}: 4 files" in answer.out
-    assert list((tiny.root / ".innerloop").glob("work/*")) == []
+    assert list((tiny.root / ".innerloop").glob("scratch/*")) == []
 
 
 def test_download_waits_for_no_job(cloud: Cloud, tiny: Workspace) -> None:

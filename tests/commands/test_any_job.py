@@ -135,7 +135,7 @@ def test_the_code_root_is_the_working_directory(workspace: Workspace, code: str,
 
 def test_without_code_it_is_an_empty_folder(workspace: Workspace) -> None:
     found = told(workspace, f"command: ls\n{IMAGE}")
-    assert found["cwd"] == f"{ROOT}/.innerloop/work/{found['outputs'].removeprefix('outputs/')}"
+    assert found["cwd"] == f"{ROOT}/.innerloop/scratch/{found['outputs'].removeprefix('outputs/')}"
     assert [mount["target"] for mount in found["mounts"]] == [
         found["cwd"],
         f"{found['cwd']}/outputs",

@@ -173,7 +173,7 @@ def test_control_c_stops_all_trials(workspace: Workspace) -> None:
         "waiting",
         "waiting",
     ]
-    assert until(lambda: not list((workspace.root / ".innerloop").glob("work/*/*")), 5)
+    assert until(lambda: not list((workspace.root / ".innerloop").glob("scratch/*/*")), 5)
 
 
 def test_being_ended_stops_all_trials(workspace: Workspace) -> None:

@@ -54,9 +54,9 @@ def test_without_code_the_working_directory_is_empty(workspace: Workspace) -> No
     assert answer.code == 0, answer.err
     cwd, *names = answer.out.splitlines()
     assert names == ["outputs"]
-    assert cwd.startswith("/workspaces/work space/.innerloop/work/jobs/")
+    assert cwd.startswith("/workspaces/work space/.innerloop/scratch/jobs/")
     assert (workspace.outputs("jobs") / "beside-outputs/stray").read_text() == "1\n"
-    assert not list((workspace.root / ".innerloop").glob("work/*/*"))
+    assert not list((workspace.root / ".innerloop").glob("scratch/*/*"))
 
 
 def test_code_that_is_one_file_or_outside_the_workspace(workspace: Workspace) -> None:

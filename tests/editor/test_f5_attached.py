@@ -103,7 +103,7 @@ def test_a_shell_script_with_pip_and_a_sitecustomize_of_its_own(
     assert "no Python here: " in editor.text
     # pip was not asked for: its session would have been the first.
     assert editor.processes.empty()
-    assert list((workspace.root / ".innerloop" / "work").glob("*/*")) == []
+    assert list((workspace.root / ".innerloop" / "scratch").glob("*/*")) == []
 
 
 RANKS = """import os, subprocess, sys

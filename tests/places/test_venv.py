@@ -29,7 +29,7 @@ def test_runs_in_an_environment_of_its_own(workspace: Workspace) -> None:
     assert told["prefix"].startswith(os.path.realpath(os.environ["INNERLOOP_CACHE"]))
     assert {"train.py", "outputs", "environment"} <= set(told["names"])
     assert not list(workspace.root.rglob("pyvenv.cfg"))
-    assert not list((workspace.root / ".innerloop").glob("work/*/*"))
+    assert not list((workspace.root / ".innerloop").glob("scratch/*/*"))
 
 
 def test_outputs_land_where_every_place_puts_them(workspace: Workspace) -> None:
@@ -106,7 +106,7 @@ def test_control_c_stops_the_program_and_leaves_no_view(workspace: Workspace) ->
     started.interrupt_group()
     answer = started.end(30)
     assert answer.code == 130, answer.err
-    assert until(lambda: not list((workspace.root / ".innerloop").glob("work/*/*")), 5)
+    assert until(lambda: not list((workspace.root / ".innerloop").glob("scratch/*/*")), 5)
 
 
 def test_being_ended_ends_the_program(workspace: Workspace, tmp_path: Path) -> None:
@@ -198,7 +198,7 @@ def test_the_limit_of_time_ends_all_that_was_started(workspace: Workspace, tmp_p
     assert (answer.code, answer.out) == (124, ""), answer.err
     assert "ended after 2 s" in answer.err
     assert until(lambda: not Path(f"/proc/{mark.read_text()}").exists(), 5)
-    assert not list((workspace.root / ".innerloop").glob("work/*/*"))
+    assert not list((workspace.root / ".innerloop").glob("scratch/*/*"))
 
 
 def test_being_ended_ends_what_a_shell_started(workspace: Workspace, tmp_path: Path) -> None:

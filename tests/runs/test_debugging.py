@@ -91,7 +91,7 @@ def test_without_a_network_it_says_so() -> None:
 
 
 def test_here_the_view_stands_for_the_code() -> None:
-    view = "/home/me/our work/.innerloop/work/line/1"
+    view = "/home/me/our work/.innerloop/scratch/line/1"
     plain = replace(in_docker(), place="venv", argv=COMMAND, cwd=view, image=None, mounts=())
     made = debugging.debugged(run_of(), plain, 24500)
     assert made.argv[0] == "bash" and made.argv[-3:] == COMMAND

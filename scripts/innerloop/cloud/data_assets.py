@@ -13,11 +13,12 @@ from .. import files, loading
 from ..errors import Mistake, WrongUse
 from ..places.azureml.line import Line
 from ..places.azureml.target import Target
+from ..spec.paths import SCRATCH
 from ..spec.workspace import Workspace
 from . import snapshot
 from .news import News
 
-STAGING = ".innerloop/work/data"
+STAGING = f"{SCRATCH}/data"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}")
 
 

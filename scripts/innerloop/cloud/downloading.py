@@ -10,9 +10,10 @@ from typing import Any
 from .. import files
 from ..places.azureml.line import Line
 from ..places.azureml.target import Target
+from ..spec.paths import SCRATCH
 from .news import News, megabytes
 
-STAGING = ".innerloop/work/download"
+STAGING = f"{SCRATCH}/download"
 
 
 def place_of(path: str) -> str:

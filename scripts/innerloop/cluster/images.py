@@ -26,7 +26,7 @@ from ..places import Run
 from ..runs import job_environments
 from ..spec.experiment import Experiment
 from ..spec.job import Job
-from ..spec.paths import code_root
+from ..spec.paths import SCRATCH, code_root
 from ..spec.workspace import Workspace
 from ..tools import docker
 from ..workflows import images as names
@@ -128,7 +128,7 @@ def push(
     engine.require(facts)
     if not building.is_current(base, facts):
         building.build(workspace, experiment, base)
-    folder = Path(workspace.root, ".innerloop", "work", experiment.slug, f"image-{image.tag}")
+    folder = Path(workspace.root, SCRATCH, experiment.slug, f"image-{image.tag}")
     try:
         _stage(image, folder)
         _build(workspace, experiment, image, base, folder)

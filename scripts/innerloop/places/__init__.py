@@ -14,11 +14,11 @@ from ..errors import Mistake
 from ..spec.experiment import Experiment, Link
 from ..spec.host_paths import Bind, to_host
 from ..spec.job import Job
+from ..spec.paths import SCRATCH
 from ..spec.workspace import Workspace
 from ..tools.docker import Mount
 
 PLACES = ("auto", "inside", "docker", "venv")
-WORK = ".innerloop/work"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Run:
     @property
     def work(self) -> str:
         """A folder of its own for as long as it runs, relative to the workspace's root."""
-        return f"{WORK}/{self.experiment.slug}/{self.id}"
+        return f"{SCRATCH}/{self.experiment.slug}/{self.id}"
 
     @property
     def has_code_folder(self) -> bool:

@@ -6,6 +6,7 @@ stands here would win over them, and each experiment has its own.
 
 from __future__ import annotations
 
+from ..spec.paths import SCRATCH
 from . import Json, Subject
 
 NOISE = (
@@ -17,7 +18,7 @@ NOISE = (
     "**/.ipynb_checkpoints",
 )
 # Large, and no code: neither watched nor searched.
-BULK = ("data", "outputs", ".innerloop/work")
+BULK = ("data", "outputs", SCRATCH)
 
 
 def render(subject: Subject) -> Json:

@@ -11,7 +11,7 @@ from .. import files
 from ..places import Request, Run
 from ..records import tee
 from ..spec.failures import Failure, Seen, failed_tests, tracebacks
-from ..spec.paths import code_root
+from ..spec.paths import SCRATCH, code_root
 
 Reader = Callable[[str, Seen], list[Failure]]
 # How much of a log's end is read, in bytes: a failure stands there, and a log may be huge.
@@ -26,7 +26,7 @@ def show(run: Run, request: Request, log: Path, read: Reader = tracebacks) -> No
 
 def tested(run: Run, request: Request, start: Callable[[], int]) -> int:
     """Runs the tests, and says afterwards where they failed."""
-    folder = files.make_folder(Path(run.workspace.root, ".innerloop", "work"))
+    folder = files.make_folder(Path(run.workspace.root, SCRATCH))
     log = folder / f"{run.id}.log"
     try:
         with tee.recorded(log):

@@ -8,6 +8,9 @@ import re
 from ..errors import Mistake
 from .locations import locate
 
+# Where what is needed for the length of one command lies, below the workspace's root.
+SCRATCH = ".innerloop/scratch"
+
 
 def local_path(job_file: str, path: str, given: str) -> str:
     """Relative to the workspace's root with "/", or absolute.
