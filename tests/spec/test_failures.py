@@ -76,7 +76,7 @@ def test_paths_of_a_container_are_those_of_the_workspace(path: str, found: str |
 
 def test_paths_on_windows() -> None:
     seen = Seen("C:/w/.innerloop/scratch/line/1", "src/line", ["C:/w"])
-    assert seen.here("C:\\w\\.innerloop\\work\\line\\1\\train.py") == "src/line/train.py"
+    assert seen.here("C:\\w\\.innerloop\\scratch\\line\\1\\train.py") == "src/line/train.py"
 
 
 def test_colours_and_ranks_are_no_part_of_the_text() -> None:
