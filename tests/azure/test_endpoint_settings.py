@@ -12,7 +12,9 @@ from tests.azure.published import check_bodies
 
 pytestmark = pytest.mark.azure
 FILE = "src/tiny/deploy/endpoint.yaml"
-OWN = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/i"
+OWN = (
+    "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/i"
+)
 CHANGED = f"""name: {NAME}
 auth_mode: aad_token
 public_network_access: disabled

@@ -9,7 +9,9 @@ from innerloop.cloud.endpoint_settings import differences
 from innerloop.cloud.rollout import Now
 from innerloop.spec.deployment import parse_endpoint
 
-ID = "/subscriptions/S/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/i"
+ID = (
+    "/subscriptions/S/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/i"
+)
 STANDING: dict[str, Any] = {
     "description": "all digits",
     "auth_mode": "key",

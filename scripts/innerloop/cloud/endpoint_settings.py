@@ -94,7 +94,9 @@ def _identity(value: Any) -> str:
         _text(one.get("resource_id") if isinstance(one, dict) else one).lower()
         for one in (named if isinstance(named, list) else ())
     ]
-    return ", ".join([{"systemassigned": "system_assigned"}.get(kind, "user_assigned"), *sorted(own)])
+    return ", ".join(
+        [{"systemassigned": "system_assigned"}.get(kind, "user_assigned"), *sorted(own)]
+    )
 
 
 def _shown(value: str) -> str:

@@ -21,7 +21,9 @@ from ..places.azureml.faults import scrub
 from ..places.azureml.line import Line
 from ..spec.deployment import Endpoint
 
-SUMMARY = "Shows an online endpoint, its logs and address; updates it, deletes it or one deployment."
+SUMMARY = (
+    "Shows an online endpoint, its logs and address; updates it, deletes it or one deployment."
+)
 EXAMPLES = """examples:
   loop endpoint status digit_recognition           deployments, traffic, model, state
   loop endpoint logs digit_recognition --follow    what the newest deployment prints
@@ -179,9 +181,7 @@ def _keys(args: argparse.Namespace, talk: Talk, name: str) -> int:
     return 0
 
 
-def _update(
-    args: argparse.Namespace, talk: Talk, now: Now, endpoint: Endpoint, how: str
-) -> int:
+def _update(args: argparse.Namespace, talk: Talk, now: Now, endpoint: Endpoint, how: str) -> int:
     """All that can be changed of what differs; what cannot be makes the exit code 1."""
     found = endpoint_settings.differences(endpoint, now)
     for one in found:

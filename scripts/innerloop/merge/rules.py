@@ -53,7 +53,6 @@ class Rules:
                 return kind
         return WHOLE
 
-
     def by_name(self, value: Json, path: Path = ()) -> Json:
         """The value with each named list in the order of its names: two values that are then the
         same differ in nothing that is remembered."""

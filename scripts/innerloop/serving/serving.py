@@ -78,7 +78,6 @@ class Watch:
         elif self.outcome.why:
             process.run(docker.stop(self.server.name, 1), timeout=30)
 
-
     def follow(self) -> None:
         """Asks, and then whether it still answers; not where somebody stands at a breakpoint."""
         self.ask()

@@ -41,7 +41,9 @@ def endpoint_look(client: MLClient, request: Mapping[str, Any], tell: Tell) -> A
 def _settings(found: Any) -> dict[str, Any]:
     """What endpoint.yaml may say of it, by the file's keys."""
     identity = found.identity
-    own = [str(one.resource_id) for one in getattr(identity, "user_assigned_identities", None) or ()]
+    own = [
+        str(one.resource_id) for one in getattr(identity, "user_assigned_identities", None) or ()
+    ]
     return {
         "description": found.description or "",
         "auth_mode": str(found.auth_mode or ""),
