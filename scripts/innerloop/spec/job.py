@@ -14,7 +14,7 @@ from typing import Any
 
 from ..errors import Mistake
 from . import yaml_text
-from .older_forms import environment_of_today, of_today
+from .older_forms import environment_of_today, kind_of_today, of_today
 from .other_files import is_component, what_it_is
 from .yaml_text import YamlText
 
@@ -470,7 +470,9 @@ def job_kind(parsed: YamlText) -> str:
             where=parsed.where("$schema"),
             mend="Name the pipeline's file; --step NAME runs one step of it",
         )
-    kind = str(document.get("type") or ("schedule" if "create_job" in document else "")).lower()
+    kind = kind_of_today(
+        str(document.get("type") or ("schedule" if "create_job" in document else ""))
+    )
     if not kind:
         kind = schema.split(".")[0].removesuffix("job")
         if kind not in (*KINDS, *ELSEWHERE):
