@@ -136,9 +136,7 @@ def _environment(root: Path, job: Job) -> Environment:
     return Environment(words, loading.digest_of(root / folder), folder, size)
 
 
-def _local_data(
-    root: Path, job: Job, steps: Sequence[Step]
-) -> Iterator[tuple[str, Snapshot]]:
+def _local_data(root: Path, job: Job, steps: Sequence[Step]) -> Iterator[tuple[str, Snapshot]]:
     """Data inputs that name a path here: Azure ML's client uploads them with the job. Those of a
     pipeline's step are named STEP.INPUT."""
     named = [(name, job.name, one) for name, one in job.inputs.items()]
