@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from typing import Any
 
 from tests.support import Workspace
@@ -64,3 +65,42 @@ def test_a_step_that_azure_ml_alone_knows_is_shown(workspace: Workspace) -> None
     shown = workspace.loop("submit", "jobs/a/job.yml", "--dry-run", env=CONNECTION).out
     assert shown.count("environment") == 1
     assert 'not known here: the step "one" is a registered component' in shown
+
+
+TRIAL = """type: command
+name: trained
+version: 1
+inputs:
+  rate: {type: number}
+  epochs: {type: integer, default: 3}
+  data: {type: uri_folder}
+command: echo ${{inputs.rate}} ${{inputs.epochs}} ${{inputs.data}}
+environment: {image: busybox}
+code: .
+"""
+SWEPT = """type: sweep
+compute: azureml:big
+trial: ./trial.yml
+search_space:
+  rate: {type: uniform, min_value: 0, max_value: 1}
+inputs:
+  data: {type: uri_folder, path: ./rows}
+sampling_algorithm: random
+objective: {goal: minimize, primary_metric: loss}
+limits: {max_total_trials: 2}
+"""
+
+
+def test_a_trial_that_is_a_components_file(workspace: Workspace) -> None:
+    """Its inputs that the search space fills in stay open, and its data are sent: as a job of its
+    own and as a step of a pipeline."""
+    workspace.write("jobs/a/trial.yml", TRIAL)
+    workspace.write("jobs/a/rows/a.csv", "1")
+    wanted = "echo ${{search_space.rate}} 3 $AZURE_ML_INPUT_data"
+    alone = preview(workspace, SWEPT)
+    assert (alone["command"], alone["parts"][0]["code"]) == (wanted, "jobs/a")
+    assert alone["data"] == {"data": {"path": "jobs/a/rows", "files": 1, "size": 1}}
+    step = textwrap.indent(SWEPT, "    ")
+    whole = preview(workspace, f"type: pipeline\njobs:\n  find:\n{step}")
+    assert whole["parts"][0]["command"] == wanted
+    assert list(whole["data"]) == ["find.data"]

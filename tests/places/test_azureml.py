@@ -58,6 +58,8 @@ def test_a_trials_values_stay_open() -> None:
         "objective: {goal: minimize, primary_metric: loss}\n"
     )
     assert request(text).command == "python x.py ${{search_space.lr}}"
+    as_input = text.replace("x.py ${{search_space", "x.py ${{inputs") + "inputs: {lr: 3}\n"
+    assert request(as_input).command == "python x.py ${{search_space.lr}}"
 
 
 GOOD = {

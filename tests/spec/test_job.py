@@ -229,3 +229,65 @@ def test_a_component_is_no_job() -> None:
     text += "command: python train.py\ninputs:\n  data: {type: uri_folder}\n"
     with pytest.raises(Mistake, match="train.yml:1:1: this file is a component, not a job"):
         parse_job(text, "train.yml")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "type: command\nname: a\nversion: 1\ncommand: x\ninputs: {n: {type: integer}}\n",
+        "name: a\nis_deterministic: true\njobs: {a: {command: x}}\n",
+        "type: CommandComponent\ncommand: x\n",
+    ],
+)
+def test_a_component_without_its_schema(text: str) -> None:
+    with pytest.raises(Mistake, match="this file is a component, not a job"):
+        parse_job(text, "train.yml")
+
+
+def test_a_job_with_a_components_key_is_still_a_job() -> None:
+    assert parse_job("command: x\nversion: 1\ncompute: azureml:c\n", "a.yml").command == "x"
+
+
+@pytest.mark.parametrize(
+    ("text", "described"),
+    [
+        ("name: e\nauth_mode: key\n", "an Azure ML endpoint"),
+        ("name: b\nendpoint_name: e\nenvironment: azureml:x:1\n", "an Azure ML deployment"),
+        ("name: n\nversion: 1\nimage: busybox\n", "an Azure ML environment"),
+        ("name: n\nbuild: {path: .}\n", "an Azure ML environment"),
+        ("name: n\ntype: uri_folder\npath: .\n", "Azure ML data"),
+        ("name: n\ntype: mlflow_model\npath: .\n", "an Azure ML model"),
+        ("name: n\ntype: amlcompute\nsize: x\n", "an Azure ML compute"),
+        ("name: n\ntype: azure_blob\n", "an Azure ML datastore"),
+        ("dependencies:\n- python=3.11\n", "a conda environment"),
+        ("on: push\njobs: {a: {runs-on: x, steps: []}}\n", "a workflow of GitHub Actions"),
+        ("trigger: none\njobs:\n- job: a\n", "a pipeline of Azure DevOps"),
+        ("pool: {vmImage: x}\nsteps:\n- script: a\n", "a pipeline of Azure DevOps"),
+        ("services: {web: {image: x}}\n", "containers for Docker Compose"),
+        ("apiVersion: batch/v1\nkind: Job\n", "a Kubernetes object"),
+        ("entry_points: {main: {command: x}}\n", "an MLflow project"),
+        ("script: a.py\nframework: Python\n", "a run of Azure ML's SDK v1"),
+        ("type: Microsoft.MachineLearningServices/workspaces/jobs\n", "what the service answers"),
+        (
+            "$schema: https://azuremlschemas.azureedge.net/latest/managedOnlineEndpoint.schema.json\n",
+            "an Azure ML managedOnline",
+        ),
+    ],
+)
+def test_a_file_that_is_no_job_is_called_by_its_name(text: str, described: str) -> None:
+    with pytest.raises(Mistake, match=f"this file describes {described}.*, not a job") as caught:
+        parse_job(text, "other.yml")
+    assert "help job" in caught.value.mend
+
+
+@pytest.mark.parametrize(
+    "text", ["lr: 0.1\n", "code: .\ncompute: azureml:c\n", "environment: {image: x}\n"]
+)
+def test_a_job_that_lacks_its_command_is_no_other_file(text: str) -> None:
+    with pytest.raises(Mistake, match="the job has no command"):
+        parse_job(text, "a.yml")
+
+
+def test_a_schedule_without_its_schema() -> None:
+    with pytest.raises(Mistake, match="a job of type schedule has no local form"):
+        parse_job("name: n\ntrigger: {type: cron}\ncreate_job: ./job.yml\n", "a.yml")

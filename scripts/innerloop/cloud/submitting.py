@@ -22,7 +22,7 @@ from ..spec.job import Job, parse_job
 from ..spec.locations import locate
 from ..spec.overrides import parse_job_with
 from ..spec.paths import code_here, code_root
-from ..spec.pipeline import Step, default_compute, pipeline_of
+from ..spec.pipeline import Step, default_compute, pipeline_of, swept
 from ..spec.workspace import Workspace
 from . import ledger, snapshot
 from .snapshot import Snapshot
@@ -47,10 +47,8 @@ def plan(
     if job is None:
         return None, findings
     name = _chosen_name(job, name)
-    parts = tuple(
-        _part(root, workspace, experiment, step, default_compute(job))
-        for step in _steps(job, loading.Disk(root))
-    )
+    steps = _steps(job, loading.Disk(root))
+    parts = tuple(_part(root, workspace, experiment, one, default_compute(job)) for one in steps)
     codes = dict.fromkeys(part.code for part in parts if part.code is not None)
     snapshots = {code: snapshot.read(root, code) for code in codes}
     fingerprint = _fingerprint(job, parts, snapshots, target)
@@ -63,7 +61,7 @@ def plan(
         name=name or (earlier.name if earlier else _new_name(experiment)),
         parts=parts,
         snapshots=snapshots,
-        data=dict(_local_data(root, job)),
+        data=dict(_local_data(root, job, steps)),
         overrides=tuple(_overrides(job, experiment, sets)),
         sets=tuple(sets),
         target=target,
@@ -96,9 +94,10 @@ def _checked(
 
 
 def _steps(job: Job, disk: loading.Disk) -> tuple[Step, ...]:
-    """What runs as one: the steps of a pipeline, or the job itself, which has no name among them."""
+    """What runs as one: the steps of a pipeline, or the job itself, which has no name among them;
+    a sweep with the component that its trial may name in it."""
     if job.kind != "pipeline":
-        return (Step("", job),)
+        return (Step("", swept(job, disk.read)),)
     return pipeline_of(job, disk.read).steps or (Step("", job),)
 
 
@@ -137,13 +136,18 @@ def _environment(root: Path, job: Job) -> Environment:
     return Environment(words, loading.digest_of(root / folder), folder, size)
 
 
-def _local_data(root: Path, job: Job) -> Iterator[tuple[str, Snapshot]]:
-    """Data inputs that name a path here: Azure ML's client uploads them with the job."""
-    for name, one in job.inputs.items():
+def _local_data(root: Path, job: Job, steps: Sequence[Step]) -> Iterator[tuple[str, Snapshot]]:
+    """Data inputs that name a path here: Azure ML's client uploads them with the job. Those of a
+    pipeline's step are named STEP.INPUT."""
+    named = [(name, job.name, one) for name, one in job.inputs.items()]
+    for step in steps if job.kind == "pipeline" else ():
+        own = [one for one in step.job.inputs if one not in step.takes and one not in step.passes]
+        named += [(f"{step.name}.{name}", step.job.name, step.job.inputs[name]) for name in own]
+    for name, file, one in named:
         path = one.path or ""
         if one.kind != "data" or not path or path.startswith("${{"):
             continue
-        place = locate(job.name, path, one.type)
+        place = locate(file, path, one.type)
         if place.is_here and (root / place.path).exists():
             yield name, snapshot.read(root, place.path, contents=False)
 

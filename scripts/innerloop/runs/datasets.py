@@ -56,7 +56,8 @@ def _missing(
     workspace: Workspace, experiment: Experiment, job: Job, one: Input, location: Location
 ) -> Mistake:
     shown = os.path.relpath(os.path.join(workspace.root, location.path), workspace.root)
-    shown = shown.replace("\\", "/")
+    outside = shown.startswith("..") and os.path.isabs(one.path or "")
+    shown = (one.path or "") if outside else shown.replace("\\", "/")
     place = f"[data.{one.name}] in {experiment.folder}/innerloop.toml"
     other = f"name another place with {place}, or with --set inputs.{one.name}=PATH"
     if location.fetch:

@@ -15,12 +15,18 @@ from .check_inputs import check_inputs
 from .check_keys import BELOW, DISTRIBUTION, INPUT, OUTPUT, SERVICE, STEP, known_below
 from .job import DISTRIBUTIONS as DISTRIBUTION_TYPES
 from .job import Job
+from .older_forms import kind_of_today
 
 _JOB_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,254}")
 _COMPUTE = re.compile(r"[a-zA-Z](?:[a-zA-Z0-9-]{0,30}[a-zA-Z0-9])?")
 _SHM = re.compile(r"0*[1-9][0-9]*[bBkKmMgG]")
-_PLACEHOLDER = re.compile(r"<[^<>\n/!]{1,60}>")
-_IN_COMMAND = re.compile(r"(?<![<\w])<[A-Za-z][\w.]*(?:[- ][\w.]+)*>")
+# <your-cluster>, {{ cluster }} of a template, #{cluster}# of a pipeline of Azure DevOps
+_TEMPLATED = r"(?<!\$)\{\{\s*\w+\s*\}\}|#\{\w+\}#"
+_PLACEHOLDER = re.compile(rf"<[^<>\n/!]{{1,60}}>|{_TEMPLATED}")
+_IN_COMMAND = re.compile(rf"(?<![<\w])<[A-Za-z][\w.]*(?:[- ][\w.]+)*>|{_TEMPLATED}")
+# $(cluster), ${CLUSTER} and $CLUSTER are filled in by who calls `az`, where no shell reads them
+_NO_SHELL = re.compile(rf"{_PLACEHOLDER.pattern}|\$\(\w+\)|\$\{{\w+\}}|\$[A-Z_][A-Z0-9_]+")
+_NAMES = ("compute", "environment", "image", "code", "path", "experiment_name")
 _TEXTS = ("name", "display_name", "experiment_name", "description", "parent_job_name")
 
 
@@ -46,7 +52,7 @@ def check_values(job: Job, *, step: bool = False) -> Iterator[Finding]:
 
 
 def placeholders(job: Job) -> Iterator[Finding]:
-    """`<your-cluster>` and the like, left as some template had them."""
+    """`<your-cluster>`, `{{ cluster }}` and the like, left as some template had them."""
     yield from _placeholders(job, job.document, ())
 
 
@@ -59,7 +65,8 @@ def _placeholders(job: Job, value: Any, path: tuple[str | int, ...]) -> Iterator
         for index, one in enumerate(value):
             yield from _placeholders(job, one, (*path, index))
     elif isinstance(value, str):
-        pattern = _IN_COMMAND if path[-1:] == ("command",) else _PLACEHOLDER
+        pattern = _NO_SHELL if path[-1] in _NAMES else _PLACEHOLDER
+        pattern = _IN_COMMAND if path[-1:] == ("command",) else pattern
         for found in pattern.finditer(value):
             yield Finding(
                 job.text.where_text((*job.at, *path), found[0]),
@@ -111,6 +118,8 @@ def check_keys(job: Job) -> Iterator[Finding]:
                     )
                 if '"command"' in mend and "command" not in value:
                     continue  # said of the command that is missing
+                if path == ("trial",) and name == "compute":
+                    mend = "Write compute: azureml:NAME at the top, beside trial:"
                 yield refused(job, (*path, str(name)), what, mend, "unknown-key")
             elif (one is None and known is not None and not (path and known is OUTPUT)) or (
                 one == {} and name == "distribution"
@@ -137,8 +146,8 @@ def _names(job: Job) -> Iterator[Finding]:
                 "bad-name",
             )
     kind = document.get("type")
-    if isinstance(kind, str) and kind != kind.lower():
-        yield refused(job, ("type",), f"type is {kind}", f"Write type: {kind.lower()}")
+    if isinstance(kind, str) and kind != kind_of_today(kind):
+        yield refused(job, ("type",), f"type is {kind}", f"Write type: {kind_of_today(kind)}")
 
 
 def check_tags(job: Job) -> Iterator[Finding]:
@@ -159,6 +168,8 @@ def _compute(job: Job) -> Iterator[Finding]:
     if isinstance(job.document.get("compute"), dict):
         what = "compute is a mapping, a form that Azure ML no longer takes"
         yield refused(job, ("compute",), what, "Write compute: azureml:NAME")
+    elif isinstance(_body(job).get("compute"), dict):
+        return  # said of the key, which a trial cannot have
     elif compute is not None and "/" not in compute and "${{" not in compute:
         name = compute.removeprefix("azureml:")
         if not _COMPUTE.fullmatch(name):

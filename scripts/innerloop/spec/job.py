@@ -14,7 +14,8 @@ from typing import Any
 
 from ..errors import Mistake
 from . import yaml_text
-from .older_forms import environment_of_today, of_today
+from .older_forms import environment_of_today, kind_of_today, of_today
+from .other_files import is_component, what_it_is
 from .yaml_text import YamlText
 
 DATA_TYPES = ("uri_file", "uri_folder", "mltable", "mlflow_model", "custom_model", "triton_model")
@@ -456,19 +457,22 @@ def job_kind(parsed: YamlText) -> str:
     document = parsed.value
     schema = str(document.get("$schema", "")).rsplit("/", 1)[-1].lower()
     asset = next((one for one in _ASSETS if schema.startswith(one.lower())), None)
-    if asset and not {"command", "jobs", "trial"} & set(map(str, document)):
+    described = f"an Azure ML {asset}" if asset else what_it_is(document)
+    if described and not {"command", "trial"} & set(map(str, document)):
         raise Mistake(
-            f"this file describes an Azure ML {asset}, not a job",
-            where=parsed.where("$schema"),
-            mend="Name a job file",
+            f"this file describes {described}, not a job",
+            where=parsed.where("$schema" if asset else "type"),
+            mend="Name a job file; `scripts/loop help job` shows the shortest one",
         )
-    if "component." in schema:
+    if "component." in schema or is_component(document):
         raise Mistake(
             "this file is a component, not a job: a pipeline's step gives its inputs their values",
             where=parsed.where("$schema"),
             mend="Name the pipeline's file; --step NAME runs one step of it",
         )
-    kind = str(document.get("type") or "").lower()
+    kind = kind_of_today(
+        str(document.get("type") or ("schedule" if "create_job" in document else ""))
+    )
     if not kind:
         kind = schema.split(".")[0].removesuffix("job")
         if kind not in (*KINDS, *ELSEWHERE):

@@ -7,6 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 
+def kind_of_today(kind: str) -> str:
+    """A job's type: sweep for the `sweep_job` of the first previews."""
+    return kind.lower().removesuffix("_job")
+
+
 def of_today(value: Mapping[str, Any]) -> Mapping[str, Any]:
     """An input in one of the older forms that repositories still hold: `file:`, `folder:`,
     `dataset:` or `data:` in place of a type and a path."""

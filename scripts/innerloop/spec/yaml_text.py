@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from ..errors import Mistake
+from .yaml_faults import explained, require_an_end
 
 try:
     from yaml import CSafeLoader as _Loader
@@ -69,13 +70,15 @@ def parse(text: str, name: str) -> YamlText:
         loader = _Loader(text)
         try:
             node = loader.get_single_node()
+            require_an_end(node, name)
             value = None if node is None else loader.construct_document(node)
         finally:
             loader.dispose()
-    except yaml.MarkedYAMLError as error:
-        raise _mistake(error, name) from error
     except (yaml.YAMLError, ValueError) as error:
-        raise Mistake(f"not YAML: {error}", where=f"{name}:1", mend="Mend the file") from error
+        raise explained(error, text, name) from error
+    except RecursionError as error:
+        mend = "Mend the file"
+        raise Mistake("it is nested too deeply", where=f"{name}:1", mend=mend) from error
     return YamlText(name, value, text, node)
 
 
@@ -116,12 +119,3 @@ def _duplicates(node: yaml.Node | None, name: str) -> Iterator[tuple[str, str]]:
     elif isinstance(node, yaml.SequenceNode):
         for item in node.value:
             yield from _duplicates(item, name)
-
-
-def _mistake(error: yaml.MarkedYAMLError, name: str) -> Mistake:
-    mark = error.problem_mark or error.context_mark
-    where = f"{name}:1" if mark is None else f"{name}:{mark.line + 1}:{mark.column + 1}"
-    what = error.problem or error.context or "it cannot be read"
-    return Mistake(
-        f"not YAML: {what}", where=where, mend="Check indentation, quotes and colons there"
-    )

@@ -10,6 +10,7 @@ from __future__ import annotations
 from ...spec.command import job_environment, substitute
 from ...spec.job import Environment, Job
 from ...spec.paths import code_here, code_root
+from ...spec.sweep import with_trial
 from .. import Request, Run
 
 
@@ -17,7 +18,8 @@ def request(run: Run, *, workspace: str = "", why: str = "asked for") -> Request
     """What Azure ML makes of the job. The paths of data and outputs are known only there: they
     stand as the variables that hold them in the job, $AZURE_ML_INPUT_<input> and
     $AZURE_ML_OUTPUT_<output>."""
-    job = run.job
+    space = {name: "${{search_space." + name + "}}" for name in run.job.search_space}
+    job = with_trial(run.job, space) if run.job.kind == "sweep" else run.job
     inputs = {
         name: one.literal_text if one.kind == "literal" else f"$AZURE_ML_INPUT_{name}"
         for name, one in job.inputs.items()
@@ -25,7 +27,6 @@ def request(run: Run, *, workspace: str = "", why: str = "asked for") -> Request
     }
     outputs = {name: f"$AZURE_ML_OUTPUT_{name}" for name in job.outputs}
     given: dict[str, str | None] = {**dict.fromkeys(job.inputs), **inputs}
-    space = {name: "${{search_space." + name + "}}" for name in job.search_space}
     command = substitute(job.command, given, outputs, space, None) if job.command else ""
     literals = {name: text for name, text in inputs.items() if job.inputs[name].kind == "literal"}
     return Request(
