@@ -254,11 +254,9 @@ def test_a_search_space_with_any_name_and_any_text(work: Workspace) -> None:
     (task,) = known["main"]["dag"]["tasks"]
     assert [one["trial-value"] for one in task["withItems"]] == ["a", "$$(HOME) $$$$"]
     assert [one["trial"] for one in task["withItems"]] == ["trial-1", "trial-2"]
+    rate, trial = "{{inputs.parameters.rate}}", "{{inputs.parameters.trial-value}}"
     args = known["trial"]["container"]["args"]
-    assert args == [
-        "python -u train.py --rate {{inputs.parameters.rate}} "
-        "--trial {{inputs.parameters.trial-value}} --epochs 2"
-    ]
+    assert args == [f"python -u train.py --rate {rate} --trial {trial} --epochs 2"]
     (told,) = json.loads(work.loop("parity", "line", "--json").out)
     assert told["unexplained"] == []
 

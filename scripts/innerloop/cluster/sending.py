@@ -11,8 +11,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from ..cloud import following, ledger, summary
+from ..cloud import following, ledger
 from ..cloud import past_runs as cloud_runs
+from ..cloud import summary
 from ..cloud.ledger import Entry
 from ..cloud.news import News, say
 from ..cloud.submission import inputs_of
