@@ -272,8 +272,14 @@ def test_a_job_with_a_components_key_is_still_a_job() -> None:
             "$schema: https://azuremlschemas.azureedge.net/latest/managedOnlineEndpoint.schema.json\n",
             "an Azure ML managed online endpoint",
         ),
-        ("$schema: https://azuremlschemas.azureedge.net/latest/data.schema.json\n", "Azure ML data"),
-        ("$schema: https://azuremlschemas.azureedge.net/latest/hub.schema.json\n", "an Azure ML hub"),
+        (
+            "$schema: https://azuremlschemas.azureedge.net/latest/data.schema.json\n",
+            "Azure ML data",
+        ),
+        (
+            "$schema: https://azuremlschemas.azureedge.net/latest/hub.schema.json\n",
+            "an Azure ML hub",
+        ),
         (
             "$schema: https://azuremlschemas.azureedge.net/promptflow/latest/Run.schema.json\n",
             "a prompt flow",

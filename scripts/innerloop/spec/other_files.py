@@ -13,7 +13,7 @@ from typing import Any
 Document = Mapping[Any, Any]
 
 # https://azuremlschemas.azureedge.net/latest/managedOnlineDeployment.schema.json
-_SCHEMA = re.compile(r"azureml.*/(?P<name>\w+)\.(?:schema\.)?json$", re.IGNORECASE)
+_SCHEMA = re.compile(r"/(?P<name>\w+)\.schema\.json$", re.IGNORECASE)
 # What makes a file a job's, whatever else it holds.
 _OF_JOBS = {"command", "trial"}
 # Keys by which a job that lacks its command, and has services, is still seen to be one.
