@@ -68,6 +68,40 @@ def test_an_engine_that_does_not_answer(
 
 @pytest.mark.skipif(os.name == "nt", reason="the stand-in for docker is a shell script")
 @pytest.mark.parametrize(
+    ("out", "err"),
+    [
+        # Debian's docker.io 20.10, and Docker's own 28.
+        ('{"runtimes":', 'template: :1:14: executing "" at <.Runtimes>: nil pointer'),
+        ('{"runtimes":null,"security":null,"system":"","version":""}', "permission denied"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("reason", "sentence"),
+    [
+        ("Got permission denied while trying to connect to the daemon socket", "group docker"),
+        (
+            "Cannot connect to the Docker daemon at tcp://x:1. Is the docker daemon running?",
+            "DOCKER_HOST names (tcp://x:1), or unset that variable; it said: Cannot connect to",
+        ),
+    ],
+)
+def test_why_an_engine_is_silent_is_what_a_client_of_any_age_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, out: str, err: str, reason: str, sentence: str
+) -> None:
+    """`docker info --format` of a silent engine prints an empty form, and an older client an error
+    about that form; neither is a reason for a person."""
+    silent = f"case $1 in image) echo '{reason}' >&2;; *) echo '{out}'; echo '{err}' >&2;; esac"
+    fake_docker(tmp_path, f"{silent}; exit 1")
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("DOCKER_HOST", "tcp://x:1")
+    facts = engine.ask("image")
+    assert not facts.answers
+    assert sentence in facts.mend
+    assert "{" not in facts.mend and "template" not in facts.mend
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the stand-in for docker is a shell script")
+@pytest.mark.parametrize(
     ("security", "system", "rootless", "maps"),
     [
         ("name=seccomp", "Debian", False, False),

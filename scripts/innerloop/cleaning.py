@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from . import environments, files, loading, process
+from . import engine, environments, files, loading, process
 from .errors import Mistake
 from .places import Run, venv
 from .records import past as runs
@@ -22,6 +22,7 @@ from .tools import belongings
 from .tools import docker as docker_tool
 
 KINDS = ("containers", "images", "volumes", "environments", "outputs")
+IN_DOCKER = {"containers", "images", "volumes"}
 # Outputs are results: they go only where a person asks for them by this name.
 USUAL = KINDS[:-1]
 VOLUME = "innerloop-cache-"
@@ -48,13 +49,21 @@ def find(workspace: Workspace, kinds: Sequence[str], older_than: float = 0) -> l
     """All that is there of these kinds, what is stale first. `older_than` is for outputs, in
     days."""
     found: list[Thing] = []
-    if {"containers", "images", "volumes"} & set(kinds) and process.found("docker"):
+    if IN_DOCKER & set(kinds) and process.found("docker"):
         found += [one for one in _in_docker(workspace) if one.kind in kinds]
     if "environments" in kinds:
         found += _environments(workspace)
     if "outputs" in kinds:
         found += _outputs(workspace, older_than)
     return sorted(found, key=lambda one: (KINDS.index(one.kind), not one.stale, one.name))
+
+
+def not_asked(kinds: Sequence[str]) -> str:
+    """Why nothing is known of what is in Docker, where the engine is silent; "" when it is known."""
+    if not IN_DOCKER & set(kinds) or process.found("docker") is None:
+        return ""
+    facts = engine.ask("innerloop-clean")
+    return "" if facts.answers else facts.why
 
 
 def remove(thing: Thing) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -54,6 +55,9 @@ COMMANDS = (
     "completion",
     "help",
 )
+
+# What stands after -- is for the person's own program.
+HANDS_OVER = ("exec", "run", "terminal", "test")
 
 
 def main(words: Sequence[str]) -> int:
@@ -110,7 +114,13 @@ def parser_of(name: str, module: ModuleType) -> argparse.ArgumentParser:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise WrongUse(f"{self.prog}: {message}", mend=f"See `{self.prog} --help`")
+        mend = f"See `{self.prog} --help`"
+        added = re.match("unrecognized arguments: (.*)", message)
+        if added and self.prog.split()[-1] in HANDS_OVER:
+            mend = f"What is meant for the program goes after --: {self.prog} ... -- {added[1]}"
+        elif re.search("--place: invalid choice: '(azureml|argo)'", message):
+            mend = "`loop submit EXP` sends the job there"
+        raise WrongUse(f"{self.prog}: {message}", mend=mend)
 
 
 def _split(words: list[str]) -> tuple[list[str], list[str]]:

@@ -58,14 +58,16 @@ def ask(image: str) -> Engine:
     if (quick := _ask_the_socket(image)) is not None:
         return quick
     about_image, about_engine = process.run_together(docker.inspect_image(image), docker.info())
-    if not about_engine.ok or not about_engine.out.strip().startswith("{"):
-        return _silent(about_engine.err + about_engine.out)
+    # Older clients lose the reason over the template of `docker info`, and print half of it; the
+    # question about the image has it.
+    words = about_image.err.strip() or about_engine.err.strip()
     try:
         facts = json.loads(about_engine.out.splitlines()[0])
-    except ValueError:
-        return _silent(about_engine.err + about_engine.out)
-    if not facts.get("version"):
-        return _silent(about_engine.err)
+        version = facts.get("version")
+    except (ValueError, IndexError, AttributeError):
+        return _silent(words)
+    if not about_engine.ok or not version:
+        return _silent(words)
     security = " ".join(facts.get("security") or [])
     return Engine(
         answers=True,
@@ -175,18 +177,17 @@ def _get(path: str) -> tuple[int, Any]:
 
 
 def _silent(message: str) -> Engine:
-    text = message.strip().splitlines()[-1] if message.strip() else "it gave no answer"
+    said = f"; it said: {message.strip().splitlines()[-1]}" if message.strip() else ""
     if "permission denied" in message.lower():
         return Engine(
             False,
             "Docker is installed, but this user may not talk to its engine",
             "Add yourself to the group docker (`sudo usermod -aG docker $USER`) and sign in again",
         )
-    return Engine(
-        False,
-        "Docker is installed, but its engine is not running",
-        f"Start Docker Desktop, or the service (`sudo systemctl start docker`); it said: {text}",
-    )
+    start = "Start Docker Desktop, or the service (`sudo systemctl start docker`)"
+    if host := os.environ.get("DOCKER_HOST"):
+        start = f"Start the one that DOCKER_HOST names ({host}), or unset that variable"
+    return Engine(False, "Docker is installed, but its engine is not running", f"{start}{said}")
 
 
 def require(engine: Engine) -> None:

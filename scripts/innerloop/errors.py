@@ -51,7 +51,7 @@ def together(mistakes: Sequence[Mistake]) -> Mistake:
 
 
 def nearest(word: str, known: list[str]) -> str:
-    """`Did you mean "digit_recognition"?`, or the list of what is known, or nothing.
+    """`Did you mean "digit_recognition"?`, or what is known (of many the first), or nothing.
 
     An empty string when nothing is known, so that a sentence can end with it.
     """
@@ -60,4 +60,12 @@ def nearest(word: str, known: list[str]) -> str:
     close = difflib.get_close_matches(word, known, n=3, cutoff=0.5)
     if close:
         return "Did you mean " + " or ".join(f'"{name}"' for name in close) + "?"
-    return f"There are: {', '.join(sorted(known))}" if known else ""
+    return f"There are: {listed(sorted(known))}" if known else ""
+
+
+def listed(names: Sequence[str], most: int = 40) -> str:
+    """`a, b, c`; of many the first ones, and how many more there are: a sentence stays one that a
+    person reads."""
+    shown = names if len(names) <= most else names[: most // 4]
+    rest = len(names) - len(shown)
+    return ", ".join(shown) + (f" and {rest} more" if rest else "")

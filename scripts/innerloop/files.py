@@ -192,7 +192,7 @@ def make_folder(path: Path) -> Path:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _cannot("make the folder", path, error) from error
+        raise _cannot("make", path, error) from error
     return path
 
 
@@ -286,6 +286,8 @@ def _cannot(verb: str, path: Path, error: OSError) -> Mistake:
         28: "Free some space on the disk and run it again; nothing was lost",
         30: "The disk is mounted read-only",
         13: "Check who owns it and its permissions",
+        17: "There is a file where a folder should be: move it away",
+        20: "There is a file where a folder should be: move it away",
     }
     return Mistake(
         f"cannot {verb} it: {reason}", where=str(path), mend=mends.get(error.errno or 0, "")

@@ -166,18 +166,20 @@ A pipeline job (jobs, inputs, outputs; component files, inline steps, pipeline c
   local form: --set jobs.STEP.component=./FILE.yml lets a component's file stand in.
 """
 
-DEBUG = """F5 stops in the job as it runs, wherever that is. `loop sync` renders two configurations:
+DEBUG = """F5 stops in the job as it runs, wherever that is. `loop sync` renders these configurations:
 
     EXP: train.py               a job that is one plain `python train.py ...`: in the window's own
                                 interpreter, with nothing but the Python debugger extension
     EXP: job in its container   any job: what `loop run EXP` starts, and every Python process of it
     EXP: trial in its container, EXP: step NAME in its container     of a sweep, of a pipeline
+    EXP: a request to its server    where there is a deploy folder: what `loop serve EXP` starts
 
-The second kind starts this in the background, and attaches when it says that it is ready:
+All but the first start this in the background, and attach when it says that it is ready:
 
     loop run EXP --debug                    at EXP's own port, or another one where that is taken
     loop run EXP --debug --port 24500       at this port, or not at all
     loop run EXP --step train --debug       one step of a pipeline
+    loop serve EXP --debug                  the server of its model
 
   It listens at 127.0.0.1 alone and waits. Once the debugger has connected, the command runs as it
   is, with a hook on PYTHONPATH that connects each Python process (3.8 or newer) as it starts, also

@@ -44,6 +44,11 @@ WRONG_WORDS: list[tuple[list[str], int, str]] = [
     (["new", "common"], 2, "src/common"),
     (["new", "tiny"], 1, "already"),
     (["new", "tiny/inner"], 2, "experiment"),
+    (["new", "src/fresh"], 2, '"fresh" would do'),
+    (["exec", "tiny", "ls", "-la"], 2, "after --: loop exec ... -- ls -la"),
+    (["test", "tiny", "-k", "one"], 2, "after --: loop test ... -- -k one"),
+    (["list", "tiny"], 2, "loop list --help"),
+    (["run", "tiny", "--place", "azureml"], 2, "`loop submit EXP` sends the job there"),
     (["new", "fresh", "--from", "nothing"], 2, "no experiment"),
 ]
 

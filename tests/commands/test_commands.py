@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 
 import pytest
 from innerloop.cli import COMMANDS
 
 from tests.support import Workspace
+from tests.support_terminal import Terminal
 
 
 def test_list_names_each_experiment_with_its_command(workspace: Workspace) -> None:
@@ -21,6 +23,17 @@ def test_list_names_each_experiment_with_its_command(workspace: Workspace) -> No
     assert {"docker", "venv"} <= set(rows["tiny"]["places"])
     table = workspace.loop("list")
     assert table.code == 0 and "search/ranking" in table.out
+
+
+def test_a_list_in_a_pipe_has_whole_lines_whatever_a_command_holds(workspace: Workspace) -> None:
+    """A script greps for names; and what stands in brackets is no markup."""
+    name = "a_name_of_an_experiment_that_is_as_long_as_a_name_may_well_be"
+    command = f"python train.py --layers [big] --close [/big] {'--word ' * 20}".strip()
+    workspace.add(name, "", job=f"command: '{command}'\n")
+    workspace.add("broken", "", toml='gpu = "[red]"\n')
+    answer = workspace.loop("list", env={"COLUMNS": "40"})
+    assert f"{name}  docker, venv, azureml  auto  {command}\n" in answer.out
+    assert answer.code == 1 and "broken: src/broken/innerloop.toml: gpu = '[red]'" in answer.out
 
 
 def test_help_explains_every_command(workspace: Workspace) -> None:
@@ -101,11 +114,46 @@ def test_doctor_names_what_is_missing(workspace: Workspace) -> None:
     workspace.write("src/bad/azure-ml-job.yaml", "command: [\n")
     answer = workspace.loop("doctor", "--json")
     facts = {fact["name"]: fact for fact in json.loads(answer.out)}
-    assert facts["tiny"]["state"] == "ok"
+    assert facts["experiments"]["state"] == "ok" and facts["experiments"]["what"].startswith(
+        "tiny:"
+    )
     assert facts["bad"]["state"] == "bad" and answer.code == 1
     assert "azure-ml-job.yaml" in facts["bad"]["what"]
     table = workspace.loop("doctor")
     assert table.code == 1 and "BAD" in table.out and table.sentence == ""
+
+
+SILENT = {"DOCKER_HOST": "unix:///nowhere/docker.sock"}
+
+
+@pytest.mark.docker
+def test_where_the_engine_is_silent_nothing_is_said_of_what_is_in_it(workspace: Workspace) -> None:
+    workspace.add("tiny", "")
+    entered = workspace.loop("exec", "tiny", "--", "true", env=SILENT)
+    assert entered.code == 1 and "its engine is not running" in entered.sentence
+    assert "DOCKER_HOST" in entered.err and "loop up" not in entered.err
+    cleaned = workspace.loop("clean", "--dry-run", env=SILENT)
+    assert cleaned.code == 0 and "containers, images and volumes are not looked at" in cleaned.err
+    answer = workspace.loop("doctor", "--json", env=SILENT)
+    facts = {fact["name"]: fact["what"] for fact in json.loads(answer.out)}
+    assert "less what is in Docker, which cannot be asked" in facts["left behind"]
+
+
+def test_colours_and_width_are_those_of_the_terminal(workspace: Workspace) -> None:
+    workspace.add("tiny", "")
+    for env, coloured in (({}, True), ({"NO_COLOR": "1"}, False)):
+        loop = workspace.root / "scripts" / "loop"
+        terminal = Terminal([loop, "doctor"], workspace.root, {**env, "COLUMNS": "50"})
+        shown = terminal.wait_for("left behind") + terminal.text
+        assert terminal.end() == 0
+        assert ("\x1b[32m" in shown) is coloured
+        asked = re.findall(r"\x1b\[K(asking: [^\r\x1b]*)", shown)
+        assert asked and max(map(len, asked)) < 50
+        terminal = Terminal([loop, "help"], workspace.root, {**env, "COLUMNS": "50"})
+        shown = terminal.wait_for("Topics").replace("\r", "")
+        assert terminal.end() == 0
+        entries = [line for line in shown.splitlines() if line.startswith("  ")]
+        assert len(entries) > len(COMMANDS) and max(map(len, entries)) <= 50
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -4,6 +4,7 @@ editor and CI have."""
 from __future__ import annotations
 
 import re
+import subprocess
 
 import pytest
 from innerloop.experiments.formatting import first_changes
@@ -37,8 +38,19 @@ def test_check_names_each_place_once_and_changes_nothing(ugly: Workspace) -> Non
         )
     ]
     assert ugly.read("src/tiny/train.py") == UGLY
+
+
+def test_a_diff_is_one_for_each_file_and_can_be_applied(ugly: Workspace) -> None:
+    ugly.write("src/tiny/no_end.py", "x = {  1:2}")
     diff = ugly.loop("format", "tiny", "--diff")
-    assert diff.code == 1 and '+x = {"a": 1}' in diff.out and "warning" not in diff.out
+    assert diff.code == 1 and "warning" not in diff.out
+    assert re.findall(r"(?m)^\+\+\+ (.*)$", diff.out) == [
+        f"b/src/{name}" for name in ("common/rates.py", "tiny/no_end.py", "tiny/train.py")
+    ]
+    subprocess.run(["git", "apply", "-"], input=diff.out, text=True, cwd=ugly.root, check=True)
+    assert ugly.read("src/tiny/train.py") == ugly.read("src/common/rates.py") == FINE
+    assert ugly.read("src/tiny/no_end.py") == "x = {1: 2}\n"
+    assert ugly.loop("format", "tiny", "--diff").out == ""
 
 
 def test_one_experiment_and_the_common_code_it_uses(ugly: Workspace) -> None:
@@ -65,7 +77,9 @@ def test_all_of_the_persons_code_and_nothing_of_the_distribution(ugly: Workspace
     assert ugly.loop("format", "--check").code == 0
 
 
-def test_what_is_no_python_is_named_with_its_place(ugly: Workspace) -> None:
+@pytest.mark.parametrize("target", ["", '[tool.black]\ntarget-version = ["py311"]\n'])
+def test_what_is_no_python_is_named_with_its_place(ugly: Workspace, target: str) -> None:
+    ugly.write("pyproject.toml", target)
     ugly.write("src/tiny/broken.py", "x = 1\ndef f(:\n    pass\n")
     for words in (("format", "tiny"), ("format", "tiny", "--check")):
         answer = ugly.loop(*words)

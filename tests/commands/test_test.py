@@ -135,3 +135,11 @@ def test_coverage_without_its_package_says_what_to_add(tested: Workspace) -> Non
     tested.write("src/tiny/environment/requirements-dev.txt", without)
     answer = tested.loop("test", "tiny", "--place", "venv", "--coverage")
     assert answer.code == 4 and "needs pytest-cov" in answer.sentence
+
+
+@pytest.mark.network
+def test_without_pytest_it_says_where_to_add_it(workspace: Workspace) -> None:
+    workspace.add("tiny", "")
+    answer = workspace.loop("test", "tiny", "--place", "venv")
+    assert answer.code == 1
+    assert "src/tiny/environment: pytest is not in this environment. Add it to" in answer.sentence

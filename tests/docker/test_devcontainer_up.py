@@ -105,10 +105,10 @@ def test_two_clones_have_two_images_and_two_containers(opened: Workspace, tmp_pa
 
 
 def test_down_removes_it_and_keeps_the_caches(opened: Workspace) -> None:
-    opened.add("other", "print('hello')")
+    opened.add("shop/other", "print('hello')")
     assert opened.loop("sync").code == 0
     first = dev.up(opened)
-    dev.up(opened, "other")
+    dev.up(opened, "shop/other")
     write = 'mkdir -p "$XDG_CACHE_HOME/pip" && echo kept > "$XDG_CACHE_HOME/pip/x"'
     assert opened.loop("exec", "tiny", "--", "sh", "-c", write).code == 0
     answer = opened.loop("down", "tiny", "--json")
@@ -117,7 +117,8 @@ def test_down_removes_it_and_keeps_the_caches(opened: Workspace) -> None:
     dev.up(opened)
     read = opened.loop("exec", "tiny", "--", "sh", "-c", 'cat "$XDG_CACHE_HOME/pip/x"')
     assert read.out == "kept\n", read.err
-    assert opened.loop("down", "--all").code == 0
+    down = opened.loop("down", "--all")
+    assert down.code == 0 and "the dev container of shop/other is gone" in down.err
     assert dev.containers(opened) == []
     again = opened.loop("down", "tiny")
     assert again.code == 0 and "no dev container" in again.err
@@ -262,17 +263,23 @@ def fake(folder: Path, name: str, script: str) -> Path:
 
 
 def test_without_the_cli_it_comes_through_npx(opened: Workspace, tmp_path: Path) -> None:
-    """npx stands for itself; what it starts is the real CLI."""
+    """npx stands for itself; what it starts is the real CLI. Its first word is what the CLI says
+    when another program takes away a container that it had just found."""
     import shutil
 
     real = shutil.which("devcontainer")
+    lost = {"outcome": "error", "message": "Command failed: docker inspect --type container 97ab"}
     script = (
-        f'[ "$1 $2" = "--yes @devcontainers/cli@0.89.0" ] || exit 9\nshift 2\nexec "{real}" "$@"'
+        '[ "$1 $2" = "--yes @devcontainers/cli@0.89.0" ] || exit 9\nshift 2\n'
+        f"mkdir '{tmp_path}/first' 2>/dev/null && {{ echo '{json.dumps(lost)}'; exit 1; }}\n"
+        f'exec "{real}" "$@"'
     )
     fake(tmp_path / "bin", "npx", script)
     path = f"{tmp_path}/bin:/usr/local/bin:/usr/bin:/bin"
     assert shutil.which("devcontainer", path=path) is None
-    assert dev.up(opened, env={"PATH": path})["how"] == "created"
+    answer = opened.loop("up", "tiny", "--json", env={"PATH": path})
+    assert answer.code == 0 and json.loads(answer.out)["how"] == "created", answer.err
+    assert answer.err.count("a container went away meanwhile: once more") == 1
 
 
 def test_without_the_cli_and_npx_it_says_how_to_get_it(opened: Workspace, tmp_path: Path) -> None:
@@ -370,5 +377,16 @@ def test_from_within_the_workspaces_own_container(opened: Workspace, tmp_path: P
     assert (ran.returncode, ran.stdout) == (0, "hello\n"), ran.stderr
     assert dev.up(opened)["container"] == made["Id"]
     assert made["Id"] in dev.bare(opened, "up").out
-    assert loop("down", "tiny").returncode == 0
+    # The workspace's own container is one of its dev containers, and this command runs in it.
+    labels = {
+        "local_folder": opened.root,
+        "config_file": opened.root / ".devcontainer/devcontainer.json",
+    }
+    options = [f"--label=devcontainer.{name}={value}" for name, value in labels.items()]
+    image = "python:3.11-slim-bookworm"
+    own = docker("run", "--detach", "--init", *options, image, "sleep", "600").strip()
+    assert loop("down", "--all").returncode == 0
+    assert [one["Id"] for one in dev.containers(opened)] == [own]
+    down = opened.loop("down", "--all")
+    assert "the dev container of the workspace is gone" in down.err
     assert dev.containers(opened) == []

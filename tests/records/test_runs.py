@@ -124,6 +124,21 @@ def test_the_page_draws_each_curve_of_each_run_and_is_escaped() -> None:
     assert not re.search(r"(src|href)=.https?:", text)
 
 
+def test_a_run_is_drawn_in_the_table_as_in_the_charts() -> None:
+    """Colours come again after eight runs: the dashes then tell them apart, in the key as well."""
+    runs = [past(f"r{number}", curves={"loss": ((1.0, 2.0),)}) for number in range(30)]
+    text = runs_page.page(runs, "x")
+    style = r'(stroke="#\w+"(?: stroke-dasharray="[\d ]+")?)'
+    drawn = re.findall(rf'<polyline points="[^"]+" {style}', text)
+    keys = re.findall(rf'<svg class="key".*?{style}/>', text)
+    assert drawn == keys and len(set(drawn)) == 30
+
+
+def test_numbers_stand_below_each_other_and_what_went_wrong_is_seen() -> None:
+    text = runs_page.page([past("r", of={"exit_code": 3, "seconds": 12.0}, scores={"acc": 1})], "x")
+    assert '<td class="number">12.0</td>' in text and '<span class="bad">failed (3)</span>' in text
+
+
 @given(st.lists(st.tuples(st.integers(0, 10**6), st.floats(-1e12, 1e12)), min_size=1, max_size=5))
 def test_any_curve_can_be_drawn(curve: list[tuple[int, float]]) -> None:
     points = tuple((float(x), y) for x, y in curve)

@@ -71,6 +71,16 @@ def test_a_misspelt_name_is_no_path_in_the_folder_one_stands_in() -> None:
 def test_without_experiments_the_first_step_is_named() -> None:
     with pytest.raises(Mistake, match="loop new NAME"):
         resolve(Workspace("/w", Settings(), ()), "x", None)
+    with pytest.raises(Mistake, match="loop new NAME"):
+        resolve(Workspace("/w", Settings(), ()), None, "src")
+
+
+@pytest.mark.parametrize("word", ["nothing_like_it", "README.md", None])
+def test_of_many_experiments_a_sentence_names_a_few(word: str | None) -> None:
+    names = tuple(f"team/line_{number:03}" for number in range(100))
+    with pytest.raises(WrongUse, match="team/line_009 and 90 more") as told:
+        resolve(Workspace("/w", Settings(), names), word, None)
+    assert len(str(told.value)) < 300
 
 
 def test_two_clones_have_two_image_names() -> None:

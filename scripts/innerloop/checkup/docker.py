@@ -112,6 +112,8 @@ def what_is_left(patient: Patient) -> Iterator[Fact]:
     there = cleaning.find(patient.workspace, cleaning.USUAL)
     stale = [one for one in there if one.stale and not one.kept]
     every = cleaning.readable(cleaning.total([one for one in there if not one.kept]))
+    if cleaning.not_asked(cleaning.USUAL):
+        every += ", less what is in Docker, which cannot be asked"
     if not stale:
         yield Fact("ok", "left behind", f"nothing stale; this workspace takes {every} in all")
         return

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from .. import environments, process, syncing
+from ..errors import listed
 from . import Fact, Patient
 from .docker import disk_fact
 
@@ -114,5 +115,5 @@ def experiments(patient: Patient) -> Iterator[Fact]:
     for name in patient.workspace.experiments:
         if sentence := patient.broken.get(name):
             yield Fact("bad", name, sentence)
-        else:
-            yield Fact("ok", name, "its files can be read")
+    if well := [name for name in patient.workspace.experiments if name not in patient.broken]:
+        yield Fact("ok", "experiments", f"{listed(well, 8)}: their files can be read")

@@ -9,14 +9,14 @@ from dataclasses import asdict
 from pathlib import Path
 
 from .. import files, loading
-from ..errors import Mistake
+from ..errors import Mistake, listed
 from ..serving.folder import names_in
 from ..spec.check import Finding, check_text
 from ..spec.check_base import finding_of
 from ..spec.check_deploy import check_folder
 from ..spec.deployment import FOLDER
 from ..spec.experiment import JOB_FILE
-from ..spec.workspace import Workspace
+from ..spec.workspace import NONE_YET, Workspace
 
 SUMMARY = (
     "Says all that is wrong with a job file and its schedule, here or on Azure ML, with the place."
@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
         for finding in found:
             print(line_of(finding))
         if not found:
-            print(f"nothing wrong in {', '.join(map(_said, paths)) or 'no experiment'}")
+            print(f"nothing wrong in {listed([*map(_said, paths)])}" if paths else NONE_YET)
     return 1 if any(finding.level != "hint" for finding in found) else 0
 
 

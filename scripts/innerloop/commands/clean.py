@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Sequence
 
-from .. import cleaning, loading
+from .. import cleaning, console, loading
 from ..cleaning import KINDS, USUAL, Thing, readable
 from ..errors import WrongUse
 
@@ -42,7 +42,10 @@ def run(args: argparse.Namespace) -> int:
     if wrong := [kind for kind in args.kinds if kind not in KINDS]:
         raise WrongUse(f'there is no "{wrong[0]}" to clean', mend=f"Name one of {', '.join(KINDS)}")
     workspace = loading.open_workspace(args.root)
-    there = cleaning.find(workspace, args.kinds or USUAL, args.older_than)
+    kinds = args.kinds or USUAL
+    if why := cleaning.not_asked(kinds):
+        console.say(f"{why}: its containers, images and volumes are not looked at")
+    there = cleaning.find(workspace, kinds, args.older_than)
     wanted = [one for one in there if (one.stale or args.all) and not one.kept]
     kept = [one for one in there if (one.stale or args.all) and one.kept]
     if args.json:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -56,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     for fact in _facts(args, live):
         facts.append(fact)
         if not args.json:
-            _show(fact, colour=sys.stdout.isatty())
+            _show(fact, colour=sys.stdout.isatty() and not os.environ.get("NO_COLOR"))
     if args.json:
         print(json.dumps([asdict(fact) for fact in facts], indent=2))
     return 1 if any(fact.state == "bad" for fact in facts) else 0
@@ -102,7 +104,8 @@ def _as_they_come(patient: Patient, *, live: bool) -> Iterator[Fact]:
     """The facts; on a terminal the last line names what is still being asked."""
     for facts, waiting in ask(patient, QUESTIONS):
         if live:
-            line = f"asking: {', '.join(waiting)}"[:78] if waiting else ""
+            width = shutil.get_terminal_size().columns - 1
+            line = f"asking: {', '.join(waiting)}"[:width] if waiting else ""
             print(f"\r\x1b[K{line}", end="", flush=True)
         yield from facts
 

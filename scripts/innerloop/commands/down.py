@@ -11,6 +11,7 @@ from ..containers import finding as containers
 from ..containers import notes
 from ..containers.finding import Container
 from ..errors import WrongUse
+from ..spec.workspace import Workspace
 from ..tools import containers as docker
 
 SUMMARY = "Stops and removes the experiment's dev container; caches stay in their volume."
@@ -38,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     engine.require(engine.ask("innerloop-down"))
     workspace = loading.open_workspace(args.root)
     if args.all:
-        found = containers.of_workspace(workspace)
+        found = [one for one in containers.of_workspace(workspace) if not _is_here(workspace, one)]
         slugs = [name.replace("/", ".") for name in workspace.experiments]
     else:
         experiment = loading.choose_experiment(workspace, args.experiment, args.cwd)
@@ -66,5 +67,13 @@ def _remove(found: list[Container]) -> None:
         process.run(docker.remove(*(one.id for one in found)), timeout=60)
 
 
+def _is_here(workspace: Workspace, one: Container) -> bool:
+    """Whether this command runs in it: the workspace's own container would end itself."""
+    return bool(workspace.host) and Path(one.config).parent.name == ".devcontainer"
+
+
 def _name(one: Container) -> str:
-    return f"of {Path(one.config).parent.name}" if one.config else one.name
+    if not one.config:
+        return one.name
+    folder = Path(one.config).parent.name
+    return "of the workspace" if folder == ".devcontainer" else f"of {folder.replace('.', '/')}"

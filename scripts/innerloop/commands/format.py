@@ -24,7 +24,9 @@ examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("experiment", nargs="?", metavar="EXP", help="default: all of your code")
     parser.add_argument("--check", action="store_true", help="change nothing, say what would")
-    parser.add_argument("--diff", action="store_true", help="the same, as a diff")
+    parser.add_argument(
+        "--diff", action="store_true", help="the same, as a diff that `git apply` takes"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -33,9 +35,9 @@ def run(args: argparse.Namespace) -> int:
         print("there is no code yet")
         return 0
     if args.check or args.diff:
-        found, diff = formatting.check(args.root, folders)
+        found = formatting.check(args.root, folders)
         if args.diff:
-            print(diff, end="")
+            print(formatting.difference(args.root, found), end="")
         for one in found:
             # A diff is for a program that applies it: then the findings are no part of it.
             print(one.sentence, file=sys.stderr if args.diff else sys.stdout)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import shutil
+import sys
+import textwrap
 
 from ..errors import WrongUse, nearest
 from ..topics import PAGES, TITLES
@@ -76,7 +79,14 @@ def _overview() -> str:
         here = [name for name in cli.COMMANDS if name in names]
         if here:
             lines += ["", title]
-            lines += [f"  {name:<{width}}{cli.command(name).SUMMARY}" for name in here]
-    lines += ["", "Topics"] + [f"  {name:<{width}}{title}" for name, title in TITLES.items()]
+            lines += [_entry(name, cli.command(name).SUMMARY, width) for name in here]
+    lines += ["", "Topics"] + [_entry(name, title, width) for name, title in TITLES.items()]
     end = "`loop help COMMAND` explains one. `loop run digit_recognition` is a good start."
     return "\n".join([*lines, "", end])
+
+
+def _entry(name: str, text: str, width: int) -> str:
+    """A line; in a terminal that is too narrow for it, several, each below the text's beginning."""
+    room = shutil.get_terminal_size().columns - width - 2 if sys.stdout.isatty() else len(text)
+    below = "\n" + " " * (width + 2)
+    return f"  {name:<{width}}" + below.join(textwrap.wrap(text, max(room, 20)))

@@ -6,16 +6,18 @@ import argparse
 import json
 from typing import Any
 
-from .. import loading
+from .. import loading, tables
 from ..errors import Mistake
 from ..places import inside
-from ..spec.workspace import Workspace
+from ..spec.workspace import NONE_YET, Workspace
 
 SUMMARY = "Shows the experiments, and where each can run."
 EXAMPLES = """examples:
   loop list
   loop list --json        for a script
 """
+
+SCHEDULE = "started at (UTC)"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,9 +30,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(rows, indent=2))
     elif not rows:
-        print(
-            "No experiments yet. An experiment is a folder under src/ with environment/Dockerfile."
-        )
+        print(NONE_YET)
     else:
         _table(rows)
     return 1 if any(row["problem"] for row in rows) else 0
@@ -68,16 +68,19 @@ def _places(workspace: Workspace, name: str) -> list[str]:
 
 
 def _table(rows: list[dict[str, Any]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
     is_scheduled = any(row["schedule"] for row in rows)
-    titles = ("experiment", "runs in", "gpu", *(["started at (UTC)"] if is_scheduled else []))
-    for title in (*titles, "command"):
-        table.add_column(title, overflow="fold")
+    titles = ("experiment", "runs in", "gpu", *([SCHEDULE] if is_scheduled else []), "command")
+    cells = [
+        [
+            row["experiment"],
+            ", ".join(row["places"]),
+            row["gpu"],
+            *([row["schedule"]] if is_scheduled else []),
+            "(cannot be read)" if row["problem"] else row["command"],
+        ]
+        for row in rows
+    ]
+    tables.show(tables.Table(titles, cells, spare=(SCHEDULE, "gpu", "runs in"), cuts=True))
     for row in rows:
-        text = f"[red]{row['problem']}[/red]" if row["problem"] else row["command"]
-        cells = [row["experiment"], ", ".join(row["places"]), row["gpu"]]
-        table.add_row(*cells, *([row["schedule"]] if is_scheduled else []), text)
-    Console(soft_wrap=False).print(table)
+        if row["problem"]:
+            print(f"{row['experiment']}: {row['problem']}")

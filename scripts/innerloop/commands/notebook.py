@@ -36,7 +36,7 @@ RUNNER = Path(__file__).resolve().parent.parent / "there" / "run_notebook.py"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("experiment", metavar="EXP")
+    parser.add_argument("experiment", metavar="EXP", help="whose environment it runs in")
     parser.add_argument("notebook", metavar="FILE", help="a path, or a name in notebooks/")
     parser.add_argument(
         "--set", action="append", default=[], metavar="x=v", help="another value of a parameter"

@@ -20,7 +20,7 @@ EXAMPLES = """examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("experiment", metavar="EXP")
+    parser.add_argument("experiment", metavar="EXP", help="its name")
     parser.add_argument("--yes", action="store_true", help="do not ask")
 
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from .. import files, loading
+from .. import console, files, loading, tables
 from ..errors import WrongUse, nearest
 from ..records import past as runs
 from ..records.past import PastRun
@@ -103,24 +103,15 @@ def _page(root: Path, found: Sequence[PastRun], experiment: str | None, *, show:
 
 
 def _table(found: Sequence[PastRun]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
     scores, inputs = runs.telling(found, 3), runs.differing_inputs(found)[:3]
     several = len({one.experiment for one in found}) > 1
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("experiment",) * several + ("run", "state"):
-        table.add_column(title, no_wrap=title == "run", overflow="fold")
-    table.add_column("seconds", justify="right")
-    for title in ("place", "code"):
-        table.add_column(title, no_wrap=True)
-    for title in (*inputs, *scores):
-        table.add_column(title.replace("_", " "), justify="right")
-    for one in found:
-        table.add_row(*[one.experiment] * several, *_cells(one, inputs, scores))
-    # Where nobody looks at it at once, no line is broken.
-    console = Console(width=None if sys.stdout.isatty() else 240)
-    console.print(table)
+    numbers = [title.replace("_", " ") for title in (*inputs, *scores)]
+    titles = [*["experiment"] * several, "run", "state", "seconds", "place", "code", *numbers]
+    rows = [[*[one.experiment] * several, *_cells(one, inputs, scores)] for one in found]
+    spare = ("code", "place", "seconds", *reversed(numbers[1:]))
+    left_out = tables.show(tables.Table(titles, rows, right=("seconds", *numbers), spare=spare))
+    if left_out:
+        console.say(f"no room here for {', '.join(left_out)}; `loop runs --page` shows all")
 
 
 def _cells(one: PastRun, inputs: Sequence[str], scores: Sequence[str]) -> list[str]:

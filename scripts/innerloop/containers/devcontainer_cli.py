@@ -36,6 +36,12 @@ class Outcome:
     description: str = ""
     tail: Sequence[str] = ()
 
+    @property
+    def lost_one(self) -> bool:
+        """Whether it only failed to look at a container that it had just found: another program
+        took that one away in between (seen where several `up` of one workspace work at once)."""
+        return not self.ok and "Command failed: docker inspect --type container" in self.message
+
     def sentence(self) -> str:
         """The command's own last words, where one failed; else the engine's or the CLI's."""
         shown = "\n".join(f"    {line}" for line in self.tail)

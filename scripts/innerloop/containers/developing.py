@@ -237,8 +237,15 @@ def _through_the_cli(wish: _Wish, override: dict[str, object] | None, gpu: bool 
 
 
 def _follow(wish: _Wish, argv: Sequence[str]) -> Outcome:
-    held = (wish.lock,) if wish.lock >= 0 else ()
-    return devcontainer_cli.follow(argv, wish.say, log=wish.log, hand_over=held, cwd=wish.root)
+    def follow() -> Outcome:
+        held = (wish.lock,) if wish.lock >= 0 else ()
+        return devcontainer_cli.follow(argv, wish.say, log=wish.log, hand_over=held, cwd=wish.root)
+
+    outcome = follow()
+    if outcome.lost_one:
+        wish.say("a container went away meanwhile: once more")
+        outcome = follow()
+    return outcome
 
 
 def _told(wish: _Wish, outcome: Outcome) -> Outcome:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from .. import console, loading, process
+from .. import console, engine, loading, process
 from ..errors import Mistake
 from ..spec.experiment import Experiment
 from ..spec.variables import remote_environment
@@ -79,6 +79,7 @@ def running(workspace: Workspace, experiment: Experiment) -> Container:
     found = containers.find(workspace, experiment)
     there = next((one for one in found if one.running), None)
     if there is None:
+        engine.require(engine.ask("innerloop-exec"))  # one that is silent knows of no container
         what = "is not running" if found else "is not there"
         raise Mistake(
             f"the dev container of {experiment.name} {what}",

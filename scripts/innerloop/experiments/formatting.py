@@ -3,13 +3,16 @@ settings of pyproject.toml, so that the task, the editor on saving and CI say th
 
 from __future__ import annotations
 
+import difflib
+import functools
 import os
 import re
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from .. import bootstrap, environments, process
+from .. import bootstrap, environments, files, process
 from ..errors import Mistake
 
 # Where a person's own code is; all else of the workspace is the distribution's.
@@ -47,9 +50,9 @@ def write(root: Path, folders: Sequence[str]) -> tuple[list[str], list[Found]]:
     return sorted({_relative(root, path) for path in changed}), broken
 
 
-def check(root: Path, folders: Sequence[str]) -> tuple[list[Found], str]:
-    """What `write` would change, with the line of the first change in each file; and the changes
-    as a diff. Nothing is written."""
+def check(root: Path, folders: Sequence[str]) -> list[Found]:
+    """What `write` would change, with the line of the first change in each file. Nothing is
+    written."""
     python = _python()
     links = _links(root, folders)
     isort, black = process.run_together(
@@ -67,7 +70,30 @@ def check(root: Path, folders: Sequence[str]) -> tuple[list[Found], str]:
         )
         for path, line in first_changes(diff)
     ]
-    return sorted([*found, *broken], key=lambda one: (one.path, one.line)), isort.out + black.out
+    return sorted([*found, *broken], key=lambda one: (one.path, one.line))
+
+
+def difference(root: Path, found: Sequence[Found]) -> str:
+    """What `write` would change as one diff, which `git apply` takes."""
+    paths = [*dict.fromkeys(one.path for one in found if one.level == "warning")]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return "".join(pool.map(functools.partial(_difference_of, root, _python()), paths))
+
+
+def _difference_of(root: Path, python: str, path: str) -> str:
+    before = (files.read_text(root / path) or "").replace("\r\n", "\n")
+    isort = process.run([*_isort(python, ["-"], []), "--filename", path], cwd=root, stdin=before)
+    words = [*_black(python, ["-"], []), "--quiet", "--stdin-filename", path]
+    black = process.run(words, cwd=root, stdin=isort.out)
+    if not (isort.ok and black.ok):
+        return ""
+    old, new = (text.splitlines(keepends=True) for text in (before, black.out))
+    diff = difflib.unified_diff(old, new, f"a/{path}", f"b/{path}")
+    return "".join(line if line.endswith("\n") else f"{line}\n{_NO_END}" for line in diff)
+
+
+# What git says where a file's last line has no end.
+_NO_END = "\\ No newline at end of file\n"
 
 
 def first_changes(diff: str) -> Iterator[tuple[str, int]]:
@@ -116,9 +142,10 @@ def _links_below(root: Path, folder: Path) -> Iterator[str]:
 
 def _unreadable(root: Path, text: str) -> Iterator[Found]:
     """Source: what black 26 prints, "error: cannot parse: PATH:LINE:COLUMN" with the line of code
-    below it, or "error: cannot format PATH: REASON"."""
+    below it (where a target version is set, "cannot parse for target version Python 3.11: PATH..."),
+    or "error: cannot format PATH: REASON"."""
     for path, line, column, code in re.findall(
-        r"(?m)^error: cannot parse: (.+):(\d+):(\d+)\n\s*(.*)$", text
+        r"(?m)^error: cannot parse(?: for target version[^:\n]*)?: (.+):(\d+):(\d+)\n\s*(.*)$", text
     ):
         what = f"this is no Python: {code.strip()}"
         yield Found(_relative(root, path), int(line), int(column), "error", what)

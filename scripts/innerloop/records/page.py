@@ -1,7 +1,8 @@
 """The runs as one HTML page: their curves laid over each other, and a table. Pure.
 
 The page is a single file that needs nothing from anywhere: curves are SVG, colours follow the
-reader's light or dark setting, a few lines of script hide a run when its row is unticked.
+reader's light or dark setting, a few lines of script hide a run when its row is unticked, bring its
+lines forward while the pointer rests on its row, and sort the rows by a column.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ LEFT, RIGHT, TOP, BOTTOM = 56, 12, 12, 34
 # differ by their dashes.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6bb1", "#7f7f7f")
 DASHES = ("", "6 3", "2 3", "8 3 2 3")
+
+BAD = ("failed", "killed", "canceled")
 
 
 def page(runs: Sequence[PastRun], title: str) -> str:
@@ -93,9 +96,6 @@ def _axis(across: _Scale, up: _Scale) -> str:
 
 
 def _line(index: int, run: PastRun, name: str, curve: Curve, across: _Scale, up: _Scale) -> str:
-    style = f'stroke="{COLOURS[index % len(COLOURS)]}"'
-    if dash := DASHES[index // len(COLOURS) % len(DASHES)]:
-        style += f' stroke-dasharray="{dash}"'
     places = " ".join(f"{across(x)},{up(y)}" for x, y in curve)
     label = f"{run.experiment} {run.id}: {name} {curve[-1][1]:.4g}"
     dots = ""
@@ -106,24 +106,34 @@ def _line(index: int, run: PastRun, name: str, curve: Curve, across: _Scale, up:
             for x, y in curve
         )
     return (
-        f'<g class="run" data-run="{index}"><polyline points="{places}" {style}>'
+        f'<g class="run" data-run="{index}"><polyline points="{places}" {_style(index)}>'
         f"<title>{escape(label)}</title></polyline>{dots}</g>"
     )
 
 
+def _style(index: int) -> str:
+    """How the lines of a run are drawn: the same in each chart and in the table."""
+    dash = DASHES[index // len(COLOURS) % len(DASHES)]
+    dashed = f' stroke-dasharray="{dash}"' if dash else ""
+    return f'stroke="{COLOURS[index % len(COLOURS)]}"{dashed}'
+
+
 def _table(runs: Sequence[PastRun]) -> str:
     scores, inputs = telling(runs, 4), differing_inputs(runs)
-    heads = ["", "experiment", "run", "state", "seconds", "place", "code", *inputs, *scores]
+    heads = ["experiment", "run", "state", "seconds", "place", "code", *inputs, *scores]
     rows = [_row(index, run, inputs, scores) for index, run in enumerate(runs)]
-    head = "".join(f"<th>{escape(name.replace('_', ' '))}</th>" for name in heads)
+    every = '<th><input type="checkbox" checked id="all" title="all of them"></th>'
+    head = every + "".join(
+        f'<th><button type="button">{escape(name.replace("_", " "))}</button></th>'
+        for name in heads
+    )
     return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
 
 
 def _row(index: int, run: PastRun, inputs: Sequence[str], scores: Sequence[str]) -> str:
-    colour = COLOURS[index % len(COLOURS)]
     tick = (
-        f'<label><input type="checkbox" checked data-run="{index}">'
-        f'<span class="key" style="background:{colour}"></span></label>'
+        f'<label><input type="checkbox" checked data-run="{index}"><svg class="key" '
+        f'viewBox="0 0 30 8"><path d="M0 4H30" stroke-width="4" {_style(index)}/></svg></label>'
     )
     seconds = run.record.get("seconds")
     link = escape(f"{run.slug}/{run.id}/", quote=True)
@@ -131,7 +141,7 @@ def _row(index: int, run: PastRun, inputs: Sequence[str], scores: Sequence[str])
         tick,
         escape(run.experiment),
         f'<a href="{link}">{escape(run.id)}</a>',
-        escape(run.state),
+        f'<span class="{"bad" if run.state.startswith(BAD) else ""}">{escape(run.state)}</span>',
         "" if seconds is None else f"{seconds:.1f}",
         escape(run.place),
         f"<code>{escape(run.commit)}</code>",
@@ -139,8 +149,18 @@ def _row(index: int, run: PastRun, inputs: Sequence[str], scores: Sequence[str])
         *(f"{run.scores[name]:.5g}" if name in run.scores else "" for name in scores),
     ]
     command = escape(str(run.record.get("command") or ""), quote=True)
-    body = "".join(f"<td>{cell}</td>" for cell in cells)
-    return f'<tr title="{command}">{body}</tr>'
+    body = "".join(f"<td{NUMBER * _is_number(cell)}>{cell}</td>" for cell in cells)
+    return f'<tr title="{command}" data-run="{index}">{body}</tr>'
+
+
+NUMBER = ' class="number"'
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        return math.isfinite(float(cell))
+    except ValueError:
+        return False
 
 
 _PAGE = """<!doctype html>
@@ -149,40 +169,86 @@ _PAGE = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
 <style>
-:root {{ color-scheme: light dark; --ink: #1f2328; --soft: #6a737d; --line: #d8dee4; --page: #fff; }}
+:root {{ color-scheme: light dark; --ink: #1f2328; --soft: #59636e; --line: #d8dee4; --page: #fff;
+  --row: #f6f8fa; --bad: #cf222e; }}
 @media (prefers-color-scheme: dark) {{
-  :root {{ --ink: #e6edf3; --soft: #9aa4ae; --line: #30363d; --page: #0d1117; }}
+  :root {{ --ink: #e6edf3; --soft: #9aa4ae; --line: #30363d; --page: #0d1117; --row: #161b22;
+    --bad: #ff7b72; }}
 }}
 body {{ font: 14px/1.45 system-ui, sans-serif; color: var(--ink); background: var(--page);
   margin: 24px auto; max-width: 1180px; padding: 0 16px; }}
 h1 {{ font-size: 20px; margin: 0 0 2px; }}
 p {{ color: var(--soft); margin: 0 0 18px; }}
-.charts {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(420px, 1fr)); gap: 18px; }}
-figure {{ margin: 0; border: 1px solid var(--line); border-radius: 8px; padding: 10px 12px; }}
+.charts {{ display: grid; gap: 18px;
+  grid-template-columns: repeat(auto-fit, minmax(min(420px, 100%), 1fr)); }}
+figure {{ margin: 0; border: 1px solid var(--line); border-radius: 8px; padding: 10px 12px;
+  max-width: 720px; }}
 figcaption {{ font-weight: 600; }}
-svg {{ width: 100%; display: block; }}
+figure svg {{ width: 100%; display: block; }}
 svg text {{ font-size: 11px; fill: var(--soft); }}
+@media (max-width: 520px) {{ svg text {{ font-size: 15px; }} }}
 .grid {{ stroke: var(--line); stroke-width: 1; }}
 polyline {{ fill: none; stroke-width: 2; stroke-linejoin: round; }}
+.run {{ transition: opacity .1s; }}
+.one .run:not(.chosen) {{ opacity: .12; }}
+.chosen polyline {{ stroke-width: 3; }}
 table {{ border-collapse: collapse; margin-top: 22px; width: 100%; font-variant-numeric: tabular-nums; }}
-th, td {{ text-align: left; padding: 5px 10px 5px 0; border-bottom: 1px solid var(--line);
+th, td {{ text-align: left; padding: 5px 14px 5px 0; border-bottom: 1px solid var(--line);
   white-space: nowrap; }}
-th {{ color: var(--soft); font-weight: 600; }}
+th button {{ font: inherit; font-weight: 600; color: var(--soft); background: none; border: 0;
+  padding: 0; cursor: pointer; }}
+th button:hover, th[aria-sort] button {{ color: var(--ink); }}
+th[aria-sort=ascending] button::after {{ content: " \\2191"; }}
+th[aria-sort=descending] button::after {{ content: " \\2193"; }}
+tbody tr:hover {{ background: var(--row); }}
+.number, th.number {{ text-align: right; }}
+.bad {{ color: var(--bad); }}
 a {{ color: inherit; }}
-.key {{ display: inline-block; width: 22px; height: 4px; border-radius: 2px; margin-left: 6px;
-  vertical-align: middle; }}
+.key {{ display: inline-block; width: 30px; height: 8px; margin-left: 6px; vertical-align: middle; }}
 .scroll {{ overflow-x: auto; }}
 </style>
 <h1>{title}</h1>
-<p>{count}, newest first. Untick a row to hide its lines; rest on a line or a point to read it.</p>
+<p>{count}, newest first. Rest on a row to see its lines alone, untick it to hide them; click a title
+to sort by it; rest on a line or a point to read it.</p>
 <div class="charts">
 {charts}
 </div>
 <div class="scroll">{table}</div>
 <script>
-for (const box of document.querySelectorAll("input[data-run]"))
-  box.onchange = () => document.querySelectorAll(`.run[data-run="${{box.dataset.run}}"]`)
-    .forEach(line => line.style.display = box.checked ? "" : "none");
+const body = document.querySelector("tbody"), all = document.querySelector("#all");
+const boxes = [...body.querySelectorAll("input")], heads = [...document.querySelectorAll("th")];
+const lines = run => document.querySelectorAll(`.run[data-run="${{run}}"]`);
+const show = box => lines(box.dataset.run)
+  .forEach(line => line.style.display = box.checked ? "" : "none");
+for (const box of boxes) box.onchange = () => {{
+  show(box);
+  const ticked = boxes.filter(box => box.checked).length;
+  all.checked = ticked > 0;
+  all.indeterminate = ticked > 0 && ticked < boxes.length;
+}};
+all.onchange = () => boxes.forEach(box => {{ box.checked = all.checked; show(box); }});
+for (const row of body.rows) {{
+  const choose = on => {{
+    document.querySelector(".charts").classList.toggle("one", on && lines(row.dataset.run).length > 0);
+    lines(row.dataset.run).forEach(line => line.classList.toggle("chosen", on));
+  }};
+  row.onmouseenter = () => choose(true);
+  row.onmouseleave = () => choose(false);
+}}
+heads.forEach((head, at) => {{
+  const texts = [...body.rows].map(row => row.cells[at].textContent.trim());
+  const numbers = texts.some(text => text) && texts.every(text => text === "" || !isNaN(text));
+  head.classList.toggle("number", numbers);
+  if (at) head.firstElementChild.onclick = () => {{
+    const down = head.getAttribute("aria-sort") === "ascending" ? -1 : 1;
+    heads.forEach(other => other.removeAttribute("aria-sort"));
+    head.setAttribute("aria-sort", down === 1 ? "ascending" : "descending");
+    const text = row => row.cells[at].textContent.trim();
+    const order = (a, b) => numbers ? a - b : a.localeCompare(b);
+    body.append(...[...body.rows].sort((a, b) =>
+      (text(a) === "") - (text(b) === "") || down * order(text(a), text(b))));
+  }};
+}});
 </script>
 </html>
 """

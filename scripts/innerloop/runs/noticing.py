@@ -33,10 +33,20 @@ def tested(run: Run, request: Request, start: Callable[[], int]) -> int:
             code = start()
         if code != 0:
             show(run, request, log, failed_tests)
+            if _end(log).rstrip().endswith("No module named pytest"):
+                print(f"innerloop: {_no_pytest(run)}", file=sys.stderr, flush=True)
     finally:
         files.remove(log)
         files.remove_if_empty(folder)
     return code
+
+
+def _no_pytest(run: Run) -> str:
+    folder = f"{run.experiment.folder}/environment"
+    return (
+        f"{folder}: pytest is not in this environment. Add it to requirements-dev.in, compile that "
+        "to requirements-dev.txt, and have the Dockerfile's stage for people install it"
+    )
 
 
 def _end(log: Path) -> str:

@@ -29,6 +29,11 @@ def check_name(name: str) -> None:
     """Every part must serve as a Python module, as a folder on every system, and in an image's
     name; `WrongUse` with a name that would do."""
     parts = name.split("/")
+    if parts[0] == "src" and len(parts) > 1:
+        raise WrongUse(
+            "an experiment's folder is under src/ by itself",
+            mend=f'"{"/".join(parts[1:])}" would do',
+        )
     if len(parts) > 3:
         raise WrongUse("a name has three parts at most", mend="Write domain/line, or just line")
     for part in parts:

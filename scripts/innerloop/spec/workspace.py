@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ..errors import Mistake, WrongUse, nearest
+from ..errors import Mistake, WrongUse, listed, nearest
 from .settings import Settings
 
 # Variables of the workspace's own dev container: its folder on the host, and in there.
@@ -44,6 +44,12 @@ class Workspace:
         return f"{slug[:40]}-{hashlib.sha256(self.identity.encode()).hexdigest()[:8]}"
 
 
+NONE_YET = (
+    "No experiments yet. `scripts/loop new NAME` makes one: a folder under src/ with an "
+    "environment/Dockerfile."
+)
+
+
 def _last(path: str) -> str:
     return re.split(r"[/\\]", path.rstrip("/\\"))[-1] or "workspace"
 
@@ -70,14 +76,11 @@ def resolve(workspace: Workspace, word: str | None, here: str | None) -> str:
         return endings[0]
     if endings:
         raise WrongUse(f'"{word}" could be {_or(endings)}', mend="Say which by its full name")
-    if not names:
-        raise Mistake(
-            "there is no experiment under src/ yet", mend="Make one with `scripts/loop new NAME`"
-        )
+    _require_one(workspace)
     if _is_file(cleaned):
         raise WrongUse(
             f'"{word}" is in no experiment\'s folder',
-            mend=f"Open a file of one, or name it: {', '.join(names)}",
+            mend=f"Open a file of one, or name it: {listed(names)}",
         )
     raise WrongUse(f'there is no experiment "{word}"', mend=nearest(cleaned, names))
 
@@ -106,10 +109,18 @@ def _holder(names: Sequence[str], path: str) -> str | None:
 def _from_folder(workspace: Workspace, here: str | None) -> str:
     if here is not None and (name := _holder(workspace.experiments, here)):
         return name
+    _require_one(workspace)
     raise WrongUse(
         "which experiment?",
-        mend=f"Name one of {', '.join(workspace.experiments) or '(none yet)'}, or stand in its folder",
+        mend=f"Name one of {listed(workspace.experiments)}, or stand in its folder",
     )
+
+
+def _require_one(workspace: Workspace) -> None:
+    if not workspace.experiments:
+        raise Mistake(
+            "there is no experiment under src/ yet", mend="Make one with `scripts/loop new NAME`"
+        )
 
 
 def _or(names: list[str]) -> str:
