@@ -7,7 +7,7 @@ rendered (`.innerloop/rendered.json`), what is found, and what is wanted. See `m
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from . import files, loading, transaction
@@ -28,7 +28,8 @@ LOCK = ".innerloop/sync.lock"
 
 @dataclass(frozen=True, slots=True)
 class Settle:
-    """A person's word on a clash: "take" what is rendered or "keep" theirs, at a path of a file."""
+    """A person's word on a clash: "take" what is rendered or "keep" theirs, at a path of a file. All
+    of a file that was ejected is given back by "take"."""
 
     word: str
     file: str
@@ -67,10 +68,13 @@ def plan(root: Path, settle: Settle | None = None, eject: str | None = None) -> 
     rendered = dict(remembered.rendered)
     ejected = remembered.ejected
     if eject is not None:
-        ejected |= {_known_file(eject, values, rendered)}
+        ejected |= {_known_file(eject, values, rendered, ejected)}
         rendered.pop(eject, None)
     if settle is not None:
-        _known_file(settle.file, values, rendered)
+        _known_file(settle.file, values, rendered, ejected)
+        if settle.file in ejected:
+            ejected -= {_given_back(settle)}
+            settle = replace(settle, word="give back")
     problems = [*broken.values(), *unscheduled.values()]
     notes: list[str] = []
     changes: list[Change] = []
@@ -99,6 +103,11 @@ def _merged(
     found: str | None, last: Json | None, value: Json | None, path: str, settle: Settle | None
 ) -> three_way.Merged:
     here = settle if settle is not None and settle.file == path and found is not None else None
+    if here is not None and here.word == "give back":
+        plain = _merged(found, last, value, path, None)
+        if not plain.clashes:
+            return plain
+        here = replace(here, word="take")
     if isinstance(value if value is not None else last, str):
         return _merged_whole(found, last, value, path, here)
     if here is None or found is None:
@@ -123,10 +132,24 @@ def _clash(path: str, clash: three_way.Clash) -> str:
     )
 
 
-def _known_file(file: str, values: Mapping[str, Json], rendered: Mapping[str, Json]) -> str:
-    if file not in values and file not in rendered:
-        raise WrongUse(f'"{file}" is no rendered file', mend=nearest(file, [*values, *rendered]))
+def _known_file(
+    file: str, values: Mapping[str, Json], rendered: Mapping[str, Json], ejected: Set[str]
+) -> str:
+    known = {*values, *rendered, *ejected}
+    if file not in known:
+        raise WrongUse(f'"{file}" is no rendered file', mend=nearest(file, sorted(known)))
     return file
+
+
+def _given_back(settle: Settle) -> str:
+    """The file that a person had taken over and wants rendered again."""
+    if (settle.word, settle.path) != ("take", "."):
+        raise Mistake(
+            "it was ejected and is yours, so nothing clashes in it",
+            where=settle.file,
+            mend=f"`scripts/loop sync --take '{settle.file}:.'` has it rendered again",
+        )
+    return settle.file
 
 
 def _left_alone(broken: Mapping[str, str], values: Mapping[str, Json]) -> set[str]:

@@ -82,7 +82,9 @@ def write(root: Path, changes: Sequence[Change], memory: str | None) -> None:
         for change in changes:
             if change.path in staged:
                 files.put(staged[change.path], root / change.path)
-            else:
+        # What goes last leaves no folder empty that something was staged for.
+        for change in changes:
+            if change.path not in staged:
                 files.remove(root / change.path)
                 for folder in PurePosixPath(change.path).parents:
                     files.remove_if_empty(root / folder)

@@ -103,6 +103,8 @@ def unnamed(r: Random, value: Any) -> Any:
             items = value[key] + more
             r.shuffle(items)
             value = {**value, key: items}
+        if isinstance(value, dict) and key in value and r.random() < 0.03:
+            value = {**value, key: scalar(r)}  # a person's `"tasks": null`
     return value
 
 

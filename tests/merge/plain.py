@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 
@@ -11,11 +12,17 @@ def plain_value(text: str) -> Any:
     bare = blanked(text.removeprefix("\ufeff"))
     if not bare.strip(" \t\r\n"):
         return None
-    return json.loads(without_trailing_commas(bare), strict=False, parse_constant=refuse)
+    marks = without_trailing_commas(bare)
+    return json.loads(marks, strict=False, parse_constant=refuse, parse_float=finite)
 
 
 def refuse(constant: str) -> Any:
     raise ValueError(constant)
+
+
+def finite(text: str) -> float:
+    number = float(text)
+    return refuse(text) if math.isinf(number) else number
 
 
 def blanked(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -82,3 +83,55 @@ def test_the_servers_end_ends_the_wait(sample: Path) -> None:
     nowhere = "http://127.0.0.1:1/score"
     outcome = readiness.wait(nowhere, sample, ended, patience=60, say=lambda _: None)
     assert outcome == Outcome()
+
+
+def watched(
+    sample: Path, script: Callable[[int], tuple[int, str] | None], until: int
+) -> tuple[int, list[str]]:
+    """So many questions, and what was said."""
+    said: list[str] = []
+    ended = threading.Event()
+
+    def answer(number: int) -> tuple[int, str] | None:
+        if number + 1 == until:
+            ended.set()
+        return script(number)
+
+    with web(answer) as made:
+        readiness.watch(made.url, sample, ended, said.append)
+    return len(made.asked), said
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PULSE", "AGAIN"):
+        monkeypatch.setattr(readiness, name, 0.01)
+
+
+@pytest.mark.usefixtures("quick")
+def test_one_that_was_ready_and_stops_answering_is_said_once_and_so_is_its_return(
+    sample: Path,
+) -> None:
+    gone = (503, '{"message": "no worker"}')
+    asked, said = watched(sample, lambda n: gone if 1 < n < 7 else (200, "{}"), 10)
+    assert asked == 10
+    stopped, back = said
+    assert stopped.startswith("the server has stopped answering: no prediction for ")
+    assert stopped.endswith(" s (the answer is 503, no worker); it is asked on")
+    assert back == "the server answers again"
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_hiccup_and_a_full_queue_are_no_end(sample: Path) -> None:
+    answers = [(500, "x"), (500, "x"), (200, "{}"), (429, "later"), (400, "no")]
+    _, said = watched(sample, lambda n: answers[n % len(answers)], 12)
+    assert said == []
+
+
+@pytest.mark.usefixtures("quick")
+def test_one_that_takes_requests_and_answers_none_any_more_is_said(
+    sample: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readiness, "QUESTION", 0.1)
+    _, said = watched(sample, lambda n: None if n else (200, "{}"), 6)
+    assert len(said) == 1 and "takes the request and gives no answer" in said[0]

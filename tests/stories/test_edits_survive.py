@@ -164,6 +164,42 @@ def test_an_ejected_file_is_theirs(rendered: Workspace) -> None:
     assert in_line(rendered)
     answer = rendered.loop("sync", "--eject", ".vscode/lunch.json")
     assert answer.code == 2 and f'Did you mean "{LAUNCH}"' in answer.sentence
+    assert answer.sentence.count(f'"{TASKS}"') <= 1
+
+
+def test_an_ejected_file_is_given_back(rendered: Workspace) -> None:
+    said = rendered.loop("sync", "--eject", "launch.json", cwd=rendered.root / ".vscode")
+    how = f"--take '{LAUNCH}:.'"
+    assert said.out == f"{LAUNCH} is yours from now on; {how} has it rendered again\n"
+    mine = edit(rendered, LAUNCH, '"configurations": [', '"configurations": [ // mine')
+    set_epochs(rendered, 3)
+    assert rendered.loop("sync").code == 0 and rendered.read(LAUNCH) == mine
+    refused = rendered.loop("sync", "--keep", f"{LAUNCH}:{ARGS}")
+    assert refused.code == 1 and how in refused.sentence
+    back = rendered.loop("sync", "--take", f"./{LAUNCH}:.")
+    assert (back.code, back.out) == (0, f"update {LAUNCH}\n"), back.err
+    assert rendered.read(LAUNCH) == mine.replace('"8"', '"3"')
+    assert in_line(rendered)
+    # Nothing clashes in one that was never changed, and it comes back all the same.
+    assert rendered.loop("sync", "--eject", TASKS).code == 0
+    assert rendered.loop("sync", "--take", f"{TASKS}:.").code == 0
+    rendered.add("second", "print(2)\n", job=JOB)
+    assert f"update {TASKS}" in rendered.loop("sync").out
+
+
+@pytest.mark.parametrize("word", ["--keep", "--take"])
+def test_a_whole_list_that_a_person_threw_out_is_settled_for_good(
+    rendered: Workspace, word: str
+) -> None:
+    """What is remembered of tasks has no order: that alone is no new wish."""
+    tasks = json.loads(rendered.read(TASKS))
+    rendered.write(TASKS, json.dumps({**tasks, "tasks": None}))
+    assert in_line(rendered)
+    rendered.add("second", "print(2)\n", job=JOB)
+    assert f"{TASKS}:1:" in rendered.loop("sync").sentence
+    assert rendered.loop("sync", word, f"{TASKS}:tasks").code == 0
+    assert in_line(rendered)
+    assert (json.loads(rendered.read(TASKS))["tasks"] is None) == (word == "--keep")
 
 
 def test_windows_line_endings_and_two_branches(rendered: Workspace) -> None:

@@ -195,6 +195,19 @@ def test_a_rename_takes_a_clusters_file_along(workspace: Workspace, new: str) ->
     assert in_line(workspace)
 
 
+def test_a_folder_that_only_git_moved_is_settled_by_one_sync(workspace: Workspace) -> None:
+    """Its file is the only one of that folder, which is not taken away in between."""
+    toml = '[schedule]\ncron = "0 3 * * 1"\norchestrators = ["argo"]\n'
+    workspace.write("pyproject.toml", '[tool.innerloop]\nregistry = "example.com/o/n"\n')
+    workspace.add("old", "print(1)\n", job=JOB, toml=toml)
+    assert workspace.loop("sync").code == 0
+    (workspace.root / "src/old").rename(workspace.root / "src/young")
+    answer = workspace.loop("sync")
+    assert answer.code == 0, answer.err
+    assert "remove orchestration/argo/old.yml\nwrite orchestration/argo/young.yml" in answer.out
+    assert in_line(workspace) and (workspace.root / "orchestration/argo/young.yml").exists()
+
+
 def test_a_removed_experiment_is_started_by_nobody(scheduled: Workspace) -> None:
     edit(scheduled, GITHUB.format("old"), "timeout-minutes: 360", "timeout-minutes: 30")
     mine = scheduled.read(GITHUB.format("old"))

@@ -53,6 +53,7 @@ def deploy(talk: Talk, plan: Plan, on_move: Callable[[Now, Move], None]) -> Outc
     _usable(now, plan)
     move = rollout.decide(now, fingerprint, plan.share, plan.name, how)
     on_move(now, move)
+    steps.bring_in_line(talk, plan, now)
     if move.nothing:
         return Outcome(move, now)
     try:

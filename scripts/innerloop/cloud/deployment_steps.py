@@ -10,10 +10,11 @@ from ..errors import Mistake
 from ..places.azureml.line import Fault
 from ..places.azureml.states import UNSETTLED
 from ..records import git_state
-from . import deployments, ledger, rollout
+from . import deployments, endpoint_settings, ledger, rollout
 from .azure_talk import Talk, last, minutes, show_log
 from .deployment import Plan
 from .deployments import Entry, note
+from .endpoint_settings import Difference
 from .news import say
 from .rollout import Move, Now
 from .submission import workspace_of
@@ -85,6 +86,43 @@ def _make_endpoint(talk: Talk, plan: Plan) -> None:
         tags={rollout.EXPERIMENT: plan.experiment.name},
     )
     say(f"innerloop: endpoint {plan.endpoint} is there")
+
+
+def bring_in_line(talk: Talk, plan: Plan, now: Now) -> None:
+    """What endpoint.yaml says of an endpoint that is there. Its description and tags follow the
+    file; what those who call it would notice, or what Azure does not change, is said."""
+    named = plan.folder.endpoint
+    found = endpoint_settings.differences(named, now) if named and now.state else ()
+    if named is None or not found:
+        return
+    free = tuple(one for one in found if not one.is_fixed and not one.is_of_callers)
+    for one in found:
+        if one not in free:
+            say(f"innerloop: {one.where}: {one.words}. {way_of(one, plan.experiment.name)}")
+    if free:
+        change(talk, now.name, named.text.name, free)
+
+
+def way_of(one: Difference, how: str) -> str:
+    if one.is_fixed:
+        return (
+            f"Azure takes that only as an endpoint is made: `scripts/loop endpoint delete {how}`, and "
+            "deploy anew"
+        )
+    return f"Who calls it would notice: `scripts/loop endpoint update {how}` changes it"
+
+
+def change(talk: Talk, endpoint: str, file: str, found: tuple[Difference, ...]) -> None:
+    keys = ", ".join(one.key for one in found)
+    talk.ask(
+        "endpoint_change",
+        f"{endpoint}: {keys} as in {file}",
+        name=endpoint,
+        file=str(talk.root / file),
+        keys=[one.key for one in found if not one.tag],
+        tags=[one.tag for one in found if one.tag],
+    )
+    say(f"innerloop: endpoint {endpoint} has these as in {file} now: {keys}")
 
 
 def _make_room(talk: Talk, plan: Plan, now: Now, name: str) -> None:

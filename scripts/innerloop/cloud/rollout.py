@@ -42,7 +42,7 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Now:
-    """An endpoint as it stands."""
+    """An endpoint as it stands; `settings` are those that its file may name, by the file's keys."""
 
     name: str
     state: str = ""
@@ -50,6 +50,7 @@ class Now:
     auth: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
     deployments: tuple[Standing, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     def find(self, name: str) -> Standing | None:
         return next((one for one in self.deployments if one.name == name), None)
@@ -113,7 +114,7 @@ def now_of(told: Mapping[str, Any] | None, name: str) -> Now:
     if told is None:
         return Now(name)
     made = tuple(Standing(**one) for one in told["deployments"])
-    known = {key: told[key] for key in ("name", "state", "url", "auth", "tags")}
+    known = {key: told[key] for key in ("name", "state", "url", "auth", "tags", "settings")}
     return Now(**known, deployments=made)
 
 

@@ -1,4 +1,5 @@
-"""The Azure ML online endpoint of an experiment: how it stands, its logs, its address, its end."""
+"""The Azure ML online endpoint of an experiment: how it stands, its logs, its address, its
+settings, its end."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ import time
 from typing import Any
 
 from .. import loading
-from ..cloud import deployment_steps, deployments, endpoints, rollout
+from ..cloud import deployment_steps, deployments, endpoint_settings, endpoints, rollout
 from ..cloud.azure_talk import Talk, pause
 from ..cloud.deployment import open_endpoint
 from ..cloud.rollout import Now, Standing
@@ -18,18 +19,22 @@ from ..errors import Mistake, WrongUse
 from ..places.azureml import target as targets
 from ..places.azureml.faults import scrub
 from ..places.azureml.line import Line
+from ..spec.deployment import Endpoint
 
-SUMMARY = "Shows an online endpoint, its logs and address; deletes it, or one deployment."
+SUMMARY = (
+    "Shows an online endpoint, its logs and address; updates it, deletes it or one deployment."
+)
 EXAMPLES = """examples:
   loop endpoint status digit_recognition           deployments, traffic, model, state
   loop endpoint logs digit_recognition --follow    what the newest deployment prints
   loop endpoint logs digit_recognition --deployment green --lines 500
   loop endpoint url digit_recognition              the address alone
   loop endpoint keys digit_recognition             the keys; nothing else ever prints them
+  loop endpoint update digit_recognition           as endpoint.yaml has it: auth_mode and the like (asks)
   loop endpoint delete digit_recognition --deployment green
   loop endpoint delete digit_recognition           the endpoint with all of it (asks)
 """
-VERBS = ("status", "logs", "url", "keys", "delete")
+VERBS = ("status", "logs", "url", "keys", "update", "delete")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--lines", type=_count, default=100, metavar="N", help="logs: how many (default: 100)")
     add("--follow", action="store_true", help="logs: goes on until Ctrl-C")
     add("--model-log", action="store_true", help="logs: of the container that brings the model")
-    add("--yes", action="store_true", help="delete: does not ask")
+    add("--yes", action="store_true", help="update, delete: does not ask")
     add("--json", action="store_true", help="one JSON object on stdout")
 
 
@@ -53,7 +58,7 @@ def _count(word: str) -> int:
 def run(args: argparse.Namespace) -> int:
     workspace = loading.open_workspace(args.root)
     experiment = loading.choose_experiment(workspace, args.experiment, args.cwd)
-    _, name = open_endpoint(workspace, experiment)
+    folder, name = open_endpoint(workspace, experiment)
     with Line(args.root) as line:
         talk = Talk(args.root, targets.find(args.root), line)
         if args.verb == "keys":
@@ -65,6 +70,9 @@ def run(args: argparse.Namespace) -> int:
                 mend=f"`scripts/loop deploy {experiment.name}` makes it",
             )
         now = rollout.now_of(told, name)
+        if args.verb == "update":
+            assert folder.endpoint is not None
+            return _update(args, talk, now, folder.endpoint, experiment.name)
         verb = {"status": _status, "logs": _logs, "url": _url, "delete": _delete}[args.verb]
         return verb(args, talk, now)
 
@@ -171,6 +179,25 @@ def _keys(args: argparse.Namespace, talk: Talk, name: str) -> int:
         for key, value in found.items():
             print(f"{key:<14}{value}")
     return 0
+
+
+def _update(args: argparse.Namespace, talk: Talk, now: Now, endpoint: Endpoint, how: str) -> int:
+    """All that can be changed of what differs; what cannot be makes the exit code 1."""
+    found = endpoint_settings.differences(endpoint, now)
+    for one in found:
+        way = f". {deployment_steps.way_of(one, how)}" if one.is_fixed else ""
+        print(f"{one.where}: {one.words}{way}", file=sys.stderr)
+    free = tuple(one for one in found if not one.is_fixed)
+    if free:
+        what = f"{', '.join(one.key for one in free)} of {now.name}"
+        if not args.yes and not ask(f"Change {what}?"):
+            raise Mistake(f"nothing was changed: {what}", mend="Say yes, or give --yes")
+        deployment_steps.change(talk, now.name, endpoint.text.name, free)
+    if args.json:
+        print(json.dumps({"endpoint": now.name, "changed": [one.key for one in free]}))
+    elif not found:
+        print(f"{now.name} is as {endpoint.text.name} has it")
+    return 1 if len(free) < len(found) else 0
 
 
 def _delete(args: argparse.Namespace, talk: Talk, now: Now) -> int:

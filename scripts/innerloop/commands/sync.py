@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import os
+import posixpath
 import sys
 
 from .. import syncing, transaction
@@ -20,7 +22,7 @@ EXAMPLES = """examples:
   loop sync --take .github/workflows/train-digits.yml:.
                          the same for a file that is rendered whole
   loop sync --eject .vscode/settings.json
-                         the file is yours from now on
+                         the file is yours from now on (--take FILE:. has it rendered again)
 """
 
 
@@ -37,6 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     dry = args.check or args.diff
     settle = _settle(args)
+    if args.eject is not None:
+        args.eject = _file(args, args.eject)
     if dry:
         outcome = syncing.plan(args.root, settle, args.eject)
     else:
@@ -49,6 +53,9 @@ def run(args: argparse.Namespace) -> int:
         sys.stdout.writelines(_diff(outcome))
     for change in outcome.changes:
         print(f"{'would ' * dry}{change.verb} {change.path}")
+    if args.eject is not None and not dry:
+        print(f"{args.eject} is yours from now on; --take '{args.eject}:.' has it rendered again")
+        return 1 if outcome.problems else 0
     would = bool(outcome.changes) or outcome.memory is not None
     if would and not outcome.changes:
         print(f"{'would ' * dry}update {transaction.MEMORY} alone: the files are in line with src/")
@@ -67,7 +74,17 @@ def _settle(args: argparse.Namespace) -> syncing.Settle | None:
     file, colon, path = text.partition(":")
     if not colon or not path:
         raise WrongUse(f"--{word} {text} names no path", mend="Write FILE:PATH, as sync printed it")
-    return syncing.Settle(word, file, path)
+    return syncing.Settle(word, _file(args, file), path)
+
+
+def _file(args: argparse.Namespace, word: str) -> str:
+    """A rendered file as the memory names it: from the root, or from the folder that somebody is in."""
+    there = os.path.join(args.cwd, word)
+    if os.path.exists(there) and not os.path.exists(os.path.join(args.root, word)):
+        word = os.path.relpath(os.path.abspath(there), args.root)
+    elif os.path.isabs(word):
+        word = os.path.relpath(word, args.root)
+    return posixpath.normpath(word.replace("\\", "/"))
 
 
 def _diff(outcome: syncing.Outcome) -> list[str]:

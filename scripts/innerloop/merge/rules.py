@@ -53,6 +53,19 @@ class Rules:
                 return kind
         return WHOLE
 
+    def by_name(self, value: Json, path: Path = ()) -> Json:
+        """The value with each named list in the order of its names: two values that are then the
+        same differ in nothing that is remembered."""
+        if isinstance(value, dict):
+            return {key: self.by_name(item, (*path, key)) for key, item in value.items()}
+        kind = self.kind(path)
+        if not isinstance(value, list) or kind.merge != "named":
+            return value
+        named = {kind.name_of(item): item for item in value}
+        if None in named or len(named) < len(value):
+            return value
+        return [self.by_name(named[name], (*path, str(name))) for name in sorted(map(str, named))]
+
 
 # The files of VS Code and of dev containers; their paths do not meet, so one value serves all.
 EDITOR_FILES = Rules(

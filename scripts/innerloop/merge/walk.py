@@ -87,9 +87,17 @@ class Walk:
         return self._clash(node, last, wanted, path)
 
     def _clash(self, node: Node, last: Maybe, wanted: Maybe, path: Path) -> Result:
+        if self._differ_in_order_alone(last, wanted, path):
+            return Result(False, wanted)
         position = self.page.document.position(node.start)
         self.clashes.append(Clash(path, *position, node.value, wanted, last))
         return Result(False, last)
+
+    def _differ_in_order_alone(self, last: Maybe, wanted: Maybe, path: Path) -> bool:
+        """Named lists are remembered in the order of their names."""
+        if last is ABSENT or wanted is ABSENT:
+            return False
+        return same(self.rules.by_name(last, path), self.rules.by_name(wanted, path))
 
     def _object(self, node: Node, last: Maybe, wanted: Maybe, path: Path, identity: str) -> Result:
         here: dict[str | None, int] = {entry.key: i for i, entry in enumerate(node.entries)}

@@ -20,6 +20,10 @@ QUESTION = 30.0
 REFUSALS = 5
 # After so many seconds without a prediction it is said what is being waited for.
 NEWS = 15.0
+# Seconds between two questions to a server that has been ready, and so many in a row that get no
+# prediction are no accident: one of those is repeated sooner.
+PULSE, AGAIN = 60.0, 5.0
+MISSES = 3
 # Answers of a server that is still coming up, though they speak of the request.
 _PASSING = (404, 408, 409, 425, 429)
 
@@ -73,3 +77,37 @@ def wait(
             return Outcome(why=f"the sample request is refused: {last}")
         ended.wait(0.3)
     return Outcome()
+
+
+def watch(url: str, sample: Path, ended: threading.Event, say: Callable[[str], None]) -> None:
+    """Until `ended`: asks a server that has been ready once in a while, with the sample again. A line
+    to `say` when it has stopped to answer, and one when it answers again."""
+    data, kind = sample.read_bytes(), content_type_of(sample)
+    missed, since = 0, time.monotonic()
+    while not ended.wait(AGAIN if missed else PULSE):
+        why = _silence(Address(url), data, kind)
+        if ended.is_set():
+            return
+        if not why:
+            if missed >= MISSES:
+                say("the server answers again")
+            missed, since = 0, time.monotonic()
+            continue
+        missed += 1
+        if missed == MISSES:
+            say(
+                f"the server has stopped answering: no prediction for {time.monotonic() - since:.0f} s "
+                f"({why}); it is asked on"
+            )
+
+
+def _silence(address: Address, data: bytes, kind: str) -> str:
+    """Why there is no prediction; "" where there is one. An answer that refuses the request, or asks
+    to come later, is an answer."""
+    try:
+        reply = send(address, data, kind, timeout=QUESTION)
+    except TimeoutError:
+        return "it takes the request and gives no answer"
+    except OSError as error:
+        return f"nothing answers: {error}"
+    return f"the answer is {reply.status}, {reply.sentence}" if reply.status >= 500 else ""

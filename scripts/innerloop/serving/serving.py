@@ -78,6 +78,12 @@ class Watch:
         elif self.outcome.why:
             process.run(docker.stop(self.server.name, 1), timeout=30)
 
+    def follow(self) -> None:
+        """Asks, and then whether it still answers; not where somebody stands at a breakpoint."""
+        self.ask()
+        if self.outcome.reply is not None and self.patience is not None:
+            readiness.watch(self.server.url, self.server.sample, self.ended, say)
+
 
 def serve(
     server: Server, *, patience: float | None, on_ready: Callable[[Reply, float], None]
@@ -86,7 +92,7 @@ def serve(
     first prediction and the seconds until then. No container stays. A server that never answers is
     a `Mistake`."""
     watch = Watch(server, patience, on_ready)
-    asking = threading.Thread(target=watch.ask, daemon=True)
+    asking = threading.Thread(target=watch.follow, daemon=True)
     with process.signals_as_interrupts():
         try:
             start(server)
@@ -149,7 +155,8 @@ def _ending(watch: Watch, code: int) -> int:
         )
     if watch.outcome.reply is None:
         raise _ended(server, code)
-    say(f"the server has ended with exit code {code}")
+    killed = " (killed: out of memory, most often)" if code == 137 else ""
+    say(f"the server has ended with exit code {code}{killed}")
     return code
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from azure.ai.ml import MLClient, load_online_deployment, load_online_endpoint
-from azure.ai.ml.entities import Environment, Model
+from azure.ai.ml.entities import Environment, Model, OnlineEndpoint
 from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
 from azure.storage.blob import BlobClient
 
@@ -83,9 +83,30 @@ def environment_register(client: MLClient, request: Mapping[str, Any], tell: Tel
 
 def endpoint_make(client: MLClient, request: Mapping[str, Any], tell: Tell) -> Any:
     """The endpoint of the file under the name `name`, up when it answers."""
-    endpoint = load_online_endpoint(request["file"], params_override=[{"name": request["name"]}])
+    endpoint = _endpoint_of(request)
     endpoint.tags = {**(endpoint.tags or {}), **request["tags"]}
     endpoint.traffic = {}
+    wait(client.online_endpoints.begin_create_or_update(endpoint), tell, request["pause"])
+    return None
+
+
+def _endpoint_of(request: Mapping[str, Any]) -> OnlineEndpoint:
+    """That of a file, under a name, in the service's own words: its client hands on `disabled` for
+    `Disabled`, and a tag that is a number."""
+    endpoint = load_online_endpoint(request["file"], params_override=[{"name": request["name"]}])
+    endpoint.tags = {key: str(value) for key, value in (endpoint.tags or {}).items()}
+    if access := getattr(endpoint, "public_network_access", None):
+        endpoint.public_network_access = access.capitalize()
+    return endpoint
+
+
+def endpoint_change(client: MLClient, request: Mapping[str, Any], tell: Tell) -> Any:
+    """Sets some `keys` of an endpoint as the file has them, and the `tags` that are named of it."""
+    wanted = _endpoint_of(request)
+    endpoint = client.online_endpoints.get(request["name"])
+    endpoint.tags = {**(endpoint.tags or {}), **{key: wanted.tags[key] for key in request["tags"]}}
+    for key in request["keys"]:
+        setattr(endpoint, key, getattr(wanted, key))
     wait(client.online_endpoints.begin_create_or_update(endpoint), tell, request["pause"])
     return None
 

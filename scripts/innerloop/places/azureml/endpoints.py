@@ -33,8 +33,26 @@ def endpoint_look(client: MLClient, request: Mapping[str, Any], tell: Tell) -> A
         "auth": str(found.auth_mode or ""),
         "state": text(found.provisioning_state),
         "tags": dict(found.tags or {}),
+        "settings": _settings(found),
         "deployments": [_deployment(one, shares) for one in made],
     }
+
+
+def _settings(found: Any) -> dict[str, Any]:
+    """What endpoint.yaml may say of it, by the file's keys."""
+    identity = found.identity
+    own = [
+        str(one.resource_id) for one in getattr(identity, "user_assigned_identities", None) or ()
+    ]
+    return {
+        "description": found.description or "",
+        "auth_mode": str(found.auth_mode or ""),
+        "public_network_access": text(getattr(found, "public_network_access", "")),
+        "compute": str(getattr(found, "compute", "") or ""),
+        "identity": {
+            "type": text(getattr(identity, "type", "")), "user_assigned_identities": own
+        },
+    }  # fmt: skip
 
 
 def _deployment(one: Any, shares: Mapping[str, int]) -> dict[str, Any]:

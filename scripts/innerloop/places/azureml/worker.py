@@ -35,7 +35,7 @@ VERBS = {
     ),
     **dict.fromkeys(
         ("model_find", "model_register", "environment_register", "endpoint_make",
-         "endpoint_settle", "endpoint_traffic", "deployment_make", "deployment_settle"),
+         "endpoint_change", "endpoint_settle", "endpoint_traffic", "deployment_make", "deployment_settle"),
         "deploy",
     ),
 }  # fmt: skip
