@@ -92,15 +92,19 @@ limits: {max_total_trials: 2}
 
 
 def test_a_trial_that_is_a_components_file(workspace: Workspace) -> None:
-    """Its inputs that the search space fills in stay open, and its data are sent: as a job of its
-    own and as a step of a pipeline."""
+    """Its inputs that the search space fills in stay open, and its data are sent."""
     workspace.write("jobs/a/trial.yml", TRIAL)
     workspace.write("jobs/a/rows/a.csv", "1")
-    wanted = "echo ${{search_space.rate}} 3 $AZURE_ML_INPUT_data"
-    alone = preview(workspace, SWEPT)
-    assert (alone["command"], alone["parts"][0]["code"]) == (wanted, "jobs/a")
-    assert alone["data"] == {"data": {"path": "jobs/a/rows", "files": 1, "size": 1}}
     step = textwrap.indent(SWEPT, "    ")
-    whole = preview(workspace, f"type: pipeline\njobs:\n  find:\n{step}")
-    assert whole["parts"][0]["command"] == wanted
-    assert list(whole["data"]) == ["find.data"]
+    told = preview(workspace, f"type: pipeline\njobs:\n  find:\n{step}")
+    assert told["command"] == "echo ${{search_space.rate}} 3 $AZURE_ML_INPUT_data"
+    assert told["parts"][0]["code"] == "jobs/a"
+    assert told["data"] == {"find.data": {"path": "jobs/a/rows", "files": 1, "size": 1}}
+
+
+def test_an_environment_from_a_file_is_what_the_file_says(workspace: Workspace) -> None:
+    workspace.write("jobs/tools/tools.yml", "image: busybox\nconda_file: ./conda.yml\n")
+    workspace.write("jobs/tools/conda.yml", "dependencies: [python=3.11]\n")
+    environment = "environment: file:../tools/tools.yml\n"
+    told = preview(workspace, f"command: ls\ncompute: azureml:c\n{environment}")
+    assert told["parts"][0]["environment"]["words"].startswith("busybox with the conda packages")

@@ -270,8 +270,26 @@ def test_a_job_with_a_components_key_is_still_a_job() -> None:
         ("type: Microsoft.MachineLearningServices/workspaces/jobs\n", "what the service answers"),
         (
             "$schema: https://azuremlschemas.azureedge.net/latest/managedOnlineEndpoint.schema.json\n",
-            "an Azure ML managedOnline",
+            "an Azure ML managed online endpoint",
         ),
+        (
+            "$schema: https://azuremlschemas.azureedge.net/latest/data.schema.json\n",
+            "Azure ML data",
+        ),
+        (
+            "$schema: https://azuremlschemas.azureedge.net/latest/hub.schema.json\n",
+            "an Azure ML hub",
+        ),
+        (
+            "$schema: https://azuremlschemas.azureedge.net/promptflow/latest/Run.schema.json\n",
+            "a prompt flow",
+        ),
+        ("nodes:\n- name: a\noutputs: {}\n", "a prompt flow"),
+        ("stages: {a: {cmd: x}}\n", "a pipeline of DVC"),
+        ("stages: [test]\na: {script: [x]}\n", "a pipeline of GitLab"),
+        ("stages:\n- stage: a\n", "a pipeline of Azure DevOps"),
+        ("pipeline: {steps: {}}\n", "a pipeline of Azure ML's SDK v1"),
+        ("program: a.py\nmethod: grid\n", "a sweep of Weights & Biases"),
     ],
 )
 def test_a_file_that_is_no_job_is_called_by_its_name(text: str, described: str) -> None:
@@ -288,6 +306,17 @@ def test_a_job_that_lacks_its_command_is_no_other_file(text: str) -> None:
         parse_job(text, "a.yml")
 
 
-def test_a_schedule_without_its_schema() -> None:
-    with pytest.raises(Mistake, match="a job of type schedule has no local form"):
-        parse_job("name: n\ntrigger: {type: cron}\ncreate_job: ./job.yml\n", "a.yml")
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("name: n\ntrigger: {type: cron}\ncreate_job: ./job.yml\n", "schedule"),
+        ("name: n\ntrigger: {type: cron}\ncreate_monitor: {}\n", "schedule"),
+        ("$schema: https://azureml/latest/monitorSchedule.schema.json\nname: n\n", "schedule"),
+        ("$schema: https://azureml/latest/autoMLImageClassificationJob.schema.json\n", "automl"),
+        ("$schema: https://azureml/latest/dataTransferJob.schema.json\n", "data_transfer"),
+        ("$schema: https://azureml/latest/sparkJob.schema.json\n", "spark"),
+    ],
+)
+def test_kinds_that_a_schema_or_a_key_names(text: str, kind: str) -> None:
+    with pytest.raises(Mistake, match=f"a job of type {kind} has no local form"):
+        parse_job(text, "a.yml")

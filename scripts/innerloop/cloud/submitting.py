@@ -17,6 +17,7 @@ from ..places import Run, azureml
 from ..places.azureml.target import Target
 from ..runs import running
 from ..spec.check import Finding, check, check_text
+from ..spec.environment_file import environment_of
 from ..spec.experiment import JOB_FILE, Experiment
 from ..spec.job import Job, parse_job
 from ..spec.locations import locate
@@ -101,19 +102,21 @@ def _steps(job: Job, disk: loading.Disk) -> tuple[Step, ...]:
     return pipeline_of(job, disk.read).steps or (Step("", job),)
 
 
-def _bound(step: Step) -> Job:
-    """The step's job with the outputs of earlier steps that it takes as paths."""
+def _bound(step: Step, disk: loading.Disk) -> Job:
+    """The step's job with the outputs of earlier steps that it takes as paths, and with the
+    environment that a file of its own says."""
     taken = {
         name: replace(step.job.inputs[name], path=f"{other}.{output}")
         for name, (other, output) in step.takes.items()
     }
-    return replace(step.job, inputs={**step.job.inputs, **taken})
+    environment = environment_of(step.job, disk.read)
+    return replace(step.job, inputs={**step.job.inputs, **taken}, environment=environment)
 
 
 def _part(
     root: Path, workspace: Workspace, experiment: Experiment, step: Step, default: str
 ) -> Part:
-    job = _bound(step)
+    job = _bound(step, loading.Disk(root))
     run = Run(workspace=workspace, experiment=experiment, job=job, id="", data={})
     request = azureml.request(run) if job.command else None
     return Part(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import posixpath
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from .. import files
@@ -13,8 +13,9 @@ from ..errors import Mistake
 from ..images.building import Image, image_of
 from ..loading import digest_of
 from ..places import Run
-from ..spec import dockerfile, yaml_text
-from ..spec.job import Environment, Job, Reading
+from ..spec import dockerfile
+from ..spec.environment_file import environment_of
+from ..spec.job import Environment, Job
 from ..spec.paths import code_root
 from ..tools import docker
 from . import conda_images
@@ -54,38 +55,7 @@ def image_for(run: Run, *, dev: bool = False) -> StandIn:
 
 def named_by(run: Run) -> Environment:
     """What the job's environment is; `file:ENV.yml` is what that file says, with its paths."""
-    named = run.job.environment
-    if named.kind != "registered" or not (named.reference or "").startswith("file:"):
-        return named
-    path = code_root(run.job.name, named.reference)
-    text = files.read_text(Path(run.workspace.root, str(path)))
-    if text is None:
-        raise Mistake(
-            f"there is no {path}, which says what the job's environment is",
-            where=run.job.where("environment"),
-            mend="Check the path after file:",
-        )
-    return environment_of(text, str(path), run.job.name)
-
-
-def environment_of(text: str, file: str, job_file: str) -> Environment:
-    """An environment's own file (image, conda_file or build), its paths as seen from the job."""
-    document = yaml_text.parse(text, file).value
-    reading = Reading(yaml_text.YamlText(file, document))
-    found = reading.environment(document, ())
-    if reading.problems:
-        raise reading.problems[0]
-
-    def moved(path: str) -> str:
-        inside = posixpath.join(posixpath.dirname(file), path.removeprefix("file:"))
-        return posixpath.relpath(inside, posixpath.dirname(job_file) or ".")
-
-    conda_file = found.conda_file
-    return replace(
-        found,
-        path=None if found.path is None else moved(found.path),
-        conda_file=moved(conda_file) if isinstance(conda_file, str) else conda_file,
-    )
+    return environment_of(run.job, lambda path: files.read_text(Path(run.workspace.root, path)))
 
 
 def _image(run: Run, named: Environment) -> StandIn:

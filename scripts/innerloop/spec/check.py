@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from ..errors import Mistake
 from . import sweep, yaml_text
-from .check_base import LEVELS, Files, Finding, finding_of
+from .check_base import LEVELS, Files, Finding, finding_of, refused
 from .check_files import check_files
 from .check_references import check_references
 from .check_steps import check_steps
@@ -51,6 +51,9 @@ def _all(job: Job, files: Files) -> Iterator[Finding]:
         yield from _pipeline(job, files)
         return
     if isinstance(job.document.get("trial"), str):
+        what = "a sweep of its own takes no component as its trial: a pipeline's step does"
+        mend = "Write command:, code: and environment: below trial:, or make it a pipeline's step"
+        yield refused(job, ("trial",), what, mend, "trial-component")
         yield from _search_space(job)
         try:
             job = swept(job, files.read)

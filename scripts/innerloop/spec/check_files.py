@@ -6,13 +6,15 @@ import posixpath
 import re
 import shlex
 from collections.abc import Generator, Iterator
+from dataclasses import replace
 
 from ..errors import Mistake
 from . import dockerfile
-from .check_base import Files, Finding, finding_of
+from .check_base import Files, Finding, finding_of, refused
 from .check_links import check_links
 from .check_references import where_in_command
 from .dockerfile import Dockerfile
+from .environment_file import environment_of, file_of
 from .job import Job
 from .paths import is_elsewhere
 
@@ -33,6 +35,30 @@ def check_files(job: Job, files: Files) -> Iterator[Finding]:
     yield from _script(job, root, files)
     yield from _data(job, files)
     yield from _environment(job, files)
+    yield from _forms_of_paths(job)
+
+
+def _forms_of_paths(job: Job) -> Iterator[Finding]:
+    """Paths that are right here, and that Azure ML's client does not find."""
+    environment = job.environment
+    written: list[tuple[tuple[str, ...], str]] = [
+        (key, path)
+        for key, path in (
+            (("code",), job.code),
+            (("environment", "conda_file"), environment.conda_file),
+            (("environment", "build", "path"), environment.path),
+        )
+        if isinstance(path, str)
+    ]
+    for key, path in written:
+        if path.startswith("file:"):
+            what = f'Azure ML\'s client takes a path without file: and finds no "{path}"'
+            mend = f"Write {key[-1]}: {path.removeprefix('file:')}"
+            yield refused(job, key, what, mend, "path-form")
+        elif "\\" in path and not re.match(r"[A-Za-z]:", path):
+            what = f"{path} is a path on Windows alone: elsewhere Azure ML's client finds nothing"
+            mend = f"Write {key[-1]}: {path.replace(chr(92), '/')}"
+            yield Finding(job.where(*key), what, mend, "path-form", "hint")
 
 
 def _below(job: Job, path: str) -> str:
@@ -114,6 +140,8 @@ def _named(words: list[str]) -> str | None:
         return None
     if words[0] in ("exec", "time", "nohup", "sudo") and len(words) > 1:
         return _named(words[1:])
+    if words[0] in ("uv", "poetry", "pdm", "pipenv") and words[1:2] == ["run"] and len(words) > 2:
+        return words[2] if _SCRIPT.fullmatch(words[2]) else _named(words[2:])
     if words[0].startswith("./") and _SCRIPT.fullmatch(words[0]):
         return words[0]
     if not _RUNNERS.fullmatch(posixpath.basename(words[0])):
@@ -155,6 +183,12 @@ def _data(job: Job, files: Files) -> Iterator[Finding]:
 
 
 def _environment(job: Job, files: Files) -> Iterator[Finding]:
+    if file_of(job) is not None:
+        try:
+            job = replace(job, environment=environment_of(job, files.read))
+        except Mistake as mistake:
+            yield finding_of(mistake, "environment-file")
+            return
     environment, path = job.environment, ("environment",)
     conda = environment.conda_file
     if isinstance(conda, str) and _is_local(conda) and not files.exists(_below(job, conda)):

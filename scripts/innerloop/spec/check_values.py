@@ -253,10 +253,8 @@ def _environment(job: Job) -> Iterator[Finding]:
 def _registered(job: Job, reference: str) -> Iterator[Finding]:
     path = ("environment",)
     if reference.startswith("file:"):
-        what = "an environment from a file is a form that Azure ML no longer takes"
-        mend = "Write what the file says below environment:"
-        yield refused(job, path, what, mend, "environment-file")
-    elif reference.startswith("azureml://registries/"):
+        return  # read by check_files
+    if reference.startswith("azureml://registries/"):
         if not re.search(r"/(versions|labels)/[^/]+$", reference):
             what = f"the environment has neither a version nor a label: {reference}"
             yield refused(job, path, what, "Add /labels/latest or /versions/1", "no-version")

@@ -15,7 +15,7 @@ from typing import Any
 from ..errors import Mistake
 from . import yaml_text
 from .older_forms import environment_of_today, kind_of_today, of_today
-from .other_files import is_component, what_it_is
+from .other_files import is_component, kind_by_schema, what_it_is
 from .yaml_text import YamlText
 
 DATA_TYPES = ("uri_file", "uri_folder", "mltable", "mlflow_model", "custom_model", "triton_model")
@@ -439,11 +439,6 @@ class Reading:
         return int(value)
 
 
-# Other things that Azure ML keeps in files; the beginning of their schema's name.
-_ASSETS = (
-    "environment", "data", "model", "compute", "amlcompute", "managedOnline", "kubernetesOnline",
-    "batch", "workspace", "registry", "azureBlob", "azureFile", "connection", "feature", "index",
-)  # fmt: skip
 # Kinds of jobs that Azure ML alone can run.
 ELSEWHERE = (
     "automl", "spark", "schedule", "parallel", "import", "data_transfer", "finetuning",
@@ -455,26 +450,24 @@ def job_kind(parsed: YamlText) -> str:
     """One of KINDS, by `type`, else by the keys that are there; a `Mistake` for what has no local
     form (automl, spark, a schedule ...)."""
     document = parsed.value
-    schema = str(document.get("$schema", "")).rsplit("/", 1)[-1].lower()
-    asset = next((one for one in _ASSETS if schema.startswith(one.lower())), None)
-    described = f"an Azure ML {asset}" if asset else what_it_is(document)
-    if described and not {"command", "trial"} & set(map(str, document)):
+    schema = str(document.get("$schema") or "")
+    if described := what_it_is(document):
         raise Mistake(
             f"this file describes {described}, not a job",
-            where=parsed.where("$schema" if asset else "type"),
+            where=parsed.where("type" if "type" in document else "$schema"),
             mend="Name a job file; `scripts/loop help job` shows the shortest one",
         )
-    if "component." in schema or is_component(document):
+    if "component." in schema.rsplit("/", 1)[-1].lower() or is_component(document):
         raise Mistake(
             "this file is a component, not a job: a pipeline's step gives its inputs their values",
             where=parsed.where("$schema"),
             mend="Name the pipeline's file; --step NAME runs one step of it",
         )
-    kind = kind_of_today(
-        str(document.get("type") or ("schedule" if "create_job" in document else ""))
-    )
+    kind = kind_of_today(str(document.get("type") or ""))
     if not kind:
-        kind = schema.split(".")[0].removesuffix("job")
+        kind = kind_by_schema(schema)
+        if {"create_job", "create_monitor"} & set(map(str, document)):
+            kind = "schedule"
         if kind not in (*KINDS, *ELSEWHERE):
             kind = "command"
         for key, found in (("trial", "sweep"), ("jobs", "pipeline"), ("command", "command")):

@@ -6,11 +6,14 @@ Source: CLI (v2) YAML schemas of the assets of Azure ML; the formats of the othe
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 Document = Mapping[Any, Any]
 
+# https://azuremlschemas.azureedge.net/latest/managedOnlineDeployment.schema.json
+_SCHEMA = re.compile(r"/(?P<name>\w+)\.schema\.json$", re.IGNORECASE)
 # What makes a file a job's, whatever else it holds.
 _OF_JOBS = {"command", "trial"}
 # Keys by which a job that lacks its command, and has services, is still seen to be one.
@@ -43,12 +46,37 @@ def what_it_is(document: Document) -> str:
     keys = {str(key) for key in document}
     if _OF_JOBS & keys:
         return ""
+    if "jobs" not in keys and (named := _by_schema(str(document.get("$schema") or ""))):
+        return named
     kind = str(document.get("type") or "").lower()
     if kind in _TYPES:
         return _TYPES[kind]
     if kind.startswith("microsoft.machinelearningservices/"):
         return "what the service answers about a job"
     return next((words for words, is_one in _FORMS if is_one(document, keys)), "")
+
+
+def _by_schema(url: str) -> str:
+    if "promptflow" in url:
+        return "a prompt flow"
+    found = _SCHEMA.search(url)
+    if found is None or found["name"].lower().endswith(("job", "schedule", "component")):
+        return ""
+    name = found["name"]
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
+    return "Azure ML data" if words == "data" else f"an Azure ML {words}"
+
+
+def kind_by_schema(url: str) -> str:
+    """The type of job that a $schema names; "" where it names none."""
+    found = _SCHEMA.search(url)
+    name = found["name"].lower() if found else ""
+    if name.startswith("automl"):  # one for each task
+        return "automl"
+    if name.endswith("schedule"):
+        return "schedule"
+    kind = name.removesuffix("job")
+    return {"datatransfer": "data_transfer"}.get(kind, kind) if kind != name else ""
 
 
 def is_component(document: Document) -> bool:
@@ -75,8 +103,12 @@ def _is_workflow(document: Document, keys: set[str]) -> bool:
 
 
 def _is_devops(document: Document, keys: set[str]) -> bool:
-    steps = isinstance(document.get("jobs"), list) or isinstance(document.get("stages"), list)
-    return steps or (isinstance(document.get("steps"), list) and bool({"trigger", "pool"} & keys))
+    stages = document.get("stages")
+    if isinstance(document.get("jobs"), list) or (
+        isinstance(stages, list) and any(isinstance(one, dict) for one in stages)
+    ):
+        return True
+    return isinstance(document.get("steps"), list) and bool({"trigger", "pool"} & keys)
 
 
 def _is_compose(document: Document, keys: set[str]) -> bool:
@@ -93,6 +125,11 @@ _FORMS: tuple[tuple[str, Callable[[Document, set[str]], bool]], ...] = (
     ("a Kubernetes object", _has("apiVersion", "kind")),
     ("a workflow of GitHub Actions", _is_workflow),
     ("a pipeline of Azure DevOps", _is_devops),
+    ("a pipeline of GitLab", lambda document, keys: isinstance(document.get("stages"), list)),
+    ("a pipeline of DVC", lambda document, keys: isinstance(document.get("stages"), dict)),
+    ("a prompt flow", lambda document, keys: isinstance(document.get("nodes"), list)),
+    ("a pipeline of Azure ML's SDK v1", lambda document, keys: "pipeline" in keys),
+    ("a sweep of Weights & Biases", _has("program", "method")),
     ("containers for Docker Compose", _is_compose),
     ("an Azure ML deployment", _has("endpoint_name")),
     ("an Azure ML endpoint", _has("auth_mode")),
