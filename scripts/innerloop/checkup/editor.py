@@ -27,7 +27,9 @@ def devcontainer_cli(patient: Patient) -> Iterator[Fact]:
 
 def vs_code(patient: Patient) -> Iterator[Fact]:
     if process.found("code") is None:
-        mend = "Install VS Code (code.visualstudio.com), or open this folder in one of its terminals"
+        mend = (
+            "Install VS Code (code.visualstudio.com), or open this folder in one of its terminals"
+        )
         if sys.platform == "darwin":
             mend = "In VS Code: Shell Command: Install 'code' command in PATH"
         yield Fact("note", "vs code", "`code` is not on PATH", mend)
