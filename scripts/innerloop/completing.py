@@ -128,8 +128,14 @@ def _values(argument: Argument, line: Line) -> Iterator[Candidate]:
         yield from map(Candidate, ("bash", "zsh", "fish", "powershell"))
     elif argument.dest == "set":
         yield from _settings(line)
+    elif argument.metavar == "WHAT":
+        from .cleaning import KINDS
+
+        yield from map(Candidate, KINDS)
+    elif argument.metavar == "RUN":
+        yield from _runs(line)
     elif argument.dest == "model":
-        yield from _models(line)
+        yield from _runs(line, "model")
         yield from _below(line.cwd, line.current)
     elif name == "dependency":
         yield from _below(line.root / COMMON, line.current)
@@ -159,12 +165,16 @@ def _settings(line: Line) -> Iterator[Candidate]:
         yield Candidate(f"inputs.{one.name}=", f"now {value}")
 
 
-def _models(line: Line) -> Iterator[Candidate]:
-    """The runs that left a model, the newest first."""
-    workspace = loading.open_workspace(line.root)
-    slug = loading.choose_experiment(workspace, line.experiment, line.cwd).slug
-    for folder in sorted((line.root / "outputs" / slug).glob("*/model"), reverse=True):
-        yield Candidate(folder.parent.name)
+def _runs(line: Line, left: str = ".run") -> Iterator[Candidate]:
+    """The runs that left something of that name, the newest first: those of the experiment, or of
+    all where the command does without one."""
+    try:
+        workspace = loading.open_workspace(line.root)
+        slug = loading.choose_experiment(workspace, line.experiment, line.cwd).slug
+    except Mistake:
+        slug = "*"
+    found = {folder.parent.name for folder in line.root.glob(f"outputs/{slug}/*/{left}")}
+    yield from map(Candidate, sorted(found, reverse=True))
 
 
 def _folder(line: Line) -> Path:
@@ -233,7 +243,7 @@ def _described(name: str) -> Command:
 
 
 def _argument(action: argparse.Action) -> Argument:
-    text = (action.help or "").replace("%(default)s", str(action.default)).replace("%%", "%")
+    text = (action.help or "") % vars(action)
     return Argument(
         options=tuple(action.option_strings),
         dest=action.dest,

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from .errors import Mistake
 
@@ -185,6 +186,14 @@ def copy(path: Path, target: Path, change: Callable[[str], str] | None = None) -
         target.chmod(path.stat().st_mode & 0o7777)
     except OSError as error:
         raise _cannot("write", target, error) from error
+
+
+def open_log(path: Path) -> IO[bytes]:
+    """A file that grows while something runs: what is written to it is on the disk at once."""
+    try:
+        return path.open("wb", buffering=0)
+    except OSError as error:
+        raise _cannot("write", path, error) from error
 
 
 def make_folder(path: Path) -> Path:

@@ -67,7 +67,11 @@ def test_a_job_is_pushed_sent_and_followed(work: Workspace, cluster: Cluster) ->
     assert '"place": "argo"' in listed.out or '"argo"' in listed.out
     download = cluster.loop(work, "download")
     assert download.code == 1 and f"argo cp -n ml {run.name}" in download.sentence
-    again = cluster.loop(work, "submit", "line", "--place", "argo", "--wait")
+    words = ("submit", "line", "--place", "argo", "--wait", "--summary", "seen.md")
+    again = cluster.loop(work, *words)
+    seen = work.read("seen.md")
+    assert "### ✅ line completed" in seen and "| inputs.epochs | 3 |" in seen
+    assert "| outputs | Argo's artifact repository, artifact outputs |" in seen
     assert again.code == 0 and "is in the registry already" in again.err
     assert "epochs 3" not in again.out
 

@@ -243,6 +243,24 @@ def test_a_sweep_is_a_fan_out(work: Workspace) -> None:
     assert env["AZUREML_RUN_ID"] == "{{workflow.name}}-{{inputs.parameters.trial}}"
 
 
+def test_a_search_space_with_any_name_and_any_text(work: Workspace) -> None:
+    """`trial` is what a trial's own name is called, and a value goes through the kubelet."""
+    sweep = SWEEP.replace("kind", "trial").replace('"b c"', '"$(HOME) $$"')
+    put(work, sweep.replace("type: random, seed: 3", "type: grid").replace(
+        "type: uniform, min_value: 0.1, max_value: 0.9", "type: choice, values: [1]"
+    ))  # fmt: skip
+    spec = right(planned(work).wanted.manifest)
+    known = templates(spec)
+    (task,) = known["main"]["dag"]["tasks"]
+    assert [one["trial-value"] for one in task["withItems"]] == ["a", "$$(HOME) $$$$"]
+    assert [one["trial"] for one in task["withItems"]] == ["trial-1", "trial-2"]
+    rate, trial = "{{inputs.parameters.rate}}", "{{inputs.parameters.trial-value}}"
+    args = known["trial"]["container"]["args"]
+    assert args == [f"python -u train.py --rate {rate} --trial {trial} --epochs 2"]
+    (told,) = json.loads(work.loop("parity", "line", "--json").out)
+    assert told["unexplained"] == []
+
+
 def test_a_sweep_of_several_nodes(work: Workspace) -> None:
     more = "  distribution: {type: pytorch}\n  resources: {instance_count: 2}\n"
     put(work, SWEEP.replace("inputs: {epochs", f"{more}inputs: {{epochs"))
@@ -275,6 +293,15 @@ def test_a_pipeline_is_a_dag(work: Workspace, outputs: str) -> None:
         assert known["prep"]["outputs"]["artifacts"][-1] == {
             "name": "clean", "path": "/code/outputs/clean"
         }  # fmt: skip
+
+
+def test_an_output_called_as_all_of_them_are(work: Workspace) -> None:
+    work.add("line", "", toml=CLAIM)
+    put(work, PIPELINE.replace("clean", "outputs"))
+    known = templates(right(planned(work).wanted.manifest))
+    assert [one["name"] for one in known["prep"]["outputs"]["artifacts"]] == [
+        "all-outputs", "outputs"
+    ]  # fmt: skip
 
 
 def test_a_pipeline_with_a_step_of_several_nodes(work: Workspace) -> None:

@@ -161,6 +161,17 @@ def test_check_reads_the_settings(work: Workspace) -> None:
     assert checked.code == 0 and 'argo.data: the job has no input "rew"' in checked.out
 
 
+def test_an_input_that_is_called_image_is_not_the_image(work: Workspace) -> None:
+    put(work, JOB.replace("inputs: {", "inputs: {image: cat.png, "))
+    template, _ = rendered(work)
+    values = {one["name"]: one["value"] for one in template["spec"]["arguments"]["parameters"]}
+    assert values["image"] == "cat.png" and values["run-image"] == "reg.example/team/line:run"
+    (pod,) = template["spec"]["templates"]
+    assert pod["container"]["image"] == "{{workflow.parameters.run-image}}"
+    (told,) = json.loads(work.loop("parity", "line", "--json").out)
+    assert told["places"]["argo by time"]["image"]["same"]
+
+
 def test_a_schedule_counts_for_a_submission_too(work: Workspace) -> None:
     put(work, JOB)
     words = ("submit", "line", "--place", "argo", "--dry-run", "--json", "--scheduled")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,15 @@ def test_metrics_that_cannot_be_had_hide_no_end(tmp_path: Path) -> None:
     begun = summary.begin(tmp_path / "s.md", ENTRY)
     summary.finish(begun, {**END, "status": "Completed"}, None, Line(Mistake("gone")))  # type: ignore[arg-type]
     assert "### ✅ line completed" in (tmp_path / "s.md").read_text(encoding="utf-8")
+
+
+def test_a_job_in_a_cluster_says_where_its_outputs_are(tmp_path: Path) -> None:
+    file = tmp_path / "s.md"
+    begun = summary.begin(file, replace(ENTRY, url="", kept="results/line-1"))
+    summary.end(begun, {**END, "started": "2026-01-01T00:00:00Z", "ended": "2026-01-01T01:00:05Z"})
+    text = file.read_text(encoding="utf-8")
+    assert "### ❌ line failed\n\nline-1\n\n> exit \\*code\\* 3" in text
+    assert "| outputs | results/line-1 |\n| took | 1:00:05 |" in text
 
 
 def test_no_job(tmp_path: Path) -> None:

@@ -33,7 +33,8 @@ def filled(workspace: Workspace) -> Workspace:
     workspace.write("src/common/rates.py", "")
     workspace.write("src/tiny/other-job.yaml", "")
     workspace.write("outputs/tiny/20260102-b/model/weights", "")
-    workspace.write("outputs/tiny/20260103-c/metrics.json", "{}")
+    workspace.write("outputs/tiny/20260103-c/.run/run.json", "{}")
+    workspace.write("outputs/shop.churn/20260104-d/.run/run.json", "{}")
     workspace.write("notebooks/look.ipynb", json.dumps(NOTEBOOK))
     return workspace
 
@@ -48,6 +49,7 @@ def test_every_command_and_every_option_can_be_had(filled: Workspace) -> None:
         page = filled.loop("help", name).out
         options = set(re.findall(r"(?m)^  (?:-\w, )?(--[\w-]+)", page))
         assert options <= set(words(filled, name, "-")), name
+    assert not [one for one in completing.commands().values() if "%(" in str(one.arguments)]
 
 
 @pytest.mark.parametrize(
@@ -61,6 +63,10 @@ def test_every_command_and_every_option_can_be_had(filled: Workspace) -> None:
         (["run", "tiny", "--set", "inputs.e"], {"inputs.epochs="}),
         (["run", "tiny", "--file", "o"], {"other-job.yaml"}),
         (["deploy", "tiny", "--model", "2"], {"20260102-b"}),
+        (["runs", "--log", ""], {"20260103-c", "20260104-d"}),
+        (["runs", "tiny", "--log", ""], {"20260103-c"}),
+        (["run", "tiny", "--from-run", "2"], {"20260103-c"}),
+        (["clean", "o"], {"outputs"}),
         (["endpoint", "st"], {"status"}),
         (["run", "tiny", "--", "t"], set()),
         (["dependency", "tiny", ""], {"rates.py", "vision/"}),
@@ -145,6 +151,7 @@ def test_fish_offers_the_words_with_what_they_mean(filled: Workspace) -> None:
     assert line.startswith("dependency\tShares a file or folder")
     assert "inputs.epochs=\tnow 8" in offered("scripts/loop run tiny --set ")
     assert "shop/churn" in offered("scripts/loop run ")
+    assert offered("loop run ") == []  # it is on no PATH here
 
 
 def test_each_shell_has_a_script_and_another_is_a_sentence(workspace: Workspace) -> None:

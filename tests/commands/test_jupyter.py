@@ -81,6 +81,12 @@ def test_without_an_engine_the_same_from_the_cached_environment(workspace: Works
     ran = workspace.loop("notebook", "churn", "look.ipynb", *venv, timeout=600)
     assert ran.code == 0, ran.out + ran.err
     assert f"3 {workspace.root / 'notebooks'}\n" in ran.out
+    notebook["cells"] = [{**cell, "source": "1"}, {**cell, "source": "1 / 0"}, *cells]
+    workspace.write("notebooks/look.ipynb", json.dumps(notebook))
+    failed = workspace.loop("notebook", "churn", "look.ipynb", *venv)
+    assert failed.code == 1 and "\x1b" not in failed.err
+    assert "innerloop: cell 2 of 3 failed: ZeroDivisionError: division by zero\n" in failed.err
+    assert "2 of 3 cells in " in failed.out and "look.html" in failed.err
     server = workspace.start("jupyter", "churn", *venv, "--port", "18950")
     server.wait_for("is ready", 120)
     address = server.text.partition("is ready: ")[2].split()[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import stat
@@ -65,3 +66,22 @@ def test_without_access_to_the_socket_it_is_said(theirs: Workspace) -> None:
     answer = theirs.loop("run", "tiny", "--place", "docker", prefix=become)
     assert answer.code == 1
     assert "may not talk to its engine" in answer.sentence
+
+
+def test_folders_that_are_roots_are_named(theirs: Workspace) -> None:
+    """As a container's root leaves them behind. A sentence says whose they are, and doctor how to
+    get them back."""
+    become = ["setpriv", f"--reuid={PERSON}", f"--regid={PERSON}", "--clear-groups"]
+    for name in (".innerloop/scratch", ".vscode"):
+        theirs.write(f"{name}/x.json", "{}")
+        os.chown(theirs.root / name, 0, 0)
+    os.chown(theirs.root / ".innerloop", PERSON, PERSON)
+    tested = theirs.loop("test", "tiny", "--place", "venv", prefix=become)
+    assert tested.code == 1
+    assert "cannot write it: permission denied. Check who owns it" in tested.sentence
+    made = theirs.loop("new", "churn", prefix=become)
+    assert made.code == 1 and "then `scripts/loop sync` renders what belongs" in made.sentence
+    told = json.loads(theirs.loop("doctor", "--json", prefix=become).out)
+    (fact,) = [one for one in told if one["name"] == "permissions"]
+    assert (fact["state"], fact["what"]) == ("bad", "you may not write in .vscode/")
+    assert "chown" in fact["mend"]

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Page
 
 from tests.editor.conftest import Opener, locked
 from tests.editor.workbench import Workbench
@@ -41,8 +42,11 @@ def picture(tmp_path: Path) -> Picture:
     folder = ROOT / GIVEN if GIVEN else tmp_path
     folder.mkdir(parents=True, exist_ok=True)
 
-    def take(window: Workbench, name: str, height: int = HEIGHT) -> None:
-        window.page.mouse.move(1100, 700)  # where nothing is highlighted or explained
+    def take(
+        window: Workbench, name: str, height: int = HEIGHT, rest: tuple[int, int] = (1100, 700)
+    ) -> None:
+        window.page.mouse.move(*rest)  # where nothing is highlighted or explained
+        window.page.locator(".monaco-hover:visible").first.wait_for(state="hidden")
         path = folder / f"{name}.png"
         window.page.screenshot(
             path=path,
@@ -127,5 +131,26 @@ def test_a_picture_of_the_runs(cloned: Workspace, opened: Opener, picture: Pictu
     assert cloned.loop("runs", "--page").code == 0
     window.page.goto((cloned.root / "outputs" / "runs.html").as_uri())
     window.page.locator("svg").first.wait_for()
-    window.page.set_viewport_size({"width": 1280, "height": 980})
-    picture(window, "runs", height=980)
+    window.page.set_viewport_size({"width": 1280, "height": 720})
+    picture(window, "runs", height=720, rest=(1270, 10))
+    page_works(window.page)
+
+
+def page_works(page: Page) -> None:
+    """What README says of the page: one run's lines alone, hidden lines, sorted rows."""
+
+    def rates() -> list[str]:
+        return page.locator("tbody tr td:nth-child(8)").all_inner_texts()
+
+    page.locator("tbody tr").nth(1).hover()
+    assert page.locator(".one .run.chosen").get_attribute("data-run") == "1"
+    page.locator("th", has_text="learning rate").locator("button").click()
+    assert rates() == ["0.02", "0.05", "0.1"]
+    page.locator("th", has_text="learning rate").locator("button").click()
+    assert rates() == ["0.1", "0.05", "0.02"]
+    page.locator("#all").uncheck()
+    assert page.locator("polyline:visible").count() == 0
+    page.locator("tbody input").first.check()
+    assert page.locator("polyline:visible").count() == 1
+    page.set_viewport_size({"width": 400, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400

@@ -32,6 +32,11 @@ VALUE = st.recursive(
 DOCUMENT = st.dictionaries(TEXT.filter(lambda key: key != "on"), VALUE, max_size=4)
 
 
+def test_a_comment_stays_one() -> None:
+    text = document({"a": 1}, ["x\non: push\r\ny\u2028z", ""])
+    assert yaml.safe_load(text) == {"a": 1} and text.count("#") == 5
+
+
 @given(DOCUMENT)
 def test_what_is_written_is_read_back(value: dict[str, Any]) -> None:
     text = document(value, ["a comment", "and another: one"])

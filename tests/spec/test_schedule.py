@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -155,6 +157,15 @@ def test_what_stands_in_texts_of_several_lines_is_no_key() -> None:
 def test_a_name_that_no_orchestrator_can_start() -> None:
     (finding,) = findings(f"[schedule]\n{CRON}", name="a b")
     assert 'cannot start "a b"' in finding.what
+
+
+@pytest.mark.parametrize("name", ["learning-rate", "a b", "é", "1st", "x\non: push"])
+def test_an_input_that_no_form_can_ask_for(name: str) -> None:
+    job = parse_job(json.dumps({"command": "x", "inputs": {name: 1}}), "job.yaml")
+    found = check_schedule.check(experiment(f"[schedule]\n{CRON}"), job, ("github",))
+    (finding,) = found.findings
+    assert f'no orchestrator can ask for an input called "{name}"' in finding.what
+    assert finding.where.startswith("job.yaml:1:")
 
 
 def test_a_schedule_without_a_job() -> None:

@@ -112,10 +112,12 @@ def what_is_left(patient: Patient) -> Iterator[Fact]:
     there = cleaning.find(patient.workspace, cleaning.USUAL)
     stale = [one for one in there if one.stale and not one.kept]
     every = cleaning.readable(cleaning.total([one for one in there if not one.kept]))
-    if cleaning.not_asked(cleaning.USUAL):
-        every += ", less what is in Docker, which cannot be asked"
     if not stale:
-        yield Fact("ok", "left behind", f"nothing stale; this workspace takes {every} in all")
+        less = (
+            ", as far as can be seen without Docker" if cleaning.not_asked(cleaning.USUAL) else ""
+        )
+        what = f"nothing stale; this workspace takes {every} in all{less}"
+        yield Fact("ok", "left behind", what)
         return
     named = ", ".join(one.name for one in stale[:3]) + (", ..." if len(stale) > 3 else "")
     size = cleaning.readable(cleaning.total(stale))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Iterator
@@ -37,7 +38,12 @@ def this_machine(patient: Patient) -> Iterator[Fact]:
             yield Fact(state, program, f"not on PATH{f' ({use})' if use else ''}", mend)
 
 
+# What commands write into, below the workspace's root.
+WRITTEN = (".", "src", ".vscode", ".devcontainer", ".innerloop", "data", "outputs")
+
+
 def this_checkout(patient: Patient) -> Iterator[Fact]:
+    yield _permissions(patient.root)
     yield _line_endings(patient.root)
     yield _links(patient.root)
     if _is_slow(patient.root):
@@ -47,6 +53,17 @@ def this_checkout(patient: Patient) -> Iterator[Fact]:
             "the workspace lies on the Windows disk, which is slow from Linux",
             "Clone it into WSL's own file system (~/...)",
         )
+
+
+def _permissions(root: Path) -> Fact:
+    """Folders that another user made, a container's root most often."""
+    there = [name for name in WRITTEN if (root / name).is_dir()]
+    wrong = [name for name in there if not os.access(root / name, os.W_OK)]
+    if not wrong:
+        return Fact("ok", "permissions", "you may write in the workspace")
+    names = ", ".join("the workspace" if name == "." else f"{name}/" for name in wrong)
+    mend = f'`sudo chown -R "$(id -un)" {shlex.quote(str(root))}`, where it should be yours'
+    return Fact("bad", "permissions", f"you may not write in {names}", mend)
 
 
 def _line_endings(root: Path) -> Fact:
@@ -103,9 +120,8 @@ def rendered_files(patient: Patient) -> Iterator[Fact]:
     outcome = syncing.plan(patient.root)
     behind = [change.path for change in outcome.changes]
     if behind:
-        what = (
-            f"{behind[0]}{f' and {len(behind) - 1} more' if len(behind) > 1 else ''} is behind src"
-        )
+        more = f" and {len(behind) - 1} more are" if len(behind) > 1 else " is"
+        what = f"{behind[0]}{more} behind src"
         yield Fact("note", "rendered files", what, "`scripts/loop sync` brings them in line")
     else:
         yield Fact("ok", "rendered files", "in line with src")

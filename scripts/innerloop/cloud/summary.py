@@ -1,5 +1,5 @@
 """What an orchestrator shows of a run it started, as Markdown: the job, its address in the studio,
-how it ended, and its last metrics.
+how it ended, and its last metrics. A job in a cluster has where its outputs are instead.
 
 It is written when the job has been sent and again at its end: a machine that loses patience in
 between leaves the address behind.
@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -51,16 +52,33 @@ def begin(file: Path, entry: Entry) -> Summary:
     return made
 
 
-def finish(summary: Summary, told: Mapping[str, Any], target: Target, line: Line) -> None:
-    """With the job's end and its metrics; without those where they cannot be had."""
+def end(summary: Summary, told: Mapping[str, Any]) -> Summary:
+    """With the job's end."""
     ended = replace(summary, end=told)
     ended.write()
+    return ended
+
+
+def finish(summary: Summary, told: Mapping[str, Any], target: Target, line: Line) -> None:
+    """With the job's end and its metrics; without those where they cannot be had."""
+    ended = end(summary, told)
     try:
         found = line.ask("metrics", target, lambda event: None, name=summary.entry.name)
     except Mistake:
         return
     scores, _ = metrics_of(found["json"], found["jsonl"])
     replace(ended, metrics={**found["mlflow"], **scores}).write()
+
+
+@contextmanager
+def of_start(file: Path | None, experiment: str) -> Iterator[None]:
+    """What keeps a job from being started is in the file as well, where there is one to write."""
+    try:
+        yield
+    except Mistake as mistake:
+        if file:
+            failed(file, experiment, mistake)
+        raise
 
 
 def failed(file: Path, experiment: str, mistake: Mistake) -> None:
@@ -99,6 +117,8 @@ def _facts(entry: Entry, end: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if commit:
         yield "commit", commit[:12]
     took = seconds_between(str(end.get("started") or ""), str(end.get("ended") or ""))
+    if entry.kept:
+        yield "outputs", entry.kept
     if took is not None:
         yield "took", f"{int(took) // 3600}:{int(took) // 60 % 60:02}:{int(took) % 60:02}"
 

@@ -6,12 +6,14 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from ..cloud import following, ledger
 from ..cloud import past_runs as cloud_runs
+from ..cloud import summary
 from ..cloud.ledger import Entry
 from ..cloud.news import News, say
 from ..cloud.submission import inputs_of
@@ -26,28 +28,46 @@ from .images import RunImage
 from .planning import Submission
 
 
-def run(args: argparse.Namespace, workspace: Workspace, submission: Submission) -> int:
+def run(
+    args: argparse.Namespace, workspace: Workspace, submission: Submission, report: Path | None
+) -> int:
+    """`report` is the file that an orchestrator shows."""
+    with Line(args.root) as line:
+        with summary.of_start(report, submission.experiment.name):
+            entry, cluster = _sent(args, workspace, submission, line)
+        _say_where(entry, cluster, as_json=args.json)
+        told = summary.begin(report, entry) if report else None
+
+        def on_end(end: Mapping[str, Any]) -> None:
+            if told is not None:
+                summary.end(told, end)
+
+        if not (args.stream or args.wait):
+            return 0
+        return following.follow(
+            args.root, entry.name, cluster, line, logs=args.stream, on_end=on_end
+        )
+
+
+def _sent(
+    args: argparse.Namespace, workspace: Workspace, submission: Submission, line: Line
+) -> tuple[Entry, Cluster]:
     if submission.images:
         images.require_registry(workspace)
     if submission.lacking:
         raise together(submission.lacking)
-    submission = _under_its_name(args.root, submission, named=args.name is not None)
-    with Line(args.root) as line:
-        cluster = _look(submission, line, named=args.name is not None)
-        if not args.json:
-            for title, text in _preview(submission, cluster):
-                print(f"{title:<13}{text}".rstrip(), flush=True)
-        planning.refuse_secrets(list(submission.images.values()), args.allow_secrets)
-        pushed = {
-            variant: _pushed(workspace, submission, one)
-            for variant, one in submission.images.items()
-        }
-        submission = planning.with_images(workspace, submission, pushed, cluster.namespace)
-        entry = _send(args.root, submission, cluster, line, named=args.name is not None)
-        _say_where(entry, cluster, as_json=args.json)
-        if not (args.stream or args.wait):
-            return 0
-        return following.follow(args.root, entry.name, cluster, line, logs=args.stream)
+    named = args.name is not None
+    submission = _under_its_name(args.root, submission, named=named)
+    cluster = _look(submission, line, named=named)
+    if not args.json:
+        for title, text in _preview(submission, cluster):
+            print(f"{title:<13}{text}".rstrip(), flush=True)
+    planning.refuse_secrets(list(submission.images.values()), args.allow_secrets)
+    pushed = {
+        variant: _pushed(workspace, submission, one) for variant, one in submission.images.items()
+    }
+    submission = planning.with_images(workspace, submission, pushed, cluster.namespace)
+    return _send(args.root, submission, cluster, line, named=named), cluster
 
 
 def _under_its_name(root: Path, submission: Submission, *, named: bool) -> Submission:

@@ -7,7 +7,8 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 
-from ..errors import Mistake, WrongUse
+from ..cloud import summary
+from ..errors import Mistake
 from ..render import yaml_file
 from ..spec.check_base import Finding
 from ..spec.experiment import Experiment
@@ -24,22 +25,22 @@ def run(
     line_of: Callable[[Finding], str],
 ) -> int:
     """`sets` are all that changes the job, --set among them; `line_of` a finding for a person."""
-    if args.summary:
-        raise WrongUse("--summary is written of jobs on Azure ML", mend="Leave it away")
-    submission, findings = planning.plan(
-        workspace, experiment, file=args.file, sets=sets, name=args.name
-    )
-    for finding in findings:
-        print(line_of(finding), file=sys.stderr)
-    if submission is None:
-        raise Mistake(
-            f"nothing was sent: {experiment.folder}/{args.file} cannot run in the cluster",
-            mend="Mend what is said above",
+    report = args.cwd / args.summary if args.summary and not args.dry_run else None
+    with summary.of_start(report, experiment.name):
+        submission, findings = planning.plan(
+            workspace, experiment, file=args.file, sets=sets, name=args.name
         )
+        for finding in findings:
+            print(line_of(finding), file=sys.stderr)
+        if submission is None:
+            raise Mistake(
+                f"nothing was sent: {experiment.folder}/{args.file} cannot run in the cluster",
+                mend="Mend what is said above",
+            )
     if args.dry_run:
         _show(workspace, submission, as_json=args.json)
         return 0
-    return sending.run(args, workspace, submission)
+    return sending.run(args, workspace, submission, report)
 
 
 def _show(workspace: Workspace, submission: Submission, *, as_json: bool) -> None:

@@ -53,6 +53,7 @@ FISH = """function __innerloop_loop
     set -l current (commandline --current-token --cut-at-cursor)
     set -l program (string replace --regex '^~' $HOME -- $words[1])
     set --erase words[1]
+    command --query -- $program; or return
     $program completion words --describe -- $words "$current" 2>/dev/null
 end
 complete --command loop --no-files --arguments '(__innerloop_loop)'

@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from .. import loading, syncing
+from ..errors import Mistake
 from ..experiments import making
 
 SUMMARY = "Makes a new experiment and renders its files."
@@ -32,7 +33,11 @@ def run(args: argparse.Namespace) -> int:
         source = loading.choose_experiment(workspace, args.source, args.cwd).name
     making.make(workspace, args.name, source)
     print(f"innerloop: made src/{args.name}", file=sys.stderr)
-    outcome = syncing.sync(args.root)
+    try:
+        outcome = syncing.sync(args.root)
+    except Mistake as mistake:
+        mend = f"{mistake.mend}; then `scripts/loop sync` renders what belongs to it"
+        raise Mistake(mistake.what, where=mistake.where, mend=mend.lstrip("; ")) from mistake
     for problem in outcome.problems:
         print(f"innerloop: {problem}", file=sys.stderr)
     print(f"Run it: scripts/loop run {args.name}")

@@ -57,7 +57,7 @@ def _show(parity: Parity) -> None:
     columns = [column for column in parity.columns if not column.absent]
     differing = {(one.row, one.place): one for one in parity.differences}
     table = Table(title=parity.experiment, title_justify="left", box=None, header_style="bold")
-    table.add_column("")
+    table.add_column("", no_wrap=True)
     for column in columns:
         table.add_column(column.place, overflow="fold")
     for row in ROWS:

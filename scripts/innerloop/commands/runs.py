@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .. import console, files, loading, tables
-from ..errors import WrongUse, nearest
+from ..errors import WrongUse
 from ..records import past as runs
 from ..records.past import PastRun
 
@@ -70,7 +70,7 @@ def _show_log(root: Path, found: Sequence[PastRun], word: str) -> int:
         what = f'"{word}" is the beginning of {len(matching)} runs' if matching else (
             f'there is no run "{word}"'
         )  # fmt: skip
-        raise WrongUse(what, mend=nearest(word, [one.id for one in found]))
+        raise WrongUse(what, mend="`scripts/loop runs` lists them")
     path = runs.log_of(root, matching[0])
     if not path.is_file():
         print(f"innerloop: {matching[0].folder} has no log", file=sys.stderr)

@@ -100,7 +100,8 @@ def _trial(workspace: Workspace, job: Job) -> Mapping[str, str]:
     if job.kind != "sweep":
         return {}
     _, values = sweeping.one_trial(pipelines.swept_job(workspace, job))
-    return {**values, "trial": "trial-1"}
+    called = {"trial-value": values["trial"]} if "trial" in values else {}
+    return {**values, **called, "trial": "trial-1"}
 
 
 def of(run: Run, title: str, started: Sequence[Column] = ()) -> Parity:

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO
 
-from .. import process
+from .. import files, process
 
 # How long output that a program left behind may take to arrive after its end, in seconds.
 PATIENCE = 2.0
@@ -41,7 +41,7 @@ def recorded(log: Path) -> Iterator[None]:
     others = [[number] for number in (1, 2) if number not in terminals]
     if os.name == "nt":
         terminals = []
-    with log.open("wb", buffering=0) as file, ExitStack() as stack:
+    with files.open_log(log) as file, ExitStack() as stack:
         for numbers in filter(None, [terminals, *others]):
             stack.enter_context(_led(numbers, Lines(file)))
         yield
@@ -70,12 +70,11 @@ class Lines:
 
 @contextmanager
 def _overheard(log: Path, listener: Callable[[str], None]) -> Iterator[None]:
-    with log.open("w", encoding="utf-8", newline="") as file:
+    with files.open_log(log) as file:
 
         def both(text: str) -> None:
             with suppress(ValueError):  # a program left behind still prints: the log is closed
-                file.write(text)
-                file.flush()
+                file.write(text.encode("utf-8", "surrogateescape"))
             listener(text)
 
         with process.heard(both):

@@ -37,6 +37,8 @@ def render(subject: Subject, experiment: Experiment, job: Job, schedule: Schedul
             return str(one.environment.image), "IfNotPresent"
         variant = images.variant(experiment, one)
         name = f"image-{variant}" if variant else "image"
+        while name in job.inputs:
+            name = f"run-{name}"
         used[name] = images.moving(subject.workspace.settings.registry, experiment, variant)
         return mark(f"workflow.parameters.{name}"), "Always"
 

@@ -21,7 +21,7 @@ class Noted:
 
 def document(value: dict[str, Any], comment: Sequence[str] = ()) -> str:
     """`comment`: lines at the top. A blank line sets the blocks of the outermost level apart."""
-    lines = [f"# {line}".rstrip() for line in comment]
+    lines = [f"# {part}".rstrip() for line in comment for part in line.splitlines() or [""]]
     for key, below in value.items():
         # GitHub's `on` stands plain, as everybody writes it; nobody who reads it takes it for true.
         head = "on:" if key == "on" else _key(key)

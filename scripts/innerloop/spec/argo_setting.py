@@ -25,6 +25,11 @@ ARTIFACTS: Mapping[str, tuple[str, ...]] = {
     "hdfs": ("path",),
 }
 RETRY_POLICIES = ("Always", "OnFailure", "OnError", "OnTransientError")
+# Source: Kubernetes, "Labels and Selectors".
+_LABEL_VALUE = re.compile(r"([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?")
+_LABEL_KEY = re.compile(
+    r"([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?"
+)
 _DNS = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 
 
@@ -164,6 +169,11 @@ class _Reading:
         if not isinstance(value, dict) or not all(isinstance(one, str) for one in value.values()):
             mend = f'Write {key} = {{ "KEY" = "VALUE" }}'
             raise self.wrong(f".{key} is no table of texts", mend, key)
+        for name, text in value.items():
+            if not _LABEL_KEY.fullmatch(name) or not _LABEL_VALUE.fullmatch(text):
+                what = f".{key}: {name} = {text!r} is no label of Kubernetes"
+                mend = "Write at most 63 letters, digits, -, _ and ., the first and last no mark"
+                raise self.wrong(what, mend, key, name)
         return dict(value)
 
     _node_selector = _labels = _words

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from ..errors import Mistake
@@ -30,6 +31,7 @@ def check_argo(job: Job, settings: Settings, argo: ArgoSetting, read: Read) -> I
     used: dict[str, Input] = {}
     for one, taken in jobs:
         used.update(one.inputs)
+        yield from _names(one)
         yield from _data(one, settings, argo, taken)
         yield from _nodes(one)
         if quantities.of_docker(one.shm_size) is None and "${{" not in one.shm_size:
@@ -101,6 +103,25 @@ def _jobs(job: Job, read: Read) -> list[tuple[Job, frozenset[str]]]:
             raise no_sweep_in_a_pipeline(job, step)
         found.append((step.job, frozenset(step.takes)))
     return found
+
+
+def _names(job: Job) -> Iterator[Finding]:
+    """Parameters of a workflow, variables of a pod. Source: Argo Workflows' validation of parameters,
+    Kubernetes' EnvVar."""
+    for name in job.inputs:
+        if not re.fullmatch(r"[\w.-]+", name, re.ASCII):
+            what = f'an input of a workflow cannot be called "{name}"'
+            mend = f'Call it "{re.sub(r"[^A-Za-z0-9_]", "_", name)}"'
+            yield Finding(job.where("inputs", name), what, mend, CODE)
+    for name in job.environment_variables:
+        if not re.fullmatch(r"[-._A-Za-z][-._A-Za-z0-9]*", name):
+            what = f'a variable of a pod cannot be called "{name}"'
+            mend = "Write letters, digits and _, a letter first"
+            yield Finding(job.where("environment_variables", name), what, mend, CODE)
+    for name, one in job.search_space.items():
+        if "{{" in str(one):
+            what = f'the search space of "{name}" holds {{{{, which Argo would fill in'
+            yield Finding(job.where("search_space", name), what, "Write it in the program", CODE)
 
 
 def _data(

@@ -46,6 +46,11 @@ def _findings(experiment: Experiment, job: Job | None, schedule: Schedule) -> It
         what = f'an orchestrator cannot start "{experiment.name}"'
         mend = "Rename the folder: letters, digits, _, - and . alone (`scripts/loop rename`)"
         yield _wrong(schedule, "", what, mend)
+    for name in job.inputs:
+        if not re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII):
+            what = f'no orchestrator can ask for an input called "{name}"'
+            mend = "Rename it in the job file: letters, digits and _ alone, a letter first"
+            yield Finding(job.where("inputs", name), what, mend, _CODE)
     changed = job
     for path, value in schedule.set.items():
         said = as_set(path, value)

@@ -7,6 +7,7 @@ FOLDER is the kernel's working directory; TARGET.html and TARGET.ipynb are writt
 cell fails: then with its traceback in them, and the exit code is 1.
 """
 
+import re
 import sys
 import time
 from pathlib import Path
@@ -19,6 +20,8 @@ try:
 except ImportError as error:
     sys.exit(f"innerloop: {error}: add nbconvert and ipykernel to requirements-dev.in")
 
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
 
 def main(source, folder, target):
     notebook = nbformat.read(source, as_version=4)
@@ -28,12 +31,15 @@ def main(source, folder, target):
         if cell.cell_type == "code" and cell.source.strip()
     ]
     begun = time.perf_counter()
+    last = 0
 
     def started(cell, cell_index):
+        nonlocal last
         if cell_index not in cells:
             return
+        last = cells.index(cell_index) + 1
         first = next(line for line in cell.source.splitlines() if line.strip())
-        print(f"[{cells.index(cell_index) + 1}/{len(cells)}] {first[:70]}", flush=True)
+        print(f"[{last}/{len(cells)}] {first[:70]}", flush=True)
 
     def executed(cell, cell_index, execute_reply):
         for output in cell.outputs:
@@ -53,10 +59,14 @@ def main(source, folder, target):
     try:
         client.execute()
     except CellExecutionError as error:
-        print(error, file=sys.stderr)
+        # The kernel colours its traceback, also for those who read it in a file.
+        print(str(error) if sys.stderr.isatty() else COLOUR.sub("", str(error)), file=sys.stderr)
+        what = f"{error.ename}: {error.evalue}".splitlines()[0]
+        print(f"innerloop: cell {last} of {len(cells)} failed: {what}", file=sys.stderr)
         code = 1
     except DeadKernelError:
-        print("the kernel died: out of memory, most often", file=sys.stderr)
+        why = "the kernel died: out of memory, most often"
+        print(f"innerloop: cell {last} of {len(cells)}: {why}", file=sys.stderr)
         code = 1
     except KeyboardInterrupt:
         code = 130
@@ -64,7 +74,8 @@ def main(source, folder, target):
     exporter = HTMLExporter()
     page, _ = exporter.from_notebook_node(notebook, {"metadata": {"name": Path(target).name}})
     Path(f"{target}.html").write_text(page, encoding="utf-8")
-    print(f"{len(cells)} cells in {time.perf_counter() - begun:.1f} s", flush=True)
+    done = f"{len(cells)} cells" if code == 0 else f"{last} of {len(cells)} cells"
+    print(f"{done} in {time.perf_counter() - begun:.1f} s", flush=True)
     return code
 
 

@@ -119,7 +119,8 @@ def _inputs(part: Part, artifacts: Sequence[Json]) -> Json:
 def _given(part: Part, pod: Bound) -> Iterator[Json]:
     """What Argo keeps: all of ./outputs, and each output that a later step takes. Of several nodes
     the first one hands on."""
-    yield {"name": "outputs", "path": OUTPUTS, "optional": True}
+    whole = "all-outputs" if "outputs" in part.taken else "outputs"
+    yield {"name": whole, "path": OUTPUTS, "optional": True}
     for name in sorted(part.taken) if pod.rank == 0 else ():
         is_file = part.job.outputs[name].is_file
         plain: Json = {"archive": {"none": {}}} if is_file else {}

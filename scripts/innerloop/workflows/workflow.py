@@ -19,7 +19,7 @@ from ..spec.tracking import TRACKING
 from . import names, pod
 from .part import Handed, Part
 from .rendezvous import RENDEZVOUS, with_service
-from .text import argued, mark
+from .text import argued, escaped, mark
 
 Json = dict[str, Any]
 API = "argoproj.io/v1alpha1"
@@ -96,19 +96,25 @@ def _sweep(subject: Subject) -> Whole:
     """Each trial is the template `trial` called with its values."""
     job = swept(subject.job, subject.read)
     drawn = sweep.trials(job, None)
+    # No name of a search space has a -.
+    called = {name: name if name != "trial" else "trial-value" for name in job.search_space}
     width = len(str(len(drawn)))
     items = [
-        {"trial": f"trial-{number:0{width}}", **values} for number, values in enumerate(drawn, 1)
+        {
+            "trial": f"trial-{number:0{width}}",
+            **{called[name]: escaped(value) for name, value in values.items()},
+        }
+        for number, values in enumerate(drawn, 1)
     ]
-    space = {name: mark(f"inputs.parameters.{name}") for name in job.search_space}
+    space = {name: mark(f"inputs.parameters.{called[name]}") for name in job.search_space}
     trial = sweep.trial_job(job, space)
     variables = {**TRACKING, **trial.environment_variables}
     name = mark("inputs.parameters.trial")
     part = _part(
         subject, replace(trial, environment_variables=variables), "trial", f"{WORKFLOW}-{name}",
-        folder=name, needs=("trial", *space),
+        folder=name, needs=("trial", *called.values()),
     )  # fmt: skip
-    parameters = [{"name": one, "value": argued(mark(f"item.{one}"))} for one in ("trial", *space)]
+    parameters = [{"name": one, "value": argued(mark(f"item.{one}"))} for one in part.needs]
     task = {
         "name": "trial",
         "template": "trial",
