@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 
 from .. import process
@@ -20,13 +21,17 @@ def devcontainer_cli(patient: Patient) -> Iterator[Fact]:
         mend = "`npm install -g @devcontainers/cli` saves some seconds of each start"
         yield Fact("note", "devcontainer", "not on PATH; npx can run it", mend)
     else:
-        mend = "`npm install -g @devcontainers/cli` (Node 18 or newer); VS Code has its own"
+        mend = "`npm install -g @devcontainers/cli` (Node.js 20 or newer); VS Code has its own"
         yield Fact("note", "devcontainer", "not on PATH (`loop up` needs it)", mend)
 
 
 def vs_code(patient: Patient) -> Iterator[Fact]:
     if process.found("code") is None:
-        mend = "In VS Code: Shell Command: Install 'code' command in PATH"
+        mend = (
+            "Install VS Code (code.visualstudio.com), or open this folder in one of its terminals"
+        )
+        if sys.platform == "darwin":
+            mend = "In VS Code: Shell Command: Install 'code' command in PATH"
         yield Fact("note", "vs code", "`code` is not on PATH", mend)
         return
     version, listed = process.run_together(

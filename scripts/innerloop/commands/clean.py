@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Sequence
 
-from .. import cleaning, console, loading
+from .. import cleaning, console, loading, tables
 from ..cleaning import KINDS, USUAL, Thing, readable
 from ..errors import WrongUse
 
@@ -60,10 +60,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _show(wanted: Sequence[Thing], kept: Sequence[Thing], rest: Sequence[Thing]) -> None:
-    for one in wanted:
-        print(f"{one.kind[:-1]:<12} {one.name:<44} {readable(one.size):>8}  {one.why}")
-    for one in kept:
-        print(f"stays        {one.name:<44} {'':>8}  {one.kept}")
+    rows = [[one.kind[:-1], _name(one), readable(one.size), one.why] for one in wanted]
+    rows += [["stays", _name(one), "", one.kept] for one in kept]
+    if rows:
+        titles = ("what", "name", "frees", "why")
+        tables.show(tables.Table(titles, rows, right=("frees",), cuts=True))
     if not wanted:
         print("nothing to clean")
     if rest:
@@ -74,6 +75,11 @@ def _show(wanted: Sequence[Thing], kept: Sequence[Thing], rest: Sequence[Thing])
     sys.stdout.flush()
 
 
+def _name(one: Thing) -> str:
+    """A volume's is a word for machines; what it holds is said beside it."""
+    return f"{one.name[:24]}…" if one.kind == "volumes" else one.name
+
+
 def _agreed(wanted: Sequence[Thing]) -> bool:
     question = f"Remove these {len(wanted)}, and free at least {readable(cleaning.total(wanted))}?"
     if not sys.stdin.isatty():
@@ -81,6 +87,7 @@ def _agreed(wanted: Sequence[Thing]) -> bool:
     try:
         return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
     except EOFError:
+        print()  # below the question
         return False
 
 

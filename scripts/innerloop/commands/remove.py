@@ -75,6 +75,7 @@ def _agreed(name: str) -> bool:
     try:
         return input(f"Remove {name}? [y/N] ").strip().lower() in ("y", "yes")
     except EOFError:
+        print()  # below the question
         return False
 
 

@@ -24,7 +24,7 @@ PIP = f"{OURS}pip.conf"
 PIP_VARIABLE = "INNERLOOP_PIP_CONF"
 
 INSTALL_BUILDX = (
-    "install Docker's buildx plugin (Debian and Ubuntu: `apt install docker-buildx`; "
+    "install Docker's buildx plugin (Ubuntu, Debian 13: `apt install docker-buildx`; "
     "Docker Desktop and Docker's own packages have it)"
 )
 
