@@ -201,6 +201,8 @@ def test_a_name_in_the_job_file_is_the_jobs(cloud: Cloud, tiny: Workspace) -> No
     tiny.write("src/tiny/azure-ml-job.yaml", f"name: from-the-file\n{text}")
     assert cloud.loop(tiny, "submit", "tiny").code == 0
     assert list(cloud.azure.jobs) == ["from-the-file"]
-    again = cloud.loop(tiny, "submit", "tiny")
-    assert again.code == 1
-    assert 'a job "from-the-file" was submitted from here already' in again.sentence
+    for words in ((), ("--dry-run",)):  # what is known before the upload is known to a dry run
+        again = cloud.loop(tiny, "submit", "tiny", *words)
+        assert again.code == 1
+        assert 'a job "from-the-file" was submitted from here already' in again.sentence
+        assert "or take name: out of src/tiny/azure-ml-job.yaml" in again.sentence

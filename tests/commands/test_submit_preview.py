@@ -108,3 +108,17 @@ def test_an_environment_from_a_file_is_what_the_file_says(workspace: Workspace) 
     environment = "environment: file:../tools/tools.yml\n"
     told = preview(workspace, f"command: ls\ncompute: azureml:c\n{environment}")
     assert told["parts"][0]["environment"]["words"].startswith("busybox with the conda packages")
+
+
+def test_an_empty_name_is_none(workspace: Workspace) -> None:
+    workspace.write("jobs/a/job.yml", f"command: ls\ncompute: azureml:c\n{IMAGE}")
+    answer = workspace.loop("submit", "jobs/a/job.yml", "--dry-run", "--name", "", env=CONNECTION)
+    assert answer.code == 2 and '"" is no name for a job' in answer.sentence
+
+
+def test_a_large_file_among_the_code_is_named(workspace: Workspace) -> None:
+    workspace.write("jobs/a/job.yml", f"command: ls\ncode: .\ncompute: azureml:c\n{IMAGE}")
+    with (workspace.root / "jobs/a/weights.bin").open("wb") as file:
+        file.truncate(120_000_000)
+    shown = workspace.loop("submit", "jobs/a/job.yml", "--dry-run", env=CONNECTION).out
+    assert "weights.bin is 120 MB, sent with each change of the code: leave it out" in shown

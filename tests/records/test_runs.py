@@ -93,6 +93,26 @@ def test_how_a_run_ended(record: dict[str, Any], alive: bool, state: str) -> Non
     assert PastRun("line", "1", "outputs/line/1", record, alive=alive).state == state
 
 
+@pytest.mark.parametrize(
+    ("record", "state"),
+    [("Completed", "done"), ("Canceled", "stopped"), ("Queued", "queued")],
+)
+def test_what_the_service_said_last_is_in_the_words_of_runs(record: str, state: str) -> None:
+    assert PastRun("line", "1", "outputs/line/1", {"status": record}).state == state
+
+
+@pytest.mark.parametrize(
+    ("git", "said"),
+    [
+        ({"commit": "0123456789", "dirty": True}, "01234567+"),
+        ({"commit": "", "dirty": True}, "none+"),
+        (None, ""),
+    ],
+)
+def test_the_code_of_a_run(git: dict[str, Any] | None, said: str) -> None:
+    assert PastRun("line", "1", "outputs/line/1", {"git": git}).commit == said
+
+
 def test_a_run_of_a_process_that_is_gone_was_killed(tmp_path: Path) -> None:
     child = subprocess.Popen([sys.executable, "-c", "pass"])
     child.wait()

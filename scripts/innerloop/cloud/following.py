@@ -34,7 +34,7 @@ def follow(
 ) -> int:
     """The exit code of the job's own outcome; 0 for one that has not ended when nobody waits.
     `on_end` hears what the service said of its end."""
-    screen = Screen()
+    screen = Screen("following" if to_the_end else f"asking for the logs of {name}")
     try:
         told = line.ask(
             "follow", target, screen.on_event, name=name, logs=logs, follow=to_the_end,
@@ -94,8 +94,8 @@ def note_status(root: Path, name: str, told: Mapping[str, Any]) -> None:
 class Screen(News):
     """Logs go to stdout as they are; those of a step have its name before each line."""
 
-    def __init__(self) -> None:
-        super().__init__("following", every=60.0)
+    def __init__(self, what: str = "following") -> None:
+        super().__init__(what, every=60.0)
         self.open_line = ""
 
     def on_event(self, event: Mapping[str, Any]) -> None:

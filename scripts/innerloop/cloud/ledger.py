@@ -94,12 +94,14 @@ def last_sent(root: Path) -> Entry | None:
     return next((one for one in reversed(entries(root)) if one.state == SENT), None)
 
 
-def require_new(root: Path, name: str) -> None:
+def require_new(root: Path, name: str, of_file: str = "") -> None:
+    """`of_file` is the job file that says the name, where it is one that does."""
     known = read(root, name)
     if known is not None and known.state == SENT:
+        other = f"take name: out of {of_file}" if of_file else "leave it away"
         raise Mistake(
             f'a job "{name}" was submitted from here already',
-            mend="Choose another --name, or leave it away",
+            mend=f"Choose another --name, or {other}",
         )
 
 

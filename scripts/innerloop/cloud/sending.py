@@ -55,7 +55,6 @@ def send(root: Path, submission: Submission, line: Line) -> Entry:
 
 
 def _before(root: Path, submission: Submission, target: Target) -> Entry:
-    ledger.require_new(root, submission.name)
     git, patch = ledger.code_of(git_state.read(root))
     entry = Entry(
         name=submission.name,

@@ -60,6 +60,11 @@ class Submission:
     named: bool = False
 
     @property
+    def file_of_name(self) -> str:
+        """The job file, where it is what names the job."""
+        return self.job.name if str(self.job.document.get("name")) == self.name else ""
+
+    @property
     def size(self) -> int:
         """Bytes to upload when nothing is there yet."""
         contexts = {one.environment.folder: one.environment.size for one in self.parts}

@@ -206,7 +206,7 @@ def _known(
 
 def _chosen_name(job: Job, given: str | None) -> str | None:
     """The name that a person chose, on the command line or in the job file."""
-    name = given or job.document.get("name")
+    name = job.document.get("name") if given is None else given
     if name is not None and not _JOB_NAME.fullmatch(str(name)):
         mend = "Write letters, digits, - and _, at most 255, and begin with a letter or digit"
         raise WrongUse(f'"{name}" is no name for a job', mend=mend)

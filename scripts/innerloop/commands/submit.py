@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import bootstrap, environments, loading
-from ..cloud import following, sending, submitting, summary
+from ..cloud import following, ledger, sending, submitting, summary
 from ..cloud.ledger import Entry
 from ..cloud.news import megabytes
 from ..cloud.snapshot import Snapshot, Suspect
@@ -47,6 +47,8 @@ examples:
   loop submit digit_recognition --place argo --dry-run
 """
 SHOWN = 40
+# Bytes above which a file is hardly code.
+LARGE = 100_000_000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -150,6 +152,7 @@ def _planned(
     if args.dry_run or not args.json:
         _show(submission, args)
     refuse_secrets(submission.suspects, args.allow_secrets)
+    ledger.require_new(args.root, submission.name, submission.file_of_name)
     return submission
 
 
@@ -250,6 +253,10 @@ def _snapshot(sent: Snapshot, submission: Submission, files: bool) -> Iterator[t
             yield "", f"  {one.name:<{width}}  {megabytes(one.size):>9}{link}"
         if len(sent.files) > SHOWN:
             yield "", f"  and {len(sent.files) - SHOWN} more (--json lists them all)"
+    for one in sent.files:
+        if one.size > LARGE:
+            mend = "leave it out in .amlignore, or make data of it: `scripts/loop data register`"
+            yield "", f"  {one.name} is {megabytes(one.size)}, sent with each change of the code: {mend}"
     linked = sum(one.linked for one in sent.files)
     if linked and not files:
         yield "", f"  {linked} of them by links, as what they lead to"

@@ -58,7 +58,8 @@ class PastRun:
         of a submitted job that has not ended, what the service said last ("queued")."""
         code = self.record.get("exit_code")
         if code is None and self.record.get("status"):
-            return str(self.record["status"]).lower()
+            status = str(self.record["status"]).lower()
+            return {"completed": "done", "canceled": "stopped"}.get(status, status)
         if code is None:
             return "running" if self.alive else "killed" if self.record else "?"
         return {0: "done", 130: "stopped", 143: "stopped"}.get(code, f"failed ({code})")
@@ -72,9 +73,10 @@ class PastRun:
 
     @property
     def commit(self) -> str:
-        """The first letters of the commit, with "+" when something was not committed."""
+        """The first letters of the commit, with "+" when something was not committed; "none" in a
+        repository that has no commit yet."""
         git = self.record.get("git") or {}
-        return str(git.get("commit", ""))[:8] + "+" * bool(git.get("dirty"))
+        return (str(git.get("commit", ""))[:8] or "none" * bool(git)) + "+" * bool(git.get("dirty"))
 
     def json(self) -> dict[str, Any]:
         return {

@@ -289,7 +289,7 @@ def _not_found(said: str, path: str, place: str, target: Mapping[str, Any]) -> F
     if kind == "onlineendpoint":
         return _no_endpoint(path, name, place)
     mend = {
-        "job": "`scripts/loop status` shows the last one that was submitted from here",
+        "job": "`scripts/loop status --all` lists those that were submitted from here",
         "compute": "Name one of the workspace's computes under `compute:`",
         "data": f"Register it: `scripts/loop data register data/{name}`",
     }.get(kind, "")
