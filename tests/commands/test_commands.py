@@ -130,7 +130,7 @@ def test_a_reader_that_has_gone_is_no_complaint(workspace: Workspace) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     with os.fdopen(writing) as closed:
-        argv = [workspace.root / "scripts" / "loop", "help"]
+        argv = [str(workspace.root / "scripts" / "loop"), "help"]
         done = subprocess.run(argv, stdout=closed, stderr=subprocess.PIPE, cwd=workspace.root)
     assert (done.returncode, done.stderr) == (141, b"")
 
