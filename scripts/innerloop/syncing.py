@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from . import files, loading, transaction
+from . import files, loading, transaction, unmerged
 from .errors import Mistake, WrongUse, nearest
 from .merge import memory, three_way, whole
 from .merge.jsonc import ParseError
@@ -78,11 +78,15 @@ def plan(root: Path, settle: Settle | None = None, eject: str | None = None) -> 
     problems = [*broken.values(), *unscheduled.values()]
     notes: list[str] = []
     changes: list[Change] = []
+    merging = unmerged.is_merging(root)
     alone = _left_alone(broken, values) | _workflows_of({*broken, *unscheduled}, rendered)
     for path in sorted({*values, *rendered} - ejected - alone):
         found = files.read_text(root / path)
+        together = None if found is None else unmerged.settle(root, path, found, merging=merging)
+        here = found if together is None else together.text
+        notes += () if together is None else together.notes
         try:
-            merged = _merged(found, rendered.get(path), values.get(path), path, settle)
+            merged = _merged(here, rendered.get(path), values.get(path), path, settle)
         except ParseError as error:
             problems.append(error.sentence())
             continue

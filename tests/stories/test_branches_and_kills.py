@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import time
 
 import pytest
 
-from tests.support import Workspace
+from tests.support import ROOT, Workspace
 
 JOB = "command: python train.py --epochs ${{inputs.epochs}}\ninputs:\n  epochs: 8\n"
 
@@ -57,6 +59,70 @@ def test_two_branches_that_each_add_an_experiment(workspace: Workspace) -> None:
         assert f'"{name}"' in tasks
         assert f'"{name}: train.py"' in launch
     assert workspace.loop("sync", "--check").code == 0
+
+
+LAUNCH, TASKS = ".vscode/launch.json", ".vscode/tasks.json"
+
+
+@pytest.fixture
+def conflict(workspace: Workspace) -> Workspace:
+    """Both branches add an experiment at one place; one has a person's comment, the other removes an
+    experiment."""
+    shutil.copy(ROOT / ".gitattributes", workspace.root)
+    for name in ("mid", "zulu"):
+        workspace.add(name, "print(1)\n", job=JOB)
+    assert workspace.loop("sync").code == 0
+    git(workspace, "init", "-q", "-b", "main")
+    commit(workspace, "start")
+    for name in ("alpha", "beta"):
+        git(workspace, "checkout", "-q", "-b", name, "main")
+        workspace.add(name, "print(2)\n", job=JOB.replace("epochs", f"{name}s"))
+        assert workspace.loop("sync").code == 0
+        if name == "alpha":
+            text = workspace.read(LAUNCH).replace(
+                '"alpha: train.py",', '"alpha: train.py", // mine'
+            )
+            workspace.write(LAUNCH, text)
+        else:
+            assert workspace.loop("remove", "zulu", "--yes").code == 0
+        commit(workspace, name)
+    git(workspace, "merge", "-q", "--no-edit", "alpha")
+    conflicts = git(workspace, "diff", "--name-only", "--diff-filter=U").stdout.split()
+    assert conflicts == [LAUNCH, TASKS]
+    return workspace
+
+
+@pytest.mark.parametrize("side", ["", "--ours", "--theirs"])
+def test_a_conflict_of_two_branches_is_put_together_by_what_they_say(
+    conflict: Workspace, side: str
+) -> None:
+    """Also for somebody who took one side: the other's experiment was not thrown out by that."""
+    if side:
+        git(conflict, "checkout", side, ".vscode")
+    before = conflict.read(LAUNCH)
+    checked = conflict.loop("sync", "--check")
+    assert checked.code == 1 and conflict.read(LAUNCH) == before
+    answer = conflict.loop("sync")
+    assert answer.code == 0, answer.err
+    assert f"{LAUNCH}: git left it in conflict" in answer.err and "`git add` it" in answer.err
+    launch = json.loads(conflict.read(LAUNCH).replace("// mine", ""))
+    names = {one["name"] for one in launch["configurations"]}
+    assert {"alpha: train.py", "beta: train.py", "mid: train.py"} <= names
+    assert not any("zulu" in name for name in names)
+    (options,) = [one["options"] for one in json.loads(conflict.read(TASKS))["inputs"]
+                  if one["id"] == "experiment"]  # fmt: skip
+    assert sorted(options) == ["alpha", "beta", "mid"]
+    assert conflict.loop("sync").out == "everything is in line with src/\n"
+    commit(conflict, "merged")
+    assert conflict.loop("sync", "--check").code == 0
+
+
+def test_a_conflict_that_somebody_has_begun_to_settle_is_theirs(conflict: Workspace) -> None:
+    text = conflict.read(LAUNCH).replace("debugpy", "mine", 1)
+    conflict.write(LAUNCH, text)
+    answer = conflict.loop("sync")
+    assert answer.code == 1 and f"{LAUNCH}:" in answer.sentence
+    assert conflict.read(LAUNCH) == text
 
 
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL is a signal of POSIX")

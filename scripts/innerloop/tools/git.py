@@ -29,6 +29,12 @@ def index_path(root: str) -> list[str]:
     return ["git", "-C", root, "rev-parse", "--path-format=absolute", "--git-path", "index"]
 
 
+def staged(root: str, path: str, stage: int) -> list[str]:
+    """A file below `root` as the index has it while a merge waits: 1 before both branches, 2 ours,
+    3 theirs."""
+    return ["git", "-C", root, "cat-file", "blob", f":{stage}:./{path}"]
+
+
 def announce(root: str, paths: Sequence[str]) -> list[str]:
     """Makes untracked files visible to `diff` in the index that GIT_INDEX_FILE names; nothing is
     stored of them."""
