@@ -140,3 +140,12 @@ def test_the_short_way_to_the_engine_says_what_the_client_says(
     monkeypatch.setenv("DOCKER_HOST", f"unix://{engine.SOCKET}")
     slow = engine.ask(image)
     assert (quick.answers, quick.label, quick.rootless) == (slow.answers, slow.label, slow.rootless)
+
+
+def test_for_an_image_that_is_not_there_no_client_is_started(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """`loop stale` asks for two of each experiment when a folder is opened."""
+    monkeypatch.setattr(engine, "_quick", lambda path: (404, {"message": "No such image"}))
+    monkeypatch.setattr("innerloop.process.run", lambda argv: pytest.fail(f"started {argv}"))
+    assert engine.labels_of("there-is-no/such:image") == {}

@@ -60,10 +60,7 @@ def find(workspace: Workspace, kinds: Sequence[str], older_than: float = 0) -> l
 
 def not_asked(kinds: Sequence[str]) -> str:
     """Why nothing is known of what is in Docker, where the engine is silent; "" when it is known."""
-    if not IN_DOCKER & set(kinds) or process.found("docker") is None:
-        return ""
-    facts = engine.ask("innerloop-clean")
-    return "" if facts.answers else facts.why
+    return engine.silence() if IN_DOCKER & set(kinds) else ""
 
 
 def remove(thing: Thing) -> str:

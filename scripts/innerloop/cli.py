@@ -63,7 +63,9 @@ HANDS_OVER = ("exec", "run", "terminal", "test")
 def main(words: Sequence[str]) -> int:
     """Runs one command line and returns its exit code."""
     try:
-        return _main(list(words))
+        code = _main(list(words))
+        sys.stdout.flush()  # here, where nobody who reads it is an answer and no complaint
+        return code
     except Mistake as mistake:
         _say(f"innerloop: {mistake.sentence()}")
         return mistake.exit_code

@@ -154,8 +154,10 @@ def mounts_of(container: str) -> list[dict[str, Any]] | None:
 
 def labels_of(image: str) -> dict[str, str]:
     """An image's labels; none where there is no such image, or no engine."""
-    value = quick_get(f"/images/{quote(image)}/json")
-    if value is None:
+    code, value = _quick(f"/images/{quote(image)}/json") or (None, {})
+    if code == 404:
+        return {}
+    if code != 200:
         if process.found("docker") is None:
             return {}
         done = process.run(["docker", "image", "inspect", image])
@@ -188,6 +190,14 @@ def _silent(message: str) -> Engine:
     if host := os.environ.get("DOCKER_HOST"):
         start = f"Start the one that DOCKER_HOST names ({host}), or unset that variable"
     return Engine(False, "Docker is installed, but its engine is not running", f"{start}{said}")
+
+
+def silence() -> str:
+    """Why an engine that is installed cannot be asked; "" where it answers, or where none is."""
+    if process.found("docker") is None:
+        return ""
+    facts = ask("innerloop")
+    return "" if facts.answers else facts.why
 
 
 def require(engine: Engine) -> None:

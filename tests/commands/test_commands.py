@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+import subprocess
 
 import pytest
 from innerloop.cli import COMMANDS
@@ -123,6 +125,16 @@ def test_doctor_names_what_is_missing(workspace: Workspace) -> None:
     assert table.code == 1 and "BAD" in table.out and table.sentence == ""
 
 
+def test_a_reader_that_has_gone_is_no_complaint(workspace: Workspace) -> None:
+    """`loop help | head`: the reader ends before what is left is written, at our end."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing) as closed:
+        argv = [str(workspace.root / "scripts" / "loop"), "help"]
+        done = subprocess.run(argv, stdout=closed, stderr=subprocess.PIPE, cwd=workspace.root)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
 SILENT = {"DOCKER_HOST": "unix:///nowhere/docker.sock"}
 
 
@@ -132,6 +144,9 @@ def test_where_the_engine_is_silent_nothing_is_said_of_what_is_in_it(workspace: 
     entered = workspace.loop("exec", "tiny", "--", "true", env=SILENT)
     assert entered.code == 1 and "its engine is not running" in entered.sentence
     assert "DOCKER_HOST" in entered.err and "loop up" not in entered.err
+    old = workspace.loop("stale", env=SILENT)
+    assert old.code == 0 and "its engine is not running: images and dev" in old.sentence
+    assert workspace.loop("stale", "--check", env=SILENT).err == ""
     cleaned = workspace.loop("clean", "--dry-run", env=SILENT)
     assert cleaned.code == 0 and "containers, images and volumes are not looked at" in cleaned.err
     answer = workspace.loop("doctor", "--json", env=SILENT)

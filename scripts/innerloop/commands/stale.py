@@ -6,7 +6,7 @@ import argparse
 import json
 from dataclasses import asdict
 
-from .. import loading
+from .. import console, engine, loading
 from ..containers import aging
 
 SUMMARY = "Says which dev containers and images are older than what they were made from."
@@ -32,7 +32,10 @@ def run(args: argparse.Namespace) -> int:
     names = workspace.experiments
     if args.experiment:
         names = (loading.choose_experiment(workspace, args.experiment, args.cwd).name,)
-    found = [one for name in names for one in aging.stale(workspace, name)]
+    silence = engine.silence()
+    found = [] if silence else [one for name in names for one in aging.stale(workspace, name)]
+    if silence and not args.check:  # with --check it speaks only when something is stale
+        console.say(f"{silence}: images and dev containers are not looked at")
     if args.json:
         print(json.dumps([asdict(one) for one in found], indent=2, ensure_ascii=False))
     else:
