@@ -6,6 +6,7 @@ import hashlib
 import os
 import posixpath
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -77,6 +78,13 @@ def open_experiment(workspace: Workspace, name: str) -> Experiment:
     text = files.read_text(folder / "environment" / "Dockerfile")
     if text is None:
         raise Mistake("the Dockerfile is gone", where=where)
+    if len(twins := _by_slug(workspace.experiments).get(name.replace("/", "."), [])) > 1:
+        other = next(one for one in twins if one != name)
+        raise Mistake(
+            f"{name} and {other} have one name for files and images, {name.replace('/', '.')}",
+            where=f"src/{name}",
+            mend="Rename one of the folders (`scripts/loop rename` cannot tell them apart)",
+        )
     toml = f"src/{name}/innerloop.toml"
     links = tuple(links_of(Path(workspace.root), folder))
     return Experiment(
@@ -89,6 +97,14 @@ def open_experiment(workspace: Workspace, name: str) -> Experiment:
         files=tuple(sorted(entry.name for entry in os.scandir(folder))),
         common_tests=tuple(_common_tests(Path(workspace.root), links)),
     )
+
+
+@cache
+def _by_slug(names: tuple[str, ...]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name in names:
+        found.setdefault(name.replace("/", "."), []).append(name)
+    return found
 
 
 def _common_tests(root: Path, links: Sequence[Link]) -> Iterator[str]:
