@@ -189,6 +189,28 @@ def test_a_memory_that_alone_is_behind_is_said(rendered: Workspace) -> None:
     assert in_line(rendered)
 
 
+def test_the_diff_is_a_patch_that_does_what_a_sync_does(rendered: Workspace) -> None:
+    edit(rendered, TASKS, '"tasks": [', '"tasks": [ // a\u2028b')
+    text = rendered.read(LAUNCH).rstrip("\n").replace("\n", "\r\n")
+    (rendered.root / LAUNCH).write_bytes(text.encode())
+    set_epochs(rendered, 3)
+    rendered.add("second", "print(2)\n", job=JOB)
+    patch = rendered.root.parent / "sync.patch"
+    shown = subprocess.run(
+        [str(rendered.root / "scripts" / "loop"), "sync", "--diff"],
+        cwd=rendered.root, capture_output=True, check=True,
+    )  # fmt: skip
+    patch.write_bytes(shown.stdout[: shown.stdout.index(b"\nwould ") + 1])
+    apply = ["git", "apply", "--whitespace=nowarn", str(patch)]
+    subprocess.run(apply, cwd=rendered.root, check=True)
+    paths = (TASKS, LAUNCH, ".devcontainer/second/devcontainer.json")
+    applied = [(rendered.root / path).read_bytes() for path in paths]
+    subprocess.run([*apply[:2], "--reverse", *apply[2:]], cwd=rendered.root, check=True)
+    assert not (rendered.root / paths[2]).exists()
+    assert rendered.loop("sync").code == 0
+    assert [(rendered.root / path).read_bytes() for path in paths] == applied
+
+
 def test_an_ejected_file_is_theirs(rendered: Workspace) -> None:
     before = rendered.read(LAUNCH)
     assert rendered.loop("sync", "--eject", LAUNCH).code == 0
