@@ -6,11 +6,12 @@ import hashlib
 import os
 import posixpath
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from . import files
-from .errors import Mistake
+from .errors import Mistake, WrongUse
 from .spec import dockerfile, dockerignore, settings, sharing
 from .spec.experiment import JOB_FILE, MARK, Experiment, Link
 from .spec.workspace import HOST, INSIDE, Workspace, resolve
@@ -77,6 +78,13 @@ def open_experiment(workspace: Workspace, name: str) -> Experiment:
     text = files.read_text(folder / "environment" / "Dockerfile")
     if text is None:
         raise Mistake("the Dockerfile is gone", where=where)
+    if len(twins := _by_slug(workspace.experiments).get(name.replace("/", "."), [])) > 1:
+        other = next(one for one in twins if one != name)
+        raise Mistake(
+            f"{name} and {other} have one name for files and images, {name.replace('/', '.')}",
+            where=f"src/{name}",
+            mend="Rename one of the folders (`scripts/loop rename` cannot tell them apart)",
+        )
     toml = f"src/{name}/innerloop.toml"
     links = tuple(links_of(Path(workspace.root), folder))
     return Experiment(
@@ -89,6 +97,14 @@ def open_experiment(workspace: Workspace, name: str) -> Experiment:
         files=tuple(sorted(entry.name for entry in os.scandir(folder))),
         common_tests=tuple(_common_tests(Path(workspace.root), links)),
     )
+
+
+@cache
+def _by_slug(names: tuple[str, ...]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name in names:
+        found.setdefault(name.replace("/", "."), []).append(name)
+    return found
 
 
 def _common_tests(root: Path, links: Sequence[Link]) -> Iterator[str]:
@@ -106,7 +122,15 @@ def choose_job(
     if path is not None:
         experiment = open_beside(workspace, path)
         return experiment, posixpath.relpath(path, experiment.folder)
-    experiment = choose_experiment(workspace, word, cwd)
+    try:
+        experiment = choose_experiment(workspace, word, cwd)
+    except (Mistake, WrongUse):
+        if word is None and file is not None and (cwd / file).is_file():
+            return choose_job(workspace, file, None, cwd)  # beside where one stands
+        if word is not None and (names := _job_files_of(workspace, word, cwd)):
+            what, mend = f"{word} holds no {file or JOB_FILE}", f"Name its job file: {names}"
+            raise WrongUse(what, mend=mend) from None
+        raise
     beside = Path(workspace.root, experiment.folder, file or JOB_FILE)
     if file is not None and not beside.is_file() and (cwd / file).is_file():
         path = _relative(Path(workspace.root), str((cwd / file).resolve()))
@@ -138,6 +162,19 @@ def _job_file(workspace: Workspace, word: str, file: str, cwd: Path) -> str | No
     if is_file:
         raise Mistake(f"there is no job file {word}", mend="Check its path")
     return None
+
+
+def _job_files_of(workspace: Workspace, word: str, cwd: Path) -> str:
+    """The YAML files of a folder that a word names, as words for it again; "" for no folder."""
+    root = Path(workspace.root)
+    folder = next(
+        (base / word for base in (cwd, root, root / "src") if (base / word).is_dir()), None
+    )
+    if folder is None or (folder / JOB_FILE).is_file():
+        return ""
+    names = sorted(one.name for one in folder.glob("*.y*ml"))
+    plain = word.replace("\\", "/").rstrip("/")
+    return ", ".join(f"{plain}/{name}" for name in names[:4])
 
 
 def open_beside(workspace: Workspace, job_file: str) -> Experiment:

@@ -81,7 +81,13 @@ def plan(root: Path, settle: Settle | None = None, eject: str | None = None) -> 
     merging = unmerged.is_merging(root)
     alone = _left_alone(broken, values) | _workflows_of({*broken, *unscheduled}, rendered)
     for path in sorted({*values, *rendered} - ejected - alone):
-        found = files.read_text(root / path)
+        try:
+            found = files.read_text(root / path)
+        except (
+            Mistake
+        ) as mistake:  # no text, a folder: left as it is, like one that cannot be parsed
+            problems.append(Mistake(mistake.what, where=path, mend=mistake.mend).sentence())
+            continue
         together = None if found is None else unmerged.settle(root, path, found, merging=merging)
         here = found if together is None else together.text
         notes += () if together is None else together.notes
@@ -99,7 +105,7 @@ def plan(root: Path, settle: Settle | None = None, eject: str | None = None) -> 
         else:
             rendered[path] = merged.last
     text = memory.dump(Memory(rendered, ejected), EDITOR_FILES)
-    known = text == files.read_text(root / transaction.MEMORY)
+    known = text == transaction.text_on_disk(root)
     return Outcome(tuple(changes), tuple(problems), tuple(notes), None if known else text)
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from . import files
+from .errors import Mistake
 from .merge.memory import Corrupt, Memory, dump, load
 from .merge.rules import EDITOR_FILES
 
@@ -46,7 +47,7 @@ class Overtaken(Exception):
 def memory_text(root: Path) -> str | None:
     """The memory that agrees with the files: the one on disk, and after a sync that was killed
     half-way, what the journal knows better. None when there is none. Writes nothing."""
-    text = files.read_text(root / MEMORY)
+    text = text_on_disk(root)
     journal = _journal(root)
     if journal is None:
         return text
@@ -63,10 +64,20 @@ def memory_text(root: Path) -> str | None:
     return dump(Memory(rendered, old.ejected), EDITOR_FILES)
 
 
+def text_on_disk(root: Path) -> str | None:
+    """What stands there; bytes that are no text are a memory that is lost."""
+    try:
+        return files.read_text(root / MEMORY)
+    except Mistake as mistake:
+        if isinstance(mistake.__cause__, UnicodeDecodeError):
+            return ""
+        raise
+
+
 def recover(root: Path) -> None:
     """Puts the right memory in place and sweeps what a killed sync has left."""
     text = memory_text(root)
-    if text is not None and text != files.read_text(root / MEMORY):
+    if text is not None and text != text_on_disk(root):
         files.write_text(root / MEMORY, text)
     files.remove_tree(root / STAGING)
 
@@ -124,7 +135,7 @@ def _stage(root: Path, changes: Sequence[Change], memory: str | None) -> dict[st
         texts[MEMORY] = memory
     staged = {path: files.stage(root / path, text, folder) for path, text in texts.items()}
     after = {change.path: _digest(change.after) for change in changes}
-    journal = {"after": after, "memory": memory or files.read_text(root / MEMORY)}
+    journal = {"after": after, "memory": memory or text_on_disk(root)}
     files.write_text(root / JOURNAL, json.dumps(journal))
     return staged
 
@@ -139,8 +150,11 @@ def _journal(root: Path) -> _Journal | None:
     text = files.read_text(root / JOURNAL)
     if text is None:
         return None
-    value = json.loads(text)
-    return _Journal(value["after"], value["memory"])
+    try:
+        value = json.loads(text)
+        return _Journal(value["after"], value["memory"])
+    except (ValueError, KeyError, TypeError):
+        return None  # a disk that was torn off: the memory that is there counts
 
 
 def _digest(text: str | None) -> str | None:

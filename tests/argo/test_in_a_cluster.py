@@ -147,6 +147,19 @@ def test_two_nodes_find_each_other_by_name(work: Workspace, cluster: Cluster) ->
     assert "node-1 | [rank 3] rank 3 local 1 found node-1" in done.out
 
 
+def test_a_node_that_fails_alone_is_said_while_the_others_go_on(
+    work: Workspace, cluster: Cluster
+) -> None:
+    rank = "import os, sys, time\ntime.sleep(2) if os.environ['RANK'] == '0' else sys.exit(3)\n"
+    work.add("line", rank)
+    put(work, NODES.replace("process_count_per_instance: 2", "process_count_per_instance: 1"))
+    done = cluster.loop(work, "submit", "line", "--place", "argo", "--wait")
+    (run,) = cluster.controller.runs
+    how = f"`scripts/loop cancel {run.name}` ends the job"
+    assert f"innerloop: node-1 has failed and node-0 still runs: {how}" in done.err
+    assert done.code == 3
+
+
 def test_a_sweep_fans_out(work: Workspace, cluster: Cluster) -> None:
     train = "import os, sys\nprint(sys.argv[1:], os.environ['AZUREML_SWEEP_rate'], os.environ['AZUREML_RUN_ID'])\n"
     work.add("line", train + "sys.exit(3 if os.environ['AZUREML_RUN_ID'].endswith('-2') else 0)\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -87,3 +88,15 @@ def test_none_and_what_is_no_name(tiny: Workspace) -> None:
         find(tiny, "a b")
     with pytest.raises(WrongUse, match='"azureml:a/b" is no model'):
         find(tiny, "azureml:a/b")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a link is not for everybody there")
+@pytest.mark.parametrize("word", [None, "2", "outputs/tiny/2"])
+def test_a_model_here_that_cannot_be_sent_gives_way_to_no_other(
+    tiny: Workspace, word: str | None
+) -> None:
+    leave(tiny, "1")
+    leave(tiny, "2")
+    (tiny.root / "outputs/tiny/2/model/best").symlink_to("nowhere")
+    with pytest.raises(Mistake, match="this link leads nowhere"):
+        find(tiny, word, named="azureml:tiny@latest")

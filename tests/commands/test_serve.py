@@ -103,6 +103,8 @@ def test_a_taken_port_is_one_sentence_and_the_usual_one_gives_way(workspace: Wor
         (("serve", "line", "--debug-port", "5678"), 2, "Add --debug"),
         (("serve", "line", "--debug", "--detach"), 2, "Leave --detach away"),
         (("call", "line", "--endpoint", "--port", "80"), 2, "Leave --endpoint away"),
+        (("call", "line", "--timeout", "-1"), 2, "-1 is no number of seconds"),
+        (("call", "line", "--timeout", "nan"), 2, "nan is no number of seconds"),
         (("call", "line", "nowhere.png", "--port", "9"), 1, "nowhere.png cannot be read"),
         (("call", "line", "--port", "1"), 1, "http://127.0.0.1:1/score does not answer"),
     ],

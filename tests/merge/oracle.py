@@ -47,6 +47,17 @@ def well_named(items: Any, key: str) -> bool:
     return all(isinstance(n, str) for n in names) and len(set(names)) == len(names)
 
 
+def in_order(value: Any, path: Path) -> Any:
+    """Named lists by their names: their own order is not remembered, so it is no change."""
+    if isinstance(value, dict):
+        return {k: in_order(v, (*path, k)) for k, v in value.items()}
+    key = identity(path)
+    if not isinstance(value, list) or not key or not well_named(value, key):
+        return value
+    items = sorted(value, key=lambda item: str(name(item, key)))
+    return [in_order(item, (*path, name(item, key))) for item in items]
+
+
 class Oracle:
     """`clashes` and `removed` gather paths."""
 
@@ -76,6 +87,8 @@ class Oracle:
         orderless = label and isinstance(wanted, list) and well_named(as_list(last), label)
         if equal(found, last) and not orderless:
             return wanted, wanted
+        if len(rest) == 2 and equal(*(in_order(x, path) for x in rest)):
+            return found, wanted
         self.clashes.append(path)
         return found, last
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from innerloop.cloud import following
 from innerloop.places.argo.faults import explain, scrub
 from innerloop.places.argo.lines import Lines
-from innerloop.places.argo.states import error_of, name_of, pods, state_of
+from innerloop.places.argo.states import bereft, error_of, name_of, pods, state_of
 
 ARGOS = (
     'time="2022-07-25T12:33:54.295Z" level=info msg="capturing logs" argo=true',
@@ -163,3 +163,15 @@ def test_no_token_in_any_text() -> None:
     token = "eyJhbGciOi.eyJzdWIiOiJ.c2lnbmF0dXJl"
     for text in (f"Authorization: Bearer {token}", f"token: {token}", f'"password": "{token}"'):
         assert token not in scrub(text)
+
+
+def test_who_goes_on_without_a_node_that_failed() -> None:
+    def of(job: str, rank: int, phase: str) -> dict[str, Any]:
+        name = f"node-{rank}"
+        return {**node(name, phase), "id": f"{job}-{rank}", "templateName": f"{job}-{name}"}
+
+    together = [of("main", 0, "Running"), of("main", 1, "Failed"), of("main", 2, "Running")]
+    assert bereft(together) == {"main-1": ("node-0", "node-2")}
+    assert bereft([of("prep", 0, "Running"), of("train", 1, "Error")]) == {}
+    assert bereft([of("main", 0, "Failed"), of("main", 1, "Succeeded")]) == {}
+    assert bereft([node("main", "Failed"), node("other", "Running")]) == {}

@@ -54,6 +54,10 @@ CASES = [
      "network", "broke, also after several tries"),
     (raised("JobException", "This job is in state JobStatus.RUNNING. Download is"), "not-ended", "it is Running"),
     (raised("ValidationException", "bad key\n\x1b[31mred\x1b[0m"), "refused", "refuses it: bad key red"),
+    (raised("ValidationException", 'Validation for PipelineJobSchema failed:\n\n {\n "errors": [\n {\n'
+     ' "message": "(ResourceNotFound) there is no \\"c\\"\\nCode: 1",\n "path": "jobs.a.compute",\n'
+     ' "value": null }, { "message": "Unknown field.", "value": 1 } ] } If you are trying'),
+     "refused", 'refuses it: jobs.a.compute: there is no "c"; Unknown field'),
     (HttpResponseError(400, "There is already an endpoint with this name", "/onlineEndpoints/e"),
      "name-taken", 'name "e" is taken: names are unique in an Azure region'),
     (HttpResponseError(404, "not found | (InferencingClientCallFailed) x", "/onlineEndpoints/e"),

@@ -80,3 +80,11 @@ def test_a_model_for_your_eyes_alone_cannot_be_read_by_the_server(workspace: Wor
     (folder / "model.json").chmod(0o600)
     with pytest.raises(Mistake, match="model.json may be read by you alone.*chmod -R o"):
         models.require_readable(model)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a link is not for everybody there")
+def test_a_link_that_leads_nowhere_is_said(workspace: Workspace) -> None:
+    workspace.add("line", "")
+    (ran(workspace, "1", 0) / "best.pt").symlink_to("checkpoints/7.pt")
+    with pytest.raises(Mistake, match="the link best.pt leads nowhere, to checkpoints/7.pt"):
+        models.require_readable(chosen(workspace))

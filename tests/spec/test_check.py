@@ -92,6 +92,21 @@ def test_a_set_value_is_checked_too(tmp_path: Path) -> None:
     assert [one.code for one in check(job, Disk(tmp_path))] == ["no-code", "bad-compute"]
 
 
+def test_a_step_of_the_private_preview(tmp_path: Path) -> None:
+    """A hint alone: who has the preview can send it."""
+    text = (
+        "type: pipeline\ncompute: azureml:c\njobs:\n"
+        "  one: {command: ls, environment: {image: busybox}}\n"
+        "  again: {type: do_while, body: '${{parent.jobs.one}}'}\n"
+    )
+    found = check_text(text, "job/azure-ml-job.yaml", Disk(tmp_path))
+    assert [(one.code, one.level) for one in found] == [
+        ("no-local-form", "hint"),
+        ("preview", "hint"),
+    ]
+    assert "AZURE_ML_CLI_PRIVATE_FEATURES_ENABLED" in found[1].mend
+
+
 def test_all_findings_at_once(tmp_path: Path) -> None:
     lay("right-command", tmp_path)
     text = (

@@ -106,6 +106,40 @@ def test_a_file_that_cannot_be_read_is_left_and_the_others_are_rendered(
     assert '"3"' in rendered.read(LAUNCH)
 
 
+def test_what_is_no_text_is_left_and_the_others_are_rendered(rendered: Workspace) -> None:
+    (rendered.root / TASKS).write_bytes(b"\xff\xfe{")
+    (rendered.root / ".vscode/settings.json").unlink()
+    (rendered.root / ".vscode/settings.json").mkdir()
+    set_epochs(rendered, 3)
+    answer = rendered.loop("sync")
+    assert answer.code == 1
+    assert f"innerloop: {TASKS}: the file is not UTF-8 (byte 0). Save it as UTF-8" in answer.err
+    assert "innerloop: .vscode/settings.json: cannot read it: is a directory" in answer.err
+    assert (rendered.root / TASKS).read_bytes() == b"\xff\xfe{" and '"3"' in rendered.read(LAUNCH)
+
+
+def test_a_journal_and_a_memory_that_a_disk_tore_off_are_as_lost(rendered: Workspace) -> None:
+    rendered.write(".innerloop/writing/journal.json", '{"after')
+    assert rendered.loop("sync", "--check").code == 0
+    assert rendered.loop("sync").code == 0
+    assert not (rendered.root / ".innerloop/writing").exists()
+    (rendered.root / ".innerloop/rendered.json").write_bytes(b"\x00\xff")
+    assert rendered.loop("sync", "--check").code == 1
+    assert rendered.loop("sync").code == 0 and in_line(rendered)
+
+
+def test_two_experiments_with_one_name_for_their_files_are_said(rendered: Workspace) -> None:
+    rendered.add("a.b", "print(1)\n", job=JOB)
+    assert rendered.loop("sync").code == 0
+    rendered.add("a/b", "print(2)\n", job=JOB.replace("8", "9"))
+    answer = rendered.loop("sync")
+    assert answer.code == 1
+    assert "src/a/b: a/b and a.b have one name for files and images, a.b" in answer.err
+    assert '"8"' in rendered.read(LAUNCH) and '"9"' not in rendered.read(LAUNCH)
+    assert rendered.loop("run", "a/b", "--dry-run").code == 1
+    assert rendered.loop("run", "line", "--dry-run").code == 0
+
+
 def test_a_deleted_experiment_takes_its_own_along_and_no_more(rendered: Workspace) -> None:
     rendered.add("second", "print(2)\n", job=JOB)
     rendered.loop("sync")
@@ -153,6 +187,28 @@ def test_a_memory_that_alone_is_behind_is_said(rendered: Workspace) -> None:
     )
     assert rendered.loop("sync").out == f"update {memory} alone: the files are in line with src/\n"
     assert in_line(rendered)
+
+
+def test_the_diff_is_a_patch_that_does_what_a_sync_does(rendered: Workspace) -> None:
+    edit(rendered, TASKS, '"tasks": [', '"tasks": [ // a\u2028b')
+    text = rendered.read(LAUNCH).rstrip("\n").replace("\n", "\r\n")
+    (rendered.root / LAUNCH).write_bytes(text.encode())
+    set_epochs(rendered, 3)
+    rendered.add("second", "print(2)\n", job=JOB)
+    patch = rendered.root.parent / "sync.patch"
+    shown = subprocess.run(
+        [str(rendered.root / "scripts" / "loop"), "sync", "--diff"],
+        cwd=rendered.root, capture_output=True, check=True,
+    )  # fmt: skip
+    patch.write_bytes(shown.stdout[: shown.stdout.index(b"\nwould ") + 1])
+    apply = ["git", "apply", "--whitespace=nowarn", str(patch)]
+    subprocess.run(apply, cwd=rendered.root, check=True)
+    paths = (TASKS, LAUNCH, ".devcontainer/second/devcontainer.json")
+    applied = [(rendered.root / path).read_bytes() for path in paths]
+    subprocess.run([*apply[:2], "--reverse", *apply[2:]], cwd=rendered.root, check=True)
+    assert not (rendered.root / paths[2]).exists()
+    assert rendered.loop("sync").code == 0
+    assert [(rendered.root / path).read_bytes() for path in paths] == applied
 
 
 def test_an_ejected_file_is_theirs(rendered: Workspace) -> None:

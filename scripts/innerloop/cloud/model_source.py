@@ -56,11 +56,13 @@ def find(
     if pinned and pinned["version"] not in (None, "latest"):
         return _registered(named)
     try:
-        return _folder(root, models.choose(workspace, experiment, None, cwd), experiment)
+        chosen = models.choose(workspace, experiment, None, cwd)
     except Mistake:
         if pinned:
             return _registered(named)
         raise
+    # One that is here and cannot be sent is said: nobody means an older one then.
+    return _folder(root, chosen, experiment)
 
 
 def _named(workspace: Workspace, experiment: Experiment, word: str, cwd: Path) -> Source:
@@ -70,11 +72,13 @@ def _named(workspace: Workspace, experiment: Experiment, word: str, cwd: Path) -
     is_job = _JOB.fullmatch(word) is not None
     if not (is_job and ledger.read(root, word)):
         try:
-            return _folder(root, models.choose(workspace, experiment, word, cwd), experiment)
+            chosen = models.choose(workspace, experiment, word, cwd)
         except Mistake as mistake:
             if not is_job:
                 mend = "Name a path, a run (`scripts/loop runs`), a job, or azureml:NAME:VERSION"
                 raise WrongUse(f'there is no model "{word}"', mend=mend) from mistake
+        else:
+            return _folder(root, chosen, experiment)
     return Source("job", word, f"the job {word}, outputs/{MODEL}")
 
 

@@ -45,9 +45,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--endpoint", action="store_true", help="asks the deployed model")
     parser.add_argument(
-        "--timeout", type=float, default=60, metavar="S", help="seconds (default: %(default)g)"
+        "--timeout", type=_seconds, default=60, metavar="S", help="seconds (default: %(default)g)"
     )
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= 86400:
+        raise argparse.ArgumentTypeError(f"{text} is no number of seconds: write 60")
+    return seconds
 
 
 def run(args: argparse.Namespace) -> int:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import os
 import posixpath
 import sys
 
-from .. import syncing, transaction
+from .. import patch, syncing, transaction
 from ..errors import WrongUse
 from ..experiments import renaming
 
@@ -50,7 +49,8 @@ def run(args: argparse.Namespace) -> int:
     for line in (*outcome.problems, *outcome.notes):
         print(f"innerloop: {line}", file=sys.stderr)
     if args.diff:
-        sys.stdout.writelines(_diff(outcome))
+        for change in outcome.changes:
+            sys.stdout.write(patch.of(change.path, change.before, change.after))
     for change in outcome.changes:
         print(f"{'would ' * dry}{change.verb} {change.path}")
     if args.eject is not None and not dry:
@@ -85,16 +85,3 @@ def _file(args: argparse.Namespace, word: str) -> str:
     elif os.path.isabs(word):
         word = os.path.relpath(word, args.root)
     return posixpath.normpath(word.replace("\\", "/"))
-
-
-def _diff(outcome: syncing.Outcome) -> list[str]:
-    return [
-        line if line.endswith("\n") else line + "\n"
-        for change in outcome.changes
-        for line in difflib.unified_diff(
-            (change.before or "").splitlines(keepends=True),
-            (change.after or "").splitlines(keepends=True),
-            f"a/{change.path}",
-            f"b/{change.path}",
-        )
-    ]

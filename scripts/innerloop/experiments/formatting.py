@@ -3,7 +3,6 @@ settings of pyproject.toml, so that the task, the editor on saving and CI say th
 
 from __future__ import annotations
 
-import difflib
 import functools
 import os
 import re
@@ -12,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from .. import bootstrap, environments, files, process
+from .. import bootstrap, environments, files, patch, process
 from ..errors import Mistake
 
 # Where a person's own code is; all else of the workspace is the distribution's.
@@ -87,13 +86,7 @@ def _difference_of(root: Path, python: str, path: str) -> str:
     black = process.run(words, cwd=root, stdin=isort.out)
     if not (isort.ok and black.ok):
         return ""
-    old, new = (text.splitlines(keepends=True) for text in (before, black.out))
-    diff = difflib.unified_diff(old, new, f"a/{path}", f"b/{path}")
-    return "".join(line if line.endswith("\n") else f"{line}\n{_NO_END}" for line in diff)
-
-
-# What git says where a file's last line has no end.
-_NO_END = "\\ No newline at end of file\n"
+    return patch.of(path, before, black.out)
 
 
 def first_changes(diff: str) -> Iterator[tuple[str, int]]:

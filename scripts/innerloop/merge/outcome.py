@@ -27,7 +27,7 @@ class Clash:
     def sentence(self) -> str:
         if not self.steps and isinstance(self.found, str):
             return self._of_a_whole_file
-        yours = f"{self.path} is yours ({brief(self.found)}) and was kept"
+        yours = f"{self.path if self.steps else 'the whole of it'} is yours ({brief(self.found)}) and was kept"
         if self.wanted is ABSENT:
             return f"{yours}, but what was rendered there ({brief(self.last)}) is no longer wanted"
         if self.last is ABSENT:

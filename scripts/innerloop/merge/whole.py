@@ -69,7 +69,7 @@ def _as(found: str, text: str) -> str:
 
 def _first_difference(found: str, other: str) -> int:
     """The first line, from 1, that is not the same."""
-    mine, theirs = found.splitlines(), other.splitlines()
+    mine, theirs = found.removesuffix("\n").split("\n"), other.removesuffix("\n").split("\n")
     for number, (one, two) in enumerate(zip(mine, theirs, strict=False), start=1):
         if one != two:
             return number

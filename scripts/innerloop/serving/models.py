@@ -86,10 +86,17 @@ def _last(workspace: Workspace, experiment: Experiment) -> ServedModel:
 
 def require_readable(model: ServedModel) -> None:
     """The server runs as its image's own user, as on Azure ML. On Linux that one is somebody else
-    to the files: a `Mistake` where others may not read them."""
+    to the files: a `Mistake` where others may not read them, and for a link that leads nowhere."""
+    path = Path(model.path)
+    for one in path.rglob("*") if path.is_dir() else ():
+        if one.is_symlink() and not one.exists():
+            raise Mistake(
+                f"the link {one.name} leads nowhere, to {os.readlink(one)}",
+                where=model.origin,
+                mend="Put the file itself there: a server sees this folder alone",
+            )
     if sys.platform != "linux":
         return
-    path = Path(model.path)
     for one in [path, *path.rglob("*")] if path.is_dir() else [path]:
         wanted = stat.S_IROTH | stat.S_IXOTH if one.is_dir() else stat.S_IROTH
         if one.stat().st_mode & wanted != wanted:

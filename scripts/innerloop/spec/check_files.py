@@ -129,7 +129,12 @@ def _words(piece: str) -> list[str]:
         words = shlex.split(piece, comments=True)
     except ValueError:
         return []
-    while words and re.fullmatch(r"\w+=.*", words[0], re.DOTALL):  # VAR=value before a program
+    return _without_values(words)
+
+
+def _without_values(words: list[str]) -> list[str]:
+    """The words from the program on: NAME=value may stand before it."""
+    while words and re.fullmatch(r"\w+=.*", words[0], re.DOTALL):
         words = words[1:]
     return words
 
@@ -140,6 +145,8 @@ def _named(words: list[str]) -> str | None:
         return None
     if words[0] in ("exec", "time", "nohup", "sudo") and len(words) > 1:
         return _named(words[1:])
+    if words[0] == "env":  # env NAME=value python x.py
+        return _named(_without_values(words[1:]))
     if words[0] in ("uv", "poetry", "pdm", "pipenv") and words[1:2] == ["run"] and len(words) > 2:
         return words[2] if _SCRIPT.fullmatch(words[2]) else _named(words[2:])
     if words[0].startswith("./") and _SCRIPT.fullmatch(words[0]):

@@ -17,7 +17,7 @@ from .check_inputs import check_input_form
 from .check_keys import COMPONENT_INPUT
 from .check_values import check_keys, check_tags
 from .job import DATA_TYPES, Job
-from .pipeline import Pipeline, Step
+from .pipeline import PREVIEWS, Pipeline, Step
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
 
@@ -28,6 +28,10 @@ def check_steps(job: Job, made: Pipeline) -> Iterator[Finding]:
         if not _NAME.fullmatch(str(name)):
             what = f'the step name "{name}" is refused: small letters, digits and _, no digit first'
             yield refused(job, ("jobs", str(name)), what, f'Call it "{_clean(str(name))}"', _BAD)
+        if mapping_of(body).get("type") in PREVIEWS:
+            what = "Azure ML's client takes if_else, do_while and parallel_for in a preview alone"
+            mend = "Set AZURE_ML_CLI_PRIVATE_FEATURES_ENABLED=true, or write it without such a step"
+            yield Finding(job.where("jobs", str(name), "type"), what, mend, "preview", "hint")
         step = next((one for one in made.steps if one.name == str(name)), None)
         if isinstance(body, dict) and step is not None and step.problem is None:
             yield from _step(job, step, body)

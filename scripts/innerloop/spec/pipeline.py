@@ -15,9 +15,11 @@ from typing import Any
 
 from ..errors import Mistake, nearest
 from . import yaml_text
-from .job import ELSEWHERE, LITERAL_TYPES, Input, Job, Output, Reading
+from .job import ELSEWHERE, KINDS, LITERAL_TYPES, Input, Job, Output, Reading
 from .yaml_text import YamlText
 
+# Steps that azure-ai-ml takes in its private preview alone.
+PREVIEWS = ("if_else", "do_while", "parallel_for")
 # A component file's text by its path relative to the workspace; None when there is no such file.
 Read = Callable[[str], str | None]
 
@@ -217,6 +219,11 @@ class _Level:
             kind = "command"
         if kind == "pipeline":
             return self.nested(name, body, body.get("component"), names)
+        if kind not in ("command", "sweep", *ELSEWHERE, *PREVIEWS):
+            what = f"{_said(name)} is of type {kind}, and there are no such steps"
+            step = self.without_form(name, what, body)
+            problem = self.mistake(what, nearest(kind, [*KINDS, *ELSEWHERE]), name, "type")
+            return [replace(step, problem=problem)], {}
         if kind not in ("command", "sweep"):
             what = f"{_said(name)} is of type {kind}, which has no local form"
             return [self.without_form(name, what, body, ("type=command",))], {}

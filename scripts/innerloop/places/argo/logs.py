@@ -30,6 +30,7 @@ class Head:
     tell: Tell
     state: str = ""
     why: str = ""
+    bereft: bool = False
     told: int = 0
     reader: threading.Thread | None = None
     over: threading.Event = field(default_factory=threading.Event)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 # The states of jobs, wherever they run, by the phases that Argo has for them.
@@ -36,6 +36,22 @@ def name_of(node: Mapping[str, Any]) -> str:
         of_step = template.endswith(f"-{name}") and not template.startswith("main-")
         return template if of_step else name
     return str(trial) if name == "trial" else f"{trial}.{name}"
+
+
+def bereft(nodes: Sequence[Mapping[str, Any]]) -> dict[str, tuple[str, ...]]:
+    """The id of a pod that failed as one node of several -> those of its job that still run: Argo does
+    not end them."""
+    jobs: dict[str, list[Mapping[str, Any]]] = {}
+    for one in nodes:
+        if found := re.fullmatch(r"(.*)node-\d+", name_of(one)):
+            jobs.setdefault(found[1], []).append(one)
+    return {
+        one["id"]: rest
+        for several in jobs.values()
+        for one in several
+        if one.get("phase") in ("Failed", "Error")
+        and (rest := tuple(name_of(other) for other in several if other.get("phase") == "Running"))
+    }
 
 
 def state_of_node(node: Mapping[str, Any]) -> str:

@@ -13,7 +13,17 @@ from urllib3.exceptions import HTTPError
 from ..voice import Tell
 from .client import GROUP, TIMES, Cluster
 from .logs import Head
-from .states import ENDED, error_of, has_parts, name_of, pods, state_of, state_of_node, waiting_for
+from .states import (
+    ENDED,
+    bereft,
+    error_of,
+    has_parts,
+    name_of,
+    pods,
+    state_of,
+    state_of_node,
+    waiting_for,
+)
 
 
 def status(cluster: Cluster, request: Mapping[str, Any], tell: Tell) -> Any:
@@ -143,6 +153,16 @@ def _look_at_pods(
             tell("said", text=f"{step or request['name']} waits: {why}")
         if request["logs"] and node.get("phase") in ("Running", "Succeeded", "Failed", "Error"):
             head.begin(request["follow"])
+    _say_bereft(request, nodes, heads, tell)
+
+
+def _say_bereft(request: Mapping[str, Any], nodes: Any, heads: dict[str, Head], tell: Tell) -> None:
+    for one, others in bereft(nodes).items():
+        if not heads[one].bereft:
+            heads[one].bereft = True
+            still = f"{' and '.join(others)} still run{'s' * (len(others) == 1)}"
+            how = f"`scripts/loop cancel {request['name']}` ends the job"
+            tell("said", text=f"{heads[one].step} has failed and {still}: {how}")
 
 
 def _get(cluster: Cluster, name: str) -> Any:

@@ -4,6 +4,7 @@ exception is told by its name, its status and its words.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import time
@@ -70,9 +71,8 @@ def explain(error: BaseException, request: Mapping[str, Any], host: str = "") ->
         mend = f"Wait for its end: `scripts/loop logs {request.get('name', '')} --follow`"
         return Fault("not-ended", f"the job has not ended yet: it is {found[1].capitalize()}", mend)
     if "ValidationException" in names or "ValidationError" in names:
-        return Fault(
-            "refused", f"Azure ML's client refuses it: {_short(words)}", "Mend the job file"
-        )
+        what = f"Azure ML's client refuses it: {_validated(words)}"
+        return Fault("refused", what, "Mend the job file")
     if isinstance(error, OSError):
         where = f" ({error.filename})" if error.filename else ""
         what = f"a file could not be read or written: {error.strerror or error}{where}"
@@ -340,6 +340,17 @@ def _path(error: Any) -> str:
     request = getattr(getattr(error, "response", None), "request", None)
     url = str(getattr(request, "url", "") or "")
     return url.partition("?")[0]
+
+
+def _validated(text: str) -> str:
+    """What a validation's result says, which is JSON inside the message: each error with its key."""
+    said = []
+    for message, path in re.findall(
+        r'"message": "((?:[^"\\]|\\.)*)"(?:,\s*"path": "([\w.]+)")?', text
+    ):
+        plain = json.loads(f'"{message}"').split("\n")[0].rstrip(" :")
+        said.append(f"{path}: {_short(plain)}" if path else _short(plain))
+    return _short("; ".join(dict.fromkeys(said)) or text)
 
 
 def _short(text: str, limit: int = 300) -> str:
