@@ -117,12 +117,22 @@ def parser_of(name: str, module: ModuleType) -> argparse.ArgumentParser:
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         mend = f"See `{self.prog} --help`"
-        added = re.match("unrecognized arguments: (.*)", message)
-        if added and self.prog.split()[-1] in HANDS_OVER:
-            mend = f"What is meant for the program goes after --: {self.prog} ... -- {added[1]}"
+        if added := re.match("unrecognized arguments: (.*)", message):
+            mend = self._meant(added[1]) or mend
         elif re.search("--place: invalid choice: '(azureml|argo)'", message):
             mend = "`loop submit EXP` sends the job there"
         raise WrongUse(f"{self.prog}: {message}", mend=mend)
+
+    def _meant(self, words: str) -> str:
+        """An option that was misspelt, or what is for the person's own program."""
+        import difflib
+
+        typed = words.split()[0].partition("=")[0]
+        if close := difflib.get_close_matches(typed, self._option_string_actions, cutoff=0.8):
+            return f"Did you mean {close[0]}?"
+        if self.prog.split()[-1] in HANDS_OVER:
+            return f"What is meant for the program goes after --: {self.prog} ... -- {words}"
+        return ""
 
 
 def _split(words: list[str]) -> tuple[list[str], list[str]]:

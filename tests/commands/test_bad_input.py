@@ -48,6 +48,8 @@ WRONG_WORDS: list[tuple[list[str], int, str]] = [
     (["exec", "tiny", "ls", "-la"], 2, "after --: loop exec ... -- ls -la"),
     (["test", "tiny", "-k", "one"], 2, "after --: loop test ... -- -k one"),
     (["list", "tiny"], 2, "loop list --help"),
+    (["run", "tiny", "--dryrun"], 2, "Did you mean --dry-run?"),
+    (["runs", "--lats=3"], 2, "Did you mean --last?"),
     (["run", "tiny", "--place", "azureml"], 2, "`loop submit EXP` sends the job there"),
     (["new", "fresh", "--from", "nothing"], 2, "no experiment"),
 ]

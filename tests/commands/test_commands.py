@@ -162,6 +162,8 @@ def test_colours_and_width_are_those_of_the_terminal(workspace: Workspace) -> No
         shown = terminal.wait_for("left behind") + terminal.text
         assert terminal.end() == 0
         assert ("\x1b[32m" in shown) is coloured
+        plain = re.sub(r"\x1b\[[0-9;]*[mK]", "", shown).replace("\r", "\n")
+        assert re.search(r"\n {24}\w", plain)  # what is too long goes on below its beginning
         asked = re.findall(r"\x1b\[K(asking: [^\r\x1b]*)", shown)
         assert asked and max(map(len, asked)) < 50
         terminal = Terminal([loop, "help"], workspace.root, {**env, "COLUMNS": "50"})

@@ -159,3 +159,12 @@ def test_questions_are_asked_at_the_same_time_and_one_that_fails_is_a_fact() -> 
     told = [fact.what for found, _ in rounds for fact in found]
     assert told == ["2 have begun", "could not be asked: no such thing", "2 have begun"]
     assert any("slow" in waiting for _, waiting in rounds)
+
+
+def test_a_file_of_authorities_that_is_gone_is_named(workspace: Workspace) -> None:
+    """As after a company's certificate was moved: builds go on without, all else fails."""
+    answer = workspace.loop("doctor", "--json", env={"REQUESTS_CA_BUNDLE": "/not/here.pem"})
+    told = [fact for fact in json.loads(answer.out) if fact["name"] == "authority"]
+    (gone,) = [fact for fact in told if "/not/here.pem" in fact["what"]]
+    assert gone["state"] == "bad" and "REQUESTS_CA_BUNDLE" in gone["what"] + gone["mend"]
+    assert answer.code == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import textwrap
 from typing import Any
 
@@ -122,3 +123,21 @@ def test_a_large_file_among_the_code_is_named(workspace: Workspace) -> None:
         file.truncate(120_000_000)
     shown = workspace.loop("submit", "jobs/a/job.yml", "--dry-run", env=CONNECTION).out
     assert "weights.bin is 120 MB, sent with each change of the code: leave it out" in shown
+
+
+def test_many_files_are_shown_by_their_folders_and_what_is_hardly_code_is_named(
+    workspace: Workspace,
+) -> None:
+    """`code: ..` takes a repository whole, as Azure ML's client does."""
+    job = f"command: ls\ncode: ..\ncompute: azureml:c\n{IMAGE}"
+    told = preview(workspace, job)
+    assert len(told["snapshots"][0]["files"]) == 1
+    for number in range(60):
+        workspace.write(f"jobs/lib/part{number}.py", "1")
+    workspace.write("jobs/.git/HEAD", "ref")
+    workspace.write("jobs/lib/__pycache__/part.pyc", "1234")
+    shown = workspace.loop("submit", "jobs/a/job.yml", "--dry-run", env=CONNECTION).out
+    assert re.search(r"^ +lib/ +0\.1 kB  61 files$", shown, re.MULTILINE)
+    assert "part7.py" not in shown
+    assert "(--json lists every file)" in shown
+    assert ".git/ (1 file, 0.0 kB), __pycache__/ (1 file, 0.0 kB): hardly code" in shown

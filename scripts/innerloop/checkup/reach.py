@@ -3,6 +3,7 @@ that this workspace wants on it."""
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 from collections.abc import Iterator
@@ -27,6 +28,7 @@ def proxy_and_authority(patient: Patient) -> Iterator[Fact]:
         yield Fact("bad", "authority", mistake.sentence())
         return
     yield from _proxies(reach)
+    yield from _authorities_that_are_gone()
     if bundle is not None:
         count = bundle.read_text(encoding="utf-8").count("BEGIN CERTIFICATE")
         where = "also in runs" if reach.asked else "in builds; [tool.innerloop] ca: also in runs"
@@ -37,6 +39,15 @@ def proxy_and_authority(patient: Patient) -> Iterator[Fact]:
     if (reach.asked or reach.pip) and process.found("docker") and not builder.has_buildkit():
         what = "the older builder cannot be handed the authority or the index"
         yield Fact("note", "builds", what, _capital(builder.INSTALL_BUILDX))
+
+
+def _authorities_that_are_gone() -> Iterator[Fact]:
+    """Programs that read such a variable trust nobody; builds here pass it over."""
+    for name in network.AUTHORITIES:
+        path = os.environ.get(name, "")
+        if path and not os.path.isfile(path):
+            mend = f"Name the company's file of certificates in {name}, or unset it"
+            yield Fact("bad", "authority", f"{name} names {path}, which is not there", mend)
 
 
 def _proxies(reach: Network) -> Iterator[Fact]:

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import sys
+import textwrap
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -114,6 +115,19 @@ def _show(fact: Fact, *, colour: bool) -> None:
     sign = SIGNS[fact.state]
     if colour:
         sign = f"\x1b[{COLOURS[fact.state]}m{sign}\x1b[0m"
-    print(f"{sign}  {fact.name:<17} {fact.what}", flush=True)
+    print(f"{sign}  {fact.name:<17} {_beside(fact.what, 24)}", flush=True)
     if fact.mend:
-        print(f"{'':<24}-> {fact.mend}", flush=True)
+        print(f"{'':<24}-> {_beside(fact.mend, 27)}", flush=True)
+
+
+def _beside(text: str, column: int) -> str:
+    """The text from this column on; what is too long for the terminal goes on below its beginning."""
+    if not sys.stdout.isatty():
+        return text
+    room = max(shutil.get_terminal_size().columns - column, 30)
+    wrapped = (
+        part
+        for line in text.splitlines()
+        for part in textwrap.wrap(line, room, break_long_words=False, break_on_hyphens=False)
+    )
+    return f"\n{'':<{column}}".join(wrapped)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import posixpath
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -49,6 +50,10 @@ examples:
 SHOWN = 40
 # Bytes above which a file is hardly code.
 LARGE = 100_000_000
+HARDLY_CODE = {
+    ".git", ".innerloop", ".venv", "venv", "node_modules", "__pycache__", "outputs", "mlruns",
+    "wandb", ".pytest_cache", ".mypy_cache", ".ipynb_checkpoints", ".azureml", ".dvc",
+}  # fmt: skip
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -188,7 +193,10 @@ def refuse_secrets(suspects: Sequence[tuple[str, Suspect]], allowed: bool) -> No
     """A `Mistake` for likely secrets among what would be sent (each with its folder)."""
     for folder, one in suspects:
         line = f":{one.line}" if one.line else ""
-        print(f"{folder}/{one.name}{line}: looks like a secret: {one.why}", file=sys.stderr)
+        print(
+            f"{posixpath.normpath(f'{folder}/{one.name}')}{line}: looks like a secret: {one.why}",
+            file=sys.stderr,
+        )
     if suspects and not allowed:
         raise Mistake(
             "nothing was sent: the files above look like secrets, and everybody in the Azure ML "
@@ -246,21 +254,56 @@ def _snapshot(sent: Snapshot, submission: Submission, files: bool) -> Iterator[t
     known = _known(sent.digest, submission)
     yield "code", f"{sent.folder}: {_count(sent)}, {megabytes(sent.size)} ({known})"
     if files:
-        shown = sent.files[:SHOWN]
-        width = max(len(one.name) for one in shown)
-        for one in shown:
-            link = "  by a link" if one.linked else ""
-            yield "", f"  {one.name:<{width}}  {megabytes(one.size):>9}{link}"
+        rows = _files(sent) if len(sent.files) <= SHOWN else _folders(sent)
+        width = max(len(name) for name, _, _ in rows)
+        for name, size, note in rows[:SHOWN]:
+            yield "", f"  {name:<{width}}  {megabytes(size):>9}{note}"
         if len(sent.files) > SHOWN:
-            yield "", f"  and {len(sent.files) - SHOWN} more (--json lists them all)"
+            yield "", "  (--json lists every file)"
+    yield from _hardly_code(sent)
     for one in sent.files:
         if one.size > LARGE:
-            mend = "leave it out in .amlignore, or make data of it: `scripts/loop data register`"
+            rules = sent.ignore_file or ".amlignore"
+            mend = f"leave it out in {rules}, or make data of it: `scripts/loop data register`"
             yield "", f"  {one.name} is {megabytes(one.size)}, sent with each change of the code: {mend}"
     linked = sum(one.linked for one in sent.files)
     if linked and not files:
         yield "", f"  {linked} of them by links, as what they lead to"
     yield from _left_out(sent)
+
+
+def _files(sent: Snapshot) -> list[tuple[str, int, str]]:
+    return [(one.name, one.size, "  by a link" if one.linked else "") for one in sent.files]
+
+
+def _folders(sent: Snapshot) -> list[tuple[str, int, str]]:
+    """What stands at the top of the snapshot, the largest first."""
+    sizes: dict[str, list[int]] = {}
+    for one in sent.files:
+        top, slash, _ = one.name.partition("/")
+        sizes.setdefault(top + slash, []).append(one.size)
+    rows = [(name, sum(each), _in(name, len(each))) for name, each in sizes.items()]
+    return sorted(rows, key=lambda row: -row[1])
+
+
+def _in(name: str, count: int) -> str:
+    return f"  {count} file{'s' * (count != 1)}" if name.endswith("/") else ""
+
+
+def _hardly_code(sent: Snapshot) -> Iterator[tuple[str, str]]:
+    """Folders that others than the program need, and that Azure ML's client takes for code."""
+    sizes: dict[str, list[int]] = {}
+    for one in sent.files:
+        found = next((part for part in one.name.split("/")[:-1] if part in HARDLY_CODE), None)
+        if found:
+            sizes.setdefault(f"{found}/", []).append(one.size)
+    if sizes:
+        told = ", ".join(
+            f"{name} ({len(each)} file{'s' * (len(each) != 1)}, {megabytes(sum(each))})"
+            for name, each in sizes.items()
+        )
+        rules = sent.ignore_file or ".amlignore"
+        yield "", f"  {told}: hardly code, and sent with it. Leave it out in {rules}"
 
 
 def _left_out(sent: Snapshot) -> Iterator[tuple[str, str]]:

@@ -118,7 +118,7 @@ def _open_file() -> Json:
         "cwd": "${fileDirname}",
         "console": "integratedTerminal",
         "justMyCode": False,
-        "presentation": {"group": "~", "order": 1},
+        # No group: VS Code shows it last, and F5 in a fresh clone takes the first.
     }
 
 

@@ -1,6 +1,7 @@
 """The palette as a table: a row for each task. What VS Code wants for a row is said in `tasks`.
 
-A label is the command's own word; a variant of it says in plain words how it differs.
+A label is the command's own word; a variant of it says in plain words how it differs. VS Code looks
+for what a person types in labels alone: those of Azure ML's jobs have these words, too.
 """
 
 from __future__ import annotations
@@ -260,7 +261,7 @@ TASKS = (
         color="Green",
     ),
     Task(
-        "submit",
+        "submit to Azure ML",
         ("submit", EXPERIMENT),
         "Checks the job, shows what would be sent, and sends it to Azure ML",
         "cloud-upload",
@@ -269,7 +270,7 @@ TASKS = (
         finds=True,
     ),
     Task(
-        "submit and follow",
+        "submit to Azure ML and follow",
         ("submit", EXPERIMENT, "--stream"),
         "Sends the job to Azure ML and shows its logs to its end",
         "cloud-upload",
@@ -303,18 +304,20 @@ TASKS = (
         several=True,
         finds=True,
     ),
-    Task("status", ("status",), "Shows how the last submitted job fares", "info", color="Magenta"),
     Task(
-        "logs",
+        "job status", ("status",), "Shows how the last submitted job fares", "info", color="Magenta"
+    ),
+    Task(
+        "job logs",
         ("logs", "--follow"),
         "Shows the logs of the last submitted job, from their start to its end",
         "output",
         color="Magenta",
         several=True,
     ),
-    Task("cancel", ("cancel",), "Stops the last submitted job", "stop-circle", color="Magenta"),
+    Task("job cancel", ("cancel",), "Stops the last submitted job", "stop-circle", color="Magenta"),
     Task(
-        "download",
+        "job download",
         ("download",),
         "Brings the last submitted job's outputs here, beside those of local runs",
         "cloud-download",
