@@ -241,6 +241,30 @@ jobs:
     assert (answer.code, answer.out) == (0, "3 after 5\n"), answer.err
 
 
+def test_a_trial_sees_what_its_step_takes_from_an_earlier_one(workspace: Workspace) -> None:
+    """With one plain trial, and with drawn ones."""
+    text = """type: pipeline
+jobs:
+  make:
+    command: touch ${{outputs.o}}/x
+    outputs: {o: }
+    environment: {build: {path: environment}}
+  tune:
+    type: sweep
+    trial: parts/train.yml
+    inputs: {data: "${{parent.jobs.make.outputs.o}}"}
+    search_space: {epochs: {type: choice, values: [5, 6]}}
+    objective: {goal: minimize, primary_metric: loss}
+    outputs: {model: }
+"""
+    add(workspace, text)
+    for words in ((), ("--trials", "1")):
+        step = json.loads(run(workspace, "--dry-run", "--json", *words).out)["steps"][1]
+        env = step["trials"][0]["env"] if words else step["env"]
+        assert env["AZUREML_SWEEP_data"] == env["AZURE_ML_INPUT_data"]
+        assert env["AZUREML_SWEEP_data"].endswith("/make/o")
+
+
 def test_the_best_trial_of_a_step_hands_its_outputs_on(workspace: Workspace) -> None:
     text = """type: pipeline
 outputs: {winner: }

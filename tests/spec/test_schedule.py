@@ -154,6 +154,23 @@ def test_what_stands_in_texts_of_several_lines_is_no_key() -> None:
     assert finding.where == "src/digits/innerloop.toml:8"
 
 
+@pytest.mark.parametrize(
+    ("cron", "minutes"),
+    [
+        ("* * * * *", 1), ("*/2 3 * * *", 2), ("0,4 3 * * *", 4), ("58 * * * *", 60),
+        ("59,0 * * * *", 1), ("*/5 * * * *", 5), ("*/7 * * * *", 4), ("0 3 * * 1", 1440),
+    ],
+)  # fmt: skip
+def test_a_start_more_often_than_github_makes_one(cron: str, minutes: int) -> None:
+    toml = f'[schedule]\ncron = "{cron}"\n'
+    found = findings(toml)
+    assert [one.what for one in found] == (
+        [f'schedule.cron: "{cron}" comes every {minutes} min'] if minutes < 5 else []
+    )
+    assert findings(f'{toml}orchestrators = ["azure-devops"]\n') == ()
+    assert all(one.where == "src/digits/innerloop.toml:2" for one in found)
+
+
 def test_a_name_that_no_orchestrator_can_start() -> None:
     (finding,) = findings(f"[schedule]\n{CRON}", name="a b")
     assert 'cannot start "a b"' in finding.what

@@ -139,8 +139,8 @@ def run_of(planned: Planned, step: Step, dry: bool = False) -> Run:
     _require_values(planned, step)
     if not dry:
         _require_handed_on(planned, step)
-    job = _command_of(planned, step)
     whole, found = planned.run, dict(_handed_on(planned, step))
+    job = _command_of(planned, step, found)
     own = {
         name: one
         for name, one in job.inputs.items()
@@ -154,13 +154,9 @@ def run_of(planned: Planned, step: Step, dry: bool = False) -> Run:
         processes=whole.processes,
         dry=dry,
     )
-    inputs = {
-        name: replace(one, path=found[name]) if name in found else one
-        for name, one in job.inputs.items()
-    }
     return replace(
         run,
-        job=replace(job, inputs=inputs),
+        job=job,
         id=f"{whole.id}-{_plain(step.name)}",
         data={**run.data, **found},
         writable=run.writable | {n for n, p in step.passes.items() if p in whole.writable},
@@ -169,12 +165,18 @@ def run_of(planned: Planned, step: Step, dry: bool = False) -> Run:
     )
 
 
-def _command_of(planned: Planned, step: Step) -> Job:
-    if step.job.kind != "sweep":
-        return step.job
+def _command_of(planned: Planned, step: Step, found: Mapping[str, str]) -> Job:
+    """`found` are the paths of what it takes from elsewhere: inputs like the others from here on."""
+    inputs = {
+        name: replace(one, path=found[name]) if name in found else one
+        for name, one in step.job.inputs.items()
+    }
+    job = replace(step.job, inputs=inputs)
+    if job.kind != "sweep":
+        return job
     if step.name in planned.drawn:
-        return sweeping.job_of(step.job, planned.drawn[step.name].values[0])
-    return sweeping.one_trial(step.job)[0]
+        return sweeping.job_of(job, planned.drawn[step.name].values[0])
+    return sweeping.one_trial(job)[0]
 
 
 def sweep_of(planned: Planned, step: Step, first: Run) -> sweeping.Sweep | None:

@@ -11,11 +11,14 @@ from . import schedule as schedules
 from .check_base import Finding, finding_of
 from .experiment import Experiment
 from .job import Job
+from .orchestrators import GITHUB
 from .overrides import as_set, override
 from .schedule import Schedule
 from .start_form import default_of, fits, kind_of
 
 _CODE = "schedule"
+# Minutes. Source: GitHub Actions, "Events that trigger workflows", schedule.
+SHORTEST = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,10 @@ def _findings(experiment: Experiment, job: Job | None, schedule: Schedule) -> It
         what = f'an orchestrator cannot start "{experiment.name}"'
         mend = "Rename the folder: letters, digits, _, - and . alone (`scripts/loop rename`)"
         yield _wrong(schedule, "", what, mend)
+    if GITHUB in schedule.orchestrators and schedule.cron.shortest < SHORTEST:
+        what = f'schedule.cron: "{schedule.cron.text}" comes every {schedule.cron.shortest} min'
+        mend = f"GitHub starts nothing more often than every {SHORTEST} minutes"
+        yield _wrong(schedule, "cron", what, mend)
     for name in job.inputs:
         if not re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII):
             what = f'no orchestrator can ask for an input called "{name}"'

@@ -58,6 +58,14 @@ class Cron:
             and self._on(moment)
         )
 
+    @property
+    def shortest(self) -> int:
+        """Minutes between two starts that follow each other, at the least."""
+        starts = sorted(hour * 60 + minute for hour in self.hours for minute in self.minutes)
+        return min(
+            later - one for one, later in zip(starts, [*starts[1:], starts[0] + 1440], strict=True)
+        )
+
     def upcoming(self, after: datetime) -> Iterator[datetime]:
         """The next starts, without end."""
         day = after.replace(hour=0, minute=0, second=0, microsecond=0)
