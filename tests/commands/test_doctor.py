@@ -168,3 +168,12 @@ def test_a_file_of_authorities_that_is_gone_is_named(workspace: Workspace) -> No
     (gone,) = [fact for fact in told if "/not/here.pem" in fact["what"]]
     assert gone["state"] == "bad" and "REQUESTS_CA_BUNDLE" in gone["what"] + gone["mend"]
     assert answer.code == 1
+
+
+def test_a_rendered_file_that_cannot_be_read_is_named(workspace: Workspace) -> None:
+    workspace.add("tiny", "")
+    assert workspace.loop("sync").code == 0
+    workspace.write(".devcontainer/tiny/devcontainer.json", "{ broken")
+    fact = facts(workspace)["rendered files"]
+    assert fact["state"] == "bad"
+    assert ".devcontainer/tiny/devcontainer.json:1:3: expected a key" in fact["what"]

@@ -12,6 +12,8 @@ from innerloop.experiments.formatting import first_changes
 from tests.support import ROOT, Workspace
 
 UGLY = "import sys\nimport json\n\nx = {  'a':1 }\n"
+# With it black has other words for what it cannot read.
+TARGET = '[tool.black]\ntarget-version = ["py311"]\n'
 FINE = 'import json\nimport sys\n\nx = {"a": 1}\n'
 
 
@@ -77,11 +79,10 @@ def test_all_of_the_persons_code_and_nothing_of_the_distribution(ugly: Workspace
     assert ugly.loop("format", "--check").code == 0
 
 
-@pytest.mark.parametrize("target", ["", '[tool.black]\ntarget-version = ["py311"]\n'])
-def test_what_is_no_python_is_named_with_its_place(ugly: Workspace, target: str) -> None:
-    ugly.write("pyproject.toml", target)
+def test_what_is_no_python_is_named_with_its_place(ugly: Workspace) -> None:
     ugly.write("src/tiny/broken.py", "x = 1\ndef f(:\n    pass\n")
-    for words in (("format", "tiny"), ("format", "tiny", "--check")):
+    for target, words in (("", ["format", "tiny"]), (TARGET, ["format", "tiny", "--check"])):
+        ugly.write("pyproject.toml", target)
         answer = ugly.loop(*words)
         assert answer.code == 1
         assert re.search(r"^src/tiny/broken.py:2:\d+: error: this is no Python", answer.out, re.M)

@@ -27,14 +27,23 @@ print(os.getuid(), os.getgid())
 """
 
 
+@pytest.fixture(scope="module")
+def cache() -> Iterator[Path]:
+    """The tool's own environment is made once for all of them."""
+    folder = Path(tempfile.mkdtemp(prefix="innerloop-cache-"))
+    os.chown(folder, PERSON, PERSON)
+    yield folder
+    shutil.rmtree(folder)
+
+
 @pytest.fixture
-def theirs() -> Iterator[Workspace]:
+def theirs(cache: Path) -> Iterator[Workspace]:
     """A workspace of the user with UID 1000, with a copy of scripts/ they can read."""
     home = Path(tempfile.mkdtemp(prefix="innerloop-person-"))
     made = make_workspace(home / "their work", share_scripts=False)
     made.env = {
         "HOME": str(home),
-        "INNERLOOP_CACHE": str(home / "cache"),
+        "INNERLOOP_CACHE": str(cache),
         # Python and uv under root's home are not theirs to start.
         "PATH": "/usr/local/bin:/usr/bin:/bin",
     }

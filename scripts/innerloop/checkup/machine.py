@@ -119,11 +119,16 @@ def _is_slow(root: Path) -> bool:
 def rendered_files(patient: Patient) -> Iterator[Fact]:
     outcome = syncing.plan(patient.root)
     behind = [change.path for change in outcome.changes]
+    for problem in outcome.problems:
+        if problem not in patient.broken.values():  # said of the experiment
+            state = "note" if "--keep" in problem else "bad"  # in a clash, theirs counts
+            mend = "`scripts/loop sync` then brings them in line"
+            yield Fact(state, "rendered files", problem, mend)
     if behind:
         more = f" and {len(behind) - 1} more are" if len(behind) > 1 else " is"
         what = f"{behind[0]}{more} behind src"
         yield Fact("note", "rendered files", what, "`scripts/loop sync` brings them in line")
-    else:
+    elif not outcome.problems:
         yield Fact("ok", "rendered files", "in line with src")
 
 

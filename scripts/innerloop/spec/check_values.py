@@ -22,7 +22,7 @@ _COMPUTE = re.compile(r"[a-zA-Z](?:[a-zA-Z0-9-]{0,30}[a-zA-Z0-9])?")
 _SHM = re.compile(r"0*[1-9][0-9]*[bBkKmMgG]")
 # <your-cluster>, {{ cluster }} of a template, #{cluster}# of a pipeline of Azure DevOps
 _TEMPLATED = r"(?<!\$)\{\{\s*\w+\s*\}\}|#\{\w+\}#"
-_PLACEHOLDER = re.compile(rf"<[^<>\n/!]{{1,60}}>|{_TEMPLATED}")
+_PLACEHOLDER = re.compile(rf"<[^<>\n/!|]{{1,60}}>|{_TEMPLATED}")
 _IN_COMMAND = re.compile(rf"(?<![<\w])<[A-Za-z][\w.]*(?:[- ][\w.]+)*>|{_TEMPLATED}")
 # $(cluster), ${CLUSTER} and $CLUSTER are filled in by who calls `az`, where no shell reads them
 _NO_SHELL = re.compile(rf"{_PLACEHOLDER.pattern}|\$\(\w+\)|\$\{{\w+\}}|\$[A-Z_][A-Z0-9_]+")
@@ -68,13 +68,19 @@ def _placeholders(job: Job, value: Any, path: tuple[str | int, ...]) -> Iterator
         pattern = _NO_SHELL if path[-1] in _NAMES else _PLACEHOLDER
         pattern = _IN_COMMAND if path[-1:] == ("command",) else pattern
         for found in pattern.finditer(value):
-            yield Finding(
-                job.text.where_text((*job.at, *path), found[0]),
-                f"{found[0]} stands for something that nobody has filled in",
-                "Write the real value",
-                "placeholder",
-                "hint" if path[-1:] == ("command",) else "azure",
-            )
+            what = f"{found[0]} stands for something that nobody has filled in"
+            mend, level = "Write the real value", _level(path)
+            if level == "hint":
+                what = f"{found[0]} looks like something that nobody has filled in"
+                mend = "Write the real value, unless the program wants it so"
+            where = job.text.where_text((*job.at, *path), found[0])
+            yield Finding(where, what, mend, "placeholder", level)
+
+
+def _level(path: tuple[str | int, ...]) -> str:
+    """A literal and a variable are the program's own: <mask>, a prompt with {{ question }} in it."""
+    is_own = {"inputs", "environment_variables"} & set(path) and path[-1] not in _NAMES
+    return "hint" if is_own or path[-1:] == ("command",) else "azure"
 
 
 def check_keys(job: Job) -> Iterator[Finding]:
