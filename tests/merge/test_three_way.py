@@ -206,6 +206,8 @@ def test_taking_a_branch_settles_all_clashes_in_it() -> None:
 def test_a_path_without_a_clash_is_refused_with_those_that_have_one() -> None:
     with pytest.raises(Mistake, match=r"no clash at b\. Clashes are at: a$"):
         take('{"a": 9}', {"a": 1}, {"a": 2}, EDITOR_FILES, "b", "f.json")
+    with pytest.raises(Mistake, match="^f.json: there is no clash in this file$"):
+        take('{"a": 1}', {"a": 1}, {"a": 2}, EDITOR_FILES, ".", "f.json")
 
 
 def test_what_stays_of_a_person_is_named() -> None:

@@ -111,10 +111,13 @@ def _clashes_below(
     steps = parse_path(path)
     clashes = merge(found_text, last, wanted, rules, name).clashes
     below = [clash for clash in clashes if clash.steps[: len(steps)] == steps]
+    if not clashes:
+        raise Mistake("there is no clash in this file", where=name)
     if not below:
         there = ", ".join(clash.path for clash in clashes)
-        mend = f"Clashes are at: {there}" if clashes else "There is none in this file"
-        raise Mistake(f"there is no clash at {path}", where=name, mend=mend)
+        raise Mistake(
+            f"there is no clash at {path}", where=name, mend=f"Clashes are at: {there}"
+        )
     return below
 
 
