@@ -78,7 +78,7 @@ def plan(root: Path, settle: Settle | None = None, eject: str | None = None) -> 
     problems = [*broken.values(), *unscheduled.values()]
     notes: list[str] = []
     changes: list[Change] = []
-    merging = unmerged.is_merging(root)
+    waiting = unmerged.waiting_in(root)
     alone = _left_alone(broken, values) | _workflows_of({*broken, *unscheduled}, rendered)
     for path in sorted({*values, *rendered} - ejected - alone):
         try:
@@ -88,7 +88,7 @@ def plan(root: Path, settle: Settle | None = None, eject: str | None = None) -> 
         ) as mistake:  # no text, a folder: left as it is, like one that cannot be parsed
             problems.append(Mistake(mistake.what, where=path, mend=mistake.mend).sentence())
             continue
-        together = None if found is None else unmerged.settle(root, path, found, merging=merging)
+        together = None if found is None else unmerged.settle(root, path, found, waiting)
         here = found if together is None else together.text
         notes += () if together is None else together.notes
         try:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,14 +42,14 @@ class Settled:
     notes: tuple[str, ...]
 
 
-def settle(root: Path, path: str, found: str, *, merging: bool) -> Settled | None:
+def settle(root: Path, path: str, found: str, waiting: Set[str]) -> Settled | None:
     """None for a file that is in no conflict, that somebody has settled by hand, or whose sides are
-    no JSON with comments. `merging` as `is_merging` has it."""
-    if not merging and "<<<<<<< " not in found:
+    no JSON with comments. `waiting` as `waiting_in` has it."""
+    if path not in waiting and "<<<<<<< " not in found:
         return None
     plain = found.replace("\r\n", "\n")
     is_marked = _MARKS.search(plain) is not None
-    if not is_marked and not merging:
+    if not is_marked and path not in waiting:
         return None
     sides = _sides(root, path)
     if sides is None or (is_marked and not _is_as_git_left_it(plain, sides)):
@@ -81,7 +81,8 @@ def _is_as_git_left_it(found: str, sides: Sides) -> bool:
         Counter(text.splitlines()) for text in (sides.base, sides.ours, sides.theirs)
     )
     one, other = (Counter(_half(found, side)) for side in "<>")
-    kept = base & ours & theirs
+    # What each side took out of equal lines are two of them.
+    kept = (base & ours & theirs) & (ours + theirs - base)
     return (
         set(one + other) <= set(ours + theirs)
         and not (ours - base) - one and not (theirs - base) - other
@@ -100,8 +101,16 @@ def _half(found: str, side: str) -> Iterator[str]:
             yield line
 
 
-def is_merging(root: Path) -> bool:
-    """Whether a merge waits for a person. A workspace below its repository's root is not looked for."""
+def waiting_in(root: Path) -> Set[str]:
+    """The files that a merge has left for a person. A workspace below its repository's root is not
+    looked for: git is asked only where something waits."""
+    if not _is_merging(root) or process.found("git") is None:
+        return frozenset()
+    told = process.run(git.unmerged(str(root)), timeout=30)
+    return {row.partition("\t")[2] for row in told.out.split("\0") if row} if told.ok else set()
+
+
+def _is_merging(root: Path) -> bool:
     folder = root / ".git"
     if folder.is_file():  # a worktree of somebody
         folder = root / (files.read_text(folder) or "").removeprefix("gitdir:").strip()

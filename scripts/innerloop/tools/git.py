@@ -29,6 +29,12 @@ def index_path(root: str) -> list[str]:
     return ["git", "-C", root, "rev-parse", "--path-format=absolute", "--git-path", "index"]
 
 
+def unmerged(root: str) -> list[str]:
+    """The files that a merge has left in conflict, each as "mode object stage<tab>path" relative to
+    `root` and ended by a NUL byte, for each side."""
+    return ["git", "-C", root, "ls-files", "--unmerged", "-z"]
+
+
 def staged(root: str, path: str, stage: int) -> list[str]:
     """A file below `root` as the index has it while a merge waits: 1 before both branches, 2 ours,
     3 theirs."""
