@@ -112,6 +112,8 @@ def plan(root: Path, settle: Settle | None = None, eject: str | None = None) -> 
 def _merged(
     found: str | None, last: Json | None, value: Json | None, path: str, settle: Settle | None
 ) -> three_way.Merged:
+    if found is None and settle is not None and settle.file == path and _takes_all(settle):
+        last = None  # they removed it, and want it again: as a file that is new
     here = settle if settle is not None and settle.file == path and found is not None else None
     if here is not None and here.word == "give back":
         plain = _merged(found, last, value, path, None)
@@ -132,6 +134,10 @@ def _merged_whole(
     if settle is None or found is None:
         return whole.merge(found, last, value)
     return (whole.take if settle.word == "take" else whole.keep)(found, last, value, path)
+
+
+def _takes_all(settle: Settle) -> bool:
+    return settle.word != "keep" and settle.path == "."
 
 
 def _clash(path: str, clash: three_way.Clash) -> str:

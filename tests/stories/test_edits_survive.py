@@ -74,6 +74,15 @@ def test_what_a_person_removed_stays_removed(rendered: Workspace) -> None:
     assert '"5"' in rendered.read(LAUNCH)
     assert not (rendered.root / ".vscode" / "extensions.json").exists()
     assert in_line(rendered)
+    own = ".devcontainer/line/devcontainer.json"
+    before = rendered.read(own)
+    (rendered.root / own).unlink()
+    assert rendered.loop("sync").code == 0 and not (rendered.root / own).exists()
+    opened = rendered.loop("open", "line", "--print")
+    assert opened.code == 1 and f"--take '{own}:.'" in opened.sentence
+    assert rendered.loop("sync", "--take", f"{own}:.").code == 0
+    assert rendered.read(own) == before
+    assert in_line(rendered)
 
 
 @pytest.mark.parametrize(("word", "epochs"), [("--keep", "99"), ("--take", "3")])

@@ -114,6 +114,8 @@ def test_a_deleted_file_stays_deleted_and_an_ejected_one_is_left_alone(
     assert answer.code == 0, answer.err
     assert not (scheduled.root / GITHUB.format("old")).exists()
     assert scheduled.read(pipeline) == before and in_line(scheduled)
+    assert scheduled.loop("sync", "--take", f"{GITHUB.format('old')}:.").code == 0
+    assert "epochs" in scheduled.read(GITHUB.format("old")) and in_line(scheduled)
 
 
 def test_variables_that_a_person_fills_in_are_never_touched(scheduled: Workspace) -> None:

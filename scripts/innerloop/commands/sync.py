@@ -19,7 +19,7 @@ EXAMPLES = """examples:
   loop sync --keep '.vscode/launch.json:configurations["line: train.py"].args'
                          you changed it and it was rendered anew: yours stays (--take: the other)
   loop sync --take .github/workflows/train-digits.yml:.
-                         the same for a file that is rendered whole
+                         the same for a file that is rendered whole, or that you deleted
   loop sync --eject .vscode/settings.json
                          the file is yours from now on (--take FILE:. has it rendered again)
 """

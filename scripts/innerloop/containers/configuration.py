@@ -97,13 +97,15 @@ _ABOUT_THE_IMAGE = {"build", "dockerFile", "context", "image", "features"}
 def load(workspace: Workspace, experiment: Experiment) -> Configuration:
     path = path_of(experiment)
     text = files.read_text(Path(workspace.root, path))
+    again = f"`scripts/loop sync --take '{path}:.'`"
     if text is None:
-        raise Mistake(
-            "there is no such file", where=path, mend="`scripts/loop sync` renders it from src/"
-        )
+        mend = f"`scripts/loop sync` renders it from src/; where you removed it, {again} does"
+        raise Mistake("there is no such file", where=path, mend=mend)
     value = jsonc.parse(text, path).value
     if not isinstance(value, dict):
-        raise Mistake("it holds no JSON object", where=path, mend="Mend it, or delete it and sync")
+        raise Mistake(
+            "it holds no JSON object", where=path, mend=f"Mend it, or delete it, and {again}"
+        )
     found = Configuration(path, value)
     for word in map(str, value.get("runArgs") or []):
         if re.match(r"--[\w-]+\s", word):
