@@ -115,9 +115,7 @@ def _clashes_below(
         raise Mistake("there is no clash in this file", where=name)
     if not below:
         there = ", ".join(clash.path for clash in clashes)
-        raise Mistake(
-            f"there is no clash at {path}", where=name, mend=f"Clashes are at: {there}"
-        )
+        raise Mistake(f"there is no clash at {path}", where=name, mend=f"Clashes are at: {there}")
     return below
 
 
