@@ -83,9 +83,8 @@ def plan(root: Path, settle: Settle | None = None, eject: str | None = None) -> 
     for path in sorted({*values, *rendered} - ejected - alone):
         try:
             found = files.read_text(root / path)
-        except (
-            Mistake
-        ) as mistake:  # no text, a folder: left as it is, like one that cannot be parsed
+        except Mistake as mistake:
+            # No text, or a folder: left as it is, like one that cannot be parsed.
             problems.append(Mistake(mistake.what, where=path, mend=mistake.mend).sentence())
             continue
         together = None if found is None else unmerged.settle(root, path, found, waiting)
