@@ -43,8 +43,9 @@ class Settled:
 
 
 def settle(root: Path, path: str, found: str, waiting: Set[str]) -> Settled | None:
-    """None for a file that is in no conflict, that somebody has settled by hand, or whose sides are
-    no JSON with comments. `waiting` as `waiting_in` has it."""
+    """None for a file that is in no conflict, that somebody has settled by hand, whose sides are no
+    JSON with comments, or have a comment each that no one text would keep. `waiting` as `waiting_in`
+    has it."""
     if path not in waiting and "<<<<<<< " not in found:
         return None
     plain = found.replace("\r\n", "\n")
@@ -60,8 +61,11 @@ def settle(root: Path, path: str, found: str, waiting: Set[str]) -> Settled | No
     elif not is_marked and plain != ours:
         return None
     try:
-        last = parse(sides.base).value if sides.base else None
-        merged = three_way.merge(ours, last, parse(theirs, path).value, EDITOR_FILES, path)
+        merged = _together(sides.base, ours, theirs, path)
+        if is_marked and _lost_comments(merged.text, sides):
+            merged = _together(sides.base, theirs, ours, path)
+            if merged.clashes or _lost_comments(merged.text, sides):
+                return None
     except ParseError:
         return None
     if merged.text is None or (merged.text == ours and not is_marked):
@@ -72,6 +76,22 @@ def settle(root: Path, path: str, found: str, waiting: Set[str]) -> Settled | No
         notes.append(f"{path}:{one.line}: both branches changed {one.path}; yours stays")
     text = merged.text.replace("\n", "\r\n") if "\r\n" in found else merged.text
     return Settled(text, tuple(notes))
+
+
+def _together(base: str, ours: str, theirs: str, path: str) -> three_way.Merged:
+    """The text of ours with what theirs says, but not with its comments."""
+    last = parse(base).value if base else None
+    return three_way.merge(ours, last, parse(theirs, path).value, EDITOR_FILES, path)
+
+
+def _lost_comments(text: str | None, sides: Sides) -> bool:
+    """Whether a comment that one of both branches added is not in the text."""
+    here, base = _comments(text or ""), _comments(sides.base)
+    return any(_comments(side) - base - here for side in (sides.ours, sides.theirs))
+
+
+def _comments(text: str) -> Counter[str]:
+    return Counter(parse(text).comments_in(0, len(text)))
 
 
 def _is_as_git_left_it(found: str, sides: Sides) -> bool:

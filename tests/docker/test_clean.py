@@ -145,6 +145,12 @@ def test_a_word_that_is_no_kind(workspace: Workspace) -> None:
     assert answer.code == 2 and "images" in answer.sentence
 
 
+@pytest.mark.parametrize("days", ["-1", "nan", "inf", "old"])
+def test_an_age_that_is_none(workspace: Workspace, days: str) -> None:
+    answer = workspace.loop("clean", "outputs", "--older-than", days, "--yes")
+    assert answer.code == 2 and f"{days} is no number of days" in answer.sentence
+
+
 @pytest.mark.parametrize(
     ("text", "size"), [("289.3MB", 289_300_000), ("0B", 0), ("1.2kB", 1200), ("N/A", 0)]
 )

@@ -105,6 +105,7 @@ def test_a_conflict_of_two_branches_is_put_together_by_what_they_say(
     answer = conflict.loop("sync")
     assert answer.code == 0, answer.err
     assert f"{LAUNCH}: git left it in conflict" in answer.err and "`git add` it" in answer.err
+    assert side == "--ours" or "// mine" in conflict.read(LAUNCH)
     launch = json.loads(conflict.read(LAUNCH).replace("// mine", ""))
     names = {one["name"] for one in launch["configurations"]}
     assert {"alpha: train.py", "beta: train.py", "mid: train.py"} <= names
@@ -115,6 +116,21 @@ def test_a_conflict_of_two_branches_is_put_together_by_what_they_say(
     assert conflict.loop("sync").out == "everything is in line with src/\n"
     commit(conflict, "merged")
     assert conflict.loop("sync", "--check").code == 0
+
+
+def test_comments_that_no_one_text_would_keep_leave_the_conflict_to_the_person(
+    conflict: Workspace,
+) -> None:
+    git(conflict, "merge", "--abort")
+    text = conflict.read(LAUNCH).replace('"beta: train.py",', '"beta: train.py", // yours')
+    conflict.write(LAUNCH, text)
+    commit(conflict, "beta's comment")
+    git(conflict, "merge", "-q", "--no-edit", "alpha")
+    before = conflict.read(LAUNCH)
+    assert "<<<<<<<" in before and "// mine" in before and "// yours" in before
+    answer = conflict.loop("sync")
+    assert answer.code == 1 and f"{LAUNCH}:" in answer.sentence
+    assert conflict.read(LAUNCH) == before
 
 
 def test_a_conflict_that_somebody_has_begun_to_settle_is_theirs(conflict: Workspace) -> None:

@@ -31,11 +31,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--all", action="store_true", help="not only what is stale")
     parser.add_argument(
-        "--older-than", type=float, default=30, metavar="DAYS", help="for outputs; default 30"
+        "--older-than", type=_days, default=30, metavar="DAYS", help="for outputs; default 30"
     )
     parser.add_argument("--yes", action="store_true", help="do not ask")
     parser.add_argument("--dry-run", action="store_true", help="show it, and change nothing")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+
+
+def _days(text: str) -> float:
+    try:
+        days = float(text)
+    except ValueError:
+        days = -1.0
+    if not 0 <= days < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is no number of days: write 30")
+    return days
 
 
 def run(args: argparse.Namespace) -> int:
