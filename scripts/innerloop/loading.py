@@ -14,6 +14,7 @@ from . import files
 from .errors import Mistake, WrongUse
 from .spec import dockerfile, dockerignore, settings, sharing
 from .spec.experiment import JOB_FILE, MARK, Experiment, Link
+from .spec.naming import slug_of
 from .spec.workspace import HOST, INSIDE, Workspace, resolve
 
 if TYPE_CHECKING:  # a command that reads no job file should not wait for YAML
@@ -78,10 +79,10 @@ def open_experiment(workspace: Workspace, name: str) -> Experiment:
     text = files.read_text(folder / "environment" / "Dockerfile")
     if text is None:
         raise Mistake("the Dockerfile is gone", where=where)
-    if len(twins := _by_slug(workspace.experiments).get(name.replace("/", "."), [])) > 1:
+    if len(twins := _by_slug(workspace.experiments).get(slug_of(name), [])) > 1:
         other = next(one for one in twins if one != name)
         raise Mistake(
-            f"{name} and {other} have one name for files and images, {name.replace('/', '.')}",
+            f"{name} and {other} have one name for files and images, {slug_of(name)}",
             where=f"src/{name}",
             mend="Rename one of the folders (`scripts/loop rename` cannot tell them apart)",
         )
@@ -103,7 +104,7 @@ def open_experiment(workspace: Workspace, name: str) -> Experiment:
 def _by_slug(names: tuple[str, ...]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for name in names:
-        found.setdefault(name.replace("/", "."), []).append(name)
+        found.setdefault(slug_of(name), []).append(name)
     return found
 
 
@@ -124,7 +125,7 @@ def choose_job(
         return experiment, posixpath.relpath(path, experiment.folder)
     try:
         experiment = choose_experiment(workspace, word, cwd)
-    except (Mistake, WrongUse):
+    except Mistake:
         if word is None and file is not None and (cwd / file).is_file():
             return choose_job(workspace, file, None, cwd)  # beside where one stands
         if word is not None and (names := _job_files_of(workspace, word, cwd)):

@@ -31,7 +31,7 @@ FROM base AS job
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Its address; the engine takes a registry on loopback without TLS."""
     with running(tmp_path_factory.mktemp("registry")) as address:
-        yield f"{address}/team/work"
+        yield f"{address}/team/images"
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def test_reopen_in_container_takes_the_layers_as_well(
     forget(ci, nonce)
     assert colleague.loop("sync").code == 0
     config = colleague.root / ".devcontainer/line/devcontainer.json"
-    assert json.loads(config.read_text())["build"]["cacheFrom"].endswith("/team/work/line:dev")
+    assert json.loads(config.read_text())["build"]["cacheFrom"].endswith("/team/images/line:dev")
     done = subprocess.run(
         ["devcontainer", "up", "--workspace-folder", str(colleague.root), "--config", str(config)],
         capture_output=True,
@@ -136,7 +136,7 @@ def test_reopen_in_container_takes_the_layers_as_well(
 
 
 def test_a_registry_that_does_not_answer_costs_one_line(colleague: Workspace) -> None:
-    colleague.write("pyproject.toml", '[tool.innerloop]\nregistry = "127.0.0.1:1/team/work"\n')
+    colleague.write("pyproject.toml", '[tool.innerloop]\nregistry = "127.0.0.1:1/team/images"\n')
     built = colleague.loop("build", "line")
     assert built.code == 0, built.err
     assert "connection refused; building it here" in built.err

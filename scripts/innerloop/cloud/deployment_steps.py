@@ -92,14 +92,13 @@ def bring_in_line(talk: Talk, plan: Plan, now: Now) -> None:
     """What endpoint.yaml says of an endpoint that is there. Its description and tags follow the
     file; what those who call it would notice, or what Azure does not change, is said."""
     named = plan.folder.endpoint
-    found = endpoint_settings.differences(named, now) if named and now.state else ()
-    if named is None or not found:
+    if named is None or not now.state:
         return
-    free = tuple(one for one in found if not one.is_fixed and not one.is_of_callers)
+    found = endpoint_settings.differences(named, now)
     for one in found:
-        if one not in free:
+        if not one.is_free:
             say(f"innerloop: {one.where}: {one.words}. {way_of(one, plan.experiment.name)}")
-    if free:
+    if free := tuple(one for one in found if one.is_free):
         change(talk, now.name, named.text.name, free)
 
 

@@ -11,7 +11,7 @@ from .. import files
 from ..places.azureml.line import Line
 from ..places.azureml.target import Target
 from ..spec.paths import SCRATCH
-from .news import News, megabytes
+from .news import News, files_of, megabytes
 
 STAGING = f"{SCRATCH}/download"
 
@@ -56,8 +56,7 @@ def download(
 
 
 def words(told: Mapping[str, Any]) -> str:
-    count = told["files"]
-    return f"{count} file{'s' * (count != 1)}, {megabytes(told['size'])}"
+    return f"{files_of(told['files'])}, {megabytes(told['size'])}"
 
 
 def _files(folder: Path) -> list[str]:

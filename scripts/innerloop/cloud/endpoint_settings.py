@@ -40,8 +40,9 @@ class Difference:
         return self.key in _FIXED
 
     @property
-    def is_of_callers(self) -> bool:
-        return self.key in OF_CALLERS
+    def is_free(self) -> bool:
+        """Whether it may follow the file without a question: nobody who calls it notices."""
+        return not self.is_fixed and self.key not in OF_CALLERS
 
     @property
     def words(self) -> str:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from .snapshot import Suspect
 
 
 class News:
@@ -96,6 +98,17 @@ def megabytes(size: int) -> str:
     if size < 100_000:
         return f"{size / 1000:.1f} kB"
     return f"{size / 1e6:.1f} MB" if size < 1e8 else f"{size / 1e6:,.0f} MB"
+
+
+def files_of(count: int) -> str:
+    return f"{count} file{'s' * (count != 1)}"
+
+
+def say_secrets(suspects: Sequence[tuple[str, Suspect]]) -> None:
+    """Where they are, a line for each; each comes with the folder of its snapshot."""
+    for folder, one in suspects:
+        line = f":{one.line}" if one.line else ""
+        say(f"{one.below(folder)}{line}: looks like a secret: {one.why}")
 
 
 def say(text: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import posixpath
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +39,10 @@ class Suspect:
     name: str
     why: str
     line: int = 0
+
+    def below(self, folder: str) -> str:
+        """The file's path, of which `name` is the part below the snapshot's folder."""
+        return posixpath.normpath(f"{folder}/{self.name}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from posixpath import normpath
 from typing import Any
 
 from ..places.azureml.target import Target
@@ -98,7 +97,7 @@ class Submission:
             },
             "sent_before": dict(self.known),
             "secrets": [
-                {"file": normpath(f"{folder}/{one.name}"), "line": one.line, "why": one.why}
+                {"file": one.below(folder), "line": one.line, "why": one.why}
                 for folder, one in self.suspects
             ],
             "size": self.size,

@@ -48,8 +48,9 @@ def plan(
     if job is None:
         return None, findings
     name = _chosen_name(job, name)
-    steps = _steps(job, loading.Disk(root))
-    parts = tuple(_part(root, workspace, experiment, one, default_compute(job)) for one in steps)
+    disk = loading.Disk(root)
+    steps = _steps(job, disk)
+    parts = tuple(_part(disk, workspace, experiment, one, default_compute(job)) for one in steps)
     codes = dict.fromkeys(part.code for part in parts if part.code is not None)
     snapshots = {code: snapshot.read(root, code) for code in codes}
     fingerprint = _fingerprint(job, parts, snapshots, target)
@@ -114,9 +115,9 @@ def _bound(step: Step, disk: loading.Disk) -> Job:
 
 
 def _part(
-    root: Path, workspace: Workspace, experiment: Experiment, step: Step, default: str
+    disk: loading.Disk, workspace: Workspace, experiment: Experiment, step: Step, default: str
 ) -> Part:
-    job = _bound(step, loading.Disk(root))
+    job = _bound(step, disk)
     run = Run(workspace=workspace, experiment=experiment, job=job, id="", data={})
     request = azureml.request(run) if job.command else None
     return Part(
@@ -124,7 +125,7 @@ def _part(
         command=" ".join(request.command.split()) if request else "",
         compute=(job.compute or default).removeprefix("azureml:"),
         code=code_here(job.name, job.code),
-        environment=_environment(root, job),
+        environment=_environment(disk.root, job),
         unread=step.problem.what if step.problem else "",
     )
 

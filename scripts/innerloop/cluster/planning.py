@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from .. import files, loading
+from ..cloud.news import say_secrets
 from ..errors import Mistake, WrongUse
 from ..places import argo
 from ..places.argo import Wanted
@@ -152,9 +152,7 @@ def refuse_secrets(wanted: Sequence[RunImage], allowed: bool) -> None:
     suspects = [
         (one.code.folder, suspect) for one in wanted if one.code for suspect in one.code.suspects
     ]
-    for folder, one in suspects:
-        line = f":{one.line}" if one.line else ""
-        print(f"{folder}/{one.name}{line}: looks like a secret: {one.why}", file=sys.stderr)
+    say_secrets(suspects)
     if suspects and not allowed:
         raise Mistake(
             "nothing was pushed: the files above look like secrets, and everybody who may read the "

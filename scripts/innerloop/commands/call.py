@@ -5,16 +5,16 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from functools import partial
 from pathlib import Path
 
-from .. import loading
+from .. import amounts, loading
 from ..errors import Mistake, WrongUse
 from ..serving import calling, finding
 from ..serving.calling import Address, Reply
 from ..serving.folder import open_folder
 from ..spec.experiment import Experiment
 from ..spec.workspace import Workspace
-from .serve import port
 
 SUMMARY = (
     "Sends a request to the model that is served here, or with --endpoint to the deployed one."
@@ -29,6 +29,8 @@ examples:
   loop call digit_recognition --json              status, milliseconds and answer as one JSON object
 """
 
+SECONDS = partial(amounts.span, of="seconds", such_as=60, fits=lambda number: 0 < number <= 86400)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
@@ -41,23 +43,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "file", nargs="?", metavar="FILE", help="what is sent (default: the sample request)"
     )
     parser.add_argument(
-        "--port", type=port, metavar="N", help="of this machine, for several servers"
+        "--port", type=amounts.port, metavar="N", help="of this machine, for several servers"
     )
     parser.add_argument("--endpoint", action="store_true", help="asks the deployed model")
     parser.add_argument(
-        "--timeout", type=_seconds, default=60, metavar="S", help="seconds (default: %(default)g)"
+        "--timeout", type=SECONDS, default=60, metavar="S", help="seconds (default: %(default)g)"
     )
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds <= 86400:
-        raise argparse.ArgumentTypeError(f"{text} is no number of seconds: write 60")
-    return seconds
 
 
 def run(args: argparse.Namespace) -> int:

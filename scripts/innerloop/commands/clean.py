@@ -6,8 +6,10 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from functools import partial
+from math import inf
 
-from .. import cleaning, console, loading, tables
+from .. import amounts, cleaning, console, loading, tables
 from ..cleaning import KINDS, USUAL, Thing, readable
 from ..errors import WrongUse
 
@@ -24,6 +26,8 @@ container that runs. Outputs go only when they are named. Docker's own build cac
 `docker builder prune` empties it.
 """
 
+DAYS = partial(amounts.span, of="days", such_as=30, fits=lambda number: 0 <= number < inf)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
@@ -31,21 +35,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--all", action="store_true", help="not only what is stale")
     parser.add_argument(
-        "--older-than", type=_days, default=30, metavar="DAYS", help="for outputs; default 30"
+        "--older-than", type=DAYS, default=30, metavar="DAYS", help="for outputs; default 30"
     )
     parser.add_argument("--yes", action="store_true", help="do not ask")
     parser.add_argument("--dry-run", action="store_true", help="show it, and change nothing")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
-
-
-def _days(text: str) -> float:
-    try:
-        days = float(text)
-    except ValueError:
-        days = -1.0
-    if not 0 <= days < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is no number of days: write 30")
-    return days
 
 
 def run(args: argparse.Namespace) -> int:

@@ -11,6 +11,7 @@ from ..containers import finding as containers
 from ..containers import notes
 from ..containers.finding import Container
 from ..errors import WrongUse
+from ..spec.naming import slug_of
 from ..spec.workspace import Workspace
 from ..tools import containers as docker
 
@@ -40,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     workspace = loading.open_workspace(args.root)
     if args.all:
         found = [one for one in containers.of_workspace(workspace) if not _is_here(workspace, one)]
-        slugs = [name.replace("/", ".") for name in workspace.experiments]
+        slugs = [slug_of(name) for name in workspace.experiments]
     else:
         experiment = loading.choose_experiment(workspace, args.experiment, args.cwd)
         found = containers.find(workspace, experiment)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from .. import loading
+from .. import amounts, loading
 from ..errors import Mistake, WrongUse
 from ..places import PLACES, Run
 from ..runs import checking, running, showing
@@ -72,7 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--processes",
-        type=partial(_count, of="processes"),
+        type=partial(amounts.count, of="processes"),
         metavar="N",
         help="as many processes of a distributed job, whatever the job file says",
     )
@@ -84,14 +84,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--debug", action="store_true", help="waits for the editor, debugs every Python process"
     )
     parser.add_argument(
-        "--port", type=_port, metavar="N", help="with --debug: where it listens, or nothing runs"
+        "--port",
+        type=amounts.port,
+        metavar="N",
+        help="with --debug: where it listens, or nothing runs",
     )
     showing.add_arguments(parser)
     parser.add_argument(
         "--docker-option", action="append", default=[], metavar="OPT", help="passed to `docker run`"
     )
     parser.add_argument(
-        "--trials", type=_count, metavar="N", help="a sweep: draws N trials, one after another"
+        "--trials",
+        type=partial(amounts.count, of="trials"),
+        metavar="N",
+        help="a sweep: draws N trials, one after another",
     )
     parser.add_argument(
         "--seed", type=int, metavar="S", help="with --trials: the same seed draws the same ones"
@@ -274,15 +280,3 @@ def _require_fitting(args: argparse.Namespace, job: Job) -> None:
         raise WrongUse("a pipeline has steps and no script", mend="Leave --script away")
     if job.kind == "pipeline" and args.rest and not args.step:
         raise WrongUse("what stands after -- goes to one command", mend="Name its step with --step")
-
-
-def _count(text: str, of: str = "trials") -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is no number of {of}: write 1 or more")
-    return int(text)
-
-
-def _port(text: str) -> int:
-    if not text.isdecimal() or not 0 < int(text) < 65536:
-        raise argparse.ArgumentTypeError(f"{text} is no port: write a number from 1 to 65535")
-    return int(text)

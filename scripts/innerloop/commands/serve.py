@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from .. import loading
+from .. import amounts, loading
 from ..errors import WrongUse
 from ..runs import showing
 from ..serving import planning, serving
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--model", metavar="PATH|RUN", help="default: the last run that ended well and left one"
     )
     parser.add_argument(
-        "--port", type=port, metavar="N", help="of this machine (default: the server's own)"
+        "--port", type=amounts.port, metavar="N", help="of this machine (default: the server's own)"
     )
     parser.add_argument("--detach", action="store_true", help="goes on in the background")
     parser.add_argument("--stop", action="store_true", help="ends what serves it here")
@@ -51,7 +51,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--debug", action="store_true", help="waits for the editor, debugs every Python process"
     )
     parser.add_argument(
-        "--debug-port", type=port, metavar="N", help="with --debug: where the debugger listens"
+        "--debug-port",
+        type=amounts.port,
+        metavar="N",
+        help="with --debug: where the debugger listens",
     )
     showing.add_arguments(parser)
 
@@ -133,9 +136,3 @@ def _require_fitting(args: argparse.Namespace) -> None:
         raise WrongUse("--debug-port is where the debugger listens", mend="Add --debug")
     if args.debug and args.detach:
         raise WrongUse("a debugged server ends with the editor", mend="Leave --detach away")
-
-
-def port(text: str) -> int:
-    if not text.isdecimal() or not 0 < int(text) < 65536:
-        raise argparse.ArgumentTypeError(f"{text} is no port: write a number from 1 to 65535")
-    return int(text)

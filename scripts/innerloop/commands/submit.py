@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import posixpath
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 from .. import bootstrap, environments, loading
 from ..cloud import following, ledger, sending, submitting, summary
 from ..cloud.ledger import Entry
-from ..cloud.news import megabytes
+from ..cloud.news import files_of, megabytes, say_secrets
 from ..cloud.snapshot import Snapshot, Suspect
 from ..cloud.submission import Part, Submission, inputs_of
 from ..errors import Mistake
@@ -191,12 +190,7 @@ def _send(args: argparse.Namespace, submission: Submission, line: Line) -> Entry
 
 def refuse_secrets(suspects: Sequence[tuple[str, Suspect]], allowed: bool) -> None:
     """A `Mistake` for likely secrets among what would be sent (each with its folder)."""
-    for folder, one in suspects:
-        line = f":{one.line}" if one.line else ""
-        print(
-            f"{posixpath.normpath(f'{folder}/{one.name}')}{line}: looks like a secret: {one.why}",
-            file=sys.stderr,
-        )
+    say_secrets(suspects)
     if suspects and not allowed:
         raise Mistake(
             "nothing was sent: the files above look like secrets, and everybody in the Azure ML "
@@ -247,7 +241,7 @@ def _part(part: Part, submission: Submission) -> Iterator[tuple[str, str]]:
 
 
 def _count(sent: Snapshot) -> str:
-    return "1 file" if len(sent.files) == 1 else f"{len(sent.files)} files"
+    return files_of(len(sent.files))
 
 
 def _snapshot(sent: Snapshot, submission: Submission, files: bool) -> Iterator[tuple[str, str]]:
@@ -287,7 +281,7 @@ def _folders(sent: Snapshot) -> list[tuple[str, int, str]]:
 
 
 def _in(name: str, count: int) -> str:
-    return f"  {count} file{'s' * (count != 1)}" if name.endswith("/") else ""
+    return f"  {files_of(count)}" if name.endswith("/") else ""
 
 
 def _hardly_code(sent: Snapshot) -> Iterator[tuple[str, str]]:
@@ -299,7 +293,7 @@ def _hardly_code(sent: Snapshot) -> Iterator[tuple[str, str]]:
             sizes.setdefault(f"{found}/", []).append(one.size)
     if sizes:
         told = ", ".join(
-            f"{name} ({len(each)} file{'s' * (len(each) != 1)}, {megabytes(sum(each))})"
+            f"{name} ({files_of(len(each))}, {megabytes(sum(each))})"
             for name, each in sizes.items()
         )
         rules = sent.ignore_file or ".amlignore"
@@ -310,8 +304,7 @@ def _left_out(sent: Snapshot) -> Iterator[tuple[str, str]]:
     if not sent.ignore_file:
         yield "", "  no .amlignore: everything in the folder is sent"
     rules: Sequence[str] = [
-        f"{one.rule} ({one.files} file{'s' * (one.files != 1)}, {megabytes(one.size)})"
-        for one in sent.left_out
+        f"{one.rule} ({files_of(one.files)}, {megabytes(one.size)})" for one in sent.left_out
     ]
     if rules:
         yield "", f"  left out by {sent.ignore_file}: {', '.join(rules)}"

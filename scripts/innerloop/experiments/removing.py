@@ -40,12 +40,12 @@ class Removal:
 
     @property
     def dev_container(self) -> str:
-        return f".devcontainer/{self.name.replace('/', '.')}"
+        return f".devcontainer/{naming.slug_of(self.name)}"
 
 
 def plan(workspace: Workspace, name: str) -> Removal:
     root = Path(workspace.root)
-    slug = name.replace("/", ".")
+    slug = naming.slug_of(name)
     outputs = f"outputs/{slug}"
     users = [
         link

@@ -39,7 +39,7 @@ class Names:
 
     @property
     def slugs(self) -> tuple[str, str]:
-        return self.old.replace("/", "."), self.new.replace("/", ".")
+        return naming.slug_of(self.old), naming.slug_of(self.new)
 
 
 def carry_out(workspace: Workspace, old: str, new: str) -> syncing.Outcome:

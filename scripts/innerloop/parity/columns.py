@@ -25,6 +25,7 @@ from ..spec.job import Job
 from ..spec.orchestrators import ARGO
 from ..spec.paths import code_root
 from ..spec.workspace import Workspace
+from ..workflows.names import of_value
 from ..workflows.reading import Pod
 from . import cluster, orchestrated
 from .facts import Column, Fact, Parity, listed, one_line, shared_words
@@ -100,8 +101,7 @@ def _trial(workspace: Workspace, job: Job) -> Mapping[str, str]:
     if job.kind != "sweep":
         return {}
     _, values = sweeping.one_trial(pipelines.swept_job(workspace, job))
-    called = {"trial-value": values["trial"]} if "trial" in values else {}
-    return {**values, **called, "trial": "trial-1"}
+    return {**{of_value(name): value for name, value in values.items()}, "trial": "trial-1"}
 
 
 def of(run: Run, title: str, started: Sequence[Column] = ()) -> Parity:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from ..spec.naming import slug_of
 from ..spec.orchestrators import ARGO, AZURE_DEVOPS, GITHUB
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ SHARED = (VARIABLES, ".github/workflows/ci.yml", "orchestration/azure-devops/ci.
 
 def files_of(name: str) -> list[str]:
     """Every file that an orchestrator may have of an experiment."""
-    return [path.format(slug=name.replace("/", ".")) for path in PATHS.values()]
+    return [path.format(slug=slug_of(name)) for path in PATHS.values()]
 
 
 def minutes(job: Job, *, hosted: bool) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 from .. import files
 from ..errors import Mistake
 from ..images.building import Image, image_of
-from ..loading import digest_of
+from ..loading import Disk, digest_of
 from ..places import Run
 from ..spec import dockerfile
 from ..spec.environment_file import environment_of
@@ -55,7 +55,7 @@ def image_for(run: Run, *, dev: bool = False) -> StandIn:
 
 def named_by(run: Run) -> Environment:
     """What the job's environment is; `file:ENV.yml` is what that file says, with its paths."""
-    return environment_of(run.job, lambda path: files.read_text(Path(run.workspace.root, path)))
+    return environment_of(run.job, Disk(Path(run.workspace.root)).read)
 
 
 def _image(run: Run, named: Environment) -> StandIn:

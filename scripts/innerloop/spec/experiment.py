@@ -6,6 +6,7 @@ import posixpath
 from dataclasses import dataclass
 
 from .dockerfile import Dockerfile, Stage
+from .naming import slug_of
 from .settings import Settings
 
 JOB_FILE = "azure-ml-job.yaml"
@@ -49,7 +50,7 @@ class Experiment:
     @property
     def slug(self) -> str:
         """The name for files and images: with "." for "/"."""
-        return self.name.replace("/", ".")
+        return slug_of(self.name)
 
     @property
     def folder(self) -> str:

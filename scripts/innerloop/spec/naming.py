@@ -25,6 +25,11 @@ _DEVICES = {
 }
 
 
+def slug_of(name: str) -> str:
+    """An experiment's name in those of files and images."""
+    return name.replace("/", ".")
+
+
 def check_name(name: str) -> None:
     """Every part must serve as a Python module, as a folder on every system, and in an image's
     name; `WrongUse` with a name that would do."""
@@ -65,7 +70,7 @@ def _suggestion(part: str) -> str:
 def check_free(name: str, experiments: Sequence[str]) -> None:
     """No experiment stands inside another, and no two share a name on a disk that takes "A" for
     "a", or the name of an image, where "/" is a "."."""
-    slug = name.replace("/", ".")
+    slug = slug_of(name)
     for other in experiments:
         if name.startswith(f"{other}/"):
             raise WrongUse(
@@ -77,7 +82,7 @@ def check_free(name: str, experiments: Sequence[str]) -> None:
                 f"src/{name} holds experiments ({other})",
                 mend="An experiment cannot hold another; choose another name",
             )
-        if other != name and other.replace("/", ".").casefold() == slug.casefold():
+        if other != name and slug_of(other).casefold() == slug.casefold():
             raise WrongUse(
                 f"{name} and {other} would have the same files and images",
                 mend="Choose another name",
@@ -126,16 +131,16 @@ def _key(text: str, key: str, old: str, new: str, before: str = "", after: str =
 
 def moved_paths(text: str, old: str, new: str) -> str:
     """`src/<old>`, and what the tool keeps under the experiment's slug, wherever they stand."""
-    slugs = re.escape(old.replace("/", "."))
+    slugs = re.escape(slug_of(old))
     text = re.sub(rf"(?<![\w-])src/{re.escape(old)}(?![\w-])", f"src/{new}", text)
     text = re.sub(
         rf"(?<![\w-])(\.github/workflows/train-|orchestration/[\w-]+/(?:train-)?){slugs}(?=\.yml)",
-        lambda found: found[1] + new.replace("/", "."),
+        lambda found: found[1] + slug_of(new),
         text,
     )
     return re.sub(
         rf"(?<![\w-])(\.devcontainer|outputs)/{slugs}(?![\w-]|\.\w)",
-        lambda found: f"{found[1]}/{new.replace('/', '.')}",
+        lambda found: f"{found[1]}/{slug_of(new)}",
         text,
     )
 
@@ -144,7 +149,7 @@ def renamed_whole(text: str, old: str, new: str, labels: tuple[str, str] = ("", 
     """The text of a file that is rendered whole. The name alone may be any word of such a file, so
     it counts where it stands behind words of ours. `labels`: the old and the new name in the letters
     that Kubernetes has for its objects."""
-    slugs = old.replace("/", "."), new.replace("/", ".")
+    slugs = slug_of(old), slug_of(new)
     for words, (before, after), end in (
         (r"\btrain |loop submit |loop image push ", (old, new), r"(?![\w./-])"),
         (r"\btrain-|innerloop/experiment: ", slugs, r"(?![\w./-])"),
@@ -165,12 +170,12 @@ def debug_task(name: str, *, serves: bool = False) -> str:
 def renamed_value(keys: Sequence[str], text: str, old: str, new: str) -> str:
     """A string of a rendered file after the change; `keys` lead to it. The name alone counts
     where it is a value of its own, not where a word of VS Code or of our command line stands."""
-    slug = old.replace("/", ".")
+    slug = slug_of(old)
     for serves in (False, True):
         if text == debug_task(old, serves=serves):
             return debug_task(new, serves=serves)
     if text == f"{slug}-f5":
-        return f"{new.replace('/', '.')}-f5"
+        return f"{slug_of(new)}-f5"
     if keys and keys[-1] in _WORDS:
         return text
     if text == old:

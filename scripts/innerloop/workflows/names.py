@@ -26,6 +26,12 @@ def is_label(text: str, longest: int = 63) -> bool:
     return len(text) <= longest and _LABEL.fullmatch(text) is not None
 
 
+def of_value(name: str) -> str:
+    """The parameter of a sweep's trial that has the value of a name of the search space, none of
+    which has a -; `trial` itself is the trial's own name."""
+    return "trial-value" if name == "trial" else name
+
+
 def label_value(text: str) -> str:
     """The value of a Kubernetes label: at most 63 of letters, digits, `-`, `_` and `.`."""
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", text)[:63].strip("-_.")

@@ -96,8 +96,7 @@ def _sweep(subject: Subject) -> Whole:
     """Each trial is the template `trial` called with its values."""
     job = swept(subject.job, subject.read)
     drawn = sweep.trials(job, None)
-    # No name of a search space has a -.
-    called = {name: name if name != "trial" else "trial-value" for name in job.search_space}
+    called = {name: names.of_value(name) for name in job.search_space}
     width = len(str(len(drawn)))
     items = [
         {
