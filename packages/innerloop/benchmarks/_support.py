@@ -1,0 +1,82 @@
+"""What the benchmarks share: whole processes, taking turns, in a folder that goes afterwards."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def arguments(purpose: str | None, turns: int) -> argparse.Namespace:
+    """What every benchmark takes; `purpose` is its docstring, `turns` the default."""
+    parser = argparse.ArgumentParser(description=(purpose or "").partition("\n")[0])
+    parser.add_argument("--turns", type=int, default=turns, help=f"of each (default: {turns})")
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    return parser.parse_args()
+
+
+def call(argv: Sequence[str], env: Mapping[str, str] | None = None) -> str:
+    """What the program prints. One that fails ends the benchmark: its time would mean nothing."""
+    done = subprocess.run(argv, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if done.returncode != 0:
+        sys.exit(f"{' '.join(argv)}\nended with exit code {done.returncode}\n{done.stderr}")
+    return done.stdout
+
+
+def call_anyway(argv: Sequence[str]) -> str:
+    """What the program prints, whether it succeeds or not."""
+    return subprocess.run(argv, capture_output=True, text=True).stdout
+
+
+def take_turns(
+    ways: Mapping[str, Callable[[], object]],
+    turns: int,
+    before: Callable[[int, str], object] = lambda turn, name: None,
+) -> dict[str, float]:
+    """The median of each, in milliseconds. All of them once, then all of them again: what else the
+    machine does meets each alike. `before(turn, name)` is not in the time."""
+    times: dict[str, list[float]] = {name: [] for name in ways}
+    for turn in range(turns + 1):
+        for name, way in ways.items():
+            before(turn, name)
+            started = time.perf_counter()
+            way()
+            if turn:  # the first warms up
+                times[name].append((time.perf_counter() - started) * 1000)
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def tell(
+    turns: int, medians: Mapping[str, float], ratios: Mapping[str, float], *, as_json: bool
+) -> None:
+    """`medians` in milliseconds."""
+    if as_json:
+        told = {"turns": turns, "milliseconds": medians, "ratios": ratios}
+        print(json.dumps(told, indent=2))
+        return
+    for name, value in medians.items():
+        print(f"{name:<42}{value:9.0f} ms")
+    print()
+    for name, value in ratios.items():
+        print(f"{name:<42}{value:9.2f}")
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A new folder, by its real path: Docker knows no other."""
+    folder = Path(tempfile.mkdtemp(prefix="innerloop-bench-"))
+    try:
+        yield Path(os.path.realpath(folder))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

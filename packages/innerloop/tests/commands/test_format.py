@@ -1,0 +1,118 @@
+"""`loop format`: the person's code and nothing else, once for each file, at the versions that the
+editor and CI have."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+
+import pytest
+from innerloop.experiments.formatting import first_changes
+
+from tests.support import ROOT, Workspace
+
+UGLY = "import sys\nimport json\n\nx = {  'a':1 }\n"
+# With it black has other words for what it cannot read.
+TARGET = '[tool.black]\ntarget-version = ["py311"]\n'
+FINE = 'import json\nimport sys\n\nx = {"a": 1}\n'
+
+
+@pytest.fixture
+def ugly(workspace: Workspace) -> Workspace:
+    workspace.write("src/common/rates.py", UGLY)
+    for name in ("tiny", "other"):
+        workspace.add(name, UGLY)
+        assert workspace.loop("dependency", name, "rates.py").code == 0
+    workspace.write("src/tiny/outputs/generated.txt", "x  =  1")
+    workspace.write("benchmarks/mine.py", UGLY)
+    return workspace
+
+
+def test_check_names_each_place_once_and_changes_nothing(ugly: Workspace) -> None:
+    answer = ugly.loop("format", "--check")
+    assert answer.code == 1 and answer.sentence.replace("innerloop: ", "").count("format") <= 2
+    assert sorted(answer.out.splitlines()) == [
+        f"src/{name}:{line}:1: warning: {text} [format]"
+        for name in ("common/rates.py", "other/train.py", "tiny/train.py")
+        for line, text in (
+            (1, "isort would order the imports"),
+            (4, "black would lay it out"),
+        )
+    ]
+    assert ugly.read("src/tiny/train.py") == UGLY
+
+
+def test_a_diff_is_one_for_each_file_and_can_be_applied(ugly: Workspace) -> None:
+    ugly.write("src/tiny/no_end.py", "x = {  1:2}")
+    diff = ugly.loop("format", "tiny", "--diff")
+    assert diff.code == 1 and "warning" not in diff.out
+    assert re.findall(r"(?m)^\+\+\+ (.*)$", diff.out) == [
+        f"b/src/{name}" for name in ("common/rates.py", "tiny/no_end.py", "tiny/train.py")
+    ]
+    subprocess.run(["git", "apply", "-"], input=diff.out, text=True, cwd=ugly.root, check=True)
+    assert ugly.read("src/tiny/train.py") == ugly.read("src/common/rates.py") == FINE
+    assert ugly.read("src/tiny/no_end.py") == "x = {1: 2}\n"
+    assert ugly.loop("format", "tiny", "--diff").out == ""
+
+
+def test_one_experiment_and_the_common_code_it_uses(ugly: Workspace) -> None:
+    ugly.write("src/common/unused.py", UGLY)
+    answer = ugly.loop("format", "tiny")
+    assert answer.code == 0
+    assert answer.out.splitlines() == [
+        "formatted src/common/rates.py",
+        "formatted src/tiny/train.py",
+    ]
+    assert ugly.read("src/tiny/train.py") == ugly.read("src/common/rates.py") == FINE
+    for path in ("src/other/train.py", "src/common/unused.py", "benchmarks/mine.py"):
+        assert ugly.read(path) == UGLY
+    assert (ugly.root / "src/tiny/common/rates.py").is_symlink()
+    again = ugly.loop("format", "tiny")
+    assert (again.code, again.out) == (0, "all is in order\n")
+    assert ugly.loop("format", "tiny", "--check").code == 0
+
+
+def test_all_of_the_persons_code_and_nothing_of_the_distribution(ugly: Workspace) -> None:
+    assert ugly.loop("format").code == 0
+    assert ugly.read("src/other/train.py") == FINE
+    assert ugly.read("benchmarks/mine.py") == UGLY
+    assert ugly.loop("format", "--check").code == 0
+
+
+def test_what_is_no_python_is_named_with_its_place(ugly: Workspace) -> None:
+    ugly.write("src/tiny/broken.py", "x = 1\ndef f(:\n    pass\n")
+    for target, words in (("", ["format", "tiny"]), (TARGET, ["format", "tiny", "--check"])):
+        ugly.write("pyproject.toml", target)
+        answer = ugly.loop(*words)
+        assert answer.code == 1
+        assert re.search(r"^src/tiny/broken.py:2:\d+: error: this is no Python", answer.out, re.M)
+    assert ugly.read("src/tiny/train.py") == FINE
+
+
+def test_the_first_change_in_each_file_of_a_diff() -> None:
+    diff = (
+        "--- a.py\t2026-01-01\n+++ a.py\t2026-01-02\n@@ -3,7 +3,7 @@\n one\n two\n-three\n+3\n"
+        "@@ -30,2 +30,2 @@\n-x\n+y\n"
+        "--- /w s/b.py:before\t2026\n+++ /w s/b.py:after\t2026\n@@ -1,2 +1,2 @@\n+new\n old\n"
+    )
+    assert list(first_changes(diff)) == [("a.py", 5), ("/w s/b.py", 1)]
+
+
+def versions(path: str) -> dict[str, str]:
+    return dict(re.findall(r"(?m)^(black|isort)==(\S+)", (ROOT / path).read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "packages/innerloop/requirements-test.txt",
+        "packages/innerloop/src/innerloop/template/environment/requirements-dev.txt",
+        *(
+            p.relative_to(ROOT).as_posix()
+            for p in ROOT.glob("src/*/environment/requirements-dev.txt")
+        ),
+    ],
+)
+def test_the_editor_the_task_and_ci_have_the_same_versions(path: str) -> None:
+    wanted = versions("packages/innerloop/src/innerloop/locks/format.txt")
+    assert set(wanted) == {"black", "isort"} and versions(path) == wanted

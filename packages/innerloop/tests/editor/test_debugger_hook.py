@@ -1,0 +1,95 @@
+"""The start-up hook's own decisions, without a debugger: whom it leaves alone, which paths it maps."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+from types import ModuleType
+
+import pytest
+
+from tests.support import ROOT
+
+FOLDER = ROOT / "packages/innerloop/src/innerloop" / "debugger"
+
+
+@pytest.fixture(scope="module")
+def hook() -> ModuleType:
+    spec = importlib.util.spec_from_file_location(
+        "innerloop_debugger", FOLDER / "startup" / "innerloop_debugger.py"
+    )
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "python -m pip install x",
+        "python -m pip.__main__ list",
+        "/usr/bin/python3 /usr/local/bin/pip3.11 install x",
+        "python -X dev -W ignore -m venv here",
+        "python -Im ensurepip",
+        "python /opt/conda/bin/conda install x",
+        "python.exe Scripts\\pip.exe list",
+        "python -m debugpy --listen 1 a.py",
+    ],
+)
+def test_tools(hook: ModuleType, line: str) -> None:
+    assert hook.is_tool(line.replace("Scripts\\", "Scripts/").split(" "))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "python train.py pip",
+        "python -m train --with pip",
+        "python -m pipeline",
+        "python pip_like.py",
+        "python",
+        "python - pip",
+        "python -W pip train.py",
+        "python /opt/venv/bin/torchrun train.py",
+        "python -m accelerate.commands.launch train.py",
+    ],
+)
+def test_the_persons_own(hook: ModuleType, line: str) -> None:
+    assert not hook.is_tool(line.split(" "))
+
+
+def test_multiprocessings_helper_is_a_tool_and_its_workers_are_not(hook: ModuleType) -> None:
+    tracker = "from multiprocessing.resource_tracker import main;main(3)"
+    worker = "from multiprocessing.spawn import spawn_main; spawn_main(pipe_handle=7)"
+    assert hook.is_tool(["python", "-c", tracker])
+    assert not hook.is_tool(["python", "-c", worker, "--multiprocessing-fork"])
+
+
+def test_the_editors_folder_is_mapped_to_where_the_run_has_it(hook: ModuleType) -> None:
+    folders = [("src/line", "/view"), ("/elsewhere/data", "/mnt/data"), ("", "/home/me/ws")]
+    assert hook.paths([("/home/me/ws/", "/workspaces/ws")], folders) == [
+        ("/home/me/ws/src/line", "/view"),
+        ("/elsewhere/data", "/mnt/data"),
+        ("/home/me/ws", "/home/me/ws"),
+    ]
+
+
+def test_a_window_on_windows_and_one_on_a_link_to_the_workspace(hook: ModuleType) -> None:
+    folders = [("", "/workspaces/ws")]
+    assert hook.paths([("C:\\me\\ws", "/workspaces/ws")], folders) == [
+        ("C:\\me\\ws", "/workspaces/ws")
+    ]
+    assert hook.paths([("/link/ws", "/workspaces/ws")], [("", "/real/ws")]) == [
+        ("/link/ws", "/real/ws")
+    ]
+
+
+def test_what_a_person_maps_stays(hook: ModuleType) -> None:
+    own = ("/home/me/lib", "/usr/lib/python3/lib")
+    assert hook.paths([own, ("/a/ws", "/workspaces/ws")], [("", "/b")]) == [own, ("/a/ws", "/b")]
+
+
+@pytest.mark.parametrize("name", ["start.py", "startup/innerloop_debugger.py"])
+def test_python_3_8_can_read_it(name: str) -> None:
+    ast.parse((FOLDER / name).read_text(encoding="utf-8"), feature_version=(3, 8))

@@ -1,6 +1,0 @@
-@echo off
-rem The same on Windows: `scripts\bench`.
-setlocal
-where py >nul 2>nul && ( py -3 "%~dp0bench" %* & exit /b )
-python "%~dp0bench" %*
-exit /b
