@@ -177,7 +177,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     args = parser.parse_args()
 
-    data = prepare(args.data_path, say=lambda sentence: print(sentence, file=sys.stderr))
+    data = prepare(args.data_path, say=lambda message: print(message, file=sys.stderr))
     result = measure(data.root, args.turns, args.epochs, args.batch_size)
     if args.json:
         print(json.dumps({**result, "dataset": data.name}))

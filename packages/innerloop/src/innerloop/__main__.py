@@ -22,7 +22,7 @@ def start(words: Sequence[str]) -> int:
     looking for garbage among modules that were just imported, and once more at the end.
     """
     gc.set_threshold(50_000, 20, 20)
-    from .cli import main
+    from .cli.main import main
 
     try:
         return main(words)
@@ -35,7 +35,7 @@ def main() -> int:
     words = sys.argv[1:]
     launcher = launcher_above(Path.cwd())
     if launcher is not None and words[:1] != ["init"]:
-        from . import process
+        from .util import process
 
         return process.become([sys.executable, str(launcher), *words])
     if words and words[0] not in ANYWHERE:

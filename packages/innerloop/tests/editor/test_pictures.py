@@ -126,7 +126,7 @@ def test_a_picture_of_the_runs(cloned: Workspace, opened: Opener, picture: Pictu
     assert logged != train
     cloned.write("src/churn/train.py", logged.replace("def fit(", LOG + "def fit("))
     for rate in (0.02, 0.05, 0.1):
-        words = ("--set", f"inputs.learning_rate={rate}", "--place", "venv")
+        words = ("--set", f"inputs.learning_rate={rate}", "--backend", "venv")
         assert cloned.loop("run", "churn", *words).code == 0
     window = opened(cloned.root)
     assert cloned.loop("runs", "--page").code == 0

@@ -95,7 +95,7 @@ def as_person(workspace: Workspace) -> subprocess.CompletedProcess[str]:
     code = "import sys; from innerloop import syncing; from pathlib import Path\n"
     code += "from innerloop.errors import Mistake\n"
     code += "try: syncing.sync(Path(sys.argv[1]))\n"
-    code += "except Mistake as mistake: sys.exit(mistake.sentence())\n"
+    code += "except Mistake as mistake: sys.exit(mistake.message())\n"
     for folder in (home, workspace.root):
         for path in (folder, *folder.rglob("*")):
             os.chown(path, 1000, 1000, follow_symlinks=False)
