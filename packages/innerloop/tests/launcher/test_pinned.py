@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 from innerloop import __version__
 
-from tests.launcher.conftest import ALONE
 from tests.support import Workspace
 
 VERSION = f"innerloop {__version__}\n"
@@ -172,11 +171,3 @@ def test_source_beside_the_launcher_runs_in_place_of_the_pinned_package(
     (copy / "pyproject.toml").write_text("[tool.innerloop]\n")
     answer = Workspace(copy, {"INNERLOOP_CACHE": str(tmp_path / "cache")}).loop("--version")
     assert (answer.code, answer.out) == (0, VERSION), answer.err
-
-
-def test_certificate_authority_of_the_settings_reaches_pip(pinned: Pinned) -> None:
-    made = pinned("authority")
-    made.write("pyproject.toml", '[tool.innerloop]\ngpu = "auto"\nca = "nowhere.pem"\n')
-    answer = made.loop("list", env={**ALONE, "PIP_INDEX_URL": "https://127.0.0.1:9/simple"})
-    assert answer.code == 1
-    assert str(made.root / "nowhere.pem") in answer.err
