@@ -55,8 +55,9 @@ def dependencies(_tool: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "pip").mkdir()
     python = folder / "pip" / "bin" / "python"
     subprocess.run([sys.executable, "-m", "venv", folder / "pip"], check=True)
-    argv = [python, "-m", "pip", "download", "-q", "--require-hashes", "--no-deps", "-r", PIN]
-    done = subprocess.run([*argv, "-d", folder / "wheels"], capture_output=True, text=True)
+    options = ["--require-hashes", "--no-deps", "--requirement", str(PIN)]
+    argv = [str(python), "-m", "pip", "download", "-q", *options, "--dest", str(folder / "wheels")]
+    done = subprocess.run(argv, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return folder / "wheels"
 
@@ -82,14 +83,14 @@ class _Index(SimpleHTTPRequestHandler):
 
 
 @pytest.fixture(scope="session")
-def index(wheel: Path, dependencies: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def index(
+    wheel: Path, dependencies: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
     """The address of a package index with the tool and its dependencies, and nothing else."""
     folder = tmp_path_factory.mktemp("index")
     for path in (wheel, *dependencies.iterdir()):
         (folder / path.name).symlink_to(path)
-    server = ThreadingHTTPServer(
-        ("127.0.0.1", 0), functools.partial(_Index, directory=str(folder))
-    )
+    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Index, directory=str(folder)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}/simple"
     server.shutdown()

@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 from innerloop import __version__
-
 from innerloop.util import venvs
 
 from tests import company as company_network
@@ -199,7 +198,11 @@ def test_launcher_starts_without_a_warning(minor: int, warm: Workspace, tmp_path
     python = python_of_version(minor)
     if python is None:
         pytest.skip(f"no Python 3.{minor} on this machine")
-    environ = {**os.environ, "INNERLOOP_CACHE": str(tmp_path), "PIP_INDEX_URL": "http://127.0.0.1:9"}
+    environ = {
+        **os.environ,
+        "INNERLOOP_CACHE": str(tmp_path),
+        "PIP_INDEX_URL": "http://127.0.0.1:9",
+    }
     environ |= {"PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": "", "PIP_EXTRA_INDEX_URL": ""}
     argv = [python, "-W", "error", str(warm.root / "scripts" / "loop"), "run"]
     environ |= {"PIP_NO_CACHE_DIR": "1", "PIP_RETRIES": "1"}

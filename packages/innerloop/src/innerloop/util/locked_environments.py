@@ -62,4 +62,3 @@ def environment_of(group: str) -> Path:
     """Keyed by the lock's text."""
     text = lock_of(group).read_bytes().replace(b"\r", b"")
     return venvs.cache_folder() / group / hashlib.sha256(text).hexdigest()[:16]
-
