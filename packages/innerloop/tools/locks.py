@@ -40,7 +40,7 @@ Metadata = Mapping[str, Sequence[str]]
 """`name==version` to the Requires-Dist entries of that release."""
 
 _HEADER = re.compile(
-    r"(?P<name>[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)(?:\[(?P<extras>[a-z0-9,-]+)\])?"
+    r"(?P<name>[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)(?:\[(?P<extras>[a-z0-9, -]+)\])?"
     r"==(?P<version>[^\s;=]+)(?: ; (?P<marker>\S.*?))? \\"
 )
 _HASH = re.compile(r"    --hash=(?P<hash>sha256:[0-9a-f]{64})(?P<more> \\)?")
@@ -178,7 +178,7 @@ def parse(text: str) -> tuple[Entry, ...]:
             hashes.append(found["hash"])
             more = found["more"] is not None
             number += 1
-        extras = frozenset(filter(None, (header["extras"] or "").split(",")))
+        extras = frozenset(re.findall(r"[^, ]+", header["extras"] or ""))
         entries.append(
             Entry(
                 header["name"],
@@ -334,7 +334,7 @@ def _holds(marker: str, platform: Platform, extra: str) -> bool:
 
 
 def _form(name: str, extras: Iterable[str]) -> str:
-    listed = ",".join(sorted(extras))
+    listed = ", ".join(sorted(extras))  # as uv writes it
     return f"{name}[{listed}]" if listed else name
 
 
@@ -413,7 +413,10 @@ def _batch(entries: Iterable[Entry], known: Metadata) -> list[str]:
 
 
 def _ask(
-    pip: Mapping[str, str], platform: Platform, releases: Sequence[str], hashes: Mapping[str, set[str]]
+    pip: Mapping[str, str],
+    platform: Platform,
+    releases: Sequence[str],
+    hashes: Mapping[str, set[str]],
 ) -> dict[str, list[str]]:
     """The metadata of those of the releases that have a wheel for the platform."""
     with tempfile.TemporaryDirectory() as folder:
