@@ -96,9 +96,9 @@ CALL = """
 import sys, urllib.request
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
-from innerloop import loading
-from innerloop.cloud import endpoints
-address = endpoints.address_of(loading.open_workspace(Path(sys.argv[2])), sys.argv[3])
+from innerloop.workspace import loader
+from innerloop.remote.azureml.deploy import endpoints
+address = endpoints.address_of(loader.open_workspace(Path(sys.argv[2])), sys.argv[3])
 print(repr(address))
 headers = {**address.headers, "Content-Type": "application/json"}
 request = urllib.request.Request(address.url, b'{"image": []}', headers)

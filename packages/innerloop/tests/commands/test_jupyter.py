@@ -29,7 +29,7 @@ def test_the_next_free_port(monkeypatch: pytest.MonkeyPatch) -> None:
         port = taken.getsockname()[1]
         assert jupyter.free_port(port) > port
     assert jupyter.free_port(port) == port
-    monkeypatch.setattr("innerloop.runs.ports.free", lambda wanted: 1)
+    monkeypatch.setattr("innerloop.util.ports.free", lambda wanted: 1)
     with pytest.raises(UserError, match="--port"):
         jupyter.free_port(8888)
 

@@ -87,9 +87,9 @@ def test_the_facts_of_one_experiment(synced: Workspace) -> None:
             ".devcontainer/line/devcontainer.json",
             "src/line/environment/Dockerfile",
             "src/line/other/Dockerfile",
-            ["inside: environment", "F5: environment", "inside: image", "F5: image"],
+            ["in-container: environment", "F5: environment", "in-container: image", "F5: image"],
         ),
-        (".devcontainer/line/devcontainer.json", '"4g"', '"1g"', ["inside: shm", "F5: shm"]),
+        (".devcontainer/line/devcontainer.json", '"4g"', '"1g"', ["in-container: shm", "F5: shm"]),
     ],
 )
 def test_what_somebody_changed_in_one_place_alone_is_named(
@@ -109,7 +109,7 @@ def test_a_people_s_stage_on_another_base_has_no_reason(workspace: Workspace) ->
     workspace.add("line", "print(1)\n", dockerfile=other)
     assert workspace.loop("sync").code == 0
     (told,) = table(workspace, "line", code=1)
-    assert "inside: image" in told["unexplained"]
+    assert "in-container: image" in told["unexplained"]
 
 
 def test_a_command_that_is_no_plain_program_is_said(workspace: Workspace) -> None:

@@ -147,5 +147,5 @@ def test_for_an_image_that_is_not_there_no_client_is_started(
 ) -> None:
     """`loop outdated` asks for two of each experiment when a folder is opened."""
     monkeypatch.setattr(engine, "_quick", lambda path: (404, {"message": "No such image"}))
-    monkeypatch.setattr("innerloop.process.run", lambda argv: pytest.fail(f"started {argv}"))
+    monkeypatch.setattr("innerloop.util.process.run", lambda argv: pytest.fail(f"started {argv}"))
     assert engine.labels_of("there-is-no/such:image") == {}

@@ -1,6 +1,6 @@
 """The pictures of README, taken where what they show has just happened, so that they stay true.
 
-    INNERLOOP_SCREENSHOTS=docs/vscode scripts/test tests/editor/test_pictures.py
+    INNERLOOP_SCREENSHOTS=packages/innerloop/docs/vscode scripts/test packages/innerloop/tests/editor/test_pictures.py
 
 writes them there; without it they are taken all the same, and thrown away.
 """

@@ -186,7 +186,7 @@ TEE = """
 import sys, subprocess
 sys.path.insert(0, {scripts!r})
 from pathlib import Path
-from innerloop.records.tee import recorded
+from innerloop.history.tee import recorded
 with recorded(Path({log!r})):
     print("ours")
     code = "import os, sys; print(sys.stdout.isatty(), flush=True); print('bad', file=sys.stderr)"
@@ -266,7 +266,7 @@ def test_a_reader_who_leaves_ends_the_program_as_ever(tmp_path: Path) -> None:
     script = tmp_path / "many.py"
     script.write_text(
         f"import sys, subprocess\nsys.path.insert(0, {str(ROOT / 'packages/innerloop/src')!r})\n"
-        "from pathlib import Path\nfrom innerloop.records.tee import recorded\n"
+        "from pathlib import Path\nfrom innerloop.history.tee import recorded\n"
         f"with recorded(Path({str(tmp_path / 'log')!r})):\n"
         "    code = subprocess.run(['yes']).returncode\n"
         f"open({str(tmp_path / 'code')!r}, 'w').write(str(code))\n"

@@ -24,8 +24,8 @@ LIST = Table(
 def test_without_a_width_every_line_is_whole() -> None:
     assert lay_out(RUNS, None) == (
         [
-            "run                   seconds  place   code       loss",
-            "20260101-101500-1a2b      9.0  docker  0123abcd+   0.5",
+            "run                   seconds  backend  code       loss",
+            "20260101-101500-1a2b      9.0  docker   0123abcd+   0.5",
             "x                              venv",
         ],
         [],

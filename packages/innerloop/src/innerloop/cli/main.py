@@ -22,7 +22,7 @@ def main(words: Sequence[str]) -> int:
         sys.stdout.flush()  # here, where nobody who reads it is an answer and no complaint
         return code
     except UserError as mistake:
-        _say(f"innerloop: {mistake.message()}")
+        _say(f"innerloop: {mistake.report()}")
         return mistake.exit_code
     except KeyboardInterrupt as interrupt:
         _say("innerloop: stopped")

@@ -1,7 +1,7 @@
-"""The sentences that a person may read when something is wrong.
+"""Errors that a person can act on.
 
-Three outcomes, three classes: a `Mistake` the person can mend (exit code 1), a `WrongUse` of the
-command line (exit code 2), and everything else, which is our bug and keeps its traceback.
+Three outcomes: a `UserError` (exit code 1, or 2 for a `UsageError`), an interruption (130), and
+everything else, which is a bug of the tool and keeps its traceback.
 """
 
 from __future__ import annotations
@@ -10,28 +10,35 @@ from collections.abc import Sequence
 
 
 class UserError(Exception):
-    """What is wrong, where, and what to do about it.
+    """What is wrong, where, and what to do about it. The exit code is 1.
 
     `what` is one sentence without a full stop at its end; `where` is `file:line`, `file` or a
-    command; `mend` says what to do, as an instruction. The exit code is 1.
+    command; `hint` says what to do, as an instruction. `code` names the kind of error in
+    kebab-case: tests and scripts rely on it, so the wording may improve.
     """
 
     exit_code = 1
 
-    def __init__(self, what: str, *, where: str = "", hint: str = "") -> None:
+    def __init__(self, what: str, *, code: str = "", where: str = "", hint: str = "") -> None:
         self.what = what
+        self.code = code
         self.where = where
         self.hint = hint
         super().__init__(self.message())
 
     def message(self) -> str:
+        """`WHERE: WHAT. HINT`, without the code."""
         head = f"{self.where}: {self.what}" if self.where else self.what
         stop = "" if head.endswith(("?", ":", "\n ")) else "."
         return f"{head}{stop} {self.hint}" if self.hint else head
 
+    def report(self) -> str:
+        """The message with its code at the end, as the command line prints it."""
+        return f"{self.message()} [{self.code}]" if self.code else self.message()
+
 
 class UsageError(UserError):
-    """A command line that cannot be understood (exit code 2)."""
+    """A command line that cannot be understood. The exit code is 2."""
 
     exit_code = 2
 
@@ -47,7 +54,7 @@ def combine(mistakes: Sequence[UserError]) -> UserError:
     if len(mistakes) == 1:
         return mistakes[0]
     lines = "".join(f"\n  {mistake.message()}" for mistake in mistakes)
-    return UserError(f"{len(mistakes)} things are missing or wrong:{lines}")
+    return UserError(f"{len(mistakes)} things are missing or wrong:{lines}", code="several")
 
 
 def did_you_mean(word: str, known: list[str]) -> str:

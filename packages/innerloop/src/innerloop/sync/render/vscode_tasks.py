@@ -82,7 +82,7 @@ TASKS = (
     ),
     Task(
         "run with options",
-        ("run", EXPERIMENT, "--backend", "${input:place}", "--ask"),
+        ("run", EXPERIMENT, "--backend", "${input:backend}", "--ask"),
         "Asks where, and shows the job's inputs to change before it runs",
         "settings",
         color="Green",
