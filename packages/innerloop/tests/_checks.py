@@ -15,11 +15,17 @@ from pathlib import Path
 from innerloop.util import process
 
 ROOT = Path(__file__).resolve().parents[3]
-OURS = ("packages/innerloop/src", "packages/innerloop/tests", "packages/innerloop/benchmarks")
+OURS = (
+    "packages/innerloop/src",
+    "packages/innerloop/tests",
+    "packages/innerloop/benchmarks",
+    "packages/innerloop/tools",
+)
 # Only in the environment of an experiment do its packages have types.
 TYPED = (
     "packages/innerloop/src",
     "packages/innerloop/tests",
+    "packages/innerloop/tools",
     *(
         f"packages/innerloop/benchmarks/{name}.py"
         for name in ("_support", "devcontainer", "keyboard", "orchestrator", "submit")
