@@ -42,7 +42,6 @@ def checks() -> list[list[str]]:
     """Each is a module with its arguments. The tests are last: their closing line stays visible."""
     return [
         ["black", "--check", "--diff", "--quiet", *CODE],
-        ["isort", "--check-only", "--diff", "--quiet", *CODE],
         ["ruff", "check", "--quiet", *CODE],
         ["mypy", "--no-error-summary", *[path for path in TYPED if (PACKAGE / path).exists()]],
         ["pytest", "-n", str(workers()), "--dist", "loadgroup"],

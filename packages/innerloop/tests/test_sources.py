@@ -18,8 +18,16 @@ from tests.support import ROOT
 def sources() -> list[str]:
     """The names of all files with Python in them, relative to the root; scripts have no suffix."""
     listed = subprocess.run(
-        ["git", "-c", f"safe.directory={ROOT}", "ls-files", "-z"]
-        + ["--cached", "--others", "--exclude-standard"],
+        [
+            "git",
+            "-c",
+            f"safe.directory={ROOT}",
+            "ls-files",
+            "-z",
+            "--cached",
+            "--others",
+            "--exclude-standard",
+        ],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -283,7 +283,7 @@ def _wanted(
         there = {one.extras for one in entries if (one.name, one.version, one.marker) == same}
         missing = {need.extras for need in mine if need.extras} - there
         early = any(not need.extras and need.index < index for need in mine)
-        keep = bool(entry.extras) or early or frozenset() in there and len(there) > 1
+        keep = bool(entry.extras) or early or (frozenset() in there and len(there) > 1)
         plain = early and frozenset() not in there
         if missing or plain:
             forms = [frozenset[str]()] if plain else []
@@ -341,8 +341,16 @@ def _form(name: str, extras: Iterable[str]) -> str:
 def lock_files(root: Path = ROOT) -> list[Path]:
     """Every lock file in the repository, new and uncommitted ones too, but for broken examples."""
     listed = subprocess.run(
-        ["git", "-c", f"safe.directory={root}", "ls-files", "-z"]
-        + ["--cached", "--others", "--exclude-standard"],
+        [
+            "git",
+            "-c",
+            f"safe.directory={root}",
+            "ls-files",
+            "-z",
+            "--cached",
+            "--others",
+            "--exclude-standard",
+        ],
         cwd=root,
         capture_output=True,
         text=True,

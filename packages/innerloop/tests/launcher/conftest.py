@@ -14,8 +14,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from innerloop.util import locked_environments, venvs
 
+from innerloop.util import locked_environments, venvs
 from tests.support import ROOT, Workspace
 
 PIN = ROOT / "scripts" / "loop-requirements.txt"
@@ -55,7 +55,17 @@ def dependencies(_tool: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "pip").mkdir()
     python = folder / "pip" / "bin" / "python"
     subprocess.run([sys.executable, "-m", "venv", folder / "pip"], check=True)
-    argv = [python, "-m", "pip", "download", "-q", "--require-hashes", "--no-deps", "-r", PIN]
+    argv: list[str | Path] = [
+        python,
+        "-m",
+        "pip",
+        "download",
+        "-q",
+        "--require-hashes",
+        "--no-deps",
+        "-r",
+        PIN,
+    ]
     done = subprocess.run([*argv, "-d", folder / "wheels"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return folder / "wheels"
@@ -82,14 +92,14 @@ class _Index(SimpleHTTPRequestHandler):
 
 
 @pytest.fixture(scope="session")
-def index(wheel: Path, dependencies: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def index(
+    wheel: Path, dependencies: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
     """The address of a package index with the tool and its dependencies, and nothing else."""
     folder = tmp_path_factory.mktemp("index")
     for path in (wheel, *dependencies.iterdir()):
         (folder / path.name).symlink_to(path)
-    server = ThreadingHTTPServer(
-        ("127.0.0.1", 0), functools.partial(_Index, directory=str(folder))
-    )
+    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Index, directory=str(folder)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}/simple"
     server.shutdown()

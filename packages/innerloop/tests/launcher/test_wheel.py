@@ -11,10 +11,10 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
 from innerloop import __version__
 from innerloop.scaffold import workspace_template
 from innerloop.util import locked_environments, venvs
-
 from tests.launcher.conftest import built
 from tests.support import ROOT, clone
 
@@ -41,9 +41,12 @@ def _working(name: str) -> str | None:
     import subprocess
     import sys
 
-    candidates = [shutil.which(name), *Path("/root/.pyenv/versions").glob(f"{name[6:]}*/bin/{name}")]
+    candidates = [
+        shutil.which(name),
+        *Path(sys.base_prefix).parent.glob(f"{name[6:]}*/bin/{name}"),
+    ]
     for path in filter(None, candidates):
-        argv = [path, "-c", "import sys, venv, zlib; print(sys.version_info[:2])"]
+        argv = [str(path), "-c", "import sys, venv, zlib; print(sys.version_info[:2])"]
         done = subprocess.run(argv, capture_output=True, text=True)
         if done.returncode == 0 and done.stdout.strip() != str(sys.version_info[:2]):
             return str(path)
@@ -80,10 +83,14 @@ def test_wheel_holds_template_locks_and_entry_point(wheel: Path) -> None:
         known = json.loads(archive.read("innerloop/templates/workspace.json"))
         entry = archive.read(f"innerloop-{__version__}.dist-info/entry_points.txt").decode()
     assert "innerloop = innerloop.__main__:main" in entry
-    locks = {f"innerloop/locks/{name}.txt" for name in ("azure", "kubernetes", "format", "debugger")}
+    locks = {
+        f"innerloop/locks/{name}.txt" for name in ("azure", "kubernetes", "format", "debugger")
+    }
     assert locks <= names
     assert "innerloop/templates/experiment/.amlignore" in names
-    assert {f"{TEMPLATE}{name}" for name in ("scripts/loop", ".gitignore", "pyproject.toml")} <= names
+    assert {
+        f"{TEMPLATE}{name}" for name in ("scripts/loop", ".gitignore", "pyproject.toml")
+    } <= names
     assert known["links"]["src/digit_recognition/common/digits.py"] == "../../common/digits.py"
     assert "scripts/loop" in known["executable"]
     held = {name.removeprefix(TEMPLATE) for name in names if name.startswith(TEMPLATE)}
