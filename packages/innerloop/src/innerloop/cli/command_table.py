@@ -42,6 +42,7 @@ COMMANDS = (
         "Experiments",
         "Shares a file or folder of src/common with an experiment, by a relative link.",
     ),
+    Command("init", "The workspace", "Makes a new workspace in an absent or empty folder."),
     Command(
         "sync",
         "The workspace",
