@@ -147,7 +147,7 @@ def test_fish_offers_the_words_with_what_they_mean(filled: Workspace) -> None:
 
     assert offered("scripts/loop run t") == ["tiny"]
     (line,) = offered("./scripts/loop shar")
-    assert line.startswith("share\tShares a file or folder")
+    assert line.startswith("share\tShare a file or folder")
     assert "inputs.epochs=\tnow 8" in offered("scripts/loop run tiny --set ")
     assert "shop/churn" in offered("scripts/loop run ")
     assert offered("loop run ") == []  # it is on no PATH here
