@@ -13,6 +13,7 @@ from typing import NoReturn
 from .. import __version__
 from ..util import console
 from ..util.errors import UsageError, UserError
+from ..workspace.root import root_of
 from .command_table import BY_NAME, PASS_THROUGH, load
 
 
@@ -44,8 +45,6 @@ def _main(words: list[str]) -> int:
     own, rest = _split(words[1:])
     args = parser.parse_intermixed_args(own)
     args.rest = rest
-    from ..workspace.loader import root_of
-
     args.root = root_of(sys.argv[0])
     args.cwd = Path.cwd()
     return int(load(words[0]).run(args))
