@@ -25,6 +25,7 @@ def ensure(group: str) -> Path:
         "azure": "Azure ML's client",
         "kubernetes": "the Kubernetes client",
         "format": "the environment of the formatters",
+        "pytest": "pytest",
     }
     environment = environment_of(group)
     if venvs.is_ready(environment):
@@ -62,4 +63,3 @@ def environment_of(group: str) -> Path:
     """Keyed by the lock's text."""
     text = lock_of(group).read_bytes().replace(b"\r", b"")
     return venvs.cache_folder() / group / hashlib.sha256(text).hexdigest()[:16]
-
