@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from innerloop import environments, loading, process
-from innerloop.errors import Mistake, WrongUse, nearest
-from innerloop.places import venv
-
+from innerloop.local import venv
+from innerloop.util import process, venvs
+from innerloop.util.errors import UsageError, UserError, did_you_mean
+from innerloop.workspace import loader
 
 FOLDER = Path(__file__).resolve().parent
 ROOT = FOLDER.parents[2]
@@ -45,7 +45,9 @@ def main(words: Sequence[str]) -> int:
         print("\n`packages/innerloop/bench NAME` runs one; --json prints one JSON object.")
         return 0
     if words[0] not in known:
-        raise WrongUse(f'there is no benchmark "{words[0]}"', mend=nearest(words[0], list(known)))
+        raise UsageError(
+            f'there is no benchmark "{words[0]}"', hint=did_you_mean(words[0], list(known))
+        )
     return run(root, read(known[words[0]]), words[1:])
 
 
@@ -54,7 +56,7 @@ def read(path: Path) -> Benchmark:
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"))
     except SyntaxError as error:
-        raise Mistake("not Python", where=f"benchmarks/{path.name}:{error.lineno}") from error
+        raise UserError("not Python", where=f"benchmarks/{path.name}:{error.lineno}") from error
     summary = (ast.get_docstring(tree) or "").partition("\n")[0]
     return Benchmark(path, summary, next(filter(None, map(_experiment, tree.body)), None))
 
@@ -72,20 +74,20 @@ def run(root: Path, benchmark: Benchmark, words: Sequence[str]) -> int:
     if benchmark.experiment is not None:
         python = environment(root, benchmark.experiment)
         env["PYTHONPATH"] = str(root / "src" / benchmark.experiment)
-    return process.attend([str(python), str(benchmark.path), *words], cwd=root, env=env)
+    return process.run_foreground([str(python), str(benchmark.path), *words], cwd=root, env=env)
 
 
 def environment(root: Path, name: str) -> Path:
     """The interpreter of the experiment's environment, as the place venv has it."""
-    workspace = loading.open_workspace(root)
-    experiment = loading.choose_experiment(workspace, name, root)
+    workspace = loader.open_workspace(root)
+    experiment = loader.choose_experiment(workspace, name, root)
     locked = venv.requirements(workspace, experiment)
     program, version, _ = venv.python_for(experiment)
-    made = environments.ensure(
+    made = venvs.ensure(
         venv.environment_of(experiment, locked, version),
         locked,
         python=program,
         purpose=f"{experiment.name}'s environment",
         say=lambda line: print(line, file=sys.stderr, flush=True),
     )
-    return environments.python_of(made)
+    return venvs.python_of(made)

@@ -25,7 +25,7 @@ from orchestrator import loop, make
 
 sys.path.insert(0, str(ROOT / "packages/innerloop/src"))
 
-from innerloop import bootstrap, environments  # noqa: E402
+from innerloop.util import locked_environments, venvs  # noqa: E402
 
 EXPERIMENTS = 100
 PAIRS = (
@@ -48,7 +48,7 @@ def main() -> int:
 def measure(workspace: Path, turns: int) -> dict[str, float]:
     for path in workspace.glob("src/*/train.py"):
         path.write_text('import sys\n\nprint("trained", sys.argv)\n')
-    formatter = str(environments.python_of(bootstrap.ensure("format")))
+    formatter = str(venvs.python_of(locked_environments.ensure("format")))
     source = str(workspace / "src")
 
     def one_after_the_other() -> None:

@@ -66,7 +66,7 @@ def measure_commands(folder: Path, turns: int) -> dict[str, float]:
 
 
 def container_ways(workspace: Path) -> dict[str, Callable[[], object]]:
-    run = loop(workspace, "run", "tiny0", "--place", "docker")
+    run = loop(workspace, "run", "tiny0", "--backend", "docker")
     call(run)  # builds the image
     told = json.loads(call([*run, "--dry-run", "--json"]))
     (workspace / told["outputs"]).mkdir(parents=True)

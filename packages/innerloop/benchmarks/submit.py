@@ -29,7 +29,7 @@ from _support import ROOT, arguments, call, scratch, take_turns, tell
 sys.path.insert(0, str(ROOT))
 sys.path.insert(0, str(ROOT / "packages/innerloop/src"))
 
-from innerloop import bootstrap, environments  # noqa: E402
+from innerloop.util import locked_environments, venvs  # noqa: E402
 
 from tests.azure import network, standin  # noqa: E402
 
@@ -52,7 +52,7 @@ def main() -> int:
     if network.azurite() is None:
         print("Azurite is not here: `npm install azurite`, and put azurite-blob on PATH.")
         return 1
-    python = environments.python_of(bootstrap.ensure("azure"))
+    python = venvs.python_of(locked_environments.ensure("azure"))
     with azure() as (folder, env):
         medians = measure(folder, env, python, args.turns)
     ratio = medians["loop submit"] / medians["ten lines"]

@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from innerloop import process
+from innerloop.util import process
 
 ROOT = Path(__file__).resolve().parents[3]
 OURS = ("packages/innerloop/src", "packages/innerloop/tests", "packages/innerloop/benchmarks")
@@ -60,7 +60,7 @@ def workers() -> int:
 def _check(argv: Sequence[str]) -> int:
     print(f"test: {' '.join(argv)}", flush=True)
     started = time.monotonic()
-    code = process.attend([sys.executable, "-m", *argv], cwd=ROOT)
+    code = process.run_foreground([sys.executable, "-m", *argv], cwd=ROOT)
     if argv[0] != "pytest":  # its own closing line says it
         verdict = f"failed (exit code {code})" if code else "passed"
         print(f"test: {argv[0]} {verdict} in {time.monotonic() - started:.0f} s", flush=True)

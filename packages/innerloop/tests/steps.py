@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from innerloop.errors import Mistake
+from innerloop.util.errors import UserError
 
 STEPS = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod", "os.symlink"}
 DONE, FEWER = 0, 99
@@ -31,7 +31,7 @@ def stopped_at(root: Path, at: int, then: Callable[[], None], call: Callable[[],
             sys.addaudithook(_hook(root, at, then, reached))
             call()
             code = DONE if len(reached) >= at else FEWER
-        except Mistake:
+        except UserError:
             code = 1
         except KeyboardInterrupt:
             code = 130
@@ -44,8 +44,8 @@ def _hook(
     root: Path, at: int, then: Callable[[], None], reached: list[str]
 ) -> Callable[[str, tuple[Any, ...]], None]:
     def step(event: str, args: tuple[Any, ...]) -> None:
-        place = args[1] if event == "os.symlink" else args[0] if args else ""
-        if event not in STEPS or not str(place).startswith(str(root)):
+        position = args[1] if event == "os.symlink" else args[0] if args else ""
+        if event not in STEPS or not str(position).startswith(str(root)):
             return
         if event == "open" and not args[2] & (os.O_WRONLY | os.O_RDWR):
             return

@@ -40,7 +40,7 @@ class Answer:
     err: str
 
     @property
-    def sentence(self) -> str:
+    def message(self) -> str:
         """What a person reads when something is wrong: all of stderr, checked for tracebacks."""
         assert TRACEBACK not in self.err, self.err
         return self.err
@@ -203,7 +203,10 @@ def make_workspace(root: Path, *, share_scripts: bool = True) -> Workspace:
 
 def locked(*packages: str) -> str:
     """Lines of a lock with hashes for these packages alone, out of the template's."""
-    text = (ROOT / "packages/innerloop/src/innerloop/template/environment/requirements-dev.txt").read_text()
+    text = (
+        ROOT
+        / "packages/innerloop/src/innerloop/templates/experiment/environment/requirements-dev.txt"
+    ).read_text()
     entries = re.findall(r"(?m)^(([a-z0-9._-]+)==.*\n(?:[ ]+--hash=.*\n)+)", text)
     return "".join(entry for entry, name in entries if name in packages)
 

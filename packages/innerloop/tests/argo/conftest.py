@@ -43,7 +43,7 @@ class Cluster:
 @pytest.fixture(scope="session")
 def _client(_tool: None) -> None:
     """The Kubernetes client is set up here, so that its first use is in no test's output."""
-    code = "import sys; sys.path.insert(0, 'packages/innerloop/src'); from innerloop import bootstrap as b; b.ensure('kubernetes')"
+    code = "import sys; sys.path.insert(0, 'packages/innerloop/src'); from innerloop.util import locked_environments as b; b.ensure('kubernetes')"
     done = subprocess.run(
         ["python3", "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=600
     )

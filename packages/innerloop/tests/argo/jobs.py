@@ -6,9 +6,9 @@ import posixpath
 from pathlib import Path
 from typing import Any
 
-from innerloop import loading
-from innerloop.cluster import planning
-from innerloop.cluster.planning import Submission
+from innerloop.remote.argo import plan
+from innerloop.remote.argo.plan import Submission
+from innerloop.workspace import loader
 
 from tests.support import Workspace
 
@@ -57,10 +57,10 @@ def planned(
     workspace: Workspace, name: str = "line", file: str = "azure-ml-job.yaml", **more: Any
 ) -> Submission:
     """The submission of an experiment that is right."""
-    opened = loading.open_workspace(workspace.root)
-    experiment = loading.open_experiment(opened, name)
-    submission, found = planning.plan(opened, experiment, file=file, **more)
-    assert submission is not None, [one.sentence() for one in found]
+    opened = loader.open_workspace(workspace.root)
+    experiment = loader.open_experiment(opened, name)
+    submission, found = plan.plan(opened, experiment, file=file, **more)
+    assert submission is not None, [one.message() for one in found]
     return submission
 
 

@@ -26,33 +26,33 @@ def tiny(workspace: Workspace) -> Workspace:
 
 
 def submit(cluster: Cluster, work: Workspace, *words: str, **env: str) -> Answer:
-    return cluster.loop(work, "submit", "line", "--place", "argo", *words, env=env)
+    return cluster.loop(work, "submit", "line", "--backend", "argo", *words, env=env)
 
 
 def test_no_kubeconfig(tiny: Workspace, cluster: Cluster, tmp_path: Path) -> None:
     answer = submit(cluster, tiny, KUBECONFIG=str(tmp_path / "none"))
     assert answer.code == 1
-    assert "there is no kubeconfig that names a cluster" in answer.sentence
+    assert "there is no kubeconfig that names a cluster" in answer.message
 
 
 def test_a_kubeconfig_that_is_none(tiny: Workspace, cluster: Cluster, tmp_path: Path) -> None:
     (tmp_path / "config").write_text("a: [b\n")
     answer = submit(cluster, tiny, KUBECONFIG=str(tmp_path / "config"))
-    assert answer.code == 1 and "the kubeconfig cannot be used" in answer.sentence
+    assert answer.code == 1 and "the kubeconfig cannot be used" in answer.message
 
 
 def test_a_context_that_is_not_there(tiny: Workspace, cluster: Cluster) -> None:
     tiny.write("src/line/innerloop.toml", '[argo]\ncontext = "staging"\n')
     answer = submit(cluster, tiny)
     assert answer.code == 1
-    assert 'the kubeconfig has no context "staging"' in answer.sentence
+    assert 'the kubeconfig has no context "staging"' in answer.message
 
 
 def test_a_cluster_that_does_not_answer(tiny: Workspace, cluster: Cluster, tmp_path: Path) -> None:
     config = cluster.api.kubeconfig(tmp_path / "config", port=1)
     answer = submit(cluster, tiny, KUBECONFIG=str(config))
     assert answer.code == 1
-    assert "https://127.0.0.1:1 cannot be reached" in answer.sentence
+    assert "https://127.0.0.1:1 cannot be reached" in answer.message
 
 
 def test_a_certificate_of_somebody_else(tiny: Workspace, cluster: Cluster, tmp_path: Path) -> None:
@@ -74,19 +74,19 @@ def test_a_token_that_does_not_do(
 ) -> None:
     config = cluster.api.kubeconfig(tmp_path / "config", token=token)
     answer = submit(cluster, tiny, KUBECONFIG=str(config))
-    assert answer.code == 1 and expected in answer.sentence
+    assert answer.code == 1 and expected in answer.message
 
 
 def test_a_namespace_that_is_not_there(tiny: Workspace, cluster: Cluster) -> None:
     tiny.write("src/line/innerloop.toml", '[argo]\nnamespace = "nowhere"\n')
     answer = submit(cluster, tiny)
-    assert answer.code == 1 and "there is no namespace nowhere" in answer.sentence
+    assert answer.code == 1 and "there is no namespace nowhere" in answer.message
 
 
 def test_a_cluster_without_argo(tiny: Workspace, cluster: Cluster) -> None:
     cluster.api.weather.has_argo = False
     answer = submit(cluster, tiny)
-    assert answer.code == 1 and "Argo Workflows is not installed in the cluster" in answer.sentence
+    assert answer.code == 1 and "Argo Workflows is not installed in the cluster" in answer.message
 
 
 def test_a_quota_that_is_full(tiny: Workspace, cluster: Cluster) -> None:
@@ -94,7 +94,7 @@ def test_a_quota_that_is_full(tiny: Workspace, cluster: Cluster) -> None:
         "team, requested: count/workflows.argoproj.io=1, used: 5, limited: 5"
     )
     answer = submit(cluster, tiny)
-    assert answer.code == 1 and "the namespace's quota is full" in answer.sentence
+    assert answer.code == 1 and "the namespace's quota is full" in answer.message
 
 
 def test_a_name_that_is_taken(tiny: Workspace, cluster: Cluster) -> None:
@@ -106,14 +106,14 @@ def test_a_name_that_is_taken(tiny: Workspace, cluster: Cluster) -> None:
         },
     )
     answer = submit(cluster, tiny, "--name", "mine")
-    assert answer.code == 1 and "there is a Workflow mine already" in answer.sentence
+    assert answer.code == 1 and "there is a Workflow mine already" in answer.message
 
 
 @pytest.mark.docker
 def test_an_answer_that_is_lost_makes_no_second_job(tiny: Workspace, cluster: Cluster) -> None:
     cluster.api.weather.lost_answers = 1
     first = submit(cluster, tiny)
-    assert first.code == 1 and "is not known: `scripts/loop status line-" in first.sentence
+    assert first.code == 1 and "is not known: `scripts/loop status line-" in first.message
     again = submit(cluster, tiny, "--json", "--wait")
     assert again.code == 0, again.err
     name = json.loads(again.out)["name"]
@@ -130,13 +130,13 @@ def test_a_job_that_is_gone(tiny: Workspace, cluster: Cluster) -> None:
     cluster.api.store.objects.clear()
     for words in (["status"], ["logs"], ["cancel"]):
         told = cluster.loop(tiny, *words)
-        assert told.code == 1 and f"there is no {run.name} in the namespace ml" in told.sentence
+        assert told.code == 1 and f"there is no {run.name} in the namespace ml" in told.message
 
 
 def test_without_a_registry_nothing_is_asked(workspace: Workspace, cluster: Cluster) -> None:
     workspace.add("line", "print(1)")
     answer = submit(cluster, workspace)
-    assert answer.code == 1 and 'Set registry = "ghcr.io/owner/name"' in answer.sentence
+    assert answer.code == 1 and 'Set registry = "ghcr.io/owner/name"' in answer.message
     assert cluster.api.seen == []
 
 
@@ -164,14 +164,14 @@ def test_the_doctor_says_what_will_not_work(
 ) -> None:
     tiny.write("src/line/innerloop.toml", "[argo]\ngpus = 1\n")
     facts = doctor(cluster, tiny, 1)
-    assert facts["GPUs"]["state"] == "bad" and "line would wait for ever" in facts["GPUs"]["mend"]
+    assert facts["GPUs"]["state"] == "bad" and "line would wait for ever" in facts["GPUs"]["hint"]
     config = cluster.api.kubeconfig(tmp_path / "reader", token=READER)
     facts = doctor(cluster, tiny, 1, KUBECONFIG=str(config))
     assert "you may not create workflows" in facts["permissions"]["what"]
     cluster.api.weather.has_argo = False
     assert doctor(cluster, tiny, 1)["argo"]["state"] == "bad"
     assert (
-        "KUBECONFIG" in doctor(cluster, tiny, 1, KUBECONFIG=str(tmp_path / "no"))["cluster"]["mend"]
+        "KUBECONFIG" in doctor(cluster, tiny, 1, KUBECONFIG=str(tmp_path / "no"))["cluster"]["hint"]
     )
     wrong = cluster.api.kubeconfig(tmp_path / "wrong", token=f"{TOKEN}x")
     facts = doctor(cluster, tiny, 1, KUBECONFIG=str(wrong))

@@ -46,7 +46,7 @@ def add(work: Workspace, cluster: Cluster, job: str = JOB, toml: str = "") -> No
 
 def test_a_job_is_pushed_sent_and_followed(work: Workspace, cluster: Cluster) -> None:
     add(work, cluster)
-    done = cluster.loop(work, "submit", "line", "--place", "argo", "--stream")
+    done = cluster.loop(work, "submit", "line", "--backend", "argo", "--stream")
     assert done.code == 0, done.err
     assert "epochs 3 of 3" in done.out and "data one" in done.out
     assert "here /code ['azure-ml-job.yaml', 'environment', 'innerloop.toml', 'outputs'" in done.out
@@ -66,8 +66,8 @@ def test_a_job_is_pushed_sent_and_followed(work: Workspace, cluster: Cluster) ->
     listed = cluster.loop(work, "runs", "--json")
     assert '"place": "argo"' in listed.out or '"argo"' in listed.out
     download = cluster.loop(work, "download")
-    assert download.code == 1 and f"argo cp -n ml {run.name}" in download.sentence
-    words = ("submit", "line", "--place", "argo", "--wait", "--summary", "seen.md")
+    assert download.code == 1 and f"argo cp -n ml {run.name}" in download.message
+    words = ("submit", "line", "--backend", "argo", "--wait", "--summary", "seen.md")
     again = cluster.loop(work, *words)
     seen = work.read("seen.md")
     assert "### ✅ line completed" in seen and "| inputs.epochs | 3 |" in seen
@@ -79,7 +79,7 @@ def test_a_job_is_pushed_sent_and_followed(work: Workspace, cluster: Cluster) ->
 def test_a_pod_that_waits_says_why(work: Workspace, cluster: Cluster) -> None:
     work.add("line", "print(1)")
     cluster.api.weather.full_for = 1.5
-    done = cluster.loop(work, "submit", "line", "--place", "argo", "--wait")
+    done = cluster.loop(work, "submit", "line", "--backend", "argo", "--wait")
     assert done.code == 0, done.err
     (run,) = cluster.controller.runs
     assert f"innerloop: {run.name} waits: Unschedulable: 0/1 nodes are available" in done.err
@@ -88,7 +88,7 @@ def test_a_pod_that_waits_says_why(work: Workspace, cluster: Cluster) -> None:
 def test_the_exit_code_is_the_jobs_own(work: Workspace, cluster: Cluster) -> None:
     add(work, cluster, JOB.replace("'$(HOME)')\"", 'x)" 7'), '[argo]\nmemory = "256Mi"\n')
     done = cluster.loop(
-        work, "submit", "line", "--place", "argo", "--wait", "--set", "inputs.epochs=9"
+        work, "submit", "line", "--backend", "argo", "--wait", "--set", "inputs.epochs=9"
     )
     assert done.code == 7
     assert "failed: Error (exit code 7)" in done.err
@@ -104,7 +104,7 @@ def test_outputs_on_a_claim_and_a_deadline(work: Workspace, cluster: Cluster) ->
         .replace("'$(HOME)')\"", "x)\"; touch outputs/late; sleep 60") + "limits: {timeout: 4}\n",
         '[argo.outputs]\nclaim = "results"\npath = "runs"\n',
     )  # fmt: skip
-    done = cluster.loop(work, "submit", "line", "--place", "argo", "--wait")
+    done = cluster.loop(work, "submit", "line", "--backend", "argo", "--wait")
     assert done.code == 1 and "longer than the specified deadline" in done.err
     (run,) = cluster.controller.runs
     kept = cluster.controller.claims / "results" / "runs" / run.name
@@ -141,7 +141,7 @@ else:
 def test_two_nodes_find_each_other_by_name(work: Workspace, cluster: Cluster) -> None:
     work.add("line", RENDEZVOUS)
     put(work, NODES)
-    done = cluster.loop(work, "submit", "line", "--place", "argo", "--stream")
+    done = cluster.loop(work, "submit", "line", "--backend", "argo", "--stream")
     assert done.code == 0, done.err + done.out
     assert "node-0 | [rank 0] all ranks met: [0, 1, 2, 3] node 0" in done.out
     assert "node-1 | [rank 3] rank 3 local 1 found node-1" in done.out
@@ -153,7 +153,7 @@ def test_a_node_that_fails_alone_is_said_while_the_others_go_on(
     rank = "import os, sys, time\ntime.sleep(2) if os.environ['RANK'] == '0' else sys.exit(3)\n"
     work.add("line", rank)
     put(work, NODES.replace("process_count_per_instance: 2", "process_count_per_instance: 1"))
-    done = cluster.loop(work, "submit", "line", "--place", "argo", "--wait")
+    done = cluster.loop(work, "submit", "line", "--backend", "argo", "--wait")
     (run,) = cluster.controller.runs
     how = f"`scripts/loop cancel {run.name}` ends the job"
     assert f"innerloop: node-1 has failed and node-0 still runs: {how}" in done.err
@@ -164,7 +164,7 @@ def test_a_sweep_fans_out(work: Workspace, cluster: Cluster) -> None:
     train = "import os, sys\nprint(sys.argv[1:], os.environ['AZUREML_SWEEP_rate'], os.environ['AZUREML_RUN_ID'])\n"
     work.add("line", train + "sys.exit(3 if os.environ['AZUREML_RUN_ID'].endswith('-2') else 0)\n")
     put(work, SWEEP.replace("--kind ${{search_space.kind}}", "--kind '${{search_space.kind}}'"))
-    done = cluster.loop(work, "submit", "line", "--place", "argo", "--stream")
+    done = cluster.loop(work, "submit", "line", "--backend", "argo", "--stream")
     assert done.code == 3
     lines = sorted(line for line in done.out.splitlines() if line.startswith("trial-"))
     assert len(lines) == 3 and lines[0].startswith("trial-1 | ['--rate', '0.")
@@ -181,7 +181,7 @@ def test_a_step_of_two_nodes_in_a_pipeline(work: Workspace, cluster: Cluster) ->
     add(work, cluster, PIPELINE.replace('inputs: {raw: "$', f'{more}: "$'))
     work.write("src/line/prep.sh", 'echo "$NODE_RANK of $WORLD_SIZE" | tee "$3/clean.txt"\n')
     work.write("src/line/train.sh", 'cat "$1/clean.txt"\n')
-    done = cluster.loop(work, "submit", "line", "--place", "argo", "--stream")
+    done = cluster.loop(work, "submit", "line", "--backend", "argo", "--stream")
     assert done.code == 0, done.err + done.out
     assert "prep-node-1 | 1 of 2" in done.out and "train-it | 0 of 2" in done.out
 
@@ -195,7 +195,7 @@ def test_a_pipeline_hands_data_on(work: Workspace, cluster: Cluster, outputs: st
         'set -e\ncat "$1/one.txt" > "$3/clean.txt"\necho "$2" >> "$3/clean.txt"\n',
     )
     work.write("src/line/train.sh", 'cat "$1/clean.txt"; cp "$1/clean.txt" "$2/model.txt"\n')
-    done = cluster.loop(work, "submit", "line", "--place", "argo", "--stream")
+    done = cluster.loop(work, "submit", "line", "--backend", "argo", "--stream")
     assert done.code == 0, done.err + done.out
     assert "train-it | one" in done.out and "train-it | 3" in done.out
     (run,) = cluster.controller.runs
@@ -208,7 +208,7 @@ def test_a_pipeline_hands_data_on(work: Workspace, cluster: Cluster, outputs: st
 
 def test_ctrl_c_leaves_the_job_and_cancel_stops_it(work: Workspace, cluster: Cluster) -> None:
     work.add("line", "import time\nprint('up', flush=True)\ntime.sleep(120)\n")
-    started = cluster.start(work, "submit", "line", "--place", "argo", "--stream")
+    started = cluster.start(work, "submit", "line", "--backend", "argo", "--stream")
     started.wait_for("up")
     started.interrupt_group()
     answer = started.end()
@@ -232,7 +232,7 @@ def test_logs_that_break_off_go_on_where_they_were(work: Workspace, cluster: Clu
     )
     cluster.api.weather.cut_logs = 3
     cluster.api.weather.cut_watches = 2
-    done = cluster.loop(work, "submit", "line", "--place", "argo", "--stream")
+    done = cluster.loop(work, "submit", "line", "--backend", "argo", "--stream")
     assert done.code == 0, done.err
     lines = [line for line in done.out.splitlines() if line.startswith("line ")]
     assert lines == [f"line {n}" for n in range(40)]
@@ -267,10 +267,10 @@ def test_an_image_is_pushed_once_by_its_content(
 def test_secrets_are_not_pushed(work: Workspace, cluster: Cluster) -> None:
     work.add("line", "print(1)")
     work.write("src/line/key.pem", "-----BEGIN RSA PRIVATE KEY-----\n")
-    for words in (("image", "push", "line"), ("submit", "line", "--place", "argo")):
+    for words in (("image", "push", "line"), ("submit", "line", "--backend", "argo")):
         answer = cluster.loop(work, *words)
-        assert answer.code == 1 and "nothing was pushed" in answer.sentence
-        assert "src/line/key.pem" in answer.sentence
+        assert answer.code == 1 and "nothing was pushed" in answer.message
+        assert "src/line/key.pem" in answer.message
 
 
 SCHEDULE = """

@@ -10,11 +10,11 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from innerloop.errors import Mistake
-from innerloop.spec.argo_setting import read
-from innerloop.spec.settings import ArgoText
-from innerloop.workflows import names, reading
-from innerloop.workflows.text import argued, escaped, mark, seen
+from innerloop.argo_manifest import parse, resource_names
+from innerloop.argo_manifest.escaping import escape, kubelet_expand, placeholder, to_argo
+from innerloop.model.settings.argo_settings import read
+from innerloop.model.settings.settings import ArgoText
+from innerloop.util.errors import UserError
 
 from tests.argo.jobs import NODES, PIPELINE, SWEEP, planned, put
 from tests.argo.lint import SCHEMA, faults
@@ -35,11 +35,11 @@ def work(tmp_path: Path) -> Workspace:
 
 def right(manifest: Any) -> dict[str, Any]:
     """The manifest, which a cluster takes as it is and as its YAML says it."""
-    from innerloop.render import yaml_file
+    from innerloop.util import yaml_writer
 
     if SCHEMA.exists():
         assert faults(manifest) == []
-    assert yaml.safe_load(yaml_file.document(manifest)) == manifest
+    assert yaml.safe_load(yaml_writer.document(manifest)) == manifest
     spec: dict[str, Any] = manifest["spec"]
     return spec
 
@@ -95,9 +95,9 @@ def test_a_plain_job_is_one_pod(work: Workspace) -> None:
 
 def test_the_request_says_what_contract_6_asks_for(work: Workspace) -> None:
     told = json.loads(json.dumps(planned(work).wanted.json()))
-    for key in ("experiment", "place", "command", "argv", "cwd", "env", "image", "mounts"):
+    for key in ("experiment", "backend", "command", "argv", "cwd", "env", "image", "mounts"):
         assert key in told
-    assert told["place"] == "argo" and told["argv"] == ["bash", "-c", "python -u train.py"]
+    assert told["backend"] == "argo" and told["argv"] == ["bash", "-c", "python -u train.py"]
     assert told["env"]["AZUREML_RUN_ID"] == told["manifest"]["metadata"]["name"]
 
 
@@ -197,7 +197,7 @@ def test_several_nodes_find_each_other(work: Workspace) -> None:
     assert [one.get("depends") for one in tasks] == [None, "rendezvous", "rendezvous"]
     patch = json.loads(known["main-node-1"]["podSpecPatch"])
     assert patch == {"hostname": "node-1", "subdomain": "{{workflow.name}}"}
-    pods = {one.template: one for one in reading.pods(made.wanted.manifest)}
+    pods = {one.template: one for one in parse.pods(made.wanted.manifest)}
     second = pods["main-node-1"]
     assert second.env["MASTER_ADDR"] == f"node-0.{made.name}"
     assert second.env["WORLD_SIZE"] == "4" and second.env["NODE_RANK"] == "1"
@@ -218,7 +218,7 @@ def test_tensorflow_workers(work: Workspace) -> None:
     )
     made = planned(work)
     right(made.wanted.manifest)
-    pods = reading.pods(made.wanted.manifest)
+    pods = parse.pods(made.wanted.manifest)
     told = [json.loads(one.env["TF_CONFIG"]) for one in pods]
     assert told[0]["cluster"] == {"worker": [f"node-{n}.{made.name}:29500" for n in (0, 1)]}
     assert [one["task"] for one in told] == [{"type": "worker", "index": n} for n in (0, 1)]
@@ -341,24 +341,24 @@ TEXTS = st.text(st.sampled_from("${}()ab \n\\'\"%x"), max_size=30) | st.text(max
 def test_whatever_a_command_holds_arrives(text: str, others: dict[str, str]) -> None:
     if any("\ue000" <= letter <= "\ue001" for letter in text):
         return
-    written = escaped(text)
+    written = escape(text)
     assert "{{" not in written
-    assert seen(written, {**others, "INNERLOOP_BRACE": "{"}) == text
+    assert kubelet_expand(written, {**others, "INNERLOOP_BRACE": "{"}) == text
 
 
 @given(TEXTS, TEXTS)
 def test_what_argo_fills_in_stands_where_it_was_meant(before: str, after: str) -> None:
     if any("\ue000" <= letter <= "\ue001" for letter in before + after):
         return
-    written = escaped(before + mark("workflow.name") + after)
+    written = escape(before + placeholder("workflow.name") + after)
     assert written.count("{{workflow.name}}") == 1
-    assert argued(mark("workflow.name")) == "{{workflow.name}}"
+    assert to_argo(placeholder("workflow.name")) == "{{workflow.name}}"
 
 
 @given(st.text(max_size=90))
 def test_names_are_labels(text: str) -> None:
-    assert names.is_label(names.label(text))
-    assert names.is_label(names.label(text, 40), 40)
+    assert resource_names.is_label(resource_names.label(text))
+    assert resource_names.is_label(resource_names.label(text, 40), 40)
 
 
 VALUES = st.text(st.characters(exclude_categories=["Cs", "Cc", "Co"]), min_size=1, max_size=20)
@@ -408,15 +408,15 @@ WRONG_SETTINGS = [
     ("text", "expected"), WRONG_SETTINGS, ids=[one for _, one in WRONG_SETTINGS]
 )
 def test_a_wrong_setting_has_its_line(text: str, expected: str) -> None:
-    from innerloop.spec import settings as of
+    from innerloop.model.settings import settings as of
 
     source = f"# a comment\n[argo]\n{text}"
     found = of.of_experiment(source, "src/line/innerloop.toml", of.Settings())
-    with pytest.raises(Mistake) as caught:
+    with pytest.raises(UserError) as caught:
         read(found.argo)
-    sentence = caught.value.sentence()
-    assert expected in sentence
-    assert sentence.startswith(("src/line/innerloop.toml:3: ", "src/line/innerloop.toml:4: "))
+    message = caught.value.message()
+    assert expected in message
+    assert message.startswith(("src/line/innerloop.toml:3: ", "src/line/innerloop.toml:4: "))
 
 
 def test_the_nearer_file_wins_key_by_key() -> None:
@@ -430,19 +430,21 @@ def test_the_nearer_file_wins_key_by_key() -> None:
 def test_what_argo_cannot_be_told_stops_a_submission(work: Workspace) -> None:
     job = "command: cat ${{inputs.raw}}\ninputs: {raw: {type: uri_folder, path: azureml:raw:1}}\n"
     work.add("line", "", job=job)
-    answer = work.loop("submit", "line", "--place", "argo", "--dry-run")
+    answer = work.loop("submit", "line", "--backend", "argo", "--dry-run")
     assert answer.code == 1
-    assert "src/line/azure-ml-job.yaml:6:" in answer.sentence
-    assert 'nobody says where the data of input "raw"' in answer.sentence
+    assert "src/line/azure-ml-job.yaml:6:" in answer.message
+    assert 'nobody says where the data of input "raw"' in answer.message
 
 
 def test_a_dry_run_prints_the_manifest_and_what_is_lacking(workspace: Workspace) -> None:
     workspace.add("line", "print(1)")
-    answer = workspace.loop("submit", "line", "--place", "argo", "--dry-run")
+    answer = workspace.loop("submit", "line", "--backend", "argo", "--dry-run")
     assert answer.code == 0
     right(yaml.safe_load(answer.out))
     assert "a cluster takes images from a registry, and there is none" in answer.err
-    told = workspace.loop("submit", "line", "--place", "argo", "--dry-run", "--json", "--name", "n")
+    told = workspace.loop(
+        "submit", "line", "--backend", "argo", "--dry-run", "--json", "--name", "n"
+    )
     assert json.loads(told.out)["manifest"]["metadata"]["name"] == "n"
-    wrong = workspace.loop("submit", "line", "--place", "argo", "--dry-run", "--name", "My_job")
-    assert wrong.code == 2 and "is no name for a Workflow" in wrong.sentence
+    wrong = workspace.loop("submit", "line", "--backend", "argo", "--dry-run", "--name", "My_job")
+    assert wrong.code == 2 and "is no name for a Workflow" in wrong.message

@@ -169,16 +169,16 @@ def test_an_input_that_is_called_image_is_not_the_image(work: Workspace) -> None
     (pod,) = template["spec"]["templates"]
     assert pod["container"]["image"] == "{{workflow.parameters.run-image}}"
     (told,) = json.loads(work.loop("parity", "line", "--json").out)
-    assert told["places"]["argo by time"]["image"]["same"]
+    assert told["backends"]["argo by time"]["image"]["same"]
 
 
 def test_a_schedule_counts_for_a_submission_too(work: Workspace) -> None:
     put(work, JOB)
-    words = ("submit", "line", "--place", "argo", "--dry-run", "--json", "--scheduled")
+    words = ("submit", "line", "--backend", "argo", "--dry-run", "--json", "--scheduled")
     told = json.loads(work.loop(*words, "--inputs", '{"epochs": 32, "name": "b"}').out)
     assert told["command"] == "python -u train.py --epochs 32 --name b"
     refused = work.loop(*words, "--inputs", '{"epochs": 9}')
-    assert refused.code == 2 and "epochs = 9 is not allowed" in refused.sentence
+    assert refused.code == 2 and "epochs = 9 is not allowed" in refused.message
 
 
 def test_parity_reads_the_file_as_it_is_found(work: Workspace) -> None:
@@ -186,7 +186,7 @@ def test_parity_reads_the_file_as_it_is_found(work: Workspace) -> None:
     rendered(work)
     (told,) = json.loads(work.loop("parity", "line", "--json").out)
     assert told["unexplained"] == []
-    column = told["places"]["argo by time"]
+    column = told["backends"]["argo by time"]
     assert column["command"]["value"] == "python -u train.py --epochs 16 --name $$a"
     assert "inputs.epochs=16" in column["command"]["why"]
     assert column["image"]["same"] and column["environment"]["same"] and column["mounts"]["same"]
@@ -196,4 +196,4 @@ def test_parity_reads_the_file_as_it_is_found(work: Workspace) -> None:
     assert "argo by time: command" in json.loads(answer.out)[0]["unexplained"]
     work.write(PATH, "a: b\n")
     (told,) = json.loads(work.loop("parity", "line", "--json").out)
-    assert "it holds no WorkflowTemplate" in told["places"]["argo by time"]["absent"]
+    assert "it holds no WorkflowTemplate" in told["backends"]["argo by time"]["absent"]

@@ -88,7 +88,7 @@ def _cloud(tmp_path_factory: pytest.TempPathFactory, _tool: None) -> Iterator[Cl
     for container in ("workspaceblobstore", "workspaceartifactstore"):
         azure.blobs.make(container)
     # Azure's client is set up here, so that its first use is in no test's output.
-    code = "import sys; sys.path.insert(0, 'packages/innerloop/src'); from innerloop import bootstrap as b; b.ensure('azure')"
+    code = "import sys; sys.path.insert(0, 'packages/innerloop/src'); from innerloop.util import locked_environments as b; b.ensure('azure')"
     done = subprocess.run(
         ["python3", "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=600
     )

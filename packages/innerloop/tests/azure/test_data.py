@@ -38,7 +38,7 @@ def test_a_second_version_is_told_to_the_job_files_that_name_the_first(
     assert cloud.loop(tiny, "data", "register", "data/digits").code == 0
     tiny.write("data/digits/one.csv", "2\n")
     answer = cloud.loop(tiny, "data", "register", "digits", env={"PWD": "data"})
-    assert answer.code == 1 and "there is no such folder or file" in answer.sentence
+    assert answer.code == 1 and "there is no such folder or file" in answer.message
     answer = cloud.loop(tiny, "data", "register", "data/digits", "--json")
     assert json.loads(answer.out)["version"] == "2"
     listed = json.loads(cloud.loop(tiny, "data", "list", "--json").out)
@@ -57,7 +57,7 @@ def test_what_is_here_is_never_touched(cloud: Cloud, tiny: Workspace) -> None:
     tiny.write("data/digits/mine.csv", "mine\n")
     answer = cloud.loop(tiny, "data", "get", "digits")
     assert answer.code == 1
-    assert "data/digits is there already" in answer.sentence
+    assert "data/digits is there already" in answer.message
     assert files_of(tiny.root / "data/digits") == {"mine.csv": b"mine\n"}
     assert cloud.azure.asked == []
 
@@ -65,7 +65,7 @@ def test_what_is_here_is_never_touched(cloud: Cloud, tiny: Workspace) -> None:
 def test_an_asset_that_is_not_there(cloud: Cloud, tiny: Workspace) -> None:
     answer = cloud.loop(tiny, "data", "get", "azureml:nothing:4")
     assert answer.code == 1
-    assert 'there is no data asset "nothing"' in answer.sentence
+    assert 'there is no data asset "nothing"' in answer.message
     assert not (tiny.root / "data/nothing").exists()
     assert cloud.loop(tiny, "data", "get").code == 2
     assert cloud.loop(tiny, "data", "get", "a/b/c").code == 2
@@ -78,5 +78,5 @@ def test_a_version_never_changes(cloud: Cloud, tiny: Workspace) -> None:
     tiny.write("data/digits/one.csv", "2\n")
     answer = cloud.loop(tiny, "data", "register", "data/digits", "--version", "7")
     assert answer.code == 1
-    assert "azureml:digits:7 is there already" in answer.sentence
+    assert "azureml:digits:7 is there already" in answer.message
     assert cloud.azure.bodies == before

@@ -60,13 +60,13 @@ def test_a_canary_to_its_end(deployed: Deployed) -> None:
     assert deployed.models == ["tiny/versions/1", "tiny/versions/2"]
     deployable.model(deployed.workspace, "run-3", "weights of the third\n")
     third = deployed.deploy(code=1)
-    assert "is not finished: blue is kept beside green (blue 90 %, green 10 %)" in third.sentence
-    assert "--finish" in third.sentence and "--rollback" in third.sentence
+    assert "is not finished: blue is kept beside green (blue 90 %, green 10 %)" in third.message
+    assert "--finish" in third.message and "--rollback" in third.message
     assert len(deployed.models) == 2
     shift = deployed.deploy("--model", "run-2", "--traffic", "60", "--json")
     assert json.loads(shift.out)["traffic"] == {"blue": 40, "green": 60}
     refused = deployed.deploy("--finish", code=1)
-    assert "green 100 %, and blue is deleted" in refused.sentence and "--yes" in refused.sentence
+    assert "green 100 %, and blue is deleted" in refused.message and "--yes" in refused.message
     assert deployed.names == ["blue", "green"]
     deployed.deploy("--finish", "--yes")
     assert deployed.traffic == {"green": 100} and deployed.names == ["green"]
@@ -84,7 +84,7 @@ def test_no_traffic_then_all_then_back_at_once(deployed: Deployed) -> None:
     answer = deployed.deploy("--rollback")
     assert "traffic      blue 100 %" in answer.out
     assert deployed.traffic == {"blue": 100} and deployed.names == ["blue", "green"]
-    assert "nothing to go back to" in deployed.deploy("--rollback", code=1).sentence
+    assert "nothing to go back to" in deployed.deploy("--rollback", code=1).message
 
 
 NO_CODE_OF_OURS = f"""name: own
@@ -127,8 +127,8 @@ def test_a_failed_test_request_moves_no_traffic(deployed: Deployed) -> None:
     deployed.container.status = 500
     deployed.known.logs["green"] = ["loading\nKeyError: 'weights'\n"]
     answer = deployed.deploy(code=1)
-    assert "the test request to green was answered 500" in answer.sentence
-    assert "no such weights" in answer.sentence and "no traffic was moved" in answer.sentence
+    assert "the test request to green was answered 500" in answer.message
+    assert "no such weights" in answer.message and "no traffic was moved" in answer.message
     assert "KeyError: 'weights'" in answer.err
     assert deployed.traffic == {"blue": 100}
     deployed.container.status = 200
@@ -241,13 +241,13 @@ FAILURES = {
 
 @pytest.mark.parametrize("name", list(FAILURES))
 def test_a_deployment_that_does_not_come_up(deployed: Deployed, name: str) -> None:
-    error, sentence = FAILURES[name]
+    error, message = FAILURES[name]
     deployed.known.errors["blue"] = error
     deployed.known.logs["blue"] = ["starting\nImportError: no module named digits\n"]
     log = b"Step 3/9 : RUN pip install\nERROR: no matching distribution for digitz\n"
     deployed.cloud.azure.blobs.put("azureml", "ImageLogs/1/build.log", log)
     answer = deployed.deploy(code=1)
-    assert sentence in answer.sentence
+    assert message in answer.message
     assert deployed.traffic == {}
     assert ("no matching distribution for digitz" in answer.err) == (name == "image")
     assert ("ImportError: no module named digits" in answer.err) == (name == "container")
@@ -259,8 +259,8 @@ def test_a_deployment_that_does_not_come_up(deployed: Deployed, name: str) -> No
 def test_a_name_that_is_taken_in_the_region(deployed: Deployed) -> None:
     deployed.known.taken.add(NAME)
     answer = deployed.deploy(code=1)
-    assert f'the endpoint\'s name "{NAME}" is taken' in answer.sentence
-    assert "[azure] endpoint" in answer.sentence
+    assert f'the endpoint\'s name "{NAME}" is taken' in answer.message
+    assert "[azure] endpoint" in answer.message
     deployed.workspace.write("src/tiny/innerloop.toml", '[azure]\nendpoint = "tiny-digits-2"\n')
     deployed.deploy()
     assert endpoints.traffic(deployed.cloud.azure, "tiny-digits-2") == {"blue": 100}
@@ -274,7 +274,7 @@ def test_an_endpoint_serves_one_experiment(deployed: Deployed) -> None:
     tags["innerloop.experiment"] = "other"
     answer = deployed.deploy("--traffic", "0", "--name", "mine", code=1)
     where = "src/tiny/deploy/endpoint.yaml:1"
-    assert f"the endpoint {NAME} is that of other" in answer.sentence and where in answer.sentence
+    assert f"the endpoint {NAME} is that of other" in answer.message and where in answer.message
 
 
 def test_one_that_is_being_deleted_is_waited_for_and_made_anew(deployed: Deployed) -> None:
@@ -294,12 +294,12 @@ def test_what_a_job_left_and_what_is_registered_is_taken_where_it_is(
     deployed: Deployed,
 ) -> None:
     missing = deployed.deploy("--model", "tiny-7", code=1)
-    assert 'there is no job "tiny-7"' in missing.sentence
+    assert 'there is no job "tiny-7"' in missing.message
     azure = deployed.cloud.azure
     azure.next_run = RunOf(["Running", "Completed"])
     assert deployed.cloud.loop(deployed.workspace, "submit", "tiny", "--name", "tiny-7").code == 0
     running = deployed.deploy("--model", "tiny-7", code=1)
-    assert "tiny-7 is Running: only a job that has completed has a model" in running.sentence
+    assert "tiny-7 is Running: only a job that has completed has a model" in running.message
     assert deployed.models == []
     deployed.deploy("--model", "tiny-7")
     (path,) = [path for path in azure.bodies if "/models/" in path]
@@ -330,20 +330,20 @@ def test_what_azure_would_refuse_is_said_before_anything_is_sent(deployed: Deplo
     text = deployed.workspace.read(path)
     deployed.workspace.write(path, text.replace("instance_type", "instance_typ"))
     answer = deployed.deploy(code=1)
-    assert f"{path}:" in answer.sentence and "instance_typ" in answer.sentence
-    assert "nothing was sent: src/tiny/deploy would not work on Azure ML" in answer.sentence
+    assert f"{path}:" in answer.message and "instance_typ" in answer.message
+    assert "nothing was sent: src/tiny/deploy would not work on Azure ML" in answer.message
     assert deployed.cloud.azure.asked == []
 
 
 def test_likely_secrets_stay_here(deployed: Deployed) -> None:
     deployed.workspace.write("src/tiny/deploy/.env", "PASSWORD=x\n")
     answer = deployed.deploy(code=1)
-    assert "src/tiny/deploy/.env: looks like a secret" in answer.sentence
+    assert "src/tiny/deploy/.env: looks like a secret" in answer.message
     assert deployed.cloud.azure.asked == []
 
 
 @pytest.mark.parametrize(
-    ("words", "sentence"),
+    ("words", "message"),
     [
         (["--traffic", "101"], "101 is no percentage"),
         (["--traffic", "ten"], "ten is no percentage: write a number from 0 to 100"),
@@ -352,5 +352,5 @@ def test_likely_secrets_stay_here(deployed: Deployed) -> None:
         (["--model", "no such"], 'there is no model "no such"'),
     ],
 )
-def test_a_wrong_command_line(deployed: Deployed, words: list[str], sentence: str) -> None:
-    assert sentence in deployed.deploy(*words, code=2).sentence
+def test_a_wrong_command_line(deployed: Deployed, words: list[str], message: str) -> None:
+    assert message in deployed.deploy(*words, code=2).message

@@ -34,15 +34,15 @@ def test_served_deployed_called(cloud: Cloud, workspace: Workspace) -> None:
         assert {one for one, _ in known.scored[-1:]} == {deployment}
     assert endpoints.traffic(cloud.azure, "line") == {"green": 10, "blue": 90}
 
-    answers = [json.loads(cloud.loop(workspace, "call", "line", "--endpoint").out) for _ in "ab"]
+    answers = [json.loads(cloud.loop(workspace, "invoke", "line", "--endpoint").out) for _ in "ab"]
     assert {one["answer"] for one in answers} <= {21, 63}
     assert cloud.loop(workspace, "deploy", "line", "--finish", "--yes").code == 0
-    last = cloud.loop(workspace, "call", "line", "--endpoint", "--json")
+    last = cloud.loop(workspace, "invoke", "line", "--endpoint", "--json")
     told = json.loads(last.out)
     assert (told["status"], told["answer"]["answer"]) == (200, 63)
     assert told["url"] == f"https://line{endpoints.SCORING}/score"
 
     wrong = workspace.write("words.txt", "words")
-    refused = cloud.loop(workspace, "call", "line", str(wrong), "--endpoint")
+    refused = cloud.loop(workspace, "invoke", "line", str(wrong), "--endpoint")
     assert refused.code == 1 and "no number" in refused.out
     assert cloud.loop(workspace, "serve", "line", "--stop").code == 0

@@ -50,7 +50,7 @@ def test_placeholders_are_named_and_nothing_is_sent(cloud: Cloud, tiny: Workspac
     tiny.write(".azureml/config.json", '{"subscription_id": "<subscription>"}')
     told = facts(cloud, tiny, 1, **EMPTY)
     assert "has not been filled in: <subscription>" in told["configuration"]["what"]
-    assert told["configuration"]["mend"]
+    assert told["configuration"]["hint"]
     assert cloud.azure.asked == []
 
 
@@ -75,4 +75,4 @@ def test_what_a_deployment_wants(cloud: Cloud, tiny: Workspace) -> None:
     assert told["server tiny"]["state"] == "ok"
     cloud.azure.quota = [{**usage, "currentValue": 20}]
     told = facts(cloud, tiny, 0)
-    assert told["server tiny"]["state"] == "note" and "Quota" in told["server tiny"]["mend"]
+    assert told["server tiny"]["state"] == "note" and "Quota" in told["server tiny"]["hint"]

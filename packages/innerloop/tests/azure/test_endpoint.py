@@ -1,5 +1,5 @@
 """`loop endpoint`: how it stands, its logs, its address, its keys only when they are asked for, its
-end; and the address that `loop call` uses."""
+end; and the address that `loop invoke` uses."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_logs_of_the_newest_and_as_they_grow(deployed: Deployed) -> None:
     answer = ask(deployed, "logs", "tiny")
     assert PRIMARY not in answer.out and "Bearer [token]" in answer.out
     wrong = ask(deployed, "logs", "tiny", "--deployment", "red", code=1)
-    assert 'the endpoint tiny-digits has no deployment "red"' in wrong.sentence
+    assert 'the endpoint tiny-digits has no deployment "red"' in wrong.message
 
 
 def test_keys_only_by_name(deployed: Deployed) -> None:
@@ -74,31 +74,31 @@ def test_keys_only_by_name(deployed: Deployed) -> None:
     message = f"The client 'x' does not have authorization to perform action '{action}' over '/s'"
     deployed.cloud.azure.fault("listKeys", 403, "AuthorizationFailed", message=message)
     answer = ask(deployed, "keys", "tiny", code=1)
-    assert f"the action {action} is not yours" in answer.sentence
+    assert f"the action {action} is not yours" in answer.message
 
 
 def test_a_deployment_is_deleted_alone_then_the_endpoint(deployed: Deployed) -> None:
     deployed.both()
     refused = ask(deployed, "delete", "tiny", "--deployment", "green", "--yes", code=1)
-    assert "green has 100 % of the traffic" in refused.sentence
+    assert "green has 100 % of the traffic" in refused.message
     unasked = ask(deployed, "delete", "tiny", code=1)
-    assert "the endpoint tiny-digits with blue (0 %) and green (100 %)" in unasked.sentence
+    assert "the endpoint tiny-digits with blue (0 %) and green (100 %)" in unasked.message
     ask(deployed, "delete", "tiny", "--deployment", "blue", "--yes")
     assert deployed.names == ["green"]
     ask(deployed, "delete", "tiny", "--yes")
     assert not any("onlineEndpoints" in path for path in deployed.cloud.azure.bodies)
     assert len(deployed.models) == 2
     gone = ask(deployed, "status", "tiny", code=1)
-    assert "there is no endpoint tiny-digits in ws-vision" in gone.sentence
+    assert "there is no endpoint tiny-digits in ws-vision" in gone.message
 
 
 CALL = """
 import sys, urllib.request
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
-from innerloop import loading
-from innerloop.cloud import endpoints
-address = endpoints.address_of(loading.open_workspace(Path(sys.argv[2])), sys.argv[3])
+from innerloop.workspace import loader
+from innerloop.remote.azureml.deploy import endpoints
+address = endpoints.address_of(loader.open_workspace(Path(sys.argv[2])), sys.argv[3])
 print(repr(address))
 headers = {**address.headers, "Content-Type": "application/json"}
 request = urllib.request.Request(address.url, b'{"image": []}', headers)
@@ -108,7 +108,14 @@ print(urllib.request.urlopen(request).read().decode())
 
 def test_the_address_lets_a_request_in_and_shows_no_key(deployed: Deployed) -> None:
     deployed.deploy()
-    words = [sys.executable, "-c", CALL, str(ROOT / "packages/innerloop/src"), str(deployed.workspace.root), NAME]
+    words = [
+        sys.executable,
+        "-c",
+        CALL,
+        str(ROOT / "packages/innerloop/src"),
+        str(deployed.workspace.root),
+        NAME,
+    ]
     env = {**os.environ, **deployed.cloud.env}
     done = subprocess.run(words, env=env, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
@@ -126,7 +133,7 @@ def test_what_somebody_made_by_hand_is_left_alone(deployed: Deployed) -> None:
     deployed.known.states[f"{path}/green"] = "Succeeded"
     deployable.model(deployed.workspace, "run-2", "weights of the second\n")
     refused = deployed.deploy(code=1)
-    assert "--name NAME" in refused.sentence
+    assert "--name NAME" in refused.message
     deployed.deploy("--name", "canary", "--traffic", "5")
     assert deployed.traffic == {"canary": 5, "blue": 95}
     assert "green" in deployed.names

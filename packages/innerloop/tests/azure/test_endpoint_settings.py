@@ -55,7 +55,7 @@ def test_the_endpoint_follows_its_file_as_far_as_nobody_is_locked_out(deployed: 
     update = ("endpoint", "update", "tiny")
     unasked = deployed.cloud.loop(deployed.workspace, *update)
     assert unasked.code == 1
-    assert f"nothing was changed: auth_mode, public_network_access of {NAME}" in unasked.sentence
+    assert f"nothing was changed: auth_mode, public_network_access of {NAME}" in unasked.message
     done = deployed.cloud.loop(deployed.workspace, *update, "--yes")
     assert done.code == 1 and "`scripts/loop endpoint delete tiny`" in done.err  # the identity
     body = deployed.cloud.azure.bodies[f"{standin.ROOT}/onlineEndpoints/{NAME}"]

@@ -42,11 +42,11 @@ REFUSALS = {
 
 @pytest.mark.parametrize("name", list(REFUSALS))
 def test_a_refusal_is_a_sentence(cloud: Cloud, tiny: Workspace, name: str) -> None:
-    status, code, message, sentence = REFUSALS[name]
+    status, code, message, message = REFUSALS[name]
     cloud.azure.fault("management.azure.com", status, code, message=message)
     answer = cloud.loop(tiny, "submit", "tiny")
     assert answer.code == 1
-    assert sentence in answer.sentence
+    assert message in answer.message
     assert cloud.azure.jobs == {}
 
 
@@ -56,10 +56,8 @@ def test_a_refused_sign_in(cloud: Cloud, tiny: Workspace) -> None:
     cloud.azure.fault("POST login.*/token", 401).answer = answer
     told = cloud.loop(tiny, "submit", "tiny")
     assert told.code == 1
-    sentence = (
-        "the sign-in to Azure failed: AADSTS7000215: Invalid client secret provided: [secret]"
-    )
-    assert sentence in told.sentence
+    message = "the sign-in to Azure failed: AADSTS7000215: Invalid client secret provided: [secret]"
+    assert message in told.message
 
 
 def test_a_clock_that_is_off(cloud: Cloud, tiny: Workspace) -> None:
@@ -71,15 +69,15 @@ def test_a_clock_that_is_off(cloud: Cloud, tiny: Workspace) -> None:
     )
     answer = cloud.loop(tiny, "submit", "tiny")
     assert answer.code == 1
-    assert "this machine's clock is 30 minutes slow" in answer.sentence
+    assert "this machine's clock is 30 minutes slow" in answer.message
 
 
 def test_a_name_that_somebody_else_has_taken(cloud: Cloud, tiny: Workspace) -> None:
     cloud.azure.fault("PUT .*/jobs/", 409, "Conflict", message="already exists")
     answer = cloud.loop(tiny, "submit", "tiny", "--name", "taken")
     assert answer.code == 1
-    assert 'there is a job "taken" already in workspace ws-vision' in answer.sentence
-    assert "Choose another name" in answer.sentence
+    assert 'there is a job "taken" already in workspace ws-vision' in answer.message
+    assert "Choose another name" in answer.message
 
 
 @pytest.mark.parametrize("headers", [{"Retry-After": "1"}, {}])
@@ -98,8 +96,8 @@ def test_an_azure_that_stays_broken(cloud: Cloud, tiny: Workspace) -> None:
     cloud.azure.fault("PUT .*/jobs/", 503, "ServerBusy", message="busy")
     answer = cloud.loop(tiny, "submit", "tiny", "--name", "later")
     assert answer.code == 1
-    assert "Azure failed (503), also after several tries" in answer.sentence
-    assert "`scripts/loop status later` tells" in answer.sentence
+    assert "Azure failed (503), also after several tries" in answer.message
+    assert "`scripts/loop status later` tells" in answer.message
     cloud.azure.faults.clear()
     uploads = cloud.azure.count("startPendingUpload")
     assert cloud.loop(tiny, "submit", "tiny").code == 0
@@ -166,7 +164,7 @@ def test_a_hung_upload_is_ended_and_goes_on_the_next_time(cloud: Cloud, tiny: Wo
     cloud.proxy.weather = Weather(hang_after=100_000)
     answer = cloud.loop(tiny, "submit", "tiny", env={"INNERLOOP_PATIENCE": "3"})
     assert answer.code == 1
-    assert "the upload does not move: nothing came or went for 3 s" in answer.sentence
+    assert "the upload does not move: nothing came or went for 3 s" in answer.message
     cloud.proxy.weather = Weather()
     assert cloud.loop(tiny, "submit", "tiny").code == 0
     assert len(cloud.azure.jobs) == 1
@@ -186,19 +184,19 @@ def test_a_name_that_cannot_be_found(cloud: Cloud, tiny: Workspace) -> None:
     cloud.azure.discovery = "https://history.invalid/discovery"
     answer = cloud.loop(tiny, "logs", env={"NO_PROXY": ".invalid", "no_proxy": ".invalid"})
     assert answer.code == 1
-    assert "history.invalid cannot be found by name (no DNS answer)" in answer.sentence
+    assert "history.invalid cannot be found by name (no DNS answer)" in answer.message
 
 
 def test_a_proxy_that_lets_nothing_through(cloud: Cloud, tiny: Workspace) -> None:
     cloud.proxy.weather = Weather(no_names=frozenset({"management.azure.com"}))
     answer = cloud.loop(tiny, "submit", "tiny")
     assert answer.code == 1
-    assert "the proxy does not let us reach management.azure.com" in answer.sentence
+    assert "the proxy does not let us reach management.azure.com" in answer.message
 
 
 def test_nobody_is_signed_in(cloud: Cloud, tiny: Workspace) -> None:
     env = {"AZURE_TOKEN_CREDENTIALS": "dev", "AZURE_CLIENT_SECRET": "", "AZURE_CLIENT_ID": ""}
     answer = cloud.loop(tiny, "submit", "tiny", env={**env, "CI": "1"})
     assert answer.code == 1
-    assert "nobody is signed in to Azure" in answer.sentence
-    assert "Run `az login`" in answer.sentence
+    assert "nobody is signed in to Azure" in answer.message
+    assert "Run `az login`" in answer.message

@@ -109,14 +109,14 @@ def test_nothing_submitted_yet(cloud: Cloud, tiny: Workspace) -> None:
     for verb in ("status", "logs", "cancel", "download"):
         answer = cloud.loop(tiny, verb)
         assert answer.code == 1
-        assert "no job has been submitted from here yet" in answer.sentence
+        assert "no job has been submitted from here yet" in answer.message
     assert cloud.azure.asked == []
 
 
 def test_a_name_that_is_no_job(cloud: Cloud, tiny: Workspace) -> None:
     answer = cloud.loop(tiny, "status", "nothing")
     assert answer.code == 1
-    assert 'there is no job "nothing" in workspace ws-vision' in answer.sentence
+    assert 'there is no job "nothing" in workspace ws-vision' in answer.message
 
 
 @pytest.mark.parametrize("spelling", ["uri_folder", "UriFolder"])
@@ -151,15 +151,15 @@ def test_download_waits_for_no_job(cloud: Cloud, tiny: Workspace) -> None:
     name = submitted(cloud, tiny, RunOf(["Running"]))
     answer = cloud.loop(tiny, "download")
     assert answer.code == 1
-    assert "the job has not ended yet: it is Running" in answer.sentence
-    assert f"scripts/loop logs {name} --follow" in answer.sentence
+    assert "the job has not ended yet: it is Running" in answer.message
+    assert f"scripts/loop logs {name} --follow" in answer.message
     assert [p.name for p in (tiny.root / "outputs/tiny" / name).iterdir()] == [".run"]
 
 
 def test_cloud_runs_stand_among_the_local_ones(cloud: Cloud, tiny: Workspace) -> None:
     name = submitted(cloud, tiny, RunOf(["Queued", "Completed"]), "--set", "inputs.epochs=9")
     (listed,) = json.loads(cloud.loop(tiny, "runs", "--json").out)
-    assert (listed["run"], listed["place"], listed["state"]) == (name, "azureml", "queued")
+    assert (listed["run"], listed["backend"], listed["state"]) == (name, "azureml", "queued")
     assert listed["inputs"] == {"data": "azureml:digits:1", "epochs": "9"}
     assert cloud.loop(tiny, "logs", "--follow").code == 0
     store = cloud.azure.blobs

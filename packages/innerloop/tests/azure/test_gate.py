@@ -38,5 +38,5 @@ def test_only_what_was_passed_is_registered(cloud: Cloud, workspace: Workspace) 
     # What it registered is deployed by its name, not by the pipeline's.
     refused = cloud.loop(whole, "deploy", NAME, "--model", job)
     assert refused.code == 1
-    assert f"{job} is a pipeline" in refused.sentence
-    assert "--model azureml:NAME@latest" in refused.sentence
+    assert f"{job} is a pipeline" in refused.message
+    assert "--model azureml:NAME@latest" in refused.message

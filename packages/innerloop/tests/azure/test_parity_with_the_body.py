@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from innerloop.loading import digest_of
+from innerloop.workspace.loader import digest_of
 
 from tests.azure.conftest import Cloud
 from tests.azure.standin import ROOT as WORKSPACE_ID
@@ -59,7 +59,7 @@ def test_the_column_says_what_was_sent(cloud: Cloud, tiny: Workspace, tmp_path: 
     tiny.write("data/digits/one.csv", "1\n")
     told = cloud.loop(tiny, "parity", "tiny", "--json")
     assert told.code == 0, told.err
-    column = json.loads(told.out)[0]["places"]["azureml"]
+    column = json.loads(told.out)[0]["backends"]["azureml"]
     assert cloud.loop(tiny, "submit", "tiny", "--name", "one").code == 0
     said = column_of(cloud, "one", tmp_path / "context")
     assert said == {row: column[row]["value"] for row in said}

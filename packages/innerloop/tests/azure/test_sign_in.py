@@ -43,5 +43,5 @@ def test_a_code_to_type_on_codespaces_is_asked_for_once(
 def test_a_ci_run_is_never_asked_for_a_code(cloud: Cloud, tiny: Workspace) -> None:
     answer = cloud.loop(tiny, "status", "x", env={**NOBODY, "CODESPACES": "true", "CI": "true"})
     assert answer.code == 1
-    assert "nobody is signed in to Azure" in answer.sentence
+    assert "nobody is signed in to Azure" in answer.message
     assert cloud.azure.count("devicecode") == 0

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from innerloop.bootstrap import ensure
-from innerloop.cloud import snapshot
-from innerloop.environments import python_of
-from innerloop.errors import Mistake
-from innerloop.spec import ignore
+from innerloop.model import ignore_file
+from innerloop.remote import snapshot
+from innerloop.util.errors import UserError
+from innerloop.util.locked_environments import ensure
+from innerloop.util.venvs import python_of
 
 from tests.azure.conftest import Cloud
 
@@ -60,8 +60,8 @@ def client_says(rules: list[tuple[str, str]], folders: list[Path]) -> Any:
 
 def ours(rule: str, path: str) -> Any:
     try:
-        rules = ignore.parse(rule, "x").rules
-    except Mistake:
+        rules = ignore_file.parse(rule, "x").rules
+    except UserError:
         return "refused"
     return [rules[0].leaves_out, rules[0].pattern.match(path) is not None] if rules else None
 

@@ -119,8 +119,8 @@ def test_what_azure_refuses_is_said_before_anything_is_sent(cloud: Cloud, tiny: 
     )
     answer = cloud.loop(tiny, "submit", "tiny")
     assert answer.code == 1
-    assert "azure-ml-job.yaml:7:52: error" in answer.sentence
-    assert "nothing was sent" in answer.sentence
+    assert "azure-ml-job.yaml:7:52: error" in answer.message
+    assert "nothing was sent" in answer.message
     assert cloud.azure.asked == []
 
 
@@ -136,7 +136,7 @@ def test_a_placeholder_is_named_and_nothing_is_sent(cloud: Cloud, tiny: Workspac
     )
     answer = cloud.loop(tiny, "submit", "tiny", env=empty)
     assert answer.code == 1
-    assert '"subscription_id" has not been filled in: <your-subscription-id>' in answer.sentence
+    assert '"subscription_id" has not been filled in: <your-subscription-id>' in answer.message
     assert cloud.azure.asked == []
 
 
@@ -146,8 +146,8 @@ def test_likely_secrets_stop_a_submission_unless_allowed(cloud: Cloud, tiny: Wor
     tiny.write("src/tiny/settings.py", f"# keys\nKEY = '{key}'\n")
     answer = cloud.loop(tiny, "submit", "tiny")
     assert answer.code == 1
-    assert "src/tiny/.env: looks like a secret" in answer.sentence
-    assert "src/tiny/settings.py:2: looks like a secret: an AWS access key" in answer.sentence
+    assert "src/tiny/.env: looks like a secret" in answer.message
+    assert "src/tiny/settings.py:2: looks like a secret: an AWS access key" in answer.message
     assert key not in answer.out + answer.err
     assert cloud.azure.asked == []
     assert cloud.loop(tiny, "submit", "tiny", "--allow-secrets").code == 0
@@ -192,7 +192,7 @@ def test_a_name_that_is_none(cloud: Cloud, tiny: Workspace, name: str) -> None:
     words = ["submit", "tiny", f"--name={name}"] if name else ["status", "../../x"]
     answer = cloud.loop(tiny, *words)
     assert answer.code == 2
-    assert "is no name" in answer.sentence
+    assert "is no name" in answer.message
     assert cloud.azure.asked == []
 
 
@@ -204,5 +204,5 @@ def test_a_name_in_the_job_file_is_the_jobs(cloud: Cloud, tiny: Workspace) -> No
     for words in ((), ("--dry-run",)):  # what is known before the upload is known to a dry run
         again = cloud.loop(tiny, "submit", "tiny", *words)
         assert again.code == 1
-        assert 'a job "from-the-file" was submitted from here already' in again.sentence
-        assert "or take name: out of src/tiny/azure-ml-job.yaml" in again.sentence
+        assert 'a job "from-the-file" was submitted from here already' in again.message
+        assert "or take name: out of src/tiny/azure-ml-job.yaml" in again.message

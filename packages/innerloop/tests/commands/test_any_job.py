@@ -18,7 +18,7 @@ IMAGE = "environment: {image: python}\n"
 def told(workspace: Workspace, text: str, *words: str, file: str = "jobs/a/job.yml") -> Any:
     workspace.write(file, text)
     before = sorted(workspace.root.rglob("*"))
-    line = ["run", file, "--dry-run", "--json", "--place", "docker", *words]
+    line = ["run", file, "--dry-run", "--json", "--backend", "docker", *words]
     answer = workspace.loop(*line, env=NO_ENGINE)
     assert answer.code == 0, answer.err
     assert answer.err == ""
@@ -31,7 +31,7 @@ def refused(workspace: Workspace, text: str) -> str:
     answer = workspace.loop("run", "jobs/a/job.yml", "--dry-run", "--json", env=NO_ENGINE)
     assert (answer.code, answer.out) == (1, ""), answer.err
     assert len(answer.err.strip().splitlines()) == 1, answer.err
-    return answer.sentence
+    return answer.message
 
 
 INPUTS = """
@@ -45,7 +45,7 @@ INPUTS = """
   model: {type: custom_model, path: "azureml://registries/azureml/models/bert/versions/2"}
   earlier: {type: uri_folder, path: "azureml://jobs/j1/outputs/artifacts/paths/model"}
 """
-PLACES = {
+BACKENDS = {
     "sample": "jobs/a/sample",
     "asset": "data/mnist",
     "label": "data/mnist",
@@ -59,9 +59,9 @@ PLACES = {
 
 
 def test_data_are_where_they_would_be_and_what_is_missing_is_noted(workspace: Workspace) -> None:
-    command = " ".join(f'"${{{{inputs.{name}}}}}"' for name in PLACES)
+    command = " ".join(f'"${{{{inputs.{name}}}}}"' for name in BACKENDS)
     found = told(workspace, f"command: 'ls {command}'\ninputs:{INPUTS}{IMAGE}")
-    expected = {name: f"{ROOT}/{path}" for name, path in PLACES.items()}
+    expected = {name: f"{ROOT}/{path}" for name, path in BACKENDS.items()}
     assert found["command"] == "ls " + " ".join(f'"{path}"' for path in expected.values())
     inputs = {
         key.removeprefix("AZURE_ML_INPUT_"): value
@@ -287,7 +287,7 @@ def test_set_changes_any_of_it(workspace: Workspace) -> None:
     found = told(workspace, job, "--set", "inputs.d=/data/x", "--set", "environment.image=other")
     assert (found["command"], found["image"]) == ("ls /mnt/inputs/d/x 1", "other")
     answer = workspace.loop("run", "jobs/a/job.yml", "--set", "environment.imagee=x", "--dry-run")
-    assert answer.code == 2 and 'Did you mean "image"' in answer.sentence
+    assert answer.code == 2 and 'Did you mean "image"' in answer.message
 
 
 NOT_HERE = [
@@ -327,7 +327,7 @@ def test_every_way_to_name_a_job_file(workspace: Workspace) -> None:
         (["tiny", "--file", "src/tiny/other.yml"], ".", "src/tiny", "tiny"),
     ]
     for words, here, cwd, name in ways:
-        line = ["run", *words, "--dry-run", "--json", "--place", "docker"]
+        line = ["run", *words, "--dry-run", "--json", "--backend", "docker"]
         answer = workspace.loop(*line, cwd=workspace.root / here, env=NO_ENGINE)
         assert answer.code == 0, (words, answer.err)
         found = json.loads(answer.out)
@@ -338,8 +338,8 @@ def test_every_way_to_name_a_job_file(workspace: Workspace) -> None:
 def test_a_job_file_that_is_nowhere(workspace: Workspace) -> None:
     outside = workspace.root.parent / "job.yml"
     outside.write_text("command: ls\n")
-    assert "there is no job file jobs/no.yml" in workspace.loop("run", "jobs/no.yml").sentence
-    assert "is outside the workspace" in workspace.loop("run", str(outside)).sentence
+    assert "there is no job file jobs/no.yml" in workspace.loop("run", "jobs/no.yml").message
+    assert "is outside the workspace" in workspace.loop("run", str(outside)).message
 
 
 def test_a_real_run_says_all_that_is_missing_at_once(workspace: Workspace) -> None:
@@ -352,7 +352,7 @@ environment: azureml:own
     answer = workspace.loop("run", "jobs/a/job.yml", env=NO_ENGINE)
     assert (answer.code, answer.out) == (1, "")
     for said in ("4 things", "gone.py", "jobs/a/there", "data/x", "azureml:own"):
-        assert said in answer.sentence
+        assert said in answer.message
     assert not (workspace.root / "outputs").exists()
 
 
@@ -362,7 +362,7 @@ def test_what_azure_refuses_is_one_line_and_stops_nothing(workspace: Workspace) 
     workspace.write("jobs/a/job.yml", job)
     workspace.write("jobs/a/environment/Dockerfile", "FROM python\n")
     workspace.write("jobs/a/environment/requirements.txt", "")
-    answer = workspace.loop("run", "jobs/a/job.yml", "--place", "venv")
+    answer = workspace.loop("run", "jobs/a/job.yml", "--backend", "venv")
     assert (answer.code, answer.out) == (0, "ran\n"), answer.err
     lines = [line for line in answer.err.splitlines() if "Azure ML would refuse" in line]
     assert len(lines) == 1 and "and 1 more" in lines[0]

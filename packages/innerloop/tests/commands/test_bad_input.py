@@ -21,7 +21,7 @@ WRONG_WORDS: list[tuple[list[str], int, str]] = [
     (["test", "nothing"], 2, "no experiment"),
     (["rnu", "tiny"], 2, 'Did you mean "run"'),
     (["help", "rnu"], 2, 'Did you mean "run"'),
-    (["run", "tiny", "--place", "moon"], 2, "moon"),
+    (["run", "tiny", "--backend", "moon"], 2, "moon"),
     (["run", "tiny", "--epochs", "3"], 2, "--epochs"),
     (["run", "tiny", "--set", "inputs.epoch=3"], 2, "epochs"),
     (["run", "tiny", "--set", "epochs"], 2, "epochs"),
@@ -29,7 +29,7 @@ WRONG_WORDS: list[tuple[list[str], int, str]] = [
     (["run", "tiny", "--script", "not_here.py"], 1, "not_here.py"),
     (["run", "tiny", "--script", "../../pyproject.toml"], 1, "outside"),
     (["run", "tiny", "--file", "other.yaml"], 1, "src/tiny/other.yaml"),
-    (["run", "tiny", "--place", "inside"], 1, "container"),
+    (["run", "tiny", "--backend", "in-container"], 1, "container"),
     (["new", "Churn"], 2, '"churn" would do'),
     (["new", "my model"], 2, '"my_model" would do'),
     (["new", "../escape"], 2, "no name for an experiment"),
@@ -50,7 +50,7 @@ WRONG_WORDS: list[tuple[list[str], int, str]] = [
     (["list", "tiny"], 2, "loop list --help"),
     (["run", "tiny", "--dryrun"], 2, "Did you mean --dry-run?"),
     (["runs", "--lats=3"], 2, "Did you mean --last?"),
-    (["run", "tiny", "--place", "azureml"], 2, "`loop submit EXP` sends the job there"),
+    (["run", "tiny", "--backend", "azureml"], 2, "`loop submit EXP` sends the job there"),
     (["new", "fresh", "--from", "nothing"], 2, "no experiment"),
 ]
 
@@ -61,7 +61,7 @@ def test_words(workspace: Workspace, words: list[str], code: int, said: str) -> 
     before = sorted(workspace.root.rglob("*"))
     answer = workspace.loop(*words)
     assert (answer.code, answer.out) == (code, ""), answer.err
-    assert said in answer.sentence
+    assert said in answer.message
     assert len(answer.err.strip().splitlines()) == 1
     assert sorted(workspace.root.rglob("*")) == before
 
@@ -88,9 +88,9 @@ WRONG_JOBS = [
 def test_job_files(workspace: Workspace, text: str, said: str) -> None:
     workspace.add("tiny", "print('never')")
     workspace.write("src/tiny/azure-ml-job.yaml", text)
-    answer = workspace.loop("run", "tiny", "--place", "venv")
+    answer = workspace.loop("run", "tiny", "--backend", "venv")
     assert (answer.code, answer.out) == (1, ""), answer.err
-    assert said in answer.sentence
+    assert said in answer.message
     assert "src/tiny/azure-ml-job.yaml" in answer.err
     assert not (workspace.root / "outputs").exists()
 
@@ -99,11 +99,11 @@ def test_a_job_file_that_is_gone_or_not_text(workspace: Workspace) -> None:
     workspace.add("tiny", "print('never')")
     file = workspace.root / "src/tiny/azure-ml-job.yaml"
     file.write_bytes(b"command: caf\xe9\n")
-    assert "not UTF-8" in workspace.loop("run", "tiny").sentence
+    assert "not UTF-8" in workspace.loop("run", "tiny").message
     file.unlink()
     answer = workspace.loop("run", "tiny")
     assert answer.code == 1
-    assert "azure-ml-job.yaml" in answer.sentence
+    assert "azure-ml-job.yaml" in answer.message
 
 
 WRONG_FILES = [
@@ -121,13 +121,13 @@ WRONG_FILES = [
 def test_other_files(workspace: Workspace, path: str, text: str, said: str) -> None:
     workspace.add("tiny", "print('never')")
     workspace.write(path, text)
-    answer = workspace.loop("run", "tiny", "--place", "venv")
+    answer = workspace.loop("run", "tiny", "--backend", "venv")
     assert (answer.code, answer.out) == (1, ""), answer.err
-    assert said in answer.sentence
+    assert said in answer.message
 
 
 def test_no_experiment_yet(workspace: Workspace) -> None:
-    assert "loop new" in workspace.loop("run", "tiny").sentence
+    assert "loop new" in workspace.loop("run", "tiny").message
     empty = workspace.loop("list")
     assert empty.code == 0 and "No experiments yet" in empty.out
 
@@ -139,11 +139,11 @@ def test_one_broken_experiment_does_not_hide_the_others(workspace: Workspace) ->
     listed = workspace.loop("list")
     assert listed.code == 1 and "good" in listed.out
     assert "src/bad/azure-ml-job.yaml" in listed.out.replace("\n", "")
-    assert listed.sentence == ""
-    run = workspace.loop("run", "good", "--place", "venv")
+    assert listed.message == ""
+    run = workspace.loop("run", "good", "--backend", "venv")
     assert (run.code, run.out) == (0, "ran\n"), run.err
     synced = workspace.loop("sync")
-    assert synced.code == 1 and "src/bad/azure-ml-job.yaml" in synced.sentence
+    assert synced.code == 1 and "src/bad/azure-ml-job.yaml" in synced.message
     assert (workspace.root / ".devcontainer/good/devcontainer.json").is_file()
 
 

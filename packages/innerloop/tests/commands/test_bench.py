@@ -5,13 +5,15 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from innerloop.bench import read
+from benchmarks._run import read
 
 from tests.support import ROOT, Answer
 
 
 def bench(*words: str) -> Answer:
-    done = subprocess.run([ROOT / "packages/innerloop/bench", *words], capture_output=True, text=True)
+    done = subprocess.run(
+        [ROOT / "packages/innerloop/bench", *words], capture_output=True, text=True
+    )
     return Answer(done.returncode, done.stdout, done.stderr)
 
 
@@ -27,7 +29,7 @@ def test_without_a_name_it_lists_them(_tool: None) -> None:
 def test_a_name_that_is_none(_tool: None) -> None:
     answer = bench("orchestrater")
     assert answer.code == 2
-    assert 'Did you mean "orchestrator"?' in answer.sentence
+    assert 'Did you mean "orchestrator"?' in answer.message
 
 
 def test_a_benchmark_says_which_environment_it_needs(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from innerloop.render.tasks import PATTERN
+from innerloop.sync.render.tasks_json import PATTERN
 
 from tests.support import Workspace
 

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 
 import pytest
-from innerloop.cli import COMMANDS
+from innerloop.cli.command_table import BY_NAME as COMMANDS
 
 from tests.support import Workspace
 from tests.support_terminal import Terminal
@@ -22,7 +22,7 @@ def test_list_names_each_experiment_with_its_command(workspace: Workspace) -> No
     rows = {row["experiment"]: row for row in json.loads(answer.out)}
     assert list(rows) == ["search/ranking", "tiny"]
     assert rows["search/ranking"]["command"] == "python -u rank.py"
-    assert {"docker", "venv"} <= set(rows["tiny"]["places"])
+    assert {"docker", "venv"} <= set(rows["tiny"]["backends"])
     table = workspace.loop("list")
     assert table.code == 0 and "search/ranking" in table.out
 
@@ -55,7 +55,7 @@ def test_new_makes_an_experiment_that_runs_at_once(workspace: Workspace) -> None
     assert made.code == 0, made.err
     assert "scripts/loop run churn" in made.out
     assert (workspace.root / ".devcontainer/churn/devcontainer.json").is_file()
-    run = workspace.loop("run", "churn", "--place", "venv")
+    run = workspace.loop("run", "churn", "--backend", "venv")
     assert run.code == 0, run.err
     assert workspace.loop("sync", "--check").code == 0
     left = [path for path in workspace.root.rglob("*") if "experiment_name_here" in path.name]
@@ -68,7 +68,7 @@ def test_new_makes_an_experiment_that_runs_at_once(workspace: Workspace) -> None
 def test_new_in_a_domain_and_from_another(workspace: Workspace) -> None:
     workspace.add("tiny", "print('copied')")
     assert workspace.loop("new", "search/ranking", "--from", "tiny").code == 0
-    run = workspace.loop("run", "ranking", "--place", "venv")
+    run = workspace.loop("run", "ranking", "--backend", "venv")
     assert (run.code, run.out) == (0, "copied\n"), run.err
     assert (workspace.root / ".devcontainer/search.ranking/devcontainer.json").is_file()
 
@@ -122,7 +122,7 @@ def test_doctor_names_what_is_missing(workspace: Workspace) -> None:
     assert facts["bad"]["state"] == "bad" and answer.code == 1
     assert "azure-ml-job.yaml" in facts["bad"]["what"]
     table = workspace.loop("doctor")
-    assert table.code == 1 and "BAD" in table.out and table.sentence == ""
+    assert table.code == 1 and "BAD" in table.out and table.message == ""
 
 
 def test_a_reader_that_has_gone_is_no_complaint(workspace: Workspace) -> None:
@@ -142,11 +142,11 @@ SILENT = {"DOCKER_HOST": "unix:///nowhere/docker.sock"}
 def test_where_the_engine_is_silent_nothing_is_said_of_what_is_in_it(workspace: Workspace) -> None:
     workspace.add("tiny", "")
     entered = workspace.loop("exec", "tiny", "--", "true", env=SILENT)
-    assert entered.code == 1 and "its engine is not running" in entered.sentence
+    assert entered.code == 1 and "its engine is not running" in entered.message
     assert "DOCKER_HOST" in entered.err and "loop up" not in entered.err
-    old = workspace.loop("stale", env=SILENT)
-    assert old.code == 0 and "its engine is not running: images and dev" in old.sentence
-    assert workspace.loop("stale", "--check", env=SILENT).err == ""
+    old = workspace.loop("outdated", env=SILENT)
+    assert old.code == 0 and "its engine is not running: images and dev" in old.message
+    assert workspace.loop("outdated", "--check", env=SILENT).err == ""
     cleaned = workspace.loop("clean", "--dry-run", env=SILENT)
     assert cleaned.code == 0 and "containers, images and volumes are not looked at" in cleaned.err
     answer = workspace.loop("doctor", "--json", env=SILENT)

@@ -7,9 +7,9 @@ import re
 from pathlib import Path
 
 import pytest
-from innerloop import completing
-from innerloop.cli import COMMANDS
-from innerloop.commands.completion import SCRIPTS
+from innerloop.cli import candidates
+from innerloop.cli.command_table import BY_NAME as COMMANDS
+from innerloop.cli.completion import SCRIPTS
 
 from tests.support import Workspace
 from tests.support_terminal import Terminal
@@ -40,7 +40,7 @@ def filled(workspace: Workspace) -> Workspace:
 
 
 def words(workspace: Workspace, *line: str) -> list[str]:
-    return [one.word for one in completing.candidates(line, workspace.root, workspace.root)]
+    return [one.word for one in candidates.candidates(line, workspace.root, workspace.root)]
 
 
 def test_every_command_and_every_option_can_be_had(filled: Workspace) -> None:
@@ -49,7 +49,7 @@ def test_every_command_and_every_option_can_be_had(filled: Workspace) -> None:
         page = filled.loop("help", name).out
         options = set(re.findall(r"(?m)^  (?:-\w, )?(--[\w-]+)", page))
         assert options <= set(words(filled, name, "-")), name
-    assert not [one for one in completing.commands().values() if "%(" in str(one.arguments)]
+    assert not [one for one in candidates.commands().values() if "%(" in str(one.arguments)]
 
 
 @pytest.mark.parametrize(
@@ -58,8 +58,8 @@ def test_every_command_and_every_option_can_be_had(filled: Workspace) -> None:
         (["ru"], {"run", "runs"}),
         (["run", ""], {"tiny", "shop/churn", "churn"}),
         (["run", "t"], {"tiny"}),
-        (["run", "--place", ""], {"auto", "inside", "docker", "venv"}),
-        (["run", "--place", "venv", "t"], {"tiny"}),
+        (["run", "--backend", ""], {"auto", "in-container", "docker", "venv"}),
+        (["run", "--backend", "venv", "t"], {"tiny"}),
         (["run", "tiny", "--set", "inputs.e"], {"inputs.epochs="}),
         (["run", "tiny", "--file", "o"], {"other-job.yaml"}),
         (["deploy", "tiny", "--model", "2"], {"20260102-b"}),
@@ -69,11 +69,11 @@ def test_every_command_and_every_option_can_be_had(filled: Workspace) -> None:
         (["clean", "o"], {"outputs"}),
         (["endpoint", "st"], {"status"}),
         (["run", "tiny", "--", "t"], set()),
-        (["dependency", "tiny", ""], {"rates.py", "vision/"}),
-        (["dependency", "tiny", "rates.py", "vision/"], {"vision/augment.py"}),
+        (["share", "tiny", ""], {"rates.py", "vision/"}),
+        (["share", "tiny", "rates.py", "vision/"], {"vision/augment.py"}),
         (["notebook", "tiny", "l"], {"look.ipynb"}),
         (["notebook", "tiny", "look.ipynb", "--set", ""], {"rate=", "n="}),
-        (["help", "pl"], {"places"}),
+        (["help", "pl"], {"backends"}),
         (["completion", ""], set(SCRIPTS)),
         (["new", ""], set()),
         (["no-such-command", ""], set()),
@@ -93,12 +93,11 @@ def test_a_broken_job_file_brings_no_sentence_into_the_line(filled: Workspace) -
 def test_a_command_that_is_new_is_known_at_once(
     filled: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = completing.commands()
-    assert before == completing.commands()  # the second time from the cache
-    from innerloop import cli
-
-    monkeypatch.setattr(cli, "COMMANDS", COMMANDS[:3])
-    assert set(completing.commands()) == set(COMMANDS[:3])
+    before = candidates.commands()
+    assert before == candidates.commands()  # the second time from the cache
+    some = {name: COMMANDS[name] for name in ("list", "new", "run")}
+    monkeypatch.setattr(candidates, "BY_NAME", some)
+    assert set(candidates.commands()) == set(some)
 
 
 @pytest.mark.shells
@@ -159,4 +158,4 @@ def test_each_shell_has_a_script_and_another_is_a_sentence(workspace: Workspace)
         answer = workspace.loop("completion", name)
         assert answer.code == 0 and "completion words" in answer.out.replace("', '", " ")
     other = workspace.loop("completion", "tcsh")
-    assert other.code == 2 and "bash, zsh, fish, powershell" in other.sentence
+    assert other.code == 2 and "bash, zsh, fish, powershell" in other.message

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from innerloop.checkup import Fact, Patient, ask
-from innerloop.spec.settings import Settings
-from innerloop.spec.workspace import Workspace as Spec
+from innerloop.doctor.checks import Checkup, Fact, ask
+from innerloop.model.settings.settings import Settings
+from innerloop.model.workspace import Workspace as Spec
 
 from tests.support import Workspace
 
@@ -23,7 +23,7 @@ Facts = Mapping[str, Any]
 
 def facts(workspace: Workspace, **env: str) -> Facts:
     answer = workspace.loop("doctor", "--json", env=env)
-    assert answer.sentence == ""
+    assert answer.message == ""
     told = json.loads(answer.out)
     assert answer.code == any(fact["state"] == "bad" for fact in told)
     return {fact["name"]: fact for fact in told}
@@ -44,7 +44,7 @@ def test_every_fact_that_is_not_well_has_a_mend(workspace: Workspace) -> None:
     assert set(wanted) <= set(told)
     for fact in told.values():
         assert fact["what"] and not fact["what"].startswith("could not be asked"), fact
-        assert fact["state"] == "ok" or fact["mend"], fact
+        assert fact["state"] == "ok" or fact["hint"], fact
 
 
 def test_without_docker(workspace: Workspace, tmp_path: Path) -> None:
@@ -68,21 +68,21 @@ def test_a_driver_that_is_older_than_the_locks_cuda(workspace: Workspace, tmp_pa
     told = facts(workspace, PATH=program(tmp_path / "bin", "nvidia-smi", smi))
     assert told["gpu"]["what"] == "1 x NVIDIA X, driver 550.1, up to CUDA 12.4"
     assert told["cuda of tiny"]["state"] == "bad"
-    assert "13.0" in told["cuda of tiny"]["what"] and "driver" in told["cuda of tiny"]["mend"]
+    assert "13.0" in told["cuda of tiny"]["what"] and "driver" in told["cuda of tiny"]["hint"]
 
 
 def test_an_experiment_that_insists_on_a_gpu_where_there_is_none(workspace: Workspace) -> None:
     workspace.add("tiny", "", toml='gpu = "all"\n')
     told = facts(workspace, INNERLOOP_NO_GPU="1")
-    assert told["gpu"]["state"] == "bad" and "auto" in told["gpu"]["mend"]
+    assert told["gpu"]["state"] == "bad" and "auto" in told["gpu"]["hint"]
 
 
 def test_extensions_that_are_not_there(workspace: Workspace, tmp_path: Path) -> None:
     code = "case $1 in --version) echo 1.139.0;; *) echo MS-Python.python; echo ms-vscode-remote.remote-containers;; esac"
     told = facts(workspace, PATH=program(tmp_path / "bin", "code", code))
     assert told["vs code"]["what"] == "1.139.0"
-    assert "--install-extension ms-python.debugpy" in told["extensions"]["mend"]
-    assert "ms-python.python" not in told["extensions"]["mend"]
+    assert "--install-extension ms-python.debugpy" in told["extensions"]["hint"]
+    assert "ms-python.python" not in told["extensions"]["hint"]
 
 
 def test_windows_line_endings(workspace: Workspace) -> None:
@@ -140,21 +140,21 @@ def test_what_is_stale_and_what_clean_would_free(workspace: Workspace) -> None:
     assert facts(workspace)["left behind"]["state"] == "ok"
     workspace.write("src/tiny/environment/Dockerfile", "FROM python:3.11-slim-bookworm\nENV A=1\n")
     left = facts(workspace)["left behind"]
-    assert left["state"] == "note" and name in left["what"] and "loop clean" in left["mend"]
+    assert left["state"] == "note" and name in left["what"] and "loop clean" in left["hint"]
 
 
 def test_questions_are_asked_at_the_same_time_and_one_that_fails_is_a_fact() -> None:
     begun: list[float] = []
 
-    def slow(patient: Patient) -> list[Fact]:
+    def slow(patient: Checkup) -> list[Fact]:
         begun.append(time.monotonic())
         time.sleep(0.3)
         return [Fact("ok", "slow", f"{len(begun)} have begun")]
 
-    def failing(patient: Patient) -> list[Fact]:
+    def failing(patient: Checkup) -> list[Fact]:
         raise ValueError("no such thing")
 
-    patient = Patient(Path("/"), Spec("/", Settings(), ()), ())
+    patient = Checkup(Path("/"), Spec("/", Settings(), ()), ())
     rounds = list(ask(patient, [slow, failing, slow]))
     told = [fact.what for found, _ in rounds for fact in found]
     assert told == ["2 have begun", "could not be asked: no such thing", "2 have begun"]
@@ -166,7 +166,7 @@ def test_a_file_of_authorities_that_is_gone_is_named(workspace: Workspace) -> No
     answer = workspace.loop("doctor", "--json", env={"REQUESTS_CA_BUNDLE": "/not/here.pem"})
     told = [fact for fact in json.loads(answer.out) if fact["name"] == "authority"]
     (gone,) = [fact for fact in told if "/not/here.pem" in fact["what"]]
-    assert gone["state"] == "bad" and "REQUESTS_CA_BUNDLE" in gone["what"] + gone["mend"]
+    assert gone["state"] == "bad" and "REQUESTS_CA_BUNDLE" in gone["what"] + gone["hint"]
     assert answer.code == 1
 
 

@@ -7,7 +7,7 @@ import re
 import subprocess
 
 import pytest
-from innerloop.experiments.formatting import first_changes
+from innerloop.scaffold.format import first_changes
 
 from tests.support import ROOT, Workspace
 
@@ -22,7 +22,7 @@ def ugly(workspace: Workspace) -> Workspace:
     workspace.write("src/common/rates.py", UGLY)
     for name in ("tiny", "other"):
         workspace.add(name, UGLY)
-        assert workspace.loop("dependency", name, "rates.py").code == 0
+        assert workspace.loop("share", name, "rates.py").code == 0
     workspace.write("src/tiny/outputs/generated.txt", "x  =  1")
     workspace.write("benchmarks/mine.py", UGLY)
     return workspace
@@ -30,7 +30,7 @@ def ugly(workspace: Workspace) -> Workspace:
 
 def test_check_names_each_place_once_and_changes_nothing(ugly: Workspace) -> None:
     answer = ugly.loop("format", "--check")
-    assert answer.code == 1 and answer.sentence.replace("innerloop: ", "").count("format") <= 2
+    assert answer.code == 1 and answer.message.replace("innerloop: ", "").count("format") <= 2
     assert sorted(answer.out.splitlines()) == [
         f"src/{name}:{line}:1: warning: {text} [format]"
         for name in ("common/rates.py", "other/train.py", "tiny/train.py")
@@ -106,7 +106,7 @@ def versions(path: str) -> dict[str, str]:
     "path",
     [
         "packages/innerloop/requirements-test.txt",
-        "packages/innerloop/src/innerloop/template/environment/requirements-dev.txt",
+        "packages/innerloop/src/innerloop/templates/experiment/environment/requirements-dev.txt",
         *(
             p.relative_to(ROOT).as_posix()
             for p in ROOT.glob("src/*/environment/requirements-dev.txt")

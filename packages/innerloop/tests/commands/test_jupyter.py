@@ -9,8 +9,8 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from innerloop.errors import Mistake
-from innerloop.working import jupyter
+from innerloop.runner.interactive import jupyter
+from innerloop.util.errors import UserError
 
 from tests.support import Workspace
 
@@ -29,8 +29,8 @@ def test_the_next_free_port(monkeypatch: pytest.MonkeyPatch) -> None:
         port = taken.getsockname()[1]
         assert jupyter.free_port(port) > port
     assert jupyter.free_port(port) == port
-    monkeypatch.setattr("innerloop.runs.ports.free", lambda wanted: 1)
-    with pytest.raises(Mistake, match="--port"):
+    monkeypatch.setattr("innerloop.util.ports.free", lambda wanted: 1)
+    with pytest.raises(UserError, match="--port"):
         jupyter.free_port(8888)
 
 
@@ -38,17 +38,17 @@ def test_the_next_free_port(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_port_that_is_none(workspace: Workspace, port: str) -> None:
     workspace.add("tiny", "")
     answer = workspace.loop("jupyter", "tiny", f"--port={port}")
-    assert answer.code == 2 and port in answer.sentence
+    assert answer.code == 2 and port in answer.message
 
 
 def test_an_environment_without_it_says_what_to_add(workspace: Workspace) -> None:
     workspace.add("tiny", "")
-    answer = workspace.loop("jupyter", "tiny", "--place", "venv")
-    assert answer.code == 1 and "add it to requirements-dev.in" in answer.sentence
+    answer = workspace.loop("jupyter", "tiny", "--backend", "venv")
+    assert answer.code == 1 and "add it to requirements-dev.in" in answer.message
     assert "is ready" not in answer.out
     workspace.write("notebooks/n.ipynb", json.dumps({"nbformat": 4, "cells": []}))
-    notebook = workspace.loop("notebook", "tiny", "n.ipynb", "--place", "venv")
-    assert notebook.code == 1 and "requirements-dev.in" in notebook.sentence
+    notebook = workspace.loop("notebook", "tiny", "n.ipynb", "--backend", "venv")
+    assert notebook.code == 1 and "requirements-dev.in" in notebook.message
     assert not (workspace.root / "outputs").exists()
 
 
@@ -56,10 +56,10 @@ def test_a_notebook_that_is_not_there(workspace: Workspace, tmp_path: Path) -> N
     workspace.add("tiny", "")
     workspace.write("notebooks/digits.ipynb", "{}")
     near = workspace.loop("notebook", "tiny", "digit.ipynb")
-    assert near.code == 1 and "digits.ipynb" in near.sentence
+    assert near.code == 1 and "digits.ipynb" in near.message
     (tmp_path / "out.ipynb").write_text("{}")
     outside = workspace.loop("notebook", "tiny", str(tmp_path / "out.ipynb"))
-    assert outside.code == 1 and "outside the workspace" in outside.sentence
+    assert outside.code == 1 and "outside the workspace" in outside.message
 
 
 @pytest.mark.network
@@ -77,7 +77,7 @@ def test_without_an_engine_the_same_from_the_cached_environment(workspace: Works
     cells = [{**cell, "source": source}]
     notebook = {"nbformat": 4, "nbformat_minor": 4, "metadata": {}, "cells": cells}
     workspace.write("notebooks/look.ipynb", json.dumps(notebook))
-    venv = ("--place", "venv")
+    venv = ("--backend", "venv")
     ran = workspace.loop("notebook", "churn", "look.ipynb", *venv, timeout=600)
     assert ran.code == 0, ran.out + ran.err
     assert f"3 {workspace.root / 'notebooks'}\n" in ran.out

@@ -7,8 +7,8 @@ import signal
 from pathlib import Path
 
 import pytest
-from innerloop import loading
-from innerloop.experiments import making
+from innerloop.scaffold import create
+from innerloop.workspace import loader
 
 from tests.steps import FEWER, copies, kill, stopped_at
 from tests.support import Workspace
@@ -24,7 +24,7 @@ def test_from_the_template_it_is_green_at_once(workspace: Workspace) -> None:
     assert (workspace.root / ".devcontainer/search.ranking/devcontainer.json").is_file()
     assert workspace.loop("check", "ranking").code == 0
     assert workspace.loop("sync", "--check").code == 0
-    run = workspace.loop("run", "ranking", "--place", "venv")
+    run = workspace.loop("run", "ranking", "--backend", "venv")
     assert run.code == 0 and "slope" in run.out, run.err
     assert "experiment_name: search-ranking\n" in workspace.read(
         "src/search/ranking/azure-ml-job.yaml"
@@ -38,13 +38,13 @@ def test_twice_is_a_sentence_and_nothing_is_touched(workspace: Workspace) -> Non
     workspace.write("src/churn/train.py", "mine")
     before = names(workspace.root)
     again = workspace.loop("new", "churn")
-    assert again.code == 1 and "nothing was changed" in again.sentence
+    assert again.code == 1 and "nothing was changed" in again.message
     assert len(again.err.splitlines()) == 1 and "src/churn" in again.err
     assert names(workspace.root) == before and workspace.read("src/churn/train.py") == "mine"
 
 
 @pytest.mark.parametrize(
-    ("name", "sentence"),
+    ("name", "message"),
     [
         ("tiny/deep", "is an experiment itself"),
         ("shop", "holds experiments (shop/churn)"),
@@ -56,7 +56,7 @@ def test_twice_is_a_sentence_and_nothing_is_touched(workspace: Workspace) -> Non
         ("../outside", "Begin with a letter"),
     ],
 )
-def test_names_that_are_not_free(workspace: Workspace, name: str, sentence: str) -> None:
+def test_names_that_are_not_free(workspace: Workspace, name: str, message: str) -> None:
     for made in ("tiny", "shop/churn", "OLD"):
         workspace.add(made, "")
     workspace.write("src/notes", "a file")
@@ -64,7 +64,7 @@ def test_names_that_are_not_free(workspace: Workspace, name: str, sentence: str)
         (workspace.root / "src" / folder).mkdir()
     before = names(workspace.root)
     answer = workspace.loop("new", name)
-    assert answer.code in (1, 2) and sentence in answer.sentence
+    assert answer.code in (1, 2) and message in answer.message
     assert names(workspace.root) == before
 
 
@@ -82,7 +82,7 @@ def test_from_another_experiment(workspace: Workspace) -> None:
     script = workspace.write("src/old/run.sh", "cd src/old\n")
     script.chmod(0o755)
     (folder / "latest").symlink_to("train.py")
-    assert workspace.loop("dependency", "old", "rates.py").code == 0
+    assert workspace.loop("share", "old", "rates.py").code == 0
     made = workspace.loop("new", "shop/second", "--from", "old")
     assert made.code == 0, made.err
     second = workspace.root / "src/shop/second"
@@ -97,7 +97,7 @@ def test_from_another_experiment(workspace: Workspace) -> None:
     assert (second / "README.md").read_text() == (
         "# shop/second\nSee src/shop/second/train.py, not src/old_svm.\n"
     )
-    run = workspace.loop("run", "second", "--place", "venv")
+    run = workspace.loop("run", "second", "--backend", "venv")
     assert (run.code, run.out) == (0, "7\n"), run.err
 
 
@@ -111,18 +111,18 @@ def test_killed_at_any_step_there_is_all_of_it_or_nothing(
     for number, root in enumerate(copies(workspace.root, tmp_path / "copies"), 1):
 
         def make(root: Path = root) -> None:
-            making.make(loading.open_workspace(root), name, None)
+            create.make(loader.open_workspace(root), name, None)
 
         code = stopped_at(root, number, kill, make)
         ends.add(code)
-        whole = loading.open_workspace(root).experiments == tuple(sorted(("tiny", name)))
+        whole = loader.open_workspace(root).experiments == tuple(sorted(("tiny", name)))
         if whole:
             files = [path for path in names(root / "src" / name) if "." in path]
-            assert len(files) == len([p for p in names(making.TEMPLATE) if "." in p]), number
+            assert len(files) == len([p for p in names(create.TEMPLATE) if "." in p]), number
         else:
             assert names(root / "src") == names(workspace.root / "src"), number
             make()  # and the next one is not in its way
-            assert loading.open_workspace(root).experiments == tuple(sorted(("tiny", name)))
+            assert loader.open_workspace(root).experiments == tuple(sorted(("tiny", name)))
             assert names(root / ".innerloop") == ["making.lock"]
         if code == FEWER:
             break

@@ -48,28 +48,31 @@ def test_the_shipped_experiments_agree_in_every_place(tmp_path: Path, _tool: Non
     assert {one["experiment"] for one in told} >= {"digit_recognition", "digit_recognition_svm"}
     for one in told:
         assert one["unexplained"] == []
-        started = [p for p in ("github", "azure-devops") if p in one["places"]]
+        started = [p for p in ("github", "azure-devops") if p in one["backends"]]
         assert bool(started) == (one["experiment"] == "digit_recognition")
-        for place in ("azureml", "docker", "venv", "inside", "F5", *started):
-            facts = one["places"][place]
-            assert facts["command"]["same"], (one["experiment"], place, facts["command"])
+        for backend in ("azureml", "docker", "venv", "in-container", "F5", *started):
+            facts = one["backends"][backend]
+            assert facts["command"]["same"], (one["experiment"], backend, facts["command"])
             assert facts["variables"]["same"] and facts["cwd"]["same"]
-        assert one["places"]["docker"]["environment"]["same"]
-        assert one["places"]["docker"]["image"]["same"]
-        pod = one["places"]["argo"]
+        assert one["backends"]["docker"]["environment"]["same"]
+        assert one["backends"]["docker"]["image"]["same"]
+        pod = one["backends"]["argo"]
         assert all(pod[row]["same"] for row in pod if row != "mounts"), pod
 
 
 def test_the_facts_of_one_experiment(synced: Workspace) -> None:
     (told,) = table(synced, "line")
-    places = told["places"]
+    backends = told["backends"]
     command = "python train.py --data ${{inputs.data}} --epochs 8 --out ${{outputs.model}}"
-    assert {places[p]["command"]["value"] for p in places} == {command}
-    assert "FLAVOUR=sweet" in places["azureml"]["variables"]["value"]
-    assert places["azureml"]["shm"]["value"] == places["docker"]["shm"]["value"] == "4g"
-    assert places["inside"]["shm"]["same"] and places["inside"]["user"]["value"] == "someone"
-    assert places["docker"]["mounts"]["same"] and places["argo"]["mounts"]["same"]
-    assert "claim things -> /mnt/inputs/data" in places["argo"]["mounts"]["shown"]
+    assert {backends[p]["command"]["value"] for p in backends} == {command}
+    assert "FLAVOUR=sweet" in backends["azureml"]["variables"]["value"]
+    assert backends["azureml"]["shm"]["value"] == backends["docker"]["shm"]["value"] == "4g"
+    assert (
+        backends["in-container"]["shm"]["same"]
+        and backends["in-container"]["user"]["value"] == "someone"
+    )
+    assert backends["docker"]["mounts"]["same"] and backends["argo"]["mounts"]["same"]
+    assert "claim things -> /mnt/inputs/data" in backends["argo"]["mounts"]["shown"]
     text = synced.loop("parity", "line").out
     assert "the same" in text and "~ image in inside, F5: the job's own packages" in text
     assert "!" not in text
@@ -84,9 +87,9 @@ def test_the_facts_of_one_experiment(synced: Workspace) -> None:
             ".devcontainer/line/devcontainer.json",
             "src/line/environment/Dockerfile",
             "src/line/other/Dockerfile",
-            ["inside: environment", "F5: environment", "inside: image", "F5: image"],
+            ["in-container: environment", "F5: environment", "in-container: image", "F5: image"],
         ),
-        (".devcontainer/line/devcontainer.json", '"4g"', '"1g"', ["inside: shm", "F5: shm"]),
+        (".devcontainer/line/devcontainer.json", '"4g"', '"1g"', ["in-container: shm", "F5: shm"]),
     ],
 )
 def test_what_somebody_changed_in_one_place_alone_is_named(
@@ -106,15 +109,15 @@ def test_a_people_s_stage_on_another_base_has_no_reason(workspace: Workspace) ->
     workspace.add("line", "print(1)\n", dockerfile=other)
     assert workspace.loop("sync").code == 0
     (told,) = table(workspace, "line", code=1)
-    assert "inside: image" in told["unexplained"]
+    assert "in-container: image" in told["unexplained"]
 
 
 def test_a_command_that_is_no_plain_program_is_said(workspace: Workspace) -> None:
     workspace.add("line", "print(1)\n", job="command: pip list && python train.py\n")
     assert workspace.loop("sync").code == 0
     (told,) = table(workspace, "line")
-    assert "no" in told["places"]["F5"]["absent"]
-    assert told["places"]["venv"]["command"]["same"]
+    assert "no" in told["backends"]["F5"]["absent"]
+    assert told["backends"]["venv"]["command"]["same"]
 
 
 def test_a_sweep_by_its_first_trial_and_a_pipeline_step_by_step(workspace: Workspace) -> None:
@@ -128,14 +131,17 @@ def test_a_sweep_by_its_first_trial_and_a_pipeline_step_by_step(workspace: Works
         f"  {environment}\n",
     )
     (told,) = table(workspace, "line", "--file", "sweep.yml")
-    assert told["places"]["docker"]["command"]["value"] == "python train.py --rate 0.1"
-    assert told["places"]["argo"]["command"]["same"] and told["places"]["argo"]["variables"]["same"]
+    assert told["backends"]["docker"]["command"]["value"] == "python train.py --rate 0.1"
+    assert (
+        told["backends"]["argo"]["command"]["same"]
+        and told["backends"]["argo"]["variables"]["same"]
+    )
     step = f"{{command: python train.py, code: ., {environment}}}"
     workspace.write("src/line/pipe.yml", f"type: pipeline\njobs:\n  a: {step}\n  b: {step}\n")
     steps = table(workspace, "line", "--file", "pipe.yml")
     assert [one["experiment"] for one in steps] == ["line: a", "line: b"]
     assert all(not one["unexplained"] for one in steps)
-    assert all(one["places"]["argo"]["command"]["same"] for one in steps)
+    assert all(one["backends"]["argo"]["command"]["same"] for one in steps)
 
 
 def test_a_job_without_code_begins_in_an_empty_folder(workspace: Workspace) -> None:
@@ -144,17 +150,17 @@ def test_a_job_without_code_begins_in_an_empty_folder(workspace: Workspace) -> N
         "src/line/bare.yml", "command: echo hi\nenvironment: {build: {path: ./environment}}\n"
     )
     (told,) = table(workspace, "line", "--file", "bare.yml")
-    assert {p["cwd"]["value"] for p in told["places"].values() if "cwd" in p} == {"<empty>"}
-    assert told["places"]["docker"]["mounts"]["same"]
+    assert {p["cwd"]["value"] for p in told["backends"].values() if "cwd" in p} == {"<empty>"}
+    assert told["backends"]["docker"]["mounts"]["same"]
 
 
 def test_a_cluster_that_would_run_something_else_is_found(
     synced: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The column is what stands in the manifest: change that, and it differs."""
-    from innerloop import loading
+    from innerloop.argo_manifest import pod
     from innerloop.parity import columns
-    from innerloop.workflows import pod
+    from innerloop.workspace import loader
 
     plain = pod.template
 
@@ -166,14 +172,14 @@ def test_a_cluster_that_would_run_something_else_is_found(
         return made
 
     monkeypatch.setattr(pod, "template", other)
-    opened = loading.open_workspace(synced.root)
-    experiment = loading.open_experiment(opened, "line")
-    (found,) = columns.of_job(opened, experiment, loading.open_job(opened, experiment))
-    rows = {one.row for one in found.unexplained if one.place == "argo"}
+    opened = loader.open_workspace(synced.root)
+    experiment = loader.open_experiment(opened, "line")
+    (found,) = columns.of_job(opened, experiment, loader.open_job(opened, experiment))
+    rows = {one.row for one in found.unexplained if one.backend == "argo"}
     assert rows >= {"command", "image", "environment", "shm"}
 
 
 def test_data_that_a_cluster_does_not_have_leave_its_column_empty(synced: Workspace) -> None:
     synced.write("src/line/innerloop.toml", "")
     (told,) = table(synced, "line")
-    assert "nobody says where the data of input" in told["places"]["argo"]["absent"]
+    assert "nobody says where the data of input" in told["backends"]["argo"]["absent"]

@@ -13,7 +13,7 @@ from tests.support import Answer, Workspace
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs bash")
 
-VENV = ("--place", "venv")
+VENV = ("--backend", "venv")
 FILE = ("--file", "pipeline.yml")
 PIPELINE = """type: pipeline
 inputs: {rows: 2, raw: {type: uri_file, path: azureml:numbers:1}}
@@ -84,7 +84,7 @@ def test_steps_hand_on_what_they_wrote(workspace: Workspace) -> None:
     with_data(workspace)
     answer = run(workspace)
     assert (answer.code, answer.out) == (0, "30 after 3\n"), answer.err
-    assert answer.err.count("innerloop: running in place venv (asked for)\n") == 1
+    assert answer.err.count("innerloop: backend venv (asked for)\n") == 1
     folder = workspace.outputs("tiny")
     assert (folder / "prepare/clean/x").read_text() == "10\n20\n"
     assert (folder / "report/text").read_text() == "30 after 3\n"
@@ -112,7 +112,7 @@ def test_dry_run_needs_neither_data_nor_earlier_outputs(workspace: Workspace) ->
     answer = run(workspace, "--dry-run", "--json")
     assert answer.code == 0, answer.err
     told = json.loads(answer.out)
-    wanted = {"experiment", "place", "command", "argv", "cwd", "env", "image", "mounts"}
+    wanted = {"experiment", "backend", "command", "argv", "cwd", "env", "image", "mounts"}
     assert all(wanted <= set(one) for one in (told, *told["steps"]))
     assert [one["step"] for one in told["steps"]] == ["prepare", "train", "report"]
     prepare, train, _ = told["steps"]
@@ -129,9 +129,7 @@ def test_one_step_on_the_outputs_of_the_last_run(workspace: Workspace) -> None:
     with_data(workspace)
     early = run(workspace, "--step", "train")
     assert early.code == 1
-    assert (
-        "src/tiny/pipeline.yml:15:3" in early.sentence and "first --step prepare" in early.sentence
-    )
+    assert "src/tiny/pipeline.yml:15:3" in early.message and "first --step prepare" in early.message
     assert run(workspace).code == 0
     first = newest(workspace)
     again = run(workspace, "--step", "train", "--set", "jobs.train.inputs.epochs=9")
@@ -164,7 +162,7 @@ jobs:
     assert (answer.code, answer.out.strip()) == (0, "1"), answer.err
     (workspace.root / record(newest(workspace))["steps"]["a"]["outputs"] / "file").unlink()
     gone = run(workspace, "--step", "b")
-    assert gone.code == 1 and "Make it again with --step a" in gone.sentence
+    assert gone.code == 1 and "Make it again with --step a" in gone.message
 
 
 def test_what_failed_can_be_run_again_with_the_rest_kept(workspace: Workspace) -> None:
@@ -182,7 +180,7 @@ def test_what_failed_can_be_run_again_with_the_rest_kept(workspace: Workspace) -
     assert (mended.code, mended.out) == (0, "30 after 3\n"), mended.err
     assert states(newest(workspace)) == {"prepare": "kept", "train": "done", "report": "done"}
     nothing = run(workspace, "--from-run", newest(workspace).name)
-    assert nothing.code == 1 and "every step is done" in nothing.sentence
+    assert nothing.code == 1 and "every step is done" in nothing.message
 
 
 TWO = """type: pipeline
@@ -217,7 +215,7 @@ jobs:
     add(workspace, text)
     answer = run(workspace)
     assert answer.code == 1
-    assert "step a: failed" in answer.sentence and "wrote no o (${{outputs.o}})" in answer.err
+    assert "step a: failed" in answer.message and "wrote no o (${{outputs.o}})" in answer.err
 
 
 def test_a_sweep_is_a_step_like_any_other(workspace: Workspace) -> None:
@@ -307,7 +305,7 @@ def test_a_step_without_local_form_is_one_sentence(workspace: Workspace) -> None
     add(workspace, text)
     with_data(workspace)
     answer = run(workspace)
-    assert answer.code == 1 and len(answer.sentence.strip().splitlines()) == 1
+    assert answer.code == 1 and len(answer.message.strip().splitlines()) == 1
     assert 'the step "share" is a registered component, azureml:publish:2' in answer.err
     assert "; all cannot run here either. A component's file can stand in" in answer.err
     assert not (workspace.root / "outputs").exists()
@@ -326,7 +324,7 @@ def test_a_step_without_local_form_is_one_sentence(workspace: Workspace) -> None
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "sentence"),
+    ("words", "code", "message"),
     [
         (("--step", "trian"), 1, 'Did you mean "train"'),
         (("--from-run", "x"), 1, "there is no run x"),
@@ -339,20 +337,18 @@ def test_a_step_without_local_form_is_one_sentence(workspace: Workspace) -> None
         (("--set", "inputs.row=2"), 2, 'Did you mean "rows"'),
     ],
 )
-def test_wrong_words(
-    workspace: Workspace, words: tuple[str, ...], code: int, sentence: str
-) -> None:
+def test_wrong_words(workspace: Workspace, words: tuple[str, ...], code: int, message: str) -> None:
     add(workspace)
     answer = run(workspace, *words)
-    assert (answer.code, len(answer.sentence.strip().splitlines())) == (code, 1)
-    assert sentence in answer.err
+    assert (answer.code, len(answer.message.strip().splitlines())) == (code, 1)
+    assert message in answer.err
 
 
 def test_missing_data_are_named_where_the_pipeline_names_them(workspace: Workspace) -> None:
     add(workspace)
     answer = run(workspace)
     assert answer.code == 1
-    assert "src/tiny/pipeline.yml:2" in answer.sentence and "--set inputs.raw=PATH" in answer.err
+    assert "src/tiny/pipeline.yml:2" in answer.message and "--set inputs.raw=PATH" in answer.err
     assert run(workspace, "--step", "prepare").err == answer.err
 
 
@@ -362,7 +358,7 @@ def test_all_that_is_missing_is_said_at_once(workspace: Workspace) -> None:
     )
     add(workspace, registered.replace("environment: E", "environment: azureml:kept:3"))
     answer = run(workspace)
-    assert answer.code == 1 and "2 things are missing" in answer.sentence
+    assert answer.code == 1 and "2 things are missing" in answer.message
     assert "there is no data/numbers" in answer.err and "azureml:kept:3" in answer.err
     assert not (workspace.root / "outputs").exists()
 
@@ -371,10 +367,10 @@ def test_an_input_without_a_value_is_named(workspace: Workspace) -> None:
     add(workspace, PIPELINE.replace("rows: 2", "rows: {type: integer}"))
     with_data(workspace)
     answer = run(workspace)
-    assert answer.code == 1 and len(answer.sentence.strip().splitlines()) == 1
+    assert answer.code == 1 and len(answer.message.strip().splitlines()) == 1
     assert 'src/tiny/pipeline.yml:2:10: the input "rows" has no value' in answer.err
     step = run(workspace, "--step", "prepare")
-    assert 'the step "prepare" takes the input "rows", which has no value' in step.sentence
+    assert 'the step "prepare" takes the input "rows", which has no value' in step.message
     assert run(workspace, "--set", "inputs.rows=3").out == "60 after 3\n"
 
 

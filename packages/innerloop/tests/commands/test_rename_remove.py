@@ -10,8 +10,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from innerloop import loading
-from innerloop.experiments import renaming
+from innerloop.scaffold import rename as renaming
+from innerloop.workspace import loader
 
 from tests.serving.tiny import add_server
 from tests.steps import FEWER, copies, kill, stopped_at
@@ -31,7 +31,7 @@ def used(workspace: Workspace) -> Workspace:
         train = "from common.rates import RATE\nprint(RATE)\n"
         workspace.add(name, train, job=JOB, toml=SCHEDULE)
         workspace.write("src/common/rates.py", "RATE = 7\n")
-        assert workspace.loop("dependency", name, "rates.py").code == 0
+        assert workspace.loop("share", name, "rates.py").code == 0
     workspace.write("outputs/old/20260101-000000-aaaa/metrics.json", "{}")
     workspace.write("README.md", "Run src/old/train.py.\n")
     dev = workspace.read(DEV.format("old"))
@@ -89,11 +89,11 @@ def check_renamed(root: Path, new: str) -> None:
 def test_all_that_is_called_after_it_follows(used: Workspace, new: str) -> None:
     answer = used.loop("rename", "old", new)
     assert answer.code == 0, answer.err
-    assert "README.md:1: this names src/old still" in answer.sentence
+    assert "README.md:1: this names src/old still" in answer.message
     check_renamed(used.root, new)
     assert used.loop("sync", "--check").code == 0
     assert new in used.read(".vscode/tasks.json") and '"old"' not in used.read(".vscode/tasks.json")
-    run = used.loop("run", new, "--place", "venv")
+    run = used.loop("run", new, "--backend", "venv")
     assert (run.code, run.out) == (0, "7\n"), run.err
     back = used.loop("rename", new, "old")
     assert back.code == 0, back.err
@@ -129,7 +129,7 @@ def test_its_server_follows(workspace: Workspace) -> None:
 def test_a_name_that_will_not_do_changes_nothing(used: Workspace, new: str) -> None:
     before = {path: path.stat().st_mtime_ns for path in used.root.rglob("*") if path.is_file()}
     answer = used.loop("rename", "old", new)
-    assert answer.code in (1, 2) and len(answer.sentence.splitlines()) == 1
+    assert answer.code in (1, 2) and len(answer.message.splitlines()) == 1
     after = {path: path.stat().st_mtime_ns for path in used.root.rglob("*") if path.is_file()}
     assert {p for p in before if before[p] != after.get(p)} == set()
     assert not (used.root / renaming.INTENT).exists()
@@ -147,7 +147,7 @@ def test_killed_at_any_step_the_next_sync_completes_it(used: Workspace, tmp_path
     for number, root in enumerate(copies(used.root, tmp_path / "copies"), 1):
 
         def rename(root: Path = root) -> None:
-            renaming.carry_out(loading.open_workspace(root), "old", "shop/fresh")
+            renaming.carry_out(loader.open_workspace(root), "old", "shop/fresh")
 
         code = stopped_at(root, number, kill, rename)
         ends.add(code)
@@ -161,7 +161,7 @@ def test_killed_at_any_step_the_next_sync_completes_it(used: Workspace, tmp_path
 
 def test_remove_asks_first(used: Workspace) -> None:
     answer = used.loop("remove", "old")
-    assert answer.code == 2 and "--yes" in answer.sentence
+    assert answer.code == 2 and "--yes" in answer.message
     assert "src/old and .devcontainer/old" in answer.out and "outputs/old/" in answer.out
     for word, gone in (("n\n", False), ("y\n", True)):
         master, slave = pty.openpty()
@@ -194,19 +194,19 @@ def test_remove_keeps_data_outputs_and_a_way_back(used: Workspace) -> None:
         subprocess.run(line, shell=True, cwd=used.root, check=True)
     assert '"mine": true, // kept' in used.read(DEV.format("old"))
     assert "timeout-minutes: 7" in used.read(GITHUB.format("old"))
-    run = used.loop("run", "old", "--place", "venv")
+    run = used.loop("run", "old", "--backend", "venv")
     assert (run.code, run.out) == (0, "7\n"), run.err
 
 
 @pytest.mark.docker
 def test_images_are_named_and_a_running_container_stops_it(workspace: Workspace) -> None:
     workspace.add("old", "import time; print('up', flush=True); time.sleep(600)")
-    run = workspace.start("run", "old", "--place", "docker")
+    run = workspace.start("run", "old", "--backend", "docker")
     run.wait_for("up")
     (container,) = workspace.containers()
     for words in (("remove", "old", "--yes"), ("rename", "old", "fresh")):
         answer = workspace.loop(*words)
-        assert answer.code == 1 and container in answer.sentence
+        assert answer.code == 1 and container in answer.message
         assert (workspace.root / "src/old").is_dir()
     docker("kill", container)
     run.end()

@@ -1,4 +1,4 @@
-"""`loop serve` and `loop call` up to where an engine would be needed."""
+"""`loop serve` and `loop invoke` up to where an engine would be needed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_what_would_be_started_as_one_json_object(workspace: Workspace) -> None:
     assert answer.code == 0, answer.err
     told = json.loads(answer.out)
     model = f"{workspace.root}/outputs/line/20260101-a/model"
-    assert (told["experiment"], told["place"]) == ("line", "docker")
+    assert (told["experiment"], told["backend"]) == ("line", "docker")
     assert told["command"] == "python -u /opt/app/server.py"
     assert told["env"] == {"AZUREML_MODEL_DIR": "/var/models/line/1", "WORD": "hello"}
     assert told["mounts"] == [
@@ -48,20 +48,20 @@ def test_a_dry_run_names_all_that_is_missing(workspace: Workspace) -> None:
 def test_without_an_engine_it_is_one_sentence(workspace: Workspace) -> None:
     add_server(workspace)
     add_model(workspace)
-    for words in (("serve", "line"), ("call", "line"), ("serve", "line", "--stop")):
+    for words in (("serve", "line"), ("invoke", "line"), ("serve", "line", "--stop")):
         answer = workspace.loop(*words, env=NO_ENGINE)
         assert answer.code == 1
-        assert "engine" in answer.sentence and answer.err.count("\n") == 1, answer.err
+        assert "engine" in answer.message and answer.err.count("\n") == 1, answer.err
 
 
 def test_one_that_has_no_deploy_folder_hears_how_to_get_one(workspace: Workspace) -> None:
     workspace.add("plain", "")
     alone = workspace.loop("serve", "plain")
-    assert alone.code == 1 and "`scripts/loop help serve` says what belongs" in alone.sentence
+    assert alone.code == 1 and "`scripts/loop help serve` says what belongs" in alone.message
     add_server(workspace)
-    beside = workspace.loop("call", cwd=workspace.root / "src/plain")
+    beside = workspace.loop("invoke", cwd=workspace.root / "src/plain")
     assert beside.code == 1
-    assert "src/line/deploy" in beside.sentence and "`loop new --from line`" in beside.err
+    assert "src/line/deploy" in beside.message and "`loop new --from line`" in beside.err
     assert "*deployment.yaml" in workspace.loop("help", "serve").out
 
 
@@ -70,7 +70,7 @@ def test_in_an_experiments_container_it_says_where_to_go(workspace: Workspace) -
     add_model(workspace)
     answer = workspace.loop("serve", env={**NO_ENGINE, "INNERLOOP_EXPERIMENT": "line"})
     assert answer.code == 1
-    assert "this dev container has no Docker engine" in answer.sentence
+    assert "this dev container has no Docker engine" in answer.message
     assert "Run it on the host" in answer.err
 
 
@@ -83,7 +83,7 @@ def test_a_taken_port_is_one_sentence_and_the_usual_one_gives_way(workspace: Wor
         port = one.getsockname()[1]
         answer = workspace.loop("serve", "line", "--port", str(port), "--dry-run")
         assert answer.code == 1
-        assert f"port {port} of this machine is taken" in answer.sentence
+        assert f"port {port} of this machine is taken" in answer.message
         assert "--port" in answer.err
         usual = f"{{port: {port}, path: /score}}"
         file = "src/line/deploy/blue-deployment.yaml"
@@ -93,34 +93,34 @@ def test_a_taken_port_is_one_sentence_and_the_usual_one_gives_way(workspace: Wor
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "sentence"),
+    ("words", "code", "message"),
     [
         (("serve", "plain"), 1, "src/plain/deploy: plain has no deploy folder"),
-        (("call", "plain"), 1, "src/plain/deploy: plain has no deploy folder"),
+        (("invoke", "plain"), 1, "src/plain/deploy: plain has no deploy folder"),
         (("serve", "line", "--model", "nowhere"), 1, "nowhere is neither a path nor a run of line"),
         (("serve", "line", "--port", "0"), 2, "0 is no port"),
         (("serve", "line", "--json"), 2, "Add --dry-run"),
         (("serve", "line", "--debug-port", "5678"), 2, "Add --debug"),
         (("serve", "line", "--debug", "--detach"), 2, "Leave --detach away"),
-        (("call", "line", "--endpoint", "--port", "80"), 2, "Leave --endpoint away"),
-        (("call", "line", "--timeout", "-1"), 2, "-1 is no number of seconds"),
-        (("call", "line", "--timeout", "nan"), 2, "nan is no number of seconds"),
-        (("call", "line", "nowhere.png", "--port", "9"), 1, "nowhere.png cannot be read"),
-        (("call", "line", "--port", "1"), 1, "http://127.0.0.1:1/score does not answer"),
+        (("invoke", "line", "--endpoint", "--port", "80"), 2, "Leave --endpoint away"),
+        (("invoke", "line", "--timeout", "-1"), 2, "-1 is no number of seconds"),
+        (("invoke", "line", "--timeout", "nan"), 2, "nan is no number of seconds"),
+        (("invoke", "line", "nowhere.png", "--port", "9"), 1, "nowhere.png cannot be read"),
+        (("invoke", "line", "--port", "1"), 1, "http://127.0.0.1:1/score does not answer"),
     ],
 )
 def test_what_cannot_be_done_is_a_sentence(
-    workspace: Workspace, words: tuple[str, ...], code: int, sentence: str
+    workspace: Workspace, words: tuple[str, ...], code: int, message: str
 ) -> None:
     workspace.add("plain", "")
     add_server(workspace)
     answer = workspace.loop(*words)
     assert answer.code == code
-    assert sentence in answer.sentence and answer.out == ""
+    assert message in answer.message and answer.out == ""
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "sentence"),
+    ("old", "new", "message"),
     [
         (
             "    scoring_route: {port: 5000, path: /score}\n",
@@ -140,7 +140,7 @@ def test_what_cannot_be_done_is_a_sentence(
     ],
 )
 def test_a_deployment_that_has_no_form_here_is_named_with_its_place(
-    workspace: Workspace, old: str, new: str, sentence: str
+    workspace: Workspace, old: str, new: str, message: str
 ) -> None:
     add_server(workspace)
     add_model(workspace)
@@ -149,7 +149,7 @@ def test_a_deployment_that_has_no_form_here_is_named_with_its_place(
     assert old in text
     workspace.write(file, text.replace(old, new))
     answer = workspace.loop("serve", "line")
-    assert answer.code == 1 and sentence in answer.sentence
+    assert answer.code == 1 and message in answer.message
     assert f"{file}:" in answer.err
 
 
@@ -158,14 +158,14 @@ def test_a_call_prints_the_answer_and_says_where_from(workspace: Workspace) -> N
     photo = workspace.write("photo.png", "pixels")
     good, bad = (200, '{"digit": 7}'), (400, '{"error": "no picture"}')
     with web(lambda n: good if n < 2 else bad) as made:
-        first = workspace.loop("call", "line", "--port", str(made.port))
-        second = workspace.loop("call", "line", str(photo), "--port", str(made.port), "--json")
-        third = workspace.loop("call", "line", "--port", str(made.port))
+        first = workspace.loop("invoke", "line", "--port", str(made.port))
+        second = workspace.loop("invoke", "line", str(photo), "--port", str(made.port), "--json")
+        third = workspace.loop("invoke", "line", "--port", str(made.port))
     assert (first.code, first.out) == (0, '{"digit": 7}\n')
-    assert f"200 from {made.url} after" in first.sentence
+    assert f"200 from {made.url} after" in first.message
     told = json.loads(second.out)
     assert (told["status"], told["answer"], told["url"]) == (200, {"digit": 7}, made.url)
     assert told["milliseconds"] > 0
-    assert third.code == 1 and "no picture" in third.out and "400 from" in third.sentence
+    assert third.code == 1 and "no picture" in third.out and "400 from" in third.message
     sent = [(headers["Content-Type"], body) for _, headers, body in made.asked]
     assert sent[:2] == [("application/json", b"21"), ("image/png", b"pixels")]

@@ -12,7 +12,7 @@ from tests.support import Workspace
 CONNECTION = {
     "AZURE_SUBSCRIPTION_ID": "11111111-2222-4333-8444-555555555555",
     "AZURE_RESOURCE_GROUP": "group",
-    "AZUREML_WORKSPACE_NAME": "place",
+    "AZUREML_WORKSPACE_NAME": "backend",
 }
 IMAGE = "environment: {image: busybox}\n"
 
@@ -114,7 +114,7 @@ def test_an_environment_from_a_file_is_what_the_file_says(workspace: Workspace) 
 def test_an_empty_name_is_none(workspace: Workspace) -> None:
     workspace.write("jobs/a/job.yml", f"command: ls\ncompute: azureml:c\n{IMAGE}")
     answer = workspace.loop("submit", "jobs/a/job.yml", "--dry-run", "--name", "", env=CONNECTION)
-    assert answer.code == 2 and '"" is no name for a job' in answer.sentence
+    assert answer.code == 2 and '"" is no name for a job' in answer.message
 
 
 def test_a_large_file_among_the_code_is_named(workspace: Workspace) -> None:

@@ -13,7 +13,7 @@ from tests.support import Workspace, until
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs bash")
 
-VENV = ("--place", "venv")
+VENV = ("--backend", "venv")
 SWEEP = """type: sweep
 trial:
   command: python -u train.py --lr ${{search_space.lr}} --kind ${{search_space.kind}} ${{inputs.n}}
@@ -67,7 +67,7 @@ def test_a_chosen_value_and_an_unknown_one(workspace: Workspace) -> None:
     assert told["search_space"] == {"lr": "7", "kind": "good"}
     assert told["env"]["AZUREML_SWEEP_lr"] == "7"
     wrong = workspace.loop("run", "tiny", *VENV, "--set", "search_space.lrr=7")
-    assert wrong.code == 2 and 'Did you mean "lr"?' in wrong.sentence
+    assert wrong.code == 2 and 'Did you mean "lr"?' in wrong.message
 
 
 def test_trials_run_one_after_another_and_one_failure_stops_no_other(workspace: Workspace) -> None:
@@ -80,8 +80,8 @@ def test_trials_run_one_after_another_and_one_failure_stops_no_other(workspace: 
         ["0.2", "good"],
         ["0.2", "bad"],
     ]
-    assert "the grid has 4 combinations" in answer.sentence
-    assert answer.err.count("innerloop: running in place venv (asked for)\n") == 1
+    assert "the grid has 4 combinations" in answer.message
+    assert answer.err.count("innerloop: backend venv (asked for)\n") == 1
     assert "the best is trial-1: loss 0.1 (minimize)" in answer.err
     assert "2 of 4 failed: trial-2 (exit code 5), trial-4 (exit code 5)" in answer.err
     told = record(workspace)
@@ -120,7 +120,7 @@ def test_what_takes_too_long_is_ended(workspace: Workspace) -> None:
     add(workspace, train, more="limits: {trial_timeout: 50, timeout: 1}\n")
     answer = workspace.loop("run", "tiny", *VENV, "--trials", "3", timeout=40)
     assert (answer.code, answer.out) == (1, "good\nbad\n"), answer.err
-    assert "the job's limits allow no more" in answer.sentence
+    assert "the job's limits allow no more" in answer.message
     assert "trial-3: skipped: limits.timeout is 1 s" in answer.err
     rows = [(one["state"], one["exit_code"]) for one in record(workspace)["trials"]]
     assert rows == [("done", 0), ("failed", 124), ("skipped", None)]
@@ -138,14 +138,14 @@ def test_the_same_seed_draws_the_same_trials(workspace: Workspace) -> None:
         answer = workspace.loop("run", "tiny", *VENV, *words)
         told = json.loads(answer.out)
         drawn.append([one["command"] for one in told["trials"]])
-        assert "drawn at random" in answer.sentence
-        wanted = {"experiment", "place", "command", "argv", "cwd", "env", "image", "mounts"}
+        assert "drawn at random" in answer.message
+        wanted = {"experiment", "backend", "command", "argv", "cwd", "env", "image", "mounts"}
         assert all(wanted <= set(one) for one in (told, *told["trials"]))
     assert drawn[0] == drawn[1] != drawn[2]
 
 
 @pytest.mark.parametrize(
-    ("words", "sentence"),
+    ("words", "message"),
     [
         (("--trials", "0"), "0 is no number of trials"),
         (("--trials", "many"), "many is no number of trials"),
@@ -154,10 +154,10 @@ def test_the_same_seed_draws_the_same_trials(workspace: Workspace) -> None:
         (("--step", "a"), "--step is for a pipeline job"),
     ],
 )
-def test_wrong_words(workspace: Workspace, words: tuple[str, ...], sentence: str) -> None:
+def test_wrong_words(workspace: Workspace, words: tuple[str, ...], message: str) -> None:
     add(workspace)
     answer = workspace.loop("run", "tiny", *VENV, *words)
-    assert answer.code == 2 and sentence in answer.sentence
+    assert answer.code == 2 and message in answer.message
 
 
 def test_control_c_stops_all_trials(workspace: Workspace) -> None:

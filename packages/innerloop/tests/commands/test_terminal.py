@@ -6,12 +6,12 @@ import shutil
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import pytest
-from innerloop.working import shells
+from innerloop.runner.interactive import shells
 
 from tests.support import Workspace
 from tests.support_terminal import Terminal
 
-VENV = ("--place", "venv")
+VENV = ("--backend", "venv")
 
 
 def test_a_command_and_a_script_run_in_the_environment(workspace: Workspace) -> None:
@@ -83,6 +83,6 @@ def test_in_another_experiments_container_it_says_so(workspace: Workspace) -> No
     workspace.add("other", "")
     inside = {"INNERLOOP_EXPERIMENT": "other"}
     answer = workspace.loop("terminal", "tiny", env=inside)
-    assert answer.code == 1 and "the dev container of other" in answer.sentence
+    assert answer.code == 1 and "the dev container of other" in answer.message
     here = workspace.loop("terminal", "other", "--", "pwd", env=inside)
     assert here.out.strip().endswith("src/other"), here.err

@@ -7,13 +7,13 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from innerloop import loading
 from innerloop.commands.test import pytest_words
-from innerloop.experiments.reports import Wanted, settings
-from innerloop.spec.dockerfile import parse
-from innerloop.spec.experiment import Experiment, Link
-from innerloop.spec.settings import Settings
-from innerloop.spec.sharing import places_of_tests
+from innerloop.model.dockerfiles.dockerfile import parse
+from innerloop.model.experiment import Experiment, Link
+from innerloop.model.settings.settings import Settings
+from innerloop.model.shared_code import places_of_tests
+from innerloop.scaffold.coverage import Wanted, settings
+from innerloop.workspace import loader
 
 from tests.support import PYTEST, Workspace
 
@@ -45,8 +45,8 @@ def test_only_the_tests_of_what_is_linked(workspace: Workspace) -> None:
         workspace.write(f"src/common/{path}", "")
     for path in ("test_digits.py", "test_other.py", "vision/test_augment.py"):
         workspace.write(f"src/common/tests/{path}", "")
-    assert workspace.loop("dependency", "tiny", "digits.py", "vision").code == 0
-    opened = loading.open_experiment(loading.open_workspace(workspace.root), "tiny")
+    assert workspace.loop("share", "tiny", "digits.py", "vision").code == 0
+    opened = loader.open_experiment(loader.open_workspace(workspace.root), "tiny")
     assert opened.test_paths == [
         ".",
         "../common/tests/test_digits.py",
@@ -103,13 +103,13 @@ def tested(workspace: Workspace) -> Workspace:
     test = "from common.rates import rate\n\n\ndef test_rate():\n    assert rate(1) == 2\n"
     workspace.write("src/common/tests/test_rates.py", test)
     workspace.write("src/common/tests/test_other.py", "def test_other():\n    assert False\n")
-    assert workspace.loop("dependency", "tiny", "rates.py").code == 0
+    assert workspace.loop("share", "tiny", "rates.py").code == 0
     return workspace
 
 
 @pytest.mark.network
 def test_results_and_coverage_on_request_and_the_true_exit_code(tested: Workspace) -> None:
-    venv = ("test", "tiny", "--place", "venv")
+    venv = ("test", "tiny", "--backend", "venv")
     plain = tested.loop(*venv)
     assert plain.code == 0 and "2 passed" in plain.out, plain.out + plain.err
     assert not (tested.root / "outputs").exists()
@@ -133,13 +133,13 @@ def test_results_and_coverage_on_request_and_the_true_exit_code(tested: Workspac
 def test_coverage_without_its_package_says_what_to_add(tested: Workspace) -> None:
     without = "".join(part for part in PYTEST.partition("pytest-cov==")[:1])
     tested.write("src/tiny/environment/requirements-dev.txt", without)
-    answer = tested.loop("test", "tiny", "--place", "venv", "--coverage")
-    assert answer.code == 4 and "needs pytest-cov" in answer.sentence
+    answer = tested.loop("test", "tiny", "--backend", "venv", "--coverage")
+    assert answer.code == 4 and "needs pytest-cov" in answer.message
 
 
 @pytest.mark.network
 def test_without_pytest_it_says_where_to_add_it(workspace: Workspace) -> None:
     workspace.add("tiny", "")
-    answer = workspace.loop("test", "tiny", "--place", "venv")
+    answer = workspace.loop("test", "tiny", "--backend", "venv")
     assert answer.code == 1
-    assert "src/tiny/environment: pytest is not in this environment. Add it to" in answer.sentence
+    assert "src/tiny/environment: pytest is not in this environment. Add it to" in answer.message

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support import ROOT
 
-FOLDER = ROOT / "packages/innerloop/src/innerloop" / "debugger"
+FOLDER = ROOT / "packages/innerloop/src/innerloop/in_env_scripts/debugger"
 
 
 @pytest.fixture(scope="module")

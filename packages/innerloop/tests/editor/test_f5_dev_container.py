@@ -113,7 +113,7 @@ def test_another_command_runs_inside(dev_container: Opened, editors: list[Editor
     )
     editors.append(editor)
     assert editor.start_task(), editor.text
-    assert "running in place inside" in editor.text
+    assert "backend in-container" in editor.text
     assert "setting up the debugger" not in editor.text  # the image's own is the same
     program = Path(dev_container.folder, "src/shell/train.py")
     editor.attach({program: [4]})

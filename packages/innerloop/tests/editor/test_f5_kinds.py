@@ -91,7 +91,7 @@ def test_a_trial_of_a_sweep(workspace: Workspace, editors: list[Editor]) -> None
 
 def test_a_step_of_a_pipeline(workspace: Workspace, editors: list[Editor]) -> None:
     folder = job(workspace, PIPELINE)
-    earlier = workspace.loop("run", "line", "--place", "venv")
+    earlier = workspace.loop("run", "line", "--backend", "venv")
     assert earlier.code == 0, earlier.err
     editor = started(workspace, editors, "line: step train in its container", engine=False)
     stops = {folder / "train.py": [5]}
@@ -108,14 +108,14 @@ def test_what_cannot_be_debugged_as_one_is_said(workspace: Workspace) -> None:
     job(workspace, PIPELINE)
     answer = workspace.loop("run", "line", "--debug")
     assert answer.code == 2
-    assert "one step is debugged at a time" in answer.sentence
+    assert "one step is debugged at a time" in answer.message
     answer = workspace.loop("run", "line", "--port", "24000")
     assert answer.code == 2
-    assert "Add --debug" in answer.sentence
+    assert "Add --debug" in answer.message
     job(workspace, SWEEP)
     answer = workspace.loop("run", "line", "--debug", "--trials", "2")
     assert answer.code == 2
-    assert "one trial is debugged at a time" in answer.sentence
+    assert "one trial is debugged at a time" in answer.message
 
 
 def test_a_port_of_ones_own(workspace: Workspace) -> None:

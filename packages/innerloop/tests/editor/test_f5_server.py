@@ -36,7 +36,7 @@ def test_a_request_stops_in_the_code_beside_the_dockerfile(
     assert "is served at" not in editor.text
     worker.go_on(thread)
     assert until(lambda: "line is served at http://127.0.0.1:" in editor.text, 30), editor.text
-    calling = workspace.start("call", "line", str(workspace.write("five.json", "5")))
+    calling = workspace.start("invoke", "line", str(workspace.write("five.json", "5")))
     thread = worker.stopped()
     assert worker.evaluate("number", thread) == "5"
     worker.go_on(thread)

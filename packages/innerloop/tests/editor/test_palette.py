@@ -7,7 +7,7 @@ import socket
 import urllib.request
 
 import pytest
-from innerloop.render.palette import TASKS
+from innerloop.sync.render.vscode_tasks import TASKS
 
 from tests.editor.workbench import Problem, Workbench, wait_for
 from tests.support import Workspace
@@ -149,10 +149,10 @@ def is_free(port: int) -> bool:
 
 def test_dependency_shares_common_code(window: Workbench, demo: Workspace) -> None:
     demo.write("src/common/tools/plot.py", "")
-    window.start("dependency")
+    window.start("share")
     window.pick("Which experiment?", "line")
     window.type("tools/plot.py")
-    assert window.ended("dependency") == 0
+    assert window.ended("share") == 0
     assert (demo.root / "src/line/common/tools/plot.py").is_symlink()
 
 

@@ -1,6 +1,6 @@
 """The pictures of README, taken where what they show has just happened, so that they stay true.
 
-    INNERLOOP_SCREENSHOTS=docs/vscode scripts/test tests/editor/test_pictures.py
+    INNERLOOP_SCREENSHOTS=packages/innerloop/docs/vscode scripts/test packages/innerloop/tests/editor/test_pictures.py
 
 writes them there; without it they are taken all the same, and thrown away.
 """
@@ -126,7 +126,7 @@ def test_a_picture_of_the_runs(cloned: Workspace, opened: Opener, picture: Pictu
     assert logged != train
     cloned.write("src/churn/train.py", logged.replace("def fit(", LOG + "def fit("))
     for rate in (0.02, 0.05, 0.1):
-        words = ("--set", f"inputs.learning_rate={rate}", "--place", "venv")
+        words = ("--set", f"inputs.learning_rate={rate}", "--backend", "venv")
         assert cloned.loop("run", "churn", *words).code == 0
     window = opened(cloned.root)
     assert cloned.loop("runs", "--page").code == 0

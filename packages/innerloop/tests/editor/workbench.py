@@ -111,8 +111,12 @@ class Server:
         settings = home / "user" / "User" / "settings.json"
         settings.parent.mkdir(parents=True)
         settings.write_text(json.dumps(SETTINGS))
-        places = {"user-data-dir": "user", "extensions-dir": "extensions", "config": "config.yaml"}
-        words = [f"--{option}={seen_as or home}/{name}" for option, name in places.items()]
+        positions = {
+            "user-data-dir": "user",
+            "extensions-dir": "extensions",
+            "config": "config.yaml",
+        }
+        words = [f"--{option}={seen_as or home}/{name}" for option, name in positions.items()]
         listen = f"--bind-addr={address or '127.0.0.1:0'}"
         return cls([*prefix, *program(), *OPTIONS, *words, listen], settings)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from innerloop import __version__
-from innerloop.bootstrap import cksum, environment_of, lock_of
+from innerloop.util.locked_environments import cksum, environment_of, lock_of
 
 from tests.support import ROOT, Answer, Workspace, make_workspace, until
 
@@ -71,7 +71,7 @@ def test_interrupted_half_way(fresh: Workspace) -> None:
     started.interrupt_group()
     answer = started.end(30)
     assert answer.code == 130
-    assert "stopped" in answer.sentence
+    assert "stopped" in answer.message
     assert fresh.loop("--version").code == 0
 
 
@@ -90,7 +90,7 @@ def test_an_index_that_cannot_be_reached(fresh: Workspace) -> None:
     }
     answer = fresh.loop("--version", env=nowhere)
     assert answer.code == 1
-    assert "setting up the tool's own environment failed" in answer.sentence
+    assert "setting up the tool's own environment failed" in answer.message
     assert not list(cache_of(fresh).glob("tool/*/ready"))
 
 
@@ -111,7 +111,7 @@ def test_a_cache_folder_that_cannot_be_written(readable: Workspace) -> None:
     become = ["setpriv", "--reuid=1000", "--regid=1000", "--clear-groups"]
     answer = readable.loop("list", prefix=become)
     assert answer.code == 1
-    assert "the cache folder cannot be written" in answer.sentence
+    assert "the cache folder cannot be written" in answer.message
     assert "INNERLOOP_CACHE" in answer.err
     assert len(answer.err.strip().splitlines()) == 1
 
@@ -156,7 +156,7 @@ def test_no_python_at_all_is_one_sentence(fresh: Workspace, tmp_path: Path) -> N
         (tmp_path / "bin" / program).symlink_to(shutil.which(program) or "")
     answer = fresh.loop("list", env={"PATH": str(tmp_path / "bin")})
     assert answer.code == 1
-    assert "Python 3.10 or newer is needed" in answer.sentence
+    assert "Python 3.10 or newer is needed" in answer.message
 
 
 @pytest.mark.parametrize(

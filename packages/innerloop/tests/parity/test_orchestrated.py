@@ -35,19 +35,19 @@ def table(workspace: Workspace, code: int = 0) -> dict[str, Any]:
 
 
 def test_they_run_the_same_command_with_the_same_environment(synced: Workspace) -> None:
-    places = table(synced)["places"]
-    assert list(places)[-2:] == ["github", "azure-devops"]
-    for place in ("github", "azure-devops"):
-        assert all(fact["same"] for fact in places[place].values())
-        assert places[place]["command"]["value"] == "python train.py --epochs 8"
+    backends = table(synced)["backends"]
+    assert list(backends)[-2:] == ["github", "azure-devops"]
+    for backend in ("github", "azure-devops"):
+        assert all(fact["same"] for fact in backends[backend].values())
+        assert backends[backend]["command"]["value"] == "python train.py --epochs 8"
 
 
 def test_what_the_schedule_changes_is_shown_and_explained(synced: Workspace) -> None:
     synced.write("src/line/innerloop.toml", SCHEDULE + SET)
     assert synced.loop("sync").code == 0
-    places = table(synced)["places"]
-    for place in ("github", "azure-devops"):
-        facts = places[place]
+    backends = table(synced)["backends"]
+    for backend in ("github", "azure-devops"):
+        facts = backends[backend]
         assert facts["command"]["value"] == "python train.py --epochs 16"
         assert "FLAVOUR=sour" in facts["variables"]["value"]
         assert not facts["command"]["same"] and facts["environment"]["same"]
@@ -78,7 +78,7 @@ def test_what_somebody_changed_in_a_workflow_alone_is_named(
     told = table(synced, code)
     assert told["unexplained"] == ([] if code == 0 else named)
     if code == 0:  # without the schedule's changes it is what Azure ML runs
-        assert told["places"]["azure-devops"]["command"]["same"]
+        assert told["backends"]["azure-devops"]["command"]["same"]
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_a_workflow_that_starts_nothing_is_said(
         (synced.root / GITHUB).unlink()
     else:
         synced.write(GITHUB, text)
-    assert said in table(synced)["places"]["github"]["absent"]
+    assert said in table(synced)["backends"]["github"]["absent"]
 
 
 def test_each_step_of_a_pipeline(workspace: Workspace) -> None:
@@ -112,5 +112,5 @@ def test_each_step_of_a_pipeline(workspace: Workspace) -> None:
     told = json.loads(workspace.loop("parity", "line", "--json").out)
     assert [one["experiment"] for one in told] == ["line: one", "line: two"]
     for one in told:
-        assert one["places"]["github"]["command"] == one["places"]["azure-devops"]["command"]
-        assert one["places"]["github"]["command"]["same"]
+        assert one["backends"]["github"]["command"] == one["backends"]["azure-devops"]["command"]
+        assert one["backends"]["github"]["command"]["same"]

@@ -24,18 +24,18 @@ def test_what_differs_without_a_reason_is_named() -> None:
     assert [one.why for one in explained.differences] == ["on purpose"]
     assert explained.unexplained == ()
     bare = parity(command=Fact("z"), image=Fact("y", why="on purpose"))
-    assert [(one.row, one.place) for one in bare.unexplained] == [("command", "docker")]
+    assert [(one.row, one.backend) for one in bare.unexplained] == [("command", "docker")]
     told = bare.json()
     assert told["unexplained"] == ["docker: command"]
-    assert told["places"]["docker"]["command"] == {
+    assert told["backends"]["docker"]["command"] == {
         "value": "z", "shown": "z", "same": False, "why": ""
     }  # fmt: skip
-    assert told["places"]["F5"] == {"absent": "x"}
+    assert told["backends"]["F5"] == {"absent": "x"}
 
 
 def test_a_reason_for_no_difference_is_not_shown() -> None:
     told = parity(image=Fact("x", why="never needed")).json()
-    assert told["places"]["docker"]["image"]["why"] == ""
+    assert told["backends"]["docker"]["image"]["why"] == ""
 
 
 def test_a_path_inside_another_keeps_its_own_name() -> None:

@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from innerloop import loading
-from innerloop.errors import Mistake
 from innerloop.serving import models
 from innerloop.serving.models import ServedModel
+from innerloop.util.errors import UserError
+from innerloop.workspace import loader
 
 from tests.support import Workspace
 
@@ -25,8 +25,8 @@ def ran(workspace: Workspace, run: str, code: int | None, *, model: str = "model
 
 
 def chosen(workspace: Workspace, word: str | None = None, cwd: Path | None = None) -> ServedModel:
-    values = loading.open_workspace(workspace.root)
-    experiment = loading.open_experiment(values, "line")
+    values = loader.open_workspace(workspace.root)
+    experiment = loader.open_experiment(values, "line")
     return models.choose(values, experiment, word, cwd or workspace.root)
 
 
@@ -60,14 +60,14 @@ def test_a_submitted_jobs_outputs(workspace: Workspace) -> None:
 
 def test_none_is_a_sentence_that_says_what_to_do(workspace: Workspace) -> None:
     workspace.add("line", "")
-    with pytest.raises(Mistake, match="outputs/line: no run of line .*`scripts/loop run line`"):
+    with pytest.raises(UserError, match="outputs/line: no run of line .*`scripts/loop run line`"):
         chosen(workspace)
     ran(workspace, "20260101-a", 0, model="")
-    with pytest.raises(Mistake, match=r"writes to ./outputs/model is what serves"):
+    with pytest.raises(UserError, match=r"writes to ./outputs/model is what serves"):
         chosen(workspace)
-    with pytest.raises(Mistake, match="the run 20260101-a left no model"):
+    with pytest.raises(UserError, match="the run 20260101-a left no model"):
         chosen(workspace, "20260101-a")
-    with pytest.raises(Mistake, match='20260101-b is neither.*Did you mean "20260101-a"'):
+    with pytest.raises(UserError, match='20260101-b is neither.*Did you mean "20260101-a"'):
         chosen(workspace, "20260101-b")
 
 
@@ -78,7 +78,7 @@ def test_a_model_for_your_eyes_alone_cannot_be_read_by_the_server(workspace: Wor
     model = chosen(workspace)
     models.require_readable(model)
     (folder / "model.json").chmod(0o600)
-    with pytest.raises(Mistake, match="model.json may be read by you alone.*chmod -R o"):
+    with pytest.raises(UserError, match="model.json may be read by you alone.*chmod -R o"):
         models.require_readable(model)
 
 
@@ -86,5 +86,5 @@ def test_a_model_for_your_eyes_alone_cannot_be_read_by_the_server(workspace: Wor
 def test_a_link_that_leads_nowhere_is_said(workspace: Workspace) -> None:
     workspace.add("line", "")
     (ran(workspace, "1", 0) / "best.pt").symlink_to("checkpoints/7.pt")
-    with pytest.raises(Mistake, match="the link best.pt leads nowhere, to checkpoints/7.pt"):
+    with pytest.raises(UserError, match="the link best.pt leads nowhere, to checkpoints/7.pt"):
         models.require_readable(chosen(workspace))

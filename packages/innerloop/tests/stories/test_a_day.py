@@ -8,7 +8,7 @@ from tests.support import Workspace
 
 
 def test_from_a_new_experiment_to_its_second_version(workspace: Workspace) -> None:
-    venv = ("--place", "venv")
+    venv = ("--backend", "venv")
     assert workspace.loop("new", "churn").code == 0
     assert workspace.loop("run", "churn", *venv).code == 0
     # An argument of the program and an input of the job, in their two places.
@@ -42,4 +42,4 @@ def test_deleting_one_experiment_breaks_nothing_in_another(workspace: Workspace)
     shutil.rmtree(workspace.root / "src/first")
     assert workspace.loop("sync").code == 0
     assert workspace.loop("list").code == 0
-    assert workspace.loop("run", "second", "--place", "venv").code == 0
+    assert workspace.loop("run", "second", "--backend", "venv").code == 0

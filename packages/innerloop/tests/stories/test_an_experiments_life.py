@@ -8,7 +8,7 @@ import pytest
 
 from tests.support import Workspace
 
-VENV = ("--place", "venv")
+VENV = ("--backend", "venv")
 
 
 def well(workspace: Workspace, *words: str) -> str:
@@ -21,7 +21,7 @@ def well(workspace: Workspace, *words: str) -> str:
 def test_made_shared_formatted_copied_renamed_and_removed(workspace: Workspace) -> None:
     workspace.write("src/common/stats/mean.py", "def mean(xs):\n    return sum(xs) / len(xs)\n")
     well(workspace, "new", "idea")
-    well(workspace, "dependency", "idea", "stats/mean.py")
+    well(workspace, "share", "idea", "stats/mean.py")
     workspace.write(
         "src/idea/train.py",
         "from common.stats.mean import mean\nimport argparse\n"
@@ -37,7 +37,7 @@ def test_made_shared_formatted_copied_renamed_and_removed(workspace: Workspace) 
     assert well(workspace, "run", "shop/first", *VENV, "--set", "inputs.steps=7") == "4.0\n"
     assert "nothing wrong" in well(workspace, "check")
     assert "everything is in line" in well(workspace, "sync", "--check")
-    listed = json.loads(well(workspace, "dependency", "--list", "--json"))
+    listed = json.loads(well(workspace, "share", "--list", "--json"))
     assert [(row["experiment"], row["state"]) for row in listed] == [
         ("shop/first", "ok"),
         ("shop/second", "ok"),

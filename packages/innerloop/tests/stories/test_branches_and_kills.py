@@ -129,7 +129,7 @@ def test_comments_that_no_one_text_would_keep_leave_the_conflict_to_the_person(
     before = conflict.read(LAUNCH)
     assert "<<<<<<<" in before and "// mine" in before and "// yours" in before
     answer = conflict.loop("sync")
-    assert answer.code == 1 and f"{LAUNCH}:" in answer.sentence
+    assert answer.code == 1 and f"{LAUNCH}:" in answer.message
     assert conflict.read(LAUNCH) == before
 
 
@@ -137,7 +137,7 @@ def test_a_conflict_that_somebody_has_begun_to_settle_is_theirs(conflict: Worksp
     text = conflict.read(LAUNCH).replace("debugpy", "mine", 1)
     conflict.write(LAUNCH, text)
     answer = conflict.loop("sync")
-    assert answer.code == 1 and f"{LAUNCH}:" in answer.sentence
+    assert answer.code == 1 and f"{LAUNCH}:" in answer.message
     assert conflict.read(LAUNCH) == text
 
 

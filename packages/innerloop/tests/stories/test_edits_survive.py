@@ -79,7 +79,7 @@ def test_what_a_person_removed_stays_removed(rendered: Workspace) -> None:
     (rendered.root / own).unlink()
     assert rendered.loop("sync").code == 0 and not (rendered.root / own).exists()
     opened = rendered.loop("open", "line", "--print")
-    assert opened.code == 1 and f"--take '{own}:.'" in opened.sentence
+    assert opened.code == 1 and f"--take '{own}:.'" in opened.message
     assert rendered.loop("sync", "--take", f"{own}:.").code == 0
     assert rendered.read(own) == before
     assert in_line(rendered)
@@ -94,7 +94,7 @@ def test_a_clash_keeps_theirs_is_named_and_can_be_settled(
     for _ in range(2):
         answer = rendered.loop("sync")
         assert answer.code == 1
-        assert f"{LAUNCH}:" in answer.sentence and ARGS in answer.sentence
+        assert f"{LAUNCH}:" in answer.message and ARGS in answer.message
         # The variable beside the arguments nobody touched, so it follows the job.
         assert rendered.read(LAUNCH) == changed.replace('epochs": "8"', 'epochs": "3"')
     assert rendered.loop("sync", "--check").code == 1
@@ -110,7 +110,7 @@ def test_a_file_that_cannot_be_read_is_left_and_the_others_are_rendered(
     set_epochs(rendered, 3)
     answer = rendered.loop("sync")
     assert answer.code == 1
-    assert f"innerloop: {TASKS}:" in answer.sentence
+    assert f"innerloop: {TASKS}:" in answer.message
     assert rendered.read(TASKS) == broken
     assert '"3"' in rendered.read(LAUNCH)
 
@@ -132,7 +132,7 @@ def test_a_journal_and_a_memory_that_a_disk_tore_off_are_as_lost(rendered: Works
     assert rendered.loop("sync", "--check").code == 0
     assert rendered.loop("sync").code == 0
     assert not (rendered.root / ".innerloop/writing").exists()
-    (rendered.root / ".innerloop/rendered.json").write_bytes(b"\x00\xff")
+    (rendered.root / ".innerloop/state.json").write_bytes(b"\x00\xff")
     assert rendered.loop("sync", "--check").code == 1
     assert rendered.loop("sync").code == 0 and in_line(rendered)
 
@@ -180,13 +180,13 @@ def test_a_deleted_experiment_takes_its_own_along_and_no_more(rendered: Workspac
 def test_a_lost_memory_takes_nothing_of_theirs_for_ours(rendered: Workspace) -> None:
     changed = edit(rendered, LAUNCH, '"justMyCode": true', '"justMyCode": false')
     for text in ("", "<<<<<<< ours\n"):
-        rendered.write(".innerloop/rendered.json", text)
+        rendered.write(".innerloop/state.json", text)
         assert rendered.loop("sync").code == 1  # which of the two is wanted can no longer be known
         assert rendered.read(LAUNCH) == changed
 
 
 def test_a_memory_that_alone_is_behind_is_said(rendered: Workspace) -> None:
-    memory = ".innerloop/rendered.json"
+    memory = ".innerloop/state.json"
     kept = rendered.read(memory).splitlines()
     rendered.write(memory, "\n".join([kept[0], *reversed(kept[1:-1]), kept[-1]]) + "\n")
     answer = rendered.loop("sync", "--check")
@@ -228,8 +228,8 @@ def test_an_ejected_file_is_theirs(rendered: Workspace) -> None:
     assert rendered.read(LAUNCH) == before
     assert in_line(rendered)
     answer = rendered.loop("sync", "--eject", ".vscode/lunch.json")
-    assert answer.code == 2 and f'Did you mean "{LAUNCH}"' in answer.sentence
-    assert answer.sentence.count(f'"{TASKS}"') <= 1
+    assert answer.code == 2 and f'Did you mean "{LAUNCH}"' in answer.message
+    assert answer.message.count(f'"{TASKS}"') <= 1
 
 
 def test_an_ejected_file_is_given_back(rendered: Workspace) -> None:
@@ -240,7 +240,7 @@ def test_an_ejected_file_is_given_back(rendered: Workspace) -> None:
     set_epochs(rendered, 3)
     assert rendered.loop("sync").code == 0 and rendered.read(LAUNCH) == mine
     refused = rendered.loop("sync", "--keep", f"{LAUNCH}:{ARGS}")
-    assert refused.code == 1 and how in refused.sentence
+    assert refused.code == 1 and how in refused.message
     back = rendered.loop("sync", "--take", f"./{LAUNCH}:.")
     assert (back.code, back.out) == (0, f"update {LAUNCH}\n"), back.err
     assert rendered.read(LAUNCH) == mine.replace('"8"', '"3"')
@@ -261,7 +261,7 @@ def test_a_whole_list_that_a_person_threw_out_is_settled_for_good(
     rendered.write(TASKS, json.dumps({**tasks, "tasks": None}))
     assert in_line(rendered)
     rendered.add("second", "print(2)\n", job=JOB)
-    assert f"{TASKS}:1:" in rendered.loop("sync").sentence
+    assert f"{TASKS}:1:" in rendered.loop("sync").message
     assert rendered.loop("sync", word, f"{TASKS}:tasks").code == 0
     assert in_line(rendered)
     assert (json.loads(rendered.read(TASKS))["tasks"] is None) == (word == "--keep")

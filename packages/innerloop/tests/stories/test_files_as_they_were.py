@@ -92,10 +92,10 @@ def as_person(workspace: Workspace) -> subprocess.CompletedProcess[str]:
     home = workspace.root.parents[2] / "person"
     shutil.rmtree(home, ignore_errors=True)
     shutil.copytree(ROOT / "packages/innerloop/src/innerloop", home / "scripts" / "innerloop")
-    code = "import sys; from innerloop import syncing; from pathlib import Path\n"
-    code += "from innerloop.errors import Mistake\n"
-    code += "try: syncing.sync(Path(sys.argv[1]))\n"
-    code += "except Mistake as mistake: sys.exit(mistake.sentence())\n"
+    code = "import sys; from innerloop.sync import engine; from pathlib import Path\n"
+    code += "from innerloop.util.errors import UserError\n"
+    code += "try: engine.sync(Path(sys.argv[1]))\n"
+    code += "except UserError as error: sys.exit(error.message())\n"
     for folder in (home, workspace.root):
         for path in (folder, *folder.rglob("*")):
             os.chown(path, 1000, 1000, follow_symlinks=False)

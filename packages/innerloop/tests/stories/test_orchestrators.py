@@ -16,7 +16,7 @@ SCHEDULE = '[schedule]\ncron = "0 3 * * 1"\norchestrators = ["github", "azure-de
 GITHUB = ".github/workflows/train-{}.yml"
 PIPELINE = "orchestration/azure-devops/train-{}.yml"
 VARIABLES = "orchestration/azure-devops/variables.yml"
-MEMORY = ".innerloop/rendered.json"
+MEMORY = ".innerloop/state.json"
 
 
 @pytest.fixture
@@ -141,7 +141,7 @@ def test_a_slip_in_the_schedule_stops_no_run_and_takes_nothing_away(scheduled: W
     assert "src/old/innerloop.toml:2: schedule.cron: the day of the week 8" in answer.err
     assert scheduled.read(GITHUB.format("old")) == before
     assert (scheduled.root / VARIABLES).exists()
-    assert scheduled.loop("run", "old", "--dry-run", "--place", "venv").code == 0
+    assert scheduled.loop("run", "old", "--dry-run", "--backend", "venv").code == 0
     found = scheduled.loop("check", "old")
     assert found.code == 1 and "src/old/innerloop.toml:2: error: schedule.cron" in found.out
     assert scheduled.loop("check", "other").code == 0

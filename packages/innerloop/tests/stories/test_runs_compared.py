@@ -27,7 +27,7 @@ json.dump({"test_accuracy": 1 - rate}, open("outputs/metrics.json", "w"))
 sys.exit(3 if rate > 1 else 0)
 """
 JOB = "command: python train.py --rate ${{inputs.rate}}\ninputs:\n  rate: 0.5\n"
-VENV = ("--place", "venv")
+VENV = ("--backend", "venv")
 
 
 def git(workspace: Workspace, *words: str) -> str:
@@ -128,9 +128,12 @@ def test_a_run_that_is_interrupted_is_stopped(workspace: Workspace) -> None:
 
 @pytest.mark.docker
 def test_a_run_in_a_container_leaves_the_same(committed: Workspace) -> None:
-    assert committed.loop("run", "line", "--place", "docker").code == 0
+    assert committed.loop("run", "line", "--backend", "docker").code == 0
     (record,) = records(committed)
-    assert record["place"] == "docker" and record["scores"] == {"test_accuracy": 0.5, "loss": 0.25}
+    assert record["backend"] == "docker" and record["scores"] == {
+        "test_accuracy": 0.5,
+        "loss": 0.25,
+    }
     label = docker(
         "image", "inspect", "-f", '{{index .Config.Labels "innerloop.digest"}}', record["image"]
     )
@@ -139,13 +142,13 @@ def test_a_run_in_a_container_leaves_the_same(committed: Workspace) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "sentence"),
+    ("words", "message"),
     [
         (("--log", "2099"), 'there is no run "2099"'),
         (("--last", "0"), "--last 0 is no number of runs"),
         (("lone",), 'there is no experiment "lone". Did you mean "line"?'),
     ],
 )
-def test_wrong_words(committed: Workspace, words: tuple[str, ...], sentence: str) -> None:
+def test_wrong_words(committed: Workspace, words: tuple[str, ...], message: str) -> None:
     answer = committed.loop("runs", *words)
-    assert answer.code == 2 and sentence in answer.sentence
+    assert answer.code == 2 and message in answer.message

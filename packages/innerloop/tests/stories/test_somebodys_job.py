@@ -93,20 +93,20 @@ def test_its_jobs_run_as_they_are(workspace: Workspace, url: str) -> None:
     workspace.write(f"{there}/src/main.py", TRAIN)
 
     # Before anything: what would happen is known, and so is what is missing.
-    dry = workspace.loop("run", f"{there}/job.yml", "--place", "docker", "--dry-run", "--json")
+    dry = workspace.loop("run", f"{there}/job.yml", "--backend", "docker", "--dry-run", "--json")
     told = json.loads(dry.out)
     assert told["cwd"] == f"/workspaces/work space/{there}/src"
     assert told["command"].startswith("python main.py --iris-csv '/workspaces/work space/data/")
     assert (told["image"], told["env"]["LEVEL"]) == (None, "debug")
-    refused = workspace.loop("run", f"{there}/job.yml", "--place", "docker")
-    assert refused.code == 1 and "sklearn-1.5" in refused.sentence
+    refused = workspace.loop("run", f"{there}/job.yml", "--backend", "docker")
+    assert refused.code == 1 and "sklearn-1.5" in refused.message
     assert f"{there}/innerloop.toml" in refused.err
 
     # The sentence says what to write, and where.
     image = '[environment.images]\n"sklearn-1.5" = "python:3.11-slim-bookworm"\n'
     workspace.write(f"{there}/innerloop.toml", image)
     before = job.read_text()
-    ran = workspace.loop("run", "job.yml", "--place", "docker", cwd=job.parent)
+    ran = workspace.loop("run", "job.yml", "--backend", "docker", cwd=job.parent)
     assert ran.code == 0, ran.err
     assert ran.out == "trained 3 debug rbf\nmodel.json\n"
     assert "the settings say that python:3.11-slim-bookworm stands for it" in ran.err
@@ -117,7 +117,7 @@ def test_its_jobs_run_as_they_are(workspace: Workspace, url: str) -> None:
 
     # Other values, arguments on top, and the same data again without the network.
     words = ("--set", "inputs.kernel=linear", "--set", "inputs.C=2")
-    again = workspace.loop("run", f"{there}/job.yml", "--place", "docker", *words)
+    again = workspace.loop("run", f"{there}/job.yml", "--backend", "docker", *words)
     assert again.out == "trained 3 debug linear\nmodel.json\n", again.err
     assert "downloading" in ran.err and "downloading" not in again.err
 
@@ -126,7 +126,7 @@ def test_its_distributed_job_runs_on_one_machine(workspace: Workspace) -> None:
     workspace.write("ddp/jobs/train.yml", DISTRIBUTED)
     workspace.write("ddp/jobs/docker-context/Dockerfile", "FROM python:3.11-slim-bookworm\n")
     workspace.write("ddp/src/ddp.py", "import os; print('I am', os.environ['RANK'])")
-    ran = workspace.loop("run", "ddp/jobs/train.yml", "--place", "docker")
+    ran = workspace.loop("run", "ddp/jobs/train.yml", "--backend", "docker")
     assert ran.code == 0, ran.err
     assert sorted(ran.out.splitlines()) == [
         "[rank 0] I am 0",
@@ -135,5 +135,5 @@ def test_its_distributed_job_runs_on_one_machine(workspace: Workspace) -> None:
         "[rank 1] machine rank: 0, master: 127.0.0.1",
     ]
     assert "one machine stands for the 2 instances" in ran.err
-    one = workspace.loop("run", "ddp/jobs/train.yml", "--place", "docker", "--processes", "1")
+    one = workspace.loop("run", "ddp/jobs/train.yml", "--backend", "docker", "--processes", "1")
     assert one.out.splitlines()[-1] == "I am 0"

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from innerloop import syncing
+from innerloop.sync import engine
 
 from tests.steps import DONE, FEWER, copies, kill, stopped_at
 from tests.support import Workspace
@@ -51,7 +51,7 @@ def rendered(root: Path) -> dict[str, str]:
 
 
 def sync(root: Path, at: int, then: Callable[[], None]) -> int:
-    return stopped_at(root, at, then, lambda: syncing.sync(root))
+    return stopped_at(root, at, then, lambda: engine.sync(root))
 
 
 def interrupt() -> None:
@@ -80,10 +80,10 @@ def test_each_file_is_old_or_new_and_the_memory_agrees(
             assert found.get(path) in (before.get(path), after.get(path)), (number, path)
         # What is wanted changes once more: had the memory been wrong, ours would pass for theirs.
         set_epochs(root, 5)
-        outcome = syncing.sync(root)
+        outcome = engine.sync(root)
         assert (outcome.problems, outcome.notes) == ((), ()), number
         assert '"5"' in (root / LAUNCH).read_text() and "// mine" in (root / LAUNCH).read_text()
-        assert not syncing.plan(root).changes and syncing.plan(root).memory is None
+        assert not engine.plan(root).changes and engine.plan(root).memory is None
         assert not list(root.glob(".innerloop/writing*")), number
         assert not [path for path in root.glob(".*/**/.*") if path.is_file()], number
         shutil.rmtree(root)
@@ -104,4 +104,4 @@ def test_a_word_that_a_person_saves_meanwhile_is_kept(changed: Workspace) -> Non
     assert sync(changed.root, 4, save) == DONE
     assert "// mine and newer" in launch.read_text()
     assert '"3"' in launch.read_text()
-    assert not syncing.plan(changed.root).changes
+    assert not engine.plan(changed.root).changes

@@ -5,13 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 
-from .. import engine, loading
-from ..errors import Mistake, WrongUse
-from ..images import building, prebuilt
-from ..spec.experiment import Experiment
-from ..spec.workspace import Workspace
+from ..docker import engine, image_build, image_registry
+from ..model.experiment import Experiment
+from ..model.workspace import Workspace
+from ..util.errors import UsageError, UserError
+from ..workspace import loader
 
-SUMMARY = "Builds the experiment's image; skipped when nothing under environment/ changed."
 EXAMPLES = """examples:
   loop build digit_recognition             the image that runs use (the Dockerfile's last stage)
   loop build digit_recognition --dev       the one with debugger, notebook and test tools
@@ -35,15 +34,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    workspace = loading.open_workspace(args.root)
+    workspace = loader.open_workspace(args.root)
     if args.push and not workspace.settings.registry:
-        raise Mistake(
+        raise UserError(
             "there is no registry to push to",
             where="pyproject.toml",
-            mend='Set registry = "ghcr.io/owner/name" under [tool.innerloop]',
+            hint='Set registry = "ghcr.io/owner/name" under [tool.innerloop]',
         )
     for experiment, dev in _wanted(args, workspace):
-        image = building.image_of(workspace, experiment, dev=dev)
+        image = image_build.image_of(workspace, experiment, dev=dev)
         _build(args, workspace, experiment, image)
         if args.push:
             _push(workspace, image)
@@ -54,10 +53,10 @@ def run(args: argparse.Namespace) -> int:
 def _wanted(args: argparse.Namespace, workspace: Workspace) -> list[tuple[Experiment, bool]]:
     """Which images: (experiment, whether the one that people work in)."""
     if not args.all:
-        return [(loading.choose_experiment(workspace, args.experiment, args.cwd), args.dev)]
+        return [(loader.choose_experiment(workspace, args.experiment, args.cwd), args.dev)]
     if args.experiment:
-        raise WrongUse("--all is every experiment", mend=f"Leave {args.experiment} or --all away")
-    every = [loading.open_experiment(workspace, name) for name in workspace.experiments]
+        raise UsageError("--all is every experiment", hint=f"Leave {args.experiment} or --all away")
+    every = [loader.open_experiment(workspace, name) for name in workspace.experiments]
     return [
         (one, dev)
         for one in every
@@ -67,23 +66,23 @@ def _wanted(args: argparse.Namespace, workspace: Workspace) -> list[tuple[Experi
 
 
 def _build(
-    args: argparse.Namespace, workspace: Workspace, experiment: Experiment, image: building.Image
+    args: argparse.Namespace, workspace: Workspace, experiment: Experiment, image: image_build.Image
 ) -> None:
     facts = engine.ask(image.name)
     engine.require(facts)
-    if building.is_current(image, facts) and not (args.no_cache or args.pull or args.push):
+    if image_build.is_current(image, facts) and not (args.no_cache or args.pull or args.push):
         _say(f"{image.name} is up to date with environment/")
         return
-    building.build(
+    image_build.build(
         workspace, experiment, image, no_cache=args.no_cache, pull=args.pull, lend=args.push
     )
 
 
-def _push(workspace: Workspace, image: building.Image) -> None:
-    shared = building.prebuilt_names(workspace, image)
+def _push(workspace: Workspace, image: image_build.Image) -> None:
+    shared = image_build.prebuilt_names(workspace, image)
     assert shared is not None
     _say(f"pushing {shared.exact}")
-    prebuilt.push(shared, image.name, lambda line: print(f"  {line}", file=sys.stderr))
+    image_registry.push(shared, image.name, lambda line: print(f"  {line}", file=sys.stderr))
 
 
 def _say(text: str) -> None:

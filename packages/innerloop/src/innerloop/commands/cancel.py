@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from ..cloud import following, jobs
-from ..cloud.news import News
+from ..remote import jobs, stream_job
+from ..remote.progress import News
 
-SUMMARY = "Stops a submitted job; the last one when none is named."
 EXAMPLES = """examples:
   loop cancel
   loop cancel digit_recognition-20261124-101500-1a2b
@@ -24,8 +23,8 @@ def run(args: argparse.Namespace) -> int:
         news = News(f"cancelling {name}")
         told = line.ask("cancel", target, news.on_event, name=name)
         news.end()
-    following.note_status(args.root, name, {"status": told["after"]})
-    if told["before"] in following.ENDED:
+    stream_job.note_status(args.root, name, {"status": told["after"]})
+    if told["before"] in stream_job.ENDED:
         print(f"{name} had ended already: {told['before']}")
     else:
         print(f"{name}: {told['after']}")

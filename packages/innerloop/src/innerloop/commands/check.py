@@ -8,19 +8,17 @@ import posixpath
 from dataclasses import asdict
 from pathlib import Path
 
-from .. import files, loading
-from ..errors import Mistake, listed
-from ..serving.folder import names_in
-from ..spec.check import Finding, check_text
-from ..spec.check_base import finding_of
-from ..spec.check_deploy import check_folder
-from ..spec.deployment import FOLDER
-from ..spec.experiment import JOB_FILE
-from ..spec.workspace import NONE_YET, Workspace
+from ..model.deployment import FOLDER
+from ..model.experiment import JOB_FILE
+from ..model.lint.deploy_rules import check_folder
+from ..model.lint.finding import finding_of
+from ..model.lint.job_file import Finding, check_text
+from ..model.workspace import NONE_YET, Workspace
+from ..util import files
+from ..util.errors import UserError, join_names
+from ..workspace import loader
+from ..workspace.deploy_folder import names_in
 
-SUMMARY = (
-    "Says all that is wrong with a job file and its schedule, here or on Azure ML, with the place."
-)
 EXAMPLES = """levels:
   error     it runs neither here nor on Azure ML
   warning   Azure ML refuses it, or fails after the upload; it runs here
@@ -47,12 +45,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    workspace = loading.open_workspace(args.root)
+    workspace = loader.open_workspace(args.root)
     paths = [f"src/{name}/{args.file or JOB_FILE}" for name in workspace.experiments]
     if args.experiment is not None:
-        experiment, file = loading.choose_job(workspace, args.experiment, args.file, args.cwd)
+        experiment, file = loader.choose_job(workspace, args.experiment, args.file, args.cwd)
         paths = [posixpath.normpath(posixpath.join(experiment.folder, file))]
-    disk = loading.Disk(args.root)
+    disk = loader.WorkspaceFiles(args.root)
     found = [finding for path in paths for finding in _findings(disk, path)]
     if args.file is None:
         found += [one for path in paths for one in of_deploy_folder(disk, path)]
@@ -64,13 +62,13 @@ def run(args: argparse.Namespace) -> int:
         for finding in found:
             print(line_of(finding))
         if not found:
-            print(f"nothing wrong in {listed([*map(_said, paths)])}" if paths else NONE_YET)
+            print(f"nothing wrong in {join_names([*map(_said, paths)])}" if paths else NONE_YET)
     return 1 if any(finding.level != "hint" for finding in found) else 0
 
 
 def line_of(finding: Finding) -> str:
     """`file:line:column: error: what. What to do [rule]`: one line, as problem matchers read it."""
-    text = Mistake(finding.what, mend=finding.mend).sentence()
+    text = UserError(finding.what, hint=finding.hint).message()
     return f"{finding.where}: {WORDS[finding.level]}: {text} [{finding.code}]"
 
 
@@ -87,26 +85,26 @@ def _of_settings(workspace: Workspace, path: str) -> list[Finding]:
     if name not in workspace.experiments:
         return []
     try:
-        experiment = loading.open_experiment(workspace, name)
+        experiment = loader.open_experiment(workspace, name)
         if experiment.settings.schedule is None and not experiment.settings.argo:
             return []
-        job = loading.open_job(workspace, experiment) if JOB_FILE in experiment.files else None
-    except Mistake as mistake:
+        job = loader.open_job(workspace, experiment) if JOB_FILE in experiment.files else None
+    except UserError as mistake:
         is_ours = mistake.where.startswith(f"src/{name}/innerloop.toml")
         return [finding_of(mistake, "settings")] if is_ours else []
-    from ..spec import check_argo, check_schedule
+    from ..model.lint import argo_rules, schedule_rules
 
-    read = loading.Disk(Path(workspace.root)).read
-    found = check_schedule.check(experiment, job, workspace.settings.orchestrators.names)
+    read = loader.WorkspaceFiles(Path(workspace.root)).read
+    found = schedule_rules.check(experiment, job, workspace.settings.orchestrators.names)
     told = [
         *found.findings,
-        *check_argo.of_experiment(experiment, job, read),
-        *check_argo.of_schedule(experiment, job, found.schedule, read),
+        *argo_rules.of_experiment(experiment, job, read),
+        *argo_rules.of_schedule(experiment, job, found.schedule, read),
     ]
     return list(dict.fromkeys(told))
 
 
-def of_deploy_folder(disk: loading.Disk, path: str) -> list[Finding]:
+def of_deploy_folder(disk: loader.WorkspaceFiles, path: str) -> list[Finding]:
     """Those of EXP/deploy; none for a job file that belongs to no experiment, or has none."""
     home, name = posixpath.split(path)
     folder = f"{home}/{FOLDER}"
@@ -115,13 +113,13 @@ def of_deploy_folder(disk: loading.Disk, path: str) -> list[Finding]:
     return check_folder(folder, names_in(disk.root / folder), f"{home}/environment", disk)
 
 
-def _findings(disk: loading.Disk, path: str) -> list[Finding]:
+def _findings(disk: loader.WorkspaceFiles, path: str) -> list[Finding]:
     text = files.read_text(disk.root / path)
     if text is None:
-        missing = Mistake(
+        missing = UserError(
             "there is no such job file",
             where=path,
-            mend="It says what to run; `scripts/loop help job` shows the shortest one",
+            hint="It says what to run; `scripts/loop help job` shows the shortest one",
         )
         return [finding_of(missing, "no-job-file")]
     return check_text(text, path, disk)

@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from functools import partial
 from math import inf
 
-from .. import amounts, cleaning, console, loading, tables
-from ..cleaning import KINDS, USUAL, Thing, readable
-from ..errors import WrongUse
+from ..doctor import cleanup
+from ..doctor.cleanup import DEFAULT_KINDS, KINDS, Removable, readable
+from ..util import argtypes, console, tables
+from ..util.errors import UsageError
+from ..workspace import loader
 
-SUMMARY = "Frees the disk of what this workspace made and needs no more; asks first."
 EXAMPLES = """examples:
   loop clean                           what is stale: images of an older environment/, containers that never came up
   loop clean --all                     also what is in use by the next run: it is made again then
@@ -26,7 +27,7 @@ container that runs. Outputs go only when they are named. Docker's own build cac
 `docker builder prune` empties it.
 """
 
-DAYS = partial(amounts.span, of="days", such_as=30, fits=lambda number: 0 <= number < inf)
+DAYS = partial(argtypes.span, of="days", such_as=30, fits=lambda number: 0 <= number < inf)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,12 +45,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     if wrong := [kind for kind in args.kinds if kind not in KINDS]:
-        raise WrongUse(f'there is no "{wrong[0]}" to clean', mend=f"Name one of {', '.join(KINDS)}")
-    workspace = loading.open_workspace(args.root)
-    kinds = args.kinds or USUAL
-    if why := cleaning.not_asked(kinds):
+        raise UsageError(
+            f'there is no "{wrong[0]}" to clean', hint=f"Name one of {', '.join(KINDS)}"
+        )
+    workspace = loader.open_workspace(args.root)
+    kinds = args.kinds or DEFAULT_KINDS
+    if why := cleanup.unavailable_reason(kinds):
         console.say(f"{why}: its containers, images and volumes are not looked at")
-    there = cleaning.find(workspace, kinds, args.older_than)
+    there = cleanup.find(workspace, kinds, args.older_than)
     wanted = [one for one in there if (one.stale or args.all) and not one.kept]
     kept = [one for one in there if (one.stale or args.all) and one.kept]
     if args.json:
@@ -63,7 +66,9 @@ def run(args: argparse.Namespace) -> int:
     return _remove(wanted)
 
 
-def _show(wanted: Sequence[Thing], kept: Sequence[Thing], rest: Sequence[Thing]) -> None:
+def _show(
+    wanted: Sequence[Removable], kept: Sequence[Removable], rest: Sequence[Removable]
+) -> None:
     rows = [[one.kind[:-1], _name(one), readable(one.size), one.why] for one in wanted]
     rows += [["stays", _name(one), "", one.kept] for one in kept]
     if rows:
@@ -73,21 +78,21 @@ def _show(wanted: Sequence[Thing], kept: Sequence[Thing], rest: Sequence[Thing])
         print("nothing to clean")
     if rest:
         print(
-            f"in use: {len(rest)} more, {readable(cleaning.total(rest))} (`loop clean --all` "
+            f"in use: {len(rest)} more, {readable(cleanup.total(rest))} (`loop clean --all` "
             "takes them too; the next run makes them again)"
         )
     sys.stdout.flush()
 
 
-def _name(one: Thing) -> str:
+def _name(one: Removable) -> str:
     """A volume's is a word for machines; what it holds is said beside it."""
     return f"{one.name[:24]}…" if one.kind == "volumes" else one.name
 
 
-def _agreed(wanted: Sequence[Thing]) -> bool:
-    question = f"Remove these {len(wanted)}, and free at least {readable(cleaning.total(wanted))}?"
+def _agreed(wanted: Sequence[Removable]) -> bool:
+    question = f"Remove these {len(wanted)}, and free at least {readable(cleanup.total(wanted))}?"
     if not sys.stdin.isatty():
-        raise WrongUse("there is no terminal to ask in; nothing was changed", mend="Add --yes")
+        raise UsageError("there is no terminal to ask in; nothing was changed", hint="Add --yes")
     try:
         return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
     except EOFError:
@@ -95,11 +100,11 @@ def _agreed(wanted: Sequence[Thing]) -> bool:
         return False
 
 
-def _remove(wanted: Sequence[Thing]) -> int:
+def _remove(wanted: Sequence[Removable]) -> int:
     """Containers before the images that they are made of."""
     freed, failed = 0, 0
     for one in wanted:
-        if reason := cleaning.remove(one):
+        if reason := cleanup.remove(one):
             failed += 1
             print(f"innerloop: {one.name} stays: {reason}", file=sys.stderr)
         else:
@@ -109,8 +114,8 @@ def _remove(wanted: Sequence[Thing]) -> int:
     return 1 if failed else 0
 
 
-def _json(wanted: Sequence[Thing], kept: Sequence[Thing], *, act: bool) -> int:
-    reasons = {one.key: cleaning.remove(one) for one in wanted} if act else {}
+def _json(wanted: Sequence[Removable], kept: Sequence[Removable], *, act: bool) -> int:
+    reasons = {one.key: cleanup.remove(one) for one in wanted} if act else {}
     told = {
         "removed" if act else "would_remove": [
             one.json() for one in wanted if not reasons.get(one.key)

@@ -7,14 +7,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from .. import loading
-from ..cloud import data_assets
-from ..cloud.news import megabytes
-from ..errors import WrongUse
-from ..places.azureml import target as targets
-from ..places.azureml.line import Line
+from ..remote.azureml import data_assets, workspace_ref
+from ..remote.azureml.connection import Line
+from ..remote.progress import megabytes
+from ..util.errors import UsageError
+from ..workspace import loader
 
-SUMMARY = "Lists Azure ML's data assets, gets one into data/, registers data/NAME as one."
 EXAMPLES = """examples:
   loop data list                        the workspace's data assets, and which of them are here
   loop data list mnist                  the versions of one
@@ -39,8 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     if args.verb != "list" and args.what is None:
         what = "an asset: azureml:mnist:1" if args.verb == "get" else "a folder: data/mnist"
-        raise WrongUse(f"loop data {args.verb} what?", mend=f"Name {what}")
-    target = targets.find(args.root)
+        raise UsageError(f"loop data {args.verb} what?", hint=f"Name {what}")
+    target = workspace_ref.find(args.root)
     with Line(args.root) as line:
         value = {"list": _list, "get": _get, "register": _register}[args.verb](args, target, line)
     if args.json:
@@ -48,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _list(args: argparse.Namespace, target: targets.Target, line: Line) -> Any:
+def _list(args: argparse.Namespace, target: workspace_ref.Target, line: Line) -> Any:
     name = data_assets.parse(args.what).name if args.what else None
     found = data_assets.listed(args.root, target, line, name)
     if not args.json:
@@ -62,7 +60,7 @@ def _list(args: argparse.Namespace, target: targets.Target, line: Line) -> Any:
     return found
 
 
-def _get(args: argparse.Namespace, target: targets.Target, line: Line) -> Any:
+def _get(args: argparse.Namespace, target: workspace_ref.Target, line: Line) -> Any:
     wanted = data_assets.parse(args.what)
     told = data_assets.get(args.root, wanted, args.to, target, line)
     if not args.json:
@@ -71,8 +69,8 @@ def _get(args: argparse.Namespace, target: targets.Target, line: Line) -> Any:
     return told
 
 
-def _register(args: argparse.Namespace, target: targets.Target, line: Line) -> Any:
-    workspace = loading.open_workspace(args.root)
+def _register(args: argparse.Namespace, target: workspace_ref.Target, line: Line) -> Any:
+    workspace = loader.open_workspace(args.root)
     path = _path(args)
     name = args.name or (path.stem if path.is_file() else path.name)
     told = data_assets.register(workspace, path, name, args.version, args.description, target, line)

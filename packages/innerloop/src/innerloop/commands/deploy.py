@@ -8,22 +8,22 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from .. import bootstrap, environments, loading
-from ..cloud import deploying, rollout
-from ..cloud.azure_talk import Talk
-from ..cloud.deploying import Outcome
-from ..cloud.deployment import Plan, open_endpoint, plan
-from ..cloud.news import megabytes
-from ..cloud.rollout import Move, Now
-from ..console import ask
-from ..errors import Mistake, WrongUse
-from ..places.azureml import target as targets
-from ..places.azureml.line import Line
-from ..spec.experiment import JOB_FILE, Experiment
+from ..model.experiment import JOB_FILE, Experiment
+from ..remote.azureml import workspace_ref
+from ..remote.azureml.connection import Line
+from ..remote.azureml.deploy import blue_green, execute
+from ..remote.azureml.deploy.blue_green import EndpointState, RolloutPlan
+from ..remote.azureml.deploy.execute import Outcome
+from ..remote.azureml.deploy.plan import Plan, open_endpoint, plan
+from ..remote.azureml.session import Talk
+from ..remote.progress import megabytes
+from ..util import locked_environments, venvs
+from ..util.console import ask
+from ..util.errors import UsageError, UserError
+from ..workspace import loader
 from .check import line_of, of_deploy_folder
 from .submit import refuse_secrets
 
-SUMMARY = "Deploys a model to an Azure ML online endpoint, beside the one that serves now."
 EXAMPLES = """what happens:
   1. a preview: endpoint, model, environment, server, traffic; --dry-run stops here, without a sign-in
   2. the model and the environment are registered, unless the same ones are
@@ -69,11 +69,11 @@ def run(args: argparse.Namespace) -> int:
     _require_one(args)
     if args.finish or args.rollback:
         return _end(args)
-    workspace = loading.open_workspace(args.root)
-    experiment = loading.choose_experiment(workspace, args.experiment, args.cwd)
-    target, unconnected = targets.find_for(args.root, dry=args.dry_run)
+    workspace = loader.open_workspace(args.root)
+    experiment = loader.choose_experiment(workspace, args.experiment, args.cwd)
+    target, unconnected = workspace_ref.find_for(args.root, dry=args.dry_run)
     with Line(args.root) as line:
-        if not args.dry_run and environments.is_ready(bootstrap.environment_of("azure")):
+        if not args.dry_run and venvs.is_ready(locked_environments.environment_of("azure")):
             line.start()  # its client is imported while we read on
         _check(args, experiment)
         made = plan(
@@ -96,7 +96,7 @@ def run(args: argparse.Namespace) -> int:
             return 0
         assert target is not None
         talk = Talk(args.root, target, line)
-        told = deploying.deploy(talk, made, lambda now, move: _say_move(args, now, move))
+        told = execute.deploy(talk, made, lambda now, move: _say_move(args, now, move))
     _show(args, made, told)
     return 0
 
@@ -107,54 +107,54 @@ def _require_one(args: argparse.Namespace) -> None:
     given += ["--name"] * bool(args.name) + ["--dry-run"] * args.dry_run
     if len(ends) > 1 or (ends and given):
         together = " and ".join([*ends, *given])
-        raise WrongUse(f"{together} do not go together", mend=f"Give {ends[0]} alone")
+        raise UsageError(f"{together} do not go together", hint=f"Give {ends[0]} alone")
 
 
 def _end(args: argparse.Namespace) -> int:
     """--finish or --rollback."""
-    workspace = loading.open_workspace(args.root)
-    experiment = loading.choose_experiment(workspace, args.experiment, args.cwd)
+    workspace = loader.open_workspace(args.root)
+    experiment = loader.choose_experiment(workspace, args.experiment, args.cwd)
     _, name = open_endpoint(workspace, experiment)
     with Line(args.root) as line:
-        talk = Talk(args.root, targets.find(args.root), line)
-        now = deploying.look(talk, name)
+        talk = Talk(args.root, workspace_ref.find(args.root), line)
+        now = execute.look(talk, name)
         if not now.state:
-            raise Mistake(
+            raise UserError(
                 f"there is no endpoint {name} in {talk.target.workspace}",
-                mend=f"`scripts/loop deploy {experiment.name}` makes it",
+                hint=f"`scripts/loop deploy {experiment.name}` makes it",
             )
         if args.rollback:
-            after = deploying.roll_back(talk, now, experiment.name)
+            after = execute.roll_back(talk, now, experiment.name)
         else:
             after = _finish(args, talk, now)
     if args.json:
         print(json.dumps({"endpoint": name, "traffic": after.traffic}))
     else:
-        _print([("endpoint", name), ("traffic", rollout.words(after.traffic))])
+        _print([("endpoint", name), ("traffic", blue_green.words(after.traffic))])
     return 0
 
 
-def _finish(args: argparse.Namespace, talk: Talk, now: Now) -> Now:
-    traffic, gone = rollout.finish(now)
+def _finish(args: argparse.Namespace, talk: Talk, now: EndpointState) -> EndpointState:
+    traffic, gone = blue_green.finish(now)
     if not gone and dict(traffic) == now.traffic:
-        print(f"innerloop: nothing to finish: {rollout.words(traffic)}", file=sys.stderr)
+        print(f"innerloop: nothing to finish: {blue_green.words(traffic)}", file=sys.stderr)
         return now
-    plan_words = f"{rollout.words(traffic)}, and {' and '.join(gone) or 'nothing'} is deleted"
+    plan_words = f"{blue_green.words(traffic)}, and {' and '.join(gone) or 'nothing'} is deleted"
     if not args.yes and not ask(f"{now.name}: {plan_words}?"):
-        raise Mistake(f"nothing was changed: {plan_words}", mend="Say yes, or give --yes")
-    return deploying.finish(talk, now, traffic, gone)
+        raise UserError(f"nothing was changed: {plan_words}", hint="Say yes, or give --yes")
+    return execute.finish(talk, now, traffic, gone)
 
 
 def _check(args: argparse.Namespace, experiment: Experiment) -> None:
     """What `loop check` finds in the deploy folder; a `Mistake` for all but hints."""
     path = f"{experiment.folder}/{JOB_FILE}"
-    found = of_deploy_folder(loading.Disk(args.root), path)
+    found = of_deploy_folder(loader.WorkspaceFiles(args.root), path)
     for finding in found:
         print(line_of(finding), file=sys.stderr)
     if any(one.level != "hint" for one in found):
-        raise Mistake(
+        raise UserError(
             f"nothing was sent: {experiment.folder}/deploy would not work on Azure ML",
-            mend="Mend what is said above",
+            hint="Mend what is said above",
         )
 
 
@@ -188,7 +188,7 @@ def preview(made: Plan) -> Iterator[tuple[str, str]]:
     )
 
 
-def _say_move(args: argparse.Namespace, now: Now, move: Move) -> None:
+def _say_move(args: argparse.Namespace, now: EndpointState, move: RolloutPlan) -> None:
     if args.json:
         return
     beside = [name for name in move.before if name != move.name]
@@ -197,7 +197,9 @@ def _say_move(args: argparse.Namespace, now: Now, move: Move) -> None:
     words += f"; {' and '.join(move.gone)} without traffic goes first" if move.gone else ""
     rows = [("deployment", f"{move.name} ({words})")]
     if not move.nothing:
-        rows.append(("", f"  now {rollout.words(move.before)}; then {rollout.words(move.after)}"))
+        rows.append(
+            ("", f"  now {blue_green.words(move.before)}; then {blue_green.words(move.after)}")
+        )
     if not move.before and args.traffic and args.traffic < 100:
         rows.append(("", "  the first deployment takes all of it: there is nobody to share with"))
     _print(rows)
@@ -219,14 +221,14 @@ def _show(args: argparse.Namespace, made: Plan, told: Outcome) -> None:
         print(json.dumps(value, indent=2, ensure_ascii=False))
         return
     how = made.experiment.name
-    rows = [("traffic", rollout.words(told.now.traffic)), ("address", told.now.url)]
+    rows = [("traffic", blue_green.words(told.now.traffic)), ("address", told.now.url)]
     if told.move.nothing:
         rows.insert(0, ("unchanged", f"{told.move.name} serves this model already"))
     if told.now.old is not None:
         old = told.now.old.name
         rows.append(("next", f"loop deploy {how} --finish    takes {old} away"))
         rows.append(("", f"loop deploy {how} --rollback  goes back to {old}"))
-    rows.append(("call", f"loop call {how} FILE --endpoint"))
+    rows.append(("invoke", f"loop invoke {how} FILE --endpoint"))
     _print(rows)
 
 

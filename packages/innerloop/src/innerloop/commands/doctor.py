@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from .. import loading
-from ..checkup import Fact, Patient, ask, docker, editor, gpu, machine, reach
-from ..errors import Mistake
-from ..spec.experiment import Experiment
+from ..doctor import docker_checks, editor_checks, gpu_checks, host_checks, network_checks
+from ..doctor.checks import Checkup, Fact, ask
+from ..model.experiment import Experiment
+from ..util.errors import UserError
+from ..workspace import loader
 
-SUMMARY = "Says what is missing on this machine, and how to mend it."
 EXAMPLES = """examples:
   loop doctor            a line per fact; "BAD" is what will not work, "note" works with less
   loop doctor --json     an array of {state, name, what, mend}
@@ -29,19 +29,19 @@ The exit code is 1 when something will not work.
 
 # All are asked at once, and shown in this order.
 QUESTIONS = (
-    machine.this_machine,
-    docker.the_engine,
-    docker.the_builder,
-    gpu.the_gpu,
-    editor.devcontainer_cli,
-    editor.vs_code,
-    reach.proxy_and_authority,
-    reach.ports,
-    machine.this_checkout,
-    machine.rendered_files,
-    machine.experiments,
-    docker.dev_containers,
-    docker.what_is_left,
+    host_checks.this_machine,
+    docker_checks.the_engine,
+    docker_checks.the_builder,
+    gpu_checks.the_gpu,
+    editor_checks.devcontainer_cli,
+    editor_checks.vs_code,
+    network_checks.proxy_and_authority,
+    network_checks.ports,
+    host_checks.this_checkout,
+    host_checks.rendered_files,
+    host_checks.experiments,
+    docker_checks.dev_containers,
+    docker_checks.what_is_left,
 )
 SIGNS = {"ok": "ok  ", "note": "note", "bad": "BAD "}
 COLOURS = {"ok": "32", "note": "33", "bad": "31"}
@@ -74,34 +74,34 @@ def _facts(args: argparse.Namespace, live: bool) -> Iterator[Fact]:
 
 
 def _argo(root: Path) -> Iterator[Fact]:
-    from ..cluster import facts
+    from ..remote.argo import doctor
 
-    for fact in facts.facts(root):
+    for fact in doctor.facts(root):
         yield Fact(*fact)
 
 
 def _azure(root: Path) -> Iterator[Fact]:
-    from ..cloud import azure_facts
+    from ..remote.azureml import doctor
 
-    for fact in azure_facts.facts(root):
+    for fact in doctor.facts(root):
         yield Fact(*fact)
 
 
-def _patient(root: Path) -> Patient:
-    workspace = loading.open_workspace(root)
+def _patient(root: Path) -> Checkup:
+    workspace = loader.open_workspace(root)
     experiments: list[Experiment] = []
     broken: dict[str, str] = {}
     for name in workspace.experiments:
         try:
-            experiment = loading.open_experiment(workspace, name)
+            experiment = loader.open_experiment(workspace, name)
             experiments.append(experiment)
-            loading.open_job(workspace, experiment)
-        except Mistake as mistake:
-            broken[name] = mistake.sentence()
-    return Patient(root, workspace, tuple(experiments), broken)
+            loader.open_job(workspace, experiment)
+        except UserError as mistake:
+            broken[name] = mistake.message()
+    return Checkup(root, workspace, tuple(experiments), broken)
 
 
-def _as_they_come(patient: Patient, *, live: bool) -> Iterator[Fact]:
+def _as_they_come(patient: Checkup, *, live: bool) -> Iterator[Fact]:
     """The facts; on a terminal the last line names what is still being asked."""
     for facts, waiting in ask(patient, QUESTIONS):
         if live:
@@ -116,8 +116,8 @@ def _show(fact: Fact, *, colour: bool) -> None:
     if colour:
         sign = f"\x1b[{COLOURS[fact.state]}m{sign}\x1b[0m"
     print(f"{sign}  {fact.name:<17} {_beside(fact.what, 24)}", flush=True)
-    if fact.mend:
-        print(f"{'':<24}-> {_beside(fact.mend, 27)}", flush=True)
+    if fact.hint:
+        print(f"{'':<24}-> {_beside(fact.hint, 27)}", flush=True)
 
 
 def _beside(text: str, column: int) -> str:

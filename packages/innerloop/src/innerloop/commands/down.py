@@ -6,16 +6,15 @@ import argparse
 import json
 from pathlib import Path
 
-from .. import console, engine, loading, process
-from ..containers import finding as containers
-from ..containers import notes
-from ..containers.finding import Container
-from ..errors import WrongUse
-from ..spec.naming import slug_of
-from ..spec.workspace import Workspace
-from ..tools import containers as docker
+from ..devcontainers import discovery, state_cache
+from ..devcontainers.discovery import Container
+from ..docker import docker_cli, engine
+from ..model.naming import slug_of
+from ..model.workspace import Workspace
+from ..util import console, process
+from ..util.errors import UsageError
+from ..workspace import loader
 
-SUMMARY = "Stops and removes the experiment's dev container; caches stay in their volume."
 EXAMPLES = """examples:
   loop down digit_recognition
   loop down --all              every dev container of this workspace
@@ -36,19 +35,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     if args.all and args.experiment:
-        raise WrongUse("--all and the name of one experiment", mend="Leave one of them away")
+        raise UsageError("--all and the name of one experiment", hint="Leave one of them away")
     engine.require(engine.ask("innerloop-down"))
-    workspace = loading.open_workspace(args.root)
+    workspace = loader.open_workspace(args.root)
     if args.all:
-        found = [one for one in containers.of_workspace(workspace) if not _is_here(workspace, one)]
+        found = [one for one in discovery.of_workspace(workspace) if not _is_here(workspace, one)]
         slugs = [slug_of(name) for name in workspace.experiments]
     else:
-        experiment = loading.choose_experiment(workspace, args.experiment, args.cwd)
-        found = containers.find(workspace, experiment)
+        experiment = loader.choose_experiment(workspace, args.experiment, args.cwd)
+        found = discovery.find(workspace, experiment)
         slugs = [experiment.slug]
     _remove(found)
     for slug in slugs:
-        notes.forget(args.root, slug)
+        state_cache.forget(args.root, slug)
     if args.json:
         print(json.dumps({"removed": [one.id for one in found]}, indent=2))
     else:
@@ -61,11 +60,11 @@ def run(args: argparse.Namespace) -> int:
 
 def _remove(found: list[Container]) -> None:
     """Asked to stop first, all at once: programs in them may save what they have."""
-    running = [docker.stop(one.id, GRACE) for one in found if one.running]
+    running = [docker_cli.stop(one.id, GRACE) for one in found if one.running]
     if running:
         process.run_together(*running)
     if found:
-        process.run(docker.remove(*(one.id for one in found)), timeout=60)
+        process.run(docker_cli.remove(*(one.id for one in found)), timeout=60)
 
 
 def _is_here(workspace: Workspace, one: Container) -> bool:

@@ -9,21 +9,18 @@ import sys
 import time
 from typing import Any
 
-from .. import loading
-from ..cloud import deployment_steps, deployments, endpoint_settings, endpoints, rollout
-from ..cloud.azure_talk import Talk, pause
-from ..cloud.deployment import open_endpoint
-from ..cloud.rollout import Now, Standing
-from ..console import ask
-from ..errors import Mistake, WrongUse
-from ..places.azureml import target as targets
-from ..places.azureml.faults import scrub
-from ..places.azureml.line import Line
-from ..spec.deployment import Endpoint
+from ..model.deployment import Endpoint
+from ..remote.azureml import workspace_ref
+from ..remote.azureml.connection import Line
+from ..remote.azureml.deploy import blue_green, endpoint_settings, endpoints, steps, store
+from ..remote.azureml.deploy.blue_green import DeploymentState, EndpointState
+from ..remote.azureml.deploy.plan import open_endpoint
+from ..remote.azureml.session import Talk, pause
+from ..remote.azureml.worker.azure_errors import scrub
+from ..util.console import ask
+from ..util.errors import UsageError, UserError
+from ..workspace import loader
 
-SUMMARY = (
-    "Shows an online endpoint, its logs and address; updates it, deletes it or one deployment."
-)
 EXAMPLES = """examples:
   loop endpoint status digit_recognition           deployments, traffic, model, state
   loop endpoint logs digit_recognition --follow    what the newest deployment prints
@@ -56,20 +53,20 @@ def _count(word: str) -> int:
 
 
 def run(args: argparse.Namespace) -> int:
-    workspace = loading.open_workspace(args.root)
-    experiment = loading.choose_experiment(workspace, args.experiment, args.cwd)
+    workspace = loader.open_workspace(args.root)
+    experiment = loader.choose_experiment(workspace, args.experiment, args.cwd)
     folder, name = open_endpoint(workspace, experiment)
     with Line(args.root) as line:
-        talk = Talk(args.root, targets.find(args.root), line)
+        talk = Talk(args.root, workspace_ref.find(args.root), line)
         if args.verb == "keys":
             return _keys(args, talk, name)
         told = talk.ask("endpoint_look", f"asking for {name}", name=name)
         if told is None:
-            raise Mistake(
+            raise UserError(
                 f"there is no endpoint {name} in {talk.target.workspace}",
-                mend=f"`scripts/loop deploy {experiment.name}` makes it",
+                hint=f"`scripts/loop deploy {experiment.name}` makes it",
             )
-        now = rollout.now_of(told, name)
+        now = blue_green.now_of(told, name)
         if args.verb == "update":
             assert folder.endpoint is not None
             return _update(args, talk, now, folder.endpoint, experiment.name)
@@ -77,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
         return verb(args, talk, now)
 
 
-def _status(args: argparse.Namespace, talk: Talk, now: Now) -> int:
+def _status(args: argparse.Namespace, talk: Talk, now: EndpointState) -> int:
     if args.json:
         print(json.dumps(_value(now), indent=2, ensure_ascii=False))
         return 0
@@ -95,7 +92,7 @@ def _status(args: argparse.Namespace, talk: Talk, now: Now) -> int:
     return 0
 
 
-def _row(now: Now, one: Standing) -> tuple[str, ...]:
+def _row(now: EndpointState, one: DeploymentState) -> tuple[str, ...]:
     instance = f"{one.count} x {one.instance}" if one.instance else ""
     roles = {"old": "old, kept", "spare": "unused"}
     role = now.role(one)
@@ -103,7 +100,7 @@ def _row(now: Now, one: Standing) -> tuple[str, ...]:
     return one.name, traffic, one.state, one.model, instance, roles.get(role, role)
 
 
-def _value(now: Now) -> dict[str, Any]:
+def _value(now: EndpointState) -> dict[str, Any]:
     return {
         "endpoint": now.name,
         "state": now.state,
@@ -127,7 +124,7 @@ def _value(now: Now) -> dict[str, Any]:
     }
 
 
-def _logs(args: argparse.Namespace, talk: Talk, now: Now) -> int:
+def _logs(args: argparse.Namespace, talk: Talk, now: EndpointState) -> int:
     name = args.deployment or _newest(args, now)
     container = "model" if args.model_log else "server"
     shown = ""
@@ -155,17 +152,17 @@ def added(before: str, after: str) -> str:
     return after
 
 
-def _newest(args: argparse.Namespace, now: Now) -> str:
+def _newest(args: argparse.Namespace, now: EndpointState) -> str:
     """The one that was made last from here, else that with the most traffic."""
     if not now.deployments:
-        raise Mistake(f"{now.name} has no deployments")
+        raise UserError(f"{now.name} has no deployments")
     there = {one.name for one in now.deployments}
-    made = [one.deployment for one in deployments.entries(args.root, now.name)]
+    made = [one.deployment for one in store.entries(args.root, now.name)]
     known = [one for one in reversed(made) if one in there]
     return known[0] if known else max(now.deployments, key=lambda one: one.traffic).name
 
 
-def _url(args: argparse.Namespace, talk: Talk, now: Now) -> int:
+def _url(args: argparse.Namespace, talk: Talk, now: EndpointState) -> int:
     print(json.dumps({"url": now.url}) if args.json else now.url)
     return 0
 
@@ -181,18 +178,20 @@ def _keys(args: argparse.Namespace, talk: Talk, name: str) -> int:
     return 0
 
 
-def _update(args: argparse.Namespace, talk: Talk, now: Now, endpoint: Endpoint, how: str) -> int:
+def _update(
+    args: argparse.Namespace, talk: Talk, now: EndpointState, endpoint: Endpoint, how: str
+) -> int:
     """All that can be changed of what differs; what cannot be makes the exit code 1."""
     found = endpoint_settings.differences(endpoint, now)
     for one in found:
-        way = f". {deployment_steps.way_of(one, how)}" if one.is_fixed else ""
+        way = f". {steps.way_of(one, how)}" if one.is_fixed else ""
         print(f"{one.where}: {one.words}{way}", file=sys.stderr)
     free = tuple(one for one in found if not one.is_fixed)
     if free:
         what = f"{', '.join(one.key for one in free)} of {now.name}"
         if not args.yes and not ask(f"Change {what}?"):
-            raise Mistake(f"nothing was changed: {what}", mend="Say yes, or give --yes")
-        deployment_steps.change(talk, now.name, endpoint.text.name, free)
+            raise UserError(f"nothing was changed: {what}", hint="Say yes, or give --yes")
+        steps.change(talk, now.name, endpoint.text.name, free)
     if args.json:
         print(json.dumps({"endpoint": now.name, "changed": [one.key for one in free]}))
     elif not found:
@@ -200,7 +199,7 @@ def _update(args: argparse.Namespace, talk: Talk, now: Now, endpoint: Endpoint, 
     return 1 if len(free) < len(found) else 0
 
 
-def _delete(args: argparse.Namespace, talk: Talk, now: Now) -> int:
+def _delete(args: argparse.Namespace, talk: Talk, now: EndpointState) -> int:
     if args.deployment:
         return _delete_one(args, talk, now)
     parts = [f"{one.name} ({one.traffic} %)" for one in now.deployments]
@@ -208,27 +207,29 @@ def _delete(args: argparse.Namespace, talk: Talk, now: Now) -> int:
     _agree(args, what)
     talk.ask("endpoint_remove", f"deleting {now.name}", name=now.name)
     for one in now.deployments:
-        deployments.note(args.root, now.name, one.name, state=deployments.FINISHED, traffic={})
+        store.note(args.root, now.name, one.name, state=store.FINISHED, traffic={})
     print(f"{now.name} is deleted; its models and environments stay registered")
     return 0
 
 
-def _delete_one(args: argparse.Namespace, talk: Talk, now: Now) -> int:
+def _delete_one(args: argparse.Namespace, talk: Talk, now: EndpointState) -> int:
     found = now.find(args.deployment)
     if found is None:
         names = ", ".join(one.name for one in now.deployments) or "none"
-        raise WrongUse(f'{now.name} has no deployment "{args.deployment}"', mend=f"It has {names}")
+        raise UsageError(
+            f'{now.name} has no deployment "{args.deployment}"', hint=f"It has {names}"
+        )
     if found.traffic:
-        raise Mistake(
+        raise UserError(
             f"{found.name} has {found.traffic} % of the traffic",
-            mend="Move it first: `scripts/loop deploy EXP --rollback`, or `--finish`",
+            hint="Move it first: `scripts/loop deploy EXP --rollback`, or `--finish`",
         )
     _agree(args, f"the deployment {found.name} of {now.name}")
-    deployment_steps.remove(talk, now.name, found.name)
-    deployments.note(args.root, now.name, found.name, state=deployments.FINISHED, traffic={})
+    steps.remove(talk, now.name, found.name)
+    store.note(args.root, now.name, found.name, state=store.FINISHED, traffic={})
     return 0
 
 
 def _agree(args: argparse.Namespace, what: str) -> None:
     if not args.yes and not ask(f"Delete {what}?"):
-        raise Mistake(f"nothing was deleted: {what}", mend="Say yes, or give --yes")
+        raise UserError(f"nothing was deleted: {what}", hint="Say yes, or give --yes")

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-from .. import loading
-from ..containers import executing
-from ..errors import WrongUse
+from ..devcontainers import exec
+from ..util.errors import UsageError
+from ..workspace import loader
 
-SUMMARY = "Runs a command in the experiment's open dev container; its exit code passes through."
 EXAMPLES = """examples:
   loop exec digit_recognition -- python train.py --epochs 1
   loop exec digit_recognition -- bash
@@ -30,9 +29,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     if not args.rest:
-        raise WrongUse("which command?", mend="Write it after --: loop exec EXP -- python train.py")
-    workspace = loading.open_workspace(args.root)
-    experiment = loading.choose_experiment(workspace, args.experiment, args.cwd)
-    return executing.execute(
+        raise UsageError(
+            "which command?", hint="Write it after --: loop exec EXP -- python train.py"
+        )
+    workspace = loader.open_workspace(args.root)
+    experiment = loader.choose_experiment(workspace, args.experiment, args.cwd)
+    return exec.execute(
         workspace, experiment, args.rest, cwd=args.cwd, user=args.user, workdir=args.workdir
     )

@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 
-from .. import loading
-from ..experiments import formatting
-from ..spec.sharing import COMMON
+from ..model.shared_code import COMMON
+from ..scaffold import format
+from ..workspace import loader
 
-SUMMARY = "Formats the code with black and orders its imports; --check only says what it would do."
 EXAMPLES = """The versions are those of scripts/locks/format.txt, the settings those of pyproject.toml: the
 editor on saving, this command and CI agree.
 
@@ -35,20 +34,20 @@ def run(args: argparse.Namespace) -> int:
         print("there is no code yet")
         return 0
     if args.check or args.diff:
-        found = formatting.check(args.root, folders)
+        found = format.check(args.root, folders)
         if args.diff:
-            print(formatting.difference(args.root, found), end="")
+            print(format.difference(args.root, found), end="")
         for one in found:
             # A diff is for a program that applies it: then the findings are no part of it.
-            print(one.sentence, file=sys.stderr if args.diff else sys.stdout)
+            print(one.message, file=sys.stderr if args.diff else sys.stdout)
         if not found:
             print("all is in order", file=sys.stderr if args.diff else sys.stdout)
         return 1 if found else 0
-    changed, broken = formatting.write(args.root, folders)
+    changed, broken = format.write(args.root, folders)
     for path in changed:
         print(f"formatted {path}")
     for one in broken:
-        print(one.sentence)
+        print(one.message)
     if not changed and not broken:
         print("all is in order")
     return 1 if broken else 0
@@ -56,8 +55,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _folders(args: argparse.Namespace) -> list[str]:
     if args.experiment is None:
-        return [name for name in formatting.PERSONS if (args.root / name).is_dir()]
-    workspace = loading.open_workspace(args.root)
-    experiment = loading.choose_experiment(workspace, args.experiment, args.cwd)
+        return [name for name in format.PERSONS if (args.root / name).is_dir()]
+    workspace = loader.open_workspace(args.root)
+    experiment = loader.choose_experiment(workspace, args.experiment, args.cwd)
     shared = {link.target for link in experiment.links if link.target.startswith(f"{COMMON}/")}
     return [experiment.folder, *sorted(shared)]

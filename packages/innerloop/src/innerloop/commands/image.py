@@ -7,21 +7,20 @@ import json
 import sys
 from typing import Any
 
-from .. import loading
-from ..cloud.news import megabytes
-from ..cluster import images, planning
-from ..cluster.images import RunImage
-from ..errors import Mistake
-from ..spec.experiment import JOB_FILE
+from ..model.experiment import JOB_FILE
+from ..remote.argo import images, plan
+from ..remote.argo.images import RunImage
+from ..remote.progress import megabytes
+from ..util.errors import UserError
+from ..workspace import loader
 
-SUMMARY = "Pushes the image that a cluster needs: the environment and the code, by digest."
 EXAMPLES = """A pod has no folder of this machine to mount. Its image is that of the job's environment, as
 `loop build` makes it, with one more layer: the files of `code:` that Azure ML would get (links
 followed, .amlignore obeyed). It has a name with the digest of what is in it, so that the same code
 is built and pushed once; what is printed is its reference by the registry's own digest.
 
 It wants [tool.innerloop] registry = "ghcr.io/owner/name" in pyproject.toml and a `docker login`.
-`loop submit --place argo` pushes by itself; orchestration/argo/EXP.yml starts what was pushed last.
+`loop submit --backend argo` pushes by itself; orchestration/argo/EXP.yml starts what was pushed last.
 
 examples:
   loop image push digit_recognition
@@ -44,10 +43,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    workspace = loading.open_workspace(args.root)
-    experiment, file = loading.choose_job(workspace, args.experiment, args.file, args.cwd)
-    job = loading.open_job(workspace, experiment, file)
-    jobs = planning.jobs_of(workspace, job)
+    workspace = loader.open_workspace(args.root)
+    experiment, file = loader.choose_job(workspace, args.experiment, args.file, args.cwd)
+    job = loader.open_job(workspace, experiment, file)
+    jobs = plan.jobs_of(workspace, job)
     wanted = list(images.of_jobs(workspace, experiment, jobs).values())
     if not args.dry_run:
         images.require_registry(workspace)
@@ -55,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     for one in wanted:
         there = images.found(one) if workspace.settings.registry else one
         if not args.dry_run and not there.digest:
-            planning.refuse_secrets([one], args.allow_secrets)
+            plan.refuse_secrets([one], args.allow_secrets)
             there = images.push(workspace, experiment, one, _say)
             told.append(_row(there, "pushed"))
         else:
@@ -102,9 +101,9 @@ def _show(row: dict[str, Any], image: RunImage, *, dry: bool) -> None:
 
 def _registry_note() -> None:
     try:
-        images.require_registry(loading.open_workspace(loading.root_of(sys.argv[0])))
-    except Mistake as mistake:
-        _say(f"a real push needs more: {mistake.sentence()}")
+        images.require_registry(loader.open_workspace(loader.root_of(sys.argv[0])))
+    except UserError as mistake:
+        _say(f"a real push needs more: {mistake.message()}")
 
 
 def _say(text: str) -> None:

@@ -6,12 +6,12 @@ import argparse
 import json
 from typing import Any
 
-from .. import loading, tables
-from ..errors import Mistake
-from ..places import inside
-from ..spec.workspace import NONE_YET, Workspace
+from ..local import in_container
+from ..model.workspace import NONE_YET, Workspace
+from ..util import tables
+from ..util.errors import UserError
+from ..workspace import loader
 
-SUMMARY = "Shows the experiments, and where each can run."
 EXAMPLES = """examples:
   loop list
   loop list --json        for a script
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    workspace = loading.open_workspace(args.root)
+    workspace = loader.open_workspace(args.root)
     rows = [_row(workspace, name) for name in workspace.experiments]
     if args.json:
         print(json.dumps(rows, indent=2))
@@ -41,29 +41,29 @@ def _row(workspace: Workspace, name: str) -> dict[str, Any]:
         "experiment": name,
         "command": "",
         "gpu": "",
-        "places": [],
+        "backends": [],
         "schedule": "",
         "problem": "",
     }
     try:
-        experiment = loading.open_experiment(workspace, name)
+        experiment = loader.open_experiment(workspace, name)
         row["gpu"] = experiment.settings.gpu
-        row["places"] = _places(workspace, name)
-        job = loading.open_job(workspace, experiment)
+        row["backends"] = _backends(workspace, name)
+        job = loader.open_job(workspace, experiment)
         row["command"] = " ".join(job.command.split())
         if experiment.settings.schedule is not None:
-            schedule = loading.open_schedule(workspace, experiment)
+            schedule = loader.open_schedule(workspace, experiment)
             row["schedule"] = f"{schedule.cron.text} ({', '.join(schedule.orchestrators)})"
-    except Mistake as mistake:
-        row["problem"] = mistake.sentence()
+    except UserError as mistake:
+        row["problem"] = mistake.message()
     return row
 
 
-def _places(workspace: Workspace, name: str) -> list[str]:
+def _backends(workspace: Workspace, name: str) -> list[str]:
     from pathlib import Path
 
     locked = Path(workspace.root, "src", name, "environment", "requirements.txt").is_file()
-    here = ["inside"] if inside.experiment() == name else []
+    here = ["in-container"] if in_container.experiment() == name else []
     return [*here, "docker", *(["venv"] if locked else []), "azureml"]
 
 
@@ -73,7 +73,7 @@ def _table(rows: list[dict[str, Any]]) -> None:
     cells = [
         [
             row["experiment"],
-            ", ".join(row["places"]),
+            ", ".join(row["backends"]),
             row["gpu"],
             *([row["schedule"]] if is_scheduled else []),
             "(cannot be read)" if row["problem"] else row["command"],

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from ..cloud import following, jobs
+from ..remote import jobs, stream_job
 
-SUMMARY = "Shows a submitted job's logs from their start; --follow to the job's end."
 EXAMPLES = """The logs go to stdout, what happens to the job to stderr. Of a pipeline and a sweep each line has
 the name of its step or trial before it. With --follow, or when the job has ended, the exit code is
 the job's own. Ctrl-C leaves the job running.
@@ -26,4 +25,4 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     name, target, _ = jobs.choose(args.root, args.job)
     with jobs.line_to(args.root, target) as line:
-        return following.follow(args.root, name, target, line, to_the_end=args.follow)
+        return stream_job.follow(args.root, name, target, line, to_the_end=args.follow)

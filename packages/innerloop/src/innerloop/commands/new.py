@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 
-from .. import loading, syncing
-from ..errors import Mistake
-from ..experiments import making
+from ..scaffold import create
+from ..sync import engine
+from ..util.errors import UserError
+from ..workspace import loader
 
-SUMMARY = "Makes a new experiment and renders its files."
 EXAMPLES = """The name is that of its folder under src/: lower-case letters, digits and single _.
 
 examples:
@@ -27,17 +27,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    workspace = loading.open_workspace(args.root)
+    workspace = loader.open_workspace(args.root)
     source = None
     if args.source is not None:
-        source = loading.choose_experiment(workspace, args.source, args.cwd).name
-    making.make(workspace, args.name, source)
+        source = loader.choose_experiment(workspace, args.source, args.cwd).name
+    create.make(workspace, args.name, source)
     print(f"innerloop: made src/{args.name}", file=sys.stderr)
     try:
-        outcome = syncing.sync(args.root)
-    except Mistake as mistake:
-        mend = f"{mistake.mend}; then `scripts/loop sync` renders what belongs to it"
-        raise Mistake(mistake.what, where=mistake.where, mend=mend.lstrip("; ")) from mistake
+        outcome = engine.sync(args.root)
+    except UserError as mistake:
+        hint = f"{mistake.hint}; then `scripts/loop sync` renders what belongs to it"
+        raise UserError(mistake.what, where=mistake.where, hint=hint.lstrip("; ")) from mistake
     for problem in outcome.problems:
         print(f"innerloop: {problem}", file=sys.stderr)
     print(f"Run it: scripts/loop run {args.name}")

@@ -8,15 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .. import files, loading, process
-from ..errors import Mistake, nearest
-from ..places import PLACES
-from ..runs import running, showing
-from ..spec.experiment import Experiment
-from ..spec.notebook import values_of, with_parameters
-from ..working import environment as working
+from ..model.experiment import Experiment
+from ..model.notebook import values_of, with_parameters
+from ..model.run import BACKENDS
+from ..runner import dry_run, execute
+from ..runner.interactive import tools_environment
+from ..util import files, process
+from ..util.errors import UserError, did_you_mean
+from ..workspace import loader
 
-SUMMARY = "Runs a notebook in the experiment's environment, to an HTML page in outputs/."
 EXAMPLES = """Each cell is a line on the terminal; the exit code is 1 when one fails, and the page shows
 where. --set changes what the cell tagged "parameters" sets (papermill's convention).
 
@@ -31,8 +31,8 @@ COMMAND = (
     'PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}" PYDEVD_DISABLE_FILE_VALIDATION=1 exec python'
 )
 # A copy in the workspace: the tool's own folder may be a link to one that no container has.
-PROGRAM = ".innerloop/there/run_notebook.py"
-RUNNER = Path(__file__).resolve().parent.parent / "there" / "run_notebook.py"
+PROGRAM = ".innerloop/scripts/run_notebook.py"
+RUNNER = Path(__file__).resolve().parent.parent / "in_env_scripts" / "run_notebook.py"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,27 +41,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--set", action="append", default=[], metavar="x=v", help="another value of a parameter"
     )
-    parser.add_argument("--place", choices=PLACES, default="auto", help="where (default: auto)")
-    showing.add_arguments(parser)
+    parser.add_argument("--backend", choices=BACKENDS, default="auto", help="where (default: auto)")
+    dry_run.add_arguments(parser)
     parser.add_argument("--open", action="store_true", help="opens the page in your browser")
 
 
 def run(args: argparse.Namespace) -> int:
-    showing.require_dry(args)
-    workspace = loading.open_workspace(args.root)
-    experiment = loading.choose_experiment(workspace, args.experiment, args.cwd)
+    dry_run.require_dry(args)
+    workspace = loader.open_workspace(args.root)
+    experiment = loader.choose_experiment(workspace, args.experiment, args.cwd)
     notebook = _find(args.root, args.cwd, args.notebook)
     source = files.read_text(args.root / notebook) or ""
     text = with_parameters(source, values_of(args.set), notebook)
-    target = f"outputs/{experiment.slug}/{running.new_id()}/{Path(notebook).stem}"
+    target = f"outputs/{experiment.slug}/{execute.new_id()}/{Path(notebook).stem}"
     words = _words(experiment, notebook, target)
     if args.dry_run:
-        started = working.start(workspace, experiment, args.place, COMMAND, words, dry=True)
-        showing.show(started.request, {"page": f"{target}.html"}, as_json=args.json)
+        started = tools_environment.start(
+            workspace, experiment, args.backend, COMMAND, words, dry=True
+        )
+        dry_run.show(started.request, {"page": f"{target}.html"}, as_json=args.json)
         return 0
     with _prepared(args.root, target, text) as page:
-        started = working.start(workspace, experiment, args.place, COMMAND, words)
-        code = running.carry_out(started)
+        started = tools_environment.start(workspace, experiment, args.backend, COMMAND, words)
+        code = execute.carry_out(started)
     if args.open and page.is_file():
         process.browse(page.as_uri())
     return code
@@ -99,9 +101,9 @@ def _find(root: Path, cwd: Path, word: str) -> str:
         if path.is_file():
             found = Path(*path.resolve().parts)
             if not found.is_relative_to(root):
-                raise Mistake(
-                    "the notebook is outside the workspace", where=str(path), mend="Move it in"
+                raise UserError(
+                    "the notebook is outside the workspace", where=str(path), hint="Move it in"
                 )
             return found.relative_to(root).as_posix()
     known = [path.name for path in (root / "notebooks").glob("*.ipynb")]
-    raise Mistake(f"there is no notebook {word}", mend=nearest(word, known))
+    raise UserError(f"there is no notebook {word}", hint=did_you_mean(word, known))

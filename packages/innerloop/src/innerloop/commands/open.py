@@ -5,13 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 
-from .. import console, loading, process
-from ..containers import developing
-from ..errors import Mistake
-from ..render.devcontainer import path_of
-from ..tools import devcontainer
+from ..devcontainers import cli_argv, up
+from ..sync.render.devcontainer_json import path_of
+from ..util import console, process
+from ..util.errors import UserError
+from ..workspace import loader
 
-SUMMARY = "Opens VS Code in the experiment's dev container, or says what to click."
 EXAMPLES = """examples:
   loop open digit_recognition
   loop open digit_recognition --print      only the link, for another editor or machine
@@ -26,12 +25,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    workspace = loading.open_workspace(args.root)
-    experiment = loading.choose_experiment(workspace, args.experiment, args.cwd)
-    done = developing.up(workspace, experiment, say=console.say, ask=console.ask)
+    workspace = loader.open_workspace(args.root)
+    experiment = loader.choose_experiment(workspace, args.experiment, args.cwd)
+    done = up.up(workspace, experiment, say=console.say, ask=console.ask)
     config = os.path.join(workspace.identity, *path_of(experiment).split("/"))
-    uri = devcontainer.folder_uri(workspace.identity, config, done.folder)
-    code = process.found("code") or process.found("code-insiders")
+    uri = cli_argv.folder_uri(workspace.identity, config, done.folder)
+    code = process.which("code") or process.which("code-insiders")
     if args.print or code is None:
         print(uri)
         if not args.print:
@@ -40,11 +39,11 @@ def run(args: argparse.Namespace) -> int:
                 f"Dev Containers: Reopen in Container, and choose {experiment.name}"
             )
         return 0
-    started = process.run(devcontainer.open_editor(code, uri), timeout=60)
+    started = process.run(cli_argv.open_editor(code, uri), timeout=60)
     if not started.ok:
-        raise Mistake(
+        raise UserError(
             f"VS Code did not start: {(started.err or started.out).strip()}",
-            mend=f"Open this folder in it, then Reopen in Container, and choose {experiment.name}",
+            hint=f"Open this folder in it, then Reopen in Container, and choose {experiment.name}",
         )
     console.say(f"VS Code opens in the dev container of {experiment.name}")
     return 0

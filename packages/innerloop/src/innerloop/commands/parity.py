@@ -7,12 +7,11 @@ import json
 import sys
 from typing import Any
 
-from .. import loading
+from ..model.experiment import JOB_FILE
 from ..parity import columns as parity_columns
 from ..parity.facts import ROWS, Parity
-from ..spec.experiment import JOB_FILE
+from ..workspace import loader
 
-SUMMARY = "Shows side by side what each place would run, and why some differ."
 EXAMPLES = """Each place is held against Azure ML. A path that only one place has is written by its name in the
 job: ${{inputs.data}}, <code>. A difference without a reason (an argument that was changed in
 launch.json alone, another Dockerfile in devcontainer.json) makes the exit code 1.
@@ -31,14 +30,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    workspace = loading.open_workspace(args.root)
+    workspace = loader.open_workspace(args.root)
     names = list(workspace.experiments)
     if args.experiment is not None:
-        names = [loading.choose_experiment(workspace, args.experiment, args.cwd).name]
+        names = [loader.choose_experiment(workspace, args.experiment, args.cwd).name]
     found: list[Parity] = []
     for name in names:
-        experiment = loading.open_experiment(workspace, name)
-        job = loading.open_job(workspace, experiment, args.file)
+        experiment = loader.open_experiment(workspace, name)
+        job = loader.open_job(workspace, experiment, args.file)
         found += parity_columns.of_job(workspace, experiment, job)
     if args.json:
         print(json.dumps([one.json() for one in found], indent=2, ensure_ascii=False))
@@ -55,17 +54,17 @@ def _show(parity: Parity) -> None:
 
     console = Console(width=None if sys.stdout.isatty() else 200, highlight=False)
     columns = [column for column in parity.columns if not column.absent]
-    differing = {(one.row, one.place): one for one in parity.differences}
+    differing = {(one.row, one.backend): one for one in parity.differences}
     table = Table(title=parity.experiment, title_justify="left", box=None, header_style="bold")
     table.add_column("", no_wrap=True)
     for column in columns:
-        table.add_column(column.place, overflow="fold")
+        table.add_column(column.backend, overflow="fold")
     for row in ROWS:
         cells: list[Any] = [Text(row, style="bold")]
         for column in columns:
             fact = column.facts[row]
-            difference = differing.get((row, column.place))
-            if column.place == parity.reference:
+            difference = differing.get((row, column.backend))
+            if column.backend == parity.reference:
                 cells.append(Text(fact.value))
             elif difference is None:
                 cells.append(Text("the same", style="green"))
@@ -80,11 +79,11 @@ def _show(parity: Parity) -> None:
 def _explain(parity: Parity) -> None:
     reasons: dict[tuple[str, str], list[str]] = {}
     for one in parity.differences:
-        reasons.setdefault((one.row, one.why), []).append(one.place)
-    for (row, why), places in reasons.items():
+        reasons.setdefault((one.row, one.why), []).append(one.backend)
+    for (row, why), backends in reasons.items():
         sign, text = ("~", why) if why else ("!", "nothing says why it differs")
-        print(f"{sign} {row} in {', '.join(places)}: {text}")
+        print(f"{sign} {row} in {', '.join(backends)}: {text}")
     for column in parity.columns:
         if column.absent:
-            print(f"- {column.place}: {column.absent}")
+            print(f"- {column.backend}: {column.absent}")
     print()

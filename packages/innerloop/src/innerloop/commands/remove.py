@@ -7,12 +7,11 @@ import shlex
 import sys
 from pathlib import Path
 
-from .. import loading
-from ..errors import WrongUse
-from ..experiments import leftovers, removing, renaming
-from ..experiments.removing import Removal
+from ..scaffold import remove, rename, residue
+from ..scaffold.remove import Removal
+from ..util.errors import UsageError
+from ..workspace import loader
 
-SUMMARY = "Takes an experiment away; data and outputs stay, and it can be brought back."
 EXAMPLES = """examples:
   loop remove churn          says what goes and what stays, and asks
   loop remove churn --yes    does not ask
@@ -25,19 +24,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    if completed := renaming.finish(args.root):
+    if completed := rename.finish(args.root):
         _say(completed)
-    workspace = loading.open_workspace(args.root)
-    experiment = loading.choose_experiment(workspace, args.experiment, args.cwd)
+    workspace = loader.open_workspace(args.root)
+    experiment = loader.choose_experiment(workspace, args.experiment, args.cwd)
     name = experiment.name
-    docker = leftovers.in_docker(workspace, experiment)
-    renaming.require_at_rest(list(docker.running), name)
-    removal = removing.plan(workspace, name)
-    _show(removal, leftovers.uncommitted(args.root, removal.folder), docker)
+    docker = residue.in_docker(workspace, experiment)
+    rename.require_at_rest(list(docker.running), name)
+    removal = remove.plan(workspace, name)
+    _show(removal, residue.uncommitted(args.root, removal.folder), docker)
     if not args.yes and not _agreed(name):
         print("nothing was changed")
         return 0
-    outcome = removing.carry_out(args.root, removal)
+    outcome = remove.carry_out(args.root, removal)
     for change in outcome.changes:
         _say(f"{change.verb} {change.path}")
     for problem in outcome.problems:
@@ -48,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     return 1 if outcome.problems else 0
 
 
-def _show(removal: Removal, uncommitted: list[str], docker: leftovers.InDocker) -> None:
+def _show(removal: Removal, uncommitted: list[str], docker: residue.InDocker) -> None:
     print(f"goes:   {removal.folder} and {removal.dev_container} (both to {removal.kept_in})")
     if removal.started_by:
         print(f"        {', '.join(removal.started_by)}: nothing starts it any more")
@@ -71,7 +70,7 @@ def _some(names: list[str]) -> str:
 
 def _agreed(name: str) -> bool:
     if not sys.stdin.isatty():
-        raise WrongUse("there is no terminal to ask in; nothing was changed", mend="Add --yes")
+        raise UsageError("there is no terminal to ask in; nothing was changed", hint="Add --yes")
     try:
         return input(f"Remove {name}? [y/N] ").strip().lower() in ("y", "yes")
     except EOFError:

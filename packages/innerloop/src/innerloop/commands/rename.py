@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 
-from .. import loading
-from ..experiments import leftovers, renaming
+from ..scaffold import rename, residue
+from ..workspace import loader
 
-SUMMARY = "Gives an experiment another name; its job, links, outputs and rendered files follow."
 EXAMPLES = """What you wrote in its devcontainer.json and in .vscode goes along. Code is not searched for the
 name; places of your own files that name the old folder are listed.
 
@@ -24,31 +23,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    if completed := renaming.finish(args.root):
+    if completed := rename.finish(args.root):
         _say(completed)
-    workspace = loading.open_workspace(args.root)
+    workspace = loader.open_workspace(args.root)
     if completed and args.name in workspace.experiments:
         return 0
-    experiment = loading.choose_experiment(workspace, args.experiment, args.cwd)
+    experiment = loader.choose_experiment(workspace, args.experiment, args.cwd)
     old = experiment.name
-    docker = leftovers.in_docker(workspace, experiment)
-    renaming.require_at_rest(list(docker.running), old)
-    outcome = renaming.carry_out(workspace, old, args.name)
+    docker = residue.in_docker(workspace, experiment)
+    rename.require_at_rest(list(docker.running), old)
+    outcome = rename.carry_out(workspace, old, args.name)
     print(f"src/{old} is src/{args.name} now")
     for change in outcome.changes:
         _say(f"{change.verb} {change.path}")
     for problem in (*outcome.problems, *outcome.notes):
         _say(problem)
-    _say_mentions(renaming.mentions(args.root, old), old)
+    _say_mentions(rename.mentions(args.root, old), old)
     if docker.images:
         _say(f"its images still have the old name: docker rmi {' '.join(docker.images)}")
     return 1 if outcome.problems else 0
 
 
 def _say_mentions(found: list[str], old: str) -> None:
-    most = renaming.MOST_MENTIONS
-    for place in found[:most]:
-        _say(f"{place}: this names src/{old} still")
+    most = rename.MOST_MENTIONS
+    for position in found[:most]:
+        _say(f"{position}: this names src/{old} still")
     if len(found) > most:
         _say(f"... and {len(found) - most} places more")
 

@@ -9,16 +9,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from .. import amounts, loading
-from ..errors import Mistake, WrongUse
-from ..places import PLACES, Run
-from ..runs import checking, running, showing
-from ..spec.check_base import Finding
-from ..spec.experiment import JOB_FILE, Experiment
-from ..spec.job import Job
-from ..spec.workspace import Workspace
+from ..model.experiment import JOB_FILE, Experiment
+from ..model.jobs.job import Job
+from ..model.lint.finding import Finding
+from ..model.run import BACKENDS, Run
+from ..model.workspace import Workspace
+from ..runner import dry_run, execute, preflight
+from ..util import argtypes
+from ..util.errors import UsageError, UserError
+from ..workspace import loader
 
-SUMMARY = "Runs the job's command, with the job file's inputs, in the experiment's environment."
 EXAMPLES = """places:
   docker    a clean container with this experiment's code, its common code and the data
   inside    the experiment's dev container, when you are in it
@@ -61,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="EXP",
         help="an experiment, or the path of a job file (default: the folder you are in)",
     )
-    parser.add_argument("--place", choices=PLACES, default="auto", help="where (default: auto)")
+    parser.add_argument("--backend", choices=BACKENDS, default="auto", help="where (default: auto)")
     parser.add_argument("--file", help=f"the job file in EXP's folder (default: {JOB_FILE})")
     parser.add_argument(
         "--set",
@@ -72,7 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--processes",
-        type=partial(amounts.count, of="processes"),
+        type=partial(argtypes.count, of="processes"),
         metavar="N",
         help="as many processes of a distributed job, whatever the job file says",
     )
@@ -85,17 +85,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--port",
-        type=amounts.port,
+        type=argtypes.port,
         metavar="N",
         help="with --debug: where it listens, or nothing runs",
     )
-    showing.add_arguments(parser)
+    dry_run.add_arguments(parser)
     parser.add_argument(
         "--docker-option", action="append", default=[], metavar="OPT", help="passed to `docker run`"
     )
     parser.add_argument(
         "--trials",
-        type=partial(amounts.count, of="trials"),
+        type=partial(argtypes.count, of="trials"),
         metavar="N",
         help="a sweep: draws N trials, one after another",
     )
@@ -111,65 +111,63 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     if not args.debug:
         return _run(args)
-    from ..runs import (  # the parts that a plain run needs not are imported where they are used
-        debugging,
-    )
+    from ..runner import debug
 
     try:
         return _run(args)
-    except Mistake as mistake:
-        raise debugging.with_place(mistake, args.experiment, args.file) from mistake
+    except UserError as mistake:
+        raise debug.with_position(mistake, args.experiment, args.file) from mistake
 
 
 def _run(args: argparse.Namespace) -> int:
-    showing.require_dry(args)
-    workspace = loading.open_workspace(args.root)
-    experiment, file = loading.choose_job(workspace, args.experiment, args.file, args.cwd)
-    job = loading.open_job(workspace, experiment, file, args.set)
+    dry_run.require_dry(args)
+    workspace = loader.open_workspace(args.root)
+    experiment, file = loader.choose_job(workspace, args.experiment, args.file, args.cwd)
+    job = loader.open_job(workspace, experiment, file, args.set)
     if args.ask:
-        from ..runs.asking import ask
+        from ..runner.prompt_inputs import ask
 
         job = ask(job)
     _require_fitting(args, job)
-    found = [] if args.script else checking.findings(args.root, job)
+    found = [] if args.script else preflight.findings(args.root, job)
     if job.kind == "pipeline":
-        checking.require(found, dry=args.dry_run or bool(args.step))
+        preflight.require(found, dry=args.dry_run or bool(args.step))
         return _pipeline(args, workspace, experiment, job)
     values: Mapping[str, str] = {}
     if job.kind == "sweep":
-        from ..runs import pipelines, sweeping
+        from ..runner import pipeline_plan, sweep_executor
 
-        job = pipelines.swept_job(workspace, job)
+        job = pipeline_plan.swept_job(workspace, job)
         if args.trials is not None:
             return _sweep(args, workspace, experiment, job, found)
-        job, values = sweeping.one_trial(job)
+        job, values = sweep_executor.one_trial(job)
     plan = _plan(args, workspace, experiment, job, found)
-    started = running.prepare(plan, args.place, dry=args.dry_run)
+    started = execute.prepare(plan, args.backend, dry=args.dry_run)
     started = _debugged(args, started)
     if args.dry_run:
-        showing.show(
+        dry_run.show(
             started.request, {"search_space": dict(values)} if values else {}, as_json=args.json
         )
         return 0
     if values:
-        print(f"innerloop: one trial: {showing.listed(values)}", file=sys.stderr, flush=True)
+        print(f"innerloop: one trial: {dry_run.listed(values)}", file=sys.stderr, flush=True)
     return _carry_out(args, started)
 
 
-def _debugged(args: argparse.Namespace, started: running.Started) -> running.Started:
+def _debugged(args: argparse.Namespace, started: execute.Started) -> execute.Started:
     if not args.debug:
         return started
-    from ..runs import debugging
+    from ..runner import debug
 
-    return debugging.prepare(started, args.port, args.dry_run)
+    return debug.prepare(started, args.port, args.dry_run)
 
 
-def _carry_out(args: argparse.Namespace, started: running.Started) -> int:
+def _carry_out(args: argparse.Namespace, started: execute.Started) -> int:
     if not args.debug:
-        return running.carry_out(started)
-    from ..runs import debugging
+        return execute.carry_out(started)
+    from ..runner import debug
 
-    return debugging.carry_out(started)
+    return debug.carry_out(started)
 
 
 def _plan(
@@ -179,8 +177,8 @@ def _plan(
     job: Job,
     found: Sequence[Finding],
 ) -> Run:
-    warning = checking.warning(found, job)
-    return running.plan(
+    warning = preflight.warning(found, job)
+    return execute.plan(
         workspace,
         experiment,
         job,
@@ -188,7 +186,7 @@ def _plan(
         arguments=tuple(args.rest),
         options=tuple(args.docker_option),
         processes=args.processes,
-        also=checking.errors(found),
+        also=preflight.errors(found),
         notes=[warning] if warning else [],
         dry=args.dry_run,
     )
@@ -201,16 +199,16 @@ def _sweep(
     job: Job,
     found: Sequence[Finding],
 ) -> int:
-    from ..runs import sweeping
+    from ..runner import sweep_executor
 
-    drawn = sweeping.draw(job, args.trials, args.seed)
-    first = _plan(args, workspace, experiment, sweeping.job_of(job, drawn.values[0]), found)
-    made = sweeping.plan(job, first, drawn)
-    prepare = partial(running.prepare, place=args.place)
+    drawn = sweep_executor.draw(job, args.trials, args.seed)
+    first = _plan(args, workspace, experiment, sweep_executor.job_of(job, drawn.values[0]), found)
+    made = sweep_executor.plan(job, first, drawn)
+    prepare = partial(execute.prepare, backend=args.backend)
     if not args.dry_run:
-        return sweeping.carry_out(made, prepare)
-    trials = sweeping.requests(made, prepare)
-    showing.show_parts(showing.whole(first, trials), "trials", trials, as_json=args.json)
+        return sweep_executor.carry_out(made, prepare)
+    trials = sweep_executor.requests(made, prepare)
+    dry_run.show_parts(dry_run.whole(first, trials), "trials", trials, as_json=args.json)
     for note in drawn.notes:
         print(f"innerloop: {note}", file=sys.stderr)
     return 0
@@ -219,9 +217,9 @@ def _sweep(
 def _pipeline(
     args: argparse.Namespace, workspace: Workspace, experiment: Experiment, job: Job
 ) -> int:
-    from ..runs import pipelines, stepping
+    from ..runner import pipeline_executor, pipeline_plan
 
-    planned = pipelines.plan(
+    planned = pipeline_plan.plan(
         workspace,
         experiment,
         job,
@@ -233,26 +231,26 @@ def _pipeline(
         seed=args.seed,
         dry=args.dry_run,
     )
-    prepare = partial(running.prepare, place=args.place)
+    prepare = partial(execute.prepare, backend=args.backend)
     if args.step and not args.trials:
-        planned = planned if args.dry_run else pipelines.fetched(planned)
-        plan = pipelines.run_of(planned, planned.steps[0], args.dry_run)
+        planned = planned if args.dry_run else pipeline_plan.fetched(planned)
+        plan = pipeline_plan.run_of(planned, planned.steps[0], args.dry_run)
         plan = replace(plan, arguments=tuple(args.rest), attended=True)
         started = _debugged(args, prepare(plan, dry=args.dry_run))
         if args.dry_run:
-            showing.show(started.request, {"step": args.step}, as_json=args.json)
+            dry_run.show(started.request, {"step": args.step}, as_json=args.json)
             return 0
-        started = stepping.recorded(planned, started)
+        started = pipeline_executor.recorded(planned, started)
         return _carry_out(args, started)
-    stuck = pipelines.without_form(planned)
+    stuck = pipeline_plan.no_local_equivalent(planned)
     if not args.dry_run:
         if stuck is not None:
             raise stuck
-        return stepping.carry_out(planned, prepare)
-    steps, mistakes = pipelines.requests(planned, prepare)
-    lacking = [f"a real run needs more: {one.sentence()}" for one in planned.run.missing]
-    told = showing.whole(planned.run, steps, lacking)
-    showing.show_parts(told, "steps", steps, as_json=args.json)
+        return pipeline_executor.carry_out(planned, prepare)
+    steps, mistakes = pipeline_plan.requests(planned, prepare)
+    lacking = [f"a real run needs more: {one.message()}" for one in planned.run.missing]
+    told = dry_run.whole(planned.run, steps, lacking)
+    dry_run.show_parts(told, "steps", steps, as_json=args.json)
     if stuck is not None or mistakes:
         raise stuck or mistakes[0]
     return 0
@@ -267,16 +265,20 @@ def _require_fitting(args: argparse.Namespace, job: Job) -> None:
     ):
         if given is not None and job.kind not in kinds:
             what = f"{option} is for a {kinds[0]} job, and {job.name} is a {job.kind} job"
-            raise WrongUse(what, mend=f"Name a {kinds[0]} job with --file, or leave {option} away")
+            raise UsageError(
+                what, hint=f"Name a {kinds[0]} job with --file, or leave {option} away"
+            )
     if args.port is not None and not args.debug:
-        raise WrongUse("--port is where the debugger listens", mend="Add --debug")
+        raise UsageError("--port is where the debugger listens", hint="Add --debug")
     if args.debug and args.trials is not None:
-        raise WrongUse("one trial is debugged at a time", mend="Leave --trials or --debug away")
+        raise UsageError("one trial is debugged at a time", hint="Leave --trials or --debug away")
     if args.debug and job.kind == "pipeline" and not args.step:
-        raise WrongUse("one step is debugged at a time", mend="Name it with --step")
+        raise UsageError("one step is debugged at a time", hint="Name it with --step")
     if args.seed is not None and args.trials is None:
-        raise WrongUse("--seed says how trials are drawn", mend="Add --trials N")
+        raise UsageError("--seed says how trials are drawn", hint="Add --trials N")
     if job.kind == "pipeline" and args.script:
-        raise WrongUse("a pipeline has steps and no script", mend="Leave --script away")
+        raise UsageError("a pipeline has steps and no script", hint="Leave --script away")
     if job.kind == "pipeline" and args.rest and not args.step:
-        raise WrongUse("what stands after -- goes to one command", mend="Name its step with --step")
+        raise UsageError(
+            "what stands after -- goes to one command", hint="Name its step with --step"
+        )

@@ -9,12 +9,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from .. import console, files, loading, tables
-from ..errors import WrongUse
-from ..records import past as runs
-from ..records.past import PastRun
+from ..history import past_runs
+from ..history.past_runs import PastRun
+from ..util import console, files, tables
+from ..util.errors import UsageError
+from ..workspace import loader
 
-SUMMARY = "Lists the runs with their scores and times; a page lays their curves over each other."
 EXAMPLES = """A run is a folder outputs/<experiment>/<run>/. Beside what the program wrote into it, its
 .run/ holds what ran (run.json), what it printed (log.txt) and what was not committed
 (changes.patch: `git checkout COMMIT && git apply changes.patch` brings the code back).
@@ -45,11 +45,11 @@ def run(args: argparse.Namespace) -> int:
     root: Path = args.root
     slug = None
     if args.experiment is not None:
-        workspace = loading.open_workspace(root)
-        slug = loading.choose_experiment(workspace, args.experiment, args.cwd).slug
+        workspace = loader.open_workspace(root)
+        slug = loader.choose_experiment(workspace, args.experiment, args.cwd).slug
     if args.last is not None and args.last < 1:
-        raise WrongUse(f"--last {args.last} is no number of runs", mend="Write --last 5")
-    found = runs.find(root, slug)
+        raise UsageError(f"--last {args.last} is no number of runs", hint="Write --last 5")
+    found = past_runs.find(root, slug)
     if args.log is not None:
         return _show_log(root, found, args.log)
     found = found[-args.last :] if args.last else found
@@ -70,8 +70,8 @@ def _show_log(root: Path, found: Sequence[PastRun], word: str) -> int:
         what = f'"{word}" is the beginning of {len(matching)} runs' if matching else (
             f'there is no run "{word}"'
         )  # fmt: skip
-        raise WrongUse(what, mend="`scripts/loop runs` lists them")
-    path = runs.log_of(root, matching[0])
+        raise UsageError(what, hint="`scripts/loop runs` lists them")
+    path = past_runs.log_of(root, matching[0])
     if not path.is_file():
         print(f"innerloop: {matching[0].folder} has no log", file=sys.stderr)
         return 1
@@ -82,18 +82,18 @@ def _show_log(root: Path, found: Sequence[PastRun], word: str) -> int:
 
 
 def _page(root: Path, found: Sequence[PastRun], experiment: str | None, *, show: bool) -> int:
-    from ..records import page as runs_page
+    from ..history import report
 
     path = root / PAGE
     title = f"Runs of {experiment}" if experiment else f"Runs in {root.name}"
-    files.write_text(path, runs_page.page(found, title))
+    files.write_text(path, report.page(found, title))
     print(f"wrote {PAGE} ({len(found)} runs)")
     if not show:
         return 0
     if os.environ.get("REMOTE_CONTAINERS") or os.environ.get("CODESPACES"):
-        from ..records import page_server
+        from ..history import report_server
 
-        return page_server.serve(path.parent, path.name)
+        return report_server.serve(path.parent, path.name)
     import webbrowser
 
     if not webbrowser.open(path.as_uri()):
@@ -103,12 +103,12 @@ def _page(root: Path, found: Sequence[PastRun], experiment: str | None, *, show:
 
 
 def _table(found: Sequence[PastRun]) -> None:
-    scores, inputs = runs.telling(found, 3), runs.differing_inputs(found)[:3]
+    scores, inputs = past_runs.telling(found, 3), past_runs.differing_inputs(found)[:3]
     several = len({one.experiment for one in found}) > 1
     numbers = [title.replace("_", " ") for title in (*inputs, *scores)]
-    titles = [*["experiment"] * several, "run", "state", "seconds", "place", "code", *numbers]
+    titles = [*["experiment"] * several, "run", "state", "seconds", "backend", "code", *numbers]
     rows = [[*[one.experiment] * several, *_cells(one, inputs, scores)] for one in found]
-    spare = ("code", "place", "seconds", *reversed(numbers[1:]))
+    spare = ("code", "backend", "seconds", *reversed(numbers[1:]))
     left_out = tables.show(tables.Table(titles, rows, right=("seconds", *numbers), spare=spare))
     if left_out:
         console.say(f"no room here for {', '.join(left_out)}; `loop runs --page` shows all")
@@ -120,7 +120,7 @@ def _cells(one: PastRun, inputs: Sequence[str], scores: Sequence[str]) -> list[s
         one.id,
         one.state,
         "" if seconds is None else f"{seconds:.1f}",
-        one.place,
+        one.backend,
         one.commit,
         *(one.given.get(name, "") for name in inputs),
         *(f"{one.scores[name]:.4g}" if name in one.scores else "" for name in scores),

@@ -5,15 +5,15 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from .. import amounts, loading
-from ..errors import WrongUse
-from ..runs import showing
-from ..serving import planning, serving
-from ..serving.calling import Reply
-from ..serving.folder import open_folder
-from ..serving.planning import Server
+from ..runner import dry_run
+from ..serving import server_plan, server_run
+from ..serving.client import Reply
+from ..serving.server_plan import Server
+from ..util import argtypes
+from ..util.errors import UsageError
+from ..workspace import loader
+from ..workspace.deploy_folder import open_folder
 
-SUMMARY = "Serves a run's model over HTTP, in the image and at the routes that Azure ML would use."
 EXAMPLES = """It takes the model of the last run that ended well (./outputs/model of its program) and the image
 of EXP/deploy, and answers on 127.0.0.1 alone. It is ready when the folder's sample request has got
 a real answer. Requests show as they come; Ctrl-C ends it.
@@ -43,7 +43,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--model", metavar="PATH|RUN", help="default: the last run that ended well and left one"
     )
     parser.add_argument(
-        "--port", type=amounts.port, metavar="N", help="of this machine (default: the server's own)"
+        "--port",
+        type=argtypes.port,
+        metavar="N",
+        help="of this machine (default: the server's own)",
     )
     parser.add_argument("--detach", action="store_true", help="goes on in the background")
     parser.add_argument("--stop", action="store_true", help="ends what serves it here")
@@ -52,36 +55,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--debug-port",
-        type=amounts.port,
+        type=argtypes.port,
         metavar="N",
         help="with --debug: where the debugger listens",
     )
-    showing.add_arguments(parser)
+    dry_run.add_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    showing.require_dry(args)
+    dry_run.require_dry(args)
     _require_fitting(args)
     if not args.debug:
         return _run(args)
-    from ..errors import Mistake
-    from ..runs import debugging
+    from ..runner import debug
+    from ..util.errors import UserError
 
     try:
         return _run(args)
-    except Mistake as mistake:
-        raise debugging.with_place(mistake, args.experiment, None) from mistake
+    except UserError as mistake:
+        raise debug.with_position(mistake, args.experiment, None) from mistake
 
 
 def _run(args: argparse.Namespace) -> int:
-    workspace = loading.open_workspace(args.root)
-    experiment = loading.choose_experiment(workspace, args.experiment, args.cwd)
+    workspace = loader.open_workspace(args.root)
+    experiment = loader.choose_experiment(workspace, args.experiment, args.cwd)
     if args.stop:
-        from ..serving import finding
+        from ..serving import server_discovery
 
-        return finding.stop_all(workspace, experiment)
+        return server_discovery.stop_all(workspace, experiment)
     folder = open_folder(workspace, experiment)
-    server = planning.plan(
+    server = server_plan.plan(
         workspace,
         experiment,
         folder,
@@ -92,28 +95,28 @@ def _run(args: argparse.Namespace) -> int:
     )
     if not args.dry_run:
         server.sample  # noqa: B018 - before minutes of building
-        planning.build(server)
+        server_plan.build(server)
     if args.debug:
-        from ..serving import debugging
+        from ..serving import server_debug
 
-        server = debugging.debugged(server, args.debug_port, dry=args.dry_run)
+        server = server_debug.debugged(server, args.debug_port, dry=args.dry_run)
     if args.dry_run:
         more = {"model": server.model.path, "port": server.port, "url": server.url}
-        showing.show(server.request, more, as_json=args.json)
+        dry_run.show(server.request, more, as_json=args.json)
         return 0
     return _serve(args, server)
 
 
 def _serve(args: argparse.Namespace, server: Server) -> int:
-    serving.say(f"serving {server.model.origin} in {server.image.name} ({server.request.why})")
+    server_run.say(f"serving {server.model.origin} in {server.image.name} ({server.request.why})")
     for note in server.request.notes:
-        serving.say(note)
+        server_run.say(note)
     if args.debug:
-        return serving.serve(server, patience=None, on_ready=_ready(server))
-    patience = serving.patience_of(server.deployment)
+        return server_run.serve(server, patience=None, on_ready=_ready(server))
+    patience = server_run.patience_of(server.deployment)
     if not args.detach:
-        return serving.serve(server, patience=patience, on_ready=_ready(server))
-    outcome = serving.detach(server, patience=patience)
+        return server_run.serve(server, patience=patience, on_ready=_ready(server))
+    outcome = server_run.detach(server, patience=patience)
     assert outcome.reply is not None
     _ready(server)(outcome.reply, outcome.reply.seconds)
     return 0
@@ -124,7 +127,7 @@ def _ready(server: Server) -> Callable[[Reply, float], None]:
         # One line, for a person and for a task's matcher.
         print(
             f"{server.experiment.name} is served at {server.url} "
-            f"(after {seconds:.1f} s; {serving.sample_name(server)} got {reply.status})",
+            f"(after {seconds:.1f} s; {server_run.sample_name(server)} got {reply.status})",
             flush=True,
         )
 
@@ -133,6 +136,6 @@ def _ready(server: Server) -> Callable[[Reply, float], None]:
 
 def _require_fitting(args: argparse.Namespace) -> None:
     if args.debug_port is not None and not args.debug:
-        raise WrongUse("--debug-port is where the debugger listens", mend="Add --debug")
+        raise UsageError("--debug-port is where the debugger listens", hint="Add --debug")
     if args.debug and args.detach:
-        raise WrongUse("a debugged server ends with the editor", mend="Leave --detach away")
+        raise UsageError("a debugged server ends with the editor", hint="Leave --detach away")

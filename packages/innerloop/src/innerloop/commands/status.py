@@ -7,12 +7,10 @@ import json
 from datetime import datetime, timezone
 from typing import Any
 
-from ..cloud import following, jobs, ledger
-from ..cloud import past_runs as cloud_runs
-from ..cloud.ledger import Entry
-from ..cloud.news import News
+from ..remote import jobs, run_records, stream_job, submission_store
+from ..remote.progress import News
+from ..remote.submission_store import Entry
 
-SUMMARY = "Shows how a submitted job fares; the last one when none is named."
 EXAMPLES = """examples:
   loop status
   loop status digit_recognition-20261124-101500-1a2b --json
@@ -34,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
         news = News(f"asking for {name}")
         told = line.ask("status", target, news.on_event, name=name)
         news.end()
-    following.note_status(args.root, name, told)
+    stream_job.note_status(args.root, name, told)
     if args.json:
         print(json.dumps(told, indent=2, ensure_ascii=False))
         return 0
@@ -53,15 +51,15 @@ def _lines(told: dict[str, Any], entry: Entry | None) -> list[tuple[str, str]]:
         *((f"{'' if i else 'steps'}", f"{c['step']}: {c['status']}")
           for i, c in enumerate(told["children"])),
     ]  # fmt: skip
-    if told["status"] in following.ENDED and entry is not None:
+    if told["status"] in stream_job.ENDED and entry is not None:
         here = f"`scripts/loop download {told['name']}` puts them in {entry.outputs}/"
         lines.append(("outputs", entry.kept or here))
     return [(title, text) for title, text in lines if text]
 
 
 def _took(told: dict[str, Any]) -> str:
-    started, ended = (cloud_runs.time_of(told[key]) for key in ("started", "ended"))
-    if started is None or (ended is None and told["status"] in following.ENDED):
+    started, ended = (run_records.time_of(told[key]) for key in ("started", "ended"))
+    if started is None or (ended is None and told["status"] in stream_job.ENDED):
         return ""
     seconds = ((ended or datetime.now(timezone.utc)) - started).total_seconds()
     return f" {'after' if ended else 'for'} {_duration(max(seconds, 0))}"
@@ -76,7 +74,7 @@ def _duration(seconds: float) -> str:
 
 
 def _all(args: argparse.Namespace) -> int:
-    found = ledger.entries(args.root)
+    found = submission_store.entries(args.root)
     if args.json:
         from dataclasses import asdict
 

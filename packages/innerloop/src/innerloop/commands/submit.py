@@ -9,21 +9,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from .. import bootstrap, environments, loading
-from ..cloud import following, ledger, sending, submitting, summary
-from ..cloud.ledger import Entry
-from ..cloud.news import files_of, megabytes, say_secrets
-from ..cloud.snapshot import Snapshot, Suspect
-from ..cloud.submission import Part, Submission, inputs_of
-from ..errors import Mistake
-from ..places.azureml import target as targets
-from ..places.azureml.line import Line
-from ..places.azureml.target import Target
-from ..spec.experiment import JOB_FILE, Experiment
-from ..spec.workspace import Workspace
+from ..model.experiment import JOB_FILE, Experiment
+from ..model.workspace import Workspace
+from ..remote import stream_job, submission_store, summary
+from ..remote.azureml import workspace_ref
+from ..remote.azureml.connection import Line
+from ..remote.azureml.submit import execute, plan
+from ..remote.azureml.submit.submission import Part, Submission, inputs_of
+from ..remote.azureml.workspace_ref import Target
+from ..remote.progress import files_of, megabytes, say_secrets
+from ..remote.snapshot import Snapshot, Suspect
+from ..remote.submission_store import Entry
+from ..util import locked_environments, venvs
+from ..util.errors import UserError
+from ..workspace import loader
 from .check import line_of
 
-SUMMARY = "Sends the job to Azure ML or a cluster: checked, previewed, followed if you like."
 EXAMPLES = """what happens:
   1. loop check: what Azure ML would refuse is said here, with its place
   2. a preview: workspace, compute, environment, every file that would be sent, the command;
@@ -34,7 +35,7 @@ Repeated after an interruption it goes on: unchanged code is not sent again, no 
 Orchestrators call it with --scheduled, --inputs, --wait and --summary (docs/orchestrators.md).
 With --stream or --wait the exit code is the job's own: 0 completed, 130 cancelled, else its code.
 
-With --place argo it becomes a Workflow in the Kubernetes cluster of your kubeconfig: --dry-run
+With --backend argo it becomes a Workflow in the Kubernetes cluster of your kubeconfig: --dry-run
 prints its manifest and needs no cluster; a real submission first pushes the image that it names
 (`loop image push`). `loop help argo` says what innerloop.toml tells a cluster.
 
@@ -44,7 +45,7 @@ examples:
   loop submit digit_recognition --set compute=azureml:gpu-cluster --name digits-42
   loop submit digit_recognition --file sweep.yaml --wait
   loop submit jobs/train.yml --dry-run                    a job file anywhere in the workspace
-  loop submit digit_recognition --place argo --dry-run
+  loop submit digit_recognition --backend argo --dry-run
 """
 SHOWN = 40
 # Bytes above which a file is hardly code.
@@ -63,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="an experiment, or the path of a job file (default: the folder you are in)",
     )
     parser.add_argument(
-        "--place", choices=["azureml", "argo"], default="azureml", help="where (default: azureml)"
+        "--backend", choices=["azureml", "argo"], default="azureml", help="where (default: azureml)"
     )
     parser.add_argument("--file", help=f"the job file in EXP's folder (default: {JOB_FILE})")
     parser.add_argument(
@@ -93,24 +94,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    workspace = loading.open_workspace(args.root)
-    experiment, args.file = loading.choose_job(workspace, args.experiment, args.file, args.cwd)
-    if args.place == "argo":
-        from ..cluster import submitting as cluster
+    workspace = loader.open_workspace(args.root)
+    experiment, args.file = loader.choose_job(workspace, args.experiment, args.file, args.cwd)
+    if args.backend == "argo":
+        from ..remote.argo import submit
 
         sets = sets_of(args, workspace, experiment)
-        return cluster.run(args, workspace, experiment, sets, line_of)
+        return submit.run(args, workspace, experiment, sets, line_of)
     report = args.summary and not args.dry_run and args.cwd / args.summary
     with Line(args.root) as line:
         try:
-            target, unconnected = targets.find_for(args.root, dry=args.dry_run)
+            target, unconnected = workspace_ref.find_for(args.root, dry=args.dry_run)
             submission = _planned(args, workspace, experiment, target, line)
             if args.dry_run:
                 if unconnected is not None:
                     raise unconnected
                 return 0
             entry = _send(args, submission, line)
-        except Mistake as mistake:
+        except UserError as mistake:
             if report:
                 summary.failed(report, experiment.name, mistake)
             raise
@@ -123,7 +124,7 @@ def run(args: argparse.Namespace) -> int:
 
         if not (args.stream or args.wait):
             return 0
-        return following.follow(
+        return stream_job.follow(
             args.root, entry.name, target, line, logs=args.stream, on_end=on_end
         )
 
@@ -136,9 +137,9 @@ def _planned(
     line: Line,
 ) -> Submission:
     """What would be sent, shown; a `Mistake` when that should not be."""
-    if not args.dry_run and environments.is_ready(bootstrap.environment_of("azure")):
+    if not args.dry_run and venvs.is_ready(locked_environments.environment_of("azure")):
         line.start()  # its client is imported while we read on
-    submission, findings = submitting.plan(
+    submission, findings = plan.plan(
         workspace,
         experiment,
         file=args.file,
@@ -149,14 +150,14 @@ def _planned(
     for finding in findings:
         print(line_of(finding), file=sys.stderr)
     if submission is None:
-        raise Mistake(
+        raise UserError(
             f"nothing was sent: Azure ML would refuse {experiment.folder}/{args.file}",
-            mend="Mend what is said above",
+            hint="Mend what is said above",
         )
     if args.dry_run or not args.json:
         _show(submission, args)
     refuse_secrets(submission.suspects, args.allow_secrets)
-    ledger.require_new(args.root, submission.name, submission.file_of_name)
+    submission_store.require_new(args.root, submission.name, submission.file_of_name)
     return submission
 
 
@@ -168,18 +169,18 @@ def sets_of(
     sets: tuple[str, ...] = ()
     allowed: Mapping[str, tuple[Any, ...]] = {}
     if args.scheduled:
-        schedule = loading.open_schedule(workspace, experiment)
+        schedule = loader.open_schedule(workspace, experiment)
         sets, allowed = schedule.sets, schedule.allowed
     if args.inputs:
-        from ..spec.start_form import sets_of
+        from ..model.settings.dispatch_inputs import sets_of
 
-        job = loading.open_job(workspace, experiment, args.file, sets)
+        job = loader.open_job(workspace, experiment, args.file, sets)
         sets += tuple(sets_of(args.inputs, job, allowed))
     return (*sets, *args.set)
 
 
 def _send(args: argparse.Namespace, submission: Submission, line: Line) -> Entry:
-    entry = sending.send(args.root, submission, line)
+    entry = execute.send(args.root, submission, line)
     if args.json:
         print(json.dumps({"name": entry.name, "url": entry.url, "status": entry.status}))
     else:
@@ -192,10 +193,10 @@ def refuse_secrets(suspects: Sequence[tuple[str, Suspect]], allowed: bool) -> No
     """A `Mistake` for likely secrets among what would be sent (each with its folder)."""
     say_secrets(suspects)
     if suspects and not allowed:
-        raise Mistake(
+        raise UserError(
             "nothing was sent: the files above look like secrets, and everybody in the Azure ML "
             "workspace could read them",
-            mend="Leave them out in .amlignore, or send them with --allow-secrets",
+            hint="Leave them out in .amlignore, or send them with --allow-secrets",
         )
 
 
@@ -258,8 +259,8 @@ def _snapshot(sent: Snapshot, submission: Submission, files: bool) -> Iterator[t
     for one in sent.files:
         if one.size > LARGE:
             rules = sent.ignore_file or ".amlignore"
-            mend = f"leave it out in {rules}, or make data of it: `scripts/loop data register`"
-            yield "", f"  {one.name} is {megabytes(one.size)}, sent with each change of the code: {mend}"
+            hint = f"leave it out in {rules}, or make data of it: `scripts/loop data register`"
+            yield "", f"  {one.name} is {megabytes(one.size)}, sent with each change of the code: {hint}"
     linked = sum(one.linked for one in sent.files)
     if linked and not files:
         yield "", f"  {linked} of them by links, as what they lead to"

@@ -7,11 +7,11 @@ import os
 import posixpath
 import sys
 
-from .. import patch, syncing, transaction
-from ..errors import WrongUse
-from ..experiments import renaming
+from ..scaffold import rename
+from ..sync import engine, transaction
+from ..util import diffs
+from ..util.errors import UsageError
 
-SUMMARY = "Brings .devcontainer, .vscode and workflows in line with src; your own entries stay."
 EXAMPLES = """examples:
   loop sync
   loop sync --check      changes nothing; exit code 1 when a sync would change something
@@ -41,16 +41,16 @@ def run(args: argparse.Namespace) -> int:
     if args.eject is not None:
         args.eject = _file(args, args.eject)
     if dry:
-        outcome = syncing.plan(args.root, settle, args.eject)
+        outcome = engine.plan(args.root, settle, args.eject)
     else:
-        if completed := renaming.finish(args.root):
+        if completed := rename.finish(args.root):
             print(f"innerloop: {completed}", file=sys.stderr)
-        outcome = syncing.sync(args.root, settle, args.eject)
+        outcome = engine.sync(args.root, settle, args.eject)
     for line in (*outcome.problems, *outcome.notes):
         print(f"innerloop: {line}", file=sys.stderr)
     if args.diff:
         for change in outcome.changes:
-            sys.stdout.write(patch.of(change.path, change.before, change.after))
+            sys.stdout.write(diffs.of(change.path, change.before, change.after))
     for change in outcome.changes:
         print(f"{'would ' * dry}{change.verb} {change.path}")
     if args.eject is not None and not dry:
@@ -64,17 +64,19 @@ def run(args: argparse.Namespace) -> int:
     return 1 if outcome.problems or (args.check and would) else 0
 
 
-def _settle(args: argparse.Namespace) -> syncing.Settle | None:
+def _settle(args: argparse.Namespace) -> engine.Resolution | None:
     given = [(word, text) for word, text in (("take", args.take), ("keep", args.keep)) if text]
     if not given:
         return None
     if len(given) > 1:
-        raise WrongUse("--take and --keep together", mend="Settle one clash at a time")
+        raise UsageError("--take and --keep together", hint="Settle one clash at a time")
     word, text = given[0]
     file, colon, path = text.partition(":")
     if not colon or not path:
-        raise WrongUse(f"--{word} {text} names no path", mend="Write FILE:PATH, as sync printed it")
-    return syncing.Settle(word, _file(args, file), path)
+        raise UsageError(
+            f"--{word} {text} names no path", hint="Write FILE:PATH, as sync printed it"
+        )
+    return engine.Resolution(word, _file(args, file), path)
 
 
 def _file(args: argparse.Namespace, word: str) -> str:

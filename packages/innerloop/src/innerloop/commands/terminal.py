@@ -9,25 +9,24 @@ import shlex
 import sys
 from pathlib import Path
 
-from .. import files, loading, process
-from ..containers import executing
-from ..containers import finding as containers
-from ..places import PLACES, inside
-from ..runs import running
-from ..runs.running import Started
-from ..spec.experiment import Experiment
-from ..spec.workspace import Workspace
-from ..working import environment as working
-from ..working import shells
+from ..devcontainers import discovery, exec
+from ..local import in_container
+from ..model.experiment import Experiment
+from ..model.run import BACKENDS
+from ..model.workspace import Workspace
+from ..runner import execute
+from ..runner.execute import Started
+from ..runner.interactive import shells, tools_environment
+from ..util import files, process
+from ..workspace import loader
 
-SUMMARY = "Opens a shell in the experiment's environment, in its folder."
 EXAMPLES = """The environment is that of its dev container: the open one, else a container of the same
 image with the whole workspace in it, which goes when you leave; without a Docker engine, your own
 shell with the cached environment active.
 
 examples:
   loop terminal digit_recognition
-  loop terminal digit_recognition --place venv
+  loop terminal digit_recognition --backend venv
   loop terminal digit_recognition -- python -c 'import torch; print(torch.__version__)'
   echo 'python --version' | loop terminal digit_recognition
 """
@@ -37,42 +36,42 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "experiment", nargs="?", metavar="EXP", help="default: the folder you are in"
     )
-    parser.add_argument("--place", choices=PLACES, default="auto", help="where (default: auto)")
+    parser.add_argument("--backend", choices=BACKENDS, default="auto", help="where (default: auto)")
 
 
 def run(args: argparse.Namespace) -> int:
-    workspace = loading.open_workspace(args.root)
-    experiment = loading.choose_experiment(workspace, args.experiment, args.cwd)
+    workspace = loader.open_workspace(args.root)
+    experiment = loader.choose_experiment(workspace, args.experiment, args.cwd)
     if (
-        args.place == "auto"
+        args.backend == "auto"
         and (code := _in_open_container(workspace, experiment, args.rest)) is not None
     ):
         return code
     command = f"exec {shlex.join(args.rest)}" if args.rest else shells.BASH_OR_SH
-    started = working.start(
+    started = tools_environment.start(
         workspace,
         experiment,
-        args.place,
+        args.backend,
         command,
         variables=None if args.rest else shells.prompt(experiment.name),
     )
-    if not args.rest and sys.stdin.isatty() and started.request.place == "venv":
+    if not args.rest and sys.stdin.isatty() and started.request.backend == "venv":
         return _own_shell(args.root, started, experiment)
-    return running.carry_out(started)
+    return execute.carry_out(started)
 
 
 def _in_open_container(workspace: Workspace, experiment: Experiment, rest: list[str]) -> int | None:
     """The dev container that is open already: what a person installed there is there."""
-    if inside.experiment() is not None:
+    if in_container.experiment() is not None:
         return None
-    there = next((one for one in containers.find(workspace, experiment) if one.running), None)
+    there = next((one for one in discovery.find(workspace, experiment) if one.running), None)
     if there is None:
         return None
     print(f"innerloop: in the open dev container {there.name}", file=sys.stderr, flush=True)
     shell = [f"{key}={value}" for key, value in shells.prompt(experiment.name).items()]
     words = rest or ["env", *shell, "sh", "-c", shells.BASH_OR_SH]
     folder = Path(workspace.root, experiment.folder)
-    return executing.execute(workspace, experiment, words, cwd=folder)
+    return exec.execute(workspace, experiment, words, cwd=folder)
 
 
 def _own_shell(root: Path, started: Started, experiment: Experiment) -> int:
@@ -92,8 +91,8 @@ def _own_shell(root: Path, started: Started, experiment: Experiment) -> int:
         files.write_text(folder / name, text)
     own = {key: value for key, value in wanted.env.items() if key not in shells.prompt("")}
     kept = {"INNERLOOP_ZDOTDIR": os.environ["ZDOTDIR"]} if "ZDOTDIR" in os.environ else {}
-    print(f"innerloop: running in place venv ({wanted.why})", file=sys.stderr, flush=True)
+    print(f"innerloop: backend venv ({wanted.why})", file=sys.stderr, flush=True)
     for note in wanted.notes:
         print(f"innerloop: {note}", file=sys.stderr, flush=True)
     env = {**os.environ, **own, **kept, **shell.env}
-    return process.attend(shell.argv, cwd=Path(wanted.cwd), env=env)
+    return process.run_foreground(shell.argv, cwd=Path(wanted.cwd), env=env)

@@ -9,14 +9,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from .. import loading
-from ..experiments import reports
-from ..places import PLACES
-from ..runs import noticing, running
-from ..spec.experiment import Experiment, Link
-from ..spec.sharing import COMMON_TESTS
+from ..model.experiment import Experiment, Link
+from ..model.run import BACKENDS
+from ..model.shared_code import COMMON_TESTS
+from ..runner import execute, failure_report
+from ..scaffold import coverage
+from ..workspace import loader
 
-SUMMARY = "Runs the experiment's pytest suite, and that of the common code it uses."
 EXAMPLES = """examples:
   loop test digit_recognition
   loop test digit_recognition -- -k step -x      the rest goes to pytest
@@ -30,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "experiment", nargs="?", metavar="EXP", help="default: the folder you are in"
     )
-    parser.add_argument("--place", choices=PLACES, default="auto", help="where (default: auto)")
+    parser.add_argument("--backend", choices=BACKENDS, default="auto", help="where (default: auto)")
     parser.add_argument(
         "--coverage", action="store_true", help="which lines of its code the tests reach"
     )
@@ -38,26 +37,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    workspace = loading.open_workspace(args.root)
-    experiment = loading.choose_experiment(workspace, args.experiment, args.cwd)
+    workspace = loader.open_workspace(args.root)
+    experiment = loader.choose_experiment(workspace, args.experiment, args.cwd)
     folder = args.root / experiment.folder
-    wanted = reports.Wanted(experiment, coverage=args.coverage, junit=bool(args.junit))
-    reports.prepare(args.root, wanted)
+    wanted = coverage.Wanted(experiment, coverage=args.coverage, junit=bool(args.junit))
+    coverage.prepare(args.root, wanted)
     named = _names_a_path(folder, args.rest)
     words = [*pytest_words(experiment, [], named=named), *wanted.words, *args.rest]
-    plan = running.plan_command(
+    plan = execute.plan_command(
         workspace, _with_visible(experiment, wanted), "python -m pytest", arguments=words
     )
-    started = running.prepare(plan, args.place, dry=False, dev=True)
-    code = noticing.tested(started.run, started.request, lambda: running.carry_out(started))
-    for line in reports.collect(args.root, wanted, args.cwd / args.junit if args.junit else None):
+    started = execute.prepare(plan, args.backend, dry=False, dev=True)
+    code = failure_report.tested(started.run, started.request, lambda: execute.carry_out(started))
+    for line in coverage.collect(args.root, wanted, args.cwd / args.junit if args.junit else None):
         print(f"innerloop: {line}", file=sys.stderr)
-    if code == reports.WRONG_USE and args.coverage:
-        print(f"innerloop: {reports.no_plugin(experiment)}", file=sys.stderr)
+    if code == coverage.WRONG_USE and args.coverage:
+        print(f"innerloop: {coverage.no_plugin(experiment)}", file=sys.stderr)
     return code
 
 
-def _with_visible(experiment: Experiment, wanted: reports.Wanted) -> Experiment:
+def _with_visible(experiment: Experiment, wanted: coverage.Wanted) -> Experiment:
     """Links are what a place makes visible beside the experiment's folder: the tests of its common
     code, and the folder for the reports."""
     targets = [COMMON_TESTS] if experiment.common_tests else []

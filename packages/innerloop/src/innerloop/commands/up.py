@@ -6,11 +6,11 @@ import argparse
 import json
 from dataclasses import asdict
 
-from .. import console, loading
-from ..containers import developing
-from ..errors import Mistake
+from ..devcontainers import up
+from ..util import console
+from ..util.errors import UserError
+from ..workspace import loader
 
-SUMMARY = "Opens the experiment's dev container; what is there and up to date is kept."
 EXAMPLES = """examples:
   loop up digit_recognition
   loop up digit_recognition --rebuild      a new image and a new container
@@ -40,9 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     try:
-        workspace = loading.open_workspace(args.root)
-        experiment = loading.choose_experiment(workspace, args.experiment, args.cwd)
-        done = developing.up(
+        workspace = loader.open_workspace(args.root)
+        experiment = loader.choose_experiment(workspace, args.experiment, args.cwd)
+        done = up.up(
             workspace,
             experiment,
             say=console.say,
@@ -51,9 +51,9 @@ def run(args: argparse.Namespace) -> int:
             no_cache=args.no_cache,
             log=args.log,
         )
-    except Mistake as mistake:
+    except UserError as mistake:
         if args.json:
-            print(json.dumps({"outcome": "error", "message": mistake.sentence()}, indent=2))
+            print(json.dumps({"outcome": "error", "message": mistake.message()}, indent=2))
         raise
     if args.json:
         print(json.dumps({"outcome": "success", **asdict(done)}, indent=2, ensure_ascii=False))

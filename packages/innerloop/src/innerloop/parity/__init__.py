@@ -1,1 +1,1 @@
-"""Whether every place runs the same thing."""
+"""The facts of each backend held against each other."""

@@ -11,23 +11,26 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from .. import files, loading
-from ..engine import Engine, Gpu
-from ..errors import Mistake
-from ..merge.jsonc import ParseError, parse
-from ..places import Request, Run, azureml, docker, inside
-from ..render import launch
-from ..render.debug import FOLDER
-from ..runs import job_environments, pipelines, running, sweeping
-from ..spec.dockerfile import Dockerfile
-from ..spec.experiment import JOB_FILE, Experiment
-from ..spec.job import Job
-from ..spec.orchestrators import ARGO
-from ..spec.paths import code_root
-from ..spec.workspace import Workspace
-from ..workflows.names import of_value
-from ..workflows.reading import Pod
-from . import cluster, orchestrated
+from ..argo_manifest.parse import Pod
+from ..argo_manifest.resource_names import of_value
+from ..docker.engine import Engine, Gpu
+from ..local import docker, in_container
+from ..model.dockerfiles.dockerfile import Dockerfile
+from ..model.experiment import JOB_FILE, Experiment
+from ..model.jobs.job import Job
+from ..model.paths import code_root
+from ..model.run import Request, Run
+from ..model.settings.orchestrators import ARGO
+from ..model.workspace import Workspace
+from ..remote.azureml import backend
+from ..runner import environment_resolver, execute, pipeline_plan, sweep_executor
+from ..sync.render import launch_json
+from ..sync.render.debug_tasks import FOLDER
+from ..util import files
+from ..util.errors import UserError
+from ..util.jsonc import ParseError, parse
+from ..workspace import loader
+from . import argo_column, workflow_column
 from .facts import Column, Fact, Parity, listed, one_line, shared_words
 
 REFERENCE = "azureml"
@@ -44,11 +47,11 @@ def of_job(workspace: Workspace, experiment: Experiment, job: Job) -> Iterator[P
         return _runs(workspace, experiment, one)
 
     is_scheduled = job.name == f"{experiment.folder}/{JOB_FILE}"
-    started = list(orchestrated.starts(workspace, experiment, runs)) if is_scheduled else []
-    pods = cluster.pods(workspace, experiment, job, _trial(workspace, job))
+    started = list(workflow_column.starts(workspace, experiment, runs)) if is_scheduled else []
+    pods = argo_column.pods(workspace, experiment, job, _trial(workspace, job))
     by_time = _by_time(workspace, experiment, runs) if is_scheduled else {}
     for title, run in runs(job):
-        pod = cluster.pod_of(pods, _step_of(experiment, title))
+        pod = argo_column.pod_of(pods, _step_of(experiment, title))
         others = [one.column(title, _azureml) for one in started]
         more = [by_time[title]] if title in by_time else []
         yield of(run, title, [_argo(run, pod), *more, *others])
@@ -65,15 +68,15 @@ def _by_time(
     explained by it."""
     if experiment.settings.schedule is None:
         return {}
-    schedule = loading.open_schedule(workspace, experiment)
+    schedule = loader.open_schedule(workspace, experiment)
     if ARGO not in schedule.orchestrators:
         return {}
-    job = loading.open_job(workspace, experiment, JOB_FILE, schedule.sets)
-    pods = cluster.rendered(workspace, experiment, _trial(workspace, job))
+    job = loader.open_job(workspace, experiment, JOB_FILE, schedule.sets)
+    pods = argo_column.rendered(workspace, experiment, _trial(workspace, job))
     why = f"[schedule.set] in innerloop.toml: {', '.join(schedule.sets)}"
     columns = {}
     for title, run in runs(job):
-        column = _argo(run, cluster.pod_of(pods, _step_of(experiment, title)), "argo by time")
+        column = _argo(run, argo_column.pod_of(pods, _step_of(experiment, title)), "argo by time")
         cloud = _azureml(run).facts
         facts = {
             row: replace(fact, why=why) if fact.value == cloud[row].value else fact
@@ -85,22 +88,22 @@ def _by_time(
 
 def _runs(workspace: Workspace, experiment: Experiment, job: Job) -> Iterator[tuple[str, Run]]:
     if job.kind == "pipeline":
-        planned = pipelines.plan(workspace, experiment, job, dry=True)
+        planned = pipeline_plan.plan(workspace, experiment, job, dry=True)
         for step in planned.steps:
             if step.problem is None:
-                run = pipelines.run_of(planned, step, dry=True)
+                run = pipeline_plan.run_of(planned, step, dry=True)
                 yield f"{experiment.name}: {step.name}", run
         return
     if job.kind == "sweep":
-        job, _ = sweeping.one_trial(pipelines.swept_job(workspace, job))
-    yield experiment.name, running.plan(workspace, experiment, job, dry=True)
+        job, _ = sweep_executor.one_trial(pipeline_plan.swept_job(workspace, job))
+    yield experiment.name, execute.plan(workspace, experiment, job, dry=True)
 
 
 def _trial(workspace: Workspace, job: Job) -> Mapping[str, str]:
     """What the first trial of a sweep is called with in a cluster."""
     if job.kind != "sweep":
         return {}
-    _, values = sweeping.one_trial(pipelines.swept_job(workspace, job))
+    _, values = sweep_executor.one_trial(pipeline_plan.swept_job(workspace, job))
     return {**{of_value(name): value for name, value in values.items()}, "trial": "trial-1"}
 
 
@@ -120,7 +123,7 @@ def of(run: Run, title: str, started: Sequence[Column] = ()) -> Parity:
 
 
 def _azureml(run: Run) -> Column:
-    wanted = azureml.request(run)
+    wanted = backend.request(run)
     names = {f"$AZURE_ML_INPUT_{name}": _input(name) for name in run.job.inputs}
     names |= {f"$AZURE_ML_OUTPUT_{name}": _output(name) for name in run.job.outputs}
     # There the paths are known only when it runs; they are in the variables all the same.
@@ -142,7 +145,7 @@ def _azureml(run: Run) -> Column:
 
 
 def _docker(run: Run) -> Column:
-    stand_in = job_environments.image_for(run)
+    stand_in = environment_resolver.image_for(run)
     wanted = docker.request(
         run,
         image=stand_in.image.name if stand_in.image else "none",
@@ -174,19 +177,19 @@ def _docker(run: Run) -> Column:
     )
 
 
-def _argo(run: Run, pod: Pod | Mistake, place: str = "argo") -> Column:
-    if isinstance(pod, Mistake):
-        return Column(place, absent=pod.sentence())
+def _argo(run: Run, pod: Pod | UserError, backend: str = "argo") -> Column:
+    if isinstance(pod, UserError):
+        return Column(backend, absent=pod.message())
     names = {**_paths(pod.env), pod.cwd: _home(run)}
     # The environment and the code of this very job, or something else.
     registry = run.workspace.settings.registry
-    is_own = pod.image == cluster.reference(registry, run.experiment, run.job)
+    is_own = pod.image == argo_column.reference(registry, run.experiment, run.job)
     cloud = _cloud_environment(run)
     facts = {row: Fact(one.value if is_own else pod.image) for row, one in cloud.items()}
-    parts, why = cluster.mounts(run, pod, has_code=is_own and run.code is not None)
+    parts, why = argo_column.mounts(run, pod, has_code=is_own and run.code is not None)
     user = run.experiment.dockerfile.user_of(run.experiment.dockerfile.last) or CLOUD_USER
     return Column(
-        place,
+        backend,
         {
             "command": _command(pod.command, names),
             "cwd": Fact(shared_words(pod.cwd, names), shown=pod.cwd),
@@ -204,19 +207,19 @@ def _argo(run: Run, pod: Pod | Mistake, place: str = "argo") -> Column:
 
 
 def _cloud_environment(run: Run) -> dict[str, Fact]:
-    if job_environments.is_own(run):
+    if environment_resolver.is_own(run):
         return {"environment": Fact(_digest(run)), "image": Fact(_last_stage(run))}
-    named = azureml.environment_words(run.job.environment, run.job)
-    digest = job_environments.image_for(run).image
+    named = backend.environment_words(run.job.environment, run.job)
+    digest = environment_resolver.image_for(run).image
     built = digest is not None and run.job.environment.kind in ("build", "conda") and digest.digest
     return {"environment": Fact(built[:12] if built else named), "image": Fact(named)}
 
 
-def _stand_in_facts(run: Run, stand_in: job_environments.StandIn) -> dict[str, Fact]:
+def _stand_in_facts(run: Run, stand_in: environment_resolver.ResolvedImage) -> dict[str, Fact]:
     """What stands here for the job's environment, in the cloud's words where it is the same."""
     cloud = _cloud_environment(run)
     if stand_in.image is None:
-        why = stand_in.missing.sentence() if stand_in.missing else ""
+        why = stand_in.missing.message() if stand_in.missing else ""
         return {row: Fact("nothing on this machine", why=why) for row in cloud}
     if run.job.environment.kind != "registered":
         return {row: Fact(f.value, shown=stand_in.image.name) for row, f in cloud.items()}
@@ -252,9 +255,9 @@ def _cloud_mounts(run: Run) -> str:
 
 def _venv(run: Run) -> Column:
     try:
-        wanted = running.prepare(run, "venv", dry=True).request
-    except Mistake as mistake:
-        return Column("venv", absent=mistake.sentence())
+        wanted = execute.prepare(run, "venv", dry=True).request
+    except UserError as mistake:
+        return Column("venv", absent=mistake.message())
     here = "no container: the same locked packages on this machine's own system"
     return _of_this_file_system(
         run,
@@ -269,10 +272,10 @@ def _venv(run: Run) -> Column:
     )
 
 
-def _inside(run: Run, dev: Mapping[str, Any] | Mistake) -> Column:
-    if isinstance(dev, Mistake):
-        return Column("inside", absent=dev.sentence())
-    return _of_this_file_system(run, inside.request(run, why=""), _dev_facts(run, dev))
+def _inside(run: Run, dev: Mapping[str, Any] | UserError) -> Column:
+    if isinstance(dev, UserError):
+        return Column("in-container", absent=dev.message())
+    return _of_this_file_system(run, in_container.request(run, why=""), _dev_facts(run, dev))
 
 
 def _of_this_file_system(run: Run, wanted: Request, facts: Mapping[str, Fact]) -> Column:
@@ -282,7 +285,7 @@ def _of_this_file_system(run: Run, wanted: Request, facts: Mapping[str, Fact]) -
         run.workspace.root: "<workspace>",
     }
     return Column(
-        wanted.place,
+        wanted.backend,
         {
             "command": _command(wanted.command, names),
             "cwd": Fact(shared_words(wanted.cwd, names), shown=f"{wanted.cwd}, a view of the code"),
@@ -321,19 +324,19 @@ def _dev_facts(run: Run, dev: Mapping[str, Any]) -> dict[str, Fact]:
     }
 
 
-def _f5(run: Run, dev: Mapping[str, Any] | Mistake) -> Column:
+def _f5(run: Run, dev: Mapping[str, Any] | UserError) -> Column:
     """The launch configuration on disk, in the dev container's environment."""
-    wanted = launch.configuration_of(run.experiment, run.job)
+    wanted = launch_json.configuration_of(run.experiment, run.job)
     if wanted is None:
         return Column(
             "F5", absent="not one plain Python program: F5 runs it by `loop run --debug`, as docker"
         )
     try:
         found = _configuration(run, str(wanted["name"]))
-    except Mistake as mistake:
-        return Column("F5", absent=mistake.sentence())
-    if isinstance(dev, Mistake):
-        return Column("F5", absent=dev.sentence())
+    except UserError as mistake:
+        return Column("F5", absent=mistake.message())
+    if isinstance(dev, UserError):
+        return Column("F5", absent=dev.message())
     folder = FOLDER
     code = code_root(run.job.name, run.job.code) or ""
     names = {posixpath.join(folder, code): "<code>", folder: "<workspace>"}
@@ -377,28 +380,28 @@ def _configuration(run: Run, name: str) -> Mapping[str, Any]:
     listed_there = value.get("configurations") or []
     found = [c for c in listed_there if isinstance(c, dict) and c.get("name") == name]
     if not found:
-        raise Mistake(
-            f'there is no configuration "{name}"', where=path, mend="Run `scripts/loop sync`"
+        raise UserError(
+            f'there is no configuration "{name}"', where=path, hint="Run `scripts/loop sync`"
         )
     return found[0]
 
 
-def _dev_container(workspace: Workspace, experiment: Experiment) -> Mapping[str, Any] | Mistake:
+def _dev_container(workspace: Workspace, experiment: Experiment) -> Mapping[str, Any] | UserError:
     path = f".devcontainer/{experiment.slug}/devcontainer.json"
     try:
         return _read_json(Path(workspace.root), path)
-    except Mistake as mistake:
+    except UserError as mistake:
         return mistake
 
 
 def _read_json(root: Path, path: str) -> dict[str, Any]:
     text = files.read_text(root / path)
     if text is None:
-        raise Mistake("it is not there", where=path, mend="Run `scripts/loop sync`")
+        raise UserError("it is not there", where=path, hint="Run `scripts/loop sync`")
     try:
         value = parse(text, path).value
     except ParseError as error:
-        raise Mistake(error.what, where=error.where, mend=error.mend) from error
+        raise UserError(error.what, where=error.where, hint=error.hint) from error
     return value if isinstance(value, dict) else {}
 
 
@@ -437,7 +440,7 @@ def _environment_folder(run: Run) -> str:
 
 
 def _digest(run: Run) -> str:
-    return loading.digest_of(Path(run.workspace.root, _environment_folder(run)))[:12]
+    return loader.digest_of(Path(run.workspace.root, _environment_folder(run)))[:12]
 
 
 def _last_stage(run: Run) -> str:

@@ -28,7 +28,7 @@ class Fact:
 class Column:
     """One place. `absent` says why it has no facts here (a job that has no such form)."""
 
-    place: str
+    backend: str
     facts: Mapping[str, Fact] = field(default_factory=dict)
     absent: str = ""
 
@@ -38,7 +38,7 @@ class Difference:
     """A place that differs from the reference in one row; without `why`, nobody meant it to."""
 
     row: str
-    place: str
+    backend: str
     value: str
     expected: str
     why: str
@@ -54,9 +54,9 @@ class Parity:
 
     @property
     def differences(self) -> tuple[Difference, ...]:
-        expected = next(c.facts for c in self.columns if c.place == self.reference)
+        expected = next(c.facts for c in self.columns if c.backend == self.reference)
         return tuple(
-            Difference(row, column.place, fact.value, expected[row].value, fact.why)
+            Difference(row, column.backend, fact.value, expected[row].value, fact.why)
             for row in ROWS
             for column in self.columns
             if (fact := column.facts.get(row)) and fact.value != expected[row].value
@@ -67,27 +67,27 @@ class Parity:
         return tuple(one for one in self.differences if not one.why)
 
     def json(self) -> dict[str, Any]:
-        differing = {(one.row, one.place): one for one in self.differences}
+        differing = {(one.row, one.backend): one for one in self.differences}
         return {
             "experiment": self.experiment,
             "reference": self.reference,
-            "places": {
-                column.place: (
+            "backends": {
+                column.backend: (
                     {"absent": column.absent}
                     if column.absent
                     else {
                         row: {
                             "value": fact.value,
                             "shown": fact.shown or fact.value,
-                            "same": (row, column.place) not in differing,
-                            "why": fact.why if (row, column.place) in differing else "",
+                            "same": (row, column.backend) not in differing,
+                            "why": fact.why if (row, column.backend) in differing else "",
                         }
                         for row, fact in column.facts.items()
                     }
                 )
                 for column in self.columns
             },
-            "unexplained": [f"{one.place}: {one.row}" for one in self.unexplained],
+            "unexplained": [f"{one.backend}: {one.row}" for one in self.unexplained],
         }
 
 

@@ -1,1 +1,1 @@
-"""The model behind HTTP: a deploy folder, its image, its server here, and requests to it."""
+"""A model behind HTTP on this machine."""

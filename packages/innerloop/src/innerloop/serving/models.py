@@ -8,11 +8,11 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import Mistake, nearest
-from ..records import past
-from ..records.past import PastRun
-from ..spec.experiment import Experiment
-from ..spec.workspace import Workspace
+from ..history import past_runs
+from ..history.past_runs import PastRun
+from ..model.experiment import Experiment
+from ..model.workspace import Workspace
+from ..util.errors import UserError, did_you_mean
 
 # What train.py leaves, in a run's own folder; Azure ML keeps ./outputs under its name.
 IN_A_RUN = ("model", "outputs/model", "artifacts/outputs/model", "named-outputs/model")
@@ -38,16 +38,19 @@ def choose(
         # A run's folder stands for the model in it.
         path = next((path / name for name in IN_A_RUN if (path / name).exists()), path)
         return ServedModel(str(path), _shown(workspace, path))
-    runs = past.find(Path(workspace.root), experiment.slug)
+    runs = past_runs.find(Path(workspace.root), experiment.slug)
     found = [run for run in runs if run.id == word] or [r for r in runs if r.id.startswith(word)]
     if not found:
         known = [run.id for run in runs]
-        raise Mistake(
-            f"{word} is neither a path nor a run of {experiment.name}", mend=nearest(word, known)
+        raise UserError(
+            f"{word} is neither a path nor a run of {experiment.name}",
+            hint=did_you_mean(word, known),
         )
     model = in_run(workspace, found[-1])
     if model is None:
-        raise Mistake(f"the run {found[-1].id} left no model", where=found[-1].folder, mend=_LEAVE)
+        raise UserError(
+            f"the run {found[-1].id} left no model", where=found[-1].folder, hint=_LEAVE
+        )
     return model
 
 
@@ -66,7 +69,7 @@ _WELL = ("done", "completed")
 
 
 def _last(workspace: Workspace, experiment: Experiment) -> ServedModel:
-    runs = past.find(Path(workspace.root), experiment.slug)
+    runs = past_runs.find(Path(workspace.root), experiment.slug)
     ended_well = [run for run in runs if run.state in _WELL]
     # A step's model that a later step of its pipeline did not pass is none to serve.
     whole = f"outputs/{experiment.slug}"
@@ -77,10 +80,10 @@ def _last(workspace: Workspace, experiment: Experiment) -> ServedModel:
         if (model := in_run(workspace, run)) is not None:
             return model
     what = f"no run of {experiment.name} that ended well has left a model"
-    raise Mistake(
+    raise UserError(
         what,
         where=f"outputs/{experiment.slug}",
-        mend=_LEAVE if ended_well else f"`scripts/loop run {experiment.name}` trains one",
+        hint=_LEAVE if ended_well else f"`scripts/loop run {experiment.name}` trains one",
     )
 
 
@@ -90,20 +93,20 @@ def require_readable(model: ServedModel) -> None:
     path = Path(model.path)
     for one in path.rglob("*") if path.is_dir() else ():
         if one.is_symlink() and not one.exists():
-            raise Mistake(
+            raise UserError(
                 f"the link {one.name} leads nowhere, to {os.readlink(one)}",
                 where=model.origin,
-                mend="Put the file itself there: a server sees this folder alone",
+                hint="Put the file itself there: a server sees this folder alone",
             )
     if sys.platform != "linux":
         return
     for one in [path, *path.rglob("*")] if path.is_dir() else [path]:
         wanted = stat.S_IROTH | stat.S_IXOTH if one.is_dir() else stat.S_IROTH
         if one.stat().st_mode & wanted != wanted:
-            raise Mistake(
+            raise UserError(
                 f"{one.name} may be read by you alone, and the server runs as another user",
                 where=model.origin,
-                mend=f"`chmod -R o+rX {model.origin}`",
+                hint=f"`chmod -R o+rX {model.origin}`",
             )
 
 

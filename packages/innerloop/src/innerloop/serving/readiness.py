@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from .calling import Address, Reply, content_type_of, send
+from .client import Address, Reply, content_type_of, send
 
 # Seconds for one question; a first prediction may be slow.
 QUESTION = 30.0
@@ -70,7 +70,7 @@ def wait(
             continue
         if reply.ok:
             return Outcome(reply)
-        last = f"the answer is {reply.status}, {reply.sentence}"
+        last = f"the answer is {reply.status}, {reply.message}"
         wrong = 400 <= reply.status < 500 and reply.status not in _PASSING
         refusals = refusals + 1 if wrong else 0
         if refusals == REFUSALS:
@@ -110,4 +110,4 @@ def _silence(address: Address, data: bytes, kind: str) -> str:
         return "it takes the request and gives no answer"
     except OSError as error:
         return f"nothing answers: {error}"
-    return f"the answer is {reply.status}, {reply.sentence}" if reply.status >= 500 else ""
+    return f"the answer is {reply.status}, {reply.message}" if reply.status >= 500 else ""

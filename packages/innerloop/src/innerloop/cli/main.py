@@ -1,0 +1,96 @@
+"""Words -> one call. Alone prints errors and decides exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from .. import __version__
+from ..util.errors import UsageError, UserError
+from .command_table import BY_NAME, PASS_THROUGH, load
+
+
+def main(words: Sequence[str]) -> int:
+    """Runs one command line and returns its exit code."""
+    try:
+        code = _main(list(words))
+        sys.stdout.flush()  # here, where nobody who reads it is an answer and no complaint
+        return code
+    except UserError as mistake:
+        _say(f"innerloop: {mistake.report()}")
+        return mistake.exit_code
+    except KeyboardInterrupt as interrupt:
+        _say("innerloop: stopped")
+        return getattr(interrupt, "exit_code", 130)
+    except BrokenPipeError:
+        # Whoever read our output has gone (`loop list | head`): no error of ours.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+
+
+def _main(words: list[str]) -> int:
+    if words in (["--version"], ["-V"]):
+        print(f"innerloop {__version__}")
+        return 0
+    if not words or words[0] in ("-h", "--help"):
+        words = ["help", *words[1:]]
+    parser = parser_of(words[0])
+    own, rest = _split(words[1:])
+    args = parser.parse_intermixed_args(own)
+    args.rest = rest
+    from ..workspace.loader import root_of
+
+    args.root = root_of(sys.argv[0])
+    args.cwd = Path.cwd()
+    return int(load(words[0]).run(args))
+
+
+def parser_of(name: str) -> argparse.ArgumentParser:
+    module = load(name)
+    parser = _Parser(
+        prog=f"loop {name}",
+        description=BY_NAME[name].summary,
+        epilog=module.EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    module.add_arguments(parser)
+    return parser
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        hint = f"See `{self.prog} --help`"
+        if added := re.match("unrecognized arguments: (.*)", message):
+            hint = self._meant(added[1]) or hint
+        elif re.search("--backend: invalid choice: '(azureml|argo)'", message):
+            hint = "`loop submit EXP` sends the job there"
+        raise UsageError(f"{self.prog}: {message}", hint=hint)
+
+    def _meant(self, words: str) -> str:
+        """An option that was misspelt, or what is for the person's own program."""
+        import difflib
+
+        typed = words.split()[0].partition("=")[0]
+        if close := difflib.get_close_matches(typed, self._option_string_actions, cutoff=0.8):
+            return f"Did you mean {close[0]}?"
+        if self.prog.split()[-1] in PASS_THROUGH:
+            return f"What is meant for the program goes after --: {self.prog} ... -- {words}"
+        return ""
+
+
+def _split(words: list[str]) -> tuple[list[str], list[str]]:
+    """What stands after the first `--` goes to the person's own program, untouched."""
+    if "--" in words:
+        at = words.index("--")
+        return words[:at], words[at + 1 :]
+    return words, []
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

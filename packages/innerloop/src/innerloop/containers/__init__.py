@@ -1,1 +1,0 @@
-"""Dev containers: opened, found, compared with what they were made from, left."""

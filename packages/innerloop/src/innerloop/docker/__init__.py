@@ -1,0 +1,1 @@
+"""The Docker engine: what it can do, its command line, images."""

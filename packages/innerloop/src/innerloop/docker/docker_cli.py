@@ -1,0 +1,352 @@
+"""Docker's command line as argvs. Nothing here runs anything."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+
+from ..model.container import DIGEST_LABEL, EXPERIMENT_LABEL, WORKSPACE_LABEL, Mount
+
+
+def digest_label_of(image: str) -> list[str]:
+    """Prints the image's digest label (an empty line without one); fails without the image."""
+    return [
+        "docker",
+        "image",
+        "inspect",
+        "--format",
+        f'{{{{index .Config.Labels "{DIGEST_LABEL}"}}}}',
+        image,
+    ]
+
+
+def image_id(image: str) -> list[str]:
+    return ["docker", "image", "inspect", "--format", "{{.Id}}", image]
+
+
+def mounts_of(container: str) -> list[str]:
+    """Prints a JSON array: the container's mounts, each with Source and Destination."""
+    return ["docker", "container", "inspect", "--format", "{{json .Mounts}}", container]
+
+
+def pull(image: str) -> list[str]:
+    return ["docker", "pull", image]
+
+
+def push(image: str) -> list[str]:
+    return ["docker", "push", image]
+
+
+def manifest(name: str, *, insecure: bool) -> list[str]:
+    """Prints what a registry has under a name, its digest included, as JSON; `insecure`: it is one
+    without TLS."""
+    return ["docker", "manifest", "inspect", "--verbose", *(["--insecure"] * insecure), name]
+
+
+def tag(image: str, name: str) -> list[str]:
+    return ["docker", "image", "tag", image, name]
+
+
+def labels_of(image: str) -> list[str]:
+    """Prints a JSON object."""
+    return ["docker", "image", "inspect", "--format", "{{json .Config.Labels}}", image]
+
+
+def remove_image(image: str) -> list[str]:
+    """Without force: one that a container uses, or that has another name, stays."""
+    return ["docker", "image", "rm", image]
+
+
+def info() -> list[str]:
+    """Prints one JSON object: the engine's runtimes, security options and system."""
+    template = (
+        '{"runtimes":{{json .Runtimes}},"security":{{json .SecurityOptions}},'
+        '"system":{{json .OperatingSystem}},"version":{{json .ServerVersion}}}'
+    )
+    return ["docker", "info", "--format", template]
+
+
+def build(
+    context: str,
+    *,
+    image: str,
+    target: str | None,
+    labels: Mapping[str, str],
+    no_cache: bool = False,
+    pull: bool = False,
+    options: Sequence[str] = (),
+) -> list[str]:
+    """Builds from a context folder; the Dockerfile's text comes on standard input."""
+    argv = ["docker", "build", "--force-rm", "--file", "-", "--tag", image]
+    if target:
+        argv += ["--target", target]
+    for key, value in labels.items():
+        argv += ["--label", f"{key}={value}"]
+    if no_cache:
+        argv.append("--no-cache")
+    if pull:
+        argv.append("--pull")
+    return [*argv, *options, context]
+
+
+def run(
+    image: str,
+    command: Sequence[str],
+    *,
+    name: str,
+    workdir: str,
+    labels: Mapping[str, str],
+    env: Mapping[str, str],
+    mounts: Sequence[Mount],
+    options: Sequence[str] = (),
+    interactive: bool = False,
+    terminal: bool = False,
+) -> list[str]:
+    """A container that removes itself, with an init process that reaps and passes signals on."""
+    argv = ["docker", "run", "--rm", "--init", "--name", name]
+    if interactive:
+        argv.append("--interactive")
+    if terminal:
+        argv.append("--tty")
+    for key, value in labels.items():
+        argv += ["--label", f"{key}={value}"]
+    argv += [*options, "--workdir", workdir]
+    for mount in mounts:
+        argv += ["--mount", mount.text()]
+    for key, value in env.items():
+        argv += ["--env", f"{key}={value}"]
+    return [*argv, image, *command]
+
+
+def publishing(port: int) -> list[str]:
+    """Prints name and workspace of the container that has a port of this machine."""
+    form = f'{{{{.Names}}}}\t{{{{.Label "{WORKSPACE_LABEL}"}}}}'
+    return ["docker", "ps", "--filter", f"publish={port}", "--format", form]
+
+
+def kill(name: str, signal: str) -> list[str]:
+    return ["docker", "kill", "--signal", signal, name]
+
+
+def stop(name: str, seconds: int) -> list[str]:
+    return ["docker", "stop", "--time", str(seconds), name]
+
+
+def container_ids(label: str) -> list[str]:
+    """Prints the id of each container with the label ("key" or "key=value"), running or not."""
+    return ["docker", "ps", "--all", "--no-trunc", "--quiet", "--filter", f"label={label}"]
+
+
+def inspect_containers(*names: str) -> list[str]:
+    """Prints a JSON array, an object for each container."""
+    return ["docker", "container", "inspect", *names]
+
+
+def inspect_image(image: str) -> list[str]:
+    """Prints a JSON array with the image as its one object."""
+    return ["docker", "image", "inspect", image]
+
+
+def exec_in(
+    container: str,
+    command: Sequence[str],
+    *,
+    user: str = "",
+    workdir: str = "",
+    env: Mapping[str, str] | None = None,
+    interactive: bool = False,
+    terminal: bool = False,
+) -> list[str]:
+    argv = ["docker", "exec"]
+    if interactive:
+        argv.append("--interactive")
+    if terminal:
+        argv.append("--tty")
+    if user:
+        argv += ["--user", user]
+    if workdir:
+        argv += ["--workdir", workdir]
+    for key, value in (env or {}).items():
+        argv += ["--env", f"{key}={value}"]
+    return [*argv, container, *command]
+
+
+def run_once(image: str, command: Sequence[str]) -> list[str]:
+    """A look into an image: no network, root, gone when it ends."""
+    program, *rest = command
+    look = ["docker", "run", "--rm", "--network", "none", "--user", "0"]
+    return [*look, "--entrypoint", program, image, *rest]
+
+
+def top(container: str) -> list[str]:
+    return ["docker", "top", container, "-eo", "pid,args"]
+
+
+def build_from_text(image: str, labels: Mapping[str, str]) -> list[str]:
+    """Builds what the Dockerfile on standard input says, with no context at all."""
+    argv = ["docker", "build", "--force-rm", "--tag", image]
+    for key, value in labels.items():
+        argv += ["--label", f"{key}={value}"]
+    return [*argv, "-"]
+
+
+def remove(*names: str) -> list[str]:
+    """Stops it if need be; its named volumes stay."""
+    return ["docker", "rm", "--force", *names]
+
+
+# A server's container has it; the value is the port of this machine at which it answers.
+SERVER_PORT = "innerloop.serves-at"
+# The path of its predictions there.
+SERVER_PATH = "innerloop.serves"
+
+
+def start_server(
+    image: str,
+    command: Sequence[str] = (),
+    *,
+    name: str,
+    labels: Mapping[str, str],
+    env: Mapping[str, str],
+    mounts: Sequence[Mount],
+    options: Sequence[str] = (),
+) -> list[str]:
+    """In the background, as the image's own user, in its own working directory. It stays when it
+    ends, so that it can be asked for its last words and its exit code."""
+    argv = ["docker", "run", "--detach", "--init", "--name", name]
+    for key, value in labels.items():
+        argv += ["--label", f"{key}={value}"]
+    argv += options
+    for mount in mounts:
+        argv += ["--mount", mount.text()]
+    for key, value in env.items():
+        argv += ["--env", f"{key}={value}"]
+    return [*argv, image, *command]
+
+
+def follow_logs(name: str) -> list[str]:
+    """Everything that it has printed and prints, until it ends."""
+    return ["docker", "logs", "--follow", name]
+
+
+def exit_code(name: str) -> list[str]:
+    return ["docker", "container", "inspect", "--format", "{{.State.ExitCode}}", name]
+
+
+def servers_of(workspace: str, experiment: str) -> list[str]:
+    """Prints a line for each server of an experiment, the newest first: name, port and path with
+    tabs between them."""
+    form = f'{{{{.Names}}}}\t{{{{.Label "{SERVER_PORT}"}}}}\t{{{{.Label "{SERVER_PATH}"}}}}'
+    argv = ["docker", "ps", "--format", form]
+    for key, value in ((WORKSPACE_LABEL, workspace), (EXPERIMENT_LABEL, experiment)):
+        argv += ["--filter", f"label={key}={value}"]
+    return [*argv, "--filter", f"label={SERVER_PORT}"]
+
+
+def default_command(image: str) -> list[str]:
+    """Prints a JSON array: the program and arguments that the image starts by itself."""
+    form = "{{json .Config.Entrypoint}} {{json .Config.Cmd}}"
+    return ["docker", "image", "inspect", "--format", form, image]
+
+
+# What VS Code and the devcontainer CLI write on a container that they make.
+DEVCONTAINER_FOLDER, DEVCONTAINER_CONFIG = "devcontainer.local_folder", "devcontainer.config_file"
+_UNITS = {"B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+
+
+def list_containers(label: str, value: str) -> list[str]:
+    """Prints a line each: id, name, image, status."""
+    fields = "{{.ID}}\t{{.Names}}\t{{.Image}}\t{{.Status}}"
+    argv = ["docker", "container", "ls", "--all", "--no-trunc", "--format", fields]
+    return [*argv, "--filter", f"label={label}={value}"]
+
+
+def list_images(filter: str) -> list[str]:
+    """Prints the ids of the images that a filter such as label=x or reference=x/* lets through."""
+    return ["docker", "image", "ls", "--quiet", "--no-trunc", "--filter", filter]
+
+
+def container_names(root: str, experiment: str, *, running: bool = False) -> list[str]:
+    """Prints the names of an experiment's containers, without those of VS Code."""
+    argv = ["docker", "container", "ls", *([] if running else ["--all"]), "--format", "{{.Names}}"]
+    return [*argv, *_of(root, experiment)]
+
+
+def image_names(root: str, experiment: str) -> list[str]:
+    """Prints the names of an experiment's images."""
+    argv = ["docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}"]
+    return [*argv, *_of(root, experiment)]
+
+
+def _of(root: str, experiment: str) -> list[str]:
+    return [
+        "--filter",
+        workspace_filter(root),
+        "--filter",
+        f"label={EXPERIMENT_LABEL}={experiment}",
+    ]
+
+
+def workspace_filter(root: str) -> str:
+    return f"label={WORKSPACE_LABEL}={root}"
+
+
+def inspect_images(ids: Sequence[str]) -> list[str]:
+    """Prints a JSON array a line: id, names, labels, size in bytes."""
+    return [
+        *("docker", "image", "inspect", "--format"),
+        "[{{json .Id}},{{json .RepoTags}},{{json .Config.Labels}},{{json .Size}}]",
+        *ids,
+    ]
+
+
+def disk_usage() -> list[str]:
+    """Prints two JSON arrays, a line each: images and volumes, with what each alone takes."""
+    return [
+        "docker",
+        "system",
+        "df",
+        "--verbose",
+        "--format",
+        "{{json .Images}}\n{{json .Volumes}}",
+    ]
+
+
+def remove_containers(ids: Sequence[str]) -> list[str]:
+    """Without force: one that runs stays."""
+    return ["docker", "container", "rm", *ids]
+
+
+def remove_volumes(names: Sequence[str]) -> list[str]:
+    return ["docker", "volume", "rm", *names]
+
+
+def parse_size(text: str) -> int:
+    """ "289.3MB" as Docker writes a size; 0 for what it does not know."""
+    match = re.match(r"([\d.]+)\s*([a-zA-Z]+)$", text.strip())
+    return round(float(match[1]) * _UNITS.get(match[2], 0)) if match else 0
+
+
+def digest_label(labels: Mapping[str, str]) -> str:
+    return labels.get(DIGEST_LABEL, "")
+
+
+def dev_container_id(folder: str, config: str) -> str:
+    """`${devcontainerId}` of a devcontainer.json: the same on each rebuild, another in each clone.
+
+    Source: Development Containers Specification, "devcontainerId" (SHA-256 of the labels as JSON
+    with sorted keys, in base 32 with the digits 0-9a-v, 52 of them).
+    """
+    labels = json.dumps(
+        {DEVCONTAINER_CONFIG: config, DEVCONTAINER_FOLDER: folder},
+        separators=(",", ":"),
+        ensure_ascii=False,
+    )
+    number = int.from_bytes(hashlib.sha256(labels.encode()).digest(), "big")
+    digits = ""
+    for _ in range(52):
+        number, digit = divmod(number, 32)
+        digits = "0123456789abcdefghijklmnopqrstuv"[digit] + digits
+    return digits

@@ -1,0 +1,141 @@
+"""This machine and this checkout: programs, disk, line endings, links."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..sync import engine
+from ..util import process, venvs
+from ..util.errors import join_names
+from .checks import Checkup, Fact
+from .docker_checks import disk_fact
+
+PROGRAMS = [
+    ("bash", "bad", "runs the job's command in the place venv", "Install bash (Git for Windows)"),
+    ("git", "note", "", "Install git"),
+    ("uv", "note", "environments are made faster with it", "`pip install uv`"),
+]
+
+
+def this_machine(patient: Checkup) -> Iterator[Fact]:
+    version = ".".join(str(part) for part in sys.version_info[:3])
+    yield Fact("ok", "python", f"{version} runs this tool")
+    folder = venvs.cache_folder()
+    if os.access(folder, os.W_OK):
+        yield Fact("ok", "cache", str(folder))
+    else:
+        hint = "Set INNERLOOP_CACHE to another folder"
+        yield Fact("bad", "cache", f"{folder} cannot be written", hint)
+    yield disk_fact("disk", shutil.disk_usage(patient.root).free, str(patient.root))
+    for program, state, use, hint in PROGRAMS:
+        if path := process.which(program):
+            yield Fact("ok", program, path)
+        else:
+            yield Fact(state, program, f"not on PATH{f' ({use})' if use else ''}", hint)
+
+
+# What commands write into, below the workspace's root.
+WRITTEN = (".", "src", ".vscode", ".devcontainer", ".innerloop", "data", "outputs")
+
+
+def this_checkout(patient: Checkup) -> Iterator[Fact]:
+    yield _permissions(patient.root)
+    yield _line_endings(patient.root)
+    yield _links(patient.root)
+    if _is_slow(patient.root):
+        yield Fact(
+            "note",
+            "file system",
+            "the workspace lies on the Windows disk, which is slow from Linux",
+            "Clone it into WSL's own file system (~/...)",
+        )
+
+
+def _permissions(root: Path) -> Fact:
+    """Folders that another user made, a container's root most often."""
+    there = [name for name in WRITTEN if (root / name).is_dir()]
+    wrong = [name for name in there if not os.access(root / name, os.W_OK)]
+    if not wrong:
+        return Fact("ok", "permissions", "you may write in the workspace")
+    names = ", ".join("the workspace" if name == "." else f"{name}/" for name in wrong)
+    hint = f'`sudo chown -R "$(id -un)" {shlex.quote(str(root))}`, where it should be yours'
+    return Fact("bad", "permissions", f"you may not write in {names}", hint)
+
+
+def _line_endings(root: Path) -> Fact:
+    """Carriage returns in what Linux reads: a shell takes them for a part of each word."""
+    wrong = [path for path in _read_by_linux(root) if b"\r\n" in path.read_bytes()[:100_000]]
+    if not wrong:
+        return Fact("ok", "line endings", "LF in all that Linux reads")
+    name = wrong[0].relative_to(root).as_posix()
+    more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+    hint = (
+        f"`git config core.autocrlf input`, then `git rm --cached {name}` and `git checkout {name}`"
+    )
+    if sys.platform != "win32":
+        hint = f"`sed -i 's/\\r$//' {name}`; .gitattributes keeps it so"
+    return Fact("bad", "line endings", f"{name}{more} has Windows line endings (CRLF)", hint)
+
+
+def _read_by_linux(root: Path) -> Iterator[Path]:
+    patterns = [
+        "scripts/loop", "scripts/test", "scripts/bench", ".devcontainer/*.sh", ".devcontainer/Dockerfile",
+        "src/**/environment/*", "src/**/*.sh", "src/**/azure-ml-job.yaml",
+    ]  # fmt: skip
+    for pattern in patterns:
+        yield from (path for path in root.glob(pattern) if path.is_file())
+
+
+def _links(root: Path) -> Fact:
+    """git writes a link as a text file where the system refused to make one."""
+    text = [
+        path
+        for path in root.glob("src/**/common/*")
+        if path.is_file()
+        and not path.is_symlink()
+        and path.stat().st_size < 200
+        and path.read_bytes().startswith(b"../")
+    ]
+    if not text:
+        return Fact("ok", "symbolic links", "kept by this checkout")
+    name = text[0].relative_to(root).as_posix()
+    hint = (
+        "Turn Developer Mode on, then `git config core.symlinks true` and check the files out again"
+    )
+    return Fact("bad", "symbolic links", f"git wrote {name} as a text file", hint)
+
+
+def _is_slow(root: Path) -> bool:
+    if sys.platform != "linux" or not root.as_posix().startswith("/mnt/"):
+        return False
+    version = Path("/proc/version")
+    return version.is_file() and "microsoft" in version.read_text(errors="replace").lower()
+
+
+def rendered_files(patient: Checkup) -> Iterator[Fact]:
+    outcome = engine.plan(patient.root)
+    behind = [change.path for change in outcome.changes]
+    for problem in outcome.problems:
+        if problem not in patient.broken.values():  # said of the experiment
+            state = "note" if "--keep" in problem else "bad"  # in a clash, theirs counts
+            hint = "`scripts/loop sync` then brings them in line"
+            yield Fact(state, "rendered files", problem, hint)
+    if behind:
+        more = f" and {len(behind) - 1} more are" if len(behind) > 1 else " is"
+        what = f"{behind[0]}{more} behind src"
+        yield Fact("note", "rendered files", what, "`scripts/loop sync` brings them in line")
+    elif not outcome.problems:
+        yield Fact("ok", "rendered files", "in line with src")
+
+
+def experiments(patient: Checkup) -> Iterator[Fact]:
+    for name in patient.workspace.experiments:
+        if message := patient.broken.get(name):
+            yield Fact("bad", name, message)
+    if well := [name for name in patient.workspace.experiments if name not in patient.broken]:
+        yield Fact("ok", "experiments", f"{join_names(well, 8)}: their files can be read")

@@ -1,0 +1,225 @@
+"""The runs of this workspace as values: what each recorded, and the scores and curves it wrote.
+
+A run is a folder `outputs/<slug>/<run>/`; a pipeline's step or a sweep's trial is a run as well, in
+a folder of that. Its record is `.run/run.json` (see `recording`); its
+metrics are what the program wrote into `./outputs`, in either or both of
+
+    metrics.json     scores by name; a list of mappings is a curve, an entry each
+    metrics.jsonl    a curve while it grows: one JSON object in a line, an epoch or step each
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..util import files
+from .recorder import LOG, RECORD
+
+Curve = tuple[tuple[float, float], ...]
+# What counts an entry of a curve, the first that is there.
+STEPS = ("step", "epoch", "iteration", "batch")
+# Scores that people look for, in this order; others come after them.
+TELLING = (
+    "accuracy", "acc", "f1", "auc", "precision", "recall", "r2", "score", "bleu", "iou",
+    "loss", "error", "rmse", "mae", "mse", "perplexity",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class PastRun:
+    """`record` is what run.json holds ({} for an older run without one); `scores` by name;
+    `curves` by name as (step, value) in order; `folder` is relative to the workspace's root."""
+
+    slug: str
+    id: str
+    folder: str
+    record: Mapping[str, Any]
+    scores: Mapping[str, float] = field(default_factory=dict)
+    curves: Mapping[str, Curve] = field(default_factory=dict)
+    alive: bool = False
+
+    @property
+    def experiment(self) -> str:
+        return str(self.record.get("experiment") or self.slug.replace(".", "/"))
+
+    @property
+    def backend(self) -> str:
+        return str(self.record.get("backend") or "?")
+
+    @property
+    def state(self) -> str:
+        """One of "done", "failed (3)", "stopped", "running", "killed" (it could not say how it ended);
+        of a submitted job that has not ended, what the service said last ("queued")."""
+        code = self.record.get("exit_code")
+        if code is None and self.record.get("status"):
+            status = str(self.record["status"]).lower()
+            return {"completed": "done", "canceled": "stopped"}.get(status, status)
+        if code is None:
+            return "running" if self.alive else "killed" if self.record else "?"
+        return {0: "done", 130: "stopped", 143: "stopped"}.get(code, f"failed ({code})")
+
+    @property
+    def given(self) -> dict[str, str]:
+        """The inputs by name, and what was added to the command under "arguments"."""
+        inputs = {str(k): str(v) for k, v in (self.record.get("inputs") or {}).items()}
+        added = " ".join(map(str, self.record.get("arguments") or ()))
+        return {**inputs, "arguments": added} if added else inputs
+
+    @property
+    def commit(self) -> str:
+        """The first letters of the commit, with "+" when something was not committed; "none" in a
+        repository that has no commit yet."""
+        git = self.record.get("git") or {}
+        return (str(git.get("commit", ""))[:8] or "none" * bool(git)) + "+" * bool(git.get("dirty"))
+
+    def json(self) -> dict[str, Any]:
+        return {
+            **self.record,
+            "run": self.id,
+            "experiment": self.experiment,
+            "folder": self.folder,
+            "state": self.state,
+            "scores": dict(self.scores),
+            "curves": {
+                name: [list(point) for point in curve] for name, curve in self.curves.items()
+            },
+        }
+
+
+def find(root: Path, slug: str | None = None) -> list[PastRun]:
+    """The runs of one experiment or of all, the newest last."""
+    outputs = root / "outputs"
+    slugs = [slug] if slug else [folder.name for folder in _folders(outputs)]
+    found = [read(root, one, folder) for one in slugs for folder in _run_folders(outputs / one)]
+    return sorted(
+        (run for run in found if run.record or run.scores or run.curves),
+        key=lambda run: (str(run.record.get("started") or ""), run.id),
+    )
+
+
+def read(root: Path, slug: str, folder: Path) -> PastRun:
+    record = _mapping(files.read_text(folder / RECORD))
+    scores, curves = metrics_of(
+        files.read_text(folder / "metrics.json"), files.read_text(folder / "metrics.jsonl")
+    )
+    return PastRun(
+        slug=slug,
+        id=str(record.get("run") or folder.name),
+        folder=folder.relative_to(root).as_posix(),
+        record=record,
+        scores=scores,
+        curves=curves,
+        alive=_alive(record),
+    )
+
+
+def log_of(root: Path, run: PastRun) -> Path:
+    own = root / run.folder / LOG
+    cloud = root / run.folder / "user_logs" / "std_log.txt"
+    return cloud if cloud.is_file() and not own.is_file() else own
+
+
+def metrics_of(summary: str | None, lines: str | None) -> tuple[dict[str, float], dict[str, Curve]]:
+    """Scores and curves from the texts of metrics.json and metrics.jsonl (None: no such file).
+    What is no number, and a line that is only half written, is passed over."""
+    scores, curves = _from_summary(_mapping(summary))
+    entries = [_mapping(line) for line in (lines or "").splitlines() if line.strip()]
+    curves |= _curves([entry for entry in entries if entry])
+    for name, curve in curves.items():
+        scores.setdefault(name, curve[-1][1])
+    return scores, curves
+
+
+def telling(runs: Iterable[PastRun], most: int) -> list[str]:
+    """The names of the scores to show: those that people look for first, a test's before others."""
+    names = dict.fromkeys(name for run in runs for name in run.scores)
+
+    def rank(name: str) -> tuple[int, int, int]:
+        low = name.lower()
+        kind = next((i for i, word in enumerate(TELLING) if word in low), len(TELLING))
+        part = next((i for i, word in enumerate(("test", "val", "eval")) if word in low), 3)
+        return kind, part, len(name)
+
+    wanted = [name for name in names if rank(name)[0] < len(TELLING)] or list(names)
+    return sorted(wanted, key=rank)[:most]
+
+
+def differing_inputs(runs: Sequence[PastRun]) -> list[str]:
+    """The names of what was not given alike to all runs of an experiment."""
+    differing: dict[str, None] = {}
+    for experiment in dict.fromkeys(run.experiment for run in runs):
+        given = [run.given for run in runs if run.experiment == experiment and run.record]
+        for name in dict.fromkeys(name for one in given for name in one):
+            if len({one.get(name) for one in given}) > 1:
+                differing[name] = None
+    return list(differing)
+
+
+def _from_summary(summary: Mapping[str, Any]) -> tuple[dict[str, float], dict[str, Curve]]:
+    scores: dict[str, float] = {}
+    curves: dict[str, Curve] = {}
+    for name, value in summary.items():
+        if _is_number(value):
+            scores[name] = float(value)
+        elif isinstance(value, dict):
+            scores |= {f"{name}.{key}": float(v) for key, v in value.items() if _is_number(v)}
+        elif isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
+            curves |= _curves(value)
+    return scores, curves
+
+
+def _curves(entries: Sequence[Mapping[str, Any]]) -> dict[str, Curve]:
+    points: dict[str, list[tuple[float, float]]] = {}
+    for number, entry in enumerate(entries, 1):
+        step = next((entry[key] for key in STEPS if _is_number(entry.get(key))), number)
+        for name, value in entry.items():
+            if name not in STEPS and _is_number(value):
+                points.setdefault(name, []).append((float(step), float(value)))
+    return {name: tuple(curve) for name, curve in points.items()}
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _mapping(text: str | None) -> dict[str, Any]:
+    try:
+        value = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _alive(record: Mapping[str, Any]) -> bool:
+    """Whether the process that wrote the record still runs on this machine."""
+    pid = record.get("pid")
+    if record.get("exit_code") is not None or not isinstance(pid, int) or os.name == "nt":
+        return False
+    if record.get("host") != os.uname().nodename:
+        return False
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def _run_folders(folder: Path) -> list[Path]:
+    """The runs in a folder, and the parts of which some consist."""
+    runs = _folders(folder)
+    parts = [part for run in runs for part in _folders(run) if (part / RECORD).is_file()]
+    return [*runs, *parts]
+
+
+def _folders(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    return sorted(Path(entry.path) for entry in os.scandir(folder) if entry.is_dir())

@@ -1,1 +1,0 @@
-"""Images: how they are built, by which builder, and what the machine puts around a run."""

@@ -1,0 +1,1 @@
+"""Backends that run a job on this machine: docker, venv, in-container."""

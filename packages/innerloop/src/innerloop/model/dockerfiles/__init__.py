@@ -1,0 +1,1 @@
+"""Dockerfiles and .dockerignore files, read no further than needed."""

@@ -1,0 +1,74 @@
+"""An experiment: any folder under src/ with environment/Dockerfile in it."""
+
+from __future__ import annotations
+
+import posixpath
+from dataclasses import dataclass
+
+from .dockerfiles.dockerfile import Dockerfile, Stage
+from .naming import slug_of
+from .settings.settings import Settings
+
+JOB_FILE = "azure-ml-job.yaml"
+
+# The variable that marks an experiment's own container; its value is the experiment's name.
+MARK = "INNERLOOP_EXPERIMENT"
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A symbolic link in an experiment's folder to code outside it.
+
+    Both paths are relative to the workspace's root, with "/": where the link stands, and where it
+    leads to in the end.
+    """
+
+    path: str
+    target: str
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether it leads to a place in the workspace; `target` is absolute otherwise."""
+        return not (self.target.startswith("/") or ":" in self.target)
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """`name` is the path under src/ ("digit_recognition", "search/ranking"); `files` are the
+    names directly in its folder; `common_tests` are the tests, relative to the root, of the common
+    code that it links to. `at` is the folder of a job file that belongs to no experiment,
+    relative to the workspace's root ("." is the root itself)."""
+
+    name: str
+    dockerfile: Dockerfile
+    settings: Settings
+    links: tuple[Link, ...] = ()
+    files: tuple[str, ...] = ()
+    at: str = ""
+    common_tests: tuple[str, ...] = ()
+
+    @property
+    def slug(self) -> str:
+        """The name for files and images: with "." for "/"."""
+        return slug_of(self.name)
+
+    @property
+    def folder(self) -> str:
+        """Relative to the workspace's root, with "/"."""
+        return self.at or f"src/{self.name}"
+
+    @property
+    def test_paths(self) -> list[str]:
+        """What pytest is given, relative to the experiment's folder: the folder itself and the
+        tests of its common code."""
+        return [".", *(posixpath.relpath(path, self.folder) for path in self.common_tests)]
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it has environment/Dockerfile, and so an environment of its own."""
+        return not self.at
+
+    @property
+    def dev_stage(self) -> Stage:
+        """The stage that people work in; a Dockerfile without one is worked in as it is."""
+        return self.dockerfile.stage(self.settings.dev_stage) or self.dockerfile.last

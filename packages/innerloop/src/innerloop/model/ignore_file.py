@@ -1,0 +1,147 @@
+"""The rules of an ignore file (`.amlignore`, else `.gitignore`) as Azure ML reads them.
+
+They are git's, with these differences: only the one file at the code's root counts; a rule is
+compared with the path that a folder's links lead to, which may begin with `..`; and a later rule
+may take back what an earlier one left out, even below a folder that is left out.
+Source: azure-ai-ml 1.35, `_utils/_pathspec.py` and `_utils/_asset_utils.py`; held against them by
+tests/azure/test_snapshot_as_sent.py.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..util.errors import UserError
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """`leaves_out` is false for a rule with `!`; `line` is its number in the file."""
+
+    pattern: re.Pattern[str]
+    leaves_out: bool
+    text: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The rules of one file; `name` is "" where there is none, and nothing is left out."""
+
+    name: str = ""
+    rules: Sequence[Rule] = ()
+
+    def leaving_out(self, path: str) -> Rule | None:
+        """The rule that leaves a path out; None when the path is sent. `path` is relative to the
+        code's root, with "/", with the links of its folders followed."""
+        decided = None
+        for rule in self.rules:
+            if rule.pattern.match(path):
+                decided = rule
+        return decided if decided is not None and decided.leaves_out else None
+
+
+def parse(text: str, name: str) -> Rules:
+    """A rule that ends in a backslash is a `Mistake`: Azure ML's client stops on it."""
+    rules = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        rule = _rule(line.strip(), f"{name}:{number}", number)
+        if rule is not None:
+            rules.append(rule)
+    return Rules(name, tuple(rules))
+
+
+def _rule(text: str, where: str, number: int) -> Rule | None:
+    leaves_out = not text.startswith("!")
+    plain = text if leaves_out else text[1:]
+    if not text or text.startswith("#") or text == "/":
+        return None
+    try:
+        with warnings.catch_warnings():
+            # What Python may read another way one day: `[[`, `--` in a set.
+            warnings.simplefilter("ignore", FutureWarning)
+            return Rule(re.compile(_expression(plain)), leaves_out, text, number)
+    except (ValueError, re.error) as error:
+        raise UserError(
+            f"Azure ML cannot read the rule {text}", where=where, hint="Write it another way"
+        ) from error
+
+
+def _expression(rule: str) -> str:
+    """The regular expression of one rule; it matches whole paths."""
+    parts = _parts(rule)
+    if parts == ["**", ""] and not rule.startswith("/"):
+        return r"^.+/.*$"
+    if not parts:
+        raise ValueError(rule)
+    if len(parts) > 1 and not parts[-1]:
+        parts[-1] = "**"
+    text, slash = "^", False
+    last = len(parts) - 1
+    for index, part in enumerate(parts):
+        if part == "**":
+            text += _any_depth(index, last)
+            slash = 0 < index < last
+            continue
+        text += "/" * slash + ("[^/]+" if part == "*" else _glob(part))
+        text += "(?:/.*)?" if index == last else ""  # a file, or a folder with all in it
+        slash = True
+    return text + "$"
+
+
+def _parts(rule: str) -> list[str]:
+    """The rule between its slashes. One that names no folder is found at any depth; one that
+    begins with a slash only at the root."""
+    parts = rule.split("/")
+    parts = [one for i, one in enumerate(parts) if not (i and one == "**" == parts[i - 1])]
+    if parts == ["**", ""]:
+        return parts
+    if not parts[0]:
+        return parts[1:]
+    single = len(parts) == 1 or (len(parts) == 2 and not parts[1])
+    return ["**", *parts] if single and parts[0] != "**" else parts
+
+
+def _any_depth(index: int, last: int) -> str:
+    if index == 0:
+        return ".+" if last == 0 else "(?:.+/)?"
+    return "/.*" if index == last else "(?:/.+)?"
+
+
+def _glob(part: str) -> str:
+    """One part between slashes: `*`, `?`, `[...]` and backslashes as a shell reads them."""
+    text, at = "", 0
+    while at < len(part):
+        character = part[at]
+        at += 1
+        if character == "\\":
+            if at == len(part):
+                raise ValueError(part)
+            text += re.escape(part[at])
+            at += 1
+        elif character == "*":
+            text += "[^/]*"
+        elif character == "?":
+            text += "[^/]"
+        elif character == "[" and (end := _end_of_set(part, at)):
+            text += _set(part[at:end])
+            at = end
+        else:
+            text += re.escape(character)
+    return text
+
+
+def _end_of_set(part: str, at: int) -> int:
+    """One past the bracket that closes the set which begins at `at`; 0 when none does."""
+    inside = at + (part[at : at + 1] == "!")
+    inside += part[inside : inside + 1] == "]"
+    return part.find("]", inside) + 1
+
+
+def _set(text: str) -> str:
+    start = {"!": "[^", "^": "[\\^"}.get(text[0], "[")
+    rest = text[1:] if text[0] in "!^" else text
+    return start + rest.replace("\\", "\\\\")

@@ -1,0 +1,58 @@
+"""An environment that stands in a file of its own: `environment: file:./environment.yml`.
+
+Azure ML's client reads that file, with its paths relative to it, as if it stood in the job.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable
+from dataclasses import replace
+
+from ...util import yaml_text
+from ...util.errors import UserError
+from ..paths import code_root
+from .job import Environment, Job, Reading
+
+
+def file_of(job: Job) -> str | None:
+    """The environment's file, relative to the workspace's root; None where the job names none."""
+    reference = job.environment.reference or ""
+    if job.environment.kind != "registered" or not reference.startswith("file:"):
+        return None
+    return code_root(job.name, reference)
+
+
+def environment_of(job: Job, read: Callable[[str], str | None]) -> Environment:
+    """What the job's environment is. A `Mistake` for a file that is not there, or is none."""
+    path = file_of(job)
+    if path is None:
+        return job.environment
+    text = read(path)
+    if text is None:
+        raise UserError(
+            f"there is no {path}, which says what the job's environment is",
+            where=job.where("environment"),
+            hint="Check the path after file:",
+        )
+    return _environment(text, path, job.name)
+
+
+def _environment(text: str, file: str, job_file: str) -> Environment:
+    """Its paths as seen from the job."""
+    parsed = yaml_text.parse(text, file)
+    reading = Reading(parsed)
+    found = reading.environment(parsed.value, ())
+    if reading.problems:
+        raise reading.problems[0]
+
+    def moved(path: str) -> str:
+        inside = posixpath.join(posixpath.dirname(file), path.removeprefix("file:"))
+        return posixpath.relpath(inside, posixpath.dirname(job_file) or ".")
+
+    conda_file = found.conda_file
+    return replace(
+        found,
+        path=None if found.path is None else moved(found.path),
+        conda_file=moved(conda_file) if isinstance(conda_file, str) else conda_file,
+    )

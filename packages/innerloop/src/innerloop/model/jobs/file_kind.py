@@ -1,0 +1,144 @@
+"""Which file that is no job was named by mistake: job files lie beside many of their kin, and all
+of them are YAML.
+
+Source: CLI (v2) YAML schemas of the assets of Azure ML; the formats of the other tools.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Document = Mapping[Any, Any]
+
+# https://azuremlschemas.azureedge.net/latest/managedOnlineDeployment.schema.json
+_SCHEMA = re.compile(r"/(?P<name>\w+)\.schema\.json$", re.IGNORECASE)
+# What makes a file a job's, whatever else it holds.
+_OF_JOBS = {"command", "trial"}
+# Keys by which a job that lacks its command, and has services, is still seen to be one.
+_BESIDE = {"$schema", "code", "component", "compute", "environment", "inputs", "outputs"}
+# Keys that a component has, and a job never; and keys of which it is the other way round.
+_COMPONENT = {"version", "is_deterministic", "additional_includes"}
+_NEVER_IN_COMPONENTS = {
+    "compute", "experiment_name", "limits", "services", "identity", "queue_settings", "settings",
+    "environment_variables",
+}  # fmt: skip
+
+# The type that an asset's file names, and what such a file describes.
+_TYPES = {
+    **dict.fromkeys(("uri_file", "uri_folder", "mltable"), "Azure ML data"),
+    **dict.fromkeys(("mlflow_model", "custom_model", "triton_model"), "an Azure ML model"),
+    **dict.fromkeys(
+        ("amlcompute", "computeinstance", "virtualmachine", "synapsespark", "kubernetes"),
+        "an Azure ML compute",
+    ),
+    **dict.fromkeys(
+        ("azure_blob", "azure_file", "azure_data_lake_gen1", "azure_data_lake_gen2", "one_lake"),
+        "an Azure ML datastore",
+    ),
+}
+
+
+def describe_file(document: Document) -> str:
+    """What a file describes that is no job, in words that follow "this file describes"; "" for a
+    job, and for what is not known."""
+    keys = {str(key) for key in document}
+    if _OF_JOBS & keys:
+        return ""
+    if "jobs" not in keys and (named := _by_schema(str(document.get("$schema") or ""))):
+        return named
+    kind = str(document.get("type") or "").lower()
+    if kind in _TYPES:
+        return _TYPES[kind]
+    if kind.startswith("microsoft.machinelearningservices/"):
+        return "what the service answers about a job"
+    return next((words for words, is_one in _FORMS if is_one(document, keys)), "")
+
+
+def _by_schema(url: str) -> str:
+    if "promptflow" in url:
+        return "a prompt flow"
+    found = _SCHEMA.search(url)
+    if found is None or found["name"].lower().endswith(("job", "schedule", "component")):
+        return ""
+    name = found["name"]
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
+    return "Azure ML data" if words == "data" else f"an Azure ML {words}"
+
+
+def kind_by_schema(url: str) -> str:
+    """The type of job that a $schema names; "" where it names none."""
+    found = _SCHEMA.search(url)
+    name = found["name"].lower() if found else ""
+    if name.startswith("automl"):  # one for each task
+        return "automl"
+    if name.endswith("schedule"):
+        return "schedule"
+    kind = name.removesuffix("job")
+    return {"datatransfer": "data_transfer"}.get(kind, kind) if kind != name else ""
+
+
+def is_component(document: Document) -> bool:
+    """Whether the file is a component that does not say so in its $schema."""
+    keys = {str(key) for key in document}
+    named = str(document.get("type") or "").lower()
+    if named.endswith("component") and named != "component":  # CommandComponent of older schemas
+        return True
+    return bool(_COMPONENT & keys) and not _NEVER_IN_COMPONENTS & keys and _runs(keys)
+
+
+def _runs(keys: set[str]) -> bool:
+    return bool({"command", "trial", "jobs"} & keys)
+
+
+def _in_each(value: Any) -> list[Mapping[Any, Any]]:
+    """The mappings below the names of a mapping."""
+    below = value.values() if isinstance(value, dict) else ()
+    return [one for one in below if isinstance(one, dict)]
+
+
+def _is_workflow(document: Document, keys: set[str]) -> bool:
+    return any("runs-on" in one for one in _in_each(document.get("jobs")))
+
+
+def _is_devops(document: Document, keys: set[str]) -> bool:
+    stages = document.get("stages")
+    if isinstance(document.get("jobs"), list) or (
+        isinstance(stages, list) and any(isinstance(one, dict) for one in stages)
+    ):
+        return True
+    return isinstance(document.get("steps"), list) and bool({"trigger", "pool"} & keys)
+
+
+def _is_compose(document: Document, keys: set[str]) -> bool:
+    services = _in_each(document.get("services"))
+    return not _BESIDE & keys and any({"image", "build"} & set(one) for one in services)
+
+
+def _has(*wanted: str) -> Callable[[Document, set[str]], bool]:
+    return lambda document, keys: set(wanted) <= keys
+
+
+# In this order, by the keys that nothing else has.
+_FORMS: tuple[tuple[str, Callable[[Document, set[str]], bool]], ...] = (
+    ("a Kubernetes object", _has("apiVersion", "kind")),
+    ("a workflow of GitHub Actions", _is_workflow),
+    ("a pipeline of Azure DevOps", _is_devops),
+    ("a pipeline of GitLab", lambda document, keys: isinstance(document.get("stages"), list)),
+    ("a pipeline of DVC", lambda document, keys: isinstance(document.get("stages"), dict)),
+    ("a prompt flow", lambda document, keys: isinstance(document.get("nodes"), list)),
+    ("a pipeline of Azure ML's SDK v1", lambda document, keys: "pipeline" in keys),
+    ("a sweep of Weights & Biases", _has("program", "method")),
+    ("containers for Docker Compose", _is_compose),
+    ("an Azure ML deployment", _has("endpoint_name")),
+    ("an Azure ML endpoint", _has("auth_mode")),
+    ("a conda environment", lambda document, keys: isinstance(document.get("dependencies"), list)),
+    ("an MLflow project", _has("entry_points")),
+    ("a run of Azure ML's SDK v1", _has("script", "framework")),
+    ("an Azure ML registry", _has("replication_locations")),
+    ("an Azure ML environment", _has("name", "image")),
+    ("an Azure ML environment", _has("name", "build")),
+    ("an Azure ML environment", _has("conda_file")),
+    ("an MLTable", _has("paths", "transformations")),
+)

@@ -1,0 +1,1 @@
+"""Findings in job files, deploy folders, schedules and Argo settings."""

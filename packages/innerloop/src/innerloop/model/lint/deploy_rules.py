@@ -1,0 +1,216 @@
+"""Everything that is wrong with a deploy folder and can be known before anything is built or sent.
+
+Sources: the schemas of azure-ai-ml 1.35 for managed online endpoints and deployments; Azure Machine
+Learning, "Manage resources and quotas" (names, time limits of requests).
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from ...util import yaml_text
+from ...util.errors import UserError, did_you_mean
+from ...util.yaml_text import YamlText
+from ..deployment import (
+    DEPLOYMENT_ENDINGS,
+    ENDPOINT_FILE,
+    NAME,
+    NAME_RULE,
+    SAMPLE,
+    Deployment,
+    deployment_file,
+    parse_endpoint,
+    read_deployment,
+)
+from .finding import Files, Finding, finding_of, mapping_of
+from .server_rules import check_server
+
+_ENDPOINT = (
+    "$schema", "name", "description", "tags", "properties", "auth_mode", "traffic",
+    "mirror_traffic", "identity", "public_network_access", "kind", "location", "defaults",
+)  # fmt: skip
+_DEPLOYMENT = (
+    "$schema", "type", "name", "description", "tags", "properties", "endpoint_name", "model",
+    "code_configuration", "environment", "environment_variables", "instance_count",
+    "instance_type", "app_insights_enabled", "scale_settings", "request_settings",
+    "liveness_probe", "readiness_probe", "model_mount_path", "egress_public_network_access",
+    "private_network_connection", "data_collector",
+)  # fmt: skip
+_PROBE = ("initial_delay", "period", "timeout", "success_threshold", "failure_threshold")
+_BELOW = {
+    "request_settings": (
+        "request_timeout_ms",
+        "max_concurrent_requests_per_instance",
+        "max_queue_wait_ms",
+    ),
+    "liveness_probe": _PROBE,
+    "readiness_probe": _PROBE,
+}
+_AUTH = ("key", "aml_token", "aad_token")
+_LONGEST = 180_000  # milliseconds that a request may take
+# Standard_DS3_v2, Standard_NC4as_T4_v3, Standard_E4-2s_v5: family, cores, features, accelerator.
+_SIZE = re.compile(r"Standard_[A-Z]{1,3}\d+(?:-\d+)?[a-z]*(?:_[A-Z][A-Za-z0-9]*)?(?:_v\d+)?")
+
+
+def check_folder(folder: str, names: Sequence[str], trained: str, files: Files) -> list[Finding]:
+    """All findings of a deploy folder, sorted by place; `names` are the files directly in it, and
+    `trained` is the folder of the environment that trains the model. Never raises a Mistake."""
+    try:
+        file = f"{folder}/{deployment_file(names, folder)}"
+    except UserError as mistake:
+        about = [name for name in names if name.endswith(DEPLOYMENT_ENDINGS)] or [ENDPOINT_FILE]
+        where = f"{folder}/{about[0]}:1:1"
+        return [Finding(where, mistake.what, mistake.hint, "no-deployment")]
+    found: list[Finding] = []
+    parsed = _read(file, files, found)
+    if parsed is not None:
+        found += _deployment(parsed, folder, names, trained, files)
+    return sorted(dict.fromkeys(found), key=lambda one: one.position)
+
+
+def _read(file: str, files: Files, found: list[Finding]) -> YamlText | None:
+    try:
+        parsed = yaml_text.parse(files.read(file) or "", file)
+    except UserError as mistake:
+        found.append(finding_of(mistake, "yaml"))
+        return None
+    for where, key in parsed.duplicates():
+        what = f'the key "{key}" stands twice'
+        hint = "Remove one: only the last counts"
+        found.append(Finding(where, what, hint, "duplicate-key", "hint"))
+    if not isinstance(parsed.value, dict):
+        found.append(Finding(f"{file}:1:1", "this file holds no keys", "", "empty"))
+        return None
+    return parsed
+
+
+def _deployment(
+    parsed: YamlText, folder: str, names: Sequence[str], trained: str, files: Files
+) -> Iterator[Finding]:
+    deployment, problems = read_deployment(parsed)
+    yield from (finding_of(one, "unreadable") for one in problems)
+    yield from _keys(parsed, _DEPLOYMENT)
+    for key, known in _BELOW.items():
+        yield from _keys(parsed, known, key)
+    if deployment.name:
+        yield from _name(parsed, "name", deployment.name, "deployment")
+    if deployment.endpoint_name:
+        yield from _name(parsed, "endpoint_name", deployment.endpoint_name, "endpoint")
+    yield from _model(deployment)
+    yield from _size(deployment)
+    yield from _limits(deployment)
+    yield from _endpoint(deployment, folder, names, files)
+    if not any(name.rpartition(".")[0] == SAMPLE for name in names):
+        yield Finding(
+            f"{parsed.name}:1:1",
+            f"there is no {folder}/{SAMPLE}.*, so nothing can show whether the server works",
+            "Put one there: what a client would send, as .json, .png ...",
+            "no-sample",
+            "hint",
+        )
+    yield from check_server(deployment, folder, names, trained, files)
+
+
+def _endpoint(
+    deployment: Deployment, folder: str, names: Sequence[str], files: Files
+) -> Iterator[Finding]:
+    file = f"{folder}/{ENDPOINT_FILE}"
+    if ENDPOINT_FILE not in names:
+        return
+    found: list[Finding] = []
+    parsed = _read(file, files, found)
+    yield from found
+    if parsed is None:
+        return
+    try:
+        endpoint = parse_endpoint(parsed.source, file)
+    except UserError as mistake:
+        yield finding_of(mistake, "unreadable")
+        return
+    yield from _keys(parsed, _ENDPOINT)
+    if endpoint.name != deployment.endpoint_name:
+        yield Finding(
+            deployment.where("endpoint_name"),
+            f"the deployment is for {deployment.endpoint_name}, and {file} describes {endpoint.name}",
+            f"Write endpoint_name: {endpoint.name}",
+            "other-endpoint",
+            "azure",
+        )
+        yield from _name(parsed, "name", endpoint.name, "endpoint")
+    if endpoint.auth_mode not in _AUTH:
+        what = f"auth_mode is {endpoint.auth_mode}"
+        hint = f"Write one of {', '.join(_AUTH)}"
+        yield Finding(endpoint.where("auth_mode"), what, hint, "bad-auth-mode", "azure")
+
+
+def _keys(parsed: YamlText, known: Sequence[str], *at: str) -> Iterator[Finding]:
+    holder: Mapping[str, Any] = parsed.value
+    for key in at:
+        holder = mapping_of(holder.get(key))
+    for key in holder:
+        if str(key) not in known:
+            below = f" below {at[-1]}" if at else ""
+            what = f'Azure ML knows no key "{key}"{below}'
+            hint = did_you_mean(str(key), list(known))
+            where = parsed.where(*at, str(key))
+            yield Finding(where, what, hint, "unknown-key", "azure")
+
+
+def _name(parsed: YamlText, key: str, name: str, kind: str) -> Iterator[Finding]:
+    if not NAME.fullmatch(name):
+        what = f'"{name}" is no name for {"an" if kind[0] == "e" else "a"} {kind}'
+        yield Finding(parsed.where(key), what, f"Use {NAME_RULE}", f"bad-{kind}-name", "azure")
+
+
+def _model(deployment: Deployment) -> Iterator[Finding]:
+    model, mount = deployment.model, deployment.model_mount_path
+    if model.name and not (model.version or model.label or model.path):
+        what = f"the model has neither a version nor a label: {model.name}"
+        hint = f"Write azureml:{model.name}@latest, or azureml:{model.name}:1"
+        yield Finding(deployment.where("model"), what, hint, "no-version", "azure")
+    where = deployment.where("model_mount_path")
+    if not posixpath.isabs(mount) or posixpath.normpath(mount) == "/":
+        what = f"the model cannot be mounted at {mount}"
+        yield Finding(where, what, "Write a folder such as /var/azureml-model", "bad-mount")
+    for name, value in deployment.environment_variables.items():
+        inside = value.removeprefix(f"{mount.rstrip('/')}/")
+        if inside != value and model.name and inside.split("/")[0] != model.name:
+            yield Finding(
+                deployment.where("environment_variables", name),
+                f"{name} is {value}, and the model is mounted at {mount}/{model.name}/<version>",
+                "Leave it away: AZUREML_MODEL_DIR names that folder, with its version",
+                "model-path",
+            )
+
+
+def _size(deployment: Deployment) -> Iterator[Finding]:
+    size, where = deployment.instance_type, deployment.where("instance_type")
+    hint = "Write a size such as Standard_DS3_v2"
+    if not size:
+        what = "the deployment has no instance_type, so Azure ML does not know what to run it on"
+        yield Finding(where, what, hint, "no-instance-type", "azure")
+    elif not _SIZE.fullmatch(size):
+        yield Finding(where, f"{size} is no size of a machine", hint, "bad-size", "azure")
+    if deployment.instance_count < 1:
+        where = deployment.where("instance_count")
+        what = f"instance_count is {deployment.instance_count}"
+        yield Finding(where, what, "Write 1 or more", "bad-instance-count", "azure")
+
+
+def _limits(deployment: Deployment) -> Iterator[Finding]:
+    at, limit = ("request_settings", "request_timeout_ms"), deployment.requests.request_timeout_ms
+    if not 1 <= limit <= _LONGEST:
+        what = f"request_timeout_ms is {limit}, and a request may take 1 to {_LONGEST}"
+        yield Finding(deployment.where(*at), what, "Write milliseconds", "bad-timeout", "azure")
+    for key, probe in (
+        ("liveness_probe", deployment.liveness_probe),
+        ("readiness_probe", deployment.readiness_probe),
+    ):
+        for name in _PROBE:
+            if getattr(probe, name) < (name != "initial_delay"):
+                what = f"{key}.{name} is {getattr(probe, name)}"
+                hint = "Write 1 or more (seconds, or how often)"
+                yield Finding(deployment.where(key, name), what, hint, "bad-probe", "azure")

@@ -1,0 +1,272 @@
+"""What a job file names on this disk: its code, its script, its data and its Dockerfile."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import shlex
+from collections.abc import Generator, Iterator
+from dataclasses import replace
+
+from ...util.errors import UserError
+from ..dockerfiles import dockerfile
+from ..dockerfiles.dockerfile import Dockerfile
+from ..jobs.environment_file import environment_of, file_of
+from ..jobs.job import Job
+from ..paths import is_elsewhere
+from .finding import Files, Finding, finding_of, refused
+from .link_rules import check_links
+from .reference_rules import where_in_command
+
+
+def check_files(job: Job, files: Files) -> Iterator[Finding]:
+    root = _below(job, job.code) if job.code and _is_local(job.code) else None
+    if root is not None and not files.exists(root):
+        yield Finding(
+            job.where("code"), f"there is no {job.code}", "Name the folder of the code", "no-code"
+        )
+        root = None
+    elif root is not None and not root.startswith(("../", "/")):  # what is outside is not ours
+        yield from check_links(root, files)
+    if is_elsewhere(job.code):
+        what = f"the job's code is not in this workspace, and does not run here: {job.code}"
+        hint = "Check the code out here and set `code:` to its folder"
+        yield Finding(job.where("code"), what, hint, "no-local-form", "hint")
+    yield from _script(job, root, files)
+    yield from _data(job, files)
+    yield from _environment(job, files)
+    yield from _forms_of_paths(job)
+
+
+def _forms_of_paths(job: Job) -> Iterator[Finding]:
+    """Paths that are right here, and that Azure ML's client does not find."""
+    environment = job.environment
+    written: list[tuple[tuple[str, ...], str]] = [
+        (key, path)
+        for key, path in (
+            (("code",), job.code),
+            (("environment", "conda_file"), environment.conda_file),
+            (("environment", "build", "path"), environment.path),
+        )
+        if isinstance(path, str)
+    ]
+    for key, path in written:
+        if path.startswith("file:"):
+            what = f'Azure ML\'s client takes a path without file: and finds no "{path}"'
+            hint = f"Write {key[-1]}: {path.removeprefix('file:')}"
+            yield refused(job, key, what, hint, "path-form")
+        elif "\\" in path and not re.match(r"[A-Za-z]:", path):
+            what = f"{path} is a path on Windows alone: elsewhere Azure ML's client finds nothing"
+            hint = f"Write {key[-1]}: {path.replace(chr(92), '/')}"
+            yield Finding(job.where(*key), what, hint, "path-form", "hint")
+
+
+def _below(job: Job, path: str) -> str:
+    plain = path.removeprefix("file:").replace("\\", "/")
+    return posixpath.normpath(posixpath.join(posixpath.dirname(job.name), plain))
+
+
+def _is_local(path: str) -> bool:
+    return "://" not in path and not path.startswith(
+        ("azureml:", "git+", "${{", "runs:", "/subscriptions/")
+    )
+
+
+# --- the script that the command names -----------------------------------------------------------
+
+_RUNNERS = re.compile(
+    r"(?:python[\d.]*|bash|sh|Rscript|julia|torchrun|accelerate|deepspeed|horovodrun|mpirun|"
+    r"papermill|source|\.)"
+)
+_SCRIPT = re.compile(r"[\w./-]+\.(?:py|sh|bash|R|r|jl|ipynb)")
+_MAKES_FILES = re.compile(
+    r"\b(?:wget|curl|git|unzip|tar|cp|mv|rsync|az|azcopy|gsutil|aws|huggingface-cli|make|cmake|"
+    r"jupytext|nbconvert|tee|touch|find|pushd)\b|>\s*[\w./-]+|<<"
+)
+
+
+def _script(job: Job, root: str | None, files: Files) -> Iterator[Finding]:
+    """A script that is not in the code. Silent where the command could have made or fetched it."""
+    folder = "."
+    for piece in re.split(r"&&|\|\||[;|\n]", re.sub(r"\\\n", "  ", job.command)):
+        words = _words(piece)
+        if len(words) == 2 and words[0] == "cd":
+            folder = posixpath.join(folder, words[1])
+        script = _named(words)
+        if script is not None and "$" not in folder and not posixpath.isabs(script):
+            yield from _missing_script(job, root, folder, script, files)
+        if _MAKES_FILES.search(piece) or words[:1] == ["apt-get"]:
+            return
+
+
+def _missing_script(
+    job: Job, root: str | None, folder: str, script: str, files: Files
+) -> Iterator[Finding]:
+    where = where_in_command(job, script)
+    if root is None:
+        if job.code is None:
+            yield Finding(
+                where,
+                f"the command names {script}, and the job brings no code",
+                "Write code: . to bring the folder of the job file",
+                "no-code",
+            )
+        return
+    if posixpath.isabs(folder) or not files.is_dir(root):
+        return
+    path = posixpath.normpath(posixpath.join(root, folder, script))
+    if not files.exists(path):
+        yield Finding(
+            where,
+            f"the command names {script}, and there is no {path}",
+            "Check its name, and the folder that code: names",
+            "no-script",
+        )
+
+
+def _words(piece: str) -> list[str]:
+    try:
+        words = shlex.split(piece, comments=True)
+    except ValueError:
+        return []
+    return _without_values(words)
+
+
+def _without_values(words: list[str]) -> list[str]:
+    """The words from the program on: NAME=value may stand before it."""
+    while words and re.fullmatch(r"\w+=.*", words[0], re.DOTALL):
+        words = words[1:]
+    return words
+
+
+def _named(words: list[str]) -> str | None:
+    """The script of `python x.py`, `bash x.sh`, `torchrun --n 2 x.py`, `./x.sh`; None otherwise."""
+    if not words:
+        return None
+    if words[0] in ("exec", "time", "nohup", "sudo") and len(words) > 1:
+        return _named(words[1:])
+    if words[0] == "env":  # env NAME=value python x.py
+        return _named(_without_values(words[1:]))
+    if words[0] in ("uv", "poetry", "pdm", "pipenv") and words[1:2] == ["run"] and len(words) > 2:
+        return words[2] if _SCRIPT.fullmatch(words[2]) else _named(words[2:])
+    if words[0].startswith("./") and _SCRIPT.fullmatch(words[0]):
+        return words[0]
+    if not _RUNNERS.fullmatch(posixpath.basename(words[0])):
+        return None
+    for word in words[1:]:
+        if word in ("-m", "-c") or "{{" in word:
+            return None
+        if _SCRIPT.fullmatch(word):
+            return word
+    return None
+
+
+# --- local data ----------------------------------------------------------------------------------
+
+
+def _data(job: Job, files: Files) -> Iterator[Finding]:
+    for name, one in job.inputs.items():
+        if one.kind != "data" or not one.path or not _is_local(one.path) or "${{" in one.path:
+            continue
+        path = _below(job, one.path)
+        where = job.where("inputs", name, "path")
+        if re.search(r"<[^<>]+>", one.path):
+            continue  # said as a placeholder
+        if not files.exists(path):
+            hint = "Put them there, or name another place"
+            yield Finding(where, f'the data of input "{name}" are not at {path}', hint, "no-data")
+        elif one.type == "uri_file" and files.is_dir(path):
+            what = f'the input "{name}" is a uri_file, and {path} is a folder'
+            yield Finding(where, what, "Write type: uri_folder", "data-type", "hint")
+        elif one.type in ("uri_folder", "mltable") and not files.is_dir(path):
+            what = f'the input "{name}" is a {one.type}, and {path} is a file'
+            yield Finding(where, what, "Write type: uri_file", "data-type", "hint")
+        elif one.type == "mltable" and not files.exists(f"{path}/MLTable"):
+            what = f'the input "{name}" is an mltable, and {path} holds no file called MLTable'
+            yield Finding(where, what, "Add it, or write type: uri_folder", "no-mltable", "azure")
+
+
+# --- the environment -----------------------------------------------------------------------------
+
+
+def _environment(job: Job, files: Files) -> Iterator[Finding]:
+    if file_of(job) is not None:
+        try:
+            job = replace(job, environment=environment_of(job, files.read))
+        except UserError as mistake:
+            yield finding_of(mistake, "environment-file")
+            return
+    environment, path = job.environment, ("environment",)
+    conda = environment.conda_file
+    if isinstance(conda, str) and _is_local(conda) and not files.exists(_below(job, conda)):
+        what = f"there is no {_below(job, conda)}"
+        yield Finding(job.where(*path, "conda_file"), what, "Check its name", "no-conda-file")
+    if environment.kind != "build" or not environment.path or not _is_local(environment.path):
+        return
+    context = _below(job, environment.path)
+    where = job.where(*path, "build", "path")
+    if not files.is_dir(context):
+        what = f"there is no folder {context}"
+        yield Finding(where, what, "Name the folder with the Dockerfile", "no-build-folder")
+        return
+    name = posixpath.normpath(posixpath.join(context, environment.dockerfile))
+    if environment.dockerfile_path is not None:
+        where = job.where(*path, "build", "dockerfile_path")
+    yield from dockerfile_of(name, where, context, files)
+
+
+def dockerfile_of(
+    name: str, where: str, context: str, files: Files
+) -> Generator[Finding, None, Dockerfile | None]:
+    """What is wrong with a build's Dockerfile: not there (said at `where`), not to be read, or
+    with a COPY that cannot be. Returns it where it can be read."""
+    text = files.read(name)
+    if text is None:
+        hint = "Write one, or name it with dockerfile_path (relative to the build's path)"
+        yield Finding(where, f"there is no {name}", hint, "no-dockerfile")
+        return None
+    try:
+        parsed = dockerfile.parse(text, name)
+    except UserError as mistake:
+        yield finding_of(mistake, "bad-dockerfile")
+        return None
+    yield from copied_from(parsed, context, files)
+    return parsed
+
+
+def copied_from(parsed: Dockerfile, context: str, files: Files) -> Iterator[Finding]:
+    """COPY and ADD from outside the build's folder, or of what is not in it."""
+    for stage in parsed.stages:
+        for one in stage.instructions:
+            if one.keyword in ("COPY", "ADD"):
+                where = f"{parsed.name}:{one.line}:1"
+                for source in _sources(one.rest):
+                    yield from _copied(source, where, one.keyword, context, files)
+
+
+def _sources(rest: str) -> list[str]:
+    words = rest.split()
+    while words and words[0].startswith("--"):
+        if words[0].startswith("--from="):
+            return []
+        words = words[1:]
+    plain = " ".join(words)
+    if plain.startswith("["):
+        words = re.findall(r'"((?:[^"\\]|\\.)*)"', plain)
+    return [] if "<<" in plain else [word.strip("\"'") for word in words[:-1]]
+
+
+def _copied(source: str, where: str, keyword: str, context: str, files: Files) -> Iterator[Finding]:
+    if "$" in source or "://" in source or source.startswith("git@"):
+        return
+    path = posixpath.normpath(source.lstrip("/") or ".")
+    if path == ".." or path.startswith("../"):
+        yield Finding(
+            where,
+            f"{keyword} {source} lies outside the build's folder, {context}: no builder can see it",
+            f"Move it into {context}; the code itself is mounted, and need not be in the image",
+            "copy-from-outside",
+        )
+    elif not re.search(r"[*?\[]", path) and not files.exists(f"{context}/{path}"):
+        what = f"{keyword} {source}: there is no {context}/{path}"
+        yield Finding(where, what, "Check its name", "copy-of-nothing")

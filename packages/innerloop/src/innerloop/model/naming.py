@@ -1,0 +1,192 @@
+"""Names of experiments: which will do, and what changes in a text when one gets another name."""
+
+from __future__ import annotations
+
+import keyword
+import posixpath
+import re
+import sys
+from collections.abc import Sequence
+
+from ..util.errors import UsageError
+
+# What a new experiment's template has in place of the name.
+PLACEHOLDER = "experiment_name_here"
+
+# Folders that hold no experiment wherever they stand, and devices of Windows, where no file or
+# folder can have such a name.
+_NO_CODE = {"outputs", "logs", "node_modules", "common"}
+_DEVICES = {
+    "con",
+    "prn",
+    "aux",
+    "nul",
+    *(f"{kind}{n}" for kind in ("com", "lpt") for n in "123456789"),
+}
+
+
+def slug_of(name: str) -> str:
+    """An experiment's name in those of files and images."""
+    return name.replace("/", ".")
+
+
+def check_name(name: str) -> None:
+    """Every part must serve as a Python module, as a folder on every system, and in an image's
+    name; `WrongUse` with a name that would do."""
+    parts = name.split("/")
+    if parts[0] == "src" and len(parts) > 1:
+        raise UsageError(
+            "an experiment's folder is under src/ by itself",
+            hint=f'"{"/".join(parts[1:])}" would do',
+        )
+    if len(parts) > 3:
+        raise UsageError("a name has three parts at most", hint="Write domain/line, or just line")
+    for part in parts:
+        _check_part(part)
+    if parts[0] == "common":
+        raise UsageError(
+            "src/common is for code that experiments share", hint="Choose another name"
+        )
+    for part in parts:
+        if part in _NO_CODE | _DEVICES:
+            raise UsageError(
+                f'"{part}" is reserved for other things', hint=f'"{part}_model" would do'
+            )
+
+
+def _check_part(part: str) -> None:
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,59}", part) or part.endswith("_") or "__" in part:
+        raise UsageError(
+            f'"{part}" is no name for an experiment (lower-case letters, digits and single _)',
+            hint=_suggestion(part),
+        )
+    if keyword.iskeyword(part) or part in sys.stdlib_module_names:
+        raise UsageError(f'"{part}" is a name of Python itself', hint=f'"{part}_model" would do')
+
+
+def _suggestion(part: str) -> str:
+    cleaned = re.sub(r"[^a-z0-9]+", "_", part.lower()).strip("_")[:60].strip("_")
+    return f'"{cleaned}" would do' if re.match(r"[a-z]", cleaned) else "Begin with a letter"
+
+
+def check_free(name: str, experiments: Sequence[str]) -> None:
+    """No experiment stands inside another, and no two share a name on a disk that takes "A" for
+    "a", or the name of an image, where "/" is a "."."""
+    slug = slug_of(name)
+    for other in experiments:
+        if name.startswith(f"{other}/"):
+            raise UsageError(
+                f"src/{other} is an experiment itself",
+                hint="An experiment cannot stand inside another; choose another name",
+            )
+        if other.startswith(f"{name}/"):
+            raise UsageError(
+                f"src/{name} holds experiments ({other})",
+                hint="An experiment cannot hold another; choose another name",
+            )
+        if other != name and slug_of(other).casefold() == slug.casefold():
+            raise UsageError(
+                f"{name} and {other} would have the same files and images",
+                hint="Choose another name",
+            )
+
+
+def job_name(name: str) -> str:
+    """The experiment's name for Azure ML, which has no "/" in it."""
+    return name.replace("/", "-")
+
+
+def endpoint_name(name: str) -> str:
+    """The experiment's name for an online endpoint, which has no "_" in it, and 32 letters."""
+    return re.sub(r"[^a-z0-9]+", "-", name)[:32].strip("-")
+
+
+def filled_in(path: str, text: str, name: str) -> str:
+    """A text of the template with the name in it."""
+    is_job = path.endswith((".yaml", ".yml"))
+    return text.replace(PLACEHOLDER, job_name(name) if is_job else name)
+
+
+def renamed(path: str, text: str, old: str, new: str) -> str:
+    """A text of an experiment's folder after `old` became `new`: the job's experiment_name, the
+    model's and the endpoint's names where they were the old one, paths to the folder, and the
+    title of its README. Nothing else: a word of the code may be the name by chance."""
+    text = moved_paths(text, old, new)
+    if path.endswith((".yaml", ".yml")):
+        text = _key(text, "experiment_name:", job_name(old), job_name(new))
+        text = _key(text, "(?:endpoint_)?name:", endpoint_name(old), endpoint_name(new))
+        # A job's output that Azure ML registers as a model.
+        text = _key(text, "[ \\t]+name:", job_name(old), job_name(new))
+        return _key(text, "model:", job_name(old), job_name(new), "azureml:", "[@:].*")
+    if posixpath.basename(path).lower() == "readme.md":
+        title = rf"\A(\s*#[ \t]+){re.escape(old)}(?![\w/-])"
+        return re.sub(title, lambda found: found[1] + new, text)
+    return text
+
+
+def _key(text: str, key: str, old: str, new: str, before: str = "", after: str = "") -> str:
+    """The text with another value of a key at the top of a YAML file, where it was the old one."""
+    end = rf"""(?={after}["']?[ \t]*(?:\#.*)?\r?$)"""
+    pattern = rf"""(?m)^({key}[ \t]*["']?{before}){re.escape(old)}{end}"""
+    return re.sub(pattern, lambda found: found[1] + new, text)
+
+
+def moved_paths(text: str, old: str, new: str) -> str:
+    """`src/<old>`, and what the tool keeps under the experiment's slug, wherever they stand."""
+    slugs = re.escape(slug_of(old))
+    text = re.sub(rf"(?<![\w-])src/{re.escape(old)}(?![\w-])", f"src/{new}", text)
+    text = re.sub(
+        rf"(?<![\w-])(\.github/workflows/train-|orchestration/[\w-]+/(?:train-)?){slugs}(?=\.yml)",
+        lambda found: found[1] + slug_of(new),
+        text,
+    )
+    return re.sub(
+        rf"(?<![\w-])(\.devcontainer|outputs)/{slugs}(?![\w-]|\.\w)",
+        lambda found: f"{found[1]}/{slug_of(new)}",
+        text,
+    )
+
+
+def renamed_whole(text: str, old: str, new: str, labels: tuple[str, str] = ("", "")) -> str:
+    """The text of a file that is rendered whole. The name alone may be any word of such a file, so
+    it counts where it stands behind words of ours. `labels`: the old and the new name in the letters
+    that Kubernetes has for its objects."""
+    slugs = slug_of(old), slug_of(new)
+    for words, (before, after), end in (
+        (r"\btrain |loop submit |loop image push ", (old, new), r"(?![\w./-])"),
+        (r"\btrain-|innerloop/experiment: ", slugs, r"(?![\w./-])"),
+        (r"/", slugs, r"(?=(?:-[0-9a-f]{6})?:run\b)"),
+        (r"(?m:^metadata:\n  name: )|workflowTemplateRef:\n +name: ", labels, r"(?=\n)"),
+    ):
+        if before:
+            pattern = rf"({words}){re.escape(before)}{end}"
+            text = re.sub(pattern, rf"\g<1>{after}", text)
+    return moved_paths(text, old, new)
+
+
+def debug_task(name: str, *, serves: bool = False) -> str:
+    """The label of the task that F5 starts for an experiment, or for the server of its model."""
+    return f"debug the server of {name}" if serves else f"debug {name}"
+
+
+def renamed_value(keys: Sequence[str], text: str, old: str, new: str) -> str:
+    """A string of a rendered file after the change; `keys` lead to it. The name alone counts
+    where it is a value of its own, not where a word of VS Code or of our command line stands."""
+    slug = slug_of(old)
+    for serves in (False, True):
+        if text == debug_task(old, serves=serves):
+            return debug_task(new, serves=serves)
+    if text == f"{slug}-f5":
+        return f"{slug_of(new)}-f5"
+    if keys and keys[-1] in _WORDS:
+        return text
+    if text == old:
+        return new
+    if text.startswith(f"{old}: "):
+        return new + text[len(old) :]
+    return moved_paths(text, old, new)
+
+
+# Keys of VS Code's files whose strings are never the name of an experiment, and the first word of
+# a task's arguments, which is a command.
+_WORDS = {"label", "type", "command", "request", "kind", "id", "icon", "args.0"}

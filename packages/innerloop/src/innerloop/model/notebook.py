@@ -1,0 +1,124 @@
+"""A notebook's parameters: the names that its cell tagged "parameters" sets, and a copy of the
+notebook with other values. Pure.
+
+The convention is papermill's: the cell's values are defaults, and a cell right below it, tagged
+"injected-parameters", sets the others. Source: https://papermill.readthedocs.io, "Parameterize".
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..util.errors import UsageError, UserError, did_you_mean
+
+TAG, INJECTED = "parameters", "injected-parameters"
+Cell = dict[str, Any]
+
+
+def with_parameters(text: str, values: Mapping[str, Any], name: str) -> str:
+    """The notebook's text with a cell that sets `values`; `name` is its file's, for the errors."""
+    notebook = _parse(text, name)
+    if not values:
+        return text
+    cells: list[Cell] = [cell for cell in notebook["cells"] if INJECTED not in _tags(cell)]
+    at = next((n for n, cell in enumerate(cells) if TAG in _tags(cell)), None)
+    if at is None:
+        raise UserError(
+            f'no cell is tagged "{TAG}", so there is nothing to --set',
+            where=name,
+            hint="Tag the cell with the defaults (JupyterLab: the gears at the right; VS Code: "
+            "the cell's menu, Add Cell Tag)",
+        )
+    known = names_set(_source(cells[at]))
+    for one in values:
+        if one not in known:
+            raise UserError(
+                f'its cell tagged "{TAG}" sets no "{one}"',
+                where=name,
+                hint=did_you_mean(one, known),
+            )
+    cells.insert(at + 1, _cell(notebook, values))
+    return json.dumps({**notebook, "cells": cells}, indent=1, ensure_ascii=False) + "\n"
+
+
+def parameters(text: str, name: str) -> list[str]:
+    """The names that can be set; none where no cell is tagged."""
+    cells = _parse(text, name)["cells"]
+    return [one for cell in cells if TAG in _tags(cell) for one in names_set(_source(cell))]
+
+
+def values_of(settings: Sequence[str]) -> dict[str, Any]:
+    """["n=500", "rate=1e-3", "name=a b"] -> values: what reads as Python's literal is one (and true,
+    false, null as in the job file), all else is text."""
+    values = {}
+    for setting in settings:
+        name, equals, text = setting.partition("=")
+        if not equals or not name.isidentifier():
+            raise UsageError(f'--set "{setting}" is not of the form NAME=VALUE', hint="Write x=1")
+        values[name] = _value(text)
+    return values
+
+
+_WORDS = {"true": True, "false": False, "null": None}
+
+
+def _value(text: str) -> Any:
+    if text in _WORDS:
+        return _WORDS[text]
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return text
+
+
+def names_set(source: str) -> list[str]:
+    """The names that a cell assigns, in its order."""
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        return []
+    targets = [
+        target
+        for node in tree.body
+        if isinstance(node, (ast.Assign, ast.AnnAssign))
+        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+    ]
+    return [target.id for target in targets if isinstance(target, ast.Name)]
+
+
+def _cell(notebook: Mapping[str, Any], values: Mapping[str, Any]) -> Cell:
+    lines = [f"{name} = {value!r}" for name, value in values.items()]
+    cell: Cell = {
+        "cell_type": "code",
+        "execution_count": None,
+        "metadata": {"tags": [INJECTED]},
+        "outputs": [],
+        "source": "\n".join(lines),
+    }
+    if (notebook.get("nbformat"), notebook.get("nbformat_minor", 0)) >= (4, 5):
+        cell["id"] = INJECTED
+    return cell
+
+
+def _parse(text: str, name: str) -> dict[str, Any]:
+    try:
+        notebook = json.loads(text)
+    except ValueError as error:
+        raise UserError(f"this is no notebook: {error}", where=name) from error
+    if not isinstance(notebook, dict) or not isinstance(notebook.get("cells"), list):
+        raise UserError("this is no notebook of format 4: it has no cells", where=name)
+    return notebook
+
+
+def _tags(cell: Any) -> list[str]:
+    metadata = cell.get("metadata") if isinstance(cell, dict) else None
+    tags = metadata.get("tags") if isinstance(metadata, dict) else None
+    return tags if isinstance(tags, list) else []
+
+
+def _source(cell: Cell) -> str:
+    source = cell.get("source", "")
+    return "".join(source) if isinstance(source, list) else str(source)

@@ -1,0 +1,1 @@
+"""Settings of the workspace and of an experiment, schedules and orchestrators."""

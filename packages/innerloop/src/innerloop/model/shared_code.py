@@ -1,0 +1,102 @@
+"""Common code and the links that share it: `src/common/vision/augment.py` appears in an experiment
+as `common/vision/augment.py`. Names and texts alone; nothing here looks at the disk."""
+
+from __future__ import annotations
+
+import ast
+import posixpath
+import re
+from collections.abc import Iterable, Iterator
+
+from ..util.errors import UsageError
+
+COMMON = "src/common"
+COMMON_TESTS = f"{COMMON}/tests"
+
+
+def common_path(word: str) -> str:
+    """What a person typed for a piece of common code, relative to src/common, with "/".
+
+    `vision/augment.py`, `./vision/augment.py`, `common/vision/augment.py` and
+    `src/common/vision/augment.py` are the same piece.
+    """
+    cleaned = posixpath.normpath(word.replace("\\", "/"))
+    for head in (f"{COMMON}/", "common/"):
+        if cleaned.startswith(head):
+            cleaned = cleaned[len(head) :]
+            break
+    if cleaned in (".", COMMON, "common"):
+        raise UsageError(
+            "all of src/common cannot be shared at once",
+            hint="Name the file or folder in it that the experiment uses",
+        )
+    if cleaned.startswith("../") or cleaned == ".." or posixpath.isabs(cleaned):
+        raise UsageError(f"{word} is not in {COMMON}", hint="Only what is there can be shared")
+    return cleaned
+
+
+def link_of(folder: str, path: str) -> str:
+    """Where the link to src/common/<path> stands in the experiment's folder."""
+    return f"{folder}/common/{path}"
+
+
+def link_text(link: str, target: str) -> str:
+    """What is written in the link, both paths being relative to the root: always relative, so
+    that it holds in every clone, container and upload."""
+    return posixpath.relpath(target, posixpath.dirname(link))
+
+
+def leads(link: str, text: str) -> str:
+    """Where a link's text leads, relative to the root (it may begin with "..")."""
+    return posixpath.normpath(posixpath.join(posixpath.dirname(link), text.replace("\\", "/")))
+
+
+def places_of_tests(targets: Iterable[str]) -> list[str]:
+    """Where the tests of these pieces of common code may be, relative to the root: for
+    vision/augment.py test_augment.py in src/common/tests or in its folder vision, and for the
+    folder vision all that is in src/common/tests/vision."""
+    places: dict[str, None] = {}
+    for target in sorted(targets):
+        if target.startswith(f"{COMMON}/"):
+            path = posixpath.splitext(target.removeprefix(f"{COMMON}/"))[0]
+            parent, name = posixpath.split(path)
+            for place in (f"test_{name}.py", posixpath.join(parent, f"test_{name}.py"), path):
+                places[f"{COMMON_TESTS}/{place}"] = None
+    return list(places)
+
+
+def text_of_a_link(content: str, link: str) -> str | None:
+    """The target's path when a file's content is what git writes in place of a link that it may
+    not make (on Windows, core.symlinks=false): the link's text and nothing else."""
+    if "\n" in content.strip() or len(content) > 500 or not content.startswith("../"):
+        return None
+    target = leads(link, content.strip())
+    return target if target.startswith(f"{COMMON}/") else None
+
+
+def meant(link: str, text: str, folder: str) -> list[str]:
+    """The pieces of common code that a link which leads nowhere may have been made for, likeliest
+    first: what its text ends in, and what stands at its own place below common/."""
+    tail = re.search(r"(?:^|/)common/(.+)$", text.replace("\\", "/"))
+    own = link.removeprefix(f"{folder}/common/")
+    return [f"{COMMON}/{path}" for path in dict.fromkeys([*([tail[1]] if tail else []), own])]
+
+
+def common_modules(source: str, path: str) -> Iterator[str]:
+    """The pieces of common code that a Python text imports, as paths below src/common without
+    ".py": `results` for `from common.results import whole_file`. `path` is the text's own."""
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        return
+    package = ("common", *posixpath.dirname(path).split("/")) if "/" in path else ("common",)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [tuple(alias.name.split(".")) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else ()
+            module = (*base, *(node.module or "").split(".")) if node.module else base
+            names = [module] + [(*module, alias.name) for alias in node.names]
+        else:
+            continue
+        yield from ("/".join(name[1:]) for name in names if name[:1] == ("common",) and name[1:])

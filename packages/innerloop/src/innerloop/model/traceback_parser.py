@@ -1,0 +1,128 @@
+"""What a program printed -> where in the workspace's files it failed: Python's tracebacks and
+pytest's failures. Pure.
+
+The paths in the text are those of the place where the program ran (a container, a view of the
+code); the findings name the files of the workspace.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+# Colours, and what torchrun writes before each line of a process.
+_DECORATION = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|^\[rank\d+\]:\s?", re.M)
+_FRAME = re.compile(r'^\s*(?:E\s+)?File "(?P<path>.+)", line (?P<line>\d+)')
+_LOCATION = re.compile(r"^(?P<path>(?!E\s)\S.*?):(?P<line>\d+): ?")
+_STARTS = "Traceback (most recent call last):"
+_GOES_ON = re.compile(r"(During handling of the above|The above exception was the direct cause)")
+_ERROR = re.compile(r"^[A-Za-z_][\w.]*(: .*|$)")
+_NAMED_ERROR = re.compile(r"(\w+\.)*\w*(Error|Exception|Exit|Failed)\b")
+_HEADER = re.compile(r"^_{2,} (?P<name>.+?) _{2,}$")
+_CLOSING = re.compile(r"^=+ .* =+$")
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """`file` is relative to the workspace's root, with "/"; `line` counts from 1."""
+
+    file: str
+    line: int
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:1: error: {self.message}"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """How a place shows the code: `cwd` is there what `folder` (relative to the root) is here, and
+    `roots` are the paths that the workspace's root may have there."""
+
+    cwd: str
+    folder: str
+    roots: Sequence[str]
+
+    def here(self, path: str) -> str | None:
+        """A printed path, relative to the workspace's root; None for what is not a person's code."""
+        path = path.replace("\\", "/")
+        if not posixpath.isabs(path) and not re.match(r"[A-Za-z]:/", path):
+            found = posixpath.normpath(posixpath.join(self.folder, path))
+        else:
+            found = next(
+                (
+                    posixpath.normpath(posixpath.join(folder, path[len(start) :].lstrip("/")))
+                    for start, folder in [(self.cwd, self.folder), *((r, "") for r in self.roots)]
+                    if path.startswith(start.rstrip("/") + "/")
+                ),
+                "..",
+            )
+        ours = found.startswith("src/") and "site-packages" not in found
+        return found if ours else None
+
+
+def tracebacks(text: str, seen: Seen) -> list[Failure]:
+    """One for each traceback that ends an exception; the place is the last in a person's code."""
+    found: list[Failure] = []
+    position: tuple[str, int] | None = None
+    lines = _plain(text)
+    for number, line in enumerate(lines):
+        if line.lstrip().startswith(_STARTS):
+            position = None
+        elif match := _FRAME.match(line):
+            path = seen.here(match["path"])
+            position = (path, int(match["line"])) if path is not None else position
+        elif position is not None and _ERROR.match(line):
+            if not any(_GOES_ON.match(later) for later in lines[number + 1 : number + 4]):
+                found.append(Failure(*position, line))
+            position = None
+    return list(dict.fromkeys(found))
+
+
+def failed_tests(text: str, seen: Seen) -> list[Failure]:
+    """One for each failed test, error of a fixture and module that could not be collected."""
+    found = [
+        failure for name, block in _blocks(_plain(text)) if (failure := _test(name, block, seen))
+    ]
+    return list(dict.fromkeys(found))
+
+
+def _test(name: str, block: Sequence[str], seen: Seen) -> Failure | None:
+    positions = [
+        (path, int(match["line"]))
+        for line in block
+        if (match := _FRAME.match(line) or _LOCATION.match(line))
+        and (path := seen.here(match["path"])) is not None
+    ]
+    if not positions:
+        return None
+    return Failure(*positions[-1], f"{name}: {_said(block)}")
+
+
+def _said(block: Sequence[str]) -> str:
+    """The first line of the last group that pytest marks with E. Where that is a traceback of its
+    own (a module that could not be read), or nothing is marked, the last line with an error."""
+    marked = [line[1:].strip() if line.startswith("E ") else "" for line in block]
+    starts = [now for before, now in zip(["", *marked], marked, strict=False) if now and not before]
+    if starts and not starts[-1].startswith("File "):
+        return starts[-1]
+    errors = [line for line in (*block, *marked) if _NAMED_ERROR.match(line)]
+    return errors[-1] if errors else "failed"
+
+
+def _blocks(lines: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+    name, block = "", list[str]()
+    for line in lines:
+        header, closing = _HEADER.match(line), _CLOSING.match(line)
+        if (header or closing) and name:
+            yield name, block
+            name = ""
+        if header:
+            name, block = header["name"], []
+        block.append(line)
+
+
+def _plain(text: str) -> list[str]:
+    return _DECORATION.sub("", text.replace("\r\n", "\n")).split("\n")

@@ -1,0 +1,127 @@
+"""The workspace: its root, its settings, its experiments, and how a person may name one."""
+
+from __future__ import annotations
+
+import hashlib
+import posixpath
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ..util.errors import UsageError, UserError, did_you_mean, join_names
+from .settings.settings import Settings
+
+# Variables of the workspace's own dev container: its folder on the host, and in there.
+HOST = "INNERLOOP_HOST_WORKSPACE"
+INSIDE = "INNERLOOP_CONTAINER_WORKSPACE"
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """`root` is the absolute path as the system writes it; `experiments` are names, sorted. `host`
+    is the root on the engine's machine where we are in the workspace's own container, else ""."""
+
+    root: str
+    settings: Settings
+    experiments: tuple[str, ...]
+    broken: Mapping[str, UserError] = field(default_factory=dict)
+    host: str = ""
+
+    @property
+    def identity(self) -> str:
+        """The same on the host and in the workspace's container: images and labels go by it."""
+        return self.host or self.root
+
+    @property
+    def name(self) -> str:
+        """The last part of the root's path."""
+        return _last(self.root)
+
+    @property
+    def image_name(self) -> str:
+        """The first part of every image's name: two clones on one machine never share it."""
+        slug = re.sub(r"[^a-z0-9]+", "-", _last(self.identity).lower()).strip("-") or "workspace"
+        return f"{slug[:40]}-{hashlib.sha256(self.identity.encode()).hexdigest()[:8]}"
+
+
+NONE_YET = (
+    "No experiments yet. `scripts/loop new NAME` makes one: a folder under src/ with an "
+    "environment/Dockerfile."
+)
+
+
+def _last(path: str) -> str:
+    return re.split(r"[/\\]", path.rstrip("/\\"))[-1] or "workspace"
+
+
+def resolve(workspace: Workspace, word: str | None, here: str | None) -> str:
+    """The experiment's full name from what a person typed.
+
+    A full name, a unique last part, a path (`src/x`, `./x/`), the path of a file in it (an
+    editor's open file: from the root, from the current folder, or absolute), or nothing at all
+    inside an experiment's folder: `here` is the current folder relative to the root, with "/".
+    """
+    if word is None:
+        return _from_folder(workspace, here)
+    names = list(workspace.experiments)
+    cleaned = word.replace("\\", "/").rstrip("/")
+    for candidate in (cleaned, cleaned.removeprefix("./").removeprefix("src/")):
+        if candidate in names:
+            return candidate
+    for path in _from_root(workspace, cleaned, here):
+        if owner := _holder(names, path):
+            return owner
+    endings = [name for name in names if name.split("/")[-1] == cleaned]
+    if len(endings) == 1:
+        return endings[0]
+    if endings:
+        raise UsageError(f'"{word}" could be {_or(endings)}', hint="Say which by its full name")
+    _require_one(workspace)
+    if _is_file(cleaned):
+        raise UsageError(
+            f'"{word}" is in no experiment\'s folder',
+            hint=f"Open a file of one, or name it: {join_names(names)}",
+        )
+    raise UsageError(f'there is no experiment "{word}"', hint=did_you_mean(cleaned, names))
+
+
+def _from_root(workspace: Workspace, path: str, here: str | None) -> list[str]:
+    """What a path may mean, relative to the root: as it is, as seen from the current folder, or
+    below the root when it is absolute (drive letters of Windows come in both cases)."""
+    root = workspace.root.replace("\\", "/").rstrip("/")
+    if path.casefold().startswith(root.casefold() + "/"):
+        return [path[len(root) + 1 :]]
+    from_here = [posixpath.join(here or ".", path)] if _is_file(path) or path[:1] == "." else []
+    return [posixpath.normpath(one) for one in (path, *from_here)]
+
+
+def _is_file(path: str) -> bool:
+    """Whether it reads as a file's name; a plain word in an experiment's folder is a name that
+    was misspelt, not a path."""
+    return re.search(r"\w\.\w+$", path) is not None
+
+
+def _holder(names: Sequence[str], path: str) -> str | None:
+    """The experiment in whose folder a path lies; an experiment holds no other."""
+    return next((n for n in names if path == f"src/{n}" or path.startswith(f"src/{n}/")), None)
+
+
+def _from_folder(workspace: Workspace, here: str | None) -> str:
+    if here is not None and (name := _holder(workspace.experiments, here)):
+        return name
+    _require_one(workspace)
+    raise UsageError(
+        "which experiment?",
+        hint=f"Name one of {join_names(workspace.experiments)}, or stand in its folder",
+    )
+
+
+def _require_one(workspace: Workspace) -> None:
+    if not workspace.experiments:
+        raise UserError(
+            "there is no experiment under src/ yet", hint="Make one with `scripts/loop new NAME`"
+        )
+
+
+def _or(names: list[str]) -> str:
+    return " or ".join(f'"{name}"' for name in names)

@@ -1,0 +1,1 @@
+"""Backends that run a job elsewhere, and what they share: submissions, snapshots, log streams."""

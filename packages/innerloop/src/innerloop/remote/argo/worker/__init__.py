@@ -1,0 +1,1 @@
+"""The program that imports the Kubernetes client; it runs in an environment of its own."""

@@ -1,0 +1,111 @@
+"""What pods print, as it comes."""
+
+from __future__ import annotations
+
+import codecs
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from kubernetes.client.exceptions import ApiException
+
+from ...worker.protocol import Tell
+from .api_client import CONNECT, READ, TIMES, Cluster
+from .log_lines import Lines
+
+_OF_WORKFLOW = "workflows.argoproj.io/workflow"
+_NODE = "workflows.argoproj.io/node-id"
+
+
+@dataclass
+class Head:
+    """A pod's log, read in a thread of its own while the pod runs. One that breaks off goes on
+    where it was: the log is read again from its start, and what has been told is passed over."""
+
+    cluster: Cluster
+    request: Mapping[str, Any]
+    node: str
+    step: str
+    tell: Tell
+    state: str = ""
+    why: str = ""
+    bereft: bool = False
+    told: int = 0
+    reader: threading.Thread | None = None
+    over: threading.Event = field(default_factory=threading.Event)
+    fault: Exception | None = None
+
+    def begin(self, follow: bool) -> None:
+        if self.reader is None:
+            self.reader = threading.Thread(target=self._read_all, args=(follow,), daemon=True)
+            self.reader.start()
+
+    def end(self, wait: bool, tell: Tell) -> None:
+        """The pod has ended (or nobody waits): what it printed last is still on its way."""
+        self.over.set()
+        while self.reader is not None and self.reader.is_alive():
+            tell("beat")
+            self.reader.join(5)
+        if self.fault is not None:
+            raise self.fault
+
+    def _read_all(self, follow: bool) -> None:
+        try:
+            while not self._read(follow) and not self.over.is_set():
+                self.over.wait(max(self.request["pause"], 0.2))
+        except ApiException as error:
+            if error.status == 404:  # the pod is gone, and its log with it
+                self.tell("said", text=f"the log of {self.step or self.node} is gone with its pod")
+            else:
+                self.fault = error
+        except Exception as error:  # told where it is waited for
+            self.fault = error
+
+    def _read(self, follow: bool) -> bool:
+        """Whether the log has been read to its end."""
+        pod = self._pod()
+        if pod is None:
+            return False
+        try:
+            answer = self.cluster.core.read_namespaced_pod_log(
+                pod, self.cluster.namespace, container="main", follow=follow,
+                _preload_content=False, _request_timeout=(CONNECT, 600 if follow else READ),
+            )  # fmt: skip
+        except ApiException as error:
+            if error.status == 400:  # the container has not started yet
+                return False
+            raise
+        skip, decoder = self.told, codecs.getincrementaldecoder("utf-8")("replace")
+        lines = Lines()
+        try:
+            for chunk in answer.stream(8192):
+                new = chunk[skip:] if skip else chunk
+                skip = max(skip - len(chunk), 0)
+                self.told += len(new)
+                self._say(lines.add(decoder.decode(new)))
+        except Exception:
+            return False
+        finally:
+            self._say(lines.rest())
+            answer.release_conn()
+        return True
+
+    def _say(self, text: str) -> None:
+        if text:
+            self.tell("log", of=self.step, file=self.node, text=text)
+
+    def _pod(self) -> str | None:
+        """The pod's name: how Argo makes it has changed between versions, its annotation has not."""
+        found = self.cluster.core.list_namespaced_pod(
+            self.cluster.namespace,
+            label_selector=f"{_OF_WORKFLOW}={self.request['name']}",
+            **TIMES,
+        )
+        for pod in found.items:
+            if (pod.metadata.annotations or {}).get(_NODE) == self.node:
+                name: str = pod.metadata.name
+                return name
+        if self.over.is_set():
+            raise ApiException(status=404, reason="no such pod")
+        return None

@@ -1,0 +1,1 @@
+"""Jobs, data and endpoints on Azure Machine Learning."""

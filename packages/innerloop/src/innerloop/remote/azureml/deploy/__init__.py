@@ -1,0 +1,1 @@
+"""Online endpoints and deployments on Azure ML."""

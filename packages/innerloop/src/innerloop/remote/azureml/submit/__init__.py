@@ -1,0 +1,1 @@
+"""A job submission to Azure ML: plan, then execute."""

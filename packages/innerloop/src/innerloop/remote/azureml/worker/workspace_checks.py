@@ -1,0 +1,161 @@
+"""Facts about the workspace, asked for one after the other: each (state, name, what, mend)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from azure.ai.ml import MLClient
+
+from . import azure_errors
+from .client_setup import asked_last, credential
+
+Tell = Callable[..., None]
+Fact = tuple[str, str, str, str]
+SCOPE = "https://management.azure.com/.default"
+
+
+def doctor(client: MLClient, request: Mapping[str, Any], tell: Tell) -> Any:
+    """Stops at the first of sign-in and workspace that fails: nothing after it can be known."""
+    facts: list[Fact] = []
+    for ask in (_sign_in, _workspace):
+        try:
+            facts.append(ask(client, request, tell))
+        except Exception as error:
+            facts.append(_bad(ask.__name__.strip("_").replace("_", "-"), error, request))
+            return facts
+    location = client.workspaces.get(request["target"]["workspace"]).location
+    for name, jobs in request["computes"].items():
+        facts += _compute(client, request, name, jobs, str(location or ""))
+    if request["servers"]:
+        facts.append(_endpoints(client, request))
+        for server in request["servers"]:
+            facts += _server(client, server, str(location or ""))
+    return facts
+
+
+def _sign_in(client: MLClient, request: Mapping[str, Any], tell: Tell) -> Fact:
+    credential(tell, device=bool(request.get("device"))).get_token(SCOPE)
+    return "ok", "sign-in", "Azure knows you", ""
+
+
+def _workspace(client: MLClient, request: Mapping[str, Any], tell: Tell) -> Fact:
+    found = client.workspaces.get(request["target"]["workspace"])
+    return "ok", "workspace", f"{found.name} answers, in {found.location}", ""
+
+
+def _compute(
+    client: MLClient, request: Mapping[str, Any], name: str, jobs: list[Any], location: str
+) -> Iterator[Fact]:
+    try:
+        compute = client.compute.get(name)
+    except Exception as error:
+        yield _bad(f"compute {name}", error, request)
+        return
+    kind, size = str(compute.type), str(getattr(compute, "size", "") or "")
+    yield "ok", f"compute {name}", f"{kind}{', ' + size if size else ''}, {_state(compute)}", ""
+    for job in jobs:
+        if wrong := _unfit(compute, kind, size, job):
+            yield "bad", f"compute {name}", f"{job['name']}: {wrong}", "Name another compute there"
+    if kind == "amlcompute" and size and location:
+        yield from _quota(client, name, size, location)
+
+
+def _unfit(compute: Any, kind: str, size: str, job: Mapping[str, Any]) -> str:
+    """Why a job cannot use a compute; "" when it can. `N` begins the names of Azure's sizes with
+    a GPU (Standard_NC6s_v3)."""
+    nodes = job["nodes"]
+    most = getattr(compute, "max_instances", None)
+    if kind not in ("amlcompute", "computeinstance", "kubernetes"):
+        return f"a compute of type {kind} runs no jobs"
+    if kind == "computeinstance" and nodes > 1:
+        return f"the job wants {nodes} nodes, and a compute instance is one"
+    if most is not None and nodes > int(most):
+        return f"the job wants {nodes} nodes, and the cluster grows to {most}"
+    if job["gpu"] == "all" and size and not size.lower().removeprefix("standard_").startswith("n"):
+        return f"the experiment insists on a GPU, and {size} has none"
+    return ""
+
+
+def _quota(client: MLClient, name: str, size: str, location: str) -> Iterator[Fact]:
+    try:
+        sizes = client.compute.list_sizes(location=location)
+        family = next(
+            (str(one.family) for one in sizes if str(one.name).lower() == size.lower()), ""
+        )
+        usage = [one for one in client.compute.list_usage(location=location) if _of(one, family)]
+    except Exception:
+        return  # told only where the service tells it
+    for one in usage if family else ():
+        used, limit = _numbers(one)
+        what = f"{used} of {limit} cores of {family} in use"
+        if limit >= 0 and used >= limit:
+            hint = "Ask for more in the studio (Quota), or wait until others have ended"
+            yield "note", f"quota {name}", what, hint
+        else:
+            yield "ok", f"quota {name}", what, ""
+
+
+def _of(usage: Any, family: str) -> bool:
+    name = usage.name.get("value") if isinstance(usage.name, dict) else usage.name
+    name = getattr(name, "value", name)
+    return str(name or "").lower().replace(" ", "") == family.lower().replace(" ", "")
+
+
+def _endpoints(client: MLClient, request: Mapping[str, Any]) -> Fact:
+    try:
+        count = sum(one is not None for one in client.online_endpoints.list())
+    except Exception as error:
+        return _bad("endpoints", error, request)
+    return "ok", "endpoints", f"may be looked at; there {'is' if count == 1 else 'are'} {count}", ""
+
+
+# Azure keeps a fifth of a deployment's cores free besides, to upgrade its machines. Source: Azure
+# Machine Learning, "Virtual machine quota allocation for deployments".
+_UPGRADE = 1.2
+
+
+def _server(client: MLClient, server: Mapping[str, Any], location: str) -> Iterator[Fact]:
+    """Whether a deployment beside the one that serves has its cores: told only where the service
+    tells it."""
+    kind, count = server["type"], server["count"]
+    name = f"server {server['name']}"
+    try:
+        sizes = {str(one.name).lower(): one for one in client.compute.list_sizes(location=location)}
+        usage = list(client.compute.list_usage(location=location))
+    except Exception:
+        return
+    size = sizes.get(kind.lower())
+    if size is None:
+        hint = "Choose another instance_type in the deployment's file"
+        yield "note", name, f"{kind} is not among the sizes that {location} offers", hint
+        return
+    cores = int(vars(size).get("vCPUs") or size.v_cp_us or 0) * count
+    wanted = int(cores * _UPGRADE + 0.999)
+    for one in usage:
+        if not _of(one, str(size.family)):
+            continue
+        used, limit = _numbers(one)
+        what = f"{kind} x {count} wants {wanted} cores of {size.family}; {used} of {limit} in use"
+        if limit >= 0 and used + wanted > limit:
+            hint = "Ask for more in the studio (Quota), or choose a smaller instance_type"
+            yield "note", name, what, hint
+        else:
+            yield "ok", name, what, ""
+
+
+def _numbers(usage: Any) -> tuple[int, int]:
+    """Cores in use, and how many there may be."""
+    # The client keeps the service's own spelling of the key beside an empty one of its own.
+    used = vars(usage).get("currentValue") or usage.current_value or 0
+    return int(used), int(usage.limit or 0)
+
+
+def _state(compute: Any) -> str:
+    state = getattr(compute, "provisioning_state", "") or getattr(compute, "state", "")
+    return str(getattr(state, "value", state) or "there").lower()
+
+
+def _bad(name: str, error: Exception, request: Mapping[str, Any]) -> Fact:
+    fault = azure_errors.explain(error, request, asked_last())
+    return "bad", name, fault.what, fault.hint

@@ -1,0 +1,1 @@
+"""The protocol between the tool and a worker process that imports an SDK."""

@@ -1,0 +1,1 @@
+"""A run: plan, resolve the environment, execute; sweeps and pipelines."""

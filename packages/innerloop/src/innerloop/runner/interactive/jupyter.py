@@ -1,0 +1,148 @@
+"""JupyterLab in an experiment's environment: its token, its port, its command, and the moment when
+it truly answers."""
+
+from __future__ import annotations
+
+import http.client
+import secrets
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from ...model.experiment import Experiment
+from ...model.workspace import Workspace
+from ...util import files, ports
+from ...util.errors import UserError
+from .. import execute
+from ..execute import Started
+from . import tools_environment
+
+PORT = 8888
+TOKEN_FILE = ".innerloop/jupyter-token"
+SETTINGS = ".innerloop/jupyter"
+
+# The variable by which the server gets its token: in no argv, so no list of processes shows it.
+TOKEN = "JUPYTER_TOKEN"
+BIND = "INNERLOOP_BIND"
+
+# Settings and layout are the person's: kept in the workspace, whichever container it is. No news,
+# no look for updates. Source: `jupyter lab --help-all`, JupyterLab 4.6.
+_COMMAND = (
+    '{top} && export JUPYTERLAB_SETTINGS_DIR="$top/{settings}/settings"'
+    ' JUPYTERLAB_WORKSPACES_DIR="$top/{settings}/workspaces" PYDEVD_DISABLE_FILE_VALIDATION=1'
+    ' PYTHONPATH="$PWD${{PYTHONPATH:+:$PYTHONPATH}}" && exec python -m jupyterlab'
+    ' --no-browser --allow-root --ip="${{{bind}:-127.0.0.1}}" --port={port}'
+    ' --ServerApp.port_retries=0 --ServerApp.root_dir="$top" --ServerApp.answer_yes=True'
+    " --LabApp.default_url=/lab/tree/notebooks --LabApp.news_url=None"
+    " --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate --log-level=WARN"
+)
+
+
+def token(root: Path) -> str:
+    """The workspace's own, made once; for this person's eyes."""
+    path = root / TOKEN_FILE
+    if text := (files.read_text(path) or "").strip():
+        return text
+    made = secrets.token_hex(24)
+    files.write_private(path, made + "\n")
+    return made
+
+
+def free_port(wanted: int) -> int:
+    """The port asked for, else the next one that nobody listens on."""
+    for port in range(wanted, min(wanted + 100, 65536)):
+        if ports.free(port) == port:
+            return port
+    raise UserError(f"no port from {wanted} to {wanted + 99} is free", hint="Name one with --port")
+
+
+def url(port: int, secret: str) -> str:
+    return f"http://127.0.0.1:{port}/lab/tree/notebooks?token={secret}"
+
+
+def start(
+    workspace: Workspace,
+    experiment: Experiment,
+    backend: str,
+    port: int,
+    secret: str,
+    *,
+    dry: bool = False,
+) -> Started:
+    """The server as a request. It listens on this machine alone: in a container it answers on all
+    the container's addresses, of which the engine hands out one port, at 127.0.0.1."""
+    command = _COMMAND.format(
+        top=tools_environment.top_of(experiment), settings=SETTINGS, bind=BIND, port=port
+    )
+    started = tools_environment.start(
+        workspace,
+        experiment,
+        backend,
+        command,
+        options=[
+            *("--publish", f"127.0.0.1:{port}:{port}"),
+            *("--env", f"{BIND}=0.0.0.0", "--env", TOKEN),
+        ],
+        attended=False,
+        dry=dry,
+    )
+    request = started.request
+    argv = request.argv
+    if "host" in argv and argv[argv.index("host") - 1] == "--network":
+        argv = tuple(word.replace(f"{BIND}=0.0.0.0", f"{BIND}=127.0.0.1") for word in argv)
+    if request.backend == "docker":
+        with_token = replace(request, argv=argv, secrets={**request.secrets, TOKEN: secret})
+    else:
+        with_token = replace(request, env={**request.env, TOKEN: secret})
+    return replace(started, request=with_token)
+
+
+def serve(started: Started, port: int, secret: str, on_ready: Callable[[], None]) -> int:
+    """Runs it until it ends or Ctrl-C; `on_ready` is called once, when it answers."""
+    ended = threading.Event()
+    ready = threading.Event()
+    waiting = threading.Thread(
+        target=_wait, args=(port, secret, ended, ready, on_ready), daemon=True
+    )
+    waiting.start()
+    try:
+        code = execute.carry_out(started)
+    finally:
+        ended.set()
+        waiting.join(5)
+    if code != 0 and not ready.is_set():
+        raise UserError(
+            f"JupyterLab did not start (exit code {code}; its own words are above)",
+            where=f"{started.run.experiment.folder}/environment",
+            hint="Where there is no module jupyterlab: add it to requirements-dev.in and compile "
+            "that to requirements-dev.txt",
+        )
+    return code
+
+
+def _wait(
+    port: int,
+    secret: str,
+    ended: threading.Event,
+    ready: threading.Event,
+    on_ready: Callable[[], None],
+) -> None:
+    while not ended.wait(0.1):
+        if answers(port, secret):
+            ready.set()
+            on_ready()
+            return
+
+
+def answers(port: int, secret: str) -> bool:
+    """Whether the server is there and takes the token. Source: Jupyter Server's REST API, GET
+    /api/status, which needs one."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+    try:
+        connection.request("GET", "/api/status", headers={"Authorization": f"token {secret}"})
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()

@@ -1,0 +1,1 @@
+"""An experiment's life: create, rename, remove, format."""

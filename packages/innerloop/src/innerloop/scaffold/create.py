@@ -1,0 +1,136 @@
+"""A new experiment on the disk: copied to a hidden folder first, and then there in one step."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from ..model import naming
+from ..model.workspace import Workspace
+from ..util import files, toml_positions
+from ..util.errors import UsageError, UserError
+
+TEMPLATE = Path(__file__).resolve().parent.parent / "templates" / "experiment"
+STAGING = ".innerloop/making"
+LOCK = ".innerloop/making.lock"
+
+# What running it left behind: the new one begins without.
+LEFT_OUT = {
+    *("outputs", "logs", "mlruns", ".venv", "node_modules", ".coverage", "htmlcov", ".git"),
+    *("__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".ipynb_checkpoints"),
+}
+TEXTS = {
+    *(".py", ".yaml", ".yml", ".md", ".toml", ".txt", ".in", ".ini", ".cfg", ".json", ".sh"),
+    *(".ipynb", ".r", ".jl", ""),
+}
+
+# (path in the experiment, its text) -> the text of the new experiment
+Change = Callable[[str, str], str]
+
+
+def make(workspace: Workspace, name: str, source: str | None) -> None:
+    """src/<name> from the experiment `source`, or from the template. Killed at any moment, there
+    is the whole experiment or nothing of it."""
+    root = Path(workspace.root)
+    check_target(workspace, name)
+    with files.locked(root / LOCK, waiting="innerloop: another one is being made; waiting for it"):
+        files.remove_tree(root / STAGING)  # of one that was killed
+        check_target(workspace, name)
+        try:
+            _make(root, name, source)
+        finally:
+            files.remove_tree(root / STAGING)
+
+
+def check_target(workspace: Workspace, name: str) -> None:
+    """The name will do, and nothing is in its place: not on a disk that takes "A" for "a"
+    either."""
+    naming.check_name(name)
+    naming.check_free(name, workspace.experiments)
+    folder = Path(workspace.root, "src")
+    parts = name.split("/")
+    for part in parts:
+        for found in _names(folder):
+            if found.casefold() == part.casefold() and found != part:
+                raise UsageError(
+                    f'there is "{found}" already, which is the same name on Windows and macOS',
+                    hint="Choose another name",
+                )
+        folder = folder / part
+        if part is not parts[-1] and os.path.lexists(folder) and not folder.is_dir():
+            raise UserError("this is no folder", where=_shown(workspace, folder))
+    if os.path.lexists(folder):
+        raise UserError(
+            "there is something of that name already",
+            where=_shown(workspace, folder),
+            hint="Choose another name; nothing was changed",
+        )
+
+
+def _make(root: Path, name: str, source: str | None) -> None:
+    parts = name.split("/")
+    first = next(n for n in range(1, 4) if not (root / "src" / Path(*parts[:n])).exists())
+    # All that is missing comes in one step: no empty folder of a domain stays behind.
+    staging = files.make_folder(root / STAGING)
+    _copy(root, staging.joinpath(*parts), name, source)
+    target = root.joinpath("src", *parts[:first])
+    files.make_folder(target.parent)
+    files.rename(staging.joinpath(*parts[:first]), target)
+
+
+def _copy(root: Path, staging: Path, name: str, source: str | None) -> None:
+    def change(path: str, text: str) -> str:
+        if source is None:
+            return naming.filled_in(path, text, name)
+        if path == "innerloop.toml":
+            # A copy that starts by itself, on somebody's bill, is a surprise.
+            why = f"Not copied along from {source}: without the # before each line it is started, too."
+            text = toml_positions.commented_out(text, "schedule", why)
+        return naming.renamed(path, text, source, name)
+
+    origin = TEMPLATE if source is None else root.joinpath("src", *source.split("/"))
+    _copy_tree(origin, staging, root.joinpath("src", *name.split("/")), change, origin)
+
+
+def _copy_tree(source: Path, staging: Path, final: Path, change: Change, origin: Path) -> None:
+    """`final` is where the copy will stand: links that lead out of `origin` lead to the same place
+    from there, links within it stay as they are written."""
+    files.make_folder(staging)
+    for entry in sorted(os.scandir(source), key=lambda entry: entry.name):
+        target = staging / entry.name
+        if entry.name in LEFT_OUT:
+            continue
+        if entry.is_symlink():
+            files.make_link(target, _link_text(Path(entry.path), final / entry.name, origin))
+        elif entry.is_dir():
+            _copy_tree(Path(entry.path), target, final / entry.name, change, origin)
+        else:
+            files.copy(Path(entry.path), target, _changing(entry.name, change))
+
+
+def _changing(name: str, change: Change) -> Callable[[str], str] | None:
+    return (lambda text: change(name, text)) if is_text(name) else None
+
+
+def _link_text(link: Path, final: Path, origin: Path) -> str:
+    text = os.readlink(link)
+    leads = Path(os.path.normpath(link.parent / text))
+    if os.path.isabs(text) or leads.is_relative_to(origin):
+        return text
+    return os.path.relpath(leads, final.parent)
+
+
+def is_text(name: str) -> bool:
+    return Path(name).suffix.lower() in TEXTS
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
+
+
+def _shown(workspace: Workspace, path: Path) -> str:
+    return path.relative_to(workspace.root).as_posix()

@@ -1,0 +1,160 @@
+"""black and isort over a person's code, at the versions of scripts/locks/format.txt and with the
+settings of pyproject.toml, so that the task, the editor on saving and CI say the same."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..util import diffs, files, locked_environments, process, venvs
+from ..util.errors import UserError
+
+# Where a person's own code is; all else of the workspace is the distribution's.
+PERSONS = ("src", "notebooks")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file that would change, or cannot be read as Python: its place and what is said of it.
+    `path` is relative to the root, with "/"."""
+
+    path: str
+    line: int
+    column: int
+    level: str
+    text: str
+
+    @property
+    def message(self) -> str:
+        """One line, as problem matchers read it."""
+        return f"{self.path}:{self.line}:{self.column}: {self.level}: {self.text}"
+
+
+def write(root: Path, folders: Sequence[str]) -> tuple[list[str], list[Found]]:
+    """Formats in place: the files that changed, and what could not be read as Python."""
+    python = _python()
+    links = _links(root, folders)
+    # One after the other, since both write: import order first, and black has the last word.
+    isort = process.run(_isort(python, folders, links), cwd=root)
+    black = process.run(_black(python, folders, links), cwd=root)
+    changed = [*re.findall(r"(?m)^Fixing (.+)$", isort.out + isort.err)]
+    changed += re.findall(r"(?m)^reformatted (.+)$", black.err)
+    broken = list(_unreadable(root, black.err))
+    _require_well(isort, black, broken)
+    return sorted({_relative(root, path) for path in changed}), broken
+
+
+def check(root: Path, folders: Sequence[str]) -> list[Found]:
+    """What `write` would change, with the line of the first change in each file. Nothing is
+    written."""
+    python = _python()
+    links = _links(root, folders)
+    isort, black = process.run_together(
+        [*_isort(python, folders, links), "--check-only", "--diff"],
+        [*_black(python, folders, links), "--check", "--diff"],
+        cwd=root,
+    )
+    broken = list(_unreadable(root, black.err))
+    _require_well(isort, black, broken)
+    found = [
+        Found(_relative(root, path), line, 1, "warning", f"{text} [format]")
+        for diff, text in (
+            (isort.out, "isort would order the imports"),
+            (black.out, "black would lay it out"),
+        )
+        for path, line in first_changes(diff)
+    ]
+    return sorted([*found, *broken], key=lambda one: (one.path, one.line))
+
+
+def difference(root: Path, found: Sequence[Found]) -> str:
+    """What `write` would change as one diff, which `git apply` takes."""
+    paths = [*dict.fromkeys(one.path for one in found if one.level == "warning")]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return "".join(pool.map(functools.partial(_difference_of, root, _python()), paths))
+
+
+def _difference_of(root: Path, python: str, path: str) -> str:
+    before = (files.read_text(root / path) or "").replace("\r\n", "\n")
+    isort = process.run([*_isort(python, ["-"], []), "--filename", path], cwd=root, stdin=before)
+    words = [*_black(python, ["-"], []), "--quiet", "--stdin-filename", path]
+    black = process.run(words, cwd=root, stdin=isort.out)
+    if not (isort.ok and black.ok):
+        return ""
+    return diffs.of(path, before, black.out)
+
+
+def first_changes(diff: str) -> Iterator[tuple[str, int]]:
+    """(file, line of its first change in the text as it is) for each file of a unified diff."""
+    path, line = "", 0
+    for text in diff.splitlines():
+        if head := re.match(r"--- (.+?)(?::before)?\t", text):
+            path, line = head[1], 0
+        elif path and (hunk := re.match(r"@@ -(\d+)", text)):
+            line = int(hunk[1])
+        elif path and line and text[:1] in ("-", "+") and not text.startswith("+++"):
+            yield path, line
+            path = ""
+        elif line:
+            line += 1
+
+
+def _python() -> str:
+    return str(venvs.python_of(locked_environments.ensure("format")))
+
+
+def _isort(python: str, folders: Sequence[str], links: Sequence[str]) -> list[str]:
+    skipped = [word for link in links for word in ("--extend-skip", link)]
+    words = ["--profile", "black", "--dont-follow-links", *skipped, *folders]
+    return [python, "-m", "isort", *words]
+
+
+def _black(python: str, folders: Sequence[str], links: Sequence[str]) -> list[str]:
+    excluded = "|".join(f"/{re.escape(link)}(/|$)" for link in links)
+    return [python, "-m", "black", *(["--force-exclude", excluded] if links else []), *folders]
+
+
+def _links(root: Path, folders: Sequence[str]) -> list[str]:
+    """Shared code is formatted where it stands, not once more through each link to it."""
+    below = [root / folder for folder in folders if (root / folder).is_dir()]
+    return [link for folder in below for link in _links_below(root, folder)]
+
+
+def _links_below(root: Path, folder: Path) -> Iterator[str]:
+    for entry in os.scandir(folder):
+        if entry.is_symlink():
+            yield Path(entry.path).relative_to(root).as_posix()
+        elif entry.is_dir() and not entry.name.startswith("."):
+            yield from _links_below(root, Path(entry.path))
+
+
+def _unreadable(root: Path, text: str) -> Iterator[Found]:
+    """Source: what black 26 prints, "error: cannot parse: PATH:LINE:COLUMN" with the line of code
+    below it (where a target version is set, "cannot parse for target version Python 3.11: PATH..."),
+    or "error: cannot format PATH: REASON"."""
+    for path, line, column, code in re.findall(
+        r"(?m)^error: cannot parse(?: for target version[^:\n]*)?: (.+):(\d+):(\d+)\n\s*(.*)$", text
+    ):
+        what = f"this is no Python: {code.strip()}"
+        yield Found(_relative(root, path), int(line), int(column), "error", what)
+    for path, reason in re.findall(r"(?m)^error: cannot format (.+?): (.+)$", text):
+        yield Found(_relative(root, path), 1, 1, "error", reason)
+
+
+def _require_well(
+    isort: process.CompletedCommand, black: process.CompletedCommand, broken: Sequence[Found]
+) -> None:
+    """0 and 1 are answers; black's 123 is one where it names the files."""
+    for name, done, answers in (("isort", isort, (0, 1)), ("black", black, (0, 1, 123))):
+        if done.code not in answers or (done.code == 123 and not broken):
+            raise UserError(f"{name} failed:\n{(done.err or done.out).strip()}\n ")
+
+
+def _relative(root: Path, path: str) -> str:
+    full = os.path.join(root, path)
+    return os.path.relpath(full, root).replace("\\", "/")

@@ -1,0 +1,200 @@
+"""Another name for an experiment: its folder, job, links, outputs, and its part of the rendered
+files with what a person wrote there.
+
+What is meant is written down first. Each step knows when it has been done, so whoever is killed
+half-way is completed by the next `loop rename` or `loop sync`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from ..argo_manifest import resource_names
+from ..model import naming, shared_code
+from ..model.workspace import Workspace
+from ..sync import engine, path_renames, transaction
+from ..sync.merge_rules import EDITOR_FILES
+from ..sync.state_file import Memory, dump
+from ..util import files
+from ..util.errors import UserError
+from ..util.jsonc import ParseError
+from ..workspace import loader
+from . import create
+
+INTENT = ".innerloop/renaming.json"
+
+# Where a person may name an experiment's folder; each is searched, none is changed.
+MENTIONS = ("README.md", "pyproject.toml", "docs", "notebooks", "orchestration", ".github", "src")
+MOST_MENTIONS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    old: str
+    new: str
+
+    @property
+    def slugs(self) -> tuple[str, str]:
+        return naming.slug_of(self.old), naming.slug_of(self.new)
+
+
+def carry_out(workspace: Workspace, old: str, new: str) -> engine.Outcome:
+    """All of it; a name that will not do is a `WrongUse`, with nothing changed."""
+    root = Path(workspace.root)
+    create.check_target(workspace, new)
+    with files.locked(root / create.LOCK, waiting="innerloop: another rename or new is running"):
+        create.check_target(workspace, new)
+        files.write_text(root / INTENT, json.dumps({"old": old, "new": new}))
+        return _finish(root, Names(old, new))
+
+
+def finish(root: Path) -> str | None:
+    """Completes a rename that was killed, and says so; None when there is none."""
+    if files.read_text(root / INTENT) is None:
+        return None
+    with files.locked(root / create.LOCK):
+        text = files.read_text(root / INTENT)
+        if text is None:
+            return None
+        names = Names(**json.loads(text))
+        _finish(root, names)
+        return f"completed the rename of {names.old} to {names.new}, which had been interrupted"
+
+
+def mentions(root: Path, old: str) -> list[str]:
+    """ "file:line" of each place in a person's own files that still names the old folder."""
+    found: list[str] = []
+    for path in _own_texts(root):
+        text = path.read_bytes().decode("utf-8", "replace")
+        if f"src/{old}" not in text:
+            continue
+        for number, line in enumerate(text.splitlines(), start=1):
+            if naming.moved_paths(line, old, "\0") != line:
+                found.append(f"{path.relative_to(root).as_posix()}:{number}")
+    return found
+
+
+def _finish(root: Path, names: Names) -> engine.Outcome:
+    _move(root, f"src/{names.old}", f"src/{names.new}")
+    _move_slug(root, ".devcontainer", names)
+    _rename_inside(root, names)
+    _mend_links(root, names)
+    _rename_rendered(root, names)
+    _move_slug(root, "outputs", names)
+    outcome = engine.sync(root)
+    files.remove(root / INTENT)
+    return outcome
+
+
+def _move(root: Path, old: str, new: str) -> None:
+    source, target = root / old, root / new
+    if not source.exists() or os.path.lexists(target):
+        return
+    files.make_folder(target.parent)
+    files.rename(source, target)
+    parent = source.parent
+    while parent != root / "src" and parent != root and not any(os.scandir(parent)):
+        files.remove_if_empty(parent)
+        parent = parent.parent
+
+
+def _move_slug(root: Path, folder: str, names: Names) -> None:
+    old, new = names.slugs
+    _move(root, f"{folder}/{old}", f"{folder}/{new}")
+
+
+def _rename_inside(root: Path, names: Names) -> None:
+    for path in _texts_below(root / "src" / names.new):
+        try:
+            text = path.read_bytes().decode("utf-8")
+        except UnicodeDecodeError:
+            continue
+        changed = naming.renamed(path.name, text, names.old, names.new)
+        if changed != text:
+            files.write_text(path, changed)
+
+
+def _mend_links(root: Path, names: Names) -> None:
+    """Links out of the folder, which may stand at another depth now, and other experiments'
+    links into it."""
+    disk = loader.WorkspaceFiles(root)
+    old, new = f"src/{names.old}", f"src/{names.new}"
+    for link, text in disk.links(new):
+        before = shared_code.leads(old + link[len(new) :], text)
+        if os.path.isabs(text) or before == old or before.startswith(f"{old}/"):
+            continue
+        if shared_code.leads(link, text) != before and disk.exists(before):
+            files.replace_link(root / link, shared_code.link_text(link, before))
+    for link, text in disk.links("src"):
+        leads = shared_code.leads(link, text)
+        if leads == old or leads.startswith(f"{old}/"):
+            files.replace_link(root / link, shared_code.link_text(link, new + leads[len(old) :]))
+
+
+def _rename_rendered(root: Path, names: Names) -> None:
+    """The name in the rendered files and in the memory of them alike: what a person wrote is then
+    compared with what was rendered, as if it had always had the new name."""
+    change = partial(_value, names)
+    memory = transaction.remembered(transaction.memory_text(root))
+    rendered, changes = {}, []
+    for file, value in memory.rendered.items():
+        path = naming.moved_paths(file, names.old, names.new)
+        if isinstance(value, str):
+            _move(root, file, path)
+        rendered[path] = path_renames.in_value(value, change)
+        if (text := files.read_text(root / path)) is not None:
+            new = _text(text, path, change, whole=isinstance(value, str))
+            changes.append(transaction.Change(path, text, new))
+    ejected = frozenset(naming.moved_paths(one, names.old, names.new) for one in memory.ejected)
+    text = dump(Memory(rendered, ejected), EDITOR_FILES)
+    with files.locked(root / engine.LOCK):
+        real = [one for one in changes if one.before != one.after]
+        transaction.write(root, real, text if memory.rendered else None)
+
+
+def _text(text: str, path: str, change: path_renames.Change, *, whole: bool) -> str:
+    """A file that is not JSON any more stays as it is; sync names it."""
+    if whole:
+        return change((), text)
+    try:
+        return path_renames.in_text(text, change, path)
+    except ParseError:
+        return text
+
+
+def _value(names: Names, keys: tuple[str, ...], text: str) -> str:
+    if not keys:  # the text of a file that is written whole
+        old, new = (resource_names.label(slug, resource_names.LONGEST_CRON) for slug in names.slugs)
+        return naming.renamed_whole(text, names.old, names.new, (old, new))
+    return naming.renamed_value(keys, text, names.old, names.new)
+
+
+def _own_texts(root: Path) -> Iterator[Path]:
+    for name in MENTIONS:
+        if (root / name).is_file():
+            yield root / name
+        elif (root / name).is_dir():
+            yield from _texts_below(root / name)
+
+
+def _texts_below(folder: Path) -> Iterator[Path]:
+    for parent, folders, names in os.walk(folder):
+        folders[:] = sorted(one for one in folders if one not in create.LEFT_OUT)
+        for name in sorted(names):
+            path = Path(parent, name)
+            if create.is_text(name) and not path.is_symlink() and path.stat().st_size < 2_000_000:
+                yield path
+
+
+def require_at_rest(containers: list[str], name: str) -> None:
+    """What runs on the experiment's folder would lose it from under its feet."""
+    if containers:
+        raise UserError(
+            f"a container of {name} is running: {', '.join(containers)}",
+            hint=f"Stop it first (`docker stop {' '.join(containers)}`)",
+        )

@@ -1,0 +1,121 @@
+"""One request to a server, and its answer."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import mimetypes
+import ssl
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..util.errors import UserError
+
+# Sent as they are; a server that is told nothing has to guess.
+_TYPES = {
+    ".json": "application/json",
+    ".jsonl": "application/x-ndjson",
+    ".npy": "application/octet-stream",
+    ".parquet": "application/octet-stream",
+    ".txt": "text/plain",
+    ".csv": "text/csv",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a server answers, and the headers it wants (a key, a token): they are secrets."""
+
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """`seconds` from the first byte sent to the last one received."""
+
+    status: int
+    body: bytes
+    seconds: float
+    content_type: str = ""
+
+    @property
+    def ok(self) -> bool:
+        return 200 <= self.status < 300
+
+    @property
+    def value(self) -> Any:
+        """What JSON holds; the text of anything else."""
+        text = self.body.decode("utf-8", "replace")
+        try:
+            return json.loads(text)
+        except ValueError:
+            return text
+
+    @property
+    def message(self) -> str:
+        """The answer in a line, for a report: an error's own sentence where it has one."""
+        value = self.value
+        if isinstance(value, dict) and isinstance(value.get("error"), str):
+            return str(value["error"])
+        if isinstance(value, dict) and isinstance(value.get("message"), str):
+            return str(value["message"])
+        text = value if isinstance(value, str) else json.dumps(value)
+        return " ".join(text.split())[:300] or "an empty answer"
+
+
+def content_type_of(file: Path) -> str:
+    """By the file's ending, as a client would send it."""
+    known = _TYPES.get(file.suffix.lower())
+    return known or mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+
+
+def send(address: Address, data: bytes, content_type: str, *, timeout: float | None = 60) -> Reply:
+    """Asks once. OSError when nothing answers (TimeoutError: not in time); any status is a reply.
+
+    What is on this machine is asked directly; for the rest proxies and authorities are those of
+    the environment.
+    """
+    headers = {"Content-Type": content_type, **address.headers}
+    request = urllib.request.Request(address.url, data, headers, method="POST")
+    begun = time.perf_counter()
+    try:
+        with _opener(address.url).open(request, timeout=timeout) as answer:
+            body = answer.read()
+            kind = answer.headers.get_content_type()
+            return Reply(answer.status, body, time.perf_counter() - begun, kind)
+    except urllib.error.HTTPError as error:
+        body = error.read()
+        return Reply(
+            error.code, body, time.perf_counter() - begun, error.headers.get_content_type()
+        )
+    except urllib.error.URLError as error:
+        if isinstance(error.reason, OSError):
+            raise error.reason from error
+        raise OSError(str(error.reason)) from error
+    except http.client.HTTPException as error:
+        raise OSError(f"the connection broke off ({type(error).__name__})") from error
+
+
+def read(file: Path, shown: str) -> bytes:
+    try:
+        return file.read_bytes()
+    except IsADirectoryError:
+        raise UserError(f"{shown} is a folder", hint="Name a file to send") from None
+    except OSError as error:
+        raise UserError(
+            f"{shown} cannot be read: {error.strerror}", hint="Check its path"
+        ) from None
+
+
+def _opener(url: str) -> urllib.request.OpenerDirector:
+    if url.startswith("http://127.0.0.1"):
+        return urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    return urllib.request.build_opener(
+        urllib.request.HTTPSHandler(context=ssl.create_default_context())
+    )

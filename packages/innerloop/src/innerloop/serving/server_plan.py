@@ -1,0 +1,252 @@
+"""A server as a value, before anything is started: image, model, port and the container's argv."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ..docker import container_context, docker_cli, engine, image_build
+from ..docker.engine import Engine, Gpu
+from ..docker.image_build import Image
+from ..model.container import (
+    EXPERIMENT_LABEL,
+    WORKSPACE_LABEL,
+    ContainerContext,
+    Mount,
+    image_name_part,
+)
+from ..model.deployment import MODEL_VARIABLE, Deployment, Route
+from ..model.dockerfiles import dockerfile, serving_dockerfile
+from ..model.experiment import Experiment
+from ..model.run import Request
+from ..model.workspace import Workspace
+from ..runner.plan import new_id
+from ..util import ports, process
+from ..util.errors import UserError, combine
+from ..workspace.deploy_folder import DeployFolder
+from ..workspace.loader import current_experiment, digest_of
+from . import models
+from .models import ServedModel
+
+# What Azure ML counts up with each registration; here there is one.
+VERSION = "1"
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """`name` is the container's; `port` is that of this machine, at 127.0.0.1; `asked` whether the
+    person named it."""
+
+    workspace: Workspace
+    experiment: Experiment
+    folder: DeployFolder
+    scoring: Route
+    model: ServedModel
+    image: Image
+    facts: Engine
+    request: Request
+    name: str
+    port: int
+
+    @property
+    def deployment(self) -> Deployment:
+        return self.folder.deployment
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}{self.scoring.path}"
+
+    @property
+    def sample(self) -> Path:
+        """The request that shows whether it works; a `Mistake` without one."""
+        if self.folder.sample is None:
+            raise UserError(
+                "there is no sample request, so nothing can show whether the server works",
+                where=self.folder.folder,
+                hint="Put one there: a file called sample-request.json (or .png, .txt ...) with "
+                "what a client would send",
+            )
+        return Path(self.workspace.root, self.folder.sample)
+
+
+def plan(
+    workspace: Workspace,
+    experiment: Experiment,
+    folder: DeployFolder,
+    *,
+    model: str | None,
+    port: int | None,
+    cwd: Path,
+    dry: bool,
+) -> Server:
+    """What is missing ends a real start here, all of it at once; a dry run keeps it for the notes."""
+    scoring = _scoring(folder.deployment)
+    image = image_of(workspace, experiment, folder.deployment)
+    facts = engine.ask(image.name)
+    missing = [] if facts.answers else [_no_engine(facts)]
+    chosen = ServedModel("", "")
+    try:
+        chosen = models.choose(workspace, experiment, model, cwd)
+        models.require_readable(chosen)
+    except UserError as mistake:
+        missing.append(mistake)
+    try:
+        gpu = engine.decide_gpu(
+            experiment.settings.gpu, device=engine.has_gpu(), runtime=facts.has_nvidia
+        )
+    except UserError as mistake:
+        missing.append(mistake)
+        gpu = Gpu(False, "no GPU can be had")
+    if missing and not dry:
+        raise combine(missing)
+    here, notes = _port(scoring.port, port)
+    notes += [f"a real start needs more: {mistake.message()}" for mistake in missing]
+    server = Server(
+        workspace=workspace,
+        experiment=experiment,
+        folder=folder,
+        scoring=scoring,
+        model=chosen,
+        image=image,
+        facts=facts,
+        request=_NONE,
+        name=f"innerloop-{image_name_part(experiment.slug)}-serve-{new_id()}",
+        port=here,
+    )
+    return replace(server, request=_request(server, gpu, notes))
+
+
+def image_of(workspace: Workspace, experiment: Experiment, deployment: Deployment) -> Image:
+    """The image of the deployment's environment: built from the folder that it names, or one that
+    somebody else built."""
+    environment = deployment.environment
+    if environment.kind == "image" and environment.image:
+        return Image(environment.image)
+    if environment.kind != "build" or environment.path is None:
+        raise UserError(
+            "what this environment is made of is known to Azure ML alone, so it has no form here",
+            where=deployment.where("environment"),
+            hint="Write `build: {path: .}` with a Dockerfile beside this file, or `image:`",
+        )
+    beside = posixpath.dirname(deployment.file)
+    context = posixpath.normpath(posixpath.join(beside, environment.path.replace("\\", "/")))
+    name = posixpath.join(context, environment.dockerfile)
+    try:
+        text = Path(workspace.root, name).read_text(encoding="utf-8")
+    except OSError:
+        where = deployment.where("environment", "build", "path")
+        raise UserError(f"there is no {name}", where=where, hint="It says what serves") from None
+    folder = Path(workspace.root, context)
+    return Image(
+        name=f"{workspace.image_name}/{image_name_part(experiment.slug)}:deploy",
+        digest=digest_of(folder),
+        context=str(folder),
+        dockerfile=dockerfile.parse(text, name),
+    )
+
+
+def build(server: Server) -> None:
+    """The image, unless nothing has changed."""
+    if not image_build.is_current(server.image, server.facts):
+        image_build.build(server.workspace, server.experiment, server.image)
+
+
+def _no_engine(facts: Engine) -> UserError:
+    if current_experiment() is None:
+        return UserError(facts.why, hint=facts.hint)
+    return UserError(
+        "a server is a container, and this dev container has no Docker engine to start one",
+        hint="Run it on the host, or in the workspace's own container",
+    )
+
+
+def _scoring(deployment: Deployment) -> Route:
+    if deployment.scoring is not None:
+        return deployment.scoring
+    raise UserError(
+        "the deployment names no scoring_route, so nobody knows where the server answers",
+        where=deployment.where("environment"),
+        hint="Write it below environment: inference_config: with the server's port and path",
+    )
+
+
+def _port(wanted: int, asked: int | None) -> tuple[int, list[str]]:
+    """A port of this machine, and what is to be said of it. One that was asked for and is taken is
+    a `Mistake`; else the next that is free."""
+    if asked is None:
+        near = [port for port in range(wanted, wanted + 100) if ports.free(port) == port]
+        here = near[0] if near else ports.free(wanted)
+        return here, [] if here == wanted else [f"port {wanted} is taken, so it gets {here}"]
+    if ports.free(asked) == asked:
+        return asked, []
+    raise UserError(
+        f"port {asked} of this machine is taken{by_whom(asked)}",
+        hint="End that first, or name another with --port",
+    )
+
+
+def by_whom(port: int) -> str:
+    if process.which("docker") is None:
+        return ""
+    done = process.run(docker_cli.publishing(port), timeout=10)
+    name, _, workspace = done.out.strip().partition("\t") if done.ok else ("", "", "")
+    return f" by {name} of {workspace}" if workspace else f" by {name}" if name else ""
+
+
+def _request(server: Server, gpu: Gpu, notes: Sequence[str]) -> Request:
+    deployment = server.deployment
+    holder = deployment.model_folder(deployment.model.name or server.experiment.slug, VERSION)
+    inside = posixpath.join(holder, os.path.basename(server.model.path))
+    around = ContainerContext(binds=container_context.own_binds())
+    mounts = (
+        (around.hosted(Mount(server.model.path, inside, read_only=True)),)
+        if server.model.path
+        else ()
+    )
+    env = {MODEL_VARIABLE: holder, **deployment.environment_variables}
+    argv = docker_cli.start_server(
+        server.image.name,
+        name=server.name,
+        labels={
+            WORKSPACE_LABEL: server.workspace.identity,
+            EXPERIMENT_LABEL: server.experiment.name,
+            docker_cli.SERVER_PORT: str(server.port),
+            docker_cli.SERVER_PATH: server.scoring.path,
+        },
+        env=env,
+        mounts=mounts,
+        options=[
+            *gpu.options,
+            *("--publish", f"127.0.0.1:{server.port}:{server.scoring.port}"),
+        ],
+    )
+    return Request(
+        experiment=server.experiment.name,
+        backend="docker",
+        command=_command(server.image),
+        argv=tuple(argv) if server.model.path else (),
+        cwd="" if server.image.dockerfile is None else _folder(server.image),
+        env=env,
+        outputs="",
+        why=gpu.why,
+        image=server.image.name,
+        mounts=mounts,
+        notes=tuple(notes),
+    )
+
+
+def _command(image: Image) -> str:
+    """What the image starts by itself, as far as its Dockerfile says."""
+    words = None if image.dockerfile is None else serving_dockerfile.starts(image.dockerfile)
+    return shlex.join(words.words) if words is not None else ""
+
+
+def _folder(image: Image) -> str:
+    return serving_dockerfile.folder_of(image.dockerfile) if image.dockerfile is not None else ""
+
+
+_NONE = Request("", "docker", "", (), "", {}, "", "")

@@ -1,0 +1,135 @@
+"""How a person lays out their file, and new values laid out the same way."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+from ..util.json_values import Json, scalar_text
+from ..util.jsonc import BOM, Document, Node
+
+WIDTH = 100  # a list of scalars that ends before this column stays on one line
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """`unit` is one level of indentation; `pad` stands inside the braces of an inline object,
+    `gap` behind an inline comma; `trailing`: a comma behind the last entry of a multi-line
+    container; `spread`: lists of scalars have each item on its own line, however short."""
+
+    unit: str = "    "
+    eol: str = "\n"
+    colon: str = ": "
+    pad: str = ""
+    gap: str = " "
+    inline: bool = False
+    trailing: bool = False
+    spread: bool = False
+
+
+def style_of(document: Document) -> Style:
+    """The file's habits, from the first places that show them."""
+    style = Style(eol=document.eol)
+    if document.root is None:
+        return style
+    colon = unit = spread = None
+    stack = [document.root]
+    while stack and None in (colon, unit, spread):
+        node = stack.pop()
+        if node.entries:
+            colon = colon or colon_of(document.text, node)
+            unit = unit or unit_of(document.text, node)
+            spread = _spread_of(document.text, node) if spread is None else spread
+        stack.extend(entry.node for entry in reversed(node.entries))
+    return replace(
+        style, colon=colon or style.colon, unit=unit or style.unit, spread=spread or False
+    )
+
+
+def _spread_of(text: str, node: Node) -> bool | None:
+    """Whether a list of scalars has its items on lines of their own; None when this is none, or
+    when it is too long for one line anyway."""
+    if isinstance(node.value, dict) or any(entry.node.entries for entry in node.entries):
+        return None
+    if starts_line(text, node.entries[0].start):
+        return True if len(scalar_text(node.value)) < WIDTH // 2 else None
+    return False
+
+
+def colon_of(text: str, node: Node) -> str | None:
+    """What stands between a key and its value, if that is on one line without a comment."""
+    for entry in node.entries[:3]:
+        between = text[entry.key_end : entry.node.start] if entry.key is not None else ""
+        if re.fullmatch(r"[ \t]*:[ \t]*", between):
+            return between
+    return None
+
+
+def unit_of(text: str, node: Node) -> str | None:
+    """One level of indentation, as the first entry on a line of its own shows it."""
+    first = node.entries[0]
+    if not starts_line(text, first.start):
+        return None
+    outer, inner = indent_at(text, node.start), indent_at(text, first.start)
+    return inner[len(outer) :] if inner.startswith(outer) and inner != outer else None
+
+
+def starts_line(text: str, offset: int) -> bool:
+    """Whether nothing but blanks stands before it on its line."""
+    while offset and text[offset - 1] in " \t":
+        offset -= 1
+    return offset == 0 or text[offset - 1] in "\r\n" + BOM
+
+
+_BLANKS = re.compile(r"[ \t]*")
+
+
+def indent_at(text: str, offset: int) -> str:
+    """The blanks at the start of the line that holds the offset."""
+    start = text.rfind("\n", 0, offset) + 1
+    if start == 0:  # the first line, or a file of lone carriage returns
+        start = text.rfind("\r", 0, offset) + 1
+    found = _BLANKS.match(text, start + text.startswith(BOM, start))
+    return found[0] if found else ""
+
+
+def layout(value: Json, style: Style, indent: str = "", column: int = 0) -> str:
+    """The value's text; `indent` is that of the line it begins on, `column` how much of that line
+    is taken already."""
+    if not isinstance(value, (dict, list)) or not value:
+        return scalar_text(value)
+    if style.inline:
+        return inline(value, style)
+    scalars = isinstance(value, list) and not any(isinstance(v, (dict, list)) for v in value)
+    if scalars and not style.spread:
+        line = inline(value, style)
+        if len(indent) + column + len(line) <= WIDTH:
+            return line
+    return _lines(value, style, indent)
+
+
+def _lines(value: Json, style: Style, indent: str) -> str:
+    deeper = indent + style.unit
+    if isinstance(value, dict):
+        heads = [(scalar_text(key) + style.colon, item) for key, item in value.items()]
+        opening, closing = "{", "}"
+    else:
+        heads = [("", item) for item in value]
+        opening, closing = "[", "]"
+    rows = [deeper + head + layout(item, style, deeper, len(head)) for head, item in heads]
+    end = "," if style.trailing else ""
+    return style.eol.join([opening, f",{style.eol}".join(rows) + end, indent + closing])
+
+
+def inline(value: Json, style: Style) -> str:
+    if not isinstance(value, (dict, list)) or not value:
+        return scalar_text(value)
+    comma = "," + style.gap
+    if isinstance(value, list):
+        return "[" + comma.join(inline(item, style) for item in value) + "]"
+    members = (scalar_text(key) + style.colon + inline(item, style) for key, item in value.items())
+    return "{" + style.pad + comma.join(members) + style.pad + "}"
+
+
+def new_file(value: Json) -> str:
+    return layout(value, Style()) + "\n"

@@ -1,0 +1,1 @@
+"""Specification -> the content of one generated file. Pure."""

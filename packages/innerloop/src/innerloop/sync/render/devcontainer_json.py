@@ -1,0 +1,201 @@
+"""`.devcontainer/<slug>/devcontainer.json`: Reopen in Container, Codespaces, the devcontainer CLI.
+
+The file is the same in every clone and opens without this tool: what differs between machines
+(a name for the image, the workspace's path) stands in it as a variable, and its commands are plain
+`sh`. Source: the Development Containers Specification (devContainer.base.schema.json).
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from typing import TYPE_CHECKING
+
+from ...model.container import image_name_part
+from ...model.experiment import MARK, Experiment
+from .generated_files import Json, Specification
+
+if TYPE_CHECKING:  # reading a rendered file needs no YAML
+    from ...model.jobs.job import Job
+
+EXTENSIONS = [
+    "ms-python.python",
+    "ms-python.debugpy",
+    "ms-python.black-formatter",
+    "ms-python.isort",
+    "ms-toolsai.jupyter",
+    "ms-toolsai.vscode-ai",
+]
+
+PORTS = {8888: "JupyterLab", 6006: "TensorBoard"}
+
+# A new volume takes over owner and mode of the folder it hides: /var/tmp is open to everyone in
+# every usual image, whoever its user is, so everyone can write into the volume. pip, torch and
+# huggingface all keep their caches below XDG_CACHE_HOME.
+VOLUME = "innerloop-cache-${devcontainerId}"
+VOLUME_TARGET = "/var/tmp"
+CACHE = f"{VOLUME_TARGET}/cache"
+
+# Where a container keeps, in its user's home, what it was made from: see `staleness`.
+MADE_FROM = "~/.innerloop"
+CONFIGURATION = "devcontainer.json"
+CHECKSUMS = "environment.sha256"
+
+
+def path_of(experiment: Experiment) -> str:
+    """The rendered file, relative to the workspace's root."""
+    return f".devcontainer/{experiment.slug}/devcontainer.json"
+
+
+def render(subject: Specification, experiment: Experiment) -> Json:
+    value: dict[str, Json] = {"name": experiment.name, "build": _build(experiment)}
+    job = subject.jobs.get(experiment.name)
+    value.update(_gpu(experiment, job))
+    if user := _user(experiment):
+        value["remoteUser"] = user
+    value["containerEnv"] = _environment(experiment)
+    value["mounts"] = [{"type": "volume", "source": VOLUME, "target": VOLUME_TARGET}]
+    labels = _ports(experiment, job)
+    value["forwardPorts"] = list(labels)
+    value["portsAttributes"] = {
+        str(port): {"label": label, "onAutoForward": "silent"} for port, label in labels.items()
+    }
+    value["onCreateCommand"] = {"innerloop": _remember(experiment), "owner": _owner(experiment)}
+    opened = [f"{experiment.folder}/{name}" for name in _first(experiment)]
+    if opened:
+        value["postAttachCommand"] = {"open": _open(opened[0])}
+    value["customizations"] = {
+        "vscode": {"extensions": EXTENSIONS, "settings": _settings(experiment)},
+        "codespaces": {"openFiles": opened},
+    }
+    return value
+
+
+def _build(experiment: Experiment) -> Json:
+    """The tag is a name for people and for the builder's cache, the same in every clone: whoever
+    built last has it, and nothing is ever started by it. (No variable can make it the clone's own:
+    `devcontainer build`, which prebuilds use, knows no devcontainerId, and a folder's name is not
+    always a tag.) `loop up` uses names that hold a hash of the clone's path. The labels let
+    `loop clean` and `loop doctor` find what VS Code built, and for which clone."""
+    environment = f"../../{experiment.folder}/environment"
+    build: dict[str, Json] = {"dockerfile": f"{environment}/Dockerfile", "context": environment}
+    if name := experiment.dev_stage.name:
+        build["target"] = name
+    slug = re.sub(r"[^a-z0-9._-]+", "-", experiment.slug.lower()).strip("._-")
+    build["options"] = [
+        f"--tag=innerloop/{slug}:dev",
+        f"--label=innerloop.experiment={experiment.name}",
+        "--label=innerloop.workspace=${localWorkspaceFolder}",
+    ]
+    if registry := experiment.settings.registry:
+        stage = "job" if experiment.dev_stage == experiment.dockerfile.last else "dev"
+        build["cacheFrom"] = f"{registry}/{image_name_part(experiment.slug)}:{stage}"
+    return build
+
+
+def _user(experiment: Experiment) -> str:
+    """The Dockerfile's own USER. Root or a bare number is not named, so that `loop up` may put the
+    person there; nor is one that an ARG decides, since the image knows it."""
+    user = experiment.dockerfile.user_of(experiment.dev_stage).split(":")[0].strip("\"'")
+    return "" if user == "root" or user.isdigit() or "$" in user else user
+
+
+def _environment(experiment: Experiment) -> Json:
+    """git is told by variables that the mounted folder may be read whoever owns it out there: no
+    configuration file of the person's is touched. Source: git-config, GIT_CONFIG_COUNT."""
+    return {
+        MARK: experiment.name,
+        "XDG_CACHE_HOME": CACHE,
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": "safe.directory",
+        "GIT_CONFIG_VALUE_0": "*",
+    }
+
+
+def _gpu(experiment: Experiment, job: Job | None) -> dict[str, Json]:
+    """ "auto" asks for a GPU where there is one; "all" insists. Shared memory is the job's."""
+    shared = ["--shm-size", job.shm_size if job is not None else "2g"]
+    policy = experiment.settings.gpu
+    if policy == "auto":
+        return {"hostRequirements": {"gpu": "optional"}, "runArgs": shared}
+    if policy == "all":
+        return {"runArgs": ["--gpus", "all", *shared]}
+    return {"runArgs": shared}
+
+
+def _ports(experiment: Experiment, job: Job | None) -> dict[int, str]:
+    """Port -> label: the usual two, those of the job's services, those of the settings."""
+    ports = dict(PORTS)
+    for name, service in (job.services if job is not None else {}).items():
+        port = str(service.get("port") or "") if isinstance(service, dict) else ""
+        if port.isdigit() and 0 < int(port) < 65536:
+            ports[int(port)] = name
+    for number in experiment.settings.ports:
+        ports.setdefault(number, f"{experiment.name}: {number}")
+    return ports
+
+
+def _remember(experiment: Experiment) -> str:
+    """Keeps in the container what it was made from, so that `loop` can say what has changed since.
+    A container must open whatever becomes of this."""
+    folder = shlex.quote(f"{experiment.folder}/environment")
+    return (
+        f"mkdir -p {MADE_FROM} && cp {shlex.quote(path_of(experiment))} {MADE_FROM}/{CONFIGURATION}"
+        f" && cd {folder} && find . -type f -exec sha256sum {{}} + > {MADE_FROM}/{CHECKSUMS}"
+        ' || true; mkdir -p "$XDG_CACHE_HOME" || true'
+    )
+
+
+def _owner(experiment: Experiment) -> str:
+    """On a Linux host an editor cannot give the container's user the person's UID where that UID
+    is taken, where it is root's, or where root is the only user: then it is said."""
+    message = (
+        "innerloop: files made in this container would not be yours. On the host run: "
+        f"scripts/loop up {shlex.quote(experiment.name)} --rebuild; then reopen"
+    )
+    return (
+        '[ -w . ] && { [ "$(id -u)" != 0 ] || [ "$(stat -c %u .)" = 0 ]; }'
+        f" || echo {shlex.quote(message)}"
+    )
+
+
+def _open(file: str) -> str:
+    """The experiment's file is in the editor the first time; `code` is there in VS Code alone."""
+    mark = f"{MADE_FROM}/opened"
+    return (
+        f"[ -e {mark} ] || ! command -v code > /dev/null"
+        f" || {{ code {shlex.quote(file)} && touch {mark}; }} || true"
+    )
+
+
+def _settings(experiment: Experiment) -> Json:
+    return {
+        "python.defaultInterpreterPath": "python",
+        "python.testing.pytestEnabled": True,
+        "python.testing.unittestEnabled": False,
+        "python.testing.cwd": "${containerWorkspaceFolder}/" + experiment.folder,
+        "python.testing.pytestArgs": experiment.test_paths,  # as `loop test` gives them
+        "[python]": {
+            "editor.defaultFormatter": "ms-python.black-formatter",
+            "editor.formatOnSave": True,
+            "editor.codeActionsOnSave": {"source.organizeImports": "explicit"},
+        },
+        "isort.args": ["--profile", "black"],
+        **_kernel(experiment),
+    }
+
+
+def _kernel(experiment: Experiment) -> Json:
+    """Python's own images have their interpreter in /usr/local; Debian's, which a system package
+    may bring along, has none of the experiment's packages. Where it cannot be picked, a notebook
+    has one kernel to choose from. Source: the Jupyter extension's settings."""
+    image = experiment.dockerfile.image_of(experiment.dev_stage)
+    if not re.match(r"(docker\.io/)?(library/)?python:", image):
+        return {}
+    return {"jupyter.kernels.excludePythonEnvironments": ["/usr/bin/python3", "/bin/python3"]}
+
+
+def _first(experiment: Experiment) -> list[str]:
+    """The file to look at first."""
+    wanted = ["train.py", "README.md"]
+    return [name for name in wanted if name in experiment.files][:1]

@@ -1,0 +1,16 @@
+"""`.vscode/extensions.json`: what VS Code offers to install on opening the workspace."""
+
+from __future__ import annotations
+
+from .devcontainer_json import EXTENSIONS
+from .generated_files import Json, Specification
+
+# Each would format Python as well, and VS Code would ask which one to take.
+UNWANTED = ["ms-python.autopep8", "eeyore.yapf"]
+
+
+def render(subject: Specification) -> Json:
+    return {
+        "recommendations": ["ms-vscode-remote.remote-containers", *EXTENSIONS],
+        "unwantedRecommendations": UNWANTED,
+    }

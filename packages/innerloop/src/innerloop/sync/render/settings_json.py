@@ -1,0 +1,52 @@
+"""`.vscode/settings.json`: what makes the editor agree with the tasks.
+
+The settings of a container (which interpreter, which tests) stand in its devcontainer.json: what
+stands here would win over them, and each experiment has its own.
+"""
+
+from __future__ import annotations
+
+from ...model.paths import SCRATCH
+from .generated_files import Json, Specification
+
+NOISE = (
+    "**/__pycache__",
+    "**/.pytest_cache",
+    "**/.mypy_cache",
+    "**/.ruff_cache",
+    "**/.hypothesis",
+    "**/.ipynb_checkpoints",
+)
+# Large, and no code: neither watched nor searched.
+BULK = ("data", "outputs", SCRATCH)
+
+
+def render(subject: Specification) -> Json:
+    return {
+        "[python]": {
+            "editor.defaultFormatter": "ms-python.black-formatter",
+            "editor.formatOnSave": True,
+            "editor.codeActionsOnSave": {"source.organizeImports": "explicit"},
+        },
+        # The formatters of the experiment's environment, whose versions are those of `loop format`.
+        "black-formatter.importStrategy": "fromEnvironment",
+        "isort.importStrategy": "fromEnvironment",
+        "files.eol": "\n",  # a script with carriage returns does not start in a container
+        "files.exclude": dict.fromkeys(NOISE, True),
+        "files.watcherExclude": {f"**/{folder}/**": True for folder in BULK},
+        "jupyter.notebookFileRoot": "${workspaceFolder}",
+        "python.terminal.activateEnvInCurrentTerminal": False,
+        "search.exclude": dict.fromkeys(BULK, True),
+        "task.autoDetect": "off",
+        **_path(),
+    }
+
+
+def _path() -> Json:
+    """`loop` in every terminal. Last on PATH: scripts/ also holds a program called `test`."""
+    scripts = "${env:PATH}%s${workspaceFolder}/scripts"
+    separators = {"linux": ":", "osx": ":", "windows": ";"}
+    return {
+        f"terminal.integrated.env.{system}": {"PATH": scripts % separator}
+        for system, separator in separators.items()
+    }

@@ -1,0 +1,421 @@
+"""The palette as a table: a row for each task. What VS Code wants for a row is said in `tasks`.
+
+A label is the command's own word; a variant of it says in plain words how it differs. VS Code looks
+for what a person types in labels alone: those of Azure ML's jobs have these words, too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+EXPERIMENT = "${input:experiment}"
+# The command line takes an experiment's file for its name.
+OPEN_FILE = "${relativeFile}"
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One entry of the palette.
+
+    `group` is "build" or "test"; `default` makes it that key's task: "all" for any file, "open" for
+    a file in an experiment, which then needs no pick list. `finds`: its output may name a place in
+    a file that is wrong. `typed`: the person types into it. `several` may run at the same time.
+    `ready` is the pattern of the line with which a task that stays in the background is up.
+    """
+
+    label: str
+    words: tuple[str, ...]
+    detail: str
+    icon: str
+    color: str = ""
+    group: str = ""
+    default: str = ""
+    ready: str = ""
+    finds: bool = False
+    typed: bool = False
+    several: bool = False
+    hidden: bool = False
+    on_open: bool = False
+
+
+# What a task asks as ${input:<name>}: the question, and the answer that is there already.
+QUESTIONS = (
+    ("name", "Name of the experiment (lower-case letters, digits, _; / for a domain)", ""),
+    ("common", "Which file or folder of src/common, such as digits.py", ""),
+    ("command", "Which command", "python train.py"),
+    ("asset", "Which data asset, such as azureml:mnist:1", "azureml:"),
+    ("data", "Which folder or file", "data/"),
+    ("traffic", "How much of the traffic for the new deployment, in percent", "100"),
+)
+
+TASKS = (
+    Task(
+        "run",
+        ("run", EXPERIMENT),
+        "Runs the job's command in the experiment's environment",
+        "play",
+        color="Green",
+        group="build",
+        default="all",
+        several=True,
+        finds=True,
+    ),
+    Task(
+        "run this experiment",
+        ("run", OPEN_FILE),
+        "Runs the job's command of the open file's experiment",
+        "play",
+        color="Green",
+        group="build",
+        default="open",
+        several=True,
+        finds=True,
+    ),
+    Task(
+        "run this file",
+        ("run", OPEN_FILE, "--script", OPEN_FILE),
+        "Runs the open file in its experiment's environment",
+        "run-all",
+        color="Green",
+        several=True,
+        finds=True,
+    ),
+    Task(
+        "run with options",
+        ("run", EXPERIMENT, "--backend", "${input:backend}", "--ask"),
+        "Asks where, and shows the job's inputs to change before it runs",
+        "settings",
+        color="Green",
+        typed=True,
+        several=True,
+        finds=True,
+    ),
+    Task("runs", ("runs",), "Lists the runs with their scores and times", "graph-line"),
+    Task(
+        "runs page",
+        ("runs", "--open"),
+        "Shows the curves of the runs in one picture, in the browser",
+        "graph",
+    ),
+    Task(
+        "build",
+        ("build", EXPERIMENT),
+        "Builds the image; skipped when nothing under environment/ changed",
+        "package",
+        color="Cyan",
+        group="build",
+        finds=True,
+    ),
+    Task(
+        "test",
+        ("test", EXPERIMENT),
+        "Runs the experiment's pytest suite in its environment",
+        "beaker",
+        color="Yellow",
+        group="test",
+        default="all",
+        finds=True,
+    ),
+    Task(
+        "test this experiment",
+        ("test", OPEN_FILE),
+        "Runs the pytest suite of the open file's experiment",
+        "beaker",
+        color="Yellow",
+        group="test",
+        default="open",
+        finds=True,
+    ),
+    Task(
+        "check",
+        ("check",),
+        "Says all that is wrong with the job files, in the Problems panel",
+        "checklist",
+        finds=True,
+    ),
+    Task(
+        "parity",
+        ("parity", EXPERIMENT),
+        "Compares what F5, containers and Azure ML would run, and explains each difference",
+        "diff",
+    ),
+    Task(
+        "format",
+        ("format",),
+        "Formats the code and orders its imports, as saving a file does",
+        "symbol-color",
+        finds=True,
+    ),
+    Task(
+        "sync", ("sync",), "Brings .devcontainer and .vscode in line with src", "sync", finds=True
+    ),
+    Task("list", ("list",), "Shows the experiments, and where each can run", "list-unordered"),
+    Task(
+        "new",
+        ("new", "${input:name}"),
+        "Makes a new experiment and renders its files",
+        "add",
+        finds=True,
+    ),
+    Task(
+        "new from an experiment",
+        ("new", "${input:name}", "--from", EXPERIMENT),
+        "Makes a new experiment from one that is there",
+        "copy",
+        finds=True,
+    ),
+    Task(
+        "rename",
+        ("rename", EXPERIMENT, "${input:name}"),
+        "Gives an experiment another name; what belongs to it follows",
+        "edit",
+        finds=True,
+    ),
+    Task(
+        "remove",
+        ("remove", EXPERIMENT),
+        "Takes an experiment away; asks first, and data and outputs stay",
+        "trash",
+        typed=True,
+    ),
+    Task(
+        "share",
+        ("share", EXPERIMENT, "${input:common}"),
+        "Shares a file or folder of src/common with an experiment",
+        "link",
+        finds=True,
+    ),
+    Task(
+        "terminal",
+        ("terminal", EXPERIMENT),
+        "Opens a shell in the experiment's environment",
+        "terminal",
+        color="Blue",
+        typed=True,
+        several=True,
+    ),
+    Task(
+        "jupyter",
+        ("jupyter", EXPERIMENT, "--open"),
+        "Starts JupyterLab in the experiment's environment, and opens it",
+        "notebook",
+        color="Blue",
+        ready="^JupyterLab of .* is ready: ",
+        several=True,
+    ),
+    Task(
+        "run this notebook",
+        ("notebook", EXPERIMENT, OPEN_FILE, "--open"),
+        "Runs the open notebook in an experiment's environment, to a page",
+        "book",
+        color="Green",
+        several=True,
+    ),
+    Task(
+        "open in container",
+        ("open", EXPERIMENT),
+        "Opens VS Code in the experiment's dev container",
+        "vm-connect",
+        color="Blue",
+        finds=True,
+    ),
+    Task(
+        "run in container",
+        ("exec", EXPERIMENT, "--", "bash", "-c", "${input:command}"),
+        "Runs a command of yours in the open dev container",
+        "terminal-bash",
+        color="Blue",
+        typed=True,
+        several=True,
+    ),
+    Task(
+        "rebuild container",
+        ("up", EXPERIMENT, "--rebuild"),
+        "Makes the dev container anew from environment/ and devcontainer.json",
+        "vm-active",
+        color="Blue",
+        finds=True,
+    ),
+    Task(
+        "remove container",
+        ("down", EXPERIMENT),
+        "Stops and removes the dev container; its caches stay",
+        "vm-outline",
+        color="Blue",
+    ),
+    Task(
+        "serve",
+        ("serve", EXPERIMENT),
+        "Serves the last run's model over HTTP, as Azure ML would; requests show as they come",
+        "radio-tower",
+        color="Green",
+        ready="^.* is served at http://",
+        several=True,
+        finds=True,
+    ),
+    Task(
+        "invoke",
+        ("invoke", EXPERIMENT),
+        "Sends the sample request to the model that is served here",
+        "call-outgoing",
+        color="Green",
+    ),
+    Task(
+        "submit to Azure ML",
+        ("submit", EXPERIMENT),
+        "Checks the job, shows what would be sent, and sends it to Azure ML",
+        "cloud-upload",
+        color="Magenta",
+        several=True,
+        finds=True,
+    ),
+    Task(
+        "submit to Azure ML and follow",
+        ("submit", EXPERIMENT, "--stream"),
+        "Sends the job to Azure ML and shows its logs to its end",
+        "cloud-upload",
+        color="Magenta",
+        several=True,
+        finds=True,
+    ),
+    Task(
+        "show what submit would send",
+        ("submit", EXPERIMENT, "--dry-run"),
+        "Shows every file, the command, compute and environment; sends nothing",
+        "cloud",
+        color="Magenta",
+        finds=True,
+    ),
+    Task(
+        "submit to the cluster",
+        ("submit", EXPERIMENT, "--backend", "argo", "--stream"),
+        "Pushes the image, makes an Argo Workflow of the job, and shows its logs to its end",
+        "cloud-upload",
+        color="Magenta",
+        several=True,
+        finds=True,
+    ),
+    Task(
+        "image push",
+        ("image", "push", EXPERIMENT),
+        "Pushes the environment with the code to the registry, by digest",
+        "package",
+        color="Magenta",
+        several=True,
+        finds=True,
+    ),
+    Task(
+        "job status", ("status",), "Shows how the last submitted job fares", "info", color="Magenta"
+    ),
+    Task(
+        "job logs",
+        ("logs", "--follow"),
+        "Shows the logs of the last submitted job, from their start to its end",
+        "output",
+        color="Magenta",
+        several=True,
+    ),
+    Task("job cancel", ("cancel",), "Stops the last submitted job", "stop-circle", color="Magenta"),
+    Task(
+        "job download",
+        ("download",),
+        "Brings the last submitted job's outputs here, beside those of local runs",
+        "cloud-download",
+        color="Magenta",
+    ),
+    Task(
+        "deploy",
+        ("deploy", EXPERIMENT, "--traffic", "${input:traffic}"),
+        "Puts the newest model on its Azure ML endpoint, tests it, and gives it traffic",
+        "rocket",
+        color="Magenta",
+        finds=True,
+    ),
+    Task(
+        "show what deploy would do",
+        ("deploy", EXPERIMENT, "--dry-run"),
+        "Shows the model, its environment, the endpoint and the traffic; sends nothing",
+        "cloud",
+        color="Magenta",
+        finds=True,
+    ),
+    Task(
+        "deploy: finish",
+        ("deploy", EXPERIMENT, "--finish"),
+        "Gives all traffic to the new deployment and takes the old one away; asks first",
+        "pass",
+        color="Magenta",
+        typed=True,
+    ),
+    Task(
+        "deploy: roll back",
+        ("deploy", EXPERIMENT, "--rollback"),
+        "Gives all traffic back to the old deployment, at once",
+        "discard",
+        color="Magenta",
+    ),
+    Task(
+        "endpoint status",
+        ("endpoint", "status", EXPERIMENT),
+        "Shows the deployments of an Azure ML endpoint, their traffic and models",
+        "info",
+        color="Magenta",
+    ),
+    Task(
+        "endpoint logs",
+        ("endpoint", "logs", EXPERIMENT, "--follow"),
+        "Shows what the newest deployment prints, as it grows",
+        "output",
+        color="Magenta",
+        several=True,
+    ),
+    Task(
+        "data list",
+        ("data", "list"),
+        "Lists Azure ML's data assets, and which of them are here",
+        "database",
+        color="Magenta",
+    ),
+    Task(
+        "data get",
+        ("data", "get", "${input:asset}"),
+        "Brings an Azure ML data asset to data/",
+        "database",
+        color="Magenta",
+    ),
+    Task(
+        "data register",
+        ("data", "register", "${input:data}"),
+        "Registers a folder of data/ as an Azure ML data asset",
+        "database",
+        color="Magenta",
+    ),
+    Task(
+        "doctor", ("doctor",), "Says what is missing on this machine, and how to mend it", "pulse"
+    ),
+    Task(
+        "clean",
+        ("clean",),
+        "Frees the disk of what this workspace made and needs no more; asks first",
+        "clear-all",
+        typed=True,
+    ),
+    Task("help", ("help",), "Shows every command with an example", "question"),
+    Task(
+        "on opening the folder",
+        ("sync", "--check"),
+        "Says when .devcontainer and .vscode are behind src; quiet when all is well",
+        "eye",
+        hidden=True,
+        on_open=True,
+        finds=True,
+    ),
+    Task(
+        "on opening the folder: containers",
+        ("outdated", "--check"),
+        "Says when a dev container is older than what it was made from; quiet when all is well",
+        "history",
+        hidden=True,
+        on_open=True,
+    ),
+)

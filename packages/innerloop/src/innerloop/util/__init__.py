@@ -1,0 +1,1 @@
+"""Errors, processes, files, console, network: what every room may use."""

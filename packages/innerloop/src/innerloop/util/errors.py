@@ -1,0 +1,78 @@
+"""Errors that a person can act on.
+
+Three outcomes: a `UserError` (exit code 1, or 2 for a `UsageError`), an interruption (130), and
+everything else, which is a bug of the tool and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class UserError(Exception):
+    """What is wrong, where, and what to do about it. The exit code is 1.
+
+    `what` is one sentence without a full stop at its end; `where` is `file:line`, `file` or a
+    command; `hint` says what to do, as an instruction. `code` names the kind of error in
+    kebab-case: tests and scripts rely on it, so the wording may improve.
+    """
+
+    exit_code = 1
+
+    def __init__(self, what: str, *, code: str = "", where: str = "", hint: str = "") -> None:
+        self.what = what
+        self.code = code
+        self.where = where
+        self.hint = hint
+        super().__init__(self.message())
+
+    def message(self) -> str:
+        """`WHERE: WHAT. HINT`, without the code."""
+        head = f"{self.where}: {self.what}" if self.where else self.what
+        stop = "" if head.endswith(("?", ":", "\n ")) else "."
+        return f"{head}{stop} {self.hint}" if self.hint else head
+
+    def report(self) -> str:
+        """The message with its code at the end, as the command line prints it."""
+        return f"{self.message()} [{self.code}]" if self.code else self.message()
+
+
+class UsageError(UserError):
+    """A command line that cannot be understood. The exit code is 2."""
+
+    exit_code = 2
+
+
+class Stopped(Exception):
+    """The person pressed Ctrl-C, and what was started has been stopped (exit code 130)."""
+
+    exit_code = 130
+
+
+def combine(mistakes: Sequence[UserError]) -> UserError:
+    """All that is wrong as one: each has its own line."""
+    if len(mistakes) == 1:
+        return mistakes[0]
+    lines = "".join(f"\n  {mistake.message()}" for mistake in mistakes)
+    return UserError(f"{len(mistakes)} things are missing or wrong:{lines}", code="several")
+
+
+def did_you_mean(word: str, known: list[str]) -> str:
+    """`Did you mean "digit_recognition"?`, or what is known (of many the first), or nothing.
+
+    An empty string when nothing is known, so that a sentence can end with it.
+    """
+    import difflib
+
+    close = difflib.get_close_matches(word, known, n=3, cutoff=0.5)
+    if close:
+        return "Did you mean " + " or ".join(f'"{name}"' for name in close) + "?"
+    return f"There are: {join_names(sorted(known))}" if known else ""
+
+
+def join_names(names: Sequence[str], most: int = 40) -> str:
+    """`a, b, c`; of many the first ones, and how many more there are: a sentence stays one that a
+    person reads."""
+    shown = names if len(names) <= most else names[: most // 4]
+    rest = len(names) - len(shown)
+    return ", ".join(shown) + (f" and {rest} more" if rest else "")

@@ -1,0 +1,68 @@
+"""Where a key stands in a TOML text: the parser that comes with Python knows only values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+_PART = r"""(?:"(?:[^"\\\n]|\\.)*"|'[^'\n]*'|[\w-]+)"""
+_KEY = re.compile(rf"\s*({_PART}(?:\s*\.\s*{_PART})*)\s*(=|\])")
+_HEADER = re.compile(r"\s*\[\[?")
+
+
+def position_of(text: str, name: str, *keys: str) -> str:
+    """ "name:line" of the key that `keys` lead to, or of the nearest around it that is there (a
+    key in an inline table has the table's line); "name" alone when there is none."""
+    best, line = 0, 0
+    for number, path in _keys(text):
+        common = 0
+        while common < min(len(path), len(keys)) and path[common] == keys[common]:
+            common += 1
+        if common > best and common == len(path):
+            best, line = common, number
+    return f"{name}:{line}" if line else name
+
+
+def commented_out(text: str, table: str, why: str) -> str:
+    """The text with a table, and those below it, as comments with a line before that says why; the
+    same text when it has none."""
+    inside = False
+    kinds = dict(_keys(text))
+    lines: list[str] = []
+    for number, line in enumerate(text.splitlines(keepends=True), start=1):
+        path = kinds.get(number)
+        if path is not None and (path[0] == table or _HEADER.match(line)):
+            inside = path[0] == table
+            if inside and why:
+                lines.append(f"# {why}\n")
+                why = ""
+        lines.append(f"# {line}" if inside and line.strip() else line)
+    return "".join(lines)
+
+
+def _keys(text: str) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Each table's header and each key with its line. Lines within a text of several lines, and
+    within a list, are passed over."""
+    table: tuple[str, ...] = ()
+    closes = ""
+    for number, line in enumerate(text.splitlines(), start=1):
+        if closes:
+            closes = "" if closes in line else closes
+            continue
+        header = _HEADER.match(line)
+        found = _KEY.match(line, header.end() if header else 0)
+        if found is None or (header is None) != (found[2] == "="):
+            continue
+        path = tuple(_plain(part) for part in re.findall(_PART, found[1]))
+        if header is not None:
+            table = path
+            yield number, table
+            continue
+        yield number, (*table, *path)
+        for quotes in ('"' * 3, "'" * 3):
+            if line.count(quotes, found.end()) == 1:
+                closes = quotes
+
+
+def _plain(part: str) -> str:
+    return part[1:-1] if part[:1] in ("'", '"') else part

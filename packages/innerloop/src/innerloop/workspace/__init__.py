@@ -1,0 +1,1 @@
+"""Reads a workspace off the disk into the values of `model`."""

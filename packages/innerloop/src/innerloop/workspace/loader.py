@@ -1,0 +1,362 @@
+"""Reads a workspace off the disk into the values of `spec`: the only reader of src/."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import posixpath
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from ..model import shared_code
+from ..model.dockerfiles import dockerfile, dockerignore
+from ..model.experiment import JOB_FILE, MARK, Experiment, Link
+from ..model.naming import slug_of
+from ..model.settings import settings
+from ..model.workspace import HOST, INSIDE, Workspace, resolve
+from ..util import files
+from ..util.errors import UsageError, UserError
+
+if TYPE_CHECKING:  # a command that reads no job file should not wait for YAML
+    from ..model.jobs.job import Job
+    from ..model.settings.schedules import Schedule
+
+# Folders that hold no code of an experiment.
+_SKIPPED = {"outputs", "logs", "__pycache__", ".git", ".ipynb_checkpoints", ".venv", "node_modules"}
+
+
+def root_of(launcher: str) -> Path:
+    """The workspace's root: the folder above the one that holds `scripts/loop`, as it was called
+    (a workspace may share its scripts by a link)."""
+    return Path(os.path.abspath(launcher)).parent.parent.resolve()
+
+
+def open_workspace(root: Path) -> Workspace:
+    """Settings and the names of the experiments; no experiment is read yet."""
+    path = root / "pyproject.toml"
+    text = files.read_text(path)
+    return Workspace(
+        root=str(root),
+        settings=settings.of_workspace(text or "", path.name),
+        experiments=tuple(sorted(_experiment_names(root / "src", ""))),
+        host=_host_of(root),
+    )
+
+
+def _host_of(root: Path) -> str:
+    """Where the workspace lies on the host, as its own dev container is told."""
+    inside = os.environ.get(INSIDE, "")
+    return os.environ.get(HOST, "") if inside and Path(inside) == root else ""
+
+
+def choose_experiment(workspace: Workspace, word: str | None, cwd: Path) -> Experiment:
+    """The experiment that the person named, or the one whose folder or container they are in."""
+    marked = os.environ.get(MARK)
+    if word is None and marked in workspace.experiments and not _in_an_experiment(workspace, cwd):
+        word = marked
+    try:
+        here = cwd.resolve().relative_to(workspace.root).as_posix()
+    except ValueError:
+        here = None
+    return open_experiment(workspace, resolve(workspace, word, here))
+
+
+def _in_an_experiment(workspace: Workspace, cwd: Path) -> bool:
+    return any(
+        cwd.resolve().is_relative_to(Path(workspace.root, "src", name))
+        for name in workspace.experiments
+    )
+
+
+def current_experiment() -> str | None:
+    """The experiment whose own container this is; None outside of one."""
+    return os.environ.get(MARK) or None
+
+
+def open_experiment(workspace: Workspace, name: str) -> Experiment:
+    folder = Path(workspace.root, "src", *name.split("/"))
+    where = f"src/{name}/environment/Dockerfile"
+    text = files.read_text(folder / "environment" / "Dockerfile")
+    if text is None:
+        raise UserError("the Dockerfile is gone", where=where)
+    if len(twins := _by_slug(workspace.experiments).get(slug_of(name), [])) > 1:
+        other = next(one for one in twins if one != name)
+        raise UserError(
+            f"{name} and {other} have one name for files and images, {slug_of(name)}",
+            where=f"src/{name}",
+            hint="Rename one of the folders (`scripts/loop rename` cannot tell them apart)",
+        )
+    toml = f"src/{name}/innerloop.toml"
+    links = tuple(links_of(Path(workspace.root), folder))
+    return Experiment(
+        name=name,
+        dockerfile=dockerfile.parse(text, where),
+        settings=settings.of_experiment(
+            files.read_text(folder / "innerloop.toml"), toml, workspace.settings
+        ),
+        links=links,
+        files=tuple(sorted(entry.name for entry in os.scandir(folder))),
+        common_tests=tuple(_common_tests(Path(workspace.root), links)),
+    )
+
+
+@cache
+def _by_slug(names: tuple[str, ...]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name in names:
+        found.setdefault(slug_of(name), []).append(name)
+    return found
+
+
+def _common_tests(root: Path, links: Sequence[Link]) -> Iterator[str]:
+    for place in shared_code.places_of_tests({link.target for link in links}):
+        if (root / place).is_file() or (not place.endswith(".py") and (root / place).is_dir()):
+            yield place
+
+
+def choose_job(
+    workspace: Workspace, word: str | None, file: str | None, cwd: Path
+) -> tuple[Experiment, str]:
+    """The experiment (or the folder that stands for one) and its job file, relative to it. `word`
+    names an experiment, a job file anywhere in the workspace, or a folder that holds one."""
+    path = None if word is None else _job_file(workspace, word, file or JOB_FILE, cwd)
+    if path is not None:
+        experiment = experiment_for_job(workspace, path)
+        return experiment, posixpath.relpath(path, experiment.folder)
+    try:
+        experiment = choose_experiment(workspace, word, cwd)
+    except UserError:
+        if word is None and file is not None and (cwd / file).is_file():
+            return choose_job(workspace, file, None, cwd)  # beside where one stands
+        if word is not None and (names := _job_files_of(workspace, word, cwd)):
+            what, hint = f"{word} holds no {file or JOB_FILE}", f"Name its job file: {names}"
+            raise UsageError(what, hint=hint) from None
+        raise
+    beside = Path(workspace.root, experiment.folder, file or JOB_FILE)
+    if file is not None and not beside.is_file() and (cwd / file).is_file():
+        path = _relative(Path(workspace.root), str((cwd / file).resolve()))
+        return experiment, posixpath.relpath(path, experiment.folder)
+    return experiment, file or JOB_FILE
+
+
+def _job_file(workspace: Workspace, word: str, file: str, cwd: Path) -> str | None:
+    """The path of the job file that a word names, relative to the root; None when it is no path,
+    and an experiment's name perhaps."""
+    root = Path(workspace.root)
+    plain = word.replace("\\", "/").rstrip("/")
+    is_file = plain.lower().endswith((".yml", ".yaml"))
+    if not plain or plain in workspace.experiments:
+        return None
+    for base in (cwd, root, root / "src"):
+        path = base / plain if is_file else base / plain / file
+        if path.is_file():
+            found = os.path.normpath(os.path.abspath(path))
+            if not found.startswith(workspace.root + os.sep):
+                raise UserError(
+                    f"{word} is outside the workspace",
+                    where=workspace.root,
+                    hint="Copy it in, with the code that it names",
+                )
+            inside = Path(found).relative_to(root).as_posix()
+            own = inside.removeprefix("src/").removesuffix(f"/{file}")
+            return None if own in workspace.experiments and not is_file else inside
+    if is_file:
+        raise UserError(f"there is no job file {word}", hint="Check its path")
+    return None
+
+
+def _job_files_of(workspace: Workspace, word: str, cwd: Path) -> str:
+    """The YAML files of a folder that a word names, as words for it again; "" for no folder."""
+    root = Path(workspace.root)
+    folder = next(
+        (base / word for base in (cwd, root, root / "src") if (base / word).is_dir()), None
+    )
+    if folder is None or (folder / JOB_FILE).is_file():
+        return ""
+    names = sorted(one.name for one in folder.glob("*.y*ml"))
+    plain = word.replace("\\", "/").rstrip("/")
+    return ", ".join(f"{plain}/{name}" for name in names[:4])
+
+
+def experiment_for_job(workspace: Workspace, job_file: str) -> Experiment:
+    """What a job file belongs to (its path is relative to the root): the experiment around it, or
+    else its folder, which has no environment of its own and may have an innerloop.toml."""
+    for name in workspace.experiments:
+        if job_file.startswith(f"src/{name}/"):
+            return open_experiment(workspace, name)
+    at = os.path.dirname(job_file)
+    folder = Path(workspace.root, at)
+    toml = f"{at}/innerloop.toml".lstrip("/")
+    return Experiment(
+        name=at.removeprefix("src/") or workspace.name,
+        dockerfile=dockerfile.parse("FROM scratch\n", job_file),
+        settings=settings.of_experiment(
+            files.read_text(folder / "innerloop.toml"), toml, workspace.settings
+        ),
+        links=tuple(links_of(Path(workspace.root), folder)),
+        files=tuple(sorted(entry.name for entry in os.scandir(folder))),
+        at=at or ".",
+    )
+
+
+def open_job(
+    workspace: Workspace,
+    experiment: Experiment,
+    file: str = JOB_FILE,
+    sets: Sequence[str] = (),
+) -> Job:
+    """The experiment's job, with what `--set` changes in it; `file` is relative to the
+    experiment's folder."""
+    name = posixpath.normpath(posixpath.join(experiment.folder, file.replace("\\", "/")))
+    text = files.read_text(Path(workspace.root, name))
+    if text is None:
+        raise UserError(
+            "there is no such job file",
+            where=name,
+            hint="It says what to run; `scripts/loop help job` shows the shortest one",
+        )
+    if sets:
+        from ..model.jobs.overrides import parse_job_with
+
+        return parse_job_with(text, name, sets)
+    from ..model.jobs.job import parse_job
+
+    return parse_job(text, name)
+
+
+def open_schedule(workspace: Workspace, experiment: Experiment) -> Schedule:
+    """The experiment's `[schedule]`; a `Mistake` when it has none."""
+    if experiment.settings.schedule is None:
+        raise UserError(
+            "there is no [schedule]",
+            where=f"{experiment.folder}/innerloop.toml",
+            hint='Write [schedule] and below it cron = "0 3 * * 1" (Mondays at 3, UTC)',
+        )
+    from ..model.settings.schedules import read
+
+    return read(experiment.settings.schedule, workspace.settings.orchestrators.names)
+
+
+class WorkspaceFiles:
+    """The workspace's files as the checks of `spec` see them; paths are relative to the root."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def exists(self, path: str) -> bool:
+        try:
+            return (self.root / path).exists()
+        except OSError:  # a cycle of links
+            return False
+
+    def is_dir(self, path: str) -> bool:
+        try:
+            return (self.root / path).is_dir()
+        except OSError:
+            return False
+
+    def read(self, path: str) -> str | None:
+        return files.read_text(self.root / path) if (self.root / path).is_file() else None
+
+    def links(self, folder: str) -> Sequence[tuple[str, str]]:
+        if not self.is_dir(folder):
+            return []
+        return [
+            (_from(self.root, link), os.readlink(link).replace("\\", "/"))
+            for link in _links_below(self.root / folder)
+        ]
+
+
+def digest_of(folder: Path) -> str:
+    """A digest of everything under a folder: names, contents, and what is executable.
+
+    The same on every system: paths are sorted and written with "/", and a carriage return that
+    git put before a line feed does not count.
+    """
+    total = hashlib.sha256()
+    for path in sorted(files_below(folder), key=lambda path: path.relative_to(folder).as_posix()):
+        content = path.read_bytes().replace(b"\r\n", b"\n")
+        executable = os.name != "nt" and os.access(path, os.X_OK)
+        name = path.relative_to(folder).as_posix()
+        total.update(f"{name}\0{int(executable)}\0{len(content)}\0".encode())
+        total.update(content)
+    return total.hexdigest()
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """Every file that counts in the digest of a folder: what a build gets of it."""
+    ignored = ignored_in(folder)
+    for parent, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if name != "__pycache__"]
+        for name in names:
+            path = Path(parent, name)
+            if not ignored(path.relative_to(folder).as_posix()) and path.is_file():
+                yield path
+
+
+def ignored_in(folder: Path) -> Callable[[str], bool]:
+    """Whether a build from the folder leaves a file out, as its path in the folder with "/"."""
+    return dockerignore.matcher(files.read_text(folder / dockerignore.NAME) or "")
+
+
+def _experiment_names(folder: Path, prefix: str) -> Iterator[str]:
+    """Does not look for experiments inside an experiment, nor through links."""
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    for entry in entries:
+        if entry.name.startswith(".") or entry.name in _SKIPPED:
+            continue
+        if not entry.is_dir(follow_symlinks=False) or (not prefix and entry.name == "common"):
+            continue
+        if os.path.isfile(os.path.join(entry.path, "environment", "Dockerfile")):
+            yield prefix + entry.name
+        else:
+            yield from _experiment_names(Path(entry.path), f"{prefix}{entry.name}/")
+
+
+def links_of(root: Path, folder: Path) -> Iterator[Link]:
+    """The links in a folder that lead out of it, and those in what they lead to."""
+    seen: set[str] = set()
+    todo = [folder]
+    while todo:
+        for link in _links_below(todo.pop()):
+            target = os.path.realpath(link)
+            if target == str(folder) or target.startswith(str(folder) + os.sep):
+                continue
+            place = _from(root, link)
+            yield Link(path=place, target=_relative(root, target))
+            if target not in seen and os.path.isdir(target):
+                todo.append(Path(target))
+            seen.add(target)
+
+
+def _from(root: Path, path: Path) -> str:
+    """Relative to the root with "/"; code may lie outside of it."""
+    return os.path.relpath(path, root).replace("\\", "/")
+
+
+def _links_below(folder: Path) -> Iterator[Path]:
+    """What may not be read is passed over, and so is a whole file system."""
+    plain = os.path.normpath(folder)
+    if plain == os.path.dirname(plain):
+        return
+    try:
+        entries = list(os.scandir(folder))
+    except OSError:
+        return
+    for entry in entries:
+        if entry.is_symlink():
+            yield Path(entry.path)
+        elif entry.name not in _SKIPPED and entry.is_dir(follow_symlinks=False):
+            yield from _links_below(Path(entry.path))
+
+
+def _relative(root: Path, target: str) -> str:
+    """Relative to the root with "/", or the absolute path of what lies outside the workspace."""
+    if target.startswith(str(root) + os.sep):
+        return PurePosixPath(*Path(target).relative_to(root).parts).as_posix()
+    return target

@@ -1,0 +1,83 @@
+"""What a person reads when an image does not build: the step's own words, and where it stands."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from innerloop.docker.image_build import Progress, failure, follow
+from innerloop.model.dockerfiles.dockerfile import parse
+from innerloop.model.experiment import Experiment
+from innerloop.model.settings.settings import Settings
+
+TEXT = "FROM python:3.11\nRUN true\nRUN pip install \\\n    nothing-of-that-name\n"
+EXPERIMENT = Experiment("line", parse(TEXT, "src/line/environment/Dockerfile"), Settings())
+
+OLDER = [
+    "Step 1/3 : FROM python:3.11",
+    "Step 2/3 : RUN true",
+    "Step 3/3 : RUN pip install     nothing-of-that-name",
+    " ---> Running in 0123",
+    "ERROR: No matching distribution found for nothing-of-that-name",
+    "The command '/bin/sh -c pip install     nothing-of-that-name' returned a non-zero code: 1",
+]
+BUILDKIT = [
+    "#5 [2/3] RUN true",
+    "#6 [3/3] RUN pip install     nothing-of-that-name",
+    "#6 1.234 ERROR: No matching distribution found for nothing-of-that-name",
+    "Dockerfile:3",
+    "ERROR: failed to solve: process ... did not complete successfully: exit code: 1",
+]
+
+
+ONCE = """import pathlib, sys
+turns = pathlib.Path(sys.argv[1])
+turns.write_text(turns.read_text() + "." if turns.exists() else ".")
+if len(turns.read_text()) < int(sys.argv[2]):
+    sys.exit("failed to get digest sha256:0123: open /var/lib/docker/0123: no such file" if len(sys.argv) == 3 else "broken")
+print("built")
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "turns"),
+    [(["2"], 0, 2), (["1"], 0, 1), (["9"], 1, 2), (["2", "another reason"], 1, 1)],
+)
+def test_a_layer_that_went_away_meanwhile_is_asked_for_once_more(
+    tmp_path: Path, words: list[str], code: int, turns: int
+) -> None:
+    """A program that ends as the older builder does, until its second or ninth turn."""
+    argv = [sys.executable, "-c", ONCE, str(tmp_path / "turns"), *words]
+    assert follow(argv, Progress("line:job"), stdin="", env=os.environ) == code
+    assert len((tmp_path / "turns").read_text()) == turns
+
+
+@pytest.mark.parametrize("lines", [OLDER, BUILDKIT], ids=["older builder", "BuildKit"])
+def test_the_step_and_its_line(lines: list[str]) -> None:
+    message = failure(EXPERIMENT.dockerfile, lines).message()
+    assert message.startswith("src/line/environment/Dockerfile:3: the image did not build:")
+    assert "No matching distribution found" in message
+
+
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ("write /x: no space left on device", "The disk is full"),
+        ("Cannot connect to the Docker daemon at unix:///x", "The Docker engine went away"),
+        ("pull access denied for nobody/nothing", "could not be fetched"),
+        (
+            "Get https://example.com: dial tcp: lookup example.com: no such host",
+            "could not be fetched",
+        ),
+    ],
+)
+def test_what_can_be_known_is_said(line: str, hint: str) -> None:
+    assert hint in failure(EXPERIMENT.dockerfile, [*OLDER[:3], line]).message()
+
+
+def test_a_long_output_is_cut_at_its_beginning() -> None:
+    message = failure(EXPERIMENT.dockerfile, [f"line {number}" for number in range(100)]).message()
+    assert "line 99" in message
+    assert "line 10\n" not in message

@@ -1,0 +1,106 @@
+"""What has changed since an image or a container was made."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+from innerloop.docker import image_staleness
+from innerloop.docker.image_staleness import (
+    CONFIGURATION,
+    FILES,
+    configuration_label,
+    files_label,
+    files_of,
+    of_labels,
+    of_notes,
+)
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Path:
+    folder = tmp_path / "environment"
+    (folder / "wheels").mkdir(parents=True)
+    (folder / "Dockerfile").write_text("FROM x\n")
+    (folder / "wheels/a.whl").write_text("a")
+    return folder
+
+
+def test_each_file_is_named(environment: Path) -> None:
+    labels = files_label(environment)
+    assert of_labels(labels, environment, {}, "") == []
+    (environment / "Dockerfile").write_text("FROM y\n")
+    (environment / "new").write_text("")
+    (environment / "wheels/a.whl").unlink()
+    assert of_labels(labels, environment, {}, "") == [
+        "environment/Dockerfile changed",
+        "environment/new is new",
+        "environment/wheels/a.whl is gone",
+    ]
+
+
+def test_line_ends_that_git_wrote_do_not_count(environment: Path) -> None:
+    labels = files_label(environment)
+    (environment / "Dockerfile").write_bytes(b"FROM x\r\n")
+    assert of_labels(labels, environment, {}, "") == []
+
+
+def test_what_is_executable_counts(environment: Path) -> None:
+    before = files_of(environment)
+    (environment / "Dockerfile").chmod(0o755)
+    assert files_of(environment) != before
+
+
+def test_very_many_files_are_no_label(environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(image_staleness, "_MOST", 40)
+    assert files_label(environment) == {}
+    assert of_labels({}, environment, {}, "") == []
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "1"])
+def test_a_label_that_cannot_be_read_says_nothing(environment: Path, text: str) -> None:
+    assert of_labels({FILES: text, CONFIGURATION: text}, environment, {"a": 1}, "x") == []
+
+
+def test_keys_of_the_configuration(environment: Path) -> None:
+    before = {"name": "a", "runArgs": ["--init"], "mounts": [], "customizations": {"vscode": 1}}
+    labels = {CONFIGURATION: configuration_label(before)}
+    live = {**before, "name": "b", "customizations": {}, "forwardPorts": [1]}
+    assert of_labels(labels, environment, live, "x.json") == []
+    changed: dict[str, object] = {"runArgs": [], "containerEnv": {}, "mounts": []}
+    assert of_labels(labels, environment, changed, "x.json") == [
+        "x.json changed (containerEnv, runArgs)"
+    ]
+
+
+def test_the_order_of_keys_does_not_count() -> None:
+    one, other = {"build": {"a": 1, "b": 2}}, {"build": {"b": 2, "a": 1}}
+    assert configuration_label(one) == configuration_label(other)
+
+
+def sums(environment: Path) -> str:
+    """As `find . -type f -exec sha256sum {} +` prints it."""
+    return "".join(
+        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  ./{path.relative_to(environment)}\n"
+        for path in environment.rglob("*")
+        if path.is_file()
+    )
+
+
+def test_the_same_from_what_a_container_keeps(environment: Path) -> None:
+    value = {"init": False, "name": "a"}
+    kept = "// mine\n" + json.dumps(value)
+    before = sums(environment)
+    assert of_notes(before, kept, environment, value, "x.json") == []
+    (environment / "Dockerfile").write_text("FROM y\n")
+    assert of_notes(before, kept, environment, {"init": True}, "x.json") == [
+        "environment/Dockerfile changed",
+        "x.json changed (init)",
+    ]
+
+
+@pytest.mark.parametrize("kept", ["", "{", "[]"])
+def test_a_container_that_kept_nothing_says_nothing(environment: Path, kept: str) -> None:
+    assert of_notes("", kept, environment, {"init": True}, "x.json") == []

@@ -1,0 +1,141 @@
+"""`loop exec`: the user, folder and variables of a terminal in VS Code; exit codes; Ctrl-C."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pty
+import subprocess
+import sys
+import termios
+from collections.abc import Iterator
+
+import pytest
+
+from tests.engine import dev
+from tests.support import TINY, Workspace, docker, until
+
+pytestmark = [pytest.mark.docker, pytest.mark.devcontainer]
+
+PROFILE = (
+    "RUN useradd --create-home --uid 1000 --shell /bin/bash dev\n"
+    "RUN echo 'export FROM_PROFILE=yes; PATH=/from/profile:$PATH' >> /home/dev/.profile\n"
+    "ENV PATH=/opt/conda/bin:$PATH\nUSER dev\n"
+)
+
+
+@pytest.fixture
+def opened(workspace: Workspace) -> Iterator[Workspace]:
+    workspace.add("tiny", "print('hello')", dockerfile=TINY + PROFILE)
+    assert workspace.loop("sync").code == 0
+    path = ".devcontainer/tiny/devcontainer.json"
+    remote = {"FROM_HOST": "${localEnv:HOSTS_OWN:none}", "MORE": "${containerEnv:PATH}:/more"}
+    workspace.write(path, json.dumps({**json.loads(workspace.read(path)), "remoteEnv": remote}))
+    yield workspace
+    dev.clean(workspace)
+
+
+SHOW = (
+    "import json, os; print(json.dumps({k: os.environ.get(k) for k in "
+    "('FROM_PROFILE', 'FROM_HOST', 'MORE', 'PATH', 'HOME')} | {'cwd': os.getcwd()}))"
+)
+
+
+def test_it_sees_what_the_devcontainer_cli_would_show(opened: Workspace) -> None:
+    dev.up(opened)
+    ours = opened.loop("exec", "tiny", "--", "python3", "-c", SHOW, env={"HOSTS_OWN": "a b"})
+    opened.env["HOSTS_OWN"] = "a b"
+    theirs = dev.bare(opened, "exec", "python3", "-c", SHOW)
+    assert json.loads(ours.out) == json.loads(theirs.out)
+    assert json.loads(ours.out)["FROM_PROFILE"] == "yes"
+    assert "/opt/conda/bin" in json.loads(ours.out)["PATH"]
+
+
+@pytest.mark.parametrize("code", [0, 1, 7, 130])
+def test_exit_codes_pass_through(opened: Workspace, code: int) -> None:
+    if code == 0:
+        dev.up(opened)
+    else:  # one container for all would need a wider fixture; the CLI's own start is quick
+        assert dev.bare(opened, "up").code == 0
+    assert opened.loop("exec", "tiny", "--", "sh", "-c", f"exit {code}").code == code
+
+
+def test_words_stdin_and_folder(opened: Workspace) -> None:
+    dev.up(opened)
+    words = ["a b", "$HOME", "'", '"', "ü", ""]
+    told = opened.loop(
+        "exec", "tiny", "--", "python3", "-c", "import sys; print(sys.argv[1:])", *words
+    )
+    assert told.out == f"{words}\n"
+    piped = subprocess.run(
+        [str(opened.root / "scripts/loop"), "exec", "tiny", "--", "cat"],
+        cwd=opened.root,
+        input=b"\x00binary\xff" * 1000,
+        capture_output=True,
+        check=True,
+    )
+    assert piped.stdout == b"\x00binary\xff" * 1000
+    here = opened.loop("exec", "--", "pwd", cwd=opened.root / "src/tiny/environment")
+    assert here.out == "/workspaces/work space/src/tiny/environment\n"
+    assert opened.loop("exec", "tiny", "--workdir", "/tmp", "--", "pwd").out == "/tmp\n"
+    assert opened.loop("exec", "tiny", "--user", "root", "--", "id", "-u").out == "0\n"
+    missing = opened.loop("exec", "tiny", "--", "no-such-program")
+    assert missing.code in (126, 127)
+    assert opened.loop("exec", "tiny").code == 2
+
+
+def test_control_c_ends_what_runs_in_there(opened: Workspace) -> None:
+    """`docker exec` ends on Ctrl-C and leaves the program in the container at work."""
+    there = dev.up(opened)["container"]
+    script = "import time; print('at work', flush=True); time.sleep(300)"
+    started = opened.start("exec", "tiny", "--", "python3", "-c", script)
+    started.wait_for("at work")
+    assert "time.sleep" in docker("top", there, "-eo", "pid,args")
+    started.interrupt_group()
+    assert started.end(30).code == 130
+    assert until(lambda: "time.sleep" not in docker("top", there, "-eo", "pid,args"), 10)
+
+
+def test_one_that_is_not_there_says_how_to_open_it(opened: Workspace) -> None:
+    answer = opened.loop("exec", "tiny", "--", "true")
+    assert answer.code == 1
+    assert "scripts/loop up tiny" in answer.message
+
+
+def test_inside_the_container_it_runs_right_here(opened: Workspace) -> None:
+    answer = opened.loop(
+        "exec", "tiny", "--", sys.executable, "-c", "print(1)", env={"INNERLOOP_EXPERIMENT": "tiny"}
+    )
+    assert (answer.code, answer.out) == (0, "1\n"), answer.err
+    refused = opened.loop("up", "tiny", env={"INNERLOOP_EXPERIMENT": "tiny"})
+    assert refused.code == 1 and "already" in refused.message
+
+
+def test_a_terminal_is_a_terminal_in_there(opened: Workspace) -> None:
+    """Its kind, and Ctrl-C, which goes through it. A shell that is hit between a fork and its exec
+    waits for that child first, so the children are short."""
+    dev.up(opened)
+    ours, theirs = pty.openpty()
+    script = "test -t 0 && test -t 1 && echo is $TERM; while :; do sleep 0.1; done"
+    child = subprocess.Popen(
+        [str(opened.root / "scripts/loop"), "exec", "tiny", "--", "sh", "-c", script],
+        cwd=opened.root,
+        env={**os.environ, **opened.env, "TERM": "xterm-256color"},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        start_new_session=True,
+    )
+    os.close(theirs)
+    seen = b""
+    try:
+        while b"is xterm-256color" not in seen:
+            seen += os.read(ours, 4096)
+        os.write(ours, b"\x03")
+        assert until(lambda: child.poll() is not None, 20)
+    finally:
+        child.kill()
+        os.close(ours)
+    assert child.wait() == 130

@@ -1,0 +1,96 @@
+"""What a run writes belongs to the person who started it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import Workspace, make_workspace
+
+pytestmark = [pytest.mark.docker, pytest.mark.person]
+
+PERSON = 1000
+SOCKET = Path("/var/run/docker.sock")
+WRITES = """
+import os, pathlib
+pathlib.Path("outputs/deep").mkdir()
+pathlib.Path("outputs/deep/model.bin").write_text("x")
+pathlib.Path.home().joinpath("cache").write_text("a home that can be written")
+print(os.getuid(), os.getgid())
+"""
+
+
+@pytest.fixture(scope="module")
+def cache() -> Iterator[Path]:
+    """The tool's own environment is made once for all of them."""
+    folder = Path(tempfile.mkdtemp(prefix="innerloop-cache-"))
+    os.chown(folder, PERSON, PERSON)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def theirs(cache: Path) -> Iterator[Workspace]:
+    """A workspace of the user with UID 1000, with a copy of scripts/ they can read."""
+    home = Path(tempfile.mkdtemp(prefix="innerloop-person-"))
+    made = make_workspace(home / "their work", share_scripts=False)
+    made.env = {
+        "HOME": str(home),
+        "INNERLOOP_CACHE": str(cache),
+        # Python and uv under root's home are not theirs to start.
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+    }
+    made.add("tiny", WRITES)
+    for path in (home, *home.rglob("*")):
+        os.chown(path, PERSON, PERSON, follow_symlinks=False)
+    yield made
+    made.clean()
+    shutil.rmtree(home)
+
+
+def test_outputs_are_the_persons(theirs: Workspace) -> None:
+    # In the group of the engine's socket, as after `usermod -aG docker`.
+    group = str(SOCKET.stat().st_gid)
+    become = ["setpriv", f"--reuid={PERSON}", f"--regid={PERSON}", f"--groups={PERSON},{group}"]
+    answer = theirs.loop("run", "tiny", "--backend", "docker", prefix=become)
+    assert answer.code == 0, answer.err
+    assert answer.out == f"{PERSON} {PERSON}\n"
+    folder = theirs.outputs("tiny")
+    for path in (folder, *folder.rglob("*"), folder.parent, folder.parent.parent):
+        assert path.stat().st_uid == PERSON, path
+    assert stat.S_ISREG((folder / "deep" / "model.bin").stat().st_mode)
+    others = [path for path in theirs.root.rglob("*") if path.lstat().st_uid != PERSON]
+    assert others == []
+
+
+def test_without_access_to_the_socket_it_is_said(theirs: Workspace) -> None:
+    become = ["setpriv", f"--reuid={PERSON}", f"--regid={PERSON}", "--clear-groups"]
+    answer = theirs.loop("run", "tiny", "--backend", "docker", prefix=become)
+    assert answer.code == 1
+    assert "may not talk to its engine" in answer.message
+
+
+def test_folders_that_are_roots_are_named(theirs: Workspace) -> None:
+    """As a container's root leaves them behind. A sentence says whose they are, and doctor how to
+    get them back."""
+    become = ["setpriv", f"--reuid={PERSON}", f"--regid={PERSON}", "--clear-groups"]
+    for name in (".innerloop/scratch", ".vscode"):
+        theirs.write(f"{name}/x.json", "{}")
+        os.chown(theirs.root / name, 0, 0)
+    os.chown(theirs.root / ".innerloop", PERSON, PERSON)
+    tested = theirs.loop("test", "tiny", "--backend", "venv", prefix=become)
+    assert tested.code == 1
+    assert "cannot write it: permission denied. Check who owns it" in tested.message
+    made = theirs.loop("new", "churn", prefix=become)
+    assert made.code == 1 and "then `scripts/loop sync` renders what belongs" in made.message
+    told = json.loads(theirs.loop("doctor", "--json", prefix=become).out)
+    (fact,) = [one for one in told if one["name"] == "permissions"]
+    assert (fact["state"], fact["what"]) == ("bad", "you may not write in .vscode/")
+    assert "chown" in fact["hint"]

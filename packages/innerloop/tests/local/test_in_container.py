@@ -1,0 +1,40 @@
+"""In the experiment's own container: INNERLOOP_EXPERIMENT says which it is."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support import Workspace
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs bash")
+
+
+@pytest.fixture
+def inside(workspace: Workspace) -> Workspace:
+    workspace.add("tiny", "import sys; print('ran', *sys.argv[1:])")
+    workspace.add("other", "")
+    # The container has the experiment's Python as `python`; here it is that of the tests.
+    programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    workspace.env = {"INNERLOOP_EXPERIMENT": "tiny", "PATH": programs}
+    return workspace
+
+
+def test_auto_takes_it_and_says_why(inside: Workspace) -> None:
+    answer = inside.loop("run", "tiny", "--", "x")
+    assert (answer.code, answer.out) == (0, "ran x\n"), answer.err
+    assert "backend in-container" in answer.err
+
+
+def test_its_experiment_is_the_default(inside: Workspace) -> None:
+    answer = inside.loop("run")
+    assert (answer.code, answer.out) == (0, "ran\n"), answer.err
+
+
+def test_another_experiment_is_somewhere_else(inside: Workspace) -> None:
+    answer = inside.loop("run", "other")
+    assert answer.code == 1
+    assert "the dev container of tiny" in answer.message

@@ -1,0 +1,114 @@
+"""A request with the debugger in it, as a value."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from innerloop.model.container import Mount
+from innerloop.model.dockerfiles.dockerfile import parse
+from innerloop.model.experiment import Experiment
+from innerloop.model.jobs.job import parse_job
+from innerloop.model.run import Request, Run
+from innerloop.model.settings.settings import Settings
+from innerloop.model.workspace import Workspace
+from innerloop.runner import debug
+from innerloop.util.errors import UserError
+
+JOB = "command: a && b\ncode: .\nenvironment: {build: {path: ./environment}}\n"
+COMMAND = ("bash", "-c", "a && b")
+
+
+def run_of(root: str = "/home/me/our work") -> Run:
+    return Run(
+        workspace=Workspace(root, Settings(), ("line",)),
+        experiment=Experiment("line", parse("FROM a\n", "Dockerfile"), Settings()),
+        job=parse_job(JOB, "src/line/azure-ml-job.yaml"),
+        id="1",
+        data={},
+        code=f"{root}/src/line",
+    )
+
+
+def in_docker(*options: str) -> Request:
+    there = "/workspaces/our work/src/line"
+    return Request(
+        experiment="line",
+        backend="docker",
+        command="a && b",
+        argv=("docker", "run", "--name", "x", *options, "image:job", *COMMAND),
+        cwd=there,
+        env={},
+        outputs="outputs/line/1",
+        why="",
+        image="image:job",
+        mounts=(Mount("/home/me/our work/src/line", there), Mount("/data/x", "/mnt/inputs/x")),
+    )
+
+
+def settings_of(request: Request) -> dict[str, Any]:
+    at = next(i for i, word in enumerate(request.argv) if word.endswith("/start.sh"))
+    settings: dict[str, Any] = json.loads(request.argv[at + 2])
+    return settings
+
+
+def test_a_container_gets_two_mounts_one_port_and_a_program_before_its_command() -> None:
+    plain = in_docker()
+    made = debug.debugged(run_of(), plain, 24500)
+    image = made.argv.index("image:job")
+    assert made.argv[:4] == plain.argv[:4]
+    assert made.argv[4:6] == ("--publish", "127.0.0.1:24500:24500")
+    assert made.argv[image + 1 : image + 3] == ("bash", "/opt/innerloop/debugger/start.sh")
+    assert made.argv[-3:] == COMMAND
+    assert [mount.read_only for mount in made.mounts[2:]] == [True, True]
+    assert (made.command, made.cwd, made.env, made.image) == (
+        plain.command, plain.cwd, plain.env, plain.image,
+    )  # fmt: skip
+    assert settings_of(made)["host"] == "0.0.0.0"
+
+
+def test_the_innermost_folder_is_mapped_first() -> None:
+    assert settings_of(debug.debugged(run_of(), in_docker(), 24500))["folders"] == [
+        ["src/line", "/workspaces/our work/src/line"],
+        ["/data/x", "/mnt/inputs/x"],
+        ["", "/workspaces/our work"],
+    ]
+
+
+@pytest.mark.parametrize("words", [("--network", "host"), ("--network=host",), ("--net=host",)])
+def test_on_the_hosts_network_it_listens_on_the_loopback_alone(words: tuple[str, ...]) -> None:
+    made = debug.debugged(run_of(), in_docker(*words), 24500)
+    assert "--publish" not in made.argv
+    assert settings_of(made)["host"] == "127.0.0.1"
+
+
+def test_without_a_network_it_says_so() -> None:
+    with pytest.raises(UserError, match="no network") as caught:
+        debug.debugged(run_of(), in_docker("--network", "none"), 24500)
+    assert caught.value.where == "src/line/azure-ml-job.yaml:1"
+
+
+def test_here_the_view_stands_for_the_code() -> None:
+    view = "/home/me/our work/.innerloop/scratch/line/1"
+    plain = replace(in_docker(), backend="venv", argv=COMMAND, cwd=view, image=None, mounts=())
+    made = debug.debugged(run_of(), plain, 24500)
+    assert made.argv[0] == "bash" and made.argv[-3:] == COMMAND
+    settings = settings_of(made)
+    assert settings["host"] == "127.0.0.1"
+    assert settings["folders"] == [["src/line", view], ["", "/home/me/our work"]]
+
+
+@pytest.mark.parametrize(
+    ("where", "shown"),
+    [
+        ("", "src/line/azure-ml-job.yaml:1"),
+        ("src/line", "src/line/azure-ml-job.yaml:1"),
+        ("src/line/environment/Dockerfile:3", "src/line/environment/Dockerfile:3"),
+    ],
+)
+def test_a_mistake_has_a_place_that_an_editor_can_show(where: str, shown: str) -> None:
+    found = debug.with_position(UserError("it is wrong", where=where), "line", None)
+    assert found.where == shown
+    assert "it is wrong" in found.message()
