@@ -14,8 +14,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from innerloop.util import locked_environments, venvs
 
+from innerloop.util import locked_environments, venvs
 from tests.support import ROOT, Workspace
 
 PIN = ROOT / "scripts" / "loop-requirements.txt"

@@ -13,10 +13,10 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
 from innerloop import __version__
 from innerloop.scaffold import workspace_template
 from innerloop.util import locked_environments, venvs
-
 from tests.launcher.conftest import built
 from tests.support import ROOT, clone
 
@@ -45,7 +45,7 @@ def _working(name: str) -> str | None:
 
     candidates = [
         shutil.which(name),
-        *Path("/root/.pyenv/versions").glob(f"{name[6:]}*/bin/{name}"),
+        *Path(sys.base_prefix).parent.glob(f"{name[6:]}*/bin/{name}"),
     ]
     for path in filter(None, candidates):
         argv = [str(path), "-c", "import sys, venv, zlib; print(sys.version_info[:2])"]

@@ -13,7 +13,7 @@ EXAMPLES = """The versions are those of scripts/locks/format.txt, the settings t
 editor on saving, this command and CI agree.
 
 examples:
-  loop format                        src/ and notebooks/
+  loop format                        src/, notebooks/ and tests/
   loop format digit_recognition      the experiment, and the common code it links to
   loop format --check                changes nothing; exit code 1 when something would change
   loop format --diff                 shows what would change

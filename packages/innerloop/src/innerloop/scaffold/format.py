@@ -15,7 +15,7 @@ from ..util import diffs, files, locked_environments, process, venvs
 from ..util.errors import UserError
 
 # Where a person's own code is; all else of the workspace is the distribution's.
-PERSONS = ("src", "notebooks")
+PERSONS = ("src", "notebooks", "tests")
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,8 +71,10 @@ def settle(root: Path, path: str, found: str, waiting: Set[str]) -> Settled | No
         return None
     left = "git left it in conflict, and what both branches say was put together"
     notes = [f"{path}: {left}. Look at it, then `git add` it"]
-    for one in merged.clashes:
-        notes.append(f"{path}:{one.line}: both branches changed {one.path}; yours stays")
+    notes += [
+        f"{path}:{one.line}: both branches changed {one.path}; yours stays"
+        for one in merged.clashes
+    ]
     text = merged.text.replace("\n", "\r\n") if "\r\n" in found else merged.text
     return Settled(text, tuple(notes))
 

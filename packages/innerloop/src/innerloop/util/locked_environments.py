@@ -25,6 +25,7 @@ def ensure(group: str) -> Path:
         "azure": "Azure ML's client",
         "kubernetes": "the Kubernetes client",
         "format": "the environment of the formatters",
+        "pytest": "pytest",
     }
     environment = environment_of(group)
     if venvs.is_ready(environment):
