@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from innerloop import __version__
 from innerloop.util import venvs
-
 from tests import company as company_network
 from tests.company import Company
 from tests.support import ROOT, Answer, Workspace, make_workspace, until
@@ -226,9 +226,9 @@ def test_environment_of_another_python_runs_the_tool(
 
 
 def python_of_version(minor: int) -> str | None:
-    """An interpreter of Python 3.MINOR: on PATH, or of pyenv (whose shims answer for none)."""
+    """An interpreter of Python 3.MINOR: on PATH, or beside this one, as pyenv keeps them."""
     name = f"python3.{minor}"
-    homes = Path(os.environ.get("PYENV_ROOT", "/root/.pyenv"), "versions").glob(f"3.{minor}.*")
+    homes = Path(sys.base_prefix).parent.glob(f"3.{minor}.*")
     for path in (shutil.which(name), *(str(home / "bin" / name) for home in homes)):
         argv = [path or name, "-c", "import venv, ensurepip"]
         if path and subprocess.run(argv, capture_output=True).returncode == 0:

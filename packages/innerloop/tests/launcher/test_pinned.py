@@ -12,8 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from innerloop import __version__
 
+from innerloop import __version__
 from tests.support import Workspace
 
 VERSION = f"innerloop {__version__}\n"

@@ -40,8 +40,6 @@ def other_python(tmp_path: Path) -> Path:
 
 
 def _working(name: str) -> str | None:
-    import subprocess
-    import sys
 
     candidates = [
         shutil.which(name),
