@@ -22,8 +22,8 @@ import os
 import re
 import subprocess
 import sys
-import venv
 import tempfile
+import venv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
