@@ -142,8 +142,8 @@ A sweep job (trial, search_space, sampling_algorithm, objective, limits):
     loop run EXP --set search_space.lr=0.01   one trial with this value
     loop run EXP --trials 8 --seed 1          eight by the job's rule, one after another
 
-  random and sobol draw with the seed, grid takes the combinations in their order, and bayesian
-  is drawn at random, which is said. limits.max_total_trials, trial_timeout and timeout count.
+  random draws with the seed, grid takes the combinations in their order; bayesian and the rule
+  sobol are drawn at random, and a note says so. limits.max_total_trials, trial_timeout and timeout count.
   The objective's metric is read from what a trial wrote: ./outputs/metrics.json (or .jsonl, or
   another JSON file there), or what it logged with MLflow. A trial sees its values in the command,
   as AZUREML_SWEEP_<name> and as AZUREML_PARAMETER_<name>. Exit code 1 when one trial failed.
