@@ -225,11 +225,12 @@ def _schedule(
 ) -> Schedule:
     """A `Mistake` where it is wrong in itself, or does not go with the job or with a cluster."""
     from ..model.lint import argo_rules, schedule_rules
+    from ..model.lint.finding import Severity
 
     found = schedule_rules.check(experiment, job, workspace.settings.orchestrators.names)
     findings = [*found.findings, *argo_rules.of_schedule(experiment, job, found.schedule, read)]
     for finding in findings:
-        if finding.level == "wrong":
-            raise UserError(finding.what, where=finding.where, hint=finding.hint)
+        if finding.severity is Severity.ERROR:
+            raise finding.error()
     assert found.schedule is not None
     return found.schedule
