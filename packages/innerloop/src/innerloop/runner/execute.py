@@ -164,7 +164,7 @@ def _inside(run: Run, backend: str) -> Started:
     from ..devcontainers import staleness  # here, since runs elsewhere do not need it
 
     other = [] if environment_resolver.is_own(run) else [_OTHER_ENVIRONMENT]
-    other += [one.message() for one in staleness.stale(run.workspace, run.experiment.name)]
+    other += [one.message() for one in staleness.outdated(run.workspace, run.experiment.name)]
     run = _with_notes(run, other, (), dry=True)
     return Started(run, in_container.request(run, why=why), in_container.submit)
 
