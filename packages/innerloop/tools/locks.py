@@ -23,6 +23,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import venv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -454,7 +455,10 @@ def _ask(
 
 def pip_at(folder: Path, requirement: str) -> dict[str, str]:
     """The environment variables with which `python -m pip` is this pip, which goes into the folder."""
-    argv = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(folder), requirement]
+    # An environment that uv made has no pip.
+    venv.create(folder / "installer", with_pip=True)
+    python = folder / "installer" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    argv = [str(python), "-m", "pip", "install", "--quiet", "--target", str(folder), requirement]
     subprocess.run(argv, check=True)
     return {**os.environ, "PYTHONPATH": str(folder)}
 
