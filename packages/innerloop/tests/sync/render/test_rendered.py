@@ -37,7 +37,7 @@ THREE = "FROM python:3.11 AS base\nFROM base AS dev\nUSER dev\nFROM base AS job\
 
 
 def subject(
-    gpu: str = "auto", text: str = THREE, job: str = JOB, name: str = "line"
+    gpu: Gpu = "auto", text: str = THREE, job: str = JOB, name: str = "line"
 ) -> Specification:
     experiment = Experiment(
         name, parse(text, "Dockerfile"), Settings(gpu=gpu), files=("train.py", "azure-ml-job.yaml")

@@ -39,11 +39,13 @@ def render(subject: Specification, experiment: Experiment, job: Job, schedule: S
         name = f"image-{variant}" if variant else "image"
         while name in job.inputs:
             name = f"run-{name}"
-        used[name] = image_names.moving(subject.workspace.settings.registry, experiment, variant)
+        used[name] = image_names.floating_tag(
+            subject.workspace.settings.registry, experiment, variant
+        )
         return placeholder(f"workflow.parameters.{name}"), "Always"
 
-    whole = workflow.whole(
-        workflow.Subject(experiment, workflow.marked(job), argo, image, subject.read)
+    whole = workflow.workflow_plan(
+        workflow.Subject(experiment, workflow.with_parameters(job), argo, image, subject.read)
     )
     name = resource_names.label(experiment.slug, resource_names.LONGEST_CRON)
     metadata: Json = {"name": name, "labels": workflow.labels(experiment, argo)}
