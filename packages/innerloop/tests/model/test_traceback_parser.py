@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from innerloop.model.traceback_parser import Failure, PathMapping, failed_tests, tracebacks
 
 DOCKER = PathMapping("/workspaces/w/src/line", "src/line", ["/home/me/w", "/workspaces/w"])

@@ -23,7 +23,7 @@ from .file_rules import dockerfile_of
 from .finding import INFO, Files, Finding
 
 CONFIG = "config.properties"
-_LOCK = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)==([^\s;\\]+)")
+_LOCK = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^]]*\])?==([^\s;\\]+)")
 _QUOTED = re.compile(r"[\"']([\w./-]+\.(?:py|sh|ya?ml|json|xml|properties|toml|txt))[\"']")
 _SCRIPTS = (".py", ".sh")
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import jsonschema
 import pytest
+
 from innerloop.model.dockerfiles.dockerfile import parse
 from innerloop.model.experiment import Experiment
 from innerloop.model.jobs.job import parse_job
-from innerloop.model.settings.settings import DataSetting, Settings
+from innerloop.model.settings.settings import DataSetting, Gpu, Settings
 from innerloop.model.workspace import Workspace
-from innerloop.sync.render.generated_files import Specification, wanted
+from innerloop.sync.render.generated_files import Specification, generate
 from innerloop.sync.render.launch_json import plain_python
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -37,17 +38,18 @@ THREE = "FROM python:3.11 AS base\nFROM base AS dev\nUSER dev\nFROM base AS job\
 
 
 def subject(
-    gpu: Gpu = "auto", text: str = THREE, job: str = JOB, name: str = "line"
+    gpu: str = "auto", text: str = THREE, job: str = JOB, name: str = "line"
 ) -> Specification:
+    settings = Settings(gpu=cast("Gpu", gpu))
     experiment = Experiment(
-        name, parse(text, "Dockerfile"), Settings(gpu=gpu), files=("train.py", "azure-ml-job.yaml")
+        name, parse(text, "Dockerfile"), settings, files=("train.py", "azure-ml-job.yaml")
     )
     jobs = {name: parse_job(job, f"src/{name}/azure-ml-job.yaml")} if job else {}
     return Specification(Workspace("/home/me/work space", Settings(), (name,)), (experiment,), jobs)
 
 
 def devcontainer(**change: str) -> Any:
-    return wanted(subject(**change))[".devcontainer/line/devcontainer.json"]
+    return generate(subject(**change))[".devcontainer/line/devcontainer.json"]
 
 
 @pytest.mark.parametrize(
@@ -65,7 +67,7 @@ def test_gpu(gpu: str, requirements: Any, arguments: list[str]) -> None:
 
 
 def test_f5_has_the_arguments_of_the_job_file() -> None:
-    configuration = wanted(subject())[".vscode/launch.json"]["configurations"][0]
+    configuration = generate(subject())[".vscode/launch.json"]["configurations"][0]
     assert configuration["name"] == "line: train.py"
     assert configuration["program"] == "${workspaceFolder}/src/line/train.py"
     assert configuration["cwd"] == "${workspaceFolder}/src/line"
@@ -104,7 +106,7 @@ def test_which_commands_are_plain(command: str, words: list[str] | None) -> None
 
 
 def test_another_command_is_debugged_in_its_container() -> None:
-    launch = wanted(subject(job="command: make\ncode: .\nenvironment: a:1\n"))[
+    launch = generate(subject(job="command: make\ncode: .\nenvironment: a:1\n"))[
         ".vscode/launch.json"
     ]
     assert [one["name"] for one in launch["configurations"]] == [
@@ -114,13 +116,13 @@ def test_another_command_is_debugged_in_its_container() -> None:
 
 
 def test_an_experiment_without_a_job_has_a_container_and_is_in_the_list() -> None:
-    files = wanted(subject(job=""))
+    files = generate(subject(job=""))
     assert files[".devcontainer/line/devcontainer.json"]["runArgs"] == ["--shm-size", "2g"]
     assert files[".vscode/tasks.json"]["inputs"][0]["options"] == ["line"]
 
 
 def test_a_nested_experiment_has_a_folder_one_level_deep() -> None:
-    files = wanted(subject(name="shop/churn"))
+    files = generate(subject(name="shop/churn"))
     value = files[".devcontainer/shop.churn/devcontainer.json"]
     assert value["build"]["context"] == "../../src/shop/churn/environment"
 
@@ -129,14 +131,14 @@ def test_data_elsewhere_are_named_as_innerloop_toml_says() -> None:
     one = subject()
     setting = Settings(data={"data": DataSetting("/mnt/big")})
     moved = Experiment("line", one.experiments[0].dockerfile, setting)
-    launch = wanted(Specification(one.workspace, (moved,), one.jobs))[".vscode/launch.json"]
+    launch = generate(Specification(one.workspace, (moved,), one.jobs))[".vscode/launch.json"]
     assert launch["configurations"][0]["args"][1] == "/mnt/big"
 
 
 @pytest.mark.skipif(not SCHEMAS.is_dir(), reason=f"no schemas at {SCHEMAS} (INNERLOOP_SCHEMAS)")
 @pytest.mark.parametrize("gpu", ["auto", "all", "none"])
 def test_valid_against_the_official_schemas(gpu: str) -> None:
-    files = wanted(subject(gpu=gpu))
+    files = generate(subject(gpu=gpu))
     dev = files[".devcontainer/line/devcontainer.json"]
     base = json.loads((SCHEMAS / "devcontainer/devContainer.base.schema.json").read_text())
     jsonschema.Draft201909Validator(base).validate(dev)
@@ -153,7 +155,7 @@ def test_valid_against_the_official_schemas(gpu: str) -> None:
 def test_nothing_depends_on_where_the_clone_is() -> None:
     one = subject()
     elsewhere = Workspace("/tmp/other", one.workspace.settings, one.workspace.experiments)
-    assert wanted(Specification(elsewhere, one.experiments, one.jobs)) == wanted(one)
+    assert generate(Specification(elsewhere, one.experiments, one.jobs)) == generate(one)
 
 
 def test_what_is_committed_is_what_would_be_rendered() -> None:
