@@ -101,7 +101,7 @@ def _add(root: Path, experiment: Experiment, path: str) -> None:
         print(f"{link} -> {COMMON}/{path}")
     else:
         print(f"{experiment.name} shares {COMMON}/{path} already")
-    for piece in shared_code_links.lacking(root, experiment, path):
+    for piece in shared_code_links.missing_imports(root, experiment, path):
         _say(
             f"{COMMON}/{path} imports {COMMON}/{piece}, which {experiment.name} does not share: "
             f"scripts/loop share {experiment.name} {piece}"
@@ -114,7 +114,7 @@ def _remove(root: Path, experiment: Experiment, path: str) -> None:
 
 
 def _list(root: Path, experiments: list[Experiment], as_json: bool) -> int:
-    shares = {one.name: shared_code_links.found(root, one.folder) for one in experiments}
+    shares = {one.name: shared_code_links.find(root, one.folder) for one in experiments}
     if as_json:
         rows = [{"experiment": name, **asdict(s)} for name, found in shares.items() for s in found]
         print(json.dumps(rows, indent=2, ensure_ascii=False))
