@@ -20,7 +20,7 @@ what ran (run.json), its output (log.txt) and uncommitted changes (changes.patch
 COMMIT && git apply changes.patch` restores the code).
 
 Scores are the numbers in the program's ./outputs/metrics.json; curves are lists in it, or the
-lines of ./outputs/metrics.jsonl, run_ JSON object per epoch or step.
+lines of ./outputs/metrics.jsonl, one JSON object per epoch or step.
 
 examples:
   loop runs                        all experiments, newest last
@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--log", metavar="RUN", help="print a run's output")
     parser.add_argument("--page", action="store_true", help=f"write {PAGE}, with the curves")
     parser.add_argument("--open", action="store_true", help="the same, and open it in the browser")
-    parser.add_argument("--json", action="store_true", help="run_ JSON array on stdout")
+    parser.add_argument("--json", action="store_true", help="one JSON array on stdout")
 
 
 def run(args: argparse.Namespace) -> int:
