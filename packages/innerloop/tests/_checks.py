@@ -15,10 +15,10 @@ from pathlib import Path
 from innerloop.util import process
 
 PACKAGE = Path(__file__).resolve().parent.parent
-CODE = ("src", "tests", "benchmarks", "hatch_build.py")
+CODE = ("src", "tests", "benchmarks", "tools", "hatch_build.py")
 # Only in the environment of an experiment do the packages of the other benchmarks have types.
 TYPED = (
-    *("src", "tests"),
+    *("src", "tests", "tools"),
     *(
         f"benchmarks/{name}.py"
         for name in ("_support", "devcontainer", "keyboard", "orchestrator", "submit")
@@ -42,7 +42,6 @@ def checks() -> list[list[str]]:
     """Each is a module with its arguments. The tests are last: their closing line stays visible."""
     return [
         ["black", "--check", "--diff", "--quiet", *CODE],
-        ["isort", "--check-only", "--diff", "--quiet", *CODE],
         ["ruff", "check", "--quiet", *CODE],
         ["mypy", "--no-error-summary", *[path for path in TYPED if (PACKAGE / path).exists()]],
         ["pytest", "-n", str(workers()), "--dist", "loadgroup"],

@@ -37,7 +37,7 @@ def main() -> int:
     if launcher is not None and words[:1] != ["init"]:
         from .util import process
 
-        return process.become([sys.executable, str(launcher), *words])
+        return process.exec_replace([sys.executable, str(launcher), *words])
     if words and words[0] not in ANYWHERE:
         print(
             f"innerloop: {Path.cwd()} is in no workspace. `innerloop init FOLDER` makes one.",

@@ -39,8 +39,8 @@ def team(tmp_path: Path, _tool: None) -> Workspace:
     (root / "scripts").symlink_to(ROOT / "scripts")
     workspace = Workspace(root)
     assert workspace.loop("sync").code == 0
-    with open(root / "pyproject.toml", "a", encoding="utf-8") as pyproject:
-        pyproject.write(RUFF)
+    settings = root / "pyproject.toml"
+    settings.write_text(settings.read_text(encoding="utf-8") + RUFF, encoding="utf-8")
     return workspace
 
 

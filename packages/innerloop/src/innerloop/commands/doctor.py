@@ -13,8 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import cast
 
-from ..doctor import docker_checks, editor_checks, gpu_checks, host_checks, network_checks
-from ..doctor import checks
+from ..doctor import checks, docker_checks, editor_checks, gpu_checks, host_checks, network_checks
 from ..doctor.checks import Checkup, Fact, State
 from ..model.experiment import Experiment
 from ..util.errors import UserError

@@ -39,10 +39,10 @@ def run(args: argparse.Namespace) -> int:
     workspace = loader.open_workspace(args.root)
     experiment = loader.choose_experiment(workspace, args.experiment, args.cwd)
     folder = args.root / experiment.folder
-    reports = coverage.Wanted(experiment, coverage=args.coverage, junit=bool(args.junit))
+    reports = coverage.CoverageRequest(experiment, coverage=args.coverage, junit=bool(args.junit))
     coverage.prepare(args.root, reports)
     named = _names_a_path(folder, args.rest)
-    words = [*pytest_words(experiment, [], named=named), *reports.words, *args.rest]
+    words = [*pytest_words(experiment, [], named=named), *reports.pytest_options, *args.rest]
     plan = execute.plan_command(
         workspace, _with_visible(experiment, reports), "python -m pytest", arguments=words
     )
@@ -50,16 +50,16 @@ def run(args: argparse.Namespace) -> int:
     code = failure_report.tested(started.run, started.request, lambda: execute.carry_out(started))
     for line in coverage.collect(args.root, reports, args.cwd / args.junit if args.junit else None):
         console.say(line)
-    if code == coverage.WRONG_USE and args.coverage:
-        console.say(coverage.no_plugin(experiment))
+    if code == coverage.PYTEST_USAGE_ERROR and args.coverage:
+        console.say(coverage.missing_plugin(experiment))
     return code
 
 
-def _with_visible(experiment: Experiment, reports: coverage.Wanted) -> Experiment:
+def _with_visible(experiment: Experiment, reports: coverage.CoverageRequest) -> Experiment:
     """The experiment with links to the tests of its shared code and to the folder for reports:
     links are what a backend makes visible next to the experiment's folder."""
     targets = [COMMON_TESTS] if experiment.common_tests else []
-    targets += [reports.folder] if reports.words else []
+    targets += [reports.folder] if reports.pytest_options else []
     links = (Link(path=target, target=target) for target in targets)
     return replace(experiment, links=(*experiment.links, *links))
 

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 
-from ..model.container import DIGEST_LABEL, EXPERIMENT_LABEL, WORKSPACE_LABEL, Mount
+from ..model.container import DIGEST_LABEL, EXPERIMENT_LABEL, WORKSPACE_LABEL
 
 
 def digest_label_of(image: str) -> list[str]:
@@ -91,35 +91,6 @@ def build(
     return [*argv, *options, context]
 
 
-def run(
-    image: str,
-    command: Sequence[str],
-    *,
-    name: str,
-    workdir: str,
-    labels: Mapping[str, str],
-    env: Mapping[str, str],
-    mounts: Sequence[Mount],
-    options: Sequence[str] = (),
-    interactive: bool = False,
-    terminal: bool = False,
-) -> list[str]:
-    """A container that is removed when it ends, with an init process that forwards signals."""
-    argv = ["docker", "run", "--rm", "--init", "--name", name]
-    if interactive:
-        argv.append("--interactive")
-    if terminal:
-        argv.append("--tty")
-    for key, value in labels.items():
-        argv += ["--label", f"{key}={value}"]
-    argv += [*options, "--workdir", workdir]
-    for mount in mounts:
-        argv += ["--mount", mount.text()]
-    for key, value in env.items():
-        argv += ["--env", f"{key}={value}"]
-    return [*argv, image, *command]
-
-
 def publishing(port: int) -> list[str]:
     """Prints the name and workspace of the container that publishes a port of this machine."""
     form = f'{{{{.Names}}}}\t{{{{.Label "{WORKSPACE_LABEL}"}}}}'
@@ -201,29 +172,6 @@ def remove(*names: str) -> list[str]:
 SERVER_PORT = "innerloop.serves-at"
 # Label of a model server's container: the path of its predictions.
 SERVER_PATH = "innerloop.serves"
-
-
-def start_server(
-    image: str,
-    command: Sequence[str] = (),
-    *,
-    name: str,
-    labels: Mapping[str, str],
-    env: Mapping[str, str],
-    mounts: Sequence[Mount],
-    options: Sequence[str] = (),
-) -> list[str]:
-    """Runs in the background, as the image's user, in the image's working directory. The container
-    stays after its end, so that its logs and exit code can be read."""
-    argv = ["docker", "run", "--detach", "--init", "--name", name]
-    for key, value in labels.items():
-        argv += ["--label", f"{key}={value}"]
-    argv += options
-    for mount in mounts:
-        argv += ["--mount", mount.text()]
-    for key, value in env.items():
-        argv += ["--env", f"{key}={value}"]
-    return [*argv, image, *command]
 
 
 def follow_logs(name: str) -> list[str]:

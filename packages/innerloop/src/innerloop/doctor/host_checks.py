@@ -8,6 +8,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+
 from ..sync import engine
 from ..util import process, venvs
 from ..util.errors import join_names

@@ -159,7 +159,8 @@ def _docker(run: Run) -> Column:
         wanted.cwd: _home(run),
         posixpath.join("/workspaces", run.workspace.name): "<workspace>",
     }
-    user = _option(wanted.argv, "--user") or CLOUD_USER
+    assert wanted.container is not None
+    user = wanted.container.user or CLOUD_USER
     return Column(
         "docker",
         {
@@ -171,7 +172,7 @@ def _docker(run: Run) -> Column:
                 CLOUD_USER if user in ("root", "0:0") else f"you ({user})",
                 why="files that it writes here belong to you",
             ),
-            "shm": Fact(_size(_option(wanted.argv, "--shm-size"))),
+            "shm": Fact(_size(wanted.container.shm_size)),
             "mounts": _mounts(run, wanted),
         },
     )

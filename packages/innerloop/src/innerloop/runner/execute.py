@@ -119,7 +119,7 @@ def _docker(
         gpu=gpu,
         owner=docker.owner(),
         why=why,
-        around=container_context.of_run(run.workspace),
+        context=container_context.of_run(run.workspace),
     )
     if not dry and image is not None and not image_build.is_current(image, facts):
         environment_resolver.write_context(run, image)

@@ -15,7 +15,7 @@ from ...argo_manifest.parse import Pod
 from ...argo_manifest.workflow import Whole
 from ...model.container import Mount
 from ...model.experiment import Experiment
-from ...model.run import Request
+from ...model.run import ProcessSpec, Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +45,6 @@ def request(
         experiment=experiment.name,
         backend="argo",
         command="",
-        argv=(),
-        cwd="",
-        env={},
         outputs=f"outputs/{experiment.slug}/{name}",
         why=why,
         notes=whole.notes,
@@ -60,12 +57,14 @@ def request_of(base: Request, pod: Pod) -> Request:
         experiment=base.experiment,
         backend=base.backend,
         command=pod.command,
-        argv=pod.argv,
-        cwd=pod.cwd,
-        env=pod.env,
+        process=ProcessSpec(
+            argv=pod.argv,
+            cwd=pod.cwd,
+            env=pod.env,
+            image=pod.image,
+            mounts=tuple(Mount(one.source, one.target, one.read_only) for one in pod.mounts),
+        ),
         outputs=base.outputs,
         why=base.why,
-        image=pod.image,
-        mounts=tuple(Mount(one.source, one.target, one.read_only) for one in pod.mounts),
         notes=base.notes,
     )

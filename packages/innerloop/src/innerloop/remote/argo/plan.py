@@ -15,7 +15,8 @@ from ...model.jobs.job import Job, parse_job
 from ...model.jobs.overrides import parse_job_with
 from ...model.jobs.pipeline import pipeline_of, swept
 from ...model.lint.argo_rules import check_argo
-from ...model.lint.job_file import Finding, check, check_text
+from ...model.lint.finding import Finding, Severity
+from ...model.lint.job_file import check, check_text
 from ...model.settings import argo_settings
 from ...model.settings.argo_settings import ArgoSetting
 from ...model.workspace import Workspace
@@ -130,12 +131,13 @@ def _checked(
     disk = loader.WorkspaceFiles(root)
     job = parse_job_with(text, path, sets) if sets else None
     findings = check(job, disk) if job else check_text(text, path, disk)
-    findings = [one for one in findings if one.level == "wrong"]
+    findings = [one for one in findings if one.severity is Severity.ERROR]
     if findings:
         return None, findings
     job = job or parse_job(text, path)
     findings = list(check_argo(job, experiment.settings, setting, disk.read))
-    return (None if any(one.level == "wrong" for one in findings) else job), findings
+    blocked = any(one.severity is Severity.ERROR for one in findings)
+    return (None if blocked else job), findings
 
 
 def _name(job: Job, experiment: Experiment, given: str | None) -> str:

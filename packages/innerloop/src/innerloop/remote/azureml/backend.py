@@ -11,7 +11,7 @@ from ...model.jobs.command import job_environment, substitute
 from ...model.jobs.job import Environment, Job
 from ...model.jobs.sweep import with_trial
 from ...model.paths import code_here, code_root
-from ...model.run import Request, Run
+from ...model.run import ProcessSpec, Request, Run
 
 
 def request(run: Run, *, workspace: str = "", why: str = "asked for") -> Request:
@@ -33,12 +33,14 @@ def request(run: Run, *, workspace: str = "", why: str = "asked for") -> Request
         experiment=run.experiment.name,
         backend="azureml",
         command=command,
-        argv=("bash", "-c", command),
-        cwd=code_here(job.name, job.code) or "",
-        env=job_environment(job, literals, {}, run.id),
+        process=ProcessSpec(
+            argv=("bash", "-c", command),
+            cwd=code_here(job.name, job.code) or "",
+            env=job_environment(job, literals, {}, run.id),
+            image=environment_words(job.environment, job),
+        ),
         outputs=run.outputs,
         why=why,
-        image=environment_words(job.environment, job),
         notes=(f"workspace {workspace}",) if workspace else (),
     )
 

@@ -17,7 +17,8 @@ from ....model.jobs.environment_file import environment_of
 from ....model.jobs.job import Job, parse_job
 from ....model.jobs.overrides import parse_job_with
 from ....model.jobs.pipeline import Step, default_compute, pipeline_of, swept
-from ....model.lint.job_file import Finding, check, check_text
+from ....model.lint.finding import Finding, blocks_submission
+from ....model.lint.job_file import check, check_text
 from ....model.paths import code_here, code_root
 from ....model.run import Run
 from ....model.workspace import Workspace
@@ -92,7 +93,7 @@ def _checked(
         findings = check(job, disk)
     else:
         findings = check_text(text, path, disk)
-    if any(one.level != "hint" for one in findings):
+    if blocks_submission(findings):
         return None, findings
     return (job if sets else parse_job(text, path)), findings
 
