@@ -9,10 +9,10 @@ from pathlib import Path
 from ..history import tee
 from ..model.paths import SCRATCH, code_root
 from ..model.run import Request, Run
-from ..model.traceback_parser import Failure, Seen, failed_tests, tracebacks
+from ..model.traceback_parser import Failure, PathMapping, failed_tests, tracebacks
 from ..util import console, files
 
-Reader = Callable[[str, Seen], list[Failure]]
+Reader = Callable[[str, PathMapping], list[Failure]]
 # How much of a log's end is read, in bytes: a failure stands there, and a log may be huge.
 END = 1 << 20
 
@@ -54,10 +54,10 @@ def _end(log: Path) -> str:
         return file.read().decode("utf-8", "replace")
 
 
-def seen(run: Run, request: Request) -> Seen:
+def seen(run: Run, request: Request) -> PathMapping:
     folder = code_root(run.job.name, run.job.code) or run.experiment.folder
     there = request.cwd.replace("\\", "/")
     roots = [run.workspace.root.replace("\\", "/")]
     if there.endswith(f"/{folder}"):
         roots.append(there.removesuffix(f"/{folder}"))
-    return Seen(cwd=there, folder=folder, roots=roots)
+    return PathMapping(cwd=there, folder=folder, roots=roots)
