@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +11,7 @@ from ..history import recorder
 from ..local import docker, in_container, venv
 from ..model.experiment import Link
 from ..model.run import Request, Run
-from ..util import files
+from ..util import console, files
 from ..util.errors import UserError, combine
 from ..util.process import OutOfTime
 from . import environment_resolver, failure_report, venv_requirements
@@ -207,4 +206,4 @@ def _say_nothing(text: str) -> None:
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    console.print_line(text)

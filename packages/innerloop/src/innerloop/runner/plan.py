@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import posixpath
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -16,7 +15,7 @@ from ..model.jobs.job import Job, parse_job
 from ..model.paths import code_elsewhere, code_here, is_elsewhere
 from ..model.run import Run
 from ..model.workspace import Workspace
-from ..util import ports
+from ..util import console, ports
 from ..util.errors import UserError, combine
 from ..workspace import loader, shared_code_links
 from . import datasets, environment_resolver
@@ -179,4 +178,4 @@ def _downloaded(job: Job, found: Mapping[str, datasets.Found], dry: bool) -> lis
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    console.print_line(text)

@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+from . import console
 from .errors import UserError
 
 
@@ -246,7 +247,7 @@ def locked(path: Path, waiting: str = "") -> Iterator[int]:
         is_printed = False
         while not _try_lock(file.fileno()):
             if waiting and not is_printed:
-                print(waiting, file=sys.stderr, flush=True)
+                console.print_line(waiting)
                 is_printed = True
             time.sleep(0.1)
         yield file.fileno()
