@@ -7,10 +7,10 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..docker import engine, image_staleness
 from ..model.container import DIGEST_LABEL
+from ..model.environment import Image
 from ..model.experiment import Experiment
 from ..model.workspace import Workspace
 from ..sync.render.devcontainer_json import CHECKSUMS, CONFIGURATION, MADE_FROM
@@ -19,9 +19,6 @@ from ..workspace import loader
 from . import configuration, discovery, state_cache
 from .configuration import Configuration
 from .discovery import Container
-
-if TYPE_CHECKING:  # `loop exec` should start fast, and needs no builder
-    from ..docker.image_build import Image
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ..docker import docker_cli, engine, image_build, image_staleness
 from ..model.container import EXPERIMENT_LABEL, WORKSPACE_LABEL
+from ..model.environment import Image
 from ..model.experiment import MARK, Experiment
 from ..model.workspace import Workspace
 from ..util import files, process
@@ -187,9 +188,7 @@ def _own(config: Configuration) -> dict[str, object]:
     return value
 
 
-def _create(
-    wish: UpOptions, image: image_build.Image, facts: engine.Engine, before: Sequence[Container]
-) -> Up:
+def _create(wish: UpOptions, image: Image, facts: engine.Engine, before: Sequence[Container]) -> Up:
     """The GPU first: where it cannot be had, nothing is built and no container is left behind.
     What was there `before` goes when the new image is there, and not when it does not build."""
     devcontainer_cli.program()

@@ -10,12 +10,12 @@ import re
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from ..model.container import DIGEST_LABEL, EXPERIMENT_LABEL, WORKSPACE_LABEL, image_name_part
 from ..model.dockerfiles.dockerfile import Dockerfile, pruned
 from ..model.dockerfiles.dockerfile_mounts import plain_step
+from ..model.environment import Image
 from ..model.experiment import Experiment
 from ..model.workspace import Workspace
 from ..util import process
@@ -26,20 +26,6 @@ from .engine import Engine, labels_of, raise_if_gone
 
 TAIL = 30
 _LOST_LAYER = re.compile(r"failed to get digest sha256:|[Nn]o such image: sha256:")
-
-
-@dataclass(frozen=True, slots=True)
-class Image:
-    """An image to build: its name, the stage (None: the last), the digest it must carry, the
-    absolute path of its build context and its Dockerfile.
-
-    One that somebody else built has neither digest nor Dockerfile: it is used as it is."""
-
-    name: str
-    target: str | None = None
-    digest: str = ""
-    context: str = ""
-    dockerfile: Dockerfile | None = None
 
 
 def image_of(workspace: Workspace, experiment: Experiment, dev: bool = False) -> Image:

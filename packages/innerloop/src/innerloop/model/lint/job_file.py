@@ -19,15 +19,20 @@ from .reference_rules import check_references
 from .step_rules import check_steps
 from .value_rules import check_values, placeholders
 
-__all__ = ["LEVELS", "Files", "Finding", "check", "check_text"]
+__all__ = ["LEVELS", "Files", "Finding", "check", "check_text", "read_and_check"]
 
 
 def check_text(text: str, name: str, files: Files) -> list[Finding]:
-    """All findings of a job file, sorted by place; [] for a right one. Never raises a Mistake."""
+    """All findings of a job file, sorted by position; empty for a correct one. Never raises UserError."""
+    return read_and_check(text, name, files)[1]
+
+
+def read_and_check(text: str, name: str, files: Files) -> tuple[Job | None, list[Finding]]:
+    """The job and its findings from one reading of the text; None when nothing can be read of it."""
     try:
         parsed = yaml_text.parse(text, name)
     except UserError as mistake:
-        return [finding_of(mistake, "yaml")]
+        return None, [finding_of(mistake, "yaml")]
     found = [
         Finding(where, f'the key "{key}" stands twice', "Remove one: only the last counts",
                 "duplicate-key", "hint")
@@ -37,7 +42,7 @@ def check_text(text: str, name: str, files: Files) -> list[Finding]:
     found += [_unreadable(mistake) for mistake in problems]
     if job is not None:
         found += _all(job, files)
-    return _tidy(found)
+    return job, _tidy(found)
 
 
 def check(job: Job, files: Files) -> list[Finding]:
