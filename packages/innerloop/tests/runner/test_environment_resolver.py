@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from innerloop.cli.main import main
 from innerloop.model.environment import ResolvedEnvironment
 from innerloop.model.jobs.job import parse_job
 from innerloop.runner import environment_resolver
 from innerloop.workspace import loader
-
 from tests.support import Workspace
 
 needs_bash = pytest.mark.skipif(os.name == "nt", reason="needs bash")

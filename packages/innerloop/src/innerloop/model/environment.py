@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..util.errors import UserError
+from ..util.position import Position
 from .dockerfiles.dockerfile import Dockerfile
 from .jobs.conda import CondaFile
 
@@ -47,7 +48,7 @@ class ResolvedEnvironment:
     conda: CondaFile | None = None
     is_own: bool = False
     dev: bool = False
-    position: str = ""
+    position: Position | str = ""
     notes: tuple[str, ...] = ()
     missing: UserError | None = None
 

@@ -23,6 +23,7 @@ from ..model.paths import code_root
 from ..model.workspace import Workspace
 from ..util import files
 from ..util.errors import UserError
+from ..util.position import Position
 from ..workspace import loader
 from . import conda_images
 
@@ -103,7 +104,7 @@ class _Resolver:
     named: Environment
 
     @property
-    def position(self) -> str:
+    def position(self) -> Position:
         return self.job.where("environment")
 
     def source(self) -> str:

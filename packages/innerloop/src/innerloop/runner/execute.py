@@ -165,8 +165,8 @@ def _in_container(run: Run, backend: str) -> Started:
     from ..devcontainers import staleness  # imported here: other backends do not need it
 
     notes = [] if run.environment.is_own else [_OTHER_ENVIRONMENT]
-    notes += [stale.message() for stale in staleness.stale(run.workspace, run.experiment.name)]
-    run = _with_notes(run, notes, (), dry=True)
+    outdated = staleness.outdated(run.workspace, run.experiment.name)
+    run = _with_notes(run, [*notes, *(one.message() for one in outdated)], (), dry=True)
     return Started(run, in_container.request(run, why=why), in_container.submit)
 
 

@@ -15,7 +15,8 @@ from ...model.jobs.job import Job
 from ...model.jobs.overrides import parse_job_with
 from ...model.jobs.pipeline import pipeline_of, swept
 from ...model.lint.argo_rules import check_argo
-from ...model.lint.job_file import Finding, check, read_and_check
+from ...model.lint.finding import Finding, Severity
+from ...model.lint.job_file import check, read_and_check
 from ...model.settings import argo_settings
 from ...model.settings.argo_settings import ArgoSetting
 from ...model.workspace import Workspace
@@ -134,11 +135,12 @@ def _checked(
         findings = check(job, disk)
     else:
         job, findings = read_and_check(text, path, disk)
-    findings = [one for one in findings if one.level == "wrong"]
+    findings = [one for one in findings if one.severity is Severity.ERROR]
     if findings or job is None:
         return None, findings
     findings = list(check_argo(job, experiment.settings, setting, disk.read))
-    return (None if any(one.level == "wrong" for one in findings) else job), findings
+    blocked = any(one.severity is Severity.ERROR for one in findings)
+    return (None if blocked else job), findings
 
 
 def _name(job: Job, experiment: Experiment, given: str | None) -> str:

@@ -17,7 +17,8 @@ from ....model.jobs.environment_file import environment_of
 from ....model.jobs.job import Job
 from ....model.jobs.overrides import parse_job_with
 from ....model.jobs.pipeline import Step, default_compute, pipeline_of, swept
-from ....model.lint.job_file import Finding, check, read_and_check
+from ....model.lint.finding import Finding, blocks_submission
+from ....model.lint.job_file import check, read_and_check
 from ....model.paths import code_here, code_root
 from ....model.workspace import Workspace
 from ....runner import execute
@@ -92,7 +93,7 @@ def _checked(
         findings = check(job, disk)
     else:
         job, findings = read_and_check(text, path, disk)
-    return (None if any(one.level != "hint" for one in findings) else job), findings
+    return (None if blocks_submission(findings) else job), findings
 
 
 def _steps(job: Job, disk: loader.WorkspaceFiles) -> tuple[Step, ...]:
