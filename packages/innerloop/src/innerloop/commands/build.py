@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from ..docker import engine, image_build, image_registry
+from ..model.environment import Image
 from ..model.experiment import Experiment
 from ..model.workspace import Workspace
 from ..util import console
@@ -72,7 +73,7 @@ def _images(args: argparse.Namespace, workspace: Workspace) -> list[tuple[Experi
 
 
 def _build(
-    args: argparse.Namespace, workspace: Workspace, experiment: Experiment, image: image_build.Image
+    args: argparse.Namespace, workspace: Workspace, experiment: Experiment, image: Image
 ) -> None:
     facts = engine.ask(image.name)
     engine.require(facts)
@@ -84,7 +85,7 @@ def _build(
     )
 
 
-def _push(workspace: Workspace, image: image_build.Image) -> None:
+def _push(workspace: Workspace, image: Image) -> None:
     names = image_build.prebuilt_names(workspace, image)
     assert names is not None
     console.say(f"pushing {names.exact}")

@@ -182,7 +182,7 @@ def _plan(
         arguments=tuple(args.rest),
         options=tuple(args.docker_option),
         processes=args.processes,
-        also=preflight.errors(findings),
+        errors=preflight.errors(findings),
         notes=[warning] if warning else [],
         dry=args.dry_run,
     )

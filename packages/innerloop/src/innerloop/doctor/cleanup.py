@@ -16,9 +16,8 @@ from ..history import past_runs
 from ..local import venv
 from ..model.container import EXPERIMENT_LABEL, WORKSPACE_LABEL, image_name_part
 from ..model.deployment import FOLDER as DEPLOY
-from ..model.run import Run
 from ..model.workspace import Workspace
-from ..runner import venv_requirements
+from ..runner import environment_resolver, venv_requirements
 from ..util import files, process, venvs
 from ..util.errors import UserError
 from ..workspace import loader
@@ -232,11 +231,12 @@ def _current_environments(workspace: Workspace) -> Iterator[Path]:
     for name in workspace.experiments:
         try:
             experiment = loader.open_experiment(workspace, name)
-            run = Run(workspace, experiment, loader.open_job(workspace, experiment), "", {})
+            job = loader.open_job(workspace, experiment)
         except UserError:
             continue  # a broken experiment has no environment
         for dev in (False, True):
-            packages = venv_requirements.packages_for(run, dev=dev)
+            resolved = environment_resolver.resolve(workspace, experiment, job, dev=dev)
+            packages = venv_requirements.packages_for(workspace, resolved)
             if packages.missing is None:
                 _, version, _ = venv.interpreter(packages.python)
                 yield venv.environment_of(experiment, packages.files, version, packages.text)
