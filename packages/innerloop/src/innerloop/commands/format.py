@@ -13,7 +13,7 @@ EXAMPLES = """The versions are locked with the tool, the settings are those of p
 saving, this command and CI agree.
 
 examples:
-  loop format                        src/ and notebooks/
+  loop format                        src/, notebooks/ and tests/
   loop format digit_recognition      the experiment, and the shared code that it links to
   loop format --check                changes nothing; exit code 1 if something would change
   loop format --diff                 shows what would change

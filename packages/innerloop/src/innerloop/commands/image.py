@@ -13,6 +13,7 @@ from ..remote.argo.images import RunImage
 from ..remote.progress import megabytes
 from ..util.errors import UserError
 from ..workspace import loader
+from ..workspace.root import root_of
 
 EXAMPLES = """A pod has no folder of this machine to mount. Its image is that of the job's environment, as
 `loop build` makes it, with one more layer: the files of `code:` that Azure ML would get (links
@@ -101,7 +102,7 @@ def _show(row: dict[str, Any], image: RunImage, *, dry: bool) -> None:
 
 def _registry_note() -> None:
     try:
-        images.require_registry(loader.open_workspace(loader.root_of(sys.argv[0])))
+        images.require_registry(loader.open_workspace(root_of(sys.argv[0])))
     except UserError as mistake:
         _say(f"a real push needs more: {mistake.message()}")
 

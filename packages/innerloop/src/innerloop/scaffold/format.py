@@ -16,7 +16,7 @@ from ..util import diffs, files, locked_environments, process, venvs
 from ..util.errors import UserError
 
 # The folders with the team's code.
-CODE_FOLDERS = ("src", "notebooks")
+CODE_FOLDERS = ("src", "notebooks", "tests")
 
 
 @dataclass(frozen=True, slots=True)

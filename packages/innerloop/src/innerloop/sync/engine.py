@@ -333,13 +333,12 @@ def _schedule(
     """Raises UserError for a schedule that is wrong by itself, or that does not fit the job or a
     cluster."""
     from ..model.lint import argo_rules, schedule_rules
+    from ..model.lint.finding import Severity
 
     checked = schedule_rules.check(experiment, job, workspace.settings.orchestrators.names)
     findings = [*checked.findings, *argo_rules.of_schedule(experiment, job, checked.schedule, read)]
     for finding in findings:
-        if finding.level == "wrong":
-            raise UserError(
-                finding.what, code="schedule-invalid", where=finding.where, hint=finding.hint
-            )
+        if finding.severity is Severity.ERROR:
+            raise finding.error()
     assert checked.schedule is not None
     return checked.schedule

@@ -74,8 +74,10 @@ def merge_sides(root: Path, path: str, text: str, unmerged: Set[str]) -> MergedS
         return None
     what = "git left it in conflict; both branches' entries were merged"
     notes = [f"{path}: {what}. Check it, then `git add` it"]
-    for conflict in merged.conflicts:
-        notes.append(f"{path}:{conflict.line}: both branches changed {conflict.path}; yours stays")
+    notes += [
+        f"{path}:{conflict.line}: both branches changed {conflict.path}; yours stays"
+        for conflict in merged.conflicts
+    ]
     result = merged.text.replace("\n", "\r\n") if "\r\n" in text else merged.text
     return MergedSides(result, tuple(notes))
 
