@@ -7,8 +7,8 @@ import re
 import subprocess
 
 import pytest
-from innerloop.scaffold.format import first_changes
 
+from innerloop.scaffold.format import first_changes
 from tests.support import ROOT, Workspace
 
 UGLY = "import sys\nimport json\n\nx = {  'a':1 }\n"

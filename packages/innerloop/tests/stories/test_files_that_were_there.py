@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from innerloop.util.jsonc import parse
 
+from innerloop.util.jsonc import parse
 from tests.support import Workspace
 
 JOB = "command: python train.py --epochs ${{inputs.epochs}}\ninputs:\n  epochs: 8\n"

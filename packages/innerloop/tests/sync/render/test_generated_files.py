@@ -18,7 +18,6 @@ from innerloop.model.workspace import Workspace
 from innerloop.sync import engine
 from innerloop.sync.render.generated_files import Specification, generate
 from innerloop.sync.render.launch_json import plain_python
-
 from tests.support import ROOT
 
 SCHEMAS = Path(os.environ.get("INNERLOOP_SCHEMAS", ROOT.parent / "shared" / "schemas"))
