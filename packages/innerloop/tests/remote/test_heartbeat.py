@@ -7,7 +7,7 @@ import time
 from types import SimpleNamespace
 from typing import Any
 
-from innerloop.remote.azureml.worker.heartbeat import Pulse
+from innerloop.remote.azureml.worker.heartbeat import Heartbeat
 
 from tests.support import until
 
@@ -25,7 +25,7 @@ class Heard:
 
 def test_only_bytes_for_a_blob_store_count() -> None:
     heard = Heard()
-    pulse = Pulse(heard, every=60)
+    pulse = Heartbeat(heard, every=60)
     store = SimpleNamespace(_tunnel_host="a.blob.core.windows.net", host="proxy")
     pulse.hook("http.client.send", (store, b"12345"))
     pulse.hook("http.client.send", (SimpleNamespace(host="a.dfs.core.windows.net"), b"67"))
@@ -37,7 +37,7 @@ def test_only_bytes_for_a_blob_store_count() -> None:
 
 def test_computing_is_a_sign_of_life_and_waiting_is_none() -> None:
     heard = Heard()
-    pulse = Pulse(heard, every=0.2)
+    pulse = Heartbeat(heard, every=0.2)
     time.sleep(0.7)
     assert heard.names() == []
     end = time.monotonic() + 20

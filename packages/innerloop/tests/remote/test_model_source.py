@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from innerloop.remote.azureml.deploy import model_source
-from innerloop.remote.azureml.deploy.model_source import Source
+from innerloop.remote.azureml.deploy.model_source import ModelSource
 from innerloop.util.errors import UsageError, UserError
 from innerloop.workspace import loader
 
@@ -30,7 +30,7 @@ def leave(workspace: Workspace, folder: str, code: int = 0, model: bool = True) 
         workspace.write(f"outputs/tiny/{folder}/model/weights", folder)
 
 
-def find(workspace: Workspace, word: str | None = None, named: str = "") -> Source:
+def find(workspace: Workspace, word: str | None = None, named: str = "") -> ModelSource:
     opened = loader.open_workspace(workspace.root)
     experiment = loader.open_experiment(opened, "tiny")
     return model_source.find(opened, experiment, word, workspace.root, named=named)

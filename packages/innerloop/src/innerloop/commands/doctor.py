@@ -12,9 +12,17 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from ..doctor import docker_checks, editor_checks, gpu_checks, host_checks, network_checks
+from ..doctor import (
+    backend_checks,
+    docker_checks,
+    editor_checks,
+    gpu_checks,
+    host_checks,
+    network_checks,
+)
 from ..doctor.checks import Checkup, Fact, ask
 from ..model.experiment import Experiment
+from ..remote import base
 from ..util.errors import UserError
 from ..workspace import loader
 
@@ -32,6 +40,7 @@ QUESTIONS = (
     host_checks.this_machine,
     docker_checks.the_engine,
     docker_checks.the_builder,
+    backend_checks.the_backends,
     gpu_checks.the_gpu,
     editor_checks.devcontainer_cli,
     editor_checks.vs_code,
@@ -49,8 +58,17 @@ COLOURS = {"ok": "32", "note": "33", "bad": "31"}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON array on stdout")
-    parser.add_argument("--azure", action="store_true", help="asks the Azure ML workspace instead")
-    parser.add_argument("--argo", action="store_true", help="asks the Kubernetes cluster instead")
+    parser.add_argument(
+        "--backend", choices=tuple(base.BACKENDS), help="ask this remote backend instead"
+    )
+    for option, name in (("--azure", "azureml"), ("--argo", "argo")):
+        parser.add_argument(
+            option,
+            dest="backend",
+            action="store_const",
+            const=name,
+            help=f"the same as --backend {name}",
+        )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -66,25 +84,15 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _facts(args: argparse.Namespace, live: bool) -> Iterator[Fact]:
-    if args.azure:
-        return _azure(args.root)
-    if args.argo:
-        return _argo(args.root)
+    if args.backend:
+        return _backend(args.backend, args.root)
     return _as_they_come(_patient(args.root), live=live)
 
 
-def _argo(root: Path) -> Iterator[Fact]:
-    from ..remote.argo import doctor
-
-    for fact in doctor.facts(root):
-        yield Fact(*fact)
-
-
-def _azure(root: Path) -> Iterator[Fact]:
-    from ..remote.azureml import doctor
-
-    for fact in doctor.facts(root):
-        yield Fact(*fact)
+def _backend(name: str, root: Path) -> Iterator[Fact]:
+    with base.open_backend(name, root) as backend:
+        for fact in backend.doctor():
+            yield Fact(*fact)
 
 
 def _patient(root: Path) -> Checkup:

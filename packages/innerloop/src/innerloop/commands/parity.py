@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     for name in names:
         experiment = loader.open_experiment(workspace, name)
         job = loader.open_job(workspace, experiment, args.file)
-        found += parity_columns.of_job(workspace, experiment, job)
+        found += parity_columns.parity_of_job(workspace, experiment, job)
     if args.json:
         print(json.dumps([one.json() for one in found], indent=2, ensure_ascii=False))
     else:

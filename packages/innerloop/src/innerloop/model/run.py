@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from ..util.errors import UserError
 from .container import Mount
@@ -114,3 +114,32 @@ class Request:
             "notes": list(self.notes),
             "processes": [dict(one) for one in self.processes],
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Availability:
+    """Whether a backend can be had on this machine. `why` is a clause without a full stop: what was
+    found, or what is missing; `hint` says what to do about the latter."""
+
+    is_available: bool
+    why: str
+    hint: str = ""
+
+
+class Backend(Protocol):
+    """Where a job can run. `local.LocalBackend` and `remote.base.RemoteBackend` say how a request is
+    carried out, which differs: a local run ends with an exit code, a submission with a job."""
+
+    name: str
+
+    def available(self, workspace: Workspace) -> Availability:
+        """Whether it can be had here. Takes milliseconds and changes nothing."""
+        ...
+
+    def supports(self, workspace: Workspace, experiment: Experiment) -> bool:
+        """Whether it can run this experiment's jobs at all, read from the workspace's files alone."""
+        ...
+
+    def plan(self, run: Run) -> Request:
+        """What would happen. Nothing is built, installed, downloaded or sent."""
+        ...

@@ -27,7 +27,9 @@ from ..workspace import loader
 Pods = Mapping[str, Pod] | UserError
 
 
-def pods(workspace: Workspace, experiment: Experiment, job: Job, trial: Mapping[str, str]) -> Pods:
+def planned_pods(
+    workspace: Workspace, experiment: Experiment, job: Job, trial: Mapping[str, str]
+) -> Pods:
     """Those of the whole job, of a sweep's with the values of one `trial`."""
     read = loader.WorkspaceFiles(Path(workspace.root)).read
     try:
@@ -40,10 +42,10 @@ def pods(workspace: Workspace, experiment: Experiment, job: Job, trial: Mapping[
         manifest = workflow.manifest(whole, experiment, name="job", namespace="")
     except UserError as mistake:
         return mistake
-    return _by_template(manifest, trial)
+    return _pods_by_template(manifest, trial)
 
 
-def rendered(workspace: Workspace, experiment: Experiment, trial: Mapping[str, str]) -> Pods:
+def generated_pods(workspace: Workspace, experiment: Experiment, trial: Mapping[str, str]) -> Pods:
     """Those that the CronWorkflow on disk starts, from the WorkflowTemplate beside it."""
     path = PATHS[ARGO].format(slug=experiment.slug)
     text = files.read_text(Path(workspace.root, path))
@@ -57,7 +59,9 @@ def rendered(workspace: Workspace, experiment: Experiment, trial: Mapping[str, s
             *cron["spec"]["workflowSpec"].get("arguments", {}).get("parameters", []),
         ]
         values = {f"workflow.parameters.{one['name']}": str(one["value"]) for one in given}
-        return _by_template({**argo_expand(template, values), "metadata": {"name": "job"}}, trial)
+        return _pods_by_template(
+            {**argo_expand(template, values), "metadata": {"name": "job"}}, trial
+        )
     except (yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError) as error:
         what = f"it holds no WorkflowTemplate and CronWorkflow of ours: {error!r}"
         return UserError(
@@ -65,7 +69,7 @@ def rendered(workspace: Workspace, experiment: Experiment, trial: Mapping[str, s
         )
 
 
-def _by_template(manifest: Mapping[str, Any], trial: Mapping[str, str]) -> Mapping[str, Pod]:
+def _pods_by_template(manifest: Mapping[str, Any], trial: Mapping[str, str]) -> Mapping[str, Pod]:
     values = {f"inputs.parameters.{name}": value for name, value in trial.items()}
     return {one.template: one for one in parse.pods(argo_expand(dict(manifest), values))}
 
@@ -77,7 +81,7 @@ def reference(registry: str, experiment: Experiment, job: Job) -> str:
     return image_names.moving(registry, experiment, image_names.variant(experiment, job))
 
 
-def pod_of(found: Pods, step: str) -> Pod | UserError:
+def find_pod(found: Pods, step: str) -> Pod | UserError:
     """Of a step of a pipeline, "" for the job itself; of several nodes the first."""
     if isinstance(found, UserError):
         return found
@@ -89,7 +93,7 @@ def pod_of(found: Pods, step: str) -> Pod | UserError:
     )
 
 
-def mounts(run: Run, pod: Pod, has_code: bool) -> tuple[list[str], list[str]]:
+def mount_facts(run: Run, pod: Pod, has_code: bool) -> tuple[list[str], list[str]]:
     """What the pod sees, in words that places share, and why some of it differs."""
     parts, why = (["code"] if has_code else []), []
     for mount in pod.mounts:

@@ -22,7 +22,7 @@ from ..model.paths import code_root
 from ..model.run import Request, Run
 from ..model.settings.orchestrators import ARGO
 from ..model.workspace import Workspace
-from ..remote.azureml import backend
+from ..remote.azureml import job_request
 from ..runner import environment_resolver, execute, pipeline_plan, sweep_executor
 from ..sync.render import launch_json
 from ..sync.render.debug_tasks import FOLDER
@@ -31,7 +31,7 @@ from ..util.errors import UserError
 from ..util.jsonc import ParseError, parse
 from ..workspace import loader
 from . import argo_column, workflow_column
-from .facts import Column, Fact, Parity, listed, one_line, shared_words
+from .facts import Parity, ParityColumn, ParityFact, join_facts, normalize_command, normalize_paths
 
 REFERENCE = "azureml"
 # What the service gives a container when the job file is silent. Source: CLI (v2) command job YAML
@@ -40,21 +40,23 @@ CLOUD_USER = "root"
 VARIABLES = ("AZUREML_PARAMETER_", "AZURE_ML_INPUT_", "AZURE_ML_OUTPUT_")
 
 
-def of_job(workspace: Workspace, experiment: Experiment, job: Job) -> Iterator[Parity]:
+def parity_of_job(workspace: Workspace, experiment: Experiment, job: Job) -> Iterator[Parity]:
     """That of a command job, of a sweep's first trial, or of each step of a pipeline."""
 
     def runs(one: Job) -> Iterator[tuple[str, Run]]:
         return _runs(workspace, experiment, one)
 
     is_scheduled = job.name == f"{experiment.folder}/{JOB_FILE}"
-    started = list(workflow_column.starts(workspace, experiment, runs)) if is_scheduled else []
-    pods = argo_column.pods(workspace, experiment, job, _trial(workspace, job))
+    started = (
+        list(workflow_column.scheduled_starts(workspace, experiment, runs)) if is_scheduled else []
+    )
+    pods = argo_column.planned_pods(workspace, experiment, job, _trial(workspace, job))
     by_time = _by_time(workspace, experiment, runs) if is_scheduled else {}
     for title, run in runs(job):
-        pod = argo_column.pod_of(pods, _step_of(experiment, title))
+        pod = argo_column.find_pod(pods, _step_of(experiment, title))
         others = [one.column(title, _azureml) for one in started]
         more = [by_time[title]] if title in by_time else []
-        yield of(run, title, [_argo(run, pod), *more, *others])
+        yield parity_of(run, title, [_argo(run, pod), *more, *others])
 
 
 def _step_of(experiment: Experiment, title: str) -> str:
@@ -63,7 +65,7 @@ def _step_of(experiment: Experiment, title: str) -> str:
 
 def _by_time(
     workspace: Workspace, experiment: Experiment, runs: Callable[[Job], Iterator[tuple[str, Run]]]
-) -> dict[str, Column]:
+) -> dict[str, ParityColumn]:
     """What the CronWorkflow starts, by the titles of the runs; what the schedule says it changes is
     explained by it."""
     if experiment.settings.schedule is None:
@@ -72,11 +74,11 @@ def _by_time(
     if ARGO not in schedule.orchestrators:
         return {}
     job = loader.open_job(workspace, experiment, JOB_FILE, schedule.sets)
-    pods = argo_column.rendered(workspace, experiment, _trial(workspace, job))
+    pods = argo_column.generated_pods(workspace, experiment, _trial(workspace, job))
     why = f"[schedule.set] in innerloop.toml: {', '.join(schedule.sets)}"
     columns = {}
     for title, run in runs(job):
-        column = _argo(run, argo_column.pod_of(pods, _step_of(experiment, title)), "argo by time")
+        column = _argo(run, argo_column.find_pod(pods, _step_of(experiment, title)), "argo by time")
         cloud = _azureml(run).facts
         facts = {
             row: replace(fact, why=why) if fact.value == cloud[row].value else fact
@@ -107,7 +109,7 @@ def _trial(workspace: Workspace, job: Job) -> Mapping[str, str]:
     return {**{of_value(name): value for name, value in values.items()}, "trial": "trial-1"}
 
 
-def of(run: Run, title: str, started: Sequence[Column] = ()) -> Parity:
+def parity_of(run: Run, title: str, started: Sequence[ParityColumn] = ()) -> Parity:
     """The facts of every place for this run, with those of a cluster and of who starts it
     (`started`). Nothing is built, fetched or started."""
     dev = _dev_container(run.workspace, run.experiment)
@@ -122,29 +124,31 @@ def of(run: Run, title: str, started: Sequence[Column] = ()) -> Parity:
     return Parity(title, REFERENCE, columns)
 
 
-def _azureml(run: Run) -> Column:
-    wanted = backend.request(run)
+def _azureml(run: Run) -> ParityColumn:
+    wanted = job_request.plan(run)
     names = {f"$AZURE_ML_INPUT_{name}": _input(name) for name in run.job.inputs}
     names |= {f"$AZURE_ML_OUTPUT_{name}": _output(name) for name in run.job.outputs}
     # There the paths are known only when it runs; they are in the variables all the same.
     env = {**wanted.env}
     env |= {f"AZURE_ML_INPUT_{name}": f"$AZURE_ML_INPUT_{name}" for name in run.data}
     env |= {f"AZURE_ML_OUTPUT_{name}": f"$AZURE_ML_OUTPUT_{name}" for name in run.job.outputs}
-    return Column(
+    return ParityColumn(
         "azureml",
         {
             "command": _command(wanted.command, names),
-            "cwd": Fact(_home(run), shown="the snapshot's root"),
+            "cwd": ParityFact(_home(run), shown="the snapshot's root"),
             "variables": _variables(run, env, names),
             **_cloud_environment(run),
-            "user": Fact(CLOUD_USER),
-            "shm": Fact(_size(run.job.shm_size)),
-            "mounts": Fact(_cloud_mounts(run), shown="the snapshot, and each input by its mode"),
+            "user": ParityFact(CLOUD_USER),
+            "shm": ParityFact(_size(run.job.shm_size)),
+            "mounts": ParityFact(
+                _cloud_mounts(run), shown="the snapshot, and each input by its mode"
+            ),
         },
     )
 
 
-def _docker(run: Run) -> Column:
+def _docker(run: Run) -> ParityColumn:
     stand_in = environment_resolver.image_for(run)
     wanted = docker.request(
         run,
@@ -160,74 +164,76 @@ def _docker(run: Run) -> Column:
         posixpath.join("/workspaces", run.workspace.name): "<workspace>",
     }
     user = _option(wanted.argv, "--user") or CLOUD_USER
-    return Column(
+    return ParityColumn(
         "docker",
         {
             "command": _command(wanted.command, names),
-            "cwd": Fact(shared_words(wanted.cwd, names), shown=wanted.cwd),
+            "cwd": ParityFact(normalize_paths(wanted.cwd, names), shown=wanted.cwd),
             "variables": _variables(run, wanted.env, names),
             **_stand_in_facts(run, stand_in),
-            "user": Fact(
+            "user": ParityFact(
                 CLOUD_USER if user in ("root", "0:0") else f"you ({user})",
                 why="files that it writes here belong to you",
             ),
-            "shm": Fact(_size(_option(wanted.argv, "--shm-size"))),
+            "shm": ParityFact(_size(_option(wanted.argv, "--shm-size"))),
             "mounts": _mounts(run, wanted),
         },
     )
 
 
-def _argo(run: Run, pod: Pod | UserError, backend: str = "argo") -> Column:
+def _argo(run: Run, pod: Pod | UserError, backend: str = "argo") -> ParityColumn:
     if isinstance(pod, UserError):
-        return Column(backend, absent=pod.message())
+        return ParityColumn(backend, absent=pod.message())
     names = {**_paths(pod.env), pod.cwd: _home(run)}
     # The environment and the code of this very job, or something else.
     registry = run.workspace.settings.registry
     is_own = pod.image == argo_column.reference(registry, run.experiment, run.job)
     cloud = _cloud_environment(run)
-    facts = {row: Fact(one.value if is_own else pod.image) for row, one in cloud.items()}
-    parts, why = argo_column.mounts(run, pod, has_code=is_own and run.code is not None)
+    facts = {row: ParityFact(one.value if is_own else pod.image) for row, one in cloud.items()}
+    parts, why = argo_column.mount_facts(run, pod, has_code=is_own and run.code is not None)
     user = run.experiment.dockerfile.user_of(run.experiment.dockerfile.last) or CLOUD_USER
-    return Column(
+    return ParityColumn(
         backend,
         {
             "command": _command(pod.command, names),
-            "cwd": Fact(shared_words(pod.cwd, names), shown=pod.cwd),
+            "cwd": ParityFact(normalize_paths(pod.cwd, names), shown=pod.cwd),
             "variables": _variables(run, pod.env, names),
             **facts,
-            "user": Fact(user, why="a pod runs as the image's own user"),
-            "shm": Fact(_size(pod.shm)),
-            "mounts": Fact(
-                listed(parts),
+            "user": ParityFact(user, why="a pod runs as the image's own user"),
+            "shm": ParityFact(_size(pod.shm)),
+            "mounts": ParityFact(
+                join_facts(parts),
                 why="; ".join(why),
-                shown=listed([f"{one.source} -> {one.target}" for one in pod.mounts]),
+                shown=join_facts([f"{one.source} -> {one.target}" for one in pod.mounts]),
             ),
         },
     )
 
 
-def _cloud_environment(run: Run) -> dict[str, Fact]:
+def _cloud_environment(run: Run) -> dict[str, ParityFact]:
     if environment_resolver.is_own(run):
-        return {"environment": Fact(_digest(run)), "image": Fact(_last_stage(run))}
-    named = backend.environment_words(run.job.environment, run.job)
+        return {"environment": ParityFact(_digest(run)), "image": ParityFact(_last_stage(run))}
+    named = job_request.describe_environment(run.job.environment, run.job)
     digest = environment_resolver.image_for(run).image
     built = digest is not None and run.job.environment.kind in ("build", "conda") and digest.digest
-    return {"environment": Fact(built[:12] if built else named), "image": Fact(named)}
+    return {"environment": ParityFact(built[:12] if built else named), "image": ParityFact(named)}
 
 
-def _stand_in_facts(run: Run, stand_in: environment_resolver.ResolvedImage) -> dict[str, Fact]:
+def _stand_in_facts(
+    run: Run, stand_in: environment_resolver.ResolvedImage
+) -> dict[str, ParityFact]:
     """What stands here for the job's environment, in the cloud's words where it is the same."""
     cloud = _cloud_environment(run)
     if stand_in.image is None:
         why = stand_in.missing.message() if stand_in.missing else ""
-        return {row: Fact("nothing on this machine", why=why) for row in cloud}
+        return {row: ParityFact("nothing on this machine", why=why) for row in cloud}
     if run.job.environment.kind != "registered":
-        return {row: Fact(f.value, shown=stand_in.image.name) for row, f in cloud.items()}
+        return {row: ParityFact(f.value, shown=stand_in.image.name) for row, f in cloud.items()}
     why = "innerloop.toml names it in place of the one that only Azure ML has"
-    return {row: Fact(stand_in.image.name, why=why) for row in cloud}
+    return {row: ParityFact(stand_in.image.name, why=why) for row in cloud}
 
 
-def _mounts(run: Run, wanted: Request) -> Fact:
+def _mounts(run: Run, wanted: Request) -> ParityFact:
     parts, why = [], []
     for mount in wanted.mounts:
         name = next((n for n, path in run.data.items() if _same(path, mount.source)), None)
@@ -239,8 +245,8 @@ def _mounts(run: Run, wanted: Request) -> Fact:
             parts.append("./outputs")
         elif run.code is not None:
             parts.append("code")
-    shown = listed([f"{mount.source} -> {mount.target}" for mount in wanted.mounts])
-    return Fact(listed(parts), why="; ".join(why), shown=shown)
+    shown = join_facts([f"{mount.source} -> {mount.target}" for mount in wanted.mounts])
+    return ParityFact(join_facts(parts), why="; ".join(why), shown=shown)
 
 
 def _cloud_mounts(run: Run) -> str:
@@ -250,52 +256,56 @@ def _cloud_mounts(run: Run) -> str:
     for name in run.data:
         mode = run.job.inputs[name].mode or "ro_mount"
         parts.append(f"{_input(name)} {'write' if mode in ('rw_mount', 'download') else 'read'}")
-    return listed(parts)
+    return join_facts(parts)
 
 
-def _venv(run: Run) -> Column:
+def _venv(run: Run) -> ParityColumn:
     try:
         wanted = execute.prepare(run, "venv", dry=True).request
     except UserError as mistake:
-        return Column("venv", absent=mistake.message())
+        return ParityColumn("venv", absent=mistake.message())
     here = "no container: the same locked packages on this machine's own system"
     return _of_this_file_system(
         run,
         wanted,
         {
-            "environment": Fact("the locked packages alone", why=here),
-            "image": Fact("none", why=here, shown=wanted.env.get("VIRTUAL_ENV", "")),
-            "user": Fact("you", why="files that it writes here belong to you"),
-            "shm": Fact("this machine's", why=here),
-            "mounts": Fact("this machine's files", why=here),
+            "environment": ParityFact("the locked packages alone", why=here),
+            "image": ParityFact("none", why=here, shown=wanted.env.get("VIRTUAL_ENV", "")),
+            "user": ParityFact("you", why="files that it writes here belong to you"),
+            "shm": ParityFact("this machine's", why=here),
+            "mounts": ParityFact("this machine's files", why=here),
         },
     )
 
 
-def _inside(run: Run, dev: Mapping[str, Any] | UserError) -> Column:
+def _inside(run: Run, dev: Mapping[str, Any] | UserError) -> ParityColumn:
     if isinstance(dev, UserError):
-        return Column("in-container", absent=dev.message())
+        return ParityColumn("in-container", absent=dev.message())
     return _of_this_file_system(run, in_container.request(run, why=""), _dev_facts(run, dev))
 
 
-def _of_this_file_system(run: Run, wanted: Request, facts: Mapping[str, Fact]) -> Column:
+def _of_this_file_system(
+    run: Run, wanted: Request, facts: Mapping[str, ParityFact]
+) -> ParityColumn:
     names = {
         **_paths(wanted.env),
         wanted.cwd: _home(run),
         run.workspace.root: "<workspace>",
     }
-    return Column(
+    return ParityColumn(
         wanted.backend,
         {
             "command": _command(wanted.command, names),
-            "cwd": Fact(shared_words(wanted.cwd, names), shown=f"{wanted.cwd}, a view of the code"),
+            "cwd": ParityFact(
+                normalize_paths(wanted.cwd, names), shown=f"{wanted.cwd}, a view of the code"
+            ),
             "variables": _variables(run, wanted.env, names),
             **facts,
         },
     )
 
 
-def _dev_facts(run: Run, dev: Mapping[str, Any]) -> dict[str, Fact]:
+def _dev_facts(run: Run, dev: Mapping[str, Any]) -> dict[str, ParityFact]:
     """The environment of the experiment's dev container, as its file on disk says."""
     found = dev.get("build")
     build: Mapping[str, Any] = found if isinstance(found, dict) else {}
@@ -310,33 +320,35 @@ def _dev_facts(run: Run, dev: Mapping[str, Any]) -> dict[str, Fact]:
     options = [str(one) for one in dev.get("runArgs") or ()]
     shm = _option(options, "--shm-size")
     return {
-        "environment": Fact(_digest(run) if ours else named or "another image"),
-        "image": Fact(
+        "environment": ParityFact(_digest(run) if ours else named or "another image"),
+        "image": ParityFact(
             f"its Dockerfile, stage {stage}" if ours else named or str(dev.get("image")),
             why=why if ours else "",
         ),
-        "user": Fact(
+        "user": ParityFact(
             str(dev.get("remoteUser") or dev.get("containerUser") or CLOUD_USER),
             why="files that you make there belong to you",
         ),
-        "shm": Fact(_size(shm) if shm else "64m"),
-        "mounts": Fact("the whole workspace", why="people work in it; a job sees only its own"),
+        "shm": ParityFact(_size(shm) if shm else "64m"),
+        "mounts": ParityFact(
+            "the whole workspace", why="people work in it; a job sees only its own"
+        ),
     }
 
 
-def _f5(run: Run, dev: Mapping[str, Any] | UserError) -> Column:
+def _f5(run: Run, dev: Mapping[str, Any] | UserError) -> ParityColumn:
     """The launch configuration on disk, in the dev container's environment."""
     wanted = launch_json.configuration_of(run.experiment, run.job)
     if wanted is None:
-        return Column(
+        return ParityColumn(
             "F5", absent="not one plain Python program: F5 runs it by `loop run --debug`, as docker"
         )
     try:
         found = _configuration(run, str(wanted["name"]))
     except UserError as mistake:
-        return Column("F5", absent=mistake.message())
+        return ParityColumn("F5", absent=mistake.message())
     if isinstance(dev, UserError):
-        return Column("F5", absent=dev.message())
+        return ParityColumn("F5", absent=dev.message())
     folder = FOLDER
     code = code_root(run.job.name, run.job.code) or ""
     names = {posixpath.join(folder, code): "<code>", folder: "<workspace>"}
@@ -344,19 +356,19 @@ def _f5(run: Run, dev: Mapping[str, Any] | UserError) -> Column:
     env = {str(k): str(v) for k, v in (found.get("env") or {}).items()}
     command = _command_of(found, posixpath.join(folder, code))
     cwd = str(found.get("cwd") or folder)
-    return Column(
+    return ParityColumn(
         "F5",
         {
             "command": _command(command, names),
-            "cwd": Fact(shared_words(cwd, names), shown=cwd),
+            "cwd": ParityFact(normalize_paths(cwd, names), shown=cwd),
             "variables": _variables(run, env, names),
             **_dev_facts(run, dev),
         },
     )
 
 
-def _command(text: str, names: Mapping[str, str]) -> Fact:
-    return Fact(one_line(shared_words(text, names)), shown=text)
+def _command(text: str, names: Mapping[str, str]) -> ParityFact:
+    return ParityFact(normalize_command(normalize_paths(text, names)), shown=text)
 
 
 def _command_of(configuration: Mapping[str, Any], code: str) -> str:
@@ -405,11 +417,13 @@ def _read_json(root: Path, path: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _variables(run: Run, env: Mapping[str, str], names: Mapping[str, str]) -> Fact:
+def _variables(run: Run, env: Mapping[str, str], names: Mapping[str, str]) -> ParityFact:
     """The job's own variables and those that Azure ML makes of its inputs and outputs."""
     own = run.job.environment_variables
     kept = {k: v for k, v in env.items() if k in own or k.startswith(VARIABLES)}
-    return Fact(listed([f"{key}={shared_words(value, names)}" for key, value in kept.items()]))
+    return ParityFact(
+        join_facts([f"{key}={normalize_paths(value, names)}" for key, value in kept.items()])
+    )
 
 
 def _paths(env: Mapping[str, str]) -> dict[str, str]:

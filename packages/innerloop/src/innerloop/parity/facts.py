@@ -15,7 +15,7 @@ ROWS = ("command", "cwd", "variables", "environment", "image", "user", "shm", "m
 
 
 @dataclass(frozen=True, slots=True)
-class Fact:
+class ParityFact:
     """`value` in the words that places share; `shown` is how this place itself writes it, where
     that is another text. `why` explains a value that differs from the reference's."""
 
@@ -25,16 +25,16 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class ParityColumn:
     """One place. `absent` says why it has no facts here (a job that has no such form)."""
 
     backend: str
-    facts: Mapping[str, Fact] = field(default_factory=dict)
+    facts: Mapping[str, ParityFact] = field(default_factory=dict)
     absent: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class FactDifference:
     """A place that differs from the reference in one row; without `why`, nobody meant it to."""
 
     row: str
@@ -50,20 +50,20 @@ class Parity:
 
     experiment: str
     reference: str
-    columns: tuple[Column, ...]
+    columns: tuple[ParityColumn, ...]
 
     @property
-    def differences(self) -> tuple[Difference, ...]:
+    def differences(self) -> tuple[FactDifference, ...]:
         expected = next(c.facts for c in self.columns if c.backend == self.reference)
         return tuple(
-            Difference(row, column.backend, fact.value, expected[row].value, fact.why)
+            FactDifference(row, column.backend, fact.value, expected[row].value, fact.why)
             for row in ROWS
             for column in self.columns
             if (fact := column.facts.get(row)) and fact.value != expected[row].value
         )
 
     @property
-    def unexplained(self) -> tuple[Difference, ...]:
+    def unexplained(self) -> tuple[FactDifference, ...]:
         return tuple(one for one in self.differences if not one.why)
 
     def json(self) -> dict[str, Any]:
@@ -91,7 +91,7 @@ class Parity:
         }
 
 
-def shared_words(text: str, names: Mapping[str, str]) -> str:
+def normalize_paths(text: str, names: Mapping[str, str]) -> str:
     """The text with each path that `names` has (path -> name) written by its name, the longest
     path first: a folder's name does not hide in that of what lies in it."""
     for path in sorted(names, key=len, reverse=True):
@@ -100,7 +100,7 @@ def shared_words(text: str, names: Mapping[str, str]) -> str:
     return text
 
 
-def one_line(command: str) -> str:
+def normalize_command(command: str) -> str:
     """A command as the words that a shell makes of it, whichever way they were quoted or broken
     into lines; one that a shell would not take is only put on one line."""
     try:
@@ -109,6 +109,6 @@ def one_line(command: str) -> str:
         return " ".join(command.split())
 
 
-def listed(values: Sequence[str]) -> str:
+def join_facts(values: Sequence[str]) -> str:
     """Several facts as one, in an order of their own."""
     return "; ".join(sorted(dict.fromkeys(values))) or "none"

@@ -21,15 +21,15 @@ from ..sync.render.workflow_context import PATHS
 from ..util import files, yaml_text
 from ..util.errors import UserError
 from ..workspace import loader
-from .facts import Column, Fact
+from .facts import ParityColumn, ParityFact
 
 # The runs of a job by their titles, and the facts of one on Azure ML.
 Runs = Callable[[Job], Iterator[tuple[str, Run]]]
-Facts = Callable[[Run], Column]
+Facts = Callable[[Run], ParityColumn]
 
 
 @dataclass(frozen=True, slots=True)
-class Started:
+class ScheduledStart:
     """The runs that an orchestrator starts at its next scheduled time; `expected` are those of the
     job with the schedule's own overrides. `absent` says why there are none."""
 
@@ -39,22 +39,26 @@ class Started:
     why: str = ""
     absent: str = ""
 
-    def column(self, title: str, facts: Facts) -> Column:
+    def column(self, title: str, facts: Facts) -> ParityColumn:
         """For the run of that title. What the schedule says it changes is explained by it."""
         run, expected = self.runs.get(title), self.expected.get(title)
         if run is None or expected is None:
-            return Column(self.backend, absent=self.absent or "it does not start this one")
+            return ParityColumn(self.backend, absent=self.absent or "it does not start this one")
         wanted = facts(expected).facts
-        return Column(
+        return ParityColumn(
             self.backend,
             {
-                row: Fact(one.value, self.why if one.value == wanted[row].value else "", one.shown)
+                row: ParityFact(
+                    one.value, self.why if one.value == wanted[row].value else "", one.shown
+                )
                 for row, one in facts(run).facts.items()
             },
         )
 
 
-def starts(workspace: Workspace, experiment: Experiment, runs: Runs) -> Iterator[Started]:
+def scheduled_starts(
+    workspace: Workspace, experiment: Experiment, runs: Runs
+) -> Iterator[ScheduledStart]:
     """For each orchestrator of the experiment's schedule that calls `loop submit`."""
     if experiment.settings.schedule is None:
         return
@@ -66,19 +70,21 @@ def starts(workspace: Workspace, experiment: Experiment, runs: Runs) -> Iterator
         if backend not in (GITHUB, AZURE_DEVOPS):
             continue
         try:
-            started = _job(workspace, experiment, schedule, PATHS[backend])
-            yield Started(backend, dict(runs(started)), dict(runs(job)), why)
+            started = _job_of_workflow(workspace, experiment, schedule, PATHS[backend])
+            yield ScheduledStart(backend, dict(runs(started)), dict(runs(job)), why)
         except UserError as mistake:
-            yield Started(backend, absent=mistake.message())
+            yield ScheduledStart(backend, absent=mistake.message())
 
 
-def _job(workspace: Workspace, experiment: Experiment, schedule: Schedule, pattern: str) -> Job:
+def _job_of_workflow(
+    workspace: Workspace, experiment: Experiment, schedule: Schedule, pattern: str
+) -> Job:
     """The job that the file's `loop submit` sends."""
     path = pattern.format(slug=experiment.slug)
     text = files.read_text(Path(workspace.root, path))
     if text is None:
         raise UserError("it is not there", where=path, hint="Run `scripts/loop sync`")
-    words = _submitted(yaml_text.parse(text, path).value)
+    words = _submit_words(yaml_text.parse(text, path).value)
     if words is None:
         raise UserError("no step of it calls `loop submit`", where=path)
     given = _options(words)
@@ -87,7 +93,7 @@ def _job(workspace: Workspace, experiment: Experiment, schedule: Schedule, patte
     return loader.open_job(workspace, named, given.file, sets)
 
 
-def _submitted(value: Any) -> list[str] | None:
+def _submit_words(value: Any) -> list[str] | None:
     """The words behind `loop submit` in the first script that has them."""
     if isinstance(value, str):
         found = re.search(r"\bloop submit +([^\n]*)", value.replace("\\\n", " "))
@@ -96,7 +102,7 @@ def _submitted(value: Any) -> list[str] | None:
         except ValueError:
             return None
     below = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return next((words for one in below if (words := _submitted(one)) is not None), None)
+    return next((words for one in below if (words := _submit_words(one)) is not None), None)
 
 
 def _options(words: list[str]) -> argparse.Namespace:
