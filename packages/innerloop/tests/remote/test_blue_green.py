@@ -105,8 +105,9 @@ def test_the_end_of_a_move_and_the_way_back() -> None:
     assert blue_green.rollback_plan(now) == ({"blue": 100}, "green")
     rolled = endpoint(one("blue", 100, "a"), one("green", 0, "b"), new="blue")
     assert blue_green.plan_finish(rolled) == ({"blue": 100}, ("green",))
-    with pytest.raises(UserError, match="nothing to go back to"):
+    with pytest.raises(UserError) as caught:
         blue_green.rollback_plan(rolled)
+    assert caught.value.code == "nothing-to-roll-back"
 
 
 def test_who_was_rolled_back_by_hand_is_no_new_one() -> None:

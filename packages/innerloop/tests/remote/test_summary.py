@@ -61,9 +61,8 @@ def test_metrics_that_cannot_be_had_hide_no_end(tmp_path: Path) -> None:
 def test_a_job_in_a_cluster_says_where_its_outputs_are(tmp_path: Path) -> None:
     file = tmp_path / "s.md"
     begun = summary.start(file, replace(ENTRY, url="", kept="results/line-1"))
-    summary.write_end(
-        begun, {**END, "started": "2026-01-01T00:00:00Z", "ended": "2026-01-01T01:00:05Z"}
-    )
+    end = replace(END, started="2026-01-01T00:00:00Z", ended="2026-01-01T01:00:05Z")
+    summary.finish(begun, end, Backend({}))  # type: ignore[arg-type]
     text = file.read_text(encoding="utf-8")
     assert "### ❌ line failed\n\nline-1\n\n> exit \\*code\\* 3" in text
     assert "| outputs | results/line-1 |\n| took | 1:00:05 |" in text

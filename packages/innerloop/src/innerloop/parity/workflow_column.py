@@ -1,5 +1,5 @@
-"""What the workflows of orchestrators would start, read from their files as they are found: each
-calls `loop submit`, and what that makes of the job is what runs."""
+"""The facts of what an orchestrator starts, read from its workflow file on disk: the file calls
+`loop submit`, whose options decide what runs."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from ..util.errors import UserError
 from ..workspace import loader
 from .facts import ParityColumn, ParityFact
 
-# The runs of a job by their titles, and the facts of one on Azure ML.
+# The runs of a job with their titles, and the facts of one on Azure ML.
 Runs = Callable[[Job], Iterator[tuple[str, Run]]]
 Facts = Callable[[Run], ParityColumn]
 
 
 @dataclass(frozen=True, slots=True)
 class ScheduledStart:
-    """The runs that an orchestrator starts at its next scheduled time; `expected` are those of the
-    job with the schedule's own overrides. `absent` says why there are none."""
+    """The runs that an orchestrator starts at the next scheduled time; `expected` are those of the job
+    with the schedule's overrides. `absent` says why there are none; "" if there are."""
 
     backend: str
     runs: Mapping[str, Run] = field(default_factory=dict)
@@ -40,10 +40,10 @@ class ScheduledStart:
     absent: str = ""
 
     def column(self, title: str, facts: Facts) -> ParityColumn:
-        """For the run of that title. What the schedule says it changes is explained by it."""
+        """The column for the run of that title. The schedule explains what it overrides."""
         run, expected = self.runs.get(title), self.expected.get(title)
         if run is None or expected is None:
-            return ParityColumn(self.backend, absent=self.absent or "it does not start this one")
+            return ParityColumn(self.backend, absent=self.absent or "it does not start this job")
         wanted = facts(expected).facts
         return ParityColumn(
             self.backend,
@@ -59,7 +59,7 @@ class ScheduledStart:
 def scheduled_starts(
     workspace: Workspace, experiment: Experiment, runs: Runs
 ) -> Iterator[ScheduledStart]:
-    """For each orchestrator of the experiment's schedule that calls `loop submit`."""
+    """One for each orchestrator of the experiment's schedule that calls `loop submit`."""
     if experiment.settings.schedule is None:
         return
     schedule = loader.open_schedule(workspace, experiment)
@@ -72,8 +72,8 @@ def scheduled_starts(
         try:
             started = _job_of_workflow(workspace, experiment, schedule, PATHS[backend])
             yield ScheduledStart(backend, dict(runs(started)), dict(runs(job)), why)
-        except UserError as mistake:
-            yield ScheduledStart(backend, absent=mistake.message())
+        except UserError as error:
+            yield ScheduledStart(backend, absent=error.message())
 
 
 def _job_of_workflow(
@@ -83,30 +83,37 @@ def _job_of_workflow(
     path = pattern.format(slug=experiment.slug)
     text = files.read_text(Path(workspace.root, path))
     if text is None:
-        raise UserError("it is not there", where=path, hint="Run `scripts/loop sync`")
+        raise UserError(
+            "the generated file does not exist",
+            code="generated-file-missing",
+            where=path,
+            hint="Run `scripts/loop sync`",
+        )
     words = _submit_words(yaml_text.parse(text, path).value)
     if words is None:
-        raise UserError("no step of it calls `loop submit`", where=path)
-    given = _options(words)
-    named = loader.choose_experiment(workspace, given.experiment, Path(workspace.root))
-    sets = (*(schedule.sets if given.scheduled else ()), *given.set)
-    return loader.open_job(workspace, named, given.file, sets)
+        raise UserError(
+            "no step calls `loop submit`", code="generated-file-changed", where=path
+        )
+    options = _options(words)
+    chosen = loader.choose_experiment(workspace, options.experiment, Path(workspace.root))
+    sets = (*(schedule.sets if options.scheduled else ()), *options.set)
+    return loader.open_job(workspace, chosen, options.file, sets)
 
 
 def _submit_words(value: Any) -> list[str] | None:
-    """The words behind `loop submit` in the first script that has them."""
+    """The words after `loop submit` in the first script that calls it; None if none does."""
     if isinstance(value, str):
-        found = re.search(r"\bloop submit +([^\n]*)", value.replace("\\\n", " "))
+        match = re.search(r"\bloop submit +([^\n]*)", value.replace("\\\n", " "))
         try:
-            return shlex.split(found[1], comments=True) if found else None
+            return shlex.split(match[1], comments=True) if match else None
         except ValueError:
             return None
-    below = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return next((words for one in below if (words := _submit_words(one)) is not None), None)
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return next((words for item in items if (words := _submit_words(item)) is not None), None)
 
 
 def _options(words: list[str]) -> argparse.Namespace:
-    """Those that change what is run. What was filled in by hand (--inputs) is nothing at a
+    """The options that change what runs. Inputs of a manual start (--inputs) are empty at a
     scheduled start."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     parser.add_argument("experiment", nargs="?")
