@@ -1,11 +1,11 @@
-"""What serving needs of a trained network: one folder that stands without this code.
+"""What serving needs of a trained network: a folder that is usable without this code.
 
-    model.json    what the model is: its format, what goes in, what comes out, how well it did
-    model.pt2     the network as a program of torch.export: uint8 images (n, 28, 28) in, ten
+    model.json    the format, input, output and scores of the model
+    model.pt2     the network as a torch.export program: uint8 images (n, 28, 28) in, ten
                   probabilities per image out, for torch.export.load(...).module()
     weights.pt    the weights, for DigitClassifier().load_state_dict(torch.load(...))
 
-The grey values' scale and the softmax are in the program, so whoever serves it cannot get them wrong.
+The scaling of grey values and the softmax are part of the program, so a server cannot get them wrong.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from torch import Tensor, nn
 from common.results import whole_file, write_json
 from model import DigitClassifier
 
-FORMAT = 1  # of the folder; a server refuses one that it does not know
+FORMAT = 1  # of the folder; a server refuses other formats
 
 
 class Reader(nn.Module):
-    """The network with what stands before and behind it when it reads digits."""
+    """The network with the scaling before it and the softmax after it."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -36,10 +36,10 @@ class Reader(nn.Module):
 
 
 def save_model(folder: Path, network: nn.Module, about: Mapping[str, Any]) -> None:
-    """Writes the folder; `about` is kept in model.json: data, scores, whatever tells it apart."""
+    """Write the folder; `about`, such as data set and scores, is added to model.json."""
     weights = {name: weight.cpu() for name, weight in network.state_dict().items()}
     with whole_file(folder / "weights.pt") as temporary:
-        with temporary.open("wb") as file:  # by its name, the file's name would be in it
+        with temporary.open("wb") as file:  # given a path, torch.save would store the file name
             torch.save(weights, file)
     copy = DigitClassifier()
     copy.load_state_dict(weights)
@@ -59,7 +59,7 @@ def save_model(folder: Path, network: nn.Module, about: Mapping[str, Any]) -> No
 
 
 def as_program(network: nn.Module) -> torch.export.ExportedProgram:
-    """The network as a graph of its own, for any number of images at once."""
+    """The network as an exported program for any number of images."""
     example = torch.zeros(2, 28, 28, dtype=torch.uint8)
     any_number = ({0: torch.export.Dim("n", min=1)},)
     return torch.export.export(Reader(network).eval(), (example,), dynamic_shapes=any_number)

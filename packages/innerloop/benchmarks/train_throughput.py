@@ -1,16 +1,17 @@
-"""How much faster digits in memory train than digits that are made into tensors one by one.
+"""Training with the digits in memory, compared with one image at a time.
 
-Two ways to feed the same network, side by side in one run, taking turns:
+The same network is trained in two ways, which take turns:
 
-    per sample   torchvision's MNIST with transforms.ToTensor() behind the Trainer's default
-                 DataLoader, as in the article this workspace comes from
-    in memory    src/digit_recognition as it is
+    per sample   one PIL image and transforms.ToTensor() per digit, from torchvision's MNIST class,
+                 and the Trainer's default data loader, as in the article that this workspace is
+                 built after
+    in memory    src/digit_recognition/train.py as it is
 
-Network, first weights, optimizer, batch size and the order of the digits are the same, so the loss
-curves have to be the same. An epoch is 50,000 digits of training and 5,000 of validation; its
-speed is 50,000 divided by its seconds. Each turn trains a new network.
+Digits, order of the digits, first weights, learning rate, momentum and batch size are equal, so the
+loss curves must be. An epoch is all training digits and all validation digits; its speed is the
+number of training digits divided by its seconds. Reading the data is not part of an epoch.
 
-    python benchmarks/train_throughput.py [--turns 3] [--epochs 2] [--data_path data/mnist] [--json]
+    packages/innerloop/bench train_throughput [--turns 3] [--epochs 2] [--data_path PATH] [--json]
 """
 
 from __future__ import annotations
@@ -21,14 +22,21 @@ import os
 import statistics
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 EXPERIMENT = "digit_recognition"
-sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "src" / EXPERIMENT))
+ROOT = Path(__file__).resolve().parents[3]
+sys.path.insert(0, str(ROOT / "src" / EXPERIMENT))
 
+import train  # noqa: E402
 import torch  # noqa: E402
 from accelerate.utils import set_seed  # noqa: E402
+from data import Digits, load_parts  # noqa: E402
+from epoch_metrics import EpochMetrics  # noqa: E402
+from model import DigitClassifier  # noqa: E402
 from pytorch_accelerated import Trainer  # noqa: E402
 from pytorch_accelerated.callbacks import (  # noqa: E402
     MoveModulesToDeviceCallback,
@@ -39,94 +47,83 @@ from torch.utils.data import Subset  # noqa: E402
 from torchvision import transforms  # noqa: E402
 from torchvision.datasets import MNIST  # noqa: E402
 
-from common.digits import default_data_path, prepare, split  # noqa: E402
-from feed import Shuffled, load_parts  # noqa: E402
-from model import DigitClassifier  # noqa: E402
-from train import DigitTrainer, EpochLines, fit  # noqa: E402
-
 Epochs = list[dict[str, float]]
-SEED = 0
-THREADS = torch.get_num_threads()  # PyTorch's own choice, before train.py makes its
+THREADS = torch.get_num_threads()  # PyTorch's default, before train.py sets its own
 
 
-class PlainTrainer(DigitTrainer):
-    """The Trainer's own steps, with the same count of right answers."""
-
-    training_run_start = Trainer.training_run_start
-    optimizer_step = Trainer.optimizer_step
-    optimizer_zero_grad = Trainer.optimizer_zero_grad
-
-
-class Silent(EpochLines):
-    """Keeps the numbers of the epochs and prints nothing."""
-
-    def on_training_run_epoch_end(self, trainer: Any, **kwargs: Any) -> None:
-        show, trainer.print = trainer.print, lambda *words, **options: None
-        super().on_training_run_epoch_end(trainer, **kwargs)
-        trainer.print = show
-
-
-def per_sample(root: Path, epochs: int, batch_size: int) -> Epochs:
-    """The article's way: one PIL image and one tensor per digit, in worker processes."""
+def per_sample(args: argparse.Namespace, folder: Path) -> Epochs:
+    """The article's way, with PyTorch's default number of threads and no other setting."""
     torch.set_num_threads(THREADS)
     torch.set_flush_denormal(False)
-    digits = MNIST(str(root), transform=transforms.ToTensor())
-    training, validation, _ = (Subset(digits, part.tolist()) for part in split(len(digits)))
-    set_seed(SEED)
+    digits = MNIST(folder, transform=transforms.ToTensor())
+    set_seed(args.seed)
     model = DigitClassifier()
-    lines = Silent()
-    trainer = PlainTrainer(
+    metrics = EpochMetrics(record=lambda **_: None)
+    trainer = Trainer(
         model,
         loss_func=nn.CrossEntropyLoss(),
-        optimizer=optim.SGD(model.parameters(), lr=0.001, momentum=0.9),
-        callbacks=(MoveModulesToDeviceCallback, TerminateOnNaNCallback, lines),
+        optimizer=optim.SGD(model.parameters(), lr=args.learning_rate, momentum=0.9),
+        callbacks=(MoveModulesToDeviceCallback, TerminateOnNaNCallback, metrics),
     )
     trainer.train(
-        train_dataset=training,
-        eval_dataset=validation,
-        num_epochs=epochs,
-        per_device_batch_size=batch_size,
-        train_dataloader_kwargs={"sampler": Shuffled(len(training), SEED)},
+        train_dataset=Subset(digits, range(args.count)),
+        eval_dataset=Subset(digits, range(args.count, len(digits))),
+        num_epochs=args.epochs,
+        per_device_batch_size=args.batch_size,
+        train_dataloader_kwargs={"generator": torch.Generator().manual_seed(args.seed)},
     )
-    return lines.epochs
+    return metrics.epochs
 
 
-def in_memory(root: Path, epochs: int, batch_size: int) -> Epochs:
-    """This workspace's way; loading the tensors is not part of an epoch."""
-    training, validation, _ = load_parts(root, torch.device("cpu"))
-    return fit(
-        training, validation, epochs=epochs, batch_size=batch_size, seed=SEED, lines=Silent()
-    )[1]
+def in_memory(args: argparse.Namespace, folder: Path) -> Epochs:
+    """The experiment's own program."""
+    epochs: Epochs = train.train(args)["epochs"]
+    return epochs
 
 
-WAYS: dict[str, Callable[[Path, int, int], Epochs]] = {
+WAYS: dict[str, Callable[[argparse.Namespace, Path], Epochs]] = {
     "per sample": per_sample,
     "in memory": in_memory,
 }
 
 
-def measure(root: Path, turns: int, epochs: int, batch_size: int) -> dict[str, Any]:
-    """Speeds of every turn and the last losses of both ways, and the ratio of the speeds by turn."""
+def write_mnist(folder: Path, training: Digits, validation: Digits) -> None:
+    """Training and validation digits, in this order, as the files that torchvision's MNIST reads."""
+    raw = folder / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    pairs = [digits.tensors for digits in (training, validation)]
+    images = torch.cat([images[:, 0] for images, _ in pairs]).mul(255).round().byte().numpy()
+    labels = torch.cat([labels for _, labels in pairs]).byte().numpy()
+    for part in ("train", "t10k"):  # the class wants all four files
+        for name, array in (("images-idx3", images), ("labels-idx1", labels)):
+            head = bytes([0, 0, 8, array.ndim])
+            head += b"".join(size.to_bytes(4, "big") for size in array.shape)
+            (raw / f"{part}-{name}-ubyte").write_bytes(head + array.tobytes())
+
+
+def measure(args: argparse.Namespace, turns: int) -> dict[str, Any]:
+    """Speeds and last losses of both ways, the ratio of their speeds, and how far the losses differ."""
+    (training, validation, _), dataset = load_parts(args.data_path, args.dataset)
+    args.count = len(training)
     runs: dict[str, list[Epochs]] = {way: [] for way in WAYS}
-    for turn in range(turns):
-        for way, run in WAYS.items():
-            runs[way].append(run(root, epochs, batch_size))
-            seconds = [epoch["seconds"] for epoch in runs[way][-1]]
-            print(
-                f"turn {turn + 1}/{turns}  {way:10}  seconds per epoch: "
-                + " ".join(f"{s:.2f}" for s in seconds),
-                file=sys.stderr,
-                flush=True,
-            )
-    speeds = {way: [speed(run) for run in runs[way]] for way in WAYS}
+    with TemporaryDirectory() as folder:
+        args.output_path = Path(folder) / "outputs"
+        write_mnist(Path(folder), training, validation)
+        for turn in range(turns):
+            for way, run in WAYS.items():
+                print(f"turn {turn + 1}/{turns}: {way}")
+                runs[way].append(run(args, Path(folder)))
+    speeds = {way: [speed(args.count, epochs) for epochs in runs[way]] for way in WAYS}
     ratios = [ours / theirs for theirs, ours in zip(*speeds.values(), strict=True)]
     return {
         "benchmark": "train_throughput",
+        "dataset": dataset,
+        "digits": args.count,
         "cores": os.cpu_count(),
         "threads": THREADS,
         "torch": torch.__version__,
-        "epochs": epochs,
-        "batch_size": batch_size,
+        "epochs": args.epochs,
+        "batch_size": args.batch_size,
         "examples_per_second": {way: spread(values) for way, values in speeds.items()},
         "last_epoch": {way: runs[way][-1][-1] for way in WAYS},
         "largest_difference_of_loss": largest_difference(runs["per sample"], runs["in memory"]),
@@ -134,26 +131,30 @@ def measure(root: Path, turns: int, epochs: int, batch_size: int) -> dict[str, A
     }
 
 
-def speed(epochs: Epochs) -> float:
-    return 50_000 * len(epochs) / sum(epoch["seconds"] for epoch in epochs)
+def speed(count: int, epochs: Epochs) -> float:
+    """Training digits per second."""
+    return count * len(epochs) / sum(epoch["seconds"] for epoch in epochs)
 
 
 def spread(values: list[float]) -> dict[str, float]:
     return {"median": statistics.median(values), "min": min(values), "max": max(values)}
 
 
-def largest_difference(some: list[Epochs], others: list[Epochs]) -> float:
-    """The largest distance between the two loss curves, training and validation, in any epoch."""
+def largest_difference(runs: list[Epochs], others: list[Epochs]) -> float:
+    """Between the two loss curves, training and validation, over all turns and epochs."""
     return max(
-        abs(a[name] - b[name])
-        for run, other in zip(some, others, strict=True)
-        for a, b in zip(run, other, strict=True)
+        abs(epoch[name] - other[name])
+        for run, other_run in zip(runs, others, strict=True)
+        for epoch, other in zip(run, other_run, strict=True)
         for name in ("train_loss", "validation_loss")
     )
 
 
-def show(result: dict[str, Any], data: str) -> None:
-    print(f"{data}, {result['cores']} cores, torch {result['torch']}")
+def show(result: dict[str, Any]) -> None:
+    print(
+        f"{result['digits']:,} digits of {result['dataset']}, batch size {result['batch_size']}, "
+        f"{result['cores']} cores, torch {result['torch']}"
+    )
     print(f"{'':12}{'examples/s':>12}{'min':>10}{'max':>10}{'train loss':>13}{'val. loss':>12}")
     for way, values in result["examples_per_second"].items():
         last = result["last_epoch"][way]
@@ -163,7 +164,7 @@ def show(result: dict[str, Any], data: str) -> None:
         )
     ratio = result["ratio"]
     print(f"ratio {ratio['median']:.1f} (min {ratio['min']:.1f}, max {ratio['max']:.1f})")
-    print(f"loss curves differ by at most {result['largest_difference_of_loss']:.1e}")
+    print(f"largest difference of the losses {result['largest_difference_of_loss']:.1e}")
 
 
 def main() -> None:
@@ -173,16 +174,17 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=3, help="how often each way is run (3)")
     parser.add_argument("--epochs", type=int, default=2, help="epochs per turn (2)")
     parser.add_argument("--batch_size", type=int, default=32, help="digits per step (32)")
-    parser.add_argument("--data_path", type=Path, default=default_data_path(__file__))
+    parser.add_argument("--data_path", type=Path, default=ROOT / "data" / "mnist")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
-    args = parser.parse_args()
+    options = parser.parse_args()
 
-    data = prepare(args.data_path, say=lambda message: print(message, file=sys.stderr))
-    result = measure(data.root, args.turns, args.epochs, args.batch_size)
-    if args.json:
-        print(json.dumps({**result, "dataset": data.name}))
+    words = [f"--{name}={getattr(options, name)}" for name in ("epochs", "batch_size", "data_path")]
+    with redirect_stdout(sys.stderr):
+        result = measure(train.parse_args(words), options.turns)
+    if options.json:
+        print(json.dumps(result))
     else:
-        show(result, data.name)
+        show(result)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""`scripts/test`: formatting, lint and types of the whole workspace, then its tests.
+"""`packages/innerloop/test`: formatting, lint and types of the tool, then its tests.
 
-With arguments, only pytest runs, with those arguments; with --checks alone, all but pytest. Every check runs even when one before it
-failed, and the exit code is that of the first that failed.
+With arguments, only pytest runs, with those arguments; with --checks alone, all but pytest. Every
+check runs even when one before it failed, and the exit code is that of the first that failed.
 """
 
 from __future__ import annotations
@@ -14,14 +14,13 @@ from pathlib import Path
 
 from innerloop.util import process
 
-ROOT = Path(__file__).resolve().parents[3]
-OURS = ("packages/innerloop/src", "packages/innerloop/tests", "packages/innerloop/benchmarks")
-# Only in the environment of an experiment do its packages have types.
+PACKAGE = Path(__file__).resolve().parent.parent
+CODE = ("src", "tests", "benchmarks", "tools", "hatch_build.py")
+# Only in the environment of an experiment do the packages of the other benchmarks have types.
 TYPED = (
-    "packages/innerloop/src",
-    "packages/innerloop/tests",
+    *("src", "tests", "tools"),
     *(
-        f"packages/innerloop/benchmarks/{name}.py"
+        f"benchmarks/{name}.py"
         for name in ("_support", "devcontainer", "keyboard", "orchestrator", "submit")
     ),
 )
@@ -30,7 +29,7 @@ TYPED = (
 def main(words: Sequence[str]) -> int:
     """The exit code of the first check that failed, 0 when all is well."""
     if words and list(words) != ["--checks"]:
-        return _check(["pytest", *words])
+        return _check(["pytest", *map(from_package, words)])
     wanted = checks()[:-1] if words else checks()
     codes = {argv[0]: _check(argv) for argv in wanted}
     failed = [name for name, code in codes.items() if code != 0]
@@ -41,14 +40,20 @@ def main(words: Sequence[str]) -> int:
 
 def checks() -> list[list[str]]:
     """Each is a module with its arguments. The tests are last: their closing line stays visible."""
-    ours = [path for path in OURS if (ROOT / path).exists()]
     return [
-        ["black", "--check", "--diff", "--quiet", *ours, "src"],
-        ["isort", "--check-only", "--diff", "--quiet", *ours, "src"],
-        ["ruff", "check", "--quiet", *ours],
-        ["mypy", "--no-error-summary", *[path for path in TYPED if (ROOT / path).exists()]],
+        ["black", "--check", "--diff", "--quiet", *CODE],
+        ["ruff", "check", "--quiet", *CODE],
+        ["mypy", "--no-error-summary", *[path for path in TYPED if (PACKAGE / path).exists()]],
         ["pytest", "-n", str(workers()), "--dist", "loadgroup"],
     ]
+
+
+def from_package(word: str) -> str:
+    """A path of the command line (`tests/x.py::test_y`) that exists from the current folder, made
+    absolute: the checks run in the package's folder. Every other word stays."""
+    path, colons, rest = word.partition("::")
+    found = not path.startswith("-") and os.path.exists(path)
+    return f"{os.path.abspath(path)}{colons}{rest}" if found else word
 
 
 def workers() -> int:
@@ -60,7 +65,7 @@ def workers() -> int:
 def _check(argv: Sequence[str]) -> int:
     print(f"test: {' '.join(argv)}", flush=True)
     started = time.monotonic()
-    code = process.run_foreground([sys.executable, "-m", *argv], cwd=ROOT)
+    code = process.run_foreground([sys.executable, "-m", *argv], cwd=PACKAGE)
     if argv[0] != "pytest":  # its own closing line says it
         verdict = f"failed (exit code {code})" if code else "passed"
         print(f"test: {argv[0]} {verdict} in {time.monotonic() - started:.0f} s", flush=True)

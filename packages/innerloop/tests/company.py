@@ -98,8 +98,24 @@ def _certificates(folder: Path) -> tuple[Path, Path]:
     steps = [
         [*new, "-x509", "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=Company Test CA"],
         [*new[:-2], "-keyout", str(key), "-out", str(request), "-subj", f"/CN={HOST}"],
-        ["openssl", "x509", "-req", "-in", str(request), "-CA", "ca.pem", "-CAkey", "ca.key"]
-        + ["-CAcreateserial", "-days", "10", "-extfile", str(extensions), "-out", str(certificate)],
+        [
+            "openssl",
+            "x509",
+            "-req",
+            "-in",
+            str(request),
+            "-CA",
+            "ca.pem",
+            "-CAkey",
+            "ca.key",
+            "-CAcreateserial",
+            "-days",
+            "10",
+            "-extfile",
+            str(extensions),
+            "-out",
+            str(certificate),
+        ],
     ]
     for argv in steps:
         done = subprocess.run(argv, cwd=folder, capture_output=True, text=True)

@@ -207,7 +207,7 @@ def locked(*packages: str) -> str:
         ROOT
         / "packages/innerloop/src/innerloop/templates/experiment/environment/requirements-dev.txt"
     ).read_text()
-    entries = re.findall(r"(?m)^(([a-z0-9._-]+)==.*\n(?:[ ]+--hash=.*\n)+)", text)
+    entries = re.findall(r"(?m)^(([a-z0-9._-]+)(?:\[.*?\])?==.*\n(?:[ ]+--hash=.*\n)+)", text)
     return "".join(entry for entry, name in entries if name in packages)
 
 

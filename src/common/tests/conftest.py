@@ -1,4 +1,4 @@
-"""Makes `common` importable as in an experiment's folder, wherever pytest is started."""
+"""Makes `common` importable as in an experiment's folder."""
 
 import sys
 from pathlib import Path

@@ -1,17 +1,16 @@
-"""Reads digits for TorchServe: a request in, a digit and its probabilities out.
+"""TorchServe handler that reads handwritten digits.
 
-What a request may hold:
+A request is one of
 
     a picture (PNG, JPEG, ...) of one digit, of any size
     JSON: 28 rows of 28 grey values from 0 (background) to 255 (ink), or a list of such images;
-    either may stand below "images"
+    each may be the value of "images" in an object
 
-The answer is JSON: {"digit": 7, "probabilities": [...]}, and for a list of images a list of those.
-What cannot be read is answered with the code 400 and {"error": "a sentence"}.
+The response is JSON: {"digit": 7, "probabilities": [...]}, or a list of these for a list of images.
+An invalid request gets the status 400 and {"error": "..."}.
 
-TorchServe makes one object of the one class here, and calls it with several requests at once when
-they come at the same time. The model is the folder that train.py wrote (saving.py); nothing else of
-the experiment is needed.
+TorchServe creates one instance of the only class here and passes it concurrent requests as a batch.
+The model is the folder that train.py wrote (saving.py); no other code of the experiment is needed.
 """
 
 from __future__ import annotations
@@ -32,8 +31,8 @@ MOST_PIXELS = 4096 * 4096
 
 class DigitHandler:
     def initialize(self, context: Any) -> None:
-        """Loads the model; whatever goes wrong here ends the worker, and no prediction succeeds."""
-        torch.set_num_threads(1)  # several wait for each other longer than they compute
+        """Load the model. An error here ends the worker."""
+        torch.set_num_threads(1)  # layers of this size gain nothing from more
         properties = context.system_properties
         gpu = properties.get("gpu_id")
         on_gpu = torch.cuda.is_available() and gpu is not None and int(gpu) >= 0
@@ -41,31 +40,32 @@ class DigitHandler:
         self.model = load_model(Path(properties["model_dir"])).to(self.device)
 
     def handle(self, requests: list[dict[str, Any]], context: Any) -> list[Any]:
-        """One answer per request; the images of all of them go through the network together."""
-        read: list[Any] = []
+        """One response per request; all images go through the network as one batch."""
+        results: list[Any] = []  # images of valid requests, responses to the others
         for position, request in enumerate(requests):
             try:
-                read.append(images_of(request.get("body", request.get("data"))))
+                results.append(images_of(request.get("body", request.get("data"))))
             except ValueError as error:
                 context.set_response_status(code=400, phrase="Bad Request", idx=position)
-                read.append({"error": str(error)})
-        good = [one for one in read if isinstance(one, np.ndarray)]
-        if not good:
-            return read
-        answers = iter(self.answers(np.concatenate([one.reshape(-1, SIDE, SIDE) for one in good])))
+                results.append({"error": str(error)})
+        valid = [result for result in results if isinstance(result, np.ndarray)]
+        if not valid:
+            return results
+        batch = np.concatenate([images.reshape(-1, SIDE, SIDE) for images in valid])
+        predictions = iter(self.predict(batch))
         return [
-            one if isinstance(one, dict) else
-            next(answers) if one.ndim == 2 else [next(answers) for _ in one]
-            for one in read
+            result if isinstance(result, dict) else
+            next(predictions) if result.ndim == 2 else [next(predictions) for _ in result]
+            for result in results
         ]  # fmt: skip
 
     @torch.no_grad()
-    def answers(self, images: np.ndarray) -> list[dict[str, Any]]:
-        """From uint8 (n, 28, 28)."""
+    def predict(self, images: np.ndarray) -> list[dict[str, Any]]:
+        """One prediction per image of uint8 (n, 28, 28)."""
         probabilities = self.model(torch.from_numpy(images).to(self.device)).cpu()
         return [
-            {"digit": max(range(10), key=one.__getitem__), "probabilities": one}
-            for one in np.round(probabilities.numpy().astype(float), 6).tolist()
+            {"digit": max(range(10), key=row.__getitem__), "probabilities": row}
+            for row in np.round(probabilities.numpy().astype(float), 6).tolist()
         ]
 
 
@@ -74,15 +74,15 @@ def load_model(folder: Path) -> torch.nn.Module:
     if about.get("format") != FORMAT:
         raise RuntimeError(
             f"the model in {folder} has the format {about.get('format')}, and this server reads "
-            f"format {FORMAT}: train it again, or deploy the server that belongs to it"
+            f"format {FORMAT}: train it again, or deploy the matching server"
         )
     return torch.export.load(folder / "model.pt2").module()
 
 
 def images_of(body: Any) -> np.ndarray:
-    """uint8 (28, 28) of a picture or of one image in JSON, (n, 28, 28) of a list of images.
+    """uint8 (28, 28) for a picture or one image in JSON, (n, 28, 28) for a list of images.
 
-    A ValueError is a sentence for whoever sent it.
+    Raises ValueError with a message for the client.
     """
     if isinstance(body, str):
         body = body.encode()
@@ -94,7 +94,7 @@ def images_of(body: Any) -> np.ndarray:
         try:
             body = json.loads(bytes(body))
         except ValueError as error:
-            raise ValueError(f"this is no JSON: {error}") from None
+            raise ValueError(f"not JSON: {error}") from None
     return images_of_json(body)
 
 
@@ -115,7 +115,7 @@ def images_of_json(value: Any) -> np.ndarray:
 
 
 def image_of_picture(data: bytes) -> np.ndarray:
-    """Grey, 28x28, light ink on a dark ground, as the network has learnt it."""
+    """uint8 (28, 28), light ink on a dark background as in the training data."""
     try:
         picture = Image.open(io.BytesIO(data))
         if picture.width * picture.height > MOST_PIXELS:
@@ -123,8 +123,8 @@ def image_of_picture(data: bytes) -> np.ndarray:
         grey = ImageOps.exif_transpose(picture).convert("L")
     except ValueError:
         raise
-    except Exception:  # Pillow's readers raise whatever a broken file leads to
-        raise ValueError("this is no picture that can be read: send PNG, JPEG or JSON") from None
+    except Exception:  # Pillow raises many types for broken files
+        raise ValueError("not a readable picture: send PNG, JPEG or JSON") from None
     if np.median(border(np.asarray(grey))) > 127:  # dark ink on paper
         grey = ImageOps.invert(grey)
     if grey.size != (SIDE, SIDE):

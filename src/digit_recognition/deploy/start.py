@@ -1,8 +1,8 @@
-"""Starts TorchServe with the model that is mounted: what the image's ENTRYPOINT runs.
+"""Start TorchServe with the mounted model: the ENTRYPOINT of the image.
 
-AZUREML_MODEL_DIR names the folder in which Azure ML, and whoever serves it here, mount the model.
-TorchServe wants it packed together with its handler; that takes a second, and then TorchServe takes
-this program's place.
+AZUREML_MODEL_DIR names the folder where the model is mounted, on Azure ML and locally. TorchServe
+needs it packed together with the handler, which takes a second; then TorchServe replaces this
+process.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 STORE = Path("/tmp/torchserve/model-store")
-NAME = "digits"  # it is asked as /predictions/digits
+NAME = "digits"  # in the route /predictions/digits
 
 
 def find_model(mounted: str | None) -> Path:
-    """The folder with model.json: the mounted one, or one in it; ends the program without."""
+    """The folder with model.json: the mounted one or one below it; exits if there is none."""
     if not mounted:
-        sys.exit("start.py: AZUREML_MODEL_DIR is not set: it names the folder with the model")
+        sys.exit("start.py: AZUREML_MODEL_DIR is not set: set it to the folder with the model")
     found = sorted(Path(mounted).rglob("model.json"), key=lambda path: len(path.parts))
     if not found:
         sys.exit(
@@ -30,7 +30,7 @@ def find_model(mounted: str | None) -> Path:
 
 
 def pack(model: Path, store: Path, config: Path) -> None:
-    """The folder <store>/digits from the model's files, handler.py and the settings."""
+    """Make the folder <store>/digits from the model's files, handler.py and the settings."""
     store.mkdir(parents=True, exist_ok=True)
     files = ",".join(str(path) for path in sorted(model.iterdir()) if path.is_file())
     subprocess.run(
@@ -40,27 +40,27 @@ def pack(model: Path, store: Path, config: Path) -> None:
         + ["--export-path", str(store), "--force"],
         check=True,
     )
-    # The worker finds the file itself on its path: tracebacks and debuggers then name that one.
+    # The worker then imports the original from PYTHONPATH, which tracebacks and debuggers show.
     (store / NAME / "handler.py").unlink()
 
 
-def patient(config: Path, folder: Path) -> Path:
-    """The same settings for a handler that stands at a breakpoint: TorchServe ends a worker that
-    does not answer in time."""
+def without_timeouts(config: Path, folder: Path) -> Path:
+    """The settings for debugging: TorchServe ends a worker that does not respond in time, as one at
+    a breakpoint does not."""
     text = config.read_text(encoding="utf-8")
     lines = [line for line in text.splitlines() if not line.startswith(("response", "startup"))]
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / config.name
     day = 24 * 60 * 60
-    waits = [f"responseTimeout: {day}", f"startupTimeout: {day}"]
-    target.write_text("\n".join([*lines, *waits]) + "\n", encoding="utf-8")
+    timeouts = [f"responseTimeout: {day}", f"startupTimeout: {day}"]
+    target.write_text("\n".join([*lines, *timeouts]) + "\n", encoding="utf-8")
     return target
 
 
 def main() -> None:
     config = HERE / "model-config.yaml"
     if "debugpy" in sys.modules:
-        config = patient(config, STORE.parent / "debug")
+        config = without_timeouts(config, STORE.parent / "debug")
     pack(find_model(os.environ.get("AZUREML_MODEL_DIR")), STORE, config)
     path = filter(None, [str(HERE), os.environ.get("PYTHONPATH")])
     os.environ["PYTHONPATH"] = os.pathsep.join(path)

@@ -3,20 +3,20 @@
 import numpy as np
 import pytest
 
-from common.digits import idx_bytes
-
 
 @pytest.fixture(scope="session")
-def data(tmp_path_factory):
-    """Twelve hundred images in MNIST's files: each digit is a bright bar at its own height."""
-    raw = tmp_path_factory.mktemp("data") / "MNIST" / "raw"
+def data_path(tmp_path_factory):
+    """1,200 images in MNIST's files: each digit is a bright bar at its own height."""
+    path = tmp_path_factory.mktemp("data")
+    raw = path / "MNIST" / "raw"
     raw.mkdir(parents=True)
     random = np.random.RandomState(0)
-    for which, count in (("train", 1200), ("t10k", 100)):
-        labels = random.randint(0, 10, count).astype(np.uint8)
-        images = random.randint(0, 60, (count, 28, 28)).astype(np.uint8)
+    for part in ("train", "t10k"):
+        labels = random.randint(0, 10, 1200).astype(np.uint8)
+        images = random.randint(0, 60, (1200, 28, 28)).astype(np.uint8)
         for image, label in zip(images, labels, strict=True):
             image[2 * label + 3 : 2 * label + 5, 4:24] = 255
-        (raw / f"{which}-images-idx3-ubyte").write_bytes(idx_bytes(images))
-        (raw / f"{which}-labels-idx1-ubyte").write_bytes(idx_bytes(labels))
-    return raw.parents[1]
+        for name, array in (("images-idx3", images), ("labels-idx1", labels)):
+            head = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">u4").tobytes()
+            (raw / f"{part}-{name}-ubyte").write_bytes(head + array.tobytes())
+    return path

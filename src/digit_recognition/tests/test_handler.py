@@ -1,4 +1,4 @@
-"""The handler as TorchServe calls it, without TorchServe."""
+"""The handler as TorchServe calls it, but without TorchServe."""
 
 import io
 import json
@@ -65,27 +65,27 @@ def test_picture_array_and_list_give_the_same_answer(served):
     json.dumps(listed)
 
 
-def test_json_without_its_content_type_is_read_as_well(served):
+def test_json_without_its_content_type_is_accepted(served):
     grey = np.asarray(Image.open(SAMPLE)).tolist()
     as_text, as_bytes = served.ask(json.dumps(grey), json.dumps({"images": grey}).encode())
     assert as_text == as_bytes
 
 
-def test_one_bad_request_among_good_ones_spoils_none_of_them(served):
+def test_an_invalid_request_in_a_batch_does_not_affect_the_others(served):
     good = bytearray(SAMPLE.read_bytes())
     first, bad, last = served.ask(good, b"not a picture", good)
     assert first == last and "digit" in first
-    assert bad == {"error": "this is no picture that can be read: send PNG, JPEG or JSON"}
+    assert bad == {"error": "not a readable picture: send PNG, JPEG or JSON"}
     assert served.context.codes == {1: 400}
 
 
 @pytest.mark.parametrize(
-    ("body", "sentence"),
+    ("body", "message"),
     [
         (None, "an image is 28 rows of 28 numbers"),
         (b"", "the request is empty"),
-        (b"[[1, 2", "this is no JSON"),
-        (SAMPLE.read_bytes()[:100], "no picture that can be read"),
+        (b"[[1, 2", "not JSON"),
+        (SAMPLE.read_bytes()[:100], "not a readable picture"),
         ({"image": []}, 'no "images"'),
         ([], "28 rows of 28 numbers"),
         ([[0] * 28] * 27, "28 rows of 28 numbers"),
@@ -96,13 +96,13 @@ def test_one_bad_request_among_good_ones_spoils_none_of_them(served):
         ([[float("nan")] * 28] * 28, "from 0 (background) to 255 (ink)"),
     ],
 )
-def test_what_cannot_be_read_is_a_sentence_and_a_400(served, body, sentence):
+def test_an_invalid_request_gets_400_and_a_message(served, body, message):
     [answer] = served.ask(body)
-    assert sentence in answer["error"]
+    assert message in answer["error"]
     assert served.context.codes == {0: 400}
 
 
-def test_dark_ink_on_paper_of_any_size_becomes_what_the_network_has_learnt():
+def test_dark_ink_on_paper_of_any_size_is_converted_to_the_training_format():
     digit = Image.open(SAMPLE).convert("L")
     paper = Image.fromarray(255 - np.asarray(digit)).resize((280, 280), Image.Resampling.NEAREST)
     seen = image_of_picture(picture(paper.convert("RGB"), "JPEG")).astype(int)
@@ -110,18 +110,18 @@ def test_dark_ink_on_paper_of_any_size_becomes_what_the_network_has_learnt():
     assert image_of_picture(picture(digit)).tolist() == np.asarray(digit).tolist()
 
 
-def test_a_picture_that_would_fill_the_memory_is_refused_unread():
+def test_a_picture_with_too_many_pixels_is_refused():
     with pytest.raises(ValueError, match="larger than"):
         images_of(picture(Image.new("1", (5000, 5000))))
 
 
-def test_a_model_of_another_format_is_refused_by_name(folder, tmp_path):
+def test_a_model_of_another_format_is_refused(folder, tmp_path):
     (tmp_path / "model.json").write_text('{"format": 99}')
     with pytest.raises(RuntimeError, match="format 99"):
         DigitHandler().initialize(Context(tmp_path))
 
 
-def test_the_mounted_model_is_found_where_azure_ml_puts_it(folder, tmp_path):
+def test_find_model_below_the_mounted_folder(folder, tmp_path):
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "model.json").touch()
     assert start.find_model(str(tmp_path)) == tmp_path / "model"
@@ -131,8 +131,8 @@ def test_the_mounted_model_is_found_where_azure_ml_puts_it(folder, tmp_path):
         start.find_model(None)
 
 
-def test_a_worker_at_a_breakpoint_is_given_a_day(tmp_path):
+def test_without_timeouts_sets_them_to_a_day(tmp_path):
     settings = SAMPLE.with_name("model-config.yaml")
-    patient = start.patient(settings, tmp_path / "debug").read_text()
-    assert "responseTimeout: 86400" in patient and "startupTimeout: 86400" in patient
-    assert "responseTimeout: 10" not in patient and "batchSize: 16" in patient
+    settings_text = start.without_timeouts(settings, tmp_path / "debug").read_text()
+    assert "responseTimeout: 86400" in settings_text and "startupTimeout: 86400" in settings_text
+    assert "responseTimeout: 10" not in settings_text and "batchSize: 16" in settings_text

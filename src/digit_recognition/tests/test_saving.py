@@ -6,7 +6,7 @@ from model import DigitClassifier
 from saving import save_model
 
 
-def test_what_is_saved_reads_any_number_of_grey_images_without_our_code(tmp_path):
+def test_the_saved_program_predicts_as_the_network_for_any_number_of_images(tmp_path):
     network = DigitClassifier().eval()
     save_model(tmp_path, network, {"test_accuracy": 0.5})
     program = torch.export.load(tmp_path / "model.pt2").module()
@@ -16,7 +16,7 @@ def test_what_is_saved_reads_any_number_of_grey_images_without_our_code(tmp_path
         assert torch.allclose(program(images), expected, atol=1e-6)
 
 
-def test_model_json_says_what_goes_in_what_comes_out_and_how_good_it_is(tmp_path):
+def test_model_json_describes_input_classes_and_scores(tmp_path):
     save_model(tmp_path, DigitClassifier(), {"dataset": "MNIST", "test_accuracy": 0.5})
     about = json.loads((tmp_path / "model.json").read_text())
     assert about["format"] == 1
@@ -25,7 +25,7 @@ def test_model_json_says_what_goes_in_what_comes_out_and_how_good_it_is(tmp_path
     assert (about["dataset"], about["test_accuracy"]) == ("MNIST", 0.5)
 
 
-def test_a_program_works_on_a_network_that_is_being_trained(tmp_path):
+def test_saving_a_network_in_training_leaves_it_in_training(tmp_path):
     network = DigitClassifier().train()
     save_model(tmp_path, network, {})
     assert network.training

@@ -1,12 +1,12 @@
-"""Reads digits for Azure ML's inference server: JSON in, a digit and its scores out.
+"""Entry script for Azure ML's inference server that reads handwritten digits.
 
-A request is 28 rows of 28 grey values from 0 (background) to 255 (ink), or a list of such images;
-either may stand below "images". The answer is {"digit": 3, "scores": [...]}, and for a list of
-images a list of those: the larger a score, the more the image looks like that digit. What cannot be
-read is answered with the code 400 and {"error": "a sentence"}.
+A request is JSON: 28 rows of 28 grey values from 0 (background) to 255 (ink), or a list of such
+images; each may be the value of "images" in an object. The response is {"digit": 3, "scores": [...]},
+or a list of these for a list of images; the highest score belongs to the digit. An invalid request
+gets the status 400 and {"error": "..."}.
 
 The server calls init() once in each of its processes, and run() for each request. The model is the
-folder that train.py wrote, below AZUREML_MODEL_DIR; nothing else of the experiment is needed.
+folder that train.py wrote, below AZUREML_MODEL_DIR; no other code of the experiment is needed.
 """
 
 from __future__ import annotations
@@ -27,27 +27,27 @@ about: dict[str, Any] = {}
 
 
 def init() -> None:
-    """Loads the model; whatever goes wrong here ends the server."""
+    """Load the model. An error here ends the server."""
     global model, about
     model, about = load_model(find_model(os.environ["AZUREML_MODEL_DIR"]))
 
 
 def run(data: str) -> Any:
-    """The server sends what this returns as JSON."""
+    """The response to a request, which the server sends as JSON."""
     try:
-        return answers(data)
+        return predict(data)
     except ValueError as error:
         return refused(str(error))
 
 
-def refused(sentence: str) -> Any:
+def refused(message: str) -> Any:
     from azureml_inference_server_http.api.aml_response import AMLResponse
 
-    return AMLResponse({"error": sentence}, 400, json_str=True)
+    return AMLResponse({"error": message}, 400, json_str=True)
 
 
 def find_model(mounted: str) -> Path:
-    """The folder with model.json: the mounted one, or one in it."""
+    """The folder with model.json: the mounted one or one below it."""
     found = sorted(Path(mounted).rglob("model.json"), key=lambda path: len(path.parts))
     if not found:
         raise RuntimeError(
@@ -57,36 +57,36 @@ def find_model(mounted: str) -> Path:
 
 
 def load_model(folder: Path) -> tuple[Any, dict[str, Any]]:
-    """The classifier and what model.json says of it. The file runs no code when it is read:
-    skops refuses whatever is not scikit-learn's own."""
-    told = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-    if told.get("format") != FORMAT:
+    """The classifier and the content of model.json. Loading runs no code: skops accepts only the
+    types of scikit-learn."""
+    description = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    if description.get("format") != FORMAT:
         raise RuntimeError(
-            f"the model in {folder} has the format {told.get('format')}, and score.py reads "
-            f"format {FORMAT}: train it again, or deploy the server that belongs to it"
+            f"the model in {folder} has the format {description.get('format')}, and score.py reads "
+            f"format {FORMAT}: train it again, or deploy the matching server"
         )
-    return skops.io.load(folder / "model.skops"), told
+    return skops.io.load(folder / "model.skops"), description
 
 
-def answers(data: str) -> Any:
-    """A ValueError is a sentence for whoever sent the request."""
+def predict(data: str) -> Any:
+    """One prediction or a list of them. Raises ValueError with a message for the client."""
     images = images_of(data)
     rows = images.reshape(-1, SIDE * SIDE) / about["input"]["scale"]
-    found = [
+    predictions = [
         {"digit": int(digit), "scores": scores}
         for digit, scores in zip(
             model.predict(rows), np.round(model.decision_function(rows), 4).tolist(), strict=True
         )
     ]
-    return found[0] if images.ndim == 2 else found
+    return predictions[0] if images.ndim == 2 else predictions
 
 
 def images_of(data: str) -> np.ndarray:
-    """(28, 28) of one image, (n, 28, 28) of a list of images."""
+    """(28, 28) for one image, (n, 28, 28) for a list of images."""
     try:
         value = json.loads(data)
     except ValueError as error:
-        raise ValueError(f"this is no JSON: {error}") from None
+        raise ValueError(f"not JSON: {error}") from None
     if isinstance(value, dict):
         if "images" not in value:
             raise ValueError('the JSON has no "images": send {"images": 28 rows of 28 numbers}')

@@ -1,4 +1,4 @@
-"""score.py as the inference server calls it, without the server."""
+"""score.py as the inference server calls it, but without the server."""
 
 import json
 from pathlib import Path
@@ -29,7 +29,7 @@ def served(mounted, monkeypatch):
     return score.run
 
 
-def test_one_image_and_a_list_of_images_are_answered(served):
+def test_one_image_and_a_list_of_images_are_accepted(served):
     sample = SAMPLE.read_text()
     one = served(sample)
     assert len(one["scores"]) == 10
@@ -39,7 +39,7 @@ def test_one_image_and_a_list_of_images_are_answered(served):
     json.dumps(one)
 
 
-def test_it_answers_as_the_trained_classifier_does(mounted, served):
+def test_predictions_equal_those_of_the_classifier(mounted, served):
     model, _ = score.load_model(mounted / "model")
     images = np.random.RandomState(1).randint(0, 256, (20, 28, 28)).astype(np.uint8)
     answers = served(json.dumps(images.tolist()))
@@ -48,10 +48,10 @@ def test_it_answers_as_the_trained_classifier_does(mounted, served):
 
 
 @pytest.mark.parametrize(
-    ("data", "sentence"),
+    ("data", "message"),
     [
-        ("", "this is no JSON"),
-        ("[[1, 2", "this is no JSON"),
+        ("", "not JSON"),
+        ("[[1, 2", "not JSON"),
         ('{"image": []}', 'no "images"'),
         ("[]", "28 rows of 28 numbers"),
         ("null", "28 rows of 28 numbers"),
@@ -61,13 +61,13 @@ def test_it_answers_as_the_trained_classifier_does(mounted, served):
         (json.dumps([["x"] * 28] * 28), "from 0 (background) to 255 (ink)"),
     ],
 )
-def test_what_cannot_be_read_is_a_sentence(served, data, sentence):
+def test_an_invalid_request_raises_value_error_with_a_message(served, data, message):
     with pytest.raises(ValueError) as error:
-        score.answers(data)
-    assert sentence in str(error.value)
+        score.predict(data)
+    assert message in str(error.value)
 
 
-def test_no_model_and_a_model_of_another_format_are_named(tmp_path):
+def test_a_missing_model_and_another_format_are_named(tmp_path):
     with pytest.raises(RuntimeError, match="no model.json below"):
         score.find_model(str(tmp_path))
     (tmp_path / "model.json").write_text('{"format": 99}')

@@ -10,7 +10,6 @@ from innerloop.remote.argo import plan
 from innerloop.remote.argo.plan import ArgoSubmission
 from innerloop.remote.base import SubmissionOrder
 from innerloop.workspace import loader
-
 from tests.support import Workspace
 
 SWEEP = """
@@ -61,7 +60,7 @@ def planned(
     opened = loader.open_workspace(workspace.root)
     experiment = loader.open_experiment(opened, name)
     submission, found = plan.plan(SubmissionOrder(opened, experiment, file, **more))
-    assert submission is not None, [one.message() for one in found]
+    assert submission is not None, [str(finding) for finding in found]
     return submission
 
 

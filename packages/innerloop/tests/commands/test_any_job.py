@@ -266,7 +266,7 @@ queue_settings: {{job_tier: spot}}
     assert [word.rpartition(":")[2] for word in published] == ["8888", "6006", "4321"]
     notes = "\n".join(found["notes"])
     for said in (
-        "port 4321 in the container is at http://127.0.0.1:",
+        "port 4321 of the container is published at http://127.0.0.1:",
         "the service lab is not started here",
         "the service code is not needed here",
         "the service shell is not needed here",

@@ -73,7 +73,7 @@ def test_every_command_and_every_option_can_be_had(filled: Workspace) -> None:
         (["share", "tiny", "rates.py", "vision/"], {"vision/augment.py"}),
         (["notebook", "tiny", "l"], {"look.ipynb"}),
         (["notebook", "tiny", "look.ipynb", "--set", ""], {"rate=", "n="}),
-        (["help", "pl"], {"backends"}),
+        (["help", "back"], {"backends"}),
         (["completion", ""], set(SCRIPTS)),
         (["new", ""], set()),
         (["no-such-command", ""], set()),
@@ -125,10 +125,10 @@ def test_zsh_completes_the_real_line_at_a_tab(filled: Workspace, tmp_path: Path)
 def check_tabs(terminal: Terminal) -> None:
     """A word that only one goes on, behind a path with a folder; an option's value; an input,
     after which no blank comes."""
-    terminal.type("echo begin; scripts/loop run ti\t--pl\tven\t--dry-run --set inputs.ep\t5\n")
+    terminal.type("echo begin; scripts/loop run ti\t--ba\tven\t--dry-run --set inputs.ep\t5\n")
     terminal.wait_for("begin\r\n")
     shown = terminal.wait_for("ready> ")
-    assert re.search(r"(?m)^place +venv", shown), shown
+    assert re.search(r"(?m)^\w+ +venv \(", shown), shown
     terminal.type("exit\n")
     terminal.end()
 
@@ -146,8 +146,8 @@ def test_fish_offers_the_words_with_what_they_mean(filled: Workspace) -> None:
         return done.stdout.splitlines()
 
     assert offered("scripts/loop run t") == ["tiny"]
-    (line,) = offered("./scripts/loop depen")
-    assert line.startswith("dependency\tShares a file or folder")
+    (line,) = offered("./scripts/loop shar")
+    assert line.startswith("share\tShare a file or folder")
     assert "inputs.epochs=\tnow 8" in offered("scripts/loop run tiny --set ")
     assert "shop/churn" in offered("scripts/loop run ")
     assert offered("loop run ") == []  # it is on no PATH here

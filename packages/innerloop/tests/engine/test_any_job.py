@@ -188,7 +188,7 @@ def test_a_services_port_answers_on_this_machine_alone(workspace: Workspace) -> 
     workspace.write("jobs/job.yml", job)
     started = workspace.start(*RUN)
     started.wait_for("http://127.0.0.1:")
-    address = started.text.split("is at ")[1].split()[0]
+    address = started.text.split("published at ")[1].split()[0]
 
     def answers() -> bool:
         try:

@@ -24,7 +24,7 @@ pytestmark = [
     pytest.mark.network,
     pytest.mark.skipif(not (ROOT / "src" / NAME).is_dir(), reason=f"{NAME} was deleted"),
 ]
-# Two epochs reach 0.89 on the digits inside scikit-learn and 0.91 on MNIST; guessing is 0.10.
+# Two epochs reach 0.93 on the digits of scikit-learn and 0.91 on MNIST; guessing is 0.10.
 ENOUGH = 0.85
 
 
@@ -56,7 +56,7 @@ def test_two_epochs_in_a_clean_container(trained: Trained) -> None:
     answer, cloned = trained.run(NAME, "--set", "inputs.epochs=2"), trained.workspace
     assert answer.code == 0, answer.err[-5000:]
     assert "backend docker" in answer.message
-    assert "epoch  2/2" in answer.out
+    assert "epoch 2/2" in answer.out
     check_outputs(cloned, epochs=2)
     assert f"outputs/{NAME}/{cloned.outputs(NAME).name}/" in answer.err
     assert cloned.containers() == []
@@ -84,7 +84,7 @@ def check_pipeline(workspace: Workspace, env: dict[str, str]) -> None:
     words = ["run", NAME, "--file", "azure-ml-pipeline.yaml", "--set", "inputs.epochs=1"]
     good = workspace.loop(*words, "--set", "inputs.threshold=0.7", env=env, timeout=300)
     assert good.code == 0, good.err[-5000:]
-    assert "Nothing was sent" in good.out
+    assert "3 files with accuracy" in good.out
     (record,) = (workspace.root / "outputs" / NAME).glob("*/register/model/registration.json")
     told = json.loads(record.read_text())
     assert told["passed"] and set(told["files"]) == {"model.json", "model.pt2", "weights.pt"}
@@ -93,7 +93,7 @@ def check_pipeline(workspace: Workspace, env: dict[str, str]) -> None:
         *[*words, "--step", "evaluate", "--set", "inputs.threshold=1"], env=env, timeout=300
     )
     assert bad.code == 1
-    assert "is below the threshold 100.00%: this model is not to be registered" in bad.err
+    assert "is below the threshold 100.00%" in bad.err
     assert len(list((workspace.root / "outputs" / NAME).glob("*/register"))) == 1
 
 
@@ -111,7 +111,7 @@ def test_the_second_experiment_runs_and_its_tests_pass_in_the_dev_image(trained:
     words = ("notebook", SECOND, "digits.ipynb", "--set", "train_size=500")
     notebook = cloned.loop(*words, timeout=600)
     assert notebook.code == 0, notebook.out[-5000:] + notebook.err[-5000:]
-    accuracy = re.search(r"test accuracy (\d+\.\d+)%: 500 digits", notebook.out)
+    accuracy = re.search(r"test accuracy (\d+\.\d+)% on .* 500 learned", notebook.out)
     assert accuracy and float(accuracy[1]) > 85
     (page,) = (cloned.root / "outputs" / SECOND).glob("*/digits.html")
     pictures = page.with_suffix(".ipynb").read_text(encoding="utf-8").count('"image/png": ')

@@ -63,7 +63,7 @@ def test_every_package_is_locked_with_hashes_and_no_index_is_named(folder: Path,
     assert "://" not in text and "--index" not in text and "--find-links" not in text
     entries = re.sub(r"\s*\\\n\s*", " ", re.sub(r"^\s*#.*\n", "", text, flags=re.MULTILINE))
     for line in entries.splitlines():
-        assert re.match(r"[a-z0-9][a-z0-9._-]*==\S+ ", line), line
+        assert re.match(r"[a-z0-9][a-z0-9._-]*(\[[a-z0-9, -]+\])?==\S+ ", line), line
         assert "--hash=sha256:" in line, line
 
 
@@ -72,7 +72,9 @@ def test_both_locks_agree_on_what_they_share(folder: Path) -> None:
     def versions(name: str) -> dict[str, set[str]]:
         found: dict[str, set[str]] = {}
         text = (folder / "environment" / name).read_text(encoding="utf-8")
-        for package, version in re.findall(r"^([a-z0-9._-]+)==(\S+)", text, re.MULTILINE):
+        for package, version in re.findall(
+            r"^([a-z0-9._-]+)(?:\[.*?\])?==(\S+)", text, re.MULTILINE
+        ):
             found.setdefault(package, set()).add(version)
         return found
 

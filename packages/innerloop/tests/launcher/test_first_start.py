@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import runpy
 import shutil
 import signal
 import subprocess
@@ -10,13 +11,17 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from innerloop import __version__
-from innerloop.util.locked_environments import cksum, environment_of, lock_of
 
+from innerloop import __version__
+from innerloop.util import venvs
+from tests import company as company_network
+from tests.company import Company
 from tests.support import ROOT, Answer, Workspace, make_workspace, until
 
+LAUNCHER = ROOT / "scripts" / "loop"
 VERSION = f"innerloop {__version__}\n"
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the shell launcher")
 
@@ -59,6 +64,7 @@ def test_killed_half_way(fresh: Workspace) -> None:
     assert until(lambda: bool(list(cache_of(fresh).glob("tool/*/bin/python"))), 60)
     os.killpg(started.child.pid, signal.SIGKILL)
     assert started.end().code == -signal.SIGKILL
+    assert not list(cache_of(fresh).glob("tool/*/ready"))
     again = fresh.loop("--version")
     assert (again.code, again.out) == (0, VERSION), again.err
     assert "setting up" in again.err
@@ -83,15 +89,20 @@ def test_an_index_that_cannot_be_reached(fresh: Workspace) -> None:
         "UV_DEFAULT_INDEX": "http://127.0.0.1:9/simple",
         "PIP_FIND_LINKS": "",
         "PIP_EXTRA_INDEX_URL": "",
-        "PIP_RETRIES": "0",
         "UV_HTTP_RETRIES": "0",
         "PIP_CACHE_DIR": str(cache_of(fresh).parent / "no-pip-cache"),
         "UV_CACHE_DIR": str(cache_of(fresh).parent / "no-uv-cache"),
     }
     answer = fresh.loop("--version", env=nowhere)
     assert answer.code == 1
-    assert "setting up the tool's own environment failed" in answer.message
+    assert "no package index answers (refused)" in answer.message
     assert not list(cache_of(fresh).glob("tool/*/ready"))
+
+
+@pytest.fixture
+def company(tmp_path: Path) -> Company:
+    (tmp_path / "company").mkdir()
+    return company_network.start(tmp_path / "company")
 
 
 @pytest.fixture
@@ -111,7 +122,7 @@ def test_a_cache_folder_that_cannot_be_written(readable: Workspace) -> None:
     become = ["setpriv", "--reuid=1000", "--regid=1000", "--clear-groups"]
     answer = readable.loop("list", prefix=become)
     assert answer.code == 1
-    assert "the cache folder cannot be written" in answer.message
+    assert "Permission denied" in answer.message
     assert "INNERLOOP_CACHE" in answer.err
     assert len(answer.err.strip().splitlines()) == 1
 
@@ -124,7 +135,7 @@ def warm(workspace: Workspace) -> Workspace:
 
 def test_a_warm_start_looks_for_no_other_interpreter(warm: Workspace, tmp_path: Path) -> None:
     """PATH has the shell's own needs and no Python at all."""
-    for program in ("sh", "cksum"):
+    for program in ("sh", "cksum", "tr"):
         (tmp_path / program).symlink_to(shutil.which(program) or "")
     answer = warm.loop("--version", env={"PATH": str(tmp_path)})
     assert (answer.code, answer.out, answer.err) == (0, VERSION, "")
@@ -152,24 +163,96 @@ def test_the_persons_pythonpath_does_not_leak_in(warm: Workspace, tmp_path: Path
 
 def test_no_python_at_all_is_one_sentence(fresh: Workspace, tmp_path: Path) -> None:
     (tmp_path / "bin").mkdir()
-    for program in ("sh", "cksum"):
+    for program in ("sh", "cksum", "tr"):
         (tmp_path / "bin" / program).symlink_to(shutil.which(program) or "")
     answer = fresh.loop("list", env={"PATH": str(tmp_path / "bin")})
     assert answer.code == 1
     assert "Python 3.10 or newer is needed" in answer.message
 
 
+@pytest.fixture(scope="module")
+def launcher() -> dict[str, Any]:
+    """The Python part of scripts/loop as a module."""
+    return runpy.run_path(str(LAUNCHER), run_name="launcher")
+
+
 @pytest.mark.parametrize(
     "text", [b"", b"a", b"123456789", bytes(range(256)) * 300], ids=["none", "a", "digits", "long"]
 )
-def test_checksum_is_that_of_the_cksum_program(text: bytes) -> None:
+def test_checksum_is_that_of_the_cksum_program(launcher: dict[str, Any], text: bytes) -> None:
     done = subprocess.run(["cksum"], input=text, capture_output=True, check=True)
-    assert done.stdout.split()[:2] == [str(cksum(text)).encode(), str(len(text)).encode()]
+    assert done.stdout.decode().split()[:2] == launcher["checksum"](text).split("-")
 
 
-def test_shell_and_python_agree_on_the_environment(warm: Workspace) -> None:
-    assert (environment_of("tool") / "ready").is_file()
-    assert lock_of("tool") == ROOT / "scripts" / "loop-requirements.txt"
+def test_cache_folder_is_the_one_of_the_other_environments(launcher: dict[str, Any]) -> None:
+    assert launcher["CACHE"] == venvs.cache_folder()
+
+
+def test_launcher_is_one_file_of_150_lines_at_most() -> None:
+    assert len(LAUNCHER.read_text().splitlines()) <= 150
+
+
+@pytest.mark.parametrize("minor", range(10, 16))
+def test_launcher_starts_without_a_warning(minor: int, warm: Workspace, tmp_path: Path) -> None:
+    """Up to the point where the environment is made, whose index refuses every connection."""
+    python = python_of_version(minor)
+    if python is None:
+        pytest.skip(f"no Python 3.{minor} on this machine")
+    environ = {
+        **os.environ,
+        "INNERLOOP_CACHE": str(tmp_path),
+        "PIP_INDEX_URL": "http://127.0.0.1:9",
+    }
+    environ |= {"PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": "", "PIP_EXTRA_INDEX_URL": ""}
+    argv = [python, "-W", "error", str(warm.root / "scripts" / "loop"), "run"]
+    environ |= {"PIP_NO_CACHE_DIR": "1", "PIP_RETRIES": "1"}
+    done = subprocess.run(argv, env=environ, capture_output=True, text=True)
+    assert (done.returncode, "Warning" in done.stderr) == (1, False), done.stderr
+    assert "no package index answers" in done.stderr
+
+
+@pytest.mark.network
+@pytest.mark.parametrize("minor", [10, 13])
+def test_environment_of_another_python_runs_the_tool(
+    minor: int, fresh: Workspace, tmp_path: Path
+) -> None:
+    python = python_of_version(minor)
+    if python is None:
+        pytest.skip(f"no Python 3.{minor} on this machine")
+    answer = fresh.loop("list", prefix=[python, "-W", "error::SyntaxWarning"])
+    assert answer.code == 0, answer.err
+    again = fresh.loop("list")
+    assert (again.code, again.err) == (0, "")
+
+
+def python_of_version(minor: int) -> str | None:
+    """An interpreter of Python 3.MINOR: on PATH, or beside this one, as pyenv keeps them."""
+    name = f"python3.{minor}"
+    homes = Path(sys.base_prefix).parent.glob(f"3.{minor}.*")
+    for path in (shutil.which(name), *(str(home / "bin" / name) for home in homes)):
+        argv = [path or name, "-c", "import venv, ensurepip"]
+        if path and subprocess.run(argv, capture_output=True).returncode == 0:
+            return path
+    return None
+
+
+def test_settings_of_a_company_reach_the_first_start(company: Company, tmp_path: Path) -> None:
+    """An index behind a proxy and a certificate authority that only pyproject.toml names."""
+    made = make_workspace(tmp_path / "work", share_scripts=False)
+    made.write("scripts/loop-requirements.txt", company.requirement)
+    made.env = {
+        "INNERLOOP_CACHE": str(tmp_path / "cache"),
+        "PIP_CONFIG_FILE": os.devnull,
+        "PIP_FIND_LINKS": "",
+        "PIP_INDEX_URL": company.index_with_login,
+        "HTTPS_PROXY": company.proxy,
+        "NO_PROXY": "",
+        "no_proxy": "",
+    }
+    (tmp_path / "ca.pem").write_text(company.ca.read_text())
+    assert "is ready after" not in made.loop("run", env={"PIP_RETRIES": "0"}).err
+    made.write("pyproject.toml", '[tool.innerloop]\ngpu = "auto"\nca = "../ca.pem"\n')
+    assert "is ready after" in made.loop("run").err
 
 
 def run(argv: list[str], cwd: Path) -> Answer:

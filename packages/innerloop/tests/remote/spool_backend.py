@@ -80,7 +80,7 @@ class Spool:
     def plan_submission(
         self, order: SubmissionOrder
     ) -> tuple[SpoolSubmission | None, list[Finding]]:
-        job, findings = job_text.read(order, lambda job: self.lint(order.experiment, job))
+        job, findings = job_text.read(order)
         if job is None:
             return None, findings
         return SpoolSubmission(order, job, order.name or new_id()), findings

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+
 from innerloop.remote.azureml.worker.azure_errors import explain, scrub
 
 TARGET = {"subscription": "s", "group": "g", "workspace": "w"}
@@ -85,7 +86,9 @@ CASES = [
 @pytest.mark.parametrize(
     ("error", "code", "what"), CASES, ids=[f"{c}-{w[:20]}" for _, c, w in CASES]
 )
-def test_explain_exception_returns_code_and_one_sentence(error: Exception, code: str, what: str) -> None:
+def test_explain_exception_returns_code_and_one_sentence(
+    error: Exception, code: str, what: str
+) -> None:
     explained = explain(error, REQUEST)
     assert explained.code == code
     assert what in explained.what

@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from innerloop.remote.azureml.deploy import model_source
 from innerloop.remote.azureml.deploy.model_source import ModelSource
 from innerloop.util.errors import UsageError, UserError
 from innerloop.workspace import loader
-
 from tests.support import Workspace, make_workspace
 
 

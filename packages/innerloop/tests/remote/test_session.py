@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from innerloop.remote.azureml.session import _StepProgress, format_duration, last_lines, print_log
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from innerloop.remote import summary
 from innerloop.remote.base import JobStatus
 from innerloop.remote.submission_store import SENT, SubmittedJob

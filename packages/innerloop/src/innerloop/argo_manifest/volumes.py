@@ -6,7 +6,7 @@ import posixpath
 from typing import Any
 
 from ..model import k8s_quantity
-from ..model.lint.argo_rules import nobody_says
+from ..model.lint.argo_rules import data_location_missing
 from ..model.settings.argo_settings import Artifact
 from .escaping import placeholder, to_argo
 from .task import OUTPUTS, Part
@@ -59,7 +59,7 @@ class Volumes:
             return
         store = part.store_of(name)
         if store is None:
-            raise nobody_says(part.job, name)
+            raise data_location_missing(part.job, name)
         if isinstance(store, Artifact):
             plain: Json = (
                 {"archive": {"none": {}}} if part.job.inputs[name].type == "uri_file" else {}

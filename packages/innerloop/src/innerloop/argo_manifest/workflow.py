@@ -188,6 +188,7 @@ def _require_values(job: Job, step: Step) -> None:
         if one.origin and not one.optional and one.kind == "literal" and one.value is None:
             raise UserError(
                 f'the step "{step.name}" takes the input "{one.origin}", which has no value',
+                code="input-without-value",
                 where=job.text.where("inputs", one.origin),
                 hint=f"Give it one with --set inputs.{one.origin}=VALUE",
             )

@@ -25,166 +25,124 @@ class Command:
 
 # In the order in which `loop help` lists them within their group.
 COMMANDS = (
-    Command("list", "Experiments", "Shows the experiments, and where each can run."),
-    Command("new", "Experiments", "Makes a new experiment and renders its files."),
+    Command("list", "Experiments", "List the experiments and the backends each can use."),
+    Command("new", "Experiments", "Create an experiment and its generated files."),
     Command(
         "rename",
         "Experiments",
-        "Gives an experiment another name; its job, links, outputs and rendered files follow.",
+        "Rename an experiment with its job, links, outputs and generated files.",
     ),
-    Command(
-        "remove",
-        "Experiments",
-        "Takes an experiment away; data and outputs stay, and it can be brought back.",
-    ),
+    Command("remove", "Experiments", "Remove an experiment; data and outputs stay."),
     Command(
         "share",
         "Experiments",
-        "Shares a file or folder of src/common with an experiment, by a relative link.",
+        "Share a file or folder of src/common with an experiment, by a relative link.",
     ),
-    Command(
-        "sync",
-        "The workspace",
-        "Brings .devcontainer, .vscode and workflows in line with src; your own entries stay.",
-    ),
+    Command("init", "The workspace", "Create a workspace in a new or empty folder."),
+    Command("sync", "The workspace", "Bring generated files in line with src/; your edits stay."),
     Command(
         "check",
         "The workspace",
-        "Says all that is wrong with a job file and its schedule, here or on Azure ML, with the place.",
+        "Report errors and warnings in job files, schedules and deploy folders.",
     ),
     Command(
-        "format",
+        "format", "The workspace", "Format code with black and sort imports; --check only reports."
+    ),
+    Command(
+        "verify",
         "The workspace",
-        "Formats the code with black and orders its imports; --check only says what it would do.",
+        "Run all checks and all tests of the workspace; a table at the end.",
     ),
     Command(
         "build",
         "Work in the environment",
-        "Builds the experiment's image; skipped when nothing under environment/ changed.",
+        "Build the experiment's image, if environment/ has changed.",
     ),
     Command(
         "image",
         "Azure ML and clusters",
-        "Pushes the image that a cluster needs: the environment and the code, by digest.",
+        "Push the image that a cluster needs: the environment with the code, by digest.",
     ),
-    Command(
-        "run",
-        "Run",
-        "Runs the job's command, with the job file's inputs, in the experiment's environment.",
-    ),
-    Command(
-        "test", "Run", "Runs the experiment's pytest suite, and that of the common code it uses."
-    ),
+    Command("run", "Run", "Run the job's command in the experiment's environment."),
+    Command("test", "Run", "Run the experiment's tests, and those of the shared code it uses."),
     Command(
         "notebook",
         "Run",
-        "Runs a notebook in the experiment's environment, to an HTML page in outputs/.",
+        "Run a notebook in the experiment's environment, to an HTML page in outputs/.",
     ),
+    Command("terminal", "Work in the environment", "Open a shell in the experiment's environment."),
     Command(
-        "terminal",
-        "Work in the environment",
-        "Opens a shell in the experiment's environment, in its folder.",
-    ),
-    Command(
-        "jupyter",
-        "Work in the environment",
-        "Starts JupyterLab in the experiment's environment, with notebooks/ open.",
+        "jupyter", "Work in the environment", "Start JupyterLab in the experiment's environment."
     ),
     Command(
         "up",
         "Work in the environment",
-        "Opens the experiment's dev container; what is there and up to date is kept.",
+        "Start the experiment's dev container, or keep the running one if it is current.",
     ),
     Command(
         "exec",
         "Work in the environment",
-        "Runs a command in the experiment's open dev container; its exit code passes through.",
+        "Run a command in the open dev container; its exit code passes through.",
     ),
+    Command("open", "Work in the environment", "Open VS Code in the experiment's dev container."),
     Command(
-        "open",
-        "Work in the environment",
-        "Opens VS Code in the experiment's dev container, or says what to click.",
-    ),
-    Command(
-        "down",
-        "Work in the environment",
-        "Stops and removes the experiment's dev container; caches stay in their volume.",
+        "down", "Work in the environment", "Stop and remove the dev container; its caches stay."
     ),
     Command(
         "outdated",
         "Work in the environment",
-        "Says which dev containers and images are older than what they were made from.",
+        "List dev containers and images that are older than their sources.",
     ),
-    Command(
-        "serve",
-        "Model serving",
-        "Serves a run's model over HTTP, in the image and at the routes that Azure ML would use.",
-    ),
+    Command("serve", "Model serving", "Serve a run's model over HTTP on this machine."),
     Command(
         "invoke",
         "Model serving",
-        "Sends a request to the model that is served here, or with --endpoint to the deployed one.",
+        "Send a request to the model that is served here, or with --endpoint to the deployed one.",
     ),
     Command(
         "submit",
         "Azure ML and clusters",
-        "Sends the job to Azure ML or a cluster: checked, previewed, followed if you like.",
+        "Check, preview and submit the job to Azure ML or a cluster.",
     ),
     Command(
         "status",
         "Azure ML and clusters",
-        "Shows how a submitted job fares; the last one when none is named.",
+        "Show the state of a submitted job; by default the last one.",
     ),
     Command(
-        "logs",
-        "Azure ML and clusters",
-        "Shows a submitted job's logs from their start; --follow to the job's end.",
+        "logs", "Azure ML and clusters", "Show a submitted job's logs; --follow until it ends."
     ),
-    Command(
-        "cancel", "Azure ML and clusters", "Stops a submitted job; the last one when none is named."
-    ),
+    Command("cancel", "Azure ML and clusters", "Stop a submitted job; by default the last one."),
     Command(
         "download",
         "Azure ML and clusters",
-        "Brings a submitted job's outputs and logs here, beside those of local runs.",
+        "Download a submitted job's outputs and logs, next to those of local runs.",
     ),
     Command(
         "data",
         "Azure ML and clusters",
-        "Lists Azure ML's data assets, gets one into data/, registers data/NAME as one.",
+        "List Azure ML's data assets, download one into data/, register data/NAME as one.",
     ),
     Command(
         "deploy",
         "Model serving",
-        "Deploys a model to an Azure ML online endpoint, beside the one that serves now.",
+        "Deploy a model to an Azure ML online endpoint, beside the current deployment.",
     ),
-    Command(
-        "endpoint",
-        "Model serving",
-        "Shows an online endpoint, its logs and address; updates it, deletes it or one deployment.",
-    ),
-    Command(
-        "runs",
-        "Run",
-        "Lists the runs with their scores and times; a page lays their curves over each other.",
-    ),
-    Command("parity", "Run", "Shows side by side what each place would run, and why some differ."),
-    Command("doctor", "The workspace", "Says what is missing on this machine, and how to mend it."),
+    Command("endpoint", "Model serving", "Show, update or delete an online endpoint."),
+    Command("runs", "Run", "List runs with scores and times; --page plots their curves."),
+    Command("parity", "Run", "Compare what each backend would run, and explain each difference."),
+    Command("doctor", "The workspace", "List what is missing on this machine, and how to fix it."),
     Command(
         "clean",
         "The workspace",
-        "Frees the disk of what this workspace made and needs no more; asks first.",
+        "Remove outdated containers, images and environments of this workspace; asks first.",
     ),
     Command(
         "completion",
         "The workspace",
-        "Prints the completion script of a shell: commands, options, experiments, inputs.",
+        "Print a completion script for bash, zsh, fish or PowerShell.",
     ),
-    Command(
-        "help",
-        "The workspace",
-        "Shows every command, or explains one: its arguments and worked examples.",
-    ),
+    Command("help", "The workspace", "List the commands, or explain one with examples."),
 )
 BY_NAME = {command.name: command for command in COMMANDS}
 # The order of the groups in `loop help`.
@@ -197,7 +155,7 @@ GROUPS = (
     "The workspace",
 )
 # Commands whose arguments after -- are passed to the person's own program.
-PASS_THROUGH = frozenset({"exec", "run", "terminal", "test"})
+PASS_THROUGH = frozenset({"exec", "run", "terminal", "test", "verify"})
 _IN_THIS_ROOM = frozenset({"completion", "help"})
 
 

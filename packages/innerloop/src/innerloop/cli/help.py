@@ -1,4 +1,4 @@
-"""Every command with one line, in groups; one page per command; and pages on topics."""
+"""List the commands in groups, or print the page of one command or topic."""
 
 from __future__ import annotations
 
@@ -9,34 +9,34 @@ import textwrap
 
 from ..util.errors import UsageError, did_you_mean
 from .command_table import BY_NAME, COMMANDS, GROUPS
-from .help_topics import PAGES, TITLES
+from .help_topics import TITLES, page
 
 EXAMPLES = """examples:
   loop help
   loop help run
   loop help settings     [tool.innerloop] and innerloop.toml
-  loop help job          the job file, which says what to run
-  loop help places       docker, inside, venv: where things run
+  loop help job          the job file: what to run
+  loop help backends     docker, venv, in-container: where a job runs
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "command", nargs="?", metavar="COMMAND", help=f"or a topic: {', '.join(PAGES)}"
+        "command", nargs="?", metavar="COMMAND", help=f"or a topic: {', '.join(TITLES)}"
     )
 
 
 def run(args: argparse.Namespace) -> int:
     if args.command is None:
         print(_overview())
-    elif args.command in PAGES:
-        print(PAGES[args.command], end="")
+    elif args.command in TITLES:
+        print(page(args.command), end="")
     elif args.command in BY_NAME:
         from .main import parser_of
 
         print(parser_of(args.command).format_help(), end="")
     else:
-        known = [*BY_NAME, *PAGES]
+        known = [*BY_NAME, *TITLES]
         what = f'there is no help on "{args.command}"'
         raise UsageError(what, hint=did_you_mean(args.command, known))
     return 0
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
 def _overview() -> str:
     from .. import __version__
 
-    width = max(len(name) for name in (*BY_NAME, *PAGES)) + 2
+    width = max(len(name) for name in (*BY_NAME, *TITLES)) + 2
     lines = [f"innerloop {__version__}: the same code, environment and command, wherever it runs"]
     for group in GROUPS:
         lines += ["", group]

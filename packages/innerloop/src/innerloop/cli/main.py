@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import NoReturn
 
 from .. import __version__
+from ..util import console
 from ..util.errors import UsageError, UserError
+from ..workspace.root import root_of
 from .command_table import BY_NAME, PASS_THROUGH, load
 
 
@@ -21,11 +23,11 @@ def main(words: Sequence[str]) -> int:
         code = _main(list(words))
         sys.stdout.flush()  # here, where nobody who reads it is an answer and no complaint
         return code
-    except UserError as mistake:
-        _say(f"innerloop: {mistake.report()}")
-        return mistake.exit_code
+    except UserError as error:
+        console.error(error)
+        return error.exit_code
     except KeyboardInterrupt as interrupt:
-        _say("innerloop: stopped")
+        console.say("stopped")
         return getattr(interrupt, "exit_code", 130)
     except BrokenPipeError:
         # Whoever read our output has gone (`loop list | head`): no error of ours.
@@ -43,8 +45,6 @@ def _main(words: list[str]) -> int:
     own, rest = _split(words[1:])
     args = parser.parse_intermixed_args(own)
     args.rest = rest
-    from ..workspace.loader import root_of
-
     args.root = root_of(sys.argv[0])
     args.cwd = Path.cwd()
     return int(load(words[0]).run(args))
@@ -90,7 +90,3 @@ def _split(words: list[str]) -> tuple[list[str], list[str]]:
         at = words.index("--")
         return words[:at], words[at + 1 :]
     return words, []
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

@@ -74,7 +74,7 @@ def _build(
         _say(f"{image.name} is up to date with environment/")
         return
     image_build.build(
-        workspace, experiment, image, no_cache=args.no_cache, pull=args.pull, lend=args.push
+        workspace, experiment, image, no_cache=args.no_cache, pull=args.pull, inline_cache=args.push
     )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ..model.experiment import JOB_FILE, Experiment
+from ..model.lint.finding import blocks_submission
 from ..remote import suspects
 from ..remote.azureml import workspace_ref
 from ..remote.azureml.connection import AzureConnection
@@ -22,7 +23,7 @@ from ..remote.progress import format_size
 from ..util.console import ask
 from ..util.errors import UsageError, UserError
 from ..workspace import loader
-from .check import line_of, of_deploy_folder
+from .check import of_deploy_folder
 
 EXAMPLES = """steps:
   1. a preview: endpoint, model, environment, server, traffic; --dry-run stops here, without a sign-in
@@ -159,8 +160,8 @@ def _check(args: argparse.Namespace, experiment: Experiment) -> None:
     path = f"{experiment.folder}/{JOB_FILE}"
     findings = of_deploy_folder(loader.WorkspaceFiles(args.root), path)
     for finding in findings:
-        print(line_of(finding), file=sys.stderr)
-    if any(finding.level != "hint" for finding in findings):
+        print(finding, file=sys.stderr)
+    if blocks_submission(findings):
         raise UserError(
             f"nothing was sent: {experiment.folder}/deploy would fail on Azure ML",
             code="deploy-folder-refused",

@@ -16,7 +16,6 @@ from ..remote.base import JobStatus, RemoteBackend, Submission, SubmissionOrder
 from ..remote.submission_store import SubmittedJob
 from ..util.errors import UserError
 from ..workspace import loader
-from .check import line_of
 
 EXAMPLES = """steps:
   1. loop check: what Azure ML would refuse is reported with its position
@@ -113,7 +112,7 @@ def _plan(
     order = SubmissionOrder(workspace, experiment, file, sets, args.name, args.dry_run)
     submission, findings = backend.plan_submission(order)
     for finding in findings:
-        print(line_of(finding), file=sys.stderr)
+        print(finding, file=sys.stderr)
     if submission is None:
         raise UserError(
             f"nothing was sent: {experiment.folder}/{file} cannot run on {backend.name}",

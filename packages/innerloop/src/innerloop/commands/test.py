@@ -40,10 +40,10 @@ def run(args: argparse.Namespace) -> int:
     workspace = loader.open_workspace(args.root)
     experiment = loader.choose_experiment(workspace, args.experiment, args.cwd)
     folder = args.root / experiment.folder
-    wanted = coverage.Wanted(experiment, coverage=args.coverage, junit=bool(args.junit))
+    wanted = coverage.CoverageRequest(experiment, coverage=args.coverage, junit=bool(args.junit))
     coverage.prepare(args.root, wanted)
     named = _names_a_path(folder, args.rest)
-    words = [*pytest_words(experiment, [], named=named), *wanted.words, *args.rest]
+    words = [*pytest_words(experiment, [], named=named), *wanted.pytest_options, *args.rest]
     plan = execute.plan_command(
         workspace, _with_visible(experiment, wanted), "python -m pytest", arguments=words
     )
@@ -51,16 +51,16 @@ def run(args: argparse.Namespace) -> int:
     code = failure_report.tested(started.run, started.request, lambda: execute.carry_out(started))
     for line in coverage.collect(args.root, wanted, args.cwd / args.junit if args.junit else None):
         print(f"innerloop: {line}", file=sys.stderr)
-    if code == coverage.WRONG_USE and args.coverage:
-        print(f"innerloop: {coverage.no_plugin(experiment)}", file=sys.stderr)
+    if code == coverage.PYTEST_USAGE_ERROR and args.coverage:
+        print(f"innerloop: {coverage.missing_plugin(experiment)}", file=sys.stderr)
     return code
 
 
-def _with_visible(experiment: Experiment, wanted: coverage.Wanted) -> Experiment:
+def _with_visible(experiment: Experiment, wanted: coverage.CoverageRequest) -> Experiment:
     """Links are what a place makes visible beside the experiment's folder: the tests of its common
     code, and the folder for the reports."""
     targets = [COMMON_TESTS] if experiment.common_tests else []
-    targets += [wanted.folder] if wanted.words else []
+    targets += [wanted.folder] if wanted.pytest_options else []
     links = (Link(path=target, target=target) for target in targets)
     return replace(experiment, links=(*experiment.links, *links))
 

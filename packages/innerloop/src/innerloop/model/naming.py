@@ -32,25 +32,34 @@ def slug_of(name: str) -> str:
 
 def check_name(name: str) -> None:
     """Every part must serve as a Python module, as a folder on every system, and in an image's
-    name; `WrongUse` with a name that would do."""
+    name; `UsageError` with a name that would do."""
     parts = name.split("/")
     if parts[0] == "src" and len(parts) > 1:
         raise UsageError(
             "an experiment's folder is under src/ by itself",
+            code="experiment-name-invalid",
             hint=f'"{"/".join(parts[1:])}" would do',
         )
     if len(parts) > 3:
-        raise UsageError("a name has three parts at most", hint="Write domain/line, or just line")
+        raise UsageError(
+            "a name has three parts at most",
+            code="experiment-name-invalid",
+            hint="Write domain/line, or just line",
+        )
     for part in parts:
         _check_part(part)
     if parts[0] == "common":
         raise UsageError(
-            "src/common is for code that experiments share", hint="Choose another name"
+            "src/common is for code that experiments share",
+            code="experiment-name-invalid",
+            hint="Choose another name",
         )
     for part in parts:
         if part in _NO_CODE | _DEVICES:
             raise UsageError(
-                f'"{part}" is reserved for other things', hint=f'"{part}_model" would do'
+                f'"{part}" is reserved for other things',
+                code="experiment-name-invalid",
+                hint=f'"{part}_model" would do',
             )
 
 
@@ -58,10 +67,15 @@ def _check_part(part: str) -> None:
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,59}", part) or part.endswith("_") or "__" in part:
         raise UsageError(
             f'"{part}" is no name for an experiment (lower-case letters, digits and single _)',
+            code="experiment-name-invalid",
             hint=_suggestion(part),
         )
     if keyword.iskeyword(part) or part in sys.stdlib_module_names:
-        raise UsageError(f'"{part}" is a name of Python itself', hint=f'"{part}_model" would do')
+        raise UsageError(
+            f'"{part}" is a name of Python itself',
+            code="experiment-name-invalid",
+            hint=f'"{part}_model" would do',
+        )
 
 
 def _suggestion(part: str) -> str:
@@ -77,16 +91,19 @@ def check_free(name: str, experiments: Sequence[str]) -> None:
         if name.startswith(f"{other}/"):
             raise UsageError(
                 f"src/{other} is an experiment itself",
+                code="experiment-nested",
                 hint="An experiment cannot stand inside another; choose another name",
             )
         if other.startswith(f"{name}/"):
             raise UsageError(
                 f"src/{name} holds experiments ({other})",
+                code="experiment-nested",
                 hint="An experiment cannot hold another; choose another name",
             )
         if other != name and slug_of(other).casefold() == slug.casefold():
             raise UsageError(
                 f"{name} and {other} would have the same files and images",
+                code="experiment-name-taken",
                 hint="Choose another name",
             )
 

@@ -28,6 +28,7 @@ def with_parameters(text: str, values: Mapping[str, Any], name: str) -> str:
     if at is None:
         raise UserError(
             f'no cell is tagged "{TAG}", so there is nothing to --set',
+            code="notebook-without-parameters",
             where=name,
             hint="Tag the cell with the defaults (JupyterLab: the gears at the right; VS Code: "
             "the cell's menu, Add Cell Tag)",
@@ -37,6 +38,7 @@ def with_parameters(text: str, values: Mapping[str, Any], name: str) -> str:
         if one not in known:
             raise UserError(
                 f'its cell tagged "{TAG}" sets no "{one}"',
+                code="parameter-unknown",
                 where=name,
                 hint=did_you_mean(one, known),
             )
@@ -57,7 +59,11 @@ def values_of(settings: Sequence[str]) -> dict[str, Any]:
     for setting in settings:
         name, equals, text = setting.partition("=")
         if not equals or not name.isidentifier():
-            raise UsageError(f'--set "{setting}" is not of the form NAME=VALUE', hint="Write x=1")
+            raise UsageError(
+                f'--set "{setting}" is not of the form NAME=VALUE',
+                code="override-invalid",
+                hint="Write x=1",
+            )
         values[name] = _value(text)
     return values
 
@@ -107,9 +113,13 @@ def _parse(text: str, name: str) -> dict[str, Any]:
     try:
         notebook = json.loads(text)
     except ValueError as error:
-        raise UserError(f"this is no notebook: {error}", where=name) from error
+        raise UserError(
+            f"this is no notebook: {error}", code="notebook-invalid", where=name
+        ) from error
     if not isinstance(notebook, dict) or not isinstance(notebook.get("cells"), list):
-        raise UserError("this is no notebook of format 4: it has no cells", where=name)
+        raise UserError(
+            "this is no notebook of format 4: it has no cells", code="notebook-invalid", where=name
+        )
     return notebook
 
 

@@ -28,10 +28,15 @@ def common_path(word: str) -> str:
     if cleaned in (".", COMMON, "common"):
         raise UsageError(
             "all of src/common cannot be shared at once",
+            code="shared-code-invalid",
             hint="Name the file or folder in it that the experiment uses",
         )
     if cleaned.startswith("../") or cleaned == ".." or posixpath.isabs(cleaned):
-        raise UsageError(f"{word} is not in {COMMON}", hint="Only what is there can be shared")
+        raise UsageError(
+            f"{word} is not in {COMMON}",
+            code="shared-code-invalid",
+            hint="Only what is there can be shared",
+        )
     return cleaned
 
 

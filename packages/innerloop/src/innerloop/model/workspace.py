@@ -75,14 +75,23 @@ def resolve(workspace: Workspace, word: str | None, here: str | None) -> str:
     if len(endings) == 1:
         return endings[0]
     if endings:
-        raise UsageError(f'"{word}" could be {_or(endings)}', hint="Say which by its full name")
+        raise UsageError(
+            f'"{word}" could be {_or(endings)}',
+            code="experiment-ambiguous",
+            hint="Say which by its full name",
+        )
     _require_one(workspace)
     if _is_file(cleaned):
         raise UsageError(
             f'"{word}" is in no experiment\'s folder',
+            code="experiment-unknown",
             hint=f"Open a file of one, or name it: {join_names(names)}",
         )
-    raise UsageError(f'there is no experiment "{word}"', hint=did_you_mean(cleaned, names))
+    raise UsageError(
+        f'there is no experiment "{word}"',
+        code="experiment-unknown",
+        hint=did_you_mean(cleaned, names),
+    )
 
 
 def _from_root(workspace: Workspace, path: str, here: str | None) -> list[str]:
@@ -112,6 +121,7 @@ def _from_folder(workspace: Workspace, here: str | None) -> str:
     _require_one(workspace)
     raise UsageError(
         "which experiment?",
+        code="experiment-unnamed",
         hint=f"Name one of {join_names(workspace.experiments)}, or stand in its folder",
     )
 
@@ -119,7 +129,9 @@ def _from_folder(workspace: Workspace, here: str | None) -> str:
 def _require_one(workspace: Workspace) -> None:
     if not workspace.experiments:
         raise UserError(
-            "there is no experiment under src/ yet", hint="Make one with `scripts/loop new NAME`"
+            "there is no experiment under src/ yet",
+            code="no-experiments",
+            hint="Make one with `scripts/loop new NAME`",
         )
 
 

@@ -70,7 +70,10 @@ def generated_pods(workspace: Workspace, experiment: Experiment, trial: Mapping[
     except (yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError) as error:
         what = f"the file does not have the generated WorkflowTemplate and CronWorkflow: {error!r}"
         return UserError(
-            what, code="generated-file-changed", where=path, hint=f"`scripts/loop sync --take {path}:.` generates it again"
+            what,
+            code="generated-file-changed",
+            where=path,
+            hint=f"`scripts/loop sync --take {path}:.` generates it again",
         )
 
 

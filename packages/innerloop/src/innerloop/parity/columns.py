@@ -163,7 +163,8 @@ def _docker(run: Run) -> ParityColumn:
         wanted.cwd: _home(run),
         posixpath.join("/workspaces", run.workspace.name): "<workspace>",
     }
-    user = _option(wanted.argv, "--user") or CLOUD_USER
+    assert wanted.container is not None
+    user = wanted.container.user or CLOUD_USER
     return ParityColumn(
         "docker",
         {
@@ -175,7 +176,7 @@ def _docker(run: Run) -> ParityColumn:
                 CLOUD_USER if user in ("root", "0:0") else f"you ({user})",
                 why="files that it writes here belong to you",
             ),
-            "shm": ParityFact(_size(_option(wanted.argv, "--shm-size"))),
+            "shm": ParityFact(_size(wanted.container.shm_size)),
             "mounts": _mounts(run, wanted),
         },
     )

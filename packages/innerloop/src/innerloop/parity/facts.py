@@ -87,7 +87,9 @@ class Parity:
                 )
                 for column in self.columns
             },
-            "unexplained": [f"{difference.backend}: {difference.row}" for difference in self.unexplained],
+            "unexplained": [
+                f"{difference.backend}: {difference.row}" for difference in self.unexplained
+            ],
         }
 
 

@@ -91,9 +91,7 @@ def _job_of_workflow(
         )
     words = _submit_words(yaml_text.parse(text, path).value)
     if words is None:
-        raise UserError(
-            "no step calls `loop submit`", code="generated-file-changed", where=path
-        )
+        raise UserError("no step calls `loop submit`", code="generated-file-changed", where=path)
     options = _options(words)
     chosen = loader.choose_experiment(workspace, options.experiment, Path(workspace.root))
     sets = (*(schedule.sets if options.scheduled else ()), *options.set)

@@ -119,7 +119,7 @@ def _docker(
         gpu=gpu,
         owner=docker.owner(),
         why=why,
-        around=container_context.of_run(run.workspace),
+        context=container_context.of_run(run.workspace),
     )
     if not dry and image is not None and not image_build.is_current(image, facts):
         environment_resolver.write_context(run, image)
@@ -164,7 +164,7 @@ def _inside(run: Run, backend: str) -> Started:
     from ..devcontainers import staleness  # here, since runs elsewhere do not need it
 
     other = [] if environment_resolver.is_own(run) else [_OTHER_ENVIRONMENT]
-    other += [one.message() for one in staleness.stale(run.workspace, run.experiment.name)]
+    other += [one.message() for one in staleness.outdated(run.workspace, run.experiment.name)]
     run = _with_notes(run, other, (), dry=True)
     return Started(run, in_container.request(run, why=why), in_container.submit)
 

@@ -114,7 +114,7 @@ def missing(planned: PipelinePlan, prepare: Prepare) -> list[UserError]:
     for step in planned.steps:
         run = run_of(planned, step, dry=True)
         found += run.missing
-        if prepare(run, dry=True).request.argv:
+        if prepare(run, dry=True).request.can_start:
             continue
         try:
             prepare(replace(run, missing=()), dry=False)

@@ -98,7 +98,7 @@ def _has_hashes(path: Path) -> bool:
 
 
 def _listed(run: Run, context: str, dev: bool) -> Packages:
-    locked = venv.listed(run.workspace, context, dev)
+    locked = venv.locks_in(run.workspace, context, dev)
     named = image_for(run, dev=dev).image
     return Packages(tuple(locked), python=venv.version_in(named.dockerfile if named else None))
 

@@ -1,18 +1,26 @@
-"""A line for the person at the terminal, and a question to them. Both on stderr: stdout is for what
-a program may read."""
+"""Messages for the person at the terminal, and questions to them. All of it goes to stderr: stdout
+is for what a program may read."""
 
 from __future__ import annotations
 
 import os
 import sys
 
+from .errors import UserError
+
 
 def say(text: str) -> None:
+    """One message, with the tool's name in front."""
     print(f"innerloop: {text}", file=sys.stderr, flush=True)
 
 
+def error(error: UserError) -> None:
+    """An error with its code, as `loop` ends with it."""
+    say(error.report())
+
+
 def ask(question: str) -> bool:
-    """Yes or no; no where nobody can answer."""
+    """Whether the person answers yes. False if nobody can answer: no terminal, or CI."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()) or os.environ.get("CI"):
         return False
     print(f"innerloop: {question} [y/N] ", end="", file=sys.stderr, flush=True)

@@ -8,21 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from .position import Position
+
 
 class UserError(Exception):
     """What is wrong, where, and what to do about it. The exit code is 1.
 
-    `what` is one sentence without a full stop at its end; `where` is `file:line`, `file` or a
-    command; `hint` says what to do, as an instruction. `code` names the kind of error in
+    `what` is one sentence without a full stop at its end; `where` is a `Position`, a file
+    or a command; `hint` says what to do, as an instruction. `code` names the kind of error in
     kebab-case: tests and scripts rely on it, so the wording may improve.
     """
 
     exit_code = 1
 
-    def __init__(self, what: str, *, code: str = "", where: str = "", hint: str = "") -> None:
+    def __init__(
+        self, what: str, *, code: str = "", where: Position | str = "", hint: str = ""
+    ) -> None:
         self.what = what
         self.code = code
-        self.where = where
+        self.where = str(where)
+        self.position = where if isinstance(where, Position) else None
         self.hint = hint
         super().__init__(self.message())
 

@@ -27,12 +27,6 @@ if TYPE_CHECKING:  # a command that reads no job file should not wait for YAML
 _SKIPPED = {"outputs", "logs", "__pycache__", ".git", ".ipynb_checkpoints", ".venv", "node_modules"}
 
 
-def root_of(launcher: str) -> Path:
-    """The workspace's root: the folder above the one that holds `scripts/loop`, as it was called
-    (a workspace may share its scripts by a link)."""
-    return Path(os.path.abspath(launcher)).parent.parent.resolve()
-
-
 def open_workspace(root: Path) -> Workspace:
     """Settings and the names of the experiments; no experiment is read yet."""
     path = root / "pyproject.toml"

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ...util.errors import UserError
+from ...util.position import Position
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ _COPY_FROM = re.compile(r"--(?:from=|mount=\S*from=)(?P<stage>[^\s,]+)")
 
 
 def parse(text: str, name: str) -> Dockerfile:
-    """The stages of a Dockerfile; a `Mistake` when it has no FROM."""
+    """The stages of a Dockerfile; a `UserError` when it has no FROM."""
     instructions = list(_instructions(text))
     arguments = _arguments(instructions)
     stages: list[Stage] = []
@@ -83,7 +84,10 @@ def parse(text: str, name: str) -> Dockerfile:
         current.append(instruction)
     if start is None:
         raise UserError(
-            "the Dockerfile has no FROM", where=f"{name}:1", hint="Name the image to start from"
+            "the Dockerfile has no FROM",
+            code="dockerfile-invalid",
+            where=Position(name, 1, 1),
+            hint="Name the image to start from",
         )
     stages.append(_stage(start, current, arguments, name))
     head = "".join(text.splitlines(keepends=True)[: stages[0].line - 1])
@@ -101,6 +105,7 @@ def pruned(dockerfile: Dockerfile, target: str | None) -> str:
         names = ", ".join(stage.name for stage in dockerfile.stages if stage.name)
         raise UserError(
             f'the Dockerfile has no stage "{target}"',
+            code="stage-unknown",
             where=dockerfile.name,
             hint=f"It has: {names}",
         )
@@ -139,7 +144,8 @@ def _stage(
     if match is None:
         raise UserError(
             f"FROM cannot be understood: {start.rest.strip()}",
-            where=f"{name}:{start.line}",
+            code="dockerfile-invalid",
+            where=Position(name, start.line, 1),
             hint="Write FROM image, or FROM image AS name",
         )
     users = [i.rest.strip() for i in body if i.keyword == "USER"]

@@ -22,13 +22,13 @@ def command_of(
     search_space: Mapping[str, str] | None,
     paths: Collection[str],
 ) -> str:
-    """The job's command after substitution (see `substitute`); a `Mistake` has the command's place
+    """The job's command after substitution (see `substitute`); a `UserError` has the command's place
     in the job file."""
     try:
         return substitute(job.command, inputs, outputs, search_space, paths)
-    except UserError as mistake:
-        where = mistake.where or job.where("command")
-        raise UserError(mistake.what, where=where, hint=mistake.hint) from mistake
+    except UserError as error:
+        where = error.where or job.where("command")
+        raise UserError(error.what, where=where, hint=error.hint) from error
 
 
 def substitute(
@@ -41,7 +41,7 @@ def substitute(
     """The text with `${{inputs.N}}`, `${{outputs.N}}` and `${{search_space.N}}` filled in, and each
     `$[[ ... ]]` kept only if every input in it has a value (None: it has none).
 
-    All other text stays as it is, byte for byte. A reference to nothing is a `Mistake`.
+    All other text stays as it is, byte for byte. A reference to nothing is a `UserError`.
 
     `paths` names the inputs whose values are paths of this machine. Azure ML's own paths hold
     nothing that a shell would take apart; ours may (a blank in the workspace's path), so those,
@@ -63,17 +63,20 @@ def substitute(
         if kind not in known:
             raise UserError(
                 f"the command refers to {match[0]}, which is nothing",
+                code="reference-unknown",
                 hint=_OF_STEP if kind == "parent" else did_you_mean(kind, list(known)),
             )
         value = known[kind].get(name)
         if value is None and name in known[kind]:
             raise UserError(
                 f"the command refers to {match[0]}, which has no value",
+                code="input-without-value",
                 hint=f"Give it one with --set {kind}.{name}=VALUE, or in the job file",
             )
         if value is None:
             raise UserError(
                 f"the command refers to {match[0]}, which the job does not declare",
+                code="reference-undeclared",
                 hint=did_you_mean(name, list(known[kind])) or f"Declare it under {kind}",
             )
         is_path = paths is not None and (kind == "outputs" or (kind == "inputs" and name in paths))

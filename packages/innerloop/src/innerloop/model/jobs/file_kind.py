@@ -1,4 +1,4 @@
-"""Which file that is no job was named by mistake: job files lie beside many of their kin, and all
+"""Which file that is no job was named by error: job files lie beside many of their kin, and all
 of them are YAML.
 
 Source: CLI (v2) YAML schemas of the assets of Azure ML; the formats of the other tools.

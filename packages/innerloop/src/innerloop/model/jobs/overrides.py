@@ -20,7 +20,7 @@ from .known_keys import BELOW, FREE, known_below
 def override(job: Job, sets: Sequence[str]) -> Job:
     """The job with each `a.b=value` applied, in order; a value is read as YAML (`2` is a number).
 
-    A key that neither the job nor Azure ML knows is a `WrongUse` that names the nearest; a new
+    A key that neither the job nor Azure ML knows is a `UsageError` that names the nearest; a new
     tag, output or environment variable is fine.
     """
     return job_of(overridden(job.text, job.kind, sets)) if sets else job
@@ -43,7 +43,9 @@ def overridden(parsed: YamlText, kind: str, sets: Sequence[str]) -> YamlText:
         keys = path.strip().split(".")
         if not sign or not all(keys):
             raise UsageError(
-                f"--set {one} is not of the form a.b=value", hint="Write --set inputs.epochs=2"
+                f"--set {one} is not of the form a.b=value",
+                code="override-invalid",
+                hint="Write --set inputs.epochs=2",
             )
         _set(document, kind, keys, text if _is_text(keys) else _value(text), one)
     return replace(parsed, value=document)
@@ -69,6 +71,7 @@ def _set(document: dict[str, Any], kind: str, keys: list[str], value: Any, said:
         if not isinstance(here, (dict, list)):
             raise UsageError(
                 f'--set {said}: "{".".join(keys[: depth + 1])}" is a single value: {here}',
+                code="override-invalid",
                 hint=f"Write --set {'.'.join(keys[: depth + 1])}=VALUE",
             )
     if not _is_of_component(document, keys):
@@ -104,6 +107,7 @@ def _require(here: Any, kind: str, keys: list[str], depth: int, said: str) -> No
         if not key.isdigit() or int(key) >= len(here):
             raise UsageError(
                 f'--set {said}: "{".".join(path)}" is a list of {len(here)}',
+                code="override-invalid",
                 hint=f"Number its items from 0 to {len(here) - 1}",
             )
         return
@@ -114,7 +118,11 @@ def _require(here: Any, kind: str, keys: list[str], depth: int, said: str) -> No
         hint = did_you_mean(key, known)
         if kind == "sweep" and not path and key in BELOW["trial"]:
             hint = f"It stands in the trial: write --set trial.{said}"
-        raise UsageError(f'--set {said}: the job has no "{".".join(keys[: depth + 1])}"', hint=hint)
+        raise UsageError(
+            f'--set {said}: the job has no "{".".join(keys[: depth + 1])}"',
+            code="key-unknown",
+            hint=hint,
+        )
 
 
 def _own(here: dict[Any, Any], key: str) -> Any:

@@ -12,16 +12,24 @@ from collections.abc import Mapping, Sequence
 from .job import Distribution
 
 
+def is_single(distribution: Distribution | None, each: Sequence[Mapping[str, str]]) -> bool:
+    """Whether the command itself is started, once and without anything around it."""
+    return len(each) == 1 and (distribution is None or distribution.type != "ray")
+
+
 def argv(
-    command: str, distribution: Distribution | None, each: Sequence[Mapping[str, str]]
+    command: str,
+    distribution: Distribution | None,
+    each: Sequence[Mapping[str, str]],
+    shell: str = "bash",
 ) -> tuple[str, ...]:
     """What starts `command` once for each mapping of variables in `each`; for one process, that is
-    the command itself."""
+    the command itself, as a text for `shell`."""
+    if is_single(distribution, each):
+        return (shell, "-c", command)
     kind = distribution.type if distribution else ""
     if kind == "ray":
         return ("bash", "-c", RAY, "innerloop", command)
-    if len(each) == 1:
-        return ("bash", "-c", command)
     script = f"{MPI}\n{TOGETHER}" if kind == "mpi" else TOGETHER
     workers = sum(not _is_server(one) for one in each)
     words = ["bash", "-c", script, "innerloop", command, str(len(each)), str(workers)]

@@ -77,19 +77,23 @@ def fits(value: Any, one: Input) -> bool:
 def sets_of(text: str, job: Job, allowed: Mapping[str, tuple[Any, ...]]) -> Iterator[str]:
     """`--set` for each input in a JSON object of names and values, as an orchestrator hands on what
     a person filled in: numbers and truth values may be text, and what was left empty stays as it
-    is in the job. A `WrongUse` names what the job does not have or does not take."""
+    is in the job. A `UsageError` names what the job does not have or does not take."""
     for name, given in _object(text).items():
         one = job.inputs.get(name)
         if one is None:
             hint = did_you_mean(name, list(job.inputs))
-            raise UsageError(f'--inputs: the job has no input "{name}"', hint=hint)
+            raise UsageError(
+                f'--inputs: the job has no input "{name}"', code="input-undeclared", hint=hint
+            )
         if given in (None, ""):
             continue
         value = _typed(given, one)
         if name in allowed and value not in allowed[name]:
             choice = ", ".join(map(str, allowed[name]))
             raise UsageError(
-                f"--inputs: {name} = {given} is not allowed", hint=f"Choose of {choice}"
+                f"--inputs: {name} = {given} is not allowed",
+                code="value-not-allowed",
+                hint=f"Choose of {choice}",
             )
         yield as_set(f"inputs.{name}", value)
 
@@ -98,18 +102,22 @@ def _object(text: str) -> dict[str, Any]:
     try:
         value = json.loads(text) if text.strip() else {}
     except ValueError as error:
-        raise UsageError(f"--inputs is no JSON: {error}", hint='Write {"epochs": 16}') from error
+        raise UsageError(
+            f"--inputs is no JSON: {error}", code="inputs-invalid", hint='Write {"epochs": 16}'
+        ) from error
     if value is None:  # how a runner writes that there are none
         return {}
     if not isinstance(value, dict):
-        raise UsageError("--inputs is no JSON object", hint='Write {"epochs": 16}')
+        raise UsageError(
+            "--inputs is no JSON object", code="inputs-invalid", hint='Write {"epochs": 16}'
+        )
     return value
 
 
 def _typed(given: Any, one: Input) -> Any:
     kind = kind_of(one)
     if isinstance(given, (dict, list)):
-        raise UsageError(f"--inputs: {one.name} is no single value")
+        raise UsageError(f"--inputs: {one.name} is no single value", code="inputs-invalid")
     if kind == "string":
         return given if isinstance(given, str) else json.dumps(given)
     text = str(given).strip()
@@ -122,5 +130,7 @@ def _typed(given: Any, one: Input) -> Any:
         if math.isfinite(number := float(text)):
             return number
     raise UsageError(
-        f"--inputs: {one.name} = {given} is no {kind}", hint=f"Its value is {one.value}"
+        f"--inputs: {one.name} = {given} is no {kind}",
+        code="inputs-invalid",
+        hint=f"Its value is {one.value}",
     )

@@ -49,7 +49,7 @@ class EnvironmentSetting:
 
 @dataclass(frozen=True, slots=True)
 class ArgoText:
-    """A table `argo` of a file's text, as it stands at `at`: `spec.argo_setting` reads it for those
+    """A table `argo` of a file's text, as it stands at `at`: `argo_settings.read` reads it for those
     who ask, so that a slip in it stops no run."""
 
     table: Any
@@ -60,7 +60,7 @@ class ArgoText:
 
 @dataclass(frozen=True, slots=True)
 class ScheduleText:
-    """The table `schedule` of a file's text, as it stands: `spec.schedule` reads it for those who
+    """The table `schedule` of a file's text, as it stands: `schedules.read` reads it for those who
     ask, so that a slip in it stops no run."""
 
     table: Any
@@ -112,6 +112,7 @@ def of_workspace(text: str, name: str) -> Settings:
     if "schedule" in table:
         raise UserError(
             "[tool.innerloop.schedule]: a schedule is an experiment's own",
+            code="setting-misplaced",
             where=position_of(text, name, "tool", "innerloop", "schedule"),
             hint="Write [schedule] in src/EXPERIMENT/innerloop.toml",
         )
@@ -123,6 +124,7 @@ def _word(value: Any, key: str, name: str) -> str:
         example = {"ca": "certificates/company.pem", "registry": "ghcr.io/owner/name"}[key]
         raise UserError(
             f"[tool.innerloop] {key} = {value!r} cannot be",
+            code="setting-invalid",
             where=name,
             hint=f'Write {key} = "{example}"',
         )
@@ -149,7 +151,9 @@ def _toml(text: str, name: str) -> dict[str, Any]:
         table: dict[str, Any] = tomllib.loads(text)
         return table
     except tomllib.TOMLDecodeError as error:
-        raise UserError(f"not TOML: {error}", where=name, hint="Mend the file") from error
+        raise UserError(
+            f"not TOML: {error}", code="not-toml", where=name, hint="Mend the file"
+        ) from error
 
 
 def _settings(table: Mapping[str, Any], base: Settings, name: str, section: str) -> Settings:
@@ -158,24 +162,34 @@ def _settings(table: Mapping[str, Any], base: Settings, name: str, section: str)
     for key in table:
         if key not in known:
             raise UserError(
-                f'{section}"{key}" is no setting', where=name, hint=did_you_mean(key, known)
+                f'{section}"{key}" is no setting',
+                code="setting-unknown",
+                where=name,
+                hint=did_you_mean(key, known),
             )
     gpu = table.get("gpu", base.gpu)
     if gpu not in GPU:
         raise UserError(
             f'{section}gpu = {gpu!r} is none of "auto", "all", "none"',
+            code="setting-invalid",
             where=name,
             hint="Choose one",
         )
     ports = table.get("ports", list(base.ports))
     if not isinstance(ports, list) or not all(_is_port(port) for port in ports):
         raise UserError(
-            f"{section}ports is no list of port numbers", where=name, hint="Write ports = [6006]"
+            f"{section}ports is no list of port numbers",
+            code="setting-invalid",
+            where=name,
+            hint="Write ports = [6006]",
         )
     debug_port = table.get("debug_port", base.debug_port)
     if debug_port is not None and not _is_port(debug_port):
         raise UserError(
-            f"{section}debug_port is no port number", where=name, hint="Write debug_port = 24500"
+            f"{section}debug_port is no port number",
+            code="setting-invalid",
+            where=name,
+            hint="Write debug_port = 24500",
         )
     return replace(
         base,
@@ -194,13 +208,19 @@ def _azure(table: Any, base: AzureSetting, name: str, section: str) -> AzureSett
         return base
     hint = 'Write [azure] and endpoint = "..."'
     if not isinstance(table, dict):
-        raise UserError(f"{section}azure is no table", where=name, hint=hint)
+        raise UserError(
+            f"{section}azure is no table", code="setting-invalid", where=name, hint=hint
+        )
     for key, value in table.items():
         if key != "endpoint":
             what = f'{section}azure: "{key}" is no setting'
-            raise UserError(what, where=name, hint=did_you_mean(key, ["endpoint"]))
+            raise UserError(
+                what, code="setting-unknown", where=name, hint=did_you_mean(key, ["endpoint"])
+            )
         if not isinstance(value, str):
-            raise UserError(f"{section}azure.{key} is no text", where=name, hint=hint)
+            raise UserError(
+                f"{section}azure.{key} is no text", code="setting-invalid", where=name, hint=hint
+            )
     return AzureSetting(str(table.get("endpoint", base.endpoint)))
 
 
@@ -211,16 +231,18 @@ def _environment(
         return base
     hint = 'Write [environment] and image = "...", or build = "FOLDER"'
     if not isinstance(table, dict):
-        raise UserError(f"{section}environment is no table", where=name, hint=hint)
+        raise UserError(
+            f"{section}environment is no table", code="setting-invalid", where=name, hint=hint
+        )
     known = ["image", "build", "images"]
     for key, value in table.items():
         if key not in known:
             what = f'{section}environment: "{key}" is no setting'
-            raise UserError(what, where=name, hint=did_you_mean(key, known))
+            raise UserError(what, code="setting-unknown", where=name, hint=did_you_mean(key, known))
         wanted = dict if key == "images" else str
         if not isinstance(value, wanted):
             what = f"{section}environment.{key} is no {'table' if wanted is dict else 'text'}"
-            raise UserError(what, where=name, hint=hint)
+            raise UserError(what, code="setting-invalid", where=name, hint=hint)
     images = {str(key): str(value) for key, value in table.get("images", {}).items()}
     return EnvironmentSetting(
         # The nearer file's word counts whole: its image is not undone by an outer build.
@@ -234,6 +256,7 @@ def _data(table: Any, name: str, section: str) -> dict[str, DataSetting]:
     if not isinstance(table, dict) or not all(isinstance(entry, dict) for entry in table.values()):
         raise UserError(
             f"{section}data is no table of inputs",
+            code="setting-invalid",
             where=name,
             hint='Write [data.data_path] and path = "data/x"',
         )
@@ -243,6 +266,7 @@ def _data(table: Any, name: str, section: str) -> dict[str, DataSetting]:
             if key not in known:
                 raise UserError(
                     f'{section}data.{input_name}: "{key}" is no setting',
+                    code="setting-unknown",
                     where=name,
                     hint=did_you_mean(key, known),
                 )

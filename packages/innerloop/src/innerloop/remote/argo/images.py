@@ -178,11 +178,11 @@ def _build(
     )
     kit = {"DOCKER_BUILDKIT": "1" if buildkit.has_buildkit() else "0", "NO_COLOR": "1"}
     env = {**os.environ, **kit, "BUILDKIT_PROGRESS": "plain"}
-    progress = image_build.Progress(image.named)
-    code = process.follow(argv, progress.line, stdin=text, env=env)
-    progress.end(code == 0)
+    log = image_build.BuildLog(image.named)
+    code = process.follow(argv, log.line, stdin=text, env=env)
+    log.end(code == 0)
     if code != 0:
-        tail = "\n".join(f"    {line}" for line in progress.lines[-10:])
+        tail = "\n".join(f"    {line}" for line in log.lines[-10:])
         raise UserError(
             f"the code could not be added to {base.name}:\n{tail}\n ",
             code="image-build-failed",

@@ -14,7 +14,7 @@ from ...model.experiment import Experiment
 from ...model.jobs.job import Job
 from ...model.jobs.pipeline import pipeline_of, swept
 from ...model.lint.argo_rules import check_argo
-from ...model.lint.finding import Finding
+from ...model.lint.finding import Finding, Severity
 from ...model.lint.job_file import check
 from ...model.run import Request, Run
 from ...model.settings import argo_settings
@@ -139,10 +139,13 @@ def plan(order: SubmissionOrder) -> tuple[ArgoSubmission | None, list[Finding]]:
     workspace, experiment = order.workspace, order.experiment
     root = Path(workspace.root)
     setting = argo_settings.read(experiment.settings.argo)
-    job, findings = job_text.read(order, lambda job: lint(root, experiment, job))
-    if job is None or job_text.blocking(findings, ("wrong",)):
-        # What Azure ML alone refuses runs in a cluster.
-        return None, [finding for finding in findings if finding.level == "wrong"]
+    job, findings = job_text.read(order)
+    findings = _errors(findings)  # what Azure ML alone refuses runs in a cluster
+    if job is None or findings:
+        return None, findings
+    findings = list(check_argo(job, experiment.settings, setting, WorkspaceFiles(root).read))
+    if _errors(findings):
+        return None, findings
     name = _workflow_name(experiment, order.name)
     run_images = images.images_of_jobs(workspace, experiment, jobs_of(workspace, job))
     submission = ArgoSubmission(
@@ -173,11 +176,15 @@ def plan_run(run: Run) -> Request:
 def lint(root: Path, experiment: Experiment, job: Job) -> list[Finding]:
     """Errors of the job file, and what the job would not find in a cluster."""
     files = WorkspaceFiles(root)
-    errors = [finding for finding in check(job, files) if finding.level == "wrong"]
+    errors = _errors(check(job, files))
     if errors:
         return errors
     setting = argo_settings.read(experiment.settings.argo)
     return list(check_argo(job, experiment.settings, setting, files.read))
+
+
+def _errors(findings: Sequence[Finding]) -> list[Finding]:
+    return [finding for finding in findings if finding.severity is Severity.ERROR]
 
 
 def _fingerprint(job: Job, setting: ArgoSetting, run_images: Mapping[str, RunImage]) -> str:

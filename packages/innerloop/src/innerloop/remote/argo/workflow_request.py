@@ -11,7 +11,7 @@ from ...argo_manifest.parse import Pod
 from ...argo_manifest.workflow import Whole
 from ...model.container import Mount
 from ...model.experiment import Experiment
-from ...model.run import Request
+from ...model.run import ProcessSpec, Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +42,6 @@ def plan_workflow(
         experiment=experiment.name,
         backend="argo",
         command="",
-        argv=(),
-        cwd="",
-        env={},
         outputs=f"outputs/{experiment.slug}/{name}",
         why="asked for",
         notes=whole.notes,
@@ -54,16 +51,13 @@ def plan_workflow(
 
 def pod_request(base: Request, pod: Pod) -> Request:
     """`base` with what the pod runs."""
+    mounts = tuple(Mount(mount.source, mount.target, mount.read_only) for mount in pod.mounts)
     return Request(
         experiment=base.experiment,
         backend=base.backend,
         command=pod.command,
-        argv=pod.argv,
-        cwd=pod.cwd,
-        env=pod.env,
+        process=ProcessSpec(pod.argv, pod.cwd, pod.env, pod.image, mounts),
         outputs=base.outputs,
         why=base.why,
-        image=pod.image,
-        mounts=tuple(Mount(mount.source, mount.target, mount.read_only) for mount in pod.mounts),
         notes=base.notes,
     )

@@ -138,15 +138,15 @@ def register(
 
 def references_to(workspace: Workspace, name: str) -> list[tuple[str, str]]:
     """(job file, "azureml:NAME:VERSION") of each job file that names the asset."""
-    references = []
+    references: list[tuple[str, str]] = []
     for experiment in workspace.experiments:
         try:
             job = loader.open_job(workspace, loader.open_experiment(workspace, experiment))
         except UserError:
             continue
-        for input_ in job.inputs.values():
-            if input_.path and re.match(rf"azureml:{re.escape(name)}[:@]", input_.path):
-                references.append((job.name, input_.path))
+        paths = [input_.path for input_ in job.inputs.values() if input_.path]
+        names = re.compile(rf"azureml:{re.escape(name)}[:@]")
+        references += [(job.name, path) for path in paths if names.match(path)]
     return references
 
 

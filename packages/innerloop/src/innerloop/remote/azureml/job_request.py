@@ -12,7 +12,7 @@ from ...model.jobs.command import job_environment, substitute
 from ...model.jobs.job import Environment, Job
 from ...model.jobs.sweep import with_trial
 from ...model.paths import code_here, code_root
-from ...model.run import Request, Run
+from ...model.run import ProcessSpec, Request, Run
 
 
 def plan(run: Run) -> Request:
@@ -27,12 +27,14 @@ def plan(run: Run) -> Request:
         experiment=run.experiment.name,
         backend="azureml",
         command=command,
-        argv=("bash", "-c", command),
-        cwd=code_here(job.name, job.code) or "",
-        env=job_environment(job, literals, {}, run.id),
+        process=ProcessSpec(
+            argv=("bash", "-c", command),
+            cwd=code_here(job.name, job.code) or "",
+            env=job_environment(job, literals, {}, run.id),
+            image=describe_environment(job.environment, job),
+        ),
         outputs=run.outputs,
         why="",
-        image=describe_environment(job.environment, job),
     )
 
 

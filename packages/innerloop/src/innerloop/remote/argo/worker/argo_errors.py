@@ -113,10 +113,8 @@ def _status(error: Any, request: Mapping[str, Any]) -> ErrorInfo:
             "no-namespace", f"there is no namespace {namespace}",
             "Set another [argo] namespace, or create it",
         )  # fmt: skip
-    if (
-        error.status == 404
-        and "could not find the requested resource" in words
-        or (error.status == 404 and not body)
+    if (error.status == 404 and "could not find the requested resource" in words) or (
+        error.status == 404 and not body
     ):
         return ErrorInfo(
             "no-argo", "Argo Workflows is not installed in the cluster",

@@ -61,16 +61,18 @@ def _differences(endpoint: Endpoint, now: EndpointState) -> Iterator[SettingDiff
         # Azure omits a network access that was never set: it is enabled.
         there = there or ("enabled" if key == "public_network_access" else "")
         if here and not _is_equal(key, here, there):
-            yield SettingDifference(key, here, there, endpoint.where(key))
+            yield SettingDifference(key, here, there, str(endpoint.where(key)))
     tags = document.get("tags")
     for name, value in tags.items() if isinstance(tags, dict) else ():
         here, there = _text(value), now.tags.get(str(name), "")
         if here != there:
-            yield SettingDifference(f"tags.{name}", here, there, endpoint.where("tags", str(name)))
+            yield SettingDifference(
+                f"tags.{name}", here, there, str(endpoint.where("tags", str(name)))
+            )
     if document.get("identity") is not None:
         here, there = _identity(document["identity"]), _identity(now.settings.get("identity"))
         if here != there:
-            yield SettingDifference("identity", here, there, endpoint.where("identity"))
+            yield SettingDifference("identity", here, there, str(endpoint.where("identity")))
 
 
 def _is_equal(key: str, here: str, there: str) -> bool:

@@ -15,8 +15,7 @@ from ....model.experiment import Experiment
 from ....model.jobs.environment_file import environment_of
 from ....model.jobs.job import Job
 from ....model.jobs.pipeline import Step, default_compute, pipeline_of, swept
-from ....model.lint.finding import Finding
-from ....model.lint.job_file import check
+from ....model.lint.finding import Finding, blocks_submission
 from ....model.paths import code_here, code_root
 from ....runner.plan import new_id
 from ....util.errors import UsageError, UserError
@@ -46,8 +45,8 @@ def plan(
     `unconnected` says why there is no `target`."""
     root, experiment = Path(order.workspace.root), order.experiment
     disk = WorkspaceFiles(root)
-    job, findings = job_text.read(order, lambda job: check(job, disk))
-    if job is None or job_text.blocking(findings, ("wrong", "azure")):
+    job, findings = job_text.read(order)
+    if job is None or blocks_submission(findings):
         return None, findings
     name = _requested_name(job, order.name)
     steps = _steps(job, disk)

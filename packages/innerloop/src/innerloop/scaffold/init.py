@@ -1,0 +1,188 @@
+"""A new workspace on the disk: the template, the pin of the tool, and what sync generates."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from .. import __version__
+from ..sync import engine
+from ..util import files, locked_environments, process, venvs
+from ..util.errors import UserError
+from . import workspace_template as template
+from .workspace_template import File
+
+README = template.PACKAGE / "templates" / "workspace-readme.md"
+WHEELS = ".innerloop/wheels"
+PIN_COMMENT = (
+    "# What scripts/loop installs into your cache: the tool and its dependencies, by hashes.\n"
+)
+# Builds where it is started, as every builder of wheels calls it.
+_BUILD = "import sys; from hatchling import build; build.build_wheel(sys.argv[1])"
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """The tool that a workspace runs, by the sha256 of its wheel. `wheel`: the file, where the
+    workspace is to hold it itself; None where an index has it."""
+
+    sha256: str
+    wheel: Path | None = None
+
+
+def make(folder: Path, *, example: str | None, wheel: Path | None, git: bool) -> None:
+    """Makes the workspace in a folder that is absent or empty. It grows in a folder beside, which
+    takes its place at the end: a failure leaves nothing."""
+    if os.path.lexists(folder) and (not folder.is_dir() or any(folder.iterdir())):
+        raise UserError("the folder is not empty", where=str(folder), hint="Choose another one")
+    found = _template()
+    chosen = found if example else template.without_examples(found)
+    new = folder.parent / f".{folder.name}.new-{os.getpid()}"
+    try:
+        scratch = files.make_folder(new / ".innerloop" / "build")
+        _fill(new, chosen, _pin(wheel, scratch))
+        files.remove_tree(scratch)
+        outcome = engine.sync(new)
+        if outcome.problems:
+            raise UserError("\n".join(outcome.problems), where=str(folder))
+        files.remove(new / engine.LOCK)
+        if git:
+            _make_repository(new)
+        if folder.exists():
+            files.remove_if_empty(folder)
+        files.rename(new, folder)
+    finally:
+        files.remove_tree(new)
+
+
+def pin_text(dependencies: str, pin: Pin, version: str = __version__) -> str:
+    """The text of `scripts/loop-requirements.txt`: the tool, then its dependencies."""
+    tool = f"innerloop=={version} \\\n    --hash=sha256:{pin.sha256}\n"
+    return PIN_COMMENT + tool + re.sub(r"\A(#.*\n)*", "", dependencies)
+
+
+def _template() -> dict[str, File]:
+    root = template.repository()
+    if root is None:
+        return template.packaged()
+    listed = process.run(["git", "-C", str(root), "ls-files", "-z"]) if _has_git(root) else None
+    tracked = listed.out.split("\0") if listed is not None and listed.ok else []
+    return {name: template.read(root, name) for name in template.names(root, filter(None, tracked))}
+
+
+def _fill(root: Path, chosen: Mapping[str, File], pin: Pin) -> None:
+    for name, file in chosen.items():
+        content = file.content
+        if name == template.PIN:
+            content = pin_text(content.decode(), pin).encode()
+        if not file.link:
+            _write(root / name, content, file.executable)
+    for name, file in chosen.items():
+        if file.link:
+            files.make_link(root / name, file.link)
+    _write(root / "README.md", README.read_bytes())
+    files.make_folder(root / "src")
+    if pin.wheel is not None:
+        _write(root / WHEELS / pin.wheel.name, pin.wheel.read_bytes())
+
+
+def _write(path: Path, content: bytes, executable: bool = False) -> None:
+    files.write_stream(path, [content])
+    if executable:
+        mode = path.stat().st_mode
+        path.chmod(mode | (mode & 0o444) >> 2)
+
+
+def _pin(wheel: Path | None, scratch: Path) -> Pin:
+    """The given wheel; from the tool's sources, the one that is built of them; else the one that
+    this tool was installed from, a file or an index."""
+    root = template.repository()
+    if wheel is None and root is not None:
+        wheel = _built(root, scratch)
+    if wheel is None:
+        wheel = _installed_from()
+    if wheel is None:
+        return Pin(_sha256(_downloaded(scratch)))
+    if not wheel.is_file():
+        raise UserError(
+            "there is no such file", where=str(wheel), hint="Name the wheel of the tool"
+        )
+    if not re.match(rf"innerloop-{re.escape(__version__)}-[^/]*\.whl\Z", wheel.name):
+        raise UserError(
+            f"not a wheel of innerloop {__version__}, the version that runs",
+            where=str(wheel),
+            hint="The template and the pinned tool have one version: start init from that wheel",
+        )
+    return Pin(_sha256(wheel), wheel)
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _built(root: Path, scratch: Path) -> Path:
+    python = venvs.python_of(locked_environments.ensure("build"))
+    environ = {k: v for k, v in os.environ.items() if k not in ("SOURCE_DATE_EPOCH", "PYTHONPATH")}
+    argv = [str(python), "-I", "-c", _BUILD, str(scratch)]
+    done = process.run(argv, cwd=root / "packages" / "innerloop", env=environ)
+    if not done.ok:
+        raise UserError(f"building the tool's wheel failed:\n{done.err.rstrip()}\n ")
+    (wheel,) = scratch.glob("*.whl")
+    return wheel
+
+
+def _installed_from() -> Path | None:
+    """The wheel on this disk that the tool was installed from; None when that was no wheel.
+
+    Source: Python Packaging User Guide, "Recording the Direct URL Origin of installed distributions".
+    """
+    import json
+    from importlib import metadata
+
+    try:
+        text = metadata.distribution("innerloop").read_text("direct_url.json")
+    except metadata.PackageNotFoundError:
+        return None
+    url = urlsplit(json.loads(text)["url"] if text else "")
+    path = Path(unquote(url.path.lstrip("/") if os.name == "nt" else url.path))
+    return path if url.scheme == "file" and path.suffix == ".whl" and path.is_file() else None
+
+
+def _downloaded(scratch: Path) -> Path:
+    """The wheel of this version from the index that pip is configured to."""
+    python = sys.executable
+    if not process.run([python, "-Im", "pip", "--version"]).ok:  # of uv, say
+        environment = scratch / "venv"
+        done = process.run([python, "-Im", "venv", str(environment)])
+        python = str(venvs.python_of(environment))
+    argv = [python, "-Im", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    argv += ["--only-binary", ":all:", "--dest", str(scratch), f"innerloop=={__version__}"]
+    done = process.run(argv)
+    files.remove_tree(scratch / "venv")
+    found = sorted(scratch.glob("*.whl"))
+    if not found:
+        raise UserError(
+            f"innerloop {__version__} cannot be had from an index:\n{done.err.rstrip()}\n ",
+            hint="Configure pip's index, or name the file: `innerloop init FOLDER --wheel FILE`",
+        )
+    return found[0]
+
+
+def _has_git(root: Path) -> bool:
+    return (root / ".git").exists() and process.which("git") is not None
+
+
+def _make_repository(root: Path) -> None:
+    """A git repository, unless one holds the workspace already or there is no git."""
+    if process.which("git") is None:
+        return
+    if process.run(["git", "-C", str(root.parent), "rev-parse", "--is-inside-work-tree"]).ok:
+        return
+    if not process.run(["git", "init", "--quiet", "--initial-branch=main", str(root)]).ok:
+        process.run(["git", "init", "--quiet", str(root)])  # older than 2.28

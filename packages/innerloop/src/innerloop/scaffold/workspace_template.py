@@ -1,0 +1,140 @@
+"""The template of a workspace: the files that `innerloop init` begins with.
+
+The one copy of them in git is the root of the tool's own repository. The wheel and the source
+distribution get them from there at build time (`hatch_build.py` reads this module by its path, so
+it needs nothing but the standard library), below `templates/workspace`. A wheel holds neither
+links nor, on every system, modes: `templates/workspace.json` has both, and which files are copies
+of another one.
+
+Generated files are not in the template. `sync` makes them in the new workspace.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parent.parent
+FOLDER = "templates/workspace"
+DATA = "templates/workspace.json"
+PIN = "scripts/loop-requirements.txt"
+
+# Files, and folders that end with a slash. Whatever else lies at the root of the repository is the
+# tool's, or is generated.
+PARTS = (
+    ".devcontainer/Dockerfile",
+    ".devcontainer/entrypoint.sh",
+    ".dockerignore",
+    ".gitattributes",
+    ".github/workflows/prebuild.yml",
+    ".gitignore",
+    ".pre-commit-config.yaml",
+    "data/",
+    "notebooks/",
+    "orchestration/README.md",
+    "pyproject.toml",
+    "scripts/",
+    "src/",
+    "tests/",
+)
+# What an example adds: example -> the parts of the template that belong to it.
+EXAMPLES: Mapping[str, tuple[str, ...]] = {"digits": ("src/", "notebooks/digits.ipynb")}
+# What a run leaves behind, where there is no git to ask.
+_LEFT_OUT = {
+    *("__pycache__", "outputs", "logs", "mlruns", ".venv", ".ipynb_checkpoints", ".azureml"),
+    *(".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis", "htmlcov", ".git"),
+    *(".env", ".coverage", ".DS_Store"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One file: its content, or the target of a link ("" when it is none)."""
+
+    content: bytes
+    link: str = ""
+    executable: bool = False
+
+
+def repository() -> Path | None:
+    """The root of the tool's repository when this module runs from its sources, else None."""
+    if (PACKAGE / DATA).is_file():
+        return None
+    root = PACKAGE.parents[3]
+    return root if (root / "packages" / "innerloop" / "pyproject.toml").is_file() else None
+
+
+def names(root: Path, tracked: Iterable[str]) -> list[str]:
+    """The template's files at a repository's root, sorted. `tracked` is what git lists; when it
+    lists nothing (an export without .git), the folders are read instead."""
+    listed = [name for name in tracked if os.path.lexists(root / name)] or _walk(root)
+    return sorted(name for name in listed if _belongs(name))
+
+
+def read(root: Path, name: str) -> File:
+    path = root / name
+    if path.is_symlink():
+        return File(b"", link=os.readlink(path).replace(os.sep, "/"))
+    content = path.read_bytes()
+    return File(content, executable=content.startswith(b"#!"))
+
+
+def copies(files: Mapping[str, File]) -> dict[str, str]:
+    """Path -> the path of an equal file. Locks are large, and a serving image repeats the model's."""
+    first: dict[bytes, str] = {}
+    found = {}
+    for name, file in sorted(files.items()):
+        if not file.link and first.setdefault(file.content, name) != name:
+            found[name] = first[file.content]
+    return found
+
+
+def data(files: Mapping[str, File]) -> str:
+    """The text of `templates/workspace.json`."""
+    links = {name: file.link for name, file in sorted(files.items()) if file.link}
+    executable = sorted(name for name, file in files.items() if file.executable)
+    known = {"links": links, "copies": copies(files), "executable": executable}
+    return json.dumps(known, indent=1) + "\n"
+
+
+def packaged(package: Path = PACKAGE) -> dict[str, File]:
+    """The template of an installed package: path -> file."""
+    known = json.loads((package / DATA).read_text(encoding="utf-8"))
+    root = package / FOLDER
+    files = {name: File(b"", link=target) for name, target in known["links"].items()}
+    for path in root.rglob("*"):
+        name = path.relative_to(root).as_posix()
+        # Installers compile every .py file.
+        if path.is_file() and "__pycache__" not in path.parts:
+            files[name] = File(path.read_bytes(), executable=name in known["executable"])
+    for name, original in known["copies"].items():
+        files[name] = files[original]
+    return dict(sorted(files.items()))
+
+
+def without_examples(files: Mapping[str, File]) -> dict[str, File]:
+    left_out = tuple(part for parts in EXAMPLES.values() for part in parts)
+    return {name: file for name, file in files.items() if not name.startswith(left_out)}
+
+
+def _belongs(name: str) -> bool:
+    return any(name == part or (part[-1] == "/" and name.startswith(part)) for part in PARTS)
+
+
+def _walk(root: Path) -> Iterator[str]:
+    for part in PARTS:
+        if not part.endswith("/"):
+            if os.path.lexists(root / part):
+                yield part
+            continue
+        for folder, folders, found in os.walk(root / part):
+            folders[:] = [name for name in folders if name not in _LEFT_OUT]
+            for name in found:
+                path = Path(folder, name).relative_to(root).as_posix()
+                if name in _LEFT_OUT or name.endswith((".pyc", ".pyo")):
+                    continue
+                if not path.startswith("data/") or path == "data/README.md":
+                    yield path

@@ -1,0 +1,6 @@
+@echo off
+rem The same on Windows: `packages\innerloop\test`.
+setlocal
+where py >nul 2>nul && ( py -3 "%~dp0test" %* & exit /b )
+python "%~dp0test" %*
+exit /b

@@ -1,0 +1,146 @@
+"""Every lock installs from an index that has newer releases, with old and with new pip.
+
+The index is on disk; only pip itself, and what the tests named `..._from_the_index` resolve, is
+downloaded.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+from packaging.markers import Marker
+from tools import locks
+
+from tests.locks.frozen_index import FrozenIndex
+
+pytestmark = [pytest.mark.network, pytest.mark.slow]
+
+# The pip of Debian 12 and of Python 3.10.13, which does not start on Python 3.12; that of Python
+# 3.11.7, which does. pip 23.3 is the first that takes `name[extra]` and `name` for one project.
+OLD = "23.0.1" if sys.version_info < (3, 12) else "23.2.1"
+FILES = locks.lock_files()
+# Once each: a deploy folder has a copy of its experiment's lock.
+DISTINCT = list({path.read_bytes(): path for path in reversed(FILES)}.values())[::-1]
+PAIRS = [
+    (path.with_name("requirements.txt"), path)
+    for path in FILES
+    if path.name.startswith("requirements-") and path.with_name("requirements.txt") in FILES
+]
+# Those that every user of the tool installs. Old pip downloads whole wheels for their metadata: the
+# examples' locks, some with torch's gigabytes, are resolved from the frozen index alone.
+LIGHT = [path for path in DISTINCT if not path.is_relative_to(locks.ROOT / "src")]
+
+
+@pytest.fixture(scope="module", params=[OLD, "newest"])
+def pip(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment variables that make `python -m pip` this pip."""
+    version = "" if request.param == "newest" else f"=={request.param}"
+    return locks.pip_at(tmp_path_factory.mktemp("pip"), f"pip{version}")
+
+
+def name_of(value: object) -> str:
+    return value.relative_to(locks.ROOT).as_posix() if isinstance(value, Path) else ""
+
+
+def resolve(
+    pip: Mapping[str, str], files: Sequence[Path], index: Path | None
+) -> subprocess.CompletedProcess[str]:
+    """What `pip install --require-hashes` would do; from the machine's index where None is given."""
+    argv = [sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed"]
+    argv += ["--require-hashes", *[word for path in files for word in ("-r", str(path))]]
+    env = dict(pip)
+    if index is not None:
+        argv += ["--no-index", "--find-links", str(index)]
+        env = {name: value for name, value in env.items() if not name.startswith("PIP_")}
+        env["PIP_CONFIG_FILE"] = os.devnull
+    return subprocess.run(argv, env=env, capture_output=True, text=True)
+
+
+def freeze(index: FrozenIndex, path: Path, target: Path) -> Path:
+    target.write_text(index.lock(locks.read(path), locks.load_metadata()), encoding="utf-8")
+    return target
+
+
+@pytest.mark.parametrize("path", DISTINCT, ids=name_of)
+def test_lock_with_newer_releases_on_the_index_resolves(
+    pip: dict[str, str], path: Path, tmp_path: Path
+) -> None:
+    index = FrozenIndex(tmp_path / "index")
+    (tmp_path / "index").mkdir()
+    done = resolve(pip, [freeze(index, path, tmp_path / "lock.txt")], index.folder)
+    assert done.returncode == 0, done.stderr
+    found = re.search(r"(?m)^Would install (.*)$", done.stdout)
+    assert set(found[1].split() if found else ()) == {
+        f"{entry.name}-{entry.version}"
+        for entry in locks.read(path)
+        if not entry.marker or Marker(entry.marker).evaluate()
+    }
+
+
+@pytest.mark.parametrize(("base", "path"), PAIRS, ids=name_of)
+def test_locks_installed_together_with_newer_releases_on_the_index_resolve(
+    pip: dict[str, str], base: Path, path: Path, tmp_path: Path
+) -> None:
+    index = FrozenIndex(tmp_path / "index")
+    (tmp_path / "index").mkdir()
+    files = [
+        freeze(index, base, tmp_path / "requirements.txt"),
+        freeze(index, path, tmp_path / "requirements-more.txt"),
+    ]
+    done = resolve(pip, files, index.folder)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("forms", "old_code"),
+    [
+        # What `uv pip compile` writes when nothing else is said.
+        (["coverage", "pytest-cov"], 1),
+        (["coverage[toml]", "pytest-cov"], 0),
+        # What `uv pip compile --no-strip-extras` writes, where a package that comes earlier in the
+        # alphabet requires plain coverage.
+        (["aardvark", "coverage[toml]", "pytest-cov"], 1),
+        (["aardvark", "coverage", "coverage[toml]", "pytest-cov"], 0),
+    ],
+    ids=lambda value: "+".join(value) if isinstance(value, list) else "",
+)
+def test_form_with_a_newer_coverage_on_the_index_resolves_or_not(
+    pip: dict[str, str],
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    forms: list[str],
+    old_code: int,
+) -> None:
+    index = FrozenIndex(tmp_path / "index")
+    hashes = {
+        "aardvark": index.add("aardvark", "1.0", ["coverage>=7"]),
+        "pytest-cov": index.add("pytest-cov", "1.0", ["coverage[toml]>=7.10.6"]),
+        "coverage": index.add("coverage", "7.17.4", extras=["toml"]),
+    }
+    index.add("coverage", "7.17.5", extras=["toml"])
+    text = ""
+    for form in forms:
+        name = form.partition("[")[0]
+        version = "7.17.4" if name == "coverage" else "1.0"
+        text += f"{form}=={version} \\\n    --hash={hashes[name]}\n"
+    lock = tmp_path / "lock.txt"
+    lock.write_text(text, encoding="utf-8")
+    done = resolve(pip, [lock], index.folder)
+    if "newest" in request.node.callspec.id or not old_code:
+        assert done.returncode == 0, done.stderr
+        assert "coverage-7.17.4" in done.stdout and "7.17.5" not in done.stdout
+    else:
+        assert done.returncode == old_code
+        assert "must have their versions pinned" in done.stderr
+
+
+@pytest.mark.parametrize("path", LIGHT, ids=name_of)
+def test_lock_of_small_packages_resolves_from_the_index(pip: dict[str, str], path: Path) -> None:
+    done = resolve(pip, [path], None)
+    assert done.returncode == 0, done.stderr
