@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from ..docker import engine, image_build, image_registry
+from ..model.environment import Image
 from ..model.experiment import Experiment
 from ..model.workspace import Workspace
 from ..util.errors import UsageError, UserError
@@ -66,7 +67,7 @@ def _wanted(args: argparse.Namespace, workspace: Workspace) -> list[tuple[Experi
 
 
 def _build(
-    args: argparse.Namespace, workspace: Workspace, experiment: Experiment, image: image_build.Image
+    args: argparse.Namespace, workspace: Workspace, experiment: Experiment, image: Image
 ) -> None:
     facts = engine.ask(image.name)
     engine.require(facts)
@@ -78,7 +79,7 @@ def _build(
     )
 
 
-def _push(workspace: Workspace, image: image_build.Image) -> None:
+def _push(workspace: Workspace, image: Image) -> None:
     shared = image_build.prebuilt_names(workspace, image)
     assert shared is not None
     _say(f"pushing {shared.exact}")

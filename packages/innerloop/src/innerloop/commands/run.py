@@ -186,7 +186,7 @@ def _plan(
         arguments=tuple(args.rest),
         options=tuple(args.docker_option),
         processes=args.processes,
-        also=preflight.errors(found),
+        errors=preflight.errors(found),
         notes=[warning] if warning else [],
         dry=args.dry_run,
     )

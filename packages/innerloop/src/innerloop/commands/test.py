@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     plan = execute.plan_command(
         workspace, _with_visible(experiment, wanted), "python -m pytest", arguments=words
     )
-    started = execute.prepare(plan, args.backend, dry=False, dev=True)
+    started = execute.prepare(plan, args.backend, dry=False)
     code = failure_report.tested(started.run, started.request, lambda: execute.carry_out(started))
     for line in coverage.collect(args.root, wanted, args.cwd / args.junit if args.junit else None):
         print(f"innerloop: {line}", file=sys.stderr)

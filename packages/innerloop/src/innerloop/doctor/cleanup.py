@@ -11,16 +11,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..docker import docker_cli
+from ..docker import docker_cli, engine
 from ..docker import docker_cli as docker_tool
-from ..docker import engine
 from ..history import past_runs
 from ..local import venv
 from ..model.container import EXPERIMENT_LABEL, WORKSPACE_LABEL, image_name_part
 from ..model.deployment import FOLDER as DEPLOY
-from ..model.run import Run
 from ..model.workspace import Workspace
-from ..runner import venv_requirements
+from ..runner import environment_resolver, venv_requirements
 from ..util import files, process, venvs
 from ..util.errors import UserError
 from ..workspace import loader
@@ -223,11 +221,12 @@ def _current_environments(workspace: Workspace) -> Iterator[Path]:
     for name in workspace.experiments:
         try:
             experiment = loader.open_experiment(workspace, name)
-            run = Run(workspace, experiment, loader.open_job(workspace, experiment), "", {})
+            job = loader.open_job(workspace, experiment)
         except UserError:
             continue  # a broken experiment has none
         for dev in (False, True):
-            wanted = venv_requirements.packages_for(run, dev=dev)
+            resolved = environment_resolver.resolve(workspace, experiment, job, dev=dev)
+            wanted = venv_requirements.packages_for(workspace, resolved)
             if wanted.missing is None:
                 _, version, _ = venv.interpreter(wanted.python)
                 yield venv.environment_of(experiment, wanted.files, version, wanted.text)

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from ..util.errors import UserError
 from .container import ContainerSpec, Mount, run_argv
+from .environment import NO_ENVIRONMENT, ResolvedEnvironment
 from .experiment import Experiment, Link
 from .jobs.job import Job
 from .paths import SCRATCH
@@ -24,7 +25,8 @@ BACKENDS = ("auto", "in-container", "docker", "venv")
 class Run:
     """One run, before a backend is chosen: the specification and what the user asked for.
 
-    `data` maps each data input to its absolute path on this machine. `code` is the absolute path of
+    `environment` is what stands on this machine for the job's environment. `data` maps each data
+    input to its absolute path on this machine. `code` is the absolute path of
     the code root, or None when the job has no code on this machine; `code_is_file` says that it is a
     single file; `links` are the symbolic links that lead out of it. `script` replaces the job's
     command by one Python file; `arguments` are appended to the command, which `shell` understands.
@@ -46,6 +48,7 @@ class Run:
     job: Job
     id: str
     data: Mapping[str, str]
+    environment: ResolvedEnvironment = NO_ENVIRONMENT
     writable: frozenset[str] = frozenset()
     script: str | None = None
     arguments: Sequence[str] = ()

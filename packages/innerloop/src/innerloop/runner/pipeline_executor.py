@@ -29,7 +29,7 @@ def carry_out(planned: PipelinePlan, prepare: Prepare) -> int:
     planned = fetched(planned)
     ready = _prepared(planned, prepare)
     board = _board(planned, ready)
-    for line in dict.fromkeys(execute.where_and_why(one.started.request) for one in ready.values()):
+    for line in dict.fromkeys(execute.backend_line(one.started.request) for one in ready.values()):
         board.say(line)
     going = PipelineRun(planned, prepare, ready, board)
     try:

@@ -19,12 +19,11 @@ from pathlib import Path
 from ...argo_manifest import image_names
 from ...argo_manifest.task import CODE
 from ...docker import buildkit, docker_cli, engine, image_build, image_registry
-from ...docker.image_build import Image
 from ...model.container import EXPERIMENT_LABEL, WORKSPACE_LABEL
+from ...model.environment import Image
 from ...model.experiment import Experiment
 from ...model.jobs.job import Job
 from ...model.paths import SCRATCH, code_root
-from ...model.run import Run
 from ...model.workspace import Workspace
 from ...runner import environment_resolver
 from ...util import files, process
@@ -80,16 +79,15 @@ def images_of_jobs(
 
 
 def _image_of_job(workspace: Workspace, experiment: Experiment, job: Job, variant: str) -> RunImage:
-    run = Run(workspace=workspace, experiment=experiment, job=job, id="", data={})
-    resolved = environment_resolver.image_for(run)
+    environment = environment_resolver.resolve(workspace, experiment, job)
     folder = code_root(job.name, job.code)
     code = None if folder is None else snapshot.read(Path(workspace.root), folder)
-    base = resolved.image
+    base = environment.image
     content = [base.digest or base.name if base else "", code.digest if code else ""]
     tag = f"{image_names.RUN}-{hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]}"
     registry = workspace.settings.registry
     repository = posixpath.join(registry, image_names.repository(experiment, variant))
-    return RunImage(variant, repository, tag, base, code, resolved.missing)
+    return RunImage(variant, repository, tag, base, code, environment.missing)
 
 
 def require_registry(workspace: Workspace) -> None:
