@@ -16,7 +16,7 @@ PRIORITY = ("nice", "-n", "10")
 
 def available(workspace: Workspace) -> Availability:
     path = process.which("nice")
-    if path is None:
+    if not path:
         return Availability(False, "nice is not on PATH", "Install coreutils")
     return Availability(True, f"{path} is on PATH")
 

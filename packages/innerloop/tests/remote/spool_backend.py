@@ -81,7 +81,7 @@ class Spool:
         self, order: SubmissionOrder
     ) -> tuple[SpoolSubmission | None, list[Finding]]:
         job, findings = job_text.read(order)
-        if job is None:
+        if not job:
             return None, findings
         return SpoolSubmission(order, job, order.name or new_id()), findings
 

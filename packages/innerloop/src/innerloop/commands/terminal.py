@@ -9,11 +9,12 @@ import shlex
 import sys
 from pathlib import Path
 
+from .. import local
 from ..devcontainers import discovery, exec
-from ..local import in_container
+from ..local import dev_container
 from ..model.experiment import Experiment
-from ..model.run import BACKENDS
 from ..model.workspace import Workspace
+from ..remote import base
 from ..runner import execute
 from ..runner.execute import Started
 from ..runner.interactive import shells, tools_environment
@@ -36,14 +37,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "experiment", nargs="?", metavar="EXP", help="default: the folder you are in"
     )
-    parser.add_argument("--backend", choices=BACKENDS, default="auto", help="where (default: auto)")
+    base.add_run_argument(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     workspace = loader.open_workspace(args.root)
     experiment = loader.choose_experiment(workspace, args.experiment, args.cwd)
     if (
-        args.backend == "auto"
+        args.backend == local.AUTO
         and (code := _in_open_container(workspace, experiment, args.rest)) is not None
     ):
         return code
@@ -55,14 +56,14 @@ def run(args: argparse.Namespace) -> int:
         command,
         variables=None if args.rest else shells.prompt(experiment.name),
     )
-    if not args.rest and sys.stdin.isatty() and started.request.backend == "venv":
+    if not args.rest and sys.stdin.isatty() and "VIRTUAL_ENV" in started.request.env:
         return _own_shell(args.root, started, experiment)
     return execute.carry_out(started)
 
 
 def _in_open_container(workspace: Workspace, experiment: Experiment, rest: list[str]) -> int | None:
     """The dev container that is open already: what a person installed there is there."""
-    if in_container.experiment() is not None:
+    if dev_container.experiment() is not None:
         return None
     there = next((one for one in discovery.find(workspace, experiment) if one.running), None)
     if there is None:

@@ -14,11 +14,11 @@ from typing import Any
 from ..docker import docker_cli, engine
 from ..docker import docker_cli as docker_tool
 from ..history import past_runs
-from ..local import venv
+from ..local import venv_requirements
 from ..model.container import EXPERIMENT_LABEL, WORKSPACE_LABEL, image_name_part
 from ..model.deployment import FOLDER as DEPLOY
 from ..model.workspace import Workspace
-from ..runner import environment_resolver, venv_requirements
+from ..runner import environment_resolver
 from ..util import files, process, venvs
 from ..util.errors import UserError
 from ..workspace import loader
@@ -228,8 +228,10 @@ def _current_environments(workspace: Workspace) -> Iterator[Path]:
             resolved = environment_resolver.resolve(workspace, experiment, job, dev=dev)
             wanted = venv_requirements.packages_for(workspace, resolved)
             if wanted.missing is None:
-                _, version, _ = venv.interpreter(wanted.python)
-                yield venv.environment_of(experiment, wanted.files, version, wanted.text)
+                _, version, _ = venv_requirements.interpreter(wanted.python)
+                yield venv_requirements.environment_of(
+                    experiment, wanted.files, version, wanted.text
+                )
 
 
 def _outputs(workspace: Workspace, older_than: float) -> Iterator[Removable]:

@@ -12,7 +12,7 @@ from ..model.run import Backend
 from ..util.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:
-    from ..model.run import Request
+    from ..model.run import Request, Run
 
 AUTO = "auto"
 # Name -> its module, whose functions are those of `LocalBackend`. `auto` takes the first one that is
@@ -27,10 +27,10 @@ BACKENDS: dict[str, str] = {
 class LocalBackend(Backend, Protocol):
     """A backend on this machine."""
 
-    def prepare(self, request: Request) -> None:
+    def prepare(self, run: Run, request: Request) -> None:
         """Makes what the request needs: an image, an environment. Does nothing where it exists."""
 
-    def submit(self, request: Request) -> int:
+    def submit(self, run: Run, request: Request) -> int:
         """Runs the program to its end and returns its exit code. On Ctrl-C everything is stopped
         before KeyboardInterrupt is raised."""
 

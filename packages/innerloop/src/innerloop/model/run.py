@@ -1,8 +1,4 @@
-"""A run, and the request that a backend makes of it. A backend is a module with two functions:
-
-request(run, ...) -> Request     everything decided, nothing done
-submit(request) -> int           carries the request out and returns the program's exit code
-"""
+"""A run, the request that a backend makes of it, and what every backend offers."""
 
 from __future__ import annotations
 
@@ -17,8 +13,6 @@ from .experiment import Experiment, Link
 from .jobs.job import Job
 from .paths import SCRATCH
 from .workspace import Workspace
-
-BACKENDS = ("auto", "in-container", "docker", "venv")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +95,9 @@ class Request:
 
     `command` is the job's text after substitution. What is started is a `container` of this
     machine's engine, else a `process`; `can_start` is false where this machine has no image or
-    environment for it. `outputs` is relative to the workspace's root. `why` says
-    which fact chose the backend. `processes` holds the own variables of each process of a
+    environment for it. `needs_build`: the image or environment must be built first. `missing` are the
+    backend's reasons why the run cannot start. `outputs` is relative to the workspace's root. `why`
+    says which fact chose the backend. `processes` holds the own variables of each process of a
     distributed job; the request's `env` is that of the first one. `secrets` are variables for the
     engine's client that are never printed.
     """
@@ -115,6 +110,8 @@ class Request:
     process: ProcessSpec = ProcessSpec()
     container: ContainerSpec | None = None
     can_start: bool = True
+    needs_build: bool = False
+    missing: tuple[UserError, ...] = ()
     notes: tuple[str, ...] = ()
     processes: tuple[Mapping[str, str], ...] = ()
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
