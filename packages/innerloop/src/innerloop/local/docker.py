@@ -28,6 +28,7 @@ from ..model.run import Availability, Request, Run
 from ..model.workspace import Workspace
 from ..util import files, process
 from ..util.errors import UserError
+from ..workspace.loader import current_experiment
 from . import dev_container
 from .resolve_command import ResolvedCommand, resolve
 
@@ -35,7 +36,7 @@ name = "docker"
 
 
 def available(workspace: Workspace) -> Availability:
-    if (experiment := dev_container.experiment()) is not None:
+    if (experiment := current_experiment()) is not None:
         return Availability(
             False, f"this is the dev container of {experiment}", "Use a terminal on the host"
         )

@@ -7,13 +7,14 @@ from ..model.experiment import Experiment
 from ..model.run import Availability, Request, Run
 from ..model.workspace import Workspace
 from ..util.errors import UserError
+from ..workspace.loader import current_experiment
 from . import dev_container, host_process
 
 name = "in-container"
 
 
 def available(workspace: Workspace) -> Availability:
-    if dev_container.experiment() is None:
+    if current_experiment() is None:
         return Availability(
             False, "this is not a dev container", "`scripts/loop up EXP` opens an experiment's"
         )
@@ -21,11 +22,11 @@ def available(workspace: Workspace) -> Availability:
 
 
 def supports(workspace: Workspace, experiment: Experiment) -> bool:
-    return dev_container.experiment() == experiment.name
+    return current_experiment() == experiment.name
 
 
 def plan(run: Run) -> Request:
-    own = dev_container.experiment()
+    own = current_experiment()
     if own is None:
         raise UserError(
             f"this is not the dev container of {run.experiment.name}",

@@ -38,8 +38,8 @@ def planned_pods(
         subject = workflow.Subject(
             experiment, job, setting, lambda one: (reference(registry, experiment, one), ""), read
         )
-        whole = workflow.whole(subject)
-        manifest = workflow.manifest(whole, experiment, name="job", namespace="")
+        workflow_plan = workflow.workflow_plan(subject)
+        manifest = workflow.manifest(workflow_plan, experiment, name="job", namespace="")
     except UserError as error:
         return error
     return _pods_by_template(manifest, trial)
@@ -86,7 +86,7 @@ def reference(registry: str, experiment: Experiment, job: Job) -> str:
     """The name of the image with the job's environment and code."""
     if image_names.is_bare(job):
         return str(job.environment.image)
-    return image_names.moving(registry, experiment, image_names.variant(experiment, job))
+    return image_names.floating_tag(registry, experiment, image_names.variant(experiment, job))
 
 
 def find_pod(pods: Pods, step: str) -> Pod | UserError:

@@ -13,7 +13,6 @@ import json
 import os
 import posixpath
 import re
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +23,7 @@ from ..model.container import ContainerContext, ContainerSpec, Mount
 from ..model.experiment import JOB_FILE, Experiment
 from ..model.run import Request, Run
 from ..model.workspace import Workspace
-from ..util import locked_environments, ports, process
+from ..util import console, locked_environments, ports, process
 from ..util.errors import UserError
 from . import execute
 from .execute import Started
@@ -120,7 +119,7 @@ def _position_of(run: Run) -> str:
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    console.print_line(text)
 
 
 def _has_debugpy(request: Request) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +10,7 @@ from .. import local
 from ..history import recorder
 from ..local import LocalBackend
 from ..model.run import Request, Run
-from ..util import files
+from ..util import console, files
 from ..util.errors import UserError, combine
 from ..util.process import OutOfTime
 from . import failure_report
@@ -123,4 +122,4 @@ def _say_nothing(text: str) -> None:
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    console.print_line(text)

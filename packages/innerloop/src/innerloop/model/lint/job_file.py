@@ -16,7 +16,7 @@ from .reference_rules import check_references
 from .step_rules import check_steps
 from .value_rules import check_values, placeholders
 
-__all__ = ["Files", "Finding", "check", "check_text"]
+__all__ = ["Files", "Finding", "check", "check_text", "read_and_check"]
 
 # Errors about what Azure ML can run and this machine cannot.
 _AZURE_ONLY = ("no-local-equivalent", "component-registered")
@@ -28,7 +28,7 @@ def check_text(text: str, name: str, files: Files) -> list[Finding]:
 
 
 def read_and_check(text: str, name: str, files: Files) -> tuple[Job | None, list[Finding]]:
-    """The job and its findings, from one parse; None for a job that cannot be read."""
+    """The job and its findings from one reading of the text; no job if the text cannot be parsed."""
     try:
         parsed = yaml_text.parse(text, name)
     except UserError as error:

@@ -228,8 +228,10 @@ def _workflow_request(
         return run_images[image_names.variant(experiment, step)].reference, "IfNotPresent"
 
     read = WorkspaceFiles(Path(workspace.root)).read
-    whole = workflow.whole(workflow.Subject(experiment, job, setting, image, read))
-    return workflow_request.plan_workflow(whole, experiment, name=name, namespace=setting.namespace)
+    workflow_plan = workflow.workflow_plan(workflow.Subject(experiment, job, setting, image, read))
+    return workflow_request.plan_workflow(
+        workflow_plan, experiment, name=name, namespace=setting.namespace
+    )
 
 
 def jobs_of(workspace: Workspace, job: Job) -> list[Job]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ...argo_manifest import parse, workflow
 from ...argo_manifest.parse import Pod
-from ...argo_manifest.workflow import Whole
+from ...argo_manifest.workflow import WorkflowPlan
 from ...model.container import Mount
 from ...model.experiment import Experiment
 from ...model.run import ProcessSpec, Request
@@ -33,10 +33,10 @@ class WorkflowRequest:
 
 
 def plan_workflow(
-    whole: Whole, experiment: Experiment, *, name: str, namespace: str = ""
+    workflow_plan: WorkflowPlan, experiment: Experiment, *, name: str, namespace: str = ""
 ) -> WorkflowRequest:
     """What the cluster would run."""
-    manifest = workflow.manifest(whole, experiment, name=name, namespace=namespace)
+    manifest = workflow.manifest(workflow_plan, experiment, name=name, namespace=namespace)
     pods = tuple(parse.pods(manifest))
     base = Request(
         experiment=experiment.name,
@@ -44,7 +44,7 @@ def plan_workflow(
         command="",
         outputs=f"outputs/{experiment.slug}/{name}",
         why="asked for",
-        notes=whole.notes,
+        notes=workflow_plan.notes,
     )
     return WorkflowRequest(pod_request(base, pods[0]), manifest, pods)
 
