@@ -60,7 +60,7 @@ def planned(
     opened = loader.open_workspace(workspace.root)
     experiment = loader.open_experiment(opened, name)
     submission, found = plan.plan(opened, experiment, file=file, **more)
-    assert submission is not None, [one.message() for one in found]
+    assert submission is not None, [str(finding) for finding in found]
     return submission
 
 

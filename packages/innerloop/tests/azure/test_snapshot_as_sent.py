@@ -63,7 +63,7 @@ def ours(rule: str, path: str) -> Any:
         rules = ignore_file.parse(rule, "x").rules
     except UserError:
         return "refused"
-    return [rules[0].leaves_out, rules[0].pattern.match(path) is not None] if rules else None
+    return [rules[0].excludes, rules[0].pattern.match(path) is not None] if rules else None
 
 
 def test_every_rule_matches_as_the_clients_does(cloud: Cloud) -> None:

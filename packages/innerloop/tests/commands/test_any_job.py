@@ -110,7 +110,7 @@ environment_variables: {N: "${{inputs.a}}", M: ""}
     assert (env["AZURE_ML_OUTPUT_o"], env["AZURE_ML_OUTPUT_log"]) == (f"{out}/o", f"{out}/log")
     assert not {"AZUREML_PARAMETER_c", "AZURE_ML_INPUT_d"} & set(env)
     assert env["AZURE_ML_INPUT_v"] == "azureml:numbers:1"
-    assert "the output log is kept in outputs/ here" in "\n".join(found["notes"])
+    assert "the output log is written to outputs/ here" in "\n".join(found["notes"])
 
 
 @pytest.mark.parametrize(
@@ -173,12 +173,12 @@ ENVIRONMENTS = [
     (
         "{image: base, conda_file: {dependencies: [python=3.9, libx, {pip: [a]}]}}",
         "-conda-",
-        "(and libx is left out)",
+        "(without libx)",
     ),
     ("{image: base, conda_file: gone.yml}", None, "there is no jobs/a/gone.yml"),
     ("{conda_file: conda.yml}", None, "a conda_file and no image"),
     ("azureml:own:3", None, '[environment.images] and "own" = "IMAGE"'),
-    ("{name: own, version: 3}", None, "azureml:own:3, is one that Azure ML keeps"),
+    ("{name: own, version: 3}", None, "azureml:own:3, is registered in Azure ML"),
     (
         "azureml://registries/azureml/environments/sklearn-1.5/labels/latest",
         None,
@@ -228,7 +228,7 @@ def test_a_setting_stands_for_an_image(workspace: Workspace, environment: str) -
     workspace.write("jobs/a/innerloop.toml", '[environment.images]\npython = "mirror/python:3"\n')
     found = told(workspace, f"command: ls\nenvironment: {environment}\n")
     assert found["image"] == "mirror/python:3"
-    said = "the settings say that mirror/python:3 stands for the image python"
+    said = "the settings name mirror/python:3 for the image python"
     assert said in found["notes"]
     workspace.write("jobs/a/innerloop.toml", '[environment]\nimage = "other"\n')
     assert told(workspace, f"command: ls\nenvironment: {environment}\n")["image"] == "python"
@@ -245,7 +245,7 @@ def test_several_processes(workspace: Workspace) -> None:
     argv = " ".join(found["argv"])
     assert "--shm-size 16g" in argv and "--ipc=host --cap-add A" in argv
     notes = "\n".join(found["notes"])
-    assert "one machine stands for the 2 instances" in notes and "--processes N" in notes
+    assert "the job's 2 instances all run on this one machine" in notes and "--processes N" in notes
     fewer = told(workspace, job, "--processes", "1")
     assert (fewer["processes"], fewer["env"]["WORLD_SIZE"]) == ([], "1")
 
@@ -266,12 +266,12 @@ queue_settings: {{job_tier: spot}}
     assert [word.rpartition(":")[2] for word in published] == ["8888", "6006", "4321"]
     notes = "\n".join(found["notes"])
     for said in (
-        "port 4321 in the container is at http://127.0.0.1:",
+        "port 4321 of the container is published at http://127.0.0.1:",
         "the service lab is not started here",
         "the service code is not needed here",
         "the service shell is not needed here",
-        "identity is for Azure ML alone",
-        "queue_settings is for Azure ML alone",
+        "identity applies to Azure ML only",
+        "queue_settings applies to Azure ML only",
     ):
         assert said in notes
 

@@ -111,7 +111,7 @@ def test_killed_at_any_step_there_is_all_of_it_or_nothing(
     for number, root in enumerate(copies(workspace.root, tmp_path / "copies"), 1):
 
         def make(root: Path = root) -> None:
-            create.make(loader.open_workspace(root), name, None)
+            create.create_experiment(loader.open_workspace(root), name, None)
 
         code = stopped_at(root, number, kill, make)
         ends.add(code)

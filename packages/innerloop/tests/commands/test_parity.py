@@ -74,7 +74,7 @@ def test_the_facts_of_one_experiment(synced: Workspace) -> None:
     assert backends["docker"]["mounts"]["same"] and backends["argo"]["mounts"]["same"]
     assert "claim things -> /mnt/inputs/data" in backends["argo"]["mounts"]["shown"]
     text = synced.loop("parity", "line").out
-    assert "the same" in text and "~ image in inside, F5: the job's own packages" in text
+    assert "the same" in text and "~ image in in-container, F5: the job's own packages" in text
     assert "!" not in text
 
 

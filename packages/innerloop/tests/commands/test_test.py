@@ -12,7 +12,7 @@ from innerloop.model.dockerfiles.dockerfile import parse
 from innerloop.model.experiment import Experiment, Link
 from innerloop.model.settings.settings import Settings
 from innerloop.model.shared_code import places_of_tests
-from innerloop.scaffold.coverage import Wanted, settings
+from innerloop.scaffold.coverage import CoverageRequest, settings
 from innerloop.workspace import loader
 
 from tests.support import PYTEST, Workspace
@@ -78,11 +78,11 @@ def test_what_pytest_is_told(
 
 def test_coverage_counts_the_experiments_code_and_the_common_code_it_links_to() -> None:
     one = experiment("src/common/digits.py", "src/common/vision")
-    text = settings(Wanted(one, coverage=True))
+    text = settings(CoverageRequest(one, coverage=True))
     assert "source =\n    .\n    ../../common\n" in text
     assert "include =\n    ./*\n    ../../common/digits.py\n    ../../common/vision/*\n" in text
     assert "data_file = ../../../outputs/shop.churn/coverage/.coverage\n" in text
-    assert "../../common" not in settings(Wanted(experiment(), coverage=True))
+    assert "../../common" not in settings(CoverageRequest(experiment(), coverage=True))
 
 
 @pytest.fixture

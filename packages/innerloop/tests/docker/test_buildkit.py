@@ -68,8 +68,8 @@ def test_the_older_builder_gets_the_file_as_it_stands_and_the_proxies() -> None:
 
 
 def test_layers_that_are_shared_come_from_the_file_as_it_stands() -> None:
-    lent = buildkit.build_options(TEXT, Network(), buildkit=True, lend=True)
-    taken = buildkit.build_options(TEXT, Network(), buildkit=True, lender="r.test/line:dev")
+    lent = buildkit.build_options(TEXT, Network(), buildkit=True, inline_cache=True)
+    taken = buildkit.build_options(TEXT, Network(), buildkit=True, cache_from="r.test/line:dev")
     assert lent.text == taken.text == TEXT
     assert lent.options == ("--build-arg", "BUILDKIT_INLINE_CACHE=1")
     assert taken.options == ("--cache-from", "r.test/line:dev")

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from innerloop.docker.image_build import Progress, failure, follow
+from innerloop.docker.image_build import BuildLog, failure, follow
 from innerloop.model.dockerfiles.dockerfile import parse
 from innerloop.model.experiment import Experiment
 from innerloop.model.settings.settings import Settings
@@ -50,14 +50,14 @@ def test_a_layer_that_went_away_meanwhile_is_asked_for_once_more(
 ) -> None:
     """A program that ends as the older builder does, until its second or ninth turn."""
     argv = [sys.executable, "-c", ONCE, str(tmp_path / "turns"), *words]
-    assert follow(argv, Progress("line:job"), stdin="", env=os.environ) == code
+    assert follow(argv, BuildLog("line:job"), stdin="", env=os.environ) == code
     assert len((tmp_path / "turns").read_text()) == turns
 
 
 @pytest.mark.parametrize("lines", [OLDER, BUILDKIT], ids=["older builder", "BuildKit"])
 def test_the_step_and_its_line(lines: list[str]) -> None:
     message = failure(EXPERIMENT.dockerfile, lines).message()
-    assert message.startswith("src/line/environment/Dockerfile:3: the image did not build:")
+    assert message.startswith("src/line/environment/Dockerfile:3: the image cannot be built:")
     assert "No matching distribution found" in message
 
 
@@ -65,11 +65,11 @@ def test_the_step_and_its_line(lines: list[str]) -> None:
     ("line", "hint"),
     [
         ("write /x: no space left on device", "The disk is full"),
-        ("Cannot connect to the Docker daemon at unix:///x", "The Docker engine went away"),
-        ("pull access denied for nobody/nothing", "could not be fetched"),
+        ("Cannot connect to the Docker daemon at unix:///x", "The Docker engine has stopped"),
+        ("pull access denied for nobody/nothing", "cannot be pulled"),
         (
             "Get https://example.com: dial tcp: lookup example.com: no such host",
-            "could not be fetched",
+            "A download failed",
         ),
     ],
 )

@@ -239,7 +239,7 @@ def test_the_end_leaves_no_container(workspace: Workspace, editors: list[Editor]
     ("dockerfile", "job", "said"),
     [
         ("", "inputs: {data: {path: ./nothing}}\n", "nothing"),
-        ("FROM nowhere/nothing:1\n", "", "did not build"),
+        ("FROM nowhere/nothing:1\n", "", "cannot be built"),
         (
             "FROM python:3.11-slim-bookworm\nRUN rm -f $(command -v python) $(command -v python3)\n",
             "",

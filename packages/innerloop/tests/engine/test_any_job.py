@@ -169,7 +169,7 @@ def test_the_limit_of_time_ends_the_container(workspace: Workspace) -> None:
     workspace.write("jobs/job.yml", job)
     answer = workspace.loop(*RUN)
     assert (answer.code, answer.out) == (124, "begun\n")
-    assert "ended after 1 s: the job's limits allow no more" in answer.err
+    assert "stopped after 1 s, the job's time limit" in answer.err
     assert workspace.containers() == []
 
 
@@ -188,7 +188,7 @@ def test_a_services_port_answers_on_this_machine_alone(workspace: Workspace) -> 
     workspace.write("jobs/job.yml", job)
     started = workspace.start(*RUN)
     started.wait_for("http://127.0.0.1:")
-    address = started.text.split("is at ")[1].split()[0]
+    address = started.text.split("published at ")[1].split()[0]
 
     def answers() -> bool:
         try:

@@ -109,7 +109,7 @@ def test_auto_takes_docker_and_a_dry_run_shows_the_hosts_paths(opened: Opened) -
 def test_a_folder_of_the_container_alone_is_a_sentence(opened: Opened) -> None:
     ran = opened.exec("scripts/loop", "run", "tiny", "--set", "inputs.numbers=/etc/apt")
     assert ran.code == 1
-    assert "/etc/apt is in this container alone" in ran.out + ran.err
+    assert "/etc/apt exists in this container only" in ran.out + ran.err
 
 
 def test_git_trusts_the_workspace_and_the_tools_environment_is_ready(opened: Opened) -> None:

@@ -55,18 +55,9 @@ def dependencies(_tool: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "pip").mkdir()
     python = folder / "pip" / "bin" / "python"
     subprocess.run([sys.executable, "-m", "venv", folder / "pip"], check=True)
-    argv: list[str | Path] = [
-        python,
-        "-m",
-        "pip",
-        "download",
-        "-q",
-        "--require-hashes",
-        "--no-deps",
-        "-r",
-        PIN,
-    ]
-    done = subprocess.run([*argv, "-d", folder / "wheels"], capture_output=True, text=True)
+    options = ["--require-hashes", "--no-deps", "--requirement", str(PIN)]
+    argv = [str(python), "-m", "pip", "download", "-q", *options, "--dest", str(folder / "wheels")]
+    done = subprocess.run(argv, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return folder / "wheels"
 

@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from innerloop import __version__
-
 from innerloop.util import venvs
-
 from tests import company as company_network
 from tests.company import Company
 from tests.support import ROOT, Answer, Workspace, make_workspace, until
@@ -199,7 +198,11 @@ def test_launcher_starts_without_a_warning(minor: int, warm: Workspace, tmp_path
     python = python_of_version(minor)
     if python is None:
         pytest.skip(f"no Python 3.{minor} on this machine")
-    environ = {**os.environ, "INNERLOOP_CACHE": str(tmp_path), "PIP_INDEX_URL": "http://127.0.0.1:9"}
+    environ = {
+        **os.environ,
+        "INNERLOOP_CACHE": str(tmp_path),
+        "PIP_INDEX_URL": "http://127.0.0.1:9",
+    }
     environ |= {"PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": "", "PIP_EXTRA_INDEX_URL": ""}
     argv = [python, "-W", "error", str(warm.root / "scripts" / "loop"), "run"]
     environ |= {"PIP_NO_CACHE_DIR": "1", "PIP_RETRIES": "1"}
@@ -223,9 +226,9 @@ def test_environment_of_another_python_runs_the_tool(
 
 
 def python_of_version(minor: int) -> str | None:
-    """An interpreter of Python 3.MINOR: on PATH, or of pyenv (whose shims answer for none)."""
+    """An interpreter of Python 3.MINOR: on PATH, or beside this one, as pyenv keeps them."""
     name = f"python3.{minor}"
-    homes = Path(os.environ.get("PYENV_ROOT", "/root/.pyenv"), "versions").glob(f"3.{minor}.*")
+    homes = Path(sys.base_prefix).parent.glob(f"3.{minor}.*")
     for path in (shutil.which(name), *(str(home / "bin" / name) for home in homes)):
         argv = [path or name, "-c", "import venv, ensurepip"]
         if path and subprocess.run(argv, capture_output=True).returncode == 0:

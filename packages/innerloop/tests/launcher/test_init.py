@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from innerloop.scaffold import init, workspace_template
 from innerloop.scaffold.init import Pin
-
 from tests.support import ROOT, Workspace
 
 pytestmark = pytest.mark.network

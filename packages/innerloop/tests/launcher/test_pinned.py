@@ -12,8 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from innerloop import __version__
 
+from innerloop import __version__
 from tests.support import Workspace
 
 VERSION = f"innerloop {__version__}\n"
@@ -74,7 +74,8 @@ def test_uv_installs_where_pip_is_not_configured(pinned: Pinned, index: str) -> 
     answer = made.loop("--version", prefix=["env", *(u for u in unset if "CONFIG" not in u)])
     assert (answer.code, answer.out) == (0, VERSION), answer.err
     (environment,) = environments(made)
-    assert "uv = " in (environment / "pyvenv.cfg").read_text()
+    (installer,) = environment.glob("lib/*/site-packages/innerloop-*.dist-info/INSTALLER")
+    assert installer.read_text() == "uv"
 
 
 @pytest.mark.mounts
@@ -97,6 +98,11 @@ def test_tampered_wheel_is_refused_with_both_hashes(pinned: Pinned, dependencies
     assert environments(made) == []
 
 
+def within() -> float:
+    """Ten seconds, more where others use this machine as well."""
+    return 10 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
 def no_network(made: Workspace, *words: str) -> tuple[float, int, str]:
     """Seconds, exit code and stderr of a command whose index refuses every connection."""
     started = time.monotonic()
@@ -107,7 +113,7 @@ def no_network(made: Workspace, *words: str) -> tuple[float, int, str]:
 def test_no_network_is_one_error_within_ten_seconds(pinned: Pinned) -> None:
     made = pinned("offline")
     seconds, code, message = no_network(made, "run", "tiny")
-    assert seconds < 10
+    assert seconds < within()
     assert code == 1
     assert "no package index answers (refused)" in message
     errors = [line for line in message.splitlines() if "setting up" not in line]
@@ -125,7 +131,7 @@ def test_no_network_reading_commands_use_an_older_environment(
     pin.write_text(pin.read_text() + "# a newer pin\n")
     for words in (("list",), ("sync", "--check"), ("--version",)):
         seconds, code, message = no_network(made, *words)
-        assert (code, seconds < 10) == (0, True), message
+        assert (code, seconds < within()) == (0, True), message
         assert "no package index answers" in message
         assert f"older environment, {environments(made)[0]}" in message
     _, code, message = no_network(made, "sync")

@@ -6,6 +6,8 @@ import hashlib
 import json
 import os
 import shutil
+import subprocess
+import sys
 import tarfile
 import zipfile
 from pathlib import Path
@@ -29,7 +31,7 @@ def sha256(path: Path) -> str:
 
 def other_python(tmp_path: Path) -> Path:
     """hatchling in an environment of another minor version of Python than this one."""
-    found = [venvs_python for name in OTHERS if (venvs_python := _working(name)) is not None]
+    found = [path for name in OTHERS if (path := _working(name)) is not None]
     if not found:
         pytest.skip(f"none of {', '.join(OTHERS)} is on this machine")
     lock = locked_environments.lock_of("build")
@@ -38,8 +40,6 @@ def other_python(tmp_path: Path) -> Path:
 
 
 def _working(name: str) -> str | None:
-    import subprocess
-    import sys
 
     candidates = [
         shutil.which(name),

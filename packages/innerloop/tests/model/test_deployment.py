@@ -12,6 +12,7 @@ from innerloop.model.deployment import (
     parse_endpoint,
 )
 from innerloop.util.errors import UserError
+from innerloop.util.position import Position
 
 FULL = """name: blue
 endpoint_name: digits
@@ -48,7 +49,7 @@ def test_all_that_is_modelled() -> None:
     assert deployment.requests == Requests(3000, 8, max_queue_wait_ms=500)
     assert deployment.liveness_probe == Probe(initial_delay=60, failure_threshold=5)
     assert deployment.readiness_probe == Probe()
-    assert deployment.where("model_mount_path") == "src/d/deploy/x-deployment.yaml:4:1"
+    assert deployment.where("model_mount_path") == Position("src/d/deploy/x-deployment.yaml", 4, 1)
 
 
 def test_the_model_is_mounted_as_azure_ml_does_it() -> None:
@@ -78,21 +79,24 @@ def test_a_model_is_a_registered_one_or_a_path(written: str, model: Model) -> No
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "message"),
+    ("old", "new", "code", "line", "column"),
     [
-        ("name: blue\n", "", "x.yaml:1:1: the deployment has no name"),
-        ("endpoint_name: digits", "endpoint_name: 3", "x.yaml:2:1: endpoint_name is no name: 3"),
-        ("port: 8080, path: /ping", "port: 8080", "x.yaml:9:5: liveness_route needs a port"),
-        ("path: /ready", "path: ready", "x.yaml:10:5: readiness_route needs a port and a path"),
-        ("instance_count: 2", "instance_count: two", "x.yaml:13:1: instance_count is no whole"),
-        ("initial_delay: 60", "initial_delay: soon", "x.yaml:15:18: liveness_probe.initial_delay"),
-        ("name: blue", "name: [", "x.yaml:3:6: not YAML"),
+        ("name: blue\n", "", "deployment-key-missing", 1, 1),
+        ("endpoint_name: digits", "endpoint_name: 3", "deployment-key-missing", 2, 1),
+        ("port: 8080, path: /ping", "port: 8080", "route-invalid", 9, 5),
+        ("path: /ready", "path: ready", "route-invalid", 10, 5),
+        ("instance_count: 2", "instance_count: two", "not-a-number", 13, 1),
+        ("initial_delay: 60", "initial_delay: soon", "not-a-number", 15, 18),
+        ("name: blue", "name: [", "not-yaml", 3, 6),
     ],
 )
-def test_what_cannot_be_used_has_a_place(old: str, new: str, message: str) -> None:
-    with pytest.raises(UserError) as mistake:
+def test_invalid_deployment_raises_at_its_position(
+    old: str, new: str, code: str, line: int, column: int
+) -> None:
+    with pytest.raises(UserError) as caught:
         parse_deployment(FULL.replace(old, new, 1), "x.yaml")
-    assert mistake.value.message().startswith(message)
+    assert caught.value.code == code
+    assert caught.value.position == Position("x.yaml", line, column)
 
 
 def test_an_endpoint() -> None:
@@ -100,5 +104,5 @@ def test_an_endpoint() -> None:
     assert (endpoint.name, endpoint.auth_mode) == ("digits", "aad_token")
     assert parse_endpoint("name: digits\n", "e").auth_mode == "key"
     for text in ("auth_mode: key\n", "", "- name\n"):
-        with pytest.raises(UserError, match="e:1: "):
+        with pytest.raises(UserError, match="e:1:1: "):
             parse_endpoint(text, "e")

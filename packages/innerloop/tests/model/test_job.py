@@ -6,6 +6,7 @@ import pytest
 from innerloop.model.jobs.job import parse_job
 from innerloop.model.jobs.overrides import override, parse_job_with
 from innerloop.util.errors import UsageError, UserError
+from innerloop.util.position import Position
 
 FULL = """$schema: https://azuremlschemas.azureedge.net/latest/commandJob.schema.json
 experiment_name: digits
@@ -41,8 +42,8 @@ def test_all_that_is_modelled() -> None:
     assert (job.environment.kind, job.environment.path) == ("build", "./environment")
     assert (job.shm_size, job.instance_count, job.timeout) == ("4g", 2, 60)
     assert job.document["services"] == {"my_tensorboard": {"type": "tensor_board"}}
-    assert job.text.where("inputs", "epochs") == "job.yaml:8:3"
-    assert job.text.where("resources", "nothing") == "job.yaml:17:1"
+    assert job.text.where("inputs", "epochs") == Position("job.yaml", 8, 3)
+    assert job.text.where("resources", "nothing") == Position("job.yaml", 17, 1)
 
 
 def test_silence() -> None:
@@ -56,26 +57,34 @@ def test_silence() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("text", "code", "line", "column"),
     [
-        ("", "job.yaml:1: this is no job file"),
-        ("- a\n", "job.yaml:1: this is no job file"),
-        ("inputs: {a: 1}\n", "job.yaml:1: the job has no command. Write"),
-        ("comand: a\n", 'the job has no command. Write `command:` for "comand"'),
-        ("command: ''\n", "job.yaml:1:1: the job's command is empty"),
-        ("command: a\n  b: c\n", "job.yaml:2:4: not YAML: mapping values"),
-        ("command: 'a\n", "not YAML"),
-        ("command: a\ninputs: [1]\n", 'job.yaml:2:1: "inputs" must hold names'),
-        ("command: a\ninputs:\n  x:\n", 'job.yaml:3:3: the input "x" has no value'),
-        ("command: a\ninputs:\n  x: {mode: ro_mount}\n", "neither a value nor a path"),
-        ("command: a\ninputs:\n  x: [1, 2]\n", "is a list"),
-        ("command: a\nenvironment: {}\n", "job.yaml:2:1: the environment has neither"),
+        ("", "not-a-job-file", 1, 1),
+        ("- a\n", "not-a-job-file", 1, 1),
+        ("inputs: {a: 1}\n", "command-missing", 1, 1),
+        ("command: ''\n", "command-missing", 1, 1),
+        ("command: a\n  b: c\n", "not-yaml", 2, 4),
+        ("command: 'a\n", "not-yaml", 2, 1),
+        ("command: a\ninputs: [1]\n", "not-a-mapping", 2, 1),
+        ("command: a\ninputs:\n  x:\n", "input-without-value", 3, 3),
+        ("command: a\ninputs:\n  x: {mode: ro_mount}\n", "input-without-value", 3, 3),
+        ("command: a\ninputs:\n  x: [1, 2]\n", "input-invalid", 3, 3),
+        ("command: a\nenvironment: {}\n", "environment-invalid", 2, 1),
     ],
 )
-def test_wrong_ones(text: str, message: str) -> None:
+def test_invalid_job_file_raises_at_its_position(
+    text: str, code: str, line: int, column: int
+) -> None:
     with pytest.raises(UserError) as caught:
         parse_job(text, "job.yaml")
-    assert message in caught.value.message()
+    assert caught.value.code == code
+    assert caught.value.position == Position("job.yaml", line, column)
+
+
+def test_misspelt_command_is_named() -> None:
+    with pytest.raises(UserError) as caught:
+        parse_job("comand: a\n", "job.yaml")
+    assert "comand" in caught.value.hint
 
 
 @pytest.mark.parametrize(
@@ -318,5 +327,5 @@ def test_a_job_that_lacks_its_command_is_no_other_file(text: str) -> None:
     ],
 )
 def test_kinds_that_a_schema_or_a_key_names(text: str, kind: str) -> None:
-    with pytest.raises(UserError, match=f"a job of type {kind} has no local form"):
+    with pytest.raises(UserError, match=f"a job of type {kind} cannot run here"):
         parse_job(text, "a.yml")

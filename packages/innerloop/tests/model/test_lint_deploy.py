@@ -1,14 +1,7 @@
-"""Every folder of tests/broken/deploys is a deploy folder that is wrong in exactly one way (or right),
-and `expected.txt` says what a person reads: all of it, a line per finding, with its level.
-
-A case is laid over `_torchserve` or, where its name begins so, `_server`; `without.txt` names files
-that it lacks. To write an expected.txt anew: INNERLOOP_EXPECT=write.
-"""
+"""Deploy folders with one problem each, or none (tests/broken/deploys)."""
 
 from __future__ import annotations
 
-import os
-import shutil
 from pathlib import Path
 
 import pytest
@@ -19,20 +12,8 @@ from innerloop.model.lint.deploy_rules import check_folder
 from innerloop.model.lint.finding import Finding
 from innerloop.workspace.loader import WorkspaceFiles
 
+from tests.model import broken_cases
 from tests.support import ROOT
-
-CASES = Path(__file__).resolve().parents[1] / "broken" / "deploys"
-NAMES = sorted(path.name for path in CASES.iterdir() if not path.name.startswith("_"))
-
-
-def lay(case: str, root: Path) -> None:
-    base = "_server" if case.startswith("server") else "_torchserve"
-    shutil.copytree(CASES / base, root, dirs_exist_ok=True)
-    ignored = shutil.ignore_patterns("expected.txt", "without.txt")
-    shutil.copytree(CASES / case, root, dirs_exist_ok=True, ignore=ignored)
-    without = CASES / case / "without.txt"
-    for line in without.read_text().splitlines() if without.exists() else ():
-        (root / line).unlink()
 
 
 def findings(root: Path, home: str = "") -> list[Finding]:
@@ -41,18 +22,17 @@ def findings(root: Path, home: str = "") -> list[Finding]:
     return check_folder(f"{at}deploy", names, f"{at}environment", WorkspaceFiles(root))
 
 
-@pytest.mark.parametrize("case", NAMES)
-def test_a_deploy_folder_and_what_is_said_of_it(case: str, tmp_path: Path) -> None:
-    lay(case, tmp_path)
-    said = [f"{one.level} {one.code}: {one.message()}" for one in findings(tmp_path)]
-    expected = CASES / case / "expected.txt"
-    if os.environ.get("INNERLOOP_EXPECT") == "write":
-        expected.write_text("".join(line + "\n" for line in said), encoding="utf-8")
-    assert said == expected.read_text(encoding="utf-8").splitlines()
-    if case.endswith("-right"):
-        assert said == []
-    else:
-        assert said
+def findings_of(name: str, root: Path) -> list[Finding]:
+    base = "_server" if name.startswith("server") else "_torchserve"
+    broken_cases.write(broken_cases.cases("deploys")[name], base, root)
+    return findings(root)
+
+
+@pytest.mark.parametrize("case", broken_cases.names("deploys"))
+def test_deploy_folder_has_the_expected_findings(case: str, tmp_path: Path) -> None:
+    found = findings_of(case, tmp_path)
+    assert broken_cases.summary(found) == broken_cases.cases("deploys")[case].expected
+    assert bool(found) == (not case.endswith("-right"))
 
 
 @pytest.mark.parametrize("name", ["digit_recognition", "digit_recognition_svm"])
@@ -99,4 +79,5 @@ def test_no_file_however_odd_ends_in_a_traceback(document: object, endpoint: obj
 
     names = ["a-deployment.yaml", "endpoint.yaml"]
     for one in check_folder("deploy", names, "environment", Few(Path("/nowhere"))):
-        assert one.what and one.where.startswith("deploy/"), one
+        assert one.message and one.position.file.startswith("deploy/"), one
+        assert broken_cases.is_whole(one.position), one

@@ -1,14 +1,8 @@
-"""Every folder of tests/broken/jobs is a job file that is wrong in exactly one way (or right), and
-`expected.txt` says what a person reads: all of it, a line per finding, with its level.
-
-A case is laid over `_base` into a folder `job/` of a workspace; `_beside/` goes next to it, and
-`links.txt` names links as "path -> target". To write an expected.txt anew: INNERLOOP_EXPECT=write.
-"""
+"""Job files with one problem each, or none (tests/broken/jobs)."""
 
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,10 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from innerloop.model.jobs.job import parse_job
 from innerloop.model.jobs.overrides import override
-from innerloop.model.lint.job_file import Finding, check, check_text
+from innerloop.model.lint.finding import Finding, Severity
+from innerloop.model.lint.job_file import check, check_text
 
-CASES = Path(__file__).resolve().parents[1] / "broken" / "jobs"
-NAMES = sorted(path.name for path in CASES.iterdir() if not path.name.startswith("_"))
+from tests.model import broken_cases
+
+JOB = "job/azure-ml-job.yaml"
 
 
 class Disk:
@@ -54,42 +50,27 @@ class Disk:
         return found
 
 
-def lay(case: str, root: Path) -> str:
-    """Puts a case on disk; its job file's text."""
-    shutil.copytree(CASES / "_base", root / "job")
-    ignored = shutil.ignore_patterns("expected.txt", "links.txt", "_beside")
-    shutil.copytree(CASES / case, root / "job", dirs_exist_ok=True, ignore=ignored)
-    if (CASES / case / "_beside").is_dir():
-        shutil.copytree(CASES / case / "_beside", root, dirs_exist_ok=True)
-    links = CASES / case / "links.txt"
-    for line in links.read_text().splitlines() if links.exists() else ():
-        path, _, target = line.partition(" -> ")
-        (root / "job" / path).symlink_to(target)
-    return (root / "job" / "azure-ml-job.yaml").read_text(encoding="utf-8")
+def write_case(name: str, root: Path) -> str:
+    """Writes a case into the folder `job` of a workspace; returns its job file's text."""
+    broken_cases.write(broken_cases.cases("jobs")[name], "_base", root / "job")
+    return (root / JOB).read_text(encoding="utf-8")
 
 
-def lines(found: Sequence[Finding]) -> list[str]:
-    return [f"{one.level} {one.code}: {one.message()}" for one in found]
+def findings_of(name: str, root: Path) -> list[Finding]:
+    return check_text(write_case(name, root), JOB, Disk(root))
 
 
-@pytest.mark.parametrize("case", NAMES)
-def test_a_job_file_and_what_is_said_of_it(case: str, tmp_path: Path) -> None:
-    text = lay(case, tmp_path)
-    said = lines(check_text(text, "job/azure-ml-job.yaml", Disk(tmp_path)))
-    expected = CASES / case / "expected.txt"
-    if os.environ.get("INNERLOOP_EXPECT") == "write":
-        expected.write_text("".join(line + "\n" for line in said), encoding="utf-8")
-    assert said == expected.read_text(encoding="utf-8").splitlines()
-    if case.startswith("right-"):
-        assert said == []
-    else:
-        assert len(said) == 1, "wrong in exactly one way"
+@pytest.mark.parametrize("case", broken_cases.names("jobs"))
+def test_job_file_has_the_expected_findings(case: str, tmp_path: Path) -> None:
+    findings = findings_of(case, tmp_path)
+    assert broken_cases.summary(findings) == broken_cases.cases("jobs")[case].expected
+    assert len(findings) == (0 if case.startswith("right-") else 1)
 
 
 def test_a_set_value_is_checked_too(tmp_path: Path) -> None:
-    text = lay("right-command", tmp_path)
-    job = override(parse_job(text, "job/azure-ml-job.yaml"), ["compute=gpu cluster", "code=./gone"])
-    assert [one.code for one in check(job, Disk(tmp_path))] == ["no-code", "bad-compute"]
+    text = write_case("right-command", tmp_path)
+    job = override(parse_job(text, JOB), ["compute=gpu cluster", "code=./gone"])
+    assert [one.code for one in check(job, Disk(tmp_path))] == ["code-missing", "name-refused"]
 
 
 def test_a_step_of_the_private_preview(tmp_path: Path) -> None:
@@ -99,32 +80,32 @@ def test_a_step_of_the_private_preview(tmp_path: Path) -> None:
         "  one: {command: ls, environment: {image: busybox}}\n"
         "  again: {type: do_while, body: '${{parent.jobs.one}}'}\n"
     )
-    found = check_text(text, "job/azure-ml-job.yaml", Disk(tmp_path))
-    assert [(one.code, one.level) for one in found] == [
-        ("no-local-form", "hint"),
-        ("preview", "hint"),
+    found = check_text(text, JOB, Disk(tmp_path))
+    assert [(one.code, one.severity) for one in found] == [
+        ("no-local-equivalent", Severity.INFO),
+        ("preview-feature", Severity.INFO),
     ]
     assert "AZURE_ML_CLI_PRIVATE_FEATURES_ENABLED" in found[1].hint
 
 
 def test_all_findings_at_once(tmp_path: Path) -> None:
-    lay("right-command", tmp_path)
+    write_case("right-command", tmp_path)
     text = (
         "name: my job\ncommand: python gone.py ${{inputs.x}}\ncode: .\ncode: .\n"
         "environment: azureml:e\ninputs: {y: 1}\nresources: {shm_size: big}\ncompute: <mine>\n"
     )
-    found = check_text(text, "job/azure-ml-job.yaml", Disk(tmp_path))
+    found = check_text(text, JOB, Disk(tmp_path))
     assert [one.code for one in found] == [
-        "bad-name",
-        "no-script",
-        "undeclared-input",
-        "duplicate-key",
-        "no-version",
-        "unused-input",
-        "bad-shm-size",
-        "placeholder",
+        "name-refused",
+        "script-missing",
+        "reference-undeclared",
+        "key-duplicate",
+        "version-missing",
+        "input-unused",
+        "shm-size-invalid",
+        "placeholder-left",
     ]
-    assert [one.position[1] for one in found] == [1, 2, 2, 4, 5, 6, 7, 8]
+    assert [one.position.line for one in found] == [1, 2, 2, 4, 5, 6, 7, 8]
 
 
 KEYS = st.sampled_from(
@@ -189,5 +170,5 @@ def test_no_file_however_odd_ends_in_a_traceback(document: dict[str, object]) ->
 
     text = yaml.safe_dump(document)
     for one in check_text(text, "job.yaml", Nothing()):
-        assert one.what
-        assert one.where.startswith(("job.yaml:", "x.yaml:")), one
+        assert one.message and broken_cases.is_whole(one.position), one
+        assert one.position.file in ("job.yaml", "x.yaml"), one

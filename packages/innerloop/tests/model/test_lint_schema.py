@@ -49,14 +49,14 @@ def job_with(**keys: Any) -> Job:
 @given(TEXTS)
 def test_job_names(name: str) -> None:
     rule = arm()["resourceDefinitions"]["workspaces_jobs"]["properties"]["name"]
-    assert found(job_with(name=name), "bad-name") == (not accepts(rule, name))
+    assert found(job_with(name=name), "name-refused") == (not accepts(rule, name))
 
 
 @given(TEXTS)
 def test_literals(text: str) -> None:
     rule = arm()["definitions"]["LiteralJobInput"]["properties"]["value"]
     job = replace(job_with(), inputs={"x": Input("x", "literal", text)})
-    assert found(job, "empty-literal") == (not accepts(rule, text))
+    assert found(job, "literal-empty") == (not accepts(rule, text))
 
 
 @given(st.from_regex(r"[0-9]{0,3}[a-zA-Z ]{0,2}", fullmatch=True))
@@ -65,4 +65,4 @@ def test_sizes_of_shared_memory(size: str) -> None:
     job = replace(job_with(), shm_size=size)
     whole = re.fullmatch(rule["oneOf"][0]["pattern"], size, re.ASCII) is not None
     zero = re.match("0+[a-zA-Z]", size) is not None  # matches, and is refused when it runs
-    assert found(job, "bad-shm-size") == (not whole or zero)
+    assert found(job, "shm-size-invalid") == (not whole or zero)

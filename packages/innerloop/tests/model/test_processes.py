@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from innerloop.model.jobs import processes
 from innerloop.model.jobs.command import distribution_environments
-from innerloop.model.jobs.job import Distribution
+from innerloop.model.jobs.job import Distribution, DistributionType
 
 from tests.support import until
 
@@ -20,7 +20,10 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs bash")
 
 
 def started(
-    command: str, count: int, kind: str = "pytorch", env: Mapping[str, str] | None = None
+    command: str,
+    count: int,
+    kind: DistributionType = "pytorch",
+    env: Mapping[str, str] | None = None,
 ) -> subprocess.Popen[str]:
     distribution = Distribution(kind, count)
     argv = processes.argv(command, distribution, distribution_environments(distribution, port=29))

@@ -18,6 +18,7 @@ from innerloop.model.settings.orchestrators import AzureDevOps, GitHub
 from innerloop.model.settings.schedules import is_branch, read
 from innerloop.model.settings.settings import Settings, of_workspace
 from innerloop.util.errors import UserError
+from innerloop.util.position import Position
 
 JOB = """command: echo ${{inputs.epochs}}
 inputs:
@@ -33,6 +34,7 @@ environment_variables:
 compute: azureml:c
 environment: azureml:e@latest
 """
+TOML_FILE = "src/digits/innerloop.toml"
 TOML = """gpu = "none"
 [schedule]
 cron = " 0  3 * * MON "
@@ -70,8 +72,8 @@ def test_its_value() -> None:
         "environment_variables.A": "yes",
     }  # fmt: skip
     assert schedule.allowed == {"epochs": (8, 16)}
-    assert schedule.where("set.inputs.rate") == "src/digits/innerloop.toml:8"
-    assert schedule.where("allowed.rate") == "src/digits/innerloop.toml:11"
+    assert schedule.where("set.inputs.rate") == Position(TOML_FILE, 8)
+    assert schedule.where("allowed.rate") == Position(TOML_FILE, 11)
     job = override(parse_job(JOB, "job.yaml"), schedule.sets)
     assert (job.inputs["epochs"].value, job.inputs["rate"].value) == (16, 1e-05)
     assert (job.compute, job.environment_variables) == ("azureml:big", {"A": "yes"})
@@ -94,11 +96,11 @@ def test_the_workspace_names_the_orchestrators() -> None:
 @pytest.mark.parametrize(
     ("text", "line", "message"),
     [
-        ('orchestrators = ["gitlab"]', 2, 'orchestrators: "gitlab" is none that we know'),
-        ('orchestrators = "github"', 2, "orchestrators is no list of names"),
-        ("github = 1", 2, r"\[tool.innerloop.github\] is no table"),
-        ('github.enviroment = "x"', 2, '"enviroment" is no setting. Did you mean "environment"'),
-        ("[tool.innerloop.azure-devops]\npool = 3", 3, "pool is no text"),
+        ('orchestrators = ["gitlab"]', 2, 'orchestrators: "gitlab" is unknown'),
+        ('orchestrators = "github"', 2, "orchestrators is not a list of names"),
+        ("github = 1", 2, r"\[tool.innerloop.github\] is not a table"),
+        ('github.enviroment = "x"', 2, '"enviroment" is unknown. Did you mean "environment"'),
+        ("[tool.innerloop.azure-devops]\npool = 3", 3, "pool is not a string"),
         ("[tool.innerloop.schedule]\ncron = 3", 2, "a schedule is an experiment's own"),
     ],
 )
@@ -115,29 +117,37 @@ CRON = 'cron = "0 3 * * 1"\n'
     ("text", "line", "message"),
     [
         ("", 1, "schedule has no cron"),
-        ("cron = 3", 2, "schedule.cron is no text"),
+        ("cron = 3", 2, "schedule.cron is not a string"),
         ('cron = "0 3 * * 8"', 2, "schedule.cron: the day of the week 8 is not between 0 and 6"),
-        (CRON + 'branhc = "x"', 3, 'schedule: "branhc" is no setting. Did you mean "branch"'),
-        (CRON + 'branch = "a b"', 3, "schedule.branch = 'a b' is no branch's name"),
-        (CRON + "branch = 1", 3, "schedule.branch = 1 is no branch's name"),
-        (CRON + 'orchestrators = ["jenkins"]', 3, '"jenkins" is none that we know'),
-        (CRON + "set = 3", 3, "schedule.set is no table"),
+        (CRON + 'branhc = "x"', 3, 'schedule: "branhc" is unknown. Did you mean "branch"'),
+        (CRON + 'branch = "a b"', 3, "schedule.branch = 'a b' is not a branch name"),
+        (CRON + "branch = 1", 3, "schedule.branch = 1 is not a branch name"),
+        (CRON + 'orchestrators = ["jenkins"]', 3, '"jenkins" is unknown'),
+        (CRON + "set = 3", 3, "schedule.set is not a table"),
         (CRON + "[schedule.set]\ninputs.epoch = 3", 4, 'the job has no "inputs.epoch".*"epochs"'),
         (CRON + "[schedule.set]\ncomputer = 'x'", 4, 'the job has no "computer".*"compute"'),
-        (CRON + "[schedule.set]\ninputs.epochs = 'x'", 4, "inputs.epochs = 'x' is no number"),
-        (CRON + "[schedule.set]\ninputs.name = 3", 4, "inputs.name = 3 is no string"),
-        (CRON + "[schedule.set]\ninputs.fast = 1", 4, "inputs.fast = 1 is no boolean"),
-        (CRON + "[schedule.set]\ninputs.name = 2026-01-01", 4, "is no text, number or truth value"),
+        (CRON + "[schedule.set]\ninputs.epochs = 'x'", 4, "inputs.epochs = 'x' is not a number"),
+        (CRON + "[schedule.set]\ninputs.name = 3", 4, "inputs.name = 3 is not a string"),
+        (CRON + "[schedule.set]\ninputs.fast = 1", 4, "inputs.fast = 1 is not a boolean"),
+        (
+            CRON + "[schedule.set]\ninputs.name = 2026-01-01",
+            4,
+            "is not a string, number or boolean",
+        ),
         (CRON + "[schedule.allowed]\nepoch = [8]", 4, 'no input "epoch". Did you mean "epochs"'),
-        (CRON + "[schedule.allowed]\nepochs = 8", 4, "epochs is no list of different values"),
-        (CRON + "[schedule.allowed]\nepochs = []", 4, "epochs is no list of different values"),
-        (CRON + "[schedule.allowed]\nepochs = [8, 8]", 4, "epochs is no list of different values"),
+        (CRON + "[schedule.allowed]\nepochs = 8", 4, "epochs is not a list of different values"),
+        (CRON + "[schedule.allowed]\nepochs = []", 4, "epochs is not a list of different values"),
+        (
+            CRON + "[schedule.allowed]\nepochs = [8, 8]",
+            4,
+            "epochs is not a list of different values",
+        ),
         (CRON + "[schedule.allowed]\nepochs = [8, '9']", 4, "epochs cannot be '9'"),
-        (CRON + "[schedule.allowed]\nepochs = [16, 32]", 4, "8 is not among the values of epochs"),
+        (CRON + "[schedule.allowed]\nepochs = [16, 32]", 4, "epochs runs with 8, which is not"),
         (
             CRON + "[schedule.set]\ninputs.epochs = 9\n[schedule.allowed]\nepochs = [8]",
             6,
-            "9 is not among the values of epochs",
+            "epochs runs with 9, which is not",
         ),
     ],
 )
@@ -145,14 +155,14 @@ def test_a_wrong_one_is_named_with_its_line(text: str, line: int, message: str) 
     import re
 
     (finding,) = findings(f"[schedule]\n{text}\n")
-    assert re.search(message, finding.message()), finding.message()
-    assert finding.where == f"src/digits/innerloop.toml:{line}"
+    assert re.search(message, str(finding)), finding
+    assert finding.position == Position(TOML_FILE, line, 1)
 
 
 def test_what_stands_in_texts_of_several_lines_is_no_key() -> None:
     toml = f'[data.x]\npath = """\n[schedule]\ncron = "no"\n"""\n[schedule]\n{CRON}branch = ""\n'
     (finding,) = findings(toml)
-    assert finding.where == "src/digits/innerloop.toml:8"
+    assert finding.position == Position(TOML_FILE, 8, 1)
 
 
 @pytest.mark.parametrize(
@@ -165,16 +175,16 @@ def test_what_stands_in_texts_of_several_lines_is_no_key() -> None:
 def test_a_start_more_often_than_github_makes_one(cron: str, minutes: int) -> None:
     toml = f'[schedule]\ncron = "{cron}"\n'
     found = findings(toml)
-    assert [one.what for one in found] == (
-        [f'schedule.cron: "{cron}" comes every {minutes} min'] if minutes < 5 else []
+    assert [one.message for one in found] == (
+        [f'schedule.cron: "{cron}" recurs every {minutes} min'] if minutes < 5 else []
     )
     assert findings(f'{toml}orchestrators = ["azure-devops"]\n') == ()
-    assert all(one.where == "src/digits/innerloop.toml:2" for one in found)
+    assert all(one.position == Position(TOML_FILE, 2, 1) for one in found)
 
 
 def test_a_name_that_no_orchestrator_can_start() -> None:
     (finding,) = findings(f"[schedule]\n{CRON}", name="a b")
-    assert 'cannot start "a b"' in finding.what
+    assert 'cannot start "a b"' in finding.message
 
 
 @pytest.mark.parametrize("name", ["learning-rate", "a b", "é", "1st", "x\non: push"])
@@ -182,13 +192,13 @@ def test_an_input_that_no_form_can_ask_for(name: str) -> None:
     job = parse_job(json.dumps({"command": "x", "inputs": {name: 1}}), "job.yaml")
     found = schedule_rules.check(experiment(f"[schedule]\n{CRON}"), job, ("github",))
     (finding,) = found.findings
-    assert f'no orchestrator can ask for an input called "{name}"' in finding.what
-    assert finding.where.startswith("job.yaml:1:")
+    assert finding.code == "name-refused" and name in finding.message
+    assert (finding.position.file, finding.position.line) == ("job.yaml", 1)
 
 
 def test_a_schedule_without_a_job() -> None:
     (finding,) = schedule_rules.check(experiment(f"[schedule]\n{CRON}"), None, ()).findings
-    assert "there is no job" in finding.what
+    assert finding.code == "job-file-missing"
 
 
 @pytest.mark.parametrize("name", ["main", "release/2026", "a'b", "ünï", "feature/x-1_2"])

@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from innerloop.model.container import Mount
+from innerloop.model.container import ContainerSpec, Mount, PublishedPort
 from innerloop.model.dockerfiles.dockerfile import parse
 from innerloop.model.experiment import Experiment
 from innerloop.model.jobs.job import parse_job
-from innerloop.model.run import Request, Run
+from innerloop.model.run import ProcessSpec, Request, Run
 from innerloop.model.settings.settings import Settings
 from innerloop.model.workspace import Workspace
 from innerloop.runner import debug
@@ -38,13 +38,16 @@ def in_docker(*options: str) -> Request:
         experiment="line",
         backend="docker",
         command="a && b",
-        argv=("docker", "run", "--name", "x", *options, "image:job", *COMMAND),
-        cwd=there,
-        env={},
+        container=ContainerSpec(
+            image="image:job",
+            command=COMMAND,
+            name="x",
+            workdir=there,
+            mounts=(Mount("/home/me/our work/src/line", there), Mount("/data/x", "/mnt/inputs/x")),
+            options=options,
+        ),
         outputs="outputs/line/1",
         why="",
-        image="image:job",
-        mounts=(Mount("/home/me/our work/src/line", there), Mount("/data/x", "/mnt/inputs/x")),
     )
 
 
@@ -57,15 +60,15 @@ def settings_of(request: Request) -> dict[str, Any]:
 def test_a_container_gets_two_mounts_one_port_and_a_program_before_its_command() -> None:
     plain = in_docker()
     made = debug.debugged(run_of(), plain, 24500)
-    image = made.argv.index("image:job")
-    assert made.argv[:4] == plain.argv[:4]
-    assert made.argv[4:6] == ("--publish", "127.0.0.1:24500:24500")
-    assert made.argv[image + 1 : image + 3] == ("bash", "/opt/innerloop/debugger/start.sh")
-    assert made.argv[-3:] == COMMAND
+    assert made.container is not None and plain.container is not None
+    assert made.container.ports == (PublishedPort(24500, 24500),)
+    assert made.container.command[:2] == ("bash", "/opt/innerloop/debugger/start.sh")
+    assert made.container.command[-3:] == COMMAND
     assert [mount.read_only for mount in made.mounts[2:]] == [True, True]
-    assert (made.command, made.cwd, made.env, made.image) == (
-        plain.command, plain.cwd, plain.env, plain.image,
-    )  # fmt: skip
+    assert made.command == plain.command
+    assert plain.container == replace(
+        made.container, ports=(), mounts=plain.mounts, command=plain.container.command
+    )
     assert settings_of(made)["host"] == "0.0.0.0"
 
 
@@ -80,7 +83,7 @@ def test_the_innermost_folder_is_mapped_first() -> None:
 @pytest.mark.parametrize("words", [("--network", "host"), ("--network=host",), ("--net=host",)])
 def test_on_the_hosts_network_it_listens_on_the_loopback_alone(words: tuple[str, ...]) -> None:
     made = debug.debugged(run_of(), in_docker(*words), 24500)
-    assert "--publish" not in made.argv
+    assert made.container is not None and made.container.ports == ()
     assert settings_of(made)["host"] == "127.0.0.1"
 
 
@@ -92,7 +95,9 @@ def test_without_a_network_it_says_so() -> None:
 
 def test_here_the_view_stands_for_the_code() -> None:
     view = "/home/me/our work/.innerloop/scratch/line/1"
-    plain = replace(in_docker(), backend="venv", argv=COMMAND, cwd=view, image=None, mounts=())
+    plain = replace(
+        in_docker(), backend="venv", process=ProcessSpec(COMMAND, cwd=view), container=None
+    )
     made = debug.debugged(run_of(), plain, 24500)
     assert made.argv[0] == "bash" and made.argv[-3:] == COMMAND
     settings = settings_of(made)

@@ -50,9 +50,15 @@ def test_repository_equals_what_init_makes(workspace: Workspace, tmp_path: Path)
     ours = {name for name in files(repository) if not name.startswith(THE_REPOSITORYS)}
     theirs = {name for name in files(made) if not name.startswith(THE_WORKSPACES)}
     assert ours == theirs
-    differing = [name for name in sorted(ours) if content(repository / name) != content(made / name)]
+    differing = [
+        name for name in sorted(ours) if content(repository / name) != content(made / name)
+    ]
+    # A generated file that differs: delete it and .innerloop/state.json here, then `scripts/loop sync`.
     assert tuple(differing) == DIFFERENT
     pin = (made / "scripts/loop-requirements.txt").read_text().splitlines()
     own = (repository / "scripts/loop-requirements.txt").read_text().splitlines()
     added = [line for line in pin if line not in own]
-    assert [line.split("==")[0].strip()[:14] for line in added[1:]] == ["innerloop", "--hash=sha256:"]
+    assert [line.split("==")[0].strip()[:14] for line in added[1:]] == [
+        "innerloop",
+        "--hash=sha256:",
+    ]

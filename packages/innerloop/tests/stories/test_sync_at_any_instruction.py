@@ -83,7 +83,7 @@ def test_each_file_is_old_or_new_and_the_memory_agrees(
         outcome = engine.sync(root)
         assert (outcome.problems, outcome.notes) == ((), ()), number
         assert '"5"' in (root / LAUNCH).read_text() and "// mine" in (root / LAUNCH).read_text()
-        assert not engine.plan(root).changes and engine.plan(root).memory is None
+        assert not engine.plan(root).changes and engine.plan(root).state is None
         assert not list(root.glob(".innerloop/writing*")), number
         assert not [path for path in root.glob(".*/**/.*") if path.is_file()], number
         shutil.rmtree(root)

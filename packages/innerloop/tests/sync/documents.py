@@ -43,6 +43,8 @@ FILE = {
     "tasks": lambda r: [task(r, n) for n in r.sample(NAMES, r.randrange(4))],
     "inputs": lambda r: [{"id": n, "b": scalar(r)} for n in r.sample(NAMES, r.randrange(3))],
     "extensions": lambda r: r.sample(NAMES, r.randrange(4)),
+    "image": scalar,
+    "user": scalar,
     "args": sequence,
     "env": lambda r: anything(r, 2),
 }

@@ -1,4 +1,4 @@
-"""What the laws of merging look at."""
+"""What the properties of merging are checked on."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from hypothesis import HealthCheck, settings
-from innerloop.sync.merge_rules import Rules
+from innerloop.sync.merge_rules import Group, Rules
 from innerloop.util.jsonc import Document, Node, parse
 
 from tests.sync import oracle
@@ -16,6 +16,7 @@ from tests.sync import oracle
 RULES = Rules(
     named=tuple((".".join(path), key) for path, key in oracle.NAMED.items()),
     sets=tuple(".".join(path) for path in oracle.SETS),
+    group=Group(frozenset(oracle.GROUP), "extensions", oracle.in_group),
 )
 
 

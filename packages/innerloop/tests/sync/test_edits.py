@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from innerloop.sync.json_edits import Edit, Page, apply, transform
+from innerloop.sync.json_edits import Edit, StyledDocument, apply, transform
 from innerloop.util.jsonc import MAX_DEPTH, parse
 
 
 def turned(text: str, value: Any) -> str:
     document = parse(text)
     assert document.root is not None
-    return apply(text, transform(Page(document), document.root, value))
+    return apply(text, transform(StyledDocument(document), document.root, value))
 
 
 # What npm's jsonc-parser gets wrong.

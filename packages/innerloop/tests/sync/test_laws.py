@@ -1,4 +1,4 @@
-"""Laws that hold for every file, every edit of a person's and every change of what is wanted."""
+"""Laws that hold for every file, every edit of a person's and every change of what is theirs."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from innerloop.sync.json_edits import Page, apply, transform
+from innerloop.sync.json_edits import StyledDocument, apply, transform
 from innerloop.sync.json_paths import format_path, parse_path
-from innerloop.sync.state_file import Memory, dump, load
+from innerloop.sync.state_file import State, dump, load
 from innerloop.sync.three_way import Merged, keep, merge, take
 from innerloop.util.json_values import ABSENT
 from innerloop.util.jsonc import ParseError, parse
@@ -27,7 +27,7 @@ def of(value: Any) -> Any:
 
 
 def listed(value: Any) -> Any:
-    """Named lists in one order: what is remembered has none."""
+    """Named lists in one order: what is recorded has none."""
     if isinstance(value, dict):
         return {k: listed(v) for k, v in value.items()}
     if isinstance(value, list):
@@ -36,27 +36,27 @@ def listed(value: Any) -> Any:
 
 
 def three(seed: int, doubles: bool = False) -> tuple[str, Any, Any, Any]:
-    """(text found, its value, last, wanted)"""
+    """(text yours, its value, base, theirs)"""
     r = Random(seed)
-    last: Any = documents.file(r)
+    base: Any = documents.file(r)
     much = r.choice([0.05, 0.3, 0.7])
-    wanted: Any = documents.varied(r, last, documents.FILE, much)
-    base = r.choice([last, last, wanted, documents.file(r)])
-    found = documents.unnamed(r, documents.varied(r, base, documents.FILE, r.choice([0, 0.3])))
-    text = documents.Writer(r, doubles).text(found)
+    theirs: Any = documents.varied(r, base, documents.FILE, much)
+    base = r.choice([base, base, theirs, documents.file(r)])
+    yours = documents.unnamed(r, documents.varied(r, base, documents.FILE, r.choice([0, 0.3])))
+    text = documents.Writer(r, doubles).text(yours)
     pick = r.random()
-    last = None if pick < 0.1 else last
-    wanted = None if 0.1 < pick < 0.25 else wanted
-    return text, found, last, wanted
+    base = None if pick < 0.1 else base
+    theirs = None if 0.1 < pick < 0.25 else theirs
+    return text, yours, base, theirs
 
 
 @cases(15000)
 @given(seeds)
 def test_the_merge_is_what_the_rules_say(seed: int) -> None:
-    text, found, last, wanted = three(seed)
-    rules = oracle.Oracle()
-    value, remembered = rules.merge(found, of(last), of(wanted))
-    merged = merge(text, last, wanted, RULES)
+    text, yours, base, theirs = three(seed)
+    expected_merge = oracle.Oracle()
+    value, recorded = expected_merge.file(yours, of(base), of(theirs))
+    merged = merge(text, base, theirs, RULES)
     if value is oracle.NO and not comments(text):
         assert merged.text is None
     else:
@@ -67,30 +67,28 @@ def test_the_merge_is_what_the_rules_say(seed: int) -> None:
         check_untouched(parse(text), after)
         assert comments(text) == comments(merged.text)
         check_line_breaks(text, merged.text)
-    assert sorted(c.steps for c in merged.clashes) == sorted(rules.clashes)
-    assert oracle.equal(
-        listed(merged.last), listed(None if remembered is oracle.NO else remembered)
-    )
-    check_again(merged, wanted)
+    assert sorted(c.steps for c in merged.conflicts) == sorted(expected_merge.conflicts)
+    assert oracle.equal(listed(merged.base), listed(None if recorded is oracle.NO else recorded))
+    check_again(merged, theirs)
 
 
-def check_again(merged: Merged, wanted: Any) -> None:
-    """A second time changes nothing, even when what is remembered went through its file."""
-    for last in (merged.last, through_memory(merged.last)):
-        again = merge(merged.text, last, wanted, RULES)
+def check_again(merged: Merged, theirs: Any) -> None:
+    """A second time changes nothing, even when what is recorded went through its file."""
+    for base in (merged.base, through_memory(merged.base)):
+        again = merge(merged.text, base, theirs, RULES)
         assert again.text == merged.text
-        assert [c.steps for c in again.clashes] == [c.steps for c in merged.clashes]
-        assert oracle.equal(listed(again.last), listed(merged.last))
+        assert [c.steps for c in again.conflicts] == [c.steps for c in merged.conflicts]
+        assert oracle.equal(listed(again.base), listed(merged.base))
 
 
-def through_memory(last: Any) -> Any:
-    if last is None:
+def through_memory(base: Any) -> Any:
+    if base is None:
         return None
-    text = dump(Memory({"f": last}), RULES)
-    memory = load(text)
-    assert dump(memory, RULES) == text
-    assert oracle.equal(listed(memory.rendered["f"]), listed(last))
-    return memory.rendered["f"]
+    text = dump(State({"f": base}), RULES)
+    state = load(text)
+    assert dump(state, RULES) == text
+    assert oracle.equal(listed(state.generated["f"]), listed(base))
+    return state.generated["f"]
 
 
 def check_line_breaks(before: str, after: str) -> None:
@@ -103,31 +101,31 @@ def check_line_breaks(before: str, after: str) -> None:
 @cases(5000)
 @given(seeds)
 def test_of_keys_that_are_there_twice_nothing_of_the_persons_is_lost(seed: int) -> None:
-    text, found, last, wanted = three(seed, doubles=True)
-    merged = merge(text, last, wanted, RULES)
+    text, yours, base, theirs = three(seed, doubles=True)
+    merged = merge(text, base, theirs, RULES)
     assert comments(text) == comments(merged.text or "")
     hidden = text.count('"shadow"')
     assert (merged.text or "").count('"shadow"') == hidden
-    again = merge(merged.text, merged.last, wanted, RULES)
+    again = merge(merged.text, merged.base, theirs, RULES)
     assert again.text == merged.text
 
 
 @cases(5000)
 @given(seeds)
 def test_settling_a_clash_settles_it_for_good(seed: int) -> None:
-    text, _, last, wanted = three(seed)
-    merged = merge(text, last, wanted, RULES)
-    assert merged.text is not None or not merged.clashes
-    for clash in merged.clashes[:2]:
-        others = [c.steps for c in merged.clashes if c.steps != clash.steps]
+    text, _, base, theirs = three(seed)
+    merged = merge(text, base, theirs, RULES)
+    assert merged.text is not None or not merged.conflicts
+    for conflict in merged.conflicts[:2]:
+        others = [c.steps for c in merged.conflicts if c.steps != conflict.steps]
         for settle in (keep, take):
-            settled = settle(text, last, wanted, RULES, clash.path)
-            assert [c.steps for c in settled.clashes] == others
+            settled = settle(text, base, theirs, RULES, conflict.path)
+            assert [c.steps for c in settled.conflicts] == others
             assert comments(text) == comments(settled.text or "")
-            check_again(settled, wanted)
-            later = settle(merged.text or "", merged.last, wanted, RULES, clash.path)
+            check_again(settled, theirs)
+            later = settle(merged.text or "", merged.base, theirs, RULES, conflict.path)
             assert oracle.equal(value_of(later), value_of(settled))
-            assert oracle.equal(listed(later.last), listed(settled.last))
+            assert oracle.equal(listed(later.base), listed(settled.base))
 
 
 def value_of(merged: Merged) -> Any:
@@ -143,7 +141,7 @@ def test_a_text_is_turned_into_any_value(seed: int) -> None:
     text = documents.Writer(r).text(before)
     document = parse(text)
     assert oracle.equal(document.value, before) and document.root
-    after = apply(text, transform(Page(document), document.root, target))
+    after = apply(text, transform(StyledDocument(document), document.root, target))
     assert oracle.equal(parse(after).value, target)
     assert comments(after) == comments(text)
     check_line_breaks(text, after)

@@ -1,4 +1,4 @@
-"""The memory's text: small, stable, and made for `git merge`."""
+"""The text of the state file: small, stable, and made for `git merge`."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from typing import Any
 
 import pytest
 from innerloop.sync.merge_rules import EDITOR_FILES
-from innerloop.sync.state_file import Corrupt, Memory, dump, load
+from innerloop.sync.state_file import CorruptState, State, dump, load
 
 TASKS = ".vscode/tasks.json"
 
 
-def rendered(*names: str) -> Memory:
+def state_of(*names: str) -> State:
     files: dict[str, Any] = {f".devcontainer/{n}/devcontainer.json": {"name": n} for n in names}
     files[TASKS] = {
         "version": "2.0.0",
         "tasks": [{"label": f"run {name}", "args": [name]} for name in names],
         "inputs": [{"id": "experiment", "options": list(names)}],
     }
-    return Memory(files, frozenset({".vscode/settings.json"}))
+    return State(files, frozenset({".vscode/settings.json"}))
 
 
 def test_a_line_for_each_file_and_each_member() -> None:
-    assert dump(rendered("a"), EDITOR_FILES).splitlines() == [
-        '[["What `loop sync` rendered last. Keep it in git; without it, sync starts over safely."],',
+    assert dump(state_of("a"), EDITOR_FILES).splitlines() == [
+        '[["What `loop sync` generated last. Keep it in git; without it, sync leaves edited files alone."],',
         '{"ejected":".vscode/settings.json"},',
         '[".devcontainer/a/devcontainer.json",{"name":"a"}],',
         '[".vscode/tasks.json",{"inputs":[],"tasks":[],"version":"2.0.0"}],',
@@ -38,26 +38,26 @@ def test_a_line_for_each_file_and_each_member() -> None:
 
 @pytest.mark.parametrize("names", [(), ("a",), ("a", "b/c", "é \u2028\n\ud83d")])
 def test_it_comes_back(names: tuple[str, ...]) -> None:
-    memory = rendered(*names)
-    assert load(dump(memory, EDITOR_FILES)) == memory
+    state = state_of(*names)
+    assert load(dump(state, EDITOR_FILES)) == state
 
 
 def test_odd_values_come_back() -> None:
     odd = {"1": 1.5, "tasks": [1, {"label": "a"}], "inputs": {"tasks": []}, "": None}
-    memory = Memory({"f": odd, "g": 3, "h": [], "i": {"tasks": [{"label": "a"}, {"label": "a"}]}})
-    assert load(dump(memory, EDITOR_FILES)) == memory
+    state = State({"f": odd, "g": 3, "h": [], "i": {"tasks": [{"label": "a"}, {"label": "a"}]}})
+    assert load(dump(state, EDITOR_FILES)) == state
 
 
 def test_no_line_changes_when_a_neighbour_comes() -> None:
-    before = dump(rendered("a", "c"), EDITOR_FILES).splitlines()
-    after = dump(rendered("a", "b", "c"), EDITOR_FILES).splitlines()
+    before = dump(state_of("a", "c"), EDITOR_FILES).splitlines()
+    after = dump(state_of("a", "b", "c"), EDITOR_FILES).splitlines()
     assert [line for line in after if line in before] == before
 
 
 CORRUPT = {
     "nothing": "",
-    "half": dump(rendered("a"), EDITOR_FILES)[:200],
-    "no end": dump(rendered("a"), EDITOR_FILES).replace('"end"', '"a"'),
+    "half": dump(state_of("a"), EDITOR_FILES)[:200],
+    "no end": dump(state_of("a"), EDITOR_FILES).replace('"end"', '"a"'),
     "another form": '{"a": "digest"}',
     "not a path": '[[""],\n["a", 1, 2],\n["end"]]',
     "a bare value": '[[""],\n"a",\n["end"]]',
@@ -68,42 +68,52 @@ CORRUPT = {
 
 @pytest.mark.parametrize("text", CORRUPT.values(), ids=CORRUPT)
 def test_corrupt(text: str) -> None:
-    with pytest.raises(Corrupt):
+    with pytest.raises(CorruptState):
         load(text)
 
 
-def test_lines_that_disagree_are_forgotten_with_what_is_in_them() -> None:
-    text = dump(rendered("a", "b"), EDITOR_FILES)
+def test_lines_that_contradict_leave_the_base_unknown() -> None:
+    text = dump(state_of("a", "b"), EDITOR_FILES)
     doubled = text.replace(
         '["end"]]', '[".vscode/tasks.json","tasks","run a",{"label":"run a"}],\n["end"]]'
     )
-    tasks = load(doubled).rendered[TASKS]["tasks"]
+    tasks = load(doubled).generated[TASKS]["tasks"]
     assert [task["label"] for task in tasks] == ["run b"]
     whole = text.replace('["end"]]', '[".vscode/tasks.json",{"tasks":[]}],\n["end"]]')
-    assert TASKS not in load(whole).rendered
-    assert len(load(whole).rendered) == 2
+    assert TASKS not in load(whole).generated
+    assert len(load(whole).generated) == 2
+    assert load(whole).unknown == {TASKS} and load(whole).may_own(TASKS)
+    again = load(dump(load(whole), EDITOR_FILES))
+    assert again == load(whole)
 
 
-def merged(folder: Path, sides: list[Memory], *options: str) -> str:
+def test_two_branches_that_record_an_unknown_base_and_another_keep_it_unknown() -> None:
+    known, unknown = State({"f": "text"}), State(unknown=frozenset({"f"}))
+    lines = [dump(state, EDITOR_FILES).splitlines() for state in (known, unknown)]
+    text = "\n".join([*lines[0][:-1], *lines[1][1:]])
+    assert load(text) == unknown
+
+
+def merged(folder: Path, sides: list[State], *options: str) -> str:
     """What git makes of [base, ours, theirs]."""
-    for name, memory in zip(("base", "ours", "theirs"), sides, strict=True):
-        (folder / name).write_text(dump(memory, EDITOR_FILES), encoding="utf-8", newline="\n")
+    for name, state in zip(("base", "ours", "theirs"), sides, strict=True):
+        (folder / name).write_text(dump(state, EDITOR_FILES), encoding="utf-8", newline="\n")
     argv = ["git", "merge-file", "-p", *options, "ours", "base", "theirs"]
     return subprocess.run(argv, cwd=folder, capture_output=True, text=True, encoding="utf-8").stdout
 
 
 def test_two_branches_that_each_add_an_experiment_merge(tmp_path: Path) -> None:
     old, ours, theirs = ("b", "d"), ("a", "b", "d"), ("b", "c", "d")
-    text = merged(tmp_path, [rendered(*names) for names in (old, ours, theirs)])
-    assert text == dump(rendered("a", "b", "c", "d"), EDITOR_FILES)
+    text = merged(tmp_path, [state_of(*names) for names in (old, ours, theirs)])
+    assert text == dump(state_of("a", "b", "c", "d"), EDITOR_FILES)
 
 
 def test_neighbours_conflict_and_both_sides_together_are_the_answer(tmp_path: Path) -> None:
-    sides = [rendered(*names) for names in (("a",), ("a", "b"), ("a", "c"))]
+    sides = [state_of(*names) for names in (("a",), ("a", "b"), ("a", "c"))]
     conflict = merged(tmp_path, sides)
-    with pytest.raises(Corrupt):
+    with pytest.raises(CorruptState):
         load(conflict)
-    everything = rendered("a", "b", "c")
+    everything = state_of("a", "b", "c")
     resolved = [
         line for line in conflict.splitlines() if line[:7] not in ("<<<<<<<", "=======", ">>>>>>>")
     ]
@@ -112,5 +122,5 @@ def test_neighbours_conflict_and_both_sides_together_are_the_answer(tmp_path: Pa
 
 
 def test_it_stays_small_with_a_thousand_experiments() -> None:
-    memory = rendered(*(f"domain/experiment_{number}" for number in range(1000)))
-    assert len(dump(memory, EDITOR_FILES)) < 400_000
+    state = state_of(*(f"domain/experiment_{number}" for number in range(1000)))
+    assert len(dump(state, EDITOR_FILES)) < 400_000

@@ -1,4 +1,4 @@
-"""The rules, one row each: (before, last, wanted, after); noop rows leave the text as it is."""
+"""The rules of the merge, one row each: (before, base, theirs, after)."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import time
 from typing import Any
 
 import pytest
+from innerloop.sync.json_layout import new_file
 from innerloop.sync.json_paths import Member, format_path, parse_path
-from innerloop.sync.merge_rules import EDITOR_FILES, Rules
+from innerloop.sync.merge_rules import EDITOR_FILES, Rules, is_socket
 from innerloop.sync.three_way import Merged, keep, merge, take
 from innerloop.util.errors import UsageError, UserError
 from innerloop.util.json_values import ABSENT
-from innerloop.util.jsonc import ParseError
+from innerloop.util.jsonc import ParseError, parse
 
 
 def task(label: str, *args: str) -> dict[str, Any]:
@@ -22,8 +23,8 @@ TAKEN: dict[str, tuple[str | None, Any, Any, str | None]] = {
     "a new file": (None, None, {"a": [1, {"b": 2}]}, '{\n    "a": [\n        1,\n        {\n            "b": 2\n        }\n    ]\n}\n'),
     "an empty file": ("", None, {"a": 1}, '{\n    "a": 1\n}\n'),
     "a file with a comment": ("// mine", None, {"a": 1}, '// mine\n{\n    "a": 1\n}\n'),
-    "found is last: change": ('{"a": 1}', {"a": 1}, {"a": 2}, '{"a": 2}'),
-    "found is last: remove": ('{"a": 1, "b": 2}', {"a": 1, "b": 2}, {"b": 2}, '{"b": 2}'),
+    "yours is base: change": ('{"a": 1}', {"a": 1}, {"a": 2}, '{"a": 2}'),
+    "yours is base: remove": ('{"a": 1, "b": 2}', {"a": 1, "b": 2}, {"b": 2}, '{"b": 2}'),
     "add": ('{"a": 1}', {"a": 1}, {"a": 1, "b": 2}, '{"a": 1, "b": 2}'),
     "a file goes": ('{"a": 1}', {"a": 1}, None, None),
     "a file goes, its comments stay": ('{\n  // mine\n  "a": 1\n}', {"a": 1}, None, "{\n  // mine\n}"),
@@ -80,7 +81,7 @@ TAKEN: dict[str, tuple[str | None, Any, Any, str | None]] = {
         '{"recommendations": ["c", "b"]}',
     ),
     "a sequence whole": ('{"runArgs": ["--shm-size", "2g"]}', {"runArgs": ["--shm-size", "2g"]}, {"runArgs": ["--shm-size", "4g"]}, '{"runArgs": ["--shm-size", "4g"]}'),
-    "memory lost: missing keys are added": ('{"own": 1, "a": 1}', None, {"a": 1, "b": 2}, '{"own": 1, "a": 1, "b": 2}'),
+    "state lost: missing keys are added": ('{"own": 1, "a": 1}', None, {"a": 1, "b": 2}, '{"own": 1, "a": 1, "b": 2}'),
     "of keys there twice, the last is changed": ('{"a": 1, "a": 2}', {"a": 2}, {"a": 3}, '{"a": 1, "a": 3}'),
     "of keys there twice, the first stays": ('{"a": 1, "a": 2}', {"a": 2}, {}, '{"a": 1}'),
 }  # fmt: skip
@@ -88,7 +89,7 @@ TAKEN: dict[str, tuple[str | None, Any, Any, str | None]] = {
 NOOP: dict[str, tuple[str | None, Any, Any]] = {
     "equal": ('{"a" :1}', {"a": 1}, {"a": 1}),
     "equal by chance": ('{"a" :2}', {"a": 1}, {"a": 2}),
-    "equal, memory lost": ('// mine\n{"a":1}', None, {"a": 1}),
+    "equal, state lost": ('// mine\n{"a":1}', None, {"a": 1}),
     "a key was changed": ('{"a": 9}', {"a": 1}, {"a": 1}),
     "a key was removed": ("{}", {"a": 1}, {"a": 1}),
     "a removed key was to change": ("{}", {"a": 1}, {"a": 2}),
@@ -116,11 +117,11 @@ NOOP: dict[str, tuple[str | None, Any, Any]] = {
     "a sequence was changed": ('{"runArgs": ["b"]}', {"runArgs": ["a"]}, {"runArgs": ["a"]}),
 }  # fmt: skip
 
-# (before, last, wanted, paths of the clashes)
-CLASHES: dict[str, tuple[str, Any, Any, list[str]]] = {
+# (before, base, theirs, paths of the conflicts)
+CONFLICTS: dict[str, tuple[str, Any, Any, list[str]]] = {
     "a key": ('{"a": 9}', {"a": 1}, {"a": 2}, ["a"]),
     "a key that was to go": ('{"a": 9}', {"a": 1}, {}, ["a"]),
-    "memory lost": ('{"a": 9}', None, {"a": 2}, ["a"]),
+    "state lost": ('{"a": 9}', None, {"a": 2}, ["a"]),
     "true is not 1": ('{"a": true}', None, {"a": 1}, ["a"]),
     "null is something": ('{"a": null}', {"a": 1}, {"a": 2}, ["a"]),
     "a sequence": ('{"runArgs": ["a", "b"]}', {"runArgs": ["a"]}, {"runArgs": ["c"]}, ["runArgs"]),
@@ -140,107 +141,209 @@ CLASHES: dict[str, tuple[str, Any, Any, list[str]]] = {
 }  # fmt: skip
 
 
-def twice(found: str | None, last: Any, wanted: Any, rules: Rules = EDITOR_FILES) -> Merged:
-    merged = merge(found, last, wanted, rules, "f.json")
-    again = merge(merged.text, merged.last, wanted, rules, "f.json")
-    assert (again.text, again.last) == (merged.text, merged.last)
-    assert [c.path for c in again.clashes] == [c.path for c in merged.clashes]
+def twice(yours: str | None, base: Any, theirs: Any, rules: Rules = EDITOR_FILES) -> Merged:
+    merged = merge(yours, base, theirs, rules, "f.json")
+    again = merge(merged.text, merged.base, theirs, rules, "f.json")
+    assert (again.text, again.base) == (merged.text, merged.base)
+    assert [c.path for c in again.conflicts] == [c.path for c in merged.conflicts]
     return merged
 
 
-@pytest.mark.parametrize(("before", "last", "wanted", "after"), TAKEN.values(), ids=TAKEN)
-def test_taken(before: str | None, last: Any, wanted: Any, after: str | None) -> None:
-    merged = twice(before, last, wanted)
-    assert (merged.text, merged.clashes) == (after, ())
-    assert merged.last == wanted
+@pytest.mark.parametrize(("before", "base", "theirs", "after"), TAKEN.values(), ids=TAKEN)
+def test_taken(before: str | None, base: Any, theirs: Any, after: str | None) -> None:
+    merged = twice(before, base, theirs)
+    assert (merged.text, merged.conflicts) == (after, ())
+    assert merged.base == theirs
 
 
-@pytest.mark.parametrize(("before", "last", "wanted"), NOOP.values(), ids=NOOP)
-def test_noop(before: str | None, last: Any, wanted: Any) -> None:
-    merged = twice(before, last, wanted)
-    assert (merged.text, merged.clashes) == (before, ())
-    assert merged.last == wanted
+@pytest.mark.parametrize(("before", "base", "theirs"), NOOP.values(), ids=NOOP)
+def test_noop(before: str | None, base: Any, theirs: Any) -> None:
+    merged = twice(before, base, theirs)
+    assert (merged.text, merged.conflicts) == (before, ())
+    assert merged.base == theirs
 
 
-@pytest.mark.parametrize(("before", "last", "wanted", "paths"), CLASHES.values(), ids=CLASHES)
-def test_clashes_keep_what_is_the_persons_until_settled(
-    before: str, last: Any, wanted: Any, paths: list[str]
+@pytest.mark.parametrize(("before", "base", "theirs", "paths"), CONFLICTS.values(), ids=CONFLICTS)
+def test_conflicts_keep_yours_until_resolved(
+    before: str, base: Any, theirs: Any, paths: list[str]
 ) -> None:
-    merged = twice(before, last, wanted)
-    assert [clash.path for clash in merged.clashes] == paths
+    merged = twice(before, base, theirs)
+    assert [conflict.path for conflict in merged.conflicts] == paths
     for path in paths:
-        kept = keep(before, last, wanted, EDITOR_FILES, path, "f.json")
-        assert (kept.text, kept.clashes) == (merged.text, ())
-        taken = take(before, last, wanted, EDITOR_FILES, path, "f.json")
-        assert taken.clashes == ()
-        again = merge(taken.text, taken.last, wanted, EDITOR_FILES)
-        assert (again.text, again.clashes) == (taken.text, ())
+        kept = keep(before, base, theirs, EDITOR_FILES, path, "f.json")
+        assert (kept.text, kept.conflicts) == (merged.text, ())
+        taken = take(before, base, theirs, EDITOR_FILES, path, "f.json")
+        assert taken.conflicts == ()
+        again = merge(taken.text, taken.base, theirs, EDITOR_FILES)
+        assert (again.text, again.conflicts) == (taken.text, ())
 
 
-def test_a_clash_says_where_and_what() -> None:
+def test_conflict_names_position_and_values() -> None:
     merged = merge('{\n  "a": "mine"\n}', {"a": 1}, {"a": [2]}, EDITOR_FILES)
-    (clash,) = merged.clashes
-    assert (clash.line, clash.column) == (2, 8)
-    assert (clash.found, clash.last, clash.wanted) == ("mine", 1, [2])
-    assert clash.message == (
-        'a is yours ("mine") and was kept, but what was rendered there changed from 1 to [2]'
+    (conflict,) = merged.conflicts
+    assert (conflict.line, conflict.column) == (2, 8)
+    assert (conflict.yours, conflict.base, conflict.theirs) == ("mine", 1, [2])
+    assert conflict.message == (
+        'a is yours ("mine") and was kept, but the generated value changed from 1 to [2]'
     )
-    assert merge('{"a": 9}', {"a": 1}, {}, EDITOR_FILES).clashes[0].wanted is ABSENT
-    assert merge('{"a": 9}', None, {"a": 1}, EDITOR_FILES).clashes[0].last is ABSENT
+    assert merge('{"a": 9}', {"a": 1}, {}, EDITOR_FILES).conflicts[0].theirs is ABSENT
+    assert merge('{"a": 9}', None, {"a": 1}, EDITOR_FILES).conflicts[0].base is ABSENT
 
 
-def test_what_is_kept_is_clashing_again_when_more_is_wanted() -> None:
+def test_kept_value_conflicts_again_when_theirs_changes() -> None:
     kept = keep('{"a": 9}', {"a": 1}, {"a": 2}, EDITOR_FILES, "a")
-    assert kept.last == {"a": 2}
-    assert merge(kept.text, kept.last, {"a": 3}, EDITOR_FILES).clashes
+    assert kept.base == {"a": 2}
+    assert merge(kept.text, kept.base, {"a": 3}, EDITOR_FILES).conflicts
 
 
-def test_taking_a_branch_settles_all_clashes_in_it() -> None:
-    found = '{"a": {"b": 9, "c": 9, "own": 1}, "d": 9}'
-    last, wanted = {"a": {"b": 1, "c": 1}, "d": 1}, {"a": {"b": 2, "c": 2}, "d": 2}
-    taken = take(found, last, wanted, EDITOR_FILES, "a")
+def test_take_of_a_branch_resolves_all_conflicts_in_it() -> None:
+    yours = '{"a": {"b": 9, "c": 9, "own": 1}, "d": 9}'
+    base, theirs = {"a": {"b": 1, "c": 1}, "d": 1}, {"a": {"b": 2, "c": 2}, "d": 2}
+    taken = take(yours, base, theirs, EDITOR_FILES, "a")
     assert taken.text == '{"a": {"b": 2, "c": 2, "own": 1}, "d": 9}'
-    assert [clash.path for clash in taken.clashes] == ["d"]
+    assert [conflict.path for conflict in taken.conflicts] == ["d"]
 
 
-def test_a_path_without_a_clash_is_refused_with_those_that_have_one() -> None:
-    with pytest.raises(UserError, match=r"no clash at b\. Clashes are at: a$"):
+def test_path_without_conflict_is_refused_with_those_that_have_one() -> None:
+    with pytest.raises(UserError, match=r"no conflict at b\. Conflicts are at: a$"):
         take('{"a": 9}', {"a": 1}, {"a": 2}, EDITOR_FILES, "b", "f.json")
-    with pytest.raises(UserError, match="^f.json: there is no clash in this file$"):
+    with pytest.raises(UserError, match="^f.json: there is no conflict in this file$"):
         take('{"a": 1}', {"a": 1}, {"a": 2}, EDITOR_FILES, ".", "f.json")
 
 
-def test_what_stays_of_a_person_is_named() -> None:
-    found = '{\n  "name": "a",\n  "build": {"target": "dev", "own": 1},\n  "mine": 2,\n  "forwardPorts": [1, 2]\n}'
-    last = {"name": "a", "build": {"target": "dev"}, "forwardPorts": [1]}
-    merged = twice(found, last, None)
-    assert merged.text == '{\n  "build": {"own": 1},\n  "mine": 2,\n  "forwardPorts": [2]\n}'
+def test_kept_entries_of_a_removed_file_are_named() -> None:
+    yours = '{\n  "name": "a",\n  "settings": {"target": "dev", "own": 1},\n  "mine": 2,\n  "forwardPorts": [1, 2]\n}'
+    base = {"name": "a", "settings": {"target": "dev"}, "forwardPorts": [1]}
+    merged = twice(yours, base, None)
+    assert merged.text == '{\n  "settings": {"own": 1},\n  "mine": 2,\n  "forwardPorts": [2]\n}'
     assert [(kept.path, kept.line) for kept in merged.kept] == [
-        ("build.own", 3),
+        ("settings.own", 3),
         ("mine", 4),
         ("forwardPorts", 5),
     ]
 
 
-def test_a_file_that_stays_for_its_comments_says_so() -> None:
+def test_removed_file_with_comments_stays_and_says_so() -> None:
     merged = twice('// mine\n{"a": 1}\n', {"a": 1}, None)
     assert merged.text == "// mine\n{}\n"
     assert merged.kept[0].message == "a comment is yours and stays, the rest of it was removed"
 
 
-def test_a_list_whose_names_do_not_hold_is_a_sequence() -> None:
-    last = {"tasks": [task("a"), task("a")]}
-    found = '{"tasks": [{"label": "a", "args": []}, {"label": "a", "args": []}]}'
+def test_list_with_equal_names_is_a_sequence() -> None:
+    base = {"tasks": [task("a"), task("a")]}
+    yours = '{"tasks": [{"label": "a", "args": []}, {"label": "a", "args": []}]}'
     assert (
-        twice(found, last, {"tasks": [task("b")]}).text == '{"tasks": [{"label": "b", "args": []}]}'
+        twice(yours, base, {"tasks": [task("b")]}).text == '{"tasks": [{"label": "b", "args": []}]}'
     )
-    assert twice('{"tasks": [1]}', last, {"tasks": []}).clashes[0].path == "tasks"
+    assert twice('{"tasks": [1]}', base, {"tasks": []}).conflicts[0].path == "tasks"
 
 
-def test_what_cannot_be_read_is_told_with_its_place() -> None:
+def test_invalid_json_is_an_error_with_its_position() -> None:
     with pytest.raises(ParseError) as caught:
         merge('{\n"a": 1,,}', {"a": 1}, {"a": 2}, EDITOR_FILES, ".vscode/tasks.json")
     assert caught.value.message().startswith(".vscode/tasks.json:2:8: expected a key, found ,. ")
+
+
+# A container that is built from a Dockerfile, with the engine's socket in it.
+SOCKET = {"type": "bind", "source": "/var/run/docker.sock", "target": "/var/run/docker.sock"}
+CACHE = {"type": "volume", "source": "cache", "target": "/cache"}
+OURS = {
+    "name": "workspace",
+    "build": {"dockerfile": "Dockerfile"},
+    "runArgs": ["--network", "host"],
+    "overrideCommand": False,
+    "remoteUser": "dev",
+    "mounts": [SOCKET, CACHE],
+}
+NEWER = {**OURS, "build": {"dockerfile": "Dockerfile", "target": "dev"}, "forwardPorts": [8888]}
+
+
+def value(merged: Merged) -> dict[str, Any]:
+    found = parse(merged.text or "").value
+    assert isinstance(found, dict)
+    return found
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        {"image": "python:3.13", "build": None},
+        {"dockerComposeFile": "compose.yml", "service": "app", "build": None},
+        {"remoteUser": "me"},
+        {"containerUser": "me"},
+        {"overrideCommand": None},
+        {"runArgs": ["--network", "host", "--gpus", "all"]},
+        {"mounts": [CACHE]},
+    ],
+    ids=lambda edit: " ".join(edit),
+)
+def test_keys_of_a_container_are_left_together(edit: dict[str, Any]) -> None:
+    """The person changed one of them: theirs stay as they are, and the rest of the file merges."""
+    yours = {key: item for key, item in {**OURS, **edit}.items() if item is not None}
+    merged = twice(new_file(yours), OURS, NEWER)
+    assert value(merged) == {**yours, "forwardPorts": [8888]}
+    (conflict,) = merged.conflicts
+    assert "build" in conflict.keys
+    for path in ("build", conflict.path):
+        taken = take(new_file(yours), OURS, NEWER, EDITOR_FILES, path)
+        assert value(taken) == {**NEWER, "mounts": value(taken)["mounts"]}
+        assert SOCKET in value(taken)["mounts"]
+        assert not twice(taken.text, taken.base, NEWER).conflicts
+        kept = keep(new_file(yours), OURS, NEWER, EDITOR_FILES, path)
+        assert (kept.text, kept.conflicts) == (merged.text, ())
+        assert not twice(kept.text, kept.base, NEWER).conflicts
+
+
+def test_keys_of_a_container_are_taken_together() -> None:
+    yours = {
+        **OURS,
+        "name": "mine",
+        "mounts": [SOCKET, {"source": "data", "target": "/data"}, CACHE],
+    }
+    theirs = {**NEWER, "mounts": [CACHE], "remoteUser": "root"}
+    merged = twice(new_file(yours), OURS, theirs)
+    assert not merged.conflicts
+    mounts = [{"source": "data", "target": "/data"}, CACHE]
+    assert value(merged) == {**theirs, "name": "mine", "mounts": mounts}
+
+
+def test_keys_of_a_container_that_were_removed_stay_removed() -> None:
+    yours = {"name": "workspace", "mounts": [CACHE]}
+    merged = twice(new_file(yours), OURS, NEWER)
+    assert (value(merged), merged.conflicts) == ({**yours, "forwardPorts": [8888]}, ())
+
+
+def test_container_without_base_gets_none_of_the_group() -> None:
+    """Such a file is not merged at all; a damaged record makes it possible."""
+    yours = {"image": "python:3.13", "mounts": ["source=data,target=/data"]}
+    merged = twice(new_file(yours), None, OURS)
+    left = value(merged)
+    assert left.pop("mounts") == ["source=data,target=/data", CACHE]
+    assert left == {"image": "python:3.13", "name": "workspace"}
+    assert [conflict.path for conflict in merged.conflicts] == ["image"]
+
+
+def test_container_of_the_persons_stays_when_none_is_generated() -> None:
+    yours = {**OURS, "image": "x"}
+    merged = twice(new_file(yours), OURS, None)
+    group = {key: item for key, item in yours.items() if key != "name"}
+    assert value(merged) == {**group, "mounts": [SOCKET]}
+    assert take(new_file(yours), OURS, None, EDITOR_FILES, "image").text is None
+
+
+@pytest.mark.parametrize(
+    ("mount", "expected"),
+    [
+        (SOCKET, True),
+        ("source=/var/run/docker.sock,target=/var/run/docker.sock,type=bind", True),
+        ("/run/user/1000/podman/podman.sock:/var/run/docker.sock", True),
+        (CACHE, False),
+        ("source=data,target=/sock,type=volume", False),
+        (3, False),
+    ],
+)
+def test_is_socket(mount: Any, expected: bool) -> None:
+    assert is_socket(mount) is expected
 
 
 PATHS = {
@@ -277,14 +380,14 @@ def many(count: int) -> dict[str, Any]:
 
 def seconds(count: int) -> float:
     """The best of three merges in which each task changes and a third of them goes."""
-    last, wanted = many(count), many(count * 2 // 3)
-    for entry in wanted["tasks"]:
+    base, theirs = many(count), many(count * 2 // 3)
+    for entry in theirs["tasks"]:
         entry["command"] = "scripts/loop"
-    text = (merge(None, None, last, EDITOR_FILES).text or "").replace("{", "{ // mine")
+    text = (merge(None, None, base, EDITOR_FILES).text or "").replace("{", "{ // mine")
     best = 9e9
     for _ in range(3):
         start = time.perf_counter()
-        merge(text, last, wanted, EDITOR_FILES)
+        merge(text, base, theirs, EDITOR_FILES)
         best = min(best, time.perf_counter() - start)
     return best
 

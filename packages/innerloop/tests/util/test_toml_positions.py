@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 import pytest
+from innerloop.util.position import Position
 from innerloop.util.toml_positions import commented_out, position_of
 
 if sys.version_info >= (3, 11):
@@ -37,11 +38,11 @@ h = 7
     ],
 )  # fmt: skip
 def test_the_line_of_a_key_or_of_the_nearest_around_it(keys: list[str], line: int) -> None:
-    assert position_of(TEXT, "x.toml", *keys) == f"x.toml:{line}"
+    assert position_of(TEXT, "x.toml", *keys) == Position("x.toml", line)
 
 
 def test_no_such_key() -> None:
-    assert position_of(TEXT, "x.toml", "nope") == "x.toml"
+    assert position_of(TEXT, "x.toml", "nope") == Position("x.toml")
 
 
 @pytest.mark.parametrize("table", ["b", "g", "a"])

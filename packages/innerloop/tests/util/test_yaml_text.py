@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from innerloop.util.errors import UserError
+from innerloop.util.position import Position
 from innerloop.util.yaml_text import parse
 
 TEXT = """\
@@ -28,26 +29,26 @@ more:
 
 def test_places() -> None:
     text = parse(TEXT, "a.yaml")
-    assert text.where() == "a.yaml:1:1"
-    assert text.where("inputs", "a") == "a.yaml:5:3"
-    assert text.where("inputs", "list", 1, "deep") == "a.yaml:6:14"
-    assert text.where("inputs", "nothing", "below") == "a.yaml:4:1"
-    assert text.where("nothing") == "a.yaml:1:1"
-    assert text.where("more", "7") == "a.yaml:11:3"
-    assert text.where("more", "k") == "a.yaml:12:3"
+    assert text.where() == Position("a.yaml", 1, 1)
+    assert text.where("inputs", "a") == Position("a.yaml", 5, 3)
+    assert text.where("inputs", "list", 1, "deep") == Position("a.yaml", 6, 14)
+    assert text.where("inputs", "nothing", "below") == Position("a.yaml", 4, 1)
+    assert text.where("nothing") == Position("a.yaml", 1, 1)
+    assert text.where("more", "7") == Position("a.yaml", 11, 3)
+    assert text.where("more", "k") == Position("a.yaml", 12, 3)
 
 
 def test_places_inside_a_value() -> None:
     text = parse(TEXT, "a.yaml")
-    assert text.where_text(("command",), "${{inputs.a}}") == "a.yaml:3:7"
-    assert text.where_text(("command",), "${{inputs.a}}", 1) == "a.yaml:3:25"
-    assert text.where_text(("command",), "train.py --a") == "a.yaml:1:1"
-    assert text.where_text(("nothing",), "x") == "a.yaml:1:1"
+    assert text.where_text(("command",), "${{inputs.a}}") == Position("a.yaml", 3, 7)
+    assert text.where_text(("command",), "${{inputs.a}}", 1) == Position("a.yaml", 3, 25)
+    assert text.where_text(("command",), "train.py --a") == Position("a.yaml", 1, 1)
+    assert text.where_text(("nothing",), "x") == Position("a.yaml", 1, 1)
 
 
 def test_keys_that_stand_twice() -> None:
     text = parse(TEXT, "a.yaml")
-    assert text.duplicates() == [("a.yaml:12:3", "k")]
+    assert text.duplicates() == [(Position("a.yaml", 12, 3), "k")]
     assert text.value["more"]["k"] == "last"
 
 
@@ -115,7 +116,7 @@ def test_any_text_is_parsed_or_a_mistake(text: str) -> None:
         assert mistake.where.startswith("a.yaml:")
         return
     made.duplicates()
-    assert made.where("a").startswith("a.yaml:")
+    assert made.where("a").file == "a.yaml"
 
 
 def test_a_job_of_thirty_lines_takes_less_than_a_blink() -> None:

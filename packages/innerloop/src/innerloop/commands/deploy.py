@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..model.experiment import JOB_FILE, Experiment
+from ..model.lint.finding import blocks_submission
 from ..remote.azureml import workspace_ref
 from ..remote.azureml.connection import Line
 from ..remote.azureml.deploy import blue_green, execute
@@ -21,7 +22,7 @@ from ..util import locked_environments, venvs
 from ..util.console import ask
 from ..util.errors import UsageError, UserError
 from ..workspace import loader
-from .check import line_of, of_deploy_folder
+from .check import of_deploy_folder
 from .submit import refuse_secrets
 
 EXAMPLES = """what happens:
@@ -150,8 +151,8 @@ def _check(args: argparse.Namespace, experiment: Experiment) -> None:
     path = f"{experiment.folder}/{JOB_FILE}"
     found = of_deploy_folder(loader.WorkspaceFiles(args.root), path)
     for finding in found:
-        print(line_of(finding), file=sys.stderr)
-    if any(one.level != "hint" for one in found):
+        print(finding, file=sys.stderr)
+    if blocks_submission(found):
         raise UserError(
             f"nothing was sent: {experiment.folder}/deploy would not work on Azure ML",
             hint="Mend what is said above",

@@ -1,4 +1,4 @@
-"""Black and import order over a person's own code."""
+"""Formats the team's code with black and isort."""
 
 from __future__ import annotations
 
@@ -9,20 +9,22 @@ from ..model.shared_code import COMMON
 from ..scaffold import format
 from ..workspace import loader
 
-EXAMPLES = """The versions are those of scripts/locks/format.txt, the settings those of pyproject.toml: the
-editor on saving, this command and CI agree.
+EXAMPLES = """The versions are locked with the tool, the settings are those of pyproject.toml: the editor on
+saving, this command and CI agree.
 
 examples:
   loop format                        src/, notebooks/ and tests/
-  loop format digit_recognition      the experiment, and the common code it links to
-  loop format --check                changes nothing; exit code 1 when something would change
+  loop format digit_recognition      the experiment, and the shared code that it links to
+  loop format --check                changes nothing; exit code 1 if something would change
   loop format --diff                 shows what would change
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("experiment", nargs="?", metavar="EXP", help="default: all of your code")
-    parser.add_argument("--check", action="store_true", help="change nothing, say what would")
+    parser.add_argument("experiment", nargs="?", metavar="EXP", help="default: src/ and notebooks/")
+    parser.add_argument(
+        "--check", action="store_true", help="change nothing, report what would change"
+    )
     parser.add_argument(
         "--diff", action="store_true", help="the same, as a diff that `git apply` takes"
     )
@@ -34,28 +36,29 @@ def run(args: argparse.Namespace) -> int:
         print("there is no code yet")
         return 0
     if args.check or args.diff:
-        found = format.check(args.root, folders)
+        findings = format.check(args.root, folders)
         if args.diff:
-            print(format.difference(args.root, found), end="")
-        for one in found:
-            # A diff is for a program that applies it: then the findings are no part of it.
-            print(one.message, file=sys.stderr if args.diff else sys.stdout)
-        if not found:
-            print("all is in order", file=sys.stderr if args.diff else sys.stdout)
-        return 1 if found else 0
-    changed, broken = format.write(args.root, folders)
+            print(format.difference(args.root, findings), end="")
+        # A program may read the diff, so nothing else goes to stdout.
+        output = sys.stderr if args.diff else sys.stdout
+        for finding in findings:
+            print(finding.message, file=output)
+        if not findings:
+            print("all files are formatted", file=output)
+        return 1 if findings else 0
+    changed, invalid = format.write(args.root, folders)
     for path in changed:
         print(f"formatted {path}")
-    for one in broken:
-        print(one.message)
-    if not changed and not broken:
-        print("all is in order")
-    return 1 if broken else 0
+    for finding in invalid:
+        print(finding.message)
+    if not changed and not invalid:
+        print("all files are formatted")
+    return 1 if invalid else 0
 
 
 def _folders(args: argparse.Namespace) -> list[str]:
     if args.experiment is None:
-        return [name for name in format.PERSONS if (args.root / name).is_dir()]
+        return [name for name in format.CODE_FOLDERS if (args.root / name).is_dir()]
     workspace = loader.open_workspace(args.root)
     experiment = loader.choose_experiment(workspace, args.experiment, args.cwd)
     shared = {link.target for link in experiment.links if link.target.startswith(f"{COMMON}/")}

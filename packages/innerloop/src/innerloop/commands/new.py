@@ -1,12 +1,12 @@
-"""A new experiment, from the template or from another experiment, rendered at once."""
+"""A new experiment, from the template or from another experiment, with its generated files."""
 
 from __future__ import annotations
 
 import argparse
-import sys
 
 from ..scaffold import create
 from ..sync import engine
+from ..util.console import say
 from ..util.errors import UserError
 from ..workspace import loader
 
@@ -31,14 +31,15 @@ def run(args: argparse.Namespace) -> int:
     source = None
     if args.source is not None:
         source = loader.choose_experiment(workspace, args.source, args.cwd).name
-    create.make(workspace, args.name, source)
-    print(f"innerloop: made src/{args.name}", file=sys.stderr)
+    create.create_experiment(workspace, args.name, source)
+    say(f"made src/{args.name}")
     try:
         outcome = engine.sync(args.root)
-    except UserError as mistake:
-        hint = f"{mistake.hint}; then `scripts/loop sync` renders what belongs to it"
-        raise UserError(mistake.what, where=mistake.where, hint=hint.lstrip("; ")) from mistake
-    for problem in outcome.problems:
-        print(f"innerloop: {problem}", file=sys.stderr)
+    except UserError as error:
+        hint = f"{error.hint}; then `scripts/loop sync` generates its files".lstrip("; ")
+        error.hint = hint
+        raise
+    for line in (*outcome.problems, *outcome.notes):
+        say(line)
     print(f"Run it: scripts/loop run {args.name}")
     return 1 if outcome.problems else 0

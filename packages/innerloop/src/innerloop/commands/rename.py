@@ -1,15 +1,15 @@
-"""Another name for an experiment; everything that is called after it follows."""
+"""Another name for an experiment, with everything that is named after it."""
 
 from __future__ import annotations
 
 import argparse
-import sys
 
-from ..scaffold import rename, residue
+from ..scaffold import interrupted, rename, residue
+from ..util.console import say
 from ..workspace import loader
 
-EXAMPLES = """What you wrote in its devcontainer.json and in .vscode goes along. Code is not searched for the
-name; places of your own files that name the old folder are listed.
+EXAMPLES = """What you wrote in its devcontainer.json and in .vscode is kept. Code is not searched for the name;
+positions in your own files that name the old folder are listed.
 
 examples:
   loop rename churn churn_gbm
@@ -18,39 +18,34 @@ examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("experiment", metavar="EXP", help="its name now")
-    parser.add_argument("name", metavar="NAME", help="its name from now on")
+    parser.add_argument("experiment", metavar="EXP", help="its present name")
+    parser.add_argument("name", metavar="NAME", help="its new name")
 
 
 def run(args: argparse.Namespace) -> int:
-    if completed := rename.finish(args.root):
-        _say(completed)
+    completed = list(interrupted.finish(args.root))
+    for line in completed:
+        say(line)
     workspace = loader.open_workspace(args.root)
     if completed and args.name in workspace.experiments:
         return 0
     experiment = loader.choose_experiment(workspace, args.experiment, args.cwd)
     old = experiment.name
-    docker = residue.in_docker(workspace, experiment)
-    rename.require_at_rest(list(docker.running), old)
+    docker = residue.docker_residue(workspace, experiment)
+    rename.require_stopped(list(docker.running), old)
     outcome = rename.carry_out(workspace, old, args.name)
-    print(f"src/{old} is src/{args.name} now")
-    for change in outcome.changes:
-        _say(f"{change.verb} {change.path}")
-    for problem in (*outcome.problems, *outcome.notes):
-        _say(problem)
-    _say_mentions(rename.mentions(args.root, old), old)
+    print(f"renamed src/{old} to src/{args.name}")
+    for line in outcome.report():
+        say(line)
+    _list_mentions(rename.mentions(args.root, old), old)
     if docker.images:
-        _say(f"its images still have the old name: docker rmi {' '.join(docker.images)}")
+        say(f"its images still have the old name: docker rmi {' '.join(docker.images)}")
     return 1 if outcome.problems else 0
 
 
-def _say_mentions(found: list[str], old: str) -> None:
-    most = rename.MOST_MENTIONS
-    for position in found[:most]:
-        _say(f"{position}: this names src/{old} still")
-    if len(found) > most:
-        _say(f"... and {len(found) - most} places more")
-
-
-def _say(text: str) -> None:
-    print(f"innerloop: {text}", file=sys.stderr)
+def _list_mentions(positions: list[str], old: str) -> None:
+    limit = rename.MAX_MENTIONS
+    for position in positions[:limit]:
+        say(f"{position}: this still names src/{old}")
+    if len(positions) > limit:
+        say(f"... and {len(positions) - limit} more")

@@ -1,10 +1,9 @@
-"""Shares code of src/common with an experiment by relative links, and keeps these in order."""
+"""Shares code of src/common with an experiment by relative links, and repairs these."""
 
 from __future__ import annotations
 
 import argparse
 import json
-import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,11 +11,12 @@ from ..model.experiment import Experiment
 from ..model.shared_code import COMMON, common_path
 from ..model.workspace import Workspace
 from ..sync import engine
+from ..util.console import say
 from ..util.errors import UsageError
 from ..workspace import loader, shared_code_links
 
-EXAMPLES = """The link src/EXP/common/PATH leads to src/common/PATH: `from common.digits import load`
-works in every place, and each experiment gets only the common code that it names.
+EXAMPLES = """The link src/EXP/common/PATH points to src/common/PATH: `from common.digits import load`
+works with every backend, and each experiment gets only the shared code that it names.
 
 examples:
   loop share digit_recognition digits.py
@@ -34,11 +34,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("paths", nargs="*", metavar="PATH", help="below src/common, at any depth")
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--list", action="store_true", help="show what is shared, and its state")
-    how.add_argument("--remove", action="store_true", help="take the links away")
+    how.add_argument("--remove", action="store_true", help="remove the links")
     how.add_argument(
         "--repair",
         action="store_true",
-        help="make broken and absolute links again, and text files that git left in their place",
+        help="repair broken and absolute links, and text files that git made of links",
     )
     parser.add_argument("--json", action="store_true", help="with --list: one JSON array")
 
@@ -47,7 +47,11 @@ def run(args: argparse.Namespace) -> int:
     workspace = loader.open_workspace(args.root)
     if args.list or args.repair:
         if args.paths:
-            raise UsageError("--list and --repair take no PATH", hint="They look at all the links")
+            raise UsageError(
+                "--list and --repair take no PATH",
+                code="unexpected-argument",
+                hint="They work on all links",
+            )
         chosen = _some(workspace, args.experiment, args.cwd)
         if args.list:
             return _list(args.root, chosen, args.json)
@@ -55,15 +59,20 @@ def run(args: argparse.Namespace) -> int:
     experiment, words = _one(workspace, args)
     paths = [common_path(_below_common(word, args)) for word in words]
     if not paths:
-        raise UsageError("which code of src/common?", hint=_could(args.root, experiment))
+        raise UsageError(
+            "which code of src/common?",
+            code="missing-argument",
+            hint=_candidates(args.root, experiment),
+        )
     change = _remove if args.remove else _add
     for path in paths:
         change(args.root, experiment, path)
-    return _render(args.root)
+    return _sync(args.root)
 
 
 def _one(workspace: Workspace, args: argparse.Namespace) -> tuple[Experiment, list[str]]:
-    """In an experiment's folder its name can be left away: the only word is a path then."""
+    """The experiment and the paths. Inside an experiment's folder its name can be omitted: then a
+    single word is a path."""
     words = list(args.paths)
     name = args.experiment
     if name is not None and not words and name not in workspace.experiments:
@@ -71,7 +80,7 @@ def _one(workspace: Workspace, args: argparse.Namespace) -> tuple[Experiment, li
             common_path(_below_common(name, args))
             return loader.choose_experiment(workspace, None, args.cwd), [name]
         except UsageError:
-            pass  # It may be the end of an experiment's name.
+            pass  # it may be the end of an experiment's name
     return loader.choose_experiment(workspace, name, args.cwd), words
 
 
@@ -81,15 +90,16 @@ def _some(workspace: Workspace, name: str | None, cwd: Path) -> list[Experiment]
     except UsageError:
         if name is not None:
             raise
-        return [loader.open_experiment(workspace, one) for one in workspace.experiments]
+        return [loader.open_experiment(workspace, known) for known in workspace.experiments]
 
 
 def _below_common(word: str, args: argparse.Namespace) -> str:
-    """A path that the shell completed, absolute or from where the person stands, is meant too."""
-    for given in (Path(word), args.cwd / word):
+    """The path below src/common; also for an absolute path, or one from the current folder, as shell
+    completion gives."""
+    for path in (Path(word), args.cwd / word):
         common = args.root / COMMON
-        if given.is_absolute() and given.exists() and given.resolve() != common.resolve():
-            resolved = given.resolve()
+        if path.is_absolute() and path.exists() and path.resolve() != common.resolve():
+            resolved = path.resolve()
             if resolved.is_relative_to(common.resolve()):
                 return resolved.relative_to(common.resolve()).as_posix()
     return word
@@ -100,9 +110,9 @@ def _add(root: Path, experiment: Experiment, path: str) -> None:
     if shared_code_links.add(root, experiment, path):
         print(f"{link} -> {COMMON}/{path}")
     else:
-        print(f"{experiment.name} shares {COMMON}/{path} already")
-    for piece in shared_code_links.lacking(root, experiment, path):
-        _say(
+        print(f"{experiment.name} already shares {COMMON}/{path}")
+    for piece in shared_code_links.missing_imports(root, experiment, path):
+        say(
             f"{COMMON}/{path} imports {COMMON}/{piece}, which {experiment.name} does not share: "
             f"scripts/loop share {experiment.name} {piece}"
         )
@@ -110,19 +120,24 @@ def _add(root: Path, experiment: Experiment, path: str) -> None:
 
 def _remove(root: Path, experiment: Experiment, path: str) -> None:
     shared_code_links.remove(root, experiment, path)
-    print(f"{experiment.name} no longer shares {path}; {COMMON}/{path} is untouched")
+    print(f"{experiment.name} no longer shares {path}; {COMMON}/{path} stays")
 
 
 def _list(root: Path, experiments: list[Experiment], as_json: bool) -> int:
-    shares = {one.name: shared_code_links.found(root, one.folder) for one in experiments}
+    shares = {
+        experiment.name: shared_code_links.find(root, experiment.folder)
+        for experiment in experiments
+    }
     if as_json:
-        rows = [{"experiment": name, **asdict(s)} for name, found in shares.items() for s in found]
+        rows = [
+            {"experiment": name, **asdict(share)} for name, some in shares.items() for share in some
+        ]
         print(json.dumps(rows, indent=2, ensure_ascii=False))
     else:
-        for one in experiments:
-            _print_shares(root, one, shares[one.name])
-    bad = any(share.state != "ok" for found in shares.values() for share in found)
-    return 1 if bad else 0
+        for experiment in experiments:
+            _print_shares(root, experiment, shares[experiment.name])
+    is_broken = any(share.state != "ok" for some in shares.values() for share in some)
+    return 1 if is_broken else 0
 
 
 def _print_shares(
@@ -137,39 +152,34 @@ def _print_shares(
 
 
 def _repair(root: Path, experiments: list[Experiment]) -> int:
-    left: list[shared_code_links.Share] = []
+    unrepaired: list[shared_code_links.Share] = []
     count = 0
     for experiment in experiments:
-        mended, bad = shared_code_links.repair(root, experiment)
-        for share in mended:
-            print(f"mended {share.link} -> {share.target} ({share.message})")
-        if any(share.state == "text" for share in mended):
-            _say("so that git makes links itself: git config core.symlinks true")
-        left += bad
-        count += len(mended)
-    for share in left:
-        _say(f"{share.link}: {share.message}, and nothing in {COMMON} fits. Remove it, or restore")
-    if not count and not left:
-        print("all links lead where they should")
-    return 1 if left else _render(root)
+        repaired, failed = shared_code_links.repair(root, experiment)
+        for share in repaired:
+            print(f"repaired {share.link} -> {share.target} ({share.message})")
+        if any(share.state == "text" for share in repaired):
+            say("to have git make links: git config core.symlinks true")
+        unrepaired += failed
+        count += len(repaired)
+    for share in unrepaired:
+        say(
+            f"{share.link}: {share.message}, and nothing in {COMMON} matches. Remove it, or restore"
+        )
+    if not count and not unrepaired:
+        print("all links are in order")
+    return 1 if unrepaired else _sync(root)
 
 
-def _could(root: Path, experiment: Experiment) -> str:
+def _candidates(root: Path, experiment: Experiment) -> str:
     names = [
         name for name in shared_code_links.not_shared(root, experiment.folder) if name != "tests"
     ]
     return f"There are: {', '.join(names)}" if names else f"Put the code into {COMMON} first"
 
 
-def _render(root: Path) -> int:
-    """What is rendered from the links (which tests the Testing panel shows) follows at once."""
-    outcome = engine.sync(root)
-    for change in outcome.changes:
-        _say(f"{change.verb} {change.path}")
-    for problem in outcome.problems:
-        _say(problem)
+def _sync(root: Path) -> int:
+    """Updates what is generated from the links: which tests the Testing panel shows."""
+    for line in engine.sync(root).report():
+        say(line)
     return 0
-
-
-def _say(text: str) -> None:
-    print(f"innerloop: {text}", file=sys.stderr)

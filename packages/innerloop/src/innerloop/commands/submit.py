@@ -23,7 +23,6 @@ from ..remote.submission_store import Entry
 from ..util import locked_environments, venvs
 from ..util.errors import UserError
 from ..workspace import loader
-from .check import line_of
 
 EXAMPLES = """what happens:
   1. loop check: what Azure ML would refuse is said here, with its place
@@ -100,7 +99,7 @@ def run(args: argparse.Namespace) -> int:
         from ..remote.argo import submit
 
         sets = sets_of(args, workspace, experiment)
-        return submit.run(args, workspace, experiment, sets, line_of)
+        return submit.run(args, workspace, experiment, sets)
     report = args.summary and not args.dry_run and args.cwd / args.summary
     with Line(args.root) as line:
         try:
@@ -148,7 +147,7 @@ def _planned(
         target=target,
     )
     for finding in findings:
-        print(line_of(finding), file=sys.stderr)
+        print(finding, file=sys.stderr)
     if submission is None:
         raise UserError(
             f"nothing was sent: Azure ML would refuse {experiment.folder}/{args.file}",

@@ -1,4 +1,4 @@
-"""Brings the rendered files in line with src/; what a person wrote in them survives."""
+"""Updates the generated files; what a person wrote in them stays."""
 
 from __future__ import annotations
 
@@ -6,22 +6,26 @@ import argparse
 import os
 import posixpath
 import sys
+from typing import Literal
 
-from ..scaffold import rename
+from ..scaffold import interrupted
 from ..sync import engine, transaction
 from ..util import diffs
+from ..util.console import say
 from ..util.errors import UsageError
 
 EXAMPLES = """examples:
   loop sync
-  loop sync --check      changes nothing; exit code 1 when a sync would change something
+  loop sync --check      changes nothing; exit code 1 if a sync would change something
   loop sync --diff       shows what would change
   loop sync --keep '.vscode/launch.json:configurations["line: train.py"].args'
-                         you changed it and it was rendered anew: yours stays (--take: the other)
+                         resolves a conflict: yours stays (--take: the generated value)
   loop sync --take .github/workflows/train-digits.yml:.
-                         the same for a file that is rendered whole, or that you deleted
+                         the same for a text file; also generates a file that you deleted
+  loop sync --take .vscode/tasks.json:.
+                         adds what sync generates to a file that you had before
   loop sync --eject .vscode/settings.json
-                         the file is yours from now on (--take FILE:. has it rendered again)
+                         the file is yours from now on (--take FILE:. undoes this)
 """
 
 
@@ -30,60 +34,68 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--check", action="store_true", help="change nothing, exit 1 if a sync would"
     )
     parser.add_argument("--diff", action="store_true", help="show the changes, make none")
-    parser.add_argument("--take", metavar="FILE:PATH", help="settle a clash: what is rendered")
-    parser.add_argument("--keep", metavar="FILE:PATH", help="settle a clash: what you wrote")
-    parser.add_argument("--eject", metavar="FILE", help="never render this file again")
+    parser.add_argument(
+        "--take", metavar="FILE:PATH", help="resolve a conflict: the generated value"
+    )
+    parser.add_argument("--keep", metavar="FILE:PATH", help="resolve a conflict: your value")
+    parser.add_argument("--eject", metavar="FILE", help="take a file over: sync leaves it alone")
 
 
 def run(args: argparse.Namespace) -> int:
     dry = args.check or args.diff
-    settle = _settle(args)
+    resolution = _resolution(args)
     if args.eject is not None:
         args.eject = _file(args, args.eject)
     if dry:
-        outcome = engine.plan(args.root, settle, args.eject)
+        outcome = engine.plan(args.root, resolution, args.eject)
     else:
-        if completed := rename.finish(args.root):
-            print(f"innerloop: {completed}", file=sys.stderr)
-        outcome = engine.sync(args.root, settle, args.eject)
+        for completed in interrupted.finish(args.root):
+            say(completed)
+        outcome = engine.sync(args.root, resolution, args.eject)
     for line in (*outcome.problems, *outcome.notes):
-        print(f"innerloop: {line}", file=sys.stderr)
+        say(line)
     if args.diff:
         for change in outcome.changes:
             sys.stdout.write(diffs.of(change.path, change.before, change.after))
     for change in outcome.changes:
         print(f"{'would ' * dry}{change.verb} {change.path}")
     if args.eject is not None and not dry:
-        print(f"{args.eject} is yours from now on; --take '{args.eject}:.' has it rendered again")
+        print(f"{args.eject} is yours from now on; --take '{args.eject}:.' undoes this")
         return 1 if outcome.problems else 0
-    would = bool(outcome.changes) or outcome.memory is not None
+    would = bool(outcome.changes) or outcome.state is not None
     if would and not outcome.changes:
-        print(f"{'would ' * dry}update {transaction.MEMORY} alone: the files are in line with src/")
+        print(f"{'would ' * dry}update {transaction.STATE} only: the files are up to date")
     elif not would and not outcome.problems:
-        print("everything is in line with src/")
+        print("everything is up to date")
     return 1 if outcome.problems or (args.check and would) else 0
 
 
-def _settle(args: argparse.Namespace) -> engine.Resolution | None:
-    given = [(word, text) for word, text in (("take", args.take), ("keep", args.keep)) if text]
-    if not given:
+def _resolution(args: argparse.Namespace) -> engine.Resolution | None:
+    if not args.take and not args.keep:
         return None
-    if len(given) > 1:
-        raise UsageError("--take and --keep together", hint="Settle one clash at a time")
-    word, text = given[0]
+    if args.take and args.keep:
+        raise UsageError(
+            "--take and --keep together",
+            code="options-exclude-each-other",
+            hint="Resolve one conflict at a time",
+        )
+    word: Literal["take", "keep"] = "take" if args.take else "keep"
+    text = args.take or args.keep
     file, colon, path = text.partition(":")
     if not colon or not path:
         raise UsageError(
-            f"--{word} {text} names no path", hint="Write FILE:PATH, as sync printed it"
+            f"--{word} {text} has no path",
+            code="file-path-invalid",
+            hint="Write FILE:PATH, as sync printed it",
         )
     return engine.Resolution(word, _file(args, file), path)
 
 
 def _file(args: argparse.Namespace, word: str) -> str:
-    """A rendered file as the memory names it: from the root, or from the folder that somebody is in."""
-    there = os.path.join(args.cwd, word)
-    if os.path.exists(there) and not os.path.exists(os.path.join(args.root, word)):
-        word = os.path.relpath(os.path.abspath(there), args.root)
+    """A generated file by its path from the root; it may be given from the current folder."""
+    here = os.path.join(args.cwd, word)
+    if os.path.exists(here) and not os.path.exists(os.path.join(args.root, word)):
+        word = os.path.relpath(os.path.abspath(here), args.root)
     elif os.path.isabs(word):
         word = os.path.relpath(word, args.root)
     return posixpath.normpath(word.replace("\\", "/"))

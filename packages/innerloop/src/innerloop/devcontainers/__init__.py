@@ -1,1 +1,1 @@
-"""Dev containers: open, find, compare with what they were made from, run commands in them."""
+"""Dev containers: start, find, compare with their sources, run commands in them."""

@@ -1,7 +1,7 @@
-"""The devcontainer CLI's command line, and VS Code's for a dev container, as argvs.
+"""Command lines of the devcontainer CLI, and of VS Code for a dev container, as argv lists.
 
 Source: `devcontainer up --help` and `build --help` of @devcontainers/cli 0.89. Nothing here runs
-anything.
+a program.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ import json
 from collections.abc import Mapping, Sequence
 
 PACKAGE = "@devcontainers/cli"
-# Through npx, where PATH has no CLI: one version, so that nothing changes under a person's hands.
+# For npx, if PATH has no CLI: one fixed version.
 PINNED = f"{PACKAGE}@0.89.0"
 
 
 def through_npx(npx: str) -> list[str]:
-    """The CLI's program as npx starts it; it is fetched once and asks no question."""
+    """The CLI as npx starts it: downloaded once, without a question."""
     return [npx, "--yes", PINNED]
 
 
@@ -28,8 +28,8 @@ def up(
     gpu: bool | None,
     labels: Mapping[str, str],
 ) -> list[str]:
-    """`gpu`: whether the machine has GPUs to hand over; None leaves the CLI to find out. `labels`:
-    by which the container is found again, where they are not those that the CLI itself makes."""
+    """`gpu`: whether the container gets the GPUs; None lets the CLI decide. `labels` identify the
+    container, if not the labels that the CLI sets itself."""
     argv = [*program, "up", "--workspace-folder", root, "--config", config, "--log-format", "json"]
     if override is not None:
         argv += ["--override-config", override]
@@ -57,8 +57,8 @@ def build(
 
 
 def folder_uri(root: str, config: str, folder: str) -> str:
-    """The workspace in the dev container of one configuration, as VS Code's Dev Containers
-    extension names it: the host's folder and the configuration, as JSON in hexadecimal."""
+    """URI of the workspace in a dev container, as VS Code's Dev Containers extension writes it:
+    the host's folder and the configuration, as JSON in hexadecimal."""
     path = config.replace("\\", "/")
     where = {
         "hostPath": root,

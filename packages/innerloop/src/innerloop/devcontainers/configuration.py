@@ -1,5 +1,5 @@
-"""The devcontainer.json that is on the disk, rendered and then a person's to edit: what it asks
-for, and what `loop up` hands to the devcontainer CLI in its place."""
+"""The devcontainer.json on disk, which is generated and may be edited: its settings, and the
+configuration that `loop up` passes to the devcontainer CLI instead."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ Json = Any
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """`path` is relative to the workspace's root, with "/"."""
+    """A devcontainer.json. `path` is relative to the workspace's root, with "/"."""
 
     path: str
     value: Mapping[str, Json]
 
     @property
     def kind(self) -> str:
-        """Where its image comes from: "compose", "image", "build" or "features" (a build that the
-        devcontainer CLI alone can do)."""
+        """Where its image comes from: "compose", "image", "build" or "features" (a build that
+        only the devcontainer CLI can do)."""
         if "dockerComposeFile" in self.value:
             return "compose"
         if self.value.get("features"):
@@ -40,16 +40,16 @@ class Configuration:
 
     @property
     def gpu(self) -> str:
-        """What it asks for, in the words of the gpu setting."""
-        run_args = [str(one) for one in self.value.get("runArgs") or []]
-        if any(one == "--gpus" or one.startswith("--gpus=") for one in run_args):
+        """The GPUs it requests, as a value of the gpu setting."""
+        run_args = [str(arg) for arg in self.value.get("runArgs") or []]
+        if any(arg == "--gpus" or arg.startswith("--gpus=") for arg in run_args):
             return "all"
-        wanted = (self.value.get("hostRequirements") or {}).get("gpu")
-        return "auto" if wanted == "optional" else "all" if wanted else "none"
+        requirement = (self.value.get("hostRequirements") or {}).get("gpu")
+        return "auto" if requirement == "optional" else "all" if requirement else "none"
 
     def builds(self, experiment: Experiment) -> bool:
-        """Whether its image is the one that `loop build --dev` makes: the experiment's Dockerfile
-        and context, the dev stage, and nothing of a person's own but names and labels."""
+        """Whether its image is the one that `loop build --dev` builds: the experiment's Dockerfile
+        and context, the dev stage, and no options of the person's but tags and labels."""
         if self.kind != "build":
             return False
         build = dict(self.value.get("build") or {})
@@ -58,24 +58,24 @@ class Configuration:
         dockerfile = posixpath.normpath(folder + str(build.pop("dockerfile", "")))
         context = posixpath.normpath(folder + str(build.pop("context", ".")))
         target = str(build.pop("target", "") or "")
-        options = [str(one) for one in build.pop("options", [])]
+        options = [str(option) for option in build.pop("options", [])]
         return (
             (dockerfile, context) == (f"{environment}/Dockerfile", environment)
             and target.lower() == experiment.dev_stage.name.lower()
-            and all(one.startswith(("--tag=", "--label=")) for one in options)
+            and all(option.startswith(("--tag=", "--label=")) for option in options)
             and not {key for key in build if key != "cacheFrom"}
         )
 
     def on(
         self, image: str, user: str, labels: Mapping[str, str], workspace: Workspace
     ) -> dict[str, Json]:
-        """The same configuration on an image that is there: it is what `up` opens, so nothing is
-        built, no name is shared with another experiment, and its user is the person. From within
-        the workspace's own container the engine is told the host's path."""
-        value = {key: one for key, one in self.value.items() if key not in _ABOUT_THE_IMAGE}
-        run_args = [str(one) for one in value.get("runArgs") or []]
-        noted = {**labels, CONFIGURATION: configuration_label(self.value)}
-        for key, text in noted.items():
+        """The configuration that `up` starts: on an existing image, so that the CLI builds nothing
+        and shares no image name between experiments, with the person's user. In the workspace's
+        own container it mounts the host's path of the workspace."""
+        value = {key: item for key, item in self.value.items() if key not in _IMAGE_KEYS}
+        run_args = [str(arg) for arg in value.get("runArgs") or []]
+        all_labels = {**labels, CONFIGURATION: configuration_label(self.value)}
+        for key, text in all_labels.items():
             run_args += ["--label", f"{key}={text}"]
         if workspace.host and "workspaceMount" not in value:
             folder = f"/workspaces/{workspace.name}"
@@ -90,34 +90,43 @@ class Configuration:
         }
 
 
-_ABOUT_THE_IMAGE = {"build", "dockerFile", "context", "image", "features"}
+_IMAGE_KEYS = {"build", "dockerFile", "context", "image", "features"}
 
 
 def load(workspace: Workspace, experiment: Experiment) -> Configuration:
+    """Read the experiment's devcontainer.json. UserError if it is missing or cannot work."""
     path = path_of(experiment)
     text = files.read_text(Path(workspace.root, path))
-    again = f"`scripts/loop sync --take '{path}:.'`"
+    restore = f"`scripts/loop sync --take '{path}:.'`"
     if text is None:
-        hint = f"`scripts/loop sync` renders it from src/; where you removed it, {again} does"
-        raise UserError("there is no such file", where=path, hint=hint)
+        raise UserError(
+            "there is no such file",
+            code="devcontainer-json-missing",
+            where=path,
+            hint=f"`scripts/loop sync` generates it; if you deleted it, {restore} restores it",
+        )
     value = jsonc.parse(text, path).value
     if not isinstance(value, dict):
         raise UserError(
-            "it holds no JSON object", where=path, hint=f"Mend it, or delete it, and {again}"
+            "not a devcontainer.json: expected a JSON object",
+            code="devcontainer-json-invalid",
+            where=path,
+            hint=f"Correct it, or restore it with {restore}",
         )
-    found = Configuration(path, value)
     for word in map(str, value.get("runArgs") or []):
         if re.match(r"--[\w-]+\s", word):
             raise UserError(
-                f'runArgs has "{word}" as one word',
+                f'runArgs has "{word}" as one item',
+                code="devcontainer-json-invalid",
                 where=path,
-                hint="Write option and value as two: " + json.dumps(word.split(None, 1)),
+                hint="Write option and value as two items: " + json.dumps(word.split(None, 1)),
             )
     build = value.get("build") or {}
     if not ({"image", "dockerComposeFile", "dockerFile"} & set(value) or "dockerfile" in build):
         raise UserError(
-            "it names no image: neither build.dockerfile nor image",
+            "no image: neither build.dockerfile nor image is set",
+            code="devcontainer-json-invalid",
             where=path,
-            hint="Delete it and run `scripts/loop sync`, which renders it anew",
+            hint=f"Add one, or restore the generated file with {restore}",
         )
-    return found
+    return Configuration(path, value)

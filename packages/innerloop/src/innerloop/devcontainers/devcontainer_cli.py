@@ -1,7 +1,7 @@
-"""The devcontainer CLI while it works: where it is, its live lines, its outcome.
+"""Runs the devcontainer CLI: where it is, its output, its outcome.
 
-It prints one JSON object at its end, the outcome, which alone decides; with `--log-format json`
-each line before it is a JSON object as well, so no program's output can be taken for it.
+At its end it prints one JSON object, the outcome. With `--log-format json` every line before that
+is a JSON object too, so that no program's output can be mistaken for the outcome.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from ..util import process
 from ..util.errors import UserError
 from . import cli_argv
 
-# Keys of the rendered commands: they are not news.
-_RENDERED = re.compile(r"Running (innerloop|owner|open) of \w+ from devcontainer\.json")
+# Lines about the generated commands, which are not shown.
+_GENERATED = re.compile(r"Running (innerloop|owner|open) of \w+ from devcontainer\.json")
 _OURS = re.compile(r"Running the (onCreate|postAttach)Command from devcontainer\.json\.\.\.$")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _TAIL = 15
@@ -26,7 +26,7 @@ _TAIL = 15
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How it ended. `tail` are the last lines of what it ran, for a person to read."""
+    """How the CLI ended. `tail` are the last lines of output of the commands that it ran."""
 
     ok: bool
     container: str = ""
@@ -37,51 +37,54 @@ class Outcome:
     tail: Sequence[str] = ()
 
     @property
-    def lost_one(self) -> bool:
-        """Whether it only failed to look at a container that it had just found: another program
-        took that one away in between (seen where several `up` of one workspace work at once)."""
+    def lost_container(self) -> bool:
+        """Whether it failed because another program removed a container that it had just found,
+        as with several `up` of one workspace at once."""
         return not self.ok and "Command failed: docker inspect --type container" in self.message
 
     def failure(self) -> str:
-        """The command's own last words, where one failed; else the engine's or the CLI's."""
+        """The last output of a command that failed; else the engine's or the CLI's message."""
         shown = "\n".join(f"    {line}" for line in self.tail)
         if "Command from" in self.description:
             return f"{self.description.rstrip('.')}:\n{shown}\n "
         lines = [*self.tail, *self.message.splitlines()]
-        said = [line for line in lines if "rror" in line and "Command failed:" not in line]
-        if not said and shown:
-            return f"the dev container did not open:\n{shown}\n "
-        reason = said[-1].strip() if said else self.message or self.description
-        return f"the dev container did not open: {reason.rstrip('.')}"
+        errors = [line for line in lines if "rror" in line and "Command failed:" not in line]
+        if not errors and shown:
+            return f"the dev container cannot be started:\n{shown}\n "
+        reason = errors[-1].strip() if errors else self.message or self.description
+        return f"the dev container cannot be started: {reason.rstrip('.')}"
 
     def hint(self, experiment: str) -> str:
         if "Command from" in self.description:
-            return f"Mend the command; `scripts/loop up {experiment}` then makes the container anew"
+            return f"Fix the command; `scripts/loop up {experiment}` then recreates the container"
         text = "\n".join([*self.tail, self.message]).lower()
-        for sign, hint in _MENDS:
+        for sign, hint in _HINTS:
             if sign in text:
                 return hint
-        return f"`scripts/loop up {experiment} --log` shows everything that was done"
+        return f"`scripts/loop up {experiment} --log` shows the whole output"
 
 
-_MENDS = (
-    ("cannot connect to the docker", "The Docker engine went away: start it and run it again"),
-    ("error during connect", "The Docker engine went away: start it and run it again"),
+_STOPPED = "The Docker engine has stopped: start it and run the command again"
+# Part of the output, in lower case -> what to do.
+_HINTS = (
+    ("cannot connect to the docker", _STOPPED),
+    ("error during connect", _STOPPED),
     ("command failed: id -u -n", "This system has no name for your user: add one to /etc/passwd"),
     ("no space left on device", "The disk is full: `docker image prune` frees some"),
-    ("could not select device driver", 'The engine cannot hand over a GPU: set gpu = "auto"'),
-    ("port is already allocated", "Another program has the port: end it, or choose another"),
+    ("could not select device driver", 'The engine cannot use the GPU: set gpu = "auto"'),
+    ("port is already allocated", "Another program uses the port: end it, or choose another"),
 )
 
 
 def program() -> Sequence[str]:
-    """On PATH, or through npx; neither is a `Mistake` that says how to get it."""
+    """The CLI on PATH, or through npx. UserError if there is neither."""
     if (path := process.which("devcontainer")) is not None:
         return [path]
     if (npx := process.which("npx")) is not None:
         return cli_argv.through_npx(npx)
     raise UserError(
-        "the devcontainer CLI is not on this machine, nor npx to fetch it",
+        "the devcontainer CLI is not installed, and neither is npx to download it",
+        code="devcontainer-cli-missing",
         hint=f"Install Node.js 20 or newer, then `npm install -g {cli_argv.PACKAGE}`",
     )
 
@@ -94,18 +97,19 @@ def follow(
     hand_over: Sequence[int],
     cwd: Path,
 ) -> Outcome:
-    """Runs it, says what it does as it does it (with `log`, everything), and reads its outcome."""
+    """Run the CLI and read its outcome. `say` gets the important lines of its output; with `log`,
+    all of them."""
     lines = _Lines(say, log)
     code = process.follow(argv, lines.line, hand_over=hand_over, cwd=cwd)
     return outcome_of(lines.outcome, lines.tail, code)
 
 
 def outcome_of(value: dict[str, Any] | None, tail: Sequence[str], code: int) -> Outcome:
-    """No outcome at all, as from a CLI that does not start, is a failure with its last words."""
+    """The CLI's outcome. If it printed none (`value` is None), a failure with its last output."""
     shown = tuple(tail[-_TAIL:])
     if value is None:
-        words = next((line for line in reversed(shown) if line.strip()), "")
-        return Outcome(False, message=words or f"exit code {code} and not a word", tail=shown)
+        last = next((line for line in reversed(shown) if line.strip()), "")
+        return Outcome(False, message=last or f"exit code {code} without output", tail=shown)
     return Outcome(
         ok=value.get("outcome") == "success" and code == 0,
         container=str(value.get("containerId") or ""),
@@ -118,7 +122,7 @@ def outcome_of(value: dict[str, Any] | None, tail: Sequence[str], code: int) -> 
 
 
 class _Lines:
-    """Sorts what the CLI prints into the outcome, the news for a person, and the rest."""
+    """Sorts the CLI's output into the outcome, important lines, and the rest."""
 
     def __init__(self, say: Callable[[str], None], log: bool) -> None:
         self.say, self.log = say, log
@@ -147,17 +151,17 @@ class _Lines:
                 continue
             if kind == "raw" or (kind == "text" and "rror" in line):
                 self.tail.append(line)
-            if self.log or (kind == "raw" and not _is_no_news(line)):
+            if self.log or (kind == "raw" and not _is_unimportant(line)):
                 self.say(line)
         if kind == "start" and text == "Starting container" and not self.log:
             self.say("starting the container")
 
 
-# The newer client's word on the older builder, at every build.
+# The newer client's notices about the legacy builder, at every build.
 _BUILDER = ("DEPRECATED: The legacy builder", "Install the buildx component", "/go/buildx/")
 
 
-def _is_no_news(line: str) -> bool:
-    if any(note in line for note in _BUILDER):
+def _is_unimportant(line: str) -> bool:
+    if any(notice in line for notice in _BUILDER):
         return True
-    return line == "Container started" or bool(_RENDERED.match(line) or _OURS.match(line))
+    return line == "Container started" or bool(_GENERATED.match(line) or _OURS.match(line))

@@ -1,5 +1,5 @@
-"""The dev containers that are there: found by the labels that VS Code and the devcontainer CLI put
-on them, so that a container is the same one whoever made it."""
+"""Finds dev containers by the labels that VS Code and the devcontainer CLI set: it does not matter
+which of the two created a container."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ METADATA = "devcontainer.metadata"
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """`state` is Docker's word: running, exited, created, paused, dead ...; `user` the one that the
-    image names; `mounts` maps a bind mount's place in the container to the host's path."""
+    """A dev container. `state` is Docker's: running, exited, created, paused, dead ... `user` is
+    the image's; `mounts` maps the target of each bind mount to its source on the host."""
 
     id: str
     name: str
@@ -45,35 +45,35 @@ class Container:
 
     @property
     def metadata(self) -> list[Mapping[str, Any]]:
-        """What the devcontainer CLI noted of the configuration that it was made with."""
+        """The configuration that the container was created with, from its metadata label."""
         try:
             value = json.loads(self.labels.get(METADATA, "[]"))
         except ValueError:
             return []
-        return [one for one in (value if isinstance(value, list) else [value]) if one]
+        return [entry for entry in (value if isinstance(value, list) else [value]) if entry]
 
     @property
     def remote_user(self) -> str:
-        """Who works in it: the last one named wins, else the image's user."""
-        named = [one.get("remoteUser") or one.get("containerUser") for one in self.metadata]
-        return next((str(user) for user in reversed(named) if user), self.user or "root")
+        """The user to work as: the last one in the metadata, else the image's user."""
+        users = [entry.get("remoteUser") or entry.get("containerUser") for entry in self.metadata]
+        return next((str(user) for user in reversed(users) if user), self.user or "root")
 
 
 def find(workspace: Workspace, experiment: Experiment) -> list[Container]:
-    """Those of an experiment's devcontainer.json, the newest first; two are an accident."""
-    wanted = _normal(_on_host(workspace, path_of(experiment)))
-    return _with(lambda labels: _normal(labels.get(CONFIG, "")) == wanted)
+    """The experiment's dev containers, newest first. More than one is an accident."""
+    config = _normal(_on_host(workspace, path_of(experiment)))
+    return _matching(lambda labels: _normal(labels.get(CONFIG, "")) == config)
 
 
 def of_workspace(workspace: Workspace) -> list[Container]:
-    """Every dev container of the workspace, whichever devcontainer.json it was made with."""
-    wanted = _normal(workspace.identity)
-    return _with(lambda labels: _normal(labels.get(FOLDER, "")) == wanted)
+    """Every dev container of the workspace."""
+    folder = _normal(workspace.identity)
+    return _matching(lambda labels: _normal(labels.get(FOLDER, "")) == folder)
 
 
 def labels_of(workspace: Workspace, experiment: Experiment) -> dict[str, str]:
-    """From within the workspace's own container, what VS Code on the host would call the
-    experiment's; elsewhere nothing, since the CLI names it so itself."""
+    """Labels for the CLI to identify the container by. In the workspace's own container, those
+    that VS Code on the host would set; elsewhere empty: the CLI sets the right ones itself."""
     if not workspace.host:
         return {}
     return {FOLDER: workspace.host, CONFIG: _on_host(workspace, path_of(experiment))}
@@ -83,14 +83,14 @@ def _on_host(workspace: Workspace, path: str) -> str:
     return os.path.join(workspace.identity, *path.split("/"))
 
 
-def _with(match: Callable[[Mapping[str, str]], bool]) -> list[Container]:
-    """The dev containers on this machine whose labels match; none without an engine."""
+def _matching(match: Callable[[Mapping[str, str]], bool]) -> list[Container]:
+    """The dev containers on this machine whose labels match; empty without an engine."""
     filters = quote(json.dumps({"label": [CONFIG]}))
     listed = engine.api_get(f"/containers/json?all=1&filters={filters}")
     if listed is not None:
-        ids = [one["Id"] for one in listed if match(one.get("Labels") or {})]
-        details = [engine.api_get(f"/containers/{name}/json") for name in ids]
-        return [_container(one) for one in details if one]
+        ids = [item["Id"] for item in listed if match(item.get("Labels") or {})]
+        details = [engine.api_get(f"/containers/{container_id}/json") for container_id in ids]
+        return [_container(item) for item in details if item]
     if process.which("docker") is None:
         return []
     ids = process.run(docker_cli.container_ids(CONFIG)).out.split()
@@ -98,11 +98,11 @@ def _with(match: Callable[[Mapping[str, str]], bool]) -> list[Container]:
         details = json.loads(process.run(docker_cli.inspect_containers(*ids)).out) if ids else []
     except ValueError:
         return []
-    return [one for one in map(_container, details) if match(one.labels)]
+    return [container for container in map(_container, details) if match(container.labels)]
 
 
 def _container(value: Mapping[str, Any]) -> Container:
-    """From what Docker says about one container. Source: Docker Engine API v1.41."""
+    """A container from the JSON of its inspection. Source: Docker Engine API v1.41."""
     config = value.get("Config") or {}
     return Container(
         id=value["Id"],
@@ -121,5 +121,5 @@ def _container(value: Mapping[str, Any]) -> Container:
 
 
 def _normal(path: str) -> str:
-    """Windows writes a drive in either case; a folder may be named through a link."""
+    """A comparable path: Windows has drive letters in either case, and a path may contain links."""
     return os.path.normcase(os.path.realpath(path)) if path else ""

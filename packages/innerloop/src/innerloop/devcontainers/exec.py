@@ -1,4 +1,4 @@
-"""`loop exec`: one `docker exec`, with all that the devcontainer CLI would give to the program."""
+"""`loop exec`: one `docker exec`, with the environment that the devcontainer CLI would set."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from ..workspace import loader
 from . import configuration, discovery, staleness, state_cache
 from .discovery import Container
 
-# Marks a program and all that it starts, so that Ctrl-C finds them: the signal that ends
-# `docker exec` does not reach into the container.
+# A variable that marks a program and its children, so that Ctrl-C finds them: the signal that ends
+# `docker exec` does not reach the container.
 MARK = "INNERLOOP_EXEC"
 _INTERRUPT = (
     'for one in /proc/[0-9]*; do grep -q "$0" "$one/environ" 2>/dev/null '
@@ -36,25 +36,25 @@ def execute(
     user: str = "",
     workdir: str = "",
 ) -> int:
-    """Runs the command and returns its exit code. In the container itself it runs right here."""
+    """Run the command and return its exit code. In the container itself it runs directly."""
     if loader.current_experiment() == experiment.name:
         return process.run_foreground(command, cwd=Path(workdir) if workdir else cwd)
-    there = running(workspace, experiment)
+    container = running(workspace, experiment)
     config = configuration.load(workspace, experiment)
-    changed = staleness.of_container(there, workspace, experiment, config)
-    if changed:
-        console.say(staleness.Stale(experiment.name, "container", tuple(changed)).message())
-    note = _note(workspace, experiment, there, config.value)
+    changes = staleness.of_container(container, workspace, experiment, config)
+    if changes:
+        console.say(staleness.Outdated(experiment.name, "container", tuple(changes)).message())
+    note = _note(workspace, experiment, container, config.value)
     terminal = sys.stdin.isatty() and sys.stdout.isatty()
     mark = f"{os.getpid()}-{os.urandom(4).hex()}"
     argv = docker_cli.exec_in(
-        there.id,
+        container.id,
         command,
         user=user or note.user,
-        workdir=workdir or _folder(workspace, there, note, cwd),
+        workdir=workdir or _folder(workspace, container, note, cwd),
         env={
             **(note.env if user in ("", note.user) else {}),
-            **_remote(workspace, config.value, there, note),
+            **_remote(workspace, config.value, container, note),
             **_terminal(terminal),
             MARK: mark,
         },
@@ -66,57 +66,64 @@ def execute(
         if not terminal or press != 1:
             name = "INT" if press == 1 else "KILL"
             script = ["sh", "-c", _INTERRUPT, f"{MARK}={mark}", name]
-            process.run(docker_cli.exec_in(there.id, script, user="root"), timeout=10)
+            process.run(docker_cli.exec_in(container.id, script, user="root"), timeout=10)
 
     return process.run_foreground(argv, on_interrupt=on_interrupt)
 
 
 def running(workspace: Workspace, experiment: Experiment) -> Container:
-    """The experiment's open dev container; a `Mistake` that says how to open it."""
+    """The experiment's running dev container. UserError if there is none."""
     if process.which("docker") is None:
-        raise UserError("Docker is not installed", hint="Install Docker to get the container")
-    found = discovery.find(workspace, experiment)
-    there = next((one for one in found if one.running), None)
-    if there is None:
-        engine.require(engine.ask("innerloop-exec"))  # one that is silent knows of no container
-        what = "is not running" if found else "is not there"
         raise UserError(
-            f"the dev container of {experiment.name} {what}",
-            hint=f"Open it with `scripts/loop up {experiment.name}`",
+            "Docker is not installed",
+            code="engine-unavailable",
+            hint="Install Docker to get the container",
         )
-    return there
+    containers = discovery.find(workspace, experiment)
+    container = next((container for container in containers if container.running), None)
+    if container is None:
+        engine.require(engine.ask("innerloop-exec"))  # the list is empty without an engine, too
+        state = "is not running" if containers else "does not exist"
+        raise UserError(
+            f"the dev container of {experiment.name} {state}",
+            code="dev-container-not-running",
+            hint=f"Start it with `scripts/loop up {experiment.name}`",
+        )
+    return container
 
 
 def _note(
-    workspace: Workspace, experiment: Experiment, there: Container, config: Mapping[str, object]
+    workspace: Workspace, experiment: Experiment, container: Container, config: Mapping[str, object]
 ) -> state_cache.Note:
-    """What is known of the container; one that VS Code made is asked the first time."""
+    """The cached state of the container; a container that VS Code created is asked once."""
     root = Path(workspace.root)
-    known = state_cache.read(root, experiment.slug, there.id)
-    if known is not None:
-        return known
-    user = str(config.get("remoteUser") or there.remote_user)
-    folder = _workspace_folder(workspace, there, config)
-    learned = state_cache.learn(there, user, folder, config, whole=False)
+    note = state_cache.read(root, experiment.slug, container.id)
+    if note is not None:
+        return note
+    user = str(config.get("remoteUser") or container.remote_user)
+    folder = _workspace_folder(workspace, container, config)
+    learned = state_cache.learn(container, user, folder, config, whole=False)
     return state_cache.write(root, experiment.slug, learned)
 
 
-def _workspace_folder(workspace: Workspace, there: Container, config: Mapping[str, object]) -> str:
-    """Where the workspace is in the container: its mount, or that of a folder above it."""
-    if isinstance(wanted := config.get("workspaceFolder"), str) and "$" not in wanted:
-        return wanted
-    for target, source in there.mounts.items():
+def _workspace_folder(
+    workspace: Workspace, container: Container, config: Mapping[str, object]
+) -> str:
+    """The workspace's folder in the container: its mount, or below that of a parent folder."""
+    if isinstance(folder := config.get("workspaceFolder"), str) and "$" not in folder:
+        return folder
+    for target, source in container.mounts.items():
         inner = os.path.relpath(workspace.identity, source).replace("\\", "/") if source else "../"
         if not inner.startswith("../") and not os.path.isabs(inner) and inner != "..":
             return posixpath.normpath(posixpath.join(target, inner))
     return f"/workspaces/{workspace.name}"
 
 
-def _folder(workspace: Workspace, there: Container, note: state_cache.Note, cwd: Path) -> str:
-    """The folder that the person is in, where the container has it."""
+def _folder(workspace: Workspace, container: Container, note: state_cache.Note, cwd: Path) -> str:
+    """The person's current folder in the container; else the workspace's folder there."""
     if workspace.host and cwd.is_relative_to(workspace.root):
         cwd = Path(workspace.host, cwd.relative_to(workspace.root))
-    for target, source in there.mounts.items():
+    for target, source in container.mounts.items():
         inner = os.path.relpath(cwd, source).replace("\\", "/") if source else "../"
         if not inner.startswith("../") and inner != ".." and not os.path.isabs(inner):
             return posixpath.normpath(posixpath.join(target, inner))
@@ -124,7 +131,7 @@ def _folder(workspace: Workspace, there: Container, note: state_cache.Note, cwd:
 
 
 def _remote(
-    workspace: Workspace, config: Mapping[str, object], there: Container, note: state_cache.Note
+    workspace: Workspace, config: Mapping[str, object], container: Container, note: state_cache.Note
 ) -> dict[str, str]:
     folders = {
         "localWorkspaceFolder": workspace.identity,
@@ -132,7 +139,7 @@ def _remote(
         "containerWorkspaceFolder": note.folder,
         "containerWorkspaceFolderBasename": posixpath.basename(note.folder),
     }
-    return remote_environment(config, local=os.environ, container=there.env, folders=folders)
+    return remote_environment(config, local=os.environ, container=container.env, folders=folders)
 
 
 def _terminal(terminal: bool) -> dict[str, str]:

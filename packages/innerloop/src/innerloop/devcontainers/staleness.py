@@ -1,16 +1,16 @@
-"""What on this machine is older than the files it was made from: asked when a folder is opened, by
-`loop doctor`, and before anything runs in it."""
+"""Which images and dev containers are outdated: older than the files that they were made from.
+Checked when the folder is opened, by `loop doctor`, and before a program runs in them."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Literal
 
 from ..docker import engine, image_staleness
 from ..model.container import DIGEST_LABEL
+from ..model.environment import Image
 from ..model.experiment import Experiment
 from ..model.workspace import Workspace
 from ..sync.render.devcontainer_json import CHECKSUMS, CONFIGURATION, MADE_FROM
@@ -20,16 +20,13 @@ from . import configuration, discovery, state_cache
 from .configuration import Configuration
 from .discovery import Container
 
-if TYPE_CHECKING:  # `loop exec` should start fast, and needs no builder
-    from ..docker.image_build import Image
-
 
 @dataclass(frozen=True, slots=True)
-class Stale:
-    """`kind` is "container" or "image"; `changed` says what has changed since, a phrase each."""
+class Outdated:
+    """An outdated `kind`, "container" or "image". `changed` has one phrase per change."""
 
     experiment: str
-    kind: str
+    kind: Literal["container", "image"]
     changed: tuple[str, ...]
 
     @property
@@ -41,11 +38,12 @@ class Stale:
     def message(self) -> str:
         what = "dev container" if self.kind == "container" else "image"
         changed = ", ".join(self.changed)
-        return f"{self.experiment}: its {what} is older than this: {changed} (renew: `{self.hint}`)"
+        return f"{self.experiment}: the {what} is outdated: {changed} (update: `{self.hint}`)"
 
 
-def stale(workspace: Workspace, name: str) -> list[Stale]:
-    """Of one experiment; nothing without an engine, and nothing for what cannot be read."""
+def outdated(workspace: Workspace, name: str) -> list[Outdated]:
+    """What is outdated of one experiment. Empty without an engine, or if the experiment's files
+    cannot be read."""
     if loader.current_experiment() is not None:
         return _of_this_container(workspace, name)
     try:
@@ -53,32 +51,34 @@ def stale(workspace: Workspace, name: str) -> list[Stale]:
         config = configuration.load(workspace, experiment)
     except UserError:
         return []
-    found = discovery.find(workspace, experiment)
-    told = [
-        Stale(name, "container", tuple(changed))
-        for one in found
-        if (changed := of_container(one, workspace, experiment, config))
+    containers = [
+        Outdated(name, "container", tuple(changes))
+        for container in discovery.find(workspace, experiment)
+        if (changes := of_container(container, workspace, experiment, config))
     ]
-    return [*told, *_of_images(workspace, experiment)]
+    return [*containers, *_of_images(workspace, experiment)]
 
 
 def of_container(
-    one: Container, workspace: Workspace, experiment: Experiment, config: Configuration
+    container: Container, workspace: Workspace, experiment: Experiment, config: Configuration
 ) -> list[str]:
-    """What has changed since the container was made, a phrase each."""
+    """What has changed since the container was created, one phrase per change."""
     environment = Path(workspace.root, experiment.folder, "environment")
-    if image_staleness.FILES in one.labels or image_staleness.CONFIGURATION in one.labels:
-        return image_staleness.of_labels(one.labels, environment, config.value, config.path)
-    kept = state_cache.made_from(Path(workspace.root), experiment.slug, one)
-    if kept is None:
+    if (
+        image_staleness.FILES in container.labels
+        or image_staleness.CONFIGURATION in container.labels
+    ):
+        return image_staleness.of_labels(container.labels, environment, config.value, config.path)
+    made_from = state_cache.made_from(Path(workspace.root), experiment.slug, container)
+    if made_from is None:
         return []
     return image_staleness.of_notes(
-        kept.checksums, kept.configuration, environment, config.value, config.path
+        made_from.checksums, made_from.configuration, environment, config.value, config.path
     )
 
 
 def of_image(image: Image) -> list[str]:
-    """What has changed since an image was built; nothing when there is no such image."""
+    """What has changed since the image was built; empty if there is no such image."""
     labels = engine.labels_of(image.name)
     if not image.digest or labels.get(DIGEST_LABEL) in (None, image.digest):
         return []
@@ -86,20 +86,20 @@ def of_image(image: Image) -> list[str]:
     return image_staleness.of_labels(labels, folder, {}, "") or [f"{folder.name}/ changed"]
 
 
-def _of_images(workspace: Workspace, experiment: Experiment) -> Sequence[Stale]:
-    """`loop run` builds them anew by itself; said here so that the wait is no surprise."""
+def _of_images(workspace: Workspace, experiment: Experiment) -> list[Outdated]:
+    """At most one entry for both images. `loop run` rebuilds them by itself."""
     from ..docker import image_build
 
-    changed = {
-        line
+    changes = {
+        change
         for dev in (False, True)
-        for line in of_image(image_build.image_of(workspace, experiment, dev=dev))
+        for change in of_image(image_build.image_of(workspace, experiment, dev=dev))
     }
-    return [Stale(experiment.name, "image", tuple(sorted(changed)))] if changed else []
+    return [Outdated(experiment.name, "image", tuple(sorted(changes)))] if changes else []
 
 
-def _of_this_container(workspace: Workspace, name: str) -> list[Stale]:
-    """Inside a container: from what it keeps in its user's home."""
+def _of_this_container(workspace: Workspace, name: str) -> list[Outdated]:
+    """Inside a dev container: from the files in its user's home."""
     if loader.current_experiment() != name:
         return []
     home = Path(os.path.expanduser(MADE_FROM))
@@ -111,5 +111,5 @@ def _of_this_container(workspace: Workspace, name: str) -> list[Stale]:
     except (OSError, UnicodeDecodeError, UserError):
         return []
     environment = Path(workspace.root, experiment.folder, "environment")
-    changed = image_staleness.of_notes(checksums, kept, environment, config.value, config.path)
-    return [Stale(name, "container", tuple(changed))] if changed else []
+    changes = image_staleness.of_notes(checksums, kept, environment, config.value, config.path)
+    return [Outdated(name, "container", tuple(changes))] if changes else []

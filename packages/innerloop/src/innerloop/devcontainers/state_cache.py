@@ -1,7 +1,7 @@
-"""What this machine knows of an experiment's dev container: `.innerloop/containers/<slug>.json`.
+"""Cached facts about an experiment's dev container: `.innerloop/containers/<slug>.json`.
 
-It is a note, not the truth: one about another container, or none, costs a question to the
-container and nothing else. It makes `loop exec` as fast as `docker exec`.
+With them `loop exec` is as fast as `docker exec`. If the file is missing or is about another
+container, the container is asked again.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .discovery import Container
 
 @dataclass(frozen=True, slots=True)
 class MadeFrom:
-    """What a container keeps in its user's home: the output of sha256sum, a devcontainer.json."""
+    """What a container has in its user's home: the output of sha256sum, and a devcontainer.json."""
 
     checksums: str
     configuration: str
@@ -28,8 +28,8 @@ class MadeFrom:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """`whole`: `loop up` saw the container's creation end well. `env` is what a login shell of
-    `user` sets beyond the container's own variables."""
+    """Facts about one container. `whole`: `loop up` saw its creation succeed. `env` is what a
+    login shell of `user` sets in addition to the container's own variables."""
 
     container: str
     user: str
@@ -40,7 +40,7 @@ class Note:
 
 
 def read(root: Path, slug: str, container: str) -> Note | None:
-    """The note about this very container."""
+    """The note about this container; None if there is none."""
     text = files.read_text(_path(root, slug))
     try:
         value = json.loads(text or "")
@@ -61,63 +61,66 @@ def forget(root: Path, slug: str) -> None:
 
 
 def learn(
-    there: Container, user: str, folder: str, configuration: Mapping[str, Any], *, whole: bool
+    container: Container, user: str, folder: str, configuration: Mapping[str, Any], *, whole: bool
 ) -> Note:
-    """Asks the container for what a shell of its user sets, and sees to it that its caches can be
-    written: a volume that another user filled is handed to this one."""
+    """Ask the container what a shell of its user sets, and make its cache writable: the volume
+    may belong to another user."""
     shell = _SHELLS.get(str(configuration.get("userEnvProbe", "")), "-lic")
     script = _PROBE if shell else _MARK_UNWRITABLE
     asked = process.run(
-        docker_cli.exec_in(there.id, ["sh", "-c", script, shell], user=user, workdir=folder),
+        docker_cli.exec_in(container.id, ["sh", "-c", script, shell], user=user, workdir=folder),
         timeout=20,
     )
     before, _, rest = asked.out.partition(_MARK)
     if "UNWRITABLE" in before:
-        hand = ["sh", "-c", 'mkdir -p "$1" && chown -R "$0" "$1"', user, there.env[_CACHE]]
-        process.run(docker_cli.exec_in(there.id, hand, user="root"), timeout=60)
+        chown = ["sh", "-c", 'mkdir -p "$1" && chown -R "$0" "$1"', user, container.env[_CACHE]]
+        process.run(docker_cli.exec_in(container.id, chown, user="root"), timeout=60)
     probed = rest.partition(_MARK)[0]
-    return Note(there.id, user, folder, environment(there.env, probed), whole)
+    return Note(container.id, user, folder, environment(container.env, probed), whole)
 
 
-def made_from(root: Path, slug: str, there: Container) -> MadeFrom | None:
-    """What a container that VS Code made says of itself; asked once, and noted."""
-    known = read(root, slug, there.id)
-    if known is not None and known.made_from is not None:
-        return known.made_from
-    if not there.running:
+def made_from(root: Path, slug: str, container: Container) -> MadeFrom | None:
+    """What a container that VS Code created was made from; asked once, then cached. None if it
+    does not run or has no such files."""
+    note = read(root, slug, container.id)
+    if note is not None and note.made_from is not None:
+        return note.made_from
+    if not container.running:
         return None
     command = f"cat {MADE_FROM}/{CHECKSUMS} && printf '\\0' && cat {MADE_FROM}/{CONFIGURATION}"
     done = process.run(
-        docker_cli.exec_in(there.id, ["sh", "-c", command], user=there.remote_user), timeout=20
+        docker_cli.exec_in(container.id, ["sh", "-c", command], user=container.remote_user),
+        timeout=20,
     )
     if not done.ok:
         return None
-    checksums, _, kept = done.out.partition("\0")
-    found = MadeFrom(checksums, kept)
-    if known is not None:
-        write(root, slug, replace(known, made_from=found))
-    return found
+    checksums, _, configuration = done.out.partition("\0")
+    made = MadeFrom(checksums, configuration)
+    if note is not None:
+        write(root, slug, replace(note, made_from=made))
+    return made
 
 
 def environment(container: Mapping[str, str], probed: str) -> dict[str, str]:
-    """What the shell set (its variables, each ended by a zero byte) beyond the container's own.
+    """The variables of the shell (`probed`, each ended by a zero byte) that the container does not
+    have itself.
 
-    The search path keeps each of the container's folders that a login shell forgot: Debian's
-    /etc/profile sets a short one, without conda's.
+    PATH keeps the container's folders that a login shell drops: Debian's /etc/profile sets a
+    short PATH without conda's.
     """
-    found = dict(entry.partition("=")[::2] for entry in probed.split("\0") if "=" in entry)
-    found = {
+    shell = dict(entry.partition("=")[::2] for entry in probed.split("\0") if "=" in entry)
+    added = {
         name: value
-        for name, value in found.items()
+        for name, value in shell.items()
         if name not in _OF_THE_SHELL and container.get(name) != value
     }
-    if "PATH" in found and "PATH" in container:
-        found["PATH"] = merged_path(found["PATH"], container["PATH"])
-    return found
+    if "PATH" in added and "PATH" in container:
+        added["PATH"] = merged_path(added["PATH"], container["PATH"])
+    return added
 
 
 def merged_path(shell: str, container: str) -> str:
-    """Folders in the shell's order, those it lacks where the container has them."""
+    """The shell's PATH with the container's missing folders at their positions."""
     result = shell.split(":")
     at = 0
     for entry in container.split(":"):
@@ -137,7 +140,7 @@ _MARK_UNWRITABLE = (
     f'[ -z "${_CACHE}" ] || {{ mkdir -p "${_CACHE}" && [ -w "${_CACHE}" ]; }} 2>/dev/null'
     " || printf UNWRITABLE; "
 )
-# $0 is the shell's option. The user's own shell says what a terminal in VS Code would have.
+# $0 is the shell's option. The user's login shell sets what a terminal in VS Code would have.
 _PROBE = (
     _MARK_UNWRITABLE
     + 'entry=$(grep "^[^:]*:[^:]*:$(id -u):" /etc/passwd | head -n 1); shell=${entry##*:}; '

@@ -1,9 +1,9 @@
-"""Whose files a dev container makes: its user becomes the person who works in it.
+"""Gives the person's UID and GID to a dev container's user.
 
-On Linux a bind mount keeps owners as numbers, so the container's user must have the person's
-numbers. The devcontainer CLI sees to that where they are free in the image; it silently does
-nothing where another user has them, where they are root's, and where root is the only user. Here
-each of these gets a thin image on top of the experiment's own, made of two files and a `chown`.
+On Linux a bind mount keeps numeric owners, so files are the person's only if the container's user
+has the person's numbers. The devcontainer CLI changes them if they are free in the image; it
+silently does nothing if another user has them, if they are root's, or if root is the only user.
+Here each of these cases gets a thin image on top of the experiment's: two files and a `chown`.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ NEW_USER = "dev"
 
 @dataclass(frozen=True, slots=True)
 class HostUser:
+    """The person's numbers on the host."""
+
     uid: int
     gid: int
 
@@ -42,8 +44,8 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class UserMapping:
-    """`user`: by which name to work in the container. `script`: what root must do in the image
-    first, None where it fits as it is."""
+    """`user` is the name to work as in the container. `script` is what root has to run in the
+    image first; None if the image can be used as it is."""
 
     user: str
     script: str | None = None
@@ -54,10 +56,10 @@ class UserMapping:
 
 
 def person_of(root: Path, engine: Engine) -> HostUser | None:
-    """The person whose files they shall be; None where the engine sees to it itself.
+    """Who should own the files; None if the engine maps owners itself.
 
-    Root stands in for the workspace's owner, as under sudo, in CI and in Codespaces. With an engine
-    without root, root in the container is the person out here.
+    If this process is root's, as under sudo, in CI and in Codespaces, that is the workspace's
+    owner. With a rootless engine it is root, which is the person on the host.
     """
     if sys.platform == "win32" or engine.desktop:
         return None
@@ -72,22 +74,23 @@ def person_of(root: Path, engine: Engine) -> HostUser | None:
 def adapt(
     passwd: str, group: str, user: str, person: HostUser | None, *, named: bool = False
 ) -> UserMapping:
-    """`user` is the one that the configuration or the image names ("": root), by name or number;
-    `named`: the person wrote it into devcontainer.json, so that root is meant."""
+    """How `user` of an image gets the person's numbers. `user` is the one of the configuration or
+    the image ("": root), by name or number; `named`: devcontainer.json names it, so that root
+    is intended."""
     entries = parse(passwd)
     user = user.split(":")[0] or "root"
-    ours = find(entries, user)
-    if person is None or (ours is not None and ours.uid == 0 and named):
-        return UserMapping(ours.name if ours else user)
-    if ours is not None and (ours.uid, ours.gid) == (person.uid, person.gid):
-        return UserMapping(ours.name)
-    if ours is None or ours.uid == 0:
+    entry = find(entries, user)
+    if person is None or (entry is not None and entry.uid == 0 and named):
+        return UserMapping(entry.name if entry else user)
+    if entry is not None and (entry.uid, entry.gid) == (person.uid, person.gid):
+        return UserMapping(entry.name)
+    if entry is None or entry.uid == 0:
         return _add_user(passwd, group, entries, user, person)
-    return UserMapping(ours.name, _move(passwd, group, entries, ours, person))
+    return UserMapping(entry.name, _renumber(passwd, group, entries, entry, person))
 
 
 def parse(passwd: str) -> list[Entry]:
-    """The lines that can be read; others are kept in the file and not looked at."""
+    """The well-formed lines of /etc/passwd."""
     entries = []
     for line in passwd.splitlines():
         fields = line.split(":")
@@ -106,62 +109,63 @@ def find(entries: list[Entry], user: str) -> Entry | None:
 def _add_user(
     passwd: str, group: str, entries: list[Entry], user: str, person: HostUser
 ) -> UserMapping:
-    """Nobody in the image could be the person: someone who has the number already, or a new user."""
+    """Use the login user that has the person's UID already, or add a user."""
     if person.uid == 0:
         return UserMapping("root")
-    there = next(
+    same_uid = next(
         (entry for entry in entries if entry.uid == person.uid and _is_login_user(entry)), None
     )
-    if there is not None:
-        if there.gid == person.gid:
-            return UserMapping(there.name)
-        return UserMapping(there.name, _move(passwd, group, entries, there, person))
+    if same_uid is not None:
+        if same_uid.gid == person.gid:
+            return UserMapping(same_uid.name)
+        return UserMapping(same_uid.name, _renumber(passwd, group, entries, same_uid, person))
     names = {entry.name for entry in entries}
-    wanted = NEW_USER if user.isdigit() or user == "root" else user
-    name = next(n for n in (wanted, *(f"{NEW_USER}{i}" for i in range(2, 99))) if n not in names)
-    shell = find(entries, "root")
-    new = Entry(name, person.uid, person.gid, f"/home/{name}", shell.shell if shell else "/bin/sh")
-    kept = _without_uid(passwd, entries, person.uid, _free(entries))
+    preferred = NEW_USER if user.isdigit() or user == "root" else user
+    name = next(n for n in (preferred, *(f"{NEW_USER}{i}" for i in range(2, 99))) if n not in names)
+    root = find(entries, "root")
+    new = Entry(name, person.uid, person.gid, f"/home/{name}", root.shell if root else "/bin/sh")
+    others = _without_uid(passwd, entries, person.uid, _free(entries))
     script = [
-        _write("/etc/passwd", f"{new.line()}\n{kept}"),
+        _write("/etc/passwd", f"{new.line()}\n{others}"),
         _write("/etc/group", _group(group, new)),
         f"mkdir -p {shlex.quote(new.home)}",
-        _own(new),
+        _chown(new),
     ]
     return UserMapping(name, " && ".join(script))
 
 
-def _move(passwd: str, group: str, entries: list[Entry], ours: Entry, person: HostUser) -> str:
-    """Our user takes the person's numbers; who had them takes ours. The first line with a number
-    is the one whose name programs show, so ours stands first."""
-    moved = replace(ours, uid=person.uid, gid=person.gid)
-    others = [line for line in passwd.splitlines() if not line.startswith(f"{ours.name}:")]
+def _renumber(passwd: str, group: str, entries: list[Entry], user: Entry, person: HostUser) -> str:
+    """A script that gives the person's numbers to `user`, and the user's UID to whoever had the
+    person's. The user's line is the first one, since programs show the first name of a number."""
+    renumbered = replace(user, uid=person.uid, gid=person.gid)
+    others = [line for line in passwd.splitlines() if not line.startswith(f"{user.name}:")]
     rest = "".join(f"{line}\n" for line in others)
-    given = ours.uid if ours.uid != person.uid else _free(entries)
+    freed = user.uid if user.uid != person.uid else _free(entries)
+    rest = _without_uid(rest, entries, person.uid, freed)
     script = [
-        _write("/etc/passwd", f"{moved.line()}\n{_without_uid(rest, entries, person.uid, given)}"),
-        _write("/etc/group", _group(group, moved)),
+        _write("/etc/passwd", f"{renumbered.line()}\n{rest}"),
+        _write("/etc/group", _group(group, renumbered)),
     ]
     for entry in entries:
-        theirs = entry.uid == person.uid and entry.name != ours.name and entry.uid != 0
-        if theirs and entry.home.startswith("/home/"):
-            script.append(_own(replace(entry, uid=given)))
-    return " && ".join([*script, _own(moved)])
+        had_uid = entry.uid == person.uid and entry.name != user.name and entry.uid != 0
+        if had_uid and entry.home.startswith("/home/"):
+            script.append(_chown(replace(entry, uid=freed)))
+    return " && ".join([*script, _chown(renumbered)])
 
 
-def _without_uid(passwd: str, entries: list[Entry], uid: int, given: int) -> str:
-    """Whoever else has the number gets `given`; root keeps his."""
+def _without_uid(passwd: str, entries: list[Entry], uid: int, other_uid: int) -> str:
+    """The text of /etc/passwd in which users with `uid` have `other_uid`; root keeps its UID."""
     lines = []
     for line in passwd.splitlines():
         fields = line.split(":")
         if uid != 0 and len(fields) == 7 and fields[2] == str(uid):
-            fields[2] = str(given)
+            fields[2] = str(other_uid)
         lines.append(":".join(fields) + "\n")
     return "".join(lines)
 
 
 def _group(group: str, user: Entry) -> str:
-    """A group of the number is there, or the user's own group takes it."""
+    """The text of /etc/group with the user's GID: of an existing group, or of the user's own."""
     lines = [line.split(":") for line in group.splitlines() if line]
     if not any(len(fields) > 2 and fields[2] == str(user.gid) for fields in lines):
         own = next((fields for fields in lines if fields[0] == user.name), None)
@@ -185,8 +189,8 @@ def _write(path: str, text: str) -> str:
     return f"printf %s {shlex.quote(text)} > {path}"
 
 
-def _own(user: Entry) -> str:
-    """Never a folder that is more than a home."""
+def _chown(user: Entry) -> str:
+    """A command that gives the home to the user; for a system folder, one that does nothing."""
     home = shlex.quote(user.home)
     if user.home.rstrip("/") in (
         "",

@@ -1,7 +1,7 @@
-"""An experiment's dev container from its configuration to its outcome: `loop up`.
+"""`loop up`: starts an experiment's dev container.
 
-The image is the one that `loop build --dev` makes, or the one that the person's devcontainer.json
-names; the devcontainer CLI opens it. One `up` of an experiment works at a time.
+The image is the one that `loop build --dev` builds, or the one of devcontainer.json; the
+devcontainer CLI starts the container. Only one `up` of an experiment runs at a time.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from ..docker import docker_cli, engine, image_build, image_staleness
 from ..model.container import EXPERIMENT_LABEL, WORKSPACE_LABEL
+from ..model.environment import Image
 from ..model.experiment import MARK, Experiment
 from ..model.workspace import Workspace
 from ..util import files, process
@@ -37,11 +39,11 @@ Ask = Callable[[str], bool]
 
 @dataclass(frozen=True, slots=True)
 class Up:
-    """An open dev container. `how`: "running" (it was), "started" (it was stopped) or "created".
-    `stale` says what has changed since it was made."""
+    """A running dev container. `how`: "running" (it was), "started" (it was stopped) or "created".
+    `stale` has one phrase for each change since the container was created."""
 
     experiment: str
-    how: str
+    how: Literal["running", "started", "created"]
     container: str
     user: str
     folder: str
@@ -51,7 +53,7 @@ class Up:
 
 @dataclass(frozen=True, slots=True)
 class UpOptions:
-    """What `up` was asked for, and where it is to happen."""
+    """What `up` was called with, and the open lock file (-1: none)."""
 
     workspace: Workspace
     experiment: Experiment
@@ -69,7 +71,7 @@ class UpOptions:
     def file(self) -> Path:
         return self.root / self.config.path
 
-    def there(self) -> list[Container]:
+    def containers(self) -> list[Container]:
         return discovery.find(self.workspace, self.experiment)
 
 
@@ -83,64 +85,66 @@ def up(
     no_cache: bool = False,
     log: bool = False,
 ) -> Up:
-    """Opens the dev container and says what happens. What is there and whole is kept; what was
-    left half-made is made again. A stale one is named, and rebuilt when `ask` answers so."""
-    _refuse_inside(experiment)
+    """Start the dev container. A usable container is kept, an incomplete one is replaced. If it is
+    outdated, the changes are printed, and it is rebuilt if `ask` returns True."""
+    _refuse_in_container(experiment)
     config = configuration.load(workspace, experiment)
     image = image_build.image_of(workspace, experiment, dev=True)
     facts = engine.ask(image.name)
     engine.require(facts)
     lock = Path(workspace.root, f".innerloop/up/{experiment.slug}.lock")
-    waiting = f"innerloop: another `loop up {experiment.name}` is at work; waiting for it"
-    with files.locked(lock, waiting=waiting) as number:
-        wish = UpOptions(workspace, experiment, config, say, log, no_cache, number)
-        found = wish.there()
-        whole = None if rebuild else _usable_container(wish, found)
-        if whole is not None:
-            stale = staleness.of_container(whole, workspace, experiment, config)
-            if stale:
-                say(f"the container is older than this: {', '.join(stale)}")
-            if not (stale and ask("Make it anew now? What is not in a mounted folder is lost.")):
-                return _reuse(wish, whole, stale)
-        return _create(wish, image, facts, found)
+    waiting = f"innerloop: waiting for another `loop up {experiment.name}`"
+    with files.locked(lock, waiting=waiting) as descriptor:
+        options = UpOptions(workspace, experiment, config, say, log, no_cache, descriptor)
+        containers = options.containers()
+        usable = None if rebuild else _usable_container(options, containers)
+        if usable is not None:
+            changes = staleness.of_container(usable, workspace, experiment, config)
+            if changes:
+                say(f"the container is outdated: {', '.join(changes)}")
+            if not (changes and ask("Recreate it? Files outside mounted folders are lost.")):
+                return _reuse(options, usable, changes)
+        return _create(options, image, facts, containers)
 
 
-def _usable_container(wish: UpOptions, found: Sequence[Container]) -> Container | None:
-    """The container that can be used; what cannot be is taken away, unless an editor is in it."""
-    kept = None
-    for one in found:
-        reason = _broken(wish, one) if kept is None else "there is another one"
+def _usable_container(options: UpOptions, containers: Sequence[Container]) -> Container | None:
+    """The container that can be used. The others are removed; UserError if an editor is open in
+    one of them."""
+    usable = None
+    for container in containers:
+        reason = _defect(options, container) if usable is None else "there is another one"
         if not reason:
-            kept = one
+            usable = container
             continue
-        if _editor_is_in(one):
+        if _has_editor(container):
+            name = options.experiment.name
             raise UserError(
-                f"VS Code is in the dev container of {wish.experiment.name}, which cannot be used "
-                f"from here: {reason}",
-                hint="See its log there (Dev Containers: Show Container Log), or make it anew "
-                f"with `scripts/loop up {wish.experiment.name} --rebuild`",
+                f"VS Code is open in the dev container of {name}, which is not usable: {reason}",
+                code="dev-container-in-use",
+                hint="See its log (Dev Containers: Show Container Log), or recreate it with "
+                f"`scripts/loop up {name} --rebuild`",
             )
-        wish.say(f"taking away a container that cannot be used: {reason}")
-        _remove(one)
-    return kept
+        options.say(f"removing a container that is not usable: {reason}")
+        _remove(container)
+    return usable
 
 
-def _broken(wish: UpOptions, one: Container) -> str:
-    """Why a container cannot be used; "" when it can."""
-    if one.state in ("created", "dead", "removing"):
+def _defect(options: UpOptions, container: Container) -> str:
+    """Why a container cannot be used; "" if it can."""
+    if container.state in ("created", "dead", "removing"):
         return "its start failed"
-    known = state_cache.read(wish.root, wish.experiment.slug, one.id)
-    if known is not None and known.whole:
+    note = state_cache.read(options.root, options.experiment.slug, container.id)
+    if note is not None and note.whole:
         return ""
-    if image_staleness.CONFIGURATION in one.labels:
-        return "its creation did not end: it was stopped, or one of its commands failed"
-    if one.running and not _commands_ended(one):
+    if image_staleness.CONFIGURATION in container.labels:
+        return "its creation was stopped, or one of its commands failed"
+    if container.running and not _commands_ended(container):
         return "one of its commands failed"
     return ""
 
 
-# VS Code and the devcontainer CLI note each command as it begins, the next one only when the last
-# went well: postStartCommand is the last of them.
+# VS Code and the devcontainer CLI write a marker as each command begins, and begin the next command
+# only if the last one succeeded. postStartCommand is the last command.
 _ENDED = (
     "test -e ~/.devcontainer/.postStartCommandMarker"
     " -o -e ~/.vscode-server/data/Machine/.postStartCommandMarker"
@@ -148,38 +152,38 @@ _ENDED = (
 )
 
 
-def _commands_ended(one: Container) -> bool:
-    look = docker_cli.exec_in(one.id, ["sh", "-c", _ENDED], user=one.remote_user)
-    return process.run(look, timeout=20).code != 1
+def _commands_ended(container: Container) -> bool:
+    test = docker_cli.exec_in(container.id, ["sh", "-c", _ENDED], user=container.remote_user)
+    return process.run(test, timeout=20).code != 1
 
 
-def _editor_is_in(one: Container) -> bool:
-    listed = process.run(docker_cli.top(one.id)).out if one.running else ""
-    return any(name in listed for name in (".vscode-server", ".cursor-server", ".windsurf-server"))
+def _has_editor(container: Container) -> bool:
+    processes = process.run(docker_cli.top(container.id)).out if container.running else ""
+    servers = (".vscode-server", ".cursor-server", ".windsurf-server")
+    return any(server in processes for server in servers)
 
 
-def _reuse(wish: UpOptions, there: Container, stale: Sequence[str]) -> Up:
-    """It runs already and needs nothing, or the CLI starts it."""
-    if stale:
-        wish.say(f"`scripts/loop up {wish.experiment.name} --rebuild` makes it anew")
-    known = state_cache.read(wish.root, wish.experiment.slug, there.id)
+def _reuse(options: UpOptions, container: Container, changes: Sequence[str]) -> Up:
+    """Use a container as it is; if it does not run, the CLI starts it."""
+    if changes:
+        options.say(f"`scripts/loop up {options.experiment.name} --rebuild` recreates it")
+    note = state_cache.read(options.root, options.experiment.slug, container.id)
     if (
-        known is not None
-        and known.whole
-        and there.running
-        and "postAttachCommand" not in _own(wish.config)
+        note is not None
+        and note.whole
+        and container.running
+        and "postAttachCommand" not in _without_generated(options.config)
     ):
-        return _outcome(wish, "running", known, there.image, stale)
-    override = wish.config.on(there.image, there.remote_user, {}, wish.workspace)
+        return _up(options, "running", note, container.image, changes)
+    override = options.config.on(container.image, container.remote_user, {}, options.workspace)
     override.pop("updateRemoteUserUID")
-    outcome = _through_the_cli(wish, override if wish.config.kind != "compose" else None, None)
-    note = _note(wish, outcome)
-    how = "running" if there.running else "started"
-    return _outcome(wish, how, note, there.image, stale)
+    outcome = _cli_up(options, override if options.config.kind != "compose" else None, None)
+    how: Literal["running", "started"] = "running" if container.running else "started"
+    return _up(options, how, _learn(options, outcome), container.image, changes)
 
 
-def _own(config: Configuration) -> dict[str, object]:
-    """Its keys without what is rendered for VS Code alone."""
+def _without_generated(config: Configuration) -> dict[str, object]:
+    """The configuration without the command that is generated for VS Code alone."""
     value = dict(config.value)
     attach = value.get("postAttachCommand")
     if isinstance(attach, dict) and set(attach) == {"open"}:
@@ -187,120 +191,138 @@ def _own(config: Configuration) -> dict[str, object]:
     return value
 
 
-def _create(
-    wish: UpOptions, image: image_build.Image, facts: engine.Engine, before: Sequence[Container]
-) -> Up:
-    """The GPU first: where it cannot be had, nothing is built and no container is left behind.
-    What was there `before` goes when the new image is there, and not when it does not build."""
+def _create(options: UpOptions, image: Image, facts: engine.Engine, old: Sequence[Container]) -> Up:
+    """Create the container. The GPU is checked first: if it is required and missing, nothing is
+    built or created. The `old` containers are removed once the image is built."""
     devcontainer_cli.program()
-    gpu = engine.decide_gpu(wish.config.gpu, device=engine.has_gpu(), runtime=facts.has_nvidia)
-    wish.say(gpu.why)
-    if wish.config.kind == "compose":
-        _remove(*before)
-        outcome = _through_the_cli(wish, None, gpu.use)
-        return _outcome(wish, "created", _note(wish, outcome), "", ())
+    gpu = engine.decide_gpu(options.config.gpu, device=engine.has_gpu(), runtime=facts.has_nvidia)
+    options.say(gpu.why)
+    if options.config.kind == "compose":
+        _remove(*old)
+        outcome = _cli_up(options, None, gpu.use)
+        return _up(options, "created", _learn(options, outcome), "", ())
     name, user = dev_image.prepare(
-        wish.workspace,
-        wish.experiment,
-        wish.config,
+        options.workspace,
+        options.experiment,
+        options.config,
         image,
         facts,
-        say=wish.say,
-        no_cache=wish.no_cache,
-        build=lambda argv: _raise_on_failure(wish, _follow(wish, argv)),
+        say=options.say,
+        no_cache=options.no_cache,
+        build=lambda argv: _raise_on_failure(options, _follow(options, argv)),
     )
-    _remove(*before)
-    labels = {EXPERIMENT_LABEL: wish.experiment.name, WORKSPACE_LABEL: wish.workspace.identity}
-    opened = wish.config.on(name, user, labels, wish.workspace)
-    outcome = _through_the_cli(wish, opened, gpu.use)
-    return _outcome(wish, "created", _note(wish, outcome), name, ())
+    _remove(*old)
+    labels = {
+        EXPERIMENT_LABEL: options.experiment.name,
+        WORKSPACE_LABEL: options.workspace.identity,
+    }
+    override = options.config.on(name, user, labels, options.workspace)
+    outcome = _cli_up(options, override, gpu.use)
+    return _up(options, "created", _learn(options, outcome), name, ())
 
 
-def _through_the_cli(
-    wish: UpOptions, override: dict[str, object] | None, gpu: bool | None
-) -> Outcome:
-    path = wish.root / f".innerloop/up/{wish.experiment.slug}.json"
+def _cli_up(options: UpOptions, override: dict[str, object] | None, gpu: bool | None) -> Outcome:
+    """Run `devcontainer up`, with `override` in place of devcontainer.json. On Ctrl-C incomplete
+    containers are removed."""
+    path = options.root / f".innerloop/up/{options.experiment.slug}.json"
     if override is not None:
         files.write_text(path, json.dumps(override, indent=2, ensure_ascii=False))
     argv = cli_argv.up(
         devcontainer_cli.program(),
-        root=wish.workspace.root,
-        config=str(wish.file),
+        root=options.workspace.root,
+        config=str(options.file),
         override=str(path) if override is not None else None,
         gpu=gpu,
-        labels=discovery.labels_of(wish.workspace, wish.experiment),
+        labels=discovery.labels_of(options.workspace, options.experiment),
     )
     try:
-        outcome = _follow(wish, argv)
+        outcome = _follow(options, argv)
     except KeyboardInterrupt:
-        for one in wish.there():
-            known = state_cache.read(wish.root, wish.experiment.slug, one.id)
-            if known is None or not known.whole:
-                _remove(one)
+        for container in options.containers():
+            note = state_cache.read(options.root, options.experiment.slug, container.id)
+            if note is None or not note.whole:
+                _remove(container)
         raise
     finally:
         files.remove(path)
-    return _raise_on_failure(wish, outcome)
+    return _raise_on_failure(options, outcome)
 
 
-def _follow(wish: UpOptions, argv: Sequence[str]) -> Outcome:
+def _follow(options: UpOptions, argv: Sequence[str]) -> Outcome:
     def follow() -> Outcome:
-        held = (wish.lock,) if wish.lock >= 0 else ()
-        return devcontainer_cli.follow(argv, wish.say, log=wish.log, hand_over=held, cwd=wish.root)
+        # The CLI keeps the lock, too: it may outlive this process.
+        locks = (options.lock,) if options.lock >= 0 else ()
+        return devcontainer_cli.follow(
+            argv, options.say, log=options.log, hand_over=locks, cwd=options.root
+        )
 
     outcome = follow()
-    if outcome.lost_one:
-        wish.say("a container went away meanwhile: once more")
+    if outcome.lost_container:
+        options.say("another program removed a container; trying again")
         outcome = follow()
     return outcome
 
 
-def _raise_on_failure(wish: UpOptions, outcome: Outcome) -> Outcome:
-    """The CLI's own outcome, as a sentence when it is a bad one. What it left behind cannot be
-    used: it goes."""
+def _raise_on_failure(options: UpOptions, outcome: Outcome) -> Outcome:
+    """The outcome, if it is a success. Otherwise removes containers that were not started and
+    raises UserError."""
     if outcome.ok:
         return outcome
-    found = wish.there()
+    containers = options.containers()
     refused = any("Error response from daemon" in line for line in outcome.tail)
-    if not refused and not any(one.running for one in found):
+    if not refused and not any(container.running for container in containers):
         engine.raise_if_gone()
-    _remove(*(one for one in found if one.state == "created"))
+    _remove(*(container for container in containers if container.state == "created"))
     raise UserError(
-        outcome.failure(), where=wish.config.path, hint=outcome.hint(wish.experiment.name)
+        outcome.failure(),
+        code="dev-container-failed",
+        where=options.config.path,
+        hint=outcome.hint(options.experiment.name),
     )
 
 
-def _note(wish: UpOptions, outcome: Outcome) -> state_cache.Note:
-    there = next((one for one in wish.there() if one.id == outcome.container), None)
-    if there is None:
+def _learn(options: UpOptions, outcome: Outcome) -> state_cache.Note:
+    """Ask the new container for its facts and cache them."""
+    containers = options.containers()
+    container = next((one for one in containers if one.id == outcome.container), None)
+    if container is None:
         raise UserError(
-            "the container is gone that was just made",
-            where=wish.config.path,
-            hint="Somebody removed it: run it again",
+            "another program removed the new container",
+            code="dev-container-failed",
+            where=options.config.path,
+            hint="Run the command again",
         )
-    note = state_cache.learn(there, outcome.user, outcome.folder, wish.config.value, whole=True)
-    return state_cache.write(wish.root, wish.experiment.slug, note)
+    note = state_cache.learn(
+        container, outcome.user, outcome.folder, options.config.value, whole=True
+    )
+    return state_cache.write(options.root, options.experiment.slug, note)
 
 
-def _outcome(
-    wish: UpOptions, how: str, note: state_cache.Note, image: str, stale: Sequence[str]
+def _up(
+    options: UpOptions,
+    how: Literal["running", "started", "created"],
+    note: state_cache.Note,
+    image: str,
+    changes: Sequence[str],
 ) -> Up:
-    name = wish.experiment.name
-    return Up(name, how, note.container, note.user, note.folder, image, tuple(stale))
+    name = options.experiment.name
+    return Up(name, how, note.container, note.user, note.folder, image, tuple(changes))
 
 
-def _remove(*found: Container) -> None:
-    if found:
-        process.run(docker_cli.remove(*(one.id for one in found)), timeout=60)
+def _remove(*containers: Container) -> None:
+    if containers:
+        ids = (container.id for container in containers)
+        process.run(docker_cli.remove(*ids), timeout=60)
 
 
-def _refuse_inside(experiment: Experiment) -> None:
-    if (marked := loader.current_experiment()) is not None:
+def _refuse_in_container(experiment: Experiment) -> None:
+    """UserError inside a dev container: only the host can start another one."""
+    if (current := loader.current_experiment()) is not None:
+        other = (
+            "" if current == experiment.name else f", which cannot start that of {experiment.name}"
+        )
         raise UserError(
-            (
-                f"this is the dev container of {marked}, from which no other is opened"
-                if marked != experiment.name
-                else f"this is the dev container of {marked} already"
-            ),
-            hint=f"Run it on the host ({MARK} is set here)",
+            f"this is the dev container of {current}{other}",
+            code="in-dev-container",
+            hint=f"Run the command on the host ({MARK} is set here)",
         )

@@ -1,7 +1,7 @@
-"""Which builder this machine has, and what it is handed: the Dockerfile's text, options, variables.
+"""The builder of this machine, and its input: the Dockerfile's text, options and variables.
 
-BuildKit takes secrets and caches that end in no layer. The older builder takes only the proxies so,
-and is handed nothing else.
+BuildKit accepts secrets and caches that end up in no layer. The legacy builder accepts only the
+proxies in this way, and gets nothing else.
 """
 
 from __future__ import annotations
@@ -13,26 +13,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..model.dockerfiles.dockerfile_mounts import OURS, Mounted, mounted, secret_path
+from ..model.dockerfiles.dockerfile_mounts import OURS, BuildMounts, mounted, secret_path
 from ..model.workspace import Workspace
 from ..util import network, process, venvs
 from ..util.network import Network
 
 CA = f"{OURS}ca"
 PIP = f"{OURS}pip.conf"
-# Holds pip's settings with their credentials, for the builder's eyes: in no argv, on no disk.
+# Holds pip's settings with credentials for the builder alone: they are in no argv and on no disk.
 PIP_VARIABLE = "INNERLOOP_PIP_CONF"
 
 INSTALL_BUILDX = (
     "install Docker's buildx plugin (Ubuntu, Debian 13: `apt install docker-buildx`; "
-    "Docker Desktop and Docker's own packages have it)"
+    "Docker Desktop and Docker's own packages contain it)"
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
-    """`text` is the Dockerfile on standard input; `options` go into the argv, which everybody on
-    the machine can read, so secrets are named there and stand in `env`."""
+class BuildOptions:
+    """Input of a build. `text` is the Dockerfile for standard input. `options` are part of the
+    argv, which every user of the machine can read: secrets are only named there, and are in
+    `env`."""
 
     text: str
     options: tuple[str, ...]
@@ -41,7 +42,7 @@ class Recipe:
 
 
 def has_buildkit() -> bool:
-    """By the plugin; the clients before 23.0 have it built in and only have to be asked."""
+    """Whether BuildKit can be used: through the buildx plugin, or built into a client before 23.0."""
     if (chosen := os.environ.get("DOCKER_BUILDKIT")) is not None:
         return chosen not in ("0", "false", "")
     plugin, client = process.run_together(["docker", "buildx", "version"], ["docker", "--version"])
@@ -50,22 +51,21 @@ def has_buildkit() -> bool:
 
 
 def network_of(workspace: Workspace) -> Network:
-
     return network.of_machine(os.environ, root=Path(workspace.root), ca=workspace.settings.ca)
 
 
 def build_options(
-    text: str, reach: Network, *, buildkit: bool, lender: str = "", lend: bool = False
-) -> Recipe:
-    """`lender` names an image in a registry whose layers are taken where they are the same, `lend`
-    makes one. Either leaves pip's cache away: layers are the same only when steps are, and those
-    of CI, VS Code and Codespaces are the file's as it stands."""
+    text: str, reach: Network, *, buildkit: bool, cache_from: str = "", inline_cache: bool = False
+) -> BuildOptions:
+    """What to pass to the builder. `cache_from` is an image in a registry whose equal layers are
+    reused; `inline_cache` makes such an image. Both turn pip's cache off: layers are equal only if
+    the steps are, and CI, VS Code and Codespaces build the Dockerfile unchanged."""
     options, env = proxies(reach, "--build-arg", loopback=reach.on_loopback)
     env["BUILDKIT_PROGRESS"] = "plain"
     env["NO_COLOR"] = "1"
-    env["DOCKER_BUILDKIT"] = "1" if buildkit else "0"  # unset, a newer client only warns
+    env["DOCKER_BUILDKIT"] = "1" if buildkit else "0"  # without it, a newer client only warns
     if not buildkit:
-        return Recipe(text, options, env, _left_out(reach))
+        return BuildOptions(text, options, env, _left_out(reach))
     secrets, variables = [], {}
     if bundle := network.bundle(reach, venvs.cache_folder()):
         secrets.append(CA)
@@ -76,50 +76,49 @@ def build_options(
         variables["PIP_CONFIG_FILE"] = secret_path(PIP)
         options += ("--secret", f"id={PIP},env={PIP_VARIABLE}")
         env[PIP_VARIABLE] = _for_containers(reach, reach.pip_conf)
-    if lender:
-        options += ("--cache-from", lender)
-    if lend:
+    if cache_from:
+        options += ("--cache-from", cache_from)
+    if inline_cache:
         options += ("--build-arg", "BUILDKIT_INLINE_CACHE=1")
-    wanted = Mounted(tuple(secrets), variables, pip_cache=not (lender or lend))
-    return Recipe(mounted(text, wanted), options, env)
+    mounts = BuildMounts(tuple(secrets), variables, pip_cache=not (cache_from or inline_cache))
+    return BuildOptions(mounted(text, mounts), options, env)
 
 
 def proxies(
     reach: Network, option: str, *, loopback: bool
 ) -> tuple[tuple[str, ...], dict[str, str]]:
-    """Options and variables for the docker client. The proxies are named, not spelt out: their
-    values, which may hold a password, come from the variables. `loopback`: something that has to
-    be reached listens on this machine alone."""
+    """Options and variables for the docker client. The options only name the proxies; their
+    values, which may contain a password, are in the variables. `loopback`: a server that has to be
+    reached listens on this machine's loopback address."""
     options: list[str] = []
     for name in reach.proxies:
         options += [option, name]
     if loopback and sys.platform == "linux":
-        options += ["--network", "host"]  # else the container's own loopback is meant
+        options += ["--network", "host"]  # else 127.0.0.1 is the container itself
     values = {name: _for_containers(reach, value) for name, value in reach.proxies.items()}
     return tuple(options), values
 
 
 def _for_containers(reach: Network, text: str) -> str:
-    """Docker Desktop's containers know this machine by a name; on Linux they share its network."""
+    """Replaces loopback addresses by Docker Desktop's name of this machine; on Linux the container
+    shares its network."""
     if not reach.on_loopback or sys.platform == "linux":
         return text
     return re.sub(r"(?<=[/@])(localhost|127(\.\d+){3})(?=[:/\s]|$)", "host.docker.internal", text)
 
 
 def _left_out(reach: Network) -> tuple[str, ...]:
-    lacking = [
-        name
-        for name, there in (
-            ("your package index", bool(reach.pip)),
-            ("the certificate authority", reach.asked),
-        )
-        if there
-    ]
-    if not lacking:
+    """A note if the legacy builder has to do without an index or a certificate authority."""
+    settings = {
+        "your package index": bool(reach.pip),
+        "the certificate authority": reach.asked,
+    }
+    names = [name for name, is_set in settings.items() if is_set]
+    if not names:
         return ()
     return (
         (
-            f"the older builder cannot use {' and '.join(lacking)} without keeping them in the image, "
-            f"so it goes without; {INSTALL_BUILDX}"
+            f"the legacy builder does not use {' and '.join(names)}: it would keep them in the image; "
+            f"to use them, {INSTALL_BUILDX}"
         ),
     )

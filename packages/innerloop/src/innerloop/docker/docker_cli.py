@@ -1,4 +1,4 @@
-"""Docker's command line as argvs. Nothing here runs anything."""
+"""Command lines of the docker client as argv lists. Nothing here runs a program."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 
-from ..model.container import DIGEST_LABEL, EXPERIMENT_LABEL, WORKSPACE_LABEL, Mount
+from ..model.container import DIGEST_LABEL, EXPERIMENT_LABEL, WORKSPACE_LABEL
 
 
 def digest_label_of(image: str) -> list[str]:
-    """Prints the image's digest label (an empty line without one); fails without the image."""
+    """Prints the image's digest label, or an empty line; fails if there is no such image."""
     return [
         "docker",
         "image",
@@ -40,7 +40,7 @@ def push(image: str) -> list[str]:
 
 
 def manifest(name: str, *, insecure: bool) -> list[str]:
-    """Prints what a registry has under a name, its digest included, as JSON; `insecure`: it is one
+    """Prints a registry's manifest of an image, with its digest, as JSON. `insecure`: a registry
     without TLS."""
     return ["docker", "manifest", "inspect", "--verbose", *(["--insecure"] * insecure), name]
 
@@ -55,7 +55,7 @@ def labels_of(image: str) -> list[str]:
 
 
 def remove_image(image: str) -> list[str]:
-    """Without force: one that a container uses, or that has another name, stays."""
+    """Without force: an image that a container uses, or that has another name, stays."""
     return ["docker", "image", "rm", image]
 
 
@@ -91,37 +91,8 @@ def build(
     return [*argv, *options, context]
 
 
-def run(
-    image: str,
-    command: Sequence[str],
-    *,
-    name: str,
-    workdir: str,
-    labels: Mapping[str, str],
-    env: Mapping[str, str],
-    mounts: Sequence[Mount],
-    options: Sequence[str] = (),
-    interactive: bool = False,
-    terminal: bool = False,
-) -> list[str]:
-    """A container that removes itself, with an init process that reaps and passes signals on."""
-    argv = ["docker", "run", "--rm", "--init", "--name", name]
-    if interactive:
-        argv.append("--interactive")
-    if terminal:
-        argv.append("--tty")
-    for key, value in labels.items():
-        argv += ["--label", f"{key}={value}"]
-    argv += [*options, "--workdir", workdir]
-    for mount in mounts:
-        argv += ["--mount", mount.text()]
-    for key, value in env.items():
-        argv += ["--env", f"{key}={value}"]
-    return [*argv, image, *command]
-
-
 def publishing(port: int) -> list[str]:
-    """Prints name and workspace of the container that has a port of this machine."""
+    """Prints the name and workspace of the container that publishes a port of this machine."""
     form = f'{{{{.Names}}}}\t{{{{.Label "{WORKSPACE_LABEL}"}}}}'
     return ["docker", "ps", "--filter", f"publish={port}", "--format", form]
 
@@ -140,12 +111,12 @@ def container_ids(label: str) -> list[str]:
 
 
 def inspect_containers(*names: str) -> list[str]:
-    """Prints a JSON array, an object for each container."""
+    """Prints a JSON array with an object for each container."""
     return ["docker", "container", "inspect", *names]
 
 
 def inspect_image(image: str) -> list[str]:
-    """Prints a JSON array with the image as its one object."""
+    """Prints a JSON array with one object, the image."""
     return ["docker", "image", "inspect", image]
 
 
@@ -174,7 +145,7 @@ def exec_in(
 
 
 def run_once(image: str, command: Sequence[str]) -> list[str]:
-    """A look into an image: no network, root, gone when it ends."""
+    """Run a command in an image once, as root and without a network."""
     program, *rest = command
     look = ["docker", "run", "--rm", "--network", "none", "--user", "0"]
     return [*look, "--entrypoint", program, image, *rest]
@@ -185,7 +156,7 @@ def top(container: str) -> list[str]:
 
 
 def build_from_text(image: str, labels: Mapping[str, str]) -> list[str]:
-    """Builds what the Dockerfile on standard input says, with no context at all."""
+    """Builds the Dockerfile on standard input, without a build context."""
     argv = ["docker", "build", "--force-rm", "--tag", image]
     for key, value in labels.items():
         argv += ["--label", f"{key}={value}"]
@@ -193,41 +164,18 @@ def build_from_text(image: str, labels: Mapping[str, str]) -> list[str]:
 
 
 def remove(*names: str) -> list[str]:
-    """Stops it if need be; its named volumes stay."""
+    """Removes containers, running ones too; their named volumes stay."""
     return ["docker", "rm", "--force", *names]
 
 
-# A server's container has it; the value is the port of this machine at which it answers.
+# Label of a model server's container: the port of this machine that it is published on.
 SERVER_PORT = "innerloop.serves-at"
-# The path of its predictions there.
+# Label of a model server's container: the path of its predictions.
 SERVER_PATH = "innerloop.serves"
 
 
-def start_server(
-    image: str,
-    command: Sequence[str] = (),
-    *,
-    name: str,
-    labels: Mapping[str, str],
-    env: Mapping[str, str],
-    mounts: Sequence[Mount],
-    options: Sequence[str] = (),
-) -> list[str]:
-    """In the background, as the image's own user, in its own working directory. It stays when it
-    ends, so that it can be asked for its last words and its exit code."""
-    argv = ["docker", "run", "--detach", "--init", "--name", name]
-    for key, value in labels.items():
-        argv += ["--label", f"{key}={value}"]
-    argv += options
-    for mount in mounts:
-        argv += ["--mount", mount.text()]
-    for key, value in env.items():
-        argv += ["--env", f"{key}={value}"]
-    return [*argv, image, *command]
-
-
 def follow_logs(name: str) -> list[str]:
-    """Everything that it has printed and prints, until it ends."""
+    """Prints the container's output so far, then follows it to the container's end."""
     return ["docker", "logs", "--follow", name]
 
 
@@ -236,8 +184,8 @@ def exit_code(name: str) -> list[str]:
 
 
 def servers_of(workspace: str, experiment: str) -> list[str]:
-    """Prints a line for each server of an experiment, the newest first: name, port and path with
-    tabs between them."""
+    """Prints one line per model server of an experiment, newest first: name, port and path,
+    separated by tabs."""
     form = f'{{{{.Names}}}}\t{{{{.Label "{SERVER_PORT}"}}}}\t{{{{.Label "{SERVER_PATH}"}}}}'
     argv = ["docker", "ps", "--format", form]
     for key, value in ((WORKSPACE_LABEL, workspace), (EXPERIMENT_LABEL, experiment)):
@@ -246,30 +194,30 @@ def servers_of(workspace: str, experiment: str) -> list[str]:
 
 
 def default_command(image: str) -> list[str]:
-    """Prints a JSON array: the program and arguments that the image starts by itself."""
+    """Prints two JSON arrays: the image's entrypoint and command."""
     form = "{{json .Config.Entrypoint}} {{json .Config.Cmd}}"
     return ["docker", "image", "inspect", "--format", form, image]
 
 
-# What VS Code and the devcontainer CLI write on a container that they make.
+# Labels of the containers that VS Code and the devcontainer CLI create.
 DEVCONTAINER_FOLDER, DEVCONTAINER_CONFIG = "devcontainer.local_folder", "devcontainer.config_file"
 _UNITS = {"B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 
 def list_containers(label: str, value: str) -> list[str]:
-    """Prints a line each: id, name, image, status."""
+    """Prints one line per container: id, name, image, status."""
     fields = "{{.ID}}\t{{.Names}}\t{{.Image}}\t{{.Status}}"
     argv = ["docker", "container", "ls", "--all", "--no-trunc", "--format", fields]
     return [*argv, "--filter", f"label={label}={value}"]
 
 
 def list_images(filter: str) -> list[str]:
-    """Prints the ids of the images that a filter such as label=x or reference=x/* lets through."""
+    """Prints the ids of the images that match a filter such as label=x or reference=x/*."""
     return ["docker", "image", "ls", "--quiet", "--no-trunc", "--filter", filter]
 
 
 def container_names(root: str, experiment: str, *, running: bool = False) -> list[str]:
-    """Prints the names of an experiment's containers, without those of VS Code."""
+    """Prints the names of an experiment's containers; dev containers are not among them."""
     argv = ["docker", "container", "ls", *([] if running else ["--all"]), "--format", "{{.Names}}"]
     return [*argv, *_of(root, experiment)]
 
@@ -294,7 +242,7 @@ def workspace_filter(root: str) -> str:
 
 
 def inspect_images(ids: Sequence[str]) -> list[str]:
-    """Prints a JSON array a line: id, names, labels, size in bytes."""
+    """Prints one JSON array per image: id, names, labels, size in bytes."""
     return [
         *("docker", "image", "inspect", "--format"),
         "[{{json .Id}},{{json .RepoTags}},{{json .Config.Labels}},{{json .Size}}]",
@@ -303,7 +251,7 @@ def inspect_images(ids: Sequence[str]) -> list[str]:
 
 
 def disk_usage() -> list[str]:
-    """Prints two JSON arrays, a line each: images and volumes, with what each alone takes."""
+    """Prints two lines, each a JSON array: images and volumes with the disk space of each."""
     return [
         "docker",
         "system",
@@ -315,7 +263,7 @@ def disk_usage() -> list[str]:
 
 
 def remove_containers(ids: Sequence[str]) -> list[str]:
-    """Without force: one that runs stays."""
+    """Without force: running containers stay."""
     return ["docker", "container", "rm", *ids]
 
 
@@ -324,7 +272,7 @@ def remove_volumes(names: Sequence[str]) -> list[str]:
 
 
 def parse_size(text: str) -> int:
-    """ "289.3MB" as Docker writes a size; 0 for what it does not know."""
+    """Bytes of a size as Docker prints it ("289.3MB"); 0 for any other text."""
     match = re.match(r"([\d.]+)\s*([a-zA-Z]+)$", text.strip())
     return round(float(match[1]) * _UNITS.get(match[2], 0)) if match else 0
 
@@ -334,7 +282,7 @@ def digest_label(labels: Mapping[str, str]) -> str:
 
 
 def dev_container_id(folder: str, config: str) -> str:
-    """`${devcontainerId}` of a devcontainer.json: the same on each rebuild, another in each clone.
+    """`${devcontainerId}` of a devcontainer.json: stable across rebuilds, different in each clone.
 
     Source: Development Containers Specification, "devcontainerId" (SHA-256 of the labels as JSON
     with sorted keys, in base 32 with the digits 0-9a-v, 52 of them).

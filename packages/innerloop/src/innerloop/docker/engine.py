@@ -1,4 +1,4 @@
-"""What the Docker engine and this machine can do, asked once per command and as little as needed."""
+"""Facts about the Docker engine and this machine's GPU. Asked once per command."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ from . import docker_cli
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """`answers`: an engine is there; if not, `why` says what is missing. `label` is the digest
-    label of the image that was asked about, None when there is no such image."""
+    """Whether the engine `answers`; if not, `why` and `hint` are for the person. `label` is the
+    digest label of the image that `ask` was called with ("" without one), None if the engine has
+    no such image."""
 
     answers: bool
     why: str = ""
@@ -39,13 +40,13 @@ class Engine:
 
     @property
     def maps_owners(self) -> bool:
-        """Whether files on the host belong to the person whoever writes them in a container."""
+        """Whether files that any user of a container writes belong to the person on the host."""
         return self.rootless or self.desktop
 
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """Whether a run gets the GPUs, and the fact that decided."""
+    """Whether a run gets the GPUs, and the fact that decided it."""
 
     use: bool
     why: str
@@ -53,24 +54,23 @@ class Gpu:
 
 
 def ask(image: str) -> Engine:
-    """Asks the engine about itself and the image, both at once; no engine is no error."""
+    """Ask the engine about itself and an image at once. Without an engine, `answers` is False."""
     if process.which("docker") is None:
         return Engine(False, "Docker is not installed", "Install Docker to get the container")
-    if (quick := _ask_the_socket(image)) is not None:
-        return quick
+    if (facts_of_socket := _ask_socket(image)) is not None:
+        return facts_of_socket
     about_image, about_engine = process.run_together(
         docker_cli.digest_label_of(image), docker_cli.info()
     )
-    # Older clients lose the reason over the template of `docker info`, and print half of it; the
-    # question about the image has it.
-    words = about_image.err.strip() or about_engine.err.strip()
+    # With a template, older clients do not print why `docker info` failed; the other command does.
+    message = about_image.err.strip() or about_engine.err.strip()
     try:
         facts = json.loads(about_engine.out.splitlines()[0])
         version = facts.get("version")
     except (ValueError, IndexError, AttributeError):
-        return _silent(words)
+        return _unavailable(message)
     if not about_engine.ok or not version:
-        return _silent(words)
+        return _unavailable(message)
     security = " ".join(facts.get("security") or [])
     return Engine(
         answers=True,
@@ -84,18 +84,18 @@ def ask(image: str) -> Engine:
 SOCKET = "/var/run/docker.sock"
 
 
-def _ask_the_socket(image: str) -> Engine | None:
-    """The same over the engine's own socket, which saves two starts of the client (some 30 ms of
-    every run). None where the client would not go there, or where anything is unusual: then the
-    client is asked, and its words are the ones that a person reads.
+def _ask_socket(image: str) -> Engine | None:
+    """`ask` through the engine's socket, which saves two starts of the client: some 30 ms of every
+    run. None if the client would use another engine, or on any error: the client is asked then,
+    and its error message is the one that is shown.
 
     Source: Docker Engine API v1.41, GET /images/{name}/json and GET /info.
     """
-    if sys.platform != "linux" or not _is_the_default_engine():
+    if sys.platform != "linux" or not _is_default_engine():
         return None
     try:
         code, about_image = _get(f"/images/{quote(image)}/json")
-        # Only a machine with a GPU has to know whether the engine can hand it over.
+        # Whether the engine can pass a GPU on matters only where there is one.
         about_engine = _get("/info")[1] if has_gpu() else {}
         labels = (about_image.get("Config") or {}).get("Labels") or {}
     except (OSError, ValueError, AttributeError):
@@ -109,9 +109,9 @@ def _ask_the_socket(image: str) -> Engine | None:
     )
 
 
-def _is_the_default_engine() -> bool:
-    """Whether the client would talk to root's engine on this machine: no other host or context is
-    chosen, and the socket is root's own (that of a rootless engine or Docker Desktop is not)."""
+def _is_default_engine() -> bool:
+    """Whether the client uses this machine's root engine: no other host or context is selected,
+    and root owns the socket (unlike that of a rootless engine or of Docker Desktop)."""
     if os.environ.get("DOCKER_HOST") or os.environ.get("DOCKER_CONTEXT"):
         return False
     config = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker") / "config.json"
@@ -121,20 +121,20 @@ def _is_the_default_engine() -> bool:
     except (OSError, UnicodeDecodeError):
         pass
     try:
-        found = os.stat(SOCKET)
+        status = os.stat(SOCKET)
     except OSError:
         return False
-    return stat.S_ISSOCK(found.st_mode) and found.st_uid == 0
+    return stat.S_ISSOCK(status.st_mode) and status.st_uid == 0
 
 
 def api_get(path: str) -> Any:
-    """The JSON of one GET over the engine's own socket; None where the client has to be asked."""
-    code, value = _quick(path) or (None, None)
+    """The JSON of one GET through the engine's socket; None if the client has to be asked."""
+    code, value = _get_from_default_engine(path) or (None, None)
     return value if code == 200 else None
 
 
-def _quick(path: str) -> tuple[int, Any] | None:
-    if sys.platform != "linux" or not _is_the_default_engine():
+def _get_from_default_engine(path: str) -> tuple[int, Any] | None:
+    if sys.platform != "linux" or not _is_default_engine():
         return None
     try:
         return _get(path)
@@ -143,21 +143,24 @@ def _quick(path: str) -> tuple[int, Any] | None:
 
 
 def mounts_of(container: str) -> list[dict[str, Any]] | None:
-    """The mounts of a container, each with Source and Destination; None where the engine does not
-    know it.
+    """The mounts of a container, each with Source and Destination; None if the engine does not
+    have the container.
 
     Source: Docker Engine API v1.41, GET /containers/{id}/json.
     """
-    code, about = _quick(f"/containers/{quote(container)}/json") or (None, {})
+    code, container_info = _get_from_default_engine(f"/containers/{quote(container)}/json") or (
+        None,
+        {},
+    )
     if code in (200, 404):
-        return (about.get("Mounts") or []) if code == 200 else None
+        return (container_info.get("Mounts") or []) if code == 200 else None
     done = process.run(docker_cli.mounts_of(container))
     return (json.loads(done.out) or []) if done.ok else None
 
 
 def labels_of(image: str) -> dict[str, str]:
-    """An image's labels; none where there is no such image, or no engine."""
-    code, value = _quick(f"/images/{quote(image)}/json") or (None, {})
+    """An image's labels; empty without such an image or without an engine."""
+    code, value = _get_from_default_engine(f"/images/{quote(image)}/json") or (None, {})
     if code == 404:
         return {}
     if code != 200:
@@ -181,22 +184,22 @@ def _get(path: str) -> tuple[int, Any]:
     return int(head.split(b" ", 2)[1]), json.loads(body)
 
 
-def _silent(message: str) -> Engine:
-    said = f"; it said: {message.strip().splitlines()[-1]}" if message.strip() else ""
+def _unavailable(message: str) -> Engine:
+    detail = f" (docker: {message.strip().splitlines()[-1]})" if message.strip() else ""
     if "permission denied" in message.lower():
         return Engine(
             False,
-            "Docker is installed, but this user may not talk to its engine",
+            "Docker is installed, but this user has no access to its engine",
             "Add yourself to the group docker (`sudo usermod -aG docker $USER`) and sign in again",
         )
     start = "Start Docker Desktop, or the service (`sudo systemctl start docker`)"
     if host := os.environ.get("DOCKER_HOST"):
         start = f"Start the one that DOCKER_HOST names ({host}), or unset that variable"
-    return Engine(False, "Docker is installed, but its engine is not running", f"{start}{said}")
+    return Engine(False, "Docker is installed, but its engine is not running", f"{start}{detail}")
 
 
 def unavailable_reason() -> str:
-    """Why an engine that is installed cannot be asked; "" where it answers, or where none is."""
+    """Why an installed engine does not answer; "" if it answers, or if Docker is not installed."""
     if process.which("docker") is None:
         return ""
     facts = ask("innerloop")
@@ -204,51 +207,55 @@ def unavailable_reason() -> str:
 
 
 def require(engine: Engine) -> None:
+    """Raise UserError unless the engine answers."""
     if not engine.answers:
-        raise UserError(engine.why, hint=engine.hint)
+        raise UserError(engine.why, code="engine-unavailable", hint=engine.hint)
 
 
 def raise_if_gone() -> None:
-    """After a failure that may be the engine's end: one that is stopped ends what it does first,
-    with words of all kinds, and itself some moments later."""
+    """Raise UserError if the engine stopped. For use after a failure that this may explain: an
+    engine that is stopped aborts what it does with various messages, and ends moments later."""
     for _ in range(10):
         if not ask("innerloop").answers:
-            raise UserError("the Docker engine went away", hint="Start it and run it again")
+            raise UserError(
+                "the Docker engine has stopped",
+                code="engine-unavailable",
+                hint="Start it and run the command again",
+            )
         time.sleep(0.2)
 
 
 def has_gpu() -> bool:
-    """Whether this machine has an NVIDIA GPU whose driver is loaded (no program is started)."""
+    """Whether this machine has an NVIDIA GPU with its driver loaded. Starts no program."""
     if os.environ.get("INNERLOOP_NO_GPU"):
         return False
     if glob.glob("/proc/driver/nvidia/gpus/*") or os.path.exists("/dev/nvidia0"):
         return True
-    # WSL hands the Windows driver's GPU over as /dev/dxg; on Windows its tool lies in System32.
+    # WSL has the Windows driver's GPU as /dev/dxg; on Windows nvidia-smi is in System32.
     wsl = os.path.exists("/dev/dxg") and os.path.exists("/usr/lib/wsl/lib/nvidia-smi")
     return wsl or (os.name == "nt" and process.which("nvidia-smi") is not None)
 
 
 def decide_gpu(policy: str, *, device: bool, runtime: bool) -> Gpu:
-    """The gpu setting against the facts: `device`, a GPU with its driver is there; `runtime`, the
-    engine can hand it over. "all" without either is a `Mistake`."""
+    """Apply the gpu setting. `device`: there is a GPU with its driver; `runtime`: the engine can
+    pass it to containers. UserError if "all" is set and either is missing."""
     if policy == "none":
         return Gpu(False, 'CPU, because gpu = "none"')
     if device and runtime:
-        return Gpu(
-            True, "GPU, because there is one and the engine can hand it over", ("--gpus", "all")
-        )
-    lacking = (
-        "the engine has no NVIDIA runtime to hand the GPU over"
+        return Gpu(True, "GPU, because there is one and the engine can use it", ("--gpus", "all"))
+    missing = (
+        "the engine has no NVIDIA runtime to use the GPU"
         if device
         else "this machine has no NVIDIA GPU"
     )
     if policy == "all":
         raise UserError(
-            f'gpu = "all" asks for the GPUs, but {lacking}',
+            f'gpu = "all" requires a GPU, but {missing}',
+            code="gpu-unavailable",
             hint=(
                 "Install the NVIDIA Container Toolkit"
                 if device
-                else 'Set gpu = "auto" in innerloop.toml to use one where there is one'
+                else 'Set gpu = "auto" in innerloop.toml to use a GPU only where there is one'
             ),
         )
-    return Gpu(False, f"CPU, because {lacking}")
+    return Gpu(False, f"CPU, because {missing}")

@@ -1,25 +1,24 @@
-"""Builds an experiment's image, and skips it when nothing under environment/ changed.
+"""Builds an experiment's image, unless nothing under environment/ has changed.
 
-The digest of environment/ is a label on the image: the label decides, not the builder's cache.
+The image has the digest of environment/ as a label: that label decides, not the builder's cache.
 """
 
 from __future__ import annotations
 
 import os
 import re
-import sys
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from ..model.container import DIGEST_LABEL, EXPERIMENT_LABEL, WORKSPACE_LABEL, image_name_part
 from ..model.dockerfiles.dockerfile import Dockerfile, pruned
 from ..model.dockerfiles.dockerfile_mounts import plain_step
+from ..model.environment import Image
 from ..model.experiment import Experiment
 from ..model.workspace import Workspace
-from ..util import process
+from ..util import console, process
 from ..util.errors import UserError
+from ..util.progress import Progress
 from ..workspace.loader import digest_of
 from . import buildkit, docker_cli, image_registry, image_staleness
 from .engine import Engine, labels_of, raise_if_gone
@@ -28,22 +27,8 @@ TAIL = 30
 _LOST_LAYER = re.compile(r"failed to get digest sha256:|[Nn]o such image: sha256:")
 
 
-@dataclass(frozen=True, slots=True)
-class Image:
-    """An image to build: its name, the stage (None: the last), the digest it must carry, the
-    absolute path of its build context and its Dockerfile.
-
-    One that somebody else built has neither digest nor Dockerfile: it is used as it is."""
-
-    name: str
-    target: str | None = None
-    digest: str = ""
-    context: str = ""
-    dockerfile: Dockerfile | None = None
-
-
 def image_of(workspace: Workspace, experiment: Experiment, dev: bool = False) -> Image:
-    """The experiment's image for runs, or with `dev` the one that people work in."""
+    """The experiment's image for runs; with `dev`, the image of its development stage."""
     stage = experiment.dev_stage
     is_last = stage == experiment.dockerfile.last
     target = stage.name if dev and not is_last else None
@@ -59,7 +44,7 @@ def image_of(workspace: Workspace, experiment: Experiment, dev: bool = False) ->
 
 
 def is_current(image: Image, engine: Engine) -> bool:
-    """Whether there is nothing to build or fetch before it runs."""
+    """Whether the image can be used without building or pulling it first."""
     if not image.digest:
         return engine.label is not None
     return engine.label == image.digest
@@ -72,23 +57,25 @@ def build(
     *,
     no_cache: bool = False,
     pull: bool = False,
-    lend: bool = False,
+    inline_cache: bool = False,
 ) -> None:
-    """Builds with live progress on stderr, or pulls the very image where CI has pushed it. A step
-    that fails is a `Mistake` that shows the end of its own output and the line of the Dockerfile
-    it stands on. `lend` writes into the image what others need to take layers from it."""
+    """Build the image, with progress on stderr, or pull it if CI has pushed the same one.
+
+    `inline_cache` writes into the image what others need to reuse its layers. UserError if a step
+    fails, with the end of the step's output and its line in the Dockerfile.
+    """
     if image.dockerfile is None:
         fetch(image.name)
         return
-    shared = prebuilt_names(workspace, image)
-    if shared and not (no_cache or pull or lend) and _fetched_prebuilt(shared, image):
+    prebuilt = prebuilt_names(workspace, image)
+    if prebuilt and not (no_cache or pull or inline_cache) and _fetch_prebuilt(prebuilt, image):
         return
-    wanted = buildkit.build_options(
+    options = buildkit.build_options(
         pruned(image.dockerfile, image.target),
         buildkit.network_of(workspace),
         buildkit=buildkit.has_buildkit(),
-        lender="" if shared is None or no_cache else shared.moving,
-        lend=lend,
+        cache_from="" if prebuilt is None or no_cache else prebuilt.floating_tag,
+        inline_cache=inline_cache,
     )
     argv = docker_cli.build(
         image.context,
@@ -102,117 +89,109 @@ def build(
         },
         no_cache=no_cache,
         pull=pull,
-        options=wanted.options,
+        options=options.options,
     )
     before = process.run(docker_cli.image_id(image.name))
-    progress = Progress(image.name, (*_since(image), *wanted.notes))
-    environment = {**os.environ, **wanted.env}
-    code = follow(argv, progress, stdin=wanted.text, env=environment)
-    progress.end(code == 0)
+    log = BuildLog(image.name, (*_changes(image), *options.notes))
+    code = follow(argv, log, stdin=options.text, env={**os.environ, **options.env})
+    log.end(code == 0)
     if code != 0:
-        if not _failed_by_itself(progress.lines):
+        if not _step_failed(log.lines):
             raise_if_gone()
-        raise failure(image.dockerfile, progress.lines)
+        raise failure(image.dockerfile, log.lines)
     after = process.run(docker_cli.image_id(image.name))
     if before.ok and before.out != after.out:
-        # The one that lost its name would take gigabytes and be seen nowhere.
+        # Without a name the old image would take gigabytes unnoticed.
         process.run(docker_cli.remove_image(before.out.strip()))
 
 
-def follow(
-    argv: Sequence[str], progress: Progress, *, stdin: str | None, env: Mapping[str, str]
-) -> int:
-    """The builder's exit code. Where another program (`docker image prune`, a second workspace's
-    `loop clean`) took away an image whose layers the older builder was just taking, it fails with
-    a layer that it cannot find, and is right the second time."""
-    code = process.follow(argv, progress.line, stdin=stdin, env=env)
-    if code != 0 and any(_LOST_LAYER.search(line) for line in progress.lines[-TAIL:]):
-        progress.line("innerloop: a layer went away meanwhile: once more")
-        code = process.follow(argv, progress.line, stdin=stdin, env=env)
+def follow(argv: Sequence[str], log: BuildLog, *, stdin: str | None, env: Mapping[str, str]) -> int:
+    """Run the builder and return its exit code. If another program (`docker image prune`, `loop
+    clean` of another workspace) removes an image whose layers the legacy builder is reusing, the
+    build fails with a missing layer; it is then tried a second time."""
+    code = process.follow(argv, log.line, stdin=stdin, env=env)
+    if code != 0 and any(_LOST_LAYER.search(line) for line in log.lines[-TAIL:]):
+        log.line("innerloop: another program removed a layer; building again")
+        code = process.follow(argv, log.line, stdin=stdin, env=env)
     return code
 
 
-def _since(image: Image) -> tuple[str, ...]:
-    """Why it is built again: what has changed since it was built last."""
+def _changes(image: Image) -> tuple[str, ...]:
+    """What has changed since the last build, as one note; empty if nothing is known."""
     changed = image_staleness.of_labels(labels_of(image.name), Path(image.context), {}, "")
-    return (f"since {', '.join(changed)}",) if changed else ()
+    return (f"changed since the last build: {', '.join(changed)}",) if changed else ()
 
 
 def prebuilt_names(workspace: Workspace, image: Image) -> image_registry.Names | None:
-    """Its names in the workspace's registry; None without one."""
+    """The image's names in the workspace's registry; None without a registry."""
     registry = workspace.settings.registry
     return image_registry.names(registry, image.name, image.digest) if registry else None
 
 
-def _fetched_prebuilt(shared: image_registry.Names, image: Image) -> bool:
-    progress = Progress(shared.exact, doing="looking for")
-    reason = image_registry.fetch(shared, image.name, image.digest, progress.quiet)
-    progress.end(not reason)
+def _fetch_prebuilt(names: image_registry.Names, image: Image) -> bool:
+    """Whether the image could be pulled; if not, why is printed."""
+    log = BuildLog(names.exact, doing="looking for")
+    reason = image_registry.fetch(names, image.name, image.digest, log.quiet)
+    log.end(not reason)
     if reason:
-        print(f"innerloop: {reason}; building it here", file=sys.stderr, flush=True)
+        console.say(f"{reason}; building it here")
     return not reason
 
 
 def fetch(name: str) -> None:
-    """Pulls an image that somebody else built, with live progress on stderr."""
-    progress = Progress(name, doing="fetching")
-    code = process.follow(docker_cli.pull(name), progress.line, env={**os.environ, "NO_COLOR": "1"})
-    progress.end(code == 0)
+    """Pull an image, with progress on stderr. UserError if that fails."""
+    log = BuildLog(name, doing="pulling")
+    code = process.follow(docker_cli.pull(name), log.line, env={**os.environ, "NO_COLOR": "1"})
+    log.end(code == 0)
     if code != 0:
-        last = next((line for line in reversed(progress.lines) if line.strip()), "no answer")
+        last = next((line for line in reversed(log.lines) if line.strip()), "no answer")
         raise UserError(
-            f"the image {name} is not on this machine and could not be fetched: {last.strip()}",
-            hint="Check its name and the network, sign in with `docker login`, or name another for "
-            f'it in innerloop.toml: [environment.images] and "{name}" = "IMAGE"',
+            f"the image {name} is not on this machine and cannot be pulled: {last.strip()}",
+            code="image-unavailable",
+            hint="Check its name and the network, sign in with `docker login`, or replace it in "
+            f'innerloop.toml: [environment.images] and "{name}" = "IMAGE"',
         )
 
 
-class Progress:
-    """Each step as a line; what the step prints in place below it on a terminal, and the whole
-    output where stderr is a file, so that a CI's log is complete."""
+class BuildLog:
+    """The output of a build or a pull. `lines` are all of it, without colours.
+
+    On a terminal each step stays as a line and the step's output is the live line; elsewhere all
+    of the output is printed, so that the log of a CI run is complete.
+    """
 
     def __init__(self, name: str, notes: Sequence[str] = (), doing: str = "building") -> None:
-        self.name = name
-        self.doing = doing
         self.lines: list[str] = []
-        self.live = sys.stderr.isatty()
-        self.started = time.monotonic()
-        self._print(f"innerloop: {doing} {name}")
+        self._doing = doing
+        self._progress = Progress()
+        self._progress.line(f"innerloop: {doing} {name}")
         for note in notes:
-            self._print(f"innerloop: {note}")
+            self._progress.line(f"innerloop: {note}")
 
     def line(self, text: str) -> None:
         text = _COLOUR.sub("", text)
-        if any(note in text for note in _NOT_NEWS):
+        if any(notice in text for notice in _NOTICES):
             return
         self.lines.append(text)
-        if not self.live:
-            self._print(f"  {text}")
-        elif _is_step(text):
-            self._print(f"\r\x1b[K  {text}")
-        elif text.strip():
-            width = max(os.get_terminal_size(sys.stderr.fileno()).columns - 6, 20)
-            print(f"\r\x1b[K    {text.strip()[:width]}", end="", file=sys.stderr, flush=True)
+        if not self._progress.is_live or _STEP.match(text):
+            self._progress.line(f"  {text}")
+        else:
+            self._progress.show(text)
 
     def quiet(self, text: str) -> None:
-        """A line in place on a terminal; elsewhere, where nobody waits, nothing."""
-        if self.live:
-            self.line(text)
+        """Show the line on a terminal only."""
+        self._progress.show(text)
 
-    def end(self, well: bool) -> None:
-        if self.live:
-            print("\r\x1b[K", end="", file=sys.stderr)
-        if well:
-            done = "built" if self.doing == "building" else "fetched"
-            self._print(f"innerloop: {done} in {time.monotonic() - self.started:.0f} s")
-
-    def _print(self, text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
+    def end(self, ok: bool) -> None:
+        self._progress.end()
+        if ok:
+            done = "built" if self._doing == "building" else "pulled"
+            self._progress.line(f"innerloop: {done} in {self._progress.seconds:.0f} s")
 
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-# The newer client's word on the older builder, three lines at every build.
-_NOT_NEWS = (
+# The newer client's notices about the legacy builder, three lines at every build.
+_NOTICES = (
     "DEPRECATED: The legacy builder",
     "BuildKit is currently disabled; enable it by",
     "environment-variable.",
@@ -221,84 +200,87 @@ _NOT_NEWS = (
 _STEP = re.compile(r"^(Step \d+/\d+ :|#\d+ \[)")
 
 
-def _is_step(line: str) -> bool:
-    return _STEP.match(line) is not None
-
-
-def _failed_by_itself(lines: list[str]) -> bool:
-    """Whether a step's own program failed, as both builders say it."""
-    return any(one in line for line in lines[-5:] for one in ("non-zero code", "exit code: "))
+def _step_failed(lines: list[str]) -> bool:
+    """Whether the program of a step failed, in the words of either builder."""
+    return any(sign in line for line in lines[-5:] for sign in ("non-zero code", "exit code: "))
 
 
 def failure(dockerfile: Dockerfile, lines: list[str]) -> UserError:
-    """The end of the builder's output as a `Mistake`, with the Dockerfile's line of the step."""
-    kept = [line for line in lines if line.strip()][-TAIL:]
-    tail = "\n".join(f"    {line}" for line in kept)
+    """The error for a failed build: the end of its output, and the step's line in the Dockerfile."""
+    last_lines = [line for line in lines if line.strip()][-TAIL:]
+    tail = "\n".join(f"    {line}" for line in last_lines)
     steps = [match["step"] for line in lines if (match := _STEP_TEXT.match(line))]
     where = dockerfile.name
     if steps:
         where = f"{where}:{_line_of(dockerfile, steps[-1])}"
     return UserError(
-        f"the image did not build:\n{tail}\n ", where=where, hint=_mend("\n".join(lines))
+        f"the image cannot be built:\n{tail}\n ",
+        code="image-build-failed",
+        where=where,
+        hint=_hint("\n".join(lines)),
     )
 
 
 _STEP_TEXT = re.compile(r"^(Step \d+/\d+ : |#\d+ \[[^\]]*\d+/\d+\] )(?P<step>.*)")
 
-_MENDS = (
+# Part of the builder's output, in lower case -> what to do.
+_HINTS = (
     (
         "no space left on device",
-        "The disk is full: `docker system df` shows what takes the room, `docker image prune` frees some",
+        "The disk is full: `docker system df` shows what uses it, `docker image prune` frees some",
     ),
-    ("cannot connect to the docker", "The Docker engine went away: start it and run it again"),
+    (
+        "cannot connect to the docker",
+        "The Docker engine has stopped: start it and run the command again",
+    ),
     (
         "pull access denied",
-        "The base image could not be fetched: check its name, or sign in with `docker login`",
+        "The base image cannot be pulled: check its name, or sign in with `docker login`",
     ),
     (
         "certificate_verify_failed",
         (
-            "A certificate was not trusted: name your company's authority with [tool.innerloop] "
-            f"ca = ... in pyproject.toml or with SSL_CERT_FILE; on an older builder, {buildkit.INSTALL_BUILDX}"
+            "A certificate is not trusted: set your company's authority with [tool.innerloop] "
+            "ca = ... in pyproject.toml or with SSL_CERT_FILE; with the legacy builder, "
+            f"{buildkit.INSTALL_BUILDX}"
         ),
     ),
     (
         "407 proxy auth",
-        "The proxy wants a name and a password: HTTPS_PROXY=http://NAME:PASSWORD@HOST:PORT",
+        "The proxy requires a name and a password: HTTPS_PROXY=http://NAME:PASSWORD@HOST:PORT",
     ),
     (
         "no such host",
-        "Something could not be fetched: check the network and the proxy, and run it again",
+        "A download failed: check the network and the proxy, and run the command again",
     ),
     (
         "read timed out",
-        "A download stood still: run it again; with BuildKit (docker-buildx) what has come is kept",
+        "A download stalled: run the command again; BuildKit (docker-buildx) keeps finished parts",
     ),
     (
         "i/o timeout",
-        "Something could not be fetched: check the network and the proxy, and run it again",
+        "A download failed: check the network and the proxy, and run the command again",
     ),
 )
 
 
-def _mend(text: str) -> str:
-    found = (hint for sign, hint in _MENDS if sign in text.lower())
+def _hint(output: str) -> str:
+    hints = (hint for sign, hint in _HINTS if sign in output.lower())
     return next(
-        found,
-        "Mend what the lines above name; `scripts/loop build --no-cache` begins from the start",
+        hints, "Fix what the lines above name; `scripts/loop build --no-cache` repeats every step"
     )
 
 
 def _line_of(dockerfile: Dockerfile, step: str) -> int:
-    """The Dockerfile's line of a step as the builder prints it (continuations joined)."""
+    """The Dockerfile's line of a step, which the builder prints with joined continuation lines."""
 
-    def squeezed(text: str) -> str:
+    def normalized(text: str) -> str:
         flags = r"--no-cache-dir\b|--mount=\S+"
         return re.sub(r"[\s\\]+", " ", re.sub(flags, "", text)).strip().lower()
 
-    wanted = squeezed(plain_step(step))
+    printed = normalized(plain_step(step))
     for stage in dockerfile.stages:
         for instruction in stage.instructions:
-            if squeezed(f"{instruction.keyword} {instruction.rest}")[:60] == wanted[:60]:
+            if normalized(f"{instruction.keyword} {instruction.rest}")[:60] == printed[:60]:
                 return instruction.line
     return dockerfile.stages[0].line

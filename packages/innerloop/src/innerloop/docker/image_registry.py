@@ -1,7 +1,7 @@
-"""Images that CI built and pushed: with `[tool.innerloop] registry`, a first build is a pull.
+"""Prebuilt images in a registry: with `[tool.innerloop] registry`, a first build is a pull.
 
-Each has two names in the registry: one with the digest of environment/, which is exactly the image
-that is wanted or none, and one that moves, which lends its layers where environment/ has changed.
+An image has two tags: an exact one with the digest of environment/, and a floating one of the
+newest image, whose layers are reused when environment/ has changed.
 """
 
 from __future__ import annotations
@@ -19,58 +19,60 @@ from . import docker_cli
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """`exact` ends in the digest of environment/; `moving` is the newest that was pushed."""
+    """Two references of one image: `exact` ends in the digest of environment/, `floating_tag`
+    refers to the newest image that was pushed."""
 
     exact: str
-    moving: str
+    floating_tag: str
 
 
 def names(registry: str, image: str, digest: str) -> Names:
-    """Of the local image "work-1a2b3c4d/<experiment>:<stage>". The registry's own part leaves the
-    workspace's name out: every clone finds the same image."""
-    moving = f"{registry}/{image.partition('/')[2]}"
-    return Names(f"{moving}-{digest[:16]}", moving)
+    """Registry names of the local image "work-1a2b3c4d/<experiment>:<stage>". They do not contain
+    the workspace's name, so that every clone uses the same image."""
+    floating_tag = f"{registry}/{image.partition('/')[2]}"
+    return Names(f"{floating_tag}-{digest[:16]}", floating_tag)
 
 
-def fetch(wanted: Names, image: str, digest: str, on_line: Callable[[str], None]) -> str:
-    """Pulls the exact image and gives it its local name: "" when it is there, else why not, in a
-    few words."""
+def fetch(names: Names, image: str, digest: str, on_line: Callable[[str], None]) -> str:
+    """Pulls the exact image and gives it its local name. Returns "" or why that failed."""
     lines: list[str] = []
 
     def keep(line: str) -> None:
         lines.append(line)
         on_line(line)
 
-    if process.follow(docker_cli.pull(wanted.exact), keep) != 0:
+    if process.follow(docker_cli.pull(names.exact), keep) != 0:
         return why_not("\n".join(lines))
-    about = process.run(docker_cli.labels_of(wanted.exact))
-    labels = (json.loads(about.out) or {}) if about.ok else {}
-    if labels.get(DIGEST_LABEL) == digest and process.run(docker_cli.tag(wanted.exact, image)).ok:
-        process.run(docker_cli.remove_image(wanted.exact))  # the name alone: the local one holds it
+    inspected = process.run(docker_cli.labels_of(names.exact))
+    labels = (json.loads(inspected.out) or {}) if inspected.ok else {}
+    if labels.get(DIGEST_LABEL) == digest and process.run(docker_cli.tag(names.exact, image)).ok:
+        process.run(
+            docker_cli.remove_image(names.exact)
+        )  # removes the tag; the image has its local name
         return ""
-    process.run(docker_cli.remove_image(wanted.exact))
-    return "the image there was made from another environment/"
+    process.run(docker_cli.remove_image(names.exact))
+    return "the image in the registry was built from another environment/"
 
 
 def why_not(output: str) -> str:
-    """What a failed pull means to a person."""
+    """Why a pull failed, from the client's output."""
     low = output.lower()
     if any(sign in low for sign in ("not found", "manifest unknown", "name unknown")):
-        return "none has been pushed for this environment/ yet"
+        return "no image has been pushed for this environment/ yet"
     if any(sign in low for sign in ("denied", "unauthorized", "no basic auth")):
-        return "this user may not read there: sign in with `docker login`"
+        return "this user may not read from the registry: sign in with `docker login`"
     last = next((line for line in reversed(output.splitlines()) if line.strip()), "no answer")
     return last.strip()[:200]
 
 
-def push(wanted: Names, image: str, on_line: Callable[[str], None]) -> None:
-    """Pushes the image under both names, the moving one last. A refusal is a `Mistake`."""
-    push_as(image, [wanted.exact, wanted.moving], on_line)
+def push(names: Names, image: str, on_line: Callable[[str], None]) -> None:
+    """Pushes the image under both names, the floating tag last. UserError if it is refused."""
+    push_as(image, [names.exact, names.floating_tag], on_line)
 
 
 def push_as(image: str, names: Sequence[str], on_line: Callable[[str], None]) -> str:
-    """Pushes the image under each name; the digest that the registry gave it. Names that it had
-    not before are taken away again."""
+    """Pushes the image under each name and removes the added names again. Returns the digest that
+    the registry reports, "" if it reports none."""
     lines: list[str] = []
 
     def keep(line: str) -> None:
@@ -79,21 +81,21 @@ def push_as(image: str, names: Sequence[str], on_line: Callable[[str], None]) ->
 
     for name in names:
         if name != image:
-            _must(docker_cli.tag(image, name), keep, name)
+            _run(docker_cli.tag(image, name), keep, name)
         try:
-            _must(docker_cli.push(name), keep, name)
+            _run(docker_cli.push(name), keep, name)
         finally:
             if name != image:
                 process.run(docker_cli.remove_image(name))
-    told = [found[1] for line in lines if (found := _DIGEST.search(line))]
-    return told[-1] if told else ""
+    digests = [match[1] for line in lines if (match := _DIGEST.search(line))]
+    return digests[-1] if digests else ""
 
 
 # The last line of a push. Source: docker's client, "TAG: digest: sha256:... size: N".
 _DIGEST = re.compile(r"digest: (sha256:[0-9a-f]{64})")
 
 
-def _must(argv: Sequence[str], on_line: Callable[[str], None], name: str) -> None:
+def _run(argv: Sequence[str], on_line: Callable[[str], None], name: str) -> None:
     lines: list[str] = []
 
     def keep(line: str) -> None:
@@ -103,6 +105,7 @@ def _must(argv: Sequence[str], on_line: Callable[[str], None], name: str) -> Non
     if process.follow(argv, keep) != 0:
         last = next((line for line in reversed(lines) if line.strip()), "no answer")
         raise UserError(
-            f"{name} could not be pushed: {last.strip()}",
+            f"{name} cannot be pushed: {last.strip()}",
+            code="push-failed",
             hint="Sign in with `docker login`, and check [tool.innerloop] registry",
         )

@@ -1,4 +1,4 @@
-"""A clean container with only this experiment's code, its common code and its data."""
+"""A clean container with only this experiment's code, the shared code it links to, and its data."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import posixpath
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from ..docker import docker_cli
@@ -17,13 +17,15 @@ from ..model.container import (
     RUN_LABEL,
     WORKSPACE_LABEL,
     ContainerContext,
+    ContainerSpec,
     Mount,
+    PublishedPort,
     image_name_part,
 )
 from ..model.run import Request, Run
 from ..util import files, process
 from ..util.errors import UserError
-from .resolve_command import bind
+from .resolve_command import ResolvedCommand, resolve
 
 
 def request(
@@ -34,69 +36,72 @@ def request(
     gpu: Gpu,
     owner: str | None,
     why: str,
-    around: ContainerContext = NO_CONTEXT,
+    context: ContainerContext = NO_CONTEXT,
 ) -> Request:
-    """`owner` is "uid:gid" of the person on Linux, None where the engine maps owners itself;
-    `around` is what this machine adds. Without an `image` nothing is started, and all the rest is
-    said."""
+    """The request for a container. `owner` is "uid:gid" of this user on Linux, or None where the
+    engine maps file owners itself. `context` is what this machine adds. Without an `image` the
+    request cannot start, but describes everything else."""
     root = posixpath.join("/workspaces", run.workspace.name)
     cwd = _cwd(run, root)
     targets = {name: _target(run, name, path, root) for name, path in run.data.items()}
-    bound = bind(run, lambda name, _: targets[name], lambda name: f"{cwd}/outputs/{name}")
+    resolved = resolve(run, lambda name, _: targets[name], lambda name: f"{cwd}/outputs/{name}")
     home = {} if owner in (None, "0:0") else {"HOME": "/tmp"}
-    env = {**around.env, **bound.env, **home}
-    wanted = (*_mounts(run, cwd, root, targets), *around.mounts)
-    mounts = tuple(around.hosted(mount) for mount in wanted)
-    argv = docker_cli.run(
-        image or "",
-        _shell(bound.argv),
+    mounts = (*_mounts(run, cwd, root, targets), *context.mounts)
+    has_stdin = run.reads_stdin or sys.stdin.isatty()
+    container = ContainerSpec(
+        image=image or "",
+        command=_command(run, resolved),
         name=container_name(run),
+        user=_user(engine, owner),
         workdir=cwd,
+        env={**context.env, **resolved.env, **home},
+        mounts=tuple(context.on_host(mount) for mount in mounts),
+        ports=tuple(PublishedPort(host, port) for port, host in run.ports.items()),
         labels={
             WORKSPACE_LABEL: run.workspace.identity,
             EXPERIMENT_LABEL: run.experiment.name,
             RUN_LABEL: run.id,
         },
-        env=env,
-        mounts=mounts,
-        options=[*_user(engine, owner), *_options(run, gpu, around)],
-        interactive=run.attended and sys.stdin.isatty(),
+        shm_size=run.job.shm_size,
+        devices=gpu.options,
+        options=_options(run, context),
+        interactive=run.attended and has_stdin,
         terminal=run.attended and sys.stdin.isatty() and sys.stdout.isatty(),
     )
     return Request(
         experiment=run.experiment.name,
         backend="docker",
-        command=bound.command,
-        argv=tuple(argv) if image else (),
-        cwd=cwd,
-        env=env,
+        command=resolved.command,
+        container=container,
+        can_start=image is not None,
         outputs=run.outputs,
         why=f"{why}; {gpu.why}",
-        image=image,
-        mounts=mounts,
-        notes=(*run.notes, *_published(run.ports), *around.notes),
-        processes=bound.processes,
-        secrets=around.secrets,
+        notes=(*run.notes, *_port_notes(run.ports), *context.notes),
+        processes=resolved.processes,
+        secrets=context.secrets,
     )
 
 
-# A job's command is a text for bash; where the image has none, sh understands most of them.
+# A job's command is a text for bash; where the image has no bash, sh understands most of them.
 _OR_SH = 'exec "$(command -v bash || echo sh)" -c "$0"'
 
 
-def _shell(argv: Sequence[str]) -> Sequence[str]:
-    plain = len(argv) == 3 and tuple(argv[:2]) == ("bash", "-c")
-    return ("sh", "-c", _OR_SH, argv[2]) if plain else argv
+def _command(run: Run, resolved: ResolvedCommand) -> tuple[str, ...]:
+    if resolved.is_single and run.shell == "bash":
+        return ("sh", "-c", _OR_SH, resolved.command)
+    return resolved.argv
 
 
-def submit(run: Run, wanted: Request) -> int:
-    """Starts the container and returns the program's exit code. Ctrl-C stops the container (the
-    program is asked first, and given some seconds) before the interruption goes on; so does the
-    end of the job's time."""
+def submit(run: Run, request: Request) -> int:
+    """Start the container and return the program's exit code.
+
+    Ctrl-C and the job's time limit stop the container: the program gets a signal and some seconds
+    to end by itself. Then the interruption goes on.
+    """
     if not run.in_place:
-        _make_mount_points(run, wanted)
+        _make_mount_points(run)
     name = container_name(run)
-    terminal = "--tty" in wanted.argv
+    terminal = request.container is not None and request.container.terminal
 
     def on_interrupt(press: int) -> None:
         if press == 1 and not terminal:
@@ -106,8 +111,8 @@ def submit(run: Run, wanted: Request) -> int:
 
     try:
         return process.run_foreground(
-            wanted.argv,
-            env={**os.environ, **wanted.secrets},
+            request.argv,
+            env={**os.environ, **request.secrets},
             on_interrupt=on_interrupt,
             limit=run.job.timeout,
             on_limit=lambda: process.run(docker_cli.stop(name, 10), timeout=30),
@@ -117,7 +122,7 @@ def submit(run: Run, wanted: Request) -> int:
         raise
     finally:
         if not run.has_code_folder:
-            _take_away(run)
+            _remove_scratch(run)
 
 
 def container_name(run: Run) -> str:
@@ -125,52 +130,50 @@ def container_name(run: Run) -> str:
 
 
 def owner() -> str | None:
-    """This person as "uid:gid"; None on systems without them."""
+    """This user as "uid:gid"; None on Windows."""
     if sys.platform == "win32":
         return None
     return f"{os.getuid()}:{os.getgid()}"
 
 
-def _user(engine: Engine, owner: str | None) -> list[str]:
+def _user(engine: Engine, owner: str | None) -> str:
     if engine.rootless:
-        return ["--user", "0:0"]  # root in there is the person out here
+        return "0:0"  # root in the container is this user on the host
     if engine.desktop or owner is None:
-        return []  # file sharing makes the person the owner
-    return ["--user", owner]
+        return ""  # Docker Desktop's file sharing makes this user the owner
+    return owner
 
 
-def _options(run: Run, gpu: Gpu, around: ContainerContext) -> list[str]:
-    """The job's own docker_args come after ours, and the person's after those: the last counts."""
+def _options(run: Run, context: ContainerContext) -> tuple[str, ...]:
+    """The options of this machine, the job's docker_args, then the user's: the last one counts."""
     try:
-        given = shlex.split(run.job.docker_args)
+        docker_args = shlex.split(run.job.docker_args)
     except ValueError as error:
         raise UserError(
-            f"resources.docker_args cannot be read: {error}",
+            f"resources.docker_args cannot be parsed: {error}",
+            code="docker-args-invalid",
             where=run.job.where("resources", "docker_args"),
             hint="Check its quotes",
         ) from error
-    publish = [f"127.0.0.1:{here}:{there}" for there, here in run.ports.items()]
-    ports = [word for port in publish for word in ("--publish", port)]
-    own = ["--shm-size", run.job.shm_size, *gpu.options, *ports]
-    return [*own, *around.options, *given, *run.options]
+    return (*context.options, *docker_args, *run.options)
 
 
-def _published(ports: Mapping[int, int]) -> list[str]:
+def _port_notes(ports: Mapping[int, int]) -> list[str]:
     return [
-        f"what answers on port {there} in the container is at http://127.0.0.1:{here}"
-        for there, here in ports.items()
+        f"port {port} of the container is published at http://127.0.0.1:{host}"
+        for port, host in ports.items()
     ]
 
 
 def _cwd(run: Run, root: str) -> str:
-    """The code root; an empty folder of the run's own where the job brings none."""
+    """The code root, or the run's empty scratch folder when the job has no code folder."""
     if run.code is None or run.code_is_file:
         return posixpath.join(root, run.work)
-    return _there(run, run.code, root, "code")
+    return _path_in_container(run, run.code, root, "code")
 
 
-def _make_mount_points(run: Run, wanted: Request) -> None:
-    """They must be there, and belong to the person, before Docker makes them."""
+def _make_mount_points(run: Run) -> None:
+    """Create them as this user before Docker creates them as root."""
     root = Path(run.workspace.root)
     files.make_folder(root / run.outputs)
     if run.code is None or run.code_is_file:
@@ -181,8 +184,9 @@ def _make_mount_points(run: Run, wanted: Request) -> None:
         files.make_folder(Path(run.code) / "outputs")
 
 
-def _take_away(run: Run) -> None:
-    """What the program wrote beside ./outputs, which Azure ML would not keep, is moved there."""
+def _remove_scratch(run: Run) -> None:
+    """Remove the scratch folder. Files that the program wrote there beside ./outputs, which Azure ML
+    would not keep, move to `beside-outputs` in the run's folder."""
     work, root = Path(run.workspace.root, run.work), Path(run.workspace.root)
     if run.code is not None:
         files.remove(work / os.path.basename(run.code))
@@ -194,7 +198,7 @@ def _take_away(run: Run) -> None:
 
 
 def _mounts(run: Run, cwd: str, root: str, targets: Mapping[str, str]) -> list[Mount]:
-    """Outer folders before what is mounted into them."""
+    """The bind mounts, each folder before those that are mounted into it."""
     host = run.workspace.root
     mounts = []
     if run.has_code_folder:
@@ -205,7 +209,7 @@ def _mounts(run: Run, cwd: str, root: str, targets: Mapping[str, str]) -> list[M
             mounts.append(Mount(run.code, posixpath.join(cwd, os.path.basename(run.code))))
     for link in run.links:
         if not link.is_inside:
-            continue  # said before, by the plan
+            continue  # reported by the caller
         target = posixpath.normpath(posixpath.join(root, link.target))
         if not any(mount.target == target for mount in mounts):
             mounts.append(Mount(_join(host, link.target), target))
@@ -213,25 +217,25 @@ def _mounts(run: Run, cwd: str, root: str, targets: Mapping[str, str]) -> list[M
         mounts.append(Mount(_join(host, run.outputs), posixpath.join(cwd, "outputs")))
     for name, path in run.data.items():
         if not any(mount.target == targets[name] for mount in mounts):
-            shared = {one for one, target in targets.items() if target == targets[name]}
-            mounts.append(Mount(path, targets[name], read_only=not shared & run.writable))
+            inputs = {input_ for input_, target in targets.items() if target == targets[name]}
+            mounts.append(Mount(path, targets[name], read_only=not inputs & run.writable))
     return mounts
 
 
 def _target(run: Run, name: str, path: str, root: str) -> str:
-    return _there(run, path, root, f"inputs/{name}")
+    return _path_in_container(run, path, root, f"inputs/{name}")
 
 
-def _there(run: Run, path: str, root: str, otherwise: str) -> str:
-    """A path of this machine as the container has it: what is inside the workspace keeps its
-    place in it, the rest appears under /mnt."""
+def _path_in_container(run: Run, path: str, root: str, otherwise: str) -> str:
+    """A path of this machine as the container has it: a path inside the workspace keeps its
+    position below `root`, any other appears below /mnt/`otherwise`."""
     try:
-        inside = os.path.relpath(path, run.workspace.root).replace("\\", "/")
+        relative = os.path.relpath(path, run.workspace.root).replace("\\", "/")
     except ValueError:  # another drive, on Windows
-        inside = ".."
-    if inside == ".." or inside.startswith("../") or os.path.isabs(inside):
+        relative = ".."
+    if relative == ".." or relative.startswith("../") or os.path.isabs(relative):
         return f"/mnt/{otherwise}/{posixpath.basename(path.replace(chr(92), '/'))}"
-    return posixpath.normpath(posixpath.join(root, inside))
+    return posixpath.normpath(posixpath.join(root, relative))
 
 
 def _join(host: str, relative: str) -> str:

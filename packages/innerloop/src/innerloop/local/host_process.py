@@ -1,8 +1,8 @@
-"""Runs on this machine's own file system: what the places `venv` and `inside` have in common.
+"""Runs on this machine's own file system: the common part of the backends venv and in-container.
 
-The program's working directory is a view of the code root: a folder of links to each entry of it,
-with an `outputs` of its own that leads to the run's folder. So `./outputs` lands where every other
-place puts it, two runs at once do not meet, and the code is the person's, not a copy.
+The working directory is a view of the code root: a folder of links to each of its entries, with an
+`outputs` link that leads to the run's folder. So `./outputs` lands where every backend puts it, two
+runs at once do not share it, and the code is the user's own, not a copy.
 """
 
 from __future__ import annotations
@@ -11,59 +11,66 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..model.run import Request, Run
+from ..model.run import ProcessSpec, Request, Run
 from ..util import files, process
 from ..util.errors import UserError
-from .resolve_command import bind
+from .resolve_command import resolve
 
 
 def request(
-    run: Run, *, backend: str, env: Mapping[str, str], why: str, notes: tuple[str, ...] = ()
+    run: Run,
+    *,
+    backend: str,
+    env: Mapping[str, str],
+    why: str,
+    notes: tuple[str, ...] = (),
+    can_start: bool = True,
 ) -> Request:
-    """`env` is what the place adds to the variables that are there already."""
+    """The request for a process. `env` is what the backend adds to the job's own variables;
+    `can_start` is false where there is no environment to start it in."""
     root = Path(run.workspace.root)
     cwd = Path(run.code) if run.in_place and run.code else root / run.work
-    bound = bind(run, lambda _, path: path, lambda name: str(root / run.outputs / name))
+    resolved = resolve(run, lambda _, path: path, lambda name: str(root / run.outputs / name))
     return Request(
         experiment=run.experiment.name,
         backend=backend,
-        command=bound.command,
-        argv=bound.argv,
-        cwd=str(cwd),
-        env={**bound.env, **env},
+        command=resolved.command,
+        process=ProcessSpec(resolved.argv, str(cwd), {**resolved.env, **env}),
+        can_start=can_start,
         outputs=run.outputs,
         why=why,
-        notes=(*run.notes, *notes, *_passed_over(run)),
-        processes=bound.processes,
+        notes=(*run.notes, *notes, *_ignored_settings(run)),
+        processes=resolved.processes,
     )
 
 
-def _passed_over(run: Run) -> list[str]:
-    """What a job says about its container, where there is none to make."""
-    return ["resources.docker_args is for a container: not used here"] * bool(run.job.docker_args)
+def _ignored_settings(run: Run) -> list[str]:
+    """Notes on the job's settings that only a container can follow."""
+    return ["resources.docker_args applies to containers only: ignored"] * bool(run.job.docker_args)
 
 
-def submit(run: Run, wanted: Request) -> int:
-    """Makes the view, runs the command in it, and takes the view away again."""
+def submit(run: Run, request: Request) -> int:
+    """Make the view, run the command in it, and remove the view."""
     if process.which("bash") is None:
         raise UserError(
-            "a job's command is a text for bash, and there is no bash on PATH",
+            "a job's command is a text for bash, and bash is not on PATH",
+            code="bash-missing",
             hint="On Windows, install Git for Windows or use WSL; or start Docker",
         )
-    env = {**os.environ, **wanted.env}
+    env = {**os.environ, **request.env}
     if run.in_place:
-        return process.run_foreground(wanted.argv, cwd=Path(wanted.cwd), env=env)
+        return process.run_foreground(request.argv, cwd=Path(request.cwd), env=env)
     outputs = files.make_folder(Path(run.workspace.root, run.outputs))
-    view = make_view(run.code, Path(wanted.cwd), outputs)
+    view = make_view(run.code, Path(request.cwd), outputs)
     try:
-        return process.run_foreground(wanted.argv, cwd=view, env=env, limit=run.job.timeout)
+        return process.run_foreground(request.argv, cwd=view, env=env, limit=run.job.timeout)
     finally:
-        take_away(view, outputs)
+        remove_view(view, outputs)
 
 
 def make_view(code: str | None, view: Path, outputs: Path) -> Path:
     """A folder of links to the entries of the code root (or to the one file that it is), with
-    `outputs` leading to the run's."""
+    `outputs` leading to the run's folder."""
     files.make_folder(view)
     if code is not None and os.path.isfile(code):
         files.make_link(view / os.path.basename(code), code)
@@ -75,9 +82,9 @@ def make_view(code: str | None, view: Path, outputs: Path) -> Path:
     return view
 
 
-def take_away(view: Path, outputs: Path) -> list[str]:
-    """Removes the view. What the program wrote into it beside ./outputs, which Azure ML would
-    not keep, is moved to the run's folder; the names of those are returned."""
+def remove_view(view: Path, outputs: Path) -> list[str]:
+    """Remove the view. Files that the program wrote into it beside ./outputs, which Azure ML would
+    not keep, move to `beside-outputs` in the run's folder; their names are returned."""
     written = []
     for entry in list(os.scandir(view)):
         if entry.is_symlink():

@@ -1,4 +1,4 @@
-"""We are in the experiment's own container already: the command runs right here."""
+"""Runs the command right here: this is the experiment's own dev container."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from . import host_process
 
 
 def experiment() -> str | None:
-    """The experiment whose container this is; None outside of one."""
+    """The experiment whose container this is; None outside of a dev container."""
     return os.environ.get(MARK) or None
 
 
@@ -18,5 +18,5 @@ def request(run: Run, *, why: str) -> Request:
     return host_process.request(run, backend="in-container", env={}, why=why)
 
 
-def submit(run: Run, wanted: Request) -> int:
-    return host_process.submit(run, wanted)
+def submit(run: Run, request: Request) -> int:
+    return host_process.submit(run, request)

@@ -1,12 +1,16 @@
-"""A container as a value: what `docker run` and its kin are asked for, before any argv is made. Pure."""
+"""A container as a value, and the argv of `docker run` that starts it. Pure.
+
+Whatever changes a container (a debugger, a port, another command) changes the value; `run_argv` turns
+it into words at the end, and nothing takes those words apart.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from ..util.errors import UserError
 from .host_paths import Bind, to_host
@@ -38,10 +42,117 @@ class Mount:
 
 
 @dataclass(frozen=True, slots=True)
+class PublishedPort:
+    """A port of the container that answers at 127.0.0.1 of this machine."""
+
+    host: int
+    container: int
+
+    def text(self) -> str:
+        """The value of `--publish`."""
+        return f"127.0.0.1:{self.host}:{self.container}"
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerSpec:
+    """A container to start. An empty text or tuple means the image's or the engine's own value;
+    `image_workdir` is the image's own working directory as far as it is known.
+
+    `client_env` are names of variables whose values the engine's client takes from its own
+    environment, so that no argv shows them. `devices` are options that hand devices over
+    (`--gpus all`); `options` are further options of `docker run`, of which the last one counts.
+    `remove` deletes the container when it ends. `image` is empty where this machine has none: the
+    rest of the value still describes the container.
+    """
+
+    image: str
+    command: tuple[str, ...] = ()
+    name: str = ""
+    entrypoint: str = ""
+    user: str = ""
+    workdir: str = ""
+    image_workdir: str = ""
+    env: Mapping[str, str] = field(default_factory=dict)
+    client_env: tuple[str, ...] = ()
+    mounts: tuple[Mount, ...] = ()
+    ports: tuple[PublishedPort, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    shm_size: str = ""
+    devices: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+    interactive: bool = False
+    terminal: bool = False
+    detach: bool = False
+    remove: bool = True
+
+    @property
+    def cwd(self) -> str:
+        return self.workdir or self.image_workdir
+
+    @property
+    def network(self) -> str:
+        """The network that `options` choose; "" for the engine's default network."""
+        network = ""
+        for word, following in zip(self.options, (*self.options[1:], ""), strict=False):
+            option, _, value = word.partition("=")
+            if option in ("--network", "--net"):
+                network = value or following
+        return network
+
+    def with_env(self, values: Mapping[str, str]) -> ContainerSpec:
+        return replace(self, env={**self.env, **values})
+
+    def with_client_env(self, *names: str) -> ContainerSpec:
+        return replace(self, client_env=(*self.client_env, *names))
+
+    def with_mounts(self, *mounts: Mount) -> ContainerSpec:
+        return replace(self, mounts=(*self.mounts, *mounts))
+
+    def with_port(self, host: int, container: int) -> ContainerSpec:
+        """On the host's own network a port is there without being published."""
+        if self.network == "host":
+            return self
+        return replace(self, ports=(*self.ports, PublishedPort(host, container)))
+
+    def with_command_prefix(self, words: Sequence[str]) -> ContainerSpec:
+        return replace(self, command=(*words, *self.command))
+
+
+def run_argv(spec: ContainerSpec) -> list[str]:
+    """The argv of `docker run`. `--init` adds a process that reaps children and forwards signals."""
+    argv = ["docker", "run"]
+    argv += ["--detach"] if spec.detach else []
+    argv += ["--rm"] if spec.remove else []
+    argv += ["--init", "--name", spec.name] if spec.name else ["--init"]
+    argv += ["--interactive"] if spec.interactive else []
+    argv += ["--tty"] if spec.terminal else []
+    for key, value in spec.labels.items():
+        argv += ["--label", f"{key}={value}"]
+    for option, value in (
+        ("--entrypoint", spec.entrypoint),
+        ("--user", spec.user),
+        ("--shm-size", spec.shm_size),
+    ):
+        argv += [option, value] if value else []
+    argv += spec.devices
+    for port in spec.ports:
+        argv += ["--publish", port.text()]
+    argv += spec.options
+    argv += ["--workdir", spec.workdir] if spec.workdir else []
+    for mount in spec.mounts:
+        argv += ["--mount", mount.text()]
+    for key, value in spec.env.items():
+        argv += ["--env", f"{key}={value}"]
+    for name in spec.client_env:
+        argv += ["--env", name]
+    return [*argv, spec.image, *spec.command]
+
+
+@dataclass(frozen=True, slots=True)
 class ContainerContext:
-    """What the machine adds to a container. `env` and `mounts` are seen in it; `secrets` are
-    variables for the docker client alone, which `options` name and nothing shows. `binds`: the
-    mounts of the container that we are in ourselves."""
+    """What this machine adds to a container. The program in the container sees `env` and `mounts`;
+    `secrets` are variables of the engine's client, which `options` pass on by name and nothing
+    prints. `binds` are the mounts of the container that we are in ourselves."""
 
     options: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
@@ -50,16 +161,17 @@ class ContainerContext:
     binds: tuple[Bind, ...] = ()
     notes: tuple[str, ...] = ()
 
-    def hosted(self, mount: Mount) -> Mount:
-        """The mount as the engine has to be asked for it. A path that only our container has is
-        a `UserError`: the engine would make an empty folder of that name."""
+    def on_host(self, mount: Mount) -> Mount:
+        """The mount with its source as the engine's machine has it. A path that exists in our
+        container only raises UserError: the engine would create an empty folder of that name."""
         if not self.binds:
             return mount
         source = to_host(mount.source, self.binds)
         if source is None:
             raise UserError(
-                f"{mount.source} is in this container alone, so the engine cannot mount it",
-                hint="Put it into the workspace's folder, or run it from a terminal on the host",
+                f"{mount.source} exists in this container only, so the engine cannot mount it",
+                code="mount-source-in-container",
+                hint="Move it into the workspace's folder, or run it from a terminal on the host",
             )
         return Mount(source, mount.target, mount.read_only)
 

@@ -1,8 +1,8 @@
-"""A deploy folder's two files: the endpoint that people call, and the deployment behind it.
+"""A deploy folder's two files: the endpoint that clients call, and the deployment behind it.
 
-`deploy/endpoint.yaml` and the one `deploy/*deployment.yaml` are Azure ML's own. They say all that
-is known of the server anywhere: its image, its routes and ports, where its model is mounted. We
-model what we use; `document` keeps the rest as it is.
+`deploy/endpoint.yaml` and `deploy/*deployment.yaml` have Azure ML's own format. They describe the
+server: its image, its routes and ports, where its model is mounted. The keys that the tool uses are
+attributes; `document` keeps the others unchanged.
 Source: CLI (v2) YAML schemas of managed online endpoints and deployments; azure-ai-ml 1.35.
 """
 
@@ -15,22 +15,23 @@ from typing import Any
 
 from ..util import yaml_text
 from ..util.errors import UserError
+from ..util.position import Position
 from ..util.yaml_text import YamlText
 from .jobs.job import Environment, Reading
 
 FOLDER = "deploy"
 ENDPOINT_FILE = "endpoint.yaml"
-# The one file whose name ends so; the beginning is a word for the server.
+# The ending of the deployment's file name; it begins with a word for the server.
 DEPLOYMENT_ENDINGS = ("deployment.yaml", "deployment.yml")
-# The request that shows whether the server works: the one file of that name, with any ending.
+# The name of the request that tests the server; the file has any ending.
 SAMPLE = "sample-request"
 
 # Of endpoints and deployments. Source: Azure Machine Learning, "Manage resources and quotas".
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{1,30}[A-Za-z0-9]")
 NAME_RULE = "3 to 32 letters, digits and -, a letter first and no - at the end"
 
-# Where Azure ML mounts models: <mount>/<model>/<version>, which AZUREML_MODEL_DIR names. The folder
-# that was registered is in there under its own name.
+# Where Azure ML mounts models: <mount>/<model>/<version>, the value of AZUREML_MODEL_DIR. The
+# registered folder is in there under its own name.
 MODEL_MOUNT = "/var/azureml-app/azureml-models"
 MODEL_VARIABLE = "AZUREML_MODEL_DIR"
 
@@ -44,7 +45,7 @@ class Endpoint:
     document: Mapping[str, Any]
     text: YamlText
 
-    def where(self, *path: str | int) -> str:
+    def where(self, *path: str | int) -> Position:
         return self.text.where(*path)
 
 
@@ -59,8 +60,8 @@ class Route:
 @dataclass(frozen=True, slots=True)
 class Model:
     """The model as the deployment names it: a registered one (`name`, and `version` or `label`), or
-    a `path` on this disk, relative to the deployment's file, that is registered on the way. All
-    empty: none."""
+    a local `path`, relative to the deployment's file, that is registered first. All are empty if
+    the deployment names no model."""
 
     name: str = ""
     version: str = ""
@@ -71,7 +72,7 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Requests:
-    """What the service allows one request, and each instance (Azure's defaults)."""
+    """The service's limits of a request and of an instance, with Azure's defaults."""
 
     request_timeout_ms: int = 5000
     max_concurrent_requests_per_instance: int = 1
@@ -80,7 +81,7 @@ class Requests:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """How often the service asks a route (seconds and counts; Azure's defaults)."""
+    """How the service probes a route, in seconds and counts, with Azure's defaults."""
 
     initial_delay: int = 10
     period: int = 10
@@ -91,8 +92,8 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """`file` is the path relative to the workspace. A route that the file does not name is None:
-    those of Azure ML's own images are theirs. `environment.path` is relative to the file."""
+    """`file` is the path relative to the workspace. A route is None if the file does not name it, as
+    for Azure ML's own images. `environment.path` is relative to the file."""
 
     name: str
     endpoint_name: str
@@ -112,12 +113,12 @@ class Deployment:
     liveness_probe: Probe = field(default_factory=Probe)
     readiness_probe: Probe = field(default_factory=Probe)
 
-    def where(self, *path: str | int) -> str:
+    def where(self, *path: str | int) -> Position:
         return self.text.where(*path)
 
     @property
     def routes(self) -> tuple[tuple[str, Route], ...]:
-        """Those that it names, by their key in the file."""
+        """The routes that the file names, with their keys."""
         named = (
             ("liveness_route", self.liveness),
             ("readiness_route", self.readiness),
@@ -131,38 +132,43 @@ class Deployment:
 
 
 def deployment_file(names: Sequence[str], folder: str) -> str:
-    """The one file of a deploy folder that describes a deployment; a `Mistake` for none and for
+    """The one file of a deploy folder that describes a deployment. Raises `UserError` for none or
     several."""
-    found = [name for name in names if name.endswith(DEPLOYMENT_ENDINGS)]
-    if len(found) == 1:
-        return found[0]
-    if not found:
+    candidates = [name for name in names if name.endswith(DEPLOYMENT_ENDINGS)]
+    if len(candidates) == 1:
+        return candidates[0]
+    if not candidates:
         raise UserError(
-            "no file here describes the deployment",
+            "the folder has no deployment file",
+            code="deployment-file-missing",
             where=folder,
-            hint="It is an Azure ML deployment, and its name ends with deployment.yaml",
+            hint="Add an Azure ML deployment whose file name ends with deployment.yaml",
         )
     raise UserError(
-        f"{' and '.join(found)} both describe a deployment",
+        f"{' and '.join(candidates)} both describe a deployment",
+        code="several-deployments",
         where=folder,
-        hint="Keep one: a folder is one choice of a server",
+        hint="Keep one: a folder describes one server",
     )
 
 
 def parse_endpoint(text: str, name: str) -> Endpoint:
-    """The endpoint of a file's text; a `Mistake` with file:line:column when it has no name."""
+    """The endpoint of a file's text. Raises `UserError` with a position if it has no name."""
     parsed = _mapping(text, name)
     document = parsed.value
-    called = document.get("name")
-    if not isinstance(called, str) or not called:
+    endpoint_name = document.get("name")
+    if not isinstance(endpoint_name, str) or not endpoint_name:
         raise UserError(
-            "the endpoint has no name", where=f"{name}:1", hint="Write `name: my-model`"
+            "the endpoint has no name",
+            code="endpoint-name-missing",
+            where=Position(name, 1, 1),
+            hint="Write `name: my-model`",
         )
-    return Endpoint(called, str(document.get("auth_mode") or "key"), document, parsed)
+    return Endpoint(endpoint_name, str(document.get("auth_mode") or "key"), document, parsed)
 
 
 def parse_deployment(text: str, name: str) -> Deployment:
-    """The deployment of a file's text; a `Mistake` with file:line:column when it cannot be used."""
+    """The deployment of a file's text. Raises `UserError` with a position if it is unusable."""
     deployment, problems = read_deployment(_mapping(text, name))
     if problems:
         raise problems[0]
@@ -170,8 +176,7 @@ def parse_deployment(text: str, name: str) -> Deployment:
 
 
 def read_deployment(parsed: YamlText) -> tuple[Deployment, list[UserError]]:
-    """The deployment together with all that keeps it from being used: with problems, the parts they
-    speak of are left out."""
+    """The deployment, and all problems that prevent its use. The parts with problems are left out."""
     reading = _DeploymentReading(parsed)
     return reading.deployment(), reading.problems
 
@@ -180,22 +185,23 @@ def _mapping(text: str, name: str) -> YamlText:
     parsed = yaml_text.parse(text, name)
     if not isinstance(parsed.value, dict):
         raise UserError(
-            "this file holds no keys",
-            where=f"{name}:1",
-            hint="`scripts/loop help serve` shows what a deploy folder holds",
+            "not a deployment or an endpoint: expected a YAML mapping",
+            code="not-a-mapping",
+            where=Position(name, 1, 1),
+            hint="`scripts/loop help serve` shows the files of a deploy folder",
         )
     return parsed
 
 
 class _DeploymentReading(Reading):
-    """Reads the parts of one deployment file, and keeps every problem on the way."""
+    """Reads the parts of one deployment file and collects their problems."""
 
     def deployment(self) -> Deployment:
         document = self.parsed.value
         routes = self._routes(document)
         return Deployment(
             name=self._text(document, "name", "Write `name: blue`"),
-            endpoint_name=self._text(document, "endpoint_name", "Name the endpoint that it is for"),
+            endpoint_name=self._text(document, "endpoint_name", "Name its endpoint"),
             file=self.parsed.name,
             document=document,
             text=self.parsed,
@@ -220,8 +226,10 @@ class _DeploymentReading(Reading):
         value = document.get(key)
         if isinstance(value, str) and value:
             return value
-        what = f"the deployment has no {key}" if value is None else f"{key} is no name: {value!r}"
-        self.problem(what, (key,), hint)
+        what = (
+            f"the deployment has no {key}" if value is None else f"{key} is not a name: {value!r}"
+        )
+        self.problem(what, (key,), hint, code="deployment-key-missing")
         return ""
 
     def _routes(self, document: Mapping[str, Any]) -> dict[str, Route | None]:
@@ -241,7 +249,10 @@ class _DeploymentReading(Reading):
         if isinstance(path, str) and path.startswith("/") and port is not None:
             return Route(path, port)
         self.problem(
-            f"{at[-1]} needs a port and a path that begins with /", at, "Write port: 8080, path: /"
+            f"{at[-1]} needs a port and a path that begins with /",
+            at,
+            "Write port: 8080, path: /",
+            code="route-invalid",
         )
         return None
 
@@ -258,12 +269,11 @@ class _DeploymentReading(Reading):
         )
 
     def _numbers(self, document: Mapping[str, Any], key: str, kind: type) -> dict[str, int]:
-        given = self.mapping(document, key)
-        known = [one.name for one in fields(kind)]
+        values = self.mapping(document, key)
         numbers = {
-            name: self.integer(given.get(name), (key, name), None)
-            for name in known
-            if given.get(name) is not None
+            known.name: self.integer(values[known.name], (key, known.name), None)
+            for known in fields(kind)
+            if values.get(known.name) is not None
         }
         return {name: number for name, number in numbers.items() if number is not None}
 
@@ -273,7 +283,7 @@ def _model_of_text(text: str) -> Model:
     if not text.startswith("azureml:"):
         return Model(path=text)
     rest = text.removeprefix("azureml:")
-    if rest.startswith("//"):  # another registry's, or a job's output
+    if rest.startswith("//"):  # from another registry, or a job's output
         return Model(path=text)
     name, at, label = rest.partition("@")
     if at:

@@ -1,9 +1,9 @@
 """The rules of an ignore file (`.amlignore`, else `.gitignore`) as Azure ML reads them.
 
 They are git's, with these differences: only the one file at the code's root counts; a rule is
-compared with the path that a folder's links lead to, which may begin with `..`; and a later rule
-may take back what an earlier one left out, even below a folder that is left out.
-Source: azure-ai-ml 1.35, `_utils/_pathspec.py` and `_utils/_asset_utils.py`; held against them by
+matched against the path that a folder's links point to, which may begin with `..`; and a later rule
+may include again what an earlier one excludes, even below an excluded folder.
+Source: azure-ai-ml 1.35, `_utils/_pathspec.py` and `_utils/_asset_utils.py`; compared with them by
 tests/azure/test_snapshot_as_sent.py.
 """
 
@@ -15,58 +15,62 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..util.errors import UserError
+from ..util.position import Position
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """`leaves_out` is false for a rule with `!`; `line` is its number in the file."""
+    """`excludes` is false for a rule with `!`; `line` is its line number in the file."""
 
     pattern: re.Pattern[str]
-    leaves_out: bool
+    excludes: bool
     text: str
     line: int
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The rules of one file; `name` is "" where there is none, and nothing is left out."""
+    """The rules of one file; `name` is "" if there is no file, and nothing is excluded."""
 
     name: str = ""
     rules: Sequence[Rule] = ()
 
-    def leaving_out(self, path: str) -> Rule | None:
-        """The rule that leaves a path out; None when the path is sent. `path` is relative to the
-        code's root, with "/", with the links of its folders followed."""
+    def excluding_rule(self, path: str) -> Rule | None:
+        """The rule that excludes a path; None if the path is uploaded. `path` is relative to the
+        code's root, with "/", with the links of its folders resolved."""
         decided = None
         for rule in self.rules:
             if rule.pattern.match(path):
                 decided = rule
-        return decided if decided is not None and decided.leaves_out else None
+        return decided if decided is not None and decided.excludes else None
 
 
 def parse(text: str, name: str) -> Rules:
-    """A rule that ends in a backslash is a `Mistake`: Azure ML's client stops on it."""
+    """Raises `UserError` for a rule that ends in a backslash: Azure ML's client fails on it."""
     rules = []
     for number, line in enumerate(text.splitlines(), start=1):
-        rule = _rule(line.strip(), f"{name}:{number}", number)
+        rule = _rule(line.strip(), Position(name, number))
         if rule is not None:
             rules.append(rule)
     return Rules(name, tuple(rules))
 
 
-def _rule(text: str, where: str, number: int) -> Rule | None:
-    leaves_out = not text.startswith("!")
-    plain = text if leaves_out else text[1:]
+def _rule(text: str, position: Position) -> Rule | None:
+    excludes = not text.startswith("!")
+    plain = text if excludes else text[1:]
     if not text or text.startswith("#") or text == "/":
         return None
     try:
         with warnings.catch_warnings():
-            # What Python may read another way one day: `[[`, `--` in a set.
+            # Sets whose meaning may change in a later Python: `[[`, `--`.
             warnings.simplefilter("ignore", FutureWarning)
-            return Rule(re.compile(_expression(plain)), leaves_out, text, number)
+            return Rule(re.compile(_expression(plain)), excludes, text, position.line)
     except (ValueError, re.error) as error:
         raise UserError(
-            f"Azure ML cannot read the rule {text}", where=where, hint="Write it another way"
+            f"Azure ML cannot read the rule {text}",
+            code="ignore-rule-invalid",
+            where=position,
+            hint="Write it another way",
         ) from error
 
 

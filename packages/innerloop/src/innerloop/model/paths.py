@@ -1,4 +1,4 @@
-"""Where a job's code and data are on this machine, by their names alone."""
+"""Where a job's code and data are on this machine, by their names only."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ import posixpath
 import re
 
 from ..util.errors import UserError
+from ..util.position import Position
 from .data_locations import locate
 
-# Where what is needed for the length of one command lies, below the workspace's root.
+# Files that exist for the duration of one command, below the workspace's root.
 SCRATCH = ".innerloop/scratch"
 
 
 def local_path(job_file: str, path: str, given: str) -> str:
     """Relative to the workspace's root with "/", or absolute.
 
-    `given` is innerloop.toml's answer and wins; else see `locations.locate`.
+    `given` is the path of innerloop.toml, "" if it has none; else see `data_locations.locate`.
     """
     if given:
         return posixpath.normpath(given.replace("\\", "/"))
@@ -24,8 +25,8 @@ def local_path(job_file: str, path: str, given: str) -> str:
 
 def code_root(job_file: str, code: str | None) -> str | None:
     """The job's `code:` as a path relative to the workspace's root (it may begin with ".."), an
-    absolute one as it is, or None when the job brings no code. An address in the cloud is a
-    `Mistake`: nothing local stands for it."""
+    absolute one unchanged, or None if the job has no code. Raises `UserError` for an address in
+    the cloud."""
     if code is None:
         return None
     if is_elsewhere(code):
@@ -37,20 +38,22 @@ def code_root(job_file: str, code: str | None) -> str | None:
 
 
 def code_here(job_file: str, code: str | None) -> str | None:
-    """The same; None as well for code that is not on this machine."""
+    """As `code_root`, but None for code that is not on this machine."""
     return None if is_elsewhere(code) else code_root(job_file, code)
 
 
-def code_elsewhere(code: str | None, where: str) -> UserError:
+def code_elsewhere(code: str | None, where: Position | str) -> UserError:
+    """The error for code that is not on this machine."""
     return UserError(
         f"the job's code is not in this workspace: {code}",
+        code="code-elsewhere",
         where=where,
         hint="Check the code out here and set `code:` to its folder",
     )
 
 
 def is_elsewhere(code: str | None) -> bool:
-    """Whether Azure ML takes the code from a repository, or keeps it."""
+    """Whether the code is in a repository or on Azure ML, not on this machine."""
     return code is not None and (
         "://" in code or code.startswith(("azureml:", "git+", "/subscriptions/"))
     )

@@ -1,17 +1,18 @@
-"""WHERE a run happens. Each place is a module with two functions:
+"""A run, and the request that a backend makes of it. A backend is a module with two functions:
 
 request(run, ...) -> Request     everything decided, nothing done
-submit(request) -> int           does it, and returns the program's own exit code
+submit(request) -> int           carries the request out and returns the program's exit code
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..util.errors import UserError
-from .container import Mount
+from .container import ContainerSpec, Mount, run_argv
+from .environment import NO_ENVIRONMENT, ResolvedEnvironment
 from .experiment import Experiment, Link
 from .jobs.job import Job
 from .paths import SCRATCH
@@ -22,20 +23,24 @@ BACKENDS = ("auto", "in-container", "docker", "venv")
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run, before a place is chosen: the specification and what the person asked for.
+    """One run, before a backend is chosen: the specification and what the user asked for.
 
-    `data` maps each data input to its absolute path on this machine; `code` is the absolute path
-    of the code root, None when the job brings none, and `code_is_file` says that it is one file;
-    `links` lead out of it. `script` replaces the job's command by one Python file; `arguments` are
-    added at the end of the command; `in_place` runs in the code's own folder, for programs whose
-    `./outputs` are not to be kept (tests). `within` is the folder of the run that this one is a
-    part of: a pipeline's step, a sweep's trial; its last part is the step's own. Such a part is
-    not `attended`: it has neither terminal nor stdin.
+    `environment` is what stands on this machine for the job's environment. `data` maps each data
+    input to its absolute path on this machine. `code` is the absolute path of
+    the code root, or None when the job has no code on this machine; `code_is_file` says that it is a
+    single file; `links` are the symbolic links that lead out of it. `script` replaces the job's
+    command by one Python file; `arguments` are appended to the command, which `shell` understands.
+    `in_place` runs in the code's own folder, for programs whose `./outputs` are not kept (tests).
 
-    `processes` shrinks a distributed job, whose first process listens at `master_port`;
-    `search_space` holds a trial's values. `ports` maps each port that a service of the job answers
-    on to one of this machine. `missing` is what keeps it from really running, `notes` what a
-    person should know.
+    `within` is the run's folder when it is part of a larger run (a pipeline's step, a sweep's trial),
+    relative to the workspace's root. An `attended` run has the terminal and stdin; a part of a
+    larger run has neither. `reads_stdin` passes stdin on to an attended run also where it is not a
+    terminal.
+
+    `processes` overrides the number of processes of a distributed job, whose first process listens
+    at `master_port`. `search_space` holds a trial's values. `ports` maps each port of a service of
+    the job to a port of this machine. `missing` are the reasons why the run cannot start, `notes`
+    are for the user.
     """
 
     workspace: Workspace
@@ -43,6 +48,7 @@ class Run:
     job: Job
     id: str
     data: Mapping[str, str]
+    environment: ResolvedEnvironment = NO_ENVIRONMENT
     writable: frozenset[str] = frozenset()
     script: str | None = None
     arguments: Sequence[str] = ()
@@ -51,6 +57,7 @@ class Run:
     code: str | None = None
     code_is_file: bool = False
     links: tuple[Link, ...] = ()
+    shell: str = "bash"
     processes: int | None = None
     master_port: int = 29500
     search_space: Mapping[str, str] = field(default_factory=dict)
@@ -59,15 +66,16 @@ class Run:
     notes: tuple[str, ...] = ()
     within: str = ""
     attended: bool = True
+    reads_stdin: bool = False
 
     @property
     def outputs(self) -> str:
-        """Where `./outputs` is kept, relative to the workspace's root."""
+        """The folder that keeps `./outputs`, relative to the workspace's root."""
         return self.within or f"outputs/{self.experiment.slug}/{self.id}"
 
     @property
     def work(self) -> str:
-        """A folder of its own for as long as it runs, relative to the workspace's root."""
+        """The run's scratch folder while it runs, relative to the workspace's root."""
         return f"{SCRATCH}/{self.experiment.slug}/{self.id}"
 
     @property
@@ -76,25 +84,79 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
+class ProcessSpec:
+    """A program to start. `env` are the variables that the backend adds. A remote backend starts it
+    in an `image` with `mounts`."""
+
+    argv: tuple[str, ...] = ()
+    cwd: str = ""
+    env: Mapping[str, str] = field(default_factory=dict)
+    image: str | None = None
+    mounts: tuple[Mount, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
-    """What would happen, exactly. `command` is the text after substitution, `argv` what is really
-    started (nothing, where no environment stands for the job's), `cwd` the working directory and
-    `env` the variables as the program sees them; of several processes the first one, and
-    `processes` holds what is each one's own."""
+    """What a backend would start, and everything about it: a value, nothing has happened yet.
+
+    `command` is the job's text after substitution. What is started is a `container` of this
+    machine's engine, else a `process`; `can_start` is false where this machine has no image or
+    environment for it. `outputs` is relative to the workspace's root. `why` says
+    which fact chose the backend. `processes` holds the own variables of each process of a
+    distributed job; the request's `env` is that of the first one. `secrets` are variables for the
+    engine's client that are never printed.
+    """
 
     experiment: str
     backend: str
     command: str
-    argv: tuple[str, ...]
-    cwd: str
-    env: Mapping[str, str]
     outputs: str
     why: str
-    image: str | None = None
-    mounts: tuple[Mount, ...] = ()
+    process: ProcessSpec = ProcessSpec()
+    container: ContainerSpec | None = None
+    can_start: bool = True
     notes: tuple[str, ...] = ()
     processes: tuple[Mapping[str, str], ...] = ()
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        """The words that are started; empty when nothing can be started."""
+        if not self.can_start:
+            return ()
+        return self.process.argv if self.container is None else tuple(run_argv(self.container))
+
+    @property
+    def cwd(self) -> str:
+        """The program's working directory, as the program sees it."""
+        return self.process.cwd if self.container is None else self.container.cwd
+
+    @property
+    def env(self) -> Mapping[str, str]:
+        """The variables that the program gets, as it sees them."""
+        return self.process.env if self.container is None else self.container.env
+
+    @property
+    def image(self) -> str | None:
+        return self.process.image if self.container is None else self.container.image or None
+
+    @property
+    def mounts(self) -> tuple[Mount, ...]:
+        return self.process.mounts if self.container is None else self.container.mounts
+
+    def with_env(self, values: Mapping[str, str]) -> Request:
+        if self.container is not None:
+            return replace(self, container=self.container.with_env(values))
+        return replace(self, process=replace(self.process, env={**self.env, **values}))
+
+    def with_command_prefix(self, words: Sequence[str]) -> Request:
+        """The request with a program before its command, which that program starts."""
+        if self.container is not None:
+            return replace(self, container=self.container.with_command_prefix(words))
+        return replace(self, process=replace(self.process, argv=(*words, *self.process.argv)))
+
+    def with_notes(self, *notes: str) -> Request:
+        return replace(self, notes=(*self.notes, *notes))
 
     def json(self) -> dict[str, Any]:
         return {
@@ -112,5 +174,5 @@ class Request:
             ],
             "outputs": self.outputs,
             "notes": list(self.notes),
-            "processes": [dict(one) for one in self.processes],
+            "processes": [dict(variables) for variables in self.processes],
         }

@@ -23,7 +23,7 @@ from ..model.run import Request, Run
 from ..model.settings.orchestrators import ARGO
 from ..model.workspace import Workspace
 from ..remote.azureml import backend
-from ..runner import environment_resolver, execute, pipeline_plan, sweep_executor
+from ..runner import execute, pipeline_plan, sweep_executor
 from ..sync.render import launch_json
 from ..sync.render.debug_tasks import FOLDER
 from ..util import files
@@ -145,10 +145,10 @@ def _azureml(run: Run) -> Column:
 
 
 def _docker(run: Run) -> Column:
-    stand_in = environment_resolver.image_for(run)
+    image = run.environment.image
     wanted = docker.request(
         run,
-        image=stand_in.image.name if stand_in.image else "none",
+        image=image.name if image else "none",
         engine=Engine(True),
         gpu=Gpu(False, ""),
         owner=docker.owner(),
@@ -159,19 +159,20 @@ def _docker(run: Run) -> Column:
         wanted.cwd: _home(run),
         posixpath.join("/workspaces", run.workspace.name): "<workspace>",
     }
-    user = _option(wanted.argv, "--user") or CLOUD_USER
+    assert wanted.container is not None
+    user = wanted.container.user or CLOUD_USER
     return Column(
         "docker",
         {
             "command": _command(wanted.command, names),
             "cwd": Fact(shared_words(wanted.cwd, names), shown=wanted.cwd),
             "variables": _variables(run, wanted.env, names),
-            **_stand_in_facts(run, stand_in),
+            **_local_environment(run),
             "user": Fact(
                 CLOUD_USER if user in ("root", "0:0") else f"you ({user})",
                 why="files that it writes here belong to you",
             ),
-            "shm": Fact(_size(_option(wanted.argv, "--shm-size"))),
+            "shm": Fact(_size(wanted.container.shm_size)),
             "mounts": _mounts(run, wanted),
         },
     )
@@ -207,24 +208,24 @@ def _argo(run: Run, pod: Pod | UserError, backend: str = "argo") -> Column:
 
 
 def _cloud_environment(run: Run) -> dict[str, Fact]:
-    if environment_resolver.is_own(run):
+    if run.environment.is_own:
         return {"environment": Fact(_digest(run)), "image": Fact(_last_stage(run))}
     named = backend.environment_words(run.job.environment, run.job)
-    digest = environment_resolver.image_for(run).image
-    built = digest is not None and run.job.environment.kind in ("build", "conda") and digest.digest
-    return {"environment": Fact(built[:12] if built else named), "image": Fact(named)}
+    digest = run.environment.digest if run.job.environment.kind in ("build", "conda") else ""
+    return {"environment": Fact(digest[:12] or named), "image": Fact(named)}
 
 
-def _stand_in_facts(run: Run, stand_in: environment_resolver.ResolvedImage) -> dict[str, Fact]:
-    """What stands here for the job's environment, in the cloud's words where it is the same."""
+def _local_environment(run: Run) -> dict[str, Fact]:
+    """What stands on this machine for the job's environment, in the cloud's words if it is the same."""
     cloud = _cloud_environment(run)
-    if stand_in.image is None:
-        why = stand_in.missing.message() if stand_in.missing else ""
+    environment = run.environment
+    if environment.image is None:
+        why = environment.missing.message() if environment.missing else ""
         return {row: Fact("nothing on this machine", why=why) for row in cloud}
     if run.job.environment.kind != "registered":
-        return {row: Fact(f.value, shown=stand_in.image.name) for row, f in cloud.items()}
+        return {row: Fact(f.value, shown=environment.image.name) for row, f in cloud.items()}
     why = "innerloop.toml names it in place of the one that only Azure ML has"
-    return {row: Fact(stand_in.image.name, why=why) for row in cloud}
+    return {row: Fact(environment.image.name, why=why) for row in cloud}
 
 
 def _mounts(run: Run, wanted: Request) -> Fact:
@@ -440,6 +441,9 @@ def _environment_folder(run: Run) -> str:
 
 
 def _digest(run: Run) -> str:
+    """Of the experiment's own environment."""
+    if run.environment.is_own:
+        return run.environment.digest[:12]
     return loader.digest_of(Path(run.workspace.root, _environment_folder(run)))[:12]
 
 

@@ -124,7 +124,7 @@ def _walk(
         behind = real != os.path.normpath(parent)
         for name in names:
             path = os.path.join(real, name)
-            rule = rules.leaving_out(os.path.relpath(path, base).replace(os.sep, "/"))
+            rule = rules.excluding_rule(os.path.relpath(path, base).replace(os.sep, "/"))
             source = os.path.realpath(path)
             size = _size(source, f"{folder}/{prefix}{name}", wanted=rule is None)
             if rule is None:

@@ -1,10 +1,10 @@
 """`loop run --debug`: the same run, with a debugger in every Python process that it starts.
 
-Nothing of the run changes: its image or environment, its command, its code. Only a small program
-(`debugger/start.py`) stands before the command. It listens on one port of this machine's loopback,
-waits for the editor, then starts the command with a start-up hook on PYTHONPATH, which connects
-each Python process to the editor as it starts. debugpy itself comes from the tool's cache wherever
-the environment has none of that version, so that it works in any image that has a Python.
+The run's image or environment, its command and its code stay as they are. A small program
+(`debugger/start.py`) is put before the command. It listens on one port of this machine's loopback,
+waits for the editor, then starts the command with a start-up hook on PYTHONPATH that connects each
+Python process to the editor as it starts. debugpy comes from the tool's cache where the environment
+does not have that very version, so debugging works in any image that has a Python.
 """
 
 from __future__ import annotations
@@ -13,18 +13,17 @@ import json
 import os
 import posixpath
 import re
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from ..docker import container_context, docker_cli
 from ..model import debug_port
-from ..model.container import ContainerContext, Mount
+from ..model.container import ContainerContext, ContainerSpec, Mount
 from ..model.experiment import JOB_FILE, Experiment
 from ..model.run import Request, Run
 from ..model.workspace import Workspace
-from ..util import locked_environments, ports, process
+from ..util import console, locked_environments, ports, process
 from ..util.errors import UserError
 from . import execute
 from .execute import Started
@@ -33,26 +32,28 @@ PROGRAMS = Path(__file__).resolve().parent.parent / "in_env_scripts" / "debugger
 GROUP = "debugger"
 
 # Where a container has the programs of this folder, and debugpy.
-THERE = "/opt/innerloop/debugger"
-LIBRARY_THERE = "/opt/innerloop/debugpy"
+CONTAINER_PROGRAMS = "/opt/innerloop/debugger"
+CONTAINER_LIBRARY = "/opt/innerloop/debugpy"
 
 
-def choose_port(workspace: Workspace, experiment: Experiment, asked: int | None) -> int:
-    """The port that the person asked for, which must be free; else the experiment's own, at which
-    F5 looks for it, or another one where that is taken."""
-    own = debug_port.of(workspace.experiments, experiment)
-    if asked is None:
-        return ports.free(own)
-    if ports.free(asked) == asked:
-        return asked
+def choose_port(workspace: Workspace, experiment: Experiment, port: int | None) -> int:
+    """The port that the user asked for, which must be free. Without one, the experiment's own port,
+    where F5 expects the debugger, or another free port if that one is taken."""
+    default = debug_port.of(workspace.experiments, experiment)
+    if port is None:
+        return ports.free(default)
+    if ports.free(port) == port:
+        return port
     raise UserError(
-        f"port {asked} of this machine is taken{_by_whom(asked)}",
-        hint=f"End that first; or, to debug both at once, give one of them another port: "
-        f"debug_port = {asked + 1} in {experiment.folder}/innerloop.toml, then `scripts/loop sync`",
+        f"port {port} of this machine is taken{_port_user(port)}",
+        code="port-taken",
+        hint=f"Stop that first; or, to debug both at once, give one of them another port: "
+        f"debug_port = {port + 1} in {experiment.folder}/innerloop.toml, then `scripts/loop sync`",
     )
 
 
-def _by_whom(port: int) -> str:
+def _port_user(port: int) -> str:
+    """ " by NAME of WORKSPACE" when a container has published the port, else ""."""
     if process.which("docker") is None:
         return ""
     done = process.run(docker_cli.publishing(port), timeout=10)
@@ -60,135 +61,122 @@ def _by_whom(port: int) -> str:
     return f" by the run {name} of {workspace}" if workspace else f" by {name}" if name else ""
 
 
-def prepare(started: Started, asked: int | None, dry: bool) -> Started:
-    """The run with the debugger in it, which is fetched on the way unless `dry`. A port that was
-    asked for and is taken is a `Mistake`."""
+def prepare(started: Started, port: int | None, dry: bool) -> Started:
+    """The run with the debugger before its command; debugpy is installed on the way unless `dry`.
+    UserError when the port that the user asked for is taken."""
     run = started.run
-    port = choose_port(run.workspace, run.experiment, asked)
-    if not dry and not _has_its_own(started.request):
+    port = choose_port(run.workspace, run.experiment, port)
+    if not dry and not _has_debugpy(started.request):
         locked_environments.ensure(GROUP)
-    # Somebody who looks at a line takes his time.
+    # Time at a breakpoint does not count against the job's time limit.
     run = replace(run, job=replace(run.job, timeout=None))
     return replace(started, run=run, request=debugged(run, started.request, port))
 
 
 def carry_out(started: Started) -> int:
     code = execute.carry_out(started)
-    if started.request.backend == "docker" and code == 125:
+    if started.request.container is not None and code == 125:
         _say(f"innerloop: {_position_of(started.run)}: the container did not start; see above")
     return code
 
 
-def with_position(mistake: UserError, experiment: str | None, job_file: str | None) -> UserError:
-    """The same with a file and a line: an editor goes on to connect when the task that should
-    have listened has ended, unless the task has shown an error, and each needs a place."""
-    if re.search(r"\w:\d+", mistake.where) or experiment is None:
-        return mistake
-    what = f"{mistake.where}: {mistake.what}" if mistake.where else mistake.what
+def with_position(error: UserError, experiment: str | None, job_file: str | None) -> UserError:
+    """The error with a file and a line. When the task that should listen has ended, an editor tries
+    to connect all the same, unless the task has reported an error; and each error needs a position.
+    """
+    if re.search(r"\w:\d+", error.where) or experiment is None:
+        return error
+    what = f"{error.where}: {error.what}" if error.where else error.what
     where = f"src/{experiment}/{job_file or JOB_FILE}:1"
-    return type(mistake)(what, where=where, hint=mistake.hint)
+    return type(error)(what, code=error.code, where=where, hint=error.hint)
 
 
 def debugged(run: Run, request: Request, port: int) -> Request:
-    """The request with the debugger before its command."""
-    if not request.argv:
+    """The request with the debugger before its command; unchanged if it cannot start."""
+    if not request.can_start:
         return request
     library = library_of(locked_environments.environment_of(GROUP))
-    if request.backend == "docker":
-        return _in_a_container(run, request, port, library)
-    ours = "environment" if request.backend == "venv" else ""
-    folders = _folders_here(run, request)
-    brought = "" if _has_its_own(request) else str(library)
-    settings = _settings(run, port, "127.0.0.1", brought, folders, ours)
-    words = ["bash", str(PROGRAMS / "start.sh"), _position_of(run), settings]
-    return replace(request, argv=(*words, *request.argv), notes=(*request.notes, _note(port)))
+    if request.container is not None:
+        return _in_container(run, request, request.container, port, library)
+    environment = "environment" if request.backend == "venv" else ""
+    debugpy = "" if _has_debugpy(request) else str(library)
+    settings = _settings(run, port, "127.0.0.1", debugpy, _local_folders(run, request), environment)
+    words = ("bash", str(PROGRAMS / "start.sh"), _position_of(run), settings)
+    return request.with_command_prefix(words).with_notes(_note(port))
 
 
 def library_of(environment: Path) -> Path:
-    """The folder with debugpy in an environment, also of one that is not there yet."""
+    """The folder with debugpy in an environment, which need not exist yet."""
     if os.name == "nt":
         return environment / "Lib" / "site-packages"
-    found = sorted(environment.glob("lib/python*/site-packages"))
-    return found[0] if found else environment / "lib" / "python3" / "site-packages"
+    folders = sorted(environment.glob("lib/python*/site-packages"))
+    return folders[0] if folders else environment / "lib" / "python3" / "site-packages"
 
 
 def _position_of(run: Run) -> str:
-    """Where the Problems panel shows what keeps the debugger from coming up."""
+    """The position at which the Problems panel shows why the debugger does not start."""
     return f"{run.job.name}:1"
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    console.print_line(text)
 
 
-def _has_its_own(request: Request) -> bool:
-    """Whether we are in a dev container that has the very debugger which we would fetch."""
+def _has_debugpy(request: Request) -> bool:
+    """Whether this is a dev container with the very version of debugpy that the lock names."""
     python = process.which("python") if request.backend == "in-container" else None
     if python is None:
         return False
-    asked = "import importlib.metadata as m; print('debugpy==' + m.version('debugpy'))"
-    found = process.run([python, "-c", asked]).out.strip()
-    return (
-        bool(found)
-        and found in locked_environments.lock_of(GROUP).read_text(encoding="utf-8").split()
-    )
+    program = "import importlib.metadata as m; print('debugpy==' + m.version('debugpy'))"
+    installed = process.run([python, "-c", program]).out.strip()
+    lock = locked_environments.lock_of(GROUP).read_text(encoding="utf-8")
+    return bool(installed) and installed in lock.split()
 
 
 def _note(port: int) -> str:
-    return f"the debugger will listen at 127.0.0.1:{port}; the port is open to this machine alone"
+    return f"the debugger will listen at 127.0.0.1:{port}; only this machine can connect to it"
 
 
-def _in_a_container(run: Run, request: Request, port: int, library: Path) -> Request:
-    around = ContainerContext(binds=container_context.own_binds())
-    mounts = [
-        around.hosted(Mount(str(PROGRAMS), THERE, read_only=True)),
-        around.hosted(Mount(str(library), LIBRARY_THERE, read_only=True)),
-    ]
-    network = _network(request.argv)
-    if network == "none":
-        raise UserError(
-            "the run has no network, so no debugger can reach it",
-            where=_position_of(run),
-            hint="Debug it without --network none",
-        )
-    # On the host's own network the port is not published: it is there, for this machine alone.
-    host = "127.0.0.1" if network == "host" else "0.0.0.0"
-    options = [] if network == "host" else ["--publish", f"127.0.0.1:{port}:{port}"]
-    options += [word for mount in mounts for word in ("--mount", mount.text())]
-    folders = _folders_there(run, request)
-    settings = _settings(run, port, host, LIBRARY_THERE, folders, "container")
-    at = _image_at(request) + 1
-    before, command = request.argv[: at - 1], request.argv[at:]
-    words = ("bash", f"{THERE}/start.sh", _position_of(run), settings)
-    return replace(
-        request,
-        argv=(*before, *options, request.argv[at - 1], *words, *command),
-        mounts=(*request.mounts, *mounts),
-        notes=(*request.notes, _note(port)),
+def mounts_of(library: Path) -> tuple[Mount, ...]:
+    """The mounts that bring the debugger into a container."""
+    context = ContainerContext(binds=container_context.own_binds())
+    return (
+        context.on_host(Mount(str(PROGRAMS), CONTAINER_PROGRAMS, read_only=True)),
+        context.on_host(Mount(str(library), CONTAINER_LIBRARY, read_only=True)),
     )
 
 
-def _image_at(request: Request) -> int:
-    """Where the image stands in `docker run OPTIONS IMAGE COMMAND`: no option is like it, for
-    every value that could be is part of a word such as `source=...`."""
-    return request.argv.index(str(request.image), 2)
-
-
-def _network(argv: Sequence[str]) -> str:
-    found = ""
-    for word, following in zip(argv, [*argv[1:], ""], strict=True):
-        name, _, value = word.partition("=")
-        if name in ("--network", "--net"):
-            found = value or following
-    return found
+def _in_container(
+    run: Run, request: Request, container: ContainerSpec, port: int, library: Path
+) -> Request:
+    if container.network == "none":
+        raise UserError(
+            "the run has no network, so no debugger can reach it",
+            code="debug-without-network",
+            where=_position_of(run),
+            hint="Debug it without --network none",
+        )
+    # On the host's own network the port is not published, so it must listen on the loopback only.
+    host = "127.0.0.1" if container.network == "host" else "0.0.0.0"
+    folders = _container_folders(run, request)
+    settings = _settings(run, port, host, CONTAINER_LIBRARY, folders, "container")
+    words = ("bash", f"{CONTAINER_PROGRAMS}/start.sh", _position_of(run), settings)
+    container = container.with_port(port, port).with_mounts(*mounts_of(library))
+    container = container.with_command_prefix(words)
+    return replace(request, container=container).with_notes(_note(port))
 
 
 def _settings(
-    run: Run, port: int, host: str, library: str, folders: Sequence[tuple[str, str]], ours: str
+    run: Run,
+    port: int,
+    host: str,
+    library: str,
+    folders: Sequence[tuple[str, str]],
+    environment: str,
 ) -> str:
     return json.dumps(
         {
-            "ours": ours,
+            "ours": environment,
             "host": host,
             "port": port,
             "shown": f"127.0.0.1:{port}",
@@ -199,23 +187,25 @@ def _settings(
     )
 
 
-def _folders_there(run: Run, request: Request) -> list[tuple[str, str]]:
-    """(folder of the workspace, or absolute; where the container has it), the innermost first."""
-    pairs = [(_inside(run, mount.source), mount.target) for mount in request.mounts]
+def _container_folders(run: Run, request: Request) -> list[tuple[str, str]]:
+    """(folder relative to the workspace, or absolute; the same folder in the container), the
+    innermost first."""
+    pairs = [(_relative(run, mount.source), mount.target) for mount in request.mounts]
     pairs.sort(key=lambda pair: -len(pair[1]))
     return [*pairs, ("", posixpath.join("/workspaces", run.workspace.name))]
 
 
-def _folders_here(run: Run, request: Request) -> list[tuple[str, str]]:
-    """The same on this machine's own file system: a view of the code stands for the code."""
+def _local_folders(run: Run, request: Request) -> list[tuple[str, str]]:
+    """The same on this machine's own file system, where a view of the code replaces the code."""
     if run.code is None or run.in_place:
         return [("", run.workspace.root)]
     name = os.path.basename(run.code) if run.code_is_file else ""
     view = os.path.join(request.cwd, name) if name else request.cwd
-    return [(_inside(run, run.code), view), ("", run.workspace.root)]
+    return [(_relative(run, run.code), view), ("", run.workspace.root)]
 
 
-def _inside(run: Run, path: str) -> str:
+def _relative(run: Run, path: str) -> str:
+    """Relative to the workspace's root with "/", or absolute for a path outside of it."""
     try:
         relative = os.path.relpath(path, run.workspace.root).replace("\\", "/")
     except ValueError:  # another drive, on Windows

@@ -7,23 +7,29 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..model.jobs.job import Job
-from ..model.lint.job_file import Finding, check
+from ..model.lint.finding import Finding, Severity
+from ..model.lint.job_file import check
 from ..util.errors import UserError, combine
 from ..workspace import loader
 
 # What a run finds out for itself, with the settings and the place that it runs in.
-_SAID_ELSEWHERE = {"no-data", "no-build-folder", "no-dockerfile", "no-conda-file"}
+_SAID_ELSEWHERE = {
+    "data-missing",
+    "build-folder-missing",
+    "dockerfile-missing",
+    "conda-file-missing",
+}
 
 
 def findings(root: Path, job: Job) -> list[Finding]:
     return check(job, loader.WorkspaceFiles(root))
 
 
-def errors(found: Sequence[Finding]) -> list[UserError]:
+def errors(findings: Sequence[Finding]) -> list[UserError]:
     return [
-        UserError(one.what, where=one.where, hint=one.hint)
-        for one in found
-        if one.level == "wrong" and one.code not in _SAID_ELSEWHERE
+        finding.error()
+        for finding in findings
+        if finding.severity is Severity.ERROR and finding.code not in _SAID_ELSEWHERE
     ]
 
 
@@ -36,12 +42,12 @@ def require(found: Sequence[Finding], *, dry: bool) -> None:
 
 def warning(found: Sequence[Finding], job: Job) -> str:
     """One line on all that Azure ML refuses; "" for nothing."""
-    refused = [one for one in found if one.level == "azure"]
+    refused = [finding for finding in found if finding.severity is Severity.WARNING]
     if not refused:
         return ""
     more = f", and {len(refused) - 1} more" if len(refused) > 1 else ""
     first = refused[0]
     return (
-        f"Azure ML would refuse this job file ({first.where}: {first.what}{more}): "
+        f"Azure ML would refuse this job file ({first.position}: {first.message}{more}): "
         f"`scripts/loop check {job.name}` says all"
     )

@@ -1,4 +1,4 @@
-"""What `loop test` leaves on request: coverage as a table and a page, results as JUnit XML."""
+"""The reports of `loop test`: coverage as a table and an HTML page, results as JUnit XML."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from ..model.experiment import Experiment
 from ..model.shared_code import COMMON
 from ..util import files
 
-# pytest's exit code for options that it does not know.
-WRONG_USE = 4
+# pytest's exit code for unknown options.
+PYTEST_USAGE_ERROR = 4
 JUNIT, SETTINGS, PAGE = "junit.xml", "coverage.ini", "index.html"
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class CoverageRequest:
     experiment: Experiment
     coverage: bool = False
     junit: bool = False
 
     @property
     def folder(self) -> str:
-        """Relative to the workspace's root; the same in every place."""
+        """Where the reports go, relative to the workspace's root; the same for every backend."""
         return f"outputs/{self.experiment.slug}/coverage"
 
     @property
-    def words(self) -> tuple[str, ...]:
-        """For pytest, whose working directory is the experiment's folder."""
+    def pytest_options(self) -> tuple[str, ...]:
+        """The options of pytest, whose working directory is the experiment's folder."""
         here = posixpath.relpath(self.folder, self.experiment.folder)
         junit = (f"--junit-xml={here}/{JUNIT}",) if self.junit else ()
         if not self.coverage:
@@ -38,22 +38,22 @@ class Wanted:
         return ("--cov", f"--cov-config={here}/{SETTINGS}", *reports, *junit)
 
 
-def prepare(root: Path, wanted: Wanted) -> None:
-    """The folder, which has to be there before a container mounts it, and coverage's settings."""
-    if wanted.words:
-        files.make_folder(root / wanted.folder)
-        files.remove(root / wanted.folder / JUNIT)
-    if wanted.coverage:
-        files.remove(root / wanted.folder / PAGE)
-        files.write_text(root / wanted.folder / SETTINGS, settings(wanted))
+def prepare(root: Path, request: CoverageRequest) -> None:
+    """Makes the folder, which must exist before a container mounts it, and coverage's settings."""
+    if request.pytest_options:
+        files.make_folder(root / request.folder)
+        files.remove(root / request.folder / JUNIT)
+    if request.coverage:
+        files.remove(root / request.folder / PAGE)
+        files.write_text(root / request.folder / SETTINGS, settings(request))
 
 
-def settings(wanted: Wanted) -> str:
-    """Coverage follows a link to the file itself, so the common code is named where it stands: of
-    all that is there only what this experiment links to. Source: coverage.py's configuration
+def settings(request: CoverageRequest) -> str:
+    """The text of coverage's settings. It resolves links, so shared code is named by its path in
+    src/common, and only what this experiment links to. Source: coverage.py's configuration
     reference."""
-    experiment = wanted.experiment
-    here = posixpath.relpath(wanted.folder, experiment.folder)
+    experiment = request.experiment
+    here = posixpath.relpath(request.folder, experiment.folder)
     shared = sorted(
         posixpath.relpath(link.target, experiment.folder)
         for link in experiment.links
@@ -66,10 +66,10 @@ def settings(wanted: Wanted) -> str:
             "[run]",
             f"data_file = {here}/.coverage",
             "branch = true",
-            _several("source", source),
+            _list("source", source),
             "[report]",
-            _several("include", included),
-            _several("omit", ["*/tests/*", "./outputs/*"]),
+            _list("include", included),
+            _list("omit", ["*/tests/*", "./outputs/*"]),
             "[html]",
             f"directory = {here}",
             f"title = {experiment.name}: coverage",
@@ -78,26 +78,25 @@ def settings(wanted: Wanted) -> str:
     )
 
 
-def _several(key: str, values: Sequence[str]) -> str:
+def _list(key: str, values: Sequence[str]) -> str:
     return "\n    ".join([f"{key} =", *values])
 
 
-def collect(root: Path, wanted: Wanted, junit: Path | None) -> Iterator[str]:
-    """Puts the JUnit file where the person wants it; says where things are. Nothing is said of what
-    pytest did not come to write."""
-    folder = root / wanted.folder
+def collect(root: Path, request: CoverageRequest, junit: Path | None) -> Iterator[str]:
+    """Moves the JUnit file to `junit`; yields a message for each report that pytest wrote."""
+    folder = root / request.folder
     if junit is not None and (folder / JUNIT).is_file():
         files.make_folder(junit.parent)
         files.copy(folder / JUNIT, junit)
         files.remove(folder / JUNIT)
         yield f"the results are in {junit}"
-    if wanted.coverage and (folder / PAGE).is_file():
-        yield f"coverage, line by line: {wanted.folder}/{PAGE}"
-    if wanted.words and not wanted.coverage:
+    if request.coverage and (folder / PAGE).is_file():
+        yield f"coverage, line by line: {request.folder}/{PAGE}"
+    if request.pytest_options and not request.coverage:
         files.remove_if_empty(folder)
 
 
-def no_plugin(experiment: Experiment) -> str:
+def missing_plugin(experiment: Experiment) -> str:
     return (
         f"--coverage needs pytest-cov: add it to {experiment.folder}/environment/"
         "requirements-dev.in and compile that to requirements-dev.txt"

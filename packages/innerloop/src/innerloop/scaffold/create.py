@@ -1,4 +1,4 @@
-"""A new experiment on the disk: copied to a hidden folder first, and then there in one step."""
+"""A new experiment on the disk: copied to a hidden folder, then moved into place in one step."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from ..util import files, toml_positions
 from ..util.errors import UsageError, UserError
 
 TEMPLATE = Path(__file__).resolve().parent.parent / "templates" / "experiment"
-STAGING = ".innerloop/making"
-LOCK = ".innerloop/making.lock"
+STAGING = ".innerloop/creating"
+# Held by whatever creates, renames or removes an experiment.
+LOCK = ".innerloop/creating.lock"
+WAITING = "innerloop: another new, rename or remove is running; waiting for it"
 
-# What running it left behind: the new one begins without.
+# What runs and tools leave behind: not copied.
 LEFT_OUT = {
     *("outputs", "logs", "mlruns", ".venv", "node_modules", ".coverage", "htmlcov", ".git"),
     *("__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".ipynb_checkpoints"),
@@ -29,49 +31,53 @@ TEXTS = {
 Change = Callable[[str, str], str]
 
 
-def make(workspace: Workspace, name: str, source: str | None) -> None:
-    """src/<name> from the experiment `source`, or from the template. Killed at any moment, there
-    is the whole experiment or nothing of it."""
+def create_experiment(workspace: Workspace, name: str, source: str | None) -> None:
+    """Makes src/<name> from the experiment `source`, or from the template (None). A kill at any
+    moment leaves the whole experiment or nothing of it."""
     root = Path(workspace.root)
     check_target(workspace, name)
-    with files.locked(root / LOCK, waiting="innerloop: another one is being made; waiting for it"):
-        files.remove_tree(root / STAGING)  # of one that was killed
+    with files.locked(root / LOCK, waiting=WAITING):
+        files.remove_tree(root / STAGING)  # of a command that was killed
         check_target(workspace, name)
         try:
-            _make(root, name, source)
+            _create(root, name, source)
         finally:
             files.remove_tree(root / STAGING)
 
 
 def check_target(workspace: Workspace, name: str) -> None:
-    """The name will do, and nothing is in its place: not on a disk that takes "A" for "a"
-    either."""
+    """Raises UserError for an invalid name, and when something has that name already, even where
+    only upper and lower case differ: on Windows and macOS these are one file."""
     naming.check_name(name)
     naming.check_free(name, workspace.experiments)
     folder = Path(workspace.root, "src")
     parts = name.split("/")
     for part in parts:
-        for found in _names(folder):
-            if found.casefold() == part.casefold() and found != part:
+        for other in _names(folder):
+            if other.casefold() == part.casefold() and other != part:
                 raise UsageError(
-                    f'there is "{found}" already, which is the same name on Windows and macOS',
+                    f'"{other}" exists, which is the same name on Windows and macOS',
+                    code="name-taken",
                     hint="Choose another name",
                 )
         folder = folder / part
         if part is not parts[-1] and os.path.lexists(folder) and not folder.is_dir():
-            raise UserError("this is no folder", where=_shown(workspace, folder))
+            raise UserError(
+                "this is not a folder", code="not-a-folder", where=_relative(workspace, folder)
+            )
     if os.path.lexists(folder):
         raise UserError(
-            "there is something of that name already",
-            where=_shown(workspace, folder),
+            "something with this name exists",
+            code="name-taken",
+            where=_relative(workspace, folder),
             hint="Choose another name; nothing was changed",
         )
 
 
-def _make(root: Path, name: str, source: str | None) -> None:
+def _create(root: Path, name: str, source: str | None) -> None:
     parts = name.split("/")
     first = next(n for n in range(1, 4) if not (root / "src" / Path(*parts[:n])).exists())
-    # All that is missing comes in one step: no empty folder of a domain stays behind.
+    # All missing folders come in one step, so that a kill leaves no empty folder of a domain.
     staging = files.make_folder(root / STAGING)
     _copy(root, staging.joinpath(*parts), name, source)
     target = root.joinpath("src", *parts[:first])
@@ -84,8 +90,8 @@ def _copy(root: Path, staging: Path, name: str, source: str | None) -> None:
         if source is None:
             return naming.filled_in(path, text, name)
         if path == "innerloop.toml":
-            # A copy that starts by itself, on somebody's bill, is a surprise.
-            why = f"Not copied along from {source}: without the # before each line it is started, too."
+            # A copy should not start by itself and cost money.
+            why = f"Copied from {source} and switched off: remove the # before each line to start it too."
             text = toml_positions.commented_out(text, "schedule", why)
         return naming.renamed(path, text, source, name)
 
@@ -94,8 +100,8 @@ def _copy(root: Path, staging: Path, name: str, source: str | None) -> None:
 
 
 def _copy_tree(source: Path, staging: Path, final: Path, change: Change, origin: Path) -> None:
-    """`final` is where the copy will stand: links that lead out of `origin` lead to the same place
-    from there, links within it stay as they are written."""
+    """`final` is where the copy will be: links out of `origin` point to the same file from there,
+    links within it stay as they are written."""
     files.make_folder(staging)
     for entry in sorted(os.scandir(source), key=lambda entry: entry.name):
         target = staging / entry.name
@@ -115,10 +121,10 @@ def _changing(name: str, change: Change) -> Callable[[str], str] | None:
 
 def _link_text(link: Path, final: Path, origin: Path) -> str:
     text = os.readlink(link)
-    leads = Path(os.path.normpath(link.parent / text))
-    if os.path.isabs(text) or leads.is_relative_to(origin):
+    target = Path(os.path.normpath(link.parent / text))
+    if os.path.isabs(text) or target.is_relative_to(origin):
         return text
-    return os.path.relpath(leads, final.parent)
+    return os.path.relpath(target, final.parent)
 
 
 def is_text(name: str) -> bool:
@@ -132,5 +138,5 @@ def _names(folder: Path) -> list[str]:
         return []
 
 
-def _shown(workspace: Workspace, path: Path) -> str:
+def _relative(workspace: Workspace, path: Path) -> str:
     return path.relative_to(workspace.root).as_posix()

@@ -1,5 +1,5 @@
-"""black and isort over a person's code, at the versions of scripts/locks/format.txt and with the
-settings of pyproject.toml, so that the task, the editor on saving and CI say the same."""
+"""black and isort over the team's code, with the locked versions of the tool and the settings of
+pyproject.toml, so that the task, the editor on saving and CI agree."""
 
 from __future__ import annotations
 
@@ -10,48 +10,48 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from ..util import diffs, files, locked_environments, process, venvs
 from ..util.errors import UserError
 
-# Where a person's own code is; all else of the workspace is the distribution's.
-PERSONS = ("src", "notebooks", "tests")
+# The folders with the team's code.
+CODE_FOLDERS = ("src", "notebooks", "tests")
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A file that would change, or cannot be read as Python: its place and what is said of it.
-    `path` is relative to the root, with "/"."""
+class Finding:
+    """A file that would change, or that is not valid Python, and where. `path` is relative to the
+    root, with "/"; `severity` is "warning" for the first and "error" for the second."""
 
     path: str
     line: int
     column: int
-    level: str
+    severity: Literal["error", "warning"]
     text: str
 
     @property
     def message(self) -> str:
         """One line, as problem matchers read it."""
-        return f"{self.path}:{self.line}:{self.column}: {self.level}: {self.text}"
+        return f"{self.path}:{self.line}:{self.column}: {self.severity}: {self.text}"
 
 
-def write(root: Path, folders: Sequence[str]) -> tuple[list[str], list[Found]]:
-    """Formats in place: the files that changed, and what could not be read as Python."""
+def write(root: Path, folders: Sequence[str]) -> tuple[list[str], list[Finding]]:
+    """Formats in place; returns the files that changed, and those that are not valid Python."""
     python = _python()
     links = _links(root, folders)
-    # One after the other, since both write: import order first, and black has the last word.
+    # One after the other, because both write: isort first, so that black decides the layout.
     isort = process.run(_isort(python, folders, links), cwd=root)
     black = process.run(_black(python, folders, links), cwd=root)
     changed = [*re.findall(r"(?m)^Fixing (.+)$", isort.out + isort.err)]
     changed += re.findall(r"(?m)^reformatted (.+)$", black.err)
     broken = list(_unreadable(root, black.err))
-    _require_well(isort, black, broken)
+    _raise_on_failure(isort, black, broken)
     return sorted({_relative(root, path) for path in changed}), broken
 
 
-def check(root: Path, folders: Sequence[str]) -> list[Found]:
-    """What `write` would change, with the line of the first change in each file. Nothing is
-    written."""
+def check(root: Path, folders: Sequence[str]) -> list[Finding]:
+    """What `write` would change, with the line of the first change in each file. Writes nothing."""
     python = _python()
     links = _links(root, folders)
     isort, black = process.run_together(
@@ -60,21 +60,21 @@ def check(root: Path, folders: Sequence[str]) -> list[Found]:
         cwd=root,
     )
     broken = list(_unreadable(root, black.err))
-    _require_well(isort, black, broken)
-    found = [
-        Found(_relative(root, path), line, 1, "warning", f"{text} [format]")
+    _raise_on_failure(isort, black, broken)
+    changes = [
+        Finding(_relative(root, path), line, 1, "warning", f"{text} [format]")
         for diff, text in (
-            (isort.out, "isort would order the imports"),
-            (black.out, "black would lay it out"),
+            (isort.out, "isort would change the imports"),
+            (black.out, "black would change the layout"),
         )
         for path, line in first_changes(diff)
     ]
-    return sorted([*found, *broken], key=lambda one: (one.path, one.line))
+    return sorted([*changes, *broken], key=lambda finding: (finding.path, finding.line))
 
 
-def difference(root: Path, found: Sequence[Found]) -> str:
-    """What `write` would change as one diff, which `git apply` takes."""
-    paths = [*dict.fromkeys(one.path for one in found if one.level == "warning")]
+def difference(root: Path, findings: Sequence[Finding]) -> str:
+    """What `write` would change, as one diff for `git apply`."""
+    paths = [*dict.fromkeys(one.path for one in findings if one.severity == "warning")]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return "".join(pool.map(functools.partial(_difference_of, root, _python()), paths))
 
@@ -90,7 +90,7 @@ def _difference_of(root: Path, python: str, path: str) -> str:
 
 
 def first_changes(diff: str) -> Iterator[tuple[str, int]]:
-    """(file, line of its first change in the text as it is) for each file of a unified diff."""
+    """(file, line of its first change, in the old text) for each file of a unified diff."""
     path, line = "", 0
     for text in diff.splitlines():
         if head := re.match(r"--- (.+?)(?::before)?\t", text):
@@ -120,7 +120,7 @@ def _black(python: str, folders: Sequence[str], links: Sequence[str]) -> list[st
 
 
 def _links(root: Path, folders: Sequence[str]) -> list[str]:
-    """Shared code is formatted where it stands, not once more through each link to it."""
+    """The links below the folders: shared code is formatted in src/common, not through each link."""
     below = [root / folder for folder in folders if (root / folder).is_dir()]
     return [link for folder in below for link in _links_below(root, folder)]
 
@@ -133,26 +133,32 @@ def _links_below(root: Path, folder: Path) -> Iterator[str]:
             yield from _links_below(root, Path(entry.path))
 
 
-def _unreadable(root: Path, text: str) -> Iterator[Found]:
-    """Source: what black 26 prints, "error: cannot parse: PATH:LINE:COLUMN" with the line of code
-    below it (where a target version is set, "cannot parse for target version Python 3.11: PATH..."),
-    or "error: cannot format PATH: REASON"."""
+def _unreadable(root: Path, text: str) -> Iterator[Finding]:
+    """The files that black could not parse.
+
+    Source: black 26 prints "error: cannot parse: PATH:LINE:COLUMN" with the line of code below it
+    (with a target version "cannot parse for target version Python 3.11: PATH..."), or "error: cannot
+    format PATH: REASON".
+    """
     for path, line, column, code in re.findall(
         r"(?m)^error: cannot parse(?: for target version[^:\n]*)?: (.+):(\d+):(\d+)\n\s*(.*)$", text
     ):
-        what = f"this is no Python: {code.strip()}"
-        yield Found(_relative(root, path), int(line), int(column), "error", what)
+        what = f"not valid Python: {code.strip()}"
+        yield Finding(_relative(root, path), int(line), int(column), "error", what)
     for path, reason in re.findall(r"(?m)^error: cannot format (.+?): (.+)$", text):
-        yield Found(_relative(root, path), 1, 1, "error", reason)
+        yield Finding(_relative(root, path), 1, 1, "error", reason)
 
 
-def _require_well(
-    isort: process.CompletedCommand, black: process.CompletedCommand, broken: Sequence[Found]
+def _raise_on_failure(
+    isort: process.CompletedCommand, black: process.CompletedCommand, broken: Sequence[Finding]
 ) -> None:
-    """0 and 1 are answers; black's 123 is one where it names the files."""
-    for name, done, answers in (("isort", isort, (0, 1)), ("black", black, (0, 1, 123))):
-        if done.code not in answers or (done.code == 123 and not broken):
-            raise UserError(f"{name} failed:\n{(done.err or done.out).strip()}\n ")
+    """0 and 1 are results; black's 123 is one if it names the files."""
+    for name, command, results in (("isort", isort, (0, 1)), ("black", black, (0, 1, 123))):
+        if command.code not in results or (command.code == 123 and not broken):
+            raise UserError(
+                f"{name} failed:\n{(command.err or command.out).strip()}\n ",
+                code="formatter-failed",
+            )
 
 
 def _relative(root: Path, path: str) -> str:

@@ -20,7 +20,9 @@ from .workspace_template import File
 
 README = template.PACKAGE / "templates" / "workspace-readme.md"
 WHEELS = ".innerloop/wheels"
-PIN_COMMENT = "# What scripts/loop installs into your cache: the tool and its dependencies, by hashes.\n"
+PIN_COMMENT = (
+    "# What scripts/loop installs into your cache: the tool and its dependencies, by hashes.\n"
+)
 # Builds where it is started, as every builder of wheels calls it.
 _BUILD = "import sys; from hatchling import build; build.build_wheel(sys.argv[1])"
 
@@ -108,7 +110,9 @@ def _pin(wheel: Path | None, scratch: Path) -> Pin:
     if wheel is None:
         return Pin(_sha256(_downloaded(scratch)))
     if not wheel.is_file():
-        raise UserError("there is no such file", where=str(wheel), hint="Name the wheel of the tool")
+        raise UserError(
+            "there is no such file", where=str(wheel), hint="Name the wheel of the tool"
+        )
     if not re.match(rf"innerloop-{re.escape(__version__)}-[^/]*\.whl\Z", wheel.name):
         raise UserError(
             f"not a wheel of innerloop {__version__}, the version that runs",

@@ -1,34 +1,40 @@
-"""Taking an experiment away so that it can be brought back: its folder and its dev container move
-to a hidden folder in one step each, and the rendered files follow."""
+"""Removing an experiment so that it can be restored: its folder and its dev container move to a
+hidden folder in one step each, and the generated files follow.
+
+What is to be removed is written down first, and each step can be repeated: the next `loop remove`,
+`loop rename` or `loop sync` completes a removal that was killed.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ..model import naming, shared_code
 from ..model.workspace import Workspace
 from ..sync import engine, three_way_text, transaction
-from ..sync.merge_rules import EDITOR_FILES
 from ..sync.render import workflow_context
 from ..sync.render.generated_files import Json
-from ..sync.state_file import Memory, dump
+from ..sync.state_file import State
+from ..sync.transaction import Change
 from ..util import files
 from ..util.jsonc import ParseError, parse
 from ..workspace import loader
 from . import create
 
+INTENT = ".innerloop/removing.json"
 REMOVED = ".innerloop/removed"
 LAUNCH, TASKS = ".vscode/launch.json", ".vscode/tasks.json"
 
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """What would happen; paths relative to the root. `users` are links of other experiments that
-    lead into the folder, and would lead nowhere. `started_by`: the files of orchestrators."""
+    """What a removal does; paths are relative to the root. `outputs` is the folder of its runs, None
+    if there is none. `users` are links of other experiments into its folder, which break.
+    `started_by` are its files of orchestrators."""
 
     name: str
     kept_in: str
@@ -54,71 +60,100 @@ def plan(workspace: Workspace, name: str) -> Removal:
         for link, text in loader.WorkspaceFiles(root).links("src")
         if _leads_into(link, text, f"src/{name}")
     ]
-    kept_in = f"{REMOVED}/{slug}-{time.strftime('%Y%m%d-%H%M%S')}"
-    memory = transaction.remembered(transaction.memory_text(root))
-    ours = {*memory.rendered, *memory.ejected}
+    state = transaction.parse_state(transaction.state_text(root))
+    known = {*state.generated, *state.unknown, *state.ejected}
     return Removal(
         name=name,
-        kept_in=kept_in,
+        kept_in=f"{REMOVED}/{slug}-{time.strftime('%Y%m%d-%H%M%S')}",
         outputs=outputs if (root / outputs).is_dir() else None,
         users=tuple(sorted(users)),
         started_by=tuple(
             file
             for file in workflow_context.files_of(name)
-            if file in ours and (root / file).is_file()
+            if file in known and (root / file).is_file()
         ),
     )
 
 
 def carry_out(root: Path, removal: Removal) -> engine.Outcome:
-    with files.locked(root / create.LOCK, waiting="innerloop: another rename or new is running"):
-        kept = files.make_folder(root / removal.kept_in)
-        files.rename(root / removal.folder, kept / "src")
-        if (root / removal.dev_container).is_dir():
-            files.rename(root / removal.dev_container, kept / "devcontainer")
-        parent = (root / removal.folder).parent
-        while parent != root / "src" and not any(os.scandir(parent)):
-            files.remove_if_empty(parent)
-            parent = parent.parent
-        _give_up_entries(root, removal.name, removal.started_by, kept)
-        return engine.sync(root)
+    with files.locked(root / create.LOCK, waiting=create.WAITING):
+        files.write_text(root / INTENT, json.dumps(asdict(removal)))
+        return _finish(root, removal)
 
 
-def _give_up_entries(root: Path, name: str, started_by: Sequence[str], kept: Path) -> None:
-    """What a person changed in the experiment's launch configurations and in what starts it goes
-    with it, and is no clash: it counts as rendered from here on. The files as they were are kept.
-    """
-    memory = transaction.remembered(transaction.memory_text(root))
-    rendered = dict(memory.rendered)
+def finish(root: Path) -> str | None:
+    """Completes a removal that was killed, and returns a message; None when there is none."""
+    if files.read_text(root / INTENT) is None:
+        return None
+    with files.locked(root / create.LOCK, waiting=create.WAITING):
+        text = files.read_text(root / INTENT)
+        if text is None:
+            return None
+        values = json.loads(text)
+        lists = {key: tuple(values[key]) for key in ("users", "started_by")}
+        removal = Removal(**{**values, **lists})
+        _finish(root, removal)
+        kept = removal.kept_in
+        return f"completed the removal of {removal.name}, which was interrupted; it is in {kept}"
+
+
+def _finish(root: Path, removal: Removal) -> engine.Outcome:
+    kept = files.make_folder(root / removal.kept_in)
+    for folder, name in ((removal.folder, "src"), (removal.dev_container, "devcontainer")):
+        if (root / folder).is_dir() and not (kept / name).exists():
+            files.rename(root / folder, kept / name)
+    parent = (root / removal.folder).parent
+    while parent != root / "src" and parent.is_dir() and not any(os.scandir(parent)):
+        files.remove_if_empty(parent)
+        parent = parent.parent
+    _keep_copies(root, removal, kept)
+    engine.edit(root, lambda state: _release(root, removal, state))
+    outcome = engine.sync(root)
+    files.remove(root / INTENT)
+    return outcome
+
+
+def _keep_copies(root: Path, removal: Removal, kept: Path) -> None:
+    """Keeps the files that a person may have edited, as they were before the removal."""
+    generated = transaction.parse_state(transaction.state_text(root)).generated
     for file in (LAUNCH, TASKS):
         text = files.read_text(root / file)
-        if text is None:
-            continue
-        files.write_text(kept / Path(file).name, text)
-        if isinstance(rendered.get(file), dict):
-            rendered[file] = _as_found(rendered[file], _value(text), name)
-    for file in started_by:
+        if text is not None and not (kept / Path(file).name).exists():
+            files.write_text(kept / Path(file).name, text)
+    for file in removal.started_by:
         text = files.read_text(root / file)
-        if text is not None and not three_way_text.is_as_rendered(text, rendered.get(file, "")):
+        if text is not None and not three_way_text.is_unchanged(text, generated.get(file, "")):
             files.write_text(kept / file, text)
-        files.remove(root / file)
-    gone = set(workflow_context.files_of(name))
-    rendered = {file: value for file, value in rendered.items() if file not in gone}
-    files.write_text(
-        root / transaction.MEMORY,
-        dump(Memory(rendered, memory.ejected - gone), EDITOR_FILES),
-    )
 
 
-def _as_found(remembered: Json, found: Json, name: str) -> Json:
-    """The memory with the experiment's own entries as they are in the file."""
-    result = dict(remembered)
+def _release(root: Path, removal: Removal, state: State) -> tuple[State, list[Change]]:
+    """Removes the orchestrators' files, and records the experiment's entries in launch.json and
+    tasks.json as generated with what the person changed in them: so sync removes them too, without
+    a conflict."""
+    generated = dict(state.generated)
+    for file in (LAUNCH, TASKS):
+        text = files.read_text(root / file)
+        if text is not None and isinstance(generated.get(file), dict):
+            generated[file] = _with_entries_of(generated[file], _value(text), removal.name)
+    changes = [
+        Change(file, text, None)
+        for file in removal.started_by
+        if (text := files.read_text(root / file)) is not None
+    ]
+    gone = {*workflow_context.files_of(removal.name), f"{removal.dev_container}/devcontainer.json"}
+    kept = {file: value for file, value in generated.items() if file not in gone}
+    return State(kept, state.ejected - gone, state.unknown - gone), changes
+
+
+def _with_entries_of(base: Json, yours: Json, name: str) -> Json:
+    """The base with the experiment's own entries as they are in the file."""
+    result = dict(base)
     for key, identity in (("configurations", "name"), ("tasks", "label")):
-        if key in remembered:
-            there = {one[identity]: one for one in _entries(found, key, identity)}
+        if key in base:
+            here = {entry[identity]: entry for entry in _entries(yours, key, identity)}
             result[key] = [
-                there.get(one[identity], one) if _is_of(one[identity], name) else one
-                for one in _entries(remembered, key, identity)
+                here.get(entry[identity], entry) if _is_of(entry[identity], name) else entry
+                for entry in _entries(base, key, identity)
             ]
     return result
 
@@ -131,7 +166,9 @@ def _is_of(title: str, name: str) -> bool:
 def _entries(value: Json, key: str, identity: str) -> list[dict[str, Json]]:
     found = value.get(key) if isinstance(value, dict) else None
     items = found if isinstance(found, list) else []
-    return [one for one in items if isinstance(one, dict) and isinstance(one.get(identity), str)]
+    return [
+        item for item in items if isinstance(item, dict) and isinstance(item.get(identity), str)
+    ]
 
 
 def _value(text: str) -> Json:
@@ -142,5 +179,5 @@ def _value(text: str) -> Json:
 
 
 def _leads_into(link: str, text: str, folder: str) -> bool:
-    leads = shared_code.leads(link, text)
-    return not link.startswith(f"{folder}/") and (leads + "/").startswith(f"{folder}/")
+    target = shared_code.leads(link, text)
+    return not link.startswith(f"{folder}/") and (target + "/").startswith(f"{folder}/")

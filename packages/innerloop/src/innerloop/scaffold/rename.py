@@ -1,8 +1,8 @@
-"""Another name for an experiment: its folder, job, links, outputs, and its part of the rendered
-files with what a person wrote there.
+"""Renaming an experiment: its folder, job, links, outputs, and its part of the generated files with
+what a person wrote there.
 
-What is meant is written down first. Each step knows when it has been done, so whoever is killed
-half-way is completed by the next `loop rename` or `loop sync`.
+The two names are written down first, and each step can be repeated: the next `loop rename`,
+`loop remove` or `loop sync` completes a rename that was killed.
 """
 
 from __future__ import annotations
@@ -18,8 +18,7 @@ from ..argo_manifest import resource_names
 from ..model import naming, shared_code
 from ..model.workspace import Workspace
 from ..sync import engine, path_renames, transaction
-from ..sync.merge_rules import EDITOR_FILES
-from ..sync.state_file import Memory, dump
+from ..sync.state_file import State
 from ..util import files
 from ..util.errors import UserError
 from ..util.jsonc import ParseError
@@ -28,9 +27,9 @@ from . import create
 
 INTENT = ".innerloop/renaming.json"
 
-# Where a person may name an experiment's folder; each is searched, none is changed.
+# Where a person may mention an experiment's folder. They are searched, not changed.
 MENTIONS = ("README.md", "pyproject.toml", "docs", "notebooks", "orchestration", ".github", "src")
-MOST_MENTIONS = 20
+MAX_MENTIONS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,47 +43,47 @@ class Names:
 
 
 def carry_out(workspace: Workspace, old: str, new: str) -> engine.Outcome:
-    """All of it; a name that will not do is a `WrongUse`, with nothing changed."""
+    """Renames everything. Raises UserError for an invalid or taken name, with nothing changed."""
     root = Path(workspace.root)
     create.check_target(workspace, new)
-    with files.locked(root / create.LOCK, waiting="innerloop: another rename or new is running"):
+    with files.locked(root / create.LOCK, waiting=create.WAITING):
         create.check_target(workspace, new)
         files.write_text(root / INTENT, json.dumps({"old": old, "new": new}))
         return _finish(root, Names(old, new))
 
 
 def finish(root: Path) -> str | None:
-    """Completes a rename that was killed, and says so; None when there is none."""
+    """Completes a rename that was killed, and returns a message; None when there is none."""
     if files.read_text(root / INTENT) is None:
         return None
-    with files.locked(root / create.LOCK):
+    with files.locked(root / create.LOCK, waiting=create.WAITING):
         text = files.read_text(root / INTENT)
         if text is None:
             return None
         names = Names(**json.loads(text))
         _finish(root, names)
-        return f"completed the rename of {names.old} to {names.new}, which had been interrupted"
+        return f"completed the rename of {names.old} to {names.new}, which was interrupted"
 
 
 def mentions(root: Path, old: str) -> list[str]:
-    """ "file:line" of each place in a person's own files that still names the old folder."""
-    found: list[str] = []
+    """The positions ("file:line") in a person's own files that still name the old folder."""
+    positions: list[str] = []
     for path in _own_texts(root):
         text = path.read_bytes().decode("utf-8", "replace")
         if f"src/{old}" not in text:
             continue
         for number, line in enumerate(text.splitlines(), start=1):
             if naming.moved_paths(line, old, "\0") != line:
-                found.append(f"{path.relative_to(root).as_posix()}:{number}")
-    return found
+                positions.append(f"{path.relative_to(root).as_posix()}:{number}")
+    return positions
 
 
 def _finish(root: Path, names: Names) -> engine.Outcome:
     _move(root, f"src/{names.old}", f"src/{names.new}")
     _move_slug(root, ".devcontainer", names)
     _rename_inside(root, names)
-    _mend_links(root, names)
-    _rename_rendered(root, names)
+    _repair_links(root, names)
+    engine.edit(root, lambda state: _rename_generated(root, names, state))
     _move_slug(root, "outputs", names)
     outcome = engine.sync(root)
     files.remove(root / INTENT)
@@ -119,8 +118,8 @@ def _rename_inside(root: Path, names: Names) -> None:
             files.write_text(path, changed)
 
 
-def _mend_links(root: Path, names: Names) -> None:
-    """Links out of the folder, which may stand at another depth now, and other experiments'
+def _repair_links(root: Path, names: Names) -> None:
+    """Repairs the links out of the folder, which may have another depth now, and other experiments'
     links into it."""
     disk = loader.WorkspaceFiles(root)
     old, new = f"src/{names.old}", f"src/{names.new}"
@@ -131,34 +130,35 @@ def _mend_links(root: Path, names: Names) -> None:
         if shared_code.leads(link, text) != before and disk.exists(before):
             files.replace_link(root / link, shared_code.link_text(link, before))
     for link, text in disk.links("src"):
-        leads = shared_code.leads(link, text)
-        if leads == old or leads.startswith(f"{old}/"):
-            files.replace_link(root / link, shared_code.link_text(link, new + leads[len(old) :]))
+        target = shared_code.leads(link, text)
+        if target == old or target.startswith(f"{old}/"):
+            files.replace_link(root / link, shared_code.link_text(link, new + target[len(old) :]))
 
 
-def _rename_rendered(root: Path, names: Names) -> None:
-    """The name in the rendered files and in the memory of them alike: what a person wrote is then
-    compared with what was rendered, as if it had always had the new name."""
+def _rename_generated(
+    root: Path, names: Names, state: State
+) -> tuple[State, list[transaction.Change]]:
+    """Changes the name in the generated files and in the record of them alike: what a person wrote
+    then differs from the base just as before."""
     change = partial(_value, names)
-    memory = transaction.remembered(transaction.memory_text(root))
-    rendered, changes = {}, []
-    for file, value in memory.rendered.items():
+    generated, changes = {}, []
+    for file, value in state.generated.items():
         path = naming.moved_paths(file, names.old, names.new)
         if isinstance(value, str):
             _move(root, file, path)
-        rendered[path] = path_renames.in_value(value, change)
+        generated[path] = path_renames.in_value(value, change)
         if (text := files.read_text(root / path)) is not None:
             new = _text(text, path, change, whole=isinstance(value, str))
             changes.append(transaction.Change(path, text, new))
-    ejected = frozenset(naming.moved_paths(one, names.old, names.new) for one in memory.ejected)
-    text = dump(Memory(rendered, ejected), EDITOR_FILES)
-    with files.locked(root / engine.LOCK):
-        real = [one for one in changes if one.before != one.after]
-        transaction.write(root, real, text if memory.rendered else None)
+    ejected, unknown = (
+        frozenset(naming.moved_paths(file, names.old, names.new) for file in paths)
+        for paths in (state.ejected, state.unknown)
+    )
+    return State(generated, ejected, unknown), changes
 
 
 def _text(text: str, path: str, change: path_renames.Change, *, whole: bool) -> str:
-    """A file that is not JSON any more stays as it is; sync names it."""
+    """A file that is not valid JSON stays as it is; sync reports it."""
     if whole:
         return change((), text)
     try:
@@ -168,7 +168,7 @@ def _text(text: str, path: str, change: path_renames.Change, *, whole: bool) -> 
 
 
 def _value(names: Names, keys: tuple[str, ...], text: str) -> str:
-    if not keys:  # the text of a file that is written whole
+    if not keys:  # a text file
         old, new = (resource_names.label(slug, resource_names.LONGEST_CRON) for slug in names.slugs)
         return naming.renamed_whole(text, names.old, names.new, (old, new))
     return naming.renamed_value(keys, text, names.old, names.new)
@@ -184,17 +184,18 @@ def _own_texts(root: Path) -> Iterator[Path]:
 
 def _texts_below(folder: Path) -> Iterator[Path]:
     for parent, folders, names in os.walk(folder):
-        folders[:] = sorted(one for one in folders if one not in create.LEFT_OUT)
+        folders[:] = sorted(name for name in folders if name not in create.LEFT_OUT)
         for name in sorted(names):
             path = Path(parent, name)
             if create.is_text(name) and not path.is_symlink() and path.stat().st_size < 2_000_000:
                 yield path
 
 
-def require_at_rest(containers: list[str], name: str) -> None:
-    """What runs on the experiment's folder would lose it from under its feet."""
+def require_stopped(containers: list[str], name: str) -> None:
+    """Raises UserError if one of the containers, which have the folder mounted, is running."""
     if containers:
         raise UserError(
             f"a container of {name} is running: {', '.join(containers)}",
+            code="container-running",
             hint=f"Stop it first (`docker stop {' '.join(containers)}`)",
         )

@@ -1,5 +1,4 @@
-"""What is left of an experiment outside its folder: containers, images, work that git does not
-have."""
+"""What belongs to an experiment outside its folder: containers and images; and uncommitted files."""
 
 from __future__ import annotations
 
@@ -14,38 +13,38 @@ from ..util import git, process
 
 
 @dataclass(frozen=True, slots=True)
-class InDocker:
-    """Names; all empty where no engine answers."""
+class DockerResidue:
+    """Names of containers and images; all empty without an engine."""
 
     running: tuple[str, ...] = ()
     containers: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
 
 
-def in_docker(workspace: Workspace, experiment: Experiment) -> InDocker:
-    """Of its runs, terminals and notebooks, and its dev containers whoever made them."""
+def docker_residue(workspace: Workspace, experiment: Experiment) -> DockerResidue:
+    """Those of its runs, terminals and notebooks, and its dev containers, whichever tool made them."""
     if process.which("docker") is None:
-        return InDocker()
-    running, all_of_it, images = process.run_together(
+        return DockerResidue()
+    running, containers, images = process.run_together(
         docker_cli.container_names(workspace.identity, experiment.name, running=True),
         docker_cli.container_names(workspace.identity, experiment.name),
         docker_cli.image_names(workspace.identity, experiment.name),
     )
     dev = discovery.find(workspace, experiment)
-    return InDocker(
-        _names(running, *(one.name for one in dev if one.running)),
-        _names(all_of_it, *(one.name for one in dev)),
+    return DockerResidue(
+        _names(running, *(container.name for container in dev if container.running)),
+        _names(containers, *(container.name for container in dev)),
         tuple(name for name in _names(images) if "<none>" not in name),
     )
 
 
-def _names(done: process.CompletedCommand, *more: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys([*(done.out.split() if done.ok else []), *more]))
+def _names(listed: process.CompletedCommand, *more: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys([*(listed.out.split() if listed.ok else []), *more]))
 
 
 def uncommitted(root: Path, folder: str) -> list[str]:
-    """Files below the folder that git does not have as they are; none where git cannot say."""
+    """Files below the folder that are new or changed in git; empty without git or a repository."""
     if process.which("git") is None:
         return []
-    done = process.run(git.changes(str(root), folder), timeout=30)
-    return [line[3:] for line in done.out.split("\0") if line] if done.ok else []
+    listed = process.run(git.changes(str(root), folder), timeout=30)
+    return [line[3:] for line in listed.out.split("\0") if line] if listed.ok else []

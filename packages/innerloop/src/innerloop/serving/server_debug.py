@@ -1,9 +1,8 @@
 """`loop serve --debug`: the same server, with a debugger in every Python process that it starts.
 
-As for `loop run --debug`, only a small program stands before what the image starts: it listens,
-waits for the editor, and starts the server with the hook on PYTHONPATH. So a worker that the server
-starts, or that it makes by a fork, stops in handler.py when a request comes. The first request is
-the sample.
+As for `loop run --debug`, a small program is put before what the image starts: it listens, waits
+for the editor, and starts the server with the hook on PYTHONPATH. So a worker that the server starts
+or forks stops at a breakpoint in handler.py. The first request is the sample request.
 """
 
 from __future__ import annotations
@@ -14,49 +13,35 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ..docker import container_context, docker_cli
-from ..model.container import ContainerContext, Mount
+from ..docker import docker_cli
 from ..model.dockerfiles import serving_dockerfile
 from ..runner import debug
-from ..runner.debug import GROUP, LIBRARY_THERE, PROGRAMS, THERE
+from ..runner.debug import CONTAINER_LIBRARY, CONTAINER_PROGRAMS, GROUP
 from ..util import locked_environments, process
 from ..util.errors import UserError
 from .server_plan import Server
 
 
-def debugged(server: Server, asked: int | None, *, dry: bool) -> Server:
-    """The server with the debugger before it, which is fetched on the way unless `dry`."""
-    port = debug.choose_port(server.workspace, server.experiment, asked)
+def debugged(server: Server, port: int | None, *, dry: bool) -> Server:
+    """The server with the debugger before it; debugpy is installed on the way unless `dry`. `port`
+    is the one that the user asked for."""
+    port = debug.choose_port(server.workspace, server.experiment, port)
     if not dry:
         locked_environments.ensure(GROUP)
-    words = _starts(server, dry)
+    command = _command_of(server, dry)
     request = server.request
-    if not request.argv:
+    if request.container is None or not request.can_start:
         return server
-    around = ContainerContext(binds=container_context.own_binds())
     library = debug.library_of(locked_environments.environment_of(GROUP))
-    mounts = (
-        around.hosted(Mount(str(PROGRAMS), THERE, read_only=True)),
-        around.hosted(Mount(str(library), LIBRARY_THERE, read_only=True)),
-    )
     position = f"{server.deployment.file}:1"
-    options = ["--publish", f"127.0.0.1:{port}:{port}", "--entrypoint", "sh"]
-    options += [word for mount in mounts for word in ("--mount", mount.text())]
-    at = request.argv.index(server.image.name, 2)
-    argv = (
-        *(*request.argv[:at], *options, request.argv[at]),
-        *(f"{THERE}/start.sh", position, _settings(server, port, position), *words),
+    settings = _settings(server, port, position)
+    container = replace(request.container, entrypoint="sh", command=tuple(command))
+    container = container.with_port(port, port).with_mounts(*debug.mounts_of(library))
+    container = container.with_command_prefix(
+        (f"{CONTAINER_PROGRAMS}/start.sh", position, settings)
     )
-    return replace(
-        server,
-        request=replace(
-            request,
-            argv=argv,
-            command=shlex.join(words),
-            mounts=(*request.mounts, *mounts),
-            notes=(*request.notes, _note(port)),
-        ),
-    )
+    request = replace(request, container=container, command=shlex.join(command))
+    return replace(server, request=request.with_notes(_note(port)))
 
 
 def _note(port: int) -> str:
@@ -73,7 +58,7 @@ def _settings(server: Server, port: int, position: str) -> str:
             "host": "0.0.0.0",
             "port": port,
             "shown": f"127.0.0.1:{port}",
-            "library": LIBRARY_THERE,
+            "library": CONTAINER_LIBRARY,
             "folders": folders(server),
             "where": position,
         }
@@ -81,22 +66,24 @@ def _settings(server: Server, port: int, position: str) -> str:
 
 
 def folders(server: Server) -> list[tuple[str, str]]:
-    """(folder of the workspace, where the image has it), the innermost first: as COPY says."""
+    """(folder relative to the workspace, the same folder in the image), the innermost first, from
+    the Dockerfile's COPY instructions."""
     if server.image.dockerfile is None:
         return []
     context = posixpath.dirname(server.image.dockerfile.name)
-    found: dict[str, str] = {}
-    for one in serving_dockerfile.copies(server.image.dockerfile):
-        source = posixpath.normpath(posixpath.join(context, one.source))
-        if one.source.endswith(".py"):
-            found[posixpath.dirname(source)] = posixpath.dirname(one.target)
-        elif "." not in posixpath.basename(one.source):
-            found[source] = one.target
-    return sorted(found.items(), key=lambda pair: -len(pair[1]))
+    targets: dict[str, str] = {}
+    for copy in serving_dockerfile.copies(server.image.dockerfile):
+        source = posixpath.normpath(posixpath.join(context, copy.source))
+        if copy.source.endswith(".py"):
+            targets[posixpath.dirname(source)] = posixpath.dirname(copy.target)
+        elif "." not in posixpath.basename(copy.source):
+            targets[source] = copy.target
+    return sorted(targets.items(), key=lambda pair: -len(pair[1]))
 
 
-def _starts(server: Server, dry: bool) -> Sequence[str]:
-    """What the image starts: as the engine knows it, else as the Dockerfile says."""
+def _command_of(server: Server, dry: bool) -> Sequence[str]:
+    """The image's entry point and command: from the engine, else from the Dockerfile. Empty for a
+    dry run that knows neither."""
     done = process.run(docker_cli.default_command(server.image.name))
     if done.ok:
         words: list[str] = []
@@ -107,13 +94,14 @@ def _starts(server: Server, dry: bool) -> Sequence[str]:
             text = text[end:].strip()
         if words:
             return words
-    said = server.image.dockerfile and serving_dockerfile.starts(server.image.dockerfile)
-    if said:
-        return said.words
+    start = server.image.dockerfile and serving_dockerfile.starts(server.image.dockerfile)
+    if start:
+        return start.words
     if dry:
         return ()
     raise UserError(
-        "the image starts nothing by itself, so there is no server to debug",
+        "the image has neither ENTRYPOINT nor CMD, so there is no server to debug",
+        code="image-starts-nothing",
         where=server.deployment.where("environment"),
         hint="Write ENTRYPOINT or CMD in its Dockerfile",
     )

@@ -11,16 +11,18 @@ from pathlib import Path
 
 from ..docker import container_context, docker_cli, engine, image_build
 from ..docker.engine import Engine, Gpu
-from ..docker.image_build import Image
 from ..model.container import (
     EXPERIMENT_LABEL,
     WORKSPACE_LABEL,
     ContainerContext,
+    ContainerSpec,
     Mount,
+    PublishedPort,
     image_name_part,
 )
 from ..model.deployment import MODEL_VARIABLE, Deployment, Route
 from ..model.dockerfiles import dockerfile, serving_dockerfile
+from ..model.environment import Image
 from ..model.experiment import Experiment
 from ..model.run import Request
 from ..model.workspace import Workspace
@@ -113,7 +115,7 @@ def plan(
         model=chosen,
         image=image,
         facts=facts,
-        request=_NONE,
+        request=_NO_REQUEST,
         name=f"innerloop-{image_name_part(experiment.slug)}-serve-{new_id()}",
         port=here,
     )
@@ -199,42 +201,37 @@ def by_whom(port: int) -> str:
 
 def _request(server: Server, gpu: Gpu, notes: Sequence[str]) -> Request:
     deployment = server.deployment
-    holder = deployment.model_folder(deployment.model.name or server.experiment.slug, VERSION)
-    inside = posixpath.join(holder, os.path.basename(server.model.path))
-    around = ContainerContext(binds=container_context.own_binds())
-    mounts = (
-        (around.hosted(Mount(server.model.path, inside, read_only=True)),)
-        if server.model.path
-        else ()
-    )
-    env = {MODEL_VARIABLE: holder, **deployment.environment_variables}
-    argv = docker_cli.start_server(
-        server.image.name,
+    folder = deployment.model_folder(deployment.model.name or server.experiment.slug, VERSION)
+    target = posixpath.join(folder, os.path.basename(server.model.path))
+    context = ContainerContext(binds=container_context.own_binds())
+    # Without `remove` the container stays when it ends, so that its log and exit code can be read.
+    container = ContainerSpec(
+        image=server.image.name,
         name=server.name,
+        image_workdir=_workdir(server.image),
+        env={MODEL_VARIABLE: folder, **deployment.environment_variables},
+        ports=(PublishedPort(server.port, server.scoring.port),),
         labels={
             WORKSPACE_LABEL: server.workspace.identity,
             EXPERIMENT_LABEL: server.experiment.name,
             docker_cli.SERVER_PORT: str(server.port),
             docker_cli.SERVER_PATH: server.scoring.path,
         },
-        env=env,
-        mounts=mounts,
-        options=[
-            *gpu.options,
-            *("--publish", f"127.0.0.1:{server.port}:{server.scoring.port}"),
-        ],
+        devices=gpu.options,
+        detach=True,
+        remove=False,
     )
+    if server.model.path:
+        model = Mount(server.model.path, target, read_only=True)
+        container = container.with_mounts(context.on_host(model))
     return Request(
         experiment=server.experiment.name,
         backend="docker",
         command=_command(server.image),
-        argv=tuple(argv) if server.model.path else (),
-        cwd="" if server.image.dockerfile is None else _folder(server.image),
-        env=env,
+        container=container,
+        can_start=bool(server.model.path),
         outputs="",
         why=gpu.why,
-        image=server.image.name,
-        mounts=mounts,
         notes=tuple(notes),
     )
 
@@ -245,8 +242,8 @@ def _command(image: Image) -> str:
     return shlex.join(words.words) if words is not None else ""
 
 
-def _folder(image: Image) -> str:
+def _workdir(image: Image) -> str:
     return serving_dockerfile.folder_of(image.dockerfile) if image.dockerfile is not None else ""
 
 
-_NONE = Request("", "docker", "", (), "", {}, "", "")
+_NO_REQUEST = Request("", "docker", "", "", "", can_start=False)

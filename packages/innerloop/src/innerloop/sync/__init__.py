@@ -1,1 +1,1 @@
-"""Generated files: what each should say, and the three-way merge with what a person wrote."""
+"""Generated files: what they should contain, and the three-way merge with what a person wrote."""

@@ -1,23 +1,29 @@
-"""What a merge says: the text, what to remember, and what a person should hear of."""
+"""The result of a merge: the text, the base to record, and what a person should know."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..util.errors import join_names
 from ..util.json_values import ABSENT, Json, Maybe, scalar_text
 from .json_paths import Path, format_path
+from .merge_rules import Group
 
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """All three differ at `steps`; the person's is kept. `wanted` or `last` may be ABSENT."""
+    """Base, yours and theirs all differ at `steps`; yours is kept. `theirs` or `base` may be
+    ABSENT. For a group of keys that merge as one, `group` says which, `keys` are those that differ,
+    and the three values are objects with the group's keys."""
 
     steps: Path
     line: int
     column: int
-    found: Json
-    wanted: Maybe
-    last: Maybe
+    yours: Json
+    theirs: Maybe
+    base: Maybe
+    group: Group | None = None
+    keys: tuple[str, ...] = ()
 
     @property
     def path(self) -> str:
@@ -25,28 +31,36 @@ class Conflict:
 
     @property
     def message(self) -> str:
-        if not self.steps and isinstance(self.found, str):
-            return self._of_a_whole_file
-        yours = f"{self.path if self.steps else 'the whole of it'} is yours ({brief(self.found)}) and was kept"
-        if self.wanted is ABSENT:
-            return f"{yours}, but what was rendered there ({brief(self.last)}) is no longer wanted"
-        if self.last is ABSENT:
-            return f"{yours}, but {brief(self.wanted)} is wanted there"
-        was, now = brief(self.last), brief(self.wanted)
-        return f"{yours}, but what was rendered there changed from {was} to {now}"
+        if self.group:
+            return self._of_a_group
+        if not self.steps and isinstance(self.yours, str):
+            return self._of_a_text
+        name = self.path if self.steps else "the whole file"
+        yours = f"{name} is yours ({brief(self.yours)}) and was kept"
+        if self.theirs is ABSENT:
+            return f"{yours}, but the generated value ({brief(self.base)}) is to be removed"
+        if self.base is ABSENT:
+            return f"{yours}, but {brief(self.theirs)} is generated there"
+        was, now = brief(self.base), brief(self.theirs)
+        return f"{yours}, but the generated value changed from {was} to {now}"
 
     @property
-    def _of_a_whole_file(self) -> str:
-        if self.last is ABSENT:
-            return "this file is yours and was kept, but one is rendered at its place"
+    def _of_a_group(self) -> str:
         return (
-            "you changed this file, so it is yours and was kept, but what is rendered has changed"
+            f"{join_names(self.keys)}: these keys belong together and yours were kept, but the "
+            "generated ones differ"
         )
+
+    @property
+    def _of_a_text(self) -> str:
+        if self.base is ABSENT:
+            return "this file is yours and was kept, but one is generated in its place"
+        return "your version was kept: the generated text changed in the same lines as you did"
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """Something of the person's that stays although what it stood in is no longer wanted."""
+class KeptEntry:
+    """An entry of the person's that stays although the container around it is no longer generated."""
 
     steps: Path
     line: int
@@ -64,15 +78,16 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """`text` is None when the file should not be there. `last` is what to remember as last
-    rendered, None for nothing; with it, the same merge again changes nothing."""
+    """`text` is None when the file should not exist. `base` is what to record as last generated,
+    None for nothing; the same merge with it changes nothing."""
 
     text: str | None
-    clashes: tuple[Conflict, ...] = ()
-    kept: tuple[Kept, ...] = ()
-    last: Json | None = None
+    conflicts: tuple[Conflict, ...] = ()
+    kept: tuple[KeptEntry, ...] = ()
+    base: Json | None = None
 
 
 def brief(value: Json) -> str:
+    """The value as JSON on one line of at most 60 characters."""
     text = scalar_text(value)
     return text if len(text) <= 60 else text[:57] + "..."

@@ -1,14 +1,16 @@
-"""`loop sync` as a value: what would be written, then the writing.
+"""`loop sync`: plans the changes to the generated files as a value, then writes them.
 
-Rendered files belong to both: each path in them is decided from three states, what was last
-rendered (`.innerloop/state.json`), what is found, and what is wanted. See `merge.three_way`.
+Generated files belong to both sides: each path in them is decided from base (generated last, as
+`.innerloop/state.json` records it), yours (on the disk) and theirs (generated now). A file that
+exists and was never generated is the person's: it is left alone, and recorded as such.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 from ..model.experiment import JOB_FILE, Experiment
 from ..model.jobs.job import Job
@@ -16,181 +18,286 @@ from ..model.settings.schedules import Schedule
 from ..model.workspace import Workspace
 from ..util import files
 from ..util.errors import UsageError, UserError, did_you_mean
-from ..util.jsonc import ParseError
+from ..util.json_values import same
+from ..util.jsonc import ParseError, parse
 from ..workspace import loader
 from . import git_conflicts, state_file, three_way, three_way_text, transaction
 from .conflicts import Conflict
 from .merge_rules import EDITOR_FILES
-from .render import launch_json, workflow_context
-from .render.generated_files import Json, Specification, wanted
-from .state_file import Memory
+from .render import launch_json, workflow_context, workspace_container
+from .render.generated_files import Json, Specification, generate
+from .state_file import State
 from .transaction import Change
 
 LOCK = ".innerloop/sync.lock"
+WAITING = "innerloop: another sync is running; waiting for it"
 
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """A person's word on a clash: "take" what is rendered or "keep" theirs, at a path of a file. All
-    of a file that was ejected is given back by "take"."""
+    """How a person resolves a conflict at a path of a file: "take" the generated value, or "keep"
+    their own. "take" at the path "." also gives a file back that is recorded as theirs."""
 
-    word: str
+    word: Literal["take", "keep", "give back"]
     file: str
     path: str
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """`problems` are sentences that make the exit code 1; `notes` only inform. `memory` is the
-    text to remember afterwards, None when it is already there."""
+    """`problems` are messages that make the exit code 1; `notes` only inform. `state` is the text to
+    record afterwards, None when the record is up to date."""
 
     changes: tuple[Change, ...]
     problems: tuple[str, ...]
     notes: tuple[str, ...] = ()
-    memory: str | None = field(default=None)
+    state: str | None = field(default=None)
+
+    def report(self) -> Iterator[str]:
+        """A line for each change, problem and note."""
+        yield from (f"{change.verb} {change.path}" for change in self.changes)
+        yield from (*self.problems, *self.notes)
 
 
-def sync(root: Path, settle: Resolution | None = None, eject: str | None = None) -> Outcome:
-    """Plans and writes, alone: a second sync at the same time waits for this one."""
-    with files.locked(root / LOCK, waiting="innerloop: another sync is running; waiting for it"):
+def sync(root: Path, resolution: Resolution | None = None, eject: str | None = None) -> Outcome:
+    """Plans and writes under a lock: a second sync at the same time waits for this one."""
+    with files.locked(root / LOCK, waiting=WAITING):
         transaction.recover(root)
         while True:
-            outcome = plan(root, settle, eject)
+            outcome = plan(root, resolution, eject)
             try:
-                transaction.write(root, outcome.changes, outcome.memory)
+                transaction.write(root, outcome.changes, outcome.state)
             except transaction.ConcurrentModification:
-                continue  # a person saved one of the files in between: their words count
+                continue  # a person saved one of the files in between
             return outcome
 
 
-def plan(root: Path, settle: Resolution | None = None, eject: str | None = None) -> Outcome:
-    """Compares what is wanted with what is there; nothing is written."""
-    subject, broken, unscheduled = _subject(root)
-    values = wanted(subject)
-    remembered = transaction.remembered(transaction.memory_text(root))
-    rendered = dict(remembered.rendered)
-    ejected = remembered.ejected
+def edit(root: Path, change: Callable[[State], tuple[State, Iterable[Change]]]) -> None:
+    """Changes generated files and the record of them in one transaction, under the same lock as
+    `sync`. `change` gets the record as it is, and may be called again when a file changed meanwhile.
+    A record that cannot be read stays as it is."""
+    with files.locked(root / LOCK, waiting=WAITING):
+        transaction.recover(root)
+        while True:
+            before = transaction.parse_state(transaction.text_on_disk(root))
+            after, changes = change(before)
+            text = None if before.is_damaged else state_file.dump(after, EDITOR_FILES)
+            real = [one for one in changes if one.before != one.after]
+            try:
+                transaction.write(
+                    root, real, None if text == transaction.text_on_disk(root) else text
+                )
+            except transaction.ConcurrentModification:
+                continue
+            return
+
+
+def plan(root: Path, resolution: Resolution | None = None, eject: str | None = None) -> Outcome:
+    """Compares what is generated now with what is on the disk; nothing is written."""
+    specification, broken, unscheduled = _specification(root)
+    values = generate(specification)
+    state = transaction.parse_state(transaction.state_text(root))
+    bases = dict(state.generated)
+    ejected = state.ejected
     if eject is not None:
-        ejected |= {_known_file(eject, values, rendered, ejected)}
-        rendered.pop(eject, None)
-    if settle is not None:
-        _known_file(settle.file, values, rendered, ejected)
-        if settle.file in ejected:
-            ejected -= {_given_back(settle)}
-            settle = replace(settle, word="give back")
+        ejected |= {_known_file(eject, values, state)}
+        bases.pop(eject, None)
+    skipped = _left_alone(broken, values) | _workflows_of({*broken, *unscheduled}, bases)
+    never = _never_generated(root, values, state, ejected | skipped)
+    ejected |= never
+    if resolution is not None:
+        _known_file(resolution.file, values, state)
+        if resolution.file in ejected:
+            ejected -= {_given_back(resolution)}
+            resolution = replace(resolution, word="give back")
+    asked = {resolution.file} if resolution is not None else set()
+    skipped |= _without_container(root, state, ejected) - asked
     problems = [*broken.values(), *unscheduled.values()]
-    notes: list[str] = []
+    notes = [_left_to_the_person(path) for path in sorted(never & ejected)]
     changes: list[Change] = []
-    waiting = git_conflicts.waiting_in(root)
-    alone = _left_alone(broken, values) | _workflows_of({*broken, *unscheduled}, rendered)
-    for path in sorted({*values, *rendered} - ejected - alone):
+    unknown = {path for path in state.unknown if path in skipped}
+    unmerged = git_conflicts.unmerged_files(root)
+    for path in sorted({*values, *bases, *state.unknown} - ejected - skipped):
         try:
-            found = files.read_text(root / path)
-        except UserError as mistake:
-            # No text, or a folder: left as it is, like one that cannot be parsed.
-            problems.append(UserError(mistake.what, where=path, hint=mistake.hint).message())
+            yours = files.read_text(root / path)
+        except UserError as error:
+            # Not text, or a folder: left as it is, like a file that cannot be parsed.
+            what = UserError(error.what, code=error.code, where=path, hint=error.hint)
+            problems.append(what.report())
+            unknown |= {path} - set(bases)
             continue
-        together = None if found is None else git_conflicts.settle(root, path, found, waiting)
-        here = found if together is None else together.text
-        notes += () if together is None else together.notes
+        sides = None if yours is None else git_conflicts.merge_sides(root, path, yours, unmerged)
+        here = yours if sides is None else sides.text
+        notes += () if sides is None else sides.notes
         try:
-            merged = _merged(here, rendered.get(path), values.get(path), path, settle)
+            merged = _merged(here, bases.get(path), values.get(path), path, resolution)
         except ParseError as error:
-            problems.append(error.message())
+            problems.append(error.report())
+            unknown |= {path} - set(bases)
             continue
-        problems += [_clash(path, clash) for clash in merged.clashes]
+        problems += [_conflict(path, conflict) for conflict in merged.conflicts]
         notes += [f"{path}:{kept.line}: {kept.message}" for kept in merged.kept]
-        if merged.text != found:
-            changes.append(Change(path, found, merged.text))
-        if merged.last is None:
-            rendered.pop(path, None)
-        else:
-            rendered[path] = merged.last
-    text = state_file.dump(Memory(rendered, ejected), EDITOR_FILES)
-    known = text == transaction.text_on_disk(root)
-    return Outcome(tuple(changes), tuple(problems), tuple(notes), None if known else text)
+        if merged.text != yours:
+            changes.append(Change(path, yours, merged.text))
+        if merged.base is not None:
+            bases[path] = merged.base
+            continue
+        bases.pop(path, None)
+        if path in values:
+            unknown.add(path)
+    gone = {path for path in ejected - skipped - set(values) if not (root / path).exists()}
+    text = state_file.dump(State(bases, ejected - gone, frozenset(unknown)), EDITOR_FILES)
+    is_recorded = text == transaction.text_on_disk(root)
+    return Outcome(tuple(changes), tuple(problems), tuple(notes), None if is_recorded else text)
+
+
+def _never_generated(
+    root: Path, values: Mapping[str, Json], state: State, decided: Set[str]
+) -> set[str]:
+    """The files that exist with other content, and that sync never generated: the person's."""
+    found: set[str] = set()
+    for path, value in values.items():
+        if path in decided or state.may_own(path):
+            continue
+        try:
+            text = files.read_text(root / path)
+        except UserError:  # not text, or a folder
+            found.add(path)
+            continue
+        if text is not None and not _says(text, value):
+            found.add(path)
+    if (
+        workspace_container.PATH not in decided
+        and not state.may_own(workspace_container.PATH)
+        and (root / workspace_container.OTHER_PLACE).is_file()
+    ):
+        found.add(workspace_container.PATH)
+    return found
+
+
+def _says(text: str, value: Json) -> bool:
+    """Whether the text has the generated content, however it is laid out."""
+    if isinstance(value, str):
+        return three_way_text.is_unchanged(text, value)
+    try:
+        return same(parse(text).value, value)
+    except ParseError:
+        return False
+
+
+def _left_to_the_person(path: str) -> str:
+    if path == workspace_container.PATH:
+        what = "the workspace has a dev container of yours, so none is generated"
+    else:
+        what = "this file is yours, so nothing is generated into it"
+    return f"{path}: {what}. `scripts/loop sync --take '{path}:.'` adds what sync generates"
+
+
+def _without_container(root: Path, state: State, ejected: Set[str]) -> set[str]:
+    """The files of the workspace's own container that are not to be written, because another one of
+    them is the person's: a devcontainer.json without its Dockerfile, or the other way round, is of
+    no use. Those that sync generated once go on."""
+    parts = set(workspace_container.FILES)
+    missing = {
+        path
+        for path in parts - {workspace_container.PATH}
+        if state.may_own(path) and not (root / path).exists()
+    }
+    if not parts & ejected and not missing:
+        return set()
+    return {path for path in parts - ejected if not state.may_own(path)}
 
 
 def _merged(
-    found: str | None, last: Json | None, value: Json | None, path: str, settle: Resolution | None
+    yours: str | None,
+    base: Json | None,
+    theirs: Json | None,
+    path: str,
+    resolution: Resolution | None,
 ) -> three_way.Merged:
-    if found is None and settle is not None and settle.file == path and _takes_all(settle):
-        last = None  # they removed it, and want it again: as a file that is new
-    here = settle if settle is not None and settle.file == path and found is not None else None
-    if here is not None and here.word == "give back":
-        plain = _merged(found, last, value, path, None)
-        if not plain.clashes:
+    own = resolution if resolution is not None and resolution.file == path else None
+    if yours is None and own is not None and own.word != "keep" and own.path == ".":
+        base = None  # they removed it, and want it back: generated like a new file
+    if yours is None:
+        own = None
+    if own is not None and own.word == "give back":
+        plain = _merged(yours, base, theirs, path, None)
+        if not plain.conflicts:
             return plain
-        here = replace(here, word="take")
-    if isinstance(value if value is not None else last, str):
-        return _merged_whole(found, last, value, path, here)
-    if here is None or found is None:
-        return three_way.merge(found, last, value, EDITOR_FILES, path)
-    decide = three_way.take if here.word == "take" else three_way.keep
-    return decide(found, last, value, EDITOR_FILES, here.path, path)
+        own = replace(own, word="take")
+    if isinstance(theirs if theirs is not None else base, str):
+        return _merged_text(yours, base, theirs, path, own)
+    if own is None or yours is None:
+        return three_way.merge(yours, base, theirs, EDITOR_FILES, path)
+    resolve = three_way.take if own.word == "take" else three_way.keep
+    return resolve(yours, base, theirs, EDITOR_FILES, own.path, path)
 
 
-def _merged_whole(
-    found: str | None, last: str | None, value: str | None, path: str, settle: Resolution | None
+def _merged_text(
+    yours: str | None,
+    base: str | None,
+    theirs: str | None,
+    path: str,
+    resolution: Resolution | None,
 ) -> three_way.Merged:
-    if settle is None or found is None:
-        return three_way_text.merge(found, last, value)
-    return (three_way_text.take if settle.word == "take" else three_way_text.keep)(
-        found, last, value, path
-    )
+    if resolution is None or yours is None:
+        return three_way_text.merge(yours, base, theirs)
+    resolve = three_way_text.take if resolution.word == "take" else three_way_text.keep
+    return resolve(yours, base, theirs, path)
 
 
-def _takes_all(settle: Resolution) -> bool:
-    return settle.word != "keep" and settle.path == "."
+def _conflict(path: str, conflict: Conflict) -> str:
+    place = f"'{path}:{conflict.path}'"
+    return UserError(
+        conflict.message,
+        code="generated-conflict",
+        where=f"{path}:{conflict.line}:{conflict.column}",
+        hint=f"Resolve it with `scripts/loop sync --keep {place}` or `--take {place}`",
+    ).report()
 
 
-def _clash(path: str, clash: Conflict) -> str:
-    position = f"'{path}:{clash.path}'"
-    return (
-        f"{path}:{clash.line}:{clash.column}: {clash.message}. Settle it with "
-        f"`scripts/loop sync --keep {position}` or `--take {position}`"
-    )
-
-
-def _known_file(
-    file: str, values: Mapping[str, Json], rendered: Mapping[str, Json], ejected: Set[str]
-) -> str:
-    known = {*values, *rendered, *ejected}
+def _known_file(file: str, values: Mapping[str, Json], state: State) -> str:
+    known = {*values, *state.generated, *state.unknown, *state.ejected}
     if file not in known:
-        raise UsageError(f'"{file}" is no rendered file', hint=did_you_mean(file, sorted(known)))
+        raise UsageError(
+            f'"{file}" is not a generated file',
+            code="unknown-generated-file",
+            hint=did_you_mean(file, sorted(known)),
+        )
     return file
 
 
-def _given_back(settle: Resolution) -> str:
-    """The file that a person had taken over and wants rendered again."""
-    if (settle.word, settle.path) != ("take", "."):
+def _given_back(resolution: Resolution) -> str:
+    """The file that is recorded as the person's and is to be generated again."""
+    if (resolution.word, resolution.path) != ("take", "."):
         raise UserError(
-            "it was ejected and is yours, so nothing clashes in it",
-            where=settle.file,
-            hint=f"`scripts/loop sync --take '{settle.file}:.'` has it rendered again",
+            "this file is yours, so it has no conflicts",
+            code="no-conflict",
+            where=resolution.file,
+            hint=f"`scripts/loop sync --take '{resolution.file}:.'` has it generated again",
         )
-    return settle.file
+    return resolution.file
 
 
 def _left_alone(broken: Mapping[str, str], values: Mapping[str, Json]) -> set[str]:
-    """A broken experiment is not rendered: its own file stays, and so do the files with something
-    of every experiment, which would lose its part."""
+    """The files that a broken experiment keeps as they are: its own, and those that hold a part of
+    every experiment, which would lose its part."""
     if not broken:
         return set()
     own = {f".devcontainer/{name.replace('/', '.')}/devcontainer.json" for name in broken}
     return own | {path for path in values if path.startswith(".vscode/")}
 
 
-def _workflows_of(names: Set[str], rendered: Mapping[str, Json]) -> set[str]:
-    """What orchestrators have of experiments that cannot be rendered now, and what these share
-    with others."""
+def _workflows_of(names: Set[str], bases: Mapping[str, Json]) -> set[str]:
+    """The orchestrators' files of experiments that cannot be generated now, and those that all
+    experiments share."""
     files_of = [path for name in names for path in workflow_context.files_of(name)]
-    return {path for path in (*files_of, *workflow_context.SHARED) if names and path in rendered}
+    return {path for path in (*files_of, *workflow_context.SHARED) if names and path in bases}
 
 
-def _subject(root: Path) -> tuple[Specification, dict[str, str], dict[str, str]]:
-    """With sentences for the experiments that cannot be rendered, and for those of which only the
-    schedule cannot."""
+def _specification(root: Path) -> tuple[Specification, dict[str, str], dict[str, str]]:
+    """With error messages by name: of experiments that cannot be generated, and of those whose
+    schedule alone cannot."""
     workspace = loader.open_workspace(root)
     read = loader.WorkspaceFiles(root).read
     experiments: list[Experiment] = []
@@ -206,14 +313,14 @@ def _subject(root: Path) -> tuple[Specification, dict[str, str], dict[str, str]]
                 job = loader.open_job(workspace, experiment)
                 launch_json.configuration_of(experiment, job)
                 jobs[name] = job
-        except UserError as mistake:
-            broken[name] = mistake.message()
+        except UserError as error:
+            broken[name] = error.report()
             continue
         if experiment.settings.schedule is not None:
             try:
                 schedules[name] = _schedule(workspace, experiment, jobs.get(name), read)
-            except UserError as mistake:
-                unscheduled[name] = mistake.message()
+            except UserError as error:
+                unscheduled[name] = error.report()
     return Specification(workspace, tuple(experiments), jobs, schedules, read), broken, unscheduled
 
 
@@ -223,13 +330,15 @@ def _schedule(
     job: Job | None,
     read: Callable[[str], str | None],
 ) -> Schedule:
-    """A `Mistake` where it is wrong in itself, or does not go with the job or with a cluster."""
+    """Raises UserError for a schedule that is wrong by itself, or that does not fit the job or a
+    cluster."""
     from ..model.lint import argo_rules, schedule_rules
+    from ..model.lint.finding import Severity
 
-    found = schedule_rules.check(experiment, job, workspace.settings.orchestrators.names)
-    findings = [*found.findings, *argo_rules.of_schedule(experiment, job, found.schedule, read)]
+    checked = schedule_rules.check(experiment, job, workspace.settings.orchestrators.names)
+    findings = [*checked.findings, *argo_rules.of_schedule(experiment, job, checked.schedule, read)]
     for finding in findings:
-        if finding.level == "wrong":
-            raise UserError(finding.what, where=finding.where, hint=finding.hint)
-    assert found.schedule is not None
-    return found.schedule
+        if finding.severity is Severity.ERROR:
+            raise finding.error()
+    assert checked.schedule is not None
+    return checked.schedule

@@ -1,9 +1,9 @@
-"""Rendered files of two branches that `git merge` could not put together, put together by what they
-say: a task that each branch added is two tasks, wherever their lines stand.
+"""Generated files that `git merge` left in conflict, merged by their content: two tasks that two
+branches added are two tasks, wherever their lines are.
 
-What git kept of both sides is in its index until somebody says `git add`. A file is looked at when it
-has git's marks in it, or is still one side's: a person who took that one (`git checkout --ours`) has
-not thrown out what the other branch rendered.
+Both sides are in git's index until somebody runs `git add`. A file is merged when it has git's
+conflict markers in it, or is still equal to one side: a person who chose that side (`git checkout
+--ours`) did not mean to throw out what the other branch generated.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from ..util.jsonc import ParseError, parse
 from . import three_way
 from .merge_rules import EDITOR_FILES
 
-_MARKS = re.compile(r"^<{7} .*^={7}$.*^>{7} ", re.MULTILINE | re.DOTALL)
-# What is in git's folder while a merge waits for a person.
-_WAITING = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "rebase-merge", "rebase-apply")
+_MARKERS = re.compile(r"^<{7} .*^={7}$.*^>{7} ", re.MULTILINE | re.DOTALL)
+# What is in git's folder while a merge is unfinished.
+_UNFINISHED = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "rebase-merge", "rebase-apply")
 
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """A file in git's index: as both branches once had it, "" where neither did, and as each has it."""
+    """A file in git's index: the common ancestor ("" where there is none), and each branch's text."""
 
     base: str
     ours: str
@@ -34,22 +34,25 @@ class Sides:
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
-    """`text` is what both branches say together; `notes` say so, and where they said two things."""
+class MergedSides:
+    """`text` is the merge of both branches; `notes` say so, and where the branches contradict."""
 
     text: str
     notes: tuple[str, ...]
 
 
-def settle(root: Path, path: str, found: str, waiting: Set[str]) -> Settled | None:
-    """None for a file that is in no conflict, that somebody has settled by hand, whose sides are no
-    JSON with comments, or have a comment each that no one text would keep. `waiting` as `waiting_in`
-    has it."""
-    if path not in waiting and "<<<<<<< " not in found:
+def merge_sides(root: Path, path: str, text: str, unmerged: Set[str]) -> MergedSides | None:
+    """Merges both branches' versions of a file, whose text on the disk is `text`.
+
+    None for a file that is not in conflict, that somebody began to resolve by hand, of which a side
+    is not JSON with comments, or where no single text would keep both sides' comments. `unmerged`
+    as `unmerged_files` returns it.
+    """
+    if path not in unmerged and "<<<<<<< " not in text:
         return None
-    plain = found.replace("\r\n", "\n")
-    is_marked = _MARKS.search(plain) is not None
-    if not is_marked and path not in waiting:
+    plain = text.replace("\r\n", "\n")
+    is_marked = _MARKERS.search(plain) is not None
+    if not is_marked and path not in unmerged:
         return None
     sides = _sides(root, path)
     if sides is None or (is_marked and not _is_as_git_left_it(plain, sides)):
@@ -60,33 +63,33 @@ def settle(root: Path, path: str, found: str, waiting: Set[str]) -> Settled | No
     elif not is_marked and plain != ours:
         return None
     try:
-        merged = _together(sides.base, ours, theirs, path)
+        merged = _merge(sides.base, ours, theirs, path)
         if is_marked and _lost_comments(merged.text, sides):
-            merged = _together(sides.base, theirs, ours, path)
-            if merged.clashes or _lost_comments(merged.text, sides):
+            merged = _merge(sides.base, theirs, ours, path)
+            if merged.conflicts or _lost_comments(merged.text, sides):
                 return None
     except ParseError:
         return None
     if merged.text is None or (merged.text == ours and not is_marked):
         return None
-    left = "git left it in conflict, and what both branches say was put together"
-    notes = [f"{path}: {left}. Look at it, then `git add` it"]
+    what = "git left it in conflict; both branches' entries were merged"
+    notes = [f"{path}: {what}. Check it, then `git add` it"]
     notes += [
-        f"{path}:{one.line}: both branches changed {one.path}; yours stays"
-        for one in merged.clashes
+        f"{path}:{conflict.line}: both branches changed {conflict.path}; yours stays"
+        for conflict in merged.conflicts
     ]
-    text = merged.text.replace("\n", "\r\n") if "\r\n" in found else merged.text
-    return Settled(text, tuple(notes))
+    result = merged.text.replace("\n", "\r\n") if "\r\n" in text else merged.text
+    return MergedSides(result, tuple(notes))
 
 
-def _together(base: str, ours: str, theirs: str, path: str) -> three_way.Merged:
-    """The text of ours with what theirs says, but not with its comments."""
-    last = parse(base).value if base else None
-    return three_way.merge(ours, last, parse(theirs, path).value, EDITOR_FILES, path)
+def _merge(base: str, ours: str, theirs: str, path: str) -> three_way.Merged:
+    """The text of ours with the entries of theirs, but without its comments."""
+    ancestor = parse(base).value if base else None
+    return three_way.merge(ours, ancestor, parse(theirs, path).value, EDITOR_FILES, path)
 
 
 def _lost_comments(text: str | None, sides: Sides) -> bool:
-    """Whether a comment that one of both branches added is not in the text."""
+    """Whether a comment that one of the branches added is missing in the text."""
     here, base = _comments(text or ""), _comments(sides.base)
     return any(_comments(side) - base - here for side in (sides.ours, sides.theirs))
 
@@ -95,47 +98,47 @@ def _comments(text: str) -> Counter[str]:
     return Counter(parse(text).comments_in(0, len(text)))
 
 
-def _is_as_git_left_it(found: str, sides: Sides) -> bool:
-    """Whether nobody has begun to settle it by hand: each line is of a side, and of each side stands
-    there what it added and what both had kept."""
+def _is_as_git_left_it(text: str, sides: Sides) -> bool:
+    """Whether nobody has begun to resolve it by hand: each line comes from a side, and each side's
+    half has the lines that it added and those that both kept."""
     base, ours, theirs = (
-        Counter(text.splitlines()) for text in (sides.base, sides.ours, sides.theirs)
+        Counter(side.splitlines()) for side in (sides.base, sides.ours, sides.theirs)
     )
-    one, other = (Counter(_half(found, side)) for side in "<>")
-    # What each side took out of equal lines are two of them.
+    first, second = (Counter(_half(text, side)) for side in "<>")
+    # Where each side removed one of several equal lines, two of them are gone.
     kept = (base & ours & theirs) & (ours + theirs - base)
     return (
-        set(one + other) <= set(ours + theirs)
-        and not (ours - base) - one and not (theirs - base) - other
-        and not kept - one and not kept - other
+        set(first + second) <= set(ours + theirs)
+        and not (ours - base) - first and not (theirs - base) - second
+        and not kept - first and not kept - second
     )  # fmt: skip
 
 
-def _half(found: str, side: str) -> Iterator[str]:
-    """The lines of a file with marks as one side has them."""
+def _half(text: str, side: str) -> Iterator[str]:
+    """The lines of a file with conflict markers as one side has them."""
     part = ""
-    for line in found.splitlines():
-        mark = line[:7]
-        if mark in ("<<<<<<<", "|||||||", ">>>>>>>") or line == "=======":
+    for line in text.splitlines():
+        marker = line[:7]
+        if marker in ("<<<<<<<", "|||||||", ">>>>>>>") or line == "=======":
             part = {"<": "<", "|": "|", "=": ">", ">": ""}[line[0]]
         elif part in ("", side):
             yield line
 
 
-def waiting_in(root: Path) -> Set[str]:
-    """The files that a merge has left for a person. A workspace below its repository's root is not
-    looked for: git is asked only where something waits."""
+def unmerged_files(root: Path) -> Set[str]:
+    """The files that an unfinished merge left in conflict. Git is asked only while a merge is
+    unfinished, and only for a workspace that is the root of its repository."""
     if not _is_merging(root) or process.which("git") is None:
         return frozenset()
-    told = process.run(git.unmerged(str(root)), timeout=30)
-    return {row.partition("\t")[2] for row in told.out.split("\0") if row} if told.ok else set()
+    listed = process.run(git.unmerged(str(root)), timeout=30)
+    return {row.partition("\t")[2] for row in listed.out.split("\0") if row} if listed.ok else set()
 
 
 def _is_merging(root: Path) -> bool:
     folder = root / ".git"
-    if folder.is_file():  # a worktree of somebody
+    if folder.is_file():  # a git worktree
         folder = root / (files.read_text(folder) or "").removeprefix("gitdir:").strip()
-    return any((folder / name).exists() for name in _WAITING)
+    return any((folder / name).exists() for name in _UNFINISHED)
 
 
 def _sides(root: Path, path: str) -> Sides | None:

@@ -1,6 +1,6 @@
-"""Entries of one object or array that come and go, in the layout that is there.
+"""Adding and removing entries of one object or array, in the layout of the file.
 
-A comment is never ours: the comments in and around what is removed stay.
+Comments are the person's: those in and around a removed entry stay.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from .json_layout import Style, colon_of, indent_at, layout, starts_line, style_
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """`length` characters at `offset` give way to `text`."""
+    """`text` replaces `length` characters at `offset`."""
 
     offset: int
     length: int
     text: str
 
 
-class New(NamedTuple):
-    """An entry to come: `gap` is the number of existing entries before it; `key` is None in an
+class NewEntry(NamedTuple):
+    """An entry to add: `gap` is the number of existing entries before it; `key` is None in an
     array."""
 
     gap: int
@@ -34,41 +34,43 @@ class New(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Page:
-    """A document and its habits."""
+class StyledDocument:
+    """A parsed text and its layout style."""
 
-    document: Document
+    parsed: Document
 
     @property
     def text(self) -> str:
-        return self.document.text
+        return self.parsed.text
 
     @cached_property
     def style(self) -> Style:
-        return style_of(self.document)
+        return style_of(self.parsed)
 
 
-def reshape(page: Page, node: Node, gone: Set[int], new: Sequence[New]) -> list[Edit]:
-    """Takes entries out of an object or array and puts new ones in."""
+def reshape(
+    document: StyledDocument, node: Node, gone: Set[int], new: Sequence[NewEntry]
+) -> list[Edit]:
+    """Edits that remove the entries `gone` from an object or array, and add new ones."""
     if not gone and not new:
         return []
     if not node.entries:
-        return _fill(page, node, new)
+        return _fill(document, node, new)
     kept = [index for index in range(len(node.entries)) if index not in gone]
     inside = (node.start + 1, node.end - 1)
-    if not kept and not new and not page.document.comments_in(*inside):
+    if not kept and not new and not document.parsed.comments_in(*inside):
         return [Edit(inside[0], inside[1] - inside[0], "")]
     new = _behind_kept(new, gone)
     edits = _commas(node, kept, new)
-    edits += _insertions(page, node, kept, new)
+    edits += _insertions(document, node, kept, new)
     first_kept = kept[0] if kept else len(node.entries)
     for index in sorted(gone):
-        edits += _removal(page, node, index, index > first_kept)
+        edits += _removal(document, node, index, index > first_kept)
     return edits
 
 
-def _behind_kept(new: Sequence[New], gone: Set[int]) -> list[New]:
-    """The same places, told by entries that stay."""
+def _behind_kept(new: Sequence[NewEntry], gone: Set[int]) -> list[NewEntry]:
+    """The same places, counted in entries that stay."""
     moved = []
     for entry in new:
         gap = entry.gap
@@ -78,8 +80,8 @@ def _behind_kept(new: Sequence[New], gone: Set[int]) -> list[New]:
     return sorted(moved, key=lambda entry: entry.gap)
 
 
-def _commas(node: Node, kept: list[int], new: list[New]) -> list[Edit]:
-    """Commas of the entries that stay; a comma behind the last one is a habit that is kept."""
+def _commas(node: Node, kept: list[int], new: list[NewEntry]) -> list[Edit]:
+    """Edits of the commas of entries that stay; a style with trailing commas is kept."""
     if not kept or node.entries[-1].comma >= 0:
         return []
     last = node.entries[kept[-1]]
@@ -91,52 +93,58 @@ def _commas(node: Node, kept: list[int], new: list[New]) -> list[Edit]:
     return []
 
 
-def _insertions(page: Page, node: Node, kept: list[int], new: list[New]) -> list[Edit]:
+def _insertions(
+    document: StyledDocument, node: Node, kept: list[int], new: list[NewEntry]
+) -> list[Edit]:
     trailing = node.entries[-1].comma >= 0
     last_kept = kept[-1] if kept else -1
-    rows = [index for index, e in enumerate(node.entries) if starts_line(page.text, e.start)]
+    rows = [index for index, e in enumerate(node.entries) if starts_line(document.text, e.start)]
     edits = []
     for number, entry in enumerate(new):
         is_last = number == len(new) - 1 and entry.gap > last_kept
         comma = "," if trailing or not is_last else ""
         if rows:
-            edits.append(_new_row(page, node, entry, comma, rows))
+            edits.append(_new_row(document, node, entry, comma, rows))
         else:
-            edits.append(_new_inline(page, node, entry, comma, bool(kept)))
+            edits.append(_new_inline(document, node, entry, comma, bool(kept)))
     return edits
 
 
-def _new_row(page: Page, node: Node, new: New, comma: str, rows: list[int]) -> Edit:
-    text = page.text
+def _new_row(
+    document: StyledDocument, node: Node, new: NewEntry, comma: str, rows: list[int]
+) -> Edit:
+    text = document.text
     near = max(0, new.gap - 1)
     model = near if starts_line(text, node.entries[near].start) else rows[0]
     indent = indent_at(text, node.entries[model].start)
     outer = indent_at(text, node.start)
     nested = indent[len(outer) :] if indent.startswith(outer) else ""
     style = replace(
-        _like(page, node, node.entries[near]),
-        unit=nested or page.style.unit,
+        _like(document, node, node.entries[near]),
+        unit=nested or document.style.unit,
         trailing=node.entries[-1].comma >= 0,
     )
     return Edit(
-        _row_end(page, node, new.gap), 0, style.eol + indent + _entry(new, style, indent) + comma
+        _row_end(document, node, new.gap),
+        0,
+        style.eol + indent + _entry(new, style, indent) + comma,
     )
 
 
-def _like(page: Page, node: Node, sibling: Entry) -> Style:
-    """The style for a new neighbour: as inline as the sibling is, when that is an object."""
-    colon = colon_of(page.text, node) or page.style.colon
-    like, text = sibling.node, page.text[sibling.node.start : sibling.node.end]
+def _like(document: StyledDocument, node: Node, sibling: Entry) -> Style:
+    """The style for a new entry: on one line if the sibling is an object on one line."""
+    colon = colon_of(document.text, node) or document.style.colon
+    like, text = sibling.node, document.text[sibling.node.start : sibling.node.end]
     if not isinstance(like.value, dict) or not like.entries or "\n" in text or "\r" in text:
-        return replace(page.style, colon=colon)
+        return replace(document.style, colon=colon)
     pad = " " if text[1] in " \t" else ""
-    return replace(page.style, colon=colon, inline=True, pad=pad)
+    return replace(document.style, colon=colon, inline=True, pad=pad)
 
 
-def _row_end(page: Page, node: Node, gap: int) -> int:
-    """Where a new line can begin behind an entry (or the opening bracket): behind its comma, and
-    behind the comments that end its line."""
-    text = page.text
+def _row_end(document: StyledDocument, node: Node, gap: int) -> int:
+    """The offset where a new line can begin after an entry (or the opening bracket): after its comma
+    and after the comments that end its line."""
+    text = document.text
     after = _after(node, gap)
     at = after
     while True:
@@ -144,7 +152,7 @@ def _row_end(page: Page, node: Node, gap: int) -> int:
             at += 1
         if at >= len(text) or text[at] in "\r\n":
             return after
-        end = _comment_end(page.document, at)
+        end = _comment_end(document.parsed, at)
         if end is None or "\n" in text[at:end]:
             return _after(node, gap)
         at = after = end
@@ -162,13 +170,15 @@ def _comment_end(document: Document, offset: int) -> int | None:
     return spans[0][1] if spans else None
 
 
-def _new_inline(page: Page, node: Node, new: New, comma: str, some_kept: bool) -> Edit:
-    text, entries = page.text, node.entries
+def _new_inline(
+    document: StyledDocument, node: Node, new: NewEntry, comma: str, some_kept: bool
+) -> Edit:
+    text, entries = document.text, node.entries
     lead = _blank(text[node.start + 1 : entries[0].start], "")
     gap = " "
     if entries[0].comma >= 0 and len(entries) > 1:
         gap = _blank(text[entries[0].comma + 1 : entries[1].start], " ")
-    style = _like(page, node, entries[max(0, new.gap - 1)])
+    style = _like(document, node, entries[max(0, new.gap - 1)])
     if "\n" not in text[node.start : node.end]:
         style = replace(style, inline=True, gap=gap)
     body = _entry(new, style, indent_at(text, node.start)) + comma
@@ -181,50 +191,50 @@ def _blank(text: str, otherwise: str) -> str:
     return text if not text.strip(" \t") else otherwise
 
 
-def _entry(new: New, style: Style, indent: str) -> str:
+def _entry(new: NewEntry, style: Style, indent: str) -> str:
     head = "" if new.key is None else scalar_text(new.key) + style.colon
     return head + layout(new.value, style, indent, len(head))
 
 
-def _fill(page: Page, node: Node, new: Sequence[New]) -> list[Edit]:
-    """New entries for an empty object or array."""
-    text, start, end = page.text, node.start + 1, node.end - 1
+def _fill(document: StyledDocument, node: Node, new: Sequence[NewEntry]) -> list[Edit]:
+    """Edits that add entries to an empty object or array."""
+    text, start, end = document.text, node.start + 1, node.end - 1
     indent = indent_at(text, node.start)
     flat = "\n" not in text and "\r" not in text
     short = not any(isinstance(entry.value, (dict, list)) or entry.key for entry in new)
-    comments = page.document.comment_spans(start, end)
-    short = short and not page.style.spread
+    comments = document.parsed.comment_spans(start, end)
+    short = short and not document.style.spread
     if flat or (short and not text[start:end].strip(" \t")):
-        style = replace(page.style, inline=True)
+        style = replace(document.style, inline=True)
         body = ("," + style.gap).join(_entry(entry, style, "") for entry in new)
         return [Edit(start, 0 if comments else end - start, body)]
-    deeper = indent + page.style.unit
+    deeper = indent + document.style.unit
     if comments and starts_line(text, comments[0][0]):
         deeper = indent_at(text, comments[0][0])
-    eol = page.style.eol
-    body = ",".join(eol + deeper + _entry(entry, page.style, deeper) for entry in new)
+    eol = document.style.eol
+    body = ",".join(eol + deeper + _entry(entry, document.style, deeper) for entry in new)
     at = comments[-1][1] if comments else start
     return [Edit(at, end - at, body + eol + indent)]
 
 
-def _removal(page: Page, node: Node, index: int, behind_kept: bool) -> list[Edit]:
-    """An entry and its comma go; its line goes with it when nothing else stands there."""
-    text, entry = page.text, node.entries[index]
+def _removal(document: StyledDocument, node: Node, index: int, behind_kept: bool) -> list[Edit]:
+    """Edits that remove an entry and its comma, and its line if nothing else is on it."""
+    text, entry = document.text, node.entries[index]
     edits: list[Edit] = []
     end = entry.node.end
     if entry.comma >= 0 and not text[end : entry.comma].strip():
         end = entry.comma + 1
     elif entry.comma >= 0:
         edits.append(Edit(entry.comma, 1, ""))
-    comments = page.document.comments_in(entry.start, end)
+    comments = document.parsed.comments_in(entry.start, end)
     if comments:
         right = _skip_blanks(text, end)
         ends_line = right >= len(text) or text[right] in "\r\n"
         ending = None if ends_line else ""
-        kept = carried(page, comments, indent_at(text, entry.start), ending)
+        kept = carried_comments(document, comments, indent_at(text, entry.start), ending)
         end = right if ends_line else end
         return [*edits, Edit(entry.start, end - entry.start, kept)]
-    left, right = _with_blanks(page.text, entry.start, end, behind_kept)
+    left, right = _with_blanks(document.text, entry.start, end, behind_kept)
     return [*edits, Edit(left, right - left, "")]
 
 
@@ -248,13 +258,15 @@ def _skip_blanks(text: str, at: int) -> int:
     return at
 
 
-def carried(page: Page, comments: list[str], indent: str, ending: str | None) -> str:
-    """Comments out of a removed value, in order. `ending` stands behind the last one, a line break
-    instead behind a line comment; None: the line ends there anyway."""
+def carried_comments(
+    document: StyledDocument, comments: list[str], indent: str, ending: str | None
+) -> str:
+    """The comments of a removed value, in order. `ending` follows the last one (a line break if that
+    is a line comment); None: the line ends there anyway."""
     pieces: list[str] = []
     for number, comment in enumerate(comments, 1):
         gap = " " if number < len(comments) else ending
         pieces.append(comment)
         if gap is not None:
-            pieces.append(page.style.eol + indent if comment.startswith("//") else gap)
+            pieces.append(document.style.eol + indent if comment.startswith("//") else gap)
     return "".join(pieces)

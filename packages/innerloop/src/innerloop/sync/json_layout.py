@@ -1,4 +1,4 @@
-"""How a person lays out their file, and new values laid out the same way."""
+"""The layout style of a JSON file, and new values written in that style."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ WIDTH = 100  # a list of scalars that ends before this column stays on one line
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """`unit` is one level of indentation; `pad` stands inside the braces of an inline object,
-    `gap` behind an inline comma; `trailing`: a comma behind the last entry of a multi-line
-    container; `spread`: lists of scalars have each item on its own line, however short."""
+    """`unit` is one level of indentation; `pad` is the space inside the braces of an inline object,
+    `gap` the space after an inline comma; `trailing`: a comma after the last entry of a multi-line
+    container; `spread`: lists of scalars have each item on a line of its own, however short."""
 
     unit: str = "    "
     eol: str = "\n"
@@ -28,7 +28,7 @@ class Style:
 
 
 def style_of(document: Document) -> Style:
-    """The file's habits, from the first places that show them."""
+    """The file's style, from the first places that show it."""
     style = Style(eol=document.eol)
     if document.root is None:
         return style
@@ -47,8 +47,8 @@ def style_of(document: Document) -> Style:
 
 
 def _spread_of(text: str, node: Node) -> bool | None:
-    """Whether a list of scalars has its items on lines of their own; None when this is none, or
-    when it is too long for one line anyway."""
+    """Whether a list of scalars has its items on lines of their own; None for another value, and for
+    a list that is too long for one line anyway."""
     if isinstance(node.value, dict) or any(entry.node.entries for entry in node.entries):
         return None
     if starts_line(text, node.entries[0].start):
@@ -57,7 +57,7 @@ def _spread_of(text: str, node: Node) -> bool | None:
 
 
 def colon_of(text: str, node: Node) -> str | None:
-    """What stands between a key and its value, if that is on one line without a comment."""
+    """The text between a key and its value, if it is on one line without a comment."""
     for entry in node.entries[:3]:
         between = text[entry.key_end : entry.node.start] if entry.key is not None else ""
         if re.fullmatch(r"[ \t]*:[ \t]*", between):
@@ -66,7 +66,7 @@ def colon_of(text: str, node: Node) -> str | None:
 
 
 def unit_of(text: str, node: Node) -> str | None:
-    """One level of indentation, as the first entry on a line of its own shows it."""
+    """One level of indentation, taken from the first entry if it is on a line of its own."""
     first = node.entries[0]
     if not starts_line(text, first.start):
         return None
@@ -75,7 +75,7 @@ def unit_of(text: str, node: Node) -> str | None:
 
 
 def starts_line(text: str, offset: int) -> bool:
-    """Whether nothing but blanks stands before it on its line."""
+    """Whether only blanks come before the offset on its line."""
     while offset and text[offset - 1] in " \t":
         offset -= 1
     return offset == 0 or text[offset - 1] in "\r\n" + BOM
@@ -89,13 +89,13 @@ def indent_at(text: str, offset: int) -> str:
     start = text.rfind("\n", 0, offset) + 1
     if start == 0:  # the first line, or a file of lone carriage returns
         start = text.rfind("\r", 0, offset) + 1
-    found = _BLANKS.match(text, start + text.startswith(BOM, start))
-    return found[0] if found else ""
+    match = _BLANKS.match(text, start + text.startswith(BOM, start))
+    return match[0] if match else ""
 
 
 def layout(value: Json, style: Style, indent: str = "", column: int = 0) -> str:
-    """The value's text; `indent` is that of the line it begins on, `column` how much of that line
-    is taken already."""
+    """The value's text; `indent` is that of the line on which it begins, `column` the number of
+    characters that this line has already."""
     if not isinstance(value, (dict, list)) or not value:
         return scalar_text(value)
     if style.inline:

@@ -1,4 +1,4 @@
-"""Paths into a file as a person types them: `tasks["run svm"].args`, or `.` for the whole file."""
+"""Paths into a JSON file as a person types them: `tasks["run svm"].args`, or `.` for the whole file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Path: TypeAlias = tuple[str, ...]
 
 
 class Member(str):
-    """A step that is written in brackets: the name of a list's member. Equal to the plain text."""
+    """A step in brackets: the name of a list's member. Equal to the same plain text."""
 
     __slots__ = ()
 
@@ -39,30 +39,30 @@ def _format_step(step: str) -> str:
 
 
 def parse_path(text: str) -> Path:
-    """The other way round; names may be in double quotes (JSON's escapes) or in single quotes
-    (none). Raises WrongUse."""
+    """The inverse of `format_path`; names may be in double quotes (with JSON's escapes) or in single
+    quotes (without). Raises UsageError."""
     steps: list[str] = []
     at = 0
     if text.strip() == ".":
         return ()
     while at < len(text):
-        found = _STEP.match(text, at)
-        if not found or (at > 0 and found[1] and text[at] != "."):
+        match = _STEP.match(text, at)
+        if not match or (at > 0 and match[1] and text[at] != "."):
             raise _not_a_path(text)
-        steps.append(_step(found, text))
-        at = found.end()
+        steps.append(_step(match, text))
+        at = match.end()
     if not steps:
         raise _not_a_path(text)
     return tuple(steps)
 
 
-def _step(found: re.Match[str], text: str) -> str:
-    if found[1]:
-        return found[1]
-    if found[2] is None:
-        return Member(found[3])
+def _step(match: re.Match[str], text: str) -> str:
+    if match[1]:
+        return match[1]
+    if match[2] is None:
+        return Member(match[3])
     try:
-        return Member(json.loads(found[2], strict=False))
+        return Member(json.loads(match[2], strict=False))
     except ValueError:
         raise _not_a_path(text) from None
 
@@ -70,5 +70,6 @@ def _step(found: re.Match[str], text: str) -> str:
 def _not_a_path(text: str) -> UsageError:
     return UsageError(
         f"{text} is not a path into a file",
+        code="file-path-invalid",
         hint="""Write keys with dots and names in brackets, as in 'tasks["run svm"].args'""",
     )

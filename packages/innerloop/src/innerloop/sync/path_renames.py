@@ -1,5 +1,5 @@
-"""One name for another in a rendered file: only the strings that hold it change. A file that is
-written whole is one string, which no keys lead to."""
+"""Renames in a generated file: only the strings that hold the name change. A text file is one
+string, which no keys lead to."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from ..util.json_values import Json
 from ..util.jsonc import Node, parse
 from .json_edits import Edit, apply
 
-# (keys that lead to a string, the string) -> what it shall be. An item of a list has the key of
-# the list, and its index: "args.0".
+# (keys that lead to a string, the string) -> its replacement. An item of a list has the key of the
+# list with its index behind it: "args.0".
 Change = Callable[[tuple[str, ...], str], str]
 
 
@@ -26,7 +26,7 @@ def in_value(value: Json, change: Change, keys: tuple[str, ...] = ()) -> Json:
 
 
 def in_text(text: str, change: Change, name: str = "") -> str:
-    """The same in a file's text; all else of it stays, byte for byte. Raises ParseError."""
+    """The same for a file's text; the rest of it stays, byte for byte. Raises ParseError."""
     root = parse(text, name).root
     return text if root is None else apply(text, _edits(root, change, ()))
 

@@ -1,11 +1,11 @@
-"""The memory of what was last rendered, as the text of `.innerloop/state.json`.
+"""The record of what `loop sync` generated last, as the text of `.innerloop/state.json`.
 
 It is kept in git, so it is written for `git merge`: sorted, one line for each file and for each
 member of a named list, every line ending in a comma, the first and the last line always the same.
-No line changes because a neighbour comes or goes, and two branches that each add an experiment
-meet in one place at most, where both sides' lines together, in any order, are the answer.
-A line is [file, keys and names..., value]; what stands in a list by name is left out of the value
-around it.
+No line changes because a neighbour comes or goes, and where two branches each add an experiment,
+both sides' lines together, in any order, are the correct result (`merge=union`).
+A line is [file, keys and names..., value]; the members of named lists are left out of the value
+around them. A line {"ejected": file} names a file that is the person's.
 """
 
 from __future__ import annotations
@@ -19,9 +19,7 @@ from ..util.json_values import Json
 from .json_paths import Path
 from .merge_rules import Rules
 
-_FIRST = (
-    '[["What `loop sync` rendered last. Keep it in git; without it, sync starts over safely."],'
-)
+_FIRST = '[["What `loop sync` generated last. Keep it in git; without it, sync leaves edited files alone."],'
 _LAST = '["end"]]'
 _EJECTED = "ejected"
 
@@ -29,24 +27,35 @@ _Lines: TypeAlias = dict[tuple[str, ...], Json]
 
 
 @dataclass(frozen=True)
-class Memory:
-    """`rendered` maps a file, as its path in the workspace with `/`, to the value that was last
-    rendered for it. `ejected` are files that a person took over."""
+class State:
+    """What is recorded of each file, by its path in the workspace with `/`.
 
-    rendered: Mapping[str, Json] = field(default_factory=dict)
+    `generated` is the base: the value that was generated last. `unknown` are files that were
+    generated, of which the base is not known. `ejected` are files that are the person's: they took
+    them over, or had them before sync could generate them. `is_damaged`: the record exists and
+    cannot be read, so any file may have been generated.
+    """
+
+    generated: Mapping[str, Json] = field(default_factory=dict)
     ejected: frozenset[str] = frozenset()
+    unknown: frozenset[str] = frozenset()
+    is_damaged: bool = False
+
+    def may_own(self, file: str) -> bool:
+        """Whether sync generated the file, or may have."""
+        return self.is_damaged or file in self.generated or file in self.unknown
 
 
-class Corrupt(ValueError):
-    """The text is not a memory; it counts as lost."""
+class CorruptState(ValueError):
+    """The text is not a record of generated files."""
 
 
-def dump(memory: Memory, rules: Rules) -> str:
-    lines: _Lines = {}
-    for file, value in memory.rendered.items():
+def dump(state: State, rules: Rules) -> str:
+    lines: _Lines = {(file,): None for file in state.unknown}
+    for file, value in state.generated.items():
         lines |= {(file, *path): part for path, part in _parts(value, rules, ())}
     rows = [_row(path, lines[path]) for path in sorted(lines)]
-    ejected = [f"{_compact({_EJECTED: file})}," for file in sorted(memory.ejected)]
+    ejected = [f"{_compact({_EJECTED: file})}," for file in sorted(state.ejected)]
     return "\n".join([_FIRST, *ejected, *rows, _LAST]) + "\n"
 
 
@@ -61,7 +70,7 @@ def _compact(value: Json) -> str:
 
 
 def _parts(value: Json, rules: Rules, path: Path) -> Iterator[tuple[Path, Json]]:
-    """The value without its named lists' members, then each member, in the same way."""
+    """The value without the members of its named lists, then each member, in the same way."""
     members: list[tuple[Path, Json]] = []
     yield path, _lift(value, rules, path, members)
     for below, member in members:
@@ -82,10 +91,12 @@ def _lift(value: Json, rules: Rules, path: Path, members: list[tuple[Path, Json]
     return []
 
 
-def load(text: str) -> Memory:
-    """The other way round; members of named lists come sorted by name. Lines that two branches
-    changed in two ways, both kept by a merge, are left out, with all that stood in them: nothing
-    is then taken for rendered that was not. Raises Corrupt, conflict markers included."""
+def load(text: str) -> State:
+    """The inverse of `dump`; members of named lists come sorted by name.
+
+    Where a merge kept two different lines for one path, neither is used, nor what stands below it:
+    the base is then not known there. Raises CorruptState, for conflict markers too.
+    """
     lines: _Lines = {}
     unsure: set[tuple[str, ...]] = set()
     ejected: set[str] = set()
@@ -97,34 +108,37 @@ def load(text: str) -> Memory:
             if path in lines and lines[path] != value:
                 unsure.add(path)
             lines[path] = value
-    return Memory(_join(lines, unsure), frozenset(ejected))
+    unsure |= {path for path, value in lines.items() if len(path) == 1 and value is None}
+    generated = _join(lines, unsure)
+    unknown = {path[0] for path in lines} - set(generated)
+    return State(generated, frozenset(ejected), frozenset(unknown))
 
 
 def _rows(text: str) -> list[Json]:
     try:
         rows = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise Corrupt(str(error)) from error
+        raise CorruptState(str(error)) from error
     if not isinstance(rows, list) or len(rows) < 2 or rows[-1] != ["end"]:
-        raise Corrupt("its last line is missing")
+        raise CorruptState("its last line is missing")
     return rows[1:-1]
 
 
 def _file(row: dict[str, Json]) -> str:
     file = row.get(_EJECTED)
     if not isinstance(file, str) or len(row) != 1:
-        raise Corrupt("a line of it is not a path and a value")
+        raise CorruptState("a line of it is not a path and a value")
     return file
 
 
 def _path(row: Json) -> tuple[str, ...]:
     if not isinstance(row, list) or len(row) < 2 or not all(isinstance(s, str) for s in row[:-1]):
-        raise Corrupt("a line of it is not a path and a value")
+        raise CorruptState("a line of it is not a path and a value")
     return tuple(row[:-1])
 
 
 def _join(lines: _Lines, unsure: set[tuple[str, ...]]) -> dict[str, Json]:
-    """Puts members back into their lists; parents sort before what stands in them."""
+    """Puts members back into their lists; a list sorts before its members."""
     files: dict[str, Json] = {}
     placed: _Lines = {}
     for path in sorted(lines):
@@ -139,7 +153,7 @@ def _join(lines: _Lines, unsure: set[tuple[str, ...]]) -> dict[str, Json]:
 
 
 def _list_of(placed: _Lines, path: tuple[str, ...]) -> list[Json] | None:
-    """The list that a member stands in: a line's value holds it under the keys in between."""
+    """The list that a member belongs to: a line's value holds it under the keys in between."""
     for length in range(len(path) - 2, 0, -1):
         if path[:length] not in placed:
             continue

@@ -1,6 +1,7 @@
-"""The merge of one file that a person and `loop sync` both write, and the settling of clashes.
+"""The merge of one JSON file that a person and `loop sync` both write, and how conflicts are resolved.
 
-The rules per path are in `walk`.
+base: what was generated last; yours: what is on the disk; theirs: what is generated now. The rules
+per path are in `three_way_json`.
 """
 
 from __future__ import annotations
@@ -10,46 +11,49 @@ import json
 from ..util.errors import UserError
 from ..util.json_values import ABSENT, Json, Maybe, same
 from ..util.jsonc import parse
-from .conflicts import Conflict, Kept, Merged
-from .json_edits import Page, apply, reshape
+from .conflicts import Conflict, KeptEntry, Merged
+from .json_edits import StyledDocument, apply, reshape
 from .json_layout import layout, new_file
 from .json_paths import Member, Path, parse_path
 from .merge_rules import Rules
-from .three_way_json import Walk, by_name, table
+from .three_way_json import JsonMerge, as_object, by_name
 
-__all__ = ["Conflict", "Kept", "Merged", "keep", "merge", "take"]
+__all__ = ["Conflict", "KeptEntry", "Merged", "keep", "merge", "take"]
 
 
 def merge(
-    found_text: str | None, last: Json | None, wanted: Json | None, rules: Rules, name: str = ""
+    yours: str | None, base: Json | None, theirs: Json | None, rules: Rules, name: str = ""
 ) -> Merged:
-    """One file: `found_text` None when it is not there, `last` None when nothing is remembered,
-    `wanted` None when there should be no such file. `name` is the file's, for sentences. Raises
-    ParseError when the text found is not JSON with comments."""
-    return _merge(found_text, _maybe(last), _maybe(wanted), rules, name, frozenset())
+    """Merges one file. `yours` is its text, None when it does not exist; `base` is None when nothing
+    is recorded; `theirs` is None when the file should not exist. `name` is the file's name in
+    messages. Raises ParseError when the text is not JSON with comments."""
+    return _merge(yours, _maybe(base), _maybe(theirs), rules, name, frozenset())
 
 
 def take(
-    found_text: str, last: Json | None, wanted: Json | None, rules: Rules, path: str, name: str = ""
+    yours: str, base: Json | None, theirs: Json | None, rules: Rules, path: str, name: str = ""
 ) -> Merged:
-    """Settles the clashes at or below the path: what is wanted takes the place of the person's."""
-    settled = _clashes_below(found_text, last, wanted, rules, path, name)
-    remembered = _maybe(last)
-    for clash in settled:
-        remembered = _with(remembered, clash.steps, clash.found, rules)
-    forced = frozenset(clash.steps for clash in settled)
-    return _merge(found_text, remembered, _maybe(wanted), rules, name, forced)
+    """Resolves the conflicts at or below the path: the generated value replaces the person's. The
+    rest of the file is merged as well."""
+    merged, conflicts = _conflicts_below(yours, base, theirs, rules, path, name)
+    recorded = _maybe(merged.base)
+    for conflict in conflicts:
+        recorded = _with_base(recorded, conflict, conflict.yours, rules)
+    steps = {conflict.steps for conflict in conflicts}
+    steps |= {(key,) for conflict in conflicts for key in conflict.keys}
+    return _merge(merged.text, recorded, _maybe(theirs), rules, name, frozenset(steps))
 
 
 def keep(
-    found_text: str, last: Json | None, wanted: Json | None, rules: Rules, path: str, name: str = ""
+    yours: str, base: Json | None, theirs: Json | None, rules: Rules, path: str, name: str = ""
 ) -> Merged:
-    """Settles the clashes at or below the path: the person's stays, until what is wanted changes
-    again."""
-    remembered = _maybe(last)
-    for clash in _clashes_below(found_text, last, wanted, rules, path, name):
-        remembered = _with(remembered, clash.steps, clash.wanted, rules)
-    return _merge(found_text, remembered, _maybe(wanted), rules, name, frozenset())
+    """Resolves the conflicts at or below the path: the person's value stays until the generated one
+    changes again. The rest of the file is merged as well."""
+    merged, conflicts = _conflicts_below(yours, base, theirs, rules, path, name)
+    recorded = _maybe(merged.base)
+    for conflict in conflicts:
+        recorded = _with_base(recorded, conflict, conflict.theirs, rules)
+    return _merge(merged.text, recorded, _maybe(theirs), rules, name, frozenset())
 
 
 def _maybe(value: Json | None) -> Maybe:
@@ -57,76 +61,97 @@ def _maybe(value: Json | None) -> Maybe:
 
 
 def _merge(
-    found_text: str | None,
-    last: Maybe,
-    wanted: Maybe,
+    yours: str | None,
+    base: Maybe,
+    theirs: Maybe,
     rules: Rules,
     name: str,
     forced: frozenset[Path],
 ) -> Merged:
-    remember = None if wanted is ABSENT else wanted
-    if found_text is None:
-        new = wanted is not ABSENT and last is ABSENT
-        return Merged(new_file(wanted) if new else None, last=remember)
-    if wanted is not ABSENT and _plainly(found_text, wanted):
-        return Merged(found_text, last=remember)
-    page = Page(parse(found_text, name))
-    root = page.document.root
+    record = None if theirs is ABSENT else theirs
+    if yours is None:
+        is_new = theirs is not ABSENT and base is ABSENT
+        return Merged(new_file(theirs) if is_new else None, base=record)
+    if theirs is not ABSENT and _reads_as(yours, theirs):
+        return Merged(yours, base=record)
+    document = StyledDocument(parse(yours, name))
+    root = document.parsed.root
     if root is None:
-        text = _into_empty(page, wanted) if last is ABSENT and remember is not None else found_text
-        return Merged(text, last=remember)
-    walk = Walk(page, rules, forced)
-    result = walk.value(root, last, wanted, ())
-    left = None if result.last is ABSENT else result.last
+        text = _fill_empty(document, theirs) if base is ABSENT and record is not None else yours
+        return Merged(text, base=record)
+    merger = JsonMerge(document, rules, forced)
+    result = merger.file(root, base, theirs)
+    new_base = None if result.base is ABSENT else result.base
     if not result.goes:
-        clashes = tuple(sorted(walk.clashes, key=lambda clash: (clash.line, clash.column)))
-        kept = tuple(sorted(walk.kept, key=lambda kept: (kept.line, kept.column)))
-        return Merged(apply(found_text, result.edits), clashes, kept, left)
-    if not page.document.comments:
+        conflicts = tuple(sorted(merger.conflicts, key=lambda one: (one.line, one.column)))
+        kept = tuple(sorted(merger.kept, key=lambda one: (one.line, one.column)))
+        return Merged(apply(yours, result.edits), conflicts, kept, new_base)
+    if not document.parsed.comments:
         return Merged(None)
-    emptied = reshape(page, root, set(range(len(root.entries))), [])
-    start, _ = page.document.comments[0]
-    comment = Kept((), *page.document.position(start), what="a comment")
-    return Merged(apply(found_text, emptied), kept=(comment,))
+    emptied = reshape(document, root, set(range(len(root.entries))), [])
+    start, _ = document.parsed.comments[0]
+    comment = KeptEntry((), *document.parsed.position(start), what="a comment")
+    return Merged(apply(yours, emptied), kept=(comment,))
 
 
-def _plainly(text: str, wanted: Json) -> bool:
-    """The usual case, fast: the text is JSON without comments and says what is wanted."""
+def _reads_as(text: str, value: Json) -> bool:
+    """Whether the text is JSON without comments and has this value: the usual case, decided fast."""
     try:
-        return same(json.loads(text), wanted)
+        return same(json.loads(text), value)
     except (ValueError, RecursionError):
         return False
 
 
-def _into_empty(page: Page, wanted: Json) -> str:
-    text, style = page.text, page.style
+def _fill_empty(document: StyledDocument, theirs: Json) -> str:
+    text, style = document.text, document.style
     rest = text.rstrip(" \t\r\n")
-    head = rest + style.eol if page.document.comments else rest
-    return head + layout(wanted, style) + style.eol
+    head = rest + style.eol if document.parsed.comments else rest
+    return head + layout(theirs, style) + style.eol
 
 
-def _clashes_below(
-    found_text: str, last: Json | None, wanted: Json | None, rules: Rules, path: str, name: str
-) -> list[Conflict]:
+def _conflicts_below(
+    yours: str, base: Json | None, theirs: Json | None, rules: Rules, path: str, name: str
+) -> tuple[Merged, list[Conflict]]:
+    """The merge, and its conflicts at or below the path: at least one."""
     steps = parse_path(path)
-    clashes = merge(found_text, last, wanted, rules, name).clashes
-    below = [clash for clash in clashes if clash.steps[: len(steps)] == steps]
-    if not clashes:
-        raise UserError("there is no clash in this file", where=name)
+    merged = merge(yours, base, theirs, rules, name)
+    conflicts = merged.conflicts
+    below = [conflict for conflict in conflicts if _is_below(conflict, steps)]
+    if not conflicts:
+        raise UserError("there is no conflict in this file", code="no-conflict", where=name)
     if not below:
-        there = ", ".join(clash.path for clash in clashes)
-        raise UserError(f"there is no clash at {path}", where=name, hint=f"Clashes are at: {there}")
-    return below
+        paths = ", ".join(conflict.path for conflict in conflicts)
+        raise UserError(
+            f"there is no conflict at {path}",
+            code="no-conflict",
+            where=name,
+            hint=f"Conflicts are at: {paths}",
+        )
+    return merged, below
+
+
+def _is_below(conflict: Conflict, steps: Path) -> bool:
+    """Any key of a group stands for the group."""
+    if conflict.group is not None and len(steps) == 1:
+        return steps == conflict.steps or steps[0] in conflict.group.keys & {*conflict.keys}
+    return conflict.steps[: len(steps)] == steps
+
+
+def _with_base(base: Maybe, conflict: Conflict, value: Maybe, rules: Rules) -> Maybe:
+    """A copy of the base with another value where the conflict is."""
+    if conflict.group is not None:
+        return conflict.group.with_part(base, as_object(value))
+    return _with(base, conflict.steps, value, rules)
 
 
 def _with(tree: Maybe, path: Path, value: Maybe, rules: Rules, at: Path = ()) -> Maybe:
-    """A copy of the remembered tree with another value at the path."""
+    """A copy of the tree with another value at the path."""
     if not path:
         return value
     step, rest, below = path[0], path[1:], (*at, path[0])
     kind = rules.kind(at)
     in_list = isinstance(step, Member)
-    entries = by_name(kind, tree) if in_list else dict(table(tree))
+    entries = by_name(kind, tree) if in_list else dict(as_object(tree))
     entry = entries.get(step, ABSENT)
     if in_list and rest and not isinstance(entry, dict):
         entry = {kind.identity: str(step)}

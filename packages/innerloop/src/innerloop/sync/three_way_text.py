@@ -1,76 +1,125 @@
-"""The merge of a file that is written whole (YAML): ours as long as it is what was last rendered,
-the person's from their first edit on.
+"""The merge of a generated text file (YAML, a Dockerfile, a script), by lines.
 
-A file counts as unchanged whatever its line endings are and whether it begins with a byte order
-mark: git and editors change those. What is written anew keeps them.
+What the person changed and what changed in the generated text are both kept, as long as the changes
+neither overlap nor touch. Otherwise the person's text stays as it is, and that is a conflict.
+
+Line endings and a byte order mark are not changes: git and editors convert them. A text that is
+written again keeps those of the file that it replaces.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from difflib import SequenceMatcher
+from typing import NamedTuple
+
 from ..util.errors import UserError
 from ..util.json_values import ABSENT
-from .conflicts import Conflict, Kept, Merged
+from .conflicts import Conflict, KeptEntry, Merged
 
 _BOM = "\ufeff"
 WHOLE_FILE = ()
 
 
-def merge(found: str | None, last: str | None, wanted: str | None) -> Merged:
-    """As `three_way.merge`, on texts with "\n" at their lines' ends. A file that a person has
-    changed stays theirs; it is a clash when what is wanted has changed as well."""
-    if found is None:
-        return Merged(wanted if last is None else None, last=wanted)
-    plain = _plain(found)
-    if wanted is not None and plain == wanted:
-        return Merged(found, last=wanted)
-    if last is not None and is_as_rendered(found, last):
-        return Merged(None if wanted is None else _as(found, wanted), last=wanted)
-    if wanted is None:
-        line = _first_difference(plain, last or "")
-        return Merged(found, kept=(Kept(WHOLE_FILE, line, 1, what="what you changed"),))
-    if last == wanted:
-        return Merged(found, last=last)
-    line = _first_difference(plain, wanted if last is None else last)
-    clash = Conflict(WHOLE_FILE, line, 1, found, wanted, ABSENT if last is None else last)
-    return Merged(found, clashes=(clash,), last=last)
+def merge(yours: str | None, base: str | None, theirs: str | None) -> Merged:
+    """As `three_way.merge`; `base` and `theirs` have "\\n" at the end of each line."""
+    if yours is None:
+        return Merged(theirs if base is None else None, base=theirs)
+    plain = _plain(yours)
+    if theirs is not None and plain == theirs:
+        return Merged(yours, base=theirs)
+    if base is not None and plain == base:
+        return Merged(None if theirs is None else _like(yours, theirs), base=theirs)
+    if theirs is None:
+        line = _first_difference(plain, base or "")
+        return Merged(yours, kept=(KeptEntry(WHOLE_FILE, line, 1, what="what you changed"),))
+    if base == theirs:
+        return Merged(yours, base=base)
+    if base is not None:
+        merged, line = _by_lines(plain, base, theirs)
+        if merged is not None:
+            return Merged(_like(yours, merged), base=theirs)
+    else:
+        line = _first_difference(plain, theirs)
+    conflict = Conflict(WHOLE_FILE, line, 1, yours, theirs, ABSENT if base is None else base)
+    return Merged(yours, conflicts=(conflict,), base=base)
 
 
-def is_as_rendered(found: str, last: str) -> bool:
-    return _plain(found) == last
+def is_unchanged(yours: str, base: str) -> bool:
+    """Whether the person left the generated text as it was."""
+    return _plain(yours) == base
 
 
-def take(found: str, last: str | None, wanted: str | None, name: str = "") -> Merged:
-    """Settles a clash: what is rendered takes the place of the person's file."""
-    _require_clash(found, last, wanted, name)
-    return Merged(None if wanted is None else _as(found, wanted), last=wanted)
+def take(yours: str, base: str | None, theirs: str | None, name: str = "") -> Merged:
+    """Resolves a conflict: the generated text replaces the person's file."""
+    _require_conflict(yours, base, theirs, name)
+    return Merged(None if theirs is None else _like(yours, theirs), base=theirs)
 
 
-def keep(found: str, last: str | None, wanted: str | None, name: str = "") -> Merged:
-    """Settles a clash: the person's stays, until what is wanted changes again."""
-    _require_clash(found, last, wanted, name)
-    return Merged(found, last=wanted)
+def keep(yours: str, base: str | None, theirs: str | None, name: str = "") -> Merged:
+    """Resolves a conflict: the person's text stays until the generated one changes again."""
+    _require_conflict(yours, base, theirs, name)
+    return Merged(yours, base=theirs)
 
 
-def _require_clash(found: str, last: str | None, wanted: str | None, name: str) -> None:
-    if not merge(found, last, wanted).clashes:
-        raise UserError("there is no clash in this file", where=name)
+def _require_conflict(yours: str, base: str | None, theirs: str | None, name: str) -> None:
+    if not merge(yours, base, theirs).conflicts:
+        raise UserError("there is no conflict in this file", code="no-conflict", where=name)
+
+
+class _Hunk(NamedTuple):
+    """Lines `start` to `end` (exclusive) of the base give way to `lines`. `position` is the first
+    of them in the changed text."""
+
+    start: int
+    end: int
+    lines: list[str]
+    position: int
+
+
+def _by_lines(yours: str, base: str, theirs: str) -> tuple[str | None, int]:
+    """The text with both changes; or None, and the line of yours, from 1, where they meet."""
+    lines = _lines(base)
+    mine = list(_hunks(lines, _lines(yours)))
+    generated = list(_hunks(lines, _lines(theirs)))
+    for hunk in mine:
+        for other in generated:
+            if hunk[:3] != other[:3] and hunk.start <= other.end and other.start <= hunk.end:
+                return None, hunk.position + 1
+    hunks = {(hunk.start, hunk.end): hunk for hunk in [*mine, *generated]}
+    for start, end in sorted(hunks, reverse=True):
+        lines[start:end] = hunks[start, end].lines
+    return "".join(lines), 0
+
+
+def _hunks(base: list[str], changed: list[str]) -> Iterator[_Hunk]:
+    matcher = SequenceMatcher(None, base, changed, autojunk=False)
+    for tag, start, end, first, last in matcher.get_opcodes():
+        if tag != "equal":
+            yield _Hunk(start, end, changed[first:last], first)
+
+
+def _lines(text: str) -> list[str]:
+    """Each with its line break. (`str.splitlines` would break at more than that.)"""
+    return re.findall(r"[^\n]*\n|[^\n]+", text)
 
 
 def _plain(text: str) -> str:
     return text.removeprefix(_BOM).replace("\r\n", "\n")
 
 
-def _as(found: str, text: str) -> str:
-    """The text with the line endings and the mark of the file that it replaces."""
-    if found.count("\r\n") * 2 > found.count("\n"):
+def _like(yours: str, text: str) -> str:
+    """The text with the line endings and the byte order mark of the file that it replaces."""
+    if yours.count("\r\n") * 2 > yours.count("\n"):
         text = text.replace("\n", "\r\n")
-    return _BOM + text if found.startswith(_BOM) else text
+    return _BOM + text if yours.startswith(_BOM) else text
 
 
-def _first_difference(found: str, other: str) -> int:
+def _first_difference(yours: str, other: str) -> int:
     """The first line, from 1, that is not the same."""
-    mine, theirs = found.removesuffix("\n").split("\n"), other.removesuffix("\n").split("\n")
-    for number, (one, two) in enumerate(zip(mine, theirs, strict=False), start=1):
+    mine, rest = yours.removesuffix("\n").split("\n"), other.removesuffix("\n").split("\n")
+    for number, (one, two) in enumerate(zip(mine, rest, strict=False), start=1):
         if one != two:
             return number
-    return max(1, min(len(mine), len(theirs) + 1))
+    return max(1, min(len(mine), len(rest) + 1))

@@ -1,9 +1,10 @@
-"""Several rendered files and the memory of them, written so that they agree whatever happens.
+"""Generated files and the record of them, written so that they agree even after a kill.
 
-All texts go to a staging folder first: a full disk or a read-only file is met there, when nothing
-has changed yet. Then a journal is written, each text takes its file's place in one step, and the
-memory comes last. Whoever is killed in between leaves the journal, which says of each file which
-text it was to get, so the next sync knows for each whether the old or the new text stands there.
+All texts go to a staging folder first: a full disk or a read-only file fails there, before anything
+has changed. Then a journal is written, each text replaces its file in one step, and the record comes
+last. A process that is killed in between leaves the journal, which has the digest of the text that
+each file was to get, so the next sync can tell for each file whether the old or the new text is
+there.
 """
 
 from __future__ import annotations
@@ -18,16 +19,16 @@ from pathlib import Path, PurePosixPath
 from ..util import files
 from ..util.errors import UserError
 from .merge_rules import EDITOR_FILES
-from .state_file import Corrupt, Memory, dump, load
+from .state_file import CorruptState, State, dump, load
 
-MEMORY = ".innerloop/state.json"
+STATE = ".innerloop/state.json"
 STAGING = ".innerloop/writing"
 JOURNAL = f"{STAGING}/journal.json"
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One file: its text before and after (None: not there)."""
+    """One file: its text before and after (None: it does not exist)."""
 
     path: str
     before: str | None
@@ -41,101 +42,103 @@ class Change:
 
 
 class ConcurrentModification(Exception):
-    """Somebody wrote one of the files since it was read: what was planned is out of date."""
+    """One of the files changed after it was read: the plan is out of date."""
 
 
-def memory_text(root: Path) -> str | None:
-    """The memory that agrees with the files: the one on disk, and after a sync that was killed
-    half-way, what the journal knows better. None when there is none. Writes nothing."""
+def state_text(root: Path) -> str | None:
+    """The record that agrees with the files: the one on the disk, corrected by the journal of a sync
+    that was killed. None when there is no record. Writes nothing."""
     text = text_on_disk(root)
     journal = _journal(root)
     if journal is None:
         return text
     written = {
-        path: digest
+        path
         for path, digest in journal.after.items()
         if _digest(files.read_text(root / path)) == digest
     }
     if len(written) == len(journal.after):
-        return journal.memory
-    old, new = remembered(text), remembered(journal.memory)
-    rendered = {path: value for path, value in old.rendered.items() if path not in written}
-    rendered |= {path: value for path, value in new.rendered.items() if path in written}
-    return dump(Memory(rendered, old.ejected), EDITOR_FILES)
+        return journal.state
+    old, new = parse_state(text), parse_state(journal.state)
+    generated = {path: value for path, value in old.generated.items() if path not in written}
+    generated |= {path: value for path, value in new.generated.items() if path in written}
+    unknown = (old.unknown - written) | (new.unknown & written)
+    return dump(State(generated, old.ejected, unknown), EDITOR_FILES)
 
 
 def text_on_disk(root: Path) -> str | None:
-    """What stands there; bytes that are no text are a memory that is lost."""
+    """The record's text; "" for bytes that are not UTF-8."""
     try:
-        return files.read_text(root / MEMORY)
-    except UserError as mistake:
-        if isinstance(mistake.__cause__, UnicodeDecodeError):
+        return files.read_text(root / STATE)
+    except UserError as error:
+        if isinstance(error.__cause__, UnicodeDecodeError):
             return ""
         raise
 
 
 def recover(root: Path) -> None:
-    """Puts the right memory in place and sweeps what a killed sync has left."""
-    text = memory_text(root)
+    """Writes the record that agrees with the files, and removes what a killed sync left."""
+    text = state_text(root)
     if text is not None and text != text_on_disk(root):
-        files.write_text(root / MEMORY, text)
+        files.write_text(root / STATE, text)
     files.remove_tree(root / STAGING)
 
 
-def write(root: Path, changes: Sequence[Change], memory: str | None) -> None:
-    """Writes all of it (`memory` None: it stays as it is). Raises `Overtaken`, with nothing
-    written, when a file is no longer what was read; a `Mistake` when the disk refuses."""
-    if not changes and memory is None:
+def write(root: Path, changes: Sequence[Change], state: str | None) -> None:
+    """Writes all of it (`state` None: the record stays as it is). Raises ConcurrentModification,
+    with nothing written, when a file is no longer as it was read; UserError when the disk refuses.
+    """
+    if not changes and state is None:
         return
     try:
-        staged = _stage(root, changes, memory)
+        staged = _stage(root, changes, state)
         _check_unchanged(root, changes)
         for change in changes:
             if change.path in staged:
                 files.put(staged[change.path], root / change.path)
-        # What goes last leaves no folder empty that something was staged for.
+        # Removals come last, so that no folder is removed as empty that a staged file goes to.
         for change in changes:
             if change.path not in staged:
                 files.remove(root / change.path)
                 for folder in PurePosixPath(change.path).parents:
                     files.remove_if_empty(root / folder)
-        if memory is not None:
-            files.put(staged[MEMORY], root / MEMORY)
+        if state is not None:
+            files.put(staged[STATE], root / STATE)
         files.remove_tree(root / STAGING)
     except BaseException:
-        # An interruption or a disk that refuses; where even this fails, the next sync does it.
+        # An interruption, or a disk that refuses. If recovery fails too, the next sync does it.
         with suppress(Exception):
             recover(root)
         raise
 
 
-def remembered(text: str | None) -> Memory:
-    """Nothing when it is lost or cannot be read: then nothing of the person's is taken for ours."""
+def parse_state(text: str | None) -> State:
+    """The record; an empty one, marked as damaged, when the text cannot be read."""
     if text is None:
-        return Memory()
+        return State()
     try:
         return load(text)
-    except Corrupt:
-        return Memory()
+    except CorruptState:
+        return State(is_damaged=True)
 
 
 @dataclass(frozen=True, slots=True)
 class _Journal:
-    """The digest of the text that each file was to get (None: it was to go), and the memory."""
+    """The digest of the text that each file was to get (None: it was to be removed), and the record."""
 
     after: Mapping[str, str | None]
-    memory: str | None
+    state: str | None
 
 
-def _stage(root: Path, changes: Sequence[Change], memory: str | None) -> dict[str, Path]:
-    """The staged text of each file that is written; the journal is there when it returns."""
+def _stage(root: Path, changes: Sequence[Change], state: str | None) -> dict[str, Path]:
+    """The staged text of each file to write. The journal is on the disk when this returns."""
     folder = files.make_folder(root / STAGING)
     texts = {change.path: change.after for change in changes if change.after is not None}
-    if memory is not None:
-        texts[MEMORY] = memory
+    if state is not None:
+        texts[STATE] = state
     staged = {path: files.stage(root / path, text, folder) for path, text in texts.items()}
     after = {change.path: _digest(change.after) for change in changes}
-    journal = {"after": after, "memory": memory or text_on_disk(root)}
+    journal = {"after": after, "state": state or text_on_disk(root)}
     files.write_text(root / JOURNAL, json.dumps(journal))
     return staged
 
@@ -152,9 +155,9 @@ def _journal(root: Path) -> _Journal | None:
         return None
     try:
         value = json.loads(text)
-        return _Journal(value["after"], value["memory"])
+        return _Journal(value["after"], value["state"])
     except (ValueError, KeyError, TypeError):
-        return None  # a disk that was torn off: the memory that is there counts
+        return None  # torn by the disk: the record as it is counts
 
 
 def _digest(text: str | None) -> str | None:

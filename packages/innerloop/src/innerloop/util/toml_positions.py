@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from .position import Position
+
 _PART = r"""(?:"(?:[^"\\\n]|\\.)*"|'[^'\n]*'|[\w-]+)"""
 _KEY = re.compile(rf"\s*({_PART}(?:\s*\.\s*{_PART})*)\s*(=|\])")
 _HEADER = re.compile(r"\s*\[\[?")
 
 
-def position_of(text: str, name: str, *keys: str) -> str:
-    """ "name:line" of the key that `keys` lead to, or of the nearest around it that is there (a
-    key in an inline table has the table's line); "name" alone when there is none."""
+def position_of(text: str, name: str, *keys: str) -> Position:
+    """The line of the key that `keys` lead to, or of the nearest key around it that exists (a key
+    in an inline table has the table's line); line 0 if none exists."""
     best, line = 0, 0
     for number, path in _keys(text):
         common = 0
@@ -20,7 +22,7 @@ def position_of(text: str, name: str, *keys: str) -> str:
             common += 1
         if common > best and common == len(path):
             best, line = common, number
-    return f"{name}:{line}" if line else name
+    return Position(name, line)
 
 
 def commented_out(text: str, table: str, why: str) -> str:

@@ -1,4 +1,4 @@
-"""YAML text as plain values that still know their place in the file.
+"""YAML text as plain values that still know their position in the file.
 
 Values are those of PyYAML's SafeLoader (YAML 1.1: `yes` is True, `1e-5` is text, the last of two
 equal keys counts), because azure-ai-ml reads its files with it.
@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from .errors import UserError
+from .position import Position
 from .yaml_errors import explained, require_an_end
 
 try:
@@ -25,22 +26,21 @@ Key = str | int
 
 @dataclass(frozen=True, slots=True)
 class YamlText:
-    """A parsed text: `.value` is plain Python; `.where(...)` is the place of a key."""
+    """A parsed text: `.value` is plain Python; `.where(...)` is the position of a key."""
 
     name: str
     value: Any
     source: str = field(default="", repr=False)
     node: yaml.Node | None = field(default=None, repr=False, compare=False)
 
-    def where(self, *path: Key) -> str:
-        """ "name:line:column" of a key (that is what a person looks for), of a list's item, or of
-        the nearest parent that is there."""
+    def where(self, *path: Key) -> Position:
+        """The position of a key, of a list's item, or of the nearest parent that exists."""
         mark = _walk(self.node, path)[0]
         return _position(self.name, mark)
 
-    def where_text(self, path: tuple[Key, ...], text: str, nth: int = 0) -> str:
-        """The place of a piece of text inside a value, counting its occurrences from 0; of the key
-        when the value is not written that way in the file (escaped, or folded in its middle)."""
+    def where_text(self, path: tuple[Key, ...], text: str, nth: int = 0) -> Position:
+        """The position of a piece of text inside a value, counting its occurrences from 0; of the
+        key when the file writes the value in another way (escaped, or folded in its middle)."""
         key, node = _walk(self.node, path)
         if node is None:
             return _position(self.name, key)
@@ -53,10 +53,10 @@ class YamlText:
             if at < 0:
                 return _position(self.name, key)
         line = self.source.count("\n", 0, at)
-        return f"{self.name}:{line + 1}:{at - self.source.rfind(chr(10), 0, at)}"
+        return Position(self.name, line + 1, at - self.source.rfind("\n", 0, at))
 
-    def duplicates(self) -> list[tuple[str, str]]:
-        """The keys that stand twice in one mapping: each with the place of the later one."""
+    def duplicates(self) -> list[tuple[Position, str]]:
+        """The keys that occur twice in one mapping, each with the position of the later one."""
         loader = _Loader(self.source)
         try:
             return list(_duplicates(loader.get_single_node(), self.name))
@@ -65,7 +65,7 @@ class YamlText:
 
 
 def parse(text: str, name: str) -> YamlText:
-    """A `Mistake` with file:line:column when the text is no YAML."""
+    """The parsed text. Raises `UserError` with a position for text that is not YAML."""
     try:
         loader = _Loader(text)
         try:
@@ -78,7 +78,9 @@ def parse(text: str, name: str) -> YamlText:
         raise explained(error, text, name) from error
     except RecursionError as error:
         hint = "Mend the file"
-        raise UserError("it is nested too deeply", where=f"{name}:1", hint=hint) from error
+        raise UserError(
+            "it is nested too deeply", code="not-yaml", where=Position(name, 1), hint=hint
+        ) from error
     return YamlText(name, value, text, node)
 
 
@@ -103,11 +105,11 @@ def _child(node: yaml.Node | None, key: Key) -> tuple[Any, yaml.Node] | None:
     return None
 
 
-def _position(name: str, mark: Any) -> str:
-    return f"{name}:1:1" if mark is None else f"{name}:{mark.line + 1}:{mark.column + 1}"
+def _position(name: str, mark: Any) -> Position:
+    return Position(name, 1, 1) if mark is None else Position(name, mark.line + 1, mark.column + 1)
 
 
-def _duplicates(node: yaml.Node | None, name: str) -> Iterator[tuple[str, str]]:
+def _duplicates(node: yaml.Node | None, name: str) -> Iterator[tuple[Position, str]]:
     if isinstance(node, yaml.MappingNode):
         seen = set()
         for key, value in node.value:

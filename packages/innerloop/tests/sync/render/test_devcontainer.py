@@ -16,7 +16,7 @@ from innerloop.model.experiment import Experiment
 from innerloop.model.jobs.job import parse_job
 from innerloop.model.settings.settings import Settings
 from innerloop.model.workspace import Workspace
-from innerloop.sync.render.generated_files import Specification, wanted
+from innerloop.sync.render.generated_files import Specification, generate
 
 from tests.support import ROOT
 
@@ -31,7 +31,7 @@ def rendered(text: str = THREE, job: str = JOB, name: str = "line", **settings: 
     )
     jobs = {name: parse_job(job, f"src/{name}/azure-ml-job.yaml")}
     subject = Specification(Workspace("/home/me/w", Settings(), (name,)), (experiment,), jobs)
-    return wanted(subject)[f".devcontainer/{name.replace('/', '.')}/devcontainer.json"]
+    return generate(subject)[f".devcontainer/{name.replace('/', '.')}/devcontainer.json"]
 
 
 def test_it_builds_the_dev_stage_as_azure_ml_builds_the_job() -> None:

@@ -24,7 +24,7 @@ from innerloop.model.settings.settings import Settings
 from innerloop.model.workspace import Workspace
 from innerloop.sync.render import workflow_files
 from innerloop.sync.render.generated_files import Specification
-from innerloop.sync.render.github import MOST_INPUTS
+from innerloop.sync.render.github import MAX_INPUTS
 from innerloop.workspace import loader
 
 from tests.azure.runner import read
@@ -220,7 +220,7 @@ def test_more_inputs_than_github_takes() -> None:
         ".github/workflows/train-digits.yml"
     ]
     form = parsed(text)["on"]["workflow_dispatch"]["inputs"]
-    assert list(form) == [*(f"x{n}" for n in range(MOST_INPUTS - 1)), "x13"]
+    assert list(form) == [*(f"x{n}" for n in range(MAX_INPUTS - 1)), "x13"]
     assert "changes the others: x9, x10, x11, x12\n" in text
 
 
@@ -264,7 +264,7 @@ def test_any_inputs_come_back_through_a_form_as_they_were(inputs: dict[str, Any]
     job = parse_job(yaml.safe_dump({"command": "x", "inputs": inputs}, sort_keys=False), "job.yaml")
     one, two = github(inputs=inputs), pipeline(inputs=inputs)
     form = one["on"]["workflow_dispatch"].get("inputs", {})
-    assert set(form) == set(list(inputs)[:MOST_INPUTS])
+    assert set(form) == set(list(inputs)[:MAX_INPUTS])
     shown = {name: field.get("default", "") for name, field in form.items()}
     same(job, shown)
     same(job, {field["name"]: field["default"] for field in two.get("parameters", [])})

@@ -10,15 +10,15 @@ import pytest
 from innerloop.model.settings.settings import Settings
 from innerloop.model.workspace import HOST, INSIDE, Workspace
 from innerloop.sync.render import workspace_container
-from innerloop.sync.render.generated_files import Specification, wanted
+from innerloop.sync.render.generated_files import Specification, generate
 
 from tests.support import ROOT
-from tests.sync.render.test_rendered import SCHEMAS
+from tests.sync.render.test_generated_files import SCHEMAS
 
 
 def rendered() -> dict[str, Any]:
     subject = Specification(Workspace("/w", Settings(), ()), (), {})
-    value: dict[str, Any] = wanted(subject)[workspace_container.PATH]
+    value: dict[str, Any] = generate(subject)[workspace_container.PATH]
     return value
 
 

@@ -1,4 +1,4 @@
-"""An experiment's Dockerfile, read no further than we need: its stages, and who runs in them.
+"""An experiment's Dockerfile: its stages, and the users that run in them.
 
 Source: Dockerfile reference (FROM, ARG, USER, COPY --from; the directives `escape` and `syntax`).
 """
@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ...util.errors import UserError
+from ...util.position import Position
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +25,8 @@ class Instruction:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One FROM and what follows. `base` has the ARGs that stand before the first FROM filled in;
-    `user` is the last USER of this stage alone, "" when it has none."""
+    """One FROM and what follows. `base` has the ARGs before the first FROM substituted; `user` is the
+    last USER of this stage, "" if it has none."""
 
     name: str
     base: str
@@ -45,11 +46,12 @@ class Dockerfile:
         return self.stages[-1]
 
     def stage(self, name: str) -> Stage | None:
-        wanted = name.lower()
-        return next((stage for stage in self.stages if stage.name.lower() == wanted), None)
+        """The stage of a name, in any case; None if there is none."""
+        lower = name.lower()
+        return next((stage for stage in self.stages if stage.name.lower() == lower), None)
 
     def user_of(self, stage: Stage) -> str:
-        """Who runs in this stage: its own USER or that of a stage below it; "" is the image's."""
+        """The user of a stage: its own USER, or that of a stage below it; "" for the image's."""
         below = self.stage(stage.base)
         if stage.user or below is None or below.line >= stage.line:
             return stage.user
@@ -69,7 +71,7 @@ _COPY_FROM = re.compile(r"--(?:from=|mount=\S*from=)(?P<stage>[^\s,]+)")
 
 
 def parse(text: str, name: str) -> Dockerfile:
-    """The stages of a Dockerfile; a `Mistake` when it has no FROM."""
+    """The stages of a Dockerfile. Raises `UserError` if it has no FROM."""
     instructions = list(_instructions(text))
     arguments = _arguments(instructions)
     stages: list[Stage] = []
@@ -83,7 +85,10 @@ def parse(text: str, name: str) -> Dockerfile:
         current.append(instruction)
     if start is None:
         raise UserError(
-            "the Dockerfile has no FROM", where=f"{name}:1", hint="Name the image to start from"
+            "the Dockerfile has no FROM",
+            code="dockerfile-invalid",
+            where=Position(name, 1, 1),
+            hint="Name the image to start from",
         )
     stages.append(_stage(start, current, arguments, name))
     head = "".join(text.splitlines(keepends=True)[: stages[0].line - 1])
@@ -91,16 +96,17 @@ def parse(text: str, name: str) -> Dockerfile:
 
 
 def pruned(dockerfile: Dockerfile, target: str | None) -> str:
-    """The text with only those stages that `target` (None: the last stage) is made of.
+    """The text with only the stages that `target` (None: the last stage) needs.
 
-    The layers are the same ones. The builder without BuildKit builds every stage above its
-    target, needed or not; with this text it builds no more than the other one would.
+    The layers are the same. The builder without BuildKit builds every stage above its target; with
+    this text it builds only those that BuildKit would build.
     """
     goal = dockerfile.last if target is None else dockerfile.stage(target)
     if goal is None:
         names = ", ".join(stage.name for stage in dockerfile.stages if stage.name)
         raise UserError(
             f'the Dockerfile has no stage "{target}"',
+            code="stage-unknown",
             where=dockerfile.name,
             hint=f"It has: {names}",
         )
@@ -138,14 +144,15 @@ def _stage(
     match = _FROM.match(start.rest.strip())
     if match is None:
         raise UserError(
-            f"FROM cannot be understood: {start.rest.strip()}",
-            where=f"{name}:{start.line}",
+            f"FROM is invalid: {start.rest.strip()}",
+            code="dockerfile-invalid",
+            where=Position(name, start.line, 1),
             hint="Write FROM image, or FROM image AS name",
         )
     users = [i.rest.strip() for i in body if i.keyword == "USER"]
     return Stage(
         name=match["name"] or "",
-        base=_fill(match["base"], arguments),
+        base=_substitute(match["base"], arguments),
         user=users[-1] if users else "",
         line=start.line,
         instructions=tuple(body),
@@ -153,7 +160,7 @@ def _stage(
 
 
 def _arguments(instructions: list[Instruction]) -> dict[str, str]:
-    """The ARGs before the first FROM: the only ones that a FROM line can use."""
+    """The ARGs before the first FROM, which are the only ones in FROM lines."""
     values: dict[str, str] = {}
     for instruction in instructions:
         if instruction.keyword == "FROM":
@@ -164,7 +171,7 @@ def _arguments(instructions: list[Instruction]) -> dict[str, str]:
     return values
 
 
-def _fill(text: str, values: dict[str, str]) -> str:
+def _substitute(text: str, values: dict[str, str]) -> str:
     def value(match: re.Match[str]) -> str:
         return values.get(match["braced"] or match["plain"], match["default"] or "")
 
@@ -172,9 +179,8 @@ def _fill(text: str, values: dict[str, str]) -> str:
 
 
 def _instructions(text: str) -> Iterable[Instruction]:
-    """Joins continuation lines; skips comments and blank lines between instructions, and keeps
-    here-documents with the instruction that opens them. Comments stay in the text of the
-    instruction they follow."""
+    """The instructions: continuation lines are joined, comments and blank lines between instructions
+    skipped, and here-documents kept with their instruction. `text` keeps the comments within."""
     escape = "`" if re.match(r"\s*#\s*escape\s*=\s*`", text) else "\\"
     lines = text.splitlines(keepends=True)
     index = 0

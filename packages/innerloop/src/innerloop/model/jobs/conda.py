@@ -1,4 +1,4 @@
-"""A conda environment file, read for what pip can install of it.
+"""A conda environment file, and the packages of it that pip can install.
 
 Source: conda's "environment.yml" (name, channels, dependencies; a `pip:` list among them).
 """
@@ -12,14 +12,15 @@ from typing import Any
 
 from ...util import yaml_text
 from ...util.errors import UserError
+from ...util.position import Position
 
-# Conda's names of packages that are called otherwise on the Python package index.
+# Conda packages with another name on the Python package index.
 _RENAMED = {
     "pytorch": "torch", "pytorch-cpu": "torch", "pytorch-gpu": "torch", "py-xgboost": "xgboost",
     "tensorflow-gpu": "tensorflow", "opencv": "opencv-python-headless", "pytables": "tables",
     "matplotlib-base": "matplotlib", "dask-core": "dask", "python-dotenv": "python-dotenv",
 }  # fmt: skip
-# What is no Python package: the interpreter, its tools, libraries of the system.
+# Not Python packages: the interpreter, its tools, system libraries.
 _NOT_PYTHON = re.compile(
     r"(python|pip|setuptools|wheel|cudatoolkit|cudnn|cuda|pytorch-cuda|cpuonly|nodejs|openmpi|"
     r"mpich|gcc|gxx|cmake|make|git|openjdk|r-base|r-.*|lib.*|_.*|mkl|ca-certificates|openssl)"
@@ -29,9 +30,9 @@ _SPEC = re.compile(r"(?:[\w.-]+::)?(?P<name>[\w.-]+)\s*(?P<version>[<>=!~].*)?")
 
 @dataclass(frozen=True, slots=True)
 class CondaFile:
-    """`python`: the version it asks for ("3.9"), "" when it is silent. `requirements`: what pip
-    can install, the packages of conda under their names on the package index. `left_out`: what is
-    no Python package. `text`: the file itself."""
+    """`python`: the version it asks for ("3.9"), "" for any. `requirements`: what pip can install,
+    conda's packages under their names on the package index. `left_out`: what pip cannot install.
+    `text`: the file itself."""
 
     python: str
     requirements: tuple[str, ...]
@@ -40,48 +41,59 @@ class CondaFile:
 
 
 def parse(text: str, name: str) -> CondaFile:
-    """A `Mistake` when the text is no conda environment file."""
+    """Raises `UserError` if the text is not a conda environment file."""
     document = yaml_text.parse(text, name).value
     if not isinstance(document, dict):
-        raise UserError("this is no conda environment file", where=f"{name}:1", hint=_MEND)
+        raise UserError(
+            "not a conda environment file: expected a YAML mapping",
+            code="conda-file-invalid",
+            where=Position(name, 1, 1),
+            hint=_HINT,
+        )
     return of(document, name, text)
 
 
-def of(document: Mapping[str, Any], where: str, text: str = "") -> CondaFile:
-    """The same from what stands inline in a job file."""
-    listed = document.get("dependencies") or []
-    if not isinstance(listed, list):
-        raise UserError("the conda file's dependencies are no list", where=where, hint=_MEND)
+def of(document: Mapping[str, Any], where: Position | str, text: str = "") -> CondaFile:
+    """The conda file that is inline in a job file, at `where`."""
+    dependencies = document.get("dependencies") or []
+    if not isinstance(dependencies, list):
+        raise UserError(
+            "the conda file's dependencies are not a list",
+            code="conda-file-invalid",
+            where=where,
+            hint=_HINT,
+        )
     python, requirements, left_out = "", [], []
-    for one in listed:
-        if isinstance(one, dict):
-            given = one.get("pip") or []
-            if not isinstance(given, list):
-                what = "the conda file's packages for pip are no list"
-                raise UserError(what, where=where, hint=_MEND)
-            requirements += [str(line) for line in given]
+    for dependency in dependencies:
+        if isinstance(dependency, dict):
+            pip_packages = dependency.get("pip") or []
+            if not isinstance(pip_packages, list):
+                what = "the conda file's pip packages are not a list"
+                raise UserError(what, code="conda-file-invalid", where=where, hint=_HINT)
+            requirements += [str(line) for line in pip_packages]
             continue
-        found = _SPEC.fullmatch(str(one).strip())
-        package, version = (found["name"], found["version"] or "") if found else (str(one), "")
+        spec = str(dependency)
+        match = _SPEC.fullmatch(spec.strip())
+        package, version = (match["name"], match["version"] or "") if match else (spec, "")
         if package == "python":
             python = _minor(version)
-        if found is None or _NOT_PYTHON.fullmatch(package.lower()):
-            left_out += [] if package in ("python", "pip") else [str(one)]
+        if match is None or _NOT_PYTHON.fullmatch(package.lower()):
+            left_out += [] if package in ("python", "pip") else [spec]
         else:
             requirements.append(_RENAMED.get(package, package) + _as_pip(version))
     return CondaFile(python, tuple(requirements), tuple(left_out), text or _dump(document))
 
 
-_MEND = "Write dependencies: and a list of packages"
+_HINT = "Write dependencies: and a list of packages"
 
 
 def _minor(version: str) -> str:
-    found = re.search(r"\d+\.\d+", version)
-    return found[0] if found else ""
+    match = re.search(r"\d+\.\d+", version)
+    return match[0] if match else ""
 
 
 def _as_pip(version: str) -> str:
-    """`=1.2` is any 1.2 for conda (1.2.*), `==1.2` is that one; a build string is conda's own."""
+    """Conda's `=1.2` means 1.2.*, and `==1.2` exactly 1.2; a build string is dropped."""
     text = version.strip()
     if not re.match(r"=(?!=)", text):
         return text.replace(" ", "")

@@ -1,6 +1,6 @@
-"""An environment that stands in a file of its own: `environment: file:./environment.yml`.
+"""An environment in a file of its own: `environment: file:./environment.yml`.
 
-Azure ML's client reads that file, with its paths relative to it, as if it stood in the job.
+Azure ML's client reads the file, with its paths relative to it, as if it were in the job.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .job import Environment, Job, Reading
 
 
 def file_of(job: Job) -> str | None:
-    """The environment's file, relative to the workspace's root; None where the job names none."""
+    """The environment's file, relative to the workspace's root; None if the job names none."""
     reference = job.environment.reference or ""
     if job.environment.kind != "registered" or not reference.startswith("file:"):
         return None
@@ -24,14 +24,15 @@ def file_of(job: Job) -> str | None:
 
 
 def environment_of(job: Job, read: Callable[[str], str | None]) -> Environment:
-    """What the job's environment is. A `Mistake` for a file that is not there, or is none."""
+    """The job's environment. Raises `UserError` for a missing or invalid file."""
     path = file_of(job)
     if path is None:
         return job.environment
     text = read(path)
     if text is None:
         raise UserError(
-            f"there is no {path}, which says what the job's environment is",
+            f"the environment file {path} does not exist",
+            code="environment-file-missing",
             where=job.where("environment"),
             hint="Check the path after file:",
         )
@@ -39,20 +40,20 @@ def environment_of(job: Job, read: Callable[[str], str | None]) -> Environment:
 
 
 def _environment(text: str, file: str, job_file: str) -> Environment:
-    """Its paths as seen from the job."""
+    """The file's environment, with its paths relative to the job's file."""
     parsed = yaml_text.parse(text, file)
     reading = Reading(parsed)
-    found = reading.environment(parsed.value, ())
+    environment = reading.environment(parsed.value, ())
     if reading.problems:
         raise reading.problems[0]
 
     def moved(path: str) -> str:
-        inside = posixpath.join(posixpath.dirname(file), path.removeprefix("file:"))
-        return posixpath.relpath(inside, posixpath.dirname(job_file) or ".")
+        full = posixpath.join(posixpath.dirname(file), path.removeprefix("file:"))
+        return posixpath.relpath(full, posixpath.dirname(job_file) or ".")
 
-    conda_file = found.conda_file
+    conda_file = environment.conda_file
     return replace(
-        found,
-        path=None if found.path is None else moved(found.path),
+        environment,
+        path=None if environment.path is None else moved(environment.path),
         conda_file=moved(conda_file) if isinstance(conda_file, str) else conda_file,
     )

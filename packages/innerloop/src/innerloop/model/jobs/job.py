@@ -10,31 +10,37 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, Literal, get_args
 
 from ...util import yaml_text
 from ...util.errors import UserError
+from ...util.position import Position
 from ...util.yaml_text import YamlText
 from .file_kind import describe_file, is_component, kind_by_schema
-from .legacy import environment_of_today, normalize_type, upgrade_input
+from .legacy import normalize_type, upgrade_environment, upgrade_input
+
+JobKind = Literal["command", "sweep", "pipeline"]
+InputKind = Literal["literal", "data"]
+EnvironmentKind = Literal["build", "image", "conda", "registered", "none"]
+DistributionType = Literal["pytorch", "tensorflow", "mpi", "ray"]
 
 DATA_TYPES = ("uri_file", "uri_folder", "mltable", "mlflow_model", "custom_model", "triton_model")
 LITERAL_TYPES = ("string", "number", "integer", "boolean", "str", "float", "int", "bool")
-KINDS = ("command", "sweep", "pipeline")
-DISTRIBUTIONS = ("pytorch", "tensorflow", "mpi", "ray")
+KINDS: tuple[JobKind, ...] = get_args(JobKind)
+DISTRIBUTIONS: tuple[DistributionType, ...] = get_args(DistributionType)
 
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """kind: "literal" (its `value`; None when nothing gives it one) or "data" (its `path` as
-    written, "" when nothing gives it one; its `type` and `mode`).
+    """kind "literal": `value`, None if it has none. kind "data": `path` as written ("" if it has
+    none), `type` and `mode`.
 
-    `optional` and `default` are a component's: a default stands in `value` already. `origin` is
-    the pipeline's input that a step's input was taken from.
+    `optional` is a component's; a component's default is in `value` or `path` already. `origin` is
+    the pipeline's input that a step's input is bound to, else "".
     """
 
     name: str
-    kind: str
+    kind: InputKind
     value: Any = None
     type: str = ""
     path: str | None = None
@@ -49,18 +55,18 @@ class Input:
 
     @property
     def passes_uri(self) -> bool:
-        """The program gets the data's address itself, and no path (mode: direct)."""
+        """Whether the program gets the data's URI instead of a path (mode: direct)."""
         return self.kind == "data" and (self.mode or "").lower() == "direct"
 
     @property
     def has_value(self) -> bool:
-        """An input without one takes its `$[[ ... ]]` out of the command."""
+        """Whether the input has a value; without one its `$[[ ... ]]` is removed from the command."""
         return self.value is not None if self.kind == "literal" else bool(self.path)
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """`type`: uri_folder when the file is silent. `path` and `mode` as written."""
+    """`type` is uri_folder by default. `path` and `mode` as written."""
 
     name: str
     type: str = "uri_folder"
@@ -69,16 +75,16 @@ class Output:
 
     @property
     def is_file(self) -> bool:
-        """Whether the program gets the path of a file to write, and not that of a folder."""
+        """Whether the program gets the path of a file to write, not of a folder."""
         return self.type == "uri_file"
 
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """kind: "build" (path, dockerfile_path), "image", "conda" (image + conda_file: a path, or the
-    inline mapping), "registered" (reference, as written) or "none"."""
+    """kind "build": `path`, `dockerfile_path`. "image": `image`. "conda": `image` and `conda_file`
+    (a path, or the inline mapping). "registered": `reference` as written."""
 
-    kind: str
+    kind: EnvironmentKind
     path: str | None = None
     dockerfile_path: str | None = None
     image: str | None = None
@@ -93,10 +99,9 @@ class Environment:
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """type: "pytorch" | "tensorflow" | "mpi" | "ray". Counts: processes per instance; for
-    tensorflow workers and parameter servers in all."""
+    """Counts are processes per instance; for tensorflow, all workers and parameter servers."""
 
-    type: str
+    type: DistributionType
     process_count_per_instance: int = 1
     worker_count: int | None = None
     parameter_server_count: int = 0
@@ -104,17 +109,17 @@ class Distribution:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """`name` is the file's path relative to the workspace; `code` stands as it is written (a
-    folder, or one file); `docker_args` is one text, to be split as a shell would;
-    `timeout` is in seconds; `shm_size` is as Docker takes it, "2g" when the file is silent. `at`
-    is where the job stands in its text: () is the whole file, ("jobs", "train") a step.
+    """`name` is the file's path relative to the workspace; `code` is as written (a folder, or one
+    file); `docker_args` is one string, to be split as a shell would; `timeout` is in seconds;
+    `shm_size` is in Docker's units. `at` is the job's path in its document: () for the whole file,
+    ("jobs", "train") for a step.
 
-    kind "sweep": `command`, `code` and the like are those of one trial, and empty where that is a
-    component in another file (see spec/pipeline.py). kind "pipeline": they are
-    empty; spec/pipeline.py makes a job of each step.
+    kind "sweep": `command`, `code` and so on are the trial's, and empty if the trial is a component
+    in another file (see pipeline.swept). kind "pipeline": they are empty; pipeline.pipeline_of
+    makes a job of each step.
     """
 
-    kind: str
+    kind: JobKind
     name: str
     document: Mapping[str, Any]
     text: YamlText
@@ -137,18 +142,19 @@ class Job:
 
     @property
     def ports(self) -> dict[str, int]:
-        """The port of each service that answers on one: as written, else the service's usual."""
+        """The port of each service that has one: as written, else the type's default."""
         ports: dict[str, int] = {}
         for name, service in self.services.items():
-            one = service if isinstance(service, dict) else {}
-            kind = str(one.get("type") or one.get("job_service_type") or "").lower()
-            port = one.get("port", _PORTS.get(kind))
+            if not isinstance(service, dict):
+                continue
+            type_ = str(service.get("type") or service.get("job_service_type") or "").lower()
+            port = service.get("port", _PORTS.get(type_))
             if isinstance(port, int) and not isinstance(port, bool):
                 ports[name] = port
         return ports
 
-    def where(self, *path: str | int) -> str:
-        """The place of a key of this job; the trial's keys of a sweep are found as well."""
+    def where(self, *path: str | int) -> Position:
+        """The position of a key of this job; a sweep's trial is searched too."""
         if path[:1] in _OF_TRIAL and isinstance(self.document.get("trial"), dict):
             path = ("trial", *path)
         return self.text.where(*self.at, *path)
@@ -159,12 +165,12 @@ _OF_TRIAL = (("command",), ("code",), ("environment",), ("environment_variables"
 
 
 def parse_job(text: str, name: str) -> Job:
-    """The job of a file's text; a `Mistake` with file:line:column when it cannot be run."""
+    """The job of a file's text. Raises `UserError` with a position if it cannot be run."""
     return job_of(yaml_text.parse(text, name))
 
 
 def job_of(parsed: YamlText) -> Job:
-    """The same from a parsed text."""
+    """The job of a parsed file. Raises `UserError` with a position if it cannot be run."""
     job, problems = read_job(parsed)
     if job is None or problems:
         raise problems[0]
@@ -172,28 +178,29 @@ def job_of(parsed: YamlText) -> Job:
 
 
 def read_job(parsed: YamlText) -> tuple[Job | None, list[UserError]]:
-    """The job together with all that keeps it from being used: None when nothing can be said of
-    it at all. With problems, the parts they speak of are left out."""
+    """The job, and all problems that prevent its use. None if the file is not a job file. The parts
+    with problems are left out of the job."""
     if not isinstance(parsed.value, dict):
         return None, [
             UserError(
-                "this is no job file: it holds no keys",
-                where=f"{parsed.name}:1",
+                "not a job file: expected a YAML mapping",
+                code="not-a-job-file",
+                where=Position(parsed.name, 1, 1),
                 hint="`scripts/loop help job` shows the shortest one",
             )
         ]
     reading = Reading(parsed)
     try:
         kind = job_kind(parsed)
-    except UserError as mistake:
-        return None, [mistake]
+    except UserError as error:
+        return None, [error]
     return reading.job(kind), reading.problems
 
 
 class Reading:
-    """Reads the parts of one job file, and keeps every problem on the way.
+    """Reads the parts of one job file and collects their problems.
 
-    `at` is where in the document the command, code and environment stand: () for a command job,
+    `at` is the path of the mapping with command, code and environment: () for a command job,
     ("trial",) for a sweep, ("jobs", "step") for a step of a pipeline.
     """
 
@@ -201,28 +208,28 @@ class Reading:
         self.parsed = parsed
         self.problems: list[UserError] = []
 
-    def job(self, kind: str) -> Job:
+    def job(self, kind: JobKind) -> Job:
         document = self.parsed.value
         at = ("trial",) if kind == "sweep" else ()
-        if at and isinstance(document.get("trial"), str):  # its file is read by spec/pipeline.py
+        if at and isinstance(document.get("trial"), str):  # pipeline.swept reads its file
             return replace(self.job_at("pipeline", {}, at, document, ()), kind="sweep")
         if at and not isinstance(document.get("trial"), dict):
             hint = "Write trial: with command:, code: and environment: below it"
-            self.problem("the sweep has no trial to run", at, hint)
+            self.problem("the sweep has no trial", at, hint, code="sweep-incomplete")
             return replace(self.job_at("pipeline", {}, at, document, ()), kind="sweep")
         body = document["trial"] if at else document
         return self.job_at(kind, body, at, document, ())
 
     def job_at(
         self,
-        kind: str,
+        kind: JobKind,
         body: Mapping[str, Any],
         at: tuple[str, ...],
         document: Mapping[str, Any],
         top: tuple[str, ...],
     ) -> Job:
-        """The job whose command stands in `body`, found at `at`, and whose inputs, outputs,
-        limits and name stand in `document`, found at `top`."""
+        """The job whose command is in `body`, at the path `at`, and whose inputs, outputs, limits
+        and name are in `document`, at the path `top`."""
         resources = {
             **self.mapping(document, *top, "resources"),
             **self.mapping(body, *at, "resources"),
@@ -238,9 +245,9 @@ class Reading:
             command="" if kind == "pipeline" else self.command(body, at),
             code=self.code(body, at),
             inputs={
-                name: one
+                name: input_
                 for name, value in self.mapping(document, *top, "inputs").items()
-                if (one := self.input(name, value, (*top, "inputs", name))) is not None
+                if (input_ := self.input(name, value, (*top, "inputs", name))) is not None
             },
             outputs={
                 name: self.output(name, value, (*top, "outputs", name))
@@ -269,33 +276,37 @@ class Reading:
             at=top,
         )
 
-    def problem(self, what: str, path: tuple[str, ...], hint: str) -> None:
-        self.problems.append(UserError(what, where=self.parsed.where(*path), hint=hint))
+    def problem(self, what: str, path: tuple[str, ...], hint: str, *, code: str) -> None:
+        self.problems.append(UserError(what, code=code, where=self.parsed.where(*path), hint=hint))
 
     def command(self, body: Mapping[str, Any], at: tuple[str, ...]) -> str:
         command = body.get("command")
         if isinstance(command, str) and command.strip():
             return command
         if command is None and isinstance(body.get("component"), str):
-            what = f"the job's command is that of a component, {body['component']}"
+            what = f"the job's command is in a component, {body['component']}"
             hint = "Write its command: and environment: here, or make the job a pipeline's step"
-            self.problem(what, (*at, "component"), hint)
+            self.problem(what, (*at, "component"), hint, code="component-not-job")
         elif command is None or command == "":
             what = "the job's command is empty" if "command" in body else "the job has no command"
             hint = "Write `command: python train.py`"
-            close = get_close_matches("command", [str(key) for key in body], n=1, cutoff=0.7)
-            if close and "command" not in body:
-                hint = f'Write `command:` for "{close[0]}"'
-            where = self.parsed.where(*at, "command")
-            at_top = not at and "command" not in body
-            self.problems.append(
-                UserError(what, where=f"{self.parsed.name}:1" if at_top else where, hint=hint)
-            )
+            similar = get_close_matches("command", [str(key) for key in body], n=1, cutoff=0.7)
+            if similar and "command" not in body:
+                hint = f'Write `command:` for "{similar[0]}"'
+            position = self.parsed.where(*at, "command")
+            if not at and "command" not in body:
+                position = Position(self.parsed.name, 1, 1)
+            self.problems.append(UserError(what, code="command-missing", where=position, hint=hint))
         else:
             self.problem(
-                "the job's command is empty" if isinstance(command, str) else "command is no text",
+                (
+                    "the job's command is empty"
+                    if isinstance(command, str)
+                    else "command is not a string"
+                ),
                 (*at, "command"),
-                "Write `command: python train.py`, or after `command: >-` several lines",
+                "Write `command: python train.py`, or several lines after `command: >-`",
+                code="command-invalid",
             )
         return ""
 
@@ -306,7 +317,10 @@ class Reading:
         if code is None or isinstance(code, str):
             return code or None
         self.problem(
-            f"code is no path: {code!r}", (*at, "code"), "Write `code: .`, or the folder's path"
+            f"code is not a path: {code!r}",
+            (*at, "code"),
+            "Write `code: .`, or the folder's path",
+            code="code-invalid",
         )
         return None
 
@@ -314,13 +328,19 @@ class Reading:
         if isinstance(value, dict):
             return self.table_input(name, value, path)
         if value is None:
-            self.problem(f'the input "{name}" has no value', path, "Give it one, or remove it")
+            self.problem(
+                f'the input "{name}" has no value',
+                path,
+                "Give it one, or remove it",
+                code="input-without-value",
+            )
             return None
         if isinstance(value, list):
             self.problem(
-                f'the input "{name}" is a list; Azure ML takes text, numbers and true or false',
+                f'the input "{name}" is a list; Azure ML accepts strings, numbers and true or false',
                 path,
-                "Write it as one text, and split it in the program",
+                "Write it as one string, and split it in the program",
+                code="input-invalid",
             )
             return None
         return Input(name, "literal", value=value)
@@ -331,13 +351,14 @@ class Reading:
         kind = str(value.get("type") or ("" if "value" in value else "uri_folder")).lower()
         optional = value.get("optional") is True
         if kind in LITERAL_TYPES or "value" in value or (not kind and "default" in value):
-            given = _as_sent(value["value"]) if "value" in value else value.get("default")
-            return Input(name, "literal", given, kind, optional=optional)
+            literal = _as_sent(value["value"]) if "value" in value else value.get("default")
+            return Input(name, "literal", literal, kind, optional=optional)
         if value.get("path") is None and value.get("default") is None and not optional:
             self.problem(
                 f'the input "{name}" has neither a value nor a path',
                 path,
                 "Write `path: azureml:NAME:VERSION`, a folder, or a plain value",
+                code="input-without-value",
             )
         return Input(
             name,
@@ -353,9 +374,10 @@ class Reading:
             return Output(name)
         if not isinstance(value, dict):
             self.problem(
-                f'the output "{name}" is no mapping',
+                f'the output "{name}" is not a mapping',
                 path,
                 "Write `type: uri_folder` below it, or nothing",
+                code="output-invalid",
             )
             return Output(name)
         kind = str(value.get("type") or "uri_folder").lower()
@@ -367,7 +389,7 @@ class Reading:
         if isinstance(value, str):
             return Environment("registered", reference=value)
         if isinstance(value, dict):
-            value = environment_of_today(value)
+            value = upgrade_environment(value)
             build = value.get("build")
             if isinstance(build, dict):
                 build = {"path": build.get("local_path"), **build}
@@ -385,9 +407,10 @@ class Reading:
             if value.get("name"):
                 return Environment("registered", reference=_reference(value))
         self.problem(
-            "the environment has neither build, image nor a name",
+            "the environment has neither a build, an image nor a name",
             path,
             "Write `build: {path: ./environment}`",
+            code="environment-invalid",
         )
         return Environment("none")
 
@@ -398,11 +421,13 @@ class Reading:
         path = (*at, "distribution")
         kind = str(value.get("type") or value.get("distribution_type") or "").lower()
         kind = "pytorch" if kind in ("torch.distributed", "torch_distributed") else kind
-        if kind not in DISTRIBUTIONS:
+        type_ = next((one for one in DISTRIBUTIONS if one == kind), None)
+        if type_ is None:
             self.problem(
                 f"distribution.type is {kind or 'missing'}",
                 path,
                 f"Write one of {', '.join(DISTRIBUTIONS)}",
+                code="distribution-unknown",
             )
             return None
         counts = {
@@ -410,56 +435,68 @@ class Reading:
             for key in ("process_count_per_instance", "worker_count", "parameter_server_count")
         }
         return Distribution(
-            kind,
+            type_,
             counts["process_count_per_instance"] or 1,
             counts["worker_count"],
             counts["parameter_server_count"] or 0,
         )
 
     def mapping(self, holder: Mapping[str, Any], *path: str) -> Mapping[str, Any]:
-        """The mapping under the path's last key; empty when it is silent, and a problem when it
-        is something else."""
+        """The mapping under the path's last key; empty if the key is missing, with a problem if its
+        value is not a mapping."""
         value = holder.get(path[-1])
         if value is None:
             return {}
         if not isinstance(value, dict):
-            self.problem(f'"{path[-1]}" must hold names and values', path, "Indent them below it")
+            self.problem(
+                f'"{path[-1]}" is not a mapping',
+                path,
+                "Write names and values below it",
+                code="not-a-mapping",
+            )
             return {}
-        return {str(name): one for name, one in value.items()}
+        return {str(name): below for name, below in value.items()}
 
     def integer(self, value: Any, path: tuple[str, ...], default: Any) -> Any:
-        """A whole number, also one in quotes; a reference to a pipeline's input is none yet."""
+        """An integer, in quotes or not; `default` for a reference to a pipeline's input."""
         if value is None or (isinstance(value, str) and value.strip().startswith("${{")):
             return default
-        if isinstance(value, float) and abs(value) < 1e300:  # neither infinite nor no number
-            value = int(value)  # azure-ai-ml cuts it off too
+        if isinstance(value, float) and abs(value) < 1e300:  # neither infinite nor nan
+            value = int(value)  # as azure-ai-ml does
         if isinstance(value, bool) or not str(value).strip().lstrip("-").isdigit():
-            self.problem(f"{'.'.join(path)} is no whole number: {value!r}", path, "Write a number")
+            self.problem(
+                f"{'.'.join(path)} is not an integer: {value!r}",
+                path,
+                "Write a number",
+                code="not-a-number",
+            )
             return default
         return int(value)
 
 
-# Kinds of jobs that Azure ML alone can run.
+# Types of jobs that only Azure ML can run.
 ELSEWHERE = (
     "automl", "spark", "schedule", "parallel", "import", "data_transfer", "finetuning",
     "distillation", "base", "component",
 )  # fmt: skip
 
 
-def job_kind(parsed: YamlText) -> str:
-    """One of KINDS, by `type`, else by the keys that are there; a `Mistake` for what has no local
-    form (automl, spark, a schedule ...)."""
+def job_kind(parsed: YamlText) -> JobKind:
+    """The job's kind by `type`, else by its keys. Raises `UserError` for types that only Azure ML
+    can run (automl, spark, a schedule ...)."""
     document = parsed.value
     schema = str(document.get("$schema") or "")
     if described := describe_file(document):
         raise UserError(
             f"this file describes {described}, not a job",
+            code="not-a-job-file",
             where=parsed.where("type" if "type" in document else "$schema"),
             hint="Name a job file; `scripts/loop help job` shows the shortest one",
         )
     if "component." in schema.rsplit("/", 1)[-1].lower() or is_component(document):
         raise UserError(
-            "this file is a component, not a job: a pipeline's step gives its inputs their values",
+            "this file is a component, not a job: a pipeline's step sets its inputs",
+            code="component-not-job",
             where=parsed.where("$schema"),
             hint="Name the pipeline's file; --step NAME runs one step of it",
         )
@@ -470,29 +507,32 @@ def job_kind(parsed: YamlText) -> str:
             kind = "schedule"
         if kind not in (*KINDS, *ELSEWHERE):
             kind = "command"
-        for key, found in (("trial", "sweep"), ("jobs", "pipeline"), ("command", "command")):
+        for key, kind_by_key in (("trial", "sweep"), ("jobs", "pipeline"), ("command", "command")):
             if key in document:
-                kind = found
-    if kind in KINDS:
-        return kind
+                kind = kind_by_key
+    for known in KINDS:
+        if kind == known:
+            return known
     if kind not in ELSEWHERE:
         raise UserError(
-            f"there is no job of type {kind}",
+            f"the job type {kind} does not exist",
+            code="job-type-unknown",
             where=parsed.where("type"),
             hint="Write type: command, sweep or pipeline",
         )
     what = "schedule" if kind == "schedule" else "job"
     raise UserError(
-        f"a job of type {kind} has no local form",
+        f"a job of type {kind} cannot run here",
+        code="no-local-equivalent",
         where=parsed.where("type" if "type" in document else "$schema"),
-        hint="Command, sweep and pipeline jobs are run and sent from here; "
-        f"`az ml {what} create --file {shlex.quote(parsed.name)}` sends this one",
+        hint="Only command, sweep and pipeline jobs run and are submitted from here; "
+        f"`az ml {what} create --file {shlex.quote(parsed.name)}` submits this one",
     )
 
 
 def _as_sent(value: Any) -> Any:
-    """What azure-ai-ml makes of `{value: ...}`: numbers that are 1 or 0 become true or false, and
-    other fractions are cut off. A plain value below the name is sent as it is."""
+    """What azure-ai-ml makes of `{value: ...}`: 1 and 0 become true and false, and other fractions
+    are truncated. A plain value below the name is sent unchanged."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return value
     if value in (0, 1):

@@ -1,4 +1,4 @@
-"""Everything that is wrong with a deploy folder and can be known before anything is built or sent.
+"""All problems of a deploy folder that can be known before anything is built or sent.
 
 Sources: the schemas of azure-ai-ml 1.35 for managed online endpoints and deployments; Azure Machine
 Learning, "Manage resources and quotas" (names, time limits of requests).
@@ -13,6 +13,7 @@ from typing import Any
 
 from ...util import yaml_text
 from ...util.errors import UserError, did_you_mean
+from ...util.position import Position
 from ...util.yaml_text import YamlText
 from ..deployment import (
     DEPLOYMENT_ENDINGS,
@@ -25,7 +26,7 @@ from ..deployment import (
     parse_endpoint,
     read_deployment,
 )
-from .finding import Files, Finding, finding_of, mapping_of
+from .finding import INFO, WARNING, Files, Finding, finding_of, mapping_of
 from .server_rules import check_server
 
 _ENDPOINT = (
@@ -56,33 +57,35 @@ _SIZE = re.compile(r"Standard_[A-Z]{1,3}\d+(?:-\d+)?[a-z]*(?:_[A-Z][A-Za-z0-9]*)
 
 
 def check_folder(folder: str, names: Sequence[str], trained: str, files: Files) -> list[Finding]:
-    """All findings of a deploy folder, sorted by place; `names` are the files directly in it, and
-    `trained` is the folder of the environment that trains the model. Never raises a Mistake."""
+    """All findings of a deploy folder, sorted by position; `names` are the files directly in it, and
+    `trained` is the folder of the environment that trains the model. Never raises `UserError`."""
     try:
         file = f"{folder}/{deployment_file(names, folder)}"
-    except UserError as mistake:
-        about = [name for name in names if name.endswith(DEPLOYMENT_ENDINGS)] or [ENDPOINT_FILE]
-        where = f"{folder}/{about[0]}:1:1"
-        return [Finding(where, mistake.what, mistake.hint, "no-deployment")]
-    found: list[Finding] = []
-    parsed = _read(file, files, found)
+    except UserError as error:
+        candidates = [name for name in names if name.endswith(DEPLOYMENT_ENDINGS)]
+        position = Position(f"{folder}/{candidates[0] if candidates else ENDPOINT_FILE}", 1, 1)
+        return [Finding(position, error.what, error.hint, error.code)]
+    findings: list[Finding] = []
+    parsed = _read(file, files, findings)
     if parsed is not None:
-        found += _deployment(parsed, folder, names, trained, files)
-    return sorted(dict.fromkeys(found), key=lambda one: one.position)
+        findings += _deployment(parsed, folder, names, trained, files)
+    return sorted(dict.fromkeys(findings), key=lambda finding: finding.position)
 
 
-def _read(file: str, files: Files, found: list[Finding]) -> YamlText | None:
+def _read(file: str, files: Files, findings: list[Finding]) -> YamlText | None:
+    """The parsed file, or None; its problems are added to `findings`."""
     try:
         parsed = yaml_text.parse(files.read(file) or "", file)
-    except UserError as mistake:
-        found.append(finding_of(mistake, "yaml"))
+    except UserError as error:
+        findings.append(finding_of(error))
         return None
-    for where, key in parsed.duplicates():
-        what = f'the key "{key}" stands twice'
+    for position, key in parsed.duplicates():
+        message = f'the key "{key}" occurs twice'
         hint = "Remove one: only the last counts"
-        found.append(Finding(where, what, hint, "duplicate-key", "hint"))
+        findings.append(Finding(position, message, hint, "key-duplicate", INFO))
     if not isinstance(parsed.value, dict):
-        found.append(Finding(f"{file}:1:1", "this file holds no keys", "", "empty"))
+        message, hint = "not a deployment or an endpoint: expected a YAML mapping", "Write its keys"
+        findings.append(Finding(Position(file, 1, 1), message, hint, "not-a-mapping"))
         return None
     return parsed
 
@@ -91,7 +94,7 @@ def _deployment(
     parsed: YamlText, folder: str, names: Sequence[str], trained: str, files: Files
 ) -> Iterator[Finding]:
     deployment, problems = read_deployment(parsed)
-    yield from (finding_of(one, "unreadable") for one in problems)
+    yield from (finding_of(problem) for problem in problems)
     yield from _keys(parsed, _DEPLOYMENT)
     for key, known in _BELOW.items():
         yield from _keys(parsed, known, key)
@@ -105,11 +108,11 @@ def _deployment(
     yield from _endpoint(deployment, folder, names, files)
     if not any(name.rpartition(".")[0] == SAMPLE for name in names):
         yield Finding(
-            f"{parsed.name}:1:1",
-            f"there is no {folder}/{SAMPLE}.*, so nothing can show whether the server works",
-            "Put one there: what a client would send, as .json, .png ...",
-            "no-sample",
-            "hint",
+            Position(parsed.name, 1, 1),
+            f"{folder}/{SAMPLE}.* does not exist, so the server cannot be tested",
+            "Add a request as a client would send it: .json, .png ...",
+            "sample-missing",
+            INFO,
         )
     yield from check_server(deployment, folder, names, trained, files)
 
@@ -120,30 +123,31 @@ def _endpoint(
     file = f"{folder}/{ENDPOINT_FILE}"
     if ENDPOINT_FILE not in names:
         return
-    found: list[Finding] = []
-    parsed = _read(file, files, found)
-    yield from found
+    findings: list[Finding] = []
+    parsed = _read(file, files, findings)
+    yield from findings
     if parsed is None:
         return
     try:
         endpoint = parse_endpoint(parsed.source, file)
-    except UserError as mistake:
-        yield finding_of(mistake, "unreadable")
+    except UserError as error:
+        yield finding_of(error)
         return
     yield from _keys(parsed, _ENDPOINT)
     if endpoint.name != deployment.endpoint_name:
         yield Finding(
             deployment.where("endpoint_name"),
-            f"the deployment is for {deployment.endpoint_name}, and {file} describes {endpoint.name}",
+            f"the deployment names the endpoint {deployment.endpoint_name}, and {file} describes "
+            f"{endpoint.name}",
             f"Write endpoint_name: {endpoint.name}",
-            "other-endpoint",
-            "azure",
+            "endpoint-mismatch",
+            WARNING,
         )
         yield from _name(parsed, "name", endpoint.name, "endpoint")
     if endpoint.auth_mode not in _AUTH:
-        what = f"auth_mode is {endpoint.auth_mode}"
+        message = f"auth_mode is {endpoint.auth_mode}"
         hint = f"Write one of {', '.join(_AUTH)}"
-        yield Finding(endpoint.where("auth_mode"), what, hint, "bad-auth-mode", "azure")
+        yield Finding(endpoint.where("auth_mode"), message, hint, "not-a-choice", WARNING)
 
 
 def _keys(parsed: YamlText, known: Sequence[str], *at: str) -> Iterator[Finding]:
@@ -153,64 +157,75 @@ def _keys(parsed: YamlText, known: Sequence[str], *at: str) -> Iterator[Finding]
     for key in holder:
         if str(key) not in known:
             below = f" below {at[-1]}" if at else ""
-            what = f'Azure ML knows no key "{key}"{below}'
+            message = f'Azure ML has no key "{key}"{below}'
             hint = did_you_mean(str(key), list(known))
-            where = parsed.where(*at, str(key))
-            yield Finding(where, what, hint, "unknown-key", "azure")
+            yield Finding(parsed.where(*at, str(key)), message, hint, "key-unknown", WARNING)
 
 
 def _name(parsed: YamlText, key: str, name: str, kind: str) -> Iterator[Finding]:
     if not NAME.fullmatch(name):
-        what = f'"{name}" is no name for {"an" if kind[0] == "e" else "a"} {kind}'
-        yield Finding(parsed.where(key), what, f"Use {NAME_RULE}", f"bad-{kind}-name", "azure")
+        message = f'the {kind} name "{name}" is refused'
+        yield Finding(parsed.where(key), message, f"Use {NAME_RULE}", "name-refused", WARNING)
 
 
 def _model(deployment: Deployment) -> Iterator[Finding]:
     model, mount = deployment.model, deployment.model_mount_path
     if model.name and not (model.version or model.label or model.path):
-        what = f"the model has neither a version nor a label: {model.name}"
+        message = f"the model has neither a version nor a label: {model.name}"
         hint = f"Write azureml:{model.name}@latest, or azureml:{model.name}:1"
-        yield Finding(deployment.where("model"), what, hint, "no-version", "azure")
-    where = deployment.where("model_mount_path")
+        yield Finding(deployment.where("model"), message, hint, "version-missing", WARNING)
+    position = deployment.where("model_mount_path")
     if not posixpath.isabs(mount) or posixpath.normpath(mount) == "/":
-        what = f"the model cannot be mounted at {mount}"
-        yield Finding(where, what, "Write a folder such as /var/azureml-model", "bad-mount")
+        message = f"the model cannot be mounted at {mount}"
+        yield Finding(
+            position, message, "Write a folder such as /var/azureml-model", "mount-invalid"
+        )
     for name, value in deployment.environment_variables.items():
-        inside = value.removeprefix(f"{mount.rstrip('/')}/")
-        if inside != value and model.name and inside.split("/")[0] != model.name:
+        below = value.removeprefix(f"{mount.rstrip('/')}/")
+        if below != value and model.name and below.split("/")[0] != model.name:
             yield Finding(
                 deployment.where("environment_variables", name),
                 f"{name} is {value}, and the model is mounted at {mount}/{model.name}/<version>",
-                "Leave it away: AZUREML_MODEL_DIR names that folder, with its version",
-                "model-path",
+                "Remove it: AZUREML_MODEL_DIR names that folder, with its version",
+                "model-path-fixed",
             )
 
 
 def _size(deployment: Deployment) -> Iterator[Finding]:
-    size, where = deployment.instance_type, deployment.where("instance_type")
+    size, position = deployment.instance_type, deployment.where("instance_type")
     hint = "Write a size such as Standard_DS3_v2"
     if not size:
-        what = "the deployment has no instance_type, so Azure ML does not know what to run it on"
-        yield Finding(where, what, hint, "no-instance-type", "azure")
+        message = "the deployment has no instance_type"
+        yield Finding(position, message, hint, "instance-type-missing", WARNING)
     elif not _SIZE.fullmatch(size):
-        yield Finding(where, f"{size} is no size of a machine", hint, "bad-size", "azure")
+        yield Finding(
+            position,
+            f"{size} is not a machine size of Azure",
+            hint,
+            "instance-type-unknown",
+            WARNING,
+        )
     if deployment.instance_count < 1:
-        where = deployment.where("instance_count")
-        what = f"instance_count is {deployment.instance_count}"
-        yield Finding(where, what, "Write 1 or more", "bad-instance-count", "azure")
+        position = deployment.where("instance_count")
+        message = f"instance_count is {deployment.instance_count}"
+        yield Finding(position, message, "Write 1 or more", "number-out-of-range", WARNING)
 
 
 def _limits(deployment: Deployment) -> Iterator[Finding]:
     at, limit = ("request_settings", "request_timeout_ms"), deployment.requests.request_timeout_ms
     if not 1 <= limit <= _LONGEST:
-        what = f"request_timeout_ms is {limit}, and a request may take 1 to {_LONGEST}"
-        yield Finding(deployment.where(*at), what, "Write milliseconds", "bad-timeout", "azure")
+        message = f"request_timeout_ms is {limit}: it must be 1 to {_LONGEST}"
+        yield Finding(
+            deployment.where(*at), message, "Write milliseconds", "number-out-of-range", WARNING
+        )
     for key, probe in (
         ("liveness_probe", deployment.liveness_probe),
         ("readiness_probe", deployment.readiness_probe),
     ):
         for name in _PROBE:
             if getattr(probe, name) < (name != "initial_delay"):
-                what = f"{key}.{name} is {getattr(probe, name)}"
+                message = f"{key}.{name} is {getattr(probe, name)}"
                 hint = "Write 1 or more (seconds, or how often)"
-                yield Finding(deployment.where(key, name), what, hint, "bad-probe", "azure")
+                yield Finding(
+                    deployment.where(key, name), message, hint, "number-out-of-range", WARNING
+                )

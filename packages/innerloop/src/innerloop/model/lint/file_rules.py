@@ -1,4 +1,4 @@
-"""What a job file names on this disk: its code, its script, its data and its Dockerfile."""
+"""The files that a job names: its code, its script, its data and its Dockerfile."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from collections.abc import Generator, Iterator
 from dataclasses import replace
 
 from ...util.errors import UserError
+from ...util.position import Position
 from ..dockerfiles import dockerfile
 from ..dockerfiles.dockerfile import Dockerfile
 from ..jobs.environment_file import environment_of, file_of
 from ..jobs.job import Job
 from ..paths import is_elsewhere
-from .finding import Files, Finding, finding_of, refused
+from .finding import INFO, WARNING, Files, Finding, finding_of, refused
 from .link_rules import check_links
 from .reference_rules import where_in_command
 
@@ -23,15 +24,20 @@ def check_files(job: Job, files: Files) -> Iterator[Finding]:
     root = _below(job, job.code) if job.code and _is_local(job.code) else None
     if root is not None and not files.exists(root):
         yield Finding(
-            job.where("code"), f"there is no {job.code}", "Name the folder of the code", "no-code"
+            job.where("code"),
+            f"the code folder {job.code} does not exist",
+            "Name the folder of the code",
+            "code-missing",
         )
         root = None
-    elif root is not None and not root.startswith(("../", "/")):  # what is outside is not ours
+    elif root is not None and not root.startswith(
+        ("../", "/")
+    ):  # folders outside the workspace are not checked
         yield from check_links(root, files)
     if is_elsewhere(job.code):
-        what = f"the job's code is not in this workspace, and does not run here: {job.code}"
+        message = f"the job's code is not in this workspace, so it does not run here: {job.code}"
         hint = "Check the code out here and set `code:` to its folder"
-        yield Finding(job.where("code"), what, hint, "no-local-form", "hint")
+        yield Finding(job.where("code"), message, hint, "no-local-equivalent", INFO)
     yield from _script(job, root, files)
     yield from _data(job, files)
     yield from _environment(job, files)
@@ -39,7 +45,7 @@ def check_files(job: Job, files: Files) -> Iterator[Finding]:
 
 
 def _forms_of_paths(job: Job) -> Iterator[Finding]:
-    """Paths that are right here, and that Azure ML's client does not find."""
+    """Paths that work here, and that Azure ML's client does not find."""
     environment = job.environment
     written: list[tuple[tuple[str, ...], str]] = [
         (key, path)
@@ -52,13 +58,15 @@ def _forms_of_paths(job: Job) -> Iterator[Finding]:
     ]
     for key, path in written:
         if path.startswith("file:"):
-            what = f'Azure ML\'s client takes a path without file: and finds no "{path}"'
+            message = f'Azure ML\'s client does not accept the prefix of "{path}"'
             hint = f"Write {key[-1]}: {path.removeprefix('file:')}"
-            yield refused(job, key, what, hint, "path-form")
+            yield refused(job, key, message, hint, "path-not-portable")
         elif "\\" in path and not re.match(r"[A-Za-z]:", path):
-            what = f"{path} is a path on Windows alone: elsewhere Azure ML's client finds nothing"
+            message = (
+                f"{path} is a path on Windows only: elsewhere Azure ML's client does not find it"
+            )
             hint = f"Write {key[-1]}: {path.replace(chr(92), '/')}"
-            yield Finding(job.where(*key), what, hint, "path-form", "hint")
+            yield Finding(job.where(*key), message, hint, "path-not-portable", INFO)
 
 
 def _below(job: Job, path: str) -> str:
@@ -86,13 +94,13 @@ _MAKES_FILES = re.compile(
 
 
 def _script(job: Job, root: str | None, files: Files) -> Iterator[Finding]:
-    """A script that is not in the code. Silent where the command could have made or fetched it."""
+    """A script that is not in the code, unless the command may create or download it."""
     folder = "."
     for piece in re.split(r"&&|\|\||[;|\n]", re.sub(r"\\\n", "  ", job.command)):
         words = _words(piece)
         if len(words) == 2 and words[0] == "cd":
             folder = posixpath.join(folder, words[1])
-        script = _named(words)
+        script = _script_of(words)
         if script is not None and "$" not in folder and not posixpath.isabs(script):
             yield from _missing_script(job, root, folder, script, files)
         if _MAKES_FILES.search(piece) or words[:1] == ["apt-get"]:
@@ -102,14 +110,14 @@ def _script(job: Job, root: str | None, files: Files) -> Iterator[Finding]:
 def _missing_script(
     job: Job, root: str | None, folder: str, script: str, files: Files
 ) -> Iterator[Finding]:
-    where = where_in_command(job, script)
+    position = where_in_command(job, script)
     if root is None:
         if job.code is None:
             yield Finding(
-                where,
-                f"the command names {script}, and the job brings no code",
+                position,
+                f"the command names {script}, and the job has no code",
                 "Write code: . to bring the folder of the job file",
-                "no-code",
+                "code-missing",
             )
         return
     if posixpath.isabs(folder) or not files.is_dir(root):
@@ -117,10 +125,10 @@ def _missing_script(
     path = posixpath.normpath(posixpath.join(root, folder, script))
     if not files.exists(path):
         yield Finding(
-            where,
-            f"the command names {script}, and there is no {path}",
+            position,
+            f"the command names {script}, and {path} does not exist",
             "Check its name, and the folder that code: names",
-            "no-script",
+            "script-missing",
         )
 
 
@@ -133,22 +141,22 @@ def _words(piece: str) -> list[str]:
 
 
 def _without_values(words: list[str]) -> list[str]:
-    """The words from the program on: NAME=value may stand before it."""
+    """The words from the program on: NAME=value may precede it."""
     while words and re.fullmatch(r"\w+=.*", words[0], re.DOTALL):
         words = words[1:]
     return words
 
 
-def _named(words: list[str]) -> str | None:
+def _script_of(words: list[str]) -> str | None:
     """The script of `python x.py`, `bash x.sh`, `torchrun --n 2 x.py`, `./x.sh`; None otherwise."""
     if not words:
         return None
     if words[0] in ("exec", "time", "nohup", "sudo") and len(words) > 1:
-        return _named(words[1:])
+        return _script_of(words[1:])
     if words[0] == "env":  # env NAME=value python x.py
-        return _named(_without_values(words[1:]))
+        return _script_of(_without_values(words[1:]))
     if words[0] in ("uv", "poetry", "pdm", "pipenv") and words[1:2] == ["run"] and len(words) > 2:
-        return words[2] if _SCRIPT.fullmatch(words[2]) else _named(words[2:])
+        return words[2] if _SCRIPT.fullmatch(words[2]) else _script_of(words[2:])
     if words[0].startswith("./") and _SCRIPT.fullmatch(words[0]):
         return words[0]
     if not _RUNNERS.fullmatch(posixpath.basename(words[0])):
@@ -165,25 +173,30 @@ def _named(words: list[str]) -> str | None:
 
 
 def _data(job: Job, files: Files) -> Iterator[Finding]:
-    for name, one in job.inputs.items():
-        if one.kind != "data" or not one.path or not _is_local(one.path) or "${{" in one.path:
+    for name, input_ in job.inputs.items():
+        if input_.kind != "data" or not input_.path or not _is_local(input_.path):
             continue
-        path = _below(job, one.path)
-        where = job.where("inputs", name, "path")
-        if re.search(r"<[^<>]+>", one.path):
-            continue  # said as a placeholder
+        if "${{" in input_.path or re.search(r"<[^<>]+>", input_.path):
+            continue  # a binding, or reported as a placeholder
+        path = _below(job, input_.path)
+        position = job.where("inputs", name, "path")
         if not files.exists(path):
-            hint = "Put them there, or name another place"
-            yield Finding(where, f'the data of input "{name}" are not at {path}', hint, "no-data")
-        elif one.type == "uri_file" and files.is_dir(path):
-            what = f'the input "{name}" is a uri_file, and {path} is a folder'
-            yield Finding(where, what, "Write type: uri_folder", "data-type", "hint")
-        elif one.type in ("uri_folder", "mltable") and not files.is_dir(path):
-            what = f'the input "{name}" is a {one.type}, and {path} is a file'
-            yield Finding(where, what, "Write type: uri_file", "data-type", "hint")
-        elif one.type == "mltable" and not files.exists(f"{path}/MLTable"):
-            what = f'the input "{name}" is an mltable, and {path} holds no file called MLTable'
-            yield Finding(where, what, "Add it, or write type: uri_folder", "no-mltable", "azure")
+            message = f'the data of input "{name}" do not exist: {path}'
+            hint = "Put them there, or write another path"
+            yield Finding(position, message, hint, "data-missing")
+        elif input_.type == "uri_file" and files.is_dir(path):
+            message = f'the input "{name}" is a uri_file, and {path} is a folder'
+            yield Finding(position, message, "Write type: uri_folder", "data-type-mismatch", INFO)
+        elif input_.type in ("uri_folder", "mltable") and not files.is_dir(path):
+            message = f'the input "{name}" is a {input_.type}, and {path} is a file'
+            yield Finding(position, message, "Write type: uri_file", "data-type-mismatch", INFO)
+        elif input_.type == "mltable" and not files.exists(f"{path}/MLTable"):
+            message = (
+                f'the input "{name}" is an mltable, and {path} contains no file called MLTable'
+            )
+            yield Finding(
+                position, message, "Add it, or write type: uri_folder", "mltable-missing", WARNING
+            )
 
 
 # --- the environment -----------------------------------------------------------------------------
@@ -193,55 +206,59 @@ def _environment(job: Job, files: Files) -> Iterator[Finding]:
     if file_of(job) is not None:
         try:
             job = replace(job, environment=environment_of(job, files.read))
-        except UserError as mistake:
-            yield finding_of(mistake, "environment-file")
+        except UserError as error:
+            yield finding_of(error)
             return
     environment, path = job.environment, ("environment",)
     conda = environment.conda_file
     if isinstance(conda, str) and _is_local(conda) and not files.exists(_below(job, conda)):
-        what = f"there is no {_below(job, conda)}"
-        yield Finding(job.where(*path, "conda_file"), what, "Check its name", "no-conda-file")
+        message = f"the conda file {_below(job, conda)} does not exist"
+        yield Finding(
+            job.where(*path, "conda_file"), message, "Check its name", "conda-file-missing"
+        )
     if environment.kind != "build" or not environment.path or not _is_local(environment.path):
         return
     context = _below(job, environment.path)
-    where = job.where(*path, "build", "path")
+    position = job.where(*path, "build", "path")
     if not files.is_dir(context):
-        what = f"there is no folder {context}"
-        yield Finding(where, what, "Name the folder with the Dockerfile", "no-build-folder")
+        message = f"the build folder {context} does not exist"
+        yield Finding(
+            position, message, "Name the folder with the Dockerfile", "build-folder-missing"
+        )
         return
     name = posixpath.normpath(posixpath.join(context, environment.dockerfile))
     if environment.dockerfile_path is not None:
-        where = job.where(*path, "build", "dockerfile_path")
-    yield from dockerfile_of(name, where, context, files)
+        position = job.where(*path, "build", "dockerfile_path")
+    yield from dockerfile_of(name, position, context, files)
 
 
 def dockerfile_of(
-    name: str, where: str, context: str, files: Files
+    name: str, position: Position, context: str, files: Files
 ) -> Generator[Finding, None, Dockerfile | None]:
-    """What is wrong with a build's Dockerfile: not there (said at `where`), not to be read, or
-    with a COPY that cannot be. Returns it where it can be read."""
+    """Findings of a build's Dockerfile: missing (at `position`), invalid, or with a COPY that fails.
+    Returns the Dockerfile, or None if it cannot be parsed."""
     text = files.read(name)
     if text is None:
         hint = "Write one, or name it with dockerfile_path (relative to the build's path)"
-        yield Finding(where, f"there is no {name}", hint, "no-dockerfile")
+        yield Finding(position, f"{name} does not exist", hint, "dockerfile-missing")
         return None
     try:
         parsed = dockerfile.parse(text, name)
-    except UserError as mistake:
-        yield finding_of(mistake, "bad-dockerfile")
+    except UserError as error:
+        yield finding_of(error)
         return None
     yield from copied_from(parsed, context, files)
     return parsed
 
 
 def copied_from(parsed: Dockerfile, context: str, files: Files) -> Iterator[Finding]:
-    """COPY and ADD from outside the build's folder, or of what is not in it."""
+    """COPY and ADD of files outside the build's folder, or that do not exist."""
     for stage in parsed.stages:
-        for one in stage.instructions:
-            if one.keyword in ("COPY", "ADD"):
-                where = f"{parsed.name}:{one.line}:1"
-                for source in _sources(one.rest):
-                    yield from _copied(source, where, one.keyword, context, files)
+        for instruction in stage.instructions:
+            if instruction.keyword in ("COPY", "ADD"):
+                position = Position(parsed.name, instruction.line, 1)
+                for source in _sources(instruction.rest):
+                    yield from _copied(source, position, instruction.keyword, context, files)
 
 
 def _sources(rest: str) -> list[str]:
@@ -256,17 +273,19 @@ def _sources(rest: str) -> list[str]:
     return [] if "<<" in plain else [word.strip("\"'") for word in words[:-1]]
 
 
-def _copied(source: str, where: str, keyword: str, context: str, files: Files) -> Iterator[Finding]:
+def _copied(
+    source: str, position: Position, keyword: str, context: str, files: Files
+) -> Iterator[Finding]:
     if "$" in source or "://" in source or source.startswith("git@"):
         return
     path = posixpath.normpath(source.lstrip("/") or ".")
     if path == ".." or path.startswith("../"):
         yield Finding(
-            where,
-            f"{keyword} {source} lies outside the build's folder, {context}: no builder can see it",
-            f"Move it into {context}; the code itself is mounted, and need not be in the image",
-            "copy-from-outside",
+            position,
+            f"{keyword} {source} is outside the build's folder, {context}, so no builder can see it",
+            f"Move it into {context}; the code itself is mounted and need not be in the image",
+            "copy-outside-context",
         )
     elif not re.search(r"[*?\[]", path) and not files.exists(f"{context}/{path}"):
-        what = f"{keyword} {source}: there is no {context}/{path}"
-        yield Finding(where, what, "Check its name", "copy-of-nothing")
+        message = f"{keyword} {source}: {context}/{path} does not exist"
+        yield Finding(position, message, "Check its name", "copy-source-missing")

@@ -1,55 +1,91 @@
-"""What every check of a job file shares: a finding, and the view of the workspace's files."""
+"""What every rule shares: findings, their severities, and the view of the workspace's files."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, Protocol
 
 from ...util.errors import UserError
+from ...util.position import Position
 from ..jobs.job import Job
 
-LEVELS = ("wrong", "azure", "hint")
+
+class Severity(Enum):
+    """How much a finding stands in the way, the worst first."""
+
+    ERROR = "error"
+    """The job runs neither here nor on Azure ML."""
+    WARNING = "warning"
+    """Azure ML refuses the job, or it fails there after the upload. It runs here."""
+    INFO = "info"
+    """The job runs, but probably not as intended."""
+
+    @property
+    def rank(self) -> int:
+        """0 for the worst."""
+        return list(Severity).index(self)
+
+
+ERROR, WARNING, INFO = Severity
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What is wrong at `where` ("file:line:column"), and what to do (`mend`). `code` is a short
-    name of the rule.
+    """A problem at a position, and what to do about it.
 
-    level "wrong": the job can run neither here nor on Azure ML. "azure": Azure ML refuses it, or
-    fails after the upload; it runs here. "hint": it runs, but hardly as it was meant.
+    `message` is one sentence without a full stop; `hint` says what to do, as an instruction ("" if
+    the message says it all). `code` names the kind of problem in kebab-case: scripts rely on it, so
+    the wording may improve. The position always has a line and a column.
     """
 
-    where: str
-    what: str
-    hint: str = ""
-    code: str = ""
-    level: str = "wrong"
+    position: Position
+    message: str
+    hint: str
+    code: str
+    severity: Severity = ERROR
 
-    def message(self) -> str:
-        return UserError(self.what, where=self.where, hint=self.hint).message()
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "position", self.position.whole())
 
-    @property
-    def position(self) -> tuple[str, int, int]:
-        """File, line and column; by which findings are sorted."""
-        parts = self.where.rsplit(":", 2)
-        numbers = [int(part) for part in parts[1:] if part.isdigit()]
-        if len(numbers) == 2:
-            return parts[0], numbers[0], numbers[1]
-        name, _, line = self.where.rpartition(":")
-        return (name, int(line), 0) if line.isdigit() else (self.where, 0, 0)
+    def error(self) -> UserError:
+        """The finding as an exception that ends a command."""
+        return UserError(self.message, code=self.code, where=self.position, hint=self.hint)
+
+    def __str__(self) -> str:
+        """`FILE:LINE:COLUMN: SEVERITY: MESSAGE. HINT [CODE]`, as problem matchers read it."""
+        text = UserError(self.message, hint=self.hint).message()
+        return f"{self.position}: {self.severity.value}: {text} [{self.code}]"
+
+    def as_json(self) -> dict[str, str | int]:
+        return {
+            "code": self.code,
+            "severity": self.severity.value,
+            "message": self.message,
+            "file": self.position.file,
+            "line": self.position.line,
+            "column": self.position.column,
+            "hint": self.hint,
+        }
 
 
-def finding_of(mistake: UserError, code: str, level: str = "wrong") -> Finding:
-    return Finding(mistake.where, mistake.what, mistake.hint, code, level)
+def finding_of(error: UserError, severity: Severity = ERROR) -> Finding:
+    """The error as a finding, with the error's code."""
+    position = error.position or Position(error.where)
+    return Finding(position, error.what, error.hint, error.code, severity)
 
 
 def refused(
-    job: Job, path: tuple[str, ...], what: str, hint: str, code: str = "refused"
+    job: Job, path: tuple[str, ...], message: str, hint: str, code: str = "azure-refuses"
 ) -> Finding:
-    """What Azure ML refuses at a key of the job."""
-    return Finding(job.where(*path), what, hint, code, "azure")
+    """A key of the job that Azure ML refuses."""
+    return Finding(job.where(*path), message, hint, code, WARNING)
+
+
+def blocks_submission(findings: Iterable[Finding]) -> bool:
+    """Whether Azure ML would refuse one of them: there is an error or a warning."""
+    return any(finding.severity is not INFO for finding in findings)
 
 
 def mapping_of(value: Any) -> Mapping[str, Any]:
@@ -58,18 +94,18 @@ def mapping_of(value: Any) -> Mapping[str, Any]:
 
 
 class Files(Protocol):
-    """The workspace as the checks see it. Paths are relative to its root, with "/"; one outside
+    """The workspace as the rules see it. Paths are relative to its root, with "/"; one outside
     of it begins with "../" or "/"."""
 
     def exists(self, path: str) -> bool:
-        """Whether a file or folder is there, through links."""
+        """Whether a file or folder exists, through links."""
 
     def is_dir(self, path: str) -> bool:
-        """Whether it is a folder, through links."""
+        """Whether the path is a folder, through links."""
 
     def read(self, path: str) -> str | None:
-        """The file's text; None when there is no such file."""
+        """The file's text; None if there is no such file."""
 
     def links(self, folder: str) -> Sequence[tuple[str, str]]:
-        """Every symbolic link below a folder, not looked for through links: its path, and its
-        target as it is written."""
+        """The path and the target, as written, of every symbolic link below a folder; links are
+        not followed."""

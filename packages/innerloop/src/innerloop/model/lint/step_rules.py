@@ -1,7 +1,7 @@
 """Steps of a pipeline whose names, keys or forms Azure ML's client refuses.
 
-What a step says of its inputs, its environment and so on is checked as any job's is; here is what
-holds for steps alone. Source: the schemas of azure-ai-ml 1.35 for the nodes of a pipeline job.
+A step's inputs, environment and so on are checked as those of any job; these rules are for steps
+only. Source: the schemas of azure-ai-ml 1.35 for the nodes of a pipeline job.
 """
 
 from __future__ import annotations
@@ -15,42 +15,43 @@ from ...util.errors import did_you_mean
 from ..jobs.job import DATA_TYPES, Job
 from ..jobs.known_keys import COMPONENT_INPUT
 from ..jobs.pipeline import PREVIEWS, Pipeline, Step
-from .finding import Finding, mapping_of, refused
+from .finding import INFO, WARNING, Finding, mapping_of, refused
 from .input_rules import check_input_form
 from .value_rules import check_keys, check_tags
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
 
 
-def check_steps(job: Job, made: Pipeline) -> Iterator[Finding]:
-    """All of a pipeline's own steps; those of a pipeline component stand in a file of theirs."""
+def check_steps(job: Job, pipeline: Pipeline) -> Iterator[Finding]:
+    """All of a pipeline's own steps; those of a pipeline component are in a file of their own."""
     for name, body in mapping_of(job.document.get("jobs")).items():
         if not _NAME.fullmatch(str(name)):
-            what = f'the step name "{name}" is refused: small letters, digits and _, no digit first'
-            yield refused(job, ("jobs", str(name)), what, f'Call it "{_clean(str(name))}"', _BAD)
+            message = f'the step name "{name}" is refused: lower-case letters, digits and _, no digit first'
+            hint = f'Call it "{_clean(str(name))}"'
+            yield refused(job, ("jobs", str(name)), message, hint, "name-refused")
         if mapping_of(body).get("type") in PREVIEWS:
-            what = "Azure ML's client takes if_else, do_while and parallel_for in a preview alone"
-            hint = "Set AZURE_ML_CLI_PRIVATE_FEATURES_ENABLED=true, or write it without such a step"
-            yield Finding(job.where("jobs", str(name), "type"), what, hint, "preview", "hint")
-        step = next((one for one in made.steps if one.name == str(name)), None)
+            message = (
+                "Azure ML's client accepts if_else, do_while and parallel_for only in a preview"
+            )
+            hint = "Set AZURE_ML_CLI_PRIVATE_FEATURES_ENABLED=true, or remove the step"
+            position = job.where("jobs", str(name), "type")
+            yield Finding(position, message, hint, "preview-feature", INFO)
+        step = next((one for one in pipeline.steps if one.name == str(name)), None)
         if isinstance(body, dict) and step is not None and step.problem is None:
             yield from _step(job, step, body)
-
-
-_BAD = "bad-step-name"
 
 
 def _step(job: Job, step: Step, body: Mapping[str, Any]) -> Iterator[Finding]:
     at = ("jobs", step.name)
     if str(body.get("type")).lower() in ("component", "component_job"):
-        what = "type is component, a form that Azure ML no longer takes"
-        yield refused(job, (*at, "type"), what, "Write type: command")
+        message = "type is component, a form that Azure ML no longer accepts"
+        yield refused(job, (*at, "type"), message, "Write type: command", "legacy-form")
     if step.job.kind == "command" and body.get("component") is None:
-        one = replace(step.job, document=body)
-        yield from check_keys(one)
-        yield from check_tags(one)
-        for name in one.inputs:
-            yield from check_input_form(one, name)
+        written = replace(step.job, document=body)
+        yield from check_keys(written)
+        yield from check_tags(written)
+        for name in written.inputs:
+            yield from check_input_form(written, name)
         if body.get("environment") is None:
             yield _without_environment(job, step)
     elif isinstance(body.get("component"), str):
@@ -58,48 +59,54 @@ def _step(job: Job, step: Step, body: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _without_environment(job: Job, step: Step) -> Finding:
-    what = f'the step "{step.name}" has no environment'
+    message = f'the step "{step.name}" has no environment'
     hint = "Write environment: below it"
     if mapping_of(job.document.get("settings")).get("environment") is not None:
-        hint = "Azure ML takes none from settings: write environment: below each step"
-    return refused(job, ("jobs", step.name), what, hint, "no-environment")
+        hint = "Azure ML ignores settings.environment: write environment: below each step"
+    return refused(job, ("jobs", step.name), message, hint, "environment-missing")
 
 
 def _component(job: Job) -> Iterator[Finding]:
-    """What a component's own file says (`job` is read from it)."""
+    """The component's own file, which `job` is read from."""
     written = job.text.value
     if isinstance(written.get("code"), dict):
-        what = "code is a mapping, a form that Azure ML no longer takes"
-        yield refused(job, ("code",), what, "Write code: . or the folder's path")
+        message = "code is a mapping, a form that Azure ML no longer accepts"
+        yield refused(job, ("code",), message, "Write code: . or the folder's path", "legacy-form")
     yield from _declared(job, written)
     if written.get("environment") is None:
-        where = job.text.where("command")
-        what = "the component has no environment"
-        yield Finding(where, what, "Write environment: in it", "no-environment", "azure")
+        yield Finding(
+            job.text.where("command"),
+            "the component has no environment",
+            "Write environment: in it",
+            "environment-missing",
+            WARNING,
+        )
 
 
 def _declared(job: Job, written: Mapping[str, Any]) -> Iterator[Finding]:
-    """What a component declares: stricter than what a job gives."""
-    for name, rule in mapping_of(written.get("inputs")).items():
+    """Declared inputs and outputs: Azure ML is stricter about them than about a job's."""
+    for name, declaration in mapping_of(written.get("inputs")).items():
         path = ("inputs", str(name))
-        kind = mapping_of(rule).get("type")
-        if kind is not None and kind not in _TYPES:
-            what = f'the type of input "{name}" is {kind}'
-            nearby = _TODAY.get(str(kind).lower()) or did_you_mean(str(kind).lower(), [*_TYPES])
-            yield refused(job, (*path, "type"), what, nearby)
-        for key in mapping_of(rule):
+        type_ = mapping_of(declaration).get("type")
+        if type_ is not None and type_ not in _TYPES:
+            message = f'the type of input "{name}" is {type_}'
+            lower = str(type_).lower()
+            hint = _CURRENT_TYPES.get(lower) or did_you_mean(lower, [*_TYPES])
+            yield refused(job, (*path, "type"), message, hint, "not-a-choice")
+        for key in mapping_of(declaration):
             if key not in (*COMPONENT_INPUT, "values"):
-                what = f'Azure ML knows no "inputs.{name}.{key}"'
+                message = f'Azure ML has no key "inputs.{name}.{key}"'
                 hint = did_you_mean(str(key), [*COMPONENT_INPUT])
-                yield refused(job, (*path, str(key)), what, hint, "unknown-key")
-    for name, rule in mapping_of(written.get("outputs")).items():
-        if rule is None:
-            what = f'the output "{name}" of a component says nothing'
-            yield refused(job, ("outputs", str(name)), what, "Write type: uri_folder below it")
+                yield refused(job, (*path, str(key)), message, hint, "key-unknown")
+    for name, declaration in mapping_of(written.get("outputs")).items():
+        if declaration is None:
+            message = f'the output "{name}" of the component is empty'
+            hint = "Write type: uri_folder below it"
+            yield refused(job, ("outputs", str(name)), message, hint, "key-empty")
 
 
 _TYPES = ("string", "number", "integer", "boolean", "group", "path", *DATA_TYPES)
-_TODAY = {"float": "Write type: number", "int": "Write type: integer", "bool": "Write type: boolean",
+_CURRENT_TYPES = {"float": "Write type: number", "int": "Write type: integer", "bool": "Write type: boolean",
           "str": "Write type: string"}  # fmt: skip
 
 

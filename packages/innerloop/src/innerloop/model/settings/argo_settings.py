@@ -1,19 +1,20 @@
 """`[tool.innerloop.argo]` of the workspace and `[argo]` of an experiment's innerloop.toml: what a
-cluster has to be told beside the job file. The nearer one wins, key by key."""
+cluster needs beside the job file. The experiment's keys win."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import Any, Literal, get_args
 
 from ...util.errors import UserError, did_you_mean
+from ...util.position import Position
 from ...util.toml_positions import position_of
 from .. import k8s_quantity
 from .settings import ArgoText
 
-# What an artifact is fetched from, in Argo's own words, and what each must at least say.
+# Argo's locations of artifacts, and the keys that each needs.
 # Source: Argo Workflows' ArtifactLocation.
 ARTIFACTS: Mapping[str, tuple[str, ...]] = {
     "s3": ("key",),
@@ -24,7 +25,8 @@ ARTIFACTS: Mapping[str, tuple[str, ...]] = {
     "git": ("repo",),
     "hdfs": ("path",),
 }
-RETRY_POLICIES = ("Always", "OnFailure", "OnError", "OnTransientError")
+RetryPolicy = Literal["Always", "OnFailure", "OnError", "OnTransientError"]
+RETRY_POLICIES: tuple[RetryPolicy, ...] = get_args(RetryPolicy)
 # Source: Kubernetes, "Labels and Selectors".
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?")
 _LABEL_KEY = re.compile(
@@ -35,8 +37,8 @@ _DNS = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 
 @dataclass(frozen=True, slots=True)
 class Volume:
-    """Data in the cluster: `source` is the volume's own part of a pod ({"persistentVolumeClaim":
-    ...}, {"hostPath": ...}, {"nfs": ...}), `path` a folder or file in it ("" for all of it)."""
+    """Data in the cluster: `source` is the volume source of a pod ({"persistentVolumeClaim": ...},
+    {"hostPath": ...}, {"nfs": ...}), `path` a folder or file in it ("" for all of it)."""
 
     source: Mapping[str, Any]
     path: str = ""
@@ -44,7 +46,7 @@ class Volume:
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """Data that Argo fetches before the program starts: `source` in its own words ({"s3": ...})."""
+    """Data that Argo downloads before the program starts: `source` is its location ({"s3": ...})."""
 
     source: Mapping[str, Any]
 
@@ -54,12 +56,19 @@ Store = Volume | Artifact
 
 @dataclass(frozen=True, slots=True)
 class ArgoSetting:
-    """context: one of the kubeconfig, "" for the current one. namespace: "" for the context's.
-    gpus: of each pod, None when nobody says. gpu_resource: what the cluster calls one. cpu, memory:
-    requested and allowed ("" for the cluster's own defaults). retry: how often a pod is started
-    again, and by which policy. keep: seconds that an ended workflow stays in the cluster, None for
-    ever. data: where each data input is. outputs: a claim for ./outputs, None for Argo's artifact
-    repository. `places`: "file:line" of a key ("memory", "data.images")."""
+    """What `[argo]` says.
+
+    context: of the kubeconfig; "" for the current one.
+    namespace: "" for the context's.
+    gpus: of each pod; None if not set.
+    gpu_resource: the cluster's name for a GPU.
+    cpu, memory: request and limit of each pod; "" for the cluster's default.
+    retry: how often a pod is started again, by `retry_policy`.
+    keep: seconds that a finished workflow stays in the cluster; None for ever.
+    data: the location of each data input.
+    outputs: the volume for ./outputs; None for Argo's artifact repository.
+    positions: of the keys ("memory", "data.images"); "" is the table.
+    """
 
     context: str = ""
     namespace: str = ""
@@ -72,23 +81,23 @@ class ArgoSetting:
     cpu: str = ""
     memory: str = ""
     retry: int = 0
-    retry_policy: str = "OnError"
+    retry_policy: RetryPolicy = "OnError"
     keep: int | None = None
     priority_class: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     data: Mapping[str, Store] = field(default_factory=dict)
     outputs: Volume | None = None
-    positions: Mapping[str, str] = field(default_factory=dict, compare=False)
+    positions: Mapping[str, Position] = field(default_factory=dict, compare=False)
 
-    def where(self, key: str) -> str:
-        """ "file:line" of a key, or of the nearest around it; "" where nobody says it."""
+    def where(self, key: str) -> Position:
+        """The position of a key, or of the nearest key around it."""
         while key not in self.positions and "." in key:
             key = key.rpartition(".")[0]
-        return self.positions.get(key, self.positions.get("", ""))
+        return self.positions.get(key) or self.positions.get("", Position("innerloop.toml"))
 
 
 def read(texts: Sequence[ArgoText]) -> ArgoSetting:
-    """The outer file's first. A `Mistake` with file:line."""
+    """`texts`: the workspace's table first. Raises `UserError` with a position."""
     setting = ArgoSetting()
     for text in texts:
         setting = _Reading(text).on_top_of(setting)
@@ -97,27 +106,32 @@ def read(texts: Sequence[ArgoText]) -> ArgoSetting:
 
 _TEXTS = ("context", "service_account", "priority_class", "gpu_resource")
 _NAMES = ("namespace", "service_account", "priority_class")
-_KEYS = [one.name for one in fields(ArgoSetting) if one.name != "places"]
+_KEYS = [one.name for one in fields(ArgoSetting) if one.name != "positions"]
 
 
 class _Reading:
     def __init__(self, source: ArgoText) -> None:
         self.source = source
-        self.positions = {"": self.position()}
+        self.positions: dict[str, Position] = {"": self.position()}
 
-    def position(self, *keys: str) -> str:
+    def position(self, *keys: str) -> Position:
         return position_of(self.source.text, self.source.name, *self.source.at, *keys)
 
-    def wrong(self, what: str, hint: str, *keys: str) -> UserError:
-        return UserError(f"argo{what}", where=self.position(*keys), hint=hint)
+    def error(self, what: str, hint: str, *keys: str, code: str = "setting-invalid") -> UserError:
+        return UserError(f"argo{what}", code=code, where=self.position(*keys), hint=hint)
 
     def on_top_of(self, base: ArgoSetting) -> ArgoSetting:
         table = self.source.table
         if not isinstance(table, dict):
-            raise self.wrong(" is no table", "Write [argo]")
+            raise self.error(" is not a table", "Write [argo]")
         for key in table:
             if key not in _KEYS:
-                raise self.wrong(f': "{key}" is no setting', did_you_mean(key, _KEYS), key)
+                raise self.error(
+                    f': "{key}" is unknown',
+                    did_you_mean(key, _KEYS),
+                    key,
+                    code="setting-unknown",
+                )
             self.positions[key] = self.position(key)
         changes: dict[str, Any] = {
             key: getattr(self, f"_{key}", self._text)(key, table[key]) for key in table
@@ -129,15 +143,15 @@ class _Reading:
 
     def _text(self, key: str, value: Any) -> str:
         if not isinstance(value, str) or not value or re.search(r"[\s\0]", value):
-            raise self.wrong(f".{key} = {value!r} is no name", f'Write {key} = "NAME"', key)
+            raise self.error(f".{key} = {value!r} is no name", f'Write {key} = "NAME"', key)
         if key in _NAMES and not _DNS.fullmatch(value):
-            what = f".{key} = {value!r} is no name in Kubernetes"
-            raise self.wrong(what, "Write small letters, digits, - and .", key)
+            what = f".{key} = {value!r} is not a name for Kubernetes"
+            raise self.error(what, "Write lower-case letters, digits, - and .", key)
         return value
 
     def _count(self, key: str, value: Any) -> int:
         if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-            raise self.wrong(f".{key} = {value!r} is no count", f"Write {key} = 1", key)
+            raise self.error(f".{key} = {value!r} is not a count", f"Write {key} = 1", key)
         return value
 
     _gpus = _retry = _keep = _count
@@ -146,34 +160,35 @@ class _Reading:
         text = str(value)
         if isinstance(value, bool) or not k8s_quantity.is_quantity(text):
             example = {"cpu": '"4" or "500m"', "memory": '"16Gi"'}[key]
-            what = f".{key} = {value!r} is no quantity of Kubernetes"
-            raise self.wrong(what, f"Write {key} = {example}", key)
+            what = f".{key} = {value!r} is not a Kubernetes quantity"
+            raise self.error(what, f"Write {key} = {example}", key)
         return text
 
     _cpu = _memory = _quantity
 
-    def _retry_policy(self, key: str, value: Any) -> str:
+    def _retry_policy(self, key: str, value: Any) -> RetryPolicy:
         if value not in RETRY_POLICIES:
-            what = f".retry_policy = {value!r} is none"
-            raise self.wrong(what, did_you_mean(str(value), list(RETRY_POLICIES)), key)
-        return str(value)
+            what = f".retry_policy = {value!r} is unknown"
+            raise self.error(what, did_you_mean(str(value), list(RETRY_POLICIES)), key)
+        policy: RetryPolicy = value
+        return policy
 
     def _image_pull_secrets(self, key: str, value: Any) -> tuple[str, ...]:
         if not isinstance(value, list) or not all(
-            isinstance(one, str) and _DNS.fullmatch(one) for one in value
+            isinstance(name, str) and _DNS.fullmatch(name) for name in value
         ):
-            raise self.wrong(f".{key} is no list of names", f'Write {key} = ["registry"]', key)
+            raise self.error(f".{key} is not a list of names", f'Write {key} = ["registry"]', key)
         return tuple(value)
 
     def _words(self, key: str, value: Any) -> dict[str, str]:
         if not isinstance(value, dict) or not all(isinstance(one, str) for one in value.values()):
             hint = f'Write {key} = {{ "KEY" = "VALUE" }}'
-            raise self.wrong(f".{key} is no table of texts", hint, key)
+            raise self.error(f".{key} is not a table of strings", hint, key)
         for name, text in value.items():
             if not _LABEL_KEY.fullmatch(name) or not _LABEL_VALUE.fullmatch(text):
-                what = f".{key}: {name} = {text!r} is no label of Kubernetes"
-                hint = "Write at most 63 letters, digits, -, _ and ., the first and last no mark"
-                raise self.wrong(what, hint, key, name)
+                what = f".{key}: {name} = {text!r} is not a Kubernetes label"
+                hint = "Write at most 63 letters, digits, -, _ and ., with a letter or digit at both ends"
+                raise self.error(what, hint, key, name)
         return dict(value)
 
     _node_selector = _labels = _words
@@ -182,17 +197,17 @@ class _Reading:
         known = ["key", "operator", "value", "effect", "tolerationSeconds"]
         hint = 'Write tolerations = [{ key = "nvidia.com/gpu", operator = "Exists" }]'
         if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
-            raise self.wrong(".tolerations is no list of tables", hint, key)
+            raise self.error(".tolerations is not a list of tables", hint, key)
         for one in value:
             for word in one:
                 if word not in known:
-                    what = f'.tolerations: "{word}" is no part of one'
-                    raise self.wrong(what, did_you_mean(word, known), key)
+                    what = f'.tolerations: "{word}" is unknown'
+                    raise self.error(what, did_you_mean(word, known), key, code="setting-unknown")
         return tuple(dict(one) for one in value)
 
     def _data(self, key: str, value: Any) -> dict[str, Store]:
         if not isinstance(value, dict):
-            raise self.wrong(".data is no table of inputs", _DATA, key)
+            raise self.error(".data is not a table of inputs", _DATA, key)
         return {name: self._store(name, one) for name, one in value.items()}
 
     def _store(self, name: str, value: Any) -> Store:
@@ -207,7 +222,7 @@ class _Reading:
         for key in ARTIFACTS[kind]:
             if not isinstance(given, dict) or not given.get(key):
                 what = f".{'.'.join(at)}.{kind} has no {key}"
-                raise self.wrong(what, f'Write {kind} = {{ {key} = "..." }}', *at, kind)
+                raise self.error(what, f'Write {kind} = {{ {key} = "..." }}', *at, kind)
         return Artifact({kind: given})
 
     def _outputs(self, key: str, value: Any) -> Volume:
@@ -216,38 +231,41 @@ class _Reading:
     def _volume(self, value: Any, at: tuple[str, ...], known: list[str]) -> Volume:
         name = ".".join(at)
         if not isinstance(value, dict):
-            raise self.wrong(f".{name} is no table", _DATA, *at)
+            raise self.error(f".{name} is not a table", _DATA, *at)
         for key, one in value.items():
             if key not in [*known, "path"]:
-                raise self.wrong(
-                    f'.{name}: "{key}" is no place for it', did_you_mean(key, known), *at
+                raise self.error(
+                    f'.{name}: "{key}" is unknown',
+                    did_you_mean(key, known),
+                    *at,
+                    code="setting-unknown",
                 )
             if not isinstance(one, str) or not one:
-                raise self.wrong(f".{name}.{key} is no text", _DATA, *at)
+                raise self.error(f".{name}.{key} is not a string", _DATA, *at)
         chosen = [key for key in _VOLUMES if key in value]
         if len(chosen) != 1 or set(value) - {"path", chosen[0]}:
-            raise self.wrong(f".{name} names {len(chosen)} places", f"Name one: {_DATA}", *at)
+            raise self.error(f".{name} names {len(chosen)} locations", f"Name one: {_DATA}", *at)
         path = value.get("path", "").strip("/")
         if ".." in path.split("/"):
-            raise self.wrong(f".{name}.path leads out of the volume", "Write it without ..", *at)
+            raise self.error(f".{name}.path leads out of the volume", "Write it without ..", *at)
         return Volume(self._source(chosen[0], value[chosen[0]], at), path)
 
     def _source(self, kind: str, value: str, at: tuple[str, ...]) -> dict[str, Any]:
         name = ".".join(at)
         if kind == "claim":
             if not _DNS.fullmatch(value):
-                what = f".{name}.claim = {value!r} is no name of a claim"
-                raise self.wrong(what, "Write the PersistentVolumeClaim's name", *at)
+                what = f".{name}.claim = {value!r} is not the name of a claim"
+                raise self.error(what, "Write the PersistentVolumeClaim's name", *at)
             return {"persistentVolumeClaim": {"claimName": value}}
         if kind == "nfs":
             server, _, path = value.partition(":")
             if not server or not path.startswith("/"):
-                what = f".{name}.nfs = {value!r} is no export"
-                raise self.wrong(what, 'Write nfs = "server:/export/path"', *at)
+                what = f".{name}.nfs = {value!r} is not an NFS export"
+                raise self.error(what, 'Write nfs = "server:/export/path"', *at)
             return {"nfs": {"server": server, "path": path}}
         if not value.startswith("/"):
-            what = f".{name}.host_path = {value!r} is no absolute path"
-            raise self.wrong(what, 'Write host_path = "/data/images"', *at)
+            what = f".{name}.host_path = {value!r} is not an absolute path"
+            raise self.error(what, 'Write host_path = "/data/images"', *at)
         return {"hostPath": {"path": value}}
 
 

@@ -1,24 +1,27 @@
-"""Who may start an experiment from outside: the orchestrators, and their settings in
-`[tool.innerloop]`."""
+"""Orchestrators, which start experiments from outside, and their settings in `[tool.innerloop]`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, TypeVar
+from typing import Any, Final, Literal, TypeVar, get_args
 
 from ...util.errors import UserError, did_you_mean
+from ...util.position import Position
 from ...util.toml_positions import position_of
 
-GITHUB, AZURE_DEVOPS, ARGO = "github", "azure-devops", "argo"
-KNOWN = (GITHUB, AZURE_DEVOPS, ARGO)
+Orchestrator = Literal["github", "azure-devops", "argo"]
+GITHUB: Final = "github"
+AZURE_DEVOPS: Final = "azure-devops"
+ARGO: Final = "argo"
+KNOWN: tuple[Orchestrator, ...] = get_args(Orchestrator)
 
 
 @dataclass(frozen=True, slots=True)
 class GitHub:
-    """`[tool.innerloop.github]`. `environment`: the deployment environment whose variables and
-    protection rules hold ("" for none). `runner`: the label of the machine that
-    waits, a Linux one."""
+    """`[tool.innerloop.github]`. `environment`: the deployment environment with the variables and
+    protection rules ("" for none). `runner`: the label of the Linux machine that runs the
+    workflow."""
 
     environment: str = ""
     runner: str = "ubuntu-24.04"
@@ -27,8 +30,8 @@ class GitHub:
 @dataclass(frozen=True, slots=True)
 class AzureDevOps:
     """`[tool.innerloop.azure-devops]`. `service_connection`: the Azure Resource Manager connection
-    that signs in. `variable_group`: the library's group with the names of the Azure ML workspace.
-    `pool`: a pool of your own machines; "" is Microsoft's, with the image `vm_image`."""
+    that signs in. `variable_group`: the group with the names of the Azure ML workspace. `pool`: a
+    self-hosted pool; "" for Microsoft's, with the image `vm_image`."""
 
     service_connection: str = "azure-ml"
     variable_group: str = "azure-ml"
@@ -38,10 +41,10 @@ class AzureDevOps:
 
 @dataclass(frozen=True, slots=True)
 class Orchestrators:
-    """`names`: those that start what has a `[schedule]`, when it names none itself. `chosen`: they
-    were named by a person, so they get what checks every push as well."""
+    """`names`: those that start an experiment whose `[schedule]` names none. `chosen`: whether
+    pyproject.toml names them; if so, each also gets a workflow that checks every push."""
 
-    names: tuple[str, ...] = (GITHUB,)
+    names: tuple[Orchestrator, ...] = (GITHUB,)
     chosen: bool = False
     github: GitHub = field(default_factory=GitHub)
     azure_devops: AzureDevOps = field(default_factory=AzureDevOps)
@@ -51,8 +54,8 @@ _Kind = TypeVar("_Kind", GitHub, AzureDevOps)
 
 
 def take_from(table: dict[str, Any], text: str, name: str) -> Orchestrators:
-    """What `[tool.innerloop]` says of orchestrators, taken out of its table; a `Mistake` with
-    file:line where it cannot be."""
+    """The orchestrators of `[tool.innerloop]`; their keys are removed from its table. Raises
+    `UserError` with a position for invalid ones."""
     at = ("tool", "innerloop")
     chosen = "orchestrators" in table
     names = table.pop("orchestrators", [GITHUB])
@@ -66,39 +69,55 @@ def take_from(table: dict[str, Any], text: str, name: str) -> Orchestrators:
     )  # fmt: skip
 
 
-def names_of(value: Any, where: str, section: str) -> tuple[str, ...]:
-    """A list of known orchestrators, each once, in the order of `KNOWN`."""
-    known = ", ".join(f'"{one}"' for one in KNOWN)
-    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+def names_of(value: Any, position: Position, section: str) -> tuple[Orchestrator, ...]:
+    """The orchestrators of a list, each once, in the order of `KNOWN`."""
+    known = ", ".join(f'"{name}"' for name in KNOWN)
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
         raise UserError(
-            f"{section}orchestrators is no list of names",
-            where=where,
+            f"{section}orchestrators is not a list of names",
+            code="setting-invalid",
+            where=position,
             hint=f"Write orchestrators = [...] with some of {known}",
         )
-    for one in value:
-        if one not in KNOWN:
-            what = f'{section}orchestrators: "{one}" is none that we know'
-            raise UserError(what, where=where, hint=did_you_mean(one, list(KNOWN)))
-    return tuple(one for one in KNOWN if one in value)
+    for name in value:
+        if name not in KNOWN:
+            what = f'{section}orchestrators: "{name}" is unknown'
+            raise UserError(
+                what,
+                code="orchestrator-unknown",
+                where=position,
+                hint=did_you_mean(name, list(KNOWN)),
+            )
+    return tuple(name for name in KNOWN if name in value)
 
 
 def _table(value: Any, default: _Kind, key: str, text: str, name: str) -> _Kind:
     section = f"[tool.innerloop.{key}]"
-    where = position_of(text, name, "tool", "innerloop", key)
-    known = [one.name for one in fields(default)]
+    table_position = position_of(text, name, "tool", "innerloop", key)
+    known = [field_.name for field_ in fields(default)]
     if not isinstance(value, Mapping):
-        raise UserError(f"{section} is no table", where=where, hint=f"Write {section}")
-    for word, given in value.items():
+        raise UserError(
+            f"{section} is not a table",
+            code="setting-invalid",
+            where=table_position,
+            hint=f"Write {section}",
+        )
+    for word, setting in value.items():
         position = position_of(text, name, "tool", "innerloop", key, word)
         if word not in known:
-            what = f'{section} "{word}" is no setting'
-            raise UserError(what, where=position, hint=did_you_mean(word, known))
-        if not isinstance(given, str) or "\n" in given:
+            what = f'{section} "{word}" is unknown'
             raise UserError(
-                f"{section} {word} is no text", where=position, hint=f'Write {word} = "..."'
+                what, code="setting-unknown", where=position, hint=did_you_mean(word, known)
+            )
+        if not isinstance(setting, str) or "\n" in setting:
+            raise UserError(
+                f"{section} {word} is not a string",
+                code="setting-invalid",
+                where=position,
+                hint=f'Write {word} = "..."',
             )
     return type(default)(**{**_as_dict(default), **value})
 
 
 def _as_dict(value: GitHub | AzureDevOps) -> dict[str, str]:
-    return {one.name: getattr(value, one.name) for one in fields(value)}
+    return {field_.name: getattr(value, field_.name) for field_ in fields(value)}

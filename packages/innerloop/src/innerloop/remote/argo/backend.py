@@ -12,10 +12,10 @@ from typing import Any
 
 from ...argo_manifest import parse, workflow
 from ...argo_manifest.parse import Pod
-from ...argo_manifest.workflow import Whole
+from ...argo_manifest.workflow import WorkflowPlan
 from ...model.container import Mount
 from ...model.experiment import Experiment
-from ...model.run import Request
+from ...model.run import ProcessSpec, Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,12 @@ class Wanted:
 
 
 def request(
-    whole: Whole, experiment: Experiment, *, name: str, namespace: str = "", why: str = "asked for"
+    whole: WorkflowPlan,
+    experiment: Experiment,
+    *,
+    name: str,
+    namespace: str = "",
+    why: str = "asked for",
 ) -> Wanted:
     """What the cluster would run, as a value."""
     manifest = workflow.manifest(whole, experiment, name=name, namespace=namespace)
@@ -45,9 +50,6 @@ def request(
         experiment=experiment.name,
         backend="argo",
         command="",
-        argv=(),
-        cwd="",
-        env={},
         outputs=f"outputs/{experiment.slug}/{name}",
         why=why,
         notes=whole.notes,
@@ -60,12 +62,14 @@ def request_of(base: Request, pod: Pod) -> Request:
         experiment=base.experiment,
         backend=base.backend,
         command=pod.command,
-        argv=pod.argv,
-        cwd=pod.cwd,
-        env=pod.env,
+        process=ProcessSpec(
+            argv=pod.argv,
+            cwd=pod.cwd,
+            env=pod.env,
+            image=pod.image,
+            mounts=tuple(Mount(one.source, one.target, one.read_only) for one in pod.mounts),
+        ),
         outputs=base.outputs,
         why=base.why,
-        image=pod.image,
-        mounts=tuple(Mount(one.source, one.target, one.read_only) for one in pod.mounts),
         notes=base.notes,
     )

@@ -19,12 +19,11 @@ from pathlib import Path
 from ...argo_manifest import image_names
 from ...argo_manifest.task import CODE
 from ...docker import buildkit, docker_cli, engine, image_build, image_registry
-from ...docker.image_build import Image
 from ...model.container import EXPERIMENT_LABEL, WORKSPACE_LABEL
+from ...model.environment import Image
 from ...model.experiment import Experiment
 from ...model.jobs.job import Job
 from ...model.paths import SCRATCH, code_root
-from ...model.run import Run
 from ...model.workspace import Workspace
 from ...runner import environment_resolver
 from ...util import files, process
@@ -72,16 +71,15 @@ def of_jobs(workspace: Workspace, experiment: Experiment, jobs: list[Job]) -> di
 
 
 def _of(workspace: Workspace, experiment: Experiment, job: Job, variant: str) -> RunImage:
-    run = Run(workspace=workspace, experiment=experiment, job=job, id="", data={})
-    stand_in = environment_resolver.image_for(run)
+    environment = environment_resolver.resolve(workspace, experiment, job)
     code = code_root(job.name, job.code)
     sent = None if code is None else snapshot.read(Path(workspace.root), code)
-    base = stand_in.image
+    base = environment.image
     told = [base.digest or base.name if base else "", sent.digest if sent else ""]
     tag = f"{image_names.RUN}-{hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]}"
     registry = workspace.settings.registry
     repository = posixpath.join(registry, image_names.repository(experiment, variant))
-    return RunImage(variant, repository, tag, base, sent, stand_in.missing)
+    return RunImage(variant, repository, tag, base, sent, environment.missing)
 
 
 def require_registry(workspace: Workspace) -> None:
@@ -164,11 +162,11 @@ def _build(
     )
     kit = {"DOCKER_BUILDKIT": "1" if buildkit.has_buildkit() else "0", "NO_COLOR": "1"}
     env = {**os.environ, **kit, "BUILDKIT_PROGRESS": "plain"}
-    progress = image_build.Progress(image.named)
-    code = process.follow(argv, progress.line, stdin=text, env=env)
-    progress.end(code == 0)
+    log = image_build.BuildLog(image.named)
+    code = process.follow(argv, log.line, stdin=text, env=env)
+    log.end(code == 0)
     if code != 0:
-        tail = "\n".join(f"    {line}" for line in progress.lines[-10:])
+        tail = "\n".join(f"    {line}" for line in log.lines[-10:])
         raise UserError(
             f"the code could not be added to {base.name}:\n{tail}\n ",
             hint="Mend what the lines above name",

@@ -11,11 +11,12 @@ from typing import Any
 
 from ...argo_manifest import image_names, resource_names, workflow
 from ...model.experiment import Experiment
-from ...model.jobs.job import Job, parse_job
+from ...model.jobs.job import Job
 from ...model.jobs.overrides import parse_job_with
 from ...model.jobs.pipeline import pipeline_of, swept
 from ...model.lint.argo_rules import check_argo
-from ...model.lint.job_file import Finding, check, check_text
+from ...model.lint.finding import Finding, Severity
+from ...model.lint.job_file import check, read_and_check
 from ...model.settings import argo_settings
 from ...model.settings.argo_settings import ArgoSetting
 from ...model.workspace import Workspace
@@ -106,7 +107,7 @@ def _wanted(
         return wanted[image_names.variant(experiment, one)].reference, "IfNotPresent"
 
     read = loader.WorkspaceFiles(Path(workspace.root)).read
-    whole = workflow.whole(workflow.Subject(experiment, job, setting, image, read))
+    whole = workflow.workflow_plan(workflow.Subject(experiment, job, setting, image, read))
     return backend.request(whole, experiment, name=name, namespace=setting.namespace)
 
 
@@ -128,14 +129,18 @@ def _checked(
         hint = "It says what to run; `scripts/loop help job` shows the shortest one"
         raise UserError("there is no such job file", where=path, hint=hint)
     disk = loader.WorkspaceFiles(root)
-    job = parse_job_with(text, path, sets) if sets else None
-    findings = check(job, disk) if job else check_text(text, path, disk)
-    findings = [one for one in findings if one.level == "wrong"]
-    if findings:
+    job: Job | None
+    if sets:
+        job = parse_job_with(text, path, sets)
+        findings = check(job, disk)
+    else:
+        job, findings = read_and_check(text, path, disk)
+    findings = [one for one in findings if one.severity is Severity.ERROR]
+    if findings or job is None:
         return None, findings
-    job = job or parse_job(text, path)
     findings = list(check_argo(job, experiment.settings, setting, disk.read))
-    return (None if any(one.level == "wrong" for one in findings) else job), findings
+    blocked = any(one.severity is Severity.ERROR for one in findings)
+    return (None if blocked else job), findings
 
 
 def _name(job: Job, experiment: Experiment, given: str | None) -> str:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from ...model.experiment import Experiment
-from ...model.lint.finding import Finding
 from ...model.workspace import Workspace
 from ...util import yaml_writer
 from ...util.errors import UserError
@@ -22,16 +21,15 @@ def run(
     workspace: Workspace,
     experiment: Experiment,
     sets: Sequence[str],
-    line_of: Callable[[Finding], str],
 ) -> int:
-    """`sets` are all that changes the job, --set among them; `line_of` a finding for a person."""
+    """`sets` are all overrides of the job, --set among them."""
     report = args.cwd / args.summary if args.summary and not args.dry_run else None
     with summary.of_start(report, experiment.name):
         submission, findings = plan.plan(
             workspace, experiment, file=args.file, sets=sets, name=args.name
         )
         for finding in findings:
-            print(line_of(finding), file=sys.stderr)
+            print(finding, file=sys.stderr)
         if submission is None:
             raise UserError(
                 f"nothing was sent: {experiment.folder}/{args.file} cannot run in the cluster",

@@ -70,8 +70,8 @@ def start(
     *,
     dry: bool = False,
 ) -> Started:
-    """The server as a request. It listens on this machine alone: in a container it answers on all
-    the container's addresses, of which the engine hands out one port, at 127.0.0.1."""
+    """The server as a request. Only this machine can connect: in a container it listens on all
+    addresses of the container, and the engine publishes its port at 127.0.0.1."""
     command = _COMMAND.format(
         top=tools_environment.top_of(experiment), settings=SETTINGS, bind=BIND, port=port
     )
@@ -80,22 +80,21 @@ def start(
         experiment,
         backend,
         command,
-        options=[
-            *("--publish", f"127.0.0.1:{port}:{port}"),
-            *("--env", f"{BIND}=0.0.0.0", "--env", TOKEN),
-        ],
         attended=False,
         dry=dry,
     )
     request = started.request
-    argv = request.argv
-    if "host" in argv and argv[argv.index("host") - 1] == "--network":
-        argv = tuple(word.replace(f"{BIND}=0.0.0.0", f"{BIND}=127.0.0.1") for word in argv)
-    if request.backend == "docker":
-        with_token = replace(request, argv=argv, secrets={**request.secrets, TOKEN: secret})
-    else:
-        with_token = replace(request, env={**request.env, TOKEN: secret})
-    return replace(started, request=with_token)
+    if request.container is None:
+        return replace(started, request=request.with_env({TOKEN: secret}))
+    # On the host's own network, all addresses would be this machine's.
+    bind = "127.0.0.1" if request.container.network == "host" else "0.0.0.0"
+    container = request.container.with_env({BIND: bind}).with_client_env(TOKEN)
+    request = replace(
+        request,
+        container=container.with_port(port, port),
+        secrets={**request.secrets, TOKEN: secret},
+    )
+    return replace(started, request=request)
 
 
 def serve(started: Started, port: int, secret: str, on_ready: Callable[[], None]) -> int:

@@ -1,9 +1,8 @@
-"""The environment that people work in: the image's stage with tools (or the cached environment),
-with the whole workspace around it, as in the experiment's dev container."""
+"""The environment that people work in: the image's stage with development tools (or the cached
+environment), with the whole workspace, as in the experiment's dev container."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -15,7 +14,7 @@ from ...workspace import loader
 from .. import execute
 from ..execute import Started
 
-# Seen from the experiment's folder, whichever place has it.
+# The working directory is the experiment's folder on every backend.
 TOP = 'top=$(cd "{up}" && pwd)'
 
 
@@ -27,13 +26,12 @@ def start(
     arguments: Sequence[str] = (),
     *,
     variables: Mapping[str, str] | None = None,
-    options: Sequence[str] = (),
     attended: bool = True,
     dry: bool = False,
 ) -> Started:
-    """A text for the shell, to be run in the experiment's folder; what it needs is made on the
-    way. `options` are for `docker run`; `variables` are set in every place. Not `attended`: it has
-    no terminal, so that Ctrl-C comes as a signal. With `dry` nothing is made."""
+    """A command for `sh`, which every image has, in the experiment's folder. What it needs is built
+    on the way, unless `dry`. `variables` are set on every backend. A command that is not `attended`
+    has no terminal, so Ctrl-C reaches it as a signal; one that is reads a script piped into it."""
     run = execute.plan_command(
         workspace,
         experiment,
@@ -42,39 +40,26 @@ def start(
         variables=variables,
         shm_size=_shared_memory(workspace, experiment),
     )
-    run = replace(run, attended=attended, options=(*_stdin(attended), *options))
-    return _by_sh(execute.prepare(_with_all(run), backend, dry=dry, dev=True))
+    run = replace(run, attended=attended, reads_stdin=attended, shell="sh")
+    return execute.prepare(_with_workspace(run), backend, dry=dry)
 
 
 def top_of(experiment: Experiment) -> str:
-    """A line of shell that sets `top` to the workspace's root."""
+    """A command for the shell that sets `top` to the workspace's root."""
     return TOP.format(up="/".join([".."] * len(experiment.folder.split("/"))))
 
 
-def _with_all(run: Run) -> Run:
-    """The whole workspace is there, and the tool in it knows whose container this is."""
-    own = {**run.job.environment_variables, MARK: run.experiment.name}
-    job = replace(run.job, environment_variables=own)
+def _with_workspace(run: Run) -> Run:
+    """The run with the whole workspace mounted, and with the variable by which the tool knows whose
+    container it is in."""
+    variables = {**run.job.environment_variables, MARK: run.experiment.name}
+    job = replace(run.job, environment_variables=variables)
     return replace(run, job=job, links=(Link(path=".", target="."),))
 
 
 def _shared_memory(workspace: Workspace, experiment: Experiment) -> str:
-    """The job's; a job file that cannot be read keeps nobody from working."""
+    """The job's shm_size, or 2g if the job file cannot be read."""
     try:
         return loader.open_job(workspace, experiment).shm_size
     except UserError:
         return "2g"
-
-
-def _stdin(attended: bool) -> list[str]:
-    """A script that is piped in is read, as a shell reads it."""
-    return ["--interactive"] if attended and not sys.stdin.isatty() else []
-
-
-def _by_sh(started: Started) -> Started:
-    """These texts are plain `sh`, which every image has."""
-    argv = started.request.argv
-    at = len(argv) - 3
-    if argv[at : at + 2] == ("bash", "-c"):
-        argv = (*argv[:at], "sh", "-c", argv[-1])
-    return replace(started, request=replace(started.request, argv=argv))

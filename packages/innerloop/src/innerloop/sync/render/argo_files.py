@@ -1,9 +1,9 @@
 """`orchestration/argo/<slug>.yml`: a WorkflowTemplate of the experiment and the CronWorkflow that
-starts it by time. A tool that keeps a cluster in line with a git branch puts them there; by hand a
-Workflow of the template starts with the job's inputs as its parameters.
+starts it on a schedule. A GitOps tool applies them to the cluster; started by hand, the template has
+the job's inputs as parameters.
 
-The images are parameters: what is rendered must not change with every line of code, so each names
-the newest push (`loop image push`), and who wants one very image gives its digest.
+Images are parameters, because a generated file must not change with every line of code: the default
+is the tag of the newest push (`loop image push`), and a digest selects one image.
 """
 
 from __future__ import annotations
@@ -27,32 +27,38 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 
-def render(subject: Specification, experiment: Experiment, job: Job, schedule: Schedule) -> str:
-    """`job` has the schedule's overrides in it."""
+def render(
+    specification: Specification, experiment: Experiment, job: Job, schedule: Schedule
+) -> str:
+    """`job` includes the schedule's overrides."""
     argo = argo_settings.read(experiment.settings.argo)
-    used: dict[str, str] = {}
+    images: dict[str, str] = {}
 
-    def image(one: Job) -> tuple[str, str]:
-        if image_names.is_bare(one):
-            return str(one.environment.image), "IfNotPresent"
-        variant = image_names.variant(experiment, one)
+    def image(step: Job) -> tuple[str, str]:
+        """The image of the job or of a step, and its pull policy; registers the parameter."""
+        if image_names.is_bare(step):
+            return str(step.environment.image), "IfNotPresent"
+        variant = image_names.variant(experiment, step)
         name = f"image-{variant}" if variant else "image"
         while name in job.inputs:
             name = f"run-{name}"
-        used[name] = image_names.moving(subject.workspace.settings.registry, experiment, variant)
+        images[name] = image_names.floating_tag(
+            specification.workspace.settings.registry, experiment, variant
+        )
         return placeholder(f"workflow.parameters.{name}"), "Always"
 
-    whole = workflow.whole(
-        workflow.Subject(experiment, workflow.marked(job), argo, image, subject.read)
+    subject = workflow.Subject(
+        experiment, workflow.with_parameters(job), argo, image, specification.read
     )
+    plan = workflow.workflow_plan(subject)
     name = resource_names.label(experiment.slug, resource_names.LONGEST_CRON)
     metadata: Json = {"name": name, "labels": workflow.labels(experiment, argo)}
     if argo.namespace:
         metadata["namespace"] = argo.namespace
-    spec = whole.spec  # asks for the images
+    spec = plan.spec  # calls `image`
     parameters = [
         *_inputs(job, schedule),
-        *({"name": parameter, "value": value} for parameter, value in used.items()),
+        *({"name": parameter, "value": value} for parameter, value in images.items()),
     ]
     template = {
         "apiVersion": workflow.API,
@@ -68,18 +74,18 @@ def render(subject: Specification, experiment: Experiment, job: Job, schedule: S
     comment = [
         *header(path, f"src/{experiment.name}/innerloop.toml", job.name),
         "",
-        f"The branch {schedule.branch} is the one to keep a cluster in line with. There, push the",
-        f"image first: `scripts/loop image push {experiment.name}`.",
+        f"The cluster is meant to follow the branch {schedule.branch}. There, push the image first:",
+        f"`scripts/loop image push {experiment.name}`.",
     ]
     return documents([template, _cron(metadata, schedule)], comment)
 
 
 def _inputs(job: Job, schedule: Schedule) -> Iterator[Json]:
-    """Each plain value with what it may be changed to."""
-    for name, one in job.inputs.items():
-        if one.kind != "literal" or not one.has_value:
+    """Each literal input, with the values that the schedule allows."""
+    for name, input_ in job.inputs.items():
+        if input_.kind != "literal" or not input_.has_value:
             continue
-        parameter: Json = {"name": name, "value": escape(one.literal_text)}
+        parameter: Json = {"name": name, "value": escape(input_.literal_text)}
         if allowed := schedule.allowed.get(name):
             parameter["enum"] = [escape(str(value)) for value in allowed]
         yield parameter
@@ -93,7 +99,7 @@ def _cron(metadata: Json, schedule: Schedule) -> Json:
         "spec": {
             "schedules": [schedule.cron.text],
             "timezone": "UTC",
-            "concurrencyPolicy": "Forbid",  # not while the one before still runs
+            "concurrencyPolicy": "Forbid",  # not while the run before is unfinished
             "startingDeadlineSeconds": 3600,
             "workflowMetadata": {"labels": metadata["labels"]},
             "workflowSpec": {"workflowTemplateRef": {"name": metadata["name"]}},

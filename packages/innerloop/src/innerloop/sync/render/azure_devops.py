@@ -1,8 +1,8 @@
-"""`orchestration/azure-devops/train-<slug>.yml`: Azure Pipelines starts the experiment by time or
-by hand.
+"""`orchestration/azure-devops/train-<slug>.yml`: Azure Pipelines starts the experiment on a
+schedule or by hand.
 
-The service connection signs in: `loop submit` takes its token from the pipeline, anew whenever it is
-needed. Source: the YAML schema of Azure Pipelines.
+The service connection signs in: `loop submit` gets a token from the pipeline whenever it needs one.
+Source: the YAML schema of Azure Pipelines.
 """
 
 from __future__ import annotations
@@ -21,13 +21,15 @@ if TYPE_CHECKING:
     from ...model.jobs.job import Job
     from ...model.settings.schedules import Schedule
 
-# What was filled in, as JSON. `$(NAME)` in it would be replaced by a variable, a secret one as well:
-# for JSON, a bracket by its number is the same bracket.
+# The form's values as JSON. The service would replace `$(NAME)` in them by a variable, even a secret
+# one, so the bracket is escaped, which JSON reads as the same bracket.
 PARAMETERS = r"${{ replace(convertToJson(parameters), '$(', '$\u0028') }}"
 
 
-def render(subject: Specification, experiment: Experiment, job: Job, schedule: Schedule) -> str:
-    settings = subject.workspace.settings.orchestrators.azure_devops
+def render(
+    specification: Specification, experiment: Experiment, job: Job, schedule: Schedule
+) -> str:
+    settings = specification.workspace.settings.orchestrators.azure_devops
     path = PATHS[AZURE_DEVOPS].format(slug=experiment.slug)
     form = fields(job, schedule)
     value = {
@@ -38,12 +40,12 @@ def render(subject: Specification, experiment: Experiment, job: Job, schedule: S
                 "cron": schedule.cron.text,
                 "displayName": f"train {experiment.name}",
                 "branches": {"include": [schedule.branch]},
-                # Also when nothing was pushed since: the data may have changed.
+                # Also without a push since the last run: the data may have changed.
                 "always": "true",
-                "batch": "true",  # not while the one before still runs
+                "batch": "true",  # not while the run before is unfinished
             }
         ],
-        **({"parameters": [_parameter(one) for one in form]} if form else {}),
+        **({"parameters": [_parameter(field) for field in form]} if form else {}),
         "variables": [{"template": "variables.yml"}, {"group": settings.variable_group}],
         "pool": pool(settings),
         "jobs": [
@@ -59,13 +61,13 @@ def render(subject: Specification, experiment: Experiment, job: Job, schedule: S
 
 
 def variables() -> str:
-    """What the pipelines share; a person fills it in, and sync leaves that alone."""
+    """The variables of all pipelines, for a person to fill in."""
     return document(
         {"variables": {"PYTHONUNBUFFERED": "1"}},
         [
             "Variables of every pipeline in this folder; add yours, sync keeps them. The names of the",
             "Azure ML workspace (AZURE_SUBSCRIPTION_ID, AZURE_RESOURCE_GROUP, AZUREML_WORKSPACE_NAME)",
-            "may stand here as well as in the variable group.",
+            "may be here or in the variable group.",
         ],
     )
 
@@ -96,8 +98,8 @@ def _submit(experiment: Experiment, settings: AzureDevOps, has_form: bool) -> di
 
 
 def _parameter(field: Field) -> dict[str, Any]:
-    """Every value is text in the service's schema. A parameter without a default would have to be
-    filled in, also at a scheduled run; one that is left empty stays as it is in the job."""
+    """Every value is text in the service's schema. A scheduled run needs a default for each parameter;
+    one that is empty keeps the job's value."""
     has_default = field.default is not None and field.is_literal
     value: dict[str, Any] = {
         "name": field.name,
@@ -107,4 +109,4 @@ def _parameter(field: Field) -> dict[str, Any]:
     }
     if not field.options or not has_default:
         return value
-    return {**value, "values": [text_of(one) for one in field.options]}
+    return {**value, "values": [text_of(option) for option in field.options]}

@@ -1,52 +1,54 @@
-"""What is checked at every push: the workspace's form, the rendered files, the job files, and each
-experiment's tests in its own image.
+"""What runs at every push: `loop verify` without the experiments' tests, then each experiment's tests
+in its own image, side by side.
 
 `.github/workflows/ci.yml` and `orchestration/azure-devops/ci.yml`. The experiments are listed when it
-runs, so a new one needs no new file. With `[tool.innerloop] registry`, images come from there, or
-take their layers from what was pushed last.
+runs, so a new one changes no file. With `[tool.innerloop] registry`, images come from there, or
+take their layers from the newest push. The tool's environment is cached by its pin.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from ...util.yaml_writer import document
+from ...util.yaml_writer import Noted, document
 from .azure_devops import pool
 from .generated_files import Specification
 from .github import CHECKOUT
-from .workflow_context import header
+from .workflow_context import AZURE_DEVOPS_CI, GITHUB_CI, header
 
-GITHUB_PATH = ".github/workflows/ci.yml"
-AZURE_DEVOPS_PATH = "orchestration/azure-devops/ci.yml"
+CACHE = Noted("actions/cache@5a3ec84eff668545956fd18022155c47e93e2684", "v4.2.3")
+PIN = "scripts/loop-requirements.txt"
+SOURCE = "[tool.innerloop] in pyproject.toml"
 
-_CHECKS = (
-    ("formatting, lint, types", "scripts/test --checks"),
-    ("rendered files are in line with src/", "scripts/loop sync --check"),
-    ("job files and schedules", "scripts/loop check"),
-)
+_VERIFY = "scripts/loop verify --skip-experiments"
+_VERIFY_TITLE = "formatting, generated files, job files, the workspace's tests"
 _LIST = """names=$(scripts/loop list --json | python3 -c '
 import json, re, sys
 names = [one["experiment"] for one in json.load(sys.stdin)]
-print(json.dumps(MADE))')
+print(json.dumps(RESULT))')
 """
 _LIST_FOR_GITHUB = (
-    _LIST.replace("MADE", "names") + 'echo "experiments=$names" >> "$GITHUB_OUTPUT"\n'
+    _LIST.replace("RESULT", "names") + 'echo "experiments=$names" >> "$GITHUB_OUTPUT"\n'
 )
 _LIST_FOR_AZURE = (
-    _LIST.replace("MADE", '{re.sub(r"\\W", "_", name): {"experiment": name} for name in names}')
+    _LIST.replace("RESULT", '{re.sub(r"\\W", "_", name): {"experiment": name} for name in names}')
     + 'echo "##vso[task.setvariable variable=experiments;isOutput=true]$names"\n'
 )
 _TEST = 'scripts/loop test "$EXPERIMENT" --backend docker'
+_TEST_TITLE = "tests in the experiment's own image"
+_LOGIN_TITLE = "sign in to the registry of images"
+_CACHE_TITLE = "the tool's environment"
+# Not every agent has ~/.cache as its own; the folder of the pipeline it has.
+_AZURE_CACHE = "$(Pipeline.Workspace)/.cache"
 
 
-def github(subject: Specification) -> str:
-    registry = subject.workspace.settings.registry
-    runner = subject.workspace.settings.orchestrators.github.runner
-    checkout = {"uses": CHECKOUT, "with": {"persist-credentials": False}}
-    listed = {"experiments": "${{ steps.list.outputs.experiments }}"}
+def github(specification: Specification) -> str:
+    registry = specification.workspace.settings.registry
+    runner = specification.workspace.settings.orchestrators.github.runner
+    first = [{"uses": CHECKOUT, "with": {"persist-credentials": False}}, _github_cache(runner)]
     value = {
         "name": "ci",
-        "on": {"push": {"branches": _branches(subject)}, "pull_request": {}},
+        "on": {"push": {"branches": _branches(specification)}, "pull_request": {}},
         "permissions": {"contents": "read", **({"packages": "read"} if registry else {})},
         # A newer push to the same branch makes the run before it pointless.
         "concurrency": {"group": "ci-${{ github.ref }}", "cancel-in-progress": True},
@@ -54,10 +56,10 @@ def github(subject: Specification) -> str:
             "workspace": {
                 "runs-on": runner,
                 "timeout-minutes": 15,
-                "outputs": listed,
+                "outputs": {"experiments": "${{ steps.list.outputs.experiments }}"},
                 "steps": [
-                    checkout,
-                    *({"name": name, "run": command} for name, command in _CHECKS),
+                    *first,
+                    {"name": _VERIFY_TITLE, "run": _VERIFY},
                     {"name": "experiments", "id": "list", "run": _LIST_FOR_GITHUB},
                 ],
             },
@@ -73,10 +75,10 @@ def github(subject: Specification) -> str:
                     },
                 },
                 "steps": [
-                    checkout,
-                    *([_login(registry)] if registry else []),
+                    *first,
+                    *([_github_login(registry)] if registry else []),
                     {
-                        "name": "tests in the experiment's own image",
+                        "name": _TEST_TITLE,
                         "env": {"EXPERIMENT": "${{ matrix.experiment }}"},
                         "run": _TEST,
                     },
@@ -84,42 +86,42 @@ def github(subject: Specification) -> str:
             },
         },
     }
-    return document(value, header(GITHUB_PATH, "[tool.innerloop] in pyproject.toml"))
+    return document(value, header(GITHUB_CI, SOURCE))
 
 
-def _branches(subject: Specification) -> list[str]:
-    """The branch that people merge to, and those whose jobs are started by themselves."""
-    return sorted({"main", *(schedule.branch for schedule in subject.schedules.values())})
+def _branches(specification: Specification) -> list[str]:
+    """The branch that people merge to, and those that schedules start jobs from."""
+    return sorted({"main", *(schedule.branch for schedule in specification.schedules.values())})
 
 
-def _login(registry: str) -> dict[str, Any]:
-    """To read the images; who may not, builds them."""
+def _github_cache(runner: str) -> dict[str, Any]:
+    """The runner is in the key because the environment uses the machine's Python."""
     return {
-        "name": "sign in to the registry of images",
+        "name": _CACHE_TITLE,
+        "uses": CACHE,
+        "with": {
+            "path": "~/.cache/innerloop",
+            "key": f"innerloop-{runner}-${{{{ runner.arch }}}}-${{{{ hashFiles('{PIN}') }}}}",
+        },
+    }
+
+
+def _github_login(registry: str) -> dict[str, Any]:
+    """To pull images; whoever may not read them builds them."""
+    return {
+        "name": _LOGIN_TITLE,
         "env": {"REGISTRY": registry.split("/")[0], "TOKEN": "${{ github.token }}"},
         "run": 'echo "$TOKEN" | docker login "$REGISTRY" -u "$GITHUB_ACTOR" --password-stdin || true',
     }
 
 
-def _login_of_a_group(registry: str) -> dict[str, Any]:
-    """With the user and password that somebody put among the variables, if they did."""
-    return {
-        "bash": 'echo "$TOKEN" | docker login "$REGISTRY" -u "$REGISTRY_USER" --password-stdin || true',
-        "displayName": "sign in to the registry of images",
-        "condition": "and(succeeded(), ne(variables['REGISTRY_PASSWORD'], ''))",
-        "env": {
-            "REGISTRY": registry.split("/")[0],
-            "REGISTRY_USER": "$(REGISTRY_USER)",
-            "TOKEN": "$(REGISTRY_PASSWORD)",
-        },
-    }
-
-
-def azure_devops(subject: Specification) -> str:
-    settings = subject.workspace.settings.orchestrators.azure_devops
-    registry = subject.workspace.settings.registry
+def azure_devops(specification: Specification) -> str:
+    settings = specification.workspace.settings.orchestrators.azure_devops
+    registry = specification.workspace.settings.registry
+    variables = {"XDG_CACHE_HOME": _AZURE_CACHE}
+    first = [{"checkout": "self"}, _azure_cache()]
     value = {
-        "trigger": {"batch": "true", "branches": {"include": _branches(subject)}},
+        "trigger": {"batch": "true", "branches": {"include": _branches(specification)}},
         "pr": {"branches": {"include": ["*"]}},
         "variables": [{"template": "variables.yml"}],
         "pool": pool(settings),
@@ -127,9 +129,10 @@ def azure_devops(subject: Specification) -> str:
             {
                 "job": "workspace",
                 "timeoutInMinutes": "15",
+                "variables": variables,
                 "steps": [
-                    {"checkout": "self"},
-                    *({"bash": command, "displayName": name} for name, command in _CHECKS),
+                    *first,
+                    {"bash": _VERIFY, "displayName": _VERIFY_TITLE},
                     {"bash": _LIST_FOR_AZURE, "name": "list", "displayName": "experiments"},
                 ],
             },
@@ -139,16 +142,42 @@ def azure_devops(subject: Specification) -> str:
                 "condition": "and(succeeded(), ne(dependencies.workspace.outputs['list.experiments'], '{}'))",
                 "timeoutInMinutes": "45",
                 "strategy": {"matrix": "$[ dependencies.workspace.outputs['list.experiments'] ]"},
+                "variables": variables,
                 "steps": [
-                    {"checkout": "self"},
-                    *([_login_of_a_group(registry)] if registry else []),
+                    *first,
+                    *([_azure_login(registry)] if registry else []),
                     {
                         "bash": _TEST,
-                        "displayName": "tests in the experiment's own image",
+                        "displayName": _TEST_TITLE,
                         "env": {"EXPERIMENT": "$(experiment)"},
                     },
                 ],
             },
         ],
     }
-    return document(value, header(AZURE_DEVOPS_PATH, "[tool.innerloop] in pyproject.toml"))
+    return document(value, header(AZURE_DEVOPS_CI, SOURCE))
+
+
+def _azure_cache() -> dict[str, Any]:
+    return {
+        "task": "Cache@2",
+        "displayName": _CACHE_TITLE,
+        "inputs": {
+            "key": f'innerloop | "$(Agent.OS)" | "$(Pipeline.Workspace)" | {PIN}',
+            "path": f"{_AZURE_CACHE}/innerloop",
+        },
+    }
+
+
+def _azure_login(registry: str) -> dict[str, Any]:
+    """With the user and password from the variables, where somebody has set them."""
+    return {
+        "bash": 'echo "$TOKEN" | docker login "$REGISTRY" -u "$REGISTRY_USER" --password-stdin || true',
+        "displayName": _LOGIN_TITLE,
+        "condition": "and(succeeded(), ne(variables['REGISTRY_PASSWORD'], ''))",
+        "env": {
+            "REGISTRY": registry.split("/")[0],
+            "REGISTRY_USER": "$(REGISTRY_USER)",
+            "TOKEN": "$(REGISTRY_PASSWORD)",
+        },
+    }

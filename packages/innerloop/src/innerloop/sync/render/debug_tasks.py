@@ -1,4 +1,4 @@
-"""What F5 needs of tasks.json: hidden tasks that a launch configuration starts before itself."""
+"""The hidden tasks of tasks.json that a launch configuration starts before itself."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from .vscode_tasks import Task
 FOLDER = "${workspaceFolder}"
 RUNS, SERVES = "Runs the job's command", "Serves the last run's model"
 
-# The line with which `loop run --debug` and `loop serve --debug` say that they listen.
+# What `loop run --debug` and `loop serve --debug` print once they listen.
 READY = "^innerloop: ready for the debugger"
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """What of an experiment is debugged as one: its job, a step of a pipeline, its server.
+class DebugTarget:
+    """A part of an experiment that is debugged by itself: its job, a step of a pipeline, its server.
 
-    `title` names the configuration beside the experiment, `words` are for `loop run`, or for
-    `loop serve`.
+    The launch configuration is called by the experiment and `title`; `words` are options of
+    `loop run`.
     """
 
     experiment: Experiment
@@ -42,48 +42,50 @@ class Part:
         return ("run", self.experiment.name, *self.words, "--debug", "--port", str(port))
 
 
-def parts(experiment: Experiment, job: Job | None) -> list[Part]:
+def debug_targets(experiment: Experiment, job: Job | None) -> list[DebugTarget]:
     return [*(_of_job(experiment, job) if job is not None else ()), *_of_server(experiment)]
 
 
-def _of_server(experiment: Experiment) -> list[Part]:
-    serves = deployment.FOLDER in experiment.files
-    return [Part(experiment, "a request to its server", serves=True)] if serves else []
+def _of_server(experiment: Experiment) -> list[DebugTarget]:
+    is_served = deployment.FOLDER in experiment.files
+    return [DebugTarget(experiment, "a request to its server", serves=True)] if is_served else []
 
 
-def _of_job(experiment: Experiment, job: Job) -> list[Part]:
+def _of_job(experiment: Experiment, job: Job) -> list[DebugTarget]:
     if job.kind == "pipeline":
         steps = job.document.get("jobs") or {}
         return [
-            Part(experiment, f"step {step} in its container", ("--step", str(step)))
+            DebugTarget(experiment, f"step {step} in its container", ("--step", str(step)))
             for step in steps
         ]
-    return [Part(experiment, f"{'trial' if job.kind == 'sweep' else 'job'} in its container")]
+    return [
+        DebugTarget(experiment, f"{'trial' if job.kind == 'sweep' else 'job'} in its container")
+    ]
 
 
-def tasks(subject: Specification, ports: dict[str, int]) -> list[Task]:
-    """One for each part: runs it under the debugger and stays until it is over."""
+def tasks(specification: Specification, ports: dict[str, int]) -> list[Task]:
+    """One for each target: runs it under the debugger, and ends with it."""
     return [
         Task(
-            part.task,
-            part.command(ports[part.experiment.name]),
-            f"{SERVES if part.serves else RUNS} and waits for the debugger",
+            target.task,
+            target.command(ports[target.experiment.name]),
+            f"{SERVES if target.serves else RUNS} and waits for the debugger",
             "debug-alt",
             ready=READY,
             hidden=True,
             finds=True,
         )
-        for experiment in subject.experiments
-        for part in parts(experiment, subject.jobs.get(experiment.name))
+        for experiment in specification.experiments
+        for target in debug_targets(experiment, specification.jobs.get(experiment.name))
     ]
 
 
-def folder_tasks(subject: Specification) -> list[Json]:
-    """Makes the folders of a job's outputs, which are there on Azure ML before its program starts,
-    with nothing but what every system has."""
+def folder_tasks(specification: Specification) -> list[Json]:
+    """Tasks that make the folders of a job's outputs, which on Azure ML exist before its program
+    starts, with a program that every system has."""
     return [
         _folders(folders_task(experiment), folders)
-        for experiment, job in with_job(subject)
+        for experiment, job in with_job(specification)
         if (folders := output_folders(experiment, job))
     ]
 
@@ -100,9 +102,9 @@ def output_path(experiment: Experiment, name: str) -> str:
     return f"{FOLDER}/{experiment.folder}/outputs/{name}"
 
 
-def with_job(subject: Specification) -> Iterator[tuple[Experiment, Job]]:
-    for experiment in subject.experiments:
-        if (job := subject.jobs.get(experiment.name)) is not None:
+def with_job(specification: Specification) -> Iterator[tuple[Experiment, Job]]:
+    for experiment in specification.experiments:
+        if (job := specification.jobs.get(experiment.name)) is not None:
             yield experiment, job
 
 

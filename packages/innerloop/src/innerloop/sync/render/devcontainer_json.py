@@ -1,8 +1,7 @@
 """`.devcontainer/<slug>/devcontainer.json`: Reopen in Container, Codespaces, the devcontainer CLI.
 
 The file is the same in every clone and opens without this tool: what differs between machines
-(a name for the image, the workspace's path) stands in it as a variable, and its commands are plain
-`sh`. Source: the Development Containers Specification (devContainer.base.schema.json).
+(a name for the image, the workspace's path) is a variable in it, and its commands are plain `sh`. Source: the Development Containers Specification (devContainer.base.schema.json).
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from ...model.container import image_name_part
 from ...model.experiment import MARK, Experiment
 from .generated_files import Json, Specification
 
-if TYPE_CHECKING:  # reading a rendered file needs no YAML
+if TYPE_CHECKING:  # reading a generated file needs no YAML
     from ...model.jobs.job import Job
 
 EXTENSIONS = [
@@ -29,27 +28,27 @@ EXTENSIONS = [
 
 PORTS = {8888: "JupyterLab", 6006: "TensorBoard"}
 
-# A new volume takes over owner and mode of the folder it hides: /var/tmp is open to everyone in
-# every usual image, whoever its user is, so everyone can write into the volume. pip, torch and
-# huggingface all keep their caches below XDG_CACHE_HOME.
+# A new volume gets the owner and mode of the folder that it hides. /var/tmp is writable for everyone
+# in every usual image, whoever its user is, so the volume is as well. pip, torch and huggingface all
+# keep their caches below XDG_CACHE_HOME.
 VOLUME = "innerloop-cache-${devcontainerId}"
 VOLUME_TARGET = "/var/tmp"
 CACHE = f"{VOLUME_TARGET}/cache"
 
-# Where a container keeps, in its user's home, what it was made from: see `staleness`.
+# Where a container keeps, in its user's home, what it was made from: see `devcontainers/staleness`.
 MADE_FROM = "~/.innerloop"
 CONFIGURATION = "devcontainer.json"
 CHECKSUMS = "environment.sha256"
 
 
 def path_of(experiment: Experiment) -> str:
-    """The rendered file, relative to the workspace's root."""
+    """The generated file, relative to the workspace's root."""
     return f".devcontainer/{experiment.slug}/devcontainer.json"
 
 
-def render(subject: Specification, experiment: Experiment) -> Json:
+def render(specification: Specification, experiment: Experiment) -> Json:
     value: dict[str, Json] = {"name": experiment.name, "build": _build(experiment)}
-    job = subject.jobs.get(experiment.name)
+    job = specification.jobs.get(experiment.name)
     value.update(_gpu(experiment, job))
     if user := _user(experiment):
         value["remoteUser"] = user
@@ -60,7 +59,7 @@ def render(subject: Specification, experiment: Experiment) -> Json:
     value["portsAttributes"] = {
         str(port): {"label": label, "onAutoForward": "silent"} for port, label in labels.items()
     }
-    value["onCreateCommand"] = {"innerloop": _remember(experiment), "owner": _owner(experiment)}
+    value["onCreateCommand"] = {"innerloop": _record(experiment), "owner": _owner(experiment)}
     opened = [f"{experiment.folder}/{name}" for name in _first(experiment)]
     if opened:
         value["postAttachCommand"] = {"open": _open(opened[0])}
@@ -72,10 +71,10 @@ def render(subject: Specification, experiment: Experiment) -> Json:
 
 
 def _build(experiment: Experiment) -> Json:
-    """The tag is a name for people and for the builder's cache, the same in every clone: whoever
-    built last has it, and nothing is ever started by it. (No variable can make it the clone's own:
-    `devcontainer build`, which prebuilds use, knows no devcontainerId, and a folder's name is not
-    always a tag.) `loop up` uses names that hold a hash of the clone's path. The labels let
+    """The tag is a name for people and for the builder's cache, the same in every clone: the newest
+    build has it, and nothing is started by it. (No variable makes it unique to a clone:
+    `devcontainer build`, which prebuilds use, has no devcontainerId, and a folder's name is not
+    always a valid tag.) `loop up` uses names with a hash of the clone's path. By the labels,
     `loop clean` and `loop doctor` find what VS Code built, and for which clone."""
     environment = f"../../{experiment.folder}/environment"
     build: dict[str, Json] = {"dockerfile": f"{environment}/Dockerfile", "context": environment}
@@ -94,15 +93,15 @@ def _build(experiment: Experiment) -> Json:
 
 
 def _user(experiment: Experiment) -> str:
-    """The Dockerfile's own USER. Root or a bare number is not named, so that `loop up` may put the
-    person there; nor is one that an ARG decides, since the image knows it."""
+    """The Dockerfile's own USER; "" for root and for a bare number, so that `loop up` can add the
+    host's user, and for a name that an ARG decides, which only the image has."""
     user = experiment.dockerfile.user_of(experiment.dev_stage).split(":")[0].strip("\"'")
     return "" if user == "root" or user.isdigit() or "$" in user else user
 
 
 def _environment(experiment: Experiment) -> Json:
-    """git is told by variables that the mounted folder may be read whoever owns it out there: no
-    configuration file of the person's is touched. Source: git-config, GIT_CONFIG_COUNT."""
+    """git's variables make it read the mounted folder whoever owns it on the host, without a change
+    to a person's configuration file. Source: git-config, GIT_CONFIG_COUNT."""
     return {
         MARK: experiment.name,
         "XDG_CACHE_HOME": CACHE,
@@ -113,7 +112,7 @@ def _environment(experiment: Experiment) -> Json:
 
 
 def _gpu(experiment: Experiment, job: Job | None) -> dict[str, Json]:
-    """ "auto" asks for a GPU where there is one; "all" insists. Shared memory is the job's."""
+    """ "auto" asks for a GPU where there is one; "all" requires it. Shared memory is the job's."""
     shared = ["--shm-size", job.shm_size if job is not None else "2g"]
     policy = experiment.settings.gpu
     if policy == "auto":
@@ -135,9 +134,9 @@ def _ports(experiment: Experiment, job: Job | None) -> dict[int, str]:
     return ports
 
 
-def _remember(experiment: Experiment) -> str:
-    """Keeps in the container what it was made from, so that `loop` can say what has changed since.
-    A container must open whatever becomes of this."""
+def _record(experiment: Experiment) -> str:
+    """Records in the container what it was made from, so that `loop outdated` can report what has
+    changed since. The container opens even if this fails."""
     folder = shlex.quote(f"{experiment.folder}/environment")
     return (
         f"mkdir -p {MADE_FROM} && cp {shlex.quote(path_of(experiment))} {MADE_FROM}/{CONFIGURATION}"
@@ -147,8 +146,9 @@ def _remember(experiment: Experiment) -> str:
 
 
 def _owner(experiment: Experiment) -> str:
-    """On a Linux host an editor cannot give the container's user the person's UID where that UID
-    is taken, where it is root's, or where root is the only user: then it is said."""
+    """Prints a message where files made in the container would not be the host user's: an editor
+    cannot give the container's user the host's UID if that is taken, or root's, or if the image has
+    no user but root."""
     message = (
         "innerloop: files made in this container would not be yours. On the host run: "
         f"scripts/loop up {shlex.quote(experiment.name)} --rebuild; then reopen"
@@ -160,7 +160,7 @@ def _owner(experiment: Experiment) -> str:
 
 
 def _open(file: str) -> str:
-    """The experiment's file is in the editor the first time; `code` is there in VS Code alone."""
+    """Opens the experiment's file in the editor the first time; only VS Code has `code`."""
     mark = f"{MADE_FROM}/opened"
     return (
         f"[ -e {mark} ] || ! command -v code > /dev/null"
@@ -186,9 +186,9 @@ def _settings(experiment: Experiment) -> Json:
 
 
 def _kernel(experiment: Experiment) -> Json:
-    """Python's own images have their interpreter in /usr/local; Debian's, which a system package
-    may bring along, has none of the experiment's packages. Where it cannot be picked, a notebook
-    has one kernel to choose from. Source: the Jupyter extension's settings."""
+    """Python's own images have their interpreter in /usr/local. Debian's, which a system package may
+    install, has none of the experiment's packages: without it a notebook has one kernel to choose
+    from. Source: the Jupyter extension's settings."""
     image = experiment.dockerfile.image_of(experiment.dev_stage)
     if not re.match(r"(docker\.io/)?(library/)?python:", image):
         return {}
@@ -196,6 +196,6 @@ def _kernel(experiment: Experiment) -> Json:
 
 
 def _first(experiment: Experiment) -> list[str]:
-    """The file to look at first."""
-    wanted = ["train.py", "README.md"]
-    return [name for name in wanted if name in experiment.files][:1]
+    """The file to open first; empty if there is none."""
+    names = ["train.py", "README.md"]
+    return [name for name in names if name in experiment.files][:1]

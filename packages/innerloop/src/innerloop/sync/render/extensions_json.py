@@ -5,11 +5,11 @@ from __future__ import annotations
 from .devcontainer_json import EXTENSIONS
 from .generated_files import Json, Specification
 
-# Each would format Python as well, and VS Code would ask which one to take.
+# Each formats Python as well, and VS Code would ask which one to use.
 UNWANTED = ["ms-python.autopep8", "eeyore.yapf"]
 
 
-def render(subject: Specification) -> Json:
+def render(specification: Specification) -> Json:
     return {
         "recommendations": ["ms-vscode-remote.remote-containers", *EXTENSIONS],
         "unwantedRecommendations": UNWANTED,

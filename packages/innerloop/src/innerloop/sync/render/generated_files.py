@@ -1,4 +1,4 @@
-"""FILE NAMES: specification -> the wanted value of one file. Pure and deterministic."""
+"""What `loop sync` generates, as a pure function of the workspace: path -> content."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ...model.experiment import Experiment
 from ...model.workspace import Workspace
 
-if TYPE_CHECKING:  # reading a rendered file needs no YAML
+if TYPE_CHECKING:  # reading a generated file needs no YAML
     from ...model.jobs.job import Job
     from ...model.settings.schedules import Schedule
 
@@ -18,10 +18,9 @@ Json = Any
 
 @dataclass(frozen=True, slots=True)
 class Specification:
-    """What everything is rendered from: the workspace, its experiments, and the job of each that
-    has one (a broken job file has no entry: the other experiments are rendered all the same), and
-    the schedule of each that is started by orchestrators. `read` gives the text of a component's
-    file, by its path relative to the root."""
+    """What files are generated from. `jobs` has no entry for an experiment without a job file;
+    `schedules` has those that orchestrators start. `read` returns the text of a pipeline
+    component's file, by its path from the root."""
 
     workspace: Workspace
     experiments: tuple[Experiment, ...]
@@ -30,9 +29,9 @@ class Specification:
     read: Callable[[str], str | None] = field(default=lambda path: None)
 
 
-def wanted(subject: Specification) -> dict[str, Json]:
-    """Every rendered file: path relative to the root, with "/" -> its JSON value, or the text of
-    a file that is written whole."""
+def generate(specification: Specification) -> dict[str, Json]:
+    """Every generated file, by its path from the root with "/": the value of a JSON file, or the
+    text of any other."""
     from . import (
         devcontainer_json,
         extensions_json,
@@ -43,18 +42,16 @@ def wanted(subject: Specification) -> dict[str, Json]:
     )
 
     files = {
-        f".devcontainer/{experiment.slug}/devcontainer.json": devcontainer_json.render(
-            subject, experiment
-        )
-        for experiment in subject.experiments
+        devcontainer_json.path_of(experiment): devcontainer_json.render(specification, experiment)
+        for experiment in specification.experiments
     }
-    files[workspace_container.PATH] = workspace_container.render(subject)
-    files[".vscode/tasks.json"] = tasks_json.render(subject)
-    files[".vscode/launch.json"] = launch_json.render(subject)
-    files[".vscode/settings.json"] = settings_json.render(subject)
-    files[".vscode/extensions.json"] = extensions_json.render(subject)
-    if subject.schedules or subject.workspace.settings.orchestrators.chosen:
+    files |= workspace_container.render_all(specification)
+    files[".vscode/tasks.json"] = tasks_json.render(specification)
+    files[".vscode/launch.json"] = launch_json.render(specification)
+    files[".vscode/settings.json"] = settings_json.render(specification)
+    files[".vscode/extensions.json"] = extensions_json.render(specification)
+    if specification.schedules or specification.workspace.settings.orchestrators.chosen:
         from . import workflow_files
 
-        files |= workflow_files.render(subject)
+        files |= workflow_files.render(specification)
     return files

@@ -1,7 +1,7 @@
-"""`.github/workflows/train-<slug>.yml`: GitHub Actions starts the experiment by time or by hand.
+"""`.github/workflows/train-<slug>.yml`: GitHub Actions starts the experiment on a schedule or by hand.
 
-Signing in needs no secret: the run asks GitHub for a token that Azure trusts (OpenID Connect), which
-`loop submit` does by itself. Values reach the command by variables, never as text of a shell.
+Signing in needs no secret: `loop submit` asks GitHub for a token that Azure trusts (OpenID Connect).
+Values reach the command in environment variables, never as part of a shell command.
 Source: GitHub's workflow syntax.
 """
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 CHECKOUT = Noted("actions/checkout@11bd71901bbe5b1630ceea73d27597364c9af683", "v4.2.2")
 
-# So many inputs can a workflow that is started by hand have everywhere: newer github.com takes 25,
-# Enterprise Server 10.
-MOST_INPUTS = 10
+# The most inputs that a workflow started by hand has everywhere: github.com allows 25, Enterprise
+# Server 10.
+MAX_INPUTS = 10
 
-# The repository's (or the deployment environment's) variables: names, and no secret among them.
+# Variables of the repository or of the deployment environment; none of them is a secret.
 VARIABLES = (
     "AZURE_CLIENT_ID",
     "AZURE_TENANT_ID",
@@ -37,12 +37,15 @@ VARIABLES = (
 )
 
 
-def render(subject: Specification, experiment: Experiment, job: Job, schedule: Schedule) -> str:
-    settings = subject.workspace.settings.orchestrators.github
+def render(
+    specification: Specification, experiment: Experiment, job: Job, schedule: Schedule
+) -> str:
+    settings = specification.workspace.settings.orchestrators.github
     path = PATHS[GITHUB].format(slug=experiment.slug)
     every = fields(job, schedule)
-    form = _offered(every)
-    by_hand = {"inputs": {one.name: _input(one) for one in form}} if form else {}
+    offered = _offered(every)
+    inputs = {field.name: _input(field) for field in offered}
+    by_hand = {"inputs": inputs} if offered else {}
     value = {
         "name": f"train {experiment.name}",
         "on": {"schedule": [{"cron": schedule.cron.text}], "workflow_dispatch": by_hand},
@@ -58,11 +61,11 @@ def render(subject: Specification, experiment: Experiment, job: Job, schedule: S
         },
     }
     comment = header(path, f"src/{experiment.name}/innerloop.toml", job.name)
-    return document(value, [*comment, *_left_out(every, form)])
+    return document(value, [*comment, *_left_out(every, offered)])
 
 
 def _checkout(schedule: Schedule) -> dict[str, Any]:
-    """By the schedule the release branch; by hand the branch that was chosen."""
+    """The schedule's branch; by hand, the branch that was chosen."""
     branch = schedule.branch.replace("'", "''")
     ref = f"${{{{ github.event_name == 'schedule' && '{branch}' || github.ref }}}}"
     return {"uses": CHECKOUT, "with": {"ref": ref, "persist-credentials": False}}
@@ -80,28 +83,29 @@ def _submit(experiment: Experiment) -> dict[str, Any]:
     }
 
 
-def _offered(form: tuple[Field, ...]) -> list[Field]:
-    """As many as can be; those whose values somebody listed before the others."""
-    chosen = sorted(form, key=lambda one: not one.options)[:MOST_INPUTS]
-    return [one for one in form if one in chosen]
+def _offered(every: tuple[Field, ...]) -> list[Field]:
+    """As many as are allowed; those with a list of allowed values first."""
+    chosen = sorted(every, key=lambda field: not field.options)[:MAX_INPUTS]
+    return [field for field in every if field in chosen]
 
 
-def _left_out(every: tuple[Field, ...], form: list[Field]) -> list[str]:
-    names = ", ".join(one.name for one in every if one not in form)
-    most = f"GitHub takes {MOST_INPUTS} inputs; [schedule.set] changes the others: {names}"
-    return [most] if names else []
+def _left_out(every: tuple[Field, ...], offered: list[Field]) -> list[str]:
+    """A comment with the inputs that the form lacks; empty if it has all."""
+    names = ", ".join(field.name for field in every if field not in offered)
+    line = f"GitHub takes {MAX_INPUTS} inputs; [schedule.set] changes the others: {names}"
+    return [line] if names else []
 
 
 def _input(field: Field) -> dict[str, Any]:
-    """GitHub's defaults and options are text, but for a boolean's."""
+    """GitHub's defaults and options are text, except for a boolean's."""
     value: dict[str, Any] = {"description": f"inputs.{field.name}", "type": field.kind}
     if not field.is_literal:
         return value
     if field.options:
-        value |= {"type": "choice", "options": [text_of(one) for one in field.options]}
+        value |= {"type": "choice", "options": [text_of(option) for option in field.options]}
     if field.default is not None:
-        is_truth = field.kind == "boolean" and not field.options
-        value["default"] = field.default if is_truth else text_of(field.default)
+        is_boolean = field.kind == "boolean" and not field.options
+        value["default"] = field.default if is_boolean else text_of(field.default)
     return value
 
 

@@ -1,9 +1,9 @@
 """`.vscode/launch.json`: F5 runs the job's own command under the debugger.
 
-A job that is one plain `python file.py ...` becomes a launch configuration that needs nothing but
-the Python debugger extension. And every job has one that runs the command as it is, in its clean
-container or wherever `loop run` takes it, and attaches to each Python process of it. Arguments come
-from the job file and are written nowhere else.
+A job that is one plain `python file.py ...` becomes a launch configuration that needs only the
+Python debugger extension. Every job also has one that runs the command as it is, in its clean
+container or on whichever backend `loop run` chooses, and attaches to each of its Python processes.
+Arguments come from the job file alone.
 
 Source: the schema of launch.json that the Python debugger extension declares.
 """
@@ -22,39 +22,46 @@ from ...model.experiment import Experiment
 from ...model.jobs.command import job_environment, substitute
 from ...model.jobs.job import Job
 from ...model.paths import code_root
-from .debug_tasks import FOLDER, Part, folders_task, output_folders, output_path, parts
+from .debug_tasks import (
+    FOLDER,
+    DebugTarget,
+    debug_targets,
+    folders_task,
+    output_folders,
+    output_path,
+)
 from .generated_files import Json, Specification
 
-# VS Code fills ${workspaceFolder} in; while a command is read, this stands for it, so that it is
-# not taken for the shell's.
+# Stands for ${workspaceFolder}, which VS Code expands, while a command is parsed: so that it is not
+# taken for a variable of the shell.
 _MARK = "\0"
 
-# Characters that make a command more than one program with arguments.
+# Characters with which a command is more than one program with arguments.
 _SHELL = "|&;<>()$`\n*?~#{"
 
 
-def render(subject: Specification) -> Json:
-    ports = ports_of(subject)
+def render(specification: Specification) -> Json:
+    ports = ports_of(specification)
     configurations: list[Json] = []
-    for experiment in subject.experiments:
-        job = subject.jobs.get(experiment.name)
-        here = None if job is None else configuration_of(experiment, job)
+    for experiment in specification.experiments:
+        job = specification.jobs.get(experiment.name)
+        plain = None if job is None else configuration_of(experiment, job)
         attached = [
-            attach_to(part, ports[experiment.name], order)
-            for order, part in enumerate(parts(experiment, job), start=2)
+            attach_to(target, ports[experiment.name], order)
+            for order, target in enumerate(debug_targets(experiment, job), start=2)
         ]
-        configurations += [*([here] if here is not None else []), *attached]
+        configurations += [*([plain] if plain is not None else []), *attached]
     return {"version": "0.2.0", "configurations": [*configurations, _open_file()]}
 
 
-def ports_of(subject: Specification) -> dict[str, int]:
-    names = subject.workspace.experiments
-    return {one.name: debug_port.of(names, one) for one in subject.experiments}
+def ports_of(specification: Specification) -> dict[str, int]:
+    names = specification.workspace.experiments
+    return {one.name: debug_port.of(names, one) for one in specification.experiments}
 
 
 def configuration_of(experiment: Experiment, job: Job) -> Json | None:
-    """The launch configuration of a job; None when its command is more than one plain program. A
-    `Mistake` when the command refers to what the job does not declare."""
+    """The launch configuration of a job; None when its command is more than one plain program.
+    Raises UserError when the command refers to something that the job does not declare."""
     if job.kind != "command":
         return None
     values = {name: _value(experiment, job, name) for name in job.inputs}
@@ -88,12 +95,11 @@ def configuration_of(experiment: Experiment, job: Job) -> Json | None:
     }
 
 
-def attach_to(part: Part, port: int, order: int) -> Json:
-    """Starts `loop run --debug` (or `loop serve --debug`) in the background, and attaches to it once
-    it listens. The workspace is mapped to its place in a container; where the code is elsewhere,
-    the run knows."""
+def attach_to(target: DebugTarget, port: int, order: int) -> Json:
+    """Starts `loop run --debug` (or `loop serve --debug`) in the background, and attaches once it
+    listens. The path mapping is that of a container; on other backends the run corrects it."""
     return {
-        "name": f"{part.experiment.name}: {part.title}",
+        "name": f"{target.experiment.name}: {target.title}",
         "type": "debugpy",
         "request": "attach",
         "connect": {"host": "127.0.0.1", "port": port},
@@ -102,10 +108,10 @@ def attach_to(part: Part, port: int, order: int) -> Json:
         ],
         "justMyCode": True,
         "subProcess": True,
-        # What the command prints is in the task's terminal.
+        # The command's output is in the task's terminal.
         "redirectOutput": False,
-        "preLaunchTask": part.task,
-        "presentation": {"group": part.experiment.name, "order": order},
+        "preLaunchTask": target.task,
+        "presentation": {"group": target.experiment.name, "order": order},
     }
 
 
@@ -118,16 +124,16 @@ def _open_file() -> Json:
         "cwd": "${fileDirname}",
         "console": "integratedTerminal",
         "justMyCode": False,
-        # No group: VS Code shows it last, and F5 in a fresh clone takes the first.
+        # Without a group VS Code shows it last; F5 in a fresh clone starts the first.
     }
 
 
 def _environment(
     experiment: Experiment, job: Job, values: Mapping[str, str | None], outputs: Mapping[str, str]
 ) -> dict[str, str]:
-    """What `loop run` gives the program too; a value of the job's own counts."""
-    given = {name: value for name, value in values.items() if value is not None}
-    env = job_environment(job, given, outputs, f"{experiment.slug}-f5")
+    """The variables that `loop run` sets too; a value in the job file wins."""
+    present = {name: value for name, value in values.items() if value is not None}
+    env = job_environment(job, present, outputs, f"{experiment.slug}-f5")
     return {
         "PYTHONUNBUFFERED": "1",
         **{name: value.replace(_MARK, FOLDER) for name, value in env.items()},
@@ -135,17 +141,17 @@ def _environment(
 
 
 def _value(experiment: Experiment, job: Job, name: str) -> str | None:
-    one = job.inputs[name]
+    input_ = job.inputs[name]
     setting = experiment.settings.data.get(name)
-    given = setting.path if setting is not None else ""
-    if not one.has_value and not given:
+    local = setting.path if setting is not None else ""
+    if not input_.has_value and not local:
         return None
-    if one.kind == "literal":
-        return one.literal_text
-    location = locate(job.name, one.path or "", one.type)
-    if one.passes_uri and not given and not location.is_here:
-        return one.path
-    path = posixpath.normpath(given.replace("\\", "/")) if given else location.path
+    if input_.kind == "literal":
+        return input_.literal_text
+    location = locate(job.name, input_.path or "", input_.type)
+    if input_.passes_uri and not local and not location.is_here:
+        return input_.path
+    path = posixpath.normpath(local.replace("\\", "/")) if local else location.path
     return _in_workspace(path, _MARK)
 
 
@@ -155,7 +161,7 @@ def _in_workspace(path: str, folder: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class PlainPython:
-    """`python -O train.py --epochs 8`: options of Python, the file or module, its arguments."""
+    """`python -O train.py --epochs 8` as options of Python, the file or module, and its arguments."""
 
     target: str
     arguments: tuple[str, ...]
@@ -164,7 +170,7 @@ class PlainPython:
 
 
 def plain_python(command: str) -> PlainPython | None:
-    """The command as one start of Python; None when it is anything else."""
+    """The command as one call of Python; None for any other command."""
     text = re.sub(r"\\\r?\n\s*", " ", command).strip()
     if _needs_a_shell(text):
         return None
@@ -196,7 +202,7 @@ def _start_of_python(words: list[str]) -> PlainPython | None:
 
 
 def _needs_a_shell(text: str) -> bool:
-    """Whether anything outside of quotes means more to a shell than itself."""
+    """Whether an unquoted character has a special meaning to a shell."""
     quote, skip = "", False
     for character in text:
         if skip:

@@ -1,7 +1,7 @@
-"""`.vscode/settings.json`: what makes the editor agree with the tasks.
+"""`.vscode/settings.json`: makes the editor agree with the tasks.
 
-The settings of a container (which interpreter, which tests) stand in its devcontainer.json: what
-stands here would win over them, and each experiment has its own.
+Settings of a container (which interpreter, which tests) are in its devcontainer.json, because
+workspace settings would override them, and each experiment has its own.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ NOISE = (
     "**/.hypothesis",
     "**/.ipynb_checkpoints",
 )
-# Large, and no code: neither watched nor searched.
+# Large, and not code: neither watched nor searched.
 BULK = ("data", "outputs", SCRATCH)
 
 
-def render(subject: Specification) -> Json:
+def render(specification: Specification) -> Json:
     return {
         "[python]": {
             "editor.defaultFormatter": "ms-python.black-formatter",

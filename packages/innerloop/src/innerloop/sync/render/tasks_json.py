@@ -1,7 +1,7 @@
 """`.vscode/tasks.json`: the palette. Each task is one `scripts/loop` command.
 
-Tasks are of type "process": nothing is expanded by a shell on the way. Windows needs a program
-that it can start, so there `loop.cmd` stands in for the shell script.
+Tasks are of type "process": no shell expands anything on the way. Windows cannot start a shell
+script, so it gets `loop.cmd`.
 
 Source: https://code.visualstudio.com/docs/debugtest/tasks and VS Code's schema of tasks.json 2.0.0.
 """
@@ -17,8 +17,8 @@ from .vscode_tasks import QUESTIONS, TASKS, Task
 
 LOOP = "${workspaceFolder}/scripts/loop"
 
-# A line of `loop check`, file:line:column: error: what; or one of our own sentences with its place,
-# which has our name before it. Neither is taken for the other, nor a program's "12:30: done".
+# A line of `loop check`, file:line:column: error: what; or an error message with a position, which
+# has the tool's name before it. Neither matches as the other, nor a program's "12:30: done".
 PATTERN: Json = {
     "regexp": r"^(?:innerloop: (?=[^:]+:\d)|(?=\S[^:]*\.\w+:\d+:\d+: (?:error|warning|info): ))"
     r"(.+?):(\d+)(?::(\d+))?: (?:(error|warning|info): )?(.*)$",
@@ -30,21 +30,20 @@ PATTERN: Json = {
 }
 
 
-# Any file of any experiment. Their names are not in it: two branches that each add one would meet
-# in this line.
+# Any file of any experiment. A list of their names would conflict where two branches each add one.
 OPEN_FILE = "src/*/**"
 
 
-def render(subject: Specification) -> Json:
-    names = [experiment.name for experiment in subject.experiments]
+def render(specification: Specification) -> Json:
+    names = [experiment.name for experiment in specification.experiments]
     return {
         "version": "2.0.0",
         "tasks": [
             *(
                 _task(task, names)
-                for task in (*TASKS, *debug_tasks.tasks(subject, ports_of(subject)))
+                for task in (*TASKS, *debug_tasks.tasks(specification, ports_of(specification)))
             ),
-            *debug_tasks.folder_tasks(subject),
+            *debug_tasks.folder_tasks(specification),
         ],
         "inputs": _inputs(names),
     }
@@ -82,7 +81,7 @@ def _matcher(task: Task) -> Json:
 
 
 def findings(command: str) -> Json:
-    """What a command finds replaces what the same command found before, and nothing else."""
+    """The findings of a command replace those of the same command before, and no others."""
     return {
         "owner": f"innerloop {command}",
         "source": f"loop {command}",
@@ -98,7 +97,7 @@ def _color(task: Task) -> dict[str, str]:
 def _presentation(task: Task) -> Json:
     value: dict[str, Json] = {"clear": True, "showReuseMessage": False}
     if task.on_open:
-        # "silent": shown when it has something to say, that is, when its exit code is not 0.
+        # "silent": shown only when its exit code is not 0.
         value["reveal"] = "silent"
     if task.typed:
         value["focus"] = True
@@ -116,8 +115,9 @@ def _group(task: Task, names: Sequence[str]) -> Json:
 
 
 def _background(task: Task) -> Json:
-    """Up from its start until the ready line. What follows it begins even when the task has ended
-    before, unless an error was found: so one that `finds` ends F5 with its own sentence."""
+    """Active from its start until the ready line. VS Code starts what depends on it even if the task
+    ended before, unless the matcher found an error: so a task that `finds` stops F5 with its error
+    message."""
     return {
         "owner": "innerloop",
         "pattern": {"regexp": "^__never__$", "message": 0},
@@ -133,8 +133,8 @@ def _background(task: Task) -> Json:
 def _inputs(names: list[str]) -> list[Json]:
     backends = [
         # VS Code shows "label: value".
-        {"label": "The first of these that can be had", "value": "auto"},
-        {"label": "The experiment's container, when in it", "value": "in-container"},
+        {"label": "The first of these that is available", "value": "auto"},
+        {"label": "The experiment's dev container, when you are in it", "value": "in-container"},
         {"label": "A clean container", "value": "docker"},
         {"label": "A cached environment", "value": "venv"},
     ]

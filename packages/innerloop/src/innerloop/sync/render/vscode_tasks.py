@@ -1,7 +1,7 @@
-"""The palette as a table: a row for each task. What VS Code wants for a row is said in `tasks`.
+"""The tasks as a table: one row each. `tasks_json` turns a row into what VS Code reads.
 
-A label is the command's own word; a variant of it says in plain words how it differs. VS Code looks
-for what a person types in labels alone: those of Azure ML's jobs have these words, too.
+A label is the name of the command; a variant adds how it differs. VS Code searches labels only, so
+those about Azure ML have its name in them.
 """
 
 from __future__ import annotations
@@ -9,18 +9,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 EXPERIMENT = "${input:experiment}"
-# The command line takes an experiment's file for its name.
+# Commands accept a file of an experiment in place of its name.
 OPEN_FILE = "${relativeFile}"
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One entry of the palette.
+    """One task.
 
-    `group` is "build" or "test"; `default` makes it that key's task: "all" for any file, "open" for
-    a file in an experiment, which then needs no pick list. `finds`: its output may name a place in
-    a file that is wrong. `typed`: the person types into it. `several` may run at the same time.
-    `ready` is the pattern of the line with which a task that stays in the background is up.
+    `group` is "build" or "test"; `default` makes it the default task of that group: "all" for any
+    file, "open" for a file in an experiment, which then needs no pick list. `finds`: its output may
+    name a position in a file, for the Problems panel. `typed`: it reads from the terminal.
+    `several`: it may run more than once at a time. `ready`: the pattern of the line that says that
+    a background task is up; "" for a task in the foreground.
     """
 
     label: str
@@ -38,7 +39,7 @@ class Task:
     on_open: bool = False
 
 
-# What a task asks as ${input:<name>}: the question, and the answer that is there already.
+# What a task asks as ${input:<name>}: the question, and the default answer.
 QUESTIONS = (
     ("name", "Name of the experiment (lower-case letters, digits, _; / for a domain)", ""),
     ("common", "Which file or folder of src/common, such as digits.py", ""),
@@ -83,7 +84,7 @@ TASKS = (
     Task(
         "run with options",
         ("run", EXPERIMENT, "--backend", "${input:backend}", "--ask"),
-        "Asks where, and shows the job's inputs to change before it runs",
+        "Asks for the backend, and shows the job's inputs to change before it runs",
         "settings",
         color="Green",
         typed=True,
@@ -94,7 +95,7 @@ TASKS = (
     Task(
         "runs page",
         ("runs", "--open"),
-        "Shows the curves of the runs in one picture, in the browser",
+        "Shows the curves of the runs on a page in the browser",
         "graph",
     ),
     Task(
@@ -129,7 +130,7 @@ TASKS = (
     Task(
         "check",
         ("check",),
-        "Says all that is wrong with the job files, in the Problems panel",
+        "Reports every error in the job files, in the Problems panel",
         "checklist",
         finds=True,
     ),
@@ -153,28 +154,28 @@ TASKS = (
     Task(
         "new",
         ("new", "${input:name}"),
-        "Makes a new experiment and renders its files",
+        "Makes a new experiment and generates its files",
         "add",
         finds=True,
     ),
     Task(
         "new from an experiment",
         ("new", "${input:name}", "--from", EXPERIMENT),
-        "Makes a new experiment from one that is there",
+        "Makes a new experiment as a copy of another",
         "copy",
         finds=True,
     ),
     Task(
         "rename",
         ("rename", EXPERIMENT, "${input:name}"),
-        "Gives an experiment another name; what belongs to it follows",
+        "Gives an experiment another name, with everything that belongs to it",
         "edit",
         finds=True,
     ),
     Task(
         "remove",
         ("remove", EXPERIMENT),
-        "Takes an experiment away; asks first, and data and outputs stay",
+        "Removes an experiment; asks first, and keeps data and outputs",
         "trash",
         typed=True,
     ),
@@ -231,7 +232,7 @@ TASKS = (
     Task(
         "rebuild container",
         ("up", EXPERIMENT, "--rebuild"),
-        "Makes the dev container anew from environment/ and devcontainer.json",
+        "Makes the dev container again from environment/ and devcontainer.json",
         "vm-active",
         color="Blue",
         finds=True,
@@ -246,7 +247,7 @@ TASKS = (
     Task(
         "serve",
         ("serve", EXPERIMENT),
-        "Serves the last run's model over HTTP, as Azure ML would; requests show as they come",
+        "Serves the last run's model over HTTP, as Azure ML would; shows the requests",
         "radio-tower",
         color="Green",
         ready="^.* is served at http://",
@@ -256,7 +257,7 @@ TASKS = (
     Task(
         "invoke",
         ("invoke", EXPERIMENT),
-        "Sends the sample request to the model that is served here",
+        "Sends the sample request to the model that is served on this machine",
         "call-outgoing",
         color="Green",
     ),
@@ -289,7 +290,7 @@ TASKS = (
     Task(
         "submit to the cluster",
         ("submit", EXPERIMENT, "--backend", "argo", "--stream"),
-        "Pushes the image, makes an Argo Workflow of the job, and shows its logs to its end",
+        "Pushes the image, submits the job as an Argo Workflow, and shows its logs to its end",
         "cloud-upload",
         color="Magenta",
         several=True,
@@ -305,7 +306,11 @@ TASKS = (
         finds=True,
     ),
     Task(
-        "job status", ("status",), "Shows how the last submitted job fares", "info", color="Magenta"
+        "job status",
+        ("status",),
+        "Shows the state of the last submitted job",
+        "info",
+        color="Magenta",
     ),
     Task(
         "job logs",
@@ -319,14 +324,14 @@ TASKS = (
     Task(
         "job download",
         ("download",),
-        "Brings the last submitted job's outputs here, beside those of local runs",
+        "Downloads the last submitted job's outputs, beside those of local runs",
         "cloud-download",
         color="Magenta",
     ),
     Task(
         "deploy",
         ("deploy", EXPERIMENT, "--traffic", "${input:traffic}"),
-        "Puts the newest model on its Azure ML endpoint, tests it, and gives it traffic",
+        "Deploys the newest model to its Azure ML endpoint, tests it, and gives it traffic",
         "rocket",
         color="Magenta",
         finds=True,
@@ -342,7 +347,7 @@ TASKS = (
     Task(
         "deploy: finish",
         ("deploy", EXPERIMENT, "--finish"),
-        "Gives all traffic to the new deployment and takes the old one away; asks first",
+        "Gives all traffic to the new deployment and deletes the old one; asks first",
         "pass",
         color="Magenta",
         typed=True,
@@ -364,7 +369,7 @@ TASKS = (
     Task(
         "endpoint logs",
         ("endpoint", "logs", EXPERIMENT, "--follow"),
-        "Shows what the newest deployment prints, as it grows",
+        "Shows the newest deployment's log as it grows",
         "output",
         color="Magenta",
         several=True,
@@ -372,14 +377,14 @@ TASKS = (
     Task(
         "data list",
         ("data", "list"),
-        "Lists Azure ML's data assets, and which of them are here",
+        "Lists Azure ML's data assets, and which of them are on this machine",
         "database",
         color="Magenta",
     ),
     Task(
         "data get",
         ("data", "get", "${input:asset}"),
-        "Brings an Azure ML data asset to data/",
+        "Downloads an Azure ML data asset to data/",
         "database",
         color="Magenta",
     ),
@@ -391,12 +396,12 @@ TASKS = (
         color="Magenta",
     ),
     Task(
-        "doctor", ("doctor",), "Says what is missing on this machine, and how to mend it", "pulse"
+        "doctor", ("doctor",), "Reports what is missing on this machine, and how to fix it", "pulse"
     ),
     Task(
         "clean",
         ("clean",),
-        "Frees the disk of what this workspace made and needs no more; asks first",
+        "Frees disk space that this workspace no longer needs; asks first",
         "clear-all",
         typed=True,
     ),
@@ -404,7 +409,7 @@ TASKS = (
     Task(
         "on opening the folder",
         ("sync", "--check"),
-        "Says when .devcontainer and .vscode are behind src; quiet when all is well",
+        "Reports when generated files are outdated; silent otherwise",
         "eye",
         hidden=True,
         on_open=True,
@@ -413,7 +418,7 @@ TASKS = (
     Task(
         "on opening the folder: containers",
         ("outdated", "--check"),
-        "Says when a dev container is older than what it was made from; quiet when all is well",
+        "Reports when a dev container is outdated; silent otherwise",
         "history",
         hidden=True,
         on_open=True,

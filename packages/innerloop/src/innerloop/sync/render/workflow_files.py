@@ -1,4 +1,4 @@
-"""The table of orchestrators: a module of this folder for each, and who gets which file."""
+"""The files of orchestrators: which module makes which file, for which experiment."""
 
 from __future__ import annotations
 
@@ -7,48 +7,49 @@ from typing import TYPE_CHECKING
 
 from ...model.jobs.overrides import override
 from ...model.settings.orchestrators import ARGO, AZURE_DEVOPS, GITHUB
-from . import argo_files, azure_devops, ci, github
+from . import argo_files, azure_devops, ci, github, prebuild
 from .generated_files import Specification
-from .workflow_context import PATHS, VARIABLES
+from .workflow_context import AZURE_DEVOPS_CI, GITHUB_CI, PATHS, PREBUILD, VARIABLES
 
 if TYPE_CHECKING:
     from ...model.experiment import Experiment
     from ...model.jobs.job import Job
     from ...model.settings.schedules import Schedule
 
-# (all that is rendered, the experiment, its job with the schedule's overrides in it, its schedule)
-# -> the file's text
-Render = Callable[["Specification", "Experiment", "Job", "Schedule"], str]
+# (specification, experiment, its job with the schedule's overrides, its schedule) -> the file's text
+Renderer = Callable[["Specification", "Experiment", "Job", "Schedule"], str]
 
-RENDERS: Mapping[str, Render] = {
+RENDERERS: Mapping[str, Renderer] = {
     GITHUB: github.render,
     AZURE_DEVOPS: azure_devops.render,
     ARGO: argo_files.render,
 }
 
 
-def render(subject: Specification) -> dict[str, str]:
-    """Path -> text: for each experiment with a schedule and each orchestrator that it names; and
-    what checks every push, for those that the workspace names."""
-    settings = subject.workspace.settings.orchestrators
-    checking = set(settings.names) if settings.chosen else set()
-    used = {one for schedule in subject.schedules.values() for one in schedule.orchestrators}
-    texts = dict(_of_experiments(subject))
-    if GITHUB in checking:
-        texts[ci.GITHUB_PATH] = ci.github(subject)
-    if AZURE_DEVOPS in checking:
-        texts[ci.AZURE_DEVOPS_PATH] = ci.azure_devops(subject)
-    if AZURE_DEVOPS in checking | used:
+def render(specification: Specification) -> dict[str, str]:
+    """Path -> text: a file for each experiment with a schedule and each orchestrator that starts it;
+    and what runs at every push, for the orchestrators that the workspace's settings name."""
+    settings = specification.workspace.settings.orchestrators
+    chosen = set(settings.names) if settings.chosen else set()
+    used = {name for one in specification.schedules.values() for name in one.orchestrators}
+    texts = dict(_of_experiments(specification))
+    if GITHUB in chosen:
+        texts[GITHUB_CI] = ci.github(specification)
+        texts[PREBUILD] = prebuild.render(specification)
+    if AZURE_DEVOPS in chosen:
+        texts[AZURE_DEVOPS_CI] = ci.azure_devops(specification)
+    if AZURE_DEVOPS in chosen | used:
         texts[VARIABLES] = azure_devops.variables()
     return texts
 
 
-def _of_experiments(subject: Specification) -> Iterator[tuple[str, str]]:
-    for experiment in subject.experiments:
-        schedule, job = subject.schedules.get(experiment.name), subject.jobs.get(experiment.name)
+def _of_experiments(specification: Specification) -> Iterator[tuple[str, str]]:
+    for experiment in specification.experiments:
+        schedule = specification.schedules.get(experiment.name)
+        job = specification.jobs.get(experiment.name)
         if schedule is None or job is None:
             continue
         job = override(job, schedule.sets)
-        for one in schedule.orchestrators:
-            path = PATHS[one].format(slug=experiment.slug)
-            yield path, RENDERS[one](subject, experiment, job, schedule)
+        for name in schedule.orchestrators:
+            path = PATHS[name].format(slug=experiment.slug)
+            yield path, RENDERERS[name](specification, experiment, job, schedule)

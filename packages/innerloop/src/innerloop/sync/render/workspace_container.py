@@ -1,31 +1,55 @@
-"""`.devcontainer/devcontainer.json`: the workspace's own container, with no experiment chosen. What
-Codespaces takes by default; a small machine with Python, git and Docker's client, whose engine is
-the host's.
+"""`.devcontainer/`: the workspace's own container, with no experiment chosen. Codespaces takes it by
+default; a small machine with Python, git and Docker's client, whose engine is the host's.
 
-Source: the Development Containers Specification; on Codespaces, of the mounts that are bound only
-that of the engine's socket counts, and the network is always the host's.
+Source: the Development Containers Specification. On Codespaces, of the bind mounts only that of the
+engine's socket counts, and the network is always the host's.
 """
 
 from __future__ import annotations
+
+from pathlib import Path
 
 from ...model.workspace import HOST, INSIDE
 from .devcontainer_json import EXTENSIONS
 from .generated_files import Json, Specification
 
-PATH = ".devcontainer/devcontainer.json"
+FOLDER = ".devcontainer"
+PATH = f"{FOLDER}/devcontainer.json"
+DOCKERFILE = f"{FOLDER}/Dockerfile"
+ENTRYPOINT = f"{FOLDER}/entrypoint.sh"
+# They work only together.
+FILES = (PATH, DOCKERFILE, ENTRYPOINT)
+# The other place where tools look for a workspace's dev container, after PATH.
+OTHER_PLACE = ".devcontainer.json"
 # The same kind of name as that of every dev container's caches: one for each clone.
 VOLUME = "innerloop-cache-${devcontainerId}"
 SOCKET = "/var/run/docker.sock"
 
+_TEXTS = Path(__file__).parent / "texts"
 
-def render(subject: Specification) -> Json:
+
+def render_all(specification: Specification) -> dict[str, Json]:
+    """Path -> content of the three files."""
+    return {
+        PATH: render(specification),
+        DOCKERFILE: _text("Dockerfile"),
+        ENTRYPOINT: _text("entrypoint.sh"),
+    }
+
+
+def _text(name: str) -> str:
+    """With "\\n" at the end of each line, also where git converts line endings."""
+    return (_TEXTS / name).read_text(encoding="utf-8")
+
+
+def render(specification: Specification) -> Json:
     return {
         "name": "workspace",
         "build": {"dockerfile": "Dockerfile", "context": "."},
-        # Ports that runs and notebooks publish on the host's loopback are ours to reach.
+        # Ports that runs and notebooks publish on the host's loopback are reachable in here.
         "runArgs": ["--network", "host"],
         "init": True,
-        # The image's entrypoint lets the user talk to the engine.
+        # The image's entrypoint gives the user access to the engine.
         "overrideCommand": False,
         "remoteUser": "dev",
         "mounts": [
@@ -36,7 +60,7 @@ def render(subject: Specification) -> Json:
             HOST: "${localWorkspaceFolder}",
             INSIDE: "${containerWorkspaceFolder}",
         },
-        # The tool's environment is ready before the first command; a prebuild does it beforehand.
+        # The tool's environment is ready before the first command; a prebuild makes it beforehand.
         "updateContentCommand": ["scripts/loop", "--version"],
         "customizations": {
             "vscode": {"extensions": [*EXTENSIONS, "ms-azuretools.vscode-docker"]},

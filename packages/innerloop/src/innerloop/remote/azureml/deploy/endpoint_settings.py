@@ -61,16 +61,16 @@ def _differences(endpoint: Endpoint, now: EndpointState) -> Iterator[Difference]
         # Azure tells nothing of a network access that was never chosen: it is the open one.
         there = there or ("enabled" if key == "public_network_access" else "")
         if here and not _alike(key, here, there):
-            yield Difference(key, here, there, endpoint.where(key))
+            yield Difference(key, here, there, str(endpoint.where(key)))
     tags = document.get("tags")
     for name, value in tags.items() if isinstance(tags, dict) else ():
         here, there = _text(value), now.tags.get(str(name), "")
         if here != there:
-            yield Difference(f"tags.{name}", here, there, endpoint.where("tags", str(name)))
+            yield Difference(f"tags.{name}", here, there, str(endpoint.where("tags", str(name))))
     if document.get("identity") is not None:
         here, there = _identity(document["identity"]), _identity(now.settings.get("identity"))
         if here != there:
-            yield Difference("identity", here, there, endpoint.where("identity"))
+            yield Difference("identity", here, there, str(endpoint.where("identity")))
 
 
 def _alike(key: str, here: str, there: str) -> bool:

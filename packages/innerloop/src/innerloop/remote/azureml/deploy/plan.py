@@ -108,7 +108,7 @@ def open_endpoint(workspace: Workspace, experiment: Experiment) -> tuple[DeployF
             where=folder.folder,
             hint="Write one with `name:` and `auth_mode: key`",
         )
-    return folder, endpoints.name_of(experiment, named.name, named.where("name"))
+    return folder, endpoints.name_of(experiment, named.name, str(named.where("name")))
 
 
 def plan(

@@ -14,12 +14,12 @@ from typing import Any
 from ....model.data_locations import locate
 from ....model.experiment import JOB_FILE, Experiment
 from ....model.jobs.environment_file import environment_of
-from ....model.jobs.job import Job, parse_job
+from ....model.jobs.job import Job
 from ....model.jobs.overrides import parse_job_with
 from ....model.jobs.pipeline import Step, default_compute, pipeline_of, swept
-from ....model.lint.job_file import Finding, check, check_text
+from ....model.lint.finding import Finding, blocks_submission
+from ....model.lint.job_file import check, read_and_check
 from ....model.paths import code_here, code_root
-from ....model.run import Run
 from ....model.workspace import Workspace
 from ....runner import execute
 from ....util import files
@@ -52,7 +52,7 @@ def plan(
     name = _chosen_name(job, name)
     disk = loader.WorkspaceFiles(root)
     steps = _steps(job, disk)
-    parts = tuple(_part(disk, workspace, experiment, one, default_compute(job)) for one in steps)
+    parts = tuple(_part(disk, one, default_compute(job)) for one in steps)
     codes = dict.fromkeys(part.code for part in parts if part.code is not None)
     snapshots = {code: snapshot.read(root, code) for code in codes}
     fingerprint = _fingerprint(job, parts, snapshots, target)
@@ -87,14 +87,13 @@ def _checked(
         hint = "It says what to run; `scripts/loop help job` shows the shortest one"
         raise UserError("there is no such job file", where=path, hint=hint)
     disk = loader.WorkspaceFiles(root)
+    job: Job | None
     if sets:
         job = parse_job_with(text, path, sets)
         findings = check(job, disk)
     else:
-        findings = check_text(text, path, disk)
-    if any(one.level != "hint" for one in findings):
-        return None, findings
-    return (job if sets else parse_job(text, path)), findings
+        job, findings = read_and_check(text, path, disk)
+    return (None if blocks_submission(findings) else job), findings
 
 
 def _steps(job: Job, disk: loader.WorkspaceFiles) -> tuple[Step, ...]:
@@ -116,19 +115,11 @@ def _bound(step: Step, disk: loader.WorkspaceFiles) -> Job:
     return replace(step.job, inputs={**step.job.inputs, **taken}, environment=environment)
 
 
-def _part(
-    disk: loader.WorkspaceFiles,
-    workspace: Workspace,
-    experiment: Experiment,
-    step: Step,
-    default: str,
-) -> Part:
+def _part(disk: loader.WorkspaceFiles, step: Step, default: str) -> Part:
     job = _bound(step, disk)
-    run = Run(workspace=workspace, experiment=experiment, job=job, id="", data={})
-    request = backend.request(run) if job.command else None
     return Part(
         step=step.name,
-        command=" ".join(request.command.split()) if request else "",
+        command=" ".join(backend.command_of(job).split()),
         compute=(job.compute or default).removeprefix("azureml:"),
         code=code_here(job.name, job.code),
         environment=_environment(disk.root, job),

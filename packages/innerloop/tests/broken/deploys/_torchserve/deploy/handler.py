@@ -1,2 +1,0 @@
-def handle(data, context):
-    return data
