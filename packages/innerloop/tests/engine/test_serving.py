@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from innerloop.serving import readiness
 from innerloop.serving.client import Address, send
-
 from tests.azure import endpoints
 from tests.azure.conftest import Cloud
 from tests.editor.dap import Editor
