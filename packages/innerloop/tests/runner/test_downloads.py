@@ -9,10 +9,10 @@ from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
+
 from innerloop.runner import downloads
 from innerloop.runner.datasets import Found
 from innerloop.util.errors import UserError
-
 from tests.support import Workspace
 
 FILES = {

@@ -11,9 +11,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..docker import docker_cli
+from ..docker import docker_cli, engine
 from ..docker import docker_cli as docker_tool
-from ..docker import engine
 from ..history import past_runs
 from ..local import venv
 from ..model.container import EXPERIMENT_LABEL, WORKSPACE_LABEL, image_name_part
