@@ -15,7 +15,6 @@ import pytest
 from innerloop.doctor.checks import Checkup, Fact, run
 from innerloop.model.settings.settings import Settings
 from innerloop.model.workspace import Workspace as Spec
-
 from tests.support import Workspace
 
 Facts = Mapping[str, Any]
