@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from innerloop.doctor.checks import Checkup, Fact, run
 from innerloop.model.settings.settings import Settings
 from innerloop.model.workspace import Workspace as Spec
