@@ -10,8 +10,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from innerloop.cli.command_table import BY_NAME as COMMANDS
 
+from innerloop.cli.command_table import BY_NAME as COMMANDS
 from tests.support import Workspace
 from tests.support_terminal import Terminal
 

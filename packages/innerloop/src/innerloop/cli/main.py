@@ -76,8 +76,6 @@ class _Parser(argparse.ArgumentParser):
         hint = f"See `{self.prog} --help`"
         if added := re.match("unrecognized arguments: (.*)", message):
             hint = self._meant(added[1]) or hint
-        elif re.search("--backend: invalid choice: '(azureml|argo)'", message):
-            hint = "`loop submit EXP` sends the job there"
         raise UsageError(f"{self.prog}: {message}", code="invalid-arguments", hint=hint)
 
     def _meant(self, words: str) -> str:
