@@ -1,4 +1,4 @@
-"""`packages/innerloop/bench`: the benchmarks by name, each run in the environment that it needs.
+"""`packages/innerloop/bench`: runs a benchmark by its name, in the environment that it needs.
 
 A benchmark is a file benchmarks/NAME.py (`_support.py` is what they share). One that says EXPERIMENT = "x" runs in x's environment,
 with src/x on its path; any other in the tool's own.
@@ -36,7 +36,7 @@ class Benchmark:
 
 
 def main(words: Sequence[str]) -> int:
-    """Lists the benchmarks, or runs the one that is named; the words after it are its own."""
+    """List the benchmarks, or run the named one with the words after its name."""
     root = ROOT
     known = {path.stem: path for path in sorted(FOLDER.glob("[!_]*.py"))}
     if not words or words[0] in ("-h", "--help"):
@@ -52,7 +52,7 @@ def main(words: Sequence[str]) -> int:
 
 
 def read(path: Path) -> Benchmark:
-    """What a benchmark says about itself; it is not imported, since its packages are elsewhere."""
+    """Read a benchmark's docstring and EXPERIMENT. It is not imported: it may need other packages."""
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"))
     except SyntaxError as error:
@@ -69,7 +69,7 @@ def _experiment(statement: ast.stmt) -> str | None:
 
 
 def run(root: Path, benchmark: Benchmark, words: Sequence[str]) -> int:
-    """The benchmark's exit code."""
+    """Run the benchmark and return its exit code."""
     python, env = Path(sys.executable), dict(os.environ)
     if benchmark.experiment is not None:
         python = environment(root, benchmark.experiment)

@@ -123,7 +123,7 @@ def test_what_is_not_there_is_said_and_no_link_is_made(
 def test_what_stands_in_the_way_stays(shared: Workspace) -> None:
     mine = shared.write("src/tiny/common/rates.py", "RATE = 1\n")
     answer = shared.loop("share", "tiny", "rates.py")
-    assert answer.code == 1 and "something of that name already" in answer.message
+    assert answer.code == 1 and "[path-exists]" in answer.message
     shared.write("src/tiny/common/vision/own.py", "mine")
     assert shared.loop("share", "tiny", "vision").code == 1
     assert mine.read_text() == "RATE = 1\n"
@@ -145,7 +145,7 @@ def test_remove_takes_the_link_and_empty_folders_and_no_code(shared: Workspace) 
     assert shared.loop("share", "tiny", "--remove", "rates.py").code == 0
     assert not (shared.root / "src/tiny/common").exists()
     other = shared.loop("share", "tiny", "--remove", "rates.py")
-    assert other.code == 1 and "does not share" in other.message
+    assert other.code == 1 and "[not-shared]" in other.message
 
 
 def test_broken_absolute_and_textual_links_are_repaired(shared: Workspace) -> None:

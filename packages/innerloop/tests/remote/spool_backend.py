@@ -19,7 +19,7 @@ from innerloop.remote import job_text, submission_store
 from innerloop.remote.base import Events, Fetched, JobStatus, SubmissionOrder
 from innerloop.remote.submission_store import SENT, SubmittedJob
 from innerloop.runner.plan import new_id
-from innerloop.util import files, process
+from innerloop.util import clock, files, process
 from innerloop.workspace.loader import WorkspaceFiles
 
 
@@ -90,7 +90,7 @@ class Spool:
         order, command = submission.order, submission.job.command
         job = SubmittedJob(
             submission.name, order.experiment.name, order.experiment.slug, submission.job.name,
-            {"folder": str(self.folder)}, SENT, "", submission_store.now(), command=command,
+            {"folder": str(self.folder)}, SENT, "", clock.now(), command=command,
             backend=self.name,
         )  # fmt: skip
         submission_store.write(self.root, job)

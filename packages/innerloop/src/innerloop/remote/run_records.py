@@ -10,6 +10,7 @@ from typing import Any
 
 from ..history.recorder import PATCH, RECORD, text_of
 from ..util import files
+from ..util.clock import now
 from .submission_store import FOLDER, SubmittedJob
 
 
@@ -36,7 +37,7 @@ def write_record(
         "url": job.url,
         "status": job.status,
         "started": job.at,
-        "ended": None if code is None else before.get("ended") or _now(),
+        "ended": None if code is None else before.get("ended") or now(),
         "seconds": seconds if seconds is not None else before.get("seconds"),
         "exit_code": code,
     }
@@ -67,7 +68,3 @@ def _read_record(folder: Path) -> dict[str, Any]:
     except ValueError:
         return {}
     return record if isinstance(record, dict) else {}
-
-
-def _now() -> str:
-    return datetime.now(timezone.utc).isoformat(timespec="milliseconds")

@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -136,10 +135,6 @@ def job_inputs(job: Job) -> dict[str, str]:
         for name, input_ in job.inputs.items()
         if input_.has_value
     }
-
-
-def now() -> str:
-    return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
 
 
 def _read_job(folder: Path) -> SubmittedJob | None:

@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from ...history import git_state
+from ...util import clock
 from ...util.errors import combine
 from .. import run_records, submission_store
 from ..base import Submission
@@ -124,7 +125,7 @@ def _record_before(root: Path, submission: ArgoSubmission, cluster: ClusterRef) 
         workspace=asdict(cluster),
         state=submission_store.SENDING,
         fingerprint=submission.fingerprint,
-        at=submission_store.now(),
+        at=clock.now(),
         kind=submission.job.kind,
         sets=submission.sets,
         command=request.command,

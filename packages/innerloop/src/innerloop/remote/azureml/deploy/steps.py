@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ....history import git_state
+from ....util import clock
 from ....util.errors import UserError
 from ... import submission_store
 from ...progress import say
@@ -172,7 +173,7 @@ def _record_before(
         experiment=plan.experiment.name,
         workspace=workspace_fields(plan.target),
         state=store.MAKING,
-        at=submission_store.now(),
+        at=clock.now(),
         model=model,
         source=plan.model.words,
         digest=plan.model.digest,

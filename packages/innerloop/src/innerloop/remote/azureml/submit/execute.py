@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 from ....history import git_state
+from ....util import clock
 from ....util.errors import UserError
 from ... import run_records, submission_store
 from ...progress import TransferProgress, say
@@ -69,7 +70,7 @@ def _record_before(root: Path, submission: AzureSubmission, target: WorkspaceRef
         workspace=workspace_fields(target),
         state=submission_store.SENDING,
         fingerprint=submission.fingerprint,
-        at=submission_store.now(),
+        at=clock.now(),
         kind=submission.job.kind,
         sets=submission.sets,
         command=part.command,
