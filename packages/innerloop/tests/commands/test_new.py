@@ -7,9 +7,9 @@ import signal
 from pathlib import Path
 
 import pytest
+
 from innerloop.scaffold import create
 from innerloop.workspace import loader
-
 from tests.steps import FEWER, copies, kill, stopped_at
 from tests.support import Workspace
 
@@ -46,9 +46,9 @@ def test_twice_is_a_sentence_and_nothing_is_touched(workspace: Workspace) -> Non
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("tiny/deep", "is an experiment itself"),
-        ("shop", "holds experiments (shop/churn)"),
-        ("TINY", '"tiny" would do'),
+        ("tiny/deep", "src/tiny is an experiment"),
+        ("shop", "contains experiments (shop/churn)"),
+        ("TINY", 'Write "tiny"'),
         ("old", "would have the same files and images"),
         ("search/x", 'there is "Search" already'),
         ("notes/line", "this is no folder"),

@@ -51,7 +51,7 @@ def test_none_no_deployment_and_two_are_sentences(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="tiny has no deploy folder"):
         opened(workspace, "tiny")
     workspace.write("src/tiny/deploy/endpoint.yaml", "name: digits\n")
-    with pytest.raises(UserError, match="src/tiny/deploy: no file here describes the deployment"):
+    with pytest.raises(UserError, match="src/tiny/deploy: the folder has no deployment file"):
         opened(workspace, "tiny")
     for name in ("a-deployment.yaml", "deployment.yaml"):
         workspace.write(f"src/tiny/deploy/{name}", DEPLOYMENT)
