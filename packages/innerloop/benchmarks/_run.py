@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from innerloop.local import venv
+from innerloop.local import venv_requirements
 from innerloop.util import process, venvs
 from innerloop.util.errors import UsageError, UserError, did_you_mean
 from innerloop.workspace import loader
@@ -78,13 +78,13 @@ def run(root: Path, benchmark: Benchmark, words: Sequence[str]) -> int:
 
 
 def environment(root: Path, name: str) -> Path:
-    """The interpreter of the experiment's environment, as the place venv has it."""
+    """The interpreter of the experiment's environment, as the backend venv creates it."""
     workspace = loader.open_workspace(root)
     experiment = loader.choose_experiment(workspace, name, root)
-    locked = venv.requirements(workspace, experiment)
-    program, version, _ = venv.python_for(experiment)
+    locked = venv_requirements.requirements(workspace, experiment)
+    program, version, _ = venv_requirements.python_for(experiment)
     made = venvs.ensure(
-        venv.environment_of(experiment, locked, version),
+        venv_requirements.environment_of(experiment, locked, version),
         locked,
         python=program,
         purpose=f"{experiment.name}'s environment",

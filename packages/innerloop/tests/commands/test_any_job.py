@@ -110,7 +110,7 @@ environment_variables: {N: "${{inputs.a}}", M: ""}
     assert (env["AZURE_ML_OUTPUT_o"], env["AZURE_ML_OUTPUT_log"]) == (f"{out}/o", f"{out}/log")
     assert not {"AZUREML_PARAMETER_c", "AZURE_ML_INPUT_d"} & set(env)
     assert env["AZURE_ML_INPUT_v"] == "azureml:numbers:1"
-    assert "the output log is kept in outputs/ here" in "\n".join(found["notes"])
+    assert "the output log is written to outputs/ here" in "\n".join(found["notes"])
 
 
 @pytest.mark.parametrize(
@@ -173,12 +173,12 @@ ENVIRONMENTS = [
     (
         "{image: base, conda_file: {dependencies: [python=3.9, libx, {pip: [a]}]}}",
         "-conda-",
-        "(and libx is left out)",
+        "(without libx)",
     ),
-    ("{image: base, conda_file: gone.yml}", None, "there is no jobs/a/gone.yml"),
+    ("{image: base, conda_file: gone.yml}", None, "jobs/a/gone.yml does not exist"),
     ("{conda_file: conda.yml}", None, "a conda_file and no image"),
     ("azureml:own:3", None, '[environment.images] and "own" = "IMAGE"'),
-    ("{name: own, version: 3}", None, "azureml:own:3, is one that Azure ML keeps"),
+    ("{name: own, version: 3}", None, "azureml:own:3, is registered in Azure ML"),
     (
         "azureml://registries/azureml/environments/sklearn-1.5/labels/latest",
         None,
@@ -228,7 +228,7 @@ def test_a_setting_stands_for_an_image(workspace: Workspace, environment: str) -
     workspace.write("jobs/a/innerloop.toml", '[environment.images]\npython = "mirror/python:3"\n')
     found = told(workspace, f"command: ls\nenvironment: {environment}\n")
     assert found["image"] == "mirror/python:3"
-    said = "the settings say that mirror/python:3 stands for the image python"
+    said = "the settings name mirror/python:3 for the image python"
     assert said in found["notes"]
     workspace.write("jobs/a/innerloop.toml", '[environment]\nimage = "other"\n')
     assert told(workspace, f"command: ls\nenvironment: {environment}\n")["image"] == "python"
@@ -245,7 +245,7 @@ def test_several_processes(workspace: Workspace) -> None:
     argv = " ".join(found["argv"])
     assert "--shm-size 16g" in argv and "--ipc=host --cap-add A" in argv
     notes = "\n".join(found["notes"])
-    assert "one machine stands for the 2 instances" in notes and "--processes N" in notes
+    assert "the job's 2 instances all run on this one machine" in notes and "--processes N" in notes
     fewer = told(workspace, job, "--processes", "1")
     assert (fewer["processes"], fewer["env"]["WORLD_SIZE"]) == ([], "1")
 
@@ -270,8 +270,8 @@ queue_settings: {{job_tier: spot}}
         "the service lab is not started here",
         "the service code is not needed here",
         "the service shell is not needed here",
-        "identity is for Azure ML alone",
-        "queue_settings is for Azure ML alone",
+        "identity applies to Azure ML only",
+        "queue_settings applies to Azure ML only",
     ):
         assert said in notes
 
@@ -291,14 +291,14 @@ def test_set_changes_any_of_it(workspace: Workspace) -> None:
 
 
 NOT_HERE = [
-    ("type: automl\ntask: classification\n", "automl cannot run here"),
-    ("type: spark\nentry: {file: a.py}\n", "spark cannot run here"),
-    ("$schema: https://x/latest/schedule.schema.json\nname: s\n", "schedule cannot run here"),
-    ("type: parallel\n", "parallel cannot run here"),
+    ("type: automl\ntask: classification\n", "[no-local-equivalent]"),
+    ("type: spark\nentry: {file: a.py}\n", "[no-local-equivalent]"),
+    ("$schema: https://x/latest/schedule.schema.json\nname: s\n", "[no-local-equivalent]"),
+    ("type: parallel\n", "[no-local-equivalent]"),
     ("$schema: https://x/latest/environment.schema.json\nimage: a\n", "environment, not a job"),
     (f"command: ls ${{{{inputs.no}}}}\n{IMAGE}", "which the job does not declare"),
     (f"command: ls ${{{{inputs.a}}}}\ninputs: {{a: [1]}}\n{IMAGE}", "is a list"),
-    (f"component: azureml:c:1\ninputs: {{a: 1}}\n{IMAGE}", "in a component, azureml:c:1"),
+    (f"component: azureml:c:1\ninputs: {{a: 1}}\n{IMAGE}", "[component-not-job]"),
     ("command: ls\nenvironment: azureml:x:1\n  image: y\n", "job.yml:3:8: not YAML"),
     (f"{IMAGE}code: .\n", "the job has no command"),
 ]
@@ -375,7 +375,7 @@ def test_a_folder_with_a_job_file_of_another_name(workspace: Workspace) -> None:
     workspace.write("jobs/a/train.yml", f"command: ls\n{IMAGE}")
     answer = workspace.loop("run", "jobs/a", "--dry-run")
     assert answer.code == 2
-    assert "jobs/a holds no azure-ml-job.yaml. Name its job file: jobs/a/train.yml" in answer.err
+    assert "jobs/a has no azure-ml-job.yaml. Name its job file: jobs/a/train.yml" in answer.err
     there = workspace.root / "jobs/a"
     answer = workspace.loop("run", "--file", "train.yml", "--dry-run", "--json", cwd=there)
     assert answer.code == 0 and json.loads(answer.out)["command"] == "ls"

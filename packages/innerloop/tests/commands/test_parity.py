@@ -174,7 +174,7 @@ def test_a_cluster_that_would_run_something_else_is_found(
     monkeypatch.setattr(pod, "template", other)
     opened = loader.open_workspace(synced.root)
     experiment = loader.open_experiment(opened, "line")
-    (found,) = columns.of_job(opened, experiment, loader.open_job(opened, experiment))
+    (found,) = columns.parity_of_job(opened, experiment, loader.open_job(opened, experiment))
     rows = {one.row for one in found.unexplained if one.backend == "argo"}
     assert rows >= {"command", "image", "environment", "shm"}
 

@@ -120,7 +120,7 @@ def test_what_takes_too_long_is_ended(workspace: Workspace) -> None:
     add(workspace, train, more="limits: {trial_timeout: 50, timeout: 1}\n")
     answer = workspace.loop("run", "tiny", *VENV, "--trials", "3", timeout=40)
     assert (answer.code, answer.out) == (1, "good\nbad\n"), answer.err
-    assert "the job's limits allow no more" in answer.message
+    assert "the job's time limit" in answer.message
     assert "trial-3: skipped: limits.timeout is 1 s" in answer.err
     rows = [(one["state"], one["exit_code"]) for one in record(workspace)["trials"]]
     assert rows == [("done", 0), ("failed", 124), ("skipped", None)]

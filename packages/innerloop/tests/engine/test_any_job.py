@@ -169,7 +169,7 @@ def test_the_limit_of_time_ends_the_container(workspace: Workspace) -> None:
     workspace.write("jobs/job.yml", job)
     answer = workspace.loop(*RUN)
     assert (answer.code, answer.out) == (124, "begun\n")
-    assert "ended after 1 s: the job's limits allow no more" in answer.err
+    assert "stopped after 1 s, the job's time limit" in answer.err
     assert workspace.containers() == []
 
 

@@ -146,7 +146,7 @@ def test_an_image_alone_says_nothing_of_packages(workspace: Workspace) -> None:
     workspace.write("jobs/job.yml", "command: ls\nenvironment: {image: team/python}\n")
     answer = workspace.loop(*JOB)
     assert answer.code == 1
-    assert "whose packages the place venv cannot know" in answer.message
+    assert "the backend venv cannot know its packages" in answer.message
 
 
 @pytest.mark.parametrize("image", ["python", "docker.io/library/python:latest", "python:3-slim"])
@@ -196,7 +196,7 @@ def test_the_limit_of_time_ends_all_that_was_started(workspace: Workspace, tmp_p
     )
     answer = workspace.loop("run", "tiny", *VENV)
     assert (answer.code, answer.out) == (124, ""), answer.err
-    assert "ended after 2 s" in answer.err
+    assert "stopped after 2 s" in answer.err
     assert until(lambda: not Path(f"/proc/{mark.read_text()}").exists(), 5)
     assert not list((workspace.root / ".innerloop").glob("scratch/*/*"))
 

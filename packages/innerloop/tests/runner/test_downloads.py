@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import pytest
 
 from innerloop.runner import downloads
-from innerloop.runner.datasets import Found
+from innerloop.runner.datasets import Dataset
 from innerloop.util.errors import UserError
 from tests.support import Workspace
 
@@ -78,8 +78,8 @@ def server() -> Iterator[Server]:
     made.http.server_close()
 
 
-def found(server: Server, path: str, to: Path) -> Found:
-    return Found(str(to), False, url=f"{server.url}{path}", fetch="az storage blob download")
+def found(server: Server, path: str, to: Path) -> Dataset:
+    return Dataset(str(to), False, url=f"{server.url}{path}", command="az storage blob download")
 
 
 def nothing_left(folder: Path) -> bool:
@@ -142,7 +142,7 @@ def test_a_connection_that_breaks_leaves_nothing(server: Server, tmp_path: Path)
 
 
 def test_nobody_answers(tmp_path: Path) -> None:
-    one = Found(str(tmp_path / "x.csv"), False, url="http://127.0.0.1:9/x.csv")
+    one = Dataset(str(tmp_path / "x.csv"), False, url="http://127.0.0.1:9/x.csv")
     with pytest.raises(UserError, match="Check the address and the network"):
         downloads.fetch(one, "uri_file", lambda line: None)
 

@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 
 import pytest
-from innerloop.runner.progress_table import DONE, FAILED, SKIPPED, Board, Part
 
+from innerloop.runner.progress_table import DONE, FAILED, SKIPPED, Board, Part
 from tests.support import Workspace
 
 PIPELINE = """type: pipeline

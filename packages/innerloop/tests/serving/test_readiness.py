@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from innerloop.serving import readiness
 from innerloop.serving.readiness import Outcome
-
 from tests.serving.web import Web, web
 
 

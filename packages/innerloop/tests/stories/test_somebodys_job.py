@@ -109,7 +109,7 @@ def test_its_jobs_run_as_they_are(workspace: Workspace, url: str) -> None:
     ran = workspace.loop("run", "job.yml", "--backend", "docker", cwd=job.parent)
     assert ran.code == 0, ran.err
     assert ran.out == "trained 3 debug rbf\nmodel.json\n"
-    assert "the settings say that python:3.11-slim-bookworm stands for it" in ran.err
+    assert "the settings name the image python:3.11-slim-bookworm for it" in ran.err
     kept = workspace.outputs("third-party.examples.iris")
     assert json.loads((kept / "model/model.json").read_text()) == {"rows": 3, "C": 0.8}
     assert (kept / "metrics.txt").read_text() == "rbf"
@@ -134,6 +134,6 @@ def test_its_distributed_job_runs_on_one_machine(workspace: Workspace) -> None:
         "[rank 1] I am 1",
         "[rank 1] machine rank: 0, master: 127.0.0.1",
     ]
-    assert "one machine stands for the 2 instances" in ran.err
+    assert "the job's 2 instances all run on this one machine" in ran.err
     one = workspace.loop("run", "ddp/jobs/train.yml", "--backend", "docker", "--processes", "1")
     assert one.out.splitlines()[-1] == "I am 0"

@@ -1,4 +1,4 @@
-"""Words -> one call. Alone prints errors and decides exit codes."""
+"""Parses the command line, runs one command, prints its error, and returns the exit code."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from .. import __version__
 from ..util import console
 from ..util.errors import UsageError, UserError
 from ..workspace.root import root_of
-from .command_table import BY_NAME, PASS_THROUGH, load
+from .command_table import BY_NAME, CACHED_COMMANDS, PASS_THROUGH, load
 
 
 def main(words: Sequence[str]) -> int:
-    """Runs one command line and returns its exit code."""
+    """Run one command line and return its exit code."""
     try:
         code = _main(list(words))
-        sys.stdout.flush()  # here, where nobody who reads it is an answer and no complaint
+        sys.stdout.flush()  # here, where a closed pipe is handled
         return code
     except UserError as error:
         console.error(error)
@@ -30,7 +30,7 @@ def main(words: Sequence[str]) -> int:
         console.say("stopped")
         return getattr(interrupt, "exit_code", 130)
     except BrokenPipeError:
-        # Whoever read our output has gone (`loop list | head`): no error of ours.
+        # The reader of our output has ended (`loop list | head`): not an error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
 
@@ -41,6 +41,14 @@ def _main(words: list[str]) -> int:
         return 0
     if not words or words[0] in ("-h", "--help"):
         words = ["help", *words[1:]]
+    if words[0] in CACHED_COMMANDS and set(words[1:]) <= {"--json"}:
+        from . import output_cache
+
+        return output_cache.replay_or_run(root_of(sys.argv[0]), words, lambda: _run(words))
+    return _run(words)
+
+
+def _run(words: list[str]) -> int:
     parser = parser_of(words[0])
     own, rest = _split(words[1:])
     args = parser.parse_intermixed_args(own)
@@ -68,24 +76,22 @@ class _Parser(argparse.ArgumentParser):
         hint = f"See `{self.prog} --help`"
         if added := re.match("unrecognized arguments: (.*)", message):
             hint = self._meant(added[1]) or hint
-        elif re.search("--backend: invalid choice: '(azureml|argo)'", message):
-            hint = "`loop submit EXP` sends the job there"
-        raise UsageError(f"{self.prog}: {message}", hint=hint)
+        raise UsageError(f"{self.prog}: {message}", code="invalid-arguments", hint=hint)
 
     def _meant(self, words: str) -> str:
-        """An option that was misspelt, or what is for the person's own program."""
+        """A hint for unknown arguments: a similar option, or that they belong after --."""
         import difflib
 
         typed = words.split()[0].partition("=")[0]
         if close := difflib.get_close_matches(typed, self._option_string_actions, cutoff=0.8):
             return f"Did you mean {close[0]}?"
         if self.prog.split()[-1] in PASS_THROUGH:
-            return f"What is meant for the program goes after --: {self.prog} ... -- {words}"
+            return f"Arguments for the program go after --: {self.prog} ... -- {words}"
         return ""
 
 
 def _split(words: list[str]) -> tuple[list[str], list[str]]:
-    """What stands after the first `--` goes to the person's own program, untouched."""
+    """The tool's own arguments, and those after the first `--`."""
     if "--" in words:
         at = words.index("--")
         return words[:at], words[at + 1 :]

@@ -13,6 +13,7 @@ from ..docker import docker_cli, image_build, image_staleness
 from ..docker.docker_cli import image_id, remove_image
 from ..docker.engine import Engine
 from ..model.container import DIGEST_LABEL, EXPERIMENT_LABEL, WORKSPACE_LABEL
+from ..model.environment import Image
 from ..model.experiment import Experiment
 from ..model.workspace import Workspace
 from ..util import files, process
@@ -28,7 +29,7 @@ def prepare(
     workspace: Workspace,
     experiment: Experiment,
     config: Configuration,
-    image: image_build.Image,
+    image: Image,
     facts: Engine,
     *,
     say: Say,
@@ -69,7 +70,7 @@ def _own_build(
     workspace: Workspace,
     experiment: Experiment,
     config: Configuration,
-    image: image_build.Image,
+    image: Image,
     name: str,
     no_cache: bool,
 ) -> list[str]:

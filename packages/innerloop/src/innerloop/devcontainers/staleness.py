@@ -6,10 +6,11 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from ..docker import engine, image_staleness
 from ..model.container import DIGEST_LABEL
+from ..model.environment import Image
 from ..model.experiment import Experiment
 from ..model.workspace import Workspace
 from ..sync.render.devcontainer_json import CHECKSUMS, CONFIGURATION, MADE_FROM
@@ -18,9 +19,6 @@ from ..workspace import loader
 from . import configuration, discovery, state_cache
 from .configuration import Configuration
 from .discovery import Container
-
-if TYPE_CHECKING:  # `loop exec` should start fast, and needs no builder
-    from ..docker.image_build import Image
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from typing import Literal
 
 from ..docker import docker_cli, engine, image_build, image_staleness
 from ..model.container import EXPERIMENT_LABEL, WORKSPACE_LABEL
+from ..model.environment import Image
 from ..model.experiment import MARK, Experiment
 from ..model.workspace import Workspace
 from ..util import files, process
@@ -190,9 +191,7 @@ def _without_generated(config: Configuration) -> dict[str, object]:
     return value
 
 
-def _create(
-    options: UpOptions, image: image_build.Image, facts: engine.Engine, old: Sequence[Container]
-) -> Up:
+def _create(options: UpOptions, image: Image, facts: engine.Engine, old: Sequence[Container]) -> Up:
     """Create the container. The GPU is checked first: if it is required and missing, nothing is
     built or created. The `old` containers are removed once the image is built."""
     devcontainer_cli.program()

@@ -8,12 +8,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from ..model.container import DIGEST_LABEL, EXPERIMENT_LABEL, WORKSPACE_LABEL, image_name_part
 from ..model.dockerfiles.dockerfile import Dockerfile, pruned
 from ..model.dockerfiles.dockerfile_mounts import plain_step
+from ..model.environment import Image
 from ..model.experiment import Experiment
 from ..model.workspace import Workspace
 from ..util import console, process
@@ -25,21 +25,6 @@ from .engine import Engine, labels_of, raise_if_gone
 
 TAIL = 30
 _LOST_LAYER = re.compile(r"failed to get digest sha256:|[Nn]o such image: sha256:")
-
-
-@dataclass(frozen=True, slots=True)
-class Image:
-    """An image to build: its name, its stage (None: the last), the digest of environment/ that its
-    label must have, the absolute path of its build context, and its Dockerfile.
-
-    An image that is only pulled has neither digest nor Dockerfile.
-    """
-
-    name: str
-    target: str | None = None
-    digest: str = ""
-    context: str = ""
-    dockerfile: Dockerfile | None = None
 
 
 def image_of(workspace: Workspace, experiment: Experiment, dev: bool = False) -> Image:

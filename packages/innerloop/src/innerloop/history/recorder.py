@@ -22,7 +22,6 @@ from typing import Any
 
 from ..model.run import Request, Run
 from ..util import files
-from ..workspace import loader
 from . import git_state, tee
 
 FOLDER = ".run"
@@ -77,7 +76,7 @@ def describe(run: Run, request: Request) -> dict[str, Any]:
         "command": request.command,
         "cwd": request.cwd,
         "image": request.image,
-        "environment": _environment(run),
+        "environment": run.environment.digest or None,
         "inputs": {
             name: one.literal_text if one.kind == "literal" else one.path
             for name, one in job.inputs.items()
@@ -95,12 +94,6 @@ def describe(run: Run, request: Request) -> dict[str, Any]:
 
 def text_of(record: dict[str, Any]) -> str:
     return json.dumps(record, indent=2, ensure_ascii=False) + "\n"
-
-
-def _environment(run: Run) -> str | None:
-    """The digest of environment/, which is also on its image; None where there is no such folder."""
-    folder = Path(run.workspace.root, run.experiment.folder, "environment")
-    return loader.digest_of(folder) if folder.is_dir() else None
 
 
 def _note_code(root: Path, folder: Path, record: dict[str, Any]) -> None:

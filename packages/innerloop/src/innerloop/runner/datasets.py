@@ -1,4 +1,4 @@
-"""The data of a job on this machine: where each input lies, and what of it can be fetched."""
+"""The data of a job on this machine: where each input is, and which of them can be downloaded."""
 
 from __future__ import annotations
 
@@ -15,58 +15,61 @@ from ..util.errors import UserError
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """`path` is absolute. `is_there` may be false: then `url` is what to download it from first,
-    and `missing` the sentence where there is no such address."""
+class Dataset:
+    """The data of one input. `path` is absolute. If it does not exist yet, `url` is where to download
+    it from and `command` the command that fetches it with a sign-in, or `missing` is the error when
+    there is no such URL."""
 
     path: str
-    is_there: bool
+    exists: bool
     writable: bool = False
     url: str = ""
-    fetch: str = ""
+    command: str = ""
     missing: UserError | None = None
 
 
 def find(
-    workspace: Workspace, experiment: Experiment, job: Job, one: Input, *, dry: bool = False
-) -> Found | None:
-    """Where a data input is; None when the program gets its address and no path (mode: direct), or
+    workspace: Workspace, experiment: Experiment, job: Job, input_: Input, *, dry: bool = False
+) -> Dataset | None:
+    """Where a data input is. None when the program gets its URI instead of a path (mode: direct), or
     when it has no value."""
-    setting = experiment.settings.data.get(one.name)
-    given = setting.path if setting else ""
-    if not given and not one.has_value:
+    setting = experiment.settings.data.get(input_.name)
+    override = setting.path if setting else ""
+    if not override and not input_.has_value:
         return None
-    location = Location(given) if given else locate(job.name, str(one.path), one.type)
-    if one.passes_uri and not given and not location.is_here:
+    location = Location(override) if override else locate(job.name, str(input_.path), input_.type)
+    if input_.passes_uri and not override and not location.is_here:
         return None
     path = os.path.normpath(os.path.join(workspace.root, location.path))
-    writable = one.mode in ("rw_mount", "download")
+    writable = input_.mode in ("rw_mount", "download")
     if setting is not None and setting.create:
         if not dry and not os.path.exists(path):
             files.make_folder(Path(path))
-        return Found(path, True, writable=True)
+        return Dataset(path, True, writable=True)
     if os.path.exists(path):
-        return Found(path, True, writable)
+        return Dataset(path, True, writable)
     if location.url:
-        return Found(path, False, writable, location.url, location.fetch)
-    return Found(path, False, writable, missing=_missing(workspace, experiment, job, one, location))
+        return Dataset(path, False, writable, location.url, location.fetch)
+    missing = _missing(workspace, experiment, job, input_, location)
+    return Dataset(path, False, writable, missing=missing)
 
 
 def _missing(
-    workspace: Workspace, experiment: Experiment, job: Job, one: Input, location: Location
+    workspace: Workspace, experiment: Experiment, job: Job, input_: Input, location: Location
 ) -> UserError:
-    shown = os.path.relpath(os.path.join(workspace.root, location.path), workspace.root)
-    outside = shown.startswith("..") and os.path.isabs(one.path or "")
-    shown = (one.path or "") if outside else shown.replace("\\", "/")
-    settings_key = f"[data.{one.name}] in {experiment.folder}/innerloop.toml"
-    other = f"name another folder with {settings_key}, or with --set inputs.{one.name}=PATH"
+    path = os.path.relpath(os.path.join(workspace.root, location.path), workspace.root)
+    is_outside = path.startswith("..") and os.path.isabs(input_.path or "")
+    path = (input_.path or "") if is_outside else path.replace("\\", "/")
+    settings_key = f"[data.{input_.name}] in {experiment.folder}/innerloop.toml"
+    other = f"name another folder with {settings_key}, or with --set inputs.{input_.name}=PATH"
     if location.fetch:
         hint = f"Fetch them with `{location.fetch}`{location.hint}, or {other}"
     else:
         hint = f"Put them there, or {other}"
-    source = "" if location.is_here or location.path == one.path else f" ({one.path})"
+    source = "" if location.is_here or location.path == input_.path else f" ({input_.path})"
     return UserError(
-        f'the data of input "{one.name}"{source} are not here: there is no {shown}',
-        where=job.where("inputs", one.name),
+        f'the data of input "{input_.name}"{source} are not here: there is no {path}',
+        code="data-missing",
+        where=job.where("inputs", input_.name),
         hint=hint,
     )

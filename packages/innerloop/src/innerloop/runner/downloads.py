@@ -21,7 +21,7 @@ from urllib.parse import quote, unquote, urlencode, urlsplit, urlunsplit
 
 from ..util import files, venvs
 from ..util.errors import UserError
-from .datasets import Found
+from .datasets import Dataset
 
 Say = Callable[[str], None]
 SECONDS = 60.0
@@ -30,21 +30,21 @@ CHUNK = 1 << 18
 _FOLDERS = ("uri_folder", "mltable", "mlflow_model")
 
 
-def fetch(found: Found, kind: str, say: Say) -> None:
+def fetch(dataset: Dataset, kind: str, say: Say) -> None:
     """`kind` is the input's type. A `Mistake` names the address, what it answered, and the command
     that fetches the data with a sign-in."""
-    name = hashlib.sha256(found.path.encode()).hexdigest()[:16]
+    name = hashlib.sha256(dataset.path.encode()).hexdigest()[:16]
     lock = venvs.cache_folder() / "downloads" / f"{name}.lock"
-    waiting = f"innerloop: another run is downloading {plain(found.url)}; waiting for it"
+    waiting = f"innerloop: another run is downloading {plain(dataset.url)}; waiting for it"
     with files.locked(lock, waiting=waiting):
-        if os.path.exists(found.path):
+        if os.path.exists(dataset.path):
             return
-        target = Path(found.path)
+        target = Path(dataset.path)
         is_file = kind == "uri_file" or (kind not in _FOLDERS and target.suffix)
         if not is_file:
-            _folder(found, target, say)
+            _folder(dataset, target, say)
         else:
-            _file(found.url, found.fetch, target, say)
+            _file(dataset.url, dataset.command, target, say)
 
 
 def plain(url: str) -> str:
@@ -59,21 +59,21 @@ def _file(url: str, command: str, target: Path, say: Say) -> None:
     progress.end()
 
 
-def _folder(found: Found, target: Path, say: Say) -> None:
+def _folder(dataset: Dataset, target: Path, say: Say) -> None:
     """All blobs below a prefix; the address of one file, where the input's type did not say so."""
-    container, prefix = _container(found.url)
-    names = list(_blobs(container, prefix, found))
+    container, prefix = _container(dataset.url)
+    names = list(_blobs(container, prefix, dataset))
     if not names:
-        raise _refused(found.url, "there is nothing below it", found.fetch)
+        raise _refused(dataset.url, "there is nothing below it", dataset.command)
     part = target.with_name(f".{target.name}.part")
     files.remove_tree(part)
-    say(f"innerloop: downloading {len(names)} files of {plain(found.url)}")
+    say(f"innerloop: downloading {len(names)} files of {plain(dataset.url)}")
     for name in names:
         inner = [one for one in name[len(prefix) :].split("/") if one not in ("", ".", "..")]
         address = f"{container}/{quote(name)}"
-        query = urlsplit(found.url).query
+        query = urlsplit(dataset.url).query
         signed = f"{address}?{query}" if query else address
-        _file(signed, found.fetch, part.joinpath(*inner), say)
+        _file(signed, dataset.command, part.joinpath(*inner), say)
     files.rename(part, target)
 
 
@@ -85,18 +85,18 @@ def _container(url: str) -> tuple[str, str]:
     return f"{parts.scheme}://{parts.netloc}/{container}", f"{prefix}/" if prefix else ""
 
 
-def _blobs(container: str, prefix: str, found: Found) -> Iterator[str]:
+def _blobs(container: str, prefix: str, dataset: Dataset) -> Iterator[str]:
     """Source: List Blobs of the Blob service's REST API; anonymous where the container is public."""
     marker = ""
     while True:
         query = {"restype": "container", "comp": "list", "prefix": prefix, "marker": marker}
-        signature = urlsplit(found.url).query
+        signature = urlsplit(dataset.url).query
         url = f"{container}?{urlencode(query)}" + (f"&{signature}" if signature else "")
-        text = b"".join(_chunks(url, found.fetch, None, shown=found.url))
+        text = b"".join(_chunks(url, dataset.command, None, shown=dataset.url))
         try:
             listed = ElementTree.fromstring(text)
         except ElementTree.ParseError as error:
-            raise _refused(found.url, "it lists no files", found.fetch) from error
+            raise _refused(dataset.url, "it lists no files", dataset.command) from error
         yield from (
             str(one.text) for one in listed.iter("Name") if one.text and not one.text.endswith("/")
         )

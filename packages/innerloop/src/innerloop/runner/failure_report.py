@@ -3,7 +3,6 @@ panel reads it."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from ..history import tee
 from ..model.paths import SCRATCH, code_root
 from ..model.run import Request, Run
 from ..model.traceback_parser import Failure, PathMapping, failed_tests, tracebacks
-from ..util import files
+from ..util import console, files
 
 Reader = Callable[[str, PathMapping], list[Failure]]
 # How much of a log's end is read, in bytes: a failure stands there, and a log may be huge.
@@ -21,7 +20,7 @@ END = 1 << 20
 def show(run: Run, request: Request, log: Path, read: Reader = tracebacks) -> None:
     """Says where it failed, from the log of what it printed."""
     for failure in read(_end(log), seen(run, request)):
-        print(f"innerloop: {failure}", file=sys.stderr, flush=True)
+        console.say(str(failure))
 
 
 def tested(run: Run, request: Request, start: Callable[[], int]) -> int:
@@ -34,7 +33,7 @@ def tested(run: Run, request: Request, start: Callable[[], int]) -> int:
         if code != 0:
             show(run, request, log, failed_tests)
             if _end(log).rstrip().endswith("No module named pytest"):
-                print(f"innerloop: {_no_pytest(run)}", file=sys.stderr, flush=True)
+                console.say(_no_pytest(run))
     finally:
         files.remove(log)
         files.remove_if_empty(folder)

@@ -4,7 +4,6 @@ table of all, and a record that a later run can go on from."""
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -13,7 +12,7 @@ from typing import Any
 
 from ..model.jobs.pipeline import Step
 from ..model.run import Run
-from ..util import files
+from ..util import console, files
 from ..util.errors import UserError, combine
 from . import execute, pipeline_record, sweep_executor
 from .execute import Started
@@ -29,7 +28,7 @@ def carry_out(planned: PipelinePlan, prepare: Prepare) -> int:
     planned = fetched(planned)
     ready = _prepared(planned, prepare)
     board = _board(planned, ready)
-    for line in dict.fromkeys(execute.where_and_why(one.started.request) for one in ready.values()):
+    for line in dict.fromkeys(execute.backend_line(one.started.request) for one in ready.values()):
         board.say(line)
     going = PipelineRun(planned, prepare, ready, board)
     try:
@@ -59,7 +58,7 @@ def _prepared(planned: PipelinePlan, prepare: Prepare) -> dict[str, _Ready]:
         ready[step.name] = _Ready(prepare(first, dry=False), made)
     for name, one in ready.items():
         for note in (*one.started.request.notes, *(one.trials.notes if one.trials else ())):
-            print(f"innerloop: step {name}: {note}", file=sys.stderr, flush=True)
+            console.say(f"step {name}: {note}")
     return ready
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ..model.environment import NO_ENVIRONMENT, ResolvedEnvironment
 from ..model.experiment import Experiment
 from ..model.jobs.job import Input, Job
 from ..model.jobs.pipeline import Pipeline, Step, pipeline_of, swept
@@ -18,7 +19,7 @@ from ..model.workspace import Workspace
 from ..util import files
 from ..util.errors import UsageError, UserError
 from ..workspace import loader
-from . import execute, pipeline_record, sweep_executor
+from . import environment_resolver, execute, pipeline_record, sweep_executor
 from .sweep_executor import Prepare
 
 
@@ -34,6 +35,7 @@ class PipelinePlan:
     steps: tuple[Step, ...]
     kept: Mapping[str, str] = field(default_factory=dict)
     drawn: Mapping[str, sweep_executor.Drawn] = field(default_factory=dict)
+    environments: Mapping[str, ResolvedEnvironment] = field(default_factory=dict)
 
     @property
     def root(self) -> Path:
@@ -93,16 +95,40 @@ def plan(
     if trials and not sweeps:
         raise UsageError("no step that would run is a sweep", hint="Leave --trials away")
     drawn = {one.name: sweep_executor.draw(one.job, trials or 1, seed) for one in sweeps}
-    whole = execute.plan(workspace, experiment, _data_of(job, chosen), options=options, dry=True)
+    whole = execute.plan(
+        workspace,
+        experiment,
+        _data_of(job, chosen),
+        options=options,
+        environment=NO_ENVIRONMENT,
+        dry=True,
+    )
     whole = replace(whole, processes=processes, attended=False)
-    return PipelinePlan(whole, pipeline, tuple(chosen), kept, drawn)
+    planned = PipelinePlan(whole, pipeline, tuple(chosen), kept, drawn)
+    return replace(planned, environments=dict(_environments(planned)))
+
+
+def _environments(planned: PipelinePlan) -> Iterator[tuple[str, ResolvedEnvironment]]:
+    """The environment of each step that can run here; a step is planned several times."""
+    whole = planned.run
+    for step in planned.steps:
+        if step.problem is None:
+            try:
+                job = _command_of(planned, step, {})
+            except UserError:
+                continue  # raised again when the step is planned
+            yield step.name, environment_resolver.resolve(whole.workspace, whole.experiment, job)
 
 
 def fetched(planned: PipelinePlan) -> PipelinePlan:
     """The same with the pipeline's own data on this machine; a `Mistake` for what is nowhere."""
     dry = planned.run
     real = execute.plan(
-        dry.workspace, dry.experiment, dry.job, options=tuple(dry.options), dry=False
+        dry.workspace,
+        dry.experiment,
+        dry.job,
+        options=tuple(dry.options),
+        environment=NO_ENVIRONMENT,
     )
     real = replace(real, id=dry.id, processes=dry.processes, attended=False)
     return replace(planned, run=real)
@@ -153,6 +179,7 @@ def run_of(planned: PipelinePlan, step: Step, dry: bool = False) -> Run:
         replace(job, inputs=own),
         options=tuple(whole.options),
         processes=whole.processes,
+        environment=planned.environments.get(step.name),
         dry=dry,
     )
     return replace(

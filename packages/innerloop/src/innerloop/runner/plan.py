@@ -1,26 +1,27 @@
-"""A run before a place is chosen: its code, its data and what is to be said of it, found on this
-machine. What can be had by a plain GET is downloaded on the way."""
+"""A run before a backend is chosen: its code, its data, its environment and its notes, resolved on
+this machine. Data that a plain GET can fetch are downloaded on the way."""
 
 from __future__ import annotations
 
+import json
 import os
 import posixpath
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from ..model.environment import ResolvedEnvironment
 from ..model.experiment import JOB_FILE, Experiment, Link
 from ..model.jobs.job import Job, parse_job
 from ..model.paths import code_elsewhere, code_here, is_elsewhere
 from ..model.run import Run
 from ..model.workspace import Workspace
-from ..util import ports
+from ..util import console, ports
 from ..util.errors import UserError, combine
 from ..workspace import loader, shared_code_links
 from . import datasets, environment_resolver
-from .local_differences import remarks
+from .local_differences import notes_on
 
 
 def plan(
@@ -33,41 +34,49 @@ def plan(
     options: Sequence[str] = (),
     processes: int | None = None,
     search_space: Mapping[str, str] | None = None,
-    also: Sequence[UserError] = (),
+    environment: ResolvedEnvironment | None = None,
+    dev: bool = False,
+    errors: Sequence[UserError] = (),
     notes: Sequence[str] = (),
     dry: bool = False,
 ) -> Run:
-    """Finds the code and the data of the job on this machine, and downloads what can be had by a
-    plain GET. What is nowhere is a `Mistake` that names all of it; with `dry` nothing is fetched,
-    and the plan's `missing` says what a real run would need. `also` is what was found to be wrong
-    before, and `notes` what is to be said besides.
+    """Find the job's code and data on this machine, resolve its environment, and download the data
+    that a plain GET can fetch.
+
+    Everything that is missing is one UserError; with `dry` nothing is fetched, and the run's
+    `missing` names it. `environment` is one that is resolved already; `dev` asks for the environment
+    with development tools. `errors` and `notes` are those of the caller, added to the run's.
     """
     if job.kind != "command":
         raise UserError(
-            f"a {job.kind} job has no one command to run",
+            f"a {job.kind} job is more than one command",
+            code="not-a-command-job",
             where=job.name,
-            hint="`scripts/loop run` takes it in parts; name a command job with --file",
+            hint="Run it with `scripts/loop run`, or name a command job with --file",
         )
     if script is not None:
         script = _script(workspace, experiment, script)
     shared_code_links.require_whole(Path(workspace.root), experiment)
     code = _code(workspace, job)
-    found = {
-        name: backend
-        for name, one in job.inputs.items()
-        if one.kind == "data"
-        and (backend := datasets.find(workspace, experiment, job, one, dry=dry)) is not None
+    data = {
+        name: dataset
+        for name, input_ in job.inputs.items()
+        if input_.kind == "data"
+        and (dataset := datasets.find(workspace, experiment, job, input_, dry=dry)) is not None
     }
-    said = {mistake.where for mistake in also}
-    missing = [*also, *(one for one in _no_code(workspace, job, code) if one.where not in said)]
-    missing += [one.missing for one in found.values() if one.missing is not None]
+    reported = {error.where for error in errors}
+    missing = [*errors, *(e for e in _no_code(workspace, job, code) if e.where not in reported)]
+    missing += [dataset.missing for dataset in data.values() if dataset.missing is not None]
+    if environment is None:
+        environment = environment_resolver.resolve(workspace, experiment, job, dev=dev)
     run = Run(
         workspace=workspace,
         experiment=experiment,
         job=job,
         id=new_id(),
-        data={name: one.path for name, one in found.items()},
-        writable=frozenset(name for name, one in found.items() if one.writable),
+        data={name: dataset.path for name, dataset in data.items()},
+        environment=environment,
+        writable=frozenset(name for name, dataset in data.items() if dataset.writable),
         script=script,
         arguments=arguments,
         options=options,
@@ -79,14 +88,15 @@ def plan(
         search_space=search_space or {},
         ports={port: ports.free(port) for port in job.ports.values()},
         missing=tuple(missing),
-        notes=(*notes, *remarks(job, processes)),
+        notes=(*notes, *notes_on(job, processes)),
     )
-    to_come = [one for one in found.values() if one.url and not one.is_there]
+    downloads = [dataset for dataset in data.values() if dataset.url and not dataset.exists]
     # Nothing is downloaded for a run that cannot start.
-    lacking = [*missing, *(_no_environment(run) if missing or to_come else [])]
-    if lacking and not dry:
-        raise combine(lacking)
-    return replace(run, notes=(*run.notes, *_downloaded(job, found, dry)))
+    if missing or downloads:
+        missing += _no_environment(environment)
+    if missing and not dry:
+        raise combine(missing)
+    return replace(run, notes=(*run.notes, *_download(job, data, dry)))
 
 
 def plan_command(
@@ -98,37 +108,41 @@ def plan_command(
     variables: Mapping[str, str] | None = None,
     shm_size: str = "2g",
 ) -> Run:
-    """A run of another command than the job's, with the experiment's folder as the code root."""
-    import json
-
-    own = json.dumps(dict(variables or {}))  # JSON is YAML
+    """A run of another command than the job's, in the experiment's folder and in its environment
+    with development tools."""
+    environment_variables = json.dumps(dict(variables or {}))  # JSON is YAML
     job = parse_job(
         f"command: {json.dumps(command)}\ncode: .\nenvironment: {{build: {{path: ./environment}}}}\n"
-        f"environment_variables: {own}\nresources: {{shm_size: {shm_size}}}\n",
+        f"environment_variables: {environment_variables}\nresources: {{shm_size: {shm_size}}}\n",
         f"{experiment.folder}/{JOB_FILE}",
     )
-    return replace(plan(workspace, experiment, job, arguments=arguments), in_place=True)
+    run = plan(workspace, experiment, job, arguments=arguments, dev=True)
+    return replace(run, in_place=True)
 
 
 def new_id() -> str:
-    """Sorts by time, and two runs in one second differ."""
+    """A name for a run: names sort by time, and two runs in one second differ."""
     return f"{time.strftime('%Y%m%d-%H%M%S')}-{os.urandom(2).hex()}"
 
 
 def _script(workspace: Workspace, experiment: Experiment, script: str) -> str:
-    """Relative to the experiment's folder, with "/"."""
-    cleaned = posixpath.normpath(script.replace("\\", "/")).removeprefix(f"{experiment.folder}/")
-    if cleaned.startswith("../") or posixpath.isabs(cleaned):
+    """The script relative to the experiment's folder, with "/"."""
+    relative = posixpath.normpath(script.replace("\\", "/")).removeprefix(f"{experiment.folder}/")
+    if relative.startswith("../") or posixpath.isabs(relative):
         raise UserError(
             f"{script} is outside the experiment's folder",
+            code="script-outside",
             where=experiment.folder,
-            hint="Only the experiment's own code is there when it runs",
+            hint="Name a script of the experiment: a run sees no other code",
         )
-    if not Path(workspace.root, experiment.folder, cleaned).is_file():
+    if not Path(workspace.root, experiment.folder, relative).is_file():
         raise UserError(
-            f"there is no {cleaned}", where=experiment.folder, hint="Check the name after --script"
+            f"there is no {relative}",
+            code="script-missing",
+            where=experiment.folder,
+            hint="Check the name after --script",
         )
-    return cleaned
+    return relative
 
 
 def _code(workspace: Workspace, job: Job) -> str | None:
@@ -138,45 +152,50 @@ def _code(workspace: Workspace, job: Job) -> str | None:
 
 
 def _no_code(workspace: Workspace, job: Job, code: str | None) -> list[UserError]:
+    """Why the job's code cannot be had; empty when it exists or the job has none."""
     if is_elsewhere(job.code):
         return [code_elsewhere(job.code, job.where("code"))]
     if code is None or os.path.exists(code):
         return []
-    shown = os.path.relpath(code, workspace.root).replace("\\", "/")
-    what, hint = f"there is no {shown}", "Name the folder of the code after code:"
-    return [UserError(what, where=job.where("code"), hint=hint)]
+    path = os.path.relpath(code, workspace.root).replace("\\", "/")
+    return [
+        UserError(
+            f"there is no {path}",
+            code="code-missing",
+            where=job.where("code"),
+            hint="Name the folder of the code after code:",
+        )
+    ]
 
 
-def _no_environment(run: Run) -> list[UserError]:
-    """An environment that no place of this machine has, to be said together with the rest."""
-    if run.job.environment.kind != "registered":
+def _no_environment(environment: ResolvedEnvironment) -> list[UserError]:
+    """An environment that no backend of this machine has, to be reported with the rest."""
+    if environment.kind != "registered" or environment.missing is None:
         return []
-    missing = environment_resolver.image_for(run).missing
-    return [] if missing is None else [missing]
+    return [environment.missing]
 
 
 def _links(workspace: Workspace, experiment: Experiment, code: str | None) -> tuple[Link, ...]:
     """The links that lead out of the code root."""
-    own = os.path.normpath(os.path.join(workspace.root, experiment.folder))
-    if code is None or code == own or not os.path.isdir(code):
+    folder = os.path.normpath(os.path.join(workspace.root, experiment.folder))
+    if code is None or code == folder or not os.path.isdir(code):
         return experiment.links
     return tuple(loader.links_of(Path(workspace.root), Path(code)))
 
 
-def _downloaded(job: Job, found: Mapping[str, datasets.Found], dry: bool) -> list[str]:
-    """Fetches what can be fetched, or says that a real run would."""
-    notes = []
-    for name, one in found.items():
-        if one.url and not one.is_there:
-            from . import downloads  # here, since few runs need it and all should start fast
+def _download(job: Job, data: Mapping[str, datasets.Dataset], dry: bool) -> list[str]:
+    """Download the data that have a URL. With `dry`, a note for each that a real run downloads."""
+    notes: dict[str, None] = {}
+    for name, dataset in data.items():
+        if dataset.url and not dataset.exists:
+            from . import downloads  # imported here: few runs need it, and all should start fast
 
             if dry:
-                note = f"a real run first downloads {downloads.plain(one.url)}"
-                notes += [note] if note not in notes else []
+                notes[f"a real run first downloads {downloads.plain(dataset.url)}"] = None
             else:
-                downloads.fetch(one, job.inputs[name].type, _say)
-    return notes
+                downloads.fetch(dataset, job.inputs[name].type, _say)
+    return list(notes)
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    console.print_line(text)

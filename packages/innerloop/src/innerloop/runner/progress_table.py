@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ..util import process
+from ..util import console, process
 
 if TYPE_CHECKING:  # it takes a tenth of a second, and most runs have one part
     from rich.live import Live
@@ -86,7 +86,7 @@ class Board:
         if self.screen is not None:
             self.screen.line(text)
         else:
-            print(text, file=sys.stderr, flush=True)
+            console.print_line(text)
 
     @contextmanager
     def shown(self) -> Iterator[None]:
@@ -102,7 +102,7 @@ class Board:
         try:
             yield
         finally:
-            print(self.text(), file=sys.stderr, flush=True)
+            console.print_line(self.text())
 
     def used_columns(self) -> list[str]:
         """Those in which something stands."""

@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from ..model.jobs.job import Input, Job
 from ..model.jobs.overrides import override
+from ..util import console
 from ..util.errors import UsageError, UserError
 
 
@@ -26,7 +27,7 @@ def ask(job: Job, read: Callable[[str], str] = input) -> Job:
             changed = override(changed, settings_of(line))
             print("\n".join(table(changed, job)))
         except UserError as mistake:
-            print(f"innerloop: {mistake.message()}", file=sys.stderr)
+            console.error(mistake)
     return changed
 
 

@@ -142,7 +142,7 @@ def carry_out(made: Sweep, prepare: Prepare) -> int:
     for note in made.notes:
         board.say(f"innerloop: {note}")
     first = prepare(made.trials[0].run, dry=False)  # builds before the table is there
-    board.say(execute.where_and_why(first.request))
+    board.say(execute.backend_line(first.request))
     for note in first.request.notes:
         board.say(f"innerloop: {note}")
     try:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 
 from ..docker import docker_cli, engine
 from ..model.experiment import Experiment
 from ..model.workspace import Workspace
-from ..util import process
+from ..util import console, process
 from ..util.errors import UserError
 
 
@@ -52,7 +51,7 @@ def stop_all(workspace: Workspace, experiment: Experiment) -> int:
     for one in found:
         process.run(docker_cli.stop(one.name, 5), timeout=40)
         process.run(docker_cli.remove(one.name), timeout=30)
-        print(f"innerloop: {one.url} is no longer served", file=sys.stderr, flush=True)
+        console.say(f"{one.url} is no longer served")
     if not found:
-        print(f"innerloop: nothing serves {experiment.name} here", file=sys.stderr, flush=True)
+        console.say(f"nothing serves {experiment.name} here")
     return 0

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from ..docker import container_context, docker_cli, engine, image_build
 from ..docker.engine import Engine, Gpu
-from ..docker.image_build import Image
 from ..model.container import (
     EXPERIMENT_LABEL,
     WORKSPACE_LABEL,
@@ -23,6 +22,7 @@ from ..model.container import (
 )
 from ..model.deployment import MODEL_VARIABLE, Deployment, Route
 from ..model.dockerfiles import dockerfile, serving_dockerfile
+from ..model.environment import Image
 from ..model.experiment import Experiment
 from ..model.run import Request
 from ..model.workspace import Workspace

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ..docker import docker_cli
 from ..model.deployment import Deployment
-from ..util import process
+from ..util import console, process
 from ..util.errors import UserError
 from . import readiness
 from .client import Reply
@@ -179,4 +179,4 @@ def sample_name(server: Server) -> str:
 
 
 def say(text: str) -> None:
-    print(f"innerloop: {text}", file=sys.stderr, flush=True)
+    console.say(text)

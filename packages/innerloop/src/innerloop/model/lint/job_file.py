@@ -16,7 +16,7 @@ from .reference_rules import check_references
 from .step_rules import check_steps
 from .value_rules import check_values, placeholders
 
-__all__ = ["Files", "Finding", "check", "check_text"]
+__all__ = ["Files", "Finding", "check", "check_text", "read_and_check"]
 
 # Errors about what Azure ML can run and this machine cannot.
 _AZURE_ONLY = ("no-local-equivalent", "component-registered")
@@ -24,10 +24,15 @@ _AZURE_ONLY = ("no-local-equivalent", "component-registered")
 
 def check_text(text: str, name: str, files: Files) -> list[Finding]:
     """All findings of a job file, sorted by position. Never raises `UserError`."""
+    return read_and_check(text, name, files)[1]
+
+
+def read_and_check(text: str, name: str, files: Files) -> tuple[Job | None, list[Finding]]:
+    """The job and its findings from one reading of the text; no job if the text cannot be parsed."""
     try:
         parsed = yaml_text.parse(text, name)
     except UserError as error:
-        return [finding_of(error)]
+        return None, [finding_of(error)]
     findings = [
         Finding(
             position,
@@ -42,7 +47,7 @@ def check_text(text: str, name: str, files: Files) -> list[Finding]:
     findings += [_unusable(error) for error in errors]
     if job is not None:
         findings += _all(job, files)
-    return _sorted(findings)
+    return job, _sorted(findings)
 
 
 def check(job: Job, files: Files) -> list[Finding]:

@@ -41,7 +41,7 @@ def start(
         shm_size=_shared_memory(workspace, experiment),
     )
     run = replace(run, attended=attended, reads_stdin=attended, shell="sh")
-    return execute.prepare(_with_workspace(run), backend, dry=dry, dev=True)
+    return execute.prepare(_with_workspace(run), backend, dry=dry)
 
 
 def top_of(experiment: Experiment) -> str:

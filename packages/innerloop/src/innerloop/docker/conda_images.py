@@ -1,0 +1,89 @@
+"""An image with the packages of a conda file added, as Azure ML builds it for a job."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from ..model.container import image_name_part
+from ..model.dockerfiles import dockerfile
+from ..model.environment import Image
+from ..model.experiment import Experiment
+from ..model.jobs import conda
+from ..model.jobs.job import Environment, Job
+from ..model.paths import code_root
+from ..model.workspace import Workspace
+from ..util import files, venvs
+from ..util.errors import UserError
+
+
+def conda_of(workspace: Workspace, job: Job, named: Environment) -> conda.CondaFile:
+    """The job's conda file: a path relative to the job file, or an inline mapping. UserError for a
+    file that does not exist or is not a conda file."""
+    position = job.where("environment", "conda_file")
+    if isinstance(named.conda_file, dict):
+        return conda.of(named.conda_file, position)
+    path = code_root(job.name, str(named.conda_file))
+    assert path is not None
+    text = files.read_text(Path(workspace.root, path))
+    if text is None:
+        raise UserError(
+            f"there is no {path}",
+            code="conda-file-missing",
+            where=position,
+            hint="Check the path after conda_file:",
+        )
+    return conda.parse(text, path)
+
+
+def image_on(
+    workspace: Workspace, experiment: Experiment, job: Job, base: str, packages: conda.CondaFile
+) -> Image:
+    """The image that is built from `base` and the packages, keyed by both."""
+    text = conda_dockerfile(base)
+    digest = hashlib.sha256(f"{text}\0{packages.text}".encode()).hexdigest()
+    context = venvs.cache_folder() / "conda" / digest[:16]
+    name = f"{workspace.image_name}/{image_name_part(experiment.slug)}-conda-{digest[:8]}"
+    parsed = dockerfile.parse(text, f"{job.name} (environment)")
+    return Image(f"{name}:job", None, digest, str(context), parsed)
+
+
+def note_on(base: str, packages: conda.CondaFile) -> str:
+    """What the user should know about the image, in one line."""
+    note = f"the image is {base} with the packages of conda_file, built here; "
+    note += "if it has no conda, pip installs them into its Python"
+    if packages.left_out:
+        note += f" (without {', '.join(packages.left_out)})"
+    return note
+
+
+def write_context(image: Image, packages: conda.CondaFile) -> None:
+    """Write the files that the image's Dockerfile copies."""
+    files.write_text(Path(image.context, "conda.yaml"), packages.text)
+    files.write_text(Path(image.context, "pip.txt"), lines(packages.requirements))
+
+
+def conda_dockerfile(base: str) -> str:
+    """A Dockerfile that creates an environment from the conda file, first on PATH, as Azure ML
+    does."""
+    steps = (
+        "set -e; cd /opt/innerloop; tool=; for name in mamba conda micromamba; do "
+        'if [ -z "$tool" ] && command -v $name >/dev/null 2>&1; then tool=$name; fi; done; '
+        'if [ -n "$tool" ]; then '
+        "$tool env create --yes --prefix /opt/innerloop/env --file conda.yaml 2>/tmp/why || "
+        "{ grep -q 'unrecognized arguments' /tmp/why && "
+        "$tool env create --prefix /opt/innerloop/env --file conda.yaml; } || "
+        "{ cat /tmp/why >&2; exit 1; }; "
+        "else echo 'innerloop: this image has no conda, so pip installs the packages'; "
+        "python3 -m pip install --no-cache-dir --requirement pip.txt; fi"
+    )
+    return (
+        f"FROM {base}\nUSER root\nCOPY conda.yaml pip.txt /opt/innerloop/\n"
+        f"RUN {steps}\n"
+        "ENV PATH=/opt/innerloop/env/bin:$PATH CONDA_DEFAULT_ENV=/opt/innerloop/env\n"
+    )
+
+
+def lines(requirements: tuple[str, ...]) -> str:
+    """The text of a requirements file."""
+    return "".join(f"{line}\n" for line in requirements)

@@ -1,0 +1,161 @@
+"""The environment of the backend venv: its packages, its Python, its folder in the cache."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..docker import conda_images
+from ..model.dockerfiles.dockerfile import Dockerfile
+from ..model.environment import ResolvedEnvironment
+from ..model.experiment import Experiment
+from ..model.run import Run
+from ..model.workspace import Workspace
+from ..util import files, process, venvs
+from ..util.errors import UserError
+from ..util.network import Network
+
+# Python's own images: python, python:3.11-slim-bookworm, docker.io/library/python:3 ...
+_OFFICIAL = re.compile(
+    r"(?:docker\.io/)?(?:library/)?python(?::(?:(?P<version>3\.\d+)(?:[.-].*)?|[^/]*))?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Packages:
+    """The requirements files, or their text where the environment has no files. `python` is the
+    version that the environment asks for, "" for any. `missing` says why venv cannot install it."""
+
+    files: tuple[Path, ...] = ()
+    text: str = ""
+    python: str = ""
+    notes: tuple[str, ...] = ()
+    missing: UserError | None = None
+
+
+def packages_for(workspace: Workspace, environment: ResolvedEnvironment) -> Packages:
+    """The requirements in the folder of the Dockerfile, or the packages of the conda file. An image
+    of Python alone is an environment without packages."""
+    image = environment.image
+    if environment.folder:
+        try:
+            locks = locks_in(workspace, environment.folder, environment.dev)
+        except UserError as error:
+            return Packages(missing=error)
+        return Packages(tuple(locks), python=version_in(image.dockerfile if image else None))
+    if environment.conda is not None:
+        packages = environment.conda
+        notes = ["pip installs the packages of conda_file, conda's own under the same names"]
+        if packages.left_out:
+            omitted = ", ".join(packages.left_out)
+            notes.append(f"left out, since pip has no such packages: {omitted}")
+        requirements = conda_images.lines(packages.requirements)
+        return Packages((), requirements, packages.python, tuple(notes))
+    name = image.name if image else ""
+    if official := _OFFICIAL.fullmatch(name):
+        note = f"the image {name} is Python and pip alone: the environment has no other packages"
+        return Packages(python=official["version"] or "", notes=(note,))
+    return Packages(
+        missing=environment.missing
+        or UserError(
+            f"the job's environment is the image {name}, and the backend venv cannot know its "
+            "packages",
+            code="environment-needs-docker",
+            where=environment.position,
+            hint="Start Docker and use --backend docker",
+        )
+    )
+
+
+def install(
+    run: Run,
+    packages: Packages,
+    environment: Path,
+    program: str,
+    say: venvs.Say,
+    network: Network | None = None,
+) -> None:
+    """Create the environment of the backend venv with this Python `program`, unless it exists."""
+    requirements = list(packages.files)
+    if not requirements:
+        requirements = [environment.with_name(f"{environment.name}.txt")]
+        if not venvs.is_ready(environment):
+            files.write_text(requirements[0], packages.text)
+    folder = os.path.relpath(requirements[0].parent, run.workspace.root)
+    venvs.ensure(
+        environment,
+        requirements,
+        python=program,
+        purpose=f"{run.experiment.name}'s environment ({folder})",
+        say=say,
+        reach=network,
+        hashed=all(_has_hashes(path) for path in requirements),
+        owner=run.workspace.root,
+    )
+
+
+def requirements(workspace: Workspace, experiment: Experiment, dev: bool = False) -> list[Path]:
+    """The locks to install from: requirements.txt, and with `dev` also requirements-dev.txt if it
+    exists. UserError when the experiment has no requirements.txt."""
+    return locks_in(workspace, f"{experiment.folder}/environment", dev)
+
+
+def locks_in(workspace: Workspace, context: str, dev: bool = False) -> list[Path]:
+    """The locks of any folder with a Dockerfile, relative to the workspace's root."""
+    folder = Path(workspace.root, context)
+    locked = folder / "requirements.txt"
+    if not locked.is_file():
+        raise UserError(
+            f"the backend venv needs {context}/requirements.txt, which does not exist",
+            code="requirements-missing",
+            where=context,
+            hint="Write it (with hashes: `uv pip compile --generate-hashes`), or start Docker",
+        )
+    dev_lock = folder / "requirements-dev.txt"
+    return [locked, dev_lock] if dev and dev_lock.is_file() else [locked]
+
+
+def environment_of(
+    experiment: Experiment, locked: Sequence[Path], python: str, text: str = ""
+) -> Path:
+    """The environment's folder, keyed by its content: the locks (or `text`, the requirements
+    themselves), the Python version and this system."""
+    text += "\n".join(files.read_text(path) or "" for path in locked)
+    key = hashlib.sha256(f"{venvs.tag()}\n{python}\n{text}".encode()).hexdigest()[:12]
+    return venvs.cache_folder() / "envs" / f"{experiment.slug}-{key}"
+
+
+def python_for(experiment: Experiment) -> tuple[str, str, str]:
+    """An interpreter of the image's Python version if this machine has one, else this Python:
+    (program, its version "3.11", a note when the version differs from the image's, else "")."""
+    return interpreter(version_in(experiment.dockerfile))
+
+
+def version_in(dockerfile: Dockerfile | None) -> str:
+    """The Python version in the name of a Dockerfile's base image ("3.11"), or ""."""
+    image = dockerfile.image_of(dockerfile.last) if dockerfile else ""
+    match = re.search(r"python:(\d+\.\d+)", image)
+    return match[1] if match else ""
+
+
+def interpreter(version: str) -> tuple[str, str, str]:
+    """Like `python_for`, for a version from an image or a conda file; "" accepts any version."""
+    own = f"{sys.version_info.major}.{sys.version_info.minor}"
+    base = getattr(sys, "_base_executable", None) or sys.executable
+    if version in ("", own):
+        return base, own, ""
+    program = process.which(f"python{version}")
+    if program and process.run([program, "-c", "import sys"]).ok:
+        return program, version, ""
+    return base, own, f"the image has Python {version}, this machine has {own}"
+
+
+def _has_hashes(path: Path) -> bool:
+    """Whether the file pins its packages by hashes, or names no packages."""
+    text = files.read_text(path) or ""
+    return "--hash=" in text or not text.strip()

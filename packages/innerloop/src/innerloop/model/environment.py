@@ -1,0 +1,61 @@
+"""What stands on this machine for the environment that a job names. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ..util.errors import UserError
+from ..util.position import Position
+from .dockerfiles.dockerfile import Dockerfile
+from .jobs.conda import CondaFile
+
+# Where an environment comes from. "registered": one that Azure ML keeps, for which this workspace's
+# settings may name something else.
+EnvironmentKind = Literal["dockerfile", "conda", "image", "registered", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image to run in: its name, the stage to build (None: the last), the digest that it must
+    carry, the absolute path of its build context and its Dockerfile.
+
+    An image that is not built here has neither digest nor Dockerfile: it is used as it is."""
+
+    name: str
+    target: str | None = None
+    digest: str = ""
+    context: str = ""
+    dockerfile: Dockerfile | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedEnvironment:
+    """The environment of a run, resolved once and carried with the run.
+
+    `source` is what the job names: the path of a Dockerfile or a conda file relative to the
+    workspace's root, an image, or the reference of a registered environment. `image` is None where
+    nothing on this machine stands for it, for the reason in `missing`. `folder` is the build's
+    folder, with the requirements that the backend venv installs; "" where nothing is built from a
+    folder. `is_own`: the experiment's own environment/Dockerfile. `dev`: the stage with development
+    tools. `position` is the file:line of the job that names the environment.
+    """
+
+    kind: EnvironmentKind = "none"
+    source: str = ""
+    image: Image | None = None
+    folder: str = ""
+    conda: CondaFile | None = None
+    is_own: bool = False
+    dev: bool = False
+    position: Position | str = ""
+    notes: tuple[str, ...] = ()
+    missing: UserError | None = None
+
+    @property
+    def digest(self) -> str:
+        """The digest of what the image is built from; "" for an image that is not built here."""
+        return self.image.digest if self.image is not None else ""
+
+
+NO_ENVIRONMENT = ResolvedEnvironment()
