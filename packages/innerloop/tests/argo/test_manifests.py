@@ -441,10 +441,10 @@ def test_a_dry_run_prints_the_manifest_and_what_is_lacking(workspace: Workspace)
     answer = workspace.loop("submit", "line", "--backend", "argo", "--dry-run")
     assert answer.code == 0
     right(yaml.safe_load(answer.out))
-    assert "a cluster takes images from a registry, and there is none" in answer.err
+    assert "a cluster pulls images from a registry" in answer.err
     told = workspace.loop(
         "submit", "line", "--backend", "argo", "--dry-run", "--json", "--name", "n"
     )
     assert json.loads(told.out)["manifest"]["metadata"]["name"] == "n"
     wrong = workspace.loop("submit", "line", "--backend", "argo", "--dry-run", "--name", "My_job")
-    assert wrong.code == 2 and "is no name for a Workflow" in wrong.message
+    assert wrong.code == 2 and "[job-name-invalid]" in wrong.message
