@@ -33,6 +33,11 @@ def test_all_findings_at_once_each_with_its_place(workspace: Workspace) -> None:
         assert word in answer.out
     found = json.loads(workspace.loop("check", "bad", "--json").out)
     assert len(found) == len(matches) >= 3
+    assert {finding["severity"] for finding in found} <= {"error", "warning", "info"}
+    script = next(finding for finding in found if finding["code"] == "script-missing")
+    position = script["file"], script["line"], script["column"]
+    assert position == ("src/bad/azure-ml-job.yaml", 1, 17)
+    assert list(script) == ["code", "severity", "message", "file", "line", "column", "hint"]
 
 
 def test_without_a_name_every_experiment_is_checked(workspace: Workspace) -> None:

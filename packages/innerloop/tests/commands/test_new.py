@@ -46,9 +46,9 @@ def test_twice_is_an_error_and_changes_nothing(workspace: Workspace) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("tiny/deep", "is an experiment itself"),
-        ("shop", "holds experiments (shop/churn)"),
-        ("TINY", '"tiny" would do'),
+        ("tiny/deep", "src/tiny is an experiment"),
+        ("shop", "contains experiments (shop/churn)"),
+        ("TINY", 'Write "tiny"'),
         ("old", "would have the same files and images"),
         ("search/x", '"Search" exists'),
         ("notes/line", "this is not a folder"),
