@@ -179,9 +179,8 @@ def test_a_backend_does_not_import_another() -> None:
 def test_backend_names_are_compared_nowhere() -> None:
     """What differs between backends is in their modules; the tables and `parity` name them."""
     names = "|".join([*local.BACKENDS, *base.BACKENDS])
-    comparison = re.compile(
-        rf"""(?:[=!]=|\bin\b) *[(\[{{]?["'](?:{names})["']|case ["'](?:{names})["']"""
-    )
+    name = f"""["'](?:{names})["']"""
+    comparison = re.compile(rf"[=!]= *{name}|\bin *[(\[{{]{name}|\bcase {name}")
     for path in sorted(PACKAGE.rglob("*.py")):
         if not path.relative_to(PACKAGE).as_posix().startswith(GUESTS):
             found = comparison.search(path.read_text(encoding="utf-8"))
