@@ -50,7 +50,11 @@ WRONG_WORDS: list[tuple[list[str], int, str]] = [
     (["list", "tiny"], 2, "loop list --help"),
     (["run", "tiny", "--dryrun"], 2, "Did you mean --dry-run?"),
     (["runs", "--lats=3"], 2, "Did you mean --last?"),
-    (["run", "tiny", "--backend", "azureml"], 2, "`loop submit EXP --backend azureml` sends the job there"),
+    (
+        ["run", "tiny", "--backend", "azureml"],
+        2,
+        "`loop submit EXP --backend azureml` sends the job there",
+    ),
     (["new", "fresh", "--from", "nothing"], 2, "no experiment"),
 ]
 
