@@ -38,7 +38,10 @@ def test_the_endpoint_follows_its_file_as_far_as_nobody_is_locked_out(deployed: 
     keys = "description, tags.team, tags.cost"
     assert f"applied {FILE} to the endpoint {NAME}: {keys}" in answer.err
     assert "unchanged    blue serves this model already" in answer.out
-    assert f"{FILE}:2:1: auth_mode is aad_token here and key on Azure. Clients would notice" in answer.err
+    assert (
+        f"{FILE}:2:1: auth_mode is aad_token here and key on Azure. Clients would notice"
+        in answer.err
+    )
     assert f"{FILE}:3:1: public_network_access is disabled here and enabled on Azure" in answer.err
     assert "`scripts/loop endpoint update tiny` applies it" in answer.err
     assert f"{FILE}:8:1: identity is user_assigned, /subscriptions/s" in answer.err
