@@ -81,7 +81,7 @@ def test_sync_settles_and_check_changes_nothing(workspace: Workspace) -> None:
     first = workspace.loop("sync")
     assert first.code == 0, first.err
     second = workspace.loop("sync")
-    assert (second.code, second.out) == (0, "everything is in line with src/\n")
+    assert (second.code, second.out) == (0, "everything is up to date\n")
     assert workspace.loop("sync", "--check").code == 0
 
 
@@ -148,7 +148,7 @@ def test_where_the_engine_is_silent_nothing_is_said_of_what_is_in_it(workspace: 
     assert old.code == 0 and "its engine is not running: images and dev" in old.message
     assert workspace.loop("outdated", "--check", env=SILENT).err == ""
     cleaned = workspace.loop("clean", "--dry-run", env=SILENT)
-    assert cleaned.code == 0 and "containers, images and volumes are not looked at" in cleaned.err
+    assert cleaned.code == 0 and "containers, images and volumes are not listed" in cleaned.err
     answer = workspace.loop("doctor", "--json", env=SILENT)
     facts = {fact["name"]: fact["what"] for fact in json.loads(answer.out)}
     assert "as far as can be seen without Docker" in facts["disk usage"]

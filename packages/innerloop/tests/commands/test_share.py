@@ -148,7 +148,7 @@ def test_remove_takes_the_link_and_empty_folders_and_no_code(shared: Workspace) 
     assert other.code == 1 and "does not share" in other.message
 
 
-def test_broken_absolute_and_textual_links_are_seen_and_mended(shared: Workspace) -> None:
+def test_broken_absolute_and_textual_links_are_repaired(shared: Workspace) -> None:
     common = shared.root / "src/tiny/common"
     (common / "vision").mkdir(parents=True)
     # As the template of old made it: relative to the wrong folder.
@@ -163,9 +163,9 @@ def test_broken_absolute_and_textual_links_are_seen_and_mended(shared: Workspace
         run = shared.loop("run", "tiny", "--backend", place)
         assert run.code == 1 and "--repair" in run.message
         assert len(run.err.strip().splitlines()) == 1
-    mended = shared.loop("share", "--repair")
-    assert mended.code == 0 and mended.out.count("mended") == 3, mended.err
-    assert "core.symlinks" in mended.err
+    repaired = shared.loop("share", "--repair")
+    assert repaired.code == 0 and repaired.out.count("repaired") == 3, repaired.err
+    assert "core.symlinks" in repaired.err
     assert tree(common) == {
         "masks": "../../common/vision/masks",
         "rates.py": "../../common/rates.py",
@@ -174,10 +174,10 @@ def test_broken_absolute_and_textual_links_are_seen_and_mended(shared: Workspace
     }
     run = shared.loop("run", "tiny", "--backend", "venv")
     assert (run.code, run.out) == (0, "-7\n"), run.err
-    assert "lead where they should" in shared.loop("share", "--repair").out
+    assert "are in order" in shared.loop("share", "--repair").out
 
 
-def test_what_cannot_be_mended_is_named(shared: Workspace) -> None:
+def test_links_that_cannot_be_repaired_are_named(shared: Workspace) -> None:
     assert shared.loop("share", "tiny", "rates.py").code == 0
     (shared.root / "src/common/rates.py").unlink()
     answer = shared.loop("share", "tiny", "--repair")

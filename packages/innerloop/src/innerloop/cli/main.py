@@ -14,7 +14,7 @@ from .. import __version__
 from ..util import console
 from ..util.errors import UsageError, UserError
 from ..workspace.root import root_of
-from .command_table import BY_NAME, PASS_THROUGH, load
+from .command_table import BY_NAME, CACHED_COMMANDS, PASS_THROUGH, load
 
 
 def main(words: Sequence[str]) -> int:
@@ -41,6 +41,14 @@ def _main(words: list[str]) -> int:
         return 0
     if not words or words[0] in ("-h", "--help"):
         words = ["help", *words[1:]]
+    if words[0] in CACHED_COMMANDS and set(words[1:]) <= {"--json"}:
+        from . import output_cache
+
+        return output_cache.replay_or_run(root_of(sys.argv[0]), words, lambda: _run(words))
+    return _run(words)
+
+
+def _run(words: list[str]) -> int:
     parser = parser_of(words[0])
     own, rest = _split(words[1:])
     args = parser.parse_intermixed_args(own)
