@@ -60,7 +60,7 @@ def _run(words: list[str]) -> int:
 
 def parser_of(name: str) -> argparse.ArgumentParser:
     module = load(name)
-    parser = _Parser(
+    parser = _ArgumentParser(
         prog=f"loop {name}",
         description=BY_NAME[name].summary,
         epilog=module.EXAMPLES,
@@ -71,7 +71,7 @@ def parser_of(name: str) -> argparse.ArgumentParser:
     return parser
 
 
-class _Parser(argparse.ArgumentParser):
+class _ArgumentParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         hint = f"See `{self.prog} --help`"
         if added := re.match("unrecognized arguments: (.*)", message):

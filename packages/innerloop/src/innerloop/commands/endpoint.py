@@ -83,7 +83,7 @@ def _status(args: argparse.Namespace, session: AzureSession, now: EndpointState)
     )
     print(now.url)
     heads = ("DEPLOYMENT", "TRAFFIC", "STATE", "MODEL", "INSTANCE", "ROLE")
-    rows = [heads, *(_row(now, one) for one in now.deployments)]
+    rows = [heads, *(_row(now, deployment) for deployment in now.deployments)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(heads))]
     for row in rows if now.deployments else ():
         print(
@@ -94,12 +94,19 @@ def _status(args: argparse.Namespace, session: AzureSession, now: EndpointState)
     return 0
 
 
-def _row(now: EndpointState, one: DeploymentState) -> tuple[str, ...]:
-    instance = f"{one.count} x {one.instance}" if one.instance else ""
+def _row(now: EndpointState, deployment: DeploymentState) -> tuple[str, ...]:
+    instance = f"{deployment.count} x {deployment.instance}" if deployment.instance else ""
     roles = {"old": "old, kept", "spare": "unused"}
-    role = now.role(one)
-    traffic = f"{one.traffic} %"
-    return one.name, traffic, one.state, one.model, instance, roles.get(role, role)
+    role = now.role(deployment)
+    traffic = f"{deployment.traffic} %"
+    return (
+        deployment.name,
+        traffic,
+        deployment.state,
+        deployment.model,
+        instance,
+        roles.get(role, role),
+    )
 
 
 def _value(now: EndpointState) -> dict[str, Any]:
@@ -111,17 +118,17 @@ def _value(now: EndpointState) -> dict[str, Any]:
         "traffic": now.traffic,
         "deployments": [
             {
-                "name": one.name,
-                "traffic": one.traffic,
-                "state": one.state,
-                "model": one.model,
-                "environment": one.environment,
-                "instance_type": one.instance,
-                "instance_count": one.count,
-                "commit": one.tags.get("innerloop.commit", ""),
-                "role": now.role(one),
+                "name": deployment.name,
+                "traffic": deployment.traffic,
+                "state": deployment.state,
+                "model": deployment.model,
+                "environment": deployment.environment,
+                "instance_type": deployment.instance,
+                "instance_count": deployment.count,
+                "commit": deployment.tags.get("innerloop.commit", ""),
+                "role": now.role(deployment),
             }
-            for one in now.deployments
+            for deployment in now.deployments
         ],
     }
 
@@ -212,12 +219,12 @@ def _update(
 def _delete(args: argparse.Namespace, session: AzureSession, now: EndpointState) -> int:
     if args.deployment:
         return _delete_deployment(args, session, now)
-    parts = [f"{one.name} ({one.traffic} %)" for one in now.deployments]
+    parts = [f"{deployment.name} ({deployment.traffic} %)" for deployment in now.deployments]
     what = f"the endpoint {now.name}" + (f" with {' and '.join(parts)}" if parts else "")
     _confirm(args, what)
     session.ask("endpoint_delete", f"deleting {now.name}", name=now.name)
-    for one in now.deployments:
-        store.update(args.root, now.name, one.name, state=store.FINISHED, traffic={})
+    for deployment in now.deployments:
+        store.update(args.root, now.name, deployment.name, state=store.FINISHED, traffic={})
     print(f"{now.name} is deleted; its models and environments stay registered")
     return 0
 
@@ -225,7 +232,7 @@ def _delete(args: argparse.Namespace, session: AzureSession, now: EndpointState)
 def _delete_deployment(args: argparse.Namespace, session: AzureSession, now: EndpointState) -> int:
     deployment = now.find(args.deployment)
     if deployment is None:
-        names = ", ".join(one.name for one in now.deployments) or "none"
+        names = ", ".join(deployment.name for deployment in now.deployments) or "none"
         raise UsageError(
             f'{now.name} has no deployment "{args.deployment}"',
             code="deployment-unknown",

@@ -55,7 +55,9 @@ def _show(parity: Parity) -> None:
     # Nothing is wrapped for a file or a pipe.
     console = Console(width=None if sys.stdout.isatty() else 10_000, highlight=False)
     present = [column for column in parity.columns if not column.absent]
-    differing = {(one.row, one.backend): one for one in parity.differences}
+    differing = {
+        (difference.row, difference.backend): difference for difference in parity.differences
+    }
     table = Table(title=parity.experiment, title_justify="left", box=None, header_style="bold")
     table.add_column("", no_wrap=True)
     for column in present:

@@ -20,7 +20,9 @@ EXAMPLES = """examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("job", nargs="?", metavar="JOB", help="default: the last one submitted")
-    parser.add_argument("--all", action="store_true", help="all submissions from here; asks nobody")
+    parser.add_argument(
+        "--all", action="store_true", help="all submissions from here, from local records"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON value on stdout")
 
 

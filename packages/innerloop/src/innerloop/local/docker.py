@@ -170,7 +170,7 @@ def submit(run: Run, request: Request) -> int:
     """Start the container and return the program's exit code.
 
     Ctrl-C and the job's time limit stop the container: the program gets a signal and some seconds
-    to end by itself. Then the interruption goes on.
+    to end by itself. Then KeyboardInterrupt is raised.
     """
     if not run.in_place:
         _make_mount_points(run)

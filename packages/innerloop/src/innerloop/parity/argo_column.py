@@ -36,7 +36,7 @@ def planned_pods(
         setting = argo_settings.read(experiment.settings.argo)
         registry = workspace.settings.registry
         subject = workflow.Subject(
-            experiment, job, setting, lambda one: (reference(registry, experiment, one), ""), read
+            experiment, job, setting, lambda item: (reference(registry, experiment, item), ""), read
         )
         workflow_plan = workflow.workflow_plan(subject)
         manifest = workflow.manifest(workflow_plan, experiment, name="job", namespace="")
@@ -57,13 +57,13 @@ def generated_pods(workspace: Workspace, experiment: Experiment, trial: Mapping[
             hint="Run `scripts/loop sync`",
         )
     try:
-        kinds = {one["kind"]: one for one in yaml.safe_load_all(text)}
+        kinds = {item["kind"]: item for item in yaml.safe_load_all(text)}
         template, cron = kinds["WorkflowTemplate"], kinds["CronWorkflow"]
-        given = [
+        parameters = [
             *template["spec"].get("arguments", {}).get("parameters", []),
             *cron["spec"]["workflowSpec"].get("arguments", {}).get("parameters", []),
         ]
-        values = {f"workflow.parameters.{one['name']}": str(one["value"]) for one in given}
+        values = {f"workflow.parameters.{item['name']}": str(item["value"]) for item in parameters}
         return _pods_by_template(
             {**argo_expand(template, values), "metadata": {"name": "job"}}, trial
         )
@@ -79,7 +79,7 @@ def generated_pods(workspace: Workspace, experiment: Experiment, trial: Mapping[
 
 def _pods_by_template(manifest: Mapping[str, Any], trial: Mapping[str, str]) -> Mapping[str, Pod]:
     values = {f"inputs.parameters.{name}": value for name, value in trial.items()}
-    return {one.template: one for one in parse.pods(argo_expand(dict(manifest), values))}
+    return {item.template: item for item in parse.pods(argo_expand(dict(manifest), values))}
 
 
 def reference(registry: str, experiment: Experiment, job: Job) -> str:

@@ -226,7 +226,7 @@ def _argo(run: Run, pod: Pod | UserError, backend: str = "argo") -> ParityColumn
     registry = run.workspace.settings.registry
     is_own = pod.image == argo_column.reference(registry, run.experiment, run.job)
     cloud = _cloud_environment(run)
-    facts = {row: ParityFact(one.value if is_own else pod.image) for row, one in cloud.items()}
+    facts = {row: ParityFact(item.value if is_own else pod.image) for row, item in cloud.items()}
     parts, why = argo_column.mount_facts(run, pod, has_code=is_own and run.code is not None)
     user = run.experiment.dockerfile.user_of(run.experiment.dockerfile.last) or CLOUD_USER
     return ParityColumn(
@@ -241,7 +241,7 @@ def _argo(run: Run, pod: Pod | UserError, backend: str = "argo") -> ParityColumn
             "mounts": ParityFact(
                 join_facts(parts),
                 why="; ".join(why),
-                shown=join_facts([f"{one.source} -> {one.target}" for one in pod.mounts]),
+                shown=join_facts([f"{item.source} -> {item.target}" for item in pod.mounts]),
             ),
         },
     )
@@ -352,7 +352,7 @@ def _dev_facts(run: Run, dev: Mapping[str, Any]) -> dict[str, ParityFact]:
     ours = named == f"{folder}/Dockerfile"
     same_base = _same_base(run.experiment.dockerfile, stage)
     why = "the job's own packages, and on top of them the development tools" if same_base else ""
-    options = [str(one) for one in dev.get("runArgs") or ()]
+    options = [str(item) for item in dev.get("runArgs") or ()]
     shm = _option(options, "--shm-size")
     return {
         "environment": ParityFact(_digest(run) if ours else named or "another image"),
@@ -409,7 +409,9 @@ def _command(text: str, names: Mapping[str, str]) -> ParityFact:
 def _command_of(configuration: Mapping[str, Any], code: str) -> str:
     """The command line of a launch configuration."""
     arguments = configuration.get("args") or []
-    words = [arguments] if isinstance(arguments, str) else [_quoted(str(one)) for one in arguments]
+    words = (
+        [arguments] if isinstance(arguments, str) else [_quoted(str(item)) for item in arguments]
+    )
     if module := configuration.get("module"):
         return " ".join(["python", "-m", str(module), *words])
     program = str(configuration.get("program") or "")
@@ -456,7 +458,7 @@ def _read_json(root: Path, path: str) -> dict[str, Any]:
     try:
         value = parse(text, path).value
     except ParseError as error:
-        raise UserError(error.what, where=error.where, hint=error.hint) from error
+        raise UserError(error.what, code="not-json", where=error.where, hint=error.hint) from error
     return value if isinstance(value, dict) else {}
 
 
@@ -541,5 +543,5 @@ def _size(text: str) -> str:
     return f"{count:g}"
 
 
-def _same(one: str, two: str) -> bool:
-    return Path(one) == Path(two)
+def _same(path: str, other: str) -> bool:
+    return Path(path) == Path(other)

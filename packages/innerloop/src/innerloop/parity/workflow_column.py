@@ -44,12 +44,12 @@ class ScheduledStart:
         run, expected = self.runs.get(title), self.expected.get(title)
         if run is None or expected is None:
             return ParityColumn(self.backend, absent=self.absent or "it does not start this job")
-        wanted = facts(expected).facts
+        expected_facts = facts(expected).facts
         return ParityColumn(
             self.backend,
             {
                 row: ParityFact(
-                    one.value, self.why if one.value == wanted[row].value else "", one.shown
+                    one.value, self.why if one.value == expected_facts[row].value else "", one.shown
                 )
                 for row, one in facts(run).facts.items()
             },

@@ -42,7 +42,7 @@ Events = Callable[[Mapping[str, Any]], None]
 
 @dataclass(frozen=True, slots=True)
 class SubmissionOrder:
-    """What a person asks `loop submit` for. `file` is relative to the experiment's folder; `sets` are
+    """What `loop submit` is asked for. `file` is relative to the experiment's folder; `sets` are
     the overrides in their order; `name` is None where the backend chooses one; `is_dry`: nothing is
     sent."""
 
@@ -84,10 +84,10 @@ class Submission(Protocol):
         """What `--dry-run --json` prints."""
 
     def preview(self) -> Iterator[tuple[str, str]]:
-        """Rows of a title and a text for a person, before the job is sent."""
+        """Rows of a title and a text, shown before the job is sent."""
 
     def text(self) -> str:
-        """What `--dry-run` prints for a person, with a line end."""
+        """What `--dry-run` prints without `--json`; ends with a line end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,14 +138,14 @@ class RemoteBackend(Backend, Protocol):
         self, order: SubmissionOrder
     ) -> tuple[Submission | None, Sequence[Finding]]:
         """The submission, and the findings of `lint`; None where they stand in the way. Nothing is
-        sent, and nobody signs in."""
+        sent, and there is no sign-in."""
 
     def submit(
         self, submission: Submission, on_ready: Callable[[Submission], None]
     ) -> SubmittedJob:
         """Sends the job. `on_ready` gets the submission with all that the service says of it, before
         anything is uploaded: it shows the preview and may raise. The same submission again after an
-        interruption goes on under the same name and makes no second job."""
+        interruption keeps its name and creates no second job."""
 
     def status(self, job: str) -> JobStatus: ...
 

@@ -76,7 +76,7 @@ def read(root: Path, folder: str, *, contents: bool = True) -> Snapshot:
     circular link and for a folder without a file to send, with which Azure ML's client fails.
     Without `contents` (for data, which may be large) the digest is "" and there are no suspects."""
     top = Path(os.path.realpath(root / folder))
-    rules, base = _rules(top, folder) if top.is_dir() else (ignore_file.Rules(), "")
+    rules, base = _rules(top, folder) if top.is_dir() else (ignore_file.IgnoreRules(), "")
     name = rules.name
     counts: Mapping[str, tuple[int, int]] = {}
     if top.is_file():
@@ -101,18 +101,18 @@ def read(root: Path, folder: str, *, contents: bool = True) -> Snapshot:
     )
 
 
-def _rules(top: Path, folder: str) -> tuple[ignore_file.Rules, str]:
+def _rules(top: Path, folder: str) -> tuple[ignore_file.IgnoreRules, str]:
     """The rules of the first ignore file, and the folder that their paths are relative to."""
     for name in IGNORE_FILES:
         text = files.read_text(top / name)
         if text is not None:
             rules = ignore_file.parse(text, f"{folder}/{name}")
             return rules, os.path.dirname(os.path.realpath(top / name))
-    return ignore_file.Rules(), str(top)
+    return ignore_file.IgnoreRules(), str(top)
 
 
 def _walk(
-    top: Path, folder: str, rules: ignore_file.Rules, base: str
+    top: Path, folder: str, rules: ignore_file.IgnoreRules, base: str
 ) -> tuple[list[SnapshotFile], Mapping[str, tuple[int, int]]]:
     """The files to send, and for each rule the number and bytes of the files it excludes."""
     sent: list[SnapshotFile] = []

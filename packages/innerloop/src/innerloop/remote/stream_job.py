@@ -25,7 +25,7 @@ def follow(
     to_the_end: bool = True,
     on_end: Callable[[JobStatus], None] | None = None,
 ) -> int:
-    """The exit code of the job's own outcome; 0 for a job that has not ended when nobody waits.
+    """The exit code of the job's own outcome; 0 for a job that has not ended, unless it is followed.
     `on_end` gets the status that the job ended with."""
     printer = JobLogPrinter("following" if to_the_end else f"asking for the logs of {name}")
     try:

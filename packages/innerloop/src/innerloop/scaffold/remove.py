@@ -75,7 +75,7 @@ def plan(workspace: Workspace, name: str) -> Removal:
     )
 
 
-def carry_out(root: Path, removal: Removal) -> engine.Outcome:
+def carry_out(root: Path, removal: Removal) -> engine.SyncOutcome:
     with files.locked(root / create.LOCK, waiting=create.WAITING):
         files.write_text(root / INTENT, json.dumps(asdict(removal)))
         return _finish(root, removal)
@@ -97,7 +97,7 @@ def finish(root: Path) -> str | None:
         return f"completed the removal of {removal.name}, which was interrupted; it is in {kept}"
 
 
-def _finish(root: Path, removal: Removal) -> engine.Outcome:
+def _finish(root: Path, removal: Removal) -> engine.SyncOutcome:
     kept = files.make_folder(root / removal.kept_in)
     for folder, name in ((removal.folder, "src"), (removal.dev_container, "devcontainer")):
         if (root / folder).is_dir() and not (kept / name).exists():

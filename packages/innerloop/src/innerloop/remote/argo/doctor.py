@@ -24,7 +24,9 @@ def facts(root: Path, connection: ArgoConnection) -> Iterator[DoctorFact]:
     except UserError as error:
         yield "bad", "settings", error.message(), ""
         return
-    clusters = {ClusterRef(one.context, one.namespace): one for _, one in configured}
+    clusters = {
+        ClusterRef(setting.context, setting.namespace): setting for _, setting in configured
+    }
     clusters = clusters or {ClusterRef(): argo_settings.read(workspace.settings.argo)}
     registry = workspace.settings.registry
     if registry:
@@ -59,7 +61,7 @@ def _cluster_facts(
 ) -> Iterator[DoctorFact]:
     try:
         answer = connection.ask_with_progress(
-            "doctor", cluster, "asking the cluster", gpu_resource=resource, wanted=gpu_users
+            "doctor", cluster, "asking the cluster", gpu_resource=resource, gpu_users=gpu_users
         )
     except UserError as error:
         answer = [("bad", "cluster", error.what, error.hint)]

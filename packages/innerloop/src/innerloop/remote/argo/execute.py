@@ -43,7 +43,7 @@ def submit(
 
 
 def _with_earlier_name(root: Path, submission: ArgoSubmission) -> ArgoSubmission:
-    """The same submission again after an interruption goes on under the name that it had."""
+    """After an interruption the same submission keeps its name."""
     submission_store.require_new(root, submission.name)
     if submission.is_named:
         return submission

@@ -43,11 +43,13 @@ def explain(error: BaseException, request: Mapping[str, Any], server: str = "") 
     if isinstance(error, NoCluster):
         return ErrorInfo("no-cluster", error.what, error.hint)
     chain = list(_chain(error))
-    answered = next((one for one in chain if isinstance(getattr(one, "status", None), int)), None)
+    answered = next(
+        (cause for cause in chain if isinstance(getattr(cause, "status", None), int)), None
+    )
     if answered is not None and answered.status:  # type: ignore[attr-defined]
         return _status(answered, request)
-    names = {type(one).__name__ for one in chain}
-    words = scrub(" | ".join(str(one) for one in chain))
+    names = {type(cause).__name__ for cause in chain}
+    words = scrub(" | ".join(str(cause) for cause in chain))
     where = server or "the cluster"
     if "certificate verify failed" in words or "SSLCertVerificationError" in names:
         return ErrorInfo(
@@ -77,13 +79,13 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
     seen: set[int] = set()
     todo = [error]
     while todo:
-        one = todo.pop(0)
-        if not isinstance(one, BaseException) or id(one) in seen:
+        cause = todo.pop(0)
+        if not isinstance(cause, BaseException) or id(cause) in seen:
             continue
-        seen.add(id(one))
-        yield one
-        inner = [arg for arg in one.args if isinstance(arg, BaseException)]
-        todo += [one.__cause__, one.__context__, getattr(one, "reason", None), *inner]
+        seen.add(id(cause))
+        yield cause
+        inner = [arg for arg in cause.args if isinstance(arg, BaseException)]
+        todo += [cause.__cause__, cause.__context__, getattr(cause, "reason", None), *inner]
 
 
 def _status(error: Any, request: Mapping[str, Any]) -> ErrorInfo:

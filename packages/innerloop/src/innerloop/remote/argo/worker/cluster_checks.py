@@ -46,19 +46,19 @@ def doctor(cluster: ClusterClient, request: Mapping[str, Any], emit: Emit) -> An
 
 
 def _version(cluster: ClusterClient) -> Fact:
-    found = client.VersionApi(cluster.api).get_code(**TIMES)
-    return "ok", "version", f"Kubernetes {found.git_version} answers", ""
+    answer = client.VersionApi(cluster.api).get_code(**TIMES)
+    return "ok", "version", f"Kubernetes {answer.git_version} answers", ""
 
 
 def _argo(cluster: ClusterClient) -> Fact:
     try:
-        found = cluster.workflows.get_api_resources("argoproj.io", "v1alpha1", **TIMES)
+        answer = cluster.workflows.get_api_resources("argoproj.io", "v1alpha1", **TIMES)
     except ApiException as error:
         if error.status != 404:
             raise
         hint = "Install it in the cluster, or set another [argo] context"
         return "bad", "argo", "Argo Workflows is not installed there", hint
-    kinds = sorted(one.kind for one in found.resources if "/" not in one.name)
+    kinds = sorted(item.kind for item in answer.resources if "/" not in item.name)
     return "ok", "argo", f"Argo Workflows: {', '.join(kinds)}", ""
 
 
@@ -90,14 +90,16 @@ def _gpus(cluster: ClusterClient, request: Mapping[str, Any]) -> list[Fact]:
     """From the nodes' allocatable resources."""
     name = request["gpu_resource"]
     counts = [
-        int((one.status.allocatable or {}).get(name, "0"))
-        for one in cluster.core.list_node(**TIMES).items
+        int((item.status.allocatable or {}).get(name, "0"))
+        for item in cluster.core.list_node(**TIMES).items
     ]
     having = [count for count in counts if count]
     if having:
         return [("ok", "GPUs", f"{sum(having)} {name} on {len(having)} of {len(counts)} nodes", "")]
     what = f"none of {len(counts)} nodes has {name}"
-    if request["wanted"]:
-        hint = f"{', '.join(request['wanted'])} would wait forever: set [argo] gpus or gpu_resource"
+    if request["gpu_users"]:
+        hint = (
+            f"{', '.join(request['gpu_users'])} would wait forever: set [argo] gpus or gpu_resource"
+        )
         return [("bad", "GPUs", what, hint)]
     return [("ok", "GPUs", what, "")]

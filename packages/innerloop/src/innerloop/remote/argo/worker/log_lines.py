@@ -17,11 +17,11 @@ class ProgramLines:
     def add(self, text: str) -> str:
         text = self.open + text
         whole, _, self.open = text.rpartition("\n")
-        kept = [f"{line}\n" for line in whole.split("\n") if not _EXECUTOR_LINE.match(line)]
-        said = "".join(kept) if whole or text.startswith("\n") else ""
+        lines = [f"{line}\n" for line in whole.split("\n") if not _EXECUTOR_LINE.match(line)]
+        passed = "".join(lines) if whole or text.startswith("\n") else ""
         if self.open and not self.open.startswith("time="[: len(self.open)]):
-            said, self.open = said + self.open, ""
-        return said
+            passed, self.open = passed + self.open, ""
+        return passed
 
     def rest(self) -> str:
         rest, self.open = self.open, ""

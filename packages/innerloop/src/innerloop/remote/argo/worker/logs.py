@@ -99,12 +99,12 @@ class PodLog:
 
     def _pod(self) -> str | None:
         """The pod's name, found by its annotation: the scheme of names differs between Argo's versions."""
-        found = self.cluster.core.list_namespaced_pod(
+        listed = self.cluster.core.list_namespaced_pod(
             self.cluster.namespace,
             label_selector=f"{_OF_WORKFLOW}={self.request['name']}",
             **TIMES,
         )
-        for pod in found.items:
+        for pod in listed.items:
             if (pod.metadata.annotations or {}).get(_NODE) == self.node:
                 name: str = pod.metadata.name
                 return name

@@ -27,23 +27,23 @@ from .workflow_states import (
 
 
 def status(cluster: ClusterClient, request: Mapping[str, Any], emit: Emit) -> Any:
-    found = _get(cluster, request["name"])
-    details = found.get("status", {})
-    nodes = pods(found)
+    workflow = _get(cluster, request["name"])
+    details = workflow.get("status", {})
+    nodes = pods(workflow)
     return {
         "name": request["name"],
         "type": "workflow",
-        "status": state_of(found),
-        "experiment": found["metadata"].get("labels", {}).get("innerloop/experiment", ""),
+        "status": state_of(workflow),
+        "experiment": workflow["metadata"].get("labels", {}).get("innerloop/experiment", ""),
         "url": "",
         "compute": f"{cluster.server}, namespace {cluster.namespace}",
-        "created": found["metadata"].get("creationTimestamp", ""),
+        "created": workflow["metadata"].get("creationTimestamp", ""),
         "started": details.get("startedAt") or "",
         "ended": details.get("finishedAt") or "",
-        "error": failure_message(found),
+        "error": failure_message(workflow),
         "children": [
-            {"name": one["id"], "step": node_name(one), "status": node_state(one)}
-            for one in nodes
+            {"name": node["id"], "step": node_name(node), "status": node_state(node)}
+            for node in nodes
             if len(nodes) > 1
         ],
     }
@@ -51,8 +51,8 @@ def status(cluster: ClusterClient, request: Mapping[str, Any], emit: Emit) -> An
 
 def cancel(cluster: ClusterClient, request: Mapping[str, Any], emit: Emit) -> Any:
     """The state before and after; a Workflow that has ended stays as it is."""
-    found = _get(cluster, request["name"])
-    before = state_of(found)
+    workflow = _get(cluster, request["name"])
+    before = state_of(workflow)
     if before in ENDED:
         return {"before": before, "after": before}
     cluster.workflows.patch_namespaced_custom_object(
@@ -60,35 +60,35 @@ def cancel(cluster: ClusterClient, request: Mapping[str, Any], emit: Emit) -> An
         body={"spec": {"shutdown": "Terminate"}}, **TIMES,
     )  # fmt: skip
     for _ in range(20):
-        found = _get(cluster, request["name"])
-        if state_of(found) in ENDED:
+        workflow = _get(cluster, request["name"])
+        if state_of(workflow) in ENDED:
             break
         emit("heartbeat")
         time.sleep(request.get("pause", 0.5))
-    return {"before": before, "after": state_of(found, ending=True)}
+    return {"before": before, "after": state_of(workflow, ending=True)}
 
 
 def follow(cluster: ClusterClient, request: Mapping[str, Any], emit: Emit) -> Any:
     """Emits the pods' logs from their start, and with `follow` what is added until the end."""
-    heads: dict[str, PodLog] = {}
+    logs: dict[str, PodLog] = {}
     state = ""
-    found: Mapping[str, Any] = {}
-    for found in _workflow_versions(cluster, request, emit):
-        if state_of(found) != state:
-            state = state_of(found)
+    workflow: Mapping[str, Any] = {}
+    for workflow in _workflow_versions(cluster, request, emit):
+        if state_of(workflow) != state:
+            state = state_of(workflow)
             emit("state", of="", state=state)
-        _read_pods(cluster, request, found, heads, emit)
+        _read_pods(cluster, request, workflow, logs, emit)
         if state in ENDED or not request["follow"]:
             break
-    for head in heads.values():
-        head.end(request["follow"] or state in ENDED, emit)
-    details = found.get("status", {})
+    for log in logs.values():
+        log.end(request["follow"] or state in ENDED, emit)
+    details = workflow.get("status", {})
     return {
         "status": state,
-        "error": failure_message(found),
+        "error": failure_message(workflow),
         "started": details.get("startedAt") or "",
         "ended": details.get("finishedAt") or "",
-        "logs": sum(head.read_bytes for head in heads.values()),
+        "logs": sum(log.read_bytes for log in logs.values()),
     }
 
 
@@ -101,10 +101,12 @@ def _workflow_versions(
     lost = 0.0
     while True:
         try:
-            found = _get(cluster, request["name"])
+            workflow = _get(cluster, request["name"])
             lost = 0.0
-            yield found
-            yield from _watch_changes(cluster, request, found["metadata"]["resourceVersion"], emit)
+            yield workflow
+            yield from _watch_changes(
+                cluster, request, workflow["metadata"]["resourceVersion"], emit
+            )
         except HTTPError:
             lost = lost or time.monotonic()
             if time.monotonic() - lost > request["lost"]:
@@ -138,34 +140,34 @@ def _watch_changes(
 def _read_pods(
     cluster: ClusterClient,
     request: Mapping[str, Any],
-    found: Mapping[str, Any],
-    heads: dict[str, PodLog],
+    workflow: Mapping[str, Any],
+    logs: dict[str, PodLog],
     emit: Emit,
 ) -> None:
-    nodes = pods(found)
+    nodes = pods(workflow)
     for node in nodes:
-        step = node_name(node) if len(nodes) > 1 or has_parts(found) else ""
-        head = heads.setdefault(node["id"], PodLog(cluster, request, node["id"], step, emit))
-        if step and head.state != node_state(node):
-            head.state = node_state(node)
-            emit("state", of=step, state=head.state)
-        if (why := pending_reason(node)) and why != head.why:
-            head.why = why
+        step = node_name(node) if len(nodes) > 1 or has_parts(workflow) else ""
+        log = logs.setdefault(node["id"], PodLog(cluster, request, node["id"], step, emit))
+        if step and log.state != node_state(node):
+            log.state = node_state(node)
+            emit("state", of=step, state=log.state)
+        if (why := pending_reason(node)) and why != log.why:
+            log.why = why
             emit("message", text=f"{step or request['name']} waits: {why}")
         if request["logs"] and node.get("phase") in ("Running", "Succeeded", "Failed", "Error"):
-            head.begin(request["follow"])
-    _report_orphans(request, nodes, heads, emit)
+            log.begin(request["follow"])
+    _report_orphans(request, nodes, logs, emit)
 
 
 def _report_orphans(
-    request: Mapping[str, Any], nodes: Any, heads: dict[str, PodLog], emit: Emit
+    request: Mapping[str, Any], nodes: Any, logs: dict[str, PodLog], emit: Emit
 ) -> None:
-    for one, others in orphaned_pods(nodes).items():
-        if not heads[one].is_orphaned:
-            heads[one].is_orphaned = True
-            still = f"{' and '.join(others)} still run{'s' * (len(others) == 1)}"
+    for node, running in orphaned_pods(nodes).items():
+        if not logs[node].is_orphaned:
+            logs[node].is_orphaned = True
+            still = f"{' and '.join(running)} still run{'s' * (len(running) == 1)}"
             how = f"`scripts/loop cancel {request['name']}` ends the job"
-            emit("message", text=f"{heads[one].step} has failed and {still}: {how}")
+            emit("message", text=f"{logs[node].step} has failed and {still}: {how}")
 
 
 def _get(cluster: ClusterClient, name: str) -> Any:

@@ -53,17 +53,23 @@ class EndpointState:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def find(self, name: str) -> DeploymentState | None:
-        return next((one for one in self.deployments if one.name == name), None)
+        return next(
+            (deployment for deployment in self.deployments if deployment.name == name), None
+        )
 
     @property
     def traffic(self) -> dict[str, int]:
-        return {one.name: one.traffic for one in self.deployments if one.traffic}
+        return {
+            deployment.name: deployment.traffic
+            for deployment in self.deployments
+            if deployment.traffic
+        }
 
     @property
     def new(self) -> DeploymentState | None:
         """The deployment that was given traffic last: the tagged one, else the only one with
         traffic. A tag on a deployment without traffic is outdated: traffic was moved by hand."""
-        carriers = [one for one in self.deployments if one.traffic]
+        carriers = [deployment for deployment in self.deployments if deployment.traffic]
         named = self.find(self.tags.get(NEW, ""))
         return named if named in carriers else carriers[0] if len(carriers) == 1 else None
 
@@ -76,19 +82,19 @@ class EndpointState:
     @property
     def spares(self) -> tuple[DeploymentState, ...]:
         """Our deployments without traffic that are not kept: they failed or were rolled back."""
-        kept = {one.name for one in (self.new, self.old) if one is not None}
+        kept = {deployment.name for deployment in (self.new, self.old) if deployment is not None}
         return tuple(
-            one
-            for one in self.deployments
-            if one.fingerprint and not one.traffic and one.name not in kept
+            deployment
+            for deployment in self.deployments
+            if deployment.fingerprint and not deployment.traffic and deployment.name not in kept
         )
 
-    def role(self, one: DeploymentState) -> str:
-        if self.old is not None and one.name == self.old.name:
+    def role(self, deployment: DeploymentState) -> str:
+        if self.old is not None and deployment.name == self.old.name:
             return "old"
-        if one.traffic or (self.new is not None and one.name == self.new.name):
+        if deployment.traffic or (self.new is not None and deployment.name == self.new.name):
             return "new" if self.old is not None else "serves"
-        return "spare" if one in self.spares else ""
+        return "spare" if deployment in self.spares else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +128,13 @@ def plan_rollout(
 ) -> RolloutPlan:
     """The rollout to a deployment of this fingerprint with `share` percent of the traffic. Raises
     UserError if an earlier rollout must be finished first. `experiment` is for messages."""
-    same = next((one for one in now.deployments if _is_same(one, fingerprint, name)), None)
-    carriers = [one for one in now.deployments if one.traffic and one != same]
+    same = next(
+        (deployment for deployment in now.deployments if _is_same(deployment, fingerprint, name)),
+        None,
+    )
+    carriers = [
+        deployment for deployment in now.deployments if deployment.traffic and deployment != same
+    ]
     if same is None and now.old is not None and now.new is not None:
         raise UserError(
             f"the last deployment of {now.name} is not finished: {now.old.name} is kept beside "
@@ -138,9 +149,9 @@ def plan_rollout(
     if same is not None:
         after = _traffic_after(now, same.name, carriers, share)
         return RolloutPlan(same.name, True, (), now.traffic, after, old)
-    gone = tuple(one.name for one in now.spares)
-    kept = {one.name for one in now.deployments} - set(gone)
-    chosen = name or next((one for one in NAMES if one not in kept), "")
+    gone = tuple(deployment.name for deployment in now.spares)
+    kept = {deployment.name for deployment in now.deployments} - set(gone)
+    chosen = name or next((free for free in NAMES if free not in kept), "")
     if not chosen or chosen in kept:
         raise UserError(
             f"{now.name} has {' and '.join(sorted(kept))} already",
@@ -152,9 +163,13 @@ def plan_rollout(
     )
 
 
-def _is_same(one: DeploymentState, fingerprint: str, name: str) -> bool:
+def _is_same(deployment: DeploymentState, fingerprint: str, name: str) -> bool:
     """A failed deployment does not count: it is replaced."""
-    return one.fingerprint == fingerprint and name in ("", one.name) and one.state not in FAILED
+    return (
+        deployment.fingerprint == fingerprint
+        and name in ("", deployment.name)
+        and deployment.state not in FAILED
+    )
 
 
 def _traffic_after(
@@ -164,7 +179,7 @@ def _traffic_after(
     deployment gets all traffic. A share of 0 changes nothing."""
     if share == 0 and not now.traffic.get(name):
         return now.traffic
-    others = [one.name for one in carriers]
+    others = [deployment.name for deployment in carriers]
     if not others and now.old is not None and now.old.name != name:
         others = [now.old.name]
     if not others:
@@ -188,7 +203,7 @@ def plan_finish(now: EndpointState) -> tuple[Traffic, tuple[str, ...]]:
         raise UserError(
             f"{now.name} has nothing to finish: no deployment has traffic", code="nothing-to-finish"
         )
-    gone = [one.name for one in (now.old, *now.spares) if one is not None]
+    gone = [deployment.name for deployment in (now.old, *now.spares) if deployment is not None]
     return {now.new.name: 100}, tuple(gone)
 
 

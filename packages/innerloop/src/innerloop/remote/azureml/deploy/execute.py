@@ -32,7 +32,9 @@ def settled_state(session: AzureSession, name: str) -> EndpointState:
     while True:
         answer = session.ask("endpoint_get", f"asking for {name}", name=name)
         now = blue_green.endpoint_state(answer, name)
-        deleting = [one.name for one in now.deployments if one.state == "Deleting"]
+        deleting = [
+            deployment.name for deployment in now.deployments if deployment.state == "Deleting"
+        ]
         if now.state not in UNSETTLED and not deleting:
             return now
         if now.state in UNSETTLED:

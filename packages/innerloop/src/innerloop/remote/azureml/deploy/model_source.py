@@ -86,15 +86,15 @@ def _by_name(workspace: Workspace, experiment: Experiment, word: str, cwd: Path)
 
 
 def _parse_registered(word: str) -> ModelSource:
-    found = _REGISTERED.fullmatch(word)
-    if found is None:
+    match = _REGISTERED.fullmatch(word)
+    if match is None:
         raise UsageError(
             f'"{word}" is not a model',
             code="model-name-invalid",
             hint="Write azureml:NAME:VERSION, or @latest",
         )
-    version = "" if found["version"] in (None, "latest") else found["version"]
-    return ModelSource("registered", found["name"], word, version=version)
+    version = "" if match["version"] in (None, "latest") else match["version"]
+    return ModelSource("registered", match["name"], word, version=version)
 
 
 def _from_folder(root: Path, model: ServedModel, experiment: Experiment) -> ModelSource:

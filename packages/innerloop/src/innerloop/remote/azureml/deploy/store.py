@@ -60,8 +60,9 @@ def update(root: Path, endpoint: str, deployment: str, **changes: Any) -> None:
 def records(root: Path, endpoint: str) -> list[DeploymentRecord]:
     """The records of one endpoint, the newest last."""
     folder = root / FOLDER / endpoint
-    found = [_read_record(path) for path in folder.iterdir()] if folder.is_dir() else []
-    return sorted((record for record in found if record is not None), key=lambda r: r.at)
+    paths = folder.iterdir() if folder.is_dir() else ()
+    found = filter(None, map(_read_record, paths))
+    return sorted(found, key=lambda record: record.at)
 
 
 def _read_record(folder: Path) -> DeploymentRecord | None:

@@ -21,7 +21,7 @@ _REFUSED = ("exists", "refused", "not-found", "no-workspace", "forbidden")
 
 def send(root: Path, submission: AzureSubmission, connection: AzureConnection) -> SubmittedJob:
     """The job that exists now. Raises UserError when it does not, or when that is not known; the
-    same submission again then goes on under the same name."""
+    same submission again then keeps its name."""
     submission_store.require_new(root, submission.name, submission.file_of_name)
     target = submission.target
     assert target is not None

@@ -47,11 +47,11 @@ def explain(error: BaseException, request: Mapping[str, Any], host: str = "") ->
     """The explanation of an exception of azure-ai-ml, azure-core, azure-identity or the system.
     `host` is the host of the last request."""
     chain = list(_chain(error))
-    names = [type(one).__name__ for one in chain]
-    words = scrub(" | ".join(str(one) for one in chain))
+    names = [type(cause).__name__ for cause in chain]
+    words = scrub(" | ".join(str(cause) for cause in chain))
     if "DeploymentFailed" in names:
         return _deployment(scrub(str(error)))
-    answered = next((one for one in chain if getattr(one, "status_code", None)), None)
+    answered = next((cause for cause in chain if getattr(cause, "status_code", None)), None)
     if answered is not None and (late := _clock(answered)):
         return late
     if answered is not None:
@@ -60,10 +60,10 @@ def explain(error: BaseException, request: Mapping[str, Any], host: str = "") ->
         return _sign_in(words, host)
     if any(name in _NETWORK for name in names) or re.search(_NETWORK_WORDS, words):
         return _network(words, host)
-    if "JobException" in names and (found := re.search(r"in state (?:JobStatus\.)?(\w+)", words)):
+    if "JobException" in names and (match := re.search(r"in state (?:JobStatus\.)?(\w+)", words)):
         hint = f"Wait for its end: `scripts/loop logs {request.get('name', '')} --follow`"
         return ErrorInfo(
-            "not-ended", f"the job has not ended yet: it is {found[1].capitalize()}", hint
+            "not-ended", f"the job has not ended yet: it is {match[1].capitalize()}", hint
         )
     if "ValidationException" in names or "ValidationError" in names:
         what = f"Azure ML's client refuses it: {_validated(words)}"
@@ -92,13 +92,18 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
     seen: set[int] = set()
     todo = [error]
     while todo:
-        one = todo.pop(0)
-        if one is None or id(one) in seen or not isinstance(one, BaseException):
+        cause = todo.pop(0)
+        if cause is None or id(cause) in seen or not isinstance(cause, BaseException):
             continue
-        seen.add(id(one))
-        yield one
-        inner = [arg for arg in one.args if isinstance(arg, BaseException)]
-        todo += [one.__cause__, one.__context__, getattr(one, "inner_exception", None), *inner]
+        seen.add(id(cause))
+        yield cause
+        inner = [arg for arg in cause.args if isinstance(arg, BaseException)]
+        todo += [
+            cause.__cause__,
+            cause.__context__,
+            getattr(cause, "inner_exception", None),
+            *inner,
+        ]
 
 
 def _clock(error: Any) -> ErrorInfo | None:
@@ -124,22 +129,24 @@ def _clock(error: Any) -> ErrorInfo | None:
 def _status(error: Any, status: int, words: str, request: Mapping[str, Any]) -> ErrorInfo:
     target = request["target"]
     where = f"workspace {target['workspace']} in resource group {target['group']}"
-    said = _message(error)
+    message = _message(error)
     path = _path(error)
     if status == 401:
-        return _refused_sign_in(said, words)
-    if status < 500 and (fault := _of_endpoints(said, words, path)):
-        return fault
+        return _refused_sign_in(message, words)
+    if status < 500 and (explained := _of_endpoints(message, words, path)):
+        return explained
     if status in (400, 403) and "AADSTS" in words:
         return _sign_in(words)
     if status == 403:
-        return _forbidden(said or words, where)
+        return _forbidden(message or words, where)
     if status == 404:
-        return _not_found(said, path, where, target)
+        return _not_found(message, path, where, target)
     if status == 409:
         name = path.rpartition("/")[2] if "/jobs/" in path else ""
         what = (
-            f'there is a job "{name}" already' if name else f"it is there already: {_shorten(said)}"
+            f'there is a job "{name}" already'
+            if name
+            else f"it exists already: {_shorten(message)}"
         )
         return ErrorInfo("exists", f"{what} in {where}", "Choose another name")
     if status == 429:
@@ -148,30 +155,30 @@ def _status(error: Any, status: int, words: str, request: Mapping[str, Any]) -> 
             "slow-down", what, "Wait some minutes and run it again: it continues from here"
         )
     if status >= 500:
-        what = f"Azure still failed ({status}) after several attempts: {_shorten(said)}"
+        what = f"Azure still failed ({status}) after several attempts: {_shorten(message)}"
         return ErrorInfo(
             "service", what, "Run it again later (azure.status.microsoft lists outages)"
         )
-    return ErrorInfo("refused", f"Azure refused it ({status}): {_shorten(said or words)}", "")
+    return ErrorInfo("refused", f"Azure refused it ({status}): {_shorten(message or words)}", "")
 
 
 _QUOTA = re.compile(r"(?i)OutOfQuota|not enough quota|exceed\w* .{0,40}quota|quota .{0,40}exceeded")
 _TAKEN = re.compile(
     r"(?i)already (an endpoint|in use|exists|taken)|unique within|name is not available"
 )
-_QUOTA_MEND = (
+_QUOTA_HINT = (
     "Request more in the studio (Quota), choose a smaller instance_type in the deployment's file, or "
     "delete a deployment that is no longer needed"
 )
 
 
-def _of_endpoints(said: str, words: str, path: str) -> ErrorInfo | None:
+def _of_endpoints(message: str, words: str, path: str) -> ErrorInfo | None:
     """The reason why Azure refuses an endpoint or a deployment at once; None for other reasons."""
     if "/onlineEndpoints" not in path:
         return None
     if _QUOTA.search(words):
         return ErrorInfo(
-            "quota", f"there is not enough quota for it: {_shorten(said)}", _QUOTA_MEND
+            "quota", f"there is not enough quota for it: {_shorten(message)}", _QUOTA_HINT
         )
     name = path.rpartition("/")[2]
     is_endpoint = "/deployments/" not in path
@@ -186,8 +193,8 @@ def _of_endpoints(said: str, words: str, path: str) -> ErrorInfo | None:
     if busy := re.search(r"because it is in (\w+) provisioning state", words):
         what = f"the endpoint is {busy[1].lower()}: another operation is changing it"
         return ErrorInfo("busy", what, "Run it again when that has ended: it continues from here")
-    if found := re.search(r"(?i)SubscriptionNotRegistered|not registered .{0,60}namespace", words):
-        what = f"the subscription is not registered for endpoints ({found[0]}): {_shorten(said)}"
+    if match := re.search(r"(?i)SubscriptionNotRegistered|not registered .{0,60}namespace", words):
+        what = f"the subscription is not registered for endpoints ({match[0]}): {_shorten(message)}"
         return ErrorInfo("refused", what, "Its owner registers it: az provider register -n NAME")
     return None
 
@@ -196,13 +203,13 @@ def _deployment(words: str) -> ErrorInfo:
     """The reason why a deployment failed; its log has the details."""
     if _QUOTA.search(words):
         return ErrorInfo(
-            "quota", f"there is not enough quota for it: {_shorten(words)}", _QUOTA_MEND
+            "quota", f"there is not enough quota for it: {_shorten(words)}", _QUOTA_HINT
         )
-    said = _shorten(words)
+    message = _shorten(words)
     for pattern, what, hint in _FAILURES:
         if re.search(pattern, words):
-            return ErrorInfo("deployment-failed", f"{what}: {said}", hint)
-    return ErrorInfo("deployment-failed", f"Azure could not start the deployment: {said}", "")
+            return ErrorInfo("deployment-failed", f"{what}: {message}", hint)
+    return ErrorInfo("deployment-failed", f"Azure could not start the deployment: {message}", "")
 
 
 _FAILURES = (
@@ -224,12 +231,12 @@ _FAILURES = (
 )
 
 
-def _refused_sign_in(said: str, words: str) -> ErrorInfo:
+def _refused_sign_in(message: str, words: str) -> ErrorInfo:
     if re.search(r"(?i)expired", words):
         return ErrorInfo(
             "expired", "the sign-in to Azure has expired", f"{SIGN_IN}, and run it again"
         )
-    what = f"Azure does not accept the sign-in (401): {_shorten(said or words)}"
+    what = f"Azure does not accept the sign-in (401): {_shorten(message or words)}"
     return ErrorInfo("sign-in", what, f"{SIGN_IN}; check that the tenant is the subscription's")
 
 
@@ -243,8 +250,8 @@ def _sign_in(words: str, host: str = "") -> ErrorInfo:
         return ErrorInfo(
             "expired", "the credentials for Azure have expired", f"{SIGN_IN}, and run it again"
         )
-    if found := re.search(r"AADSTS\d+:? ?([^|\r\n]*?)(?:\. ?Trace ID|\.?$|\.\s)", words):
-        return ErrorInfo("sign-in", f"the sign-in to Azure failed: {_shorten(found[0])}", SIGN_IN)
+    if match := re.search(r"AADSTS\d+:? ?([^|\r\n]*?)(?:\. ?Trace ID|\.?$|\.\s)", words):
+        return ErrorInfo("sign-in", f"the sign-in to Azure failed: {_shorten(match[0])}", SIGN_IN)
     if re.search(_NETWORK_WORDS + r"|resolve|getaddrinfo|Name or service", words):
         return _network(words, host)
     what = "nobody is signed in to Azure: no credential of the chain is usable"
@@ -269,8 +276,8 @@ def _how_to_sign_in(env: Mapping[str, str]) -> str:
 
 
 def _forbidden(words: str, where: str) -> ErrorInfo:
-    if found := re.search(r"perform action '([^']+)'", words):
-        what = f"you lack a permission in {where}: {found[1]}"
+    if match := re.search(r"perform action '([^']+)'", words):
+        what = f"you lack a permission in {where}: {match[1]}"
         return ErrorInfo("forbidden", what, 'Ask its owner for the role "AzureML Data Scientist"')
     if re.search(r"(?i)authenticat|signature|AuthorizationPermissionMismatch|storage", words):
         what = f"the workspace's storage refuses access (403): {_shorten(words)}"
@@ -283,10 +290,10 @@ def _forbidden(words: str, where: str) -> ErrorInfo:
     )
 
 
-def _not_found(said: str, path: str, where: str, target: Mapping[str, Any]) -> ErrorInfo:
+def _not_found(message: str, path: str, where: str, target: Mapping[str, Any]) -> ErrorInfo:
     after = re.search(r"(?i)/workspaces/[^/]+/(\w+?)s?/([^/]+)", path)
     lost = re.search(
-        r"(?i)(resource ?group|subscription|workspace)\w*'? ?.*(not be found|not found)", said
+        r"(?i)(resource ?group|subscription|workspace)\w*'? ?.*(not be found|not found)", message
     )
     if after is None or (lost and lost[1].lower() not in after[1].lower()):
         what = f"there is no {where} (subscription {target['subscription']})"
@@ -313,8 +320,8 @@ def _no_endpoint(path: str, name: str, where: str) -> ErrorInfo:
 
 
 def _network(words: str, host: str) -> ErrorInfo:
-    found = _HOST.search(words)
-    where = (found["name"] if found else "") or host or "Azure"
+    match = _HOST.search(words)
+    where = (match["name"] if match else "") or host or "Azure"
     if re.search(r"(?i)certificate verify|CERTIFICATE_VERIFY|self.signed", words):
         what = f"{where} has a certificate that this machine does not trust"
         hint = "Behind a company's proxy set REQUESTS_CA_BUNDLE to the file of its certificate authority"
@@ -351,13 +358,13 @@ def _path(error: Any) -> str:
 
 def _validated(text: str) -> str:
     """The errors of a validation result, which is JSON inside the message: each with its key."""
-    said = []
+    errors = []
     for message, path in re.findall(
         r'"message": "((?:[^"\\]|\\.)*)"(?:,\s*"path": "([\w.]+)")?', text
     ):
         plain = json.loads(f'"{message}"').split("\n")[0].rstrip(" :")
-        said.append(f"{path}: {_shorten(plain)}" if path else _shorten(plain))
-    return _shorten("; ".join(dict.fromkeys(said)) or text)
+        errors.append(f"{path}: {_shorten(plain)}" if path else _shorten(plain))
+    return _shorten("; ".join(dict.fromkeys(errors)) or text)
 
 
 def _shorten(text: str, limit: int = 300) -> str:

@@ -35,8 +35,8 @@ def data_list(client: MLClient, request: Mapping[str, Any], emit: Emit) -> Any:
     name = request["name"]
     if name:
         listed = list(client.data.list(name=name))
-        return [_asset(one, one.version) for one in listed]
-    return [_asset(one, getattr(one, "latest_version", "")) for one in client.data.list()]
+        return [_asset(asset, asset.version) for asset in listed]
+    return [_asset(asset, getattr(asset, "latest_version", "")) for asset in client.data.list()]
 
 
 def data_get(client: MLClient, request: Mapping[str, Any], emit: Emit) -> Any:
@@ -60,8 +60,8 @@ def data_register(client: MLClient, request: Mapping[str, Any], emit: Emit) -> A
     kind = "uri_file" if path.is_file() else "uri_folder"
     if request["version"]:
         try:
-            found = client.data.get(request["name"], version=request["version"])
-            return {**_asset(found, found.version), "existed": True}
+            existing = client.data.get(request["name"], version=request["version"])
+            return {**_asset(existing, existing.version), "existed": True}
         except ResourceNotFoundError:
             pass
     asset = Data(
@@ -75,11 +75,11 @@ def data_register(client: MLClient, request: Mapping[str, Any], emit: Emit) -> A
     return {**_asset(created, created.version), "existed": False}
 
 
-def _asset(one: Any, version: Any) -> dict[str, str]:
+def _asset(asset: Any, version: Any) -> dict[str, str]:
     return {
-        "name": one.name,
+        "name": asset.name,
         "version": str(version or ""),
-        "type": str(one.type or ""),
-        "path": str(one.path or ""),
-        "description": str(one.description or ""),
+        "type": str(asset.type or ""),
+        "path": str(asset.path or ""),
+        "description": str(asset.description or ""),
     }

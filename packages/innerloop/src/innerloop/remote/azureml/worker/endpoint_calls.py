@@ -23,49 +23,51 @@ _CONTAINERS = {"server": "inference-server", "model": "storage-initializer"}
 def endpoint_get(client: MLClient, request: Mapping[str, Any], emit: Emit) -> Any:
     """The endpoint `name` with its deployments; None if it does not exist."""
     try:
-        found = client.online_endpoints.get(request["name"])
+        endpoint = client.online_endpoints.get(request["name"])
     except ResourceNotFoundError:
         return None
-    shares = found.traffic or {}  # mirrored traffic is not counted
-    made = [one for one in client.online_deployments.list(request["name"]) if one is not None]
+    shares = endpoint.traffic or {}  # mirrored traffic is not counted
+    deployments = [
+        item for item in client.online_deployments.list(request["name"]) if item is not None
+    ]
     return {
-        "name": found.name,
-        "url": found.scoring_uri or "",
-        "auth": str(found.auth_mode or ""),
-        "state": enum_text(found.provisioning_state),
-        "tags": dict(found.tags or {}),
-        "settings": _settings(found),
-        "deployments": [_deployment(one, shares) for one in made],
+        "name": endpoint.name,
+        "url": endpoint.scoring_uri or "",
+        "auth": str(endpoint.auth_mode or ""),
+        "state": enum_text(endpoint.provisioning_state),
+        "tags": dict(endpoint.tags or {}),
+        "settings": _settings(endpoint),
+        "deployments": [_deployment(item, shares) for item in deployments],
     }
 
 
-def _settings(found: Any) -> dict[str, Any]:
+def _settings(endpoint: Any) -> dict[str, Any]:
     """The endpoint's settings by the keys of endpoint.yaml."""
-    identity = found.identity
+    identity = endpoint.identity
     own = [
-        str(one.resource_id) for one in getattr(identity, "user_assigned_identities", None) or ()
+        str(item.resource_id) for item in getattr(identity, "user_assigned_identities", None) or ()
     ]
     return {
-        "description": found.description or "",
-        "auth_mode": str(found.auth_mode or ""),
-        "public_network_access": enum_text(getattr(found, "public_network_access", "")),
-        "compute": str(getattr(found, "compute", "") or ""),
+        "description": endpoint.description or "",
+        "auth_mode": str(endpoint.auth_mode or ""),
+        "public_network_access": enum_text(getattr(endpoint, "public_network_access", "")),
+        "compute": str(getattr(endpoint, "compute", "") or ""),
         "identity": {
             "type": enum_text(getattr(identity, "type", "")), "user_assigned_identities": own
         },
     }  # fmt: skip
 
 
-def _deployment(one: Any, shares: Mapping[str, int]) -> dict[str, Any]:
+def _deployment(deployment: Any, shares: Mapping[str, int]) -> dict[str, Any]:
     return {
-        "name": one.name,
-        "state": enum_text(one.provisioning_state),
-        "traffic": int(shares.get(one.name, 0)),
-        "model": _asset(one.model),
-        "environment": _asset(one.environment),
-        "instance": str(one.instance_type or ""),
-        "count": int(one.instance_count or 0),
-        "tags": dict(one.tags or {}),
+        "name": deployment.name,
+        "state": enum_text(deployment.provisioning_state),
+        "traffic": int(shares.get(deployment.name, 0)),
+        "model": _asset(deployment.model),
+        "environment": _asset(deployment.environment),
+        "instance": str(deployment.instance_type or ""),
+        "count": int(deployment.instance_count or 0),
+        "tags": dict(deployment.tags or {}),
     }
 
 
@@ -83,41 +85,41 @@ def _asset(value: Any) -> str:
 def endpoint_logs(client: MLClient, request: Mapping[str, Any], emit: Emit) -> Any:
     """Emits the last `lines` lines of a deployment's container: "server", or "model", which loads the
     model."""
-    found = client.online_deployments.get_logs(
+    text = client.online_deployments.get_logs(
         request["deployment"],
         request["name"],
         request["lines"],
         container_type=_CONTAINERS[request["container"]],
     )
-    emit("log", of="", file="", text=str(found))
+    emit("log", of="", file="", text=str(text))
     return None
 
 
 def endpoint_address(client: MLClient, request: Mapping[str, Any], emit: Emit) -> Any:
     """Emits the endpoint's URL and the headers that authorize a request."""
-    found = client.online_endpoints.get(request["name"])
+    endpoint = client.online_endpoints.get(request["name"])
     key = _key(client, request["name"])
-    emit("address", url=found.scoring_uri, headers={"Authorization": f"Bearer {key}"})
+    emit("address", url=endpoint.scoring_uri, headers={"Authorization": f"Bearer {key}"})
     return None
 
 
 def endpoint_keys(client: MLClient, request: Mapping[str, Any], emit: Emit) -> Any:
-    found = client.online_endpoints.get_keys(request["name"])
+    keys = client.online_endpoints.get_keys(request["name"])
     names = ("primary_key", "secondary_key", "access_token")
-    emit("address", keys={n: getattr(found, n) for n in names if getattr(found, n, None)})
+    emit("address", keys={n: getattr(keys, n) for n in names if getattr(keys, n, None)})
     return None
 
 
 def _key(client: MLClient, name: str) -> str:
-    found = client.online_endpoints.get_keys(name)
-    return str(getattr(found, "primary_key", None) or getattr(found, "access_token", None) or "")
+    keys = client.online_endpoints.get_keys(name)
+    return str(getattr(keys, "primary_key", None) or getattr(keys, "access_token", None) or "")
 
 
 def endpoint_probe(client: MLClient, request: Mapping[str, Any], emit: Emit) -> Any:
     """Sends one request to one deployment, whatever the traffic is; the status, the beginning of the
     answer and the seconds it took. A broken connection or a server that is not up yet (502, 503,
     504) is tried again, `tries` times in all."""
-    found = client.online_endpoints.get(request["name"])
+    endpoint = client.online_endpoints.get(request["name"])
     headers = {
         "Authorization": f"Bearer {_key(client, request['name'])}",
         "Content-Type": request["type"],
@@ -126,12 +128,12 @@ def endpoint_probe(client: MLClient, request: Mapping[str, Any], emit: Emit) -> 
     with open(request["file"], "rb") as file:
         body = file.read()
     for left in range(request["tries"] - 1, -1, -1):
-        status, said, seconds = _post(str(found.scoring_uri), body, headers)
+        status, text, seconds = _post(str(endpoint.scoring_uri), body, headers)
         if status not in (0, 429, 502, 503, 504) or not left:
             break
         emit("heartbeat")
         time.sleep(request["pause"])
-    return {"status": status, "text": said[:2000], "seconds": seconds}
+    return {"status": status, "text": text[:2000], "seconds": seconds}
 
 
 def _post(url: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, str, float]:

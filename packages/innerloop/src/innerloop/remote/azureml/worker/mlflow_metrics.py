@@ -54,7 +54,7 @@ def _tracked(client: MLClient, name: str) -> dict[str, float]:
         )
         answer.raise_for_status()
         listed = answer.json()["run"]["data"].get("metrics", [])
-        found = {str(one["key"]): float(one["value"]) for one in listed}
+        values = {str(metric["key"]): float(metric["value"]) for metric in listed}
     except Exception:
         return {}
-    return {key: value for key, value in found.items() if math.isfinite(value)}
+    return {key: value for key, value in values.items() if math.isfinite(value)}

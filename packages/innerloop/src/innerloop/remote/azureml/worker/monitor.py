@@ -44,7 +44,7 @@ def status(client: MLClient, request: Mapping[str, Any], emit: Emit) -> Any:
         "ended": _text(details.end_time_utc),
         "error": _error(details),
         "children": [
-            {"name": one.name, "step": step, "status": state} for one, step, state in children
+            {"name": job.name, "step": step, "status": state} for job, step, state in children
         ],
     }
 
@@ -62,7 +62,7 @@ def follow(client: MLClient, request: Mapping[str, Any], emit: Emit) -> Any:
     """Emits the logs from their start, and with `follow` what is added until the end."""
     name = request["name"]
     parent = client.jobs.get(name)
-    heads = {name: JobLog(name, "")}
+    logs = {name: JobLog(name, "")}
     state = ""
     began = time.monotonic()
     while True:
@@ -71,9 +71,9 @@ def follow(client: MLClient, request: Mapping[str, Any], emit: Emit) -> Any:
             state = details.status
             emit("state", of="", state=state)
         if parent.type in ("pipeline", "sweep"):
-            _read_children(client, name, heads, emit)
+            _read_children(client, name, logs, emit)
         if request["logs"]:
-            heads[name].read(details.log_files or {}, emit)
+            logs[name].read(details.log_files or {}, emit)
         if state in ENDED or not request["follow"]:
             break
         emit("heartbeat")
@@ -83,19 +83,19 @@ def follow(client: MLClient, request: Mapping[str, Any], emit: Emit) -> Any:
         "error": _error(details),
         "started": _text(details.start_time_utc),
         "ended": _text(details.end_time_utc),
-        "logs": sum(head.read_bytes for head in heads.values()),
+        "logs": sum(log.read_bytes for log in logs.values()),
     }
 
 
-def _read_children(client: MLClient, name: str, heads: dict[str, JobLog], emit: Emit) -> None:
-    for one, step, state in _children(client, name):
-        head = heads.setdefault(one.name, JobLog(one.name, step))
-        if head.state != state:
-            head.state = state
+def _read_children(client: MLClient, name: str, logs: dict[str, JobLog], emit: Emit) -> None:
+    for job, step, state in _children(client, name):
+        log = logs.setdefault(job.name, JobLog(job.name, step))
+        if log.state != state:
+            log.state = state
             emit("state", of=step, state=state)
-        if not head.ended:
-            head.read(_run_details(client, one.name).log_files or {}, emit)
-            head.ended = state in ENDED
+        if not log.ended:
+            log.read(_run_details(client, job.name).log_files or {}, emit)
+            log.ended = state in ENDED
 
 
 @dataclass
@@ -111,7 +111,7 @@ class JobLog:
     decoders: dict[str, Any] = field(default_factory=dict)
 
     def read(self, addresses: Mapping[str, str], emit: Emit) -> None:
-        for path in sorted(one for one in addresses if _LOGS.fullmatch(one)):
+        for path in sorted(path for path in addresses if _LOGS.fullmatch(path)):
             content = _read_log(addresses[path], self.at.get(path, 0))
             if not content:
                 continue
@@ -139,8 +139,8 @@ def _run_details(client: MLClient, name: str) -> Any:
 
 def _children(client: MLClient, name: str) -> list[tuple[Any, str, str]]:
     """(child, name of its step, state)."""
-    listed = [one for one in client.jobs.list(parent_job_name=name) if one is not None]
-    return [(one, one.display_name or one.name, _text(one.status)) for one in listed]
+    jobs = [job for job in client.jobs.list(parent_job_name=name) if job is not None]
+    return [(job, job.display_name or job.name, _text(job.status)) for job in jobs]
 
 
 def _error(details: Any) -> str:

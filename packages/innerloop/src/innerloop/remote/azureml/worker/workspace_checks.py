@@ -40,8 +40,8 @@ def _sign_in(client: MLClient, request: Mapping[str, Any], emit: Emit) -> Fact:
 
 
 def _workspace(client: MLClient, request: Mapping[str, Any], emit: Emit) -> Fact:
-    found = client.workspaces.get(request["target"]["workspace"])
-    return "ok", "workspace", f"{found.name} answers, in {found.location}", ""
+    workspace = client.workspaces.get(request["target"]["workspace"])
+    return "ok", "workspace", f"{workspace.name} answers, in {workspace.location}", ""
 
 
 def _compute(
@@ -81,13 +81,13 @@ def _quota(client: MLClient, name: str, size: str, location: str) -> Iterator[Fa
     try:
         sizes = client.compute.list_sizes(location=location)
         family = next(
-            (str(one.family) for one in sizes if str(one.name).lower() == size.lower()), ""
+            (str(item.family) for item in sizes if str(item.name).lower() == size.lower()), ""
         )
-        usage = [one for one in client.compute.list_usage(location=location) if _of(one, family)]
+        usage = [item for item in client.compute.list_usage(location=location) if _of(item, family)]
     except Exception:
         return  # reported only if the service reports it
-    for one in usage if family else ():
-        used, limit = _numbers(one)
+    for item in usage if family else ():
+        used, limit = _numbers(item)
         what = f"{used} of {limit} cores of {family} in use"
         if limit >= 0 and used >= limit:
             hint = "Request more in the studio (Quota), or wait until other jobs have ended"
@@ -104,7 +104,7 @@ def _of(usage: Any, family: str) -> bool:
 
 def _endpoints(client: MLClient, request: Mapping[str, Any]) -> Fact:
     try:
-        count = sum(one is not None for one in client.online_endpoints.list())
+        count = sum(item is not None for item in client.online_endpoints.list())
     except Exception as error:
         return _bad("endpoints", error, request)
     return "ok", "endpoints", f"accessible; there {'is' if count == 1 else 'are'} {count}", ""
@@ -120,7 +120,9 @@ def _server(client: MLClient, server: Mapping[str, Any], location: str) -> Itera
     kind, count = server["type"], server["count"]
     name = f"server {server['name']}"
     try:
-        sizes = {str(one.name).lower(): one for one in client.compute.list_sizes(location=location)}
+        sizes = {
+            str(item.name).lower(): item for item in client.compute.list_sizes(location=location)
+        }
         usage = list(client.compute.list_usage(location=location))
     except Exception:
         return
@@ -131,10 +133,10 @@ def _server(client: MLClient, server: Mapping[str, Any], location: str) -> Itera
         return
     cores = int(vars(size).get("vCPUs") or size.v_cp_us or 0) * count
     needed = int(cores * _UPGRADE + 0.999)
-    for one in usage:
-        if not _of(one, str(size.family)):
+    for item in usage:
+        if not _of(item, str(size.family)):
             continue
-        used, limit = _numbers(one)
+        used, limit = _numbers(item)
         what = f"{kind} x {count} needs {needed} cores of {size.family}; {used} of {limit} in use"
         if limit >= 0 and used + needed > limit:
             hint = "Request more in the studio (Quota), or choose a smaller instance_type"
