@@ -46,14 +46,14 @@ def test_twice_is_an_error_and_changes_nothing(workspace: Workspace) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("tiny/deep", "src/tiny is an experiment"),
-        ("shop", "contains experiments (shop/churn)"),
-        ("TINY", 'Write "tiny"'),
-        ("old", "would have the same files and images"),
-        ("search/x", '"Search" exists'),
-        ("notes/line", "this is not a folder"),
-        ("empty", "something with this name exists"),
-        ("../outside", "Begin with a letter"),
+        ("tiny/deep", "[experiment-nested]"),
+        ("shop", "[experiment-nested]"),
+        ("TINY", 'Write "tiny" [experiment-name-invalid]'),
+        ("old", "[experiment-name-taken]"),
+        ("search/x", "[experiment-name-taken]"),
+        ("notes/line", "src/notes: this is not a folder [path-exists]"),
+        ("empty", "src/empty: something with this name exists"),
+        ("../outside", "Begin with a letter [experiment-name-invalid]"),
     ],
 )
 def test_names_that_are_not_free(workspace: Workspace, name: str, message: str) -> None:

@@ -109,10 +109,10 @@ def test_twice_is_one_sentence_and_changes_nothing(shared: Workspace) -> None:
         ("vision/agument.py", '"vision/augment.py"'),
         ("Rates.py", "rates.py"),
         ("../tiny/train.py", "is not in src/common"),
-        (".", "all of src/common cannot be shared at once"),
+        (".", "[shared-code-invalid]"),
     ],
 )
-def test_what_is_not_there_is_said_and_no_link_is_made(
+def test_code_that_does_not_exist_is_an_error_and_no_link_is_made(
     shared: Workspace, path: str, message: str
 ) -> None:
     answer = shared.loop("share", "tiny", path)
@@ -120,10 +120,11 @@ def test_what_is_not_there_is_said_and_no_link_is_made(
     assert not (shared.root / "src/tiny/common").exists()
 
 
-def test_what_stands_in_the_way_stays(shared: Workspace) -> None:
+def test_file_in_place_of_a_link_stays(shared: Workspace) -> None:
     mine = shared.write("src/tiny/common/rates.py", "RATE = 1\n")
     answer = shared.loop("share", "tiny", "rates.py")
-    assert answer.code == 1 and "[path-exists]" in answer.message
+    assert answer.code == 1 and "src/tiny/common/rates.py: " in answer.message
+    assert "[path-exists]" in answer.message
     shared.write("src/tiny/common/vision/own.py", "mine")
     assert shared.loop("share", "tiny", "vision").code == 1
     assert mine.read_text() == "RATE = 1\n"

@@ -74,7 +74,7 @@ def check(root: Path, folders: Sequence[str]) -> list[FormatFinding]:
 
 def difference(root: Path, findings: Sequence[FormatFinding]) -> str:
     """What `write` would change, as one diff for `git apply`."""
-    paths = [*dict.fromkeys(one.path for one in findings if one.severity == "warning")]
+    paths = [*dict.fromkeys(finding.path for finding in findings if finding.severity == "warning")]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return "".join(pool.map(functools.partial(_difference_of, root, _python()), paths))
 

@@ -7,7 +7,6 @@ The two names are written down first, and each step can be repeated: the next `l
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,9 +22,10 @@ from ..util import files
 from ..util.errors import UserError
 from ..util.jsonc import ParseError
 from ..workspace import loader
-from . import create
+from . import create, intent
 
 INTENT = ".innerloop/renaming.json"
+_KEYS = frozenset({"old", "new"})
 
 # Where a person may mention an experiment's folder. They are searched, not changed.
 MENTIONS = ("README.md", "pyproject.toml", "docs", "notebooks", "orchestration", ".github", "src")
@@ -48,19 +48,19 @@ def carry_out(workspace: Workspace, old: str, new: str) -> engine.SyncOutcome:
     create.check_target(workspace, new)
     with files.locked(root / create.LOCK, waiting=create.WAITING):
         create.check_target(workspace, new)
-        files.write_text(root / INTENT, json.dumps({"old": old, "new": new}))
+        intent.write(root, INTENT, {"old": old, "new": new})
         return _finish(root, RenamePair(old, new))
 
 
 def finish(root: Path) -> str | None:
     """Completes a rename that was killed, and returns a message; None when there is none."""
-    if files.read_text(root / INTENT) is None:
+    if intent.read(root, INTENT, _KEYS) is None:
         return None
     with files.locked(root / create.LOCK, waiting=create.WAITING):
-        text = files.read_text(root / INTENT)
-        if text is None:
+        values = intent.read(root, INTENT, _KEYS)
+        if values is None:
             return None
-        names = RenamePair(**json.loads(text))
+        names = RenamePair(values["old"], values["new"])
         _finish(root, names)
         return f"completed the rename of {names.old} to {names.new}, which was interrupted"
 
@@ -86,7 +86,7 @@ def _finish(root: Path, names: RenamePair) -> engine.SyncOutcome:
     engine.edit(root, lambda state: _rename_generated(root, names, state))
     _move_slug(root, "outputs", names)
     outcome = engine.sync(root)
-    files.remove(root / INTENT)
+    intent.clear(root, INTENT)
     return outcome
 
 

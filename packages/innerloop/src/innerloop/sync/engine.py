@@ -82,7 +82,7 @@ def edit(root: Path, change: Callable[[State], tuple[State, Iterable[Change]]]) 
             before = transaction.parse_state(transaction.text_on_disk(root))
             after, changes = change(before)
             text = None if before.is_damaged else state_file.dump(after, EDITOR_FILES)
-            real = [one for one in changes if one.before != one.after]
+            real = [item for item in changes if item.before != item.after]
             try:
                 transaction.write(
                     root, real, None if text == transaction.text_on_disk(root) else text
@@ -155,24 +155,24 @@ def _never_generated(
     root: Path, values: Mapping[str, Json], state: State, decided: Set[str]
 ) -> set[str]:
     """The files that exist with other content, and that sync never generated: the person's."""
-    found: set[str] = set()
+    paths: set[str] = set()
     for path, value in values.items():
         if path in decided or state.may_own(path):
             continue
         try:
             text = files.read_text(root / path)
         except UserError:  # not text, or a folder
-            found.add(path)
+            paths.add(path)
             continue
         if text is not None and not _says(text, value):
-            found.add(path)
+            paths.add(path)
     if (
         workspace_container.PATH not in decided
         and not state.may_own(workspace_container.PATH)
         and (root / workspace_container.OTHER_PLACE).is_file()
     ):
-        found.add(workspace_container.PATH)
-    return found
+        paths.add(workspace_container.PATH)
+    return paths
 
 
 def _says(text: str, value: Json) -> bool:

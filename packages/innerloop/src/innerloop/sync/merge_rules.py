@@ -55,8 +55,8 @@ class Group:
             return {}
         part = {key: item for key, item in value.items() if key in self.keys}
         items = value.get(self.items_of)
-        found = [item for item in items if self.is_item(item)] if isinstance(items, list) else []
-        return {**part, self.items_of: sorted(found, key=canonical)} if found else part
+        own = [item for item in items if self.is_item(item)] if isinstance(items, list) else []
+        return {**part, self.items_of: sorted(own, key=canonical)} if own else part
 
     def with_part(self, value: Maybe, part: dict[str, Json]) -> dict[str, Json]:
         """A copy of a file's value with another part."""

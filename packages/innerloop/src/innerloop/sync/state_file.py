@@ -11,6 +11,7 @@ around them. A line {"ejected": file} names a file that is the person's.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -44,6 +45,14 @@ class State:
     def may_own(self, file: str) -> bool:
         """Whether sync generated the file, or may have."""
         return self.is_damaged or file in self.generated or file in self.unknown
+
+
+def is_inside(path: str) -> bool:
+    """Whether a path read from a file is relative and stays below the workspace's root, on every
+    system."""
+    parts = path.split("/")
+    has_drive = re.match(r"[A-Za-z]:", path) is not None
+    return "\\" not in path and not has_drive and not {"", ".", ".."} & set(parts)
 
 
 class CorruptState(ValueError):
@@ -94,7 +103,7 @@ def _lift(value: Json, rules: MergeRules, path: Path, members: list[tuple[Path, 
 def load(text: str) -> State:
     """The inverse of `dump`; members of named lists come sorted by name.
 
-    Where a merge kept two different lines for one path, neither is used, nor what stands below it:
+    Where a merge kept two different lines for one path, neither is used, nor what is below it:
     the base is then not known there. Raises CorruptState, for conflict markers too.
     """
     lines: _Lines = {}
@@ -126,7 +135,7 @@ def _rows(text: str) -> list[Json]:
 
 def _file(row: dict[str, Json]) -> str:
     file = row.get(_EJECTED)
-    if not isinstance(file, str) or len(row) != 1:
+    if not isinstance(file, str) or len(row) != 1 or not is_inside(file):
         raise CorruptState("a line of it is not a path and a value")
     return file
 
@@ -134,6 +143,8 @@ def _file(row: dict[str, Json]) -> str:
 def _path(row: Json) -> tuple[str, ...]:
     if not isinstance(row, list) or len(row) < 2 or not all(isinstance(s, str) for s in row[:-1]):
         raise CorruptState("a line of it is not a path and a value")
+    if not is_inside(row[0]):
+        raise CorruptState("a path of it leads out of the workspace")
     return tuple(row[:-1])
 
 

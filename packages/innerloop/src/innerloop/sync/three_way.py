@@ -83,8 +83,8 @@ def _merge(
     result = merger.file(root, base, theirs)
     new_base = None if result.base is ABSENT else result.base
     if not result.goes:
-        conflicts = tuple(sorted(merger.conflicts, key=lambda one: (one.line, one.column)))
-        kept = tuple(sorted(merger.kept, key=lambda one: (one.line, one.column)))
+        conflicts = tuple(sorted(merger.conflicts, key=lambda entry: (entry.line, entry.column)))
+        kept = tuple(sorted(merger.kept, key=lambda entry: (entry.line, entry.column)))
         return Merged(apply(yours, result.edits), conflicts, kept, new_base)
     if not document.parsed.comments:
         return Merged(None)

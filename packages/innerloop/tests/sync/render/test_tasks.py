@@ -44,8 +44,8 @@ def test_every_task_is_a_command_that_is_there(task: Any) -> None:
 
 
 def test_every_command_is_a_task() -> None:
-    """But for what is no use there: completion is for a shell's start-up file."""
-    assert set(COMMANDS) - {task.words[0] for task in TASKS} == {"completion"}
+    """Except those of no use there: completion is for a shell's start-up file, init makes a workspace."""
+    assert set(COMMANDS) - {task.words[0] for task in TASKS} == {"completion", "init"}
 
 
 def test_labels_are_unique_and_each_says_what_it_does() -> None:

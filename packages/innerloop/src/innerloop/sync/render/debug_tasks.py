@@ -95,7 +95,9 @@ def folders_task(experiment: Experiment) -> str:
 
 
 def output_folders(experiment: Experiment, job: Job) -> list[str]:
-    return [output_path(experiment, name) for name, one in job.outputs.items() if not one.is_file]
+    return [
+        output_path(experiment, name) for name, output in job.outputs.items() if not output.is_file
+    ]
 
 
 def output_path(experiment: Experiment, name: str) -> str:

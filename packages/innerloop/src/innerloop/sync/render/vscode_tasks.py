@@ -135,6 +135,13 @@ TASKS = (
         finds=True,
     ),
     VscodeTask(
+        "verify",
+        ("verify",),
+        "Runs every check and test of the workspace, and shows a table at the end",
+        "check-all",
+        finds=True,
+    ),
+    VscodeTask(
         "parity",
         ("parity", EXPERIMENT),
         "Compares what F5, containers and Azure ML would run, and explains each difference",
