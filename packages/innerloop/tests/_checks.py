@@ -56,7 +56,9 @@ def _coverage(words: Sequence[str]) -> int:
     settings = str(PACKAGE / "pyproject.toml")
     os.environ["COVERAGE_PROCESS_START"] = settings  # tests/conftest.py hands it on
     os.environ["COVERAGE_FILE"] = str(PACKAGE / ".coverage")
-    code = _check(["coverage", "run", "--rcfile", settings, "-m", "pytest", *map(from_package, words)])
+    code = _check(
+        ["coverage", "run", "--rcfile", settings, "-m", "pytest", *map(from_package, words)]
+    )
     for verb in (["combine", "--quiet"], ["html", "--quiet", "-d", "coverage-report"], ["report"]):
         _check(["coverage", *verb, "--rcfile", settings])
     return code

@@ -168,14 +168,14 @@ ENVIRONMENTS = [
     ("{build: {local_path: image}}", "a.image-", ""),
     ("file:env.yml", "a.image-", ""),
     ("{build: {path: nowhere}}", None, "there is no jobs/a/nowhere/Dockerfile"),
-    ("file:gone.yml", None, "there is no jobs/a/gone.yml"),
+    ("file:gone.yml", None, "jobs/a/gone.yml"),
     ("{image: base, conda_file: conda.yml}", "-conda-", "the image is base with the packages"),
     (
         "{image: base, conda_file: {dependencies: [python=3.9, libx, {pip: [a]}]}}",
         "-conda-",
         "(without libx)",
     ),
-    ("{image: base, conda_file: gone.yml}", None, "there is no jobs/a/gone.yml"),
+    ("{image: base, conda_file: gone.yml}", None, "jobs/a/gone.yml"),
     ("{conda_file: conda.yml}", None, "a conda_file and no image"),
     ("azureml:own:3", None, '[environment.images] and "own" = "IMAGE"'),
     ("{name: own, version: 3}", None, "azureml:own:3, is registered in Azure ML"),
@@ -291,14 +291,14 @@ def test_set_changes_any_of_it(workspace: Workspace) -> None:
 
 
 NOT_HERE = [
-    ("type: automl\ntask: classification\n", "automl has no local form"),
-    ("type: spark\nentry: {file: a.py}\n", "spark has no local form"),
-    ("$schema: https://x/latest/schedule.schema.json\nname: s\n", "schedule has no local form"),
-    ("type: parallel\n", "parallel has no local form"),
+    ("type: automl\ntask: classification\n", "[no-local-equivalent]"),
+    ("type: spark\nentry: {file: a.py}\n", "[no-local-equivalent]"),
+    ("$schema: https://x/latest/schedule.schema.json\nname: s\n", "[no-local-equivalent]"),
+    ("type: parallel\n", "[no-local-equivalent]"),
     ("$schema: https://x/latest/environment.schema.json\nimage: a\n", "environment, not a job"),
     (f"command: ls ${{{{inputs.no}}}}\n{IMAGE}", "which the job does not declare"),
     (f"command: ls ${{{{inputs.a}}}}\ninputs: {{a: [1]}}\n{IMAGE}", "is a list"),
-    (f"component: azureml:c:1\ninputs: {{a: 1}}\n{IMAGE}", "that of a component, azureml:c:1"),
+    (f"component: azureml:c:1\ninputs: {{a: 1}}\n{IMAGE}", "[component-not-job]"),
     ("command: ls\nenvironment: azureml:x:1\n  image: y\n", "job.yml:3:8: not YAML"),
     (f"{IMAGE}code: .\n", "the job has no command"),
 ]
@@ -375,7 +375,7 @@ def test_a_folder_with_a_job_file_of_another_name(workspace: Workspace) -> None:
     workspace.write("jobs/a/train.yml", f"command: ls\n{IMAGE}")
     answer = workspace.loop("run", "jobs/a", "--dry-run")
     assert answer.code == 2
-    assert "jobs/a holds no azure-ml-job.yaml. Name its job file: jobs/a/train.yml" in answer.err
+    assert "jobs/a has no azure-ml-job.yaml. Name its job file: jobs/a/train.yml" in answer.err
     there = workspace.root / "jobs/a"
     answer = workspace.loop("run", "--file", "train.yml", "--dry-run", "--json", cwd=there)
     assert answer.code == 0 and json.loads(answer.out)["command"] == "ls"

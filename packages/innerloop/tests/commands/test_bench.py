@@ -1,4 +1,4 @@
-"""`scripts/bench` finds the benchmarks and what each says about itself."""
+"""`packages/innerloop/bench` finds the benchmarks and what each says about itself."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import subprocess
 from pathlib import Path
 
 from benchmarks._run import read
-
 from tests.support import ROOT, Answer
 
 

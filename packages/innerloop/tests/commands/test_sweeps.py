@@ -112,7 +112,7 @@ def test_limits_are_kept(workspace: Workspace) -> None:
     answer = workspace.loop("run", "tiny", *VENV, "--trials", "3", "--dry-run", "--json")
     assert len(json.loads(answer.out)["trials"]) == 1
     assert "limits.max_total_trials is 1: 1 of the 3 trials run" in answer.err
-    assert "here each runs to its end" in answer.err
+    assert "each trial runs to its end" in answer.err
 
 
 def test_what_takes_too_long_is_ended(workspace: Workspace) -> None:
@@ -147,10 +147,10 @@ def test_the_same_seed_draws_the_same_trials(workspace: Workspace) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--trials", "0"), "0 is no number of trials"),
-        (("--trials", "many"), "many is no number of trials"),
+        (("--trials", "0"), "0 is not a number of trials"),
+        (("--trials", "many"), "many is not a number of trials"),
         (("--seed", "1"), "Add --trials N"),
-        (("--trials", "2", "--debug"), "one trial is debugged at a time"),
+        (("--trials", "2", "--debug"), "only one trial can be debugged"),
         (("--step", "a"), "--step is for a pipeline job"),
     ],
 )

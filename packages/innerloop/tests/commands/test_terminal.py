@@ -6,8 +6,8 @@ import shutil
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import pytest
-from innerloop.runner.interactive import shells
 
+from innerloop.runner.interactive import shells
 from tests.support import Workspace
 from tests.support_terminal import Terminal
 

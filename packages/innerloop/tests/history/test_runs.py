@@ -16,9 +16,9 @@ from xml.etree import ElementTree
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from innerloop.history import git_state, report, tee
 from innerloop.history.past_runs import PastRun, differing_inputs, find, metrics_of, telling
-
 from tests.support import ROOT
 
 

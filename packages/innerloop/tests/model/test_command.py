@@ -8,6 +8,7 @@ import subprocess
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from innerloop.model.jobs.command import distribution_environments, job_environment, substitute
 from innerloop.model.jobs.job import parse_job
 from innerloop.util.errors import UserError
@@ -38,8 +39,8 @@ def test_what_is_filled_in(command: str, text: str) -> None:
     ("command", "message"),
     [
         ("${{inputs.epoch}}", 'inputs.epoch.*does not declare. Did you mean "epochs"'),
-        ("${{inputs.none}}", "inputs.none.*has no value. Give it one with --set inputs.none=VALUE"),
-        ("${{input.epochs}}", 'is nothing. Did you mean "inputs"'),
+        ("${{inputs.none}}", "inputs.none.*has no value. Set one with --set inputs.none=VALUE"),
+        ("${{input.epochs}}", 'is not a known reference. Did you mean "inputs"'),
         ("${{outputs.model}}", "does not declare. Declare it under outputs"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from innerloop.model.naming import (
     check_free,
     check_name,
@@ -23,26 +24,26 @@ def test_names_that_will_do(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "hint"),
     [
-        ("My Model", '"my_model" would do'),
-        ("churn-v2", '"churn_v2" would do'),
-        ("Churn", '"churn" would do'),
-        ("a__b", '"a_b" would do'),
-        ("churn_", '"churn" would do'),
-        ("ümläut", '"ml_ut" would do'),
+        ("My Model", 'Write "my_model"'),
+        ("churn-v2", 'Write "churn_v2"'),
+        ("Churn", 'Write "churn"'),
+        ("a__b", 'Write "a_b"'),
+        ("churn_", 'Write "churn"'),
+        ("ümläut", 'Write "ml_ut"'),
         ("2fast", "Begin with a letter"),
         ("", "Begin with a letter"),
         ("a//b", "Begin with a letter"),
         ("../escape", "Begin with a letter"),
         ("/abs", "Begin with a letter"),
-        ("class", '"class_model" would do'),
-        ("json", '"json_model" would do'),
-        ("con", '"con_model" would do'),
-        ("shop/lpt1", '"lpt1_model" would do'),
-        ("outputs", '"outputs_model" would do'),
+        ("class", 'Write "class_model"'),
+        ("json", 'Write "json_model"'),
+        ("con", 'Write "con_model"'),
+        ("shop/lpt1", 'Write "lpt1_model"'),
+        ("outputs", 'Write "outputs_model"'),
         ("common", "Choose another name"),
         ("common/x", "Choose another name"),
         ("a/b/c/d", "Write domain/line"),
-        ("x" * 61, "would do"),
+        ("x" * 61, "Write"),
     ],
 )
 def test_names_that_will_not_and_what_would(name: str, hint: str) -> None:

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+
 from innerloop.model.notebook import names_set, parameters, values_of, with_parameters
 from innerloop.util.errors import UsageError, UserError
 
@@ -43,7 +44,7 @@ def test_without_values_the_text_is_the_persons() -> None:
     [
         (notebook(cell("x = 1")), {"x": 2}, 'no cell is tagged "parameters"'),
         (notebook(DEFAULTS), {"rat": 2}, 'Did you mean "rate"'),
-        ("not json", {}, "this is no notebook"),
+        ("not json", {}, "not a notebook"),
         ("[]", {}, "it has no cells"),
         ('{"cells": 1}', {}, "it has no cells"),
     ],

@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
+
 from innerloop.model.jobs import processes
 from innerloop.model.jobs.command import distribution_environments
 from innerloop.model.jobs.job import Distribution, DistributionType
-
 from tests.support import until
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs bash")
@@ -67,7 +67,7 @@ def test_one_that_fails_ends_the_others_with_its_exit_code(tmp_path: Path) -> No
     begun = time.monotonic()
     code, _, err = ended(started(command, 3))
     assert (code, mark.exists()) == (7, False)
-    assert "innerloop: rank 1 ended with exit code 7; the others are ended too" in err
+    assert "innerloop: rank 1 ended with exit code 7; the others are stopped" in err
     assert time.monotonic() - begun < 20
 
 

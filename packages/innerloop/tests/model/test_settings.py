@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from innerloop.model.settings.settings import (
     DataSetting,
     EnvironmentSetting,
@@ -46,18 +47,18 @@ def test_silence_means_the_defaults() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("gpu = 1", 'gpu = 1 is none of "auto", "all", "none"'),
-        ("gup = 'all'", '"gup" is no setting. Did you mean "gpu"'),
-        ("ports = ['6006']", "ports is no list of port numbers"),
-        ("ports = [70000]", "ports is no list of port numbers"),
-        ("data = 3", "data is no table of inputs"),
-        ("[data.x]\npaht = 'a'", 'data.x: "paht" is no setting. Did you mean "path"'),
-        ("environment = 'x'", "environment is no table"),
-        ("[environment]\nimages = 'x'", "environment.images is no table"),
-        ("[environment]\nimag = 'x'", 'environment: "imag" is no setting. Did you mean "image"'),
-        ("azure = 'x'", "azure is no table"),
-        ("[azure]\nendpiont = 'x'", 'azure: "endpiont" is no setting. Did you mean "endpoint"'),
-        ("[azure]\nendpoint = 3", "azure.endpoint is no text"),
+        ("gpu = 1", 'gpu = 1 is not "auto", "all" or "none"'),
+        ("gup = 'all'", '"gup" is unknown. Did you mean "gpu"'),
+        ("ports = ['6006']", "ports is not a list of port numbers"),
+        ("ports = [70000]", "ports is not a list of port numbers"),
+        ("data = 3", "data is not a table of inputs"),
+        ("[data.x]\npaht = 'a'", 'data.x: "paht" is unknown. Did you mean "path"'),
+        ("environment = 'x'", "environment is not a table"),
+        ("[environment]\nimages = 'x'", "environment.images is not a table"),
+        ("[environment]\nimag = 'x'", 'environment: "imag" is unknown. Did you mean "image"'),
+        ("azure = 'x'", "azure is not a table"),
+        ("[azure]\nendpiont = 'x'", 'azure: "endpiont" is unknown. Did you mean "endpoint"'),
+        ("[azure]\nendpoint = 3", "azure.endpoint is not a string"),
         ("gpu = 1\nx y\n", "not TOML: .*line 2"),
     ],
 )

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from innerloop.serving import client
 from innerloop.serving.client import Address, Reply
 from innerloop.util.errors import UserError
-
 from tests.serving.web import web
 
 

@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from innerloop.serving import models
 from innerloop.serving.models import ServedModel
 from innerloop.util.errors import UserError
 from innerloop.workspace import loader
-
 from tests.support import Workspace
 
 

@@ -145,8 +145,8 @@ def test_a_run_in_a_container_leaves_the_same(committed: Workspace) -> None:
     ("words", "message"),
     [
         (("--log", "2099"), 'there is no run "2099"'),
-        (("--last", "0"), "--last 0 is no number of runs"),
-        (("lone",), 'there is no experiment "lone". Did you mean "line"?'),
+        (("--last", "0"), "--last 0 is not a number of runs"),
+        (("lone",), 'the experiment "lone" does not exist. Did you mean "line"?'),
     ],
 )
 def test_wrong_words(committed: Workspace, words: tuple[str, ...], message: str) -> None:

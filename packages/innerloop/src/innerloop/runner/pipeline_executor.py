@@ -17,7 +17,7 @@ from ..util.errors import UserError, combine
 from . import execute, pipeline_record, sweep_executor
 from .execute import Started
 from .pipeline_plan import PipelinePlan, fetched, missing, run_of, sweep_of
-from .progress_table import DONE, FAILED, KEPT, SKIPPED, STOPPED, Board, Part
+from .progress_table import DONE, FAILED, KEPT, SKIPPED, STOPPED, Board, TableRow
 from .sweep_executor import Prepare
 
 
@@ -66,9 +66,9 @@ def _board(planned: PipelinePlan, ready: Mapping[str, _Ready]) -> Board:
     rows, columns = [], []
     for step in planned.pipeline.steps:
         if step.name in planned.kept:
-            rows.append(Part(step.name, state=KEPT))
+            rows.append(TableRow(step.name, state=KEPT))
         elif step.name in ready:
-            rows.append(Part(step.name))
+            rows.append(TableRow(step.name))
             if made := ready[step.name].trials:
                 rows += sweep_executor.parts(made)
                 columns += made.columns

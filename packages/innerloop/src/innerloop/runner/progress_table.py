@@ -23,7 +23,7 @@ _COLOURS = {RUNNING: "cyan", DONE: "green", FAILED: "red", STOPPED: "red", KEPT:
 
 
 @dataclass(slots=True)
-class Part:
+class TableRow:
     """One row. `cells` are its texts by column; `seconds` count from its beginning to its end."""
 
     name: str
@@ -51,13 +51,13 @@ class Board:
         self,
         noun: str,
         columns: Sequence[str],
-        parts: Sequence[Part],
+        parts: Sequence[TableRow],
         headings: Mapping[str, str] | None = None,
     ) -> None:
         self.noun = noun
         self.headings = headings or {}
         self.columns = list(columns)
-        self.parts: Mapping[str, Part] = {part.name: part for part in parts}
+        self.parts: Mapping[str, TableRow] = {part.name: part for part in parts}
         self.screen: _Screen | None = None
 
     def begin(self, name: str) -> None:

@@ -17,7 +17,7 @@ from ..model.run import Run
 from ..util import files
 from . import execute
 from .execute import Started
-from .progress_table import DONE, FAILED, SKIPPED, STOPPED, Board, Part
+from .progress_table import DONE, FAILED, SKIPPED, STOPPED, Board, TableRow
 
 RECORD = "trials.json"
 
@@ -154,8 +154,8 @@ def carry_out(made: Sweep, prepare: Prepare) -> int:
     return _verdict(made, board)
 
 
-def parts(made: Sweep) -> list[Part]:
-    return [Part(one.name, dict(one.values)) for one in made.trials]
+def parts(made: Sweep) -> list[TableRow]:
+    return [TableRow(one.name, dict(one.values)) for one in made.trials]
 
 
 def run_trials(made: Sweep, board: Board, prepare: Prepare, first: Started) -> None:
@@ -244,7 +244,7 @@ def _verdict(made: Sweep, board: Board) -> int:
     return 1 if failed else 0
 
 
-def _failures(board: Board) -> Iterator[tuple[Part, str]]:
+def _failures(board: Board) -> Iterator[tuple[TableRow, str]]:
     for part in board.parts.values():
         if part.state == FAILED:
             yield part, f"exit code {part.cells.get('exit', '?')}"

@@ -79,7 +79,7 @@ def _started_by(root: Path, name: str) -> tuple[str, ...]:
     )
 
 
-def carry_out(root: Path, removal: Removal) -> engine.Outcome:
+def carry_out(root: Path, removal: Removal) -> engine.SyncOutcome:
     with files.locked(root / create.LOCK, waiting=create.WAITING):
         intent.write(root, INTENT, {"name": removal.name, "kept_in": removal.kept_in})
         return _finish(root, removal)
@@ -98,7 +98,7 @@ def finish(root: Path) -> str | None:
         return f"completed the removal of {name}, which was interrupted; it is in {kept_in}"
 
 
-def _finish(root: Path, removal: Removal) -> engine.Outcome:
+def _finish(root: Path, removal: Removal) -> engine.SyncOutcome:
     kept = files.make_folder(root / removal.kept_in)
     for folder, name in ((removal.folder, "src"), (removal.dev_container, "devcontainer")):
         if (root / folder).is_dir() and not (kept / name).exists():

@@ -29,7 +29,7 @@ _PASSING = (404, 408, 409, 425, 429)
 
 
 @dataclass(slots=True)
-class Outcome:
+class ReadinessOutcome:
     """`reply` is the first prediction; `why` is set when it is certain that there will be none."""
 
     reply: Reply | None = None
@@ -43,7 +43,7 @@ def wait(
     *,
     patience: float | None,
     say: Callable[[str], None],
-) -> Outcome:
+) -> ReadinessOutcome:
     """Sends the sample until it is answered well, `ended` is set, or `patience` seconds are over
     (None: for as long as it takes, with one question at a time and no hurry).
 
@@ -54,7 +54,7 @@ def wait(
     while not ended.is_set():
         left = None if patience is None else begun + patience - time.monotonic()
         if left is not None and left <= 0:
-            return Outcome(why=f"no prediction within {patience:.0f} s: {last}")
+            return ReadinessOutcome(why=f"no prediction within {patience:.0f} s: {last}")
         if not told and time.monotonic() - begun > NEWS:
             told = True
             say(f"no prediction has succeeded yet ({last}); it is asked on")
@@ -69,14 +69,14 @@ def wait(
             ended.wait(0.2)
             continue
         if reply.ok:
-            return Outcome(reply)
+            return ReadinessOutcome(reply)
         last = f"the answer is {reply.status}, {reply.message}"
         wrong = 400 <= reply.status < 500 and reply.status not in _PASSING
         refusals = refusals + 1 if wrong else 0
         if refusals == REFUSALS:
-            return Outcome(why=f"the sample request is refused: {last}")
+            return ReadinessOutcome(why=f"the sample request is refused: {last}")
         ended.wait(0.3)
-    return Outcome()
+    return ReadinessOutcome()
 
 
 def watch(url: str, sample: Path, ended: threading.Event, say: Callable[[str], None]) -> None:

@@ -16,7 +16,7 @@ from ..util import console, process
 from ..util.errors import UserError
 from . import readiness
 from .client import Reply
-from .readiness import Outcome
+from .readiness import ReadinessOutcome
 from .server_plan import Server
 
 # Seconds that a server has to end by itself.
@@ -62,7 +62,7 @@ class Watch:
     patience: float | None
     on_ready: Callable[[Reply, float], None]
     ended: threading.Event = field(default_factory=threading.Event)
-    outcome: Outcome = field(default_factory=Outcome)
+    outcome: ReadinessOutcome = field(default_factory=ReadinessOutcome)
 
     def ask(self) -> None:
         begun = time.monotonic()
@@ -109,7 +109,7 @@ def serve(
     return _ending(watch, code)
 
 
-def detach(server: Server, *, patience: float | None) -> Outcome:
+def detach(server: Server, *, patience: float | None) -> ReadinessOutcome:
     """Starts it and waits until it answers; it stays then. One that never answers is taken away,
     and is a `Mistake` with its last words."""
     watch = Watch(server, patience, lambda *_: None)

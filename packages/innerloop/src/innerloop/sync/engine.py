@@ -44,7 +44,7 @@ class Resolution:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class SyncOutcome:
     """`problems` are messages that make the exit code 1; `notes` only inform. `state` is the text to
     record afterwards, None when the record is up to date."""
 
@@ -59,7 +59,7 @@ class Outcome:
         yield from (*self.problems, *self.notes)
 
 
-def sync(root: Path, resolution: Resolution | None = None, eject: str | None = None) -> Outcome:
+def sync(root: Path, resolution: Resolution | None = None, eject: str | None = None) -> SyncOutcome:
     """Plans and writes under a lock: a second sync at the same time waits for this one."""
     with files.locked(root / LOCK, waiting=WAITING):
         transaction.recover(root)
@@ -92,7 +92,7 @@ def edit(root: Path, change: Callable[[State], tuple[State, Iterable[Change]]]) 
             return
 
 
-def plan(root: Path, resolution: Resolution | None = None, eject: str | None = None) -> Outcome:
+def plan(root: Path, resolution: Resolution | None = None, eject: str | None = None) -> SyncOutcome:
     """Compares what is generated now with what is on the disk; nothing is written."""
     specification, broken, unscheduled = _specification(root)
     values = generate(specification)
@@ -148,7 +148,7 @@ def plan(root: Path, resolution: Resolution | None = None, eject: str | None = N
     gone = {path for path in ejected - skipped - set(values) if not (root / path).exists()}
     text = state_file.dump(State(bases, ejected - gone, frozenset(unknown)), EDITOR_FILES)
     is_recorded = text == transaction.text_on_disk(root)
-    return Outcome(tuple(changes), tuple(problems), tuple(notes), None if is_recorded else text)
+    return SyncOutcome(tuple(changes), tuple(problems), tuple(notes), None if is_recorded else text)
 
 
 def _never_generated(

@@ -98,7 +98,7 @@ def _list(value: Maybe, key: str) -> Json:
 
 
 @dataclass(frozen=True)
-class Rules:
+class MergeRules:
     """Path patterns such as `inputs.*.options`; `*` is any one key or name. A list that no pattern
     names is a sequence: it merges whole. `named` pairs a pattern with the key that gives the name.
     """
@@ -162,7 +162,7 @@ CONTAINER = Group(
 )
 
 # The files of VS Code and of dev containers. Their keys do not overlap, so one value serves all.
-EDITOR_FILES = Rules(
+EDITOR_FILES = MergeRules(
     named=(
         ("tasks", "label"),
         ("inputs", "id"),

@@ -18,7 +18,7 @@ from typing import TypeAlias
 
 from ..util.json_values import Json
 from .json_paths import Path
-from .merge_rules import Rules
+from .merge_rules import MergeRules
 
 _FIRST = '[["What `loop sync` generated last. Keep it in git; without it, sync leaves edited files alone."],'
 _LAST = '["end"]]'
@@ -59,7 +59,7 @@ class CorruptState(ValueError):
     """The text is not a record of generated files."""
 
 
-def dump(state: State, rules: Rules) -> str:
+def dump(state: State, rules: MergeRules) -> str:
     lines: _Lines = {(file,): None for file in state.unknown}
     for file, value in state.generated.items():
         lines |= {(file, *path): part for path, part in _parts(value, rules, ())}
@@ -78,7 +78,7 @@ def _compact(value: Json) -> str:
     return text if text.isprintable() else json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
-def _parts(value: Json, rules: Rules, path: Path) -> Iterator[tuple[Path, Json]]:
+def _parts(value: Json, rules: MergeRules, path: Path) -> Iterator[tuple[Path, Json]]:
     """The value without the members of its named lists, then each member, in the same way."""
     members: list[tuple[Path, Json]] = []
     yield path, _lift(value, rules, path, members)
@@ -86,7 +86,7 @@ def _parts(value: Json, rules: Rules, path: Path) -> Iterator[tuple[Path, Json]]
         yield from _parts(member, rules, below)
 
 
-def _lift(value: Json, rules: Rules, path: Path, members: list[tuple[Path, Json]]) -> Json:
+def _lift(value: Json, rules: MergeRules, path: Path, members: list[tuple[Path, Json]]) -> Json:
     if isinstance(value, dict):
         return {key: _lift(item, rules, (*path, key), members) for key, item in value.items()}
     kind = rules.kind(path)

@@ -10,7 +10,7 @@ from ...model.experiment import Experiment
 from ...model.jobs.job import Job
 from ...model.naming import debug_task
 from .generated_files import Json, Specification
-from .vscode_tasks import Task
+from .vscode_tasks import VscodeTask
 
 FOLDER = "${workspaceFolder}"
 RUNS, SERVES = "Runs the job's command", "Serves the last run's model"
@@ -63,10 +63,10 @@ def _of_job(experiment: Experiment, job: Job) -> list[DebugTarget]:
     ]
 
 
-def tasks(specification: Specification, ports: dict[str, int]) -> list[Task]:
+def tasks(specification: Specification, ports: dict[str, int]) -> list[VscodeTask]:
     """One for each target: runs it under the debugger, and ends with it."""
     return [
-        Task(
+        VscodeTask(
             target.task,
             target.command(ports[target.experiment.name]),
             f"{SERVES if target.serves else RUNS} and waits for the debugger",
