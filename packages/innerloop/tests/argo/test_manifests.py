@@ -385,22 +385,22 @@ def test_any_value_of_an_input_and_a_variable(work: Workspace, value: str, varia
 
 
 WRONG_SETTINGS = [
-    ("nodes = 1\n", 'argo: "nodes" is no setting'),
-    ("retry = -1\n", "argo.retry = -1 is no count"),
-    ('memory = "4 GB"\n', "argo.memory = '4 GB' is no quantity of Kubernetes"),
+    ("nodes = 1\n", 'argo: "nodes" is unknown'),
+    ("retry = -1\n", "argo.retry = -1 is not a count"),
+    ('memory = "4 GB"\n', "argo.memory = '4 GB' is not a Kubernetes quantity"),
     ('namespace = "My NS"\n', "argo.namespace = 'My NS' is no name"),
-    ('retry_policy = "Never"\n', "argo.retry_policy = 'Never' is none"),
-    ("image_pull_secrets = [1]\n", "argo.image_pull_secrets is no list of names"),
-    ("node_selector = { a = 1 }\n", "argo.node_selector is no table of texts"),
-    ("tolerations = [{ keys = 'a' }]\n", 'argo.tolerations: "keys" is no part of one'),
-    ("[argo.data.raw]\npvc = 'a'\n", 'argo.data.raw: "pvc" is no place for it'),
-    ("[argo.data.raw]\nclaim = 'a'\nnfs = 'b:/c'\n", "argo.data.raw names 2 places"),
-    ("[argo.data.raw]\nclaim = 'A_B'\n", "argo.data.raw.claim = 'A_B' is no name of a claim"),
-    ("[argo.data.raw]\nnfs = 'server'\n", "argo.data.raw.nfs = 'server' is no export"),
-    ("[argo.data.raw]\nhost_path = 'data'\n", "is no absolute path"),
+    ('retry_policy = "Never"\n', "argo.retry_policy = 'Never' is unknown"),
+    ("image_pull_secrets = [1]\n", "argo.image_pull_secrets is not a list of names"),
+    ("node_selector = { a = 1 }\n", "argo.node_selector is not a table of strings"),
+    ("tolerations = [{ keys = 'a' }]\n", 'argo.tolerations: "keys" is unknown'),
+    ("[argo.data.raw]\npvc = 'a'\n", 'argo.data.raw: "pvc" is unknown'),
+    ("[argo.data.raw]\nclaim = 'a'\nnfs = 'b:/c'\n", "argo.data.raw names 2 locations"),
+    ("[argo.data.raw]\nclaim = 'A_B'\n", "argo.data.raw.claim = 'A_B' is not the name of a claim"),
+    ("[argo.data.raw]\nnfs = 'server'\n", "argo.data.raw.nfs = 'server' is not an NFS export"),
+    ("[argo.data.raw]\nhost_path = 'data'\n", "is not an absolute path"),
     ("[argo.data.raw]\nclaim = 'a'\npath = '../b'\n", "leads out of the volume"),
     ("[argo.data.raw]\ns3 = { bucket = 'b' }\n", "argo.data.raw.s3 has no key"),
-    ("[argo.outputs]\ns3 = { key = 'b' }\n", 'argo.outputs: "s3" is no place for it'),
+    ("[argo.outputs]\ns3 = { key = 'b' }\n", 'argo.outputs: "s3" is unknown'),
 ]
 
 
@@ -433,7 +433,7 @@ def test_what_argo_cannot_be_told_stops_a_submission(work: Workspace) -> None:
     answer = work.loop("submit", "line", "--backend", "argo", "--dry-run")
     assert answer.code == 1
     assert "src/line/azure-ml-job.yaml:6:" in answer.message
-    assert 'nobody says where the data of input "raw"' in answer.message
+    assert "[data-location-missing]" in answer.message
 
 
 def test_a_dry_run_prints_the_manifest_and_what_is_lacking(workspace: Workspace) -> None:
@@ -441,10 +441,10 @@ def test_a_dry_run_prints_the_manifest_and_what_is_lacking(workspace: Workspace)
     answer = workspace.loop("submit", "line", "--backend", "argo", "--dry-run")
     assert answer.code == 0
     right(yaml.safe_load(answer.out))
-    assert "a cluster takes images from a registry, and there is none" in answer.err
+    assert "a cluster pulls images from a registry, and none is configured" in answer.err
     told = workspace.loop(
         "submit", "line", "--backend", "argo", "--dry-run", "--json", "--name", "n"
     )
     assert json.loads(told.out)["manifest"]["metadata"]["name"] == "n"
     wrong = workspace.loop("submit", "line", "--backend", "argo", "--dry-run", "--name", "My_job")
-    assert wrong.code == 2 and "is no name for a Workflow" in wrong.message
+    assert wrong.code == 2 and "[job-name-invalid]" in wrong.message

@@ -85,7 +85,9 @@ def test_invalid_python_is_named_with_its_position(ugly: Workspace) -> None:
         ugly.write("pyproject.toml", target)
         answer = ugly.loop(*words)
         assert answer.code == 1
-        assert re.search(r"^src/tiny/broken.py:2:\d+: error: not valid Python", answer.out, re.MULTILINE)
+        assert re.search(
+            r"^src/tiny/broken.py:2:\d+: error: not valid Python", answer.out, re.MULTILINE
+        )
     assert ugly.read("src/tiny/train.py") == FINE
 
 
