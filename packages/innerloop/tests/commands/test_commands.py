@@ -9,8 +9,8 @@ import shutil
 import subprocess
 
 import pytest
-from innerloop.cli.command_table import BY_NAME as COMMANDS
 
+from innerloop.cli.command_table import BY_NAME as COMMANDS
 from tests.support import Workspace
 from tests.support_terminal import Terminal
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from innerloop.doctor.checks import Checkup, Fact, ask
 from innerloop.model.settings.settings import Settings
 from innerloop.model.workspace import Workspace as Spec
-
 from tests.support import Workspace
 
 Facts = Mapping[str, Any]

@@ -41,7 +41,7 @@ def test_a_dry_run_names_all_that_is_missing(workspace: Workspace) -> None:
     told = json.loads(answer.out)
     assert told["argv"] == []
     notes = "\n".join(told["notes"])
-    assert "no run of line that ended well has left a model" in notes
+    assert "no run of line that succeeded has a model" in notes
     assert "engine" in notes
 
 
@@ -135,7 +135,7 @@ def test_what_cannot_be_done_is_a_sentence(
         (
             "environment:\n  build: {path: .}\n",
             "environment:\n  name: e\n",
-            "known to Azure ML alone",
+            "is registered in Azure ML",
         ),
     ],
 )

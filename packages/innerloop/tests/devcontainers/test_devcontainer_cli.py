@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from innerloop.devcontainers import devcontainer_cli
 from innerloop.devcontainers.devcontainer_cli import Outcome, follow, outcome_of
 from innerloop.util.errors import UserError

@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 
 import pytest
+
 from innerloop.docker import engine
 from innerloop.util.errors import UserError
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from innerloop.docker.image_build import BuildLog, failure, follow
 from innerloop.model.dockerfiles.dockerfile import parse
 from innerloop.model.experiment import Experiment

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from innerloop.docker import image_staleness
 from innerloop.docker.image_staleness import (
     CONFIGURATION,

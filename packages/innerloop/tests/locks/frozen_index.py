@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from packaging.version import Version
+
 from tools import locks
 
 _WHEEL = "Wheel-Version: 1.0\nGenerator: innerloop\nRoot-Is-Purelib: true\nTag: py3-none-any\n"

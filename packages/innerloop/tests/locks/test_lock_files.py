@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from tools import locks
 
 FILES = locks.lock_files()

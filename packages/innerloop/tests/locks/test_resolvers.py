@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 from packaging.markers import Marker
-from tools import locks
 
 from tests.locks.frozen_index import FrozenIndex
+from tools import locks
 
 pytestmark = [pytest.mark.network, pytest.mark.slow]
 

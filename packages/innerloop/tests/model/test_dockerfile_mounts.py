@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from innerloop.model.dockerfiles.dockerfile_mounts import Mounted, mounted, plain_step
 
 CA = Mounted(("innerloop-ca",), {"PIP_CERT": "/run/secrets/innerloop-ca"})

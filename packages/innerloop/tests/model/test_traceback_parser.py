@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from innerloop.model.traceback_parser import Failure, Seen, failed_tests, tracebacks
 
 DOCKER = Seen("/workspaces/w/src/line", "src/line", ["/home/me/w", "/workspaces/w"])

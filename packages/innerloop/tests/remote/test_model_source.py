@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from innerloop.remote.azureml.deploy import model_source
 from innerloop.remote.azureml.deploy.model_source import Source
 from innerloop.util.errors import UsageError, UserError
 from innerloop.workspace import loader
-
 from tests.support import Workspace, make_workspace
 
 
@@ -82,7 +82,7 @@ def test_a_job_is_taken_where_it_is(tiny: Workspace) -> None:
 
 
 def test_none_and_what_is_no_name(tiny: Workspace) -> None:
-    with pytest.raises(UserError, match="no run of tiny that ended well has left a model"):
+    with pytest.raises(UserError, match="no run of tiny that succeeded has a model"):
         find(tiny)
     with pytest.raises(UsageError, match='there is no model "a b"'):
         find(tiny, "a b")

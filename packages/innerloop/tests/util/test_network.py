@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from innerloop.util import locked_environments, network
 from innerloop.util.errors import UserError
 from innerloop.util.network import Network

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from innerloop.util.errors import UserError
 from innerloop.workspace import loader
 from innerloop.workspace.deploy_folder import DeployFolder, open_folder
-
 from tests.support import ROOT, Workspace, make_workspace
 
 DEPLOYMENT = "name: blue\nendpoint_name: digits\nenvironment: azureml:e:1\n"

@@ -34,7 +34,9 @@ def run(args: argparse.Namespace) -> int:
     if args.experiment:
         names = (loader.choose_experiment(workspace, args.experiment, args.cwd).name,)
     silence = engine.unavailable_reason()
-    found = [] if silence else [one for name in names for one in staleness.outdated(workspace, name)]
+    found = (
+        [] if silence else [one for name in names for one in staleness.outdated(workspace, name)]
+    )
     if silence and not args.check:  # with --check it speaks only when something is stale
         console.say(f"{silence}: images and dev containers are not looked at")
     if args.json:

@@ -150,7 +150,7 @@ def _run(args: argparse.Namespace) -> int:
         )
         return 0
     if values:
-        print(f"innerloop: one trial: {dry_run.listed(values)}", file=sys.stderr, flush=True)
+        print(f"innerloop: one trial: {dry_run.assignments(values)}", file=sys.stderr, flush=True)
     return _carry_out(args, started)
 
 
@@ -208,7 +208,7 @@ def _sweep(
     if not args.dry_run:
         return sweep_executor.carry_out(made, prepare)
     trials = sweep_executor.requests(made, prepare)
-    dry_run.show_parts(dry_run.whole(first, trials), "trials", trials, as_json=args.json)
+    dry_run.show_several(dry_run.summary(first, trials), "trials", trials, as_json=args.json)
     for note in drawn.notes:
         print(f"innerloop: {note}", file=sys.stderr)
     return 0
@@ -249,8 +249,8 @@ def _pipeline(
         return pipeline_executor.carry_out(planned, prepare)
     steps, mistakes = pipeline_plan.requests(planned, prepare)
     lacking = [f"a real run needs more: {one.message()}" for one in planned.run.missing]
-    told = dry_run.whole(planned.run, steps, lacking)
-    dry_run.show_parts(told, "steps", steps, as_json=args.json)
+    told = dry_run.summary(planned.run, steps, lacking)
+    dry_run.show_several(told, "steps", steps, as_json=args.json)
     if stuck is not None or mistakes:
         raise stuck or mistakes[0]
     return 0

@@ -103,7 +103,7 @@ def _page(root: Path, found: Sequence[PastRun], experiment: str | None, *, show:
 
 
 def _table(found: Sequence[PastRun]) -> None:
-    scores, inputs = past_runs.telling(found, 3), past_runs.differing_inputs(found)[:3]
+    scores, inputs = past_runs.headline_metrics(found, 3), past_runs.differing_inputs(found)[:3]
     several = len({one.experiment for one in found}) > 1
     numbers = [title.replace("_", " ") for title in (*inputs, *scores)]
     titles = [*["experiment"] * several, "run", "state", "seconds", "backend", "code", *numbers]
@@ -122,6 +122,6 @@ def _cells(one: PastRun, inputs: Sequence[str], scores: Sequence[str]) -> list[s
         "" if seconds is None else f"{seconds:.1f}",
         one.backend,
         one.commit,
-        *(one.given.get(name, "") for name in inputs),
+        *(one.inputs.get(name, "") for name in inputs),
         *(f"{one.scores[name]:.4g}" if name in one.scores else "" for name in scores),
     ]

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 # Colours, and what torchrun writes before each line of a process.
-_DECORATION = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|^\[rank\d+\]:\s?", re.M)
+_DECORATION = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|^\[rank\d+\]:\s?", re.MULTILINE)
 _FRAME = re.compile(r'^\s*(?:E\s+)?File "(?P<path>.+)", line (?P<line>\d+)')
 _LOCATION = re.compile(r"^(?P<path>(?!E\s)\S.*?):(?P<line>\d+): ?")
 _STARTS = "Traceback (most recent call last):"

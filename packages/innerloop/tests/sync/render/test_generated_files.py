@@ -9,6 +9,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+
 from innerloop.model.dockerfiles.dockerfile import parse
 from innerloop.model.experiment import Experiment
 from innerloop.model.jobs.job import parse_job
