@@ -17,7 +17,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 HELD = "workspace"
 
 
-class WorkspaceTemplate(BuildHookInterface):  # type: ignore[type-arg]
+class WorkspaceTemplate(BuildHookInterface):  # type: ignore[misc] # hatchling is only where the wheel is built
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         module = Path(self.root, "src", "innerloop", "scaffold", "workspace_template.py")
         template = runpy.run_path(str(module))

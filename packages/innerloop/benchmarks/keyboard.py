@@ -25,7 +25,7 @@ from orchestrator import loop, make
 
 sys.path.insert(0, str(ROOT / "packages/innerloop/src"))
 
-from innerloop.util import locked_environments, venvs  # noqa: E402
+from innerloop.util import locked_environments, venvs
 
 EXPERIMENTS = 100
 PAIRS = (

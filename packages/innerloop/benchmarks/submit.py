@@ -29,9 +29,8 @@ from _support import ROOT, arguments, call, scratch, take_turns, tell
 sys.path.insert(0, str(ROOT))
 sys.path.insert(0, str(ROOT / "packages/innerloop/src"))
 
-from innerloop.util import locked_environments, venvs  # noqa: E402
-
-from tests.azure import network, standin  # noqa: E402
+from innerloop.util import locked_environments, venvs
+from tests.azure import network, standin
 
 EXPERIMENT_NAME = "digit_recognition_svm"
 TEN_LINES = """

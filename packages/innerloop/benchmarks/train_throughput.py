@@ -31,8 +31,8 @@ EXPERIMENT = "digit_recognition"
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "src" / EXPERIMENT))
 
-import train  # noqa: E402
 import torch  # noqa: E402
+import train  # noqa: E402
 from accelerate.utils import set_seed  # noqa: E402
 from data import Digits, load_parts  # noqa: E402
 from epoch_metrics import EpochMetrics  # noqa: E402

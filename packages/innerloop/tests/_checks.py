@@ -1,7 +1,8 @@
 """`packages/innerloop/test`: formatting, lint and types of the tool, then its tests.
 
-With arguments, only pytest runs, with those arguments; with --checks alone, all but pytest. Every
-check runs even when one before it failed, and the exit code is that of the first that failed.
+With arguments, only pytest runs, with those arguments; with --checks alone, all but pytest; with
+--coverage first, pytest under coverage, the command lines that tests start included, and a report.
+Every check runs even when one before it failed, and the exit code is that of the first that failed.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ TYPED = (
 
 def main(words: Sequence[str]) -> int:
     """The exit code of the first check that failed, 0 when all is well."""
+    if words and words[0] == "--coverage":
+        return _coverage(words[1:])
     if words and list(words) != ["--checks"]:
         return _check(["pytest", *map(from_package, words)])
     wanted = checks()[:-1] if words else checks()
@@ -46,6 +49,19 @@ def checks() -> list[list[str]]:
         ["mypy", "--no-error-summary", *[path for path in TYPED if (PACKAGE / path).exists()]],
         ["pytest", "-n", str(workers()), "--dist", "loadgroup"],
     ]
+
+
+def _coverage(words: Sequence[str]) -> int:
+    """The exit code of pytest. The report goes to the screen and to coverage-report/index.html."""
+    settings = str(PACKAGE / "pyproject.toml")
+    os.environ["COVERAGE_PROCESS_START"] = settings  # tests/conftest.py hands it on
+    os.environ["COVERAGE_FILE"] = str(PACKAGE / ".coverage")
+    code = _check(
+        ["coverage", "run", "--rcfile", settings, "-m", "pytest", *map(from_package, words)]
+    )
+    for verb in (["combine", "--quiet"], ["html", "--quiet", "-d", "coverage-report"], ["report"]):
+        _check(["coverage", *verb, "--rcfile", settings])
+    return code
 
 
 def from_package(word: str) -> str:

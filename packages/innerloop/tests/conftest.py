@@ -198,6 +198,18 @@ def _tool(_no_home_of_a_person: None) -> None:
     """The tool's own environment is there, so that its first start is in no test's output."""
     done = subprocess.run([ROOT / "scripts" / "loop", "--version"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+    if os.environ.get("COVERAGE_PROCESS_START"):
+        _measure_the_tool()
+
+
+def _measure_the_tool() -> None:
+    """Every command line that a test starts is measured: `packages/innerloop/test --coverage`."""
+    import coverage
+
+    packages = Path(coverage.__file__).parent.parent
+    hook = f"{packages}\nimport coverage; coverage.process_startup()\n"
+    for folder in Path(os.environ["INNERLOOP_CACHE"], "tool").glob("*/lib/python*/site-packages"):
+        (folder / "innerloop-coverage.pth").write_text(hook, encoding="utf-8")
 
 
 @pytest.fixture

@@ -23,7 +23,6 @@ import re
 import subprocess
 import sys
 import tempfile
-import venv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -207,7 +206,9 @@ def problems(
     On each platform, everything that a locked package requires is locked at a version that the
     requirement admits, by a line of its own in the very form that is required: `name[extra]`.
     For plain `name`, a line with extras does as well if it comes before the package that asks.
+    Raises LockError for a release without metadata.
     """
+    _check_frozen(entries, metadata)
     found: dict[Problem, None] = {}
     for platform in platforms:
         for need in _needs(entries, metadata, platform):
@@ -248,8 +249,7 @@ def add_extras(text: str, metadata: Metadata) -> str:
     Raises LockError for a release without metadata.
     """
     entries = parse(text)
-    if missing := unfrozen(entries, metadata):
-        raise LockError(f"no frozen metadata of {', '.join(missing)}")
+    _check_frozen(entries, metadata)
     lines = text.splitlines(keepends=True)
     for entry, forms in reversed(_wanted(entries, metadata)):
         header = lines[entry.first - 1]
@@ -260,6 +260,11 @@ def add_extras(text: str, metadata: Metadata) -> str:
             written += [bare.replace(entry.name, _form(entry.name, extras), 1), *block]
         lines[entry.first - 1 : entry.last] = written
     return "".join(lines)
+
+
+def _check_frozen(entries: Iterable[Entry], metadata: Metadata) -> None:
+    if missing := unfrozen(entries, metadata):
+        raise LockError(f"no frozen metadata of {', '.join(missing)}: run `locks.py freeze`")
 
 
 def _wanted(
@@ -402,11 +407,11 @@ def freeze(entries: Sequence[Entry], frozen: Metadata) -> dict[str, list[str]]:
     for entry in entries:
         hashes.setdefault(entry.release, set()).update(entry.hashes)
     with tempfile.TemporaryDirectory() as folder:
-        pip = pip_at(Path(folder), "pip")  # the newest reads metadata without whole wheels
+        python = python_with(Path(folder), "pip")  # the newest needs no whole wheels for metadata
         for platform in (*PLATFORMS, EMSCRIPTEN):
             applying = [entry for entry in entries if entry.applies(platform)]
             while batch := _batch(applying, result):
-                answered = _ask(pip, platform, batch, hashes)
+                answered = _ask(python, platform, batch, hashes)
                 result |= answered
                 if not answered.keys() & set(batch):
                     break
@@ -422,7 +427,7 @@ def _batch(entries: Iterable[Entry], known: Metadata) -> list[str]:
 
 
 def _ask(
-    pip: Mapping[str, str],
+    python: str,
     platform: Platform,
     releases: Sequence[str],
     hashes: Mapping[str, set[str]],
@@ -430,15 +435,15 @@ def _ask(
     """The metadata of those of the releases that have a wheel for the platform."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder, "report.json")
-        argv = [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--no-deps"]
+        argv = [python, "-m", "pip", "install", "--quiet", "--dry-run", "--no-deps"]
         argv += ["--ignore-installed", "--use-feature=fast-deps", "--report", str(report)]
         argv += ["--only-binary=:all:", "--target", folder, "--python-version", platform.python]
         argv += [word for tag in platform.tags() for word in ("--platform", tag)]
-        done = subprocess.run([*argv, *releases], env=pip, capture_output=True, text=True)
+        done = subprocess.run([*argv, *releases], capture_output=True, text=True)
         if done.returncode and len(releases) > 1:
             half = len(releases) // 2
-            return _ask(pip, platform, releases[:half], hashes) | _ask(
-                pip, platform, releases[half:], hashes
+            return _ask(python, platform, releases[:half], hashes) | _ask(
+                python, platform, releases[half:], hashes
             )
         if done.returncode:
             return {}
@@ -453,14 +458,12 @@ def _ask(
         return answered
 
 
-def pip_at(folder: Path, requirement: str) -> dict[str, str]:
-    """The environment variables with which `python -m pip` is this pip, which goes into the folder."""
-    # An environment that uv made has no pip.
-    venv.create(folder / "installer", with_pip=True)
-    python = folder / "installer" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    argv = [str(python), "-m", "pip", "install", "--quiet", "--target", str(folder), requirement]
-    subprocess.run(argv, check=True)
-    return {**os.environ, "PYTHONPATH": str(folder)}
+def python_with(folder: Path, pip: str) -> str:
+    """The Python of an environment in the folder, which is made and gets this pip: `pip==23.0.1`."""
+    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+    python = str(folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))
+    subprocess.run([python, "-m", "pip", "install", "--quiet", "--upgrade", pip], check=True)
+    return python
 
 
 def main(words: Sequence[str] | None = None) -> int:

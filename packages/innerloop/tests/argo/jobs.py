@@ -9,7 +9,6 @@ from typing import Any
 from innerloop.remote.argo import plan
 from innerloop.remote.argo.plan import Submission
 from innerloop.workspace import loader
-
 from tests.support import Workspace
 
 SWEEP = """

@@ -10,12 +10,12 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from innerloop.argo_manifest import parse, resource_names
 from innerloop.argo_manifest.escaping import escape, kubelet_expand, placeholder, to_argo
 from innerloop.model.settings.argo_settings import read
 from innerloop.model.settings.settings import ArgoText
 from innerloop.util.errors import UserError
-
 from tests.argo.jobs import NODES, PIPELINE, SWEEP, planned, put
 from tests.argo.lint import SCHEMA, faults
 from tests.support import Workspace, make_workspace

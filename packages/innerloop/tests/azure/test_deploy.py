@@ -15,9 +15,8 @@ from tests.azure.deployable import NAME
 from tests.azure.endpoints import Operation
 from tests.azure.network import Asked
 from tests.azure.published import check_bodies
-from tests.azure.standin import ACCOUNT
+from tests.azure.standin import ACCOUNT, RunOf
 from tests.azure.standin import ROOT as WORKSPACE_ID
-from tests.azure.standin import RunOf
 from tests.support import until
 
 pytestmark = pytest.mark.azure

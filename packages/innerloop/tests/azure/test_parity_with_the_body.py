@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from innerloop.workspace.loader import digest_of
 
+from innerloop.workspace.loader import digest_of
 from tests.azure.conftest import Cloud
 from tests.azure.standin import ROOT as WORKSPACE_ID
 from tests.support import Workspace

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from innerloop.model import ignore_file
 from innerloop.remote import snapshot
 from innerloop.util.errors import UserError
 from innerloop.util.locked_environments import ensure
 from innerloop.util.venvs import python_of
-
 from tests.azure.conftest import Cloud
 
 pytestmark = pytest.mark.azure

@@ -168,7 +168,7 @@ ENVIRONMENTS = [
     ("{build: {local_path: image}}", "a.image-", ""),
     ("file:env.yml", "a.image-", ""),
     ("{build: {path: nowhere}}", None, "there is no jobs/a/nowhere/Dockerfile"),
-    ("file:gone.yml", None, "there is no jobs/a/gone.yml"),
+    ("file:gone.yml", None, "jobs/a/gone.yml does not exist"),
     ("{image: base, conda_file: conda.yml}", "-conda-", "the image is base with the packages"),
     (
         "{image: base, conda_file: {dependencies: [python=3.9, libx, {pip: [a]}]}}",
@@ -291,14 +291,14 @@ def test_set_changes_any_of_it(workspace: Workspace) -> None:
 
 
 NOT_HERE = [
-    ("type: automl\ntask: classification\n", "automl has no local form"),
-    ("type: spark\nentry: {file: a.py}\n", "spark has no local form"),
-    ("$schema: https://x/latest/schedule.schema.json\nname: s\n", "schedule has no local form"),
-    ("type: parallel\n", "parallel has no local form"),
+    ("type: automl\ntask: classification\n", "[no-local-equivalent]"),
+    ("type: spark\nentry: {file: a.py}\n", "[no-local-equivalent]"),
+    ("$schema: https://x/latest/schedule.schema.json\nname: s\n", "[no-local-equivalent]"),
+    ("type: parallel\n", "[no-local-equivalent]"),
     ("$schema: https://x/latest/environment.schema.json\nimage: a\n", "environment, not a job"),
     (f"command: ls ${{{{inputs.no}}}}\n{IMAGE}", "which the job does not declare"),
     (f"command: ls ${{{{inputs.a}}}}\ninputs: {{a: [1]}}\n{IMAGE}", "is a list"),
-    (f"component: azureml:c:1\ninputs: {{a: 1}}\n{IMAGE}", "that of a component, azureml:c:1"),
+    (f"component: azureml:c:1\ninputs: {{a: 1}}\n{IMAGE}", "[component-not-job]"),
     ("command: ls\nenvironment: azureml:x:1\n  image: y\n", "job.yml:3:8: not YAML"),
     (f"{IMAGE}code: .\n", "the job has no command"),
 ]

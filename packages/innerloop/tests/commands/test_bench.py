@@ -6,7 +6,6 @@ import subprocess
 from pathlib import Path
 
 from benchmarks._run import read
-
 from tests.support import ROOT, Answer
 
 

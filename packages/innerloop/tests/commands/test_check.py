@@ -6,7 +6,6 @@ import json
 import re
 
 from innerloop.sync.render.tasks_json import PATTERN
-
 from tests.support import Workspace
 
 WRONG = """command: python tran.py --epochs ${{inputs.epoch}}

@@ -151,7 +151,7 @@ def test_where_the_engine_is_silent_nothing_is_said_of_what_is_in_it(workspace: 
     assert cleaned.code == 0 and "containers, images and volumes are not looked at" in cleaned.err
     answer = workspace.loop("doctor", "--json", env=SILENT)
     facts = {fact["name"]: fact["what"] for fact in json.loads(answer.out)}
-    assert "as far as can be seen without Docker" in facts["left behind"]
+    assert "as far as can be seen without Docker" in facts["disk usage"]
 
 
 def test_colours_and_width_are_those_of_the_terminal(workspace: Workspace) -> None:
@@ -159,7 +159,7 @@ def test_colours_and_width_are_those_of_the_terminal(workspace: Workspace) -> No
     for env, coloured in (({}, True), ({"NO_COLOR": "1"}, False)):
         loop = workspace.root / "scripts" / "loop"
         terminal = Terminal([loop, "doctor"], workspace.root, {**env, "COLUMNS": "50"})
-        shown = terminal.wait_for("left behind") + terminal.text
+        shown = terminal.wait_for("disk usage") + terminal.text
         assert terminal.end() == 0
         assert ("\x1b[32m" in shown) is coloured
         plain = re.sub(r"\x1b\[[0-9;]*[mK]", "", shown).replace("\r", "\n")

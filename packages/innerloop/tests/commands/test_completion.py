@@ -7,10 +7,10 @@ import re
 from pathlib import Path
 
 import pytest
+
 from innerloop.cli import candidates
 from innerloop.cli.command_table import BY_NAME as COMMANDS
 from innerloop.cli.completion import SCRIPTS
-
 from tests.support import Workspace
 from tests.support_terminal import Terminal
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from innerloop.doctor.checks import Checkup, Fact, ask
+from innerloop.doctor.checks import Checkup, Fact, run
 from innerloop.model.settings.settings import Settings
 from innerloop.model.workspace import Workspace as Spec
 from tests.support import Workspace
@@ -43,7 +43,7 @@ def test_every_fact_that_is_not_well_has_a_mend(workspace: Workspace) -> None:
     wanted = ("python", "cache", "disk", "gpu", "proxy", "ports", "line endings", "symbolic links")
     assert set(wanted) <= set(told)
     for fact in told.values():
-        assert fact["what"] and not fact["what"].startswith("could not be asked"), fact
+        assert fact["what"] and not fact["what"].startswith("this check failed"), fact
         assert fact["state"] == "ok" or fact["hint"], fact
 
 
@@ -128,18 +128,18 @@ def test_a_certificate_authority_that_is_not_there(workspace: Workspace) -> None
 
 def test_rendered_files_that_are_behind(workspace: Workspace) -> None:
     workspace.add("tiny", "")
-    assert facts(workspace)["rendered files"]["state"] == "note"
+    assert facts(workspace)["generated files"]["state"] == "note"
     workspace.loop("sync")
-    assert facts(workspace)["rendered files"]["state"] == "ok"
+    assert facts(workspace)["generated files"]["state"] == "ok"
 
 
 @pytest.mark.docker
 def test_what_is_stale_and_what_clean_would_free(workspace: Workspace) -> None:
     workspace.add("tiny", "")
     name = workspace.loop("build", "tiny").out.strip()
-    assert facts(workspace)["left behind"]["state"] == "ok"
+    assert facts(workspace)["disk usage"]["state"] == "ok"
     workspace.write("src/tiny/environment/Dockerfile", "FROM python:3.11-slim-bookworm\nENV A=1\n")
-    left = facts(workspace)["left behind"]
+    left = facts(workspace)["disk usage"]
     assert left["state"] == "note" and name in left["what"] and "loop clean" in left["hint"]
 
 
@@ -155,9 +155,9 @@ def test_questions_are_asked_at_the_same_time_and_one_that_fails_is_a_fact() -> 
         raise ValueError("no such thing")
 
     patient = Checkup(Path("/"), Spec("/", Settings(), ()), ())
-    rounds = list(ask(patient, [slow, failing, slow]))
+    rounds = list(run(patient, [slow, failing, slow]))
     told = [fact.what for found, _ in rounds for fact in found]
-    assert told == ["2 have begun", "could not be asked: no such thing", "2 have begun"]
+    assert told == ["2 have begun", "this check failed: no such thing", "2 have begun"]
     assert any("slow" in waiting for _, waiting in rounds)
 
 
@@ -174,6 +174,6 @@ def test_a_rendered_file_that_cannot_be_read_is_named(workspace: Workspace) -> N
     workspace.add("tiny", "")
     assert workspace.loop("sync").code == 0
     workspace.write(".devcontainer/tiny/devcontainer.json", "{ broken")
-    fact = facts(workspace)["rendered files"]
+    fact = facts(workspace)["generated files"]
     assert fact["state"] == "bad"
     assert ".devcontainer/tiny/devcontainer.json:1:3: expected a key" in fact["what"]

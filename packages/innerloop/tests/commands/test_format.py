@@ -7,8 +7,8 @@ import re
 import subprocess
 
 import pytest
-from innerloop.scaffold.format import first_changes
 
+from innerloop.scaffold.format import first_changes
 from tests.support import ROOT, Workspace
 
 UGLY = "import sys\nimport json\n\nx = {  'a':1 }\n"
@@ -85,7 +85,9 @@ def test_what_is_no_python_is_named_with_its_place(ugly: Workspace) -> None:
         ugly.write("pyproject.toml", target)
         answer = ugly.loop(*words)
         assert answer.code == 1
-        assert re.search(r"^src/tiny/broken.py:2:\d+: error: this is no Python", answer.out, re.M)
+        assert re.search(
+            r"^src/tiny/broken.py:2:\d+: error: this is no Python", answer.out, re.MULTILINE
+        )
     assert ugly.read("src/tiny/train.py") == FINE
 
 

@@ -9,9 +9,9 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+
 from innerloop.runner.interactive import jupyter
 from innerloop.util.errors import UserError
-
 from tests.support import Workspace
 
 

@@ -7,9 +7,9 @@ import signal
 from pathlib import Path
 
 import pytest
+
 from innerloop.scaffold import create
 from innerloop.workspace import loader
-
 from tests.steps import FEWER, copies, kill, stopped_at
 from tests.support import Workspace
 

@@ -182,4 +182,4 @@ def test_a_cluster_that_would_run_something_else_is_found(
 def test_data_that_a_cluster_does_not_have_leave_its_column_empty(synced: Workspace) -> None:
     synced.write("src/line/innerloop.toml", "")
     (told,) = table(synced, "line")
-    assert "nobody says where the data of input" in told["backends"]["argo"]["absent"]
+    assert "the location of the data of input" in told["backends"]["argo"]["absent"]

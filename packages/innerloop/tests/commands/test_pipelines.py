@@ -307,7 +307,7 @@ def test_a_step_without_local_form_is_one_sentence(workspace: Workspace) -> None
     answer = run(workspace)
     assert answer.code == 1 and len(answer.message.strip().splitlines()) == 1
     assert 'the step "share" is a registered component, azureml:publish:2' in answer.err
-    assert "; all cannot run here either. A component's file can stand in" in answer.err
+    assert "; all cannot run here either. A component's file can replace it" in answer.err
     assert not (workspace.root / "outputs").exists()
     dry = run(workspace, "--dry-run", "--json")
     assert dry.code == 1

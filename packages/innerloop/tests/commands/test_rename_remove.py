@@ -10,9 +10,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from innerloop.scaffold import rename as renaming
 from innerloop.workspace import loader
-
 from tests.serving.tiny import add_server
 from tests.steps import FEWER, copies, kill, stopped_at
 from tests.support import Workspace, docker

@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from innerloop.remote.snapshot import read as read_snapshot
 
+from innerloop.remote.snapshot import read as read_snapshot
 from tests.support import Workspace
 
 TRAIN = "from common.vision.augment import flip\nfrom common.rates import RATE\nprint(flip(RATE))\n"

@@ -112,7 +112,7 @@ def test_limits_are_kept(workspace: Workspace) -> None:
     answer = workspace.loop("run", "tiny", *VENV, "--trials", "3", "--dry-run", "--json")
     assert len(json.loads(answer.out)["trials"]) == 1
     assert "limits.max_total_trials is 1: 1 of the 3 trials run" in answer.err
-    assert "here each runs to its end" in answer.err
+    assert "each trial runs to its end" in answer.err
 
 
 def test_what_takes_too_long_is_ended(workspace: Workspace) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+
 from innerloop.commands.test import pytest_words
 from innerloop.model.dockerfiles.dockerfile import parse
 from innerloop.model.experiment import Experiment, Link
@@ -14,7 +15,6 @@ from innerloop.model.settings.settings import Settings
 from innerloop.model.shared_code import places_of_tests
 from innerloop.scaffold.coverage import CoverageRequest, settings
 from innerloop.workspace import loader
-
 from tests.support import PYTEST, Workspace
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from innerloop.devcontainers.configuration import Configuration
 from innerloop.model.dockerfiles.dockerfile import parse
 from innerloop.model.experiment import Experiment

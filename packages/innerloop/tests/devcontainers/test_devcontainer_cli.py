@@ -78,8 +78,8 @@ def test_a_command_that_failed_is_shown_with_its_words(tmp_path: Path) -> None:
     [
         ("docker: Error response from daemon: could not select device driver", 'gpu = "auto"'),
         ("Error: write /x: no space left on device", "The disk is full"),
-        ("Error response from daemon: port is already allocated", "Another program has the port"),
-        ("Cannot connect to the Docker daemon: error", "start it and run it again"),
+        ("Error response from daemon: port is already allocated", "Another program uses the port"),
+        ("Cannot connect to the Docker daemon: error", "start it and run the command again"),
         ("Error: something else", "--log"),
     ],
 )

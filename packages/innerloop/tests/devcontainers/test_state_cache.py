@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from innerloop.devcontainers import state_cache
 from innerloop.devcontainers.state_cache import MadeFrom, Note, environment, merged_path
 

@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from innerloop.devcontainers import uid_mapping
 from innerloop.devcontainers.uid_mapping import Entry, HostUser, adapt, parse, person_of
 from innerloop.docker.engine import Engine

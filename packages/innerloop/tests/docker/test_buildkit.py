@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from innerloop.docker import buildkit
 from innerloop.util.network import Network
 

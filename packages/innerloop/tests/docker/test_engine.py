@@ -15,10 +15,10 @@ from innerloop.util.errors import UserError
 @pytest.mark.parametrize(
     ("policy", "device", "runtime", "use", "why"),
     [
-        ("auto", True, True, True, "the engine can hand it over"),
+        ("auto", True, True, True, "the engine can use it"),
         ("auto", True, False, False, "no NVIDIA runtime"),
         ("auto", False, True, False, "this machine has no NVIDIA GPU"),
-        ("all", True, True, True, "the engine can hand it over"),
+        ("all", True, True, True, "the engine can use it"),
         ("none", True, True, False, 'gpu = "none"'),
     ],
 )
@@ -49,7 +49,7 @@ def fake_docker(folder: Path, script: str) -> None:
         ("echo 'Cannot connect to the Docker daemon' >&2; exit 1", "its engine is not running"),
         (
             "echo 'permission denied while trying to connect' >&2; exit 1",
-            "may not talk to its engine",
+            "has no access to its engine",
         ),
         ('echo \'{"runtimes":null,"security":null,"system":"","version":""}\'', "is not running"),
         ("exit 0", "is not running"),
@@ -82,7 +82,7 @@ def test_an_engine_that_does_not_answer(
         ("Got permission denied while trying to connect to the daemon socket", "group docker"),
         (
             "Cannot connect to the Docker daemon at tcp://x:1. Is the docker daemon running?",
-            "DOCKER_HOST names (tcp://x:1), or unset that variable; it said: Cannot connect to",
+            "DOCKER_HOST names (tcp://x:1), or unset that variable (docker: Cannot connect to",
         ),
     ],
 )
@@ -147,6 +147,8 @@ def test_for_an_image_that_is_not_there_no_client_is_started(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """`loop outdated` asks for two of each experiment when a folder is opened."""
-    monkeypatch.setattr(engine, "_quick", lambda path: (404, {"message": "No such image"}))
+    monkeypatch.setattr(
+        engine, "_get_from_default_engine", lambda path: (404, {"message": "No such image"})
+    )
     monkeypatch.setattr("innerloop.util.process.run", lambda argv: pytest.fail(f"started {argv}"))
     assert engine.labels_of("there-is-no/such:image") == {}

@@ -66,11 +66,11 @@ def test_the_step_and_its_line(lines: list[str]) -> None:
     ("line", "hint"),
     [
         ("write /x: no space left on device", "The disk is full"),
-        ("Cannot connect to the Docker daemon at unix:///x", "The Docker engine went away"),
-        ("pull access denied for nobody/nothing", "could not be fetched"),
+        ("Cannot connect to the Docker daemon at unix:///x", "The Docker engine has stopped"),
+        ("pull access denied for nobody/nothing", "cannot be pulled"),
         (
             "Get https://example.com: dial tcp: lookup example.com: no such host",
-            "could not be fetched",
+            "A download failed",
         ),
     ],
 )

@@ -38,7 +38,7 @@ def test_each_file_is_named(environment: Path) -> None:
     assert of_labels(labels, environment, {}, "") == [
         "environment/Dockerfile changed",
         "environment/new is new",
-        "environment/wheels/a.whl is gone",
+        "environment/wheels/a.whl was removed",
     ]
 
 

@@ -7,8 +7,8 @@ import socket
 import urllib.request
 
 import pytest
-from innerloop.sync.render.vscode_tasks import TASKS
 
+from innerloop.sync.render.vscode_tasks import TASKS
 from tests.editor.workbench import Problem, Workbench, wait_for
 from tests.support import Workspace
 

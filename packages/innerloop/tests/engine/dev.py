@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from innerloop.docker.docker_cli import dev_container_id
-
 from tests.support import Answer, Workspace, docker, make_workspace
 
 SOCKET = Path("/var/run/docker.sock")

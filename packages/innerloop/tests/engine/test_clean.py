@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from innerloop.docker.docker_cli import dev_container_id, parse_size
 
+from innerloop.docker.docker_cli import dev_container_id, parse_size
 from tests.support import Workspace, docker, make_workspace
 
 pytestmark = pytest.mark.docker

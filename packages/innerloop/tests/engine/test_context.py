@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from innerloop.model.dockerfiles.dockerignore import matcher
 
+from innerloop.model.dockerfiles.dockerignore import matcher
 from tests.support import BUILDKIT, Workspace, docker
 
 pytestmark = pytest.mark.docker

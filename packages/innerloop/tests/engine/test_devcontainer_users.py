@@ -101,7 +101,7 @@ def test_reopen_in_container_alone(theirs: tuple[Workspace, int]) -> None:
     opened = dev.bare(workspace, "up", prefix=prefix)
     assert opened.code == 0, opened.err
     made = dev.bare(workspace, "exec", "touch", "made", prefix=prefix)
-    said = re.search(r"^(\[.*\] )?innerloop: files made .* not be yours", opened.err, re.M)
+    said = re.search(r"^(\[.*\] )?innerloop: files made .* not be yours", opened.err, re.MULTILINE)
     if uid == 0:
         assert made.code != 0
         assert said, opened.err

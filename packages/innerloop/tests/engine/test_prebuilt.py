@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from innerloop.util.network import AUTHORITIES
 
+from innerloop.util.network import AUTHORITIES
 from tests.registry import running
 from tests.support import BUILDKIT, ROOT, Workspace, docker, make_workspace
 

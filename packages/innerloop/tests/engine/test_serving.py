@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from innerloop.serving import readiness
 from innerloop.serving.client import Address, send
-
 from tests.azure import endpoints
 from tests.azure.conftest import Cloud
 from tests.editor.dap import Editor
@@ -71,7 +71,9 @@ def digits_of(workspace: Workspace, name: str) -> tuple[list[list[list[int]]], l
     """Images of grey values, and labels."""
     program = DIGITS.format(name=name, count=COUNT)
     mount = f"{workspace.root}:/workspace:ro"
-    printed = docker("run", "--rm", "-v", mount, job_image(workspace, name), "python", "-c", program)
+    printed = docker(
+        "run", "--rm", "-v", mount, job_image(workspace, name), "python", "-c", program
+    )
     images, labels = json.loads(printed)
     assert len(images) == len(labels) > 100
     return images, labels

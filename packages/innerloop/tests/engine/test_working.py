@@ -169,7 +169,7 @@ def test_the_testing_panel_finds_what_loop_test_runs(churn: Workspace) -> None:
     found = churn.loop("terminal", "churn", *DOCKER, "--", *command)
     assert folder == "src/shop/churn" and found.code == 0, found.out + found.err
     ran = churn.loop("test", "churn", *DOCKER, "--", "-v")
-    names = re.findall(r"^(tests/\S+::\S+)$", found.out, re.M)
+    names = re.findall(r"^(tests/\S+::\S+)$", found.out, re.MULTILINE)
     assert names and all(f"{name} PASSED" in ran.out for name in names)
     assert Path(churn.root, "src/shop/churn/tests").is_dir()
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from innerloop.docker.engine import Engine, Gpu
 from innerloop.local import docker
 from innerloop.model.container import PublishedPort

@@ -10,7 +10,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -38,10 +38,10 @@ LIGHT = [path for path in DISTINCT if not path.is_relative_to(locks.ROOT / "src"
 
 
 @pytest.fixture(scope="module", params=[OLD, "newest"])
-def pip(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The environment variables that make `python -m pip` this pip."""
+def python(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A Python that has this pip."""
     version = "" if request.param == "newest" else f"=={request.param}"
-    return locks.pip_at(tmp_path_factory.mktemp("pip"), f"pip{version}")
+    return locks.python_with(tmp_path_factory.mktemp("environment"), f"pip{version}")
 
 
 def name_of(value: object) -> str:
@@ -49,12 +49,12 @@ def name_of(value: object) -> str:
 
 
 def resolve(
-    pip: Mapping[str, str], files: Sequence[Path], index: Path | None
+    python: str, files: Sequence[Path], index: Path | None
 ) -> subprocess.CompletedProcess[str]:
     """What `pip install --require-hashes` would do; from the machine's index where None is given."""
-    argv = [sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed"]
+    argv = [python, "-m", "pip", "install", "--dry-run", "--ignore-installed"]
     argv += ["--require-hashes", *[word for path in files for word in ("-r", str(path))]]
-    env = dict(pip)
+    env = dict(os.environ)
     if index is not None:
         argv += ["--no-index", "--find-links", str(index)]
         env = {name: value for name, value in env.items() if not name.startswith("PIP_")}
@@ -69,11 +69,11 @@ def freeze(index: FrozenIndex, path: Path, target: Path) -> Path:
 
 @pytest.mark.parametrize("path", DISTINCT, ids=name_of)
 def test_lock_with_newer_releases_on_the_index_resolves(
-    pip: dict[str, str], path: Path, tmp_path: Path
+    python: str, path: Path, tmp_path: Path
 ) -> None:
     index = FrozenIndex(tmp_path / "index")
     (tmp_path / "index").mkdir()
-    done = resolve(pip, [freeze(index, path, tmp_path / "lock.txt")], index.folder)
+    done = resolve(python, [freeze(index, path, tmp_path / "lock.txt")], index.folder)
     assert done.returncode == 0, done.stderr
     found = re.search(r"(?m)^Would install (.*)$", done.stdout)
     assert set(found[1].split() if found else ()) == {
@@ -85,7 +85,7 @@ def test_lock_with_newer_releases_on_the_index_resolves(
 
 @pytest.mark.parametrize(("base", "path"), PAIRS, ids=name_of)
 def test_locks_installed_together_with_newer_releases_on_the_index_resolve(
-    pip: dict[str, str], base: Path, path: Path, tmp_path: Path
+    python: str, base: Path, path: Path, tmp_path: Path
 ) -> None:
     index = FrozenIndex(tmp_path / "index")
     (tmp_path / "index").mkdir()
@@ -93,7 +93,7 @@ def test_locks_installed_together_with_newer_releases_on_the_index_resolve(
         freeze(index, base, tmp_path / "requirements.txt"),
         freeze(index, path, tmp_path / "requirements-more.txt"),
     ]
-    done = resolve(pip, files, index.folder)
+    done = resolve(python, files, index.folder)
     assert done.returncode == 0, done.stderr
 
 
@@ -111,7 +111,7 @@ def test_locks_installed_together_with_newer_releases_on_the_index_resolve(
     ids=lambda value: "+".join(value) if isinstance(value, list) else "",
 )
 def test_form_with_a_newer_coverage_on_the_index_resolves_or_not(
-    pip: dict[str, str],
+    python: str,
     request: pytest.FixtureRequest,
     tmp_path: Path,
     forms: list[str],
@@ -131,7 +131,7 @@ def test_form_with_a_newer_coverage_on_the_index_resolves_or_not(
         text += f"{form}=={version} \\\n    --hash={hashes[name]}\n"
     lock = tmp_path / "lock.txt"
     lock.write_text(text, encoding="utf-8")
-    done = resolve(pip, [lock], index.folder)
+    done = resolve(python, [lock], index.folder)
     if "newest" in request.node.callspec.id or not old_code:
         assert done.returncode == 0, done.stderr
         assert "coverage-7.17.4" in done.stdout and "7.17.5" not in done.stdout
@@ -141,6 +141,6 @@ def test_form_with_a_newer_coverage_on_the_index_resolves_or_not(
 
 
 @pytest.mark.parametrize("path", LIGHT, ids=name_of)
-def test_lock_of_small_packages_resolves_from_the_index(pip: dict[str, str], path: Path) -> None:
-    done = resolve(pip, [path], None)
+def test_lock_of_small_packages_resolves_from_the_index(python: str, path: Path) -> None:
+    done = resolve(python, [path], None)
     assert done.returncode == 0, done.stderr

@@ -8,6 +8,7 @@ import subprocess
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from innerloop.model.jobs.command import distribution_environments, job_environment, substitute
 from innerloop.model.jobs.job import parse_job
 from innerloop.util.errors import UserError

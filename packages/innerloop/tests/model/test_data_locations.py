@@ -7,6 +7,7 @@ import posixpath
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from innerloop.model.data_locations import locate
 
 JOB = "src/x/azure-ml-job.yaml"

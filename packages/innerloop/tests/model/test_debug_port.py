@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from innerloop.model import debug_port
 from innerloop.model.dockerfiles.dockerfile import parse
 from innerloop.model.experiment import Experiment

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from innerloop.model.devcontainer_variables import filled, remote_environment
 
 LOCAL = {"HOME": "/home/me", "EMPTY": ""}

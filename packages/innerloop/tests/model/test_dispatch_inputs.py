@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+
 from innerloop.model.jobs.job import parse_job
 from innerloop.model.jobs.overrides import override
 from innerloop.model.settings.cron_expression import parse

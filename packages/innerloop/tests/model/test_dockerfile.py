@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from innerloop.model.dockerfiles.dockerfile import parse, pruned
 from innerloop.util.errors import UserError
 

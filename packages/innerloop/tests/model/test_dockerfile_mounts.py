@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from innerloop.model.dockerfiles.dockerfile_mounts import Mounted, mounted, plain_step
+from innerloop.model.dockerfiles.dockerfile_mounts import BuildMounts, mounted, plain_step
 
-CA = Mounted(("innerloop-ca",), {"PIP_CERT": "/run/secrets/innerloop-ca"})
-CACHE = Mounted(pip_cache=True)
+CA = BuildMounts(("innerloop-ca",), {"PIP_CERT": "/run/secrets/innerloop-ca"})
+CACHE = BuildMounts(pip_cache=True)
 
 
 def test_nothing_wanted_is_the_very_text() -> None:
     text = "# one\nFROM a\n\n# two\nRUN  pip install --no-cache-dir x\n"
-    assert mounted(text, Mounted()) == text
+    assert mounted(text, BuildMounts()) == text
 
 
 def test_a_secret_is_on_every_step_of_every_stage_and_named_by_arg_alone() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from innerloop.model.host_paths import Bind, binds_of, own_ids, to_host
 
 LINUX = (

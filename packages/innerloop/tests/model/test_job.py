@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from innerloop.model.jobs.job import parse_job
 from innerloop.model.jobs.overrides import override, parse_job_with
 from innerloop.util.errors import UsageError, UserError

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from innerloop.model.lint import argo_rules, schedule_rules
 from innerloop.model.lint.finding import Finding
 from innerloop.workspace import loader
-
 from tests.model import broken_cases
 from tests.support import make_workspace
 

@@ -8,10 +8,10 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+
 from innerloop.model.lint.deploy_rules import check_folder
 from innerloop.model.lint.finding import Finding
 from innerloop.workspace.loader import WorkspaceFiles
-
 from tests.model import broken_cases
 from tests.support import ROOT
 

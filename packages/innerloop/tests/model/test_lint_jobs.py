@@ -10,11 +10,11 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+
 from innerloop.model.jobs.job import parse_job
 from innerloop.model.jobs.overrides import override
 from innerloop.model.lint.finding import Finding, Severity
 from innerloop.model.lint.job_file import check, check_text
-
 from tests.model import broken_cases
 
 JOB = "job/azure-ml-job.yaml"

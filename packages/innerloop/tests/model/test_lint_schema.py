@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from innerloop.model.jobs.job import Input, Job, parse_job
 from innerloop.model.lint.job_file import check
-
 from tests.model.test_lint_jobs import Disk
 from tests.support import ROOT
 

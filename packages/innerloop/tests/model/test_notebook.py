@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+
 from innerloop.model.notebook import names_set, parameters, values_of, with_parameters
 from innerloop.util.errors import UsageError, UserError
 

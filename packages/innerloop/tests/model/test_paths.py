@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from innerloop.model.paths import code_root, local_path
 from innerloop.util.errors import UserError
 

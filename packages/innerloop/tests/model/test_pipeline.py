@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from innerloop.model.jobs.command import substitute
 from innerloop.model.jobs.job import parse_job
 from innerloop.model.jobs.pipeline import Pipeline, Step, pipeline_of, swept

@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
+
 from innerloop.model.jobs import processes
 from innerloop.model.jobs.command import distribution_environments
 from innerloop.model.jobs.job import Distribution, DistributionType
-
 from tests.support import until
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs bash")

@@ -7,6 +7,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from innerloop.model.dockerfiles.dockerfile import parse as dockerfile
 from innerloop.model.experiment import Experiment
 from innerloop.model.jobs.job import parse_job

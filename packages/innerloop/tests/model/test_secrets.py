@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from innerloop.model.secrets import by_content, by_name
 
 KEY = "A" * 86 + "=="

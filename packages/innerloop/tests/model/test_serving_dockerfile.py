@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+
 from innerloop.model.dockerfiles import serving_dockerfile
 from innerloop.model.dockerfiles.dockerfile import Dockerfile, parse
 from innerloop.model.dockerfiles.serving_dockerfile import Copied, Words
-
 from tests.support import ROOT
 
 TEXT = """FROM python:3.11 AS base

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from innerloop.model.jobs.job import parse_job
 from innerloop.model.jobs.pipeline import pipeline_of, swept
 from innerloop.model.jobs.sweep import first_trial, objective, total_timeout, trial_job, trials

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from innerloop.model.jobs.command import job_environment, substitute
 from innerloop.model.jobs.job import Job, parse_job
 from innerloop.model.jobs.overrides import override

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from innerloop.model.traceback_parser import Failure, Seen, failed_tests, tracebacks
+from innerloop.model.traceback_parser import Failure, PathMapping, failed_tests, tracebacks
 
-DOCKER = Seen("/workspaces/w/src/line", "src/line", ["/home/me/w", "/workspaces/w"])
+DOCKER = PathMapping("/workspaces/w/src/line", "src/line", ["/home/me/w", "/workspaces/w"])
 
 
-def failures(text: str, seen: Seen = DOCKER) -> list[tuple[str, int, str]]:
+def failures(text: str, seen: PathMapping = DOCKER) -> list[tuple[str, int, str]]:
     return [(one.file, one.line, one.message) for one in tracebacks(text, seen)]
 
 
@@ -23,13 +23,13 @@ def printed(folder: Path, *argv: str) -> str:
     return done.stdout + done.stderr
 
 
-def line_in(tmp_path: Path, files: dict[str, str]) -> tuple[Path, Seen]:
+def line_in(tmp_path: Path, files: dict[str, str]) -> tuple[Path, PathMapping]:
     for name, text in files.items():
         path = tmp_path / "src" / "line" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     folder = tmp_path / "src" / "line"
-    return folder, Seen(str(folder), "src/line", [str(tmp_path)])
+    return folder, PathMapping(str(folder), "src/line", [str(tmp_path)])
 
 
 def test_the_last_line_of_a_persons_code_is_named_not_that_of_a_library(tmp_path: Path) -> None:
@@ -72,12 +72,12 @@ def test_a_syntax_error_has_no_traceback_and_a_place(tmp_path: Path) -> None:
     ],
 )
 def test_paths_of_a_container_are_those_of_the_workspace(path: str, found: str | None) -> None:
-    assert DOCKER.here(path) == found
+    assert DOCKER.to_workspace(path) == found
 
 
 def test_paths_on_windows() -> None:
-    seen = Seen("C:/w/.innerloop/scratch/line/1", "src/line", ["C:/w"])
-    assert seen.here("C:\\w\\.innerloop\\scratch\\line\\1\\train.py") == "src/line/train.py"
+    seen = PathMapping("C:/w/.innerloop/scratch/line/1", "src/line", ["C:/w"])
+    assert seen.to_workspace("C:\\w\\.innerloop\\scratch\\line\\1\\train.py") == "src/line/train.py"
 
 
 def test_colours_and_ranks_are_no_part_of_the_text() -> None:

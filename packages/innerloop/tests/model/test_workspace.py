@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from innerloop.model.settings.settings import Settings
 from innerloop.model.workspace import Workspace, resolve
 from innerloop.util.errors import UsageError, UserError

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from innerloop.parity.columns import _option, _size
 from innerloop.parity.facts import Column, Fact, Parity, listed, one_line, shared_words
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from innerloop.remote import stream_job
 from innerloop.remote.argo.worker.argo_errors import explain, scrub
 from innerloop.remote.argo.worker.log_lines import Lines

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+
 from innerloop.remote.azureml.worker.azure_errors import explain, scrub
 
 TARGET = {"subscription": "s", "group": "g", "workspace": "w"}

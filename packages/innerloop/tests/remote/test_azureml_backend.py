@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from innerloop.model.dockerfiles.dockerfile import parse
 from innerloop.model.experiment import Experiment
 from innerloop.model.jobs.job import parse_job

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from innerloop.remote.azureml.deploy import blue_green
 from innerloop.remote.azureml.deploy.blue_green import (
     FINGERPRINT,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from innerloop.model.deployment import parse_endpoint
 from innerloop.remote.azureml.deploy.blue_green import EndpointState
 from innerloop.remote.azureml.deploy.endpoint_settings import differences

@@ -8,7 +8,6 @@ from types import SimpleNamespace
 from typing import Any
 
 from innerloop.remote.azureml.worker.heartbeat import Pulse
-
 from tests.support import until
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from innerloop.remote.azureml.session import _Step, last, minutes, show_log
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
 from innerloop.remote import stream_job, submission_store
 from innerloop.remote.azureml.connection import Fault
 from innerloop.remote.progress import megabytes

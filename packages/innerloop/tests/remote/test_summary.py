@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from innerloop.remote import summary
 from innerloop.remote.submission_store import SENT, Entry
 from innerloop.util.errors import UserError

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+
 from innerloop.model.container import ContainerSpec, Mount, PublishedPort
 from innerloop.model.dockerfiles.dockerfile import parse
 from innerloop.model.experiment import Experiment

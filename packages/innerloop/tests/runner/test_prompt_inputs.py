@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+
 from innerloop.model.jobs.job import Job, parse_job
 from innerloop.runner import prompt_inputs
 from innerloop.util.errors import UsageError

@@ -53,6 +53,7 @@ def test_repository_equals_what_init_makes(workspace: Workspace, tmp_path: Path)
     differing = [
         name for name in sorted(ours) if content(repository / name) != content(made / name)
     ]
+    # A generated file that differs: delete it and .innerloop/state.json here, then `scripts/loop sync`.
     assert tuple(differing) == DIFFERENT
     pin = (made / "scripts/loop-requirements.txt").read_text().splitlines()
     own = (repository / "scripts/loop-requirements.txt").read_text().splitlines()

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from innerloop.scaffold import workspace_template
 
+from innerloop.scaffold import workspace_template
 from tests.support import ROOT, Workspace
 
 RUFF = """[tool.ruff]

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from innerloop.sync import engine
 
+from innerloop.sync import engine
 from tests.steps import DONE, FEWER, copies, kill, stopped_at
 from tests.support import Workspace
 

@@ -74,14 +74,15 @@ def group_of(value: Any, items: bool) -> dict[str, Any]:
     return {**part, "extensions": sorted(found)} if found else part
 
 
-def with_group(value: Any, part: dict[str, Any], items: bool) -> Any:
+def with_group(value: Any, part: dict[str, Any], items: bool, keep: bool = False) -> Any:
     result = {k: v for k, v in (value.items() if value is not NO else []) if k not in GROUP}
-    if items and any(in_group(i) for i in as_list(result.get("extensions"))):
-        result["extensions"] = [i for i in result["extensions"] if not in_group(i)]
-        if not result["extensions"]:
-            del result["extensions"]
     result |= {k: v for k, v in part.items() if k in GROUP}
-    if "extensions" in part and isinstance(result.get("extensions", []), list):
+    if items and isinstance(result.get("extensions"), list):
+        had = result["extensions"]
+        result["extensions"] = [i for i in had if not in_group(i)]
+        if had and not result["extensions"] and not keep:
+            del result["extensions"]
+    if "extensions" in part:
         result["extensions"] = result.get("extensions", []) + part["extensions"]
     return result
 
@@ -101,7 +102,10 @@ class Oracle:
         if equal(t, b) or equal(y, t) or equal(y, b) or (not y and theirs is NO):
             return self.merge(yours, base, theirs)
         base = base if isinstance(base, dict) else NO
-        result, record = self.merge(yours, with_group(base, y, items), with_group(theirs, y, items))
+        own = {k: v for k, v in y.items() if k != "extensions"}
+        keep = "extensions" in yours or (base is not NO and "extensions" in base)
+        neutral = with_group(base, own, items, True), with_group(theirs, own, items, keep)
+        result, record = self.merge(yours, *neutral)
         if not y:
             return result, with_group(record, t, items)
         keys = [k for k in {**y, **t, **b} if not equal(y.get(k, NO), t.get(k, NO))]

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import Any
 
 from hypothesis import HealthCheck, settings
+
 from innerloop.sync.merge_rules import Group, Rules
 from innerloop.util.jsonc import Document, Node, parse
-
 from tests.sync import oracle
 
 RULES = Rules(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from innerloop.sync.json_edits import Edit, StyledDocument, apply, transform
 from innerloop.util.jsonc import MAX_DEPTH, parse
 

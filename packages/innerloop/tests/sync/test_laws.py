@@ -8,13 +8,13 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from innerloop.sync.json_edits import StyledDocument, apply, transform
 from innerloop.sync.json_paths import format_path, parse_path
 from innerloop.sync.state_file import State, dump, load
 from innerloop.sync.three_way import Merged, keep, merge, take
 from innerloop.util.json_values import ABSENT
 from innerloop.util.jsonc import ParseError, parse
-
 from tests.sync import documents, oracle
 from tests.sync.plain import plain_value
 from tests.sync.support import RULES, cases, check_untouched, comments

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from innerloop.sync.merge_rules import EDITOR_FILES
 from innerloop.sync.state_file import CorruptState, State, dump, load
 

@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 import pytest
+
 from innerloop.sync.json_layout import new_file
 from innerloop.sync.json_paths import Member, format_path, parse_path
 from innerloop.sync.merge_rules import EDITOR_FILES, Rules, is_socket

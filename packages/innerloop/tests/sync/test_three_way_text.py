@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from innerloop.sync import three_way_text
 from innerloop.util.errors import UserError
 from innerloop.util.json_values import ABSENT

@@ -6,6 +6,7 @@ import sys
 import time
 
 import pytest
+
 from innerloop.util.process import ChildProcess
 
 ECHO = """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from innerloop.util.jsonc import MAX_DEPTH, Node, ParseError, parse
 
 VALUES = {

@@ -114,7 +114,7 @@ def test_the_binary_form_is_read_and_another_file_is_refused(tmp_path: Path) -> 
     assert made is not None
     assert base64.b64encode(b"\x30" + b"\1" * 20).decode() in made.read_text()
     (tmp_path / "text").write_text("hello")
-    with pytest.raises(UserError, match="holds no certificate"):
+    with pytest.raises(UserError, match="contains no certificate"):
         network.bundle(Network(ca=str(tmp_path / "text")), tmp_path)
 
 

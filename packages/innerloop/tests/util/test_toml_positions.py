@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 import pytest
+
 from innerloop.util.position import Position
 from innerloop.util.toml_positions import commented_out, position_of
 

@@ -7,6 +7,7 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from innerloop.util.errors import UserError
 from innerloop.util.position import Position
 from innerloop.util.yaml_text import parse

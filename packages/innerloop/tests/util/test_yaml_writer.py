@@ -10,8 +10,8 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from innerloop.util.yaml_writer import Noted, document, documents
 
+from innerloop.util.yaml_writer import Noted, document, documents
 from tests.support import CI_TOOLS
 
 TRICKY = [

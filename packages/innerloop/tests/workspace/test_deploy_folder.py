@@ -45,15 +45,18 @@ def test_a_folder_needs_no_endpoint_and_no_sample(tmp_path: Path) -> None:
     assert folder.deployment.file == "src/tiny/deploy/my-deployment.yml"
 
 
-def test_none_no_deployment_and_two_are_sentences(tmp_path: Path) -> None:
+def test_open_folder_without_one_usable_deployment_raises(tmp_path: Path) -> None:
     workspace = make_workspace(tmp_path / "w")
     workspace.add("tiny", "")
-    with pytest.raises(UserError, match="tiny has no deploy folder"):
+    with pytest.raises(UserError) as missing:
         opened(workspace, "tiny")
+    assert (missing.value.code, missing.value.where) == ("deploy-folder-missing", "src/tiny/deploy")
     workspace.write("src/tiny/deploy/endpoint.yaml", "name: digits\n")
-    with pytest.raises(UserError, match="src/tiny/deploy: no file here describes the deployment"):
+    with pytest.raises(UserError) as no_deployment:
         opened(workspace, "tiny")
+    assert no_deployment.value.code and str(no_deployment.value.where) == "src/tiny/deploy"
     for name in ("a-deployment.yaml", "deployment.yaml"):
         workspace.write(f"src/tiny/deploy/{name}", DEPLOYMENT)
-    with pytest.raises(UserError, match="a-deployment.yaml and deployment.yaml both"):
+    with pytest.raises(UserError) as two:
         opened(workspace, "tiny")
+    assert "a-deployment.yaml" in two.value.what and "deployment.yaml" in two.value.what

@@ -1,4 +1,4 @@
-"""Where pods that are one job meet: a Service by whose name they find each other."""
+"""The headless Service by whose name the pods of one job find each other."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from .escaping import to_argo
 from .pod_command import PORT, SERVICE, count_of_nodes
-from .task import Part
+from .task import Task
 
 Json = dict[str, Any]
 RENDEZVOUS = "rendezvous"
@@ -16,11 +16,11 @@ RENDEZVOUS = "rendezvous"
 OF_WORKFLOW = "workflows.argoproj.io/workflow"
 
 
-def with_service(spec: Json, parts: Sequence[Part]) -> Json:
-    """Pods that look for each other by name need a Service without an address of its own; it goes
-    when the workflow goes. Source: Kubernetes, "DNS for Services and Pods", a Pod's hostname and
-    subdomain."""
-    if all(count_of_nodes(part) == 1 for part in parts):
+def with_service(spec: Json, tasks: Sequence[Task]) -> Json:
+    """The workflow's spec with a task that creates the Service, if a job has several nodes. The
+    Service is deleted with the workflow. Source: Kubernetes, "DNS for Services and Pods", a Pod's
+    hostname and subdomain."""
+    if all(count_of_nodes(task) == 1 for task in tasks):
         return spec
     service = {
         "apiVersion": "v1",
@@ -34,18 +34,18 @@ def with_service(spec: Json, parts: Sequence[Part]) -> Json:
         },
     }
     text = to_argo(json.dumps(service, indent=2, ensure_ascii=False))
-    made = {
+    template = {
         "name": RENDEZVOUS,
         "resource": {"action": "create", "setOwnerReference": True, "manifest": text},
     }
-    return {**spec, "templates": [made, *_after_service(spec["templates"])]}
+    return {**spec, "templates": [template, *_after_service(spec["templates"])]}
 
 
 def _after_service(templates: Sequence[Json]) -> Iterator[Json]:
     """Every task of the outermost DAG waits for the service."""
-    for one in templates:
-        if one["name"] != "main":
-            yield one
+    for template in templates:
+        if template["name"] != "main":
+            yield template
             continue
         tasks = [
             {
@@ -54,7 +54,7 @@ def _after_service(templates: Sequence[Json]) -> Iterator[Json]:
                     f"{RENDEZVOUS} && {task['depends']}" if "depends" in task else RENDEZVOUS
                 ),
             }
-            for task in one["dag"]["tasks"]
+            for task in template["dag"]["tasks"]
         ]
         first = {"name": RENDEZVOUS, "template": RENDEZVOUS}
-        yield {**one, "dag": {**one["dag"], "tasks": [first, *tasks]}}
+        yield {**template, "dag": {**template["dag"], "tasks": [first, *tasks]}}

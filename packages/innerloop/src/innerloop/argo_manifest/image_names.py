@@ -1,5 +1,5 @@
-"""Which images a job's pods are started from, by name alone: an environment with a job's code on
-top of it. Where each lies is the registry's business, what is in it `cluster/images.py`'s."""
+"""Names of the images of a job's pods: an environment with a job's code on top of it. Their contents
+are in remote/argo/images."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ RUN = "run"
 
 
 def variant(experiment: Experiment, job: Job) -> str:
-    """ "" for the experiment's own environment with the code of its own folder; a short digest for
-    every other pair."""
+    """A short digest of the environment and the code; "" for the experiment's own environment with
+    the code of its own folder."""
     environment, code = job.environment, code_root(job.name, job.code)
     context = environment.path and code_root(job.name, environment.path)
     own = (
@@ -29,17 +29,17 @@ def variant(experiment: Experiment, job: Job) -> str:
     )
     if own:
         return ""
-    told = json.dumps([{**asdict(environment), "path": context}, code], sort_keys=True, default=str)
-    return hashlib.sha256(told.encode()).hexdigest()[:6]
+    text = json.dumps([{**asdict(environment), "path": context}, code], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:6]
 
 
 def is_bare(job: Job) -> bool:
-    """Whether the pod starts from an image as somebody else built it: there is no code to add."""
-    named = job.environment
+    """Whether the pods use a published image unchanged, because there is no code to add."""
+    environment = job.environment
     return (
         job.code is None
-        and named.kind == "image"
-        and not (named.image or "").startswith("azureml:")
+        and environment.kind == "image"
+        and not (environment.image or "").startswith("azureml:")
     )
 
 
@@ -48,6 +48,6 @@ def repository(experiment: Experiment, variant: str) -> str:
     return image_name_part(f"{experiment.slug}-{variant}" if variant else experiment.slug)
 
 
-def moving(registry: str, experiment: Experiment, variant: str) -> str:
-    """The name that always means the newest push."""
+def floating_tag(registry: str, experiment: Experiment, variant: str) -> str:
+    """The name of the latest push."""
     return f"{registry}/{repository(experiment, variant)}:{RUN}"

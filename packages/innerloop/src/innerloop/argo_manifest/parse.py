@@ -1,5 +1,5 @@
-"""A Workflow's manifest read again: what its pods really do. Whatever is said of a Workflow is said
-of the manifest, never of what it was made from."""
+"""Reads a Workflow's manifest: what its pods run and mount. Reports use the manifest, not the values
+that it was made from."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ from .escaping import argo_expand, kubelet_expand
 
 
 @dataclass(frozen=True, slots=True)
-class Mounted:
-    """`source` in words ("claim datasets/images", "s3 key images"), where it appears, and whether it
-    can be written."""
+class PodMount:
+    """`source` is a description ("claim datasets/images", "s3 images"), `target` a path in the pod."""
 
     source: str
     target: str
@@ -23,7 +22,7 @@ class Mounted:
 
 @dataclass(frozen=True, slots=True)
 class Pod:
-    """A pod as its program sees it; `env` with what the kubelet fills in."""
+    """A pod as its program sees it; `env` is expanded by the kubelet."""
 
     template: str
     argv: tuple[str, ...]
@@ -32,28 +31,28 @@ class Pod:
     env: Mapping[str, str]
     image: str
     shm: str
-    mounts: tuple[Mounted, ...]
+    mounts: tuple[PodMount, ...]
 
 
 def pods(manifest: Mapping[str, Any]) -> list[Pod]:
     name = str(manifest["metadata"].get("name", ""))
     spec = argo_expand(manifest["spec"], {"workflow.name": name})
-    return [_pod(one) for one in spec["templates"] if "container" in one]
+    return [_pod(template) for template in spec["templates"] if "container" in template]
 
 
 def _pod(template: Mapping[str, Any]) -> Pod:
     container = template["container"]
     env: dict[str, str] = {}
-    for one in container["env"]:
-        env[one["name"]] = kubelet_expand(one["value"], env)
+    for variable in container["env"]:
+        env[variable["name"]] = kubelet_expand(variable["value"], env)
     arguments = [kubelet_expand(word, env) for word in container["args"]]
-    mounts = {one["mountPath"]: one["name"] for one in container["volumeMounts"]}
-    volumes = {one["name"]: one for one in template["volumes"]}
+    mounts = {mount["mountPath"]: mount["name"] for mount in container["volumeMounts"]}
+    volumes = {volume["name"]: volume for volume in template["volumes"]}
     shm = volumes.get(mounts.get("/dev/shm", ""), {}).get("emptyDir", {})
     return Pod(
         template["name"],
         (*container["command"], *arguments),
-        # Of several processes the text stands behind the program that starts them.
+        # With several processes, the command follows the script that starts them.
         arguments[2] if len(arguments) > 2 else arguments[0],
         container["workingDir"],
         {name: text for name, text in env.items() if name != "INNERLOOP_BRACE"},
@@ -63,18 +62,20 @@ def _pod(template: Mapping[str, Any]) -> Pod:
     )
 
 
-def _mounted(template: Mapping[str, Any], volumes: Mapping[str, Any]) -> Iterator[Mounted]:
-    for one in template["container"]["volumeMounts"]:
-        words = _words(volumes[one["name"]])
-        below = f"/{one['subPath']}" if one.get("subPath") else ""
-        yield Mounted(f"{words}{below}", one["mountPath"], one.get("readOnly", False))
-    for one in template.get("inputs", {}).get("artifacts", []):
-        kinds = [key for key in one if key not in ("name", "path", "archive")]
-        what = f"{kinds[0]} {_address(one[kinds[0]])}" if kinds else "an earlier step's output"
-        yield Mounted(what, one.get("path", ""))
+def _mounted(template: Mapping[str, Any], volumes: Mapping[str, Any]) -> Iterator[PodMount]:
+    for mount in template["container"]["volumeMounts"]:
+        source = _described(volumes[mount["name"]])
+        below = f"/{mount['subPath']}" if mount.get("subPath") else ""
+        yield PodMount(f"{source}{below}", mount["mountPath"], mount.get("readOnly", False))
+    for artifact in template.get("inputs", {}).get("artifacts", []):
+        kinds = [key for key in artifact if key not in ("name", "path", "archive")]
+        source = (
+            f"{kinds[0]} {_address(artifact[kinds[0]])}" if kinds else "an earlier step's output"
+        )
+        yield PodMount(source, artifact.get("path", ""))
 
 
-def _words(volume: Mapping[str, Any]) -> str:
+def _described(volume: Mapping[str, Any]) -> str:
     (kind,) = (key for key in volume if key != "name")
     value = volume[kind]
     if kind == "persistentVolumeClaim":

@@ -1,4 +1,4 @@
-"""A part's command and environment in each of its pods, with the pods' paths in them."""
+"""A task's command and environment in each of its pods, with the pods' paths."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from ..model.jobs import processes
 from ..model.jobs.command import command_of, distribution_environments, job_environment
 from .escaping import placeholder
-from .task import OUTPUTS, Part
+from .task import OUTPUTS, Task
 
-# The Service below whose name pods find each other has the workflow's own.
+# The Service through which pods find each other has the workflow's name.
 SERVICE = placeholder("workflow.name")
 PORT = 29500
 
 
 @dataclass(frozen=True, slots=True)
-class Bound:
-    """A pod's command after substitution, what is started, and the environment of its first
-    process; `hostname` is "" for a pod that no other asks for, and `rank` is its node's."""
+class PodCommand:
+    """A pod's command after substitution, its argv, and the environment of its first process.
+    `hostname` is "" for a pod without other nodes; `rank` is its node's."""
 
     command: str
     argv: tuple[str, ...]
@@ -28,52 +28,52 @@ class Bound:
     rank: int = 0
 
 
-def bound(part: Part) -> list[Bound]:
+def pod_commands(task: Task) -> list[PodCommand]:
     """One for each node."""
     values = {
-        name: part.path_of(name) if name in part.data else _text_of(part, name)
-        for name, one in part.job.inputs.items()
-        if name in part.data or one.has_value
+        name: task.path_of(name) if name in task.data else _text_of(task, name)
+        for name, input_ in task.job.inputs.items()
+        if name in task.data or input_.has_value
     }
-    outputs = {name: f"{OUTPUTS}/{name}" for name in part.job.outputs}
-    given: dict[str, str | None] = {**dict.fromkeys(part.job.inputs), **values}
-    command = command_of(part.job, given, outputs, part.search_space, part.data)
-    own = job_environment(part.job, values, outputs, part.run_id, part.search_space)
-    each = nodes(part)
+    outputs = {name: f"{OUTPUTS}/{name}" for name in task.job.outputs}
+    inputs: dict[str, str | None] = {**dict.fromkeys(task.job.inputs), **values}
+    command = command_of(task.job, inputs, outputs, task.search_space, task.data)
+    own = job_environment(task.job, values, outputs, task.run_id, task.search_space)
+    all_nodes = nodes(task)
     return [
-        Bound(
+        PodCommand(
             command,
-            processes.argv(command, part.job.distribution, node),
+            processes.argv(command, task.job.distribution, node),
             {"PYTHONUNBUFFERED": "1", **node[0], **own},
-            hostname(part, rank) if len(each) > 1 else "",
+            hostname(task, rank) if len(all_nodes) > 1 else "",
             rank,
         )
-        for rank, node in enumerate(each)
+        for rank, node in enumerate(all_nodes)
     ]
 
 
-def _text_of(part: Part, name: str) -> str:
-    one = part.job.inputs[name]
-    return one.literal_text if one.kind == "literal" else str(one.path)
+def _text_of(task: Task, name: str) -> str:
+    input_ = task.job.inputs[name]
+    return input_.literal_text if input_.kind == "literal" else str(input_.path)
 
 
-def hostname(part: Part, rank: int) -> str:
-    """By which the other pods find a node, below the name of the service."""
-    trial = f"{placeholder('inputs.parameters.trial')}-" if "trial" in part.needs else ""
-    step = "" if part.name in ("main", "trial") else f"{part.name}-"
+def hostname(task: Task, rank: int) -> str:
+    """The name by which other pods find a node, below the service's."""
+    trial = f"{placeholder('inputs.parameters.trial')}-" if "trial" in task.parameters else ""
+    step = "" if task.name in ("main", "trial") else f"{task.name}-"
     return f"{trial}{step}node-{rank}"
 
 
-def nodes(part: Part) -> list[list[dict[str, str]]]:
+def nodes(task: Task) -> list[list[dict[str, str]]]:
     """The variables of each process of each node, in the order of their ranks."""
-    job = part.job
+    job = task.job
     distribution = job.distribution
-    count = count_of_nodes(part)
+    count = count_of_nodes(task)
     if count == 1 or distribution is None:
         return [distribution_environments(distribution)]
-    address = f"{hostname(part, 0)}.{SERVICE}"
+    address = f"{hostname(task, 0)}.{SERVICE}"
     if distribution.type == "tensorflow":
-        hosts = [f"{hostname(part, rank)}.{SERVICE}:{PORT}" for rank in range(count)]
+        hosts = [f"{hostname(task, rank)}.{SERVICE}:{PORT}" for rank in range(count)]
         return [
             [{"TF_CONFIG": json.dumps({
                 "cluster": {"worker": hosts},
@@ -99,12 +99,11 @@ def nodes(part: Part) -> list[list[dict[str, str]]]:
     ]
 
 
-def count_of_nodes(part: Part) -> int:
-    """As many as the job's instances; tensorflow counts its workers. One that is not distributed
-    is one program, however many instances there are."""
-    distribution = part.job.distribution
+def count_of_nodes(task: Task) -> int:
+    """The job's instances, or its workers for tensorflow. A job without a distribution runs once."""
+    distribution = task.job.distribution
     if distribution is None:
         return 1
-    if distribution.type == "tensorflow" and part.job.instance_count > 1:
-        return distribution.worker_count or part.job.instance_count
-    return part.job.instance_count
+    if distribution.type == "tensorflow" and task.job.instance_count > 1:
+        return distribution.worker_count or task.job.instance_count
+    return task.job.instance_count

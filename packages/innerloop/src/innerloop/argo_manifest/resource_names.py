@@ -1,4 +1,4 @@
-"""Names as Kubernetes takes them. Source: its "Object Names and IDs" (labels of RFC 1123, and for a
+"""Names that Kubernetes accepts. Source: its "Object Names and IDs" (labels of RFC 1123, and for a
 Service of RFC 1035, which begin with a letter)."""
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ _LABEL = re.compile(r"[a-z]([a-z0-9-]*[a-z0-9])?")
 
 
 def label(text: str, longest: int = 63) -> str:
-    """The text as a label that begins with a letter; two long texts stay two names."""
+    """The text as a label that begins with a letter. A long text is cut and gets a digest."""
     plain = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
     if not plain[:1].isalpha():
         plain = f"x-{plain}".rstrip("-")
@@ -27,8 +27,8 @@ def is_label(text: str, longest: int = 63) -> bool:
 
 
 def of_value(name: str) -> str:
-    """The parameter of a sweep's trial that has the value of a name of the search space, none of
-    which has a -; `trial` itself is the trial's own name."""
+    """The parameter for a name of the search space. The parameter `trial` is the trial's own name, and
+    no name of a search space contains a hyphen."""
     return "trial-value" if name == "trial" else name
 
 

@@ -1,4 +1,4 @@
-"""What runs in a pod of its own: the job, one trial of it, or a pipeline's step."""
+"""A task of a workflow that runs in its own pods: the job, one trial of it, or a pipeline's step."""
 
 from __future__ import annotations
 
@@ -11,16 +11,15 @@ from ..model.jobs.job import Input, Job
 from ..model.settings.argo_settings import ArgoSetting, Artifact, Store, Volume
 from ..model.settings.settings import Settings
 
-# Where the image of a run has the code; the command begins there.
+# The folder of the code in a run's image, where the command starts.
 CODE = "/code"
 OUTPUTS = f"{CODE}/outputs"
 INPUTS = "/mnt/inputs"
 
 
 @dataclass(frozen=True, slots=True)
-class Handed:
-    """An input that an earlier step makes: the task that it is, its output, and where that is below
-    the folder of all outputs ("prep/clean")."""
+class StepInput:
+    """An input that is an output of an earlier step's task."""
 
     task: str
     output: str
@@ -28,16 +27,21 @@ class Handed:
 
     @property
     def folder(self) -> str:
+        """The path below the folder of all outputs ("prep/clean")."""
         return f"{self.task}/{self.output}"
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """`name` is the template's. `image` is what the pods start from, `pull` when to ask the
-    registry for it. `run_id` is the run's own name, `folder` where its outputs are below that of
-    the workflow ("" for the job itself). `handed`: inputs that earlier steps make; `taken`: outputs
-    that later ones take. `needs`: parameters that the template is called with. All texts may hold
-    marks."""
+class Task:
+    """`name` is the template's. Strings may contain placeholders (see escaping).
+
+    image, pull: the image of the pods, and its pull policy.
+    run_id: the run's own name.
+    folder: of its outputs, below the workflow's ("" for the job itself).
+    step_inputs: inputs that are outputs of earlier steps.
+    used_outputs: outputs that later steps take.
+    parameters: of the template.
+    """
 
     name: str
     job: Job
@@ -48,23 +52,24 @@ class Part:
     pull: str = "IfNotPresent"
     folder: str = ""
     search_space: Mapping[str, str] = field(default_factory=dict)
-    handed: Mapping[str, Handed] = field(default_factory=dict)
-    taken: frozenset[str] = frozenset()
-    needs: tuple[str, ...] = ()
+    step_inputs: Mapping[str, StepInput] = field(default_factory=dict)
+    used_outputs: frozenset[str] = frozenset()
+    parameters: tuple[str, ...] = ()
 
     @property
     def data(self) -> dict[str, Input]:
         """The inputs that are a path in the pod."""
         return {
-            name: one
-            for name, one in self.job.inputs.items()
-            if name in self.handed or (one.kind == "data" and one.has_value and not one.passes_uri)
+            name: input_
+            for name, input_ in self.job.inputs.items()
+            if name in self.step_inputs
+            or (input_.kind == "data" and input_.has_value and not input_.passes_uri)
         }
 
     @property
     def gpus(self) -> int:
-        """Of each pod. A pod gets what it asks for, or waits: with gpu = "auto" nothing is asked
-        for unless [argo] says how many."""
+        """GPUs of each pod. A pod waits until it gets them: with gpu = "auto" it requests none unless
+        [argo] has a count."""
         if self.settings.gpu == "none":
             return 0
         if self.argo.gpus is not None:
@@ -74,25 +79,29 @@ class Part:
         return each if self.settings.gpu == "all" else 0
 
     def path_of(self, name: str) -> str:
-        """Where an input is in the pod. A file keeps its name, by which programs know its kind."""
-        one, folder = self.job.inputs[name], f"{INPUTS}/{name}"
-        if name in self.handed:
-            return f"{folder}/{self.handed[name].output}" if self.handed[name].is_file else folder
-        last = posixpath.basename(re.sub(r"[?#].*", "", one.path or "").rstrip("/"))
-        return f"{folder}/{last.partition(':')[0] or name}" if one.type == "uri_file" else folder
+        """The path of an input in the pod. A file keeps its name, because programs use its ending."""
+        input_, folder = self.job.inputs[name], f"{INPUTS}/{name}"
+        if name in self.step_inputs:
+            return (
+                f"{folder}/{self.step_inputs[name].output}"
+                if self.step_inputs[name].is_file
+                else folder
+            )
+        last = posixpath.basename(re.sub(r"[?#].*", "", input_.path or "").rstrip("/"))
+        return f"{folder}/{last.partition(':')[0] or name}" if input_.type == "uri_file" else folder
 
     def store_of(self, name: str) -> Store | None:
-        """Where its data are in the cluster: as [argo.data] says, or by an address that Argo can
-        fetch as it is."""
-        one = self.job.inputs[name]
-        for key in (name, one.origin):
+        """Where the input's data are in the cluster: by [argo.data], or by a URL that Argo downloads;
+        None if that is unknown."""
+        input_ = self.job.inputs[name]
+        for key in (name, input_.origin):
             if key in self.argo.data:
                 return self.argo.data[key]
-        if one.type == "uri_file" and re.match(r"https?://", one.path or ""):
-            return Artifact({"http": {"url": one.path}})
-        return Volume({"emptyDir": {}}) if self.fills(name) else None
+        if input_.type == "uri_file" and re.match(r"https?://", input_.path or ""):
+            return Artifact({"http": {"url": input_.path}})
+        return Volume({"emptyDir": {}}) if self.creates(name) else None
 
-    def fills(self, name: str) -> bool:
-        """Whether the program fills the folder itself (`create = true` in innerloop.toml)."""
+    def creates(self, name: str) -> bool:
+        """Whether the program creates the data itself (`create = true` in innerloop.toml)."""
         setting = self.settings.data.get(name)
         return setting is not None and setting.create

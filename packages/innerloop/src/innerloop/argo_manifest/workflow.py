@@ -19,7 +19,7 @@ from ..util.errors import UserError
 from . import pod, resource_names
 from .escaping import escape, placeholder, to_argo
 from .headless_service import RENDEZVOUS, with_service
-from .task import Handed, Part
+from .task import StepInput, Task
 
 Json = dict[str, Any]
 API = "argoproj.io/v1alpha1"
@@ -29,8 +29,7 @@ WORKFLOW = placeholder("workflow.name")
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """`image(job)` is what a job's pods start from and when to ask the registry for it; `read` gives
-    a component file's text."""
+    """`image(job)` is the image of a job's pods and its pull policy; `read` reads a component file."""
 
     experiment: Experiment
     job: Job
@@ -44,198 +43,206 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
-class Whole:
-    """`parts` are what runs in pods; `templates` what Argo needs beside those. `notes` say what
-    differs from Azure ML."""
+class WorkflowPlan:
+    """`tasks` run in pods; `templates` are Argo's others. `timeout` is in seconds, None for none.
+    `notes` name the differences from Azure ML."""
 
-    parts: tuple[Part, ...]
+    tasks: tuple[Task, ...]
     templates: tuple[Json, ...] = ()
     timeout: int | None = None
     notes: tuple[str, ...] = ()
 
     @property
     def spec(self) -> Json:
-        argo = self.parts[0].argo
-        made: Json = {"entrypoint": "main"}
+        argo = self.tasks[0].argo
+        spec: Json = {"entrypoint": "main"}
         if argo.service_account:
-            made["serviceAccountName"] = argo.service_account
+            spec["serviceAccountName"] = argo.service_account
         if argo.image_pull_secrets:
-            made["imagePullSecrets"] = [{"name": one} for one in argo.image_pull_secrets]
+            spec["imagePullSecrets"] = [{"name": name} for name in argo.image_pull_secrets]
         if self.timeout:
-            made["activeDeadlineSeconds"] = self.timeout
+            spec["activeDeadlineSeconds"] = self.timeout
         if argo.keep is not None:
-            made["ttlStrategy"] = {"secondsAfterCompletion": argo.keep}
-        pods = [one for part in self.parts for one in pod.templates(part)]
-        made["templates"] = [*self.templates, *pods]
-        return with_service(made, self.parts)
+            spec["ttlStrategy"] = {"secondsAfterCompletion": argo.keep}
+        pods = [template for task in self.tasks for template in pod.templates(task)]
+        spec["templates"] = [*self.templates, *pods]
+        return with_service(spec, self.tasks)
 
 
-def whole(subject: Subject) -> Whole:
+def workflow_plan(subject: Subject) -> WorkflowPlan:
+    """The workflow of a job. Raises `UserError` for what Argo cannot run."""
     if subject.job.kind == "pipeline":
         return _pipeline(subject)
     if subject.job.kind == "sweep":
         return _sweep(subject)
-    return Whole((_part(subject, subject.job, "main", WORKFLOW),), notes=_notes(subject.job))
+    task = _task(subject, subject.job, "main", WORKFLOW)
+    return WorkflowPlan((task,), notes=_notes(subject.job))
 
 
-def _part(subject: Subject, job: Job, name: str, run_id: str, **more: Any) -> Part:
+def _task(subject: Subject, job: Job, name: str, run_id: str, **more: Any) -> Task:
     image, pull = subject.image(job)
-    return Part(name, job, image, subject.settings, subject.argo, run_id, pull, **more)
+    return Task(name, job, image, subject.settings, subject.argo, run_id, pull, **more)
 
 
 def _notes(job: Job) -> tuple[str, ...]:
-    told = []
+    notes = []
     if job.docker_args:
-        told.append("resources.docker_args is Docker's own: a pod does not take it")
+        notes.append("resources.docker_args is for Docker only: a pod does not use it")
     if job.ports:
-        told.append("services are not published: `kubectl port-forward` reaches a pod's port")
-    return tuple(told)
+        notes.append("services are not published: `kubectl port-forward` reaches a pod's port")
+    return tuple(notes)
 
 
-def _sweep(subject: Subject) -> Whole:
-    """Each trial is the template `trial` called with its values."""
+def _sweep(subject: Subject) -> WorkflowPlan:
+    """Each trial calls the template `trial` with its values."""
     job = swept(subject.job, subject.read)
-    drawn = sweep.trials(job, None)
-    called = {name: resource_names.of_value(name) for name in job.search_space}
-    width = len(str(len(drawn)))
+    trials = sweep.trials(job, None)
+    parameters = {name: resource_names.of_value(name) for name in job.search_space}
+    width = len(str(len(trials)))
     items = [
         {
             "trial": f"trial-{number:0{width}}",
-            **{called[name]: escape(value) for name, value in values.items()},
+            **{parameters[name]: escape(value) for name, value in values.items()},
         }
-        for number, values in enumerate(drawn, 1)
+        for number, values in enumerate(trials, 1)
     ]
-    space = {name: placeholder(f"inputs.parameters.{called[name]}") for name in job.search_space}
+    space = {
+        name: placeholder(f"inputs.parameters.{parameter}")
+        for name, parameter in parameters.items()
+    }
     trial = sweep.trial_job(job, space)
     variables = {**TRACKING, **trial.environment_variables}
     name = placeholder("inputs.parameters.trial")
-    part = _part(
+    task = _task(
         subject, replace(trial, environment_variables=variables), "trial", f"{WORKFLOW}-{name}",
-        folder=name, needs=("trial", *called.values()),
+        folder=name, parameters=("trial", *parameters.values()),
     )  # fmt: skip
-    parameters = [{"name": one, "value": to_argo(placeholder(f"item.{one}"))} for one in part.needs]
-    task = {
+    arguments = [
+        {"name": parameter, "value": to_argo(placeholder(f"item.{parameter}"))}
+        for parameter in task.parameters
+    ]
+    dag_task = {
         "name": "trial",
         "template": "trial",
-        "arguments": {"parameters": parameters},
+        "arguments": {"parameters": arguments},
         "withItems": items,
     }
-    main: Json = {"name": "main", "dag": {"failFast": False, "tasks": [task]}}
-    if (limit := _at_once(job)) is not None:
+    main: Json = {"name": "main", "dag": {"failFast": False, "tasks": [dag_task]}}
+    if (limit := _max_concurrent(job)) is not None:
         main["parallelism"] = limit
     notes = [*_notes(job), sweep.sampling_note(job), sweep.ending_note(job)]
-    told = tuple(note for note in notes if note)
-    return Whole((part,), (main,), sweep.total_timeout(job), told)
+    notes = [note for note in notes if note]
+    return WorkflowPlan((task,), (main,), sweep.total_timeout(job), tuple(notes))
 
 
-def _at_once(job: Job) -> int | None:
+def _max_concurrent(job: Job) -> int | None:
     limits = job.document.get("limits")
-    given = limits.get("max_concurrent_trials") if isinstance(limits, dict) else None
-    return given if isinstance(given, int) and not isinstance(given, bool) and given > 0 else None
+    limit = limits.get("max_concurrent_trials") if isinstance(limits, dict) else None
+    return limit if isinstance(limit, int) and not isinstance(limit, bool) and limit > 0 else None
 
 
-def _pipeline(subject: Subject) -> Whole:
+def _pipeline(subject: Subject) -> WorkflowPlan:
     pipeline = pipeline_of(subject.job, subject.read)
-    called = dict(_called(pipeline))
-    parts, tasks = [], []
+    names = dict(_task_names(pipeline))
+    tasks, dag_tasks = [], []
     for step in pipeline.steps:
-        part = _step(subject, pipeline, step, called)
-        parts.append(part)
-        tasks.append(_task(part, step, called))
+        task = _step(subject, pipeline, step, names)
+        tasks.append(task)
+        dag_tasks.append(_dag_task(task, step, names))
     main = {
         "name": "main",
-        "dag": {"failFast": not pipeline.continue_on_step_failure, "tasks": tasks},
+        "dag": {"failFast": not pipeline.continue_on_step_failure, "tasks": dag_tasks},
     }
-    notes = {note: None for step in pipeline.steps for note in _notes(step.job)}
-    return Whole(tuple(parts), (main,), notes=tuple(notes))
+    notes = dict.fromkeys(note for step in pipeline.steps for note in _notes(step.job))
+    return WorkflowPlan(tuple(tasks), (main,), notes=tuple(notes))
 
 
-def _called(pipeline: Pipeline) -> Iterator[tuple[str, str]]:
-    """Each step's name as a task; "main" is the DAG itself."""
-    taken = {"main", RENDEZVOUS}
+def _task_names(pipeline: Pipeline) -> Iterator[tuple[str, str]]:
+    """Each step's name and its task's; "main" is the DAG itself."""
+    used = {"main", RENDEZVOUS}
     for step in pipeline.steps:
         name = resource_names.label(step.name, 40)
-        while name in taken:
+        while name in used:
             name = f"{name}-x"
-        taken.add(name)
+        used.add(name)
         yield step.name, name
 
 
-def _step(subject: Subject, pipeline: Pipeline, step: Step, called: Mapping[str, str]) -> Part:
+def _step(subject: Subject, pipeline: Pipeline, step: Step, names: Mapping[str, str]) -> Task:
     job = subject.job
     if step.problem is not None:
         raise step.problem
     if step.job.kind != "command":
         raise no_sweep_in_a_pipeline(job, step)
     _require_values(job, step)
-    handed = {
-        name: Handed(called[other], output, pipeline.step(other).job.outputs[output].is_file)
-        for name, (other, output) in step.takes.items()
+    step_inputs = {
+        name: StepInput(names[source], output, pipeline.step(source).job.outputs[output].is_file)
+        for name, (source, output) in step.takes.items()
     }
-    taken = {
-        output for later in pipeline.steps for other, output in later.takes.values()
-        if other == step.name
+    used_outputs = {
+        output for later in pipeline.steps for source, output in later.takes.values()
+        if source == step.name
     }  # fmt: skip
-    name = called[step.name]
-    return _part(
-        subject, step.job, name, f"{WORKFLOW}-{name}", folder=name, handed=handed,
-        taken=frozenset(taken),
+    name = names[step.name]
+    return _task(
+        subject, step.job, name, f"{WORKFLOW}-{name}", folder=name, step_inputs=step_inputs,
+        used_outputs=frozenset(used_outputs),
     )  # fmt: skip
 
 
 def _require_values(job: Job, step: Step) -> None:
-    for one in step.job.inputs.values():
-        if one.origin and not one.optional and one.kind == "literal" and one.value is None:
+    for input_ in step.job.inputs.values():
+        is_missing = input_.kind == "literal" and input_.value is None
+        if is_missing and input_.origin and not input_.optional:
             raise UserError(
-                f'the step "{step.name}" takes the input "{one.origin}", which has no value',
+                f'the step "{step.name}" takes the input "{input_.origin}", which has no value',
                 code="input-without-value",
-                where=job.text.where("inputs", one.origin),
-                hint=f"Give it one with --set inputs.{one.origin}=VALUE",
+                where=job.text.where("inputs", input_.origin),
+                hint=f"Set one with --set inputs.{input_.origin}=VALUE",
             )
 
 
-def _task(part: Part, step: Step, called: Mapping[str, str]) -> Json:
-    made: Json = {"name": part.name, "template": part.name}
+def _dag_task(task: Task, step: Step, names: Mapping[str, str]) -> Json:
+    dag_task: Json = {"name": task.name, "template": task.name}
     if step.needs:
-        made["depends"] = " && ".join(called[one] for one in step.needs)
-    if part.handed and part.argo.outputs is None:
-        made["arguments"] = {
+        dag_task["depends"] = " && ".join(names[earlier] for earlier in step.needs)
+    if task.step_inputs and task.argo.outputs is None:
+        dag_task["arguments"] = {
             "artifacts": [
                 {
                     "name": name,
                     "from": to_argo(
-                        placeholder(f"tasks.{one.task}.outputs.artifacts.{one.output}")
+                        placeholder(f"tasks.{input_.task}.outputs.artifacts.{input_.output}")
                     ),
                 }
-                for name, one in part.handed.items()
+                for name, input_ in task.step_inputs.items()
             ]
         }
-    return made
+    return dag_task
 
 
-def manifest(whole: Whole, experiment: Experiment, *, name: str, namespace: str) -> Json:
-    """The Workflow that `loop submit --backend argo` makes."""
+def manifest(plan: WorkflowPlan, experiment: Experiment, *, name: str, namespace: str) -> Json:
+    """The Workflow that `loop submit --backend argo` creates."""
     metadata: Json = {"name": name}
     if namespace:
         metadata["namespace"] = namespace
-    argo = whole.parts[0].argo
-    metadata["labels"] = labels(experiment, argo)
-    return {"apiVersion": API, "kind": "Workflow", "metadata": metadata, "spec": whole.spec}
+    metadata["labels"] = labels(experiment, plan.tasks[0].argo)
+    return {"apiVersion": API, "kind": "Workflow", "metadata": metadata, "spec": plan.spec}
 
 
 def labels(experiment: Experiment, argo: ArgoSetting) -> dict[str, str]:
     return {LABEL: resource_names.label_value(experiment.slug), **argo.labels}
 
 
-def marked(job: Job) -> Job:
-    """The job with each literal as a parameter of the workflow, for a template that is started
-    with other values."""
+def with_parameters(job: Job) -> Job:
+    """The job with each literal as a parameter of the workflow, for a WorkflowTemplate that is
+    started with other values."""
     inputs: dict[str, Input] = {
         name: (
-            replace(one, value=placeholder(f"workflow.parameters.{name}"))
-            if one.kind == "literal" and one.has_value
-            else one
+            replace(input_, value=placeholder(f"workflow.parameters.{name}"))
+            if input_.kind == "literal" and input_.has_value
+            else input_
         )
-        for name, one in job.inputs.items()
+        for name, input_ in job.inputs.items()
     }
     return replace(job, inputs=inputs)

@@ -1,5 +1,4 @@
-"""What may stand at the cursor of a command line that is being typed, from the commands' own
-arguments: nothing about them is written twice."""
+"""Candidates for the completion of a command line, derived from the commands' own arguments."""
 
 from __future__ import annotations
 
@@ -20,14 +19,14 @@ from .command_table import BY_NAME
 from .help_topics import TITLES
 from .main import parser_of
 
-# What a completion depends on besides the table: the commands with their arguments.
+# The commands' modules: the cached arguments depend on them.
 COMMANDS = Path(__file__).resolve().parent.parent / "commands"
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A word, and what a shell may show beside it. After one that ends in "=" or "/" the person
-    types on."""
+    """A word, and a text that shells may show with it. After a word that ends in "=" or "/" the
+    person continues to type."""
 
     word: str
     text: str = ""
@@ -35,7 +34,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """The words before the cursor's, that one as far as it is typed, and where the person is."""
+    """The complete words before the cursor, the incomplete one, and the folders."""
 
     before: tuple[str, ...]
     current: str
@@ -49,8 +48,8 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """What completion needs of an argparse action. `options` is empty for a positional one;
-    `takes`: a value follows the option; `many`: it stays the next one."""
+    """What completion needs of an argparse action. `options` is empty for a positional argument;
+    `takes`: a value follows the option; `many`: the argument takes any number of words."""
 
     options: tuple[str, ...]
     dest: str
@@ -70,52 +69,52 @@ class Signature:
 
 
 def candidates(words: Sequence[str], root: Path, cwd: Path) -> list[Candidate]:
-    """`words` are all behind the program's name up to the cursor; the last one may be empty."""
+    """`words` are those after the program's name, up to the cursor; the last one may be empty."""
     line = Line(tuple(words[:-1]), words[-1] if words else "", root, cwd)
-    found = [one for one in _all(line) if one.word.startswith(line.current)]
-    return list(dict.fromkeys(found))
+    matching = [candidate for candidate in _all(line) if candidate.word.startswith(line.current)]
+    return list(dict.fromkeys(matching))
 
 
 def _all(line: Line) -> Iterator[Candidate]:
     known = commands()
     if not line.before:
-        yield from (Candidate(name, one.summary) for name, one in known.items())
+        yield from (Candidate(name, signature.summary) for name, signature in known.items())
         return
     if "--" in line.before or line.before[0] not in known:
-        return  # behind it stand the person's own program's words
+        return  # arguments of another program
     arguments = known[line.before[0]].arguments
-    wanted = _waiting(arguments, line.before[1:])
-    if wanted is None and not line.current.startswith("-"):
-        wanted = _positional(arguments, line.before[1:])
-    if wanted is not None:
-        yield from _values(wanted, line)
+    argument = _open_option(arguments, line.before[1:])
+    if argument is None and not line.current.startswith("-"):
+        argument = _positional(arguments, line.before[1:])
+    if argument is not None:
+        yield from _values(argument, line)
     else:
-        yield from (
-            Candidate(max(one.options, key=len), one.text) for one in arguments if one.options
-        )
+        options = (argument for argument in arguments if argument.options)
+        yield from (Candidate(max(option.options, key=len), option.text) for option in options)
 
 
-def _waiting(arguments: Sequence[Argument], words: Sequence[str]) -> Argument | None:
-    """The option before the cursor that has not got its value yet."""
+def _open_option(arguments: Sequence[Argument], words: Sequence[str]) -> Argument | None:
+    """The option directly before the cursor, if it takes a value."""
     last = words[-1] if words else ""
-    return next((one for one in arguments if one.takes and last in one.options), None)
+    options = (argument for argument in arguments if argument.takes)
+    return next((option for option in options if last in option.options), None)
 
 
 def _positional(arguments: Sequence[Argument], words: Sequence[str]) -> Argument | None:
-    """The argument that is next; one that takes any number stays the next one."""
-    options = {word: one for one in arguments for word in one.options}
-    given, skip = 0, False
+    """The positional argument at the cursor, if any."""
+    options = {option: argument for argument in arguments for option in argument.options}
+    count, skip = 0, False
     for word in words:
         if skip:
             skip = False
         elif word in options:
             skip = options[word].takes
         elif not word.startswith("-"):
-            given += 1
-    places = [one for one in arguments if not one.options]
-    if given < len(places):
-        return places[given]
-    return places[-1] if places and places[-1].many else None
+            count += 1
+    positional = [argument for argument in arguments if not argument.options]
+    if count < len(positional):
+        return positional[count]
+    return positional[-1] if positional and positional[-1].many else None
 
 
 def _values(argument: Argument, line: Line) -> Iterator[Candidate]:
@@ -125,11 +124,11 @@ def _values(argument: Argument, line: Line) -> Iterator[Candidate]:
     elif argument.metavar == "EXP":
         names = loader.open_workspace(line.root).experiments
         yield from map(Candidate, names)
-        # The last part alone will do where it is the only one.
-        yield from (Candidate(one.split("/")[-1]) for one in names)
+        # The last part of a name is enough if it is unique.
+        yield from (Candidate(name.split("/")[-1]) for name in names)
     elif argument.metavar == "COMMAND":
-        yield from (Candidate(one, command.summary) for one, command in commands().items())
-        yield from (Candidate(one, title) for one, title in TITLES.items())
+        yield from (Candidate(name, command.summary) for name, command in commands().items())
+        yield from (Candidate(topic, title) for topic, title in TITLES.items())
     elif argument.metavar == "SHELL":
         yield from map(Candidate, ("bash", "zsh", "fish", "powershell"))
     elif argument.dest == "set":
@@ -153,38 +152,38 @@ def _values(argument: Argument, line: Line) -> Iterator[Candidate]:
 
 
 def _settings(line: Line) -> Iterator[Candidate]:
-    """The job's inputs, or the parameters of the notebook, each with its value now."""
+    """The job's inputs or the notebook's parameters, with their current values."""
     if line.before[0] == "notebook":
         from ..model.notebook import parameters
 
         file = next((word for word in line.before[2:] if word.endswith(".ipynb")), "")
-        for place in (line.cwd / file, line.root / file, line.root / "notebooks" / file):
-            if place.is_file():
-                text = files.read_text(place) or ""
-                yield from (Candidate(f"{one}=") for one in parameters(text, file))
+        for path in (line.cwd / file, line.root / file, line.root / "notebooks" / file):
+            if path.is_file():
+                text = files.read_text(path) or ""
+                yield from (Candidate(f"{parameter}=") for parameter in parameters(text, file))
                 return
         return
     workspace = loader.open_workspace(line.root)
     experiment = loader.choose_experiment(workspace, line.experiment, line.cwd)
-    for one in loader.open_job(workspace, experiment).inputs.values():
-        value = one.literal_text if one.kind == "literal" else one.path or ""
-        yield Candidate(f"inputs.{one.name}=", f"now {value}")
+    for input_ in loader.open_job(workspace, experiment).inputs.values():
+        value = input_.literal_text if input_.kind == "literal" else input_.path or ""
+        yield Candidate(f"inputs.{input_.name}=", f"now {value}")
 
 
 def _runs(line: Line, left: str = ".run") -> Iterator[Candidate]:
-    """The runs that left something of that name, the newest first: those of the experiment, or of
-    all where the command does without one."""
+    """The runs whose folder contains `left`, newest first: those of the experiment, or of all
+    experiments if none is named."""
     try:
         workspace = loader.open_workspace(line.root)
         slug = loader.choose_experiment(workspace, line.experiment, line.cwd).slug
     except UserError:
         slug = "*"
-    found = {folder.parent.name for folder in line.root.glob(f"outputs/{slug}/*/{left}")}
-    yield from map(Candidate, sorted(found, reverse=True))
+    runs = {path.parent.name for path in line.root.glob(f"outputs/{slug}/*/{left}")}
+    yield from map(Candidate, sorted(runs, reverse=True))
 
 
 def _folder(line: Line) -> Path:
-    """Where a file is looked for: in the experiment's folder, for a job or a script."""
+    """The folder of a file argument: the experiment's for a job or a script, else the current."""
     if line.before[0] not in ("run", "check", "submit"):
         return line.cwd
     workspace = loader.open_workspace(line.root)
@@ -192,7 +191,7 @@ def _folder(line: Line) -> Path:
 
 
 def _below(folder: Path, typed: str, ending: str = "") -> Iterator[Candidate]:
-    """The files and folders of the folder that is typed so far."""
+    """The entries of the folder that is typed so far."""
     head, slash, _ = typed.rpartition("/")
     try:
         entries = sorted(os.scandir(folder / head), key=lambda entry: entry.name)
@@ -208,17 +207,18 @@ def _below(folder: Path, typed: str, ending: str = "") -> Iterator[Candidate]:
 
 
 def commands() -> dict[str, Signature]:
-    """All of them. Reading them means importing every command, which takes longer than a person
-    waits at a Tab: what is read is kept in the cache, until one of their files changes."""
+    """The arguments of all commands. Importing every command takes too long for a Tab, so they are
+    cached until a command's file changes."""
     path = venvs.cache_folder() / "completion" / f"{_key()}.json"
     try:
         return {name: _command(value) for name, value in json.loads(path.read_bytes()).items()}
     except (OSError, ValueError, TypeError, KeyError):
         pass
-    known = {name: _described(name) for name in BY_NAME}
-    with suppress(UserError):  # It is only slower without.
-        files.write_text(path, json.dumps({name: asdict(one) for name, one in known.items()}))
-    return known
+    signatures = {name: _signature(name) for name in BY_NAME}
+    with suppress(UserError):  # without the cache, completion is only slower
+        value = {name: asdict(signature) for name, signature in signatures.items()}
+        files.write_text(path, json.dumps(value))
+    return signatures
 
 
 def _key() -> str:
@@ -235,13 +235,13 @@ def _command(value: dict[str, object]) -> Signature:
     listed = value["arguments"]
     assert isinstance(listed, list)
     arguments = [
-        Argument(**{**one, "options": tuple(one["options"]), "choices": tuple(one["choices"])})
-        for one in listed
+        Argument(**{**item, "options": tuple(item["options"]), "choices": tuple(item["choices"])})
+        for item in listed
     ]
     return Signature(str(value["summary"]), tuple(arguments))
 
 
-def _described(name: str) -> Signature:
+def _signature(name: str) -> Signature:
     actions = parser_of(name)._actions
     shown = [_argument(action) for action in actions if action.help != argparse.SUPPRESS]
     return Signature(BY_NAME[name].summary, tuple(shown))
@@ -260,8 +260,8 @@ def _argument(action: argparse.Action) -> Argument:
     )
 
 
-def safely(words: Sequence[str], root: Path, cwd: Path) -> list[Candidate]:
-    """Nothing where anything is wrong: a sentence in the middle of a command line helps nobody."""
+def candidates_or_none(words: Sequence[str], root: Path, cwd: Path) -> list[Candidate]:
+    """The candidates; empty on any error: a message within the command line would not help."""
     try:
         return candidates(words, root, cwd)
     except (UserError, OSError, UnicodeDecodeError):

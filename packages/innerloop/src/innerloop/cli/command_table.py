@@ -1,8 +1,7 @@
 """Every command of `loop`: its name, its group in `loop help` and its one-line summary.
 
-The table is read without importing a command, so `loop help` and completion stay fast. A command is
-a module of `commands` (help and completion are in this room) with EXAMPLES, add_arguments(parser)
-and run(args).
+Reading the table imports no command, so that `loop help` is fast. A command is a module in
+`commands` (help and completion: in `cli`) with EXAMPLES, add_arguments(parser) and run(args).
 """
 
 from __future__ import annotations
@@ -16,14 +15,14 @@ from ..util.errors import UsageError, did_you_mean
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """`group` is a title of `loop help`; `summary` is one sentence."""
+    """A command. `group` is a heading of `loop help`; `summary` is one sentence."""
 
     name: str
     group: str
     summary: str
 
 
-# In the order in which `loop help` lists them within their group.
+# Within a group, in the order of `loop help`.
 COMMANDS = (
     Command("list", "Experiments", "List the experiments and the backends each can use."),
     Command("new", "Experiments", "Create an experiment and its generated files."),
@@ -154,15 +153,17 @@ GROUPS = (
     "Model serving",
     "The workspace",
 )
-# Commands whose arguments after -- are passed to the person's own program.
+# Commands that pass the arguments after -- on to another program.
 PASS_THROUGH = frozenset({"exec", "run", "terminal", "test", "verify"})
 _IN_THIS_ROOM = frozenset({"completion", "help"})
 
 
 def load(name: str) -> ModuleType:
-    """The module of a command. UsageError when there is none of that name."""
+    """Import a command's module. UsageError if there is no such command."""
     if name not in BY_NAME:
         known = list(BY_NAME)
-        raise UsageError(f'there is no command "{name}"', hint=did_you_mean(name, known))
+        raise UsageError(
+            f'there is no command "{name}"', code="unknown-command", hint=did_you_mean(name, known)
+        )
     room = "cli" if name in _IN_THIS_ROOM else "commands"
     return importlib.import_module(f"innerloop.{room}.{name}")

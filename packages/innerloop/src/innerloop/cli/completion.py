@@ -1,15 +1,15 @@
-"""Completion scripts for the shells. A script is a few lines: at each Tab it asks `loop completion
-words`, so it knows new experiments and commands at once and never has to be made again."""
+"""Completion scripts for shells. At each Tab they run `loop completion words`, so they know new
+experiments and commands at once and never change."""
 
 from __future__ import annotations
 
 import argparse
 
 from ..util.errors import UsageError
-from .candidates import safely
+from .candidates import candidates_or_none
 
-EXAMPLES = """Put the line for your shell into its start-up file; it holds for `loop` and `scripts/loop` of
-every workspace.
+EXAMPLES = """Add the line for your shell to its start-up file. It completes `loop` and `scripts/loop` of every
+workspace.
 
 examples:
   bash         eval "$(scripts/loop completion bash)"                    ~/.bashrc
@@ -76,26 +76,30 @@ POWERSHELL = """Register-ArgumentCompleter -Native -CommandName loop, loop.cmd -
 """
 
 SCRIPTS = {"bash": BASH, "zsh": ZSH, "fish": FISH, "powershell": POWERSHELL}
-# What the scripts ask for; no shell of a person's.
+# The argument that the scripts call with, in place of a shell's name.
 WORDS = "words"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("shell", metavar="SHELL", help=", ".join(SCRIPTS))
     parser.add_argument("--describe", action="store_true", help=argparse.SUPPRESS)
-    # Windows PowerShell drops an empty word on its way to a program.
+    # Windows PowerShell drops empty arguments of programs.
     parser.add_argument("--fresh", action="store_true", help=argparse.SUPPRESS)
 
 
 def run(args: argparse.Namespace) -> int:
     if args.shell == WORDS:
         words = [*args.rest, ""] if args.fresh else args.rest
-        for one in safely(words, args.root, args.cwd):
-            shown = f"{one.word}\t{one.text}" if args.describe and one.text else one.word
-            print(shown)
+        for candidate in candidates_or_none(words, args.root, args.cwd):
+            has_text = args.describe and candidate.text
+            print(f"{candidate.word}\t{candidate.text}" if has_text else candidate.word)
         return 0
     if args.shell not in SCRIPTS:
         known = ", ".join(SCRIPTS)
-        raise UsageError(f'there is no completion for "{args.shell}"', hint=f"There is for {known}")
+        raise UsageError(
+            f'there is no completion for "{args.shell}"',
+            code="unknown-name",
+            hint=f"There is completion for {known}",
+        )
     print(SCRIPTS[args.shell], end="")
     return 0

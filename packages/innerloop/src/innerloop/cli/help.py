@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         known = [*BY_NAME, *TITLES]
         what = f'there is no help on "{args.command}"'
-        raise UsageError(what, hint=did_you_mean(args.command, known))
+        raise UsageError(what, code="unknown-name", hint=did_you_mean(args.command, known))
     return 0
 
 
@@ -46,17 +46,18 @@ def _overview() -> str:
     from .. import __version__
 
     width = max(len(name) for name in (*BY_NAME, *TITLES)) + 2
-    lines = [f"innerloop {__version__}: the same code, environment and command, wherever it runs"]
+    lines = [f"innerloop {__version__}: the same code, environment and command on every backend"]
     for group in GROUPS:
         lines += ["", group]
-        lines += [_entry(one.name, one.summary, width) for one in COMMANDS if one.group == group]
+        commands = [command for command in COMMANDS if command.group == group]
+        lines += [_entry(command.name, command.summary, width) for command in commands]
     lines += ["", "Topics"] + [_entry(name, title, width) for name, title in TITLES.items()]
-    end = "`loop help COMMAND` explains one. `loop run digit_recognition` is a good start."
+    end = "`loop help COMMAND` explains a command. Start with `loop run digit_recognition`."
     return "\n".join([*lines, "", end])
 
 
 def _entry(name: str, text: str, width: int) -> str:
-    """A line; in a terminal that is too narrow for it, several, each below the text's beginning."""
+    """One line, wrapped in a narrow terminal."""
     room = shutil.get_terminal_size().columns - width - 2 if sys.stdout.isatty() else len(text)
     below = "\n" + " " * (width + 2)
     return f"  {name:<{width}}" + below.join(textwrap.wrap(text, max(room, 20)))

@@ -1,4 +1,4 @@
-"""Words -> one call. Alone prints errors and decides exit codes."""
+"""Parses the command line, runs one command, prints its error, and returns the exit code."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from .command_table import BY_NAME, PASS_THROUGH, load
 
 
 def main(words: Sequence[str]) -> int:
-    """Runs one command line and returns its exit code."""
+    """Run one command line and return its exit code."""
     try:
         code = _main(list(words))
-        sys.stdout.flush()  # here, where nobody who reads it is an answer and no complaint
+        sys.stdout.flush()  # here, where a closed pipe is handled
         return code
     except UserError as error:
         console.error(error)
@@ -30,7 +30,7 @@ def main(words: Sequence[str]) -> int:
         console.say("stopped")
         return getattr(interrupt, "exit_code", 130)
     except BrokenPipeError:
-        # Whoever read our output has gone (`loop list | head`): no error of ours.
+        # The reader of our output has ended (`loop list | head`): not an error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
 
@@ -70,22 +70,22 @@ class _Parser(argparse.ArgumentParser):
             hint = self._meant(added[1]) or hint
         elif re.search("--backend: invalid choice: '(azureml|argo)'", message):
             hint = "`loop submit EXP` sends the job there"
-        raise UsageError(f"{self.prog}: {message}", hint=hint)
+        raise UsageError(f"{self.prog}: {message}", code="invalid-arguments", hint=hint)
 
     def _meant(self, words: str) -> str:
-        """An option that was misspelt, or what is for the person's own program."""
+        """A hint for unknown arguments: a similar option, or that they belong after --."""
         import difflib
 
         typed = words.split()[0].partition("=")[0]
         if close := difflib.get_close_matches(typed, self._option_string_actions, cutoff=0.8):
             return f"Did you mean {close[0]}?"
         if self.prog.split()[-1] in PASS_THROUGH:
-            return f"What is meant for the program goes after --: {self.prog} ... -- {words}"
+            return f"Arguments for the program go after --: {self.prog} ... -- {words}"
         return ""
 
 
 def _split(words: list[str]) -> tuple[list[str], list[str]]:
-    """What stands after the first `--` goes to the person's own program, untouched."""
+    """The tool's own arguments, and those after the first `--`."""
     if "--" in words:
         at = words.index("--")
         return words[:at], words[at + 1 :]

@@ -1,25 +1,26 @@
-"""The environment's image, built when something under environment/ changed."""
+"""Build the experiment's image, if environment/ has changed."""
 
 from __future__ import annotations
 
 import argparse
-import sys
 
 from ..docker import engine, image_build, image_registry
 from ..model.environment import Image
 from ..model.experiment import Experiment
 from ..model.workspace import Workspace
+from ..util import console
 from ..util.errors import UsageError, UserError
+from ..util.progress import Progress
 from ..workspace import loader
 
 EXAMPLES = """examples:
-  loop build digit_recognition             the image that runs use (the Dockerfile's last stage)
-  loop build digit_recognition --dev       the one with debugger, notebook and test tools
+  loop build digit_recognition             the image for runs: the Dockerfile's last stage
+  loop build digit_recognition --dev       the stage with debugger, notebook and test tools
   loop build digit_recognition --no-cache --pull
   loop build --all                         both images of every experiment
-  loop build --all --push                  and pushes them, so that a first build elsewhere is a pull
+  loop build --all --push                  also push them: a first build elsewhere is then a pull
 
---push wants [tool.innerloop] registry = "ghcr.io/owner/name" in pyproject.toml and a `docker login`.
+--push needs [tool.innerloop] registry = "ghcr.io/owner/name" in pyproject.toml and `docker login`.
 """
 
 
@@ -27,22 +28,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "experiment", nargs="?", metavar="EXP", help="default: the folder you are in"
     )
-    parser.add_argument("--dev", action="store_true", help="the stage that people work in")
+    parser.add_argument("--dev", action="store_true", help="the stage for development")
     parser.add_argument("--all", action="store_true", help="both images of every experiment")
     parser.add_argument("--push", action="store_true", help="push them to the registry as well")
-    parser.add_argument("--no-cache", action="store_true", help="build every layer anew")
-    parser.add_argument("--pull", action="store_true", help="look for a newer base image first")
+    parser.add_argument("--no-cache", action="store_true", help="rebuild every layer")
+    parser.add_argument("--pull", action="store_true", help="pull a newer base image first")
 
 
 def run(args: argparse.Namespace) -> int:
     workspace = loader.open_workspace(args.root)
     if args.push and not workspace.settings.registry:
         raise UserError(
-            "there is no registry to push to",
+            "no registry is set",
+            code="registry-missing",
             where="pyproject.toml",
             hint='Set registry = "ghcr.io/owner/name" under [tool.innerloop]',
         )
-    for experiment, dev in _wanted(args, workspace):
+    for experiment, dev in _images(args, workspace):
         image = image_build.image_of(workspace, experiment, dev=dev)
         _build(args, workspace, experiment, image)
         if args.push:
@@ -51,18 +53,22 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _wanted(args: argparse.Namespace, workspace: Workspace) -> list[tuple[Experiment, bool]]:
-    """Which images: (experiment, whether the one that people work in)."""
+def _images(args: argparse.Namespace, workspace: Workspace) -> list[tuple[Experiment, bool]]:
+    """The images to build: (experiment, whether its development stage)."""
     if not args.all:
         return [(loader.choose_experiment(workspace, args.experiment, args.cwd), args.dev)]
     if args.experiment:
-        raise UsageError("--all is every experiment", hint=f"Leave {args.experiment} or --all away")
-    every = [loader.open_experiment(workspace, name) for name in workspace.experiments]
+        raise UsageError(
+            "--all builds every experiment",
+            code="conflicting-options",
+            hint=f"Omit {args.experiment} or --all",
+        )
+    experiments = [loader.open_experiment(workspace, name) for name in workspace.experiments]
     return [
-        (one, dev)
-        for one in every
+        (experiment, dev)
+        for experiment in experiments
         for dev in (False, True)
-        if not dev or one.dev_stage != one.dockerfile.last
+        if not dev or experiment.dev_stage != experiment.dockerfile.last
     ]
 
 
@@ -72,7 +78,7 @@ def _build(
     facts = engine.ask(image.name)
     engine.require(facts)
     if image_build.is_current(image, facts) and not (args.no_cache or args.pull or args.push):
-        _say(f"{image.name} is up to date with environment/")
+        console.say(f"{image.name} is up to date with environment/")
         return
     image_build.build(
         workspace, experiment, image, no_cache=args.no_cache, pull=args.pull, inline_cache=args.push
@@ -80,11 +86,8 @@ def _build(
 
 
 def _push(workspace: Workspace, image: Image) -> None:
-    shared = image_build.prebuilt_names(workspace, image)
-    assert shared is not None
-    _say(f"pushing {shared.exact}")
-    image_registry.push(shared, image.name, lambda line: print(f"  {line}", file=sys.stderr))
-
-
-def _say(text: str) -> None:
-    print(f"innerloop: {text}", file=sys.stderr, flush=True)
+    names = image_build.prebuilt_names(workspace, image)
+    assert names is not None
+    console.say(f"pushing {names.exact}")
+    with Progress() as progress:
+        image_registry.push(names, image.name, progress.log)

@@ -1,4 +1,4 @@
-"""What this workspace has left on this machine goes, after it was shown and agreed to."""
+"""Remove outdated containers, images and environments of this workspace, after a question."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ from ..util.errors import UsageError
 from ..workspace import loader
 
 EXAMPLES = """examples:
-  loop clean                           what is stale: images of an older environment/, containers that never came up
-  loop clean --all                     also what is in use by the next run: it is made again then
-  loop clean images --all --yes        one kind, without asking
-  loop clean outputs --older-than 30   what runs wrote, a month ago and earlier
-  loop clean --dry-run [--json]        shows it only
+  loop clean                           what is outdated: images of an older environment/, containers
+                                       whose start failed
+  loop clean --all                     also what the next run would use, and then has to make again
+  loop clean images --all --yes        one kind, without a question
+  loop clean outputs --older-than 30   outputs of runs at least 30 days old
+  loop clean --dry-run [--json]        only lists it
 
-Only what carries this workspace's label or name is ever touched, never another clone's, and no
-container that runs. Outputs go only when they are named. Docker's own build cache is everybody's:
+Only things with this workspace's label or name are removed, never those of another clone, and no
+running container. Outputs are removed only if you name them. Docker's build cache is shared:
 `docker builder prune` empties it.
 """
 
@@ -34,97 +35,109 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "kinds", nargs="*", metavar="WHAT", help=f"{', '.join(KINDS)}; default: all but outputs"
     )
-    parser.add_argument("--all", action="store_true", help="not only what is stale")
+    parser.add_argument("--all", action="store_true", help="not only what is outdated")
     parser.add_argument(
-        "--older-than", type=DAYS, default=30, metavar="DAYS", help="for outputs; default 30"
+        "--older-than",
+        type=DAYS,
+        default=30,
+        metavar="DAYS",
+        help="minimum age of outputs; default 30",
     )
     parser.add_argument("--yes", action="store_true", help="do not ask")
-    parser.add_argument("--dry-run", action="store_true", help="show it, and change nothing")
+    parser.add_argument("--dry-run", action="store_true", help="list it, and change nothing")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
 
 
 def run(args: argparse.Namespace) -> int:
-    if wrong := [kind for kind in args.kinds if kind not in KINDS]:
+    if unknown := [kind for kind in args.kinds if kind not in KINDS]:
         raise UsageError(
-            f'there is no "{wrong[0]}" to clean', hint=f"Name one of {', '.join(KINDS)}"
+            f'there is no kind "{unknown[0]}" to clean',
+            code="unknown-name",
+            hint=f"Name one of {', '.join(KINDS)}",
         )
     workspace = loader.open_workspace(args.root)
     kinds = args.kinds or DEFAULT_KINDS
-    if why := cleanup.unavailable_reason(kinds):
-        console.say(f"{why}: its containers, images and volumes are not looked at")
-    there = cleanup.find(workspace, kinds, args.older_than)
-    wanted = [one for one in there if (one.stale or args.all) and not one.kept]
-    kept = [one for one in there if (one.stale or args.all) and one.kept]
+    if reason := cleanup.unavailable_reason(kinds):
+        console.say(f"{reason}: containers, images and volumes are not listed")
+    items = cleanup.find(workspace, kinds, args.older_than)
+    selected = [item for item in items if (item.outdated or args.all) and not item.kept]
+    kept = [item for item in items if (item.outdated or args.all) and item.kept]
     if args.json:
-        return _json(wanted, kept, act=args.yes and not args.dry_run)
-    _show(wanted, kept, rest=[one for one in there if not one.stale and not args.all])
-    if not wanted or args.dry_run:
+        return _json(selected, kept, act=args.yes and not args.dry_run)
+    _show(selected, kept, rest=[item for item in items if not item.outdated and not args.all])
+    if not selected or args.dry_run:
         return 0
-    if not args.yes and not _agreed(wanted):
+    if not args.yes and not _agreed(selected):
         print("nothing was changed")
         return 0
-    return _remove(wanted)
+    return _remove(selected)
 
 
 def _show(
-    wanted: Sequence[Removable], kept: Sequence[Removable], rest: Sequence[Removable]
+    selected: Sequence[Removable], kept: Sequence[Removable], rest: Sequence[Removable]
 ) -> None:
-    rows = [[one.kind[:-1], _name(one), readable(one.size), one.why] for one in wanted]
-    rows += [["stays", _name(one), "", one.kept] for one in kept]
+    rows = [[item.kind[:-1], _name(item), readable(item.size), item.why] for item in selected]
+    rows += [["stays", _name(item), "", item.kept] for item in kept]
     if rows:
         titles = ("what", "name", "frees", "why")
         tables.show(tables.Table(titles, rows, right=("frees",), cuts=True))
-    if not wanted:
+    if not selected:
         print("nothing to clean")
     if rest:
         print(
             f"in use: {len(rest)} more, {readable(cleanup.total(rest))} (`loop clean --all` "
-            "takes them too; the next run makes them again)"
+            "removes them too; the next run makes them again)"
         )
     sys.stdout.flush()
 
 
-def _name(one: Removable) -> str:
-    """A volume's is a word for machines; what it holds is said beside it."""
-    return f"{one.name[:24]}…" if one.kind == "volumes" else one.name
+def _name(item: Removable) -> str:
+    """A volume's name is a long hash: its column `why` says what it contains."""
+    return f"{item.name[:24]}…" if item.kind == "volumes" else item.name
 
 
-def _agreed(wanted: Sequence[Removable]) -> bool:
-    question = f"Remove these {len(wanted)}, and free at least {readable(cleanup.total(wanted))}?"
+def _agreed(selected: Sequence[Removable]) -> bool:
+    question = (
+        f"Remove these {len(selected)} and free at least {readable(cleanup.total(selected))}?"
+    )
     if not sys.stdin.isatty():
-        raise UsageError("there is no terminal to ask in; nothing was changed", hint="Add --yes")
+        raise UsageError(
+            "there is no terminal for a question; nothing was changed",
+            code="confirmation-required",
+            hint="Add --yes",
+        )
     try:
         return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
     except EOFError:
-        print()  # below the question
+        print()  # ends the question's line
         return False
 
 
-def _remove(wanted: Sequence[Removable]) -> int:
-    """Containers before the images that they are made of."""
+def _remove(selected: Sequence[Removable]) -> int:
+    """Containers are removed before their images."""
     freed, failed = 0, 0
-    for one in wanted:
-        if reason := cleanup.remove(one):
+    for item in selected:
+        if reason := cleanup.remove(item):
             failed += 1
-            print(f"innerloop: {one.name} stays: {reason}", file=sys.stderr)
+            console.say(f"{item.name} stays: {reason}")
         else:
-            freed += one.size
-            print(f"removed {one.kind[:-1]} {one.name}", flush=True)
+            freed += item.size
+            print(f"removed {item.kind[:-1]} {item.name}", flush=True)
     print(f"freed at least {readable(freed)}")
     return 1 if failed else 0
 
 
-def _json(wanted: Sequence[Removable], kept: Sequence[Removable], *, act: bool) -> int:
-    reasons = {one.key: cleanup.remove(one) for one in wanted} if act else {}
-    told = {
-        "removed" if act else "would_remove": [
-            one.json() for one in wanted if not reasons.get(one.key)
-        ],
+def _json(selected: Sequence[Removable], kept: Sequence[Removable], *, act: bool) -> int:
+    reasons = {item.key: cleanup.remove(item) for item in selected} if act else {}
+    removed = [item for item in selected if not reasons.get(item.key)]
+    failed = [item for item in selected if reasons.get(item.key)]
+    value = {
+        "removed" if act else "would_remove": [item.json() for item in removed],
         "kept": [
-            *(one.json() for one in kept),
-            *({**one.json(), "kept": reasons[one.key]} for one in wanted if reasons.get(one.key)),
+            *(item.json() for item in kept),
+            *({**item.json(), "kept": reasons[item.key]} for item in failed),
         ],
-        "bytes": sum(one.size for one in wanted if not reasons.get(one.key)),
+        "bytes": cleanup.total(removed),
     }
-    print(json.dumps(told, indent=2))
+    print(json.dumps(value, indent=2))
     return 1 if any(reasons.values()) else 0

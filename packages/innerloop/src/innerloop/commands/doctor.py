@@ -1,4 +1,4 @@
-"""What this machine has and lacks, a line per fact, with its mend."""
+"""List what is missing on this machine, and how to fix it."""
 
 from __future__ import annotations
 
@@ -11,24 +11,26 @@ import textwrap
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import cast
 
-from ..doctor import docker_checks, editor_checks, gpu_checks, host_checks, network_checks
-from ..doctor.checks import Checkup, Fact, ask
+from ..doctor import checks, docker_checks, editor_checks, gpu_checks, host_checks, network_checks
+from ..doctor.checks import Checkup, Fact, State
 from ..model.experiment import Experiment
 from ..util.errors import UserError
+from ..util.progress import Progress
 from ..workspace import loader
 
 EXAMPLES = """examples:
-  loop doctor            a line per fact; "BAD" is what will not work, "note" works with less
-  loop doctor --json     an array of {state, name, what, mend}
+  loop doctor            one line per fact; BAD: something does not work, note: with restrictions
+  loop doctor --json     an array of {state, name, what, hint}
   loop doctor --azure    the Azure ML workspace: configuration, sign-in, computes, quota
   loop doctor --argo     the cluster: kubeconfig, Argo Workflows, permissions, GPUs
 
-The exit code is 1 when something will not work.
+The exit code is 1 if something does not work.
 """
 
-# All are asked at once, and shown in this order.
-QUESTIONS = (
+# All run at once, and are shown in this order.
+CHECKS = (
     host_checks.this_machine,
     docker_checks.the_engine,
     docker_checks.the_builder,
@@ -38,10 +40,10 @@ QUESTIONS = (
     network_checks.proxy_and_authority,
     network_checks.ports,
     host_checks.this_checkout,
-    host_checks.rendered_files,
+    host_checks.generated_files,
     host_checks.experiments,
     docker_checks.dev_containers,
-    docker_checks.what_is_left,
+    docker_checks.disk_usage,
 )
 SIGNS = {"ok": "ok  ", "note": "note", "bad": "BAD "}
 COLOURS = {"ok": "32", "note": "33", "bad": "31"}
@@ -49,8 +51,8 @@ COLOURS = {"ok": "32", "note": "33", "bad": "31"}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON array on stdout")
-    parser.add_argument("--azure", action="store_true", help="asks the Azure ML workspace instead")
-    parser.add_argument("--argo", action="store_true", help="asks the Kubernetes cluster instead")
+    parser.add_argument("--azure", action="store_true", help="check the Azure ML workspace instead")
+    parser.add_argument("--argo", action="store_true", help="check the Kubernetes cluster instead")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -70,24 +72,24 @@ def _facts(args: argparse.Namespace, live: bool) -> Iterator[Fact]:
         return _azure(args.root)
     if args.argo:
         return _argo(args.root)
-    return _as_they_come(_patient(args.root), live=live)
+    return _with_progress(_checkup(args.root), live=live)
 
 
 def _argo(root: Path) -> Iterator[Fact]:
     from ..remote.argo import doctor
 
-    for fact in doctor.facts(root):
-        yield Fact(*fact)
+    for state, name, what, hint in doctor.facts(root):
+        yield Fact(cast(State, state), name, what, hint)
 
 
 def _azure(root: Path) -> Iterator[Fact]:
     from ..remote.azureml import doctor
 
-    for fact in doctor.facts(root):
-        yield Fact(*fact)
+    for state, name, what, hint in doctor.facts(root):
+        yield Fact(cast(State, state), name, what, hint)
 
 
-def _patient(root: Path) -> Checkup:
+def _checkup(root: Path) -> Checkup:
     workspace = loader.open_workspace(root)
     experiments: list[Experiment] = []
     broken: dict[str, str] = {}
@@ -96,19 +98,20 @@ def _patient(root: Path) -> Checkup:
             experiment = loader.open_experiment(workspace, name)
             experiments.append(experiment)
             loader.open_job(workspace, experiment)
-        except UserError as mistake:
-            broken[name] = mistake.message()
+        except UserError as error:
+            broken[name] = error.message()
     return Checkup(root, workspace, tuple(experiments), broken)
 
 
-def _as_they_come(patient: Checkup, *, live: bool) -> Iterator[Fact]:
-    """The facts; on a terminal the last line names what is still being asked."""
-    for facts, waiting in ask(patient, QUESTIONS):
-        if live:
-            width = shutil.get_terminal_size().columns - 1
-            line = f"asking: {', '.join(waiting)}"[:width] if waiting else ""
-            print(f"\r\x1b[K{line}", end="", flush=True)
-        yield from facts
+def _with_progress(checkup: Checkup, *, live: bool) -> Iterator[Fact]:
+    """The facts as they come; on a terminal the live line names the checks that still run."""
+    with Progress() as progress:
+        for facts, running in checks.run(checkup, CHECKS):
+            if live and running:
+                progress.show(f"checking: {', '.join(running)}")
+            if facts:
+                progress.end()  # the facts go to stdout
+            yield from facts
 
 
 def _show(fact: Fact, *, colour: bool) -> None:
@@ -121,7 +124,7 @@ def _show(fact: Fact, *, colour: bool) -> None:
 
 
 def _beside(text: str, column: int) -> str:
-    """The text from this column on; what is too long for the terminal goes on below its beginning."""
+    """The text for this column: wrapped in a terminal, each line below the first one's beginning."""
     if not sys.stdout.isatty():
         return text
     room = max(shutil.get_terminal_size().columns - column, 30)

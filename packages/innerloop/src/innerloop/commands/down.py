@@ -1,4 +1,4 @@
-"""Stops and removes dev containers; their volumes with the caches stay."""
+"""Stop and remove the dev container; its caches stay."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ EXAMPLES = """examples:
   loop down --all --json
 """
 
-# How long programs in it may take to save what they have, in seconds.
+# Time for the programs in a container to save their work, in seconds.
 GRACE = 10
 
 
@@ -29,51 +29,56 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "experiment", nargs="?", metavar="EXP", help="default: the folder you are in"
     )
-    parser.add_argument("--all", action="store_true", help="those of every experiment")
+    parser.add_argument("--all", action="store_true", help="every dev container of this workspace")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
 
 
 def run(args: argparse.Namespace) -> int:
     if args.all and args.experiment:
-        raise UsageError("--all and the name of one experiment", hint="Leave one of them away")
+        raise UsageError(
+            "--all and the name of an experiment exclude each other",
+            code="conflicting-options",
+            hint="Omit one of them",
+        )
     engine.require(engine.ask("innerloop-down"))
     workspace = loader.open_workspace(args.root)
     if args.all:
-        found = [one for one in discovery.of_workspace(workspace) if not _is_here(workspace, one)]
+        every = discovery.of_workspace(workspace)
+        containers = [container for container in every if not _is_current(workspace, container)]
         slugs = [slug_of(name) for name in workspace.experiments]
     else:
         experiment = loader.choose_experiment(workspace, args.experiment, args.cwd)
-        found = discovery.find(workspace, experiment)
+        containers = discovery.find(workspace, experiment)
         slugs = [experiment.slug]
-    _remove(found)
+    _remove(containers)
     for slug in slugs:
         state_cache.forget(args.root, slug)
     if args.json:
-        print(json.dumps({"removed": [one.id for one in found]}, indent=2))
+        print(json.dumps({"removed": [container.id for container in containers]}, indent=2))
     else:
-        for one in found:
-            console.say(f"the dev container {_name(one)} is gone")
-        if not found:
+        for container in containers:
+            console.say(f"removed the dev container {_name(container)}")
+        if not containers:
             console.say("there was no dev container")
     return 0
 
 
-def _remove(found: list[Container]) -> None:
-    """Asked to stop first, all at once: programs in them may save what they have."""
-    running = [docker_cli.stop(one.id, GRACE) for one in found if one.running]
+def _remove(containers: list[Container]) -> None:
+    """Stop all of them at once, so that programs can save their work, then remove them."""
+    running = [docker_cli.stop(one.id, GRACE) for one in containers if one.running]
     if running:
         process.run_together(*running)
-    if found:
-        process.run(docker_cli.remove(*(one.id for one in found)), timeout=60)
+    if containers:
+        process.run(docker_cli.remove(*(one.id for one in containers)), timeout=60)
 
 
-def _is_here(workspace: Workspace, one: Container) -> bool:
-    """Whether this command runs in it: the workspace's own container would end itself."""
-    return bool(workspace.host) and Path(one.config).parent.name == ".devcontainer"
+def _is_current(workspace: Workspace, container: Container) -> bool:
+    """Whether this command runs in the container, which would end the command."""
+    return bool(workspace.host) and Path(container.config).parent.name == ".devcontainer"
 
 
-def _name(one: Container) -> str:
-    if not one.config:
-        return one.name
-    folder = Path(one.config).parent.name
+def _name(container: Container) -> str:
+    if not container.config:
+        return container.name
+    folder = Path(container.config).parent.name
     return "of the workspace" if folder == ".devcontainer" else f"of {folder.replace('.', '/')}"

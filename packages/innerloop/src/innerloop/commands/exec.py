@@ -1,4 +1,4 @@
-"""Runs a command in an experiment's dev container, as a terminal of VS Code in it would."""
+"""Run a command in the running dev container; its exit code passes through."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ EXAMPLES = """examples:
   loop exec digit_recognition --user root -- apt-get install -y vim
   echo 'print(1)' | loop exec digit_recognition -- python -
 
-It runs as the container's user, with its shell's variables and remoteEnv, in the folder that you
-are in on the host (the workspace's root where that is not in the container).
+It runs as the container's user, with the variables of its shell and remoteEnv, in your current
+folder (or the workspace's root, if the container does not have that folder).
 """
 
 
@@ -30,7 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     if not args.rest:
         raise UsageError(
-            "which command?", hint="Write it after --: loop exec EXP -- python train.py"
+            "no command is given",
+            code="argument-missing",
+            hint="Write it after --: loop exec EXP -- python train.py",
         )
     workspace = loader.open_workspace(args.root)
     experiment = loader.choose_experiment(workspace, args.experiment, args.cwd)

@@ -6,7 +6,6 @@ import argparse
 import json
 from typing import Any
 
-from ..local import in_container
 from ..model.workspace import NONE_YET, Workspace
 from ..util import tables
 from ..util.errors import UserError
@@ -63,7 +62,7 @@ def _backends(workspace: Workspace, name: str) -> list[str]:
     from pathlib import Path
 
     locked = Path(workspace.root, "src", name, "environment", "requirements.txt").is_file()
-    here = ["in-container"] if in_container.experiment() == name else []
+    here = ["in-container"] if loader.current_experiment() == name else []
     return [*here, "docker", *(["venv"] if locked else []), "azureml"]
 
 

@@ -1,9 +1,8 @@
-"""Runs one notebook from its first cell to its last, with other parameters if wanted, to a page."""
+"""Run a notebook in the experiment's environment, to an HTML page in outputs/."""
 
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,12 +12,12 @@ from ..model.notebook import values_of, with_parameters
 from ..model.run import BACKENDS
 from ..runner import dry_run, execute
 from ..runner.interactive import tools_environment
-from ..util import files, process
+from ..util import console, files, process
 from ..util.errors import UserError, did_you_mean
 from ..workspace import loader
 
-EXAMPLES = """Each cell is a line on the terminal; the exit code is 1 when one fails, and the page shows
-where. --set changes what the cell tagged "parameters" sets (papermill's convention).
+EXAMPLES = """Prints a line per cell. The exit code is 1 if a cell fails, and the page shows where. --set changes
+a variable of the cell tagged "parameters", as with papermill.
 
 examples:
   loop notebook digit_recognition_svm digits.ipynb
@@ -26,24 +25,26 @@ examples:
   loop notebook digit_recognition_svm digits.ipynb --open
 """
 
-# The experiment's modules are there to import, whichever folder the notebook is in.
+# The experiment's modules can be imported, whichever folder the notebook is in.
 COMMAND = (
     'PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}" PYDEVD_DISABLE_FILE_VALIDATION=1 exec python'
 )
-# A copy in the workspace: the tool's own folder may be a link to one that no container has.
+# A copy in the workspace, since containers may not have the tool's own folder.
 PROGRAM = ".innerloop/scripts/run_notebook.py"
 RUNNER = Path(__file__).resolve().parent.parent / "in_env_scripts" / "run_notebook.py"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("experiment", metavar="EXP", help="whose environment it runs in")
+    parser.add_argument(
+        "experiment", metavar="EXP", help="the experiment whose environment is used"
+    )
     parser.add_argument("notebook", metavar="FILE", help="a path, or a name in notebooks/")
     parser.add_argument(
-        "--set", action="append", default=[], metavar="x=v", help="another value of a parameter"
+        "--set", action="append", default=[], metavar="x=v", help="change one parameter"
     )
     parser.add_argument("--backend", choices=BACKENDS, default="auto", help="where (default: auto)")
     dry_run.add_arguments(parser)
-    parser.add_argument("--open", action="store_true", help="opens the page in your browser")
+    parser.add_argument("--open", action="store_true", help="open the page in your browser")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -70,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _words(experiment: Experiment, notebook: str, target: str) -> list[str]:
-    """The program, the notebook, the kernel's folder and the page, as seen from the experiment's
+    """The program, the notebook, the kernel's folder and the page, relative to the experiment's
     folder."""
     up = "/".join([".."] * len(experiment.folder.split("/")))
     paths = (PROGRAM, f"{target}.ipynb", Path(notebook).parent.as_posix(), target)
@@ -79,8 +80,8 @@ def _words(experiment: Experiment, notebook: str, target: str) -> list[str]:
 
 @contextmanager
 def _prepared(root: Path, target: str, text: str) -> Iterator[Path]:
-    """The notebook that is run, beside the page that comes of it, whose path is given. Without a
-    page nothing is left."""
+    """Write the notebook that runs next to its page, and yield the page's path. If there is no page
+    at the end, remove all of it."""
     copy, page = root / f"{target}.ipynb", root / f"{target}.html"
     files.write_text(root / PROGRAM, files.read_text(RUNNER) or "")
     files.write_text(copy, text)
@@ -88,7 +89,7 @@ def _prepared(root: Path, target: str, text: str) -> Iterator[Path]:
         yield page
     finally:
         if page.is_file():
-            print(f"innerloop: the page is {target}.html", file=sys.stderr)
+            console.say(f"the page is {target}.html")
         else:
             files.remove_tree(copy.parent)
             for folder in (copy.parent.parent, copy.parent.parent.parent):
@@ -96,14 +97,19 @@ def _prepared(root: Path, target: str, text: str) -> Iterator[Path]:
 
 
 def _find(root: Path, cwd: Path, word: str) -> str:
-    """Relative to the root, with "/"."""
+    """The notebook's path relative to the root, with "/". UserError if there is none."""
     for path in (cwd / word, root / word, root / "notebooks" / word):
         if path.is_file():
-            found = Path(*path.resolve().parts)
-            if not found.is_relative_to(root):
+            resolved = Path(*path.resolve().parts)
+            if not resolved.is_relative_to(root):
                 raise UserError(
-                    "the notebook is outside the workspace", where=str(path), hint="Move it in"
+                    "the notebook is outside the workspace",
+                    code="outside-workspace",
+                    where=str(path),
+                    hint="Move it into the workspace",
                 )
-            return found.relative_to(root).as_posix()
+            return resolved.relative_to(root).as_posix()
     known = [path.name for path in (root / "notebooks").glob("*.ipynb")]
-    raise UserError(f"there is no notebook {word}", hint=did_you_mean(word, known))
+    raise UserError(
+        f"there is no notebook {word}", code="notebook-missing", hint=did_you_mean(word, known)
+    )

@@ -1,4 +1,4 @@
-"""Opens VS Code in an experiment's dev container."""
+"""Open VS Code in the experiment's dev container."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "experiment", nargs="?", metavar="EXP", help="default: the folder you are in"
     )
-    parser.add_argument("--print", action="store_true", help="prints the link and starts nothing")
+    parser.add_argument("--print", action="store_true", help="print the link and open nothing")
 
 
 def run(args: argparse.Namespace) -> int:
     workspace = loader.open_workspace(args.root)
     experiment = loader.choose_experiment(workspace, args.experiment, args.cwd)
-    done = up.up(workspace, experiment, say=console.say, ask=console.ask)
+    container = up.up(workspace, experiment, say=console.say, ask=console.ask)
     config = os.path.join(workspace.identity, *path_of(experiment).split("/"))
-    uri = cli_argv.folder_uri(workspace.identity, config, done.folder)
+    uri = cli_argv.folder_uri(workspace.identity, config, container.folder)
     code = process.which("code") or process.which("code-insiders")
     if args.print or code is None:
         print(uri)
@@ -42,7 +42,8 @@ def run(args: argparse.Namespace) -> int:
     started = process.run(cli_argv.open_editor(code, uri), timeout=60)
     if not started.ok:
         raise UserError(
-            f"VS Code did not start: {(started.err or started.out).strip()}",
+            f"VS Code cannot be started: {(started.err or started.out).strip()}",
+            code="editor-failed",
             hint=f"Open this folder in it, then Reopen in Container, and choose {experiment.name}",
         )
     console.say(f"VS Code opens in the dev container of {experiment.name}")

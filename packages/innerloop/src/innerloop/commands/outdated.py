@@ -1,4 +1,4 @@
-"""Says which images and dev containers are older than the files they were made from."""
+"""List dev containers and images that are older than their sources."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from ..util import console
 from ..workspace import loader
 
 EXAMPLES = """examples:
-  loop outdated                   a line for each, with what has changed since; nothing when all is well
+  loop outdated                   a line for each, with the changes; nothing if all are current
   loop outdated digit_recognition
-  loop outdated --check           the same; exit code 1 when something is stale
+  loop outdated --check           the same; exit code 1 if something is outdated
   loop outdated --json
 
-It asks the engine a few short questions and changes nothing. A task runs it when the folder is
-opened, so that a switch of branches is noticed.
+It changes nothing. A task runs it when the folder is opened, which also reports a switch of
+branches.
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("experiment", nargs="?", metavar="EXP", help="default: all of them")
-    parser.add_argument("--check", action="store_true", help="exit 1 when something is stale")
+    parser.add_argument("--check", action="store_true", help="exit code 1 if something is outdated")
     parser.add_argument("--json", action="store_true", help="one JSON array on stdout")
 
 
@@ -33,15 +33,15 @@ def run(args: argparse.Namespace) -> int:
     names = workspace.experiments
     if args.experiment:
         names = (loader.choose_experiment(workspace, args.experiment, args.cwd).name,)
-    silence = engine.unavailable_reason()
-    found = (
-        [] if silence else [one for name in names for one in staleness.outdated(workspace, name)]
-    )
-    if silence and not args.check:  # with --check it speaks only when something is stale
-        console.say(f"{silence}: images and dev containers are not looked at")
+    reason = engine.unavailable_reason()
+    if reason and not args.check:  # with --check, only what is outdated is printed
+        console.say(f"{reason}: images and dev containers are not checked")
+    outdated: list[staleness.Outdated] = []
+    if not reason:
+        outdated = [item for name in names for item in staleness.outdated(workspace, name)]
     if args.json:
-        print(json.dumps([asdict(one) for one in found], indent=2, ensure_ascii=False))
+        print(json.dumps([asdict(item) for item in outdated], indent=2, ensure_ascii=False))
     else:
-        for one in found:
-            print(one.message())
-    return 1 if found and args.check else 0
+        for item in outdated:
+            print(item.message())
+    return 1 if outdated and args.check else 0

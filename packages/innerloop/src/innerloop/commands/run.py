@@ -1,10 +1,8 @@
-"""Runs the job's command: in a clean container, in the container we are in, or in a cached
-environment."""
+"""Run the job's command in the experiment's environment."""
 
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -15,41 +13,41 @@ from ..model.lint.finding import Finding
 from ..model.run import BACKENDS, Run
 from ..model.workspace import Workspace
 from ..runner import dry_run, execute, preflight
-from ..util import argtypes
+from ..util import argtypes, console
 from ..util.errors import UsageError, UserError
 from ..workspace import loader
 
-EXAMPLES = """places:
-  docker    a clean container with this experiment's code, its common code and the data
-  inside    the experiment's dev container, when you are in it
-  venv      a cached environment from environment/requirements.txt, where there is no engine
-  auto      inside, docker, venv: the first that can be had (the default)
+EXAMPLES = """backends:
+  docker         a container with this experiment's code, the shared code it uses and the data
+  in-container   right here, in the experiment's dev container
+  venv           a cached environment from environment/requirements.txt
+  auto           the first available of in-container, docker, venv (the default)
 
 examples:
   loop run digit_recognition
   loop run digit_recognition --set inputs.epochs=2
-  loop run digit_recognition --ask                        shows the inputs, to change some
-  loop run digit_recognition -- --learning_rate 0.01      the rest goes to the command
+  loop run digit_recognition --ask                        asks for the inputs' values
+  loop run digit_recognition -- --learning_rate 0.01      arguments after -- go to the command
   loop run digit_recognition --script evaluate.py -- --verbose
   loop run digit_recognition --dry-run --json             what would happen, as JSON
-  loop run digit_recognition --debug                      waits for the debugger (F5 does it for you)
+  loop run digit_recognition --debug                      waits for a debugger (F5 does it for you)
   loop run jobs/train.yml                     a job file anywhere in the workspace
   loop run EXP --file other.yml               another job file of an experiment
-  loop run EXP --processes 2                  two processes of a distributed job, whatever it says
-  (`loop help job` says how inputs, outputs, environments and distribution are understood)
+  loop run EXP --processes 2                  a distributed job with two processes
+  (`loop help job` explains inputs, outputs, environments and distribution)
 
 a sweep job:
   loop run EXP                                the first value of each choice, the middle of a range
   loop run EXP --set search_space.lr=0.01     one trial with this value
   loop run EXP --trials 8 --seed 1            eight trials by its sampling rule, then their table
-  (one after another; limits.max_total_trials, trial_timeout and timeout count; the metric is read
+  (one after another; limits.max_total_trials, trial_timeout and timeout apply; the metric is read
   from the trial's outputs/metrics.json, or from what it logs with MLflow)
 
 a pipeline job:
   loop run EXP --file pipeline.yml            every step, each in its own environment
   loop run EXP --file pipeline.yml --set jobs.train.inputs.epochs=2
   loop run EXP --file pipeline.yml --step train       this step alone, on the last run's outputs
-  loop run EXP --file pipeline.yml --from-run RUN     keeps what was done there, runs the rest
+  loop run EXP --file pipeline.yml --from-run RUN     keeps what succeeded in RUN, runs the rest
   (a step's outputs are in outputs/EXP/RUN/STEP/, the pipeline's own in outputs/EXP/RUN/NAME)
 """
 
@@ -68,26 +66,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="inputs.x=v",
-        help="changes one value of the job",
+        help="change one value of the job",
     )
     parser.add_argument(
         "--processes",
         type=partial(argtypes.count, of="processes"),
         metavar="N",
-        help="as many processes of a distributed job, whatever the job file says",
+        help="number of processes of a distributed job, instead of the job file's",
     )
+    parser.add_argument("--ask", action="store_true", help="ask for the values of the job's inputs")
+    parser.add_argument("--script", metavar="F", help="run this file instead of the job's command")
     parser.add_argument(
-        "--ask", action="store_true", help="shows the job's inputs, to change before it runs"
-    )
-    parser.add_argument("--script", metavar="F", help="runs this file instead of the job's command")
-    parser.add_argument(
-        "--debug", action="store_true", help="waits for the editor, debugs every Python process"
+        "--debug", action="store_true", help="wait for the editor, debug every Python process"
     )
     parser.add_argument(
         "--port",
         type=argtypes.port,
         metavar="N",
-        help="with --debug: where it listens, or nothing runs",
+        help="with --debug: the port; an error if it is in use",
     )
     dry_run.add_arguments(parser)
     parser.add_argument(
@@ -97,14 +93,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--trials",
         type=partial(argtypes.count, of="trials"),
         metavar="N",
-        help="a sweep: draws N trials, one after another",
+        help="a sweep: run N trials, one after another",
     )
     parser.add_argument(
-        "--seed", type=int, metavar="S", help="with --trials: the same seed draws the same ones"
+        "--seed", type=int, metavar="S", help="with --trials: the same seed draws the same trials"
     )
-    parser.add_argument("--step", metavar="NAME", help="a pipeline: runs this step alone")
+    parser.add_argument("--step", metavar="NAME", help="a pipeline: run this step alone")
     parser.add_argument(
-        "--from-run", metavar="RUN", help="a pipeline: keeps the outputs of this run of it"
+        "--from-run", metavar="RUN", help="a pipeline: keep the outputs of this run"
     )
 
 
@@ -115,8 +111,8 @@ def run(args: argparse.Namespace) -> int:
 
     try:
         return _run(args)
-    except UserError as mistake:
-        raise debug.with_position(mistake, args.experiment, args.file) from mistake
+    except UserError as error:
+        raise debug.with_position(error, args.experiment, args.file) from error
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -128,10 +124,10 @@ def _run(args: argparse.Namespace) -> int:
         from ..runner.prompt_inputs import ask
 
         job = ask(job)
-    _require_fitting(args, job)
-    found = [] if args.script else preflight.findings(args.root, job)
+    _check_options(args, job)
+    findings = [] if args.script else preflight.findings(args.root, job)
     if job.kind == "pipeline":
-        preflight.require(found, dry=args.dry_run or bool(args.step))
+        preflight.require(findings, dry=args.dry_run or bool(args.step))
         return _pipeline(args, workspace, experiment, job)
     values: Mapping[str, str] = {}
     if job.kind == "sweep":
@@ -139,9 +135,9 @@ def _run(args: argparse.Namespace) -> int:
 
         job = pipeline_plan.swept_job(workspace, job)
         if args.trials is not None:
-            return _sweep(args, workspace, experiment, job, found)
+            return _sweep(args, workspace, experiment, job, findings)
         job, values = sweep_executor.one_trial(job)
-    plan = _plan(args, workspace, experiment, job, found)
+    plan = _plan(args, workspace, experiment, job, findings)
     started = execute.prepare(plan, args.backend, dry=args.dry_run)
     started = _debugged(args, started)
     if args.dry_run:
@@ -150,7 +146,7 @@ def _run(args: argparse.Namespace) -> int:
         )
         return 0
     if values:
-        print(f"innerloop: one trial: {dry_run.assignments(values)}", file=sys.stderr, flush=True)
+        console.say(f"one trial: {dry_run.assignments(values)}")
     return _carry_out(args, started)
 
 
@@ -175,9 +171,9 @@ def _plan(
     workspace: Workspace,
     experiment: Experiment,
     job: Job,
-    found: Sequence[Finding],
+    findings: Sequence[Finding],
 ) -> Run:
-    warning = preflight.warning(found, job)
+    warning = preflight.warning(findings, job)
     return execute.plan(
         workspace,
         experiment,
@@ -186,7 +182,7 @@ def _plan(
         arguments=tuple(args.rest),
         options=tuple(args.docker_option),
         processes=args.processes,
-        errors=preflight.errors(found),
+        errors=preflight.errors(findings),
         notes=[warning] if warning else [],
         dry=args.dry_run,
     )
@@ -197,20 +193,22 @@ def _sweep(
     workspace: Workspace,
     experiment: Experiment,
     job: Job,
-    found: Sequence[Finding],
+    findings: Sequence[Finding],
 ) -> int:
     from ..runner import sweep_executor
 
     drawn = sweep_executor.draw(job, args.trials, args.seed)
-    first = _plan(args, workspace, experiment, sweep_executor.job_of(job, drawn.values[0]), found)
-    made = sweep_executor.plan(job, first, drawn)
+    first = _plan(
+        args, workspace, experiment, sweep_executor.job_of(job, drawn.values[0]), findings
+    )
+    sweep = sweep_executor.plan(job, first, drawn)
     prepare = partial(execute.prepare, backend=args.backend)
     if not args.dry_run:
-        return sweep_executor.carry_out(made, prepare)
-    trials = sweep_executor.requests(made, prepare)
+        return sweep_executor.carry_out(sweep, prepare)
+    trials = sweep_executor.requests(sweep, prepare)
     dry_run.show_several(dry_run.summary(first, trials), "trials", trials, as_json=args.json)
     for note in drawn.notes:
-        print(f"innerloop: {note}", file=sys.stderr)
+        console.say(note)
     return 0
 
 
@@ -242,43 +240,47 @@ def _pipeline(
             return 0
         started = pipeline_executor.recorded(planned, started)
         return _carry_out(args, started)
-    stuck = pipeline_plan.no_local_equivalent(planned)
+    obstacle = pipeline_plan.no_local_equivalent(planned)
     if not args.dry_run:
-        if stuck is not None:
-            raise stuck
+        if obstacle is not None:
+            raise obstacle
         return pipeline_executor.carry_out(planned, prepare)
-    steps, mistakes = pipeline_plan.requests(planned, prepare)
-    lacking = [f"a real run needs more: {one.message()}" for one in planned.run.missing]
-    told = dry_run.summary(planned.run, steps, lacking)
-    dry_run.show_several(told, "steps", steps, as_json=args.json)
-    if stuck is not None or mistakes:
-        raise stuck or mistakes[0]
+    steps, errors = pipeline_plan.requests(planned, prepare)
+    notes = [f"a real run needs more: {error.message()}" for error in planned.run.missing]
+    request = dry_run.summary(planned.run, steps, notes)
+    dry_run.show_several(request, "steps", steps, as_json=args.json)
+    if obstacle is not None or errors:
+        raise obstacle or errors[0]
     return 0
 
 
-def _require_fitting(args: argparse.Namespace, job: Job) -> None:
-    """Options that mean nothing for this kind of job are a wrong command line."""
-    for option, given, kinds in (
+def _check_options(args: argparse.Namespace, job: Job) -> None:
+    """UsageError for options that do not apply to this kind of job."""
+    for option, value, kinds in (
         ("--trials", args.trials, ("sweep", "pipeline")),
         ("--step", args.step, ("pipeline",)),
         ("--from-run", args.from_run, ("pipeline",)),
     ):
-        if given is not None and job.kind not in kinds:
-            what = f"{option} is for a {kinds[0]} job, and {job.name} is a {job.kind} job"
+        if value is not None and job.kind not in kinds:
             raise UsageError(
-                what, hint=f"Name a {kinds[0]} job with --file, or leave {option} away"
+                f"{option} is for a {kinds[0]} job, and {job.name} is a {job.kind} job",
+                code="option-not-applicable",
+                hint=f"Name a {kinds[0]} job with --file, or omit {option}",
             )
+    is_pipeline = job.kind == "pipeline"
     if args.port is not None and not args.debug:
-        raise UsageError("--port is where the debugger listens", hint="Add --debug")
+        raise _not_applicable("--port is the debugger's port", "Add --debug")
     if args.debug and args.trials is not None:
-        raise UsageError("one trial is debugged at a time", hint="Leave --trials or --debug away")
-    if args.debug and job.kind == "pipeline" and not args.step:
-        raise UsageError("one step is debugged at a time", hint="Name it with --step")
+        raise _not_applicable("only one trial can be debugged", "Omit --trials or --debug")
+    if args.debug and is_pipeline and not args.step:
+        raise _not_applicable("only one step can be debugged", "Name it with --step")
     if args.seed is not None and args.trials is None:
-        raise UsageError("--seed says how trials are drawn", hint="Add --trials N")
-    if job.kind == "pipeline" and args.script:
-        raise UsageError("a pipeline has steps and no script", hint="Leave --script away")
-    if job.kind == "pipeline" and args.rest and not args.step:
-        raise UsageError(
-            "what stands after -- goes to one command", hint="Name its step with --step"
-        )
+        raise _not_applicable("--seed is for drawing trials", "Add --trials N")
+    if is_pipeline and args.script:
+        raise _not_applicable("a pipeline has steps and no script", "Omit --script")
+    if is_pipeline and args.rest and not args.step:
+        raise _not_applicable("arguments after -- go to one command", "Name its step with --step")
+
+
+def _not_applicable(what: str, hint: str) -> UsageError:
+    return UsageError(what, code="option-not-applicable", hint=hint)

@@ -1,4 +1,4 @@
-"""The model behind HTTP, here: the image of the deploy folder, with a run's model mounted."""
+"""Serve a run's model over HTTP on this machine: the deploy folder's image, with the model mounted."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from ..util.errors import UsageError
 from ..workspace import loader
 from ..workspace.deploy_folder import open_folder
 
-EXAMPLES = """It takes the model of the last run that ended well (./outputs/model of its program) and the image
-of EXP/deploy, and answers on 127.0.0.1 alone. It is ready when the folder's sample request has got
-a real answer. Requests show as they come; Ctrl-C ends it.
+EXAMPLES = """Serves the model of the last successful run (./outputs/model of its program) with the image of
+EXP/deploy, on 127.0.0.1 only. It is ready when the sample request has been answered. Requests are
+shown as they come; Ctrl-C ends it.
 
 a deploy folder, EXP/deploy/:
-  *deployment.yaml    an Azure ML deployment: environment, routes and ports, where the model is mounted
-  endpoint.yaml       the endpoint it belongs to (for `loop deploy`)
-  Dockerfile          the server, whichever it is; what it copies is beside it
-  sample-request.*    what a client would send: .json, .png, ...
+  *deployment.yaml    an Azure ML deployment: environment, routes, ports, the model's mount path
+  endpoint.yaml       its endpoint (for `loop deploy`)
+  Dockerfile          any server; the files that it copies are next to it
+  sample-request.*    a request as a client sends it: .json, .png, ...
 
 examples:
   loop serve digit_recognition
   loop serve digit_recognition --model 20260314-101530-1a2b      that run's model
   loop serve digit_recognition --model ../elsewhere/model        a folder, or a file
   loop serve digit_recognition --port 9000
-  loop serve digit_recognition --detach                          stays; `--stop` ends it
-  loop serve digit_recognition --debug                           waits for the debugger (F5 does it)
+  loop serve digit_recognition --detach                          in the background; `--stop` ends it
+  loop serve digit_recognition --debug                           waits for a debugger (F5 does it)
   loop serve digit_recognition --dry-run --json
 """
 
@@ -40,31 +40,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "experiment", nargs="?", metavar="EXP", help="default: the folder you are in"
     )
     parser.add_argument(
-        "--model", metavar="PATH|RUN", help="default: the last run that ended well and left one"
+        "--model", metavar="PATH|RUN", help="default: the last successful run with a model"
     )
     parser.add_argument(
         "--port",
         type=argtypes.port,
         metavar="N",
-        help="of this machine (default: the server's own)",
+        help="port of this machine (default: the server's own)",
     )
-    parser.add_argument("--detach", action="store_true", help="goes on in the background")
-    parser.add_argument("--stop", action="store_true", help="ends what serves it here")
+    parser.add_argument("--detach", action="store_true", help="run in the background")
     parser.add_argument(
-        "--debug", action="store_true", help="waits for the editor, debugs every Python process"
+        "--stop", action="store_true", help="stop the experiment's servers on this machine"
+    )
+    parser.add_argument(
+        "--debug", action="store_true", help="wait for the editor, debug every Python process"
     )
     parser.add_argument(
         "--debug-port",
         type=argtypes.port,
         metavar="N",
-        help="with --debug: where the debugger listens",
+        help="with --debug: the debugger's port",
     )
     dry_run.add_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     dry_run.require_dry(args)
-    _require_fitting(args)
+    _check_options(args)
     if not args.debug:
         return _run(args)
     from ..runner import debug
@@ -72,8 +74,8 @@ def run(args: argparse.Namespace) -> int:
 
     try:
         return _run(args)
-    except UserError as mistake:
-        raise debug.with_position(mistake, args.experiment, None) from mistake
+    except UserError as error:
+        raise debug.with_position(error, args.experiment, None) from error
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -94,7 +96,7 @@ def _run(args: argparse.Namespace) -> int:
         dry=args.dry_run,
     )
     if not args.dry_run:
-        server.sample  # noqa: B018 - before minutes of building
+        server.sample  # noqa: B018 - its errors come before minutes of building
         server_plan.build(server)
     if args.debug:
         from ..serving import server_debug
@@ -124,7 +126,7 @@ def _serve(args: argparse.Namespace, server: Server) -> int:
 
 def _ready(server: Server) -> Callable[[Reply, float], None]:
     def ready(reply: Reply, seconds: float) -> None:
-        # One line, for a person and for a task's matcher.
+        # One line: a VS Code task's problem matcher reads it.
         print(
             f"{server.experiment.name} is served at {server.url} "
             f"(after {seconds:.1f} s; {server_run.sample_name(server)} got {reply.status})",
@@ -134,8 +136,14 @@ def _ready(server: Server) -> Callable[[Reply, float], None]:
     return ready
 
 
-def _require_fitting(args: argparse.Namespace) -> None:
+def _check_options(args: argparse.Namespace) -> None:
     if args.debug_port is not None and not args.debug:
-        raise UsageError("--debug-port is where the debugger listens", hint="Add --debug")
+        raise UsageError(
+            "--debug-port is the debugger's port", code="option-not-applicable", hint="Add --debug"
+        )
     if args.debug and args.detach:
-        raise UsageError("a debugged server ends with the editor", hint="Leave --detach away")
+        raise UsageError(
+            "a debugged server ends with the editor's session",
+            code="conflicting-options",
+            hint="Omit --detach",
+        )

@@ -111,7 +111,7 @@ def _add(root: Path, experiment: Experiment, path: str) -> None:
         print(f"{link} -> {COMMON}/{path}")
     else:
         print(f"{experiment.name} already shares {COMMON}/{path}")
-    for piece in shared_code_links.lacking(root, experiment, path):
+    for piece in shared_code_links.missing_imports(root, experiment, path):
         say(
             f"{COMMON}/{path} imports {COMMON}/{piece}, which {experiment.name} does not share: "
             f"scripts/loop share {experiment.name} {piece}"
@@ -125,7 +125,7 @@ def _remove(root: Path, experiment: Experiment, path: str) -> None:
 
 def _list(root: Path, experiments: list[Experiment], as_json: bool) -> int:
     shares = {
-        experiment.name: shared_code_links.found(root, experiment.folder)
+        experiment.name: shared_code_links.find(root, experiment.folder)
         for experiment in experiments
     }
     if as_json:

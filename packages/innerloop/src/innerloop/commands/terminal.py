@@ -1,5 +1,5 @@
-"""A shell in the experiment's environment: its open dev container, a container like it, or the
-cached environment."""
+"""Open a shell in the experiment's environment: in its running dev container, in a container of the
+same image, or with the cached environment."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from ..model.workspace import Workspace
 from ..runner import execute
 from ..runner.execute import Started
 from ..runner.interactive import shells, tools_environment
-from ..util import files, process
+from ..util import console, files, process
 from ..workspace import loader
 
-EXAMPLES = """The environment is that of its dev container: the open one, else a container of the same
-image with the whole workspace in it, which goes when you leave; without a Docker engine, your own
-shell with the cached environment active.
+EXAMPLES = """Uses the running dev container; else a container of the same image with the whole workspace, which
+is removed when you leave; without a Docker engine, your own shell with the cached environment
+active.
 
 examples:
   loop terminal digit_recognition
@@ -61,13 +61,15 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _in_open_container(workspace: Workspace, experiment: Experiment, rest: list[str]) -> int | None:
-    """The dev container that is open already: what a person installed there is there."""
+    """Run in the dev container that is running, with everything that was installed in it. None if
+    there is none; else the exit code."""
     if in_container.experiment() is not None:
         return None
-    there = next((one for one in discovery.find(workspace, experiment) if one.running), None)
-    if there is None:
+    containers = discovery.find(workspace, experiment)
+    container = next((container for container in containers if container.running), None)
+    if container is None:
         return None
-    print(f"innerloop: in the open dev container {there.name}", file=sys.stderr, flush=True)
+    console.say(f"in the running dev container {container.name}")
     shell = [f"{key}={value}" for key, value in shells.prompt(experiment.name).items()]
     words = rest or ["env", *shell, "sh", "-c", shells.BASH_OR_SH]
     folder = Path(workspace.root, experiment.folder)
@@ -75,10 +77,10 @@ def _in_open_container(workspace: Workspace, experiment: Experiment, rest: list[
 
 
 def _own_shell(root: Path, started: Started, experiment: Experiment) -> int:
-    """The person's shell, with its history and aliases, and the environment first on PATH."""
-    wanted = started.request
+    """The person's own shell, with its history and aliases, and the environment first on PATH."""
+    request = started.request
     folder = root / ".innerloop" / "shell" / experiment.slug
-    environment = Path(wanted.env["VIRTUAL_ENV"])
+    environment = Path(request.env["VIRTUAL_ENV"])
     windows = os.name == "nt"
     shell = shells.activated(
         shells.of_user(os.environ, windows=windows),
@@ -89,10 +91,10 @@ def _own_shell(root: Path, started: Started, experiment: Experiment) -> int:
     )
     for name, text in shell.files.items():
         files.write_text(folder / name, text)
-    own = {key: value for key, value in wanted.env.items() if key not in shells.prompt("")}
+    own = {key: value for key, value in request.env.items() if key not in shells.prompt("")}
     kept = {"INNERLOOP_ZDOTDIR": os.environ["ZDOTDIR"]} if "ZDOTDIR" in os.environ else {}
-    print(f"innerloop: backend venv ({wanted.why})", file=sys.stderr, flush=True)
-    for note in wanted.notes:
-        print(f"innerloop: {note}", file=sys.stderr, flush=True)
+    console.say(f"backend venv ({request.why})")
+    for note in request.notes:
+        console.say(note)
     env = {**os.environ, **own, **kept, **shell.env}
-    return process.run_foreground(shell.argv, cwd=Path(wanted.cwd), env=env)
+    return process.run_foreground(shell.argv, cwd=Path(request.cwd), env=env)

@@ -1,10 +1,8 @@
-"""The experiment's own pytest suite, and that of the common code it uses, in its environment with
-test tools."""
+"""Run the experiment's tests, and those of the shared code it uses, in its development environment."""
 
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,11 +12,12 @@ from ..model.run import BACKENDS
 from ..model.shared_code import COMMON_TESTS
 from ..runner import execute, failure_report
 from ..scaffold import coverage
+from ..util import console
 from ..workspace import loader
 
 EXAMPLES = """examples:
   loop test digit_recognition
-  loop test digit_recognition -- -k step -x      the rest goes to pytest
+  loop test digit_recognition -- -k step -x      arguments after -- go to pytest
   loop test digit_recognition -- tests/test_train.py
   loop test digit_recognition --coverage         a table, and a page in outputs/EXP/coverage/
   loop test digit_recognition --junit results.xml
@@ -31,43 +30,43 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--backend", choices=BACKENDS, default="auto", help="where (default: auto)")
     parser.add_argument(
-        "--coverage", action="store_true", help="which lines of its code the tests reach"
+        "--coverage", action="store_true", help="report the lines of its code that the tests reach"
     )
-    parser.add_argument("--junit", metavar="FILE", help="writes the results as JUnit XML, for CI")
+    parser.add_argument("--junit", metavar="FILE", help="write the results as JUnit XML, for CI")
 
 
 def run(args: argparse.Namespace) -> int:
     workspace = loader.open_workspace(args.root)
     experiment = loader.choose_experiment(workspace, args.experiment, args.cwd)
     folder = args.root / experiment.folder
-    wanted = coverage.CoverageRequest(experiment, coverage=args.coverage, junit=bool(args.junit))
-    coverage.prepare(args.root, wanted)
+    reports = coverage.CoverageRequest(experiment, coverage=args.coverage, junit=bool(args.junit))
+    coverage.prepare(args.root, reports)
     named = _names_a_path(folder, args.rest)
-    words = [*pytest_words(experiment, [], named=named), *wanted.pytest_options, *args.rest]
+    words = [*pytest_words(experiment, [], named=named), *reports.pytest_options, *args.rest]
     plan = execute.plan_command(
-        workspace, _with_visible(experiment, wanted), "python -m pytest", arguments=words
+        workspace, _with_visible(experiment, reports), "python -m pytest", arguments=words
     )
     started = execute.prepare(plan, args.backend, dry=False)
     code = failure_report.tested(started.run, started.request, lambda: execute.carry_out(started))
-    for line in coverage.collect(args.root, wanted, args.cwd / args.junit if args.junit else None):
-        print(f"innerloop: {line}", file=sys.stderr)
+    for line in coverage.collect(args.root, reports, args.cwd / args.junit if args.junit else None):
+        console.say(line)
     if code == coverage.PYTEST_USAGE_ERROR and args.coverage:
-        print(f"innerloop: {coverage.missing_plugin(experiment)}", file=sys.stderr)
+        console.say(coverage.missing_plugin(experiment))
     return code
 
 
-def _with_visible(experiment: Experiment, wanted: coverage.CoverageRequest) -> Experiment:
-    """Links are what a place makes visible beside the experiment's folder: the tests of its common
-    code, and the folder for the reports."""
+def _with_visible(experiment: Experiment, reports: coverage.CoverageRequest) -> Experiment:
+    """The experiment with links to the tests of its shared code and to the folder for reports:
+    links are what a backend makes visible next to the experiment's folder."""
     targets = [COMMON_TESTS] if experiment.common_tests else []
-    targets += [wanted.folder] if wanted.pytest_options else []
+    targets += [reports.folder] if reports.pytest_options else []
     links = (Link(path=target, target=target) for target in targets)
     return replace(experiment, links=(*experiment.links, *links))
 
 
 def pytest_words(experiment: Experiment, rest: Sequence[str], *, named: bool) -> tuple[str, ...]:
-    """pytest's arguments: the experiment's own settings (never those of the workspace around it),
-    its folder and the common tests, unless the person named a path, and what they added."""
+    """pytest's arguments: the experiment's own settings (never those of the workspace), its folder
+    and the tests of its shared code unless the person `named` a path, and the person's own."""
     own = ["--rootdir", "."]
     if "pytest.ini" in experiment.files:
         own += ["-c", "pytest.ini"]

@@ -1,4 +1,4 @@
-"""Opens an experiment's dev container from a terminal, as VS Code would."""
+"""Start the experiment's dev container, or keep the running one if it is current."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from ..workspace import loader
 EXAMPLES = """examples:
   loop up digit_recognition
   loop up digit_recognition --rebuild      a new image and a new container
-  loop up digit_recognition --log          everything that is done, as it is done
+  loop up digit_recognition --log          the whole output
   loop up digit_recognition --json         one JSON object on stdout
 
 Then: loop exec digit_recognition -- python train.py, or loop open digit_recognition.
-VS Code's Reopen in Container takes the same container. Caches (pip, torch, huggingface) are kept
-in a volume when it is made anew. Files made in it are yours, whatever your user's number is.
+VS Code's Reopen in Container uses the same container. Caches (pip, torch, huggingface) are in a
+volume and survive a new container. Files made in the container belong to you.
 
-gpu = "auto" looks for a GPU and for an engine that can hand it over. VS Code by itself looks at the
-engine alone; where that is wrong, its setting dev.containers.gpuAvailability ("all", "none") helps.
+gpu = "auto" checks for a GPU and for an engine that can use it. VS Code by itself checks the engine
+alone; if it is wrong, set dev.containers.gpuAvailability ("all" or "none") in VS Code.
 """
 
 
@@ -31,10 +31,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "experiment", nargs="?", metavar="EXP", help="default: the folder you are in"
     )
     parser.add_argument(
-        "--rebuild", action="store_true", help="make image and container anew where they are old"
+        "--rebuild", action="store_true", help="recreate the container, with a new image if needed"
     )
-    parser.add_argument("--no-cache", action="store_true", help="with every layer of the image")
-    parser.add_argument("--log", action="store_true", help="show everything that is done")
+    parser.add_argument(
+        "--no-cache", action="store_true", help="the same, and rebuild every layer of the image"
+    )
+    parser.add_argument("--log", action="store_true", help="show the whole output")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
 
 
@@ -42,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         workspace = loader.open_workspace(args.root)
         experiment = loader.choose_experiment(workspace, args.experiment, args.cwd)
-        done = up.up(
+        container = up.up(
             workspace,
             experiment,
             say=console.say,
@@ -51,13 +53,16 @@ def run(args: argparse.Namespace) -> int:
             no_cache=args.no_cache,
             log=args.log,
         )
-    except UserError as mistake:
+    except UserError as error:
         if args.json:
-            print(json.dumps({"outcome": "error", "message": mistake.message()}, indent=2))
+            value = {"outcome": "error", "message": error.message(), "code": error.code}
+            print(json.dumps(value, indent=2))
         raise
     if args.json:
-        print(json.dumps({"outcome": "success", **asdict(done)}, indent=2, ensure_ascii=False))
+        print(json.dumps({"outcome": "success", **asdict(container)}, indent=2, ensure_ascii=False))
     else:
-        how = {"running": "is open already", "started": "is open again", "created": "is open"}
-        console.say(f"the dev container of {done.experiment} {how[done.how]}, as {done.user}")
+        how = {"running": "is already running", "started": "runs again", "created": "runs"}
+        console.say(
+            f"the dev container of {container.experiment} {how[container.how]}, as {container.user}"
+        )
     return 0

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..model.dockerfiles.dockerfile_mounts import OURS, Mounted, mounted, secret_path
+from ..model.dockerfiles.dockerfile_mounts import OURS, BuildMounts, mounted, secret_path
 from ..model.workspace import Workspace
 from ..util import network, process, venvs
 from ..util.network import Network
@@ -80,7 +80,7 @@ def build_options(
         options += ("--cache-from", cache_from)
     if inline_cache:
         options += ("--build-arg", "BUILDKIT_INLINE_CACHE=1")
-    mounts = Mounted(tuple(secrets), variables, pip_cache=not (cache_from or inline_cache))
+    mounts = BuildMounts(tuple(secrets), variables, pip_cache=not (cache_from or inline_cache))
     return BuildOptions(mounted(text, mounts), options, env)
 
 

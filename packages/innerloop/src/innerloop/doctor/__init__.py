@@ -1,1 +1,1 @@
-"""What is missing on this machine, and clean-up."""
+"""Checks of this machine, and clean-up."""

@@ -1,5 +1,5 @@
-"""What `loop doctor` asks of this machine. Each module has functions that take a `Patient` and give
-facts; each is asked on its own, all at the same time."""
+"""The framework of `loop doctor`. Each check is a function that takes a `Checkup` and yields
+facts. All checks run at the same time, in a thread each."""
 
 from __future__ import annotations
 
@@ -8,20 +8,24 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from ..model.experiment import Experiment
 from ..model.workspace import Workspace
 
-# How long one program may take to answer, in seconds.
+# Limit for one program's answer, in seconds.
 PATIENCE = 15.0
+
+
+State = Literal["ok", "note", "bad"]
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """`state` is "ok", "note" (works, with less) or "bad" (something will not work); `mend` says
-    what to do about it."""
+    """One result. `state`: "ok", "note" (it works, with restrictions) or "bad" (something does not
+    work). `hint` says what to do; "" if nothing."""
 
-    state: str
+    state: State
     name: str
     what: str
     hint: str = ""
@@ -29,7 +33,8 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Checkup:
-    """The workspace, its experiments that can be read, and for each other one what is wrong."""
+    """Input of the checks: the workspace and its experiments. `broken` has the error message of
+    each experiment that cannot be read."""
 
     root: Path
     workspace: Workspace
@@ -37,40 +42,40 @@ class Checkup:
     broken: dict[str, str] = field(default_factory=dict)
 
 
-Question = Callable[[Checkup], Iterable[Fact]]
+Check = Callable[[Checkup], Iterable[Fact]]
 
 
 @dataclass(slots=True)
-class Asked:
-    """A question that was asked, and its answer once it is there."""
+class _Running:
+    """A check in its thread, and its facts so far."""
 
-    question: Question
+    check: Check
     facts: list[Fact] = field(default_factory=list)
     thread: threading.Thread | None = None
 
     @property
     def name(self) -> str:
-        return self.question.__name__.replace("_", " ")
+        return self.check.__name__.replace("_", " ")
 
 
-def ask(patient: Checkup, questions: Sequence[Question]) -> Iterator[tuple[list[Fact], list[str]]]:
-    """The facts of each question in the order of the questions, as soon as they are there; with
-    them, and every tenth of a second in between, the names of those still being asked."""
-    asked = [Asked(question) for question in questions]
-    for one in asked:
-        # A daemon: a program that never answers must not keep the command from its end.
-        one.thread = threading.Thread(target=_answer, args=(one, patient), daemon=True)
-        one.thread.start()
-    for one in asked:
-        while one.thread is not None and one.thread.is_alive():
-            yield [], [other.name for other in asked if other.thread and other.thread.is_alive()]
+def run(checkup: Checkup, checks: Sequence[Check]) -> Iterator[tuple[list[Fact], list[str]]]:
+    """Run the checks at once. Yields each check's facts, in the order of the checks, as soon as
+    they are there, and about every 50 ms in between the names of the checks that still run."""
+    running = [_Running(check) for check in checks]
+    for entry in running:
+        # A daemon thread: a program that never answers must not keep the command from ending.
+        entry.thread = threading.Thread(target=_collect, args=(entry, checkup), daemon=True)
+        entry.thread.start()
+    for entry in running:
+        while entry.thread is not None and entry.thread.is_alive():
+            yield [], [other.name for other in running if other.thread and other.thread.is_alive()]
             time.sleep(0.05)
-        yield one.facts, []
+        yield entry.facts, []
 
 
-def _answer(one: Asked, patient: Checkup) -> None:
-    """A question that cannot be asked is a fact as well: the others must not go down with it."""
+def _collect(entry: _Running, checkup: Checkup) -> None:
+    """An exception in a check becomes a fact: the other checks go on."""
     try:
-        one.facts.extend(one.question(patient))
+        entry.facts.extend(entry.check(checkup))
     except Exception as error:
-        one.facts.append(Fact("note", one.name, f"could not be asked: {error}"))
+        entry.facts.append(Fact("note", entry.name, f"this check failed: {error}"))

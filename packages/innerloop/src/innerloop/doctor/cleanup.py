@@ -1,5 +1,5 @@
-"""What this workspace has left on this machine, and taking it away: containers, images, volumes,
-cached environments, and, where a person names them, outputs. Nobody else's is ever in the list."""
+"""Finds and removes what this workspace has created on this machine: containers, images, volumes,
+cached environments and, on request, outputs. Never anything of another workspace."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from ..docker import docker_cli, engine
-from ..docker import docker_cli as docker_tool
 from ..history import past_runs
 from ..local import venv
 from ..model.container import EXPERIMENT_LABEL, WORKSPACE_LABEL, image_name_part
@@ -25,22 +24,23 @@ from ..workspace import loader
 
 KINDS = ("containers", "images", "volumes", "environments", "outputs")
 IN_DOCKER = {"containers", "images", "volumes"}
-# Outputs are results: they go only where a person asks for them by this name.
+# Outputs are results: they are removed only if the person names this kind.
 DEFAULT_KINDS = KINDS[:-1]
 VOLUME = "innerloop-cache-"
 
 
 @dataclass(frozen=True, slots=True)
 class Removable:
-    """`key` is what to take it away by, `size` what that frees in bytes, `why` says why it may
-    go. `stale`: nothing needs it any more. `kept`: why it stays all the same, "" when it may go."""
+    """Something that can be removed. `key` is its ID or path, `size` what removal frees in bytes,
+    `why` a phrase about its state. `outdated`: nothing uses it any more. `kept`: why it cannot be
+    removed now, "" if it can."""
 
     kind: str
     name: str
     key: str
     size: int
     why: str
-    stale: bool
+    outdated: bool
     kept: str = ""
 
     def json(self) -> dict[str, Any]:
@@ -48,36 +48,37 @@ class Removable:
 
 
 def find(workspace: Workspace, kinds: Sequence[str], older_than: float = 0) -> list[Removable]:
-    """All that is there of these kinds, what is stale first. `older_than` is for outputs, in
-    days."""
+    """Everything of these kinds, outdated entries first. `older_than` is the minimum age of
+    outputs in days."""
     found: list[Removable] = []
     if IN_DOCKER & set(kinds) and process.which("docker"):
-        found += [one for one in _in_docker(workspace) if one.kind in kinds]
+        found += [item for item in _in_docker(workspace) if item.kind in kinds]
     if "environments" in kinds:
         found += _environments(workspace)
     if "outputs" in kinds:
         found += _outputs(workspace, older_than)
-    return sorted(found, key=lambda one: (KINDS.index(one.kind), not one.stale, one.name))
+    return sorted(found, key=lambda item: (KINDS.index(item.kind), not item.outdated, item.name))
 
 
 def unavailable_reason(kinds: Sequence[str]) -> str:
-    """Why nothing is known of what is in Docker, where the engine is silent; "" when it is known."""
+    """Why the kinds that Docker has cannot be listed; "" if they can."""
     return engine.unavailable_reason() if IN_DOCKER & set(kinds) else ""
 
 
-def remove(thing: Removable) -> str:
-    """Takes it away; "" when it is gone, else the reason in the engine's own words."""
-    if thing.kind in ("environments", "outputs"):
-        files.remove_tree(Path(thing.key))
-        files.remove_if_empty(Path(thing.key).parent)
-        return "" if not Path(thing.key).exists() else "some of its files could not be removed"
+def remove(item: Removable) -> str:
+    """Remove it. Returns "" or why that failed, in the engine's words."""
+    if item.kind in ("environments", "outputs"):
+        files.remove_tree(Path(item.key))
+        files.remove_if_empty(Path(item.key).parent)
+        return "" if not Path(item.key).exists() else "some of its files cannot be removed"
     argv = {
         "containers": docker_cli.remove_containers,
-        "images": lambda keys: docker_tool.remove_image(keys[0]),
+        "images": lambda keys: docker_cli.remove_image(keys[0]),
         "volumes": docker_cli.remove_volumes,
-    }[thing.kind]([thing.key])
+    }[item.kind]([item.key])
     done = process.run(argv)
-    gone = done.ok or "no such" in done.err.lower()  # with the last name of an image, or by another
+    # Gone also with an image's last name, or because another program removed it.
+    gone = done.ok or "no such" in done.err.lower()
     return "" if gone else done.err.strip().splitlines()[-1]
 
 
@@ -90,7 +91,7 @@ class _Image:
 
 
 def _in_docker(workspace: Workspace) -> list[Removable]:
-    """One round of questions, all at once, and a second about what was found."""
+    """Everything in Docker: one round of commands at once, and one about the images found."""
     root = workspace.identity
     ours, dev, labelled, named, disk = process.run_together(
         docker_cli.list_containers(WORKSPACE_LABEL, root),
@@ -110,7 +111,7 @@ def _in_docker(workspace: Workspace) -> list[Removable]:
     in_use = {row[2]: row[1] for row in rows}
     return [
         *map(_container, rows),
-        *(one for image in images for one in _image(workspace, image, alone, in_use)),
+        *(item for image in images for item in _image(workspace, image, alone, in_use)),
         *_volumes(workspace, volumes),
     ]
 
@@ -119,11 +120,13 @@ def _container(row: tuple[str, ...]) -> Removable:
     key, name, image, status = row
     running = status.startswith(("Up", "Restarting"))
     kept = "it is running" if running else ""
-    # One that never came up stands in the way of the next start; one that stopped may start again.
-    stale = status.startswith(("Created", "Dead"))
-    # A server has nothing that is worth to be started again.
-    stale = stale or (not running and image.endswith(f":{DEPLOY}"))
-    return Removable("containers", name, key, 0, f"{status.lower()}, of {image[:60]}", stale, kept)
+    # A container that never started is in the way of the next start; a stopped one can be started.
+    outdated = status.startswith(("Created", "Dead"))
+    # A stopped model server is never started again.
+    outdated = outdated or (not running and image.endswith(f":{DEPLOY}"))
+    return Removable(
+        "containers", name, key, 0, f"{status.lower()}, of {image[:60]}", outdated, kept
+    )
 
 
 def _images(text: str) -> Iterator[_Image]:
@@ -135,14 +138,15 @@ def _images(text: str) -> Iterator[_Image]:
 def _image(
     workspace: Workspace, image: _Image, alone: Mapping[str, int], in_use: Mapping[str, str]
 ) -> Iterator[Removable]:
-    """One for each of its names, the size with the first; another workspace's names are not ours."""
+    """One entry per name of this workspace, the size with the first. Names of other workspaces are
+    left out."""
     prefix = f"{workspace.image_name}/"
     mine = [name for name in image.names if name.startswith(prefix)]
     if image.names and not mine:
         mine = [name for name in image.names if image.labels.get(WORKSPACE_LABEL)]
     size = alone.get(image.id, image.size)
     for index, name in enumerate(mine or ([] if image.names else [""])):
-        why = _why_stale(workspace, image, name)
+        why = _why_outdated(workspace, image, name)
         user = in_use.get(name) or in_use.get(image.id) or in_use.get(image.id[7:19])
         yield Removable(
             "images",
@@ -151,24 +155,25 @@ def _image(
             size if index == 0 else 0,
             why or f"up to date with {_folder(name)}/",
             bool(why),
-            f"the container {user} is made of it" if user else "",
+            f"the container {user} uses it" if user else "",
         )
 
 
-def _why_stale(workspace: Workspace, image: _Image, name: str) -> str:
+def _why_outdated(workspace: Workspace, image: _Image, name: str) -> str:
+    """Why nothing uses the image any more; "" if something may."""
     experiment = image.labels.get(EXPERIMENT_LABEL, "")
     if not name:
-        return "a newer one has its name"
+        return "a newer image has its name"
     if not experiment:
         return ""
     if experiment not in workspace.experiments:
-        return f"{experiment} is gone"
+        return f"{experiment} no longer exists"
     own = f"{workspace.image_name}/{image_name_part(experiment.replace('/', '.'))}"
     if name.rpartition(":")[0] != own:
-        return ""  # of a job whose environment is another folder: only the run knows
+        return ""  # the image of a job whose environment is another folder
     folder = Path(workspace.root, "src", *experiment.split("/"), _folder(name))
     digest = docker_cli.digest_label(image.labels)
-    return "" if digest in ("", loader.digest_of(folder)) else f"{folder.name}/ has changed since"
+    return "" if digest in ("", loader.digest_of(folder)) else f"{folder.name}/ has changed"
 
 
 def _folder(image: str) -> str:
@@ -177,22 +182,27 @@ def _folder(image: str) -> str:
 
 
 def _sizes(text: str) -> tuple[dict[str, int], dict[str, tuple[int, bool]]]:
-    """What each image alone takes, by id; each volume's size and whether a container has it."""
+    """The size of each image's own layers by ID; each volume's size, and whether a container uses
+    it."""
     lines = text.splitlines()
     if len(lines) < 2:
         return {}, {}
     images = {
-        one["ID"]: docker_cli.parse_size(one["UniqueSize"]) for one in json.loads(lines[0]) or []
+        image["ID"]: docker_cli.parse_size(image["UniqueSize"])
+        for image in json.loads(lines[0]) or []
     }
     volumes = {
-        one["Name"]: (docker_cli.parse_size(one["Size"]), one["Links"] not in ("0", "N/A", 0))
-        for one in json.loads(lines[1]) or []
+        volume["Name"]: (
+            docker_cli.parse_size(volume["Size"]),
+            volume["Links"] not in ("0", "N/A", 0),
+        )
+        for volume in json.loads(lines[1]) or []
     }
     return images, volumes
 
 
-def _volumes(workspace: Workspace, there: Mapping[str, tuple[int, bool]]) -> Iterator[Removable]:
-    """The caches of the dev containers. Their names are computed, so another clone's are not met."""
+def _volumes(workspace: Workspace, volumes: Mapping[str, tuple[int, bool]]) -> Iterator[Removable]:
+    """The caches of the dev containers, by their computed names: never those of another clone."""
     configs = {".devcontainer/devcontainer.json": "the workspace"}
     for name in workspace.experiments:
         configs[f".devcontainer/{name.replace('/', '.')}/devcontainer.json"] = name
@@ -200,9 +210,9 @@ def _volumes(workspace: Workspace, there: Mapping[str, tuple[int, bool]]) -> Ite
     for config, owner in configs.items():
         path = separator.join([workspace.identity, *config.split("/")])
         name = VOLUME + docker_cli.dev_container_id(workspace.identity, path)
-        if name in there:
-            size, used = there[name]
-            kept = "a container has it" if used else ""
+        if name in volumes:
+            size, used = volumes[name]
+            kept = "a container uses it" if used else ""
             yield Removable("volumes", name, name, size, f"the caches of {owner}", False, kept)
 
 
@@ -212,9 +222,9 @@ def _environments(workspace: Workspace) -> Iterator[Removable]:
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
         if files.read_text(path / venvs.OWNER) != workspace.root:
             continue
-        stale = path not in current
-        why = "its lock has changed or is gone" if stale else "up to date with its lock"
-        yield Removable("environments", path.name, str(path), files.size_of(path), why, stale)
+        outdated = path not in current
+        why = "its lock has changed or was removed" if outdated else "up to date with its lock"
+        yield Removable("environments", path.name, str(path), files.size_of(path), why, outdated)
 
 
 def _current_environments(workspace: Workspace) -> Iterator[Path]:
@@ -223,13 +233,13 @@ def _current_environments(workspace: Workspace) -> Iterator[Path]:
             experiment = loader.open_experiment(workspace, name)
             job = loader.open_job(workspace, experiment)
         except UserError:
-            continue  # a broken experiment has none
+            continue  # a broken experiment has no environment
         for dev in (False, True):
             resolved = environment_resolver.resolve(workspace, experiment, job, dev=dev)
-            wanted = venv_requirements.packages_for(workspace, resolved)
-            if wanted.missing is None:
-                _, version, _ = venv.interpreter(wanted.python)
-                yield venv.environment_of(experiment, wanted.files, version, wanted.text)
+            packages = venv_requirements.packages_for(workspace, resolved)
+            if packages.missing is None:
+                _, version, _ = venv.interpreter(packages.python)
+                yield venv.environment_of(experiment, packages.files, version, packages.text)
 
 
 def _outputs(workspace: Workspace, older_than: float) -> Iterator[Removable]:
@@ -245,7 +255,7 @@ def _outputs(workspace: Workspace, older_than: float) -> Iterator[Removable]:
 
 
 def readable(size: int) -> str:
-    """ "1.2 GB", as Docker counts (a thousand at a time)."""
+    """A size such as "1.2 GB", with decimal units as Docker has them."""
     value = float(size)
     for unit in ("B", "kB", "MB"):
         if value < 1000:
@@ -254,5 +264,6 @@ def readable(size: int) -> str:
     return f"{value:.1f} GB"
 
 
-def total(things: Sequence[Removable]) -> int:
-    return sum(one.size for one in things)
+def total(items: Sequence[Removable]) -> int:
+    """The sum of the sizes, in bytes."""
+    return sum(item.size for item in items)

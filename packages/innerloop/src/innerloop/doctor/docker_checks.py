@@ -1,4 +1,4 @@
-"""Docker: the engine, the builder, the disk, and what this workspace has left in it."""
+"""Checks of Docker: the engine, the builder, the disk, and what this workspace has in it."""
 
 from __future__ import annotations
 
@@ -17,62 +17,62 @@ from .checks import PATIENCE, Checkup, Fact
 GB = 10**9
 
 
-def the_engine(patient: Checkup) -> Iterator[Fact]:
-    told = _info()
+def the_engine(checkup: Checkup) -> Iterator[Fact]:
+    info = _info()
     facts = engine.ask("innerloop-doctor")
-    if not facts.answers or not told:
+    if not facts.answers or not info:
         why = facts.why or "Docker's client gives no answer"
-        yield Fact("note", "docker engine", f"{why}; runs use the place venv", facts.hint)
+        yield Fact("note", "docker engine", f"{why}; runs use the backend venv", facts.hint)
         return
-    memory = told.get("MemTotal", 0) / GB
-    owners = "file sharing makes files yours" if facts.maps_owners else "containers run as you"
-    what = f"{told['ServerVersion']}, {told.get('NCPU')} cores, {memory:.0f} GB of memory; {owners}"
+    memory = info.get("MemTotal", 0) / GB
+    owners = "files belong to you" if facts.maps_owners else "containers run as your user"
+    what = f"{info['ServerVersion']}, {info.get('NCPU')} cores, {memory:.0f} GB of memory; {owners}"
     yield Fact("ok", "docker engine", what)
     if facts.desktop and memory < 6:
         yield Fact(
             "note",
             "engine's memory",
-            f"{memory:.1f} GB: training may be killed",
+            f"{memory:.1f} GB: training may run out of memory",
             "Docker Desktop: Settings, Resources, Memory",
         )
-    yield from _disk_of_the_engine(told)
-    yield _nvidia(told)
+    yield from _engine_disk(info)
+    yield _nvidia(info)
 
 
-def _disk_of_the_engine(told: dict[str, Any]) -> Iterator[Fact]:
-    folder = told.get("DockerRootDir", "")
+def _engine_disk(info: dict[str, Any]) -> Iterator[Fact]:
+    folder = info.get("DockerRootDir", "")
     if os.path.isdir(folder):  # with Docker Desktop it is in a virtual machine
         yield disk_fact("engine's disk", shutil.disk_usage(folder).free, folder)
 
 
 def disk_fact(name: str, free: int, folder: str) -> Fact:
-    """An image with CUDA's libraries takes 7 GB, and as much again while it is built."""
+    """Free disk space. An image with CUDA's libraries takes 7 GB, and as much again in its build."""
     left = f"{free / GB:.0f} GB free ({folder})"
     if free > 20 * GB:
         return Fact("ok", name, left)
-    hint = "`scripts/loop clean` frees what this workspace needs no more"
+    hint = "`scripts/loop clean` removes what this workspace no longer uses"
     return Fact("note" if free > 8 * GB else "bad", name, left, hint)
 
 
-def _nvidia(told: dict[str, Any]) -> Fact:
-    runtimes = told.get("Runtimes") or {}
-    devices = json.dumps(told.get("DiscoveredDevices") or [])
+def _nvidia(info: dict[str, Any]) -> Fact:
+    runtimes = info.get("Runtimes") or {}
+    devices = json.dumps(info.get("DiscoveredDevices") or [])
     has = "nvidia" in runtimes or "nvidia.com/gpu" in devices
     if has and engine.has_gpu():
-        return Fact("ok", "nvidia runtime", "the engine can hand the GPU over")
+        return Fact("ok", "nvidia runtime", "the engine can use the GPU")
     if has:
-        what = "there, but this machine has no GPU; runs use the CPU"
+        what = "installed, but this machine has no GPU; runs use the CPU"
         return Fact("note", "nvidia runtime", what)
     if engine.has_gpu():
         hint = (
             "Install nvidia-container-toolkit, then `sudo nvidia-ctk runtime configure "
             "--runtime=docker` and `sudo systemctl restart docker`"
         )
-        return Fact("note", "nvidia runtime", "the engine cannot hand the GPU over", hint)
-    return Fact("ok", "nvidia runtime", "not there, and not needed without a GPU")
+        return Fact("note", "nvidia runtime", "the engine cannot use the GPU", hint)
+    return Fact("ok", "nvidia runtime", "not installed, and not needed without a GPU")
 
 
-def the_builder(patient: Checkup) -> Iterator[Fact]:
+def the_builder(checkup: Checkup) -> Iterator[Fact]:
     if process.which("docker") is None:
         return
     plugin = process.run(["docker", "buildx", "version"], timeout=PATIENCE)
@@ -81,60 +81,57 @@ def the_builder(patient: Checkup) -> Iterator[Fact]:
         version = words[1] if len(words) > 1 else ""
         yield Fact("ok", "buildx", f"{version}: builds use BuildKit")
     elif buildkit.has_buildkit():
-        yield Fact("ok", "buildx", "not there, but this Docker has BuildKit by itself")
+        yield Fact("ok", "buildx", "not installed, but this Docker has BuildKit built in")
     else:
-        what = "not there: builds use the older builder, without pip's cache or secrets"
+        what = "not installed: builds use the legacy builder, without pip's cache or secrets"
         hint = buildkit.INSTALL_BUILDX
         yield Fact("note", "buildx", what, hint[0].upper() + hint[1:])
 
 
-def dev_containers(patient: Checkup) -> Iterator[Fact]:
-    """Those that are there, and what has changed since each was made."""
+def dev_containers(checkup: Checkup) -> Iterator[Fact]:
+    """The dev containers, and whether they are outdated."""
     if process.which("docker") is None:
         return
-    for experiment in patient.experiments:
-        for one in discovery.find(patient.workspace, experiment):
-            config = configuration.load(patient.workspace, experiment)
-            changed = staleness.of_container(one, patient.workspace, experiment, config)
+    for experiment in checkup.experiments:
+        for container in discovery.find(checkup.workspace, experiment):
+            config = configuration.load(checkup.workspace, experiment)
+            changes = staleness.of_container(container, checkup.workspace, experiment, config)
             name = "dev container"
-            if changed:
-                what = f"{experiment.name}: stale, since {changed[0]}"
-                what += f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+            if changes:
+                what = f"{experiment.name}: outdated: {changes[0]}"
+                what += f" and {len(changes) - 1} more" if len(changes) > 1 else ""
                 hint = f"`scripts/loop up {experiment.name} --rebuild`"
                 yield Fact("note", name, what, hint)
             else:
-                state = "running" if one.running else "stopped"
+                state = "running" if container.running else "stopped"
                 yield Fact("ok", name, f"{experiment.name}: {state}, up to date")
 
 
-def what_is_left(patient: Checkup) -> Iterator[Fact]:
-    """Stale images and containers, and what `loop clean` would free."""
-    there = cleanup.find(patient.workspace, cleanup.DEFAULT_KINDS)
-    stale = [one for one in there if one.stale and not one.kept]
-    every = cleanup.readable(cleanup.total([one for one in there if not one.kept]))
-    if not stale:
-        less = (
-            ", as far as can be seen without Docker"
-            if cleanup.unavailable_reason(cleanup.DEFAULT_KINDS)
-            else ""
-        )
-        what = f"nothing stale; this workspace takes {every} in all{less}"
-        yield Fact("ok", "left behind", what)
+def disk_usage(checkup: Checkup) -> Iterator[Fact]:
+    """Outdated images, containers and environments, and what `loop clean` would free."""
+    items = cleanup.find(checkup.workspace, cleanup.DEFAULT_KINDS)
+    outdated = [item for item in items if item.outdated and not item.kept]
+    size_of_all = cleanup.readable(cleanup.total([item for item in items if not item.kept]))
+    if not outdated:
+        reason = cleanup.unavailable_reason(cleanup.DEFAULT_KINDS)
+        without = " (without what is in Docker)" if reason else ""
+        what = f"nothing is outdated; this workspace uses {size_of_all}{without}"
+        yield Fact("ok", "disk usage", what)
         return
-    named = ", ".join(one.name for one in stale[:3]) + (", ..." if len(stale) > 3 else "")
-    size = cleanup.readable(cleanup.total(stale))
-    what = f"{len(stale)} stale ({named}), {size} of {every} in all"
-    yield Fact("note", "left behind", what, "`scripts/loop clean` shows and frees it")
+    names = ", ".join(item.name for item in outdated[:3]) + (", ..." if len(outdated) > 3 else "")
+    size = cleanup.readable(cleanup.total(outdated))
+    what = f"{len(outdated)} outdated ({names}), {size} of {size_of_all}"
+    yield Fact("note", "disk usage", what, "`scripts/loop clean` lists and removes them")
 
 
 def _info() -> dict[str, Any]:
-    """What the engine says of itself; empty without one. (The client prints an empty form then,
-    and its exit code differs between versions.)"""
+    """`docker info` as JSON; empty without an engine: clients then print JSON without values, and
+    their exit codes differ."""
     if process.which("docker") is None:
         return {}
     done = process.run(["docker", "info", "--format", "{{json .}}"], timeout=PATIENCE)
     try:
-        told = json.loads(done.out.splitlines()[0])
+        info = json.loads(done.out.splitlines()[0])
     except (ValueError, IndexError):
         return {}
-    return told if isinstance(told, dict) and told.get("ServerVersion") else {}
+    return info if isinstance(info, dict) and info.get("ServerVersion") else {}

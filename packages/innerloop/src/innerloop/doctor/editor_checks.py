@@ -1,4 +1,4 @@
-"""VS Code and the devcontainer CLI."""
+"""Checks of VS Code and the devcontainer CLI."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ from .checks import PATIENCE, Checkup, Fact
 REMOTE = "ms-vscode-remote.remote-containers"
 
 
-def devcontainer_cli(patient: Checkup) -> Iterator[Fact]:
+def devcontainer_cli(checkup: Checkup) -> Iterator[Fact]:
     if process.which("devcontainer"):
         done = process.run(["devcontainer", "--version"], timeout=PATIENCE)
-        state = "ok" if done.ok else "note"
-        yield Fact(state, "devcontainer", (done.out or done.err).strip().splitlines()[-1])
+        yield Fact(
+            "ok" if done.ok else "note",
+            "devcontainer",
+            (done.out or done.err).strip().splitlines()[-1],
+        )
     elif process.which("npx"):
         hint = "`npm install -g @devcontainers/cli` saves some seconds of each start"
         yield Fact("note", "devcontainer", "not on PATH; npx can run it", hint)
@@ -25,7 +28,7 @@ def devcontainer_cli(patient: Checkup) -> Iterator[Fact]:
         yield Fact("note", "devcontainer", "not on PATH (`loop up` needs it)", hint)
 
 
-def vs_code(patient: Checkup) -> Iterator[Fact]:
+def vs_code(checkup: Checkup) -> Iterator[Fact]:
     if process.which("code") is None:
         hint = (
             "Install VS Code (code.visualstudio.com), or open this folder in one of its terminals"
@@ -37,19 +40,19 @@ def vs_code(patient: Checkup) -> Iterator[Fact]:
     version, listed = process.run_together(
         ["code", "--version"], ["code", "--list-extensions"], timeout=PATIENCE
     )
-    number = version.out.split("\n", 1)[0].strip() if version.ok else "gives no answer"
+    number = version.out.split("\n", 1)[0].strip() if version.ok else "does not answer"
     yield Fact("ok" if version.ok else "note", "vs code", number)
     if listed.ok:
         yield _extensions({line.strip().lower() for line in listed.out.splitlines()})
 
 
-def _extensions(there: set[str]) -> Fact:
-    lacking = [name for name in (REMOTE, *EXTENSIONS) if name.lower() not in there]
-    if not lacking:
+def _extensions(installed: set[str]) -> Fact:
+    missing = [name for name in (REMOTE, *EXTENSIONS) if name.lower() not in installed]
+    if not missing:
         return Fact("ok", "extensions", "all that this workspace recommends")
-    hint = "`code " + " ".join(f"--install-extension {name}" for name in lacking) + "`"
-    if lacking == [REMOTE]:
-        return Fact(
-            "note", "extensions", "Dev Containers is not there: no Reopen in Container", hint
-        )
-    return Fact("note", "extensions", f"{len(lacking)} of the recommended are not there", hint)
+    hint = "`code " + " ".join(f"--install-extension {name}" for name in missing) + "`"
+    if missing == [REMOTE]:
+        what = "Dev Containers is not installed: no Reopen in Container"
+        return Fact("note", "extensions", what, hint)
+    what = f"{len(missing)} recommended extensions are not installed"
+    return Fact("note", "extensions", what, hint)

@@ -1,4 +1,4 @@
-"""This machine and this checkout: programs, disk, line endings, links."""
+"""Checks of this machine and this checkout: programs, disk, line endings, links."""
 
 from __future__ import annotations
 
@@ -12,26 +12,32 @@ from pathlib import Path
 from ..sync import engine
 from ..util import process, venvs
 from ..util.errors import join_names
-from .checks import Checkup, Fact
+from .checks import Checkup, Fact, State
 from .docker_checks import disk_fact
 
-PROGRAMS = [
-    ("bash", "bad", "runs the job's command in the place venv", "Install bash (Git for Windows)"),
+# Program, state without it, use, hint.
+PROGRAMS: list[tuple[str, State, str, str]] = [
+    (
+        "bash",
+        "bad",
+        "runs the job's command with the backend venv",
+        "Install bash (Git for Windows)",
+    ),
     ("git", "note", "", "Install git"),
-    ("uv", "note", "environments are made faster with it", "`pip install uv`"),
+    ("uv", "note", "it makes environments faster", "`pip install uv`"),
 ]
 
 
-def this_machine(patient: Checkup) -> Iterator[Fact]:
+def this_machine(checkup: Checkup) -> Iterator[Fact]:
     version = ".".join(str(part) for part in sys.version_info[:3])
-    yield Fact("ok", "python", f"{version} runs this tool")
+    yield Fact("ok", "python", f"{version} runs the tool")
     folder = venvs.cache_folder()
     if os.access(folder, os.W_OK):
         yield Fact("ok", "cache", str(folder))
     else:
         hint = "Set INNERLOOP_CACHE to another folder"
         yield Fact("bad", "cache", f"{folder} cannot be written", hint)
-    yield disk_fact("disk", shutil.disk_usage(patient.root).free, str(patient.root))
+    yield disk_fact("disk", shutil.disk_usage(checkup.root).free, str(checkup.root))
     for program, state, use, hint in PROGRAMS:
         if path := process.which(program):
             yield Fact("ok", program, path)
@@ -39,39 +45,39 @@ def this_machine(patient: Checkup) -> Iterator[Fact]:
             yield Fact(state, program, f"not on PATH{f' ({use})' if use else ''}", hint)
 
 
-# What commands write into, below the workspace's root.
+# Folders that commands write to, below the workspace's root.
 WRITTEN = (".", "src", ".vscode", ".devcontainer", ".innerloop", "data", "outputs")
 
 
-def this_checkout(patient: Checkup) -> Iterator[Fact]:
-    yield _permissions(patient.root)
-    yield _line_endings(patient.root)
-    yield _links(patient.root)
-    if _is_slow(patient.root):
+def this_checkout(checkup: Checkup) -> Iterator[Fact]:
+    yield _permissions(checkup.root)
+    yield _line_endings(checkup.root)
+    yield _links(checkup.root)
+    if _is_slow(checkup.root):
         yield Fact(
             "note",
             "file system",
-            "the workspace lies on the Windows disk, which is slow from Linux",
+            "the workspace is on the Windows disk, which is slow from Linux",
             "Clone it into WSL's own file system (~/...)",
         )
 
 
 def _permissions(root: Path) -> Fact:
-    """Folders that another user made, a container's root most often."""
-    there = [name for name in WRITTEN if (root / name).is_dir()]
-    wrong = [name for name in there if not os.access(root / name, os.W_OK)]
+    """Folders that another user owns, most often a container's root."""
+    folders = [name for name in WRITTEN if (root / name).is_dir()]
+    wrong = [name for name in folders if not os.access(root / name, os.W_OK)]
     if not wrong:
-        return Fact("ok", "permissions", "you may write in the workspace")
+        return Fact("ok", "permissions", "you can write in the workspace")
     names = ", ".join("the workspace" if name == "." else f"{name}/" for name in wrong)
-    hint = f'`sudo chown -R "$(id -un)" {shlex.quote(str(root))}`, where it should be yours'
-    return Fact("bad", "permissions", f"you may not write in {names}", hint)
+    hint = f'`sudo chown -R "$(id -un)" {shlex.quote(str(root))}`, if it should be yours'
+    return Fact("bad", "permissions", f"you cannot write in {names}", hint)
 
 
 def _line_endings(root: Path) -> Fact:
-    """Carriage returns in what Linux reads: a shell takes them for a part of each word."""
+    """Carriage returns in files that Linux reads: a shell takes them as part of a word."""
     wrong = [path for path in _read_by_linux(root) if b"\r\n" in path.read_bytes()[:100_000]]
     if not wrong:
-        return Fact("ok", "line endings", "LF in all that Linux reads")
+        return Fact("ok", "line endings", "LF in all files that Linux reads")
     name = wrong[0].relative_to(root).as_posix()
     more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
     hint = (
@@ -92,7 +98,7 @@ def _read_by_linux(root: Path) -> Iterator[Path]:
 
 
 def _links(root: Path) -> Fact:
-    """git writes a link as a text file where the system refused to make one."""
+    """Links that git wrote as text files, as on systems that refuse to make links."""
     text = [
         path
         for path in root.glob("src/**/common/*")
@@ -117,25 +123,26 @@ def _is_slow(root: Path) -> bool:
     return version.is_file() and "microsoft" in version.read_text(errors="replace").lower()
 
 
-def rendered_files(patient: Checkup) -> Iterator[Fact]:
-    outcome = engine.plan(patient.root)
-    behind = [change.path for change in outcome.changes]
+def generated_files(checkup: Checkup) -> Iterator[Fact]:
+    outcome = engine.plan(checkup.root)
+    outdated = [change.path for change in outcome.changes]
     for problem in outcome.problems:
-        if problem not in patient.broken.values():  # said of the experiment
-            state = "note" if "--keep" in problem else "bad"  # in a clash, theirs counts
-            hint = "`scripts/loop sync` then brings them in line"
-            yield Fact(state, "rendered files", problem, hint)
-    if behind:
-        more = f" and {len(behind) - 1} more are" if len(behind) > 1 else " is"
-        what = f"{behind[0]}{more} behind src"
-        yield Fact("note", "rendered files", what, "`scripts/loop sync` brings them in line")
+        if problem not in checkup.broken.values():  # the experiments' check reports these
+            # In a conflict the file on disk keeps working.
+            state: State = "note" if "--keep" in problem else "bad"
+            hint = "`scripts/loop sync` then updates them"
+            yield Fact(state, "generated files", problem, hint)
+    if outdated:
+        more = f" and {len(outdated) - 1} more are" if len(outdated) > 1 else " is"
+        what = f"{outdated[0]}{more} outdated"
+        yield Fact("note", "generated files", what, "`scripts/loop sync` updates them")
     elif not outcome.problems:
-        yield Fact("ok", "rendered files", "in line with src")
+        yield Fact("ok", "generated files", "up to date with src/")
 
 
-def experiments(patient: Checkup) -> Iterator[Fact]:
-    for name in patient.workspace.experiments:
-        if message := patient.broken.get(name):
+def experiments(checkup: Checkup) -> Iterator[Fact]:
+    for name in checkup.workspace.experiments:
+        if message := checkup.broken.get(name):
             yield Fact("bad", name, message)
-    if well := [name for name in patient.workspace.experiments if name not in patient.broken]:
-        yield Fact("ok", "experiments", f"{join_names(well, 8)}: their files can be read")
+    if readable := [name for name in checkup.workspace.experiments if name not in checkup.broken]:
+        yield Fact("ok", "experiments", f"{join_names(readable, 8)}: their files can be read")

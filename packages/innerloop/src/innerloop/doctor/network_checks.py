@@ -1,5 +1,5 @@
-"""The way out of this machine: proxies, certificate authorities, the package index; and the ports
-that this workspace wants on it."""
+"""Checks of the network: proxies, certificate authorities, the package index, and the ports that
+this workspace uses."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from .checks import PATIENCE, Checkup, Fact
 DEBUGGER = 5678
 
 
-def proxy_and_authority(patient: Checkup) -> Iterator[Fact]:
+def proxy_and_authority(checkup: Checkup) -> Iterator[Fact]:
     try:
-        reach = buildkit.network_of(patient.workspace)
+        reach = buildkit.network_of(checkup.workspace)
         bundle = network.bundle(reach, venvs.cache_folder())
-    except UserError as mistake:
-        yield Fact("bad", "authority", mistake.message())
+    except UserError as error:
+        yield Fact("bad", "authority", error.message())
         return
     yield from _proxies(reach)
-    yield from _authorities_that_are_gone()
+    yield from _missing_authorities()
     if bundle is not None:
         count = bundle.read_text(encoding="utf-8").count("BEGIN CERTIFICATE")
         where = "also in runs" if reach.asked else "in builds; [tool.innerloop] ca: also in runs"
@@ -37,22 +37,23 @@ def proxy_and_authority(patient: Checkup) -> Iterator[Fact]:
         hosts = {urlsplit(url).hostname or "?" for url in replace(reach, proxies={}).urls}
         yield Fact("ok", "package index", ", ".join(sorted(hosts)))
     if (reach.asked or reach.pip) and process.which("docker") and not buildkit.has_buildkit():
-        what = "the older builder cannot be handed the authority or the index"
+        what = "the legacy builder cannot use the authority or the index"
         yield Fact("note", "builds", what, _capital(buildkit.INSTALL_BUILDX))
 
 
-def _authorities_that_are_gone() -> Iterator[Fact]:
-    """Programs that read such a variable trust nobody; builds here pass it over."""
+def _missing_authorities() -> Iterator[Fact]:
+    """Variables that name a missing file: programs that read them trust no server; builds here
+    ignore them."""
     for name in network.AUTHORITIES:
         path = os.environ.get(name, "")
         if path and not os.path.isfile(path):
-            hint = f"Name the company's file of certificates in {name}, or unset it"
-            yield Fact("bad", "authority", f"{name} names {path}, which is not there", hint)
+            hint = f"Set {name} to the company's certificate file, or unset it"
+            yield Fact("bad", "authority", f"{name} is {path}, which does not exist", hint)
 
 
 def _proxies(reach: Network) -> Iterator[Fact]:
     if not reach.proxies:
-        yield Fact("ok", "proxy", "none is set")
+        yield Fact("ok", "proxy", "no proxy is set")
         return
     urls = {reach.proxies[name] for name in ("HTTPS_PROXY", "HTTP_PROXY") if name in reach.proxies}
     for url in sorted(urls):
@@ -73,20 +74,22 @@ def _answers(host: str, port: int) -> bool:
         return False
 
 
-def ports(patient: Checkup) -> Iterator[Fact]:
-    wanted = {**PORTS, DEBUGGER: "debugger"}
-    for experiment in patient.experiments:
-        wanted |= dict.fromkeys(experiment.settings.ports, experiment.name)
-    taken = {port: name for port, name in wanted.items() if not _is_free(port)}
+def ports(checkup: Checkup) -> Iterator[Fact]:
+    used = {**PORTS, DEBUGGER: "debugger"}
+    for experiment in checkup.experiments:
+        used |= dict.fromkeys(experiment.settings.ports, experiment.name)
+    taken = {port: name for port, name in used.items() if not _is_free(port)}
     if not taken:
-        yield Fact("ok", "ports", f"{', '.join(map(str, sorted(wanted)))} are free")
+        yield Fact("ok", "ports", f"{', '.join(map(str, sorted(used)))} are free")
     by = _containers_with_ports() if taken else {}
     for port, name in sorted(taken.items()):
         who = f"the container {by[port]}" if port in by else "another program"
         hint = (
-            f"Stop it (`docker stop {by[port]}`)" if port in by else "Stop it, or take another port"
+            f"Stop it (`docker stop {by[port]}`)"
+            if port in by
+            else "Stop it, or choose another port"
         )
-        yield Fact("note", "ports", f"{port} ({name}) is taken by {who}", hint)
+        yield Fact("note", "ports", f"{port} ({name}) is in use by {who}", hint)
 
 
 def _is_free(port: int) -> bool:
@@ -100,7 +103,7 @@ def _is_free(port: int) -> bool:
 
 
 def _containers_with_ports() -> dict[int, str]:
-    """Which container publishes which port of this machine."""
+    """Published port of this machine -> the container's name."""
     if process.which("docker") is None:
         return {}
     listed = ["docker", "container", "ls", "--format", "{{.Names}}\t{{.Ports}}"]

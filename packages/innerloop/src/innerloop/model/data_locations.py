@@ -1,4 +1,4 @@
-"""Where a job's data are on this machine, by their address alone: the last names of it under data/.
+"""The local path of a job's data, derived from their address: its last parts under data/.
 
 Sources: "Data input and output URI" of the Azure ML CLI (v2); the URI schemes of Azure Storage
 (https, wasbs, abfss) and of Data Lake Storage Gen1 (adl, retired in February 2024).
@@ -30,11 +30,11 @@ _WINDOWS_DRIVE = re.compile(r"[a-zA-Z]:[\\/]")
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """`path`: relative to the workspace's root with "/", or absolute. `is_here`: the job file
-    itself names a path of this machine.
+    """`path`: relative to the workspace's root with "/", or absolute. `is_here`: whether the job file
+    itself names a local path.
 
-    `url`: what a plain GET may answer, "" when only Azure's own tools can fetch it. `fetch`: the
-    command that fetches it, "" when none is known; `hint`: what must be filled into it.
+    `url`: for a plain GET; "" if only Azure's own tools can download it. `fetch`: the command that
+    downloads it, "" if unknown; `hint`: what must be substituted in it.
     """
 
     path: str
@@ -45,9 +45,9 @@ class Location:
 
 
 def locate(job_file: str, address: str, kind: str = "uri_folder") -> Location:
-    """`azureml:mnist:1` and `azureml:mnist@latest` are data/mnist, and what a pipeline's step takes
-    from in there (`azureml:mnist:1/a.csv`) is data/mnist/a.csv; a datastore's path is
-    data/<datastore>/<path>, a URL data/<host>/<path>; any other path is relative to the job file.
+    """`azureml:mnist:1` and `azureml:mnist@latest` are data/mnist, and a path in them
+    (`azureml:mnist:1/a.csv`) is data/mnist/a.csv; a datastore's path is data/<datastore>/<path>, a
+    URL data/<host>/<path>; any other path is relative to the job file.
     """
     for pattern, make in (
         (_ASSET, _asset), (_DATASTORE, _datastore), (_REGISTERED, _asset),
@@ -58,7 +58,7 @@ def locate(job_file: str, address: str, kind: str = "uri_folder") -> Location:
     if "://" in address:
         try:
             return _web(address, kind)
-        except ValueError:  # no URL after all: "https://[", "https://host:port"
+        except ValueError:  # not a URL: "https://[", "https://host:port"
             return Location(f"data/{_safe(address)}")
     if address.startswith("runs:/"):
         return Location(
@@ -136,6 +136,6 @@ def _copy(host: str, url: str, path: str, kind: str) -> str:
 
 
 def _safe(path: str) -> str:
-    """Names that every system takes, and that lead nowhere else."""
+    """The path with names that are valid on every system and cannot leave their folder."""
     names = [part for part in re.split(r"[/\\]", path) if part not in ("", ".", "..")]
     return "/".join(re.sub(r'[<>:"|?*\x00-\x1f]', "_", name) for name in names)

@@ -1,6 +1,6 @@
 """The port at which an experiment's run waits for the debugger.
 
-launch.json holds it as a plain number, the same in every clone, so it follows from the names alone:
+launch.json contains it as a plain number, the same in every clone, so it is derived from the names:
 each experiment of a workspace has its own, and two of them can be debugged at once.
 """
 
@@ -12,23 +12,22 @@ from functools import cache
 
 from .experiment import Experiment
 
-# Below the ports that Linux, macOS and Windows hand out by themselves, clear of the well known.
+# Below the ephemeral ports of Linux, macOS and Windows, and above the well-known ones.
 FIRST, COUNT = 24000, 4000
 
 
 def of(names: Sequence[str], experiment: Experiment) -> int:
-    """`debug_port` of innerloop.toml, else one that follows from the name."""
+    """`debug_port` of innerloop.toml, else a port derived from the name."""
     return experiment.settings.debug_port or _ports(tuple(names))[experiment.name]
 
 
-@cache  # asked for each of a thousand experiments
+@cache  # called for each experiment of a large workspace
 def _ports(names: tuple[str, ...]) -> dict[str, int]:
-    """By name, in an order in which a new experiment moves an old one's only when both fall on
-    the same."""
+    """By name. A new experiment changes another's port only if both hash to the same."""
     taken: dict[int, str] = {}
     for name in sorted(names):
-        place = zlib.crc32(name.encode()) % COUNT
-        while place in taken:
-            place = (place + 1) % COUNT
-        taken[place] = name
-    return {name: FIRST + place for place, name in taken.items()}
+        slot = zlib.crc32(name.encode()) % COUNT
+        while slot in taken:
+            slot = (slot + 1) % COUNT
+        taken[slot] = name
+    return {name: FIRST + slot for slot, name in taken.items()}

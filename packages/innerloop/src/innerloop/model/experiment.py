@@ -19,8 +19,7 @@ MARK = "INNERLOOP_EXPERIMENT"
 class Link:
     """A symbolic link in an experiment's folder to code outside it.
 
-    Both paths are relative to the workspace's root, with "/": where the link stands, and where it
-    leads to in the end.
+    Both paths are relative to the workspace's root, with "/"; `target` is the resolved one.
     """
 
     path: str
@@ -28,16 +27,16 @@ class Link:
 
     @property
     def is_inside(self) -> bool:
-        """Whether it leads to a place in the workspace; `target` is absolute otherwise."""
+        """Whether the target is in the workspace; if not, it is an absolute path."""
         return not (self.target.startswith("/") or ":" in self.target)
 
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """`name` is the path under src/ ("digit_recognition", "search/ranking"); `files` are the
-    names directly in its folder; `common_tests` are the tests, relative to the root, of the common
-    code that it links to. `at` is the folder of a job file that belongs to no experiment,
-    relative to the workspace's root ("." is the root itself)."""
+    """`name` is the path under src/ ("digit_recognition", "search/ranking"); `files` are the names
+    directly in its folder; `common_tests` are the tests, relative to the root, of the shared code
+    that it links. `at` is the folder, relative to the root, of a job file that belongs to no
+    experiment ("" for an experiment)."""
 
     name: str
     dockerfile: Dockerfile
@@ -49,7 +48,7 @@ class Experiment:
 
     @property
     def slug(self) -> str:
-        """The name for files and images: with "." for "/"."""
+        """The name for files and images: "." for "/"."""
         return slug_of(self.name)
 
     @property
@@ -59,16 +58,16 @@ class Experiment:
 
     @property
     def test_paths(self) -> list[str]:
-        """What pytest is given, relative to the experiment's folder: the folder itself and the
-        tests of its common code."""
+        """pytest's arguments, relative to the experiment's folder: the folder itself and the tests of
+        its shared code."""
         return [".", *(posixpath.relpath(path, self.folder) for path in self.common_tests)]
 
     @property
     def is_own(self) -> bool:
-        """Whether it has environment/Dockerfile, and so an environment of its own."""
+        """Whether it is an experiment, with environment/Dockerfile."""
         return not self.at
 
     @property
     def dev_stage(self) -> Stage:
-        """The stage that people work in; a Dockerfile without one is worked in as it is."""
+        """The stage of the dev container: the one of that name, else the last."""
         return self.dockerfile.stage(self.settings.dev_stage) or self.dockerfile.last

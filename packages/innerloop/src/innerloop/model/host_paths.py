@@ -1,5 +1,5 @@
-"""Paths in a container as the engine's own machine has them. A mount that we ask the engine for is
-looked up there, not in the container that we ask from. Pure.
+"""Paths in the current container as the engine's host has them. The engine resolves a mount on its
+host, not in the container that requests it.
 
 Source: `docker inspect`, the list Mounts (Type, Source, Destination, RW).
 """
@@ -15,41 +15,43 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Bind:
-    """`target` in the container is `source` on the engine's machine: a folder or file that was
-    bound, or a volume's folder."""
+    """`target` in the container is `source` on the host: a bound folder or file, or a volume's
+    folder."""
 
     source: str
     target: str
 
 
 def binds_of(mounts: Sequence[Mapping[str, Any]]) -> tuple[Bind, ...]:
-    """From a container's Mounts; what has no path on a disk (tmpfs) is left out."""
-    return tuple(Bind(one["Source"], one["Destination"]) for one in mounts if one.get("Source"))
+    """A container's Mounts, without those that have no path on a disk (tmpfs)."""
+    return tuple(
+        Bind(mount["Source"], mount["Destination"]) for mount in mounts if mount.get("Source")
+    )
 
 
 def to_host(path: str, binds: Sequence[Bind]) -> str | None:
-    """The path on the engine's machine, through the innermost mount that holds it; None for a
-    path that is in the container alone. "C:\\work" there keeps its own separator."""
-    wanted = posixpath.normpath(path)
-    holding = [bind for bind in binds if _holds(bind.target, wanted)]
-    if not holding:
+    """The path on the host, through the innermost mount that contains it; None for a path that is
+    only in the container. "C:\\work" keeps its own separator."""
+    path = posixpath.normpath(path)
+    containing = [bind for bind in binds if _contains(bind.target, path)]
+    if not containing:
         return None
-    bind = max(holding, key=lambda one: len(posixpath.normpath(one.target)))
-    inside = posixpath.relpath(wanted, posixpath.normpath(bind.target))
-    if inside == ".":
+    bind = max(containing, key=lambda one: len(posixpath.normpath(one.target)))
+    below = posixpath.relpath(path, posixpath.normpath(bind.target))
+    if below == ".":
         return bind.source
     separator = "\\" if re.match(r"[A-Za-z]:\\|\\\\", bind.source) else "/"
-    return separator.join([bind.source.rstrip("/\\"), *inside.split("/")])
+    return separator.join([bind.source.rstrip("/\\"), *below.split("/")])
 
 
-def _holds(target: str, path: str) -> bool:
+def _contains(target: str, path: str) -> bool:
     folder = posixpath.normpath(target)
     return path == folder or path.startswith(folder.rstrip("/") + "/")
 
 
 def own_ids(mountinfo: str, cgroup: str, hostname: str) -> list[str]:
-    """What our container may be called, the surest first: engines mount its hostname file from a
-    folder with its id; with version 1 of cgroups the group has that name; else the host's name."""
-    found = re.findall(r"/containers/([0-9a-f]{64})/", mountinfo)
-    found += re.findall(r"/(?:docker-)?([0-9a-f]{64})(?:\.scope)?$", cgroup, re.MULTILINE)
-    return list(dict.fromkeys([*found, *([hostname] if hostname else [])]))
+    """Possible ids of the current container, the surest first: engines mount its hostname file from a
+    folder with its id; with cgroups v1 the group has that name; else its hostname."""
+    ids = re.findall(r"/containers/([0-9a-f]{64})/", mountinfo)
+    ids += re.findall(r"/(?:docker-)?([0-9a-f]{64})(?:\.scope)?$", cgroup, re.MULTILINE)
+    return list(dict.fromkeys([*ids, *([hostname] if hostname else [])]))

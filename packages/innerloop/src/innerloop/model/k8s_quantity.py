@@ -1,5 +1,5 @@
-"""Amounts as Kubernetes writes them. Source: apimachinery's resource.Quantity; Docker's sizes are
-its --shm-size."""
+"""Kubernetes quantities, and Docker's sizes (--shm-size). Source: apimachinery's
+resource.Quantity."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ def is_quantity(text: str) -> bool:
 
 
 def of_docker(size: str) -> str | None:
-    """Docker's "2g" (its units are powers of 1024) as "2Gi"; None for what is no size."""
-    found = _DOCKER.fullmatch(size.strip())
-    if found is None:
+    """Docker's "2g" (its units are powers of 1024) as "2Gi"; None if it is not a size."""
+    match = _DOCKER.fullmatch(size.strip())
+    if match is None:
         return None
-    unit = found["unit"].lower().replace("b", "")
-    return f"{found['number']}{unit.upper()}i" if unit else found["number"]
+    unit = match["unit"].lower().replace("b", "")
+    return f"{match['number']}{unit.upper()}i" if unit else match["number"]
 
 
 def to_docker(quantity: str) -> str:
-    """The way back for binary units: "2Gi" is "2g"."""
+    """A quantity in binary units as Docker's size: "2Gi" is "2g"."""
     return quantity.removesuffix("i").lower() if quantity.endswith("i") else quantity

@@ -1,4 +1,4 @@
-"""Names of experiments: which will do, and what changes in a text when one gets another name."""
+"""Names of experiments: the valid ones, and what a rename changes in a file."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from collections.abc import Sequence
 
 from ..util.errors import UsageError
 
-# What a new experiment's template has in place of the name.
+# The name in a new experiment's template.
 PLACEHOLDER = "experiment_name_here"
 
-# Folders that hold no experiment wherever they stand, and devices of Windows, where no file or
-# folder can have such a name.
+# Folders that are never experiments, and device names, which Windows allows for no file.
 _NO_CODE = {"outputs", "logs", "node_modules", "common"}
 _DEVICES = {
     "con",
@@ -26,23 +25,23 @@ _DEVICES = {
 
 
 def slug_of(name: str) -> str:
-    """An experiment's name in those of files and images."""
+    """An experiment's name for files and images."""
     return name.replace("/", ".")
 
 
 def check_name(name: str) -> None:
-    """Every part must serve as a Python module, as a folder on every system, and in an image's
-    name; `UsageError` with a name that would do."""
+    """Every part must be valid as a Python module, as a folder on every system, and in an image's
+    name. Raises `UsageError` that suggests a valid name."""
     parts = name.split("/")
     if parts[0] == "src" and len(parts) > 1:
         raise UsageError(
-            "an experiment's folder is under src/ by itself",
+            "experiments are always under src/",
             code="experiment-name-invalid",
-            hint=f'"{"/".join(parts[1:])}" would do',
+            hint=f'Write "{"/".join(parts[1:])}"',
         )
     if len(parts) > 3:
         raise UsageError(
-            "a name has three parts at most",
+            "a name has at most three parts",
             code="experiment-name-invalid",
             hint="Write domain/line, or just line",
         )
@@ -57,48 +56,48 @@ def check_name(name: str) -> None:
     for part in parts:
         if part in _NO_CODE | _DEVICES:
             raise UsageError(
-                f'"{part}" is reserved for other things',
+                f'"{part}" is reserved',
                 code="experiment-name-invalid",
-                hint=f'"{part}_model" would do',
+                hint=f'Write "{part}_model"',
             )
 
 
 def _check_part(part: str) -> None:
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,59}", part) or part.endswith("_") or "__" in part:
         raise UsageError(
-            f'"{part}" is no name for an experiment (lower-case letters, digits and single _)',
+            f'"{part}" is not a name for an experiment (lower-case letters, digits and single _)',
             code="experiment-name-invalid",
             hint=_suggestion(part),
         )
     if keyword.iskeyword(part) or part in sys.stdlib_module_names:
         raise UsageError(
-            f'"{part}" is a name of Python itself',
+            f'"{part}" is a keyword or module of Python',
             code="experiment-name-invalid",
-            hint=f'"{part}_model" would do',
+            hint=f'Write "{part}_model"',
         )
 
 
 def _suggestion(part: str) -> str:
     cleaned = re.sub(r"[^a-z0-9]+", "_", part.lower()).strip("_")[:60].strip("_")
-    return f'"{cleaned}" would do' if re.match(r"[a-z]", cleaned) else "Begin with a letter"
+    return f'Write "{cleaned}"' if re.match(r"[a-z]", cleaned) else "Begin with a letter"
 
 
 def check_free(name: str, experiments: Sequence[str]) -> None:
-    """No experiment stands inside another, and no two share a name on a disk that takes "A" for
-    "a", or the name of an image, where "/" is a "."."""
+    """Raises `UsageError` if an experiment would be inside another, or would share a name on a disk
+    that ignores case, or the name of an image, where "/" is "."."""
     slug = slug_of(name)
     for other in experiments:
         if name.startswith(f"{other}/"):
             raise UsageError(
-                f"src/{other} is an experiment itself",
+                f"src/{other} is an experiment",
                 code="experiment-nested",
-                hint="An experiment cannot stand inside another; choose another name",
+                hint="An experiment cannot be inside another; choose another name",
             )
         if other.startswith(f"{name}/"):
             raise UsageError(
-                f"src/{name} holds experiments ({other})",
+                f"src/{name} contains experiments ({other})",
                 code="experiment-nested",
-                hint="An experiment cannot hold another; choose another name",
+                hint="An experiment cannot contain another; choose another name",
             )
         if other != name and slug_of(other).casefold() == slug.casefold():
             raise UsageError(
@@ -109,25 +108,25 @@ def check_free(name: str, experiments: Sequence[str]) -> None:
 
 
 def job_name(name: str) -> str:
-    """The experiment's name for Azure ML, which has no "/" in it."""
+    """The experiment's name for Azure ML, without "/"."""
     return name.replace("/", "-")
 
 
 def endpoint_name(name: str) -> str:
-    """The experiment's name for an online endpoint, which has no "_" in it, and 32 letters."""
+    """The experiment's name for an online endpoint: without "_", at most 32 characters."""
     return re.sub(r"[^a-z0-9]+", "-", name)[:32].strip("-")
 
 
 def filled_in(path: str, text: str, name: str) -> str:
-    """A text of the template with the name in it."""
+    """A file of the template with the experiment's name."""
     is_job = path.endswith((".yaml", ".yml"))
     return text.replace(PLACEHOLDER, job_name(name) if is_job else name)
 
 
 def renamed(path: str, text: str, old: str, new: str) -> str:
-    """A text of an experiment's folder after `old` became `new`: the job's experiment_name, the
-    model's and the endpoint's names where they were the old one, paths to the folder, and the
-    title of its README. Nothing else: a word of the code may be the name by chance."""
+    """A file of an experiment's folder after a rename: the job's experiment_name, the names of model
+    and endpoint if they were the old one, paths to the folder, and the title of its README. Nothing
+    else: a word of the code may be the name by chance."""
     text = moved_paths(text, old, new)
     if path.endswith((".yaml", ".yml")):
         text = _key(text, "experiment_name:", job_name(old), job_name(new))
@@ -137,37 +136,36 @@ def renamed(path: str, text: str, old: str, new: str) -> str:
         return _key(text, "model:", job_name(old), job_name(new), "azureml:", "[@:].*")
     if posixpath.basename(path).lower() == "readme.md":
         title = rf"\A(\s*#[ \t]+){re.escape(old)}(?![\w/-])"
-        return re.sub(title, lambda found: found[1] + new, text)
+        return re.sub(title, lambda match: match[1] + new, text)
     return text
 
 
 def _key(text: str, key: str, old: str, new: str, before: str = "", after: str = "") -> str:
-    """The text with another value of a key at the top of a YAML file, where it was the old one."""
+    """The text with a new value of a key, if it had the old one."""
     end = rf"""(?={after}["']?[ \t]*(?:\#.*)?\r?$)"""
     pattern = rf"""(?m)^({key}[ \t]*["']?{before}){re.escape(old)}{end}"""
-    return re.sub(pattern, lambda found: found[1] + new, text)
+    return re.sub(pattern, lambda match: match[1] + new, text)
 
 
 def moved_paths(text: str, old: str, new: str) -> str:
-    """`src/<old>`, and what the tool keeps under the experiment's slug, wherever they stand."""
+    """The text with `src/<old>`, and the tool's paths with the experiment's slug, renamed."""
     slugs = re.escape(slug_of(old))
     text = re.sub(rf"(?<![\w-])src/{re.escape(old)}(?![\w-])", f"src/{new}", text)
     text = re.sub(
         rf"(?<![\w-])(\.github/workflows/train-|orchestration/[\w-]+/(?:train-)?){slugs}(?=\.yml)",
-        lambda found: found[1] + slug_of(new),
+        lambda match: match[1] + slug_of(new),
         text,
     )
     return re.sub(
         rf"(?<![\w-])(\.devcontainer|outputs)/{slugs}(?![\w-]|\.\w)",
-        lambda found: f"{found[1]}/{slug_of(new)}",
+        lambda match: f"{match[1]}/{slug_of(new)}",
         text,
     )
 
 
 def renamed_whole(text: str, old: str, new: str, labels: tuple[str, str] = ("", "")) -> str:
-    """The text of a file that is rendered whole. The name alone may be any word of such a file, so
-    it counts where it stands behind words of ours. `labels`: the old and the new name in the letters
-    that Kubernetes has for its objects."""
+    """The text of a generated file after a rename. The name alone may be any word, so it is replaced
+    only after the tool's own words. `labels` are the old and the new name as Kubernetes labels."""
     slugs = slug_of(old), slug_of(new)
     for words, (before, after), end in (
         (r"\btrain |loop submit |loop image push ", (old, new), r"(?![\w./-])"),
@@ -187,8 +185,9 @@ def debug_task(name: str, *, serves: bool = False) -> str:
 
 
 def renamed_value(keys: Sequence[str], text: str, old: str, new: str) -> str:
-    """A string of a rendered file after the change; `keys` lead to it. The name alone counts
-    where it is a value of its own, not where a word of VS Code or of our command line stands."""
+    """A string of a generated JSON file after a rename; `keys` are its path. The name alone is
+    replaced where it is the whole value, unless the value is a word of VS Code or of the command
+    line."""
     slug = slug_of(old)
     for serves in (False, True):
         if text == debug_task(old, serves=serves):
@@ -204,6 +203,6 @@ def renamed_value(keys: Sequence[str], text: str, old: str, new: str) -> str:
     return moved_paths(text, old, new)
 
 
-# Keys of VS Code's files whose strings are never the name of an experiment, and the first word of
-# a task's arguments, which is a command.
+# Keys of VS Code's files whose values are never an experiment's name, and the first argument of a
+# task, which is a command.
 _WORDS = {"label", "type", "command", "request", "kind", "id", "icon", "args.0"}

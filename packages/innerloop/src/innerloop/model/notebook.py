@@ -1,8 +1,8 @@
 """A notebook's parameters: the names that its cell tagged "parameters" sets, and a copy of the
-notebook with other values. Pure.
+notebook with other values.
 
-The convention is papermill's: the cell's values are defaults, and a cell right below it, tagged
-"injected-parameters", sets the others. Source: https://papermill.readthedocs.io, "Parameterize".
+The convention is papermill's: the cell's values are defaults, and a cell directly below it, tagged
+"injected-parameters", overrides them. Source: https://papermill.readthedocs.io, "Parameterize".
 """
 
 from __future__ import annotations
@@ -27,34 +27,34 @@ def with_parameters(text: str, values: Mapping[str, Any], name: str) -> str:
     at = next((n for n, cell in enumerate(cells) if TAG in _tags(cell)), None)
     if at is None:
         raise UserError(
-            f'no cell is tagged "{TAG}", so there is nothing to --set',
+            f'no cell is tagged "{TAG}", so --set has no parameters',
             code="notebook-without-parameters",
             where=name,
             hint="Tag the cell with the defaults (JupyterLab: the gears at the right; VS Code: "
             "the cell's menu, Add Cell Tag)",
         )
     known = names_set(_source(cells[at]))
-    for one in values:
-        if one not in known:
+    for parameter in values:
+        if parameter not in known:
             raise UserError(
-                f'its cell tagged "{TAG}" sets no "{one}"',
+                f'the cell tagged "{TAG}" does not set "{parameter}"',
                 code="parameter-unknown",
                 where=name,
-                hint=did_you_mean(one, known),
+                hint=did_you_mean(parameter, known),
             )
     cells.insert(at + 1, _cell(notebook, values))
     return json.dumps({**notebook, "cells": cells}, indent=1, ensure_ascii=False) + "\n"
 
 
 def parameters(text: str, name: str) -> list[str]:
-    """The names that can be set; none where no cell is tagged."""
+    """The names that can be set; none if no cell is tagged."""
     cells = _parse(text, name)["cells"]
     return [one for cell in cells if TAG in _tags(cell) for one in names_set(_source(cell))]
 
 
 def values_of(settings: Sequence[str]) -> dict[str, Any]:
-    """["n=500", "rate=1e-3", "name=a b"] -> values: what reads as Python's literal is one (and true,
-    false, null as in the job file), all else is text."""
+    """["n=500", "rate=1e-3", "name=a b"] -> values: Python literals (and true, false, null as in the
+    job file), else strings."""
     values = {}
     for setting in settings:
         name, equals, text = setting.partition("=")
@@ -81,7 +81,7 @@ def _value(text: str) -> Any:
 
 
 def names_set(source: str) -> list[str]:
-    """The names that a cell assigns, in its order."""
+    """The names that a cell assigns, in order."""
     try:
         tree = ast.parse(source)
     except SyntaxError:
@@ -113,12 +113,10 @@ def _parse(text: str, name: str) -> dict[str, Any]:
     try:
         notebook = json.loads(text)
     except ValueError as error:
-        raise UserError(
-            f"this is no notebook: {error}", code="notebook-invalid", where=name
-        ) from error
+        raise UserError(f"not a notebook: {error}", code="notebook-invalid", where=name) from error
     if not isinstance(notebook, dict) or not isinstance(notebook.get("cells"), list):
         raise UserError(
-            "this is no notebook of format 4: it has no cells", code="notebook-invalid", where=name
+            "not a notebook of format 4: it has no cells", code="notebook-invalid", where=name
         )
     return notebook
 

@@ -1,6 +1,6 @@
-"""Files that hold a secret, most likely: by their names, or by what is written in them.
+"""Files that probably contain a secret, by their names or their content.
 
-Few false alarms matter more than every find, since a find stops a submission.
+Few false positives matter more than finding every secret, because a match stops a submission.
 """
 
 from __future__ import annotations
@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 
 _NAMES = (
-    (re.compile(r"\.env(\..+)?"), "environment files hold passwords"),
+    (re.compile(r"\.env(\..+)?"), "environment files contain passwords"),
     (re.compile(r".+\.(pem|key|pfx|p12|jks|kdbx|ppk)"), "a key or a certificate by its name"),
     (re.compile(r"id_(rsa|dsa|ecdsa|ed25519)"), "a private SSH key by its name"),
-    (re.compile(r"\.(netrc|pgpass|git-credentials|pypirc|npmrc)|kaggle\.json"), "holds logins"),
+    (re.compile(r"\.(netrc|pgpass|git-credentials|pypirc|npmrc)|kaggle\.json"), "contains logins"),
     (re.compile(r"(.+[-_.])?(credentials?|secrets?)(\.(json|ya?ml|toml|ini|txt))?"),
      "credentials by its name"),
     (re.compile(r".+\.publishsettings|azureauth\.json"), "Azure credentials by its name"),
@@ -32,12 +32,12 @@ _CONTENTS = (
     (re.compile(r"\bAZURE_CLIENT_SECRET\s*=\s*[\"']?[A-Za-z0-9~._-]{30,}"), "a client secret"),
 )  # fmt: skip
 
-# Longer files are not read for secrets: they are data.
+# Longer files are data, and are not searched.
 LONGEST = 1_000_000
 
 
 def by_name(path: str) -> str:
-    """Why a file's name speaks for a secret; "" when it does not. A template of one is none."""
+    """Why a file's name suggests a secret; "" if it does not, or is an example of such a file."""
     name = path.rpartition("/")[2].lower()
     if _EXAMPLES.fullmatch(name):
         return ""
@@ -45,7 +45,7 @@ def by_name(path: str) -> str:
 
 
 def by_content(text: str) -> tuple[int, str] | None:
-    """The line, from 1, of the first secret in a text and what it is; None where there is none."""
+    """The line, from 1, of the first secret in a text, and its kind; None if there is none."""
     for pattern, what in _CONTENTS:
         if found := pattern.search(text):
             return text.count("\n", 0, found.start()) + 1, what

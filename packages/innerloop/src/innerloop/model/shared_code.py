@@ -1,5 +1,5 @@
-"""Common code and the links that share it: `src/common/vision/augment.py` appears in an experiment
-as `common/vision/augment.py`. Names and texts alone; nothing here looks at the disk."""
+"""Shared code and its links: `src/common/vision/augment.py` is linked into an experiment as
+`common/vision/augment.py`. Nothing here reads the disk."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ COMMON_TESTS = f"{COMMON}/tests"
 
 
 def common_path(word: str) -> str:
-    """What a person typed for a piece of common code, relative to src/common, with "/".
+    """The path of shared code as typed, relative to src/common, with "/".
 
     `vision/augment.py`, `./vision/augment.py`, `common/vision/augment.py` and
-    `src/common/vision/augment.py` are the same piece.
+    `src/common/vision/augment.py` are the same path.
     """
     cleaned = posixpath.normpath(word.replace("\\", "/"))
     for head in (f"{COMMON}/", "common/"):
@@ -27,7 +27,7 @@ def common_path(word: str) -> str:
             break
     if cleaned in (".", COMMON, "common"):
         raise UsageError(
-            "all of src/common cannot be shared at once",
+            "src/common cannot be shared as a whole",
             code="shared-code-invalid",
             hint="Name the file or folder in it that the experiment uses",
         )
@@ -35,31 +35,31 @@ def common_path(word: str) -> str:
         raise UsageError(
             f"{word} is not in {COMMON}",
             code="shared-code-invalid",
-            hint="Only what is there can be shared",
+            hint="Only files and folders in it can be shared",
         )
     return cleaned
 
 
 def link_of(folder: str, path: str) -> str:
-    """Where the link to src/common/<path> stands in the experiment's folder."""
+    """The path of the link to src/common/<path> in the experiment's folder."""
     return f"{folder}/common/{path}"
 
 
 def link_text(link: str, target: str) -> str:
-    """What is written in the link, both paths being relative to the root: always relative, so
-    that it holds in every clone, container and upload."""
+    """The text of the link; both paths are relative to the root. It is relative, so that it works in
+    every clone, container and upload."""
     return posixpath.relpath(target, posixpath.dirname(link))
 
 
 def leads(link: str, text: str) -> str:
-    """Where a link's text leads, relative to the root (it may begin with "..")."""
+    """The path that a link's text points to, relative to the root (it may begin with "..")."""
     return posixpath.normpath(posixpath.join(posixpath.dirname(link), text.replace("\\", "/")))
 
 
 def places_of_tests(targets: Iterable[str]) -> list[str]:
-    """Where the tests of these pieces of common code may be, relative to the root: for
-    vision/augment.py test_augment.py in src/common/tests or in its folder vision, and for the
-    folder vision all that is in src/common/tests/vision."""
+    """Where the tests of shared code may be, relative to the root: for vision/augment.py,
+    test_augment.py in src/common/tests or in its folder vision; for the folder vision,
+    src/common/tests/vision."""
     places: dict[str, None] = {}
     for target in sorted(targets):
         if target.startswith(f"{COMMON}/"):
@@ -71,8 +71,8 @@ def places_of_tests(targets: Iterable[str]) -> list[str]:
 
 
 def text_of_a_link(content: str, link: str) -> str | None:
-    """The target's path when a file's content is what git writes in place of a link that it may
-    not make (on Windows, core.symlinks=false): the link's text and nothing else."""
+    """The target's path if a file's content is what git writes in place of a link that it may not
+    create (on Windows, core.symlinks=false): the link's text and nothing else."""
     if "\n" in content.strip() or len(content) > 500 or not content.startswith("../"):
         return None
     target = leads(link, content.strip())
@@ -80,16 +80,16 @@ def text_of_a_link(content: str, link: str) -> str | None:
 
 
 def meant(link: str, text: str, folder: str) -> list[str]:
-    """The pieces of common code that a link which leads nowhere may have been made for, likeliest
-    first: what its text ends in, and what stands at its own place below common/."""
+    """The shared code that a broken link may have pointed to, the likeliest first: by the end of its
+    text, and by its own path below common/."""
     tail = re.search(r"(?:^|/)common/(.+)$", text.replace("\\", "/"))
     own = link.removeprefix(f"{folder}/common/")
     return [f"{COMMON}/{path}" for path in dict.fromkeys([*([tail[1]] if tail else []), own])]
 
 
 def common_modules(source: str, path: str) -> Iterator[str]:
-    """The pieces of common code that a Python text imports, as paths below src/common without
-    ".py": `results` for `from common.results import whole_file`. `path` is the text's own."""
+    """The shared modules that a Python file imports, as paths below src/common without ".py":
+    `results` for `from common.results import whole_file`. `path` is the file's own."""
     try:
         tree = ast.parse(source)
     except SyntaxError:

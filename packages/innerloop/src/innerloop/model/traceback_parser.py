@@ -1,8 +1,8 @@
-"""What a program printed -> where in the workspace's files it failed: Python's tracebacks and
-pytest's failures. Pure.
+"""Failures in a program's output, by file and line of the workspace: Python's tracebacks and pytest's
+failures.
 
-The paths in the text are those of the place where the program ran (a container, a view of the
-code); the findings name the files of the workspace.
+The paths in the output are those of the backend (a container, a view of the code); failures have
+the paths of the workspace.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-# Colours, and what torchrun writes before each line of a process.
+# Colours, and torchrun's prefix of each line of a process.
 _DECORATION = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|^\[rank\d+\]:\s?", re.MULTILINE)
 _FRAME = re.compile(r'^\s*(?:E\s+)?File "(?P<path>.+)", line (?P<line>\d+)')
 _LOCATION = re.compile(r"^(?P<path>(?!E\s)\S.*?):(?P<line>\d+): ?")
@@ -37,16 +37,16 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """How a place shows the code: `cwd` is there what `folder` (relative to the root) is here, and
-    `roots` are the paths that the workspace's root may have there."""
+class PathMapping:
+    """How a backend's paths map to the workspace: `cwd` is `folder` (relative to the root), and
+    `roots` are the paths that the workspace's root may have."""
 
     cwd: str
     folder: str
     roots: Sequence[str]
 
-    def here(self, path: str) -> str | None:
-        """A printed path, relative to the workspace's root; None for what is not a person's code."""
+    def to_workspace(self, path: str) -> str | None:
+        """A printed path, relative to the workspace's root; None if it is not the workspace's code."""
         path = path.replace("\\", "/")
         if not posixpath.isabs(path) and not re.match(r"[A-Za-z]:/", path):
             found = posixpath.normpath(posixpath.join(self.folder, path))
@@ -63,8 +63,8 @@ class Seen:
         return found if ours else None
 
 
-def tracebacks(text: str, seen: Seen) -> list[Failure]:
-    """One for each traceback that ends an exception; the place is the last in a person's code."""
+def tracebacks(text: str, mapping: PathMapping) -> list[Failure]:
+    """One for each final traceback; the position is the last one in the workspace's code."""
     found: list[Failure] = []
     position: tuple[str, int] | None = None
     lines = _plain(text)
@@ -72,7 +72,7 @@ def tracebacks(text: str, seen: Seen) -> list[Failure]:
         if line.lstrip().startswith(_STARTS):
             position = None
         elif match := _FRAME.match(line):
-            path = seen.here(match["path"])
+            path = mapping.to_workspace(match["path"])
             position = (path, int(match["line"])) if path is not None else position
         elif position is not None and _ERROR.match(line):
             if not any(_GOES_ON.match(later) for later in lines[number + 1 : number + 4]):
@@ -81,29 +81,29 @@ def tracebacks(text: str, seen: Seen) -> list[Failure]:
     return list(dict.fromkeys(found))
 
 
-def failed_tests(text: str, seen: Seen) -> list[Failure]:
-    """One for each failed test, error of a fixture and module that could not be collected."""
+def failed_tests(text: str, mapping: PathMapping) -> list[Failure]:
+    """One for each failed test, failed fixture, and module that could not be collected."""
     found = [
-        failure for name, block in _blocks(_plain(text)) if (failure := _test(name, block, seen))
+        failure for name, block in _blocks(_plain(text)) if (failure := _test(name, block, mapping))
     ]
     return list(dict.fromkeys(found))
 
 
-def _test(name: str, block: Sequence[str], seen: Seen) -> Failure | None:
+def _test(name: str, block: Sequence[str], mapping: PathMapping) -> Failure | None:
     positions = [
         (path, int(match["line"]))
         for line in block
         if (match := _FRAME.match(line) or _LOCATION.match(line))
-        and (path := seen.here(match["path"])) is not None
+        and (path := mapping.to_workspace(match["path"])) is not None
     ]
     if not positions:
         return None
-    return Failure(*positions[-1], f"{name}: {_said(block)}")
+    return Failure(*positions[-1], f"{name}: {_message(block)}")
 
 
-def _said(block: Sequence[str]) -> str:
-    """The first line of the last group that pytest marks with E. Where that is a traceback of its
-    own (a module that could not be read), or nothing is marked, the last line with an error."""
+def _message(block: Sequence[str]) -> str:
+    """The first line of the last group that pytest marks with E. If that is a traceback itself (a
+    module that could not be imported), or nothing is marked, the last line with an error."""
     marked = [line[1:].strip() if line.startswith("E ") else "" for line in block]
     starts = [now for before, now in zip(["", *marked], marked, strict=False) if now and not before]
     if starts and not starts[-1].startswith("File "):

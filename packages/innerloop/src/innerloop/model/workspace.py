@@ -1,4 +1,4 @@
-"""The workspace: its root, its settings, its experiments, and how a person may name one."""
+"""The workspace: its root, its settings, its experiments, and how a command names one."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from dataclasses import dataclass, field
 from ..util.errors import UsageError, UserError, did_you_mean, join_names
 from .settings.settings import Settings
 
-# Variables of the workspace's own dev container: its folder on the host, and in there.
+# Variables of the workspace's dev container: its folder on the host, and in the container.
 HOST = "INNERLOOP_HOST_WORKSPACE"
 INSIDE = "INNERLOOP_CONTAINER_WORKSPACE"
 
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """`root` is the absolute path as the system writes it; `experiments` are names, sorted. `host`
-    is the root on the engine's machine where we are in the workspace's own container, else ""."""
+    """`root` is the absolute path in the system's own form; `experiments` are sorted. `host` is the
+    root on the engine's host inside the workspace's dev container, else ""."""
 
     root: str
     settings: Settings
@@ -29,7 +29,7 @@ class Workspace:
 
     @property
     def identity(self) -> str:
-        """The same on the host and in the workspace's container: images and labels go by it."""
+        """The same on the host and in the workspace's dev container; images and labels use it."""
         return self.host or self.root
 
     @property
@@ -39,13 +39,13 @@ class Workspace:
 
     @property
     def image_name(self) -> str:
-        """The first part of every image's name: two clones on one machine never share it."""
+        """The first part of every image's name, different for two clones on one machine."""
         slug = re.sub(r"[^a-z0-9]+", "-", _last(self.identity).lower()).strip("-") or "workspace"
         return f"{slug[:40]}-{hashlib.sha256(self.identity.encode()).hexdigest()[:8]}"
 
 
 NONE_YET = (
-    "No experiments yet. `scripts/loop new NAME` makes one: a folder under src/ with an "
+    "No experiments yet. `scripts/loop new NAME` creates one: a folder under src/ with an "
     "environment/Dockerfile."
 )
 
@@ -55,11 +55,11 @@ def _last(path: str) -> str:
 
 
 def resolve(workspace: Workspace, word: str | None, here: str | None) -> str:
-    """The experiment's full name from what a person typed.
+    """The experiment's full name from the word on the command line.
 
-    A full name, a unique last part, a path (`src/x`, `./x/`), the path of a file in it (an
-    editor's open file: from the root, from the current folder, or absolute), or nothing at all
-    inside an experiment's folder: `here` is the current folder relative to the root, with "/".
+    The word is a full name, a unique last part, a path (`src/x`, `./x/`), the path of a file in it
+    (an editor's open file: from the root, from the current folder, or absolute), or None inside an
+    experiment's folder. `here` is the current folder relative to the root, with "/".
     """
     if word is None:
         return _from_folder(workspace, here)
@@ -76,11 +76,11 @@ def resolve(workspace: Workspace, word: str | None, here: str | None) -> str:
         return endings[0]
     if endings:
         raise UsageError(
-            f'"{word}" could be {_or(endings)}',
+            f'"{word}" is ambiguous: {_or(endings)}',
             code="experiment-ambiguous",
-            hint="Say which by its full name",
+            hint="Write the full name",
         )
-    _require_one(workspace)
+    _require_experiments(workspace)
     if _is_file(cleaned):
         raise UsageError(
             f'"{word}" is in no experiment\'s folder',
@@ -88,15 +88,15 @@ def resolve(workspace: Workspace, word: str | None, here: str | None) -> str:
             hint=f"Open a file of one, or name it: {join_names(names)}",
         )
     raise UsageError(
-        f'there is no experiment "{word}"',
+        f'the experiment "{word}" does not exist',
         code="experiment-unknown",
         hint=did_you_mean(cleaned, names),
     )
 
 
 def _from_root(workspace: Workspace, path: str, here: str | None) -> list[str]:
-    """What a path may mean, relative to the root: as it is, as seen from the current folder, or
-    below the root when it is absolute (drive letters of Windows come in both cases)."""
+    """The possible meanings of a path, relative to the root: from the root, from the current folder,
+    or below the root if it is absolute (drive letters on Windows have either case)."""
     root = workspace.root.replace("\\", "/").rstrip("/")
     if path.casefold().startswith(root.casefold() + "/"):
         return [path[len(root) + 1 :]]
@@ -105,33 +105,32 @@ def _from_root(workspace: Workspace, path: str, here: str | None) -> list[str]:
 
 
 def _is_file(path: str) -> bool:
-    """Whether it reads as a file's name; a plain word in an experiment's folder is a name that
-    was misspelt, not a path."""
+    """Whether it looks like a file's name; a plain word is a misspelt name, not a path."""
     return re.search(r"\w\.\w+$", path) is not None
 
 
 def _holder(names: Sequence[str], path: str) -> str | None:
-    """The experiment in whose folder a path lies; an experiment holds no other."""
+    """The experiment whose folder contains a path; an experiment contains no other."""
     return next((n for n in names if path == f"src/{n}" or path.startswith(f"src/{n}/")), None)
 
 
 def _from_folder(workspace: Workspace, here: str | None) -> str:
     if here is not None and (name := _holder(workspace.experiments, here)):
         return name
-    _require_one(workspace)
+    _require_experiments(workspace)
     raise UsageError(
-        "which experiment?",
+        "no experiment is named",
         code="experiment-unnamed",
-        hint=f"Name one of {join_names(workspace.experiments)}, or stand in its folder",
+        hint=f"Name one of {join_names(workspace.experiments)}, or change to its folder",
     )
 
 
-def _require_one(workspace: Workspace) -> None:
+def _require_experiments(workspace: Workspace) -> None:
     if not workspace.experiments:
         raise UserError(
-            "there is no experiment under src/ yet",
+            "the workspace has no experiment under src/",
             code="no-experiments",
-            hint="Make one with `scripts/loop new NAME`",
+            hint="Create one with `scripts/loop new NAME`",
         )
 
 

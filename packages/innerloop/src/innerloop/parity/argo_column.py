@@ -36,7 +36,7 @@ def pods(workspace: Workspace, experiment: Experiment, job: Job, trial: Mapping[
         subject = workflow.Subject(
             experiment, job, setting, lambda one: (reference(registry, experiment, one), ""), read
         )
-        whole = workflow.whole(subject)
+        whole = workflow.workflow_plan(subject)
         manifest = workflow.manifest(whole, experiment, name="job", namespace="")
     except UserError as mistake:
         return mistake
@@ -74,7 +74,7 @@ def reference(registry: str, experiment: Experiment, job: Job) -> str:
     """The name of the image that holds the job's environment and code."""
     if image_names.is_bare(job):
         return str(job.environment.image)
-    return image_names.moving(registry, experiment, image_names.variant(experiment, job))
+    return image_names.floating_tag(registry, experiment, image_names.variant(experiment, job))
 
 
 def pod_of(found: Pods, step: str) -> Pod | UserError:

@@ -13,7 +13,6 @@ import json
 import os
 import posixpath
 import re
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +23,7 @@ from ..model.container import ContainerContext, ContainerSpec, Mount
 from ..model.experiment import JOB_FILE, Experiment
 from ..model.run import Request, Run
 from ..model.workspace import Workspace
-from ..util import locked_environments, ports, process
+from ..util import console, locked_environments, ports, process
 from ..util.errors import UserError
 from . import execute
 from .execute import Started
@@ -77,7 +76,7 @@ def prepare(started: Started, port: int | None, dry: bool) -> Started:
 def carry_out(started: Started) -> int:
     code = execute.carry_out(started)
     if started.request.container is not None and code == 125:
-        _say(f"innerloop: {_position_of(started.run)}: the container did not start; see above")
+        console.say(f"{_position_of(started.run)}: the container did not start; see above")
     return code
 
 
@@ -117,10 +116,6 @@ def library_of(environment: Path) -> Path:
 def _position_of(run: Run) -> str:
     """The position at which the Problems panel shows why the debugger does not start."""
     return f"{run.job.name}:1"
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 def _has_debugpy(request: Request) -> bool:

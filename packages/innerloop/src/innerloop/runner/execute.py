@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +11,7 @@ from ..history import recorder
 from ..local import docker, in_container, venv
 from ..model.experiment import Link
 from ..model.run import Request, Run
-from ..util import files
+from ..util import console, files
 from ..util.errors import UserError, combine
 from ..util.process import OutOfTime
 from . import environment_resolver, failure_report, venv_requirements
@@ -54,7 +53,7 @@ def carry_out(started: Started) -> int:
     """Print the backend and why it was chosen, run, and print the folder of the outputs. For a part
     of a larger run, the progress table shows that instead."""
     request = started.request
-    say = _say if started.run.attended else _say_nothing
+    say = console.print_line if started.run.attended else _say_nothing
     say(backend_line(request))
     for note in request.notes:
         say(f"innerloop: {note}")
@@ -93,7 +92,7 @@ def _submit(started: Started) -> int:
         return started.submit(started.run, started.request)
     except OutOfTime as timeout:
         limit = started.run.job.timeout
-        _say(f"innerloop: stopped after {limit} s, the job's time limit")
+        console.say(f"stopped after {limit} s, the job's time limit")
         return timeout.exit_code
 
 
@@ -140,7 +139,7 @@ def _venv(run: Run, why: str, dry: bool) -> Started:
         trust=container_context.trust_here(network),
     )
     if not dry:
-        venv_requirements.install(run, packages, environment, program, _say, network)
+        venv_requirements.install(run, packages, environment, program, console.print_line, network)
     return Started(run, request, venv.submit)
 
 
@@ -207,7 +206,3 @@ def _meaning(code: int, started: Started) -> str:
 
 def _say_nothing(text: str) -> None:
     """For a part of a larger run, whose progress table shows its backend and its end."""
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

@@ -9,17 +9,17 @@ from pathlib import Path
 from ..history import tee
 from ..model.paths import SCRATCH, code_root
 from ..model.run import Request, Run
-from ..model.traceback_parser import Failure, Seen, failed_tests, tracebacks
+from ..model.traceback_parser import Failure, PathMapping, failed_tests, tracebacks
 from ..util import console, files
 
-Reader = Callable[[str, Seen], list[Failure]]
+Reader = Callable[[str, PathMapping], list[Failure]]
 # How much of a log's end is read, in bytes: a failure is at the end, and a log may be huge.
 TAIL = 1 << 20
 
 
 def show(run: Run, request: Request, log: Path, read: Reader = tracebacks) -> None:
     """Print the positions of the failure, from the log of the run's output."""
-    for failure in read(_tail(log), seen(run, request)):
+    for failure in read(_tail(log), path_mapping(run, request)):
         console.say(str(failure))
 
 
@@ -55,12 +55,11 @@ def _tail(log: Path) -> str:
         return file.read().decode("utf-8", "replace")
 
 
-def seen(run: Run, request: Request) -> Seen:
-    """How the program saw the workspace's files: its working directory, and the roots that stand
-    for the workspace's."""
+def path_mapping(run: Run, request: Request) -> PathMapping:
+    """How the paths that the program printed map to the workspace's files."""
     folder = code_root(run.job.name, run.job.code) or run.experiment.folder
     cwd = request.cwd.replace("\\", "/")
     roots = [run.workspace.root.replace("\\", "/")]
     if cwd.endswith(f"/{folder}"):
         roots.append(cwd.removesuffix(f"/{folder}"))
-    return Seen(cwd=cwd, folder=folder, roots=roots)
+    return PathMapping(cwd=cwd, folder=folder, roots=roots)

@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import os
 import posixpath
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -18,7 +17,7 @@ from ..model.jobs.job import Job, parse_job
 from ..model.paths import code_elsewhere, code_here, is_elsewhere
 from ..model.run import Run
 from ..model.workspace import Workspace
-from ..util import ports
+from ..util import console, ports
 from ..util.errors import UserError, combine
 from ..workspace import loader, shared_code_links
 from . import datasets, environment_resolver
@@ -194,9 +193,5 @@ def _download(job: Job, data: Mapping[str, datasets.Dataset], dry: bool) -> list
             if dry:
                 notes[f"a real run first downloads {downloads.plain(dataset.url)}"] = None
             else:
-                downloads.fetch(dataset, job.inputs[name].type, _say)
+                downloads.fetch(dataset, job.inputs[name].type, console.print_line)
     return list(notes)
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..util import process
+from ..util import console, process
 
 if TYPE_CHECKING:  # rich takes a tenth of a second to import, and most runs have no table
     from rich.live import Live
@@ -94,7 +94,7 @@ class ProgressTable:
         if self.screen is not None:
             self.screen.line(text)
         else:
-            print(text, file=sys.stderr, flush=True)
+            console.print_line(text)
 
     @contextmanager
     def shown(self) -> Iterator[None]:
@@ -110,7 +110,7 @@ class ProgressTable:
         try:
             yield
         finally:
-            print(self.text(), file=sys.stderr, flush=True)
+            console.print_line(self.text())
 
     def used_columns(self) -> list[str]:
         """The columns with at least one text."""

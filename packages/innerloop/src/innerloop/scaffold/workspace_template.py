@@ -25,11 +25,8 @@ PIN = "scripts/loop-requirements.txt"
 # Files, and folders that end with a slash. Whatever else lies at the root of the repository is the
 # tool's, or is generated.
 PARTS = (
-    ".devcontainer/Dockerfile",
-    ".devcontainer/entrypoint.sh",
     ".dockerignore",
     ".gitattributes",
-    ".github/workflows/prebuild.yml",
     ".gitignore",
     ".pre-commit-config.yaml",
     "data/",

@@ -59,18 +59,28 @@ class Group:
         return {**part, self.items_of: sorted(found, key=canonical)} if found else part
 
     def with_part(self, value: Maybe, part: dict[str, Json]) -> dict[str, Json]:
-        """A copy of a file's value with another part. A list that held nothing else goes."""
-        rest = dict(value) if isinstance(value, dict) else {}
-        items = rest.get(self.items_of)
-        if isinstance(items, list) and any(self.is_item(item) for item in items):
-            rest[self.items_of] = [item for item in items if not self.is_item(item)]
-            if not rest[self.items_of]:
-                del rest[self.items_of]
-        rest = {key: item for key, item in rest.items() if key not in self.keys}
-        more = part.get(self.items_of, [])
-        if more and isinstance(rest.get(self.items_of, []), list):
-            rest[self.items_of] = [*rest.get(self.items_of, []), *more]
+        """A copy of a file's value with another part."""
+        rest = self._without(value)
+        items = part.get(self.items_of, [])
+        if items:
+            rest[self.items_of] = [*rest.get(self.items_of, []), *items]
         return {**rest, **{key: item for key, item in part.items() if key != self.items_of}}
+
+    def neutral(self, value: Maybe, yours: dict[str, Json], *, keeps_list: bool) -> dict[str, Json]:
+        """A copy of a file's value in which the group does not differ from `yours`, the part of the
+        person's: it has their keys, and no items. `keeps_list`: also if the list has no others."""
+        rest = self._without(value)
+        if not keeps_list and rest.get(self.items_of) == [] != _list(value, self.items_of):
+            del rest[self.items_of]
+        return {**rest, **{key: item for key, item in yours.items() if key != self.items_of}}
+
+    def _without(self, value: Maybe) -> dict[str, Json]:
+        rest = value if isinstance(value, dict) else {}
+        rest = {key: item for key, item in rest.items() if key not in self.keys}
+        items = rest.get(self.items_of)
+        if isinstance(items, list):
+            rest[self.items_of] = [item for item in items if not self.is_item(item)]
+        return rest
 
     def in_order_of(self, value: dict[str, Json], other: Maybe) -> dict[str, Json]:
         """The value with the items of the list in the order that they have in another value."""
@@ -81,6 +91,10 @@ class Group:
         places = {canonical(item): number for number, item in enumerate(order)}
         ordered = sorted(items, key=lambda item: places.get(canonical(item), len(places)))
         return {**value, self.items_of: ordered}
+
+
+def _list(value: Maybe, key: str) -> Json:
+    return value.get(key) if isinstance(value, dict) else None
 
 
 @dataclass(frozen=True)

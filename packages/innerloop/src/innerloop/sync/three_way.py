@@ -33,25 +33,27 @@ def merge(
 def take(
     yours: str, base: Json | None, theirs: Json | None, rules: Rules, path: str, name: str = ""
 ) -> Merged:
-    """Resolves the conflicts at or below the path: the generated value replaces the person's."""
-    resolved = _conflicts_below(yours, base, theirs, rules, path, name)
-    recorded = _maybe(base)
-    for conflict in resolved:
+    """Resolves the conflicts at or below the path: the generated value replaces the person's. The
+    rest of the file is merged as well."""
+    merged, conflicts = _conflicts_below(yours, base, theirs, rules, path, name)
+    recorded = _maybe(merged.base)
+    for conflict in conflicts:
         recorded = _with_base(recorded, conflict, conflict.yours, rules)
-    steps = {conflict.steps for conflict in resolved}
-    steps |= {(key,) for conflict in resolved for key in conflict.keys}
-    return _merge(yours, recorded, _maybe(theirs), rules, name, frozenset(steps))
+    steps = {conflict.steps for conflict in conflicts}
+    steps |= {(key,) for conflict in conflicts for key in conflict.keys}
+    return _merge(merged.text, recorded, _maybe(theirs), rules, name, frozenset(steps))
 
 
 def keep(
     yours: str, base: Json | None, theirs: Json | None, rules: Rules, path: str, name: str = ""
 ) -> Merged:
     """Resolves the conflicts at or below the path: the person's value stays until the generated one
-    changes again."""
-    recorded = _maybe(base)
-    for conflict in _conflicts_below(yours, base, theirs, rules, path, name):
+    changes again. The rest of the file is merged as well."""
+    merged, conflicts = _conflicts_below(yours, base, theirs, rules, path, name)
+    recorded = _maybe(merged.base)
+    for conflict in conflicts:
         recorded = _with_base(recorded, conflict, conflict.theirs, rules)
-    return _merge(yours, recorded, _maybe(theirs), rules, name, frozenset())
+    return _merge(merged.text, recorded, _maybe(theirs), rules, name, frozenset())
 
 
 def _maybe(value: Json | None) -> Maybe:
@@ -109,9 +111,11 @@ def _fill_empty(document: StyledDocument, theirs: Json) -> str:
 
 def _conflicts_below(
     yours: str, base: Json | None, theirs: Json | None, rules: Rules, path: str, name: str
-) -> list[Conflict]:
+) -> tuple[Merged, list[Conflict]]:
+    """The merge, and its conflicts at or below the path: at least one."""
     steps = parse_path(path)
-    conflicts = merge(yours, base, theirs, rules, name).conflicts
+    merged = merge(yours, base, theirs, rules, name)
+    conflicts = merged.conflicts
     below = [conflict for conflict in conflicts if _is_below(conflict, steps)]
     if not conflicts:
         raise UserError("there is no conflict in this file", code="no-conflict", where=name)
@@ -123,7 +127,7 @@ def _conflicts_below(
             where=name,
             hint=f"Conflicts are at: {paths}",
         )
-    return below
+    return merged, below
 
 
 def _is_below(conflict: Conflict, steps: Path) -> bool:

@@ -82,9 +82,10 @@ class JsonMerge:
         if not yours_part and theirs is ABSENT:
             return self.value(root, base, theirs, ())
         # The group is the person's: for the rest of the merge it counts as unchanged.
-        result = self.value(
-            root, group.with_part(base, yours_part), group.with_part(theirs, yours_part), ()
-        )
+        has_list = group.items_of in root.value or group.items_of in as_object(base)
+        neutral_base = group.neutral(base, yours_part, keeps_list=True)
+        neutral_theirs = group.neutral(theirs, yours_part, keeps_list=has_list)
+        result = self.value(root, neutral_base, neutral_theirs, ())
         if yours_part:
             self._group_conflict(root, group, yours_part, base_part, theirs_part)
         # What the person removed altogether stays removed, whatever becomes of theirs.
@@ -104,7 +105,9 @@ class JsonMerge:
             for key in dict.fromkeys([*yours, *theirs, *base])
             if not same(yours.get(key, ABSENT), theirs.get(key, ABSENT))
         ]
-        starts = {entry.key: entry.start for entry in root.entries}
+        starts: dict[str | None, int] = {entry.key: entry.start for entry in root.entries}
+        if group.items_of not in yours:
+            starts.pop(group.items_of, None)
         keys.sort(key=lambda key: (key not in group.keys, key not in starts, starts.get(key, 0)))
         position = self.document.parsed.position(starts.get(keys[0], root.start))
         self.conflicts.append(

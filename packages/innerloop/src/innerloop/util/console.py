@@ -14,6 +14,11 @@ def say(text: str) -> None:
     print(f"innerloop: {text}", file=sys.stderr, flush=True)
 
 
+def print_line(text: str) -> None:
+    """One line as it is, without the tool's name."""
+    print(text, file=sys.stderr, flush=True)
+
+
 def error(error: UserError) -> None:
     """An error with its code, as `loop` ends with it."""
     say(error.report())

@@ -1,16 +1,16 @@
-"""A change of a text as a patch that `git apply` takes. Pure."""
+"""Differences of texts as patches for `git apply`."""
 
 from __future__ import annotations
 
 import difflib
 import re
 
-# What git says where a file's last line has no end.
+# What git writes after a last line without a line feed.
 _NO_END = "\\ No newline at end of file\n"
 
 
 def of(path: str, before: str | None, after: str | None) -> str:
-    """None where there is no such file. Empty when nothing changes."""
+    """The patch from `before` to `after`; None: no such file. Empty if they are equal."""
     diff = difflib.unified_diff(
         _lines(before or ""),
         _lines(after or ""),
@@ -21,5 +21,5 @@ def of(path: str, before: str | None, after: str | None) -> str:
 
 
 def _lines(text: str) -> list[str]:
-    """By line feeds alone: the other marks at which Python ends lines stand within texts."""
+    """Lines that end with line feeds only: Python's other line boundaries occur within texts."""
     return re.findall(r"[^\n]*\n|[^\n]+", text)

@@ -49,17 +49,17 @@ class UsageError(UserError):
 
 
 class Stopped(Exception):
-    """The person pressed Ctrl-C, and what was started has been stopped (exit code 130)."""
+    """Ctrl-C was pressed, and everything that was started has been stopped. Exit code 130."""
 
     exit_code = 130
 
 
-def combine(mistakes: Sequence[UserError]) -> UserError:
-    """All that is wrong as one: each has its own line."""
-    if len(mistakes) == 1:
-        return mistakes[0]
-    lines = "".join(f"\n  {mistake.message()}" for mistake in mistakes)
-    return UserError(f"{len(mistakes)} things are missing or wrong:{lines}", code="several")
+def combine(errors: Sequence[UserError]) -> UserError:
+    """One error for several, with a line for each."""
+    if len(errors) == 1:
+        return errors[0]
+    lines = "".join(f"\n  {error.message()}" for error in errors)
+    return UserError(f"{len(errors)} things are missing or wrong:{lines}", code="several")
 
 
 def did_you_mean(word: str, known: list[str]) -> str:
@@ -76,8 +76,7 @@ def did_you_mean(word: str, known: list[str]) -> str:
 
 
 def join_names(names: Sequence[str], most: int = 40) -> str:
-    """`a, b, c`; of many the first ones, and how many more there are: a sentence stays one that a
-    person reads."""
+    """`a, b, c`; of more than `most` names the first ones, and the number of the others."""
     shown = names if len(names) <= most else names[: most // 4]
     rest = len(names) - len(shown)
     return ", ".join(shown) + (f" and {rest} more" if rest else "")

@@ -1,12 +1,14 @@
-"""The one door for writing to disk.
+"""Reads and writes files. Nothing else in the tool writes to disk.
 
-Every write is atomic: the text goes to a temporary file beside its target and takes the target's
-place in one step, so a reader, a crash or a full disk meets the old text or the new one.
+Every write is atomic: the text goes to a temporary file next to its target, which it then
+replaces. After a crash or with a full disk, a reader finds the old text or the new one.
 """
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -14,35 +16,36 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+from . import console
 from .errors import UserError
 
 
 def read_text(path: Path) -> str | None:
-    """The text as it is on disk (line endings kept), or None when there is no such file.
-
-    Not UTF-8 is a `Mistake`.
-    """
+    """The text with its line endings, or None if there is no such file. UserError if the file
+    cannot be read or is not UTF-8."""
     try:
         return path.read_bytes().decode("utf-8")
     except (FileNotFoundError, NotADirectoryError):
         return None
     except UnicodeDecodeError as error:
         raise UserError(
-            f"the file is not UTF-8 (byte {error.start})", where=str(path), hint="Save it as UTF-8"
+            f"the file is not UTF-8 (byte {error.start})",
+            code="not-utf8",
+            where=str(path),
+            hint="Save it as UTF-8",
         ) from error
     except OSError as error:
         raise _cannot("read", path, error) from error
 
 
 def write_text(path: Path, text: str) -> None:
-    """Puts the text in place atomically. The mode of an existing file is kept, a symlink's target
-    is written, and missing folders are made. A full disk or a read-only place is a `Mistake`, and
-    leaves the old file."""
+    """Write the text atomically. Keeps the mode of an existing file, writes the target of a link,
+    and makes missing folders. UserError if that fails; the old file is unchanged then."""
     put(stage(path, text), path)
 
 
 def write_private(path: Path, text: str) -> None:
-    """The same for a secret: no other user of this machine may read it, at no moment."""
+    """`write_text` for a secret: no other user of this machine can read it at any moment."""
     import tempfile
 
     make_folder(path.parent)
@@ -56,9 +59,9 @@ def write_private(path: Path, text: str) -> None:
 
 
 def stage(path: Path, text: str, folder: Path | None = None) -> Path:
-    """The first half of a write: a temporary file with the text, and the mode that `path` has. It
-    stands beside it, or in `folder`, which somebody sweeps, where that is on the same disk."""
-    import tempfile  # here, since most commands write nothing and should start fast
+    """First half of a write: a temporary file with the text and the mode of `path`. It is in
+    `folder`, whose owner removes leftovers, if that is on the same disk; else next to `path`."""
+    import tempfile  # here, since most commands write nothing and should start quickly
 
     target = _real(path)
     temporary: str | None = None
@@ -86,8 +89,8 @@ def stage(path: Path, text: str, folder: Path | None = None) -> Path:
 
 
 def write_stream(path: Path, chunks: Iterable[bytes]) -> None:
-    """As `write_text`, for bytes that come piece by piece and may be many: until the last one is
-    there, the file is not. A reader of theirs that fails leaves nothing behind."""
+    """`write_text` for bytes that come in chunks. The file exists only after the last chunk; an
+    exception while reading them leaves nothing behind."""
     import tempfile
 
     temporary: str | None = None
@@ -109,7 +112,7 @@ def write_stream(path: Path, chunks: Iterable[bytes]) -> None:
 
 
 def put(staged: Path, path: Path) -> None:
-    """The second half: the staged text takes the file's place in one step."""
+    """Second half of a write: the staged file replaces the target in one step."""
     try:
         _replace(str(staged), _real(path))
     except OSError as error:
@@ -124,7 +127,7 @@ def _real(path: Path) -> Path:
 
 
 def remove(path: Path) -> None:
-    """Takes a file away; one that is not there is fine."""
+    """Remove a file, if it exists."""
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
@@ -137,7 +140,7 @@ def remove_if_empty(folder: Path) -> None:
 
 
 def remove_tree(folder: Path) -> None:
-    """Takes a folder away with all that is in it; links are removed, never followed."""
+    """Remove a folder with its contents. Links are removed, never followed."""
     import shutil
 
     if folder.exists():
@@ -145,19 +148,18 @@ def remove_tree(folder: Path) -> None:
 
 
 def size_of(folder: Path) -> int:
-    """The bytes of the files below a folder; links count as nothing, and so does what has gone
-    meanwhile."""
+    """The size of the files below a folder in bytes. Links count as 0."""
     total = 0
     for parent, _, names in os.walk(folder):
         for name in names:
             with suppress(OSError):
-                found = os.lstat(os.path.join(parent, name))
-                total += 0 if os.path.islink(os.path.join(parent, name)) else found.st_size
+                status = os.lstat(os.path.join(parent, name))
+                total += 0 if stat.S_ISLNK(status.st_mode) else status.st_size
     return total
 
 
 def move_into(path: Path, folder: Path) -> None:
-    """Moves a file or folder into `folder`, which is made if need be."""
+    """Move a file or folder into `folder`, which is made if it does not exist."""
     import shutil
 
     make_folder(folder)
@@ -168,7 +170,7 @@ def move_into(path: Path, folder: Path) -> None:
 
 
 def rename(path: Path, target: Path) -> None:
-    """Gives a file or folder another place on the same disk, in one step."""
+    """Rename a file or folder on the same disk, in one step."""
     try:
         path.rename(target)
     except OSError as error:
@@ -176,7 +178,7 @@ def rename(path: Path, target: Path) -> None:
 
 
 def copy(path: Path, target: Path, change: Callable[[str], str] | None = None) -> None:
-    """Copies a file and its mode; `change` is applied to its text where it is UTF-8."""
+    """Copy a file and its mode. `change` is applied to its text if it is UTF-8."""
     try:
         content = path.read_bytes()
         if change is not None:
@@ -189,7 +191,7 @@ def copy(path: Path, target: Path, change: Callable[[str], str] | None = None) -
 
 
 def open_log(path: Path) -> IO[bytes]:
-    """A file that grows while something runs: what is written to it is on the disk at once."""
+    """Open an unbuffered file for the output of a program."""
     try:
         return path.open("wb", buffering=0)
     except OSError as error:
@@ -197,7 +199,7 @@ def open_log(path: Path) -> IO[bytes]:
 
 
 def make_folder(path: Path) -> Path:
-    """The folder, made with its parents when it was not there."""
+    """Make the folder and its parents if they do not exist, and return it."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -206,21 +208,22 @@ def make_folder(path: Path) -> Path:
 
 
 def make_link(link: Path, target: str) -> None:
-    """A symbolic link; `target` is kept as written, so a relative one stays relative."""
+    """Make a symbolic link. `target` is kept as it is: a relative one stays relative."""
     try:
         make_folder(link.parent)
         link.symlink_to(target, target_is_directory=(link.parent / target).is_dir())
     except OSError as error:
         raise UserError(
-            f"the link to {target} could not be made ({error.strerror})",
+            f"the link to {target} cannot be made ({error.strerror})",
+            code="file-error",
             where=str(link),
             hint="On Windows, turn Developer Mode on, or run from WSL",
         ) from error
 
 
 def replace_link(link: Path, target: str) -> None:
-    """A symbolic link in one step, also where a file or another link stands; a link killed
-    half-way leaves the old one. `target` is kept as written."""
+    """Make a symbolic link in one step, replacing a file or another link. `target` is kept as it
+    is."""
     temporary = link.with_name(f".{link.name}.{os.getpid()}")
     make_link(temporary, target)
     try:
@@ -232,20 +235,20 @@ def replace_link(link: Path, target: str) -> None:
 
 @contextmanager
 def locked(path: Path, waiting: str = "") -> Iterator[int]:
-    """Holds the lock file `path` within; the system lets go of it when the process ends, however
-    it ends. `waiting` is said once on stderr when somebody else holds it. The number is that of
-    the open file: a program that is handed it holds the lock as well, until it ends."""
+    """Hold an exclusive lock on the file `path`. The system releases it when the process ends,
+    however it ends. `waiting` is printed once on stderr if another process holds the lock. Yields
+    the file descriptor: a child process that inherits it holds the lock too, until it ends."""
     make_folder(path.parent)
     try:
         file = path.open("a+b")
     except OSError as error:
         raise _cannot("write", path, error) from error
     with file:
-        said = False
+        is_printed = False
         while not _try_lock(file.fileno()):
-            if waiting and not said:
-                print(waiting, file=sys.stderr, flush=True)
-                said = True
+            if waiting and not is_printed:
+                console.print_line(waiting)
+                is_printed = True
             time.sleep(0.1)
         yield file.fileno()
 
@@ -272,7 +275,7 @@ else:
 
 
 def _replace(temporary: str, target: Path) -> None:
-    """os.replace; on Windows a virus scanner or an editor can hold the target for a moment."""
+    """os.replace with retries: on Windows, scanners and editors open files for a moment."""
     for attempt in range(10):
         try:
             os.replace(temporary, target)
@@ -292,12 +295,15 @@ def _umask() -> int:
 def _cannot(verb: str, path: Path, error: OSError) -> UserError:
     reason = (error.strerror or str(error)).lower()
     hints = {
-        28: "Free some space on the disk and run it again; nothing was lost",
-        30: "The disk is mounted read-only",
-        13: "Check who owns it and its permissions",
-        17: "There is a file where a folder should be: move it away",
-        20: "There is a file where a folder should be: move it away",
+        errno.ENOSPC: "Free some disk space and run the command again; nothing was lost",
+        errno.EROFS: "The disk is mounted read-only",
+        errno.EACCES: "Check its owner and permissions",
+        errno.EEXIST: "There is a file where a folder is needed: move it away",
+        errno.ENOTDIR: "There is a file where a folder is needed: move it away",
     }
     return UserError(
-        f"cannot {verb} it: {reason}", where=str(path), hint=hints.get(error.errno or 0, "")
+        f"cannot {verb} it: {reason}",
+        code="file-error",
+        where=str(path),
+        hint=hints.get(error.errno or 0, ""),
     )

@@ -1,5 +1,5 @@
-"""git's command line as argvs. Nothing here runs anything, and nothing here changes a branch, the
-index or the work tree."""
+"""Command lines of git as argv lists. Nothing here runs a program, and none of the commands changes
+a branch, the index or the work tree."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def state(root: str) -> list[str]:
 
 
 def changes(root: str, folder: str) -> list[str]:
-    """What is not committed below a folder, "XY path" each, ended by a NUL byte."""
+    """Uncommitted changes below a folder: "XY path" each, ended by a NUL byte."""
     return [
         "git", "--no-optional-locks", "-C", root, "--literal-pathspecs", "status",
         "--porcelain", "-z", "--untracked-files=all", "--no-renames", "--", folder,
@@ -30,20 +30,19 @@ def index_path(root: str) -> list[str]:
 
 
 def unmerged(root: str) -> list[str]:
-    """The files that a merge has left in conflict, each as "mode object stage<tab>path" relative to
-    `root` and ended by a NUL byte, for each side."""
+    """The files with merge conflicts: "mode object stage<tab>path" for each side, relative to `root`,
+    ended by a NUL byte."""
     return ["git", "-C", root, "ls-files", "--unmerged", "-z"]
 
 
 def staged(root: str, path: str, stage: int) -> list[str]:
-    """A file below `root` as the index has it while a merge waits: 1 before both branches, 2 ours,
-    3 theirs."""
+    """A file below `root` from the index during a merge. Stage 1: base, 2: ours, 3: theirs."""
     return ["git", "-C", root, "cat-file", "blob", f":{stage}:./{path}"]
 
 
 def announce(root: str, paths: Sequence[str]) -> list[str]:
-    """Makes untracked files visible to `diff` in the index that GIT_INDEX_FILE names; nothing is
-    stored of them."""
+    """Make untracked files visible to `diff`, in the index that GIT_INDEX_FILE names. Their contents
+    are not stored."""
     return [
         "git", "-C", root, "-c", "core.safecrlf=false", "--literal-pathspecs",
         "add", "--intent-to-add", "--", *paths,
@@ -51,7 +50,7 @@ def announce(root: str, paths: Sequence[str]) -> list[str]:
 
 
 def diff(root: str) -> list[str]:
-    """All that differs from the last commit, as a patch that `git apply` takes."""
+    """All changes since the last commit, as a patch for `git apply`."""
     return [
         "git", "--no-optional-locks", "-C", root, "-c", "core.quotepath=false",
         "diff", "--binary", "--no-color", "--no-ext-diff", "--no-textconv", "HEAD", "--",

@@ -1,4 +1,4 @@
-"""JSON values, and when two of them are the same."""
+"""JSON values and their equality."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Json: TypeAlias = Any
 
 
 class Absent(Enum):
-    """That there is nothing at a path; JSON's null is a value."""
+    """The absence of a value at a path. JSON's null is a value."""
 
     ABSENT = "absent"
 
@@ -27,7 +27,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def same(one: Maybe, other: Maybe) -> bool:
-    """Equal as JSON: key order is nothing, `true` is not `1`, and `1` is not `1.0`."""
+    """Equality as JSON: the order of keys does not matter, `true` is not `1`, `1` is not `1.0`."""
     if one is ABSENT or other is ABSENT:
         return one is other
     if one != other:
@@ -36,12 +36,12 @@ def same(one: Maybe, other: Maybe) -> bool:
 
 
 def canonical(value: Json) -> str:
-    """One text for each value, whatever the order of its keys."""
+    """A text that is the same for equal values."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
 def scalar_text(value: Json) -> str:
-    """JSON on one line, readable: characters beyond ASCII stay as they are, except halves of a
-    surrogate pair, which no file could hold."""
+    """JSON on one line. Non-ASCII characters are kept, except lone surrogates, which UTF-8 cannot
+    encode."""
     text = json.dumps(value, ensure_ascii=False)
     return json.dumps(value) if _SURROGATE.search(text) else text

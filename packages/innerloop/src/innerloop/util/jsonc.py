@@ -1,7 +1,7 @@
-"""JSON with comments and trailing commas, as a tree that knows where each part stands in the text.
+"""Parses JSON with comments and trailing commas into a tree with the position of each part.
 
-Offsets count characters from the start of the text. Nothing is ever written from the tree: see
-`edits`, which changes the text in place.
+Offsets count characters from the start of the text. The tree is never written back: see
+`sync.json_edits`, which changes the text in place.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import NamedTuple
 from .errors import UserError
 from .json_values import Json
 
-MAX_DEPTH = 128  # Python's own recursion limit stays far away; no editor file comes near it.
+MAX_DEPTH = 128  # far below Python's recursion limit, and far above any editor's file
 BOM = "\ufeff"
 
 
@@ -26,14 +26,16 @@ class ParseError(UserError):
     def __init__(self, what: str, name: str, line: int, column: int) -> None:
         self.line, self.column = line, column
         where = f"{name}:{line}:{column}" if name else f"line {line}, column {column}"
-        super().__init__(what, where=where, hint="Mend it by hand; the file was left as it is")
+        super().__init__(
+            what, where=where, code="not-json", hint="Correct it; the file was not changed"
+        )
 
 
-# Named tuples and not frozen dataclasses: a large file has ten thousands of nodes, and these are
-# made four times as fast.
+# Named tuples, not frozen dataclasses: a large file has tens of thousands of nodes, and named tuples
+# are created four times as fast.
 class Node(NamedTuple):
-    """A value in the text, `text[start:end]`. `value` is plain Python (the last of duplicate keys
-    counts); `entries` are the members or items; `shadowed`: a key hides another one below here."""
+    """A value, `text[start:end]`. `value` is plain Python (the last of duplicate keys counts);
+    `entries` are its members or items; `shadowed`: it contains duplicate keys."""
 
     value: Json
     start: int
@@ -45,7 +47,7 @@ class Node(NamedTuple):
 class Entry(NamedTuple):
     """A member of an object, or an item of an array (then `key` is None and `key_end` -1).
 
-    `start` is the offset of the key or of the item, `comma` that of the comma behind it or -1.
+    `start` is the offset of the key or of the item, `comma` that of the comma after it, or -1.
     """
 
     key: str | None
@@ -57,8 +59,8 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True)
 class Document:
-    """`root` is None when the text holds nothing but white space and comments. `comments` are
-    (start, end) in order; the line break behind a line comment is not part of it."""
+    """A parsed text. `root` is None if the text has only white space and comments. `comments` are
+    (start, end) in order; the line break after a line comment is not part of it."""
 
     text: str
     root: Node | None
@@ -70,8 +72,9 @@ class Document:
 
     @cached_property
     def eol(self) -> str:
-        found = re.search("\r\n|\n|\r", self.text)
-        return found[0] if found else "\n"
+        """The first line ending of the text; LF if it has none."""
+        match = re.search("\r\n|\n|\r", self.text)
+        return match[0] if match else "\n"
 
     @cached_property
     def _lines(self) -> list[int]:
@@ -100,18 +103,18 @@ _TOKEN = re.compile(
     | \Z )""",
     re.VERBOSE,
 )
-_STRINGS = JSONDecoder(strict=False)  # VS Code reads a raw tab in a string, so do we
+_STRINGS = JSONDecoder(strict=False)  # VS Code accepts a raw tab in a string
 _WORDS: dict[str, Json] = {"true": True, "false": False, "null": None}
 _VALUE, _KEY, _COLON, _AFTER, _END = "a value", "a key", "a colon", "a comma", "the end of the file"
 
 
 def parse(text: str, name: str = "") -> Document:
-    """The tree of a text; `name` is the file's, for the error. Raises ParseError."""
+    """Parse a text. `name` is the file's name for errors. Raises ParseError."""
     return _Parser(text, name).run()
 
 
 class _Frame:
-    """An object or array that is still open."""
+    """An object or array that is not closed yet."""
 
     __slots__ = ("entries", "is_object", "key", "key_end", "key_start", "last", "shadowed", "start")
 
@@ -266,7 +269,7 @@ def _brief(token: str) -> str:
 
 
 def _line_starts(text: str) -> list[int]:
-    return [0, *(found.end() for found in re.finditer("\r\n|\n|\r", text))]
+    return [0, *(match.end() for match in re.finditer("\r\n|\n|\r", text))]
 
 
 def _position(lines: list[int], text: str, offset: int) -> tuple[int, int]:

@@ -11,14 +11,14 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from . import network, venvs
+from . import console, network, venvs
 from .network import Network
 
 PACKAGE = Path(__file__).resolve().parent.parent
 
 
 def ensure(group: str) -> Path:
-    """The environment of `scripts/locks/<group>.txt`, made if it is not there."""
+    """The environment of `locks/<group>.txt`. Made if it does not exist."""
     purposes = {
         "build": "what builds the tool's wheel",
         "debugger": "the debugger",
@@ -35,14 +35,14 @@ def ensure(group: str) -> Path:
         [lock_of(group)],
         python=getattr(sys, "_base_executable", None) or sys.executable,
         purpose=purposes.get(group, f"the environment for {group}"),
-        say=lambda line: print(line, file=sys.stderr, flush=True),
+        say=console.print_line,
         reach=_reach(Path(os.path.abspath(sys.argv[0])).parent.parent),
     )
 
 
 def _reach(root: Path) -> Network:
-    """How packages are reached, `[tool.innerloop] ca` included where this Python can read TOML by
-    itself (3.11 and newer; before that SSL_CERT_FILE names the authority)."""
+    """The network settings, with `[tool.innerloop] ca` if this Python can read TOML (3.11 and
+    newer; for older ones SSL_CERT_FILE sets the authority)."""
     ca: object = ""
     if sys.version_info >= (3, 11):
         import tomllib

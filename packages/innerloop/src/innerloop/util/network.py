@@ -1,8 +1,6 @@
 """How this machine reaches the network: proxies, a company's certificate authority, and the package
-index that pip is told to use. What it finds reaches builds, the tool's own installs and runs; its
-credentials are handed on as secrets and printed nowhere.
-
-Needs nothing but the standard library: it runs before the tool's own environment is there.
+index that pip is configured for. Builds, installations and runs use it; credentials are passed on
+as secrets and never printed.
 """
 
 from __future__ import annotations
@@ -47,10 +45,10 @@ _LARGEST_SECRET = 500 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """`proxies`: variable -> URL, in upper and in lower case, since programs read one or the
-    other. `ca`: the file of authorities that a person named, "" for none; `asked`: it was named in
-    the workspace's settings, so that runs get it too. `pip`: setting -> its words, with the
-    credentials of a .netrc file filled in."""
+    """Network settings. `proxies`: variable -> URL, in upper and lower case, since programs read
+    one or the other. `ca`: the file with certificate authorities, "" for none; `asked`: it is set
+    in the workspace's settings, so that runs get it too. `pip`: setting -> its words, with the
+    credentials of a .netrc file."""
 
     proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
     ca: str = ""
@@ -59,7 +57,7 @@ class Network:
 
     @property
     def pip_conf(self) -> str:
-        """The text of a pip.conf, "" when pip needs none."""
+        """The text of a pip.conf, "" if pip needs none."""
         if not self.pip:
             return ""
         lines = [f"{key} = {_joined(words)}" for key, words in sorted(self.pip.items())]
@@ -67,21 +65,22 @@ class Network:
 
     @property
     def urls(self) -> list[str]:
-        """Every address that a build has to reach."""
+        """Every URL that a build has to reach."""
         proxies = [url for name, url in self.proxies.items() if name.upper() != "NO_PROXY"]
         return [*proxies, *(url for key in _URLS for url in self.pip.get(key, ()))]
 
     @property
     def on_loopback(self) -> bool:
-        """Whether a proxy or an index listens on this machine alone, as a personal proxy does."""
+        """Whether a proxy or an index is on this machine's loopback address."""
         return any(_is_loopback(url) for url in self.urls)
 
 
 def of_machine(
     environ: Mapping[str, str], *, root: Path | None = None, ca: str = "", home: Path | None = None
 ) -> Network:
-    """What the variables and pip's own files say. `ca` is the workspace's setting, relative to
-    `root`; one that is not there is a `Mistake`, a variable that leads nowhere is not."""
+    """The settings of the environment variables and pip's files. `ca` is the workspace's setting,
+    relative to `root`. UserError if that file is missing; variables that name missing files are
+    ignored."""
     pip = _pip_settings(environ, home or Path.home())
     return Network(
         proxies=_proxies(environ),
@@ -92,9 +91,9 @@ def of_machine(
 
 
 def bundle(network: Network, cache: Path) -> Path | None:
-    """One file with all the authorities to trust, kept in the cache; None without any. A file
-    that holds the company's alone gets this machine's public ones beside it: a program that is
-    told of a file trusts nothing else."""
+    """One file in the cache with all authorities to trust; None without a company's authority. A
+    program that is given such a file trusts nothing else, so this machine's public authorities
+    are added if the company's file has only its own."""
     if not network.ca:
         return None
     own = _pem(Path(network.ca))
@@ -108,14 +107,14 @@ def bundle(network: Network, cache: Path) -> Path | None:
 
 
 def trust(path: str) -> dict[str, str]:
-    """The variables that make Python, pip, curl, git and Node trust a file of authorities."""
+    """Variables with which Python, pip, curl, git and Node trust a file of authorities."""
     names = (*AUTHORITIES, "GIT_SSL_CAINFO")
     return dict.fromkeys(names, path)
 
 
 def for_installer(network: Network, cache: Path, environ: Mapping[str, str]) -> dict[str, str]:
-    """Variables for pip and uv on this machine, beside those that are set: the authority of the
-    settings, and pip's index for uv, which reads none of pip's files."""
+    """Additional variables for pip and uv on this machine: the authority of the settings, and
+    pip's index for uv, which does not read pip's files."""
     added: dict[str, str] = {}
     if network.ca and (file := bundle(network, cache) if network.asked else Path(network.ca)):
         added.update(trust(str(file)) if network.asked else {"SSL_CERT_FILE": str(file)})
@@ -127,25 +126,26 @@ def for_installer(network: Network, cache: Path, environ: Mapping[str, str]) -> 
         if words := network.pip.get(key):
             added[name] = " ".join(words)
     if "UV_EXTRA_INDEX_URL" in added:
-        # As pip chooses; every file is checked against its hash, wherever it comes from.
+        # pip's strategy. Every file is checked by its hash, so any index may provide it.
         added["UV_INDEX_STRATEGY"] = "unsafe-best-match"
     return {name: value for name, value in added.items() if network.asked or name not in environ}
 
 
 def _proxies(environ: Mapping[str, str]) -> dict[str, str]:
-    found = {}
+    proxies = {}
     for name in PROXIES:
         value = environ.get(name.lower()) or environ.get(name)
         if value:
-            found[name] = found[name.lower()] = value
-    return found
+            proxies[name] = proxies[name.lower()] = value
+    return proxies
 
 
 def _named(root: Path | None, ca: str) -> str:
     path = (root or Path()) / os.path.expanduser(ca)
     if not os.path.isfile(path):
         raise UserError(
-            f'there is no file "{ca}" with the certificate authority',
+            f'there is no file "{ca}" with a certificate authority',
+            code="ca-invalid",
             where="pyproject.toml",
             hint="[tool.innerloop] ca names a PEM file, relative to the workspace's root",
         )
@@ -158,20 +158,20 @@ def _authority(environ: Mapping[str, str], pip: Mapping[str, tuple[str, ...]]) -
 
 
 def _pip_settings(environ: Mapping[str, str], home: Path) -> dict[str, tuple[str, ...]]:
-    """pip's settings in its own order: the machine's files, the person's, PIP_CONFIG_FILE, the
-    variables. Source: pip's documentation, "Configuration"."""
-    found: dict[str, tuple[str, ...]] = {}
+    """pip's settings, in its order of precedence: the machine's files, the user's files,
+    PIP_CONFIG_FILE, variables. Source: pip's documentation, "Configuration"."""
+    settings: dict[str, tuple[str, ...]] = {}
     for path in _pip_files(environ, home):
-        found.update(_of_file(path))
+        settings.update(_of_file(path))
     for key in (*_PIP_KEYS, "cert"):
         if value := environ.get(f"PIP_{key.upper().replace('-', '_')}"):
-            found[key] = tuple(value.split())
-    return found
+            settings[key] = tuple(value.split())
+    return settings
 
 
 def _pip_files(environ: Mapping[str, str], home: Path) -> Iterator[Path]:
-    given = environ.get("PIP_CONFIG_FILE", "")
-    if given == os.devnull:
+    config_file = environ.get("PIP_CONFIG_FILE", "")
+    if config_file == os.devnull:
         return
     if os.name == "nt":
         yield Path(environ.get("PROGRAMDATA", "C:/ProgramData"), "pip", "pip.ini")
@@ -183,45 +183,45 @@ def _pip_files(environ: Mapping[str, str], home: Path) -> Iterator[Path]:
         yield from (Path("/etc/xdg/pip/pip.conf"), Path("/etc/pip.conf"))
         yield home / ".pip" / "pip.conf"
         yield home / support if sys.platform == "darwin" else config / "pip" / "pip.conf"
-    if given:
-        yield Path(given)
+    if config_file:
+        yield Path(config_file)
 
 
 def _of_file(path: Path) -> dict[str, tuple[str, ...]]:
-    if not os.path.isfile(path):  # which is quiet about folders that are closed to us
+    if not os.path.isfile(path):  # False, too, for folders without permission
         return {}
-    import configparser  # here, as most machines have no such file and every run asks
+    import configparser  # here: most machines have no such file
 
     parser = configparser.RawConfigParser()
     try:
         parser.read(path, encoding="utf-8")
     except (configparser.Error, UnicodeDecodeError, OSError):
-        return {}  # pip says itself what is wrong with its file
-    found: dict[str, tuple[str, ...]] = {}
+        return {}  # pip reports the error itself
+    settings: dict[str, tuple[str, ...]] = {}
     for section in ("global", "install"):
         if parser.has_section(section):
             for key, value in parser.items(section):
                 if (name := key.replace("_", "-")) in (*_PIP_KEYS, "cert") and value.split():
-                    found[name] = tuple(value.split())
-    return found
+                    settings[name] = tuple(value.split())
+    return settings
 
 
 def _remote(
     pip: Mapping[str, tuple[str, ...]], credentials: netrc | None
 ) -> dict[str, tuple[str, ...]]:
-    """Without what a container cannot see: folders of this machine. Where nothing is left that
-    says where packages come from, pip needs to be told nothing."""
-    kept: dict[str, tuple[str, ...]] = {}
+    """The settings that apply in a container: without folders of this machine. Empty if they do
+    not set where packages come from."""
+    remote: dict[str, tuple[str, ...]] = {}
     for key, words in pip.items():
         if key in _URLS:
             words = tuple(_with_login(w, credentials) for w in words if re.match("https?://", w))
         if words and key in _PIP_KEYS:
-            kept[key] = words
-    return kept if any(key in kept for key in (*_URLS, "trusted-host")) else {}
+            remote[key] = words
+    return remote if any(key in remote for key in (*_URLS, "trusted-host")) else {}
 
 
 def _with_login(url: str, credentials: netrc | None) -> str:
-    """The URL with the name and password that .netrc has for its host, where it has none itself."""
+    """The URL, with its host's name and password from .netrc if it has none itself."""
     parts = urlsplit(url)
     login = credentials.authenticators(parts.hostname or "") if credentials else None
     if login is None or "@" in parts.netloc:
@@ -231,8 +231,8 @@ def _with_login(url: str, credentials: netrc | None) -> str:
 
 
 def _netrc(environ: Mapping[str, str], home: Path) -> netrc | None:
-    given = environ.get("NETRC")
-    for path in [Path(given)] if given else [home / ".netrc", home / "_netrc"]:
+    netrc_file = environ.get("NETRC")
+    for path in [Path(netrc_file)] if netrc_file else [home / ".netrc", home / "_netrc"]:
         if not os.path.isfile(path):
             continue
         import netrc
@@ -253,7 +253,7 @@ _BEGIN = "-----BEGIN CERTIFICATE-----"
 
 
 def _pem(path: Path) -> str:
-    """The certificates as text; a file in the binary form (DER), as Windows exports it, too."""
+    """The certificates as PEM text; the file may be binary (DER), as Windows exports it."""
     import ssl
 
     content = path.read_bytes()
@@ -261,11 +261,16 @@ def _pem(path: Path) -> str:
         return content.decode("utf-8", "replace")
     if content[:1] == b"\x30":  # a DER sequence
         return ssl.DER_cert_to_PEM_cert(content)
-    raise UserError("the file holds no certificate", where=str(path), hint="Name a PEM file")
+    raise UserError(
+        "the file contains no certificate",
+        code="ca-invalid",
+        where=str(path),
+        hint="Name a PEM file",
+    )
 
 
 def _public() -> str:
-    """The authorities that this machine trusts by itself."""
+    """The authorities that this machine trusts without settings, as PEM text."""
     import ssl
 
     known = [
@@ -277,8 +282,8 @@ def _public() -> str:
     for path in known:
         if os.path.isfile(path):
             return Path(path).read_text(encoding="utf-8", errors="replace")
-    found = ssl.create_default_context().get_ca_certs(binary_form=True)
-    return "".join(ssl.DER_cert_to_PEM_cert(der) for der in found)
+    certificates = ssl.create_default_context().get_ca_certs(binary_form=True)
+    return "".join(ssl.DER_cert_to_PEM_cert(der) for der in certificates)
 
 
 def _joined(words: Sequence[str]) -> str:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import socket
 
 
-def free(wanted: int) -> int:
-    """The port asked for if nobody listens on it at 127.0.0.1, else another one that is free."""
-    for port in (wanted, 0):
-        with socket.socket() as one:
-            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+def free(preferred: int) -> int:
+    """The preferred port if it is free on 127.0.0.1, else another free one."""
+    for port in (preferred, 0):
+        with socket.socket() as attempt:
+            attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                one.bind(("127.0.0.1", port))
+                attempt.bind(("127.0.0.1", port))
             except OSError:
                 continue
-            return int(one.getsockname()[1])
-    return wanted
+            return int(attempt.getsockname()[1])
+    return preferred

@@ -1,7 +1,7 @@
-"""The one door to other programs.
+"""Starts other programs. Nothing else in the tool does.
 
-Nothing else in the tool starts a program. An argv is always a list: no shell stands between, and
-nothing that a person typed is ever pasted into a shell's text.
+An argv is always a list: no shell interprets it, and nothing that a person typed becomes part of a
+shell's text.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from .errors import UserError
 
 Argv = Sequence[str]
 
-# How long a program that was asked to stop may take to save what it has, in seconds.
+# Time for a program to save its work after it was asked to stop, in seconds.
 GRACE = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class CompletedCommand:
-    """How a program ended: its exit code, and what it printed."""
+    """A program that has ended: its exit code and its output."""
 
     code: int
     out: str
@@ -44,19 +44,19 @@ class CompletedCommand:
 
 
 class OutOfTime(Exception):
-    """A program ran longer than it may, and has been ended."""
+    """A program exceeded its time limit and was ended."""
 
     exit_code = 124
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM or SIGHUP: an editor closed the terminal, or a runner cancelled the step."""
+    """SIGTERM or SIGHUP, as when an editor closes the terminal or CI cancels the step."""
 
     exit_code = 143
 
 
 def which(program: str, path: str | None = None) -> str | None:
-    """Where PATH has the program, or None."""
+    """The program's path according to PATH, or None."""
     import shutil
 
     return shutil.which(program, path=path)
@@ -70,7 +70,8 @@ def run(
     stdin: str | None = None,
     timeout: float | None = None,
 ) -> CompletedCommand:
-    """Runs a program to its end and returns what it printed. A missing program is a `Mistake`."""
+    """Run a program and return its output. After `timeout` seconds it is ended, with exit code 124.
+    UserError if the program does not exist."""
     try:
         done = subprocess.run(
             list(argv),
@@ -85,7 +86,7 @@ def run(
             timeout=timeout,
         )
     except FileNotFoundError as error:
-        raise _not_there(argv, cwd) from error
+        raise _missing_program(argv, cwd) from error
     except subprocess.TimeoutExpired:
         return CompletedCommand(124, "", f"no answer within {timeout:g} s")
     return CompletedCommand(done.returncode, done.stdout, done.stderr)
@@ -94,14 +95,15 @@ def run(
 def run_together(
     *argvs: Argv, cwd: Path | None = None, timeout: float | None = None
 ) -> list[CompletedCommand]:
-    """Runs several programs at the same time; the answers come in the order of the arguments."""
+    """Run several programs at once and return their output in the order of the arguments. A missing
+    program has exit code 127."""
     answers: list[CompletedCommand | None] = [None] * len(argvs)
 
     def ask(index: int, argv: Argv) -> None:
         try:
             answers[index] = run(argv, cwd=cwd, timeout=timeout)
-        except UserError as mistake:
-            answers[index] = CompletedCommand(127, "", mistake.message())
+        except UserError as error:
+            answers[index] = CompletedCommand(127, "", error.message())
 
     threads = [threading.Thread(target=ask, args=(index, argv)) for index, argv in enumerate(argvs)]
     for thread in threads:
@@ -120,9 +122,9 @@ def follow(
     stdin: str | None = None,
     hand_over: Sequence[int] = (),
 ) -> int:
-    """Runs a program, hands each line that it prints (stdout and stderr) to `on_line` as it
-    comes, and returns the exit code. Ctrl-C ends the program before it goes on. `hand_over` are
-    open files that the program keeps open as well (not on Windows)."""
+    """Run a program, pass each line of its stdout and stderr to `on_line` as it comes, and return
+    the exit code. Ctrl-C ends the program and is then raised again. The program inherits the file
+    descriptors `hand_over` (not on Windows)."""
     try:
         child = subprocess.Popen(
             list(argv),
@@ -134,23 +136,23 @@ def follow(
             pass_fds=() if os.name == "nt" else tuple(hand_over),
         )
     except FileNotFoundError as error:
-        raise _not_there(argv, cwd) from error
+        raise _missing_program(argv, cwd) from error
     try:
         if stdin is not None and child.stdin is not None:
             _write_all(child.stdin, stdin)
         assert child.stdout is not None
         for raw in child.stdout:
             on_line(raw.decode("utf-8", "replace").rstrip("\r\n"))
-        return _true_code(child.wait())
+        return _exit_code(child.wait())
     except KeyboardInterrupt:
         _end(child)
         raise
 
 
 class ChildProcess:
-    """A program beside this one: lines go to its stdin and come from its stdout, and what it says
-    on stderr is kept for a report. It does not get the terminal's Ctrl-C; leaving the `with` ends
-    it, and it should end itself when its stdin closes."""
+    """A program that runs in parallel: lines are sent to its stdin and read from its stdout, and
+    its stderr is kept for error reports. It does not get the terminal's Ctrl-C. Leaving the `with`
+    ends it; it should end by itself when its stdin closes."""
 
     def __init__(
         self, argv: Argv, *, cwd: Path | None = None, env: Mapping[str, str] | None = None
@@ -169,7 +171,7 @@ class ChildProcess:
                 **own_group,
             )
         except FileNotFoundError as error:
-            raise _not_there(argv, cwd) from error
+            raise _missing_program(argv, cwd) from error
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._errors: deque[str] = deque(maxlen=200)
         self._readers = [
@@ -187,15 +189,15 @@ class ChildProcess:
             _end(self._child, patience=1.0)
 
     def say(self, line: str) -> None:
-        """A program that has ended hears nothing; what it said last tells why."""
+        """Send a line. If the program has ended, the line is dropped: `errors` has the reason."""
         assert self._child.stdin is not None
         with suppress(BrokenPipeError):
             self._child.stdin.write(f"{line}\n".encode())
             self._child.stdin.flush()
 
     def hear(self, timeout: float) -> str | None:
-        """The next line, or None when the program has ended; TimeoutError when it says nothing
-        for so many seconds."""
+        """The next line, or None at the end of the output. TimeoutError after `timeout` seconds
+        without one."""
         try:
             return self._lines.get(timeout=timeout)
         except queue.Empty:
@@ -203,7 +205,7 @@ class ChildProcess:
 
     @property
     def errors(self) -> str:
-        """The end of what it said on stderr, when it has ended."""
+        """The last lines of its stderr, after its end."""
         self._readers[1].join(2)
         return "\n".join(self._errors)
 
@@ -228,23 +230,23 @@ def run_foreground(
     limit: float | None = None,
     on_limit: Callable[[], object] | None = None,
 ) -> int:
-    """Runs a program in the foreground, with this terminal as its own, and returns its exit code.
+    """Run a program in the foreground, with this terminal, and return its exit code.
 
-    After `limit` seconds `on_limit` stops what the program's own end does not reach, the program
-    and all that it started are ended, and `OutOfTime` is raised.
+    After `limit` seconds `on_limit` is called to stop what the program's end does not stop, the
+    program and its children are ended, and `OutOfTime` is raised.
 
-    On Ctrl-C the program has got the signal as well, as a member of the same process group;
-    `on_interrupt(n)` is called at the n-th press (and once more, with n = 0, when the grace time
-    after the first is over), so that a caller can stop what the signal does not reach. The
-    interruption is raised again once the program has ended. Inside of `heard`, what the program
-    prints goes there, and it has no stdin.
+    On Ctrl-C the program gets the signal too, as a member of the same process group.
+    `on_interrupt(n)` is called at the n-th press, and with n = 0 when the grace time after the
+    first press is over, so that a caller can stop what the signal does not reach. The interruption
+    is raised again when the program has ended. Inside of `redirect_output` the program's output
+    goes there, and it has no stdin.
     """
-    # From before the program starts: one that is asked to end at once must not be left behind.
+    # From before the start: a signal that comes at once must not leave the program behind.
     with signals_as_interrupts():
-        return _attend(argv, cwd, env, on_interrupt, limit, on_limit)
+        return _wait_foreground(argv, cwd, env, on_interrupt, limit, on_limit)
 
 
-def _attend(
+def _wait_foreground(
     argv: Argv,
     cwd: Path | None,
     env: Mapping[str, str] | None,
@@ -252,20 +254,22 @@ def _attend(
     limit: float | None,
     on_limit: Callable[[], object] | None,
 ) -> int:
-    is_heard = _listener is not None
+    is_redirected = _sink is not None
     try:
         child = subprocess.Popen(
             list(argv),
             cwd=cwd,
             env=None if env is None else dict(env),
-            stdin=subprocess.DEVNULL if is_heard else None,
-            stdout=subprocess.PIPE if is_heard else None,
-            stderr=subprocess.STDOUT if is_heard else None,
+            stdin=subprocess.DEVNULL if is_redirected else None,
+            stdout=subprocess.PIPE if is_redirected else None,
+            stderr=subprocess.STDOUT if is_redirected else None,
         )
     except FileNotFoundError as error:
-        raise _not_there(argv, cwd) from error
+        raise _missing_program(argv, cwd) from error
     except PermissionError as error:
-        raise UserError(f"{argv[0]} cannot be started: {error.strerror}") from error
+        raise UserError(
+            f"{argv[0]} cannot be started: {error.strerror}", code="program-not-executable"
+        ) from error
     presses = 0
     interruption: KeyboardInterrupt | None = None
     with _listening(child):
@@ -277,7 +281,7 @@ def _attend(
                 interruption = interruption or interrupt
                 presses += 1
                 if isinstance(interrupt, Terminated):
-                    # Only we were asked to end, not the program.
+                    # The signal reached only this process.
                     _signal([child.pid, *_descendants(child.pid)], signal.SIGTERM)
                 _stop(child, presses, on_interrupt)
             except subprocess.TimeoutExpired:
@@ -289,37 +293,37 @@ def _attend(
                 _stop(child, 0, on_interrupt)
     if interruption is not None:
         raise interruption
-    return _true_code(code)
+    return _exit_code(code)
 
 
-_listener: Callable[[str], None] | None = None
+_sink: Callable[[str], None] | None = None
 
 
 def output_sink() -> Callable[[str], None] | None:
-    """Who hears what `attend`'s programs print; None where it goes to our own stdout and stderr."""
-    return _listener
+    """What gets the output of `run_foreground`'s programs; None: our own stdout and stderr."""
+    return _sink
 
 
 @contextmanager
 def redirect_output(on_text: Callable[[str], None]) -> Iterator[None]:
-    """Within, what `attend`'s programs print is handed to `on_text` as it comes, in pieces that
-    need not end with a line: for whoever has the terminal to himself meanwhile."""
-    global _listener
-    before, _listener = _listener, on_text
+    """Within, the output of `run_foreground`'s programs is passed to `on_text` as it comes, in
+    pieces that may end within a line: for a caller that draws on the terminal itself."""
+    global _sink
+    before, _sink = _sink, on_text
     try:
         yield
     finally:
-        _listener = before
+        _sink = before
 
 
 @contextmanager
 def _listening(child: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Reads the program's output in a thread, to its end. A grandchild that outlives the program
-    and holds its output open is waited for no longer than a moment."""
-    if _listener is None or child.stdout is None:
+    """Read the program's output in a thread. Waits only for a moment if a grandchild outlives the
+    program and keeps the output open."""
+    if _sink is None or child.stdout is None:
         yield
         return
-    reader = threading.Thread(target=_pump, args=(child.stdout, _listener), daemon=True)
+    reader = threading.Thread(target=_pump, args=(child.stdout, _sink), daemon=True)
     reader.start()
     try:
         yield
@@ -344,7 +348,8 @@ def _stop(
 
 
 def _end(child: subprocess.Popen[bytes], patience: float = 3.0) -> None:
-    """Asks, waits, insists: the program, and all that it started, which a shell leaves behind."""
+    """End the program and all its descendants: first SIGTERM, then SIGKILL. A shell alone would
+    leave its children behind."""
     below = _descendants(child.pid)
     try:
         child.terminate()
@@ -357,7 +362,7 @@ def _end(child: subprocess.Popen[bytes], patience: float = 3.0) -> None:
 
 
 def _descendants(parent: int) -> list[int]:
-    """The processes that a process started, and those that they did; [] on Windows."""
+    """The descendants of a process; [] on Windows."""
     if os.name == "nt":
         return []
     children: dict[int, list[int]] = {}
@@ -366,21 +371,21 @@ def _descendants(parent: int) -> list[int]:
     below: list[int] = []
     todo = [parent]
     while todo:
-        nearest = children.get(todo.pop(), [])
-        below += nearest
-        todo += nearest
+        own_children = children.get(todo.pop(), [])
+        below += own_children
+        todo += own_children
     return below
 
 
 def _processes() -> Iterator[tuple[int, int]]:
-    """(process, its parent) of all that run: from /proc where there is one, else from `ps`."""
+    """(process, its parent) of all processes: from /proc if it exists, else from `ps`."""
     stats = glob.glob("/proc/[0-9]*/stat")
     for path in stats:
         try:
             name, _, rest = Path(path).read_text(errors="replace").rpartition(")")
             yield int(name.split(" ", 1)[0]), int(rest.split()[1])
         except (OSError, ValueError, IndexError):
-            continue  # it has ended meanwhile
+            continue  # it has just ended
     if not stats and which("ps") is not None:
         for line in run(["ps", "-A", "-o", "pid=,ppid="]).out.splitlines():
             pid, above = line.split()
@@ -395,8 +400,8 @@ def _signal(pids: Sequence[int], number: int) -> None:
 
 @contextmanager
 def signals_as_interrupts() -> Iterator[None]:
-    """Within, SIGTERM and SIGHUP arrive as the exception `Terminated`, so that the same clean-up
-    runs as on Ctrl-C. Outside the main thread signals cannot be caught, and nothing changes."""
+    """Within, SIGTERM and SIGHUP raise `Terminated`, so that the same clean-up runs as on Ctrl-C.
+    Without effect outside of the main thread, which cannot handle signals."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -414,8 +419,8 @@ def signals_as_interrupts() -> Iterator[None]:
 
 
 def exec_replace(argv: Argv, env: Mapping[str, str] | None = None) -> int:
-    """Replaces this process by the program; where the system cannot (Windows), runs it and
-    returns its exit code."""
+    """Replace this process by the program. On Windows, which cannot: run it and return its exit
+    code."""
     environment = dict(os.environ if env is None else env)
     if os.name == "nt":
         return run_foreground(argv, env=environment)
@@ -424,12 +429,11 @@ def exec_replace(argv: Argv, env: Mapping[str, str] | None = None) -> int:
     try:
         os.execvpe(argv[0], list(argv), environment)
     except FileNotFoundError as error:
-        raise _not_there(argv, None) from error
+        raise _missing_program(argv, None) from error
 
 
 def browse(url: str) -> bool:
-    """Opens an address in the person's browser ($BROWSER, else the system's own); False where
-    there is none."""
+    """Open a URL in the browser ($BROWSER, else the system's). False if there is none."""
     import webbrowser
 
     try:
@@ -443,18 +447,19 @@ def _write_all(pipe: IO[bytes], text: str) -> None:
         pipe.write(text.encode())
         pipe.close()
     except BrokenPipeError:
-        pass  # The program ended without reading: its exit code says why.
+        pass  # the program ended without reading; its exit code has the reason
 
 
-def _true_code(code: int) -> int:
-    """As a shell says it: 128 + n for a program that signal n ended."""
+def _exit_code(code: int) -> int:
+    """The exit code as shells have it: 128 + n if signal n ended the program."""
     return 128 - code if code < 0 else code
 
 
-def _not_there(argv: Argv, cwd: Path | None) -> UserError:
+def _missing_program(argv: Argv, cwd: Path | None) -> UserError:
     if cwd is not None and not cwd.is_dir():
-        return UserError(f"the folder {cwd} is not there")
+        return UserError(f"the folder {cwd} does not exist", code="folder-missing")
     return UserError(
-        f"the program {argv[0]} is not on this machine",
-        hint=f"Install it, or run `scripts/loop doctor` to see what is missing (PATH has no {argv[0]})",
+        f"the program {argv[0]} is not on PATH",
+        code="program-missing",
+        hint="Install it; `scripts/loop doctor` lists what is missing",
     )

@@ -66,6 +66,13 @@ class Progress:
         self._status = Console(stderr=True).status(shown)
         self._status.start()
 
+    def log(self, text: str) -> None:
+        """Show a program's line of output in place; without a live line, print it indented."""
+        if self.is_live:
+            self.show(text)
+        else:
+            self.line(f"  {text}")
+
     def end(self) -> None:
         """Remove the live line. May be called again."""
         if self._status is not None:

@@ -1,5 +1,5 @@
-"""A table in plain text that stays readable wherever it is read: in a narrow terminal it has fewer
-columns rather than broken words, and in a pipe every line is whole."""
+"""Tables in plain text. In a narrow terminal a table has fewer columns instead of broken lines; in
+a pipe it is complete."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 GAP = 2
-# What is left of a last column that is cut off still says something.
+# Minimum width of a last column that is cut off.
 LEAST = 14
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """`right` are the titles of columns of numbers; `spare` those that may be left out where there
-    is no room, the first one first; `cuts`: the last column's text may be cut off with "…"."""
+    """A table. `right`: titles of right-aligned columns; `spare`: titles of columns that may be
+    left out, the first one first; `cuts`: the last column may be cut off with "…"."""
 
     titles: Sequence[str]
     rows: Sequence[Sequence[str]]
@@ -27,7 +27,7 @@ class Table:
 
 
 def show(table: Table) -> list[str]:
-    """Prints it to stdout; the titles that there was no room for."""
+    """Print the table to stdout. Returns the titles of the columns without room."""
     terminal = sys.stdout.isatty()
     lines, left_out = lay_out(table, shutil.get_terminal_size().columns if terminal else None)
     if terminal and lines and not os.environ.get("NO_COLOR"):
@@ -37,37 +37,37 @@ def show(table: Table) -> list[str]:
 
 
 def lay_out(table: Table, width: int | None) -> tuple[list[str], list[str]]:
-    """The lines, the titles first, none longer than `width` where that can be had; and the titles
-    of the columns that were left out. Without a width all is there, and nothing is cut off."""
-    kept = list(range(len(table.titles)))
+    """The lines, titles first, at most `width` long if possible; and the titles of the columns that
+    were left out. Without a width nothing is left out or cut off."""
+    shown = list(range(len(table.titles)))
     cells = [list(map(_one_line, row)) for row in (table.titles, *table.rows)]
-    widths = [max(len(row[at]) for row in cells) for at in kept]
+    widths = [max(len(row[at]) for row in cells) for at in shown]
     spare = [table.titles.index(title) for title in table.spare if title in table.titles]
-    while width is not None and spare and _needed(table, widths, kept) > width:
-        kept.remove(spare.pop(0))
+    while width is not None and spare and _needed(table, widths, shown) > width:
+        shown.remove(spare.pop(0))
     if width is not None and table.cuts:
-        room = max(LEAST, width - _sum(widths, kept[:-1]) - GAP * (len(kept) - 1))
+        room = max(LEAST, width - _sum(widths, shown[:-1]) - GAP * (len(shown) - 1))
         cells = [[*row[:-1], _cut(row[-1], room)] for row in cells]
         widths[-1] = min(widths[-1], room)
-    right = {at for at in kept if table.titles[at] in table.right}
+    right = {at for at in shown if table.titles[at] in table.right}
     lines = [
         (" " * GAP)
         .join(
-            row[at].rjust(widths[at]) if at in right else row[at].ljust(widths[at]) for at in kept
+            row[at].rjust(widths[at]) if at in right else row[at].ljust(widths[at]) for at in shown
         )
         .rstrip()
         for row in cells
     ]
-    return lines, [title for at, title in enumerate(table.titles) if at not in kept]
+    return lines, [title for at, title in enumerate(table.titles) if at not in shown]
 
 
-def _needed(table: Table, widths: Sequence[int], kept: Sequence[int]) -> int:
-    last = min(widths[-1], LEAST) if table.cuts else widths[kept[-1]]
-    return _sum(widths, kept[:-1]) + last + GAP * (len(kept) - 1)
+def _needed(table: Table, widths: Sequence[int], shown: Sequence[int]) -> int:
+    last = min(widths[-1], LEAST) if table.cuts else widths[shown[-1]]
+    return _sum(widths, shown[:-1]) + last + GAP * (len(shown) - 1)
 
 
-def _sum(widths: Sequence[int], kept: Sequence[int]) -> int:
-    return sum(widths[at] for at in kept)
+def _sum(widths: Sequence[int], shown: Sequence[int]) -> int:
+    return sum(widths[at] for at in shown)
 
 
 def _one_line(text: str) -> str:

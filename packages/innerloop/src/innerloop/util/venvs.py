@@ -1,16 +1,14 @@
-"""Python environments in the user's cache, each made once from a hash-locked requirements file.
+"""Virtual environments in the user's cache, each made once from hash-locked requirements files.
 
-The tool's own environment and every experiment's `venv` place come from here. This module needs
-nothing but the standard library, since it runs before the tool's own environment is there.
-
-An environment lies at its final path from the start (console scripts name their interpreter by its
-full path), guarded by a lock file; the marker `ready`, written last, says that it is whole. One
-that was killed half-way has no marker and is made again.
+An environment is made at its final path, since console scripts contain their interpreter's full
+path, under a lock file. The marker `ready` is written last: an environment without it is
+incomplete, and is made again.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -19,10 +17,11 @@ from pathlib import Path
 from . import files, network, process
 from .errors import UserError
 from .network import Network
+from .progress import Progress
 
 Say = Callable[[str], None]
 
-# A file in an environment: the root of the workspace that made it. `loop clean` goes by it.
+# A file in an environment with the root of its workspace, for `loop clean`.
 OWNER = "workspace"
 
 
@@ -53,7 +52,7 @@ def is_ready(environment: Path) -> bool:
 
 
 def tag() -> str:
-    """What an environment depends on beside its requirements: system and processor."""
+    """System and processor, which an environment depends on like on its requirements."""
     import platform
 
     return f"{sys.platform}-{platform.machine().lower()}"
@@ -70,21 +69,19 @@ def ensure(
     reach: Network | None = None,
     owner: str = "",
 ) -> Path:
-    """The environment, made from the locked requirements files when it is not there yet; not
-    `hashed` are those that somebody wrote without hashes.
+    """Make the environment from requirements files, unless it is ready, and return it.
 
-    `python` is the interpreter to base it on; `purpose` completes the sentence "Setting up ...";
-    `reach` is how the package index is reached (None: as this machine's variables say); `owner`
-    is the root of the workspace that it is made for.
-    Two callers at once: one makes it, the other waits. A failure is a `Mistake` with the end of
-    the installer's own words.
+    `python` is its base interpreter; `purpose` completes the message "setting up ..."; `hashed`:
+    every requirement has hashes; `reach`: the network settings (None: those of this machine);
+    `owner`: the root of the workspace it is made for. Of two callers at once, one waits.
+    UserError if it cannot be made, with the end of the installer's output.
     """
     if is_ready(environment):
         return environment
     _check_writable(environment.parent)
     lock = environment.with_name(environment.name + ".lock")
     with files.locked(
-        lock, waiting=f"innerloop: another run is setting up {purpose}; waiting for it"
+        lock, waiting=f"innerloop: waiting for another command that is setting up {purpose}"
     ):
         if not is_ready(environment):
             added = network.for_installer(
@@ -141,57 +138,39 @@ def _files(requirements: Sequence[Path]) -> list[str]:
 
 def _step(argv: list[str], purpose: str, say: Say, added: Mapping[str, str]) -> None:
     lines: list[str] = []
-    progress = _Progress(purpose, say)
+    # PYTHONPATH and an active environment of the person must not affect the new one.
+    ignored = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
+    env = {name: value for name, value in os.environ.items() if name not in ignored}
+    with Progress() as progress:
 
-    def on_line(line: str) -> None:
-        lines.append(line)
-        progress.line(line)
+        def on_line(line: str) -> None:
+            lines.append(line)
+            progress.show(line)
+            if not progress.is_live and _is_large_download(line):
+                say(f"  {line.strip()}")
 
-    # A PYTHONPATH or an active environment of the person must not leak into the new one.
-    env = {
-        k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
-    }
-    code = process.follow(argv, on_line, env={**env, **added})
-    progress.end()
+        code = process.follow(argv, on_line, env={**env, **added})
     if code == 0:
         return
     text = "\n".join(lines)
     if "ensurepip" in text:
         raise UserError(
-            "this Python cannot make virtual environments (its ensurepip is missing)",
+            "this Python cannot make virtual environments: its ensurepip is missing",
+            code="environment-failed",
             hint="Install it (Debian and Ubuntu: `apt install python3-venv`), or install uv",
         )
     tail = "\n".join(f"    {line}" for line in lines[-15:])
     raise UserError(
         f"setting up {purpose} failed:\n{tail}\n  The command was: {' '.join(argv)}",
-        hint="Mend what the lines above name and run it again; nothing half-made is kept in use",
+        code="environment-failed",
+        hint="Fix what the lines above name and run the command again",
     )
 
 
-class _Progress:
-    """The installer's current line, in place, where stderr is a terminal; else a line when a
-    large download begins, so that a log shows that something happens."""
-
-    def __init__(self, purpose: str, say: Say) -> None:
-        self.purpose = purpose
-        self.say = say
-        self.live = sys.stderr.isatty()
-
-    def line(self, line: str) -> None:
-        text = line.strip()
-        if self.live and text:
-            width = max(os.get_terminal_size(sys.stderr.fileno()).columns - 1, 20)
-            sys.stderr.write(f"\r\x1b[K{text[:width]}")
-            sys.stderr.flush()
-        elif text.startswith("Downloading ") and " MB)" in text:
-            size = float(text.rsplit("(", 1)[-1].split(" MB")[0].replace(",", "") or 0)
-            if size >= 100:
-                self.say(f"  {text}")
-
-    def end(self) -> None:
-        if self.live:
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
+def _is_large_download(line: str) -> bool:
+    """Whether an installer's line announces 100 MB or more."""
+    size = re.match(r"\s*Downloading .*\(([\d,.]+) MB\)", line)
+    return size is not None and float(size[1].replace(",", "")) >= 100
 
 
 def _check_writable(folder: Path) -> None:
@@ -202,7 +181,8 @@ def _check_writable(folder: Path) -> None:
         writable = False
     if not writable:
         raise UserError(
-            "the cache folder cannot be written",
+            "the cache folder is not writable",
+            code="cache-not-writable",
             where=str(folder),
-            hint="Set INNERLOOP_CACHE to a folder that you can write to",
+            hint="Set INNERLOOP_CACHE to a writable folder",
         )

@@ -1,5 +1,5 @@
-"""One value as YAML writes it on one line, so that every reader takes it for the same value:
-those of YAML 1.1, where `yes` is true, and those of 1.2."""
+"""Single values as YAML on one line, with the same meaning in YAML 1.1, where `yes` is true, and
+in YAML 1.2."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import math
 import re
 from typing import Any
 
-# Plain only where no reader can take it for anything else: what may be a number, a date, a truth
-# value, null, or a sign of YAML is quoted.
+# Plain only if unambiguous: anything that may be a number, a date, a boolean, null or an indicator
+# of YAML is quoted.
 _WORD = r"[\w./$@+=%,;(){}<>*|&!?'\"^-]+"
 _PLAIN = re.compile(rf"(?=[A-Za-z_./$(]){_WORD}(?:[ :]{_WORD})*", re.ASCII)
 _WORDS = {"true", "false", "yes", "no", "on", "off", "y", "n", "null"}
@@ -28,7 +28,7 @@ def scalar(value: Any) -> str:
 
 
 def text(value: str) -> str:
-    """A text, plain where that is safe, in double quotes otherwise."""
+    """A text, plain if that is safe, else in double quotes."""
     return value if is_plain(value) else quoted(value)
 
 
@@ -41,14 +41,14 @@ def is_plain(value: str) -> bool:
 
 
 def quoted(value: str) -> str:
-    """JSON's form, which is YAML's as well, with what neither shows written as an escape."""
+    """The text as JSON, which is valid YAML, with invisible characters escaped."""
     return _UNSEEN.sub(
-        lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, ensure_ascii=False)
+        lambda match: f"\\u{ord(match[0]):04x}", json.dumps(value, ensure_ascii=False)
     )
 
 
 def _float(value: float) -> str:
-    """YAML 1.1 has a dot in every float, and a sign in its exponent."""
+    """In YAML 1.1 a float needs a dot, and its exponent a sign."""
     if math.isinf(value) or math.isnan(value):
         return ".nan" if math.isnan(value) else (".inf" if value > 0 else "-.inf")
     digits, mark, exponent = repr(value).partition("e")

@@ -1,5 +1,5 @@
-"""A value as the text of a YAML file that people read: block style, two spaces, texts of several
-lines as they are, no anchors. Readers of YAML 1.1 and of 1.2 take it for the same value."""
+"""Writes readable YAML: block style, two spaces, literal blocks for texts of several lines, no
+anchors. It has the same meaning in YAML 1.1 and 1.2."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from . import yaml_scalars
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """A single value with a comment behind it."""
+    """A single value with a comment after it."""
 
     value: Any
     note: str
 
 
 def document(value: dict[str, Any], comment: Sequence[str] = ()) -> str:
-    """`comment`: lines at the top. A blank line sets the blocks of the outermost level apart."""
+    """A document. `comment`: lines at the top. Top-level blocks are separated by blank lines."""
     lines = [f"# {part}".rstrip() for line in comment for part in line.splitlines() or [""]]
     for key, below in value.items():
-        # GitHub's `on` stands plain, as everybody writes it; nobody who reads it takes it for true.
+        # GitHub's `on` is plain, as usual; its readers do not take it for true.
         head = "on:" if key == "on" else _key(key)
         block = list(_entry(head, below, ""))
         if len(lines) and len(block) > 1:
@@ -33,9 +33,9 @@ def document(value: dict[str, Any], comment: Sequence[str] = ()) -> str:
 
 
 def documents(values: Sequence[dict[str, Any]], comment: Sequence[str] = ()) -> str:
-    """Several in one file."""
+    """Several documents in one file."""
     first, *rest = values
-    return "---\n".join([document(first, comment), *(document(one) for one in rest)])
+    return "---\n".join([document(first, comment), *(document(value) for value in rest)])
 
 
 def _entry(head: str, value: Any, indent: str) -> Iterator[str]:
@@ -46,7 +46,7 @@ def _entry(head: str, value: Any, indent: str) -> Iterator[str]:
         yield f"{indent}{head} {'{}' if isinstance(value, dict) else '[]'}"
     elif isinstance(value, (dict, list)):
         below = list(_block(value, f"{indent}  "))
-        if head == "-":  # its first line stands behind the dash
+        if head == "-":  # its first line follows the dash
             yield f"{indent}- {below[0].lstrip(' ')}"
             below = below[1:]
         else:
@@ -77,8 +77,8 @@ def _lines(value: str) -> list[str]:
 
 
 def _is_literal(value: str) -> bool:
-    """Whether it can stand as a block of lines: each visible, none that begins or ends with a
-    blank first, one line break at the end at most."""
+    """Whether it can be a literal block: printable lines, no blanks at the beginning of the text or
+    at the end of a line, and at most one line feed at the end."""
     return (
         "\n" in value.removesuffix("\n")
         and not re.search(r"[^\n\t\x20-\x7e\xa1-\ud7ff]", value)

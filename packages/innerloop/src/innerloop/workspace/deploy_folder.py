@@ -1,4 +1,4 @@
-"""An experiment's deploy folder, read off the disk."""
+"""Reads an experiment's deploy folder."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from ..util.errors import UserError
 
 @dataclass(frozen=True, slots=True)
 class DeployFolder:
-    """`folder` is relative to the workspace. `endpoint` is None where the folder has no such file,
-    `sample` (relative to the workspace as well) where it has no sample request."""
+    """A deploy folder. `folder` is relative to the workspace. `endpoint` is None without an
+    endpoint file; `sample`, also relative to the workspace, is None without a sample request."""
 
     folder: str
     deployment: Deployment
@@ -33,12 +33,13 @@ class DeployFolder:
 
 
 def open_folder(workspace: Workspace, experiment: Experiment) -> DeployFolder:
-    """A `Mistake` where there is none, or where its files cannot be used."""
+    """Read the experiment's deploy folder. UserError if there is none, or its files are invalid."""
     root, folder = Path(workspace.root), f"{experiment.folder}/{FOLDER}"
     names = names_in(root / folder)
     if not names:
         raise UserError(
-            f"{experiment.name} has no deploy folder: nothing says how its model is served",
+            f"{experiment.name} has no deploy folder, which describes how its model is served",
+            code="deploy-folder-missing",
             where=folder,
             hint=_how_to_get_one(workspace),
         )
@@ -58,10 +59,12 @@ def open_folder(workspace: Workspace, experiment: Experiment) -> DeployFolder:
 def _how_to_get_one(workspace: Workspace) -> str:
     for name in workspace.experiments:
         if Path(workspace.root, "src", name, FOLDER).is_dir():
-            return f"Copy src/{name}/{FOLDER} and change it, or begin with `loop new --from {name}`"
-    return "`scripts/loop help serve` says what belongs into one"
+            return f"Copy src/{name}/{FOLDER} and change it, or create one with `loop new --from {name}`"
+    return "`scripts/loop help serve` describes its files"
 
 
 def names_in(folder: Path) -> list[str]:
-    """The names of the files directly in a folder, sorted; none where it is not there."""
-    return sorted(one.name for one in folder.iterdir() if one.is_file()) if folder.is_dir() else []
+    """The names of the files directly in a folder, sorted; empty if there is no such folder."""
+    if not folder.is_dir():
+        return []
+    return sorted(path.name for path in folder.iterdir() if path.is_file())

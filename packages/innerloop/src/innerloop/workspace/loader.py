@@ -1,4 +1,4 @@
-"""Reads a workspace off the disk into the values of `spec`: the only reader of src/."""
+"""Reads a workspace from disk into the values of `model`. Nothing else reads src/."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SKIPPED = {"outputs", "logs", "__pycache__", ".git", ".ipynb_checkpoints", ".ve
 
 
 def open_workspace(root: Path) -> Workspace:
-    """Settings and the names of the experiments; no experiment is read yet."""
+    """The settings and the names of the experiments. Reads no experiment."""
     path = root / "pyproject.toml"
     text = files.read_text(path)
     return Workspace(
@@ -40,13 +40,14 @@ def open_workspace(root: Path) -> Workspace:
 
 
 def _host_of(root: Path) -> str:
-    """Where the workspace lies on the host, as its own dev container is told."""
+    """The workspace's folder on the host, if this is the workspace's dev container; else ""."""
     inside = os.environ.get(INSIDE, "")
     return os.environ.get(HOST, "") if inside and Path(inside) == root else ""
 
 
 def choose_experiment(workspace: Workspace, word: str | None, cwd: Path) -> Experiment:
-    """The experiment that the person named, or the one whose folder or container they are in."""
+    """The experiment that the person named, or the one of the current folder or container. UsageError
+    if there is none."""
     marked = os.environ.get(MARK)
     if word is None and marked in workspace.experiments and not _in_an_experiment(workspace, cwd):
         word = marked
@@ -65,7 +66,7 @@ def _in_an_experiment(workspace: Workspace, cwd: Path) -> bool:
 
 
 def current_experiment() -> str | None:
-    """The experiment whose own container this is; None outside of one."""
+    """The experiment whose dev container this is; None outside of one."""
     return os.environ.get(MARK) or None
 
 
@@ -74,13 +75,14 @@ def open_experiment(workspace: Workspace, name: str) -> Experiment:
     where = f"src/{name}/environment/Dockerfile"
     text = files.read_text(folder / "environment" / "Dockerfile")
     if text is None:
-        raise UserError("the Dockerfile is gone", where=where)
+        raise UserError("there is no Dockerfile", code="dockerfile-missing", where=where)
     if len(twins := _by_slug(workspace.experiments).get(slug_of(name), [])) > 1:
-        other = next(one for one in twins if one != name)
+        other = next(twin for twin in twins if twin != name)
         raise UserError(
-            f"{name} and {other} have one name for files and images, {slug_of(name)}",
+            f"{name} and {other} would use the same files and images, named {slug_of(name)}",
+            code="ambiguous-experiment",
             where=f"src/{name}",
-            hint="Rename one of the folders (`scripts/loop rename` cannot tell them apart)",
+            hint="Rename one of the folders by hand",
         )
     toml = f"src/{name}/innerloop.toml"
     links = tuple(links_of(Path(workspace.root), folder))
@@ -98,10 +100,10 @@ def open_experiment(workspace: Workspace, name: str) -> Experiment:
 
 @cache
 def _by_slug(names: tuple[str, ...]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
+    groups: dict[str, list[str]] = {}
     for name in names:
-        found.setdefault(slug_of(name), []).append(name)
-    return found
+        groups.setdefault(slug_of(name), []).append(name)
+    return groups
 
 
 def _common_tests(root: Path, links: Sequence[Link]) -> Iterator[str]:
@@ -113,8 +115,8 @@ def _common_tests(root: Path, links: Sequence[Link]) -> Iterator[str]:
 def choose_job(
     workspace: Workspace, word: str | None, file: str | None, cwd: Path
 ) -> tuple[Experiment, str]:
-    """The experiment (or the folder that stands for one) and its job file, relative to it. `word`
-    names an experiment, a job file anywhere in the workspace, or a folder that holds one."""
+    """The experiment, or the folder that is used as one, and its job file, relative to it. `word`
+    is an experiment, a job file anywhere in the workspace, or a folder with one."""
     path = None if word is None else _job_file(workspace, word, file or JOB_FILE, cwd)
     if path is not None:
         experiment = experiment_for_job(workspace, path)
@@ -123,10 +125,10 @@ def choose_job(
         experiment = choose_experiment(workspace, word, cwd)
     except UserError:
         if word is None and file is not None and (cwd / file).is_file():
-            return choose_job(workspace, file, None, cwd)  # beside where one stands
+            return choose_job(workspace, file, None, cwd)  # in the current folder
         if word is not None and (names := _job_files_of(workspace, word, cwd)):
-            what, hint = f"{word} holds no {file or JOB_FILE}", f"Name its job file: {names}"
-            raise UsageError(what, hint=hint) from None
+            what, hint = f"{word} has no {file or JOB_FILE}", f"Name its job file: {names}"
+            raise UsageError(what, code="job-file-missing", hint=hint) from None
         raise
     beside = Path(workspace.root, experiment.folder, file or JOB_FILE)
     if file is not None and not beside.is_file() and (cwd / file).is_file():
@@ -136,8 +138,8 @@ def choose_job(
 
 
 def _job_file(workspace: Workspace, word: str, file: str, cwd: Path) -> str | None:
-    """The path of the job file that a word names, relative to the root; None when it is no path,
-    and an experiment's name perhaps."""
+    """The path of the job file that a word names, relative to the root. None if it is not a path:
+    it may be an experiment's name."""
     root = Path(workspace.root)
     plain = word.replace("\\", "/").rstrip("/")
     is_file = plain.lower().endswith((".yml", ".yaml"))
@@ -146,37 +148,41 @@ def _job_file(workspace: Workspace, word: str, file: str, cwd: Path) -> str | No
     for base in (cwd, root, root / "src"):
         path = base / plain if is_file else base / plain / file
         if path.is_file():
-            found = os.path.normpath(os.path.abspath(path))
-            if not found.startswith(workspace.root + os.sep):
+            absolute = os.path.normpath(os.path.abspath(path))
+            if not absolute.startswith(workspace.root + os.sep):
                 raise UserError(
                     f"{word} is outside the workspace",
+                    code="outside-workspace",
                     where=workspace.root,
-                    hint="Copy it in, with the code that it names",
+                    hint="Copy it into the workspace, with the code that it uses",
                 )
-            inside = Path(found).relative_to(root).as_posix()
-            own = inside.removeprefix("src/").removesuffix(f"/{file}")
-            return None if own in workspace.experiments and not is_file else inside
+            relative = Path(absolute).relative_to(root).as_posix()
+            own = relative.removeprefix("src/").removesuffix(f"/{file}")
+            return None if own in workspace.experiments and not is_file else relative
     if is_file:
-        raise UserError(f"there is no job file {word}", hint="Check its path")
+        raise UserError(
+            f"there is no job file {word}", code="job-file-missing", hint="Check its path"
+        )
     return None
 
 
 def _job_files_of(workspace: Workspace, word: str, cwd: Path) -> str:
-    """The YAML files of a folder that a word names, as words for it again; "" for no folder."""
+    """The first YAML files of the folder that a word names; "" if it is not a folder, or has a job
+    file."""
     root = Path(workspace.root)
     folder = next(
         (base / word for base in (cwd, root, root / "src") if (base / word).is_dir()), None
     )
     if folder is None or (folder / JOB_FILE).is_file():
         return ""
-    names = sorted(one.name for one in folder.glob("*.y*ml"))
+    names = sorted(path.name for path in folder.glob("*.y*ml"))
     plain = word.replace("\\", "/").rstrip("/")
     return ", ".join(f"{plain}/{name}" for name in names[:4])
 
 
 def experiment_for_job(workspace: Workspace, job_file: str) -> Experiment:
-    """What a job file belongs to (its path is relative to the root): the experiment around it, or
-    else its folder, which has no environment of its own and may have an innerloop.toml."""
+    """The experiment that a job file belongs to; its path is relative to the root. Outside of the
+    experiments, its folder is used as one: without an environment, possibly with innerloop.toml."""
     for name in workspace.experiments:
         if job_file.startswith(f"src/{name}/"):
             return open_experiment(workspace, name)
@@ -201,15 +207,16 @@ def open_job(
     file: str = JOB_FILE,
     sets: Sequence[str] = (),
 ) -> Job:
-    """The experiment's job, with what `--set` changes in it; `file` is relative to the
-    experiment's folder."""
+    """Parse the experiment's job file, with the changes of `--set`. `file` is relative to the
+    experiment's folder. UserError if it is missing or invalid."""
     name = posixpath.normpath(posixpath.join(experiment.folder, file.replace("\\", "/")))
     text = files.read_text(Path(workspace.root, name))
     if text is None:
         raise UserError(
             "there is no such job file",
+            code="job-file-missing",
             where=name,
-            hint="It says what to run; `scripts/loop help job` shows the shortest one",
+            hint="`scripts/loop help job` shows the shortest one",
         )
     if sets:
         from ..model.jobs.overrides import parse_job_with
@@ -221,12 +228,13 @@ def open_job(
 
 
 def open_schedule(workspace: Workspace, experiment: Experiment) -> Schedule:
-    """The experiment's `[schedule]`; a `Mistake` when it has none."""
+    """The experiment's `[schedule]`. UserError if it has none or it is invalid."""
     if experiment.settings.schedule is None:
         raise UserError(
             "there is no [schedule]",
+            code="schedule-missing",
             where=f"{experiment.folder}/innerloop.toml",
-            hint='Write [schedule] and below it cron = "0 3 * * 1" (Mondays at 3, UTC)',
+            hint='Add [schedule] and below it cron = "0 3 * * 1" (Mondays at 3:00 UTC)',
         )
     from ..model.settings.schedules import read
 
@@ -234,7 +242,7 @@ def open_schedule(workspace: Workspace, experiment: Experiment) -> Schedule:
 
 
 class WorkspaceFiles:
-    """The workspace's files as the checks of `spec` see them; paths are relative to the root."""
+    """The workspace's files for the rules of `model.lint`. Paths are relative to the root."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -264,10 +272,10 @@ class WorkspaceFiles:
 
 
 def digest_of(folder: Path) -> str:
-    """A digest of everything under a folder: names, contents, and what is executable.
+    """A digest of a folder: the files' names, contents and executable bits.
 
-    The same on every system: paths are sorted and written with "/", and a carriage return that
-    git put before a line feed does not count.
+    It is the same on every system: paths are sorted and have "/", and carriage returns before line
+    feeds are ignored.
     """
     total = hashlib.sha256()
     for path in sorted(files_below(folder), key=lambda path: path.relative_to(folder).as_posix()):
@@ -280,7 +288,7 @@ def digest_of(folder: Path) -> str:
 
 
 def files_below(folder: Path) -> Iterator[Path]:
-    """Every file that counts in the digest of a folder: what a build gets of it."""
+    """The files of a folder that a build gets: those that count in its digest."""
     ignored = ignored_in(folder)
     for parent, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if name != "__pycache__"]
@@ -291,12 +299,12 @@ def files_below(folder: Path) -> Iterator[Path]:
 
 
 def ignored_in(folder: Path) -> Callable[[str], bool]:
-    """Whether a build from the folder leaves a file out, as its path in the folder with "/"."""
+    """Whether a build from the folder ignores a file; its path is relative, with "/"."""
     return dockerignore.matcher(files.read_text(folder / dockerignore.NAME) or "")
 
 
 def _experiment_names(folder: Path, prefix: str) -> Iterator[str]:
-    """Does not look for experiments inside an experiment, nor through links."""
+    """Experiments are not nested, and links are not followed."""
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except (FileNotFoundError, NotADirectoryError):
@@ -313,7 +321,7 @@ def _experiment_names(folder: Path, prefix: str) -> Iterator[str]:
 
 
 def links_of(root: Path, folder: Path) -> Iterator[Link]:
-    """The links in a folder that lead out of it, and those in what they lead to."""
+    """The links in a folder that lead out of it, and those in their targets."""
     seen: set[str] = set()
     todo = [folder]
     while todo:
@@ -329,12 +337,12 @@ def links_of(root: Path, folder: Path) -> Iterator[Link]:
 
 
 def _from(root: Path, path: Path) -> str:
-    """Relative to the root with "/"; code may lie outside of it."""
+    """Relative to the root with "/"; begins with ".." outside of it."""
     return os.path.relpath(path, root).replace("\\", "/")
 
 
 def _links_below(folder: Path) -> Iterator[Path]:
-    """What may not be read is passed over, and so is a whole file system."""
+    """Folders without permission are skipped, and so is the root of a file system."""
     plain = os.path.normpath(folder)
     if plain == os.path.dirname(plain):
         return
@@ -350,7 +358,7 @@ def _links_below(folder: Path) -> Iterator[Path]:
 
 
 def _relative(root: Path, target: str) -> str:
-    """Relative to the root with "/", or the absolute path of what lies outside the workspace."""
+    """Relative to the root with "/"; outside of the workspace, the absolute path."""
     if target.startswith(str(root) + os.sep):
         return PurePosixPath(*Path(target).relative_to(root).parts).as_posix()
     return target

@@ -1,4 +1,4 @@
-"""The links through which an experiment uses code of src/common: found, made, taken away, mended."""
+"""Finds, adds, removes and repairs an experiment's links to shared code in src/common."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from ..model import shared_code
 from ..model.experiment import Experiment
@@ -17,49 +18,53 @@ from ..util.errors import UserError, did_you_mean
 @dataclass(frozen=True, slots=True)
 class Share:
     """One link below an experiment's common/; both paths are relative to the root. `state` is
-    "ok", "broken" (it leads nowhere), "absolute" (it breaks in every other clone), or "text" (git
-    wrote a file with the link's text in it). `target` is what it leads to, or should; None when
+    "ok", "broken" (its target is missing), "absolute" (it breaks in every other clone) or "text"
+    (git wrote the link as a text file). `target` is what it leads to, or should lead to; None if
     nothing in src/common fits."""
 
     link: str
     target: str | None
-    state: str
+    state: Literal["ok", "broken", "absolute", "text"]
 
     @property
     def message(self) -> str:
         states = {
             "ok": "",
-            "broken": "the link leads nowhere",
+            "broken": "the link's target is missing",
             "absolute": "the link is absolute: it breaks in every other clone and container",
-            "text": "git wrote a text file in place of the link",
+            "text": "git wrote the link as a text file",
         }
         return states[self.state]
 
 
-def found(root: Path, folder: str) -> list[Share]:
-    """All shares of the experiment in that folder, sorted by path."""
+def find(root: Path, folder: str) -> list[Share]:
+    """All links of the experiment in that folder, sorted by path."""
     common = root / folder / "common"
-    if common.is_symlink():  # somebody shares all of src/common by hand
+    if common.is_symlink():  # a link to all of src/common, made by hand
         return [_share_of(root, folder, f"{folder}/common", os.readlink(common))]
     return sorted(_shares(root, folder, common), key=lambda share: share.link)
 
 
 def require_whole(root: Path, experiment: Experiment) -> None:
-    """A `Mistake` when the experiment's common code is not all there: it would fail later, and
-    with worse words."""
-    for share in found(root, experiment.folder):
+    """UserError if a link to shared code is broken: the run would fail later, with a worse
+    message."""
+    for share in find(root, experiment.folder):
         if share.state in ("broken", "text"):
             command = f"`scripts/loop share {experiment.name} --repair`"
             name = share.link.removeprefix(f"{experiment.folder}/common/")
-            other = f"Restore {COMMON}/{name}, or take it away (`dependency --remove`)"
+            remove_it = f"`scripts/loop share {experiment.name} --remove {name}`"
+            other = f"Restore {COMMON}/{name}, or remove the link: {remove_it}"
             raise UserError(
-                share.message, where=share.link, hint=f"Run {command}" if share.target else other
+                share.message,
+                code="shared-code-link-broken",
+                where=share.link,
+                hint=f"Run {command}" if share.target else other,
             )
 
 
 def add(root: Path, experiment: Experiment, path: str) -> bool:
-    """Links common/<path> of the experiment to src/common/<path>; False when it is there already.
-    Whatever stands in the way stays, and is a `Mistake`."""
+    """Link common/<path> of the experiment to src/common/<path>. False if it is linked already.
+    UserError if another file is in the way, which is left as it is."""
     target = f"{COMMON}/{path}"
     _require(root, path)
     link = shared_code.link_of(experiment.folder, path)
@@ -70,7 +75,8 @@ def add(root: Path, experiment: Experiment, path: str) -> bool:
         _make_room(root, link, target)
     if (parent := _link_above(root, experiment.folder, path)) is not None:
         raise UserError(
-            f"{parent} is a link itself, and {path} is not in what it leads to",
+            f"{parent} is a link itself, and its target does not contain {path}",
+            code="path-exists",
             where=link,
             hint="Remove that link first",
         )
@@ -79,17 +85,18 @@ def add(root: Path, experiment: Experiment, path: str) -> bool:
 
 
 def remove(root: Path, experiment: Experiment, path: str) -> None:
-    """Takes the link away, and folders that are empty then; src/common keeps the code."""
+    """Remove the link and folders that are empty then. src/common keeps the code."""
     link = shared_code.link_of(experiment.folder, path)
-    shares = [share.link for share in found(root, experiment.folder)]
+    shares = [share.link for share in find(root, experiment.folder)]
     if link not in shares:
         raise UserError(
-            f"{experiment.name} does not share {path}" + _own(root, link),
+            f"{experiment.name} has no link to {path}" + _own(root, link),
+            code="not-shared",
             where=link,
             hint=did_you_mean(
-                path, [one.removeprefix(f"{experiment.folder}/common/") for one in shares]
+                path, [share.removeprefix(f"{experiment.folder}/common/") for share in shares]
             )
-            or "It shares nothing",
+            or "It has no links to shared code",
         )
     files.remove(root / link)
     parent = (root / link).parent
@@ -99,37 +106,38 @@ def remove(root: Path, experiment: Experiment, path: str) -> None:
 
 
 def repair(root: Path, experiment: Experiment) -> tuple[list[Share], list[Share]]:
-    """Makes again what is broken, absolute or a text; returns what was mended, and what could not
-    be, since nothing in src/common fits."""
-    mended, left = [], []
-    for share in found(root, experiment.folder):
+    """Recreate links that are broken, absolute or text files. Returns the repaired links, and
+    those for which nothing in src/common fits."""
+    repaired, unrepaired = [], []
+    for share in find(root, experiment.folder):
         if share.state == "ok":
             continue
         if share.target is None:
-            left.append(share)
+            unrepaired.append(share)
         else:
             files.replace_link(root / share.link, shared_code.link_text(share.link, share.target))
-            mended.append(share)
-    return mended, left
+            repaired.append(share)
+    return repaired, unrepaired
 
 
 def not_shared(root: Path, folder: str) -> list[str]:
-    """The files and folders directly in src/common of which the experiment uses nothing."""
-    used = {(s.target or "").removeprefix(f"{COMMON}/").split("/")[0] for s in found(root, folder)}
+    """The files and folders directly in src/common that the experiment has no link to."""
+    used = {(s.target or "").removeprefix(f"{COMMON}/").split("/")[0] for s in find(root, folder)}
     return [name for name in _entries(root / COMMON) if name not in used]
 
 
-def lacking(root: Path, experiment: Experiment, path: str) -> list[str]:
-    """Pieces of common code that src/common/<path> imports and the experiment does not share."""
-    wanted: dict[str, None] = {}
+def missing_imports(root: Path, experiment: Experiment, path: str) -> list[str]:
+    """Shared code that src/common/<path> imports and the experiment has no link to."""
+    imported: dict[str, None] = {}
     for file in _python_files(root / COMMON / path):
         own = file.relative_to(root / COMMON).as_posix()
         for module in shared_code.common_modules(files.read_text(file) or "", own):
-            piece = next((p for p in (f"{module}.py", module) if _has(root / COMMON, p)), None)
-            if piece is not None:
-                wanted[piece] = None
-    there = root / experiment.folder / "common"
-    return [piece for piece in wanted if not (there / piece).exists()]
+            names = (f"{module}.py", module)
+            name = next((name for name in names if (root / COMMON / name).exists()), None)
+            if name is not None:
+                imported[name] = None
+    common = root / experiment.folder / "common"
+    return [name for name in imported if not (common / name).exists()]
 
 
 def _shares(root: Path, folder: str, below: Path) -> Iterator[Share]:
@@ -155,13 +163,13 @@ def _share_of(root: Path, folder: str, link: str, text: str) -> Share:
     target = target.replace("\\", "/")
     if (root / target).exists() and not (absolute and target.startswith("../")):
         return Share(link, target, "absolute" if absolute else "ok")
-    fits = [one for one in shared_code.meant(link, text, folder) if (root / one).exists()]
-    return Share(link, fits[0] if fits else None, "broken")
+    targets = [path for path in shared_code.meant(link, text, folder) if (root / path).exists()]
+    return Share(link, targets[0] if targets else None, "broken")
 
 
 def _require(root: Path, path: str) -> None:
-    """The piece is there, in exactly these letters: what only a case-insensitive disk finds is
-    not there on Linux, nor on Azure ML."""
+    """UserError unless src/common/<path> exists with exactly these letters: what a
+    case-insensitive disk finds does not exist on Linux or Azure ML."""
     folder, known = root / COMMON, ""
     for part in path.split("/"):
         names = _entries(folder)
@@ -169,33 +177,35 @@ def _require(root: Path, path: str) -> None:
             close = did_you_mean(known + part, [known + name for name in names])
             raise UserError(
                 f"there is no {COMMON}/{path}",
-                hint=close or f"Put the code that experiments share into {COMMON}",
+                code="shared-code-missing",
+                hint=close or f"Move the code to {COMMON} first",
             )
         folder, known = folder / part, f"{known}{part}/"
 
 
 def _is_shared(root: Path, link: str, target: str) -> bool:
-    """Whether a relative link, here or further up, leads there already."""
+    """Whether a relative link, this one or a parent folder, leads to the target already."""
     try:
-        there = os.path.realpath(root / link) == os.path.realpath(root / target)
+        is_target = os.path.realpath(root / link) == os.path.realpath(root / target)
     except OSError:
         return False
     at = root / link
-    return there and not (at.is_symlink() and os.path.isabs(os.readlink(at)))
+    return is_target and not (at.is_symlink() and os.path.isabs(os.readlink(at)))
 
 
 def _make_room(root: Path, link: str, target: str) -> None:
-    """A broken link, git's text for one, and a folder of links that the new link covers may go:
-    nothing is lost with them. Anything else stays."""
+    """Check that the link may replace what is at its path: a broken link, a link that git wrote as
+    a text file, or a folder of links with the same targets, which is removed. UserError else."""
     at = root / link
     if at.is_symlink():
         text = os.readlink(at)
         if not at.exists() or os.path.isabs(text):
             return
         raise UserError(
-            f"there is a link of that name already, to {text}",
+            f"there is already a link with this name, to {text}",
+            code="path-exists",
             where=link,
-            hint="Take it away first (`scripts/loop share EXP --remove PATH`)",
+            hint="Remove it first: `scripts/loop share EXP --remove PATH`",
         )
     if at.is_file():
         content = at.read_bytes()[:500].decode("utf-8", "replace")
@@ -205,9 +215,10 @@ def _make_room(root: Path, link: str, target: str) -> None:
         files.remove_tree(at)
         return
     raise UserError(
-        "there is something of that name already, which is no link",
+        "there is already a file or folder with this name, which is not a link",
+        code="path-exists",
         where=link,
-        hint="Give it another name, or move it into src/common; nothing was changed",
+        hint="Rename it, or move it to src/common; nothing was changed",
     )
 
 
@@ -229,7 +240,8 @@ def _link_above(root: Path, folder: str, path: str) -> str | None:
             return above
         if (root / above).is_file():
             raise UserError(
-                "this is a file, so nothing can stand below it",
+                "this is a file, but a folder is needed",
+                code="path-exists",
                 where=above,
                 hint="Rename it, or move it into src/common",
             )
@@ -237,22 +249,17 @@ def _link_above(root: Path, folder: str, path: str) -> str | None:
 
 
 def _own(root: Path, link: str) -> str:
-    return ": that is its own code, not a link" if (root / link).exists() else ""
+    return ": it is the experiment's own code" if (root / link).exists() else ""
 
 
 def _python_files(path: Path) -> list[Path]:
     if path.is_file():
         return [path] if path.suffix == ".py" else []
-    return [one for one in sorted(path.rglob("*.py")) if "__pycache__" not in one.parts]
-
-
-def _has(folder: Path, path: str) -> bool:
-    return (folder / path).exists()
+    return [file for file in sorted(path.rglob("*.py")) if "__pycache__" not in file.parts]
 
 
 def _entries(folder: Path) -> list[str]:
-    """What can be shared: no caches, and not the tests of common code, which follow by
-    themselves."""
+    """The names in a folder that can be shared: no caches and no hidden files."""
     try:
         names = sorted(os.listdir(folder))
     except (FileNotFoundError, NotADirectoryError):

@@ -11,13 +11,13 @@ from typing import Any
 
 import jsonschema
 import pytest
+
 from innerloop.model.dockerfiles.dockerfile import parse
 from innerloop.model.experiment import Experiment
 from innerloop.model.jobs.job import parse_job
 from innerloop.model.settings.settings import Settings
 from innerloop.model.workspace import Workspace
 from innerloop.sync.render.generated_files import Specification, generate
-
 from tests.support import ROOT
 
 SCHEMAS = Path(os.environ.get("INNERLOOP_SCHEMAS", ROOT.parent / "shared" / "schemas"))

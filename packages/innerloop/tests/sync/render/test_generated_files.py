@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import jsonschema
 import pytest
@@ -13,7 +13,7 @@ import pytest
 from innerloop.model.dockerfiles.dockerfile import parse
 from innerloop.model.experiment import Experiment
 from innerloop.model.jobs.job import parse_job
-from innerloop.model.settings.settings import DataSetting, Settings
+from innerloop.model.settings.settings import DataSetting, Gpu, Settings
 from innerloop.model.workspace import Workspace
 from innerloop.sync.render.generated_files import Specification, generate
 from innerloop.sync.render.launch_json import plain_python
@@ -40,8 +40,9 @@ THREE = "FROM python:3.11 AS base\nFROM base AS dev\nUSER dev\nFROM base AS job\
 def subject(
     gpu: str = "auto", text: str = THREE, job: str = JOB, name: str = "line"
 ) -> Specification:
+    settings = Settings(gpu=cast("Gpu", gpu))
     experiment = Experiment(
-        name, parse(text, "Dockerfile"), Settings(gpu=gpu), files=("train.py", "azure-ml-job.yaml")
+        name, parse(text, "Dockerfile"), settings, files=("train.py", "azure-ml-job.yaml")
     )
     jobs = {name: parse_job(job, f"src/{name}/azure-ml-job.yaml")} if job else {}
     return Specification(Workspace("/home/me/work space", Settings(), (name,)), (experiment,), jobs)

@@ -13,6 +13,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+
 from innerloop.model.dockerfiles.dockerfile import parse as dockerfile
 from innerloop.model.experiment import Experiment
 from innerloop.model.jobs.job import parse_job
@@ -26,7 +27,6 @@ from innerloop.sync.render import workflow_files
 from innerloop.sync.render.generated_files import Specification
 from innerloop.sync.render.github import MAX_INPUTS
 from innerloop.workspace import loader
-
 from tests.azure.runner import read
 from tests.support import CI_TOOLS, ROOT
 

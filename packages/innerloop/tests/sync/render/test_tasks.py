@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
 from innerloop.cli.command_table import BY_NAME as COMMANDS
 from innerloop.model.dockerfiles.dockerfile import parse
 from innerloop.model.experiment import Experiment

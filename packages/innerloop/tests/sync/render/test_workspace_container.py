@@ -7,11 +7,11 @@ from typing import Any
 
 import jsonschema
 import pytest
+
 from innerloop.model.settings.settings import Settings
 from innerloop.model.workspace import HOST, INSIDE, Workspace
 from innerloop.sync.render import workspace_container
 from innerloop.sync.render.generated_files import Specification, generate
-
 from tests.support import ROOT
 from tests.sync.render.test_generated_files import SCHEMAS
 

@@ -1,4 +1,4 @@
-"""An experiment's Dockerfile, read no further than we need: its stages, and who runs in them.
+"""An experiment's Dockerfile: its stages, and the users that run in them.
 
 Source: Dockerfile reference (FROM, ARG, USER, COPY --from; the directives `escape` and `syntax`).
 """
@@ -25,8 +25,8 @@ class Instruction:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One FROM and what follows. `base` has the ARGs that stand before the first FROM filled in;
-    `user` is the last USER of this stage alone, "" when it has none."""
+    """One FROM and what follows. `base` has the ARGs before the first FROM substituted; `user` is the
+    last USER of this stage, "" if it has none."""
 
     name: str
     base: str
@@ -46,11 +46,12 @@ class Dockerfile:
         return self.stages[-1]
 
     def stage(self, name: str) -> Stage | None:
-        wanted = name.lower()
-        return next((stage for stage in self.stages if stage.name.lower() == wanted), None)
+        """The stage of a name, in any case; None if there is none."""
+        lower = name.lower()
+        return next((stage for stage in self.stages if stage.name.lower() == lower), None)
 
     def user_of(self, stage: Stage) -> str:
-        """Who runs in this stage: its own USER or that of a stage below it; "" is the image's."""
+        """The user of a stage: its own USER, or that of a stage below it; "" for the image's."""
         below = self.stage(stage.base)
         if stage.user or below is None or below.line >= stage.line:
             return stage.user
@@ -70,7 +71,7 @@ _COPY_FROM = re.compile(r"--(?:from=|mount=\S*from=)(?P<stage>[^\s,]+)")
 
 
 def parse(text: str, name: str) -> Dockerfile:
-    """The stages of a Dockerfile; a `UserError` when it has no FROM."""
+    """The stages of a Dockerfile. Raises `UserError` if it has no FROM."""
     instructions = list(_instructions(text))
     arguments = _arguments(instructions)
     stages: list[Stage] = []
@@ -95,10 +96,10 @@ def parse(text: str, name: str) -> Dockerfile:
 
 
 def pruned(dockerfile: Dockerfile, target: str | None) -> str:
-    """The text with only those stages that `target` (None: the last stage) is made of.
+    """The text with only the stages that `target` (None: the last stage) needs.
 
-    The layers are the same ones. The builder without BuildKit builds every stage above its
-    target, needed or not; with this text it builds no more than the other one would.
+    The layers are the same. The builder without BuildKit builds every stage above its target; with
+    this text it builds only those that BuildKit would build.
     """
     goal = dockerfile.last if target is None else dockerfile.stage(target)
     if goal is None:
@@ -143,7 +144,7 @@ def _stage(
     match = _FROM.match(start.rest.strip())
     if match is None:
         raise UserError(
-            f"FROM cannot be understood: {start.rest.strip()}",
+            f"FROM is invalid: {start.rest.strip()}",
             code="dockerfile-invalid",
             where=Position(name, start.line, 1),
             hint="Write FROM image, or FROM image AS name",
@@ -151,7 +152,7 @@ def _stage(
     users = [i.rest.strip() for i in body if i.keyword == "USER"]
     return Stage(
         name=match["name"] or "",
-        base=_fill(match["base"], arguments),
+        base=_substitute(match["base"], arguments),
         user=users[-1] if users else "",
         line=start.line,
         instructions=tuple(body),
@@ -159,7 +160,7 @@ def _stage(
 
 
 def _arguments(instructions: list[Instruction]) -> dict[str, str]:
-    """The ARGs before the first FROM: the only ones that a FROM line can use."""
+    """The ARGs before the first FROM, which are the only ones in FROM lines."""
     values: dict[str, str] = {}
     for instruction in instructions:
         if instruction.keyword == "FROM":
@@ -170,7 +171,7 @@ def _arguments(instructions: list[Instruction]) -> dict[str, str]:
     return values
 
 
-def _fill(text: str, values: dict[str, str]) -> str:
+def _substitute(text: str, values: dict[str, str]) -> str:
     def value(match: re.Match[str]) -> str:
         return values.get(match["braced"] or match["plain"], match["default"] or "")
 
@@ -178,9 +179,8 @@ def _fill(text: str, values: dict[str, str]) -> str:
 
 
 def _instructions(text: str) -> Iterable[Instruction]:
-    """Joins continuation lines; skips comments and blank lines between instructions, and keeps
-    here-documents with the instruction that opens them. Comments stay in the text of the
-    instruction they follow."""
+    """The instructions: continuation lines are joined, comments and blank lines between instructions
+    skipped, and here-documents kept with their instruction. `text` keeps the comments within."""
     escape = "`" if re.match(r"\s*#\s*escape\s*=\s*`", text) else "\\"
     lines = text.splitlines(keepends=True)
     index = 0

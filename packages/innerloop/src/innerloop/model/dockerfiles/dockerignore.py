@@ -1,4 +1,4 @@
-"""What a .dockerignore keeps out of a build. Pure.
+"""The files that a .dockerignore excludes from a build.
 
 Source: Docker's documentation, ".dockerignore files": patterns of Go's filepath.Match with `**` for
 any number of folders, from the root of the context; a pattern that matches a folder matches what is
@@ -12,12 +12,12 @@ import re
 from collections.abc import Callable
 
 NAME = ".dockerignore"
-# Always sent, since the builder needs them.
+# Always sent: the builder needs them.
 _NEEDED = ("Dockerfile", NAME)
 
 
 def matcher(text: str) -> Callable[[str], bool]:
-    """Whether a file, as its path in the context with "/", is kept out."""
+    """A function that says whether a file, by its path in the context with "/", is excluded."""
     rules = [_rule(line) for line in text.splitlines() if line.strip() and line[0] != "#"]
 
     def ignored(path: str) -> bool:
@@ -25,32 +25,32 @@ def matcher(text: str) -> Callable[[str], bool]:
             return False
         parts = path.split("/")
         parents = ["/".join(parts[:end]) for end in range(len(parts), 0, -1)]
-        out = False
-        for lets_in, pattern in rules:
-            if out == lets_in and any(pattern.fullmatch(one) for one in parents):
-                out = not lets_in
-        return out
+        excluded = False
+        for includes, pattern in rules:
+            if excluded == includes and any(pattern.fullmatch(parent) for parent in parents):
+                excluded = not includes
+        return excluded
 
     return ignored
 
 
 def _rule(line: str) -> tuple[bool, re.Pattern[str]]:
     words = line.strip()
-    lets_in = words.startswith("!")
+    includes = words.startswith("!")
     cleaned = posixpath.normpath(words.removeprefix("!").strip()).lstrip("/")
-    return lets_in, re.compile(_expression(cleaned), re.DOTALL)
+    return includes, re.compile(_expression(cleaned), re.DOTALL)
 
 
 def _expression(pattern: str) -> str:
-    found = ""
+    expression = ""
     for token in re.findall(r"\*\*/|\*\*|\*|\?|\[[^\]]+\]|\\.|.", pattern, re.DOTALL):
         if token in _SPECIAL:
-            found += _SPECIAL[token]
+            expression += _SPECIAL[token]
         elif token[0] == "[" and len(token) > 2:
-            found += token.replace("\\", "\\\\")
+            expression += token.replace("\\", "\\\\")
         else:
-            found += re.escape(token[-1] if token[0] == "\\" and len(token) == 2 else token)
-    return found
+            expression += re.escape(token[-1] if token[0] == "\\" and len(token) == 2 else token)
+    return expression
 
 
 _SPECIAL = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}

@@ -1,5 +1,4 @@
-"""What the Dockerfile of a deploy folder says of its image: what it holds, what it starts, where it
-answers.
+"""What the Dockerfile of a deploy folder says about its image: its files, its command, its ports.
 
 Source: Dockerfile reference (COPY, WORKDIR, ENTRYPOINT, CMD, EXPOSE, ENV).
 """
@@ -18,7 +17,7 @@ from .dockerfile import Dockerfile, Instruction, Stage
 
 @dataclass(frozen=True, slots=True)
 class Copied:
-    """A file or folder of the build's folder, and its place in the image. `line` of the Dockerfile."""
+    """A file or folder of the build's folder, its path in the image, and its line in the Dockerfile."""
 
     source: str
     target: str
@@ -27,14 +26,14 @@ class Copied:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """The words of an ENTRYPOINT or CMD, and the line on which it stands."""
+    """The words of an ENTRYPOINT or CMD, and its line."""
 
     words: tuple[str, ...]
     line: int
 
 
 def instructions(dockerfile: Dockerfile) -> Iterator[Instruction]:
-    """Those that make the image, in the order in which they count: the stages below it first."""
+    """The instructions of the image, those of the stages below it first."""
     chain: list[Stage] = []
     stage: Stage | None = dockerfile.last
     while stage is not None and stage not in chain:
@@ -70,15 +69,15 @@ def _copied(one: Instruction, folder: str) -> Iterator[Copied]:
     for source in sources:
         plain = posixpath.normpath(source.lstrip("/") or ".")
         name = posixpath.basename(plain)
-        # A folder's content is copied, and not the folder itself; by its name alone nobody knows
-        # which of the two a source is: one without an ending is taken for a folder.
+        # COPY copies a folder's content, not the folder itself. A source without an ending is
+        # taken for a folder, because its name does not tell.
         is_folder = plain == "." or "." not in name
         position = posixpath.join(target, name) if into and not is_folder else target
         yield Copied(plain, posixpath.normpath(posixpath.join(folder, position)), one.line)
 
 
 def starts(dockerfile: Dockerfile) -> Words | None:
-    """ENTRYPOINT and CMD as the one command that they are; None where the base image decides."""
+    """ENTRYPOINT and CMD as one command; None if only the base image has one."""
     entry: Words | None = None
     command: Words | None = None
     for one in instructions(dockerfile):
@@ -92,7 +91,7 @@ def starts(dockerfile: Dockerfile) -> Words | None:
 
 
 def exposed(dockerfile: Dockerfile) -> dict[int, int]:
-    """Each port that EXPOSE names, and its line."""
+    """Each port of EXPOSE, and its line."""
     return {
         int(word.split("/")[0]): one.line
         for one in instructions(dockerfile)
@@ -103,7 +102,7 @@ def exposed(dockerfile: Dockerfile) -> dict[int, int]:
 
 
 def variables(dockerfile: Dockerfile) -> dict[str, str]:
-    """What ENV sets, as far as it is plain text."""
+    """The variables of ENV."""
     found: dict[str, str] = {}
     for one in instructions(dockerfile):
         if one.keyword != "ENV":
@@ -119,7 +118,7 @@ def variables(dockerfile: Dockerfile) -> dict[str, str]:
 
 
 def folder_of(dockerfile: Dockerfile) -> str:
-    """The working directory at the end; "" where only the base image knows it."""
+    """The final working directory; "" if only the base image sets it."""
     folder = ""
     for one in instructions(dockerfile):
         if one.keyword == "WORKDIR":
@@ -128,7 +127,7 @@ def folder_of(dockerfile: Dockerfile) -> str:
 
 
 def _list(rest: str) -> list[str]:
-    """The exec form, a JSON array; or the words of the other one."""
+    """The words of the exec form (a JSON array) or of the shell form."""
     text = rest.strip()
     flags = re.match(r"(?:--\S+\s+)*", text)
     at = flags.end() if flags else 0

@@ -1,5 +1,5 @@
-"""The job's command with its references filled in: textual, as Azure ML does it, then a shell runs
-the text."""
+"""The job's command with its references substituted: as text, as Azure ML does it, before a shell
+runs it."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def command_of(
     search_space: Mapping[str, str] | None,
     paths: Collection[str],
 ) -> str:
-    """The job's command after substitution (see `substitute`); a `UserError` has the command's place
-    in the job file."""
+    """The job's command after substitution (see `substitute`). Raises `UserError` at the command's
+    position."""
     try:
         return substitute(job.command, inputs, outputs, search_space, paths)
     except UserError as error:
         where = error.where or job.where("command")
-        raise UserError(error.what, where=where, hint=error.hint) from error
+        raise UserError(error.what, code=error.code, where=where, hint=error.hint) from error
 
 
 def substitute(
@@ -38,15 +38,15 @@ def substitute(
     search_space: Mapping[str, str] | None = None,
     paths: Collection[str] | None = (),
 ) -> str:
-    """The text with `${{inputs.N}}`, `${{outputs.N}}` and `${{search_space.N}}` filled in, and each
+    """The text with `${{inputs.N}}`, `${{outputs.N}}` and `${{search_space.N}}` substituted, and each
     `$[[ ... ]]` kept only if every input in it has a value (None: it has none).
 
-    All other text stays as it is, byte for byte. A reference to nothing is a `UserError`.
+    All other text is unchanged, byte for byte. Raises `UserError` for an unknown reference.
 
-    `paths` names the inputs whose values are paths of this machine. Azure ML's own paths hold
-    nothing that a shell would take apart; ours may (a blank in the workspace's path), so those,
-    and outputs, are quoted where they need it. Literals are never quoted, as on Azure ML; nothing
-    is where no path is of this machine (None).
+    `paths` names the inputs whose values are paths of this machine. Azure ML's own paths contain
+    nothing that a shell splits; local ones may (a blank in the workspace's path), so they and
+    outputs are quoted where necessary. Literals are never quoted, as on Azure ML. With None nothing
+    is quoted.
     """
     known: dict[str, Mapping[str, str | None]] = {
         "inputs": inputs,
@@ -62,7 +62,7 @@ def substitute(
         kind, name = match["kind"], match["name"]
         if kind not in known:
             raise UserError(
-                f"the command refers to {match[0]}, which is nothing",
+                f"the command refers to {match[0]}, which is not a known reference",
                 code="reference-unknown",
                 hint=_OF_STEP if kind == "parent" else did_you_mean(kind, list(known)),
             )
@@ -71,7 +71,7 @@ def substitute(
             raise UserError(
                 f"the command refers to {match[0]}, which has no value",
                 code="input-without-value",
-                hint=f"Give it one with --set {kind}.{name}=VALUE, or in the job file",
+                hint=f"Set one with --set {kind}.{name}=VALUE, or in the job file",
             )
         if value is None:
             raise UserError(
@@ -90,7 +90,7 @@ _OF_STEP = "Give the step an input with that value, and refer to it as ${{inputs
 
 
 def _quote_at(text: str, end: int) -> str:
-    """The shell quote that is open at a position: "'", '"' or ""."""
+    """The shell quote that is open at an index: "'", '"' or ""."""
     quote = ""
     index = 0
     while index < end:
@@ -104,7 +104,7 @@ def _quote_at(text: str, end: int) -> str:
 
 
 def _quoted(value: str, quote: str) -> str:
-    """The value as it must be written where this quote is open, so that the shell reads it whole."""
+    """The value escaped for the place where this quote is open, so that the shell keeps it whole."""
     if quote == '"':
         return re.sub(r'([\\"$`])', r"\\\1", value)
     if quote == "'":
@@ -119,13 +119,13 @@ def job_environment(
     run_id: str,
     search_space: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
-    """The variables that a program of this job sees: literals as AZUREML_PARAMETER_<name>, data as
+    """The environment variables of a job: literals as AZUREML_PARAMETER_<name>, data as
     AZURE_ML_INPUT_<name>, outputs as AZURE_ML_OUTPUT_<name>, a trial's values as
-    AZUREML_SWEEP_<name>, and the job's own last, in which references are filled in too."""
+    AZUREML_SWEEP_<name>, and the job's own last, with their references substituted."""
     env = {"AZUREML_RUN_ID": run_id}
-    for name, one in job.inputs.items():
+    for name, input_ in job.inputs.items():
         if name in inputs:
-            prefix = "AZUREML_PARAMETER_" if one.kind == "literal" else "AZURE_ML_INPUT_"
+            prefix = "AZUREML_PARAMETER_" if input_.kind == "literal" else "AZURE_ML_INPUT_"
             env[prefix + name] = inputs[name]
     env.update({f"AZURE_ML_OUTPUT_{name}": path for name, path in outputs.items()})
     env.update({f"AZUREML_SWEEP_{name}": text for name, text in (search_space or {}).items()})
@@ -144,11 +144,11 @@ def distribution_environments(
     address: str = "127.0.0.1",
     port: int = 29500,
 ) -> list[dict[str, str]]:
-    """The variables of each process on this one machine, in the order of their ranks; one empty
-    mapping for a job that is not distributed.
+    """The variables of each process on this machine, in the order of their ranks; one empty mapping
+    for a job without a distribution.
 
-    `processes` shrinks or grows what the job says. `port` and, for tensorflow, the next ones must
-    be free at `address`. Of several nodes only the first is made: everything is on one machine.
+    `processes` replaces the job's count. `port` and, for tensorflow, the next ones must be free at
+    `address`. Of several nodes only the first is run: everything is on one machine.
     """
     if distribution is None or distribution.type == "ray":
         return [{}]
@@ -171,8 +171,8 @@ def _pytorch(rank: int, count: int, address: str, port: int) -> dict[str, str]:
 
 
 def _mpi(rank: int, count: int, address: str, port: int) -> dict[str, str]:
-    """As Open MPI's mpirun and Azure ML set them: enough for programs that ask for their rank; one
-    that speaks MPI needs the real mpirun."""
+    """As Open MPI's mpirun and Azure ML set them: enough for programs that read their rank; a program
+    that calls MPI needs the real mpirun."""
     return {
         "OMPI_COMM_WORLD_SIZE": str(count),
         "OMPI_COMM_WORLD_RANK": str(rank),

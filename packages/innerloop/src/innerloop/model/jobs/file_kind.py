@@ -1,5 +1,4 @@
-"""Which file that is no job was named by error: job files lie beside many of their kin, and all
-of them are YAML.
+"""Recognizes YAML files that are not job files, to say what they are.
 
 Source: CLI (v2) YAML schemas of the assets of Azure ML; the formats of the other tools.
 """
@@ -14,18 +13,18 @@ Document = Mapping[Any, Any]
 
 # https://azuremlschemas.azureedge.net/latest/managedOnlineDeployment.schema.json
 _SCHEMA = re.compile(r"/(?P<name>\w+)\.schema\.json$", re.IGNORECASE)
-# What makes a file a job's, whatever else it holds.
+# Keys that make a file a job file, whatever its other keys are.
 _OF_JOBS = {"command", "trial"}
-# Keys by which a job that lacks its command, and has services, is still seen to be one.
+# Keys of a job that has services and lacks its command.
 _BESIDE = {"$schema", "code", "component", "compute", "environment", "inputs", "outputs"}
-# Keys that a component has, and a job never; and keys of which it is the other way round.
+# Keys that only components have, and keys that components never have.
 _COMPONENT = {"version", "is_deterministic", "additional_includes"}
 _NEVER_IN_COMPONENTS = {
     "compute", "experiment_name", "limits", "services", "identity", "queue_settings", "settings",
     "environment_variables",
 }  # fmt: skip
 
-# The type that an asset's file names, and what such a file describes.
+# The type in an asset's file -> what the file describes.
 _TYPES = {
     **dict.fromkeys(("uri_file", "uri_folder", "mltable"), "Azure ML data"),
     **dict.fromkeys(("mlflow_model", "custom_model", "triton_model"), "an Azure ML model"),
@@ -41,8 +40,7 @@ _TYPES = {
 
 
 def describe_file(document: Document) -> str:
-    """What a file describes that is no job, in words that follow "this file describes"; "" for a
-    job, and for what is not known."""
+    """What the file describes if it is not a job file, as a noun phrase; "" if it is, or unknown."""
     keys = {str(key) for key in document}
     if _OF_JOBS & keys:
         return ""
@@ -52,7 +50,7 @@ def describe_file(document: Document) -> str:
     if kind in _TYPES:
         return _TYPES[kind]
     if kind.startswith("microsoft.machinelearningservices/"):
-        return "what the service answers about a job"
+        return "a response of the service about a job"
     return next((words for words, is_one in _FORMS if is_one(document, keys)), "")
 
 
@@ -68,7 +66,7 @@ def _by_schema(url: str) -> str:
 
 
 def kind_by_schema(url: str) -> str:
-    """The type of job that a $schema names; "" where it names none."""
+    """The job type that a $schema names; "" if it names none."""
     found = _SCHEMA.search(url)
     name = found["name"].lower() if found else ""
     if name.startswith("automl"):  # one for each task
@@ -80,7 +78,7 @@ def kind_by_schema(url: str) -> str:
 
 
 def is_component(document: Document) -> bool:
-    """Whether the file is a component that does not say so in its $schema."""
+    """Whether the file is a component without a $schema that says so."""
     keys = {str(key) for key in document}
     named = str(document.get("type") or "").lower()
     if named.endswith("component") and named != "component":  # CommandComponent of older schemas
@@ -93,7 +91,7 @@ def _runs(keys: set[str]) -> bool:
 
 
 def _in_each(value: Any) -> list[Mapping[Any, Any]]:
-    """The mappings below the names of a mapping."""
+    """The values of a mapping that are mappings."""
     below = value.values() if isinstance(value, dict) else ()
     return [one for one in below if isinstance(one, dict)]
 
@@ -116,11 +114,11 @@ def _is_compose(document: Document, keys: set[str]) -> bool:
     return not _BESIDE & keys and any({"image", "build"} & set(one) for one in services)
 
 
-def _has(*wanted: str) -> Callable[[Document, set[str]], bool]:
-    return lambda document, keys: set(wanted) <= keys
+def _has(*required: str) -> Callable[[Document, set[str]], bool]:
+    return lambda document, keys: set(required) <= keys
 
 
-# In this order, by the keys that nothing else has.
+# In this order: the first that matches.
 _FORMS: tuple[tuple[str, Callable[[Document, set[str]], bool]], ...] = (
     ("a Kubernetes object", _has("apiVersion", "kind")),
     ("a workflow of GitHub Actions", _is_workflow),

@@ -1,4 +1,4 @@
-"""The keys that Azure ML knows in a job file, and where it takes any key.
+"""The keys that Azure ML has in a job file, and where it accepts any key.
 
 Source: the schemas of azure-ai-ml 1.35 for command, sweep and pipeline jobs.
 """
@@ -17,7 +17,7 @@ SWEEP = (
     "limits", "resources", "queue_settings",
 )  # fmt: skip
 PIPELINE = (*_COMMON, "jobs", "component", "settings")
-# Of a step that says itself what it runs; one that names a component takes any.
+# Of a step with its own command; a step with a component accepts any key.
 STEP = (*COMMAND, "component", "comment")
 
 BELOW: dict[str, tuple[str, ...]] = {
@@ -48,18 +48,17 @@ DISTRIBUTION = {
     "mpi": ("type", "process_count_per_instance"),
     "tensorflow": ("type", "worker_count", "parameter_server_count"),
 }
-# What may stand below one input or one output; the first line is what a job takes.
+# Keys of one input or output of a job, and of a component.
 INPUT = ("type", "path", "mode", "value", "path_on_compute", "datastore")
 COMPONENT_INPUT = (*INPUT, "default", "optional", "description", "min", "max", "enum")
 SERVICE = ("type", "port", "nodes", "properties", "log_dir", "ssh_public_keys")
 OUTPUT = ("type", "path", "mode", "name", "version")
-# Names that are a person's own: any key is right below these.
+# Any key is allowed below these.
 FREE = ("tags", "properties", "environment_variables", "services", "identity")
 
 
 def known_below(kind: str, path: tuple[str, ...]) -> tuple[str, ...] | None:
-    """The keys that may stand in the mapping at a path of a job's document, for a job of this
-    kind; None where any name may."""
+    """The keys of the mapping at a path of a job's document; None if any key is allowed."""
     if not path:
         return {"command": COMMAND, "sweep": SWEEP, "pipeline": PIPELINE}[kind]
     if kind == "pipeline" and path[0] == "jobs":

@@ -1,7 +1,7 @@
 """Variables of a sweep's trials."""
 
-# Where a trial's MLflow keeps its metrics when nothing else is said: files below ./outputs, which
-# newer versions (3.17 is one) write only when they are told that files are meant.
+# MLflow's default location for a trial: files below ./outputs. Newer versions (3.17) write files only
+# with the second variable.
 TRACKING = {
     "MLFLOW_TRACKING_URI": "file:./outputs/mlruns",
     "MLFLOW_ALLOW_FILE_STORE": "true",

@@ -1,8 +1,8 @@
-"""How a distributed job is started on one machine: an argv for bash that starts each process with
-its own variables, marks their lines, and ends all of them when one fails.
+"""The argv of a distributed job on one machine: a bash script that starts each process with its own
+variables, prefixes their lines, and stops all of them when one fails.
 
-A program for bash because it must run wherever the job's command does, which is a text for bash:
-in any image, and on macOS, whose bash is 3.2. Pure.
+It is a bash script because it must run wherever the job's command does: in any image, and on macOS,
+whose bash is 3.2.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ def argv(
     each: Sequence[Mapping[str, str]],
     shell: str = "bash",
 ) -> tuple[str, ...]:
-    """What starts `command` once for each mapping of variables in `each`; for one process, that is
-    the command itself, as a text for `shell`."""
+    """The argv that runs `command` once for each mapping of variables in `each`; one process runs the
+    command without the script, by `shell`."""
     if is_single(distribution, each):
         return (shell, "-c", command)
     kind = distribution.type if distribution else ""
     if kind == "ray":
         return ("bash", "-c", RAY, "innerloop", command)
     script = f"{MPI}\n{TOGETHER}" if kind == "mpi" else TOGETHER
-    workers = sum(not _is_server(one) for one in each)
+    workers = sum(not _is_server(variables) for variables in each)
     words = ["bash", "-c", script, "innerloop", command, str(len(each)), str(workers)]
     for rank, variables in enumerate(each):
         words += [_label(rank, variables, workers), str(len(variables))]
@@ -40,7 +40,7 @@ def argv(
 
 
 def _is_server(variables: Mapping[str, str]) -> bool:
-    """A parameter server of tensorflow never ends by itself: it is over with the workers."""
+    """A parameter server of tensorflow never ends by itself: it is stopped after the workers."""
     return '"type": "ps"' in variables.get("TF_CONFIG", "")
 
 
@@ -53,9 +53,9 @@ def _label(rank: int, variables: Mapping[str, str], workers: int) -> str:
 # Arguments: the command, how many processes, how many of them (the first ones) must end, and for
 # each its label, how many variables it has, and those.
 #
-# Each process is the leader of a process group of its own, so that what it started ends with it.
-# Its lines go through `mark`, which outlives the signals so that the last words are not lost;
-# `whole` ends the last line, so that it does not run into another process's.
+# Each process leads its own process group, so that its children are stopped with it. Its lines go
+# through `mark`, which ignores the signals so that the last lines are not lost; `whole` ends the last
+# line, so that it does not continue in another process's.
 TOGETHER = r"""
 command=$1 workers=$3
 shift 3
@@ -117,7 +117,7 @@ while :; do
     ended=$?
     leaders[rank]=
     if [ $ended -ne 0 ] && [ $patience -lt 0 ]; then
-      echo "innerloop: ${labels[rank]} ended with exit code $ended; the others are ended too" >&2
+      echo "innerloop: ${labels[rank]} ended with exit code $ended; the others are stopped" >&2
       stop $ended TERM 50
     fi
   done
@@ -129,7 +129,7 @@ while :; do
 done
 """
 
-# Programs that speak MPI need the real thing, which sets the variables by itself.
+# Programs that call MPI need mpirun, which sets the variables itself.
 MPI = r"""
 if command -v mpirun >/dev/null 2>&1; then
   options=()
@@ -141,7 +141,7 @@ if command -v mpirun >/dev/null 2>&1; then
 fi
 """
 
-# A cluster of one node, as the head that Azure ML starts before the command.
+# A cluster of one node, like the head that Azure ML starts before the command.
 RAY = r"""
 if command -v ray >/dev/null 2>&1 && ray start --head --include-dashboard=false >&2; then
   trap 'ray stop --force >&2' EXIT

@@ -1,5 +1,5 @@
 """Settings: `[tool.innerloop]` in pyproject.toml for the workspace, `innerloop.toml` beside an
-experiment's code for that experiment. The nearer one wins, key by key."""
+experiment's code for that experiment. The experiment's keys win."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal, get_args
 
 from ...util.errors import UserError, did_you_mean
 from ...util.toml_positions import position_of
@@ -19,15 +19,16 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-GPU = ("auto", "all", "none")
+Gpu = Literal["auto", "all", "none"]
+GPU: tuple[Gpu, ...] = get_args(Gpu)
 
 
 @dataclass(frozen=True, slots=True)
 class DataSetting:
-    """What one data input means on this machine.
+    """A data input on this machine.
 
     `path`: the folder or file, relative to the workspace's root ("" is data/<asset's name>).
-    `create`: the program fills the folder itself, so one that is missing is made, not refused.
+    `create`: the program creates the data itself, so a missing folder is created, not an error.
     """
 
     path: str = ""
@@ -36,7 +37,7 @@ class DataSetting:
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentSetting:
-    """What stands on this machine for an environment that only Azure ML knows by its name.
+    """What replaces, on this machine, an environment that is registered on Azure ML.
 
     `images`: an image by the environment's name. For every other name: `image`, an image, or
     `build`, a folder with a Dockerfile (relative to the workspace's root).
@@ -49,8 +50,8 @@ class EnvironmentSetting:
 
 @dataclass(frozen=True, slots=True)
 class ArgoText:
-    """A table `argo` of a file's text, as it stands at `at`: `argo_settings.read` reads it for those
-    who ask, so that a slip in it stops no run."""
+    """The unparsed table `argo` of a file, at the path `at`. `argo_settings.read` parses it only where
+    it is needed, so that a mistake in it stops no local run."""
 
     table: Any
     text: str = field(repr=False)
@@ -60,8 +61,8 @@ class ArgoText:
 
 @dataclass(frozen=True, slots=True)
 class ScheduleText:
-    """The table `schedule` of a file's text, as it stands: `schedules.read` reads it for those who
-    ask, so that a slip in it stops no run."""
+    """The unparsed table `schedule` of a file. `schedules.read` parses it only where it is needed, so
+    that a mistake in it stops no local run."""
 
     table: Any
     text: str = field(repr=False)
@@ -70,22 +71,27 @@ class ScheduleText:
 
 @dataclass(frozen=True, slots=True)
 class AzureSetting:
-    """`endpoint`: the name of the online endpoint, where it is not that of deploy/endpoint.yaml."""
+    """`endpoint`: the name of the online endpoint; "" for the one in deploy/endpoint.yaml."""
 
     endpoint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """gpu: "auto" | "all" | "none". ports: forwarded from the dev container. data: by input.
-    dev_stage: the Dockerfile's stage for people, where it is not called `dev`. debug_port: where an
-    experiment's run waits for the debugger, None for one that follows from its name. environment:
-    what stands for registered environments. azure: names on Azure. schedule: the experiment's
-    `[schedule]`, unread. For the workspace alone: ca, the file of a company's certificate
-    authority, relative to the root; registry, where prebuilt images are pushed and pulled
-    ("ghcr.io/owner/name"); orchestrators."""
+    """The settings of an experiment, on top of its workspace's.
 
-    gpu: str = "auto"
+    ports: forwarded from the dev container.
+    data: by the name of the input.
+    dev_stage: the Dockerfile's stage of the dev container.
+    debug_port: where a run waits for the debugger; None for a port derived from the name.
+    environment: replacements of registered environments.
+    azure: names on Azure.
+    schedule, argo: the unparsed tables.
+    Of the workspace only: ca, the file of a company's certificate authority, relative to the root;
+    registry, where prebuilt images are pushed and pulled ("ghcr.io/owner/name"); orchestrators.
+    """
+
+    gpu: Gpu = "auto"
     ports: tuple[int, ...] = ()
     data: Mapping[str, DataSetting] = field(default_factory=dict)
     dev_stage: str = "dev"
@@ -100,18 +106,18 @@ class Settings:
 
 
 def of_workspace(text: str, name: str) -> Settings:
-    """From pyproject.toml's text; without `[tool.innerloop]`, the defaults."""
+    """The settings in pyproject.toml's text; the defaults if it has no `[tool.innerloop]`."""
     table = dict(_toml(text, name).get("tool", {}).get("innerloop", {}))
     base = Settings(
         ca=_word(table.pop("ca", ""), "ca", name),
-        # An image's name has no capitals.
+        # Image names are lower-case.
         registry=_word(table.pop("registry", ""), "registry", name).rstrip("/").lower(),
         orchestrators=orchestrators.take_from(table, text, name),
         argo=_argo(table.pop("argo", None), text, name, ("tool", "innerloop", "argo")),
     )
     if "schedule" in table:
         raise UserError(
-            "[tool.innerloop.schedule]: a schedule is an experiment's own",
+            "[tool.innerloop.schedule]: a schedule belongs to an experiment",
             code="setting-misplaced",
             where=position_of(text, name, "tool", "innerloop", "schedule"),
             hint="Write [schedule] in src/EXPERIMENT/innerloop.toml",
@@ -123,7 +129,7 @@ def _word(value: Any, key: str, name: str) -> str:
     if not isinstance(value, str) or re.search(r"\s" if key == "registry" else r"[\n\0]", value):
         example = {"ca": "certificates/company.pem", "registry": "ghcr.io/owner/name"}[key]
         raise UserError(
-            f"[tool.innerloop] {key} = {value!r} cannot be",
+            f"[tool.innerloop] {key} = {value!r} is invalid",
             code="setting-invalid",
             where=name,
             hint=f'Write {key} = "{example}"',
@@ -132,7 +138,7 @@ def _word(value: Any, key: str, name: str) -> str:
 
 
 def of_experiment(text: str | None, name: str, workspace: Settings) -> Settings:
-    """From innerloop.toml's text (None: no such file), on top of the workspace's."""
+    """The settings in innerloop.toml's text (None: no such file), on top of the workspace's."""
     if text is None:
         return workspace
     table = _toml(text, name)
@@ -152,17 +158,17 @@ def _toml(text: str, name: str) -> dict[str, Any]:
         return table
     except tomllib.TOMLDecodeError as error:
         raise UserError(
-            f"not TOML: {error}", code="not-toml", where=name, hint="Mend the file"
+            f"not TOML: {error}", code="not-toml", where=name, hint="Correct the file"
         ) from error
 
 
 def _settings(table: Mapping[str, Any], base: Settings, name: str, section: str) -> Settings:
     known = ["gpu", "ports", "data", "dev_stage", "debug_port", "schedule", "environment", "azure"]
-    known.append("argo")  # read by those who ask
+    known.append("argo")  # parsed where it is needed
     for key in table:
         if key not in known:
             raise UserError(
-                f'{section}"{key}" is no setting',
+                f'{section}"{key}" is unknown',
                 code="setting-unknown",
                 where=name,
                 hint=did_you_mean(key, known),
@@ -170,15 +176,15 @@ def _settings(table: Mapping[str, Any], base: Settings, name: str, section: str)
     gpu = table.get("gpu", base.gpu)
     if gpu not in GPU:
         raise UserError(
-            f'{section}gpu = {gpu!r} is none of "auto", "all", "none"',
+            f'{section}gpu = {gpu!r} is not "auto", "all" or "none"',
             code="setting-invalid",
             where=name,
-            hint="Choose one",
+            hint="Write one of them",
         )
     ports = table.get("ports", list(base.ports))
     if not isinstance(ports, list) or not all(_is_port(port) for port in ports):
         raise UserError(
-            f"{section}ports is no list of port numbers",
+            f"{section}ports is not a list of port numbers",
             code="setting-invalid",
             where=name,
             hint="Write ports = [6006]",
@@ -186,7 +192,7 @@ def _settings(table: Mapping[str, Any], base: Settings, name: str, section: str)
     debug_port = table.get("debug_port", base.debug_port)
     if debug_port is not None and not _is_port(debug_port):
         raise UserError(
-            f"{section}debug_port is no port number",
+            f"{section}debug_port is not a port number",
             code="setting-invalid",
             where=name,
             hint="Write debug_port = 24500",
@@ -209,17 +215,20 @@ def _azure(table: Any, base: AzureSetting, name: str, section: str) -> AzureSett
     hint = 'Write [azure] and endpoint = "..."'
     if not isinstance(table, dict):
         raise UserError(
-            f"{section}azure is no table", code="setting-invalid", where=name, hint=hint
+            f"{section}azure is not a table", code="setting-invalid", where=name, hint=hint
         )
     for key, value in table.items():
         if key != "endpoint":
-            what = f'{section}azure: "{key}" is no setting'
+            what = f'{section}azure: "{key}" is unknown'
             raise UserError(
                 what, code="setting-unknown", where=name, hint=did_you_mean(key, ["endpoint"])
             )
         if not isinstance(value, str):
             raise UserError(
-                f"{section}azure.{key} is no text", code="setting-invalid", where=name, hint=hint
+                f"{section}azure.{key} is not a string",
+                code="setting-invalid",
+                where=name,
+                hint=hint,
             )
     return AzureSetting(str(table.get("endpoint", base.endpoint)))
 
@@ -232,20 +241,20 @@ def _environment(
     hint = 'Write [environment] and image = "...", or build = "FOLDER"'
     if not isinstance(table, dict):
         raise UserError(
-            f"{section}environment is no table", code="setting-invalid", where=name, hint=hint
+            f"{section}environment is not a table", code="setting-invalid", where=name, hint=hint
         )
     known = ["image", "build", "images"]
     for key, value in table.items():
         if key not in known:
-            what = f'{section}environment: "{key}" is no setting'
+            what = f'{section}environment: "{key}" is unknown'
             raise UserError(what, code="setting-unknown", where=name, hint=did_you_mean(key, known))
-        wanted = dict if key == "images" else str
-        if not isinstance(value, wanted):
-            what = f"{section}environment.{key} is no {'table' if wanted is dict else 'text'}"
+        type_ = dict if key == "images" else str
+        if not isinstance(value, type_):
+            what = f"{section}environment.{key} is not a {'table' if type_ is dict else 'string'}"
             raise UserError(what, code="setting-invalid", where=name, hint=hint)
     images = {str(key): str(value) for key, value in table.get("images", {}).items()}
     return EnvironmentSetting(
-        # The nearer file's word counts whole: its image is not undone by an outer build.
+        # The experiment's image or build replaces both of the workspace.
         image=table.get("image", "" if "build" in table else base.image),
         build=table.get("build", "" if "image" in table else base.build),
         images={**base.images, **images},
@@ -255,7 +264,7 @@ def _environment(
 def _data(table: Any, name: str, section: str) -> dict[str, DataSetting]:
     if not isinstance(table, dict) or not all(isinstance(entry, dict) for entry in table.values()):
         raise UserError(
-            f"{section}data is no table of inputs",
+            f"{section}data is not a table of inputs",
             code="setting-invalid",
             where=name,
             hint='Write [data.data_path] and path = "data/x"',
@@ -265,7 +274,7 @@ def _data(table: Any, name: str, section: str) -> dict[str, DataSetting]:
         for key in entry:
             if key not in known:
                 raise UserError(
-                    f'{section}data.{input_name}: "{key}" is no setting',
+                    f'{section}data.{input_name}: "{key}" is unknown',
                     code="setting-unknown",
                     where=name,
                     hint=did_you_mean(key, known),

@@ -12,7 +12,7 @@ from typing import Any
 
 from ...argo_manifest import parse, workflow
 from ...argo_manifest.parse import Pod
-from ...argo_manifest.workflow import Whole
+from ...argo_manifest.workflow import WorkflowPlan
 from ...model.container import Mount
 from ...model.experiment import Experiment
 from ...model.run import ProcessSpec, Request
@@ -36,7 +36,12 @@ class Wanted:
 
 
 def request(
-    whole: Whole, experiment: Experiment, *, name: str, namespace: str = "", why: str = "asked for"
+    whole: WorkflowPlan,
+    experiment: Experiment,
+    *,
+    name: str,
+    namespace: str = "",
+    why: str = "asked for",
 ) -> Wanted:
     """What the cluster would run, as a value."""
     manifest = workflow.manifest(whole, experiment, name=name, namespace=namespace)

@@ -107,7 +107,7 @@ def _wanted(
         return wanted[image_names.variant(experiment, one)].reference, "IfNotPresent"
 
     read = loader.WorkspaceFiles(Path(workspace.root)).read
-    whole = workflow.whole(workflow.Subject(experiment, job, setting, image, read))
+    whole = workflow.workflow_plan(workflow.Subject(experiment, job, setting, image, read))
     return backend.request(whole, experiment, name=name, namespace=setting.namespace)
 
 

@@ -25,7 +25,7 @@ MEND = (
 )
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _PLACEHOLDER = re.compile(
-    r"<.*>|\{.*\}|\$.*|(your|my)[-_ ].*|x{3,}.*|\.{3}|todo.*|change[-_ ]?me", re.I
+    r"<.*>|\{.*\}|\$.*|(your|my)[-_ ].*|x{3,}.*|\.{3}|todo.*|change[-_ ]?me", re.IGNORECASE
 )
 
 

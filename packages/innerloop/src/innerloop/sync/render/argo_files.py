@@ -42,19 +42,20 @@ def render(
         name = f"image-{variant}" if variant else "image"
         while name in job.inputs:
             name = f"run-{name}"
-        images[name] = image_names.moving(
+        images[name] = image_names.floating_tag(
             specification.workspace.settings.registry, experiment, variant
         )
         return placeholder(f"workflow.parameters.{name}"), "Always"
 
-    whole = workflow.whole(
-        workflow.Subject(experiment, workflow.marked(job), argo, image, specification.read)
+    subject = workflow.Subject(
+        experiment, workflow.with_parameters(job), argo, image, specification.read
     )
+    plan = workflow.workflow_plan(subject)
     name = resource_names.label(experiment.slug, resource_names.LONGEST_CRON)
     metadata: Json = {"name": name, "labels": workflow.labels(experiment, argo)}
     if argo.namespace:
         metadata["namespace"] = argo.namespace
-    spec = whole.spec  # calls `image`
+    spec = plan.spec  # calls `image`
     parameters = [
         *_inputs(job, schedule),
         *({"name": parameter, "value": value} for parameter, value in images.items()),

@@ -116,10 +116,8 @@ def _status(error: Any, request: Mapping[str, Any]) -> Fault:
             "no-namespace", f"there is no namespace {namespace}",
             "Name another with [argo] namespace, or make it",
         )  # fmt: skip
-    if (
-        error.status == 404
-        and "could not find the requested resource" in words
-        or (error.status == 404 and not told)
+    if (error.status == 404 and "could not find the requested resource" in words) or (
+        error.status == 404 and not told
     ):
         return Fault(
             "no-argo", "Argo Workflows is not installed in the cluster",
