@@ -143,10 +143,10 @@ def test_no_registry_and_data_that_nobody_placed(work: Workspace) -> None:
     )
     checked = work.loop("check", "line")
     assert checked.code == 1
-    assert "src/line/innerloop.toml:5: error: a cluster takes images from a registry" in checked.out
+    assert "src/line/innerloop.toml:5: error: a cluster pulls images from a registry" in checked.out
     assert "[data-location-missing]" in checked.out
     synced = work.loop("sync")
-    assert synced.code == 1 and "a cluster takes images from a registry" in synced.err
+    assert synced.code == 1 and "a cluster pulls images from a registry" in synced.err
     assert not (work.root / PATH).exists()
 
 

@@ -441,7 +441,7 @@ def test_a_dry_run_prints_the_manifest_and_what_is_lacking(workspace: Workspace)
     answer = workspace.loop("submit", "line", "--backend", "argo", "--dry-run")
     assert answer.code == 0
     right(yaml.safe_load(answer.out))
-    assert "a cluster pulls images from a registry, and none is configured" in answer.err
+    assert "a cluster pulls images from a registry, and no registry is set" in answer.err
     told = workspace.loop(
         "submit", "line", "--backend", "argo", "--dry-run", "--json", "--name", "n"
     )
