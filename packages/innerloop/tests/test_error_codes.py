@@ -17,7 +17,13 @@ PAGE = PACKAGE.parents[1] / "docs/reference/error-codes.md"
 DONE = (
     "argo_manifest/",
     "model/",
+    *(
+        f"scaffold/{name}.py"
+        for name in ("coverage", "create", "format", "intent", "remove", "rename", "residue")
+    ),
+    "sync/",
     "commands/check.py",
+    *(f"commands/{name}.py" for name in ("format", "new", "remove", "rename", "share", "sync")),
     "util/yaml_errors.py",
     "util/yaml_text.py",
 )
