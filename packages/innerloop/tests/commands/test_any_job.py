@@ -375,7 +375,7 @@ def test_a_folder_with_a_job_file_of_another_name(workspace: Workspace) -> None:
     workspace.write("jobs/a/train.yml", f"command: ls\n{IMAGE}")
     answer = workspace.loop("run", "jobs/a", "--dry-run")
     assert answer.code == 2
-    assert "jobs/a holds no azure-ml-job.yaml. Name its job file: jobs/a/train.yml" in answer.err
+    assert "jobs/a has no azure-ml-job.yaml. Name its job file: jobs/a/train.yml" in answer.err
     there = workspace.root / "jobs/a"
     answer = workspace.loop("run", "--file", "train.yml", "--dry-run", "--json", cwd=there)
     assert answer.code == 0 and json.loads(answer.out)["command"] == "ls"

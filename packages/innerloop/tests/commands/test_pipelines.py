@@ -331,7 +331,7 @@ def test_a_step_without_local_form_is_one_sentence(workspace: Workspace) -> None
         (("--trials", "2"), 2, "no step that would run is a sweep"),
         (("--script", "a.py"), 2, "a pipeline has steps and no script"),
         (("--", "--x"), 2, "Name its step with --step"),
-        (("--debug",), 2, "one step is debugged at a time"),
+        (("--debug",), 2, "only one step can be debugged"),
         (("--set", "jobs.trian.inputs.data=x"), 2, 'Did you mean "train"'),
         (("--set", "jobs.train.inputs.epoch=2"), 1, 'Did you mean "epochs"'),
         (("--set", "inputs.row=2"), 2, 'Did you mean "rows"'),

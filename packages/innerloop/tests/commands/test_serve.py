@@ -57,7 +57,7 @@ def test_without_an_engine_it_is_one_sentence(workspace: Workspace) -> None:
 def test_one_that_has_no_deploy_folder_hears_how_to_get_one(workspace: Workspace) -> None:
     workspace.add("plain", "")
     alone = workspace.loop("serve", "plain")
-    assert alone.code == 1 and "`scripts/loop help serve` says what belongs" in alone.message
+    assert alone.code == 1 and "`scripts/loop help serve` describes its files" in alone.message
     add_server(workspace)
     beside = workspace.loop("invoke", cwd=workspace.root / "src/plain")
     assert beside.code == 1
@@ -98,13 +98,13 @@ def test_a_taken_port_is_one_sentence_and_the_usual_one_gives_way(workspace: Wor
         (("serve", "plain"), 1, "src/plain/deploy: plain has no deploy folder"),
         (("invoke", "plain"), 1, "src/plain/deploy: plain has no deploy folder"),
         (("serve", "line", "--model", "nowhere"), 1, "nowhere is neither a path nor a run of line"),
-        (("serve", "line", "--port", "0"), 2, "0 is no port"),
+        (("serve", "line", "--port", "0"), 2, "0 is not a port"),
         (("serve", "line", "--json"), 2, "Add --dry-run"),
         (("serve", "line", "--debug-port", "5678"), 2, "Add --debug"),
-        (("serve", "line", "--debug", "--detach"), 2, "Leave --detach away"),
+        (("serve", "line", "--debug", "--detach"), 2, "Omit --detach"),
         (("invoke", "line", "--endpoint", "--port", "80"), 2, "Leave --endpoint away"),
-        (("invoke", "line", "--timeout", "-1"), 2, "-1 is no number of seconds"),
-        (("invoke", "line", "--timeout", "nan"), 2, "nan is no number of seconds"),
+        (("invoke", "line", "--timeout", "-1"), 2, "-1 is not a number of seconds"),
+        (("invoke", "line", "--timeout", "nan"), 2, "nan is not a number of seconds"),
         (("invoke", "line", "nowhere.png", "--port", "9"), 1, "nowhere.png cannot be read"),
         (("invoke", "line", "--port", "1"), 1, "http://127.0.0.1:1/score does not answer"),
     ],

@@ -147,10 +147,10 @@ def test_the_same_seed_draws_the_same_trials(workspace: Workspace) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--trials", "0"), "0 is no number of trials"),
-        (("--trials", "many"), "many is no number of trials"),
+        (("--trials", "0"), "0 is not a number of trials"),
+        (("--trials", "many"), "many is not a number of trials"),
         (("--seed", "1"), "Add --trials N"),
-        (("--trials", "2", "--debug"), "one trial is debugged at a time"),
+        (("--trials", "2", "--debug"), "only one trial can be debugged"),
         (("--step", "a"), "--step is for a pipeline job"),
     ],
 )

@@ -56,7 +56,7 @@ def records(workspace: Workspace) -> list[dict[str, Any]]:
 
 
 def test_three_runs_in_a_table_and_on_a_page(committed: Workspace) -> None:
-    assert committed.loop("runs").out == "No runs yet. `scripts/loop run EXP` makes one.\n"
+    assert committed.loop("runs").out == "No runs yet. `scripts/loop run EXP` starts one.\n"
     codes = [
         committed.loop("run", "line", *VENV, *words).code
         for words in ((), ("--set", "inputs.rate=0.25"), ("--", "--rate", "2"))
@@ -145,8 +145,8 @@ def test_a_run_in_a_container_leaves_the_same(committed: Workspace) -> None:
     ("words", "message"),
     [
         (("--log", "2099"), 'there is no run "2099"'),
-        (("--last", "0"), "--last 0 is no number of runs"),
-        (("lone",), 'there is no experiment "lone". Did you mean "line"?'),
+        (("--last", "0"), "--last 0 is not a number of runs"),
+        (("lone",), 'the experiment "lone" does not exist. Did you mean "line"?'),
     ],
 )
 def test_wrong_words(committed: Workspace, words: tuple[str, ...], message: str) -> None:
