@@ -40,9 +40,8 @@ def load_parts(data_path: Path, dataset: str = "auto") -> tuple[list[Digits], st
                 raise
             print("MNIST cannot be downloaded (--dataset mnist shows why).")
     images, labels, name = load(data_path, dataset)
-    parts = [
-        (torch.tensor(images[part]), torch.tensor(labels[part])) for part in split(len(labels))
-    ]
+    digits = TensorDataset(torch.tensor(images), torch.tensor(labels))
+    parts = [digits[torch.tensor(positions)] for positions in split(len(labels))]
     if name == "sklearn-digits":
         parts[0] = augment(*parts[0])
     return [Digits(images[:, None] / 255, labels.long()) for images, labels in parts], name

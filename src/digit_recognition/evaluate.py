@@ -63,9 +63,7 @@ def parse_args(words: list[str] | None = None) -> argparse.Namespace:
 
 if __name__ == "__main__":
     result = evaluate(parse_args())
-    accuracy = (
-        f"accuracy {result['accuracy']:.2%} on {result['digits']:,} digits of {result['dataset']}"
-    )
+    accuracy = "accuracy {accuracy:.2%} on {digits:,} digits of {dataset}".format(**result)
     if not result["passed"]:
         sys.exit(f"evaluate.py: {accuracy} is below the threshold {result['threshold']:.2%}")
     print(f"{accuracy} reaches the threshold {result['threshold']:.2%}")

@@ -1,4 +1,4 @@
-"""`packages/innerloop/bench`: the benchmarks by name, each run in the environment that it needs.
+"""`packages/innerloop/bench`: runs a benchmark by its name, in the environment that it needs.
 
 A benchmark is a file benchmarks/NAME.py (`_support.py` is what they share). One that says EXPERIMENT = "x" runs in x's environment,
 with src/x on its path; any other in the tool's own.
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from innerloop.local import venv
+from innerloop.local import venv_requirements
 from innerloop.util import process, venvs
 from innerloop.util.errors import UsageError, UserError, did_you_mean
 from innerloop.workspace import loader
@@ -36,7 +36,7 @@ class Benchmark:
 
 
 def main(words: Sequence[str]) -> int:
-    """Lists the benchmarks, or runs the one that is named; the words after it are its own."""
+    """List the benchmarks, or run the named one with the words after its name."""
     root = ROOT
     known = {path.stem: path for path in sorted(FOLDER.glob("[!_]*.py"))}
     if not words or words[0] in ("-h", "--help"):
@@ -52,7 +52,7 @@ def main(words: Sequence[str]) -> int:
 
 
 def read(path: Path) -> Benchmark:
-    """What a benchmark says about itself; it is not imported, since its packages are elsewhere."""
+    """Read a benchmark's docstring and EXPERIMENT. It is not imported: it may need other packages."""
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"))
     except SyntaxError as error:
@@ -69,7 +69,7 @@ def _experiment(statement: ast.stmt) -> str | None:
 
 
 def run(root: Path, benchmark: Benchmark, words: Sequence[str]) -> int:
-    """The benchmark's exit code."""
+    """Run the benchmark and return its exit code."""
     python, env = Path(sys.executable), dict(os.environ)
     if benchmark.experiment is not None:
         python = environment(root, benchmark.experiment)
@@ -78,13 +78,13 @@ def run(root: Path, benchmark: Benchmark, words: Sequence[str]) -> int:
 
 
 def environment(root: Path, name: str) -> Path:
-    """The interpreter of the experiment's environment, as the place venv has it."""
+    """The interpreter of the experiment's environment, as the backend venv creates it."""
     workspace = loader.open_workspace(root)
     experiment = loader.choose_experiment(workspace, name, root)
-    locked = venv.requirements(workspace, experiment)
-    program, version, _ = venv.python_for(experiment)
+    locked = venv_requirements.requirements(workspace, experiment)
+    program, version, _ = venv_requirements.python_for(experiment)
     made = venvs.ensure(
-        venv.environment_of(experiment, locked, version),
+        venv_requirements.environment_of(experiment, locked, version),
         locked,
         python=program,
         purpose=f"{experiment.name}'s environment",

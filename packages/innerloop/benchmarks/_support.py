@@ -1,4 +1,4 @@
-"""What the benchmarks share: whole processes, taking turns, in a folder that goes afterwards."""
+"""Shared parts of the benchmarks: arguments, whole processes in turns, a temporary folder."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def arguments(purpose: str | None, turns: int) -> argparse.Namespace:
-    """What every benchmark takes; `purpose` is its docstring, `turns` the default."""
+    """The arguments of every benchmark. `purpose` is its docstring, `turns` the default."""
     parser = argparse.ArgumentParser(description=(purpose or "").partition("\n")[0])
     parser.add_argument("--turns", type=int, default=turns, help=f"of each (default: {turns})")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
@@ -27,7 +27,7 @@ def arguments(purpose: str | None, turns: int) -> argparse.Namespace:
 
 
 def call(argv: Sequence[str], env: Mapping[str, str] | None = None) -> str:
-    """What the program prints. One that fails ends the benchmark: its time would mean nothing."""
+    """The program's output. A program that fails ends the benchmark."""
     done = subprocess.run(argv, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if done.returncode != 0:
         sys.exit(f"{' '.join(argv)}\nended with exit code {done.returncode}\n{done.stderr}")
@@ -35,7 +35,7 @@ def call(argv: Sequence[str], env: Mapping[str, str] | None = None) -> str:
 
 
 def call_anyway(argv: Sequence[str]) -> str:
-    """What the program prints, whether it succeeds or not."""
+    """The program's output, whether it succeeds or not."""
     return subprocess.run(argv, capture_output=True, text=True).stdout
 
 
@@ -44,8 +44,8 @@ def take_turns(
     turns: int,
     before: Callable[[int, str], object] = lambda turn, name: None,
 ) -> dict[str, float]:
-    """The median of each, in milliseconds. All of them once, then all of them again: what else the
-    machine does meets each alike. `before(turn, name)` is not in the time."""
+    """The median of each way, in milliseconds. All ways run once per turn, so that the machine's load
+    affects them alike. `before(turn, name)` is not measured."""
     times: dict[str, list[float]] = {name: [] for name in ways}
     for turn in range(turns + 1):
         for name, way in ways.items():
@@ -60,7 +60,7 @@ def take_turns(
 def tell(
     turns: int, medians: Mapping[str, float], ratios: Mapping[str, float], *, as_json: bool
 ) -> None:
-    """`medians` in milliseconds."""
+    """Print the results; `medians` are in milliseconds."""
     if as_json:
         told = {"turns": turns, "milliseconds": medians, "ratios": ratios}
         print(json.dumps(told, indent=2))
@@ -74,7 +74,7 @@ def tell(
 
 @contextmanager
 def scratch() -> Iterator[Path]:
-    """A new folder, by its real path: Docker knows no other."""
+    """A temporary folder, by its real path, which Docker needs."""
     folder = Path(tempfile.mkdtemp(prefix="innerloop-bench-"))
     try:
         yield Path(os.path.realpath(folder))

@@ -1,16 +1,16 @@
-"""How `loop up` and `loop exec` compare with the bare devcontainer CLI and bare docker.
+"""Time of `loop up` and `loop exec`, against the devcontainer CLI and docker alone.
 
-In one run, taking turns, with an experiment of two stages whose dev stage has a user:
+In one run, in turns, with an experiment of two stages whose dev stage has a user:
 
-    up, all new        nothing is there: image, container, commands
-    up, image is there a new container on an image that is built
-    up, open already   the second `up`
+    up, all new        image, container and commands are new
+    up, image is there a new container of an existing image
+    up, open already   the container runs already
     exec               a program that does nothing
 
 each by `loop`, by the devcontainer CLI and by docker itself (docker: `build` and `run --detach`;
 `inspect`; `exec`). Each is a whole process, in milliseconds, the median of all turns.
 
-    scripts/bench devcontainer [--turns 7] [--json]
+    packages/innerloop/bench devcontainer [--turns 7] [--json]
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ def main() -> int:
 
 @dataclass
 class Way:
-    """One of the three, with a workspace of its own. `new` takes everything away and changes the
-    Dockerfile, so that no layer is there; `down` takes the container alone away."""
+    """One of the three ways, with a workspace of its own. `new` removes everything and changes the
+    Dockerfile, so that no layer is cached; `down` removes only the container."""
 
     name: str
     workspace: Path
@@ -136,7 +136,7 @@ def by_cli(folder: Path) -> Way:
 
 
 def by_docker(folder: Path) -> Way:
-    """What one would type by hand; the label is for taking it away again."""
+    """The command that one would type by hand. The label is for removing the container."""
     workspace = make(folder / "docker")
     image, name = "innerloop-bench-by-hand", "innerloop-bench-by-hand"
     label = f"devcontainer.local_folder={workspace}"

@@ -1,17 +1,17 @@
-"""What a person waits for at the keyboard: a Tab, and `loop format`.
+"""Time of what people wait for at the keyboard: completion and `loop format`.
 
-In one run, taking turns, in a workspace of 100 experiments:
+In one run, in turns, in a workspace of 100 experiments:
 
-    python -c pass          what any Python program takes
+    python -c pass          the minimum of any Python program
     loop --version          a warm start
-    a Tab                   `loop completion words`, which every completion script asks
-    loop help               the other way to hear the commands: all of them imported
+    a Tab                   `loop completion words`, which every completion script calls
+    loop help               the list of commands
     loop format --check     isort and black, at the same time
     isort, then black       the same two programs with the same arguments, one after the other
 
 Each is a whole process, in milliseconds, the median of all turns.
 
-    scripts/bench keyboard [--turns 15] [--json]
+    packages/innerloop/bench keyboard [--turns 15] [--json]
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-# The folder of a program is on its path: this one's neighbours are its modules.
+# The folder of a program is on sys.path, so its neighbours can be imported.
 from _support import ROOT, arguments, call, scratch, take_turns, tell
 from orchestrator import loop, make
 

@@ -1,17 +1,18 @@
-"""How much the orchestrator adds to the command it stands for.
+"""Time that `loop run` and `loop sync` add to the commands they replace.
 
-In one run, taking turns, with an experiment whose program does nothing and whose image is ready:
+In one run, in turns, with an experiment whose program does nothing and whose image is ready:
 
     loop run           `scripts/loop run tiny`
-    docker run         the very `docker run` that it stands for
+    docker run         the same `docker run` alone
     build and run      `docker build -q` and that `docker run`, as a Makefile has it
     devcontainer exec  the same program in an open dev container (where the CLI is installed)
 
-Beside them a warm `loop --version`, and `loop sync` of 10, 100 and 1,000 experiments: the first
-one, which writes everything; one after a change in every experiment; one when nothing changed. In
-the largest a person has written tasks of their own, 200 kB in all. Each is a whole process, in milliseconds, the median of all turns.
+Also a warm `loop --version`, and `loop sync` of 10, 100 and 1,000 experiments: the first one,
+which writes everything; one after a change in every experiment; one without changes. In the
+largest workspace, tasks.json has 200 kB of a person's own tasks. Each is a whole process, in
+milliseconds, the median of all turns.
 
-    scripts/bench orchestrator [--turns 15] [--json]
+    packages/innerloop/bench orchestrator [--turns 15] [--json]
 """
 
 from __future__ import annotations
@@ -115,7 +116,7 @@ def measure_sync(folder: Path, size: int, turns: int) -> dict[str, float]:
 
 
 def own_tasks(workspace: Path, size: int) -> None:
-    """Makes tasks.json so many bytes long, with a person's tasks and comments."""
+    """Fill tasks.json up to a size in bytes with a person's tasks and comments."""
     path = workspace / ".vscode" / "tasks.json"
     text = path.read_text()
     own = ""
@@ -139,7 +140,7 @@ def ratios(medians: dict[str, float]) -> dict[str, float]:
 
 
 def make(root: Path, experiments: int) -> Path:
-    """A workspace with the real scripts and so many experiments that do nothing."""
+    """A workspace with the real scripts and a number of experiments that do nothing."""
     root.mkdir()
     (root / "pyproject.toml").write_text('[tool.innerloop]\ngpu = "auto"\n')
     (root / "scripts").symlink_to(ROOT / "scripts")
@@ -173,7 +174,7 @@ def dev_container(workspace: Path, verb: str) -> list[str]:
 
 
 def clean(workspace: Path, container: str | None) -> None:
-    """Takes away what this benchmark made: by name, since another may have the same image."""
+    """Remove what this benchmark made, by name: another workspace may have the same image."""
     if shutil.which("docker") is None:
         return
     label = f"label=innerloop.workspace={workspace}"

@@ -1,15 +1,15 @@
-"""What HTTP and a server add to a model: requests per second and latency, to the bare model in a loop.
+"""Requests per second and latency of a served model, against the model alone in a loop.
 
 For both experiments, the model of their last run behind `loop serve`, on this machine:
 
-    bare model     in the server's own container: the model on an image that is in memory already
-    one at a time  a client that sends the next request when it has the answer
+    bare model     in the server's own container: the model on an image in memory
+    one at a time  a client that sends the next request after each answer
     eight at once  eight such clients
 
-They take turns, and each turn is --count predictions of one image. p50 and p95 are milliseconds
+In turns, each of --count predictions of one image. p50 and p95 are milliseconds
 per prediction, as the client sees them; of all turns together.
 
-    scripts/bench serve [--turns 5] [--count 400] [--experiment EXP] [--json]
+    packages/innerloop/bench serve [--turns 5] [--count 400] [--experiment EXP] [--json]
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def numbers(latencies: Seconds, rates: Seconds) -> dict[str, float]:
 
 @contextmanager
 def served(name: str) -> Iterator[tuple[str, str]]:
-    """Where it answers, and its container."""
+    """The server's URL and its container."""
     said = call([LOOP, "serve", name, "--detach"])
     url = said.partition(f"{name} is served at ")[2].split()[0]
     try:
@@ -146,7 +146,7 @@ def asked(url: str, body: bytes, count: int, at_once: int) -> tuple[Seconds, flo
 
 
 def client(url: str, body: bytes, count: int) -> Seconds:
-    """One connection, for as long as the server keeps it."""
+    """One connection, as long as the server keeps it open."""
     place = urlsplit(url)
     connection = http.client.HTTPConnection(str(place.hostname), place.port, timeout=60)
     seconds: Seconds = []

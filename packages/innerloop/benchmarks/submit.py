@@ -1,16 +1,16 @@
-"""What `loop submit` adds to the ten lines that it stands for.
+"""Time that `loop submit` adds to a plain submission with Azure's client.
 
-In one run, taking turns, on one stand-in for Azure on loopback (tests/azure: the unmodified client,
+In one run, in turns, on one stand-in for Azure on loopback (tests/azure: the unmodified client,
 a real Azurite), with the experiment digit_recognition_svm:
 
-    loop submit    checked, previewed, on the ledger, sent
-    ten lines      load_job and create_or_update in Azure's client's own environment
+    loop submit    check, preview, record and submit
+    ten lines      load_job and create_or_update in the environment of Azure's client
     --dry-run      the preview alone, which needs no client
 
-Each submission is of changed code, so that each uploads. Whole processes, in milliseconds, the
-median of all turns.
+The code changes before each submission, so that each one uploads it. Whole processes, in
+milliseconds, the median of all turns.
 
-    scripts/bench submit [--turns 7] [--json]
+    packages/innerloop/bench submit [--turns 7] [--json]
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def measure(folder: Path, env: dict[str, str], python: Path, turns: int) -> dict
 
 
 def copy_of_the_workspace(folder: Path) -> Path:
-    """The experiment with its common code, in a repository of its own, with the real scripts."""
+    """The experiment with its shared code, in a repository of its own, with the real scripts."""
     workspace = folder / "workspace"
     for name in (f"src/{EXPERIMENT_NAME}", "src/common"):
         ignored = shutil.ignore_patterns("__pycache__", "outputs")
@@ -93,7 +93,7 @@ def copy_of_the_workspace(folder: Path) -> Path:
 
 @contextmanager
 def azure() -> Iterator[tuple[Path, dict[str, str]]]:
-    """A scratch folder, and the variables by which a program meets the stand-in alone."""
+    """A scratch folder, and the variables with which programs use the stand-in."""
     with scratch() as folder:
         authority, server = network.certificates(folder)
         store = network.Azurite(folder, server, standin.ACCOUNT, standin.KEY)

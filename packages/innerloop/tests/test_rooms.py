@@ -5,10 +5,13 @@ from __future__ import annotations
 
 import ast
 import functools
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from innerloop import local
+from innerloop.remote import base
 from tests.support import ROOT
 
 PACKAGE = ROOT / "packages/innerloop/src/innerloop"
@@ -157,21 +160,42 @@ def test_an_sdk_is_imported_by_its_worker_alone() -> None:
 
 
 def test_a_backend_does_not_import_another() -> None:
-    local = [module for module in modules() if module.room == "local"]
-    backends = {"docker", "venv", "in_container"}
-    for module in local:
-        own = module.path.split("/")[1].removesuffix(".py")
-        if own not in backends:
+    """Nor do the modules that backends share import one of them: the tables name modules as text."""
+    for room, table in (("local", local.BACKENDS), ("remote", base.BACKENDS)):
+        backends = {name.removeprefix("innerloop.").split(".")[1] for name in table.values()}
+        for module in modules():
+            if module.room != room:
+                continue
+            own = module.path.split("/")[1].removesuffix(".py")
+            prefix = f"innerloop.{room}."
+            imported = {
+                name.removeprefix(prefix).split(".")[0]
+                for name in module.imports
+                if name.startswith(prefix)
+            }
+            assert not imported & backends - {own}, module.path
+
+
+def test_backend_names_are_compared_nowhere() -> None:
+    """What differs between backends is in their modules; the tables and `parity` name them."""
+    names = "|".join([*local.BACKENDS, *base.BACKENDS])
+    name = f"""["'](?:{names})["']"""
+    comparison = re.compile(rf"[=!]= *{name}|\bin *[(\[{{]{name}|\bcase {name}")
+    for path in sorted(PACKAGE.rglob("*.py")):
+        if not path.relative_to(PACKAGE).as_posix().startswith(GUESTS):
+            found = comparison.search(path.read_text(encoding="utf-8"))
+            assert found is None, f"{path}: {found}"
+
+
+def test_class_names_are_unique() -> None:
+    paths: dict[str, list[str]] = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        if path.relative_to(PACKAGE).parts[0] == "templates":
             continue
-        others = {
-            name.split(".")[2] for name in module.imports if name.startswith("innerloop.local.")
-        }
-        assert not others & backends - {own}, module.path
-    for one, other in (("azureml", "argo"), ("argo", "azureml")):
-        inner = [module for module in modules() if module.path.startswith(f"remote/{one}/")]
-        assert inner
-        known = {name for module in inner for name in module.imports}
-        assert not {name for name in known if name.startswith(f"innerloop.remote.{other}")}, one
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                paths.setdefault(node.name, []).append(path.relative_to(PACKAGE).as_posix())
+    assert {name: where for name, where in paths.items() if len(where) > 1} == {}
 
 
 def test_no_experiment_imports_the_tool() -> None:

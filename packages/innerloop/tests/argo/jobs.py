@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from innerloop.remote.argo import plan
-from innerloop.remote.argo.plan import Submission
+from innerloop.remote.argo.plan import ArgoSubmission
+from innerloop.remote.base import SubmissionOrder
 from innerloop.workspace import loader
 from tests.support import Workspace
 
@@ -54,11 +55,11 @@ distribution: {type: pytorch, process_count_per_instance: 2}
 
 def planned(
     workspace: Workspace, name: str = "line", file: str = "azure-ml-job.yaml", **more: Any
-) -> Submission:
+) -> ArgoSubmission:
     """The submission of an experiment that is right."""
     opened = loader.open_workspace(workspace.root)
     experiment = loader.open_experiment(opened, name)
-    submission, found = plan.plan(opened, experiment, file=file, **more)
+    submission, found = plan.plan(SubmissionOrder(opened, experiment, file, **more))
     assert submission is not None, [str(finding) for finding in found]
     return submission
 

@@ -65,8 +65,8 @@ def test_a_certificate_of_somebody_else(tiny: Workspace, cluster: Cluster, tmp_p
 @pytest.mark.parametrize(
     ("token", "expected"),
     [
-        ("wrong", "the cluster does not know you. Sign in again"),
-        (READER, "you may not do that in the namespace ml: workflows.argoproj.io is forbidden"),
+        ("wrong", "the cluster does not accept the credentials. Sign in again"),
+        (READER, "you lack a permission in the namespace ml: workflows.argoproj.io is forbidden"),
     ],
 )
 def test_a_token_that_does_not_do(
@@ -113,11 +113,11 @@ def test_a_name_that_is_taken(tiny: Workspace, cluster: Cluster) -> None:
 def test_an_answer_that_is_lost_makes_no_second_job(tiny: Workspace, cluster: Cluster) -> None:
     cluster.api.weather.lost_answers = 1
     first = submit(cluster, tiny)
-    assert first.code == 1 and "is not known: `scripts/loop status line-" in first.message
+    assert first.code == 1 and "was created: `scripts/loop status line-" in first.message
     again = submit(cluster, tiny, "--json", "--wait")
     assert again.code == 0, again.err
     name = json.loads(again.out)["name"]
-    assert name in first.err and "none was made twice" in again.err
+    assert name in first.err and "no second one was created" in again.err
     assert [run.name for run in cluster.controller.runs] == [name]
 
 
@@ -164,7 +164,7 @@ def test_the_doctor_says_what_will_not_work(
 ) -> None:
     tiny.write("src/line/innerloop.toml", "[argo]\ngpus = 1\n")
     facts = doctor(cluster, tiny, 1)
-    assert facts["GPUs"]["state"] == "bad" and "line would wait for ever" in facts["GPUs"]["hint"]
+    assert facts["GPUs"]["state"] == "bad" and "line would wait forever" in facts["GPUs"]["hint"]
     config = cluster.api.kubeconfig(tmp_path / "reader", token=READER)
     facts = doctor(cluster, tiny, 1, KUBECONFIG=str(config))
     assert "you may not create workflows" in facts["permissions"]["what"]
@@ -175,7 +175,7 @@ def test_the_doctor_says_what_will_not_work(
     )
     wrong = cluster.api.kubeconfig(tmp_path / "wrong", token=f"{TOKEN}x")
     facts = doctor(cluster, tiny, 1, KUBECONFIG=str(wrong))
-    assert facts["version"]["what"] == "the cluster does not know you"
+    assert facts["version"]["what"] == "the cluster does not accept the credentials"
 
 
 def test_a_program_that_signs_in(tiny: Workspace, cluster: Cluster, tmp_path: Path) -> None:

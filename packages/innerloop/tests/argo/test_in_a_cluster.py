@@ -214,7 +214,7 @@ def test_ctrl_c_leaves_the_job_and_cancel_stops_it(work: Workspace, cluster: Clu
     answer = started.end()
     assert answer.code == 130
     (run,) = cluster.controller.runs
-    assert f"{run.name} goes on without us: `scripts/loop logs {run.name} --follow`" in answer.err
+    assert f"{run.name} keeps running: `scripts/loop logs {run.name} --follow`" in answer.err
     assert "Running" in cluster.loop(work, "status").out
     stopped = cluster.loop(work, "cancel")
     assert stopped.code == 0 and f"{run.name}: Cancel" in stopped.out
@@ -269,7 +269,7 @@ def test_secrets_are_not_pushed(work: Workspace, cluster: Cluster) -> None:
     work.write("src/line/key.pem", "-----BEGIN RSA PRIVATE KEY-----\n")
     for words in (("image", "push", "line"), ("submit", "line", "--backend", "argo")):
         answer = cluster.loop(work, *words)
-        assert answer.code == 1 and "nothing was pushed" in answer.message
+        assert answer.code == 1 and "[secret-suspected]" in answer.message
         assert "src/line/key.pem" in answer.message
 
 

@@ -20,7 +20,7 @@ def test_register_then_get_brings_the_same_bytes_back(cloud: Cloud, tiny: Worksp
     tiny.write("data/digits/labels é.txt", "eins\n")
     answer = cloud.loop(tiny, "data", "register", "data/digits", "--description", "as scanned")
     assert answer.code == 0, answer.err
-    assert answer.out.startswith("azureml:digits:1 is there now (uri_folder")
+    assert answer.out.startswith("azureml:digits:1 is registered (uri_folder")
     assert cloud.azure.bodies[f"{WORKSPACE_ID}/data/digits/versions/1"]["properties"]["description"]
     check_bodies(cloud)
     kept = files_of(tiny.root / "data/digits")
@@ -57,7 +57,7 @@ def test_what_is_here_is_never_touched(cloud: Cloud, tiny: Workspace) -> None:
     tiny.write("data/digits/mine.csv", "mine\n")
     answer = cloud.loop(tiny, "data", "get", "digits")
     assert answer.code == 1
-    assert "data/digits is there already" in answer.message
+    assert "[target-exists]" in answer.message
     assert files_of(tiny.root / "data/digits") == {"mine.csv": b"mine\n"}
     assert cloud.azure.asked == []
 
@@ -78,5 +78,5 @@ def test_a_version_never_changes(cloud: Cloud, tiny: Workspace) -> None:
     tiny.write("data/digits/one.csv", "2\n")
     answer = cloud.loop(tiny, "data", "register", "data/digits", "--version", "7")
     assert answer.code == 1
-    assert "azureml:digits:7 is there already" in answer.message
+    assert "[data-asset-exists]" in answer.message
     assert cloud.azure.bodies == before

@@ -83,7 +83,7 @@ def test_no_traffic_then_all_then_back_at_once(deployed: Deployed) -> None:
     answer = deployed.deploy("--rollback")
     assert "traffic      blue 100 %" in answer.out
     assert deployed.traffic == {"blue": 100} and deployed.names == ["blue", "green"]
-    assert "nothing to go back to" in deployed.deploy("--rollback", code=1).message
+    assert "[nothing-to-roll-back]" in deployed.deploy("--rollback", code=1).message
 
 
 NO_CODE_OF_OURS = f"""name: own
@@ -115,7 +115,7 @@ def test_azures_own_image_with_a_scoring_script(deployed: Deployed) -> None:
     assert "python=3.11" in environment["properties"]["condaFile"]
     check_bodies(deployed.cloud)
     deployed.workspace.write(f"{folder}/score.py", "def init(): ...\ndef run(raw): return 8\n")
-    assert "was there already" in deployed.deploy("--traffic", "0").err
+    assert "was registered already" in deployed.deploy("--traffic", "0").err
     assert deployed.names == ["blue", "green"] and len(deployed.cloud.azure.codes) == 2
 
 
@@ -133,7 +133,7 @@ def test_a_failed_test_request_moves_no_traffic(deployed: Deployed) -> None:
     deployed.container.status = 200
     deployable.model(deployed.workspace, "run-3", "mended\n")
     answer = deployed.deploy("--traffic", "20")
-    assert "green without traffic goes first" in answer.out
+    assert "green without traffic is deleted first" in answer.out
     assert deployed.traffic == {"green": 20, "blue": 80}
     green = endpoints.deployments(deployed.cloud.azure, NAME)["green"]
     assert green["properties"]["model"].endswith("/versions/3")
@@ -149,7 +149,7 @@ def test_the_image_is_built_anew_only_for_what_is_in_it(deployed: Deployed) -> N
     path = "src/tiny/deploy/own-deployment.yaml"
     text = deployed.workspace.read(path)
     deployed.workspace.write(path, text.replace("instance_count: 1", "instance_count: 2"))
-    assert "was there already" in deployed.deploy().err
+    assert "was registered already" in deployed.deploy().err
     assert deployed.traffic == {"green": 100} and len(deployed.models) == 1
     assert deployed.cloud.azure.count("PUT " + WORKSPACE_ID + "/environments/") == 1
 
@@ -176,7 +176,7 @@ def test_cut_off_and_repeated(deployed: Deployed, stage: str) -> None:
     held.set()
     deployed.cloud.check(answer.out + answer.err)
     assert answer.code == (-signal.SIGKILL if dies else 130)
-    assert dies or "the same command again goes on from it" in answer.err
+    assert dies or "same command again continues from there" in answer.err
     deployed.cloud.azure.faults.clear()
     deployed.deploy()
     assert deployed.traffic == {"blue": 100}
@@ -212,7 +212,7 @@ def test_one_that_is_still_being_made_of_something_else_goes_first(deployed: Dep
     deployed.known.operations["earlier"] = Operation(path, 3, "Creating")
     deployable.model(deployed.workspace, "run-3", "weights of the third\n")
     answer = deployed.deploy()
-    assert "green is creating since an earlier try; waiting" in answer.err
+    assert "green is creating since an earlier attempt; waiting" in answer.err
     assert deployed.traffic == {"green": 100}
     green = endpoints.deployments(deployed.cloud.azure, NAME)["green"]
     assert green["properties"]["model"].endswith("/versions/3")
@@ -273,7 +273,7 @@ def test_an_endpoint_serves_one_experiment(deployed: Deployed) -> None:
     tags["innerloop.experiment"] = "other"
     answer = deployed.deploy("--traffic", "0", "--name", "mine", code=1)
     where = "src/tiny/deploy/endpoint.yaml:1"
-    assert f"the endpoint {NAME} is that of other" in answer.message and where in answer.message
+    assert f"the endpoint {NAME} belongs to other" in answer.message and where in answer.message
 
 
 def test_one_that_is_being_deleted_is_waited_for_and_made_anew(deployed: Deployed) -> None:
@@ -281,7 +281,7 @@ def test_one_that_is_being_deleted_is_waited_for_and_made_anew(deployed: Deploye
     deployed.known.looks = 4
     deployed.cloud.azure(delete(f"{WORKSPACE_ID}/onlineEndpoints/{NAME}"))
     answer = deployed.deploy()
-    assert f"{NAME} is deleting still; waiting" in answer.err
+    assert f"{NAME} is still deleting; waiting" in answer.err
     assert deployed.traffic == {"blue": 100}
 
 
@@ -298,7 +298,7 @@ def test_what_a_job_left_and_what_is_registered_is_taken_where_it_is(
     azure.next_run = RunOf(["Running", "Completed"])
     assert deployed.cloud.loop(deployed.workspace, "submit", "tiny", "--name", "tiny-7").code == 0
     running = deployed.deploy("--model", "tiny-7", code=1)
-    assert "tiny-7 is Running: only a job that has completed has a model" in running.message
+    assert "tiny-7 is Running: only a completed job has a model" in running.message
     assert deployed.models == []
     deployed.deploy("--model", "tiny-7")
     (path,) = [path for path in azure.bodies if "/models/" in path]
@@ -330,7 +330,7 @@ def test_what_azure_would_refuse_is_said_before_anything_is_sent(deployed: Deplo
     deployed.workspace.write(path, text.replace("instance_type", "instance_typ"))
     answer = deployed.deploy(code=1)
     assert f"{path}:" in answer.message and "instance_typ" in answer.message
-    assert "nothing was sent: src/tiny/deploy would not work on Azure ML" in answer.message
+    assert "nothing was sent: src/tiny/deploy would fail on Azure ML" in answer.message
     assert deployed.cloud.azure.asked == []
 
 

@@ -32,7 +32,7 @@ def test_all_is_well(cloud: Cloud, tiny: Workspace) -> None:
     assert told["configuration"]["what"].startswith("ws-vision in rg-vision, from AZURE_SUB")
     assert told["quota cpu-cluster"]["what"] == "24 of 24 cores of standardDSv2Family in use"
     assert told["quota cpu-cluster"]["state"] == "note"
-    assert told["sign-in"]["what"] == "Azure knows you, by EnvironmentCredential"
+    assert told["sign-in"]["what"] == "signed in to Azure, by EnvironmentCredential"
     assert told["workspace"]["what"] == "ws-vision answers, in westeurope"
     assert "STANDARD_DS3_V2" in told["compute cpu-cluster"]["what"].upper()
 

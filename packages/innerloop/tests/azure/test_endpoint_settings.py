@@ -36,13 +36,16 @@ def test_the_endpoint_follows_its_file_as_far_as_nobody_is_locked_out(deployed: 
     deployed.workspace.write(FILE, CHANGED)
     answer = deployed.deploy()
     keys = "description, tags.team, tags.cost"
-    assert f"endpoint {NAME} has these as in {FILE} now: {keys}" in answer.err
+    assert f"applied {FILE} to the endpoint {NAME}: {keys}" in answer.err
     assert "unchanged    blue serves this model already" in answer.out
-    assert f"{FILE}:2:1: auth_mode is aad_token here and key on Azure. Who calls it" in answer.err
+    assert (
+        f"{FILE}:2:1: auth_mode is aad_token here and key on Azure. Clients would notice"
+        in answer.err
+    )
     assert f"{FILE}:3:1: public_network_access is disabled here and enabled on Azure" in answer.err
-    assert "`scripts/loop endpoint update tiny` changes it" in answer.err
+    assert "`scripts/loop endpoint update tiny` applies it" in answer.err
     assert f"{FILE}:8:1: identity is user_assigned, /subscriptions/s" in answer.err
-    assert "Azure takes that only as an endpoint is made" in answer.err
+    assert "Azure accepts it only when an endpoint is created" in answer.err
     body = deployed.cloud.azure.bodies[f"{standin.ROOT}/onlineEndpoints/{NAME}"]
     assert body["properties"]["description"] == "digits of every hand"
     assert body["properties"]["authMode"] == "Key" and body["identity"]["type"] == "SystemAssigned"

@@ -30,7 +30,7 @@ REFUSALS = {
     "forbidden": (
         403, "AuthorizationFailed",
         "The client 'x' does not have authorization to perform action 'A/codes/read' over scope '/s'",
-        "you may not do this in workspace ws-vision in resource group rg-vision: the action A/codes/read",
+        "you lack a permission in workspace ws-vision in resource group rg-vision: A/codes/read",
     ),
     "no workspace": (
         404, "ResourceNotFound",
@@ -42,8 +42,8 @@ REFUSALS = {
 
 @pytest.mark.parametrize("name", list(REFUSALS))
 def test_a_refusal_is_a_sentence(cloud: Cloud, tiny: Workspace, name: str) -> None:
-    status, code, message, message = REFUSALS[name]
-    cloud.azure.fault("management.azure.com", status, code, message=message)
+    status, code, text, message = REFUSALS[name]
+    cloud.azure.fault("management.azure.com", status, code, message=text)
     answer = cloud.loop(tiny, "submit", "tiny")
     assert answer.code == 1
     assert message in answer.message
@@ -96,7 +96,7 @@ def test_an_azure_that_stays_broken(cloud: Cloud, tiny: Workspace) -> None:
     cloud.azure.fault("PUT .*/jobs/", 503, "ServerBusy", message="busy")
     answer = cloud.loop(tiny, "submit", "tiny", "--name", "later")
     assert answer.code == 1
-    assert "Azure failed (503), also after several tries" in answer.message
+    assert "Azure still failed (503) after several attempts" in answer.message
     assert "`scripts/loop status later` tells" in answer.message
     cloud.azure.faults.clear()
     uploads = cloud.azure.count("startPendingUpload")
@@ -111,7 +111,7 @@ def test_an_answer_that_is_lost_makes_no_second_job(cloud: Cloud, tiny: Workspac
     answer = cloud.loop(tiny, "submit", "tiny")
     assert answer.code == 0, answer.err
     assert len(cloud.azure.jobs) == 1
-    assert "an earlier try had arrived" in answer.err
+    assert "an earlier attempt had created this job" in answer.err
 
 
 def test_ctrl_c_while_the_job_is_made_then_again(cloud: Cloud, tiny: Workspace) -> None:
@@ -125,12 +125,12 @@ def test_ctrl_c_while_the_job_is_made_then_again(cloud: Cloud, tiny: Workspace) 
     cloud.check(answer.out + answer.err)
     assert answer.code == 130
     (name,) = cloud.azure.jobs
-    assert f"whether {name} has arrived is not known" in answer.err
+    assert f"it is not known whether {name} was created" in answer.err
     cloud.azure.faults.clear()
     again = cloud.loop(tiny, "submit", "tiny")
     assert again.code == 0, again.err
     assert list(cloud.azure.jobs) == [name]
-    assert "goes on after an interruption" in again.out
+    assert "continues after an interruption" in again.out
 
 
 @pytest.mark.parametrize("stage", ["POST login.*/token", "GET .*/codes/", "PUT .*/environments/"])
@@ -144,7 +144,7 @@ def test_ctrl_c_before_the_job_is_made(cloud: Cloud, tiny: Workspace, stage: str
     held.set()
     cloud.check(answer.out + answer.err)
     assert answer.code == 130
-    assert "no job was made" in answer.err
+    assert "no job was created" in answer.err
     assert cloud.azure.jobs == {}
 
 
@@ -156,7 +156,7 @@ def test_ctrl_c_during_the_upload(cloud: Cloud, tiny: Workspace) -> None:
     started.interrupt_group()
     answer = started.end(5)
     assert answer.code == 130
-    assert "no job was made" in answer.err
+    assert "no job was created" in answer.err
 
 
 def test_a_hung_upload_is_ended_and_goes_on_the_next_time(cloud: Cloud, tiny: Workspace) -> None:
@@ -164,7 +164,7 @@ def test_a_hung_upload_is_ended_and_goes_on_the_next_time(cloud: Cloud, tiny: Wo
     cloud.proxy.weather = Weather(hang_after=100_000)
     answer = cloud.loop(tiny, "submit", "tiny", env={"INNERLOOP_PATIENCE": "3"})
     assert answer.code == 1
-    assert "the upload does not move: nothing came or went for 3 s" in answer.message
+    assert "the upload stalled: no data for 3 s" in answer.message
     cloud.proxy.weather = Weather()
     assert cloud.loop(tiny, "submit", "tiny").code == 0
     assert len(cloud.azure.jobs) == 1
@@ -191,7 +191,7 @@ def test_a_proxy_that_lets_nothing_through(cloud: Cloud, tiny: Workspace) -> Non
     cloud.proxy.weather = Weather(no_names=frozenset({"management.azure.com"}))
     answer = cloud.loop(tiny, "submit", "tiny")
     assert answer.code == 1
-    assert "the proxy does not let us reach management.azure.com" in answer.message
+    assert "the proxy refuses the connection to management.azure.com" in answer.message
 
 
 def test_nobody_is_signed_in(cloud: Cloud, tiny: Workspace) -> None:

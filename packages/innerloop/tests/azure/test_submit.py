@@ -136,7 +136,7 @@ def test_a_placeholder_is_named_and_nothing_is_sent(cloud: Cloud, tiny: Workspac
     )
     answer = cloud.loop(tiny, "submit", "tiny", env=empty)
     assert answer.code == 1
-    assert '"subscription_id" has not been filled in: <your-subscription-id>' in answer.message
+    assert '"subscription_id" is still a placeholder: <your-subscription-id>' in answer.message
     assert cloud.azure.asked == []
 
 
@@ -192,7 +192,7 @@ def test_a_name_that_is_none(cloud: Cloud, tiny: Workspace, name: str) -> None:
     words = ["submit", "tiny", f"--name={name}"] if name else ["status", "../../x"]
     answer = cloud.loop(tiny, *words)
     assert answer.code == 2
-    assert "is no name" in answer.message
+    assert "[job-name-invalid]" in answer.message
     assert cloud.azure.asked == []
 
 
@@ -205,4 +205,4 @@ def test_a_name_in_the_job_file_is_the_jobs(cloud: Cloud, tiny: Workspace) -> No
         again = cloud.loop(tiny, "submit", "tiny", *words)
         assert again.code == 1
         assert 'a job "from-the-file" was submitted from here already' in again.message
-        assert "or take name: out of src/tiny/azure-ml-job.yaml" in again.message
+        assert "or remove name: from src/tiny/azure-ml-job.yaml" in again.message

@@ -175,7 +175,7 @@ ENVIRONMENTS = [
         "-conda-",
         "(without libx)",
     ),
-    ("{image: base, conda_file: gone.yml}", None, "there is no jobs/a/gone.yml"),
+    ("{image: base, conda_file: gone.yml}", None, "jobs/a/gone.yml"),
     ("{conda_file: conda.yml}", None, "a conda_file and no image"),
     ("azureml:own:3", None, '[environment.images] and "own" = "IMAGE"'),
     ("{name: own, version: 3}", None, "azureml:own:3, is registered in Azure ML"),

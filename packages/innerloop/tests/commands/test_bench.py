@@ -1,4 +1,4 @@
-"""`scripts/bench` finds the benchmarks and what each says about itself."""
+"""`packages/innerloop/bench` finds the benchmarks and what each says about itself."""
 
 from __future__ import annotations
 

@@ -33,12 +33,17 @@ def test_all_findings_at_once_each_with_its_place(workspace: Workspace) -> None:
         assert word in answer.out
     found = json.loads(workspace.loop("check", "bad", "--json").out)
     assert len(found) == len(matches) >= 3
+    assert {finding["severity"] for finding in found} <= {"error", "warning", "info"}
+    script = next(finding for finding in found if finding["code"] == "script-missing")
+    position = script["file"], script["line"], script["column"]
+    assert position == ("src/bad/azure-ml-job.yaml", 1, 17)
+    assert list(script) == ["code", "severity", "message", "file", "line", "column", "hint"]
 
 
 def test_without_a_name_every_experiment_is_checked(workspace: Workspace) -> None:
     workspace.add("good", "print(1)\n", job="compute: azureml:cpu-cluster\n")
     answer = workspace.loop("check")
-    assert (answer.code, answer.out) == (0, "nothing wrong in good\n")
+    assert (answer.code, answer.out) == (0, "no problems in good\n")
     workspace.add("bad", "")
     workspace.write("src/bad/azure-ml-job.yaml", "command: [\n")
     assert workspace.loop("check").code == 1
@@ -49,7 +54,7 @@ def test_a_job_file_that_is_not_there(workspace: Workspace) -> None:
     workspace.add("good", "")
     answer = workspace.loop("check", "good", "--file", "other.yaml")
     assert answer.code == 1
-    assert "src/good/other.yaml: error: there is no such job file" in answer.out
+    assert "src/good/other.yaml:1:1: error: " in answer.out
 
 
 def test_new_experiments_have_nothing_wrong(workspace: Workspace) -> None:

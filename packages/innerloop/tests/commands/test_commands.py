@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -81,7 +82,7 @@ def test_sync_settles_and_check_changes_nothing(workspace: Workspace) -> None:
     first = workspace.loop("sync")
     assert first.code == 0, first.err
     second = workspace.loop("sync")
-    assert (second.code, second.out) == (0, "everything is in line with src/\n")
+    assert (second.code, second.out) == (0, "everything is up to date\n")
     assert workspace.loop("sync", "--check").code == 0
 
 
@@ -148,24 +149,31 @@ def test_where_the_engine_is_silent_nothing_is_said_of_what_is_in_it(workspace: 
     assert old.code == 0 and "its engine is not running: images and dev" in old.message
     assert workspace.loop("outdated", "--check", env=SILENT).err == ""
     cleaned = workspace.loop("clean", "--dry-run", env=SILENT)
-    assert cleaned.code == 0 and "containers, images and volumes are not looked at" in cleaned.err
+    assert cleaned.code == 0 and "containers, images and volumes are not listed" in cleaned.err
     answer = workspace.loop("doctor", "--json", env=SILENT)
     facts = {fact["name"]: fact["what"] for fact in json.loads(answer.out)}
-    assert "as far as can be seen without Docker" in facts["disk usage"]
+    assert "without what is in Docker" in facts["disk usage"]
 
 
-def test_colours_and_width_are_those_of_the_terminal(workspace: Workspace) -> None:
+def test_colours_and_width_are_those_of_the_terminal(workspace: Workspace, tmp_path: Path) -> None:
     workspace.add("tiny", "")
+    slow = tmp_path / "bin" / "devcontainer"  # long enough for the live line to show
+    slow.parent.mkdir()
+    slow.write_text("#!/bin/sh\nsleep 2\necho 1.0\n")
+    slow.chmod(0o755)
+    path = f"{slow.parent}{os.pathsep}{os.environ['PATH']}"
     for env, coloured in (({}, True), ({"NO_COLOR": "1"}, False)):
         loop = workspace.root / "scripts" / "loop"
-        terminal = Terminal([loop, "doctor"], workspace.root, {**env, "COLUMNS": "50"})
+        terminal = Terminal(
+            [loop, "doctor"], workspace.root, {**env, "PATH": path, "COLUMNS": "50"}
+        )
         shown = terminal.wait_for("disk usage") + terminal.text
         assert terminal.end() == 0
         assert ("\x1b[32m" in shown) is coloured
         plain = re.sub(r"\x1b\[[0-9;]*[mK]", "", shown).replace("\r", "\n")
         assert re.search(r"\n {24}\w", plain)  # what is too long goes on below its beginning
-        asked = re.findall(r"\x1b\[K(asking: [^\r\x1b]*)", shown)
-        assert asked and max(map(len, asked)) < 50
+        live = re.findall(r"checking: [^\r\n\x1b]*", shown)
+        assert live and max(map(len, live)) < 50
         terminal = Terminal([loop, "help"], workspace.root, {**env, "COLUMNS": "50"})
         shown = terminal.wait_for("Topics").replace("\r", "")
         assert terminal.end() == 0

@@ -50,7 +50,7 @@ def test_every_fact_that_is_not_well_has_a_mend(workspace: Workspace) -> None:
 def test_without_docker(workspace: Workspace, tmp_path: Path) -> None:
     tools = tmp_path / "tools"
     tools.mkdir()
-    for name in ("sh", "bash", "cksum", "git", "python3", "dirname"):
+    for name in ("sh", "bash", "cksum", "tr", "git", "python3", "dirname"):
         if found := next((p for p in map(Path, ("/bin", "/usr/bin")) if (p / name).exists()), None):
             (tools / name).symlink_to(found / name)
     told = facts(workspace, PATH=str(tools))
@@ -108,7 +108,7 @@ def test_a_port_that_is_taken(workspace: Workspace) -> None:
         workspace.add("tiny", "", toml=f"ports = [{port}]\n")
         told = facts(workspace)
     assert told["ports"]["state"] == "note"
-    assert f"{port} (tiny) is taken" in told["ports"]["what"]
+    assert f"{port} (tiny) is in use" in told["ports"]["what"]
 
 
 def test_a_proxy_that_does_not_answer_without_its_password(workspace: Workspace) -> None:

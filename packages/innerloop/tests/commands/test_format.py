@@ -28,15 +28,15 @@ def ugly(workspace: Workspace) -> Workspace:
     return workspace
 
 
-def test_check_names_each_place_once_and_changes_nothing(ugly: Workspace) -> None:
+def test_check_names_each_position_once_and_changes_nothing(ugly: Workspace) -> None:
     answer = ugly.loop("format", "--check")
     assert answer.code == 1 and answer.message.replace("innerloop: ", "").count("format") <= 2
     assert sorted(answer.out.splitlines()) == [
         f"src/{name}:{line}:1: warning: {text} [format]"
         for name in ("common/rates.py", "other/train.py", "tiny/train.py")
         for line, text in (
-            (1, "isort would order the imports"),
-            (4, "black would lay it out"),
+            (1, "isort would change the imports"),
+            (4, "black would change the layout"),
         )
     ]
     assert ugly.read("src/tiny/train.py") == UGLY
@@ -68,25 +68,25 @@ def test_one_experiment_and_the_common_code_it_uses(ugly: Workspace) -> None:
         assert ugly.read(path) == UGLY
     assert (ugly.root / "src/tiny/common/rates.py").is_symlink()
     again = ugly.loop("format", "tiny")
-    assert (again.code, again.out) == (0, "all is in order\n")
+    assert (again.code, again.out) == (0, "all files are formatted\n")
     assert ugly.loop("format", "tiny", "--check").code == 0
 
 
-def test_all_of_the_persons_code_and_nothing_of_the_distribution(ugly: Workspace) -> None:
+def test_all_of_the_teams_code_and_nothing_else(ugly: Workspace) -> None:
     assert ugly.loop("format").code == 0
     assert ugly.read("src/other/train.py") == FINE
     assert ugly.read("benchmarks/mine.py") == UGLY
     assert ugly.loop("format", "--check").code == 0
 
 
-def test_what_is_no_python_is_named_with_its_place(ugly: Workspace) -> None:
+def test_invalid_python_is_named_with_its_position(ugly: Workspace) -> None:
     ugly.write("src/tiny/broken.py", "x = 1\ndef f(:\n    pass\n")
     for target, words in (("", ["format", "tiny"]), (TARGET, ["format", "tiny", "--check"])):
         ugly.write("pyproject.toml", target)
         answer = ugly.loop(*words)
         assert answer.code == 1
         assert re.search(
-            r"^src/tiny/broken.py:2:\d+: error: this is no Python", answer.out, re.MULTILINE
+            r"^src/tiny/broken.py:2:\d+: error: not valid Python", answer.out, re.MULTILINE
         )
     assert ugly.read("src/tiny/train.py") == FINE
 

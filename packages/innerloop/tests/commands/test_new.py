@@ -33,7 +33,7 @@ def test_from_the_template_it_is_green_at_once(workspace: Workspace) -> None:
         assert not path.is_file() or "experiment_name_here" not in path.read_text(), path
 
 
-def test_twice_is_a_sentence_and_nothing_is_touched(workspace: Workspace) -> None:
+def test_twice_is_an_error_and_changes_nothing(workspace: Workspace) -> None:
     assert workspace.loop("new", "churn").code == 0
     workspace.write("src/churn/train.py", "mine")
     before = names(workspace.root)
@@ -46,14 +46,14 @@ def test_twice_is_a_sentence_and_nothing_is_touched(workspace: Workspace) -> Non
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("tiny/deep", "is an experiment itself"),
-        ("shop", "holds experiments (shop/churn)"),
-        ("TINY", '"tiny" would do'),
-        ("old", "would have the same files and images"),
-        ("search/x", 'there is "Search" already'),
-        ("notes/line", "this is no folder"),
-        ("empty", "something of that name already"),
-        ("../outside", "Begin with a letter"),
+        ("tiny/deep", "[experiment-nested]"),
+        ("shop", "[experiment-nested]"),
+        ("TINY", 'Write "tiny" [experiment-name-invalid]'),
+        ("old", "[experiment-name-taken]"),
+        ("search/x", "[experiment-name-taken]"),
+        ("notes/line", "src/notes: this is not a folder [path-exists]"),
+        ("empty", "src/empty: something with this name exists"),
+        ("../outside", "Begin with a letter [experiment-name-invalid]"),
     ],
 )
 def test_names_that_are_not_free(workspace: Workspace, name: str, message: str) -> None:
@@ -123,7 +123,7 @@ def test_killed_at_any_step_there_is_all_of_it_or_nothing(
             assert names(root / "src") == names(workspace.root / "src"), number
             make()  # and the next one is not in its way
             assert loader.open_workspace(root).experiments == tuple(sorted(("tiny", name)))
-            assert names(root / ".innerloop") == ["making.lock"]
+            assert names(root / ".innerloop") == ["creating.lock"]
         if code == FEWER:
             break
     assert ends == {-signal.SIGKILL, FEWER} and number > 15

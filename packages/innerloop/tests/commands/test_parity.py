@@ -101,7 +101,7 @@ def test_what_somebody_changed_in_one_place_alone_is_named(
     (told,) = table(synced, "line", code=1)
     assert told["unexplained"] == named
     answer = synced.loop("parity", "line")
-    assert answer.code == 1 and "nothing says why it differs" in answer.out
+    assert answer.code == 1 and ": unexplained" in answer.out
 
 
 def test_a_people_s_stage_on_another_base_has_no_reason(workspace: Workspace) -> None:
@@ -174,7 +174,7 @@ def test_a_cluster_that_would_run_something_else_is_found(
     monkeypatch.setattr(pod, "template", other)
     opened = loader.open_workspace(synced.root)
     experiment = loader.open_experiment(opened, "line")
-    (found,) = columns.of_job(opened, experiment, loader.open_job(opened, experiment))
+    (found,) = columns.parity_of_job(opened, experiment, loader.open_job(opened, experiment))
     rows = {one.row for one in found.unexplained if one.backend == "argo"}
     assert rows >= {"command", "image", "environment", "shm"}
 

@@ -1,17 +1,21 @@
-"""`loop rename` carries all along that is called after an experiment; `loop remove` loses nothing."""
+"""`loop rename` renames everything that is named after an experiment; `loop remove` loses nothing."""
 
 from __future__ import annotations
 
 import json
 import os
 import pty
+import shutil
 import signal
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from innerloop.scaffold import interrupted
+from innerloop.scaffold import remove as removing
 from innerloop.scaffold import rename as renaming
+from innerloop.sync import engine
 from innerloop.workspace import loader
 from tests.serving.tiny import add_server
 from tests.steps import FEWER, copies, kill, stopped_at
@@ -26,7 +30,7 @@ LAUNCH, TASKS = ".vscode/launch.json", ".vscode/tasks.json"
 
 @pytest.fixture
 def used(workspace: Workspace) -> Workspace:
-    """`old` beside `old_svm`, with common code, outputs, and a person's words in rendered files."""
+    """`old` beside `old_svm`, with common code, outputs, and a person's edits in generated files."""
     for name in ("old", "old_svm"):
         train = "from common.rates import RATE\nprint(RATE)\n"
         workspace.add(name, train, job=JOB, toml=SCHEDULE)
@@ -86,10 +90,10 @@ def check_renamed(root: Path, new: str) -> None:
 
 
 @pytest.mark.parametrize("new", ["fresh", "shop/fresh"])
-def test_all_that_is_called_after_it_follows(used: Workspace, new: str) -> None:
+def test_everything_that_is_named_after_it_follows(used: Workspace, new: str) -> None:
     answer = used.loop("rename", "old", new)
     assert answer.code == 0, answer.err
-    assert "README.md:1: this names src/old still" in answer.message
+    assert "README.md:1: this still names src/old" in answer.message
     check_renamed(used.root, new)
     assert used.loop("sync", "--check").code == 0
     assert new in used.read(".vscode/tasks.json") and '"old"' not in used.read(".vscode/tasks.json")
@@ -126,7 +130,7 @@ def test_its_server_follows(workspace: Workspace) -> None:
 
 
 @pytest.mark.parametrize("new", ["old_svm", "Fresh", "old/deep", "common"])
-def test_a_name_that_will_not_do_changes_nothing(used: Workspace, new: str) -> None:
+def test_invalid_name_changes_nothing(used: Workspace, new: str) -> None:
     before = {path: path.stat().st_mtime_ns for path in used.root.rglob("*") if path.is_file()}
     answer = used.loop("rename", "old", new)
     assert answer.code in (1, 2) and len(answer.message.splitlines()) == 1
@@ -175,7 +179,7 @@ def test_remove_asks_first(used: Workspace) -> None:
         assert (used.root / "src/old").exists() is not gone
 
 
-def test_remove_keeps_data_outputs_and_a_way_back(used: Workspace) -> None:
+def test_remove_keeps_data_and_outputs_and_can_be_undone(used: Workspace) -> None:
     git = ["git", "-C", str(used.root)]
     subprocess.run([*git, "init", "-q"], check=True)
     used.write("data/numbers/a.csv", "1")
@@ -190,12 +194,46 @@ def test_remove_keeps_data_outputs_and_a_way_back(used: Workspace) -> None:
     assert (used.root / "outputs/old/20260101-000000-aaaa/metrics.json").is_file()
     assert used.loop("sync", "--check").code == 0
     assert not (used.root / GITHUB.format("old")).exists()
-    for line in answer.out.partition("To bring it back:\n")[2].splitlines():
+    for line in answer.out.partition("To restore it:\n")[2].splitlines():
         subprocess.run(line, shell=True, cwd=used.root, check=True)
     assert '"mine": true, // kept' in used.read(DEV.format("old"))
     assert "timeout-minutes: 7" in used.read(GITHUB.format("old"))
     run = used.loop("run", "old", "--backend", "venv")
     assert (run.code, run.out) == (0, "7\n"), run.err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="counts the steps in a forked process")
+def test_removal_killed_at_any_step_is_completed_without_a_conflict(
+    used: Workspace, tmp_path: Path
+) -> None:
+    """What a person changed in the experiment's entries neither stays nor conflicts."""
+    ends = set()
+    for number, root in enumerate(copies(used.root, tmp_path / "copies"), 1):
+
+        def remove(root: Path = root) -> None:
+            workspace = loader.open_workspace(root)
+            removing.carry_out(root, removing.plan(workspace, "old"))
+
+        code = stopped_at(root, number, kill, remove)
+        ends.add(code)
+        if not list(interrupted.finish(root)) and (root / "src/old").exists():
+            remove()  # killed before anything was written down
+        (kept,) = (root / removing.REMOVED).iterdir()
+        assert '"mine": true, // kept' in (kept / "devcontainer/devcontainer.json").read_text()
+        assert "timeout-minutes: 7" in (kept / GITHUB.format("old")).read_text()
+        assert '"Mine. ' in (kept / "tasks.json").read_text()
+        assert not (root / GITHUB.format("old")).exists() and not (root / "src/old").exists()
+        for file in (LAUNCH, TASKS):
+            text = (root / file).read_text()
+            own = {"Mine. ", "src/old/", '"old"', '"old: ', '"debug old"'}
+            assert not [part for part in own if part in text], number
+        outcome = engine.plan(root)
+        assert (outcome.changes, outcome.problems, outcome.state) == ((), (), None), number
+        assert not (root / removing.INTENT).exists()
+        shutil.rmtree(root)
+        if code == FEWER:
+            break
+    assert ends == {-signal.SIGKILL, FEWER} and number > 15
 
 
 @pytest.mark.docker

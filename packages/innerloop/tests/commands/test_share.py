@@ -109,10 +109,10 @@ def test_twice_is_one_sentence_and_changes_nothing(shared: Workspace) -> None:
         ("vision/agument.py", '"vision/augment.py"'),
         ("Rates.py", "rates.py"),
         ("../tiny/train.py", "is not in src/common"),
-        (".", "all of src/common cannot be shared at once"),
+        (".", "[shared-code-invalid]"),
     ],
 )
-def test_what_is_not_there_is_said_and_no_link_is_made(
+def test_code_that_does_not_exist_is_an_error_and_no_link_is_made(
     shared: Workspace, path: str, message: str
 ) -> None:
     answer = shared.loop("share", "tiny", path)
@@ -120,10 +120,11 @@ def test_what_is_not_there_is_said_and_no_link_is_made(
     assert not (shared.root / "src/tiny/common").exists()
 
 
-def test_what_stands_in_the_way_stays(shared: Workspace) -> None:
+def test_file_in_place_of_a_link_stays(shared: Workspace) -> None:
     mine = shared.write("src/tiny/common/rates.py", "RATE = 1\n")
     answer = shared.loop("share", "tiny", "rates.py")
-    assert answer.code == 1 and "something of that name already" in answer.message
+    assert answer.code == 1 and "src/tiny/common/rates.py: " in answer.message
+    assert "[path-exists]" in answer.message
     shared.write("src/tiny/common/vision/own.py", "mine")
     assert shared.loop("share", "tiny", "vision").code == 1
     assert mine.read_text() == "RATE = 1\n"
@@ -145,10 +146,10 @@ def test_remove_takes_the_link_and_empty_folders_and_no_code(shared: Workspace) 
     assert shared.loop("share", "tiny", "--remove", "rates.py").code == 0
     assert not (shared.root / "src/tiny/common").exists()
     other = shared.loop("share", "tiny", "--remove", "rates.py")
-    assert other.code == 1 and "does not share" in other.message
+    assert other.code == 1 and "[not-shared]" in other.message
 
 
-def test_broken_absolute_and_textual_links_are_seen_and_mended(shared: Workspace) -> None:
+def test_broken_absolute_and_textual_links_are_repaired(shared: Workspace) -> None:
     common = shared.root / "src/tiny/common"
     (common / "vision").mkdir(parents=True)
     # As the template of old made it: relative to the wrong folder.
@@ -163,9 +164,9 @@ def test_broken_absolute_and_textual_links_are_seen_and_mended(shared: Workspace
         run = shared.loop("run", "tiny", "--backend", place)
         assert run.code == 1 and "--repair" in run.message
         assert len(run.err.strip().splitlines()) == 1
-    mended = shared.loop("share", "--repair")
-    assert mended.code == 0 and mended.out.count("mended") == 3, mended.err
-    assert "core.symlinks" in mended.err
+    repaired = shared.loop("share", "--repair")
+    assert repaired.code == 0 and repaired.out.count("repaired") == 3, repaired.err
+    assert "core.symlinks" in repaired.err
     assert tree(common) == {
         "masks": "../../common/vision/masks",
         "rates.py": "../../common/rates.py",
@@ -174,10 +175,10 @@ def test_broken_absolute_and_textual_links_are_seen_and_mended(shared: Workspace
     }
     run = shared.loop("run", "tiny", "--backend", "venv")
     assert (run.code, run.out) == (0, "-7\n"), run.err
-    assert "lead where they should" in shared.loop("share", "--repair").out
+    assert "are in order" in shared.loop("share", "--repair").out
 
 
-def test_what_cannot_be_mended_is_named(shared: Workspace) -> None:
+def test_links_that_cannot_be_repaired_are_named(shared: Workspace) -> None:
     assert shared.loop("share", "tiny", "rates.py").code == 0
     (shared.root / "src/common/rates.py").unlink()
     answer = shared.loop("share", "tiny", "--repair")

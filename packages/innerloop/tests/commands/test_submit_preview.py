@@ -114,7 +114,7 @@ def test_an_environment_from_a_file_is_what_the_file_says(workspace: Workspace) 
 def test_an_empty_name_is_none(workspace: Workspace) -> None:
     workspace.write("jobs/a/job.yml", f"command: ls\ncompute: azureml:c\n{IMAGE}")
     answer = workspace.loop("submit", "jobs/a/job.yml", "--dry-run", "--name", "", env=CONNECTION)
-    assert answer.code == 2 and '"" is no name for a job' in answer.message
+    assert answer.code == 2 and "[job-name-invalid]" in answer.message
 
 
 def test_a_large_file_among_the_code_is_named(workspace: Workspace) -> None:
@@ -122,7 +122,7 @@ def test_a_large_file_among_the_code_is_named(workspace: Workspace) -> None:
     with (workspace.root / "jobs/a/weights.bin").open("wb") as file:
         file.truncate(120_000_000)
     shown = workspace.loop("submit", "jobs/a/job.yml", "--dry-run", env=CONNECTION).out
-    assert "weights.bin is 120 MB, sent with each change of the code: leave it out" in shown
+    assert "weights.bin is 120 MB, sent with each change of the code: exclude it" in shown
 
 
 def test_many_files_are_shown_by_their_folders_and_what_is_hardly_code_is_named(
@@ -140,4 +140,4 @@ def test_many_files_are_shown_by_their_folders_and_what_is_hardly_code_is_named(
     assert re.search(r"^ +lib/ +0\.1 kB  61 files$", shown, re.MULTILINE)
     assert "part7.py" not in shown
     assert "(--json lists every file)" in shown
-    assert ".git/ (1 file, 0.0 kB), __pycache__/ (1 file, 0.0 kB): hardly code" in shown
+    assert ".git/ (1 file, 0.0 kB), __pycache__/ (1 file, 0.0 kB): probably not code" in shown

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from innerloop.devcontainers import devcontainer_cli
-from innerloop.devcontainers.devcontainer_cli import Outcome, follow, outcome_of
+from innerloop.devcontainers.devcontainer_cli import CliOutcome, follow, outcome_of
 from innerloop.util.errors import UserError
 
 
@@ -16,7 +16,9 @@ def line(**event: object) -> str:
     return json.dumps(event)
 
 
-def run(tmp_path: Path, *lines: str, code: int = 0, log: bool = False) -> tuple[Outcome, list[str]]:
+def run(
+    tmp_path: Path, *lines: str, code: int = 0, log: bool = False
+) -> tuple[CliOutcome, list[str]]:
     said: list[str] = []
     text = tmp_path / "lines"
     text.write_text("".join(f"{one}\n" for one in lines))
@@ -35,7 +37,7 @@ FAILED = line(
 
 def test_the_outcome_alone_decides(tmp_path: Path) -> None:
     outcome, _ = run(tmp_path, line(type="raw", text='{"outcome":"error"}'), SUCCESS)
-    assert outcome == Outcome(True, "c1", "dev", "/w", tail=('{"outcome":"error"}',))
+    assert outcome == CliOutcome(True, "c1", "dev", "/w", tail=('{"outcome":"error"}',))
     assert not run(tmp_path, SUCCESS, code=1)[0].ok
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from innerloop.devcontainers import uid_mapping
-from innerloop.devcontainers.uid_mapping import Entry, HostUser, adapt, parse, person_of
+from innerloop.devcontainers.uid_mapping import HostUser, PasswdEntry, adapt, parse, person_of
 from innerloop.docker.engine import Engine
 
 ROOT = "root:x:0:0:root:/root:/bin/bash\n"
@@ -19,7 +19,9 @@ PASSWD = ROOT + DAEMON + DEV
 GROUP = "root:x:0:\ndaemon:x:1:\ndev:x:1000:\nother:x:1234:dev\n"
 
 
-def after(script: str | None, passwd: str, group: str, tmp_path: Path) -> tuple[list[Entry], str]:
+def after(
+    script: str | None, passwd: str, group: str, tmp_path: Path
+) -> tuple[list[PasswdEntry], str]:
     """What the script makes of the two files, run by a real shell in a folder that stands in for
     the image's root, where nobody is owned."""
     assert script is not None
@@ -51,7 +53,7 @@ def test_a_root_that_a_person_wants_stays_root() -> None:
 def test_the_user_takes_the_persons_numbers(tmp_path: Path) -> None:
     fits = adapt(PASSWD, GROUP, "dev", HostUser(4321, 4322))
     entries, group = after(fits.script, PASSWD, GROUP, tmp_path)
-    assert entries[0] == Entry("dev", 4321, 4322, "/home/dev", "/bin/bash")
+    assert entries[0] == PasswdEntry("dev", 4321, 4322, "/home/dev", "/bin/bash")
     assert [entry.name for entry in entries] == ["dev", "root", "daemon"]
     assert "dev:x:4322:\n" in group
     assert fits.script is not None and "chown -R 4321:4322 /home/dev" in fits.script
@@ -78,7 +80,10 @@ def test_where_root_is_alone_a_user_comes(user: str, tmp_path: Path) -> None:
     passwd = ROOT + DAEMON
     fits = adapt(passwd, "root:x:0:\n", user, HostUser(1000, 1000))
     entries, group = after(fits.script, passwd, "root:x:0:\n", tmp_path)
-    assert (fits.user, entries[0]) == ("dev", Entry("dev", 1000, 1000, "/home/dev", "/bin/bash"))
+    assert (fits.user, entries[0]) == (
+        "dev",
+        PasswdEntry("dev", 1000, 1000, "/home/dev", "/bin/bash"),
+    )
     assert group.endswith("dev:x:1000:\n")
     assert adapt(passwd, "", user, HostUser(0, 0)) == uid_mapping.UserMapping("root")
 
@@ -112,7 +117,7 @@ def test_names_and_homes_are_quoted(tmp_path: Path) -> None:
     passwd = ROOT + "it's:x:5:5:a $HOME `x`:/home/it's a:/bin/sh\n"
     fits = adapt(passwd, "", "it's", HostUser(7, 7))
     entries, _ = after(fits.script, passwd, "", tmp_path)
-    assert entries[0] == Entry("it's", 7, 7, "/home/it's a", "/bin/sh")
+    assert entries[0] == PasswdEntry("it's", 7, 7, "/home/it's a", "/bin/sh")
 
 
 def test_the_dockerfile_is_one_line_for_each_instruction() -> None:

@@ -124,4 +124,4 @@ def test_a_port_of_ones_own(workspace: Workspace) -> None:
     assert workspace.loop("sync").code == 0
     assert rendered(workspace, JOB)["connect"] == {"host": "127.0.0.1", "port": 24999}
     workspace.write("src/line/innerloop.toml", 'debug_port = "x"\n')
-    assert "debug_port is no port number" in workspace.loop("sync").err
+    assert "debug_port is not a port number" in workspace.loop("sync").err

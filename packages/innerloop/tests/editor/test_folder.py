@@ -28,6 +28,8 @@ def test_a_persons_tasks_and_comments_live_beside_ours(
     fill(workspace)
     workspace.write(".vscode/tasks.json", THEIRS)
     assert workspace.loop("sync").code == 0
+    assert workspace.read(".vscode/tasks.json") == THEIRS
+    assert workspace.loop("sync", "--take", ".vscode/tasks.json:.").code == 0
     assert "// mine: do not touch" in workspace.read(".vscode/tasks.json")
     window = opened(workspace.root)
     labels = [label for label, _ in window.palette()]

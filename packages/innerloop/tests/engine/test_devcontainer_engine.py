@@ -49,7 +49,7 @@ def test_the_gpu_is_handed_over(workspace: Workspace, gpu_engine: OwnEngine, gpu
     prepared(workspace, gpu_engine, gpu)
     answer = workspace.loop("up", "tiny", prefix=WITH_GPU)
     assert answer.code == 0, answer.err
-    assert "GPU, because there is one and the engine can hand it over" in answer.err
+    assert "GPU, because there is one and the engine can use it" in answer.err
     (made,) = gpu_engine.containers()
     (request,) = made["HostConfig"]["DeviceRequests"]
     assert (request["Count"], request["Capabilities"]) == (-1, [["gpu"]])
@@ -103,7 +103,7 @@ def test_an_engine_that_is_stopped_while_it_builds_and_while_it_opens(workspace:
         engine.stop()
         answer = started.end(60)
         assert answer.code == 1, answer.err
-        assert "the Docker engine went away" in answer.message, answer.err
+        assert "the Docker engine has stopped" in answer.message, answer.err
 
         engine.start()
         workspace.write("src/tiny/environment/Dockerfile", TINY)

@@ -15,7 +15,7 @@ from tests.support import TINY, Workspace, until
 
 pytestmark = [pytest.mark.docker, pytest.mark.devcontainer]
 
-OLDER = "its dev container is older than this: environment/Dockerfile changed, "
+OLDER = "the dev container is outdated: environment/Dockerfile changed, "
 CHANGED = f"tiny: {OLDER}environment/new.txt is new, environment/requirements.txt is gone"
 
 

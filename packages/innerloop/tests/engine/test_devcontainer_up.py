@@ -279,7 +279,7 @@ def test_without_the_cli_it_comes_through_npx(opened: Workspace, tmp_path: Path)
     assert shutil.which("devcontainer", path=path) is None
     answer = opened.loop("up", "tiny", "--json", env={"PATH": path})
     assert answer.code == 0 and json.loads(answer.out)["how"] == "created", answer.err
-    assert answer.err.count("a container went away meanwhile: once more") == 1
+    assert answer.err.count("another program removed a container; trying again") == 1
 
 
 def test_without_the_cli_and_npx_it_says_how_to_get_it(opened: Workspace, tmp_path: Path) -> None:

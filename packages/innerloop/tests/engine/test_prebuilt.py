@@ -78,7 +78,7 @@ def test_a_colleagues_first_build_is_a_pull(
     forget(ci, nonce)
     ran = colleague.loop("run", "line", "--backend", "docker")
     assert ran.code == 0, ran.err
-    assert "fetched in" in ran.err and "building" not in ran.err
+    assert "pulled in" in ran.err and "building" not in ran.err
     assert ran.out.strip() == content.strip()
     assert "up to date" in colleague.loop("build", "line").err
     stays = colleague.loop("clean", "--dry-run").out
@@ -100,7 +100,7 @@ def test_after_a_change_the_layers_that_are_the_same_are_taken(
     colleague.write("src/line/environment/tools.txt", "two\n")
     built = colleague.loop("build", "line", "--dev", env=BUILDKIT)
     assert built.code == 0, built.err
-    assert "none has been pushed for this environment/ yet; building it here" in built.err
+    assert "no image has been pushed for this environment/ yet; building it here" in built.err
     told = docker("run", "--rm", built.out.strip(), "cat", "/made-once", "/made")
     assert told == f"{content}two\n"
 
@@ -141,7 +141,7 @@ def test_a_registry_that_does_not_answer_costs_one_line(colleague: Workspace) ->
     assert built.code == 0, built.err
     assert "connection refused; building it here" in built.err
     pushed = colleague.loop("build", "line", "--push")
-    assert pushed.code == 1 and "could not be pushed" in pushed.message
+    assert pushed.code == 1 and "cannot be pushed" in pushed.message
 
 
 def test_push_without_a_registry_is_a_sentence(workspace: Workspace) -> None:

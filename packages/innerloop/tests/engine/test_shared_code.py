@@ -36,7 +36,7 @@ def test_links_lead_there_and_the_terminal_is_in_it(opened: Workspace) -> None:
     # In the open container, not in one of its own; its `run` finds itself inside.
     one = opened.loop("terminal", "churn", "--", "sh", "-c", "touch /tmp/mark; pwd; exit 6")
     assert one.code == 6 and one.out.endswith("/src/shop/churn\n"), one.err
-    assert "in the open dev container" in one.message
+    assert "in the running dev container" in one.message
     assert opened.loop("exec", "churn", "--", "test", "-e", "/tmp/mark").code == 0
     terminal = Terminal([opened.root / "scripts/loop", "terminal"], folder)
     terminal.wait_for("(shop/churn) ")

@@ -39,8 +39,8 @@ def test_what_is_filled_in(command: str, text: str) -> None:
     ("command", "message"),
     [
         ("${{inputs.epoch}}", 'inputs.epoch.*does not declare. Did you mean "epochs"'),
-        ("${{inputs.none}}", "inputs.none.*has no value. Give it one with --set inputs.none=VALUE"),
-        ("${{input.epochs}}", 'is nothing. Did you mean "inputs"'),
+        ("${{inputs.none}}", "inputs.none.*has no value. Set one with --set inputs.none=VALUE"),
+        ("${{input.epochs}}", 'is not a known reference. Did you mean "inputs"'),
         ("${{outputs.model}}", "does not declare. Declare it under outputs"),
     ],
 )

@@ -60,17 +60,17 @@ def test_what_was_filled_in(given: Any, name: str, value: Any) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "--inputs is no JSON"),
-        ("[1]", "--inputs is no JSON object"),
+        ("{", "--inputs is not JSON"),
+        ("[1]", "--inputs is not a JSON object"),
         ('{"epoch": 1}', 'the job has no input "epoch". Did you mean "epochs"'),
-        ('{"epochs": "many"}', "epochs = many is no number. Its value is 8"),
-        ('{"epochs": true}', "epochs = True is no number"),
-        ('{"epochs": "inf"}', "epochs = inf is no number"),
-        ('{"rate": "1e999"}', "rate = 1e999 is no number"),
-        ('{"fast": "maybe"}', "fast = maybe is no boolean"),
-        ('{"fast": 1}', "fast = 1 is no boolean"),
-        ('{"note": [1]}', "note is no single value"),
-        ('{"epochs": "9"}', "epochs = 9 is not allowed. Choose of 8, 16"),
+        ('{"epochs": "many"}', "epochs = many is not a number. Its value is 8"),
+        ('{"epochs": true}', "epochs = True is not a number"),
+        ('{"epochs": "inf"}', "epochs = inf is not a number"),
+        ('{"rate": "1e999"}', "rate = 1e999 is not a number"),
+        ('{"fast": "maybe"}', "fast = maybe is not a boolean"),
+        ('{"fast": 1}', "fast = 1 is not a boolean"),
+        ('{"note": [1]}', "note is not a single value"),
+        ('{"epochs": "9"}', "epochs = 9 is not allowed. Write one of 8, 16"),
     ],
 )
 def test_what_cannot_be(text: str, message: str) -> None:

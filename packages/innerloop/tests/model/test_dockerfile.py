@@ -74,7 +74,7 @@ def test_a_stage_that_is_copied_from_is_kept() -> None:
 def test_wrong_ones() -> None:
     with pytest.raises(UserError, match="Dockerfile:1:1: the Dockerfile has no FROM"):
         parse("RUN true\n", "Dockerfile")
-    with pytest.raises(UserError, match="Dockerfile:2:1: FROM cannot be understood"):
+    with pytest.raises(UserError, match="Dockerfile:2:1: FROM is invalid"):
         parse("# hi\nFROM a b c d\n", "Dockerfile")
     with pytest.raises(UserError, match='no stage "test". It has: base, dev, job'):
         pruned(parse(THREE, "Dockerfile"), "test")

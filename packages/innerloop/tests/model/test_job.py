@@ -277,7 +277,7 @@ def test_a_job_with_a_components_key_is_still_a_job() -> None:
         ("apiVersion: batch/v1\nkind: Job\n", "a Kubernetes object"),
         ("entry_points: {main: {command: x}}\n", "an MLflow project"),
         ("script: a.py\nframework: Python\n", "a run of Azure ML's SDK v1"),
-        ("type: Microsoft.MachineLearningServices/workspaces/jobs\n", "what the service answers"),
+        ("type: Microsoft.MachineLearningServices/workspaces/jobs\n", "a response of the service"),
         (
             "$schema: https://azuremlschemas.azureedge.net/latest/managedOnlineEndpoint.schema.json\n",
             "an Azure ML managed online endpoint",

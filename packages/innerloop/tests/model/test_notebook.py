@@ -44,7 +44,7 @@ def test_without_values_the_text_is_the_persons() -> None:
     [
         (notebook(cell("x = 1")), {"x": 2}, 'no cell is tagged "parameters"'),
         (notebook(DEFAULTS), {"rat": 2}, 'Did you mean "rate"'),
-        ("not json", {}, "this is no notebook"),
+        ("not json", {}, "not a notebook"),
         ("[]", {}, "it has no cells"),
         ('{"cells": 1}', {}, "it has no cells"),
     ],

@@ -67,7 +67,7 @@ def test_one_that_fails_ends_the_others_with_its_exit_code(tmp_path: Path) -> No
     begun = time.monotonic()
     code, _, err = ended(started(command, 3))
     assert (code, mark.exists()) == (7, False)
-    assert "innerloop: rank 1 ended with exit code 7; the others are ended too" in err
+    assert "innerloop: rank 1 ended with exit code 7; the others are stopped" in err
     assert time.monotonic() - begun < 20
 
 

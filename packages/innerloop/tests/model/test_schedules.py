@@ -102,7 +102,7 @@ def test_the_workspace_names_the_orchestrators() -> None:
         ("github = 1", 2, r"\[tool.innerloop.github\] is not a table"),
         ('github.enviroment = "x"', 2, '"enviroment" is unknown. Did you mean "environment"'),
         ("[tool.innerloop.azure-devops]\npool = 3", 3, "pool is not a string"),
-        ("[tool.innerloop.schedule]\ncron = 3", 2, "a schedule is an experiment's own"),
+        ("[tool.innerloop.schedule]\ncron = 3", 2, "a schedule belongs to an experiment"),
     ],
 )
 def test_wrong_settings_of_the_workspace(text: str, line: int, message: str) -> None:

@@ -45,18 +45,18 @@ def test_names_that_are_understood(word: str | None, here: str | None, name: str
     [
         (
             "digits_recognition",
-            'no experiment "digits_recognition". Did you mean "digit_recognition"',
+            'experiment "digits_recognition" does not exist. Did you mean "digit_recognition"',
         ),
         ("Digit_Recognition", 'Did you mean "digit_recognition"'),
-        ("ranking", 'could be "search/ranking" or "shop/ranking"'),
+        ("ranking", 'is ambiguous: "search/ranking" or "shop/ranking"'),
         ("README.md", '"README.md" is in no experiment.s folder. Open a file of one'),
         ("src/common/digits.py", "is in no experiment"),
         ("/elsewhere/src/digit_recognition/train.py", "is in no experiment"),
         ("../train.py", "is in no experiment"),
-        ("..", 'no experiment ".."'),
-        ("a b'\"", "no experiment"),
-        ("", "no experiment"),
-        (None, "which experiment?"),
+        ("..", 'experiment ".." does not exist'),
+        ("a b'\"", "does not exist"),
+        ("", "does not exist"),
+        (None, "no experiment is named"),
     ],
 )
 def test_names_that_are_not(word: str | None, message: str) -> None:
@@ -65,7 +65,7 @@ def test_names_that_are_not(word: str | None, message: str) -> None:
 
 
 def test_a_misspelt_name_is_no_path_in_the_folder_one_stands_in() -> None:
-    with pytest.raises(UsageError, match="no experiment"):
+    with pytest.raises(UsageError, match="does not exist"):
         resolve(SPACE, "digits", "src/digit_recognition")
 
 

@@ -84,10 +84,10 @@ def test_what_somebody_changed_in_a_workflow_alone_is_named(
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (None, "it is not there"),
-        ("name: x\n", "no step of it calls `loop submit`"),
+        (None, "the generated file does not exist"),
+        ("name: x\n", "no step calls `loop submit`"),
         ("name: [\n", "not YAML"),
-        ("run: loop submit other\n", 'there is no experiment "other"'),
+        ("run: loop submit other\n", 'the experiment "other" does not exist'),
     ],
 )
 def test_a_workflow_that_starts_nothing_is_said(

@@ -5,26 +5,33 @@ from __future__ import annotations
 import pytest
 
 from innerloop.parity.columns import _option, _size
-from innerloop.parity.facts import Column, Fact, Parity, listed, one_line, shared_words
+from innerloop.parity.facts import (
+    Parity,
+    ParityColumn,
+    ParityFact,
+    join_facts,
+    normalize_command,
+    normalize_paths,
+)
 
-SAME = {row: Fact("x") for row in ("command", "cwd", "image")}
+SAME = {row: ParityFact("x") for row in ("command", "cwd", "image")}
 
 
-def parity(**other: Fact) -> Parity:
+def parity(**other: ParityFact) -> Parity:
     columns = (
-        Column("azureml", SAME),
-        Column("docker", {**SAME, **other}),
-        Column("F5", absent="x"),
+        ParityColumn("azureml", SAME),
+        ParityColumn("docker", {**SAME, **other}),
+        ParityColumn("F5", absent="x"),
     )
     return Parity("line", "azureml", columns)
 
 
 def test_what_differs_without_a_reason_is_named() -> None:
     assert parity().differences == () == parity().unexplained
-    explained = parity(image=Fact("y", why="on purpose"))
+    explained = parity(image=ParityFact("y", why="on purpose"))
     assert [one.why for one in explained.differences] == ["on purpose"]
     assert explained.unexplained == ()
-    bare = parity(command=Fact("z"), image=Fact("y", why="on purpose"))
+    bare = parity(command=ParityFact("z"), image=ParityFact("y", why="on purpose"))
     assert [(one.row, one.backend) for one in bare.unexplained] == [("command", "docker")]
     told = bare.json()
     assert told["unexplained"] == ["docker: command"]
@@ -35,13 +42,13 @@ def test_what_differs_without_a_reason_is_named() -> None:
 
 
 def test_a_reason_for_no_difference_is_not_shown() -> None:
-    told = parity(image=Fact("x", why="never needed")).json()
+    told = parity(image=ParityFact("x", why="never needed")).json()
     assert told["backends"]["docker"]["image"]["why"] == ""
 
 
 def test_a_path_inside_another_keeps_its_own_name() -> None:
     names = {"/w": "<workspace>", "/w/data/x": "<x>", "/w/src/a": "<code>"}
-    assert shared_words("p /w/src/a/t.py --d /w/data/x --o /w/o", names) == (
+    assert normalize_paths("p /w/src/a/t.py --d /w/data/x --o /w/o", names) == (
         "p <code>/t.py --d <x> --o <workspace>/o"
     )
 
@@ -55,7 +62,7 @@ def test_a_path_inside_another_keeps_its_own_name() -> None:
     ],
 )
 def test_commands_that_a_shell_takes_for_one(one: str, two: str) -> None:
-    assert one_line(one) == one_line(two)
+    assert normalize_command(one) == normalize_command(two)
 
 
 @pytest.mark.parametrize(
@@ -70,4 +77,4 @@ def test_options_are_found_in_both_ways() -> None:
     assert _option(["--user", "1:2"], "--user") == "1:2"
     assert _option(["--shm-size=4g"], "--shm-size") == "4g"
     assert _option(["--user"], "--user") == ""
-    assert listed(["b", "a", "b"]) == "a; b" and listed([]) == "none"
+    assert join_facts(["b", "a", "b"]) == "a; b" and join_facts([]) == "none"

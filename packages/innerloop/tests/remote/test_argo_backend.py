@@ -10,8 +10,14 @@ from hypothesis import strategies as st
 
 from innerloop.remote import stream_job
 from innerloop.remote.argo.worker.argo_errors import explain, scrub
-from innerloop.remote.argo.worker.log_lines import Lines
-from innerloop.remote.argo.worker.workflow_states import bereft, error_of, name_of, pods, state_of
+from innerloop.remote.argo.worker.log_lines import ProgramLines
+from innerloop.remote.argo.worker.workflow_states import (
+    failure_message,
+    node_name,
+    orphaned_pods,
+    pods,
+    state_of,
+)
 
 ARGOS = (
     'time="2022-07-25T12:33:54.295Z" level=info msg="capturing logs" argo=true',
@@ -79,13 +85,13 @@ def node(name: str, phase: str, message: str = "", code: str = "", **more: Any) 
     ],
 )
 def test_states(found: Any, state: str, error: str, code: int) -> None:
-    assert (state_of(found), error_of(found)) == (state, error)
+    assert (state_of(found), failure_message(found)) == (state, error)
     assert stream_job.exit_code(state, error) == code
 
 
 def test_no_artifact_repository_has_a_way_out() -> None:
     message = "You need to configure artifact storage. More information in the docs"
-    assert "[argo.outputs] in innerloop.toml" in error_of(
+    assert "[argo.outputs] in innerloop.toml" in failure_message(
         workflow("Error", "", node("main", "Error", message))
     )
 
@@ -115,7 +121,7 @@ def test_the_service_is_no_pod_of_the_job() -> None:
     ],
 )
 def test_names_of_pods(given_node: dict[str, Any], name: str) -> None:
-    assert name_of(given_node) == name
+    assert node_name(given_node) == name
 
 
 LINE = st.sampled_from([*ARGOS, "", "time flies", 'time="', "a", "loss 0.5"])
@@ -126,7 +132,7 @@ def test_lines_are_the_programs_own_however_they_come(
     lines: list[str], cuts: list[int], ends: bool
 ) -> None:
     text = "\n".join(lines) + ("\n" if ends and lines else "")
-    reader, said, at = Lines(), "", 0
+    reader, said, at = ProgramLines(), "", 0
     for cut in [*cuts, len(text)]:
         said += reader.add(text[at : at + cut])
         at += cut
@@ -172,7 +178,7 @@ def test_who_goes_on_without_a_node_that_failed() -> None:
         return {**node(name, phase), "id": f"{job}-{rank}", "templateName": f"{job}-{name}"}
 
     together = [of("main", 0, "Running"), of("main", 1, "Failed"), of("main", 2, "Running")]
-    assert bereft(together) == {"main-1": ("node-0", "node-2")}
-    assert bereft([of("prep", 0, "Running"), of("train", 1, "Error")]) == {}
-    assert bereft([of("main", 0, "Failed"), of("main", 1, "Succeeded")]) == {}
-    assert bereft([node("main", "Failed"), node("other", "Running")]) == {}
+    assert orphaned_pods(together) == {"main-1": ("node-0", "node-2")}
+    assert orphaned_pods([of("prep", 0, "Running"), of("train", 1, "Error")]) == {}
+    assert orphaned_pods([of("main", 0, "Failed"), of("main", 1, "Succeeded")]) == {}
+    assert orphaned_pods([node("main", "Failed"), node("other", "Running")]) == {}

@@ -1,4 +1,4 @@
-"""The sentences for what Azure's libraries raise, told by their names, status and words alone."""
+"""The explanations of exceptions of Azure's libraries, by their class names, status and text."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ CASES = [
     (HttpResponseError(404, "nope", "/computes/c"), "not-found", 'there is no compute "c"'),
     (HttpResponseError(409, "there", "/jobs/j"), "exists", 'there is a job "j" already'),
     (HttpResponseError(429, "slow"), "slow-down", "fewer requests"),
-    (HttpResponseError(502, "gateway"), "service", "Azure failed (502)"),
+    (HttpResponseError(502, "gateway"), "service", "Azure still failed (502)"),
     (HttpResponseError(400, "The compute is wrong. Code: X"), "refused", "The compute is wrong"),
     (HttpResponseError(403, "Server failed to authenticate the request. Signature did not match"),
      "forbidden", "storage refuses access"),
@@ -52,7 +52,7 @@ CASES = [
      "network", "does not trust"),
     (raised("AssetException", "Error with code: x", cause=raised("ServiceResponseError",
      "('Connection aborted.', ConnectionResetError(104, 'Connection reset by peer'))")),
-     "network", "broke, also after several tries"),
+     "network", "still broke after several attempts"),
     (raised("JobException", "This job is in state JobStatus.RUNNING. Download is"), "not-ended", "it is Running"),
     (raised("ValidationException", "bad key\n\x1b[31mred\x1b[0m"), "refused", "refuses it: bad key red"),
     (raised("ValidationException", 'Validation for PipelineJobSchema failed:\n\n {\n "errors": [\n {\n'
@@ -62,7 +62,7 @@ CASES = [
     (HttpResponseError(400, "There is already an endpoint with this name", "/onlineEndpoints/e"),
      "name-taken", 'name "e" is taken: names are unique in an Azure region'),
     (HttpResponseError(404, "not found | (InferencingClientCallFailed) x", "/onlineEndpoints/e"),
-     "name-taken", 'cannot make an endpoint under the name "e" now'),
+     "name-taken", 'cannot create an endpoint with the name "e" now'),
     (HttpResponseError(404, "nope", "/onlineEndpoints/e"), "not-found", 'no endpoint "e" in workspace w'),
     (HttpResponseError(404, "nope", "/onlineEndpoints/e/deployments/blue"), "not-found",
      'the endpoint e has no deployment "blue"'),
@@ -77,7 +77,7 @@ CASES = [
     (raised("DeploymentFailed", "(ResourceNotReady) User container has crashed"), "deployment-failed",
      "the container did not become ready"),
     (raised("DeploymentFailed", "(OutOfCapacity) no capacity"), "deployment-failed", "no free machine"),
-    (raised("DeploymentFailed", "(InternalServerError) x"), "deployment-failed", "bring the deployment up: x"),
+    (raised("DeploymentFailed", "(InternalServerError) x"), "deployment-failed", "could not start the deployment: x"),
     (PermissionError(13, "Permission denied", "/x"), "files", "Permission denied (/x)"),
     (raised("KeyError", "surprise"), "other", "KeyError: surprise"),
 ]  # fmt: skip
@@ -86,17 +86,19 @@ CASES = [
 @pytest.mark.parametrize(
     ("error", "code", "what"), CASES, ids=[f"{c}-{w[:20]}" for _, c, w in CASES]
 )
-def test_each_is_one_sentence(error: Exception, code: str, what: str) -> None:
-    fault = explain(error, REQUEST)
-    assert fault.code == code
-    assert what in fault.what
-    assert "\n" not in fault.what and not fault.what.endswith(".")
+def test_explain_exception_returns_code_and_one_sentence(
+    error: Exception, code: str, what: str
+) -> None:
+    explained = explain(error, REQUEST)
+    assert explained.code == code
+    assert what in explained.what
+    assert "\n" not in explained.what and not explained.what.endswith(".")
 
 
 def test_a_clock_that_is_fast() -> None:
     error = HttpResponseError(401, "late", Date=formatdate(time.time() - 7200))
-    fault = explain(error, REQUEST)
-    assert fault.code == "clock" and "clock is 120 minutes fast" in fault.what
+    explained = explain(error, REQUEST)
+    assert explained.code == "clock" and "clock is 120 minutes fast" in explained.what
 
 
 @pytest.mark.parametrize(

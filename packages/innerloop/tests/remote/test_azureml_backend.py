@@ -13,7 +13,7 @@ from innerloop.model.jobs.job import parse_job
 from innerloop.model.run import Request, Run
 from innerloop.model.settings.settings import Settings
 from innerloop.model.workspace import Workspace
-from innerloop.remote.azureml import backend, workspace_ref
+from innerloop.remote.azureml import job_request, workspace_ref
 from innerloop.util.errors import UserError
 
 JOB = """
@@ -35,9 +35,7 @@ compute: azureml:cpu
 def request(text: str = JOB) -> Request:
     experiment = Experiment("line", parse("FROM x\n", "Dockerfile"), Settings())
     job = parse_job(text.replace("$[[--seed ${{inputs.seed}}]]", ""), "src/line/azure-ml-job.yaml")
-    return backend.request(
-        Run(Workspace("/w", Settings(), ("line",)), experiment, job, "r1", {}), workspace="ws"
-    )
+    return job_request.plan(Run(Workspace("/w", Settings(), ("line",)), experiment, job, "r1", {}))
 
 
 def test_paths_stand_as_the_variables_that_hold_them() -> None:
@@ -94,11 +92,11 @@ def test_variables_go_before_the_file_one_by_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "said"),
     [
-        ("resource_group", "<resource-group>", '"resource_group" has not been filled in'),
-        ("workspace_name", "YOUR_WORKSPACE", '"workspace_name" has not been filled in'),
-        ("subscription_id", "00000000-0000-0000-0000-000000000000", "has not been filled in"),
-        ("subscription_id", "my subscription", "has not been filled in"),
-        ("subscription_id", "12345", "is no subscription's id: 12345"),
+        ("resource_group", "<resource-group>", '"resource_group" is still a placeholder'),
+        ("workspace_name", "YOUR_WORKSPACE", '"workspace_name" is still a placeholder'),
+        ("subscription_id", "00000000-0000-0000-0000-000000000000", "is still a placeholder"),
+        ("subscription_id", "my subscription", "is still a placeholder"),
+        ("subscription_id", "12345", "is not the id of a subscription: 12345"),
         ("resource_group", "", 'there is no "resource_group"'),
     ],
 )

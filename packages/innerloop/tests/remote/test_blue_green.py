@@ -79,7 +79,7 @@ CASES: dict[str, tuple[EndpointState, str, int, tuple[str, bool, tuple[str, ...]
 @pytest.mark.parametrize("name", list(CASES))
 def test_a_move(name: str) -> None:
     now, fingerprint, share, (deployment, reuse, gone, after, old) = CASES[name]
-    move = blue_green.decide(now, fingerprint, share)
+    move = blue_green.plan_rollout(now, fingerprint, share)
     assert (move.name, move.reuse, move.gone, dict(move.after), move.old) == (
         (deployment, reuse, gone, after, old)
     )
@@ -89,33 +89,34 @@ def test_a_move(name: str) -> None:
 def test_a_third_one_waits() -> None:
     now = endpoint(one("blue", 90, "a"), one("green", 10, "b"), new="green", old="blue")
     with pytest.raises(UserError, match="blue is kept beside green .blue 90 %, green 10 %."):
-        blue_green.decide(now, "c", 100)
+        blue_green.plan_rollout(now, "c", 100)
 
 
 def test_traffic_that_was_split_by_hand_is_left_alone() -> None:
     now = endpoint(one("blue", 90), one("green", 10))
     with pytest.raises(UserError, match="was split by hand .blue 90 %, green 10 %."):
-        blue_green.decide(now, "c", 100)
+        blue_green.plan_rollout(now, "c", 100)
     with pytest.raises(UserError, match="was split by hand"):
-        blue_green.finish(now)
+        blue_green.plan_finish(now)
 
 
 def test_the_end_of_a_move_and_the_way_back() -> None:
     now = endpoint(one("blue", 90, "a"), one("green", 10, "b"), new="green", old="blue")
-    assert blue_green.finish(now) == ({"green": 100}, ("blue",))
+    assert blue_green.plan_finish(now) == ({"green": 100}, ("blue",))
     assert blue_green.rollback_plan(now) == ({"blue": 100}, "green")
     rolled = endpoint(one("blue", 100, "a"), one("green", 0, "b"), new="blue")
-    assert blue_green.finish(rolled) == ({"blue": 100}, ("green",))
-    with pytest.raises(UserError, match="nothing to go back to"):
+    assert blue_green.plan_finish(rolled) == ({"blue": 100}, ("green",))
+    with pytest.raises(UserError) as caught:
         blue_green.rollback_plan(rolled)
+    assert caught.value.code == "nothing-to-roll-back"
 
 
 def test_who_was_rolled_back_by_hand_is_no_new_one() -> None:
     """In the studio somebody has given all traffic back: `--finish` must not undo it."""
     now = endpoint(one("blue", 100, "a"), one("green", 0, "b"), new="green", old="blue")
     assert now.new == one("blue", 100, "a") and now.old is None
-    assert blue_green.finish(now) == ({"blue": 100}, ("green",))
-    move = blue_green.decide(now, "c", 100)
+    assert blue_green.plan_finish(now) == ({"blue": 100}, ("green",))
+    move = blue_green.plan_rollout(now, "c", 100)
     assert (move.name, move.gone, move.old) == ("green", ("green",), "blue")
 
 
@@ -142,7 +143,7 @@ def test_a_move_always_adds_up_and_keeps_who_serves(
     ]
     now = endpoint(*made, **({"new": "green", "old": "blue"} if tagged else {}))
     try:
-        move = blue_green.decide(now, fingerprint, share)
+        move = blue_green.plan_rollout(now, fingerprint, share)
     except UserError as mistake:
         assert mistake.hint
         return

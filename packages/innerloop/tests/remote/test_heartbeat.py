@@ -1,4 +1,4 @@
-"""Signs of life: bytes for a blob store, and computing; waiting is none."""
+"""Heartbeats: uploaded bytes and computing count, waiting does not."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from types import SimpleNamespace
 from typing import Any
 
-from innerloop.remote.azureml.worker.heartbeat import Pulse
+from innerloop.remote.azureml.worker.heartbeat import Heartbeat
 from tests.support import until
 
 
@@ -24,23 +24,23 @@ class Heard:
 
 def test_only_bytes_for_a_blob_store_count() -> None:
     heard = Heard()
-    pulse = Pulse(heard, every=60)
+    heartbeat = Heartbeat(heard, every=60)
     store = SimpleNamespace(_tunnel_host="a.blob.core.windows.net", host="proxy")
-    pulse.hook("http.client.send", (store, b"12345"))
-    pulse.hook("http.client.send", (SimpleNamespace(host="a.dfs.core.windows.net"), b"67"))
-    pulse.hook("http.client.send", (SimpleNamespace(host="management.azure.com"), b"no"))
-    pulse.hook("open", ("file", "r", 0))
-    pulse.close()
-    assert heard.events[-1] == ("sent", {"bytes": 7})
+    heartbeat.hook("http.client.send", (store, b"12345"))
+    heartbeat.hook("http.client.send", (SimpleNamespace(host="a.dfs.core.windows.net"), b"67"))
+    heartbeat.hook("http.client.send", (SimpleNamespace(host="management.azure.com"), b"no"))
+    heartbeat.hook("open", ("file", "r", 0))
+    heartbeat.close()
+    assert heard.events[-1] == ("uploaded", {"bytes": 7})
 
 
-def test_computing_is_a_sign_of_life_and_waiting_is_none() -> None:
+def test_heartbeat_while_computing_and_none_while_waiting() -> None:
     heard = Heard()
-    pulse = Pulse(heard, every=0.2)
-    time.sleep(0.7)
+    heartbeat = Heartbeat(heard, every=1.0)
+    time.sleep(1.5)
     assert heard.names() == []
     end = time.monotonic() + 20
-    while "beat" not in heard.names() and time.monotonic() < end:
+    while "heartbeat" not in heard.names() and time.monotonic() < end:
         hashlib.sha256(bytes(4_000_000)).digest()
-    assert until(lambda: "beat" in heard.names(), 1)
-    pulse.close()
+    assert until(lambda: "heartbeat" in heard.names(), 1)
+    heartbeat.close()

@@ -20,7 +20,7 @@ def write(root: Path, **files: str) -> None:
 def test_a_link_that_leads_nowhere_is_named(tmp_path: Path) -> None:
     write(tmp_path, a="1")
     (tmp_path / "code/lost").symlink_to("../gone.py")
-    with pytest.raises(UserError, match="code/lost: this link leads nowhere"):
+    with pytest.raises(UserError, match="code/lost: this link is broken"):
         snapshot.read(tmp_path, "code")
 
 
@@ -35,8 +35,9 @@ def test_one_that_is_ignored_is_no_matter(tmp_path: Path) -> None:
 def test_a_circle_is_named_and_ends(tmp_path: Path, target: str) -> None:
     write(tmp_path, sub__a="1")
     (tmp_path / "code/sub/round").symlink_to(target)
-    with pytest.raises(UserError, match="code/sub/round: this link leads in a circle"):
+    with pytest.raises(UserError) as caught:
         snapshot.read(tmp_path, "code")
+    assert (caught.value.code, caught.value.where) == ("link-circular", "code/sub/round")
 
 
 def test_a_folder_linked_twice_is_sent_twice(tmp_path: Path) -> None:
@@ -54,8 +55,9 @@ def test_a_folder_linked_twice_is_sent_twice(tmp_path: Path) -> None:
 def test_nothing_to_send(tmp_path: Path) -> None:
     write(tmp_path, a="1")
     (tmp_path / "code/.amlignore").write_text("*\n")
-    with pytest.raises(UserError, match="nothing to send.*Look at code/.amlignore"):
+    with pytest.raises(UserError, match="code/.amlignore") as caught:
         snapshot.read(tmp_path, "code")
+    assert (caught.value.code, caught.value.where) == ("snapshot-empty", "code")
 
 
 def test_one_file_is_a_snapshot_too(tmp_path: Path) -> None:

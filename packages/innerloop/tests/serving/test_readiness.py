@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from innerloop.serving import readiness
-from innerloop.serving.readiness import Outcome
+from innerloop.serving.readiness import ReadinessOutcome
 from tests.serving.web import Web, web
 
 
@@ -20,7 +20,9 @@ def sample(tmp_path: Path) -> Path:
     return path
 
 
-def wait(made: Web, sample: Path, patience: float | None = 10) -> tuple[Outcome, list[str]]:
+def wait(
+    made: Web, sample: Path, patience: float | None = 10
+) -> tuple[ReadinessOutcome, list[str]]:
     said: list[str] = []
     ended = threading.Event()
     return readiness.wait(made.url, sample, ended, patience=patience, say=said.append), said
@@ -85,7 +87,7 @@ def test_the_servers_end_ends_the_wait(sample: Path) -> None:
     ended.set()
     nowhere = "http://127.0.0.1:1/score"
     outcome = readiness.wait(nowhere, sample, ended, patience=60, say=lambda _: None)
-    assert outcome == Outcome()
+    assert outcome == ReadinessOutcome()
 
 
 def watched(

@@ -35,7 +35,7 @@ def test_made_shared_formatted_copied_renamed_and_removed(workspace: Workspace) 
     well(workspace, "new", "shop/second", "--from", "idea")
     well(workspace, "rename", "idea", "shop/first")
     assert well(workspace, "run", "shop/first", *VENV, "--set", "inputs.steps=7") == "4.0\n"
-    assert "nothing wrong" in well(workspace, "check")
+    assert "no problems" in well(workspace, "check")
     assert "everything is in line" in well(workspace, "sync", "--check")
     listed = json.loads(well(workspace, "share", "--list", "--json"))
     assert [(row["experiment"], row["state"]) for row in listed] == [

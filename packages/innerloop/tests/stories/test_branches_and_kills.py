@@ -1,4 +1,4 @@
-"""Rendered files through what happens to a repository: two branches, and a sync that is killed."""
+"""Generated files in a repository: two branches, and a sync that is killed."""
 
 from __future__ import annotations
 
@@ -93,9 +93,7 @@ def conflict(workspace: Workspace) -> Workspace:
 
 
 @pytest.mark.parametrize("side", ["", "--ours", "--theirs"])
-def test_a_conflict_of_two_branches_is_put_together_by_what_they_say(
-    conflict: Workspace, side: str
-) -> None:
+def test_git_conflict_of_two_branches_is_merged_by_content(conflict: Workspace, side: str) -> None:
     """Also for somebody who took one side: the other's experiment was not thrown out by that."""
     if side:
         git(conflict, "checkout", side, ".vscode")
@@ -113,7 +111,7 @@ def test_a_conflict_of_two_branches_is_put_together_by_what_they_say(
     (options,) = [one["options"] for one in json.loads(conflict.read(TASKS))["inputs"]
                   if one["id"] == "experiment"]  # fmt: skip
     assert sorted(options) == ["alpha", "beta", "mid"]
-    assert conflict.loop("sync").out == "everything is in line with src/\n"
+    assert conflict.loop("sync").out == "everything is up to date\n"
     commit(conflict, "merged")
     assert conflict.loop("sync", "--check").code == 0
 

@@ -18,7 +18,7 @@ LAUNCH = ".vscode/launch.json"
 
 
 @pytest.fixture
-def rendered(workspace: Workspace) -> Workspace:
+def synced(workspace: Workspace) -> Workspace:
     workspace.add("line", "print(1)\n", job=JOB)
     assert workspace.loop("sync").code == 0
     workspace.add("line", "print(1)\n", job=JOB.replace("8", "3"))
@@ -26,58 +26,58 @@ def rendered(workspace: Workspace) -> Workspace:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="modes are those of POSIX")
-def test_a_mode_is_kept(rendered: Workspace) -> None:
-    (rendered.root / LAUNCH).chmod(0o640)
-    assert rendered.loop("sync").code == 0
-    assert '"3"' in rendered.read(LAUNCH)
-    assert (rendered.root / LAUNCH).stat().st_mode & 0o7777 == 0o640
+def test_a_mode_is_kept(synced: Workspace) -> None:
+    (synced.root / LAUNCH).chmod(0o640)
+    assert synced.loop("sync").code == 0
+    assert '"3"' in synced.read(LAUNCH)
+    assert (synced.root / LAUNCH).stat().st_mode & 0o7777 == 0o640
 
 
 @pytest.mark.parametrize("linked", [LAUNCH, ".vscode"])
 def test_a_link_stays_a_link_and_its_target_is_written(
-    rendered: Workspace, tmp_path: Path, linked: str
+    synced: Workspace, tmp_path: Path, linked: str
 ) -> None:
     real = tmp_path / "dotfiles" / Path(linked).name
     real.parent.mkdir()
-    shutil.move(rendered.root / linked, real)
-    (rendered.root / linked).symlink_to(real)
-    assert rendered.loop("sync").code == 0
-    assert (rendered.root / linked).is_symlink()
-    assert '"3"' in rendered.read(LAUNCH)
+    shutil.move(synced.root / linked, real)
+    (synced.root / linked).symlink_to(real)
+    assert synced.loop("sync").code == 0
+    assert (synced.root / linked).is_symlink()
+    assert '"3"' in synced.read(LAUNCH)
     assert [path.name for path in real.parent.iterdir()] == [real.name]
 
 
-def test_a_link_to_another_disk(rendered: Workspace) -> None:
+def test_a_link_to_another_disk(synced: Workspace) -> None:
     other = Path("/dev/shm")
-    if not other.is_dir() or other.stat().st_dev == rendered.root.stat().st_dev:
+    if not other.is_dir() or other.stat().st_dev == synced.root.stat().st_dev:
         assert sys.platform != "linux"
         return
     folder = other / f"innerloop-{os.getpid()}"
-    shutil.copytree(rendered.root / ".vscode", folder)
-    shutil.rmtree(rendered.root / ".vscode")
-    (rendered.root / ".vscode").symlink_to(folder)
+    shutil.copytree(synced.root / ".vscode", folder)
+    shutil.rmtree(synced.root / ".vscode")
+    (synced.root / ".vscode").symlink_to(folder)
     try:
         before = sorted(path.name for path in folder.iterdir())
-        assert rendered.loop("sync").code == 0
-        assert '"3"' in rendered.read(LAUNCH)
+        assert synced.loop("sync").code == 0
+        assert '"3"' in synced.read(LAUNCH)
         assert sorted(path.name for path in folder.iterdir()) == before
     finally:
         shutil.rmtree(folder)
 
 
 @pytest.mark.person
-def test_a_read_only_file_is_named_and_nothing_is_changed(rendered: Workspace) -> None:
-    shutil.rmtree(rendered.root / "src" / "line")
-    rendered.add("other", "print(1)\n", job=JOB)
-    (rendered.root / LAUNCH).chmod(0o444)
-    before = texts(rendered)
-    answer = as_person(rendered)
+def test_a_read_only_file_is_named_and_nothing_is_changed(synced: Workspace) -> None:
+    shutil.rmtree(synced.root / "src" / "line")
+    synced.add("other", "print(1)\n", job=JOB)
+    (synced.root / LAUNCH).chmod(0o444)
+    before = texts(synced)
+    answer = as_person(synced)
     assert answer.returncode == 1
     assert f"{LAUNCH}: cannot write it: the file is read-only. Check who owns it" in answer.stderr
-    assert texts(rendered) == before
-    (rendered.root / LAUNCH).chmod(0o644)
-    assert as_person(rendered).returncode == 0
-    assert '"other: train.py"' in rendered.read(LAUNCH)
+    assert texts(synced) == before
+    (synced.root / LAUNCH).chmod(0o644)
+    assert as_person(synced).returncode == 0
+    assert '"other: train.py"' in synced.read(LAUNCH)
 
 
 def texts(workspace: Workspace) -> dict[str, str]:
@@ -117,11 +117,11 @@ def as_person(workspace: Workspace) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_two_at_once_end_as_one(rendered: Workspace) -> None:
+def test_two_at_once_end_as_one(synced: Workspace) -> None:
     for number in range(20):
-        rendered.add(f"line{number}", "print(1)\n", job=JOB)
-    started = [rendered.start("sync") for _ in range(4)]
+        synced.add(f"line{number}", "print(1)\n", job=JOB)
+    started = [synced.start("sync") for _ in range(4)]
     assert [one.end().code for one in started] == [0, 0, 0, 0]
-    assert rendered.loop("sync", "--check").code == 0
-    names = [one["name"] for one in json.loads(rendered.read(LAUNCH))["configurations"]]
+    assert synced.loop("sync", "--check").code == 0
+    names = [one["name"] for one in json.loads(synced.read(LAUNCH))["configurations"]]
     assert len(names) == len(set(names)) and "line19: train.py" in names

@@ -17,6 +17,7 @@ THE_REPOSITORYS = (
     "renovate.json",
     ".ci/",
     ".github/ISSUE_TEMPLATE/",
+    ".github/workflows/innerloop-",
     ".github/pull_request_template.md",
     "packages/",
 )

@@ -1,11 +1,12 @@
-"""The workflows of .github/ and orchestration/: pinned, with few rights, and their commands do what
-they say."""
+"""The workflows of .github/ and orchestration/: pinned, with least permissions, and with commands that
+work."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
+import shlex
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -13,24 +14,113 @@ from typing import Any
 import pytest
 import yaml
 
+from innerloop import __version__
 from tests.support import PYTEST, ROOT, TINY, Workspace, clone
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+TESTS, RELEASE = (ROOT / f".github/workflows/innerloop-{name}.yml" for name in ("tests", "release"))
 
 
 def read(path: Path) -> dict[str, Any]:
-    value: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    text = path.read_text(encoding="utf-8").replace("\non:\n", '\n"on":\n', 1)
+    value: dict[str, Any] = yaml.safe_load(text)
     return value
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
-def test_actions_are_pinned_and_rights_are_stated(path: Path) -> None:
+def test_actions_are_pinned_and_permissions_are_stated(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     used = re.findall(r"uses:\s*(\S+)(.*)", text)
     assert all(re.search(r"@[0-9a-f]{40}$", name) and "# v" in note for name, note in used), used
     workflow = read(path)
     assert "permissions" in workflow or all("permissions" in j for j in workflow["jobs"].values())
     assert all("timeout-minutes" in job for job in workflow["jobs"].values())
+
+
+def test_each_action_has_one_version() -> None:
+    texts = [path.read_text(encoding="utf-8") for path in WORKFLOWS]
+    used = {pin for text in texts for pin in re.findall(r"uses: (\S+) # (v\S+)", text)}
+    names = [name.partition("@")[0] for name, _ in used]
+    assert len(names) == len(set(names)) > 5, sorted(used)
+
+
+def test_the_tool_is_tested_on_every_system_and_python() -> None:
+    jobs = read(TESTS)["jobs"]
+    matrix = jobs["pure"]["strategy"]["matrix"]
+    systems = {name.partition("-")[0] for name in matrix["os"]}
+    assert systems == {"ubuntu", "macos", "windows"}
+    package = (ROOT / "packages/innerloop/pyproject.toml").read_text(encoding="utf-8")
+    assert f'requires-python = ">={matrix["python"][0]}"' in package
+    assert matrix["python"] == [f"3.{minor}" for minor in range(10, 15)]
+    assert read(TESTS)["permissions"] == {"contents": "read"}
+    for job in jobs.values():
+        command = shlex.split(job["steps"][-1]["run"])
+        (program,) = [word for word in command if word.endswith(("/run", "/test"))]
+        assert os.access(ROOT / program, os.X_OK)
+    # What it leaves out are markers that exist: pytest takes any word.
+    expression = command[command.index("-m") + 1]
+    conftest = (ROOT / "packages/innerloop/tests/conftest.py").read_text(encoding="utf-8")
+    for marker in re.findall(r"\w+", expression.replace("and", "").replace("not", "")):
+        assert f'"{marker}: ' in conftest + package, marker
+
+
+def test_release_has_no_secret_and_least_permissions() -> None:
+    text = RELEASE.read_text(encoding="utf-8")
+    assert "secrets." not in text and "password" not in text
+    workflow = read(RELEASE)
+    assert workflow["on"] == {"push": {"tags": ["v*"]}}
+    assert workflow["permissions"] == {"contents": "read"}
+    jobs = workflow["jobs"]
+    assert "permissions" not in jobs["build"]
+    assert jobs["publish"]["permissions"] == {"id-token": "write"}
+    assert jobs["publish"]["environment"] == "pypi"
+    assert jobs["release"]["permissions"] == {
+        "contents": "write",
+        "id-token": "write",
+        "attestations": "write",
+    }
+    # What writes runs nothing of the repository's.
+    for name in ("publish", "release"):
+        assert not any("checkout" in step.get("uses", "") for step in jobs[name]["steps"])
+    assert (jobs["publish"]["needs"], jobs["release"]["needs"]) == ("build", "publish")
+
+
+@pytest.mark.parametrize(("tag", "code"), [("v{}", 0), ("v{}.1", 1), ("{}", 1)])
+def test_release_refuses_a_tag_that_is_not_the_version(tag: str, code: int) -> None:
+    steps = read(RELEASE)["jobs"]["build"]["steps"]
+    (script,) = [step["run"] for step in steps if step.get("name") == "the tag is the version"]
+    env = {**os.environ, "GITHUB_REF_NAME": tag.format(__version__)}
+    done = subprocess.run(
+        ["bash", "-e", "-c", script], cwd=ROOT, env=env, capture_output=True, text=True
+    )
+    assert done.returncode == code
+    assert ("::error file=" in done.stdout) is bool(code)
+
+
+@pytest.mark.network
+def test_release_builds_the_same_files_in_two_folders(tmp_path: Path) -> None:
+    """The steps as a runner runs them, but for the comparison with a tag."""
+    cloned = clone(tmp_path / "clone").root
+    who = ["-c", "user.name=a person", "-c", "user.email=person@example.com"]
+    for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "all"]):
+        subprocess.run(["git", *who, *words], cwd=cloned, check=True)
+    env = {
+        **os.environ,
+        "RUNNER_TEMP": str(tmp_path),
+        "GITHUB_WORKSPACE": str(cloned),
+        "GITHUB_REF_NAME": f"v{__version__}",
+    }
+    scripts = [step["run"] for step in read(RELEASE)["jobs"]["build"]["steps"] if "run" in step]
+    for script in scripts[1:]:
+        done = subprocess.run(
+            ["bash", "-e", "-c", script], cwd=cloned, env=env, capture_output=True, text=True
+        )
+        assert done.returncode == 0, f"{script}\n{done.stdout}{done.stderr}"
+    sums = (cloned / "SHA256SUMS").read_text().splitlines()
+    assert [line.split()[1] for line in sums] == [
+        f"innerloop-{__version__}-py3-none-any.whl",
+        f"innerloop-{__version__}.tar.gz",
+    ]
 
 
 def test_ci_lists_the_experiments_for_its_matrix(workspace: Workspace, tmp_path: Path) -> None:
@@ -72,8 +162,7 @@ def scripts_of(path: str) -> list[str]:
 @pytest.mark.docker
 @pytest.mark.network
 def test_what_ci_runs_in_a_clean_clone(tmp_path: Path, _tool: None) -> None:
-    """Each step of both, but the checks of our own code, which are what CI runs anyhow. The
-    experiment that is tested is a small one beside those that are shipped."""
+    """Each step of both. The experiment that is tested is a small one beside those of the repository."""
     cloned = clone(tmp_path / "a clone")
     cloned.add("small", "print(1)\n", dockerfile=TINY, job="compute: azureml:cpu-cluster\n")
     requirements = "RUN pip install --no-cache-dir --require-hashes -r requirements-dev.txt\n"
@@ -88,7 +177,7 @@ def test_what_ci_runs_in_a_clean_clone(tmp_path: Path, _tool: None) -> None:
         one for one in same[1] if "list" not in one
     ]
     try:
-        for script in (one for one in same[0] if "scripts/test" not in one):
+        for script in same[0]:
             env = {**os.environ, "EXPERIMENT": "small", "GITHUB_OUTPUT": str(tmp_path / "output")}
             done = subprocess.run(
                 ["bash", "-e", "-c", script],

@@ -44,7 +44,7 @@ def set_epochs(root: Path, epochs: int) -> None:
     job.write_text(JOB.replace("8", str(epochs)) + "code: .\n")
 
 
-def rendered(root: Path) -> dict[str, str]:
+def generated(root: Path) -> dict[str, str]:
     found = [*root.glob(".devcontainer/**/*.json"), *root.glob(".vscode/*.json")]
     found += [*root.glob(".github/**/*.yml"), *root.glob("orchestration/**/*.yml")]
     return {path.relative_to(root).as_posix(): path.read_text() for path in found}
@@ -66,19 +66,19 @@ def full_disk() -> None:
 def test_each_file_is_old_or_new_and_the_memory_agrees(
     changed: Workspace, tmp_path: Path, then: Callable[[], None]
 ) -> None:
-    before = rendered(changed.root)
+    before = generated(changed.root)
     whole = tmp_path / "whole"
     shutil.copytree(changed.root, whole, symlinks=True)
     assert sync(whole, 999, kill) == FEWER
-    after = rendered(whole)
+    after = generated(whole)
     ends = set()
     for number, root in enumerate(copies(changed.root, tmp_path / "copies"), 1):
         code = sync(root, number, then)
         ends.add(code)
-        found = rendered(root)
+        found = generated(root)
         for path in {*before, *after}:
             assert found.get(path) in (before.get(path), after.get(path)), (number, path)
-        # What is wanted changes once more: had the memory been wrong, ours would pass for theirs.
+        # What is wanted changes once more: had the state been wrong, ours would pass for theirs.
         set_epochs(root, 5)
         outcome = engine.sync(root)
         assert (outcome.problems, outcome.notes) == ((), ()), number

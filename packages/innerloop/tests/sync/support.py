@@ -9,11 +9,11 @@ from typing import Any
 
 from hypothesis import HealthCheck, settings
 
-from innerloop.sync.merge_rules import Group, Rules
+from innerloop.sync.merge_rules import Group, MergeRules
 from innerloop.util.jsonc import Document, Node, parse
 from tests.sync import oracle
 
-RULES = Rules(
+RULES = MergeRules(
     named=tuple((".".join(path), key) for path, key in oracle.NAMED.items()),
     sets=tuple(".".join(path) for path in oracle.SETS),
     group=Group(frozenset(oracle.GROUP), "extensions", oracle.in_group),

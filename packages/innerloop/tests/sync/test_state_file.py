@@ -63,6 +63,9 @@ CORRUPT = {
     "not a path": '[[""],\n["a", 1, 2],\n["end"]]',
     "a bare value": '[[""],\n"a",\n["end"]]',
     "an unknown line": '[[""],\n{"a": 1},\n["end"]]',
+    "a path out of the workspace": '[[""],\n["../a","text"],\n["end"]]',
+    "an absolute path": '[[""],\n{"ejected":"/etc/hosts"},\n["end"]]',
+    "a path with a drive": '[[""],\n["C:/a","text"],\n["end"]]',
     "deep": "[" * 100_000,
 }
 

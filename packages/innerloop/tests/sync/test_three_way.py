@@ -9,7 +9,7 @@ import pytest
 
 from innerloop.sync.json_layout import new_file
 from innerloop.sync.json_paths import Member, format_path, parse_path
-from innerloop.sync.merge_rules import EDITOR_FILES, Rules, is_socket
+from innerloop.sync.merge_rules import EDITOR_FILES, MergeRules, is_socket
 from innerloop.sync.three_way import Merged, keep, merge, take
 from innerloop.util.errors import UsageError, UserError
 from innerloop.util.json_values import ABSENT
@@ -142,7 +142,7 @@ CONFLICTS: dict[str, tuple[str, Any, Any, list[str]]] = {
 }  # fmt: skip
 
 
-def twice(yours: str | None, base: Any, theirs: Any, rules: Rules = EDITOR_FILES) -> Merged:
+def twice(yours: str | None, base: Any, theirs: Any, rules: MergeRules = EDITOR_FILES) -> Merged:
     merged = merge(yours, base, theirs, rules, "f.json")
     again = merge(merged.text, merged.base, theirs, rules, "f.json")
     assert (again.text, again.base) == (merged.text, merged.base)

@@ -11,7 +11,9 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from .. import local
 from ..model.shared_code import COMMON
+from ..remote import base
 from ..util import files, venvs
 from ..util.errors import UserError
 from ..workspace import loader
@@ -227,7 +229,8 @@ def _key() -> str:
         for entry in sorted(os.scandir(COMMANDS), key=lambda entry: entry.name)
         if entry.name.endswith(".py")
     ]
-    text = "\n".join([str(COMMANDS), *BY_NAME, *stamps])
+    backends = [*local.BACKENDS, *base.BACKENDS]  # values of --backend
+    text = "\n".join([str(COMMANDS), *BY_NAME, *backends, *stamps])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -153,6 +153,8 @@ GROUPS = (
     "Model serving",
     "The workspace",
 )
+# Commands whose output depends on the workspace's files alone: see `output_cache`.
+CACHED_COMMANDS = frozenset({"check", "list"})
 # Commands that pass the arguments after -- on to another program.
 PASS_THROUGH = frozenset({"exec", "run", "terminal", "test", "verify"})
 _IN_THIS_ROOM = frozenset({"completion", "help"})

@@ -14,7 +14,7 @@ from .. import __version__
 from ..util import console
 from ..util.errors import UsageError, UserError
 from ..workspace.root import root_of
-from .command_table import BY_NAME, PASS_THROUGH, load
+from .command_table import BY_NAME, CACHED_COMMANDS, PASS_THROUGH, load
 
 
 def main(words: Sequence[str]) -> int:
@@ -41,6 +41,14 @@ def _main(words: list[str]) -> int:
         return 0
     if not words or words[0] in ("-h", "--help"):
         words = ["help", *words[1:]]
+    if words[0] in CACHED_COMMANDS and set(words[1:]) <= {"--json"}:
+        from . import output_cache
+
+        return output_cache.replay_or_run(root_of(sys.argv[0]), words, lambda: _run(words))
+    return _run(words)
+
+
+def _run(words: list[str]) -> int:
     parser = parser_of(words[0])
     own, rest = _split(words[1:])
     args = parser.parse_intermixed_args(own)
@@ -52,7 +60,7 @@ def _main(words: list[str]) -> int:
 
 def parser_of(name: str) -> argparse.ArgumentParser:
     module = load(name)
-    parser = _Parser(
+    parser = _ArgumentParser(
         prog=f"loop {name}",
         description=BY_NAME[name].summary,
         epilog=module.EXAMPLES,
@@ -63,13 +71,11 @@ def parser_of(name: str) -> argparse.ArgumentParser:
     return parser
 
 
-class _Parser(argparse.ArgumentParser):
+class _ArgumentParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         hint = f"See `{self.prog} --help`"
         if added := re.match("unrecognized arguments: (.*)", message):
             hint = self._meant(added[1]) or hint
-        elif re.search("--backend: invalid choice: '(azureml|argo)'", message):
-            hint = "`loop submit EXP` sends the job there"
         raise UsageError(f"{self.prog}: {message}", code="invalid-arguments", hint=hint)
 
     def _meant(self, words: str) -> str:

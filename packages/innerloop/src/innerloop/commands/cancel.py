@@ -1,11 +1,11 @@
-"""Stops a submitted job."""
+"""Stop a submitted job."""
 
 from __future__ import annotations
 
 import argparse
 
 from ..remote import jobs, stream_job
-from ..remote.progress import News
+from ..remote.base import JobStatus
 
 EXAMPLES = """examples:
   loop cancel
@@ -18,14 +18,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    name, target, _ = jobs.choose(args.root, args.job)
-    with jobs.line_to(args.root, target) as line:
-        news = News(f"cancelling {name}")
-        told = line.ask("cancel", target, news.on_event, name=name)
-        news.end()
-    stream_job.note_status(args.root, name, {"status": told["after"]})
-    if told["before"] in stream_job.ENDED:
-        print(f"{name} had ended already: {told['before']}")
+    job = jobs.choose(args.root, args.job)
+    with job.backend as backend:
+        before, after = backend.cancel(job.name)
+    stream_job.record_status(args.root, job.name, JobStatus(after))
+    if before in stream_job.ENDED:
+        print(f"{job.name} had ended already: {before}")
     else:
-        print(f"{name}: {told['after']}")
+        print(f"{job.name}: {after}")
     return 0

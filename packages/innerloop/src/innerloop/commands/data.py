@@ -1,4 +1,4 @@
-"""Data assets of the Azure ML workspace, and data/NAME that stands for them here."""
+"""Data assets of the Azure ML workspace, and their copies in data/NAME."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ..remote.azureml import data_assets, workspace_ref
-from ..remote.azureml.connection import Line
-from ..remote.progress import megabytes
+from ..remote.azureml.connection import AzureConnection
+from ..remote.progress import format_size
 from ..util.errors import UsageError
 from ..workspace import loader
 
@@ -37,54 +37,65 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     if args.verb != "list" and args.what is None:
         what = "an asset: azureml:mnist:1" if args.verb == "get" else "a folder: data/mnist"
-        raise UsageError(f"loop data {args.verb} what?", hint=f"Name {what}")
+        raise UsageError(
+            f"loop data {args.verb} needs an argument", code="argument-missing", hint=f"Name {what}"
+        )
     target = workspace_ref.find(args.root)
-    with Line(args.root) as line:
-        value = {"list": _list, "get": _get, "register": _register}[args.verb](args, target, line)
+    with AzureConnection(args.root) as connection:
+        verbs = {"list": _list, "get": _get, "register": _register}
+        value = verbs[args.verb](args, target, connection)
     if args.json:
         print(json.dumps(value, indent=2, ensure_ascii=False))
     return 0
 
 
-def _list(args: argparse.Namespace, target: workspace_ref.Target, line: Line) -> Any:
+def _list(
+    args: argparse.Namespace, target: workspace_ref.WorkspaceRef, connection: AzureConnection
+) -> Any:
     name = data_assets.parse(args.what).name if args.what else None
-    found = data_assets.listed(args.root, target, line, name)
+    assets = data_assets.list_assets(args.root, target, connection, name)
     if not args.json:
-        rows = [(f"azureml:{one['name']}:{one['version']}", one) for one in found]
+        rows = [(f"azureml:{asset['name']}:{asset['version']}", asset) for asset in assets]
         width = max((len(text) for text, _ in rows), default=0)
-        for text, one in rows:
-            here = f"  here: {one['here']}" if one["here"] else ""
-            print(f"{text:<{width}}  {one['type']:<10}{here}".rstrip())
+        for text, asset in rows:
+            here = f"  here: {asset['here']}" if asset["here"] else ""
+            print(f"{text:<{width}}  {asset['type']:<10}{here}".rstrip())
         if not rows:
             print(f"{target.workspace} has no data assets")
-    return found
+    return assets
 
 
-def _get(args: argparse.Namespace, target: workspace_ref.Target, line: Line) -> Any:
-    wanted = data_assets.parse(args.what)
-    told = data_assets.get(args.root, wanted, args.to, target, line)
+def _get(
+    args: argparse.Namespace, target: workspace_ref.WorkspaceRef, connection: AzureConnection
+) -> Any:
+    asset = data_assets.parse(args.what)
+    copy = data_assets.download(args.root, asset, args.to, target, connection)
     if not args.json:
-        size = f"{told['files']} files, {megabytes(told['size'])}"
-        print(f"{told['here']} has azureml:{told['name']}:{told['version']} ({size})")
-    return told
+        size = f"{copy['files']} files, {format_size(copy['size'])}"
+        print(f"{copy['here']} has azureml:{copy['name']}:{copy['version']} ({size})")
+    return copy
 
 
-def _register(args: argparse.Namespace, target: workspace_ref.Target, line: Line) -> Any:
+def _register(
+    args: argparse.Namespace, target: workspace_ref.WorkspaceRef, connection: AzureConnection
+) -> Any:
     workspace = loader.open_workspace(args.root)
     path = _path(args)
     name = args.name or (path.stem if path.is_file() else path.name)
-    told = data_assets.register(workspace, path, name, args.version, args.description, target, line)
+    asset = data_assets.register(
+        workspace, path, name, args.version, args.description, target, connection
+    )
     if not args.json:
-        made = f"azureml:{told['name']}:{told['version']}"
-        sent = "nothing new to upload" if not told["sent"] else megabytes(told["size"])
-        print(f"{made} is there now ({told['type']}, {sent})")
-        for file, wanted in data_assets.named_by(workspace, told["name"]):
-            if wanted not in (made, f"azureml:{told['name']}@latest"):
-                print(f"{file} names {wanted}: write {made} there to use it")
-    return told
+        reference = f"azureml:{asset['name']}:{asset['version']}"
+        sent = "nothing new to upload" if not asset["sent"] else format_size(asset["size"])
+        print(f"{reference} is registered ({asset['type']}, {sent})")
+        for file, used in data_assets.references_to(workspace, asset["name"]):
+            if used not in (reference, f"azureml:{asset['name']}@latest"):
+                print(f"{file} names {used}: write {reference} there to use it")
+    return asset
 
 
 def _path(args: argparse.Namespace) -> Path:
-    """As typed from where the person stands, else from the workspace's root."""
-    here = Path(args.cwd, args.what)
-    return here if here.exists() else Path(args.root, args.what)
+    """The path relative to the working directory if it exists, else to the workspace's root."""
+    path = Path(args.cwd, args.what)
+    return path if path.exists() else Path(args.root, args.what)

@@ -13,9 +13,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import cast
 
-from ..doctor import checks, docker_checks, editor_checks, gpu_checks, host_checks, network_checks
+from ..doctor import (
+    backend_checks,
+    checks,
+    docker_checks,
+    editor_checks,
+    gpu_checks,
+    host_checks,
+    network_checks,
+)
 from ..doctor.checks import Checkup, Fact, State
 from ..model.experiment import Experiment
+from ..remote import base
 from ..util.errors import UserError
 from ..util.progress import Progress
 from ..workspace import loader
@@ -34,6 +43,7 @@ CHECKS = (
     host_checks.this_machine,
     docker_checks.the_engine,
     docker_checks.the_builder,
+    backend_checks.the_backends,
     gpu_checks.the_gpu,
     editor_checks.devcontainer_cli,
     editor_checks.vs_code,
@@ -51,8 +61,17 @@ COLOURS = {"ok": "32", "note": "33", "bad": "31"}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON array on stdout")
-    parser.add_argument("--azure", action="store_true", help="check the Azure ML workspace instead")
-    parser.add_argument("--argo", action="store_true", help="check the Kubernetes cluster instead")
+    parser.add_argument(
+        "--backend", choices=tuple(base.BACKENDS), help="check this remote backend instead"
+    )
+    for option, name in (("--azure", "azureml"), ("--argo", "argo")):
+        parser.add_argument(
+            option,
+            dest="backend",
+            action="store_const",
+            const=name,
+            help=f"the same as --backend {name}",
+        )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -68,25 +87,15 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _facts(args: argparse.Namespace, live: bool) -> Iterator[Fact]:
-    if args.azure:
-        return _azure(args.root)
-    if args.argo:
-        return _argo(args.root)
+    if args.backend:
+        return _backend(args.backend, args.root)
     return _with_progress(_checkup(args.root), live=live)
 
 
-def _argo(root: Path) -> Iterator[Fact]:
-    from ..remote.argo import doctor
-
-    for state, name, what, hint in doctor.facts(root):
-        yield Fact(cast(State, state), name, what, hint)
-
-
-def _azure(root: Path) -> Iterator[Fact]:
-    from ..remote.azureml import doctor
-
-    for state, name, what, hint in doctor.facts(root):
-        yield Fact(cast(State, state), name, what, hint)
+def _backend(name: str, root: Path) -> Iterator[Fact]:
+    with base.open_backend(name, root) as backend:
+        for state, name_, what, hint in backend.doctor():
+            yield Fact(cast(State, state), name_, what, hint)
 
 
 def _checkup(root: Path) -> Checkup:

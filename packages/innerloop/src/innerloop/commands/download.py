@@ -1,4 +1,4 @@
-"""A submitted job's outputs, beside those of local runs."""
+"""Download a submitted job's outputs, beside those of local runs."""
 
 from __future__ import annotations
 
@@ -6,13 +6,10 @@ import argparse
 import json
 
 from ..remote import jobs, stream_job
-from ..remote.argo.cluster_ref import Cluster
-from ..remote.azureml import outputs
-from ..remote.azureml.connection import Line
-from ..util.errors import UserError
+from ..remote.progress import count_files, format_size
 
 EXAMPLES = """What the job wrote to ./outputs is in outputs/<experiment>/<job>/ then, a named output in a folder
-of its name in it, and the logs in user_logs/. Of a sweep the best trial's come.
+of its name in it, and the logs in user_logs/. Of a sweep the best trial's outputs are downloaded.
 
 examples:
   loop download
@@ -27,22 +24,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    name, target, entry = jobs.choose(args.root, args.job)
-    if isinstance(target, Cluster):
-        raise UserError(
-            f"the outputs of {name} are in the cluster: {entry.kept if entry else 'see its manifest'}",
-            hint=f"`argo cp -n {target.namespace} {name} FOLDER` brings what Argo keeps, `kubectl cp` "
-            "what is on a volume",
-        )
-    into = entry.outputs if entry else f"outputs/azureml/{name}"
-    with Line(args.root) as line:
-        told = outputs.download(args.root, name, into, target, line, args.output)
-    stream_job.note_status(args.root, name, told)
+    job = jobs.choose(args.root, args.job)
+    with job.backend as backend:
+        into = job.record.outputs if job.record else f"outputs/{backend.name}/{job.name}"
+        fetched = backend.fetch(job.name, into, args.output)
+    stream_job.record_status(args.root, job.name, fetched.status)
+    status = fetched.status.status
     if args.json:
-        told = {key: told[key] for key in ("status", "files", "size")}
-        print(json.dumps({"job": name, "folder": into, **told}))
-    elif told["files"]:
-        print(f"{into}/ has the outputs of {name}: {outputs.words(told)}")
+        value = {"job": job.name, "folder": into, "status": status}
+        print(json.dumps({**value, "files": fetched.files, "size": fetched.size}))
+    elif fetched.files:
+        size = f"{count_files(fetched.files)}, {format_size(fetched.size)}"
+        print(f"{into}/ has the outputs of {job.name}: {size}")
     else:
-        print(f"{name} has left no outputs ({told['status']})")
+        print(f"{job.name} has left no outputs ({status})")
     return 0

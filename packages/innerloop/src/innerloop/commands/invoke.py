@@ -1,4 +1,4 @@
-"""One request to a served model: the one that is served here, or the deployed one."""
+"""Send one request to a model that is served on this machine, or to the deployed one."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from ..util.errors import UsageError, UserError
 from ..workspace import loader
 from ..workspace.deploy_folder import open_folder
 
-EXAMPLES = """FILE is sent as it is, with the content type of its ending; without one, the sample request of the
-deploy folder. The answer is on stdout. An answer that is no success has exit code 1.
+EXAMPLES = """FILE is sent unchanged, with the content type of its extension; the default is the sample request of
+the deploy folder. The answer goes to stdout. The exit code is 1 unless the answer is a success.
 
 examples:
   loop invoke digit_recognition
@@ -35,15 +35,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "experiment",
         nargs="?",
         metavar="EXP",
-        help="whose model is asked (default: the folder you are in)",
+        help="whose model (default: the folder you are in)",
     )
     parser.add_argument(
-        "file", nargs="?", metavar="FILE", help="what is sent (default: the sample request)"
+        "file", nargs="?", metavar="FILE", help="the request (default: the sample request)"
     )
     parser.add_argument(
-        "--port", type=argtypes.port, metavar="N", help="of this machine, for several servers"
+        "--port", type=argtypes.port, metavar="N", help="the server's port, if there are several"
     )
-    parser.add_argument("--endpoint", action="store_true", help="asks the deployed model")
+    parser.add_argument("--endpoint", action="store_true", help="send it to the deployed model")
     parser.add_argument(
         "--timeout", type=SECONDS, default=60, metavar="S", help="seconds (default: %(default)g)"
     )
@@ -52,7 +52,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     if args.endpoint and args.port:
-        raise UsageError("--port is for a model that is served here", hint="Leave --endpoint away")
+        raise UsageError(
+            "--port is for a model that is served on this machine",
+            code="options-exclusive",
+            hint="Omit --endpoint",
+        )
     workspace = loader.open_workspace(args.root)
     experiment = loader.choose_experiment(workspace, args.experiment, args.cwd)
     file = _file(args, workspace, experiment)
@@ -64,10 +68,15 @@ def run(args: argparse.Namespace) -> int:
     except TimeoutError:
         raise UserError(
             f"no answer within {args.timeout:g} s from {address.url}",
+            code="server-timeout",
             hint="`scripts/loop serve` shows what the server prints; --timeout waits longer",
         ) from None
     except OSError as error:
-        raise UserError(f"{address.url} does not answer: {error}", hint="Is it up?") from error
+        raise UserError(
+            f"{address.url} does not answer: {error}",
+            code="server-unreachable",
+            hint="`scripts/loop serve` starts it",
+        ) from error
     return _show(args, address, reply)
 
 
@@ -77,7 +86,10 @@ def _file(args: argparse.Namespace, workspace: Workspace, experiment: Experiment
     folder = open_folder(workspace, experiment)
     if folder.sample is None:
         raise UserError(
-            "there is no sample request", where=folder.folder, hint="Name a file to send"
+            "there is no sample request",
+            code="sample-request-missing",
+            where=folder.folder,
+            hint="Name a file to send",
         )
     return Path(workspace.root, folder.sample)
 
@@ -88,28 +100,26 @@ def _address(args: argparse.Namespace, workspace: Workspace, experiment: Experim
             return Address(server_discovery.newest(workspace, experiment).url)
         scoring = open_folder(workspace, experiment).deployment.scoring
         return Address(f"http://127.0.0.1:{args.port}{scoring.path if scoring else '/'}")
-    from ..remote.azureml.deploy import (
-        endpoints,  # Azure's client is not for those who ask a server of their own
-    )
+    from ..remote.azureml.deploy import endpoints
     from ..remote.azureml.deploy.plan import open_endpoint
 
-    told = endpoints.address_of(workspace, open_endpoint(workspace, experiment)[1])
-    return Address(told.url, told.headers)
+    endpoint = endpoints.address_of(workspace, open_endpoint(workspace, experiment)[1])
+    return Address(endpoint.url, endpoint.headers)
 
 
 def _show(args: argparse.Namespace, address: Address, reply: Reply) -> int:
     milliseconds = round(reply.seconds * 1000, 1)
     if args.json:
-        told = {
+        value = {
             "url": address.url,
             "status": reply.status,
             "milliseconds": milliseconds,
             "answer": reply.value,
         }
-        print(json.dumps(told, indent=2, ensure_ascii=False))
+        print(json.dumps(value, indent=2, ensure_ascii=False))
         return 0 if reply.ok else 1
-    value = reply.value
-    print(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False), flush=True)
-    said = f"innerloop: {reply.status} from {address.url} after {milliseconds:g} ms"
-    print(said, file=sys.stderr, flush=True)
+    body = reply.value
+    print(body if isinstance(body, str) else json.dumps(body, ensure_ascii=False), flush=True)
+    note = f"innerloop: {reply.status} from {address.url} after {milliseconds:g} ms"
+    print(note, file=sys.stderr, flush=True)
     return 0 if reply.ok else 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from ..model.run import BACKENDS
+from ..remote import base
 from ..runner import dry_run
 from ..runner.interactive import jupyter
 from ..util import console, files, process
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--port", type=int, default=jupyter.PORT, metavar="N", help="default: %(default)s"
     )
-    parser.add_argument("--backend", choices=BACKENDS, default="auto", help="where (default: auto)")
+    base.add_run_argument(parser)
     dry_run.add_arguments(parser)
     parser.add_argument("--open", action="store_true", help="open it in your browser")
 

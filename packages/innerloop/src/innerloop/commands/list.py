@@ -1,12 +1,15 @@
-"""The experiments of this workspace, and where each can run."""
+"""List the experiments of this workspace, and the backends of each."""
 
 from __future__ import annotations
 
 import argparse
 import json
+from pathlib import Path
 from typing import Any
 
+from ..model.experiment import Experiment
 from ..model.workspace import NONE_YET, Workspace
+from ..remote import base
 from ..util import tables
 from ..util.errors import UserError
 from ..workspace import loader
@@ -47,23 +50,20 @@ def _row(workspace: Workspace, name: str) -> dict[str, Any]:
     try:
         experiment = loader.open_experiment(workspace, name)
         row["gpu"] = experiment.settings.gpu
-        row["backends"] = _backends(workspace, name)
+        row["backends"] = _backends(workspace, experiment)
         job = loader.open_job(workspace, experiment)
         row["command"] = " ".join(job.command.split())
         if experiment.settings.schedule is not None:
             schedule = loader.open_schedule(workspace, experiment)
             row["schedule"] = f"{schedule.cron.text} ({', '.join(schedule.orchestrators)})"
-    except UserError as mistake:
-        row["problem"] = mistake.message()
+    except UserError as error:
+        row["problem"] = error.message()
     return row
 
 
-def _backends(workspace: Workspace, name: str) -> list[str]:
-    from pathlib import Path
-
-    locked = Path(workspace.root, "src", name, "environment", "requirements.txt").is_file()
-    here = ["in-container"] if loader.current_experiment() == name else []
-    return [*here, "docker", *(["venv"] if locked else []), "azureml"]
+def _backends(workspace: Workspace, experiment: Experiment) -> list[str]:
+    root = Path(workspace.root)
+    return [backend.name for backend in base.every(root) if backend.supports(workspace, experiment)]
 
 
 def _table(rows: list[dict[str, Any]]) -> None:

@@ -1,4 +1,4 @@
-"""A submitted job's logs, from their start."""
+"""Show a submitted job's logs from their start."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import argparse
 
 from ..remote import jobs, stream_job
 
-EXAMPLES = """The logs go to stdout, what happens to the job to stderr. Of a pipeline and a sweep each line has
-the name of its step or trial before it. With --follow, or when the job has ended, the exit code is
-the job's own. Ctrl-C leaves the job running.
+EXAMPLES = """The logs go to stdout, the job's states to stderr. The lines of a pipeline or sweep begin with the
+name of the step or trial. With --follow, or when the job has ended, the exit code is the job's own.
+Ctrl-C leaves the job running.
 
 examples:
   loop logs
@@ -23,6 +23,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    name, target, _ = jobs.choose(args.root, args.job)
-    with jobs.line_to(args.root, target) as line:
-        return stream_job.follow(args.root, name, target, line, to_the_end=args.follow)
+    job = jobs.choose(args.root, args.job)
+    with job.backend as backend:
+        return stream_job.follow(args.root, job.name, backend, to_the_end=args.follow)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..model.experiment import Experiment
 from ..model.notebook import values_of, with_parameters
-from ..model.run import BACKENDS
+from ..remote import base
 from ..runner import dry_run, execute
 from ..runner.interactive import tools_environment
 from ..util import console, files, process
@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--set", action="append", default=[], metavar="x=v", help="change one parameter"
     )
-    parser.add_argument("--backend", choices=BACKENDS, default="auto", help="where (default: auto)")
+    base.add_run_argument(parser)
     dry_run.add_arguments(parser)
     parser.add_argument("--open", action="store_true", help="open the page in your browser")
 

@@ -1,4 +1,4 @@
-"""Whether an experiment runs the same everywhere, fact by fact."""
+"""Compare what each backend would run, fact by fact."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import sys
 from typing import Any
 
 from ..model.experiment import JOB_FILE
-from ..parity import columns as parity_columns
+from ..parity import columns
 from ..parity.facts import ROWS, Parity
 from ..workspace import loader
 
-EXAMPLES = """Each place is held against Azure ML. A path that only one place has is written by its name in the
-job: ${{inputs.data}}, <code>. A difference without a reason (an argument that was changed in
+EXAMPLES = """Each backend is compared with Azure ML. A path that only one backend has is replaced by its name in
+the job: ${{inputs.data}}, <code>. An unexplained difference (an argument that was changed in
 launch.json alone, another Dockerfile in devcontainer.json) makes the exit code 1.
 
 examples:
@@ -34,17 +34,17 @@ def run(args: argparse.Namespace) -> int:
     names = list(workspace.experiments)
     if args.experiment is not None:
         names = [loader.choose_experiment(workspace, args.experiment, args.cwd).name]
-    found: list[Parity] = []
+    parities: list[Parity] = []
     for name in names:
         experiment = loader.open_experiment(workspace, name)
         job = loader.open_job(workspace, experiment, args.file)
-        found += parity_columns.of_job(workspace, experiment, job)
+        parities += columns.parity_of_job(workspace, experiment, job)
     if args.json:
-        print(json.dumps([one.json() for one in found], indent=2, ensure_ascii=False))
+        print(json.dumps([parity.json() for parity in parities], indent=2, ensure_ascii=False))
     else:
-        for one in found:
-            _show(one)
-    return 1 if any(one.unexplained for one in found) else 0
+        for parity in parities:
+            _show(parity)
+    return 1 if any(parity.unexplained for parity in parities) else 0
 
 
 def _show(parity: Parity) -> None:
@@ -52,16 +52,19 @@ def _show(parity: Parity) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(width=None if sys.stdout.isatty() else 200, highlight=False)
-    columns = [column for column in parity.columns if not column.absent]
-    differing = {(one.row, one.backend): one for one in parity.differences}
+    # Nothing is wrapped for a file or a pipe.
+    console = Console(width=None if sys.stdout.isatty() else 10_000, highlight=False)
+    present = [column for column in parity.columns if not column.absent]
+    differing = {
+        (difference.row, difference.backend): difference for difference in parity.differences
+    }
     table = Table(title=parity.experiment, title_justify="left", box=None, header_style="bold")
     table.add_column("", no_wrap=True)
-    for column in columns:
+    for column in present:
         table.add_column(column.backend, overflow="fold")
     for row in ROWS:
         cells: list[Any] = [Text(row, style="bold")]
-        for column in columns:
+        for column in present:
             fact = column.facts[row]
             difference = differing.get((row, column.backend))
             if column.backend == parity.reference:
@@ -78,10 +81,11 @@ def _show(parity: Parity) -> None:
 
 def _explain(parity: Parity) -> None:
     reasons: dict[tuple[str, str], list[str]] = {}
-    for one in parity.differences:
-        reasons.setdefault((one.row, one.why), []).append(one.backend)
+    for difference in parity.differences:
+        key = (difference.row, difference.why)
+        reasons.setdefault(key, []).append(difference.backend)
     for (row, why), backends in reasons.items():
-        sign, text = ("~", why) if why else ("!", "nothing says why it differs")
+        sign, text = ("~", why) if why else ("!", "unexplained")
         print(f"{sign} {row} in {', '.join(backends)}: {text}")
     for column in parity.columns:
         if column.absent:

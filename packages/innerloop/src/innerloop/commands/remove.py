@@ -83,11 +83,10 @@ def _agreed(name: str) -> bool:
 
 
 def _restore_commands(root: Path, removal: Removal) -> list[str]:
-    moves = [("src", removal.folder)]
+    lines = [shlex.join(["mv", f"{removal.kept_in}/src", removal.folder]), "scripts/loop sync"]
+    # sync generates its files; those that a person had changed then replace them.
     if (root / removal.kept_in / "devcontainer").is_dir():
-        moves.append(("devcontainer", removal.dev_container))
-    lines = [shlex.join(["mv", f"{removal.kept_in}/{part}", target]) for part, target in moves]
-    # sync generates the files that start it; one that a person had changed then replaces its own.
-    changed = [f for f in removal.started_by if (root / removal.kept_in / f).is_file()]
-    again = [shlex.join(["mv", f"{removal.kept_in}/{file}", file]) for file in changed]
-    return [*lines, "scripts/loop sync", *again]
+        kept = f"{removal.kept_in}/devcontainer/."
+        lines.append(shlex.join(["cp", "-R", kept, removal.dev_container]))
+    changed = [file for file in removal.started_by if (root / removal.kept_in / file).is_file()]
+    return [*lines, *(shlex.join(["mv", f"{removal.kept_in}/{file}", file]) for file in changed)]

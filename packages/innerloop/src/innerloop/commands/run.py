@@ -10,8 +10,9 @@ from functools import partial
 from ..model.experiment import JOB_FILE, Experiment
 from ..model.jobs.job import Job
 from ..model.lint.finding import Finding
-from ..model.run import BACKENDS, Run
+from ..model.run import Run
 from ..model.workspace import Workspace
+from ..remote import base
 from ..runner import dry_run, execute, preflight
 from ..util import argtypes, console
 from ..util.errors import UsageError, UserError
@@ -59,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="EXP",
         help="an experiment, or the path of a job file (default: the folder you are in)",
     )
-    parser.add_argument("--backend", choices=BACKENDS, default="auto", help="where (default: auto)")
+    base.add_run_argument(parser)
     parser.add_argument("--file", help=f"the job file in EXP's folder (default: {JOB_FILE})")
     parser.add_argument(
         "--set",

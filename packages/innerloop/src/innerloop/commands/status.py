@@ -1,65 +1,67 @@
-"""How a submitted job fares."""
+"""Show the status of a submitted job."""
 
 from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import asdict
 from datetime import datetime, timezone
-from typing import Any
 
 from ..remote import jobs, run_records, stream_job, submission_store
-from ..remote.progress import News
-from ..remote.submission_store import Entry
+from ..remote.base import JobStatus
+from ..remote.submission_store import SubmittedJob
 
 EXAMPLES = """examples:
   loop status
   loop status digit_recognition-20261124-101500-1a2b --json
-  loop status --all            what was submitted from here, without asking Azure
+  loop status --all            the submissions from here, from the local records alone
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("job", nargs="?", metavar="JOB", help="default: the last one submitted")
-    parser.add_argument("--all", action="store_true", help="the submissions from here, from notes")
+    parser.add_argument(
+        "--all", action="store_true", help="all submissions from here, from local records"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON value on stdout")
 
 
 def run(args: argparse.Namespace) -> int:
     if args.all:
         return _all(args)
-    name, target, entry = jobs.choose(args.root, args.job)
-    with jobs.line_to(args.root, target) as line:
-        news = News(f"asking for {name}")
-        told = line.ask("status", target, news.on_event, name=name)
-        news.end()
-    stream_job.note_status(args.root, name, told)
+    job = jobs.choose(args.root, args.job)
+    with job.backend as backend:
+        status = backend.status(job.name)
+    stream_job.record_status(args.root, job.name, status)
     if args.json:
-        print(json.dumps(told, indent=2, ensure_ascii=False))
+        print(json.dumps(asdict(status), indent=2, ensure_ascii=False))
         return 0
-    for title, text in _lines(told, entry):
+    for title, text in _rows(status, job.record):
         print(f"{title:<11}{text}".rstrip())
     return 0
 
 
-def _lines(told: dict[str, Any], entry: Entry | None) -> list[tuple[str, str]]:
-    lines = [
-        ("job", f"{told['name']} ({told['type']}, experiment {told['experiment']})"),
-        ("state", f"{told['status']}{_took(told)}"),
-        ("error", told["error"]),
-        ("compute", told["compute"]),
-        ("studio", told["url"]),
-        *((f"{'' if i else 'steps'}", f"{c['step']}: {c['status']}")
-          for i, c in enumerate(told["children"])),
-    ]  # fmt: skip
-    if told["status"] in stream_job.ENDED and entry is not None:
-        here = f"`scripts/loop download {told['name']}` puts them in {entry.outputs}/"
-        lines.append(("outputs", entry.kept or here))
-    return [(title, text) for title, text in lines if text]
+def _rows(status: JobStatus, record: SubmittedJob | None) -> list[tuple[str, str]]:
+    rows = [
+        ("job", f"{status.name} ({status.type}, experiment {status.experiment})"),
+        ("state", f"{status.status}{_duration_so_far(status)}"),
+        ("error", status.error),
+        ("compute", status.compute),
+        ("studio", status.url),
+        *(
+            ("" if index else "steps", f"{child['step']}: {child['status']}")
+            for index, child in enumerate(status.children)
+        ),
+    ]
+    if status.status in stream_job.ENDED and record is not None:
+        local = f"`scripts/loop download {status.name}` puts them in {record.outputs}/"
+        rows.append(("outputs", record.kept or local))
+    return [(title, text) for title, text in rows if text]
 
 
-def _took(told: dict[str, Any]) -> str:
-    started, ended = (run_records.time_of(told[key]) for key in ("started", "ended"))
-    if started is None or (ended is None and told["status"] in stream_job.ENDED):
+def _duration_so_far(status: JobStatus) -> str:
+    started, ended = run_records.parse_time(status.started), run_records.parse_time(status.ended)
+    if started is None or (ended is None and status.status in stream_job.ENDED):
         return ""
     seconds = ((ended or datetime.now(timezone.utc)) - started).total_seconds()
     return f" {'after' if ended else 'for'} {_duration(max(seconds, 0))}"
@@ -74,15 +76,13 @@ def _duration(seconds: float) -> str:
 
 
 def _all(args: argparse.Namespace) -> int:
-    found = submission_store.entries(args.root)
+    submitted = submission_store.all_jobs(args.root)
     if args.json:
-        from dataclasses import asdict
-
-        print(json.dumps([asdict(one) for one in found], indent=2, ensure_ascii=False))
+        print(json.dumps([asdict(job) for job in submitted], indent=2, ensure_ascii=False))
         return 0
-    if not found:
+    if not submitted:
         print("No job has been submitted from here yet.")
-    for one in found:
-        state = one.status or {"sending": "may not have arrived"}.get(one.state, one.state)
-        print(f"{one.at[:16].replace('T', ' ')}  {one.name}  {state}")
+    for job in submitted:
+        state = job.status or {"sending": "may not have arrived"}.get(job.state, job.state)
+        print(f"{job.at[:16].replace('T', ' ')}  {job.name}  {state}")
     return 0

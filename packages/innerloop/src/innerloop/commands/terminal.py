@@ -9,11 +9,11 @@ import shlex
 import sys
 from pathlib import Path
 
+from .. import local
 from ..devcontainers import discovery, exec
-from ..local import in_container
 from ..model.experiment import Experiment
-from ..model.run import BACKENDS
 from ..model.workspace import Workspace
+from ..remote import base
 from ..runner import execute
 from ..runner.execute import Started
 from ..runner.interactive import shells, tools_environment
@@ -36,14 +36,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "experiment", nargs="?", metavar="EXP", help="default: the folder you are in"
     )
-    parser.add_argument("--backend", choices=BACKENDS, default="auto", help="where (default: auto)")
+    base.add_run_argument(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     workspace = loader.open_workspace(args.root)
     experiment = loader.choose_experiment(workspace, args.experiment, args.cwd)
     if (
-        args.backend == "auto"
+        args.backend == local.AUTO
         and (code := _in_open_container(workspace, experiment, args.rest)) is not None
     ):
         return code
@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
         command,
         variables=None if args.rest else shells.prompt(experiment.name),
     )
-    if not args.rest and sys.stdin.isatty() and started.request.backend == "venv":
+    if not args.rest and sys.stdin.isatty() and "VIRTUAL_ENV" in started.request.env:
         return _own_shell(args.root, started, experiment)
     return execute.carry_out(started)
 
@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
 def _in_open_container(workspace: Workspace, experiment: Experiment, rest: list[str]) -> int | None:
     """Run in the dev container that is running, with everything that was installed in it. None if
     there is none; else the exit code."""
-    if in_container.experiment() is not None:
+    if loader.current_experiment() is not None:
         return None
     containers = discovery.find(workspace, experiment)
     container = next((container for container in containers if container.running), None)

@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..model.experiment import Experiment, Link
-from ..model.run import BACKENDS
 from ..model.shared_code import COMMON_TESTS
+from ..remote import base
 from ..runner import execute, failure_report
 from ..scaffold import coverage
 from ..util import console
@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "experiment", nargs="?", metavar="EXP", help="default: the folder you are in"
     )
-    parser.add_argument("--backend", choices=BACKENDS, default="auto", help="where (default: auto)")
+    base.add_run_argument(parser)
     parser.add_argument(
         "--coverage", action="store_true", help="report the lines of its code that the tests reach"
     )

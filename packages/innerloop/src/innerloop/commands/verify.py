@@ -40,7 +40,7 @@ NO_TESTS_COLLECTED = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class VerifyStep:
     """One program to run: `loop WORDS`, or pytest over the workspace's own tests with WORDS."""
 
     name: str
@@ -49,7 +49,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class StepResult:
     """How a step ended. `result` is "passed", "failed" or "no tests"."""
 
     step: str
@@ -101,19 +101,19 @@ def run(args: argparse.Namespace) -> int:
     return 1 if any(result.result == "failed" for result in results) else 0
 
 
-def _steps(args: argparse.Namespace) -> list[Step]:
+def _steps(args: argparse.Namespace) -> list[VerifyStep]:
     """The steps that the arguments select, in the order of STEPS, one for each experiment."""
     names = args.only or STEPS
     steps = [
-        Step(" ".join(words), words)
+        VerifyStep(" ".join(words), words)
         for words in (("format", "--check"), ("sync", "--check"), ("check",))
         if words[0] in names
     ]
     if TESTS in names:
         words = [_from_root(args.root, args.cwd, word) for word in args.rest]
-        steps.append(Step(TESTS, tuple(words), is_pytest=True))
+        steps.append(VerifyStep(TESTS, tuple(words), is_pytest=True))
     if "experiments" in names and not args.skip_experiments:
-        steps += [Step(f"test {name}", ("test", name)) for name in _experiments(args)]
+        steps += [VerifyStep(f"test {name}", ("test", name)) for name in _experiments(args)]
     return steps
 
 
@@ -132,9 +132,9 @@ def _experiments(args: argparse.Namespace) -> list[str]:
     return [loader.choose_experiment(workspace, word, args.cwd).name for word in args.experiment]
 
 
-def _run(step: Step, root: Path) -> Result:
+def _run(step: VerifyStep, root: Path) -> StepResult:
     if step.is_pytest and not step.words and not (root / TESTS).is_dir():
-        return Result(step.name, "no tests", 0, 0.0)
+        return StepResult(step.name, "no tests", 0, 0.0)
     started = time.monotonic()
     try:
         code = process.run_foreground(_argv(step, root), cwd=root)
@@ -143,11 +143,11 @@ def _run(step: Step, root: Path) -> Result:
         code = error.exit_code
     seconds = round(time.monotonic() - started, 3)
     if code == NO_TESTS_COLLECTED and (step.is_pytest or step.words[0] == "test"):
-        return Result(step.name, "no tests", code, seconds)
-    return Result(step.name, "failed" if code else "passed", code, seconds)
+        return StepResult(step.name, "no tests", code, seconds)
+    return StepResult(step.name, "failed" if code else "passed", code, seconds)
 
 
-def _argv(step: Step, root: Path) -> list[str]:
+def _argv(step: VerifyStep, root: Path) -> list[str]:
     if not step.is_pytest:
         return [sys.executable, "-I", str(root / "scripts" / "loop"), *step.words]
     python = str(venvs.python_of(locked_environments.ensure("pytest")))
@@ -161,7 +161,7 @@ def _name_paths(root: Path, words: Sequence[str]) -> bool:
     )
 
 
-def _verdict(result: Result) -> str:
+def _verdict(result: StepResult) -> str:
     if result.result == "failed":
         return f"failed (exit code {result.exit_code})"
     return result.result

@@ -25,7 +25,7 @@ _TAIL = 15
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class CliOutcome:
     """How the CLI ended. `tail` are the last lines of output of the commands that it ran."""
 
     ok: bool
@@ -96,7 +96,7 @@ def follow(
     log: bool,
     hand_over: Sequence[int],
     cwd: Path,
-) -> Outcome:
+) -> CliOutcome:
     """Run the CLI and read its outcome. `say` gets the important lines of its output; with `log`,
     all of them."""
     lines = _Lines(say, log)
@@ -104,13 +104,13 @@ def follow(
     return outcome_of(lines.outcome, lines.tail, code)
 
 
-def outcome_of(value: dict[str, Any] | None, tail: Sequence[str], code: int) -> Outcome:
+def outcome_of(value: dict[str, Any] | None, tail: Sequence[str], code: int) -> CliOutcome:
     """The CLI's outcome. If it printed none (`value` is None), a failure with its last output."""
     shown = tuple(tail[-_TAIL:])
     if value is None:
         last = next((line for line in reversed(shown) if line.strip()), "")
-        return Outcome(False, message=last or f"exit code {code} without output", tail=shown)
-    return Outcome(
+        return CliOutcome(False, message=last or f"exit code {code} without output", tail=shown)
+    return CliOutcome(
         ok=value.get("outcome") == "success" and code == 0,
         container=str(value.get("containerId") or ""),
         user=str(value.get("remoteUser") or ""),

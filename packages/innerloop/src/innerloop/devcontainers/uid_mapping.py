@@ -29,7 +29,7 @@ class HostUser:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class PasswdEntry:
     """A line of /etc/passwd."""
 
     name: str
@@ -89,17 +89,19 @@ def adapt(
     return UserMapping(entry.name, _renumber(passwd, group, entries, entry, person))
 
 
-def parse(passwd: str) -> list[Entry]:
+def parse(passwd: str) -> list[PasswdEntry]:
     """The well-formed lines of /etc/passwd."""
     entries = []
     for line in passwd.splitlines():
         fields = line.split(":")
         if len(fields) == 7 and fields[2].isdigit() and fields[3].isdigit():
-            entries.append(Entry(fields[0], int(fields[2]), int(fields[3]), fields[5], fields[6]))
+            entries.append(
+                PasswdEntry(fields[0], int(fields[2]), int(fields[3]), fields[5], fields[6])
+            )
     return entries
 
 
-def find(entries: list[Entry], user: str) -> Entry | None:
+def find(entries: list[PasswdEntry], user: str) -> PasswdEntry | None:
     by_name = next((entry for entry in entries if entry.name == user), None)
     if by_name is None and user.isdigit():
         return next((entry for entry in entries if entry.uid == int(user)), None)
@@ -107,7 +109,7 @@ def find(entries: list[Entry], user: str) -> Entry | None:
 
 
 def _add_user(
-    passwd: str, group: str, entries: list[Entry], user: str, person: HostUser
+    passwd: str, group: str, entries: list[PasswdEntry], user: str, person: HostUser
 ) -> UserMapping:
     """Use the login user that has the person's UID already, or add a user."""
     if person.uid == 0:
@@ -123,7 +125,9 @@ def _add_user(
     preferred = NEW_USER if user.isdigit() or user == "root" else user
     name = next(n for n in (preferred, *(f"{NEW_USER}{i}" for i in range(2, 99))) if n not in names)
     root = find(entries, "root")
-    new = Entry(name, person.uid, person.gid, f"/home/{name}", root.shell if root else "/bin/sh")
+    new = PasswdEntry(
+        name, person.uid, person.gid, f"/home/{name}", root.shell if root else "/bin/sh"
+    )
     others = _without_uid(passwd, entries, person.uid, _free(entries))
     script = [
         _write("/etc/passwd", f"{new.line()}\n{others}"),
@@ -134,7 +138,9 @@ def _add_user(
     return UserMapping(name, " && ".join(script))
 
 
-def _renumber(passwd: str, group: str, entries: list[Entry], user: Entry, person: HostUser) -> str:
+def _renumber(
+    passwd: str, group: str, entries: list[PasswdEntry], user: PasswdEntry, person: HostUser
+) -> str:
     """A script that gives the person's numbers to `user`, and the user's UID to whoever had the
     person's. The user's line is the first one, since programs show the first name of a number."""
     renumbered = replace(user, uid=person.uid, gid=person.gid)
@@ -153,7 +159,7 @@ def _renumber(passwd: str, group: str, entries: list[Entry], user: Entry, person
     return " && ".join([*script, _chown(renumbered)])
 
 
-def _without_uid(passwd: str, entries: list[Entry], uid: int, other_uid: int) -> str:
+def _without_uid(passwd: str, entries: list[PasswdEntry], uid: int, other_uid: int) -> str:
     """The text of /etc/passwd in which users with `uid` have `other_uid`; root keeps its UID."""
     lines = []
     for line in passwd.splitlines():
@@ -164,7 +170,7 @@ def _without_uid(passwd: str, entries: list[Entry], uid: int, other_uid: int) ->
     return "".join(lines)
 
 
-def _group(group: str, user: Entry) -> str:
+def _group(group: str, user: PasswdEntry) -> str:
     """The text of /etc/group with the user's GID: of an existing group, or of the user's own."""
     lines = [line.split(":") for line in group.splitlines() if line]
     if not any(len(fields) > 2 and fields[2] == str(user.gid) for fields in lines):
@@ -176,12 +182,12 @@ def _group(group: str, user: Entry) -> str:
     return "".join(":".join(fields) + "\n" for fields in lines)
 
 
-def _free(entries: list[Entry]) -> int:
+def _free(entries: list[PasswdEntry]) -> int:
     taken = {entry.uid for entry in entries}
     return next(uid for uid in range(60100, 65000) if uid not in taken)
 
 
-def _is_login_user(entry: Entry) -> bool:
+def _is_login_user(entry: PasswdEntry) -> bool:
     return entry.home.startswith("/home/") and not entry.shell.endswith(("nologin", "false"))
 
 
@@ -189,7 +195,7 @@ def _write(path: str, text: str) -> str:
     return f"printf %s {shlex.quote(text)} > {path}"
 
 
-def _chown(user: Entry) -> str:
+def _chown(user: PasswdEntry) -> str:
     """A command that gives the home to the user; for a system folder, one that does nothing."""
     home = shlex.quote(user.home)
     if user.home.rstrip("/") in (

@@ -30,7 +30,7 @@ from . import (
     state_cache,
 )
 from .configuration import Configuration
-from .devcontainer_cli import Outcome
+from .devcontainer_cli import CliOutcome
 from .discovery import Container
 
 Say = Callable[[str], None]
@@ -221,7 +221,7 @@ def _create(options: UpOptions, image: Image, facts: engine.Engine, old: Sequenc
     return _up(options, "created", _learn(options, outcome), name, ())
 
 
-def _cli_up(options: UpOptions, override: dict[str, object] | None, gpu: bool | None) -> Outcome:
+def _cli_up(options: UpOptions, override: dict[str, object] | None, gpu: bool | None) -> CliOutcome:
     """Run `devcontainer up`, with `override` in place of devcontainer.json. On Ctrl-C incomplete
     containers are removed."""
     path = options.root / f".innerloop/up/{options.experiment.slug}.json"
@@ -248,8 +248,8 @@ def _cli_up(options: UpOptions, override: dict[str, object] | None, gpu: bool | 
     return _raise_on_failure(options, outcome)
 
 
-def _follow(options: UpOptions, argv: Sequence[str]) -> Outcome:
-    def follow() -> Outcome:
+def _follow(options: UpOptions, argv: Sequence[str]) -> CliOutcome:
+    def follow() -> CliOutcome:
         # The CLI keeps the lock, too: it may outlive this process.
         locks = (options.lock,) if options.lock >= 0 else ()
         return devcontainer_cli.follow(
@@ -263,7 +263,7 @@ def _follow(options: UpOptions, argv: Sequence[str]) -> Outcome:
     return outcome
 
 
-def _raise_on_failure(options: UpOptions, outcome: Outcome) -> Outcome:
+def _raise_on_failure(options: UpOptions, outcome: CliOutcome) -> CliOutcome:
     """The outcome, if it is a success. Otherwise removes containers that were not started and
     raises UserError."""
     if outcome.ok:
@@ -281,7 +281,7 @@ def _raise_on_failure(options: UpOptions, outcome: Outcome) -> Outcome:
     )
 
 
-def _learn(options: UpOptions, outcome: Outcome) -> state_cache.Note:
+def _learn(options: UpOptions, outcome: CliOutcome) -> state_cache.Note:
     """Ask the new container for its facts and cache them."""
     containers = options.containers()
     container = next((one for one in containers if one.id == outcome.container), None)

@@ -122,13 +122,13 @@ def _changes(image: Image) -> tuple[str, ...]:
     return (f"changed since the last build: {', '.join(changed)}",) if changed else ()
 
 
-def prebuilt_names(workspace: Workspace, image: Image) -> image_registry.Names | None:
+def prebuilt_names(workspace: Workspace, image: Image) -> image_registry.ImageNames | None:
     """The image's names in the workspace's registry; None without a registry."""
     registry = workspace.settings.registry
     return image_registry.names(registry, image.name, image.digest) if registry else None
 
 
-def _fetch_prebuilt(names: image_registry.Names, image: Image) -> bool:
+def _fetch_prebuilt(names: image_registry.ImageNames, image: Image) -> bool:
     """Whether the image could be pulled; if not, why is printed."""
     log = BuildLog(names.exact, doing="looking for")
     reason = image_registry.fetch(names, image.name, image.digest, log.quiet)

@@ -18,7 +18,7 @@ from . import docker_cli
 
 
 @dataclass(frozen=True, slots=True)
-class Names:
+class ImageNames:
     """Two references of one image: `exact` ends in the digest of environment/, `floating_tag`
     refers to the newest image that was pushed."""
 
@@ -26,14 +26,14 @@ class Names:
     floating_tag: str
 
 
-def names(registry: str, image: str, digest: str) -> Names:
+def names(registry: str, image: str, digest: str) -> ImageNames:
     """Registry names of the local image "work-1a2b3c4d/<experiment>:<stage>". They do not contain
     the workspace's name, so that every clone uses the same image."""
     floating_tag = f"{registry}/{image.partition('/')[2]}"
-    return Names(f"{floating_tag}-{digest[:16]}", floating_tag)
+    return ImageNames(f"{floating_tag}-{digest[:16]}", floating_tag)
 
 
-def fetch(names: Names, image: str, digest: str, on_line: Callable[[str], None]) -> str:
+def fetch(names: ImageNames, image: str, digest: str, on_line: Callable[[str], None]) -> str:
     """Pulls the exact image and gives it its local name. Returns "" or why that failed."""
     lines: list[str] = []
 
@@ -65,7 +65,7 @@ def why_not(output: str) -> str:
     return last.strip()[:200]
 
 
-def push(names: Names, image: str, on_line: Callable[[str], None]) -> None:
+def push(names: ImageNames, image: str, on_line: Callable[[str], None]) -> None:
     """Pushes the image under both names, the floating tag last. UserError if it is refused."""
     push_as(image, [names.exact, names.floating_tag], on_line)
 

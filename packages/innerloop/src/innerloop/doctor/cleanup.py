@@ -13,11 +13,11 @@ from typing import Any
 
 from ..docker import docker_cli, engine
 from ..history import past_runs
-from ..local import venv
+from ..local import venv_requirements
 from ..model.container import EXPERIMENT_LABEL, WORKSPACE_LABEL, image_name_part
 from ..model.deployment import FOLDER as DEPLOY
 from ..model.workspace import Workspace
-from ..runner import environment_resolver, venv_requirements
+from ..runner import environment_resolver
 from ..util import files, process, venvs
 from ..util.errors import UserError
 from ..workspace import loader
@@ -238,8 +238,10 @@ def _current_environments(workspace: Workspace) -> Iterator[Path]:
             resolved = environment_resolver.resolve(workspace, experiment, job, dev=dev)
             packages = venv_requirements.packages_for(workspace, resolved)
             if packages.missing is None:
-                _, version, _ = venv.interpreter(packages.python)
-                yield venv.environment_of(experiment, packages.files, version, packages.text)
+                _, version, _ = venv_requirements.interpreter(packages.python)
+                yield venv_requirements.environment_of(
+                    experiment, packages.files, version, packages.text
+                )
 
 
 def _outputs(workspace: Workspace, older_than: float) -> Iterator[Removable]:

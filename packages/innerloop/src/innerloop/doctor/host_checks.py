@@ -90,7 +90,7 @@ def _line_endings(root: Path) -> Fact:
 
 def _read_by_linux(root: Path) -> Iterator[Path]:
     patterns = [
-        "scripts/loop", "scripts/test", "scripts/bench", ".devcontainer/*.sh", ".devcontainer/Dockerfile",
+        "scripts/loop", "scripts/test", ".devcontainer/*.sh", ".devcontainer/Dockerfile",
         "src/**/environment/*", "src/**/*.sh", "src/**/azure-ml-job.yaml",
     ]  # fmt: skip
     for pattern in patterns:

@@ -16,12 +16,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from ..model.run import Request, Run
 from ..util import files
+from ..util.clock import now
 from . import git_state, tee
 
 FOLDER = ".run"
@@ -58,7 +58,7 @@ def recorded(run: Run, request: Request) -> Iterator[Ending]:
     finally:
         code.wait()
         record |= {
-            "ended": _now(),
+            "ended": now(),
             "seconds": round(time.monotonic() - began, 3),
             "exit_code": ending.code,
         }
@@ -85,7 +85,7 @@ def describe(run: Run, request: Request) -> dict[str, Any]:
         "git": None,
         "host": os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", ""),
         "pid": os.getpid(),
-        "started": _now(),
+        "started": now(),
         "ended": None,
         "seconds": None,
         "exit_code": None,
@@ -114,7 +114,3 @@ class _Background:
 
     def wait(self) -> None:
         self.thread.join(60)
-
-
-def _now() -> str:
-    return datetime.now(timezone.utc).isoformat(timespec="milliseconds")

@@ -6,10 +6,11 @@ import os
 import posixpath
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from ..docker import docker_cli
+from ..docker import conda_images, container_context, docker_cli, engine, image_build
 from ..docker.engine import Engine, Gpu
 from ..model.container import (
     EXPERIMENT_LABEL,
@@ -22,10 +23,83 @@ from ..model.container import (
     PublishedPort,
     image_name_part,
 )
-from ..model.run import Request, Run
+from ..model.experiment import Experiment, Link
+from ..model.run import Availability, Request, Run
+from ..model.workspace import Workspace
 from ..util import files, process
 from ..util.errors import UserError
+from ..workspace.loader import current_experiment
+from . import dev_container
 from .resolve_command import ResolvedCommand, resolve
+
+name = "docker"
+
+
+def available(workspace: Workspace) -> Availability:
+    if (experiment := current_experiment()) is not None:
+        return Availability(
+            False, f"this is the dev container of {experiment}", "Use a terminal on the host"
+        )
+    facts = engine.ask("innerloop")
+    return Availability(facts.answers, facts.why or "an engine answers", facts.hint)
+
+
+def supports(workspace: Workspace, experiment: Experiment) -> bool:
+    return True
+
+
+def plan(run: Run) -> Request:
+    dev_container.require_outside(run.experiment.name)
+    environment = run.environment
+    image = environment.image
+    facts = engine.ask(image.name if image else "")
+    missing = [environment.missing] if environment.missing else []
+    missing += _links_outside(run.links)
+    if not facts.answers:
+        missing.append(UserError(facts.why, code="engine-unavailable", hint=facts.hint))
+    try:
+        gpu = engine.decide_gpu(
+            run.experiment.settings.gpu, device=engine.has_gpu(), runtime=facts.has_nvidia
+        )
+    except UserError as error:
+        missing.append(error)
+        gpu = Gpu(False, "no GPU is available")
+    planned = request(
+        run,
+        image=image.name if image else None,
+        engine=facts,
+        gpu=gpu,
+        owner=owner(),
+        why=gpu.why,
+        context=container_context.of_run(run.workspace),
+    )
+    is_current = image is None or image_build.is_current(image, facts)
+    planned = replace(planned, needs_build=not is_current, missing=tuple(missing))
+    return planned.with_notes(*environment.notes)
+
+
+def prepare(run: Run, request: Request) -> None:
+    """Builds the image if it is missing or outdated."""
+    image, conda = run.environment.image, run.environment.conda
+    if not request.needs_build or image is None:
+        return
+    if conda is not None:
+        conda_images.write_context(image, conda)
+    image_build.build(run.workspace, run.experiment, image)
+
+
+def _links_outside(links: Sequence[Link]) -> list[UserError]:
+    """An error for each link that leads out of the workspace: no container can follow it."""
+    return [
+        UserError(
+            f"the link leads out of the workspace, to {link.target}",
+            code="link-leads-out",
+            where=link.path,
+            hint="Share code from src/common by a relative link (`scripts/loop share`)",
+        )
+        for link in links
+        if not link.is_inside
+    ]
 
 
 def request(
@@ -70,12 +144,12 @@ def request(
     )
     return Request(
         experiment=run.experiment.name,
-        backend="docker",
+        backend=name,
         command=resolved.command,
         container=container,
         can_start=image is not None,
         outputs=run.outputs,
-        why=f"{why}; {gpu.why}",
+        why=why,
         notes=(*run.notes, *_port_notes(run.ports), *context.notes),
         processes=resolved.processes,
         secrets=context.secrets,
@@ -96,18 +170,18 @@ def submit(run: Run, request: Request) -> int:
     """Start the container and return the program's exit code.
 
     Ctrl-C and the job's time limit stop the container: the program gets a signal and some seconds
-    to end by itself. Then the interruption goes on.
+    to end by itself. Then KeyboardInterrupt is raised.
     """
     if not run.in_place:
         _make_mount_points(run)
-    name = container_name(run)
+    container = container_name(run)
     terminal = request.container is not None and request.container.terminal
 
     def on_interrupt(press: int) -> None:
         if press == 1 and not terminal:
-            process.run(docker_cli.kill(name, "INT"), timeout=10)
+            process.run(docker_cli.kill(container, "INT"), timeout=10)
         elif press != 1:
-            process.run(docker_cli.stop(name, 2), timeout=30)
+            process.run(docker_cli.stop(container, 2), timeout=30)
 
     try:
         return process.run_foreground(
@@ -115,10 +189,10 @@ def submit(run: Run, request: Request) -> int:
             env={**os.environ, **request.secrets},
             on_interrupt=on_interrupt,
             limit=run.job.timeout,
-            on_limit=lambda: process.run(docker_cli.stop(name, 10), timeout=30),
+            on_limit=lambda: process.run(docker_cli.stop(container, 10), timeout=30),
         )
     except KeyboardInterrupt:
-        process.run(docker_cli.remove(name), timeout=30)
+        process.run(docker_cli.remove(container), timeout=30)
         raise
     finally:
         if not run.has_code_folder:

@@ -2,20 +2,55 @@
 
 from __future__ import annotations
 
-import os
+from ..devcontainers import staleness
+from ..model.experiment import Experiment
+from ..model.run import Availability, Request, Run
+from ..model.workspace import Workspace
+from ..util.errors import UserError
+from ..workspace.loader import current_experiment
+from . import dev_container, host_process
 
-from ..model.experiment import MARK
-from ..model.run import Request, Run
-from . import host_process
+name = "in-container"
 
 
-def experiment() -> str | None:
-    """The experiment whose container this is; None outside of a dev container."""
-    return os.environ.get(MARK) or None
+def available(workspace: Workspace) -> Availability:
+    if current_experiment() is None:
+        return Availability(
+            False, "this is not a dev container", "`scripts/loop up EXP` opens an experiment's"
+        )
+    return Availability(True, "we are in the experiment's container")
 
 
-def request(run: Run, *, why: str) -> Request:
-    return host_process.request(run, backend="in-container", env={}, why=why)
+def supports(workspace: Workspace, experiment: Experiment) -> bool:
+    return current_experiment() == experiment.name
+
+
+def plan(run: Run) -> Request:
+    own = current_experiment()
+    if own is None:
+        raise UserError(
+            f"this is not the dev container of {run.experiment.name}",
+            code="wrong-container",
+            hint="Reopen in that container, or omit --backend",
+        )
+    if own != run.experiment.name:
+        dev_container.require_outside(run.experiment.name)
+    notes = [] if run.environment.is_own else [_OTHER_ENVIRONMENT]
+    outdated = staleness.outdated(run.workspace, run.experiment.name)
+    notes += [container.message() for container in outdated]
+    return request(run).with_notes(*notes)
+
+
+_OTHER_ENVIRONMENT = "the job names another environment than this container's"
+
+
+def request(run: Run) -> Request:
+    """The request, wherever this process runs."""
+    return host_process.request(run, backend=name, env={}, why="")
+
+
+def prepare(run: Run, request: Request) -> None:
+    """The container is the environment."""
 
 
 def submit(run: Run, request: Request) -> int:

@@ -29,7 +29,7 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class IgnoreRules:
     """The rules of one file; `name` is "" if there is no file, and nothing is excluded."""
 
     name: str = ""
@@ -45,14 +45,14 @@ class Rules:
         return decided if decided is not None and decided.excludes else None
 
 
-def parse(text: str, name: str) -> Rules:
+def parse(text: str, name: str) -> IgnoreRules:
     """Raises `UserError` for a rule that ends in a backslash: Azure ML's client fails on it."""
     rules = []
     for number, line in enumerate(text.splitlines(), start=1):
         rule = _rule(line.strip(), Position(name, number))
         if rule is not None:
             rules.append(rule)
-    return Rules(name, tuple(rules))
+    return IgnoreRules(name, tuple(rules))
 
 
 def _rule(text: str, position: Position) -> Rule | None:

@@ -1,14 +1,10 @@
-"""A run, and the request that a backend makes of it. A backend is a module with two functions:
-
-request(run, ...) -> Request     everything decided, nothing done
-submit(request) -> int           carries the request out and returns the program's exit code
-"""
+"""A run, the request that a backend makes of it, and what every backend offers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 from ..util.errors import UserError
 from .container import ContainerSpec, Mount, run_argv
@@ -17,8 +13,6 @@ from .experiment import Experiment, Link
 from .jobs.job import Job
 from .paths import SCRATCH
 from .workspace import Workspace
-
-BACKENDS = ("auto", "in-container", "docker", "venv")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +95,9 @@ class Request:
 
     `command` is the job's text after substitution. What is started is a `container` of this
     machine's engine, else a `process`; `can_start` is false where this machine has no image or
-    environment for it. `outputs` is relative to the workspace's root. `why` says
-    which fact chose the backend. `processes` holds the own variables of each process of a
+    environment for it. `needs_build`: the image or environment must be built first. `missing` are the
+    backend's reasons why the run cannot start. `outputs` is relative to the workspace's root. `why`
+    says which fact chose the backend. `processes` holds the own variables of each process of a
     distributed job; the request's `env` is that of the first one. `secrets` are variables for the
     engine's client that are never printed.
     """
@@ -115,6 +110,8 @@ class Request:
     process: ProcessSpec = ProcessSpec()
     container: ContainerSpec | None = None
     can_start: bool = True
+    needs_build: bool = False
+    missing: tuple[UserError, ...] = ()
     notes: tuple[str, ...] = ()
     processes: tuple[Mapping[str, str], ...] = ()
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -176,3 +173,32 @@ class Request:
             "notes": list(self.notes),
             "processes": [dict(variables) for variables in self.processes],
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Availability:
+    """Whether a backend can be had on this machine. `why` is a clause without a full stop: what was
+    found, or what is missing; `hint` says what to do about the latter."""
+
+    is_available: bool
+    why: str
+    hint: str = ""
+
+
+class Backend(Protocol):
+    """Where a job can run. `local.LocalBackend` and `remote.base.RemoteBackend` say how a request is
+    carried out, which differs: a local run ends with an exit code, a submission with a job."""
+
+    name: str
+
+    def available(self, workspace: Workspace) -> Availability:
+        """Whether it can be had here. Takes milliseconds and changes nothing."""
+        ...
+
+    def supports(self, workspace: Workspace, experiment: Experiment) -> bool:
+        """Whether it can run this experiment's jobs at all, read from the workspace's files alone."""
+        ...
+
+    def plan(self, run: Run) -> Request:
+        """What would happen. Nothing is built, installed, downloaded or sent."""
+        ...

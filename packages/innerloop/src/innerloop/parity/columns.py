@@ -1,5 +1,5 @@
-"""What each place would really do with an experiment's job, read from where it is written: the
-requests of the places, and the launch and dev container files as they are found on disk."""
+"""The facts of each backend for an experiment's job, read from what would really be used: the requests
+of the backends, and the launch and dev container files on disk."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from typing import Any
 from ..argo_manifest.parse import Pod
 from ..argo_manifest.resource_names import of_value
 from ..docker.engine import Engine, Gpu
-from ..local import docker, in_container
+from ..local import docker, in_container, venv
 from ..model.dockerfiles.dockerfile import Dockerfile
 from ..model.experiment import JOB_FILE, Experiment
 from ..model.jobs.job import Job
 from ..model.paths import code_root
-from ..model.run import Request, Run
+from ..model.run import Backend, Request, Run
 from ..model.settings.orchestrators import ARGO
 from ..model.workspace import Workspace
-from ..remote.azureml import backend
+from ..remote import base
+from ..remote.azureml import job_request
 from ..runner import execute, pipeline_plan, sweep_executor
 from ..sync.render import launch_json
 from ..sync.render.debug_tasks import FOLDER
@@ -31,7 +32,7 @@ from ..util.errors import UserError
 from ..util.jsonc import ParseError, parse
 from ..workspace import loader
 from . import argo_column, workflow_column
-from .facts import Column, Fact, Parity, listed, one_line, shared_words
+from .facts import Parity, ParityColumn, ParityFact, join_facts, normalize_command, normalize_paths
 
 REFERENCE = "azureml"
 # What the service gives a container when the job file is silent. Source: CLI (v2) command job YAML
@@ -40,21 +41,23 @@ CLOUD_USER = "root"
 VARIABLES = ("AZUREML_PARAMETER_", "AZURE_ML_INPUT_", "AZURE_ML_OUTPUT_")
 
 
-def of_job(workspace: Workspace, experiment: Experiment, job: Job) -> Iterator[Parity]:
-    """That of a command job, of a sweep's first trial, or of each step of a pipeline."""
+def parity_of_job(workspace: Workspace, experiment: Experiment, job: Job) -> Iterator[Parity]:
+    """One for a command job, for a sweep's first trial, or for each step of a pipeline."""
 
-    def runs(one: Job) -> Iterator[tuple[str, Run]]:
-        return _runs(workspace, experiment, one)
+    def runs(job: Job) -> Iterator[tuple[str, Run]]:
+        return _runs(workspace, experiment, job)
 
     is_scheduled = job.name == f"{experiment.folder}/{JOB_FILE}"
-    started = list(workflow_column.starts(workspace, experiment, runs)) if is_scheduled else []
-    pods = argo_column.pods(workspace, experiment, job, _trial(workspace, job))
+    started = (
+        list(workflow_column.scheduled_starts(workspace, experiment, runs)) if is_scheduled else []
+    )
+    pods = argo_column.planned_pods(workspace, experiment, job, _trial(workspace, job))
     by_time = _by_time(workspace, experiment, runs) if is_scheduled else {}
     for title, run in runs(job):
-        pod = argo_column.pod_of(pods, _step_of(experiment, title))
-        others = [one.column(title, _azureml) for one in started]
-        more = [by_time[title]] if title in by_time else []
-        yield of(run, title, [_argo(run, pod), *more, *others])
+        pod = argo_column.find_pod(pods, _step_of(experiment, title))
+        orchestrators = [start.column(title, _azureml) for start in started]
+        cron = [by_time[title]] if title in by_time else []
+        yield parity_of(run, title, [_argo(run, pod), *cron, *orchestrators])
 
 
 def _step_of(experiment: Experiment, title: str) -> str:
@@ -63,20 +66,20 @@ def _step_of(experiment: Experiment, title: str) -> str:
 
 def _by_time(
     workspace: Workspace, experiment: Experiment, runs: Callable[[Job], Iterator[tuple[str, Run]]]
-) -> dict[str, Column]:
-    """What the CronWorkflow starts, by the titles of the runs; what the schedule says it changes is
-    explained by it."""
+) -> dict[str, ParityColumn]:
+    """The columns of what the CronWorkflow starts, by the titles of the runs. The schedule explains
+    what it overrides."""
     if experiment.settings.schedule is None:
         return {}
     schedule = loader.open_schedule(workspace, experiment)
     if ARGO not in schedule.orchestrators:
         return {}
     job = loader.open_job(workspace, experiment, JOB_FILE, schedule.sets)
-    pods = argo_column.rendered(workspace, experiment, _trial(workspace, job))
+    pods = argo_column.generated_pods(workspace, experiment, _trial(workspace, job))
     why = f"[schedule.set] in innerloop.toml: {', '.join(schedule.sets)}"
     columns = {}
     for title, run in runs(job):
-        column = _argo(run, argo_column.pod_of(pods, _step_of(experiment, title)), "argo by time")
+        column = _argo(run, argo_column.find_pod(pods, _step_of(experiment, title)), "argo by time")
         cloud = _azureml(run).facts
         facts = {
             row: replace(fact, why=why) if fact.value == cloud[row].value else fact
@@ -100,53 +103,90 @@ def _runs(workspace: Workspace, experiment: Experiment, job: Job) -> Iterator[tu
 
 
 def _trial(workspace: Workspace, job: Job) -> Mapping[str, str]:
-    """What the first trial of a sweep is called with in a cluster."""
+    """The parameters of a sweep's first trial in a cluster."""
     if job.kind != "sweep":
         return {}
     _, values = sweep_executor.one_trial(pipeline_plan.swept_job(workspace, job))
     return {**{of_value(name): value for name, value in values.items()}, "trial": "trial-1"}
 
 
-def of(run: Run, title: str, started: Sequence[Column] = ()) -> Parity:
-    """The facts of every place for this run, with those of a cluster and of who starts it
-    (`started`). Nothing is built, fetched or started."""
+def parity_of(run: Run, title: str, started: Sequence[ParityColumn] = ()) -> Parity:
+    """The facts of every backend for this run; `started` are those of the cluster and of the
+    orchestrators. Nothing is built, fetched or started."""
     dev = _dev_container(run.workspace, run.experiment)
     columns = (
         _azureml(run),
         _docker(run),
         _venv(run),
-        _inside(run, dev),
+        _in_container(run, dev),
         _f5(run, dev),
         *started,
     )
-    return Parity(title, REFERENCE, columns)
+    known = {column.backend for column in columns} | {ARGO}
+    others = [
+        _of_request(run, backend)
+        for backend in base.every(Path(run.workspace.root))
+        if backend.name not in known
+    ]
+    return Parity(title, REFERENCE, (*columns, *others))
 
 
-def _azureml(run: Run) -> Column:
-    wanted = backend.request(run)
-    names = {f"$AZURE_ML_INPUT_{name}": _input(name) for name in run.job.inputs}
-    names |= {f"$AZURE_ML_OUTPUT_{name}": _output(name) for name in run.job.outputs}
-    # There the paths are known only when it runs; they are in the variables all the same.
-    env = {**wanted.env}
-    env |= {f"AZURE_ML_INPUT_{name}": f"$AZURE_ML_INPUT_{name}" for name in run.data}
-    env |= {f"AZURE_ML_OUTPUT_{name}": f"$AZURE_ML_OUTPUT_{name}" for name in run.job.outputs}
-    return Column(
-        "azureml",
+def _of_request(run: Run, backend: Backend) -> ParityColumn:
+    """The column of a backend about which only its request is known."""
+    try:
+        request = backend.plan(run)
+    except UserError as error:
+        return ParityColumn(backend.name, absent=error.message())
+    names = {
+        **_paths(request.env),
+        request.cwd: _home(run),
+        run.workspace.root: "<workspace>",
+    }
+    container = request.container
+    why = f"decided by the backend {backend.name}"
+    mounts = [f"{mount.source} -> {mount.target}" for mount in request.mounts]
+    return ParityColumn(
+        backend.name,
         {
-            "command": _command(wanted.command, names),
-            "cwd": Fact(_home(run), shown="the snapshot's root"),
-            "variables": _variables(run, env, names),
-            **_cloud_environment(run),
-            "user": Fact(CLOUD_USER),
-            "shm": Fact(_size(run.job.shm_size)),
-            "mounts": Fact(_cloud_mounts(run), shown="the snapshot, and each input by its mode"),
+            "command": _command(request.command, names),
+            "cwd": ParityFact(normalize_paths(request.cwd, names), shown=request.cwd),
+            "variables": _variables(run, request.env, names),
+            "environment": ParityFact(request.image or "none", why=why),
+            "image": ParityFact(request.image or "none", why=why),
+            "user": ParityFact((container and container.user) or "you", why=why),
+            "shm": ParityFact((container and container.shm_size) or "the machine's", why=why),
+            "mounts": ParityFact(join_facts(mounts), why=why),
         },
     )
 
 
-def _docker(run: Run) -> Column:
+def _azureml(run: Run) -> ParityColumn:
+    request = job_request.plan(run)
+    names = {f"$AZURE_ML_INPUT_{name}": _input(name) for name in run.job.inputs}
+    names |= {f"$AZURE_ML_OUTPUT_{name}": _output(name) for name in run.job.outputs}
+    # The paths are known only when the job runs, but the job has these variables.
+    env = dict(request.env)
+    env |= {f"AZURE_ML_INPUT_{name}": f"$AZURE_ML_INPUT_{name}" for name in run.data}
+    env |= {f"AZURE_ML_OUTPUT_{name}": f"$AZURE_ML_OUTPUT_{name}" for name in run.job.outputs}
+    return ParityColumn(
+        "azureml",
+        {
+            "command": _command(request.command, names),
+            "cwd": ParityFact(_home(run), shown="the snapshot's root"),
+            "variables": _variables(run, env, names),
+            **_cloud_environment(run),
+            "user": ParityFact(CLOUD_USER),
+            "shm": ParityFact(_size(run.job.shm_size)),
+            "mounts": ParityFact(
+                _cloud_mounts(run), shown="the snapshot, and each input by its mode"
+            ),
+        },
+    )
+
+
+def _docker(run: Run) -> ParityColumn:
     image = run.environment.image
-    wanted = docker.request(
+    request = docker.request(
         run,
         image=image.name if image else "none",
         engine=Engine(True),
@@ -155,93 +195,93 @@ def _docker(run: Run) -> Column:
         why="",
     )
     names = {
-        **_paths(wanted.env),
-        wanted.cwd: _home(run),
+        **_paths(request.env),
+        request.cwd: _home(run),
         posixpath.join("/workspaces", run.workspace.name): "<workspace>",
     }
-    assert wanted.container is not None
-    user = wanted.container.user or CLOUD_USER
-    return Column(
+    assert request.container is not None
+    user = request.container.user or CLOUD_USER
+    return ParityColumn(
         "docker",
         {
-            "command": _command(wanted.command, names),
-            "cwd": Fact(shared_words(wanted.cwd, names), shown=wanted.cwd),
-            "variables": _variables(run, wanted.env, names),
+            "command": _command(request.command, names),
+            "cwd": ParityFact(normalize_paths(request.cwd, names), shown=request.cwd),
+            "variables": _variables(run, request.env, names),
             **_local_environment(run),
-            "user": Fact(
+            "user": ParityFact(
                 CLOUD_USER if user in ("root", "0:0") else f"you ({user})",
                 why="files that it writes here belong to you",
             ),
-            "shm": Fact(_size(wanted.container.shm_size)),
-            "mounts": _mounts(run, wanted),
+            "shm": ParityFact(_size(request.container.shm_size)),
+            "mounts": _mounts(run, request),
         },
     )
 
 
-def _argo(run: Run, pod: Pod | UserError, backend: str = "argo") -> Column:
+def _argo(run: Run, pod: Pod | UserError, backend: str = "argo") -> ParityColumn:
     if isinstance(pod, UserError):
-        return Column(backend, absent=pod.message())
+        return ParityColumn(backend, absent=pod.message())
     names = {**_paths(pod.env), pod.cwd: _home(run)}
-    # The environment and the code of this very job, or something else.
+    # Whether the pod has the environment and the code of this very job.
     registry = run.workspace.settings.registry
     is_own = pod.image == argo_column.reference(registry, run.experiment, run.job)
     cloud = _cloud_environment(run)
-    facts = {row: Fact(one.value if is_own else pod.image) for row, one in cloud.items()}
-    parts, why = argo_column.mounts(run, pod, has_code=is_own and run.code is not None)
+    facts = {row: ParityFact(item.value if is_own else pod.image) for row, item in cloud.items()}
+    parts, why = argo_column.mount_facts(run, pod, has_code=is_own and run.code is not None)
     user = run.experiment.dockerfile.user_of(run.experiment.dockerfile.last) or CLOUD_USER
-    return Column(
+    return ParityColumn(
         backend,
         {
             "command": _command(pod.command, names),
-            "cwd": Fact(shared_words(pod.cwd, names), shown=pod.cwd),
+            "cwd": ParityFact(normalize_paths(pod.cwd, names), shown=pod.cwd),
             "variables": _variables(run, pod.env, names),
             **facts,
-            "user": Fact(user, why="a pod runs as the image's own user"),
-            "shm": Fact(_size(pod.shm)),
-            "mounts": Fact(
-                listed(parts),
+            "user": ParityFact(user, why="a pod runs as the image's own user"),
+            "shm": ParityFact(_size(pod.shm)),
+            "mounts": ParityFact(
+                join_facts(parts),
                 why="; ".join(why),
-                shown=listed([f"{one.source} -> {one.target}" for one in pod.mounts]),
+                shown=join_facts([f"{item.source} -> {item.target}" for item in pod.mounts]),
             ),
         },
     )
 
 
-def _cloud_environment(run: Run) -> dict[str, Fact]:
+def _cloud_environment(run: Run) -> dict[str, ParityFact]:
     if run.environment.is_own:
-        return {"environment": Fact(_digest(run)), "image": Fact(_last_stage(run))}
-    named = backend.environment_words(run.job.environment, run.job)
+        return {"environment": ParityFact(_digest(run)), "image": ParityFact(_last_stage(run))}
+    named = job_request.describe_environment(run.job.environment, run.job)
     digest = run.environment.digest if run.job.environment.kind in ("build", "conda") else ""
-    return {"environment": Fact(digest[:12] or named), "image": Fact(named)}
+    return {"environment": ParityFact(digest[:12] or named), "image": ParityFact(named)}
 
 
-def _local_environment(run: Run) -> dict[str, Fact]:
-    """What stands on this machine for the job's environment, in the cloud's words if it is the same."""
+def _local_environment(run: Run) -> dict[str, ParityFact]:
+    """The job's environment on this machine, normalized if it is the same as in the cloud."""
     cloud = _cloud_environment(run)
     environment = run.environment
     if environment.image is None:
         why = environment.missing.message() if environment.missing else ""
-        return {row: Fact("nothing on this machine", why=why) for row in cloud}
+        return {row: ParityFact("nothing on this machine", why=why) for row in cloud}
     if run.job.environment.kind != "registered":
-        return {row: Fact(f.value, shown=environment.image.name) for row, f in cloud.items()}
-    why = "innerloop.toml names it in place of the one that only Azure ML has"
-    return {row: Fact(environment.image.name, why=why) for row in cloud}
+        return {row: ParityFact(f.value, shown=environment.image.name) for row, f in cloud.items()}
+    why = "innerloop.toml names it for the environment that only Azure ML has"
+    return {row: ParityFact(environment.image.name, why=why) for row in cloud}
 
 
-def _mounts(run: Run, wanted: Request) -> Fact:
+def _mounts(run: Run, request: Request) -> ParityFact:
     parts, why = [], []
-    for mount in wanted.mounts:
+    for mount in request.mounts:
         name = next((n for n, path in run.data.items() if _same(path, mount.source)), None)
         if name is not None:
             parts.append(f"{_input(name)} {'read' if mount.read_only else 'write'}")
             if not mount.read_only and run.job.inputs[name].mode in (None, "ro_mount"):
-                why.append(f"create = true lets the program fill {name} in innerloop.toml")
-        elif mount.target.startswith(posixpath.join(wanted.cwd, "outputs")):
+                why.append(f"create = true in innerloop.toml lets the program fill {name}")
+        elif mount.target.startswith(posixpath.join(request.cwd, "outputs")):
             parts.append("./outputs")
         elif run.code is not None:
             parts.append("code")
-    shown = listed([f"{mount.source} -> {mount.target}" for mount in wanted.mounts])
-    return Fact(listed(parts), why="; ".join(why), shown=shown)
+    shown = join_facts([f"{mount.source} -> {mount.target}" for mount in request.mounts])
+    return ParityFact(join_facts(parts), why="; ".join(why), shown=shown)
 
 
 def _cloud_mounts(run: Run) -> str:
@@ -251,53 +291,57 @@ def _cloud_mounts(run: Run) -> str:
     for name in run.data:
         mode = run.job.inputs[name].mode or "ro_mount"
         parts.append(f"{_input(name)} {'write' if mode in ('rw_mount', 'download') else 'read'}")
-    return listed(parts)
+    return join_facts(parts)
 
 
-def _venv(run: Run) -> Column:
+def _venv(run: Run) -> ParityColumn:
     try:
-        wanted = execute.prepare(run, "venv", dry=True).request
-    except UserError as mistake:
-        return Column("venv", absent=mistake.message())
+        request = venv.plan(run)
+    except UserError as error:
+        return ParityColumn(venv.name, absent=error.message())
     here = "no container: the same locked packages on this machine's own system"
     return _of_this_file_system(
         run,
-        wanted,
+        request,
         {
-            "environment": Fact("the locked packages alone", why=here),
-            "image": Fact("none", why=here, shown=wanted.env.get("VIRTUAL_ENV", "")),
-            "user": Fact("you", why="files that it writes here belong to you"),
-            "shm": Fact("this machine's", why=here),
-            "mounts": Fact("this machine's files", why=here),
+            "environment": ParityFact("the locked packages alone", why=here),
+            "image": ParityFact("none", why=here, shown=request.env.get("VIRTUAL_ENV", "")),
+            "user": ParityFact("you", why="files that it writes here belong to you"),
+            "shm": ParityFact("this machine's", why=here),
+            "mounts": ParityFact("this machine's files", why=here),
         },
     )
 
 
-def _inside(run: Run, dev: Mapping[str, Any] | UserError) -> Column:
+def _in_container(run: Run, dev: Mapping[str, Any] | UserError) -> ParityColumn:
     if isinstance(dev, UserError):
-        return Column("in-container", absent=dev.message())
-    return _of_this_file_system(run, in_container.request(run, why=""), _dev_facts(run, dev))
+        return ParityColumn(in_container.name, absent=dev.message())
+    return _of_this_file_system(run, in_container.request(run), _dev_facts(run, dev))
 
 
-def _of_this_file_system(run: Run, wanted: Request, facts: Mapping[str, Fact]) -> Column:
+def _of_this_file_system(
+    run: Run, request: Request, facts: Mapping[str, ParityFact]
+) -> ParityColumn:
     names = {
-        **_paths(wanted.env),
-        wanted.cwd: _home(run),
+        **_paths(request.env),
+        request.cwd: _home(run),
         run.workspace.root: "<workspace>",
     }
-    return Column(
-        wanted.backend,
+    return ParityColumn(
+        request.backend,
         {
-            "command": _command(wanted.command, names),
-            "cwd": Fact(shared_words(wanted.cwd, names), shown=f"{wanted.cwd}, a view of the code"),
-            "variables": _variables(run, wanted.env, names),
+            "command": _command(request.command, names),
+            "cwd": ParityFact(
+                normalize_paths(request.cwd, names), shown=f"{request.cwd}, a view of the code"
+            ),
+            "variables": _variables(run, request.env, names),
             **facts,
         },
     )
 
 
-def _dev_facts(run: Run, dev: Mapping[str, Any]) -> dict[str, Fact]:
-    """The environment of the experiment's dev container, as its file on disk says."""
+def _dev_facts(run: Run, dev: Mapping[str, Any]) -> dict[str, ParityFact]:
+    """The environment of the experiment's dev container, from its devcontainer.json on disk."""
     found = dev.get("build")
     build: Mapping[str, Any] = found if isinstance(found, dict) else {}
     stage = str(build.get("target") or "") or _last_name(run.experiment.dockerfile)
@@ -307,63 +351,67 @@ def _dev_facts(run: Run, dev: Mapping[str, Any]) -> dict[str, Fact]:
     )
     ours = named == f"{folder}/Dockerfile"
     same_base = _same_base(run.experiment.dockerfile, stage)
-    why = "the job's own packages, and on top of them what people work with" if same_base else ""
-    options = [str(one) for one in dev.get("runArgs") or ()]
+    why = "the job's own packages, and on top of them the development tools" if same_base else ""
+    options = [str(item) for item in dev.get("runArgs") or ()]
     shm = _option(options, "--shm-size")
     return {
-        "environment": Fact(_digest(run) if ours else named or "another image"),
-        "image": Fact(
+        "environment": ParityFact(_digest(run) if ours else named or "another image"),
+        "image": ParityFact(
             f"its Dockerfile, stage {stage}" if ours else named or str(dev.get("image")),
             why=why if ours else "",
         ),
-        "user": Fact(
+        "user": ParityFact(
             str(dev.get("remoteUser") or dev.get("containerUser") or CLOUD_USER),
-            why="files that you make there belong to you",
+            why="files that you create there belong to you",
         ),
-        "shm": Fact(_size(shm) if shm else "64m"),
-        "mounts": Fact("the whole workspace", why="people work in it; a job sees only its own"),
+        "shm": ParityFact(_size(shm) if shm else "64m"),
+        "mounts": ParityFact(
+            "the whole workspace", why="for development; a job sees only its own files"
+        ),
     }
 
 
-def _f5(run: Run, dev: Mapping[str, Any] | UserError) -> Column:
+def _f5(run: Run, dev: Mapping[str, Any] | UserError) -> ParityColumn:
     """The launch configuration on disk, in the dev container's environment."""
-    wanted = launch_json.configuration_of(run.experiment, run.job)
-    if wanted is None:
-        return Column(
-            "F5", absent="not one plain Python program: F5 runs it by `loop run --debug`, as docker"
+    generated = launch_json.configuration_of(run.experiment, run.job)
+    if generated is None:
+        return ParityColumn(
+            "F5", absent="not a single Python program: F5 runs it by `loop run --debug`, as docker"
         )
     try:
-        found = _configuration(run, str(wanted["name"]))
-    except UserError as mistake:
-        return Column("F5", absent=mistake.message())
+        configuration = _configuration(run, str(generated["name"]))
+    except UserError as error:
+        return ParityColumn("F5", absent=error.message())
     if isinstance(dev, UserError):
-        return Column("F5", absent=dev.message())
+        return ParityColumn("F5", absent=dev.message())
     folder = FOLDER
     code = code_root(run.job.name, run.job.code) or ""
     names = {posixpath.join(folder, code): "<code>", folder: "<workspace>"}
-    names |= _paths(wanted["env"])
-    env = {str(k): str(v) for k, v in (found.get("env") or {}).items()}
-    command = _command_of(found, posixpath.join(folder, code))
-    cwd = str(found.get("cwd") or folder)
-    return Column(
+    names |= _paths(generated["env"])
+    env = {str(k): str(v) for k, v in (configuration.get("env") or {}).items()}
+    command = _command_of(configuration, posixpath.join(folder, code))
+    cwd = str(configuration.get("cwd") or folder)
+    return ParityColumn(
         "F5",
         {
             "command": _command(command, names),
-            "cwd": Fact(shared_words(cwd, names), shown=cwd),
+            "cwd": ParityFact(normalize_paths(cwd, names), shown=cwd),
             "variables": _variables(run, env, names),
             **_dev_facts(run, dev),
         },
     )
 
 
-def _command(text: str, names: Mapping[str, str]) -> Fact:
-    return Fact(one_line(shared_words(text, names)), shown=text)
+def _command(text: str, names: Mapping[str, str]) -> ParityFact:
+    return ParityFact(normalize_command(normalize_paths(text, names)), shown=text)
 
 
 def _command_of(configuration: Mapping[str, Any], code: str) -> str:
-    """The command line that a launch configuration stands for."""
+    """The command line of a launch configuration."""
     arguments = configuration.get("args") or []
-    words = [arguments] if isinstance(arguments, str) else [_quoted(str(one)) for one in arguments]
+    words = (
+        [arguments] if isinstance(arguments, str) else [_quoted(str(item)) for item in arguments]
+    )
     if module := configuration.get("module"):
         return " ".join(["python", "-m", str(module), *words])
     program = str(configuration.get("program") or "")
@@ -371,7 +419,7 @@ def _command_of(configuration: Mapping[str, Any], code: str) -> str:
 
 
 def _quoted(word: str) -> str:
-    """As a shell needs it; VS Code's own ${...} is filled in before anything runs."""
+    """The word quoted for a shell; VS Code substitutes its ${...} before that."""
     return word if re.fullmatch(r"[\w@%+=:,./${}-]+", word) else shlex.quote(word)
 
 
@@ -382,7 +430,10 @@ def _configuration(run: Run, name: str) -> Mapping[str, Any]:
     found = [c for c in listed_there if isinstance(c, dict) and c.get("name") == name]
     if not found:
         raise UserError(
-            f'there is no configuration "{name}"', where=path, hint="Run `scripts/loop sync`"
+            f'there is no configuration "{name}"',
+            code="generated-file-changed",
+            where=path,
+            hint="Run `scripts/loop sync`",
         )
     return found[0]
 
@@ -391,30 +442,37 @@ def _dev_container(workspace: Workspace, experiment: Experiment) -> Mapping[str,
     path = f".devcontainer/{experiment.slug}/devcontainer.json"
     try:
         return _read_json(Path(workspace.root), path)
-    except UserError as mistake:
-        return mistake
+    except UserError as error:
+        return error
 
 
 def _read_json(root: Path, path: str) -> dict[str, Any]:
     text = files.read_text(root / path)
     if text is None:
-        raise UserError("it is not there", where=path, hint="Run `scripts/loop sync`")
+        raise UserError(
+            "the generated file does not exist",
+            code="generated-file-missing",
+            where=path,
+            hint="Run `scripts/loop sync`",
+        )
     try:
         value = parse(text, path).value
     except ParseError as error:
-        raise UserError(error.what, where=error.where, hint=error.hint) from error
+        raise UserError(error.what, code="not-json", where=error.where, hint=error.hint) from error
     return value if isinstance(value, dict) else {}
 
 
-def _variables(run: Run, env: Mapping[str, str], names: Mapping[str, str]) -> Fact:
-    """The job's own variables and those that Azure ML makes of its inputs and outputs."""
+def _variables(run: Run, env: Mapping[str, str], names: Mapping[str, str]) -> ParityFact:
+    """The job's own variables and those that Azure ML adds for its inputs and outputs."""
     own = run.job.environment_variables
-    kept = {k: v for k, v in env.items() if k in own or k.startswith(VARIABLES)}
-    return Fact(listed([f"{key}={shared_words(value, names)}" for key, value in kept.items()]))
+    relevant = {k: v for k, v in env.items() if k in own or k.startswith(VARIABLES)}
+    return ParityFact(
+        join_facts([f"{key}={normalize_paths(value, names)}" for key, value in relevant.items()])
+    )
 
 
 def _paths(env: Mapping[str, str]) -> dict[str, str]:
-    """The paths of data and outputs in a place, by the names that they have in the job."""
+    """The paths of data and outputs, with their names in the job."""
     names = {}
     for key, value in env.items():
         for prefix, name in (("AZURE_ML_INPUT_", _input), ("AZURE_ML_OUTPUT_", _output)):
@@ -424,7 +482,7 @@ def _paths(env: Mapping[str, str]) -> dict[str, str]:
 
 
 def _home(run: Run) -> str:
-    """The working directory; a job that brings no code begins in an empty folder."""
+    """The normalized working directory; a job without code starts in an empty folder."""
     return "<code>" if run.code is not None else "<empty>"
 
 
@@ -456,14 +514,14 @@ def _last_name(dockerfile: Dockerfile) -> str:
 
 
 def _same_base(dockerfile: Dockerfile, stage: str) -> bool:
-    """Whether people's stage and the job's stand on the same stage of the Dockerfile."""
-    found = dockerfile.stage(stage) or dockerfile.last
+    """Whether the development stage and the job's have the same base."""
+    dev = dockerfile.stage(stage) or dockerfile.last
     job = dockerfile.last
-    return found == job or found.base in (job.base, job.name)
+    return dev == job or dev.base in (job.base, job.name)
 
 
 def _option(words: Any, name: str) -> str:
-    """The value behind an option, in either way of writing it."""
+    """The value of an option, written with a space or with "="; "" if it is absent."""
     words = list(words)
     for index, word in enumerate(words):
         if word == name and index + 1 < len(words):
@@ -474,16 +532,16 @@ def _option(words: Any, name: str) -> str:
 
 
 def _size(text: str) -> str:
-    """Docker's ways to write one size: 2g, 2G, 2gb, 2048m."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([bkmgt]?)b?", text.strip().lower())
-    if found is None:
+    """A size, however it is written: 2g, 2G, 2gb and 2048m are the same."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([bkmgt]?)b?", text.strip().lower())
+    if match is None:
         return text
-    count = float(found[1]) * 1024 ** "bkmgt".index(found[2] or "b")
+    count = float(match[1]) * 1024 ** "bkmgt".index(match[2] or "b")
     for power, unit in ((3, "g"), (2, "m"), (1, "k")):
         if count >= 1024**power and count % 1024**power == 0:
             return f"{count / 1024**power:g}{unit}"
     return f"{count:g}"
 
 
-def _same(one: str, two: str) -> bool:
-    return Path(one) == Path(two)
+def _same(path: str, other: str) -> bool:
+    return Path(path) == Path(other)

@@ -1,7 +1,7 @@
-"""Whether every place runs the same thing: facts of each place side by side, and why some differ.
+"""Compare the facts of each backend: whether they run the same thing, and why some differ. Pure.
 
-A fact is compared in words that all places share: a path that only one place has is written by
-its name in the job (`${{inputs.data}}`, `<code>`), so what is left is a real difference. Pure.
+Facts are compared after normalization: a path that only one backend has is replaced by its name in
+the job (`${{inputs.data}}`, `<code>`), so what remains is a real difference.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ ROWS = ("command", "cwd", "variables", "environment", "image", "user", "shm", "m
 
 
 @dataclass(frozen=True, slots=True)
-class Fact:
-    """`value` in the words that places share; `shown` is how this place itself writes it, where
-    that is another text. `why` explains a value that differs from the reference's."""
+class ParityFact:
+    """`value` is normalized; `shown` is the backend's own text, "" where it is the same. `why` is the
+    reason for a value that differs from the reference's; "" where nothing explains it."""
 
     value: str
     why: str = ""
@@ -25,17 +25,17 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
-    """One place. `absent` says why it has no facts here (a job that has no such form)."""
+class ParityColumn:
+    """One backend, or another way to start the job. `absent` says why it has no facts; "" if it has."""
 
     backend: str
-    facts: Mapping[str, Fact] = field(default_factory=dict)
+    facts: Mapping[str, ParityFact] = field(default_factory=dict)
     absent: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
-    """A place that differs from the reference in one row; without `why`, nobody meant it to."""
+class FactDifference:
+    """A fact that differs from the reference; without `why` it is unexplained."""
 
     row: str
     backend: str
@@ -46,28 +46,28 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Parity:
-    """`reference` is the place that the others are held against: what the cloud would run."""
+    """`reference` is the backend that the others are compared with."""
 
     experiment: str
     reference: str
-    columns: tuple[Column, ...]
+    columns: tuple[ParityColumn, ...]
 
     @property
-    def differences(self) -> tuple[Difference, ...]:
+    def differences(self) -> tuple[FactDifference, ...]:
         expected = next(c.facts for c in self.columns if c.backend == self.reference)
         return tuple(
-            Difference(row, column.backend, fact.value, expected[row].value, fact.why)
+            FactDifference(row, column.backend, fact.value, expected[row].value, fact.why)
             for row in ROWS
             for column in self.columns
             if (fact := column.facts.get(row)) and fact.value != expected[row].value
         )
 
     @property
-    def unexplained(self) -> tuple[Difference, ...]:
-        return tuple(one for one in self.differences if not one.why)
+    def unexplained(self) -> tuple[FactDifference, ...]:
+        return tuple(difference for difference in self.differences if not difference.why)
 
     def json(self) -> dict[str, Any]:
-        differing = {(one.row, one.backend): one for one in self.differences}
+        differing = {(difference.row, difference.backend) for difference in self.differences}
         return {
             "experiment": self.experiment,
             "reference": self.reference,
@@ -87,28 +87,30 @@ class Parity:
                 )
                 for column in self.columns
             },
-            "unexplained": [f"{one.backend}: {one.row}" for one in self.unexplained],
+            "unexplained": [
+                f"{difference.backend}: {difference.row}" for difference in self.unexplained
+            ],
         }
 
 
-def shared_words(text: str, names: Mapping[str, str]) -> str:
-    """The text with each path that `names` has (path -> name) written by its name, the longest
-    path first: a folder's name does not hide in that of what lies in it."""
+def normalize_paths(text: str, names: Mapping[str, str]) -> str:
+    """The text with each path replaced by its name (`names`: path -> name), the longest path first, so
+    that a folder is not replaced within the path of its content."""
     for path in sorted(names, key=len, reverse=True):
         if path:
             text = text.replace(path, names[path])
     return text
 
 
-def one_line(command: str) -> str:
-    """A command as the words that a shell makes of it, whichever way they were quoted or broken
-    into lines; one that a shell would not take is only put on one line."""
+def normalize_command(command: str) -> str:
+    """A command as the words that a shell reads, independent of quotes and line breaks. A command that
+    a shell cannot parse is only put on one line."""
     try:
         return " ".join(shlex.split(command.replace("\\\n", " ")))
     except ValueError:
         return " ".join(command.split())
 
 
-def listed(values: Sequence[str]) -> str:
-    """Several facts as one, in an order of their own."""
+def join_facts(values: Sequence[str]) -> str:
+    """Several facts as one text, sorted."""
     return "; ".join(sorted(dict.fromkeys(values))) or "none"

@@ -1,5 +1,5 @@
-"""What the workflows of orchestrators would start, read from their files as they are found: each
-calls `loop submit`, and what that makes of the job is what runs."""
+"""The facts of what an orchestrator starts, read from its workflow file on disk: the file calls
+`loop submit`, whose options decide what runs."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from ..sync.render.workflow_context import PATHS
 from ..util import files, yaml_text
 from ..util.errors import UserError
 from ..workspace import loader
-from .facts import Column, Fact
+from .facts import ParityColumn, ParityFact
 
-# The runs of a job by their titles, and the facts of one on Azure ML.
+# The runs of a job with their titles, and the facts of one on Azure ML.
 Runs = Callable[[Job], Iterator[tuple[str, Run]]]
-Facts = Callable[[Run], Column]
+Facts = Callable[[Run], ParityColumn]
 
 
 @dataclass(frozen=True, slots=True)
-class Started:
-    """The runs that an orchestrator starts at its next scheduled time; `expected` are those of the
-    job with the schedule's own overrides. `absent` says why there are none."""
+class ScheduledStart:
+    """The runs that an orchestrator starts at the next scheduled time; `expected` are those of the job
+    with the schedule's overrides. `absent` says why there are none; "" if there are."""
 
     backend: str
     runs: Mapping[str, Run] = field(default_factory=dict)
@@ -39,23 +39,27 @@ class Started:
     why: str = ""
     absent: str = ""
 
-    def column(self, title: str, facts: Facts) -> Column:
-        """For the run of that title. What the schedule says it changes is explained by it."""
+    def column(self, title: str, facts: Facts) -> ParityColumn:
+        """The column for the run of that title. The schedule explains what it overrides."""
         run, expected = self.runs.get(title), self.expected.get(title)
         if run is None or expected is None:
-            return Column(self.backend, absent=self.absent or "it does not start this one")
-        wanted = facts(expected).facts
-        return Column(
+            return ParityColumn(self.backend, absent=self.absent or "it does not start this job")
+        expected_facts = facts(expected).facts
+        return ParityColumn(
             self.backend,
             {
-                row: Fact(one.value, self.why if one.value == wanted[row].value else "", one.shown)
+                row: ParityFact(
+                    one.value, self.why if one.value == expected_facts[row].value else "", one.shown
+                )
                 for row, one in facts(run).facts.items()
             },
         )
 
 
-def starts(workspace: Workspace, experiment: Experiment, runs: Runs) -> Iterator[Started]:
-    """For each orchestrator of the experiment's schedule that calls `loop submit`."""
+def scheduled_starts(
+    workspace: Workspace, experiment: Experiment, runs: Runs
+) -> Iterator[ScheduledStart]:
+    """One for each orchestrator of the experiment's schedule that calls `loop submit`."""
     if experiment.settings.schedule is None:
         return
     schedule = loader.open_schedule(workspace, experiment)
@@ -66,41 +70,48 @@ def starts(workspace: Workspace, experiment: Experiment, runs: Runs) -> Iterator
         if backend not in (GITHUB, AZURE_DEVOPS):
             continue
         try:
-            started = _job(workspace, experiment, schedule, PATHS[backend])
-            yield Started(backend, dict(runs(started)), dict(runs(job)), why)
-        except UserError as mistake:
-            yield Started(backend, absent=mistake.message())
+            started = _job_of_workflow(workspace, experiment, schedule, PATHS[backend])
+            yield ScheduledStart(backend, dict(runs(started)), dict(runs(job)), why)
+        except UserError as error:
+            yield ScheduledStart(backend, absent=error.message())
 
 
-def _job(workspace: Workspace, experiment: Experiment, schedule: Schedule, pattern: str) -> Job:
+def _job_of_workflow(
+    workspace: Workspace, experiment: Experiment, schedule: Schedule, pattern: str
+) -> Job:
     """The job that the file's `loop submit` sends."""
     path = pattern.format(slug=experiment.slug)
     text = files.read_text(Path(workspace.root, path))
     if text is None:
-        raise UserError("it is not there", where=path, hint="Run `scripts/loop sync`")
-    words = _submitted(yaml_text.parse(text, path).value)
+        raise UserError(
+            "the generated file does not exist",
+            code="generated-file-missing",
+            where=path,
+            hint="Run `scripts/loop sync`",
+        )
+    words = _submit_words(yaml_text.parse(text, path).value)
     if words is None:
-        raise UserError("no step of it calls `loop submit`", where=path)
-    given = _options(words)
-    named = loader.choose_experiment(workspace, given.experiment, Path(workspace.root))
-    sets = (*(schedule.sets if given.scheduled else ()), *given.set)
-    return loader.open_job(workspace, named, given.file, sets)
+        raise UserError("no step calls `loop submit`", code="generated-file-changed", where=path)
+    options = _options(words)
+    chosen = loader.choose_experiment(workspace, options.experiment, Path(workspace.root))
+    sets = (*(schedule.sets if options.scheduled else ()), *options.set)
+    return loader.open_job(workspace, chosen, options.file, sets)
 
 
-def _submitted(value: Any) -> list[str] | None:
-    """The words behind `loop submit` in the first script that has them."""
+def _submit_words(value: Any) -> list[str] | None:
+    """The words after `loop submit` in the first script that calls it; None if none does."""
     if isinstance(value, str):
-        found = re.search(r"\bloop submit +([^\n]*)", value.replace("\\\n", " "))
+        match = re.search(r"\bloop submit +([^\n]*)", value.replace("\\\n", " "))
         try:
-            return shlex.split(found[1], comments=True) if found else None
+            return shlex.split(match[1], comments=True) if match else None
         except ValueError:
             return None
-    below = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return next((words for one in below if (words := _submitted(one)) is not None), None)
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return next((words for item in items if (words := _submit_words(item)) is not None), None)
 
 
 def _options(words: list[str]) -> argparse.Namespace:
-    """Those that change what is run. What was filled in by hand (--inputs) is nothing at a
+    """The options that change what runs. Inputs of a manual start (--inputs) are empty at a
     scheduled start."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     parser.add_argument("experiment", nargs="?")

@@ -1,46 +1,49 @@
-"""Which submitted job a command is about, and in which workspace or cluster it is."""
+"""Which submitted job a command is about, and the backend that has it."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..util.errors import UsageError, UserError
-from . import submission_store
-from .argo.cluster_ref import Cluster
-from .argo.connection import Line as ArgoLine
-from .azureml import workspace_ref
-from .azureml.connection import Line as AzureLine
-from .azureml.workspace_ref import Target
-from .submission_store import Entry
-from .worker.client import Line
+from . import base, submission_store
+from .base import RemoteBackend
+from .submission_store import SubmittedJob
 
 # Names of jobs and of their children; they are names of folders here.
 _NAME = re.compile(r"[A-Za-z0-9_][\w.:-]{0,300}")
 
 
-def choose(root: Path, name: str | None) -> tuple[str, Target | Cluster, Entry | None]:
-    """The job that a person named, or the last that was submitted from here. One of the ledger is
-    looked for where it went to, whatever is configured now."""
+@dataclass(frozen=True, slots=True)
+class ChosenJob:
+    """A job's name and its backend. `record` is what is kept of its submission; None for a job that
+    was not submitted from this workspace."""
+
+    name: str
+    backend: RemoteBackend
+    record: SubmittedJob | None
+
+
+def choose(root: Path, name: str | None) -> ChosenJob:
+    """The job of this name, or the last one that was submitted from here. A job with a record is
+    looked for where it was sent, whatever is configured now."""
     if name is not None and not _NAME.fullmatch(name):
         raise UsageError(
-            f'"{name}" is no name of a job', hint="`scripts/loop status --all` lists them"
+            f'"{name}" is not the name of a job',
+            code="job-name-invalid",
+            hint="`scripts/loop status --all` lists them",
         )
-    entry = submission_store.last_sent(root) if name is None else submission_store.read(root, name)
-    if entry is not None and entry.backend == "argo":
-        return entry.name, Cluster(**entry.workspace), entry
-    if entry is not None:
-        where = entry.workspace
-        source = "the ledger"
-        return entry.name, Target(**{**where, "source": source}), entry
+    record = (
+        submission_store.last_submitted(root) if name is None else submission_store.read(root, name)
+    )
+    if record is not None:
+        backend = base.open_backend(record.backend, root, record.workspace)
+        return ChosenJob(record.name, backend, record)
     if name is None:
         raise UserError(
             "no job has been submitted from here yet",
+            code="no-submission",
             hint="Submit one with `scripts/loop submit EXP`, or name a job of the workspace",
         )
-    return name, workspace_ref.find(root), None
-
-
-def line_to(root: Path, target: Target | Cluster) -> Line:
-    """The line to whoever has the job."""
-    return ArgoLine(root) if isinstance(target, Cluster) else AzureLine(root)
+    return ChosenJob(name, base.open_backend(base.DEFAULT, root), None)

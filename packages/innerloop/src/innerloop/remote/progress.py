@@ -1,19 +1,19 @@
-"""What the worker that talks to Azure says on its way, as lines for a person."""
+"""What a worker reports while it talks to a service, as lines on stderr."""
 
 from __future__ import annotations
 
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from .snapshot import Suspect
 
-
-class News:
-    """What the worker says, for a person: a line that moves where stderr is a terminal, else a
-    line now and then, once it takes longer than two seconds."""
+class TransferProgress:
+    """Prints a worker's events: on a terminal a line that changes in place, otherwise a line every
+    `every` seconds for a request that takes longer than 2 seconds. `total` is in bytes, 0 if not
+    known. `sent` counts bytes, `uploads` the blobs that were written; `creating` is set once the
+    service was asked to create the job."""
 
     def __init__(self, doing: str, total: int = 0, every: float = 5.0) -> None:
         self.doing = doing
@@ -23,8 +23,8 @@ class News:
         self.uploads = 0
         self.creating = False
         self.live = sys.stderr.isatty()
-        self.began = self.said = time.monotonic()
-        self.waiting_for = ""
+        self.started = self.printed = time.monotonic()
+        self.pending = ""
         self.notes: set[str] = set()
         self._show(f"innerloop: {doing} ...")
 
@@ -38,46 +38,47 @@ class News:
                     self.line(f"innerloop: Azure ML says: {event['text']}")
             case "creating":
                 self.creating = True
-            case "said":
+            case "message":
                 self.line(f"innerloop: {event['text']}")
-            case "sent":
+            case "uploaded":
                 self.sent = event["bytes"]
                 self._progress()
-            case "asking":
-                self._asking(event)
-            case "answered":
-                self._answered(event)
+            case "request":
+                self._on_request(event)
+            case "response":
+                self._on_response(event)
 
     def line(self, text: str) -> None:
-        """A line of its own, above the one that moves."""
+        """Prints a line of its own, above the one that changes."""
         self._clear()
         say(text)
 
-    def end(self) -> None:
+    def close(self) -> None:
         self._clear()
 
-    def _asking(self, event: Mapping[str, Any]) -> None:
+    def _on_request(self, event: Mapping[str, Any]) -> None:
         if event["method"] == "PUT" and ".blob." in event["host"]:
             self.uploads += 1
         self.creating = self.creating or (event["method"] == "PUT" and "/jobs/" in event["path"])
-        if self.waiting_for == f"{event['method']} {event['host']}{event['path']}":
+        request = f"{event['method']} {event['host']}{event['path']}"
+        if self.pending == request:
             self.line(f"innerloop: no answer from {event['host']}; trying again")
-        self.waiting_for = f"{event['method']} {event['host']}{event['path']}"
+        self.pending = request
 
-    def _answered(self, event: Mapping[str, Any]) -> None:
-        self.waiting_for = ""
+    def _on_response(self, event: Mapping[str, Any]) -> None:
+        self.pending = ""
         if event["status"] == 429 or event["status"] >= 500:
             wait = f", and asks to wait {event['wait']} s" if event["wait"] else ""
             self.line(f"innerloop: Azure answered {event['status']}{wait}; trying again")
 
     def _progress(self) -> None:
         now = time.monotonic()
-        due = 0.1 if self.live else self.every
-        if now - self.began > 2 and now - self.said > due:
-            self.said = now
+        interval = 0.1 if self.live else self.every
+        if now - self.started > 2 and now - self.printed > interval:
+            self.printed = now
             done = min(self.sent, self.total) if self.total else self.sent
-            of = f" of {megabytes(self.total)}" if self.total else ""
-            self._show(f"innerloop: {self.doing}: {megabytes(done)}{of}")
+            of = f" of {format_size(self.total)}" if self.total else ""
+            self._show(f"innerloop: {self.doing}: {format_size(done)}{of}")
 
     def _show(self, text: str) -> None:
         if not self.live:
@@ -93,22 +94,15 @@ class News:
             sys.stderr.flush()
 
 
-def megabytes(size: int) -> str:
-    """In MB as Azure counts them (10^6), small sizes in kB."""
+def format_size(size: int) -> str:
+    """Bytes in MB as Azure counts them (10^6), small sizes in kB."""
     if size < 100_000:
         return f"{size / 1000:.1f} kB"
     return f"{size / 1e6:.1f} MB" if size < 1e8 else f"{size / 1e6:,.0f} MB"
 
 
-def files_of(count: int) -> str:
+def count_files(count: int) -> str:
     return f"{count} file{'s' * (count != 1)}"
-
-
-def say_secrets(suspects: Sequence[tuple[str, Suspect]]) -> None:
-    """Where they are, a line for each; each comes with the folder of its snapshot."""
-    for folder, one in suspects:
-        line = f":{one.line}" if one.line else ""
-        say(f"{one.below(folder)}{line}: looks like a secret: {one.why}")
 
 
 def say(text: str) -> None:

@@ -1,5 +1,5 @@
-"""A submitted job as a run among those of this machine: its record in outputs/<slug>/<job>/.run/,
-from the ledger and from what the service said last."""
+"""The record of a submitted job among the runs of this machine: outputs/<slug>/<job>/.run/, written
+from the submission store and the status that the service reported last."""
 
 from __future__ import annotations
 
@@ -10,62 +10,61 @@ from typing import Any
 
 from ..history.recorder import PATCH, RECORD, text_of
 from ..util import files
-from .submission_store import FOLDER, Entry
+from ..util.clock import now
+from .submission_store import FOLDER, SubmittedJob
 
 
-def note(root: Path, entry: Entry, code: int | None = None, seconds: float | None = None) -> None:
-    """Writes the record anew. `code` is the job's outcome as an exit code, None while it has none;
-    `seconds` is how long it ran, where that is known."""
-    folder = root / entry.outputs
-    before = _record(folder)
+def write_record(
+    root: Path, job: SubmittedJob, code: int | None = None, seconds: float | None = None
+) -> None:
+    """`code` is the job's outcome as an exit code, None before its end; `seconds` is how long it
+    ran, None where that is not known."""
+    folder = root / job.outputs
+    before = _read_record(folder)
     record: dict[str, Any] = {
-        "run": entry.name,
-        "experiment": entry.experiment,
-        "backend": entry.backend,
+        "run": job.name,
+        "experiment": job.experiment,
+        "backend": job.backend,
         "why": "submitted",
-        "command": entry.command,
-        "cwd": next(iter(entry.snapshots), ""),
+        "command": job.command,
+        "cwd": next(iter(job.snapshots), ""),
         "image": None,
-        "environment": entry.environment or None,
-        "inputs": dict(entry.inputs),
+        "environment": job.environment or None,
+        "inputs": dict(job.inputs),
         "arguments": [],
-        "git": dict(entry.git) or None,
-        "compute": entry.compute,
-        "url": entry.url,
-        "status": entry.status,
-        "started": entry.at,
-        "ended": None if code is None else before.get("ended") or _now(),
+        "git": dict(job.git) or None,
+        "compute": job.compute,
+        "url": job.url,
+        "status": job.status,
+        "started": job.at,
+        "ended": None if code is None else before.get("ended") or now(),
         "seconds": seconds if seconds is not None else before.get("seconds"),
         "exit_code": code,
     }
-    patch = files.read_text(root / FOLDER / entry.name / "changes.patch")
+    patch = files.read_text(root / FOLDER / job.name / "changes.patch")
     if patch is not None:
         files.write_text(folder / PATCH, patch)
     files.write_text(folder / RECORD, text_of(record))
 
 
 def seconds_between(started: str, ended: str) -> float | None:
-    """Of two of the service's times; None where one is missing."""
-    first, last = time_of(started), time_of(ended)
+    """The time between two times of the service; None where one is missing."""
+    first, last = parse_time(started), parse_time(ended)
     return None if first is None or last is None else max((last - first).total_seconds(), 0.0)
 
 
-def time_of(text: str) -> datetime | None:
-    """A time as the service writes it, in UTC."""
+def parse_time(text: str) -> datetime | None:
+    """An ISO 8601 time, UTC if it names no zone; None for any other text."""
     try:
-        found = datetime.fromisoformat(text.replace("Z", "+00:00"))
+        time = datetime.fromisoformat(text.replace("Z", "+00:00"))
     except ValueError:
         return None
-    return found if found.tzinfo else found.replace(tzinfo=timezone.utc)
+    return time if time.tzinfo else time.replace(tzinfo=timezone.utc)
 
 
-def _record(folder: Path) -> dict[str, Any]:
+def _read_record(folder: Path) -> dict[str, Any]:
     try:
-        found = json.loads(files.read_text(folder / RECORD) or "{}")
+        record = json.loads(files.read_text(folder / RECORD) or "{}")
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _now() -> str:
-    return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+    return record if isinstance(record, dict) else {}

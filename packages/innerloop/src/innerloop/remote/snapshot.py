@@ -1,8 +1,8 @@
-"""What Azure ML gets of a folder: the very files that its client would send, read without it.
+"""The files that Azure ML's client would send from a folder, read without that client.
 
-Links are followed and sent as what they lead to; one ignore file at the root counts; nothing is
-left out that it does not name. Source: azure-ai-ml 1.35, `_utils/_asset_utils.py`; held against
-the bytes in a blob store by tests/azure.
+Links are followed and sent as the files they lead to. One ignore file, at the root, excludes files;
+nothing else does. Source: azure-ai-ml 1.35, `_utils/_asset_utils.py`; tests/azure compares it with
+the bytes in a blob store.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..model import ignore_file as ignore
-from ..model import secrets
+from ..model import ignore_file, secrets
 from ..util import files
 from ..util.errors import UserError
 
@@ -23,9 +22,9 @@ IGNORE_FILES = (".amlignore", ".gitignore")
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
-    """One file: its `name` in the snapshot with "/", the `source` on this disk with all links
-    followed, and its `size` in bytes. `linked`: its own name or a folder above it is a link."""
+class SnapshotFile:
+    """`name` is the path in the snapshot with "/", `source` the path on this disk with all links
+    resolved, `size` in bytes. `linked`: the file or a folder above it is a link."""
 
     name: str
     source: str
@@ -34,21 +33,21 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True)
-class Suspect:
-    """A file that looks like a secret; `line` is 0 where its name alone says so."""
+class SuspectedSecret:
+    """A file that looks like a secret; `line` is 0 if its name is the reason."""
 
     name: str
     why: str
     line: int = 0
 
     def below(self, folder: str) -> str:
-        """The file's path, of which `name` is the part below the snapshot's folder."""
+        """The file's path in the workspace; `folder` is the snapshot's."""
         return posixpath.normpath(f"{folder}/{self.name}")
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut:
-    """What one rule of the ignore file keeps here."""
+class IgnoredFiles:
+    """Number and bytes of the files that one rule of the ignore file excludes."""
 
     rule: str
     files: int
@@ -57,101 +56,104 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """`folder` is relative to the workspace; `digest` is the one by which Azure ML finds a
-    snapshot that it has already (sha256 over names, sizes and contents)."""
+    """`folder` is relative to the workspace. `digest` (sha256 of names, sizes and contents) is how
+    Azure ML recognizes a snapshot that it has already."""
 
     folder: str
-    files: tuple[Sent, ...]
+    files: tuple[SnapshotFile, ...]
     digest: str
     ignore_file: str = ""
-    left_out: tuple[LeftOut, ...] = ()
-    suspects: tuple[Suspect, ...] = field(default=())
+    left_out: tuple[IgnoredFiles, ...] = ()
+    suspects: tuple[SuspectedSecret, ...] = field(default=())
 
     @property
     def size(self) -> int:
-        return sum(one.size for one in self.files)
+        return sum(file.size for file in self.files)
 
 
 def read(root: Path, folder: str, *, contents: bool = True) -> Snapshot:
-    """The snapshot of a folder (or one file) of the workspace. A link that leads nowhere or in a
-    circle, and a folder without a file to send, are `Mistake`s: Azure ML's client ends badly.
-    Without `contents` (data, which may be large) the digest is "" and no secret is looked for."""
+    """The snapshot of a folder (or one file) of the workspace. Raises UserError for a broken or
+    circular link and for a folder without a file to send, with which Azure ML's client fails.
+    Without `contents` (for data, which may be large) the digest is "" and there are no suspects."""
     top = Path(os.path.realpath(root / folder))
-    rules, base = _rules(top, folder) if top.is_dir() else (ignore.Rules(), "")
+    rules, base = _rules(top, folder) if top.is_dir() else (ignore_file.IgnoreRules(), "")
     name = rules.name
     counts: Mapping[str, tuple[int, int]] = {}
     if top.is_file():
-        found = [Sent(top.name, str(top), top.stat().st_size)]
+        sent = [SnapshotFile(top.name, str(top), top.stat().st_size)]
     else:
-        found, counts = _walk(top, folder, rules, base)
-    if not found:
+        sent, counts = _walk(top, folder, rules, base)
+    if not sent:
         raise UserError(
-            "there is nothing to send: the folder is empty, or all in it is ignored",
+            "there is nothing to send: the folder is empty, or every file in it is ignored",
+            code="snapshot-empty",
             where=folder,
-            hint=f"Look at {name}" if name else "Set `code:` to the folder with the program",
+            hint=f"Check {name}" if name else "Set `code:` to the folder with the program",
         )
-    digest, suspects = _contents(found) if contents else ("", ())
+    digest, suspects = _digest_and_suspects(sent) if contents else ("", ())
     return Snapshot(
         folder=folder,
-        files=tuple(found),
+        files=tuple(sent),
         digest=digest,
         ignore_file=name.rpartition("/")[2],
-        left_out=tuple(LeftOut(rule, *counted) for rule, counted in counts.items()),
+        left_out=tuple(IgnoredFiles(rule, *counted) for rule, counted in counts.items()),
         suspects=suspects,
     )
 
 
-def _rules(top: Path, folder: str) -> tuple[ignore.Rules, str]:
-    """The rules that count, and the folder that their paths are relative to."""
+def _rules(top: Path, folder: str) -> tuple[ignore_file.IgnoreRules, str]:
+    """The rules of the first ignore file, and the folder that their paths are relative to."""
     for name in IGNORE_FILES:
         text = files.read_text(top / name)
         if text is not None:
-            rules = ignore.parse(text, f"{folder}/{name}")
+            rules = ignore_file.parse(text, f"{folder}/{name}")
             return rules, os.path.dirname(os.path.realpath(top / name))
-    return ignore.Rules(), str(top)
+    return ignore_file.IgnoreRules(), str(top)
 
 
 def _walk(
-    top: Path, folder: str, rules: ignore.Rules, base: str
-) -> tuple[list[Sent], Mapping[str, tuple[int, int]]]:
-    """The files to send, and for each rule how many files and bytes it leaves out."""
-    found: list[Sent] = []
+    top: Path, folder: str, rules: ignore_file.IgnoreRules, base: str
+) -> tuple[list[SnapshotFile], Mapping[str, tuple[int, int]]]:
+    """The files to send, and for each rule the number and bytes of the files it excludes."""
+    sent: list[SnapshotFile] = []
     counts: dict[str, tuple[int, int]] = {}
     for parent, names in _folders(str(top), folder):
         real = os.path.realpath(parent)
-        inside = os.path.relpath(parent, top).replace(os.sep, "/")
-        prefix = "" if inside == "." else f"{inside}/"
-        behind = real != os.path.normpath(parent)
+        relative = os.path.relpath(parent, top).replace(os.sep, "/")
+        prefix = "" if relative == "." else f"{relative}/"
+        through_link = real != os.path.normpath(parent)
         for name in names:
             path = os.path.join(real, name)
             rule = rules.excluding_rule(os.path.relpath(path, base).replace(os.sep, "/"))
             source = os.path.realpath(path)
-            size = _size(source, f"{folder}/{prefix}{name}", wanted=rule is None)
+            size = _size(source, f"{folder}/{prefix}{name}", required=rule is None)
             if rule is None:
-                found.append(Sent(prefix + name, source, size, behind or source != path))
+                linked = through_link or source != path
+                sent.append(SnapshotFile(prefix + name, source, size, linked))
             else:
                 count, total = counts.get(rule.text, (0, 0))
                 counts[rule.text] = (count + 1, total + size)
-    return found, counts
+    return sent, counts
 
 
 def _folders(top: str, folder: str) -> Iterator[tuple[str, list[str]]]:
-    """Each folder and the names of its files, links followed, in the order of os.walk."""
+    """(folder, names of its files) in the order of os.walk, links followed."""
     for parent, folders, names in os.walk(top, followlinks=True):
         yield parent, names
         for name in folders:
             path = os.path.join(parent, name)
-            if os.path.islink(path) and os.path.realpath(path) in _above(parent, top):
+            if os.path.islink(path) and os.path.realpath(path) in _ancestors(parent, top):
                 where = f"{folder}/{os.path.relpath(path, top)}".replace(os.sep, "/")
                 raise UserError(
-                    f"this link leads in a circle ({os.readlink(path)}): the upload never ends",
+                    f"this link is circular ({os.readlink(path)}): an upload would never end",
+                    code="link-circular",
                     where=where,
-                    hint="Link to a folder that does not hold it",
+                    hint="Link to a folder that does not contain the link",
                 )
 
 
-def _above(parent: str, top: str) -> Iterator[str]:
-    """A folder and those that hold it up to the top, with all links followed."""
+def _ancestors(parent: str, top: str) -> Iterator[str]:
+    """A folder and its parents up to `top`, with all links resolved."""
     while True:
         yield os.path.realpath(parent)
         if parent == top:
@@ -159,51 +161,54 @@ def _above(parent: str, top: str) -> Iterator[str]:
         parent = os.path.dirname(parent)
 
 
-def _size(path: str, where: str, *, wanted: bool) -> int:
+def _size(path: str, where: str, *, required: bool) -> int:
     try:
         return os.stat(path).st_size
     except OSError as error:
-        if not wanted:
+        if not required:
             return 0
         raise UserError(
-            "this link leads nowhere: the upload fails on it",
+            "this link is broken: an upload would fail on it",
+            code="link-broken",
             where=where,
-            hint="Make it again, or remove it",
+            hint="Create it again, or remove it",
         ) from error
 
 
-def _contents(found: list[Sent]) -> tuple[str, tuple[Suspect, ...]]:
-    """The digest, and the files that look like secrets, in one reading."""
-    total = hashlib.sha256(str(len(found)).encode())
-    ordered = sorted(found, key=lambda one: one.name.lower())
-    for one in ordered:
-        total.update(f"#{one.name}#{one.size}".encode())
+def _digest_and_suspects(sent: list[SnapshotFile]) -> tuple[str, tuple[SuspectedSecret, ...]]:
+    """The digest and the files that look like secrets; reads each file once."""
+    digest = hashlib.sha256(str(len(sent)).encode())
+    ordered = sorted(sent, key=lambda file: file.name.lower())
+    for file in ordered:
+        digest.update(f"#{file.name}#{file.size}".encode())
     suspects = []
-    for one in ordered:
-        head = _add(total, one)
-        why = secrets.by_name(one.name)
-        inside = None if b"\0" in head else secrets.by_content(head.decode("utf-8", "replace"))
-        if inside is not None:
-            suspects.append(Suspect(one.name, inside[1], inside[0]))
-        elif why:
-            suspects.append(Suspect(one.name, why))
-    return total.hexdigest(), tuple(suspects)
+    for file in ordered:
+        content = _hash_file(digest, file)
+        is_text = b"\0" not in content
+        match = secrets.by_content(content.decode("utf-8", "replace")) if is_text else None
+        if match is not None:
+            line, why = match
+            suspects.append(SuspectedSecret(file.name, why, line))
+        elif why := secrets.by_name(file.name):
+            suspects.append(SuspectedSecret(file.name, why))
+    return digest.hexdigest(), tuple(suspects)
 
 
-def _add(total: hashlib._Hash, one: Sent) -> bytes:
-    """Adds a file's content to the digest; what is returned is looked at for secrets."""
+def _hash_file(digest: hashlib._Hash, sent: SnapshotFile) -> bytes:
+    """Adds a file's content to the digest; returns it, or b"" for a file too large to be a secret."""
     try:
-        with open(one.source, "rb") as file:
-            if one.size <= secrets.LONGEST:
+        with open(sent.source, "rb") as file:
+            if sent.size <= secrets.LONGEST:
                 content = file.read()
-                total.update(content)
+                digest.update(content)
                 return content
             while chunk := file.read(1 << 20):
-                total.update(chunk)
+                digest.update(chunk)
     except OSError as error:
         raise UserError(
-            f"it cannot be read: {(error.strerror or '').lower()}",
-            where=one.name,
-            hint="Check who owns it and its permissions, or leave it out in .amlignore",
+            f"cannot read the file: {(error.strerror or '').lower()}",
+            code="file-unreadable",
+            where=sent.name,
+            hint="Check its owner and permissions, or exclude it in .amlignore",
         ) from error
     return b""

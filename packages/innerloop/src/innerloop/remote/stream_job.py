@@ -1,8 +1,7 @@
-"""A submitted job to its end: its logs on stdout, its states on stderr, its outcome as exit code."""
+"""Follow a submitted job: its logs on stdout, its states on stderr, its outcome as the exit code."""
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from collections.abc import Callable, Mapping
@@ -10,88 +9,80 @@ from pathlib import Path
 from typing import Any
 
 from . import run_records, submission_store
-from .argo.cluster_ref import Cluster
-from .azureml.workspace_ref import Target
-from .progress import News, say
-from .worker.client import Line
+from .base import JobStatus, RemoteBackend
+from .progress import TransferProgress, say
 
 ENDED = ("Completed", "Failed", "Canceled", "NotResponding")
-STOPPED = 130
-# Seconds that a cluster may be away while a job is followed.
-LOST = 60.0
+CANCELED_EXIT_CODE = 130
 
 
 def follow(
     root: Path,
     name: str,
-    target: Target | Cluster,
-    line: Line,
+    backend: RemoteBackend,
     *,
-    logs: bool = True,
+    with_logs: bool = True,
     to_the_end: bool = True,
-    on_end: Callable[[Mapping[str, Any]], None] | None = None,
+    on_end: Callable[[JobStatus], None] | None = None,
 ) -> int:
-    """The exit code of the job's own outcome; 0 for one that has not ended when nobody waits.
-    `on_end` hears what the service said of its end."""
-    screen = Screen("following" if to_the_end else f"asking for the logs of {name}")
+    """The exit code of the job's own outcome; 0 for a job that has not ended, unless it is followed.
+    `on_end` gets the status that the job ended with."""
+    printer = JobLogPrinter("following" if to_the_end else f"asking for the logs of {name}")
     try:
-        told = line.ask(
-            "follow", target, screen.on_event, name=name, logs=logs, follow=to_the_end,
-            pause=_pause(), lost=LOST,
-        )  # fmt: skip
+        status, log_bytes = backend.logs(
+            name, printer.on_event, with_logs=with_logs, follow=to_the_end
+        )
     except KeyboardInterrupt:
-        screen.end()
+        printer.close()
         say(
-            f"innerloop: {name} goes on without us: `scripts/loop logs {name} --follow` shows more, "
+            f"innerloop: {name} keeps running: `scripts/loop logs {name} --follow` shows its logs, "
             f"`scripts/loop cancel {name}` stops it"
         )
         raise
-    screen.end()
-    note_status(root, name, told)
-    if told["status"] not in ENDED:
-        if not told["logs"] and logs:
-            say(f"innerloop: {name} is {told['status']}; there are no logs yet (--follow waits)")
+    printer.close()
+    record_status(root, name, status)
+    if status.status not in ENDED:
+        if not log_bytes and with_logs:
+            say(f"innerloop: {name} is {status.status}; there are no logs yet (--follow waits)")
         return 0
     if on_end is not None:
-        on_end(told)
-    say(f"innerloop: {name} {outcome(told['status'], told['error'])}")
-    return exit_code(told["status"], told["error"])
+        on_end(status)
+    say(f"innerloop: {name} {describe_outcome(status.status, status.error)}")
+    return exit_code(status.status, status.error)
 
 
 def exit_code(status: str, error: str) -> int:
-    """0 for a completed job; the program's own code where the service tells it, else 1; 130 for
-    one that somebody stopped."""
+    """0 for a completed job; the program's own exit code where the error names it, else 1; 130 for
+    a cancelled job."""
     if status == "Completed":
         return 0
     if status == "Canceled":
-        return STOPPED
-    found = re.search(
+        return CANCELED_EXIT_CODE
+    match = re.search(
         r"(?:exited with status code|exit(?:ed)? (?:with )?(?:status )?code:?) (\d+)", error
     )
-    return int(found[1]) % 256 or 1 if found else 1
+    return int(match[1]) % 256 or 1 if match else 1
 
 
-def outcome(status: str, error: str) -> str:
+def describe_outcome(status: str, error: str) -> str:
     words = {"Completed": "completed", "Canceled": "was cancelled", "Failed": "failed"}
     text = words.get(status, f"ended as {status}")
     return f"{text}: {error}" if error and status != "Completed" else text
 
 
-def note_status(root: Path, name: str, told: Mapping[str, Any]) -> None:
-    """Keeps how a job was last seen, in the ledger and in its run's record. `told` is the worker's
-    answer: `status`, and where it knows them `error`, `started` and `ended`."""
-    entry = submission_store.read(root, name)
-    if entry is None:
+def record_status(root: Path, name: str, status: JobStatus) -> None:
+    """Keeps a job's status in the submission store and in its run's record."""
+    job = submission_store.read(root, name)
+    if job is None:
         return
-    status = told["status"]
-    entry = submission_store.update(root, entry, status=status, state=submission_store.SENT)
-    code = exit_code(status, told.get("error", "")) if status in ENDED else None
-    seconds = run_records.seconds_between(told.get("started", ""), told.get("ended", ""))
-    run_records.note(root, entry, code, seconds)
+    job = submission_store.update(root, job, status=status.status, state=submission_store.SENT)
+    code = exit_code(status.status, status.error) if status.status in ENDED else None
+    seconds = run_records.seconds_between(status.started, status.ended)
+    run_records.write_record(root, job, code, seconds)
 
 
-class Screen(News):
-    """Logs go to stdout as they are; those of a step have its name before each line."""
+class JobLogPrinter(TransferProgress):
+    """Prints logs on stdout unchanged; lines of a step or trial begin with its name."""
 
     def __init__(self, what: str = "following") -> None:
         super().__init__(what, every=60.0)
@@ -102,17 +93,17 @@ class Screen(News):
             case "log":
                 self._log(event["of"], event["text"])
             case "state" if event["state"] in ENDED and not event["of"]:
-                pass  # the last line says it
+                pass  # `follow` prints the outcome
             case "state":
                 of = f"step {event['of']}: " if event["of"] else ""
                 self.line(f"innerloop: {of}{event['state']}")
-            case "asking" | "beat":
+            case "request" | "heartbeat":
                 pass
             case _:
                 super().on_event(event)
 
-    def end(self) -> None:
-        super().end()
+    def close(self) -> None:
+        super().close()
         if self.open_line:
             sys.stdout.write("\n")
             self.open_line = ""
@@ -128,11 +119,3 @@ class Screen(News):
             sys.stdout.write(start + line)
             self.open_line = "" if line.endswith("\n") else step or "\0"
         sys.stdout.flush()
-
-
-def _pause() -> float:
-    """Seconds between two looks at a job, at the least."""
-    try:
-        return max(float(os.environ.get("INNERLOOP_PAUSE", "")), 0.05)
-    except ValueError:
-        return 1.0

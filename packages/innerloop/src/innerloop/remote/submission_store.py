@@ -1,10 +1,10 @@
-"""What was submitted from this workspace: a folder per job in `.innerloop/jobs/`, which git ignores.
+"""The submission store: a folder per job in `.innerloop/jobs/`, which git ignores.
 
-    job.json        what was sent, from which commit, where to, and how far it came
+    job.json        what was sent, from which commit, where to, and how far the submission got
     changes.patch   what was not committed, on top of that commit; only if there was something
 
-An entry is written before its job is sent and again when it has arrived: one that never arrived
-tells the next submission of the very same thing under which name to go on.
+A record is written before its job is sent and again when it has arrived. A record of a job that may
+not have arrived gives the next submission of the same thing the name to go on with.
 """
 
 from __future__ import annotations
@@ -12,25 +12,25 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from ..history.git_state import GitState
+from ..model.jobs.job import Job
 from ..util import files
 from ..util.errors import UserError
 
 FOLDER = ".innerloop/jobs"
+# Values of `state`. A job that is "sending" may or may not have arrived.
 SENDING, SENT, REFUSED = "sending", "sent", "refused"
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One submission. `state`: "sending" (it may or may not have arrived), "sent", "refused".
-    `fingerprint` is the same for two submissions of the same thing to the same workspace.
-    `status` is the job's as it was last seen. `at` is when it was submitted, UTC. `place` is "azureml"
-    or "argo"; `kept` says where ./outputs are, where they are not on Azure ML. `workspace` is what
-    names the workspace, or the cluster."""
+class SubmittedJob:
+    """One submission. `fingerprint` is the same for two submissions of the same thing to the same
+    workspace or cluster, which `workspace` names. `status` is the job's status when it was last
+    asked for, `at` the time of the submission (UTC), `backend` a name of `base.BACKENDS`. `kept` says
+    where ./outputs are if `loop download` cannot fetch them."""
 
     name: str
     experiment: str
@@ -55,85 +55,93 @@ class Entry:
 
     @property
     def outputs(self) -> str:
-        """Where its outputs are put, relative to the workspace's root, beside those of local runs."""
+        """Where its outputs are put, relative to the workspace's root, as for local runs."""
         return f"outputs/{self.slug}/{self.name}"
 
 
-def write(root: Path, entry: Entry, patch: str = "") -> None:
-    folder = root / FOLDER / entry.name
-    text = json.dumps(asdict(entry), indent=2, ensure_ascii=False) + "\n"
+def write(root: Path, job: SubmittedJob, patch: str = "") -> None:
+    folder = root / FOLDER / job.name
+    text = json.dumps(asdict(job), indent=2, ensure_ascii=False) + "\n"
     files.write_text(folder / "job.json", text)
     if patch:
         files.write_text(folder / "changes.patch", patch)
 
 
-def beside(root: Path, entry: Entry, name: str, text: str) -> None:
-    """Another file of an entry's folder."""
-    files.write_text(root / FOLDER / entry.name / name, text)
+def write_file(root: Path, job: SubmittedJob, name: str, text: str) -> None:
+    """Writes another file to a job's folder."""
+    files.write_text(root / FOLDER / job.name / name, text)
 
 
-def update(root: Path, entry: Entry, **changes: Any) -> Entry:
-    """The entry with other values, on disk as well."""
-    changed = replace(entry, **changes)
+def update(root: Path, job: SubmittedJob, **changes: Any) -> SubmittedJob:
+    """The job with changed fields, which are written too."""
+    changed = replace(job, **changes)
     write(root, changed)
     return changed
 
 
-def read(root: Path, name: str) -> Entry | None:
-    return _entry(root / FOLDER / name)
+def read(root: Path, name: str) -> SubmittedJob | None:
+    return _read_job(root / FOLDER / name)
 
 
-def entries(root: Path) -> list[Entry]:
-    """All of them, the newest last."""
+def all_jobs(root: Path) -> list[SubmittedJob]:
+    """Every submission, the newest last."""
     folder = root / FOLDER
-    found = [_entry(one) for one in folder.iterdir()] if folder.is_dir() else []
-    return sorted((one for one in found if one is not None), key=lambda one: (one.at, one.name))
+    jobs = [_read_job(path) for path in folder.iterdir()] if folder.is_dir() else []
+    return sorted((job for job in jobs if job is not None), key=lambda job: (job.at, job.name))
 
 
-def last_sent(root: Path) -> Entry | None:
-    return next((one for one in reversed(entries(root)) if one.state == SENT), None)
+def last_submitted(root: Path) -> SubmittedJob | None:
+    return next((job for job in reversed(all_jobs(root)) if job.state == SENT), None)
 
 
 def require_new(root: Path, name: str, of_file: str = "") -> None:
-    """`of_file` is the job file that says the name, where it is one that does."""
+    """Raises UserError if a job of this name was submitted. `of_file` is the job file that says the
+    name, "" where it came from elsewhere."""
     known = read(root, name)
     if known is not None and known.state == SENT:
-        other = f"take name: out of {of_file}" if of_file else "leave it away"
+        other = f"remove name: from {of_file}" if of_file else "omit it"
         raise UserError(
             f'a job "{name}" was submitted from here already',
+            code="job-name-taken",
             hint=f"Choose another --name, or {other}",
         )
 
 
-def cut_off(root: Path, fingerprint: str) -> Entry | None:
-    """The submission of the very same thing that may not have arrived."""
-    same = [one for one in entries(root) if one.fingerprint == fingerprint]
+def find_interrupted(root: Path, fingerprint: str) -> SubmittedJob | None:
+    """The last submission of the same thing, if it may not have arrived."""
+    same = [job for job in all_jobs(root) if job.fingerprint == fingerprint]
     return same[-1] if same and same[-1].state == SENDING else None
 
 
-def was_sent(root: Path, workspace: Mapping[str, str], digest: str) -> Entry | None:
-    """The last job that took a snapshot or an environment of this digest to this workspace."""
-    for one in reversed(entries(root)):
-        known = {one.environment, *one.snapshots.values()}
-        if one.state == SENT and dict(one.workspace) == dict(workspace) and digest in known:
-            return one
+def find_by_digest(root: Path, workspace: Mapping[str, str], digest: str) -> SubmittedJob | None:
+    """The last job that brought a snapshot or an environment of this digest to this workspace."""
+    for job in reversed(all_jobs(root)):
+        digests = {job.environment, *job.snapshots.values()}
+        if job.state == SENT and dict(job.workspace) == dict(workspace) and digest in digests:
+            return job
     return None
 
 
-def code_of(state: GitState | None) -> tuple[dict[str, Any], str]:
-    """What an entry keeps of the code: commit and files, and the patch; nothing without git."""
+def git_fields(state: GitState | None) -> tuple[dict[str, Any], str]:
+    """What a record keeps of the code: commit and changed files, and the patch; empty without
+    git."""
     return (state.json(), state.patch) if state is not None else ({}, "")
 
 
-def now() -> str:
-    return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+def job_inputs(job: Job) -> dict[str, str]:
+    """A job's inputs that have a value: the literal as text, or the path."""
+    return {
+        name: input_.literal_text if input_.kind == "literal" else input_.path or ""
+        for name, input_ in job.inputs.items()
+        if input_.has_value
+    }
 
 
-def _entry(folder: Path) -> Entry | None:
+def _read_job(folder: Path) -> SubmittedJob | None:
     text = files.read_text(folder / "job.json")
     try:
         table = json.loads(text or "")
-        known = {key: table[key] for key in Entry.__dataclass_fields__ if key in table}
-        return Entry(**{**known, "sets": tuple(known.get("sets", ()))})
+        known = {key: table[key] for key in SubmittedJob.__dataclass_fields__ if key in table}
+        return SubmittedJob(**{**known, "sets": tuple(known.get("sets", ()))})
     except (ValueError, TypeError):
         return None

@@ -1,8 +1,8 @@
-"""What an orchestrator shows of a run it started, as Markdown: the job, its address in the studio,
-how it ended, and its last metrics. A job in a cluster has where its outputs are instead.
+"""The Markdown summary that an orchestrator shows of a job it started: the job, its address in the
+studio or where its outputs are, how it ended, and its last metrics.
 
-It is written when the job has been sent and again at its end: a machine that loses patience in
-between leaves the address behind.
+It is written when the job has been sent and again at its end, so that an orchestrator that stops
+waiting in between still shows the address.
 """
 
 from __future__ import annotations
@@ -13,114 +13,105 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from ..history.past_runs import metrics_of
 from ..util import files
 from ..util.errors import UserError
-from .azureml.connection import Line
-from .azureml.workspace_ref import Target
+from .base import JobStatus, RemoteBackend
 from .run_records import seconds_between
-from .stream_job import outcome
-from .submission_store import Entry
+from .stream_job import describe_outcome
+from .submission_store import SubmittedJob
 
 _MARKS = {"Completed": "✅", "Failed": "❌", "Canceled": "🚫", "NotResponding": "❌"}
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
-    """`file` is written on behalf of others as well: what stood in it (`before`) stays. `end` is
-    what the service said last, {} before the job's end."""
+class RunSummary:
+    """The file may hold summaries of other steps: that text (`before`) stays. `end` is the status
+    that the job ended with, None before its end."""
 
     file: Path
     before: str
-    entry: Entry
-    end: Mapping[str, Any]
+    job: SubmittedJob
+    end: JobStatus | None
     metrics: Mapping[str, float]
 
     def write(self) -> None:
         files.write_text(self.file, self.before + "\n".join(_lines(self)) + "\n")
 
 
-def begin(file: Path, entry: Entry) -> Summary:
+def start(file: Path, job: SubmittedJob) -> RunSummary:
     before = files.read_text(file) or ""
-    made = Summary(file, before + "\n" if before.strip() else before, entry, {}, {})
-    made.write()
+    summary = RunSummary(file, before + "\n" if before.strip() else before, job, None, {})
+    summary.write()
     if os.environ.get("TF_BUILD"):
-        # How Azure Pipelines is told of it: a line on stdout; it reads the file when the step ends.
+        # Azure Pipelines reads this line on stdout, and the file when the step ends.
         print(f"##vso[task.uploadsummary]{file}", flush=True)
-    return made
+    return summary
 
 
-def end(summary: Summary, told: Mapping[str, Any]) -> Summary:
-    """With the job's end."""
-    ended = replace(summary, end=told)
+def finish(summary: RunSummary, end: JobStatus, backend: RemoteBackend) -> None:
+    """Writes the job's end, and its metrics if the service can be asked for them."""
+    ended = replace(summary, end=end)
     ended.write()
-    return ended
-
-
-def finish(summary: Summary, told: Mapping[str, Any], target: Target, line: Line) -> None:
-    """With the job's end and its metrics; without those where they cannot be had."""
-    ended = end(summary, told)
     try:
-        found = line.ask("metrics", target, lambda event: None, name=summary.entry.name)
+        metrics = backend.metrics(summary.job.name)
     except UserError:
         return
-    scores, _ = metrics_of(found["json"], found["jsonl"])
-    replace(ended, metrics={**found["mlflow"], **scores}).write()
+    if metrics:
+        replace(ended, metrics=metrics).write()
 
 
 @contextmanager
-def of_start(file: Path | None, experiment: str) -> Iterator[None]:
-    """What keeps a job from being started is in the file as well, where there is one to write."""
+def reporting_failure(file: Path | None, experiment: str) -> Iterator[None]:
+    """Writes the error that prevents a submission to the file as well, if there is one."""
     try:
         yield
-    except UserError as mistake:
+    except UserError as error:
         if file:
-            failed(file, experiment, mistake)
+            write_failure(file, experiment, error)
         raise
 
 
-def failed(file: Path, experiment: str, mistake: UserError) -> None:
-    """That there is no job, and why."""
+def write_failure(file: Path, experiment: str, error: UserError) -> None:
     before = files.read_text(file) or ""
-    said = f"### ❌ {experiment}: no job was started\n\n{_escaped(mistake.message())}\n"
-    files.write_text(file, before + said)
+    text = f"### ❌ {experiment}: no job was started\n\n{_escaped(error.message())}\n"
+    files.write_text(file, before + text)
 
 
-def _lines(summary: Summary) -> Iterator[str]:
-    entry, end = summary.entry, summary.end
-    status = str(end.get("status") or "")
-    words = outcome(status, "") if status else "was sent"
-    yield f"### {_MARKS.get(status, '▶️')} {_escaped(entry.experiment)} {words}"
+def _lines(summary: RunSummary) -> Iterator[str]:
+    job, end = summary.job, summary.end
+    status = end.status if end else ""
+    words = describe_outcome(status, "") if status else "was sent"
+    yield f"### {_MARKS.get(status, '▶️')} {_escaped(job.experiment)} {words}"
     yield ""
-    if entry.url:
-        yield f"[{_escaped(entry.name)} in the Azure ML studio](<{entry.url}>)"
+    if job.url:
+        yield f"[{_escaped(job.name)} in the Azure ML studio](<{job.url}>)"
     else:
-        yield _escaped(entry.name)
-    if end.get("error") and status != "Completed":
+        yield _escaped(job.name)
+    if end and end.error and status != "Completed":
         yield ""
-        yield f"> {_escaped(str(end['error']))}"
+        yield f"> {_escaped(end.error)}"
     yield ""
-    yield from _table(("", ""), list(_facts(entry, end)))
+    yield from _table(("", ""), list(_facts(job, end)))
     if summary.metrics:
         yield ""
         values = [(name, f"{value:.6g}") for name, value in summary.metrics.items()]
         yield from _table(("metric", "last value"), values)
 
 
-def _facts(entry: Entry, end: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    yield "compute", entry.compute
-    for name, value in entry.inputs.items():
+def _facts(job: SubmittedJob, end: JobStatus | None) -> Iterator[tuple[str, str]]:
+    yield "compute", job.compute
+    for name, value in job.inputs.items():
         yield f"inputs.{name}", str(value)
-    commit = str(entry.git.get("commit") or "")
+    commit = str(job.git.get("commit") or "")
     if commit:
         yield "commit", commit[:12]
-    took = seconds_between(str(end.get("started") or ""), str(end.get("ended") or ""))
-    if entry.kept:
-        yield "outputs", entry.kept
-    if took is not None:
-        yield "took", f"{int(took) // 3600}:{int(took) // 60 % 60:02}:{int(took) % 60:02}"
+    if job.kept:
+        yield "outputs", job.kept
+    seconds = seconds_between(end.started, end.ended) if end else None
+    if seconds is not None:
+        total = int(seconds)
+        yield "took", f"{total // 3600}:{total // 60 % 60:02}:{total % 60:02}"
 
 
 def _table(head: tuple[str, str], rows: list[tuple[str, str]]) -> Iterator[str]:
@@ -131,5 +122,5 @@ def _table(head: tuple[str, str], rows: list[tuple[str, str]]) -> Iterator[str]:
 
 
 def _escaped(text: str) -> str:
-    """Text that is no Markdown, on one line."""
+    """The text on one line, with the characters escaped that Markdown interprets."""
     return re.sub(r"([\\`*_{}\[\]<>#|~])", r"\\\1", " ".join(text.split()))

@@ -98,7 +98,7 @@ def debugged(run: Run, request: Request, port: int) -> Request:
     library = library_of(locked_environments.environment_of(GROUP))
     if request.container is not None:
         return _in_container(run, request, request.container, port, library)
-    environment = "environment" if request.backend == "venv" else ""
+    environment = "environment" if "VIRTUAL_ENV" in request.env else ""
     debugpy = "" if _has_debugpy(request) else str(library)
     settings = _settings(run, port, "127.0.0.1", debugpy, _local_folders(run, request), environment)
     words = ("bash", str(PROGRAMS / "start.sh"), _position_of(run), settings)
@@ -119,8 +119,9 @@ def _position_of(run: Run) -> str:
 
 
 def _has_debugpy(request: Request) -> bool:
-    """Whether this is a dev container with the very version of debugpy that the lock names."""
-    python = process.which("python") if request.backend == "in-container" else None
+    """Whether the program runs in this very environment, which has the locked version of debugpy."""
+    is_here = request.container is None and "VIRTUAL_ENV" not in request.env
+    python = process.which("python") if is_here else None
     if python is None:
         return False
     program = "import importlib.metadata as m; print('debugpy==' + m.version('debugpy'))"

@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ..docker import conda_images
 from ..docker.image_build import image_of
 from ..model.container import image_name_part
 from ..model.dockerfiles import dockerfile
@@ -25,7 +26,6 @@ from ..util import files
 from ..util.errors import UserError
 from ..util.position import Position
 from ..workspace import loader
-from . import conda_images
 
 _KINDS: dict[str, EnvironmentKind] = {
     "build": "dockerfile",
@@ -86,12 +86,6 @@ def context_of(job: Job, named: Environment) -> str:
     path = code_root(job.name, named.path or ".")
     assert path is not None
     return path
-
-
-def write_context(environment: ResolvedEnvironment) -> None:
-    """Write the files that the image's Dockerfile copies, where they are not in a folder yet."""
-    if environment.conda is not None and environment.image is not None:
-        conda_images.write_context(environment.image, environment.conda)
 
 
 @dataclass(frozen=True, slots=True)

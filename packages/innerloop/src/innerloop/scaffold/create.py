@@ -57,18 +57,18 @@ def check_target(workspace: Workspace, name: str) -> None:
             if other.casefold() == part.casefold() and other != part:
                 raise UsageError(
                     f'"{other}" exists, which is the same name on Windows and macOS',
-                    code="name-taken",
+                    code="experiment-name-taken",
                     hint="Choose another name",
                 )
         folder = folder / part
         if part is not parts[-1] and os.path.lexists(folder) and not folder.is_dir():
             raise UserError(
-                "this is not a folder", code="not-a-folder", where=_relative(workspace, folder)
+                "this is not a folder", code="path-exists", where=_relative(workspace, folder)
             )
     if os.path.lexists(folder):
         raise UserError(
             "something with this name exists",
-            code="name-taken",
+            code="experiment-name-taken",
             where=_relative(workspace, folder),
             hint="Choose another name; nothing was changed",
         )

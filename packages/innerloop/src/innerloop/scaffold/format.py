@@ -20,7 +20,7 @@ CODE_FOLDERS = ("src", "notebooks", "tests")
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class FormatFinding:
     """A file that would change, or that is not valid Python, and where. `path` is relative to the
     root, with "/"; `severity` is "warning" for the first and "error" for the second."""
 
@@ -36,7 +36,7 @@ class Finding:
         return f"{self.path}:{self.line}:{self.column}: {self.severity}: {self.text}"
 
 
-def write(root: Path, folders: Sequence[str]) -> tuple[list[str], list[Finding]]:
+def write(root: Path, folders: Sequence[str]) -> tuple[list[str], list[FormatFinding]]:
     """Formats in place; returns the files that changed, and those that are not valid Python."""
     python = _python()
     links = _links(root, folders)
@@ -50,7 +50,7 @@ def write(root: Path, folders: Sequence[str]) -> tuple[list[str], list[Finding]]
     return sorted({_relative(root, path) for path in changed}), broken
 
 
-def check(root: Path, folders: Sequence[str]) -> list[Finding]:
+def check(root: Path, folders: Sequence[str]) -> list[FormatFinding]:
     """What `write` would change, with the line of the first change in each file. Writes nothing."""
     python = _python()
     links = _links(root, folders)
@@ -62,7 +62,7 @@ def check(root: Path, folders: Sequence[str]) -> list[Finding]:
     broken = list(_unreadable(root, black.err))
     _raise_on_failure(isort, black, broken)
     changes = [
-        Finding(_relative(root, path), line, 1, "warning", f"{text} [format]")
+        FormatFinding(_relative(root, path), line, 1, "warning", f"{text} [format]")
         for diff, text in (
             (isort.out, "isort would change the imports"),
             (black.out, "black would change the layout"),
@@ -72,9 +72,9 @@ def check(root: Path, folders: Sequence[str]) -> list[Finding]:
     return sorted([*changes, *broken], key=lambda finding: (finding.path, finding.line))
 
 
-def difference(root: Path, findings: Sequence[Finding]) -> str:
+def difference(root: Path, findings: Sequence[FormatFinding]) -> str:
     """What `write` would change, as one diff for `git apply`."""
-    paths = [*dict.fromkeys(one.path for one in findings if one.severity == "warning")]
+    paths = [*dict.fromkeys(finding.path for finding in findings if finding.severity == "warning")]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return "".join(pool.map(functools.partial(_difference_of, root, _python()), paths))
 
@@ -133,7 +133,7 @@ def _links_below(root: Path, folder: Path) -> Iterator[str]:
             yield from _links_below(root, Path(entry.path))
 
 
-def _unreadable(root: Path, text: str) -> Iterator[Finding]:
+def _unreadable(root: Path, text: str) -> Iterator[FormatFinding]:
     """The files that black could not parse.
 
     Source: black 26 prints "error: cannot parse: PATH:LINE:COLUMN" with the line of code below it
@@ -144,13 +144,15 @@ def _unreadable(root: Path, text: str) -> Iterator[Finding]:
         r"(?m)^error: cannot parse(?: for target version[^:\n]*)?: (.+):(\d+):(\d+)\n\s*(.*)$", text
     ):
         what = f"not valid Python: {code.strip()}"
-        yield Finding(_relative(root, path), int(line), int(column), "error", what)
+        yield FormatFinding(_relative(root, path), int(line), int(column), "error", what)
     for path, reason in re.findall(r"(?m)^error: cannot format (.+?): (.+)$", text):
-        yield Finding(_relative(root, path), 1, 1, "error", reason)
+        yield FormatFinding(_relative(root, path), 1, 1, "error", reason)
 
 
 def _raise_on_failure(
-    isort: process.CompletedCommand, black: process.CompletedCommand, broken: Sequence[Finding]
+    isort: process.CompletedCommand,
+    black: process.CompletedCommand,
+    broken: Sequence[FormatFinding],
 ) -> None:
     """0 and 1 are results; black's 123 is one if it names the files."""
     for name, command, results in (("isort", isort, (0, 1)), ("black", black, (0, 1, 123))):

@@ -15,10 +15,10 @@ from .. import __version__
 from ..sync import engine
 from ..util import files, locked_environments, process, venvs
 from ..util.errors import UserError
-from . import workspace_template as template
+from . import workspace_template
 from .workspace_template import File
 
-README = template.PACKAGE / "templates" / "workspace-readme.md"
+README = workspace_template.PACKAGE / "templates" / "workspace-readme.md"
 WHEELS = ".innerloop/wheels"
 PIN_COMMENT = (
     "# What scripts/loop installs into your cache: the tool and its dependencies, by hashes.\n"
@@ -42,7 +42,7 @@ def make(folder: Path, *, example: str | None, wheel: Path | None, git: bool) ->
     if os.path.lexists(folder) and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError("the folder is not empty", where=str(folder), hint="Choose another one")
     found = _template()
-    chosen = found if example else template.without_examples(found)
+    chosen = found if example else workspace_template.without_examples(found)
     new = folder.parent / f".{folder.name}.new-{os.getpid()}"
     try:
         scratch = files.make_folder(new / ".innerloop" / "build")
@@ -68,18 +68,21 @@ def pin_text(dependencies: str, pin: Pin, version: str = __version__) -> str:
 
 
 def _template() -> dict[str, File]:
-    root = template.repository()
+    root = workspace_template.repository()
     if root is None:
-        return template.packaged()
+        return workspace_template.packaged()
     listed = process.run(["git", "-C", str(root), "ls-files", "-z"]) if _has_git(root) else None
     tracked = listed.out.split("\0") if listed is not None and listed.ok else []
-    return {name: template.read(root, name) for name in template.names(root, filter(None, tracked))}
+    return {
+        name: workspace_template.read(root, name)
+        for name in workspace_template.names(root, filter(None, tracked))
+    }
 
 
 def _fill(root: Path, chosen: Mapping[str, File], pin: Pin) -> None:
     for name, file in chosen.items():
         content = file.content
-        if name == template.PIN:
+        if name == workspace_template.PIN:
             content = pin_text(content.decode(), pin).encode()
         if not file.link:
             _write(root / name, content, file.executable)
@@ -102,7 +105,7 @@ def _write(path: Path, content: bytes, executable: bool = False) -> None:
 def _pin(wheel: Path | None, scratch: Path) -> Pin:
     """The given wheel; from the tool's sources, the one that is built of them; else the one that
     this tool was installed from, a file or an index."""
-    root = template.repository()
+    root = workspace_template.repository()
     if wheel is None and root is not None:
         wheel = _built(root, scratch)
     if wheel is None:

@@ -7,10 +7,9 @@ What is to be removed is written down first, and each step can be repeated: the 
 
 from __future__ import annotations
 
-import json
 import os
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..model import naming, shared_code
@@ -23,10 +22,11 @@ from ..sync.transaction import Change
 from ..util import files
 from ..util.jsonc import ParseError, parse
 from ..workspace import loader
-from . import create
+from . import create, intent
 
 INTENT = ".innerloop/removing.json"
 REMOVED = ".innerloop/removed"
+_KEYS = frozenset({"name", "kept_in"})
 LAUNCH, TASKS = ".vscode/launch.json", ".vscode/tasks.json"
 
 
@@ -60,44 +60,45 @@ def plan(workspace: Workspace, name: str) -> Removal:
         for link, text in loader.WorkspaceFiles(root).links("src")
         if _leads_into(link, text, f"src/{name}")
     ]
-    state = transaction.parse_state(transaction.state_text(root))
-    known = {*state.generated, *state.unknown, *state.ejected}
     return Removal(
         name=name,
         kept_in=f"{REMOVED}/{slug}-{time.strftime('%Y%m%d-%H%M%S')}",
         outputs=outputs if (root / outputs).is_dir() else None,
         users=tuple(sorted(users)),
-        started_by=tuple(
-            file
-            for file in workflow_context.files_of(name)
-            if file in known and (root / file).is_file()
-        ),
+        started_by=_started_by(root, name),
     )
 
 
-def carry_out(root: Path, removal: Removal) -> engine.Outcome:
+def _started_by(root: Path, name: str) -> tuple[str, ...]:
+    state = transaction.parse_state(transaction.state_text(root))
+    known = {*state.generated, *state.unknown, *state.ejected}
+    return tuple(
+        file
+        for file in workflow_context.files_of(name)
+        if file in known and (root / file).is_file()
+    )
+
+
+def carry_out(root: Path, removal: Removal) -> engine.SyncOutcome:
     with files.locked(root / create.LOCK, waiting=create.WAITING):
-        files.write_text(root / INTENT, json.dumps(asdict(removal)))
+        intent.write(root, INTENT, {"name": removal.name, "kept_in": removal.kept_in})
         return _finish(root, removal)
 
 
 def finish(root: Path) -> str | None:
     """Completes a removal that was killed, and returns a message; None when there is none."""
-    if files.read_text(root / INTENT) is None:
+    if intent.read(root, INTENT, _KEYS) is None:
         return None
     with files.locked(root / create.LOCK, waiting=create.WAITING):
-        text = files.read_text(root / INTENT)
-        if text is None:
+        values = intent.read(root, INTENT, _KEYS)
+        if values is None:
             return None
-        values = json.loads(text)
-        lists = {key: tuple(values[key]) for key in ("users", "started_by")}
-        removal = Removal(**{**values, **lists})
-        _finish(root, removal)
-        kept = removal.kept_in
-        return f"completed the removal of {removal.name}, which was interrupted; it is in {kept}"
+        name, kept_in = values["name"], values["kept_in"]
+        _finish(root, Removal(name, kept_in, None, (), _started_by(root, name)))
+        return f"completed the removal of {name}, which was interrupted; it is in {kept_in}"
 
 
-def _finish(root: Path, removal: Removal) -> engine.Outcome:
+def _finish(root: Path, removal: Removal) -> engine.SyncOutcome:
     kept = files.make_folder(root / removal.kept_in)
     for folder, name in ((removal.folder, "src"), (removal.dev_container, "devcontainer")):
         if (root / folder).is_dir() and not (kept / name).exists():
@@ -109,7 +110,7 @@ def _finish(root: Path, removal: Removal) -> engine.Outcome:
     _keep_copies(root, removal, kept)
     engine.edit(root, lambda state: _release(root, removal, state))
     outcome = engine.sync(root)
-    files.remove(root / INTENT)
+    intent.clear(root, INTENT)
     return outcome
 
 
@@ -164,8 +165,8 @@ def _is_of(title: str, name: str) -> bool:
 
 
 def _entries(value: Json, key: str, identity: str) -> list[dict[str, Json]]:
-    found = value.get(key) if isinstance(value, dict) else None
-    items = found if isinstance(found, list) else []
+    items = value.get(key) if isinstance(value, dict) else None
+    items = items if isinstance(items, list) else []
     return [
         item for item in items if isinstance(item, dict) and isinstance(item.get(identity), str)
     ]

@@ -7,7 +7,6 @@ The two names are written down first, and each step can be repeated: the next `l
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,9 +22,10 @@ from ..util import files
 from ..util.errors import UserError
 from ..util.jsonc import ParseError
 from ..workspace import loader
-from . import create
+from . import create, intent
 
 INTENT = ".innerloop/renaming.json"
+_KEYS = frozenset({"old", "new"})
 
 # Where a person may mention an experiment's folder. They are searched, not changed.
 MENTIONS = ("README.md", "pyproject.toml", "docs", "notebooks", "orchestration", ".github", "src")
@@ -33,7 +33,7 @@ MAX_MENTIONS = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Names:
+class RenamePair:
     old: str
     new: str
 
@@ -42,25 +42,25 @@ class Names:
         return naming.slug_of(self.old), naming.slug_of(self.new)
 
 
-def carry_out(workspace: Workspace, old: str, new: str) -> engine.Outcome:
+def carry_out(workspace: Workspace, old: str, new: str) -> engine.SyncOutcome:
     """Renames everything. Raises UserError for an invalid or taken name, with nothing changed."""
     root = Path(workspace.root)
     create.check_target(workspace, new)
     with files.locked(root / create.LOCK, waiting=create.WAITING):
         create.check_target(workspace, new)
-        files.write_text(root / INTENT, json.dumps({"old": old, "new": new}))
-        return _finish(root, Names(old, new))
+        intent.write(root, INTENT, {"old": old, "new": new})
+        return _finish(root, RenamePair(old, new))
 
 
 def finish(root: Path) -> str | None:
     """Completes a rename that was killed, and returns a message; None when there is none."""
-    if files.read_text(root / INTENT) is None:
+    if intent.read(root, INTENT, _KEYS) is None:
         return None
     with files.locked(root / create.LOCK, waiting=create.WAITING):
-        text = files.read_text(root / INTENT)
-        if text is None:
+        values = intent.read(root, INTENT, _KEYS)
+        if values is None:
             return None
-        names = Names(**json.loads(text))
+        names = RenamePair(values["old"], values["new"])
         _finish(root, names)
         return f"completed the rename of {names.old} to {names.new}, which was interrupted"
 
@@ -78,7 +78,7 @@ def mentions(root: Path, old: str) -> list[str]:
     return positions
 
 
-def _finish(root: Path, names: Names) -> engine.Outcome:
+def _finish(root: Path, names: RenamePair) -> engine.SyncOutcome:
     _move(root, f"src/{names.old}", f"src/{names.new}")
     _move_slug(root, ".devcontainer", names)
     _rename_inside(root, names)
@@ -86,7 +86,7 @@ def _finish(root: Path, names: Names) -> engine.Outcome:
     engine.edit(root, lambda state: _rename_generated(root, names, state))
     _move_slug(root, "outputs", names)
     outcome = engine.sync(root)
-    files.remove(root / INTENT)
+    intent.clear(root, INTENT)
     return outcome
 
 
@@ -102,12 +102,12 @@ def _move(root: Path, old: str, new: str) -> None:
         parent = parent.parent
 
 
-def _move_slug(root: Path, folder: str, names: Names) -> None:
+def _move_slug(root: Path, folder: str, names: RenamePair) -> None:
     old, new = names.slugs
     _move(root, f"{folder}/{old}", f"{folder}/{new}")
 
 
-def _rename_inside(root: Path, names: Names) -> None:
+def _rename_inside(root: Path, names: RenamePair) -> None:
     for path in _texts_below(root / "src" / names.new):
         try:
             text = path.read_bytes().decode("utf-8")
@@ -118,7 +118,7 @@ def _rename_inside(root: Path, names: Names) -> None:
             files.write_text(path, changed)
 
 
-def _repair_links(root: Path, names: Names) -> None:
+def _repair_links(root: Path, names: RenamePair) -> None:
     """Repairs the links out of the folder, which may have another depth now, and other experiments'
     links into it."""
     disk = loader.WorkspaceFiles(root)
@@ -136,7 +136,7 @@ def _repair_links(root: Path, names: Names) -> None:
 
 
 def _rename_generated(
-    root: Path, names: Names, state: State
+    root: Path, names: RenamePair, state: State
 ) -> tuple[State, list[transaction.Change]]:
     """Changes the name in the generated files and in the record of them alike: what a person wrote
     then differs from the base just as before."""
@@ -167,7 +167,7 @@ def _text(text: str, path: str, change: path_renames.Change, *, whole: bool) -> 
         return text
 
 
-def _value(names: Names, keys: tuple[str, ...], text: str) -> str:
+def _value(names: RenamePair, keys: tuple[str, ...], text: str) -> str:
     if not keys:  # a text file
         old, new = (resource_names.label(slug, resource_names.LONGEST_CRON) for slug in names.slugs)
         return naming.renamed_whole(text, names.old, names.new, (old, new))

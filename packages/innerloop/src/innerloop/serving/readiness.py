@@ -30,7 +30,7 @@ _TEMPORARY = (404, 408, 409, 425, 429)
 
 
 @dataclass(slots=True)
-class Outcome:
+class ReadinessOutcome:
     """`reply` is the first prediction. `reason` is set when there will be none."""
 
     reply: Reply | None = None
@@ -44,7 +44,7 @@ def wait(
     *,
     patience: float | None,
     say: Callable[[str], None],
-) -> Outcome:
+) -> ReadinessOutcome:
     """Send the sample until a prediction succeeds, `ended` is set, or `patience` seconds are over.
 
     Without `patience` it waits as long as it takes, with one request at a time and no timeout. `say`
@@ -55,7 +55,7 @@ def wait(
     while not ended.is_set():
         left = None if patience is None else begun + patience - time.monotonic()
         if left is not None and left <= 0:
-            return Outcome(reason=f"no prediction within {patience:.0f} s: {last}")
+            return ReadinessOutcome(reason=f"no prediction within {patience:.0f} s: {last}")
         if not has_said and time.monotonic() - begun > NEWS_AFTER:
             has_said = True
             say(f"no prediction has succeeded yet ({last}); waiting")
@@ -70,14 +70,14 @@ def wait(
             ended.wait(0.2)
             continue
         if reply.ok:
-            return Outcome(reply)
+            return ReadinessOutcome(reply)
         last = f"the answer is {reply.status}, {reply.message}"
         is_refusal = 400 <= reply.status < 500 and reply.status not in _TEMPORARY
         refusals = refusals + 1 if is_refusal else 0
         if refusals == REFUSALS:
-            return Outcome(reason=f"the server refuses the sample request: {last}")
+            return ReadinessOutcome(reason=f"the server refuses the sample request: {last}")
         ended.wait(0.3)
-    return Outcome()
+    return ReadinessOutcome()
 
 
 def watch(url: str, sample: Path, ended: threading.Event, say: Callable[[str], None]) -> None:

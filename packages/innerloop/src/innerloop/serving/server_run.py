@@ -16,7 +16,7 @@ from ..util import console, process
 from ..util.errors import UserError
 from . import readiness
 from .client import Reply
-from .readiness import Outcome
+from .readiness import ReadinessOutcome
 from .server_plan import Server
 
 # Seconds that a server has to end by itself.
@@ -65,7 +65,7 @@ class Watch:
     patience: float | None
     on_ready: Callable[[Reply, float], None]
     ended: threading.Event = field(default_factory=threading.Event)
-    outcome: Outcome = field(default_factory=Outcome)
+    outcome: ReadinessOutcome = field(default_factory=ReadinessOutcome)
 
     def wait(self) -> None:
         """Wait for the first prediction. A server that will never be ready is stopped."""
@@ -114,7 +114,7 @@ def serve(
     return _end(watch, code)
 
 
-def detach(server: Server, *, patience: float | None) -> Outcome:
+def detach(server: Server, *, patience: float | None) -> ReadinessOutcome:
     """Start the server, wait until it is ready, and leave it running. A server that is never ready is
     removed: UserError, after the end of its log is printed."""
     watch = Watch(server, patience, lambda *_: None)

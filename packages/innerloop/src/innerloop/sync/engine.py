@@ -44,7 +44,7 @@ class Resolution:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class SyncOutcome:
     """`problems` are messages that make the exit code 1; `notes` only inform. `state` is the text to
     record afterwards, None when the record is up to date."""
 
@@ -59,7 +59,7 @@ class Outcome:
         yield from (*self.problems, *self.notes)
 
 
-def sync(root: Path, resolution: Resolution | None = None, eject: str | None = None) -> Outcome:
+def sync(root: Path, resolution: Resolution | None = None, eject: str | None = None) -> SyncOutcome:
     """Plans and writes under a lock: a second sync at the same time waits for this one."""
     with files.locked(root / LOCK, waiting=WAITING):
         transaction.recover(root)
@@ -82,7 +82,7 @@ def edit(root: Path, change: Callable[[State], tuple[State, Iterable[Change]]]) 
             before = transaction.parse_state(transaction.text_on_disk(root))
             after, changes = change(before)
             text = None if before.is_damaged else state_file.dump(after, EDITOR_FILES)
-            real = [one for one in changes if one.before != one.after]
+            real = [item for item in changes if item.before != item.after]
             try:
                 transaction.write(
                     root, real, None if text == transaction.text_on_disk(root) else text
@@ -92,7 +92,7 @@ def edit(root: Path, change: Callable[[State], tuple[State, Iterable[Change]]]) 
             return
 
 
-def plan(root: Path, resolution: Resolution | None = None, eject: str | None = None) -> Outcome:
+def plan(root: Path, resolution: Resolution | None = None, eject: str | None = None) -> SyncOutcome:
     """Compares what is generated now with what is on the disk; nothing is written."""
     specification, broken, unscheduled = _specification(root)
     values = generate(specification)
@@ -148,31 +148,31 @@ def plan(root: Path, resolution: Resolution | None = None, eject: str | None = N
     gone = {path for path in ejected - skipped - set(values) if not (root / path).exists()}
     text = state_file.dump(State(bases, ejected - gone, frozenset(unknown)), EDITOR_FILES)
     is_recorded = text == transaction.text_on_disk(root)
-    return Outcome(tuple(changes), tuple(problems), tuple(notes), None if is_recorded else text)
+    return SyncOutcome(tuple(changes), tuple(problems), tuple(notes), None if is_recorded else text)
 
 
 def _never_generated(
     root: Path, values: Mapping[str, Json], state: State, decided: Set[str]
 ) -> set[str]:
     """The files that exist with other content, and that sync never generated: the person's."""
-    found: set[str] = set()
+    paths: set[str] = set()
     for path, value in values.items():
         if path in decided or state.may_own(path):
             continue
         try:
             text = files.read_text(root / path)
         except UserError:  # not text, or a folder
-            found.add(path)
+            paths.add(path)
             continue
         if text is not None and not _says(text, value):
-            found.add(path)
+            paths.add(path)
     if (
         workspace_container.PATH not in decided
         and not state.may_own(workspace_container.PATH)
         and (root / workspace_container.OTHER_PLACE).is_file()
     ):
-        found.add(workspace_container.PATH)
-    return found
+        paths.add(workspace_container.PATH)
+    return paths
 
 
 def _says(text: str, value: Json) -> bool:

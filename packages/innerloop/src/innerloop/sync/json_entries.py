@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from ..util.json_values import Json, scalar_text
-from ..util.jsonc import Document, Entry, Node
+from ..util.jsonc import Document, JsonMember, Node
 from .json_layout import Style, colon_of, indent_at, layout, starts_line, style_of
 
 
@@ -131,7 +131,7 @@ def _new_row(
     )
 
 
-def _like(document: StyledDocument, node: Node, sibling: Entry) -> Style:
+def _like(document: StyledDocument, node: Node, sibling: JsonMember) -> Style:
     """The style for a new entry: on one line if the sibling is an object on one line."""
     colon = colon_of(document.text, node) or document.style.colon
     like, text = sibling.node, document.text[sibling.node.start : sibling.node.end]

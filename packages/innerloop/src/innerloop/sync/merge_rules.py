@@ -55,8 +55,8 @@ class Group:
             return {}
         part = {key: item for key, item in value.items() if key in self.keys}
         items = value.get(self.items_of)
-        found = [item for item in items if self.is_item(item)] if isinstance(items, list) else []
-        return {**part, self.items_of: sorted(found, key=canonical)} if found else part
+        own = [item for item in items if self.is_item(item)] if isinstance(items, list) else []
+        return {**part, self.items_of: sorted(own, key=canonical)} if own else part
 
     def with_part(self, value: Maybe, part: dict[str, Json]) -> dict[str, Json]:
         """A copy of a file's value with another part."""
@@ -98,7 +98,7 @@ def _list(value: Maybe, key: str) -> Json:
 
 
 @dataclass(frozen=True)
-class Rules:
+class MergeRules:
     """Path patterns such as `inputs.*.options`; `*` is any one key or name. A list that no pattern
     names is a sequence: it merges whole. `named` pairs a pattern with the key that gives the name.
     """
@@ -162,7 +162,7 @@ CONTAINER = Group(
 )
 
 # The files of VS Code and of dev containers. Their keys do not overlap, so one value serves all.
-EDITOR_FILES = Rules(
+EDITOR_FILES = MergeRules(
     named=(
         ("tasks", "label"),
         ("inputs", "id"),

@@ -11,13 +11,14 @@ around them. A line {"ejected": file} names a file that is the person's.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from ..util.json_values import Json
 from .json_paths import Path
-from .merge_rules import Rules
+from .merge_rules import MergeRules
 
 _FIRST = '[["What `loop sync` generated last. Keep it in git; without it, sync leaves edited files alone."],'
 _LAST = '["end"]]'
@@ -46,11 +47,19 @@ class State:
         return self.is_damaged or file in self.generated or file in self.unknown
 
 
+def is_inside(path: str) -> bool:
+    """Whether a path read from a file is relative and stays below the workspace's root, on every
+    system."""
+    parts = path.split("/")
+    has_drive = re.match(r"[A-Za-z]:", path) is not None
+    return "\\" not in path and not has_drive and not {"", ".", ".."} & set(parts)
+
+
 class CorruptState(ValueError):
     """The text is not a record of generated files."""
 
 
-def dump(state: State, rules: Rules) -> str:
+def dump(state: State, rules: MergeRules) -> str:
     lines: _Lines = {(file,): None for file in state.unknown}
     for file, value in state.generated.items():
         lines |= {(file, *path): part for path, part in _parts(value, rules, ())}
@@ -69,7 +78,7 @@ def _compact(value: Json) -> str:
     return text if text.isprintable() else json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
-def _parts(value: Json, rules: Rules, path: Path) -> Iterator[tuple[Path, Json]]:
+def _parts(value: Json, rules: MergeRules, path: Path) -> Iterator[tuple[Path, Json]]:
     """The value without the members of its named lists, then each member, in the same way."""
     members: list[tuple[Path, Json]] = []
     yield path, _lift(value, rules, path, members)
@@ -77,7 +86,7 @@ def _parts(value: Json, rules: Rules, path: Path) -> Iterator[tuple[Path, Json]]
         yield from _parts(member, rules, below)
 
 
-def _lift(value: Json, rules: Rules, path: Path, members: list[tuple[Path, Json]]) -> Json:
+def _lift(value: Json, rules: MergeRules, path: Path, members: list[tuple[Path, Json]]) -> Json:
     if isinstance(value, dict):
         return {key: _lift(item, rules, (*path, key), members) for key, item in value.items()}
     kind = rules.kind(path)
@@ -94,7 +103,7 @@ def _lift(value: Json, rules: Rules, path: Path, members: list[tuple[Path, Json]
 def load(text: str) -> State:
     """The inverse of `dump`; members of named lists come sorted by name.
 
-    Where a merge kept two different lines for one path, neither is used, nor what stands below it:
+    Where a merge kept two different lines for one path, neither is used, nor what is below it:
     the base is then not known there. Raises CorruptState, for conflict markers too.
     """
     lines: _Lines = {}
@@ -126,7 +135,7 @@ def _rows(text: str) -> list[Json]:
 
 def _file(row: dict[str, Json]) -> str:
     file = row.get(_EJECTED)
-    if not isinstance(file, str) or len(row) != 1:
+    if not isinstance(file, str) or len(row) != 1 or not is_inside(file):
         raise CorruptState("a line of it is not a path and a value")
     return file
 
@@ -134,6 +143,8 @@ def _file(row: dict[str, Json]) -> str:
 def _path(row: Json) -> tuple[str, ...]:
     if not isinstance(row, list) or len(row) < 2 or not all(isinstance(s, str) for s in row[:-1]):
         raise CorruptState("a line of it is not a path and a value")
+    if not is_inside(row[0]):
+        raise CorruptState("a path of it leads out of the workspace")
     return tuple(row[:-1])
 
 

@@ -15,14 +15,14 @@ from .conflicts import Conflict, KeptEntry, Merged
 from .json_edits import StyledDocument, apply, reshape
 from .json_layout import layout, new_file
 from .json_paths import Member, Path, parse_path
-from .merge_rules import Rules
+from .merge_rules import MergeRules
 from .three_way_json import JsonMerge, as_object, by_name
 
 __all__ = ["Conflict", "KeptEntry", "Merged", "keep", "merge", "take"]
 
 
 def merge(
-    yours: str | None, base: Json | None, theirs: Json | None, rules: Rules, name: str = ""
+    yours: str | None, base: Json | None, theirs: Json | None, rules: MergeRules, name: str = ""
 ) -> Merged:
     """Merges one file. `yours` is its text, None when it does not exist; `base` is None when nothing
     is recorded; `theirs` is None when the file should not exist. `name` is the file's name in
@@ -31,7 +31,7 @@ def merge(
 
 
 def take(
-    yours: str, base: Json | None, theirs: Json | None, rules: Rules, path: str, name: str = ""
+    yours: str, base: Json | None, theirs: Json | None, rules: MergeRules, path: str, name: str = ""
 ) -> Merged:
     """Resolves the conflicts at or below the path: the generated value replaces the person's. The
     rest of the file is merged as well."""
@@ -45,7 +45,7 @@ def take(
 
 
 def keep(
-    yours: str, base: Json | None, theirs: Json | None, rules: Rules, path: str, name: str = ""
+    yours: str, base: Json | None, theirs: Json | None, rules: MergeRules, path: str, name: str = ""
 ) -> Merged:
     """Resolves the conflicts at or below the path: the person's value stays until the generated one
     changes again. The rest of the file is merged as well."""
@@ -64,7 +64,7 @@ def _merge(
     yours: str | None,
     base: Maybe,
     theirs: Maybe,
-    rules: Rules,
+    rules: MergeRules,
     name: str,
     forced: frozenset[Path],
 ) -> Merged:
@@ -83,8 +83,8 @@ def _merge(
     result = merger.file(root, base, theirs)
     new_base = None if result.base is ABSENT else result.base
     if not result.goes:
-        conflicts = tuple(sorted(merger.conflicts, key=lambda one: (one.line, one.column)))
-        kept = tuple(sorted(merger.kept, key=lambda one: (one.line, one.column)))
+        conflicts = tuple(sorted(merger.conflicts, key=lambda entry: (entry.line, entry.column)))
+        kept = tuple(sorted(merger.kept, key=lambda entry: (entry.line, entry.column)))
         return Merged(apply(yours, result.edits), conflicts, kept, new_base)
     if not document.parsed.comments:
         return Merged(None)
@@ -110,7 +110,7 @@ def _fill_empty(document: StyledDocument, theirs: Json) -> str:
 
 
 def _conflicts_below(
-    yours: str, base: Json | None, theirs: Json | None, rules: Rules, path: str, name: str
+    yours: str, base: Json | None, theirs: Json | None, rules: MergeRules, path: str, name: str
 ) -> tuple[Merged, list[Conflict]]:
     """The merge, and its conflicts at or below the path: at least one."""
     steps = parse_path(path)
@@ -137,14 +137,14 @@ def _is_below(conflict: Conflict, steps: Path) -> bool:
     return conflict.steps[: len(steps)] == steps
 
 
-def _with_base(base: Maybe, conflict: Conflict, value: Maybe, rules: Rules) -> Maybe:
+def _with_base(base: Maybe, conflict: Conflict, value: Maybe, rules: MergeRules) -> Maybe:
     """A copy of the base with another value where the conflict is."""
     if conflict.group is not None:
         return conflict.group.with_part(base, as_object(value))
     return _with(base, conflict.steps, value, rules)
 
 
-def _with(tree: Maybe, path: Path, value: Maybe, rules: Rules, at: Path = ()) -> Maybe:
+def _with(tree: Maybe, path: Path, value: Maybe, rules: MergeRules, at: Path = ()) -> Maybe:
     """A copy of the tree with another value at the path."""
     if not path:
         return value

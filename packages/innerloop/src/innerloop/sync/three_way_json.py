@@ -19,11 +19,11 @@ from ..util.jsonc import Node
 from .conflicts import Conflict, KeptEntry, brief
 from .json_edits import Edit, NewEntry, StyledDocument, insertion_gaps, reshape, transform
 from .json_paths import Member, Path, format_path
-from .merge_rules import Group, Kind, Rules
+from .merge_rules import Group, Kind, MergeRules
 
 
 @dataclass(slots=True)
-class Result:
+class MergeResult:
     """What happens to a value of yours: it `goes` (then its edits do not count), or it stays with
     these edits; and the base to record for it."""
 
@@ -57,12 +57,14 @@ class JsonMerge:
     """One merge of one file; collects conflicts and kept entries. Values at the paths in `forced`
     count as ours even where the text has the same key twice."""
 
-    def __init__(self, document: StyledDocument, rules: Rules, forced: frozenset[Path]) -> None:
+    def __init__(
+        self, document: StyledDocument, rules: MergeRules, forced: frozenset[Path]
+    ) -> None:
         self.document, self.rules, self.forced = document, rules, forced
         self.conflicts: list[Conflict] = []
         self.kept: list[KeptEntry] = []
 
-    def file(self, root: Node, base: Maybe, theirs: Maybe) -> Result:
+    def file(self, root: Node, base: Maybe, theirs: Maybe) -> MergeResult:
         """Decides for the whole file, its group of keys first."""
         if self.rules.group is None or not _alike(dict, root.value, base, theirs):
             return self.value(root, base, theirs, ())
@@ -90,7 +92,7 @@ class JsonMerge:
             self._group_conflict(root, group, yours_part, base_part, theirs_part)
         # What the person removed altogether stays removed, whatever becomes of theirs.
         record = group.with_part(result.base, base_part if yours_part else theirs_part)
-        return Result(result.goes, group.in_order_of(record, theirs), result.edits)
+        return MergeResult(result.goes, group.in_order_of(record, theirs), result.edits)
 
     def _group_conflict(
         self,
@@ -116,11 +118,11 @@ class JsonMerge:
 
     def value(
         self, node: Node, base: Maybe, theirs: Maybe, path: Path, identity: str = ""
-    ) -> Result:
+    ) -> MergeResult:
         """Decides for a value of yours. `identity`: it is a member of a named list, and its name
         stands under this key."""
         if same(theirs, base) or same(node.value, theirs):
-            return Result(False, theirs)
+            return MergeResult(False, theirs)
         if _alike(dict, node.value, base, theirs):
             return self._object(node, base, theirs, path, identity)
         if _alike(list, node.value, base, theirs):
@@ -135,20 +137,20 @@ class JsonMerge:
                     return self._conflict(node, base, theirs, path)
         return self._whole(node, base, theirs, path)
 
-    def _whole(self, node: Node, base: Maybe, theirs: Maybe, path: Path) -> Result:
+    def _whole(self, node: Node, base: Maybe, theirs: Maybe, path: Path) -> MergeResult:
         # A key that hides another one is not part of the value, so the value is not just ours.
         if same(node.value, base) and (not node.shadowed or path in self.forced):
             if theirs is ABSENT:
-                return Result(True, ABSENT)
-            return Result(False, theirs, transform(self.document, node, theirs))
+                return MergeResult(True, ABSENT)
+            return MergeResult(False, theirs, transform(self.document, node, theirs))
         return self._conflict(node, base, theirs, path)
 
-    def _conflict(self, node: Node, base: Maybe, theirs: Maybe, path: Path) -> Result:
+    def _conflict(self, node: Node, base: Maybe, theirs: Maybe, path: Path) -> MergeResult:
         if self._differ_in_order_alone(base, theirs, path):
-            return Result(False, theirs)
+            return MergeResult(False, theirs)
         position = self.document.parsed.position(node.start)
         self.conflicts.append(Conflict(path, *position, node.value, theirs, base))
-        return Result(False, base)
+        return MergeResult(False, base)
 
     def _differ_in_order_alone(self, base: Maybe, theirs: Maybe, path: Path) -> bool:
         """The base has named lists sorted by name, not in the generated order."""
@@ -156,7 +158,9 @@ class JsonMerge:
             return False
         return same(self.rules.by_name(base, path), self.rules.by_name(theirs, path))
 
-    def _object(self, node: Node, base: Maybe, theirs: Maybe, path: Path, identity: str) -> Result:
+    def _object(
+        self, node: Node, base: Maybe, theirs: Maybe, path: Path, identity: str
+    ) -> MergeResult:
         yours: dict[str | None, int] = {entry.key: i for i, entry in enumerate(node.entries)}
         names = _Names(yours, dict(as_object(base)), dict(as_object(theirs)))
         name = yours.get(identity) if theirs is ABSENT and identity else None
@@ -173,7 +177,7 @@ class JsonMerge:
             changes.base = {identity: label, **changes.base} if changes.base else {}
         return self._container(node, names, changes, base, theirs, changes.base, path)
 
-    def _list(self, node: Node, base: Maybe, theirs: Maybe, path: Path, kind: Kind) -> Result:
+    def _list(self, node: Node, base: Maybe, theirs: Maybe, path: Path, kind: Kind) -> MergeResult:
         yours: dict[str | None, int] = {}
         for index, item in enumerate(node.value):
             name = kind.name_of(item)
@@ -229,19 +233,19 @@ class JsonMerge:
         theirs: Maybe,
         record: Json,
         path: Path,
-    ) -> Result:
+    ) -> MergeResult:
         """`record` is the base of its entries together."""
         if theirs is ABSENT:
             if len(changes.gone) == len(node.entries):
-                return Result(True, ABSENT)
+                return MergeResult(True, ABSENT)
             self._report_kept(node, {names.yours.get(name, -1) for name in names.base}, path)
         edits = changes.edits + reshape(self.document, node, changes.gone, changes.new)
         # With nothing of ours in it, it counts as never generated.
         ours = isinstance(base, type(node.value)) or same(theirs, record)
         nothing = not record and (theirs is ABSENT or not ours)
-        return Result(False, ABSENT if nothing else record, edits)
+        return MergeResult(False, ABSENT if nothing else record, edits)
 
-    def _set(self, node: Node, base: Maybe, theirs: Maybe, path: Path) -> Result:
+    def _set(self, node: Node, base: Maybe, theirs: Maybe, path: Path) -> MergeResult:
         texts = [canonical(item) for item in node.value]
         yours: dict[str | None, int] = {}
         for index, text in enumerate(texts):
@@ -251,11 +255,11 @@ class JsonMerge:
         gone = {yours[text] for text in before - set(now) if text in yours}
         if theirs is ABSENT:
             if len(gone) == len(texts):
-                return Result(True, ABSENT)
+                return MergeResult(True, ABSENT)
             self._report_kept(node, gone, path)
         gaps = insertion_gaps(list(now), yours, len(texts))
         new = [NewEntry(gap, None, now[text]) for gap, text in gaps if text not in before]
-        return Result(False, theirs, reshape(self.document, node, gone, new))
+        return MergeResult(False, theirs, reshape(self.document, node, gone, new))
 
     def _report_kept(self, node: Node, ours: set[int], path: Path) -> None:
         """Names the entries of a container that is no longer generated, except ours."""

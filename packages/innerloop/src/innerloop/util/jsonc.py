@@ -40,11 +40,11 @@ class Node(NamedTuple):
     value: Json
     start: int
     end: int
-    entries: tuple[Entry, ...] = ()
+    entries: tuple[JsonMember, ...] = ()
     shadowed: bool = False
 
 
-class Entry(NamedTuple):
+class JsonMember(NamedTuple):
     """A member of an object, or an item of an array (then `key` is None and `key_end` -1).
 
     `start` is the offset of the key or of the item, `comma` that of the comma after it, or -1.
@@ -110,7 +110,7 @@ _VALUE, _KEY, _COLON, _AFTER, _END = "a value", "a key", "a colon", "a comma", "
 
 def parse(text: str, name: str = "") -> Document:
     """Parse a text. `name` is the file's name for errors. Raises ParseError."""
-    return _Parser(text, name).run()
+    return _JsoncParser(text, name).run()
 
 
 class _Frame:
@@ -120,7 +120,7 @@ class _Frame:
 
     def __init__(self, is_object: bool, start: int) -> None:
         self.is_object, self.start = is_object, start
-        self.entries: list[Entry] = []
+        self.entries: list[JsonMember] = []
         self.last: Node | None = None  # complete, but its comma is not known yet
         self.key: str | None = None
         self.key_start = self.key_end = -1
@@ -131,7 +131,7 @@ class _Frame:
         if node is None:
             return
         start = self.key_start if self.is_object else node.start
-        self.entries.append(Entry(self.key, start, self.key_end, node, comma))
+        self.entries.append(JsonMember(self.key, start, self.key_end, node, comma))
         self.shadowed = self.shadowed or node.shadowed
         self.last = None
 
@@ -144,7 +144,7 @@ class _Frame:
         return Node(value, self.start, end, entries, self.shadowed or len(value) < len(entries))
 
 
-class _Parser:
+class _JsoncParser:
     def __init__(self, text: str, name: str) -> None:
         self.text, self.name = text, name
         self.stack: list[_Frame] = []

@@ -1,4 +1,4 @@
-"""Where a key stands in a TOML text: the parser that comes with Python knows only values."""
+"""Positions of keys in a TOML text: Python's own parser returns only values."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def position_of(text: str, name: str, *keys: str) -> Position:
 
 
 def commented_out(text: str, table: str, why: str) -> str:
-    """The text with a table, and those below it, as comments with a line before that says why; the
-    same text when it has none."""
+    """The text with a table and its subtables turned into comments, after a comment with the
+    reason `why`. The same text if it has no such table."""
     inside = False
     kinds = dict(_keys(text))
     lines: list[str] = []
@@ -43,8 +43,8 @@ def commented_out(text: str, table: str, why: str) -> str:
 
 
 def _keys(text: str) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """Each table's header and each key with its line. Lines within a text of several lines, and
-    within a list, are passed over."""
+    """(line, path) of each table's header and of each key. Lines within multi-line strings and
+    arrays are skipped."""
     table: tuple[str, ...] = ()
     closes = ""
     for number, line in enumerate(text.splitlines(), start=1):

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from . import files, network, process
+from .cache_folder import cache_folder as cache_folder
 from .errors import UserError
 from .network import Network
 from .progress import Progress
@@ -23,17 +24,6 @@ Say = Callable[[str], None]
 
 # A file in an environment with the root of its workspace, for `loop clean`.
 OWNER = "workspace"
-
-
-def cache_folder() -> Path:
-    """INNERLOOP_CACHE, else `innerloop` in the user's cache folder (on Windows, local app data)."""
-    if given := os.environ.get("INNERLOOP_CACHE"):
-        return Path(given)
-    if os.name == "nt" and (local := os.environ.get("LOCALAPPDATA")):
-        return Path(local) / "innerloop" / "cache"
-    if base := os.environ.get("XDG_CACHE_HOME"):
-        return Path(base) / "innerloop"
-    return Path.home() / ".cache" / "innerloop"
 
 
 def python_of(environment: Path) -> Path:

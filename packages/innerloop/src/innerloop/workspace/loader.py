@@ -8,7 +8,7 @@ import posixpath
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from ..model import shared_code
 from ..model.dockerfiles import dockerfile, dockerignore
@@ -244,31 +244,50 @@ def open_schedule(workspace: Workspace, experiment: Experiment) -> Schedule:
 class WorkspaceFiles:
     """The workspace's files for the rules of `model.lint`. Paths are relative to the root."""
 
+    # Paths outside of src/ that were asked for in this process, and folders there that were
+    # searched: what `cli.output_cache` has to know besides src/.
+    consulted: ClassVar[set[str]] = set()
+    searched: ClassVar[set[str]] = set()
+
     def __init__(self, root: Path) -> None:
         self.root = root
 
     def exists(self, path: str) -> bool:
         try:
-            return (self.root / path).exists()
+            return self._path(path).exists()
         except OSError:  # a cycle of links
             return False
 
     def is_dir(self, path: str) -> bool:
         try:
-            return (self.root / path).is_dir()
+            return self._path(path).is_dir()
         except OSError:
             return False
 
     def read(self, path: str) -> str | None:
-        return files.read_text(self.root / path) if (self.root / path).is_file() else None
+        file = self._path(path)
+        return files.read_text(file) if file.is_file() else None
 
     def links(self, folder: str) -> Sequence[tuple[str, str]]:
         if not self.is_dir(folder):
             return []
+        if not _is_in_src(folder):
+            self.searched.add(folder)
         return [
             (_from(self.root, link), os.readlink(link).replace("\\", "/"))
             for link in _links_below(self.root / folder)
         ]
+
+    def _path(self, path: str) -> Path:
+        if not _is_in_src(path):
+            self.consulted.add(path)
+        return self.root / path
+
+
+def _is_in_src(path: str) -> bool:
+    """Whether a path is below src/, and not in a folder that holds no code."""
+    first, *parts = posixpath.normpath(path).split("/")
+    return first == "src" and not _SKIPPED.intersection(parts)
 
 
 def digest_of(folder: Path) -> str:

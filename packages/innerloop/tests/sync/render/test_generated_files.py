@@ -1,4 +1,4 @@
-"""The rendered files: valid for their readers, and true to the job file."""
+"""The generated files: valid for their readers, and equal to the job file."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from innerloop.model.experiment import Experiment
 from innerloop.model.jobs.job import parse_job
 from innerloop.model.settings.settings import DataSetting, Gpu, Settings
 from innerloop.model.workspace import Workspace
+from innerloop.sync import engine
 from innerloop.sync.render.generated_files import Specification, generate
 from innerloop.sync.render.launch_json import plain_python
+from tests.support import ROOT
 
-ROOT = Path(__file__).resolve().parents[4]
 SCHEMAS = Path(os.environ.get("INNERLOOP_SCHEMAS", ROOT.parent / "shared" / "schemas"))
 
 JOB = """
@@ -158,9 +159,8 @@ def test_nothing_depends_on_where_the_clone_is() -> None:
     assert generate(Specification(elsewhere, one.experiments, one.jobs)) == generate(one)
 
 
-def test_what_is_committed_is_what_would_be_rendered() -> None:
-    from innerloop.sync import engine
-
+def test_committed_files_and_state_are_current() -> None:
     outcome = engine.plan(ROOT)
-    assert outcome.problems == ()
+    assert (outcome.problems, outcome.notes) == ((), ())
     assert [change.path for change in outcome.changes] == []
+    assert outcome.state is None

@@ -1,4 +1,4 @@
-"""What orchestrators get: right by their own schemas and linters, and meant as it is read."""
+"""The files of orchestrators: valid by their schemas and linters, and true to the job."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ PIPELINES = (
 
 
 @pytest.mark.workflows
-def test_the_checkers_do_find_what_is_wrong(tmp_path: Path) -> None:
+def test_the_checkers_find_errors(tmp_path: Path) -> None:
     texts = rendered()
     wrong = tmp_path / "wrong.yml"
     for path, old, new in (
@@ -177,7 +177,7 @@ def checker(*words: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([program, "--no-cache", *words], capture_output=True, text=True)
 
 
-def test_least_rights_and_one_step_that_does_anything() -> None:
+def test_least_permissions_and_one_step_with_a_command() -> None:
     one = github(inputs=INPUTS)
     assert one["permissions"] == {"contents": "read", "id-token": "write"}
     assert one["concurrency"] == {"group": "train-digits", "cancel-in-progress": False}
@@ -230,19 +230,52 @@ def test_what_checks_every_push() -> None:
     assert ci["permissions"] == {"contents": "read", "packages": "read"}
     assert ci["on"] == {"push": {"branches": ["main"]}, "pull_request": {}}
     steps = ci["jobs"]["experiment"]["steps"]
-    assert steps[1]["env"] == {"REGISTRY": "ghcr.io", "TOKEN": "${{ github.token }}"}
-    commands = [step.get("run", "") for step in ci["jobs"]["workspace"]["steps"]]
-    same = [
-        step.get("bash", "")
-        for step in parsed(texts["orchestration/azure-devops/ci.yml"])["jobs"][0]["steps"]
-    ]
-    wanted = ["scripts/test --checks", "scripts/loop sync --check", "scripts/loop check"]
-    assert commands[1:4] == same[1:4] == wanted
+    assert steps[2]["env"] == {"REGISTRY": "ghcr.io", "TOKEN": "${{ github.token }}"}
+    workspace = ci["jobs"]["workspace"]["steps"]
+    pipeline = parsed(texts["orchestration/azure-devops/ci.yml"])["jobs"]
+    commands = [step["run"] for step in workspace if "run" in step]
+    same = [step["bash"] for step in pipeline[0]["steps"] if "bash" in step]
+    assert commands[0] == same[0] == "scripts/loop verify --skip-experiments"
+    assert len(commands) == len(same) == 2  # the other one lists the experiments
+    for text in texts.values():
+        assert "scripts/test" not in text  # which checks the tool in the tool's own repository
     unnamed = rendered()
-    assert not any(path.endswith("/ci.yml") for path in unnamed)  # a person's own has that name
+    assert not any(
+        path.endswith("/ci.yml") for path in unnamed
+    )  # a person may have one of that name
 
 
-def test_only_those_named_are_rendered() -> None:
+def test_every_job_caches_the_tools_environment_by_its_pin() -> None:
+    texts = rendered(toml="", **CASES["settings"])
+    github = parsed(texts[".github/workflows/ci.yml"])["jobs"]
+    for job in github.values():
+        cache = job["steps"][1]
+        assert re.fullmatch(r"actions/cache@[0-9a-f]{40}", cache["uses"])
+        assert cache["with"]["path"] == "~/.cache/innerloop"
+        assert "hashFiles('scripts/loop-requirements.txt')" in cache["with"]["key"]
+        assert "-self-hosted-" in cache["with"]["key"]
+    for job in parsed(texts["orchestration/azure-devops/ci.yml"])["jobs"]:
+        cache = job["steps"][1]
+        assert cache["task"] == "Cache@2"
+        assert cache["inputs"]["key"].endswith("| scripts/loop-requirements.txt")
+        assert cache["inputs"]["path"] == job["variables"]["XDG_CACHE_HOME"] + "/innerloop"
+
+
+def test_images_are_prebuilt_where_github_is_chosen() -> None:
+    texts = rendered(toml="", **CASES["settings"])
+    prebuild = parsed(texts[".github/workflows/prebuild.yml"])
+    assert prebuild["permissions"] == {"contents": "read", "packages": "write"}
+    (job,) = prebuild["jobs"].values()
+    assert job["runs-on"] == "self-hosted"
+    *_, registry, login, build = job["steps"]
+    assert "registry" in registry["run"]
+    assert login["if"] == build["if"] == "steps.settings.outputs.host != ''"
+    assert build["run"] == "scripts/loop build --all --push"
+    only = rendered(toml="", workspace='orchestrators = ["azure-devops"]')
+    assert not any(path.startswith(".github/") for path in only)
+
+
+def test_only_those_named_are_generated() -> None:
     assert rendered(toml='[schedule]\ncron = "0 3 * * 1"\norchestrators = []\n') == {}
     chosen = rendered(
         toml='[schedule]\ncron = "0 3 * * 1"\n', workspace='orchestrators = ["azure-devops"]'
@@ -259,8 +292,8 @@ VALUE = st.text() | st.integers() | st.booleans() | st.floats(allow_nan=False, a
 
 @given(st.dictionaries(NAME, VALUE, max_size=12))
 def test_any_inputs_come_back_through_a_form_as_they_were(inputs: dict[str, Any]) -> None:
-    """Rendered, read as each service reads it, filled in with nothing, and given to --inputs: the
-    job is the same as before, and no value stands in a script."""
+    """Generated, read as each service reads it, left unchanged, and given to --inputs: the job is the
+    same as before, and no value is part of a script."""
     job = parse_job(yaml.safe_dump({"command": "x", "inputs": inputs}, sort_keys=False), "job.yaml")
     one, two = github(inputs=inputs), pipeline(inputs=inputs)
     form = one["on"]["workflow_dispatch"].get("inputs", {})

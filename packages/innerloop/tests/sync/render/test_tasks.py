@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from innerloop import local
 from innerloop.cli.command_table import BY_NAME as COMMANDS
 from innerloop.model.dockerfiles.dockerfile import parse
 from innerloop.model.experiment import Experiment
-from innerloop.model.run import BACKENDS
 from innerloop.model.settings.settings import Settings
 from innerloop.model.workspace import Workspace
 from innerloop.sync.render import tasks_json
@@ -44,8 +44,8 @@ def test_every_task_is_a_command_that_is_there(task: Any) -> None:
 
 
 def test_every_command_is_a_task() -> None:
-    """But for what is no use there: completion is for a shell's start-up file."""
-    assert set(COMMANDS) - {task.words[0] for task in TASKS} == {"completion"}
+    """Except those of no use there: completion is for a shell's start-up file, init makes a workspace."""
+    assert set(COMMANDS) - {task.words[0] for task in TASKS} == {"completion", "init"}
 
 
 def test_labels_are_unique_and_each_says_what_it_does() -> None:
@@ -83,7 +83,7 @@ def test_without_experiments_no_file_is_an_experiments() -> None:
 
 def test_the_places_offered_are_those_of_the_command_line() -> None:
     backend = next(one for one in PALETTE["inputs"] if one["id"] == "backend")
-    assert {option["value"] for option in backend["options"]} == set(BACKENDS)
+    assert {option["value"] for option in backend["options"]} == {local.AUTO, *local.BACKENDS}
 
 
 @pytest.mark.parametrize(

@@ -21,14 +21,14 @@ Source = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class OutputPart:
     """The file or folder at `path` ("/a.csv") in another step's output."""
 
     source: Source
     path: str
 
 
-Bound = Input | Source | Part
+Bound = Input | Source | OutputPart
 _BINDING = re.compile(
     r"^\$\{\{\s*(?:parent\.)?(?:inputs\.(?P<input>[\w.-]+)"
     r"|jobs\.(?P<step>[\w-]+)\.outputs\.(?P<output>[\w-]+))\s*\}\}$"
@@ -97,9 +97,9 @@ class Scope:
             by_ending = "uri_file" if posixpath.splitext(rest)[1] else ""
             type_ = value.get("type") if isinstance(value, dict) else None
             return replace(base, path=path, type=str(type_ or by_ending), origin="")
-        if isinstance(base, Part):
-            return Part(base.source, base.path + rest)
-        return Part(base, rest)
+        if isinstance(base, OutputPart):
+            return OutputPart(base.source, base.path + rest)
+        return OutputPart(base, rest)
 
     def _target(self, key: str, text: str, binding: re.Match[str]) -> Bound:
         if binding["input"]:

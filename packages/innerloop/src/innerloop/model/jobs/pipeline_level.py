@@ -14,7 +14,7 @@ from ...util.position import Position
 from ...util.yaml_text import YamlText
 from .bindings import (
     Bound,
-    Part,
+    OutputPart,
     Scope,
     Source,
     described,
@@ -246,8 +246,8 @@ class Level:
                 inputs[key] = replace(one, name=key)
                 continue
             inputs[key] = Input(key, "data", type="uri_folder", path="")
-            takes[key] = one.source if isinstance(one, Part) else one
-            if isinstance(one, Part):
+            takes[key] = one.source if isinstance(one, OutputPart) else one
+            if isinstance(one, OutputPart):
                 below[key] = one.path
         outputs, gives = self._step_outputs(name, body, declared, reading)
         return Step(

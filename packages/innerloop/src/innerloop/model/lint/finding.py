@@ -55,7 +55,7 @@ class Finding:
 
     def __str__(self) -> str:
         """`FILE:LINE:COLUMN: SEVERITY: MESSAGE. HINT [CODE]`, as problem matchers read it."""
-        text = UserError(self.message, hint=self.hint).message()
+        text = UserError(self.message, code=self.code, hint=self.hint).message()
         return f"{self.position}: {self.severity.value}: {text} [{self.code}]"
 
     def as_json(self) -> dict[str, str | int]:

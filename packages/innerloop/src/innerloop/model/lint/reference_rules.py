@@ -143,10 +143,10 @@ def _unused(job: Job) -> Iterator[Finding]:
     text = f"{job.command}\n" + "\n".join(job.environment_variables.values())
     referred = {match["body"].strip() for match in _REFERENCE.finditer(text)}
     kinds = [
-        ("inputs", "input", job.inputs, ("AZUREML_PARAMETER_", "AZURE_ML_INPUT_"), "input-unused"),
-        ("outputs", "output", job.outputs, ("AZURE_ML_OUTPUT_",), "output-unused"),
+        ("inputs", "input", job.inputs, ("AZUREML_PARAMETER_", "AZURE_ML_INPUT_")),
+        ("outputs", "output", job.outputs, ("AZURE_ML_OUTPUT_",)),
     ]
-    for kind, word, names, prefixes, code in kinds:
+    for kind, word, names, prefixes in kinds:
         for name in names:
             by_variable = any(f"{prefix}{name}" in text for prefix in prefixes)
             swept = kind == "inputs" and name in job.search_space
@@ -156,7 +156,7 @@ def _unused(job: Job) -> Iterator[Finding]:
                 job.where(kind, name),
                 f'the {word} "{name}" is unused: no ${{{{{kind}.{name}}}}} in the command',
                 "Refer to it, or remove it",
-                code,
+                "input-unused" if kind == "inputs" else "output-unused",
                 INFO,
             )
     if _has_trial(job):

@@ -100,7 +100,7 @@ def read(texts: Sequence[ArgoText]) -> ArgoSetting:
     """`texts`: the workspace's table first. Raises `UserError` with a position."""
     setting = ArgoSetting()
     for text in texts:
-        setting = _Reading(text).on_top_of(setting)
+        setting = _ArgoReader(text).on_top_of(setting)
     return setting
 
 
@@ -109,7 +109,7 @@ _NAMES = ("namespace", "service_account", "priority_class")
 _KEYS = [one.name for one in fields(ArgoSetting) if one.name != "positions"]
 
 
-class _Reading:
+class _ArgoReader:
     def __init__(self, source: ArgoText) -> None:
         self.source = source
         self.positions: dict[str, Position] = {"": self.position()}

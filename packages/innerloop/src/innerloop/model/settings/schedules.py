@@ -51,10 +51,10 @@ class Schedule:
 
 def read(source: ScheduleText, default: tuple[Orchestrator, ...]) -> Schedule:
     """`default` are the orchestrators of the workspace. Raises `UserError` with a position."""
-    return _Reading(source).schedule(default)
+    return _ScheduleReader(source).schedule(default)
 
 
-class _Reading:
+class _ScheduleReader:
     def __init__(self, source: ScheduleText) -> None:
         self.source = source
         self.positions: dict[str, Position] = {"": self.position()}

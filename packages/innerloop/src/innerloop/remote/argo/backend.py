@@ -1,75 +1,140 @@
-"""A Kubernetes cluster with Argo Workflows: the job is a Workflow there.
+"""The backend argo: the job runs as a Workflow in a Kubernetes cluster with Argo Workflows.
 
-Only `worker` and what it imports know the Kubernetes client; they run in an environment of their
-own, in a process of their own, and `places/line.py` talks to it.
+Only `worker` and what it imports know the Kubernetes client. They run in an environment and a process
+of their own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
 
-from ...argo_manifest import parse, workflow
-from ...argo_manifest.parse import Pod
-from ...argo_manifest.workflow import WorkflowPlan
-from ...model.container import Mount
-from ...model.experiment import Experiment
-from ...model.run import ProcessSpec, Request
+from ...model.run import Availability, Request, Run
+from ...util.errors import UserError
+from ..base import DoctorFact, Events, Fetched, JobStatus, Submission, SubmissionOrder
+from ..submission_store import SubmittedJob
+from .cluster_ref import ClusterRef
+from .connection import ArgoConnection
 
+if TYPE_CHECKING:
+    from ...model.experiment import Experiment
+    from ...model.jobs.job import Job
+    from ...model.lint.finding import Finding
+    from ...model.workspace import Workspace
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """The request of the first pod (the only one, most often), and the manifest that is sent, from
-    which it is read; `pods` are all of them."""
-
-    request: Request
-    manifest: Mapping[str, Any]
-    pods: tuple[Pod, ...]
-
-    def json(self) -> dict[str, Any]:
-        parts = [request_of(self.request, pod).json() for pod in self.pods]
-        named = [
-            {"template": pod.template, **part} for pod, part in zip(self.pods, parts, strict=True)
-        ]
-        return {**self.request.json(), "parts": named, "manifest": self.manifest}
+# Seconds that the cluster may be unreachable while a job is followed.
+UNREACHABLE_LIMIT = 60.0
 
 
-def request(
-    whole: WorkflowPlan,
-    experiment: Experiment,
-    *,
-    name: str,
-    namespace: str = "",
-    why: str = "asked for",
-) -> Wanted:
-    """What the cluster would run, as a value."""
-    manifest = workflow.manifest(whole, experiment, name=name, namespace=namespace)
-    pods = tuple(parse.pods(manifest))
-    base = Request(
-        experiment=experiment.name,
-        backend="argo",
-        command="",
-        outputs=f"outputs/{experiment.slug}/{name}",
-        why=why,
-        notes=whole.notes,
-    )
-    return Wanted(request_of(base, pods[0]), manifest, pods)
+class Argo:
+    """`where` names the cluster of a job that was submitted; a submission goes to the cluster that
+    the experiment's settings name."""
+
+    name = "argo"
+
+    def __init__(self, root: Path, where: Mapping[str, str] | None = None) -> None:
+        self.root = root
+        self.cluster = ClusterRef(**(where or {}))
+        self.connection = ArgoConnection(root)
+
+    def __enter__(self) -> Argo:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.connection.__exit__(kind, error, trace)
+
+    def available(self, workspace: Workspace) -> Availability:
+        from .kubeconfig import find
+
+        source = find()
+        if not source:
+            return Availability(
+                False,
+                "no kubeconfig names a cluster",
+                "Put one at ~/.kube/config, or name it with KUBECONFIG",
+            )
+        return Availability(True, f"the cluster of {source}")
+
+    def supports(self, workspace: Workspace, experiment: Experiment) -> bool:
+        return bool(experiment.settings.argo)
+
+    def plan(self, run: Run) -> Request:
+        from . import plan
+
+        return plan.plan_run(run)
+
+    def lint(self, experiment: Experiment, job: Job) -> list[Finding]:
+        from . import plan
+
+        return plan.lint(self.root, experiment, job)
+
+    def plan_submission(
+        self, order: SubmissionOrder
+    ) -> tuple[Submission | None, Sequence[Finding]]:
+        from . import plan
+
+        return plan.plan(order)
+
+    def submit(
+        self, submission: Submission, on_ready: Callable[[Submission], None]
+    ) -> SubmittedJob:
+        from . import execute
+        from .plan import ArgoSubmission
+
+        assert isinstance(submission, ArgoSubmission)
+        job = execute.submit(self.root, submission, self.connection, on_ready)
+        self.cluster = ClusterRef(**job.workspace)
+        return job
+
+    def status(self, job: str) -> JobStatus:
+        doing = f"asking for {job}"
+        answer = self.connection.ask_with_progress("status", self.cluster, doing, name=job)
+        return JobStatus(**answer)
+
+    def logs(
+        self, job: str, on_event: Events, *, with_logs: bool, follow: bool
+    ) -> tuple[JobStatus, int]:
+        from ..worker.client import poll_interval
+
+        answer = self.connection.ask(
+            "follow", self.cluster, on_event,
+            name=job, logs=with_logs, follow=follow,
+            pause=poll_interval(1.0), lost=UNREACHABLE_LIMIT,
+        )  # fmt: skip
+        log_bytes = answer.pop("logs")
+        return JobStatus(name=job, **answer), log_bytes
+
+    def cancel(self, job: str) -> tuple[str, str]:
+        doing = f"cancelling {job}"
+        answer = self.connection.ask_with_progress("cancel", self.cluster, doing, name=job)
+        return answer["before"], answer["after"]
+
+    def fetch(self, job: str, into: str, output: str = "") -> Fetched:
+        from .. import submission_store
+
+        record = submission_store.read(self.root, job)
+        where = record.kept if record else "where its manifest says"
+        raise UserError(
+            f"the outputs of {job} are in the cluster: {where}",
+            code="outputs-in-cluster",
+            hint=f"`argo cp -n {self.cluster.namespace} {job} FOLDER` copies what Argo keeps, "
+            "`kubectl cp` what is on a volume",
+        )
+
+    def metrics(self, job: str) -> Mapping[str, float]:
+        return {}
+
+    def doctor(self) -> Iterator[DoctorFact]:
+        from . import doctor
+
+        return doctor.facts(self.root, self.connection)
 
 
-def request_of(base: Request, pod: Pod) -> Request:
-    return Request(
-        experiment=base.experiment,
-        backend=base.backend,
-        command=pod.command,
-        process=ProcessSpec(
-            argv=pod.argv,
-            cwd=pod.cwd,
-            env=pod.env,
-            image=pod.image,
-            mounts=tuple(Mount(one.source, one.target, one.read_only) for one in pod.mounts),
-        ),
-        outputs=base.outputs,
-        why=base.why,
-        notes=base.notes,
-    )
+BACKEND = Argo

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Cluster:
+class ClusterRef:
     """`context` of the kubeconfig and `namespace`, "" for its own; `server` is the address of the
     API, once it has been asked."""
 

@@ -1,23 +1,22 @@
-"""The line to the program that talks to the cluster (`worker`)."""
+"""The connection to the worker that talks to the cluster."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from ..worker import client
-from ..worker.client import Fault, Service, plain_environment
+from ..worker.client import Service, ServiceError, WorkerClient, plain_environment
 from .worker.argo_errors import scrub
 
-__all__ = ["Fault", "Line"]
+__all__ = ["ArgoConnection", "ServiceError"]
 
 
-class Line(client.Line):
-    """Use as `with Line(root) as line: line.ask(...)`."""
+class ArgoConnection(WorkerClient):
+    """Use as `with ArgoConnection(root) as connection: connection.ask(...)`."""
 
     def __init__(self, root: Path) -> None:
         super().__init__(root, SERVICE)
 
-    def __enter__(self) -> Line:
+    def __enter__(self) -> ArgoConnection:
         return self
 
 
@@ -28,5 +27,5 @@ SERVICE = Service(
     report=".innerloop/cluster-error.log",
     env=plain_environment,
     scrub=scrub,
-    silent=lambda verb: "the cluster is silent",
+    stalled_message=lambda verb: "the cluster does not answer",
 )

@@ -1,4 +1,4 @@
-"""What `loop doctor --argo` says: which cluster, then what the cluster itself answers."""
+"""`loop doctor` for argo: the configured clusters, then the facts that each cluster itself gives."""
 
 from __future__ import annotations
 
@@ -11,57 +11,58 @@ from ...model.settings.argo_settings import ArgoSetting
 from ...model.workspace import Workspace
 from ...util.errors import UserError
 from ...workspace import loader
-from ..progress import News
-from .cluster_ref import Cluster
-from .connection import Line
-
-# state ("ok", "note", "bad"), name, what, mend
-Fact = tuple[str, str, str, str]
+from ..base import DoctorFact
+from .cluster_ref import ClusterRef
+from .connection import ArgoConnection
 
 
-def facts(root: Path) -> Iterator[Fact]:
-    """Of each cluster and namespace that the settings name, or of the kubeconfig's own."""
+def facts(root: Path, connection: ArgoConnection) -> Iterator[DoctorFact]:
+    """The facts of each cluster and namespace in the settings, or of the kubeconfig's own."""
     workspace = loader.open_workspace(root)
     try:
-        named = list(_named(workspace))
-    except UserError as mistake:
-        yield "bad", "settings", mistake.message(), ""
+        configured = list(_configured(workspace))
+    except UserError as error:
+        yield "bad", "settings", error.message(), ""
         return
-    targets = {Cluster(one.context, one.namespace): one for _, one in named}
-    targets = targets or {Cluster(): argo_settings.read(workspace.settings.argo)}
+    clusters = {
+        ClusterRef(setting.context, setting.namespace): setting for _, setting in configured
+    }
+    clusters = clusters or {ClusterRef(): argo_settings.read(workspace.settings.argo)}
     registry = workspace.settings.registry
     if registry:
         yield "ok", "registry", registry, ""
     else:
         hint = 'Set registry = "ghcr.io/owner/name" under [tool.innerloop] in pyproject.toml'
         yield "note", "registry", "none is set: jobs with code of their own need one", hint
-    for target, setting in targets.items():
-        wanted = [one.name for one, own in named if _wants_gpus(one, own)]
-        yield from _asked(root, target, setting.gpu_resource, wanted)
+    gpu_users = [
+        experiment.name for experiment, setting in configured if _needs_gpus(experiment, setting)
+    ]
+    for cluster, setting in clusters.items():
+        yield from _cluster_facts(connection, cluster, setting.gpu_resource, gpu_users)
 
 
-def _named(workspace: Workspace) -> Iterator[tuple[Experiment, ArgoSetting]]:
+def _configured(workspace: Workspace) -> Iterator[tuple[Experiment, ArgoSetting]]:
     for name in workspace.experiments:
         try:
             experiment = loader.open_experiment(workspace, name)
         except UserError:
-            continue  # `loop doctor` says so
+            continue  # `loop doctor` reports it
         if experiment.settings.argo:
             yield experiment, argo_settings.read(experiment.settings.argo)
 
 
-def _wants_gpus(experiment: Experiment, setting: ArgoSetting) -> bool:
+def _needs_gpus(experiment: Experiment, setting: ArgoSetting) -> bool:
     policy = experiment.settings.gpu
     return policy != "none" and (bool(setting.gpus) or (policy == "all" and setting.gpus is None))
 
 
-def _asked(root: Path, target: Cluster, resource: str, wanted: list[str]) -> Iterator[Fact]:
-    news = News("asking the cluster")
+def _cluster_facts(
+    connection: ArgoConnection, cluster: ClusterRef, resource: str, gpu_users: list[str]
+) -> Iterator[DoctorFact]:
     try:
-        with Line(root) as line:
-            told = line.ask("doctor", target, news.on_event, gpu_resource=resource, wanted=wanted)
-    except UserError as mistake:
-        told = [("bad", "cluster", mistake.what, mistake.hint)]
-    finally:
-        news.end()
-    yield from (tuple(fact) for fact in told)
+        answer = connection.ask_with_progress(
+            "doctor", cluster, "asking the cluster", gpu_resource=resource, gpu_users=gpu_users
+        )
+    except UserError as error:
+        answer = [("bad", "cluster", error.what, error.hint)]
+    yield from (tuple(fact) for fact in answer)

@@ -1,9 +1,9 @@
-"""The images that pods start from: a job's environment, and its code on top of it.
+"""The images that pods start from: a job's environment with its code on top.
 
-A pod has no folder of this machine to mount, and code that is not committed runs too: so the code
-travels as the last layer of an image, the very files that Azure ML would get (see
-`cloud/snapshot.py`). The environment's image stays without code. Each has a name with the digest of
-what is in it, so the same code is built and pushed once.
+A pod cannot mount a folder of this machine, and code that is not committed runs too. So the code
+travels as the last layer of an image: the files that Azure ML would get (see `snapshot`). The
+environment's image stays without code. The image's name has a digest of its content, so the same code
+is built and pushed once.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from ...runner import environment_resolver
 from ...util import files, process
 from ...util.errors import UserError
 from .. import snapshot
-from ..snapshot import Snapshot
+from ..snapshot import Snapshot, SuspectedSecret
 
 
 @dataclass(frozen=True, slots=True)
 class RunImage:
-    """`repository` with the registry ("" before a registry is set it is a bare name), `tag` of what
-    is in it, `digest` ("sha256:...") once the registry has said it. `base` is the environment's
-    image, None where nothing on this machine stands for it (`missing`); `code` what is added."""
+    """`repository` includes the registry (none before one is configured); `tag` names the content;
+    `digest` ("sha256:...") is "" until the registry has the image. `base` is the environment's image,
+    None where this machine has none (`missing` says why); `code` is what is added to it."""
 
     variant: str
     repository: str
@@ -51,73 +51,87 @@ class RunImage:
         return f"{self.repository}:{self.tag}" if self.tag else self.repository
 
     @property
-    def moving(self) -> str:
+    def floating_name(self) -> str:
+        """The name that always points at the image that was pushed last."""
         return f"{self.repository}:{image_names.RUN}"
 
     @property
     def reference(self) -> str:
-        """What a pod names: by digest, where that is known."""
+        """The name for a pod: by digest once that is known."""
         return f"{self.repository}@{self.digest}" if self.digest else self.named
 
+    @property
+    def suspects(self) -> list[tuple[str, SuspectedSecret]]:
+        code = self.code
+        return [(code.folder, suspect) for suspect in code.suspects] if code else []
 
-def of_jobs(workspace: Workspace, experiment: Experiment, jobs: list[Job]) -> dict[str, RunImage]:
-    """By variant; each once. Bare ones, which somebody else built, are not among them."""
-    found: dict[str, RunImage] = {}
+
+def images_of_jobs(
+    workspace: Workspace, experiment: Experiment, jobs: list[Job]
+) -> dict[str, RunImage]:
+    """The images of the jobs by variant. A job that brings no code and names an image needs none."""
+    images: dict[str, RunImage] = {}
     for job in jobs:
         variant = image_names.variant(experiment, job)
-        if variant not in found and not image_names.is_bare(job):
-            found[variant] = _of(workspace, experiment, job, variant)
-    return found
+        if variant not in images and not image_names.is_bare(job):
+            images[variant] = _image_of_job(workspace, experiment, job, variant)
+    return images
 
 
-def _of(workspace: Workspace, experiment: Experiment, job: Job, variant: str) -> RunImage:
+def _image_of_job(workspace: Workspace, experiment: Experiment, job: Job, variant: str) -> RunImage:
     environment = environment_resolver.resolve(workspace, experiment, job)
-    code = code_root(job.name, job.code)
-    sent = None if code is None else snapshot.read(Path(workspace.root), code)
+    folder = code_root(job.name, job.code)
+    code = None if folder is None else snapshot.read(Path(workspace.root), folder)
     base = environment.image
-    told = [base.digest or base.name if base else "", sent.digest if sent else ""]
-    tag = f"{image_names.RUN}-{hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]}"
+    content = [base.digest or base.name if base else "", code.digest if code else ""]
+    tag = f"{image_names.RUN}-{hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]}"
     registry = workspace.settings.registry
     repository = posixpath.join(registry, image_names.repository(experiment, variant))
-    return RunImage(variant, repository, tag, base, sent, environment.missing)
+    return RunImage(variant, repository, tag, base, code, environment.missing)
 
 
 def require_registry(workspace: Workspace) -> None:
     if not workspace.settings.registry:
         raise UserError(
-            "a cluster takes images from a registry, and there is none",
+            "a cluster pulls images from a registry, and none is configured",
+            code="registry-missing",
             where="pyproject.toml",
             hint='Set registry = "ghcr.io/owner/name" under [tool.innerloop]',
         )
 
 
-def found(image: RunImage) -> RunImage:
-    """With the digest, where the registry has it already."""
-    done = process.run(docker_cli.manifest(image.named, insecure=_is_here(image.named)), timeout=60)
-    return replace(image, digest=_digest_in(done.out) if done.ok else "")
+def with_registry_digest(image: RunImage) -> RunImage:
+    """The image with the registry's digest; without one where the registry does not have it."""
+    argv = docker_cli.manifest(image.named, insecure=_is_loopback(image.named))
+    done = process.run(argv, timeout=60)
+    return replace(image, digest=_parse_digest(done.out) if done.ok else "")
 
 
-def _is_here(name: str) -> bool:
-    """A registry on this machine has no certificate; the engine takes it as well."""
+def _is_loopback(name: str) -> bool:
+    """A registry on this machine has no certificate, and engines accept that."""
     return name.startswith(("127.", "localhost:", "localhost/"))
 
 
-def _digest_in(text: str) -> str:
-    """Of the image itself, where the registry keeps an index with it."""
+def _parse_digest(text: str) -> str:
+    """The digest of the image itself where the registry has an index; "" for any other text."""
     try:
         value = json.loads(text)
-        several = value if isinstance(value, list) else [value]
-        known = [one["Descriptor"] for one in several]
+        manifests = value if isinstance(value, list) else [value]
+        descriptors = [manifest["Descriptor"] for manifest in manifests]
     except (ValueError, KeyError, TypeError):
         return ""
-    real = [d for d in known if (d.get("platform") or {}).get("architecture") != "unknown"]
-    return str(real[0]["digest"]) if real else ""
+    images = [
+        descriptor
+        for descriptor in descriptors
+        if (descriptor.get("platform") or {}).get("architecture") != "unknown"
+    ]
+    return str(images[0]["digest"]) if images else ""
 
 
 def push(
-    workspace: Workspace, experiment: Experiment, image: RunImage, tell: Callable[[str], None]
+    workspace: Workspace, experiment: Experiment, image: RunImage, say: Callable[[str], None]
 ) -> RunImage:
-    """Builds what is missing and pushes it under both names; the digest as the registry said it."""
+    """Builds what is missing and pushes it under both names; the result has the registry's digest."""
     if image.missing is not None:
         raise image.missing
     assert image.base is not None
@@ -133,21 +147,21 @@ def push(
     finally:
         files.remove_tree(folder)
         files.remove_if_empty(folder.parent)
-    tell(f"innerloop: pushing {image.named}")
+    say(f"innerloop: pushing {image.named}")
     try:
-        digest = image_registry.push_as(image.named, [image.named, image.moving], tell)
+        digest = image_registry.push_as(image.named, [image.named, image.floating_name], say)
     finally:
         process.run(docker_cli.remove_image(image.named))
     return replace(image, digest=digest)
 
 
 def _stage(image: RunImage, folder: Path) -> None:
-    """A build context with the code below `code/`, where no ignore file of it counts."""
+    """Writes a build context with the code below `code/`, where no ignore file of it applies."""
     files.make_folder(folder / "code")
-    for one in image.code.files if image.code else ():
-        target = folder / "code" / one.name
+    for file in image.code.files if image.code else ():
+        target = folder / "code" / file.name
         files.make_folder(target.parent)
-        files.copy(Path(one.source), target)
+        files.copy(Path(file.source), target)
 
 
 def _build(
@@ -169,5 +183,6 @@ def _build(
         tail = "\n".join(f"    {line}" for line in log.lines[-10:])
         raise UserError(
             f"the code could not be added to {base.name}:\n{tail}\n ",
-            hint="Mend what the lines above name",
+            code="image-build-failed",
+            hint="Fix what the lines above report",
         )

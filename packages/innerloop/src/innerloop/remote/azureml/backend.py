@@ -1,73 +1,137 @@
-"""An Azure ML workspace: the job is sent there by Azure's own client.
+"""The backend azureml: the job runs in an Azure ML workspace.
 
-Only `worker` and what it imports know that client (azure-ai-ml); they run in an environment of
-their own, in a process of their own, and `line` talks to it. So nothing else in the tool waits for
-its import, and what goes wrong there ends here as one sentence.
+Only `worker` and what it imports know Azure's SDK (azure-ai-ml). They run in an environment and a
+process of their own, so nothing else in the tool waits for that import.
 """
 
 from __future__ import annotations
 
-from ...model.jobs.command import job_environment, substitute
-from ...model.jobs.job import Environment, Job
-from ...model.jobs.sweep import with_trial
-from ...model.paths import code_here, code_root
-from ...model.run import ProcessSpec, Request, Run
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from ...model.run import Availability, Request, Run
+from ...util.errors import UserError
+from ..base import DoctorFact, Events, Fetched, JobStatus, Submission, SubmissionOrder
+from ..submission_store import SubmittedJob
+from . import workspace_ref
+from .connection import AzureConnection
+from .workspace_ref import WorkspaceRef
+
+if TYPE_CHECKING:
+    from ...model.experiment import Experiment
+    from ...model.jobs.job import Job
+    from ...model.lint.finding import Finding
+    from ...model.workspace import Workspace
 
 
-def request(run: Run, *, workspace: str = "", why: str = "asked for") -> Request:
-    """What Azure ML makes of the job. The paths of data and outputs are known only there: they
-    stand as the variables that hold them in the job, $AZURE_ML_INPUT_<input> and
-    $AZURE_ML_OUTPUT_<output>."""
-    job = _with_trial(run.job)
-    command = command_of(run.job)
-    inputs = _inputs(job)
-    literals = {name: text for name, text in inputs.items() if job.inputs[name].kind == "literal"}
-    return Request(
-        experiment=run.experiment.name,
-        backend="azureml",
-        command=command,
-        process=ProcessSpec(
-            argv=("bash", "-c", command),
-            cwd=code_here(job.name, job.code) or "",
-            env=job_environment(job, literals, {}, run.id),
-            image=environment_words(job.environment, job),
-        ),
-        outputs=run.outputs,
-        why=why,
-        notes=(f"workspace {workspace}",) if workspace else (),
-    )
+class AzureML:
+    """`where` names another workspace than the configured one."""
+
+    name = "azureml"
+
+    def __init__(self, root: Path, where: Mapping[str, str] | None = None) -> None:
+        self.root = root
+        self.where = where
+        self.connection = AzureConnection(root)
+
+    def __enter__(self) -> AzureML:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.connection.__exit__(kind, error, trace)
+
+    @property
+    def target(self) -> WorkspaceRef:
+        if self.where is not None:
+            return WorkspaceRef(**{**self.where, "source": "the submission store"})
+        return workspace_ref.find(self.root)
+
+    def available(self, workspace: Workspace) -> Availability:
+        try:
+            target = workspace_ref.find(Path(workspace.root))
+        except UserError as error:
+            return Availability(False, error.what, error.hint)
+        return Availability(True, f"connected to {target.workspace} ({target.source})")
+
+    def supports(self, workspace: Workspace, experiment: Experiment) -> bool:
+        return True
+
+    def plan(self, run: Run) -> Request:
+        from . import job_request
+
+        return job_request.plan(run)
+
+    def lint(self, experiment: Experiment, job: Job) -> list[Finding]:
+        from ...model.lint.job_file import check
+        from ...workspace.loader import WorkspaceFiles
+
+        return check(job, WorkspaceFiles(self.root))
+
+    def plan_submission(
+        self, order: SubmissionOrder
+    ) -> tuple[Submission | None, Sequence[Finding]]:
+        from .submit import plan
+
+        target, unconnected = workspace_ref.find_for(self.root, dry=order.is_dry)
+        if not order.is_dry:
+            self.connection.start_if_installed()  # imports its SDK while we plan
+        return plan.plan(order, target, unconnected)
+
+    def submit(
+        self, submission: Submission, on_ready: Callable[[Submission], None]
+    ) -> SubmittedJob:
+        from .submit import execute
+        from .submit.submission import AzureSubmission
+
+        assert isinstance(submission, AzureSubmission)
+        on_ready(submission)
+        return execute.send(self.root, submission, self.connection)
+
+    def status(self, job: str) -> JobStatus:
+        doing = f"asking for {job}"
+        answer = self.connection.ask_with_progress("status", self.target, doing, name=job)
+        return JobStatus(**answer)
+
+    def logs(
+        self, job: str, on_event: Events, *, with_logs: bool, follow: bool
+    ) -> tuple[JobStatus, int]:
+        from ..worker.client import poll_interval
+
+        answer = self.connection.ask(
+            "follow", self.target, on_event,
+            name=job, logs=with_logs, follow=follow, pause=poll_interval(1.0),
+        )  # fmt: skip
+        log_bytes = answer.pop("logs")
+        return JobStatus(name=job, **answer), log_bytes
+
+    def cancel(self, job: str) -> tuple[str, str]:
+        doing = f"cancelling {job}"
+        answer = self.connection.ask_with_progress("cancel", self.target, doing, name=job)
+        return answer["before"], answer["after"]
+
+    def fetch(self, job: str, into: str, output: str = "") -> Fetched:
+        from . import outputs
+
+        return outputs.download(self.root, job, into, self.target, self.connection, output)
+
+    def metrics(self, job: str) -> Mapping[str, float]:
+        from ...history.past_runs import metrics_of
+
+        answer = self.connection.ask("metrics", self.target, lambda event: None, name=job)
+        scores, _ = metrics_of(answer["json"], answer["jsonl"])
+        return {**answer["mlflow"], **scores}
+
+    def doctor(self) -> Iterator[DoctorFact]:
+        from . import doctor
+
+        return doctor.facts(self.root, self.connection)
 
 
-def command_of(job: Job) -> str:
-    """The job's command as Azure ML makes it; "" for a job without one."""
-    space = _search_space(job)
-    job = _with_trial(job)
-    outputs = {name: f"$AZURE_ML_OUTPUT_{name}" for name in job.outputs}
-    inputs: dict[str, str | None] = {**dict.fromkeys(job.inputs), **_inputs(job)}
-    return substitute(job.command, inputs, outputs, space, None) if job.command else ""
-
-
-def _search_space(job: Job) -> dict[str, str]:
-    return {name: "${{search_space." + name + "}}" for name in job.search_space}
-
-
-def _with_trial(job: Job) -> Job:
-    return with_trial(job, _search_space(job)) if job.kind == "sweep" else job
-
-
-def _inputs(job: Job) -> dict[str, str]:
-    return {
-        name: one.literal_text if one.kind == "literal" else f"$AZURE_ML_INPUT_{name}"
-        for name, one in job.inputs.items()
-        if one.has_value
-    }
-
-
-def environment_words(environment: Environment, job: Job) -> str:
-    """An environment as a person names it."""
-    if environment.kind == "build":
-        folder = code_root(job.name, environment.path) or ""
-        return f"built on Azure ML from {folder}/{environment.dockerfile}"
-    if environment.kind == "conda":
-        return f"{environment.image} with the conda packages of the job file"
-    return environment.image or environment.reference or "none"
+BACKEND = AzureML

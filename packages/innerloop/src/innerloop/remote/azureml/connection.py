@@ -1,41 +1,40 @@
-"""The line to the program that talks to Azure (`worker`)."""
+"""The connection to the worker that talks to Azure."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from ...util import venvs
-from ..worker import client
-from ..worker.client import Fault, Service, plain_environment
+from ..worker.client import Service, ServiceError, WorkerClient, plain_environment
 from .worker.azure_errors import scrub
 
-__all__ = ["Fault", "Line"]
+__all__ = ["AzureConnection", "ServiceError"]
 
 
-class Line(client.Line):
-    """Use as `with Line(root) as line: line.ask(...)`."""
+class AzureConnection(WorkerClient):
+    """Use as `with AzureConnection(root) as connection: connection.ask(...)`."""
 
     def __init__(self, root: Path) -> None:
         super().__init__(root, SERVICE)
 
-    def __enter__(self) -> Line:
+    def __enter__(self) -> AzureConnection:
         return self
 
 
-def _silent(verb: str) -> str:
-    sending = verb in ("submit", "data_register")
-    return "the upload does not move" if sending else "Azure is silent"
+def _stalled_message(verb: str) -> str:
+    is_upload = verb in ("submit", "data_register")
+    return "the upload stalled" if is_upload else "Azure does not answer"
 
 
 def _environment() -> dict[str, str]:
-    """Ours, with what the worker keeps between calls."""
-    # A secret that a CI system does not have is an empty variable there: as good as none.
-    kept = {k: v for k, v in plain_environment().items() if v or not k.startswith("AZURE_")}
+    """The worker's variables, with the file that keeps the account of a sign-in."""
+    # A secret that a CI system does not have is an empty variable there: the SDK must not see it.
+    variables = {k: v for k, v in plain_environment().items() if v or not k.startswith("AZURE_")}
     account = venvs.cache_folder() / "azure-account.json"
     return {
-        **kept,
+        **variables,
         "INNERLOOP_AZURE_ACCOUNT": str(account),
-        "GIT_OPTIONAL_LOCKS": "0",  # the client asks git for its state; the index stays as it is
+        "GIT_OPTIONAL_LOCKS": "0",  # the SDK asks git for its state; the index stays unchanged
     }
 
 
@@ -46,5 +45,5 @@ SERVICE = Service(
     report=".innerloop/azure-error.log",
     env=_environment,
     scrub=scrub,
-    silent=_silent,
+    stalled_message=_stalled_message,
 )

@@ -1,10 +1,9 @@
-"""Azure ML's data assets and the folders in data/ that stand for them here."""
+"""Azure ML's data assets, and the folders in data/ that hold their local copies."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,16 +14,16 @@ from ...util import files
 from ...util.errors import UsageError, UserError
 from ...workspace import loader
 from .. import snapshot
-from ..progress import News
-from .connection import Line
-from .workspace_ref import Target
+from ..progress import TransferProgress
+from .connection import AzureConnection
+from .workspace_ref import WorkspaceRef
 
 STAGING = f"{SCRATCH}/data"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}")
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class DataAssetRef:
     """A data asset as a job file names it; `version` is "" for the latest."""
 
     name: str
@@ -36,57 +35,67 @@ class Wanted:
         )
 
 
-def parse(word: str) -> Wanted:
+def parse(word: str) -> DataAssetRef:
     """`azureml:mnist:1`, `mnist:1`, `azureml:mnist@latest`, `mnist`, `data/mnist`."""
     plain = word.removeprefix("azureml:").removeprefix("data/").strip("/")
     name, _, version = plain.replace("@", ":").partition(":")
     if not _NAME.fullmatch(name) or "/" in version:
         raise UsageError(
-            f'"{word}" is no data asset', hint="Write azureml:NAME:VERSION, or its name"
+            f'"{word}" is not a data asset',
+            code="data-asset-name-invalid",
+            hint="Write azureml:NAME:VERSION, or its name",
         )
-    return Wanted(name, "" if version == "latest" else version)
+    return DataAssetRef(name, "" if version == "latest" else version)
 
 
-def listed(root: Path, target: Target, line: Line, name: str | None) -> list[dict[str, Any]]:
-    """The workspace's data assets, each with where it is here ("" when it is not)."""
-    news = News("asking for data assets")
-    found = line.ask("data_list", target, news.on_event, name=name)
-    news.end()
-    for one in found:
-        here = f"data/{one['name']}"
-        one["here"] = here if (root / here).exists() else ""
-    return list(found)
+def list_assets(
+    root: Path, target: WorkspaceRef, connection: AzureConnection, name: str | None
+) -> list[dict[str, Any]]:
+    """The workspace's data assets, each with its folder in this workspace ("here", "" for none)."""
+    assets = connection.ask_with_progress("data_list", target, "asking for data assets", name=name)
+    for asset in assets:
+        folder = f"data/{asset['name']}"
+        asset["here"] = folder if (root / folder).exists() else ""
+    return list(assets)
 
 
-def get(root: Path, wanted: Wanted, to: str | None, target: Target, line: Line) -> dict[str, Any]:
-    """Fills data/NAME. What is there already is never touched; a folder that waits aside takes its
-    place in one step once everything has come."""
-    place = to or f"data/{wanted.name}"
-    goal = root / place
-    if goal.exists() and (goal.is_file() or any(goal.iterdir())):
+def download(
+    root: Path,
+    asset: DataAssetRef,
+    to: str | None,
+    target: WorkspaceRef,
+    connection: AzureConnection,
+) -> dict[str, Any]:
+    """Fills data/NAME, or `to`, which must not exist or be empty. Files are downloaded to a staging
+    folder, which is renamed once it is complete."""
+    folder = to or f"data/{asset.name}"
+    destination = root / folder
+    if destination.exists() and (destination.is_file() or any(destination.iterdir())):
         raise UserError(
-            f"{place} is there already",
-            hint=f"Move it away, or name another place: --to data/{wanted.name}-{wanted.version or 2}",
+            f"{folder} exists already",
+            code="target-exists",
+            hint="Move it away, or name another folder: "
+            f"--to data/{asset.name}-{asset.version or 2}",
         )
-    staging = root / f"{STAGING}-{wanted.name}"
+    staging = root / f"{STAGING}-{asset.name}"
     files.remove_tree(staging)
     files.make_folder(staging)
-    news = News(f"getting {wanted} into {place}")
     try:
-        told: Mapping[str, Any] = line.ask(
-            "data_get", target, news.on_event,
-            name=wanted.name, version=wanted.version, into=str(staging),
+        answer = connection.ask_with_progress(
+            "data_get", target, f"downloading {asset} to {folder}",
+            name=asset.name, version=asset.version, into=str(staging),
         )  # fmt: skip
         size, count = _measure(staging)
         if not count:
-            raise UserError(f"{wanted} is empty", hint="Look at it in the studio")
-        files.remove_if_empty(goal)
-        files.make_folder(goal.parent)
-        files.rename(staging, goal)
+            raise UserError(
+                f"{asset} is empty", code="data-asset-empty", hint="Look at it in the studio"
+            )
+        files.remove_if_empty(destination)
+        files.make_folder(destination.parent)
+        files.rename(staging, destination)
     finally:
-        news.end()
         files.remove_tree(staging)
-    return {**told, "here": place, "files": count, "size": size}
+    return {**answer, "here": folder, "files": count, "size": size}
 
 
 def register(
@@ -95,50 +104,55 @@ def register(
     name: str,
     version: str,
     description: str,
-    target: Target,
-    line: Line,
+    target: WorkspaceRef,
+    connection: AzureConnection,
 ) -> dict[str, Any]:
-    """Makes a new version of the asset of a folder or a file."""
+    """Creates a new version of the asset from a folder or a file."""
     root = Path(workspace.root)
+    shown = os.path.relpath(path, root).replace(os.sep, "/")
     if not path.exists():
-        raise UserError("there is no such folder or file", where=_shown(root, path))
+        raise UserError("there is no such folder or file", code="path-missing", where=shown)
     if not _NAME.fullmatch(name):
-        raise UsageError(f'"{name}" is no name for a data asset', hint="Choose one with --name")
-    size = snapshot.read(root, os.path.relpath(path, root), contents=False).size
-    news = News(f"registering {_shown(root, path)} as {name}", size)
-    told: dict[str, Any] = line.ask(
-        "data_register", target, news.on_event,
-        name=name, version=version, description=description, path=str(path.resolve()),
-    )  # fmt: skip
-    news.end()
-    if told["existed"]:
-        raise UserError(
-            f"azureml:{name}:{version} is there already, and a version never changes",
-            hint="Leave --version away for a new one",
+        raise UsageError(
+            f'"{name}" is not a valid name for a data asset',
+            code="data-asset-name-invalid",
+            hint="Choose one with --name",
         )
-    return {**told, "size": size, "sent": news.uploads}
+    size = snapshot.read(root, os.path.relpath(path, root), contents=False).size
+    progress = TransferProgress(f"registering {shown} as {name}", size)
+    try:
+        answer: dict[str, Any] = connection.ask(
+            "data_register", target, progress.on_event,
+            name=name, version=version, description=description, path=str(path.resolve()),
+        )  # fmt: skip
+    finally:
+        progress.close()
+    if answer["existed"]:
+        raise UserError(
+            f"azureml:{name}:{version} exists already, and a version never changes",
+            code="data-asset-exists",
+            hint="Omit --version to create a new one",
+        )
+    return {**answer, "size": size, "sent": progress.uploads}
 
 
-def named_by(workspace: Workspace, name: str) -> list[tuple[str, str]]:
-    """Which job files name an asset, and in which version: (file, "azureml:NAME:VERSION")."""
-    found = []
-    for one in workspace.experiments:
+def references_to(workspace: Workspace, name: str) -> list[tuple[str, str]]:
+    """(job file, "azureml:NAME:VERSION") of each job file that names the asset."""
+    references: list[tuple[str, str]] = []
+    for experiment in workspace.experiments:
         try:
-            job = loader.open_job(workspace, loader.open_experiment(workspace, one))
+            job = loader.open_job(workspace, loader.open_experiment(workspace, experiment))
         except UserError:
             continue
-        for given in job.inputs.values():
-            if given.path and re.match(rf"azureml:{re.escape(name)}[:@]", given.path):
-                found.append((job.name, given.path))
-    return found
+        paths = [input_.path for input_ in job.inputs.values() if input_.path]
+        names = re.compile(rf"azureml:{re.escape(name)}[:@]")
+        references += [(job.name, path) for path in paths if names.match(path)]
+    return references
 
 
 def _measure(folder: Path) -> tuple[int, int]:
+    """Bytes and number of files."""
     sizes = [
         Path(parent, name).stat().st_size for parent, _, names in os.walk(folder) for name in names
     ]
     return sum(sizes), len(sizes)
-
-
-def _shown(root: Path, path: Path) -> str:
-    return os.path.relpath(path, root).replace(os.sep, "/")

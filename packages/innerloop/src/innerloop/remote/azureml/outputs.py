@@ -1,62 +1,59 @@
-"""A job's outputs, put beside those of local runs: `./outputs` of the job is the run's folder."""
+"""Download a job's outputs, laid out like those of local runs."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from ...model.paths import SCRATCH
 from ...util import files
-from ..progress import News, files_of, megabytes
-from .connection import Line
-from .workspace_ref import Target
+from ..base import Fetched, JobStatus
+from .connection import AzureConnection
+from .workspace_ref import WorkspaceRef
 
 STAGING = f"{SCRATCH}/download"
 
 
-def place_of(path: str) -> str:
-    """Where a file of Azure ML's download belongs in the run's folder: what the program wrote to
-    ./outputs at its top, a named output under its name, as local runs have both; logs beside."""
-    for start, instead in (
+def local_path(path: str) -> str:
+    """The path in the run's folder for a file of Azure ML's download: what the program wrote to
+    ./outputs at the top, a named output in a folder of its name, logs beside."""
+    for prefix, replacement in (
         ("artifacts/outputs/", ""),
         ("hd-artifacts/", "sweep/"),
         ("artifacts/", ""),
         ("named-outputs/", ""),
     ):
-        if path.startswith(start):
-            return instead + path.removeprefix(start)
+        if path.startswith(prefix):
+            return replacement + path.removeprefix(prefix)
     return path
 
 
 def download(
-    root: Path, name: str, into: str, target: Target, line: Line, output: str = ""
-) -> dict[str, Any]:
-    """How many files came, and their bytes. They wait in a folder aside until all are there, so an
-    interruption leaves nothing half."""
-    staging = root / f"{STAGING}-{name}"
+    root: Path,
+    job: str,
+    into: str,
+    target: WorkspaceRef,
+    connection: AzureConnection,
+    output: str = "",
+) -> Fetched:
+    """Files are downloaded to a staging folder first, so an interruption leaves nothing partial in
+    `into`."""
+    staging = root / f"{STAGING}-{job}"
     files.remove_tree(staging)
     files.make_folder(staging)
-    news = News(f"downloading {name}")
     try:
-        told: Mapping[str, Any] = line.ask(
-            "download", target, news.on_event, name=name, into=str(staging), output=output
+        answer = connection.ask_with_progress(
+            "download", target, f"downloading {job}", name=job, into=str(staging), output=output
         )
-        found = sorted(_files(staging))
-        for path in found:
-            target_file = root / into / place_of(path)
-            files.make_folder(target_file.parent)
-            files.put(staging / path, target_file)
+        paths = sorted(_files(staging))
+        for path in paths:
+            destination = root / into / local_path(path)
+            files.make_folder(destination.parent)
+            files.put(staging / path, destination)
     finally:
-        news.end()
         files.remove_tree(staging)
-    sizes = [(root / into / place_of(path)).stat().st_size for path in found]
-    return {**told, "files": len(found), "size": sum(sizes)}
-
-
-def words(told: Mapping[str, Any]) -> str:
-    return f"{files_of(told['files'])}, {megabytes(told['size'])}"
+    sizes = [(root / into / local_path(path)).stat().st_size for path in paths]
+    return Fetched(JobStatus(**answer), len(paths), sum(sizes))
 
 
 def _files(folder: Path) -> list[str]:

@@ -1,102 +1,99 @@
-"""Steps on Azure, one after the other: each a line for the person while it lasts."""
+"""A sequence of requests to Azure, each with a progress line on stderr."""
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..progress import News, say
-from .connection import Line
+from ..progress import TransferProgress, say
+from ..worker import client
+from .connection import AzureConnection, ServiceError
 from .worker.azure_errors import scrub
-from .workspace_ref import Target
+from .workspace_ref import WorkspaceRef
 
 
-class Talk:
-    """Asks Azure for one step after the other. `logs` is what the last step told of logs."""
+class AzureSession:
+    """Sends one request after the other. `logs` is the log text of the last request, `uploads` the
+    number of files that it uploaded."""
 
-    def __init__(self, root: Path, target: Target, line: Line) -> None:
-        self.root, self.target, self.line = root, target, line
+    def __init__(self, root: Path, target: WorkspaceRef, connection: AzureConnection) -> None:
+        self.root, self.target, self.connection = root, target, connection
         self.logs = ""
         self.uploads = 0
 
-    def ask(self, verb: str, doing: str, size: int = 0, **words: Any) -> Any:
-        """The answer of one step; `doing` says what it is, `size` the bytes that it may send."""
-        step = _Step(doing, size)
+    def ask(self, verb: str, doing: str, size: int = 0, **fields: Any) -> Any:
+        """The answer to one request. `doing` describes it; `size` is how many bytes it may send."""
+        progress = _StepProgress(doing, size)
         self.logs = ""
 
         def on_event(event: Mapping[str, Any]) -> None:
             if event["event"] == "log":
                 self.logs += event["text"]
             else:
-                step.on_event(event)
+                progress.on_event(event)
 
         try:
-            return self.line.ask(verb, self.target, on_event, pause=pause(), **words)
+            return self.connection.ask(verb, self.target, on_event, pause=poll_interval(), **fields)
         finally:
-            step.end()
-            self.uploads = step.uploads
+            progress.close()
+            self.uploads = progress.uploads
 
     def tail(self, endpoint: str, deployment: str, lines: int) -> str:
-        """The last lines that a deployment's container printed, or that which brings the model; ""
-        where Azure has none."""
-        from .connection import Fault
-
+        """The last lines of a deployment's server container, or of the one that loads the model; ""
+        where Azure has neither."""
         for container in ("server", "model"):
             try:
                 self.ask(
                     "endpoint_logs", f"asking for the log of {deployment}",
                     name=endpoint, deployment=deployment, lines=lines, container=container,
                 )  # fmt: skip
-            except Fault:
+            except ServiceError:
                 continue
             if self.logs.strip():
-                return last(self.logs, lines)
+                return last_lines(self.logs, lines)
         return ""
 
 
-class _Step(News):
-    """A step that may take long: how long so far, every now and then."""
+class _StepProgress(TransferProgress):
+    """Progress of a request that may take minutes: prints the elapsed time."""
 
     def __init__(self, doing: str, total: int) -> None:
         super().__init__(doing, total, every=30.0)
 
     def on_event(self, event: Mapping[str, Any]) -> None:
-        if event["event"] == "beat":
-            self._waiting()
+        if event["event"] == "heartbeat":
+            self._elapsed()
         else:
             super().on_event(event)
 
-    def _waiting(self) -> None:
+    def _elapsed(self) -> None:
         now = time.monotonic()
-        due = 1.0 if self.live else self.every
-        if now - self.began > 2 and now - self.said > due:
-            self.said = now
-            self._show(f"innerloop: {self.doing}: {minutes(now - self.began)} so far")
+        interval = 1.0 if self.live else self.every
+        if now - self.started > 2 and now - self.printed > interval:
+            self.printed = now
+            elapsed = format_duration(now - self.started)
+            self._show(f"innerloop: {self.doing}: {elapsed} so far")
 
 
-def minutes(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     whole = int(seconds)
     return f"{whole // 60} min {whole % 60} s" if whole >= 60 else f"{whole} s"
 
 
-def show_log(title: str, text: str) -> None:
-    """A log for the person to read, without keys and tokens that a program may have printed."""
+def print_log(title: str, text: str) -> None:
+    """Prints a log on stderr, without keys and tokens that a program may have printed."""
     if text.strip():
         say(f"innerloop: {title}:")
-        for one in text.rstrip().splitlines():
-            say(f"  {scrub(one)}")
+        for line in text.rstrip().splitlines():
+            say(f"  {scrub(line)}")
 
 
-def last(text: str, lines: int) -> str:
+def last_lines(text: str, lines: int) -> str:
     return "\n".join(text.rstrip().splitlines()[-lines:])
 
 
-def pause() -> float:
-    """Seconds between two looks at something that Azure works on."""
-    try:
-        return max(float(os.environ.get("INNERLOOP_PAUSE", "")), 0.05)
-    except ValueError:
-        return 5.0
+def poll_interval() -> float:
+    """Seconds between two status requests for a long operation."""
+    return client.poll_interval(5.0)

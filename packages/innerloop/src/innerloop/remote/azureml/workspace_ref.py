@@ -19,7 +19,7 @@ FIELDS = {
     "group": ("AZURE_RESOURCE_GROUP", "resource_group"),
     "workspace": ("AZUREML_WORKSPACE_NAME", "workspace_name"),
 }
-MEND = (
+CONNECT_HINT = (
     "In the Azure ML studio choose `Download config file` (top right) and put it into .azureml/, "
     "or set AZURE_SUBSCRIPTION_ID, AZURE_RESOURCE_GROUP and AZUREML_WORKSPACE_NAME"
 )
@@ -30,8 +30,8 @@ _PLACEHOLDER = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """An Azure ML workspace, and `source`: where its names were found."""
+class WorkspaceRef:
+    """An Azure ML workspace. `source` says where its names come from."""
 
     subscription: str
     group: str
@@ -40,40 +40,41 @@ class Target:
 
     @property
     def id(self) -> str:
-        """As Azure writes it, in lower case: two spellings are one workspace."""
+        """Its ARM id in lower case: two spellings name the same workspace."""
         return (
             f"/subscriptions/{self.subscription}/resourcegroups/{self.group}"
             f"/providers/microsoft.machinelearningservices/workspaces/{self.workspace}"
         ).lower()
 
 
-def find(root: Path, env: Mapping[str, str] | None = None) -> Target:
-    """The workspace that this one is connected to; a `Mistake` says what is missing or has not
-    been filled in."""
-    given = os.environ if env is None else env
-    name, table = _file(root)
+def find(root: Path, env: Mapping[str, str] | None = None) -> WorkspaceRef:
+    """The configured workspace. Raises UserError for a value that is missing or still a
+    placeholder."""
+    variables = os.environ if env is None else env
+    name, table = _read_config(root)
     values, sources = {}, []
     for field, (variable, key) in FIELDS.items():
-        value = given.get(variable, "").strip() or str(table.get(key) or "").strip()
-        source = variable if given.get(variable, "").strip() else name
+        value = variables.get(variable, "").strip() or str(table.get(key) or "").strip()
+        source = variable if variables.get(variable, "").strip() else name
         _check(field, value, variable, key, source)
         values[field] = value
         sources.append(source)
-    return Target(**values, source=", ".join(dict.fromkeys(sources)))
+    return WorkspaceRef(**values, source=", ".join(dict.fromkeys(sources)))
 
 
-def find_for(root: Path, *, dry: bool) -> tuple[Target | None, UserError | None]:
-    """The same for a preview, which is worth its while without a workspace as well: there the
-    `Mistake` is handed back, to be said at its end."""
+def find_for(root: Path, *, dry: bool) -> tuple[WorkspaceRef | None, UserError | None]:
+    """`find` for a preview, which is useful without a workspace too: with `dry` the error is
+    returned, to be raised at its end."""
     try:
         return find(root), None
-    except UserError as mistake:
+    except UserError as error:
         if not dry:
             raise
-        return None, mistake
+        return None, error
 
 
-def _file(root: Path) -> tuple[str, Mapping[str, object]]:
+def _read_config(root: Path) -> tuple[str, Mapping[str, object]]:
+    """The name and the values of the first config.json; ("", {}) where there is none."""
     for name in FILES:
         text = files.read_text(root / name)
         if text is None:
@@ -82,24 +83,47 @@ def _file(root: Path) -> tuple[str, Mapping[str, object]]:
             table = json.loads(text.removeprefix("\ufeff"))
         except json.JSONDecodeError as error:
             where = f"{name}:{error.lineno}:{error.colno}"
-            raise UserError(f"not JSON: {error.msg}", where=where, hint=MEND) from error
+            raise UserError(
+                f"not JSON: {error.msg}", code="not-json", where=where, hint=CONNECT_HINT
+            ) from error
         if not isinstance(table, dict):
-            raise UserError("this is no workspace's configuration", where=name, hint=MEND)
+            raise UserError(
+                "not a workspace's configuration: expected a JSON object",
+                code="azure-config-invalid",
+                where=name,
+                hint=CONNECT_HINT,
+            )
         return name, table
     return "", {}
 
 
 def _check(field: str, value: str, variable: str, key: str, source: str) -> None:
     if not value and not source:
-        raise UserError("this workspace is not connected to Azure ML yet", hint=MEND)
+        raise UserError(
+            "this workspace is not connected to Azure ML yet",
+            code="azure-not-connected",
+            hint=CONNECT_HINT,
+        )
     if not value:
-        what = f'the {field} is missing: there is no "{key}", and {variable} is not set'
-        raise UserError(what, where=source, hint=MEND)
+        raise UserError(
+            f'the {field} is missing: there is no "{key}", and {variable} is not set',
+            code="azure-config-incomplete",
+            where=source,
+            hint=CONNECT_HINT,
+        )
     shown = f'"{key}"' if source in FILES else source
+    where = source if source in FILES else ""
     if _PLACEHOLDER.fullmatch(value) or value == "00000000-0000-0000-0000-000000000000":
-        what = f"{shown} has not been filled in: {value}"
-        raise UserError(what, where=source if source in FILES else "", hint=MEND)
+        raise UserError(
+            f"{shown} is still a placeholder: {value}",
+            code="azure-config-placeholder",
+            where=where,
+            hint=CONNECT_HINT,
+        )
     if field == "subscription" and not _UUID.fullmatch(value):
-        what = f"{shown} is no subscription's id: {value}"
-        hint = "Write it as in the Azure portal: 8-4-4-4-12 hexadecimal digits"
-        raise UserError(what, where=source if source in FILES else "", hint=hint)
+        raise UserError(
+            f"{shown} is not the id of a subscription: {value}",
+            code="azure-config-invalid",
+            where=where,
+            hint="Write it as in the Azure portal: 8-4-4-4-12 hexadecimal digits",
+        )

@@ -1,5 +1,4 @@
-"""The line to a program (a `worker`) that talks to a cloud or a cluster by that one's own client:
-started early, asked one thing after the other."""
+"""A client of a worker process, which talks to a cloud or a cluster with that service's SDK."""
 
 from __future__ import annotations
 
@@ -14,20 +13,21 @@ from typing import Any
 
 from ...util import files, locked_environments, process, venvs
 from ...util.errors import UserError
+from ..progress import TransferProgress
 
 Event = Mapping[str, Any]
 
-# A worker that says nothing for so long hangs: its own retries say something at least every 2
-# minutes. Azure's client itself would wait for 4 hours on an upload that does not move.
-PATIENCE = 180.0
+# Seconds after which a silent worker counts as stalled: retries of an SDK report something at least
+# every 2 minutes. Azure's SDK itself waits for 4 hours on an upload that makes no progress.
+SILENCE_LIMIT = 180.0
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """Who is talked to: `name` for a person; `group`, the lock of the worker's environment;
-    `module` of the worker; `report`, where details of what nobody foresaw go; `env`, the worker's
-    variables; `scrub`, which takes secrets out of a text; `silent`, what is said of one that hangs
-    at a verb."""
+    """A service and its worker: the `name` in messages; `group`, the lock of the worker's environment
+    (locks/GROUP.txt); the `module` with its `main`; `report`, the file for details of unexpected
+    errors; `env`, the worker's variables; `scrub`, which removes secrets from a text;
+    `stalled_message` for a worker that is silent during a verb."""
 
     name: str
     group: str
@@ -35,37 +35,42 @@ class Service:
     report: str
     env: Callable[[], dict[str, str]]
     scrub: Callable[[str], str]
-    silent: Callable[[str], str]
+    stalled_message: Callable[[str], str]
 
 
-class Line:
-    """Use as `with Line(root, service) as line: line.ask(...)`. `start` may come earlier: the worker
-    then imports its client while the caller goes on. Leaving ends it."""
+class WorkerClient:
+    """Use as `with WorkerClient(root, service) as client: client.ask(...)`. `start` may come earlier:
+    the worker then imports its SDK while the caller goes on. Leaving the block ends the worker."""
 
     def __init__(self, root: Path, service: Service) -> None:
         self.root = root
         self.service = service
         self.signed_in_by = ""
-        self._talk: process.ChildProcess | None = None
+        self._worker: process.ChildProcess | None = None
 
-    def __enter__(self) -> Line:
+    def __enter__(self) -> WorkerClient:
         return self
 
     def start(self) -> process.ChildProcess:
-        """Sets the client's environment up where it is not there yet, and starts the worker."""
-        if self._talk is not None:
-            return self._talk
+        """Starts the worker; installs its environment first if that is missing."""
+        if self._worker is not None:
+            return self._worker
         environment = locked_environments.ensure(self.service.group)
         start = "import sys; sys.path.insert(0, sys.argv[1]); "
         start += f"from {self.service.module} import main; main()"
-        self._talk = process.ChildProcess(
+        self._worker = process.ChildProcess(
             [str(venvs.python_of(environment)), "-E", "-s", "-X", "utf8", "-c",
              start,
              str(locked_environments.PACKAGE.parent)],
             cwd=self.root,
             env=self.service.env(),
         )  # fmt: skip
-        return self._talk
+        return self._worker
+
+    def start_if_installed(self) -> None:
+        """Starts the worker early, unless its environment would have to be installed first."""
+        if venvs.is_ready(locked_environments.environment_of(self.service.group)):
+            self.start()
 
     def __exit__(
         self,
@@ -73,90 +78,105 @@ class Line:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._talk is not None:
-            self._talk.__exit__()
+        if self._worker is not None:
+            self._worker.__exit__()
 
     def ask(
         self,
         verb: str,
         target: Any,
         on_event: Callable[[Event], None],
-        **words: Any,
+        **fields: Any,
     ) -> Any:
-        """The worker's answer; `target` is a dataclass that says where. `on_event` hears what
-        happens on the way. A fault is a `Mistake`; so is a worker that says nothing for `PATIENCE`
-        seconds and what the service asked to wait."""
-        request = {"verb": verb, "target": asdict(target), "device": _a_person_is_here(), **words}
-        talk = self.start()
-        talk.say(json.dumps(request))
-        patience = _patience()
-        allowed = max(patience, 60.0)  # the import of the client, on a slow disk
+        """The worker's answer. `target` is a dataclass that names the workspace or cluster;
+        `on_event` gets each event before the answer. Raises ServiceError for an error of the service
+        and for a worker that is silent for `SILENCE_LIMIT` seconds beyond what the service asked to
+        wait."""
+        request = {"verb": verb, "target": asdict(target), "device": _is_interactive(), **fields}
+        worker = self.start()
+        worker.say(json.dumps(request))
+        limit = _silence_limit()
+        allowed = max(limit, 60.0)  # the import of the SDK, on a slow disk
         while True:
             try:
-                line = talk.hear(allowed)
+                line = worker.hear(allowed)
             except TimeoutError:
-                raise self._hangs(verb, allowed) from None
+                raise self._stalled(verb, allowed) from None
             if line is None:
-                raise self._broken(talk)
+                raise self._ended(worker)
             event = json.loads(line)
-            allowed = patience + float(event.get("wait") or 0)
+            allowed = limit + float(event.get("wait") or 0)
             match event["event"]:
                 case "done":
                     return event["value"]
-                case "fault":
-                    raise self._mistake(event)
+                case "error":
+                    raise self._error(event)
                 case "signed-in":
                     self.signed_in_by = event["by"]
             if event["event"] == "sign-in":
-                allowed = 900.0  # as long as a code to sign in with is good
+                allowed = 900.0  # a sign-in code is valid this long
             on_event(event)
 
-    def _mistake(self, event: Event) -> UserError:
+    def ask_with_progress(self, verb: str, target: Any, doing: str, **fields: Any) -> Any:
+        """`ask` with a line on stderr that says what is being done."""
+        progress = TransferProgress(doing)
+        try:
+            return self.ask(verb, target, progress.on_event, **fields)
+        finally:
+            progress.close()
+
+    def _error(self, event: Event) -> UserError:
         if event["code"] not in ("other", "import"):
-            return Fault(event["what"], hint=event["hint"], code=event["code"])
+            return ServiceError(event["what"], hint=event["hint"], code=event["code"])
         text = self.service.scrub(f"{event.get('trace', '')}\n")
         files.write_text(self.root / self.service.report, text)
         hint = event["hint"] or f"{self.service.report} has the details"
-        return Fault(event["what"], hint=hint, code=event["code"])
+        return ServiceError(event["what"], hint=hint, code=event["code"])
 
-    def _broken(self, talk: process.ChildProcess) -> UserError:
-        errors = self.service.scrub(talk.errors)
+    def _ended(self, worker: process.ChildProcess) -> UserError:
+        errors = self.service.scrub(worker.errors)
         report = self.service.report
         files.write_text(self.root / report, f"{errors}\n")
-        last = next((one for one in reversed(errors.splitlines()) if one.strip()), "no word of why")
+        last = next((line for line in reversed(errors.splitlines()) if line.strip()), "no message")
         what = f"{self.service.name}'s client ended: {last.strip()}"
-        return Fault(what, hint=f"{report} has the details")
+        return ServiceError(what, code="worker-ended", hint=f"{report} has the details")
 
-    def _hangs(self, verb: str, seconds: float) -> UserError:
-        return Fault(
-            f"{self.service.silent(verb)}: nothing came or went for {seconds:.0f} s",
-            hint="Check the network, and run it again: what has arrived is not sent twice",
-            code="hangs",
+    def _stalled(self, verb: str, seconds: float) -> UserError:
+        return ServiceError(
+            f"{self.service.stalled_message(verb)}: no data for {seconds:.0f} s",
+            code="stalled",
+            hint="Check the network and run it again: nothing is sent twice",
         )
 
 
-class Fault(UserError):
-    """A `Mistake` on the way there or back; `code` is that of the place's faults."""
-
-    def __init__(self, what: str, *, hint: str = "", code: str = "other") -> None:
-        super().__init__(what, hint=hint)
-        self.code = code
+class ServiceError(UserError):
+    """An error of the service or on the way to it; `code` is one of its worker's error codes, or
+    "stalled", "worker-ended"."""
 
 
-def _patience() -> float:
+def poll_interval(default: float) -> float:
+    """Seconds between two status requests; INNERLOOP_PAUSE overrides the default."""
+    try:
+        return max(float(os.environ.get("INNERLOOP_PAUSE", "")), 0.05)
+    except ValueError:
+        return default
+
+
+def _silence_limit() -> float:
     try:
         return max(float(os.environ.get("INNERLOOP_PATIENCE", "")), 1.0)
     except ValueError:
-        return PATIENCE
+        return SILENCE_LIMIT
 
 
-def _a_person_is_here() -> bool:
-    """Whether somebody can type a code into a browser: on a terminal or in Codespaces, not in CI."""
+def _is_interactive() -> bool:
+    """Whether somebody can type a sign-in code into a browser: on a terminal or in Codespaces, but
+    not in CI."""
     if os.environ.get("CI") or os.environ.get("TF_BUILD"):
         return False
     return sys.stderr.isatty() or bool(os.environ.get("CODESPACES"))
 
 
 def plain_environment() -> dict[str, str]:
-    """Ours, without what would change the worker's Python."""
+    """This process's variables, without those that change the worker's Python."""
     return {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME")}

@@ -1,6 +1,22 @@
-"""How a worker talks to who started it: requests are JSON lines on stdin, events JSON lines on what
-was stdout. Whatever else its libraries print goes to stderr, which nobody sees but in a fault's
-report. It ends when its stdin closes, so it never outlives who started it."""
+"""The protocol of a worker process: requests are JSON lines on stdin, events JSON lines on what was
+stdout. Prints of its libraries go to stderr, which is shown in an error report only. The worker ends
+when its stdin closes, so it never outlives the process that started it.
+
+Events, each with its fields:
+
+    heartbeat           the worker is alive
+    sign-in             text: how to sign in
+    signed-in           by: the credential that answered
+    note, message       text: a warning of the library; a line for the user
+    creating            the service is asked to create the job from here on
+    request, response   method, host, path; status, wait (seconds)
+    uploaded            bytes: how many have been sent so far
+    state               of: a step's name or "", state: the job's new status
+    log                 of, file, text: what a program printed
+    address             what a command asked for by name: not scrubbed
+    done                value: the answer; the last event of a request
+    error               code, what, hint, trace: the request failed; the last event
+"""
 
 from __future__ import annotations
 
@@ -10,13 +26,24 @@ import queue
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-Tell = Callable[..., None]
+Emit = Callable[..., None]
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorInfo:
+    """An exception of a library, explained. `code` names the kind of error; each backend lists its
+    own codes."""
+
+    code: str
+    what: str
+    hint: str = ""
 
 
 def requests() -> Callable[[], Mapping[str, Any]]:
-    """What waits for the next request."""
+    """A function that waits for the next request."""
     lines: queue.SimpleQueue[str] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(lines,), daemon=True).start()
     return lambda: json.loads(lines.get())
@@ -25,29 +52,29 @@ def requests() -> Callable[[], Mapping[str, Any]]:
 def _read(lines: queue.SimpleQueue[str]) -> None:
     for line in sys.stdin:
         lines.put(line)
-    os._exit(0)  # at once, also in the middle of something: nobody waits for it any more
+    os._exit(0)  # immediately, even within a request: nobody reads the answer any more
 
 
-def voice(scrub: Callable[[str], str]) -> Tell:
-    """Writes one event a line; prints of libraries go to stderr from here on."""
+def event_writer(scrub: Callable[[str], str]) -> Emit:
+    """A function that writes one event per line; from here on, prints of libraries go to stderr."""
     out = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
     os.dup2(2, 1)
     lock = threading.Lock()
 
-    def tell(event: str, **words: Any) -> None:
-        # What the job itself printed is its own, and an address was asked for by name; everything
-        # else is ours to keep clean.
-        said = words if event in ("log", "address") else _scrubbed(words, scrub)
+    def emit(event: str, **fields: Any) -> None:
+        # What the job printed is the user's, and an address was asked for by name. All other text
+        # is scrubbed of secrets.
+        clean = fields if event in ("log", "address") else _scrub_values(fields, scrub)
         with lock:
-            out.write(json.dumps({"event": event, **said}) + "\n")
+            out.write(json.dumps({"event": event, **clean}) + "\n")
             out.flush()
 
-    return tell
+    return emit
 
 
-def _scrubbed(value: Any, scrub: Callable[[str], str]) -> Any:
+def _scrub_values(value: Any, scrub: Callable[[str], str]) -> Any:
     if isinstance(value, dict):
-        return {key: _scrubbed(one, scrub) for key, one in value.items()}
+        return {key: _scrub_values(item, scrub) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_scrubbed(one, scrub) for one in value]
+        return [_scrub_values(item, scrub) for item in value]
     return scrub(value) if isinstance(value, str) else value

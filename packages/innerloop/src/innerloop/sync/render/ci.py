@@ -24,7 +24,7 @@ _VERIFY = "scripts/loop verify --skip-experiments"
 _VERIFY_TITLE = "formatting, generated files, job files, the workspace's tests"
 _LIST = """names=$(scripts/loop list --json | python3 -c '
 import json, re, sys
-names = [one["experiment"] for one in json.load(sys.stdin)]
+names = [row["experiment"] for row in json.load(sys.stdin)]
 print(json.dumps(RESULT))')
 """
 _LIST_FOR_GITHUB = (

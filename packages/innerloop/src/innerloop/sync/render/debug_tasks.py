@@ -10,7 +10,7 @@ from ...model.experiment import Experiment
 from ...model.jobs.job import Job
 from ...model.naming import debug_task
 from .generated_files import Json, Specification
-from .vscode_tasks import Task
+from .vscode_tasks import VscodeTask
 
 FOLDER = "${workspaceFolder}"
 RUNS, SERVES = "Runs the job's command", "Serves the last run's model"
@@ -63,10 +63,10 @@ def _of_job(experiment: Experiment, job: Job) -> list[DebugTarget]:
     ]
 
 
-def tasks(specification: Specification, ports: dict[str, int]) -> list[Task]:
+def tasks(specification: Specification, ports: dict[str, int]) -> list[VscodeTask]:
     """One for each target: runs it under the debugger, and ends with it."""
     return [
-        Task(
+        VscodeTask(
             target.task,
             target.command(ports[target.experiment.name]),
             f"{SERVES if target.serves else RUNS} and waits for the debugger",
@@ -95,7 +95,9 @@ def folders_task(experiment: Experiment) -> str:
 
 
 def output_folders(experiment: Experiment, job: Job) -> list[str]:
-    return [output_path(experiment, name) for name, one in job.outputs.items() if not one.is_file]
+    return [
+        output_path(experiment, name) for name, output in job.outputs.items() if not output.is_file
+    ]
 
 
 def output_path(experiment: Experiment, name: str) -> str:

@@ -66,7 +66,7 @@ def configuration_of(experiment: Experiment, job: Job) -> Json | None:
         return None
     values = {name: _value(experiment, job, name) for name in job.inputs}
     outputs = {name: output_path(experiment, name).replace(FOLDER, _MARK) for name in job.outputs}
-    paths = [name for name, one in job.inputs.items() if one.kind == "data"]
+    paths = [name for name, input_ in job.inputs.items() if input_.kind == "data"]
     words = plain_python(substitute(job.command, values, outputs, paths=paths))
     code = code_root(job.name, job.code)
     if words is None or code is None or job.distribution is not None:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from . import debug_tasks
 from .generated_files import Json, Specification
 from .launch_json import ports_of
-from .vscode_tasks import QUESTIONS, TASKS, Task
+from .vscode_tasks import QUESTIONS, TASKS, VscodeTask
 
 LOOP = "${workspaceFolder}/scripts/loop"
 
@@ -49,7 +49,7 @@ def render(specification: Specification) -> Json:
     }
 
 
-def _task(task: Task, names: Sequence[str]) -> Json:
+def _task(task: VscodeTask, names: Sequence[str]) -> Json:
     value: dict[str, Json] = {
         "label": task.label,
         "detail": task.detail,
@@ -74,7 +74,7 @@ def _task(task: Task, names: Sequence[str]) -> Json:
     return value
 
 
-def _matcher(task: Task) -> Json:
+def _matcher(task: VscodeTask) -> Json:
     if task.ready:
         return _background(task)
     return findings(task.words[0]) if task.finds else []
@@ -90,11 +90,11 @@ def findings(command: str) -> Json:
     }
 
 
-def _color(task: Task) -> dict[str, str]:
+def _color(task: VscodeTask) -> dict[str, str]:
     return {"color": f"terminal.ansi{task.color}"} if task.color else {}
 
 
-def _presentation(task: Task) -> Json:
+def _presentation(task: VscodeTask) -> Json:
     value: dict[str, Json] = {"clear": True, "showReuseMessage": False}
     if task.on_open:
         # "silent": shown only when its exit code is not 0.
@@ -106,7 +106,7 @@ def _presentation(task: Task) -> Json:
     return value
 
 
-def _group(task: Task, names: Sequence[str]) -> Json:
+def _group(task: VscodeTask, names: Sequence[str]) -> Json:
     if not task.default:
         return task.group
     if task.default == "all":
@@ -114,7 +114,7 @@ def _group(task: Task, names: Sequence[str]) -> Json:
     return {"kind": task.group, "isDefault": OPEN_FILE} if names else task.group
 
 
-def _background(task: Task) -> Json:
+def _background(task: VscodeTask) -> Json:
     """Active from its start until the ready line. VS Code starts what depends on it even if the task
     ended before, unless the matcher found an error: so a task that `finds` stops F5 with its error
     message."""

@@ -14,7 +14,7 @@ OPEN_FILE = "${relativeFile}"
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class VscodeTask:
     """One task.
 
     `group` is "build" or "test"; `default` makes it the default task of that group: "all" for any
@@ -50,7 +50,7 @@ QUESTIONS = (
 )
 
 TASKS = (
-    Task(
+    VscodeTask(
         "run",
         ("run", EXPERIMENT),
         "Runs the job's command in the experiment's environment",
@@ -61,7 +61,7 @@ TASKS = (
         several=True,
         finds=True,
     ),
-    Task(
+    VscodeTask(
         "run this experiment",
         ("run", OPEN_FILE),
         "Runs the job's command of the open file's experiment",
@@ -72,7 +72,7 @@ TASKS = (
         several=True,
         finds=True,
     ),
-    Task(
+    VscodeTask(
         "run this file",
         ("run", OPEN_FILE, "--script", OPEN_FILE),
         "Runs the open file in its experiment's environment",
@@ -81,7 +81,7 @@ TASKS = (
         several=True,
         finds=True,
     ),
-    Task(
+    VscodeTask(
         "run with options",
         ("run", EXPERIMENT, "--backend", "${input:backend}", "--ask"),
         "Asks for the backend, and shows the job's inputs to change before it runs",
@@ -91,14 +91,14 @@ TASKS = (
         several=True,
         finds=True,
     ),
-    Task("runs", ("runs",), "Lists the runs with their scores and times", "graph-line"),
-    Task(
+    VscodeTask("runs", ("runs",), "Lists the runs with their scores and times", "graph-line"),
+    VscodeTask(
         "runs page",
         ("runs", "--open"),
         "Shows the curves of the runs on a page in the browser",
         "graph",
     ),
-    Task(
+    VscodeTask(
         "build",
         ("build", EXPERIMENT),
         "Builds the image; skipped when nothing under environment/ changed",
@@ -107,7 +107,7 @@ TASKS = (
         group="build",
         finds=True,
     ),
-    Task(
+    VscodeTask(
         "test",
         ("test", EXPERIMENT),
         "Runs the experiment's pytest suite in its environment",
@@ -117,7 +117,7 @@ TASKS = (
         default="all",
         finds=True,
     ),
-    Task(
+    VscodeTask(
         "test this experiment",
         ("test", OPEN_FILE),
         "Runs the pytest suite of the open file's experiment",
@@ -127,66 +127,75 @@ TASKS = (
         default="open",
         finds=True,
     ),
-    Task(
+    VscodeTask(
         "check",
         ("check",),
         "Reports every error in the job files, in the Problems panel",
         "checklist",
         finds=True,
     ),
-    Task(
+    VscodeTask(
+        "verify",
+        ("verify",),
+        "Runs every check and test of the workspace, and shows a table at the end",
+        "check-all",
+        finds=True,
+    ),
+    VscodeTask(
         "parity",
         ("parity", EXPERIMENT),
         "Compares what F5, containers and Azure ML would run, and explains each difference",
         "diff",
     ),
-    Task(
+    VscodeTask(
         "format",
         ("format",),
         "Formats the code and orders its imports, as saving a file does",
         "symbol-color",
         finds=True,
     ),
-    Task(
+    VscodeTask(
         "sync", ("sync",), "Brings .devcontainer and .vscode in line with src", "sync", finds=True
     ),
-    Task("list", ("list",), "Shows the experiments, and where each can run", "list-unordered"),
-    Task(
+    VscodeTask(
+        "list", ("list",), "Shows the experiments, and where each can run", "list-unordered"
+    ),
+    VscodeTask(
         "new",
         ("new", "${input:name}"),
         "Makes a new experiment and generates its files",
         "add",
         finds=True,
     ),
-    Task(
+    VscodeTask(
         "new from an experiment",
         ("new", "${input:name}", "--from", EXPERIMENT),
         "Makes a new experiment as a copy of another",
         "copy",
         finds=True,
     ),
-    Task(
+    VscodeTask(
         "rename",
         ("rename", EXPERIMENT, "${input:name}"),
         "Gives an experiment another name, with everything that belongs to it",
         "edit",
         finds=True,
     ),
-    Task(
+    VscodeTask(
         "remove",
         ("remove", EXPERIMENT),
         "Removes an experiment; asks first, and keeps data and outputs",
         "trash",
         typed=True,
     ),
-    Task(
+    VscodeTask(
         "share",
         ("share", EXPERIMENT, "${input:common}"),
         "Shares a file or folder of src/common with an experiment",
         "link",
         finds=True,
     ),
-    Task(
+    VscodeTask(
         "terminal",
         ("terminal", EXPERIMENT),
         "Opens a shell in the experiment's environment",
@@ -195,7 +204,7 @@ TASKS = (
         typed=True,
         several=True,
     ),
-    Task(
+    VscodeTask(
         "jupyter",
         ("jupyter", EXPERIMENT, "--open"),
         "Starts JupyterLab in the experiment's environment, and opens it",
@@ -204,7 +213,7 @@ TASKS = (
         ready="^JupyterLab of .* is ready: ",
         several=True,
     ),
-    Task(
+    VscodeTask(
         "run this notebook",
         ("notebook", EXPERIMENT, OPEN_FILE, "--open"),
         "Runs the open notebook in an experiment's environment, to a page",
@@ -212,7 +221,7 @@ TASKS = (
         color="Green",
         several=True,
     ),
-    Task(
+    VscodeTask(
         "open in container",
         ("open", EXPERIMENT),
         "Opens VS Code in the experiment's dev container",
@@ -220,7 +229,7 @@ TASKS = (
         color="Blue",
         finds=True,
     ),
-    Task(
+    VscodeTask(
         "run in container",
         ("exec", EXPERIMENT, "--", "bash", "-c", "${input:command}"),
         "Runs a command of yours in the open dev container",
@@ -229,7 +238,7 @@ TASKS = (
         typed=True,
         several=True,
     ),
-    Task(
+    VscodeTask(
         "rebuild container",
         ("up", EXPERIMENT, "--rebuild"),
         "Makes the dev container again from environment/ and devcontainer.json",
@@ -237,14 +246,14 @@ TASKS = (
         color="Blue",
         finds=True,
     ),
-    Task(
+    VscodeTask(
         "remove container",
         ("down", EXPERIMENT),
         "Stops and removes the dev container; its caches stay",
         "vm-outline",
         color="Blue",
     ),
-    Task(
+    VscodeTask(
         "serve",
         ("serve", EXPERIMENT),
         "Serves the last run's model over HTTP, as Azure ML would; shows the requests",
@@ -254,14 +263,14 @@ TASKS = (
         several=True,
         finds=True,
     ),
-    Task(
+    VscodeTask(
         "invoke",
         ("invoke", EXPERIMENT),
         "Sends the sample request to the model that is served on this machine",
         "call-outgoing",
         color="Green",
     ),
-    Task(
+    VscodeTask(
         "submit to Azure ML",
         ("submit", EXPERIMENT),
         "Checks the job, shows what would be sent, and sends it to Azure ML",
@@ -270,7 +279,7 @@ TASKS = (
         several=True,
         finds=True,
     ),
-    Task(
+    VscodeTask(
         "submit to Azure ML and follow",
         ("submit", EXPERIMENT, "--stream"),
         "Sends the job to Azure ML and shows its logs to its end",
@@ -279,7 +288,7 @@ TASKS = (
         several=True,
         finds=True,
     ),
-    Task(
+    VscodeTask(
         "show what submit would send",
         ("submit", EXPERIMENT, "--dry-run"),
         "Shows every file, the command, compute and environment; sends nothing",
@@ -287,7 +296,7 @@ TASKS = (
         color="Magenta",
         finds=True,
     ),
-    Task(
+    VscodeTask(
         "submit to the cluster",
         ("submit", EXPERIMENT, "--backend", "argo", "--stream"),
         "Pushes the image, submits the job as an Argo Workflow, and shows its logs to its end",
@@ -296,7 +305,7 @@ TASKS = (
         several=True,
         finds=True,
     ),
-    Task(
+    VscodeTask(
         "image push",
         ("image", "push", EXPERIMENT),
         "Pushes the environment with the code to the registry, by digest",
@@ -305,14 +314,14 @@ TASKS = (
         several=True,
         finds=True,
     ),
-    Task(
+    VscodeTask(
         "job status",
         ("status",),
         "Shows the state of the last submitted job",
         "info",
         color="Magenta",
     ),
-    Task(
+    VscodeTask(
         "job logs",
         ("logs", "--follow"),
         "Shows the logs of the last submitted job, from their start to its end",
@@ -320,15 +329,17 @@ TASKS = (
         color="Magenta",
         several=True,
     ),
-    Task("job cancel", ("cancel",), "Stops the last submitted job", "stop-circle", color="Magenta"),
-    Task(
+    VscodeTask(
+        "job cancel", ("cancel",), "Stops the last submitted job", "stop-circle", color="Magenta"
+    ),
+    VscodeTask(
         "job download",
         ("download",),
         "Downloads the last submitted job's outputs, beside those of local runs",
         "cloud-download",
         color="Magenta",
     ),
-    Task(
+    VscodeTask(
         "deploy",
         ("deploy", EXPERIMENT, "--traffic", "${input:traffic}"),
         "Deploys the newest model to its Azure ML endpoint, tests it, and gives it traffic",
@@ -336,7 +347,7 @@ TASKS = (
         color="Magenta",
         finds=True,
     ),
-    Task(
+    VscodeTask(
         "show what deploy would do",
         ("deploy", EXPERIMENT, "--dry-run"),
         "Shows the model, its environment, the endpoint and the traffic; sends nothing",
@@ -344,7 +355,7 @@ TASKS = (
         color="Magenta",
         finds=True,
     ),
-    Task(
+    VscodeTask(
         "deploy: finish",
         ("deploy", EXPERIMENT, "--finish"),
         "Gives all traffic to the new deployment and deletes the old one; asks first",
@@ -352,21 +363,21 @@ TASKS = (
         color="Magenta",
         typed=True,
     ),
-    Task(
+    VscodeTask(
         "deploy: roll back",
         ("deploy", EXPERIMENT, "--rollback"),
         "Gives all traffic back to the old deployment, at once",
         "discard",
         color="Magenta",
     ),
-    Task(
+    VscodeTask(
         "endpoint status",
         ("endpoint", "status", EXPERIMENT),
         "Shows the deployments of an Azure ML endpoint, their traffic and models",
         "info",
         color="Magenta",
     ),
-    Task(
+    VscodeTask(
         "endpoint logs",
         ("endpoint", "logs", EXPERIMENT, "--follow"),
         "Shows the newest deployment's log as it grows",
@@ -374,39 +385,39 @@ TASKS = (
         color="Magenta",
         several=True,
     ),
-    Task(
+    VscodeTask(
         "data list",
         ("data", "list"),
         "Lists Azure ML's data assets, and which of them are on this machine",
         "database",
         color="Magenta",
     ),
-    Task(
+    VscodeTask(
         "data get",
         ("data", "get", "${input:asset}"),
         "Downloads an Azure ML data asset to data/",
         "database",
         color="Magenta",
     ),
-    Task(
+    VscodeTask(
         "data register",
         ("data", "register", "${input:data}"),
         "Registers a folder of data/ as an Azure ML data asset",
         "database",
         color="Magenta",
     ),
-    Task(
+    VscodeTask(
         "doctor", ("doctor",), "Reports what is missing on this machine, and how to fix it", "pulse"
     ),
-    Task(
+    VscodeTask(
         "clean",
         ("clean",),
         "Frees disk space that this workspace no longer needs; asks first",
         "clear-all",
         typed=True,
     ),
-    Task("help", ("help",), "Shows every command with an example", "question"),
-    Task(
+    VscodeTask("help", ("help",), "Shows every command with an example", "question"),
+    VscodeTask(
         "on opening the folder",
         ("sync", "--check"),
         "Reports when generated files are outdated; silent otherwise",
@@ -415,7 +426,7 @@ TASKS = (
         on_open=True,
         finds=True,
     ),
-    Task(
+    VscodeTask(
         "on opening the folder: containers",
         ("outdated", "--check"),
         "Reports when a dev container is outdated; silent otherwise",

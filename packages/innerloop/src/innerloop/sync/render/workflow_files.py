@@ -31,7 +31,9 @@ def render(specification: Specification) -> dict[str, str]:
     and what runs at every push, for the orchestrators that the workspace's settings name."""
     settings = specification.workspace.settings.orchestrators
     chosen = set(settings.names) if settings.chosen else set()
-    used = {name for one in specification.schedules.values() for name in one.orchestrators}
+    used = {
+        name for schedule in specification.schedules.values() for name in schedule.orchestrators
+    }
     texts = dict(_of_experiments(specification))
     if GITHUB in chosen:
         texts[GITHUB_CI] = ci.github(specification)

@@ -1,4 +1,4 @@
-"""The Kubernetes client, by the kubeconfig or from within the cluster."""
+"""The Kubernetes client, configured by the kubeconfig or from within the cluster."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ TIMES = {"_request_timeout": (CONNECT, READ)}
 
 
 @dataclass(frozen=True, slots=True)
-class Cluster:
-    """`source` says where it was found."""
+class ClusterClient:
+    """`source` says where the configuration comes from."""
 
     api: Any
     namespace: str
@@ -43,19 +43,19 @@ class Cluster:
         return client.AuthorizationV1Api(self.api)
 
 
-def connect(request: Mapping[str, Any]) -> Cluster:
-    """A kubeconfig comes first, as for kubectl; without one the pod's own service account."""
+def connect(request: Mapping[str, Any]) -> ClusterClient:
+    """A kubeconfig has precedence, as for kubectl; without one the pod's service account is used."""
     target = request["target"]
-    made = client.Configuration()
-    # Of what may have arrived nothing is sent twice.
-    made.retries = urllib3.Retry(total=2, read=0, other=0, backoff_factor=0.2)
+    configuration = client.Configuration()
+    # A request that may have arrived is not sent again.
+    configuration.retries = urllib3.Retry(total=2, read=0, other=0, backoff_factor=0.2)
     path = os.environ.get("KUBECONFIG") or config.KUBE_CONFIG_DEFAULT_LOCATION
     if any(Path(one).expanduser().is_file() for one in path.split(os.pathsep) if one):
-        context = _load(made, path, target["context"])
+        context = _load(configuration, path, target["context"])
         own = str(context.get("context", {}).get("namespace") or "default")
         source = f"context {context.get('name')} of {path}"
     elif "KUBERNETES_SERVICE_HOST" in os.environ:
-        config.load_incluster_config(client_configuration=made)
+        config.load_incluster_config(client_configuration=configuration)
         own = OWN_NAMESPACE.read_text().strip() if OWN_NAMESPACE.is_file() else "default"
         source = "the pod's service account"
     else:
@@ -63,19 +63,21 @@ def connect(request: Mapping[str, Any]) -> Cluster:
             "there is no kubeconfig that names a cluster",
             "Put one at ~/.kube/config, or name it with KUBECONFIG",
         )
-    return Cluster(client.ApiClient(made), target["namespace"] or own, made.host, source)
+    return ClusterClient(
+        client.ApiClient(configuration), target["namespace"] or own, configuration.host, source
+    )
 
 
-def _load(made: Any, path: str, context: str) -> Mapping[str, Any]:
+def _load(configuration: Any, path: str, context: str) -> Mapping[str, Any]:
     try:
         known, current = config.list_kube_config_contexts(path)
-        config.load_kube_config(path, context or None, client_configuration=made)
-    except Exception as error:  # its text is a person's own: whatever is wrong with it is no bug
+        config.load_kube_config(path, context or None, client_configuration=configuration)
+    except Exception as error:  # a user's file: no error in it is a bug of ours
         if context and isinstance(error, ConfigException) and "context" in str(error).lower():
             what = f'the kubeconfig has no context "{context}"'
             raise NoCluster(what, "`kubectl config get-contexts` lists them") from error
         words = " ".join(str(error).split())
-        raise NoCluster(f"the kubeconfig cannot be used: {words}", f"Mend {path}") from error
+        raise NoCluster(f"the kubeconfig cannot be used: {words}", f"Fix {path}") from error
     chosen = next((one for one in known if one["name"] == context), current)
     found: Mapping[str, Any] = chosen
     return found

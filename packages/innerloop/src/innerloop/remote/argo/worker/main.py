@@ -1,5 +1,5 @@
-"""The program that talks to the cluster: it runs in the environment of scripts/locks/kubernetes.txt.
-See `places/voice.py` for how it is talked to."""
+"""The worker that talks to the cluster, in the environment of locks/kubernetes.txt. See
+`worker/protocol.py` for its protocol."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from ...worker.protocol import Tell, requests, voice
+from ...worker.protocol import Emit, event_writer, requests
 from . import argo_errors
 
 # verb -> the module with a function of that name
 VERBS = {
-    "look": "submit",
+    "check": "submit",
     "submit": "submit",
     "status": "monitor",
     "follow": "monitor",
@@ -24,27 +24,27 @@ VERBS = {
 
 
 def main() -> None:
-    tell = voice(argo_errors.scrub)
+    emit = event_writer(argo_errors.scrub)
     try:
         client = importlib.import_module(f"{__package__}.api_client")
     except ImportError as error:
-        tell("fault", what=f"kubernetes cannot be imported: {error}", hint="", code="import")
+        emit("error", what=f"kubernetes cannot be imported: {error}", hint="", code="import")
         return
-    ask = requests()
+    next_request = requests()
     while True:
-        tell(**_answer(client, ask(), tell))
+        emit(**_answer(client, next_request(), emit))
 
 
-def _answer(client: Any, request: Mapping[str, Any], tell: Tell) -> dict[str, Any]:
+def _answer(client: Any, request: Mapping[str, Any], emit: Emit) -> dict[str, Any]:
     verb, server = str(request["verb"]), ""
     try:
         module = importlib.import_module(f"{__package__}.{VERBS[verb]}")
         cluster = client.connect(request)
         server = cluster.server
         request = {**request, "target": {**request["target"], "namespace": cluster.namespace}}
-        value = getattr(module, verb)(cluster, request, tell)
+        value = getattr(module, verb)(cluster, request, emit)
     except Exception as error:
-        fault = argo_errors.explain(error, request, server)
+        explained = argo_errors.explain(error, request, server)
         trace = "".join(traceback.format_exception(error))
-        return {"event": "fault", **asdict(fault), "trace": trace}
+        return {"event": "error", **asdict(explained), "trace": trace}
     return {"event": "done", "value": value}

@@ -1,4 +1,4 @@
-"""Looks at Workflows: their phase, what their pods print as it comes, their end."""
+"""Monitor Workflows: their phase, their pods' logs as they grow, their end."""
 
 from __future__ import annotations
 
@@ -10,49 +10,49 @@ from kubernetes import watch
 from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError
 
-from ...worker.protocol import Tell
-from .api_client import GROUP, TIMES, Cluster
-from .logs import Head
+from ...worker.protocol import Emit
+from .api_client import GROUP, TIMES, ClusterClient
+from .logs import PodLog
 from .workflow_states import (
     ENDED,
-    bereft,
-    error_of,
+    failure_message,
     has_parts,
-    name_of,
+    node_name,
+    node_state,
+    orphaned_pods,
+    pending_reason,
     pods,
     state_of,
-    state_of_node,
-    waiting_for,
 )
 
 
-def status(cluster: Cluster, request: Mapping[str, Any], tell: Tell) -> Any:
-    found = _get(cluster, request["name"])
-    told = found.get("status", {})
-    nodes = pods(found)
+def status(cluster: ClusterClient, request: Mapping[str, Any], emit: Emit) -> Any:
+    workflow = _get(cluster, request["name"])
+    details = workflow.get("status", {})
+    nodes = pods(workflow)
     return {
         "name": request["name"],
         "type": "workflow",
-        "status": state_of(found),
-        "experiment": found["metadata"].get("labels", {}).get("innerloop/experiment", ""),
+        "status": state_of(workflow),
+        "experiment": workflow["metadata"].get("labels", {}).get("innerloop/experiment", ""),
         "url": "",
         "compute": f"{cluster.server}, namespace {cluster.namespace}",
-        "created": found["metadata"].get("creationTimestamp", ""),
-        "started": told.get("startedAt") or "",
-        "ended": told.get("finishedAt") or "",
-        "error": error_of(found),
+        "created": workflow["metadata"].get("creationTimestamp", ""),
+        "started": details.get("startedAt") or "",
+        "ended": details.get("finishedAt") or "",
+        "error": failure_message(workflow),
         "children": [
-            {"name": one["id"], "step": name_of(one), "status": state_of_node(one)}
-            for one in nodes
+            {"name": node["id"], "step": node_name(node), "status": node_state(node)}
+            for node in nodes
             if len(nodes) > 1
         ],
     }
 
 
-def cancel(cluster: Cluster, request: Mapping[str, Any], tell: Tell) -> Any:
-    """The state before and after; one that has ended already is left as it is."""
-    found = _get(cluster, request["name"])
-    before = state_of(found)
+def cancel(cluster: ClusterClient, request: Mapping[str, Any], emit: Emit) -> Any:
+    """The state before and after; a Workflow that has ended stays as it is."""
+    workflow = _get(cluster, request["name"])
+    before = state_of(workflow)
     if before in ENDED:
         return {"before": before, "after": before}
     cluster.workflows.patch_namespaced_custom_object(
@@ -60,50 +60,53 @@ def cancel(cluster: Cluster, request: Mapping[str, Any], tell: Tell) -> Any:
         body={"spec": {"shutdown": "Terminate"}}, **TIMES,
     )  # fmt: skip
     for _ in range(20):
-        found = _get(cluster, request["name"])
-        if state_of(found) in ENDED:
+        workflow = _get(cluster, request["name"])
+        if state_of(workflow) in ENDED:
             break
-        tell("beat")
+        emit("heartbeat")
         time.sleep(request.get("pause", 0.5))
-    return {"before": before, "after": state_of(found, ending=True)}
+    return {"before": before, "after": state_of(workflow, ending=True)}
 
 
-def follow(cluster: Cluster, request: Mapping[str, Any], tell: Tell) -> Any:
-    """Tells what the pods have printed from their start, and with `follow` what comes until the
-    end."""
-    heads: dict[str, Head] = {}
+def follow(cluster: ClusterClient, request: Mapping[str, Any], emit: Emit) -> Any:
+    """Emits the pods' logs from their start, and with `follow` what is added until the end."""
+    logs: dict[str, PodLog] = {}
     state = ""
-    found: Mapping[str, Any] = {}
-    for found in _versions(cluster, request, tell):
-        if state_of(found) != state:
-            state = state_of(found)
-            tell("state", of="", state=state)
-        _look_at_pods(cluster, request, found, heads, tell)
+    workflow: Mapping[str, Any] = {}
+    for workflow in _workflow_versions(cluster, request, emit):
+        if state_of(workflow) != state:
+            state = state_of(workflow)
+            emit("state", of="", state=state)
+        _read_pods(cluster, request, workflow, logs, emit)
         if state in ENDED or not request["follow"]:
             break
-    for head in heads.values():
-        head.end(request["follow"] or state in ENDED, tell)
-    told = found.get("status", {})
+    for log in logs.values():
+        log.end(request["follow"] or state in ENDED, emit)
+    details = workflow.get("status", {})
     return {
         "status": state,
-        "error": error_of(found),
-        "started": told.get("startedAt") or "",
-        "ended": told.get("finishedAt") or "",
-        "logs": sum(head.told for head in heads.values()),
+        "error": failure_message(workflow),
+        "started": details.get("startedAt") or "",
+        "ended": details.get("finishedAt") or "",
+        "logs": sum(log.read_bytes for log in logs.values()),
     }
 
 
-def _versions(cluster: Cluster, request: Mapping[str, Any], tell: Tell) -> Iterator[Any]:
-    """The Workflow as it is, and then whenever it changes. A watch ends now and then by itself, one
-    that is too far behind is refused (410), and a cluster may be away for a while: all begin anew.
-    """
+def _workflow_versions(
+    cluster: ClusterClient, request: Mapping[str, Any], emit: Emit
+) -> Iterator[Any]:
+    """The Workflow now, and whenever it changes. A watch ends by itself from time to time, one that is
+    too far behind is refused (410), and a cluster may be unreachable for a while: each time the
+    watch starts again."""
     lost = 0.0
     while True:
         try:
-            found = _get(cluster, request["name"])
+            workflow = _get(cluster, request["name"])
             lost = 0.0
-            yield found
-            yield from _changes(cluster, request, found["metadata"]["resourceVersion"], tell)
+            yield workflow
+            yield from _watch_changes(
+                cluster, request, workflow["metadata"]["resourceVersion"], emit
+            )
         except HTTPError:
             lost = lost or time.monotonic()
             if time.monotonic() - lost > request["lost"]:
@@ -111,12 +114,12 @@ def _versions(cluster: Cluster, request: Mapping[str, Any], tell: Tell) -> Itera
         except ApiException as error:
             if error.status != 410:
                 raise
-        tell("beat")
+        emit("heartbeat")
         time.sleep(request["pause"])
 
 
-def _changes(
-    cluster: Cluster, request: Mapping[str, Any], version: str, tell: Tell
+def _watch_changes(
+    cluster: ClusterClient, request: Mapping[str, Any], version: str, emit: Emit
 ) -> Iterator[Any]:
     for event in watch.Watch().stream(
         cluster.workflows.list_namespaced_custom_object,
@@ -127,45 +130,47 @@ def _changes(
         timeout_seconds=30,
         **TIMES,
     ):
-        tell("beat")
+        emit("heartbeat")
         if event["type"] == "DELETED":
             raise ApiException(status=404, reason=f"{request['name']} was deleted")
         if event["type"] in ("ADDED", "MODIFIED"):
             yield event["object"]
 
 
-def _look_at_pods(
-    cluster: Cluster,
+def _read_pods(
+    cluster: ClusterClient,
     request: Mapping[str, Any],
-    found: Mapping[str, Any],
-    heads: dict[str, Head],
-    tell: Tell,
+    workflow: Mapping[str, Any],
+    logs: dict[str, PodLog],
+    emit: Emit,
 ) -> None:
-    nodes = pods(found)
+    nodes = pods(workflow)
     for node in nodes:
-        step = name_of(node) if len(nodes) > 1 or has_parts(found) else ""
-        head = heads.setdefault(node["id"], Head(cluster, request, node["id"], step, tell))
-        if step and head.state != state_of_node(node):
-            head.state = state_of_node(node)
-            tell("state", of=step, state=head.state)
-        if (why := waiting_for(node)) and why != head.why:
-            head.why = why
-            tell("said", text=f"{step or request['name']} waits: {why}")
+        step = node_name(node) if len(nodes) > 1 or has_parts(workflow) else ""
+        log = logs.setdefault(node["id"], PodLog(cluster, request, node["id"], step, emit))
+        if step and log.state != node_state(node):
+            log.state = node_state(node)
+            emit("state", of=step, state=log.state)
+        if (why := pending_reason(node)) and why != log.why:
+            log.why = why
+            emit("message", text=f"{step or request['name']} waits: {why}")
         if request["logs"] and node.get("phase") in ("Running", "Succeeded", "Failed", "Error"):
-            head.begin(request["follow"])
-    _say_bereft(request, nodes, heads, tell)
+            log.begin(request["follow"])
+    _report_orphans(request, nodes, logs, emit)
 
 
-def _say_bereft(request: Mapping[str, Any], nodes: Any, heads: dict[str, Head], tell: Tell) -> None:
-    for one, others in bereft(nodes).items():
-        if not heads[one].bereft:
-            heads[one].bereft = True
-            still = f"{' and '.join(others)} still run{'s' * (len(others) == 1)}"
+def _report_orphans(
+    request: Mapping[str, Any], nodes: Any, logs: dict[str, PodLog], emit: Emit
+) -> None:
+    for node, running in orphaned_pods(nodes).items():
+        if not logs[node].is_orphaned:
+            logs[node].is_orphaned = True
+            still = f"{' and '.join(running)} still run{'s' * (len(running) == 1)}"
             how = f"`scripts/loop cancel {request['name']}` ends the job"
-            tell("said", text=f"{heads[one].step} has failed and {still}: {how}")
+            emit("message", text=f"{logs[node].step} has failed and {still}: {how}")
 
 
-def _get(cluster: Cluster, name: str) -> Any:
+def _get(cluster: ClusterClient, name: str) -> Any:
     return cluster.workflows.get_namespaced_custom_object(
         **GROUP, namespace=cluster.namespace, name=name, **TIMES
     )

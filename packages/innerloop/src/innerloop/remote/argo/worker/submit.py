@@ -1,4 +1,4 @@
-"""Sends a Workflow."""
+"""Create a Workflow."""
 
 from __future__ import annotations
 
@@ -7,26 +7,25 @@ from typing import Any
 
 from kubernetes.client.exceptions import ApiException
 
-from ...worker.protocol import Tell
-from .api_client import GROUP, TIMES, Cluster
+from ...worker.protocol import Emit
+from .api_client import GROUP, TIMES, ClusterClient
 
 
-def look(cluster: Cluster, request: Mapping[str, Any], tell: Tell) -> Any:
-    """Whether the cluster would take this Workflow, before an image is built for it: the API server
-    tries it and keeps nothing."""
-    tell("beat")
+def check(cluster: ClusterClient, request: Mapping[str, Any], emit: Emit) -> Any:
+    """Asks the API server to validate the Workflow without creating it (a server-side dry run)."""
+    emit("heartbeat")
     _create(cluster, request, dry_run="All")
     return {"namespace": cluster.namespace, "server": cluster.server, "source": cluster.source}
 
 
-def submit(cluster: Cluster, request: Mapping[str, Any], tell: Tell) -> Any:
-    tell("creating")
+def submit(cluster: ClusterClient, request: Mapping[str, Any], emit: Emit) -> Any:
+    emit("creating")
     return {"existed": _create(cluster, request)}
 
 
-def _create(cluster: Cluster, request: Mapping[str, Any], **how: str) -> bool:
-    """Whether it was there already. With `ours`, nobody else makes such a name: one that is there is
-    the answer to an earlier try that was lost on its way."""
+def _create(cluster: ClusterClient, request: Mapping[str, Any], **how: str) -> bool:
+    """Whether it existed already. With `ours` nobody else chooses such a name: an existing Workflow was
+    created by an earlier attempt whose answer was lost."""
     manifest = request["manifest"]
     manifest["metadata"]["namespace"] = cluster.namespace
     try:

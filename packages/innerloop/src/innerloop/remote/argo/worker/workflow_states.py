@@ -1,4 +1,4 @@
-"""What a Workflow's status says, in the words that jobs have wherever they run. Pure."""
+"""A Workflow's status in the states that every backend uses. Pure."""
 
 from __future__ import annotations
 
@@ -6,30 +6,32 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-# The states of jobs, wherever they run, by the phases that Argo has for them.
+# Argo's phases -> states of jobs.
 STATES = {"": "Queued", "Pending": "Queued", "Running": "Running", "Succeeded": "Completed"}
 ENDED = ("Completed", "Failed", "Canceled")
 
 
-def has_parts(found: Mapping[str, Any]) -> bool:
-    nodes = found.get("status", {}).get("nodes", {}).values()
-    return any(one.get("type") == "DAG" for one in nodes)
+def has_parts(workflow: Mapping[str, Any]) -> bool:
+    nodes = workflow.get("status", {}).get("nodes", {}).values()
+    return any(node.get("type") == "DAG" for node in nodes)
 
 
-def pods(found: Mapping[str, Any]) -> list[Any]:
-    """The nodes that are pods, in the order in which they came."""
-    nodes = found.get("status", {}).get("nodes", {}).values()
+def pods(workflow: Mapping[str, Any]) -> list[Any]:
+    """The nodes that are pods, in the order of their start."""
+    nodes = workflow.get("status", {}).get("nodes", {}).values()
     found_pods = [
-        one for one in nodes if one.get("type") == "Pod" and one.get("templateName") != "rendezvous"
+        node
+        for node in nodes
+        if node.get("type") == "Pod" and node.get("templateName") != "rendezvous"
     ]
-    return sorted(found_pods, key=lambda one: (one.get("startedAt") or "", one["id"]))
+    return sorted(found_pods, key=lambda node: (node.get("startedAt") or "", node["id"]))
 
 
-def name_of(node: Mapping[str, Any]) -> str:
-    """A node's name as a person reads it: "train-it", "train-it-node-1", "trial-2" of
+def node_name(node: Mapping[str, Any]) -> str:
+    """A node's display name: "train-it", "train-it-node-1", "trial-2" of
     "trial(1:rate:0.3,...)"."""
-    given = node.get("inputs", {}).get("parameters", [])
-    trial = next((one.get("value") for one in given if one["name"] == "trial"), None)
+    parameters = node.get("inputs", {}).get("parameters", [])
+    trial = next((node.get("value") for node in parameters if node["name"] == "trial"), None)
     name = re.sub(r"\(.*\)$", "", str(node.get("displayName") or node["id"]))
     template = str(node.get("templateName") or "")
     if trial is None:
@@ -38,57 +40,59 @@ def name_of(node: Mapping[str, Any]) -> str:
     return str(trial) if name == "trial" else f"{trial}.{name}"
 
 
-def bereft(nodes: Sequence[Mapping[str, Any]]) -> dict[str, tuple[str, ...]]:
-    """The id of a pod that failed as one node of several -> those of its job that still run: Argo does
-    not end them."""
+def orphaned_pods(nodes: Sequence[Mapping[str, Any]]) -> dict[str, tuple[str, ...]]:
+    """The id of a failed pod of a distributed job -> the pods of that job that still run, which Argo does
+    not stop."""
     jobs: dict[str, list[Mapping[str, Any]]] = {}
-    for one in nodes:
-        if found := re.fullmatch(r"(.*)node-\d+", name_of(one)):
-            jobs.setdefault(found[1], []).append(one)
+    for node in nodes:
+        if match := re.fullmatch(r"(.*)node-\d+", node_name(node)):
+            jobs.setdefault(match[1], []).append(node)
     return {
-        one["id"]: rest
+        node["id"]: rest
         for several in jobs.values()
-        for one in several
-        if one.get("phase") in ("Failed", "Error")
-        and (rest := tuple(name_of(other) for other in several if other.get("phase") == "Running"))
+        for node in several
+        if node.get("phase") in ("Failed", "Error")
+        and (
+            rest := tuple(node_name(other) for other in several if other.get("phase") == "Running")
+        )
     }
 
 
-def state_of_node(node: Mapping[str, Any]) -> str:
+def node_state(node: Mapping[str, Any]) -> str:
     return STATES.get(node.get("phase") or "", "Failed")
 
 
-def state_of(found: Mapping[str, Any], ending: bool = False) -> str:
-    """One that somebody stopped is cancelled, whatever phase Argo gives it."""
-    phase = found.get("status", {}).get("phase") or ""
-    stopped = bool(found.get("spec", {}).get("shutdown"))
+def state_of(workflow: Mapping[str, Any], ending: bool = False) -> str:
+    """A stopped Workflow is cancelled, whatever its phase."""
+    phase = workflow.get("status", {}).get("phase") or ""
+    stopped = bool(workflow.get("spec", {}).get("shutdown"))
     state = STATES.get(phase, "Failed")
     if stopped and (ending or state == "Failed"):
         return "Canceled" if state in ENDED else "CancelRequested"
     return state
 
 
-def error_of(found: Mapping[str, Any]) -> str:
-    """Why it failed, with the exit code of the first pod that did where one is known."""
-    told = found.get("status", {})
-    if state_of(found) != "Failed":
+def failure_message(workflow: Mapping[str, Any]) -> str:
+    """Why it failed, with the exit code of the first pod that failed if it is known."""
+    status = workflow.get("status", {})
+    if state_of(workflow) != "Failed":
         return ""
-    failed = [one for one in pods(found) if one.get("phase") in ("Failed", "Error")]
-    failed.sort(key=lambda one: one.get("finishedAt") or "")
-    message = str((failed[0] if failed else told).get("message") or told.get("message") or "")
+    failed = [node for node in pods(workflow) if node.get("phase") in ("Failed", "Error")]
+    failed.sort(key=lambda node: node.get("finishedAt") or "")
+    message = str((failed[0] if failed else status).get("message") or status.get("message") or "")
     code = str((failed[0].get("outputs") or {}).get("exitCode") or "") if failed else ""
     if code and not re.search(r"exit code:? \d", message):
         message = f"{message}: exit code {code}" if message else f"exit code {code}"
-    step = name_of(failed[0]) if failed and has_parts(found) else ""
+    step = node_name(failed[0]) if failed and has_parts(workflow) else ""
     hint = _HINT if re.search(_NO_STORAGE, message) else ""
     return " ".join(f"{step + ': ' if step else ''}{message}{hint}".split())
 
 
-# Source: the executor's words, today and before version 3.3.
+# Source: the executor's messages, since and before version 3.3.
 _NO_STORAGE = r"configure artifact storage|cannot get key for artifact location"
 _HINT = " (or keep ./outputs on a volume: [argo.outputs] in innerloop.toml)"
 
 
-def waiting_for(node: Mapping[str, Any]) -> str:
-    """Why a pod has not started: no node has room for it, its image cannot be pulled."""
+def pending_reason(node: Mapping[str, Any]) -> str:
+    """Why a pod has not started, such as a missing node or image; "" for other pods."""
     return str(node.get("message") or "") if node.get("phase") == "Pending" else ""

@@ -1,4 +1,4 @@
-"""Online endpoints as this machine knows them: their names, where they listen, who may call."""
+"""An online endpoint: its name, its address and its keys."""
 
 from __future__ import annotations
 
@@ -11,64 +11,69 @@ from ....model.deployment import NAME, NAME_RULE
 from ....model.experiment import Experiment
 from ....model.workspace import Workspace
 from ....util.errors import UserError
-from ...progress import News
+from ...progress import TransferProgress
 from .. import workspace_ref
-from ..connection import Line
-from ..workspace_ref import Target
+from ..connection import AzureConnection
+from ..workspace_ref import WorkspaceRef
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
-    """Where an endpoint answers: POST to `url` with `headers`, which let a request in. They are
-    secret, and in no text of this value."""
+class EndpointAddress:
+    """POST to `url` with `headers`, which authorize a request. They are secret, so the repr of this
+    value omits them."""
 
     url: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
-def name_of(experiment: Experiment, in_file: str, where: str) -> str:
-    """The endpoint's name on Azure: `[azure] endpoint` of the settings, else that of endpoint.yaml
-    (`where` is its place). A `Mistake` for one that Azure does not take."""
+def endpoint_name(experiment: Experiment, in_file: str, where: str) -> str:
+    """The endpoint's name on Azure: `[azure] endpoint` of the settings, else the name in
+    endpoint.yaml, which is at `where`. Raises UserError for a name that Azure refuses."""
     name = experiment.settings.azure.endpoint or in_file
     if not NAME.fullmatch(name):
         position = "innerloop.toml" if experiment.settings.azure.endpoint else where
         raise UserError(
-            f'"{name}" is no name for an endpoint', where=position, hint=f"Use {NAME_RULE}"
+            f'"{name}" is not a valid name for an endpoint',
+            code="endpoint-name-invalid",
+            where=position,
+            hint=f"Use {NAME_RULE}",
         )
     return name
 
 
-def address_of(workspace: Workspace, name: str) -> Address:
-    """Where the endpoint `name` of the connected Azure ML workspace answers, with its key. A
-    `Mistake` when there is none, nobody is signed in, or the key may not be read."""
+def address_of(workspace: Workspace, name: str) -> EndpointAddress:
+    """The address of the endpoint `name` in the configured Azure ML workspace, with its key. Raises
+    UserError if there is no such endpoint, nobody is signed in, or the key may not be read."""
     root = Path(workspace.root)
-    with Line(root) as line:
-        return address(name, workspace_ref.find(root), line)
+    with AzureConnection(root) as connection:
+        return address(name, workspace_ref.find(root), connection)
 
 
-def address(name: str, target: Target, line: Line) -> Address:
-    told = _told(line, target, "endpoint_address", name)
-    return Address(str(told["url"]), dict(told["headers"]))
+def address(name: str, target: WorkspaceRef, connection: AzureConnection) -> EndpointAddress:
+    event = _secret_event(connection, target, "endpoint_address", name)
+    return EndpointAddress(str(event["url"]), dict(event["headers"]))
 
 
-def keys(name: str, target: Target, line: Line) -> dict[str, str]:
-    """The endpoint's keys, or its token, by their names."""
-    return dict(_told(line, target, "endpoint_keys", name)["keys"])
+def keys(name: str, target: WorkspaceRef, connection: AzureConnection) -> dict[str, str]:
+    """The endpoint's keys or its token by name."""
+    return dict(_secret_event(connection, target, "endpoint_keys", name)["keys"])
 
 
-def _told(line: Line, target: Target, verb: str, name: str) -> Mapping[str, Any]:
-    """What only an event of its own tells: what is in an answer has no secrets."""
-    kept: list[Mapping[str, Any]] = []
-    news = News(f"asking for {name}")
+def _secret_event(
+    connection: AzureConnection, target: WorkspaceRef, verb: str, name: str
+) -> Mapping[str, Any]:
+    """The `address` event of a request: secrets are in this event only, never in an answer."""
+    addresses: list[Mapping[str, Any]] = []
+    progress = TransferProgress(f"asking for {name}")
 
     def on_event(event: Mapping[str, Any]) -> None:
         if event["event"] == "address":
-            kept.append(event)
+            addresses.append(event)
         else:
-            news.on_event(event)
+            progress.on_event(event)
 
     try:
-        line.ask(verb, target, on_event, name=name)
+        connection.ask(verb, target, on_event, name=name)
     finally:
-        news.end()
-    return kept[0]
+        progress.close()
+    return addresses[0]

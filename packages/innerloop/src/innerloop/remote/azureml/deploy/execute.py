@@ -1,7 +1,7 @@
-"""A deployment on its way: model, environment, endpoint, deployment, test request, traffic.
+"""Carry out a deployment: model, environment, endpoint, deployment, test request, traffic.
 
-What is there is asked of Azure before each move, so the same command again goes on from wherever an
-earlier one was cut off, and makes nothing twice.
+Azure is asked for its state before each step, so the same command again continues where an earlier
+one was interrupted, and creates nothing twice.
 """
 
 from __future__ import annotations
@@ -11,150 +11,159 @@ from dataclasses import dataclass
 
 from ....util.errors import UserError
 from ...progress import say
-from ..session import Talk
+from ..session import AzureSession
 from ..worker.job_states import FAILED, UNSETTLED
 from . import blue_green, steps, store
 from .blue_green import EndpointState, RolloutPlan
-from .plan import Plan
-from .store import note
+from .plan import DeploymentPlan
+from .store import update
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """`now` is the endpoint after the move."""
+class DeploymentOutcome:
+    """`now` is the endpoint's state after the rollout."""
 
     move: RolloutPlan
     now: EndpointState
 
 
-def look(talk: Talk, name: str) -> EndpointState:
-    """The endpoint as it stands, once Azure has ended what it still does with it."""
+def settled_state(session: AzureSession, name: str) -> EndpointState:
+    """The endpoint's state, once Azure has ended its current operation on it."""
     while True:
-        told = talk.ask("endpoint_look", f"asking for {name}", name=name)
-        now = blue_green.now_of(told, name)
-        leaving = [one.name for one in now.deployments if one.state == "Deleting"]
-        if now.state not in UNSETTLED and not leaving:
+        answer = session.ask("endpoint_get", f"asking for {name}", name=name)
+        now = blue_green.endpoint_state(answer, name)
+        deleting = [
+            deployment.name for deployment in now.deployments if deployment.state == "Deleting"
+        ]
+        if now.state not in UNSETTLED and not deleting:
             return now
         if now.state in UNSETTLED:
-            words = f"{name} is {now.state.lower()} still; waiting"
-            talk.ask("endpoint_settle", words, name=name)
-        for one in leaving:
-            words = f"{one} is being deleted; waiting"
-            talk.ask("deployment_settle", words, name=name, deployment=one)
+            doing = f"{name} is still {now.state.lower()}; waiting"
+            session.ask("endpoint_wait", doing, name=name)
+        for deployment in deleting:
+            doing = f"{deployment} is being deleted; waiting"
+            session.ask("deployment_wait", doing, name=name, deployment=deployment)
 
 
 def deploy(
-    talk: Talk, plan: Plan, on_move: Callable[[EndpointState, RolloutPlan], None]
-) -> Outcome:
-    """`on_move` hears what is about to happen, before anything is made."""
-    how = plan.experiment.name
-    wanted = _model(talk, plan)
-    fingerprint = plan.fingerprint(wanted.identity)
-    now = look(talk, plan.endpoint)
-    _usable(now, plan)
-    move = blue_green.decide(now, fingerprint, plan.share, plan.name, how)
+    session: AzureSession,
+    plan: DeploymentPlan,
+    on_move: Callable[[EndpointState, RolloutPlan], None],
+) -> DeploymentOutcome:
+    """`on_move` gets the rollout before anything is created."""
+    experiment = plan.experiment.name
+    resolved = _resolve_model(session, plan)
+    fingerprint = plan.fingerprint(resolved.identity)
+    now = settled_state(session, plan.endpoint)
+    _require_usable(now, plan)
+    move = blue_green.plan_rollout(now, fingerprint, plan.share, plan.name, experiment)
     on_move(now, move)
-    steps.bring_in_line(talk, plan, now)
+    steps.apply_endpoint_file(session, plan, now)
     if move.nothing:
-        return Outcome(move, now)
+        return DeploymentOutcome(move, now)
     try:
         if move.reuse:
-            steps.settle(talk, plan, now, move)
+            steps.wait_for_deployment(session, plan, now, move)
         else:
-            model = wanted.version or steps.register(talk, plan, wanted.identity)
-            steps.make(talk, plan, now, move, model, fingerprint)
-        steps.test(talk, plan, move)
+            model = resolved.version or steps.register_model(session, plan, resolved.identity)
+            steps.create_deployment(session, plan, now, move, model, fingerprint)
+        steps.send_test_request(session, plan, move)
     except KeyboardInterrupt:
         say(
-            f"innerloop: no traffic was moved. What Azure has begun goes on there; the same command "
-            f"again goes on from it, and `scripts/loop endpoint status {how}` shows it"
+            "innerloop: no traffic was moved. Azure continues the operation that it has begun; the "
+            "same command again continues from there, and "
+            f"`scripts/loop endpoint status {experiment}` shows it"
         )
         raise
-    note(talk.root, plan.endpoint, move.name, state=store.TESTED)
+    update(session.root, plan.endpoint, move.name, state=store.TESTED)
     if dict(move.after) != dict(move.before):
-        tags = {**_roles(move), blue_green.EXPERIMENT: how}
-        steps.shift(talk, plan.endpoint, move.after, tags)
+        tags = {**_role_tags(move), blue_green.EXPERIMENT: experiment}
+        steps.set_traffic(session, plan.endpoint, move.after, tags)
         state = store.SERVING
-        note(talk.root, plan.endpoint, move.name, state=state, traffic=dict(move.after))
-    return Outcome(move, look(talk, plan.endpoint))
+        update(session.root, plan.endpoint, move.name, state=state, traffic=dict(move.after))
+    return DeploymentOutcome(move, settled_state(session, plan.endpoint))
 
 
-def _roles(move: RolloutPlan) -> dict[str, str]:
+def _role_tags(move: RolloutPlan) -> dict[str, str]:
     if move.name in move.after:
         return {blue_green.NEW: move.name, blue_green.OLD: move.old}
     return {blue_green.NEW: next(iter(move.after)), blue_green.OLD: ""}
 
 
 @dataclass(frozen=True, slots=True)
-class _Model:
-    """What tells a model from others before it is registered, and name:version where it is."""
+class _ModelVersion:
+    """`identity` is known before the model is registered; `version` is name:version, "" until then."""
 
     identity: str
     version: str = ""
 
 
-def _model(talk: Talk, plan: Plan) -> _Model:
+def _resolve_model(session: AzureSession, plan: DeploymentPlan) -> _ModelVersion:
     source = plan.model
     if source.kind == "job":
-        _require_completed(talk, source.path)
+        _require_completed(session, source.path)
     if source.kind != "registered":
-        return _Model(f"{source.kind}:{source.digest or source.path}")
-    told = talk.ask(
+        return _ModelVersion(f"{source.kind}:{source.digest or source.path}")
+    answer = session.ask(
         "model_find", f"asking for the model {source.path}",
         name=source.path, version=source.version,
     )  # fmt: skip
-    version = f"{told['name']}:{told['version']}"
-    return _Model(told["mark"] or version, version)
+    version = f"{answer['name']}:{answer['version']}"
+    return _ModelVersion(answer["mark"] or version, version)
 
 
-def _require_completed(talk: Talk, job: str) -> None:
-    told = talk.ask("status", f"asking for the job {job}", name=job)
-    if told["type"] != "command":
+def _require_completed(session: AzureSession, job: str) -> None:
+    status = session.ask("status", f"asking for the job {job}", name=job)
+    if status["type"] != "command":
         raise UserError(
-            f"{job} is a {told['type']}, and its model is that of a step or a trial",
-            hint="Name that one's job (`scripts/loop status` lists them), or what the pipeline has "
-            "registered: --model azureml:NAME@latest",
+            f"{job} is a {status['type']} job, whose models belong to its steps or trials",
+            code="job-without-model",
+            hint="Name the step's job (`scripts/loop status` lists them), or the model that the "
+            "pipeline registered: --model azureml:NAME@latest",
         )
-    if told["status"] != "Completed":
+    if status["status"] != "Completed":
         raise UserError(
-            f"{job} is {told['status']}: only a job that has completed has a model to deploy",
+            f"{job} is {status['status']}: only a completed job has a model to deploy",
+            code="job-not-completed",
             hint=f"`scripts/loop logs {job} --follow` shows it to its end",
         )
 
 
-def _usable(now: EndpointState, plan: Plan) -> None:
-    how = plan.experiment.name
+def _require_usable(now: EndpointState, plan: DeploymentPlan) -> None:
     if now.state in FAILED:
         raise UserError(
             f"the endpoint {now.name} is in the state {now.state}",
-            hint=f"Take it away with `scripts/loop endpoint delete {how}`, and deploy again",
+            code="endpoint-failed",
+            hint=f"Delete it with `scripts/loop endpoint delete {plan.experiment.name}`, and deploy "
+            "again",
         )
     if (other := now.tags.get(blue_green.EXPERIMENT)) in plan.neighbours:
         raise UserError(
-            f"the endpoint {now.name} is that of {other}",
+            f"the endpoint {now.name} belongs to {other}",
+            code="endpoint-of-another-experiment",
             where=plan.folder.endpoint.where("name") if plan.folder.endpoint else "",
             hint="Write another name there: an endpoint serves one experiment",
         )
 
 
 def finish(
-    talk: Talk, now: EndpointState, traffic: blue_green.Traffic, gone: tuple[str, ...]
+    session: AzureSession, now: EndpointState, traffic: blue_green.Traffic, gone: tuple[str, ...]
 ) -> EndpointState:
-    """All traffic to the new one, then the others go."""
+    """Moves all traffic to the new deployment, then deletes the others."""
     if dict(now.traffic) != dict(traffic):
         assert now.new is not None
-        steps.shift(talk, now.name, traffic, {blue_green.NEW: now.new.name})
-        note(talk.root, now.name, now.new.name, traffic=dict(traffic))
-    for one in gone:
-        steps.remove(talk, now.name, one)
-        note(talk.root, now.name, one, state=store.FINISHED, traffic={})
-    return look(talk, now.name)
+        steps.set_traffic(session, now.name, traffic, {blue_green.NEW: now.new.name})
+        update(session.root, now.name, now.new.name, traffic=dict(traffic))
+    for name in gone:
+        steps.delete_deployment(session, now.name, name)
+        update(session.root, now.name, name, state=store.FINISHED, traffic={})
+    return settled_state(session, now.name)
 
 
-def roll_back(talk: Talk, now: EndpointState, how: str) -> EndpointState:
-    traffic, loser = blue_green.rollback_plan(now, how)
+def rollback(session: AzureSession, now: EndpointState, experiment: str) -> EndpointState:
+    traffic, loser = blue_green.rollback_plan(now, experiment)
     winner = next(iter(traffic))
-    steps.shift(talk, now.name, traffic, {blue_green.NEW: winner, blue_green.OLD: ""})
-    note(talk.root, now.name, loser, state=store.ROLLED_BACK, traffic={})
-    note(talk.root, now.name, winner, state=store.SERVING, traffic=dict(traffic))
-    return look(talk, now.name)
+    steps.set_traffic(session, now.name, traffic, {blue_green.NEW: winner, blue_green.OLD: ""})
+    update(session.root, now.name, loser, state=store.ROLLED_BACK, traffic={})
+    update(session.root, now.name, winner, state=store.SERVING, traffic=dict(traffic))
+    return settled_state(session, now.name)

@@ -1,10 +1,11 @@
-"""Which model a deployment takes: a folder of this machine, a job's output, or a registered one."""
+"""Which model is deployed: a folder of this machine, a job's output, or a registered model."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from ....history import past_runs
 from ....model.experiment import Experiment
@@ -14,19 +15,19 @@ from ....serving.models import ServedModel
 from ....util.errors import UsageError, UserError
 from ... import snapshot, submission_store
 
-# What train.py makes for serving, in ./outputs.
+# The folder in ./outputs that train.py writes for serving.
 MODEL = "model"
 _JOB = re.compile(r"[A-Za-z0-9][\w-]{0,254}")
 _REGISTERED = re.compile(r"azureml:(?P<name>[A-Za-z0-9][\w.-]{0,254})(?:[:@](?P<version>[\w.-]+))?")
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """kind: "folder" (`path` relative to the workspace, with its `digest`, files and bytes), "job"
-    (`path` is the job's name), or "registered" (`path` is the model's name; `version` "" for the
-    latest). `words` name it for a person, `scores` are those of its run."""
+class ModelSource:
+    """`path` is a folder relative to the workspace (with its `digest`, files and bytes), a job's
+    name, or a registered model's name (with a `version`, "" for the latest). `words` describe it;
+    `scores` are its run's."""
 
-    kind: str
+    kind: Literal["folder", "job", "registered"]
     path: str
     words: str
     digest: str = ""
@@ -37,7 +38,7 @@ class Source:
 
     @property
     def azure_path(self) -> str:
-        """Where Azure ML's client finds it, relative to the workspace for a folder."""
+        """The path for Azure ML's client; of a folder relative to the workspace."""
         if self.kind == "job":
             return f"azureml://jobs/{self.path}/outputs/artifacts/paths/outputs/{MODEL}/"
         return self.path
@@ -45,52 +46,58 @@ class Source:
 
 def find(
     workspace: Workspace, experiment: Experiment, word: str | None, cwd: Path, *, named: str = ""
-) -> Source:
-    """What `--model` says: a path, a run, a job, or azureml:NAME:VERSION. Without a word the
-    model that the deployment file names with its version (`named`), else the one that is served
-    here, else the latest that is registered under the file's name."""
+) -> ModelSource:
+    """The model that `--model` names: a path, a run, a job, or azureml:NAME:VERSION. Without it the
+    model that the deployment file names with a version (`named`), else the one that `loop serve`
+    would take, else the latest registered one of the file's name."""
     root = Path(workspace.root)
     if word is not None:
-        return _named(workspace, experiment, word, cwd)
+        return _by_name(workspace, experiment, word, cwd)
     pinned = _REGISTERED.fullmatch(named)
     if pinned and pinned["version"] not in (None, "latest"):
-        return _registered(named)
+        return _parse_registered(named)
     try:
         chosen = models.choose(workspace, experiment, None, cwd)
     except UserError:
         if pinned:
-            return _registered(named)
+            return _parse_registered(named)
         raise
-    # One that is here and cannot be sent is said: nobody means an older one then.
-    return _folder(root, chosen, experiment)
+    # A local model that cannot be sent is an error: an older one would be a surprise.
+    return _from_folder(root, chosen, experiment)
 
 
-def _named(workspace: Workspace, experiment: Experiment, word: str, cwd: Path) -> Source:
+def _by_name(workspace: Workspace, experiment: Experiment, word: str, cwd: Path) -> ModelSource:
     root = Path(workspace.root)
     if word.startswith("azureml:"):
-        return _registered(word)
+        return _parse_registered(word)
     is_job = _JOB.fullmatch(word) is not None
     if not (is_job and submission_store.read(root, word)):
         try:
             chosen = models.choose(workspace, experiment, word, cwd)
-        except UserError as mistake:
+        except UserError as error:
             if not is_job:
                 hint = "Name a path, a run (`scripts/loop runs`), a job, or azureml:NAME:VERSION"
-                raise UsageError(f'there is no model "{word}"', hint=hint) from mistake
+                raise UsageError(
+                    f'there is no model "{word}"', code="model-unknown", hint=hint
+                ) from error
         else:
-            return _folder(root, chosen, experiment)
-    return Source("job", word, f"the job {word}, outputs/{MODEL}")
+            return _from_folder(root, chosen, experiment)
+    return ModelSource("job", word, f"the job {word}, outputs/{MODEL}")
 
 
-def _registered(word: str) -> Source:
-    found = _REGISTERED.fullmatch(word)
-    if found is None:
-        raise UsageError(f'"{word}" is no model', hint="Write azureml:NAME:VERSION, or @latest")
-    version = "" if found["version"] in (None, "latest") else found["version"]
-    return Source("registered", found["name"], word, version=version)
+def _parse_registered(word: str) -> ModelSource:
+    match = _REGISTERED.fullmatch(word)
+    if match is None:
+        raise UsageError(
+            f'"{word}" is not a model',
+            code="model-name-invalid",
+            hint="Write azureml:NAME:VERSION, or @latest",
+        )
+    version = "" if match["version"] in (None, "latest") else match["version"]
+    return ModelSource("registered", match["name"], word, version=version)
 
 
-def _folder(root: Path, model: ServedModel, experiment: Experiment) -> Source:
+def _from_folder(root: Path, model: ServedModel, experiment: Experiment) -> ModelSource:
     sent = snapshot.read(root, model.origin)
     run = (
         past_runs.read(root, experiment.slug, Path(model.path).parent)
@@ -99,7 +106,7 @@ def _folder(root: Path, model: ServedModel, experiment: Experiment) -> Source:
     )
     best = past_runs.headline_metrics([run], 1) if run is not None else []
     scores = ", ".join(f"{name} {run.scores[name]:.4g}" for name in best) if run else ""
-    return Source(
+    return ModelSource(
         "folder", model.origin, model.origin, sent.digest, "", len(sent.files), sent.size, scores
     )
 

@@ -1,4 +1,4 @@
-"""A deployment as a value: all that can be known of it before Azure is asked."""
+"""A deployment as a value, complete before Azure is asked."""
 
 from __future__ import annotations
 
@@ -18,20 +18,19 @@ from ....util import files
 from ....util.errors import UserError
 from ....workspace.deploy_folder import DeployFolder, open_folder
 from ... import snapshot
-from ..submit.submission import name_on_azure
-from ..workspace_ref import Target
+from ..submit.submission import azure_name
+from ..workspace_ref import WorkspaceRef
 from . import endpoints, model_source
-from .model_source import Source
+from .model_source import ModelSource
 
-# What a deployment file says of its place, and not of what is deployed.
-_OF_THE_PLACE = {"$schema", "name", "endpoint_name", "model", "tags", "description"}
+# Keys of a deployment file that name the deployment and do not change it.
+_NOT_FINGERPRINTED = {"$schema", "name", "endpoint_name", "model", "tags", "description"}
 
 
 @dataclass(frozen=True, slots=True)
-class Image:
-    """The environment of a deployment: one that is registered already (`reference`), or `name` in a
-    `version` that follows from its content; `folder` is what Azure ML builds it from, if it does.
-    """
+class ServingEnvironment:
+    """The environment of a deployment: a registered one (`reference`), or `name` in a `version`
+    derived from its content. `folder` is the build context, "" if Azure ML builds nothing."""
 
     words: str
     reference: str = ""
@@ -43,29 +42,29 @@ class Image:
 
     @property
     def on_azure(self) -> str:
-        """As a deployment names it."""
+        """The reference in a deployment."""
         return self.reference or f"azureml:{self.name}:{self.version}"
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """`share` in percent; `name` "" lets the rule choose; `sample` is relative to the workspace,
-    `content` its type; `suspects` are likely secrets among what would be sent; `neighbours` are
-    the workspace's other experiments."""
+class DeploymentPlan:
+    """`share` in percent; `name` is "" where the rollout chooses it; `sample` is relative to the
+    workspace, `content` its content type; `suspects` are likely secrets among the files to send;
+    `neighbours` are the workspace's other experiments."""
 
     experiment: Experiment
     folder: DeployFolder
     endpoint: str
-    model: Source
+    model: ModelSource
     model_name: str
-    image: Image
+    image: ServingEnvironment
     sample: str
     content: str
     share: int
     name: str
-    target: Target | None
+    target: WorkspaceRef | None
     code: str = ""
-    suspects: tuple[tuple[str, snapshot.Suspect], ...] = ()
+    suspects: tuple[tuple[str, snapshot.SuspectedSecret], ...] = ()
     neighbours: tuple[str, ...] = ()
 
     @property
@@ -74,13 +73,15 @@ class Plan:
 
     def fingerprint(self, model: str) -> str:
         """The same for the same model, environment, code and settings of the server."""
-        told = {
+        fields = {
             "model": model,
             "environment": self.image.on_azure,
             "code": self.code,
-            "settings": {k: v for k, v in self.file.document.items() if k not in _OF_THE_PLACE},
+            "settings": {
+                k: v for k, v in self.file.document.items() if k not in _NOT_FINGERPRINTED
+            },
         }
-        return _hash(told)[:16]
+        return _hash(fields)[:16]
 
     def json(self) -> dict[str, Any]:
         return {
@@ -104,11 +105,12 @@ def open_endpoint(workspace: Workspace, experiment: Experiment) -> tuple[DeployF
     named = folder.endpoint
     if named is None:
         raise UserError(
-            "the deploy folder has no endpoint.yaml: nothing says where it is deployed",
+            "the deploy folder has no endpoint.yaml, which names the endpoint",
+            code="endpoint-file-missing",
             where=folder.folder,
             hint="Write one with `name:` and `auth_mode: key`",
         )
-    return folder, endpoints.name_of(experiment, named.name, str(named.where("name")))
+    return folder, endpoints.endpoint_name(experiment, named.name, str(named.where("name")))
 
 
 def plan(
@@ -118,27 +120,32 @@ def plan(
     model: str | None,
     share: int,
     name: str,
-    target: Target | None,
+    target: WorkspaceRef | None,
     cwd: Path,
-) -> Plan:
-    """A `Mistake` for what is missing or cannot be."""
+) -> DeploymentPlan:
+    """Raises UserError if something is missing or invalid."""
     root = Path(workspace.root)
     folder, endpoint = open_endpoint(workspace, experiment)
     if folder.sample is None:
         raise UserError(
-            "there is no sample request: nothing would show whether the deployment answers",
+            "there is no sample request to test the deployment with",
+            code="sample-request-missing",
             where=folder.folder,
             hint="Put one there as sample-request.json (or .png, .csv ...)",
         )
     if name and not NAME.fullmatch(name):
-        raise UserError(f'"{name}" is no name for a deployment', hint=f"Use {NAME_RULE}")
+        raise UserError(
+            f'"{name}" is not a valid name for a deployment',
+            code="deployment-name-invalid",
+            hint=f"Use {NAME_RULE}",
+        )
     given = folder.deployment.model
     version = f":{given.version}" if given.version else "@latest"
     named = f"azureml:{given.name}{version}" if given.name and not given.path else ""
     source = model_source.find(workspace, experiment, model, cwd, named=named)
-    image, sent = _image(root, experiment, folder.deployment)
-    code, also_sent = _code(root, folder.deployment)
-    return Plan(
+    image, sent = _environment(root, experiment, folder.deployment)
+    code, also_sent = _code_digest(root, folder.deployment)
+    return DeploymentPlan(
         experiment=experiment,
         folder=folder,
         endpoint=endpoint,
@@ -146,7 +153,7 @@ def plan(
         model_name=(
             source.path
             if source.kind == "registered"
-            else given.name or name_on_azure(experiment.name)
+            else given.name or azure_name(experiment.name)
         ),
         image=image,
         sample=folder.sample,
@@ -160,41 +167,48 @@ def plan(
     )
 
 
-def _image(
+def _environment(
     root: Path, experiment: Experiment, deployment: Deployment
-) -> tuple[Image, list[snapshot.Snapshot]]:
+) -> tuple[ServingEnvironment, list[snapshot.Snapshot]]:
     given = deployment.environment
     if given.kind == "registered":
-        return Image(f"{given.reference}, registered", reference=str(given.reference)), []
+        return (
+            ServingEnvironment(f"{given.reference}, registered", reference=str(given.reference)),
+            [],
+        )
     if given.kind == "none":
         raise UserError(
             "the deployment names no environment",
+            code="environment-missing",
             where=deployment.where(),
             hint="Write `environment:` with `build: {path: .}`",
         )
-    name = f"{name_on_azure(experiment.name)}-deploy"
-    told: dict[str, Any] = {"section": deployment.document["environment"]}
+    name = f"{azure_name(experiment.name)}-deploy"
+    fields: dict[str, Any] = {"section": deployment.document["environment"]}
     if given.kind == "build":
         folder = code_root(deployment.file, given.path)
         if folder is None or not (root / folder / given.dockerfile).is_file():
             raise UserError(
                 f"there is no {given.dockerfile} to build the environment from",
+                code="dockerfile-missing",
                 where=deployment.where("environment", "build"),
             )
         sent = snapshot.read(root, folder)
-        version = _hash({**told, "context": sent.digest})[:12]
+        version = _hash({**fields, "context": sent.digest})[:12]
         words = f"built on Azure ML from {folder}/{given.dockerfile}"
-        return Image(words, "", name, version, folder, len(sent.files), sent.size), [sent]
+        return ServingEnvironment(words, "", name, version, folder, len(sent.files), sent.size), [
+            sent
+        ]
     words = str(given.image)
     if given.kind == "conda":
         words += " with conda packages"
         file = code_root(deployment.file, str(given.conda_file))
-        told["conda"] = files.read_text(root / file) if file else ""
-    return Image(words, "", name, _hash(told)[:12]), []
+        fields["conda"] = files.read_text(root / file) if file else ""
+    return ServingEnvironment(words, "", name, _hash(fields)[:12]), []
 
 
-def _code(root: Path, deployment: Deployment) -> tuple[str, list[snapshot.Snapshot]]:
-    """The digest of the code that is sent beside the image, where the file names any."""
+def _code_digest(root: Path, deployment: Deployment) -> tuple[str, list[snapshot.Snapshot]]:
+    """The digest and the files of the code that the deployment file names; ("", []) for none."""
     given = deployment.document.get("code_configuration")
     code = given.get("code") if isinstance(given, dict) else None
     folder = code_root(deployment.file, str(code)) if code else None
@@ -204,7 +218,7 @@ def _code(root: Path, deployment: Deployment) -> tuple[str, list[snapshot.Snapsh
     return sent.digest, [sent]
 
 
-def _suspects(sent: Sequence[snapshot.Snapshot]) -> Iterator[tuple[str, snapshot.Suspect]]:
+def _suspects(sent: Sequence[snapshot.Snapshot]) -> Iterator[tuple[str, snapshot.SuspectedSecret]]:
     for one in sent:
         for suspect in one.suspects:
             yield one.folder, suspect

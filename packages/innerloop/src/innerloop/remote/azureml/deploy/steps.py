@@ -1,5 +1,5 @@
-"""The steps of a deployment, each asked of Azure alone, with a line for the person: what is
-registered, made, tested, moved, taken away."""
+"""The steps of a deployment, each one request to Azure with a line on stderr: register, create, test,
+move traffic, delete."""
 
 from __future__ import annotations
 
@@ -7,47 +7,53 @@ from pathlib import Path
 from typing import Any
 
 from ....history import git_state
+from ....util import clock
 from ....util.errors import UserError
 from ... import submission_store
 from ...progress import say
-from ..connection import Fault
-from ..session import Talk, last, minutes, show_log
-from ..submit.submission import workspace_of
+from ..connection import ServiceError
+from ..session import AzureSession, format_duration, last_lines, print_log
+from ..submit.submission import workspace_fields
 from ..worker.job_states import UNSETTLED
 from . import blue_green, endpoint_settings, store
 from .blue_green import EndpointState, RolloutPlan
-from .endpoint_settings import Difference
-from .plan import Plan
-from .store import Entry, note
+from .endpoint_settings import SettingDifference
+from .plan import DeploymentPlan
+from .store import DeploymentRecord, update
 
-TRIES = 5  # of the test request, where the server is not up yet
-LINES = 30  # of a log that is shown
+TEST_ATTEMPTS = 5  # of the test request, while the server is not up yet
+LOG_LINES = 30  # of a log in an error report
 
 
-def make(
-    talk: Talk, plan: Plan, now: EndpointState, move: RolloutPlan, model: str, fingerprint: str
+def create_deployment(
+    session: AzureSession,
+    plan: DeploymentPlan,
+    now: EndpointState,
+    move: RolloutPlan,
+    model: str,
+    fingerprint: str,
 ) -> None:
-    """Everything up to a deployment that runs; `model` is registered (name:version)."""
+    """Creates the deployment and what it needs; `model` is registered (name:version)."""
     if not plan.image.reference:
-        _register_image(talk, plan)
+        _register_environment(session, plan)
     if not now.state:
-        _make_endpoint(talk, plan)
-    for one in move.gone:
-        _make_room(talk, plan, now, one)
-    entry = _before(talk.root, plan, move, model, fingerprint)
-    _make_deployment(talk, plan, move, entry)
+        _create_endpoint(session, plan)
+    for name in move.gone:
+        _delete_spare(session, plan, now, name)
+    record = _record_before(session.root, plan, move, model, fingerprint)
+    _start_deployment(session, plan, move, record)
 
 
-def register(talk: Talk, plan: Plan, identity: str) -> str:
-    """The model as a version of the workspace: name:version. `identity` tells it from others."""
+def register_model(session: AzureSession, plan: DeploymentPlan, identity: str) -> str:
+    """Registers the model and returns name:version; a version of the same `identity` is reused."""
     source = plan.model
-    path = str(talk.root / source.path) if source.kind == "folder" else source.azure_path
+    path = str(session.root / source.path) if source.kind == "folder" else source.azure_path
     tags = {blue_green.EXPERIMENT: plan.experiment.name, "innerloop.from": source.path[:256]}
     if source.kind == "folder":
         tags["innerloop.digest"] = source.digest
     else:
         tags["innerloop.source"] = identity
-    told = talk.ask(
+    answer = session.ask(
         "model_register",
         f"model {plan.model_name} from {source.words}",
         source.size,
@@ -57,211 +63,234 @@ def register(talk: Talk, plan: Plan, identity: str) -> str:
         description=f"{plan.experiment.name}, from {source.words}",
         tags=tags,
     )
-    model = f"{told['name']}:{told['version']}"
-    where = "was there already: it is the same" if told["existed"] else "is registered"
+    model = f"{answer['name']}:{answer['version']}"
+    where = "was registered already" if answer["existed"] else "is registered"
     say(f"innerloop: model {model} {where}")
     return model
 
 
-def _register_image(talk: Talk, plan: Plan) -> None:
-    told = talk.ask(
+def _register_environment(session: AzureSession, plan: DeploymentPlan) -> None:
+    answer = session.ask(
         "environment_register",
         f"environment {plan.image.name}:{plan.image.version}",
         plan.image.size,
         name=plan.image.name,
         version=plan.image.version,
-        file=str(talk.root / plan.file.file),
-        root=str(talk.root),
+        file=str(session.root / plan.file.file),
+        root=str(session.root),
         tags={blue_green.EXPERIMENT: plan.experiment.name},
     )
-    where = "was there already" if told["existed"] else "is registered"
+    where = "was registered already" if answer["existed"] else "is registered"
     say(f"innerloop: environment {plan.image.name}:{plan.image.version} {where}")
 
 
-def _make_endpoint(talk: Talk, plan: Plan) -> None:
+def _create_endpoint(session: AzureSession, plan: DeploymentPlan) -> None:
     named = plan.folder.endpoint
     assert named is not None
-    talk.ask(
-        "endpoint_make",
-        f"making the endpoint {plan.endpoint}",
+    session.ask(
+        "endpoint_create",
+        f"creating the endpoint {plan.endpoint}",
         name=plan.endpoint,
-        file=str(talk.root / named.text.name),
+        file=str(session.root / named.text.name),
         tags={blue_green.EXPERIMENT: plan.experiment.name},
     )
-    say(f"innerloop: endpoint {plan.endpoint} is there")
+    say(f"innerloop: endpoint {plan.endpoint} is created")
 
 
-def bring_in_line(talk: Talk, plan: Plan, now: EndpointState) -> None:
-    """What endpoint.yaml says of an endpoint that is there. Its description and tags follow the
-    file; what those who call it would notice, or what Azure does not change, is said."""
+def apply_endpoint_file(session: AzureSession, plan: DeploymentPlan, now: EndpointState) -> None:
+    """Applies endpoint.yaml to an existing endpoint: its description and tags. A difference that
+    clients would notice, or that Azure cannot change, is only reported."""
     named = plan.folder.endpoint
     if named is None or not now.state:
         return
-    found = endpoint_settings.differences(named, now)
-    for one in found:
-        if not one.is_free:
-            say(f"innerloop: {one.where}: {one.words}. {way_of(one, plan.experiment.name)}")
-    if free := tuple(one for one in found if one.is_free):
-        change(talk, now.name, named.text.name, free)
+    differences = endpoint_settings.differences(named, now)
+    for difference in differences:
+        if not difference.is_free:
+            how = how_to_apply(difference, plan.experiment.name)
+            say(f"innerloop: {difference.where}: {difference.words}. {how}")
+    if free := tuple(difference for difference in differences if difference.is_free):
+        change_endpoint(session, now.name, named.text.name, free)
 
 
-def way_of(one: Difference, how: str) -> str:
-    if one.is_fixed:
+def how_to_apply(difference: SettingDifference, experiment: str) -> str:
+    if difference.is_fixed:
         return (
-            f"Azure takes that only as an endpoint is made: `scripts/loop endpoint delete {how}`, and "
-            "deploy anew"
+            "Azure accepts it only when an endpoint is created: `scripts/loop endpoint delete "
+            f"{experiment}`, then deploy again"
         )
-    return f"Who calls it would notice: `scripts/loop endpoint update {how}` changes it"
+    return (
+        "Clients would notice the change: `scripts/loop endpoint update "
+        f"{experiment}` applies it"
+    )
 
 
-def change(talk: Talk, endpoint: str, file: str, found: tuple[Difference, ...]) -> None:
-    keys = ", ".join(one.key for one in found)
-    talk.ask(
-        "endpoint_change",
+def change_endpoint(
+    session: AzureSession, endpoint: str, file: str, changes: tuple[SettingDifference, ...]
+) -> None:
+    keys = ", ".join(change.key for change in changes)
+    session.ask(
+        "endpoint_update",
         f"{endpoint}: {keys} as in {file}",
         name=endpoint,
-        file=str(talk.root / file),
-        keys=[one.key for one in found if not one.tag],
-        tags=[one.tag for one in found if one.tag],
+        file=str(session.root / file),
+        keys=[change.key for change in changes if not change.tag],
+        tags=[change.tag for change in changes if change.tag],
     )
-    say(f"innerloop: endpoint {endpoint} has these as in {file} now: {keys}")
+    say(f"innerloop: applied {file} to the endpoint {endpoint}: {keys}")
 
 
-def _make_room(talk: Talk, plan: Plan, now: EndpointState, name: str) -> None:
-    """Takes a spare away; one that Azure is still making only once that has ended."""
+def _delete_spare(
+    session: AzureSession, plan: DeploymentPlan, now: EndpointState, name: str
+) -> None:
+    """Deletes a spare, after Azure has ended its current operation on it."""
     try:
-        _wait(talk, plan, now, name)
-    except Fault as fault:
-        if fault.code != "deployment-failed":
+        _wait(session, plan, now, name)
+    except ServiceError as error:
+        if error.code != "deployment-failed":
             raise
-    remove(talk, plan.endpoint, name)
+    delete_deployment(session, plan.endpoint, name)
 
 
-def _wait(talk: Talk, plan: Plan, now: EndpointState, name: str) -> None:
-    """Until Azure has ended what an earlier command began with a deployment; a `Fault` for one that
-    did not come up."""
-    found = now.find(name)
-    if found is not None and found.state in UNSETTLED:
-        words = f"{name} is {found.state.lower()} since an earlier try; waiting"
-        talk.ask("deployment_settle", words, name=plan.endpoint, deployment=name)
+def _wait(session: AzureSession, plan: DeploymentPlan, now: EndpointState, name: str) -> None:
+    """Waits until Azure has ended an operation that an earlier command began; raises ServiceError
+    if the deployment failed."""
+    deployment = now.find(name)
+    if deployment is not None and deployment.state in UNSETTLED:
+        doing = f"{name} is {deployment.state.lower()} since an earlier attempt; waiting"
+        session.ask("deployment_wait", doing, name=plan.endpoint, deployment=name)
 
 
-def _before(root: Path, plan: Plan, move: RolloutPlan, model: str, fingerprint: str) -> Entry:
-    """The ledger's entry, written before anything is made."""
+def _record_before(
+    root: Path, plan: DeploymentPlan, move: RolloutPlan, model: str, fingerprint: str
+) -> DeploymentRecord:
+    """The deployment's record, written before anything is created."""
     assert plan.target is not None
-    git, patch = submission_store.code_of(git_state.read(root))
-    entry = Entry(
+    git, patch = submission_store.git_fields(git_state.read(root))
+    record = DeploymentRecord(
         endpoint=plan.endpoint,
         deployment=move.name,
         fingerprint=fingerprint,
         experiment=plan.experiment.name,
-        workspace=workspace_of(plan.target),
+        workspace=workspace_fields(plan.target),
         state=store.MAKING,
-        at=submission_store.now(),
+        at=clock.now(),
         model=model,
         source=plan.model.words,
         digest=plan.model.digest,
         environment=plan.image.on_azure,
         git=git,
     )
-    store.write(root, entry, patch)
-    return entry
+    store.write(root, record, patch)
+    return record
 
 
-def _make_deployment(talk: Talk, plan: Plan, move: RolloutPlan, entry: Entry) -> None:
+def _start_deployment(
+    session: AzureSession, plan: DeploymentPlan, move: RolloutPlan, record: DeploymentRecord
+) -> None:
     try:
-        talk.ask(
-            "deployment_make",
-            f"making the deployment {move.name} (Azure builds its image and starts it: minutes)",
+        session.ask(
+            "deployment_create",
+            f"creating the deployment {move.name} (Azure builds its image and starts it: minutes)",
             name=plan.endpoint,
             deployment=move.name,
-            file=str(talk.root / plan.file.file),
-            root=str(talk.root),
-            model=entry.model,
-            environment=entry.environment,
+            file=str(session.root / plan.file.file),
+            root=str(session.root),
+            model=record.model,
+            environment=record.environment,
             tags={
-                blue_green.FINGERPRINT: entry.fingerprint,
+                blue_green.FINGERPRINT: record.fingerprint,
                 blue_green.EXPERIMENT: plan.experiment.name,
-                "innerloop.commit": str(entry.git.get("commit", "")),
+                "innerloop.commit": str(record.git.get("commit", "")),
             },
         )
-    except Fault as fault:
-        raise _failed(talk, plan, move, fault) from fault
+    except ServiceError as error:
+        raise _explain_failure(session, plan, move, error) from error
     say(f"innerloop: deployment {move.name} is up")
 
 
-def settle(talk: Talk, plan: Plan, now: EndpointState, move: RolloutPlan) -> None:
-    """Waits for a deployment that an earlier command began."""
+def wait_for_deployment(
+    session: AzureSession, plan: DeploymentPlan, now: EndpointState, move: RolloutPlan
+) -> None:
+    """Waits for a deployment that an earlier command began to create."""
     try:
-        _wait(talk, plan, now, move.name)
-    except Fault as fault:
-        raise _failed(talk, plan, move, fault) from fault
+        _wait(session, plan, now, move.name)
+    except ServiceError as error:
+        raise _explain_failure(session, plan, move, error) from error
 
 
-def _failed(talk: Talk, plan: Plan, move: RolloutPlan, fault: Fault) -> UserError:
-    """A deployment that did not come up: its log is shown, and how to go on is said."""
-    note(talk.root, plan.endpoint, move.name, state=store.FAILED)
-    if fault.code != "deployment-failed":
-        return fault
-    build = talk.logs
-    if build:
-        show_log("the end of the image's build log", last(build, LINES))
+def _explain_failure(
+    session: AzureSession, plan: DeploymentPlan, move: RolloutPlan, error: ServiceError
+) -> UserError:
+    """The error for a deployment that failed; prints the end of its log."""
+    update(session.root, plan.endpoint, move.name, state=store.FAILED)
+    if error.code != "deployment-failed":
+        return error
+    build_log = session.logs
+    if build_log:
+        print_log("the end of the image's build log", last_lines(build_log, LOG_LINES))
     else:
-        show_log(f"the end of {move.name}'s log", talk.tail(plan.endpoint, move.name, LINES))
-    hint = f"{fault.hint}. {_looking(plan, move)}" if fault.hint else _looking(plan, move)
-    how = f"the next `scripts/loop deploy {plan.experiment.name}` takes its place"
-    return Fault(f"{fault.what}; no traffic was moved", hint=f"{hint}; {how}", code=fault.code)
-
-
-def _looking(plan: Plan, move: RolloutPlan) -> str:
-    how = f"{plan.experiment.name} --deployment {move.name}"
-    return (
-        f"`scripts/loop endpoint logs {how}` shows more, `scripts/loop endpoint delete {how}` takes "
-        "it away"
+        print_log(
+            f"the end of {move.name}'s log", session.tail(plan.endpoint, move.name, LOG_LINES)
+        )
+    hint = f"{error.hint}. {_log_hint(plan, move)}" if error.hint else _log_hint(plan, move)
+    next_time = f"the next `scripts/loop deploy {plan.experiment.name}` replaces it"
+    return ServiceError(
+        f"{error.what}; no traffic was moved", hint=f"{hint}; {next_time}", code=error.code
     )
 
 
-def test(talk: Talk, plan: Plan, move: RolloutPlan) -> None:
-    """The sample request, to this deployment alone; a `Mistake` for every answer but 200."""
-    told: dict[str, Any] = talk.ask(
+def _log_hint(plan: DeploymentPlan, move: RolloutPlan) -> str:
+    deployment = f"{plan.experiment.name} --deployment {move.name}"
+    return (
+        f"`scripts/loop endpoint logs {deployment}` shows more, "
+        f"`scripts/loop endpoint delete {deployment}` deletes it"
+    )
+
+
+def send_test_request(session: AzureSession, plan: DeploymentPlan, move: RolloutPlan) -> None:
+    """Sends the sample request to this deployment alone; raises UserError unless the answer is 200."""
+    answer: dict[str, Any] = session.ask(
         "endpoint_probe",
         f"test request to {move.name}: {plan.sample}",
         name=plan.endpoint,
         deployment=move.name,
-        file=str(talk.root / plan.sample),
+        file=str(session.root / plan.sample),
         type=plan.content,
-        tries=TRIES,
+        tries=TEST_ATTEMPTS,
     )
-    if told["status"] == 200:
-        text = " ".join(told["text"].split())
-        say(f"innerloop: test request answered in {_milliseconds(told['seconds'])}: {text[:160]}")
+    if answer["status"] == 200:
+        text = " ".join(answer["text"].split())
+        seconds = _format_time(answer["seconds"])
+        say(f"innerloop: test request answered in {seconds}: {text[:160]}")
         return
-    note(talk.root, plan.endpoint, move.name, state=store.FAILED)
-    show_log(f"the end of {move.name}'s log", talk.tail(plan.endpoint, move.name, LINES))
-    said = " ".join(told["text"].split())[:300].rstrip(".")
-    status = f"was answered {told['status']}" if told["status"] else "was not answered"
+    update(session.root, plan.endpoint, move.name, state=store.FAILED)
+    print_log(f"the end of {move.name}'s log", session.tail(plan.endpoint, move.name, LOG_LINES))
+    text = " ".join(answer["text"].split())[:300].rstrip(".")
+    status = f"was answered {answer['status']}" if answer["status"] else "was not answered"
     raise UserError(
-        f"the test request to {move.name} {status}: {said}; no traffic was moved",
-        hint=f"{_looking(plan, move)}; the next `scripts/loop deploy {plan.experiment.name}` tests "
-        "it again, or takes its place when something has changed",
+        f"the test request to {move.name} {status}: {text}; no traffic was moved",
+        code="test-request-failed",
+        hint=f"{_log_hint(plan, move)}; the next `scripts/loop deploy {plan.experiment.name}` tests "
+        "it again, or replaces it when something has changed",
     )
 
 
-def _milliseconds(seconds: float) -> str:
-    return f"{seconds * 1000:.0f} ms" if seconds < 10 else minutes(seconds)
+def _format_time(seconds: float) -> str:
+    return f"{seconds * 1000:.0f} ms" if seconds < 10 else format_duration(seconds)
 
 
-def shift(talk: Talk, endpoint: str, traffic: blue_green.Traffic, tags: dict[str, str]) -> None:
-    talk.ask(
+def set_traffic(
+    session: AzureSession, endpoint: str, traffic: blue_green.Traffic, tags: dict[str, str]
+) -> None:
+    session.ask(
         "endpoint_traffic",
-        f"traffic of {endpoint}: {blue_green.words(traffic)}",
+        f"traffic of {endpoint}: {blue_green.format_traffic(traffic)}",
         name=endpoint,
         traffic=dict(traffic),
         tags=tags,
     )
 
 
-def remove(talk: Talk, endpoint: str, deployment: str) -> None:
-    words = f"taking {deployment} away"
-    talk.ask("deployment_remove", words, name=endpoint, deployment=deployment)
-    say(f"innerloop: deployment {deployment} is gone")
+def delete_deployment(session: AzureSession, endpoint: str, deployment: str) -> None:
+    session.ask("deployment_delete", f"deleting {deployment}", name=endpoint, deployment=deployment)
+    say(f"innerloop: deployment {deployment} is deleted")

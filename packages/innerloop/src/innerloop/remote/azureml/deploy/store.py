@@ -1,7 +1,7 @@
-"""What was deployed from this workspace: a folder each in `.innerloop/deployments/<endpoint>/`,
-which git ignores. Azure's own word counts; this says from which code it came.
+"""The deployments from this workspace: a folder each in `.innerloop/deployments/<endpoint>/`, which
+git ignores. Azure's own state is authoritative; a record says from which code a deployment came.
 
-    deployment.json   the model, the environment, the commit, how far it came
+    deployment.json   the model, the environment, the commit, how far it got
     changes.patch     what was not committed, on top of that commit; only if there was something
 """
 
@@ -21,8 +21,8 @@ ROLLED_BACK, FINISHED = "rolled back", "finished"
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One deployment; `state` is how far it came, `at` when it was begun (UTC)."""
+class DeploymentRecord:
+    """One deployment; `state` is how far it got, `at` when it began (UTC)."""
 
     endpoint: str
     deployment: str
@@ -43,31 +43,32 @@ class Entry:
         return f"{FOLDER}/{self.endpoint}/{self.deployment}-{self.fingerprint}"
 
 
-def write(root: Path, entry: Entry, patch: str = "") -> None:
-    folder = root / entry.folder
-    files.write_text(folder / "deployment.json", json.dumps(asdict(entry), indent=2) + "\n")
+def write(root: Path, record: DeploymentRecord, patch: str = "") -> None:
+    folder = root / record.folder
+    files.write_text(folder / "deployment.json", json.dumps(asdict(record), indent=2) + "\n")
     if patch:
         files.write_text(folder / "changes.patch", patch)
 
 
-def note(root: Path, endpoint: str, deployment: str, **changes: Any) -> None:
-    """What became of the newest deployment of that name, where it was made from here."""
-    same = [one for one in entries(root, endpoint) if one.deployment == deployment]
+def update(root: Path, endpoint: str, deployment: str, **changes: Any) -> None:
+    """Changes the newest record of that deployment, if it was created from here."""
+    same = [record for record in records(root, endpoint) if record.deployment == deployment]
     if same:
         write(root, replace(same[-1], **changes))
 
 
-def entries(root: Path, endpoint: str) -> list[Entry]:
-    """Those of one endpoint, the newest last."""
+def records(root: Path, endpoint: str) -> list[DeploymentRecord]:
+    """The records of one endpoint, the newest last."""
     folder = root / FOLDER / endpoint
-    found = [_entry(one) for one in folder.iterdir()] if folder.is_dir() else []
-    return sorted((one for one in found if one is not None), key=lambda one: one.at)
+    paths = folder.iterdir() if folder.is_dir() else ()
+    found = filter(None, map(_read_record, paths))
+    return sorted(found, key=lambda record: record.at)
 
 
-def _entry(folder: Path) -> Entry | None:
+def _read_record(folder: Path) -> DeploymentRecord | None:
     try:
         table = json.loads(files.read_text(folder / "deployment.json") or "")
-        known = {key: table[key] for key in Entry.__dataclass_fields__ if key in table}
-        return Entry(**known)
+        known = {key: table[key] for key in DeploymentRecord.__dataclass_fields__ if key in table}
+        return DeploymentRecord(**known)
     except (ValueError, TypeError):
         return None

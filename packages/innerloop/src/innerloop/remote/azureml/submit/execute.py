@@ -1,4 +1,4 @@
-"""A submission on its way: the ledger before and after, and what is known when it breaks off."""
+"""Send a submission, and keep the record before and after it, also when it is interrupted."""
 
 from __future__ import annotations
 
@@ -6,97 +6,105 @@ import time
 from pathlib import Path
 
 from ....history import git_state
+from ....util import clock
 from ....util.errors import UserError
 from ... import run_records, submission_store
-from ...progress import News, say
-from ...submission_store import Entry
-from ..connection import Fault, Line
-from ..workspace_ref import Target
-from .submission import Submission, inputs_of, workspace_of
+from ...progress import TransferProgress, say
+from ...submission_store import SubmittedJob, job_inputs
+from ..connection import AzureConnection, ServiceError
+from ..workspace_ref import WorkspaceRef
+from .submission import AzureSubmission, workspace_fields
+
+# Error codes with which Azure says that no job was created.
+_REFUSED = ("exists", "refused", "not-found", "no-workspace", "forbidden")
 
 
-def send(root: Path, submission: Submission, line: Line) -> Entry:
-    """The entry of the job that is there now. A `Mistake` when it is not, or when that is not
-    known; the same submission again then goes on under the same name."""
+def send(root: Path, submission: AzureSubmission, connection: AzureConnection) -> SubmittedJob:
+    """The job that exists now. Raises UserError when it does not, or when that is not known; the
+    same submission again then keeps its name."""
+    submission_store.require_new(root, submission.name, submission.file_of_name)
     target = submission.target
     assert target is not None
-    entry = _before(root, submission, target)
-    news = News(f"sending {entry.name} to {target.workspace}", submission.size)
+    job = _record_before(root, submission, target)
+    progress = TransferProgress(f"sending {job.name} to {target.workspace}", submission.size)
     try:
-        told = line.ask(
+        answer = connection.ask(
             "submit",
             target,
-            news.on_event,
+            progress.on_event,
             root=str(root),
             file=str(root / submission.job.name),
-            name=entry.name,
+            name=job.name,
             overrides=[[path, value] for path, value in submission.overrides],
             resume=submission.resumes,
             ours=not submission.named,
         )
-    except Fault as fault:
-        raise _after_a_fault(root, entry, fault, news) from fault
+    except ServiceError as error:
+        raise _after_error(root, job, error, progress) from error
     except KeyboardInterrupt:
-        news.end()
-        say(f"innerloop: {_whereabouts(entry, news)}")
+        progress.close()
+        say(f"innerloop: {_delivery_state(job, progress)}")
         raise
-    news.end()
-    if told["existed"]:
-        say("innerloop: an earlier try had arrived: this is that job, and none was made twice")
-    elif news.uploads == 0:
+    progress.close()
+    if answer["existed"]:
+        say("innerloop: an earlier attempt had created this job; no second one was created")
+    elif progress.uploads == 0:
         say("innerloop: nothing to upload: code and environment were there already")
     else:
-        took = time.monotonic() - news.began
-        say(f"innerloop: sent after {took:.0f} s")
-    entry = submission_store.update(
-        root, entry, state=submission_store.SENT, url=told["url"], status=told["status"]
+        say(f"innerloop: sent after {time.monotonic() - progress.started:.0f} s")
+    job = submission_store.update(
+        root, job, state=submission_store.SENT, url=answer["url"], status=answer["status"]
     )
-    run_records.note(root, entry)
-    return entry
+    run_records.write_record(root, job)
+    return job
 
 
-def _before(root: Path, submission: Submission, target: Target) -> Entry:
-    git, patch = submission_store.code_of(git_state.read(root))
-    entry = Entry(
+def _record_before(root: Path, submission: AzureSubmission, target: WorkspaceRef) -> SubmittedJob:
+    git, patch = submission_store.git_fields(git_state.read(root))
+    part = submission.parts[0]
+    job = SubmittedJob(
         name=submission.name,
         experiment=submission.experiment.name,
         slug=submission.experiment.slug,
         file=submission.job.name,
-        workspace=workspace_of(target),
+        workspace=workspace_fields(target),
         state=submission_store.SENDING,
         fingerprint=submission.fingerprint,
-        at=submission_store.now(),
+        at=clock.now(),
         kind=submission.job.kind,
         sets=submission.sets,
-        command=submission.parts[0].command,
-        compute=submission.parts[0].compute,
-        inputs=inputs_of(submission.job),
-        environment=submission.parts[0].environment.digest,
+        command=part.command,
+        compute=part.compute,
+        inputs=job_inputs(submission.job),
+        environment=part.environment.digest,
         snapshots={folder: sent.digest for folder, sent in submission.snapshots.items()},
         git=git,
     )
-    submission_store.write(root, entry, patch)
-    return entry
+    submission_store.write(root, job, patch)
+    return job
 
 
-def _after_a_fault(root: Path, entry: Entry, fault: Fault, news: News) -> UserError:
-    news.end()
-    if fault.code in ("exists", "refused", "not-found", "no-workspace", "forbidden"):
-        submission_store.update(root, entry, state=submission_store.REFUSED)
-        return fault
-    if news.creating:
-        return Fault(fault.what, hint=_capital(_whereabouts(entry, news)), code=fault.code)
-    return fault
+def _after_error(
+    root: Path, job: SubmittedJob, error: ServiceError, progress: TransferProgress
+) -> UserError:
+    progress.close()
+    if error.code in _REFUSED:
+        submission_store.update(root, job, state=submission_store.REFUSED)
+        return error
+    if progress.creating:
+        hint = _capitalize(_delivery_state(job, progress))
+        return ServiceError(error.what, hint=hint, code=error.code)
+    return error
 
 
-def _whereabouts(entry: Entry, news: News) -> str:
-    if news.creating:
+def _delivery_state(job: SubmittedJob, progress: TransferProgress) -> str:
+    if progress.creating:
         return (
-            f"whether {entry.name} has arrived is not known: `scripts/loop status {entry.name}` "
-            "tells, and the same command again goes on without making it twice"
+            f"it is not known whether {job.name} was created: `scripts/loop status {job.name}` "
+            "tells, and the same command again continues without creating it twice"
         )
-    return "no job was made; the same command again goes on, and sends nothing twice"
+    return "no job was created; the same command again continues and sends nothing twice"
 
 
-def _capital(text: str) -> str:
+def _capitalize(text: str) -> str:
     return text[:1].upper() + text[1:]

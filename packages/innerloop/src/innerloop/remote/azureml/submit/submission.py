@@ -1,23 +1,26 @@
-"""A submission as a value: what would be sent to Azure ML, whole."""
+"""A submission as a value: everything that would be sent to Azure ML."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from ....model.experiment import Experiment
 from ....model.jobs.job import Job
-from ....model.lint.job_file import Finding
-from ... import snapshot
-from ...snapshot import Snapshot
-from ..workspace_ref import Target
+from ....util.errors import UserError
+from ...snapshot import Snapshot, SuspectedSecret
+from ...submission_store import job_inputs
+from ..workspace_ref import WorkspaceRef
+
+READERS = "everybody in the Azure ML workspace"
 
 
 @dataclass(frozen=True, slots=True)
-class Environment:
-    """`digest` is that of the build context ("" where Azure ML builds nothing); `words` name it."""
+class EnvironmentSummary:
+    """`words` describe the environment. `digest`, `folder` and `size` are those of the build context;
+    empty where Azure ML builds nothing."""
 
     words: str
     digest: str = ""
@@ -26,55 +29,70 @@ class Environment:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """What runs as one: the job itself, or a step of a pipeline. `command` is the text after
-    substitution; `code` is a folder of the workspace, None where nothing is sent. `unread` says
-    why a step's command, code and environment are not known here."""
+class SubmissionPart:
+    """The job itself, or one step of a pipeline. `command` is the text after substitution; `code` is
+    a folder of the workspace, None where no code is sent. `unread` says why a step's command, code
+    and environment are not known here."""
 
     step: str
     command: str
     compute: str
     code: str | None
-    environment: Environment
+    environment: EnvironmentSummary
     unread: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Submission:
-    """`overrides` are (path, value) on top of the job file, as azure-ai-ml takes them. `known`
-    says for a digest with which job it was sent before. `named`: a person chose the name."""
+class AzureSubmission:
+    """`overrides` are (path, value) on top of the job file, as azure-ai-ml takes them. `known` maps a
+    digest to the job it was sent with before. `named`: the user chose the name. `unconnected` says
+    why there is no `target`."""
 
     experiment: Experiment
     job: Job
     name: str
-    parts: tuple[Part, ...]
+    parts: tuple[SubmissionPart, ...]
     snapshots: Mapping[str, Snapshot]
     data: Mapping[str, Snapshot]
     overrides: tuple[tuple[str, Any], ...]
     sets: tuple[str, ...]
-    target: Target | None
+    target: WorkspaceRef | None
     fingerprint: str
     known: Mapping[str, str]
-    hints: tuple[Finding, ...]
     resumes: bool = False
     named: bool = False
+    unconnected: UserError | None = None
 
     @property
     def file_of_name(self) -> str:
-        """The job file, where it is what names the job."""
         return self.job.name if str(self.job.document.get("name")) == self.name else ""
 
     @property
-    def size(self) -> int:
-        """Bytes to upload when nothing is there yet."""
-        contexts = {one.environment.folder: one.environment.size for one in self.parts}
-        told = [one.size for one in (*self.snapshots.values(), *self.data.values())]
-        return sum(told) + sum(contexts.values())
+    def readers(self) -> str:
+        return READERS
 
     @property
-    def suspects(self) -> list[tuple[str, snapshot.Suspect]]:
-        """Likely secrets, each with the folder that it is sent with."""
-        return [(folder, one) for folder, sent in self.snapshots.items() for one in sent.suspects]
+    def notes(self) -> tuple[str, ...]:
+        return ()
+
+    @property
+    def dry_error(self) -> UserError | None:
+        return self.unconnected
+
+    @property
+    def size(self) -> int:
+        """Bytes to upload when the workspace has none of it."""
+        contexts = {part.environment.folder: part.environment.size for part in self.parts}
+        sizes = [sent.size for sent in (*self.snapshots.values(), *self.data.values())]
+        return sum(sizes) + sum(contexts.values())
+
+    @property
+    def suspects(self) -> list[tuple[str, SuspectedSecret]]:
+        return [
+            (folder, suspect)
+            for folder, sent in self.snapshots.items()
+            for suspect in sent.suspects
+        ]
 
     def json(self) -> dict[str, Any]:
         return {
@@ -84,53 +102,58 @@ class Submission:
             "kind": self.job.kind,
             "file": self.job.name,
             "workspace": None if self.target is None else asdict(self.target),
-            "experiment_name": self.job.experiment_name or name_on_azure(self.experiment.name),
+            "experiment_name": self.job.experiment_name or azure_name(self.experiment.name),
             "parts": [asdict(part) for part in self.parts],
             "command": self.parts[0].command,
             "compute": self.parts[0].compute,
-            "inputs": inputs_of(self.job),
+            "inputs": job_inputs(self.job),
             "overrides": dict(self.overrides),
-            "snapshots": [_snapshot(sent) for sent in self.snapshots.values()],
+            "snapshots": [_snapshot_json(sent) for sent in self.snapshots.values()],
             "data": {
                 name: {"path": sent.folder, "files": len(sent.files), "size": sent.size}
                 for name, sent in self.data.items()
             },
             "sent_before": dict(self.known),
             "secrets": [
-                {"file": one.below(folder), "line": one.line, "why": one.why}
-                for folder, one in self.suspects
+                {"file": suspect.below(folder), "line": suspect.line, "why": suspect.why}
+                for folder, suspect in self.suspects
             ],
             "size": self.size,
             "fingerprint": self.fingerprint,
             "resumes": self.resumes,
         }
 
+    def preview(self) -> Iterator[tuple[str, str]]:
+        from . import preview
 
-def name_on_azure(name: str) -> str:
-    """An experiment's or a job's name in the letters that Azure ML takes."""
+        return preview.rows(self, with_files=False)
+
+    def text(self) -> str:
+        from . import preview
+
+        rows = preview.rows(self, with_files=True)
+        return "".join(f"{title:<13}{text}".rstrip() + "\n" for title, text in rows)
+
+
+def azure_name(name: str) -> str:
+    """An experiment's or a job's name with the characters that Azure ML allows."""
     return re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-") or "experiment"
 
 
-def inputs_of(job: Job) -> dict[str, str]:
-    return {
-        name: one.literal_text if one.kind == "literal" else one.path or ""
-        for name, one in job.inputs.items()
-        if one.has_value
-    }
-
-
-def workspace_of(target: Target) -> dict[str, str]:
+def workspace_fields(target: WorkspaceRef) -> dict[str, str]:
     return {
         "subscription": target.subscription, "group": target.group, "workspace": target.workspace
     }  # fmt: skip
 
 
-def _snapshot(sent: Snapshot) -> dict[str, Any]:
+def _snapshot_json(sent: Snapshot) -> dict[str, Any]:
     return {
         "folder": sent.folder,
         "digest": sent.digest,
         "size": sent.size,
-        "files": [{"name": one.name, "size": one.size, "linked": one.linked} for one in sent.files],
+        "files": [
+            {"name": file.name, "size": file.size, "linked": file.linked} for file in sent.files
+        ],
         "ignore_file": sent.ignore_file,
-        "left_out": [asdict(one) for one in sent.left_out],
+        "left_out": [asdict(ignored) for ignored in sent.left_out],
     }

@@ -1,5 +1,8 @@
-"""What went wrong between here and Azure, as one sentence each. Knows no library of Azure's: an
-exception is told by its name, its status and its words.
+"""Explain errors of Azure and on the way to it. Imports no library of Azure's: an exception is
+recognized by its class name, its status and its text.
+
+Codes: sign-in, expired, clock, forbidden, no-workspace, not-found, exists, slow-down, service, network,
+refused, files, not-ended, quota, name-taken, busy, deployment-failed, other.
 """
 
 from __future__ import annotations
@@ -9,22 +12,12 @@ import os
 import re
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-SKEW = 300  # seconds: Azure refuses a signature that is further off
+from ...worker.protocol import ErrorInfo
 
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """`code` names the kind: sign-in, expired, clock, forbidden, no-workspace, not-found, exists,
-    slow-down, service, network, refused, files, not-ended, quota, name-taken, busy,
-    deployment-failed, other."""
-
-    code: str
-    what: str
-    hint: str = ""
+MAX_SKEW = 300  # seconds; Azure refuses a signature whose time is further off
 
 
 _SECRETS = (
@@ -38,11 +31,11 @@ _SECRETS = (
 
 
 def scrub(text: str, env: Mapping[str, str] | None = None) -> str:
-    """The text without tokens, signatures, keys, and the secrets of the variables by which
-    azure-identity signs in."""
-    given = os.environ if env is None else env
+    """The text without tokens, signatures, keys and the values of azure-identity's secret
+    variables."""
+    variables = os.environ if env is None else env
     for name in ("AZURE_CLIENT_SECRET", "AZURE_PASSWORD", "AZURE_CLIENT_CERTIFICATE_PASSWORD"):
-        secret = given.get(name, "")
+        secret = variables.get(name, "")
         if len(secret) >= 6:
             text = text.replace(secret, "[secret]")
     for pattern, instead in _SECRETS:
@@ -50,15 +43,15 @@ def scrub(text: str, env: Mapping[str, str] | None = None) -> str:
     return text
 
 
-def explain(error: BaseException, request: Mapping[str, Any], host: str = "") -> Fault:
-    """The sentence for an exception of azure-ai-ml, azure-core, azure-identity or the system.
-    `host` is the one that was asked last."""
+def explain(error: BaseException, request: Mapping[str, Any], host: str = "") -> ErrorInfo:
+    """The explanation of an exception of azure-ai-ml, azure-core, azure-identity or the system.
+    `host` is the host of the last request."""
     chain = list(_chain(error))
-    names = [type(one).__name__ for one in chain]
-    words = scrub(" | ".join(str(one) for one in chain))
+    names = [type(cause).__name__ for cause in chain]
+    words = scrub(" | ".join(str(cause) for cause in chain))
     if "DeploymentFailed" in names:
         return _deployment(scrub(str(error)))
-    answered = next((one for one in chain if getattr(one, "status_code", None)), None)
+    answered = next((cause for cause in chain if getattr(cause, "status_code", None)), None)
     if answered is not None and (late := _clock(answered)):
         return late
     if answered is not None:
@@ -67,17 +60,21 @@ def explain(error: BaseException, request: Mapping[str, Any], host: str = "") ->
         return _sign_in(words, host)
     if any(name in _NETWORK for name in names) or re.search(_NETWORK_WORDS, words):
         return _network(words, host)
-    if "JobException" in names and (found := re.search(r"in state (?:JobStatus\.)?(\w+)", words)):
+    if "JobException" in names and (match := re.search(r"in state (?:JobStatus\.)?(\w+)", words)):
         hint = f"Wait for its end: `scripts/loop logs {request.get('name', '')} --follow`"
-        return Fault("not-ended", f"the job has not ended yet: it is {found[1].capitalize()}", hint)
+        return ErrorInfo(
+            "not-ended", f"the job has not ended yet: it is {match[1].capitalize()}", hint
+        )
     if "ValidationException" in names or "ValidationError" in names:
         what = f"Azure ML's client refuses it: {_validated(words)}"
-        return Fault("refused", what, "Mend the job file")
+        return ErrorInfo("refused", what, "Fix the job file")
     if isinstance(error, OSError):
         where = f" ({error.filename})" if error.filename else ""
         what = f"a file could not be read or written: {error.strerror or error}{where}"
-        return Fault("files", what, "Check the disk and the permissions, and run it again")
-    return Fault("other", f"Azure ML's client failed: {type(error).__name__}: {_short(words)}", "")
+        return ErrorInfo("files", what, "Check the disk and the permissions, and run it again")
+    return ErrorInfo(
+        "other", f"Azure ML's client failed: {type(error).__name__}: {_shorten(words)}", ""
+    )
 
 
 _NETWORK = (
@@ -91,21 +88,26 @@ _NETWORK_WORDS = (
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """The exception and what caused it, however it was wrapped."""
+    """The exception and its causes, however they are wrapped."""
     seen: set[int] = set()
     todo = [error]
     while todo:
-        one = todo.pop(0)
-        if one is None or id(one) in seen or not isinstance(one, BaseException):
+        cause = todo.pop(0)
+        if cause is None or id(cause) in seen or not isinstance(cause, BaseException):
             continue
-        seen.add(id(one))
-        yield one
-        inner = [arg for arg in one.args if isinstance(arg, BaseException)]
-        todo += [one.__cause__, one.__context__, getattr(one, "inner_exception", None), *inner]
+        seen.add(id(cause))
+        yield cause
+        inner = [arg for arg in cause.args if isinstance(arg, BaseException)]
+        todo += [
+            cause.__cause__,
+            cause.__context__,
+            getattr(cause, "inner_exception", None),
+            *inner,
+        ]
 
 
-def _clock(error: Any) -> Fault | None:
-    """Azure says when it answered; a machine whose clock is off cannot sign anything."""
+def _clock(error: Any) -> ErrorInfo | None:
+    """A wrong clock, if the answer's date shows one: requests cannot be signed with it."""
     response = getattr(error, "response", None)
     headers = getattr(response, "headers", None) or {}
     date = headers.get("Date") or headers.get("date")
@@ -115,96 +117,106 @@ def _clock(error: Any) -> Fault | None:
         off = time.time() - parsedate_to_datetime(date).timestamp()
     except (TypeError, ValueError):
         return None
-    if abs(off) <= SKEW:
+    if abs(off) <= MAX_SKEW:
         return None
     way = "fast" if off > 0 else "slow"
-    what = f"this machine's clock is {abs(off) / 60:.0f} minutes {way}, and Azure refuses what it signs"
-    return Fault("clock", what, "Set the clock (turn on time synchronisation), and run it again")
+    what = f"this machine's clock is {abs(off) / 60:.0f} minutes {way}, and Azure refuses its signatures"
+    return ErrorInfo(
+        "clock", what, "Set the clock (turn on time synchronisation), and run it again"
+    )
 
 
-def _status(error: Any, status: int, words: str, request: Mapping[str, Any]) -> Fault:
+def _status(error: Any, status: int, words: str, request: Mapping[str, Any]) -> ErrorInfo:
     target = request["target"]
     where = f"workspace {target['workspace']} in resource group {target['group']}"
-    said = _message(error)
+    message = _message(error)
     path = _path(error)
     if status == 401:
-        return _refused_sign_in(said, words)
-    if status < 500 and (fault := _of_endpoints(said, words, path)):
-        return fault
+        return _refused_sign_in(message, words)
+    if status < 500 and (explained := _of_endpoints(message, words, path)):
+        return explained
     if status in (400, 403) and "AADSTS" in words:
         return _sign_in(words)
     if status == 403:
-        return _forbidden(said or words, where)
+        return _forbidden(message or words, where)
     if status == 404:
-        return _not_found(said, path, where, target)
+        return _not_found(message, path, where, target)
     if status == 409:
         name = path.rpartition("/")[2] if "/jobs/" in path else ""
         what = (
-            f'there is a job "{name}" already' if name else f"it is there already: {_short(said)}"
+            f'there is a job "{name}" already'
+            if name
+            else f"it exists already: {_shorten(message)}"
         )
-        return Fault("exists", f"{what} in {where}", "Choose another name")
+        return ErrorInfo("exists", f"{what} in {where}", "Choose another name")
     if status == 429:
-        what = "Azure asks for fewer requests (429), also after several tries"
-        return Fault("slow-down", what, "Wait some minutes, and run it again: it goes on from here")
-    if status >= 500:
-        what = f"Azure failed ({status}), also after several tries: {_short(said)}"
-        return Fault(
-            "service", what, "Run it again later (azure.status.microsoft tells of outages)"
+        what = "Azure still asks for fewer requests (429) after several attempts"
+        return ErrorInfo(
+            "slow-down", what, "Wait some minutes and run it again: it continues from here"
         )
-    return Fault("refused", f"Azure refused it ({status}): {_short(said or words)}", "")
+    if status >= 500:
+        what = f"Azure still failed ({status}) after several attempts: {_shorten(message)}"
+        return ErrorInfo(
+            "service", what, "Run it again later (azure.status.microsoft lists outages)"
+        )
+    return ErrorInfo("refused", f"Azure refused it ({status}): {_shorten(message or words)}", "")
 
 
 _QUOTA = re.compile(r"(?i)OutOfQuota|not enough quota|exceed\w* .{0,40}quota|quota .{0,40}exceeded")
 _TAKEN = re.compile(
     r"(?i)already (an endpoint|in use|exists|taken)|unique within|name is not available"
 )
-_QUOTA_MEND = (
-    "Ask for more in the studio (Quota), choose a smaller instance_type in the deployment's file, or "
-    "take a deployment away that is no longer needed"
+_QUOTA_HINT = (
+    "Request more in the studio (Quota), choose a smaller instance_type in the deployment's file, or "
+    "delete a deployment that is no longer needed"
 )
 
 
-def _of_endpoints(said: str, words: str, path: str) -> Fault | None:
-    """What Azure refuses of an endpoint or a deployment, before it begins."""
+def _of_endpoints(message: str, words: str, path: str) -> ErrorInfo | None:
+    """The reason why Azure refuses an endpoint or a deployment at once; None for other reasons."""
     if "/onlineEndpoints" not in path:
         return None
     if _QUOTA.search(words):
-        return Fault("quota", f"there is not enough quota for it: {_short(said)}", _QUOTA_MEND)
+        return ErrorInfo(
+            "quota", f"there is not enough quota for it: {_shorten(message)}", _QUOTA_HINT
+        )
     name = path.rpartition("/")[2]
     is_endpoint = "/deployments/" not in path
     if is_endpoint and _TAKEN.search(words):
         what = f'the endpoint\'s name "{name}" is taken: names are unique in an Azure region'
         hint = "Write another in deploy/endpoint.yaml, or as `[azure] endpoint` in innerloop.toml"
-        return Fault("name-taken", what, hint)
+        return ErrorInfo("name-taken", what, hint)
     if is_endpoint and "InferencingClientCallFailed" in words:
-        what = f'Azure cannot make an endpoint under the name "{name}" now'
-        hint = "A name that was deleted lately stays blocked for a while: wait, or choose another"
-        return Fault("name-taken", what, hint)
+        what = f'Azure cannot create an endpoint with the name "{name}" now'
+        hint = "The name of a deleted endpoint stays blocked for a while: wait, or choose another"
+        return ErrorInfo("name-taken", what, hint)
     if busy := re.search(r"because it is in (\w+) provisioning state", words):
-        what = f"the endpoint is {busy[1].lower()}: somebody else is changing it"
-        return Fault("busy", what, "Run it again when that has ended: it goes on from here")
-    if found := re.search(r"(?i)SubscriptionNotRegistered|not registered .{0,60}namespace", words):
-        what = f"the subscription is not registered for endpoints ({found[0]}): {_short(said)}"
-        return Fault("refused", what, "Its owner registers it: az provider register -n NAME")
+        what = f"the endpoint is {busy[1].lower()}: another operation is changing it"
+        return ErrorInfo("busy", what, "Run it again when that has ended: it continues from here")
+    if match := re.search(r"(?i)SubscriptionNotRegistered|not registered .{0,60}namespace", words):
+        what = f"the subscription is not registered for endpoints ({match[0]}): {_shorten(message)}"
+        return ErrorInfo("refused", what, "Its owner registers it: az provider register -n NAME")
     return None
 
 
-def _deployment(words: str) -> Fault:
-    """Why Azure could not bring a deployment up; its log says more."""
+def _deployment(words: str) -> ErrorInfo:
+    """The reason why a deployment failed; its log has the details."""
     if _QUOTA.search(words):
-        return Fault("quota", f"there is not enough quota for it: {_short(words)}", _QUOTA_MEND)
-    said = _short(words)
+        return ErrorInfo(
+            "quota", f"there is not enough quota for it: {_shorten(words)}", _QUOTA_HINT
+        )
+    message = _shorten(words)
     for pattern, what, hint in _FAILURES:
         if re.search(pattern, words):
-            return Fault("deployment-failed", f"{what}: {said}", hint)
-    return Fault("deployment-failed", f"Azure could not bring the deployment up: {said}", "")
+            return ErrorInfo("deployment-failed", f"{what}: {message}", hint)
+    return ErrorInfo("deployment-failed", f"Azure could not start the deployment: {message}", "")
 
 
 _FAILURES = (
     (
         r"(?i)ImageBuildFailure|image build fail",
         "Azure could not build the deployment's image",
-        "Mend deploy/Dockerfile: `scripts/loop serve` builds the same one here",
+        "Fix deploy/Dockerfile: `scripts/loop serve` builds the same image here",
     ),
     (
         r"(?i)OutOfCapacity|no .{0,20}capacity",
@@ -214,34 +226,36 @@ _FAILURES = (
     (
         r"(?i)ResourceNotReady|container .{0,40}(crash|exit)|liveness|readiness",
         "the container did not become ready",
-        "Its log says why: `scripts/loop serve` starts the same one here",
+        "Its log says why: `scripts/loop serve` starts the same container here",
     ),
 )
 
 
-def _refused_sign_in(said: str, words: str) -> Fault:
+def _refused_sign_in(message: str, words: str) -> ErrorInfo:
     if re.search(r"(?i)expired", words):
-        return Fault("expired", "the sign-in to Azure has expired", f"{SIGN_IN}, and run it again")
-    what = f"Azure does not accept the sign-in (401): {_short(said or words)}"
-    return Fault("sign-in", what, f"{SIGN_IN}; check that it is the subscription's tenant")
+        return ErrorInfo(
+            "expired", "the sign-in to Azure has expired", f"{SIGN_IN}, and run it again"
+        )
+    what = f"Azure does not accept the sign-in (401): {_shorten(message or words)}"
+    return ErrorInfo("sign-in", what, f"{SIGN_IN}; check that the tenant is the subscription's")
 
 
 SIGN_IN = "Sign in again (`az login`, or new credentials in AZURE_CLIENT_SECRET)"
 
 
-def _sign_in(words: str, host: str = "") -> Fault:
+def _sign_in(words: str, host: str = "") -> ErrorInfo:
     if "AADSTS7000222" in words or re.search(
         r"(?i)(secret|token|assertion)[^|]{0,60}expired", words
     ):
-        return Fault(
+        return ErrorInfo(
             "expired", "the credentials for Azure have expired", f"{SIGN_IN}, and run it again"
         )
-    if found := re.search(r"AADSTS\d+:? ?([^|\r\n]*?)(?:\. ?Trace ID|\.?$|\.\s)", words):
-        return Fault("sign-in", f"the sign-in to Azure failed: {_short(found[0])}", SIGN_IN)
+    if match := re.search(r"AADSTS\d+:? ?([^|\r\n]*?)(?:\. ?Trace ID|\.?$|\.\s)", words):
+        return ErrorInfo("sign-in", f"the sign-in to Azure failed: {_shorten(match[0])}", SIGN_IN)
     if re.search(_NETWORK_WORDS + r"|resolve|getaddrinfo|Name or service", words):
         return _network(words, host)
-    what = "nobody is signed in to Azure: no credential of the chain answered"
-    return Fault("sign-in", what, _how_to_sign_in(os.environ))
+    what = "nobody is signed in to Azure: no credential of the chain is usable"
+    return ErrorInfo("sign-in", what, _how_to_sign_in(os.environ))
 
 
 def _how_to_sign_in(env: Mapping[str, str]) -> str:
@@ -261,30 +275,30 @@ def _how_to_sign_in(env: Mapping[str, str]) -> str:
     )
 
 
-def _forbidden(words: str, where: str) -> Fault:
-    if found := re.search(r"perform action '([^']+)'", words):
-        what = f"you may not do this in {where}: the action {found[1]} is not yours"
-        return Fault("forbidden", what, 'Ask its owner for the role "AzureML Data Scientist"')
+def _forbidden(words: str, where: str) -> ErrorInfo:
+    if match := re.search(r"perform action '([^']+)'", words):
+        what = f"you lack a permission in {where}: {match[1]}"
+        return ErrorInfo("forbidden", what, 'Ask its owner for the role "AzureML Data Scientist"')
     if re.search(r"(?i)authenticat|signature|AuthorizationPermissionMismatch|storage", words):
-        what = f"the workspace's storage refuses access (403): {_short(words)}"
+        what = f"the workspace's storage refuses access (403): {_shorten(words)}"
         hint = 'Ask for the role "Storage Blob Data Contributor", and check the storage\'s firewall'
-        return Fault("forbidden", what, hint)
-    return Fault(
+        return ErrorInfo("forbidden", what, hint)
+    return ErrorInfo(
         "forbidden",
-        f"you may not do this in {where} (403): {_short(words)}",
+        f"you lack a permission in {where} (403): {_shorten(words)}",
         'Ask its owner for the role "AzureML Data Scientist"',
     )
 
 
-def _not_found(said: str, path: str, where: str, target: Mapping[str, Any]) -> Fault:
+def _not_found(message: str, path: str, where: str, target: Mapping[str, Any]) -> ErrorInfo:
     after = re.search(r"(?i)/workspaces/[^/]+/(\w+?)s?/([^/]+)", path)
     lost = re.search(
-        r"(?i)(resource ?group|subscription|workspace)\w*'? ?.*(not be found|not found)", said
+        r"(?i)(resource ?group|subscription|workspace)\w*'? ?.*(not be found|not found)", message
     )
     if after is None or (lost and lost[1].lower() not in after[1].lower()):
         what = f"there is no {where} (subscription {target['subscription']})"
         hint = "Check the names in .azureml/config.json or AZUREML_WORKSPACE_NAME"
-        return Fault("no-workspace", what, hint)
+        return ErrorInfo("no-workspace", what, hint)
     kind, name = after[1].lower(), after[2]
     if kind == "onlineendpoint":
         return _no_endpoint(path, name, where)
@@ -294,40 +308,40 @@ def _not_found(said: str, path: str, where: str, target: Mapping[str, Any]) -> F
         "data": f"Register it: `scripts/loop data register data/{name}`",
     }.get(kind, "")
     kind = "data asset" if kind == "data" else kind
-    return Fault("not-found", f'there is no {kind} "{name}" in {where}', hint)
+    return ErrorInfo("not-found", f'there is no {kind} "{name}" in {where}', hint)
 
 
-def _no_endpoint(path: str, name: str, where: str) -> Fault:
+def _no_endpoint(path: str, name: str, where: str) -> ErrorInfo:
     inner = re.search(r"/deployments/([^/]+)", path)
-    hint = "`scripts/loop endpoint status` shows what there is, `scripts/loop deploy` makes it"
+    hint = "`scripts/loop endpoint status` shows the endpoint, `scripts/loop deploy` creates it"
     if inner:
-        return Fault("not-found", f'the endpoint {name} has no deployment "{inner[1]}"', hint)
-    return Fault("not-found", f'there is no endpoint "{name}" in {where}', hint)
+        return ErrorInfo("not-found", f'the endpoint {name} has no deployment "{inner[1]}"', hint)
+    return ErrorInfo("not-found", f'there is no endpoint "{name}" in {where}', hint)
 
 
-def _network(words: str, host: str) -> Fault:
-    found = _HOST.search(words)
-    where = (found["name"] if found else "") or host or "Azure"
+def _network(words: str, host: str) -> ErrorInfo:
+    match = _HOST.search(words)
+    where = (match["name"] if match else "") or host or "Azure"
     if re.search(r"(?i)certificate verify|CERTIFICATE_VERIFY|self.signed", words):
-        what = f"{where} shows a certificate that this machine does not trust"
-        hint = "Behind a company's proxy set REQUESTS_CA_BUNDLE to its authority's file"
-        return Fault("network", what, hint)
+        what = f"{where} has a certificate that this machine does not trust"
+        hint = "Behind a company's proxy set REQUESTS_CA_BUNDLE to the file of its certificate authority"
+        return ErrorInfo("network", what, hint)
     if re.search(r"(?i)resolve|getaddrinfo|Name or service|nodename|name resolution", words):
-        return Fault("network", f"{where} cannot be found by name (no DNS answer)", _CHECK)
+        return ErrorInfo("network", f"{where} cannot be found by name (no DNS answer)", _CHECK)
     if re.search(r"(?i)proxy", words):
-        return Fault("network", f"the proxy does not let us reach {where}", _CHECK)
+        return ErrorInfo("network", f"the proxy refuses the connection to {where}", _CHECK)
     if re.search(r"(?i)reset|aborted|broken pipe|closed connection|EOF occurred", words):
-        return Fault(
-            "network", f"the connection to {where} broke, also after several tries", _AGAIN
+        return ErrorInfo(
+            "network", f"the connection to {where} still broke after several attempts", _AGAIN
         )
     if re.search(r"(?i)timed? ?out", words):
-        return Fault("network", f"{where} did not answer in time", _AGAIN)
-    return Fault("network", f"{where} cannot be reached: {_short(words)}", _CHECK)
+        return ErrorInfo("network", f"{where} did not answer in time", _AGAIN)
+    return ErrorInfo("network", f"{where} cannot be reached: {_shorten(words)}", _CHECK)
 
 
 _HOST = re.compile(r"(?:host=|resolve )'(?P<name>[^']+)'")
 _CHECK = "Check the network, and HTTPS_PROXY if there is one; then run it again"
-_AGAIN = "Run it again: what has arrived is not sent twice"
+_AGAIN = "Run it again: nothing is sent twice"
 
 
 def _message(error: Any) -> str:
@@ -343,18 +357,18 @@ def _path(error: Any) -> str:
 
 
 def _validated(text: str) -> str:
-    """What a validation's result says, which is JSON inside the message: each error with its key."""
-    said = []
+    """The errors of a validation result, which is JSON inside the message: each with its key."""
+    errors = []
     for message, path in re.findall(
         r'"message": "((?:[^"\\]|\\.)*)"(?:,\s*"path": "([\w.]+)")?', text
     ):
         plain = json.loads(f'"{message}"').split("\n")[0].rstrip(" :")
-        said.append(f"{path}: {_short(plain)}" if path else _short(plain))
-    return _short("; ".join(dict.fromkeys(said)) or text)
+        errors.append(f"{path}: {_shorten(plain)}" if path else _shorten(plain))
+    return _shorten("; ".join(dict.fromkeys(errors)) or text)
 
 
-def _short(text: str, limit: int = 300) -> str:
-    """The first sentences of a message on one line, without what only machines read."""
+def _shorten(text: str, limit: int = 300) -> str:
+    """The beginning of a message on one line, without codes and colours."""
     plain = " ".join(re.sub(r"\x1b\[[0-9;]*m", "", text).split())
     plain = re.split(r"\s*(?:Code: |Content: |\|)", plain)[0].strip()
     plain = re.sub(r"^\(\w+\)\s*", "", plain)

@@ -1,4 +1,4 @@
-"""Azure's client, signed in, with its noise turned into events."""
+"""Azure's client with a credential, and its log records as events."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ from azure.identity import (
     TokenCachePersistenceOptions,
 )
 
+from ...worker.protocol import Emit
 from . import oidc
-from .heartbeat import Pulse
+from .heartbeat import Heartbeat
 
-Tell = Callable[..., None]
-
-# Said for every job file, about classes inside the client, and nothing that a person can act on.
+# Warnings about classes inside the client, on which a user cannot act.
 _NOISE = re.compile(r"experimental|no tenant id appended|Overriding of current|pathOnCompute")
-_SILENT = (
+_QUIET_LOGGERS = (
     "azure.identity",
     "urllib3",
     "msal",
     "azure.core.pipeline.policies.retry",
     "opentelemetry",
 )
+
 _HTTP = "azure.core.pipeline.policies.http_logging_policy"
 
 
-def connect(request: Mapping[str, Any], tell: Tell) -> MLClient:
-    """Nothing is sent yet: the client signs in when it first asks for something. Requests about
-    one workspace share a client, and its sign-in."""
+def connect(request: Mapping[str, Any], emit: Emit) -> MLClient:
+    """The client of a workspace. It signs in with its first request; requests about one workspace
+    share a client."""
     where = request["target"]
     key = (where["subscription"], where["group"], where["workspace"])
     if key not in _CLIENTS:
-        signed_in = credential(tell, device=bool(request.get("device")))
+        signed_in = credential(emit, device=bool(request.get("device")))
         _CLIENTS[key] = MLClient(signed_in, *key, enable_telemetry=False)
     return _CLIENTS[key]
 
@@ -51,44 +51,44 @@ def connect(request: Mapping[str, Any], tell: Tell) -> MLClient:
 _CLIENTS: dict[tuple[str, str, str], MLClient] = {}
 
 
-def credential(tell: Tell, *, device: bool) -> Any:
-    """What a CI run signs in with by itself, else the chain of azure-identity; where a person sits and nothing of it answers (`device`), a
-    code to type into a browser, remembered for the next time."""
-    if (of_the_run := oidc.credential(os.environ)) is not None:
-        return of_the_run
+def credential(emit: Emit, *, device: bool) -> Any:
+    """The credential of a CI run if there is one, else the chain of azure-identity. With `device`, a
+    user without any of these signs in with a device code, which is remembered."""
+    if (ci_run := oidc.credential(os.environ)) is not None:
+        return ci_run
     chain = DefaultAzureCredential()
     if not device:
         return chain
 
     def ask(uri: str, code: str, expires: object) -> None:
-        tell("sign-in", text=f"To sign in to Azure, open {uri} and enter the code {code}")
+        emit("sign-in", text=f"To sign in to Azure, open {uri} and enter the code {code}")
 
-    return _OrAsk(chain, _Remembered(ask, os.environ.get("AZURE_TENANT_ID")))
+    return _ChainOrDeviceCode(chain, _CachedDeviceCode(ask, os.environ.get("AZURE_TENANT_ID")))
 
 
-class _OrAsk:
-    """The chain, or the person where nothing of it is set up. What is set up and refused stays
-    refused: a wrong secret is no reason to ask for a code."""
+class _ChainOrDeviceCode:
+    """The chain, or a device code if nothing of the chain is configured. A configured credential that
+    is refused stays an error: a wrong secret is no reason to ask for a code."""
 
-    def __init__(self, chain: Any, person: Any) -> None:
+    def __init__(self, chain: Any, device_code: Any) -> None:
         self.chain = chain
-        self.person = person
-        self.asks = False
+        self.device_code = device_code
+        self.uses_code = False
 
     def get_token(self, *scopes: str, **more: Any) -> Any:
-        if not self.asks:
+        if not self.uses_code:
             try:
                 return self.chain.get_token(*scopes, **more)
             except ClientAuthenticationError as error:
                 if "AADSTS" in str(error):
                     raise
-                self.asks = True
-        return self.person.get_token(*scopes, **more)
+                self.uses_code = True
+        return self.device_code.get_token(*scopes, **more)
 
 
-class _Remembered:
-    """A device-code sign-in whose account is kept between calls; its tokens are where
-    azure-identity keeps them (the system's key store, else a file that only you can read)."""
+class _CachedDeviceCode:
+    """A device-code credential whose account is kept between commands. Its tokens are where
+    azure-identity keeps them: the system's key store, else a file that only the user can read."""
 
     def __init__(self, ask: Callable[[str, str, object], None], tenant: str | None) -> None:
         self.file = Path(os.environ["INNERLOOP_AZURE_ACCOUNT"])
@@ -117,68 +117,70 @@ class _Remembered:
         return self.inner.get_token(*scopes, **more)
 
 
-def listen(tell: Tell) -> Pulse:
-    """From here on requests, answers, bytes on their way to the blob store, real warnings and the
-    credential that answered are told as events."""
-    logging.getLogger().addHandler(_Warnings(tell))
-    warnings.simplefilter("ignore", Warning)  # what libraries say to programmers
+def listen(emit: Emit) -> Heartbeat:
+    """Emits requests, responses, uploaded bytes, warnings and the credential in use as events from
+    here on."""
+    logging.getLogger().addHandler(_Warnings(emit))
+    warnings.simplefilter("ignore", Warning)  # warnings for programmers
     warnings.simplefilter("once", UserWarning)
-    warnings.showwarning = lambda message, *_: tell("note", text=" ".join(str(message).split()))
-    for name in _SILENT:
+    warnings.showwarning = lambda message, *_: emit("note", text=" ".join(str(message).split()))
+    for name in _QUIET_LOGGERS:
         logging.getLogger(name).addHandler(logging.NullHandler())
         logging.getLogger(name).propagate = False
-    for name, handler in ((_HTTP, _Requests(tell)), ("azure.identity", _SignedIn(tell))):
+    for name, handler in ((_HTTP, _Requests(emit)), ("azure.identity", _SignedIn(emit))):
         logger = logging.getLogger(name)
         logger.setLevel(logging.INFO)
         logger.propagate = False
         logger.addHandler(handler)
-    pulse = Pulse(tell)
-    sys.addaudithook(pulse.hook)
-    return pulse
+    heartbeat = Heartbeat(emit)
+    sys.addaudithook(heartbeat.hook)
+    return heartbeat
 
 
 class _Warnings(logging.Handler):
-    def __init__(self, tell: Tell) -> None:
+    def __init__(self, emit: Emit) -> None:
         super().__init__(logging.WARNING)
-        self.tell = tell
+        self.send_event = emit
 
     def emit(self, record: logging.LogRecord) -> None:
         text = " ".join(re.sub(r"\x1b\[[0-9;]*m", "", record.getMessage()).split())
         if text and not _NOISE.search(text):
-            self.tell("note", text=text)
+            self.send_event("note", text=text)
 
 
 class _Requests(logging.Handler):
-    """One event per request and per answer: azure-core logs both, with queries and secret headers
-    taken out. `host` is the one that was asked last."""
+    """One event per request and response, which azure-core logs without queries and secret headers.
+    `host` is the host of the last request."""
 
     host = ""
 
-    def __init__(self, tell: Tell) -> None:
+    def __init__(self, emit: Emit) -> None:
         super().__init__(logging.INFO)
-        self.tell = tell
+        self.send_event = emit
 
     def emit(self, record: logging.LogRecord) -> None:
         text = record.getMessage()
         if found := re.search(r"Request URL: '(?:https?://)?([^/'?]+)([^'?]*)", text):
             method = re.search(r"Request method: '(\w+)'", text)
             _Requests.host = found[1]
-            self.tell("asking", method=method[1] if method else "", host=found[1], path=found[2])
+            self.send_event(
+                "request", method=method[1] if method else "", host=found[1], path=found[2]
+            )
         elif found := re.search(r"Response status: (\d+)", text):
             wait = re.search(r"'Retry-After': '?(\d+)", text, re.IGNORECASE)
-            self.tell("answered", status=int(found[1]), wait=int(wait[1]) if wait else 0)
+            self.send_event("response", status=int(found[1]), wait=int(wait[1]) if wait else 0)
 
 
 class _SignedIn(logging.Handler):
-    def __init__(self, tell: Tell) -> None:
+    def __init__(self, emit: Emit) -> None:
         super().__init__(logging.INFO)
-        self.tell = tell
+        self.send_event = emit
 
     def emit(self, record: logging.LogRecord) -> None:
         if found := re.search(r"acquired a token from (\w+)", record.getMessage()):
-            self.tell("signed-in", by=found[1])
+            self.send_event("signed-in", by=found[1])
 
 
-def asked_last() -> str:
-    """The host that the client turned to last; "" when it asked nobody."""
+def last_host() -> str:
+    """The host of the last request; "" if there was none."""
     return _Requests.host

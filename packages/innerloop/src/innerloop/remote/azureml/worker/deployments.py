@@ -1,5 +1,5 @@
-"""What a deployment is made of, each step asked for alone and each safe to repeat: the model and
-the environment as versions of the workspace, the endpoint, the deployment, the traffic."""
+"""Create what a deployment consists of: versions of the model and the environment, the endpoint, the
+deployment, the traffic. Each function is one step and is safe to repeat."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from azure.ai.ml.entities import Environment, Model, OnlineEndpoint
 from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
 from azure.storage.blob import BlobClient
 
-from .endpoint_calls import text, wait
+from ...worker.protocol import Emit
+from .endpoint_calls import enum_text, wait
 from .job_states import UNSETTLED
 
-Tell = Callable[..., None]
 DIGEST, SOURCE = "innerloop.digest", "innerloop.source"
 
 
 class DeploymentFailed(Exception):
-    """Azure took the deployment and could not bring it up. The words are Azure's."""
+    """Azure accepted the deployment and could not start it. The text is Azure's."""
 
 
-def model_register(client: MLClient, request: Mapping[str, Any], tell: Tell) -> Any:
-    """A version of the model `name` from `path` (a folder here, or azureml://...), unless one with
-    the same digest, or from the same job, is there: then that one."""
+def model_register(client: MLClient, request: Mapping[str, Any], emit: Emit) -> Any:
+    """Registers a version of the model `name` from `path` (a local folder, or azureml://...), unless
+    there is one with the same digest or from the same job."""
     tags = request["tags"]
     marks = {key: tags[key] for key in (DIGEST, SOURCE) if tags.get(key)}
-    for one in _versions(client, request["name"]):
-        if marks and any((one.tags or {}).get(key) == value for key, value in marks.items()):
-            return {"name": one.name, "version": str(one.version), "existed": True}
-    made = client.models.create_or_update(
+    for model in _versions(client, request["name"]):
+        if marks and any((model.tags or {}).get(key) == value for key, value in marks.items()):
+            return {"name": model.name, "version": str(model.version), "existed": True}
+    created = client.models.create_or_update(
         Model(
             name=request["name"],
             path=request["path"],
@@ -42,7 +42,7 @@ def model_register(client: MLClient, request: Mapping[str, Any], tell: Tell) -> 
             tags=tags,
         )
     )
-    return {"name": made.name, "version": str(made.version), "existed": False}
+    return {"name": created.name, "version": str(created.version), "existed": False}
 
 
 def _versions(client: MLClient, name: str) -> list[Any]:
@@ -52,20 +52,20 @@ def _versions(client: MLClient, name: str) -> list[Any]:
         return []
 
 
-def model_find(client: MLClient, request: Mapping[str, Any], tell: Tell) -> Any:
-    """A model that is registered already; without a version the latest. `mark` is what our own
-    registrations are told apart by, "" for others'."""
+def model_find(client: MLClient, request: Mapping[str, Any], emit: Emit) -> Any:
+    """A registered model; without a version the latest. `mark` identifies a registration of ours, "" for
+    any other."""
     name, version = request["name"], request["version"]
     label = {"label": "latest"} if not version else {"version": version}
-    found = client.models.get(name, **label)
-    tags = found.tags or {}
+    model = client.models.get(name, **label)
+    tags = model.tags or {}
     mark = f"folder:{tags[DIGEST]}" if tags.get(DIGEST) else tags.get(SOURCE, "")
-    return {"name": found.name, "version": str(found.version), "mark": mark}
+    return {"name": model.name, "version": str(model.version), "mark": mark}
 
 
-def environment_register(client: MLClient, request: Mapping[str, Any], tell: Tell) -> Any:
-    """The environment of the deployment file under a version that follows from its content, so one
-    that is there is the same."""
+def environment_register(client: MLClient, request: Mapping[str, Any], emit: Emit) -> Any:
+    """Registers the environment of the deployment file. Its version is derived from its content, so an
+    existing one is the same."""
     name, version = request["name"], request["version"]
     try:
         client.environments.get(name, version=version)
@@ -81,18 +81,18 @@ def environment_register(client: MLClient, request: Mapping[str, Any], tell: Tel
     return {"existed": False}
 
 
-def endpoint_make(client: MLClient, request: Mapping[str, Any], tell: Tell) -> Any:
-    """The endpoint of the file under the name `name`, up when it answers."""
+def endpoint_create(client: MLClient, request: Mapping[str, Any], emit: Emit) -> Any:
+    """Creates the file's endpoint with the name `name` and waits until it is ready."""
     endpoint = _endpoint_of(request)
     endpoint.tags = {**(endpoint.tags or {}), **request["tags"]}
     endpoint.traffic = {}
-    wait(client.online_endpoints.begin_create_or_update(endpoint), tell, request["pause"])
+    wait(client.online_endpoints.begin_create_or_update(endpoint), emit, request["pause"])
     return None
 
 
 def _endpoint_of(request: Mapping[str, Any]) -> OnlineEndpoint:
-    """That of a file, under a name, in the service's own words: its client hands on `disabled` for
-    `Disabled`, and a tag that is a number."""
+    """The endpoint of a file with values that the service accepts: the client passes on `disabled` for
+    `Disabled`, and a number as a tag."""
     endpoint = load_online_endpoint(request["file"], params_override=[{"name": request["name"]}])
     endpoint.tags = {key: str(value) for key, value in (endpoint.tags or {}).items()}
     if access := getattr(endpoint, "public_network_access", None):
@@ -100,48 +100,51 @@ def _endpoint_of(request: Mapping[str, Any]) -> OnlineEndpoint:
     return endpoint
 
 
-def endpoint_change(client: MLClient, request: Mapping[str, Any], tell: Tell) -> Any:
-    """Sets some `keys` of an endpoint as the file has them, and the `tags` that are named of it."""
-    wanted = _endpoint_of(request)
+def endpoint_update(client: MLClient, request: Mapping[str, Any], emit: Emit) -> Any:
+    """Sets `keys` and `tags` of an endpoint to the values in the file."""
+    from_file = _endpoint_of(request)
     endpoint = client.online_endpoints.get(request["name"])
-    endpoint.tags = {**(endpoint.tags or {}), **{key: wanted.tags[key] for key in request["tags"]}}
+    endpoint.tags = {
+        **(endpoint.tags or {}),
+        **{key: from_file.tags[key] for key in request["tags"]},
+    }
     for key in request["keys"]:
-        setattr(endpoint, key, getattr(wanted, key))
-    wait(client.online_endpoints.begin_create_or_update(endpoint), tell, request["pause"])
+        setattr(endpoint, key, getattr(from_file, key))
+    wait(client.online_endpoints.begin_create_or_update(endpoint), emit, request["pause"])
     return None
 
 
-def endpoint_settle(client: MLClient, request: Mapping[str, Any], tell: Tell) -> Any:
-    """Waits until Azure has ended what an earlier call began with the endpoint; its state, "" for
-    one that has gone."""
+def endpoint_wait(client: MLClient, request: Mapping[str, Any], emit: Emit) -> Any:
+    """Waits until Azure has ended an earlier operation on the endpoint; its state, "" if it was
+    deleted."""
     name = request["name"]
-    return _settled(lambda: client.online_endpoints.get(name), tell, request["pause"])
+    return _settled(lambda: client.online_endpoints.get(name), emit, request["pause"])
 
 
-def deployment_settle(client: MLClient, request: Mapping[str, Any], tell: Tell) -> Any:
-    """The same for a deployment; one that failed is a `DeploymentFailed`."""
+def deployment_wait(client: MLClient, request: Mapping[str, Any], emit: Emit) -> Any:
+    """The same for a deployment; raises DeploymentFailed if it failed."""
     name, deployment = request["name"], request["deployment"]
     get = client.online_deployments.get
-    state = _settled(lambda: get(deployment, name), tell, request["pause"])
+    state = _settled(lambda: get(deployment, name), emit, request["pause"])
     if state == "Failed":
         raise DeploymentFailed(f'deployment "{deployment}" failed')
     return state
 
 
-def _settled(get: Callable[[], Any], tell: Tell, pause: float) -> str:
+def _settled(get: Callable[[], Any], emit: Emit, pause: float) -> str:
     while True:
         try:
-            state = text(get().provisioning_state)
+            state = enum_text(get().provisioning_state)
         except ResourceNotFoundError:
             return ""
         if state not in UNSETTLED:
             return state
-        tell("beat")
+        emit("heartbeat")
         time.sleep(pause)
 
 
-def deployment_make(client: MLClient, request: Mapping[str, Any], tell: Tell) -> Any:
-    """The deployment of the file, under another name, with a registered model and environment."""
+def deployment_create(client: MLClient, request: Mapping[str, Any], emit: Emit) -> Any:
+    """Creates the file's deployment under another name, with a registered model and environment."""
     os.chdir(request["root"])
     deployment = load_online_deployment(
         request["file"],
@@ -152,15 +155,15 @@ def deployment_make(client: MLClient, request: Mapping[str, Any], tell: Tell) ->
     deployment.tags = {**(deployment.tags or {}), **request["tags"]}
     poller = client.online_deployments.begin_create_or_update(deployment)
     try:
-        wait(poller, tell, request["pause"])
+        wait(poller, emit, request["pause"])
     except HttpResponseError as error:
         words = str(error.message or error)
-        _tell_build_log(client, words, tell)
+        _emit_build_log(client, words, emit)
         raise DeploymentFailed(words) from error
     return None
 
 
-# How the service names the place of an image's build log. Source: Azure Machine Learning,
+# How the service says where an image's build log is. Source: Azure Machine Learning,
 # "Troubleshooting online endpoints", ImageBuildFailure.
 _BUILD_LOG = re.compile(
     r"storage account '(?P<account>[a-z0-9]+)' in the container '(?P<container>[^']+)' "
@@ -168,33 +171,32 @@ _BUILD_LOG = re.compile(
 )
 
 
-def _tell_build_log(client: MLClient, words: str, tell: Tell) -> None:
-    """The log of an image that could not be built, where the service says where it is and we may
-    read it. Without it there is still its sentence."""
-    found = _BUILD_LOG.search(words)
-    if found is None:
+def _emit_build_log(client: MLClient, words: str, emit: Emit) -> None:
+    """Emits the log of a failed image build, if the service says where it is and we may read it."""
+    match = _BUILD_LOG.search(words)
+    if match is None:
         return
     try:
         store = client.datastores.get_default(include_secrets=True).credentials
         secret = getattr(store, "account_key", None) or getattr(store, "sas_token", None)
         blob = BlobClient(
-            f"https://{found['account']}.blob.core.windows.net",
-            found["container"],
-            found["path"],
+            f"https://{match['account']}.blob.core.windows.net",
+            match["container"],
+            match["path"],
             credential=secret or client._credential,
         )
         content: bytes = blob.download_blob().readall()
     except AzureError:
         return
-    tell("log", of="", file=found["path"], text=content.decode("utf-8", "replace"))
+    emit("log", of="", file=match["path"], text=content.decode("utf-8", "replace"))
 
 
-def endpoint_traffic(client: MLClient, request: Mapping[str, Any], tell: Tell) -> Any:
-    """Sets who gets how much, and in the same step the endpoint's tags that say who is who; a tag
-    without a value is taken away."""
+def endpoint_traffic(client: MLClient, request: Mapping[str, Any], emit: Emit) -> Any:
+    """Sets the traffic and, in the same request, the endpoint's tags; a tag without a value is
+    removed."""
     endpoint = client.online_endpoints.get(request["name"])
     endpoint.traffic = dict(request["traffic"])
     tags = {**(endpoint.tags or {}), **request["tags"]}
     endpoint.tags = {key: value for key, value in tags.items() if value}
-    wait(client.online_endpoints.begin_create_or_update(endpoint), tell, request["pause"])
+    wait(client.online_endpoints.begin_create_or_update(endpoint), emit, request["pause"])
     return None

@@ -1,75 +1,78 @@
-"""Online endpoints as they stand on Azure: looked at, called, their logs, taken away.
+"""Requests about online endpoints: their state, their logs, a test request, their deletion.
 
-Keys and tokens stay in this process; only `endpoint_address` and `endpoint_keys` tell them, in an
-event of its own that is for nobody's eyes.
+Keys and tokens stay in this process; only `endpoint_address` and `endpoint_keys` emit them, in an
+`address` event, which is never printed.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import requests
 from azure.ai.ml import MLClient
 from azure.core.exceptions import ResourceNotFoundError
 
-Tell = Callable[..., None]
+from ...worker.protocol import Emit
+
 HEADER = "azureml-model-deployment"
 _CONTAINERS = {"server": "inference-server", "model": "storage-initializer"}
 
 
-def endpoint_look(client: MLClient, request: Mapping[str, Any], tell: Tell) -> Any:
-    """The endpoint `name` with its deployments; None where there is none."""
+def endpoint_get(client: MLClient, request: Mapping[str, Any], emit: Emit) -> Any:
+    """The endpoint `name` with its deployments; None if it does not exist."""
     try:
-        found = client.online_endpoints.get(request["name"])
+        endpoint = client.online_endpoints.get(request["name"])
     except ResourceNotFoundError:
         return None
-    shares = found.traffic or {}  # what is mirrored to another one is no traffic of its own
-    made = [one for one in client.online_deployments.list(request["name"]) if one is not None]
+    shares = endpoint.traffic or {}  # mirrored traffic is not counted
+    deployments = [
+        item for item in client.online_deployments.list(request["name"]) if item is not None
+    ]
     return {
-        "name": found.name,
-        "url": found.scoring_uri or "",
-        "auth": str(found.auth_mode or ""),
-        "state": text(found.provisioning_state),
-        "tags": dict(found.tags or {}),
-        "settings": _settings(found),
-        "deployments": [_deployment(one, shares) for one in made],
+        "name": endpoint.name,
+        "url": endpoint.scoring_uri or "",
+        "auth": str(endpoint.auth_mode or ""),
+        "state": enum_text(endpoint.provisioning_state),
+        "tags": dict(endpoint.tags or {}),
+        "settings": _settings(endpoint),
+        "deployments": [_deployment(item, shares) for item in deployments],
     }
 
 
-def _settings(found: Any) -> dict[str, Any]:
-    """What endpoint.yaml may say of it, by the file's keys."""
-    identity = found.identity
+def _settings(endpoint: Any) -> dict[str, Any]:
+    """The endpoint's settings by the keys of endpoint.yaml."""
+    identity = endpoint.identity
     own = [
-        str(one.resource_id) for one in getattr(identity, "user_assigned_identities", None) or ()
+        str(item.resource_id) for item in getattr(identity, "user_assigned_identities", None) or ()
     ]
     return {
-        "description": found.description or "",
-        "auth_mode": str(found.auth_mode or ""),
-        "public_network_access": text(getattr(found, "public_network_access", "")),
-        "compute": str(getattr(found, "compute", "") or ""),
+        "description": endpoint.description or "",
+        "auth_mode": str(endpoint.auth_mode or ""),
+        "public_network_access": enum_text(getattr(endpoint, "public_network_access", "")),
+        "compute": str(getattr(endpoint, "compute", "") or ""),
         "identity": {
-            "type": text(getattr(identity, "type", "")), "user_assigned_identities": own
+            "type": enum_text(getattr(identity, "type", "")), "user_assigned_identities": own
         },
     }  # fmt: skip
 
 
-def _deployment(one: Any, shares: Mapping[str, int]) -> dict[str, Any]:
+def _deployment(deployment: Any, shares: Mapping[str, int]) -> dict[str, Any]:
     return {
-        "name": one.name,
-        "state": text(one.provisioning_state),
-        "traffic": int(shares.get(one.name, 0)),
-        "model": _asset(one.model),
-        "environment": _asset(one.environment),
-        "instance": str(one.instance_type or ""),
-        "count": int(one.instance_count or 0),
-        "tags": dict(one.tags or {}),
+        "name": deployment.name,
+        "state": enum_text(deployment.provisioning_state),
+        "traffic": int(shares.get(deployment.name, 0)),
+        "model": _asset(deployment.model),
+        "environment": _asset(deployment.environment),
+        "instance": str(deployment.instance_type or ""),
+        "count": int(deployment.instance_count or 0),
+        "tags": dict(deployment.tags or {}),
     }
 
 
-def text(value: Any) -> str:
-    """A value of Azure's client, which may be one of an enumeration, as a word."""
+def enum_text(value: Any) -> str:
+    """A value of Azure's client, which may be an enumeration member, as text."""
     return str(getattr(value, "value", value) or "")
 
 
@@ -79,44 +82,44 @@ def _asset(value: Any) -> str:
     return f"{parts[-3]}:{parts[-1]}" if len(parts) > 3 and parts[-2] == "versions" else parts[-1]
 
 
-def endpoint_logs(client: MLClient, request: Mapping[str, Any], tell: Tell) -> Any:
-    """The last `lines` lines of a deployment's container ("server"), or of the one that brings the
-    model ("model")."""
-    found = client.online_deployments.get_logs(
+def endpoint_logs(client: MLClient, request: Mapping[str, Any], emit: Emit) -> Any:
+    """Emits the last `lines` lines of a deployment's container: "server", or "model", which loads the
+    model."""
+    text = client.online_deployments.get_logs(
         request["deployment"],
         request["name"],
         request["lines"],
         container_type=_CONTAINERS[request["container"]],
     )
-    tell("log", of="", file="", text=str(found))
+    emit("log", of="", file="", text=str(text))
     return None
 
 
-def endpoint_address(client: MLClient, request: Mapping[str, Any], tell: Tell) -> Any:
-    """Tells where the endpoint listens, and the headers that let a request in."""
-    found = client.online_endpoints.get(request["name"])
+def endpoint_address(client: MLClient, request: Mapping[str, Any], emit: Emit) -> Any:
+    """Emits the endpoint's URL and the headers that authorize a request."""
+    endpoint = client.online_endpoints.get(request["name"])
     key = _key(client, request["name"])
-    tell("address", url=found.scoring_uri, headers={"Authorization": f"Bearer {key}"})
+    emit("address", url=endpoint.scoring_uri, headers={"Authorization": f"Bearer {key}"})
     return None
 
 
-def endpoint_keys(client: MLClient, request: Mapping[str, Any], tell: Tell) -> Any:
-    found = client.online_endpoints.get_keys(request["name"])
+def endpoint_keys(client: MLClient, request: Mapping[str, Any], emit: Emit) -> Any:
+    keys = client.online_endpoints.get_keys(request["name"])
     names = ("primary_key", "secondary_key", "access_token")
-    tell("address", keys={n: getattr(found, n) for n in names if getattr(found, n, None)})
+    emit("address", keys={n: getattr(keys, n) for n in names if getattr(keys, n, None)})
     return None
 
 
 def _key(client: MLClient, name: str) -> str:
-    found = client.online_endpoints.get_keys(name)
-    return str(getattr(found, "primary_key", None) or getattr(found, "access_token", None) or "")
+    keys = client.online_endpoints.get_keys(name)
+    return str(getattr(keys, "primary_key", None) or getattr(keys, "access_token", None) or "")
 
 
-def endpoint_probe(client: MLClient, request: Mapping[str, Any], tell: Tell) -> Any:
-    """One request to one deployment, whatever the traffic is: its status, its answer's beginning,
-    the seconds that it took. A connection that breaks or a server that is not up yet (502, 503,
-    504) is asked again, `tries` times in all."""
-    found = client.online_endpoints.get(request["name"])
+def endpoint_probe(client: MLClient, request: Mapping[str, Any], emit: Emit) -> Any:
+    """Sends one request to one deployment, whatever the traffic is; the status, the beginning of the
+    answer and the seconds it took. A broken connection or a server that is not up yet (502, 503,
+    504) is tried again, `tries` times in all."""
+    endpoint = client.online_endpoints.get(request["name"])
     headers = {
         "Authorization": f"Bearer {_key(client, request['name'])}",
         "Content-Type": request["type"],
@@ -125,12 +128,12 @@ def endpoint_probe(client: MLClient, request: Mapping[str, Any], tell: Tell) -> 
     with open(request["file"], "rb") as file:
         body = file.read()
     for left in range(request["tries"] - 1, -1, -1):
-        status, said, seconds = _post(str(found.scoring_uri), body, headers)
+        status, text, seconds = _post(str(endpoint.scoring_uri), body, headers)
         if status not in (0, 429, 502, 503, 504) or not left:
             break
-        tell("beat")
+        emit("heartbeat")
         time.sleep(request["pause"])
-    return {"status": status, "text": said[:2000], "seconds": seconds}
+    return {"status": status, "text": text[:2000], "seconds": seconds}
 
 
 def _post(url: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, str, float]:
@@ -142,27 +145,27 @@ def _post(url: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, str, 
     return answer.status_code, answer.text, time.monotonic() - began
 
 
-def deployment_remove(client: MLClient, request: Mapping[str, Any], tell: Tell) -> Any:
+def deployment_delete(client: MLClient, request: Mapping[str, Any], emit: Emit) -> Any:
     try:
         poller = client.online_deployments.begin_delete(request["deployment"], request["name"])
     except ResourceNotFoundError:
         return False
-    wait(poller, tell, request["pause"])
+    wait(poller, emit, request["pause"])
     return True
 
 
-def endpoint_remove(client: MLClient, request: Mapping[str, Any], tell: Tell) -> Any:
+def endpoint_delete(client: MLClient, request: Mapping[str, Any], emit: Emit) -> Any:
     try:
         poller = client.online_endpoints.begin_delete(request["name"])
     except ResourceNotFoundError:
         return False
-    wait(poller, tell, request["pause"])
+    wait(poller, emit, request["pause"])
     return True
 
 
-def wait(poller: Any, tell: Tell, pause: float) -> Any:
-    """The operation's result. A beat now and then, since an operation takes up to 20 minutes."""
+def wait(poller: Any, emit: Emit, pause: float) -> Any:
+    """The operation's result; emits heartbeats, since an operation takes up to 20 minutes."""
     while not poller.done():
-        tell("beat")
+        emit("heartbeat")
         poller.wait(pause)
     return poller.result()

@@ -1,5 +1,5 @@
-"""How an endpoint or a deployment stands on Azure, in the service's own words."""
+"""The provisioning states of an endpoint or a deployment, in Azure's own words."""
 
-# Azure still works on something.
+# An operation is still going on.
 UNSETTLED = ("Creating", "Updating", "Scaling", "Deleting", "Provisioning")
 FAILED = ("Failed", "Canceled")

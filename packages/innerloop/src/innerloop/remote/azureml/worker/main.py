@@ -1,9 +1,5 @@
-"""The program that talks to Azure: it runs in the environment of scripts/locks/azure.txt.
-
-It takes requests, a JSON line each on stdin, and answers each with JSON lines on stdout: events on
-the way, then `done` or `fault`. Whatever else its libraries print goes to stderr, which nobody sees
-but in a fault's report. It ends when its stdin closes, so it never outlives who started it.
-"""
+"""The worker that talks to Azure, in the environment of locks/azure.txt. See `worker/protocol.py` for
+its protocol."""
 
 from __future__ import annotations
 
@@ -13,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from ...worker.protocol import Tell, requests, voice
+from ...worker.protocol import Emit, event_writer, requests
 from . import azure_errors
 
 # verb -> the module with a function of that name
@@ -29,41 +25,41 @@ VERBS = {
     "data_register": "download",
     "doctor": "workspace_checks",
     **dict.fromkeys(
-        ("endpoint_look", "endpoint_logs", "endpoint_address", "endpoint_keys",
-         "endpoint_probe", "endpoint_remove", "deployment_remove"),
+        ("endpoint_get", "endpoint_logs", "endpoint_address", "endpoint_keys",
+         "endpoint_probe", "endpoint_delete", "deployment_delete"),
         "endpoint_calls",
     ),
     **dict.fromkeys(
-        ("model_find", "model_register", "environment_register", "endpoint_make",
-         "endpoint_change", "endpoint_settle", "endpoint_traffic", "deployment_make", "deployment_settle"),
+        ("model_find", "model_register", "environment_register", "endpoint_create",
+         "endpoint_update", "endpoint_wait", "endpoint_traffic", "deployment_create", "deployment_wait"),
         "deployments",
     ),
 }  # fmt: skip
 
 
 def main() -> None:
-    tell = voice(azure_errors.scrub)
+    emit = event_writer(azure_errors.scrub)
     try:
-        # Before a request is there: who sends it is still reading files meanwhile.
+        # Before the first request: its sender is still reading files.
         client = importlib.import_module(f"{__package__}.client_setup")
     except ImportError as error:
-        tell("fault", what=f"azure-ai-ml cannot be imported: {error}", hint="", code="import")
+        emit("error", what=f"azure-ai-ml cannot be imported: {error}", hint="", code="import")
         return
-    pulse = client.listen(tell)
-    ask = requests()
+    heartbeat = client.listen(emit)
+    next_request = requests()
     while True:
-        answer = _answer(client, ask(), tell)
-        pulse.say()  # before the answer, with which whoever asked stops listening
-        tell(**answer)
+        answer = _answer(client, next_request(), emit)
+        heartbeat.report()  # before the answer, after which nobody reads events
+        emit(**answer)
 
 
-def _answer(client: Any, request: Mapping[str, Any], tell: Tell) -> dict[str, Any]:
+def _answer(client: Any, request: Mapping[str, Any], emit: Emit) -> dict[str, Any]:
     verb = str(request["verb"])
     try:
         module = importlib.import_module(f"{__package__}.{VERBS[verb]}")
-        value = getattr(module, verb)(client.connect(request, tell), request, tell)
+        value = getattr(module, verb)(client.connect(request, emit), request, emit)
     except Exception as error:
-        fault = azure_errors.explain(error, request, client.asked_last())
+        explained = azure_errors.explain(error, request, client.asked_last())
         trace = "".join(traceback.format_exception(error))
-        return {"event": "fault", **asdict(fault), "trace": trace}
+        return {"event": "error", **asdict(explained), "trace": trace}
     return {"event": "done", "value": value}

@@ -1,10 +1,10 @@
-"""The last metrics of a job: what it logged to MLflow, and the files of metrics in its outputs."""
+"""The last metrics of a job: those logged to MLflow, and the metrics files in its outputs."""
 
 from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +12,15 @@ import requests
 from azure.ai.ml import MLClient
 from azure.ai.ml._artifacts import _artifact_utilities as artifacts
 
-Tell = Callable[..., None]
+from ...worker.protocol import Emit
+
 # Audience of the workspace's own services. Source: azure-ai-ml 1.35, _azure_environments.
 _SCOPE = "https://ml.azure.com/.default"
 
 
-def metrics(client: MLClient, request: Mapping[str, Any], tell: Tell) -> Any:
-    """`json` and `jsonl`: the texts of ./outputs/metrics.json and metrics.jsonl, None where there
-    is none; `mlflow`: name -> last value. What cannot be read is as good as not there."""
+def metrics(client: MLClient, request: Mapping[str, Any], emit: Emit) -> Any:
+    """`json` and `jsonl`: the texts of ./outputs/metrics.json and metrics.jsonl, None for a file that
+    is missing or cannot be read; `mlflow`: name -> last value, {} if it cannot be asked."""
     name = request["name"]
     folder = str(client.jobs.get(name).outputs["default"].path).rstrip("/")
     return {
@@ -36,7 +37,7 @@ def _text(client: MLClient, address: str) -> str | None:
                 uri=address, destination=folder, datastore_operation=client.datastores
             )
             return (Path(folder) / address.rpartition("/")[2]).read_text(encoding="utf-8")
-        except Exception:  # the client has many ways to say that there is no such file
+        except Exception:  # the client raises many kinds of exceptions for a missing file
             return None
 
 
@@ -53,7 +54,7 @@ def _tracked(client: MLClient, name: str) -> dict[str, float]:
         )
         answer.raise_for_status()
         listed = answer.json()["run"]["data"].get("metrics", [])
-        found = {str(one["key"]): float(one["value"]) for one in listed}
+        values = {str(metric["key"]): float(metric["value"]) for metric in listed}
     except Exception:
         return {}
-    return {key: value for key, value in found.items() if math.isfinite(value)}
+    return {key: value for key, value in values.items() if math.isfinite(value)}

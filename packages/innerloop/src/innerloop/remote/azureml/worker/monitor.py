@@ -1,11 +1,11 @@
-"""Looks at jobs: their state, their logs as they grow, their end."""
+"""Monitor jobs: their state, their logs as they grow, their end."""
 
 from __future__ import annotations
 
 import codecs
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -14,21 +14,22 @@ import requests
 from azure.ai.ml import MLClient
 from azure.core.exceptions import ResourceNotFoundError
 
-Tell = Callable[..., None]
+from ...worker.protocol import Emit
+
 ENDED = ("Completed", "Failed", "Canceled", "NotResponding")
-# What the job's own program prints, of the first process where there are several; older jobs keep
-# it elsewhere. Source: azure-ai-ml 1.35, JobLogPattern.
+# The log of the job's program, of the first process if there are several; older jobs have it in
+# another file. Source: azure-ai-ml 1.35, JobLogPattern.
 _LOGS = re.compile(
     r"user_logs/std_log[\D]*0*(?:_ps)?\.txt|azureml-logs/\d\d_driver_log.*\.txt"
     r"|azureml-logs/hyperdrive\.txt|logs/azureml/executionlogs\.txt"
 )
 
 
-def status(client: MLClient, request: Mapping[str, Any], tell: Tell) -> Any:
+def status(client: MLClient, request: Mapping[str, Any], emit: Emit) -> Any:
     job = client.jobs.get(request["name"])
     try:
-        details = _details(client, job.name)
-    except ResourceNotFoundError:  # it has just been made: run history follows a little later
+        details = _run_details(client, job.name)
+    except ResourceNotFoundError:  # the run history of a new job follows a little later
         details = SimpleNamespace(start_time_utc="", end_time_utc="", error=None)
     children = _children(client, job.name) if job.type in ("pipeline", "sweep") else []
     return {
@@ -43,13 +44,13 @@ def status(client: MLClient, request: Mapping[str, Any], tell: Tell) -> Any:
         "ended": _text(details.end_time_utc),
         "error": _error(details),
         "children": [
-            {"name": one.name, "step": step, "status": state} for one, step, state in children
+            {"name": job.name, "step": step, "status": state} for job, step, state in children
         ],
     }
 
 
-def cancel(client: MLClient, request: Mapping[str, Any], tell: Tell) -> Any:
-    """The state before and after; a job that has ended already is left as it is."""
+def cancel(client: MLClient, request: Mapping[str, Any], emit: Emit) -> Any:
+    """The state before and after; a job that has ended stays as it is."""
     before = _text(client.jobs.get(request["name"]).status)
     if before in ENDED:
         return {"before": before, "after": before}
@@ -57,72 +58,72 @@ def cancel(client: MLClient, request: Mapping[str, Any], tell: Tell) -> Any:
     return {"before": before, "after": _text(client.jobs.get(request["name"]).status)}
 
 
-def follow(client: MLClient, request: Mapping[str, Any], tell: Tell) -> Any:
-    """Tells what the logs hold from their start, and with `follow` what is added until the end."""
+def follow(client: MLClient, request: Mapping[str, Any], emit: Emit) -> Any:
+    """Emits the logs from their start, and with `follow` what is added until the end."""
     name = request["name"]
     parent = client.jobs.get(name)
-    heads = {name: _Head(name, "")}
+    logs = {name: JobLog(name, "")}
     state = ""
     began = time.monotonic()
     while True:
-        details = _details(client, name)
+        details = _run_details(client, name)
         if details.status != state:
             state = details.status
-            tell("state", of="", state=state)
+            emit("state", of="", state=state)
         if parent.type in ("pipeline", "sweep"):
-            _look_at_children(client, name, heads, tell)
+            _read_children(client, name, logs, emit)
         if request["logs"]:
-            heads[name].read(details.log_files or {}, tell)
+            logs[name].read(details.log_files or {}, emit)
         if state in ENDED or not request["follow"]:
             break
-        tell("beat")
+        emit("heartbeat")
         time.sleep(_pause(time.monotonic() - began, request["pause"]))
     return {
         "status": state,
         "error": _error(details),
         "started": _text(details.start_time_utc),
         "ended": _text(details.end_time_utc),
-        "logs": sum(head.told for head in heads.values()),
+        "logs": sum(log.read_bytes for log in logs.values()),
     }
 
 
-def _look_at_children(client: MLClient, name: str, heads: dict[str, _Head], tell: Tell) -> None:
-    for one, step, state in _children(client, name):
-        head = heads.setdefault(one.name, _Head(one.name, step))
-        if head.state != state:
-            head.state = state
-            tell("state", of=step, state=state)
-        if not head.ended:
-            head.read(_details(client, one.name).log_files or {}, tell)
-            head.ended = state in ENDED
+def _read_children(client: MLClient, name: str, logs: dict[str, JobLog], emit: Emit) -> None:
+    for job, step, state in _children(client, name):
+        log = logs.setdefault(job.name, JobLog(job.name, step))
+        if log.state != state:
+            log.state = state
+            emit("state", of=step, state=state)
+        if not log.ended:
+            log.read(_run_details(client, job.name).log_files or {}, emit)
+            log.ended = state in ENDED
 
 
 @dataclass
-class _Head:
-    """How far the logs of one job have been read. Only what is new is asked for."""
+class JobLog:
+    """How far the logs of one job have been read. Only new content is requested."""
 
     name: str
     step: str
     state: str = ""
     ended: bool = False
-    told: int = 0
+    read_bytes: int = 0
     at: dict[str, int] = field(default_factory=dict)
     decoders: dict[str, Any] = field(default_factory=dict)
 
-    def read(self, addresses: Mapping[str, str], tell: Tell) -> None:
-        for path in sorted(one for one in addresses if _LOGS.fullmatch(one)):
-            content = _from(addresses[path], self.at.get(path, 0))
+    def read(self, addresses: Mapping[str, str], emit: Emit) -> None:
+        for path in sorted(path for path in addresses if _LOGS.fullmatch(path)):
+            content = _read_log(addresses[path], self.at.get(path, 0))
             if not content:
                 continue
             self.at[path] = self.at.get(path, 0) + len(content)
             make = codecs.getincrementaldecoder("utf-8")
             decoder = self.decoders.setdefault(path, make("replace"))
-            self.told += len(content)
-            tell("log", of=self.step, file=path, text=decoder.decode(content))
+            self.read_bytes += len(content)
+            emit("log", of=self.step, file=path, text=decoder.decode(content))
 
 
-def _from(address: str, start: int) -> bytes:
-    """The bytes of a log from `start` on; none when there are none yet."""
+def _read_log(address: str, start: int) -> bytes:
+    """The bytes of a log from `start` on; b"" if there are none yet."""
     answer = requests.get(address, headers={"Range": f"bytes={start}-"}, timeout=(10, 60))
     if answer.status_code in (404, 416):
         return b""
@@ -131,15 +132,15 @@ def _from(address: str, start: int) -> bytes:
     return content if answer.status_code == 206 else content[start:]
 
 
-def _details(client: MLClient, name: str) -> Any:
-    """Run history's record of a job: its state, its log files with addresses to read them at."""
+def _run_details(client: MLClient, name: str) -> Any:
+    """The run history's record of a job: its state, and its log files with their addresses."""
     return client.jobs._runs_operations.get_run_details(name)
 
 
 def _children(client: MLClient, name: str) -> list[tuple[Any, str, str]]:
-    """Each child with its step's name and its state."""
-    listed = [one for one in client.jobs.list(parent_job_name=name) if one is not None]
-    return [(one, one.display_name or one.name, _text(one.status)) for one in listed]
+    """(child, name of its step, state)."""
+    jobs = [job for job in client.jobs.list(parent_job_name=name) if job is not None]
+    return [(job, job.display_name or job.name, _text(job.status)) for job in jobs]
 
 
 def _error(details: Any) -> str:
@@ -148,7 +149,7 @@ def _error(details: Any) -> str:
 
 
 def _pause(elapsed: float, shortest: float) -> float:
-    """Often at first, when a person looks; then no more than every 5 seconds."""
+    """Short at first, while the user watches; later at most 5 seconds."""
     return min(max(shortest, elapsed / 20), max(5.0, shortest))
 
 

@@ -1,6 +1,6 @@
-"""Signing in from a CI run without a secret: the run's own service vouches for it (OpenID Connect).
+"""Sign in from a CI run without a secret, with the run's OpenID Connect token.
 
-Such a token lives for minutes and a job for hours, so each sign-in asks for a new one.
+Such a token is valid for minutes and a job runs for hours, so each sign-in requests a new one.
 Source: GitHub, "OpenID Connect reference"; azure-identity's AzurePipelinesCredential.
 """
 
@@ -24,8 +24,8 @@ _PIPELINES = (
 
 
 def credential(env: Mapping[str, str]) -> Any:
-    """None outside of such a run, and where a secret has been given: then the usual chain signs
-    in."""
+    """The credential of the CI run; None outside of one, and if a secret is set, which the default
+    chain uses."""
     if env.get("AZURE_CLIENT_SECRET") or env.get("AZURE_FEDERATED_TOKEN_FILE"):
         return None
     if all(env.get(name) for name in (*_GITHUB, "AZURE_TENANT_ID", "AZURE_CLIENT_ID")):
@@ -56,5 +56,5 @@ def _from_github(env: Mapping[str, str]) -> str:
         return str(answer.json()["value"])
     except (requests.RequestException, ValueError, KeyError) as error:
         raise ClientAuthenticationError(
-            f"GitHub gave no token to sign in with: {type(error).__name__}"
+            f"GitHub returned no token: {type(error).__name__}"
         ) from error

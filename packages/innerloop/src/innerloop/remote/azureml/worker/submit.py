@@ -1,4 +1,4 @@
-"""Sends a job."""
+"""Create a job."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from azure.ai.ml import MLClient, load_job
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 
 
-def submit(client: MLClient, request: Mapping[str, Any], tell: Callable[..., None]) -> Any:
-    """`overrides` are (path, value) on top of the file. With `resume` a job of that name that is
-    there already is the answer: an earlier submission was cut off after it had arrived. `ours`:
-    the name was made here, not chosen by a person."""
+def submit(client: MLClient, request: Mapping[str, Any], emit: Callable[..., None]) -> Any:
+    """`overrides` are (path, value) on top of the file. With `resume` an existing job of that name is
+    the answer: an earlier submission was interrupted after it had arrived. `ours`: the tool chose
+    the name, not the user."""
     name = request["name"]
-    os.chdir(request["root"])  # the client asks git from where it stands
+    os.chdir(request["root"])  # the client runs git in the working directory
     if request["resume"]:
         try:
-            return _told(client.jobs.get(name), existed=True)
+            return _answer(client.jobs.get(name), existed=True)
         except ResourceNotFoundError:
             pass
     overrides = [{path: value} for path, value in request["overrides"]]
     job = load_job(request["file"], params_override=[*overrides, {"name": name}])
-    tell("loaded")
+    emit("loaded")
     try:
-        return _told(client.jobs.create_or_update(job), existed=False)
+        return _answer(client.jobs.create_or_update(job), existed=False)
     except ResourceExistsError:
         if not request["ours"]:
             raise
-        # Nobody else makes such a name: the answer to the first try was lost on its way.
-        return _told(client.jobs.get(name), existed=True)
+        # Nobody else chooses such a name: the answer to the first attempt was lost.
+        return _answer(client.jobs.get(name), existed=True)
 
 
-def _told(job: Any, *, existed: bool) -> dict[str, Any]:
+def _answer(job: Any, *, existed: bool) -> dict[str, Any]:
     return {
         "name": job.name,
         "url": job.studio_url or "",

@@ -1,26 +1,26 @@
-"""Facts about the workspace, asked for one after the other: each (state, name, what, mend)."""
+"""Facts about the workspace for `loop doctor`, each (state, name, what, hint)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from azure.ai.ml import MLClient
 
+from ...worker.protocol import Emit
 from . import azure_errors
-from .client_setup import asked_last, credential
+from .client_setup import credential, last_host
 
-Tell = Callable[..., None]
 Fact = tuple[str, str, str, str]
 SCOPE = "https://management.azure.com/.default"
 
 
-def doctor(client: MLClient, request: Mapping[str, Any], tell: Tell) -> Any:
-    """Stops at the first of sign-in and workspace that fails: nothing after it can be known."""
+def doctor(client: MLClient, request: Mapping[str, Any], emit: Emit) -> Any:
+    """Stops if the sign-in or the workspace fails: nothing else can be asked then."""
     facts: list[Fact] = []
     for ask in (_sign_in, _workspace):
         try:
-            facts.append(ask(client, request, tell))
+            facts.append(ask(client, request, emit))
         except Exception as error:
             facts.append(_bad(ask.__name__.strip("_").replace("_", "-"), error, request))
             return facts
@@ -34,14 +34,14 @@ def doctor(client: MLClient, request: Mapping[str, Any], tell: Tell) -> Any:
     return facts
 
 
-def _sign_in(client: MLClient, request: Mapping[str, Any], tell: Tell) -> Fact:
-    credential(tell, device=bool(request.get("device"))).get_token(SCOPE)
-    return "ok", "sign-in", "Azure knows you", ""
+def _sign_in(client: MLClient, request: Mapping[str, Any], emit: Emit) -> Fact:
+    credential(emit, device=bool(request.get("device"))).get_token(SCOPE)
+    return "ok", "sign-in", "signed in to Azure", ""
 
 
-def _workspace(client: MLClient, request: Mapping[str, Any], tell: Tell) -> Fact:
-    found = client.workspaces.get(request["target"]["workspace"])
-    return "ok", "workspace", f"{found.name} answers, in {found.location}", ""
+def _workspace(client: MLClient, request: Mapping[str, Any], emit: Emit) -> Fact:
+    workspace = client.workspaces.get(request["target"]["workspace"])
+    return "ok", "workspace", f"{workspace.name} answers, in {workspace.location}", ""
 
 
 def _compute(
@@ -62,18 +62,18 @@ def _compute(
 
 
 def _unfit(compute: Any, kind: str, size: str, job: Mapping[str, Any]) -> str:
-    """Why a job cannot use a compute; "" when it can. `N` begins the names of Azure's sizes with
-    a GPU (Standard_NC6s_v3)."""
+    """Why a job cannot use a compute; "" if it can. The names of Azure's sizes with a GPU begin with
+    N (Standard_NC6s_v3)."""
     nodes = job["nodes"]
     most = getattr(compute, "max_instances", None)
     if kind not in ("amlcompute", "computeinstance", "kubernetes"):
-        return f"a compute of type {kind} runs no jobs"
+        return f"a compute of type {kind} cannot run jobs"
     if kind == "computeinstance" and nodes > 1:
-        return f"the job wants {nodes} nodes, and a compute instance is one"
+        return f"the job needs {nodes} nodes, and a compute instance is one"
     if most is not None and nodes > int(most):
-        return f"the job wants {nodes} nodes, and the cluster grows to {most}"
+        return f"the job needs {nodes} nodes, and the cluster has at most {most}"
     if job["gpu"] == "all" and size and not size.lower().removeprefix("standard_").startswith("n"):
-        return f"the experiment insists on a GPU, and {size} has none"
+        return f"the experiment requires a GPU, and {size} has none"
     return ""
 
 
@@ -81,16 +81,16 @@ def _quota(client: MLClient, name: str, size: str, location: str) -> Iterator[Fa
     try:
         sizes = client.compute.list_sizes(location=location)
         family = next(
-            (str(one.family) for one in sizes if str(one.name).lower() == size.lower()), ""
+            (str(item.family) for item in sizes if str(item.name).lower() == size.lower()), ""
         )
-        usage = [one for one in client.compute.list_usage(location=location) if _of(one, family)]
+        usage = [item for item in client.compute.list_usage(location=location) if _of(item, family)]
     except Exception:
-        return  # told only where the service tells it
-    for one in usage if family else ():
-        used, limit = _numbers(one)
+        return  # reported only if the service reports it
+    for item in usage if family else ():
+        used, limit = _numbers(item)
         what = f"{used} of {limit} cores of {family} in use"
         if limit >= 0 and used >= limit:
-            hint = "Ask for more in the studio (Quota), or wait until others have ended"
+            hint = "Request more in the studio (Quota), or wait until other jobs have ended"
             yield "note", f"quota {name}", what, hint
         else:
             yield "ok", f"quota {name}", what, ""
@@ -104,24 +104,25 @@ def _of(usage: Any, family: str) -> bool:
 
 def _endpoints(client: MLClient, request: Mapping[str, Any]) -> Fact:
     try:
-        count = sum(one is not None for one in client.online_endpoints.list())
+        count = sum(item is not None for item in client.online_endpoints.list())
     except Exception as error:
         return _bad("endpoints", error, request)
-    return "ok", "endpoints", f"may be looked at; there {'is' if count == 1 else 'are'} {count}", ""
+    return "ok", "endpoints", f"accessible; there {'is' if count == 1 else 'are'} {count}", ""
 
 
-# Azure keeps a fifth of a deployment's cores free besides, to upgrade its machines. Source: Azure
+# Azure reserves another fifth of a deployment's cores for upgrades. Source: Azure
 # Machine Learning, "Virtual machine quota allocation for deployments".
 _UPGRADE = 1.2
 
 
 def _server(client: MLClient, server: Mapping[str, Any], location: str) -> Iterator[Fact]:
-    """Whether a deployment beside the one that serves has its cores: told only where the service
-    tells it."""
+    """Whether the quota allows another deployment; nothing if the service does not report it."""
     kind, count = server["type"], server["count"]
     name = f"server {server['name']}"
     try:
-        sizes = {str(one.name).lower(): one for one in client.compute.list_sizes(location=location)}
+        sizes = {
+            str(item.name).lower(): item for item in client.compute.list_sizes(location=location)
+        }
         usage = list(client.compute.list_usage(location=location))
     except Exception:
         return
@@ -131,22 +132,22 @@ def _server(client: MLClient, server: Mapping[str, Any], location: str) -> Itera
         yield "note", name, f"{kind} is not among the sizes that {location} offers", hint
         return
     cores = int(vars(size).get("vCPUs") or size.v_cp_us or 0) * count
-    wanted = int(cores * _UPGRADE + 0.999)
-    for one in usage:
-        if not _of(one, str(size.family)):
+    needed = int(cores * _UPGRADE + 0.999)
+    for item in usage:
+        if not _of(item, str(size.family)):
             continue
-        used, limit = _numbers(one)
-        what = f"{kind} x {count} wants {wanted} cores of {size.family}; {used} of {limit} in use"
-        if limit >= 0 and used + wanted > limit:
-            hint = "Ask for more in the studio (Quota), or choose a smaller instance_type"
+        used, limit = _numbers(item)
+        what = f"{kind} x {count} needs {needed} cores of {size.family}; {used} of {limit} in use"
+        if limit >= 0 and used + needed > limit:
+            hint = "Request more in the studio (Quota), or choose a smaller instance_type"
             yield "note", name, what, hint
         else:
             yield "ok", name, what, ""
 
 
 def _numbers(usage: Any) -> tuple[int, int]:
-    """Cores in use, and how many there may be."""
-    # The client keeps the service's own spelling of the key beside an empty one of its own.
+    """Cores in use, and their limit."""
+    # The client keeps the service's spelling of the key beside an empty attribute of its own.
     used = vars(usage).get("currentValue") or usage.current_value or 0
     return int(used), int(usage.limit or 0)
 
@@ -157,5 +158,5 @@ def _state(compute: Any) -> str:
 
 
 def _bad(name: str, error: Exception, request: Mapping[str, Any]) -> Fact:
-    fault = azure_errors.explain(error, request, asked_last())
-    return "bad", name, fault.what, fault.hint
+    explained = azure_errors.explain(error, request, last_host())
+    return "bad", name, explained.what, explained.hint

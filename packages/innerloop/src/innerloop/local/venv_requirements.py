@@ -1,20 +1,24 @@
-"""Which packages the backend venv installs for a run's environment."""
+"""The environment of the backend venv: its packages, its Python, its folder in the cache."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..local import venv
+from ..docker import conda_images
+from ..model.dockerfiles.dockerfile import Dockerfile
 from ..model.environment import ResolvedEnvironment
+from ..model.experiment import Experiment
 from ..model.run import Run
 from ..model.workspace import Workspace
-from ..util import files, venvs
+from ..util import files, process, venvs
 from ..util.errors import UserError
 from ..util.network import Network
-from . import conda_images
 
 # Python's own images: python, python:3.11-slim-bookworm, docker.io/library/python:3 ...
 _OFFICIAL = re.compile(
@@ -40,10 +44,10 @@ def packages_for(workspace: Workspace, environment: ResolvedEnvironment) -> Pack
     image = environment.image
     if environment.folder:
         try:
-            locks = venv.locks_in(workspace, environment.folder, environment.dev)
+            locks = locks_in(workspace, environment.folder, environment.dev)
         except UserError as error:
             return Packages(missing=error)
-        return Packages(tuple(locks), python=venv.version_in(image.dockerfile if image else None))
+        return Packages(tuple(locks), python=version_in(image.dockerfile if image else None))
     if environment.conda is not None:
         packages = environment.conda
         notes = ["pip installs the packages of conda_file, conda's own under the same names"]
@@ -93,6 +97,62 @@ def install(
         hashed=all(_has_hashes(path) for path in requirements),
         owner=run.workspace.root,
     )
+
+
+def requirements(workspace: Workspace, experiment: Experiment, dev: bool = False) -> list[Path]:
+    """The locks to install from: requirements.txt, and with `dev` also requirements-dev.txt if it
+    exists. UserError when the experiment has no requirements.txt."""
+    return locks_in(workspace, f"{experiment.folder}/environment", dev)
+
+
+def locks_in(workspace: Workspace, context: str, dev: bool = False) -> list[Path]:
+    """The locks of any folder with a Dockerfile, relative to the workspace's root."""
+    folder = Path(workspace.root, context)
+    locked = folder / "requirements.txt"
+    if not locked.is_file():
+        raise UserError(
+            f"the backend venv needs {context}/requirements.txt, which does not exist",
+            code="requirements-missing",
+            where=context,
+            hint="Write it (with hashes: `uv pip compile --generate-hashes`), or start Docker",
+        )
+    dev_lock = folder / "requirements-dev.txt"
+    return [locked, dev_lock] if dev and dev_lock.is_file() else [locked]
+
+
+def environment_of(
+    experiment: Experiment, locked: Sequence[Path], python: str, text: str = ""
+) -> Path:
+    """The environment's folder, keyed by its content: the locks (or `text`, the requirements
+    themselves), the Python version and this system."""
+    text += "\n".join(files.read_text(path) or "" for path in locked)
+    key = hashlib.sha256(f"{venvs.tag()}\n{python}\n{text}".encode()).hexdigest()[:12]
+    return venvs.cache_folder() / "envs" / f"{experiment.slug}-{key}"
+
+
+def python_for(experiment: Experiment) -> tuple[str, str, str]:
+    """An interpreter of the image's Python version if this machine has one, else this Python:
+    (program, its version "3.11", a note when the version differs from the image's, else "")."""
+    return interpreter(version_in(experiment.dockerfile))
+
+
+def version_in(dockerfile: Dockerfile | None) -> str:
+    """The Python version in the name of a Dockerfile's base image ("3.11"), or ""."""
+    image = dockerfile.image_of(dockerfile.last) if dockerfile else ""
+    match = re.search(r"python:(\d+\.\d+)", image)
+    return match[1] if match else ""
+
+
+def interpreter(version: str) -> tuple[str, str, str]:
+    """Like `python_for`, for a version from an image or a conda file; "" accepts any version."""
+    own = f"{sys.version_info.major}.{sys.version_info.minor}"
+    base = getattr(sys, "_base_executable", None) or sys.executable
+    if version in ("", own):
+        return base, own, ""
+    program = process.which(f"python{version}")
+    if program and process.run([program, "-c", "import sys"]).ok:
+        return program, version, ""
+    return base, own, f"the image has Python {version}, this machine has {own}"
 
 
 def _has_hashes(path: Path) -> bool:

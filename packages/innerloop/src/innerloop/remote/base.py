@@ -1,0 +1,217 @@
+"""Backends that run a job elsewhere: what each offers, and the table of them.
+
+docs/adding-a-backend.md shows how to add one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from .. import local
+from ..model.run import Backend
+from ..util.errors import UsageError, UserError, did_you_mean
+
+if TYPE_CHECKING:
+    from ..model.experiment import Experiment
+    from ..model.jobs.job import Job
+    from ..model.lint.finding import Finding
+    from ..model.workspace import Workspace
+    from .snapshot import SuspectedSecret
+    from .submission_store import SubmittedJob
+
+# Name -> the module with a `BACKEND`: a callable that takes the workspace's root, and where its jobs
+# are (None: where the configuration says), and returns a `RemoteBackend`. Modules are imported when
+# they are needed.
+BACKENDS: dict[str, str] = {
+    "azureml": "innerloop.remote.azureml.backend",
+    "argo": "innerloop.remote.argo.backend",
+}
+# Where `loop submit` sends a job, and where a job is that was not submitted from here.
+DEFAULT = "azureml"
+
+# (state, name, what, hint); state is "ok", "note" (works, with less) or "bad" (does not work).
+DoctorFact = tuple[str, str, str, str]
+Events = Callable[[Mapping[str, Any]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionOrder:
+    """What `loop submit` is asked for. `file` is relative to the experiment's folder; `sets` are
+    the overrides in their order; `name` is None where the backend chooses one; `is_dry`: nothing is
+    sent."""
+
+    workspace: Workspace
+    experiment: Experiment
+    file: str
+    sets: tuple[str, ...] = ()
+    name: str | None = None
+    is_dry: bool = False
+
+
+class Submission(Protocol):
+    """A job as a backend would send it, before anything is sent."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def readers(self) -> str:
+        """Who can read what is sent: "everybody in the Azure ML workspace"."""
+
+    @property
+    def suspects(self) -> Sequence[tuple[str, SuspectedSecret]]:
+        """Likely secrets among what would be sent, each with the folder it is sent with."""
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What a dry run says on stderr, after the preview."""
+
+    @property
+    def dry_error(self) -> UserError | None:
+        """The error that a dry run ends with after its preview; None where the job can be sent."""
+
+    @property
+    def file_of_name(self) -> str:
+        """The job file, where it says the job's name; "" otherwise."""
+
+    def json(self) -> dict[str, Any]:
+        """What `--dry-run --json` prints."""
+
+    def preview(self) -> Iterator[tuple[str, str]]:
+        """Rows of a title and a text, shown before the job is sent."""
+
+    def text(self) -> str:
+        """What `--dry-run` prints without `--json`; ends with a line end."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobStatus:
+    """A submitted job as the service describes it; "" for what it does not know. `started` and
+    `ended` are ISO 8601 times in UTC. `children`: the steps of a pipeline or the trials of a sweep,
+    each with "name", "step" and "status"."""
+
+    status: str
+    name: str = ""
+    type: str = ""
+    experiment: str = ""
+    url: str = ""
+    compute: str = ""
+    created: str = ""
+    started: str = ""
+    ended: str = ""
+    error: str = ""
+    children: Sequence[Mapping[str, str]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What a download brought: the job's status, files and bytes."""
+
+    status: JobStatus
+    files: int
+    size: int
+
+
+class RemoteBackend(Backend, Protocol):
+    """A backend whose jobs run elsewhere; a context manager, which closes what it opened. Every verb
+    about a job takes the job's name and raises UserError where the service cannot be asked."""
+
+    def __enter__(self) -> RemoteBackend: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+    def lint(self, experiment: Experiment, job: Job) -> list[Finding]:
+        """What keeps the job from running there, and what it would do otherwise than meant."""
+
+    def plan_submission(
+        self, order: SubmissionOrder
+    ) -> tuple[Submission | None, Sequence[Finding]]:
+        """The submission, and the findings of `lint`; None where they stand in the way. Nothing is
+        sent, and there is no sign-in."""
+
+    def submit(
+        self, submission: Submission, on_ready: Callable[[Submission], None]
+    ) -> SubmittedJob:
+        """Sends the job. `on_ready` gets the submission with all that the service says of it, before
+        anything is uploaded: it shows the preview and may raise. The same submission again after an
+        interruption keeps its name and creates no second job."""
+
+    def status(self, job: str) -> JobStatus: ...
+
+    def logs(
+        self, job: str, on_event: Events, *, with_logs: bool, follow: bool
+    ) -> tuple[JobStatus, int]:
+        """Reports events (see `worker.protocol`) from the log's start, with `follow` to the job's end;
+        the status then, and how many bytes of logs there were."""
+
+    def cancel(self, job: str) -> tuple[str, str]:
+        """The job's status before and after; a job that has ended stays as it is."""
+
+    def fetch(self, job: str, into: str, output: str = "") -> Fetched:
+        """Puts the job's outputs into a folder (relative to the workspace's root), `output` alone
+        where one is named."""
+
+    def metrics(self, job: str) -> Mapping[str, float]:
+        """The last values of the job's metrics; {} where the service has none."""
+
+    def doctor(self) -> Iterator[DoctorFact]:
+        """Facts for `loop doctor`, each as soon as it is known."""
+
+
+def open_backend(name: str, root: Path, where: Mapping[str, str] | None = None) -> RemoteBackend:
+    """`where` names the workspace or cluster that a job was sent to; None for the configured one."""
+    if name not in BACKENDS:
+        raise UserError(
+            f'there is no remote backend "{name}"',
+            code="backend-unknown",
+            hint=did_you_mean(name, list(BACKENDS)),
+        )
+    module = importlib.import_module(BACKENDS[name])
+    return cast("RemoteBackend", module.BACKEND(root, where))
+
+
+def every(root: Path) -> Iterator[Backend]:
+    """All backends, local ones first, in the order of the tables."""
+    for name in local.BACKENDS:
+        yield local.backend(name)
+    for name in BACKENDS:
+        yield open_backend(name, root)
+
+
+def add_run_argument(parser: argparse.ArgumentParser) -> None:
+    """`--backend` of commands that run something on this machine."""
+    parser.add_argument(
+        "--backend",
+        type=_runnable,
+        choices=(local.AUTO, *local.BACKENDS),
+        default=local.AUTO,
+        help="where (default: auto)",
+    )
+
+
+def add_submit_argument(parser: argparse.ArgumentParser) -> None:
+    """`--backend` of `loop submit`."""
+    parser.add_argument(
+        "--backend", choices=tuple(BACKENDS), default=DEFAULT, help="where (default: %(default)s)"
+    )
+
+
+def _runnable(word: str) -> str:
+    if word in BACKENDS:
+        raise UsageError(
+            f"--backend {word} takes submitted jobs only",
+            code="backend-remote",
+            hint=f"`loop submit EXP --backend {word}` sends the job there",
+        )
+    return word
