@@ -120,7 +120,7 @@ def _pin(wheel: Path | None, scratch: Path) -> Pin:
     if not wheel.is_file():
         raise UserError(
             "there is no such file",
-            code="file-missing",
+            code="path-missing",
             where=str(wheel),
             hint="Name the wheel of the tool",
         )
