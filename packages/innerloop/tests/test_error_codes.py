@@ -18,7 +18,7 @@ ERRORS = {"UserError", "UsageError"}
 # A method that subclasses in other files call, too.
 INHERITED: dict[str, ast.expr | None] = {"problem": None}
 # The code's position among the arguments.
-FINDINGS = {"Finding": 3, "refused": 4, "ErrorInfo": 0, "ErrorInfo": 0}
+FINDINGS = {"Finding": 3, "refused": 4, "ErrorInfo": 0}
 
 
 @dataclass(frozen=True)
