@@ -69,7 +69,9 @@ class Workspace:
         self.write(f"src/{name}/train.py", train)
         self.write(f"src/{name}/environment/Dockerfile", dockerfile)
         self.write(f"src/{name}/environment/requirements.txt", "")
-        command = "" if re.search(r"^command:", job, re.MULTILINE) else "command: python -u train.py\n"
+        command = (
+            "" if re.search(r"^command:", job, re.MULTILINE) else "command: python -u train.py\n"
+        )
         build = "code: .\nenvironment:\n  build:\n    path: ./environment\n"
         self.write(f"src/{name}/azure-ml-job.yaml", command + build + job)
         if toml:

@@ -164,7 +164,7 @@ def test_the_doctor_says_what_will_not_work(
 ) -> None:
     tiny.write("src/line/innerloop.toml", "[argo]\ngpus = 1\n")
     facts = doctor(cluster, tiny, 1)
-    assert facts["GPUs"]["state"] == "bad" and "line would wait for ever" in facts["GPUs"]["hint"]
+    assert facts["GPUs"]["state"] == "bad" and "line would wait forever" in facts["GPUs"]["hint"]
     config = cluster.api.kubeconfig(tmp_path / "reader", token=READER)
     facts = doctor(cluster, tiny, 1, KUBECONFIG=str(config))
     assert "you may not create workflows" in facts["permissions"]["what"]

@@ -168,7 +168,7 @@ ENVIRONMENTS = [
     ("{build: {local_path: image}}", "a.image-", ""),
     ("file:env.yml", "a.image-", ""),
     ("{build: {path: nowhere}}", None, "there is no jobs/a/nowhere/Dockerfile"),
-    ("file:gone.yml", None, "jobs/a/gone.yml"),
+    ("file:gone.yml", None, "jobs/a/gone.yml does not exist"),
     ("{image: base, conda_file: conda.yml}", "-conda-", "the image is base with the packages"),
     (
         "{image: base, conda_file: {dependencies: [python=3.9, libx, {pip: [a]}]}}",

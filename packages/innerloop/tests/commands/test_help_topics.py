@@ -7,12 +7,12 @@ import sys
 from dataclasses import fields
 
 import pytest
+
 from innerloop.cli import candidates
 from innerloop.cli.command_table import BY_NAME
 from innerloop.cli.help_topics import TITLES, page
 from innerloop.model.settings import settings
 from innerloop.model.settings.argo_settings import ArgoSetting, read
-
 from tests.support import Workspace
 
 if sys.version_info >= (3, 11):

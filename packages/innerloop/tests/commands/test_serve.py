@@ -41,7 +41,7 @@ def test_a_dry_run_names_all_that_is_missing(workspace: Workspace) -> None:
     told = json.loads(answer.out)
     assert told["argv"] == []
     notes = "\n".join(told["notes"])
-    assert "no run of line that ended well has left a model" in notes
+    assert "no run of line that succeeded has a model" in notes
     assert "engine" in notes
 
 
@@ -89,7 +89,7 @@ def test_a_taken_port_is_one_sentence_and_the_usual_one_gives_way(workspace: Wor
         file = "src/line/deploy/blue-deployment.yaml"
         workspace.write(file, workspace.read(file).replace("{port: 5000, path: /score}", usual))
         given = workspace.loop("serve", "line", "--dry-run")
-        assert given.code == 0 and f"port {port} is taken, so it gets" in given.out
+        assert given.code == 0 and f"port {port} is in use; using" in given.out
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_what_cannot_be_done_is_a_sentence(
         (
             "environment:\n  build: {path: .}\n",
             "environment:\n  name: e\n",
-            "known to Azure ML alone",
+            "is registered in Azure ML",
         ),
     ],
 )

@@ -73,9 +73,9 @@ def test_the_prompt_and_the_start_of_each_kind_of_shell() -> None:
     assert power.argv[-1] == "& 'C:\\c\\env\\Scripts\\Activate.ps1'" and "-NoExit" in power.argv
     plain = shells.activated("C:\\Windows\\cmd.exe", there, "tiny", folder, windows=True)
     assert plain.argv == ("C:\\Windows\\cmd.exe", "/k", "C:\\c\\env\\Scripts\\activate.bat")
-    assert shells.persons({"PSModulePath": "x"}, windows=True) == "powershell"
-    assert shells.persons({}, windows=True) == "cmd.exe"
-    assert shells.persons({}, windows=False) == "/bin/sh"
+    assert shells.of_user({"PSModulePath": "x"}, windows=True) == "powershell"
+    assert shells.of_user({}, windows=True) == "cmd.exe"
+    assert shells.of_user({}, windows=False) == "/bin/sh"
 
 
 def test_in_another_experiments_container_it_says_so(workspace: Workspace) -> None:

@@ -148,6 +148,7 @@ def locked(*names: str) -> str:
     wanted = {
         name
         for name, block in blocks.items()
-        if name in names or any(re.search(rf"#\s+(via )?{one}$", block, re.MULTILINE) for one in names)
+        if name in names
+        or any(re.search(rf"#\s+(via )?{one}$", block, re.MULTILINE) for one in names)
     }
     return "\n".join(blocks[name] for name in sorted(wanted)) + "\n"

@@ -58,6 +58,6 @@ def test_what_keeps_it_from_starting_ends_f5_with_its_sentence(
     editors.append(editor)
     assert not editor.start_task()
     assert editor.exit_code() == 1, editor.text
-    assert "left a model" in problem(editor)["message"]
+    assert "has a model" in problem(editor)["message"]
     assert problem(editor)["line"] == "1"
     assert workspace.containers() == []

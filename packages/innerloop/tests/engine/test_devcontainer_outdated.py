@@ -16,7 +16,7 @@ from tests.support import TINY, Workspace, until
 pytestmark = [pytest.mark.docker, pytest.mark.devcontainer]
 
 OLDER = "the dev container is outdated: environment/Dockerfile changed, "
-CHANGED = f"tiny: {OLDER}environment/new.txt is new, environment/requirements.txt is gone"
+CHANGED = f"tiny: {OLDER}environment/new.txt is new, environment/requirements.txt was removed"
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def test_up_exec_and_stale_say_what_changed(opened: Workspace) -> None:
     assert json.loads(up.out)["outdated"] == [
         "environment/Dockerfile changed",
         "environment/new.txt is new",
-        "environment/requirements.txt is gone",
+        "environment/requirements.txt was removed",
     ]
     assert json.loads(up.out)["container"] == first["container"]
     assert "loop up tiny --rebuild" in up.err
@@ -116,7 +116,10 @@ def test_a_run_says_what_it_builds_again_for(opened: Workspace) -> None:
     age(opened)
     answer = opened.loop("run", "tiny", "--backend", "docker")
     assert (answer.code, answer.out) == (0, "hello\n")
-    assert "since environment/Dockerfile changed, environment/new.txt is new" in answer.err
+    assert (
+        "changed since the last build: environment/Dockerfile changed, environment/new.txt is new"
+        in answer.err
+    )
 
 
 def test_inside_the_container_it_is_said_too(opened: Workspace) -> None:

@@ -118,7 +118,7 @@ def test_down_removes_it_and_keeps_the_caches(opened: Workspace) -> None:
     read = opened.loop("exec", "tiny", "--", "sh", "-c", 'cat "$XDG_CACHE_HOME/pip/x"')
     assert read.out == "kept\n", read.err
     down = opened.loop("down", "--all")
-    assert down.code == 0 and "the dev container of shop/other is gone" in down.err
+    assert down.code == 0 and "removed the dev container of shop/other" in down.err
     assert dev.containers(opened) == []
     again = opened.loop("down", "tiny")
     assert again.code == 0 and "no dev container" in again.err
@@ -236,8 +236,11 @@ def test_a_local_feature_is_honoured(opened: Workspace) -> None:
     [
         ("{", "devcontainer.json:1:1"),
         ("{}", "neither build.dockerfile nor image"),
-        ("[]", "no JSON object"),
-        ('{"image": "x", "runArgs": ["--gpus all"]}', 'Write option and value as two: ["--gpus"'),
+        ("[]", "expected a JSON object"),
+        (
+            '{"image": "x", "runArgs": ["--gpus all"]}',
+            'Write option and value as two items: ["--gpus"',
+        ),
         (None, "loop sync"),
     ],
 )
@@ -330,7 +333,7 @@ def test_a_container_that_vs_code_is_in_is_left_to_it(opened: Workspace) -> None
     docker("exec", "--detach", first["container"], *server)
     answer = opened.loop("up", "tiny")
     assert answer.code == 1
-    assert "VS Code is in the dev container of tiny" in answer.message
+    assert "VS Code is open in the dev container of tiny" in answer.message
     (made,) = dev.containers(opened)
     assert made["Id"] == first["container"]
     assert dev.up(opened, "tiny", "--rebuild")["container"] != first["container"]
@@ -388,5 +391,5 @@ def test_from_within_the_workspaces_own_container(opened: Workspace, tmp_path: P
     assert loop("down", "--all").returncode == 0
     assert [one["Id"] for one in dev.containers(opened)] == [own]
     down = opened.loop("down", "--all")
-    assert "the dev container of the workspace is gone" in down.err
+    assert "removed the dev container of the workspace" in down.err
     assert dev.containers(opened) == []

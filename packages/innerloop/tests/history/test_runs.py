@@ -18,7 +18,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from innerloop.history import git_state, report, tee
-from innerloop.history.past_runs import PastRun, differing_inputs, find, metrics_of, telling
+from innerloop.history.past_runs import (
+    PastRun,
+    differing_inputs,
+    find,
+    headline_metrics,
+    metrics_of,
+)
 from tests.support import ROOT
 
 
@@ -62,10 +68,10 @@ def test_whatever_it_wrote_is_no_traceback(value: Any) -> None:
     metrics_of(text, text)
 
 
-def test_the_telling_scores_come_first() -> None:
+def test_headline_metrics_come_first() -> None:
     scores = {"seconds": 1.0, "train_loss": 1.0, "validation_accuracy": 1.0, "test_accuracy": 1.0}
-    assert telling([past(scores=scores)], 2) == ["test_accuracy", "validation_accuracy"]
-    assert telling([past(scores={"support": 3.0})], 2) == ["support"]
+    assert headline_metrics([past(scores=scores)], 2) == ["test_accuracy", "validation_accuracy"]
+    assert headline_metrics([past(scores={"support": 3.0})], 2) == ["support"]
 
 
 def test_only_what_differs_within_an_experiment_is_worth_a_column() -> None:
@@ -155,6 +161,12 @@ def test_a_run_is_drawn_in_the_table_as_in_the_charts() -> None:
 def test_numbers_stand_below_each_other_and_what_went_wrong_is_seen() -> None:
     text = report.page([past("r", of={"exit_code": 3, "seconds": 12.0}, scores={"acc": 1})], "x")
     assert '<td class="number">12.0</td>' in text and '<span class="bad">failed (3)</span>' in text
+
+
+def test_page_keeps_text_that_looks_like_a_placeholder() -> None:
+    text = report.page([past("{{table}}", of={"exit_code": 0})], "{{charts}}")
+    assert "<title>{{charts}}</title>" in text and ">{{table}}</a>" in text
+    assert text.count("<table>") == 1
 
 
 @given(st.lists(st.tuples(st.integers(0, 10**6), st.floats(-1e12, 1e12)), min_size=1, max_size=5))

@@ -82,7 +82,7 @@ def test_a_job_is_taken_where_it_is(tiny: Workspace) -> None:
 
 
 def test_none_and_what_is_no_name(tiny: Workspace) -> None:
-    with pytest.raises(UserError, match="no run of tiny that ended well has left a model"):
+    with pytest.raises(UserError, match="no run of tiny that succeeded has a model"):
         find(tiny)
     for name, code in (("a b", "model-unknown"), ("azureml:a/b", "model-name-invalid")):
         with pytest.raises(UsageError) as caught:

@@ -118,8 +118,9 @@ def test_a_folder_without_a_dockerfile_is_missing_at_its_position(tiny: Workspac
     environment = resolved(tiny, "{build: {path: ./nowhere}}")
     assert environment.image is None and environment.missing is not None
     assert environment.missing.code == "dockerfile-missing"
-    assert environment.missing.where == "src/tiny/azure-ml-job.yaml:2:1"
-    assert environment.missing.where == str(environment.position)
+    assert (
+        environment.missing.where == str(environment.position) == "src/tiny/azure-ml-job.yaml:2:1"
+    )
 
 
 def test_an_image_is_used_as_it_is(tiny: Workspace) -> None:

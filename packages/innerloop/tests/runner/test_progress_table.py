@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from innerloop.runner.progress_table import DONE, FAILED, SKIPPED, Board, TableRow
+from innerloop.runner.progress_table import DONE, FAILED, SKIPPED, ProgressTable, Row
 from tests.support import Workspace
 
 PIPELINE = """type: pipeline
@@ -21,8 +21,8 @@ jobs:
 
 
 def test_the_table_as_text(capsys: pytest.CaptureFixture[str]) -> None:
-    parts = [TableRow("a", {"x": "1"}), TableRow("long name"), TableRow("c")]
-    board = Board("step", ["state", "x", "metric", "exit"], parts, {"metric": "val loss"})
+    parts = [Row("a", {"x": "1"}), Row("long name"), Row("c")]
+    board = ProgressTable("step", ["state", "x", "metric", "exit"], parts, {"metric": "val loss"})
     with board.shown():
         board.begin("a")
         board.end("a", DONE, "as it should", exit="0", metric="0.5")
@@ -44,7 +44,7 @@ def test_the_table_as_text(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_table_stays_when_something_breaks(capsys: pytest.CaptureFixture[str]) -> None:
-    board = Board("step", ["state"], [TableRow("a")])
+    board = ProgressTable("step", ["state"], [Row("a")])
     with pytest.raises(KeyboardInterrupt), board.shown():
         board.begin("a")
         raise KeyboardInterrupt

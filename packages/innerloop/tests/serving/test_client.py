@@ -57,7 +57,7 @@ def test_a_refusal_is_a_reply_and_silence_is_an_error() -> None:
         (b'{"error": "a"}', "a"),
         (b'{"code": 503, "message": "b"}', "b"),
         (b"line\n  line", "line line"),
-        (b"", "an empty answer"),
+        (b"", "an empty reply"),
         (b"[1, 2]", "[1, 2]"),
     ],
 )

@@ -63,9 +63,9 @@ def test_none_is_a_sentence_that_says_what_to_do(workspace: Workspace) -> None:
     with pytest.raises(UserError, match="outputs/line: no run of line .*`scripts/loop run line`"):
         chosen(workspace)
     ran(workspace, "20260101-a", 0, model="")
-    with pytest.raises(UserError, match=r"writes to ./outputs/model is what serves"):
+    with pytest.raises(UserError, match=r"Write the model to ./outputs/model"):
         chosen(workspace)
-    with pytest.raises(UserError, match="the run 20260101-a left no model"):
+    with pytest.raises(UserError, match="the run 20260101-a has no model"):
         chosen(workspace, "20260101-a")
     with pytest.raises(UserError, match='20260101-b is neither.*Did you mean "20260101-a"'):
         chosen(workspace, "20260101-b")
@@ -78,7 +78,7 @@ def test_a_model_for_your_eyes_alone_cannot_be_read_by_the_server(workspace: Wor
     model = chosen(workspace)
     models.require_readable(model)
     (folder / "model.json").chmod(0o600)
-    with pytest.raises(UserError, match="model.json may be read by you alone.*chmod -R o"):
+    with pytest.raises(UserError, match="only you may read model.json.*chmod -R o"):
         models.require_readable(model)
 
 
@@ -86,5 +86,5 @@ def test_a_model_for_your_eyes_alone_cannot_be_read_by_the_server(workspace: Wor
 def test_a_link_that_leads_nowhere_is_said(workspace: Workspace) -> None:
     workspace.add("line", "")
     (ran(workspace, "1", 0) / "best.pt").symlink_to("checkpoints/7.pt")
-    with pytest.raises(UserError, match="the link best.pt leads nowhere, to checkpoints/7.pt"):
+    with pytest.raises(UserError, match="the link best.pt is broken: there is no checkpoints/7.pt"):
         models.require_readable(chosen(workspace))

@@ -41,27 +41,30 @@ def test_a_server_that_comes_up_slowly_is_asked_until_it_answers(sample: Path) -
 def test_one_that_takes_requests_and_never_answers_is_not_ready(
     sample: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(readiness, "NEWS", 0.5)
+    monkeypatch.setattr(readiness, "NEWS_AFTER", 0.5)
     with web(lambda _: None) as made:
         outcome, said = wait(made, sample, patience=1.2)
     assert outcome.reply is None
-    assert outcome.why == (
-        "no prediction within 1 s: the server takes the request and gives no answer"
+    assert outcome.reason == (
+        "no prediction within 1 s: the server accepts the request and does not answer"
     )
-    assert len(said) == 1 and "gives no answer" in said[0]
+    assert len(said) == 1 and "does not answer" in said[0]
 
 
 def test_nothing_that_listens_is_said_with_the_reason(sample: Path) -> None:
     with web(lambda _: None) as made:
         pass
     outcome, _ = wait(made, sample, patience=0.5)
-    assert "nothing answers" in outcome.why and "refused" in outcome.why
+    assert "nothing answers" in outcome.reason and "refused" in outcome.reason
 
 
 def test_a_sample_that_is_refused_again_and_again_ends_the_wait(sample: Path) -> None:
     with web(lambda _: (400, '{"error": "28 rows, please"}')) as made:
         outcome, _ = wait(made, sample, patience=60)
-    assert outcome.why == "the sample request is refused: the answer is 400, 28 rows, please"
+    assert (
+        outcome.reason
+        == "the server refuses the sample request: the answer is 400, 28 rows, please"
+    )
     assert len(made.asked) == readiness.REFUSALS
 
 
@@ -106,7 +109,7 @@ def watched(
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("PULSE", "AGAIN"):
+    for name in ("PULSE", "RETRY"):
         monkeypatch.setattr(readiness, name, 0.01)
 
 
@@ -119,7 +122,7 @@ def test_one_that_was_ready_and_stops_answering_is_said_once_and_so_is_its_retur
     assert asked == 10
     stopped, back = said
     assert stopped.startswith("the server has stopped answering: no prediction for ")
-    assert stopped.endswith(" s (the answer is 503, no worker); it is asked on")
+    assert stopped.endswith(" s (the answer is 503, no worker); waiting")
     assert back == "the server answers again"
 
 
@@ -134,6 +137,6 @@ def test_a_hiccup_and_a_full_queue_are_no_end(sample: Path) -> None:
 def test_one_that_takes_requests_and_answers_none_any_more_is_said(
     sample: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(readiness, "QUESTION", 0.1)
+    monkeypatch.setattr(readiness, "REQUEST_TIMEOUT", 0.1)
     _, said = watched(sample, lambda n: None if n else (200, "{}"), 6)
-    assert len(said) == 1 and "takes the request and gives no answer" in said[0]
+    assert len(said) == 1 and "accepts the request and does not answer" in said[0]

@@ -147,7 +147,7 @@ def _run(args: argparse.Namespace) -> int:
         )
         return 0
     if values:
-        console.say(f"one trial: {dry_run.listed(values)}")
+        console.say(f"one trial: {dry_run.assignments(values)}")
     return _carry_out(args, started)
 
 
@@ -207,7 +207,7 @@ def _sweep(
     if not args.dry_run:
         return sweep_executor.carry_out(sweep, prepare)
     trials = sweep_executor.requests(sweep, prepare)
-    dry_run.show_parts(dry_run.whole(first, trials), "trials", trials, as_json=args.json)
+    dry_run.show_several(dry_run.summary(first, trials), "trials", trials, as_json=args.json)
     for note in drawn.notes:
         console.say(note)
     return 0
@@ -248,8 +248,8 @@ def _pipeline(
         return pipeline_executor.carry_out(planned, prepare)
     steps, errors = pipeline_plan.requests(planned, prepare)
     notes = [f"a real run needs more: {error.message()}" for error in planned.run.missing]
-    request = dry_run.whole(planned.run, steps, notes)
-    dry_run.show_parts(request, "steps", steps, as_json=args.json)
+    request = dry_run.summary(planned.run, steps, notes)
+    dry_run.show_several(request, "steps", steps, as_json=args.json)
     if obstacle is not None or errors:
         raise obstacle or errors[0]
     return 0

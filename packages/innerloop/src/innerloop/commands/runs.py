@@ -109,7 +109,7 @@ def _page(root: Path, runs: Sequence[PastRun], experiment: str | None, *, show: 
 
 
 def _table(runs: Sequence[PastRun]) -> None:
-    scores, inputs = past_runs.telling(runs, 3), past_runs.differing_inputs(runs)[:3]
+    scores, inputs = past_runs.headline_metrics(runs, 3), past_runs.differing_inputs(runs)[:3]
     several = len({run_.experiment for run_ in runs}) > 1
     numbers = [title.replace("_", " ") for title in (*inputs, *scores)]
     titles = [*["experiment"] * several, "run", "state", "seconds", "backend", "code", *numbers]
@@ -128,6 +128,6 @@ def _cells(run_: PastRun, inputs: Sequence[str], scores: Sequence[str]) -> list[
         "" if seconds is None else f"{seconds:.1f}",
         run_.backend,
         run_.commit,
-        *(run_.given.get(name, "") for name in inputs),
+        *(run_.inputs.get(name, "") for name in inputs),
         *(f"{run_.scores[name]:.4g}" if name in run_.scores else "" for name in scores),
     ]

@@ -9,7 +9,7 @@ from ..runner import dry_run
 from ..serving import server_plan, server_run
 from ..serving.client import Reply
 from ..serving.server_plan import Server
-from ..util import argtypes
+from ..util import argtypes, console
 from ..util.errors import UsageError
 from ..workspace import loader
 from ..workspace.deploy_folder import open_folder
@@ -110,9 +110,9 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _serve(args: argparse.Namespace, server: Server) -> int:
-    server_run.say(f"serving {server.model.origin} in {server.image.name} ({server.request.why})")
+    console.say(f"serving {server.model.origin} in {server.image.name} ({server.request.why})")
     for note in server.request.notes:
-        server_run.say(note)
+        console.say(note)
     if args.debug:
         return server_run.serve(server, patience=None, on_ready=_ready(server))
     patience = server_run.patience_of(server.deployment)

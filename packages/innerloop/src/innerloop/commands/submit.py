@@ -166,8 +166,7 @@ def _review(args: argparse.Namespace, submission: Submission) -> None:
 
 def _print_job(job: SubmittedJob, *, as_json: bool) -> None:
     if as_json:
-        value = {"name": job.name, "url": job.url, "status": job.status}
-        print(json.dumps({**value, "workspace": dict(job.workspace)}))
+        print(json.dumps({"name": job.name, "url": job.url, "status": job.status}))
     else:
         rows = [("job", job.name), ("studio", job.url)]
         print("\n".join(f"{title:<13}{text}" for title, text in rows if text))

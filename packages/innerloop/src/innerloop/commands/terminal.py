@@ -83,7 +83,7 @@ def _own_shell(root: Path, started: Started, experiment: Experiment) -> int:
     environment = Path(request.env["VIRTUAL_ENV"])
     windows = os.name == "nt"
     shell = shells.activated(
-        shells.persons(os.environ, windows=windows),
+        shells.of_user(os.environ, windows=windows),
         environment,
         experiment.name,
         folder,

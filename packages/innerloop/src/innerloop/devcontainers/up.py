@@ -40,7 +40,7 @@ Ask = Callable[[str], bool]
 @dataclass(frozen=True, slots=True)
 class Up:
     """A running dev container. `how`: "running" (it was), "started" (it was stopped) or "created".
-    `stale` has one phrase for each change since the container was created."""
+    `outdated` has one phrase for each change since the container was created."""
 
     experiment: str
     how: Literal["running", "started", "created"]
@@ -48,7 +48,7 @@ class Up:
     user: str
     folder: str
     image: str
-    stale: Sequence[str] = field(default=())
+    outdated: Sequence[str] = field(default=())
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,1 @@
-"""What a run leaves beside its results, and past runs read again."""
+"""The records of runs: written while a run goes on, read again later."""

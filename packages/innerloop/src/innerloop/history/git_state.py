@@ -1,7 +1,7 @@
-"""Which code a run had: the commit, and what was not committed as a patch on top of it.
+"""The code of a run: the commit, and what was not committed as a patch on it.
 
-The person's branches, index and work tree are not touched: untracked files are shown to git in a
-copy of the index.
+The repository's branches, index and work tree stay as they are: untracked files are added to a copy
+of the index.
 """
 
 from __future__ import annotations
@@ -13,16 +13,17 @@ from typing import Any
 
 from ..util import files, git, process
 
-# What is not code, also where a repository does not ignore it.
+# Folders that are never code, also where a repository does not ignore them.
 NOT_CODE = ("outputs/", "data/", ".innerloop/")
-# An untracked file larger than this is named, and is not in the patch (bytes).
+# An untracked file larger than this is not in the patch, only named (bytes).
 LARGEST = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class GitState:
-    """`changed` and `untracked` are paths relative to the repository's root. `left_out` are those
-    of the untracked files that are too large for `patch`."""
+    """`changed` and `untracked` are paths relative to the repository's root; `left_out` are the
+    untracked files that are too large for `patch`. `commit` is "" before the first commit, `branch`
+    when none is checked out."""
 
     commit: str
     branch: str
@@ -47,7 +48,7 @@ class GitState:
 
 
 def read(root: Path) -> GitState | None:
-    """None where there is no git, no repository, or git refuses to look at it."""
+    """None without git, without a repository, or when git refuses to read it."""
     if process.which("git") is None:
         return None
     done = process.run(git.state(str(root)), timeout=60)
@@ -62,7 +63,7 @@ def read(root: Path) -> GitState | None:
 
 
 def parse(text: str) -> GitState:
-    """From the output of `tools.git.state`. A repository without a commit has the commit ""."""
+    """The state from the output of `util.git.state`."""
     commit = branch = ""
     changed, untracked = [], []
     for line in text.split("\0"):
@@ -80,17 +81,17 @@ def parse(text: str) -> GitState:
 
 
 def _patch(root: Path, untracked: list[str]) -> str:
-    import tempfile  # here, since most commands look at no code
+    import tempfile  # imported here: most commands do not read the code
 
     top = str(root)
-    where = process.run(git.index_path(top))
+    index_path = process.run(git.index_path(top))
     with tempfile.TemporaryDirectory(prefix="innerloop-git-") as folder:
         index = Path(folder, "index")
-        own = Path(where.out.strip())
-        if where.ok and own.is_file():
-            files.copy(own, index)
+        original = Path(index_path.out.strip())
+        if index_path.ok and original.is_file():
+            files.copy(original, index)
         env = {**os.environ, "GIT_INDEX_FILE": str(index)}
-        for start in range(0, len(untracked), 500):  # a command line has a longest length
+        for start in range(0, len(untracked), 500):  # the length of a command line is limited
             process.run(git.announce(top, untracked[start : start + 500]), env=env)
         return process.run(git.diff(top), env=env, timeout=60).out
 

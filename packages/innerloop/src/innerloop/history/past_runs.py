@@ -1,11 +1,11 @@
-"""The runs of this workspace as values: what each recorded, and the scores and curves it wrote.
+"""The runs of this workspace as values: the record of each, and the scores and curves it wrote.
 
-A run is a folder `outputs/<slug>/<run>/`; a pipeline's step or a sweep's trial is a run as well, in
-a folder of that. Its record is `.run/run.json` (see `recording`); its
-metrics are what the program wrote into `./outputs`, in either or both of
+A run is a folder `outputs/<slug>/<run>/`. A pipeline's step or a sweep's trial is a run as well, in a
+folder below that. Its record is `.run/run.json` (see `recorder`). Its metrics are what the program
+wrote to `./outputs`, in one or both of
 
-    metrics.json     scores by name; a list of mappings is a curve, an entry each
-    metrics.jsonl    a curve while it grows: one JSON object in a line, an epoch or step each
+    metrics.json     scores by name; a list of mappings is a curve, with an entry per step
+    metrics.jsonl    curves while they grow: one JSON object per line, for one epoch or step each
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from ..util import files
 from .recorder import LOG, RECORD
 
 Curve = tuple[tuple[float, float], ...]
-# What counts an entry of a curve, the first that is there.
+# The keys that number the entries of a curve; the first that exists counts.
 STEPS = ("step", "epoch", "iteration", "batch")
-# Scores that people look for, in this order; others come after them.
-TELLING = (
+# Words in the names of the scores that people look for first, in this order.
+HEADLINES = (
     "accuracy", "acc", "f1", "auc", "precision", "recall", "r2", "score", "bleu", "iou",
     "loss", "error", "rmse", "mae", "mse", "perplexity",
 )  # fmt: skip
@@ -33,8 +33,9 @@ TELLING = (
 
 @dataclass(frozen=True, slots=True)
 class PastRun:
-    """`record` is what run.json holds ({} for an older run without one); `scores` by name;
-    `curves` by name as (step, value) in order; `folder` is relative to the workspace's root."""
+    """A run that was recorded. `record` is the content of run.json (empty for an older run without
+    one); `scores` are by name, `curves` by name as (step, value) pairs in order; `folder` is relative
+    to the workspace's root. `alive`: its process still runs on this machine."""
 
     slug: str
     id: str
@@ -54,8 +55,9 @@ class PastRun:
 
     @property
     def state(self) -> str:
-        """One of "done", "failed (3)", "stopped", "running", "killed" (it could not say how it ended);
-        of a submitted job that has not ended, what the service said last ("queued")."""
+        """One of "done", "failed (3)", "stopped", "running", "killed" (it ended without a record of
+        its end), "?" (no record); for a submitted job that has not ended, the service's last status
+        ("queued")."""
         code = self.record.get("exit_code")
         if code is None and self.record.get("status"):
             status = str(self.record["status"]).lower()
@@ -65,16 +67,16 @@ class PastRun:
         return {0: "done", 130: "stopped", 143: "stopped"}.get(code, f"failed ({code})")
 
     @property
-    def given(self) -> dict[str, str]:
-        """The inputs by name, and what was added to the command under "arguments"."""
+    def inputs(self) -> dict[str, str]:
+        """The inputs by name; the arguments that were appended to the command as "arguments"."""
         inputs = {str(k): str(v) for k, v in (self.record.get("inputs") or {}).items()}
-        added = " ".join(map(str, self.record.get("arguments") or ()))
-        return {**inputs, "arguments": added} if added else inputs
+        arguments = " ".join(map(str, self.record.get("arguments") or ()))
+        return {**inputs, "arguments": arguments} if arguments else inputs
 
     @property
     def commit(self) -> str:
-        """The first letters of the commit, with "+" when something was not committed; "none" in a
-        repository that has no commit yet."""
+        """The first 8 digits of the commit, with "+" when something was not committed; "none" in a
+        repository without a commit, "" without a repository."""
         git = self.record.get("git") or {}
         return (str(git.get("commit", ""))[:8] or "none" * bool(git)) + "+" * bool(git.get("dirty"))
 
@@ -96,9 +98,9 @@ def find(root: Path, slug: str | None = None) -> list[PastRun]:
     """The runs of one experiment or of all, the newest last."""
     outputs = root / "outputs"
     slugs = [slug] if slug else [folder.name for folder in _folders(outputs)]
-    found = [read(root, one, folder) for one in slugs for folder in _run_folders(outputs / one)]
+    runs = [read(root, name, folder) for name in slugs for folder in _run_folders(outputs / name)]
     return sorted(
-        (run for run in found if run.record or run.scores or run.curves),
+        (run for run in runs if run.record or run.scores or run.curves),
         key=lambda run: (str(run.record.get("started") or ""), run.id),
     )
 
@@ -120,14 +122,15 @@ def read(root: Path, slug: str, folder: Path) -> PastRun:
 
 
 def log_of(root: Path, run: PastRun) -> Path:
-    own = root / run.folder / LOG
-    cloud = root / run.folder / "user_logs" / "std_log.txt"
-    return cloud if cloud.is_file() and not own.is_file() else own
+    """The log of a run, also of one that was downloaded from Azure ML."""
+    local = root / run.folder / LOG
+    downloaded = root / run.folder / "user_logs" / "std_log.txt"
+    return downloaded if downloaded.is_file() and not local.is_file() else local
 
 
 def metrics_of(summary: str | None, lines: str | None) -> tuple[dict[str, float], dict[str, Curve]]:
-    """Scores and curves from the texts of metrics.json and metrics.jsonl (None: no such file).
-    What is no number, and a line that is only half written, is passed over."""
+    """Scores and curves from the texts of metrics.json and metrics.jsonl (None: no such file). Values
+    that are not numbers, and incomplete lines, are ignored."""
     scores, curves = _from_summary(_mapping(summary))
     entries = [_mapping(line) for line in (lines or "").splitlines() if line.strip()]
     curves |= _curves([entry for entry in entries if entry])
@@ -136,27 +139,28 @@ def metrics_of(summary: str | None, lines: str | None) -> tuple[dict[str, float]
     return scores, curves
 
 
-def telling(runs: Iterable[PastRun], most: int) -> list[str]:
-    """The names of the scores to show: those that people look for first, a test's before others."""
+def headline_metrics(runs: Iterable[PastRun], most: int) -> list[str]:
+    """The names of at most `most` scores to show: those that people look for first, and of these the
+    test's before the others."""
     names = dict.fromkeys(name for run in runs for name in run.scores)
 
     def rank(name: str) -> tuple[int, int, int]:
         low = name.lower()
-        kind = next((i for i, word in enumerate(TELLING) if word in low), len(TELLING))
+        kind = next((i for i, word in enumerate(HEADLINES) if word in low), len(HEADLINES))
         part = next((i for i, word in enumerate(("test", "val", "eval")) if word in low), 3)
         return kind, part, len(name)
 
-    wanted = [name for name in names if rank(name)[0] < len(TELLING)] or list(names)
-    return sorted(wanted, key=rank)[:most]
+    headlines = [name for name in names if rank(name)[0] < len(HEADLINES)] or list(names)
+    return sorted(headlines, key=rank)[:most]
 
 
 def differing_inputs(runs: Sequence[PastRun]) -> list[str]:
-    """The names of what was not given alike to all runs of an experiment."""
+    """The names of the inputs that were not the same in all runs of an experiment."""
     differing: dict[str, None] = {}
     for experiment in dict.fromkeys(run.experiment for run in runs):
-        given = [run.given for run in runs if run.experiment == experiment and run.record]
-        for name in dict.fromkeys(name for one in given for name in one):
-            if len({one.get(name) for one in given}) > 1:
+        inputs = [run.inputs for run in runs if run.experiment == experiment and run.record]
+        for name in dict.fromkeys(name for values in inputs for name in values):
+            if len({values.get(name) for values in inputs}) > 1:
                 differing[name] = None
     return list(differing)
 
@@ -169,7 +173,7 @@ def _from_summary(summary: Mapping[str, Any]) -> tuple[dict[str, float], dict[st
             scores[name] = float(value)
         elif isinstance(value, dict):
             scores |= {f"{name}.{key}": float(v) for key, v in value.items() if _is_number(v)}
-        elif isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
+        elif isinstance(value, list) and value and all(isinstance(e, dict) for e in value):
             curves |= _curves(value)
     return scores, curves
 
@@ -213,10 +217,10 @@ def _alive(record: Mapping[str, Any]) -> bool:
 
 
 def _run_folders(folder: Path) -> list[Path]:
-    """The runs in a folder, and the parts of which some consist."""
+    """The folders of the runs, and of the steps and trials below them."""
     runs = _folders(folder)
-    parts = [part for run in runs for part in _folders(run) if (part / RECORD).is_file()]
-    return [*runs, *parts]
+    inner = [path for run in runs for path in _folders(run) if (path / RECORD).is_file()]
+    return [*runs, *inner]
 
 
 def _folders(folder: Path) -> list[Path]:

@@ -1,10 +1,10 @@
-"""What a run leaves beside its results, so that it can be compared and repeated later.
+"""Records a run, so that it can be compared and repeated later.
 
 In `outputs/<slug>/<run>/.run/`:
 
-    run.json        what ran, where, with which environment and code, how it ended
-    log.txt         what it printed
-    changes.patch   what was not committed, on top of the commit in run.json; only if there was
+    run.json        the command, the backend, the environment, the code, and how it ended
+    log.txt         its output
+    changes.patch   what was not committed, as a patch on the commit in run.json; only if there was any
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,21 +32,21 @@ PATCH = f"{FOLDER}/changes.patch"
 
 @dataclass(slots=True)
 class Ending:
-    """Filled in by whoever carries the run out."""
+    """How a run ended; the caller of `recorded` sets it. None while it runs."""
 
     code: int | None = field(default=None)
 
 
 @contextmanager
 def recorded(run: Run, request: Request) -> Iterator[Ending]:
-    """Within, the run goes on record: its code and environment at the start, what it prints, and
-    at the end its exit code and its time, however it ends."""
+    """Record the run within: its code and environment at the start, its output, and its exit code
+    and time at the end, however it ends."""
     root = Path(run.workspace.root)
     folder = root / request.outputs
     files.make_folder(folder / FOLDER)
     record = describe(run, request)
     files.write_text(folder / RECORD, text_of(record))
-    code = _Later(lambda: _note_code(root, folder, record))
+    code = _Background(lambda: _record_code(root, folder, record))
     ending = Ending()
     began = time.monotonic()
     try:
@@ -66,7 +66,7 @@ def recorded(run: Run, request: Request) -> Iterator[Ending]:
 
 
 def describe(run: Run, request: Request) -> dict[str, Any]:
-    """The record as far as it is known before the start."""
+    """The record as it is before the start."""
     job = run.job
     return {
         "run": run.id,
@@ -78,8 +78,8 @@ def describe(run: Run, request: Request) -> dict[str, Any]:
         "image": request.image,
         "environment": run.environment.digest or None,
         "inputs": {
-            name: one.literal_text if one.kind == "literal" else one.path
-            for name, one in job.inputs.items()
+            name: input_.literal_text if input_.kind == "literal" else input_.path
+            for name, input_ in job.inputs.items()
         },
         "arguments": list(run.arguments),
         "git": None,
@@ -96,7 +96,7 @@ def text_of(record: dict[str, Any]) -> str:
     return json.dumps(record, indent=2, ensure_ascii=False) + "\n"
 
 
-def _note_code(root: Path, folder: Path, record: dict[str, Any]) -> None:
+def _record_code(root: Path, folder: Path, record: dict[str, Any]) -> None:
     state = git_state.read(root)
     if state is None:
         return
@@ -105,10 +105,10 @@ def _note_code(root: Path, folder: Path, record: dict[str, Any]) -> None:
         files.write_text(folder / PATCH, state.patch)
 
 
-class _Later:
-    """Work beside the run's start, which need not wait for it."""
+class _Background:
+    """Work in a thread, so that the run's start does not wait for it."""
 
-    def __init__(self, work: Any) -> None:
+    def __init__(self, work: Callable[[], None]) -> None:
         self.thread = threading.Thread(target=work, daemon=True)
         self.thread.start()
 

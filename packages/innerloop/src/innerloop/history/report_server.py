@@ -1,4 +1,4 @@
-"""Shows a page of this workspace where no browser is: VS Code forwards the port and opens it."""
+"""Serves a page of this workspace on a machine without a browser: VS Code forwards the port."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 
 
 def serve(folder: Path, name: str) -> int:
-    """Serves the folder on a free port of 127.0.0.1, prints the page's address, and ends at Ctrl-C."""
-    handler = functools.partial(_Quiet, directory=str(folder))
+    """Serve the folder on a free port of 127.0.0.1 until Ctrl-C, and print the page's URL."""
+    handler = functools.partial(_QuietHandler, directory=str(folder))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         port = server.server_address[1]
         print(f"READY http://127.0.0.1:{port}/{name} (Ctrl-C ends it)", flush=True)
@@ -17,6 +17,6 @@ def serve(folder: Path, name: str) -> int:
     return 0
 
 
-class _Quiet(http.server.SimpleHTTPRequestHandler):
+class _QuietHandler(http.server.SimpleHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:
         pass

@@ -1,4 +1,4 @@
-"""What this process and its children print, shown as ever and written to a file as well."""
+"""Writes the output of this process and its children to a file, and shows it as before."""
 
 from __future__ import annotations
 
@@ -15,26 +15,25 @@ from typing import IO
 
 from ..util import files, process
 
-# How long output that a program left behind may take to arrive after its end, in seconds.
+# How long to wait for the output of background processes at the end, in seconds.
 PATIENCE = 2.0
-# Of a line without an end, so many bytes are kept back at most.
+# An incomplete line is held back up to this length, in bytes.
 LONGEST = 65536
 
 
 @contextmanager
 def recorded(log: Path) -> Iterator[None]:
-    """Within, all that goes to stdout and stderr, the children's too, is also written to the file
-    `log`, line by line, in the bytes in which it was printed. Where stdout and stderr go to two
-    places, no line of the one stands within a line of the other.
+    """Within, everything that is printed to stdout and stderr, by children too, is also written to
+    the file `log`, byte for byte and line by line. If stdout and stderr go to different targets,
+    their lines are not mixed within a line.
 
-    A terminal stays a terminal: they print to a pseudo-terminal of its size, so live lines, colours
-    and a program's own look at its width are as ever. On Windows, which has no such thing, what
-    goes to a terminal is not recorded. Where somebody has the terminal to himself and listens
-    (`process.heard`), the file gets what is heard.
+    A terminal stays a terminal: the programs print to a pseudo-terminal of its size, so live lines,
+    colours and the width stay as they are. On Windows, which has no pseudo-terminals, output to a
+    terminal is not recorded. If `process.redirect_output` is active, its text is recorded.
     """
-    listener = process.output_sink()
-    if listener is not None:
-        with _overheard(log, listener):
+    callback = process.output_sink()
+    if callback is not None:
+        with _tee_callback(log, callback):
             yield
         return
     terminals = [number for number in (1, 2) if os.isatty(number)]
@@ -43,54 +42,55 @@ def recorded(log: Path) -> Iterator[None]:
         terminals = []
     with files.open_log(log) as file, ExitStack() as stack:
         for numbers in filter(None, [terminals, *others]):
-            stack.enter_context(_led(numbers, Lines(file)))
+            stack.enter_context(_redirect_fds(numbers, Lines(file)))
         yield
 
 
 class Lines:
-    """Hands whole lines on to a file that others write to as well. A live line ends with a carriage
-    return; one that is longer than `LONGEST` goes in pieces."""
+    """Writes complete lines to a file that others write to as well. A live line ends with a carriage
+    return. A line longer than `LONGEST` is written in pieces."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self.file = file
-        self.begun = b""
+        self.incomplete = b""
 
     def write(self, chunk: bytes) -> None:
-        text = self.begun + chunk
+        text = self.incomplete + chunk
         end = len(text) if len(text) > LONGEST else max(text.rfind(b"\n"), text.rfind(b"\r")) + 1
-        self.begun = text[end:]
+        self.incomplete = text[end:]
         if end:
             self.file.write(text[:end])
 
     def finish(self) -> None:
-        """What was begun, when no more will come."""
-        self.file.write(self.begun)
-        self.begun = b""
+        """Write the incomplete line at the end of the output."""
+        self.file.write(self.incomplete)
+        self.incomplete = b""
 
 
 @contextmanager
-def _overheard(log: Path, listener: Callable[[str], None]) -> Iterator[None]:
+def _tee_callback(log: Path, callback: Callable[[str], None]) -> Iterator[None]:
+    """Give the output to the log and to the callback."""
     with files.open_log(log) as file:
 
         def both(text: str) -> None:
-            with suppress(ValueError):  # a program left behind still prints: the log is closed
+            with suppress(ValueError):  # a background process still prints: the log is closed
                 file.write(text.encode("utf-8", "surrogateescape"))
-            listener(text)
+            callback(text)
 
         with process.redirect_output(both):
             yield
 
 
 @contextmanager
-def _led(numbers: Sequence[int], lines: Lines) -> Iterator[None]:
-    """Leads these file descriptors, which go to the same place, through a copier to it."""
+def _redirect_fds(numbers: Sequence[int], lines: Lines) -> Iterator[None]:
+    """Redirect these file descriptors, which have the same target, through a copying thread to it."""
     _flush()
     before = {number: os.dup(number) for number in numbers}
     target = before[numbers[0]]
     with ExitStack() as stack:
         if os.isatty(target):
             reading, writing = _pseudo_terminal()
-            stack.enter_context(_of_the_same_size(target, reading))
+            stack.enter_context(_same_size(target, reading))
         else:
             reading, writing = os.pipe()
         for number in numbers:
@@ -104,7 +104,7 @@ def _led(numbers: Sequence[int], lines: Lines) -> Iterator[None]:
             _flush()
             for number in numbers:
                 os.dup2(before[number], number)
-            # A child that goes on in the background keeps its end open, and is not waited for.
+            # A child in the background keeps its end open: there is no waiting for that.
             copier.join(PATIENCE)
             lines.finish()
             if not copier.is_alive():
@@ -118,9 +118,9 @@ def _copy(reading: int, target: int, lines: Lines) -> None:
             lines.write(chunk)
             _write_all(target, chunk)
     except (OSError, ValueError):
-        pass  # a pseudo-terminal's way to end; whoever read the output is gone; the log is closed
+        pass  # the pseudo-terminal ended; the target is gone; or the log is closed
     finally:
-        os.close(reading)  # who still prints learns that nobody reads
+        os.close(reading)  # programs that still print get an error
 
 
 def _write_all(target: int, chunk: bytes) -> None:
@@ -143,14 +143,14 @@ if sys.platform != "win32":
     import tty
 
     def _pseudo_terminal() -> tuple[int, int]:
-        """(what to read, what to print to); it passes every byte on as it is."""
+        """(descriptor to read, descriptor to print to) of a pseudo-terminal that changes no byte."""
         reading, writing = os.openpty()
         tty.setraw(writing)
         return reading, writing
 
     @contextmanager
-    def _of_the_same_size(original: int, pseudo: int) -> Iterator[None]:
-        """Within, the pseudo-terminal has the terminal's size, also when the window changes."""
+    def _same_size(original: int, pseudo: int) -> Iterator[None]:
+        """Within, the pseudo-terminal has the terminal's size, also when the window is resized."""
 
         def resize(number: int = 0, frame: FrameType | None = None) -> None:
             size = fcntl.ioctl(original, termios.TIOCGWINSZ, b"\0" * 8)
@@ -172,5 +172,5 @@ else:
         raise OSError("Windows has no pseudo-terminals")
 
     @contextmanager
-    def _of_the_same_size(original: int, pseudo: int) -> Iterator[None]:
+    def _same_size(original: int, pseudo: int) -> Iterator[None]:
         yield

@@ -1,10 +1,10 @@
-"""Runs one notebook and writes it as an HTML page. Runs in an experiment's environment, so it
-needs what is there: nbclient, nbconvert, nbformat and ipykernel.
+"""Runs a notebook and writes it as an HTML page.
 
     python run_notebook.py NOTEBOOK FOLDER TARGET
 
-FOLDER is the kernel's working directory; TARGET.html and TARGET.ipynb are written, also when a
-cell fails: then with its traceback in them, and the exit code is 1.
+It runs in an experiment's environment, which must have nbclient, nbconvert, nbformat and ipykernel.
+FOLDER is the kernel's working directory. TARGET.html and TARGET.ipynb are also written when a cell
+fails: they contain its traceback then, and the exit code is 1.
 """
 
 import re
@@ -33,7 +33,7 @@ def main(source, folder, target):
     begun = time.perf_counter()
     last = 0
 
-    def started(cell, cell_index):
+    def on_start(cell, cell_index):
         nonlocal last
         if cell_index not in cells:
             return
@@ -41,7 +41,7 @@ def main(source, folder, target):
         first = next(line for line in cell.source.splitlines() if line.strip())
         print(f"[{last}/{len(cells)}] {first[:70]}", flush=True)
 
-    def executed(cell, cell_index, execute_reply):
+    def on_executed(cell, cell_index, execute_reply):
         for output in cell.outputs:
             if output.output_type == "stream":
                 print(output.text, end="" if output.text.endswith("\n") else "\n", flush=True)
@@ -52,21 +52,21 @@ def main(source, folder, target):
         kernel_name="python3",
         extra_arguments=["--log-level=ERROR"],
         resources={"metadata": {"path": folder}},
-        on_cell_start=started,
-        on_cell_executed=executed,
+        on_cell_start=on_start,
+        on_cell_executed=on_executed,
     )
     code = 0
     try:
         client.execute()
     except CellExecutionError as error:
-        # The kernel colours its traceback, also for those who read it in a file.
+        # The kernel colours its traceback also where stderr is no terminal.
         print(str(error) if sys.stderr.isatty() else COLOUR.sub("", str(error)), file=sys.stderr)
         what = f"{error.ename}: {error.evalue}".splitlines()[0]
         print(f"innerloop: cell {last} of {len(cells)} failed: {what}", file=sys.stderr)
         code = 1
     except DeadKernelError:
-        why = "the kernel died: out of memory, most often"
-        print(f"innerloop: cell {last} of {len(cells)}: {why}", file=sys.stderr)
+        what = "the kernel died, most often because it ran out of memory"
+        print(f"innerloop: cell {last} of {len(cells)}: {what}", file=sys.stderr)
         code = 1
     except KeyboardInterrupt:
         code = 130
@@ -74,8 +74,8 @@ def main(source, folder, target):
     exporter = HTMLExporter()
     page, _ = exporter.from_notebook_node(notebook, {"metadata": {"name": Path(target).name}})
     Path(f"{target}.html").write_text(page, encoding="utf-8")
-    done = f"{len(cells)} cells" if code == 0 else f"{last} of {len(cells)} cells"
-    print(f"{done} in {time.perf_counter() - begun:.1f} s", flush=True)
+    count = f"{len(cells)} cells" if code == 0 else f"{last} of {len(cells)} cells"
+    print(f"{count} in {time.perf_counter() - begun:.1f} s", flush=True)
     return code
 
 

@@ -76,7 +76,7 @@ def prepare(started: Started, port: int | None, dry: bool) -> Started:
 def carry_out(started: Started) -> int:
     code = execute.carry_out(started)
     if started.request.container is not None and code == 125:
-        _say(f"innerloop: {_position_of(started.run)}: the container did not start; see above")
+        console.say(f"{_position_of(started.run)}: the container did not start; see above")
     return code
 
 
@@ -116,10 +116,6 @@ def library_of(environment: Path) -> Path:
 def _position_of(run: Run) -> str:
     """The position at which the Problems panel shows why the debugger does not start."""
     return f"{run.job.name}:1"
-
-
-def _say(text: str) -> None:
-    console.print_line(text)
 
 
 def _has_debugpy(request: Request) -> bool:

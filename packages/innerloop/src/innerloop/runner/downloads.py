@@ -1,14 +1,13 @@
-"""Fetches the data of an input by plain GETs, once, into data/: a file, or all blobs of a folder.
+"""Downloads the data of an input by plain GETs, once, into data/: a file, or all blobs of a folder.
 
-What is half there is never seen: a file takes its place when it is whole, a folder when the last
-of its files is there. Two runs at once: one fetches, the other waits.
+An incomplete download is never visible: a file is moved into place when it is complete, a folder
+when its last file is. If two runs need the same data, one downloads and the other waits.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -21,18 +20,21 @@ from urllib.parse import quote, unquote, urlencode, urlsplit, urlunsplit
 
 from ..util import files, venvs
 from ..util.errors import UserError
+from ..util.progress import Progress
 from .datasets import Dataset
 
 Say = Callable[[str], None]
-SECONDS = 60.0
+# Seconds without an answer before a request fails.
+TIMEOUT = 60.0
+# Bytes that are read at once.
 CHUNK = 1 << 18
-# What is a folder always; a custom or triton model may be one file.
+# Types that are always a folder; a custom or triton model may be a single file.
 _FOLDERS = ("uri_folder", "mltable", "mlflow_model")
 
 
 def fetch(dataset: Dataset, kind: str, say: Say) -> None:
-    """`kind` is the input's type. A `Mistake` names the address, what it answered, and the command
-    that fetches the data with a sign-in."""
+    """Download the data of an input of type `kind`. UserError names the URL, the server's answer,
+    and the command that fetches the data with a sign-in."""
     name = hashlib.sha256(dataset.path.encode()).hexdigest()[:16]
     lock = venvs.cache_folder() / "downloads" / f"{name}.lock"
     waiting = f"innerloop: another run is downloading {plain(dataset.url)}; waiting for it"
@@ -48,129 +50,148 @@ def fetch(dataset: Dataset, kind: str, say: Say) -> None:
 
 
 def plain(url: str) -> str:
-    """Without its query, which may hold a signature."""
+    """The URL without its user and its query, which may hold a signature."""
     parts = urlsplit(url)
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 def _file(url: str, command: str, target: Path, say: Say) -> None:
-    progress = _Progress(plain(url), say)
-    files.write_stream(target, progress.counted(_chunks(url, command, progress)))
-    progress.end()
+    with _Download(plain(url), say) as download:
+        files.write_stream(target, download.counted(_chunks(url, command, download)))
 
 
 def _folder(dataset: Dataset, target: Path, say: Say) -> None:
-    """All blobs below a prefix; the address of one file, where the input's type did not say so."""
+    """Download all blobs below a prefix. If the input's type does not say so, the URL may be that of
+    a single file."""
     container, prefix = _container(dataset.url)
     names = list(_blobs(container, prefix, dataset))
     if not names:
-        raise _refused(dataset.url, "there is nothing below it", dataset.command)
-    part = target.with_name(f".{target.name}.part")
-    files.remove_tree(part)
+        raise _failed(dataset.url, "there is nothing below it", dataset.command)
+    incomplete = target.with_name(f".{target.name}.part")
+    files.remove_tree(incomplete)
     say(f"innerloop: downloading {len(names)} files of {plain(dataset.url)}")
     for name in names:
-        inner = [one for one in name[len(prefix) :].split("/") if one not in ("", ".", "..")]
-        address = f"{container}/{quote(name)}"
+        parts = [part for part in name[len(prefix) :].split("/") if part not in ("", ".", "..")]
+        blob = f"{container}/{quote(name)}"
         query = urlsplit(dataset.url).query
-        signed = f"{address}?{query}" if query else address
-        _file(signed, dataset.command, part.joinpath(*inner), say)
-    files.rename(part, target)
+        url = f"{blob}?{query}" if query else blob
+        _file(url, dataset.command, incomplete.joinpath(*parts), say)
+    files.rename(incomplete, target)
 
 
 def _container(url: str) -> tuple[str, str]:
-    """The address of a blob container, and the names' prefix with a slash at its end."""
+    """The URL of a blob container, and the names' prefix with a slash at its end ("" for all)."""
     parts = urlsplit(url)
-    container, _, inner = parts.path.lstrip("/").partition("/")
-    prefix = unquote(inner).strip("/")
+    container, _, path = parts.path.lstrip("/").partition("/")
+    prefix = unquote(path).strip("/")
     return f"{parts.scheme}://{parts.netloc}/{container}", f"{prefix}/" if prefix else ""
 
 
 def _blobs(container: str, prefix: str, dataset: Dataset) -> Iterator[str]:
-    """Source: List Blobs of the Blob service's REST API; anonymous where the container is public."""
+    """The names of the blobs below a prefix.
+
+    Source: List Blobs of the Blob service's REST API, which needs no sign-in for a public container.
+    """
     marker = ""
     while True:
         query = {"restype": "container", "comp": "list", "prefix": prefix, "marker": marker}
         signature = urlsplit(dataset.url).query
         url = f"{container}?{urlencode(query)}" + (f"&{signature}" if signature else "")
-        text = b"".join(_chunks(url, dataset.command, None, shown=dataset.url))
+        text = b"".join(_chunks(url, dataset.command, None, error_url=dataset.url))
         try:
-            listed = ElementTree.fromstring(text)
+            page = ElementTree.fromstring(text)
         except ElementTree.ParseError as error:
-            raise _refused(dataset.url, "it lists no files", dataset.command) from error
+            raise _failed(dataset.url, "it lists no files", dataset.command) from error
         yield from (
-            str(one.text) for one in listed.iter("Name") if one.text and not one.text.endswith("/")
+            str(name.text)
+            for name in page.iter("Name")
+            if name.text and not name.text.endswith("/")
         )
-        marker = listed.findtext("NextMarker") or ""
+        marker = page.findtext("NextMarker") or ""
         if not marker:
             return
 
 
-def _chunks(url: str, command: str, progress: _Progress | None, shown: str = "") -> Iterator[bytes]:
+def _chunks(
+    url: str, command: str, download: _Download | None, error_url: str = ""
+) -> Iterator[bytes]:
+    """The content of a URL. Errors name `error_url` if it is another one."""
     try:
-        with urllib.request.urlopen(_request(url), timeout=SECONDS) as answer:
-            if progress is not None:
-                progress.begin(int(answer.headers.get("Content-Length") or 0))
-            yield from _pieces(answer)
+        with urllib.request.urlopen(_request(url), timeout=TIMEOUT) as response:
+            if download is not None:
+                download.begin(_length(response))
+            yield from _content(response)
     except urllib.error.HTTPError as error:
-        raise _refused(shown or url, f"it answered {error.code} {error.reason}", command) from error
+        reason = f"it answered {error.code} {error.reason}"
+        raise _failed(error_url or url, reason, command) from error
     except (OSError, HTTPException, ValueError) as error:
-        reason = getattr(error, "reason", None) or error
-        raise _refused(shown or url, str(reason), command) from error
+        reason = str(getattr(error, "reason", None) or error)
+        raise _failed(error_url or url, reason, command) from error
 
 
 def _request(url: str) -> urllib.request.Request:
     return urllib.request.Request(url, headers={"User-Agent": "innerloop"})
 
 
-def _pieces(answer: Any) -> Iterator[bytes]:
-    expected = int(answer.headers.get("Content-Length") or 0)
-    got = 0
-    while chunk := answer.read(CHUNK):
-        got += len(chunk)
+def _length(response: Any) -> int:
+    """The content's length in bytes; 0 if the server does not send it."""
+    return int(response.headers.get("Content-Length") or 0)
+
+
+def _content(response: Any) -> Iterator[bytes]:
+    """The content in chunks. ValueError when it is shorter than the server said."""
+    received = 0
+    while chunk := response.read(CHUNK):
+        received += len(chunk)
         yield chunk
-    if got < expected:
-        raise ValueError(f"the connection broke after {got} of {expected} bytes")
+    if received < _length(response):
+        raise ValueError(f"the connection broke after {received} of {_length(response)} bytes")
 
 
-def _refused(url: str, why: str, command: str) -> UserError:
+def _failed(url: str, reason: str, command: str) -> UserError:
     hint = f"Fetch it with `{command}`" if command else "Check the address and the network"
-    return UserError(f"{plain(url)} could not be downloaded: {why}", hint=hint)
+    return UserError(
+        f"{plain(url)} could not be downloaded: {reason}", code="download-failed", hint=hint
+    )
 
 
-class _Progress:
-    """A live line on a terminal; elsewhere one line at the beginning and one at the end."""
+class _Download:
+    """The progress of one file: a live line on a terminal, else a line at its beginning and at its
+    end. Use it as a context manager."""
 
     def __init__(self, name: str, say: Say) -> None:
         self.name, self.say = name, say
-        self.size = self.done = 0
-        self.started = self.drawn = time.monotonic()
-        self.live = sys.stderr.isatty()
+        self.size = self.received = 0
+        self.progress = Progress()
+        self.drawn = time.monotonic()
+
+    def __enter__(self) -> _Download:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self.progress.end()
+        if kind is None:
+            megabytes, seconds = self.received / 1e6, self.progress.seconds
+            self.say(f"innerloop: downloaded {megabytes:.1f} MB in {seconds:.0f} s: {self.name}")
 
     def begin(self, size: int) -> None:
+        """`size` is in bytes; 0 if it is unknown."""
         self.size = size
-        if not self.live:
-            self.say(f"innerloop: downloading {self.name}{self._of()}")
+        if not self.progress.is_live:
+            total = f" ({size / 1e6:.1f} MB)" if size else ""
+            self.say(f"innerloop: downloading {self.name}{total}")
 
     def counted(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
         for chunk in chunks:
             yield chunk
-            self.done += len(chunk)
-            if self.live and time.monotonic() - self.drawn > 0.1:
+            self.received += len(chunk)
+            if time.monotonic() - self.drawn > 0.1:
                 self.drawn = time.monotonic()
-                share = f"{100 * self.done // self.size} % " if self.size else ""
-                text = f"\r\x1b[K{share}{self.done / 1e6:.1f} MB{self._of()}  {self.name}"
-                sys.stderr.write(text[:150])
-                sys.stderr.flush()
+                self.progress.show(self.line())
 
-    def end(self) -> None:
-        if self.live:
-            sys.stderr.write("\r\x1b[K")
-        took = time.monotonic() - self.started
-        self.say(f"innerloop: downloaded {self.done / 1e6:.1f} MB in {took:.0f} s: {self.name}")
-
-    def _of(self) -> str:
-        return (
-            f" of {self.size / 1e6:.1f} MB"
-            if self.live and self.size
-            else (f" ({self.size / 1e6:.1f} MB)" if self.size else "")
-        )
+    def line(self) -> str:
+        megabytes = f"{self.received / 1e6:.1f} MB"
+        if self.size:
+            percent = 100 * self.received // self.size
+            megabytes = f"{percent} % {megabytes} of {self.size / 1e6:.1f} MB"
+        return f"{megabytes}  {self.name}"

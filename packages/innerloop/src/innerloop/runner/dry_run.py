@@ -1,4 +1,4 @@
-"""What a dry run prints: for people, or one JSON object for programs."""
+"""The output of a dry run: lines for people, or one JSON object for programs."""
 
 from __future__ import annotations
 
@@ -14,21 +14,25 @@ from ..util.errors import UsageError
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--dry-run", action="store_true", help="says what would happen, does nothing"
+        "--dry-run", action="store_true", help="print what would happen, and do nothing"
     )
     parser.add_argument("--json", action="store_true", help="with --dry-run: one JSON object")
 
 
 def require_dry(args: argparse.Namespace) -> None:
+    """UsageError for --json without --dry-run."""
     if args.json and not args.dry_run:
-        raise UsageError("--json says what would happen", hint="Add --dry-run")
+        raise UsageError(
+            "--json prints what would happen", code="option-needs-another", hint="Add --dry-run"
+        )
 
 
-def whole(
-    run: Run, parts: Sequence[Mapping[str, Any]], lacking: Sequence[str] = ()
+def summary(
+    run: Run, requests: Sequence[Mapping[str, Any]], notes: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """What a run of several parts is as one: nothing is started for itself."""
-    backends = [part["backend"] for part in parts if "backend" in part]
+    """The JSON object of a run of several steps or trials, with the keys of a single request.
+    Nothing is started for the run itself, so its argv is empty."""
+    backends = [request["backend"] for request in requests if "backend" in request]
     return {
         "experiment": run.experiment.name,
         "backend": backends[0] if backends else "auto",
@@ -39,58 +43,63 @@ def whole(
         "image": None,
         "mounts": [],
         "outputs": run.outputs,
-        "notes": [*run.notes, *lacking],
+        "notes": [*run.notes, *notes],
     }
 
 
-def show_parts(
-    told: Mapping[str, Any], noun: str, parts: Sequence[Mapping[str, Any]], *, as_json: bool
+def show_several(
+    summary: Mapping[str, Any],
+    noun: str,
+    requests: Sequence[Mapping[str, Any]],
+    *,
+    as_json: bool,
 ) -> None:
-    """`told` is `whole` of the parts, which are "steps" or "trials"."""
+    """Print a run of several `requests`; `noun` is "steps" or "trials"."""
     if as_json:
-        print(json.dumps({**told, noun: parts}, indent=2, ensure_ascii=False))
+        print(json.dumps({**summary, noun: requests}, indent=2, ensure_ascii=False))
         return
-    for part in parts:
+    for request in requests:
         name = noun.removesuffix("s")
-        about = ", ".join(part.get("needs", [])) or listed(part.get("values", {}))
-        print(f"{name:8} {part[name]}{f' ({about})' if about else ''}")
-        for line in _lines(part) if "argv" in part else [f"problem  {part['problem']}"]:
+        about = ", ".join(request.get("needs", [])) or assignments(request.get("values", {}))
+        print(f"{name:8} {request[name]}{f' ({about})' if about else ''}")
+        for line in _lines(request) if "argv" in request else [f"problem  {request['problem']}"]:
             print(f"  {line}")
-    for note in told["notes"]:
+    for note in summary["notes"]:
         print(f"note     {note}")
-    print(f"outputs  {told['outputs']}", flush=True)
+    print(f"outputs  {summary['outputs']}", flush=True)
 
 
-def listed(values: Mapping[str, str]) -> str:
+def assignments(values: Mapping[str, str]) -> str:
+    """`name=value, name=value`."""
     return ", ".join(f"{name}={value}" for name, value in values.items())
 
 
 def show(request: Request, more: Mapping[str, Any], *, as_json: bool) -> None:
-    """`more` is said in JSON beside the request's own keys."""
-    told = {**request.json(), **more}
+    """Print a request; `more` are further keys of the JSON object."""
+    document = {**request.json(), **more}
     if as_json:
-        print(json.dumps(told, indent=2, ensure_ascii=False))
+        print(json.dumps(document, indent=2, ensure_ascii=False))
         return
-    print("\n".join(_lines(told)), flush=True)
+    print("\n".join(_lines(document)), flush=True)
 
 
-def _lines(told: Mapping[str, Any]) -> Iterator[str]:
-    """A request as a person reads it."""
-    yield f"place    {told['backend']} ({told['why']})"
-    if told["image"]:
-        yield f"image    {told['image']}"
-    yield f"cwd      {told['cwd']}"
-    yield f"command  {told['command']}"
-    for key, value in told["env"].items():
+def _lines(request: Mapping[str, Any]) -> Iterator[str]:
+    """A request for people to read."""
+    yield f"backend  {request['backend']} ({request['why']})"
+    if request["image"]:
+        yield f"image    {request['image']}"
+    yield f"cwd      {request['cwd']}"
+    yield f"command  {request['command']}"
+    for key, value in request["env"].items():
         yield f"env      {key}={value}"
-    for mount in told["mounts"]:
-        only = " (read-only)" if mount["read_only"] else ""
-        yield f"mount    {mount['source']} -> {mount['target']}{only}"
-    if told["outputs"]:
-        yield f"outputs  {told['outputs']}"
-    for rank, variables in enumerate(told["processes"]):
-        yield f"process  {rank}: {listed(variables)}"
-    for note in told["notes"]:
+    for mount in request["mounts"]:
+        mode = " (read-only)" if mount["read_only"] else ""
+        yield f"mount    {mount['source']} -> {mount['target']}{mode}"
+    if request["outputs"]:
+        yield f"outputs  {request['outputs']}"
+    for rank, variables in enumerate(request["processes"]):
+        yield f"process  {rank}: {assignments(variables)}"
+    for note in request["notes"]:
         yield f"note     {note}"
-    if told["argv"]:
-        yield f"argv     {shlex.join(told['argv'])}"
+    if request["argv"]:
+        yield f"argv     {shlex.join(request['argv'])}"

@@ -64,7 +64,7 @@ def carry_out(started: Started) -> int:
     """Print the backend and why it was chosen, run, and print the folder of the outputs. For a part
     of a larger run, the progress table shows that instead."""
     request = started.request
-    say = _say if started.run.attended else _say_nothing
+    say = console.print_line if started.run.attended else _say_nothing
     say(backend_line(request))
     for note in request.notes:
         say(f"innerloop: {note}")
@@ -103,7 +103,7 @@ def _submit(started: Started) -> int:
         return started.submit(started.run, started.request)
     except OutOfTime as timeout:
         limit = started.run.job.timeout
-        _say(f"innerloop: stopped after {limit} s, the job's time limit")
+        console.say(f"stopped after {limit} s, the job's time limit")
         return timeout.exit_code
 
 
@@ -119,7 +119,3 @@ def _meaning(code: int, started: Started) -> str:
 
 def _say_nothing(text: str) -> None:
     """For a part of a larger run, whose progress table shows its backend and its end."""
-
-
-def _say(text: str) -> None:
-    console.print_line(text)

@@ -1,5 +1,5 @@
-"""After a run that failed, where in a person's code: a line for each place, as VS Code's Problems
-panel reads it."""
+"""After a run that failed: the positions in the user's code where it failed, one line each, in the
+format that VS Code's Problems panel reads."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from ..model.traceback_parser import Failure, PathMapping, failed_tests, traceba
 from ..util import console, files
 
 Reader = Callable[[str, PathMapping], list[Failure]]
-# How much of a log's end is read, in bytes: a failure stands there, and a log may be huge.
-END = 1 << 20
+# How much of a log's end is read, in bytes: a failure is at the end, and a log may be huge.
+TAIL = 1 << 20
 
 
 def show(run: Run, request: Request, log: Path, read: Reader = tracebacks) -> None:
-    """Says where it failed, from the log of what it printed."""
-    for failure in read(_end(log), seen(run, request)):
+    """Print the positions of the failure, from the log of the run's output."""
+    for failure in read(_tail(log), path_mapping(run, request)):
         console.say(str(failure))
 
 
 def tested(run: Run, request: Request, start: Callable[[], int]) -> int:
-    """Runs the tests, and says afterwards where they failed."""
+    """Run the tests with `start`, print the positions of those that failed, and return the exit
+    code."""
     folder = files.make_folder(Path(run.workspace.root, SCRATCH))
     log = folder / f"{run.id}.log"
     try:
@@ -32,7 +33,7 @@ def tested(run: Run, request: Request, start: Callable[[], int]) -> int:
             code = start()
         if code != 0:
             show(run, request, log, failed_tests)
-            if _end(log).rstrip().endswith("No module named pytest"):
+            if _tail(log).rstrip().endswith("No module named pytest"):
                 console.say(_no_pytest(run))
     finally:
         files.remove(log)
@@ -43,21 +44,22 @@ def tested(run: Run, request: Request, start: Callable[[], int]) -> int:
 def _no_pytest(run: Run) -> str:
     folder = f"{run.experiment.folder}/environment"
     return (
-        f"{folder}: pytest is not in this environment. Add it to requirements-dev.in, compile that "
-        "to requirements-dev.txt, and have the Dockerfile's stage for people install it"
+        f"{folder}: pytest is not installed in this environment. Add it to requirements-dev.in, "
+        "compile that to requirements-dev.txt, and install it in the Dockerfile's stage for people"
     )
 
 
-def _end(log: Path) -> str:
+def _tail(log: Path) -> str:
     with log.open("rb") as file:
-        file.seek(max(0, log.stat().st_size - END))
+        file.seek(max(0, log.stat().st_size - TAIL))
         return file.read().decode("utf-8", "replace")
 
 
-def seen(run: Run, request: Request) -> PathMapping:
+def path_mapping(run: Run, request: Request) -> PathMapping:
+    """How the paths that the program printed map to the workspace's files."""
     folder = code_root(run.job.name, run.job.code) or run.experiment.folder
-    there = request.cwd.replace("\\", "/")
+    cwd = request.cwd.replace("\\", "/")
     roots = [run.workspace.root.replace("\\", "/")]
-    if there.endswith(f"/{folder}"):
-        roots.append(there.removesuffix(f"/{folder}"))
-    return PathMapping(cwd=there, folder=folder, roots=roots)
+    if cwd.endswith(f"/{folder}"):
+        roots.append(cwd.removesuffix(f"/{folder}"))
+    return PathMapping(cwd=cwd, folder=folder, roots=roots)

@@ -1,5 +1,5 @@
-"""A planned pipeline carried out: its steps one after another, each in its own environment, with a
-table of all, and a record that a later run can go on from."""
+"""Runs a planned pipeline: its steps one after another, each in its own environment, with a progress
+table, and with a record from which a later run can go on."""
 
 from __future__ import annotations
 
@@ -11,138 +11,147 @@ from pathlib import Path
 from typing import Any
 
 from ..model.jobs.pipeline import Step
-from ..model.run import Run
+from ..model.run import Request, Run
 from ..util import console, files
 from ..util.errors import UserError, combine
 from . import execute, pipeline_record, sweep_executor
 from .execute import Started
 from .pipeline_plan import PipelinePlan, fetched, missing, run_of, sweep_of
-from .progress_table import DONE, FAILED, KEPT, SKIPPED, STOPPED, Board, TableRow
+from .progress_table import DONE, FAILED, KEPT, SKIPPED, STOPPED, ProgressTable, Row, RowState
 from .sweep_executor import Prepare
 
 
 def carry_out(planned: PipelinePlan, prepare: Prepare) -> int:
-    """Runs the steps; the exit code of the first that failed, else 0."""
-    if lacking := missing(planned, prepare):  # said before anything is fetched or built
-        raise combine(lacking)
+    """Run the steps. Returns the exit code of the first that failed, else 0."""
+    if errors := missing(planned, prepare):  # before anything is fetched or built
+        raise combine(errors)
     planned = fetched(planned)
     ready = _prepared(planned, prepare)
-    board = _board(planned, ready)
-    for line in dict.fromkeys(execute.backend_line(one.started.request) for one in ready.values()):
-        board.say(line)
-    going = PipelineRun(planned, prepare, ready, board)
+    table = _table(planned, ready)
+    lines = (execute.backend_line(step.started.request) for step in ready.values())
+    for line in dict.fromkeys(lines):
+        table.say(line)
+    running = PipelineRun(planned, prepare, ready, table)
     try:
-        with board.shown():
-            code = going.run_all()
+        with table.shown():
+            code = running.run_all()
     finally:
-        going.write()
-        _say_outputs(planned, board)
+        running.write()
+        _say_outputs(planned, table)
     return code
 
 
 @dataclass(frozen=True, slots=True)
-class _Ready:
-    """A step that can be started: its request, and its trials where it has several."""
+class _ReadyStep:
+    """A step that can be started: its request, and its trials if it is a sweep of several."""
 
     started: Started
     trials: sweep_executor.Sweep | None = None
 
 
-def _prepared(planned: PipelinePlan, prepare: Prepare) -> dict[str, _Ready]:
-    """Every step's request and environment, before the first runs."""
+def _prepared(planned: PipelinePlan, prepare: Prepare) -> dict[str, _ReadyStep]:
+    """The request and the environment of every step, before the first one runs."""
     runs = {step.name: run_of(planned, step) for step in planned.steps}
     ready = {}
     for step in planned.steps:
-        made = sweep_of(planned, step, runs[step.name])
-        first = made.trials[0].run if made else runs[step.name]
-        ready[step.name] = _Ready(prepare(first, dry=False), made)
-    for name, one in ready.items():
-        for note in (*one.started.request.notes, *(one.trials.notes if one.trials else ())):
+        sweep = sweep_of(planned, step, runs[step.name])
+        first = sweep.trials[0].run if sweep else runs[step.name]
+        ready[step.name] = _ReadyStep(prepare(first, dry=False), sweep)
+    for name, ready_step in ready.items():
+        sweep_notes = ready_step.trials.notes if ready_step.trials else ()
+        for note in (*ready_step.started.request.notes, *sweep_notes):
             console.say(f"step {name}: {note}")
     return ready
 
 
-def _board(planned: PipelinePlan, ready: Mapping[str, _Ready]) -> Board:
-    rows, columns = [], []
+def _table(planned: PipelinePlan, ready: Mapping[str, _ReadyStep]) -> ProgressTable:
+    rows: list[Row] = []
+    columns: list[str] = []
     for step in planned.pipeline.steps:
         if step.name in planned.kept:
-            rows.append(TableRow(step.name, state=KEPT))
+            rows.append(Row(step.name, state=KEPT))
         elif step.name in ready:
-            rows.append(TableRow(step.name))
-            if made := ready[step.name].trials:
-                rows += sweep_executor.parts(made)
-                columns += made.columns
+            rows.append(Row(step.name))
+            if sweep := ready[step.name].trials:
+                rows += sweep_executor.rows(sweep)
+                columns += sweep.columns
     columns = ["state", *dict.fromkeys(columns), "exit", "seconds", "outputs"]
-    return Board("step", columns, rows)
+    return ProgressTable("step", columns, rows)
 
 
 @dataclass(frozen=True, slots=True)
 class PipelineRun:
-    """A pipeline that runs. Its record is written anew whenever a step begins or ends: one that is
-    killed leaves what it has done to be found."""
+    """A pipeline while it runs. Its record is written whenever a step begins or ends, so a run that
+    is killed leaves a record of what it has done."""
 
     planned: PipelinePlan
     prepare: Prepare
-    ready: Mapping[str, _Ready]
-    board: Board
+    ready: Mapping[str, _ReadyStep]
+    table: ProgressTable
 
     def run_all(self) -> int:
         first_code = 0
         for step in self.planned.steps:
-            if (why := self.reason_to_skip(step, first_code)) is not None:
-                self.board.end(step.name, SKIPPED, why)
+            if (reason := self.reason_to_skip(step, first_code)) is not None:
+                self.table.end(step.name, SKIPPED, reason)
                 continue
-            self.board.begin(step.name)
+            self.table.begin(step.name)
             self.write()
-            code = self.run_one(step)
+            code = self.run_step(step)
             first_code = first_code or code
             self.write()
         return first_code
 
     def reason_to_skip(self, step: Step, first_code: int) -> str | None:
         done = (DONE, KEPT)
-        waits_for = next((n for n in step.needs if self.board.parts[n].state not in done), None)
-        if waits_for is not None:
-            return f"it needs {waits_for}"
+        rows = self.table.rows
+        not_done = next((name for name in step.needs if rows[name].state not in done), None)
+        if not_done is not None:
+            return f"it needs {not_done}"
         if first_code and not self.planned.pipeline.continue_on_step_failure:
             return "continue_on_step_failure is false"
         return None
 
-    def run_one(self, step: Step) -> int:
+    def run_step(self, step: Step) -> int:
         ready = self.ready[step.name]
         try:
-            code, why = self.trials(step, ready) if ready.trials else self.once(step, ready)
+            code, reason = (
+                self.run_trials(step, ready.trials, ready.started)
+                if ready.trials
+                else self.run_once(step, ready.started)
+            )
         except BaseException as error:
-            self.board.end(step.name, STOPPED if isinstance(error, KeyboardInterrupt) else FAILED)
+            self.table.end(step.name, STOPPED if isinstance(error, KeyboardInterrupt) else FAILED)
             raise
         absent = [] if code else _missing_outputs(self.planned, step)
         if absent:
-            code, why = 1, f"it ended well, but wrote no {' and no '.join(absent)}"
+            code, reason = 1, f"it ended well, but wrote no {' and no '.join(absent)}"
         outputs = self.planned.folder_of(step.name)
-        kept = outputs if (self.planned.root / outputs).is_dir() else ""
-        self.board.end(step.name, FAILED if code else DONE, why, exit=str(code), outputs=kept)
+        folder = outputs if (self.planned.root / outputs).is_dir() else ""
+        state = FAILED if code else DONE
+        self.table.end(step.name, state, reason, exit=str(code), outputs=folder)
         return code
 
-    def once(self, step: Step, ready: _Ready) -> tuple[int, str]:
-        """The exit code, and what is to be said of it."""
+    def run_once(self, step: Step, started: Started) -> tuple[int, str]:
+        """The exit code, and the reason for the table ("" for none)."""
         _make_outputs(self.planned, step)
-        code = execute.carry_out(ready.started)
+        code = execute.carry_out(started)
         return code, f"exit code {code}" if code else ""
 
-    def trials(self, step: Step, ready: _Ready) -> tuple[int, str]:
-        """Runs all; the best one's outputs are the step's."""
-        made = ready.trials
-        assert made is not None
+    def run_trials(
+        self, step: Step, sweep: sweep_executor.Sweep, first: Started
+    ) -> tuple[int, str]:
+        """Run all trials; the outputs of the best one become the step's."""
         try:
-            sweep_executor.run_trials(made, self.board, self.prepare, ready.started)
+            sweep_executor.run_trials(sweep, self.table, self.prepare, first)
         finally:
-            sweep_executor.record(made, self.board)
-        winner = sweep_executor.best(made, self.board)
+            sweep_executor.record(sweep, self.table)
+        winner = sweep_executor.best(sweep, self.table)
         if winner is None:
-            return 1, "no trial ended well"
-        for name, one in step.job.outputs.items():
+            return 1, "no trial succeeded"
+        for name, output in step.job.outputs.items():
             target = self.planned.root / winner.run.outputs / name
-            files.make_folder(target.parent if one.is_file else target)
+            files.make_folder(target.parent if output.is_file else target)
             link = Path(self.planned.output(step.name, name))
             try:
                 files.make_link(link, os.path.relpath(target, link.parent))
@@ -151,32 +160,35 @@ class PipelineRun:
         return 0, f"its outputs are those of {winner.name}"
 
     def write(self) -> None:
-        planned, parts = self.planned, self.board.parts
-        rows = {
+        planned, rows = self.planned, self.table.rows
+        steps = {
             step.name: {
-                "state": part.state,
-                "exit_code": int(part.cells["exit"]) if part.cells.get("exit") else None,
-                "seconds": None if part.seconds is None else round(part.seconds, 3),
+                "state": row.state,
+                "exit_code": int(row.cells["exit"]) if row.cells.get("exit") else None,
+                "seconds": None if row.seconds is None else round(row.seconds, 3),
                 "outputs": planned.folder_of(step.name),
             }
             for step in planned.pipeline.steps
-            if (part := parts.get(step.name)) is not None
+            if (row := rows.get(step.name)) is not None
         }
-        _write(planned, rows)
+        _write_record(planned, steps)
 
 
 def _make_outputs(planned: PipelinePlan, step: Step) -> None:
-    """Folders to write into are there before the step runs, as on Azure ML."""
-    for name, one in step.job.outputs.items():
+    """Create the folders of the outputs before the step runs, as on Azure ML."""
+    for name, output in step.job.outputs.items():
         path = Path(planned.output(step.name, name))
-        files.make_folder(path.parent if one.is_file else path)
+        files.make_folder(path.parent if output.is_file else path)
 
 
 def _missing_outputs(planned: PipelinePlan, step: Step) -> list[str]:
-    """Files that a later step takes, and that are not there."""
+    """The outputs that a later step takes and that do not exist."""
     taken = {
-        output for later in planned.pipeline.steps for s, output in later.takes.values() if s == step.name
-    }  # fmt: skip
+        output
+        for later in planned.pipeline.steps
+        for source, output in later.takes.values()
+        if source == step.name
+    }
     return [
         f"{name} (${{{{outputs.{name}}}}})"
         for name in step.job.outputs
@@ -184,47 +196,49 @@ def _missing_outputs(planned: PipelinePlan, step: Step) -> list[str]:
     ]
 
 
-def _write(planned: PipelinePlan, rows: Mapping[str, Mapping[str, Any]]) -> None:
-    made = {
+def _write_record(planned: PipelinePlan, steps: Mapping[str, Mapping[str, Any]]) -> None:
+    outputs = {
         name: f"{planned.folder_of(step)}/{output}"
         for name, (step, output) in planned.pipeline.made_by.items()
-        if rows.get(step, {}).get("state") in (DONE, KEPT)
+        if steps.get(step, {}).get("state") in (DONE, KEPT)
     }
     folder = planned.root / planned.run.outputs
-    pipeline_record.write(folder, planned.root, planned.pipeline.name, rows, made)
+    pipeline_record.write(folder, planned.root, planned.pipeline.name, steps, outputs)
 
 
-def _say_outputs(planned: PipelinePlan, board: Board) -> None:
+def _say_outputs(planned: PipelinePlan, table: ProgressTable) -> None:
     folder = planned.run.outputs
-    board.say(
-        f"innerloop: outputs are in {folder}/ ({pipeline_record.RECORD} says which step wrote what)"
+    table.say(
+        f"innerloop: outputs are in {folder}/ ({pipeline_record.RECORD} lists those of each step)"
     )
     for name, (step, output) in planned.pipeline.made_by.items():
-        part = board.parts.get(step)
-        if part is not None and part.state in (DONE, KEPT):
-            board.say(f"innerloop: output {name} is {planned.folder_of(step)}/{output}")
+        row = table.rows.get(step)
+        if row is not None and row.state in (DONE, KEPT):
+            table.say(f"innerloop: output {name} is {planned.folder_of(step)}/{output}")
 
 
 def recorded(planned: PipelinePlan, started: Started) -> Started:
-    """The same for a step that runs alone: its outcome joins what is known of the other steps."""
+    """A step that runs alone, with its outcome added to the record of the other steps."""
     (step,) = planned.steps
     kept = {name: {"state": KEPT, "outputs": folder} for name, folder in planned.kept.items()}
 
-    def row(state: str, code: int | None = None, begun: float | None = None) -> dict[str, Any]:
+    def entry(
+        state: RowState, code: int | None = None, begun: float | None = None
+    ) -> dict[str, Any]:
         seconds = None if begun is None else round(time.monotonic() - begun, 3)
         outputs = planned.folder_of(step.name)
         return {"state": state, "exit_code": code, "seconds": seconds, "outputs": outputs}
 
-    def submit(run: Run, request: Any) -> int:
+    def submit(run: Run, request: Request) -> int:
         begun = time.monotonic()
         _make_outputs(planned, step)
-        _write(planned, {**kept, step.name: row("running")})
+        _write_record(planned, {**kept, step.name: entry("running")})
         state, code = STOPPED, None
         try:
             code = started.submit(run, request)
             state = FAILED if code else DONE
             return code
         finally:
-            _write(planned, {**kept, step.name: row(state, code, begun)})
+            _write_record(planned, {**kept, step.name: entry(state, code, begun)})
 
     return replace(started, submit=submit)

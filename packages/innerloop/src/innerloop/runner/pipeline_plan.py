@@ -1,5 +1,5 @@
-"""A pipeline's run before anything runs: which steps, where the outputs of earlier ones are, and
-each step as a run of its own."""
+"""The plan of a pipeline's run: which steps run, where the outputs of earlier steps are, and each step
+as a run of its own."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from .sweep_executor import Prepare
 
 @dataclass(frozen=True, slots=True)
 class PipelinePlan:
-    """A pipeline's run: `run` stands for the pipeline as a whole (its id, its folder, where its
-    data are); `kept` are the folders of steps that an earlier run did, relative to the
-    workspace; `steps` are those that run now; `drawn` the values of each trial of a step that is
-    a sweep, where more than its plain first one is wanted."""
+    """A pipeline's run. `run` is the pipeline as a whole: its id, its folder and its data. `kept` are
+    the folders of steps that an earlier run has done, relative to the workspace's root. `steps` run
+    now. `drawn` has the values of the trials of each step that is a sweep of several trials.
+    `environments` has the resolved environment of each step."""
 
     run: Run
     pipeline: Pipeline
@@ -42,7 +42,7 @@ class PipelinePlan:
         return Path(self.run.workspace.root)
 
     def folder_of(self, step: str) -> str:
-        """Where a step's `./outputs` are, relative to the workspace."""
+        """The folder of a step's `./outputs`, relative to the workspace's root."""
         return self.kept.get(step) or f"{self.run.outputs}/{_plain(step)}"
 
     def output(self, step: str, name: str) -> str:
@@ -55,7 +55,7 @@ def read(workspace: Workspace, job: Job) -> Pipeline:
 
 
 def swept_job(workspace: Workspace, job: Job) -> Job:
-    """A sweep with the component that its trial may name in it."""
+    """A sweep job with the component that its trial names put in its place."""
     return swept(job, loader.WorkspaceFiles(Path(workspace.root)).read)
 
 
@@ -72,29 +72,33 @@ def plan(
     seed: int | None = None,
     dry: bool = False,
 ) -> PipelinePlan:
-    """`step` runs alone, with what the last run (or `from_run`) has of the steps before it;
-    `from_run` without a step keeps all that was done in it and runs the rest. Of a step that is a
-    sweep one trial runs, or `trials`, of which the best hands its outputs on."""
+    """With `step` only that step runs, on the outputs that the last run (or `from_run`) has of the
+    steps before it. `from_run` without a step keeps all steps that are done in that run and runs the
+    rest. A step that is a sweep runs one trial, or `trials`, of which the best provides the outputs.
+    """
     pipeline = read(workspace, job)
     kept: Mapping[str, str] = {}
     if step is not None or from_run is not None:
-        # What was made of the old outputs of a step that runs again is out of date.
-        again = {step, *pipeline.after(step)} if step else set()
+        # Steps after one that runs again are outdated: they used its old outputs.
+        outdated = {step, *pipeline.after(step)} if step else set()
         root = Path(workspace.root)
-        kept = pipeline_record.kept(root, experiment.slug, job.name, from_run, again)
+        kept = pipeline_record.kept(root, experiment.slug, job.name, from_run, outdated)
     chosen = [pipeline.step(step)] if step else [s for s in pipeline.steps if s.name not in kept]
     if not chosen:
         raise UserError(
             f"every step is done in run {from_run}",
+            code="nothing-to-run",
             where=f"outputs/{experiment.slug}/{from_run}",
             hint="Name a step with --step to run it again",
         )
     if step:
-        _require(job, chosen[0], kept, from_run, dry)
-    sweeps = [one for one in chosen if one.job.kind == "sweep"] if trials else []
+        _require_needs(job, chosen[0], kept, from_run, dry)
+    sweeps = [each for each in chosen if each.job.kind == "sweep"] if trials else []
     if trials and not sweeps:
-        raise UsageError("no step that would run is a sweep", hint="Leave --trials away")
-    drawn = {one.name: sweep_executor.draw(one.job, trials or 1, seed) for one in sweeps}
+        raise UsageError(
+            "no step that would run is a sweep", code="option-not-for-job", hint="Omit --trials"
+        )
+    drawn = {each.name: sweep_executor.draw(each.job, trials or 1, seed) for each in sweeps}
     whole = execute.plan(
         workspace,
         experiment,
@@ -114,14 +118,14 @@ def _environments(planned: PipelinePlan) -> Iterator[tuple[str, ResolvedEnvironm
     for step in planned.steps:
         if step.problem is None:
             try:
-                job = _command_of(planned, step, {})
+                job = _command_job(planned, step, {})
             except UserError:
                 continue  # raised again when the step is planned
             yield step.name, environment_resolver.resolve(whole.workspace, whole.experiment, job)
 
 
 def fetched(planned: PipelinePlan) -> PipelinePlan:
-    """The same with the pipeline's own data on this machine; a `Mistake` for what is nowhere."""
+    """The plan with the pipeline's own data on this machine. UserError for data that are missing."""
     dry = planned.run
     real = execute.plan(
         dry.workspace,
@@ -135,43 +139,44 @@ def fetched(planned: PipelinePlan) -> PipelinePlan:
 
 
 def missing(planned: PipelinePlan, prepare: Prepare) -> list[UserError]:
-    """All that keeps the steps from really running here, each thing once."""
-    found = list(planned.run.missing)
+    """Everything that keeps the steps from running here, each error once."""
+    errors = list(planned.run.missing)
     for step in planned.steps:
         run = run_of(planned, step, dry=True)
-        found += run.missing
+        errors += run.missing
         if prepare(run, dry=True).request.can_start:
             continue
         try:
             prepare(replace(run, missing=()), dry=False)
-        except UserError as mistake:
-            found.append(mistake)
-    return list({mistake.message(): mistake for mistake in found}.values())
+        except UserError as error:
+            errors.append(error)
+    return list({error.message(): error for error in errors}.values())
 
 
 def no_local_equivalent(planned: PipelinePlan) -> UserError | None:
-    """Why the steps cannot all run here: the sentence of the first, and the names of others."""
-    stuck = [step for step in planned.steps if step.problem is not None]
-    if not stuck or stuck[0].problem is None:
+    """Why the steps cannot all run here: the error of the first such step, with the names of the
+    others. None if all can."""
+    blocked = [step for step in planned.steps if step.problem is not None]
+    if not blocked or blocked[0].problem is None:
         return None
-    first, others = stuck[0].problem, [step.name for step in stuck[1:]]
+    first, others = blocked[0].problem, [step.name for step in blocked[1:]]
     more = f"; {', '.join(others)} cannot run here either" if others else ""
-    return UserError(first.what + more, where=first.where, hint=first.hint)
+    return UserError(first.what + more, code=first.code, where=first.where, hint=first.hint)
 
 
 def run_of(planned: PipelinePlan, step: Step, dry: bool = False) -> Run:
-    """One step as a run: what it takes from other steps and from the pipeline is data by then."""
+    """One step as a run: what it takes from other steps and from the pipeline is its data."""
     if step.problem is not None:
         raise step.problem
     _require_values(planned, step)
     if not dry:
-        _require_handed_on(planned, step)
-    whole, found = planned.run, dict(_handed_on(planned, step))
-    job = _command_of(planned, step, found)
+        _require_kept_outputs(planned, step)
+    whole, paths = planned.run, dict(_input_paths(planned, step))
+    job = _command_job(planned, step, paths)
     own = {
-        name: one
-        for name, one in job.inputs.items()
-        if name not in found and (one.kind == "literal" or one.has_value)
+        name: input_
+        for name, input_ in job.inputs.items()
+        if name not in paths and (input_.kind == "literal" or input_.has_value)
     }
     run = execute.plan(
         whole.workspace,
@@ -186,18 +191,18 @@ def run_of(planned: PipelinePlan, step: Step, dry: bool = False) -> Run:
         run,
         job=job,
         id=f"{whole.id}-{_plain(step.name)}",
-        data={**run.data, **found},
+        data={**run.data, **paths},
         writable=run.writable | {n for n, p in step.passes.items() if p in whole.writable},
         within=planned.folder_of(step.name),
         attended=False,
     )
 
 
-def _command_of(planned: PipelinePlan, step: Step, found: Mapping[str, str]) -> Job:
-    """`found` are the paths of what it takes from elsewhere: inputs like the others from here on."""
+def _command_job(planned: PipelinePlan, step: Step, paths: Mapping[str, str]) -> Job:
+    """The step's command job. `paths` are those of the inputs that it takes from elsewhere."""
     inputs = {
-        name: replace(one, path=found[name]) if name in found else one
-        for name, one in step.job.inputs.items()
+        name: replace(input_, path=paths[name]) if name in paths else input_
+        for name, input_ in step.job.inputs.items()
     }
     job = replace(step.job, inputs=inputs)
     if job.kind != "sweep":
@@ -208,8 +213,8 @@ def _command_of(planned: PipelinePlan, step: Step, found: Mapping[str, str]) -> 
 
 
 def sweep_of(planned: PipelinePlan, step: Step, first: Run) -> sweep_executor.Sweep | None:
-    """The trials of a step that is a sweep, where several are wanted; they find their inputs
-    where the first one's run does."""
+    """The trials of a step that is a sweep of several, else None. Their inputs are those of the first
+    trial's run."""
     if step.name not in planned.drawn:
         return None
     inputs = {name: first.job.inputs[name] for name in step.job.inputs}
@@ -218,47 +223,51 @@ def sweep_of(planned: PipelinePlan, step: Step, first: Run) -> sweep_executor.Sw
 
 
 def _require_values(planned: PipelinePlan, step: Step) -> None:
-    """An input of the pipeline that the step's command needs, and that nobody gives a value."""
-    for name, one in step.job.inputs.items():
-        is_lacking = one.origin and not one.optional and one.kind == "literal" and one.value is None
-        if is_lacking and f"inputs.{name}" in step.job.command:
+    """UserError for an input of the pipeline that the step's command needs and that has no value."""
+    for name, input_ in step.job.inputs.items():
+        is_missing = input_.origin and not input_.optional and input_.kind == "literal"
+        if is_missing and input_.value is None and f"inputs.{name}" in step.job.command:
             raise UserError(
-                f'the step "{step.name}" takes the input "{one.origin}", which has no value',
-                where=planned.run.job.text.where("inputs", one.origin),
-                hint=f"Give it one with --set inputs.{one.origin}=VALUE",
+                f'the step "{step.name}" takes the input "{input_.origin}", which has no value',
+                code="input-without-value",
+                where=planned.run.job.text.where("inputs", input_.origin),
+                hint=f"Give it one with --set inputs.{input_.origin}=VALUE",
             )
 
 
-def _require_handed_on(planned: PipelinePlan, step: Step) -> None:
-    """What an earlier run kept is still there; a folder that stayed empty is no more, and is made."""
+def _require_kept_outputs(planned: PipelinePlan, step: Step) -> None:
+    """UserError for an output of an earlier run that is gone. An output folder that was empty was
+    removed after that run: it is created again."""
     for earlier, output in step.takes.values():
         path = planned.output(earlier, output)
         if earlier not in planned.kept or os.path.exists(path):
             continue
-        giver = planned.pipeline.step(earlier)
-        if not giver.job.outputs[output].is_file:
+        source = planned.pipeline.step(earlier)
+        if not source.job.outputs[output].is_file:
             files.make_folder(Path(path))
             continue
         raise UserError(
-            f'the step "{step.name}" takes the output "{output}" of {earlier}, which is not there',
+            f'the step "{step.name}" takes the output "{output}" of {earlier}, which does not exist',
+            code="output-missing",
             where=os.path.relpath(path, planned.root).replace("\\", "/"),
             hint=f"Make it again with --step {earlier}",
         )
 
 
-def _handed_on(planned: PipelinePlan, step: Step) -> Iterator[tuple[str, str]]:
+def _input_paths(planned: PipelinePlan, step: Step) -> Iterator[tuple[str, str]]:
+    """(input, absolute path) of what the step takes from other steps and from the pipeline."""
     for name, (earlier, output) in step.takes.items():
         yield name, planned.output(earlier, output) + step.below.get(name, "")
-    for name, given in step.passes.items():
-        if given in planned.run.data and not step.job.inputs[name].passes_uri:
-            yield name, planned.run.data[given]
+    for name, pipeline_input in step.passes.items():
+        if pipeline_input in planned.run.data and not step.job.inputs[name].passes_uri:
+            yield name, planned.run.data[pipeline_input]
 
 
 def _data_of(job: Job, steps: Sequence[Step]) -> Job:
-    """The pipeline's data that these steps use, as a job whose data can be found."""
-    used = {given for step in steps if step.problem is None for given in step.passes.values()}
+    """The pipeline's data that these steps use, as the inputs of a job."""
+    used = {name for step in steps if step.problem is None for name in step.passes.values()}
     inputs: dict[str, Input] = {
-        name: one for name, one in job.inputs.items() if name in used and one.has_value
+        name: input_ for name, input_ in job.inputs.items() if name in used and input_.has_value
     }
     return replace(job, kind="command", inputs=inputs, outputs={})
 
@@ -266,36 +275,37 @@ def _data_of(job: Job, steps: Sequence[Step]) -> Job:
 def requests(
     planned: PipelinePlan, prepare: Prepare
 ) -> tuple[list[dict[str, Any]], list[UserError]]:
-    """What `--dry-run --json` says of each step; a step that cannot run here says why, and is
-    among the mistakes."""
-    told, mistakes = [], []
+    """The JSON object of each step for `--dry-run --json`, and the errors of the steps that cannot run
+    here, which have a `problem` instead of a request."""
+    documents, errors = [], []
     for step in planned.steps:
-        row: dict[str, Any] = {"step": step.name, "needs": list(step.needs)}
+        document: dict[str, Any] = {"step": step.name, "needs": list(step.needs)}
         try:
             run = run_of(planned, step, dry=True)
-            row.update(prepare(run, dry=True).request.json())
-            if made := sweep_of(planned, step, run):
-                row["trials"] = sweep_executor.requests(made, prepare)
-        except UserError as mistake:
-            row["problem"] = mistake.message()
-            mistakes.append(mistake)
-        told.append(row)
-    return told, mistakes
+            document.update(prepare(run, dry=True).request.json())
+            if sweep := sweep_of(planned, step, run):
+                document["trials"] = sweep_executor.requests(sweep, prepare)
+        except UserError as error:
+            document["problem"] = error.message()
+            errors.append(error)
+        documents.append(document)
+    return documents, errors
 
 
-def _require(
+def _require_needs(
     job: Job, step: Step, kept: Mapping[str, str], from_run: str | None, dry: bool
 ) -> None:
     missing = [name for name in step.needs if name not in kept]
     if missing and not dry:
-        none = f"run {from_run} has none" if from_run else "no earlier run has them"
+        absent = f"run {from_run} has none" if from_run else "no earlier run has them"
         raise UserError(
-            f'the step "{step.name}" takes outputs of {" and ".join(missing)}, and {none}',
+            f'the step "{step.name}" takes outputs of {" and ".join(missing)}, and {absent}',
+            code="output-missing",
             where=job.text.where("jobs", step.name.split(".")[0]),
             hint=f"Run the whole pipeline, or first --step {missing[0]}",
         )
 
 
 def _plain(name: str) -> str:
-    """A step's name as a folder's and a container's."""
+    """A step's name as the name of a folder and a container."""
     return re.sub(r"[^A-Za-z0-9_.-]", "_", name)

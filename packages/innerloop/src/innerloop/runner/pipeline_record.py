@@ -1,5 +1,5 @@
-"""What a pipeline's run has done so far, in its folder's `pipeline.json`: where the outputs of each
-step are, so that a later run can keep them."""
+"""The record of a pipeline's run, `pipeline.json` in its folder: the state and the outputs of each
+step, from which a later run can go on."""
 
 from __future__ import annotations
 
@@ -23,59 +23,62 @@ def write(
     steps: Mapping[str, Mapping[str, Any]],
     outputs: Mapping[str, str],
 ) -> None:
-    """`steps`: what is known of each; `outputs`: the pipeline's own that are made, as paths
-    relative to `root`, the workspace's; each is found in `folder` under its name as well."""
+    """Write the record. `steps` has the state of each step; `outputs` are the pipeline's own outputs
+    that exist, as paths relative to the workspace's `root`; `folder` gets a link to each."""
     record = {"pipeline": pipeline, "steps": steps, "outputs": outputs}
     files.write_text(files.make_folder(folder) / RECORD, json.dumps(record, indent=2) + "\n")
     for name, path in outputs.items():
-        _name_output(folder / name, root / path)
+        _link_output(folder / name, root / path)
 
 
 def kept(
     root: Path, slug: str, pipeline: str, from_run: str | None, leaving_out: Collection[str]
 ) -> dict[str, str]:
-    """The folders of the steps that are done, by step and relative to the workspace: in the run
-    named, else in the newest of this very file."""
-    home = root / "outputs" / slug
-    folder = _named(home, from_run) if from_run else _newest(home, pipeline)
-    rows = _document(folder).get("steps") if folder else None
+    """The folders of the steps that are done, by step and relative to the workspace: from the run
+    `from_run`, else from the newest run of this pipeline file."""
+    runs = root / "outputs" / slug
+    folder = _run_named(runs, from_run) if from_run else _newest(runs, pipeline)
+    steps = _document(folder).get("steps") if folder else None
     return {
-        name: str(row["outputs"])
-        for name, row in (rows.items() if isinstance(rows, dict) else ())
+        name: str(step["outputs"])
+        for name, step in (steps.items() if isinstance(steps, dict) else ())
         if name not in leaving_out
-        and isinstance(row, dict)
-        and row.get("state") in (DONE, KEPT)
-        and (root / str(row.get("outputs"))).is_dir()
+        and isinstance(step, dict)
+        and step.get("state") in (DONE, KEPT)
+        and (root / str(step.get("outputs"))).is_dir()
     }
 
 
-def _named(home: Path, name: str) -> Path:
+def _run_named(runs: Path, name: str) -> Path:
     name = os.path.basename(name.rstrip("/\\"))
-    if (home / name / RECORD).is_file():
-        return home / name
-    known = [path.name for path in _runs(home)]
+    if (runs / name / RECORD).is_file():
+        return runs / name
+    known = [path.name for path in _pipeline_runs(runs)]
     raise UserError(
         f"there is no run {name} of a pipeline",
-        where=f"outputs/{home.name}",
+        code="run-unknown",
+        where=f"outputs/{runs.name}",
         hint=did_you_mean(name, known) or "Run the whole pipeline first, without --from-run",
     )
 
 
-def _newest(home: Path, pipeline: str) -> Path | None:
-    return next((path for path in _runs(home) if _document(path).get("pipeline") == pipeline), None)
+def _newest(runs: Path, pipeline: str) -> Path | None:
+    folders = _pipeline_runs(runs)
+    return next((path for path in folders if _document(path).get("pipeline") == pipeline), None)
 
 
-def _runs(home: Path) -> list[Path]:
-    """Runs of pipelines, the newest first: their names begin with the second they began in."""
-    found = sorted(
-        home.glob(f"*/{RECORD}"),
+def _pipeline_runs(runs: Path) -> list[Path]:
+    """The runs of pipelines, the newest first: their names begin with the time of their start."""
+    records = sorted(
+        runs.glob(f"*/{RECORD}"),
         key=lambda path: (path.parent.name[:15], path.stat().st_mtime_ns),
         reverse=True,
     )
-    return [path.parent for path in found]
+    return [path.parent for path in records]
 
 
 def _document(folder: Path) -> dict[str, Any]:
+    """The record in a run's folder; empty if it cannot be read."""
     try:
         document = json.loads(files.read_text(folder / RECORD) or "{}")
     except ValueError:
@@ -83,9 +86,9 @@ def _document(folder: Path) -> dict[str, Any]:
     return document if isinstance(document, dict) else {}
 
 
-def _name_output(link: Path, target: Path) -> None:
-    """The pipeline's output under its own name in the run's folder: a relative link. Where a
-    step has that name, or links cannot be made, `pipeline.json` alone says where it is."""
+def _link_output(link: Path, target: Path) -> None:
+    """Make a relative link to a pipeline's output in the run's folder. If a step has that name, or
+    the disk has no links, only `pipeline.json` says where the output is."""
     if os.path.lexists(link) or not target.exists():
         return
     try:

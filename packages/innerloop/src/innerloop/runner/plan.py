@@ -193,9 +193,5 @@ def _download(job: Job, data: Mapping[str, datasets.Dataset], dry: bool) -> list
             if dry:
                 notes[f"a real run first downloads {downloads.plain(dataset.url)}"] = None
             else:
-                downloads.fetch(dataset, job.inputs[name].type, _say)
+                downloads.fetch(dataset, job.inputs[name].type, console.print_line)
     return list(notes)
-
-
-def _say(text: str) -> None:
-    console.print_line(text)

@@ -1,5 +1,5 @@
-"""What `loop check` finds in a job file, as a run takes it: errors end it before anything is made,
-what Azure ML alone refuses is said in one line."""
+"""What `loop check` finds in a job file, as a run treats it: errors end it before anything is built,
+and everything that only Azure ML refuses is one line."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from ..model.lint.job_file import check
 from ..util.errors import UserError, combine
 from ..workspace import loader
 
-# What a run finds out for itself, with the settings and the place that it runs in.
-_SAID_ELSEWHERE = {
+# Errors that the plan of a run finds by itself, with the settings and the backend it runs on.
+_FOUND_BY_PLAN = {
     "data-missing",
     "build-folder-missing",
     "dockerfile-missing",
@@ -26,28 +26,28 @@ def findings(root: Path, job: Job) -> list[Finding]:
 
 
 def errors(findings: Sequence[Finding]) -> list[UserError]:
+    """The findings that end a run."""
     return [
         finding.error()
         for finding in findings
-        if finding.severity is Severity.ERROR and finding.code not in _SAID_ELSEWHERE
+        if finding.severity is Severity.ERROR and finding.code not in _FOUND_BY_PLAN
     ]
 
 
-def require(found: Sequence[Finding], *, dry: bool) -> None:
-    """A `Mistake` of all errors; none where nothing really runs."""
-    wrong = errors(found)
-    if wrong and not dry:
-        raise combine(wrong)
+def require(findings: Sequence[Finding], *, dry: bool) -> None:
+    """Raise all errors as one UserError, unless `dry`."""
+    if not dry and (found := errors(findings)):
+        raise combine(found)
 
 
-def warning(found: Sequence[Finding], job: Job) -> str:
-    """One line on all that Azure ML refuses; "" for nothing."""
-    refused = [finding for finding in found if finding.severity is Severity.WARNING]
+def warning(findings: Sequence[Finding], job: Job) -> str:
+    """One line on everything that Azure ML refuses; "" if there is nothing."""
+    refused = [finding for finding in findings if finding.severity is Severity.WARNING]
     if not refused:
         return ""
     more = f", and {len(refused) - 1} more" if len(refused) > 1 else ""
     first = refused[0]
     return (
         f"Azure ML would refuse this job file ({first.position}: {first.message}{more}): "
-        f"`scripts/loop check {job.name}` says all"
+        f"`scripts/loop check {job.name}` prints everything"
     )

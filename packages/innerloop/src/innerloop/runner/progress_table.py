@@ -1,5 +1,5 @@
-"""The table of a run in several parts (a pipeline's steps, a sweep's trials): in place on a
-terminal, elsewhere a line when a part begins or ends and the whole table when all is over."""
+"""The progress table of a pipeline's steps or a sweep's trials. On a terminal it is drawn in place;
+elsewhere there is a line when a row begins or ends, and the whole table at the end."""
 
 from __future__ import annotations
 
@@ -8,27 +8,33 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..util import console, process
 
-if TYPE_CHECKING:  # it takes a tenth of a second, and most runs have one part
+if TYPE_CHECKING:  # rich takes a tenth of a second to import, and most runs have no table
     from rich.live import Live
     from rich.table import Table
 
-WAITING, RUNNING, DONE, FAILED, SKIPPED, STOPPED, KEPT = (
-    "waiting", "running", "done", "failed", "skipped", "stopped", "kept",
-)  # fmt: skip
+RowState = Literal["waiting", "running", "done", "failed", "skipped", "stopped", "kept"]
+WAITING: RowState = "waiting"
+RUNNING: RowState = "running"
+DONE: RowState = "done"
+FAILED: RowState = "failed"
+SKIPPED: RowState = "skipped"
+STOPPED: RowState = "stopped"
+KEPT: RowState = "kept"
 _COLOURS = {RUNNING: "cyan", DONE: "green", FAILED: "red", STOPPED: "red", KEPT: "green"}
 
 
 @dataclass(slots=True)
-class TableRow:
-    """One row. `cells` are its texts by column; `seconds` count from its beginning to its end."""
+class Row:
+    """A step or a trial. `cells` are its texts by column; `seconds` is its time from begin to end,
+    None if it never ran."""
 
     name: str
     cells: dict[str, str] = field(default_factory=dict)
-    state: str = WAITING
+    state: RowState = WAITING
     started: float = 0.0
     seconds: float | None = None
 
@@ -42,47 +48,49 @@ class TableRow:
         return self.cells.get(column, "")
 
 
-class Board:
-    """`noun` is what a part is called; `columns` are the table's after the name, of which "state"
-    and "seconds" fill themselves; `headings` are their titles where those differ. Use it as
-    `with board.shown():`."""
+class ProgressTable:
+    """`noun` is what a row is called ("step"). `columns` follow the row's name; "state" and "seconds"
+    fill themselves. `headings` are the titles of columns whose name is not their title. Use it as
+    `with table.shown():`."""
 
     def __init__(
         self,
         noun: str,
         columns: Sequence[str],
-        parts: Sequence[TableRow],
+        rows: Sequence[Row],
         headings: Mapping[str, str] | None = None,
     ) -> None:
         self.noun = noun
         self.headings = headings or {}
         self.columns = list(columns)
-        self.parts: Mapping[str, TableRow] = {part.name: part for part in parts}
+        self.rows: Mapping[str, Row] = {row.name: row for row in rows}
         self.screen: _Screen | None = None
 
     def begin(self, name: str) -> None:
-        part = self.parts[name]
-        part.state, part.started = RUNNING, time.monotonic()
-        number = list(self.parts).index(name) + 1
-        given = ", ".join(f"{key}={value}" for key, value in part.cells.items() if value)
-        about = f": {given}" if given else ""
-        self.say(f"innerloop: {self.said(name)} ({number} of {len(self.parts)}) runs{about}")
+        row = self.rows[name]
+        row.state, row.started = RUNNING, time.monotonic()
+        number = list(self.rows).index(name) + 1
+        values = ", ".join(f"{key}={value}" for key, value in row.cells.items() if value)
+        about = f": {values}" if values else ""
+        self.say(f"innerloop: {self.title(name)} ({number} of {len(self.rows)}) runs{about}")
 
-    def end(self, name: str, state: str, why: str = "", **cells: str) -> None:
-        """`why` completes the sentence; `cells` are what is known of the part now."""
-        part = self.parts[name]
-        if part.state == RUNNING:
-            part.seconds = time.monotonic() - part.started
-        part.state = state
-        part.cells.update(cells)
-        after = f" after {part.seconds:.1f} s" if part.seconds is not None else ""
-        about = f": {why}" if why else ""
-        self.say(f"innerloop: {self.said(name)}: {state}{after}{about}")
+    def end(self, name: str, state: RowState, reason: str = "", **cells: str) -> None:
+        """`reason` completes the line; `cells` are added to the row."""
+        row = self.rows[name]
+        if row.state == RUNNING:
+            row.seconds = time.monotonic() - row.started
+        row.state = state
+        row.cells.update(cells)
+        after = f" after {row.seconds:.1f} s" if row.seconds is not None else ""
+        about = f": {reason}" if reason else ""
+        self.say(f"innerloop: {self.title(name)}: {state}{after}{about}")
 
-    def said(self, name: str) -> str:
+    def title(self, name: str) -> str:
+        """`step NAME`; a name that begins with the noun is its own title."""
         return name if name.startswith(f"{self.noun}-") else f"{self.noun} {name}"
 
     def say(self, text: str) -> None:
+        """Print a line, above the table if that is on the screen."""
         if self.screen is not None:
             self.screen.line(text)
         else:
@@ -90,11 +98,11 @@ class Board:
 
     @contextmanager
     def shown(self) -> Iterator[None]:
-        """The table is there within, and stays when it is over, however it ends."""
+        """Show the table within; it stays at the end, also after an exception."""
         if sys.stderr.isatty() and sys.stdout.isatty():
             self.screen = _Screen(self)
             try:
-                with self.screen.live, process.redirect_output(self.screen.heard):
+                with self.screen.live, process.redirect_output(self.screen.write):
                     yield
             finally:
                 self.screen = None
@@ -105,61 +113,60 @@ class Board:
             console.print_line(self.text())
 
     def used_columns(self) -> list[str]:
-        """Those in which something stands."""
+        """The columns with at least one text."""
         return [
             column
             for column in self.columns
-            if column == "state" or any(part.cell(column) for part in self.parts.values())
+            if column == "state" or any(row.cell(column) for row in self.rows.values())
         ]
 
-    def heads(self) -> list[str]:
-        return [self.noun, *(self.headings.get(one, one) for one in self.used_columns())]
+    def head(self) -> list[str]:
+        return [self.noun, *(self.headings.get(name, name) for name in self.used_columns())]
 
-    def rows(self) -> list[list[str]]:
+    def body(self) -> list[list[str]]:
         columns = self.used_columns()
-        return [
-            [part.name, *(part.cell(column) for column in columns)] for part in self.parts.values()
-        ]
+        return [[row.name, *(row.cell(name) for name in columns)] for row in self.rows.values()]
 
     def text(self) -> str:
-        """The table as plain text: columns in line, no frame."""
-        rows = [self.heads(), *self.rows()]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = [
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-            for row in rows
-        ]
-        return "\n".join(line.rstrip() for line in lines)
+        """The table as plain text with aligned columns."""
+        lines = [self.head(), *self.body()]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        return "\n".join(
+            "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
+            for cells in lines
+        )
 
 
 class _Screen:
-    """What the programs print goes above the table; their unfinished line stands below it."""
+    """The table on a terminal. The programs' output goes above it, their unfinished line below it."""
 
-    def __init__(self, board: Board) -> None:
+    def __init__(self, table: ProgressTable) -> None:
         from rich.console import Console
         from rich.live import Live
 
-        self.board = board
-        self.rest = ""
+        self.table = table
+        self.unfinished = ""
         self.live: Live = Live(
-            get_renderable=self.table, console=Console(stderr=True), refresh_per_second=4
+            get_renderable=self.render, console=Console(stderr=True), refresh_per_second=4
         )
 
-    def table(self) -> Table:
+    def render(self) -> Table:
         from rich.box import SIMPLE_HEAD
         from rich.table import Table
         from rich.text import Text
 
         table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, caption_justify="left")
-        for column in self.board.heads():
+        for column in self.table.head():
             table.add_column(column, justify="right" if column == "seconds" else "left")
-        for part, row in zip(self.board.parts.values(), self.board.rows(), strict=True):
-            table.add_row(*map(Text, row), style=_COLOURS.get(part.state, ""))
-        table.caption = Text(self.rest.rsplit("\r", 1)[-1].strip()[-200:]) if self.rest else None
+        for row, cells in zip(self.table.rows.values(), self.table.body(), strict=True):
+            table.add_row(*map(Text, cells), style=_COLOURS.get(row.state, ""))
+        caption = self.unfinished.rsplit("\r", 1)[-1].strip()[-200:]
+        table.caption = Text(caption) if self.unfinished else None
         return table
 
-    def heard(self, text: str) -> None:
-        *lines, self.rest = (self.rest + text).replace("\r\n", "\n").split("\n")
+    def write(self, text: str) -> None:
+        """Output of a program, in any pieces."""
+        *lines, self.unfinished = (self.unfinished + text).replace("\r\n", "\n").split("\n")
         for line in lines:
             self.line(line.rsplit("\r", 1)[-1])
 

@@ -1,4 +1,4 @@
-"""A sweep here: its trials drawn by the job's own rule and run one after another."""
+"""A sweep on this machine: its trials are drawn by the job's own rule and run one after another."""
 
 from __future__ import annotations
 
@@ -17,15 +17,14 @@ from ..model.run import Run
 from ..util import files
 from . import execute
 from .execute import Started
-from .progress_table import DONE, FAILED, SKIPPED, STOPPED, Board, TableRow
+from .progress_table import DONE, FAILED, SKIPPED, STOPPED, ProgressTable, Row
 
 RECORD = "trials.json"
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One trial: its name ("trial-1", in a pipeline "STEP.trial-1"), its values as text, and its
-    run."""
+    """One trial: its name ("trial-1", in a pipeline "STEP.trial-1"), its values as text, its run."""
 
     name: str
     values: Mapping[str, str]
@@ -34,8 +33,9 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """Trials of one sweep job, in the order in which they run; `notes` say what differs from
-    Azure ML; `timeout` is in seconds, of all together; `folder` relative to the workspace."""
+    """The trials of a sweep job, in the order in which they run. `folder` is relative to the
+    workspace's root. `notes` are the differences from Azure ML. `timeout` is the limit for all
+    trials together in seconds; None for no limit."""
 
     job: Job
     folder: str
@@ -45,44 +45,44 @@ class Sweep:
 
     @property
     def metric(self) -> str:
-        """What trials are compared by; "" when the job is silent."""
+        """The metric by which trials are compared; "" when the job names none."""
         return (sweep.objective(self.job) or ("", ""))[0]
 
     @property
     def goal(self) -> str:
-        """ "maximize" or "minimize"."""
+        """ "maximize" or "minimize"; "" without a metric."""
         return (sweep.objective(self.job) or ("", ""))[1]
 
     @property
     def columns(self) -> list[str]:
-        """Those of a table of its trials that are its own."""
+        """The columns of a progress table that only this sweep has."""
         return [*self.job.search_space, *(["metric"] if self.metric else [])]
 
 
 def one_trial(job: Job) -> tuple[Job, Mapping[str, str]]:
-    """The command job of the plain first trial, and its values."""
+    """The command job of the first trial of the grid, and its values."""
     values = sweep.first_trial(job)
     return job_of(job, values), values
 
 
 def job_of(job: Job, values: Mapping[str, str]) -> Job:
-    """One trial's command job. What it logs with MLflow lands in its outputs, so that the table
+    """A trial's command job. What it logs with MLflow is written to its outputs, so that the table
     can show it."""
-    made = sweep.trial_job(job, values)
-    variables = {**TRACKING, **made.environment_variables}
-    return replace(made, environment_variables=variables)
+    trial = sweep.trial_job(job, values)
+    variables = {**TRACKING, **trial.environment_variables}
+    return replace(trial, environment_variables=variables)
 
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """The values of trials, as text, and what is to be said about them."""
+    """The values of trials, as text, and notes about them."""
 
     values: tuple[Mapping[str, str], ...]
     notes: tuple[str, ...] = ()
 
 
 def draw(job: Job, count: int, seed: int | None) -> Drawn:
-    """At most `count` trials by the job's own rule."""
+    """At most `count` trials by the job's own rule. The same seed draws the same trials."""
     limit = sweep.max_total_trials(job)
     allowed = min(count, limit or count)
     drawn = sweep.trials(job, allowed, seed)
@@ -95,8 +95,8 @@ def draw(job: Job, count: int, seed: int | None) -> Drawn:
 
 
 def plan(job: Job, first: Run, drawn: Drawn, step: str = "") -> Sweep:
-    """`first` is a run of any of the trials: all others differ from it in their values alone.
-    `step` is the pipeline's step that this sweep is."""
+    """`first` is a run of any of the trials: the others differ from it in their values only. `step`
+    is the name of the pipeline's step that is this sweep."""
     width = len(str(len(drawn.values)))
     named = [(f"trial-{number:0{width}}", values) for number, values in enumerate(drawn.values, 1)]
     return Sweep(
@@ -106,7 +106,7 @@ def plan(job: Job, first: Run, drawn: Drawn, step: str = "") -> Sweep:
             Trial(
                 f"{step}.{name}" if step else name,
                 values,
-                part_of(first, name, job_of(job, values)),
+                _trial_run(first, name, job_of(job, values)),
             )
             for name, values in named
         ),
@@ -115,138 +115,148 @@ def plan(job: Job, first: Run, drawn: Drawn, step: str = "") -> Sweep:
     )
 
 
-def part_of(run: Run, name: str, job: Job) -> Run:
+def _trial_run(run: Run, name: str, job: Job) -> Run:
     return replace(
         run, job=job, id=f"{run.id}-{name}", within=f"{run.outputs}/{name}", attended=False
     )
 
 
 class Prepare(Protocol):
-    """`running.prepare` in one place."""
+    """`execute.prepare` with the backend already chosen."""
 
     def __call__(self, run: Run, *, dry: bool) -> Started: ...
 
 
-def requests(made: Sweep, prepare: Prepare) -> list[dict[str, Any]]:
-    """What `--dry-run --json` says of each trial."""
+def requests(planned: Sweep, prepare: Prepare) -> list[dict[str, Any]]:
+    """The JSON object of each trial for `--dry-run --json`."""
     return [
-        {"trial": one.name, "values": dict(one.values), **prepare(one.run, dry=True).request.json()}
-        for one in made.trials
+        {
+            "trial": trial.name,
+            "values": dict(trial.values),
+            **prepare(trial.run, dry=True).request.json(),
+        }
+        for trial in planned.trials
     ]
 
 
-def carry_out(made: Sweep, prepare: Prepare) -> int:
-    """Runs every trial, whatever becomes of the others. 0 when all ended well, else 1."""
-    columns = ["state", *made.columns, "exit", "seconds", "outputs"]
-    board = Board("trial", columns, parts(made), headings={"metric": made.metric})
-    for note in made.notes:
-        board.say(f"innerloop: {note}")
-    first = prepare(made.trials[0].run, dry=False)  # builds before the table is there
-    board.say(execute.backend_line(first.request))
+def carry_out(planned: Sweep, prepare: Prepare) -> int:
+    """Run every trial, also after one has failed. 0 when all succeeded, else 1."""
+    columns = ["state", *planned.columns, "exit", "seconds", "outputs"]
+    table = ProgressTable("trial", columns, rows(planned), headings={"metric": planned.metric})
+    for note in planned.notes:
+        table.say(f"innerloop: {note}")
+    first = prepare(planned.trials[0].run, dry=False)  # builds before the table is shown
+    table.say(execute.backend_line(first.request))
     for note in first.request.notes:
-        board.say(f"innerloop: {note}")
+        table.say(f"innerloop: {note}")
     try:
-        with board.shown():
-            run_trials(made, board, prepare, first)
+        with table.shown():
+            run_trials(planned, table, prepare, first)
     finally:
-        record(made, board)
-        board.say(f"innerloop: outputs are in {made.folder}/ ({RECORD} has the table)")
-    return _verdict(made, board)
+        record(planned, table)
+        table.say(f"innerloop: outputs are in {planned.folder}/ (the table is in {RECORD})")
+    return _verdict(planned, table)
 
 
-def parts(made: Sweep) -> list[TableRow]:
-    return [TableRow(one.name, dict(one.values)) for one in made.trials]
+def rows(planned: Sweep) -> list[Row]:
+    return [Row(trial.name, dict(trial.values)) for trial in planned.trials]
 
 
-def run_trials(made: Sweep, board: Board, prepare: Prepare, first: Started) -> None:
-    """One after another; `first` is the first one, prepared."""
+def run_trials(planned: Sweep, table: ProgressTable, prepare: Prepare, first: Started) -> None:
+    """Run the trials one after another. `first` is the first one, already prepared."""
     begun = time.monotonic()
-    for index, trial in enumerate(made.trials):
-        limit, left = _time_left(made, trial.run.job, time.monotonic() - begun)
+    for index, trial in enumerate(planned.trials):
+        limit, left = _time_left(planned, trial.run.job, time.monotonic() - begun)
         if left is not None and left <= 0:
-            board.end(trial.name, SKIPPED, f"limits.timeout is {made.timeout} s")
+            table.end(trial.name, SKIPPED, f"limits.timeout is {planned.timeout} s")
             continue
-        board.begin(trial.name)
+        table.begin(trial.name)
         run = replace(trial.run, job=replace(trial.run.job, timeout=limit))
         try:
             started = replace(first, run=run) if index == 0 else prepare(run, dry=False)
             code = execute.carry_out(started)
         except BaseException as error:
-            board.end(trial.name, STOPPED if isinstance(error, KeyboardInterrupt) else FAILED)
+            table.end(trial.name, STOPPED if isinstance(error, KeyboardInterrupt) else FAILED)
             raise
-        _end(made, board, trial, code)
+        _end(planned, table, trial, code)
 
 
-def _end(made: Sweep, board: Board, trial: Trial, code: int) -> None:
+def _end(planned: Sweep, table: ProgressTable, trial: Trial, code: int) -> None:
     folder = Path(trial.run.workspace.root, trial.run.outputs)
-    found = metrics.find(folder, made.metric) if made.metric else None
-    cells = {} if found is None else {"metric": f"{found:.6g}"}
-    why = f"{made.metric} {cells['metric']}" if cells else ""
-    board.end(
+    value = metrics.find(folder, planned.metric) if planned.metric else None
+    cells = {} if value is None else {"metric": f"{value:.6g}"}
+    reason = f"{planned.metric} {cells['metric']}" if cells else ""
+    table.end(
         trial.name,
         FAILED if code else DONE,
-        f"exit code {code}" if code else why,
+        f"exit code {code}" if code else reason,
         exit=str(code),
         outputs=trial.run.outputs if folder.is_dir() else "",
         **cells,
     )
 
 
-def _time_left(made: Sweep, job: Job, used: float) -> tuple[int | None, float | None]:
-    """The seconds that the next trial may take, and what is left of the time of all."""
-    left = None if made.timeout is None else made.timeout - used
-    given = [one for one in (job.timeout, left) if one is not None]
-    return (max(int(min(given)), 1) if given else None), left
+def _time_left(planned: Sweep, job: Job, used: float) -> tuple[int | None, float | None]:
+    """The seconds that the next trial may take, and those that are left for all; None: no limit."""
+    left = None if planned.timeout is None else planned.timeout - used
+    limits = [limit for limit in (job.timeout, left) if limit is not None]
+    return (max(int(min(limits)), 1) if limits else None), left
 
 
-def record(made: Sweep, board: Board) -> None:
-    """Writes the table for programs to read: trials.json, beside the trials' folders."""
-    rows = [
+def record(planned: Sweep, table: ProgressTable) -> None:
+    """Write the table for programs to read: trials.json, beside the trials' folders."""
+    trials = [
         {
             "trial": trial.name,
-            "state": part.state,
+            "state": row.state,
             "values": dict(trial.values),
-            "metric": float(part.cells["metric"]) if part.cells.get("metric") else None,
-            "exit_code": int(part.cells["exit"]) if part.cells.get("exit") else None,
-            "seconds": None if part.seconds is None else round(part.seconds, 3),
-            "outputs": part.cells.get("outputs") or None,
+            "metric": float(row.cells["metric"]) if row.cells.get("metric") else None,
+            "exit_code": int(row.cells["exit"]) if row.cells.get("exit") else None,
+            "seconds": None if row.seconds is None else round(row.seconds, 3),
+            "outputs": row.cells.get("outputs") or None,
         }
-        for trial, part in ((trial, board.parts[trial.name]) for trial in made.trials)
+        for trial, row in ((trial, table.rows[trial.name]) for trial in planned.trials)
     ]
-    head = {"sweep": made.job.name, "metric": made.metric or None, "goal": made.goal or None}
-    folder = files.make_folder(Path(made.trials[0].run.workspace.root, made.folder))
-    files.write_text(folder / RECORD, json.dumps({**head, "trials": rows}, indent=2) + "\n")
+    head = {
+        "sweep": planned.job.name,
+        "metric": planned.metric or None,
+        "goal": planned.goal or None,
+    }
+    folder = files.make_folder(Path(planned.trials[0].run.workspace.root, planned.folder))
+    files.write_text(folder / RECORD, json.dumps({**head, "trials": trials}, indent=2) + "\n")
 
 
-def best(made: Sweep, board: Board) -> Trial | None:
-    """The best of those that ended well; the first of them where no metric is known."""
-    done = [trial for trial in made.trials if board.parts[trial.name].state == DONE]
-    known = [trial for trial in done if "metric" in board.parts[trial.name].cells]
-    sign = 1 if made.goal == "maximize" else -1
+def best(planned: Sweep, table: ProgressTable) -> Trial | None:
+    """The best of the trials that succeeded; the first of them if no metric is known."""
+    done = [trial for trial in planned.trials if table.rows[trial.name].state == DONE]
+    scored = [trial for trial in done if "metric" in table.rows[trial.name].cells]
+    sign = 1 if planned.goal == "maximize" else -1
 
     def score(trial: Trial) -> float:
-        return sign * float(board.parts[trial.name].cells["metric"])
+        return sign * float(table.rows[trial.name].cells["metric"])
 
-    return max(known, key=score) if known else next(iter(done), None)
+    return max(scored, key=score) if scored else next(iter(done), None)
 
 
-def _verdict(made: Sweep, board: Board) -> int:
-    winner = best(made, board)
-    value = board.parts[winner.name].cells.get("metric") if winner else None
+def _verdict(planned: Sweep, table: ProgressTable) -> int:
+    winner = best(planned, table)
+    value = table.rows[winner.name].cells.get("metric") if winner else None
     if winner and value:
-        board.say(f"innerloop: the best is {winner.name}: {made.metric} {value} ({made.goal})")
-    elif winner and made.metric:
+        table.say(
+            f"innerloop: the best is {winner.name}: {planned.metric} {value} ({planned.goal})"
+        )
+    elif winner and planned.metric:
         where = "to outputs/metrics.json, or with MLflow"
-        board.say(f'innerloop: no trial wrote "{made.metric}" ({where})')
-    failed = [f"{one.name} ({why})" for one, why in _failures(board)]
+        table.say(f'innerloop: no trial wrote "{planned.metric}" ({where})')
+    failed = [f"{row.name} ({reason})" for row, reason in _failures(table)]
     if failed:
-        board.say(f"innerloop: {len(failed)} of {len(board.parts)} failed: {', '.join(failed)}")
+        table.say(f"innerloop: {len(failed)} of {len(table.rows)} failed: {', '.join(failed)}")
     return 1 if failed else 0
 
 
-def _failures(board: Board) -> Iterator[tuple[TableRow, str]]:
-    for part in board.parts.values():
-        if part.state == FAILED:
-            yield part, f"exit code {part.cells.get('exit', '?')}"
-        elif part.state == SKIPPED:
-            yield part, "no time was left"
+def _failures(table: ProgressTable) -> Iterator[tuple[Row, str]]:
+    for row in table.rows.values():
+        if row.state == FAILED:
+            yield row, f"exit code {row.cells.get('exit', '?')}"
+        elif row.state == SKIPPED:
+            yield row, "no time was left"

@@ -1,1 +1,1 @@
-"""A model behind HTTP on this machine."""
+"""Serves a model over HTTP on this machine."""

@@ -1,4 +1,4 @@
-"""One request to a server, and its answer."""
+"""One request to a server, and its reply."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import Any
 
 from ..util.errors import UserError
 
-# Sent as they are; a server that is told nothing has to guess.
+# The content types of files; `mimetypes` does not know all of them on every system.
 _TYPES = {
     ".json": "application/json",
     ".jsonl": "application/x-ndjson",
@@ -29,7 +29,7 @@ _TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a server answers, and the headers it wants (a key, a token): they are secrets."""
+    """The URL of a server, and the headers that it requires (a key, a token): they are secrets."""
 
     url: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -37,7 +37,7 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """`seconds` from the first byte sent to the last one received."""
+    """A reply of any status. `seconds` are from the first byte sent to the last one received."""
 
     status: int
     body: bytes
@@ -50,7 +50,7 @@ class Reply:
 
     @property
     def value(self) -> Any:
-        """What JSON holds; the text of anything else."""
+        """The parsed JSON, or the text of a body that is not JSON."""
         text = self.body.decode("utf-8", "replace")
         try:
             return json.loads(text)
@@ -59,36 +59,36 @@ class Reply:
 
     @property
     def message(self) -> str:
-        """The answer in a line, for a report: an error's own sentence where it has one."""
+        """The reply in one line: the error's own message if it has one."""
         value = self.value
         if isinstance(value, dict) and isinstance(value.get("error"), str):
             return str(value["error"])
         if isinstance(value, dict) and isinstance(value.get("message"), str):
             return str(value["message"])
         text = value if isinstance(value, str) else json.dumps(value)
-        return " ".join(text.split())[:300] or "an empty answer"
+        return " ".join(text.split())[:300] or "an empty reply"
 
 
 def content_type_of(file: Path) -> str:
-    """By the file's ending, as a client would send it."""
-    known = _TYPES.get(file.suffix.lower())
-    return known or mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+    """The content type by the file's suffix."""
+    known_type = _TYPES.get(file.suffix.lower())
+    return known_type or mimetypes.guess_type(file.name)[0] or "application/octet-stream"
 
 
 def send(address: Address, data: bytes, content_type: str, *, timeout: float | None = 60) -> Reply:
-    """Asks once. OSError when nothing answers (TimeoutError: not in time); any status is a reply.
+    """Send one POST request. OSError when there is no reply (TimeoutError: not in time).
 
-    What is on this machine is asked directly; for the rest proxies and authorities are those of
-    the environment.
+    A server on this machine is reached directly, any other with the proxies and certificate
+    authorities of the process's environment.
     """
     headers = {"Content-Type": content_type, **address.headers}
     request = urllib.request.Request(address.url, data, headers, method="POST")
     begun = time.perf_counter()
     try:
-        with _opener(address.url).open(request, timeout=timeout) as answer:
-            body = answer.read()
-            kind = answer.headers.get_content_type()
-            return Reply(answer.status, body, time.perf_counter() - begun, kind)
+        with _opener(address.url).open(request, timeout=timeout) as response:
+            body = response.read()
+            kind = response.headers.get_content_type()
+            return Reply(response.status, body, time.perf_counter() - begun, kind)
     except urllib.error.HTTPError as error:
         body = error.read()
         return Reply(
@@ -99,17 +99,22 @@ def send(address: Address, data: bytes, content_type: str, *, timeout: float | N
             raise error.reason from error
         raise OSError(str(error.reason)) from error
     except http.client.HTTPException as error:
-        raise OSError(f"the connection broke off ({type(error).__name__})") from error
+        raise OSError(f"the connection broke ({type(error).__name__})") from error
 
 
-def read(file: Path, shown: str) -> bytes:
+def read(file: Path, name: str) -> bytes:
+    """The file's bytes. UserError, which calls it `name`, when it cannot be read."""
     try:
         return file.read_bytes()
     except IsADirectoryError:
-        raise UserError(f"{shown} is a folder", hint="Name a file to send") from None
+        raise UserError(
+            f"{name} is a folder", code="file-unreadable", hint="Name a file to send"
+        ) from None
     except OSError as error:
         raise UserError(
-            f"{shown} cannot be read: {error.strerror}", hint="Check its path"
+            f"{name} cannot be read: {error.strerror}",
+            code="file-unreadable",
+            hint="Check its path",
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""Which model is served: a run's, or one on this disk."""
+"""The model to serve: a run's, or one on this machine's disk."""
 
 from __future__ import annotations
 
@@ -14,103 +14,111 @@ from ..model.experiment import Experiment
 from ..model.workspace import Workspace
 from ..util.errors import UserError, did_you_mean
 
-# What train.py leaves, in a run's own folder; Azure ML keeps ./outputs under its name.
-IN_A_RUN = ("model", "outputs/model", "artifacts/outputs/model", "named-outputs/model")
+# Where a run's folder has the model that train.py wrote to ./outputs; downloaded runs of Azure ML keep
+# that folder's name.
+MODEL_FOLDERS = ("model", "outputs/model", "artifacts/outputs/model", "named-outputs/model")
 
 
 @dataclass(frozen=True, slots=True)
 class ServedModel:
-    """`path` is absolute, a folder or a file; `origin` is how a person calls it."""
+    """`path` is the absolute path of a folder or a file; `origin` is its path for messages."""
 
     path: str
     origin: str
 
 
 def choose(
-    workspace: Workspace, experiment: Experiment, word: str | None, cwd: Path
+    workspace: Workspace, experiment: Experiment, name: str | None, cwd: Path
 ) -> ServedModel:
-    """The model of the last run that ended well; or of the run, or at the path, that `word` names.
-    A `Mistake` where there is none."""
-    if word is None:
+    """The model at the path or of the run `name`; without a name, that of the last run that succeeded.
+    UserError when there is none."""
+    if name is None:
         return _last(workspace, experiment)
-    path = Path(os.path.abspath(cwd / word))
+    path = Path(os.path.abspath(cwd / name))
     if path.exists():
-        # A run's folder stands for the model in it.
-        path = next((path / name for name in IN_A_RUN if (path / name).exists()), path)
-        return ServedModel(str(path), _shown(workspace, path))
+        # The path of a run's folder means the model in it.
+        path = next((path / part for part in MODEL_FOLDERS if (path / part).exists()), path)
+        return ServedModel(str(path), _origin(workspace, path))
     runs = past_runs.find(Path(workspace.root), experiment.slug)
-    found = [run for run in runs if run.id == word] or [r for r in runs if r.id.startswith(word)]
-    if not found:
-        known = [run.id for run in runs]
+    exact = [run for run in runs if run.id == name]
+    matches = exact or [run for run in runs if run.id.startswith(name)]
+    if not matches:
         raise UserError(
-            f"{word} is neither a path nor a run of {experiment.name}",
-            hint=did_you_mean(word, known),
+            f"{name} is neither a path nor a run of {experiment.name}",
+            code="model-unknown",
+            hint=did_you_mean(name, [run.id for run in runs]),
         )
-    model = in_run(workspace, found[-1])
+    model = in_run(workspace, matches[-1])
     if model is None:
         raise UserError(
-            f"the run {found[-1].id} left no model", where=found[-1].folder, hint=_LEAVE
+            f"the run {matches[-1].id} has no model",
+            code="model-missing",
+            where=matches[-1].folder,
+            hint=_HINT,
         )
     return model
 
 
 def in_run(workspace: Workspace, run: PastRun) -> ServedModel | None:
-    for name in IN_A_RUN:
+    """The model in a run's folder; None if it has none."""
+    for name in MODEL_FOLDERS:
         path = Path(workspace.root, run.folder, name)
         if path.exists():
-            return ServedModel(str(path), _shown(workspace, path))
+            return ServedModel(str(path), _origin(workspace, path))
     return None
 
 
-_LEAVE = "What a program writes to ./outputs/model is what serves; --model PATH names another"
+_HINT = "Write the model to ./outputs/model in the program, or name one with --model PATH"
 
 
-_WELL = ("done", "completed")
+_SUCCEEDED = ("done", "completed")
 
 
 def _last(workspace: Workspace, experiment: Experiment) -> ServedModel:
     runs = past_runs.find(Path(workspace.root), experiment.slug)
-    ended_well = [run for run in runs if run.state in _WELL]
-    # A step's model that a later step of its pipeline did not pass is none to serve.
-    whole = f"outputs/{experiment.slug}"
-    failed = {os.path.dirname(run.folder) for run in runs if run.state not in _WELL} - {whole}
-    for run in reversed(ended_well):
-        if os.path.dirname(run.folder) in failed:
+    succeeded = [run for run in runs if run.state in _SUCCEEDED]
+    # The model of a step is not served if another step of its pipeline failed.
+    outputs = f"outputs/{experiment.slug}"
+    folders = {os.path.dirname(run.folder) for run in runs if run.state not in _SUCCEEDED}
+    for run in reversed(succeeded):
+        if os.path.dirname(run.folder) in folders - {outputs}:
             continue
         if (model := in_run(workspace, run)) is not None:
             return model
-    what = f"no run of {experiment.name} that ended well has left a model"
     raise UserError(
-        what,
-        where=f"outputs/{experiment.slug}",
-        hint=_LEAVE if ended_well else f"`scripts/loop run {experiment.name}` trains one",
+        f"no run of {experiment.name} that succeeded has a model",
+        code="model-missing",
+        where=outputs,
+        hint=_HINT if succeeded else f"Train one with `scripts/loop run {experiment.name}`",
     )
 
 
 def require_readable(model: ServedModel) -> None:
-    """The server runs as its image's own user, as on Azure ML. On Linux that one is somebody else
-    to the files: a `Mistake` where others may not read them, and for a link that leads nowhere."""
+    """UserError for a broken link, and on Linux for a file that others may not read: the server runs
+    as its image's own user, as on Azure ML, who does not own the files."""
     path = Path(model.path)
-    for one in path.rglob("*") if path.is_dir() else ():
-        if one.is_symlink() and not one.exists():
+    for entry in path.rglob("*") if path.is_dir() else ():
+        if entry.is_symlink() and not entry.exists():
             raise UserError(
-                f"the link {one.name} leads nowhere, to {os.readlink(one)}",
+                f"the link {entry.name} is broken: there is no {os.readlink(entry)}",
+                code="link-broken",
                 where=model.origin,
-                hint="Put the file itself there: a server sees this folder alone",
+                hint="Put the file itself there: a server sees this folder only",
             )
     if sys.platform != "linux":
         return
-    for one in [path, *path.rglob("*")] if path.is_dir() else [path]:
-        wanted = stat.S_IROTH | stat.S_IXOTH if one.is_dir() else stat.S_IROTH
-        if one.stat().st_mode & wanted != wanted:
+    for entry in [path, *path.rglob("*")] if path.is_dir() else [path]:
+        mode = stat.S_IROTH | stat.S_IXOTH if entry.is_dir() else stat.S_IROTH
+        if entry.stat().st_mode & mode != mode:
             raise UserError(
-                f"{one.name} may be read by you alone, and the server runs as another user",
+                f"only you may read {entry.name}, and the server runs as another user",
+                code="model-unreadable",
                 where=model.origin,
                 hint=f"`chmod -R o+rX {model.origin}`",
             )
 
 
-def _shown(workspace: Workspace, path: Path) -> str:
+def _origin(workspace: Workspace, path: Path) -> str:
     try:
         return path.relative_to(workspace.root).as_posix()
     except ValueError:

@@ -12,8 +12,8 @@ from ..util.errors import UserError
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
-    """`name` of its container, `port` of this machine, `path` of its predictions."""
+class RunningServer:
+    """`name` of the container, `port` of this machine, `path` of the predictions."""
 
     name: str
     port: int
@@ -24,34 +24,37 @@ class Running:
         return f"http://127.0.0.1:{self.port}{self.path}"
 
 
-def running(workspace: Workspace, experiment: Experiment) -> list[Running]:
-    """The newest first; a `Mistake` where no engine answers."""
+def running(workspace: Workspace, experiment: Experiment) -> list[RunningServer]:
+    """The newest first. UserError when no Docker engine answers."""
     if process.which("docker") is None:
         engine.require(engine.ask("innerloop"))
     done = process.run(docker_cli.servers_of(workspace.identity, experiment.name), timeout=30)
     if not done.ok:
         engine.require(engine.ask("innerloop"))
     lines = [line.split("\t") for line in done.out.splitlines()]
-    return [Running(name, int(port), path) for name, port, path in lines if port.isdigit()]
+    return [RunningServer(name, int(port), path) for name, port, path in lines if port.isdigit()]
 
 
-def newest(workspace: Workspace, experiment: Experiment) -> Running:
-    found = running(workspace, experiment)
-    if not found:
+def newest(workspace: Workspace, experiment: Experiment) -> RunningServer:
+    """UserError when no server of the experiment runs here."""
+    servers = running(workspace, experiment)
+    if not servers:
         raise UserError(
-            f"nothing serves {experiment.name} here",
-            hint=f"`scripts/loop serve {experiment.name}` does, in another terminal; "
-            "--endpoint asks the deployed one",
+            f"no server of {experiment.name} runs here",
+            code="server-not-running",
+            hint=f"Start one with `scripts/loop serve {experiment.name}` in another terminal, or "
+            "name the deployed one with --endpoint",
         )
-    return found[0]
+    return servers[0]
 
 
 def stop_all(workspace: Workspace, experiment: Experiment) -> int:
-    found = running(workspace, experiment)
-    for one in found:
-        process.run(docker_cli.stop(one.name, 5), timeout=40)
-        process.run(docker_cli.remove(one.name), timeout=30)
-        console.say(f"{one.url} is no longer served")
-    if not found:
-        console.say(f"nothing serves {experiment.name} here")
+    """Stop the experiment's servers on this machine. Returns the exit code 0, also if none runs."""
+    servers = running(workspace, experiment)
+    for server in servers:
+        process.run(docker_cli.stop(server.name, 5), timeout=40)
+        process.run(docker_cli.remove(server.name), timeout=30)
+        console.say(f"the server at {server.url} is stopped")
+    if not servers:
+        console.say(f"no server of {experiment.name} runs here")
     return 0

@@ -1,4 +1,4 @@
-"""A server as a value, before anything is started: image, model, port and the container's argv."""
+"""A server as a value, before anything is started: its image, model, port and container."""
 
 from __future__ import annotations
 
@@ -34,14 +34,13 @@ from ..workspace.loader import current_experiment, digest_of
 from . import models
 from .models import ServedModel
 
-# What Azure ML counts up with each registration; here there is one.
+# Azure ML increments a model's version with each registration; here there is one version.
 VERSION = "1"
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """`name` is the container's; `port` is that of this machine, at 127.0.0.1; `asked` whether the
-    person named it."""
+    """A server to start. `name` is the container's; `port` is published at 127.0.0.1."""
 
     workspace: Workspace
     experiment: Experiment
@@ -64,13 +63,13 @@ class Server:
 
     @property
     def sample(self) -> Path:
-        """The request that shows whether it works; a `Mistake` without one."""
+        """The request that shows whether the server works. UserError without one."""
         if self.folder.sample is None:
             raise UserError(
-                "there is no sample request, so nothing can show whether the server works",
+                "there is no sample request to show whether the server works",
+                code="sample-missing",
                 where=self.folder.folder,
-                hint="Put one there: a file called sample-request.json (or .png, .txt ...) with "
-                "what a client would send",
+                hint="Add a file sample-request.json (or .png, .txt ...) with what a client sends",
             )
         return Path(self.workspace.root, self.folder.sample)
 
@@ -85,7 +84,7 @@ def plan(
     cwd: Path,
     dry: bool,
 ) -> Server:
-    """What is missing ends a real start here, all of it at once; a dry run keeps it for the notes."""
+    """The server. Everything that is missing is one UserError; a dry run gets a note for each."""
     scoring = _scoring(folder.deployment)
     image = image_of(workspace, experiment, folder.deployment)
     facts = engine.ask(image.name)
@@ -94,19 +93,19 @@ def plan(
     try:
         chosen = models.choose(workspace, experiment, model, cwd)
         models.require_readable(chosen)
-    except UserError as mistake:
-        missing.append(mistake)
+    except UserError as error:
+        missing.append(error)
     try:
         gpu = engine.decide_gpu(
             experiment.settings.gpu, device=engine.has_gpu(), runtime=facts.has_nvidia
         )
-    except UserError as mistake:
-        missing.append(mistake)
-        gpu = Gpu(False, "no GPU can be had")
+    except UserError as error:
+        missing.append(error)
+        gpu = Gpu(False, "no GPU is available")
     if missing and not dry:
         raise combine(missing)
-    here, notes = _port(scoring.port, port)
-    notes += [f"a real start needs more: {mistake.message()}" for mistake in missing]
+    host_port, notes = _port(scoring.port, port)
+    notes += [f"a real start needs more: {error.message()}" for error in missing]
     server = Server(
         workspace=workspace,
         experiment=experiment,
@@ -117,31 +116,36 @@ def plan(
         facts=facts,
         request=_NO_REQUEST,
         name=f"innerloop-{image_name_part(experiment.slug)}-serve-{new_id()}",
-        port=here,
+        port=host_port,
     )
     return replace(server, request=_request(server, gpu, notes))
 
 
 def image_of(workspace: Workspace, experiment: Experiment, deployment: Deployment) -> Image:
-    """The image of the deployment's environment: built from the folder that it names, or one that
-    somebody else built."""
+    """The image of the deployment's environment: built from the folder that it names, or an image
+    that is used as it is."""
     environment = deployment.environment
     if environment.kind == "image" and environment.image:
         return Image(environment.image)
     if environment.kind != "build" or environment.path is None:
         raise UserError(
-            "what this environment is made of is known to Azure ML alone, so it has no form here",
+            "this environment is registered in Azure ML: this machine has nothing for it",
+            code="environment-registered",
             where=deployment.where("environment"),
             hint="Write `build: {path: .}` with a Dockerfile beside this file, or `image:`",
         )
-    beside = posixpath.dirname(deployment.file)
-    context = posixpath.normpath(posixpath.join(beside, environment.path.replace("\\", "/")))
+    parent = posixpath.dirname(deployment.file)
+    context = posixpath.normpath(posixpath.join(parent, environment.path.replace("\\", "/")))
     name = posixpath.join(context, environment.dockerfile)
     try:
         text = Path(workspace.root, name).read_text(encoding="utf-8")
     except OSError:
-        where = deployment.where("environment", "build", "path")
-        raise UserError(f"there is no {name}", where=where, hint="It says what serves") from None
+        raise UserError(
+            f"there is no {name}",
+            code="dockerfile-missing",
+            where=deployment.where("environment", "build", "path"),
+            hint="Write a Dockerfile that installs and starts the server",
+        ) from None
     folder = Path(workspace.root, context)
     return Image(
         name=f"{workspace.image_name}/{image_name_part(experiment.slug)}:deploy",
@@ -152,16 +156,17 @@ def image_of(workspace: Workspace, experiment: Experiment, deployment: Deploymen
 
 
 def build(server: Server) -> None:
-    """The image, unless nothing has changed."""
+    """Build the image, unless it is up to date."""
     if not image_build.is_current(server.image, server.facts):
         image_build.build(server.workspace, server.experiment, server.image)
 
 
 def _no_engine(facts: Engine) -> UserError:
     if current_experiment() is None:
-        return UserError(facts.why, hint=facts.hint)
+        return UserError(facts.why, code="engine-unavailable", hint=facts.hint)
     return UserError(
         "a server is a container, and this dev container has no Docker engine to start one",
+        code="engine-unavailable",
         hint="Run it on the host, or in the workspace's own container",
     )
 
@@ -170,28 +175,33 @@ def _scoring(deployment: Deployment) -> Route:
     if deployment.scoring is not None:
         return deployment.scoring
     raise UserError(
-        "the deployment names no scoring_route, so nobody knows where the server answers",
+        "the deployment names no scoring_route, so the URL of the predictions is unknown",
+        code="route-missing",
         where=deployment.where("environment"),
         hint="Write it below environment: inference_config: with the server's port and path",
     )
 
 
-def _port(wanted: int, asked: int | None) -> tuple[int, list[str]]:
-    """A port of this machine, and what is to be said of it. One that was asked for and is taken is
-    a `Mistake`; else the next that is free."""
+def _port(container_port: int, asked: int | None) -> tuple[int, list[str]]:
+    """A port of this machine, and notes about it. UserError when the port that the user `asked` for
+    is taken; without one, the next free port from the container's own on."""
     if asked is None:
-        near = [port for port in range(wanted, wanted + 100) if ports.free(port) == port]
-        here = near[0] if near else ports.free(wanted)
-        return here, [] if here == wanted else [f"port {wanted} is taken, so it gets {here}"]
+        near = range(container_port, container_port + 100)
+        free = next((port for port in near if ports.free(port) == port), None)
+        port = ports.free(container_port) if free is None else free
+        note = f"port {container_port} is in use; using {port}"
+        return port, [] if port == container_port else [note]
     if ports.free(asked) == asked:
         return asked, []
     raise UserError(
-        f"port {asked} of this machine is taken{by_whom(asked)}",
-        hint="End that first, or name another with --port",
+        f"port {asked} of this machine is taken{_port_user(asked)}",
+        code="port-taken",
+        hint="Stop that first, or name another with --port",
     )
 
 
-def by_whom(port: int) -> str:
+def _port_user(port: int) -> str:
+    """ " by NAME of WORKSPACE" when a container has published the port, else ""."""
     if process.which("docker") is None:
         return ""
     done = process.run(docker_cli.publishing(port), timeout=10)
@@ -237,9 +247,9 @@ def _request(server: Server, gpu: Gpu, notes: Sequence[str]) -> Request:
 
 
 def _command(image: Image) -> str:
-    """What the image starts by itself, as far as its Dockerfile says."""
-    words = None if image.dockerfile is None else serving_dockerfile.starts(image.dockerfile)
-    return shlex.join(words.words) if words is not None else ""
+    """The command of the Dockerfile's ENTRYPOINT and CMD; "" if it is unknown."""
+    start = None if image.dockerfile is None else serving_dockerfile.starts(image.dockerfile)
+    return shlex.join(start.words) if start is not None else ""
 
 
 def _workdir(image: Image) -> str:

@@ -1,4 +1,4 @@
-"""A server from its plan to its end: started, asked until it truly answers, followed, stopped."""
+"""Runs a server from its plan to its end: start, wait until it is ready, follow its log, stop."""
 
 from __future__ import annotations
 
@@ -21,20 +21,21 @@ from .server_plan import Server
 
 # Seconds that a server has to end by itself.
 GRACE = 5
-# Nobody watches a start for longer than this, whatever Azure ML would allow.
+# The longest time to wait for a server, in seconds, also where Azure ML would wait longer.
 LONGEST = 600.0
 
 
 def patience_of(deployment: Deployment) -> float:
-    """Seconds until a server must have answered: what Azure ML's readiness probe allows it."""
-    given = os.environ.get("INNERLOOP_PATIENCE", "")
-    if given.isdecimal():
-        return float(given)
+    """The seconds within which a server must be ready: those of Azure ML's readiness probe."""
+    seconds = os.environ.get("INNERLOOP_PATIENCE", "")
+    if seconds.isdecimal():
+        return float(seconds)
     probe = deployment.readiness_probe
     return min(LONGEST, float(probe.initial_delay + probe.period * probe.failure_threshold))
 
 
 def start(server: Server) -> None:
+    """Start the container in the background. UserError when it does not start."""
     done = process.run(server.request.argv)
     if done.ok:
         return
@@ -42,21 +43,23 @@ def start(server: Server) -> None:
     last = done.err.strip().splitlines()[-1:] or ["no answer"]
     raise UserError(
         f"the server's container did not start: {last[0]}",
+        code="server-failed",
         where=server.deployment.file,
-        hint="`scripts/loop serve --dry-run` shows how it is started",
+        hint="`scripts/loop serve --dry-run` prints how it is started",
     )
 
 
 def stop(server: Server) -> None:
+    """Stop and remove the container."""
     try:
         process.run(docker_cli.stop(server.name, GRACE), timeout=GRACE + 30)
-    finally:  # also for somebody who presses Ctrl-C again meanwhile
+    finally:  # also when Ctrl-C is pressed again meanwhile
         process.run(docker_cli.remove(server.name), timeout=30)
 
 
 @dataclass(slots=True)
 class Watch:
-    """The question whether it answers, beside the server's own output."""
+    """Waits for a server to be ready, while its output is printed. `ended` is set when it ends."""
 
     server: Server
     patience: float | None
@@ -64,75 +67,77 @@ class Watch:
     ended: threading.Event = field(default_factory=threading.Event)
     outcome: ReadinessOutcome = field(default_factory=ReadinessOutcome)
 
-    def ask(self) -> None:
+    def wait(self) -> None:
+        """Wait for the first prediction. A server that will never be ready is stopped."""
         begun = time.monotonic()
         self.outcome = readiness.wait(
             self.server.url,
             self.server.sample,
             self.ended,
             patience=self.patience,
-            say=lambda text: say(f"{self.server.deployment.file}: {text}"),
+            say=lambda text: console.say(f"{self.server.deployment.file}: {text}"),
         )
         if self.outcome.reply is not None:
             self.on_ready(self.outcome.reply, time.monotonic() - begun)
-        elif self.outcome.why:
+        elif self.outcome.reason:
             process.run(docker_cli.stop(self.server.name, 1), timeout=30)
 
     def follow(self) -> None:
-        """Asks, and then whether it still answers; not where somebody stands at a breakpoint."""
-        self.ask()
+        """Wait for the first prediction, then watch whether the server goes on answering. Without
+        `patience` it is being debugged, and is not watched."""
+        self.wait()
         if self.outcome.reply is not None and self.patience is not None:
-            readiness.watch(self.server.url, self.server.sample, self.ended, say)
+            readiness.watch(self.server.url, self.server.sample, self.ended, console.say)
 
 
 def serve(
     server: Server, *, patience: float | None, on_ready: Callable[[Reply, float], None]
 ) -> int:
-    """Runs it until it ends or Ctrl-C, with its output here; `on_ready` is called once, with the
-    first prediction and the seconds until then. No container stays. A server that never answers is
-    a `Mistake`."""
+    """Run the server until it ends or Ctrl-C, print its output, and return its exit code. `on_ready`
+    is called once, with the first prediction and the seconds until then. The container is always
+    removed. UserError when the server is never ready."""
     watch = Watch(server, patience, on_ready)
-    asking = threading.Thread(target=watch.follow, daemon=True)
+    watcher = threading.Thread(target=watch.follow, daemon=True)
     with process.signals_as_interrupts():
         try:
             start(server)
-            asking.start()
+            watcher.start()
             process.run_foreground(
                 docker_cli.follow_logs(server.name),
-                on_interrupt=lambda press: _hurry(server, press),
+                on_interrupt=lambda press: _interrupt(server, press),
             )
             code = _exit_code(server)
         finally:
             watch.ended.set()
             stop(server)
-    asking.join(5)
-    return _ending(watch, code)
+    watcher.join(5)
+    return _end(watch, code)
 
 
 def detach(server: Server, *, patience: float | None) -> ReadinessOutcome:
-    """Starts it and waits until it answers; it stays then. One that never answers is taken away,
-    and is a `Mistake` with its last words."""
+    """Start the server, wait until it is ready, and leave it running. A server that is never ready is
+    removed: UserError, after the end of its log is printed."""
     watch = Watch(server, patience, lambda *_: None)
-    ending = threading.Thread(target=_until_it_ends, args=(server, watch.ended), daemon=True)
-    well = False
+    waiter = threading.Thread(target=_wait_for_end, args=(server, watch.ended), daemon=True)
+    is_ready = False
     with process.signals_as_interrupts():
         try:
             start(server)
-            ending.start()
-            watch.ask()
-            well = watch.outcome.reply is not None
+            waiter.start()
+            watch.wait()
+            is_ready = watch.outcome.reply is not None
         finally:
-            if not well:
+            if not is_ready:
                 _print_log(server)
                 code = _exit_code(server)
                 stop(server)
-    if not well:
-        _ending(watch, code)
+    if not is_ready:
+        _end(watch, code)
         raise _ended(server, code)
     return watch.outcome
 
 
-def _until_it_ends(server: Server, ended: threading.Event) -> None:
+def _wait_for_end(server: Server, ended: threading.Event) -> None:
     process.run(["docker", "wait", server.name])
     ended.set()
 
@@ -142,30 +147,34 @@ def _print_log(server: Server) -> None:
     print(done.out + done.err, end="", file=sys.stderr, flush=True)
 
 
-def _hurry(server: Server, press: int) -> None:
+def _interrupt(server: Server, press: int) -> None:
     process.run(docker_cli.stop(server.name, GRACE if press == 1 else 1), timeout=30)
 
 
-def _ending(watch: Watch, code: int) -> int:
+def _end(watch: Watch, code: int) -> int:
+    """The exit code of a server that has ended. UserError if it was never ready."""
     server = watch.server
-    if watch.outcome.why:
+    if watch.outcome.reason:
         raise UserError(
-            f"the server does not work: {watch.outcome.why}",
+            f"the server does not work: {watch.outcome.reason}",
+            code="server-not-ready",
             where=server.deployment.file,
-            hint="What it printed above says why; its word for its health alone is not enough",
+            hint="Its output above shows why; a server is ready when a prediction succeeds, "
+            "whatever its health check says",
         )
     if watch.outcome.reply is None:
         raise _ended(server, code)
-    killed = " (killed: out of memory, most often)" if code == 137 else ""
-    say(f"the server has ended with exit code {code}{killed}")
+    killed = " (killed, most often because it ran out of memory)" if code == 137 else ""
+    console.say(f"the server ended with exit code {code}{killed}")
     return code
 
 
 def _ended(server: Server, code: int) -> UserError:
     return UserError(
-        f"the server ended with exit code {code} before it answered",
+        f"the server ended with exit code {code} before it was ready",
+        code="server-not-ready",
         where=server.deployment.file,
-        hint="What it printed above says why",
+        hint="Its output above shows why",
     )
 
 
@@ -176,7 +185,3 @@ def _exit_code(server: Server) -> int:
 
 def sample_name(server: Server) -> str:
     return Path(server.folder.sample or "").name
-
-
-def say(text: str) -> None:
-    console.say(text)

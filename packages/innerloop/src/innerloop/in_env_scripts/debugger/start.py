@@ -2,15 +2,15 @@
 
     python start.py SETTINGS PROGRAM [ARGUMENT ...]
 
-It stands in the experiment's own environment, whatever Python that has, and knows nothing of the
-tool. It listens for the editor, says so, waits until it has come, then starts the program as it is.
-The hook in startup/ connects each Python process below to the same editor. The exit code is the
-program's own. An editor that disconnects ends the run.
+It runs in the experiment's environment, with any Python, and uses nothing of the tool. It listens for
+the editor, prints that it is ready, waits until the editor is connected, then starts the program
+unchanged. The hook in startup/ connects each Python process below it to the same editor. The exit
+code is the program's own. When the editor disconnects, the run ends.
 
-SETTINGS is JSON: `host` and `port` to listen on, `shown` (the address as a person sees it),
-`library` (the folder that holds debugpy for environments without it), `folders` (see
-innerloop_debugger.paths), `where` (the file that an editor shall show for what goes wrong) and `ours`
-("container" or "environment", where nobody else uses that of this run; else "").
+SETTINGS is JSON: `host` and `port` to listen on, `shown` (the address on this machine), `library` (the
+folder with debugpy for environments without it), `folders` (see innerloop_debugger.paths), `where`
+(the position that an editor shows for errors) and `ours` ("container" or "environment" when only this
+run uses that, else "").
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ sys.path.insert(0, STARTUP)
 
 import innerloop_debugger as debugger  # noqa: E402
 
-# How long what was asked to stop may take to save what it has, in seconds.
+# The time that processes have to end after SIGTERM, in seconds.
 GRACE = 5.0
-# How long a command may take to end by itself once the editor has gone, in seconds.
+# The time that the command has to end by itself after the editor has disconnected, in seconds.
 MOMENT = 0.5
 
 
@@ -55,8 +55,8 @@ def main() -> int:
     child = subprocess.Popen(sys.argv[2:], env=_environment(settings))
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
-            signal.signal(getattr(signal, name), _passing_on(child))
-    watch = threading.Thread(target=_end_with_the_editor, args=(child, listening), daemon=True)
+            signal.signal(getattr(signal, name), _forward_to(child))
+    watch = threading.Thread(target=_end_with_editor, args=(child, listening), daemon=True)
     watch.is_pydev_daemon_thread = watch.pydev_do_not_trace = True  # type: ignore[attr-defined]
     watch.start()
     code = child.wait()
@@ -71,7 +71,7 @@ def _listen(settings: dict[str, Any]) -> Any:
 
 
 def _environment(settings: dict[str, Any]) -> dict[str, str]:
-    """The variables of the program: the hook on PYTHONPATH, and where it shall connect to."""
+    """The variables of the program: the hook on PYTHONPATH, and the address to connect to."""
     import pydevd
 
     setup = pydevd.SetupHolder.setup
@@ -95,7 +95,7 @@ def _environment(settings: dict[str, Any]) -> dict[str, str]:
 
 
 def _site_folders(ours: str) -> list[str]:
-    """Where a second hook can lie, for a command that sets PYTHONPATH itself."""
+    """Folders for a second hook, for commands that set PYTHONPATH themselves."""
     if ours == "environment":
         return [sysconfig.get_path("purelib")]
     if ours != "container":
@@ -106,15 +106,15 @@ def _site_folders(ours: str) -> list[str]:
 
 def _hook_into(folders: list[str]) -> None:
     for folder in folders:
-        with suppress(OSError):  # read-only: then PYTHONPATH has to do
+        with suppress(OSError):  # read-only: the hook on PYTHONPATH is the only one
             os.makedirs(folder, exist_ok=True)
             with open(f"{folder}/innerloop_debugger.pth", "w", encoding="utf-8") as file:
                 file.write(f"import os; exec(os.environ.get({debugger.HOOK!r}, ''))\n")
 
 
-def _passing_on(child: subprocess.Popen[bytes]) -> Any:
-    """A handler that hands a signal to the program and all below it. On Ctrl-C in a terminal they
-    have got it already, as members of the same process group."""
+def _forward_to(child: subprocess.Popen[bytes]) -> Any:
+    """A handler that forwards a signal to the program and all processes below it. Ctrl-C in a
+    terminal reaches them anyway, as members of the same process group."""
 
     def handler(number: int, frame: FrameType | None) -> None:
         if number == signal.SIGINT and sys.stdin is not None and sys.stdin.isatty():
@@ -124,16 +124,16 @@ def _passing_on(child: subprocess.Popen[bytes]) -> Any:
     return handler
 
 
-def _end_with_the_editor(child: subprocess.Popen[bytes], debugpy: Any) -> None:
+def _end_with_editor(child: subprocess.Popen[bytes], debugpy: Any) -> None:
     from _pydevd_bundle.pydevd_api import PyDevdAPI
 
-    # Asked to end this process, debugpy would do so at once, as if all were well.
-    asked = threading.Event()
-    PyDevdAPI.terminate_process = lambda *_: asked.set()
-    while debugpy.is_client_connected() and not asked.wait(0.1):
+    # When the editor asks debugpy to end this process, it would end at once with exit code 0.
+    terminated = threading.Event()
+    PyDevdAPI.terminate_process = lambda *_: terminated.set()
+    while debugpy.is_client_connected() and not terminated.wait(0.1):
         pass
-    # An editor may leave at the very moment when the last of the program's processes has ended: what
-    # is left of the command then says the exit code, which a signal would replace.
+    # An editor may disconnect because the last debugged process has ended. The rest of the command
+    # then decides the exit code, which a signal would replace.
     last = time.monotonic() + MOMENT
     while time.monotonic() < last:
         if child.poll() is not None:
@@ -150,25 +150,25 @@ def _end_with_the_editor(child: subprocess.Popen[bytes], debugpy: Any) -> None:
 
 def _signal(processes: list[int], number: int) -> None:
     for process in processes:
-        with suppress(OSError):  # it has ended
+        with suppress(OSError):  # the process has ended
             os.kill(process, number)
 
 
 def _below(process: int) -> list[int]:
-    """The processes that a process started, and those that they started."""
+    """All descendants of a process."""
     children: dict[int, list[int]] = {}
     for pid, parent in _parents():
         children.setdefault(parent, []).append(pid)
-    found, todo = [], [process]
+    descendants, todo = [], [process]
     while todo:
         below = children.get(todo.pop(), [])
-        found += below
+        descendants += below
         todo += below
-    return found
+    return descendants
 
 
 def _parents() -> list[tuple[int, int]]:
-    """(process, its parent) of every process: from /proc, else from ps; empty on Windows."""
+    """(process, parent) of every process: from /proc, else from ps; empty on Windows."""
     if os.path.isdir("/proc/self"):
         pairs = []
         for name in filter(str.isdigit, os.listdir("/proc")):
@@ -176,12 +176,12 @@ def _parents() -> list[tuple[int, int]]:
                 with open(f"/proc/{name}/stat", encoding="utf-8", errors="replace") as file:
                     pairs.append((int(name), int(file.read().rpartition(")")[2].split()[1])))
             except OSError:
-                pass  # it has ended
+                pass  # the process has ended
         return pairs
     if os.name == "nt":
         return []
-    listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], stdout=subprocess.PIPE)
-    lines = [line.split() for line in listed.stdout.decode().splitlines()]
+    done = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], stdout=subprocess.PIPE)
+    lines = [line.split() for line in done.stdout.decode().splitlines()]
     return [(int(pid), int(parent)) for pid, parent in lines]
 
 
@@ -191,5 +191,5 @@ def _say(text: str) -> None:
 
 if __name__ == "__main__":
     code = main()
-    # An editor would stop at sys.exit with a code, as at an exception, in this file of ours.
+    # An editor stops at sys.exit with a code as at an exception, and would show this file.
     os._exit(code)

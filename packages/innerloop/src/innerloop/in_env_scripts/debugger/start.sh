@@ -1,5 +1,5 @@
-# start.sh WHERE SETTINGS PROGRAM...: starts start.py, beside this file, with the Python that the
-# environment has. WHERE is the file that an editor shall show for what goes wrong.
+# start.sh WHERE SETTINGS PROGRAM...: runs start.py, beside this file, with the environment's Python.
+# WHERE is the position that an editor shows for errors.
 where=$1
 shift
 for python in python python3; do

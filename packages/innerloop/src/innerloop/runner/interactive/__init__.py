@@ -1,1 +1,1 @@
-"""The environment that people work in: a shell, JupyterLab, notebooks."""
+"""A shell, JupyterLab and notebooks in an experiment's environment."""

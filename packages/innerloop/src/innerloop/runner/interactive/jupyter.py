@@ -1,5 +1,4 @@
-"""JupyterLab in an experiment's environment: its token, its port, its command, and the moment when
-it truly answers."""
+"""JupyterLab in an experiment's environment: its token, its port, its command, and when it is ready."""
 
 from __future__ import annotations
 
@@ -22,12 +21,12 @@ PORT = 8888
 TOKEN_FILE = ".innerloop/jupyter-token"
 SETTINGS = ".innerloop/jupyter"
 
-# The variable by which the server gets its token: in no argv, so no list of processes shows it.
+# The server gets its token in this variable: a list of processes shows argvs, not variables.
 TOKEN = "JUPYTER_TOKEN"
 BIND = "INNERLOOP_BIND"
 
-# Settings and layout are the person's: kept in the workspace, whichever container it is. No news,
-# no look for updates. Source: `jupyter lab --help-all`, JupyterLab 4.6.
+# The user's settings and layout are kept in the workspace, whichever container the server is in. No
+# news, no search for updates. Source: `jupyter lab --help-all`, JupyterLab 4.6.
 _COMMAND = (
     '{top} && export JUPYTERLAB_SETTINGS_DIR="$top/{settings}/settings"'
     ' JUPYTERLAB_WORKSPACES_DIR="$top/{settings}/workspaces" PYDEVD_DISABLE_FILE_VALIDATION=1'
@@ -40,21 +39,25 @@ _COMMAND = (
 
 
 def token(root: Path) -> str:
-    """The workspace's own, made once; for this person's eyes."""
+    """The workspace's token, created on the first call in a file that only this user can read."""
     path = root / TOKEN_FILE
     if text := (files.read_text(path) or "").strip():
         return text
-    made = secrets.token_hex(24)
-    files.write_private(path, made + "\n")
-    return made
+    secret = secrets.token_hex(24)
+    files.write_private(path, secret + "\n")
+    return secret
 
 
-def free_port(wanted: int) -> int:
-    """The port asked for, else the next one that nobody listens on."""
-    for port in range(wanted, min(wanted + 100, 65536)):
+def free_port(first: int) -> int:
+    """The first free port from `first` on."""
+    for port in range(first, min(first + 100, 65536)):
         if ports.free(port) == port:
             return port
-    raise UserError(f"no port from {wanted} to {wanted + 99} is free", hint="Name one with --port")
+    raise UserError(
+        f"no port from {first} to {first + 99} is free",
+        code="port-taken",
+        hint="Name one with --port",
+    )
 
 
 def url(port: int, secret: str) -> str:
@@ -98,24 +101,26 @@ def start(
 
 
 def serve(started: Started, port: int, secret: str, on_ready: Callable[[], None]) -> int:
-    """Runs it until it ends or Ctrl-C; `on_ready` is called once, when it answers."""
+    """Run the server until it ends or Ctrl-C, and return its exit code. `on_ready` is called once,
+    when it is ready."""
     ended = threading.Event()
     ready = threading.Event()
-    waiting = threading.Thread(
+    waiter = threading.Thread(
         target=_wait, args=(port, secret, ended, ready, on_ready), daemon=True
     )
-    waiting.start()
+    waiter.start()
     try:
         code = execute.carry_out(started)
     finally:
         ended.set()
-        waiting.join(5)
+        waiter.join(5)
     if code != 0 and not ready.is_set():
         raise UserError(
-            f"JupyterLab did not start (exit code {code}; its own words are above)",
+            f"JupyterLab did not start (exit code {code}; its output is above)",
+            code="jupyter-failed",
             where=f"{started.run.experiment.folder}/environment",
-            hint="Where there is no module jupyterlab: add it to requirements-dev.in and compile "
-            "that to requirements-dev.txt",
+            hint="If there is no module jupyterlab, add it to requirements-dev.in and compile that "
+            "to requirements-dev.txt",
         )
     return code
 
@@ -135,8 +140,10 @@ def _wait(
 
 
 def answers(port: int, secret: str) -> bool:
-    """Whether the server is there and takes the token. Source: Jupyter Server's REST API, GET
-    /api/status, which needs one."""
+    """Whether the server is ready and accepts the token.
+
+    Source: Jupyter Server's REST API, GET /api/status, which requires the token.
+    """
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
     try:
         connection.request("GET", "/api/status", headers={"Authorization": f"token {secret}"})

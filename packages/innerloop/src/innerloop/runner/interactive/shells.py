@@ -1,7 +1,7 @@
-"""A person's own shell with an environment active in it, and a prompt that says which. Pure.
+"""The user's own shell with an environment activated, and its name in the prompt. Pure.
 
-Each kind of shell is told in its own way, after it has read the person's files, so that what they
-put on PATH does not hide the environment.
+Each kind of shell activates it in its own way, after it has read the user's start-up files, so that
+their PATH does not hide the environment.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath, PurePosixPath
 
-# In a container: bash sets PS1 anew from its files, so the prompt is set just before it shows.
+# In a container: bash overwrites PS1 from its start-up files, so PROMPT_COMMAND sets the prompt later.
 BASH_OR_SH = "if command -v bash >/dev/null 2>&1; then exec bash; else exec sh; fi"
 
 
 @dataclass(frozen=True, slots=True)
 class Shell:
-    """What to start, with which variables; `files` (name -> text) stand in the folder that the
-    argv and the variables name."""
+    """What to start, with which variables. `files` (name -> text) have to be written to the folder
+    that the argv and the variables name."""
 
     argv: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict)
@@ -26,7 +26,7 @@ class Shell:
 
 
 def prompt(experiment: str) -> dict[str, str]:
-    """Variables for bash and sh: the experiment's name before the folder."""
+    """The variables for bash and sh that put the experiment's name into the prompt."""
     text = f"({experiment}) "
     return {
         "PS1": f"{text}$ ",
@@ -37,8 +37,8 @@ def prompt(experiment: str) -> dict[str, str]:
 def activated(
     shell: str, environment: PurePath, experiment: str, folder: PurePath, *, windows: bool
 ) -> Shell:
-    """`shell` is the person's ($SHELL, or a program of Windows); `folder` is where files for it
-    may be written."""
+    """The shell with the environment activated. `shell` is the user's ($SHELL, or a program of
+    Windows); `folder` is for the shell's files."""
     name = shell.replace("\\", "/").rpartition("/")[2].lower().removesuffix(".exe")
     if windows:
         return _on_windows(shell, name, environment)
@@ -58,12 +58,12 @@ def activated(
 
 
 def _zsh(shell: str, start: str, folder: PurePath) -> Shell:
-    """zsh reads its files from ZDOTDIR: there ours read the person's."""
-    back = "ZDOTDIR=${INNERLOOP_ZDOTDIR:-$HOME}\n"
-    again = f"ZDOTDIR={shlex.quote(str(folder))}\n"
+    """zsh reads its start-up files from ZDOTDIR: ours there read the user's first."""
+    to_user = "ZDOTDIR=${INNERLOOP_ZDOTDIR:-$HOME}\n"
+    to_folder = f"ZDOTDIR={shlex.quote(str(folder))}\n"
     files = {
-        ".zshenv": f'{back}[ -f "$ZDOTDIR/.zshenv" ] && . "$ZDOTDIR/.zshenv"\n{again}',
-        ".zshrc": f'{back}[ -f "$ZDOTDIR/.zshrc" ] && . "$ZDOTDIR/.zshrc"\n{start}',
+        ".zshenv": f'{to_user}[ -f "$ZDOTDIR/.zshenv" ] && . "$ZDOTDIR/.zshenv"\n{to_folder}',
+        ".zshrc": f'{to_user}[ -f "$ZDOTDIR/.zshrc" ] && . "$ZDOTDIR/.zshrc"\n{start}',
     }
     return Shell((shell, "-i"), {"ZDOTDIR": str(folder)}, files)
 
@@ -76,10 +76,10 @@ def _on_windows(shell: str, name: str, environment: PurePath) -> Shell:
     return Shell((shell, "/k", str(scripts / "activate.bat")))
 
 
-def persons(env: Mapping[str, str], *, windows: bool) -> str:
-    """The shell that the person uses."""
+def of_user(env: Mapping[str, str], *, windows: bool) -> str:
+    """The user's shell."""
     if windows:
-        # PowerShell sets this variable for what it starts; cmd does not.
-        modern = "PSMODULEPATH" in {key.upper() for key in env}
-        return "powershell" if modern else env.get("COMSPEC", "cmd.exe")
+        # PowerShell sets this variable for the programs that it starts; cmd does not.
+        is_powershell = "PSMODULEPATH" in {key.upper() for key in env}
+        return "powershell" if is_powershell else env.get("COMSPEC", "cmd.exe")
     return str(PurePosixPath(env.get("SHELL") or "/bin/sh"))

@@ -1,5 +1,5 @@
-"""What a process does to be debugged. Imported by the start-up hook beside it, and by start.py; it
-runs in the experiment's own environment (Python 3.8 or newer) and knows nothing of the tool."""
+"""Connects a process to the debugger. Imported by the start-up hook beside it and by start.py; it runs
+in the experiment's environment (Python 3.8 or newer) and uses nothing of the tool."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import sys
 from contextlib import suppress
 from typing import Any
 
-# Says where to connect to; a process whose environment lacks it is left alone.
+# The address to connect to, and more settings. A process without this variable is not debugged.
 VARIABLE = "INNERLOOP_DEBUG"
 
-# What a .pth file of ours executes, for a process that PYTHONPATH does not lead to the hook.
+# The code that our .pth file executes, for a process whose PYTHONPATH lacks the hook's folder.
 HOOK = "INNERLOOP_DEBUG_HOOK"
 
-# Programs that install, package or look after processes: nobody debugs them, and all that they
-# start (a package's build, say) is left alone too.
+# Programs that install or package, which nobody debugs; nor the processes that they start (a package's
+# build, for example).
 TOOLS = frozenset(
     [
         "pip",
@@ -43,24 +43,24 @@ _HELPERS = ("from multiprocessing.resource_tracker", "from multiprocessing.semap
 
 
 def start_up(name: str, file: str) -> None:
-    """Called by the hook on PYTHONPATH as Python starts: debugs this process, unless it is a tool,
-    then runs the sitecustomize that the hook stands in front of."""
+    """Called by the hook on PYTHONPATH as Python starts: debug this process, unless it is a tool, then
+    run the sitecustomize that the hook hides."""
     begin(os.path.dirname(os.path.abspath(file)))
-    _go_on(name)
+    _import_hidden(name)
 
 
 def hook(folder: str) -> str:
-    """The same for a .pth file, which takes nobody's place."""
+    """The code for a .pth file, which hides no other module."""
     return (
         f"import sys; sys.path.insert(0, {folder!r}); "
         f"import innerloop_debugger; innerloop_debugger.begin({folder!r})"
     )
 
 
-def begin(here: str) -> None:
-    """Debugs this process, once, unless it is a tool. `here` leaves its path."""
+def begin(folder: str) -> None:
+    """Debug this process, once, unless it is a tool. The hook's `folder` is removed from its path."""
     global _begun
-    sys.path[:] = [path for path in sys.path if os.path.abspath(path) != here]
+    sys.path[:] = [path for path in sys.path if os.path.abspath(path) != folder]
     text = os.environ.get(VARIABLE)
     if not text or _begun:
         return
@@ -68,15 +68,15 @@ def begin(here: str) -> None:
     words = command_line()
     if not is_tool(words):
         _try_to_connect(json.loads(text))
-    elif "run" not in words:  # `poetry run python train.py` starts the person's code
-        _leave_alone(here)
+    elif "run" not in words:  # `poetry run python train.py` starts the user's code
+        _remove_hook(folder)
 
 
 _begun = False
 
 
 def command_line() -> list[str]:
-    """The words that started this interpreter; sys.argv is not there yet."""
+    """The words that started this interpreter; sys.argv does not exist yet."""
     if hasattr(sys, "orig_argv"):
         return list(sys.orig_argv)
     try:
@@ -87,7 +87,7 @@ def command_line() -> list[str]:
 
 
 def is_tool(words: list[str]) -> bool:
-    """Whether an interpreter with these words runs a tool and not the person's code."""
+    """Whether an interpreter with these words runs a tool and not the user's code."""
     rest = iter(words[1:])
     for word in rest:
         if word == "-m" or word == "-c":
@@ -106,13 +106,13 @@ def _is_tool(name: str) -> bool:
 
 
 def load(library: str) -> Any:
-    """debugpy: the environment's own where it is of the very version that the tool pins (it may
-    have been compiled for this Python), else that of `library` ("": there is none)."""
+    """Import debugpy: the environment's own if it has the version that the tool pins (it may have been
+    compiled for this Python), else that in the folder `library` ("" for none)."""
     if library:
         sys.path.insert(0 if _is_older_or_missing(library) else len(sys.path), library)
     try:
         import debugpy
-        import debugpy.server  # so that nothing of it is looked for later
+        import debugpy.server  # now, while `library` is on the path
         import pydevd  # noqa: F401
     finally:
         if library:
@@ -133,9 +133,8 @@ def _entries(folder: str) -> list[str]:
 
 
 def connect(settings: dict[str, Any]) -> None:
-    """Connects this process to the adapter that start.py listens with, and waits until the editor
-    has set its breakpoints. debugpy's own way into child processes stays off: they have the hook.
-    """
+    """Connect this process to start.py's adapter, and wait until the editor has set its breakpoints.
+    debugpy's own support for child processes stays off: they have the hook."""
     debugpy = load(settings["library"])
     import pydevd
 
@@ -156,29 +155,29 @@ def connect(settings: dict[str, Any]) -> None:
     debugpy.wait_for_client()
 
 
-def paths(given: list[tuple[str, str]], folders: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Pairs of (folder as the editor sees it, folder as this process sees it), the first match
-    counts. `given` is what the editor sent; `folders` holds (path in the workspace or absolute,
-    folder here).
+def paths(mappings: list[tuple[str, str]], folders: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Pairs of (folder as the editor sees it, folder as this process sees it); the first match
+    counts. `mappings` are those of the editor; `folders` has (path relative to the workspace, or
+    absolute; folder here).
 
-    The editor cannot know where a run is: it maps its workspace to /workspaces/<name>, as in a
-    container. That entry is replaced by where the workspace, and the view of the code, really are.
+    The editor does not know where a run is: it maps its workspace to /workspaces/<name>, as in a
+    container. That pair is replaced by the real folders of the workspace and of the view of the code.
     """
-    found = []
-    for local, remote in given:
+    pairs = []
+    for local, remote in mappings:
         root = local.rstrip("/\\")
         name = root.replace("\\", "/").rpartition("/")[2]
         if remote.rstrip("/") != f"/workspaces/{name}":
-            found.append((local, remote))
+            pairs.append((local, remote))
             continue
-        found += [(_under(root, part), folder) for part, folder in folders]
-    return found
+        pairs += [(_under(root, path), folder) for path, folder in folders]
+    return pairs
 
 
-def _under(root: str, part: str) -> str:
-    """A folder of the workspace as the editor has it; one outside of it stands as it is."""
-    absolute = part.startswith("/") or part[1:2] == ":"
-    return part if absolute else f"{root}/{part}".rstrip("/")
+def _under(root: str, path: str) -> str:
+    """A folder of the workspace as the editor sees it; an absolute path stays as it is."""
+    is_absolute = path.startswith("/") or path[1:2] == ":"
+    return path if is_absolute else f"{root}/{path}".rstrip("/")
 
 
 def _map_paths(folders: list[tuple[str, str]]) -> None:
@@ -186,8 +185,8 @@ def _map_paths(folders: list[tuple[str, str]]) -> None:
 
     original = pydevd_file_utils.setup_client_server_paths
 
-    def setup_client_server_paths(given: list[tuple[str, str]]) -> None:
-        original(paths(given, folders))
+    def setup_client_server_paths(mappings: list[tuple[str, str]]) -> None:
+        original(paths(mappings, folders))
 
     pydevd_file_utils.setup_client_server_paths = setup_client_server_paths
 
@@ -207,8 +206,8 @@ def _try_to_connect(settings: dict[str, Any]) -> None:
 
 
 def _after_fork(settings: dict[str, Any]) -> None:
-    """A forked process (multiprocessing, a loader's workers) has none of the debugger's threads:
-    it begins again. Between a fork and the start of another program there is nothing to debug."""
+    """Connect a forked process (multiprocessing, a data loader's worker) again: it has none of the
+    debugger's threads. Between a fork and an exec there is nothing to debug."""
     frame = sys._getframe()
     while frame is not None:
         if frame.f_code.co_name == "_execute_child":
@@ -218,12 +217,12 @@ def _after_fork(settings: dict[str, Any]) -> None:
 
     pydev_monkey._on_forked_process(setup_tracing=False)
     _forget_threads()
-    with suppress(Exception):  # the editor has gone
+    with suppress(Exception):  # the editor has disconnected
         connect(settings)
 
 
 def _forget_threads() -> None:
-    """What the debugger noted of this thread speaks of the process before the fork."""
+    """Clear the debugger's state of this thread, which is that of the process before the fork."""
     from _pydevd_bundle.pydevd_constants import PYDEVD_USE_SYS_MONITORING
     from _pydevd_frame_eval.pydevd_frame_eval_main import clear_thread_local_info
 
@@ -235,21 +234,22 @@ def _forget_threads() -> None:
         pydevd_sys_monitoring.reset_thread_local_info()
 
 
-def _leave_alone(here: str) -> None:
+def _remove_hook(folder: str) -> None:
+    """Remove the hook from the variables that child processes get."""
     os.environ.pop(VARIABLE, None)
     os.environ.pop(HOOK, None)
-    kept = [
+    others = [
         path
         for path in os.environ.get("PYTHONPATH", "").split(os.pathsep)
-        if path and os.path.abspath(path) != here
+        if path and os.path.abspath(path) != folder
     ]
-    os.environ["PYTHONPATH"] = os.pathsep.join(kept)
-    if not kept:
+    os.environ["PYTHONPATH"] = os.pathsep.join(others)
+    if not others:
         del os.environ["PYTHONPATH"]
 
 
-def _go_on(name: str) -> None:
-    """Runs the next module of that name on the path, in this one's place."""
+def _import_hidden(name: str) -> None:
+    """Import the next module of that name on the path in place of the hook."""
     from importlib.machinery import PathFinder
     from importlib.util import module_from_spec
 

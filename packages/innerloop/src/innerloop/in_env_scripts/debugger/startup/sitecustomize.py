@@ -1,7 +1,7 @@
-"""The start-up hook of a debugged run: Python imports this as it starts, before any code of the
-program. It connects the process to the editor, then goes on to the person's own sitecustomize.
+"""The start-up hook of a debugged run: Python imports this as it starts, before the program's code. It
+connects the process to the editor, then imports the user's own sitecustomize.
 
-Kept so plain that any Python can read it; one that debugpy does not know is left alone.
+Any Python can parse this file; a version that debugpy does not support is not debugged.
 """
 
 import sys

@@ -104,7 +104,7 @@ def _from_folder(root: Path, model: ServedModel, experiment: Experiment) -> Mode
         if _is_below(root, model)
         else None
     )
-    best = past_runs.telling([run], 1) if run is not None else []
+    best = past_runs.headline_metrics([run], 1) if run is not None else []
     scores = ", ".join(f"{name} {run.scores[name]:.4g}" for name in best) if run else ""
     return ModelSource(
         "folder", model.origin, model.origin, sent.digest, "", len(sent.files), sent.size, scores
