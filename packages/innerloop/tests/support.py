@@ -189,8 +189,11 @@ class Started:
         return Answer(code, "".join(self.out), "".join(self.err))
 
 
-def make_workspace(root: Path, *, share_scripts: bool = True) -> Workspace:
-    """An empty workspace; its scripts/ is a link to the real one, or a copy."""
+def make_workspace(
+    root: Path, *, share_scripts: bool = True, copy_source: bool = False
+) -> Workspace:
+    """An empty workspace; its scripts/ is a link to the real one, or a copy. `copy_source`: with a
+    copy of the tool's source beside the copy, which then runs."""
     root.mkdir(parents=True)
     workspace = Workspace(root)
     workspace.write("pyproject.toml", '[tool.innerloop]\ngpu = "auto"\n')
@@ -200,6 +203,9 @@ def make_workspace(root: Path, *, share_scripts: bool = True) -> Workspace:
     else:
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / "scripts", root / "scripts", ignore=ignored)
+    if copy_source:
+        source = "packages/innerloop/src"
+        shutil.copytree(ROOT / source, root / source, ignore=shutil.ignore_patterns("__pycache__"))
     return workspace
 
 

@@ -198,4 +198,4 @@ def test_parity_reads_the_file_as_it_is_found(work: Workspace) -> None:
     assert "argo by time: command" in json.loads(answer.out)[0]["unexplained"]
     work.write(PATH, "a: b\n")
     (told,) = json.loads(work.loop("parity", "line", "--json").out)
-    assert "it holds no WorkflowTemplate" in told["backends"]["argo by time"]["absent"]
+    assert "generated WorkflowTemplate" in told["backends"]["argo by time"]["absent"]

@@ -57,7 +57,9 @@ class Opened:
 
 @pytest.fixture(scope="module")
 def dev_container(tmp_path_factory: pytest.TempPathFactory, _tool: None) -> Iterator[Opened]:
-    made = make_workspace(tmp_path_factory.mktemp("in") / "our work", share_scripts=False)
+    made = make_workspace(
+        tmp_path_factory.mktemp("in") / "our work", share_scripts=False, copy_source=True
+    )
     made.add("line", TRAIN, job=JOB, dockerfile=THREE, toml="[data.data]\ncreate = true\n")
     made.add("shell", SHELL, job="command: cd . && python train.py\n", dockerfile=THREE)
     assert made.loop("sync").code == 0

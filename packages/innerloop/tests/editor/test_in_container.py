@@ -26,7 +26,7 @@ HOME = "/code-home"
 @pytest.fixture
 def inside(tmp_path: Path, _tool: None) -> Iterator[tuple[Workspace, Server]]:
     """A workspace whose experiment `line` is open in its dev container, and a server in there."""
-    workspace = make_workspace(tmp_path / "work space", share_scripts=False)
+    workspace = make_workspace(tmp_path / "work space", share_scripts=False, copy_source=True)
     fill(workspace)
     workspace.write("src/line/environment/Dockerfile", DOCKERFILE)
     assert workspace.loop("sync").code == 0

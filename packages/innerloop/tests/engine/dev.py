@@ -82,7 +82,7 @@ def person(uid: int) -> Iterator[Workspace]:
     """A workspace that belongs to somebody, its scripts/ a copy that they can read, with the
     devcontainer CLI where they can start it."""
     home = Path(tempfile.mkdtemp(prefix=f"innerloop-person-{uid}-"))
-    workspace = make_workspace(home / "their work", share_scripts=False)
+    workspace = make_workspace(home / "their work", share_scripts=False, copy_source=True)
     workspace.env = {
         "HOME": str(home),
         "DOCKER_CONFIG": str(home / ".docker"),

@@ -40,7 +40,7 @@ def cache() -> Iterator[Path]:
 def theirs(cache: Path) -> Iterator[Workspace]:
     """A workspace of the user with UID 1000, with a copy of scripts/ they can read."""
     home = Path(tempfile.mkdtemp(prefix="innerloop-person-"))
-    made = make_workspace(home / "their work", share_scripts=False)
+    made = make_workspace(home / "their work", share_scripts=False, copy_source=True)
     made.env = {
         "HOME": str(home),
         "INNERLOOP_CACHE": str(cache),

@@ -45,12 +45,13 @@ class Opened:
 def opened(request: pytest.FixtureRequest, _tool: None) -> Iterator[Opened]:
     """One container for each owner of the workspace, as it takes seconds to open."""
     folder = Path(tempfile.mkdtemp(prefix="innerloop-workspace-"))
-    made = make_workspace(folder / "our work", share_scripts=False)
+    made = make_workspace(folder / "our work", share_scripts=False, copy_source=True)
     made.add("tiny", WRITES, job=JOB)
     made.write("data/numbers/a.csv", "1,2,3")
+    synced = made.loop("sync")
+    assert synced.code == 0, synced.err
     for name in ("Dockerfile", "entrypoint.sh"):
-        made.write(f".devcontainer/{name}", (ROOT / ".devcontainer" / name).read_text())
-    assert made.loop("sync").code == 0
+        assert made.read(f".devcontainer/{name}") == (ROOT / ".devcontainer" / name).read_text()
     for path in (folder, *folder.rglob("*")):
         os.chown(path, request.param, request.param, follow_symlinks=False)
     folder.chmod(0o755)

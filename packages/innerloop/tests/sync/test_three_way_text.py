@@ -55,6 +55,13 @@ def test_two_changes_of_a_line_conflict_and_keep_yours() -> None:
         three_way_text.keep(MINE, NEW, NEW, "x.yml")
 
 
+def test_take_undoes_an_edit_without_a_conflict() -> None:
+    assert three_way_text.take(MINE, NEW, NEW).text == NEW
+    for theirs in (MINE, None):
+        with pytest.raises(UserError, match="no conflict"):
+            three_way_text.take(MINE, NEW, theirs, "x.yml")
+
+
 def test_file_without_base_is_a_conflict() -> None:
     (conflict,) = three_way_text.merge(MINE, None, NEW).conflicts
     assert conflict.base is ABSENT and "one is generated in its place" in conflict.message

@@ -52,8 +52,9 @@ def is_unchanged(yours: str, base: str) -> bool:
 
 
 def take(yours: str, base: str | None, theirs: str | None, name: str = "") -> Merged:
-    """Resolves a conflict: the generated text replaces the person's file."""
-    _require_conflict(yours, base, theirs, name)
+    """The generated text replaces the person's file, whether there is a conflict or only an edit."""
+    if theirs is None or _plain(yours) == theirs:
+        _require_conflict(yours, base, theirs, name)
     return Merged(None if theirs is None else _like(yours, theirs), base=theirs)
 
 
