@@ -102,7 +102,7 @@ def test_a_taken_port_is_one_sentence_and_the_usual_one_gives_way(workspace: Wor
         (("serve", "line", "--json"), 2, "Add --dry-run"),
         (("serve", "line", "--debug-port", "5678"), 2, "Add --debug"),
         (("serve", "line", "--debug", "--detach"), 2, "Omit --detach"),
-        (("invoke", "line", "--endpoint", "--port", "80"), 2, "Leave --endpoint away"),
+        (("invoke", "line", "--endpoint", "--port", "80"), 2, "Omit --endpoint"),
         (("invoke", "line", "--timeout", "-1"), 2, "-1 is not a number of seconds"),
         (("invoke", "line", "--timeout", "nan"), 2, "nan is not a number of seconds"),
         (("invoke", "line", "nowhere.png", "--port", "9"), 1, "nowhere.png cannot be read"),

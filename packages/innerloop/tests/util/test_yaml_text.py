@@ -75,18 +75,18 @@ def test_values_are_those_of_yaml_1_1(text: str, value: object) -> None:
     [
         ("a: b: c\n", "a.yaml:1:5: not YAML: mapping values are not allowed"),
         ("a: [1\n", "a.yaml:2:1: not YAML"),
-        ("a: 1\n\tb: 2\n", "a.yaml:2:1: not YAML: a tab stands here"),
+        ("a: 1\n\tb: 2\n", "a.yaml:2:1: not YAML: it is indented with a tab"),
         ("a: *nowhere\n", "a.yaml:1:4: not YAML: found undefined alias"),
         ("a: !mine 3\n", "a.yaml:1:4: not YAML: could not determine a constructor"),
-        ("a: 1\n--- \nb: 2\n", "a.yaml:2:1: not YAML of one job: after ---"),
+        ("a: 1\n--- \nb: 2\n", "a.yaml:2:1: not one YAML document: another one begins after ---"),
         ("{a: 1}: 2\n", "a.yaml:1:1: not YAML: found unhashable key"),
         ("a: 2024-13-41\n", "a.yaml:1: not YAML"),
         ("a: \x00\n", "a.yaml:1: not YAML"),
-        ("a: 1\n<<<<<<< HEAD\nb: 1\n=======\nb: 2\n>>>>>>> x\n", "a.yaml:2:1: not YAML: a merge"),
-        ("a: {{ cluster }}\n", "a.yaml:1:5: not YAML: this is a template, in which {{ cluster }}"),
+        ("a: 1\n<<<<<<< HEAD\nb: 1\n=======\nb: 2\n>>>>>>> x\n", "a.yaml:2:1: not YAML: it contains a merge conflict"),
+        ("a: {{ cluster }}\n", "a.yaml:1:5: not YAML: this is a template with the placeholder {{ cluster }}"),
         ("{% if gpu %}\na: 1\n{% endif %}\n", "a.yaml:1:2: not YAML: this is a template"),
-        ("a: &t\n  b: *t\n", "a.yaml:1:4: an alias stands for what it is a part of"),
-        ("a: &t [1, *t]\n", "a.yaml:1:4: an alias stands for what it is a part of"),
+        ("a: &t\n  b: *t\n", "a.yaml:1:4: an alias contains itself"),
+        ("a: &t [1, *t]\n", "a.yaml:1:4: an alias contains itself"),
     ],
 )
 def test_what_is_no_yaml(text: str, message: str) -> None:
@@ -104,7 +104,7 @@ def test_aliases_that_unfold_without_an_end() -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
     for level in range(1, 12):
         lines.append(f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 9)}]")
-    with pytest.raises(UserError, match="a.yaml:6:.*unfold to more than 100,000 values"):
+    with pytest.raises(UserError, match="a.yaml:6:.*expand to more than 100,000 values"):
         parse("\n".join(lines), "a.yaml")
     assert parse("a: &a {k: 1}\nb: [*a, *a]\n", "a.yaml").value["b"] == [{"k": 1}, {"k": 1}]
 

@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     if not paths:
         raise UsageError(
             "which code of src/common?",
-            code="missing-argument",
+            code="argument-missing",
             hint=_candidates(args.root, experiment),
         )
     change = _remove if args.remove else _add
