@@ -89,7 +89,7 @@ def test_a_taken_port_is_one_sentence_and_the_usual_one_gives_way(workspace: Wor
         file = "src/line/deploy/blue-deployment.yaml"
         workspace.write(file, workspace.read(file).replace("{port: 5000, path: /score}", usual))
         given = workspace.loop("serve", "line", "--dry-run")
-        assert given.code == 0 and f"port {port} is taken, so the server gets" in given.out
+        assert given.code == 0 and f"port {port} is in use; using" in given.out
 
 
 @pytest.mark.parametrize(

@@ -108,14 +108,14 @@ def test_what_cannot_be_debugged_as_one_is_said(workspace: Workspace) -> None:
     job(workspace, PIPELINE)
     answer = workspace.loop("run", "line", "--debug")
     assert answer.code == 2
-    assert "one step is debugged at a time" in answer.message
+    assert "only one step can be debugged" in answer.message
     answer = workspace.loop("run", "line", "--port", "24000")
     assert answer.code == 2
     assert "Add --debug" in answer.message
     job(workspace, SWEEP)
     answer = workspace.loop("run", "line", "--debug", "--trials", "2")
     assert answer.code == 2
-    assert "one trial is debugged at a time" in answer.message
+    assert "only one trial can be debugged" in answer.message
 
 
 def test_a_port_of_ones_own(workspace: Workspace) -> None:

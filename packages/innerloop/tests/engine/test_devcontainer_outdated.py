@@ -116,7 +116,10 @@ def test_a_run_says_what_it_builds_again_for(opened: Workspace) -> None:
     age(opened)
     answer = opened.loop("run", "tiny", "--backend", "docker")
     assert (answer.code, answer.out) == (0, "hello\n")
-    assert "changed since the last build: environment/Dockerfile changed, environment/new.txt is new" in answer.err
+    assert (
+        "changed since the last build: environment/Dockerfile changed, environment/new.txt is new"
+        in answer.err
+    )
 
 
 def test_inside_the_container_it_is_said_too(opened: Workspace) -> None:

@@ -237,7 +237,10 @@ def test_a_local_feature_is_honoured(opened: Workspace) -> None:
         ("{", "devcontainer.json:1:1"),
         ("{}", "neither build.dockerfile nor image"),
         ("[]", "expected a JSON object"),
-        ('{"image": "x", "runArgs": ["--gpus all"]}', 'Write option and value as two items: ["--gpus"'),
+        (
+            '{"image": "x", "runArgs": ["--gpus all"]}',
+            'Write option and value as two items: ["--gpus"',
+        ),
         (None, "loop sync"),
     ],
 )

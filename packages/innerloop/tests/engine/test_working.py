@@ -125,7 +125,7 @@ def test_jupyter_answers_when_it_says_so_and_leaves_nothing(churn: Workspace) ->
     # The next one finds the port taken, and has the same token.
     second = churn.start("jupyter", "churn", *DOCKER, "--port", "18888")
     second.wait_for("is ready", 120)
-    assert "port 18888 is taken" in second.text
+    assert "port 18888 is in use" in second.text
     other = address_of(second.text)
     assert other.split("token=")[1] == address.split("token=")[1] and other != address
     published = published_addresses(churn)

@@ -16,7 +16,7 @@ from innerloop.model.lint.job_file import check
 from innerloop.model.run import Availability, ProcessSpec, Request, Run
 from innerloop.model.workspace import Workspace
 from innerloop.remote import job_text, submission_store
-from innerloop.remote.base import Events, Fetched, JobStatus, SubmissionOrder
+from innerloop.remote.base import DoctorFact, Events, Fetched, JobStatus, SubmissionOrder
 from innerloop.remote.submission_store import SENT, SubmittedJob
 from innerloop.runner.plan import new_id
 from innerloop.util import clock, files, process
@@ -121,7 +121,7 @@ class Spool:
     def metrics(self, job: str) -> Mapping[str, float]:
         return {}
 
-    def doctor(self) -> Iterator[tuple[str, str, str, str]]:
+    def doctor(self) -> Iterator[DoctorFact]:
         yield "ok", "spool", json.dumps(str(self.folder)), ""
 
 

@@ -56,7 +56,7 @@ def records(workspace: Workspace) -> list[dict[str, Any]]:
 
 
 def test_three_runs_in_a_table_and_on_a_page(committed: Workspace) -> None:
-    assert committed.loop("runs").out == "No runs yet. `scripts/loop run EXP` makes one.\n"
+    assert committed.loop("runs").out == "No runs yet. `scripts/loop run EXP` starts one.\n"
     codes = [
         committed.loop("run", "line", *VENV, *words).code
         for words in ((), ("--set", "inputs.rate=0.25"), ("--", "--rate", "2"))

@@ -11,7 +11,6 @@ import textwrap
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import cast
 
 from ..doctor import (
     backend_checks,
@@ -22,7 +21,7 @@ from ..doctor import (
     host_checks,
     network_checks,
 )
-from ..doctor.checks import Checkup, Fact, State
+from ..doctor.checks import Checkup, Fact
 from ..model.experiment import Experiment
 from ..remote import base
 from ..util.errors import UserError
@@ -94,8 +93,7 @@ def _facts(args: argparse.Namespace, live: bool) -> Iterator[Fact]:
 
 def _backend(name: str, root: Path) -> Iterator[Fact]:
     with base.open_backend(name, root) as backend:
-        for state, name_, what, hint in backend.doctor():
-            yield Fact(cast(State, state), name_, what, hint)
+        yield from (Fact(*fact) for fact in backend.doctor())
 
 
 def _checkup(root: Path) -> Checkup:

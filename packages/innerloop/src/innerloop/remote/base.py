@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 from .. import local
 from ..model.run import Backend
@@ -36,7 +36,7 @@ BACKENDS: dict[str, str] = {
 DEFAULT = "azureml"
 
 # (state, name, what, hint); state is "ok", "note" (works, with less) or "bad" (does not work).
-DoctorFact = tuple[str, str, str, str]
+DoctorFact = tuple[Literal["ok", "note", "bad"], str, str, str]
 Events = Callable[[Mapping[str, Any]], None]
 
 

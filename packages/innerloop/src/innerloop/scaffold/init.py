@@ -40,7 +40,12 @@ def make(folder: Path, *, example: str | None, wheel: Path | None, git: bool) ->
     """Makes the workspace in a folder that is absent or empty. It grows in a folder beside, which
     takes its place at the end: a failure leaves nothing."""
     if os.path.lexists(folder) and (not folder.is_dir() or any(folder.iterdir())):
-        raise UserError("the folder is not empty", where=str(folder), hint="Choose another one")
+        raise UserError(
+            "the folder is not empty",
+            code="path-exists",
+            where=str(folder),
+            hint="Choose another one",
+        )
     found = _template()
     chosen = found if example else workspace_template.without_examples(found)
     new = folder.parent / f".{folder.name}.new-{os.getpid()}"
@@ -50,7 +55,7 @@ def make(folder: Path, *, example: str | None, wheel: Path | None, git: bool) ->
         files.remove_tree(scratch)
         outcome = engine.sync(new)
         if outcome.problems:
-            raise UserError("\n".join(outcome.problems), where=str(folder))
+            raise UserError("\n".join(outcome.problems), code="init-failed", where=str(folder))
         files.remove(new / engine.LOCK)
         if git:
             _make_repository(new)
@@ -114,11 +119,15 @@ def _pin(wheel: Path | None, scratch: Path) -> Pin:
         return Pin(_sha256(_downloaded(scratch)))
     if not wheel.is_file():
         raise UserError(
-            "there is no such file", where=str(wheel), hint="Name the wheel of the tool"
+            "there is no such file",
+            code="path-missing",
+            where=str(wheel),
+            hint="Name the wheel of the tool",
         )
     if not re.match(rf"innerloop-{re.escape(__version__)}-[^/]*\.whl\Z", wheel.name):
         raise UserError(
             f"not a wheel of innerloop {__version__}, the version that runs",
+            code="wheel-version",
             where=str(wheel),
             hint="The template and the pinned tool have one version: start init from that wheel",
         )
@@ -135,7 +144,9 @@ def _built(root: Path, scratch: Path) -> Path:
     argv = [str(python), "-I", "-c", _BUILD, str(scratch)]
     done = process.run(argv, cwd=root / "packages" / "innerloop", env=environ)
     if not done.ok:
-        raise UserError(f"building the tool's wheel failed:\n{done.err.rstrip()}\n ")
+        raise UserError(
+            f"building the tool's wheel failed:\n{done.err.rstrip()}\n ", code="wheel-build-failed"
+        )
     (wheel,) = scratch.glob("*.whl")
     return wheel
 
@@ -172,6 +183,7 @@ def _downloaded(scratch: Path) -> Path:
     if not found:
         raise UserError(
             f"innerloop {__version__} cannot be had from an index:\n{done.err.rstrip()}\n ",
+            code="wheel-unavailable",
             hint="Configure pip's index, or name the file: `innerloop init FOLDER --wheel FILE`",
         )
     return found[0]

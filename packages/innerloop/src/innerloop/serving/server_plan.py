@@ -189,7 +189,7 @@ def _port(container_port: int, asked: int | None) -> tuple[int, list[str]]:
         near = range(container_port, container_port + 100)
         free = next((port for port in near if ports.free(port) == port), None)
         port = ports.free(container_port) if free is None else free
-        note = f"port {container_port} is taken, so the server gets port {port}"
+        note = f"port {container_port} is in use; using {port}"
         return port, [] if port == container_port else [note]
     if ports.free(asked) == asked:
         return asked, []

@@ -122,8 +122,8 @@ def plan(root: Path, resolution: Resolution | None = None, eject: str | None = N
             yours = files.read_text(root / path)
         except UserError as error:
             # Not text, or a folder: left as it is, like a file that cannot be parsed.
-            what = UserError(error.what, code=error.code, where=path, hint=error.hint)
-            problems.append(what.report())
+            error.where = path
+            problems.append(error.report())
             unknown |= {path} - set(bases)
             continue
         sides = None if yours is None else git_conflicts.merge_sides(root, path, yours, unmerged)

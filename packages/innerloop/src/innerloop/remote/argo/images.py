@@ -93,7 +93,7 @@ def _image_of_job(workspace: Workspace, experiment: Experiment, job: Job, varian
 def require_registry(workspace: Workspace) -> None:
     if not workspace.settings.registry:
         raise UserError(
-            "a cluster pulls images from a registry, and none is configured",
+            "a cluster pulls images from a registry, and no registry is set",
             code="registry-missing",
             where="pyproject.toml",
             hint='Set registry = "ghcr.io/owner/name" under [tool.innerloop]',
