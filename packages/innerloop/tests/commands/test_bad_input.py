@@ -42,7 +42,7 @@ WRONG_WORDS: list[tuple[list[str], int, str]] = [
     (["new", "json"], 2, "[experiment-name-invalid]"),
     (["new", "class"], 2, "[experiment-name-invalid]"),
     (["new", "common"], 2, "src/common"),
-    (["new", "tiny"], 1, "[name-taken]"),
+    (["new", "tiny"], 1, "[experiment-name-taken]"),
     (["new", "tiny/inner"], 2, "experiment"),
     (["new", "src/fresh"], 2, 'Write "fresh"'),
     (["exec", "tiny", "ls", "-la"], 2, "after --: loop exec ... -- ls -la"),
@@ -50,7 +50,7 @@ WRONG_WORDS: list[tuple[list[str], int, str]] = [
     (["list", "tiny"], 2, "loop list --help"),
     (["run", "tiny", "--dryrun"], 2, "Did you mean --dry-run?"),
     (["runs", "--lats=3"], 2, "Did you mean --last?"),
-    (["run", "tiny", "--backend", "azureml"], 2, "`loop submit EXP` sends the job there"),
+    (["run", "tiny", "--backend", "azureml"], 2, "[backend-remote]"),
     (["new", "fresh", "--from", "nothing"], 2, "[experiment-unknown]"),
 ]
 

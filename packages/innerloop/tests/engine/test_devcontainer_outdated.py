@@ -51,7 +51,7 @@ def test_up_exec_and_stale_say_what_changed(opened: Workspace) -> None:
     assert CHANGED in executed.err
     told = opened.loop("outdated", "--check")
     assert told.code == 1
-    assert CHANGED in told.out and "its image is older" in told.out
+    assert CHANGED in told.out and "the image is outdated" in told.out
     assert {one["kind"] for one in json.loads(opened.loop("outdated", "--json").out)} == {
         "container",
         "image",

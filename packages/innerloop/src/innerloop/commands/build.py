@@ -60,7 +60,7 @@ def _images(args: argparse.Namespace, workspace: Workspace) -> list[tuple[Experi
     if args.experiment:
         raise UsageError(
             "--all builds every experiment",
-            code="conflicting-options",
+            code="options-exclusive",
             hint=f"Omit {args.experiment} or --all",
         )
     experiments = [loader.open_experiment(workspace, name) for name in workspace.experiments]

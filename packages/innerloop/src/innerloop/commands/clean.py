@@ -103,7 +103,7 @@ def _agreed(selected: Sequence[Removable]) -> bool:
     if not sys.stdin.isatty():
         raise UsageError(
             "there is no terminal for a question; nothing was changed",
-            code="confirmation-required",
+            code="no-terminal",
             hint="Add --yes",
         )
     try:

@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     if args.all and args.experiment:
         raise UsageError(
             "--all and the name of an experiment exclude each other",
-            code="conflicting-options",
+            code="options-exclusive",
             hint="Omit one of them",
         )
     engine.require(engine.ask("innerloop-down"))

@@ -144,6 +144,6 @@ def _check_options(args: argparse.Namespace) -> None:
     if args.debug and args.detach:
         raise UsageError(
             "a debugged server ends with the editor's session",
-            code="conflicting-options",
+            code="options-exclusive",
             hint="Omit --detach",
         )

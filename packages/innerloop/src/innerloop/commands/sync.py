@@ -76,7 +76,7 @@ def _resolution(args: argparse.Namespace) -> engine.Resolution | None:
     if args.take and args.keep:
         raise UsageError(
             "--take and --keep together",
-            code="conflicting-options",
+            code="options-exclusive",
             hint="Resolve one conflict at a time",
         )
     word: Literal["take", "keep"] = "take" if args.take else "keep"

@@ -96,7 +96,7 @@ def plan(
     sweeps = [each for each in chosen if each.job.kind == "sweep"] if trials else []
     if trials and not sweeps:
         raise UsageError(
-            "no step that would run is a sweep", code="option-not-for-job", hint="Omit --trials"
+            "no step that would run is a sweep", code="option-not-applicable", hint="Omit --trials"
         )
     drawn = {each.name: sweep_executor.draw(each.job, trials or 1, seed) for each in sweeps}
     whole = execute.plan(

@@ -80,7 +80,7 @@ def open_experiment(workspace: Workspace, name: str) -> Experiment:
         other = next(twin for twin in twins if twin != name)
         raise UserError(
             f"{name} and {other} would use the same files and images, named {slug_of(name)}",
-            code="ambiguous-experiment",
+            code="experiment-ambiguous",
             where=f"src/{name}",
             hint="Rename one of the folders by hand",
         )
