@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
         if args.paths:
             raise UsageError(
                 "--list and --repair take no PATH",
-                code="conflicting-options",
+                code="options-exclusive",
                 hint="They work on all links",
             )
         chosen = _some(workspace, args.experiment, args.cwd)
