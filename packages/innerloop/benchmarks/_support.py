@@ -44,8 +44,11 @@ def take_turns(
     turns: int,
     before: Callable[[int, str], object] = lambda turn, name: None,
 ) -> dict[str, float]:
-    """The median of each way, in milliseconds. All ways run once per turn, so that the machine's load
-    affects them alike. `before(turn, name)` is not measured."""
+    """The median of each way, in milliseconds.
+
+    All ways run once per turn, so that the machine's load affects them alike. `before(turn, name)`
+    is not measured.
+    """
     times: dict[str, list[float]] = {name: [] for name in ways}
     for turn in range(turns + 1):
         for name, way in ways.items():

@@ -50,8 +50,11 @@ def main() -> int:
 
 @dataclass
 class Way:
-    """One of the three ways, with a workspace of its own. `new` removes everything and changes the
-    Dockerfile, so that no layer is cached; `down` removes only the container."""
+    """One of the three ways, with a workspace of its own.
+
+    `new` removes everything and changes the Dockerfile, so that no layer is cached; `down` removes
+    only the container.
+    """
 
     name: str
     workspace: Path

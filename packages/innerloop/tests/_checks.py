@@ -66,15 +66,18 @@ def _coverage(words: Sequence[str]) -> int:
 
 def from_package(word: str) -> str:
     """A path of the command line (`tests/x.py::test_y`) that exists from the current folder, made
-    absolute: the checks run in the package's folder. Every other word stays."""
+    absolute: the checks run in the package's folder. Every other word stays.
+    """
     path, colons, rest = word.partition("::")
     found = not path.startswith("-") and os.path.exists(path)
     return f"{os.path.abspath(path)}{colons}{rest}" if found else word
 
 
 def workers() -> int:
-    """How many tests run at once. A few, since some start containers or a browser; tests/conftest.py
-    says which stay together."""
+    """How many tests run at once.
+
+    A few, since some start containers or a browser; tests/conftest.py says which stay together.
+    """
     return max(1, min(4, os.cpu_count() or 1))
 
 

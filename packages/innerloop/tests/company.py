@@ -1,5 +1,8 @@
-"""A company's network on this machine's loopback: an authority of its own, a package index behind
-TLS and a password, and a proxy with a password, which alone knows where the index is."""
+"""A company's network on this machine's loopback.
+
+An authority of its own, a package index behind TLS and a password, and a proxy with a password,
+which alone knows where the index is.
+"""
 
 from __future__ import annotations
 
@@ -25,8 +28,11 @@ PACKAGE = "company_numbers"
 
 @dataclass(slots=True)
 class Company:
-    """`ca`: the authority's certificate, a file. `served` and `relayed`: what was asked of the
-    index (paths) and of the proxy (host:port). `refused`: how many had no or a wrong password."""
+    """`ca`: the authority's certificate, a file.
+
+    `served` and `relayed`: what was asked of the index (paths) and of the proxy (host:port).
+    `refused`: how many had no or a wrong password.
+    """
 
     ca: Path
     index_port: int = 0

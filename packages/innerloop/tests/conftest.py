@@ -1,5 +1,8 @@
-"""Guards and fixtures for every test: no test writes to the person's home or cache, and one that
-lacks what it needs is skipped, or fails where INNERLOOP_REQUIRE=all promises that all is there."""
+"""Guards and fixtures for every test.
+
+No test writes to the person's home or cache, and one that lacks what it needs is skipped, or fails
+where INNERLOOP_REQUIRE=all promises that all is there.
+"""
 
 from __future__ import annotations
 
@@ -46,9 +49,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Which tests stay together when several run at once (`--dist loadgroup`): those of a file, which
-    share what they set up, and all that use Docker. The older builder fails when another test takes
-    an image away whose layers it is just looking at."""
+    """Which tests stay together when several run at once (`--dist loadgroup`).
+
+    Those of a file, which share what they set up, and all that use Docker. The older builder fails
+    when another test takes an image away whose layers it is just looking at.
+    """
     for item in items:
         group = "docker" if item.get_closest_marker("docker") else str(item.path)
         item.add_marker(pytest.mark.xdist_group(group))

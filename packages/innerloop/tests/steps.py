@@ -22,7 +22,8 @@ DONE, FEWER = 0, 99
 
 def stopped_at(root: Path, at: int, then: Callable[[], None], call: Callable[[], object]) -> int:
     """The exit code of the call in a process of its own, in which `then` is called before its
-    at-th step on files below the root; FEWER when it ends well with fewer steps."""
+    at-th step on files below the root; FEWER when it ends well with fewer steps.
+    """
     child = os.fork()
     if child == 0:
         code = 70

@@ -122,8 +122,10 @@ class Workspace:
         return docker("ps", "-a", "--filter", self._label, "--format", "{{.Names}}").split()
 
     def images(self) -> list[str]:
-        """Their names: another workspace may have an image of the same id. The id of one whose
-        name a newer image has taken."""
+        """Their names: another workspace may have an image of the same id.
+
+        The id of one whose name a newer image has taken.
+        """
         listed = docker(
             "images", "--filter", self._label, "--format", "{{.Repository}}:{{.Tag}} {{.ID}}"
         )
@@ -192,8 +194,10 @@ class Started:
 def make_workspace(
     root: Path, *, share_scripts: bool = True, copy_source: bool = False
 ) -> Workspace:
-    """An empty workspace; its scripts/ is a link to the real one, or a copy. `copy_source`: with a
-    copy of the tool's source beside the copy, which then runs."""
+    """An empty workspace; its scripts/ is a link to the real one, or a copy.
+
+    `copy_source`: with a copy of the tool's source beside the copy, which then runs.
+    """
     root.mkdir(parents=True)
     workspace = Workspace(root)
     workspace.write("pyproject.toml", '[tool.innerloop]\ngpu = "auto"\n')

@@ -12,8 +12,10 @@ from pathlib import Path
 
 
 class Terminal:
-    """Starts the program on a pseudo terminal of its own, as its controlling one; `text` is all
-    that it showed."""
+    """Starts the program on a pseudo terminal of its own, as its controlling one.
+
+    `text` is all that it showed.
+    """
 
     def __init__(
         self, argv: Sequence[str | Path], cwd: Path, env: Mapping[str, str] | None = None

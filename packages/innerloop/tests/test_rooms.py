@@ -1,5 +1,8 @@
-"""The rooms of docs/architecture.md, read out of the code: who may import whom, who may touch the disk,
-who may start a program. The import graph is read once; each law is one test over all of it."""
+"""The rooms of docs/architecture.md, read out of the code.
+
+Who may import whom, who may touch the disk, who may start a program. The import graph is read once;
+each law is one test over all of it.
+"""
 
 from __future__ import annotations
 
@@ -38,8 +41,10 @@ _WRITES = {
 
 @dataclass(frozen=True)
 class Module:
-    """`imports` are absolute names, those inside functions and TYPE_CHECKING included; `calls` are
-    (owner, name) pairs: ("os", "makedirs") for os.makedirs(...), ("", "open")."""
+    """`imports` are absolute names, those inside functions and TYPE_CHECKING included.
+
+    `calls` are (owner, name) pairs: ("os", "makedirs") for os.makedirs(...), ("", "open").
+    """
 
     path: str
     imports: frozenset[str]

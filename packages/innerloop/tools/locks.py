@@ -201,7 +201,9 @@ def unfrozen(entries: Iterable[Entry], metadata: Metadata) -> list[str]:
 def problems(
     entries: Sequence[Entry], metadata: Metadata, platforms: Sequence[Platform] = PLATFORMS
 ) -> list[Problem]:
-    """Why pip, an old one too, may stop or leave the lock once newer releases exist; [] if it won't.
+    """Why pip, an old one too, may stop or leave the lock once newer releases exist.
+
+    [] if it won't.
 
     On each platform, everything that a locked package requires is locked at a version that the
     requirement admits, by a line of its own in the very form that is required: `name[extra]`.

@@ -1,6 +1,7 @@
-"""The API of a Kubernetes cluster on loopback, over TLS, for the unmodified client: objects with
-resource versions, watches, conflicts, tokens and what each may do, dry runs, logs that are followed.
-Objects of Argo are refused when `tests/argo/lint.py` finds a fault in them.
+"""The API of a Kubernetes cluster on loopback, over TLS, for the unmodified client.
+
+Objects with resource versions, watches, conflicts, tokens and what each may do, dry runs, logs that
+are followed. Objects of Argo are refused when `tests/argo/lint.py` finds a fault in them.
 
 Paths, statuses and messages are those of a real API server. It keeps everything in memory, and has
 no more kinds than Workflows use.
@@ -39,9 +40,11 @@ class Log:
 
 @dataclass(slots=True)
 class Weather:
-    """What goes wrong. `lost_answers`: so many objects are made without an answer; `cut_logs` and
-    `cut_watches`: so many break off; `full_for`: seconds in which no node
-    has room for a pod."""
+    """What goes wrong.
+
+    `lost_answers`: so many objects are made without an answer; `cut_logs` and `cut_watches`: so
+    many break off; `full_for`: seconds in which no node has room for a pod.
+    """
 
     lost_answers: int = 0
     cut_logs: int = 0

@@ -1,8 +1,9 @@
-"""What Argo's controller, a scheduler and a kubelet do together, as far as our manifests need it: it
-fills in `{{...}}`, walks DAGs, makes a pod of each template with a container, and runs it for real:
-the image pulled from its registry, its command, variables (with the kubelet's `$(NAME)`), volumes,
-folders in volumes, limits, hostname and artifacts. A pod is a container of the Docker engine, a
-Service without an address a name on a network of it.
+"""What Argo's controller, a scheduler and a kubelet do together, as far as our manifests need it.
+
+It fills in `{{...}}`, walks DAGs, makes a pod of each template with a container, and runs it for
+real: the image pulled from its registry, its command, variables (with the kubelet's `$(NAME)`),
+volumes, folders in volumes, limits, hostname and artifacts. A pod is a container of the Docker
+engine, a Service without an address a name on a network of it.
 
 Written from the documents of Argo and Kubernetes, and shares nothing with the code that makes the
 manifests.
@@ -28,8 +29,11 @@ ARGOS_WORD = 'time="2026-11-25T03:00:00.000Z" level=info msg="capturing logs" ar
 
 
 class Controller:
-    """Runs every Workflow that the API takes. `claims` and `repository` are folders of this disk: the
-    volumes of claims by their names, and what artifacts are kept in."""
+    """Runs every Workflow that the API takes.
+
+    `claims` and `repository` are folders of this disk: the volumes of claims by their names, and
+    what artifacts are kept in.
+    """
 
     def __init__(self, api: Api, folder: Path) -> None:
         self.api = api

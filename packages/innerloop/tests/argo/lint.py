@@ -1,6 +1,8 @@
-"""What is wrong with a manifest of Argo Workflows: the kind's own definition, and what that lets
-through. A schema cannot say that a template is there which another one calls, that a `{{...}}` stands
-for something, or that a volume that is mounted exists; and it takes keys that nobody knows.
+"""What is wrong with a manifest of Argo Workflows.
+
+The kind's own definition, and what that lets through. A schema cannot say that a template is there
+which another one calls, that a `{{...}}` stands for something, or that a volume that is mounted
+exists; and it takes keys that nobody knows.
 """
 
 from __future__ import annotations

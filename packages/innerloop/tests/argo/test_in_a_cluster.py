@@ -1,5 +1,8 @@
-"""Jobs submitted, followed and stopped: every command of every pod really runs, in the image that
-`loop image push` made, with the pod's variables and mounts."""
+"""Jobs submitted, followed and stopped.
+
+Every command of every pod really runs, in the image that `loop image push` made, with the pod's
+variables and mounts.
+"""
 
 from __future__ import annotations
 

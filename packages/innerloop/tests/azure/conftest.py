@@ -1,5 +1,7 @@
-"""A whole Azure on loopback: the stand-in, the proxy before it, a real Azurite; one of each for all
-tests, cleaned between them."""
+"""A whole Azure on loopback.
+
+The stand-in, the proxy before it, a real Azurite; one of each for all tests, cleaned between them.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
-"""An experiment that can be deployed, and the server that stands for its container: a real one on
-loopback, behind the stand-in's scoring address."""
+"""An experiment that can be deployed, and the server that stands for its container.
+
+A real one on loopback, behind the stand-in's scoring address.
+"""
 
 from __future__ import annotations
 

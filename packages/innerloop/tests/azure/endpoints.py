@@ -1,5 +1,7 @@
-"""The stand-in's online endpoints: models, endpoints, deployments, their logs and keys, operations
-that take a while, and the scoring address, which hands a request on to a real server on loopback.
+"""The stand-in's online endpoints.
+
+Models, endpoints, deployments, their logs and keys, operations that take a while, and the scoring
+address, which hands a request on to a real server on loopback.
 
 It refuses what the service refuses: traffic that does not add up, traffic to what is not ready,
 deletion of a deployment that has traffic, an asset that is not there, a wrong key.
@@ -30,8 +32,10 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{1,30}[A-Za-z0-9]")
 
 @dataclass(slots=True)
 class Operation:
-    """Something that takes `looks` looks, at it or at the resource that it is about; `error` is how
-    it ends, if badly."""
+    """Something that takes `looks` looks, at it or at the resource that it is about.
+
+    `error` is how it ends, if badly.
+    """
 
     path: str
     looks: int
@@ -42,9 +46,12 @@ class Operation:
 
 @dataclass(slots=True)
 class Endpoints:
-    """`looks`: how many looks an operation takes. `errors`: how making a deployment ends, by its
-    name, or by "*" for the next one. `ports`: where a deployment's container listens here (a real
-    server), by its name or "*". `logs`: what its container has printed, each look one further."""
+    """`looks`: how many looks an operation takes.
+
+    `errors`: how making a deployment ends, by its name, or by "*" for the next one. `ports`: where
+    a deployment's container listens here (a real server), by its name or "*". `logs`: what its
+    container has printed, each look one further.
+    """
 
     looks: int = 1
     taken: set[str] = field(default_factory=set)
@@ -324,8 +331,10 @@ def _further(azure: Azure, one: Operation) -> None:
 
 
 def score(azure: Azure, asked: Asked) -> Answer:
-    """A request to an endpoint's own address: the key first, then the deployment by the header or
-    by the traffic, then its container."""
+    """A request to an endpoint's own address.
+
+    The key first, then the deployment by the header or by the traffic, then its container.
+    """
     name = asked.host.removesuffix(SCORING)
     path = f"{ROOT}/onlineEndpoints/{name}"
     if path not in azure.bodies:

@@ -1,5 +1,7 @@
-"""A network of its own on loopback, for the unmodified client: a proxy that knows three kinds of
-hosts (the stand-in's, the blob store's, and all others, which it refuses), and a real Azurite.
+"""A network of its own on loopback, for the unmodified client.
+
+A proxy that knows three kinds of hosts (the stand-in's, the blob store's, and all others, which it
+refuses), and a real Azurite.
 
 Needs nothing but the standard library, `openssl`, and Azurite from npm: benchmarks use it as well.
 """
@@ -133,8 +135,11 @@ def free_port() -> int:
 
 @dataclass(slots=True)
 class Weather:
-    """What goes wrong on the way to the blob store. `reset_after` and `hang_after` count the bytes
-    that a client has sent on one connection; `resets` is how many connections meet it."""
+    """What goes wrong on the way to the blob store.
+
+    `reset_after` and `hang_after` count the bytes that a client has sent on one connection;
+    `resets` is how many connections meet it.
+    """
 
     reset_after: int | None = None
     hang_after: int | None = None

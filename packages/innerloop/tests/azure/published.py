@@ -37,7 +37,8 @@ def document(name: str) -> Any:
 def open_bases(rule: Any) -> Any:
     """The published files close the base of a kind against the very keys that the kind adds
     (`allOf: [base, kind]`, where the base has additionalProperties: false): as they stand they
-    refuse everything. The base is opened here, and nothing else."""
+    refuse everything. The base is opened here, and nothing else.
+    """
     if isinstance(rule, list):
         return [open_bases(one) for one in rule]
     if not isinstance(rule, dict):
@@ -60,9 +61,12 @@ def registry() -> Any:
 
 
 def faults_of(path: str, body: Any) -> Iterator[str]:
-    """What the service's schema has against a body. Two things are the client's own: it writes a
-    code's hash_version as a number, and a sweep's goal in small letters. And a route "/", which the
-    service's own inference server has, is taken although the schema wants a letter in it."""
+    """What the service's schema has against a body.
+
+    Two things are the client's own: it writes a code's hash_version as a number, and a sweep's goal
+    in small letters. And a route "/", which the service's own inference server has, is taken
+    although the schema wants a letter in it.
+    """
     if "/codes/" in path:
         notes = body["properties"]["properties"]
         notes["hash_version"] = str(notes["hash_version"])

@@ -133,8 +133,10 @@ def run_github(cloud: Cloud, clone: Workspace, folder: Path, step: Step) -> Outc
 
 
 def pipeline_step(pipeline: Mapping[str, Any], given: Mapping[str, str]) -> Step:
-    """The parameters are filled in when the file is read, `$(x)` when the step starts: also where a
-    parameter brought it."""
+    """The parameters are filled in when the file is read, `$(x)` when the step starts.
+
+    Also where a parameter brought it.
+    """
     (job,) = pipeline["jobs"]
     _, step = job["steps"]
     assert step["task"] == "AzureCLI@2"
@@ -186,8 +188,10 @@ def _run(
     env: Mapping[str, str],
     summary: Path,
 ) -> Outcome:
-    """In an environment of its own: an empty home, PATH, what reaches the network, and `env`. What
-    the tool has set up is shared with other tests, as a runner's cache would be."""
+    """In an environment of its own: an empty home, PATH, what reaches the network, and `env`.
+
+    What the tool has set up is shared with other tests, as a runner's cache would be.
+    """
     (folder / "home").mkdir()
     file = folder / "step.sh"
     file.write_text(script)

@@ -70,8 +70,11 @@ def route(method: str, pattern: str) -> Callable[[Handler], Handler]:
 
 @dataclass(slots=True)
 class Fault:
-    """Answers requests whose "METHOD host/path" the pattern finds, `times` times. `after`: what was
-    asked is done first, and only the answer is lost. `held` blocks until a test lets go."""
+    """Answers requests whose "METHOD host/path" the pattern finds, `times` times.
+
+    `after`: what was asked is done first, and only the answer is lost. `held` blocks until a test
+    lets go.
+    """
 
     pattern: str
     answer: Answer
@@ -83,7 +86,8 @@ class Fault:
 @dataclass(slots=True)
 class RunOf:
     """How a job fares: the states that each look at it finds, the last for ever, and its logs as
-    they grow (a list per file: what is there at the n-th look)."""
+    they grow (a list per file: what is there at the n-th look).
+    """
 
     states: list[str] = field(default_factory=lambda: ["Completed"])
     logs: dict[str, list[str]] = field(default_factory=dict)
@@ -646,7 +650,8 @@ class Blobs:
 
 def _signature() -> str:
     """An account's shared access signature for everything, as Azure Storage defines it
-    (version 2020-12-06)."""
+    (version 2020-12-06).
+    """
     given = {"sp": "rwdlacup", "ss": "b", "srt": "sco", "st": "", "sip": "", "spr": "https"}
     given |= {"se": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 86400))}
     given |= {"sv": "2020-12-06", "ses": ""}
@@ -659,8 +664,10 @@ def _signature() -> str:
 
 
 def environment(proxy: str, authority: Path) -> dict[str, str]:
-    """The variables by which a program meets this Azure and no other: a service principal, the
-    workspace, the proxy and its authority."""
+    """The variables by which a program meets this Azure and no other.
+
+    A service principal, the workspace, the proxy and its authority.
+    """
     return {
         "HTTPS_PROXY": proxy,
         "HTTP_PROXY": proxy,

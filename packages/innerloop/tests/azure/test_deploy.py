@@ -1,5 +1,7 @@
-"""A deployment, from the deploy folder to traffic, by the unmodified azure-ai-ml: each phase, each
-way it ends, each way back."""
+"""A deployment, from the deploy folder to traffic, by the unmodified azure-ai-ml.
+
+Each phase, each way it ends, each way back.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +55,8 @@ def test_the_first_deployment_and_the_same_again(deployed: Deployed) -> None:
 
 def test_a_canary_to_its_end(deployed: Deployed) -> None:
     """Beside the first, more of the traffic, nobody else meanwhile, all of it, the old one goes,
-    and its place is free."""
+    and its place is free.
+    """
     deployed.both("--traffic", "10")
     assert deployed.traffic == {"green": 10, "blue": 90}
     assert deployed.models == ["tiny/versions/1", "tiny/versions/2"]
@@ -164,8 +167,10 @@ STAGES = {
 
 @pytest.mark.parametrize("stage", list(STAGES))
 def test_cut_off_and_repeated(deployed: Deployed, stage: str) -> None:
-    """The answer never comes, and the person presses Ctrl-C, or the machine dies; the same command
-    again goes on."""
+    """The answer never comes, and the person presses Ctrl-C, or the machine dies.
+
+    The same command again goes on.
+    """
     held = threading.Event()
     fault = deployed.cloud.azure.fault(STAGES[stage], 503, "x", after=True, held=held)
     started = deployed.cloud.start(deployed.workspace, "deploy", "tiny")

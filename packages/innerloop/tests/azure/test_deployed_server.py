@@ -1,5 +1,8 @@
-"""A deployment whose answers come from real containers: the image of the deploy folder, as `loop
-serve` starts it, behind the scoring address of the stand-in."""
+"""A deployment whose answers come from real containers.
+
+The image of the deploy folder, as `loop serve` starts it, behind the scoring address of the
+stand-in.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,11 @@ pytestmark = [pytest.mark.azure, pytest.mark.docker]
 
 
 def test_served_deployed_called(cloud: Cloud, workspace: Workspace) -> None:
-    """The first run's model is deployed and called; the second, three times as good, gets a tenth
-    of the traffic after its own container has answered; then all of it."""
+    """The first run's model is deployed and called.
+
+    The second, three times as good, gets a tenth of the traffic after its own container has
+    answered; then all of it.
+    """
     add_server(workspace)
     workspace.write("src/line/deploy/endpoint.yaml", "name: line\nauth_mode: key\n")
     known = endpoints.endpoints(cloud.azure)

@@ -1,5 +1,7 @@
-"""`loop doctor --azure`: each fact with its mend, and nothing sent while the configuration is not
-whole."""
+"""`loop doctor --azure`.
+
+Each fact with its mend, and nothing sent while the configuration is not whole.
+"""
 
 from __future__ import annotations
 

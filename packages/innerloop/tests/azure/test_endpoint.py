@@ -1,5 +1,6 @@
 """`loop endpoint`: how it stands, its logs, its address, its keys only when they are asked for, its
-end; and the address that `loop invoke` uses."""
+end; and the address that `loop invoke` uses.
+"""
 
 from __future__ import annotations
 

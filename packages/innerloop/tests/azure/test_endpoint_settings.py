@@ -1,5 +1,8 @@
-"""endpoint.yaml changes while the endpoint is there: what a deployment brings in line, what it leaves
-to `loop endpoint update`, and what Azure does not change."""
+"""endpoint.yaml changes while the endpoint is there.
+
+What a deployment brings in line, what it leaves to `loop endpoint update`, and what Azure does not
+change.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,8 @@
-"""What goes wrong on the way to Azure: each a sentence, a true exit code, no traceback, no secret;
-and what was sent is neither sent nor made twice."""
+"""What goes wrong on the way to Azure.
+
+Each a sentence, a true exit code, no traceback, no secret; and what was sent is neither sent nor
+made twice.
+"""
 
 from __future__ import annotations
 

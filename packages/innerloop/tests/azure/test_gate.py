@@ -1,5 +1,8 @@
-"""The workspace's own pipeline as it arrives on Azure ML: train, evaluate, register; what is
-registered is the output of the last step, so a model that was not passed cannot be."""
+"""The workspace's own pipeline as it arrives on Azure ML.
+
+Train, evaluate, register; what is registered is the output of the last step, so a model that was
+not passed cannot be.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
-"""The one step of every rendered workflow, really run: in a clean clone, with the environment of a
-runner, against Azure on loopback."""
+"""The one step of every rendered workflow, really run.
+
+In a clean clone, with the environment of a runner, against Azure on loopback.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
-"""The azureml column of `loop parity`, held against what Azure was really sent: the job's body and
-the build context in the blob store."""
+"""The azureml column of `loop parity`, held against what Azure was really sent.
+
+The job's body and the build context in the blob store.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,8 @@
-"""`loop run FILE --dry-run --json` of job files by people who never heard of this tool: the command,
-working directory and variables that they would have on Azure ML, or one sentence why not."""
+"""`loop run FILE --dry-run --json` of job files by people who never heard of this tool.
+
+The command, working directory and variables that they would have on Azure ML, or one sentence why
+not.
+"""
 
 from __future__ import annotations
 

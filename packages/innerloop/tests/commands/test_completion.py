@@ -123,8 +123,10 @@ def test_zsh_completes_the_real_line_at_a_tab(filled: Workspace, tmp_path: Path)
 
 
 def check_tabs(terminal: Terminal) -> None:
-    """A word that only one goes on, behind a path with a folder; an option's value; an input,
-    after which no blank comes."""
+    """A word that only one goes on, behind a path with a folder; an option's value.
+
+    An input, after which no blank comes.
+    """
     terminal.type("echo begin; scripts/loop run ti\t--ba\tven\t--dry-run --set inputs.ep\t5\n")
     terminal.wait_for("begin\r\n")
     shown = terminal.wait_for("ready> ")

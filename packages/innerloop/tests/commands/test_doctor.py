@@ -1,5 +1,7 @@
-"""`loop doctor` on machines that lack one thing each; a program that is there or not is a program on
-PATH."""
+"""`loop doctor` on machines that lack one thing each.
+
+A program that is there or not is a program on PATH.
+"""
 
 from __future__ import annotations
 

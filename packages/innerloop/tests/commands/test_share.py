@@ -1,5 +1,7 @@
-"""`loop share`: what it makes, what it refuses, what it mends; and that the code behind the
-links is there in every place."""
+"""`loop share`: what it makes, what it refuses, what it mends.
+
+And that the code behind the links is there in every place.
+"""
 
 from __future__ import annotations
 

@@ -23,7 +23,8 @@ def after(
     script: str | None, passwd: str, group: str, tmp_path: Path
 ) -> tuple[list[PasswdEntry], str]:
     """What the script makes of the two files, run by a real shell in a folder that stands in for
-    the image's root, where nobody is owned."""
+    the image's root, where nobody is owned.
+    """
     assert script is not None
     (tmp_path / "etc").mkdir(exist_ok=True)
     (tmp_path / "etc/passwd").write_text(passwd)

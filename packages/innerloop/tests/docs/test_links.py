@@ -1,5 +1,7 @@
-"""The Markdown files of the repository: links resolve, words are standard, README is short and lists
-every command."""
+"""The Markdown files of the repository.
+
+Links resolve, words are standard, README is short and lists every command.
+"""
 
 from __future__ import annotations
 

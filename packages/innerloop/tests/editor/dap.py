@@ -278,9 +278,11 @@ class Connected(Session):
 
 
 class Editor:
-    """F5 with a rendered configuration that attaches: the preLaunchTask is started and its ready
-    line awaited, the session attaches, and each process that it
-    reports gets one more."""
+    """F5 with a rendered configuration that attaches.
+
+    The preLaunchTask is started and its ready line awaited, the session attaches, and each process
+    that it reports gets one more.
+    """
 
     def __init__(
         self, folder: Path | str, configuration: Json, task: Json, machine: Machine = HERE

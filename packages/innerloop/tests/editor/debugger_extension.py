@@ -1,6 +1,8 @@
-"""What of the Python debugger extension F5 needs: it hands the configuration to debugpy's adapter,
-one that it starts (launch) or one that listens already (`connect`). The extension itself is on no
-package index; all else of F5 is VS Code's own and the real debugpy.
+"""What of the Python debugger extension F5 needs.
+
+It hands the configuration to debugpy's adapter, one that it starts (launch) or one that listens
+already (`connect`). The extension itself is on no package index; all else of F5 is VS Code's own
+and the real debugpy.
 """
 
 from __future__ import annotations

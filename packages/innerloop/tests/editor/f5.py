@@ -34,8 +34,10 @@ def task_of(workspace: Workspace, configuration: Json) -> Json:
 
 
 def press_f5(workspace: Workspace, name: str, folder: str = "", machine: Machine = HERE) -> Editor:
-    """A window on the workspace, with the configuration chosen; nothing is started yet. In a dev
-    container (`machine`) the folder has another path."""
+    """A window on the workspace, with the configuration chosen; nothing is started yet.
+
+    In a dev container (`machine`) the folder has another path.
+    """
     configuration = rendered(workspace, name)
     task = task_of(workspace, configuration)
     return Editor(folder or workspace.root, configuration, task, machine)

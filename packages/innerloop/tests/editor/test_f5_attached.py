@@ -1,5 +1,8 @@
-"""F5 in any command, from the host: the rendered preLaunchTask starts the run with its debugger,
-the rendered configuration attaches, and each Python process of the command is stopped in."""
+"""F5 in any command, from the host.
+
+The rendered preLaunchTask starts the run with its debugger, the rendered configuration attaches,
+and each Python process of the command is stopped in.
+"""
 
 from __future__ import annotations
 

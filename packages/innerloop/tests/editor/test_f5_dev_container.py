@@ -1,5 +1,8 @@
-"""F5 in an open dev container: the image's stage `dev`, its own Python and debugger, the rendered
-configurations with the container's paths in them."""
+"""F5 in an open dev container.
+
+The image's stage `dev`, its own Python and debugger, the rendered configurations with the
+container's paths in them.
+"""
 
 from __future__ import annotations
 

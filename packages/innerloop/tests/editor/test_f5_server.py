@@ -1,5 +1,8 @@
-"""F5 in a deploy folder: the rendered task starts the server with its debugger, and the worker that
-the server forks stops in a live request, which is the sample at first and then anybody's."""
+"""F5 in a deploy folder.
+
+The rendered task starts the server with its debugger, and the worker that the server forks stops in
+a live request, which is the sample at first and then anybody's.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,8 @@
-"""F5 in VS Code itself, by keys and eyes: breakpoint, hidden task, attach, stop, the end; and what a
-person sees when the run dies before it listens."""
+"""F5 in VS Code itself, by keys and eyes.
+
+Breakpoint, hidden task, attach, stop, the end; and what a person sees when the run dies before it
+listens.
+"""
 
 from __future__ import annotations
 

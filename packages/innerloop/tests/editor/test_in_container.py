@@ -1,5 +1,7 @@
-"""The same tasks in an experiment's dev container: VS Code's server runs in it, as after Reopen in
-Container, and the command finds out where it is."""
+"""The same tasks in an experiment's dev container.
+
+VS Code's server runs in it, as after Reopen in Container, and the command finds out where it is.
+"""
 
 from __future__ import annotations
 

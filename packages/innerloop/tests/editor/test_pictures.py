@@ -61,8 +61,10 @@ def picture(tmp_path: Path) -> Picture:
 
 @pytest.fixture
 def cloned(tmp_path: Path, _tool: None) -> Iterator[Workspace]:
-    """This workspace as git has it, with an experiment `churn` more; for pictures that are kept,
-    at a path that is pleasant to read."""
+    """This workspace as git has it, with an experiment `churn` more.
+
+    For pictures that are kept, at a path that is pleasant to read.
+    """
     parent = Path(tempfile.mkdtemp(prefix="me-")) if GIVEN else tmp_path
     workspace = clone(parent / "innerloop")
     assert workspace.loop("new", "churn").code == 0

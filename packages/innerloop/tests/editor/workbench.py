@@ -106,8 +106,11 @@ class Server:
     def start(
         cls, home: Path, *, seen_as: str = "", prefix: Sequence[str] = (), address: str = ""
     ) -> Server:
-        """On a free port, with a home of its own. In a container: `prefix` is the argv that starts
-        a program there, `seen_as` is what the home is called there, `address` where to listen."""
+        """On a free port, with a home of its own.
+
+        In a container: `prefix` is the argv that starts a program there, `seen_as` is what the home
+        is called there, `address` where to listen.
+        """
         settings = home / "user" / "User" / "settings.json"
         settings.parent.mkdir(parents=True)
         settings.write_text(json.dumps(SETTINGS))
@@ -272,8 +275,10 @@ class Workbench:
     # Tasks and their terminals
 
     def start(self, label: str) -> None:
-        """A task from the palette; what it asks is still to be answered. Terminals of earlier
-        tasks are closed, so that none is taken for this one's."""
+        """A task from the palette; what it asks is still to be answered.
+
+        Terminals of earlier tasks are closed, so that none is taken for this one's.
+        """
         self.command("Terminal: Kill All Terminals")
         wait_for("the terminals to go", lambda: not self.terminals())
         self.tasks()
@@ -285,8 +290,10 @@ class Workbench:
         self.choose(label)
 
     def asked(self, question: str) -> set[str]:
-        """The labels of the list with this question, which stays open. (What was chosen the last
-        time stands first.)"""
+        """The labels of the list with this question, which stays open.
+
+        (What was chosen the last time stands first.)
+        """
         self._placeholder(question)
         return {label for label, _ in self.listed()}
 

@@ -1,5 +1,7 @@
-"""A fresh clone in which both experiments have been trained: once for all tests that use what came
-of it, since PyTorch's image takes minutes."""
+"""A fresh clone in which both experiments have been trained.
+
+Once for all tests that use what came of it, since PyTorch's image takes minutes.
+"""
 
 from __future__ import annotations
 

@@ -80,7 +80,8 @@ def clean(workspace: Workspace) -> None:
 @contextmanager
 def person(uid: int) -> Iterator[Workspace]:
     """A workspace that belongs to somebody, its scripts/ a copy that they can read, with the
-    devcontainer CLI where they can start it."""
+    devcontainer CLI where they can start it.
+    """
     home = Path(tempfile.mkdtemp(prefix=f"innerloop-person-{uid}-"))
     workspace = make_workspace(home / "their work", share_scripts=False, copy_source=True)
     workspace.env = {
@@ -118,8 +119,10 @@ def _cache(uid: int) -> Path:
 
 @functools.cache
 def _cli() -> Path:
-    """A folder for PATH with the CLI of this machine, since one under /root is not theirs to
-    start. Copied once, and gone when the tests end."""
+    """A folder for PATH with the CLI of this machine, since one under /root is not theirs to start.
+
+    Copied once, and gone when the tests end.
+    """
     found = shutil.which("devcontainer")
     assert found is not None
     wrapped = re.search(r'exec "(.+?)" "(.+?)"', Path(found).read_text(errors="replace"))

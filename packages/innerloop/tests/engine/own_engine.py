@@ -1,6 +1,9 @@
-"""A Docker engine of a test's own beside the machine's: it may be stopped, and have runtimes that
-are none. It lives in a network namespace of its own, since an engine that starts tidies the bridge
-of the one that is there away; so it has no network, and the one image that it is given."""
+"""A Docker engine of a test's own beside the machine's.
+
+It may be stopped, and have runtimes that are none. It lives in a network namespace of its own,
+since an engine that starts tidies the bridge of the one that is there away; so it has no network,
+and the one image that it is given.
+"""
 
 from __future__ import annotations
 
@@ -71,8 +74,10 @@ class OwnEngine:
 
 @contextmanager
 def own_engine(*, nvidia: bool = False) -> Iterator[OwnEngine]:
-    """One that runs and has the base image. Its folder has a short name: a socket's path has at
-    most 107 letters."""
+    """One that runs and has the base image.
+
+    Its folder has a short name: a socket's path has at most 107 letters.
+    """
     folder = Path(tempfile.mkdtemp(prefix="il-engine-"))
     programs = folder / "bin"
     programs.mkdir()

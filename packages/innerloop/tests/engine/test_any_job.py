@@ -105,8 +105,10 @@ printf '#!/bin/sh\\ncat /opt/innerloop/env/seen\\n' > $2/bin/python; chmod +x $2
 
 
 def test_a_conda_file_on_top_of_an_image(workspace: Workspace) -> None:
-    """The conda of the base image is a program that notes what it is asked for: no conda can be
-    had from the package indexes. Without one, the image's own pip is asked."""
+    """The conda of the base image is a program that notes what it is asked for.
+
+    No conda can be had from the package indexes. Without one, the image's own pip is asked.
+    """
     name = f"{workspace.root.parent.parent.name.lower().replace('_', '')[:30]}-conda:1"
     workspace.write("base/conda", CONDA)
     workspace.write(

@@ -1,5 +1,7 @@
-"""`loop clean` against the real engine: what this workspace made and needs no more goes, and
-nothing else."""
+"""`loop clean` against the real engine.
+
+What this workspace made and needs no more goes, and nothing else.
+"""
 
 from __future__ import annotations
 

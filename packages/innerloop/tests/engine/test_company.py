@@ -1,5 +1,7 @@
-"""Behind a company's network, with a real index, authority and proxy: what a build needs reaches it,
-and none of it stays in the image."""
+"""Behind a company's network, with a real index, authority and proxy.
+
+What a build needs reaches it, and none of it stays in the image.
+"""
 
 from __future__ import annotations
 
@@ -191,8 +193,10 @@ def test_a_run_has_the_proxy_and_the_authority_and_a_dry_run_shows_no_password(
 
 
 def assert_clean(image: str, company: Company, log: str) -> None:
-    """Nothing secret in the image's history, its configuration, or any file of any layer; nothing
-    in the log of the build."""
+    """Nothing secret in the image's history, its configuration, or any file of any layer.
+
+    Nothing in the log of the build.
+    """
     secrets = [PASSWORD, PROXY_PASSWORD, company.ca.read_text().splitlines()[3]]
     told = docker("history", "--no-trunc", image) + docker("image", "inspect", image) + log
     for secret in secrets:

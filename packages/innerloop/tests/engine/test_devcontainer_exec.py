@@ -113,8 +113,11 @@ def test_inside_the_container_it_runs_right_here(opened: Workspace) -> None:
 
 
 def test_a_terminal_is_a_terminal_in_there(opened: Workspace) -> None:
-    """Its kind, and Ctrl-C, which goes through it. A shell that is hit between a fork and its exec
-    waits for that child first, so the children are short."""
+    """Its kind, and Ctrl-C, which goes through it.
+
+    A shell that is hit between a fork and its exec waits for that child first, so the children are
+    short.
+    """
     dev.up(opened)
     ours, theirs = pty.openpty()
     script = "test -t 0 && test -t 1 && echo is $TERM; while :; do sleep 0.1; done"

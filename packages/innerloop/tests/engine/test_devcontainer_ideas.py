@@ -48,7 +48,8 @@ def opened(workspace: Workspace) -> Iterator[Workspace]:
 @pytest.mark.parametrize("idea", IDEAS)
 def test_it_opens_and_works(opened: Workspace, idea: str) -> None:
     """These tests run as root in a workspace of root's, who is in the container what root is out
-    here; tests/docker/test_devcontainer_users.py has other people."""
+    here; tests/docker/test_devcontainer_users.py has other people.
+    """
     text, toml, user, ask = IDEAS[idea]
     opened.add("tiny", "print('trained')", dockerfile=text, toml=toml)
     assert opened.loop("sync").code == 0

@@ -266,8 +266,11 @@ def fake(folder: Path, name: str, script: str) -> Path:
 
 
 def test_without_the_cli_it_comes_through_npx(opened: Workspace, tmp_path: Path) -> None:
-    """npx stands for itself; what it starts is the real CLI. Its first word is what the CLI says
-    when another program takes away a container that it had just found."""
+    """Npx stands for itself; what it starts is the real CLI.
+
+    Its first word is what the CLI says when another program takes away a container that it had just
+    found.
+    """
     import shutil
 
     real = shutil.which("devcontainer")
@@ -350,8 +353,11 @@ def test_the_rendered_file_can_be_prebuilt(opened: Workspace) -> None:
 
 @pytest.mark.engine
 def test_from_within_the_workspaces_own_container(opened: Workspace, tmp_path: Path) -> None:
-    """There the workspace has another path than on the engine's machine: here by a second mount
-    in a namespace of its own. The host's VS Code finds the container as its own."""
+    """There the workspace has another path than on the engine's machine.
+
+    Here by a second mount in a namespace of its own. The host's VS Code finds the container as its
+    own.
+    """
     inside = tmp_path / "workspaces" / "work space"
     inside.mkdir(parents=True)
     script = 'mount --bind "$0" "$1" && cd "$1" && shift && exec "$@"'

@@ -79,8 +79,11 @@ def test_two_epochs_without_an_engine(cloned: Workspace, tmp_path: Path) -> None
 
 
 def check_pipeline(workspace: Workspace, env: dict[str, str]) -> None:
-    """Train, evaluate, register: all three for a model that is good enough; then the same model
-    against a threshold that it does not reach."""
+    """Train, evaluate, register.
+
+    All three for a model that is good enough; then the same model against a threshold that it does
+    not reach.
+    """
     words = ["run", NAME, "--file", "azure-ml-pipeline.yaml", "--set", "inputs.epochs=1"]
     good = workspace.loop(*words, "--set", "inputs.threshold=0.7", env=env, timeout=300)
     assert good.code == 0, good.err[-5000:]

@@ -78,8 +78,10 @@ def test_without_access_to_the_socket_it_is_said(theirs: Workspace) -> None:
 
 
 def test_folders_that_are_roots_are_named(theirs: Workspace) -> None:
-    """As a container's root leaves them behind. A sentence says whose they are, and doctor how to
-    get them back."""
+    """As a container's root leaves them behind.
+
+    A sentence says whose they are, and doctor how to get them back.
+    """
     become = ["setpriv", f"--reuid={PERSON}", f"--regid={PERSON}", "--clear-groups"]
     for name in (".innerloop/scratch", ".vscode"):
         theirs.write(f"{name}/x.json", "{}")

@@ -1,5 +1,8 @@
-"""Images that CI pushed, against a real registry on this machine: a colleague's first build is a
-pull, and after a change the layers that are the same are not built again."""
+"""Images that CI pushed, against a real registry on this machine.
+
+A colleague's first build is a pull, and after a change the layers that are the same are not built
+again.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
-"""The workspace's own models behind their own servers, in real containers: TorchServe and Azure ML's
-inference server. Each answers the test digits as the bare model does."""
+"""The workspace's own models behind their own servers, in real containers.
+
+TorchServe and Azure ML's inference server. Each answers the test digits as the bare model does.
+"""
 
 from __future__ import annotations
 
@@ -255,8 +257,11 @@ def test_f5_stops_in_a_live_request(trained: Trained, name: str, file: str, text
 
 
 def first_stop(editor: Editor, stops: dict[Path, list[int]]) -> Any:
-    """The first of the processes that stops: a server is several programs, which come one after
-    another, and each wants its debugger before it goes on."""
+    """The first of the processes that stops.
+
+    A server is several programs, which come one after another, and each wants its debugger before
+    it goes on.
+    """
     sessions: list[Any] = []
     found: list[Any] = []
     end = time.monotonic() + 120

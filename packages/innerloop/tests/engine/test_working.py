@@ -1,5 +1,7 @@
-"""A new experiment from the template, in the image that people work in: its tests, a terminal,
-JupyterLab and a notebook. The image is built once for all of them."""
+"""A new experiment from the template, in the image that people work in.
+
+Its tests, a terminal, JupyterLab and a notebook. The image is built once for all of them.
+"""
 
 from __future__ import annotations
 

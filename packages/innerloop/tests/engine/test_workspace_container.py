@@ -1,5 +1,7 @@
-"""The workspace's own dev container, opened by the real devcontainer CLI: every docker task works
-from within, and what it writes is on the host and belongs to its owner."""
+"""The workspace's own dev container, opened by the real devcontainer CLI.
+
+Every docker task works from within, and what it writes is on the host and belongs to its owner.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,8 @@
-"""What the tests of the launcher share: the tool's wheel, a package index on loopback that has it and
-its dependencies, and workspaces that run the wheel."""
+"""What the tests of the launcher share.
+
+The tool's wheel, a package index on loopback that has it and its dependencies, and workspaces that
+run the wheel.
+"""
 
 from __future__ import annotations
 
@@ -99,7 +102,8 @@ def index(
 @pytest.fixture
 def pinned(wheel: Path, workspace: Workspace, tmp_path: Path) -> Callable[..., Workspace]:
     """Makes workspaces that run the wheel, each with a cold cache and no way to packages but its
-    own `.innerloop/wheels`."""
+    own `.innerloop/wheels`.
+    """
 
     def make(name: str = "pinned", *options: str) -> Workspace:
         folder = tmp_path / "pinned é" / name

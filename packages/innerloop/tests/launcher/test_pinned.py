@@ -1,5 +1,7 @@
-"""`scripts/loop` in a workspace that runs the wheel: from an index, from its own wheels, and with no
-network."""
+"""`scripts/loop` in a workspace that runs the wheel.
+
+From an index, from its own wheels, and with no network.
+"""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def sha256(path: Path) -> str:
 
 
 def other_python(tmp_path: Path) -> Path:
-    """hatchling in an environment of another minor version of Python than this one."""
+    """Hatchling in an environment of another minor version of Python than this one."""
     found = [path for name in OTHERS if (path := _working(name)) is not None]
     if not found:
         pytest.skip(f"none of {', '.join(OTHERS)} is on this machine")

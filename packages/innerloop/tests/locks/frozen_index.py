@@ -1,4 +1,6 @@
-"""A package index on disk that stands still: the releases that a lock pins, and a newer one of each.
+"""A package index on disk that stands still.
+
+The releases that a lock pins, and a newer one of each.
 
 Each release is an empty wheel for any platform with the metadata of the real one, so that a lock
 resolves as it would tomorrow: nothing is downloaded, and packages of gigabytes cost nothing.

@@ -1,5 +1,8 @@
-"""A remote backend in one file: a job is a folder below `.spool` with its command, its log and its exit
-code. A real one asks a service instead; with an SDK, through a `worker` (see remote/azureml)."""
+"""A remote backend in one file.
+
+A job is a folder below `.spool` with its command, its log and its exit code. A real one asks a
+service instead; with an SDK, through a `worker` (see remote/azureml).
+"""
 
 from __future__ import annotations
 

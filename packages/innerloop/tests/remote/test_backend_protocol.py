@@ -1,5 +1,8 @@
-"""A backend is one file and one entry in a table: `run`, `submit`, `parity`, `doctor`, `list` and
-completion need no other change. Two small ones show it; docs/adding-a-backend.md has their text."""
+"""A backend is one file and one entry in a table.
+
+`run`, `submit`, `parity`, `doctor`, `list` and completion need no other change. Two small ones show
+it; docs/adding-a-backend.md has their text.
+"""
 
 from __future__ import annotations
 

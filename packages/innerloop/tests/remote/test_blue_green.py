@@ -133,8 +133,11 @@ STATES = st.sampled_from(["Succeeded", "Failed", "Creating"])
 def test_a_move_always_adds_up_and_keeps_who_serves(
     kinds: list[tuple[str, str, bool]], split: int, fingerprint: str, share: int, tagged: bool
 ) -> None:
-    """Whatever stands there: traffic adds up to 100 or nothing, goes to who is there by then, and
-    nobody who has traffic or was made by hand is taken away."""
+    """Whatever stands there.
+
+    Traffic adds up to 100 or nothing, goes to who is there by then, and nobody who has traffic or
+    was made by hand is taken away.
+    """
     names = ("blue", "green", "red")
     shares = [split, 100 - split, 0] if len(kinds) > 1 else [100]
     made = [

@@ -23,7 +23,7 @@ STANDING: dict[str, Any] = {
 
 
 def found(text: str, tags: dict[str, str] | None = None, **settings: Any) -> dict[str, str]:
-    """key -> its sentence."""
+    """Key -> its sentence."""
     endpoint = parse_endpoint(f"name: digits\n{text}", "endpoint.yaml")
     now = EndpointState("digits", "Succeeded", tags=tags or {}, settings={**STANDING, **settings})
     return {one.key: one.words for one in differences(endpoint, now)}

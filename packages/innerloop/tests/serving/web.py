@@ -13,7 +13,8 @@ from typing import Any
 @dataclass
 class Web:
     """`script(number)` gives status and body of the n-th request (from 0), or None for no answer at
-    all. `asked` holds (path, headers, body) of each."""
+    all. `asked` holds (path, headers, body) of each.
+    """
 
     script: Callable[[int], tuple[int, str] | None]
     asked: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)

@@ -66,8 +66,10 @@ LAUNCH, TASKS = ".vscode/launch.json", ".vscode/tasks.json"
 
 @pytest.fixture
 def conflict(workspace: Workspace) -> Workspace:
-    """Both branches add an experiment at one place; one has a person's comment, the other removes an
-    experiment."""
+    """Both branches add an experiment at one place.
+
+    One has a person's comment, the other removes an experiment.
+    """
     shutil.copy(ROOT / ".gitattributes", workspace.root)
     for name in ("mid", "zulu"):
         workspace.add(name, "print(1)\n", job=JOB)

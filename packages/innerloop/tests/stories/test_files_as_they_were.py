@@ -87,8 +87,10 @@ def texts(workspace: Workspace) -> dict[str, str]:
 
 
 def as_person(workspace: Workspace) -> subprocess.CompletedProcess[str]:
-    """`loop sync` by the user with UID 1000, whose workspace it is; root may write anything. It is
-    started as a module, since the tool's environment may lie where that user cannot look."""
+    """`loop sync` by the user with UID 1000, whose workspace it is; root may write anything.
+
+    It is started as a module, since the tool's environment may lie where that user cannot look.
+    """
     home = workspace.root.parents[2] / "person"
     shutil.rmtree(home, ignore_errors=True)
     shutil.copytree(ROOT / "packages/innerloop/src/innerloop", home / "scripts" / "innerloop")

@@ -1,5 +1,7 @@
-"""The repository is a workspace that `init` could have made: the template is its root, and the
-generated files are what sync makes of it."""
+"""The repository is a workspace that `init` could have made.
+
+The template is its root, and the generated files are what sync makes of it.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
-"""The orchestrators' files of an experiment through its life: generated, edited, taken over, renamed,
-removed. In src/ only innerloop.toml belongs to them."""
+"""The orchestrators' files of an experiment through its life.
+
+Generated, edited, taken over, renamed, removed. In src/ only innerloop.toml belongs to them.
+"""
 
 from __future__ import annotations
 
@@ -250,8 +252,10 @@ def test_copy_has_no_active_schedule(scheduled: Workspace) -> None:
 
 
 def test_two_branches_that_each_schedule_something_merge(scheduled: Workspace) -> None:
-    """One changes a schedule's time, the other its form, and schedules another experiment: what git
-    merges is what both generate."""
+    """One changes a schedule's time, the other its form, and schedules another experiment.
+
+    What git merges is what both generate.
+    """
     scheduled.write(".gitattributes", (ROOT / ".gitattributes").read_text())
     git = ["git", "-C", str(scheduled.root), "-c", "user.name=A", "-c", "user.email=a@example.com"]
 

@@ -1,5 +1,7 @@
-"""The workflows of .github/ and orchestration/: pinned, with least permissions, and with commands that
-work."""
+"""The workflows of .github/ and orchestration/.
+
+Pinned, with least permissions, and with commands that work.
+"""
 
 from __future__ import annotations
 

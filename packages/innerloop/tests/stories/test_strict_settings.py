@@ -1,5 +1,7 @@
-"""A team's strict settings find nothing of the tool's in a workspace: ruff with docstring, naming
-and pylint rules, mypy strict, and plain `pytest` at the root."""
+"""A team's strict settings find nothing of the tool's in a workspace.
+
+Ruff with docstring, naming and pylint rules, mypy strict, and plain `pytest` at the root.
+"""
 
 from __future__ import annotations
 

@@ -117,8 +117,11 @@ def shuffled(r: Random, table: dict[str, Any]) -> dict[str, Any]:
 
 
 class Writer:
-    """Writes a value with white space, comments and trailing commas here and there. Each comment
-    has its own number. `doubles`: some keys are there twice, the first time with another value."""
+    """Writes a value with white space, comments and trailing commas here and there.
+
+    Each comment has its own number. `doubles`: some keys are there twice, the first time with
+    another value.
+    """
 
     def __init__(self, r: Random, doubles: bool = False) -> None:
         self.r, self.doubles, self.count = r, doubles, 0

@@ -209,7 +209,8 @@ class Oracle:
 
     def insert(self, result: list[Any], item: Any, wished: list[Any], name_of: Any) -> None:
         """Behind the nearest wished sibling before it that is there, else before the nearest behind
-        it, else at the end. Of two with one name the first counts."""
+        it, else at the end. Of two with one name the first counts.
+        """
         names = [name_of(i) for i in result]
         order = [name_of(i) for i in wished]
         at = order.index(name_of(item))

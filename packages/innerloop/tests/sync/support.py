@@ -32,8 +32,11 @@ def comments(text: str) -> Counter[str]:
 
 
 def check_untouched(before: Document, after: Document) -> None:
-    """What reads the same is written the same: the space around the root, each value that did not
-    change, and the space between neighbours that still are neighbours."""
+    """What reads the same is written the same.
+
+    The space around the root, each value that did not change, and the space between neighbours that
+    still are neighbours.
+    """
     one, two = before.root, after.root
     assert one is not None and two is not None
     assert before.text[: one.start] == after.text[: two.start]

@@ -56,7 +56,7 @@ def test_each_text_on_its_own_stays_text(text: str) -> None:
 
 @pytest.mark.workflows
 def test_a_reader_of_yaml_1_2_agrees() -> None:
-    """npm's `yaml`, which GitHub's own parser of workflows stands on."""
+    """Npm's `yaml`, which GitHub's own parser of workflows stands on."""
     value: dict[str, Any] = {f"k{n}": text for n, text in enumerate(TRICKY)}
     value |= {"list": list(TRICKY), "numbers": [1, -2, 0.5, 1e-05, 1e300], "truths": [True, None]}
     program = (

@@ -45,8 +45,10 @@ def needs_brace(texts: list[str]) -> bool:
 
 
 def kubelet_expand(text: str, env: Mapping[str, str]) -> str:
-    """An argument or variable as the program in the container gets it: expanded with `env`, the
-    variables that precede it."""
+    """An argument or variable as the program in the container gets it.
+
+    Expanded with `env`, the variables that precede it.
+    """
     return re.sub(
         r"\$(?:(\$)|\(([^)]*)\))",
         lambda match: match[1] or env.get(match[2], match[0]),

@@ -17,9 +17,11 @@ OF_WORKFLOW = "workflows.argoproj.io/workflow"
 
 
 def with_service(spec: Json, tasks: Sequence[Task]) -> Json:
-    """The workflow's spec with a task that creates the Service, if a job has several nodes. The
-    Service is deleted with the workflow. Source: Kubernetes, "DNS for Services and Pods", a Pod's
-    hostname and subdomain."""
+    """The workflow's spec with a task that creates the Service, if a job has several nodes.
+
+    The Service is deleted with the workflow. Source: Kubernetes, "DNS for Services and Pods", a
+    Pod's hostname and subdomain.
+    """
     if all(count_of_nodes(task) == 1 for task in tasks):
         return spec
     service = {

@@ -1,5 +1,7 @@
-"""Names of the images of a job's pods: an environment with a job's code on top of it. Their contents
-are in remote/argo/images."""
+"""Names of the images of a job's pods: an environment with a job's code on top of it.
+
+Their contents are in remote/argo/images.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +18,10 @@ RUN = "run"
 
 
 def variant(experiment: Experiment, job: Job) -> str:
-    """A short digest of the environment and the code; "" for the experiment's own environment with
-    the code of its own folder."""
+    """A short digest of the environment and the code.
+
+    "" for the experiment's own environment with the code of its own folder.
+    """
     environment, code = job.environment, code_root(job.name, job.code)
     context = environment.path and code_root(job.name, environment.path)
     own = (

@@ -1,5 +1,7 @@
-"""Reads a Workflow's manifest: what its pods run and mount. Reports use the manifest, not the values
-that it was made from."""
+"""Reads a Workflow's manifest: what its pods run and mount.
+
+Reports use the manifest, not the values that it was made from.
+"""
 
 from __future__ import annotations
 

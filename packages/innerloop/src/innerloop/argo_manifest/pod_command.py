@@ -19,7 +19,9 @@ PORT = 29500
 @dataclass(frozen=True, slots=True)
 class PodCommand:
     """A pod's command after substitution, its argv, and the environment of its first process.
-    `hostname` is "" for a pod without other nodes; `rank` is its node's."""
+
+    `hostname` is "" for a pod without other nodes; `rank` is its node's.
+    """
 
     command: str
     argv: tuple[str, ...]

@@ -1,5 +1,8 @@
-"""Names that Kubernetes accepts. Source: its "Object Names and IDs" (labels of RFC 1123, and for a
-Service of RFC 1035, which begin with a letter)."""
+"""Names that Kubernetes accepts.
+
+Source: its "Object Names and IDs" (labels of RFC 1123, and for a Service of RFC 1035, which begin
+with a letter).
+"""
 
 from __future__ import annotations
 
@@ -27,8 +30,10 @@ def is_label(text: str, longest: int = 63) -> bool:
 
 
 def of_value(name: str) -> str:
-    """The parameter for a name of the search space. The parameter `trial` is the trial's own name, and
-    no name of a search space contains a hyphen."""
+    """The parameter for a name of the search space.
+
+    The parameter `trial` is the trial's own name, and no name of a search space contains a hyphen.
+    """
     return "trial-value" if name == "trial" else name
 
 

@@ -68,8 +68,11 @@ class Task:
 
     @property
     def gpus(self) -> int:
-        """GPUs of each pod. A pod waits until it gets them: with gpu = "auto" it requests none unless
-        [argo] has a count."""
+        """GPUs of each pod.
+
+        A pod waits until it gets them: with gpu = "auto" it requests none unless [argo] has a
+        count.
+        """
         if self.settings.gpu == "none":
             return 0
         if self.argo.gpus is not None:
@@ -91,8 +94,10 @@ class Task:
         return f"{folder}/{last.partition(':')[0] or name}" if input_.type == "uri_file" else folder
 
     def store_of(self, name: str) -> Store | None:
-        """Where the input's data are in the cluster: by [argo.data], or by a URL that Argo downloads;
-        None if that is unknown."""
+        """Where the input's data are in the cluster.
+
+        By [argo.data], or by a URL that Argo downloads; None if that is unknown.
+        """
         input_ = self.job.inputs[name]
         for key in (name, input_.origin):
             if key in self.argo.data:

@@ -1,5 +1,7 @@
-"""A whole job as a Workflow's specification: one pod, one for each node, a sweep as a fan-out, a
-pipeline as a DAG."""
+"""A whole job as a Workflow's specification.
+
+One pod, one for each node, a sweep as a fan-out, a pipeline as a DAG.
+"""
 
 from __future__ import annotations
 
@@ -44,8 +46,10 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class WorkflowPlan:
-    """`tasks` run in pods; `templates` are Argo's others. `timeout` is in seconds, None for none.
-    `notes` name the differences from Azure ML."""
+    """`tasks` run in pods; `templates` are Argo's others.
+
+    `timeout` is in seconds, None for none. `notes` name the differences from Azure ML.
+    """
 
     tasks: tuple[Task, ...]
     templates: tuple[Json, ...] = ()
@@ -236,7 +240,8 @@ def labels(experiment: Experiment, argo: ArgoSetting) -> dict[str, str]:
 
 def with_parameters(job: Job) -> Job:
     """The job with each literal as a parameter of the workflow, for a WorkflowTemplate that is
-    started with other values."""
+    started with other values.
+    """
     inputs: dict[str, Input] = {
         name: (
             replace(input_, value=placeholder(f"workflow.parameters.{name}"))

@@ -27,8 +27,10 @@ COMMANDS = Path(__file__).resolve().parent.parent / "commands"
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A word, and a text that shells may show with it. After a word that ends in "=" or "/" the
-    person continues to type."""
+    """A word, and a text that shells may show with it.
+
+    After a word that ends in "=" or "/" the person continues to type.
+    """
 
     word: str
     text: str = ""
@@ -50,8 +52,11 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """What completion needs of an argparse action. `options` is empty for a positional argument;
-    `takes`: a value follows the option; `many`: the argument takes any number of words."""
+    """What completion needs of an argparse action.
+
+    `options` is empty for a positional argument; `takes`: a value follows the option; `many`: the
+    argument takes any number of words.
+    """
 
     options: tuple[str, ...]
     dest: str
@@ -173,8 +178,10 @@ def _settings(line: Line) -> Iterator[Candidate]:
 
 
 def _runs(line: Line, left: str = ".run") -> Iterator[Candidate]:
-    """The runs whose folder contains `left`, newest first: those of the experiment, or of all
-    experiments if none is named."""
+    """The runs whose folder contains `left`, newest first.
+
+    Those of the experiment, or of all experiments if none is named.
+    """
     try:
         workspace = loader.open_workspace(line.root)
         slug = loader.choose_experiment(workspace, line.experiment, line.cwd).slug
@@ -209,8 +216,11 @@ def _below(folder: Path, typed: str, ending: str = "") -> Iterator[Candidate]:
 
 
 def commands() -> dict[str, Signature]:
-    """The arguments of all commands. Importing every command takes too long for a Tab, so they are
-    cached until a command's file changes."""
+    """The arguments of all commands.
+
+    Importing every command takes too long for a Tab, so they are cached until a command's file
+    changes.
+    """
     path = venvs.cache_folder() / "completion" / f"{_key()}.json"
     try:
         return {name: _command(value) for name, value in json.loads(path.read_bytes()).items()}

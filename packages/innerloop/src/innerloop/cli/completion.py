@@ -1,5 +1,8 @@
-"""Completion scripts for shells. At each Tab they run `loop completion words`, so they know new
-experiments and commands at once and never change."""
+"""Completion scripts for shells.
+
+At each Tab they run `loop completion words`, so they know new experiments and commands at once and
+never change.
+"""
 
 from __future__ import annotations
 

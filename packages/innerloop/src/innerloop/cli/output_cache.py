@@ -1,5 +1,7 @@
-"""Cached output of commands that only read the workspace: `loop list` and `loop check` without
-arguments. With it they are nearly as fast as `loop --version`, which matters in hooks and tasks.
+"""Cached output of commands that only read the workspace.
+
+`loop list` and `loop check` without arguments. With it they are nearly as fast as `loop --version`,
+which matters in hooks and tasks.
 
 An entry is valid while everything that the command may read is unchanged: the tool, pyproject.toml,
 all files and links below src/, the paths elsewhere that the command consulted, the variables, and
@@ -93,8 +95,10 @@ class _Tee:
 
 
 def _key(root: Path, words: Sequence[str]) -> list[Any]:
-    """Everything that decides the output, except for the paths elsewhere. Raises _Unknown for links
-    that lead out of src/."""
+    """Everything that decides the output, except for the paths elsewhere.
+
+    Raises _Unknown for links that lead out of src/.
+    """
     variables = sorted(
         [name, value]
         for name, value in os.environ.items()

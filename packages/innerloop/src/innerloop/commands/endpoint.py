@@ -152,8 +152,10 @@ def _logs(args: argparse.Namespace, session: AzureSession, now: EndpointState) -
 
 
 def added(before: str, after: str) -> str:
-    """The lines of `after` that `before` does not have. Both are the last lines of a growing log,
-    which is all that Azure returns; they overlap."""
+    """The lines of `after` that `before` does not have.
+
+    Both are the last lines of a growing log, which is all that Azure returns; they overlap.
+    """
     old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
     for length in range(min(len(old), len(new)), 0, -1):
         if old[-length:] == new[:length]:

@@ -72,7 +72,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _words(experiment: Experiment, notebook: str, target: str) -> list[str]:
     """The program, the notebook, the kernel's folder and the page, relative to the experiment's
-    folder."""
+    folder.
+    """
     up = "/".join([".."] * len(experiment.folder.split("/")))
     paths = (PROGRAM, f"{target}.ipynb", Path(notebook).parent.as_posix(), target)
     return [f"{up}/{path}" for path in paths]
@@ -80,8 +81,10 @@ def _words(experiment: Experiment, notebook: str, target: str) -> list[str]:
 
 @contextmanager
 def _prepared(root: Path, target: str, text: str) -> Iterator[Path]:
-    """Write the notebook that runs next to its page, and yield the page's path. If there is no page
-    at the end, remove all of it."""
+    """Write the notebook that runs next to its page, and yield the page's path.
+
+    If there is no page at the end, remove all of it.
+    """
     copy, page = root / f"{target}.ipynb", root / f"{target}.html"
     files.write_text(root / PROGRAM, files.read_text(RUNNER) or "")
     files.write_text(copy, text)

@@ -71,8 +71,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _one(workspace: Workspace, args: argparse.Namespace) -> tuple[Experiment, list[str]]:
-    """The experiment and the paths. Inside an experiment's folder its name can be omitted: then a
-    single word is a path."""
+    """The experiment and the paths.
+
+    Inside an experiment's folder its name can be omitted: then a single word is a path.
+    """
     words = list(args.paths)
     name = args.experiment
     if name is not None and not words and name not in workspace.experiments:
@@ -94,8 +96,10 @@ def _some(workspace: Workspace, name: str | None, cwd: Path) -> list[Experiment]
 
 
 def _below_common(word: str, args: argparse.Namespace) -> str:
-    """The path below src/common; also for an absolute path, or one from the current folder, as shell
-    completion gives."""
+    """The path below src/common.
+
+    Also for an absolute path, or one from the current folder, as shell completion gives.
+    """
     for path in (Path(word), args.cwd / word):
         common = args.root / COMMON
         if path.is_absolute() and path.exists() and path.resolve() != common.resolve():

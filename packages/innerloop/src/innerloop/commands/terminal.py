@@ -1,5 +1,7 @@
-"""Open a shell in the experiment's environment: in its running dev container, in a container of the
-same image, or with the cached environment."""
+"""Open a shell in the experiment's environment.
+
+In its running dev container, in a container of the same image, or with the cached environment.
+"""
 
 from __future__ import annotations
 
@@ -61,8 +63,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _in_open_container(workspace: Workspace, experiment: Experiment, rest: list[str]) -> int | None:
-    """Run in the dev container that is running, with everything that was installed in it. None if
-    there is none; else the exit code."""
+    """Run in the dev container that is running, with everything that was installed in it.
+
+    None if there is none; else the exit code.
+    """
     if loader.current_experiment() is not None:
         return None
     containers = discovery.find(workspace, experiment)

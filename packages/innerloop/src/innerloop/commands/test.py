@@ -56,8 +56,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _with_visible(experiment: Experiment, reports: coverage.CoverageRequest) -> Experiment:
-    """The experiment with links to the tests of its shared code and to the folder for reports:
-    links are what a backend makes visible next to the experiment's folder."""
+    """The experiment with links to the tests of its shared code and to the folder for reports.
+
+    Links are what a backend makes visible next to the experiment's folder.
+    """
     targets = [COMMON_TESTS] if experiment.common_tests else []
     targets += [reports.folder] if reports.pytest_options else []
     links = (Link(path=target, target=target) for target in targets)
@@ -65,8 +67,9 @@ def _with_visible(experiment: Experiment, reports: coverage.CoverageRequest) -> 
 
 
 def pytest_words(experiment: Experiment, rest: Sequence[str], *, named: bool) -> tuple[str, ...]:
-    """pytest's arguments: the experiment's own settings (never those of the workspace), its folder
-    and the tests of its shared code unless the person `named` a path, and the person's own."""
+    """Pytest's arguments: the experiment's own settings (never those of the workspace), its folder
+    and the tests of its shared code unless the person `named` a path, and the person's own.
+    """
     own = ["--rootdir", "."]
     if "pytest.ini" in experiment.files:
         own += ["-c", "pytest.ini"]

@@ -28,8 +28,10 @@ def up(
     gpu: bool | None,
     labels: Mapping[str, str],
 ) -> list[str]:
-    """`gpu`: whether the container gets the GPUs; None lets the CLI decide. `labels` identify the
-    container, if not the labels that the CLI sets itself."""
+    """`gpu`: whether the container gets the GPUs; None lets the CLI decide.
+
+    `labels` identify the container, if not the labels that the CLI sets itself.
+    """
     argv = [*program, "up", "--workspace-folder", root, "--config", config, "--log-format", "json"]
     if override is not None:
         argv += ["--override-config", override]
@@ -57,8 +59,10 @@ def build(
 
 
 def folder_uri(root: str, config: str, folder: str) -> str:
-    """URI of the workspace in a dev container, as VS Code's Dev Containers extension writes it:
-    the host's folder and the configuration, as JSON in hexadecimal."""
+    """URI of the workspace in a dev container, as VS Code's Dev Containers extension writes it.
+
+    The host's folder and the configuration, as JSON in hexadecimal.
+    """
     path = config.replace("\\", "/")
     where = {
         "hostPath": root,

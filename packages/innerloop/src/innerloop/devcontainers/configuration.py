@@ -1,5 +1,7 @@
-"""The devcontainer.json on disk, which is generated and may be edited: its settings, and the
-configuration that `loop up` passes to the devcontainer CLI instead."""
+"""The devcontainer.json on disk, which is generated and may be edited.
+
+Its settings, and the configuration that `loop up` passes to the devcontainer CLI instead.
+"""
 
 from __future__ import annotations
 
@@ -30,8 +32,10 @@ class Configuration:
 
     @property
     def kind(self) -> str:
-        """Where its image comes from: "compose", "image", "build" or "features" (a build that
-        only the devcontainer CLI can do)."""
+        """Where its image comes from.
+
+        "compose", "image", "build" or "features" (a build that only the devcontainer CLI can do).
+        """
         if "dockerComposeFile" in self.value:
             return "compose"
         if self.value.get("features"):
@@ -48,8 +52,11 @@ class Configuration:
         return "auto" if requirement == "optional" else "all" if requirement else "none"
 
     def builds(self, experiment: Experiment) -> bool:
-        """Whether its image is the one that `loop build --dev` builds: the experiment's Dockerfile
-        and context, the dev stage, and no options of the person's but tags and labels."""
+        """Whether its image is the one that `loop build --dev` builds.
+
+        The experiment's Dockerfile and context, the dev stage, and no options of the person's but
+        tags and labels.
+        """
         if self.kind != "build":
             return False
         build = dict(self.value.get("build") or {})
@@ -69,9 +76,12 @@ class Configuration:
     def on(
         self, image: str, user: str, labels: Mapping[str, str], workspace: Workspace
     ) -> dict[str, Json]:
-        """The configuration that `up` starts: on an existing image, so that the CLI builds nothing
-        and shares no image name between experiments, with the person's user. In the workspace's
-        own container it mounts the host's path of the workspace."""
+        """The configuration that `up` starts.
+
+        On an existing image, so that the CLI builds nothing and shares no image name between
+        experiments, with the person's user. In the workspace's own container it mounts the host's
+        path of the workspace.
+        """
         value = {key: item for key, item in self.value.items() if key not in _IMAGE_KEYS}
         run_args = [str(arg) for arg in value.get("runArgs") or []]
         all_labels = {**labels, CONFIGURATION: configuration_label(self.value)}

@@ -1,5 +1,8 @@
-"""The image of a dev container and the user in it: built as by `loop build --dev` or as
-devcontainer.json says, then mapped to the person's UID (see `uid_mapping`)."""
+"""The image of a dev container and the user in it.
+
+Built as by `loop build --dev` or as devcontainer.json says, then mapped to the person's UID (see
+`uid_mapping`).
+"""
 
 from __future__ import annotations
 
@@ -36,8 +39,10 @@ def prepare(
     no_cache: bool,
     build: Callable[[Sequence[str]], object],
 ) -> tuple[str, str]:
-    """Provide the image. Returns its name and the user to work as. `build` runs the devcontainer
-    CLI with the given argv."""
+    """Provide the image.
+
+    Returns its name and the user to work as. `build` runs the devcontainer CLI with the given argv.
+    """
     if config.builds(experiment):
         name = image.name
         if no_cache or not image_build.is_current(image, facts):
@@ -140,8 +145,10 @@ def _cached(cache: Path, question: list[Any]) -> tuple[str, str] | None:
 
 
 def _build_from_text(name: str, labels: Mapping[str, str], text: str, where: str) -> None:
-    """With the legacy builder if there is one: a builder in a container, which buildx may be set
-    to, does not see the engine's images."""
+    """With the legacy builder if there is one.
+
+    A builder in a container, which buildx may be set to, does not see the engine's images.
+    """
     before = process.run(image_id(name))
     argv = docker_cli.build_from_text(name, labels)
     done = process.run(argv, stdin=text, env={**os.environ, "DOCKER_BUILDKIT": "0"})

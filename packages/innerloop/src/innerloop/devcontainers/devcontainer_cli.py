@@ -39,7 +39,8 @@ class CliOutcome:
     @property
     def lost_container(self) -> bool:
         """Whether it failed because another program removed a container that it had just found,
-        as with several `up` of one workspace at once."""
+        as with several `up` of one workspace at once.
+        """
         return not self.ok and "Command failed: docker inspect --type container" in self.message
 
     def failure(self) -> str:
@@ -97,8 +98,10 @@ def follow(
     hand_over: Sequence[int],
     cwd: Path,
 ) -> CliOutcome:
-    """Run the CLI and read its outcome. `say` gets the important lines of its output; with `log`,
-    all of them."""
+    """Run the CLI and read its outcome.
+
+    `say` gets the important lines of its output; with `log`, all of them.
+    """
     lines = _Lines(say, log)
     code = process.follow(argv, lines.line, hand_over=hand_over, cwd=cwd)
     return outcome_of(lines.outcome, lines.tail, code)

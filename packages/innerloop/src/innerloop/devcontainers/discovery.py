@@ -1,5 +1,7 @@
-"""Finds dev containers by the labels that VS Code and the devcontainer CLI set: it does not matter
-which of the two created a container."""
+"""Finds dev containers by the labels that VS Code and the devcontainer CLI set.
+
+It does not matter which of the two created a container.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +25,11 @@ METADATA = "devcontainer.metadata"
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """A dev container. `state` is Docker's: running, exited, created, paused, dead ... `user` is
-    the image's; `mounts` maps the target of each bind mount to its source on the host."""
+    """A dev container.
+
+    `state` is Docker's: running, exited, created, paused, dead ... `user` is the image's; `mounts`
+    maps the target of each bind mount to its source on the host.
+    """
 
     id: str
     name: str
@@ -72,8 +77,11 @@ def of_workspace(workspace: Workspace) -> list[Container]:
 
 
 def labels_of(workspace: Workspace, experiment: Experiment) -> dict[str, str]:
-    """Labels for the CLI to identify the container by. In the workspace's own container, those
-    that VS Code on the host would set; elsewhere empty: the CLI sets the right ones itself."""
+    """Labels for the CLI to identify the container by.
+
+    In the workspace's own container, those that VS Code on the host would set; elsewhere empty: the
+    CLI sets the right ones itself.
+    """
     if not workspace.host:
         return {}
     return {FOLDER: workspace.host, CONFIG: _on_host(workspace, path_of(experiment))}

@@ -1,5 +1,7 @@
 """Which images and dev containers are outdated: older than the files that they were made from.
-Checked when the folder is opened, by `loop doctor`, and before a program runs in them."""
+
+Checked when the folder is opened, by `loop doctor`, and before a program runs in them.
+"""
 
 from __future__ import annotations
 
@@ -42,8 +44,10 @@ class Outdated:
 
 
 def outdated(workspace: Workspace, name: str) -> list[Outdated]:
-    """What is outdated of one experiment. Empty without an engine, or if the experiment's files
-    cannot be read."""
+    """What is outdated of one experiment.
+
+    Empty without an engine, or if the experiment's files cannot be read.
+    """
     if loader.current_experiment() is not None:
         return _of_this_container(workspace, name)
     try:

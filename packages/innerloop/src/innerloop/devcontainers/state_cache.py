@@ -28,8 +28,11 @@ class MadeFrom:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Facts about one container. `whole`: `loop up` saw its creation succeed. `env` is what a
-    login shell of `user` sets in addition to the container's own variables."""
+    """Facts about one container.
+
+    `whole`: `loop up` saw its creation succeed. `env` is what a login shell of `user` sets in
+    addition to the container's own variables.
+    """
 
     container: str
     user: str
@@ -63,8 +66,10 @@ def forget(root: Path, slug: str) -> None:
 def learn(
     container: Container, user: str, folder: str, configuration: Mapping[str, Any], *, whole: bool
 ) -> Note:
-    """Ask the container what a shell of its user sets, and make its cache writable: the volume
-    may belong to another user."""
+    """Ask the container what a shell of its user sets, and make its cache writable.
+
+    The volume may belong to another user.
+    """
     shell = _SHELLS.get(str(configuration.get("userEnvProbe", "")), "-lic")
     script = _PROBE if shell else _MARK_UNWRITABLE
     asked = process.run(
@@ -80,8 +85,10 @@ def learn(
 
 
 def made_from(root: Path, slug: str, container: Container) -> MadeFrom | None:
-    """What a container that VS Code created was made from; asked once, then cached. None if it
-    does not run or has no such files."""
+    """What a container that VS Code created was made from; asked once, then cached.
+
+    None if it does not run or has no such files.
+    """
     note = read(root, slug, container.id)
     if note is not None and note.made_from is not None:
         return note.made_from

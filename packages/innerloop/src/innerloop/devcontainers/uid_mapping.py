@@ -44,8 +44,10 @@ class PasswdEntry:
 
 @dataclass(frozen=True, slots=True)
 class UserMapping:
-    """`user` is the name to work as in the container. `script` is what root has to run in the
-    image first; None if the image can be used as it is."""
+    """`user` is the name to work as in the container.
+
+    `script` is what root has to run in the image first; None if the image can be used as it is.
+    """
 
     user: str
     script: str | None = None
@@ -74,9 +76,11 @@ def person_of(root: Path, engine: Engine) -> HostUser | None:
 def adapt(
     passwd: str, group: str, user: str, person: HostUser | None, *, named: bool = False
 ) -> UserMapping:
-    """How `user` of an image gets the person's numbers. `user` is the one of the configuration or
-    the image ("": root), by name or number; `named`: devcontainer.json names it, so that root
-    is intended."""
+    """How `user` of an image gets the person's numbers.
+
+    `user` is the one of the configuration or the image ("": root), by name or number; `named`:
+    devcontainer.json names it, so that root is intended.
+    """
     entries = parse(passwd)
     user = user.split(":")[0] or "root"
     entry = find(entries, user)
@@ -142,7 +146,8 @@ def _renumber(
     passwd: str, group: str, entries: list[PasswdEntry], user: PasswdEntry, person: HostUser
 ) -> str:
     """A script that gives the person's numbers to `user`, and the user's UID to whoever had the
-    person's. The user's line is the first one, since programs show the first name of a number."""
+    person's. The user's line is the first one, since programs show the first name of a number.
+    """
     renumbered = replace(user, uid=person.uid, gid=person.gid)
     others = [line for line in passwd.splitlines() if not line.startswith(f"{user.name}:")]
     rest = "".join(f"{line}\n" for line in others)

@@ -39,8 +39,11 @@ Ask = Callable[[str], bool]
 
 @dataclass(frozen=True, slots=True)
 class Up:
-    """A running dev container. `how`: "running" (it was), "started" (it was stopped) or "created".
-    `outdated` has one phrase for each change since the container was created."""
+    """A running dev container.
+
+    `how`: "running" (it was), "started" (it was stopped) or "created". `outdated` has one phrase
+    for each change since the container was created.
+    """
 
     experiment: str
     how: Literal["running", "started", "created"]
@@ -85,8 +88,11 @@ def up(
     no_cache: bool = False,
     log: bool = False,
 ) -> Up:
-    """Start the dev container. A usable container is kept, an incomplete one is replaced. If it is
-    outdated, the changes are printed, and it is rebuilt if `ask` returns True."""
+    """Start the dev container.
+
+    A usable container is kept, an incomplete one is replaced. If it is outdated, the changes are
+    printed, and it is rebuilt if `ask` returns True.
+    """
     _refuse_in_container(experiment)
     config = configuration.load(workspace, experiment)
     image = image_build.image_of(workspace, experiment, dev=True)
@@ -108,8 +114,10 @@ def up(
 
 
 def _usable_container(options: UpOptions, containers: Sequence[Container]) -> Container | None:
-    """The container that can be used. The others are removed; UserError if an editor is open in
-    one of them."""
+    """The container that can be used.
+
+    The others are removed; UserError if an editor is open in one of them.
+    """
     usable = None
     for container in containers:
         reason = _defect(options, container) if usable is None else "there is another one"
@@ -192,8 +200,11 @@ def _without_generated(config: Configuration) -> dict[str, object]:
 
 
 def _create(options: UpOptions, image: Image, facts: engine.Engine, old: Sequence[Container]) -> Up:
-    """Create the container. The GPU is checked first: if it is required and missing, nothing is
-    built or created. The `old` containers are removed once the image is built."""
+    """Create the container.
+
+    The GPU is checked first: if it is required and missing, nothing is built or created. The `old`
+    containers are removed once the image is built.
+    """
     devcontainer_cli.program()
     gpu = engine.decide_gpu(options.config.gpu, device=engine.has_gpu(), runtime=facts.has_nvidia)
     options.say(gpu.why)
@@ -222,8 +233,10 @@ def _create(options: UpOptions, image: Image, facts: engine.Engine, old: Sequenc
 
 
 def _cli_up(options: UpOptions, override: dict[str, object] | None, gpu: bool | None) -> CliOutcome:
-    """Run `devcontainer up`, with `override` in place of devcontainer.json. On Ctrl-C incomplete
-    containers are removed."""
+    """Run `devcontainer up`, with `override` in place of devcontainer.json.
+
+    On Ctrl-C incomplete containers are removed.
+    """
     path = options.root / f".innerloop/up/{options.experiment.slug}.json"
     if override is not None:
         files.write_text(path, json.dumps(override, indent=2, ensure_ascii=False))
@@ -264,8 +277,10 @@ def _follow(options: UpOptions, argv: Sequence[str]) -> CliOutcome:
 
 
 def _raise_on_failure(options: UpOptions, outcome: CliOutcome) -> CliOutcome:
-    """The outcome, if it is a success. Otherwise removes containers that were not started and
-    raises UserError."""
+    """The outcome, if it is a success.
+
+    Otherwise removes containers that were not started and raises UserError.
+    """
     if outcome.ok:
         return outcome
     containers = options.containers()

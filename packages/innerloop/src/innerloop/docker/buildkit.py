@@ -31,9 +31,11 @@ INSTALL_BUILDX = (
 
 @dataclass(frozen=True, slots=True)
 class BuildOptions:
-    """Input of a build. `text` is the Dockerfile for standard input. `options` are part of the
-    argv, which every user of the machine can read: secrets are only named there, and are in
-    `env`."""
+    """Input of a build.
+
+    `text` is the Dockerfile for standard input. `options` are part of the argv, which every user of
+    the machine can read: secrets are only named there, and are in `env`.
+    """
 
     text: str
     options: tuple[str, ...]
@@ -57,9 +59,12 @@ def network_of(workspace: Workspace) -> Network:
 def build_options(
     text: str, reach: Network, *, buildkit: bool, cache_from: str = "", inline_cache: bool = False
 ) -> BuildOptions:
-    """What to pass to the builder. `cache_from` is an image in a registry whose equal layers are
-    reused; `inline_cache` makes such an image. Both turn pip's cache off: layers are equal only if
-    the steps are, and CI, VS Code and Codespaces build the Dockerfile unchanged."""
+    """What to pass to the builder.
+
+    `cache_from` is an image in a registry whose equal layers are reused; `inline_cache` makes such
+    an image. Both turn pip's cache off: layers are equal only if the steps are, and CI, VS Code and
+    Codespaces build the Dockerfile unchanged.
+    """
     options, env = proxies(reach, "--build-arg", loopback=reach.on_loopback)
     env["BUILDKIT_PROGRESS"] = "plain"
     env["NO_COLOR"] = "1"
@@ -87,9 +92,12 @@ def build_options(
 def proxies(
     reach: Network, option: str, *, loopback: bool
 ) -> tuple[tuple[str, ...], dict[str, str]]:
-    """Options and variables for the docker client. The options only name the proxies; their
-    values, which may contain a password, are in the variables. `loopback`: a server that has to be
-    reached listens on this machine's loopback address."""
+    """Options and variables for the docker client.
+
+    The options only name the proxies; their values, which may contain a password, are in the
+    variables. `loopback`: a server that has to be reached listens on this machine's loopback
+    address.
+    """
     options: list[str] = []
     for name in reach.proxies:
         options += [option, name]
@@ -100,8 +108,10 @@ def proxies(
 
 
 def _for_containers(reach: Network, text: str) -> str:
-    """Replaces loopback addresses by Docker Desktop's name of this machine; on Linux the container
-    shares its network."""
+    """Replaces loopback addresses by Docker Desktop's name of this machine.
+
+    On Linux the container shares its network.
+    """
     if not reach.on_loopback or sys.platform == "linux":
         return text
     return re.sub(r"(?<=[/@])(localhost|127(\.\d+){3})(?=[:/\s]|$)", "host.docker.internal", text)

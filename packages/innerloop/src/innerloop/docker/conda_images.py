@@ -18,8 +18,10 @@ from ..util.errors import UserError
 
 
 def conda_of(workspace: Workspace, job: Job, named: Environment) -> conda.CondaFile:
-    """The job's conda file: a path relative to the job file, or an inline mapping. UserError for a
-    file that does not exist or is not a conda file."""
+    """The job's conda file: a path relative to the job file, or an inline mapping.
+
+    UserError for a file that does not exist or is not a conda file.
+    """
     position = job.where("environment", "conda_file")
     if isinstance(named.conda_file, dict):
         return conda.of(named.conda_file, position)
@@ -65,7 +67,8 @@ def write_context(image: Image, packages: conda.CondaFile) -> None:
 
 def conda_dockerfile(base: str) -> str:
     """A Dockerfile that creates an environment from the conda file, first on PATH, as Azure ML
-    does."""
+    does.
+    """
     steps = (
         "set -e; cd /opt/innerloop; tool=; for name in mamba conda micromamba; do "
         'if [ -z "$tool" ] && command -v $name >/dev/null 2>&1; then tool=$name; fi; done; '

@@ -1,5 +1,8 @@
-"""What this machine puts around a run's container: proxies and the company's authority, and, where
-we are in a container ourselves, the paths by which the engine knows our files."""
+"""What this machine puts around a run's container.
+
+Proxies and the company's authority, and, where we are in a container ourselves, the paths by which
+the engine knows our files.
+"""
 
 from __future__ import annotations
 
@@ -47,8 +50,11 @@ def _proxy_on_loopback(reach: Network) -> bool:
 
 
 def own_binds() -> tuple[Bind, ...]:
-    """The mounts of the container that we are in; none outside of one, and none where the engine
-    that we talk to does not know our container (an engine of its own runs in it)."""
+    """The mounts of the container that we are in.
+
+    None outside of one, and none where the engine that we talk to does not know our container (an
+    engine of its own runs in it).
+    """
     if os.name == "nt" or not any(map(os.path.exists, ("/.dockerenv", "/run/.containerenv"))):
         return ()
     ids = own_ids(

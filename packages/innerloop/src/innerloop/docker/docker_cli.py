@@ -40,8 +40,10 @@ def push(image: str) -> list[str]:
 
 
 def manifest(name: str, *, insecure: bool) -> list[str]:
-    """Prints a registry's manifest of an image, with its digest, as JSON. `insecure`: a registry
-    without TLS."""
+    """Prints a registry's manifest of an image, with its digest, as JSON.
+
+    `insecure`: a registry without TLS.
+    """
     return ["docker", "manifest", "inspect", "--verbose", *(["--insecure"] * insecure), name]
 
 
@@ -184,8 +186,10 @@ def exit_code(name: str) -> list[str]:
 
 
 def servers_of(workspace: str, experiment: str) -> list[str]:
-    """Prints one line per model server of an experiment, newest first: name, port and path,
-    separated by tabs."""
+    """Prints one line per model server of an experiment, newest first.
+
+    Name, port and path, separated by tabs.
+    """
     form = f'{{{{.Names}}}}\t{{{{.Label "{SERVER_PORT}"}}}}\t{{{{.Label "{SERVER_PATH}"}}}}'
     argv = ["docker", "ps", "--format", form]
     for key, value in ((WORKSPACE_LABEL, workspace), (EXPERIMENT_LABEL, experiment)):

@@ -22,9 +22,11 @@ from . import docker_cli
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """Whether the engine `answers`; if not, `why` and `hint` are for the person. `label` is the
-    digest label of the image that `ask` was called with ("" without one), None if the engine has
-    no such image."""
+    """Whether the engine `answers`; if not, `why` and `hint` are for the person.
+
+    `label` is the digest label of the image that `ask` was called with ("" without one), None if
+    the engine has no such image.
+    """
 
     answers: bool
     why: str = ""
@@ -85,9 +87,10 @@ SOCKET = "/var/run/docker.sock"
 
 
 def _ask_socket(image: str) -> Engine | None:
-    """`ask` through the engine's socket, which saves two starts of the client: some 30 ms of every
-    run. None if the client would use another engine, or on any error: the client is asked then,
-    and its error message is the one that is shown.
+    """`ask` through the engine's socket, which saves two starts of the client.
+
+    Some 30 ms of every run. None if the client would use another engine, or on any error: the
+    client is asked then, and its error message is the one that is shown.
 
     Source: Docker Engine API v1.41, GET /images/{name}/json and GET /info.
     """
@@ -110,8 +113,11 @@ def _ask_socket(image: str) -> Engine | None:
 
 
 def _is_default_engine() -> bool:
-    """Whether the client uses this machine's root engine: no other host or context is selected,
-    and root owns the socket (unlike that of a rootless engine or of Docker Desktop)."""
+    """Whether the client uses this machine's root engine.
+
+    No other host or context is selected, and root owns the socket (unlike that of a rootless engine
+    or of Docker Desktop).
+    """
     if os.environ.get("DOCKER_HOST") or os.environ.get("DOCKER_CONTEXT"):
         return False
     config = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker") / "config.json"
@@ -143,8 +149,9 @@ def _get_from_default_engine(path: str) -> tuple[int, Any] | None:
 
 
 def mounts_of(container: str) -> list[dict[str, Any]] | None:
-    """The mounts of a container, each with Source and Destination; None if the engine does not
-    have the container.
+    """The mounts of a container, each with Source and Destination.
+
+    None if the engine does not have the container.
 
     Source: Docker Engine API v1.41, GET /containers/{id}/json.
     """
@@ -213,8 +220,11 @@ def require(engine: Engine) -> None:
 
 
 def raise_if_gone() -> None:
-    """Raise UserError if the engine stopped. For use after a failure that this may explain: an
-    engine that is stopped aborts what it does with various messages, and ends moments later."""
+    """Raise UserError if the engine stopped.
+
+    For use after a failure that this may explain: an engine that is stopped aborts what it does
+    with various messages, and ends moments later.
+    """
     for _ in range(10):
         if not ask("innerloop").answers:
             raise UserError(
@@ -237,8 +247,11 @@ def has_gpu() -> bool:
 
 
 def decide_gpu(policy: str, *, device: bool, runtime: bool) -> Gpu:
-    """Apply the gpu setting. `device`: there is a GPU with its driver; `runtime`: the engine can
-    pass it to containers. UserError if "all" is set and either is missing."""
+    """Apply the gpu setting.
+
+    `device`: there is a GPU with its driver; `runtime`: the engine can pass it to containers.
+    UserError if "all" is set and either is missing.
+    """
     if policy == "none":
         return Gpu(False, 'CPU, because gpu = "none"')
     if device and runtime:

@@ -106,9 +106,12 @@ def build(
 
 
 def follow(argv: Sequence[str], log: BuildLog, *, stdin: str | None, env: Mapping[str, str]) -> int:
-    """Run the builder and return its exit code. If another program (`docker image prune`, `loop
-    clean` of another workspace) removes an image whose layers the legacy builder is reusing, the
-    build fails with a missing layer; it is then tried a second time."""
+    """Run the builder and return its exit code.
+
+    If another program (`docker image prune`, `loop clean` of another workspace) removes an image
+    whose layers the legacy builder is reusing, the build fails with a missing layer; it is then
+    tried a second time.
+    """
     code = process.follow(argv, log.line, stdin=stdin, env=env)
     if code != 0 and any(_LOST_LAYER.search(line) for line in log.lines[-TAIL:]):
         log.line("innerloop: another program removed a layer; building again")

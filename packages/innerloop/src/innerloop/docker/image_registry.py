@@ -19,16 +19,21 @@ from . import docker_cli
 
 @dataclass(frozen=True, slots=True)
 class ImageNames:
-    """Two references of one image: `exact` ends in the digest of environment/, `floating_tag`
-    refers to the newest image that was pushed."""
+    """Two references of one image.
+
+    `exact` ends in the digest of environment/, `floating_tag` refers to the newest image that was
+    pushed.
+    """
 
     exact: str
     floating_tag: str
 
 
 def names(registry: str, image: str, digest: str) -> ImageNames:
-    """Registry names of the local image "work-1a2b3c4d/<experiment>:<stage>". They do not contain
-    the workspace's name, so that every clone uses the same image."""
+    """Registry names of the local image "work-1a2b3c4d/<experiment>:<stage>".
+
+    They do not contain the workspace's name, so that every clone uses the same image.
+    """
     floating_tag = f"{registry}/{image.partition('/')[2]}"
     return ImageNames(f"{floating_tag}-{digest[:16]}", floating_tag)
 
@@ -71,8 +76,10 @@ def push(names: ImageNames, image: str, on_line: Callable[[str], None]) -> None:
 
 
 def push_as(image: str, names: Sequence[str], on_line: Callable[[str], None]) -> str:
-    """Pushes the image under each name and removes the added names again. Returns the digest that
-    the registry reports, "" if it reports none."""
+    """Pushes the image under each name and removes the added names again.
+
+    Returns the digest that the registry reports, "" if it reports none.
+    """
     lines: list[str] = []
 
     def keep(line: str) -> None:

@@ -68,7 +68,8 @@ def of_labels(
     labels: Mapping[str, str], environment: Path, configuration: Mapping[str, Any], name: str
 ) -> list[str]:
     """What has changed since a container or an image with these labels was made, one phrase per
-    change; `name` is the path of devcontainer.json for these phrases."""
+    change; `name` is the path of devcontainer.json for these phrases.
+    """
     changes = _changes(_loads(labels.get(FILES)), files_of(environment), environment.as_posix())
     before = _loads(labels.get(CONFIGURATION))
     if before is not None:
@@ -82,8 +83,11 @@ def of_labels(
 def of_notes(
     checksums: str, kept: str | None, environment: Path, configuration: Mapping[str, Any], name: str
 ) -> list[str]:
-    """`of_labels` for a container that VS Code created: `checksums` is the output of sha256sum in
-    the container's home, `kept` the text of its devcontainer.json."""
+    """`of_labels` for a container that VS Code created.
+
+    `checksums` is the output of sha256sum in the container's home, `kept` the text of its
+    devcontainer.json.
+    """
     from ..util import jsonc
 
     ignored = ignored_in(environment)

@@ -1,5 +1,8 @@
-"""The framework of `loop doctor`. Each check is a function that takes a `Checkup` and yields
-facts. All checks run at the same time, in a thread each."""
+"""The framework of `loop doctor`.
+
+Each check is a function that takes a `Checkup` and yields facts. All checks run at the same time,
+in a thread each.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +25,11 @@ State = Literal["ok", "note", "bad"]
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One result. `state`: "ok", "note" (it works, with restrictions) or "bad" (something does not
-    work). `hint` says what to do; "" if nothing."""
+    """One result.
+
+    `state`: "ok", "note" (it works, with restrictions) or "bad" (something does not work). `hint`
+    says what to do; "" if nothing.
+    """
 
     state: State
     name: str
@@ -33,8 +39,10 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Checkup:
-    """Input of the checks: the workspace and its experiments. `broken` has the error message of
-    each experiment that cannot be read."""
+    """Input of the checks: the workspace and its experiments.
+
+    `broken` has the error message of each experiment that cannot be read.
+    """
 
     root: Path
     workspace: Workspace
@@ -59,8 +67,11 @@ class _Running:
 
 
 def run(checkup: Checkup, checks: Sequence[Check]) -> Iterator[tuple[list[Fact], list[str]]]:
-    """Run the checks at once. Yields each check's facts, in the order of the checks, as soon as
-    they are there, and about every 50 ms in between the names of the checks that still run."""
+    """Run the checks at once.
+
+    Yields each check's facts, in the order of the checks, as soon as they are there, and about
+    every 50 ms in between the names of the checks that still run.
+    """
     running = [_Running(check) for check in checks]
     for entry in running:
         # A daemon thread: a program that never answers must not keep the command from ending.

@@ -1,5 +1,8 @@
-"""Finds and removes what this workspace has created on this machine: containers, images, volumes,
-cached environments and, on request, outputs. Never anything of another workspace."""
+"""Finds and removes what this workspace has created on this machine.
+
+Containers, images, volumes, cached environments and, on request, outputs. Never anything of another
+workspace.
+"""
 
 from __future__ import annotations
 
@@ -31,9 +34,11 @@ VOLUME = "innerloop-cache-"
 
 @dataclass(frozen=True, slots=True)
 class Removable:
-    """Something that can be removed. `key` is its ID or path, `size` what removal frees in bytes,
-    `why` a phrase about its state. `outdated`: nothing uses it any more. `kept`: why it cannot be
-    removed now, "" if it can."""
+    """Something that can be removed.
+
+    `key` is its ID or path, `size` what removal frees in bytes, `why` a phrase about its state.
+    `outdated`: nothing uses it any more. `kept`: why it cannot be removed now, "" if it can.
+    """
 
     kind: str
     name: str
@@ -48,8 +53,10 @@ class Removable:
 
 
 def find(workspace: Workspace, kinds: Sequence[str], older_than: float = 0) -> list[Removable]:
-    """Everything of these kinds, outdated entries first. `older_than` is the minimum age of
-    outputs in days."""
+    """Everything of these kinds, outdated entries first.
+
+    `older_than` is the minimum age of outputs in days.
+    """
     found: list[Removable] = []
     if IN_DOCKER & set(kinds) and process.which("docker"):
         found += [item for item in _in_docker(workspace) if item.kind in kinds]
@@ -138,8 +145,10 @@ def _images(text: str) -> Iterator[_Image]:
 def _image(
     workspace: Workspace, image: _Image, alone: Mapping[str, int], in_use: Mapping[str, str]
 ) -> Iterator[Removable]:
-    """One entry per name of this workspace, the size with the first. Names of other workspaces are
-    left out."""
+    """One entry per name of this workspace, the size with the first.
+
+    Names of other workspaces are left out.
+    """
     prefix = f"{workspace.image_name}/"
     mine = [name for name in image.names if name.startswith(prefix)]
     if image.names and not mine:
@@ -182,8 +191,10 @@ def _folder(image: str) -> str:
 
 
 def _sizes(text: str) -> tuple[dict[str, int], dict[str, tuple[int, bool]]]:
-    """The size of each image's own layers by ID; each volume's size, and whether a container uses
-    it."""
+    """The size of each image's own layers by ID.
+
+    Each volume's size, and whether a container uses it.
+    """
     lines = text.splitlines()
     if len(lines) < 2:
         return {}, {}

@@ -125,8 +125,10 @@ def disk_usage(checkup: Checkup) -> Iterator[Fact]:
 
 
 def _info() -> dict[str, Any]:
-    """`docker info` as JSON; empty without an engine: clients then print JSON without values, and
-    their exit codes differ."""
+    """`docker info` as JSON; empty without an engine.
+
+    Clients then print JSON without values, and their exit codes differ.
+    """
     if process.which("docker") is None:
         return {}
     done = process.run(["docker", "info", "--format", "{{json .}}"], timeout=PATIENCE)

@@ -60,7 +60,9 @@ def _cuda(checkup: Checkup, experiment: Experiment, driver: Version | None) -> I
 
 def driver_of(text: str) -> tuple[str, Version | None]:
     """The driver's version and the newest CUDA that it supports, from the output of nvidia-smi.
-    "?" and None if they are not in it."""
+
+    "?" and None if they are not in it.
+    """
     driver = re.search(r"Driver Version:\s*([\d.]+)", text)
     cuda = re.search(r"CUDA Version:\s*(\d+)\.(\d+)", text)
     return driver[1] if driver else "?", (int(cuda[1]), int(cuda[2])) if cuda else None
@@ -76,7 +78,8 @@ def cuda_of(requirements: str) -> Version | None:
 
 def cuda_of_image(image: str) -> Version | None:
     """The CUDA in an image's name such as "nvidia/cuda:12.4.1-runtime-ubuntu22.04" or
-    "pytorch/pytorch:2.6.0-cuda12.4-cudnn9-runtime"; None without CUDA."""
+    "pytorch/pytorch:2.6.0-cuda12.4-cudnn9-runtime"; None without CUDA.
+    """
     match = re.search(r"cuda[:-]?(\d+)\.(\d+)", image)
     return (int(match[1]), int(match[2])) if match else None
 

@@ -1,5 +1,7 @@
-"""Checks of the network: proxies, certificate authorities, the package index, and the ports that
-this workspace uses."""
+"""Checks of the network.
+
+Proxies, certificate authorities, the package index, and the ports that this workspace uses.
+"""
 
 from __future__ import annotations
 
@@ -42,8 +44,10 @@ def proxy_and_authority(checkup: Checkup) -> Iterator[Fact]:
 
 
 def _missing_authorities() -> Iterator[Fact]:
-    """Variables that name a missing file: programs that read them trust no server; builds here
-    ignore them."""
+    """Variables that name a missing file.
+
+    Programs that read them trust no server; builds here ignore them.
+    """
     for name in network.AUTHORITIES:
         path = os.environ.get(name, "")
         if path and not os.path.isfile(path):

@@ -33,9 +33,12 @@ HEADLINES = (
 
 @dataclass(frozen=True, slots=True)
 class PastRun:
-    """A run that was recorded. `record` is the content of run.json (empty for an older run without
-    one); `scores` are by name, `curves` by name as (step, value) pairs in order; `folder` is relative
-    to the workspace's root. `alive`: its process still runs on this machine."""
+    """A run that was recorded.
+
+    `record` is the content of run.json (empty for an older run without one); `scores` are by name,
+    `curves` by name as (step, value) pairs in order; `folder` is relative to the workspace's root.
+    `alive`: its process still runs on this machine.
+    """
 
     slug: str
     id: str
@@ -57,7 +60,8 @@ class PastRun:
     def state(self) -> str:
         """One of "done", "failed (3)", "stopped", "running", "killed" (it ended without a record of
         its end), "?" (no record); for a submitted job that has not ended, the service's last status
-        ("queued")."""
+        ("queued").
+        """
         code = self.record.get("exit_code")
         if code is None and self.record.get("status"):
             status = str(self.record["status"]).lower()
@@ -75,8 +79,10 @@ class PastRun:
 
     @property
     def commit(self) -> str:
-        """The first 8 digits of the commit, with "+" when something was not committed; "none" in a
-        repository without a commit, "" without a repository."""
+        """The first 8 digits of the commit, with "+" when something was not committed.
+
+        "none" in a repository without a commit, "" without a repository.
+        """
         git = self.record.get("git") or {}
         return (str(git.get("commit", ""))[:8] or "none" * bool(git)) + "+" * bool(git.get("dirty"))
 
@@ -129,8 +135,10 @@ def log_of(root: Path, run: PastRun) -> Path:
 
 
 def metrics_of(summary: str | None, lines: str | None) -> tuple[dict[str, float], dict[str, Curve]]:
-    """Scores and curves from the texts of metrics.json and metrics.jsonl (None: no such file). Values
-    that are not numbers, and incomplete lines, are ignored."""
+    """Scores and curves from the texts of metrics.json and metrics.jsonl (None: no such file).
+
+    Values that are not numbers, and incomplete lines, are ignored.
+    """
     scores, curves = _from_summary(_mapping(summary))
     entries = [_mapping(line) for line in (lines or "").splitlines() if line.strip()]
     curves |= _curves([entry for entry in entries if entry])
@@ -140,8 +148,10 @@ def metrics_of(summary: str | None, lines: str | None) -> tuple[dict[str, float]
 
 
 def headline_metrics(runs: Iterable[PastRun], most: int) -> list[str]:
-    """The names of at most `most` scores to show: those that people look for first, and of these the
-    test's before the others."""
+    """The names of at most `most` scores to show.
+
+    Those that people look for first, and of these the test's before the others.
+    """
     names = dict.fromkeys(name for run in runs for name in run.scores)
 
     def rank(name: str) -> tuple[int, int, int]:

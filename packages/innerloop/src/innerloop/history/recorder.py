@@ -39,8 +39,11 @@ class Ending:
 
 @contextmanager
 def recorded(run: Run, request: Request) -> Iterator[Ending]:
-    """Record the run within: its code and environment at the start, its output, and its exit code
-    and time at the end, however it ends."""
+    """Record the run within.
+
+    Its code and environment at the start, its output, and its exit code and time at the end,
+    however it ends.
+    """
     root = Path(run.workspace.root)
     folder = root / request.outputs
     files.make_folder(folder / FOLDER)

@@ -47,8 +47,10 @@ def recorded(log: Path) -> Iterator[None]:
 
 
 class Lines:
-    """Writes complete lines to a file that others write to as well. A live line ends with a carriage
-    return. A line longer than `LONGEST` is written in pieces."""
+    """Writes complete lines to a file that others write to as well.
+
+    A live line ends with a carriage return. A line longer than `LONGEST` is written in pieces.
+    """
 
     def __init__(self, file: IO[bytes]) -> None:
         self.file = file

@@ -31,8 +31,10 @@ class LocalBackend(Backend, Protocol):
         """Makes what the request needs: an image, an environment. Does nothing where it exists."""
 
     def submit(self, run: Run, request: Request) -> int:
-        """Runs the program to its end and returns its exit code. On Ctrl-C everything is stopped
-        before KeyboardInterrupt is raised."""
+        """Runs the program to its end and returns its exit code.
+
+        On Ctrl-C everything is stopped before KeyboardInterrupt is raised.
+        """
 
 
 def backend(name: str) -> LocalBackend:

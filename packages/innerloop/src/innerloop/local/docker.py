@@ -112,9 +112,12 @@ def request(
     why: str,
     context: ContainerContext = NO_CONTEXT,
 ) -> Request:
-    """The request for a container. `owner` is "uid:gid" of this user on Linux, or None where the
-    engine maps file owners itself. `context` is what this machine adds. Without an `image` the
-    request cannot start, but describes everything else."""
+    """The request for a container.
+
+    `owner` is "uid:gid" of this user on Linux, or None where the engine maps file owners itself.
+    `context` is what this machine adds. Without an `image` the request cannot start, but describes
+    everything else.
+    """
     root = posixpath.join("/workspaces", run.workspace.name)
     cwd = _cwd(run, root)
     targets = {name: _target(run, name, path, root) for name, path in run.data.items()}
@@ -259,8 +262,11 @@ def _make_mount_points(run: Run) -> None:
 
 
 def _remove_scratch(run: Run) -> None:
-    """Remove the scratch folder. Files that the program wrote there beside ./outputs, which Azure ML
-    would not keep, move to `beside-outputs` in the run's folder."""
+    """Remove the scratch folder.
+
+    Files that the program wrote there beside ./outputs, which Azure ML would not keep, move to
+    `beside-outputs` in the run's folder.
+    """
     work, root = Path(run.workspace.root, run.work), Path(run.workspace.root)
     if run.code is not None:
         files.remove(work / os.path.basename(run.code))
@@ -301,8 +307,11 @@ def _target(run: Run, name: str, path: str, root: str) -> str:
 
 
 def _path_in_container(run: Run, path: str, root: str, otherwise: str) -> str:
-    """A path of this machine as the container has it: a path inside the workspace keeps its
-    position below `root`, any other appears below /mnt/`otherwise`."""
+    """A path of this machine as the container has it.
+
+    A path inside the workspace keeps its position below `root`, any other appears below
+    /mnt/`otherwise`.
+    """
     try:
         relative = os.path.relpath(path, run.workspace.root).replace("\\", "/")
     except ValueError:  # another drive, on Windows

@@ -26,8 +26,11 @@ def request(
     notes: tuple[str, ...] = (),
     can_start: bool = True,
 ) -> Request:
-    """The request for a process. `env` is what the backend adds to the job's own variables;
-    `can_start` is false where there is no environment to start it in."""
+    """The request for a process.
+
+    `env` is what the backend adds to the job's own variables; `can_start` is false where there is
+    no environment to start it in.
+    """
     root = Path(run.workspace.root)
     cwd = Path(run.code) if run.in_place and run.code else root / run.work
     resolved = resolve(run, lambda _, path: path, lambda name: str(root / run.outputs / name))
@@ -70,7 +73,8 @@ def submit(run: Run, request: Request) -> int:
 
 def make_view(code: str | None, view: Path, outputs: Path) -> Path:
     """A folder of links to the entries of the code root (or to the one file that it is), with
-    `outputs` leading to the run's folder."""
+    `outputs` leading to the run's folder.
+    """
     files.make_folder(view)
     if code is not None and os.path.isfile(code):
         files.make_link(view / os.path.basename(code), code)
@@ -83,8 +87,11 @@ def make_view(code: str | None, view: Path, outputs: Path) -> Path:
 
 
 def remove_view(view: Path, outputs: Path) -> list[str]:
-    """Remove the view. Files that the program wrote into it beside ./outputs, which Azure ML would
-    not keep, move to `beside-outputs` in the run's folder; their names are returned."""
+    """Remove the view.
+
+    Files that the program wrote into it beside ./outputs, which Azure ML would not keep, move to
+    `beside-outputs` in the run's folder; their names are returned.
+    """
     written = []
     for entry in list(os.scandir(view)):
         if entry.is_symlink():

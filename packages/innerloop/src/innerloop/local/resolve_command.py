@@ -17,7 +17,8 @@ class ResolvedCommand:
     """The command's text, the argv that runs it, and the variables of its first process.
 
     `is_single`: the argv is the shell with the text, nothing around it. `processes` holds the own
-    variables of each process of a distributed job; empty for a single process."""
+    variables of each process of a distributed job; empty for a single process.
+    """
 
     command: str
     argv: tuple[str, ...]
@@ -30,7 +31,8 @@ def resolve(
     run: Run, data_path: Callable[[str, str], str], output_path: Callable[[str], str]
 ) -> ResolvedCommand:
     """`data_path(input, host path)` returns the path of a data input as the program sees it,
-    `output_path(output)` that of a declared output."""
+    `output_path(output)` that of a declared output.
+    """
     values = dict(_values(run, data_path))
     outputs = {name: output_path(name) for name in run.job.outputs}
     inputs: dict[str, str | None] = {**dict.fromkeys(run.job.inputs), **values}

@@ -1,5 +1,8 @@
-"""A cached environment made from the experiment's locked requirements: the default where there is no
-Docker engine. The packages are the same; the operating system is this machine's own."""
+"""A cached environment made from the experiment's locked requirements.
+
+The default where there is no Docker engine. The packages are the same; the operating system is this
+machine's own.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +23,10 @@ name = "venv"
 
 
 def available(workspace: Workspace) -> Availability:
-    """Always: a Python runs this tool. `why` is empty, since the reason for this backend is what
-    prevents those before it."""
+    """Always: a Python runs this tool.
+
+    `why` is empty, since the reason for this backend is what prevents those before it.
+    """
     return Availability(True, "")
 
 
@@ -61,9 +66,11 @@ def prepare(run: Run, request: Request) -> None:
 def request(
     run: Run, *, environment: Path | None, trust: Mapping[str, str] | None = None
 ) -> Request:
-    """The request for a process in the environment. `trust` are the variables that name a company's
-    certificate authority. Without an `environment` the request cannot start, but describes
-    everything else."""
+    """The request for a process in the environment.
+
+    `trust` are the variables that name a company's certificate authority. Without an `environment`
+    the request cannot start, but describes everything else.
+    """
     if environment is None:
         return host_process.request(run, backend=name, env={}, why="", can_start=False)
     path = os.pathsep.join([str(venvs.programs_of(environment)), os.environ.get("PATH", "")])

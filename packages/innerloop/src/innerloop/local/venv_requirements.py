@@ -28,8 +28,11 @@ _OFFICIAL = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Packages:
-    """The requirements files, or their text where the environment has no files. `python` is the
-    version that the environment asks for, "" for any. `missing` says why venv cannot install it."""
+    """The requirements files, or their text where the environment has no files.
+
+    `python` is the version that the environment asks for, "" for any. `missing` says why venv
+    cannot install it.
+    """
 
     files: tuple[Path, ...] = ()
     text: str = ""
@@ -39,8 +42,10 @@ class Packages:
 
 
 def packages_for(workspace: Workspace, environment: ResolvedEnvironment) -> Packages:
-    """The requirements in the folder of the Dockerfile, or the packages of the conda file. An image
-    of Python alone is an environment without packages."""
+    """The requirements in the folder of the Dockerfile, or the packages of the conda file.
+
+    An image of Python alone is an environment without packages.
+    """
     image = environment.image
     if environment.folder:
         try:
@@ -100,8 +105,11 @@ def install(
 
 
 def requirements(workspace: Workspace, experiment: Experiment, dev: bool = False) -> list[Path]:
-    """The locks to install from: requirements.txt, and with `dev` also requirements-dev.txt if it
-    exists. UserError when the experiment has no requirements.txt."""
+    """The locks to install from.
+
+    requirements.txt, and with `dev` also requirements-dev.txt if it exists. UserError when the
+    experiment has no requirements.txt.
+    """
     return locks_in(workspace, f"{experiment.folder}/environment", dev)
 
 
@@ -123,16 +131,20 @@ def locks_in(workspace: Workspace, context: str, dev: bool = False) -> list[Path
 def environment_of(
     experiment: Experiment, locked: Sequence[Path], python: str, text: str = ""
 ) -> Path:
-    """The environment's folder, keyed by its content: the locks (or `text`, the requirements
-    themselves), the Python version and this system."""
+    """The environment's folder, keyed by its content.
+
+    The locks (or `text`, the requirements themselves), the Python version and this system.
+    """
     text += "\n".join(files.read_text(path) or "" for path in locked)
     key = hashlib.sha256(f"{venvs.tag()}\n{python}\n{text}".encode()).hexdigest()[:12]
     return venvs.cache_folder() / "envs" / f"{experiment.slug}-{key}"
 
 
 def python_for(experiment: Experiment) -> tuple[str, str, str]:
-    """An interpreter of the image's Python version if this machine has one, else this Python:
-    (program, its version "3.11", a note when the version differs from the image's, else "")."""
+    """An interpreter of the image's Python version if this machine has one, else this Python.
+
+    (program, its version "3.11", a note when the version differs from the image's, else "").
+    """
     return interpreter(version_in(experiment.dockerfile))
 
 

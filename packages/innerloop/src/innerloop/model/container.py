@@ -31,8 +31,10 @@ class Mount:
     read_only: bool = False
 
     def text(self) -> str:
-        """The value of `--mount`. Docker reads it as one line of CSV, so a path may hold commas and
-        quotes."""
+        """The value of `--mount`.
+
+        Docker reads it as one line of CSV, so a path may hold commas and quotes.
+        """
         fields = ["type=bind", f"source={self.source}", f"target={self.target}"]
         if self.read_only:
             fields.append("readonly")
@@ -55,8 +57,10 @@ class PublishedPort:
 
 @dataclass(frozen=True, slots=True)
 class ContainerSpec:
-    """A container to start. An empty text or tuple means the image's or the engine's own value;
-    `image_workdir` is the image's own working directory as far as it is known.
+    """A container to start.
+
+    An empty text or tuple means the image's or the engine's own value; `image_workdir` is the
+    image's own working directory as far as it is known.
 
     `client_env` are names of variables whose values the engine's client takes from its own
     environment, so that no argv shows them. `devices` are options that hand devices over
@@ -150,9 +154,12 @@ def run_argv(spec: ContainerSpec) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class ContainerContext:
-    """What this machine adds to a container. The program in the container sees `env` and `mounts`;
-    `secrets` are variables of the engine's client, which `options` pass on by name and nothing
-    prints. `binds` are the mounts of the container that we are in ourselves."""
+    """What this machine adds to a container.
+
+    The program in the container sees `env` and `mounts`; `secrets` are variables of the engine's
+    client, which `options` pass on by name and nothing prints. `binds` are the mounts of the
+    container that we are in ourselves.
+    """
 
     options: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
@@ -162,8 +169,11 @@ class ContainerContext:
     notes: tuple[str, ...] = ()
 
     def on_host(self, mount: Mount) -> Mount:
-        """The mount with its source as the engine's machine has it. A path that exists in our
-        container only raises UserError: the engine would create an empty folder of that name."""
+        """The mount with its source as the engine's machine has it.
+
+        A path that exists in our container only raises UserError: the engine would create an empty
+        folder of that name.
+        """
         if not self.binds:
             return mount
         source = to_host(mount.source, self.binds)
@@ -180,7 +190,10 @@ NO_CONTEXT = ContainerContext()
 
 
 def image_name_part(text: str) -> str:
-    """A part of an image's or container's name: small letters, digits and `.`, `_`, `-` between
-    them (Source: the reference grammar of OCI image names)."""
+    """A part of an image's or container's name.
+
+    Small letters, digits and `.`, `_`, `-` between them (Source: the reference grammar of OCI image
+    names).
+    """
     plain = re.sub(r"[^a-z0-9._-]+", "-", text.lower())
     return re.sub(r"(?<=[._-])[._-]+", "", plain).strip("._-")[:100] or "job"

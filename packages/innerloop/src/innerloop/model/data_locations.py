@@ -30,8 +30,9 @@ _WINDOWS_DRIVE = re.compile(r"[a-zA-Z]:[\\/]")
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """`path`: relative to the workspace's root with "/", or absolute. `is_here`: whether the job file
-    itself names a local path.
+    """`path`: relative to the workspace's root with "/", or absolute.
+
+    `is_here`: whether the job file itself names a local path.
 
     `url`: for a plain GET; "" if only Azure's own tools can download it. `fetch`: the command that
     downloads it, "" if unknown; `hint`: what must be substituted in it.

@@ -59,9 +59,11 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """The model as the deployment names it: a registered one (`name`, and `version` or `label`), or
-    a local `path`, relative to the deployment's file, that is registered first. All are empty if
-    the deployment names no model."""
+    """The model as the deployment names it.
+
+    A registered one (`name`, and `version` or `label`), or a local `path`, relative to the
+    deployment's file, that is registered first. All are empty if the deployment names no model.
+    """
 
     name: str = ""
     version: str = ""
@@ -92,8 +94,11 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """`file` is the path relative to the workspace. A route is None if the file does not name it, as
-    for Azure ML's own images. `environment.path` is relative to the file."""
+    """`file` is the path relative to the workspace.
+
+    A route is None if the file does not name it, as for Azure ML's own images. `environment.path`
+    is relative to the file.
+    """
 
     name: str
     endpoint_name: str
@@ -132,8 +137,10 @@ class Deployment:
 
 
 def deployment_file(names: Sequence[str], folder: str) -> str:
-    """The one file of a deploy folder that describes a deployment. Raises `UserError` for none or
-    several."""
+    """The one file of a deploy folder that describes a deployment.
+
+    Raises `UserError` for none or several.
+    """
     candidates = [name for name in names if name.endswith(DEPLOYMENT_ENDINGS)]
     if len(candidates) == 1:
         return candidates[0]

@@ -19,9 +19,11 @@ def filled(
     container: Mapping[str, str],
     folders: Mapping[str, str],
 ) -> str:
-    """The text with its variables substituted: `local` are the host's environment variables, `container`
-    the container's, `folders` the plain names ("localWorkspaceFolder" ...). Unknown ones are
-    unchanged, as in the devcontainer CLI."""
+    """The text with its variables substituted.
+
+    `local` are the host's environment variables, `container` the container's, `folders` the plain
+    names ("localWorkspaceFolder" ...). Unknown ones are unchanged, as in the devcontainer CLI.
+    """
 
     def value(match: re.Match[str]) -> str:
         kind, rest = match["kind"], match["rest"]
@@ -44,8 +46,11 @@ def remote_environment(
     container: Mapping[str, str],
     folders: Mapping[str, str],
 ) -> dict[str, str]:
-    """`remoteEnv` with its variables substituted. A null value means unset for tools: here it is empty,
-    because a running container's variable cannot be unset for one program."""
+    """`remoteEnv` with its variables substituted.
+
+    A null value means unset for tools: here it is empty, because a running container's variable
+    cannot be unset for one program.
+    """
     values = configuration.get("remoteEnv") or {}
     return {
         str(name): (

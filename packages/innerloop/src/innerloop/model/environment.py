@@ -20,7 +20,8 @@ class Image:
     """An image to run in: its name, the stage to build (None: the last), the digest that it must
     carry, the absolute path of its build context and its Dockerfile.
 
-    An image that is not built here has neither digest nor Dockerfile: it is used as it is."""
+    An image that is not built here has neither digest nor Dockerfile: it is used as it is.
+    """
 
     name: str
     target: str | None = None

@@ -33,10 +33,12 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """`name` is the path under src/ ("digit_recognition", "search/ranking"); `files` are the names
-    directly in its folder; `common_tests` are the tests, relative to the root, of the shared code
-    that it links. `at` is the folder, relative to the root, of a job file that belongs to no
-    experiment ("" for an experiment)."""
+    """`name` is the path under src/ ("digit_recognition", "search/ranking").
+
+    `files` are the names directly in its folder; `common_tests` are the tests, relative to the
+    root, of the shared code that it links. `at` is the folder, relative to the root, of a job file
+    that belongs to no experiment ("" for an experiment).
+    """
 
     name: str
     dockerfile: Dockerfile
@@ -58,8 +60,10 @@ class Experiment:
 
     @property
     def test_paths(self) -> list[str]:
-        """pytest's arguments, relative to the experiment's folder: the folder itself and the tests of
-        its shared code."""
+        """Pytest's arguments, relative to the experiment's folder.
+
+        The folder itself and the tests of its shared code.
+        """
         return [".", *(posixpath.relpath(path, self.folder) for path in self.common_tests)]
 
     @property

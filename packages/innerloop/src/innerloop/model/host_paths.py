@@ -1,5 +1,6 @@
-"""Paths in the current container as the engine's host has them. The engine resolves a mount on its
-host, not in the container that requests it.
+"""Paths in the current container as the engine's host has them.
+
+The engine resolves a mount on its host, not in the container that requests it.
 
 Source: `docker inspect`, the list Mounts (Type, Source, Destination, RW).
 """
@@ -15,8 +16,10 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Bind:
-    """`target` in the container is `source` on the host: a bound folder or file, or a volume's
-    folder."""
+    """`target` in the container is `source` on the host.
+
+    A bound folder or file, or a volume's folder.
+    """
 
     source: str
     target: str
@@ -30,8 +33,10 @@ def binds_of(mounts: Sequence[Mapping[str, Any]]) -> tuple[Bind, ...]:
 
 
 def to_host(path: str, binds: Sequence[Bind]) -> str | None:
-    """The path on the host, through the innermost mount that contains it; None for a path that is
-    only in the container. "C:\\work" keeps its own separator."""
+    """The path on the host, through the innermost mount that contains it.
+
+    None for a path that is only in the container. "C:\\work" keeps its own separator.
+    """
     path = posixpath.normpath(path)
     containing = [bind for bind in binds if _contains(bind.target, path)]
     if not containing:
@@ -50,8 +55,11 @@ def _contains(target: str, path: str) -> bool:
 
 
 def own_ids(mountinfo: str, cgroup: str, hostname: str) -> list[str]:
-    """Possible ids of the current container, the surest first: engines mount its hostname file from a
-    folder with its id; with cgroups v1 the group has that name; else its hostname."""
+    """Possible ids of the current container, the surest first.
+
+    Engines mount its hostname file from a folder with its id; with cgroups v1 the group has that
+    name; else its hostname.
+    """
     ids = re.findall(r"/containers/([0-9a-f]{64})/", mountinfo)
     ids += re.findall(r"/(?:docker-)?([0-9a-f]{64})(?:\.scope)?$", cgroup, re.MULTILINE)
     return list(dict.fromkeys([*ids, *([hostname] if hostname else [])]))

@@ -36,8 +36,10 @@ class IgnoreRules:
     rules: Sequence[Rule] = ()
 
     def excluding_rule(self, path: str) -> Rule | None:
-        """The rule that excludes a path; None if the path is uploaded. `path` is relative to the
-        code's root, with "/", with the links of its folders resolved."""
+        """The rule that excludes a path; None if the path is uploaded.
+
+        `path` is relative to the code's root, with "/", with the links of its folders resolved.
+        """
         decided = None
         for rule in self.rules:
             if rule.pattern.match(path):
@@ -97,8 +99,10 @@ def _expression(rule: str) -> str:
 
 
 def _parts(rule: str) -> list[str]:
-    """The rule between its slashes. One that names no folder is found at any depth; one that
-    begins with a slash only at the root."""
+    """The rule between its slashes.
+
+    One that names no folder is found at any depth; one that begins with a slash only at the root.
+    """
     parts = rule.split("/")
     parts = [one for i, one in enumerate(parts) if not (i and one == "**" == parts[i - 1])]
     if parts == ["**", ""]:

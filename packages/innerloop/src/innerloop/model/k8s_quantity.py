@@ -1,5 +1,4 @@
-"""Kubernetes quantities, and Docker's sizes (--shm-size). Source: apimachinery's
-resource.Quantity."""
+"""Kubernetes quantities, and Docker's sizes (--shm-size). Source: apimachinery's resource.Quantity."""
 
 from __future__ import annotations
 

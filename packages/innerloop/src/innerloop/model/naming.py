@@ -31,7 +31,8 @@ def slug_of(name: str) -> str:
 
 def check_name(name: str) -> None:
     """Every part must be valid as a Python module, as a folder on every system, and in an image's
-    name. Raises `UsageError` that suggests a valid name."""
+    name. Raises `UsageError` that suggests a valid name.
+    """
     parts = name.split("/")
     if parts[0] == "src" and len(parts) > 1:
         raise UsageError(
@@ -84,7 +85,8 @@ def _suggestion(part: str) -> str:
 
 def check_free(name: str, experiments: Sequence[str]) -> None:
     """Raises `UsageError` if an experiment would be inside another, or would share a name on a disk
-    that ignores case, or the name of an image, where "/" is "."."""
+    that ignores case, or the name of an image, where "/" is ".".
+    """
     slug = slug_of(name)
     for other in experiments:
         if name.startswith(f"{other}/"):
@@ -124,9 +126,12 @@ def filled_in(path: str, text: str, name: str) -> str:
 
 
 def renamed(path: str, text: str, old: str, new: str) -> str:
-    """A file of an experiment's folder after a rename: the job's experiment_name, the names of model
-    and endpoint if they were the old one, paths to the folder, and the title of its README. Nothing
-    else: a word of the code may be the name by chance."""
+    """A file of an experiment's folder after a rename.
+
+    The job's experiment_name, the names of model and endpoint if they were the old one, paths to
+    the folder, and the title of its README. Nothing else: a word of the code may be the name by
+    chance.
+    """
     text = moved_paths(text, old, new)
     if path.endswith((".yaml", ".yml")):
         text = _key(text, "experiment_name:", job_name(old), job_name(new))
@@ -164,8 +169,11 @@ def moved_paths(text: str, old: str, new: str) -> str:
 
 
 def renamed_whole(text: str, old: str, new: str, labels: tuple[str, str] = ("", "")) -> str:
-    """The text of a generated file after a rename. The name alone may be any word, so it is replaced
-    only after the tool's own words. `labels` are the old and the new name as Kubernetes labels."""
+    """The text of a generated file after a rename.
+
+    The name alone may be any word, so it is replaced only after the tool's own words. `labels` are
+    the old and the new name as Kubernetes labels.
+    """
     slugs = slug_of(old), slug_of(new)
     for words, (before, after), end in (
         (r"\btrain |loop submit |loop image push ", (old, new), r"(?![\w./-])"),
@@ -185,9 +193,11 @@ def debug_task(name: str, *, serves: bool = False) -> str:
 
 
 def renamed_value(keys: Sequence[str], text: str, old: str, new: str) -> str:
-    """A string of a generated JSON file after a rename; `keys` are its path. The name alone is
-    replaced where it is the whole value, unless the value is a word of VS Code or of the command
-    line."""
+    """A string of a generated JSON file after a rename; `keys` are its path.
+
+    The name alone is replaced where it is the whole value, unless the value is a word of VS Code or
+    of the command line.
+    """
     slug = slug_of(old)
     for serves in (False, True):
         if text == debug_task(old, serves=serves):

@@ -1,5 +1,6 @@
-"""A notebook's parameters: the names that its cell tagged "parameters" sets, and a copy of the
-notebook with other values.
+"""A notebook's parameters.
+
+The names that its cell tagged "parameters" sets, and a copy of the notebook with other values.
 
 The convention is papermill's: the cell's values are defaults, and a cell directly below it, tagged
 "injected-parameters", overrides them. Source: https://papermill.readthedocs.io, "Parameterize".
@@ -53,8 +54,10 @@ def parameters(text: str, name: str) -> list[str]:
 
 
 def values_of(settings: Sequence[str]) -> dict[str, Any]:
-    """["n=500", "rate=1e-3", "name=a b"] -> values: Python literals (and true, false, null as in the
-    job file), else strings."""
+    """["n=500", "rate=1e-3", "name=a b"] -> values.
+
+    Python literals (and true, false, null as in the job file), else strings.
+    """
     values = {}
     for setting in settings:
         name, equals, text = setting.partition("=")

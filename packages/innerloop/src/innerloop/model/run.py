@@ -79,8 +79,11 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class ProcessSpec:
-    """A program to start. `env` are the variables that the backend adds. A remote backend starts it
-    in an `image` with `mounts`."""
+    """A program to start.
+
+    `env` are the variables that the backend adds. A remote backend starts it in an `image` with
+    `mounts`.
+    """
 
     argv: tuple[str, ...] = ()
     cwd: str = ""
@@ -177,8 +180,11 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Availability:
-    """Whether a backend can be had on this machine. `why` is a clause without a full stop: what was
-    found, or what is missing; `hint` says what to do about the latter."""
+    """Whether a backend can be had on this machine.
+
+    `why` is a clause without a full stop: what was found, or what is missing; `hint` says what to
+    do about the latter.
+    """
 
     is_available: bool
     why: str
@@ -186,8 +192,11 @@ class Availability:
 
 
 class Backend(Protocol):
-    """Where a job can run. `local.LocalBackend` and `remote.base.RemoteBackend` say how a request is
-    carried out, which differs: a local run ends with an exit code, a submission with a job."""
+    """Where a job can run.
+
+    `local.LocalBackend` and `remote.base.RemoteBackend` say how a request is carried out, which
+    differs: a local run ends with an exit code, a submission with a job.
+    """
 
     name: str
 

@@ -1,5 +1,8 @@
-"""Shared code and its links: `src/common/vision/augment.py` is linked into an experiment as
-`common/vision/augment.py`. Nothing here reads the disk."""
+"""Shared code and its links.
+
+`src/common/vision/augment.py` is linked into an experiment as `common/vision/augment.py`. Nothing
+here reads the disk.
+"""
 
 from __future__ import annotations
 
@@ -46,8 +49,10 @@ def link_of(folder: str, path: str) -> str:
 
 
 def link_text(link: str, target: str) -> str:
-    """The text of the link; both paths are relative to the root. It is relative, so that it works in
-    every clone, container and upload."""
+    """The text of the link; both paths are relative to the root.
+
+    It is relative, so that it works in every clone, container and upload.
+    """
     return posixpath.relpath(target, posixpath.dirname(link))
 
 
@@ -57,9 +62,11 @@ def leads(link: str, text: str) -> str:
 
 
 def places_of_tests(targets: Iterable[str]) -> list[str]:
-    """Where the tests of shared code may be, relative to the root: for vision/augment.py,
-    test_augment.py in src/common/tests or in its folder vision; for the folder vision,
-    src/common/tests/vision."""
+    """Where the tests of shared code may be, relative to the root.
+
+    For vision/augment.py, test_augment.py in src/common/tests or in its folder vision; for the
+    folder vision, src/common/tests/vision.
+    """
     places: dict[str, None] = {}
     for target in sorted(targets):
         if target.startswith(f"{COMMON}/"):
@@ -72,7 +79,8 @@ def places_of_tests(targets: Iterable[str]) -> list[str]:
 
 def text_of_a_link(content: str, link: str) -> str | None:
     """The target's path if a file's content is what git writes in place of a link that it may not
-    create (on Windows, core.symlinks=false): the link's text and nothing else."""
+    create (on Windows, core.symlinks=false): the link's text and nothing else.
+    """
     if "\n" in content.strip() or len(content) > 500 or not content.startswith("../"):
         return None
     target = leads(link, content.strip())
@@ -80,16 +88,20 @@ def text_of_a_link(content: str, link: str) -> str | None:
 
 
 def meant(link: str, text: str, folder: str) -> list[str]:
-    """The shared code that a broken link may have pointed to, the likeliest first: by the end of its
-    text, and by its own path below common/."""
+    """The shared code that a broken link may have pointed to, the likeliest first.
+
+    By the end of its text, and by its own path below common/.
+    """
     tail = re.search(r"(?:^|/)common/(.+)$", text.replace("\\", "/"))
     own = link.removeprefix(f"{folder}/common/")
     return [f"{COMMON}/{path}" for path in dict.fromkeys([*([tail[1]] if tail else []), own])]
 
 
 def common_modules(source: str, path: str) -> Iterator[str]:
-    """The shared modules that a Python file imports, as paths below src/common without ".py":
-    `results` for `from common.results import whole_file`. `path` is the file's own."""
+    """The shared modules that a Python file imports, as paths below src/common without ".py".
+
+    `results` for `from common.results import whole_file`. `path` is the file's own.
+    """
     try:
         tree = ast.parse(source)
     except SyntaxError:

@@ -1,5 +1,6 @@
-"""Failures in a program's output, by file and line of the workspace: Python's tracebacks and pytest's
-failures.
+"""Failures in a program's output, by file and line of the workspace.
+
+Python's tracebacks and pytest's failures.
 
 The paths in the output are those of the backend (a container, a view of the code); failures have
 the paths of the workspace.
@@ -38,8 +39,11 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class PathMapping:
-    """How a backend's paths map to the workspace: `cwd` is `folder` (relative to the root), and
-    `roots` are the paths that the workspace's root may have."""
+    """How a backend's paths map to the workspace.
+
+    `cwd` is `folder` (relative to the root), and `roots` are the paths that the workspace's root
+    may have.
+    """
 
     cwd: str
     folder: str
@@ -102,8 +106,11 @@ def _test(name: str, block: Sequence[str], mapping: PathMapping) -> Failure | No
 
 
 def _message(block: Sequence[str]) -> str:
-    """The first line of the last group that pytest marks with E. If that is a traceback itself (a
-    module that could not be imported), or nothing is marked, the last line with an error."""
+    """The first line of the last group that pytest marks with E.
+
+    If that is a traceback itself (a module that could not be imported), or nothing is marked, the
+    last line with an error.
+    """
     marked = [line[1:].strip() if line.startswith("E ") else "" for line in block]
     starts = [now for before, now in zip(["", *marked], marked, strict=False) if now and not before]
     if starts and not starts[-1].startswith("File "):

@@ -18,8 +18,10 @@ INSIDE = "INNERLOOP_CONTAINER_WORKSPACE"
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """`root` is the absolute path in the system's own form; `experiments` are sorted. `host` is the
-    root on the engine's host inside the workspace's dev container, else ""."""
+    """`root` is the absolute path in the system's own form; `experiments` are sorted.
+
+    `host` is the root on the engine's host inside the workspace's dev container, else "".
+    """
 
     root: str
     settings: Settings
@@ -95,8 +97,11 @@ def resolve(workspace: Workspace, word: str | None, here: str | None) -> str:
 
 
 def _from_root(workspace: Workspace, path: str, here: str | None) -> list[str]:
-    """The possible meanings of a path, relative to the root: from the root, from the current folder,
-    or below the root if it is absolute (drive letters on Windows have either case)."""
+    """The possible meanings of a path, relative to the root.
+
+    From the root, from the current folder, or below the root if it is absolute (drive letters on
+    Windows have either case).
+    """
     root = workspace.root.replace("\\", "/").rstrip("/")
     if path.casefold().startswith(root.casefold() + "/"):
         return [path[len(root) + 1 :]]

@@ -1,5 +1,7 @@
-"""The facts of each backend for an experiment's job, read from what would really be used: the requests
-of the backends, and the launch and dev container files on disk."""
+"""The facts of each backend for an experiment's job, read from what would really be used.
+
+The requests of the backends, and the launch and dev container files on disk.
+"""
 
 from __future__ import annotations
 
@@ -67,8 +69,10 @@ def _step_of(experiment: Experiment, title: str) -> str:
 def _by_time(
     workspace: Workspace, experiment: Experiment, runs: Callable[[Job], Iterator[tuple[str, Run]]]
 ) -> dict[str, ParityColumn]:
-    """The columns of what the CronWorkflow starts, by the titles of the runs. The schedule explains
-    what it overrides."""
+    """The columns of what the CronWorkflow starts, by the titles of the runs.
+
+    The schedule explains what it overrides.
+    """
     if experiment.settings.schedule is None:
         return {}
     schedule = loader.open_schedule(workspace, experiment)
@@ -111,8 +115,11 @@ def _trial(workspace: Workspace, job: Job) -> Mapping[str, str]:
 
 
 def parity_of(run: Run, title: str, started: Sequence[ParityColumn] = ()) -> Parity:
-    """The facts of every backend for this run; `started` are those of the cluster and of the
-    orchestrators. Nothing is built, fetched or started."""
+    """The facts of every backend for this run.
+
+    `started` are those of the cluster and of the orchestrators. Nothing is built, fetched or
+    started.
+    """
     dev = _dev_container(run.workspace, run.experiment)
     columns = (
         _azureml(run),

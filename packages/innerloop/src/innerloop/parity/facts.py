@@ -16,8 +16,10 @@ ROWS = ("command", "cwd", "variables", "environment", "image", "user", "shm", "m
 
 @dataclass(frozen=True, slots=True)
 class ParityFact:
-    """`value` is normalized; `shown` is the backend's own text, "" where it is the same. `why` is the
-    reason for a value that differs from the reference's; "" where nothing explains it."""
+    """`value` is normalized; `shown` is the backend's own text, "" where it is the same.
+
+    `why` is the reason for a value that differs from the reference's; "" where nothing explains it.
+    """
 
     value: str
     why: str = ""
@@ -95,7 +97,8 @@ class Parity:
 
 def normalize_paths(text: str, names: Mapping[str, str]) -> str:
     """The text with each path replaced by its name (`names`: path -> name), the longest path first, so
-    that a folder is not replaced within the path of its content."""
+    that a folder is not replaced within the path of its content.
+    """
     for path in sorted(names, key=len, reverse=True):
         if path:
             text = text.replace(path, names[path])
@@ -103,8 +106,10 @@ def normalize_paths(text: str, names: Mapping[str, str]) -> str:
 
 
 def normalize_command(command: str) -> str:
-    """A command as the words that a shell reads, independent of quotes and line breaks. A command that
-    a shell cannot parse is only put on one line."""
+    """A command as the words that a shell reads, independent of quotes and line breaks.
+
+    A command that a shell cannot parse is only put on one line.
+    """
     try:
         return " ".join(shlex.split(command.replace("\\\n", " ")))
     except ValueError:

@@ -1,5 +1,7 @@
-"""The facts of what an orchestrator starts, read from its workflow file on disk: the file calls
-`loop submit`, whose options decide what runs."""
+"""The facts of what an orchestrator starts, read from its workflow file on disk.
+
+The file calls `loop submit`, whose options decide what runs.
+"""
 
 from __future__ import annotations
 
@@ -30,8 +32,11 @@ Facts = Callable[[Run], ParityColumn]
 
 @dataclass(frozen=True, slots=True)
 class ScheduledStart:
-    """The runs that an orchestrator starts at the next scheduled time; `expected` are those of the job
-    with the schedule's overrides. `absent` says why there are none; "" if there are."""
+    """The runs that an orchestrator starts at the next scheduled time.
+
+    `expected` are those of the job with the schedule's overrides. `absent` says why there are none;
+    "" if there are.
+    """
 
     backend: str
     runs: Mapping[str, Run] = field(default_factory=dict)
@@ -111,8 +116,10 @@ def _submit_words(value: Any) -> list[str] | None:
 
 
 def _options(words: list[str]) -> argparse.Namespace:
-    """The options that change what runs. Inputs of a manual start (--inputs) are empty at a
-    scheduled start."""
+    """The options that change what runs.
+
+    Inputs of a manual start (--inputs) are empty at a scheduled start.
+    """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     parser.add_argument("experiment", nargs="?")
     parser.add_argument("--file", default=JOB_FILE)

@@ -42,9 +42,11 @@ Events = Callable[[Mapping[str, Any]], None]
 
 @dataclass(frozen=True, slots=True)
 class SubmissionOrder:
-    """What `loop submit` is asked for. `file` is relative to the experiment's folder; `sets` are
-    the overrides in their order; `name` is None where the backend chooses one; `is_dry`: nothing is
-    sent."""
+    """What `loop submit` is asked for.
+
+    `file` is relative to the experiment's folder; `sets` are the overrides in their order; `name`
+    is None where the backend chooses one; `is_dry`: nothing is sent.
+    """
 
     workspace: Workspace
     experiment: Experiment
@@ -92,9 +94,11 @@ class Submission(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class JobStatus:
-    """A submitted job as the service describes it; "" for what it does not know. `started` and
-    `ended` are ISO 8601 times in UTC. `children`: the steps of a pipeline or the trials of a sweep,
-    each with "name", "step" and "status"."""
+    """A submitted job as the service describes it; "" for what it does not know.
+
+    `started` and `ended` are ISO 8601 times in UTC. `children`: the steps of a pipeline or the
+    trials of a sweep, each with "name", "step" and "status".
+    """
 
     status: str
     name: str = ""
@@ -119,8 +123,11 @@ class Fetched:
 
 
 class RemoteBackend(Backend, Protocol):
-    """A backend whose jobs run elsewhere; a context manager, which closes what it opened. Every verb
-    about a job takes the job's name and raises UserError where the service cannot be asked."""
+    """A backend whose jobs run elsewhere; a context manager, which closes what it opened.
+
+    Every verb about a job takes the job's name and raises UserError where the service cannot be
+    asked.
+    """
 
     def __enter__(self) -> RemoteBackend: ...
 
@@ -137,15 +144,20 @@ class RemoteBackend(Backend, Protocol):
     def plan_submission(
         self, order: SubmissionOrder
     ) -> tuple[Submission | None, Sequence[Finding]]:
-        """The submission, and the findings of `lint`; None where they stand in the way. Nothing is
-        sent, and there is no sign-in."""
+        """The submission, and the findings of `lint`; None where they stand in the way.
+
+        Nothing is sent, and there is no sign-in.
+        """
 
     def submit(
         self, submission: Submission, on_ready: Callable[[Submission], None]
     ) -> SubmittedJob:
-        """Sends the job. `on_ready` gets the submission with all that the service says of it, before
-        anything is uploaded: it shows the preview and may raise. The same submission again after an
-        interruption keeps its name and creates no second job."""
+        """Sends the job.
+
+        `on_ready` gets the submission with all that the service says of it, before anything is
+        uploaded: it shows the preview and may raise. The same submission again after an
+        interruption keeps its name and creates no second job.
+        """
 
     def status(self, job: str) -> JobStatus: ...
 
@@ -153,14 +165,16 @@ class RemoteBackend(Backend, Protocol):
         self, job: str, on_event: Events, *, with_logs: bool, follow: bool
     ) -> tuple[JobStatus, int]:
         """Reports events (see `worker.protocol`) from the log's start, with `follow` to the job's end;
-        the status then, and how many bytes of logs there were."""
+        the status then, and how many bytes of logs there were.
+        """
 
     def cancel(self, job: str) -> tuple[str, str]:
         """The job's status before and after; a job that has ended stays as it is."""
 
     def fetch(self, job: str, into: str, output: str = "") -> Fetched:
         """Puts the job's outputs into a folder (relative to the workspace's root), `output` alone
-        where one is named."""
+        where one is named.
+        """
 
     def metrics(self, job: str) -> Mapping[str, float]:
         """The last values of the job's metrics; {} where the service has none."""

@@ -15,8 +15,10 @@ from .base import SubmissionOrder
 
 
 def read(order: SubmissionOrder) -> tuple[Job | None, list[Finding]]:
-    """The job with its overrides, and the findings of `loop check`. None for a file that cannot be
-    read; an override that cannot be applied raises UserError."""
+    """The job with its overrides, and the findings of `loop check`.
+
+    None for a file that cannot be read; an override that cannot be applied raises UserError.
+    """
     root = Path(order.workspace.root)
     path = f"{order.experiment.folder}/{order.file}"
     text = files.read_text(root / path)

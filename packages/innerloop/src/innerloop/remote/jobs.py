@@ -17,8 +17,11 @@ _NAME = re.compile(r"[A-Za-z0-9_][\w.:-]{0,300}")
 
 @dataclass(frozen=True, slots=True)
 class ChosenJob:
-    """A job's name and its backend. `record` is what is kept of its submission; None for a job that
-    was not submitted from this workspace."""
+    """A job's name and its backend.
+
+    `record` is what is kept of its submission; None for a job that was not submitted from this
+    workspace.
+    """
 
     name: str
     backend: RemoteBackend
@@ -26,8 +29,10 @@ class ChosenJob:
 
 
 def choose(root: Path, name: str | None) -> ChosenJob:
-    """The job of this name, or the last one that was submitted from here. A job with a record is
-    looked for where it was sent, whatever is configured now."""
+    """The job of this name, or the last one that was submitted from here.
+
+    A job with a record is looked for where it was sent, whatever is configured now.
+    """
     if name is not None and not _NAME.fullmatch(name):
         raise UsageError(
             f'"{name}" is not the name of a job',

@@ -1,5 +1,8 @@
-"""The record of a submitted job among the runs of this machine: outputs/<slug>/<job>/.run/, written
-from the submission store and the status that the service reported last."""
+"""The record of a submitted job among the runs of this machine.
+
+Outputs/<slug>/<job>/.run/, written from the submission store and the status that the service
+reported last.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +20,10 @@ from .submission_store import FOLDER, SubmittedJob
 def write_record(
     root: Path, job: SubmittedJob, code: int | None = None, seconds: float | None = None
 ) -> None:
-    """`code` is the job's outcome as an exit code, None before its end; `seconds` is how long it
-    ran, None where that is not known."""
+    """`code` is the job's outcome as an exit code, None before its end.
+
+    `seconds` is how long it ran, None where that is not known.
+    """
     folder = root / job.outputs
     before = _read_record(folder)
     record: dict[str, Any] = {

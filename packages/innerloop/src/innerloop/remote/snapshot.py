@@ -24,7 +24,8 @@ IGNORE_FILES = (".amlignore", ".gitignore")
 @dataclass(frozen=True, slots=True)
 class SnapshotFile:
     """`name` is the path in the snapshot with "/", `source` the path on this disk with all links
-    resolved, `size` in bytes. `linked`: the file or a folder above it is a link."""
+    resolved, `size` in bytes. `linked`: the file or a folder above it is a link.
+    """
 
     name: str
     source: str
@@ -56,8 +57,11 @@ class IgnoredFiles:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """`folder` is relative to the workspace. `digest` (sha256 of names, sizes and contents) is how
-    Azure ML recognizes a snapshot that it has already."""
+    """`folder` is relative to the workspace.
+
+    `digest` (sha256 of names, sizes and contents) is how Azure ML recognizes a snapshot that it has
+    already.
+    """
 
     folder: str
     files: tuple[SnapshotFile, ...]
@@ -72,9 +76,12 @@ class Snapshot:
 
 
 def read(root: Path, folder: str, *, contents: bool = True) -> Snapshot:
-    """The snapshot of a folder (or one file) of the workspace. Raises UserError for a broken or
-    circular link and for a folder without a file to send, with which Azure ML's client fails.
-    Without `contents` (for data, which may be large) the digest is "" and there are no suspects."""
+    """The snapshot of a folder (or one file) of the workspace.
+
+    Raises UserError for a broken or circular link and for a folder without a file to send, with
+    which Azure ML's client fails. Without `contents` (for data, which may be large) the digest is
+    "" and there are no suspects.
+    """
     top = Path(os.path.realpath(root / folder))
     rules, base = _rules(top, folder) if top.is_dir() else (ignore_file.IgnoreRules(), "")
     name = rules.name

@@ -25,8 +25,11 @@ def follow(
     to_the_end: bool = True,
     on_end: Callable[[JobStatus], None] | None = None,
 ) -> int:
-    """The exit code of the job's own outcome; 0 for a job that has not ended, unless it is followed.
-    `on_end` gets the status that the job ended with."""
+    """The exit code of the job's own outcome.
+
+    0 for a job that has not ended, unless it is followed. `on_end` gets the status that the job
+    ended with.
+    """
     printer = JobLogPrinter("following" if to_the_end else f"asking for the logs of {name}")
     try:
         status, log_bytes = backend.logs(
@@ -52,8 +55,10 @@ def follow(
 
 
 def exit_code(status: str, error: str) -> int:
-    """0 for a completed job; the program's own exit code where the error names it, else 1; 130 for
-    a cancelled job."""
+    """0 for a completed job; the program's own exit code where the error names it, else 1.
+
+    130 for a cancelled job.
+    """
     if status == "Completed":
         return 0
     if status == "Canceled":

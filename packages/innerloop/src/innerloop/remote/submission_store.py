@@ -27,10 +27,13 @@ SENDING, SENT, REFUSED = "sending", "sent", "refused"
 
 @dataclass(frozen=True, slots=True)
 class SubmittedJob:
-    """One submission. `fingerprint` is the same for two submissions of the same thing to the same
-    workspace or cluster, which `workspace` names. `status` is the job's status when it was last
-    asked for, `at` the time of the submission (UTC), `backend` a name of `base.BACKENDS`. `kept` says
-    where ./outputs are if `loop download` cannot fetch them."""
+    """One submission.
+
+    `fingerprint` is the same for two submissions of the same thing to the same workspace or
+    cluster, which `workspace` names. `status` is the job's status when it was last asked for, `at`
+    the time of the submission (UTC), `backend` a name of `base.BACKENDS`. `kept` says where
+    ./outputs are if `loop download` cannot fetch them.
+    """
 
     name: str
     experiment: str
@@ -95,8 +98,10 @@ def last_submitted(root: Path) -> SubmittedJob | None:
 
 
 def require_new(root: Path, name: str, of_file: str = "") -> None:
-    """Raises UserError if a job of this name was submitted. `of_file` is the job file that says the
-    name, "" where it came from elsewhere."""
+    """Raises UserError if a job of this name was submitted.
+
+    `of_file` is the job file that says the name, "" where it came from elsewhere.
+    """
     known = read(root, name)
     if known is not None and known.state == SENT:
         other = f"remove name: from {of_file}" if of_file else "omit it"
@@ -123,8 +128,7 @@ def find_by_digest(root: Path, workspace: Mapping[str, str], digest: str) -> Sub
 
 
 def git_fields(state: GitState | None) -> tuple[dict[str, Any], str]:
-    """What a record keeps of the code: commit and changed files, and the patch; empty without
-    git."""
+    """What a record keeps of the code: commit and changed files, and the patch; empty without git."""
     return (state.json(), state.patch) if state is not None else ({}, "")
 
 

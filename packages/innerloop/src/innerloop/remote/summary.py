@@ -1,5 +1,6 @@
-"""The Markdown summary that an orchestrator shows of a job it started: the job, its address in the
-studio or where its outputs are, how it ended, and its last metrics.
+"""The Markdown summary that an orchestrator shows of a job it started.
+
+The job, its address in the studio or where its outputs are, how it ended, and its last metrics.
 
 It is written when the job has been sent and again at its end, so that an orchestrator that stops
 waiting in between still shows the address.
@@ -26,8 +27,10 @@ _MARKS = {"Completed": "✅", "Failed": "❌", "Canceled": "🚫", "NotRespondin
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """The file may hold summaries of other steps: that text (`before`) stays. `end` is the status
-    that the job ended with, None before its end."""
+    """The file may hold summaries of other steps: that text (`before`) stays.
+
+    `end` is the status that the job ended with, None before its end.
+    """
 
     file: Path
     before: str

@@ -10,8 +10,10 @@ from .snapshot import SuspectedSecret
 
 
 def refuse(suspects: Sequence[tuple[str, SuspectedSecret]], allowed: bool, readers: str) -> None:
-    """Prints each suspect, which comes with the folder it is sent with; raises UserError unless
-    they are `allowed`. `readers` says who could read them."""
+    """Prints each suspect, which comes with the folder it is sent with.
+
+    Raises UserError unless they are `allowed`. `readers` says who could read them.
+    """
     for folder, suspect in suspects:
         line = f":{suspect.line}" if suspect.line else ""
         say(f"{suspect.below(folder)}{line}: looks like a secret: {suspect.why}")

@@ -16,9 +16,11 @@ from ..util.errors import UserError
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """The data of one input. `path` is absolute. If it does not exist yet, `url` is where to download
-    it from and `command` the command that fetches it with a sign-in, or `missing` is the error when
-    there is no such URL."""
+    """The data of one input.
+
+    `path` is absolute. If it does not exist yet, `url` is where to download it from and `command`
+    the command that fetches it with a sign-in, or `missing` is the error when there is no such URL.
+    """
 
     path: str
     exists: bool
@@ -31,8 +33,10 @@ class Dataset:
 def find(
     workspace: Workspace, experiment: Experiment, job: Job, input_: Input, *, dry: bool = False
 ) -> Dataset | None:
-    """Where a data input is. None when the program gets its URI instead of a path (mode: direct), or
-    when it has no value."""
+    """Where a data input is.
+
+    None when the program gets its URI instead of a path (mode: direct), or when it has no value.
+    """
     setting = experiment.settings.data.get(input_.name)
     override = setting.path if setting else ""
     if not override and not input_.has_value:

@@ -37,8 +37,11 @@ CONTAINER_LIBRARY = "/opt/innerloop/debugpy"
 
 
 def choose_port(workspace: Workspace, experiment: Experiment, port: int | None) -> int:
-    """The port that the user asked for, which must be free. Without one, the experiment's own port,
-    where F5 expects the debugger, or another free port if that one is taken."""
+    """The port that the user asked for, which must be free.
+
+    Without one, the experiment's own port, where F5 expects the debugger, or another free port if
+    that one is taken.
+    """
     default = debug_port.of(workspace.experiments, experiment)
     if port is None:
         return ports.free(default)
@@ -63,7 +66,9 @@ def _port_user(port: int) -> str:
 
 def prepare(started: Started, port: int | None, dry: bool) -> Started:
     """The run with the debugger before its command; debugpy is installed on the way unless `dry`.
-    UserError when the port that the user asked for is taken."""
+
+    UserError when the port that the user asked for is taken.
+    """
     run = started.run
     port = choose_port(run.workspace, run.experiment, port)
     if not dry and not _has_debugpy(started.request):
@@ -81,8 +86,10 @@ def carry_out(started: Started) -> int:
 
 
 def with_position(error: UserError, experiment: str | None, job_file: str | None) -> UserError:
-    """The error with a file and a line. When the task that should listen has ended, an editor tries
-    to connect all the same, unless the task has reported an error; and each error needs a position.
+    """The error with a file and a line.
+
+    When the task that should listen has ended, an editor tries to connect all the same, unless the
+    task has reported an error; and each error needs a position.
     """
     if re.search(r"\w:\d+", error.where) or experiment is None:
         return error
@@ -186,7 +193,8 @@ def _settings(
 
 def _container_folders(run: Run, request: Request) -> list[tuple[str, str]]:
     """(folder relative to the workspace, or absolute; the same folder in the container), the
-    innermost first."""
+    innermost first.
+    """
     pairs = [(_relative(run, mount.source), mount.target) for mount in request.mounts]
     pairs.sort(key=lambda pair: -len(pair[1]))
     return [*pairs, ("", posixpath.join("/workspaces", run.workspace.name))]

@@ -33,8 +33,11 @@ _FOLDERS = ("uri_folder", "mltable", "mlflow_model")
 
 
 def fetch(dataset: Dataset, kind: str, say: Say) -> None:
-    """Download the data of an input of type `kind`. UserError names the URL, the server's answer,
-    and the command that fetches the data with a sign-in."""
+    """Download the data of an input of type `kind`.
+
+    UserError names the URL, the server's answer, and the command that fetches the data with a
+    sign-in.
+    """
     name = hashlib.sha256(dataset.path.encode()).hexdigest()[:16]
     lock = venvs.cache_folder() / "downloads" / f"{name}.lock"
     waiting = f"innerloop: another run is downloading {plain(dataset.url)}; waiting for it"
@@ -61,8 +64,10 @@ def _file(url: str, command: str, target: Path, say: Say) -> None:
 
 
 def _folder(dataset: Dataset, target: Path, say: Say) -> None:
-    """Download all blobs below a prefix. If the input's type does not say so, the URL may be that of
-    a single file."""
+    """Download all blobs below a prefix.
+
+    If the input's type does not say so, the URL may be that of a single file.
+    """
     container, prefix = _container(dataset.url)
     names = list(_blobs(container, prefix, dataset))
     if not names:
@@ -156,8 +161,11 @@ def _failed(url: str, reason: str, command: str) -> UserError:
 
 
 class _Download:
-    """The progress of one file: a live line on a terminal, else a line at its beginning and at its
-    end. Use it as a context manager."""
+    """The progress of one file.
+
+    A live line on a terminal, else a line at its beginning and at its end. Use it as a context
+    manager.
+    """
 
     def __init__(self, name: str, say: Say) -> None:
         self.name, self.say = name, say

@@ -31,7 +31,9 @@ def summary(
     run: Run, requests: Sequence[Mapping[str, Any]], notes: Sequence[str] = ()
 ) -> dict[str, Any]:
     """The JSON object of a run of several steps or trials, with the keys of a single request.
-    Nothing is started for the run itself, so its argv is empty."""
+
+    Nothing is started for the run itself, so its argv is empty.
+    """
     backends = [request["backend"] for request in requests if "backend" in request]
     return {
         "experiment": run.experiment.name,

@@ -39,9 +39,11 @@ _KINDS: dict[str, EnvironmentKind] = {
 def resolve(
     workspace: Workspace, experiment: Experiment, job: Job, *, dev: bool = False
 ) -> ResolvedEnvironment:
-    """What stands for the job's environment. `dev` asks for the stage with development tools of the
-    experiment's own environment, whatever the job names. Never raises UserError: it is the result's
-    `missing`."""
+    """What stands for the job's environment.
+
+    `dev` asks for the stage with development tools of the experiment's own environment, whatever
+    the job names. Never raises UserError: it is the result's `missing`.
+    """
     if dev or is_own(experiment, job):
         folder = f"{experiment.folder}/environment"
         return ResolvedEnvironment(

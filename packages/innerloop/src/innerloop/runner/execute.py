@@ -29,9 +29,11 @@ class Started:
 
 
 def prepare(run: Run, backend: str, *, dry: bool) -> Started:
-    """The run's request to the backend that was asked for, or to the first that is available. What
-    it needs (an image, an environment) is built on the way, unless `dry`: then the request's notes
-    name what is missing. Everything that is missing for a real run is one UserError."""
+    """The run's request to the backend that was asked for, or to the first that is available.
+
+    What it needs (an image, an environment) is built on the way, unless `dry`: then the request's
+    notes name what is missing. Everything that is missing for a real run is one UserError.
+    """
     chosen, why = _choose(backend, run)
     # The request first: an error in the command is reported before minutes of building.
     request = chosen.plan(run)
@@ -61,8 +63,10 @@ def _choose(name: str, run: Run) -> tuple[LocalBackend, str]:
 
 
 def carry_out(started: Started) -> int:
-    """Print the backend and why it was chosen, run, and print the folder of the outputs. For a part
-    of a larger run, the progress table shows that instead."""
+    """Print the backend and why it was chosen, run, and print the folder of the outputs.
+
+    For a part of a larger run, the progress table shows that instead.
+    """
     request = started.request
     say = console.print_line if started.run.attended else _say_nothing
     say(backend_line(request))
@@ -92,8 +96,10 @@ def backend_line(request: Request) -> str:
 
 
 def _make_output_folders(run: Run, outputs: Path) -> list[Path]:
-    """The folders of declared outputs that were created: as on Azure ML, all of them exist before
-    the program starts."""
+    """The folders of declared outputs that were created.
+
+    As on Azure ML, all of them exist before the program starts.
+    """
     folders = [outputs / name for name, output in run.job.outputs.items() if not output.is_file]
     return [files.make_folder(folder) for folder in folders if not folder.exists()]
 

@@ -1,5 +1,8 @@
-"""After a run that failed: the positions in the user's code where it failed, one line each, in the
-format that VS Code's Problems panel reads."""
+"""After a run that failed.
+
+The positions in the user's code where it failed, one line each, in the format that VS Code's
+Problems panel reads.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,8 @@ def show(run: Run, request: Request, log: Path, read: Reader = tracebacks) -> No
 
 def tested(run: Run, request: Request, start: Callable[[], int]) -> int:
     """Run the tests with `start`, print the positions of those that failed, and return the exit
-    code."""
+    code.
+    """
     folder = files.make_folder(Path(run.workspace.root, SCRATCH))
     log = folder / f"{run.id}.log"
     try:

@@ -1,5 +1,8 @@
-"""Runs a planned pipeline: its steps one after another, each in its own environment, with a progress
-table, and with a record from which a later run can go on."""
+"""Runs a planned pipeline.
+
+Its steps one after another, each in its own environment, with a progress table, and with a record
+from which a later run can go on.
+"""
 
 from __future__ import annotations
 
@@ -81,8 +84,11 @@ def _table(planned: PipelinePlan, ready: Mapping[str, _ReadyStep]) -> ProgressTa
 
 @dataclass(frozen=True, slots=True)
 class PipelineRun:
-    """A pipeline while it runs. Its record is written whenever a step begins or ends, so a run that
-    is killed leaves a record of what it has done."""
+    """A pipeline while it runs.
+
+    Its record is written whenever a step begins or ends, so a run that is killed leaves a record of
+    what it has done.
+    """
 
     planned: PipelinePlan
     prepare: Prepare

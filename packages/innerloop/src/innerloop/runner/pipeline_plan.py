@@ -1,5 +1,7 @@
-"""The plan of a pipeline's run: which steps run, where the outputs of earlier steps are, and each step
-as a run of its own."""
+"""The plan of a pipeline's run.
+
+Which steps run, where the outputs of earlier steps are, and each step as a run of its own.
+"""
 
 from __future__ import annotations
 
@@ -25,10 +27,13 @@ from .sweep_executor import Prepare
 
 @dataclass(frozen=True, slots=True)
 class PipelinePlan:
-    """A pipeline's run. `run` is the pipeline as a whole: its id, its folder and its data. `kept` are
-    the folders of steps that an earlier run has done, relative to the workspace's root. `steps` run
-    now. `drawn` has the values of the trials of each step that is a sweep of several trials.
-    `environments` has the resolved environment of each step."""
+    """A pipeline's run.
+
+    `run` is the pipeline as a whole: its id, its folder and its data. `kept` are the folders of
+    steps that an earlier run has done, relative to the workspace's root. `steps` run now. `drawn`
+    has the values of the trials of each step that is a sweep of several trials. `environments` has
+    the resolved environment of each step.
+    """
 
     run: Run
     pipeline: Pipeline
@@ -154,8 +159,10 @@ def missing(planned: PipelinePlan, prepare: Prepare) -> list[UserError]:
 
 
 def no_local_equivalent(planned: PipelinePlan) -> UserError | None:
-    """Why the steps cannot all run here: the error of the first such step, with the names of the
-    others. None if all can."""
+    """Why the steps cannot all run here.
+
+    The error of the first such step, with the names of the others. None if all can.
+    """
     blocked = [step for step in planned.steps if step.problem is not None]
     if not blocked or blocked[0].problem is None:
         return None
@@ -213,8 +220,10 @@ def _command_job(planned: PipelinePlan, step: Step, paths: Mapping[str, str]) ->
 
 
 def sweep_of(planned: PipelinePlan, step: Step, first: Run) -> sweep_executor.Sweep | None:
-    """The trials of a step that is a sweep of several, else None. Their inputs are those of the first
-    trial's run."""
+    """The trials of a step that is a sweep of several, else None.
+
+    Their inputs are those of the first trial's run.
+    """
     if step.name not in planned.drawn:
         return None
     inputs = {name: first.job.inputs[name] for name in step.job.inputs}
@@ -236,8 +245,10 @@ def _require_values(planned: PipelinePlan, step: Step) -> None:
 
 
 def _require_kept_outputs(planned: PipelinePlan, step: Step) -> None:
-    """UserError for an output of an earlier run that is gone. An output folder that was empty was
-    removed after that run: it is created again."""
+    """UserError for an output of an earlier run that is gone.
+
+    An output folder that was empty was removed after that run: it is created again.
+    """
     for earlier, output in step.takes.values():
         path = planned.output(earlier, output)
         if earlier not in planned.kept or os.path.exists(path):
@@ -276,7 +287,8 @@ def requests(
     planned: PipelinePlan, prepare: Prepare
 ) -> tuple[list[dict[str, Any]], list[UserError]]:
     """The JSON object of each step for `--dry-run --json`, and the errors of the steps that cannot run
-    here, which have a `problem` instead of a request."""
+    here, which have a `problem` instead of a request.
+    """
     documents, errors = [], []
     for step in planned.steps:
         document: dict[str, Any] = {"step": step.name, "needs": list(step.needs)}

@@ -1,5 +1,7 @@
-"""The record of a pipeline's run, `pipeline.json` in its folder: the state and the outputs of each
-step, from which a later run can go on."""
+"""The record of a pipeline's run, `pipeline.json` in its folder.
+
+The state and the outputs of each step, from which a later run can go on.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +25,11 @@ def write(
     steps: Mapping[str, Mapping[str, Any]],
     outputs: Mapping[str, str],
 ) -> None:
-    """Write the record. `steps` has the state of each step; `outputs` are the pipeline's own outputs
-    that exist, as paths relative to the workspace's `root`; `folder` gets a link to each."""
+    """Write the record.
+
+    `steps` has the state of each step; `outputs` are the pipeline's own outputs that exist, as
+    paths relative to the workspace's `root`; `folder` gets a link to each.
+    """
     record = {"pipeline": pipeline, "steps": steps, "outputs": outputs}
     files.write_text(files.make_folder(folder) / RECORD, json.dumps(record, indent=2) + "\n")
     for name, path in outputs.items():
@@ -34,8 +39,10 @@ def write(
 def kept(
     root: Path, slug: str, pipeline: str, from_run: str | None, leaving_out: Collection[str]
 ) -> dict[str, str]:
-    """The folders of the steps that are done, by step and relative to the workspace: from the run
-    `from_run`, else from the newest run of this pipeline file."""
+    """The folders of the steps that are done, by step and relative to the workspace.
+
+    From the run `from_run`, else from the newest run of this pipeline file.
+    """
     runs = root / "outputs" / slug
     folder = _run_named(runs, from_run) if from_run else _newest(runs, pipeline)
     steps = _document(folder).get("steps") if folder else None
@@ -87,8 +94,11 @@ def _document(folder: Path) -> dict[str, Any]:
 
 
 def _link_output(link: Path, target: Path) -> None:
-    """Make a relative link to a pipeline's output in the run's folder. If a step has that name, or
-    the disk has no links, only `pipeline.json` says where the output is."""
+    """Make a relative link to a pipeline's output in the run's folder.
+
+    If a step has that name, or the disk has no links, only `pipeline.json` says where the output
+    is.
+    """
     if os.path.lexists(link) or not target.exists():
         return
     try:

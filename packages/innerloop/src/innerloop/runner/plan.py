@@ -1,5 +1,8 @@
-"""A run before a backend is chosen: its code, its data, its environment and its notes, resolved on
-this machine. Data that a plain GET can fetch are downloaded on the way."""
+"""A run before a backend is chosen.
+
+Its code, its data, its environment and its notes, resolved on this machine. Data that a plain GET
+can fetch are downloaded on the way.
+"""
 
 from __future__ import annotations
 
@@ -109,7 +112,8 @@ def plan_command(
     shm_size: str = "2g",
 ) -> Run:
     """A run of another command than the job's, in the experiment's folder and in its environment
-    with development tools."""
+    with development tools.
+    """
     environment_variables = json.dumps(dict(variables or {}))  # JSON is YAML
     job = parse_job(
         f"command: {json.dumps(command)}\ncode: .\nenvironment: {{build: {{path: ./environment}}}}\n"

@@ -1,5 +1,7 @@
-"""What `loop check` finds in a job file, as a run treats it: errors end it before anything is built,
-and everything that only Azure ML refuses is one line."""
+"""What `loop check` finds in a job file, as a run treats it.
+
+Errors end it before anything is built, and everything that only Azure ML refuses is one line.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,8 @@
-"""The progress table of a pipeline's steps or a sweep's trials. On a terminal it is drawn in place;
-elsewhere there is a line when a row begins or ends, and the whole table at the end."""
+"""The progress table of a pipeline's steps or a sweep's trials.
+
+On a terminal it is drawn in place; elsewhere there is a line when a row begins or ends, and the
+whole table at the end.
+"""
 
 from __future__ import annotations
 
@@ -29,8 +32,10 @@ _COLOURS = {RUNNING: "cyan", DONE: "green", FAILED: "red", STOPPED: "red", KEPT:
 
 @dataclass(slots=True)
 class Row:
-    """A step or a trial. `cells` are its texts by column; `seconds` is its time from begin to end,
-    None if it never ran."""
+    """A step or a trial.
+
+    `cells` are its texts by column; `seconds` is its time from begin to end, None if it never ran.
+    """
 
     name: str
     cells: dict[str, str] = field(default_factory=dict)
@@ -49,9 +54,11 @@ class Row:
 
 
 class ProgressTable:
-    """`noun` is what a row is called ("step"). `columns` follow the row's name; "state" and "seconds"
-    fill themselves. `headings` are the titles of columns whose name is not their title. Use it as
-    `with table.shown():`."""
+    """`noun` is what a row is called ("step").
+
+    `columns` follow the row's name; "state" and "seconds" fill themselves. `headings` are the
+    titles of columns whose name is not their title. Use it as `with table.shown():`.
+    """
 
     def __init__(
         self,

@@ -33,9 +33,11 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """The trials of a sweep job, in the order in which they run. `folder` is relative to the
-    workspace's root. `notes` are the differences from Azure ML. `timeout` is the limit for all
-    trials together in seconds; None for no limit."""
+    """The trials of a sweep job, in the order in which they run.
+
+    `folder` is relative to the workspace's root. `notes` are the differences from Azure ML.
+    `timeout` is the limit for all trials together in seconds; None for no limit.
+    """
 
     job: Job
     folder: str
@@ -66,8 +68,10 @@ def one_trial(job: Job) -> tuple[Job, Mapping[str, str]]:
 
 
 def job_of(job: Job, values: Mapping[str, str]) -> Job:
-    """A trial's command job. What it logs with MLflow is written to its outputs, so that the table
-    can show it."""
+    """A trial's command job.
+
+    What it logs with MLflow is written to its outputs, so that the table can show it.
+    """
     trial = sweep.trial_job(job, values)
     variables = {**TRACKING, **trial.environment_variables}
     return replace(trial, environment_variables=variables)
@@ -95,8 +99,10 @@ def draw(job: Job, count: int, seed: int | None) -> Drawn:
 
 
 def plan(job: Job, first: Run, drawn: Drawn, step: str = "") -> Sweep:
-    """`first` is a run of any of the trials: the others differ from it in their values only. `step`
-    is the name of the pipeline's step that is this sweep."""
+    """`first` is a run of any of the trials: the others differ from it in their values only.
+
+    `step` is the name of the pipeline's step that is this sweep.
+    """
     width = len(str(len(drawn.values)))
     named = [(f"trial-{number:0{width}}", values) for number, values in enumerate(drawn.values, 1)]
     return Sweep(

@@ -49,9 +49,11 @@ def prepare(root: Path, request: CoverageRequest) -> None:
 
 
 def settings(request: CoverageRequest) -> str:
-    """The text of coverage's settings. It resolves links, so shared code is named by its path in
-    src/common, and only what this experiment links to. Source: coverage.py's configuration
-    reference."""
+    """The text of coverage's settings.
+
+    It resolves links, so shared code is named by its path in src/common, and only what this
+    experiment links to. Source: coverage.py's configuration reference.
+    """
     experiment = request.experiment
     here = posixpath.relpath(request.folder, experiment.folder)
     shared = sorted(

@@ -32,8 +32,10 @@ Change = Callable[[str, str], str]
 
 
 def create_experiment(workspace: Workspace, name: str, source: str | None) -> None:
-    """Makes src/<name> from the experiment `source`, or from the template (None). A kill at any
-    moment leaves the whole experiment or nothing of it."""
+    """Makes src/<name> from the experiment `source`, or from the template (None).
+
+    A kill at any moment leaves the whole experiment or nothing of it.
+    """
     root = Path(workspace.root)
     check_target(workspace, name)
     with files.locked(root / LOCK, waiting=WAITING):
@@ -47,7 +49,8 @@ def create_experiment(workspace: Workspace, name: str, source: str | None) -> No
 
 def check_target(workspace: Workspace, name: str) -> None:
     """Raises UserError for an invalid name, and when something has that name already, even where
-    only upper and lower case differ: on Windows and macOS these are one file."""
+    only upper and lower case differ: on Windows and macOS these are one file.
+    """
     naming.check_name(name)
     naming.check_free(name, workspace.experiments)
     folder = Path(workspace.root, "src")
@@ -100,8 +103,11 @@ def _copy(root: Path, staging: Path, name: str, source: str | None) -> None:
 
 
 def _copy_tree(source: Path, staging: Path, final: Path, change: Change, origin: Path) -> None:
-    """`final` is where the copy will be: links out of `origin` point to the same file from there,
-    links within it stay as they are written."""
+    """`final` is where the copy will be.
+
+    Links out of `origin` point to the same file from there, links within it stay as they are
+    written.
+    """
     files.make_folder(staging)
     for entry in sorted(os.scandir(source), key=lambda entry: entry.name):
         target = staging / entry.name

@@ -1,5 +1,6 @@
 """black and isort over the team's code, with the locked versions of the tool and the settings of
-pyproject.toml, so that the task, the editor on saving and CI agree."""
+pyproject.toml, so that the task, the editor on saving and CI agree.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +22,11 @@ CODE_FOLDERS = ("src", "notebooks", "tests")
 
 @dataclass(frozen=True, slots=True)
 class FormatFinding:
-    """A file that would change, or that is not valid Python, and where. `path` is relative to the
-    root, with "/"; `severity` is "warning" for the first and "error" for the second."""
+    """A file that would change, or that is not valid Python, and where.
+
+    `path` is relative to the root, with "/"; `severity` is "warning" for the first and "error" for
+    the second.
+    """
 
     path: str
     line: int

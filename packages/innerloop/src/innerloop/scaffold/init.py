@@ -29,16 +29,20 @@ _BUILD = "import sys; from hatchling import build; build.build_wheel(sys.argv[1]
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """The tool that a workspace runs, by the sha256 of its wheel. `wheel`: the file, where the
-    workspace is to hold it itself; None where an index has it."""
+    """The tool that a workspace runs, by the sha256 of its wheel.
+
+    `wheel`: the file, where the workspace is to hold it itself; None where an index has it.
+    """
 
     sha256: str
     wheel: Path | None = None
 
 
 def make(folder: Path, *, example: str | None, wheel: Path | None, git: bool) -> None:
-    """Makes the workspace in a folder that is absent or empty. It grows in a folder beside, which
-    takes its place at the end: a failure leaves nothing."""
+    """Makes the workspace in a folder that is absent or empty.
+
+    It grows in a folder beside, which takes its place at the end: a failure leaves nothing.
+    """
     if os.path.lexists(folder) and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(
             "the folder is not empty",
@@ -108,8 +112,10 @@ def _write(path: Path, content: bytes, executable: bool = False) -> None:
 
 
 def _pin(wheel: Path | None, scratch: Path) -> Pin:
-    """The given wheel; from the tool's sources, the one that is built of them; else the one that
-    this tool was installed from, a file or an index."""
+    """The given wheel; from the tool's sources, the one that is built of them.
+
+    Else the one that this tool was installed from, a file or an index.
+    """
     root = workspace_template.repository()
     if wheel is None and root is not None:
         wheel = _built(root, scratch)

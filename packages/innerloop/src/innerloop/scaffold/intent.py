@@ -18,8 +18,10 @@ def write(root: Path, path: str, values: dict[str, str]) -> None:
 
 
 def read(root: Path, path: str, keys: frozenset[str]) -> dict[str, str] | None:
-    """Relative paths within the workspace by key; None when nothing is to be completed. Raises
-    UserError for anything else."""
+    """Relative paths within the workspace by key; None when nothing is to be completed.
+
+    Raises UserError for anything else.
+    """
     text = files.read_text(root / path)
     if text is None:
         return None

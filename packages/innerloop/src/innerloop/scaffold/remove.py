@@ -1,5 +1,7 @@
-"""Removing an experiment so that it can be restored: its folder and its dev container move to a
-hidden folder in one step each, and the generated files follow.
+"""Removing an experiment so that it can be restored.
+
+Its folder and its dev container move to a hidden folder in one step each, and the generated files
+follow.
 
 What is to be removed is written down first, and each step can be repeated: the next `loop remove`,
 `loop rename` or `loop sync` completes a removal that was killed.
@@ -32,9 +34,11 @@ LAUNCH, TASKS = ".vscode/launch.json", ".vscode/tasks.json"
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """What a removal does; paths are relative to the root. `outputs` is the folder of its runs, None
-    if there is none. `users` are links of other experiments into its folder, which break.
-    `started_by` are its files of orchestrators."""
+    """What a removal does; paths are relative to the root.
+
+    `outputs` is the folder of its runs, None if there is none. `users` are links of other
+    experiments into its folder, which break. `started_by` are its files of orchestrators.
+    """
 
     name: str
     kept_in: str
@@ -130,7 +134,8 @@ def _keep_copies(root: Path, removal: Removal, kept: Path) -> None:
 def _release(root: Path, removal: Removal, state: State) -> tuple[State, list[Change]]:
     """Removes the orchestrators' files, and records the experiment's entries in launch.json and
     tasks.json as generated with what the person changed in them: so sync removes them too, without
-    a conflict."""
+    a conflict.
+    """
     generated = dict(state.generated)
     for file in (LAUNCH, TASKS):
         text = files.read_text(root / file)

@@ -1,5 +1,6 @@
-"""Renaming an experiment: its folder, job, links, outputs, and its part of the generated files with
-what a person wrote there.
+"""Renaming an experiment.
+
+Its folder, job, links, outputs, and its part of the generated files with what a person wrote there.
 
 The two names are written down first, and each step can be repeated: the next `loop rename`,
 `loop remove` or `loop sync` completes a rename that was killed.
@@ -120,7 +121,8 @@ def _rename_inside(root: Path, names: RenamePair) -> None:
 
 def _repair_links(root: Path, names: RenamePair) -> None:
     """Repairs the links out of the folder, which may have another depth now, and other experiments'
-    links into it."""
+    links into it.
+    """
     disk = loader.WorkspaceFiles(root)
     old, new = f"src/{names.old}", f"src/{names.new}"
     for link, text in disk.links(new):
@@ -138,8 +140,10 @@ def _repair_links(root: Path, names: RenamePair) -> None:
 def _rename_generated(
     root: Path, names: RenamePair, state: State
 ) -> tuple[State, list[transaction.Change]]:
-    """Changes the name in the generated files and in the record of them alike: what a person wrote
-    then differs from the base just as before."""
+    """Changes the name in the generated files and in the record of them alike.
+
+    What a person wrote then differs from the base just as before.
+    """
     change = partial(_value, names)
     generated, changes = {}, []
     for file, value in state.generated.items():

@@ -65,8 +65,11 @@ def repository() -> Path | None:
 
 
 def names(root: Path, tracked: Iterable[str]) -> list[str]:
-    """The template's files at a repository's root, sorted. `tracked` is what git lists; when it
-    lists nothing (an export without .git), the folders are read instead."""
+    """The template's files at a repository's root, sorted.
+
+    `tracked` is what git lists; when it lists nothing (an export without .git), the folders are
+    read instead.
+    """
     listed = [name for name in tracked if os.path.lexists(root / name)] or _walk(root)
     return sorted(name for name in listed if _belongs(name))
 

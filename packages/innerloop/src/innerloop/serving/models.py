@@ -30,8 +30,10 @@ class ServedModel:
 def choose(
     workspace: Workspace, experiment: Experiment, name: str | None, cwd: Path
 ) -> ServedModel:
-    """The model at the path or of the run `name`; without a name, that of the last run that succeeded.
-    UserError when there is none."""
+    """The model at the path or of the run `name`.
+
+    Without a name, that of the last run that succeeded. UserError when there is none.
+    """
     if name is None:
         return _last(workspace, experiment)
     path = Path(os.path.abspath(cwd / name))
@@ -94,8 +96,10 @@ def _last(workspace: Workspace, experiment: Experiment) -> ServedModel:
 
 
 def require_readable(model: ServedModel) -> None:
-    """UserError for a broken link, and on Linux for a file that others may not read: the server runs
-    as its image's own user, as on Azure ML, who does not own the files."""
+    """UserError for a broken link, and on Linux for a file that others may not read.
+
+    The server runs as its image's own user, as on Azure ML, who does not own the files.
+    """
     path = Path(model.path)
     for entry in path.rglob("*") if path.is_dir() else ():
         if entry.is_symlink() and not entry.exists():

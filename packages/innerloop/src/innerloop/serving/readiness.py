@@ -81,8 +81,10 @@ def wait(
 
 
 def watch(url: str, sample: Path, ended: threading.Event, say: Callable[[str], None]) -> None:
-    """Send the sample once in a while to a server that has been ready, until `ended`. `say` gets a
-    line when the server stops answering, and one when it answers again."""
+    """Send the sample once in a while to a server that has been ready, until `ended`.
+
+    `say` gets a line when the server stops answering, and one when it answers again.
+    """
     data, kind = sample.read_bytes(), content_type_of(sample)
     failures, since = 0, time.monotonic()
     while not ended.wait(RETRY if failures else PULSE):
@@ -103,8 +105,10 @@ def watch(url: str, sample: Path, ended: threading.Event, say: Callable[[str], N
 
 
 def _failure(address: Address, data: bytes, kind: str) -> str:
-    """Why there is no prediction; "" if there is one. A reply that refuses the request, or asks to
-    come back later, is no failure of the server."""
+    """Why there is no prediction; "" if there is one.
+
+    A reply that refuses the request, or asks to come back later, is no failure of the server.
+    """
     try:
         reply = send(address, data, kind, timeout=REQUEST_TIMEOUT)
     except TimeoutError:

@@ -23,8 +23,10 @@ from .server_plan import Server
 
 
 def debugged(server: Server, port: int | None, *, dry: bool) -> Server:
-    """The server with the debugger before it; debugpy is installed on the way unless `dry`. `port`
-    is the one that the user asked for."""
+    """The server with the debugger before it; debugpy is installed on the way unless `dry`.
+
+    `port` is the one that the user asked for.
+    """
     port = debug.choose_port(server.workspace, server.experiment, port)
     if not dry:
         locked_environments.ensure(GROUP)
@@ -67,7 +69,8 @@ def _settings(server: Server, port: int, position: str) -> str:
 
 def folders(server: Server) -> list[tuple[str, str]]:
     """(folder relative to the workspace, the same folder in the image), the innermost first, from
-    the Dockerfile's COPY instructions."""
+    the Dockerfile's COPY instructions.
+    """
     if server.image.dockerfile is None:
         return []
     context = posixpath.dirname(server.image.dockerfile.name)
@@ -82,8 +85,10 @@ def folders(server: Server) -> list[tuple[str, str]]:
 
 
 def _command_of(server: Server, dry: bool) -> Sequence[str]:
-    """The image's entry point and command: from the engine, else from the Dockerfile. Empty for a
-    dry run that knows neither."""
+    """The image's entry point and command: from the engine, else from the Dockerfile.
+
+    Empty for a dry run that knows neither.
+    """
     done = process.run(docker_cli.default_command(server.image.name))
     if done.ok:
         words: list[str] = []

@@ -122,8 +122,10 @@ def plan(
 
 
 def image_of(workspace: Workspace, experiment: Experiment, deployment: Deployment) -> Image:
-    """The image of the deployment's environment: built from the folder that it names, or an image
-    that is used as it is."""
+    """The image of the deployment's environment.
+
+    Built from the folder that it names, or an image that is used as it is.
+    """
     environment = deployment.environment
     if environment.kind == "image" and environment.image:
         return Image(environment.image)
@@ -183,8 +185,11 @@ def _scoring(deployment: Deployment) -> Route:
 
 
 def _port(container_port: int, asked: int | None) -> tuple[int, list[str]]:
-    """A port of this machine, and notes about it. UserError when the port that the user `asked` for
-    is taken; without one, the next free port from the container's own on."""
+    """A port of this machine, and notes about it.
+
+    UserError when the port that the user `asked` for is taken; without one, the next free port from
+    the container's own on.
+    """
     if asked is None:
         near = range(container_port, container_port + 100)
         free = next((port for port in near if ports.free(port) == port), None)

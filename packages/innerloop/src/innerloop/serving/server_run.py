@@ -83,8 +83,10 @@ class Watch:
             process.run(docker_cli.stop(self.server.name, 1), timeout=30)
 
     def follow(self) -> None:
-        """Wait for the first prediction, then watch whether the server goes on answering. Without
-        `patience` it is being debugged, and is not watched."""
+        """Wait for the first prediction, then watch whether the server goes on answering.
+
+        Without `patience` it is being debugged, and is not watched.
+        """
         self.wait()
         if self.outcome.reply is not None and self.patience is not None:
             readiness.watch(self.server.url, self.server.sample, self.ended, console.say)
@@ -93,9 +95,11 @@ class Watch:
 def serve(
     server: Server, *, patience: float | None, on_ready: Callable[[Reply, float], None]
 ) -> int:
-    """Run the server until it ends or Ctrl-C, print its output, and return its exit code. `on_ready`
-    is called once, with the first prediction and the seconds until then. The container is always
-    removed. UserError when the server is never ready."""
+    """Run the server until it ends or Ctrl-C, print its output, and return its exit code.
+
+    `on_ready` is called once, with the first prediction and the seconds until then. The container
+    is always removed. UserError when the server is never ready.
+    """
     watch = Watch(server, patience, on_ready)
     watcher = threading.Thread(target=watch.follow, daemon=True)
     with process.signals_as_interrupts():
@@ -115,8 +119,10 @@ def serve(
 
 
 def detach(server: Server, *, patience: float | None) -> ReadinessOutcome:
-    """Start the server, wait until it is ready, and leave it running. A server that is never ready is
-    removed: UserError, after the end of its log is printed."""
+    """Start the server, wait until it is ready, and leave it running.
+
+    A server that is never ready is removed: UserError, after the end of its log is printed.
+    """
     watch = Watch(server, patience, lambda *_: None)
     waiter = threading.Thread(target=_wait_for_end, args=(server, watch.ended), daemon=True)
     is_ready = False

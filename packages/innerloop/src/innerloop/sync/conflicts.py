@@ -12,9 +12,11 @@ from .merge_rules import Group
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """Base, yours and theirs all differ at `steps`; yours is kept. `theirs` or `base` may be
-    ABSENT. For a group of keys that merge as one, `group` says which, `keys` are those that differ,
-    and the three values are objects with the group's keys."""
+    """Base, yours and theirs all differ at `steps`; yours is kept.
+
+    `theirs` or `base` may be ABSENT. For a group of keys that merge as one, `group` says which,
+    `keys` are those that differ, and the three values are objects with the group's keys.
+    """
 
     steps: Path
     line: int
@@ -78,8 +80,11 @@ class KeptEntry:
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """`text` is None when the file should not exist. `base` is what to record as last generated,
-    None for nothing; the same merge with it changes nothing."""
+    """`text` is None when the file should not exist.
+
+    `base` is what to record as last generated, None for nothing; the same merge with it changes
+    nothing.
+    """
 
     text: str | None
     conflicts: tuple[Conflict, ...] = ()

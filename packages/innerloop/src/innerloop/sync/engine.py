@@ -35,8 +35,11 @@ WAITING = "innerloop: another sync is running; waiting for it"
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """How a person resolves a conflict at a path of a file: "take" the generated value, or "keep"
-    their own. "take" at the path "." also gives a file back that is recorded as theirs."""
+    """How a person resolves a conflict at a path of a file.
+
+    "take" the generated value, or "keep" their own. "take" at the path "." also gives a file back
+    that is recorded as theirs.
+    """
 
     word: Literal["take", "keep", "give back"]
     file: str
@@ -45,8 +48,10 @@ class Resolution:
 
 @dataclass(frozen=True, slots=True)
 class SyncOutcome:
-    """`problems` are messages that make the exit code 1; `notes` only inform. `state` is the text to
-    record afterwards, None when the record is up to date."""
+    """`problems` are messages that make the exit code 1; `notes` only inform.
+
+    `state` is the text to record afterwards, None when the record is up to date.
+    """
 
     changes: tuple[Change, ...]
     problems: tuple[str, ...]
@@ -75,7 +80,8 @@ def sync(root: Path, resolution: Resolution | None = None, eject: str | None = N
 def edit(root: Path, change: Callable[[State], tuple[State, Iterable[Change]]]) -> None:
     """Changes generated files and the record of them in one transaction, under the same lock as
     `sync`. `change` gets the record as it is, and may be called again when a file changed meanwhile.
-    A record that cannot be read stays as it is."""
+    A record that cannot be read stays as it is.
+    """
     with files.locked(root / LOCK, waiting=WAITING):
         transaction.recover(root)
         while True:
@@ -196,7 +202,8 @@ def _left_to_the_person(path: str) -> str:
 def _without_container(root: Path, state: State, ejected: Set[str]) -> set[str]:
     """The files of the workspace's own container that are not to be written, because another one of
     them is the person's: a devcontainer.json without its Dockerfile, or the other way round, is of
-    no use. Those that sync generated once go on."""
+    no use. Those that sync generated once go on.
+    """
     parts = set(workspace_container.FILES)
     missing = {
         path
@@ -280,8 +287,10 @@ def _given_back(resolution: Resolution) -> str:
 
 
 def _left_alone(broken: Mapping[str, str], values: Mapping[str, Json]) -> set[str]:
-    """The files that a broken experiment keeps as they are: its own, and those that hold a part of
-    every experiment, which would lose its part."""
+    """The files that a broken experiment keeps as they are.
+
+    Its own, and those that hold a part of every experiment, which would lose its part.
+    """
     if not broken:
         return set()
     own = {f".devcontainer/{name.replace('/', '.')}/devcontainer.json" for name in broken}
@@ -290,14 +299,17 @@ def _left_alone(broken: Mapping[str, str], values: Mapping[str, Json]) -> set[st
 
 def _workflows_of(names: Set[str], bases: Mapping[str, Json]) -> set[str]:
     """The orchestrators' files of experiments that cannot be generated now, and those that all
-    experiments share."""
+    experiments share.
+    """
     files_of = [path for name in names for path in workflow_context.files_of(name)]
     return {path for path in (*files_of, *workflow_context.SHARED) if names and path in bases}
 
 
 def _specification(root: Path) -> tuple[Specification, dict[str, str], dict[str, str]]:
-    """With error messages by name: of experiments that cannot be generated, and of those whose
-    schedule alone cannot."""
+    """With error messages by name.
+
+    Of experiments that cannot be generated, and of those whose schedule alone cannot.
+    """
     workspace = loader.open_workspace(root)
     read = loader.WorkspaceFiles(root).read
     experiments: list[Experiment] = []
@@ -331,7 +343,8 @@ def _schedule(
     read: Callable[[str], str | None],
 ) -> Schedule:
     """Raises UserError for a schedule that is wrong by itself, or that does not fit the job or a
-    cluster."""
+    cluster.
+    """
     from ..model.lint import argo_rules, schedule_rules
     from ..model.lint.finding import Severity
 

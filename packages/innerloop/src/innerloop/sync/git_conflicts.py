@@ -1,5 +1,6 @@
-"""Generated files that `git merge` left in conflict, merged by their content: two tasks that two
-branches added are two tasks, wherever their lines are.
+"""Generated files that `git merge` left in conflict, merged by their content.
+
+Two tasks that two branches added are two tasks, wherever their lines are.
 
 Both sides are in git's index until somebody runs `git add`. A file is merged when it has git's
 conflict markers in it, or is still equal to one side: a person who chose that side (`git checkout
@@ -99,8 +100,11 @@ def _comments(text: str) -> Counter[str]:
 
 
 def _is_as_git_left_it(text: str, sides: Sides) -> bool:
-    """Whether nobody has begun to resolve it by hand: each line comes from a side, and each side's
-    half has the lines that it added and those that both kept."""
+    """Whether nobody has begun to resolve it by hand.
+
+    Each line comes from a side, and each side's half has the lines that it added and those that
+    both kept.
+    """
     base, ours, theirs = (
         Counter(side.splitlines()) for side in (sides.base, sides.ours, sides.theirs)
     )
@@ -126,8 +130,11 @@ def _half(text: str, side: str) -> Iterator[str]:
 
 
 def unmerged_files(root: Path) -> Set[str]:
-    """The files that an unfinished merge left in conflict. Git is asked only while a merge is
-    unfinished, and only for a workspace that is the root of its repository."""
+    """The files that an unfinished merge left in conflict.
+
+    Git is asked only while a merge is unfinished, and only for a workspace that is the root of its
+    repository.
+    """
     if not _is_merging(root) or process.which("git") is None:
         return frozenset()
     listed = process.run(git.unmerged(str(root)), timeout=30)

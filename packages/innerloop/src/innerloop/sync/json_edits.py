@@ -23,8 +23,11 @@ __all__ = [
 
 
 def apply(text: str, edits: Iterable[Edit]) -> str:
-    """The text with all edits. At one offset, insertions come first, in the given order. Two edits
-    may overlap only in blanks that both remove."""
+    """The text with all edits.
+
+    At one offset, insertions come first, in the given order. Two edits may overlap only in blanks
+    that both remove.
+    """
     pieces: list[str] = []
     done = 0
     for edit in sorted(edits, key=lambda edit: (edit.offset, edit.length > 0)):
@@ -96,8 +99,10 @@ def _differences(old: list[Json], new: list[Json]) -> Iterator[tuple[int, int, i
 def insertion_gaps(
     names: Sequence[str], here: dict[str | None, int], size: int
 ) -> list[tuple[int, str]]:
-    """(gap, name) for each of the names that is not in `here` (name -> index of `size` entries): the
-    gap behind the nearest name before it, else before the nearest behind it, else at the end."""
+    """(gap, name) for each of the names that is not in `here` (name -> index of `size` entries).
+
+    The gap behind the nearest name before it, else before the nearest behind it, else at the end.
+    """
     leading = next((i for i, name in enumerate(names) if name in here), 0)
     before = here[names[leading]] if leading else size
     behind: list[tuple[int, str]] = []

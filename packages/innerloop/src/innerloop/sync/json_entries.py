@@ -25,8 +25,10 @@ class Edit:
 
 
 class NewEntry(NamedTuple):
-    """An entry to add: `gap` is the number of existing entries before it; `key` is None in an
-    array."""
+    """An entry to add: `gap` is the number of existing entries before it.
+
+    `key` is None in an array.
+    """
 
     gap: int
     key: str | None
@@ -142,8 +144,10 @@ def _like(document: StyledDocument, node: Node, sibling: JsonMember) -> Style:
 
 
 def _row_end(document: StyledDocument, node: Node, gap: int) -> int:
-    """The offset where a new line can begin after an entry (or the opening bracket): after its comma
-    and after the comments that end its line."""
+    """The offset where a new line can begin after an entry (or the opening bracket).
+
+    After its comma and after the comments that end its line.
+    """
     text = document.text
     after = _after(node, gap)
     at = after
@@ -261,8 +265,11 @@ def _skip_blanks(text: str, at: int) -> int:
 def carried_comments(
     document: StyledDocument, comments: list[str], indent: str, ending: str | None
 ) -> str:
-    """The comments of a removed value, in order. `ending` follows the last one (a line break if that
-    is a line comment); None: the line ends there anyway."""
+    """The comments of a removed value, in order.
+
+    `ending` follows the last one (a line break if that is a line comment); None: the line ends
+    there anyway.
+    """
     pieces: list[str] = []
     for number, comment in enumerate(comments, 1):
         gap = " " if number < len(comments) else ending

@@ -13,9 +13,12 @@ WIDTH = 100  # a list of scalars that ends before this column stays on one line
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """`unit` is one level of indentation; `pad` is the space inside the braces of an inline object,
-    `gap` the space after an inline comma; `trailing`: a comma after the last entry of a multi-line
-    container; `spread`: lists of scalars have each item on a line of its own, however short."""
+    """`unit` is one level of indentation.
+
+    `pad` is the space inside the braces of an inline object, `gap` the space after an inline comma;
+    `trailing`: a comma after the last entry of a multi-line container; `spread`: lists of scalars
+    have each item on a line of its own, however short.
+    """
 
     unit: str = "    "
     eol: str = "\n"
@@ -47,8 +50,10 @@ def style_of(document: Document) -> Style:
 
 
 def _spread_of(text: str, node: Node) -> bool | None:
-    """Whether a list of scalars has its items on lines of their own; None for another value, and for
-    a list that is too long for one line anyway."""
+    """Whether a list of scalars has its items on lines of their own.
+
+    None for another value, and for a list that is too long for one line anyway.
+    """
     if isinstance(node.value, dict) or any(entry.node.entries for entry in node.entries):
         return None
     if starts_line(text, node.entries[0].start):
@@ -95,7 +100,8 @@ def indent_at(text: str, offset: int) -> str:
 
 def layout(value: Json, style: Style, indent: str = "", column: int = 0) -> str:
     """The value's text; `indent` is that of the line on which it begins, `column` the number of
-    characters that this line has already."""
+    characters that this line has already.
+    """
     if not isinstance(value, (dict, list)) or not value:
         return scalar_text(value)
     if style.inline:

@@ -39,8 +39,11 @@ def _format_step(step: str) -> str:
 
 
 def parse_path(text: str) -> Path:
-    """The inverse of `format_path`; names may be in double quotes (with JSON's escapes) or in single
-    quotes (without). Raises UsageError."""
+    """The inverse of `format_path`.
+
+    Names may be in double quotes (with JSON's escapes) or in single quotes (without). Raises
+    UsageError.
+    """
     steps: list[str] = []
     at = 0
     if text.strip() == ".":

@@ -13,8 +13,11 @@ from .json_paths import Path
 
 @dataclass(frozen=True)
 class Kind:
-    """How a list merges. `identity` is the key that names a member of a named list; a member that
-    is a string names itself."""
+    """How a list merges.
+
+    `identity` is the key that names a member of a named list; a member that is a string names
+    itself.
+    """
 
     merge: Literal["named", "set", "whole"]
     identity: str = ""
@@ -32,8 +35,9 @@ SET = Kind("set")
 
 @dataclass(frozen=True)
 class Group:
-    """Top-level keys of a file that have a meaning only together: either all of them are ours, or
-    all of them are the person's.
+    """Top-level keys of a file that have a meaning only together.
+
+    Either all of them are ours, or all of them are the person's.
 
     `items_of` names a list that merges as a set; those of its items for which `is_item` holds
     belong to the group, the others do not.
@@ -49,8 +53,10 @@ class Group:
         return self if is_list else Group(self.keys)
 
     def part(self, value: Maybe) -> dict[str, Json]:
-        """What a file's value holds of the group; empty for a value that is no object. The items
-        of the list stand under the list's key, in a canonical order."""
+        """What a file's value holds of the group; empty for a value that is no object.
+
+        The items of the list stand under the list's key, in a canonical order.
+        """
         if not isinstance(value, dict):
             return {}
         part = {key: item for key, item in value.items() if key in self.keys}
@@ -68,7 +74,8 @@ class Group:
 
     def neutral(self, value: Maybe, yours: dict[str, Json], *, keeps_list: bool) -> dict[str, Json]:
         """A copy of a file's value in which the group does not differ from `yours`, the part of the
-        person's: it has their keys, and no items. `keeps_list`: also if the list has no others."""
+        person's: it has their keys, and no items. `keeps_list`: also if the list has no others.
+        """
         rest = self._without(value)
         if not keeps_list and rest.get(self.items_of) == [] != _list(value, self.items_of):
             del rest[self.items_of]
@@ -99,8 +106,10 @@ def _list(value: Maybe, key: str) -> Json:
 
 @dataclass(frozen=True)
 class MergeRules:
-    """Path patterns such as `inputs.*.options`; `*` is any one key or name. A list that no pattern
-    names is a sequence: it merges whole. `named` pairs a pattern with the key that gives the name.
+    """Path patterns such as `inputs.*.options`; `*` is any one key or name.
+
+    A list that no pattern names is a sequence: it merges whole. `named` pairs a pattern with the
+    key that gives the name.
     """
 
     named: tuple[tuple[str, str], ...] = ()
@@ -123,8 +132,11 @@ class MergeRules:
         return WHOLE
 
     def by_name(self, value: Json, path: Path = ()) -> Json:
-        """The value with each named list sorted by name. The state file does not record the order
-        of named lists: values that are equal in this form have the same record."""
+        """The value with each named list sorted by name.
+
+        The state file does not record the order of named lists: values that are equal in this form
+        have the same record.
+        """
         if isinstance(value, dict):
             return {key: self.by_name(item, (*path, key)) for key, item in value.items()}
         kind = self.kind(path)
@@ -137,8 +149,10 @@ class MergeRules:
 
 
 def is_socket(mount: Json) -> bool:
-    """Whether an entry of `mounts` binds a Unix socket, such as that of the container engine. It is
-    an object, or text as `docker run --mount` takes it."""
+    """Whether an entry of `mounts` binds a Unix socket, such as that of the container engine.
+
+    It is an object, or text as `docker run --mount` takes it.
+    """
     if isinstance(mount, dict):
         return any(str(mount.get(key, "")).endswith(".sock") for key in ("source", "target"))
     return isinstance(mount, str) and any(

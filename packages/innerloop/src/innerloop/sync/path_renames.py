@@ -1,5 +1,7 @@
-"""Renames in a generated file: only the strings that hold the name change. A text file is one
-string, which no keys lead to."""
+"""Renames in a generated file: only the strings that hold the name change.
+
+A text file is one string, which no keys lead to.
+"""
 
 from __future__ import annotations
 

@@ -49,7 +49,8 @@ class State:
 
 def is_inside(path: str) -> bool:
     """Whether a path read from a file is relative and stays below the workspace's root, on every
-    system."""
+    system.
+    """
     parts = path.split("/")
     has_drive = re.match(r"[A-Za-z]:", path) is not None
     return "\\" not in path and not has_drive and not {"", ".", ".."} & set(parts)

@@ -24,17 +24,22 @@ __all__ = ["Conflict", "KeptEntry", "Merged", "keep", "merge", "take"]
 def merge(
     yours: str | None, base: Json | None, theirs: Json | None, rules: MergeRules, name: str = ""
 ) -> Merged:
-    """Merges one file. `yours` is its text, None when it does not exist; `base` is None when nothing
-    is recorded; `theirs` is None when the file should not exist. `name` is the file's name in
-    messages. Raises ParseError when the text is not JSON with comments."""
+    """Merges one file.
+
+    `yours` is its text, None when it does not exist; `base` is None when nothing is recorded;
+    `theirs` is None when the file should not exist. `name` is the file's name in messages. Raises
+    ParseError when the text is not JSON with comments.
+    """
     return _merge(yours, _maybe(base), _maybe(theirs), rules, name, frozenset())
 
 
 def take(
     yours: str, base: Json | None, theirs: Json | None, rules: MergeRules, path: str, name: str = ""
 ) -> Merged:
-    """Resolves the conflicts at or below the path: the generated value replaces the person's. The
-    rest of the file is merged as well."""
+    """Resolves the conflicts at or below the path: the generated value replaces the person's.
+
+    The rest of the file is merged as well.
+    """
     merged, conflicts = _conflicts_below(yours, base, theirs, rules, path, name)
     recorded = _maybe(merged.base)
     for conflict in conflicts:
@@ -47,8 +52,11 @@ def take(
 def keep(
     yours: str, base: Json | None, theirs: Json | None, rules: MergeRules, path: str, name: str = ""
 ) -> Merged:
-    """Resolves the conflicts at or below the path: the person's value stays until the generated one
-    changes again. The rest of the file is merged as well."""
+    """Resolves the conflicts at or below the path.
+
+    The person's value stays until the generated one changes again. The rest of the file is merged
+    as well.
+    """
     merged, conflicts = _conflicts_below(yours, base, theirs, rules, path, name)
     recorded = _maybe(merged.base)
     for conflict in conflicts:

@@ -24,8 +24,11 @@ from .merge_rules import Group, Kind, MergeRules
 
 @dataclass(slots=True)
 class MergeResult:
-    """What happens to a value of yours: it `goes` (then its edits do not count), or it stays with
-    these edits; and the base to record for it."""
+    """What happens to a value of yours.
+
+    It `goes` (then its edits do not count), or it stays with these edits; and the base to record
+    for it.
+    """
 
     goes: bool
     base: Maybe
@@ -34,8 +37,10 @@ class MergeResult:
 
 @dataclass(slots=True)
 class _Names:
-    """The entries of one container by key or name: the index of each of yours, the values of the
-    other two."""
+    """The entries of one container by key or name.
+
+    The index of each of yours, the values of the other two.
+    """
 
     yours: dict[str | None, int]
     base: dict[str, Json]
@@ -44,8 +49,10 @@ class _Names:
 
 @dataclass(slots=True)
 class _Changes:
-    """What happens in one container: entries that go, new ones, edits inside the others, and the
-    base to record for each name."""
+    """What happens in one container.
+
+    Entries that go, new ones, edits inside the others, and the base to record for each name.
+    """
 
     gone: set[int] = field(default_factory=set)
     new: list[NewEntry] = field(default_factory=list)
@@ -54,8 +61,10 @@ class _Changes:
 
 
 class JsonMerge:
-    """One merge of one file; collects conflicts and kept entries. Values at the paths in `forced`
-    count as ours even where the text has the same key twice."""
+    """One merge of one file; collects conflicts and kept entries.
+
+    Values at the paths in `forced` count as ours even where the text has the same key twice.
+    """
 
     def __init__(
         self, document: StyledDocument, rules: MergeRules, forced: frozenset[Path]
@@ -119,8 +128,10 @@ class JsonMerge:
     def value(
         self, node: Node, base: Maybe, theirs: Maybe, path: Path, identity: str = ""
     ) -> MergeResult:
-        """Decides for a value of yours. `identity`: it is a member of a named list, and its name
-        stands under this key."""
+        """Decides for a value of yours.
+
+        `identity`: it is a member of a named list, and its name stands under this key.
+        """
         if same(theirs, base) or same(node.value, theirs):
             return MergeResult(False, theirs)
         if _alike(dict, node.value, base, theirs):
@@ -274,8 +285,10 @@ class JsonMerge:
 
 
 def _alike(shape: type, yours: Json, base: Maybe, theirs: Maybe) -> bool:
-    """Whether yours and theirs (or base, when theirs is absent) have this type. A base of another
-    type counts as absent."""
+    """Whether yours and theirs (or base, when theirs is absent) have this type.
+
+    A base of another type counts as absent.
+    """
     present = base if theirs is ABSENT else theirs
     return isinstance(yours, shape) and isinstance(present, shape)
 

@@ -70,8 +70,10 @@ def _require_conflict(yours: str, base: str | None, theirs: str | None, name: st
 
 
 class _Hunk(NamedTuple):
-    """Lines `start` to `end` (exclusive) of the base give way to `lines`. `position` is the first
-    of them in the changed text."""
+    """Lines `start` to `end` (exclusive) of the base give way to `lines`.
+
+    `position` is the first of them in the changed text.
+    """
 
     start: int
     end: int

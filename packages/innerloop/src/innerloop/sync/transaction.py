@@ -46,8 +46,11 @@ class ConcurrentModification(Exception):
 
 
 def state_text(root: Path) -> str | None:
-    """The record that agrees with the files: the one on the disk, corrected by the journal of a sync
-    that was killed. None when there is no record. Writes nothing."""
+    """The record that agrees with the files.
+
+    The one on the disk, corrected by the journal of a sync that was killed. None when there is no
+    record. Writes nothing.
+    """
     text = text_on_disk(root)
     journal = _journal(root)
     if journal is None:
@@ -85,8 +88,10 @@ def recover(root: Path) -> None:
 
 
 def write(root: Path, changes: Sequence[Change], state: str | None) -> None:
-    """Writes all of it (`state` None: the record stays as it is). Raises ConcurrentModification,
-    with nothing written, when a file is no longer as it was read; UserError when the disk refuses.
+    """Writes all of it (`state` None: the record stays as it is).
+
+    Raises ConcurrentModification, with nothing written, when a file is no longer as it was read;
+    UserError when the disk refuses.
     """
     if not changes and state is None:
         return

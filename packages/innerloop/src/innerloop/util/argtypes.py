@@ -21,8 +21,10 @@ def port(text: str) -> int:
 
 
 def span(text: str, of: str, such_as: int, fits: Callable[[float], bool]) -> float:
-    """A length of time in seconds or days, possibly a fraction, for which `fits` is true. `such_as`
-    is an example for the message."""
+    """A length of time in seconds or days, possibly a fraction, for which `fits` is true.
+
+    `such_as` is an example for the message.
+    """
     try:
         number = float(text)
     except ValueError:

@@ -1,5 +1,7 @@
-"""Messages for the person at the terminal, and questions to them. All of it goes to stderr: stdout
-is for what a program may read."""
+"""Messages for the person at the terminal, and questions to them.
+
+All of it goes to stderr: stdout is for what a program may read.
+"""
 
 from __future__ import annotations
 

@@ -21,8 +21,10 @@ from .errors import UserError
 
 
 def read_text(path: Path) -> str | None:
-    """The text with its line endings, or None if there is no such file. UserError if the file
-    cannot be read or is not UTF-8."""
+    """The text with its line endings, or None if there is no such file.
+
+    UserError if the file cannot be read or is not UTF-8.
+    """
     try:
         return path.read_bytes().decode("utf-8")
     except (FileNotFoundError, NotADirectoryError):
@@ -39,8 +41,11 @@ def read_text(path: Path) -> str | None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write the text atomically. Keeps the mode of an existing file, writes the target of a link,
-    and makes missing folders. UserError if that fails; the old file is unchanged then."""
+    """Write the text atomically.
+
+    Keeps the mode of an existing file, writes the target of a link, and makes missing folders.
+    UserError if that fails; the old file is unchanged then.
+    """
     put(stage(path, text), path)
 
 
@@ -59,8 +64,11 @@ def write_private(path: Path, text: str) -> None:
 
 
 def stage(path: Path, text: str, folder: Path | None = None) -> Path:
-    """First half of a write: a temporary file with the text and the mode of `path`. It is in
-    `folder`, whose owner removes leftovers, if that is on the same disk; else next to `path`."""
+    """First half of a write: a temporary file with the text and the mode of `path`.
+
+    It is in `folder`, whose owner removes leftovers, if that is on the same disk; else next to
+    `path`.
+    """
     import tempfile  # here, since most commands write nothing and should start quickly
 
     target = _real(path)
@@ -89,8 +97,11 @@ def stage(path: Path, text: str, folder: Path | None = None) -> Path:
 
 
 def write_stream(path: Path, chunks: Iterable[bytes]) -> None:
-    """`write_text` for bytes that come in chunks. The file exists only after the last chunk; an
-    exception while reading them leaves nothing behind."""
+    """`write_text` for bytes that come in chunks.
+
+    The file exists only after the last chunk; an exception while reading them leaves nothing
+    behind.
+    """
     import tempfile
 
     temporary: str | None = None
@@ -222,8 +233,10 @@ def make_link(link: Path, target: str) -> None:
 
 
 def replace_link(link: Path, target: str) -> None:
-    """Make a symbolic link in one step, replacing a file or another link. `target` is kept as it
-    is."""
+    """Make a symbolic link in one step, replacing a file or another link.
+
+    `target` is kept as it is.
+    """
     temporary = link.with_name(f".{link.name}.{os.getpid()}")
     make_link(temporary, target)
     try:
@@ -235,9 +248,12 @@ def replace_link(link: Path, target: str) -> None:
 
 @contextmanager
 def locked(path: Path, waiting: str = "") -> Iterator[int]:
-    """Hold an exclusive lock on the file `path`. The system releases it when the process ends,
-    however it ends. `waiting` is printed once on stderr if another process holds the lock. Yields
-    the file descriptor: a child process that inherits it holds the lock too, until it ends."""
+    """Hold an exclusive lock on the file `path`.
+
+    The system releases it when the process ends, however it ends. `waiting` is printed once on
+    stderr if another process holds the lock. Yields the file descriptor: a child process that
+    inherits it holds the lock too, until it ends.
+    """
     make_folder(path.parent)
     try:
         file = path.open("a+b")

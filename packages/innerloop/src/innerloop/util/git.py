@@ -1,5 +1,7 @@
-"""Command lines of git as argv lists. Nothing here runs a program, and none of the commands changes
-a branch, the index or the work tree."""
+"""Command lines of git as argv lists.
+
+Nothing here runs a program, and none of the commands changes a branch, the index or the work tree.
+"""
 
 from __future__ import annotations
 
@@ -30,8 +32,10 @@ def index_path(root: str) -> list[str]:
 
 
 def unmerged(root: str) -> list[str]:
-    """The files with merge conflicts: "mode object stage<tab>path" for each side, relative to `root`,
-    ended by a NUL byte."""
+    """The files with merge conflicts.
+
+    "mode object stage<tab>path" for each side, relative to `root`, ended by a NUL byte.
+    """
     return ["git", "-C", root, "ls-files", "--unmerged", "-z"]
 
 
@@ -41,8 +45,10 @@ def staged(root: str, path: str, stage: int) -> list[str]:
 
 
 def announce(root: str, paths: Sequence[str]) -> list[str]:
-    """Make untracked files visible to `diff`, in the index that GIT_INDEX_FILE names. Their contents
-    are not stored."""
+    """Make untracked files visible to `diff`, in the index that GIT_INDEX_FILE names.
+
+    Their contents are not stored.
+    """
     return [
         "git", "-C", root, "-c", "core.safecrlf=false", "--literal-pathspecs",
         "add", "--intent-to-add", "--", *paths,

@@ -41,7 +41,9 @@ def canonical(value: Json) -> str:
 
 
 def scalar_text(value: Json) -> str:
-    """JSON on one line. Non-ASCII characters are kept, except lone surrogates, which UTF-8 cannot
-    encode."""
+    """JSON on one line.
+
+    Non-ASCII characters are kept, except lone surrogates, which UTF-8 cannot encode.
+    """
     text = json.dumps(value, ensure_ascii=False)
     return json.dumps(value) if _SURROGATE.search(text) else text

@@ -34,8 +34,11 @@ class ParseError(UserError):
 # Named tuples, not frozen dataclasses: a large file has tens of thousands of nodes, and named tuples
 # are created four times as fast.
 class Node(NamedTuple):
-    """A value, `text[start:end]`. `value` is plain Python (the last of duplicate keys counts);
-    `entries` are its members or items; `shadowed`: it contains duplicate keys."""
+    """A value, `text[start:end]`.
+
+    `value` is plain Python (the last of duplicate keys counts); `entries` are its members or items;
+    `shadowed`: it contains duplicate keys.
+    """
 
     value: Json
     start: int
@@ -59,8 +62,11 @@ class JsonMember(NamedTuple):
 
 @dataclass(frozen=True)
 class Document:
-    """A parsed text. `root` is None if the text has only white space and comments. `comments` are
-    (start, end) in order; the line break after a line comment is not part of it."""
+    """A parsed text.
+
+    `root` is None if the text has only white space and comments. `comments` are (start, end) in
+    order; the line break after a line comment is not part of it.
+    """
 
     text: str
     root: Node | None

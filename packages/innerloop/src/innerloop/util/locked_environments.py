@@ -42,7 +42,8 @@ def ensure(group: str) -> Path:
 
 def _reach(root: Path) -> Network:
     """The network settings, with `[tool.innerloop] ca` if this Python can read TOML (3.11 and
-    newer; for older ones SSL_CERT_FILE sets the authority)."""
+    newer; for older ones SSL_CERT_FILE sets the authority).
+    """
     ca: object = ""
     if sys.version_info >= (3, 11):
         import tomllib

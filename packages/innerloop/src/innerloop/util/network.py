@@ -1,6 +1,7 @@
-"""How this machine reaches the network: proxies, a company's certificate authority, and the package
-index that pip is configured for. Builds, installations and runs use it; credentials are passed on
-as secrets and never printed.
+"""How this machine reaches the network.
+
+Proxies, a company's certificate authority, and the package index that pip is configured for.
+Builds, installations and runs use it; credentials are passed on as secrets and never printed.
 """
 
 from __future__ import annotations
@@ -45,10 +46,13 @@ _LARGEST_SECRET = 500 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """Network settings. `proxies`: variable -> URL, in upper and lower case, since programs read
-    one or the other. `ca`: the file with certificate authorities, "" for none; `asked`: it is set
-    in the workspace's settings, so that runs get it too. `pip`: setting -> its words, with the
-    credentials of a .netrc file."""
+    """Network settings.
+
+    `proxies`: variable -> URL, in upper and lower case, since programs read one or the other. `ca`:
+    the file with certificate authorities, "" for none; `asked`: it is set in the workspace's
+    settings, so that runs get it too. `pip`: setting -> its words, with the credentials of a .netrc
+    file.
+    """
 
     proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
     ca: str = ""
@@ -78,9 +82,11 @@ class Network:
 def of_machine(
     environ: Mapping[str, str], *, root: Path | None = None, ca: str = "", home: Path | None = None
 ) -> Network:
-    """The settings of the environment variables and pip's files. `ca` is the workspace's setting,
-    relative to `root`. UserError if that file is missing; variables that name missing files are
-    ignored."""
+    """The settings of the environment variables and pip's files.
+
+    `ca` is the workspace's setting, relative to `root`. UserError if that file is missing;
+    variables that name missing files are ignored.
+    """
     pip = _pip_settings(environ, home or Path.home())
     return Network(
         proxies=_proxies(environ),
@@ -91,9 +97,11 @@ def of_machine(
 
 
 def bundle(network: Network, cache: Path) -> Path | None:
-    """One file in the cache with all authorities to trust; None without a company's authority. A
-    program that is given such a file trusts nothing else, so this machine's public authorities
-    are added if the company's file has only its own."""
+    """One file in the cache with all authorities to trust; None without a company's authority.
+
+    A program that is given such a file trusts nothing else, so this machine's public authorities
+    are added if the company's file has only its own.
+    """
     if not network.ca:
         return None
     own = _pem(Path(network.ca))
@@ -113,8 +121,10 @@ def trust(path: str) -> dict[str, str]:
 
 
 def for_installer(network: Network, cache: Path, environ: Mapping[str, str]) -> dict[str, str]:
-    """Additional variables for pip and uv on this machine: the authority of the settings, and
-    pip's index for uv, which does not read pip's files."""
+    """Additional variables for pip and uv on this machine.
+
+    The authority of the settings, and pip's index for uv, which does not read pip's files.
+    """
     added: dict[str, str] = {}
     if network.ca and (file := bundle(network, cache) if network.asked else Path(network.ca)):
         added.update(trust(str(file)) if network.asked else {"SSL_CERT_FILE": str(file)})
@@ -158,8 +168,11 @@ def _authority(environ: Mapping[str, str], pip: Mapping[str, tuple[str, ...]]) -
 
 
 def _pip_settings(environ: Mapping[str, str], home: Path) -> dict[str, tuple[str, ...]]:
-    """pip's settings, in its order of precedence: the machine's files, the user's files,
-    PIP_CONFIG_FILE, variables. Source: pip's documentation, "Configuration"."""
+    """Pip's settings, in its order of precedence.
+
+    The machine's files, the user's files, PIP_CONFIG_FILE, variables. Source: pip's documentation,
+    "Configuration".
+    """
     settings: dict[str, tuple[str, ...]] = {}
     for path in _pip_files(environ, home):
         settings.update(_of_file(path))
@@ -209,8 +222,10 @@ def _of_file(path: Path) -> dict[str, tuple[str, ...]]:
 def _remote(
     pip: Mapping[str, tuple[str, ...]], credentials: netrc | None
 ) -> dict[str, tuple[str, ...]]:
-    """The settings that apply in a container: without folders of this machine. Empty if they do
-    not set where packages come from."""
+    """The settings that apply in a container: without folders of this machine.
+
+    Empty if they do not set where packages come from.
+    """
     remote: dict[str, tuple[str, ...]] = {}
     for key, words in pip.items():
         if key in _URLS:

@@ -70,8 +70,11 @@ def run(
     stdin: str | None = None,
     timeout: float | None = None,
 ) -> CompletedCommand:
-    """Run a program and return its output. After `timeout` seconds it is ended, with exit code 124.
-    UserError if the program does not exist."""
+    """Run a program and return its output.
+
+    After `timeout` seconds it is ended, with exit code 124. UserError if the program does not
+    exist.
+    """
     try:
         done = subprocess.run(
             list(argv),
@@ -95,8 +98,10 @@ def run(
 def run_together(
     *argvs: Argv, cwd: Path | None = None, timeout: float | None = None
 ) -> list[CompletedCommand]:
-    """Run several programs at once and return their output in the order of the arguments. A missing
-    program has exit code 127."""
+    """Run several programs at once and return their output in the order of the arguments.
+
+    A missing program has exit code 127.
+    """
     answers: list[CompletedCommand | None] = [None] * len(argvs)
 
     def ask(index: int, argv: Argv) -> None:
@@ -124,7 +129,8 @@ def follow(
 ) -> int:
     """Run a program, pass each line of its stdout and stderr to `on_line` as it comes, and return
     the exit code. Ctrl-C ends the program and is then raised again. The program inherits the file
-    descriptors `hand_over` (not on Windows)."""
+    descriptors `hand_over` (not on Windows).
+    """
     try:
         child = subprocess.Popen(
             list(argv),
@@ -150,9 +156,12 @@ def follow(
 
 
 class ChildProcess:
-    """A program that runs in parallel: lines are sent to its stdin and read from its stdout, and
-    its stderr is kept for error reports. It does not get the terminal's Ctrl-C. Leaving the `with`
-    ends it; it should end by itself when its stdin closes."""
+    """A program that runs in parallel.
+
+    Lines are sent to its stdin and read from its stdout, and its stderr is kept for error reports.
+    It does not get the terminal's Ctrl-C. Leaving the `with` ends it; it should end by itself when
+    its stdin closes.
+    """
 
     def __init__(
         self, argv: Argv, *, cwd: Path | None = None, env: Mapping[str, str] | None = None
@@ -196,8 +205,10 @@ class ChildProcess:
             self._child.stdin.flush()
 
     def hear(self, timeout: float) -> str | None:
-        """The next line, or None at the end of the output. TimeoutError after `timeout` seconds
-        without one."""
+        """The next line, or None at the end of the output.
+
+        TimeoutError after `timeout` seconds without one.
+        """
         try:
             return self._lines.get(timeout=timeout)
         except queue.Empty:
@@ -307,7 +318,8 @@ def output_sink() -> Callable[[str], None] | None:
 @contextmanager
 def redirect_output(on_text: Callable[[str], None]) -> Iterator[None]:
     """Within, the output of `run_foreground`'s programs is passed to `on_text` as it comes, in
-    pieces that may end within a line: for a caller that draws on the terminal itself."""
+    pieces that may end within a line: for a caller that draws on the terminal itself.
+    """
     global _sink
     before, _sink = _sink, on_text
     try:
@@ -318,8 +330,10 @@ def redirect_output(on_text: Callable[[str], None]) -> Iterator[None]:
 
 @contextmanager
 def _listening(child: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Read the program's output in a thread. Waits only for a moment if a grandchild outlives the
-    program and keeps the output open."""
+    """Read the program's output in a thread.
+
+    Waits only for a moment if a grandchild outlives the program and keeps the output open.
+    """
     if _sink is None or child.stdout is None:
         yield
         return
@@ -348,8 +362,10 @@ def _stop(
 
 
 def _end(child: subprocess.Popen[bytes], patience: float = 3.0) -> None:
-    """End the program and all its descendants: first SIGTERM, then SIGKILL. A shell alone would
-    leave its children behind."""
+    """End the program and all its descendants: first SIGTERM, then SIGKILL.
+
+    A shell alone would leave its children behind.
+    """
     below = _descendants(child.pid)
     try:
         child.terminate()
@@ -401,7 +417,9 @@ def _signal(pids: Sequence[int], number: int) -> None:
 @contextmanager
 def signals_as_interrupts() -> Iterator[None]:
     """Within, SIGTERM and SIGHUP raise `Terminated`, so that the same clean-up runs as on Ctrl-C.
-    Without effect outside of the main thread, which cannot handle signals."""
+
+    Without effect outside of the main thread, which cannot handle signals.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -419,8 +437,10 @@ def signals_as_interrupts() -> Iterator[None]:
 
 
 def exec_replace(argv: Argv, env: Mapping[str, str] | None = None) -> int:
-    """Replace this process by the program. On Windows, which cannot: run it and return its exit
-    code."""
+    """Replace this process by the program.
+
+    On Windows, which cannot: run it and return its exit code.
+    """
     environment = dict(os.environ if env is None else env)
     if os.name == "nt":
         return run_foreground(argv, env=environment)

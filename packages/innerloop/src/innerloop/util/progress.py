@@ -1,5 +1,7 @@
-"""The progress display of everything that takes more than a moment: builds, pulls, installations,
-downloads. All of it goes to stderr."""
+"""The progress display of everything that takes more than a moment.
+
+Builds, pulls, installations, downloads. All of it goes to stderr.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
-"""Tables in plain text. In a narrow terminal a table has fewer columns instead of broken lines; in
-a pipe it is complete."""
+"""Tables in plain text.
+
+In a narrow terminal a table has fewer columns instead of broken lines; in a pipe it is complete.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +18,11 @@ LEAST = 14
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table. `right`: titles of right-aligned columns; `spare`: titles of columns that may be
-    left out, the first one first; `cuts`: the last column may be cut off with "…"."""
+    """A table.
+
+    `right`: titles of right-aligned columns; `spare`: titles of columns that may be left out, the
+    first one first; `cuts`: the last column may be cut off with "…".
+    """
 
     titles: Sequence[str]
     rows: Sequence[Sequence[str]]
@@ -37,8 +42,11 @@ def show(table: Table) -> list[str]:
 
 
 def lay_out(table: Table, width: int | None) -> tuple[list[str], list[str]]:
-    """The lines, titles first, at most `width` long if possible; and the titles of the columns that
-    were left out. Without a width nothing is left out or cut off."""
+    """The lines, titles first, at most `width` long if possible.
+
+    And the titles of the columns that were left out. Without a width nothing is left out or cut
+    off.
+    """
     shown = list(range(len(table.titles)))
     cells = [list(map(_one_line, row)) for row in (table.titles, *table.rows)]
     widths = [max(len(row[at]) for row in cells) for at in shown]

@@ -14,7 +14,8 @@ _HEADER = re.compile(r"\s*\[\[?")
 
 def position_of(text: str, name: str, *keys: str) -> Position:
     """The line of the key that `keys` lead to, or of the nearest key around it that exists (a key
-    in an inline table has the table's line); line 0 if none exists."""
+    in an inline table has the table's line); line 0 if none exists.
+    """
     best, line = 0, 0
     for number, path in _keys(text):
         common = 0
@@ -27,7 +28,8 @@ def position_of(text: str, name: str, *keys: str) -> Position:
 
 def commented_out(text: str, table: str, why: str) -> str:
     """The text with a table and its subtables turned into comments, after a comment with the
-    reason `why`. The same text if it has no such table."""
+    reason `why`. The same text if it has no such table.
+    """
     inside = False
     kinds = dict(_keys(text))
     lines: list[str] = []
@@ -43,8 +45,10 @@ def commented_out(text: str, table: str, why: str) -> str:
 
 
 def _keys(text: str) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """(line, path) of each table's header and of each key. Lines within multi-line strings and
-    arrays are skipped."""
+    """(line, path) of each table's header and of each key.
+
+    Lines within multi-line strings and arrays are skipped.
+    """
     table: tuple[str, ...] = ()
     closes = ""
     for number, line in enumerate(text.splitlines(), start=1):

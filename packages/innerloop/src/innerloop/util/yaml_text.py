@@ -39,8 +39,10 @@ class YamlText:
         return _position(self.name, mark)
 
     def where_text(self, path: tuple[Key, ...], text: str, nth: int = 0) -> Position:
-        """The position of a piece of text inside a value, counting its occurrences from 0; of the
-        key when the file writes the value in another way (escaped, or folded in its middle)."""
+        """The position of a piece of text inside a value, counting its occurrences from 0.
+
+        Of the key when the file writes the value in another way (escaped, or folded in its middle).
+        """
         key, node = _walk(self.node, path)
         if node is None:
             return _position(self.name, key)

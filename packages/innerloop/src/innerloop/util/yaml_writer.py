@@ -1,5 +1,8 @@
-"""Writes readable YAML: block style, two spaces, literal blocks for texts of several lines, no
-anchors. It has the same meaning in YAML 1.1 and 1.2."""
+"""Writes readable YAML.
+
+Block style, two spaces, literal blocks for texts of several lines, no anchors. It has the same
+meaning in YAML 1.1 and 1.2.
+"""
 
 from __future__ import annotations
 
@@ -77,8 +80,11 @@ def _lines(value: str) -> list[str]:
 
 
 def _is_literal(value: str) -> bool:
-    """Whether it can be a literal block: printable lines, no blanks at the beginning of the text or
-    at the end of a line, and at most one line feed at the end."""
+    """Whether it can be a literal block.
+
+    Printable lines, no blanks at the beginning of the text or at the end of a line, and at most one
+    line feed at the end.
+    """
     return (
         "\n" in value.removesuffix("\n")
         and not re.search(r"[^\n\t\x20-\x7e\xa1-\ud7ff]", value)

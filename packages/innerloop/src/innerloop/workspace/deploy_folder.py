@@ -23,8 +23,11 @@ from ..util.errors import UserError
 
 @dataclass(frozen=True, slots=True)
 class DeployFolder:
-    """A deploy folder. `folder` is relative to the workspace. `endpoint` is None without an
-    endpoint file; `sample`, also relative to the workspace, is None without a sample request."""
+    """A deploy folder.
+
+    `folder` is relative to the workspace. `endpoint` is None without an endpoint file; `sample`,
+    also relative to the workspace, is None without a sample request.
+    """
 
     folder: str
     deployment: Deployment

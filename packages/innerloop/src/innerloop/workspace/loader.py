@@ -46,8 +46,10 @@ def _host_of(root: Path) -> str:
 
 
 def choose_experiment(workspace: Workspace, word: str | None, cwd: Path) -> Experiment:
-    """The experiment that the person named, or the one of the current folder or container. UsageError
-    if there is none."""
+    """The experiment that the person named, or the one of the current folder or container.
+
+    UsageError if there is none.
+    """
     marked = os.environ.get(MARK)
     if word is None and marked in workspace.experiments and not _in_an_experiment(workspace, cwd):
         word = marked
@@ -115,8 +117,10 @@ def _common_tests(root: Path, links: Sequence[Link]) -> Iterator[str]:
 def choose_job(
     workspace: Workspace, word: str | None, file: str | None, cwd: Path
 ) -> tuple[Experiment, str]:
-    """The experiment, or the folder that is used as one, and its job file, relative to it. `word`
-    is an experiment, a job file anywhere in the workspace, or a folder with one."""
+    """The experiment, or the folder that is used as one, and its job file, relative to it.
+
+    `word` is an experiment, a job file anywhere in the workspace, or a folder with one.
+    """
     path = None if word is None else _job_file(workspace, word, file or JOB_FILE, cwd)
     if path is not None:
         experiment = experiment_for_job(workspace, path)
@@ -138,8 +142,10 @@ def choose_job(
 
 
 def _job_file(workspace: Workspace, word: str, file: str, cwd: Path) -> str | None:
-    """The path of the job file that a word names, relative to the root. None if it is not a path:
-    it may be an experiment's name."""
+    """The path of the job file that a word names, relative to the root.
+
+    None if it is not a path: it may be an experiment's name.
+    """
     root = Path(workspace.root)
     plain = word.replace("\\", "/").rstrip("/")
     is_file = plain.lower().endswith((".yml", ".yaml"))
@@ -167,8 +173,10 @@ def _job_file(workspace: Workspace, word: str, file: str, cwd: Path) -> str | No
 
 
 def _job_files_of(workspace: Workspace, word: str, cwd: Path) -> str:
-    """The first YAML files of the folder that a word names; "" if it is not a folder, or has a job
-    file."""
+    """The first YAML files of the folder that a word names.
+
+    "" if it is not a folder, or has a job file.
+    """
     root = Path(workspace.root)
     folder = next(
         (base / word for base in (cwd, root, root / "src") if (base / word).is_dir()), None
@@ -181,8 +189,11 @@ def _job_files_of(workspace: Workspace, word: str, cwd: Path) -> str:
 
 
 def experiment_for_job(workspace: Workspace, job_file: str) -> Experiment:
-    """The experiment that a job file belongs to; its path is relative to the root. Outside of the
-    experiments, its folder is used as one: without an environment, possibly with innerloop.toml."""
+    """The experiment that a job file belongs to; its path is relative to the root.
+
+    Outside of the experiments, its folder is used as one: without an environment, possibly with
+    innerloop.toml.
+    """
     for name in workspace.experiments:
         if job_file.startswith(f"src/{name}/"):
             return open_experiment(workspace, name)
@@ -207,8 +218,10 @@ def open_job(
     file: str = JOB_FILE,
     sets: Sequence[str] = (),
 ) -> Job:
-    """Parse the experiment's job file, with the changes of `--set`. `file` is relative to the
-    experiment's folder. UserError if it is missing or invalid."""
+    """Parse the experiment's job file, with the changes of `--set`.
+
+    `file` is relative to the experiment's folder. UserError if it is missing or invalid.
+    """
     name = posixpath.normpath(posixpath.join(experiment.folder, file.replace("\\", "/")))
     text = files.read_text(Path(workspace.root, name))
     if text is None:

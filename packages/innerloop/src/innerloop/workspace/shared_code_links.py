@@ -17,10 +17,12 @@ from ..util.errors import UserError, did_you_mean
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """One link below an experiment's common/; both paths are relative to the root. `state` is
-    "ok", "broken" (its target is missing), "absolute" (it breaks in every other clone) or "text"
-    (git wrote the link as a text file). `target` is what it leads to, or should lead to; None if
-    nothing in src/common fits."""
+    """One link below an experiment's common/; both paths are relative to the root.
+
+    `state` is "ok", "broken" (its target is missing), "absolute" (it breaks in every other clone)
+    or "text" (git wrote the link as a text file). `target` is what it leads to, or should lead to;
+    None if nothing in src/common fits.
+    """
 
     link: str
     target: str | None
@@ -46,8 +48,7 @@ def find(root: Path, folder: str) -> list[Share]:
 
 
 def require_whole(root: Path, experiment: Experiment) -> None:
-    """UserError if a link to shared code is broken: the run would fail later, with a worse
-    message."""
+    """UserError if a link to shared code is broken: the run would fail later, with a worse message."""
     for share in find(root, experiment.folder):
         if share.state in ("broken", "text"):
             command = f"`scripts/loop share {experiment.name} --repair`"
@@ -63,8 +64,10 @@ def require_whole(root: Path, experiment: Experiment) -> None:
 
 
 def add(root: Path, experiment: Experiment, path: str) -> bool:
-    """Link common/<path> of the experiment to src/common/<path>. False if it is linked already.
-    UserError if another file is in the way, which is left as it is."""
+    """Link common/<path> of the experiment to src/common/<path>.
+
+    False if it is linked already. UserError if another file is in the way, which is left as it is.
+    """
     target = f"{COMMON}/{path}"
     _require(root, path)
     link = shared_code.link_of(experiment.folder, path)
@@ -106,8 +109,10 @@ def remove(root: Path, experiment: Experiment, path: str) -> None:
 
 
 def repair(root: Path, experiment: Experiment) -> tuple[list[Share], list[Share]]:
-    """Recreate links that are broken, absolute or text files. Returns the repaired links, and
-    those for which nothing in src/common fits."""
+    """Recreate links that are broken, absolute or text files.
+
+    Returns the repaired links, and those for which nothing in src/common fits.
+    """
     repaired, unrepaired = [], []
     for share in find(root, experiment.folder):
         if share.state == "ok":
@@ -168,8 +173,10 @@ def _share_of(root: Path, folder: str, link: str, text: str) -> Share:
 
 
 def _require(root: Path, path: str) -> None:
-    """UserError unless src/common/<path> exists with exactly these letters: what a
-    case-insensitive disk finds does not exist on Linux or Azure ML."""
+    """UserError unless src/common/<path> exists with exactly these letters.
+
+    What a case-insensitive disk finds does not exist on Linux or Azure ML.
+    """
     folder, known = root / COMMON, ""
     for part in path.split("/"):
         names = _entries(folder)
@@ -194,8 +201,11 @@ def _is_shared(root: Path, link: str, target: str) -> bool:
 
 
 def _make_room(root: Path, link: str, target: str) -> None:
-    """Check that the link may replace what is at its path: a broken link, a link that git wrote as
-    a text file, or a folder of links with the same targets, which is removed. UserError else."""
+    """Check that the link may replace what is at its path.
+
+    A broken link, a link that git wrote as a text file, or a folder of links with the same targets,
+    which is removed. UserError else.
+    """
     at = root / link
     if at.is_symlink():
         text = os.readlink(at)

@@ -135,8 +135,10 @@ def test_each_part_has_a_configuration_whose_task_is_there(job: str, titles: lis
 
 
 def test_what_f5_starts_in_a_fresh_clone_is_a_job() -> None:
-    """VS Code sorts by the groups' names, "~" before letters, and what has none last; the first one
-    is what F5 starts until a person chooses another."""
+    """VS Code sorts by the groups' names, "~" before letters, and what has none last.
+
+    The first one is what F5 starts until a person chooses another.
+    """
     given = subject("command: python train.py --epochs 3\n")
     configurations = launch_json.render(given)["configurations"]
     assert [one["name"] for one in configurations if "presentation" not in one] == ["the open file"]

@@ -292,8 +292,10 @@ VALUE = st.text() | st.integers() | st.booleans() | st.floats(allow_nan=False, a
 
 @given(st.dictionaries(NAME, VALUE, max_size=12))
 def test_any_inputs_come_back_through_a_form_as_they_were(inputs: dict[str, Any]) -> None:
-    """Generated, read as each service reads it, left unchanged, and given to --inputs: the job is the
-    same as before, and no value is part of a script."""
+    """Generated, read as each service reads it, left unchanged, and given to --inputs.
+
+    The job is the same as before, and no value is part of a script.
+    """
     job = parse_job(yaml.safe_dump({"command": "x", "inputs": inputs}, sort_keys=False), "job.yaml")
     one, two = github(inputs=inputs), pipeline(inputs=inputs)
     form = one["on"]["workflow_dispatch"].get("inputs", {})

@@ -113,8 +113,10 @@ def _hook_into(folders: list[str]) -> None:
 
 
 def _forward_to(child: subprocess.Popen[bytes]) -> Any:
-    """A handler that forwards a signal to the program and all processes below it. Ctrl-C in a
-    terminal reaches them anyway, as members of the same process group."""
+    """A handler that forwards a signal to the program and all processes below it.
+
+    Ctrl-C in a terminal reaches them anyway, as members of the same process group.
+    """
 
     def handler(number: int, frame: FrameType | None) -> None:
         if number == signal.SIGINT and sys.stdin is not None and sys.stdin.isatty():

@@ -25,8 +25,11 @@ class Instruction:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One FROM and what follows. `base` has the ARGs before the first FROM substituted; `user` is the
-    last USER of this stage, "" if it has none."""
+    """One FROM and what follows.
+
+    `base` has the ARGs before the first FROM substituted; `user` is the last USER of this stage, ""
+    if it has none.
+    """
 
     name: str
     base: str
@@ -180,7 +183,8 @@ def _substitute(text: str, values: dict[str, str]) -> str:
 
 def _instructions(text: str) -> Iterable[Instruction]:
     """The instructions: continuation lines are joined, comments and blank lines between instructions
-    skipped, and here-documents kept with their instruction. `text` keeps the comments within."""
+    skipped, and here-documents kept with their instruction. `text` keeps the comments within.
+    """
     escape = "`" if re.match(r"\s*#\s*escape\s*=\s*`", text) else "\\"
     lines = text.splitlines(keepends=True)
     index = 0

@@ -68,8 +68,10 @@ class Scope:
         return input_
 
     def _composed(self, key: str, text: str, value: Any) -> Bound:
-        """Bindings in a text: literals are inserted; data or a step's output at its beginning make
-        it a path below them."""
+        """Bindings in a text: literals are inserted.
+
+        Data or a step's output at its beginning make it a path below them.
+        """
         base: Bound | None = None
 
         def insert(match: re.Match[str]) -> str:

@@ -1,5 +1,7 @@
-"""The job's command with its references substituted: as text, as Azure ML does it, before a shell
-runs it."""
+"""The job's command with its references substituted.
+
+As text, as Azure ML does it, before a shell runs it.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +24,10 @@ def command_of(
     search_space: Mapping[str, str] | None,
     paths: Collection[str],
 ) -> str:
-    """The job's command after substitution (see `substitute`). Raises `UserError` at the command's
-    position."""
+    """The job's command after substitution (see `substitute`).
+
+    Raises `UserError` at the command's position.
+    """
     try:
         return substitute(job.command, inputs, outputs, search_space, paths)
     except UserError as error:
@@ -119,9 +123,12 @@ def job_environment(
     run_id: str,
     search_space: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
-    """The environment variables of a job: literals as AZUREML_PARAMETER_<name>, data as
-    AZURE_ML_INPUT_<name>, outputs as AZURE_ML_OUTPUT_<name>, a trial's values as
-    AZUREML_SWEEP_<name>, and the job's own last, with their references substituted."""
+    """The environment variables of a job.
+
+    Literals as AZUREML_PARAMETER_<name>, data as AZURE_ML_INPUT_<name>, outputs as
+    AZURE_ML_OUTPUT_<name>, a trial's values as AZUREML_SWEEP_<name>, and the job's own last, with
+    their references substituted.
+    """
     env = {"AZUREML_RUN_ID": run_id}
     for name, input_ in job.inputs.items():
         if name in inputs:
@@ -144,8 +151,9 @@ def distribution_environments(
     address: str = "127.0.0.1",
     port: int = 29500,
 ) -> list[dict[str, str]]:
-    """The variables of each process on this machine, in the order of their ranks; one empty mapping
-    for a job without a distribution.
+    """The variables of each process on this machine, in the order of their ranks.
+
+    One empty mapping for a job without a distribution.
 
     `processes` replaces the job's count. `port` and, for tensorflow, the next ones must be free at
     `address`. Of several nodes only the first is run: everything is on one machine.
@@ -171,8 +179,10 @@ def _pytorch(rank: int, count: int, address: str, port: int) -> dict[str, str]:
 
 
 def _mpi(rank: int, count: int, address: str, port: int) -> dict[str, str]:
-    """As Open MPI's mpirun and Azure ML set them: enough for programs that read their rank; a program
-    that calls MPI needs the real mpirun."""
+    """As Open MPI's mpirun and Azure ML set them.
+
+    Enough for programs that read their rank; a program that calls MPI needs the real mpirun.
+    """
     return {
         "OMPI_COMM_WORLD_SIZE": str(count),
         "OMPI_COMM_WORLD_RANK": str(rank),

@@ -29,8 +29,10 @@ OVERRIDES = (
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """A component in its own file or in a step: `at` is its path in the text, and `file` is what
-    its own paths are relative to."""
+    """A component in its own file or in a step.
+
+    `at` is its path in the text, and `file` is what its own paths are relative to.
+    """
 
     text: YamlText
     document: Mapping[str, Any]
@@ -68,8 +70,10 @@ def read_component(file: str, component: str, position: Position, read: Read) ->
 def default_input(
     key: str, declaration: Any, reading: Reading, *, optional: bool = False
 ) -> Input | None:
-    """An input that a step does not set: its default, or without a value if it is optional; None
-    if it must be set."""
+    """An input that a step does not set.
+
+    Its default, or without a value if it is optional; None if it must be set.
+    """
     if not isinstance(declaration, dict):
         return reading.input(key, declaration, ("inputs", key))
     type_ = str(declaration.get("type", ""))
@@ -85,8 +89,11 @@ def default_input(
 
 
 def _as_declared(value: Any, type_: str) -> Any:
-    """A default as azure-ai-ml sends it: of its declared type (1e-3 is 0.001, a number's 1024 is
-    1024.0). Values that do not convert are unchanged."""
+    """A default as azure-ai-ml sends it.
+
+    Of its declared type (1e-3 is 0.001, a number's 1024 is 1024.0). Values that do not convert are
+    unchanged.
+    """
     try:
         if type_ in ("number", "float"):
             return float(value)
@@ -112,8 +119,10 @@ def flat_inputs(declared: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def typed(bound: Bound, declaration: Any, from_file: str, to_file: str) -> Bound:
-    """A step's input as its component declares it: with its type, a literal path as data, and the
-    path relative to the component's file."""
+    """A step's input as its component declares it.
+
+    With its type, a literal path as data, and the path relative to the component's file.
+    """
     if not isinstance(bound, Input) or not isinstance(declaration, dict):
         return bound
     input_, type_ = bound, str(declaration.get("type", "")).lower()

@@ -30,9 +30,11 @@ _SPEC = re.compile(r"(?:[\w.-]+::)?(?P<name>[\w.-]+)\s*(?P<version>[<>=!~].*)?")
 
 @dataclass(frozen=True, slots=True)
 class CondaFile:
-    """`python`: the version it asks for ("3.9"), "" for any. `requirements`: what pip can install,
-    conda's packages under their names on the package index. `left_out`: what pip cannot install.
-    `text`: the file itself."""
+    """`python`: the version it asks for ("3.9"), "" for any.
+
+    `requirements`: what pip can install, conda's packages under their names on the package index.
+    `left_out`: what pip cannot install. `text`: the file itself.
+    """
 
     python: str
     requirements: tuple[str, ...]

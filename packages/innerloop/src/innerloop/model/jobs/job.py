@@ -32,8 +32,9 @@ DISTRIBUTIONS: tuple[DistributionType, ...] = get_args(DistributionType)
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """kind "literal": `value`, None if it has none. kind "data": `path` as written ("" if it has
-    none), `type` and `mode`.
+    """kind "literal": `value`, None if it has none. kind "data".
+
+    `path` as written ("" if it has none), `type` and `mode`.
 
     `optional` is a component's; a component's default is in `value` or `path` already. `origin` is
     the pipeline's input that a step's input is bound to, else "".
@@ -81,8 +82,11 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """kind "build": `path`, `dockerfile_path`. "image": `image`. "conda": `image` and `conda_file`
-    (a path, or the inline mapping). "registered": `reference` as written."""
+    """kind "build": `path`, `dockerfile_path`.
+
+    "image": `image`. "conda": `image` and `conda_file` (a path, or the inline mapping).
+    "registered": `reference` as written.
+    """
 
     kind: EnvironmentKind
     path: str | None = None
@@ -109,10 +113,11 @@ class Distribution:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """`name` is the file's path relative to the workspace; `code` is as written (a folder, or one
-    file); `docker_args` is one string, to be split as a shell would; `timeout` is in seconds;
-    `shm_size` is in Docker's units. `at` is the job's path in its document: () for the whole file,
-    ("jobs", "train") for a step.
+    """`name` is the file's path relative to the workspace.
+
+    `code` is as written (a folder, or one file); `docker_args` is one string, to be split as a
+    shell would; `timeout` is in seconds; `shm_size` is in Docker's units. `at` is the job's path in
+    its document: () for the whole file, ("jobs", "train") for a step.
 
     kind "sweep": `command`, `code` and so on are the trial's, and empty if the trial is a component
     in another file (see pipeline.swept). kind "pipeline": they are empty; pipeline.pipeline_of
@@ -178,8 +183,10 @@ def job_of(parsed: YamlText) -> Job:
 
 
 def read_job(parsed: YamlText) -> tuple[Job | None, list[UserError]]:
-    """The job, and all problems that prevent its use. None if the file is not a job file. The parts
-    with problems are left out of the job."""
+    """The job, and all problems that prevent its use.
+
+    None if the file is not a job file. The parts with problems are left out of the job.
+    """
     if not isinstance(parsed.value, dict):
         return None, [
             UserError(
@@ -229,7 +236,8 @@ class Reading:
         top: tuple[str, ...],
     ) -> Job:
         """The job whose command is in `body`, at the path `at`, and whose inputs, outputs, limits
-        and name are in `document`, at the path `top`."""
+        and name are in `document`, at the path `top`.
+        """
         resources = {
             **self.mapping(document, *top, "resources"),
             **self.mapping(body, *at, "resources"),
@@ -442,8 +450,10 @@ class Reading:
         )
 
     def mapping(self, holder: Mapping[str, Any], *path: str) -> Mapping[str, Any]:
-        """The mapping under the path's last key; empty if the key is missing, with a problem if its
-        value is not a mapping."""
+        """The mapping under the path's last key.
+
+        Empty if the key is missing, with a problem if its value is not a mapping.
+        """
         value = holder.get(path[-1])
         if value is None:
             return {}
@@ -482,8 +492,10 @@ ELSEWHERE = (
 
 
 def job_kind(parsed: YamlText) -> JobKind:
-    """The job's kind by `type`, else by its keys. Raises `UserError` for types that only Azure ML
-    can run (automl, spark, a schedule ...)."""
+    """The job's kind by `type`, else by its keys.
+
+    Raises `UserError` for types that only Azure ML can run (automl, spark, a schedule ...).
+    """
     document = parsed.value
     schema = str(document.get("$schema") or "")
     if described := describe_file(document):
@@ -531,8 +543,11 @@ def job_kind(parsed: YamlText) -> JobKind:
 
 
 def _as_sent(value: Any) -> Any:
-    """What azure-ai-ml makes of `{value: ...}`: 1 and 0 become true and false, and other fractions
-    are truncated. A plain value below the name is sent unchanged."""
+    """What azure-ai-ml makes of `{value: ...}`.
+
+    1 and 0 become true and false, and other fractions are truncated. A plain value below the name
+    is sent unchanged.
+    """
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return value
     if value in (0, 1):

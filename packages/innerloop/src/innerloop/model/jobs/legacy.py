@@ -1,5 +1,7 @@
-"""Upgrades forms from before the CLI (v2) was finished: Azure ML no longer accepts them, and
-repositories still contain them."""
+"""Upgrades forms from before the CLI (v2) was finished.
+
+Azure ML no longer accepts them, and repositories still contain them.
+"""
 
 from __future__ import annotations
 

@@ -28,7 +28,8 @@ def override(job: Job, sets: Sequence[str]) -> Job:
 
 def parse_job_with(text: str, name: str, sets: Sequence[str]) -> Job:
     """As `override(parse_job(text, name), sets)`, also if only an override makes the job valid (an
-    input without a value)."""
+    input without a value).
+    """
     parsed = yaml_text.parse(text, name)
     if isinstance(parsed.value, dict) and sets:
         parsed = overridden(parsed, job_kind(parsed), sets)
@@ -52,8 +53,10 @@ def overridden(parsed: YamlText, kind: str, sets: Sequence[str]) -> YamlText:
 
 
 def as_set(path: str, value: Any) -> str:
-    """The argument of `--set` for a value; it parses to the same value (a string that YAML would read
-    as a number or a boolean is quoted)."""
+    """The argument of `--set` for a value.
+
+    It parses to the same value (a string that YAML would read as a number or a boolean is quoted).
+    """
     if _is_text(path.split(".")):
         return f"{path}={value}"
     return f"{path}={scalar(value)}"
@@ -144,8 +147,10 @@ def _input(old: Any, value: Any) -> Any:
 
 
 def _value(text: str) -> Any:
-    """The text parsed as YAML; a value that is not a string, number, boolean, list or mapping stays a
-    string."""
+    """The text parsed as YAML.
+
+    A value that is not a string, number, boolean, list or mapping stays a string.
+    """
     try:
         value = yaml.safe_load(text) if text.strip() else text
     except (yaml.YAMLError, ValueError):

@@ -20,8 +20,10 @@ __all__ = ["PREVIEWS", "Pipeline", "Read", "Step", "default_compute", "pipeline_
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """Each of `steps` comes after the steps that it needs. `outputs` are the pipeline's own;
-    `made_by`: output -> (step, its output)."""
+    """Each of `steps` comes after the steps that it needs.
+
+    `outputs` are the pipeline's own; `made_by`: output -> (step, its output).
+    """
 
     name: str
     steps: tuple[Step, ...]
@@ -52,8 +54,11 @@ class Pipeline:
 
 
 def pipeline_of(job: Job, read: Read) -> Pipeline:
-    """The pipeline of a job of kind "pipeline". Raises `UserError` for a cycle, an unknown
-    reference, or a missing component file. A step that cannot run here has a `problem`."""
+    """The pipeline of a job of kind "pipeline".
+
+    Raises `UserError` for a cycle, an unknown reference, or a missing component file. A step that
+    cannot run here has a `problem`.
+    """
     document = job.document
     inputs: dict[str, Bound] = {
         name: replace(input_, origin=name) for name, input_ in job.inputs.items()
@@ -86,7 +91,8 @@ def default_compute(job: Job) -> str:
 
 def swept(job: Job, read: Read) -> Job:
     """A sweep whose trial is a component in its own file, with that component's command, code and
-    environment; any other sweep unchanged."""
+    environment; any other sweep unchanged.
+    """
     trial = job.document.get("trial")
     if not isinstance(trial, str):
         return job
@@ -117,8 +123,10 @@ def _require_outputs(steps: Sequence[Step], job: Job) -> None:
 
 
 def _in_order(steps: Sequence[Step], job: Job) -> tuple[Step, ...]:
-    """Each step after those that it needs, else in the file's order. Raises `UserError` for a
-    cycle."""
+    """Each step after those that it needs, else in the file's order.
+
+    Raises `UserError` for a cycle.
+    """
     remaining = {step.name: step for step in steps}
     ordered: list[Step] = []
     while remaining:

@@ -84,8 +84,10 @@ class Level:
     read: Read
 
     def steps(self) -> tuple[list[Step], dict[str, Source]]:
-        """The steps in the file's order, a pipeline component's in its place; and which of them
-        makes each output of this level."""
+        """The steps in the file's order, a pipeline component's in its place.
+
+        And which of them makes each output of this level.
+        """
         jobs = self.document.get("jobs")
         if not isinstance(jobs, dict) or not jobs:
             raise UserError(
@@ -119,7 +121,9 @@ class Level:
         self, name: str, body: Mapping[str, Any], names: Sequence[str]
     ) -> tuple[list[Step], dict[str, Source]]:
         """The step, or the steps of the pipeline component that it is, with the outputs of those.
-        `names` are all steps of this level."""
+
+        `names` are all steps of this level.
+        """
         body = self._with_literals(body)
         kind = str(body.get("type") or ("sweep" if "trial" in body else "command")).lower()
         if kind in ("component", "component_job"):  # an older word for it
@@ -190,8 +194,10 @@ class Level:
         component: Component,
         names: Sequence[str],
     ) -> Step:
-        """A step whose command is in a component: the step's own keys win, and its paths are made
-        relative to the component's file."""
+        """A step whose command is in a component.
+
+        The step's own keys win, and its paths are made relative to the component's file.
+        """
         own = {key: body[key] for key in OVERRIDES if body.get(key) is not None}
         if isinstance(own.get("environment"), dict):
             own["environment"] = moved_environment(own["environment"], self.file, component.file)
@@ -268,7 +274,8 @@ class Level:
         self, name: str, body: Mapping[str, Any], declared: Mapping[str, Any], reading: Reading
     ) -> tuple[dict[str, Output], dict[str, str]]:
         """A step's outputs, and those that it gives to the pipeline, which have the type of the
-        pipeline's output."""
+        pipeline's output.
+        """
         outputs = {
             key: reading.output(key, declaration, ("outputs", key))
             for key, declaration in declared.items()
@@ -300,8 +307,10 @@ class Level:
         return outputs, gives
 
     def _outputs(self, steps: Sequence[Step], inner: Mapping[Source, Source]) -> dict[str, Source]:
-        """The sources of this level's outputs: those that it takes from a step, and those that
-        steps give to it."""
+        """The sources of this level's outputs.
+
+        Those that it takes from a step, and those that steps give to it.
+        """
         outputs: dict[str, Source] = {}
         if self.prefix:
             for step in steps:
@@ -375,7 +384,8 @@ class Level:
 
     def _with_literals(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
         """The step with the pipeline's literals in place of references to them (a compute, an
-        instance count ...), except in its bindings and its command."""
+        instance count ...), except in its bindings and its command.
+        """
         literals = {
             key: input_.literal_text
             for key, input_ in self.inputs.items()

@@ -37,9 +37,11 @@ def first_trial(job: Job) -> dict[str, str]:
 
 
 def trials(job: Job, count: int | None, seed: int | None = None) -> list[dict[str, str]]:
-    """`count` trials by the job's sampling algorithm (None: `limits.max_total_trials`, else 1); the
-    same seed gives the same trials. `grid` goes through the combinations of its choices in order
-    (None: all of them). For differences from Azure ML see `sampling_note`."""
+    """`count` trials by the job's sampling algorithm (None: `limits.max_total_trials`, else 1).
+
+    The same seed gives the same trials. `grid` goes through the combinations of its choices in
+    order (None: all of them). For differences from Azure ML see `sampling_note`.
+    """
     algorithm, _, own_seed = _algorithm(job)
     if algorithm == "grid":
         return list(itertools.islice(_grid(job), count))
@@ -71,8 +73,10 @@ def ending_note(job: Job) -> str:
 
 
 def trial_job(job: Job, values: Mapping[str, str]) -> Job:
-    """The command job of one trial: its values are in the command, in the variables
-    AZUREML_SWEEP_<name>, and in the inputs that a trial's component declares by the same names.
+    """The command job of one trial.
+
+    Its values are in the command, in the variables AZUREML_SWEEP_<name>, and in the inputs that a
+    trial's component declares by the same names.
 
     Source of the variables: azure-ai-ml's SweepJob, "inputs, outputs, and parameters are
     accessible as environment variables using the prefix AZUREML_SWEEP_".
@@ -99,7 +103,8 @@ def _insert(text: str, values: Mapping[str, str]) -> str:
 
 def with_trial(job: Job, values: Mapping[str, str]) -> Job:
     """The job with one trial's values also in the inputs that a trial's component declares by the
-    same names."""
+    same names.
+    """
     literals = {
         name: Input(name, "literal", value=value)
         for name, value in values.items()

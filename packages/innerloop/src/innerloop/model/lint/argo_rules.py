@@ -107,8 +107,10 @@ def _jobs(job: Job, read: Read) -> list[tuple[Job, frozenset[str]]]:
 
 
 def _names(job: Job) -> Iterator[Finding]:
-    """Parameters of a workflow, variables of a pod. Source: Argo Workflows' validation of
-    parameters, Kubernetes' EnvVar."""
+    """Parameters of a workflow, variables of a pod.
+
+    Source: Argo Workflows' validation of parameters, Kubernetes' EnvVar.
+    """
     for name in job.inputs:
         if not re.fullmatch(r"[\w.-]+", name, re.ASCII):
             message = f'a workflow cannot have an input called "{name}"'

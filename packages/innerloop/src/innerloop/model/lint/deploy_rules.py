@@ -57,8 +57,11 @@ _SIZE = re.compile(r"Standard_[A-Z]{1,3}\d+(?:-\d+)?[a-z]*(?:_[A-Z][A-Za-z0-9]*)
 
 
 def check_folder(folder: str, names: Sequence[str], trained: str, files: Files) -> list[Finding]:
-    """All findings of a deploy folder, sorted by position; `names` are the files directly in it, and
-    `trained` is the folder of the environment that trains the model. Never raises `UserError`."""
+    """All findings of a deploy folder, sorted by position.
+
+    `names` are the files directly in it, and `trained` is the folder of the environment that trains
+    the model. Never raises `UserError`.
+    """
     try:
         file = f"{folder}/{deployment_file(names, folder)}"
     except UserError as error:

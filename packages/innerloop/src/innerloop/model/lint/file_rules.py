@@ -235,8 +235,11 @@ def _environment(job: Job, files: Files) -> Iterator[Finding]:
 def dockerfile_of(
     name: str, position: Position, context: str, files: Files
 ) -> Generator[Finding, None, Dockerfile | None]:
-    """Findings of a build's Dockerfile: missing (at `position`), invalid, or with a COPY that fails.
-    Returns the Dockerfile, or None if it cannot be parsed."""
+    """Findings of a build's Dockerfile.
+
+    Missing (at `position`), invalid, or with a COPY that fails. Returns the Dockerfile, or None if
+    it cannot be parsed.
+    """
     text = files.read(name)
     if text is None:
         hint = "Write one, or name it with dockerfile_path (relative to the build's path)"

@@ -94,8 +94,10 @@ def mapping_of(value: Any) -> Mapping[str, Any]:
 
 
 class Files(Protocol):
-    """The workspace as the rules see it. Paths are relative to its root, with "/"; one outside
-    of it begins with "../" or "/"."""
+    """The workspace as the rules see it.
+
+    Paths are relative to its root, with "/"; one outside of it begins with "../" or "/".
+    """
 
     def exists(self, path: str) -> bool:
         """Whether a file or folder exists, through links."""
@@ -107,5 +109,7 @@ class Files(Protocol):
         """The file's text; None if there is no such file."""
 
     def links(self, folder: str) -> Sequence[tuple[str, str]]:
-        """The path and the target, as written, of every symbolic link below a folder; links are
-        not followed."""
+        """The path and the target, as written, of every symbolic link below a folder.
+
+        Links are not followed.
+        """

@@ -139,8 +139,10 @@ def _unusable(error: UserError) -> Finding:
 
 
 def _sorted(findings: Iterable[Finding]) -> list[Finding]:
-    """By position, each once. A placeholder's line has no other findings: they would be about the
-    placeholder too."""
+    """By position, each once.
+
+    A placeholder's line has no other findings: they would be about the placeholder too.
+    """
     unique = list(dict.fromkeys(findings))
     placeholder_lines = {
         (finding.position.file, finding.position.line)

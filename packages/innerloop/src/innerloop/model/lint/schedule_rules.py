@@ -29,8 +29,10 @@ class Checked:
 
 
 def check(experiment: Experiment, job: Job | None, default: tuple[Orchestrator, ...]) -> Checked:
-    """No findings for an experiment without a schedule. `job` is None if the experiment has none;
-    `default` are the workspace's orchestrators."""
+    """No findings for an experiment without a schedule.
+
+    `job` is None if the experiment has none; `default` are the workspace's orchestrators.
+    """
     if experiment.settings.schedule is None:
         return Checked(None, ())
     try:

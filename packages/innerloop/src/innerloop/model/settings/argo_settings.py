@@ -1,5 +1,7 @@
-"""`[tool.innerloop.argo]` of the workspace and `[argo]` of an experiment's innerloop.toml: what a
-cluster needs beside the job file. The experiment's keys win."""
+"""`[tool.innerloop.argo]` of the workspace and `[argo]` of an experiment's innerloop.toml.
+
+What a cluster needs beside the job file. The experiment's keys win.
+"""
 
 from __future__ import annotations
 
@@ -37,8 +39,11 @@ _DNS = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 
 @dataclass(frozen=True, slots=True)
 class Volume:
-    """Data in the cluster: `source` is the volume source of a pod ({"persistentVolumeClaim": ...},
-    {"hostPath": ...}, {"nfs": ...}), `path` a folder or file in it ("" for all of it)."""
+    """Data in the cluster.
+
+    `source` is the volume source of a pod ({"persistentVolumeClaim": ...}, {"hostPath": ...},
+    {"nfs": ...}), `path` a folder or file in it ("" for all of it).
+    """
 
     source: Mapping[str, Any]
     path: str = ""

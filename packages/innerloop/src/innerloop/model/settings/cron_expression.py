@@ -37,8 +37,10 @@ class BadCron(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Cron:
-    """`text` is the expression with one blank between its fields. The sets are the values of each
-    field; weekdays count from 0, Sunday."""
+    """`text` is the expression with one blank between its fields.
+
+    The sets are the values of each field; weekdays count from 0, Sunday.
+    """
 
     text: str
     minutes: frozenset[int]

@@ -1,5 +1,7 @@
-"""Inputs of a manual start (workflow_dispatch and its like): a job's inputs as the fields of a form,
-and the form's values as overrides of the job."""
+"""Inputs of a manual start (workflow_dispatch and its like).
+
+A job's inputs as the fields of a form, and the form's values as overrides of the job.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +25,10 @@ _TRUTHS = ("boolean", "bool")
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """`kind` of data is "string": their address. `default` is the job's value, None if it has none.
-    `options` are the allowed values, () for any."""
+    """`kind` of data is "string": their address.
+
+    `default` is the job's value, None if it has none. `options` are the allowed values, () for any.
+    """
 
     name: str
     kind: FieldKind
@@ -38,8 +42,10 @@ class Field:
 
 
 def fields(job: Job, schedule: Schedule) -> tuple[Field, ...]:
-    """One for each input. `job` has the schedule's overrides, so that the defaults are those of a
-    scheduled start."""
+    """One for each input.
+
+    `job` has the schedule's overrides, so that the defaults are those of a scheduled start.
+    """
     return tuple(
         Field(
             input_.name, kind_of(input_), default_of(input_), schedule.allowed.get(input_.name, ())
@@ -79,9 +85,11 @@ def fits(value: Any, input_: Input) -> bool:
 
 
 def sets_of(text: str, job: Job, allowed: Mapping[str, tuple[Any, ...]]) -> Iterator[str]:
-    """`--set` for each input in a JSON object of names and values, as orchestrators pass a form:
-    numbers and booleans may be strings, and empty values are ignored. Raises `UsageError` for
-    unknown inputs and invalid values."""
+    """`--set` for each input in a JSON object of names and values, as orchestrators pass a form.
+
+    Numbers and booleans may be strings, and empty values are ignored. Raises `UsageError` for
+    unknown inputs and invalid values.
+    """
     for name, entry in _object(text).items():
         input_ = job.inputs.get(name)
         if input_ is None:

@@ -19,9 +19,11 @@ KNOWN: tuple[Orchestrator, ...] = get_args(Orchestrator)
 
 @dataclass(frozen=True, slots=True)
 class GitHub:
-    """`[tool.innerloop.github]`. `environment`: the deployment environment with the variables and
-    protection rules ("" for none). `runner`: the label of the Linux machine that runs the
-    workflow."""
+    """`[tool.innerloop.github]`.
+
+    `environment`: the deployment environment with the variables and protection rules ("" for none).
+    `runner`: the label of the Linux machine that runs the workflow.
+    """
 
     environment: str = ""
     runner: str = "ubuntu-24.04"
@@ -29,9 +31,12 @@ class GitHub:
 
 @dataclass(frozen=True, slots=True)
 class AzureDevOps:
-    """`[tool.innerloop.azure-devops]`. `service_connection`: the Azure Resource Manager connection
-    that signs in. `variable_group`: the group with the names of the Azure ML workspace. `pool`: a
-    self-hosted pool; "" for Microsoft's, with the image `vm_image`."""
+    """`[tool.innerloop.azure-devops]`.
+
+    `service_connection`: the Azure Resource Manager connection that signs in. `variable_group`: the
+    group with the names of the Azure ML workspace. `pool`: a self-hosted pool; "" for Microsoft's,
+    with the image `vm_image`.
+    """
 
     service_connection: str = "azure-ml"
     variable_group: str = "azure-ml"
@@ -41,8 +46,11 @@ class AzureDevOps:
 
 @dataclass(frozen=True, slots=True)
 class Orchestrators:
-    """`names`: those that start an experiment whose `[schedule]` names none. `chosen`: whether
-    pyproject.toml names them; if so, each also gets a workflow that checks every push."""
+    """`names`: those that start an experiment whose `[schedule]` names none.
+
+    `chosen`: whether pyproject.toml names them; if so, each also gets a workflow that checks every
+    push.
+    """
 
     names: tuple[Orchestrator, ...] = (GITHUB,)
     chosen: bool = False
@@ -54,8 +62,10 @@ _Kind = TypeVar("_Kind", GitHub, AzureDevOps)
 
 
 def take_from(table: dict[str, Any], text: str, name: str) -> Orchestrators:
-    """The orchestrators of `[tool.innerloop]`; their keys are removed from its table. Raises
-    `UserError` with a position for invalid ones."""
+    """The orchestrators of `[tool.innerloop]`; their keys are removed from its table.
+
+    Raises `UserError` with a position for invalid ones.
+    """
     at = ("tool", "innerloop")
     chosen = "orchestrators" in table
     names = table.pop("orchestrators", [GITHUB])

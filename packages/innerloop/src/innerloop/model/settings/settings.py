@@ -1,5 +1,6 @@
 """Settings: `[tool.innerloop]` in pyproject.toml for the workspace, `innerloop.toml` beside an
-experiment's code for that experiment. The experiment's keys win."""
+experiment's code for that experiment. The experiment's keys win.
+"""
 
 from __future__ import annotations
 
@@ -50,8 +51,11 @@ class EnvironmentSetting:
 
 @dataclass(frozen=True, slots=True)
 class ArgoText:
-    """The unparsed table `argo` of a file, at the path `at`. `argo_settings.read` parses it only where
-    it is needed, so that a mistake in it stops no local run."""
+    """The unparsed table `argo` of a file, at the path `at`.
+
+    `argo_settings.read` parses it only where it is needed, so that a mistake in it stops no local
+    run.
+    """
 
     table: Any
     text: str = field(repr=False)
@@ -61,8 +65,10 @@ class ArgoText:
 
 @dataclass(frozen=True, slots=True)
 class ScheduleText:
-    """The unparsed table `schedule` of a file. `schedules.read` parses it only where it is needed, so
-    that a mistake in it stops no local run."""
+    """The unparsed table `schedule` of a file.
+
+    `schedules.read` parses it only where it is needed, so that a mistake in it stops no local run.
+    """
 
     table: Any
     text: str = field(repr=False)

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ClusterRef:
-    """`context` of the kubeconfig and `namespace`, "" for its own; `server` is the address of the
-    API, once it has been asked."""
+    """`context` of the kubeconfig and `namespace`, "" for its own.
+
+    `server` is the address of the API, once it has been asked.
+    """
 
     context: str = ""
     namespace: str = ""

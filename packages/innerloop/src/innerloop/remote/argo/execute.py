@@ -1,5 +1,7 @@
-"""Carry out a submission to a cluster: push its images, send the Workflow, keep the record before and
-after."""
+"""Carry out a submission to a cluster.
+
+Push its images, send the Workflow, keep the record before and after.
+"""
 
 from __future__ import annotations
 
@@ -52,8 +54,10 @@ def _with_earlier_name(root: Path, submission: ArgoSubmission) -> ArgoSubmission
 
 
 def _check_cluster(submission: ArgoSubmission, connection: ArgoConnection) -> ClusterRef:
-    """The cluster with its address and namespace. Raises ServiceError if it would refuse the
-    Workflow, before an image is built."""
+    """The cluster with its address and namespace.
+
+    Raises ServiceError if it would refuse the Workflow, before an image is built.
+    """
     setting = submission.setting
     answer = connection.ask_with_progress(
         "check",

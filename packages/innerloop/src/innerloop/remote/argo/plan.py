@@ -39,8 +39,10 @@ READERS = "everybody who may read the registry"
 @dataclass(frozen=True, slots=True)
 class ArgoSubmission:
     """`request` has the manifest; `images`, by variant, must be in the registry before it is sent.
-    `fingerprint` is the same for the same job and images to the same cluster. `cluster` is None until
-    the cluster has been asked. `is_named`: the user chose the name."""
+
+    `fingerprint` is the same for the same job and images to the same cluster. `cluster` is None
+    until the cluster has been asked. `is_named`: the user chose the name.
+    """
 
     workspace: Workspace
     experiment: Experiment
@@ -243,8 +245,10 @@ def jobs_of(workspace: Workspace, job: Job) -> list[Job]:
 
 
 def _workflow_name(experiment: Experiment, name: str | None) -> str:
-    """The name that the user chose, or one from the experiment and the time. A Service may get this
-    name too, so it begins with a letter."""
+    """The name that the user chose, or one from the experiment and the time.
+
+    A Service may get this name too, so it begins with a letter.
+    """
     if name is not None and not resource_names.is_label(name):
         raise UsageError(
             f'"{name}" is not a valid name for a Workflow',

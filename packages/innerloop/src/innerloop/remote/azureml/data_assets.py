@@ -66,8 +66,10 @@ def download(
     target: WorkspaceRef,
     connection: AzureConnection,
 ) -> dict[str, Any]:
-    """Fills data/NAME, or `to`, which must not exist or be empty. Files are downloaded to a staging
-    folder, which is renamed once it is complete."""
+    """Fills data/NAME, or `to`, which must not exist or be empty.
+
+    Files are downloaded to a staging folder, which is renamed once it is complete.
+    """
     folder = to or f"data/{asset.name}"
     destination = root / folder
     if destination.exists() and (destination.is_file() or any(destination.iterdir())):

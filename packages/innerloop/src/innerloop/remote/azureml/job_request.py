@@ -39,8 +39,10 @@ def plan(run: Run) -> Request:
 
 
 def command_of(job: Job) -> str:
-    """The command after substitution; "" for a job without one. Values of a sweep's search space stay
-    placeholders."""
+    """The command after substitution; "" for a job without one.
+
+    Values of a sweep's search space stay placeholders.
+    """
     space = _search_space(job)
     job = _trial(job)
     inputs: dict[str, str | None] = {

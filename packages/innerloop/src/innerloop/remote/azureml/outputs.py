@@ -15,8 +15,11 @@ STAGING = f"{SCRATCH}/download"
 
 
 def local_path(path: str) -> str:
-    """The path in the run's folder for a file of Azure ML's download: what the program wrote to
-    ./outputs at the top, a named output in a folder of its name, logs beside."""
+    """The path in the run's folder for a file of Azure ML's download.
+
+    What the program wrote to ./outputs at the top, a named output in a folder of its name, logs
+    beside.
+    """
     for prefix, replacement in (
         ("artifacts/outputs/", ""),
         ("hd-artifacts/", "sweep/"),
@@ -37,7 +40,8 @@ def download(
     output: str = "",
 ) -> Fetched:
     """Files are downloaded to a staging folder first, so an interruption leaves nothing partial in
-    `into`."""
+    `into`.
+    """
     staging = root / f"{STAGING}-{job}"
     files.remove_tree(staging)
     files.make_folder(staging)

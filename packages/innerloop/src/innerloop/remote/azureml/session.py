@@ -15,8 +15,10 @@ from .workspace_ref import WorkspaceRef
 
 
 class AzureSession:
-    """Sends one request after the other. `logs` is the log text of the last request, `uploads` the
-    number of files that it uploaded."""
+    """Sends one request after the other.
+
+    `logs` is the log text of the last request, `uploads` the number of files that it uploaded.
+    """
 
     def __init__(self, root: Path, target: WorkspaceRef, connection: AzureConnection) -> None:
         self.root, self.target, self.connection = root, target, connection
@@ -41,8 +43,10 @@ class AzureSession:
             self.uploads = progress.uploads
 
     def tail(self, endpoint: str, deployment: str, lines: int) -> str:
-        """The last lines of a deployment's server container, or of the one that loads the model; ""
-        where Azure has neither."""
+        """The last lines of a deployment's server container, or of the one that loads the model.
+
+        "" where Azure has neither.
+        """
         for container in ("server", "model"):
             try:
                 self.ask(

@@ -48,8 +48,10 @@ class WorkspaceRef:
 
 
 def find(root: Path, env: Mapping[str, str] | None = None) -> WorkspaceRef:
-    """The configured workspace. Raises UserError for a value that is missing or still a
-    placeholder."""
+    """The configured workspace.
+
+    Raises UserError for a value that is missing or still a placeholder.
+    """
     variables = os.environ if env is None else env
     name, table = _read_config(root)
     values, sources = {}, []
@@ -63,8 +65,10 @@ def find(root: Path, env: Mapping[str, str] | None = None) -> WorkspaceRef:
 
 
 def find_for(root: Path, *, dry: bool) -> tuple[WorkspaceRef | None, UserError | None]:
-    """`find` for a preview, which is useful without a workspace too: with `dry` the error is
-    returned, to be raised at its end."""
+    """`find` for a preview, which is useful without a workspace too.
+
+    With `dry` the error is returned, to be raised at its end.
+    """
     try:
         return find(root), None
     except UserError as error:

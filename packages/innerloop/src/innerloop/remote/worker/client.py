@@ -24,10 +24,13 @@ SILENCE_LIMIT = 180.0
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A service and its worker: the `name` in messages; `group`, the lock of the worker's environment
-    (locks/GROUP.txt); the `module` with its `main`; `report`, the file for details of unexpected
-    errors; `env`, the worker's variables; `scrub`, which removes secrets from a text;
-    `stalled_message` for a worker that is silent during a verb."""
+    """A service and its worker.
+
+    The `name` in messages; `group`, the lock of the worker's environment (locks/GROUP.txt); the
+    `module` with its `main`; `report`, the file for details of unexpected errors; `env`, the
+    worker's variables; `scrub`, which removes secrets from a text; `stalled_message` for a worker
+    that is silent during a verb.
+    """
 
     name: str
     group: str
@@ -39,8 +42,11 @@ class Service:
 
 
 class WorkerClient:
-    """Use as `with WorkerClient(root, service) as client: client.ask(...)`. `start` may come earlier:
-    the worker then imports its SDK while the caller goes on. Leaving the block ends the worker."""
+    """Use as `with WorkerClient(root, service) as client: client.ask(...)`.
+
+    `start` may come earlier: the worker then imports its SDK while the caller goes on. Leaving the
+    block ends the worker.
+    """
 
     def __init__(self, root: Path, service: Service) -> None:
         self.root = root
@@ -88,10 +94,12 @@ class WorkerClient:
         on_event: Callable[[Event], None],
         **fields: Any,
     ) -> Any:
-        """The worker's answer. `target` is a dataclass that names the workspace or cluster;
-        `on_event` gets each event before the answer. Raises ServiceError for an error of the service
-        and for a worker that is silent for `SILENCE_LIMIT` seconds beyond what the service asked to
-        wait."""
+        """The worker's answer.
+
+        `target` is a dataclass that names the workspace or cluster; `on_event` gets each event
+        before the answer. Raises ServiceError for an error of the service and for a worker that is
+        silent for `SILENCE_LIMIT` seconds beyond what the service asked to wait.
+        """
         request = {"verb": verb, "target": asdict(target), "device": _is_interactive(), **fields}
         worker = self.start()
         worker.say(json.dumps(request))
@@ -150,8 +158,10 @@ class WorkerClient:
 
 
 class ServiceError(UserError):
-    """An error of the service or on the way to it; `code` is one of its worker's error codes, or
-    "stalled", "worker-ended"."""
+    """An error of the service or on the way to it.
+
+    `code` is one of its worker's error codes, or "stalled", "worker-ended".
+    """
 
 
 def poll_interval(default: float) -> float:
@@ -170,8 +180,10 @@ def _silence_limit() -> float:
 
 
 def _is_interactive() -> bool:
-    """Whether somebody can type a sign-in code into a browser: on a terminal or in Codespaces, but
-    not in CI."""
+    """Whether somebody can type a sign-in code into a browser.
+
+    On a terminal or in Codespaces, but not in CI.
+    """
     if os.environ.get("CI") or os.environ.get("TF_BUILD"):
         return False
     return sys.stderr.isatty() or bool(os.environ.get("CODESPACES"))

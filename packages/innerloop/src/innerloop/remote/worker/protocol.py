@@ -1,6 +1,8 @@
-"""The protocol of a worker process: requests are JSON lines on stdin, events JSON lines on what was
-stdout. Prints of its libraries go to stderr, which is shown in an error report only. The worker ends
-when its stdin closes, so it never outlives the process that started it.
+"""The protocol of a worker process.
+
+Requests are JSON lines on stdin, events JSON lines on what was stdout. Prints of its libraries go
+to stderr, which is shown in an error report only. The worker ends when its stdin closes, so it
+never outlives the process that started it.
 
 Events, each with its fields:
 
@@ -34,8 +36,10 @@ Emit = Callable[..., None]
 
 @dataclass(frozen=True, slots=True)
 class ErrorInfo:
-    """An exception of a library, explained. `code` names the kind of error; each backend lists its
-    own codes."""
+    """An exception of a library, explained.
+
+    `code` names the kind of error; each backend lists its own codes.
+    """
 
     code: str
     what: str

@@ -73,8 +73,11 @@ def start(
     *,
     dry: bool = False,
 ) -> Started:
-    """The server as a request. Only this machine can connect: in a container it listens on all
-    addresses of the container, and the engine publishes its port at 127.0.0.1."""
+    """The server as a request.
+
+    Only this machine can connect: in a container it listens on all addresses of the container, and
+    the engine publishes its port at 127.0.0.1.
+    """
     command = _COMMAND.format(
         top=tools_environment.top_of(experiment), settings=SETTINGS, bind=BIND, port=port
     )
@@ -101,8 +104,10 @@ def start(
 
 
 def serve(started: Started, port: int, secret: str, on_ready: Callable[[], None]) -> int:
-    """Run the server until it ends or Ctrl-C, and return its exit code. `on_ready` is called once,
-    when it is ready."""
+    """Run the server until it ends or Ctrl-C, and return its exit code.
+
+    `on_ready` is called once, when it is ready.
+    """
     ended = threading.Event()
     ready = threading.Event()
     waiter = threading.Thread(

@@ -17,8 +17,10 @@ BASH_OR_SH = "if command -v bash >/dev/null 2>&1; then exec bash; else exec sh; 
 
 @dataclass(frozen=True, slots=True)
 class Shell:
-    """What to start, with which variables. `files` (name -> text) have to be written to the folder
-    that the argv and the variables name."""
+    """What to start, with which variables.
+
+    `files` (name -> text) have to be written to the folder that the argv and the variables name.
+    """
 
     argv: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict)
@@ -37,8 +39,10 @@ def prompt(experiment: str) -> dict[str, str]:
 def activated(
     shell: str, environment: PurePath, experiment: str, folder: PurePath, *, windows: bool
 ) -> Shell:
-    """The shell with the environment activated. `shell` is the user's ($SHELL, or a program of
-    Windows); `folder` is for the shell's files."""
+    """The shell with the environment activated.
+
+    `shell` is the user's ($SHELL, or a program of Windows); `folder` is for the shell's files.
+    """
     name = shell.replace("\\", "/").rpartition("/")[2].lower().removesuffix(".exe")
     if windows:
         return _on_windows(shell, name, environment)
@@ -58,7 +62,7 @@ def activated(
 
 
 def _zsh(shell: str, start: str, folder: PurePath) -> Shell:
-    """zsh reads its start-up files from ZDOTDIR: ours there read the user's first."""
+    """Zsh reads its start-up files from ZDOTDIR: ours there read the user's first."""
     to_user = "ZDOTDIR=${INNERLOOP_ZDOTDIR:-$HOME}\n"
     to_folder = f"ZDOTDIR={shlex.quote(str(folder))}\n"
     files = {

@@ -1,5 +1,8 @@
-"""The environment that people work in: the image's stage with development tools (or the cached
-environment), with the whole workspace, as in the experiment's dev container."""
+"""The environment that people work in.
+
+The image's stage with development tools (or the cached environment), with the whole workspace, as
+in the experiment's dev container.
+"""
 
 from __future__ import annotations
 
@@ -29,9 +32,12 @@ def start(
     attended: bool = True,
     dry: bool = False,
 ) -> Started:
-    """A command for `sh`, which every image has, in the experiment's folder. What it needs is built
-    on the way, unless `dry`. `variables` are set on every backend. A command that is not `attended`
-    has no terminal, so Ctrl-C reaches it as a signal; one that is reads a script piped into it."""
+    """A command for `sh`, which every image has, in the experiment's folder.
+
+    What it needs is built on the way, unless `dry`. `variables` are set on every backend. A command
+    that is not `attended` has no terminal, so Ctrl-C reaches it as a signal; one that is reads a
+    script piped into it.
+    """
     run = execute.plan_command(
         workspace,
         experiment,
@@ -51,7 +57,8 @@ def top_of(experiment: Experiment) -> str:
 
 def _with_workspace(run: Run) -> Run:
     """The run with the whole workspace mounted, and with the variable by which the tool knows whose
-    container it is in."""
+    container it is in.
+    """
     variables = {**run.job.environment_variables, MARK: run.experiment.name}
     job = replace(run.job, environment_variables=variables)
     return replace(run, job=job, links=(Link(path=".", target="."),))

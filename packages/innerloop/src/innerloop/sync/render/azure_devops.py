@@ -1,5 +1,6 @@
-"""`orchestration/azure-devops/train-<slug>.yml`: Azure Pipelines starts the experiment on a
-schedule or by hand.
+"""`orchestration/azure-devops/train-<slug>.yml`.
+
+Azure Pipelines starts the experiment on a schedule or by hand.
 
 The service connection signs in: `loop submit` gets a token from the pipeline whenever it needs one.
 Source: the YAML schema of Azure Pipelines.
@@ -98,8 +99,10 @@ def _submit(experiment: Experiment, settings: AzureDevOps, has_form: bool) -> di
 
 
 def _parameter(field: Field) -> dict[str, Any]:
-    """Every value is text in the service's schema. A scheduled run needs a default for each parameter;
-    one that is empty keeps the job's value."""
+    """Every value is text in the service's schema.
+
+    A scheduled run needs a default for each parameter; one that is empty keeps the job's value.
+    """
     has_default = field.default is not None and field.is_literal
     value: dict[str, Any] = {
         "name": field.name,

@@ -21,7 +21,9 @@ READY = "^innerloop: ready for the debugger"
 
 @dataclass(frozen=True, slots=True)
 class DebugTarget:
-    """A part of an experiment that is debugged by itself: its job, a step of a pipeline, its server.
+    """A part of an experiment that is debugged by itself.
+
+    Its job, a step of a pipeline, its server.
 
     The launch configuration is called by the experiment and `title`; `words` are options of
     `loop run`.
@@ -82,7 +84,8 @@ def tasks(specification: Specification, ports: dict[str, int]) -> list[VscodeTas
 
 def folder_tasks(specification: Specification) -> list[Json]:
     """Tasks that make the folders of a job's outputs, which on Azure ML exist before its program
-    starts, with a program that every system has."""
+    starts, with a program that every system has.
+    """
     return [
         _folders(folders_task(experiment), folders)
         for experiment, job in with_job(specification)

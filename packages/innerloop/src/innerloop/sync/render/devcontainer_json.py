@@ -71,11 +71,13 @@ def render(specification: Specification, experiment: Experiment) -> Json:
 
 
 def _build(experiment: Experiment) -> Json:
-    """The tag is a name for people and for the builder's cache, the same in every clone: the newest
-    build has it, and nothing is started by it. (No variable makes it unique to a clone:
+    """The tag is a name for people and for the builder's cache, the same in every clone.
+
+    The newest build has it, and nothing is started by it. (No variable makes it unique to a clone:
     `devcontainer build`, which prebuilds use, has no devcontainerId, and a folder's name is not
-    always a valid tag.) `loop up` uses names with a hash of the clone's path. By the labels,
-    `loop clean` and `loop doctor` find what VS Code built, and for which clone."""
+    always a valid tag.) `loop up` uses names with a hash of the clone's path. By the labels, `loop
+    clean` and `loop doctor` find what VS Code built, and for which clone.
+    """
     environment = f"../../{experiment.folder}/environment"
     build: dict[str, Json] = {"dockerfile": f"{environment}/Dockerfile", "context": environment}
     if name := experiment.dev_stage.name:
@@ -93,15 +95,19 @@ def _build(experiment: Experiment) -> Json:
 
 
 def _user(experiment: Experiment) -> str:
-    """The Dockerfile's own USER; "" for root and for a bare number, so that `loop up` can add the
-    host's user, and for a name that an ARG decides, which only the image has."""
+    """The Dockerfile's own USER.
+
+    "" for root and for a bare number, so that `loop up` can add the host's user, and for a name
+    that an ARG decides, which only the image has.
+    """
     user = experiment.dockerfile.user_of(experiment.dev_stage).split(":")[0].strip("\"'")
     return "" if user == "root" or user.isdigit() or "$" in user else user
 
 
 def _environment(experiment: Experiment) -> Json:
-    """git's variables make it read the mounted folder whoever owns it on the host, without a change
-    to a person's configuration file. Source: git-config, GIT_CONFIG_COUNT."""
+    """Git's variables make it read the mounted folder whoever owns it on the host, without a change
+    to a person's configuration file. Source: git-config, GIT_CONFIG_COUNT.
+    """
     return {
         MARK: experiment.name,
         "XDG_CACHE_HOME": CACHE,
@@ -136,7 +142,8 @@ def _ports(experiment: Experiment, job: Job | None) -> dict[int, str]:
 
 def _record(experiment: Experiment) -> str:
     """Records in the container what it was made from, so that `loop outdated` can report what has
-    changed since. The container opens even if this fails."""
+    changed since. The container opens even if this fails.
+    """
     folder = shlex.quote(f"{experiment.folder}/environment")
     return (
         f"mkdir -p {MADE_FROM} && cp {shlex.quote(path_of(experiment))} {MADE_FROM}/{CONFIGURATION}"
@@ -146,9 +153,11 @@ def _record(experiment: Experiment) -> str:
 
 
 def _owner(experiment: Experiment) -> str:
-    """Prints a message where files made in the container would not be the host user's: an editor
-    cannot give the container's user the host's UID if that is taken, or root's, or if the image has
-    no user but root."""
+    """Prints a message where files made in the container would not be the host user's.
+
+    An editor cannot give the container's user the host's UID if that is taken, or root's, or if the
+    image has no user but root.
+    """
     message = (
         "innerloop: files made in this container would not be yours. On the host run: "
         f"scripts/loop up {shlex.quote(experiment.name)} --rebuild; then reopen"
@@ -186,9 +195,11 @@ def _settings(experiment: Experiment) -> Json:
 
 
 def _kernel(experiment: Experiment) -> Json:
-    """Python's own images have their interpreter in /usr/local. Debian's, which a system package may
-    install, has none of the experiment's packages: without it a notebook has one kernel to choose
-    from. Source: the Jupyter extension's settings."""
+    """Python's own images have their interpreter in /usr/local.
+
+    Debian's, which a system package may install, has none of the experiment's packages: without it
+    a notebook has one kernel to choose from. Source: the Jupyter extension's settings.
+    """
     image = experiment.dockerfile.image_of(experiment.dev_stage)
     if not re.match(r"(docker\.io/)?(library/)?python:", image):
         return {}

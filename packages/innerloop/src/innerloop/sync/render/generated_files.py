@@ -18,9 +18,12 @@ Json = Any
 
 @dataclass(frozen=True, slots=True)
 class Specification:
-    """What files are generated from. `jobs` has no entry for an experiment without a job file;
-    `schedules` has those that orchestrators start. `read` returns the text of a pipeline
-    component's file, by its path from the root."""
+    """What files are generated from.
+
+    `jobs` has no entry for an experiment without a job file; `schedules` has those that
+    orchestrators start. `read` returns the text of a pipeline component's file, by its path from
+    the root.
+    """
 
     workspace: Workspace
     experiments: tuple[Experiment, ...]
@@ -30,8 +33,10 @@ class Specification:
 
 
 def generate(specification: Specification) -> dict[str, Json]:
-    """Every generated file, by its path from the root with "/": the value of a JSON file, or the
-    text of any other."""
+    """Every generated file, by its path from the root with "/".
+
+    The value of a JSON file, or the text of any other.
+    """
     from . import (
         devcontainer_json,
         extensions_json,

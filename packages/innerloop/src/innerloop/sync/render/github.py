@@ -1,4 +1,6 @@
-"""`.github/workflows/train-<slug>.yml`: GitHub Actions starts the experiment on a schedule or by hand.
+"""`.github/workflows/train-<slug>.yml`.
+
+GitHub Actions starts the experiment on a schedule or by hand.
 
 Signing in needs no secret: `loop submit` asks GitHub for a token that Azure trusts (OpenID Connect).
 Values reach the command in environment variables, never as part of a shell command.

@@ -61,7 +61,9 @@ def ports_of(specification: Specification) -> dict[str, int]:
 
 def configuration_of(experiment: Experiment, job: Job) -> Json | None:
     """The launch configuration of a job; None when its command is more than one plain program.
-    Raises UserError when the command refers to something that the job does not declare."""
+
+    Raises UserError when the command refers to something that the job does not declare.
+    """
     if job.kind != "command":
         return None
     values = {name: _value(experiment, job, name) for name in job.inputs}
@@ -97,7 +99,8 @@ def configuration_of(experiment: Experiment, job: Job) -> Json | None:
 
 def attach_to(target: DebugTarget, port: int, order: int) -> Json:
     """Starts `loop run --debug` (or `loop serve --debug`) in the background, and attaches once it
-    listens. The path mapping is that of a container; on other backends the run corrects it."""
+    listens. The path mapping is that of a container; on other backends the run corrects it.
+    """
     return {
         "name": f"{target.experiment.name}: {target.title}",
         "type": "debugpy",

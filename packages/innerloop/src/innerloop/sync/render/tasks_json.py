@@ -115,9 +115,11 @@ def _group(task: VscodeTask, names: Sequence[str]) -> Json:
 
 
 def _background(task: VscodeTask) -> Json:
-    """Active from its start until the ready line. VS Code starts what depends on it even if the task
-    ended before, unless the matcher found an error: so a task that `finds` stops F5 with its error
-    message."""
+    """Active from its start until the ready line.
+
+    VS Code starts what depends on it even if the task ended before, unless the matcher found an
+    error: so a task that `finds` stops F5 with its error message.
+    """
     return {
         "owner": "innerloop",
         "pattern": {"regexp": "^__never__$", "message": 0},

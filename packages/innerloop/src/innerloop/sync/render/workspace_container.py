@@ -1,5 +1,7 @@
-"""`.devcontainer/`: the workspace's own container, with no experiment chosen. Codespaces takes it by
-default; a small machine with Python, git and Docker's client, whose engine is the host's.
+"""`.devcontainer/`: the workspace's own container, with no experiment chosen.
+
+Codespaces takes it by default; a small machine with Python, git and Docker's client, whose engine
+is the host's.
 
 Source: the Development Containers Specification. On Codespaces, of the bind mounts only that of the
 engine's socket counts, and the network is always the host's.

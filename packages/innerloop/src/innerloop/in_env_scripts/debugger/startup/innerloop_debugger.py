@@ -1,5 +1,8 @@
-"""Connects a process to the debugger. Imported by the start-up hook beside it and by start.py; it runs
-in the experiment's environment (Python 3.8 or newer) and uses nothing of the tool."""
+"""Connects a process to the debugger.
+
+Imported by the start-up hook beside it and by start.py; it runs in the experiment's environment
+(Python 3.8 or newer) and uses nothing of the tool.
+"""
 
 from __future__ import annotations
 
@@ -43,8 +46,10 @@ _HELPERS = ("from multiprocessing.resource_tracker", "from multiprocessing.semap
 
 
 def start_up(name: str, file: str) -> None:
-    """Called by the hook on PYTHONPATH as Python starts: debug this process, unless it is a tool, then
-    run the sitecustomize that the hook hides."""
+    """Called by the hook on PYTHONPATH as Python starts.
+
+    Debug this process, unless it is a tool, then run the sitecustomize that the hook hides.
+    """
     begin(os.path.dirname(os.path.abspath(file)))
     _import_hidden(name)
 
@@ -107,7 +112,8 @@ def _is_tool(name: str) -> bool:
 
 def load(library: str) -> Any:
     """Import debugpy: the environment's own if it has the version that the tool pins (it may have been
-    compiled for this Python), else that in the folder `library` ("" for none)."""
+    compiled for this Python), else that in the folder `library` ("" for none).
+    """
     if library:
         sys.path.insert(0 if _is_older_or_missing(library) else len(sys.path), library)
     try:
@@ -134,7 +140,8 @@ def _entries(folder: str) -> list[str]:
 
 def connect(settings: dict[str, Any]) -> None:
     """Connect this process to start.py's adapter, and wait until the editor has set its breakpoints.
-    debugpy's own support for child processes stays off: they have the hook."""
+    debugpy's own support for child processes stays off: they have the hook.
+    """
     debugpy = load(settings["library"])
     import pydevd
 
@@ -156,9 +163,10 @@ def connect(settings: dict[str, Any]) -> None:
 
 
 def paths(mappings: list[tuple[str, str]], folders: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Pairs of (folder as the editor sees it, folder as this process sees it); the first match
-    counts. `mappings` are those of the editor; `folders` has (path relative to the workspace, or
-    absolute; folder here).
+    """Pairs of (folder as the editor sees it, folder as this process sees it).
+
+    The first match counts. `mappings` are those of the editor; `folders` has (path relative to the
+    workspace, or absolute; folder here).
 
     The editor does not know where a run is: it maps its workspace to /workspaces/<name>, as in a
     container. That pair is replaced by the real folders of the workspace and of the view of the code.
@@ -206,8 +214,10 @@ def _try_to_connect(settings: dict[str, Any]) -> None:
 
 
 def _after_fork(settings: dict[str, Any]) -> None:
-    """Connect a forked process (multiprocessing, a data loader's worker) again: it has none of the
-    debugger's threads. Between a fork and an exec there is nothing to debug."""
+    """Connect a forked process (multiprocessing, a data loader's worker) again.
+
+    It has none of the debugger's threads. Between a fork and an exec there is nothing to debug.
+    """
     frame = sys._getframe()
     while frame is not None:
         if frame.f_code.co_name == "_execute_child":

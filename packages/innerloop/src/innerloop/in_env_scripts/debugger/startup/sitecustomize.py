@@ -1,5 +1,6 @@
-"""The start-up hook of a debugged run: Python imports this as it starts, before the program's code. It
-connects the process to the editor, then imports the user's own sitecustomize.
+"""The start-up hook of a debugged run: Python imports this as it starts, before the program's code.
+
+It connects the process to the editor, then imports the user's own sitecustomize.
 
 Any Python can parse this file; a version that debugpy does not support is not debugged.
 """

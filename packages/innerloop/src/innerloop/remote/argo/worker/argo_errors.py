@@ -1,5 +1,6 @@
-"""Explain errors of the cluster and on the way to it. Imports no library: an exception is recognized
-by its class name, its status and its text.
+"""Explain errors of the cluster and on the way to it.
+
+Imports no library: an exception is recognized by its class name, its status and its text.
 
 Codes: no-cluster, network, certificate, sign-in, forbidden, no-argo, no-namespace, not-found, exists,
 refused, quota, service, other.
@@ -38,8 +39,10 @@ class NoCluster(Exception):
 
 
 def explain(error: BaseException, request: Mapping[str, Any], server: str = "") -> ErrorInfo:
-    """The explanation of an exception of the client, of urllib3 or the system. `server` is the API's
-    address."""
+    """The explanation of an exception of the client, of urllib3 or the system.
+
+    `server` is the API's address.
+    """
     if isinstance(error, NoCluster):
         return ErrorInfo("no-cluster", error.what, error.hint)
     chain = list(_chain(error))

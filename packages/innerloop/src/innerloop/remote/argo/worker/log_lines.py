@@ -8,8 +8,10 @@ _EXECUTOR_LINE = re.compile(r'time="[^"]*" level=\w+ .*\bargo=true\b')
 
 
 class ProgramLines:
-    """Passes on text without the executor's lines. An incomplete line is held back as long as it could
-    be one of those."""
+    """Passes on text without the executor's lines.
+
+    An incomplete line is held back as long as it could be one of those.
+    """
 
     def __init__(self) -> None:
         self.open = ""

@@ -20,8 +20,11 @@ _NODE = "workflows.argoproj.io/node-id"
 
 @dataclass
 class PodLog:
-    """A pod's log, read in a thread of its own while the pod runs. After a broken connection the log is
-    read again from its start, and what has been emitted is skipped."""
+    """A pod's log, read in a thread of its own while the pod runs.
+
+    After a broken connection the log is read again from its start, and what has been emitted is
+    skipped.
+    """
 
     cluster: ClusterClient
     request: Mapping[str, Any]

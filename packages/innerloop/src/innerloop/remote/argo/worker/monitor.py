@@ -95,9 +95,11 @@ def follow(cluster: ClusterClient, request: Mapping[str, Any], emit: Emit) -> An
 def _workflow_versions(
     cluster: ClusterClient, request: Mapping[str, Any], emit: Emit
 ) -> Iterator[Any]:
-    """The Workflow now, and whenever it changes. A watch ends by itself from time to time, one that is
-    too far behind is refused (410), and a cluster may be unreachable for a while: each time the
-    watch starts again."""
+    """The Workflow now, and whenever it changes.
+
+    A watch ends by itself from time to time, one that is too far behind is refused (410), and a
+    cluster may be unreachable for a while: each time the watch starts again.
+    """
     lost = 0.0
     while True:
         try:

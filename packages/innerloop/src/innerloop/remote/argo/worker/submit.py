@@ -24,8 +24,11 @@ def submit(cluster: ClusterClient, request: Mapping[str, Any], emit: Emit) -> An
 
 
 def _create(cluster: ClusterClient, request: Mapping[str, Any], **how: str) -> bool:
-    """Whether it existed already. With `ours` nobody else chooses such a name: an existing Workflow was
-    created by an earlier attempt whose answer was lost."""
+    """Whether it existed already.
+
+    With `ours` nobody else chooses such a name: an existing Workflow was created by an earlier
+    attempt whose answer was lost.
+    """
     manifest = request["manifest"]
     manifest["metadata"]["namespace"] = cluster.namespace
     try:

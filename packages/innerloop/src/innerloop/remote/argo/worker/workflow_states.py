@@ -28,8 +28,7 @@ def pods(workflow: Mapping[str, Any]) -> list[Any]:
 
 
 def node_name(node: Mapping[str, Any]) -> str:
-    """A node's display name: "train-it", "train-it-node-1", "trial-2" of
-    "trial(1:rate:0.3,...)"."""
+    """A node's display name: "train-it", "train-it-node-1", "trial-2" of "trial(1:rate:0.3,...)"."""
     parameters = node.get("inputs", {}).get("parameters", [])
     trial = next((node.get("value") for node in parameters if node["name"] == "trial"), None)
     name = re.sub(r"\(.*\)$", "", str(node.get("displayName") or node["id"]))
@@ -42,7 +41,8 @@ def node_name(node: Mapping[str, Any]) -> str:
 
 def orphaned_pods(nodes: Sequence[Mapping[str, Any]]) -> dict[str, tuple[str, ...]]:
     """The id of a failed pod of a distributed job -> the pods of that job that still run, which Argo does
-    not stop."""
+    not stop.
+    """
     jobs: dict[str, list[Mapping[str, Any]]] = {}
     for node in nodes:
         if match := re.fullmatch(r"(.*)node-\d+", node_name(node)):

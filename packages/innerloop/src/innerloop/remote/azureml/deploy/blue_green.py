@@ -67,8 +67,11 @@ class EndpointState:
 
     @property
     def new(self) -> DeploymentState | None:
-        """The deployment that was given traffic last: the tagged one, else the only one with
-        traffic. A tag on a deployment without traffic is outdated: traffic was moved by hand."""
+        """The deployment that was given traffic last.
+
+        The tagged one, else the only one with traffic. A tag on a deployment without traffic is
+        outdated: traffic was moved by hand.
+        """
         carriers = [deployment for deployment in self.deployments if deployment.traffic]
         named = self.find(self.tags.get(NEW, ""))
         return named if named in carriers else carriers[0] if len(carriers) == 1 else None
@@ -99,8 +102,11 @@ class EndpointState:
 
 @dataclass(frozen=True, slots=True)
 class RolloutPlan:
-    """`name` is the deployment that gets traffic; with `reuse` it exists already with the same
-    content. `gone` are deleted first. `before` and `after` are the traffic; `old` is kept."""
+    """`name` is the deployment that gets traffic.
+
+    With `reuse` it exists already with the same content. `gone` are deleted first. `before` and
+    `after` are the traffic; `old` is kept.
+    """
 
     name: str
     reuse: bool
@@ -126,8 +132,10 @@ def endpoint_state(answer: Mapping[str, Any] | None, name: str) -> EndpointState
 def plan_rollout(
     now: EndpointState, fingerprint: str, share: int, name: str = "", experiment: str = "EXP"
 ) -> RolloutPlan:
-    """The rollout to a deployment of this fingerprint with `share` percent of the traffic. Raises
-    UserError if an earlier rollout must be finished first. `experiment` is for messages."""
+    """The rollout to a deployment of this fingerprint with `share` percent of the traffic.
+
+    Raises UserError if an earlier rollout must be finished first. `experiment` is for messages.
+    """
     same = next(
         (deployment for deployment in now.deployments if _is_same(deployment, fingerprint, name)),
         None,
@@ -175,8 +183,10 @@ def _is_same(deployment: DeploymentState, fingerprint: str, name: str) -> bool:
 def _traffic_after(
     now: EndpointState, name: str, carriers: Sequence[DeploymentState], share: int
 ) -> dict[str, int]:
-    """The new deployment's share, and the rest for the one that has traffic now. An endpoint's first
-    deployment gets all traffic. A share of 0 changes nothing."""
+    """The new deployment's share, and the rest for the one that has traffic now.
+
+    An endpoint's first deployment gets all traffic. A share of 0 changes nothing.
+    """
     if share == 0 and not now.traffic.get(name):
         return now.traffic
     others = [deployment.name for deployment in carriers]

@@ -19,16 +19,21 @@ from ..workspace_ref import WorkspaceRef
 
 @dataclass(frozen=True, slots=True)
 class EndpointAddress:
-    """POST to `url` with `headers`, which authorize a request. They are secret, so the repr of this
-    value omits them."""
+    """POST to `url` with `headers`, which authorize a request.
+
+    They are secret, so the repr of this value omits them.
+    """
 
     url: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 def endpoint_name(experiment: Experiment, in_file: str, where: str) -> str:
-    """The endpoint's name on Azure: `[azure] endpoint` of the settings, else the name in
-    endpoint.yaml, which is at `where`. Raises UserError for a name that Azure refuses."""
+    """The endpoint's name on Azure.
+
+    `[azure] endpoint` of the settings, else the name in endpoint.yaml, which is at `where`. Raises
+    UserError for a name that Azure refuses.
+    """
     name = experiment.settings.azure.endpoint or in_file
     if not NAME.fullmatch(name):
         position = "innerloop.toml" if experiment.settings.azure.endpoint else where
@@ -42,8 +47,10 @@ def endpoint_name(experiment: Experiment, in_file: str, where: str) -> str:
 
 
 def address_of(workspace: Workspace, name: str) -> EndpointAddress:
-    """The address of the endpoint `name` in the configured Azure ML workspace, with its key. Raises
-    UserError if there is no such endpoint, nobody is signed in, or the key may not be read."""
+    """The address of the endpoint `name` in the configured Azure ML workspace, with its key.
+
+    Raises UserError if there is no such endpoint, nobody is signed in, or the key may not be read.
+    """
     root = Path(workspace.root)
     with AzureConnection(root) as connection:
         return address(name, workspace_ref.find(root), connection)

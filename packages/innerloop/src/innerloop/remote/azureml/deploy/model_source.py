@@ -25,7 +25,8 @@ _REGISTERED = re.compile(r"azureml:(?P<name>[A-Za-z0-9][\w.-]{0,254})(?:[:@](?P<
 class ModelSource:
     """`path` is a folder relative to the workspace (with its `digest`, files and bytes), a job's
     name, or a registered model's name (with a `version`, "" for the latest). `words` describe it;
-    `scores` are its run's."""
+    `scores` are its run's.
+    """
 
     kind: Literal["folder", "job", "registered"]
     path: str
@@ -47,9 +48,11 @@ class ModelSource:
 def find(
     workspace: Workspace, experiment: Experiment, word: str | None, cwd: Path, *, named: str = ""
 ) -> ModelSource:
-    """The model that `--model` names: a path, a run, a job, or azureml:NAME:VERSION. Without it the
-    model that the deployment file names with a version (`named`), else the one that `loop serve`
-    would take, else the latest registered one of the file's name."""
+    """The model that `--model` names: a path, a run, a job, or azureml:NAME:VERSION.
+
+    Without it the model that the deployment file names with a version (`named`), else the one that
+    `loop serve` would take, else the latest registered one of the file's name.
+    """
     root = Path(workspace.root)
     if word is not None:
         return _by_name(workspace, experiment, word, cwd)

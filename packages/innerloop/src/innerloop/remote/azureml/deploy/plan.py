@@ -29,8 +29,11 @@ _NOT_FINGERPRINTED = {"$schema", "name", "endpoint_name", "model", "tags", "desc
 
 @dataclass(frozen=True, slots=True)
 class ServingEnvironment:
-    """The environment of a deployment: a registered one (`reference`), or `name` in a `version`
-    derived from its content. `folder` is the build context, "" if Azure ML builds nothing."""
+    """The environment of a deployment.
+
+    A registered one (`reference`), or `name` in a `version` derived from its content. `folder` is
+    the build context, "" if Azure ML builds nothing.
+    """
 
     words: str
     reference: str = ""
@@ -48,9 +51,11 @@ class ServingEnvironment:
 
 @dataclass(frozen=True, slots=True)
 class DeploymentPlan:
-    """`share` in percent; `name` is "" where the rollout chooses it; `sample` is relative to the
-    workspace, `content` its content type; `suspects` are likely secrets among the files to send;
-    `neighbours` are the workspace's other experiments."""
+    """`share` in percent; `name` is "" where the rollout chooses it.
+
+    `sample` is relative to the workspace, `content` its content type; `suspects` are likely secrets
+    among the files to send; `neighbours` are the workspace's other experiments.
+    """
 
     experiment: Experiment
     folder: DeployFolder

@@ -1,5 +1,7 @@
-"""The steps of a deployment, each one request to Azure with a line on stderr: register, create, test,
-move traffic, delete."""
+"""The steps of a deployment, each one request to Azure with a line on stderr.
+
+Register, create, test, move traffic, delete.
+"""
 
 from __future__ import annotations
 
@@ -98,8 +100,10 @@ def _create_endpoint(session: AzureSession, plan: DeploymentPlan) -> None:
 
 
 def apply_endpoint_file(session: AzureSession, plan: DeploymentPlan, now: EndpointState) -> None:
-    """Applies endpoint.yaml to an existing endpoint: its description and tags. A difference that
-    clients would notice, or that Azure cannot change, is only reported."""
+    """Applies endpoint.yaml to an existing endpoint: its description and tags.
+
+    A difference that clients would notice, or that Azure cannot change, is only reported.
+    """
     named = plan.folder.endpoint
     if named is None or not now.state:
         return
@@ -152,8 +156,10 @@ def _delete_spare(
 
 
 def _wait(session: AzureSession, plan: DeploymentPlan, now: EndpointState, name: str) -> None:
-    """Waits until Azure has ended an operation that an earlier command began; raises ServiceError
-    if the deployment failed."""
+    """Waits until Azure has ended an operation that an earlier command began.
+
+    Raises ServiceError if the deployment failed.
+    """
     deployment = now.find(name)
     if deployment is not None and deployment.state in UNSETTLED:
         doing = f"{name} is {deployment.state.lower()} since an earlier attempt; waiting"

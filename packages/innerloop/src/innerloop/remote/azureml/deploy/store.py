@@ -1,5 +1,7 @@
-"""The deployments from this workspace: a folder each in `.innerloop/deployments/<endpoint>/`, which
-git ignores. Azure's own state is authoritative; a record says from which code a deployment came.
+"""The deployments from this workspace.
+
+A folder each in `.innerloop/deployments/<endpoint>/`, which git ignores. Azure's own state is
+authoritative; a record says from which code a deployment came.
 
     deployment.json   the model, the environment, the commit, how far it got
     changes.patch     what was not committed, on top of that commit; only if there was something

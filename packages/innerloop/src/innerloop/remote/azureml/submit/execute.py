@@ -20,8 +20,11 @@ _REFUSED = ("exists", "refused", "not-found", "no-workspace", "forbidden")
 
 
 def send(root: Path, submission: AzureSubmission, connection: AzureConnection) -> SubmittedJob:
-    """The job that exists now. Raises UserError when it does not, or when that is not known; the
-    same submission again then keeps its name."""
+    """The job that exists now.
+
+    Raises UserError when it does not, or when that is not known; the same submission again then
+    keeps its name.
+    """
     submission_store.require_new(root, submission.name, submission.file_of_name)
     target = submission.target
     assert target is not None

@@ -42,7 +42,9 @@ def plan(
     order: SubmissionOrder, target: WorkspaceRef | None, unconnected: UserError | None = None
 ) -> tuple[AzureSubmission | None, list[Finding]]:
     """The submission, and the findings of `loop check`; None with findings that prevent it.
-    `unconnected` says why there is no `target`."""
+
+    `unconnected` says why there is no `target`.
+    """
     root, experiment = Path(order.workspace.root), order.experiment
     disk = WorkspaceFiles(root)
     job, findings = job_text.read(order)
@@ -77,8 +79,10 @@ def plan(
 
 
 def _steps(job: Job, disk: WorkspaceFiles) -> tuple[Step, ...]:
-    """The steps of a pipeline, or the job itself as a step without a name; a sweep's component is
-    resolved."""
+    """The steps of a pipeline, or the job itself as a step without a name.
+
+    A sweep's component is resolved.
+    """
     if job.kind != "pipeline":
         return (Step("", swept(job, disk.read)),)
     return pipeline_of(job, disk.read).steps or (Step("", job),)
@@ -86,7 +90,8 @@ def _steps(job: Job, disk: WorkspaceFiles) -> tuple[Step, ...]:
 
 def _resolve_step(step: Step, disk: WorkspaceFiles) -> Job:
     """The step's job, with the outputs of earlier steps as paths and with the environment that an
-    environment file describes."""
+    environment file describes.
+    """
     taken = {
         name: replace(step.job.inputs[name], path=f"{other}.{output}")
         for name, (other, output) in step.takes.items()
@@ -118,8 +123,10 @@ def _summarize_environment(root: Path, job: Job) -> EnvironmentSummary:
 
 
 def _local_data(root: Path, job: Job, steps: Sequence[Step]) -> Iterator[tuple[str, Snapshot]]:
-    """Data inputs with a path in the workspace, which Azure ML's client uploads with the job. Those
-    of a pipeline's step are named STEP.INPUT."""
+    """Data inputs with a path in the workspace, which Azure ML's client uploads with the job.
+
+    Those of a pipeline's step are named STEP.INPUT.
+    """
     inputs = [(name, job.name, input_) for name, input_ in job.inputs.items()]
     for step in steps if job.kind == "pipeline" else ():
         inputs += [
@@ -137,8 +144,10 @@ def _local_data(root: Path, job: Job, steps: Sequence[Step]) -> Iterator[tuple[s
 
 
 def _overrides(job: Job, experiment: Experiment, sets: Sequence[str]) -> Iterator[tuple[str, Any]]:
-    """Each --set with the value that it has in the job, so that our parser and Azure ML's agree; and
-    the experiment's name, which the client would take from its working directory."""
+    """Each --set with the value that it has in the job, so that our parser and Azure ML's agree.
+
+    And the experiment's name, which the client would take from its working directory.
+    """
     for override in sets:
         path = override.partition("=")[0].strip()
         value: Any = job.document

@@ -19,8 +19,11 @@ READERS = "everybody in the Azure ML workspace"
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentSummary:
-    """`words` describe the environment. `digest`, `folder` and `size` are those of the build context;
-    empty where Azure ML builds nothing."""
+    """`words` describe the environment.
+
+    `digest`, `folder` and `size` are those of the build context; empty where Azure ML builds
+    nothing.
+    """
 
     words: str
     digest: str = ""
@@ -30,9 +33,11 @@ class EnvironmentSummary:
 
 @dataclass(frozen=True, slots=True)
 class SubmissionPart:
-    """The job itself, or one step of a pipeline. `command` is the text after substitution; `code` is
-    a folder of the workspace, None where no code is sent. `unread` says why a step's command, code
-    and environment are not known here."""
+    """The job itself, or one step of a pipeline.
+
+    `command` is the text after substitution; `code` is a folder of the workspace, None where no
+    code is sent. `unread` says why a step's command, code and environment are not known here.
+    """
 
     step: str
     command: str
@@ -44,9 +49,11 @@ class SubmissionPart:
 
 @dataclass(frozen=True, slots=True)
 class AzureSubmission:
-    """`overrides` are (path, value) on top of the job file, as azure-ai-ml takes them. `known` maps a
-    digest to the job it was sent with before. `named`: the user chose the name. `unconnected` says
-    why there is no `target`."""
+    """`overrides` are (path, value) on top of the job file, as azure-ai-ml takes them.
+
+    `known` maps a digest to the job it was sent with before. `named`: the user chose the name.
+    `unconnected` says why there is no `target`.
+    """
 
     experiment: Experiment
     job: Job

@@ -1,5 +1,7 @@
-"""Explain errors of Azure and on the way to it. Imports no library of Azure's: an exception is
-recognized by its class name, its status and its text.
+"""Explain errors of Azure and on the way to it.
+
+Imports no library of Azure's: an exception is recognized by its class name, its status and its
+text.
 
 Codes: sign-in, expired, clock, forbidden, no-workspace, not-found, exists, slow-down, service, network,
 refused, files, not-ended, quota, name-taken, busy, deployment-failed, other.
@@ -32,7 +34,8 @@ _SECRETS = (
 
 def scrub(text: str, env: Mapping[str, str] | None = None) -> str:
     """The text without tokens, signatures, keys and the values of azure-identity's secret
-    variables."""
+    variables.
+    """
     variables = os.environ if env is None else env
     for name in ("AZURE_CLIENT_SECRET", "AZURE_PASSWORD", "AZURE_CLIENT_CERTIFICATE_PASSWORD"):
         secret = variables.get(name, "")
@@ -45,7 +48,9 @@ def scrub(text: str, env: Mapping[str, str] | None = None) -> str:
 
 def explain(error: BaseException, request: Mapping[str, Any], host: str = "") -> ErrorInfo:
     """The explanation of an exception of azure-ai-ml, azure-core, azure-identity or the system.
-    `host` is the host of the last request."""
+
+    `host` is the host of the last request.
+    """
     chain = list(_chain(error))
     names = [type(cause).__name__ for cause in chain]
     words = scrub(" | ".join(str(cause) for cause in chain))

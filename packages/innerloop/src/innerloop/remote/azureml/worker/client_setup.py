@@ -38,8 +38,10 @@ _HTTP = "azure.core.pipeline.policies.http_logging_policy"
 
 
 def connect(request: Mapping[str, Any], emit: Emit) -> MLClient:
-    """The client of a workspace. It signs in with its first request; requests about one workspace
-    share a client."""
+    """The client of a workspace.
+
+    It signs in with its first request; requests about one workspace share a client.
+    """
     where = request["target"]
     key = (where["subscription"], where["group"], where["workspace"])
     if key not in _CLIENTS:
@@ -52,8 +54,10 @@ _CLIENTS: dict[tuple[str, str, str], MLClient] = {}
 
 
 def credential(emit: Emit, *, device: bool) -> Any:
-    """The credential of a CI run if there is one, else the chain of azure-identity. With `device`, a
-    user without any of these signs in with a device code, which is remembered."""
+    """The credential of a CI run if there is one, else the chain of azure-identity.
+
+    With `device`, a user without any of these signs in with a device code, which is remembered.
+    """
     if (ci_run := oidc.credential(os.environ)) is not None:
         return ci_run
     chain = DefaultAzureCredential()
@@ -67,8 +71,11 @@ def credential(emit: Emit, *, device: bool) -> Any:
 
 
 class _ChainOrDeviceCode:
-    """The chain, or a device code if nothing of the chain is configured. A configured credential that
-    is refused stays an error: a wrong secret is no reason to ask for a code."""
+    """The chain, or a device code if nothing of the chain is configured.
+
+    A configured credential that is refused stays an error: a wrong secret is no reason to ask for a
+    code.
+    """
 
     def __init__(self, chain: Any, device_code: Any) -> None:
         self.chain = chain
@@ -87,8 +94,11 @@ class _ChainOrDeviceCode:
 
 
 class _CachedDeviceCode:
-    """A device-code credential whose account is kept between commands. Its tokens are where
-    azure-identity keeps them: the system's key store, else a file that only the user can read."""
+    """A device-code credential whose account is kept between commands.
+
+    Its tokens are where azure-identity keeps them: the system's key store, else a file that only
+    the user can read.
+    """
 
     def __init__(self, ask: Callable[[str, str, object], None], tenant: str | None) -> None:
         self.file = Path(os.environ["INNERLOOP_AZURE_ACCOUNT"])
@@ -119,7 +129,8 @@ class _CachedDeviceCode:
 
 def listen(emit: Emit) -> Heartbeat:
     """Emits requests, responses, uploaded bytes, warnings and the credential in use as events from
-    here on."""
+    here on.
+    """
     logging.getLogger().addHandler(_Warnings(emit))
     warnings.simplefilter("ignore", Warning)  # warnings for programmers
     warnings.simplefilter("once", UserWarning)
@@ -150,7 +161,9 @@ class _Warnings(logging.Handler):
 
 class _Requests(logging.Handler):
     """One event per request and response, which azure-core logs without queries and secret headers.
-    `host` is the host of the last request."""
+
+    `host` is the host of the last request.
+    """
 
     host = ""
 

@@ -1,5 +1,8 @@
-"""Create what a deployment consists of: versions of the model and the environment, the endpoint, the
-deployment, the traffic. Each function is one step and is safe to repeat."""
+"""Create what a deployment consists of.
+
+Versions of the model and the environment, the endpoint, the deployment, the traffic. Each function
+is one step and is safe to repeat.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,8 @@ class DeploymentFailed(Exception):
 
 def model_register(client: MLClient, request: Mapping[str, Any], emit: Emit) -> Any:
     """Registers a version of the model `name` from `path` (a local folder, or azureml://...), unless
-    there is one with the same digest or from the same job."""
+    there is one with the same digest or from the same job.
+    """
     tags = request["tags"]
     marks = {key: tags[key] for key in (DIGEST, SOURCE) if tags.get(key)}
     for model in _versions(client, request["name"]):
@@ -53,8 +57,10 @@ def _versions(client: MLClient, name: str) -> list[Any]:
 
 
 def model_find(client: MLClient, request: Mapping[str, Any], emit: Emit) -> Any:
-    """A registered model; without a version the latest. `mark` identifies a registration of ours, "" for
-    any other."""
+    """A registered model; without a version the latest.
+
+    `mark` identifies a registration of ours, "" for any other.
+    """
     name, version = request["name"], request["version"]
     label = {"label": "latest"} if not version else {"version": version}
     model = client.models.get(name, **label)
@@ -64,8 +70,10 @@ def model_find(client: MLClient, request: Mapping[str, Any], emit: Emit) -> Any:
 
 
 def environment_register(client: MLClient, request: Mapping[str, Any], emit: Emit) -> Any:
-    """Registers the environment of the deployment file. Its version is derived from its content, so an
-    existing one is the same."""
+    """Registers the environment of the deployment file.
+
+    Its version is derived from its content, so an existing one is the same.
+    """
     name, version = request["name"], request["version"]
     try:
         client.environments.get(name, version=version)
@@ -91,8 +99,10 @@ def endpoint_create(client: MLClient, request: Mapping[str, Any], emit: Emit) ->
 
 
 def _endpoint_of(request: Mapping[str, Any]) -> OnlineEndpoint:
-    """The endpoint of a file with values that the service accepts: the client passes on `disabled` for
-    `Disabled`, and a number as a tag."""
+    """The endpoint of a file with values that the service accepts.
+
+    The client passes on `disabled` for `Disabled`, and a number as a tag.
+    """
     endpoint = load_online_endpoint(request["file"], params_override=[{"name": request["name"]}])
     endpoint.tags = {key: str(value) for key, value in (endpoint.tags or {}).items()}
     if access := getattr(endpoint, "public_network_access", None):
@@ -115,8 +125,10 @@ def endpoint_update(client: MLClient, request: Mapping[str, Any], emit: Emit) ->
 
 
 def endpoint_wait(client: MLClient, request: Mapping[str, Any], emit: Emit) -> Any:
-    """Waits until Azure has ended an earlier operation on the endpoint; its state, "" if it was
-    deleted."""
+    """Waits until Azure has ended an earlier operation on the endpoint.
+
+    Its state, "" if it was deleted.
+    """
     name = request["name"]
     return _settled(lambda: client.online_endpoints.get(name), emit, request["pause"])
 
@@ -192,8 +204,10 @@ def _emit_build_log(client: MLClient, words: str, emit: Emit) -> None:
 
 
 def endpoint_traffic(client: MLClient, request: Mapping[str, Any], emit: Emit) -> Any:
-    """Sets the traffic and, in the same request, the endpoint's tags; a tag without a value is
-    removed."""
+    """Sets the traffic and, in the same request, the endpoint's tags.
+
+    A tag without a value is removed.
+    """
     endpoint = client.online_endpoints.get(request["name"])
     endpoint.traffic = dict(request["traffic"])
     tags = {**(endpoint.tags or {}), **request["tags"]}

@@ -83,8 +83,10 @@ def _asset(value: Any) -> str:
 
 
 def endpoint_logs(client: MLClient, request: Mapping[str, Any], emit: Emit) -> Any:
-    """Emits the last `lines` lines of a deployment's container: "server", or "model", which loads the
-    model."""
+    """Emits the last `lines` lines of a deployment's container.
+
+    "server", or "model", which loads the model.
+    """
     text = client.online_deployments.get_logs(
         request["deployment"],
         request["name"],
@@ -116,9 +118,11 @@ def _key(client: MLClient, name: str) -> str:
 
 
 def endpoint_probe(client: MLClient, request: Mapping[str, Any], emit: Emit) -> Any:
-    """Sends one request to one deployment, whatever the traffic is; the status, the beginning of the
-    answer and the seconds it took. A broken connection or a server that is not up yet (502, 503,
-    504) is tried again, `tries` times in all."""
+    """Sends one request to one deployment, whatever the traffic is.
+
+    The status, the beginning of the answer and the seconds it took. A broken connection or a server
+    that is not up yet (502, 503, 504) is tried again, `tries` times in all.
+    """
     endpoint = client.online_endpoints.get(request["name"])
     headers = {
         "Authorization": f"Bearer {_key(client, request['name'])}",

@@ -13,10 +13,12 @@ INTERVAL, BUSY = 5.0, 0.05
 
 
 class Heartbeat:
-    """Counts the bytes sent to a blob store: Python reports each piece that a connection sends (the
-    audit event http.client.send), so Azure's client needs no patch. While the client computes (it
-    reads all data once before it sends any) there are heartbeats; while it only waits there are
-    none."""
+    """Counts the bytes sent to a blob store.
+
+    Python reports each piece that a connection sends (the audit event http.client.send), so Azure's
+    client needs no patch. While the client computes (it reads all data once before it sends any)
+    there are heartbeats; while it only waits there are none.
+    """
 
     def __init__(self, emit: Emit, every: float = INTERVAL) -> None:
         self.emit = emit

@@ -1,5 +1,7 @@
-"""The worker that talks to Azure, in the environment of locks/azure.txt. See `worker/protocol.py` for
-its protocol."""
+"""The worker that talks to Azure, in the environment of locks/azure.txt.
+
+See `worker/protocol.py` for its protocol.
+"""
 
 from __future__ import annotations
 

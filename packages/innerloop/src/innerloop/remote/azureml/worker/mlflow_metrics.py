@@ -20,7 +20,8 @@ _SCOPE = "https://ml.azure.com/.default"
 
 def metrics(client: MLClient, request: Mapping[str, Any], emit: Emit) -> Any:
     """`json` and `jsonl`: the texts of ./outputs/metrics.json and metrics.jsonl, None for a file that
-    is missing or cannot be read; `mlflow`: name -> last value, {} if it cannot be asked."""
+    is missing or cannot be read; `mlflow`: name -> last value, {} if it cannot be asked.
+    """
     name = request["name"]
     folder = str(client.jobs.get(name).outputs["default"].path).rstrip("/")
     return {

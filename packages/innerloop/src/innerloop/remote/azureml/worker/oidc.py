@@ -24,8 +24,10 @@ _PIPELINES = (
 
 
 def credential(env: Mapping[str, str]) -> Any:
-    """The credential of the CI run; None outside of one, and if a secret is set, which the default
-    chain uses."""
+    """The credential of the CI run.
+
+    None outside of one, and if a secret is set, which the default chain uses.
+    """
     if env.get("AZURE_CLIENT_SECRET") or env.get("AZURE_FEDERATED_TOKEN_FILE"):
         return None
     if all(env.get(name) for name in (*_GITHUB, "AZURE_TENANT_ID", "AZURE_CLIENT_ID")):

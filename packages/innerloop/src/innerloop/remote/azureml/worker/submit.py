@@ -11,9 +11,11 @@ from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 
 
 def submit(client: MLClient, request: Mapping[str, Any], emit: Callable[..., None]) -> Any:
-    """`overrides` are (path, value) on top of the file. With `resume` an existing job of that name is
-    the answer: an earlier submission was interrupted after it had arrived. `ours`: the tool chose
-    the name, not the user."""
+    """`overrides` are (path, value) on top of the file.
+
+    With `resume` an existing job of that name is the answer: an earlier submission was interrupted
+    after it had arrived. `ours`: the tool chose the name, not the user.
+    """
     name = request["name"]
     os.chdir(request["root"])  # the client runs git in the working directory
     if request["resume"]:

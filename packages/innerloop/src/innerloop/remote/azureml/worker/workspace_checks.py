@@ -62,8 +62,10 @@ def _compute(
 
 
 def _unfit(compute: Any, kind: str, size: str, job: Mapping[str, Any]) -> str:
-    """Why a job cannot use a compute; "" if it can. The names of Azure's sizes with a GPU begin with
-    N (Standard_NC6s_v3)."""
+    """Why a job cannot use a compute; "" if it can.
+
+    The names of Azure's sizes with a GPU begin with N (Standard_NC6s_v3).
+    """
     nodes = job["nodes"]
     most = getattr(compute, "max_instances", None)
     if kind not in ("amlcompute", "computeinstance", "kubernetes"):
