@@ -65,8 +65,10 @@ def _coverage(words: Sequence[str]) -> int:
 
 
 def from_package(word: str) -> str:
-    """A path of the command line (`tests/x.py::test_y`) that exists from the current folder, made
-    absolute: the checks run in the package's folder. Every other word stays.
+    """Make a path of the command line that exists from the current folder absolute.
+
+    Such a path is `tests/x.py::test_y`; the checks run in the package's folder. Every other word is
+    unchanged.
     """
     path, colons, rest = word.partition("::")
     found = not path.startswith("-") and os.path.exists(path)

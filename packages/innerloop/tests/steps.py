@@ -21,8 +21,10 @@ DONE, FEWER = 0, 99
 
 
 def stopped_at(root: Path, at: int, then: Callable[[], None], call: Callable[[], object]) -> int:
-    """The exit code of the call in a process of its own, in which `then` is called before its
-    at-th step on files below the root; FEWER when it ends well with fewer steps.
+    """The exit code of the call in a process of its own, with `then` called in it.
+
+    `then` is called before the at-th step of the call on files below the root. FEWER when it ends
+    well with fewer steps.
     """
     child = os.fork()
     if child == 0:

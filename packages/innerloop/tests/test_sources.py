@@ -1,7 +1,7 @@
-"""Every Python source of the repository compiles without a warning, on any Python that runs it.
+r"""Every Python source of the repository compiles without a warning, on any Python that runs it.
 
-Since Python 3.12 an invalid escape, such as `\\l` in a docstring, is a SyntaxWarning on the screen of
-whoever starts the program; before that it is a DeprecationWarning. Both are errors here.
+Since Python 3.12 an invalid escape, such as `\l` in a docstring, is a SyntaxWarning on the screen
+of whoever starts the program; before that it is a DeprecationWarning. Both are errors here.
 """
 
 from __future__ import annotations

@@ -35,9 +35,11 @@ def document(name: str) -> Any:
 
 
 def open_bases(rule: Any) -> Any:
-    """The published files close the base of a kind against the very keys that the kind adds
-    (`allOf: [base, kind]`, where the base has additionalProperties: false): as they stand they
-    refuse everything. The base is opened here, and nothing else.
+    """Open the base of each kind, and change nothing else.
+
+    The published files close the base of a kind against the very keys that the kind adds (`allOf:
+    [base, kind]`, where the base has additionalProperties: false): as published they refuse every
+    document.
     """
     if isinstance(rule, list):
         return [open_bases(one) for one in rule]

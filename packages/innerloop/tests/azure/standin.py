@@ -85,8 +85,10 @@ class Fault:
 
 @dataclass(slots=True)
 class RunOf:
-    """How a job fares: the states that each look at it finds, the last for ever, and its logs as
-    they grow (a list per file: what is there at the n-th look).
+    """The course of a job.
+
+    The state that each request for it finds (the last one for ever), and its logs as they grow (a
+    list per file: what is there at the n-th request).
     """
 
     states: list[str] = field(default_factory=lambda: ["Completed"])
@@ -649,8 +651,9 @@ class Blobs:
 
 
 def _signature() -> str:
-    """An account's shared access signature for everything, as Azure Storage defines it
-    (version 2020-12-06).
+    """An account's shared access signature for everything.
+
+    As Azure Storage defines it (version 2020-12-06).
     """
     given = {"sp": "rwdlacup", "ss": "b", "srt": "sco", "st": "", "sip": "", "spr": "https"}
     given |= {"se": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 86400))}

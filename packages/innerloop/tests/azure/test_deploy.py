@@ -54,8 +54,10 @@ def test_the_first_deployment_and_the_same_again(deployed: Deployed) -> None:
 
 
 def test_a_canary_to_its_end(deployed: Deployed) -> None:
-    """Beside the first, more of the traffic, nobody else meanwhile, all of it, the old one goes,
-    and its place is free.
+    """A canary rollout from start to end.
+
+    It starts beside the first deployment and gets more of the traffic, while no other rollout can
+    start. With all of the traffic the old deployment is deleted, and its name is free.
     """
     deployed.both("--traffic", "10")
     assert deployed.traffic == {"green": 10, "blue": 90}

@@ -1,5 +1,7 @@
-"""`loop endpoint`: how it stands, its logs, its address, its keys only when they are asked for, its
-end; and the address that `loop invoke` uses.
+"""Tests of `loop endpoint`, and of the address that `loop invoke` uses.
+
+They cover its state, its logs, its address, its keys only when they are asked for, and its
+deletion.
 """
 
 from __future__ import annotations

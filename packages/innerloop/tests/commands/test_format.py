@@ -1,5 +1,6 @@
-"""`loop format`: the person's code and nothing else, once for each file, at the versions that the
-editor and CI have.
+"""`loop format` formats the person's code and nothing else, once for each file.
+
+It uses the versions that the editor and CI have.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
-"""`loop test`: the experiment's own tests and those of the common code it uses, and nothing of the
-workspace around it.
+"""`loop test` runs the experiment's own tests and those of the common code it uses.
+
+It runs nothing of the workspace around it.
 """
 
 from __future__ import annotations

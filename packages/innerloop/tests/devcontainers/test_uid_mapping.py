@@ -22,8 +22,10 @@ GROUP = "root:x:0:\ndaemon:x:1:\ndev:x:1000:\nother:x:1234:dev\n"
 def after(
     script: str | None, passwd: str, group: str, tmp_path: Path
 ) -> tuple[list[PasswdEntry], str]:
-    """What the script makes of the two files, run by a real shell in a folder that stands in for
-    the image's root, where nobody is owned.
+    """The entries of passwd, and the text of group, after the script has changed both files.
+
+    A real shell runs the script in a folder that replaces the image's root, and only prints its
+    chown commands.
     """
     assert script is not None
     (tmp_path / "etc").mkdir(exist_ok=True)

@@ -89,8 +89,10 @@ def test_an_engine_that_does_not_answer(
 def test_why_an_engine_is_silent_is_what_a_client_of_any_age_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, out: str, err: str, reason: str, message: str
 ) -> None:
-    """`docker info --format` of a silent engine prints an empty form, and an older client an error
-    about that form; neither is a reason for a person.
+    """The reason for a silent engine does not depend on the age of the client.
+
+    `docker info --format` of a silent engine prints an empty form, and an older client an error
+    about that form; neither is a reason to show to a person.
     """
     silent = f"case $1 in image) echo '{reason}' >&2;; *) echo '{out}'; echo '{err}' >&2;; esac"
     fake_docker(tmp_path, f"{silent}; exit 1")

@@ -79,8 +79,9 @@ def clean(workspace: Workspace) -> None:
 
 @contextmanager
 def person(uid: int) -> Iterator[Workspace]:
-    """A workspace that belongs to somebody, its scripts/ a copy that they can read, with the
-    devcontainer CLI where they can start it.
+    """A workspace that belongs to the user `uid`.
+
+    Its scripts/ is a copy that they can read, with the devcontainer CLI where they can start it.
     """
     home = Path(tempfile.mkdtemp(prefix=f"innerloop-person-{uid}-"))
     workspace = make_workspace(home / "their work", share_scripts=False, copy_source=True)

@@ -47,8 +47,10 @@ def opened(workspace: Workspace) -> Iterator[Workspace]:
 
 @pytest.mark.parametrize("idea", IDEAS)
 def test_it_opens_and_works(opened: Workspace, idea: str) -> None:
-    """These tests run as root in a workspace of root's, who is in the container what root is out
-    here; tests/docker/test_devcontainer_users.py has other people.
+    """The container opens and works for root in a workspace that root owns.
+
+    Root on the host is root in the container here; tests/docker/test_devcontainer_users.py has
+    other users.
     """
     text, toml, user, ask = IDEAS[idea]
     opened.add("tiny", "print('trained')", dockerfile=text, toml=toml)

@@ -94,8 +94,10 @@ def test_vs_code_works_as_the_same_user_in_a_container_of_loop_up(
 
 
 def test_reopen_in_container_alone(theirs: tuple[Workspace, int]) -> None:
-    """Without `loop up`: right where the image has a user of its own and the workspace is not
-    root's; else the container opens all the same, and says that its files would not be theirs.
+    """Reopen in Container without `loop up`.
+
+    It works where the image has a user of its own and the workspace is not root's. Otherwise the
+    container still opens, and reports that its files would not be theirs.
     """
     workspace, uid = theirs
     prefix = prepared(workspace, uid, dev.THREE)

@@ -101,8 +101,9 @@ def index(
 
 @pytest.fixture
 def pinned(wheel: Path, workspace: Workspace, tmp_path: Path) -> Callable[..., Workspace]:
-    """Makes workspaces that run the wheel, each with a cold cache and no way to packages but its
-    own `.innerloop/wheels`.
+    """Make workspaces that run the wheel.
+
+    Each has a cold cache and no source of packages but its own `.innerloop/wheels`.
     """
 
     def make(name: str = "pinned", *options: str) -> Workspace:

@@ -12,7 +12,9 @@ from typing import Any
 
 @dataclass
 class Web:
-    """`script(number)` gives status and body of the n-th request (from 0), or None for no answer at
+    """A web server that a script controls.
+
+    `script(number)` gives status and body of the n-th request (from 0), or None for no answer at
     all. `asked` holds (path, headers, body) of each.
     """
 

@@ -208,8 +208,10 @@ class Oracle:
         return [json.loads(i) for i in result], theirs
 
     def insert(self, result: list[Any], item: Any, wished: list[Any], name_of: Any) -> None:
-        """Behind the nearest wished sibling before it that is there, else before the nearest behind
-        it, else at the end. Of two with one name the first counts.
+        """Insert the item next to its nearest wished sibling.
+
+        Behind the nearest one before it that is there, else before the nearest behind it, else at
+        the end. Of two with one name the first counts.
         """
         names = [name_of(i) for i in result]
         order = [name_of(i) for i in wished]

@@ -36,7 +36,7 @@ def listed(value: Any) -> Any:
 
 
 def three(seed: int, doubles: bool = False) -> tuple[str, Any, Any, Any]:
-    """(text yours, its value, base, theirs)"""
+    """The text of yours, its value, base and theirs."""
     r = Random(seed)
     base: Any = documents.file(r)
     much = r.choice([0.05, 0.3, 0.7])

@@ -20,7 +20,7 @@ RUN = "run"
 def variant(experiment: Experiment, job: Job) -> str:
     """A short digest of the environment and the code.
 
-    "" for the experiment's own environment with the code of its own folder.
+    It is "" for the experiment's own environment with the code of its own folder.
     """
     environment, code = job.environment, code_root(job.name, job.code)
     context = environment.path and code_root(job.name, environment.path)

@@ -128,7 +128,8 @@ def _inputs(task: Task, artifacts: Sequence[Json]) -> Json:
 def _output_artifacts(task: Task, pod: PodCommand) -> Iterator[Json]:
     """The artifacts that Argo keeps.
 
-    All of ./outputs, and each output that a later step takes (from the first of several nodes).
+    They are all of ./outputs, and each output that a later step takes (from the first of several
+    nodes).
     """
     all_outputs = "all-outputs" if "outputs" in task.used_outputs else "outputs"
     yield {"name": all_outputs, "path": OUTPUTS, "optional": True}

@@ -94,9 +94,9 @@ class Task:
         return f"{folder}/{last.partition(':')[0] or name}" if input_.type == "uri_file" else folder
 
     def store_of(self, name: str) -> Store | None:
-        """Where the input's data are in the cluster.
+        """Where the input's data are in the cluster; None if that is unknown.
 
-        By [argo.data], or by a URL that Argo downloads; None if that is unknown.
+        The place is in [argo.data], or is a URL that Argo downloads.
         """
         input_ = self.job.inputs[name]
         for key in (name, input_.origin):

@@ -1,6 +1,6 @@
 """A whole job as a Workflow's specification.
 
-One pod, one for each node, a sweep as a fan-out, a pipeline as a DAG.
+A job is one pod, or one pod for each node; a sweep is a fan-out, a pipeline a DAG.
 """
 
 from __future__ import annotations
@@ -239,8 +239,9 @@ def labels(experiment: Experiment, argo: ArgoSetting) -> dict[str, str]:
 
 
 def with_parameters(job: Job) -> Job:
-    """The job with each literal as a parameter of the workflow, for a WorkflowTemplate that is
-    started with other values.
+    """The job with each literal as a parameter of the workflow.
+
+    For a WorkflowTemplate, which can be started with other values.
     """
     inputs: dict[str, Input] = {
         name: (

@@ -180,7 +180,7 @@ def _settings(line: Line) -> Iterator[Candidate]:
 def _runs(line: Line, left: str = ".run") -> Iterator[Candidate]:
     """The runs whose folder contains `left`, newest first.
 
-    Those of the experiment, or of all experiments if none is named.
+    They are those of the experiment, or of all experiments if none is named.
     """
     try:
         workspace = loader.open_workspace(line.root)

@@ -1,7 +1,7 @@
 """Cached output of commands that only read the workspace.
 
-`loop list` and `loop check` without arguments. With it they are nearly as fast as `loop --version`,
-which matters in hooks and tasks.
+The commands are `loop list` and `loop check` without arguments. With the cache they are nearly as
+fast as `loop --version`, which matters in hooks and tasks.
 
 An entry is valid while everything that the command may read is unchanged: the tool, pyproject.toml,
 all files and links below src/, the paths elsewhere that the command consulted, the variables, and

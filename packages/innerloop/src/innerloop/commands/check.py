@@ -93,7 +93,7 @@ def _of_job_file(disk: loader.WorkspaceFiles, path: str) -> list[Finding]:
 def of_deploy_folder(disk: loader.WorkspaceFiles, path: str) -> list[Finding]:
     """The findings of the deploy folder beside a job file.
 
-    None if there is no such folder, or the job file is not an experiment's own.
+    The list is empty if there is no such folder, or the job file is not an experiment's own.
     """
     home, name = posixpath.split(path)
     folder = f"{home}/{FOLDER}"
@@ -105,7 +105,7 @@ def of_deploy_folder(disk: loader.WorkspaceFiles, path: str) -> list[Finding]:
 def _of_settings(workspace: Workspace, path: str) -> list[Finding]:
     """The findings of the `[schedule]` that starts a job file, and of `[argo]`.
 
-    None if the job file itself cannot be read.
+    The list is empty if the job file itself cannot be read.
     """
     name = _title(path)
     if name not in workspace.experiments:

@@ -71,8 +71,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _words(experiment: Experiment, notebook: str, target: str) -> list[str]:
-    """The program, the notebook, the kernel's folder and the page, relative to the experiment's
-    folder.
+    """The program's arguments, with paths relative to the experiment's folder.
+
+    They are the program, the notebook, the kernel's folder and the page.
     """
     up = "/".join([".."] * len(experiment.folder.split("/")))
     paths = (PROGRAM, f"{target}.ipynb", Path(notebook).parent.as_posix(), target)

@@ -98,7 +98,7 @@ def _some(workspace: Workspace, name: str | None, cwd: Path) -> list[Experiment]
 def _below_common(word: str, args: argparse.Namespace) -> str:
     """The path below src/common.
 
-    Also for an absolute path, or one from the current folder, as shell completion gives.
+    It may be given as an absolute path, or from the current folder, as shell completion gives it.
     """
     for path in (Path(word), args.cwd / word):
         common = args.root / COMMON

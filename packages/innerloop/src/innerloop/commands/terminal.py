@@ -1,6 +1,7 @@
 """Open a shell in the experiment's environment.
 
-In its running dev container, in a container of the same image, or with the cached environment.
+The shell runs in its running dev container, in a container of the same image, or with the cached
+environment.
 """
 
 from __future__ import annotations

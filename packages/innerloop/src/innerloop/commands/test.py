@@ -67,8 +67,10 @@ def _with_visible(experiment: Experiment, reports: coverage.CoverageRequest) -> 
 
 
 def pytest_words(experiment: Experiment, rest: Sequence[str], *, named: bool) -> tuple[str, ...]:
-    """Pytest's arguments: the experiment's own settings (never those of the workspace), its folder
-    and the tests of its shared code unless the person `named` a path, and the person's own.
+    """Pytest's arguments.
+
+    First the experiment's own settings (never those of the workspace), then its folder and the
+    tests of its shared code unless the user `named` a path, then the user's own arguments.
     """
     own = ["--rootdir", "."]
     if "pytest.ini" in experiment.files:

@@ -61,7 +61,7 @@ def build(
 def folder_uri(root: str, config: str, folder: str) -> str:
     """URI of the workspace in a dev container, as VS Code's Dev Containers extension writes it.
 
-    The host's folder and the configuration, as JSON in hexadecimal.
+    It holds the host's folder and the configuration, as JSON in hexadecimal.
     """
     path = config.replace("\\", "/")
     where = {

@@ -1,6 +1,7 @@
 """The devcontainer.json on disk, which is generated and may be edited.
 
-Its settings, and the configuration that `loop up` passes to the devcontainer CLI instead.
+This module reads its settings, and makes the configuration that `loop up` passes to the
+devcontainer CLI instead.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ class Configuration:
     def kind(self) -> str:
         """Where its image comes from.
 
-        "compose", "image", "build" or "features" (a build that only the devcontainer CLI can do).
+        One of "compose", "image", "build" or "features" (a build that only the devcontainer CLI can
+        do).
         """
         if "dockerComposeFile" in self.value:
             return "compose"
@@ -54,8 +56,8 @@ class Configuration:
     def builds(self, experiment: Experiment) -> bool:
         """Whether its image is the one that `loop build --dev` builds.
 
-        The experiment's Dockerfile and context, the dev stage, and no options of the person's but
-        tags and labels.
+        That needs the experiment's Dockerfile and context, the dev stage, and no options of the
+        person's but tags and labels.
         """
         if self.kind != "build":
             return False
@@ -78,8 +80,8 @@ class Configuration:
     ) -> dict[str, Json]:
         """The configuration that `up` starts.
 
-        On an existing image, so that the CLI builds nothing and shares no image name between
-        experiments, with the person's user. In the workspace's own container it mounts the host's
+        It uses an existing image, so that the CLI builds nothing and shares no image name between
+        experiments, and the person's user. In the workspace's own container it mounts the host's
         path of the workspace.
         """
         value = {key: item for key, item in self.value.items() if key not in _IMAGE_KEYS}

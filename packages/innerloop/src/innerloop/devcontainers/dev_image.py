@@ -1,7 +1,7 @@
 """The image of a dev container and the user in it.
 
-Built as by `loop build --dev` or as devcontainer.json says, then mapped to the person's UID (see
-`uid_mapping`).
+The image is built as by `loop build --dev` or as devcontainer.json says, then mapped to the
+person's UID (see `uid_mapping`).
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ def _cached(cache: Path, question: list[Any]) -> tuple[str, str] | None:
 
 
 def _build_from_text(name: str, labels: Mapping[str, str], text: str, where: str) -> None:
-    """With the legacy builder if there is one.
+    """Build an image from the Dockerfile `text`, with the legacy builder if there is one.
 
     A builder in a container, which buildx may be set to, does not see the engine's images.
     """

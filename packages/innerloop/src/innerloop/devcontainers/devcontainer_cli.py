@@ -38,8 +38,9 @@ class CliOutcome:
 
     @property
     def lost_container(self) -> bool:
-        """Whether it failed because another program removed a container that it had just found,
-        as with several `up` of one workspace at once.
+        """Whether it failed because another program removed a container that it had just found.
+
+        This happens when several `up` of one workspace run at once.
         """
         return not self.ok and "Command failed: docker inspect --type container" in self.message
 

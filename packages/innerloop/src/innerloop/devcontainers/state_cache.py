@@ -109,8 +109,9 @@ def made_from(root: Path, slug: str, container: Container) -> MadeFrom | None:
 
 
 def environment(container: Mapping[str, str], probed: str) -> dict[str, str]:
-    """The variables of the shell (`probed`, each ended by a zero byte) that the container does not
-    have itself.
+    """The variables of the shell that the container does not have itself.
+
+    `probed` is the shell's environment, each variable ended by a zero byte.
 
     PATH keeps the container's folders that a login shell drops: Debian's /etc/profile sets a
     short PATH without conda's.

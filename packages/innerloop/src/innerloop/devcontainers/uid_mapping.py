@@ -145,8 +145,10 @@ def _add_user(
 def _renumber(
     passwd: str, group: str, entries: list[PasswdEntry], user: PasswdEntry, person: HostUser
 ) -> str:
-    """A script that gives the person's numbers to `user`, and the user's UID to whoever had the
-    person's. The user's line is the first one, since programs show the first name of a number.
+    """A script that gives the person's UID and GID to `user`.
+
+    If another user had the person's UID, that user gets the old UID of `user`. The line of `user`
+    becomes the first one, since programs show the first name of a number.
     """
     renumbered = replace(user, uid=person.uid, gid=person.gid)
     others = [line for line in passwd.splitlines() if not line.startswith(f"{user.name}:")]

@@ -108,9 +108,9 @@ def proxies(
 
 
 def _for_containers(reach: Network, text: str) -> str:
-    """Replaces loopback addresses by Docker Desktop's name of this machine.
+    """Replace loopback addresses by Docker Desktop's name of this machine.
 
-    On Linux the container shares its network.
+    On Linux they are unchanged, since the container shares the machine's network.
     """
     if not reach.on_loopback or sys.platform == "linux":
         return text

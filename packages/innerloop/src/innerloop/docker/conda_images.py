@@ -66,8 +66,9 @@ def write_context(image: Image, packages: conda.CondaFile) -> None:
 
 
 def conda_dockerfile(base: str) -> str:
-    """A Dockerfile that creates an environment from the conda file, first on PATH, as Azure ML
-    does.
+    """A Dockerfile that creates an environment from the conda file.
+
+    The environment is first on PATH, as on Azure ML.
     """
     steps = (
         "set -e; cd /opt/innerloop; tool=; for name in mamba conda micromamba; do "

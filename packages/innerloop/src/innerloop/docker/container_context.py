@@ -1,7 +1,7 @@
 """What this machine puts around a run's container.
 
-Proxies and the company's authority, and, where we are in a container ourselves, the paths by which
-the engine knows our files.
+This is proxies and the company's authority, and, where we are in a container ourselves, the paths
+by which the engine knows our files.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ def _proxy_on_loopback(reach: Network) -> bool:
 def own_binds() -> tuple[Bind, ...]:
     """The mounts of the container that we are in.
 
-    None outside of one, and none where the engine that we talk to does not know our container (an
-    engine of its own runs in it).
+    Empty outside of a container, and where the engine that we talk to does not know our container
+    (an engine of its own runs in it).
     """
     if os.name == "nt" or not any(map(os.path.exists, ("/.dockerenv", "/run/.containerenv"))):
         return ()

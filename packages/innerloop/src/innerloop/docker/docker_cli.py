@@ -186,9 +186,9 @@ def exit_code(name: str) -> list[str]:
 
 
 def servers_of(workspace: str, experiment: str) -> list[str]:
-    """Prints one line per model server of an experiment, newest first.
+    """Print one line per model server of an experiment, newest first.
 
-    Name, port and path, separated by tabs.
+    A line has the name, port and path, separated by tabs.
     """
     form = f'{{{{.Names}}}}\t{{{{.Label "{SERVER_PORT}"}}}}\t{{{{.Label "{SERVER_PATH}"}}}}'
     argv = ["docker", "ps", "--format", form]

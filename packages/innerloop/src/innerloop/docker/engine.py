@@ -89,8 +89,8 @@ SOCKET = "/var/run/docker.sock"
 def _ask_socket(image: str) -> Engine | None:
     """`ask` through the engine's socket, which saves two starts of the client.
 
-    Some 30 ms of every run. None if the client would use another engine, or on any error: the
-    client is asked then, and its error message is the one that is shown.
+    That is some 30 ms of every run. None if the client would use another engine, or on any error:
+    the client is asked then, and its error message is the one that is shown.
 
     Source: Docker Engine API v1.41, GET /images/{name}/json and GET /info.
     """
@@ -115,8 +115,8 @@ def _ask_socket(image: str) -> Engine | None:
 def _is_default_engine() -> bool:
     """Whether the client uses this machine's root engine.
 
-    No other host or context is selected, and root owns the socket (unlike that of a rootless engine
-    or of Docker Desktop).
+    That is so if no other host or context is selected, and root owns the socket (unlike that of a
+    rootless engine or of Docker Desktop).
     """
     if os.environ.get("DOCKER_HOST") or os.environ.get("DOCKER_CONTEXT"):
         return False

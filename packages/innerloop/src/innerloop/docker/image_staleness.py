@@ -67,8 +67,9 @@ def _keys(configuration: Mapping[str, Any]) -> dict[str, str]:
 def of_labels(
     labels: Mapping[str, str], environment: Path, configuration: Mapping[str, Any], name: str
 ) -> list[str]:
-    """What has changed since a container or an image with these labels was made, one phrase per
-    change; `name` is the path of devcontainer.json for these phrases.
+    """What has changed since a container or an image with these labels was made.
+
+    One phrase per change; `name` is the path of devcontainer.json for these phrases.
     """
     changes = _changes(_loads(labels.get(FILES)), files_of(environment), environment.as_posix())
     before = _loads(labels.get(CONFIGURATION))

@@ -1,7 +1,7 @@
-"""Finds and removes what this workspace has created on this machine.
+"""Find and remove what this workspace has created on this machine.
 
-Containers, images, volumes, cached environments and, on request, outputs. Never anything of another
-workspace.
+It created containers, images, volumes, cached environments and, to be removed on request only,
+outputs. Nothing of another workspace is removed.
 """
 
 from __future__ import annotations
@@ -191,9 +191,10 @@ def _folder(image: str) -> str:
 
 
 def _sizes(text: str) -> tuple[dict[str, int], dict[str, tuple[int, bool]]]:
-    """The size of each image's own layers by ID.
+    """The sizes of images and of volumes.
 
-    Each volume's size, and whether a container uses it.
+    The first mapping has the size of each image's own layers by ID, the second each volume's size,
+    and whether a container uses it.
     """
     lines = text.splitlines()
     if len(lines) < 2:

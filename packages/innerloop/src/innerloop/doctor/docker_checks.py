@@ -127,7 +127,7 @@ def disk_usage(checkup: Checkup) -> Iterator[Fact]:
 def _info() -> dict[str, Any]:
     """`docker info` as JSON; empty without an engine.
 
-    Clients then print JSON without values, and their exit codes differ.
+    Without an engine clients print JSON without values, and their exit codes differ.
     """
     if process.which("docker") is None:
         return {}

@@ -77,8 +77,10 @@ def cuda_of(requirements: str) -> Version | None:
 
 
 def cuda_of_image(image: str) -> Version | None:
-    """The CUDA in an image's name such as "nvidia/cuda:12.4.1-runtime-ubuntu22.04" or
-    "pytorch/pytorch:2.6.0-cuda12.4-cudnn9-runtime"; None without CUDA.
+    """The CUDA version in an image's name; None without CUDA.
+
+    Such names are "nvidia/cuda:12.4.1-runtime-ubuntu22.04" and
+    "pytorch/pytorch:2.6.0-cuda12.4-cudnn9-runtime".
     """
     match = re.search(r"cuda[:-]?(\d+)\.(\d+)", image)
     return (int(match[1]), int(match[2])) if match else None

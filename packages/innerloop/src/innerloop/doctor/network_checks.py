@@ -1,6 +1,7 @@
 """Checks of the network.
 
-Proxies, certificate authorities, the package index, and the ports that this workspace uses.
+They cover proxies, certificate authorities, the package index, and the ports that this workspace
+uses.
 """
 
 from __future__ import annotations

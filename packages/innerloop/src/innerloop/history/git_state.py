@@ -21,10 +21,11 @@ LARGEST = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class GitState:
-    """`changed` and `untracked` are paths relative to the repository's root.
+    """The state of the repository.
 
-    `left_out` are the untracked files that are too large for `patch`. `commit` is "" before the
-    first commit, `branch` when none is checked out.
+    `changed` and `untracked` are paths relative to the repository's root. `left_out` are the
+    untracked files that are too large for `patch`. `commit` is "" before the first commit, `branch`
+    when none is checked out.
     """
 
     commit: str

@@ -58,7 +58,9 @@ class PastRun:
 
     @property
     def state(self) -> str:
-        """One of "done", "failed (3)", "stopped", "running", "killed" (it ended without a record of
+        """The run's state, in one or two words.
+
+        One of "done", "failed (3)", "stopped", "running", "killed" (it ended without a record of
         its end), "?" (no record); for a submitted job that has not ended, the service's last status
         ("queued").
         """
@@ -81,7 +83,7 @@ class PastRun:
     def commit(self) -> str:
         """The first 8 digits of the commit, with "+" when something was not committed.
 
-        "none" in a repository without a commit, "" without a repository.
+        It is "none" in a repository without a commit, "" without a repository.
         """
         git = self.record.get("git") or {}
         return (str(git.get("commit", ""))[:8] or "none" * bool(git)) + "+" * bool(git.get("dirty"))
@@ -150,7 +152,7 @@ def metrics_of(summary: str | None, lines: str | None) -> tuple[dict[str, float]
 def headline_metrics(runs: Iterable[PastRun], most: int) -> list[str]:
     """The names of at most `most` scores to show.
 
-    Those that people look for first, and of these the test's before the others.
+    Scores that people look for first come first, and of these the test's before the others.
     """
     names = dict.fromkeys(name for run in runs for name in run.scores)
 

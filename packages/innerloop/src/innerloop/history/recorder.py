@@ -41,8 +41,8 @@ class Ending:
 def recorded(run: Run, request: Request) -> Iterator[Ending]:
     """Record the run within.
 
-    Its code and environment at the start, its output, and its exit code and time at the end,
-    however it ends.
+    The record has its code and environment at the start, its output, and its exit code and time at
+    the end, however it ends.
     """
     root = Path(run.workspace.root)
     folder = root / request.outputs

@@ -23,9 +23,10 @@ LONGEST = 65536
 
 @contextmanager
 def recorded(log: Path) -> Iterator[None]:
-    """Within, everything that is printed to stdout and stderr, by children too, is also written to
-    the file `log`, byte for byte and line by line. If stdout and stderr go to different targets,
-    their lines are not mixed within a line.
+    """Within, also write everything that is printed to stdout and stderr to the file `log`.
+
+    The output of child processes is included. The file gets it byte for byte and line by line. If
+    stdout and stderr go to different targets, their lines are not mixed within a line.
 
     A terminal stays a terminal: the programs print to a pseudo-terminal of its size, so live lines,
     colours and the width stay as they are. On Windows, which has no pseudo-terminals, output to a

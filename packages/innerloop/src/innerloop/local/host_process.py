@@ -72,8 +72,9 @@ def submit(run: Run, request: Request) -> int:
 
 
 def make_view(code: str | None, view: Path, outputs: Path) -> Path:
-    """A folder of links to the entries of the code root (or to the one file that it is), with
-    `outputs` leading to the run's folder.
+    """Make a folder of links to the entries of the code root (or to the one file that it is).
+
+    In it, `outputs` leads to the run's folder.
     """
     files.make_folder(view)
     if code is not None and os.path.isfile(code):

@@ -30,7 +30,9 @@ class ResolvedCommand:
 def resolve(
     run: Run, data_path: Callable[[str, str], str], output_path: Callable[[str], str]
 ) -> ResolvedCommand:
-    """`data_path(input, host path)` returns the path of a data input as the program sees it,
+    """Resolve the run's command and its variables with paths as the program sees them.
+
+    `data_path(input, host path)` returns the path of a data input as the program sees it,
     `output_path(output)` that of a declared output.
     """
     values = dict(_values(run, data_path))

@@ -1,7 +1,7 @@
 """A cached environment made from the experiment's locked requirements.
 
-The default where there is no Docker engine. The packages are the same; the operating system is this
-machine's own.
+It is the default where there is no Docker engine. The packages are the same; the operating system
+is this machine's own.
 """
 
 from __future__ import annotations

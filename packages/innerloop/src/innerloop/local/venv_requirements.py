@@ -107,8 +107,8 @@ def install(
 def requirements(workspace: Workspace, experiment: Experiment, dev: bool = False) -> list[Path]:
     """The locks to install from.
 
-    requirements.txt, and with `dev` also requirements-dev.txt if it exists. UserError when the
-    experiment has no requirements.txt.
+    They are requirements.txt, and with `dev` also requirements-dev.txt if it exists. UserError when
+    the experiment has no requirements.txt.
     """
     return locks_in(workspace, f"{experiment.folder}/environment", dev)
 
@@ -133,7 +133,8 @@ def environment_of(
 ) -> Path:
     """The environment's folder, keyed by its content.
 
-    The locks (or `text`, the requirements themselves), the Python version and this system.
+    The key is made from the locks (or `text`, the requirements themselves), the Python version and
+    this system.
     """
     text += "\n".join(files.read_text(path) or "" for path in locked)
     key = hashlib.sha256(f"{venvs.tag()}\n{python}\n{text}".encode()).hexdigest()[:12]
@@ -143,7 +144,8 @@ def environment_of(
 def python_for(experiment: Experiment) -> tuple[str, str, str]:
     """An interpreter of the image's Python version if this machine has one, else this Python.
 
-    (program, its version "3.11", a note when the version differs from the image's, else "").
+    Returns (program, its version "3.11", a note when the version differs from the image's, else
+    "").
     """
     return interpreter(version_in(experiment.dockerfile))
 

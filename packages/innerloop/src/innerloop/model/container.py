@@ -192,8 +192,8 @@ NO_CONTEXT = ContainerContext()
 def image_name_part(text: str) -> str:
     """A part of an image's or container's name.
 
-    Small letters, digits and `.`, `_`, `-` between them (Source: the reference grammar of OCI image
-    names).
+    It has small letters and digits, with `.`, `_`, `-` between them (Source: the reference grammar
+    of OCI image names).
     """
     plain = re.sub(r"[^a-z0-9._-]+", "-", text.lower())
     return re.sub(r"(?<=[._-])[._-]+", "", plain).strip("._-")[:100] or "job"

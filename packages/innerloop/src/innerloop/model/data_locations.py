@@ -46,7 +46,9 @@ class Location:
 
 
 def locate(job_file: str, address: str, kind: str = "uri_folder") -> Location:
-    """`azureml:mnist:1` and `azureml:mnist@latest` are data/mnist, and a path in them
+    """The place on this machine of the data that a job file names by an address.
+
+    `azureml:mnist:1` and `azureml:mnist@latest` are data/mnist, and a path in them
     (`azureml:mnist:1/a.csv`) is data/mnist/a.csv; a datastore's path is data/<datastore>/<path>, a
     URL data/<host>/<path>; any other path is relative to the job file.
     """

@@ -61,7 +61,7 @@ class Route:
 class Model:
     """The model as the deployment names it.
 
-    A registered one (`name`, and `version` or `label`), or a local `path`, relative to the
+    It is a registered one (`name`, and `version` or `label`), or a local `path`, relative to the
     deployment's file, that is registered first. All are empty if the deployment names no model.
     """
 

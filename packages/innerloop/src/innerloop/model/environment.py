@@ -17,8 +17,10 @@ EnvironmentKind = Literal["dockerfile", "conda", "image", "registered", "none"]
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """An image to run in: its name, the stage to build (None: the last), the digest that it must
-    carry, the absolute path of its build context and its Dockerfile.
+    """An image to run in.
+
+    It has a name, the stage to build (None: the last), the digest that it must carry, the absolute
+    path of its build context and its Dockerfile.
 
     An image that is not built here has neither digest nor Dockerfile: it is used as it is.
     """

@@ -33,11 +33,12 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """`name` is the path under src/ ("digit_recognition", "search/ranking").
+    """An experiment of the workspace, or the folder of a job file that belongs to none.
 
-    `files` are the names directly in its folder; `common_tests` are the tests, relative to the
-    root, of the shared code that it links. `at` is the folder, relative to the root, of a job file
-    that belongs to no experiment ("" for an experiment).
+    `name` is the path under src/ ("digit_recognition", "search/ranking"). `files` are the names
+    directly in its folder; `common_tests` are the tests, relative to the root, of the shared code
+    that it links. `at` is the folder, relative to the root, of a job file that belongs to no
+    experiment ("" for an experiment).
     """
 
     name: str
@@ -62,7 +63,7 @@ class Experiment:
     def test_paths(self) -> list[str]:
         """Pytest's arguments, relative to the experiment's folder.
 
-        The folder itself and the tests of its shared code.
+        They are the folder itself and the tests of its shared code.
         """
         return [".", *(posixpath.relpath(path, self.folder) for path in self.common_tests)]
 

@@ -18,7 +18,7 @@ from typing import Any
 class Bind:
     """`target` in the container is `source` on the host.
 
-    A bound folder or file, or a volume's folder.
+    The source is a bound folder or file, or a volume's folder.
     """
 
     source: str
@@ -33,9 +33,9 @@ def binds_of(mounts: Sequence[Mapping[str, Any]]) -> tuple[Bind, ...]:
 
 
 def to_host(path: str, binds: Sequence[Bind]) -> str | None:
-    """The path on the host, through the innermost mount that contains it.
+    r"""The path on the host, through the innermost mount that contains it.
 
-    None for a path that is only in the container. "C:\\work" keeps its own separator.
+    None for a path that is only in the container. "C:\work" keeps its own separator.
     """
     path = posixpath.normpath(path)
     containing = [bind for bind in binds if _contains(bind.target, path)]
@@ -57,8 +57,8 @@ def _contains(target: str, path: str) -> bool:
 def own_ids(mountinfo: str, cgroup: str, hostname: str) -> list[str]:
     """Possible ids of the current container, the surest first.
 
-    Engines mount its hostname file from a folder with its id; with cgroups v1 the group has that
-    name; else its hostname.
+    Engines mount its hostname file from a folder with its id. With cgroups v1 the group has that
+    name. The last one is its hostname.
     """
     ids = re.findall(r"/containers/([0-9a-f]{64})/", mountinfo)
     ids += re.findall(r"/(?:docker-)?([0-9a-f]{64})(?:\.scope)?$", cgroup, re.MULTILINE)

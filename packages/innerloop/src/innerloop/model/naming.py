@@ -30,8 +30,10 @@ def slug_of(name: str) -> str:
 
 
 def check_name(name: str) -> None:
-    """Every part must be valid as a Python module, as a folder on every system, and in an image's
-    name. Raises `UsageError` that suggests a valid name.
+    """Raise `UsageError` that suggests a valid name if the name is invalid.
+
+    Every part must be valid as a Python module, as a folder on every system, and in an image's
+    name.
     """
     parts = name.split("/")
     if parts[0] == "src" and len(parts) > 1:
@@ -84,8 +86,10 @@ def _suggestion(part: str) -> str:
 
 
 def check_free(name: str, experiments: Sequence[str]) -> None:
-    """Raises `UsageError` if an experiment would be inside another, or would share a name on a disk
-    that ignores case, or the name of an image, where "/" is ".".
+    """Raise `UsageError` if the name conflicts with another experiment's.
+
+    That is if an experiment would be inside another, or would share a name on a disk that ignores
+    case, or the name of an image, where "/" is ".".
     """
     slug = slug_of(name)
     for other in experiments:
@@ -128,9 +132,9 @@ def filled_in(path: str, text: str, name: str) -> str:
 def renamed(path: str, text: str, old: str, new: str) -> str:
     """A file of an experiment's folder after a rename.
 
-    The job's experiment_name, the names of model and endpoint if they were the old one, paths to
-    the folder, and the title of its README. Nothing else: a word of the code may be the name by
-    chance.
+    It changes the job's experiment_name, the names of model and endpoint if they were the old one,
+    paths to the folder, and the title of its README. Nothing else: a word of the code may be the
+    name by chance.
     """
     text = moved_paths(text, old, new)
     if path.endswith((".yaml", ".yml")):

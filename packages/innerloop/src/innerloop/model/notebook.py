@@ -1,6 +1,7 @@
 """A notebook's parameters.
 
-The names that its cell tagged "parameters" sets, and a copy of the notebook with other values.
+They are the names that its cell tagged "parameters" sets. This module also makes a copy of the
+notebook with other values.
 
 The convention is papermill's: the cell's values are defaults, and a cell directly below it, tagged
 "injected-parameters", overrides them. Source: https://papermill.readthedocs.io, "Parameterize".
@@ -54,9 +55,9 @@ def parameters(text: str, name: str) -> list[str]:
 
 
 def values_of(settings: Sequence[str]) -> dict[str, Any]:
-    """["n=500", "rate=1e-3", "name=a b"] -> values.
+    """The values of settings such as "n=500", "rate=1e-3", "name=a b", by name.
 
-    Python literals (and true, false, null as in the job file), else strings.
+    They are Python literals (and true, false, null as in the job file), else strings.
     """
     values = {}
     for setting in settings:

@@ -24,8 +24,9 @@ def local_path(job_file: str, path: str, given: str) -> str:
 
 
 def code_root(job_file: str, code: str | None) -> str | None:
-    """The job's `code:` as a path relative to the workspace's root (it may begin with ".."), an
-    absolute one unchanged, or None if the job has no code. Raises `UserError` for an address in
+    """The job's `code:` as a path relative to the workspace's root (it may begin with "..").
+
+    An absolute path is unchanged; None if the job has no code. Raises `UserError` for an address in
     the cloud.
     """
     if code is None:

@@ -64,8 +64,8 @@ def leads(link: str, text: str) -> str:
 def places_of_tests(targets: Iterable[str]) -> list[str]:
     """Where the tests of shared code may be, relative to the root.
 
-    For vision/augment.py, test_augment.py in src/common/tests or in its folder vision; for the
-    folder vision, src/common/tests/vision.
+    For vision/augment.py they may be in test_augment.py in src/common/tests or in its folder
+    vision; for the folder vision, in src/common/tests/vision.
     """
     places: dict[str, None] = {}
     for target in sorted(targets):
@@ -78,8 +78,10 @@ def places_of_tests(targets: Iterable[str]) -> list[str]:
 
 
 def text_of_a_link(content: str, link: str) -> str | None:
-    """The target's path if a file's content is what git writes in place of a link that it may not
-    create (on Windows, core.symlinks=false): the link's text and nothing else.
+    """The target's path if a file's content is what git writes in place of a link, else None.
+
+    Git writes such a file where it may not create links (on Windows, core.symlinks=false): the
+    link's text and nothing else.
     """
     if "\n" in content.strip() or len(content) > 500 or not content.startswith("../"):
         return None
@@ -90,7 +92,7 @@ def text_of_a_link(content: str, link: str) -> str | None:
 def meant(link: str, text: str, folder: str) -> list[str]:
     """The shared code that a broken link may have pointed to, the likeliest first.
 
-    By the end of its text, and by its own path below common/.
+    It is found by the end of the link's text, and by the link's own path below common/.
     """
     tail = re.search(r"(?:^|/)common/(.+)$", text.replace("\\", "/"))
     own = link.removeprefix(f"{folder}/common/")
@@ -100,7 +102,7 @@ def meant(link: str, text: str, folder: str) -> list[str]:
 def common_modules(source: str, path: str) -> Iterator[str]:
     """The shared modules that a Python file imports, as paths below src/common without ".py".
 
-    `results` for `from common.results import whole_file`. `path` is the file's own.
+    For `from common.results import whole_file` this is `results`. `path` is the file's own.
     """
     try:
         tree = ast.parse(source)

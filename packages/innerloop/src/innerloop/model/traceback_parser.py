@@ -1,6 +1,6 @@
 """Failures in a program's output, by file and line of the workspace.
 
-Python's tracebacks and pytest's failures.
+They are Python's tracebacks and pytest's failures.
 
 The paths in the output are those of the backend (a container, a view of the code); failures have
 the paths of the workspace.

@@ -99,8 +99,8 @@ def resolve(workspace: Workspace, word: str | None, here: str | None) -> str:
 def _from_root(workspace: Workspace, path: str, here: str | None) -> list[str]:
     """The possible meanings of a path, relative to the root.
 
-    From the root, from the current folder, or below the root if it is absolute (drive letters on
-    Windows have either case).
+    It may start at the root or at the current folder, or be absolute and below the root (drive
+    letters on Windows have either case).
     """
     root = workspace.root.replace("\\", "/").rstrip("/")
     if path.casefold().startswith(root.casefold() + "/"):

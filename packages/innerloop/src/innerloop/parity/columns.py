@@ -1,6 +1,6 @@
 """The facts of each backend for an experiment's job, read from what would really be used.
 
-The requests of the backends, and the launch and dev container files on disk.
+That is the requests of the backends, and the launch and dev container files on disk.
 """
 
 from __future__ import annotations

@@ -96,8 +96,10 @@ class Parity:
 
 
 def normalize_paths(text: str, names: Mapping[str, str]) -> str:
-    """The text with each path replaced by its name (`names`: path -> name), the longest path first, so
-    that a folder is not replaced within the path of its content.
+    """The text with each path replaced by its name (`names`: path -> name).
+
+    The longest path is replaced first, so that a folder is not replaced within the path of its
+    content.
     """
     for path in sorted(names, key=len, reverse=True):
         if path:

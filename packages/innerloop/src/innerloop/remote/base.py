@@ -164,16 +164,19 @@ class RemoteBackend(Backend, Protocol):
     def logs(
         self, job: str, on_event: Events, *, with_logs: bool, follow: bool
     ) -> tuple[JobStatus, int]:
-        """Reports events (see `worker.protocol`) from the log's start, with `follow` to the job's end;
-        the status then, and how many bytes of logs there were.
+        """Report events from the log's start, with `follow` to the job's end.
+
+        The events are those of `worker.protocol`. Returns the status then, and how
+        many bytes of logs there were.
         """
 
     def cancel(self, job: str) -> tuple[str, str]:
         """The job's status before and after; a job that has ended stays as it is."""
 
     def fetch(self, job: str, into: str, output: str = "") -> Fetched:
-        """Puts the job's outputs into a folder (relative to the workspace's root), `output` alone
-        where one is named.
+        """Put the job's outputs into a folder (relative to the workspace's root).
+
+        If `output` is not "", only that output.
         """
 
     def metrics(self, job: str) -> Mapping[str, float]:

@@ -12,10 +12,10 @@ from typing import Any
 class TransferProgress:
     """Prints a worker's events.
 
-    On a terminal a line that changes in place, otherwise a line every `every` seconds for a request
-    that takes longer than 2 seconds. `total` is in bytes, 0 if not known. `sent` counts bytes,
-    `uploads` the blobs that were written; `creating` is set once the service was asked to create
-    the job.
+    It prints a line that changes in place on a terminal, otherwise a line every `every` seconds for
+    a request that takes longer than 2 seconds. `total` is in bytes, 0 if not known. `sent` counts
+    bytes, `uploads` the blobs that were written; `creating` is set once the service was asked to
+    create the job.
     """
 
     def __init__(self, doing: str, total: int = 0, every: float = 5.0) -> None:

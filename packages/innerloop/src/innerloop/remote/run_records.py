@@ -1,7 +1,7 @@
 """The record of a submitted job among the runs of this machine.
 
-Outputs/<slug>/<job>/.run/, written from the submission store and the status that the service
-reported last.
+It is in outputs/<slug>/<job>/.run/, written from the submission store and the status that the
+service reported last.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from .submission_store import FOLDER, SubmittedJob
 def write_record(
     root: Path, job: SubmittedJob, code: int | None = None, seconds: float | None = None
 ) -> None:
-    """`code` is the job's outcome as an exit code, None before its end.
+    """Write the record of a submitted job.
 
-    `seconds` is how long it ran, None where that is not known.
+    `code` is the job's outcome as an exit code, None before its end. `seconds` is how long it ran,
+    None where that is not known.
     """
     folder = root / job.outputs
     before = _read_record(folder)

@@ -23,7 +23,9 @@ IGNORE_FILES = (".amlignore", ".gitignore")
 
 @dataclass(frozen=True, slots=True)
 class SnapshotFile:
-    """`name` is the path in the snapshot with "/", `source` the path on this disk with all links
+    """A file of a snapshot.
+
+    `name` is the path in the snapshot with "/", `source` the path on this disk with all links
     resolved, `size` in bytes. `linked`: the file or a folder above it is a link.
     """
 

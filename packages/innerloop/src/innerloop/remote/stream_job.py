@@ -25,10 +25,10 @@ def follow(
     to_the_end: bool = True,
     on_end: Callable[[JobStatus], None] | None = None,
 ) -> int:
-    """The exit code of the job's own outcome.
+    """Follow a job, and return the exit code of its own outcome.
 
-    0 for a job that has not ended, unless it is followed. `on_end` gets the status that the job
-    ended with.
+    The exit code is 0 for a job that has not ended, unless it is followed. `on_end` gets the status
+    that the job ended with.
     """
     printer = JobLogPrinter("following" if to_the_end else f"asking for the logs of {name}")
     try:
@@ -55,9 +55,10 @@ def follow(
 
 
 def exit_code(status: str, error: str) -> int:
-    """0 for a completed job; the program's own exit code where the error names it, else 1.
+    """The exit code for a job's outcome.
 
-    130 for a cancelled job.
+    It is 0 for a completed job and 130 for a cancelled one; the program's own exit code where the
+    error names it, else 1.
     """
     if status == "Completed":
         return 0

@@ -1,6 +1,7 @@
 """The Markdown summary that an orchestrator shows of a job it started.
 
-The job, its address in the studio or where its outputs are, how it ended, and its last metrics.
+It has the job, its address in the studio or where its outputs are, how it ended, and its last
+metrics.
 
 It is written when the job has been sent and again at its end, so that an orchestrator that stops
 waiting in between still shows the address.

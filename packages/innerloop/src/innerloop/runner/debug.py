@@ -56,7 +56,7 @@ def choose_port(workspace: Workspace, experiment: Experiment, port: int | None) 
 
 
 def _port_user(port: int) -> str:
-    """ " by NAME of WORKSPACE" when a container has published the port, else ""."""
+    """Return " by NAME of WORKSPACE" when a container has published the port, else ""."""
     if process.which("docker") is None:
         return ""
     done = process.run(docker_cli.publishing(port), timeout=10)
@@ -192,8 +192,9 @@ def _settings(
 
 
 def _container_folders(run: Run, request: Request) -> list[tuple[str, str]]:
-    """(folder relative to the workspace, or absolute; the same folder in the container), the
-    innermost first.
+    """Pairs of a folder's path and its path in the container, the innermost first.
+
+    The folder's path is relative to the workspace, or absolute.
     """
     pairs = [(_relative(run, mount.source), mount.target) for mount in request.mounts]
     pairs.sort(key=lambda pair: -len(pair[1]))

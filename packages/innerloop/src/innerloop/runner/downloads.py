@@ -163,8 +163,8 @@ def _failed(url: str, reason: str, command: str) -> UserError:
 class _Download:
     """The progress of one file.
 
-    A live line on a terminal, else a line at its beginning and at its end. Use it as a context
-    manager.
+    It is a live line on a terminal, else a line at its beginning and at its end. Use it as a
+    context manager.
     """
 
     def __init__(self, name: str, say: Say) -> None:

@@ -1,7 +1,6 @@
-"""After a run that failed.
+"""The positions in the user's code where a run failed.
 
-The positions in the user's code where it failed, one line each, in the format that VS Code's
-Problems panel reads.
+They are printed after the run, one line each, in the format that VS Code's Problems panel reads.
 """
 
 from __future__ import annotations
@@ -27,8 +26,9 @@ def show(run: Run, request: Request, log: Path, read: Reader = tracebacks) -> No
 
 
 def tested(run: Run, request: Request, start: Callable[[], int]) -> int:
-    """Run the tests with `start`, print the positions of those that failed, and return the exit
-    code.
+    """Run the tests with `start`, and print the positions of those that failed.
+
+    Returns the exit code.
     """
     folder = files.make_folder(Path(run.workspace.root, SCRATCH))
     log = folder / f"{run.id}.log"

@@ -1,7 +1,7 @@
-"""Runs a planned pipeline.
+"""Execution of a planned pipeline.
 
-Its steps one after another, each in its own environment, with a progress table, and with a record
-from which a later run can go on.
+Its steps run one after another, each in its own environment, with a progress table, and with a
+record from which a later run can go on.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The plan of a pipeline's run.
 
-Which steps run, where the outputs of earlier steps are, and each step as a run of its own.
+It says which steps run and where the outputs of earlier steps are, and has each step as a run of
+its own.
 """
 
 from __future__ import annotations
@@ -77,9 +78,12 @@ def plan(
     seed: int | None = None,
     dry: bool = False,
 ) -> PipelinePlan:
-    """With `step` only that step runs, on the outputs that the last run (or `from_run`) has of the
-    steps before it. `from_run` without a step keeps all steps that are done in that run and runs the
-    rest. A step that is a sweep runs one trial, or `trials`, of which the best provides the outputs.
+    """Plan a run of all steps of a pipeline, or of some of them.
+
+    With `step` only that step runs, on the outputs that the last run (or `from_run`) has of the
+    steps before it. `from_run` without a step keeps all steps that are done in that run and runs
+    the rest. A step that is a sweep runs one trial, or `trials`, of which the best provides the
+    outputs.
     """
     pipeline = read(workspace, job)
     kept: Mapping[str, str] = {}
@@ -159,9 +163,9 @@ def missing(planned: PipelinePlan, prepare: Prepare) -> list[UserError]:
 
 
 def no_local_equivalent(planned: PipelinePlan) -> UserError | None:
-    """Why the steps cannot all run here.
+    """Why the steps cannot all run here; None if all can.
 
-    The error of the first such step, with the names of the others. None if all can.
+    It is the error of the first such step, with the names of the others.
     """
     blocked = [step for step in planned.steps if step.problem is not None]
     if not blocked or blocked[0].problem is None:
@@ -286,8 +290,10 @@ def _data_of(job: Job, steps: Sequence[Step]) -> Job:
 def requests(
     planned: PipelinePlan, prepare: Prepare
 ) -> tuple[list[dict[str, Any]], list[UserError]]:
-    """The JSON object of each step for `--dry-run --json`, and the errors of the steps that cannot run
-    here, which have a `problem` instead of a request.
+    """The JSON object of each step for `--dry-run --json`, and the errors.
+
+    The errors are those of the steps that cannot run here, which have a `problem` instead of a
+    request.
     """
     documents, errors = [], []
     for step in planned.steps:

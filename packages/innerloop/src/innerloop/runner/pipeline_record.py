@@ -1,6 +1,6 @@
 """The record of a pipeline's run, `pipeline.json` in its folder.
 
-The state and the outputs of each step, from which a later run can go on.
+It holds the state and the outputs of each step, from which a later run can go on.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def kept(
 ) -> dict[str, str]:
     """The folders of the steps that are done, by step and relative to the workspace.
 
-    From the run `from_run`, else from the newest run of this pipeline file.
+    They are those of the run `from_run`, else of the newest run of this pipeline file.
     """
     runs = root / "outputs" / slug
     folder = _run_named(runs, from_run) if from_run else _newest(runs, pipeline)

@@ -1,7 +1,7 @@
 """A run before a backend is chosen.
 
-Its code, its data, its environment and its notes, resolved on this machine. Data that a plain GET
-can fetch are downloaded on the way.
+It has its code, its data, its environment and its notes, resolved on this machine. Data that a
+plain GET can fetch are downloaded on the way.
 """
 
 from __future__ import annotations
@@ -43,8 +43,9 @@ def plan(
     notes: Sequence[str] = (),
     dry: bool = False,
 ) -> Run:
-    """Find the job's code and data on this machine, resolve its environment, and download the data
-    that a plain GET can fetch.
+    """Find the job's code and data on this machine, and resolve its environment.
+
+    Data that a plain GET can fetch are downloaded.
 
     Everything that is missing is one UserError; with `dry` nothing is fetched, and the run's
     `missing` names it. `environment` is one that is resolved already; `dev` asks for the environment
@@ -111,8 +112,9 @@ def plan_command(
     variables: Mapping[str, str] | None = None,
     shm_size: str = "2g",
 ) -> Run:
-    """A run of another command than the job's, in the experiment's folder and in its environment
-    with development tools.
+    """A run of another command than the job's, in the experiment's folder.
+
+    Its environment is the experiment's, with development tools.
     """
     environment_variables = json.dumps(dict(variables or {}))  # JSON is YAML
     job = parse_job(

@@ -52,7 +52,7 @@ class Sweep:
 
     @property
     def goal(self) -> str:
-        """ "maximize" or "minimize"; "" without a metric."""
+        """Either "maximize" or "minimize"; "" without a metric."""
         return (sweep.objective(self.job) or ("", ""))[1]
 
     @property

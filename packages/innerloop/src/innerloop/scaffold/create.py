@@ -48,8 +48,10 @@ def create_experiment(workspace: Workspace, name: str, source: str | None) -> No
 
 
 def check_target(workspace: Workspace, name: str) -> None:
-    """Raises UserError for an invalid name, and when something has that name already, even where
-    only upper and lower case differ: on Windows and macOS these are one file.
+    """Raise UserError for an invalid name, and when something has that name already.
+
+    Names that differ only in upper and lower case count as equal: on Windows and macOS these are
+    one file.
     """
     naming.check_name(name)
     naming.check_free(name, workspace.experiments)
@@ -103,7 +105,7 @@ def _copy(root: Path, staging: Path, name: str, source: str | None) -> None:
 
 
 def _copy_tree(source: Path, staging: Path, final: Path, change: Change, origin: Path) -> None:
-    """`final` is where the copy will be.
+    """Copy a folder, with its links adapted to the path `final` where the copy will be.
 
     Links out of `origin` point to the same file from there, links within it stay as they are
     written.

@@ -1,5 +1,7 @@
-"""black and isort over the team's code, with the locked versions of the tool and the settings of
-pyproject.toml, so that the task, the editor on saving and CI agree.
+"""black and isort over the team's code.
+
+They run with the locked versions of the tool and the settings of pyproject.toml, so that the task,
+the editor on saving and CI agree.
 """
 
 from __future__ import annotations

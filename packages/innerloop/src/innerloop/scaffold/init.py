@@ -112,9 +112,10 @@ def _write(path: Path, content: bytes, executable: bool = False) -> None:
 
 
 def _pin(wheel: Path | None, scratch: Path) -> Pin:
-    """The given wheel; from the tool's sources, the one that is built of them.
+    """The pin of the wheel that the workspace uses.
 
-    Else the one that this tool was installed from, a file or an index.
+    It is the given wheel; when this tool runs from its sources, the wheel that is built of them;
+    else the one that this tool was installed from, a file or an index.
     """
     root = workspace_template.repository()
     if wheel is None and root is not None:

@@ -132,9 +132,10 @@ def _keep_copies(root: Path, removal: Removal, kept: Path) -> None:
 
 
 def _release(root: Path, removal: Removal, state: State) -> tuple[State, list[Change]]:
-    """Removes the orchestrators' files, and records the experiment's entries in launch.json and
-    tasks.json as generated with what the person changed in them: so sync removes them too, without
-    a conflict.
+    """Remove the orchestrators' files, and release the experiment's generated entries.
+
+    The experiment's entries in launch.json and tasks.json are recorded as generated, with what the
+    person changed in them: so sync removes them too, without a conflict.
     """
     generated = dict(state.generated)
     for file in (LAUNCH, TASKS):

@@ -1,6 +1,7 @@
 """Renaming an experiment.
 
-Its folder, job, links, outputs, and its part of the generated files with what a person wrote there.
+This renames its folder, job, links, outputs, and its part of the generated files with what a person
+wrote there.
 
 The two names are written down first, and each step can be repeated: the next `loop rename`,
 `loop remove` or `loop sync` completes a rename that was killed.
@@ -120,8 +121,9 @@ def _rename_inside(root: Path, names: RenamePair) -> None:
 
 
 def _repair_links(root: Path, names: RenamePair) -> None:
-    """Repairs the links out of the folder, which may have another depth now, and other experiments'
-    links into it.
+    """Repair the links out of the folder, and other experiments' links into it.
+
+    The folder may have another depth now.
     """
     disk = loader.WorkspaceFiles(root)
     old, new = f"src/{names.old}", f"src/{names.new}"
@@ -140,7 +142,7 @@ def _repair_links(root: Path, names: RenamePair) -> None:
 def _rename_generated(
     root: Path, names: RenamePair, state: State
 ) -> tuple[State, list[transaction.Change]]:
-    """Changes the name in the generated files and in the record of them alike.
+    """Change the name in the generated files and in the record of them alike.
 
     What a person wrote then differs from the base just as before.
     """

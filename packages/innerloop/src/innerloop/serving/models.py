@@ -32,7 +32,7 @@ def choose(
 ) -> ServedModel:
     """The model at the path or of the run `name`.
 
-    Without a name, that of the last run that succeeded. UserError when there is none.
+    Without a name, it is that of the last run that succeeded. UserError when there is none.
     """
     if name is None:
         return _last(workspace, experiment)
@@ -96,7 +96,7 @@ def _last(workspace: Workspace, experiment: Experiment) -> ServedModel:
 
 
 def require_readable(model: ServedModel) -> None:
-    """UserError for a broken link, and on Linux for a file that others may not read.
+    """Raise UserError for a broken link, and on Linux for a file that others may not read.
 
     The server runs as its image's own user, as on Azure ML, who does not own the files.
     """

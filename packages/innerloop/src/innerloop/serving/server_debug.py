@@ -68,8 +68,9 @@ def _settings(server: Server, port: int, position: str) -> str:
 
 
 def folders(server: Server) -> list[tuple[str, str]]:
-    """(folder relative to the workspace, the same folder in the image), the innermost first, from
-    the Dockerfile's COPY instructions.
+    """Pairs of a folder relative to the workspace and the same folder in the image.
+
+    They come from the Dockerfile's COPY instructions, the innermost first.
     """
     if server.image.dockerfile is None:
         return []

@@ -124,7 +124,7 @@ def plan(
 def image_of(workspace: Workspace, experiment: Experiment, deployment: Deployment) -> Image:
     """The image of the deployment's environment.
 
-    Built from the folder that it names, or an image that is used as it is.
+    It is built from the folder that the environment names, or is an image that is used as it is.
     """
     environment = deployment.environment
     if environment.kind == "image" and environment.image:
@@ -206,7 +206,7 @@ def _port(container_port: int, asked: int | None) -> tuple[int, list[str]]:
 
 
 def _port_user(port: int) -> str:
-    """ " by NAME of WORKSPACE" when a container has published the port, else ""."""
+    """Return " by NAME of WORKSPACE" when a container has published the port, else ""."""
     if process.which("docker") is None:
         return ""
     done = process.run(docker_cli.publishing(port), timeout=10)

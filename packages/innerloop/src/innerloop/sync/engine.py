@@ -78,9 +78,10 @@ def sync(root: Path, resolution: Resolution | None = None, eject: str | None = N
 
 
 def edit(root: Path, change: Callable[[State], tuple[State, Iterable[Change]]]) -> None:
-    """Changes generated files and the record of them in one transaction, under the same lock as
-    `sync`. `change` gets the record as it is, and may be called again when a file changed meanwhile.
-    A record that cannot be read stays as it is.
+    """Change generated files and the record of them in one transaction.
+
+    It holds the same lock as `sync`. `change` gets the record as it is, and may be called again
+    when a file changed meanwhile. A record that cannot be read stays as it is.
     """
     with files.locked(root / LOCK, waiting=WAITING):
         transaction.recover(root)
@@ -200,9 +201,11 @@ def _left_to_the_person(path: str) -> str:
 
 
 def _without_container(root: Path, state: State, ejected: Set[str]) -> set[str]:
-    """The files of the workspace's own container that are not to be written, because another one of
-    them is the person's: a devcontainer.json without its Dockerfile, or the other way round, is of
-    no use. Those that sync generated once go on.
+    """The files of the workspace's own container that are not to be written.
+
+    They are not written if another one of them is the person's: a devcontainer.json without its
+    Dockerfile, or the other way round, is of no use. Files that sync has generated once are still
+    generated.
     """
     parts = set(workspace_container.FILES)
     missing = {
@@ -289,7 +292,7 @@ def _given_back(resolution: Resolution) -> str:
 def _left_alone(broken: Mapping[str, str], values: Mapping[str, Json]) -> set[str]:
     """The files that a broken experiment keeps as they are.
 
-    Its own, and those that hold a part of every experiment, which would lose its part.
+    They are its own, and those that hold a part of every experiment, which would lose its part.
     """
     if not broken:
         return set()
@@ -298,17 +301,19 @@ def _left_alone(broken: Mapping[str, str], values: Mapping[str, Json]) -> set[st
 
 
 def _workflows_of(names: Set[str], bases: Mapping[str, Json]) -> set[str]:
-    """The orchestrators' files of experiments that cannot be generated now, and those that all
-    experiments share.
+    """The orchestrators' files of experiments that cannot be generated now.
+
+    The files that all experiments share are included.
     """
     files_of = [path for name in names for path in workflow_context.files_of(name)]
     return {path for path in (*files_of, *workflow_context.SHARED) if names and path in bases}
 
 
 def _specification(root: Path) -> tuple[Specification, dict[str, str], dict[str, str]]:
-    """With error messages by name.
+    """The specification of all generated files, with error messages by name.
 
-    Of experiments that cannot be generated, and of those whose schedule alone cannot.
+    The first mapping has those of experiments that cannot be generated, the second those of
+    experiments whose schedule alone cannot.
     """
     workspace = loader.open_workspace(root)
     read = loader.WorkspaceFiles(root).read
@@ -342,7 +347,9 @@ def _schedule(
     job: Job | None,
     read: Callable[[str], str | None],
 ) -> Schedule:
-    """Raises UserError for a schedule that is wrong by itself, or that does not fit the job or a
+    """The experiment's schedule, checked.
+
+    Raises UserError for a schedule that is wrong by itself, or that does not fit the job or a
     cluster.
     """
     from ..model.lint import argo_rules, schedule_rules

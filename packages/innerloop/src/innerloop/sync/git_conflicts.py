@@ -102,8 +102,8 @@ def _comments(text: str) -> Counter[str]:
 def _is_as_git_left_it(text: str, sides: Sides) -> bool:
     """Whether nobody has begun to resolve it by hand.
 
-    Each line comes from a side, and each side's half has the lines that it added and those that
-    both kept.
+    That is so if each line comes from a side, and each side's half has the lines that it added and
+    those that both kept.
     """
     base, ours, theirs = (
         Counter(side.splitlines()) for side in (sides.base, sides.ours, sides.theirs)

@@ -101,7 +101,8 @@ def insertion_gaps(
 ) -> list[tuple[int, str]]:
     """(gap, name) for each of the names that is not in `here` (name -> index of `size` entries).
 
-    The gap behind the nearest name before it, else before the nearest behind it, else at the end.
+    It is the gap behind the nearest name before it, else before the nearest behind it, else at the
+    end.
     """
     leading = next((i for i, name in enumerate(names) if name in here), 0)
     before = here[names[leading]] if leading else size

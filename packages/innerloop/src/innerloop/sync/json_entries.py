@@ -146,7 +146,7 @@ def _like(document: StyledDocument, node: Node, sibling: JsonMember) -> Style:
 def _row_end(document: StyledDocument, node: Node, gap: int) -> int:
     """The offset where a new line can begin after an entry (or the opening bracket).
 
-    After its comma and after the comments that end its line.
+    It is after the entry's comma and after the comments that end its line.
     """
     text = document.text
     after = _after(node, gap)

@@ -13,11 +13,11 @@ WIDTH = 100  # a list of scalars that ends before this column stays on one line
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """`unit` is one level of indentation.
+    """How a file's values are laid out.
 
-    `pad` is the space inside the braces of an inline object, `gap` the space after an inline comma;
-    `trailing`: a comma after the last entry of a multi-line container; `spread`: lists of scalars
-    have each item on a line of its own, however short.
+    `unit` is one level of indentation. `pad` is the space inside the braces of an inline object,
+    `gap` the space after an inline comma; `trailing`: a comma after the last entry of a multi-line
+    container; `spread`: lists of scalars have each item on a line of its own, however short.
     """
 
     unit: str = "    "
@@ -99,8 +99,10 @@ def indent_at(text: str, offset: int) -> str:
 
 
 def layout(value: Json, style: Style, indent: str = "", column: int = 0) -> str:
-    """The value's text; `indent` is that of the line on which it begins, `column` the number of
-    characters that this line has already.
+    """The value's text.
+
+    `indent` is that of the line on which it begins, `column` the number of characters that this
+    line has already.
     """
     if not isinstance(value, (dict, list)) or not value:
         return scalar_text(value)

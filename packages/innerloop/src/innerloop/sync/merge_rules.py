@@ -37,7 +37,7 @@ SET = Kind("set")
 class Group:
     """Top-level keys of a file that have a meaning only together.
 
-    Either all of them are ours, or all of them are the person's.
+    All of them are ours, or all of them are the person's.
 
     `items_of` names a list that merges as a set; those of its items for which `is_item` holds
     belong to the group, the others do not.
@@ -73,8 +73,10 @@ class Group:
         return {**rest, **{key: item for key, item in part.items() if key != self.items_of}}
 
     def neutral(self, value: Maybe, yours: dict[str, Json], *, keeps_list: bool) -> dict[str, Json]:
-        """A copy of a file's value in which the group does not differ from `yours`, the part of the
-        person's: it has their keys, and no items. `keeps_list`: also if the list has no others.
+        """A copy of a file's value in which the group does not differ from `yours`.
+
+        `yours` is the person's part. The copy has their keys, and no items. `keeps_list`: also if
+        the list has no others.
         """
         rest = self._without(value)
         if not keeps_list and rest.get(self.items_of) == [] != _list(value, self.items_of):

@@ -48,8 +48,9 @@ class State:
 
 
 def is_inside(path: str) -> bool:
-    """Whether a path read from a file is relative and stays below the workspace's root, on every
-    system.
+    """Whether a path read from a file is relative and stays below the workspace's root.
+
+    The answer is the same on every system.
     """
     parts = path.split("/")
     has_drive = re.match(r"[A-Za-z]:", path) is not None

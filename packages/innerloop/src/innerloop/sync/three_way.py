@@ -52,7 +52,7 @@ def take(
 def keep(
     yours: str, base: Json | None, theirs: Json | None, rules: MergeRules, path: str, name: str = ""
 ) -> Merged:
-    """Resolves the conflicts at or below the path.
+    """Resolve the conflicts at or below the path.
 
     The person's value stays until the generated one changes again. The rest of the file is merged
     as well.

@@ -24,10 +24,10 @@ from .merge_rules import Group, Kind, MergeRules
 
 @dataclass(slots=True)
 class MergeResult:
-    """What happens to a value of yours.
+    """The result of the merge for a value of yours.
 
-    It `goes` (then its edits do not count), or it stays with these edits; and the base to record
-    for it.
+    It `goes` (then its edits do not count), or it stays with these `edits`. `base` is what to
+    record for it.
     """
 
     goes: bool
@@ -39,7 +39,7 @@ class MergeResult:
 class _Names:
     """The entries of one container by key or name.
 
-    The index of each of yours, the values of the other two.
+    `yours` has the index of each of yours, `base` and `theirs` the values of the other two.
     """
 
     yours: dict[str | None, int]
@@ -49,9 +49,10 @@ class _Names:
 
 @dataclass(slots=True)
 class _Changes:
-    """What happens in one container.
+    """The changes in one container.
 
-    Entries that go, new ones, edits inside the others, and the base to record for each name.
+    They are entries that go, new ones, edits inside the others, and the base to record for each
+    name.
     """
 
     gone: set[int] = field(default_factory=set)

@@ -23,7 +23,7 @@ WHOLE_FILE = ()
 
 
 def merge(yours: str | None, base: str | None, theirs: str | None) -> Merged:
-    """As `three_way.merge`; `base` and `theirs` have "\\n" at the end of each line."""
+    """As `three_way.merge`; `base` and `theirs` have a line feed at the end of each line."""
     if yours is None:
         return Merged(theirs if base is None else None, base=theirs)
     plain = _plain(yours)
@@ -104,7 +104,10 @@ def _hunks(base: list[str], changed: list[str]) -> Iterator[_Hunk]:
 
 
 def _lines(text: str) -> list[str]:
-    """Each with its line break. (`str.splitlines` would break at more than that.)"""
+    """The lines of the text, each with its line break.
+
+    `str.splitlines` would also break at other characters.
+    """
     return re.findall(r"[^\n]*\n|[^\n]+", text)
 
 

@@ -48,8 +48,8 @@ class ConcurrentModification(Exception):
 def state_text(root: Path) -> str | None:
     """The record that agrees with the files.
 
-    The one on the disk, corrected by the journal of a sync that was killed. None when there is no
-    record. Writes nothing.
+    It is the one on the disk, corrected by the journal of a sync that was killed. None when there
+    is no record. Writes nothing.
     """
     text = text_on_disk(root)
     journal = _journal(root)

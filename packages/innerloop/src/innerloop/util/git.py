@@ -32,9 +32,10 @@ def index_path(root: str) -> list[str]:
 
 
 def unmerged(root: str) -> list[str]:
-    """The files with merge conflicts.
+    """List the files with merge conflicts.
 
-    "mode object stage<tab>path" for each side, relative to `root`, ended by a NUL byte.
+    The output is "mode object stage<tab>path" for each side, relative to `root`, ended by a NUL
+    byte.
     """
     return ["git", "-C", root, "ls-files", "--unmerged", "-z"]
 

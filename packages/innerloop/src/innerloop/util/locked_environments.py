@@ -41,8 +41,9 @@ def ensure(group: str) -> Path:
 
 
 def _reach(root: Path) -> Network:
-    """The network settings, with `[tool.innerloop] ca` if this Python can read TOML (3.11 and
-    newer; for older ones SSL_CERT_FILE sets the authority).
+    """The network settings, with `[tool.innerloop] ca` if this Python can read TOML.
+
+    Python 3.11 and newer can; for older ones SSL_CERT_FILE sets the authority.
     """
     ca: object = ""
     if sys.version_info >= (3, 11):

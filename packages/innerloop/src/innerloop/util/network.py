@@ -1,7 +1,7 @@
 """How this machine reaches the network.
 
-Proxies, a company's certificate authority, and the package index that pip is configured for.
-Builds, installations and runs use it; credentials are passed on as secrets and never printed.
+This is proxies, a company's certificate authority, and the package index that pip is configured
+for. Builds, installations and runs use it; credentials are passed on as secrets and never printed.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def trust(path: str) -> dict[str, str]:
 def for_installer(network: Network, cache: Path, environ: Mapping[str, str]) -> dict[str, str]:
     """Additional variables for pip and uv on this machine.
 
-    The authority of the settings, and pip's index for uv, which does not read pip's files.
+    They set the authority of the settings, and pip's index for uv, which does not read pip's files.
     """
     added: dict[str, str] = {}
     if network.ca and (file := bundle(network, cache) if network.asked else Path(network.ca)):
@@ -170,8 +170,8 @@ def _authority(environ: Mapping[str, str], pip: Mapping[str, tuple[str, ...]]) -
 def _pip_settings(environ: Mapping[str, str], home: Path) -> dict[str, tuple[str, ...]]:
     """Pip's settings, in its order of precedence.
 
-    The machine's files, the user's files, PIP_CONFIG_FILE, variables. Source: pip's documentation,
-    "Configuration".
+    They come from the machine's files, the user's files, PIP_CONFIG_FILE, and variables. Source:
+    pip's documentation, "Configuration".
     """
     settings: dict[str, tuple[str, ...]] = {}
     for path in _pip_files(environ, home):

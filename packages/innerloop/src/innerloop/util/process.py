@@ -127,9 +127,10 @@ def follow(
     stdin: str | None = None,
     hand_over: Sequence[int] = (),
 ) -> int:
-    """Run a program, pass each line of its stdout and stderr to `on_line` as it comes, and return
-    the exit code. Ctrl-C ends the program and is then raised again. The program inherits the file
-    descriptors `hand_over` (not on Windows).
+    """Run a program, pass each line of its output to `on_line`, and return the exit code.
+
+    Lines of stdout and stderr are passed as they come. Ctrl-C ends the program and is then raised
+    again. The program inherits the file descriptors `hand_over` (not on Windows).
     """
     try:
         child = subprocess.Popen(
@@ -317,8 +318,9 @@ def output_sink() -> Callable[[str], None] | None:
 
 @contextmanager
 def redirect_output(on_text: Callable[[str], None]) -> Iterator[None]:
-    """Within, the output of `run_foreground`'s programs is passed to `on_text` as it comes, in
-    pieces that may end within a line: for a caller that draws on the terminal itself.
+    """Within, pass the output of `run_foreground`'s programs to `on_text` as it comes.
+
+    It comes in pieces that may end within a line. For a caller that draws on the terminal itself.
     """
     global _sink
     before, _sink = _sink, on_text

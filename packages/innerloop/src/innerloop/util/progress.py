@@ -1,6 +1,6 @@
 """The progress display of everything that takes more than a moment.
 
-Builds, pulls, installations, downloads. All of it goes to stderr.
+Examples are builds, pulls, installations and downloads. All of it goes to stderr.
 """
 
 from __future__ import annotations

@@ -42,10 +42,10 @@ def show(table: Table) -> list[str]:
 
 
 def lay_out(table: Table, width: int | None) -> tuple[list[str], list[str]]:
-    """The lines, titles first, at most `width` long if possible.
+    """The lines of the table, and the titles of the columns that were left out.
 
-    And the titles of the columns that were left out. Without a width nothing is left out or cut
-    off.
+    The lines begin with the titles and are at most `width` long if possible. Without a width
+    nothing is left out or cut off.
     """
     shown = list(range(len(table.titles)))
     cells = [list(map(_one_line, row)) for row in (table.titles, *table.rows)]

@@ -13,8 +13,9 @@ _HEADER = re.compile(r"\s*\[\[?")
 
 
 def position_of(text: str, name: str, *keys: str) -> Position:
-    """The line of the key that `keys` lead to, or of the nearest key around it that exists (a key
-    in an inline table has the table's line); line 0 if none exists.
+    """The line of the key that `keys` lead to, or of the nearest key around it that exists.
+
+    A key in an inline table has the table's line; line 0 if no key exists.
     """
     best, line = 0, 0
     for number, path in _keys(text):
@@ -27,8 +28,9 @@ def position_of(text: str, name: str, *keys: str) -> Position:
 
 
 def commented_out(text: str, table: str, why: str) -> str:
-    """The text with a table and its subtables turned into comments, after a comment with the
-    reason `why`. The same text if it has no such table.
+    """The text with a table and its subtables turned into comments.
+
+    A comment with the reason `why` precedes them. The same text if it has no such table.
     """
     inside = False
     kinds = dict(_keys(text))

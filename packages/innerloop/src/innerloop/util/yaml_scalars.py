@@ -1,5 +1,6 @@
-"""Single values as YAML on one line, with the same meaning in YAML 1.1, where `yes` is true, and
-in YAML 1.2.
+"""Single values as YAML on one line.
+
+They have the same meaning in YAML 1.1, where `yes` is true, and in YAML 1.2.
 """
 
 from __future__ import annotations

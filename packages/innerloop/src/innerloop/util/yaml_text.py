@@ -41,7 +41,8 @@ class YamlText:
     def where_text(self, path: tuple[Key, ...], text: str, nth: int = 0) -> Position:
         """The position of a piece of text inside a value, counting its occurrences from 0.
 
-        Of the key when the file writes the value in another way (escaped, or folded in its middle).
+        It is the key's when the file writes the value in another way (escaped, or folded in its
+        middle).
         """
         key, node = _walk(self.node, path)
         if node is None:

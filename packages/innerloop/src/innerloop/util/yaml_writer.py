@@ -1,7 +1,7 @@
-"""Writes readable YAML.
+"""A writer of readable YAML.
 
-Block style, two spaces, literal blocks for texts of several lines, no anchors. It has the same
-meaning in YAML 1.1 and 1.2.
+It writes block style, two spaces, literal blocks for texts of several lines, no anchors. The output
+has the same meaning in YAML 1.1 and 1.2.
 """
 
 from __future__ import annotations
@@ -82,8 +82,8 @@ def _lines(value: str) -> list[str]:
 def _is_literal(value: str) -> bool:
     """Whether it can be a literal block.
 
-    Printable lines, no blanks at the beginning of the text or at the end of a line, and at most one
-    line feed at the end.
+    That needs printable lines, no blanks at the beginning of the text or at the end of a line, and
+    at most one line feed at the end.
     """
     return (
         "\n" in value.removesuffix("\n")

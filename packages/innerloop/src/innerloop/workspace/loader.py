@@ -175,7 +175,7 @@ def _job_file(workspace: Workspace, word: str, file: str, cwd: Path) -> str | No
 def _job_files_of(workspace: Workspace, word: str, cwd: Path) -> str:
     """The first YAML files of the folder that a word names.
 
-    "" if it is not a folder, or has a job file.
+    The result is "" if it is not a folder, or has a job file.
     """
     root = Path(workspace.root)
     folder = next(

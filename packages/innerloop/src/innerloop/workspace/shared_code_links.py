@@ -173,7 +173,7 @@ def _share_of(root: Path, folder: str, link: str, text: str) -> Share:
 
 
 def _require(root: Path, path: str) -> None:
-    """UserError unless src/common/<path> exists with exactly these letters.
+    """Raise UserError unless src/common/<path> exists with exactly these letters.
 
     What a case-insensitive disk finds does not exist on Linux or Azure ML.
     """
@@ -203,8 +203,8 @@ def _is_shared(root: Path, link: str, target: str) -> bool:
 def _make_room(root: Path, link: str, target: str) -> None:
     """Check that the link may replace what is at its path.
 
-    A broken link, a link that git wrote as a text file, or a folder of links with the same targets,
-    which is removed. UserError else.
+    It may replace a broken link, a link that git wrote as a text file, or a folder of links with
+    the same targets, which is removed. Raises UserError for anything else.
     """
     at = root / link
     if at.is_symlink():

@@ -182,8 +182,10 @@ def _substitute(text: str, values: dict[str, str]) -> str:
 
 
 def _instructions(text: str) -> Iterable[Instruction]:
-    """The instructions: continuation lines are joined, comments and blank lines between instructions
-    skipped, and here-documents kept with their instruction. `text` keeps the comments within.
+    """The instructions of a Dockerfile.
+
+    Continuation lines are joined, comments and blank lines between instructions skipped, and
+    here-documents kept with their instruction. `text` keeps the comments within.
     """
     escape = "`" if re.match(r"\s*#\s*escape\s*=\s*`", text) else "\\"
     lines = text.splitlines(keepends=True)

@@ -68,9 +68,9 @@ class Scope:
         return input_
 
     def _composed(self, key: str, text: str, value: Any) -> Bound:
-        """Bindings in a text: literals are inserted.
+        """The bindings in a text, with literals inserted.
 
-        Data or a step's output at its beginning make it a path below them.
+        Data or a step's output at the text's beginning make it a path below them.
         """
         base: Bound | None = None
 

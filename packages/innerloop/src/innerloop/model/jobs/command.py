@@ -1,6 +1,6 @@
 """The job's command with its references substituted.
 
-As text, as Azure ML does it, before a shell runs it.
+They are substituted as text, as Azure ML does it, before a shell runs it.
 """
 
 from __future__ import annotations
@@ -42,8 +42,10 @@ def substitute(
     search_space: Mapping[str, str] | None = None,
     paths: Collection[str] | None = (),
 ) -> str:
-    """The text with `${{inputs.N}}`, `${{outputs.N}}` and `${{search_space.N}}` substituted, and each
-    `$[[ ... ]]` kept only if every input in it has a value (None: it has none).
+    """The text with its references substituted.
+
+    References are `${{inputs.N}}`, `${{outputs.N}}` and `${{search_space.N}}`. Each `$[[ ... ]]` is
+    kept only if every input in it has a value (None: it has none).
 
     All other text is unchanged, byte for byte. Raises `UserError` for an unknown reference.
 
@@ -125,7 +127,7 @@ def job_environment(
 ) -> dict[str, str]:
     """The environment variables of a job.
 
-    Literals as AZUREML_PARAMETER_<name>, data as AZURE_ML_INPUT_<name>, outputs as
+    They are literals as AZUREML_PARAMETER_<name>, data as AZURE_ML_INPUT_<name>, outputs as
     AZURE_ML_OUTPUT_<name>, a trial's values as AZUREML_SWEEP_<name>, and the job's own last, with
     their references substituted.
     """
@@ -153,7 +155,7 @@ def distribution_environments(
 ) -> list[dict[str, str]]:
     """The variables of each process on this machine, in the order of their ranks.
 
-    One empty mapping for a job without a distribution.
+    A job without a distribution has one empty mapping.
 
     `processes` replaces the job's count. `port` and, for tensorflow, the next ones must be free at
     `address`. Of several nodes only the first is run: everything is on one machine.
@@ -179,9 +181,10 @@ def _pytorch(rank: int, count: int, address: str, port: int) -> dict[str, str]:
 
 
 def _mpi(rank: int, count: int, address: str, port: int) -> dict[str, str]:
-    """As Open MPI's mpirun and Azure ML set them.
+    """The variables of one MPI process, as Open MPI's mpirun and Azure ML set them.
 
-    Enough for programs that read their rank; a program that calls MPI needs the real mpirun.
+    They are enough for programs that read their rank; a program that calls MPI needs the real
+    mpirun.
     """
     return {
         "OMPI_COMM_WORLD_SIZE": str(count),

@@ -72,7 +72,7 @@ def default_input(
 ) -> Input | None:
     """An input that a step does not set.
 
-    Its default, or without a value if it is optional; None if it must be set.
+    It has its default, or no value if it is optional; None if it must be set.
     """
     if not isinstance(declaration, dict):
         return reading.input(key, declaration, ("inputs", key))
@@ -91,8 +91,8 @@ def default_input(
 def _as_declared(value: Any, type_: str) -> Any:
     """A default as azure-ai-ml sends it.
 
-    Of its declared type (1e-3 is 0.001, a number's 1024 is 1024.0). Values that do not convert are
-    unchanged.
+    It has its declared type (1e-3 is 0.001, a number's 1024 is 1024.0). Values that do not convert
+    are unchanged.
     """
     try:
         if type_ in ("number", "float"):
@@ -121,7 +121,8 @@ def flat_inputs(declared: Mapping[str, Any]) -> dict[str, Any]:
 def typed(bound: Bound, declaration: Any, from_file: str, to_file: str) -> Bound:
     """A step's input as its component declares it.
 
-    With its type, a literal path as data, and the path relative to the component's file.
+    It has the declared type, a literal path is data, and the path is relative to the component's
+    file.
     """
     if not isinstance(bound, Input) or not isinstance(declaration, dict):
         return bound

@@ -32,9 +32,10 @@ DISTRIBUTIONS: tuple[DistributionType, ...] = get_args(DistributionType)
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """kind "literal": `value`, None if it has none. kind "data".
+    """An input of a job.
 
-    `path` as written ("" if it has none), `type` and `mode`.
+    kind "literal": `value`, None if it has none. kind "data": `path` as written ("" if it has
+    none), `type` and `mode`.
 
     `optional` is a component's; a component's default is in `value` or `path` already. `origin` is
     the pipeline's input that a step's input is bound to, else "".
@@ -113,11 +114,12 @@ class Distribution:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """`name` is the file's path relative to the workspace.
+    """A job, as its file or a step in it describes it.
 
-    `code` is as written (a folder, or one file); `docker_args` is one string, to be split as a
-    shell would; `timeout` is in seconds; `shm_size` is in Docker's units. `at` is the job's path in
-    its document: () for the whole file, ("jobs", "train") for a step.
+    `name` is the file's path relative to the workspace. `code` is as written (a folder, or one
+    file); `docker_args` is one string, to be split as a shell would; `timeout` is in seconds;
+    `shm_size` is in Docker's units. `at` is the job's path in its document: () for the whole file,
+    ("jobs", "train") for a step.
 
     kind "sweep": `command`, `code` and so on are the trial's, and empty if the trial is a component
     in another file (see pipeline.swept). kind "pipeline": they are empty; pipeline.pipeline_of
@@ -235,8 +237,9 @@ class Reading:
         document: Mapping[str, Any],
         top: tuple[str, ...],
     ) -> Job:
-        """The job whose command is in `body`, at the path `at`, and whose inputs, outputs, limits
-        and name are in `document`, at the path `top`.
+        """The job whose command is in `body`, at the path `at`.
+
+        Its inputs, outputs, limits and name are in `document`, at the path `top`.
         """
         resources = {
             **self.mapping(document, *top, "resources"),
@@ -452,7 +455,7 @@ class Reading:
     def mapping(self, holder: Mapping[str, Any], *path: str) -> Mapping[str, Any]:
         """The mapping under the path's last key.
 
-        Empty if the key is missing, with a problem if its value is not a mapping.
+        It is empty if the key is missing, and also, with a problem, if its value is not a mapping.
         """
         value = holder.get(path[-1])
         if value is None:
@@ -543,7 +546,7 @@ def job_kind(parsed: YamlText) -> JobKind:
 
 
 def _as_sent(value: Any) -> Any:
-    """What azure-ai-ml makes of `{value: ...}`.
+    """The value that azure-ai-ml makes of `{value: ...}`.
 
     1 and 0 become true and false, and other fractions are truncated. A plain value below the name
     is sent unchanged.

@@ -1,6 +1,6 @@
-"""Upgrades forms from before the CLI (v2) was finished.
+"""Upgrades of forms from before the CLI (v2) was finished.
 
-Azure ML no longer accepts them, and repositories still contain them.
+Azure ML no longer accepts these forms, and repositories still contain them.
 """
 
 from __future__ import annotations

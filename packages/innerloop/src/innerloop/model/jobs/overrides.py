@@ -27,8 +27,9 @@ def override(job: Job, sets: Sequence[str]) -> Job:
 
 
 def parse_job_with(text: str, name: str, sets: Sequence[str]) -> Job:
-    """As `override(parse_job(text, name), sets)`, also if only an override makes the job valid (an
-    input without a value).
+    """As `override(parse_job(text, name), sets)`, also if only an override makes the job valid.
+
+    An example is an input without a value in the file.
     """
     parsed = yaml_text.parse(text, name)
     if isinstance(parsed.value, dict) and sets:

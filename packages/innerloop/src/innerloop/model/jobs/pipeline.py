@@ -90,8 +90,9 @@ def default_compute(job: Job) -> str:
 
 
 def swept(job: Job, read: Read) -> Job:
-    """A sweep whose trial is a component in its own file, with that component's command, code and
-    environment; any other sweep unchanged.
+    """A sweep whose trial is a component in its own file, with that component's contents.
+
+    They are its command, code and environment. Any other sweep is unchanged.
     """
     trial = job.document.get("trial")
     if not isinstance(trial, str):

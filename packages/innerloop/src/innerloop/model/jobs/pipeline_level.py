@@ -84,9 +84,9 @@ class Level:
     read: Read
 
     def steps(self) -> tuple[list[Step], dict[str, Source]]:
-        """The steps in the file's order, a pipeline component's in its place.
+        """The steps in the file's order, and which of them makes each output of this level.
 
-        And which of them makes each output of this level.
+        The steps of a pipeline component are in its place.
         """
         jobs = self.document.get("jobs")
         if not isinstance(jobs, dict) or not jobs:
@@ -273,8 +273,9 @@ class Level:
     def _step_outputs(
         self, name: str, body: Mapping[str, Any], declared: Mapping[str, Any], reading: Reading
     ) -> tuple[dict[str, Output], dict[str, str]]:
-        """A step's outputs, and those that it gives to the pipeline, which have the type of the
-        pipeline's output.
+        """A step's outputs, and those that it gives to the pipeline.
+
+        The latter have the type of the pipeline's output.
         """
         outputs = {
             key: reading.output(key, declaration, ("outputs", key))
@@ -309,7 +310,7 @@ class Level:
     def _outputs(self, steps: Sequence[Step], inner: Mapping[Source, Source]) -> dict[str, Source]:
         """The sources of this level's outputs.
 
-        Those that it takes from a step, and those that steps give to it.
+        They are those that it takes from a step, and those that steps give to it.
         """
         outputs: dict[str, Source] = {}
         if self.prefix:
@@ -383,8 +384,10 @@ class Level:
         return steps, outputs
 
     def _with_literals(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The step with the pipeline's literals in place of references to them (a compute, an
-        instance count ...), except in its bindings and its command.
+        """The step with the pipeline's literals in place of references to them.
+
+        References are to a compute, an instance count and so on; those in its bindings and its
+        command stay.
         """
         literals = {
             key: input_.literal_text

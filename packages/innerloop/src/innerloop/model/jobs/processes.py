@@ -1,7 +1,7 @@
 """The argv of a distributed job on one machine.
 
-A bash script that starts each process with its own variables, prefixes their lines, and stops all
-of them when one fails.
+It is a bash script that starts each process with its own variables, prefixes their lines, and stops
+all of them when one fails.
 
 It is a bash script because it must run wherever the job's command does: in any image, and on macOS,
 whose bash is 3.2.
@@ -27,7 +27,7 @@ def argv(
 ) -> tuple[str, ...]:
     """The argv that runs `command` once for each mapping of variables in `each`.
 
-    One process runs the command without the script, by `shell`.
+    A single process runs the command by `shell`, without the script.
     """
     if is_single(distribution, each):
         return (shell, "-c", command)

@@ -102,8 +102,9 @@ def _insert(text: str, values: Mapping[str, str]) -> str:
 
 
 def with_trial(job: Job, values: Mapping[str, str]) -> Job:
-    """The job with one trial's values also in the inputs that a trial's component declares by the
-    same names.
+    """The job with one trial's values also in the inputs of the trial's component.
+
+    These are the inputs that the component declares by the same names.
     """
     literals = {
         name: Input(name, "literal", value=value)

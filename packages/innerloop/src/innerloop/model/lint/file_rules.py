@@ -237,8 +237,8 @@ def dockerfile_of(
 ) -> Generator[Finding, None, Dockerfile | None]:
     """Findings of a build's Dockerfile.
 
-    Missing (at `position`), invalid, or with a COPY that fails. Returns the Dockerfile, or None if
-    it cannot be parsed.
+    It may be missing (at `position`), invalid, or have a COPY that fails. Returns the Dockerfile,
+    or None if it cannot be parsed.
     """
     text = files.read(name)
     if text is None:

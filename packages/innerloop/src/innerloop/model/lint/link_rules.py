@@ -61,9 +61,9 @@ def _is_cyclic(link: str, destination: str, files: Files) -> bool:
 
 
 def _ignore_rules(root: str, files: Files) -> Iterator[Finding]:
-    """Rules about a link, or a path behind it.
+    """Findings of ignore rules about a link, or a path behind it.
 
-    Azure-ai-ml matches them against the path that the link points to (../shared/data for
+    azure-ai-ml matches rules against the path that the link points to (../shared/data for
     common/data).
     """
     name = next((one for one in _ignore_files(root) if files.read(one) is not None), None)

@@ -64,9 +64,10 @@ class ServerImage:
 def check_server(
     deployment: Deployment, folder: str, names: Sequence[str], trained: str, files: Files
 ) -> Iterator[Finding]:
-    """`names` are the files directly in the deploy folder.
+    """Findings of the server in a deploy folder.
 
-    `trained` is the folder of the environment that trains the model.
+    `names` are the files directly in the deploy folder. `trained` is the folder of the environment
+    that trains the model.
     """
     environment = deployment.environment
     if environment.kind != "build" or environment.path is None:
@@ -323,9 +324,9 @@ def _locks_of(folder: str, files: Files) -> list[str]:
 def _versions(
     folder: str, names: Sequence[str], files: Files
 ) -> dict[str, tuple[frozenset[str], Position]]:
-    """Each pinned package.
+    """The versions of each pinned package, and the position of the first one.
 
-    Its versions (several for several Pythons), and the position of the first one.
+    There are several versions for several Pythons.
     """
     pins: dict[str, tuple[frozenset[str], Position]] = {}
     for name in names:

@@ -34,7 +34,8 @@ _TEXTS = ("name", "display_name", "experiment_name", "description", "parent_job_
 def check_values(job: Job, *, step: bool = False) -> Iterator[Finding]:
     """Findings of one job, or of one step of a pipeline.
 
-    Its component may bring what it lacks, and check_steps has the rules for steps only.
+    The component of a step may bring what the step lacks, and check_steps has the rules for steps
+    only.
     """
     if not step:
         yield from check_keys(job)

@@ -1,6 +1,6 @@
 """`[tool.innerloop.argo]` of the workspace and `[argo]` of an experiment's innerloop.toml.
 
-What a cluster needs beside the job file. The experiment's keys win.
+They hold what a cluster needs beside the job file. The experiment's keys win.
 """
 
 from __future__ import annotations

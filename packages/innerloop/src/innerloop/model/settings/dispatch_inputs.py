@@ -1,6 +1,6 @@
 """Inputs of a manual start (workflow_dispatch and its like).
 
-A job's inputs as the fields of a form, and the form's values as overrides of the job.
+They are a job's inputs as the fields of a form, and the form's values as overrides of the job.
 """
 
 from __future__ import annotations

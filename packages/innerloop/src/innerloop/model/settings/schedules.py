@@ -1,6 +1,7 @@
 """`[schedule]` of an experiment's innerloop.toml.
 
-When it starts, from which branch, on which orchestrators, and with which values.
+It says when the experiment starts, from which branch, on which orchestrators, and with which
+values.
 """
 
 from __future__ import annotations

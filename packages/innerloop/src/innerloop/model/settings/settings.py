@@ -1,4 +1,6 @@
-"""Settings: `[tool.innerloop]` in pyproject.toml for the workspace, `innerloop.toml` beside an
+"""Settings of the workspace and of its experiments.
+
+They are `[tool.innerloop]` in pyproject.toml for the workspace, and `innerloop.toml` beside an
 experiment's code for that experiment. The experiment's keys win.
 """
 

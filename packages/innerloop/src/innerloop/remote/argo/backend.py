@@ -29,9 +29,10 @@ UNREACHABLE_LIMIT = 60.0
 
 
 class Argo:
-    """`where` names the cluster of a job that was submitted.
+    """A cluster with Argo Workflows as a backend.
 
-    A submission goes to the cluster that the experiment's settings name.
+    `where` names the cluster of a job that was submitted. A submission goes to the cluster that the
+    experiment's settings name.
     """
 
     name = "argo"

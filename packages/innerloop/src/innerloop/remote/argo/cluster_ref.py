@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ClusterRef:
-    """`context` of the kubeconfig and `namespace`, "" for its own.
+    """`context` of the kubeconfig and `namespace`, each "" for the kubeconfig's own.
 
     `server` is the address of the API, once it has been asked.
     """

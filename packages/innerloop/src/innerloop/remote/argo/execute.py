@@ -1,6 +1,6 @@
 """Carry out a submission to a cluster.
 
-Push its images, send the Workflow, keep the record before and after.
+Images are pushed, then the Workflow is sent; the record is kept before and after.
 """
 
 from __future__ import annotations

@@ -34,8 +34,9 @@ from ..snapshot import Snapshot, SuspectedSecret
 
 @dataclass(frozen=True, slots=True)
 class RunImage:
-    """`repository` includes the registry (none before one is configured); `tag` names the content.
+    """An image of a run's pods.
 
+    `repository` includes the registry, if one is configured; `tag` names the content.
     `digest` ("sha256:...") is "" until the registry has the image. `base` is the environment's
     image, None where this machine has none (`missing` says why); `code` is what is added to it.
     """

@@ -16,9 +16,10 @@ from ...model.run import ProcessSpec, Request
 
 @dataclass(frozen=True, slots=True)
 class WorkflowRequest:
-    """`manifest` is what is sent.
+    """The request that starts a Workflow.
 
-    `pods` are read from it, and `first` is the first pod's request (most workflows have one pod).
+    `manifest` is what is sent. `pods` are read from it, and `first` is the first pod's request
+    (most workflows have one pod).
     """
 
     first: Request

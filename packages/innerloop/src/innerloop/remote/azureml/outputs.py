@@ -17,8 +17,8 @@ STAGING = f"{SCRATCH}/download"
 def local_path(path: str) -> str:
     """The path in the run's folder for a file of Azure ML's download.
 
-    What the program wrote to ./outputs at the top, a named output in a folder of its name, logs
-    beside.
+    What the program wrote to ./outputs is at the top, a named output in a folder of its name, and
+    logs are beside them.
     """
     for prefix, replacement in (
         ("artifacts/outputs/", ""),
@@ -39,7 +39,9 @@ def download(
     connection: AzureConnection,
     output: str = "",
 ) -> Fetched:
-    """Files are downloaded to a staging folder first, so an interruption leaves nothing partial in
+    """Download a job's outputs, or one `output` of it, into the folder `into`.
+
+    Files are downloaded to a staging folder first, so an interruption leaves nothing partial in
     `into`.
     """
     staging = root / f"{STAGING}-{job}"

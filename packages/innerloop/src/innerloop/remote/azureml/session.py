@@ -45,7 +45,7 @@ class AzureSession:
     def tail(self, endpoint: str, deployment: str, lines: int) -> str:
         """The last lines of a deployment's server container, or of the one that loads the model.
 
-        "" where Azure has neither.
+        The result is "" where Azure has neither.
         """
         for container in ("server", "model"):
             try:

@@ -26,10 +26,10 @@ SILENCE_LIMIT = 180.0
 class Service:
     """A service and its worker.
 
-    The `name` in messages; `group`, the lock of the worker's environment (locks/GROUP.txt); the
-    `module` with its `main`; `report`, the file for details of unexpected errors; `env`, the
-    worker's variables; `scrub`, which removes secrets from a text; `stalled_message` for a worker
-    that is silent during a verb.
+    `name` is its name in messages; `group`, the lock of the worker's environment (locks/GROUP.txt);
+    `module`, the module with its `main`; `report`, the file for details of unexpected errors; `env`
+    gives the worker's variables; `scrub` removes secrets from a text; `stalled_message` is for a
+    worker that is silent during a verb.
     """
 
     name: str
@@ -182,7 +182,7 @@ def _silence_limit() -> float:
 def _is_interactive() -> bool:
     """Whether somebody can type a sign-in code into a browser.
 
-    On a terminal or in Codespaces, but not in CI.
+    That is so on a terminal or in Codespaces, but not in CI.
     """
     if os.environ.get("CI") or os.environ.get("TF_BUILD"):
         return False

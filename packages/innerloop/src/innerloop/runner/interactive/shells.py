@@ -62,7 +62,10 @@ def activated(
 
 
 def _zsh(shell: str, start: str, folder: PurePath) -> Shell:
-    """Zsh reads its start-up files from ZDOTDIR: ours there read the user's first."""
+    """Start zsh with start-up files of ours, which read the user's first.
+
+    zsh reads its start-up files from ZDOTDIR.
+    """
     to_user = "ZDOTDIR=${INNERLOOP_ZDOTDIR:-$HOME}\n"
     to_folder = f"ZDOTDIR={shlex.quote(str(folder))}\n"
     files = {

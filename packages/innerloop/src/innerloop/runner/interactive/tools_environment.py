@@ -1,7 +1,7 @@
 """The environment that people work in.
 
-The image's stage with development tools (or the cached environment), with the whole workspace, as
-in the experiment's dev container.
+It is the image's stage with development tools (or the cached environment), with the whole
+workspace, as in the experiment's dev container.
 """
 
 from __future__ import annotations
@@ -56,8 +56,9 @@ def top_of(experiment: Experiment) -> str:
 
 
 def _with_workspace(run: Run) -> Run:
-    """The run with the whole workspace mounted, and with the variable by which the tool knows whose
-    container it is in.
+    """The run with the whole workspace mounted.
+
+    It also has the variable by which the tool knows whose container it is in.
     """
     variables = {**run.job.environment_variables, MARK: run.experiment.name}
     job = replace(run.job, environment_variables=variables)

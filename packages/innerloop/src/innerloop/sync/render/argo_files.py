@@ -1,7 +1,8 @@
 """`orchestration/argo/<slug>.yml`.
 
-A WorkflowTemplate of the experiment and the CronWorkflow that starts it on a schedule. A GitOps
-tool applies them to the cluster; started by hand, the template has the job's inputs as parameters.
+It has a WorkflowTemplate of the experiment and the CronWorkflow that starts it on a schedule. A
+GitOps tool applies them to the cluster; started by hand, the template has the job's inputs as
+parameters.
 
 Images are parameters, because a generated file must not change with every line of code: the default
 is the tag of the newest push (`loop image push`), and a digest selects one image.

@@ -1,7 +1,7 @@
-"""What runs at every push.
+"""The workflows that run at every push.
 
-`loop verify` without the experiments' tests, then each experiment's tests in its own image, side by
-side.
+They run `loop verify` without the experiments' tests, then each experiment's tests in its own
+image, side by side.
 
 `.github/workflows/ci.yml` and `orchestration/azure-devops/ci.yml`. The experiments are listed when it
 runs, so a new one changes no file. With `[tool.innerloop] registry`, images come from there, or

@@ -23,7 +23,7 @@ READY = "^innerloop: ready for the debugger"
 class DebugTarget:
     """A part of an experiment that is debugged by itself.
 
-    Its job, a step of a pipeline, its server.
+    It is its job, a step of a pipeline, or its server.
 
     The launch configuration is called by the experiment and `title`; `words` are options of
     `loop run`.
@@ -83,8 +83,9 @@ def tasks(specification: Specification, ports: dict[str, int]) -> list[VscodeTas
 
 
 def folder_tasks(specification: Specification) -> list[Json]:
-    """Tasks that make the folders of a job's outputs, which on Azure ML exist before its program
-    starts, with a program that every system has.
+    """Tasks that make the folders of a job's outputs.
+
+    On Azure ML they exist before its program starts. The tasks use a program that every system has.
     """
     return [
         _folders(folders_task(experiment), folders)

@@ -71,9 +71,10 @@ def render(specification: Specification, experiment: Experiment) -> Json:
 
 
 def _build(experiment: Experiment) -> Json:
-    """The tag is a name for people and for the builder's cache, the same in every clone.
+    """The `build` section of devcontainer.json.
 
-    The newest build has it, and nothing is started by it. (No variable makes it unique to a clone:
+    Its tag is a name for people and for the builder's cache, the same in every clone. The newest
+    build has it, and nothing is started by it. (No variable makes it unique to a clone:
     `devcontainer build`, which prebuilds use, has no devcontainerId, and a folder's name is not
     always a valid tag.) `loop up` uses names with a hash of the clone's path. By the labels, `loop
     clean` and `loop doctor` find what VS Code built, and for which clone.
@@ -97,16 +98,17 @@ def _build(experiment: Experiment) -> Json:
 def _user(experiment: Experiment) -> str:
     """The Dockerfile's own USER.
 
-    "" for root and for a bare number, so that `loop up` can add the host's user, and for a name
-    that an ARG decides, which only the image has.
+    It is "" for root and for a bare number, so that `loop up` can add the host's user, and for a
+    name that an ARG decides, which only the image has.
     """
     user = experiment.dockerfile.user_of(experiment.dev_stage).split(":")[0].strip("\"'")
     return "" if user == "root" or user.isdigit() or "$" in user else user
 
 
 def _environment(experiment: Experiment) -> Json:
-    """Git's variables make it read the mounted folder whoever owns it on the host, without a change
-    to a person's configuration file. Source: git-config, GIT_CONFIG_COUNT.
+    """Variables that make git read the mounted folder whoever owns it on the host.
+
+    They need no change to a person's configuration file. Source: git-config, GIT_CONFIG_COUNT.
     """
     return {
         MARK: experiment.name,
@@ -118,7 +120,10 @@ def _environment(experiment: Experiment) -> Json:
 
 
 def _gpu(experiment: Experiment, job: Job | None) -> dict[str, Json]:
-    """ "auto" asks for a GPU where there is one; "all" requires it. Shared memory is the job's."""
+    """The GPU request and the shared memory, which is the job's.
+
+    "auto" asks for a GPU where there is one; "all" requires it.
+    """
     shared = ["--shm-size", job.shm_size if job is not None else "2g"]
     policy = experiment.settings.gpu
     if policy == "auto":
@@ -141,8 +146,10 @@ def _ports(experiment: Experiment, job: Job | None) -> dict[int, str]:
 
 
 def _record(experiment: Experiment) -> str:
-    """Records in the container what it was made from, so that `loop outdated` can report what has
-    changed since. The container opens even if this fails.
+    """Record in the container what it was made from.
+
+    With it `loop outdated` can report what has changed since. The container opens even if this
+    fails.
     """
     folder = shlex.quote(f"{experiment.folder}/environment")
     return (
@@ -153,7 +160,7 @@ def _record(experiment: Experiment) -> str:
 
 
 def _owner(experiment: Experiment) -> str:
-    """Prints a message where files made in the container would not be the host user's.
+    """A command that warns if files made in the container would not be the host user's.
 
     An editor cannot give the container's user the host's UID if that is taken, or root's, or if the
     image has no user but root.

@@ -35,7 +35,7 @@ class Specification:
 def generate(specification: Specification) -> dict[str, Json]:
     """Every generated file, by its path from the root with "/".
 
-    The value of a JSON file, or the text of any other.
+    A JSON file is given as its value, any other as its text.
     """
     from . import (
         devcontainer_json,

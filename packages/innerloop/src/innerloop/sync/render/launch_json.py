@@ -98,8 +98,10 @@ def configuration_of(experiment: Experiment, job: Job) -> Json | None:
 
 
 def attach_to(target: DebugTarget, port: int, order: int) -> Json:
-    """Starts `loop run --debug` (or `loop serve --debug`) in the background, and attaches once it
-    listens. The path mapping is that of a container; on other backends the run corrects it.
+    """A configuration that attaches to `loop run --debug` (or `loop serve --debug`).
+
+    It starts the command in the background, and attaches once it listens. The path mapping is that
+    of a container; on other backends the run corrects it.
     """
     return {
         "name": f"{target.experiment.name}: {target.title}",

@@ -1,6 +1,6 @@
 """`.github/workflows/prebuild.yml`.
 
-Builds the experiments' images and pushes them, so that a colleague's first build, Reopen in
+It builds the experiments' images and pushes them, so that a colleague's first build, Reopen in
 Container or Codespace is a pull.
 
 Which registry is read from pyproject.toml when it runs; without one it does nothing.

@@ -1,6 +1,6 @@
 """The files of `.github/workflows/` and `orchestration/`.
 
-Their paths, and what their modules share.
+This module has their paths, and what their modules share.
 
 They are text, merged by lines (`three_way_text`), and begin with a comment that says where they come
 from. `workflow_files` has the table of orchestrators.
@@ -38,10 +38,10 @@ def files_of(name: str) -> list[str]:
 
 
 def minutes(job: Job, *, hosted: bool) -> int:
-    """How long a machine waits for the job.
+    """How many minutes a machine waits for the job.
 
-    The job's own limit, and an hour for what comes before and after it. A machine that the service
-    hosts runs for six hours at most.
+    That is the job's own limit, and an hour for what comes before and after it. A machine that the
+    service hosts runs for six hours at most.
     """
     limit = 24 * 60 if job.timeout is None else -(-job.timeout // 60) + 60
     return min(limit, 360) if hosted else limit

@@ -27,8 +27,10 @@ RENDERERS: Mapping[str, Renderer] = {
 
 
 def render(specification: Specification) -> dict[str, str]:
-    """Path -> text: a file for each experiment with a schedule and each orchestrator that starts it;
-    and what runs at every push, for the orchestrators that the workspace's settings name.
+    """Path -> text of the orchestrators' files.
+
+    A file for each experiment with a schedule and each orchestrator that starts it; and the files
+    with what runs at every push, for the orchestrators that the workspace's settings name.
     """
     settings = specification.workspace.settings.orchestrators
     chosen = set(settings.names) if settings.chosen else set()

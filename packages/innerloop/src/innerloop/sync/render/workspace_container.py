@@ -40,7 +40,7 @@ def render_all(specification: Specification) -> dict[str, Json]:
 
 
 def _text(name: str) -> str:
-    """With "\\n" at the end of each line, also where git converts line endings."""
+    """The text with a line feed at the end of each line, also where git converts line endings."""
     return (_TEXTS / name).read_text(encoding="utf-8")
 
 

@@ -111,8 +111,10 @@ def _is_tool(name: str) -> bool:
 
 
 def load(library: str) -> Any:
-    """Import debugpy: the environment's own if it has the version that the tool pins (it may have been
-    compiled for this Python), else that in the folder `library` ("" for none).
+    """Import debugpy from the environment or from the folder `library` ("" for none).
+
+    The environment's own is used if it has the version that the tool pins, since it may have been
+    compiled for this Python.
     """
     if library:
         sys.path.insert(0 if _is_older_or_missing(library) else len(sys.path), library)
@@ -139,8 +141,10 @@ def _entries(folder: str) -> list[str]:
 
 
 def connect(settings: dict[str, Any]) -> None:
-    """Connect this process to start.py's adapter, and wait until the editor has set its breakpoints.
-    debugpy's own support for child processes stays off: they have the hook.
+    """Connect this process to start.py's adapter.
+
+    It waits until the editor has set its breakpoints. debugpy's own support for child
+    processes stays off: they have the hook.
     """
     debugpy = load(settings["library"])
     import pydevd

@@ -40,8 +40,9 @@ def node_name(node: Mapping[str, Any]) -> str:
 
 
 def orphaned_pods(nodes: Sequence[Mapping[str, Any]]) -> dict[str, tuple[str, ...]]:
-    """The id of a failed pod of a distributed job -> the pods of that job that still run, which Argo does
-    not stop.
+    """The id of each failed pod of a distributed job -> the pods of that job that still run.
+
+    Argo does not stop those.
     """
     jobs: dict[str, list[Mapping[str, Any]]] = {}
     for node in nodes:

@@ -69,8 +69,8 @@ class EndpointState:
     def new(self) -> DeploymentState | None:
         """The deployment that was given traffic last.
 
-        The tagged one, else the only one with traffic. A tag on a deployment without traffic is
-        outdated: traffic was moved by hand.
+        It is the tagged one, else the only one with traffic. A tag on a deployment without traffic
+        is outdated: traffic was moved by hand.
         """
         carriers = [deployment for deployment in self.deployments if deployment.traffic]
         named = self.find(self.tags.get(NEW, ""))
@@ -102,10 +102,10 @@ class EndpointState:
 
 @dataclass(frozen=True, slots=True)
 class RolloutPlan:
-    """`name` is the deployment that gets traffic.
+    """What a rollout will do.
 
-    With `reuse` it exists already with the same content. `gone` are deleted first. `before` and
-    `after` are the traffic; `old` is kept.
+    `name` is the deployment that gets traffic. With `reuse` it exists already with the same
+    content. `gone` are deleted first. `before` and `after` are the traffic; `old` is kept.
     """
 
     name: str

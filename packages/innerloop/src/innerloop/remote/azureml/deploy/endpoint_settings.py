@@ -21,9 +21,10 @@ _FIXED = ("identity", "compute")
 
 @dataclass(frozen=True, slots=True)
 class SettingDifference:
-    """`key` is the file's ("tags.team").
+    """A setting whose value in the file differs from Azure's.
 
-    `here` is the file's value and `there` Azure's, "" for none; `where` is "file:line:column".
+    `key` is the file's ("tags.team"). `here` is the file's value and `there` Azure's, "" for none;
+    `where` is "file:line:column".
     """
 
     key: str

@@ -31,8 +31,8 @@ class EndpointAddress:
 def endpoint_name(experiment: Experiment, in_file: str, where: str) -> str:
     """The endpoint's name on Azure.
 
-    `[azure] endpoint` of the settings, else the name in endpoint.yaml, which is at `where`. Raises
-    UserError for a name that Azure refuses.
+    It is `[azure] endpoint` of the settings, else the name in endpoint.yaml, which is at `where`.
+    Raises UserError for a name that Azure refuses.
     """
     name = experiment.settings.azure.endpoint or in_file
     if not NAME.fullmatch(name):

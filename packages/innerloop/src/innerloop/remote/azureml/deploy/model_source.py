@@ -23,8 +23,10 @@ _REGISTERED = re.compile(r"azureml:(?P<name>[A-Za-z0-9][\w.-]{0,254})(?:[:@](?P<
 
 @dataclass(frozen=True, slots=True)
 class ModelSource:
-    """`path` is a folder relative to the workspace (with its `digest`, files and bytes), a job's
-    name, or a registered model's name (with a `version`, "" for the latest). `words` describe it;
+    """Where the model of a deployment comes from.
+
+    `path` is a folder relative to the workspace (with its `digest`, files and bytes), a job's name,
+    or a registered model's name (with a `version`, "" for the latest). `words` describe it;
     `scores` are its run's.
     """
 

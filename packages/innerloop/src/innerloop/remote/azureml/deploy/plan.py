@@ -31,8 +31,8 @@ _NOT_FINGERPRINTED = {"$schema", "name", "endpoint_name", "model", "tags", "desc
 class ServingEnvironment:
     """The environment of a deployment.
 
-    A registered one (`reference`), or `name` in a `version` derived from its content. `folder` is
-    the build context, "" if Azure ML builds nothing.
+    It is a registered one (`reference`), or `name` in a `version` derived from its content.
+    `folder` is the build context, "" if Azure ML builds nothing.
     """
 
     words: str
@@ -51,10 +51,11 @@ class ServingEnvironment:
 
 @dataclass(frozen=True, slots=True)
 class DeploymentPlan:
-    """`share` in percent; `name` is "" where the rollout chooses it.
+    """The plan of a deployment.
 
-    `sample` is relative to the workspace, `content` its content type; `suspects` are likely secrets
-    among the files to send; `neighbours` are the workspace's other experiments.
+    `share` is in percent; `name` is "" where the rollout chooses it. `sample` is relative to the
+    workspace, `content` its content type; `suspects` are likely secrets among the files to send;
+    `neighbours` are the workspace's other experiments.
     """
 
     experiment: Experiment

@@ -1,6 +1,6 @@
 """The steps of a deployment, each one request to Azure with a line on stderr.
 
-Register, create, test, move traffic, delete.
+They register, create, test, move traffic and delete.
 """
 
 from __future__ import annotations

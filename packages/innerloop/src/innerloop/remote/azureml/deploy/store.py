@@ -1,6 +1,6 @@
 """The deployments from this workspace.
 
-A folder each in `.innerloop/deployments/<endpoint>/`, which git ignores. Azure's own state is
+Each has a folder in `.innerloop/deployments/<endpoint>/`, which git ignores. Azure's own state is
 authoritative; a record says from which code a deployment came.
 
     deployment.json   the model, the environment, the commit, how far it got

@@ -81,7 +81,7 @@ def plan(
 def _steps(job: Job, disk: WorkspaceFiles) -> tuple[Step, ...]:
     """The steps of a pipeline, or the job itself as a step without a name.
 
-    A sweep's component is resolved.
+    The component of a sweep is resolved.
     """
     if job.kind != "pipeline":
         return (Step("", swept(job, disk.read)),)
@@ -89,8 +89,10 @@ def _steps(job: Job, disk: WorkspaceFiles) -> tuple[Step, ...]:
 
 
 def _resolve_step(step: Step, disk: WorkspaceFiles) -> Job:
-    """The step's job, with the outputs of earlier steps as paths and with the environment that an
-    environment file describes.
+    """The step's job with its paths and its environment resolved.
+
+    The outputs of earlier steps are paths, and an environment file is replaced by the environment
+    that it describes.
     """
     taken = {
         name: replace(step.job.inputs[name], path=f"{other}.{output}")
@@ -146,7 +148,7 @@ def _local_data(root: Path, job: Job, steps: Sequence[Step]) -> Iterator[tuple[s
 def _overrides(job: Job, experiment: Experiment, sets: Sequence[str]) -> Iterator[tuple[str, Any]]:
     """Each --set with the value that it has in the job, so that our parser and Azure ML's agree.
 
-    And the experiment's name, which the client would take from its working directory.
+    The experiment's name is added, which the client would take from its working directory.
     """
     for override in sets:
         path = override.partition("=")[0].strip()

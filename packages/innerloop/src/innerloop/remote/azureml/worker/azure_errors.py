@@ -33,8 +33,9 @@ _SECRETS = (
 
 
 def scrub(text: str, env: Mapping[str, str] | None = None) -> str:
-    """The text without tokens, signatures, keys and the values of azure-identity's secret
-    variables.
+    """The text without secrets.
+
+    These are tokens, signatures, keys and the values of azure-identity's secret variables.
     """
     variables = os.environ if env is None else env
     for name in ("AZURE_CLIENT_SECRET", "AZURE_PASSWORD", "AZURE_CLIENT_CERTIFICATE_PASSWORD"):

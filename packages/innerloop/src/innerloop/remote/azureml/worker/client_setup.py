@@ -128,8 +128,9 @@ class _CachedDeviceCode:
 
 
 def listen(emit: Emit) -> Heartbeat:
-    """Emits requests, responses, uploaded bytes, warnings and the credential in use as events from
-    here on.
+    """Emit what the client does as events from here on.
+
+    The events are requests, responses, uploaded bytes, warnings and the credential in use.
     """
     logging.getLogger().addHandler(_Warnings(emit))
     warnings.simplefilter("ignore", Warning)  # warnings for programmers

@@ -1,7 +1,7 @@
 """Create what a deployment consists of.
 
-Versions of the model and the environment, the endpoint, the deployment, the traffic. Each function
-is one step and is safe to repeat.
+It consists of versions of the model and the environment, the endpoint, the deployment, and the
+traffic. Each function is one step and is safe to repeat.
 """
 
 from __future__ import annotations
@@ -29,8 +29,9 @@ class DeploymentFailed(Exception):
 
 
 def model_register(client: MLClient, request: Mapping[str, Any], emit: Emit) -> Any:
-    """Registers a version of the model `name` from `path` (a local folder, or azureml://...), unless
-    there is one with the same digest or from the same job.
+    """Register a version of the model `name` from `path` (a local folder, or azureml://...).
+
+    Nothing is registered if there is a version with the same digest or from the same job.
     """
     tags = request["tags"]
     marks = {key: tags[key] for key in (DIGEST, SOURCE) if tags.get(key)}
@@ -125,9 +126,9 @@ def endpoint_update(client: MLClient, request: Mapping[str, Any], emit: Emit) ->
 
 
 def endpoint_wait(client: MLClient, request: Mapping[str, Any], emit: Emit) -> Any:
-    """Waits until Azure has ended an earlier operation on the endpoint.
+    """Wait until Azure has ended an earlier operation on the endpoint.
 
-    Its state, "" if it was deleted.
+    Returns its state, "" if it was deleted.
     """
     name = request["name"]
     return _settled(lambda: client.online_endpoints.get(name), emit, request["pause"])

@@ -17,8 +17,9 @@ from .monitor import status
 
 
 def download(client: MLClient, request: Mapping[str, Any], emit: Emit) -> Any:
-    """Downloads everything of an ended job, or its output `output`, into the empty folder `into`, as
-    the client's `artifacts/` and `named-outputs/`.
+    """Download everything of an ended job, or its output `output`, into the empty folder `into`.
+
+    The files are in the client's `artifacts/` and `named-outputs/`.
     """
     name, output, into = request["name"], request["output"], request["into"]
     which = {"output_name": output} if output else {"all": True}

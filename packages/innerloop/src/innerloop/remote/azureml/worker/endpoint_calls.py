@@ -83,9 +83,9 @@ def _asset(value: Any) -> str:
 
 
 def endpoint_logs(client: MLClient, request: Mapping[str, Any], emit: Emit) -> Any:
-    """Emits the last `lines` lines of a deployment's container.
+    """Emit the last `lines` lines of a deployment's container.
 
-    "server", or "model", which loads the model.
+    The container is "server", or "model", which loads the model.
     """
     text = client.online_deployments.get_logs(
         request["deployment"],
@@ -118,10 +118,10 @@ def _key(client: MLClient, name: str) -> str:
 
 
 def endpoint_probe(client: MLClient, request: Mapping[str, Any], emit: Emit) -> Any:
-    """Sends one request to one deployment, whatever the traffic is.
+    """Send one request to one deployment, whatever the traffic is.
 
-    The status, the beginning of the answer and the seconds it took. A broken connection or a server
-    that is not up yet (502, 503, 504) is tried again, `tries` times in all.
+    Returns the status, the beginning of the answer and the seconds it took. A broken connection or
+    a server that is not up yet (502, 503, 504) is tried again, `tries` times in all.
     """
     endpoint = client.online_endpoints.get(request["name"])
     headers = {

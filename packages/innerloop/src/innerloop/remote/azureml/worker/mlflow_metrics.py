@@ -19,7 +19,9 @@ _SCOPE = "https://ml.azure.com/.default"
 
 
 def metrics(client: MLClient, request: Mapping[str, Any], emit: Emit) -> Any:
-    """`json` and `jsonl`: the texts of ./outputs/metrics.json and metrics.jsonl, None for a file that
+    """The metrics of a job, from its files and from MLflow.
+
+    `json` and `jsonl`: the texts of ./outputs/metrics.json and metrics.jsonl, None for a file that
     is missing or cannot be read; `mlflow`: name -> last value, {} if it cannot be asked.
     """
     name = request["name"]

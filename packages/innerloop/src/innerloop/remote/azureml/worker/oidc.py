@@ -26,7 +26,7 @@ _PIPELINES = (
 def credential(env: Mapping[str, str]) -> Any:
     """The credential of the CI run.
 
-    None outside of one, and if a secret is set, which the default chain uses.
+    None outside of a CI run, and if a secret is set, which the default chain uses.
     """
     if env.get("AZURE_CLIENT_SECRET") or env.get("AZURE_FEDERATED_TOKEN_FILE"):
         return None
