@@ -26,6 +26,21 @@ VERSION = f"innerloop {__version__}\n"
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the shell launcher")
 
 
+def python_of_version(minor: int) -> str | None:
+    """An interpreter of Python 3.MINOR: on PATH, or beside this one, as pyenv keeps them."""
+    name = f"python3.{minor}"
+    homes = Path(sys.base_prefix).parent.glob(f"3.{minor}.*")
+    for path in (shutil.which(name), *(str(home / "bin" / name) for home in homes)):
+        argv = [path or name, "-c", "import venv, ensurepip"]
+        if path and subprocess.run(argv, capture_output=True).returncode == 0:
+            return path
+    return None
+
+
+# Minor versions of Python 3 on this machine: the tests run on each, at least on their own.
+PYTHONS = [minor for minor in range(10, 20) if python_of_version(minor)] or [sys.version_info.minor]
+
+
 @pytest.fixture
 def fresh(tmp_path: Path, workspace: Workspace) -> Workspace:
     """A workspace whose cache folder is not there yet."""
@@ -192,12 +207,11 @@ def test_launcher_is_one_file_of_150_lines_at_most() -> None:
     assert len(LAUNCHER.read_text().splitlines()) <= 150
 
 
-@pytest.mark.parametrize("minor", range(10, 16))
+@pytest.mark.parametrize("minor", PYTHONS)
 def test_launcher_starts_without_a_warning(minor: int, warm: Workspace, tmp_path: Path) -> None:
     """Up to the point where the environment is made, whose index refuses every connection."""
     python = python_of_version(minor)
-    if python is None:
-        pytest.skip(f"no Python 3.{minor} on this machine")
+    assert python is not None
     environ = {
         **os.environ,
         "INNERLOOP_CACHE": str(tmp_path),
@@ -212,28 +226,16 @@ def test_launcher_starts_without_a_warning(minor: int, warm: Workspace, tmp_path
 
 
 @pytest.mark.network
-@pytest.mark.parametrize("minor", [10, 13])
+@pytest.mark.parametrize("minor", sorted({PYTHONS[0], PYTHONS[-1]}))
 def test_environment_of_another_python_runs_the_tool(
     minor: int, fresh: Workspace, tmp_path: Path
 ) -> None:
     python = python_of_version(minor)
-    if python is None:
-        pytest.skip(f"no Python 3.{minor} on this machine")
+    assert python is not None
     answer = fresh.loop("list", prefix=[python, "-W", "error::SyntaxWarning"])
     assert answer.code == 0, answer.err
     again = fresh.loop("list")
     assert (again.code, again.err) == (0, "")
-
-
-def python_of_version(minor: int) -> str | None:
-    """An interpreter of Python 3.MINOR: on PATH, or beside this one, as pyenv keeps them."""
-    name = f"python3.{minor}"
-    homes = Path(sys.base_prefix).parent.glob(f"3.{minor}.*")
-    for path in (shutil.which(name), *(str(home / "bin" / name) for home in homes)):
-        argv = [path or name, "-c", "import venv, ensurepip"]
-        if path and subprocess.run(argv, capture_output=True).returncode == 0:
-            return path
-    return None
 
 
 def test_settings_of_a_company_reach_the_first_start(company: Company, tmp_path: Path) -> None:

@@ -95,7 +95,6 @@ def test_installed_tool_makes_a_workspace_and_hands_over_to_its_launcher(
 def test_template_lists_the_same_files_with_and_without_git() -> None:
     argv = ["git", "-c", f"safe.directory={ROOT}", "-C", str(ROOT), "ls-files", "-z"]
     done = subprocess.run(argv, capture_output=True, text=True)
-    if done.returncode:
-        pytest.skip("not a git checkout")
+    assert done.returncode == 0, done.stderr
     tracked = list(filter(None, done.stdout.split("\0")))
     assert workspace_template.names(ROOT, tracked) == workspace_template.names(ROOT, ())
