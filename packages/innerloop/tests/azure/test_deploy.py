@@ -351,10 +351,10 @@ def test_likely_secrets_stay_here(deployed: Deployed) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--traffic", "101"], "101 is no percentage"),
-        (["--traffic", "ten"], "ten is no percentage: write a number from 0 to 100"),
-        (["--finish", "--rollback"], "--finish and --rollback do not go together"),
-        (["--rollback", "--traffic", "5"], "--rollback and --traffic do not go together"),
+        (["--traffic", "101"], "101 is not a percentage"),
+        (["--traffic", "ten"], "ten is not a percentage: use a number from 0 to 100"),
+        (["--finish", "--rollback"], "[options-exclusive]"),
+        (["--rollback", "--traffic", "5"], "[options-exclusive]"),
         (["--model", "no such"], 'there is no model "no such"'),
     ],
 )

@@ -42,7 +42,7 @@ def test_all_is_well(cloud: Cloud, tiny: Workspace) -> None:
 def test_a_compute_that_is_not_there_or_not_fit(cloud: Cloud, tiny: Workspace) -> None:
     tiny.write("src/tiny/innerloop.toml", 'gpu = "all"\n')
     told = facts(cloud, tiny, 1)
-    assert "insists on a GPU" in told["compute cpu-cluster"]["what"]
+    assert "requires a GPU" in told["compute cpu-cluster"]["what"]
     cloud.azure.computes = {"gpu-cluster": cluster("STANDARD_NC6S_V3")}
     told = facts(cloud, tiny, 1)
     assert 'there is no compute "cpu-cluster"' in told["compute cpu-cluster"]["what"]
@@ -51,7 +51,7 @@ def test_a_compute_that_is_not_there_or_not_fit(cloud: Cloud, tiny: Workspace) -
 def test_placeholders_are_named_and_nothing_is_sent(cloud: Cloud, tiny: Workspace) -> None:
     tiny.write(".azureml/config.json", '{"subscription_id": "<subscription>"}')
     told = facts(cloud, tiny, 1, **EMPTY)
-    assert "has not been filled in: <subscription>" in told["configuration"]["what"]
+    assert "is still a placeholder: <subscription>" in told["configuration"]["what"]
     assert told["configuration"]["hint"]
     assert cloud.azure.asked == []
 
@@ -71,7 +71,7 @@ def test_what_a_deployment_wants(cloud: Cloud, tiny: Workspace) -> None:
     usage = {"name": family, "currentValue": 19, "limit": 24, "unit": "Count"}
     cloud.azure.quota = [usage]
     told = facts(cloud, tiny, 0)
-    assert told["endpoints"]["what"] == "may be looked at; there are 0"
+    assert told["endpoints"]["what"] == "accessible; there are 0"
     wants = "Standard_DS3_v2 x 1 wants 5 cores of standardDSv2Family; "
     assert told["server tiny"]["what"] == f"{wants}19 of 24 in use"
     assert told["server tiny"]["state"] == "ok"

@@ -72,4 +72,4 @@ def test_the_endpoint_follows_its_file_as_far_as_nobody_is_locked_out(deployed: 
     check_bodies(deployed.cloud)
     deployed.workspace.write(FILE, ENDPOINT.replace("key", "aad_token"))
     same = deployed.cloud.loop(deployed.workspace, *update)
-    assert (same.code, same.out) == (0, f"{NAME} is as {FILE} has it\n")
+    assert (same.code, same.out) == (0, f"{NAME} matches {FILE}\n")

@@ -38,7 +38,7 @@ def test_run_asks_for_the_experiment_and_runs_its_job(window: Workbench, demo: W
 def test_run_with_options_shows_the_inputs_to_change(window: Workbench) -> None:
     window.start("run with options")
     window.pick("Which experiment?", "line")
-    window.pick("Where?", "The first of these that can be had")
+    window.pick("Where?", "The first of these that is available")
     window.says("epochs  8")
     window.enter("epochs=2")
     window.says("epochs  2   (was 8)")
@@ -114,7 +114,7 @@ def test_new_makes_an_experiment_that_is_in_the_lists_at_once(
     window.start("new")
     window.type("churn")
     assert window.ended("new") == 1
-    window.says("there is something of that name already")
+    window.says("something with this name exists")
 
 
 def test_format_formats(window: Workbench, demo: Workspace) -> None:

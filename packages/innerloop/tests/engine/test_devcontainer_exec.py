@@ -109,7 +109,7 @@ def test_inside_the_container_it_runs_right_here(opened: Workspace) -> None:
     )
     assert (answer.code, answer.out) == (0, "1\n"), answer.err
     refused = opened.loop("up", "tiny", env={"INNERLOOP_EXPERIMENT": "tiny"})
-    assert refused.code == 1 and "already" in refused.message
+    assert refused.code == 1 and "[in-dev-container]" in refused.message
 
 
 def test_a_terminal_is_a_terminal_in_there(opened: Workspace) -> None:

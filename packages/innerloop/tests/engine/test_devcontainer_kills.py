@@ -91,7 +91,7 @@ def test_killed_alone_its_cli_works_on_and_is_waited_for(opened: Workspace) -> N
     kill(started, opened, alone=True)
     answer = opened.loop("up", "tiny")
     assert answer.code == 0, answer.err
-    assert "another `loop up tiny` is at work" in answer.err
+    assert "waiting for another `loop up tiny`" in answer.err
     assert len(dev.containers(opened)) == 1
     assert set(opened.read("src/count").split()) == {"x"}
 

@@ -74,7 +74,7 @@ def test_without_access_to_the_socket_it_is_said(theirs: Workspace) -> None:
     become = ["setpriv", f"--reuid={PERSON}", f"--regid={PERSON}", "--clear-groups"]
     answer = theirs.loop("run", "tiny", "--backend", "docker", prefix=become)
     assert answer.code == 1
-    assert "may not talk to its engine" in answer.message
+    assert "has no access to its engine" in answer.message
 
 
 def test_folders_that_are_roots_are_named(theirs: Workspace) -> None:
@@ -89,7 +89,7 @@ def test_folders_that_are_roots_are_named(theirs: Workspace) -> None:
     os.chown(theirs.root / ".innerloop", PERSON, PERSON)
     tested = theirs.loop("test", "tiny", "--backend", "venv", prefix=become)
     assert tested.code == 1
-    assert "cannot write it: permission denied. Check who owns it" in tested.message
+    assert "cannot write it: permission denied. Check its owner and permissions" in tested.message
     made = theirs.loop("new", "churn", prefix=become)
     assert made.code == 1 and "then `scripts/loop sync` renders what belongs" in made.message
     told = json.loads(theirs.loop("doctor", "--json", prefix=become).out)

@@ -36,7 +36,7 @@ def test_made_shared_formatted_copied_renamed_and_removed(workspace: Workspace) 
     well(workspace, "rename", "idea", "shop/first")
     assert well(workspace, "run", "shop/first", *VENV, "--set", "inputs.steps=7") == "4.0\n"
     assert "no problems" in well(workspace, "check")
-    assert "everything is in line" in well(workspace, "sync", "--check")
+    assert "everything is up to date" in well(workspace, "sync", "--check")
     listed = json.loads(well(workspace, "share", "--list", "--json"))
     assert [(row["experiment"], row["state"]) for row in listed] == [
         ("shop/first", "ok"),
@@ -46,4 +46,4 @@ def test_made_shared_formatted_copied_renamed_and_removed(workspace: Workspace) 
     rows = json.loads(well(workspace, "list", "--json"))
     assert [row["experiment"] for row in rows] == ["shop/first"]
     assert len(list((workspace.root / "outputs").glob("shop.*"))) == 1
-    assert "everything is in line" in well(workspace, "sync", "--check")
+    assert "everything is up to date" in well(workspace, "sync", "--check")

@@ -143,7 +143,7 @@ def test_two_experiments_with_one_name_for_their_files_are_said(synced: Workspac
     synced.add("a/b", "print(2)\n", job=JOB.replace("8", "9"))
     answer = synced.loop("sync")
     assert answer.code == 1
-    assert "src/a.b: " in answer.err and "[ambiguous-experiment]" in answer.err
+    assert "src/a.b: " in answer.err and "[experiment-ambiguous]" in answer.err
     assert '"8"' in synced.read(LAUNCH) and '"9"' not in synced.read(LAUNCH)
     assert synced.loop("run", "a/b", "--dry-run").code == 1
     assert synced.loop("run", "line", "--dry-run").code == 0

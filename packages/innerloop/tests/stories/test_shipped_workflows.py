@@ -172,7 +172,7 @@ def test_what_ci_runs_in_a_clean_clone(tmp_path: Path, _tool: None) -> None:
         "src/small/environment/Dockerfile", f"{TINY}COPY requirements-dev.txt .\n{requirements}"
     )
     cloned.write("src/small/environment/requirements-dev.txt", PYTEST)
-    cloned.write("src/small/tests/test_small.py", "def test_it(): assert True\n")
+    cloned.write("src/small/tests/test_small.py", "def test_it():\n    assert True\n")
     assert cloned.loop("sync").code == 0
     same = scripts_of(".github/workflows/ci.yml"), scripts_of("orchestration/azure-devops/ci.yml")
     assert [one for one in same[0] if "list" not in one] == [
@@ -190,7 +190,7 @@ def test_what_ci_runs_in_a_clean_clone(tmp_path: Path, _tool: None) -> None:
             )
             assert done.returncode == 0, f"{script}\n{done.stdout}{done.stderr}"
         assert "1 passed" in done.stdout
-        cloned.write("src/small/tests/test_small.py", "def test_it(): assert False\n")
+        cloned.write("src/small/tests/test_small.py", "def test_it():\n    assert False\n")
         red = subprocess.run(
             ["bash", "-e", "-c", script], cwd=cloned.root, env=env, capture_output=True
         )
