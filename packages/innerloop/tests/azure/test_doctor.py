@@ -72,8 +72,8 @@ def test_what_a_deployment_wants(cloud: Cloud, tiny: Workspace) -> None:
     cloud.azure.quota = [usage]
     told = facts(cloud, tiny, 0)
     assert told["endpoints"]["what"] == "accessible; there are 0"
-    wants = "Standard_DS3_v2 x 1 wants 5 cores of standardDSv2Family; "
-    assert told["server tiny"]["what"] == f"{wants}19 of 24 in use"
+    needs = "Standard_DS3_v2 x 1 needs 5 cores of standardDSv2Family; "
+    assert told["server tiny"]["what"] == f"{needs}19 of 24 in use"
     assert told["server tiny"]["state"] == "ok"
     cloud.azure.quota = [{**usage, "currentValue": 20}]
     told = facts(cloud, tiny, 0)
