@@ -230,29 +230,20 @@ PYTEST = locked(
 )
 
 
+def repository_files() -> list[str]:
+    """The files of this repository, tracked or not yet, without ignored ones: paths from ROOT."""
+    argv = ["git", "-c", f"safe.directory={ROOT}", "ls-files", "-z"]
+    argv += ["--cached", "--others", "--exclude-standard"]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True)
+    names = {name for name in done.stdout.split("\0") if name}
+    return sorted(name for name in names if os.path.lexists(ROOT / name))
+
+
 def clone(target: Path) -> Workspace:
     """What git would hand out of this workspace, with what is not committed yet."""
-    listed = subprocess.run(
-        [
-            "git",
-            "-c",
-            f"safe.directory={ROOT}",
-            "ls-files",
-            "-z",
-            "--cached",
-            "--others",
-            "--exclude-standard",
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    for name in filter(None, listed.split("\0")):
-        source = ROOT / name
-        if os.path.lexists(source):
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(source, target / name, follow_symlinks=False)
+    for name in repository_files():
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, target / name, follow_symlinks=False)
     return Workspace(target)
 
 

@@ -6,39 +6,21 @@ of whoever starts the program; before that it is a DeprecationWarning. Both are 
 
 from __future__ import annotations
 
-import subprocess
 import warnings
 from pathlib import Path
 
 import pytest
 
-from tests.support import ROOT
+from tests.support import ROOT, repository_files
 
 
 def sources() -> list[str]:
     """The names of all files with Python in them, relative to the root; scripts have no suffix."""
-    listed = subprocess.run(
-        [
-            "git",
-            "-c",
-            f"safe.directory={ROOT}",
-            "ls-files",
-            "-z",
-            "--cached",
-            "--others",
-            "--exclude-standard",
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    paths = {ROOT / name for name in listed.split("\0") if name}
-    return sorted(
-        path.relative_to(ROOT).as_posix()
-        for path in paths
-        if path.is_file() and (path.suffix == ".py" or _is_script(path))
-    )
+    return [
+        name
+        for name in repository_files()
+        if (ROOT / name).is_file() and (name.endswith(".py") or _is_script(ROOT / name))
+    ]
 
 
 def _is_script(path: Path) -> bool:

@@ -6,14 +6,13 @@ Links resolve, words are standard, README is short and lists every command.
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
 
-from tests.support import ROOT
+from tests.support import ROOT, repository_files
 from tests.test_rooms import ROOMS
 
 PACKAGE = ROOT / "packages/innerloop"
@@ -56,11 +55,7 @@ BANNED = (
 
 
 def markdown_files() -> list[Path]:
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", "*.md"],
-        cwd=ROOT, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    names = sorted(name for name in listed.stdout.split("\0") if name)
+    names = [name for name in repository_files() if name.endswith(".md")]
     return [ROOT / name for name in names if (ROOT / name).is_file()]
 
 
