@@ -48,12 +48,6 @@ class UsageError(UserError):
     exit_code = 2
 
 
-class Stopped(Exception):
-    """Ctrl-C was pressed, and everything that was started has been stopped. Exit code 130."""
-
-    exit_code = 130
-
-
 def combine(errors: Sequence[UserError]) -> UserError:
     """One error for several, with a line for each."""
     if len(errors) == 1:

@@ -256,7 +256,3 @@ def _workflow_name(experiment: Experiment, name: str | None) -> str:
             hint="Use lower-case letters, digits and -, at most 63, and begin with a letter",
         )
     return name or f"{resource_names.label(experiment.slug, 40)}-{new_id()}"
-
-
-def suspects_in(run_images: Sequence[RunImage]) -> list[tuple[str, SuspectedSecret]]:
-    return [suspect for image in run_images for suspect in image.suspects]
