@@ -1,7 +1,8 @@
 """`packages/innerloop/test`: formatting, lint and types of the tool, then its tests.
 
 With arguments, only pytest runs, with those arguments; with --checks alone, all but pytest; with
---coverage first, pytest under coverage, the command lines that tests start included, and a report.
+--coverage first, pytest under coverage, the command lines that tests start included, and a report;
+with --nightly first, pytest with the long campaigns as well.
 Every check runs even when one before it failed, and the exit code is that of the first that failed.
 """
 
@@ -31,6 +32,9 @@ def main(words: Sequence[str]) -> int:
     """The exit code of the first check that failed, 0 when all is well."""
     if words and words[0] == "--coverage":
         return _coverage(words[1:])
+    if words and words[0] == "--nightly":
+        os.environ["INNERLOOP_NIGHTLY"] = "1"
+        words = words[1:] or ["-m", "nightly"]
     if words and list(words) != ["--checks"]:
         return _check(["pytest", *map(from_package, words)])
     wanted = checks()[:-1] if words else checks()

@@ -45,15 +45,20 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "cluster: needs openssl, for a Kubernetes API on loopback")
     config.addinivalue_line("markers", "mounts: needs root, to mount what only a test sees")
     config.addinivalue_line("markers", "person: needs root, to act as the user with UID 1000")
+    config.addinivalue_line("markers", "nightly: long; only with `packages/innerloop/test --nightly`")
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Which tests stay together when several run at once (`--dist loadgroup`).
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves out the long campaigns, and says which tests stay together (`--dist loadgroup`).
 
     Those of a file, which share what they set up, and all that use Docker. The older builder fails
     when another test takes an image away whose layers it is just looking at.
     """
+    if not os.environ.get("INNERLOOP_NIGHTLY"):
+        long = [item for item in items if item.get_closest_marker("nightly")]
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if item not in long]
     for item in items:
         group = "docker" if item.get_closest_marker("docker") else str(item.path)
         item.add_marker(pytest.mark.xdist_group(group))
