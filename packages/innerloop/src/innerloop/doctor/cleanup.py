@@ -75,7 +75,10 @@ def unavailable_reason(kinds: Sequence[str]) -> str:
 def remove(item: Removable) -> str:
     """Remove it. Returns "" or why that failed, in the engine's words."""
     if item.kind in ("environments", "outputs"):
-        files.remove_tree(Path(item.key))
+        try:
+            files.remove_tree(Path(item.key))
+        except UserError as error:  # a link on the way leads out of the workspace
+            return error.message()
         files.remove_if_empty(Path(item.key).parent)
         return "" if not Path(item.key).exists() else "some of its files cannot be removed"
     argv = {

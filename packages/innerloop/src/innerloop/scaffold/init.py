@@ -52,7 +52,10 @@ def make(folder: Path, *, example: str | None, wheel: Path | None, git: bool) ->
         )
     found = _template()
     chosen = found if example else workspace_template.without_examples(found)
-    new = folder.parent / f".{folder.name}.new-{os.getpid()}"
+    files.make_folder(folder.parent)
+    # A name that no other user can have taken before.
+    new = files.make_folder(folder.parent / f".{folder.name}.new-{os.urandom(8).hex()}", new=True)
+    files.confine(new)
     try:
         scratch = files.make_folder(new / ".innerloop" / "build")
         _fill(new, chosen, _pin(wheel, scratch))
@@ -68,6 +71,7 @@ def make(folder: Path, *, example: str | None, wheel: Path | None, git: bool) ->
         files.rename(new, folder)
     finally:
         files.remove_tree(new)
+        files.release(new)
 
 
 def pin_text(dependencies: str, pin: Pin, version: str = __version__) -> str:
@@ -105,10 +109,7 @@ def _fill(root: Path, chosen: Mapping[str, File], pin: Pin) -> None:
 
 
 def _write(path: Path, content: bytes, executable: bool = False) -> None:
-    files.write_stream(path, [content])
-    if executable:
-        mode = path.stat().st_mode
-        path.chmod(mode | (mode & 0o444) >> 2)
+    files.write_stream(path, [content], executable=executable)
 
 
 def _pin(wheel: Path | None, scratch: Path) -> Pin:

@@ -22,7 +22,7 @@ def read(root: Path, path: str, keys: frozenset[str]) -> dict[str, str] | None:
 
     Raises UserError for anything else.
     """
-    text = files.read_text(root / path)
+    text = files.read_own(root / path)
     if text is None:
         return None
     try:

@@ -126,7 +126,7 @@ def plan(root: Path, resolution: Resolution | None = None, eject: str | None = N
     unmerged = git_conflicts.unmerged_files(root)
     for path in sorted({*values, *bases, *state.unknown} - ejected - skipped):
         try:
-            yours = files.read_text(root / path)
+            yours = files.read_own(root / path)
         except UserError as error:
             # Not text, or a folder: left as it is, like a file that cannot be parsed.
             error.where = path
@@ -167,7 +167,7 @@ def _never_generated(
         if path in decided or state.may_own(path):
             continue
         try:
-            text = files.read_text(root / path)
+            text = files.read_own(root / path)
         except UserError:  # not text, or a folder
             paths.add(path)
             continue

@@ -58,7 +58,7 @@ def state_text(root: Path) -> str | None:
     written = {
         path
         for path, digest in journal.after.items()
-        if _digest(files.read_text(root / path)) == digest
+        if _digest(files.read_own(root / path)) == digest
     }
     if len(written) == len(journal.after):
         return journal.state
@@ -72,7 +72,7 @@ def state_text(root: Path) -> str | None:
 def text_on_disk(root: Path) -> str | None:
     """The record's text; "" for bytes that are not UTF-8."""
     try:
-        return files.read_text(root / STATE)
+        return files.read_own(root / STATE)
     except UserError as error:
         if isinstance(error.__cause__, UnicodeDecodeError):
             return ""
@@ -149,13 +149,13 @@ def _stage(root: Path, changes: Sequence[Change], state: str | None) -> dict[str
 
 
 def _check_unchanged(root: Path, changes: Sequence[Change]) -> None:
-    if any(files.read_text(root / change.path) != change.before for change in changes):
+    if any(files.read_own(root / change.path) != change.before for change in changes):
         raise ConcurrentModification
 
 
 def _journal(root: Path) -> _Journal | None:
     """None when no sync was killed, or when it was killed before it changed anything."""
-    text = files.read_text(root / JOURNAL)
+    text = files.read_own(root / JOURNAL)
     if text is None:
         return None
     try:
