@@ -7,6 +7,7 @@ import os
 import shutil
 import stat
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -55,6 +56,13 @@ def snapshot(folder: Path) -> Snapshot:
     return found
 
 
+def _another() -> Path:
+    """A file elsewhere."""
+    number, name = tempfile.mkstemp()
+    os.close(number)
+    return Path(name)
+
+
 # Each changes the path, or fails.
 CHANGES: dict[str, Callable[[Path], object]] = {
     "write_text": lambda path: files.write_text(path, "new"),
@@ -66,7 +74,7 @@ CHANGES: dict[str, Callable[[Path], object]] = {
     "remove_if_empty": files.remove_if_empty,
     "remove_tree": files.remove_tree,
     "move_into": lambda path: files.move_into(path, path.parent / "moved"),
-    "move another into": lambda path: files.move_into(path.parents[-3] / "x", path),
+    "move another into": lambda path: files.move_into(_another(), path),
     "rename": lambda path: files.rename(path, path.with_name("renamed")),
     "open_log": lambda path: files.open_log(path).write(b"new"),
     "make_folder": files.make_folder,
@@ -120,10 +128,8 @@ def test_no_change_leads_out(root: Path, either: str, change: str, kind: str) ->
                 path.unlink()
 
 
-@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("change", [name for name in CHANGES if name != "remove_if_empty"])
 def test_the_error_names_the_link_and_where_it_leads(root: Path, either: str, change: str) -> None:
-    if change in ("remove_if_empty", "move another into"):
-        pytest.skip("it fails without a word, or at its other path")
     (root / "folder" / "link").symlink_to("../../victim")
     with pytest.raises(UserError) as raised:
         CHANGES[change](root / "folder" / "link" / "inner")
@@ -285,7 +291,7 @@ def test_a_folder_that_is_swapped_for_a_link_at_any_step(
                 (at / file).write_text("text")
             steps = 0
 
-            def step() -> None:
+            def step(swapped_at: int = swapped_at) -> None:
                 nonlocal steps
                 steps += 1
                 if steps == swapped_at:

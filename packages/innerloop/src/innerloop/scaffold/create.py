@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..model import naming
 from ..model.workspace import Workspace
+from ..sync import transaction
 from ..util import files, toml_positions
 from ..util.errors import UsageError, UserError
 
@@ -41,6 +42,7 @@ def create_experiment(workspace: Workspace, name: str, source: str | None) -> No
     with files.locked(root / LOCK, waiting=WAITING):
         files.remove_tree(root / STAGING)  # of a command that was killed
         check_target(workspace, name)
+        transaction.require_record(root)
         try:
             _create(root, name, source)
         finally:

@@ -50,6 +50,7 @@ def carry_out(workspace: Workspace, old: str, new: str) -> engine.SyncOutcome:
     create.check_target(workspace, new)
     with files.locked(root / create.LOCK, waiting=create.WAITING):
         create.check_target(workspace, new)
+        transaction.require_record(root)
         intent.write(root, INTENT, {"old": old, "new": new})
         return _finish(root, RenamePair(old, new))
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from ..model import naming
 from ..model.experiment import JOB_FILE, Experiment
 from ..model.jobs.job import Job
 from ..model.settings.schedules import Schedule
@@ -324,6 +325,7 @@ def _specification(root: Path) -> tuple[Specification, dict[str, str], dict[str,
     unscheduled: dict[str, str] = {}
     for name in workspace.experiments:
         try:
+            naming.require_portable(name)
             experiment = loader.open_experiment(workspace, name)
             experiments.append(experiment)
             if JOB_FILE in experiment.files:

@@ -191,9 +191,9 @@ def _temporary(target: Place, beside: Place, content: _Content) -> Place:
     if before is not None and not target.is_writable():
         raise PermissionError(errno.EACCES, "the file is read-only")
     mode = content.mode
-    if before is not None and stat.S_ISREG(before.st_mode):
-        if mode is None and not content.private and not content.executable:
-            mode = before.st_mode & 0o7777
+    is_kept = before is not None and stat.S_ISREG(before.st_mode)
+    if before is not None and is_kept and not (mode or content.private or content.executable):
+        mode = before.st_mode & 0o7777
     usual = 0o777 if content.executable else 0o666  # less the umask
     new = beside.sibling(f".{os.path.basename(target.name)[:40]}.{os.urandom(8).hex()}")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
