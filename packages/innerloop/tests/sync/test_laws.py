@@ -168,7 +168,7 @@ def check_reading(text: str) -> None:
     except ValueError:
         expected = oracle.NO
     try:
-        document = parse(text, ".vscode/tasks.json")
+        document = parse(text, "f")
     except ParseError as error:
         assert expected is oracle.NO, text
         assert error.where == f"f:{error.line}:{error.column}"
