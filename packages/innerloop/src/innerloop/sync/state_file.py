@@ -11,12 +11,12 @@ around them. A line {"ejected": file} names a file that is the person's.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from ..util.json_values import Json
+from ..util.relative_paths import is_inside
 from .json_paths import Path
 from .merge_rules import MergeRules
 
@@ -45,16 +45,6 @@ class State:
     def may_own(self, file: str) -> bool:
         """Whether sync generated the file, or may have."""
         return self.is_damaged or file in self.generated or file in self.unknown
-
-
-def is_inside(path: str) -> bool:
-    """Whether a path read from a file is relative and stays below the workspace's root.
-
-    The answer is the same on every system.
-    """
-    parts = path.split("/")
-    has_drive = re.match(r"[A-Za-z]:", path) is not None
-    return "\\" not in path and not has_drive and not {"", ".", ".."} & set(parts)
 
 
 class CorruptState(ValueError):

@@ -11,18 +11,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from ..util import files
+from ..util import change_folder, files, undo_journal
 from ..util.errors import UserError
 from .merge_rules import EDITOR_FILES
 from .state_file import CorruptState, State, dump, load
 
 STATE = ".innerloop/state.json"
-STAGING = ".innerloop/writing"
+STAGING = change_folder.SYNC
 JOURNAL = f"{STAGING}/journal.json"
 
 
@@ -97,7 +97,7 @@ def write(root: Path, changes: Sequence[Change], state: str | None) -> None:
         return
     try:
         staged = _stage(root, changes, state)
-        _check_unchanged(root, changes)
+        check_unchanged(root, changes)
         for change in changes:
             if change.path in staged:
                 files.put(staged[change.path], root / change.path)
@@ -115,6 +115,20 @@ def write(root: Path, changes: Sequence[Change], state: str | None) -> None:
         with suppress(Exception):
             recover(root)
         raise
+
+
+def steps(changes: Sequence[Change], state: str | None) -> Iterator[undo_journal.Step]:
+    """The same as steps of a larger change, which can be undone: see `undo_journal`."""
+    for change in changes:
+        if change.after is not None:
+            yield undo_journal.Write(change.path, change.after)
+    for change in changes:
+        if change.after is None:
+            yield undo_journal.Delete(change.path)
+            folder = PurePosixPath(change.path).parent.as_posix()
+            yield undo_journal.DropEmpty(folder, ".")
+    if state is not None:
+        yield undo_journal.Write(STATE, state)
 
 
 def parse_state(text: str | None) -> State:
@@ -148,7 +162,8 @@ def _stage(root: Path, changes: Sequence[Change], state: str | None) -> dict[str
     return staged
 
 
-def _check_unchanged(root: Path, changes: Sequence[Change]) -> None:
+def check_unchanged(root: Path, changes: Sequence[Change]) -> None:
+    """Raises ConcurrentModification when a file is no longer as it was read."""
     if any(files.read_text(root / change.path) != change.before for change in changes):
         raise ConcurrentModification
 

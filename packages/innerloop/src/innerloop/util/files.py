@@ -196,9 +196,127 @@ def copy(path: Path, target: Path, change: Callable[[str], str] | None = None) -
             with suppress(UnicodeDecodeError):
                 content = change(content.decode("utf-8")).encode("utf-8")
         target.write_bytes(content)
+        _flush(target)
         target.chmod(path.stat().st_mode & 0o7777)
     except OSError as error:
         raise _cannot("write", target, error) from error
+
+
+def copy_whole(path: Path, target: Path) -> None:
+    """Copy a file, a link or a folder to a path that does not exist, with modes, onto the disk.
+
+    Links are copied as links. When this returns, a power cut no longer loses the copy.
+    """
+    import shutil
+
+    try:
+        if path.is_symlink():
+            target.symlink_to(os.readlink(path), target_is_directory=path.is_dir())
+        elif path.is_dir():
+            shutil.copytree(path, target, symlinks=True)
+            for parent, _, names in os.walk(target):
+                for name in names:
+                    if not os.path.islink(os.path.join(parent, name)):
+                        _flush(Path(parent, name))
+        else:
+            shutil.copy2(path, target)
+            _flush(target)
+    except shutil.Error as error:
+        number = next((e for e in _error_numbers(error) if e), errno.EIO)
+        raise _cannot("copy", path, OSError(number, os.strerror(number))) from error
+    except OSError as error:
+        raise _cannot("copy", path, error) from error
+
+
+def _error_numbers(error: Exception) -> Iterator[int]:
+    """The system's numbers that shutil collected as text: "[Errno 28] No space left ..."."""
+    import re
+
+    yield from (int(number) for number in re.findall(r"\[Errno (\d+)\]", str(error)))
+
+
+def keep(path: Path, target: Path) -> None:
+    """Give a file or a link a second name on the same disk, or copy it where that is impossible.
+
+    `target` does not exist. The file may then be replaced under its first name.
+    """
+    try:
+        if not path.is_symlink():
+            os.link(path, target)
+            return
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EROFS, errno.ENOENT):
+            raise _cannot("write", target, error) from error
+    copy_whole(path, target)
+
+
+def write_new(path: Path, text: str, mode: int | None = None) -> None:
+    """Write a file that does not exist yet, onto the disk. `mode` None: that of any new file."""
+    try:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+        with os.fdopen(os.open(path, flags, 0o666), "wb") as file:
+            file.write(text.encode("utf-8"))
+            file.flush()
+            os.fsync(file.fileno())
+        if mode is not None:
+            path.chmod(mode)
+    except OSError as error:
+        raise _cannot("write", path, error) from error
+
+
+def append(path: Path, text: str) -> None:
+    """Append to a file, onto the disk. Raises UserError; a part may have been written then."""
+    try:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
+        with os.fdopen(os.open(path, flags, 0o600), "ab", buffering=0) as file:
+            data = memoryview(text.encode("utf-8"))
+            while data:
+                data = data[file.write(data) :]
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise _cannot("write", path, error) from error
+
+
+def require_writable(path: Path) -> None:
+    """Raise UserError for a file that is read-only, though it could be replaced."""
+    if not os.access(path, os.W_OK):
+        raise _cannot("write", path, PermissionError(errno.EACCES, "the file is read-only"))
+
+
+def mode_of(path: Path) -> int:
+    """The permissions of a file."""
+    try:
+        return path.stat().st_mode & 0o7777
+    except OSError as error:
+        raise _cannot("read", path, error) from error
+
+
+def replace(path: Path, target: Path) -> None:
+    """Put a file or a link in the place of another one on the same disk, in one step.
+
+    A link at `target` is replaced, never followed.
+    """
+    try:
+        _replace(str(path), target)
+    except OSError as error:
+        raise _cannot("write", target, error) from error
+
+
+def flush_folder(folder: Path) -> None:
+    """Have the names in a folder survive a power cut, where the system can (not on Windows)."""
+    if sys.platform == "win32":
+        return
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _flush(path: Path) -> None:
+    with path.open("rb+" if os.access(path, os.W_OK) else "rb") as file, suppress(OSError):
+        os.fsync(file.fileno())
 
 
 def open_log(path: Path) -> IO[bytes]:
