@@ -42,8 +42,12 @@ def create_experiment(workspace: Workspace, name: str, source: str | None) -> en
         check_target(workspace, name)
         if source is not None:
             require_folder(root, source)
-        _copy(root, root / STAGING, name, source)
-        change.carry_out([Move(STAGING, f"src/{name}")])
+        _copy(root, root.joinpath(STAGING, *name.split("/")), name, source)
+        # The folders of a domain that do not exist yet come in the same step.
+        parts = name.split("/")
+        first = next(n for n in range(1, 4) if not root.joinpath("src", *parts[:n]).exists())
+        missing = "/".join(parts[:first])
+        change.carry_out([Move(f"{STAGING}/{missing}", f"src/{missing}")])
         return engine.sync_within(change)
 
 

@@ -129,6 +129,8 @@ def recover(root: Path) -> str:
     if journal is not None:
         _undo(root, journal.records)
         _sweep(root, ())
+        if all(record["do"] in ("begin", "hide") for record in journal.records):
+            return ""  # it had changed nothing yet
         return f"undid {journal.what}, which was interrupted: run that command again"
     if change_folder.is_pending(root):
         _sweep(root, ())
