@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from ..util import change_folder, files, undo_journal
+from ..util import change_folder, files, process, undo_journal
 from ..util.errors import UserError
 from .merge_rules import EDITOR_FILES
 from .state_file import CorruptState, State, dump, load
@@ -95,26 +95,31 @@ def write(root: Path, changes: Sequence[Change], state: str | None) -> None:
     """
     if not changes and state is None:
         return
-    try:
-        staged = _stage(root, changes, state)
-        check_unchanged(root, changes)
-        for change in changes:
-            if change.path in staged:
-                files.put(staged[change.path], root / change.path)
-        # Removals come last, so that no folder is removed as empty that a staged file goes to.
-        for change in changes:
-            if change.path not in staged:
-                files.remove(root / change.path)
-                for folder in PurePosixPath(change.path).parents:
-                    files.remove_if_empty(root / folder)
-        if state is not None:
-            files.put(staged[STATE], root / STATE)
-        files.remove_tree(root / STAGING)
-    except BaseException:
-        # An interruption, or a disk that refuses. If recovery fails too, the next sync does it.
-        with suppress(Exception):
-            recover(root)
-        raise
+    with process.deferred_interrupts():
+        try:
+            _write(root, changes, state)
+        except BaseException:
+            # A disk that refuses. If recovery fails too, the next sync does it.
+            with suppress(Exception):
+                recover(root)
+            raise
+
+
+def _write(root: Path, changes: Sequence[Change], state: str | None) -> None:
+    staged = _stage(root, changes, state)
+    check_unchanged(root, changes)
+    for change in changes:
+        if change.path in staged:
+            files.put(staged[change.path], root / change.path)
+    # Removals come last, so that no folder is removed as empty that a staged file goes to.
+    for change in changes:
+        if change.path not in staged:
+            files.remove(root / change.path)
+            for folder in PurePosixPath(change.path).parents:
+                files.remove_if_empty(root / folder)
+    if state is not None:
+        files.put(staged[STATE], root / STATE)
+    files.remove_tree(root / STAGING)
 
 
 def steps(changes: Sequence[Change], state: str | None) -> Iterator[undo_journal.Step]:

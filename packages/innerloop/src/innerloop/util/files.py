@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 import sys
 import time
@@ -158,6 +159,31 @@ def remove_tree(folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+_ASIDE = re.compile(r"\..+\.removed-[0-9a-f]{16}\Z")
+
+
+def remove_whole(folder: Path) -> None:
+    """Remove a folder in one step: it gets a hidden name beside it, which is then removed.
+
+    A kill in between leaves that one: see `is_aside`.
+    """
+    aside = folder.with_name(f".{folder.name}.removed-{os.urandom(8).hex()}")
+    rename(folder, aside)
+    remove_tree(aside)
+
+
+def is_aside(folder: Path) -> bool:
+    """Whether a folder has a name of `remove_whole`: it is being removed, or that was interrupted."""
+    return _ASIDE.match(folder.name) is not None
+
+
+def is_removable(folder: Path) -> bool:
+    """Whether this user may change every folder below, so that nothing of it would stay."""
+    below = [parent for parent, folders, names in os.walk(folder) if folders or names]
+    parents = [str(folder.parent), str(folder), *below]
+    return all(os.access(parent, os.W_OK | os.X_OK) for parent in parents)
+
+
 def size_of(folder: Path) -> int:
     """The size of the files below a folder in bytes. Links count as 0."""
     total = 0
@@ -230,8 +256,6 @@ def copy_whole(path: Path, target: Path) -> None:
 
 def _error_numbers(error: Exception) -> Iterator[int]:
     """The system's numbers that shutil collected as text: "[Errno 28] No space left ..."."""
-    import re
-
     yield from (int(number) for number in re.findall(r"\[Errno (\d+)\]", str(error)))
 
 
@@ -342,11 +366,13 @@ def make_link(link: Path, target: str) -> None:
         make_folder(link.parent)
         link.symlink_to(target, target_is_directory=(link.parent / target).is_dir())
     except OSError as error:
+        if os.name != "nt":
+            raise _cannot("make", link, error) from error
         raise UserError(
-            f"the link to {target} cannot be made ({error.strerror})",
+            f"cannot make it, a link to {target}: {(error.strerror or str(error)).lower()}",
             code="file-error",
             where=str(link),
-            hint="On Windows, turn Developer Mode on, or run from WSL",
+            hint="Turn Developer Mode on in Windows, or run from WSL",
         ) from error
 
 

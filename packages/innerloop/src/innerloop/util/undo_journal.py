@@ -212,12 +212,18 @@ class Change:
             yield {"do": "drop", "path": step.path, "top": step.top}
         elif isinstance(step, Delete):
             if os.path.lexists(_path(self.root, step.path)):
-                yield from self._moving(step.path, f"{FOLDER}/{self._number()}")
+                # On another disk too it only gets another name; the sweep removes it.
+                target = self._beside(step.path)
+                yield {"do": "move", "path": step.path, "target": target}
         elif isinstance(step, Move):
             yield from self._folders(step.target, made)
             yield from self._moving(step.path, step.target)
         else:
-            yield from self._putting(step, made)
+            try:
+                yield from self._putting(step, made)
+            except UserError as error:
+                error.where = step.path  # not the hidden one beside it
+                raise
 
     def _folders(self, path: str, made: set[str]) -> Iterator[_Record]:
         """The missing folders above a path, the outermost first."""
