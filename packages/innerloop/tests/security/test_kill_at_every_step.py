@@ -1,0 +1,306 @@
+"""Commands that change files, ended at their steps on the disk in every way.
+
+Each command runs in a process of its own with nothing of the tool replaced. An audit hook of the
+interpreter counts what it does to files of the workspace and ends it there: killed, interrupted by a
+signal, or refused by the system. Afterwards every file is as before the command or as after it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import itertools
+import os
+import random
+import re
+import shutil
+import signal
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from innerloop.cli.main import main
+from innerloop.sync import engine
+from innerloop.util import change_folder
+from tests.support import Workspace, make_workspace
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="counts the steps in a forked process")
+
+JOB = "experiment_name: old\ncommand: python train.py --epochs ${{inputs.epochs}}\ninputs: {epochs: 8}\n"
+SCHEDULE = '[schedule]\ncron = "0 3 * * 1"\norchestrators = ["github", "azure-devops"]\n'
+RUN = "outputs/old/20260101-000000-aaaa"
+
+COMMANDS: Mapping[str, tuple[str, ...]] = {
+    "new": ("new", "shop/churn"),
+    "new-from": ("new", "churn", "--from", "old"),
+    "rename": ("rename", "old", "shop/fresh"),
+    "remove": ("remove", "old", "--yes"),
+    "share": ("share", "old", "rates.py", "tools"),
+    "unshare": ("share", "old", "--remove", "names.py"),
+    "repair": ("share", "--repair"),
+    "sync": ("sync", "--eject", ".vscode/settings.json"),
+    "clean": ("clean", "outputs", "--older-than", "0", "--yes"),
+}
+# What may be left in .innerloop by a command that has ended well.
+KNOWN = re.compile(r"state\.json|sync\.lock|removed(/.*)?")
+WRITING = {
+    "open",
+    "os.rename",
+    "os.remove",
+    "os.mkdir",
+    "os.rmdir",
+    "os.chmod",
+    "os.symlink",
+    "os.link",
+}
+# What a full disk refuses: it still renames and removes.
+GROWING = {"open", "os.mkdir", "os.symlink", "os.link"}
+
+
+@pytest.fixture(scope="module")
+def used(tmp_path_factory: pytest.TempPathFactory, _tool: None) -> Workspace:
+    """Two experiments with schedules, shared code, a run, and a person's edits in generated files."""
+    workspace = make_workspace(tmp_path_factory.mktemp("used") / "work space é")
+    for name in ("old", "old_svm"):
+        workspace.add(name, "from common.names import NAME\nprint(NAME)\n", job=JOB, toml=SCHEDULE)
+    for name in ("names.py", "rates.py", "tools/a.py"):
+        workspace.write(f"src/common/{name}", "NAME = 7\n")
+    (workspace.root / "src/old/common").mkdir()
+    (workspace.root / "src/old/common/names.py").symlink_to("../../common/names.py")
+    (workspace.root / "src/old_svm/common").mkdir()
+    (workspace.root / "src/old_svm/common/rates.py").symlink_to(
+        workspace.root / "src/common/rates.py"
+    )
+    (workspace.root / "src/old_svm/other.py").symlink_to("../old/train.py")
+    workspace.write(f"{RUN}/metrics.json", "{}")
+    workspace.write(f"{RUN}/.run/run.json", '{"run": "a", "exit_code": 0}')
+    os.utime(workspace.root / RUN, (1, 1))
+    engine.sync(workspace.root)
+    launch = workspace.read(".vscode/launch.json")
+    workspace.write(".vscode/launch.json", launch.replace("{", "{\n    // mine", 1))
+    workspace.write(".devcontainer/old/hello.sh", "echo hello")
+    assert not engine.sync(workspace.root).changes
+    return workspace
+
+
+def snapshot(root: Path) -> dict[str, str]:
+    """Every file and link by its path: its content. Locks and times in names are left out."""
+    found = {}
+    for parent, folders, names in os.walk(root):
+        links = [name for name in folders if os.path.islink(os.path.join(parent, name))]
+        for name in [*names, *links]:
+            path = Path(parent, name)
+            shown = re.sub(r"removed/old-[0-9-]+", "removed/old", path.relative_to(root).as_posix())
+            if shown.startswith((change_folder.CHANGE, change_folder.SYNC, "scripts")):
+                continue
+            if shown.endswith(".lock") or "__pycache__" in shown:
+                continue
+            if path.is_symlink():
+                found[shown] = f"-> {os.readlink(path)}".replace(str(root), "ROOT")
+            else:
+                found[shown] = path.read_bytes().decode("utf-8", "replace")
+    return found
+
+
+@dataclass
+class Fault:
+    """Called at each step; `at` is the one at which it strikes. `steps` counts all of them."""
+
+    root: Path
+    at: int
+    kind: str
+    steps: int = field(default=0)
+
+    def __call__(self, event: str, args: tuple[Any, ...]) -> None:
+        if event not in WRITING:
+            return
+        position = args[1] if event in ("os.symlink", "os.link") else args[0] if args else ""
+        if not str(position).startswith(str(self.root)):
+            return
+        if event == "open" and not args[2] & (os.O_WRONLY | os.O_RDWR):
+            return
+        self.steps += 1
+        self.strike(event)
+
+    def strike(self, event: str) -> None:
+        if self.kind == "full" and self.steps >= self.at and event in GROWING:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        if self.steps != self.at:
+            return
+        if self.kind == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        elif self.kind in ("SIGINT", "SIGTERM"):
+            os.kill(os.getpid(), getattr(signal, self.kind))
+        elif self.kind in ("EROFS", "EACCES", "EMFILE", "EIO"):
+            number = getattr(errno, self.kind)
+            raise OSError(number, os.strerror(number))
+
+
+@dataclass(frozen=True)
+class End:
+    """How a command ended in its process: code < 0 is a signal; `steps` is 0 after a kill."""
+
+    code: int
+    steps: int
+    text: str
+
+
+def loop(root: Path, words: tuple[str, ...], at: int = 0, kind: str = "") -> End:
+    """Run `loop WORDS` in a forked process, with the fault at its at-th step (0: none)."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        code, fault, out = 70, Fault(root, at, kind), io.StringIO()
+        try:
+            os.chdir(root)
+            os.environ["PATH"] = "/nowhere"  # neither docker nor git: they are not what is tested
+            sys.argv[0] = str(root / "scripts" / "loop")
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
+                if at:
+                    sys.addaudithook(fault)
+                code = main(words)
+        except BaseException as error:  # a traceback of the tool
+            out.write(f"TRACEBACK {type(error).__name__}: {error}")
+            code = 70
+        finally:
+            fault.kind = ""
+            os.write(writing, f"{fault.steps}\n{out.getvalue()}".encode()[:60_000])
+            os._exit(code)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe:
+        steps, _, text = pipe.read().decode().partition("\n")
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    return End(code, int(steps or 0), text)
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """One command on one workspace: what is there before and after it, and its number of steps."""
+
+    words: tuple[str, ...]
+    origin: Path
+    folder: Path
+    before: Mapping[str, str]
+    after: Mapping[str, str]
+    steps: int
+
+    def copy(self) -> Path:
+        target = self.folder / "copy" / "work space é"
+        shutil.rmtree(target.parent, ignore_errors=True)
+        shutil.copytree(self.origin, target, symlinks=True)
+        absolute = target / "src/old_svm/common/rates.py"
+        if absolute.is_symlink():
+            absolute.unlink()
+            absolute.symlink_to(target / "src/common/rates.py")
+        return target
+
+    def require_old_or_new(self, root: Path, case: object) -> bool:
+        """Whether it is new."""
+        found = snapshot(root)
+        if found not in (self.before, self.after):
+            parts = {
+                name: {path for path in {*found, *side} if found.get(path) != side.get(path)}
+                for name, side in (("before", self.before), ("after", self.after))
+            }
+            raise AssertionError(f"{case}: neither old nor new: {parts}")
+        return found == self.after
+
+
+def require_clean(root: Path, case: object) -> None:
+    """Nothing of an interrupted command is left."""
+    assert not change_folder.is_pending(root), case
+    own = [
+        path.relative_to(root / ".innerloop").as_posix()
+        for path in (root / ".innerloop").rglob("*")
+    ]
+    assert not [name for name in own if not KNOWN.fullmatch(name)], (case, own)
+    hidden = [path for path in root.rglob(".*.*") if re.search(r"\.[0-9a-z_]{8,16}$", path.name)]
+    allowed = {".gitignore", ".dockerignore"}
+    assert not [path for path in hidden if path.name not in allowed], (case, hidden)
+
+
+def campaign(used: Workspace, folder: Path, words: tuple[str, ...]) -> Campaign:
+    draft = Campaign(words, used.root, folder, {}, {}, 0)
+    whole = draft.copy()
+    before = snapshot(whole)
+    end = loop(whole, words, at=10**9)
+    assert end.code == 0, end.text
+    after = snapshot(whole)
+    assert before != after
+    return Campaign(words, used.root, folder, before, after, end.steps)
+
+
+def sampled(steps: int, most: int, seed: str) -> list[int]:
+    """Step numbers: the first, the last, and others drawn by a fixed seed."""
+    every = range(1, steps + 1)
+    if os.environ.get("INNERLOOP_NIGHTLY") or steps <= most:
+        return [*every]
+    return sorted({1, steps, *random.Random(seed).sample(every, most - 2)})
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_killed_command_is_undone_or_done_by_the_next_one(
+    used: Workspace, tmp_path: Path, name: str
+) -> None:
+    whole = campaign(used, tmp_path, COMMANDS[name])
+    # Any command that changes the workspace may come next. Each changes nothing by itself here.
+    following = itertools.cycle([("sync",), ("share", "--repair"), ("share", "nobody", "x.py")])
+    ends = set()
+    for at in sampled(whole.steps, 30, name):
+        root = whole.copy()
+        end = loop(root, whole.words, at, "kill")
+        ends.add(end.code)
+        words = ("sync",) if name in ("repair", "sync") else next(following)
+        again = loop(root, words)
+        assert "TRACEBACK" not in again.text, (at, again.text)
+        loop(root, ("sync",))
+        is_new = whole.require_old_or_new(_unrepaired(whole, root), (at, words))
+        require_clean(root, (at, words))
+        second = loop(root, ("sync",))
+        assert "everything is up to date" in second.text, (at, second.text)
+        if not is_new:  # and what was undone can be done
+            assert loop(root, whole.words).code == 0
+            assert snapshot(root) == whole.after, at
+    assert -signal.SIGKILL in ends
+
+
+def _unrepaired(whole: Campaign, root: Path) -> Path:
+    """`share --repair` made an absolute link relative: it is made absolute again."""
+    link = root / "src/old_svm/common/rates.py"
+    if whole.words != COMMANDS["repair"] and link.is_symlink():
+        link.unlink()
+        link.symlink_to(root / "src/common/rates.py")
+    return root
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("kind", ["full", "EROFS", "EACCES", "EMFILE", "SIGINT", "SIGTERM"])
+def test_refused_or_interrupted_command_leaves_old_or_new_and_nothing_else(
+    used: Workspace, tmp_path: Path, name: str, kind: str
+) -> None:
+    whole = campaign(used, tmp_path, COMMANDS[name])
+    codes = {"SIGINT": {0, 130}, "SIGTERM": {0, 143}}.get(kind, {0, 1})
+    for at in sampled(whole.steps, 5, f"{name} {kind}"):
+        root = whole.copy()
+        end = loop(root, whole.words, at, kind)
+        case = (at, end)
+        if end.code == -signal.SIGTERM:  # before the command has begun to change anything
+            assert snapshot(root) == whole.before
+            continue
+        assert end.code in codes and "TRACEBACK" not in end.text, case
+        is_new = whole.require_old_or_new(root, case)
+        if end.code == 1:
+            assert not is_new, case
+            assert len(re.findall(r"cannot [a-z]+ it: ", end.text)) == 1, case
+        if kind not in ("EROFS", "EACCES", "EMFILE") or end.code:
+            require_clean(root, case)  # else it may have been the sweep that was refused
+        assert loop(root, ("sync",)).code == 0
+        whole.require_old_or_new(root, case)
+        require_clean(root, case)
