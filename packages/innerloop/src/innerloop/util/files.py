@@ -222,7 +222,6 @@ def copy(path: Path, target: Path, change: Callable[[str], str] | None = None) -
             with suppress(UnicodeDecodeError):
                 content = change(content.decode("utf-8")).encode("utf-8")
         target.write_bytes(content)
-        _flush(target)
         target.chmod(path.stat().st_mode & 0o7777)
     except OSError as error:
         raise _cannot("write", target, error) from error
@@ -240,10 +239,7 @@ def copy_whole(path: Path, target: Path) -> None:
             target.symlink_to(os.readlink(path), target_is_directory=path.is_dir())
         elif path.is_dir():
             shutil.copytree(path, target, symlinks=True)
-            for parent, _, names in os.walk(target):
-                for name in names:
-                    if not os.path.islink(os.path.join(parent, name)):
-                        _flush(Path(parent, name))
+            flush_tree(target)
         else:
             shutil.copy2(path, target)
             _flush(target)
@@ -279,7 +275,7 @@ def write_new(path: Path, text: str, mode: int | None = None) -> None:
     try:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         with os.fdopen(os.open(path, flags, 0o666), "wb") as file:
-            file.write(text.encode("utf-8"))
+            file.write(text.encode("utf-8", "surrogateescape"))
             file.flush()
             os.fsync(file.fileno())
         if mode is not None:
@@ -338,8 +334,17 @@ def flush_folder(folder: Path) -> None:
             os.close(handle)
 
 
+def flush_tree(folder: Path) -> None:
+    """Have the files in a folder survive a power cut."""
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            if not os.path.islink(os.path.join(parent, name)):
+                _flush(Path(parent, name))
+        flush_folder(Path(parent))
+
+
 def _flush(path: Path) -> None:
-    with path.open("rb+" if os.access(path, os.W_OK) else "rb") as file, suppress(OSError):
+    with suppress(OSError), path.open("rb+" if os.access(path, os.W_OK) else "rb") as file:
         os.fsync(file.fileno())
 
 
