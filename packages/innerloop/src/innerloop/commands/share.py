@@ -13,7 +13,7 @@ from ..model.workspace import Workspace
 from ..sync import engine
 from ..util.console import say
 from ..util.errors import UsageError
-from ..util.undo_journal import Change
+from ..util.undo_journal import WorkspaceChange
 from ..workspace import loader, shared_code_links
 
 EXAMPLES = """The link src/EXP/common/PATH points to src/common/PATH: `from common.digits import load`
@@ -116,7 +116,7 @@ def _below_common(word: str, args: argparse.Namespace) -> str:
     return word
 
 
-def _add(change: Change, experiment: Experiment, path: str) -> str:
+def _add(change: WorkspaceChange, experiment: Experiment, path: str) -> str:
     steps = shared_code_links.add(change.root, experiment, path)
     for step in steps:
         change.carry_out([step])
@@ -133,7 +133,7 @@ def _list_missing(root: Path, experiment: Experiment, path: str) -> None:
         )
 
 
-def _remove(change: Change, experiment: Experiment, path: str) -> str:
+def _remove(change: WorkspaceChange, experiment: Experiment, path: str) -> str:
     change.carry_out(shared_code_links.remove(change.root, experiment, path))
     return f"{experiment.name} no longer shares {path}; {COMMON}/{path} stays"
 

@@ -43,6 +43,7 @@ def create_experiment(workspace: Workspace, name: str, source: str | None) -> en
         if source is not None:
             require_folder(root, source)
         _copy(root, root.joinpath(STAGING, *name.split("/")), name, source)
+        files.flush_tree(root / STAGING)
         # The folders of a domain that do not exist yet come in the same step.
         parts = name.split("/")
         first = next(n for n in range(1, 4) if not root.joinpath("src", *parts[:n]).exists())

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -20,6 +22,10 @@ from .workspace_template import File
 
 README = workspace_template.PACKAGE / "templates" / "workspace-readme.md"
 WHEELS = ".innerloop/wheels"
+# It is there while `init` makes the workspace.
+UNFINISHED = ".innerloop/unfinished"
+WHOLE = {"pyproject.toml", "scripts", "src"}
+WAITING = "innerloop: another init of this folder is running; waiting for it"
 PIN_COMMENT = (
     "# What scripts/loop installs into your cache: the tool and its dependencies, by hashes.\n"
 )
@@ -43,20 +49,10 @@ def make(folder: Path, *, example: str | None, wheel: Path | None, git: bool) ->
 
     It grows in a folder beside, which takes its place at the end: a failure leaves nothing.
     """
-    if os.path.lexists(folder) and (not folder.is_dir() or any(folder.iterdir())):
-        raise UserError(
-            "the folder is not empty",
-            code="path-exists",
-            where=str(folder),
-            hint="Choose another one",
-        )
+    _require_empty(folder)
     found = _template()
     chosen = found if example else workspace_template.without_examples(found)
-    files.make_folder(folder.parent)
-    # A name that no other user can have taken before.
-    new = files.make_folder(folder.parent / f".{folder.name}.new-{os.urandom(8).hex()}", new=True)
-    files.confine(new)
-    try:
+    with _growing(folder) as new:
         scratch = files.make_folder(new / ".innerloop" / "build")
         _fill(new, chosen, _pin(wheel, scratch))
         files.remove_tree(scratch)
@@ -66,12 +62,56 @@ def make(folder: Path, *, example: str | None, wheel: Path | None, git: bool) ->
         files.remove(new / engine.LOCK)
         if git:
             _make_repository(new)
-        if folder.exists():
-            files.remove_if_empty(folder)
-        files.rename(new, folder)
-    finally:
-        files.remove_tree(new)
-        files.release(new)
+
+
+@contextmanager
+def _growing(folder: Path) -> Iterator[Path]:
+    """A hidden folder beside, which takes the place of `folder` at the end of the block.
+
+    An error, Ctrl-C and SIGTERM remove it. The lock tells what a killed `init` left, which the next
+    one of this folder removes.
+    """
+    lock = folder.with_name(f".{folder.name}.new.lock")
+    missing = [parent for parent in folder.parents if not parent.exists()]
+    with process.signals_as_interrupts(), files.locked(lock, waiting=WAITING):
+        for path in files.make_folder(folder.parent).glob(f".{glob.escape(folder.name)}.new-*"):
+            if re.fullmatch(r".*\.new-[0-9a-f]{16}", path.name) and _is_unfinished(path):
+                files.remove_tree(path)
+        _require_empty(folder)
+        new = folder.with_name(f".{folder.name}.new-{os.urandom(8).hex()}")
+        try:
+            files.make_folder(new, new=True)  # a name that no other user can have taken before
+            files.confine(new)
+            files.make_folder(new / UNFINISHED)
+            yield new
+            files.remove_tree(new / UNFINISHED)
+            files.flush_tree(new)
+            if folder.exists():
+                files.remove_if_empty(folder)
+            files.rename(new, folder)
+        finally:
+            files.remove_tree(new)
+            files.release(new)
+            with suppress(UserError):  # Windows does not remove what is open
+                files.remove(lock)
+            for parent in missing:
+                files.remove_if_empty(parent)
+
+
+def _is_unfinished(folder: Path) -> bool:
+    """Whether `init` made it. It is empty before the first step, and whole at the last one."""
+    names = set(os.listdir(folder)) if folder.is_dir() and not folder.is_symlink() else {""}
+    return not names - {".innerloop"} or (folder / UNFINISHED).is_dir() or names >= WHOLE
+
+
+def _require_empty(folder: Path) -> None:
+    if os.path.lexists(folder) and (not folder.is_dir() or any(folder.iterdir())):
+        raise UserError(
+            "the folder is not empty",
+            code="path-exists",
+            where=str(folder),
+            hint="Choose another one",
+        )
 
 
 def pin_text(dependencies: str, pin: Pin, version: str = __version__) -> str:

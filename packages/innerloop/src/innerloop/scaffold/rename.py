@@ -23,7 +23,7 @@ from ..sync.state_file import State
 from ..util import files
 from ..util.errors import UserError
 from ..util.jsonc import ParseError
-from ..util.undo_journal import DropEmpty, Link, Move, Step, Write
+from ..util.undo_journal import DropEmpty, MakeLink, Move, Step, Write
 from ..workspace import loader
 from . import create
 
@@ -108,12 +108,12 @@ def _links(root: Path, names: RenamePair) -> Iterator[Step]:
     for link, text in disk.links("src"):
         target = shared_code.leads(link, text)
         if target == old or target.startswith(f"{old}/"):
-            yield Link(link, shared_code.link_text(link, new + target[len(old) :]))
+            yield MakeLink(link, shared_code.link_text(link, new + target[len(old) :]))
         elif link.startswith(f"{new}/") and not os.path.isabs(text):
             before = shared_code.leads(old + link[len(new) :], text)
             is_inner = before == old or before.startswith(f"{old}/")
             if not is_inner and target != before and disk.exists(before):
-                yield Link(link, shared_code.link_text(link, before))
+                yield MakeLink(link, shared_code.link_text(link, before))
 
 
 def _rename_generated(

@@ -79,7 +79,7 @@ def sync(root: Path, resolution: Resolution | None = None, eject: str | None = N
 
 
 @contextmanager
-def change(root: Path, what: str) -> Iterator[undo_journal.Change]:
+def change(root: Path, what: str) -> Iterator[undo_journal.WorkspaceChange]:
     """A change of the workspace that happens whole or not at all: see `undo_journal`.
 
     `what` says for people what is undone if it is interrupted. No sync and no other change runs
@@ -91,7 +91,7 @@ def change(root: Path, what: str) -> Iterator[undo_journal.Change]:
             yield current
 
 
-def sync_within(current: undo_journal.Change) -> SyncOutcome:
+def sync_within(current: undo_journal.WorkspaceChange) -> SyncOutcome:
     """`sync` as a part of a change."""
     while True:
         outcome = plan(current.root)
@@ -104,7 +104,7 @@ def sync_within(current: undo_journal.Change) -> SyncOutcome:
 
 
 def edit_within(
-    current: undo_journal.Change, edit: Callable[[State], tuple[State, Iterable[Change]]]
+    current: undo_journal.WorkspaceChange, edit: Callable[[State], tuple[State, Iterable[Change]]]
 ) -> None:
     """Change generated files and the record of them as a part of a change.
 

@@ -84,7 +84,7 @@ def recover(root: Path) -> None:
     """Writes the record that agrees with the files, and removes what a killed sync left."""
     text = state_text(root)
     if text is not None and text != text_on_disk(root):
-        files.write_text(root / STATE, text)
+        files.put(files.stage(root / STATE, text, files.make_folder(root / STAGING)), root / STATE)
     files.remove_tree(root / STAGING)
 
 

@@ -452,7 +452,7 @@ def write_new(path: Path, text: str, mode: int | None = None) -> None:
                 os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666 if mode is None else 0o600
             )
             with os.fdopen(number, "wb") as file:
-                file.write(text.encode("utf-8"))
+                file.write(text.encode("utf-8", "surrogateescape"))
                 file.flush()
                 os.fsync(file.fileno())
                 if mode is not None:
@@ -511,6 +511,20 @@ def flush_folder(folder: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+def flush_tree(folder: Path) -> None:
+    """Have the files in a folder survive a power cut."""
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            if not os.path.islink(os.path.join(parent, name)):
+                _flush(Path(parent, name))
+        flush_folder(Path(parent))
+
+
+def _flush(path: Path) -> None:
+    with suppress(OSError), path.open("rb+" if os.access(path, os.W_OK) else "rb") as file:
+        os.fsync(file.fileno())
 
 
 def open_log(path: Path) -> IO[bytes]:

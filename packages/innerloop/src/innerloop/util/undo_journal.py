@@ -57,7 +57,7 @@ class Write:
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class MakeLink:
     """A symbolic link with the text `leads_to`, in place of a file, a link or nothing."""
 
     path: str
@@ -80,7 +80,7 @@ class DropEmpty:
 
 
 # Paths are relative to the workspace's root, with "/".
-Step: TypeAlias = Move | Write | Link | Delete | DropEmpty
+Step: TypeAlias = Move | Write | MakeLink | Delete | DropEmpty
 _Record: TypeAlias = Mapping[str, str]
 
 # The keys of each kind of line, besides "do". All values are paths, but for those in _NO_PATHS.
@@ -98,7 +98,7 @@ _HIDDEN = re.compile(r"\.[^/]{1,200}\.[0-9a-f]{16}\Z")
 
 
 @dataclass(frozen=True, slots=True)
-class _Journal:
+class _Interrupted:
     """What a killed change left. `what` is for people: "the rename of a to b"."""
 
     what: str
@@ -139,15 +139,15 @@ def recover(root: Path) -> str:
 
 
 @contextmanager
-def change(root: Path, what: str) -> Iterator[Change]:
+def change(root: Path, what: str) -> Iterator[WorkspaceChange]:
     """A change that happens when the block ends, and is undone when the block raises.
 
     The caller holds the lock and has called `recover`. SIGINT and SIGTERM raise within
-    `Change.carry_out`, between two steps.
+    `WorkspaceChange.carry_out`, between two steps.
     """
     files.confine(root)
     with process.deferred_interrupts() as interrupts:
-        current = Change(root, interrupts)
+        current = WorkspaceChange(root, interrupts)
         try:
             current.begin(what)
             yield current
@@ -155,12 +155,14 @@ def change(root: Path, what: str) -> Iterator[Change]:
             files.rename(root / JOURNAL, root / COMMITTED)
         except BaseException as error:
             current.undo(error)
+            if isinstance(error, Exception):
+                interrupts.raise_pending()  # it may be why a program failed
             raise
         with suppress(UserError, OSError):  # the next command sweeps
             _sweep(root, current.records)
 
 
-class Change:
+class WorkspaceChange:
     """The steps so far of one change."""
 
     def __init__(self, root: Path, interrupts: process.DeferredInterrupts) -> None:
@@ -246,13 +248,13 @@ class Change:
         files.copy_whole(source, self.root / copy)
         yield {"do": "across", "path": path, "target": target, "copy": copy, "aside": aside}
 
-    def _putting(self, step: Write | Link, made: set[str]) -> Iterator[_Record]:
-        path = step.path if isinstance(step, Link) else _written(self.root, step.path)
+    def _putting(self, step: Write | MakeLink, made: set[str]) -> Iterator[_Record]:
+        path = step.path if isinstance(step, MakeLink) else _written(self.root, step.path)
         target = _path(self.root, path)
         yield from self._folders(path, made)
         old = _identity(target)
         staged = self._beside(path)
-        if isinstance(step, Link):
+        if isinstance(step, MakeLink):
             files.make_link(self.root / staged, step.leads_to)
         else:
             if old:
@@ -461,7 +463,7 @@ def _unreadable(where: str | Position) -> UserError:
     )
 
 
-def _read(root: Path, path: str) -> _Journal | None:
+def _read(root: Path, path: str) -> _Interrupted | None:
     """The journal; None when there is none. Raises UserError for one that no change wrote."""
     try:
         text = files.read_text(root / path)
@@ -474,7 +476,7 @@ def _read(root: Path, path: str) -> _Journal | None:
     records = [_record(line, Position(path, number, 1)) for number, line in enumerate(lines, 1)]
     what = records[0].get("what", "") if records else ""
     shown = "".join(char for char in what if char.isprintable())[:200]
-    return _Journal(shown or "a change", tuple(records))
+    return _Interrupted(shown or "a change", tuple(records))
 
 
 def _record(line: str, where: Position) -> _Record:

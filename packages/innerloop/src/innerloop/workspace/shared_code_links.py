@@ -14,7 +14,7 @@ from ..model.experiment import Experiment
 from ..model.shared_code import COMMON
 from ..util import files
 from ..util.errors import UserError, did_you_mean
-from ..util.undo_journal import Delete, DropEmpty, Link, Step
+from ..util.undo_journal import Delete, DropEmpty, MakeLink, Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def add(root: Path, experiment: Experiment, path: str) -> list[Step]:
             where=link,
             hint="Remove that link first",
         )
-    return [*in_the_way, Link(link, shared_code.link_text(link, target))]
+    return [*in_the_way, MakeLink(link, shared_code.link_text(link, target))]
 
 
 def remove(root: Path, experiment: Experiment, path: str) -> list[Step]:
@@ -125,7 +125,7 @@ def repair(root: Path, experiment: Experiment) -> tuple[list[Share], list[Share]
 def link_to(share: Share) -> Step:
     """The step that makes the link anew, to its target."""
     assert share.target is not None
-    return Link(share.link, shared_code.link_text(share.link, share.target))
+    return MakeLink(share.link, shared_code.link_text(share.link, share.target))
 
 
 def not_shared(root: Path, folder: str) -> list[str]:
