@@ -7,7 +7,7 @@ import hashlib
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from urllib.parse import unquote, urlsplit
 from .. import __version__
 from ..sync import engine
 from ..util import files, locked_environments, process, venvs
+from ..util.cache_folder import cache_folder
 from ..util.errors import UserError
 from . import workspace_template
 from .workspace_template import File
@@ -68,12 +69,17 @@ def make(folder: Path, *, example: str | None, wheel: Path | None, git: bool) ->
 def _growing(folder: Path) -> Iterator[Path]:
     """A hidden folder beside, which takes the place of `folder` at the end of the block.
 
-    An error, Ctrl-C and SIGTERM remove it. The lock tells what a killed `init` left, which the next
-    one of this folder removes.
+    An error, Ctrl-C and SIGTERM remove it. What a killed `init` left is removed by
+    the next one of this folder, which holds the same lock.
     """
-    lock = folder.with_name(f".{folder.name}.new.lock")
+    name = hashlib.sha256(os.fsencode(folder.absolute())).hexdigest()[:16]
+    lock = cache_folder() / "init" / f"{name}.lock"
     missing = [parent for parent in folder.parents if not parent.exists()]
-    with process.signals_as_interrupts(), files.locked(lock, waiting=WAITING):
+    with (
+        process.signals_as_interrupts(),
+        _without_empty(missing),
+        files.locked(lock, waiting=WAITING),
+    ):
         for path in files.make_folder(folder.parent).glob(f".{glob.escape(folder.name)}.new-*"):
             if re.fullmatch(r".*\.new-[0-9a-f]{16}", path.name) and _is_unfinished(path):
                 files.remove_tree(path)
@@ -92,10 +98,16 @@ def _growing(folder: Path) -> Iterator[Path]:
         finally:
             files.remove_tree(new)
             files.release(new)
-            with suppress(UserError):  # Windows does not remove what is open
-                files.remove(lock)
-            for parent in missing:
-                files.remove_if_empty(parent)
+
+
+@contextmanager
+def _without_empty(folders: Iterable[Path]) -> Iterator[None]:
+    """Remove these folders afterwards if they are empty, the innermost first."""
+    try:
+        yield
+    finally:
+        for folder in folders:
+            files.remove_if_empty(folder)
 
 
 def _is_unfinished(folder: Path) -> bool:

@@ -553,15 +553,16 @@ def make_folder(path: Path, *, new: bool = False) -> Path:
     mode = _mode_of(str(path))
     try:
         with _made(path) as found:
-            try:
-                found.mkdir(mode)
-            except FileExistsError:
-                status = found.status()
-                if new or status is None or not stat.S_ISDIR(status.st_mode):
-                    raise
-                if mode == 0o700 and found.folder is not None:
-                    with found.entered() as folder:
-                        close_to_others(folder.number or 0)
+            if found.status() is None:
+                with suppress(FileExistsError):  # another process has just made it
+                    found.mkdir(mode)
+                    return path
+            status = found.status()
+            if new or status is None or not stat.S_ISDIR(status.st_mode):
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+            if mode == 0o700 and found.folder is not None:
+                with found.entered() as folder:
+                    close_to_others(folder.number or 0)
     except OSError as error:
         raise _cannot("make", path, error) from error
     return path
