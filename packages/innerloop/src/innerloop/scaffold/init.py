@@ -71,28 +71,35 @@ def _growing(folder: Path) -> Iterator[Path]:
     An error, Ctrl-C and SIGTERM remove it. The lock tells what a killed `init` left, which the next
     one of this folder removes.
     """
-    lock = folder.with_name(f".{folder.name}.new.lock")
     missing = [parent for parent in folder.parents if not parent.exists()]
-    with process.signals_as_interrupts(), files.locked(lock, waiting=WAITING):
-        for path in files.make_folder(folder.parent).glob(f".{glob.escape(folder.name)}.new-*"):
-            if re.fullmatch(r".*\.new-[0-9a-f]{16}", path.name) and _is_unfinished(path):
-                files.remove_tree(path)
-        _require_empty(folder)
-        new = folder.with_name(f".{folder.name}.new-{os.urandom(8).hex()}")
+    lock = folder.with_name(f".{folder.name}.new.lock")
+    with process.signals_as_interrupts():
         try:
-            files.make_folder(new / UNFINISHED)
-            yield new
-            files.remove_tree(new / UNFINISHED)
-            files.flush_tree(new)
-            if folder.exists():
-                files.remove_if_empty(folder)
-            files.rename(new, folder)
+            with files.locked(lock, waiting=WAITING):
+                yield from _grow(folder, lock)
         finally:
-            files.remove_tree(new)
-            with suppress(UserError):  # Windows does not remove what is open
-                files.remove(lock)
             for parent in missing:
                 files.remove_if_empty(parent)
+
+
+def _grow(folder: Path, lock: Path) -> Iterator[Path]:
+    for path in folder.parent.glob(f".{glob.escape(folder.name)}.new-*"):
+        if re.fullmatch(r".*\.new-[0-9a-f]{16}", path.name) and _is_unfinished(path):
+            files.remove_tree(path)
+    _require_empty(folder)
+    new = folder.with_name(f".{folder.name}.new-{os.urandom(8).hex()}")
+    try:
+        files.make_folder(new / UNFINISHED)
+        yield new
+        files.remove_tree(new / UNFINISHED)
+        files.flush_tree(new)
+        if folder.exists():
+            files.remove_if_empty(folder)
+        files.rename(new, folder)
+    finally:
+        files.remove_tree(new)
+        with suppress(UserError):  # Windows does not remove what is open
+            files.remove(lock)
 
 
 def _is_unfinished(folder: Path) -> bool:
