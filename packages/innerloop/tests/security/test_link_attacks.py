@@ -24,6 +24,7 @@ from typing import Any, cast
 
 import pytest
 
+from innerloop import __version__
 from innerloop.cli import main as command_line
 from innerloop.commands import notebook
 from innerloop.devcontainers import state_cache
@@ -209,18 +210,16 @@ def snapshot(folder: Path) -> Snapshot:
 @contextmanager
 def recording(root: Path, found: set[str]) -> Iterator[None]:
     """Within, every path below the root that the door changes is added to `found`."""
-    original = files.place
+    original = confined.place
 
     def place(path: Any, **options: Any) -> Any:
         if Path(path).is_relative_to(root) and Path(path) != root:
             found.add(Path(path).relative_to(root).as_posix())
         return original(path, **options)
 
-    files.place = place
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(files, "place", place)
         yield
-    finally:
-        files.place = original
 
 
 def changed_by(action: Action, template: Path, folder: Path) -> list[str]:
@@ -366,11 +365,10 @@ def _swap_at(at_steps: range, name: str, template: Path, tmp_path: Path) -> None
             else:
                 (victim / "taken").mkdir()
             steps = 0
-            me = threading.get_ident()
 
             def step(root: Path = root, at_step: int = at_step, path: str = path) -> None:
                 nonlocal steps
-                if threading.get_ident() != me:
+                if threading.current_thread() is not threading.main_thread():
                     return
                 steps += 1
                 if steps >= at_step and (root / path).is_dir():
@@ -394,7 +392,7 @@ def test_a_workspace_is_made_beside_a_link_that_was_there(template: Path, tmp_pa
     for number in (os.getpid(), os.getpid() + 1):
         (tmp_path / f".made.new-{number}").symlink_to(victim)
     before = snapshot(victim)
-    wheel = tmp_path / f"innerloop-{init.__version__}-py3-none-any.whl"
+    wheel = tmp_path / f"innerloop-{__version__}-py3-none-any.whl"
     wheel.write_bytes(b"wheel")
     with suppress(UserError):
         init.make(tmp_path / "made", example=None, wheel=wheel, git=False)
@@ -428,3 +426,27 @@ def test_a_workspace_that_is_reached_through_a_link_works(template: Path, tmp_pa
     answer = workspace.loop("sync")
     assert answer.code == 0, answer.err
     assert loader.open_workspace(root).experiments == ("line", "other")
+
+
+def test_reports_and_formatters_do_not_follow_links(template: Path, tmp_path: Path) -> None:
+    """Of programs that write by themselves: a link below their folder, and their folder itself."""
+    root = copied(template, tmp_path)
+    victim = root.parent / "victim"
+    (victim / "a.py").write_text("x = {  'a':1 }\n")
+    (root / "outputs/line/coverage/deep").mkdir(parents=True)
+    (root / "outputs/line/coverage/style.css").symlink_to(victim / "a.py")
+    (root / "outputs/line/coverage/deep/link").symlink_to(victim)
+    (root / "outputs/line/coverage/kept.html").write_text("kept")
+    before = snapshot(victim)
+    confining(lambda root: coverage.prepare(root, REPORTS))(root)
+    assert not (root / "outputs/line/coverage/style.css").is_symlink()
+    assert not (root / "outputs/line/coverage/deep/link").is_symlink()
+    assert (root / "outputs/line/coverage/kept.html").is_file()
+    (root / "notebooks/hidden").mkdir()
+    for name in ("notebooks/b.py", "notebooks/.c.py", "notebooks/hidden/d.py", "src/line/.hidden"):
+        (root / name).symlink_to(victim if name.endswith("hidden") else victim / "a.py")
+    assert loop("format")(root) == 0
+    shutil.rmtree(root / "notebooks")
+    (root / "notebooks").symlink_to(victim)
+    assert loop("format")(root) == 1
+    assert snapshot(victim) == before

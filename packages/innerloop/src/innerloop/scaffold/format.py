@@ -18,6 +18,8 @@ from typing import Literal
 from ..util import diffs, files, locked_environments, process, venvs
 from ..util.errors import UserError
 
+# Folders that neither black nor isort enters. Source: the defaults of their exclude and skip.
+_NOT_FORMATTED = {".direnv", ".eggs", ".git", ".hg", ".mypy_cache", ".nox", ".svn", ".tox", ".venv"}
 # The folders with the team's code.
 CODE_FOLDERS = ("src", "notebooks", "tests")
 
@@ -44,6 +46,8 @@ class FormatFinding:
 
 def write(root: Path, folders: Sequence[str]) -> tuple[list[str], list[FormatFinding]]:
     """Formats in place; returns the files that changed, and those that are not valid Python."""
+    for folder in folders:
+        files.require_inside(root / folder)
     python = _python()
     links = _links(root, folders)
     # One after the other, because both write: isort first, so that black decides the layout.
@@ -135,7 +139,7 @@ def _links_below(root: Path, folder: Path) -> Iterator[str]:
     for entry in os.scandir(folder):
         if entry.is_symlink():
             yield Path(entry.path).relative_to(root).as_posix()
-        elif entry.is_dir() and not entry.name.startswith("."):
+        elif entry.is_dir() and entry.name not in _NOT_FORMATTED:
             yield from _links_below(root, Path(entry.path))
 
 
