@@ -76,7 +76,9 @@ VALUES: list[Any] = [
 
 def row(pick: random.Random) -> Any:
     path, value = pick.choice(PATHS), pick.choice(VALUES)
-    keys = [pick.choice(["tasks", "run line", "inputs", "", "\0", 1, None, {}]) for _ in range(2)]
+    keys: list[Any] = [
+        pick.choice(["tasks", "run line", "inputs", "", "\0", 1, None, {}]) for _ in range(2)
+    ]
     return pick.choice(
         [[path, value], [path, *keys, value], {"ejected": path}, {"ejected": value}, [path], [], value,
          [value, path], {"ejected": path, "b": 1}, [path, "tasks", "x", value]]
@@ -138,7 +140,7 @@ def test_100_journals(opened: Workspace) -> None:
     good = opened.read(STATE)
     for seed in range(100):
         pick = random.Random(seed)
-        after = {
+        after: dict[str, Any] = {
             pick.choice([path for path in PATHS if path != "\ud800"]): pick.choice(
                 [None, "", 1, [], "a" * 64]
             )

@@ -216,9 +216,10 @@ def place(
         walk.close()
 
 
-def is_confined(path: str | os.PathLike[str]) -> bool:
-    """Whether the path is below a registered folder."""
-    return _locate(os.path.join(os.getcwd(), os.fspath(path))) is not None
+def is_trusted(path: str | os.PathLike[str]) -> bool:
+    """Whether the path, without links, is below a folder of INNERLOOP_TRUSTED_FOLDERS, or is one."""
+    real = os.path.realpath(path)
+    return any(_names_below(anchor.real, real) is not None for anchor in _trusted())
 
 
 def _locate(absolute: str) -> tuple[_Anchor, list[str]] | None:

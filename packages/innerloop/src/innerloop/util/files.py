@@ -26,10 +26,10 @@ from typing import IO
 
 from . import console
 from .cache_folder import cache_folder
-from .confined import Folder, Place, close_to_others, confine, is_confined, place, release
+from .confined import Folder, Place, close_to_others, confine, is_trusted, place, release
 from .errors import UserError
 
-__all__ = ["confine", "is_confined", "release"]
+__all__ = ["confine", "is_trusted", "release"]
 
 # Parts of `.innerloop` that belong to the workspace, or that a container's user reads.
 _SHARED = {"state.json", "wheels", "scripts"}
@@ -321,6 +321,39 @@ def is_removable(folder: Path) -> bool:
     below = [parent for parent, folders, names in os.walk(folder) if folders or names]
     parents = [str(folder.parent), str(folder), *below]
     return all(os.access(parent, os.W_OK | os.X_OK) for parent in parents)
+
+
+def remove_links(folder: Path) -> None:
+    """Remove every link below a folder that a program is about to write into, but not the folder.
+
+    A report's files have known names, and a link with such a name would lead the program elsewhere.
+    """
+    with suppress(FileNotFoundError), _walking(folder) as found, found.entered() as top:
+        todo = [top.place(name) for name in top.names()]
+        while todo:
+            entry = todo.pop()
+            status = entry.status()
+            if status is not None and stat.S_ISLNK(status.st_mode):
+                entry.unlink()
+            elif status is not None and stat.S_ISDIR(status.st_mode):
+                remove_links(Path(entry.path))
+
+
+@contextmanager
+def _walking(folder: Path) -> Iterator[Place]:
+    try:
+        with place(folder, follow=True) as found:
+            yield found
+    except OSError as error:
+        if isinstance(error, FileNotFoundError):
+            raise
+        raise _cannot("read", folder, error) from error
+
+
+def require_inside(path: Path) -> None:
+    """UserError if a link leads the path out of the workspace, for a program that writes there."""
+    with suppress(OSError), place(path, follow=True):
+        pass
 
 
 def size_of(folder: Path) -> int:
