@@ -277,23 +277,29 @@ def campaign(used: Workspace, folder: Path, words: tuple[str, ...]) -> Campaign:
     return Campaign(words, used.root, folder, before, after, end.steps)
 
 
-def sampled(steps: int, most: int, seed: str) -> list[int]:
-    """Step numbers: the first, the last, and others drawn by a fixed seed."""
-    every = range(1, steps + 1)
-    if os.environ.get("INNERLOOP_NIGHTLY") or steps <= most:
-        return [*every]
+EVERY_STEP = pytest.mark.parametrize(
+    "every",
+    [pytest.param(False, id="sample"), pytest.param(True, id="all", marks=pytest.mark.nightly)],
+)
+
+
+def sampled(steps: int, most: int, seed: str, every: bool = False) -> list[int]:
+    """Step numbers: the first, and others drawn by a fixed seed; or `every` one."""
+    if every or steps <= most:
+        return [*range(1, steps + 1)]
     return sorted({1, *random.Random(seed).sample(range(2, steps + 1), most - 1)})
 
 
+@EVERY_STEP
 @pytest.mark.parametrize("name", COMMANDS)
 def test_killed_command_is_undone_or_done_by_the_next_one(
-    used: Workspace, scratch: Path, name: str
+    used: Workspace, scratch: Path, name: str, every: bool
 ) -> None:
     whole = campaign(used, scratch, COMMANDS[name])
     # Any command that changes the workspace may come next. Each changes nothing by itself here.
     following = itertools.cycle([("sync",), ("share", "--repair"), ("share", "nobody", "x.py")])
     ends = set()
-    for at in sampled(whole.steps, 8, name):
+    for at in sampled(whole.steps, 8, name, every):
         root = whole.copy()
         end = loop(root, whole.words, at, "kill")
         ends.add(end.code)
@@ -319,14 +325,15 @@ def _unrepaired(whole: Campaign, root: Path) -> Path:
     return root
 
 
+@EVERY_STEP
 @pytest.mark.parametrize("name", COMMANDS)
 @pytest.mark.parametrize("kind", ["full", "EROFS", "EACCES", "EMFILE", "SIGINT", "SIGTERM"])
 def test_refused_or_interrupted_command_leaves_old_or_new_and_nothing_else(
-    used: Workspace, scratch: Path, name: str, kind: str
+    used: Workspace, scratch: Path, name: str, kind: str, every: bool
 ) -> None:
     whole = campaign(used, scratch, COMMANDS[name])
     codes = {"SIGINT": {0, 130}, "SIGTERM": {0, 143}}.get(kind, {0, 1})
-    for at in sampled(whole.steps, 2, f"{name} {kind}"):
+    for at in sampled(whole.steps, 2, f"{name} {kind}", every):
         root = whole.copy()
         end = loop(root, whole.words, at, kind)
         case = (at, end)
@@ -348,9 +355,10 @@ def test_refused_or_interrupted_command_leaves_old_or_new_and_nothing_else(
 WHEEL = f"innerloop-{__version__}-py3-none-any.whl"
 
 
+@EVERY_STEP
 @pytest.mark.parametrize("kind", ["kill", "full", "SIGTERM"])
 def test_init_that_ends_at_any_step_makes_the_workspace_or_leaves_nothing(
-    scratch: Path, _tool: None, kind: str
+    scratch: Path, _tool: None, kind: str, every: bool
 ) -> None:
     (scratch / "parts").mkdir()
     wheel = scratch / "parts" / WHEEL
@@ -362,7 +370,7 @@ def test_init_that_ends_at_any_step_makes_the_workspace_or_leaves_nothing(
     assert end.code == 0, end.text
     whole = snapshot(root)
     assert "deep/ws/pyproject.toml" in whole
-    for at in sampled(end.steps, 5, f"init {kind}"):
+    for at in sampled(end.steps, 5, f"init {kind}", every):
         shutil.rmtree(root)
         root.mkdir()
         ended = loop(root, words, at, kind)
@@ -434,11 +442,12 @@ def tmpfs(folder: Path, options: str = "size=64m") -> Iterator[None]:
         run("umount", "--lazy", folder)
 
 
+@EVERY_STEP
 @pytest.mark.mounts
 @pytest.mark.parametrize("name", COMMANDS)
 @pytest.mark.parametrize("lacking", ["space", "inodes"])
 def test_disk_without_space_or_inodes_leaves_the_workspace_as_it_was(
-    used: Workspace, scratch: Path, name: str, lacking: str
+    used: Workspace, scratch: Path, name: str, lacking: str, every: bool
 ) -> None:
     whole = campaign(used, scratch, COMMANDS[name])
     ends: set[int] = set()
@@ -458,8 +467,7 @@ def test_disk_without_space_or_inodes_leaves_the_workspace_as_it_was(
 
     def meet() -> None:
         disk = scratch / "disk"
-        most = 60 if os.environ.get("INNERLOOP_NIGHTLY") else 8
-        for free in range(0, most, 1 if most > 8 else 3):
+        for free in range(60) if every else (0, 4):
             with tmpfs(disk, "size=2m,nr_inodes=400"):
                 root = whole.copy_to(disk / "work space é")
                 fill(disk, free)
@@ -497,11 +505,12 @@ def test_read_only_disk_is_one_error_and_reading_works(used: Workspace, scratch:
     on_mounts(meet)
 
 
+@EVERY_STEP
 @pytest.mark.mounts
 @pytest.mark.parametrize("name", ["new", "rename", "remove", "share", "clean"])
 @pytest.mark.parametrize("mounted", [".innerloop", "outputs"])
 def test_killed_command_across_two_disks_is_undone_or_done(
-    used: Workspace, scratch: Path, name: str, mounted: str
+    used: Workspace, scratch: Path, name: str, mounted: str, every: bool
 ) -> None:
     whole = campaign(used, scratch, COMMANDS[name])
 
@@ -515,7 +524,7 @@ def test_killed_command_across_two_disks_is_undone_or_done(
             require_clean(root, end)
         shutil.rmtree(root, ignore_errors=True)
         for kind, codes in (("kill", {-9}), ("full", {0, 1}), ("SIGTERM", {0, -15, 143})):
-            for at in sampled(end.steps, 4, f"{name} {kind} {mounted}"):
+            for at in sampled(end.steps, 3, f"{name} {kind} {mounted}", every):
                 with tmpfs(root / mounted):
                     whole.copy_to(root)
                     ended = loop(root, whole.words, at, kind)

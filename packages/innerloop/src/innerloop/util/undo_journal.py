@@ -206,7 +206,7 @@ class WorkspaceChange:
     def _write_down(self, records: list[_Record]) -> None:
         """The journal comes first: a line that is torn or missing belongs to no step."""
         if records:
-            text = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+            text = "".join(json.dumps(record) + "\n" for record in records)
             files.append(self.root / JOURNAL, text)
             self.records += records
 
@@ -501,6 +501,12 @@ def _is_allowed(key: str, path: str) -> bool:
     """Whether a change may have written this path under this key."""
     if key in ("kept", "top") and path in ("", "."):
         return True
+    try:
+        lengths = [len(os.fsencode(part)) for part in path.split("/")]
+    except UnicodeEncodeError:
+        return False
+    if max(lengths) > 255 or sum(lengths) > 3000:
+        return False
     if not is_inside(path) or ".git" in {part.casefold() for part in path.split("/")}:
         return False
     name = path.rpartition("/")[2]
