@@ -13,12 +13,19 @@ from typing import NoReturn
 from .. import __version__
 from ..util import console
 from ..util.errors import UsageError, UserError
+from ..util.printable import printable_streams
 from ..workspace.root import root_of
 from .command_table import BY_NAME, CACHED_COMMANDS, PASS_THROUGH, load
 
 
 def main(words: Sequence[str]) -> int:
     """Run one command line and return its exit code."""
+    with printable_streams():
+        return _guarded(words)
+
+
+def _guarded(words: Sequence[str]) -> int:
+    """The exit code of a command line, with its errors printed."""
     try:
         code = _main(list(words))
         sys.stdout.flush()  # here, where a closed pipe is handled

@@ -10,7 +10,9 @@ What is to be removed is written down first, and each step can be repeated: the 
 from __future__ import annotations
 
 import os
+import re
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +30,15 @@ from . import create, intent
 
 INTENT = ".innerloop/removing.json"
 REMOVED = ".innerloop/removed"
-_KEYS = frozenset({"name", "kept_in"})
+
+
+def _is_kept_in(folder: str, values: Mapping[str, str]) -> bool:
+    """Whether a removal of the experiment keeps it in a folder of this name."""
+    own = re.escape(f"{REMOVED}/{naming.slug_of(values['name'])}-")
+    return re.fullmatch(own + r"[0-9]{8}-[0-9]{6}", folder) is not None
+
+
+_RULES = {"name": intent.is_experiment, "kept_in": _is_kept_in}
 LAUNCH, TASKS = ".vscode/launch.json", ".vscode/tasks.json"
 
 
@@ -91,13 +101,14 @@ def carry_out(root: Path, removal: Removal) -> engine.SyncOutcome:
 
 def finish(root: Path) -> str | None:
     """Completes a removal that was killed, and returns a message; None when there is none."""
-    if intent.read(root, INTENT, _KEYS) is None:
+    if intent.read(root, INTENT, _RULES) is None:
         return None
     with files.locked(root / create.LOCK, waiting=create.WAITING):
-        values = intent.read(root, INTENT, _KEYS)
+        values = intent.read(root, INTENT, _RULES)
         if values is None:
             return None
         name, kept_in = values["name"], values["kept_in"]
+        intent.require_experiment(root, INTENT, f"src/{name}", f"{kept_in}/src")
         _finish(root, Removal(name, kept_in, None, (), _started_by(root, name)))
         return f"completed the removal of {name}, which was interrupted; it is in {kept_in}"
 

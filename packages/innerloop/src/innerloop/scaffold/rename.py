@@ -10,7 +10,7 @@ The two names are written down first, and each step can be repeated: the next `l
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,13 +21,24 @@ from ..model.workspace import Workspace
 from ..sync import engine, path_renames, transaction
 from ..sync.state_file import State
 from ..util import files
-from ..util.errors import UserError
+from ..util.errors import UsageError, UserError
 from ..util.jsonc import ParseError
 from ..workspace import loader
 from . import create, intent
 
 INTENT = ".innerloop/renaming.json"
-_KEYS = frozenset({"old", "new"})
+
+
+def _is_new_name(name: str, values: Mapping[str, str]) -> bool:
+    """Whether `loop rename` accepts the name."""
+    try:
+        naming.check_name(name)
+    except UsageError:
+        return False
+    return name != values["old"]
+
+
+_RULES = {"old": intent.is_experiment, "new": _is_new_name}
 
 # Where a person may mention an experiment's folder. They are searched, not changed.
 MENTIONS = ("README.md", "pyproject.toml", "docs", "notebooks", "orchestration", ".github", "src")
@@ -56,13 +67,14 @@ def carry_out(workspace: Workspace, old: str, new: str) -> engine.SyncOutcome:
 
 def finish(root: Path) -> str | None:
     """Completes a rename that was killed, and returns a message; None when there is none."""
-    if intent.read(root, INTENT, _KEYS) is None:
+    if intent.read(root, INTENT, _RULES) is None:
         return None
     with files.locked(root / create.LOCK, waiting=create.WAITING):
-        values = intent.read(root, INTENT, _KEYS)
+        values = intent.read(root, INTENT, _RULES)
         if values is None:
             return None
         names = RenamePair(values["old"], values["new"])
+        intent.require_experiment(root, INTENT, f"src/{names.old}", f"src/{names.new}")
         _finish(root, names)
         return f"completed the rename of {names.old} to {names.new}, which was interrupted"
 

@@ -16,17 +16,17 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from . import console
+from . import console, regular_files
 from .errors import UserError
 
 
 def read_text(path: Path) -> str | None:
     """The text with its line endings, or None if there is no such file.
 
-    UserError if the file cannot be read or is not UTF-8.
+    UserError if the file cannot be read, is not a regular file, is very large or is not UTF-8.
     """
     try:
-        return path.read_bytes().decode("utf-8")
+        return regular_files.read_bytes(path).decode("utf-8")
     except (FileNotFoundError, NotADirectoryError):
         return None
     except UnicodeDecodeError as error:
