@@ -49,7 +49,14 @@ def overridden(parsed: YamlText, kind: str, sets: Sequence[str]) -> YamlText:
                 code="override-invalid",
                 hint="Write --set inputs.epochs=2",
             )
-        _set(document, kind, keys, text if _is_text(keys) else _value(text), set_)
+        value = text if _is_text(keys) else _value(text)
+        if not yaml_text.is_text(value):
+            raise UsageError(
+                f"--set {set_}: the value contains a zero byte or half of a character",
+                code="text-unusable",
+                hint="Remove its escape",
+            )
+        _set(document, kind, keys, value, set_)
     return replace(parsed, value=document)
 
 
