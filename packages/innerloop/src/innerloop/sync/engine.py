@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from ..model.editor_variables import has_variable
 from ..model.experiment import JOB_FILE, Experiment
 from ..model.jobs.job import Job
 from ..model.settings.schedules import Schedule
@@ -20,6 +21,7 @@ from ..util import files
 from ..util.errors import UsageError, UserError, did_you_mean
 from ..util.json_values import same
 from ..util.jsonc import ParseError, parse
+from ..util.printable import one_line
 from ..workspace import loader
 from . import git_conflicts, state_file, three_way, three_way_text, transaction
 from .conflicts import Conflict
@@ -324,6 +326,7 @@ def _specification(root: Path) -> tuple[Specification, dict[str, str], dict[str,
     unscheduled: dict[str, str] = {}
     for name in workspace.experiments:
         try:
+            _require_literal(name)
             experiment = loader.open_experiment(workspace, name)
             experiments.append(experiment)
             if JOB_FILE in experiment.files:
@@ -339,6 +342,17 @@ def _specification(root: Path) -> tuple[Specification, dict[str, str], dict[str,
             except UserError as error:
                 unscheduled[name] = error.report()
     return Specification(workspace, tuple(experiments), jobs, schedules, read), broken, unscheduled
+
+
+def _require_literal(name: str) -> None:
+    """UserError for a folder's name that an editor would not take as it is."""
+    if has_variable(name) or not name.isprintable():
+        raise UserError(
+            "an editor would replace a part of this folder's name, so nothing is generated for it",
+            code="experiment-name-invalid",
+            where=f"src/{one_line(name)}",
+            hint="Rename the folder: lower-case letters, digits and _",
+        )
 
 
 def _schedule(

@@ -70,6 +70,7 @@ class Dockerfile:
 
 _FROM = re.compile(r"(?:--platform=\S+\s+)?(?P<base>\S+)(?:\s+[Aa][Ss]\s+(?P<name>\S+))?\s*$")
 _VARIABLE = re.compile(r"\$(?:\{(?P<braced>\w+)(?::-(?P<default>[^}]*))?\}|(?P<plain>\w+))")
+_NUMBER = re.compile("[0-9]{1,6}")
 _COPY_FROM = re.compile(r"--(?:from=|mount=\S*from=)(?P<stage>[^\s,]+)")
 
 
@@ -134,7 +135,11 @@ def _closure(dockerfile: Dockerfile, goal: Stage) -> list[Stage]:
             *(ref for i in stage.instructions for ref in _COPY_FROM.findall(i.rest)),
         ]
         for ref in names:
-            numbered = dockerfile.stages[int(ref)] if ref.isdigit() else None
+            numbered = (
+                next(iter(dockerfile.stages[int(ref) :][:1]), None)
+                if _NUMBER.fullmatch(ref)
+                else None
+            )
             other = dockerfile.stage(ref) or numbered
             if other is not None and other.line < stage.line:
                 todo.append(other)

@@ -16,7 +16,7 @@ from ...util.json_records import is_file_name
 from ..container import is_image_name
 from ..jobs.command import substitute
 from ..jobs.job import Job
-from .finding import WARNING, Finding, mapping_of
+from .finding import INFO, WARNING, Finding, mapping_of
 
 # Linux refuses to start a program with a longer argument or variable, in bytes, or with more of
 # them together. Source: execve(2), MAX_ARG_STRLEN and the limit of a quarter of the stack.
@@ -33,7 +33,7 @@ _BAD_IN_VARIABLE = re.compile(r"[\s=\x00-\x1f\x7f-\x9f]")
 
 
 def check_machine(job: Job) -> Iterator[Finding]:
-    """Errors only: with one of them the job runs nowhere."""
+    """With one of the errors the job runs nowhere."""
     yield from _services(job)
     yield from _variables(job)
     yield from _inputs(job)
@@ -41,6 +41,7 @@ def check_machine(job: Job) -> Iterator[Finding]:
     yield from _limits(job)
     yield from _image(job)
     yield from _docker_args(job)
+    yield from _editor_variables(job)
     yield from _lengths(job)
 
 
@@ -98,17 +99,22 @@ def _outputs(job: Job) -> Iterator[Finding]:
     seen: dict[str, str] = {}
     for name in job.outputs:
         path, other = ("outputs", name), seen.setdefault(name.casefold(), name)
-        if (
-            not is_file_name(name)
-            or name.startswith(".")
-            or len(name) > LONGEST_OUTPUT
-            or _BAD_IN_VARIABLE.search(name)
-            or name.casefold() in RESERVED_OUTPUTS
-        ):
+        if not is_output_name(name):
             yield _unusable(job, path, f'the output name "{_short(name)}" cannot be a file\'s name')
         elif other != name:
             message = f'the outputs "{other}" and "{name}" are one file on Windows and macOS'
             yield _unusable(job, path, message)
+
+
+def is_output_name(name: str) -> bool:
+    """Whether an output's name can be the one of a file in a run's folder."""
+    return (
+        is_file_name(name)
+        and not name.startswith(".")
+        and len(name) <= LONGEST_OUTPUT
+        and not _BAD_IN_VARIABLE.search(name)
+        and name.casefold() not in RESERVED_OUTPUTS
+    )
 
 
 def _unusable(job: Job, path: tuple[str, ...], message: str) -> Finding:
@@ -164,6 +170,28 @@ def _docker_args(job: Job) -> Iterator[Finding]:
         message = f"resources.docker_args is not a text: {_short(written)}"
         at = job.where("resources", "docker_args")
         yield Finding(at, message, "Write the options as one text", "docker-args-invalid")
+
+
+def _editor_variables(job: Job) -> Iterator[Finding]:
+    """Text that VS Code would replace in launch.json: it is left out there."""
+    texts = {
+        ("environment_variables", name): f"{name}={value}"
+        for name, value in job.environment_variables.items()
+    }
+    texts |= {
+        ("inputs", name): input_.literal_text
+        for name, input_ in job.inputs.items()
+        if input_.kind == "literal"
+    }
+    for path, text in texts.items():
+        match = re.search(r"\$\{(?!\{).*?\}", text)
+        if match is not None and job.kind == "command":
+            message = (
+                f"VS Code would replace {_short(match[0])} in launch.json, so F5 starts the job by "
+                "`scripts/loop run`"
+            )
+            hint = "Nothing is to be done if the program is to get this text"
+            yield Finding(job.where(*path), message, hint, "editor-variable", INFO)
 
 
 def _lengths(job: Job) -> Iterator[Finding]:

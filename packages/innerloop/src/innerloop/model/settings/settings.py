@@ -133,8 +133,15 @@ def of_workspace(text: str, name: str) -> Settings:
     return _settings(table, base, name, "[tool.innerloop] ")
 
 
+# An empty text is the default of both. A registry is the beginning of an image's name.
+_WORDS = {
+    "ca": re.compile(r"[^\x00-\x1f\x7f]*"),
+    "registry": re.compile(r"(?:[A-Za-z0-9][\w.:/-]*)?", re.ASCII),
+}
+
+
 def _word(value: Any, key: str, name: str) -> str:
-    if not isinstance(value, str) or re.search(r"\s" if key == "registry" else r"[\n\0]", value):
+    if not isinstance(value, str) or not _WORDS[key].fullmatch(value):
         example = {"ca": "certificates/company.pem", "registry": "ghcr.io/owner/name"}[key]
         raise UserError(
             f"[tool.innerloop] {key} = {value!r} is invalid",
