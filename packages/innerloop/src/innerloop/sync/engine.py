@@ -21,6 +21,7 @@ from ..util import files
 from ..util.errors import UsageError, UserError, did_you_mean
 from ..util.json_values import same
 from ..util.jsonc import ParseError, parse
+from ..util.position import Position
 from ..util.printable import one_line
 from ..workspace import loader
 from . import git_conflicts, state_file, three_way, three_way_text, transaction
@@ -111,7 +112,8 @@ def plan(root: Path, resolution: Resolution | None = None, eject: str | None = N
     if eject is not None:
         ejected |= {_known_file(eject, values, state)}
         bases.pop(eject, None)
-    skipped = _left_alone(broken, values) | _workflows_of({*broken, *unscheduled}, bases)
+    left_alone = _left_alone(broken, values) | _workflows_of({*broken, *unscheduled}, bases)
+    skipped = set(left_alone)
     never = _never_generated(root, values, state, ejected | skipped)
     ejected |= never
     if resolution is not None:
@@ -126,6 +128,7 @@ def plan(root: Path, resolution: Resolution | None = None, eject: str | None = N
     changes: list[Change] = []
     unknown = {path for path in state.unknown if path in skipped}
     unmerged = git_conflicts.unmerged_files(root)
+    problems += _left_in_conflict(root, sorted(left_alone - ejected - never), unmerged)
     for path in sorted({*values, *bases, *state.unknown} - ejected - skipped):
         try:
             yours = files.read_text(root / path)
@@ -158,6 +161,30 @@ def plan(root: Path, resolution: Resolution | None = None, eject: str | None = N
     text = state_file.dump(State(bases, ejected - gone, frozenset(unknown)), EDITOR_FILES)
     is_recorded = text == transaction.text_on_disk(root)
     return SyncOutcome(tuple(changes), tuple(problems), tuple(notes), None if is_recorded else text)
+
+
+def _left_in_conflict(root: Path, paths: Iterable[str], unmerged: Set[str]) -> list[str]:
+    """A message for each file that stays as it is now, and that git left in conflict."""
+    problems = []
+    for path in paths:
+        try:
+            text = files.read_text(root / path)
+        except UserError as error:
+            error.where = path
+            problems.append(error.report())
+            continue
+        line = 0 if text is None else git_conflicts.first_marker(text)
+        if line or path in unmerged:
+            problems.append(
+                UserError(
+                    "git left this file in conflict, and it cannot be generated until the "
+                    "experiment above is correct",
+                    code="generated-unmerged",
+                    where=Position(path, line),
+                    hint="Correct the experiment and run `scripts/loop sync`",
+                ).report()
+            )
+    return problems
 
 
 def _never_generated(

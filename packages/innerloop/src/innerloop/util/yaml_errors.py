@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import yaml
 
@@ -83,6 +84,15 @@ def require_text(node: yaml.Node | None, name: str) -> None:
             seen.add(id(item))
             for part in item.value:
                 todo += part if isinstance(part, tuple) else (part,)
+
+
+def is_text(value: Any) -> bool:
+    """Whether no string in the value has a zero byte or a lone surrogate."""
+    if isinstance(value, str):
+        return NO_TEXT.search(value) is None
+    if isinstance(value, dict):
+        return all(is_text(key) and is_text(item) for key, item in value.items())
+    return not isinstance(value, (list, set, tuple)) or all(map(is_text, value))
 
 
 def _size(node: yaml.Node | None, name: str, known: dict[int, int], open_: set[int]) -> int:

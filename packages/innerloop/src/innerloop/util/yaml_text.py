@@ -14,7 +14,7 @@ import yaml
 
 from .errors import UserError
 from .position import Position
-from .yaml_errors import NO_TEXT, explained, require_an_end, require_text
+from .yaml_errors import explained, require_an_end, require_text
 
 try:
     from yaml import CSafeLoader as _Loader
@@ -86,15 +86,6 @@ def parse(text: str, name: str) -> YamlText:
             "it is nested too deeply", code="not-yaml", where=Position(name, 1), hint=hint
         ) from error
     return YamlText(name, value, text, node)
-
-
-def is_text(value: Any) -> bool:
-    """Whether no string in the value has a zero byte or a lone surrogate."""
-    if isinstance(value, str):
-        return NO_TEXT.search(value) is None
-    if isinstance(value, dict):
-        return all(is_text(key) and is_text(item) for key, item in value.items())
-    return not isinstance(value, (list, set, tuple)) or all(map(is_text, value))
 
 
 def _walk(node: yaml.Node | None, path: tuple[Key, ...]) -> tuple[Any, yaml.Node | None]:

@@ -11,6 +11,7 @@ import yaml
 
 from ...util import yaml_text
 from ...util.errors import UsageError, did_you_mean
+from ...util.yaml_errors import is_text
 from ...util.yaml_scalars import scalar
 from ...util.yaml_text import YamlText
 from .job import DATA_TYPES, LITERAL_TYPES, Job, job_kind, job_of
@@ -50,7 +51,7 @@ def overridden(parsed: YamlText, kind: str, sets: Sequence[str]) -> YamlText:
                 hint="Write --set inputs.epochs=2",
             )
         value = text if _is_text(keys) else _value(text)
-        if not yaml_text.is_text(value):
+        if not is_text(value):
             raise UsageError(
                 f"--set {set_}: the value contains a zero byte or half of a character",
                 code="text-unusable",
