@@ -14,6 +14,7 @@ from typing import Any
 from ...util.errors import UserError
 from ...util.json_records import is_file_name
 from ..container import is_image_name
+from ..editor_variables import first_variable
 from ..jobs.command import substitute
 from ..jobs.job import Job
 from .finding import INFO, WARNING, Finding, mapping_of
@@ -184,10 +185,10 @@ def _editor_variables(job: Job) -> Iterator[Finding]:
         if input_.kind == "literal"
     }
     for path, text in texts.items():
-        match = re.search(r"\$\{(?!\{).*?\}", text)
-        if match is not None and job.kind == "command":
+        variable = first_variable(text)
+        if variable and job.kind == "command":
             message = (
-                f"VS Code would replace {_short(match[0])} in launch.json, so F5 starts the job by "
+                f"VS Code would replace {_short(variable)} in launch.json, so F5 starts the job by "
                 "`scripts/loop run`"
             )
             hint = "Nothing is to be done if the program is to get this text"
