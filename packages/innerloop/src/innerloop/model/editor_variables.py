@@ -24,7 +24,9 @@ _NAMES = (
     "localWorkspaceFolder", "localWorkspaceFolderBasename", "containerWorkspaceFolder",
     "containerWorkspaceFolderBasename", "devcontainerId",
 )  # fmt: skip
-_VARIABLE = re.compile(rf"\$\{{(?:[^}}:]{{0,60}}:[^}}]{{0,200}}|{'|'.join(map(re.escape, _NAMES))})\}}?", re.DOTALL)
+_VARIABLE = re.compile(
+    rf"\$\{{(?:[^}}:]{{0,60}}:[^}}]{{0,200}}|{'|'.join(map(re.escape, _NAMES))})\}}?", re.DOTALL
+)
 
 
 def first_variable(text: str) -> str:

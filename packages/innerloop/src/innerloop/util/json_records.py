@@ -79,7 +79,7 @@ def lenient(text: str) -> Json:
 
 def unicode_text(text: str) -> str:
     """The text with a question mark for each lone surrogate, which no file can hold."""
-    return text if _is_unicode(text) else text.encode("utf-8", "replace").decode()
+    return text if is_unicode(text) else text.encode("utf-8", "replace").decode()
 
 
 def _constant(word: str) -> NoReturn:
@@ -111,7 +111,7 @@ def _check(value: Json) -> None:
                 raise RecordError("it is nested too deeply")
             todo += [(below, depth + 1) for below in _parts(item)]
         elif isinstance(item, str):
-            if not _is_unicode(item):
+            if not is_unicode(item):
                 raise RecordError("it has text that is not Unicode (a lone surrogate)")
         elif isinstance(item, int) and abs(item) > LARGEST_INTEGER:
             raise RecordError("it has an integer beyond 64 bits")
@@ -125,7 +125,8 @@ def _parts(item: Json) -> Iterator[Json]:
         yield from item
 
 
-def _is_unicode(text: str) -> bool:
+def is_unicode(text: str) -> bool:
+    """Whether a file can hold the text: it has no lone surrogates."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:

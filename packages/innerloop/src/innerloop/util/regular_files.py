@@ -37,9 +37,11 @@ def read_bytes(path: Path | str, largest: int = LARGEST, *, follow: bool = True)
     except ValueError as error:  # a zero byte or a lone surrogate in the path
         raise FileNotFoundError(2, "no such file", str(path)) from error
     with os.fdopen(number, "rb") as file:
-        _require_regular(path, os.fstat(number))
-        content = file.read(largest + 1)
-    if len(content) > largest:
+        status = os.fstat(number)
+        _require_regular(path, status)
+        # A file of /proc has the size 0, and one that grows has more than its size.
+        content = b"" if status.st_size > largest else file.read(largest + 1)
+    if status.st_size > largest or len(content) > largest:
         raise UserError(
             f"the file is larger than {largest // 1_000_000} MB",
             code="file-too-large",
@@ -47,6 +49,19 @@ def read_bytes(path: Path | str, largest: int = LARGEST, *, follow: bool = True)
             hint="Move it away, or make it smaller",
         )
     return content
+
+
+def read_or_fail(path: Path, largest: int = LARGEST) -> bytes:
+    """`read_bytes`, with an OSError as a UserError."""
+    try:
+        return read_bytes(path, largest)
+    except OSError as error:
+        raise UserError(
+            f"cannot read it: {(error.strerror or str(error)).lower()}",
+            code="file-error",
+            where=str(path),
+            hint="Check its owner and permissions",
+        ) from error
 
 
 def copy_to(path: Path, out: IO[bytes]) -> None:

@@ -23,6 +23,8 @@ except ImportError:  # PyYAML without libyaml
 
 Key = str | int
 
+MAX_DEPTH = 100  # far above any job file
+
 
 @dataclass(frozen=True, slots=True)
 class YamlText:
@@ -70,6 +72,7 @@ class YamlText:
 def parse(text: str, name: str) -> YamlText:
     """The parsed text. Raises `UserError` with a position for text that is not YAML."""
     try:
+        _require_flat(text, name)
         loader = _Loader(text)
         try:
             node = loader.get_single_node()
@@ -86,6 +89,28 @@ def parse(text: str, name: str) -> YamlText:
             "it is nested too deeply", code="not-yaml", where=Position(name, 1), hint=hint
         ) from error
     return YamlText(name, value, text, node)
+
+
+def _require_flat(text: str, name: str) -> None:
+    """UserError for a text that is nested too deeply.
+
+    libyaml's composer calls itself for each level, and the process dies where the stack ends; its
+    parser does not. A short text with short lines cannot be that deep.
+    """
+    is_short = len(text) < 20_000 and text.count("[") + text.count("{") < 2 * MAX_DEPTH
+    if is_short and max(map(len, text.splitlines()), default=0) < 500:
+        return
+    depth = 0
+    for event in yaml.parse(text, _Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            raise UserError(
+                f"more than {MAX_DEPTH} levels of nesting",
+                code="not-yaml",
+                where=_position(name, event.start_mark),
+                hint="Correct the file",
+            )
 
 
 def _walk(node: yaml.Node | None, path: tuple[Key, ...]) -> tuple[Any, yaml.Node | None]:

@@ -162,7 +162,7 @@ def _value(text: str) -> Any:
     """
     try:
         value = yaml.safe_load(text) if text.strip() else text
-    except (yaml.YAMLError, ValueError):
+    except (yaml.YAMLError, ValueError, RecursionError):
         return text
     plain = value is None or isinstance(value, (str, int, float, bool, list, dict))
     return value if plain else text
