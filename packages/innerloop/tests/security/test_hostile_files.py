@@ -163,7 +163,7 @@ def test_the_commands_read_the_workspace(
     } == {}
 
 
-@pytest.mark.parametrize(("case", "commands"), all_cases())
+@pytest.mark.parametrize(("case", "commands"), list(all_cases()))
 def test_file_in_any_shape_gives_a_result_or_an_error(
     case: Case,
     commands: Sequence[list[str]],

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from .. import __version__
-from ..util import console
+from ..util import console, files
 from ..util.errors import UsageError, UserError
 from ..util.printable import printable_streams
 from ..workspace.root import root_of
@@ -40,6 +40,13 @@ def _guarded(words: Sequence[str]) -> int:
         # The reader of our output has ended (`loop list | head`): not an error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except OSError as error:
+        # The system's refusal of a file or folder: a name that is too long, no permission, no disk.
+        if error.filename is None:
+            raise
+        refused = files.refused(error)
+        console.error(refused)
+        return refused.exit_code
 
 
 def _main(words: list[str]) -> int:

@@ -308,6 +308,11 @@ def _umask() -> int:
     return mask
 
 
+def refused(error: OSError) -> UserError:
+    """The error for a file or folder that the system refuses."""
+    return _cannot("use", Path(os.fsdecode(error.filename)), error)
+
+
 def _cannot(verb: str, path: Path, error: OSError) -> UserError:
     reason = (error.strerror or str(error)).lower()
     hints = {

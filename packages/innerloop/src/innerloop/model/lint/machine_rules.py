@@ -30,6 +30,8 @@ MOST_PROCESSES = 4096
 # Names in a run's folder that are the tool's own.
 RESERVED_OUTPUTS = ("beside-outputs",)
 LONGEST_OUTPUT = 100
+# Bytes of a path and of one of its parts, on Linux.
+LONGEST_PATH, LONGEST_NAME = 4000, 255
 _BAD_IN_VARIABLE = re.compile(r"[\s=\x00-\x1f\x7f-\x9f]")
 
 
@@ -41,6 +43,7 @@ def check_machine(job: Job) -> Iterator[Finding]:
     yield from _outputs(job)
     yield from _limits(job)
     yield from _image(job)
+    yield from _paths(job)
     yield from _docker_args(job)
     yield from _editor_variables(job)
     yield from _lengths(job)
@@ -157,6 +160,25 @@ def _image(job: Job) -> Iterator[Finding]:
         message = f'"{_short(image)}" cannot be the name of an image'
         hint = "Write a name such as python:3.11-slim or registry.example/name:tag"
         yield Finding(job.where(*at), message, hint, "image-invalid")
+
+
+def _paths(job: Job) -> Iterator[Finding]:
+    """Paths of this machine that no file system has."""
+    environment = job.environment
+    written: dict[tuple[str, ...], object] = {
+        ("code",): job.code,
+        ("environment", "build", "path"): environment.path,
+        ("environment", "build", "dockerfile_path"): environment.dockerfile_path,
+        ("environment", "conda_file"): environment.conda_file,
+        **{("inputs", n, "path"): i.path for n, i in job.inputs.items() if i.kind == "data"},
+    }
+    for path, text in written.items():
+        if not isinstance(text, str) or "://" in text:
+            continue
+        parts = text.replace("\\", "/").split("/")
+        if _size(text) > LONGEST_PATH or any(_size(part) > LONGEST_NAME for part in parts):
+            message = f'no file can have the path "{_short(text)}": it is too long'
+            yield Finding(job.where(*path), message, "Write a shorter one", "name-unusable")
 
 
 def _docker_args(job: Job) -> Iterator[Finding]:
