@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ..history.git_state import GitState
 from ..model.jobs.job import Job
@@ -75,6 +75,22 @@ def write(root: Path, job: SubmittedJob, patch: str = "") -> None:
 def write_file(root: Path, job: SubmittedJob, name: str, text: str) -> None:
     """Writes another file to a job's folder."""
     files.write_text(root / FOLDER / job.name / name, text)
+
+
+_Ref = TypeVar("_Ref")
+
+
+def where_sent(kind: type[_Ref], workspace: Mapping[str, str], **more: str) -> _Ref:
+    """The workspace or cluster that a record names. UserError if its names are not those of `kind`."""
+    try:
+        return kind(**{**workspace, **more})
+    except TypeError as error:
+        raise UserError(
+            "the record of this submission does not say where the job was sent",
+            code="record-unreadable",
+            where=FOLDER,
+            hint="`scripts/loop status --all` lists the submissions; name another job",
+        ) from error
 
 
 def update(root: Path, job: SubmittedJob, **changes: Any) -> SubmittedJob:
