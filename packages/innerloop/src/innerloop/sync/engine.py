@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..model import naming
+from ..model.editor_variables import has_variable
 from ..model.experiment import JOB_FILE, Experiment
 from ..model.jobs.job import Job
 from ..model.settings.schedules import Schedule
@@ -22,6 +23,8 @@ from ..util import change_folder, console, files, undo_journal
 from ..util.errors import UsageError, UserError, did_you_mean
 from ..util.json_values import same
 from ..util.jsonc import ParseError, parse
+from ..util.position import Position
+from ..util.printable import one_line
 from ..workspace import loader
 from . import git_conflicts, state_file, three_way, three_way_text, transaction
 from .conflicts import Conflict
@@ -153,7 +156,8 @@ def plan(root: Path, resolution: Resolution | None = None, eject: str | None = N
     if eject is not None:
         ejected |= {_known_file(eject, values, state)}
         bases.pop(eject, None)
-    skipped = _left_alone(broken, values) | _workflows_of({*broken, *unscheduled}, bases)
+    left_alone = _left_alone(broken, values) | _workflows_of({*broken, *unscheduled}, bases)
+    skipped = set(left_alone)
     never = _never_generated(root, values, state, ejected | skipped)
     ejected |= never
     if resolution is not None:
@@ -168,6 +172,7 @@ def plan(root: Path, resolution: Resolution | None = None, eject: str | None = N
     changes: list[Change] = []
     unknown = {path for path in state.unknown if path in skipped}
     unmerged = git_conflicts.unmerged_files(root)
+    problems += _left_in_conflict(root, sorted(left_alone - ejected - never), unmerged)
     for path in sorted({*values, *bases, *state.unknown} - ejected - skipped):
         try:
             yours = files.read_own(root / path)
@@ -200,6 +205,30 @@ def plan(root: Path, resolution: Resolution | None = None, eject: str | None = N
     text = state_file.dump(State(bases, ejected - gone, frozenset(unknown)), EDITOR_FILES)
     is_recorded = text == transaction.text_on_disk(root)
     return SyncOutcome(tuple(changes), tuple(problems), tuple(notes), None if is_recorded else text)
+
+
+def _left_in_conflict(root: Path, paths: Iterable[str], unmerged: Set[str]) -> list[str]:
+    """A message for each file that stays as it is now, and that git left in conflict."""
+    problems = []
+    for path in paths:
+        try:
+            text = files.read_text(root / path)
+        except UserError as error:
+            error.where = path
+            problems.append(error.report())
+            continue
+        line = 0 if text is None else git_conflicts.first_marker(text)
+        if line or path in unmerged:
+            problems.append(
+                UserError(
+                    "git left this file in conflict, and it cannot be generated until the "
+                    "experiment above is correct",
+                    code="generated-unmerged",
+                    where=Position(path, line),
+                    hint="Correct the experiment and run `scripts/loop sync`",
+                ).report()
+            )
+    return problems
 
 
 def _never_generated(
@@ -369,6 +398,7 @@ def _specification(root: Path) -> tuple[Specification, dict[str, str], dict[str,
     for name in workspace.experiments:
         try:
             naming.require_portable(name)
+            _require_literal(name)
             experiment = loader.open_experiment(workspace, name)
             experiments.append(experiment)
             if JOB_FILE in experiment.files:
@@ -384,6 +414,17 @@ def _specification(root: Path) -> tuple[Specification, dict[str, str], dict[str,
             except UserError as error:
                 unscheduled[name] = error.report()
     return Specification(workspace, tuple(experiments), jobs, schedules, read), broken, unscheduled
+
+
+def _require_literal(name: str) -> None:
+    """UserError for a folder's name that an editor would not take as it is."""
+    if has_variable(name) or not name.isprintable():
+        raise UserError(
+            "an editor would replace a part of this folder's name, so nothing is generated for it",
+            code="experiment-name-invalid",
+            where=f"src/{one_line(name)}",
+            hint="Rename the folder: lower-case letters, digits and _",
+        )
 
 
 def _schedule(

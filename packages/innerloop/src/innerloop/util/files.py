@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from . import console
+from . import console, regular_files
 from .cache_folder import cache_folder
 from .confined import Folder, Place, close_to_others, confine, is_trusted, place, release
 from .errors import UserError
@@ -60,10 +60,10 @@ def is_private(path: str | os.PathLike[str]) -> bool:
 def read_text(path: Path) -> str | None:
     """The text with its line endings, or None if there is no such file.
 
-    UserError if the file cannot be read or is not UTF-8.
+    UserError if the file cannot be read, is not a regular file, is very large or is not UTF-8.
     """
     try:
-        return _decoded(path.read_bytes(), path)
+        return _decoded(regular_files.read_bytes(path), path)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
@@ -73,8 +73,10 @@ def read_text(path: Path) -> str | None:
 def read_own(path: Path) -> str | None:
     """`read_text` of a file that is to be written: UserError for a link that leads out."""
     try:
-        with place(path, follow=True) as found, os.fdopen(found.open(os.O_RDONLY), "rb") as file:
-            return _decoded(file.read(), path)
+        with place(path, follow=True) as found:
+            # Opening a named pipe must not wait for a writer.
+            number = found.open(os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+            return _decoded(regular_files.read_open(number, path), path)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
@@ -715,6 +717,11 @@ def _close_cache(path: Path) -> None:
                 close_to_others(number)
             finally:
                 os.close(number)
+
+
+def refused(error: OSError) -> UserError:
+    """The error for a file or folder that the system refuses."""
+    return _cannot("use", Path(os.fsdecode(error.filename)), error)
 
 
 def _cannot(verb: str, path: Path, error: OSError) -> UserError:
