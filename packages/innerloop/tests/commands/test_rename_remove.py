@@ -146,7 +146,9 @@ def test_another_experiments_link_into_it_follows(used: Workspace) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="counts the steps in a forked process")
-def test_killed_at_any_step_the_next_sync_undoes_it_or_it_is_done(used: Workspace, tmp_path: Path) -> None:
+def test_killed_at_any_step_the_next_sync_undoes_it_or_it_is_done(
+    used: Workspace, tmp_path: Path
+) -> None:
     ends = set()
     for number, root in enumerate(copies(used.root, tmp_path / "copies"), 1):
 
@@ -157,7 +159,9 @@ def test_killed_at_any_step_the_next_sync_undoes_it_or_it_is_done(used: Workspac
         ends.add(code)
         engine.sync(root)
         if (root / "src/old").exists():
-            assert not (root / "src/shop").exists() and (root / ".devcontainer/old/hello.sh").is_file()
+            assert (
+                not (root / "src/shop").exists() and (root / ".devcontainer/old/hello.sh").is_file()
+            )
             rename()
         check_renamed(root, "shop/fresh")
         if code == FEWER:

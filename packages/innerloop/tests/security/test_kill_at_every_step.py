@@ -143,13 +143,26 @@ class Fault:
     def __call__(self, event: str, args: tuple[Any, ...]) -> None:
         if event not in WRITING:
             return
-        position = args[1] if event in ("os.symlink", "os.link") else args[0] if args else ""
-        if not str(position).startswith(str(self.root)):
+        if not self._is_below(event, args):
             return
         if event == "open" and not args[2] & (os.O_WRONLY | os.O_RDWR):
             return
         self.steps += 1
         self.strike(event)
+
+    def _is_below(self, event: str, args: tuple[Any, ...]) -> bool:
+        """Whether it changes something below the root.
+
+        The tool names entries relative to folders that it has opened. The event of `open` does not
+        tell which: then it counts as well.
+        """
+        has_two = event in ("os.symlink", "os.link")
+        position = str(args[1] if has_two else args[0] if args else "")
+        if os.path.isabs(position):
+            return position.startswith(str(self.root))
+        if event == "open" or not os.path.isdir("/proc/self/fd"):
+            return True
+        return os.path.realpath(f"/proc/self/fd/{args[-1]}").startswith(str(self.root))
 
     def strike(self, event: str) -> None:
         if self.kind == "full" and self.steps >= self.at and event in GROWING:
@@ -291,7 +304,7 @@ def test_killed_command_is_undone_or_done_by_the_next_one(
     # Any command that changes the workspace may come next. Each changes nothing by itself here.
     following = itertools.cycle([("sync",), ("share", "--repair"), ("share", "nobody", "x.py")])
     ends = set()
-    for at in sampled(whole.steps, 18, name, every):
+    for at in sampled(whole.steps, 10, name, every):
         root = whole.copy()
         end = loop(root, whole.words, at, "kill")
         ends.add(end.code)
@@ -362,7 +375,7 @@ def test_init_that_ends_at_any_step_makes_the_workspace_or_leaves_nothing(
     assert end.code == 0, end.text
     whole = snapshot(root)
     assert "deep/ws/pyproject.toml" in whole
-    for at in sampled(end.steps, 8, f"init {kind}", every):
+    for at in sampled(end.steps, 5, f"init {kind}", every):
         shutil.rmtree(root)
         root.mkdir()
         ended = loop(root, words, at, kind)
@@ -370,14 +383,9 @@ def test_init_that_ends_at_any_step_makes_the_workspace_or_leaves_nothing(
         if kind == "kill":
             assert loop(root, words).code in (0, 1)  # 1: it was there already
             assert snapshot(root) == whole, at
-            assert [path.name for path in (root / "deep").iterdir()] in (
-                ["ws"],
-                [".ws.new.lock", "ws"],
-            )
-        elif ended.code:
-            assert [*root.iterdir()] == [], ended
-        else:
-            assert snapshot(root) == whole, ended
+            assert [path.name for path in (root / "deep").iterdir()] == ["ws"]
+        else:  # an interruption may come just after the last step
+            assert (ended.code != 0 and not [*root.iterdir()]) or snapshot(root) == whole, ended
 
 
 @pytest.mark.nightly

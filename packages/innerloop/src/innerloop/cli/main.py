@@ -79,11 +79,15 @@ def _look_for_interrupted(root: Path, words: list[str]) -> None:
 
 
 def _run(words: list[str]) -> int:
+    from ..util import files  # here: a cached output needs less
+
     parser = parser_of(words[0])
     own, rest = _split(words[1:])
     args = parser.parse_intermixed_args(own)
     args.rest = rest
     args.root = root_of(sys.argv[0])
+    if words[0] != "init":  # it makes its own workspace, and is in none
+        files.confine(args.root)
     args.cwd = Path.cwd()
     return int(load(words[0]).run(args))
 

@@ -7,8 +7,8 @@ import hashlib
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -16,6 +16,7 @@ from urllib.parse import unquote, urlsplit
 from .. import __version__
 from ..sync import engine
 from ..util import files, locked_environments, process, venvs
+from ..util.cache_folder import cache_folder
 from ..util.errors import UserError
 from . import workspace_template
 from .workspace_template import File
@@ -68,38 +69,45 @@ def make(folder: Path, *, example: str | None, wheel: Path | None, git: bool) ->
 def _growing(folder: Path) -> Iterator[Path]:
     """A hidden folder beside, which takes the place of `folder` at the end of the block.
 
-    An error, Ctrl-C and SIGTERM remove it. The lock tells what a killed `init` left, which the next
-    one of this folder removes.
+    An error, Ctrl-C and SIGTERM remove it. What a killed `init` left is removed by
+    the next one of this folder, which holds the same lock.
     """
+    name = hashlib.sha256(os.fsencode(folder.absolute())).hexdigest()[:16]
+    lock = cache_folder() / "init" / f"{name}.lock"
     missing = [parent for parent in folder.parents if not parent.exists()]
-    lock = folder.with_name(f".{folder.name}.new.lock")
-    with process.signals_as_interrupts():
+    with (
+        process.signals_as_interrupts(),
+        _without_empty(missing),
+        files.locked(lock, waiting=WAITING),
+    ):
+        for path in files.make_folder(folder.parent).glob(f".{glob.escape(folder.name)}.new-*"):
+            if re.fullmatch(r".*\.new-[0-9a-f]{16}", path.name) and _is_unfinished(path):
+                files.remove_tree(path)
+        _require_empty(folder)
+        new = folder.with_name(f".{folder.name}.new-{os.urandom(8).hex()}")
         try:
-            with files.locked(lock, waiting=WAITING):
-                yield from _grow(folder, lock)
+            files.make_folder(new, new=True)  # a name that no other user can have taken before
+            files.confine(new)
+            files.make_folder(new / UNFINISHED)
+            yield new
+            files.remove_tree(new / UNFINISHED)
+            files.flush_tree(new)
+            if folder.exists():
+                files.remove_if_empty(folder)
+            files.rename(new, folder)
         finally:
-            for parent in missing:
-                files.remove_if_empty(parent)
+            files.remove_tree(new)
+            files.release(new)
 
 
-def _grow(folder: Path, lock: Path) -> Iterator[Path]:
-    for path in folder.parent.glob(f".{glob.escape(folder.name)}.new-*"):
-        if re.fullmatch(r".*\.new-[0-9a-f]{16}", path.name) and _is_unfinished(path):
-            files.remove_tree(path)
-    _require_empty(folder)
-    new = folder.with_name(f".{folder.name}.new-{os.urandom(8).hex()}")
+@contextmanager
+def _without_empty(folders: Iterable[Path]) -> Iterator[None]:
+    """Remove these folders afterwards if they are empty, the innermost first."""
     try:
-        files.make_folder(new / UNFINISHED)
-        yield new
-        files.remove_tree(new / UNFINISHED)
-        files.flush_tree(new)
-        if folder.exists():
-            files.remove_if_empty(folder)
-        files.rename(new, folder)
+        yield
     finally:
-        files.remove_tree(new)
-        with suppress(UserError):  # Windows does not remove what is open
-            files.remove(lock)
+        for folder in folders:
+            files.remove_if_empty(folder)
 
 
 def _is_unfinished(folder: Path) -> bool:
@@ -153,10 +161,7 @@ def _fill(root: Path, chosen: Mapping[str, File], pin: Pin) -> None:
 
 
 def _write(path: Path, content: bytes, executable: bool = False) -> None:
-    files.write_stream(path, [content])
-    if executable:
-        mode = path.stat().st_mode
-        path.chmod(mode | (mode & 0o444) >> 2)
+    files.write_stream(path, [content], executable=executable)
 
 
 def _pin(wheel: Path | None, scratch: Path) -> Pin:

@@ -107,11 +107,11 @@ def _copies(root: Path, removal: Removal) -> Iterator[Step]:
     """Keeps the files that a person may have edited, as they are before the removal."""
     generated = transaction.parse_state(transaction.text_on_disk(root)).generated
     for file in (LAUNCH, TASKS):
-        text = files.read_text(root / file)
+        text = files.read_own(root / file)
         if text is not None:
             yield Write(f"{removal.kept_in}/{posixpath.basename(file)}", text)
     for file in removal.started_by:
-        text = files.read_text(root / file)
+        text = files.read_own(root / file)
         if text is not None and not three_way_text.is_unchanged(text, generated.get(file, "")):
             yield Write(f"{removal.kept_in}/{file}", text)
 
@@ -124,13 +124,13 @@ def _release(root: Path, removal: Removal, state: State) -> tuple[State, list[Ch
     """
     generated = dict(state.generated)
     for file in (LAUNCH, TASKS):
-        text = files.read_text(root / file)
+        text = files.read_own(root / file)
         if text is not None and isinstance(generated.get(file), dict):
             generated[file] = _with_entries_of(generated[file], _value(text), removal.name)
     changes = [
         Change(file, text, None)
         for file in removal.started_by
-        if (text := files.read_text(root / file)) is not None
+        if (text := files.read_own(root / file)) is not None
     ]
     gone = {*workflow_context.files_of(removal.name), f"{removal.dev_container}/devcontainer.json"}
     kept = {file: value for file, value in generated.items() if file not in gone}

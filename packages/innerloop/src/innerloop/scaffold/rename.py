@@ -128,7 +128,7 @@ def _rename_generated(
     for file, value in state.generated.items():
         path = naming.moved_paths(file, names.old, names.new)
         generated[path] = path_renames.in_value(value, change)
-        if (text := files.read_text(root / path)) is not None:
+        if (text := files.read_own(root / path)) is not None:
             new = _text(text, path, change, whole=isinstance(value, str))
             changes.append(transaction.Change(path, text, new))
     ejected, unknown = (

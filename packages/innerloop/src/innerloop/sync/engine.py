@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from ..model import naming
 from ..model.experiment import JOB_FILE, Experiment
 from ..model.jobs.job import Job
 from ..model.settings.schedules import Schedule
@@ -84,8 +85,10 @@ def change(root: Path, what: str) -> Iterator[undo_journal.WorkspaceChange]:
     `what` says for people what is undone if it is interrupted. No sync and no other change runs
     meanwhile.
     """
-    with _exclusive(root), undo_journal.change(root, what) as current:
-        yield current
+    with _exclusive(root):
+        transaction.require_record(root)
+        with undo_journal.change(root, what) as current:
+            yield current
 
 
 def sync_within(current: undo_journal.WorkspaceChange) -> SyncOutcome:
@@ -167,7 +170,7 @@ def plan(root: Path, resolution: Resolution | None = None, eject: str | None = N
     unmerged = git_conflicts.unmerged_files(root)
     for path in sorted({*values, *bases, *state.unknown} - ejected - skipped):
         try:
-            yours = files.read_text(root / path)
+            yours = files.read_own(root / path)
         except UserError as error:
             # Not text, or a folder: left as it is, like a file that cannot be parsed.
             error.where = path
@@ -208,7 +211,7 @@ def _never_generated(
         if path in decided or state.may_own(path):
             continue
         try:
-            text = files.read_text(root / path)
+            text = files.read_own(root / path)
         except UserError:  # not text, or a folder
             paths.add(path)
             continue
@@ -365,6 +368,7 @@ def _specification(root: Path) -> tuple[Specification, dict[str, str], dict[str,
     unscheduled: dict[str, str] = {}
     for name in workspace.experiments:
         try:
+            naming.require_portable(name)
             experiment = loader.open_experiment(workspace, name)
             experiments.append(experiment)
             if JOB_FILE in experiment.files:

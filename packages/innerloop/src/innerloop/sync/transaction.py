@@ -19,7 +19,8 @@ from pathlib import Path, PurePosixPath
 from ..util import change_folder, files, process, undo_journal
 from ..util.errors import UserError
 from .merge_rules import EDITOR_FILES
-from .state_file import CorruptState, State, dump, load
+from .render.generated_paths import may_generate
+from .state_file import CorruptState, ForeignPath, State, dump, load
 
 STATE = ".innerloop/state.json"
 STAGING = change_folder.SYNC
@@ -58,7 +59,7 @@ def state_text(root: Path) -> str | None:
     written = {
         path
         for path, digest in journal.after.items()
-        if _digest(files.read_text(root / path)) == digest
+        if _digest(files.read_own(root / path)) == digest
     }
     if len(written) == len(journal.after):
         return journal.state
@@ -72,7 +73,7 @@ def state_text(root: Path) -> str | None:
 def text_on_disk(root: Path) -> str | None:
     """The record's text; "" for bytes that are not UTF-8."""
     try:
-        return files.read_text(root / STATE)
+        return files.read_own(root / STATE)
     except UserError as error:
         if isinstance(error.__cause__, UnicodeDecodeError):
             return ""
@@ -136,14 +137,34 @@ def steps(changes: Sequence[Change], state: str | None) -> Iterator[undo_journal
         yield undo_journal.Write(STATE, state)
 
 
-def parse_state(text: str | None) -> State:
-    """The record; an empty one, marked as damaged, when the text cannot be read."""
+def require_record(root: Path) -> None:
+    """UserError for a record that names paths which sync never generates, before anything else."""
+    parse_state(state_text(root))
+
+
+def parse_state(text: str | None, file: str = STATE) -> State:
+    """The record; an empty one, marked as damaged, when the text cannot be read.
+
+    UserError, with the line of `file`, if it names a path that sync never generates.
+    """
     if text is None:
         return State()
     try:
         return load(text)
     except CorruptState:
         return State(is_damaged=True)
+    except ForeignPath as foreign:
+        raise _foreign(foreign.path, f"{file}:{foreign.line}") from None
+
+
+def _foreign(path: str, where: str) -> UserError:
+    shown = json.dumps(path if len(path) < 200 else f"{path[:200]}...", ensure_ascii=True)
+    return UserError(
+        f"{shown} is not a file that `loop sync` generates, so nothing is done",
+        code="state-path-refused",
+        where=where,
+        hint="Find out who wrote this line, and remove it",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,20 +190,30 @@ def _stage(root: Path, changes: Sequence[Change], state: str | None) -> dict[str
 
 def check_unchanged(root: Path, changes: Sequence[Change]) -> None:
     """Raises ConcurrentModification when a file is no longer as it was read."""
-    if any(files.read_text(root / change.path) != change.before for change in changes):
+    if any(files.read_own(root / change.path) != change.before for change in changes):
         raise ConcurrentModification
 
 
 def _journal(root: Path) -> _Journal | None:
     """None when no sync was killed, or when it was killed before it changed anything."""
-    text = files.read_text(root / JOURNAL)
-    if text is None:
-        return None
     try:
-        value = json.loads(text)
-        return _Journal(value["after"], value["state"])
-    except (ValueError, KeyError, TypeError):
+        text = files.read_own(root / JOURNAL)
+        value = json.loads(text or "")
+        after, state = value["after"], value["state"]
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None  # torn by the disk: the record as it is counts
+    except UserError as error:
+        if isinstance(error.__cause__, UnicodeDecodeError):
+            return None
+        raise
+    if not isinstance(after, dict) or not isinstance(state, (str, type(None))):
+        return None
+    for path in after:
+        if not may_generate(path):
+            raise _foreign(path, f"{JOURNAL}:1")
+    if parse_state(state, JOURNAL).is_damaged:
+        return None
+    return _Journal(after, state)
 
 
 def _digest(text: str | None) -> str | None:

@@ -12,6 +12,6 @@ def is_inside(path: str) -> bool:
     """
     parts = path.split("/")
     has_drive = re.match(r"[A-Za-z]:", path) is not None
-    return (
-        "\\" not in path and "\0" not in path and not has_drive and not {"", ".", ".."} & set(parts)
-    )
+    has_control = re.search("[\x00-\x1f\x7f]", path) is not None
+    is_plain = "\\" not in path and not has_drive and not has_control
+    return is_plain and not {"", ".", ".."} & set(parts)

@@ -120,6 +120,7 @@ def recover(root: Path) -> str:
     Returns a message for people, or "" when there was nothing to undo. Raises UserError, with
     nothing changed, for a journal that cannot be read.
     """
+    files.confine(root)
     _reject_old_records(root)
     committed = _read(root, COMMITTED)
     if committed is not None:
@@ -144,6 +145,7 @@ def change(root: Path, what: str) -> Iterator[WorkspaceChange]:
     The caller holds the lock and has called `recover`. SIGINT and SIGTERM raise within
     `WorkspaceChange.carry_out`, between two steps.
     """
+    files.confine(root)
     with process.deferred_interrupts() as interrupts:
         current = WorkspaceChange(root, interrupts)
         try:
@@ -384,18 +386,8 @@ def _require_free(root: Path, path: str) -> None:
 
 
 def _path(root: Path, path: str) -> Path:
-    """Raises UserError for a path whose folder is, by a link, outside of the workspace."""
-    full = root / path
-    base = os.path.realpath(root)
-    above = os.path.realpath(full.parent)
-    if above != base and not above.startswith(base.rstrip(os.sep) + os.sep):
-        raise UserError(
-            "its folder is outside of the workspace, by a link",
-            code="path-outside-workspace",
-            where=path,
-            hint="Remove the link, and run the command again",
-        )
-    return full
+    """`files` lets no link lead a change out of the root: see `change` and `recover`."""
+    return root / path
 
 
 def _written(root: Path, path: str) -> str:
