@@ -187,8 +187,13 @@ class End:
     text: str
 
 
-def loop(root: Path, words: tuple[str, ...], at: int = 0, kind: str = "") -> End:
-    """Run `loop WORDS` in a forked process, with the fault at its at-th step (0: none)."""
+def loop(
+    root: Path, words: tuple[str, ...], at: int = 0, kind: str = "", path: str = "/nowhere"
+) -> End:
+    """Run `loop WORDS` in a forked process, with the fault at its at-th step (0: none).
+
+    `path` is its PATH: by default without docker and git, which are not what is tested.
+    """
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -196,7 +201,7 @@ def loop(root: Path, words: tuple[str, ...], at: int = 0, kind: str = "") -> End
         code, fault, out = 70, Fault(root, at, kind), io.StringIO()
         try:
             os.chdir(root)
-            os.environ["PATH"] = "/nowhere"  # neither docker nor git: they are not what is tested
+            os.environ["PATH"] = path
             sys.argv[0] = str(root / "scripts" / "loop")
             signal.signal(signal.SIGINT, signal.default_int_handler)
             with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
@@ -299,7 +304,11 @@ def test_killed_command_is_undone_or_done_by_the_next_one(
     # Any command that changes the workspace may come next. Each changes nothing by itself here.
     following = itertools.cycle([("sync",), ("share", "--repair"), ("share", "nobody", "x.py")])
     ends = set()
+<<<<<<< HEAD
     for at in sampled(whole.steps, 8, name, every):
+=======
+    for at in sampled(whole.steps, 10, name, every):
+>>>>>>> atomic
         root = whole.copy()
         end = loop(root, whole.words, at, "kill")
         ends.add(end.code)
@@ -576,3 +585,54 @@ def test_commands_at_once_leave_what_one_after_the_other_leaves(
     assert not outcome.changes and outcome.state is None and not outcome.problems, outcome
     homes = [(root / "src" / name).exists() for name in ("old", "shop/fresh")]
     assert sum(homes) == (0 if (root / ".innerloop/removed").exists() else 1)
+
+
+@EVERY_STEP
+def test_sync_of_a_merge_in_conflict_that_is_killed_is_completed_once(
+    used: Workspace, scratch: Path, every: bool
+) -> None:
+    root = Campaign((), used.root, scratch, {}, {}, 0).copy_to(scratch / "merged" / "ws")
+    (scratch / "bin").mkdir()
+    (scratch / "bin/git").symlink_to(shutil.which("git") or "")
+    path = str(scratch / "bin")
+
+    def git(*words: str) -> int:
+        name = ("-c", "user.name=a", "-c", "user.email=a@b.c")
+        done = subprocess.run(["git", *name, *words], cwd=root, capture_output=True)
+        return done.returncode
+
+    def commit(experiment: str, comment: str) -> None:
+        assert loop(root, ("new", experiment), path=path).code == 0
+        launch = root / ".vscode/launch.json"
+        launch.write_text(launch.read_text().replace("// mine", f"// {comment}"))
+        assert git("add", "-A") == 0 and git("commit", "-qm", experiment) == 0
+
+    (root / ".gitignore").write_text("/scripts\n/.innerloop/*\n!/.innerloop/state.json\n")
+    (root / ".gitattributes").write_text(".innerloop/state.json merge=union\n")
+    assert git("init", "-q", "-b", "main") == 0 and git("add", "-A") == 0
+    assert git("commit", "-qm", "first") == 0 and git("checkout", "-qb", "theirs") == 0
+    commit("beta", "mine")
+    assert git("checkout", "-q", "main") == 0
+    commit("alpha", "ours")
+    assert git("merge", "-q", "theirs") == 1
+    assert "<<<<<<<" in (root / ".vscode/launch.json").read_text()
+
+    whole = root.parent / "whole"
+    shutil.copytree(root, whole, symlinks=True)
+    end = loop(whole, ("sync",), 10**9, path=path)
+    expected = generated(whole)
+    assert "<<<<<<<" not in "".join(expected.values()) and "alpha: train.py" in str(expected)
+    for at in sampled(end.steps, 3, "merge", every):
+        copy = root.parent / "copy"
+        shutil.copytree(root, copy, symlinks=True)
+        assert loop(copy, ("sync",), at, "kill", path=path).code == -signal.SIGKILL
+        assert loop(copy, ("sync",), path=path).code == end.code
+        assert generated(copy) == expected, at
+        assert "would" not in loop(copy, ("sync", "--check"), path=path).text, at
+        require_clean(copy, at)
+        shutil.rmtree(copy)
+
+
+def generated(root: Path) -> dict[str, str]:
+    folders = (".vscode/", ".devcontainer/", ".github/", "orchestration/", ".innerloop/state")
+    return {name: text for name, text in snapshot(root).items() if name.startswith(folders)}

@@ -51,7 +51,7 @@ def test_long_campaigns_run_every_night_with_the_words_of_the_test_program() -> 
     assert re.fullmatch(r"\d+ \d+ \* \* \*", nightly["on"]["schedule"][0]["cron"])
     (job,) = nightly["jobs"].values()
     assert job["steps"][-1]["run"].endswith(".ci/run --nightly")
-    assert 'scripts/test "$@"' in (ROOT / ".ci/run").read_text(encoding="utf-8")
+    assert 'packages/innerloop/test "$@"' in (ROOT / ".ci/run").read_text(encoding="utf-8")
 
 
 def test_the_tool_is_tested_on_every_system_and_python() -> None:

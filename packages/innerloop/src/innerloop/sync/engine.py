@@ -128,13 +128,13 @@ def recover(root: Path) -> str:
     """
     if not change_folder.is_pending(root):
         return ""
-    with files.locked(root / LOCK, waiting=WAITING):
+    with files.confining(root), files.locked(root / LOCK, waiting=WAITING):
         return _recover(root)
 
 
 @contextmanager
 def _exclusive(root: Path) -> Iterator[None]:
-    with files.locked(root / LOCK, waiting=WAITING):
+    with files.confining(root), files.locked(root / LOCK, waiting=WAITING):
         if message := _recover(root):
             console.say(message)
         yield

@@ -111,15 +111,15 @@ def _write(root: Path, changes: Sequence[Change], state: str | None) -> None:
     check_unchanged(root, changes)
     for change in changes:
         if change.path in staged:
-            files.put(staged[change.path], root / change.path)
+            files.put(staged[change.path], root / change.path, plain=True)
     # Removals come last, so that no folder is removed as empty that a staged file goes to.
     for change in changes:
         if change.path not in staged:
-            files.remove(root / change.path)
+            files.remove(root / change.path, plain=True)
             for folder in PurePosixPath(change.path).parents:
                 files.remove_if_empty(root / folder)
     if state is not None:
-        files.put(staged[STATE], root / STATE)
+        files.put(staged[STATE], root / STATE, plain=True)
     files.remove_tree(root / STAGING)
 
 
@@ -190,7 +190,7 @@ def _stage(root: Path, changes: Sequence[Change], state: str | None) -> dict[str
 
 def check_unchanged(root: Path, changes: Sequence[Change]) -> None:
     """Raises ConcurrentModification when a file is no longer as it was read."""
-    if any(files.read_own(root / change.path) != change.before for change in changes):
+    if any(files.read_own(root / change.path, plain=True) != change.before for change in changes):
         raise ConcurrentModification
 
 
