@@ -67,7 +67,7 @@ class SyncOutcome:
 
 def sync(root: Path, resolution: Resolution | None = None, eject: str | None = None) -> SyncOutcome:
     """Plans and writes under a lock: a second sync at the same time waits for this one."""
-    with files.locked(root / LOCK, waiting=WAITING):
+    with files.confining(root), files.locked(root / LOCK, waiting=WAITING):
         transaction.recover(root)
         while True:
             outcome = plan(root, resolution, eject)
@@ -84,7 +84,7 @@ def edit(root: Path, change: Callable[[State], tuple[State, Iterable[Change]]]) 
     It holds the same lock as `sync`. `change` gets the record as it is, and may be called again
     when a file changed meanwhile. A record that cannot be read stays as it is.
     """
-    with files.locked(root / LOCK, waiting=WAITING):
+    with files.confining(root), files.locked(root / LOCK, waiting=WAITING):
         transaction.recover(root)
         while True:
             before = transaction.parse_state(transaction.text_on_disk(root))
@@ -102,6 +102,11 @@ def edit(root: Path, change: Callable[[State], tuple[State, Iterable[Change]]]) 
 
 def plan(root: Path, resolution: Resolution | None = None, eject: str | None = None) -> SyncOutcome:
     """Compares what is generated now with what is on the disk; nothing is written."""
+    with files.confining(root):
+        return _plan(root, resolution, eject)
+
+
+def _plan(root: Path, resolution: Resolution | None, eject: str | None) -> SyncOutcome:
     specification, broken, unscheduled = _specification(root)
     values = generate(specification)
     state = transaction.parse_state(transaction.state_text(root))
@@ -127,7 +132,7 @@ def plan(root: Path, resolution: Resolution | None = None, eject: str | None = N
     unmerged = git_conflicts.unmerged_files(root)
     for path in sorted({*values, *bases, *state.unknown} - ejected - skipped):
         try:
-            yours = files.read_own(root / path)
+            yours = files.read_own(root / path, plain=True)
         except UserError as error:
             # Not text, or a folder: left as it is, like a file that cannot be parsed.
             error.where = path
@@ -168,9 +173,10 @@ def _never_generated(
         if path in decided or state.may_own(path):
             continue
         try:
-            text = files.read_own(root / path)
-        except UserError:  # not text, or a folder
-            paths.add(path)
+            text = files.read_own(root / path, plain=True)
+        except UserError as error:  # not text, a folder, or behind a link, which `plan` reports
+            if error.code not in ("link-leads-out", "generated-through-link"):
+                paths.add(path)
             continue
         if text is not None and not _says(text, value):
             paths.add(path)

@@ -25,10 +25,20 @@ from typing import IO
 
 from . import console
 from .cache_folder import cache_folder
-from .confined import Folder, Place, close_to_others, confine, is_trusted, place, release
+from .confined import (
+    Folder,
+    Place,
+    close_to_others,
+    confine,
+    confining,
+    is_trusted,
+    names_from_root,
+    place,
+    release,
+)
 from .errors import UserError
 
-__all__ = ["confine", "is_trusted", "release"]
+__all__ = ["confine", "confining", "is_trusted", "release"]
 
 # Parts of `.innerloop` that belong to the workspace, or that a container's user reads.
 _SHARED = {"state.json", "wheels", "scripts"}
@@ -41,7 +51,8 @@ def is_private(path: str | os.PathLike[str]) -> bool:
 
     A private folder protects what is below it, so the content of some keeps its usual mode.
     """
-    parts = Path(path).parts
+    below_root = names_from_root(path)
+    parts = Path(path).parts if below_root is None else tuple(below_root)
     if ".run" in parts:
         return True
     if ".innerloop" in parts:
@@ -69,10 +80,16 @@ def read_text(path: Path) -> str | None:
         raise _cannot("read", path, error) from error
 
 
-def read_own(path: Path) -> str | None:
-    """`read_text` of a file that is to be written: UserError for a link that leads out."""
+def read_own(path: Path, *, plain: bool = False) -> str | None:
+    """`read_text` of a file that is to be written: UserError for a link that leads out.
+
+    `plain`: for any link on the way that does not lead into a trusted folder.
+    """
     try:
-        with place(path, follow=True) as found, os.fdopen(found.open(os.O_RDONLY), "rb") as file:
+        with (
+            place(path, follow=True, plain=plain) as found,
+            os.fdopen(found.open(os.O_RDONLY), "rb") as file,
+        ):
             return _decoded(file.read(), path)
     except (FileNotFoundError, NotADirectoryError):
         return None
@@ -116,15 +133,15 @@ def write_stream(path: Path, chunks: Iterable[bytes], *, executable: bool = Fals
     _write(path, _Content(chunks, is_private(path), executable=executable, synced=False))
 
 
-def stage(path: Path, text: str, folder: Path | None = None) -> Path:
+def stage(path: Path, text: str, folder: Path | None = None, *, plain: bool = False) -> Path:
     """First half of a write: a temporary file with the text and the mode of `path`.
 
     It is in `folder`, whose owner removes leftovers, if that is on the same disk; else next to
-    `path`.
+    `path`. `plain` as for `read_own`.
     """
     chunks = [text.encode("utf-8")]
     try:
-        with _made(path) as target:
+        with _made(path, plain=plain) as target:
             content = _Content(chunks, is_private(path))
             if folder is not None:
                 with place(folder / "_") as beside:
@@ -136,10 +153,10 @@ def stage(path: Path, text: str, folder: Path | None = None) -> Path:
         raise _cannot("write", path, error) from error
 
 
-def put(staged: Path, path: Path) -> None:
+def put(staged: Path, path: Path, *, plain: bool = False) -> None:
     """Second half of a write: the staged file replaces the target in one step."""
     try:
-        with place(staged) as temporary, place(path, follow=True) as target:
+        with place(staged) as temporary, place(path, follow=True, plain=plain) as target:
             _replace(temporary, target)
     except OSError as error:
         raise _cannot("write", path, error) from error
@@ -178,9 +195,9 @@ def _write(path: Path, content: _Content) -> None:
 
 
 @contextmanager
-def _made(path: Path, *, follow: bool = True) -> Iterator[Place]:
+def _made(path: Path, *, follow: bool = True, plain: bool = False) -> Iterator[Place]:
     """The place of a path, in a folder that is made if it does not exist."""
-    with place(path, follow=follow, make=True, mode_of=_mode_of) as found:
+    with place(path, follow=follow, make=True, mode_of=_mode_of, plain=plain) as found:
         _close_cache(path)
         yield found
 
@@ -237,10 +254,10 @@ def temporary_folder(prefix: str) -> Iterator[Path]:
         yield Path(folder)
 
 
-def remove(path: Path) -> None:
-    """Remove a file or a link, if it exists."""
+def remove(path: Path, *, plain: bool = False) -> None:
+    """Remove a file or a link, if it exists. `plain` as for `read_own`, except for the link itself."""
     try:
-        with place(path) as found:
+        with place(path, plain=plain) as found:
             found.unlink()
     except FileNotFoundError:
         pass
