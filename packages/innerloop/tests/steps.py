@@ -16,7 +16,10 @@ from typing import Any
 
 from innerloop.util.errors import UserError
 
-STEPS = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod", "os.symlink"}
+STEPS = {
+    *("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod", "os.symlink"),
+    "os.link",
+}
 DONE, FEWER = 0, 99
 
 

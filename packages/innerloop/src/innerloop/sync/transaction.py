@@ -11,19 +11,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from ..util import files
+from ..util import change_folder, files, process, undo_journal
 from ..util.errors import UserError
 from .merge_rules import EDITOR_FILES
 from .render.generated_paths import may_generate
 from .state_file import CorruptState, ForeignPath, State, dump, load
 
 STATE = ".innerloop/state.json"
-STAGING = ".innerloop/writing"
+STAGING = change_folder.SYNC
 JOURNAL = f"{STAGING}/journal.json"
 
 
@@ -84,7 +84,7 @@ def recover(root: Path) -> None:
     """Writes the record that agrees with the files, and removes what a killed sync left."""
     text = state_text(root)
     if text is not None and text != text_on_disk(root):
-        files.write_text(root / STATE, text)
+        files.put(files.stage(root / STATE, text, files.make_folder(root / STAGING)), root / STATE)
     files.remove_tree(root / STAGING)
 
 
@@ -96,26 +96,45 @@ def write(root: Path, changes: Sequence[Change], state: str | None) -> None:
     """
     if not changes and state is None:
         return
-    try:
-        staged = _stage(root, changes, state)
-        _check_unchanged(root, changes)
-        for change in changes:
-            if change.path in staged:
-                files.put(staged[change.path], root / change.path, plain=True)
-        # Removals come last, so that no folder is removed as empty that a staged file goes to.
-        for change in changes:
-            if change.path not in staged:
-                files.remove(root / change.path, plain=True)
-                for folder in PurePosixPath(change.path).parents:
-                    files.remove_if_empty(root / folder)
-        if state is not None:
-            files.put(staged[STATE], root / STATE, plain=True)
-        files.remove_tree(root / STAGING)
-    except BaseException:
-        # An interruption, or a disk that refuses. If recovery fails too, the next sync does it.
-        with suppress(Exception):
-            recover(root)
-        raise
+    with process.deferred_interrupts():
+        try:
+            _write(root, changes, state)
+        except BaseException:
+            # A disk that refuses. If recovery fails too, the next sync does it.
+            with suppress(Exception):
+                recover(root)
+            raise
+
+
+def _write(root: Path, changes: Sequence[Change], state: str | None) -> None:
+    staged = _stage(root, changes, state)
+    check_unchanged(root, changes)
+    for change in changes:
+        if change.path in staged:
+            files.put(staged[change.path], root / change.path, plain=True)
+    # Removals come last, so that no folder is removed as empty that a staged file goes to.
+    for change in changes:
+        if change.path not in staged:
+            files.remove(root / change.path, plain=True)
+            for folder in PurePosixPath(change.path).parents:
+                files.remove_if_empty(root / folder)
+    if state is not None:
+        files.put(staged[STATE], root / STATE, plain=True)
+    files.remove_tree(root / STAGING)
+
+
+def steps(changes: Sequence[Change], state: str | None) -> Iterator[undo_journal.Step]:
+    """The same as steps of a larger change, which can be undone: see `undo_journal`."""
+    for change in changes:
+        if change.after is not None:
+            yield undo_journal.Write(change.path, change.after)
+    for change in changes:
+        if change.after is None:
+            yield undo_journal.Delete(change.path)
+            folder = PurePosixPath(change.path).parent.as_posix()
+            yield undo_journal.DropEmpty(folder, ".")
+    if state is not None:
+        yield undo_journal.Write(STATE, state)
 
 
 def require_record(root: Path) -> None:
@@ -171,7 +190,8 @@ def _stage(root: Path, changes: Sequence[Change], state: str | None) -> dict[str
     return staged
 
 
-def _check_unchanged(root: Path, changes: Sequence[Change]) -> None:
+def check_unchanged(root: Path, changes: Sequence[Change]) -> None:
+    """Raises ConcurrentModification when a file is no longer as it was read."""
     if any(files.read_own(root / change.path, plain=True) != change.before for change in changes):
         raise ConcurrentModification
 

@@ -116,6 +116,16 @@ class Place:
         """`rename`; an existing file is replaced on Windows too."""
         os.replace(self.name, target.name, src_dir_fd=self.folder, dst_dir_fd=target.folder)
 
+    def link(self, target: Place) -> None:
+        """Give the file, or the link itself, a second name on the same disk."""
+        os.link(
+            self.name,
+            target.name,
+            src_dir_fd=self.folder,
+            dst_dir_fd=target.folder,
+            follow_symlinks=False,
+        )
+
     @contextmanager
     def entered(self) -> Iterator[Folder]:
         """The folder that has the name, open. OSError if it is a link or no folder."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 import sys
 import time
@@ -43,7 +44,7 @@ __all__ = ["confine", "confining", "is_trusted", "release"]
 # Parts of `.innerloop` that belong to the workspace, or that a container's user reads.
 _SHARED = {"state.json", "wheels", "scripts"}
 # Parts whose folder is private, and whose content keeps its usual modes: it moves out later.
-_PASSING = {"creating", "scratch"}
+_PASSING = {"changing", "scratch"}
 
 
 def is_private(path: str | os.PathLike[str]) -> bool:
@@ -347,6 +348,31 @@ def require_inside(path: Path) -> None:
         pass
 
 
+_ASIDE = re.compile(r"\..+\.removed-[0-9a-f]{16}\Z")
+
+
+def remove_whole(folder: Path) -> None:
+    """Remove a folder in one step: it gets a hidden name beside it, which is then removed.
+
+    A kill in between leaves that one: see `is_aside`.
+    """
+    aside = folder.with_name(f".{folder.name}.removed-{os.urandom(8).hex()}")
+    rename(folder, aside)
+    remove_tree(aside)
+
+
+def is_aside(folder: Path) -> bool:
+    """Whether a folder has a name of `remove_whole`: it is being removed, or that was interrupted."""
+    return _ASIDE.match(folder.name) is not None
+
+
+def is_removable(folder: Path) -> bool:
+    """Whether this user may change every folder below, so that nothing of it would stay."""
+    below = [parent for parent, folders, names in os.walk(folder) if folders or names]
+    parents = [str(folder.parent), str(folder), *below]
+    return all(os.access(parent, os.W_OK | os.X_OK) for parent in parents)
+
+
 def size_of(folder: Path) -> int:
     """The size of the files below a folder in bytes. Links count as 0."""
     total = 0
@@ -392,10 +418,12 @@ def _copy_tree(source: Place, target: Place) -> None:
     if stat.S_ISLNK(status.st_mode):
         target.symlink(source.readlink())
     elif stat.S_ISDIR(status.st_mode):
-        target.mkdir()
+        target.mkdir(0o700)
         with source.entered() as folder, target.entered() as new:
             for name in folder.names():
                 _copy_tree(folder.place(name), new.place(name))
+            if new.number is not None:
+                _set_mode(new.number, target, status.st_mode & 0o7777)
     elif stat.S_ISREG(status.st_mode):
         with os.fdopen(source.open(os.O_RDONLY), "rb") as file:
             _copy_file(file, target, status.st_mode & 0o7777)
@@ -406,6 +434,8 @@ def _copy_file(file: IO[bytes], target: Place, mode: int) -> None:
     with os.fdopen(number, "wb") as new:
         while chunk := file.read(1 << 20):
             new.write(chunk)
+        new.flush()
+        os.fsync(new.fileno())
         _set_mode(new.fileno(), target, mode)
 
 
@@ -434,6 +464,119 @@ def copy(path: Path, target: Path, change: Callable[[str], str] | None = None) -
         raise _cannot("read", path, error) from error
 
 
+def copy_whole(path: Path, target: Path) -> None:
+    """Copy a file, a link or a folder to a path that does not exist, with modes, onto the disk.
+
+    Links are copied as links. When this returns, a power cut no longer loses the copy.
+    """
+    try:
+        with place(path) as source, place(target) as new:
+            _copy_tree(source, new)
+    except OSError as error:
+        raise _cannot("copy", path, error) from error
+
+
+def keep(path: Path, target: Path) -> None:
+    """Give a file or a link a second name on the same disk, or copy it where that is impossible.
+
+    `target` does not exist. The file may then be replaced under its first name.
+    """
+    try:
+        with place(path) as source, place(target) as new:
+            try:
+                source.link(new)
+            except (OSError, NotImplementedError) as error:
+                number = getattr(error, "errno", None)
+                if number in (errno.ENOSPC, errno.EROFS, errno.ENOENT):
+                    raise
+                _copy_tree(source, new)
+    except OSError as error:
+        raise _cannot("write", target, error) from error
+
+
+def write_new(path: Path, text: str, mode: int | None = None) -> None:
+    """Write a file that does not exist yet, onto the disk. `mode` None: that of any new file."""
+    try:
+        with place(path) as new:
+            number = new.open(
+                os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666 if mode is None else 0o600
+            )
+            with os.fdopen(number, "wb") as file:
+                file.write(text.encode("utf-8", "surrogateescape"))
+                file.flush()
+                os.fsync(file.fileno())
+                if mode is not None:
+                    _set_mode(file.fileno(), new, mode)
+    except OSError as error:
+        raise _cannot("write", path, error) from error
+
+
+def append(path: Path, text: str) -> None:
+    """Append to a file, onto the disk. Raises UserError; a part may have been written then."""
+    try:
+        with place(path) as found:
+            number = found.open(os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            with os.fdopen(number, "ab", buffering=0) as file:
+                data = memoryview(text.encode("utf-8"))
+                while data:
+                    data = data[file.write(data) :]
+                os.fsync(file.fileno())
+    except OSError as error:
+        raise _cannot("write", path, error) from error
+
+
+def require_writable(path: Path) -> None:
+    """Raise UserError for a file that is read-only, though it could be replaced."""
+    if not os.access(path, os.W_OK):
+        raise _cannot("write", path, PermissionError(errno.EACCES, "the file is read-only"))
+
+
+def mode_of(path: Path) -> int:
+    """The permissions of a file."""
+    try:
+        return path.stat().st_mode & 0o7777
+    except OSError as error:
+        raise _cannot("read", path, error) from error
+
+
+def replace(path: Path, target: Path) -> None:
+    """Put a file or a link in the place of another one on the same disk, in one step.
+
+    A link at `target` is replaced, never followed.
+    """
+    try:
+        with place(path) as source, place(target) as found:
+            _replace(source, found)
+    except OSError as error:
+        raise _cannot("write", target, error) from error
+
+
+def flush_folder(folder: Path) -> None:
+    """Have the names in a folder survive a power cut, where the system can (not on Windows)."""
+    if sys.platform == "win32":
+        return
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def flush_tree(folder: Path) -> None:
+    """Have the files in a folder survive a power cut."""
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            if not os.path.islink(os.path.join(parent, name)):
+                _flush(Path(parent, name))
+        flush_folder(Path(parent))
+
+
+def _flush(path: Path) -> None:
+    with suppress(OSError), path.open("rb+" if os.access(path, os.W_OK) else "rb") as file:
+        os.fsync(file.fileno())
+
+
 def open_log(path: Path) -> IO[bytes]:
     """Open an unbuffered file for the output of a program. What it contained is removed."""
     return _opened(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, "wb")
@@ -460,15 +603,16 @@ def make_folder(path: Path, *, new: bool = False) -> Path:
     mode = _mode_of(str(path))
     try:
         with _made(path) as found:
-            try:
-                found.mkdir(mode)
-            except FileExistsError:
-                status = found.status()
-                if new or status is None or not stat.S_ISDIR(status.st_mode):
-                    raise
-                if mode == 0o700 and found.folder is not None:
-                    with found.entered() as folder:
-                        close_to_others(folder.number or 0)
+            if found.status() is None:
+                with suppress(FileExistsError):  # another process has just made it
+                    found.mkdir(mode)
+                    return path
+            status = found.status()
+            if new or status is None or not stat.S_ISDIR(status.st_mode):
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+            if mode == 0o700 and found.folder is not None:
+                with found.entered() as folder:
+                    close_to_others(folder.number or 0)
     except OSError as error:
         raise _cannot("make", path, error) from error
     return path
@@ -507,11 +651,13 @@ def _link(found: Place, link: Path, target: str) -> None:
 
 
 def _cannot_link(link: Path, target: str, error: OSError) -> UserError:
+    if os.name != "nt":
+        return _cannot("make", link, error)
     return UserError(
-        f"the link to {target} cannot be made ({error.strerror})",
+        f"cannot make it, a link to {target}: {(error.strerror or str(error)).lower()}",
         code="file-error",
         where=str(link),
-        hint="On Windows, turn Developer Mode on, or run from WSL",
+        hint="Turn Developer Mode on in Windows, or run from WSL",
     )
 
 
