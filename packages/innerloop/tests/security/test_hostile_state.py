@@ -187,6 +187,23 @@ def test_one_journal_of_a_stranger_changes_nothing(opened: Workspace) -> None:
     assert (opened.root / "../victim/note.txt").read_text() == "hello victim\n"
 
 
+@pytest.mark.parametrize("target", ["README.md", "src/line/train.py", ".git/hooks/post-checkout"])
+def test_a_record_and_a_link_change_no_other_file(opened: Workspace, target: str) -> None:
+    """The record says that a workflow is as it was generated; the workflow is a link to a file."""
+    workflow = opened.root / ".github/workflows/train-line.yml"
+    workflow.unlink()
+    workflow.symlink_to(f"../../{target}")
+    at = opened.root / target
+    text = at.read_text() if at.exists() else ""
+    rows = [row for row in opened.read(STATE).splitlines() if "train-line.yml" not in row]
+    rows.insert(1, json.dumps([".github/workflows/train-line.yml", text]) + ",")
+    opened.write(STATE, "\n".join(rows) + "\n")
+    before = snapshot(opened.root)
+    answer = opened.loop("sync")
+    assert answer.code == 1 and "[generated-through-link]" in answer.message
+    assert snapshot(opened.root) == before and not (text == "" and at.exists())
+
+
 @pytest.mark.parametrize("verb", ["rename", "remove"])
 def test_a_rename_or_removal_ends_before_a_strange_record_counts(
     opened: Workspace, verb: str

@@ -466,7 +466,7 @@ def _unreadable(where: str | Position) -> UserError:
 def _read(root: Path, path: str) -> _Interrupted | None:
     """The journal; None when there is none. Raises UserError for one that no change wrote."""
     try:
-        text = files.read_text(root / path)
+        text = files.read_own(root / path, plain=True)
     except UserError as error:
         raise _unreadable(path) from error
     if text is None:
