@@ -181,6 +181,10 @@ code_configuration:
 environment:
   build:
     path: .
+  inference_config:
+    liveness_route: {port: 5001, path: /}
+    readiness_route: {port: 5001, path: /}
+    scoring_route: {port: 5001, path: /score}
 environment_variables:
   MODE: fast
 instance_type: Standard_DS3_v2

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
+from urllib.parse import quote
 
 from ..util.json_records import unicode_text
 from .past_runs import Curve, PastRun, differing_inputs, headline_metrics
@@ -161,7 +162,9 @@ def _row(index: int, run: PastRun, inputs: Sequence[str], scores: Sequence[str])
         f'viewBox="0 0 30 8"><path d="M0 4H30" stroke-width="4" {_style(index)}/></svg></label>'
     )
     seconds = run.seconds
-    link = escape(f"{run.slug}/{run.id}/", quote=True)
+    # With "./" no folder's name is a URL of its own, such as javascript:.
+    place = quote(unicode_text(run.folder.removeprefix("outputs/")))
+    link = escape(f"./{place}/", quote=True)
     cells = [
         key,
         escape(run.experiment),

@@ -87,18 +87,10 @@ def read_own(path: Path, *, plain: bool = False) -> str | None:
     `plain`: for any link on the way that does not lead into a trusted folder.
     """
     try:
-<<<<<<< HEAD
-        with place(path, follow=True) as found:
+        with place(path, follow=True, plain=plain) as found:
             # Opening a named pipe must not wait for a writer.
             number = found.open(os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
             return _decoded(regular_files.read_open(number, path), path)
-=======
-        with (
-            place(path, follow=True, plain=plain) as found,
-            os.fdopen(found.open(os.O_RDONLY), "rb") as file,
-        ):
-            return _decoded(file.read(), path)
->>>>>>> door
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
@@ -322,7 +314,6 @@ def _remove_folder(top: Place) -> None:
             manager.__exit__(None, None, None)
 
 
-<<<<<<< HEAD
 _ASIDE = re.compile(r"\..+\.removed-[0-9a-f]{16}\Z")
 
 
@@ -348,8 +339,6 @@ def is_removable(folder: Path) -> bool:
     return all(os.access(parent, os.W_OK | os.X_OK) for parent in parents)
 
 
-=======
->>>>>>> door
 def remove_links(folder: Path) -> None:
     """Remove every link below a folder that a program is about to write into, but not the folder.
 
@@ -381,8 +370,6 @@ def require_inside(path: Path) -> None:
     """UserError if a link leads the path out of the workspace, for a program that writes there."""
     with suppress(OSError), place(path, follow=True):
         pass
-<<<<<<< HEAD
-=======
 
 
 _ASIDE = re.compile(r"\..+\.removed-[0-9a-f]{16}\Z")
@@ -408,7 +395,6 @@ def is_removable(folder: Path) -> bool:
     below = [parent for parent, folders, names in os.walk(folder) if folders or names]
     parents = [str(folder.parent), str(folder), *below]
     return all(os.access(parent, os.W_OK | os.X_OK) for parent in parents)
->>>>>>> door
 
 
 def size_of(folder: Path) -> int:

@@ -31,8 +31,9 @@ def read_bytes(path: Path | str, largest: int = LARGEST, *, follow: bool = True)
     file system can have.
     """
     try:
-        status = os.stat(path) if follow else os.lstat(path)
-        _require_regular(path, status)
+        # Opening a device may act on it, and a link may lead to one.
+        if follow or not _NO_LINK:
+            _require_regular(path, os.stat(path) if follow else os.lstat(path))
         number = os.open(path, _FLAGS | (0 if follow else _NO_LINK))
     except ValueError as error:  # a zero byte or a lone surrogate in the path
         raise FileNotFoundError(2, "no such file", str(path)) from error
@@ -41,12 +42,13 @@ def read_bytes(path: Path | str, largest: int = LARGEST, *, follow: bool = True)
 
 def read_open(number: int, path: Path | str, largest: int = LARGEST) -> bytes:
     """The content of a regular file that is open, and closed here. Raises as `read_bytes` does."""
-    with os.fdopen(number, "rb") as file:
+    try:
         status = os.fstat(number)
         _require_regular(path, status)
-        # A file of /proc has the size 0, and one that grows has more than its size.
-        content = b"" if status.st_size > largest else file.read(largest + 1)
-    if status.st_size > largest or len(content) > largest:
+        content = None if status.st_size > largest else _content(number, status.st_size, largest)
+    finally:
+        os.close(number)
+    if content is None:
         raise UserError(
             f"the file is larger than {largest // 1_000_000} MB",
             code="file-too-large",
@@ -54,6 +56,21 @@ def read_open(number: int, path: Path | str, largest: int = LARGEST) -> bytes:
             hint="Move it away, or make it smaller",
         )
     return content
+
+
+def _content(number: int, size: int, largest: int) -> bytes | None:
+    """All that an open file has; None if that is more than `largest`.
+
+    A file of /proc has the size 0, and one that grows has more than its size.
+    """
+    content = os.read(number, size + 1)
+    if size and len(content) == size:
+        return content
+    parts, total = [content], len(content)
+    while parts[-1] and total <= largest:
+        parts.append(os.read(number, 1 << 20))
+        total += len(parts[-1])
+    return b"".join(parts) if total <= largest else None
 
 
 def read_or_fail(path: Path, largest: int = LARGEST) -> bytes:
