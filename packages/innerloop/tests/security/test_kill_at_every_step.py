@@ -304,11 +304,7 @@ def test_killed_command_is_undone_or_done_by_the_next_one(
     # Any command that changes the workspace may come next. Each changes nothing by itself here.
     following = itertools.cycle([("sync",), ("share", "--repair"), ("share", "nobody", "x.py")])
     ends = set()
-<<<<<<< HEAD
-    for at in sampled(whole.steps, 8, name, every):
-=======
     for at in sampled(whole.steps, 10, name, every):
->>>>>>> atomic
         root = whole.copy()
         end = loop(root, whole.words, at, "kill")
         ends.add(end.code)

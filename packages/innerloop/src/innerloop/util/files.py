@@ -372,31 +372,6 @@ def require_inside(path: Path) -> None:
         pass
 
 
-_ASIDE = re.compile(r"\..+\.removed-[0-9a-f]{16}\Z")
-
-
-def remove_whole(folder: Path) -> None:
-    """Remove a folder in one step: it gets a hidden name beside it, which is then removed.
-
-    A kill in between leaves that one: see `is_aside`.
-    """
-    aside = folder.with_name(f".{folder.name}.removed-{os.urandom(8).hex()}")
-    rename(folder, aside)
-    remove_tree(aside)
-
-
-def is_aside(folder: Path) -> bool:
-    """Whether a folder has a name of `remove_whole`: it is being removed, or that was interrupted."""
-    return _ASIDE.match(folder.name) is not None
-
-
-def is_removable(folder: Path) -> bool:
-    """Whether this user may change every folder below, so that nothing of it would stay."""
-    below = [parent for parent, folders, names in os.walk(folder) if folders or names]
-    parents = [str(folder.parent), str(folder), *below]
-    return all(os.access(parent, os.W_OK | os.X_OK) for parent in parents)
-
-
 def size_of(folder: Path) -> int:
     """The size of the files below a folder in bytes. Links count as 0."""
     total = 0
