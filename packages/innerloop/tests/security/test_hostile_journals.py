@@ -84,12 +84,12 @@ def test_folder_that_is_a_link_out_of_the_workspace_is_an_error(tmp_path: Path) 
     written(root, BEGIN, {"do": "move", "path": "stolen", "target": "src/mine"})
     with pytest.raises(UserError) as error:
         undo_journal.recover(root)
-    assert error.value.code == "path-outside-workspace"
+    assert error.value.code == "link-leads-out"
     shutil.rmtree(root / ".innerloop")
     for step in (Move("src/mine", "a"), Write("src/mine", "new"), Delete("src/mine")):
         with pytest.raises(UserError) as error, undo_journal.change(root, "a change") as change:
             change.carry_out([step])
-        assert error.value.code == "path-outside-workspace"
+        assert error.value.code == "link-leads-out"
     assert (outside / "mine").read_text() == "mine" and not change_folder.is_pending(root)
 
 
@@ -100,7 +100,7 @@ def test_link_in_the_place_of_a_file_is_not_followed_out_of_the_workspace(tmp_pa
     (root / "file").symlink_to(outside)
     with pytest.raises(UserError) as error, undo_journal.change(root, "a change") as change:
         change.carry_out([Write("file", "new")])
-    assert (error.value.code, outside.read_text()) == ("path-outside-workspace", "mine")
+    assert (error.value.code, outside.read_text()) == ("link-leads-out", "mine")
 
 
 def test_any_journal_of_a_stranger_changes_nothing_outside(tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ def test_any_journal_of_a_stranger_changes_nothing_outside(tmp_path: Path) -> No
         except UserError as error:
             assert error.code in (
                 "journal-invalid",
-                "path-outside-workspace",
+                "link-leads-out",
                 "path-exists",
                 "file-error",
             )

@@ -398,8 +398,8 @@ def _written(root: Path, path: str) -> str:
     real = os.path.relpath(os.path.realpath(full), os.path.realpath(root)).replace(os.sep, "/")
     if not is_inside(real):
         raise UserError(
-            "this is a link that leads out of the workspace",
-            code="path-outside-workspace",
+            "this link leads out of the workspace, so nothing is changed through it",
+            code="link-leads-out",
             where=path,
             hint="Replace it with a file, and run the command again",
         )
