@@ -99,6 +99,16 @@ def publishing(port: int) -> list[str]:
     return ["docker", "ps", "--filter", f"publish={port}", "--format", form]
 
 
+# Label of a debugged container: the port of this machine where its debugger answers.
+DEBUG_PORT = "innerloop.debugged-at"
+
+
+def debugged_at(port: int) -> list[str]:
+    """Prints the name and workspace of the container whose debugger answers at a port."""
+    form = f'{{{{.Names}}}}\t{{{{.Label "{WORKSPACE_LABEL}"}}}}'
+    return ["docker", "ps", "--filter", f"label={DEBUG_PORT}={port}", "--format", form]
+
+
 def kill(name: str, signal: str) -> list[str]:
     return ["docker", "kill", "--signal", signal, name]
 

@@ -40,7 +40,10 @@ VERSION = "1"
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server to start. `name` is the container's; `port` is published at 127.0.0.1."""
+    """A server to start. `name` is the container's; `port` is published at 127.0.0.1.
+
+    `debugger` is the port where the editor connects, and the adapter's in the container.
+    """
 
     workspace: Workspace
     experiment: Experiment
@@ -52,6 +55,7 @@ class Server:
     request: Request
     name: str
     port: int
+    debugger: tuple[int, int] | None = None
 
     @property
     def deployment(self) -> Deployment:

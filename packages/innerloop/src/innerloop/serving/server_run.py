@@ -36,7 +36,7 @@ def patience_of(deployment: Deployment) -> float:
 
 def start(server: Server) -> None:
     """Start the container in the background. UserError when it does not start."""
-    done = process.run(server.request.argv)
+    done = process.run(server.request.argv, env={**os.environ, **server.request.secrets})
     if done.ok:
         return
     process.run(docker_cli.remove(server.name), timeout=30)
