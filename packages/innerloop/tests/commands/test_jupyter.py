@@ -18,7 +18,7 @@ from tests.support import Workspace
 def test_the_token_is_made_once_and_for_one_person_alone(tmp_path: Path) -> None:
     first = jupyter.token(tmp_path)
     assert len(first) == 48 and jupyter.token(tmp_path) == first
-    assert (tmp_path / jupyter.TOKEN_FILE).stat().st_mode & 0o777 == 0o600
+    assert jupyter.token_file(tmp_path).stat().st_mode & 0o777 == 0o600
     assert jupyter.token(tmp_path / "another clone") != first
 
 
