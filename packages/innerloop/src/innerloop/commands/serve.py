@@ -94,6 +94,7 @@ def _run(args: argparse.Namespace) -> int:
         port=args.port,
         cwd=args.cwd,
         dry=args.dry_run,
+        detach=args.detach,
     )
     if not args.dry_run:
         server.sample  # noqa: B018 - its errors come before minutes of building

@@ -94,9 +94,9 @@ def _alone(apart):
     config = Config()
     if os.name != "nt":
         # The path of a socket has about 100 characters: a short folder.
-        folder = tempfile.TemporaryDirectory(prefix="jupyter-", dir="/tmp")
-        os.environ["JUPYTER_RUNTIME_DIR"] = apart.enter_context(folder)
+        folder = apart.enter_context(tempfile.TemporaryDirectory(prefix="jupyter-", dir="/tmp"))
         config.KernelManager.transport = "ipc"
+        config.KernelManager.connection_file = os.path.join(folder, "kernel.json")
     return config
 
 

@@ -124,7 +124,7 @@ def gate_of(request: Request, port: int, inner: int) -> Iterator[None]:
         inside = ["sh", f"{CONTAINER_PROGRAMS}/relay.sh", str(inner)]
         words = docker_cli.exec_in(request.container.name, inside, interactive=True)
         env = {}
-    with gate.opened(port, gate.Relay(words, env), "the debugger", console.say):
+    with gate.opened(port, gate.RelayCommand(words, env), "the debugger", console.say):
         yield
 
 

@@ -40,7 +40,7 @@ VERSION = "1"
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server to start. `name` is the container's; `port` is published at 127.0.0.1.
+    """A server to start. `name` is the container's; `port` is the one of 127.0.0.1.
 
     `debugger` is the port where the editor connects, and the adapter's in the container.
     """
@@ -87,6 +87,7 @@ def plan(
     port: int | None,
     cwd: Path,
     dry: bool,
+    detach: bool = False,
 ) -> Server:
     """The server. Everything that is missing is one UserError; a dry run gets a note for each."""
     scoring = _scoring(folder.deployment)
@@ -109,6 +110,8 @@ def plan(
     if missing and not dry:
         raise combine(missing)
     host_port, notes = _port(scoring.port, port)
+    if detach:
+        notes.append(_OPEN)
     notes += [f"a real start needs more: {error.message()}" for error in missing]
     server = Server(
         workspace=workspace,
@@ -122,7 +125,7 @@ def plan(
         name=f"innerloop-{image_name_part(experiment.slug)}-serve-{new_id()}",
         port=host_port,
     )
-    return replace(server, request=_request(server, gpu, notes))
+    return replace(server, request=_request(server, gpu, notes, detach))
 
 
 def image_of(workspace: Workspace, experiment: Experiment, deployment: Deployment) -> Image:
@@ -218,7 +221,7 @@ def _port_user(port: int) -> str:
     return f" by {name} of {workspace}" if workspace else f" by {name}" if name else ""
 
 
-def _request(server: Server, gpu: Gpu, notes: Sequence[str]) -> Request:
+def _request(server: Server, gpu: Gpu, notes: Sequence[str], detach: bool) -> Request:
     deployment = server.deployment
     folder = deployment.model_folder(deployment.model.name or server.experiment.slug, VERSION)
     target = posixpath.join(folder, os.path.basename(server.model.path))
@@ -229,7 +232,7 @@ def _request(server: Server, gpu: Gpu, notes: Sequence[str]) -> Request:
         name=server.name,
         image_workdir=_workdir(server.image),
         env={MODEL_VARIABLE: folder, **deployment.environment_variables},
-        ports=(PublishedPort(server.port, server.scoring.port),),
+        ports=(PublishedPort(server.port, server.scoring.port, gated=not detach),),
         labels={
             WORKSPACE_LABEL: server.workspace.identity,
             EXPERIMENT_LABEL: server.experiment.name,
@@ -265,4 +268,8 @@ def _workdir(image: Image) -> str:
     return serving_dockerfile.folder_of(image.dockerfile) if image.dockerfile is not None else ""
 
 
+_OPEN = (
+    "in the background nobody guards the port: every user of this machine can send requests to it "
+    "(without --detach, only you)"
+)
 _NO_REQUEST = Request("", "docker", "", "", "", can_start=False)

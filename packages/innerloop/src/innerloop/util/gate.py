@@ -9,6 +9,7 @@ port of its own that others could reach.
 from __future__ import annotations
 
 import os
+import queue
 import socket
 import struct
 import sys
@@ -38,7 +39,7 @@ LAST = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Relay:
+class RelayCommand:
     """The program behind a gate. `env` are variables that it gets in addition."""
 
     argv: Sequence[str]
@@ -57,7 +58,7 @@ def require_peers(what: str) -> None:
 
 
 @contextmanager
-def opened(port: int, relay: Relay, what: str, say: Callable[[str], None]) -> Iterator[None]:
+def opened(port: int, relay: RelayCommand, what: str, say: Callable[[str], None]) -> Iterator[None]:
     """Within, `what` answers at 127.0.0.1:`port`, to this user alone.
 
     `say` gets a line for each other user who tries. UserError if the port is taken.
@@ -98,11 +99,38 @@ def _listen(port: int, what: str) -> socket.socket:
     return listener
 
 
+class _Connection:
+    """A client's connection. What is for it is written by a thread: a slow client delays no other."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._queue: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._writer = threading.Thread(target=self._write, daemon=True)
+        self._writer.start()
+
+    def send(self, data: bytes) -> None:
+        self._queue.put(data)
+
+    def end(self) -> None:
+        """Close it after what was sent has been written."""
+        self._queue.put(None)
+
+    def _write(self) -> None:
+        with suppress(OSError):  # the client was first
+            while (data := self._queue.get()) is not None:
+                self._connection.sendall(data)
+        with suppress(OSError):
+            self._connection.shutdown(socket.SHUT_RDWR)
+        self._connection.close()
+
+
 class _Gate:
-    def __init__(self, port: int, relay: Relay, what: str, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, port: int, relay: RelayCommand, what: str, say: Callable[[str], None]
+    ) -> None:
         self.port, self.relay, self.what, self.say = port, relay, what, say
         self.refused: set[str] = set()
-        self.connections: dict[int, socket.socket] = {}
+        self.connections: dict[int, _Connection] = {}
         self.lock = threading.Lock()
         self.writing = threading.Lock()
         self.child: process.Pipes | None = None
@@ -132,7 +160,7 @@ class _Gate:
         with self.lock:
             self.last += 1
             number = self.last
-            self.connections[number] = connection
+            self.connections[number] = _Connection(connection)
         try:
             self.send(OPEN, number)
             while data := connection.recv(LARGEST):
@@ -170,10 +198,7 @@ class _Gate:
             elif kind == CLOSE:
                 self.drop(number)
             elif kind == DATA and (connection := self.connections.get(number)) is not None:
-                try:
-                    connection.sendall(data)
-                except OSError:
-                    self.drop(number)
+                connection.send(data)
 
     def send(self, kind: int, number: int, data: bytes = b"") -> None:
         child = self.child
@@ -185,9 +210,7 @@ class _Gate:
     def drop(self, number: int) -> None:
         connection = self.connections.pop(number, None)
         if connection is not None:
-            with suppress(OSError):  # the client was first
-                connection.shutdown(socket.SHUT_RDWR)
-            connection.close()
+            connection.end()
 
     def close(self) -> None:
         """End all connections, when what was written to them has arrived."""

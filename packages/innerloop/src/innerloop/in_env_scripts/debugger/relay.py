@@ -63,7 +63,10 @@ class Relay:
 
     def connect(self) -> socket.socket:
         if not self.secret:
-            return socket.create_connection(("127.0.0.1", self.port), 10)
+            try:
+                return socket.create_connection(("127.0.0.1", self.port), 10)
+            except OSError:  # it may listen at the container's address alone
+                return socket.create_connection((socket.gethostname(), self.port), 10)
         startup = os.path.join(os.path.dirname(os.path.abspath(__file__)), "startup")
         if startup not in sys.path:
             sys.path.insert(0, startup)
