@@ -145,7 +145,7 @@ def published_addresses(workspace: Workspace) -> list[str]:
 
 
 def commands_of_all() -> str:
-    return subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
+    return subprocess.run(["ps", "-ww", "-eo", "args"], capture_output=True, text=True).stdout
 
 
 def test_a_notebook_runs_with_other_parameters_to_a_page(churn: Workspace) -> None:
