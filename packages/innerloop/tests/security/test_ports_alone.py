@@ -15,17 +15,19 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from innerloop.docker import container_ports
 from innerloop.history import report_server
-from innerloop.model.container import APART
+from innerloop.model.container import APART, ContainerSpec, PublishedPort
+from innerloop.model.run import Request
 from innerloop.runner import debug
-from innerloop.util import gate, peers
+from innerloop.util import gate, peers, process
 from innerloop.util.errors import UserError
 from tests.editor.dap import Editor
 from tests.editor.f5 import own_port, started
@@ -102,9 +104,9 @@ def listening(table: str, inodes: set[str] | None = None) -> set[tuple[str, int]
 def listening_of(pid: int) -> set[tuple[str, int]]:
     """All listening sockets of a process and of those below it."""
     inodes = set()
-    for process in tree(pid):
+    for one in tree(pid):
         with suppress(OSError):
-            for descriptor in Path(f"/proc/{process}/fd").iterdir():
+            for descriptor in Path(f"/proc/{one}/fd").iterdir():
                 with suppress(OSError):
                     if match := re.match(r"socket:\[(\d+)\]", os.readlink(descriptor)):
                         inodes.add(match[1])
@@ -329,10 +331,10 @@ def all_commands() -> str:
 def it_stops_for_its_own_editor(workspace: Workspace, editor: Editor) -> None:
     stops = {workspace.root / "src/line/train.py": [2]}
     editor.attach(stops)
-    process = editor.next_process(stops)
-    thread = process.stopped()
-    assert process.evaluate("6 * 7", thread) == "42"
-    process.go_on(thread)
+    train = editor.next_process(stops)
+    thread = train.stopped()
+    assert train.evaluate("6 * 7", thread) == "42"
+    train.go_on(thread)
 
 
 @pytest.mark.docker
@@ -427,6 +429,54 @@ def test_a_connection_that_replays_what_it_is_sent_is_refused(listener: socket.s
 
 
 # --- model servers and services of jobs -------------------------------------------------------
+
+
+def request_with(*options: str) -> Request:
+    ports = (PublishedPort(free_port(), 5000, gated=True), PublishedPort(1, 2))
+    container = ContainerSpec(image="i:1", name="x", ports=ports, options=options)
+    return Request("line", "docker", "", "", "", container=container)
+
+
+@pytest.mark.parametrize(
+    ("options", "environ", "python", "said", "published"),
+    [
+        (("--network", "host"), "", "/bin/python", "network host", 1),
+        ((), "1", "/bin/python", "INNERLOOP_OPEN_PORTS is set", 2),
+        ((), "", "", "i:1 has no Python", 2),
+        ((), "", "/bin/python", "", 1),
+    ],
+)
+def test_a_port_without_a_gate_is_said(
+    options: tuple[str, ...],
+    environ: str,
+    python: str,
+    said: str,
+    published: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def run(argv: Sequence[str], **_: object) -> process.CompletedCommand:
+        return process.CompletedCommand(0, python if "command -v" in " ".join(argv) else "x", "")
+
+    monkeypatch.setenv(gate.OPEN_PORTS, environ)
+    monkeypatch.setattr(process, "run", run)
+    monkeypatch.setattr(peers, "why_unknown", lambda: "")
+    asked = request_with(*options)
+    with container_ports.opened(asked) as request:
+        assert request.argv.count("--publish") == published
+        assert (APART in request.argv) is ("host" not in options)
+    text = capsys.readouterr().err
+    assert ("is open to every user of this machine" in text) is bool(said) and said in text
+
+
+def test_an_engine_without_such_networks_is_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    failed = process.CompletedCommand(125, "", "Error: unsupported bridge network option")
+    monkeypatch.setattr(process, "run", lambda *_, **__: failed)
+    request = container_ports.with_network(request_with())
+    assert APART not in request.argv
+    assert "unsupported bridge network option" in capsys.readouterr().err
 
 
 def post(port: int) -> tuple[int, str]:

@@ -35,6 +35,13 @@ def opened(request: Request) -> Iterator[Request]:
     if container is None or not ports:
         yield request
         return
+    if container.network == "host":  # the program listens on this machine itself
+        for port in ports:
+            console.say(
+                f"port {port.container} is open to every user of this machine: network host"
+            )
+        yield request
+        return
     python, reason = _python_of(container)
     if not python:
         for port in ports:
