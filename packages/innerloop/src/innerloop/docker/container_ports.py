@@ -76,6 +76,17 @@ def with_network(request: Request) -> Request:
     return replace(request, container=replace(container, apart=False))
 
 
+def user_of(port: int) -> tuple[str, str]:
+    """Name and workspace of the container that has a port of this machine; "" for unknown ones."""
+    if process.which("docker") is None:
+        return "", ""
+    for done in process.run_together(*docker_cli.users_of(port), timeout=10):
+        name, _, workspace = done.out.strip().partition("\t") if done.ok else ("", "", "")
+        if name:
+            return name, workspace
+    return "", ""
+
+
 def _python_of(container: ContainerSpec) -> tuple[str, str]:
     """The path of a Python in the image, or why its ports can have no gate."""
     if os.environ.get(gate.OPEN_PORTS) == "1":

@@ -93,10 +93,14 @@ def build(
     return [*argv, *options, context]
 
 
-def publishing(port: int) -> list[str]:
-    """Prints the name and workspace of the container that publishes a port of this machine."""
+def users_of(port: int) -> tuple[list[str], ...]:
+    """Each prints the name and workspace of the container that has a port of this machine.
+
+    One finds a debugger, one a model server, one what the engine publishes.
+    """
     form = f'{{{{.Names}}}}\t{{{{.Label "{WORKSPACE_LABEL}"}}}}'
-    return ["docker", "ps", "--filter", f"publish={port}", "--format", form]
+    filters = (f"label={DEBUG_PORT}={port}", f"label={SERVER_PORT}={port}", f"publish={port}")
+    return tuple(["docker", "ps", "--filter", filter, "--format", form] for filter in filters)
 
 
 def network_exists(name: str) -> list[str]:
@@ -115,12 +119,6 @@ def create_network_apart(name: str) -> list[str]:
 
 # Label of a debugged container: the port of this machine where its debugger answers.
 DEBUG_PORT = "innerloop.debugged-at"
-
-
-def debugged_at(port: int) -> list[str]:
-    """Prints the name and workspace of the container whose debugger answers at a port."""
-    form = f'{{{{.Names}}}}\t{{{{.Label "{WORKSPACE_LABEL}"}}}}'
-    return ["docker", "ps", "--filter", f"label={DEBUG_PORT}={port}", "--format", form]
 
 
 def kill(name: str, signal: str) -> list[str]:

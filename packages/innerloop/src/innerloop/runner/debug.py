@@ -24,7 +24,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from ..docker import container_context, docker_cli
+from ..docker import container_context, container_ports, docker_cli
 from ..model import debug_port
 from ..model.container import ContainerContext, ContainerSpec, Mount
 from ..model.experiment import JOB_FILE, Experiment
@@ -70,14 +70,8 @@ def choose_port(workspace: Workspace, experiment: Experiment, port: int | None) 
 
 def _port_user(port: int) -> str:
     """Return " by NAME of WORKSPACE" when a container has the port, else ""."""
-    if process.which("docker") is None:
-        return ""
-    asked = (docker_cli.debugged_at(port), docker_cli.publishing(port))
-    for done in process.run_together(*asked, timeout=10):
-        name, _, workspace = done.out.strip().partition("\t") if done.ok else ("", "", "")
-        if name:
-            return f" by the run {name} of {workspace}" if workspace else f" by {name}"
-    return ""
+    name, workspace = container_ports.user_of(port)
+    return f" by the run {name} of {workspace}" if workspace else f" by {name}" if name else ""
 
 
 def adapter_port(port: int) -> int:
@@ -118,10 +112,10 @@ def with_secret(request: Request) -> Request:
 @contextmanager
 def gate_of(request: Request, port: int, inner: int) -> Iterator[None]:
     """Within, the debugger answers at `port`, to this user alone; the adapter is at port `inner`."""
-    words = [sys.executable, "-I", str(PROGRAMS / "relay.py"), str(inner)]
+    words = [sys.executable, "-I", str(PROGRAMS / "relay.py"), str(inner), "adapter"]
     env = {SECRET: request.secrets[SECRET]}
     if request.container is not None:  # which has the secret among its variables
-        inside = ["sh", f"{CONTAINER_PROGRAMS}/relay.sh", str(inner)]
+        inside = ["sh", f"{CONTAINER_PROGRAMS}/relay.sh", str(inner), "adapter"]
         words = docker_cli.exec_in(request.container.name, inside, interactive=True)
         env = {}
     with gate.opened(port, gate.RelayCommand(words, env), "the debugger", console.say):

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..docker import container_context, docker_cli, engine, image_build
+from ..docker import container_context, container_ports, docker_cli, engine, image_build
 from ..docker.engine import Engine, Gpu
 from ..model.container import (
     EXPERIMENT_LABEL,
@@ -27,7 +27,7 @@ from ..model.experiment import Experiment
 from ..model.run import Request
 from ..model.workspace import Workspace
 from ..runner.plan import new_id
-from ..util import ports, process
+from ..util import ports
 from ..util.errors import UserError, combine
 from ..workspace.deploy_folder import DeployFolder
 from ..workspace.loader import current_experiment, digest_of
@@ -213,11 +213,8 @@ def _port(container_port: int, asked: int | None) -> tuple[int, list[str]]:
 
 
 def _port_user(port: int) -> str:
-    """Return " by NAME of WORKSPACE" when a container has published the port, else ""."""
-    if process.which("docker") is None:
-        return ""
-    done = process.run(docker_cli.publishing(port), timeout=10)
-    name, _, workspace = done.out.strip().partition("\t") if done.ok else ("", "", "")
+    """Return " by NAME of WORKSPACE" when a container has the port, else ""."""
+    name, workspace = container_ports.user_of(port)
     return f" by {name} of {workspace}" if workspace else f" by {name}" if name else ""
 
 

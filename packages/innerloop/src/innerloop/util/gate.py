@@ -32,6 +32,8 @@ LARGEST = 65536
 
 # Seconds between two attempts to start the relay: the container is being started.
 RETRY = 0.3
+# Seconds within which a relay must answer, else another one is started.
+STUCK = 10.0
 # Seconds for which a connection waits for the relay.
 PATIENCE = 15.0
 # Seconds that the last bytes have to reach the client when the gate closes.
@@ -183,11 +185,19 @@ class _Gate:
         while not self.ending.is_set():
             with process.Pipes(self.relay.argv, env={**os.environ, **self.relay.env}) as child:
                 self.child = child
+                watch = threading.Timer(STUCK, self.end_if_stuck, args=(child,))
+                watch.daemon = True
+                watch.start()
                 self.read_frames(child)
+                watch.cancel()
             self.ready.clear()
             for number in list(self.connections):
                 self.drop(number)
             self.ending.wait(RETRY)
+
+    def end_if_stuck(self, child: process.Pipes) -> None:
+        if not self.ready.is_set():
+            child.end()
 
     def read_frames(self, child: process.Pipes) -> None:
         while len(header := child.read(HEADER.size)) == HEADER.size:

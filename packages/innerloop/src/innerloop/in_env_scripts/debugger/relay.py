@@ -1,10 +1,10 @@
 """Carries connections of the tool's gate to a port of the machine or container that this runs in.
 
-    python relay.py PORT
+    python relay.py PORT [adapter]
 
 Standard input and output hold all connections: each frame is a kind, a connection's number and a
-length, followed by so many bytes. If the run has a secret, each connection to the port begins with
-the proof that we know it. It ends with its standard input. It uses nothing of the tool, so that the
+length, followed by so many bytes. If `adapter` listens there, each connection begins with the proof
+that we know the run's secret. It ends with its standard input. It uses nothing of the tool, so that the
 text alone can be given to any Python (3.8 or newer).
 """
 
@@ -24,9 +24,9 @@ LARGEST = 65536
 
 
 class Relay:
-    def __init__(self, port: int, secret: str) -> None:
+    def __init__(self, port: int, asks: bool) -> None:
         self.port = port
-        self.secret = secret
+        self.asks = asks
         self.connections: dict[int, socket.socket] = {}
         self.writing = threading.Lock()
 
@@ -62,7 +62,7 @@ class Relay:
         threading.Thread(target=self.back, args=(number, connection), daemon=True).start()
 
     def connect(self) -> socket.socket:
-        if not self.secret:
+        if not self.asks:
             try:
                 return socket.create_connection(("127.0.0.1", self.port), 10)
             except OSError:  # it may listen at the container's address alone
@@ -72,7 +72,8 @@ class Relay:
             sys.path.insert(0, startup)
         import innerloop_handshake as handshake
 
-        return handshake.connect(self.port, self.secret, handshake.EDITOR)
+        secret = os.environ.get(handshake.VARIABLE, "")
+        return handshake.connect(self.port, secret, handshake.EDITOR)
 
     def back(self, number: int, connection: socket.socket) -> None:
         with suppress(OSError):  # closed, by either end
@@ -99,5 +100,5 @@ class Relay:
 
 if __name__ == "__main__":
     with suppress(OSError, KeyboardInterrupt):  # the gate has ended
-        Relay(int(sys.argv[1]), os.environ.pop("INNERLOOP_DEBUG_SECRET", "")).run()
+        Relay(int(sys.argv[1]), asks=sys.argv[2:] == ["adapter"]).run()
     os._exit(0)

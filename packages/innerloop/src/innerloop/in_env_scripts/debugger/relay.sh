@@ -1,4 +1,4 @@
-# relay.sh PORT: runs relay.py, beside this file, with a Python of this container: one on PATH, else
+# relay.sh PORT adapter: runs relay.py, beside this file, with a Python of this container: one on PATH, else
 # the one that runs start.py, for images whose entry point alone sets PATH.
 for python in python python3; do
     if "$python" -I -c '' 2>/dev/null; then
