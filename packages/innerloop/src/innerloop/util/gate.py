@@ -183,7 +183,12 @@ class _Gate:
     def keep_relay(self) -> None:
         """Start the relay, again and again until it answers: its container may not be there yet."""
         while not self.ending.is_set():
-            with process.Pipes(self.relay.argv, env={**os.environ, **self.relay.env}) as child:
+            try:
+                child = process.Pipes(self.relay.argv, env={**os.environ, **self.relay.env})
+            except UserError as error:
+                self.say(f"{self.what} cannot be reached: {error.message()}")
+                return
+            with child:
                 self.child = child
                 watch = threading.Timer(STUCK, self.end_if_stuck, args=(child,))
                 watch.daemon = True
