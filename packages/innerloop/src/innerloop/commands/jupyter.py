@@ -52,6 +52,8 @@ def run(args: argparse.Namespace) -> int:
         dry_run.show(request, {"port": port}, as_json=args.json)
         return 0
     files.make_folder(args.root / "notebooks")
+    files.make_folder(args.root / jupyter.SETTINGS)
+    files.remove_links(args.root / jupyter.SETTINGS)  # JupyterLab would follow them
     console.say(f"starting JupyterLab of {experiment.name} with {request.backend} ({request.why})")
     for note in request.notes:
         console.say(note)

@@ -7,7 +7,12 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 
-from ..model.container import DIGEST_LABEL, EXPERIMENT_LABEL, WORKSPACE_LABEL
+from ..model.container import (
+    DIGEST_LABEL,
+    EXPERIMENT_LABEL,
+    WORKSPACE_LABEL,
+    require_image_name,
+)
 
 
 def digest_label_of(image: str) -> list[str]:
@@ -32,11 +37,11 @@ def mounts_of(container: str) -> list[str]:
 
 
 def pull(image: str) -> list[str]:
-    return ["docker", "pull", image]
+    return ["docker", "pull", require_image_name(image)]
 
 
 def push(image: str) -> list[str]:
-    return ["docker", "push", image]
+    return ["docker", "push", require_image_name(image)]
 
 
 def manifest(name: str, *, insecure: bool) -> list[str]:
@@ -53,7 +58,14 @@ def tag(image: str, name: str) -> list[str]:
 
 def labels_of(image: str) -> list[str]:
     """Prints a JSON object."""
-    return ["docker", "image", "inspect", "--format", "{{json .Config.Labels}}", image]
+    return [
+        "docker",
+        "image",
+        "inspect",
+        "--format",
+        "{{json .Config.Labels}}",
+        require_image_name(image),
+    ]
 
 
 def remove_image(image: str) -> list[str]:
@@ -141,7 +153,7 @@ def inspect_containers(*names: str) -> list[str]:
 
 def inspect_image(image: str) -> list[str]:
     """Prints a JSON array with one object, the image."""
-    return ["docker", "image", "inspect", image]
+    return ["docker", "image", "inspect", require_image_name(image)]
 
 
 def exec_in(
@@ -178,7 +190,7 @@ def run_once(image: str, command: Sequence[str]) -> list[str]:
     """Run a command in an image once, as root and without a network."""
     program, *rest = command
     look = ["docker", "run", "--rm", "--network", "none", "--user", "0"]
-    return [*look, "--entrypoint", program, image, *rest]
+    return [*look, "--entrypoint", program, require_image_name(image), *rest]
 
 
 def top(container: str) -> list[str]:

@@ -164,7 +164,7 @@ def run_argv(spec: ContainerSpec) -> list[str]:
         argv += ["--env", f"{key}={value}"]
     for name in spec.client_env:
         argv += ["--env", name]
-    return [*argv, spec.image, *spec.command]
+    return [*argv, require_image_name(spec.image), *spec.command]
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +199,26 @@ class ContainerContext:
                 hint="Move it into the workspace's folder, or run it from a terminal on the host",
             )
         return Mount(source, mount.target, mount.read_only)
+
+
+# As engines accept it; an option of theirs begins with "-".
+_IMAGE_NAME = re.compile(r"[A-Za-z0-9][\w.:/@+-]{0,1000}", re.ASCII)
+
+
+def is_image_name(text: str) -> bool:
+    """Whether an engine takes the text as an image's name, and not as one of its options."""
+    return _IMAGE_NAME.fullmatch(text) is not None
+
+
+def require_image_name(text: str) -> str:
+    """The name of an image. Raises UserError for a text that cannot be one."""
+    if not is_image_name(text):
+        raise UserError(
+            f'"{text[:60]}" cannot be the name of an image',
+            code="image-invalid",
+            hint="Write a name such as python:3.11-slim or registry.example/name:tag",
+        )
+    return text
 
 
 NO_CONTEXT = ContainerContext()

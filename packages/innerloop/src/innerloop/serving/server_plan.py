@@ -27,7 +27,7 @@ from ..model.experiment import Experiment
 from ..model.run import Request
 from ..model.workspace import Workspace
 from ..runner.plan import new_id
-from ..util import ports
+from ..util import files, ports
 from ..util.errors import UserError, combine
 from ..workspace.deploy_folder import DeployFolder
 from ..workspace.loader import current_experiment, digest_of
@@ -146,15 +146,14 @@ def image_of(workspace: Workspace, experiment: Experiment, deployment: Deploymen
     parent = posixpath.dirname(deployment.file)
     context = posixpath.normpath(posixpath.join(parent, environment.path.replace("\\", "/")))
     name = posixpath.join(context, environment.dockerfile)
-    try:
-        text = Path(workspace.root, name).read_text(encoding="utf-8")
-    except OSError:
+    text = files.read_text(Path(workspace.root, name))
+    if text is None:
         raise UserError(
             f"there is no {name}",
             code="dockerfile-missing",
             where=deployment.where("environment", "build", "path"),
             hint="Write a Dockerfile that installs and starts the server",
-        ) from None
+        )
     folder = Path(workspace.root, context)
     return Image(
         name=f"{workspace.image_name}/{image_name_part(experiment.slug)}:deploy",

@@ -14,6 +14,7 @@ from ..docker import container_ports, docker_cli
 from ..model.deployment import Deployment
 from ..util import console, process
 from ..util.errors import UserError
+from ..util.printable import raw
 from . import readiness
 from .client import Reply
 from .readiness import ReadinessOutcome
@@ -156,7 +157,7 @@ def _wait_for_end(server: Server, ended: threading.Event) -> None:
 
 def _print_log(server: Server) -> None:
     done = process.run(["docker", "logs", "--tail", "50", server.name], timeout=30)
-    print(done.out + done.err, end="", file=sys.stderr, flush=True)
+    print(done.out + done.err, end="", file=raw(sys.stderr), flush=True)
 
 
 def _interrupt(server: Server, press: int) -> None:

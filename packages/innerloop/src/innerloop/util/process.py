@@ -7,6 +7,7 @@ shell's text.
 from __future__ import annotations
 
 import codecs
+import errno
 import glob
 import os
 import queue
@@ -88,8 +89,8 @@ def run(
             errors="replace",
             timeout=timeout,
         )
-    except FileNotFoundError as error:
-        raise _missing_program(argv, cwd) from error
+    except (OSError, ValueError) as error:
+        raise _cannot_start(argv, cwd, error) from error
     except subprocess.TimeoutExpired:
         return CompletedCommand(124, "", f"no answer within {timeout:g} s")
     return CompletedCommand(done.returncode, done.stdout, done.stderr)
@@ -142,8 +143,8 @@ def follow(
             stderr=subprocess.STDOUT,
             pass_fds=() if os.name == "nt" else tuple(hand_over),
         )
-    except FileNotFoundError as error:
-        raise _missing_program(argv, cwd) from error
+    except (OSError, ValueError) as error:
+        raise _cannot_start(argv, cwd, error) from error
     try:
         if stdin is not None and child.stdin is not None:
             _write_all(child.stdin, stdin)
@@ -177,8 +178,8 @@ class ChildProcess:
                 stderr=subprocess.PIPE,
                 **_own_group(),
             )
-        except FileNotFoundError as error:
-            raise _missing_program(argv, cwd) from error
+        except (OSError, ValueError) as error:
+            raise _cannot_start(argv, cwd, error) from error
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._errors: deque[str] = deque(maxlen=200)
         self._readers = [
@@ -329,12 +330,8 @@ def _wait_foreground(
             stdout=subprocess.PIPE if is_redirected else None,
             stderr=subprocess.STDOUT if is_redirected else None,
         )
-    except FileNotFoundError as error:
-        raise _missing_program(argv, cwd) from error
-    except PermissionError as error:
-        raise UserError(
-            f"{argv[0]} cannot be started: {error.strerror}", code="program-not-executable"
-        ) from error
+    except (OSError, ValueError) as error:
+        raise _cannot_start(argv, cwd, error) from error
     presses = 0
     interruption: KeyboardInterrupt | None = None
     with _listening(child):
@@ -491,6 +488,49 @@ def signals_as_interrupts() -> Iterator[None]:
             signal.signal(getattr(signal, name), handler)
 
 
+class DeferredInterrupts:
+    """What came since the start of `deferred_interrupts`."""
+
+    def __init__(self) -> None:
+        self.first: KeyboardInterrupt | None = None
+
+    def raise_pending(self) -> None:
+        if self.first is not None:
+            raise self.first
+
+
+@contextmanager
+def deferred_interrupts() -> Iterator[DeferredInterrupts]:
+    """Within, Ctrl-C, SIGTERM and SIGHUP interrupt only where `raise_pending` is called.
+
+    One that comes after the last call is raised at the end of the block, unless the block raises.
+    Without effect outside of the main thread, which cannot handle signals.
+    """
+    interrupts = DeferredInterrupts()
+    if threading.current_thread() is not threading.main_thread():
+        yield interrupts
+        return
+
+    def note(number: int, frame: FrameType | None) -> None:
+        if interrupts.first is None:
+            interrupts.first = KeyboardInterrupt() if number == signal.SIGINT else Terminated()
+
+    numbers = [getattr(signal, name, None) for name in ("SIGINT", "SIGTERM", "SIGHUP")]
+    handlers = {number: signal.getsignal(number) for number in numbers if number is not None}
+    # One that is ignored, as under nohup, or that no Python code handles, stays so.
+    before = {
+        n: handler for n, handler in handlers.items() if handler not in (signal.SIG_IGN, None)
+    }
+    for number in before:
+        signal.signal(number, note)
+    try:
+        yield interrupts
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    interrupts.raise_pending()
+
+
 def exec_replace(argv: Argv, env: Mapping[str, str] | None = None) -> int:
     """Replace this process by the program.
 
@@ -503,8 +543,8 @@ def exec_replace(argv: Argv, env: Mapping[str, str] | None = None) -> int:
     sys.stderr.flush()
     try:
         os.execvpe(argv[0], list(argv), environment)
-    except FileNotFoundError as error:
-        raise _missing_program(argv, None) from error
+    except (OSError, ValueError) as error:
+        raise _cannot_start(argv, None, error) from error
 
 
 def browse(url: str) -> bool:
@@ -528,6 +568,29 @@ def _write_all(pipe: IO[bytes], text: str) -> None:
 def _exit_code(code: int) -> int:
     """The exit code as shells have it: 128 + n if signal n ended the program."""
     return 128 - code if code < 0 else code
+
+
+def _cannot_start(argv: Argv, cwd: Path | None, error: OSError | ValueError) -> UserError:
+    """The error for a program that the operating system does not start."""
+    if isinstance(error, FileNotFoundError):
+        return _missing_program(argv, cwd)
+    if isinstance(error, ValueError):  # a zero byte or a lone surrogate
+        return UserError(
+            f"{argv[0]} cannot be started: {str(error).lower()}",
+            code="text-unusable",
+            hint="An argument or a variable has a character that no program can get: remove it",
+        )
+    if error.errno == errno.E2BIG or getattr(error, "winerror", 0) == 206:
+        size = max((len(os.fsencode(word)) for word in argv), default=0)
+        return UserError(
+            f"{argv[0]} cannot be started: its arguments or its variables are too long (the longest "
+            f"argument has {size:,} bytes)",
+            code="argument-too-long",
+            hint="Put it into a file that the program reads",
+        )
+    return UserError(
+        f"{argv[0]} cannot be started: {error.strerror or error}", code="program-not-executable"
+    )
 
 
 def _missing_program(argv: Argv, cwd: Path | None) -> UserError:
