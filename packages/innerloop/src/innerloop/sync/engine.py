@@ -128,13 +128,13 @@ def recover(root: Path) -> str:
     """
     if not change_folder.is_pending(root):
         return ""
-    with files.locked(root / LOCK, waiting=WAITING):
+    with files.confining(root), files.locked(root / LOCK, waiting=WAITING):
         return _recover(root)
 
 
 @contextmanager
 def _exclusive(root: Path) -> Iterator[None]:
-    with files.locked(root / LOCK, waiting=WAITING):
+    with files.confining(root), files.locked(root / LOCK, waiting=WAITING):
         if message := _recover(root):
             console.say(message)
         yield
@@ -148,6 +148,11 @@ def _recover(root: Path) -> str:
 
 def plan(root: Path, resolution: Resolution | None = None, eject: str | None = None) -> SyncOutcome:
     """Compares what is generated now with what is on the disk; nothing is written."""
+    with files.confining(root):
+        return _plan(root, resolution, eject)
+
+
+def _plan(root: Path, resolution: Resolution | None, eject: str | None) -> SyncOutcome:
     specification, broken, unscheduled = _specification(root)
     values = generate(specification)
     state = transaction.parse_state(transaction.state_text(root))
@@ -175,7 +180,7 @@ def plan(root: Path, resolution: Resolution | None = None, eject: str | None = N
     problems += _left_in_conflict(root, sorted(left_alone - ejected - never), unmerged)
     for path in sorted({*values, *bases, *state.unknown} - ejected - skipped):
         try:
-            yours = files.read_own(root / path)
+            yours = files.read_own(root / path, plain=True)
         except UserError as error:
             # Not text, or a folder: left as it is, like a file that cannot be parsed.
             error.where = path
@@ -240,9 +245,10 @@ def _never_generated(
         if path in decided or state.may_own(path):
             continue
         try:
-            text = files.read_own(root / path)
-        except UserError:  # not text, or a folder
-            paths.add(path)
+            text = files.read_own(root / path, plain=True)
+        except UserError as error:  # not text, a folder, or behind a link, which `plan` reports
+            if error.code not in ("link-leads-out", "generated-through-link"):
+                paths.add(path)
             continue
         if text is not None and not _says(text, value):
             paths.add(path)

@@ -19,7 +19,7 @@ LARGEST = 64_000_000
 LARGEST_RECORD = 8_000_000
 
 # Windows has no O_NONBLOCK and no O_NOFOLLOW, and reads text files differently without O_BINARY.
-FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 
 
@@ -34,14 +34,14 @@ def read_bytes(path: Path | str, largest: int = LARGEST, *, follow: bool = True)
         # Opening a device may act on it, and a link may lead to one.
         if follow or not _NO_LINK:
             _require_regular(path, os.stat(path) if follow else os.lstat(path))
-        number = os.open(path, FLAGS | (0 if follow else _NO_LINK))
+        number = os.open(path, _FLAGS | (0 if follow else _NO_LINK))
     except ValueError as error:  # a zero byte or a lone surrogate in the path
         raise FileNotFoundError(2, "no such file", str(path)) from error
-    return content_of(number, path, largest)
+    return read_open(number, path, largest)
 
 
-def content_of(number: int, path: Path | str, largest: int = LARGEST) -> bytes:
-    """`read_bytes` of a file that is open for it (with `FLAGS`), and is closed afterwards."""
+def read_open(number: int, path: Path | str, largest: int = LARGEST) -> bytes:
+    """The content of a regular file that is open, and closed here. Raises as `read_bytes` does."""
     try:
         status = os.fstat(number)
         _require_regular(path, status)
@@ -89,7 +89,7 @@ def read_or_fail(path: Path, largest: int = LARGEST) -> bytes:
 def copy_to(path: Path, out: IO[bytes]) -> None:
     """Write the content of a regular file of any size to a stream. Raises as `read_bytes` does."""
     _require_regular(path, os.stat(path))
-    with os.fdopen(os.open(path, FLAGS), "rb") as file:
+    with os.fdopen(os.open(path, _FLAGS), "rb") as file:
         _require_regular(path, os.fstat(file.fileno()))
         while chunk := file.read(1 << 20):
             out.write(chunk)
