@@ -99,7 +99,7 @@ def _page(root: Path, runs: Sequence[PastRun], experiment: str | None, *, show: 
     if os.environ.get("REMOTE_CONTAINERS") or os.environ.get("CODESPACES"):
         from ..history import report_server
 
-        return report_server.serve(path.parent, path.name)
+        return report_server.serve(path)
     import webbrowser
 
     if not webbrowser.open(path.as_uri()):

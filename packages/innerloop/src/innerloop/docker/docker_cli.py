@@ -105,10 +105,32 @@ def build(
     return [*argv, *options, context]
 
 
-def publishing(port: int) -> list[str]:
-    """Prints the name and workspace of the container that publishes a port of this machine."""
+def users_of(port: int) -> tuple[list[str], ...]:
+    """Each prints the name and workspace of the container that has a port of this machine.
+
+    One finds a debugger, one a model server, one what the engine publishes.
+    """
     form = f'{{{{.Names}}}}\t{{{{.Label "{WORKSPACE_LABEL}"}}}}'
-    return ["docker", "ps", "--filter", f"publish={port}", "--format", form]
+    filters = (f"label={DEBUG_PORT}={port}", f"label={SERVER_PORT}={port}", f"publish={port}")
+    return tuple(["docker", "ps", "--filter", filter, "--format", form] for filter in filters)
+
+
+def network_exists(name: str) -> list[str]:
+    """Fails if there is no such network."""
+    return ["docker", "network", "inspect", "--format", "{{.Name}}", name]
+
+
+def create_network_apart(name: str) -> list[str]:
+    """A network whose containers reach the outside, but no other container, nor it them.
+
+    Source: Docker's reference, "Bridge network driver", options (other bridges are isolated anyway).
+    """
+    options = ["--opt", "com.docker.network.bridge.enable_icc=false"]
+    return ["docker", "network", "create", *options, "--label", "innerloop", name]
+
+
+# Label of a debugged container: the port of this machine where its debugger answers.
+DEBUG_PORT = "innerloop.debugged-at"
 
 
 def kill(name: str, signal: str) -> list[str]:
@@ -156,6 +178,12 @@ def exec_in(
     for key, value in (env or {}).items():
         argv += ["--env", f"{key}={value}"]
     return [*argv, container, *command]
+
+
+def python_of(image: str) -> list[str]:
+    """Prints the path of the image's Python; fails without one."""
+    look = "command -v python3 || command -v python"
+    return run_once(image, ["sh", "-c", look])
 
 
 def run_once(image: str, command: Sequence[str]) -> list[str]:

@@ -168,9 +168,6 @@ class ChildProcess:
     def __init__(
         self, argv: Argv, *, cwd: Path | None = None, env: Mapping[str, str] | None = None
     ) -> None:
-        own_group: dict[str, Any] = {"start_new_session": True}
-        if sys.platform == "win32":
-            own_group = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
         try:
             self._child = subprocess.Popen(
                 list(argv),
@@ -179,7 +176,7 @@ class ChildProcess:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                **own_group,
+                **_own_group(),
             )
         except (OSError, ValueError) as error:
             raise _cannot_start(argv, cwd, error) from error
@@ -232,6 +229,62 @@ class ChildProcess:
         assert self._child.stderr is not None
         for raw in self._child.stderr:
             self._errors.append(raw.decode("utf-8", "replace").rstrip("\r\n"))
+
+
+def _own_group() -> dict[str, Any]:
+    """Arguments of Popen for a program that does not get the terminal's Ctrl-C."""
+    if sys.platform == "win32":
+        return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+    return {"start_new_session": True}
+
+
+class Pipes:
+    """A program that runs in parallel, whose stdin and stdout carry bytes.
+
+    It does not get the terminal's Ctrl-C. Leaving the `with` ends it; it should end by itself when
+    its stdin closes.
+    """
+
+    def __init__(self, argv: Argv, *, env: Mapping[str, str] | None = None) -> None:
+        try:
+            self._child = subprocess.Popen(
+                list(argv),
+                env=None if env is None else dict(env),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                **_own_group(),
+            )
+        except FileNotFoundError as error:
+            raise _missing_program(argv, None) from error
+
+    def __enter__(self) -> Pipes:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+    def read(self, size: int) -> bytes:
+        """So many bytes, or fewer at the end of the output."""
+        assert self._child.stdout is not None
+        data: bytes = self._child.stdout.read(size)
+        return data
+
+    def write(self, data: bytes) -> None:
+        """OSError when the program has ended."""
+        assert self._child.stdin is not None
+        self._child.stdin.write(data)
+        self._child.stdin.flush()
+
+    def end(self) -> None:
+        """Close its stdin, wait a moment, then end it."""
+        assert self._child.stdin is not None
+        with suppress(OSError):  # it has ended
+            self._child.stdin.close()
+        with suppress(subprocess.TimeoutExpired):
+            self._child.wait(0.5)
+        if self._child.poll() is None:
+            _end(self._child, patience=1.0)
 
 
 def run_foreground(
