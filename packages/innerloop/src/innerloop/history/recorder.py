@@ -105,7 +105,7 @@ def _record_code(root: Path, folder: Path, record: dict[str, Any]) -> None:
         return
     record["git"] = state.json()
     if state.patch:
-        files.write_text(folder / PATCH, state.patch)
+        files.write_private(folder / PATCH, state.patch)
 
 
 class _Background:

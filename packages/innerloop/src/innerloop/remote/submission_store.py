@@ -67,7 +67,7 @@ def write(root: Path, job: SubmittedJob, patch: str = "") -> None:
     text = json.dumps(asdict(job), indent=2, ensure_ascii=False) + "\n"
     files.write_text(folder / "job.json", text)
     if patch:
-        files.write_text(folder / "changes.patch", patch)
+        files.write_private(folder / "changes.patch", patch)
 
 
 def write_file(root: Path, job: SubmittedJob, name: str, text: str) -> None:
