@@ -47,19 +47,15 @@ _PUBLIC = re.compile(r".+\.pub")
 
 _HEADER = r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----"
 _CONTENTS = (
-    Form("a private key", ("PRIVATE KEY",), re.compile(_HEADER)),
-    Form("a private key", ("client-key-data",),
-         re.compile(r"\bclient-key-data:\s*[A-Za-z0-9+/]{60,}")),
-    Form("the login of a registry", ('"auth"',),
-         re.compile(r'"auth"\s*:\s*"[A-Za-z0-9+/]{12,}={0,2}"')),
-    Form("an npm login", ("_authToken", "_auth", "_password"),
-         re.compile(r"(?m)(?:^|[:\s+-])_(?:authToken|auth|password)\s*=\s*(?!\$)[^\s$\"'()]{8,}\s*$")),
+    Form("a private key", ("PRIVATE KEY",), _HEADER),
+    Form("a private key", ("client-key-data",), r"\bclient-key-data:\s*[A-Za-z0-9+/]{60,}"),
+    Form("the login of a registry", ('"auth"',), r'"auth"\s*:\s*"[A-Za-z0-9+/]{12,}={0,2}"'),
+    Form("an npm login", ("_authToken", "_auth", "_password"), r"(?m)(?:^|[:\s+-])_(?:authToken|auth|password)\s*=\s*(?!\$)[^\s$\"'()]{8,}\s*$"),
     *TOKENS,
 )  # fmt: skip
 # In binary files only what cannot be there by chance: libraries hold the words of a key's header.
 _IN_BINARY = (
-    Form("a private key", ("PRIVATE KEY",),
-         re.compile(_HEADER + r"(?:\s|\\n)+[A-Za-z0-9+/]{40,}")),
+    Form("a private key", ("PRIVATE KEY",), _HEADER + r"(?:\s|\\n)+[A-Za-z0-9+/]{40,}"),
     *(form for form in TOKENS if "=" in form.words[0]),
 )  # fmt: skip
 

@@ -10,6 +10,7 @@ not have arrived gives the next submission of the same thing the name to go on w
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -17,8 +18,10 @@ from typing import Any
 
 from ..history.git_state import GitState
 from ..model.jobs.job import Job
-from ..util import files
+from ..model.run_secrets import in_assignments
+from ..util import files, redaction
 from ..util.errors import UserError
+from ..util.redaction import is_secret_name
 
 FOLDER = ".innerloop/jobs"
 # Values of `state`. A job that is "sending" may or may not have arrived.
@@ -64,7 +67,10 @@ class SubmittedJob:
 
 def write(root: Path, job: SubmittedJob, patch: str = "") -> None:
     folder = root / FOLDER / job.name
-    text = json.dumps(asdict(job), indent=2, ensure_ascii=False) + "\n"
+    secret = [*in_assignments(job.sets)]
+    secret += [str(value) for name, value in job.inputs.items() if is_secret_name(name)]
+    masked = redaction.known(os.environ, values=secret).tree(asdict(job))
+    text = json.dumps(masked, indent=2, ensure_ascii=False) + "\n"
     files.write_text(folder / "job.json", text)
     if patch:
         files.write_private(folder / "changes.patch", patch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +11,8 @@ from .. import local
 from ..history import recorder
 from ..local import LocalBackend
 from ..model.run import Request, Run
-from ..util import console, files
+from ..model.run_secrets import secrets_of
+from ..util import console, files, network
 from ..util.errors import UserError, combine
 from ..util.process import OutOfTime
 from . import failure_report
@@ -37,7 +39,12 @@ def prepare(run: Run, backend: str, *, dry: bool) -> Started:
     chosen, why = _choose(backend, run)
     # The request first: an error in the command is reported before minutes of building.
     request = chosen.plan(run)
-    request = replace(request, why="; ".join(filter(None, [why, request.why])))
+    urls = network.of_machine(os.environ).urls
+    request = replace(
+        request,
+        why="; ".join(filter(None, [why, request.why])),
+        redaction=secrets_of(run, request, os.environ, urls),
+    )
     missing = [*run.missing, *request.missing]
     if dry:
         notes = [f"a real run needs more: {error.message()}" for error in missing]

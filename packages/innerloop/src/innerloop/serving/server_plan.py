@@ -27,7 +27,7 @@ from ..model.experiment import Experiment
 from ..model.run import Request
 from ..model.workspace import Workspace
 from ..runner.plan import new_id
-from ..util import ports, process
+from ..util import ports, process, redaction
 from ..util.errors import UserError, combine
 from ..workspace.deploy_folder import DeployFolder
 from ..workspace.loader import current_experiment, digest_of
@@ -248,6 +248,9 @@ def _request(server: Server, gpu: Gpu, notes: Sequence[str]) -> Request:
         outputs="",
         why=gpu.why,
         notes=tuple(notes),
+        redaction=redaction.of_process().with_values(
+            redaction.known(deployment.environment_variables).values
+        ),
     )
 
 

@@ -8,17 +8,18 @@ from __future__ import annotations
 import os
 import sys
 
+from . import redaction
 from .errors import UserError
 
 
 def say(text: str) -> None:
-    """One message, with the tool's name in front."""
-    print(f"innerloop: {text}", file=sys.stderr, flush=True)
+    """One message, with the tool's name in front. Secrets of the environment are masked."""
+    print_line(f"innerloop: {text}")
 
 
 def print_line(text: str) -> None:
-    """One line as it is, without the tool's name."""
-    print(text, file=sys.stderr, flush=True)
+    """One line without the tool's name. Secrets of the environment are masked."""
+    print(redaction.of_process().text(text), file=sys.stderr, flush=True)
 
 
 def error(error: UserError) -> None:

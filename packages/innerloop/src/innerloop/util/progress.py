@@ -11,6 +11,8 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from . import redaction
+
 if TYPE_CHECKING:
     from rich.status import Status
 
@@ -48,6 +50,7 @@ class Progress:
 
     def line(self, text: str) -> None:
         """Print a line that stays, above the live one."""
+        text = redaction.of_process().text(text)
         if self._status is None:
             print(text, file=sys.stderr, flush=True)
         else:
@@ -59,7 +62,8 @@ class Progress:
             return
         from rich.text import Text
 
-        shown = Text(text.strip(), no_wrap=True, overflow="ellipsis")
+        text = redaction.of_process().text(text.strip())
+        shown = Text(text, no_wrap=True, overflow="ellipsis")
         if self._status is not None:
             self._status.update(shown)
             return

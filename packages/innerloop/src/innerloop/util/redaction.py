@@ -7,15 +7,12 @@ token of a known service). Pure, but for `of_process`, which reads the environme
 
 from __future__ import annotations
 
-import json
 import os
 import re
-from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit
 
 MASK = "***"
 
@@ -24,21 +21,19 @@ SHORTEST = 8
 # A password in a URL is masked in its URL whatever its length, and elsewhere from this one on.
 SHORTEST_PASSWORD = 6
 
-_SECRET_NAME = re.compile(
+_SECRET_NAME = (
     r"(?:.*[_.-])?(?:token|pat|secrets?|passw(?:or)?d|passphrase|pwd|credentials?|sas|signature"
     r"|(?:api|access|account|private|secret|shared|signing|encryption|master|license|auth|storage"
     r"|subscription|client|deploy|admin|function|host)[_.-]?keys?|keys?|connection[_.-]?string"
     r"|conn[_.-]?str|dsn|webhook(?:[_.-]?url)?|cookie|access[_.-]?keys?[_.-]?id)"
     r"(?:[_.-]?(?:\d+|base64|b64|value))?"
-    r"|(?:[a-z0-9]+)(?:apikey|authtoken|accesstoken|clientsecret|password|secretkey)",
-    re.IGNORECASE,
+    r"|(?:[a-z0-9]+)(?:apikey|authtoken|accesstoken|clientsecret|password|secretkey|connectionstring)"
 )
 # Names of that form which hold no secret: folders, and the public key that Python's images name.
-_NO_SECRET = re.compile(
+_NO_SECRET = (
     r"(?:old)?pwd|gpg_key|keys?|pat|sas|signature|cookie|(?:.*[_.-])?(?:public|partition|sort|primary"
     r"|foreign|label|target|image|text|input|output|group|cache|dict|row|column|metric|random|prng"
-    r"|feature|state|pad|eos|bos|unk|mask|sep|cls|special|stop)[_.-]?(?:keys?|tokens?)",
-    re.IGNORECASE,
+    r"|feature|state|pad|eos|bos|unk|mask|sep|cls|special|stop)[_.-]?(?:keys?|tokens?)"
 )
 
 
@@ -47,19 +42,20 @@ class Form:
     """Texts that are secret by their form.
 
     `pattern` has at most one group: the part to mask; without one all of it is masked. `words` are
-    texts of which such a text has one: to look for them first is fast.
+    texts of which such a text has one: to look for them first is fast, and most patterns are never
+    compiled.
     """
 
     what: str
     words: tuple[str, ...]
-    pattern: re.Pattern[str]
+    pattern: str
 
     def search(self, text: str) -> re.Match[str] | None:
-        return self.pattern.search(text) if any(word in text for word in self.words) else None
+        return re.search(self.pattern, text) if any(word in text for word in self.words) else None
 
 
 def _form(what: str, words: str, pattern: str) -> Form:
-    return Form(what, tuple(words.split()), re.compile(pattern))
+    return Form(what, tuple(words.split()), pattern)
 
 
 TOKENS = (
@@ -96,12 +92,13 @@ TOKENS = (
 )  # fmt: skip
 
 # The login in a URL; of `user:password@` the password, of `token@` all of it.
-_LOGIN = re.compile(r"(?<=://)([^\s/:@'\"<>]*):([^\s/@'\"<>]+)@|(?<=://)([^\s/:@'\"<>]{20,})@")
+_LOGIN = r"(?<=://)([^\s/:@'\"<>]*):([^\s/@'\"<>]+)@|(?<=://)([^\s/:@'\"<>]{20,})@"
 
 
 def is_secret_name(name: str) -> bool:
     """Whether a variable or an input of this name holds a secret."""
-    return _SECRET_NAME.fullmatch(name) is not None and not _NO_SECRET.fullmatch(name)
+    name = name.lower()
+    return bool(re.fullmatch(_SECRET_NAME, name)) and not re.fullmatch(_NO_SECRET, name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +137,9 @@ class Redaction:
     def stream(self) -> RedactedStream:
         values = [value for value in self.values if "\n" not in value]
         return RedactedStream([value.encode("utf-8", "surrogateescape") for value in values])
+
+
+NO_REDACTION = Redaction()
 
 
 class RedactedStream:
@@ -181,10 +181,10 @@ class RedactedStream:
 def by_form(text: str) -> str:
     """The text without passwords in URLs, signatures, and tokens of known services."""
     if "://" in text:
-        text = _LOGIN.sub(_without_login, text)
+        text = re.sub(_LOGIN, _without_login, text)
     for form in TOKENS:
         if form.search(text):
-            text = form.pattern.sub(_without_group, text)
+            text = re.sub(form.pattern, _without_group, text)
     return text
 
 
@@ -206,12 +206,12 @@ def secrets_in(text: str) -> list[str]:
     """Passwords of URLs in a text, and the tokens and signatures of known forms."""
     found = []
     if "://" in text:
-        for user, password, token in _LOGIN.findall(text):
+        for user, password, token in re.findall(_LOGIN, text):
             parts = (password, token, f"{user}:{password}" if password else "")
             found += [part for part in parts if len(part) >= SHORTEST_PASSWORD]
     for form in TOKENS:
         if form.search(text):
-            found += [match[match.lastindex or 0] for match in form.pattern.finditer(text)]
+            found += [match[match.lastindex or 0] for match in re.finditer(form.pattern, text)]
     return found
 
 
@@ -225,17 +225,15 @@ def _of_environment(items: tuple[tuple[str, str], ...]) -> Redaction:
     return known(dict(items))
 
 
-def host_of(url: str) -> str:
-    """The URL without login, query and fragment."""
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
-
-
 def _forms(value: str) -> set[str]:
     """A value as programs print it: as it is, quoted for a URL, in JSON, as Python's repr, base64.
 
     Of a value of several lines each long line counts, since logs are read by lines.
     """
+    import json
+    from base64 import b64encode
+    from urllib.parse import quote, unquote
+
     forms = {value, unquote(value), quote(value, safe=""), quote(value)}
     forms |= {json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}
     forms |= {repr(value)[1:-1], b64encode(value.encode("utf-8", "surrogateescape")).decode()}
