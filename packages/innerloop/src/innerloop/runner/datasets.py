@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 
 from ..model.data_locations import Location, locate
 from ..model.experiment import Experiment
 from ..model.jobs.job import Input, Job
 from ..model.workspace import Workspace
-from ..util import files
 from ..util.errors import UserError
 
 
@@ -47,8 +45,6 @@ def find(
     path = os.path.normpath(os.path.join(workspace.root, location.path))
     writable = input_.mode in ("rw_mount", "download")
     if setting is not None and setting.create:
-        if not dry and not os.path.exists(path):
-            files.make_folder(Path(path))
         return Dataset(path, True, writable=True)
     if os.path.exists(path):
         return Dataset(path, True, writable)

@@ -10,9 +10,10 @@ from pathlib import Path
 from .. import local
 from ..history import recorder
 from ..local import LocalBackend
+from ..model import grants
 from ..model.run import Request, Run
 from ..model.run_secrets import secrets_of
-from ..util import console, files, network
+from ..util import consent, console, files, network
 from ..util.errors import UserError, combine
 from ..util.process import OutOfTime
 from . import failure_report
@@ -30,8 +31,11 @@ class Started:
     submit: Callable[[Run, Request], int]
 
 
-def prepare(run: Run, backend: str, *, dry: bool) -> Started:
+def prepare(run: Run, backend: str, *, dry: bool, trusted: bool = False) -> Started:
     """The run's request to the backend that was asked for, or to the first that is available.
+
+    What the job gets beyond the workspace is said, and asked the first time, unless the person has
+    `trusted` it.
 
     What it needs (an image, an environment) is built on the way, unless `dry`: then the request's
     notes name what is missing. Everything that is missing for a real run is one UserError.
@@ -46,13 +50,29 @@ def prepare(run: Run, backend: str, *, dry: bool) -> Started:
         redaction=secrets_of(run, request, os.environ, urls),
     )
     missing = [*run.missing, *request.missing]
+    granted = grants.of_run(
+        run, in_container=request.container is not None, resolve=os.path.realpath
+    )
     if dry:
+        request = request.with_notes(*(f"beyond the workspace: {grant}" for grant in granted))
         notes = [f"a real run needs more: {error.message()}" for error in missing]
         return Started(run, request.with_notes(*notes), chosen.submit)
     if missing:
         raise combine(missing)
+    root = Path(run.workspace.root)
+    lines = [str(grant) for grant in granted]
+    consent.require(root, f"the job {run.job.name}", lines, trusted=trusted)
+    _make_created_data(run)
     chosen.prepare(run, request)
     return Started(run, request, chosen.submit)
+
+
+def _make_created_data(run: Run) -> None:
+    """Make the data folders that the settings want to be made."""
+    for name, path in run.data.items():
+        setting = run.experiment.settings.data.get(name)
+        if setting is not None and setting.create and not os.path.exists(path):
+            files.make_folder(Path(path))
 
 
 def _choose(name: str, run: Run) -> tuple[LocalBackend, str]:

@@ -27,9 +27,14 @@ def error(error: UserError) -> None:
     say(error.report())
 
 
+def can_ask() -> bool:
+    """Whether somebody can answer: there is a terminal, and it is not CI's."""
+    return sys.stdin.isatty() and sys.stderr.isatty() and not os.environ.get("CI")
+
+
 def ask(question: str) -> bool:
-    """Whether the person answers yes. False if nobody can answer: no terminal, or CI."""
-    if not (sys.stdin.isatty() and sys.stderr.isatty()) or os.environ.get("CI"):
+    """Whether the person answers yes. False if nobody can answer."""
+    if not can_ask():
         return False
     print(f"innerloop: {question} [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")

@@ -142,7 +142,7 @@ _PUBLIC_INDEX = re.compile(r"https?://(?:www\.)?(?:pypi\.org|pypi\.python\.org)(
 
 
 def _indexes_of_uv(pip: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
-    """uv asks the extra indexes in their order, then the default one. PyPI comes last."""
+    """Uv asks the extra indexes in their order, then the default one. PyPI comes last."""
     default, extra = pip.get("index-url", ()), pip.get("extra-index-url", ())
     if not default:
         return {"UV_EXTRA_INDEX_URL": " ".join(extra)} if extra else {}
