@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from ..util.redaction import SHORTEST_PASSWORD, Redaction, is_secret_name, known
+from .jobs.job import Job
 from .run import Request, Run
 
 
@@ -27,6 +28,17 @@ def secrets_of(
     for variables in (request.env, *request.processes):
         redaction = redaction.with_values(known(variables).values)
     return redaction
+
+
+def secrets_of_job(job: Job, environ: Mapping[str, str], sets: Sequence[str] = ()) -> Redaction:
+    """What is masked where a job is shown that is not run here. `sets` are its overrides."""
+    values = list(in_assignments(sets))
+    for name, input_ in job.inputs.items():
+        if is_secret_name(name) and input_.kind == "literal" and input_.has_value:
+            values.append(input_.literal_text)
+    urls = [input_.path or "" for input_ in job.inputs.values()]
+    redaction = known(environ, urls, values)
+    return redaction.with_values(known(job.environment_variables).values)
 
 
 def in_words(words: Sequence[str]) -> Iterator[str]:
