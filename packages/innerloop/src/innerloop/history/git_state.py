@@ -87,8 +87,6 @@ def parse(text: str) -> GitState:
 
 def _patch(root: Path, state: GitState) -> tuple[str, list[str]]:
     """The patch, and the changed and untracked files that are not in it."""
-    import tempfile  # imported here: most commands do not read the code
-
     top = str(root)
     answer = process.run(git.index_path(top))
     index_path, _, prefix = answer.out.partition("\n")
@@ -97,8 +95,8 @@ def _patch(root: Path, state: GitState) -> tuple[str, list[str]]:
               if path.startswith(prefix)}  # fmt: skip
     untracked = {path.removeprefix(prefix) for path in state.untracked}
     safe = [path for path in inside if _may_be_copied(root, path, path in untracked)]
-    with tempfile.TemporaryDirectory(prefix="innerloop-git-") as folder:
-        index = Path(folder, "index")
+    with files.temporary_folder("innerloop-git-") as folder:
+        index = folder / "index"
         original = Path(index_path)
         if answer.ok and original.is_file():
             files.copy(original, index)
