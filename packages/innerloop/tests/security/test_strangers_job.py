@@ -40,7 +40,8 @@ def test_person_is_asked_once_and_again_after_a_change(hostile: Workspace, tmp_p
     from tests.support_terminal import Terminal
 
     def run(answer: str) -> tuple[int, str]:
-        words = [hostile.root / "scripts" / "loop", "run", "jobs/a/job.yml", "--backend", "venv"]
+        loop = str(hostile.root / "scripts" / "loop")
+        words = [loop, "run", "jobs/a/job.yml", "--backend", "venv"]
         terminal = Terminal(words, hostile.root, {**hostile.env, "CI": ""})
         if answer:
             terminal.wait_for("[y/N]")
