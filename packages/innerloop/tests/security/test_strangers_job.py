@@ -97,6 +97,8 @@ def test_setting_makes_no_folder_outside_before_it_is_said(
     )
     answer = hostile.loop("run", "jobs/a/job.yml", "--backend", "venv", "--dry-run")
     assert f"it reads and writes {folder}" in answer.out and not folder.exists()
+    real = hostile.loop("run", "jobs/a/job.yml", "--backend", "venv")
+    assert real.code == 1 and "[outside-workspace]" in real.err and not folder.exists()
 
 
 def test_ordinary_job_is_asked_nothing(workspace: Workspace) -> None:

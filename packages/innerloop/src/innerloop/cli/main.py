@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import NoReturn
 
 from .. import __version__
-from ..util import change_folder, console
+from ..util import change_folder, console, files
 from ..util.errors import UsageError, UserError
+from ..util.printable import printable_streams
 from ..workspace.root import root_of
 from .command_table import (
     BY_NAME,
@@ -27,6 +28,12 @@ from .command_table import (
 
 def main(words: Sequence[str]) -> int:
     """Run one command line and return its exit code."""
+    with printable_streams():
+        return _guarded(words)
+
+
+def _guarded(words: Sequence[str]) -> int:
+    """The exit code of a command line, with its errors printed."""
     try:
         code = _main(list(words))
         sys.stdout.flush()  # here, where a closed pipe is handled
@@ -41,6 +48,13 @@ def main(words: Sequence[str]) -> int:
         # The reader of our output has ended (`loop list | head`): not an error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except OSError as error:
+        # The system's refusal of a file or folder: a name that is too long, no permission, no disk.
+        if error.filename is None:
+            raise
+        refused = files.refused(error)
+        console.error(refused)
+        return refused.exit_code
 
 
 def _main(words: list[str]) -> int:

@@ -62,17 +62,8 @@ def prepare(run: Run, backend: str, *, dry: bool, trusted: bool = False) -> Star
     root = Path(run.workspace.root)
     lines = [str(grant) for grant in granted]
     consent.require(root, f"the job {run.job.name}", lines, trusted=trusted)
-    _make_created_data(run)
     chosen.prepare(run, request)
     return Started(run, request, chosen.submit)
-
-
-def _make_created_data(run: Run) -> None:
-    """Make the data folders that the settings want to be made."""
-    for name, path in run.data.items():
-        setting = run.experiment.settings.data.get(name)
-        if setting is not None and setting.create and not os.path.exists(path):
-            files.make_folder(Path(path))
 
 
 def _choose(name: str, run: Run) -> tuple[LocalBackend, str]:
