@@ -246,11 +246,11 @@ def _set_mode(number: int, new: Place, mode: int) -> None:
 
 
 @contextmanager
-def temporary_folder(prefix: str) -> Iterator[Path]:
+def temporary_folder(prefix: str, parent: str | None = None) -> Iterator[Path]:
     """A new folder outside of the workspace that only this user can enter, removed at the end."""
     import tempfile  # here, since most commands need none and should start quickly
 
-    with tempfile.TemporaryDirectory(prefix=prefix) as folder:
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=parent) as folder:
         yield Path(folder)
 
 
