@@ -733,7 +733,7 @@ def _close_cache(path: Path) -> None:
                 os.close(number)
 
 
-def refused(error: OSError) -> UserError:
+def error_of(error: OSError) -> UserError:
     """The error for a file or folder that the system refuses."""
     return _cannot("use", Path(os.fsdecode(error.filename)), error)
 
