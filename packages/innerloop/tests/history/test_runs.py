@@ -274,14 +274,15 @@ def test_a_terminal_stays_one_and_has_its_width(tmp_path: Path) -> None:
     assert log.read_text().split() == ["ours", "True", "bad", "97"]
 
 
-def test_a_reader_who_leaves_ends_the_program_as_ever(tmp_path: Path) -> None:
+def test_a_reader_who_leaves_ends_neither_the_program_nor_the_log(tmp_path: Path) -> None:
     script = tmp_path / "many.py"
     script.write_text(
         f"import sys, subprocess\nsys.path.insert(0, {str(ROOT / 'packages/innerloop/src')!r})\n"
         "from pathlib import Path\nfrom innerloop.history.tee import recorded\n"
         f"with recorded(Path({str(tmp_path / 'log')!r})):\n"
-        "    code = subprocess.run(['yes']).returncode\n"
+        "    code = subprocess.run(['sh', '-c', 'seq 100000; exit 3']).returncode\n"
         f"open({str(tmp_path / 'code')!r}, 'w').write(str(code))\n"
     )
     subprocess.run(f"'{sys.executable}' '{script}' | head -n 2", shell=True, timeout=30)
-    assert (tmp_path / "code").read_text() in ("-13", "1")
+    assert (tmp_path / "code").read_text() == "3"
+    assert (tmp_path / "log").read_text().splitlines()[-1] == "100000"
