@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..util import files
+from ..util import files, process_identity
 from .recorder import LOG, RECORD
 
 Curve = tuple[tuple[float, float], ...]
@@ -37,7 +37,8 @@ class PastRun:
 
     `record` is the content of run.json (empty for an older run without one); `scores` are by name,
     `curves` by name as (step, value) pairs in order; `folder` is relative to the workspace's root.
-    `alive`: its process still runs on this machine.
+    `alive`: its process or its container still runs on this machine. `unknown`: whether it runs
+    cannot be seen from here.
     """
 
     slug: str
@@ -47,6 +48,7 @@ class PastRun:
     scores: Mapping[str, float] = field(default_factory=dict)
     curves: Mapping[str, Curve] = field(default_factory=dict)
     alive: bool = False
+    unknown: bool = False
 
     @property
     def experiment(self) -> str:
@@ -61,16 +63,20 @@ class PastRun:
         """The run's state, in one or two words.
 
         One of "done", "failed (3)", "stopped", "running", "killed" (it ended without a record of
-        its end), "?" (no record); for a submitted job that has not ended, the service's last status
-        ("queued").
+        its end), "unknown" (it runs elsewhere, or its engine does not answer), "?" (no record); for
+        a submitted job that has not ended, the service's last status ("queued").
         """
         code = self.record.get("exit_code")
         if code is None and self.record.get("status"):
             status = str(self.record["status"]).lower()
             return {"completed": "done", "canceled": "stopped"}.get(status, status)
         if code is None:
-            return "running" if self.alive else "killed" if self.record else "?"
-        return {0: "done", 130: "stopped", 143: "stopped"}.get(code, f"failed ({code})")
+            if self.alive or self.unknown:
+                return "running" if self.alive else "unknown"
+            return "killed" if self.record else "?"
+        return {0: "done", 129: "stopped", 130: "stopped", 143: "stopped"}.get(
+            code, f"failed ({code})"
+        )
 
     @property
     def inputs(self) -> dict[str, str]:
@@ -125,7 +131,8 @@ def read(root: Path, slug: str, folder: Path) -> PastRun:
         record=record,
         scores=scores,
         curves=curves,
-        alive=_alive(record),
+        alive=(life := life_of(record)) == "alive",
+        unknown=life == "elsewhere",
     )
 
 
@@ -212,20 +219,19 @@ def _mapping(text: str | None) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _alive(record: Mapping[str, Any]) -> bool:
-    """Whether the process that wrote the record still runs on this machine."""
-    pid = record.get("pid")
-    if record.get("exit_code") is not None or not isinstance(pid, int) or os.name == "nt":
-        return False
-    if record.get("host") != os.uname().nodename:
-        return False
-    try:
-        os.kill(pid, 0)
-    except PermissionError:
-        return True
-    except OSError:
-        return False
-    return True
+def is_open(record: Mapping[str, Any]) -> bool:
+    """Whether the record is of a run on this machine and has no end."""
+    ends = ("exit_code", "ended", "status")
+    return bool(record.get("tool")) and all(record.get(key) is None for key in ends)
+
+
+def life_of(record: Mapping[str, Any]) -> process_identity.Life:
+    """Whether the command that watches the run, or the program itself, still runs here."""
+    if not is_open(record):
+        return "dead"
+    identities = map(process_identity.parse, (record.get("tool"), record.get("program")))
+    lives = {process_identity.life(one) for one in identities if one is not None}
+    return "alive" if "alive" in lives else "elsewhere" if "elsewhere" in lives else "dead"
 
 
 def _run_folders(folder: Path) -> list[Path]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .. import local
-from ..history import recorder
+from ..history import in_flight, recorder
 from ..local import LocalBackend
 from ..model.run import Request, Run
-from ..util import console, files
+from ..util import console, files, process, process_identity
 from ..util.errors import UserError, combine
 from ..util.process import OutOfTime
 from . import failure_report
@@ -67,27 +68,48 @@ def carry_out(started: Started) -> int:
 
     For a part of a larger run, the progress table shows that instead.
     """
-    request = started.request
-    say = console.print_line if started.run.attended else _say_nothing
+    run, request = started.run, started.request
+    say = console.print_line if run.attended else _say_nothing
     say(backend_line(request))
     for note in request.notes:
         say(f"innerloop: {note}")
-    if started.run.in_place:
-        return started.submit(started.run, request)
-    outputs = files.make_folder(Path(started.run.workspace.root, request.outputs))
-    folders = _make_output_folders(started.run, outputs)
+    root = Path(run.workspace.root)
+    if run.in_place:
+        with in_flight.marked(root, run.id, "command", run.experiment):
+            return started.submit(run, request)
+    with in_flight.marked(root, run.id, "run", run.experiment, request.outputs) as mark:
+        try:
+            code = _recorded(started, say)
+        except recorder.RunLost:
+            mark.is_kept = True
+            raise
+    if code != 0:
+        say(f"innerloop: the command ended with exit code {code}{_meaning(code, started)}")
+        if run.attended:
+            failure_report.show(run, request, root / request.outputs / recorder.LOG)
+    return code
+
+
+def _recorded(started: Started, say: Callable[[str], None]) -> int:
+    run, request = started.run, started.request
+    outputs = Path(run.workspace.root, request.outputs)
+    folders: list[Path] = []
     try:
-        with recorder.recorded(started.run, request) as ending:
-            code = ending.code = _submit(started)
+        with recorder.recorded(run, request) as ending:
+            folders += _make_output_folders(run, outputs)
+            if request.container is not None:
+                code = ending.code = _submit(started)
+            else:
+                with process.reported_starts(
+                    lambda pid: ending.has_started(process_identity.of(pid))
+                ):
+                    code = ending.code = _submit(started)
     finally:
         for folder in folders:
             files.remove_if_empty(folder)
-        if any(entry.name != recorder.FOLDER for entry in outputs.iterdir()):
-            say(f"innerloop: outputs are in {request.outputs}/")
-    if code != 0:
-        say(f"innerloop: the command ended with exit code {code}{_meaning(code, started)}")
-        if started.run.attended:
-            failure_report.show(started.run, request, outputs / recorder.LOG)
+        with suppress(OSError):
+            if any(entry.name != recorder.FOLDER for entry in outputs.iterdir()):
+                say(f"innerloop: outputs are in {request.outputs}/")
     return code
 
 

@@ -49,6 +49,31 @@ def write_text(path: Path, text: str) -> None:
     put(stage(path, text), path)
 
 
+def overwrite(path: Path, text: str) -> bool:
+    """Write into an existing file without a new one, where `write_text` finds no room for that.
+
+    Not atomic. False if that fails as well, or if it is a link; the old text is there then.
+    """
+    new = text.encode("utf-8")
+    try:
+        if path.is_symlink():
+            return False
+        old = path.read_bytes()
+        with path.open("r+b", buffering=0) as file:
+            try:
+                if file.write(new) != len(new):
+                    raise OSError(errno.ENOSPC, "no room")
+                file.truncate()
+            except OSError:
+                file.seek(0)
+                file.write(old)
+                file.truncate()
+                return False
+    except OSError:
+        return False
+    return True
+
+
 def write_private(path: Path, text: str) -> None:
     """`write_text` for a secret: no other user of this machine can read it at any moment."""
     import tempfile

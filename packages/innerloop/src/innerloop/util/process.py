@@ -238,7 +238,7 @@ def run_foreground(
     *,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
-    on_interrupt: Callable[[int], None] | None = None,
+    on_interrupt: Callable[[int], object] | None = None,
     limit: float | None = None,
     on_limit: Callable[[], object] | None = None,
 ) -> int:
@@ -262,7 +262,7 @@ def _wait_foreground(
     argv: Argv,
     cwd: Path | None,
     env: Mapping[str, str] | None,
-    on_interrupt: Callable[[int], None] | None,
+    on_interrupt: Callable[[int], object] | None,
     limit: float | None,
     on_limit: Callable[[], object] | None,
 ) -> int:
@@ -285,12 +285,12 @@ def _wait_foreground(
     presses = 0
     interruption: KeyboardInterrupt | None = None
     with _listening(child):
-        if _on_start is not None:
-            try:
-                _on_start(child.pid)
-            except BaseException:
-                _end(child)
-                raise
+        try:
+            for on_start in _on_start:
+                on_start(child.pid)
+        except BaseException:
+            _end(child)
+            raise
         while True:
             try:
                 code = child.wait(GRACE if interruption else limit)
@@ -336,17 +336,17 @@ def redirect_output(on_text: Callable[[str], None]) -> Iterator[None]:
         _sink = before
 
 
-_on_start: Callable[[int], None] | None = None
+_on_start: tuple[Callable[[int], None], ...] = ()
 
 
 @contextmanager
 def reported_starts(on_start: Callable[[int], None]) -> Iterator[None]:
     """Within, pass the number of each process that `run_foreground` starts to `on_start`.
 
-    An exception of it ends the program that was started.
+    An exception of it ends the program that was started. Several can be nested.
     """
     global _on_start
-    before, _on_start = _on_start, on_start
+    before, _on_start = _on_start, (*_on_start, on_start)
     try:
         yield
     finally:
@@ -381,7 +381,7 @@ def _pump(pipe: IO[bytes], on_text: Callable[[str], None]) -> None:
 
 
 def _stop(
-    child: subprocess.Popen[bytes], press: int, on_interrupt: Callable[[int], None] | None
+    child: subprocess.Popen[bytes], press: int, on_interrupt: Callable[[int], object] | None
 ) -> None:
     if on_interrupt is not None:
         on_interrupt(press)
