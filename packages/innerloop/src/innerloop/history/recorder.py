@@ -70,7 +70,7 @@ def recorded(run: Run, request: Request) -> Iterator[Ending]:
         _leave_nothing(folder)
         raise
     code = _Background(lambda: _record_code(root, folder, record))
-    ending = Ending(lambda program: record.save(program=program.json()))
+    ending = Ending(lambda program: record.add(program=program.json()))
     began = time.monotonic()
     is_lost = False
     try:
@@ -87,7 +87,7 @@ def recorded(run: Run, request: Request) -> Iterator[Ending]:
             console.say(f"the record does not have the state of the code: {error}")
         if not is_lost:
             seconds = round(time.monotonic() - began, 3)
-            error = record.save(ended=now(), seconds=seconds, exit_code=ending.code)
+            error = record.end(ended=now(), seconds=seconds, exit_code=ending.code)
             if error is not None:
                 console.say(
                     f"the end of the run (exit code {ending.code}) is not recorded: {error}"
@@ -119,8 +119,15 @@ class _Record:
         self.values = values
         self._lock = threading.Lock()
 
-    def save(self, **values: Any) -> UserError | None:
-        """Add values and write the record. Returns the error if it cannot be written."""
+    def add(self, **values: Any) -> None:
+        """Add values while the run goes on: a crash of the machine may lose them, a kill does not."""
+        with self._lock:
+            self.values |= values
+            with suppress(UserError):
+                files.write_private(self.path, text_of(self.values))
+
+    def end(self, **values: Any) -> UserError | None:
+        """Add the last values. Returns the error if the record cannot be written."""
         with self._lock:
             self.values |= values
             text = text_of(self.values)
@@ -173,7 +180,7 @@ def _record_code(root: Path, folder: Path, record: _Record) -> None:
         if state.patch:
             files.write_text(folder / PATCH, state.patch)
     finally:
-        record.save(git=state.json())
+        record.add(git=state.json())
 
 
 class _Background:
