@@ -32,8 +32,7 @@ def run(args: argparse.Namespace) -> int:
     experiment = loader.choose_experiment(workspace, args.experiment, args.cwd)
     old = experiment.name
     docker = residue.docker_residue(workspace, experiment)
-    rename.require_stopped(list(docker.running), old)
-    outcome = rename.carry_out(workspace, old, args.name)
+    outcome = rename.carry_out(workspace, experiment, args.name)
     print(f"renamed src/{old} to src/{args.name}")
     for line in outcome.report():
         say(line)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ..history import past_runs
 from ..history.past_runs import PastRun
+from ..local import lost_runs
 from ..util import console, files, tables
 from ..util.errors import UsageError
 from ..workspace import loader
@@ -53,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
             code="not-a-number",
             hint="Write --last 5",
         )
-    runs = past_runs.find(root, slug)
+    runs = lost_runs.settle(root, past_runs.find(root, slug))
     if args.log is not None:
         return _show_log(root, runs, args.log)
     runs = runs[-args.last :] if args.last else runs
@@ -69,17 +70,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _show_log(root: Path, runs: Sequence[PastRun], word: str) -> int:
-    matching = [
-        run_ for run_ in runs if run_.id.startswith(word) or run_.folder == word.rstrip("/")
-    ]
-    if len(matching) != 1:
-        what = f'"{word}" is the beginning of {len(matching)} runs' if matching else (
-            f'there is no run "{word}"'
-        )  # fmt: skip
-        raise UsageError(what, code="unknown-name", hint="`scripts/loop runs` lists them")
-    path = past_runs.log_of(root, matching[0])
+    run_ = past_runs.choose(runs, word)
+    path = past_runs.log_of(root, run_)
     if not path.is_file():
-        console.say(f"{matching[0].folder} has no log")
+        console.say(f"{run_.folder} has no log")
         return 1
     sys.stdout.flush()
     sys.stdout.buffer.write(path.read_bytes())

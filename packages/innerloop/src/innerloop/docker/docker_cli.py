@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 
-from ..model.container import DIGEST_LABEL, EXPERIMENT_LABEL, WORKSPACE_LABEL
+from ..model.container import DIGEST_LABEL, EXPERIMENT_LABEL, RUN_LABEL, WORKSPACE_LABEL
 
 
 def digest_label_of(image: str) -> list[str]:
@@ -94,8 +94,12 @@ def build(
 
 
 def publishing(port: int) -> list[str]:
-    """Prints the name and workspace of the container that publishes a port of this machine."""
-    form = f'{{{{.Names}}}}\t{{{{.Label "{WORKSPACE_LABEL}"}}}}'
+    """Prints the name and workspace of the container that publishes a port of this machine.
+
+    For a model server, its experiment too.
+    """
+    served = f'{{{{if .Label "{SERVER_PORT}"}}}}{{{{.Label "{EXPERIMENT_LABEL}"}}}}{{{{end}}}}'
+    form = f'{{{{.Names}}}}\t{{{{.Label "{WORKSPACE_LABEL}"}}}}\t{served}'
     return ["docker", "ps", "--filter", f"publish={port}", "--format", form]
 
 
@@ -223,8 +227,8 @@ _UNITS = {"B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**
 
 
 def list_containers(label: str, value: str) -> list[str]:
-    """Prints one line per container: id, name, image, status."""
-    fields = "{{.ID}}\t{{.Names}}\t{{.Image}}\t{{.Status}}"
+    """Prints one line per container: id, name, image, status, run."""
+    fields = f'{{{{.ID}}}}\t{{{{.Names}}}}\t{{{{.Image}}}}\t{{{{.Status}}}}\t{{{{.Label "{RUN_LABEL}"}}}}'
     argv = ["docker", "container", "ls", "--all", "--no-trunc", "--format", fields]
     return [*argv, "--filter", f"label={label}={value}"]
 

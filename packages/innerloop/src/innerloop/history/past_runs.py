@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ..util import files, process_identity
+from ..util.errors import UsageError
 from .recorder import LOG, RECORD
 
 Curve = tuple[tuple[float, float], ...]
@@ -134,6 +135,23 @@ def read(root: Path, slug: str, folder: Path) -> PastRun:
         alive=(life := life_of(record)) == "alive",
         unknown=life == "elsewhere",
     )
+
+
+def matching(runs: Sequence[PastRun], word: str) -> list[PastRun]:
+    """The runs whose ID begins with the word, or the one whose ID or folder it is."""
+    exact = [run for run in runs if word in (run.id, run.folder) or word.rstrip("/") == run.folder]
+    return exact or [run for run in runs if word and run.id.startswith(word)]
+
+
+def choose(runs: Sequence[PastRun], word: str) -> PastRun:
+    """The run that the person named. UsageError if it is none or several."""
+    found = matching(runs, word)
+    if len(found) == 1:
+        return found[0]
+    what = f'"{word}" is the beginning of {len(found)} runs' if found else (
+        f'there is no run "{word}"'
+    )  # fmt: skip
+    raise UsageError(what, code="unknown-name", hint="`scripts/loop runs` lists them")
 
 
 def log_of(root: Path, run: PastRun) -> Path:

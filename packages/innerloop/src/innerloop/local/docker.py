@@ -196,7 +196,7 @@ def submit(run: Run, request: Request) -> int:
     try:
         code = _client(run, request, name, terminal)
         if request.container is None or request.container.remove:
-            return code
+            return code if code == 0 else _end_of_unrecorded(name, code, terminal)
         return _end_of(name, code, _names_itself(run))
     except recorder.RunLost:
         raise
@@ -248,6 +248,20 @@ def _end_of(name: str, code: int, has_own_name: bool) -> int:
         return code
     containers.remove(name)
     return found.exit_code if found.has_started and found.finished else code
+
+
+def _end_of_unrecorded(name: str, code: int, terminal: bool) -> int:
+    """As `_end_of` for a container that the engine removes when it ends.
+
+    A terminal cannot be opened again: its container is removed.
+    """
+    found = _asked(name)
+    if found is not None and found.is_alive:
+        if terminal:
+            containers.remove(name)
+        else:
+            _followed(name)
+    return code
 
 
 # How long an engine that restarts is waited for, in seconds.

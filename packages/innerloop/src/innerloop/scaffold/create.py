@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from ..history import in_flight
 from ..model import naming
 from ..model.workspace import Workspace
 from ..util import files, toml_positions
@@ -13,9 +14,7 @@ from ..util.errors import UsageError, UserError
 
 TEMPLATE = Path(__file__).resolve().parent.parent / "templates" / "experiment"
 STAGING = ".innerloop/creating"
-# Held by whatever creates, renames or removes an experiment.
-LOCK = ".innerloop/creating.lock"
-WAITING = "innerloop: another new, rename or remove is running; waiting for it"
+LOCK, WAITING = in_flight.LOCK, in_flight.WAITING
 
 # What runs and tools leave behind: not copied.
 LEFT_OUT = {

@@ -14,7 +14,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..local import lost_runs
 from ..model import naming, shared_code
+from ..model.experiment import Experiment
 from ..model.workspace import Workspace
 from ..sync import engine, three_way_text, transaction
 from ..sync.render import workflow_context
@@ -83,8 +85,11 @@ def _started_by(root: Path, name: str) -> tuple[str, ...]:
     )
 
 
-def carry_out(root: Path, removal: Removal) -> engine.SyncOutcome:
+def carry_out(workspace: Workspace, experiment: Experiment, removal: Removal) -> engine.SyncOutcome:
+    """UserError, with nothing changed, while anything of the experiment runs."""
+    root = Path(workspace.root)
     with files.locked(root / create.LOCK, waiting=create.WAITING):
+        lost_runs.require_idle(workspace, experiment)
         intent.write(root, INTENT, {"name": removal.name, "kept_in": removal.kept_in})
         return _finish(root, removal)
 

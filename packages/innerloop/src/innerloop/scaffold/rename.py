@@ -16,12 +16,13 @@ from functools import partial
 from pathlib import Path
 
 from ..argo_manifest import resource_names
+from ..local import lost_runs
 from ..model import naming, shared_code
+from ..model.experiment import Experiment
 from ..model.workspace import Workspace
 from ..sync import engine, path_renames, transaction
 from ..sync.state_file import State
 from ..util import files
-from ..util.errors import UserError
 from ..util.jsonc import ParseError
 from ..workspace import loader
 from . import create, intent
@@ -44,12 +45,16 @@ class RenamePair:
         return naming.slug_of(self.old), naming.slug_of(self.new)
 
 
-def carry_out(workspace: Workspace, old: str, new: str) -> engine.SyncOutcome:
-    """Renames everything. Raises UserError for an invalid or taken name, with nothing changed."""
-    root = Path(workspace.root)
+def carry_out(workspace: Workspace, experiment: Experiment, new: str) -> engine.SyncOutcome:
+    """Renames everything. UserError, with nothing changed, for an invalid or taken name.
+
+    Also while anything of the experiment runs: what starts meanwhile waits for the lock.
+    """
+    root, old = Path(workspace.root), experiment.name
     create.check_target(workspace, new)
     with files.locked(root / create.LOCK, waiting=create.WAITING):
         create.check_target(workspace, new)
+        lost_runs.require_idle(workspace, experiment)
         intent.write(root, INTENT, {"old": old, "new": new})
         return _finish(root, RenamePair(old, new))
 
@@ -195,13 +200,3 @@ def _texts_below(folder: Path) -> Iterator[Path]:
             path = Path(parent, name)
             if create.is_text(name) and not path.is_symlink() and path.stat().st_size < 2_000_000:
                 yield path
-
-
-def require_stopped(containers: list[str], name: str) -> None:
-    """Raises UserError if one of the containers, which have the folder mounted, is running."""
-    if containers:
-        raise UserError(
-            f"a container of {name} is running: {', '.join(containers)}",
-            code="container-running",
-            hint=f"Stop it first (`docker stop {' '.join(containers)}`)",
-        )

@@ -13,6 +13,7 @@ from ..docker import container_context, docker_cli, engine, image_build
 from ..docker.engine import Engine, Gpu
 from ..model.container import (
     EXPERIMENT_LABEL,
+    RUN_LABEL,
     WORKSPACE_LABEL,
     ContainerContext,
     ContainerSpec,
@@ -40,7 +41,7 @@ VERSION = "1"
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server to start. `name` is the container's; `port` is published at 127.0.0.1."""
+    """A server to start. `name` is the container's, `id` its label; `port` is published at 127.0.0.1."""
 
     workspace: Workspace
     experiment: Experiment
@@ -51,6 +52,7 @@ class Server:
     facts: Engine
     request: Request
     name: str
+    id: str
     port: int
 
     @property
@@ -105,6 +107,7 @@ def plan(
     if missing and not dry:
         raise combine(missing)
     host_port, notes = _port(scoring.port, port)
+    id = new_id()
     notes += [f"a real start needs more: {error.message()}" for error in missing]
     server = Server(
         workspace=workspace,
@@ -115,7 +118,8 @@ def plan(
         image=image,
         facts=facts,
         request=_NO_REQUEST,
-        name=f"innerloop-{image_name_part(experiment.slug)}-serve-{new_id()}",
+        name=f"innerloop-{image_name_part(experiment.slug)}-serve-{id}",
+        id=id,
         port=host_port,
     )
     return replace(server, request=_request(server, gpu, notes))
@@ -201,16 +205,22 @@ def _port(container_port: int, asked: int | None) -> tuple[int, list[str]]:
     raise UserError(
         f"port {asked} of this machine is taken{_port_user(asked)}",
         code="port-taken",
-        hint="Stop that first, or name another with --port",
+        hint="Stop that first (a server: `scripts/loop serve EXP --stop`), or name another with "
+        "--port",
     )
 
 
 def _port_user(port: int) -> str:
-    """Return " by NAME of WORKSPACE" when a container has published the port, else ""."""
+    """Return " by NAME of WORKSPACE" when a container has published the port, else "".
+
+    A server of ours is called "the server of EXP".
+    """
     if process.which("docker") is None:
         return ""
     done = process.run(docker_cli.publishing(port), timeout=10)
-    name, _, workspace = done.out.strip().partition("\t") if done.ok else ("", "", "")
+    words = done.out.strip().split("\t") if done.ok else []
+    name, workspace, served = (*words, "", "", "")[:3]
+    name = f"the server of {served} ({name})" if served else name
     return f" by {name} of {workspace}" if workspace else f" by {name}" if name else ""
 
 
@@ -229,6 +239,7 @@ def _request(server: Server, gpu: Gpu, notes: Sequence[str]) -> Request:
         labels={
             WORKSPACE_LABEL: server.workspace.identity,
             EXPERIMENT_LABEL: server.experiment.name,
+            RUN_LABEL: server.id,
             docker_cli.SERVER_PORT: str(server.port),
             docker_cli.SERVER_PATH: server.scoring.path,
         },

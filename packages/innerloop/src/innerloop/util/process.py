@@ -336,11 +336,11 @@ def redirect_output(on_text: Callable[[str], None]) -> Iterator[None]:
         _sink = before
 
 
-_on_start: tuple[Callable[[int], None], ...] = ()
+_on_start: tuple[Callable[[int], object], ...] = ()
 
 
 @contextmanager
-def reported_starts(on_start: Callable[[int], None]) -> Iterator[None]:
+def reported_starts(on_start: Callable[[int], object]) -> Iterator[None]:
     """Within, pass the number of each process that `run_foreground` starts to `on_start`.
 
     An exception of it ends the program that was started. Several can be nested.
