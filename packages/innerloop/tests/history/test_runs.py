@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -25,6 +26,7 @@ from innerloop.history.past_runs import (
     headline_metrics,
     metrics_of,
 )
+from innerloop.util import process_identity
 from tests.support import ROOT
 
 
@@ -118,14 +120,26 @@ def test_the_code_of_a_run(git: dict[str, Any] | None, said: str) -> None:
 
 
 def test_a_run_of_a_process_that_is_gone_was_killed(tmp_path: Path) -> None:
-    child = subprocess.Popen([sys.executable, "-c", "pass"])
-    child.wait()
-    for name, pid in (("1", child.pid), ("2", os.getpid())):
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    gone = process_identity.of(child.pid)
+    child.communicate(b"\n")
+    own = process_identity.own()
+    # The number of a process that has ended may be in use again.
+    reused = replace(own, start="1")
+    elsewhere = replace(own, host="other 1234 pid:[1]")
+    for name, tool, program in (
+        ("1", gone, None),
+        ("2", own, None),
+        ("3", reused, None),
+        ("4", elsewhere, None),
+        ("5", gone, own),
+    ):
         folder = tmp_path / "outputs" / "line" / name / ".run"
         folder.mkdir(parents=True)
-        record = {"pid": pid, "host": os.uname().nodename, "exit_code": None}
+        record = {"tool": tool.json(), "program": program and program.json(), "exit_code": None}
         (folder / "run.json").write_text(json.dumps(record))
-    assert [run.state for run in find(tmp_path)] == ["killed", "running"]
+    states = [run.state for run in find(tmp_path)]
+    assert states == ["killed", "running", "killed", "unknown", "running"]
 
 
 def test_the_page_draws_each_curve_of_each_run_and_is_escaped() -> None:

@@ -41,7 +41,9 @@ def run(args: argparse.Namespace) -> int:
     if not args.yes and not _agreed(name):
         print("nothing was changed")
         return 0
-    outcome = remove.carry_out(workspace, experiment, removal)
+    outcome = remove.carry_out(
+        args.root, removal, check=lambda: lost_runs.require_idle(workspace, experiment)
+    )
     for line in outcome.report():
         say(line)
     print(f"removed {removal.folder}. To restore it:")

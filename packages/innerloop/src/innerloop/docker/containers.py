@@ -19,7 +19,7 @@ from . import docker_cli, engine
 
 
 @dataclass(frozen=True, slots=True)
-class Container:
+class OwnContainer:
     """A container of ours.
 
     `state` is Docker's ("running", "paused", "exited" ...). `started` and `finished` are times as
@@ -56,7 +56,7 @@ class Container:
         return docker_cli.SERVER_PORT in self.labels
 
 
-def of_workspace(identity: str, run: str = "") -> list[Container] | None:
+def of_workspace(identity: str, run: str = "") -> list[OwnContainer] | None:
     """The workspace's containers, or those of one run; None if no engine answers.
 
     Dev containers are not among them.
@@ -79,7 +79,7 @@ def of_workspace(identity: str, run: str = "") -> list[Container] | None:
         return None
 
 
-def find(name: str) -> Container | None:
+def find(name: str) -> OwnContainer | None:
     """A container by its name or ID; None if there is none. UserError if no engine answers."""
     value: Any
     code, value = engine.api("GET", f"/containers/{quote(name)}/json") or (None, None)
@@ -118,9 +118,9 @@ def remove(name: str) -> None:
         process.run(docker_cli.remove(name), timeout=30)
 
 
-def _parse(value: Mapping[str, Any]) -> Container:
+def _parse(value: Mapping[str, Any]) -> OwnContainer:
     state = value.get("State") or {}
-    return Container(
+    return OwnContainer(
         id=str(value.get("Id")),
         name=str(value.get("Name")).lstrip("/"),
         state=str(state.get("Status")),

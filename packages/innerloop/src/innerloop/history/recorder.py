@@ -32,11 +32,15 @@ LOG = f"{FOLDER}/log.txt"
 PATCH = f"{FOLDER}/changes.patch"
 
 
-class RunLost(UserError):
-    """The end of a run is not known: its engine does not answer any more.
+class RunLost(Exception):
+    """The end of a run is not known: its engine does not answer any more, as `error` says.
 
     Its record stays open, and a later command closes it.
     """
+
+    def __init__(self, error: UserError) -> None:
+        super().__init__(error.message())
+        self.error = error
 
 
 @dataclass(slots=True)

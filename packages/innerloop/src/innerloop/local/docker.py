@@ -268,7 +268,7 @@ def _end_of_unrecorded(name: str, code: int, terminal: bool) -> int:
 _PATIENCE = 10.0
 
 
-def _asked(name: str) -> containers.Container | None:
+def _asked(name: str) -> containers.OwnContainer | None:
     """The container. RunLost if the engine does not answer."""
     until = time.monotonic() + _PATIENCE
     while True:
@@ -276,16 +276,17 @@ def _asked(name: str) -> containers.Container | None:
             return containers.find(name)
         except UserError as error:
             if time.monotonic() > until:
-                raise recorder.RunLost(
+                lost = UserError(
                     f"how the run ended is not known: {error.what}",
                     code="engine-lost",
                     where=name,
                     hint="Once the engine answers, `scripts/loop runs` shows its end",
-                ) from error
+                )
+                raise recorder.RunLost(lost) from error
         time.sleep(0.5)
 
 
-def _followed(name: str) -> containers.Container | None:
+def _followed(name: str) -> containers.OwnContainer | None:
     """Follow a container until it has ended. Ctrl-C stops it first."""
     since = f"{time.time():.3f}"
     while (found := _asked(name)) is not None and found.is_alive:

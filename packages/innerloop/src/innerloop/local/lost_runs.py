@@ -20,7 +20,7 @@ from typing import Literal
 
 from ..devcontainers import discovery
 from ..docker import containers, docker_cli
-from ..docker.containers import Container
+from ..docker.containers import OwnContainer
 from ..history import in_flight, past_runs, recorder
 from ..history.in_flight import InFlight
 from ..history.past_runs import PastRun
@@ -49,7 +49,7 @@ class Evidence:
     life: process_identity.Life
     in_container: bool
     engine_answers: bool = True
-    container: Container | None = None
+    container: OwnContainer | None = None
     age: float = 0.0
 
 
@@ -143,7 +143,7 @@ def _identity(root: Path) -> str:
     return loader.open_workspace(root).identity
 
 
-def _containers(root: Path, lost: Sequence[PastRun]) -> Mapping[str, Container] | None:
+def _containers(root: Path, lost: Sequence[PastRun]) -> Mapping[str, OwnContainer] | None:
     """The workspace's containers by their run; None if no engine answers."""
     if not any(map(_in_container, lost)):
         return {}
@@ -155,7 +155,7 @@ def _in_container(run: PastRun) -> bool:
     return run.record.get("image") is not None
 
 
-def _settled(root: Path, run: PastRun, found: Mapping[str, Container] | None) -> PastRun:
+def _settled(root: Path, run: PastRun, found: Mapping[str, OwnContainer] | None) -> PastRun:
     # The record is a file that anybody may have written: its own name decides, not its content.
     is_own = in_flight.is_run_folder(run.folder) and run.id.startswith(run.folder.split("/")[2])
     if not is_own:
@@ -174,7 +174,9 @@ def _settled(root: Path, run: PastRun, found: Mapping[str, Container] | None) ->
     return _again(root, run)
 
 
-def _close(root: Path, run: PastRun, container: Container | None, code: int | None = None) -> None:
+def _close(
+    root: Path, run: PastRun, container: OwnContainer | None, code: int | None = None
+) -> None:
     """Write a run's end to its record, with its whole log, and remove what is left of it."""
     folder = root / run.folder
     ended = _last_sign(folder)
@@ -198,7 +200,7 @@ def _close(root: Path, run: PastRun, container: Container | None, code: int | No
     in_flight.forget(root, run.id)
 
 
-def _fetch_log(container: Container, log: Path) -> None:
+def _fetch_log(container: OwnContainer, log: Path) -> None:
     """All output of the container instead of what was copied until the kill.
 
     The copy stays if the engine has kept none (another log driver). UserError on a full disk.
@@ -275,7 +277,7 @@ def log_argv(root: Path, run: PastRun, *, follow: bool) -> list[str] | None:
     return docker_cli.follow_logs(container.id) if follow else docker_cli.logs(container.id)
 
 
-def _container_of(root: Path, run: PastRun) -> Container | None:
+def _container_of(root: Path, run: PastRun) -> OwnContainer | None:
     if not _in_container(run):
         return None
     found = containers.of_workspace(_identity(root), run.id) or []
@@ -345,7 +347,7 @@ def alive(workspace: Workspace, experiment: Experiment) -> list[Alive]:
     own = [c for c in found if c.experiment == experiment.name and c.is_alive]
     named = {mark.id for mark in marks}
     return [
-        *(_alive_mark(mark) for mark in marks),
+        *(_alive_mark(mark, [c.name for c in own if c.run == mark.id]) for mark in marks),
         *(_alive_container(container) for container in own if container.run not in named),
         *(
             Alive(f"the dev container {dev.name}", f"docker stop {dev.name}")
@@ -354,17 +356,18 @@ def alive(workspace: Workspace, experiment: Experiment) -> list[Alive]:
     ]
 
 
-def _alive_mark(mark: InFlight) -> Alive:
+def _alive_mark(mark: InFlight, names: Sequence[str]) -> Alive:
     if mark.life == "elsewhere":
         file = f"{in_flight.FOLDER}/{mark.id}.json"
         return Alive(f"the {mark.what} {mark.id} on {mark.tool.host.split()[0]}", f"rm {file}")
     stop = f"scripts/loop cancel {mark.id}"
     if mark.what == "server":
         stop = f"scripts/loop serve {mark.experiment} --stop"
-    return Alive(f"the {mark.what} {mark.id}", stop)
+    container = f" ({', '.join(names)})" if names else ""
+    return Alive(f"the {mark.what} {mark.id}{container}", stop)
 
 
-def _alive_container(container: Container) -> Alive:
+def _alive_container(container: OwnContainer) -> Alive:
     if container.is_server:
         stop = f"scripts/loop serve {container.experiment} --stop"
         return Alive(f"the server {container.name}", stop)

@@ -77,14 +77,18 @@ def carry_out(started: Started) -> int:
         say(f"innerloop: {note}")
     root = Path(run.workspace.root)
     if run.in_place:
-        with in_flight.marked(root, run.id, "command", run.experiment):
-            return started.submit(run, request)
+        with in_flight.marked(root, run.id, "command", run.experiment) as mark:
+            try:
+                return started.submit(run, request)
+            except recorder.RunLost as lost:
+                mark.is_kept = True
+                raise lost.error from lost
     with in_flight.marked(root, run.id, "run", run.experiment, request.outputs) as mark:
         try:
             code = _recorded(started, say)
-        except recorder.RunLost:
+        except recorder.RunLost as lost:
             mark.is_kept = True
-            raise
+            raise lost.error from lost
     if code != 0:
         say(f"innerloop: the command ended with exit code {code}{_meaning(code, started)}")
         if run.attended:

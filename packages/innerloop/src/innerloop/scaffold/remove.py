@@ -11,12 +11,11 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..local import lost_runs
 from ..model import naming, shared_code
-from ..model.experiment import Experiment
 from ..model.workspace import Workspace
 from ..sync import engine, three_way_text, transaction
 from ..sync.render import workflow_context
@@ -85,11 +84,15 @@ def _started_by(root: Path, name: str) -> tuple[str, ...]:
     )
 
 
-def carry_out(workspace: Workspace, experiment: Experiment, removal: Removal) -> engine.SyncOutcome:
-    """UserError, with nothing changed, while anything of the experiment runs."""
-    root = Path(workspace.root)
+def carry_out(
+    root: Path, removal: Removal, *, check: Callable[[], object] = lambda: None
+) -> engine.SyncOutcome:
+    """`check` raises UserError if it must not be removed, as while it runs.
+
+    It is called under the lock that every start takes, before anything changes.
+    """
     with files.locked(root / create.LOCK, waiting=create.WAITING):
-        lost_runs.require_idle(workspace, experiment)
+        check()
         intent.write(root, INTENT, {"name": removal.name, "kept_in": removal.kept_in})
         return _finish(root, removal)
 

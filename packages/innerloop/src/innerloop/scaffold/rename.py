@@ -10,15 +10,13 @@ The two names are written down first, and each step can be repeated: the next `l
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from ..argo_manifest import resource_names
-from ..local import lost_runs
 from ..model import naming, shared_code
-from ..model.experiment import Experiment
 from ..model.workspace import Workspace
 from ..sync import engine, path_renames, transaction
 from ..sync.state_file import State
@@ -45,16 +43,19 @@ class RenamePair:
         return naming.slug_of(self.old), naming.slug_of(self.new)
 
 
-def carry_out(workspace: Workspace, experiment: Experiment, new: str) -> engine.SyncOutcome:
-    """Renames everything. UserError, with nothing changed, for an invalid or taken name.
+def carry_out(
+    workspace: Workspace, old: str, new: str, *, check: Callable[[], object] = lambda: None
+) -> engine.SyncOutcome:
+    """Renames everything. Raises UserError for an invalid or taken name, with nothing changed.
 
-    Also while anything of the experiment runs: what starts meanwhile waits for the lock.
+    `check` raises UserError if it must not be renamed, as while it runs. It is called under the
+    lock that every start takes, before anything changes.
     """
-    root, old = Path(workspace.root), experiment.name
+    root = Path(workspace.root)
     create.check_target(workspace, new)
     with files.locked(root / create.LOCK, waiting=create.WAITING):
         create.check_target(workspace, new)
-        lost_runs.require_idle(workspace, experiment)
+        check()
         intent.write(root, INTENT, {"old": old, "new": new})
         return _finish(root, RenamePair(old, new))
 
