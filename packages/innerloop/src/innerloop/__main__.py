@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,9 +26,31 @@ def start(words: Sequence[str]) -> int:
     from .cli.main import main
 
     try:
-        return main(words)
+        code = main(words)
+        _let_ctrl_c_wait()
+        return code
+    except KeyboardInterrupt:  # pressed again while the first was reported
+        return 130
     finally:
+        # The outcome is known: Ctrl-C would only stop Python's own end, with a traceback.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         gc.freeze()
+
+
+def _let_ctrl_c_wait() -> None:
+    """Write down once, for the launcher, whether `env` can block a signal while Python starts."""
+    environment = Path(sys.prefix)
+    marks = [environment / name for name in ("blocks-signals", "blocks-no-signals")]
+    if os.name == "nt" or not (environment / "ready").exists() or any(m.exists() for m in marks):
+        return
+    from .util import files, process
+    from .util.errors import UserError
+
+    try:
+        can = process.run(["env", "--block-signal=INT", "true"], timeout=5).ok
+        files.write_text(marks[0 if can else 1], "")
+    except UserError:
+        return  # no `env`, or a cache that cannot be written
 
 
 def main() -> int:

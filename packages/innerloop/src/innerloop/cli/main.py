@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from .. import __version__
-from ..util import console
+from ..util import console, process
 from ..util.errors import UsageError, UserError
 from ..workspace.root import root_of
 from .command_table import BY_NAME, CACHED_COMMANDS, PASS_THROUGH, load
@@ -31,8 +31,13 @@ def main(words: Sequence[str]) -> int:
         return getattr(interrupt, "exit_code", 130)
     except BrokenPipeError:
         # The reader of our output has ended (`loop list | head`): not an error.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return 141
+
+
+def _drop_output() -> None:
+    """What Python still holds back for stdout cannot be written: it is not tried at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _main(words: list[str]) -> int:
@@ -55,7 +60,9 @@ def _run(words: list[str]) -> int:
     args.rest = rest
     args.root = root_of(sys.argv[0])
     args.cwd = Path.cwd()
-    return int(load(words[0]).run(args))
+    module = load(words[0])
+    process.raise_interrupts()
+    return int(module.run(args))
 
 
 def parser_of(name: str) -> argparse.ArgumentParser:
