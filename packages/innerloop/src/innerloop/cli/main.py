@@ -5,13 +5,15 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
 from .. import __version__
-from ..util import console, process
+from ..util import console
 from ..util.errors import UsageError, UserError
 from ..workspace.root import root_of
 from .command_table import BY_NAME, CACHED_COMMANDS, PASS_THROUGH, load
@@ -33,6 +35,16 @@ def main(words: Sequence[str]) -> int:
         # The reader of our output has ended (`loop list | head`): not an error.
         _drop_output()
         return 141
+
+
+def _raise_interrupts() -> None:
+    """From now on Ctrl-C raises KeyboardInterrupt, unless it is ignored.
+
+    Until a command runs, the launcher ends the process at once: there is nothing to clean up.
+    """
+    with suppress(ValueError):  # a thread cannot handle signals
+        if callable(signal.getsignal(signal.SIGINT)):
+            signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _drop_output() -> None:
@@ -61,7 +73,7 @@ def _run(words: list[str]) -> int:
     args.root = root_of(sys.argv[0])
     args.cwd = Path.cwd()
     module = load(words[0])
-    process.raise_interrupts()
+    _raise_interrupts()
     return int(module.run(args))
 
 

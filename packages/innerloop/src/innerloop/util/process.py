@@ -471,16 +471,6 @@ def _signal(pids: Sequence[int], number: int) -> None:
             os.kill(pid, number)
 
 
-def raise_interrupts() -> None:
-    """From now on Ctrl-C raises KeyboardInterrupt, unless it is ignored.
-
-    Until a command runs, the launcher ends the process at once: there is nothing to clean up.
-    """
-    if threading.current_thread() is threading.main_thread():
-        if callable(signal.getsignal(signal.SIGINT)):
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
 @contextmanager
 def signals_as_interrupts() -> Iterator[None]:
     """Within, SIGTERM and SIGHUP raise `Terminated`, so that the same clean-up runs as on Ctrl-C.
