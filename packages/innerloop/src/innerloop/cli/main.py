@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import re
 import signal
@@ -35,6 +36,25 @@ def main(words: Sequence[str]) -> int:
         # The reader of our output has ended (`loop list | head`): not an error.
         _drop_output()
         return 141
+    except OSError as error:
+        if error.filename is not None or error.errno not in _OF_STDOUT:
+            raise
+        _drop_output()
+        console.error(_unwritten(error))
+        return 1
+
+
+# How a write to stdout fails: the disk behind it is full, the terminal is gone, it is closed.
+_OF_STDOUT = (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EFBIG, errno.EBADF, errno.ENXIO)
+
+
+def _unwritten(error: OSError) -> UserError:
+    return UserError(
+        f"the output cannot be written: {error.strerror}",
+        code="output-unwritable",
+        where="stdout",
+        hint="Free some disk space, or write it elsewhere",
+    )
 
 
 def _raise_interrupts() -> None:

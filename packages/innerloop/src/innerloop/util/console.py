@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 
 from .errors import UserError
 
 
 def say(text: str) -> None:
     """One message, with the tool's name in front."""
-    print(f"innerloop: {text}", file=sys.stderr, flush=True)
+    print_line(f"innerloop: {text}")
 
 
 def print_line(text: str) -> None:
-    """One line as it is, without the tool's name."""
-    print(text, file=sys.stderr, flush=True)
+    """One line as it is, without the tool's name. A terminal that is gone is no error."""
+    with suppress(OSError, ValueError):
+        print(text, file=sys.stderr, flush=True)
 
 
 def error(error: UserError) -> None:
