@@ -35,6 +35,10 @@ def start(words: Sequence[str]) -> int:
     finally:
         # The outcome is known: Ctrl-C would only stop Python's own end, with a traceback.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            sys.stderr.flush()
+        except OSError:  # gone or full: Python would make it the exit code at its end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
         gc.freeze()
 
 

@@ -213,15 +213,16 @@ def _port(container_port: int, asked: int | None) -> tuple[int, list[str]]:
 def _port_user(port: int) -> str:
     """Return " by NAME of WORKSPACE" when a container has published the port, else "".
 
-    A server of ours is called "the server of EXP".
+    A server of ours is named with its experiment.
     """
     if process.which("docker") is None:
         return ""
     done = process.run(docker_cli.publishing(port), timeout=10)
     words = done.out.strip().split("\t") if done.ok else []
     name, workspace, served = (*words, "", "", "")[:3]
-    name = f"the server of {served} ({name})" if served else name
-    return f" by {name} of {workspace}" if workspace else f" by {name}" if name else ""
+    parts = [f" by {name}"] if name else []
+    parts += [f" of {workspace}"] if workspace else []
+    return "".join([*parts, f", the server of {served}" if served else ""])
 
 
 def _request(server: Server, gpu: Gpu, notes: Sequence[str]) -> Request:
