@@ -93,6 +93,7 @@ class JobLogPrinter(TransferProgress):
     def __init__(self, what: str = "following") -> None:
         super().__init__(what, every=60.0)
         self.open_line = ""
+        self.is_incomplete = False
 
     def on_event(self, event: Mapping[str, Any]) -> None:
         match event["event"]:
@@ -111,17 +112,31 @@ class JobLogPrinter(TransferProgress):
     def close(self) -> None:
         super().close()
         if self.open_line:
-            sys.stdout.write("\n")
+            self._write("\n")
             self.open_line = ""
-        sys.stdout.flush()
+        self._write("")
 
     def _log(self, step: str, text: str) -> None:
         self._clear()
         for line in text.splitlines(keepends=True):
             if self.open_line not in ("", step or "\0"):
-                sys.stdout.write("\n")
+                self._write("\n")
                 self.open_line = ""
             start = f"{step} | " if step and not self.open_line else ""
-            sys.stdout.write(start + line)
+            self._write(start + line)
             self.open_line = "" if line.endswith("\n") else step or "\0"
-        sys.stdout.flush()
+        self._write("")
+
+    def _write(self, text: str) -> None:
+        """Print it, or drop it with one line: a full disk or a gone terminal ends no following.
+
+        A reader who has left does (BrokenPipeError).
+        """
+        try:
+            sys.stdout.write(text) if text else sys.stdout.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            if not self.is_incomplete:
+                say(f"innerloop: the output is incomplete from here: {error.strerror}")
+            self.is_incomplete = True

@@ -79,13 +79,19 @@ def write_private(path: Path, text: str) -> None:
     import tempfile
 
     make_folder(path.parent)
+    temporary: str | None = None
     try:
         handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         with os.fdopen(handle, "wb") as file:
             file.write(text.encode("utf-8"))
         _replace(temporary, path)
+        temporary = None
     except OSError as error:
         raise _cannot("write", path, error) from error
+    finally:
+        if temporary is not None:
+            with suppress(OSError):
+                Path(temporary).unlink()
 
 
 def stage(path: Path, text: str, folder: Path | None = None) -> Path:
