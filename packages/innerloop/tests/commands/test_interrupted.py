@@ -44,5 +44,6 @@ def test_state_file_that_leads_out_of_the_workspace_removes_nothing(workspace: W
     outside = workspace.root.parent / "outside.txt"
     outside.write_text("mine\n")
     workspace.write(".innerloop/state.json", '[[""],\n["../outside.txt","mine\\n"],\n["end"]]\n')
-    assert workspace.loop("sync").code == 0
+    answer = workspace.loop("sync")
+    assert answer.code == 1 and "[state-path-refused]" in answer.message
     assert outside.read_text() == "mine\n"

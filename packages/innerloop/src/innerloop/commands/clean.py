@@ -60,6 +60,8 @@ def run(args: argparse.Namespace) -> int:
     kinds = args.kinds or DEFAULT_KINDS
     if reason := cleanup.unavailable_reason(kinds):
         console.say(f"{reason}: containers, images and volumes are not listed")
+    if not args.dry_run:
+        cleanup.sweep()
     items = cleanup.find(workspace, kinds, args.older_than)
     selected = [item for item in items if (item.outdated or args.all) and not item.kept]
     kept = [item for item in items if (item.outdated or args.all) and item.kept]

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from ..local import lost_runs
-from ..scaffold import interrupted, remove, residue
+from ..scaffold import remove, residue
 from ..scaffold.remove import Removal
 from ..util.console import say
 from ..util.errors import UsageError
@@ -26,12 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    completed = list(interrupted.finish(args.root))
-    for line in completed:
-        say(line)
     workspace = loader.open_workspace(args.root)
-    if completed and args.experiment not in workspace.experiments:
-        return 0
     experiment = loader.choose_experiment(workspace, args.experiment, args.cwd)
     name = experiment.name
     lost_runs.require_idle(workspace, experiment)

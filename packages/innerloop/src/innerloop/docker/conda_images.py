@@ -61,8 +61,8 @@ def note_on(base: str, packages: conda.CondaFile) -> str:
 
 def write_context(image: Image, packages: conda.CondaFile) -> None:
     """Write the files that the image's Dockerfile copies."""
-    files.write_text(Path(image.context, "conda.yaml"), packages.text)
-    files.write_text(Path(image.context, "pip.txt"), lines(packages.requirements))
+    files.write_text(Path(image.context, "conda.yaml"), packages.text, readable=True)
+    files.write_text(Path(image.context, "pip.txt"), lines(packages.requirements), readable=True)
 
 
 def conda_dockerfile(base: str) -> str:

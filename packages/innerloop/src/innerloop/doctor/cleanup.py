@@ -7,6 +7,7 @@ outputs. Nothing of another workspace is removed.
 from __future__ import annotations
 
 import json
+import posixpath
 import re
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -14,15 +15,18 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..docker import docker_cli, engine
+from ..docker import docker_cli
+from ..docker import engine as docker_engine
 from ..history import in_flight, past_runs, recorder
 from ..local import lost_runs, venv_requirements
 from ..model.container import EXPERIMENT_LABEL, WORKSPACE_LABEL, image_name_part
 from ..model.deployment import FOLDER as DEPLOY
 from ..model.workspace import Workspace
 from ..runner import environment_resolver
+from ..sync import engine
 from ..util import files, process, venvs
 from ..util.errors import UserError
+from ..util.undo_journal import Delete, DropEmpty
 from ..workspace import loader
 
 KINDS = ("containers", "images", "volumes", "environments", "outputs")
@@ -70,7 +74,7 @@ def find(workspace: Workspace, kinds: Sequence[str], older_than: float = 0) -> l
 
 def unavailable_reason(kinds: Sequence[str]) -> str:
     """Why the kinds that Docker has cannot be listed; "" if they can."""
-    return engine.unavailable_reason() if IN_DOCKER & set(kinds) else ""
+    return docker_engine.unavailable_reason() if IN_DOCKER & set(kinds) else ""
 
 
 def remove(workspace: Workspace, item: Removable) -> str:
@@ -80,9 +84,7 @@ def remove(workspace: Workspace, item: Removable) -> str:
         user = _user_of(workspace, Path(item.key).name)
         if reason := _in_flight(workspace).get(item.key) or user:
             return reason
-        files.remove_tree(Path(item.key))
-        files.remove_if_empty(Path(item.key).parent)
-        return "" if not Path(item.key).exists() else "some of its files cannot be removed"
+        return _remove_folder(Path(item.key), is_output=item.kind == "outputs")
     argv = {
         "containers": docker_cli.remove_containers,
         "images": lambda keys: docker_cli.remove_image(keys[0]),
@@ -92,6 +94,36 @@ def remove(workspace: Workspace, item: Removable) -> str:
     # Gone also with an image's last name, or because another program removed it.
     gone = done.ok or "no such" in done.err.lower()
     return "" if gone else done.err.strip().splitlines()[-1]
+
+
+def _remove_folder(folder: Path, *, is_output: bool) -> str:
+    """The whole folder or nothing of it, whatever ends this command."""
+    if not files.is_removable(folder):
+        return "some of its files cannot be removed"
+    try:
+        if is_output:
+            root = folder.parents[2]
+            name = folder.relative_to(root).as_posix()
+            with engine.change(root, f"the removal of {name}") as change:
+                change.carry_out([Delete(name), DropEmpty(posixpath.dirname(name), "outputs")])
+        else:
+            with process.deferred_interrupts():
+                files.remove_whole(folder)
+    except UserError as error:
+        return error.message()
+    return ""
+
+
+def sweep() -> None:
+    """Remove what is left of environments that an interrupted command was removing."""
+    for path in _environment_folders():
+        if files.is_aside(path):
+            files.remove_tree(path)
+
+
+def _environment_folders() -> list[Path]:
+    folder = venvs.cache_folder() / "envs"
+    return sorted(folder.iterdir()) if folder.is_dir() else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,10 +272,9 @@ def _volumes(workspace: Workspace, volumes: Mapping[str, tuple[int, bool]]) -> I
 
 
 def _environments(workspace: Workspace) -> Iterator[Removable]:
-    folder = venvs.cache_folder() / "envs"
     current = set(_current_environments(workspace))
-    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-        if files.read_text(path / venvs.OWNER) != workspace.root:
+    for path in _environment_folders():
+        if files.is_aside(path) or files.read_text(path / venvs.OWNER) != workspace.root:
             continue
         outdated = path not in current
         kept = _user_of(workspace, path.name)
@@ -257,7 +288,7 @@ def _user_of(workspace: Workspace, environment: str) -> str:
     """Why an environment of the cache is in use; "" if it is not."""
     for value in in_flight.read_all(Path(workspace.root)):
         slug = value.experiment.replace("/", ".")
-        if value.program is not None and re.fullmatch(rf"{re.escape(slug)}-\w+", environment):
+        if re.fullmatch(rf"{re.escape(slug)}-\w+", environment):
             return f"the {value.what} {value.id} uses it"
     return ""
 

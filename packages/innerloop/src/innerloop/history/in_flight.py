@@ -17,14 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from ..model.experiment import Experiment
-from ..util import files, process, process_identity
+from ..util import change_folder, files, process, process_identity
 from ..util.errors import UserError
 from ..util.process_identity import ProcessIdentity
 
 FOLDER = ".innerloop/running"
-# Held by whatever creates, renames or removes an experiment, and for a moment by what starts.
-LOCK = ".innerloop/creating.lock"
-WAITING = "innerloop: another new, rename or remove is running; waiting for it"
 
 _ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,200}")
 _WORD = re.compile(r"[\w .,/-]{1,200}")
@@ -84,7 +81,7 @@ class Mark:
         """Write down the process that was started. A full disk does not stop it."""
         self.value = replace(self.value, program=program)
         with suppress(UserError):
-            files.write_private(self.path, _text(self.value))
+            _write(self.path, self.value)
 
 
 @contextmanager
@@ -97,15 +94,15 @@ def marked(
     """
     value = InFlight(id, what, experiment.name, process_identity.own(), folder)
     mark = Mark(root / FOLDER / f"{id}.json", value)
-    with files.locked(root / LOCK, waiting=WAITING):
+    with files.locked(root / change_folder.LOCK, waiting=change_folder.WAITING):
         if not (root / experiment.folder).is_dir():
             raise UserError(
                 f"{experiment.name} was renamed or removed meanwhile",
-                code="experiment-moved",
+                code="experiment-missing",
                 where=experiment.folder,
                 hint="Start it again by its new name; `scripts/loop list` shows it",
             )
-        files.write_private(mark.path, _text(value))
+        _write(mark.path, value)
     try:
         with process.reported_starts(lambda pid: mark.has_started(process_identity.of(pid))):
             yield mark
@@ -162,5 +159,7 @@ def is_run_folder(folder: str) -> bool:
     return parts[0] == "outputs" and 3 <= len(parts) <= 4 and all(map(_ID.fullmatch, parts[1:]))
 
 
-def _text(value: InFlight) -> str:
-    return json.dumps(value.json(), indent=2) + "\n"
+def _write(path: Path, value: InFlight) -> None:
+    """Without waiting for the disk: after a crash of the machine nothing is in flight."""
+    text = json.dumps(value.json(), indent=2) + "\n"
+    files.write_stream(path, [text.encode("utf-8")])

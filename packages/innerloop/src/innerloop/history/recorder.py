@@ -128,7 +128,7 @@ class _Record:
         with self._lock:
             self.values |= values
             with suppress(UserError):
-                files.write_private(self.path, text_of(self.values))
+                files.write_stream(self.path, [text_of(self.values).encode("utf-8")])
 
     def end(self, **values: Any) -> UserError | None:
         """Add the last values. Returns the error if the record cannot be written."""

@@ -8,15 +8,17 @@ exists and was never generated is the person's: it is left alone, and recorded a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from ..model import naming
 from ..model.experiment import JOB_FILE, Experiment
 from ..model.jobs.job import Job
 from ..model.settings.schedules import Schedule
 from ..model.workspace import Workspace
-from ..util import files
+from ..util import change_folder, console, files, undo_journal
 from ..util.errors import UsageError, UserError, did_you_mean
 from ..util.json_values import same
 from ..util.jsonc import ParseError, parse
@@ -29,8 +31,7 @@ from .render.generated_files import Json, Specification, generate
 from .state_file import State
 from .transaction import Change
 
-LOCK = ".innerloop/sync.lock"
-WAITING = "innerloop: another sync is running; waiting for it"
+LOCK, WAITING = change_folder.LOCK, change_folder.WAITING
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +67,7 @@ class SyncOutcome:
 
 def sync(root: Path, resolution: Resolution | None = None, eject: str | None = None) -> SyncOutcome:
     """Plans and writes under a lock: a second sync at the same time waits for this one."""
-    with files.locked(root / LOCK, waiting=WAITING):
-        transaction.recover(root)
+    with _exclusive(root):
         while True:
             outcome = plan(root, resolution, eject)
             try:
@@ -77,26 +77,69 @@ def sync(root: Path, resolution: Resolution | None = None, eject: str | None = N
             return outcome
 
 
-def edit(root: Path, change: Callable[[State], tuple[State, Iterable[Change]]]) -> None:
-    """Change generated files and the record of them in one transaction.
+@contextmanager
+def change(root: Path, what: str) -> Iterator[undo_journal.WorkspaceChange]:
+    """A change of the workspace that happens whole or not at all: see `undo_journal`.
 
-    It holds the same lock as `sync`. `change` gets the record as it is, and may be called again
-    when a file changed meanwhile. A record that cannot be read stays as it is.
+    `what` says for people what is undone if it is interrupted. No sync and no other change runs
+    meanwhile.
     """
+    with _exclusive(root):
+        transaction.require_record(root)
+        with undo_journal.change(root, what) as current:
+            yield current
+
+
+def sync_within(current: undo_journal.WorkspaceChange) -> SyncOutcome:
+    """`sync` as a part of a change."""
+    while True:
+        outcome = plan(current.root)
+        try:
+            transaction.check_unchanged(current.root, outcome.changes)
+        except transaction.ConcurrentModification:
+            continue
+        current.carry_out(transaction.steps(outcome.changes, outcome.state))
+        return outcome
+
+
+def edit_within(
+    current: undo_journal.WorkspaceChange, edit: Callable[[State], tuple[State, Iterable[Change]]]
+) -> None:
+    """Change generated files and the record of them as a part of a change.
+
+    A record that cannot be read stays as it is.
+    """
+    text = transaction.text_on_disk(current.root)
+    before = transaction.parse_state(text)
+    after, changes = edit(before)
+    new = None if before.is_damaged else state_file.dump(after, EDITOR_FILES)
+    real = [item for item in changes if item.before != item.after]
+    current.carry_out(transaction.steps(real, None if new == text else new))
+
+
+def recover(root: Path) -> str:
+    """Undo or complete what a killed command left, and return a message about it or "".
+
+    Waits for a command that is changing the workspace right now.
+    """
+    if not change_folder.is_pending(root):
+        return ""
     with files.locked(root / LOCK, waiting=WAITING):
-        transaction.recover(root)
-        while True:
-            before = transaction.parse_state(transaction.text_on_disk(root))
-            after, changes = change(before)
-            text = None if before.is_damaged else state_file.dump(after, EDITOR_FILES)
-            real = [item for item in changes if item.before != item.after]
-            try:
-                transaction.write(
-                    root, real, None if text == transaction.text_on_disk(root) else text
-                )
-            except transaction.ConcurrentModification:
-                continue
-            return
+        return _recover(root)
+
+
+@contextmanager
+def _exclusive(root: Path) -> Iterator[None]:
+    with files.locked(root / LOCK, waiting=WAITING):
+        if message := _recover(root):
+            console.say(message)
+        yield
+
+
+def _recover(root: Path) -> str:
+    message = undo_journal.recover(root)
+    transaction.recover(root)
+    return message
 
 
 def plan(root: Path, resolution: Resolution | None = None, eject: str | None = None) -> SyncOutcome:
@@ -126,7 +169,7 @@ def plan(root: Path, resolution: Resolution | None = None, eject: str | None = N
     unmerged = git_conflicts.unmerged_files(root)
     for path in sorted({*values, *bases, *state.unknown} - ejected - skipped):
         try:
-            yours = files.read_text(root / path)
+            yours = files.read_own(root / path)
         except UserError as error:
             # Not text, or a folder: left as it is, like a file that cannot be parsed.
             error.where = path
@@ -167,7 +210,7 @@ def _never_generated(
         if path in decided or state.may_own(path):
             continue
         try:
-            text = files.read_text(root / path)
+            text = files.read_own(root / path)
         except UserError:  # not text, or a folder
             paths.add(path)
             continue
@@ -324,6 +367,7 @@ def _specification(root: Path) -> tuple[Specification, dict[str, str], dict[str,
     unscheduled: dict[str, str] = {}
     for name in workspace.experiments:
         try:
+            naming.require_portable(name)
             experiment = loader.open_experiment(workspace, name)
             experiments.append(experiment)
             if JOB_FILE in experiment.files:

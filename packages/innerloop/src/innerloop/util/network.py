@@ -110,7 +110,7 @@ def bundle(network: Network, cache: Path) -> Path | None:
         text = own
     target = cache / "ca" / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.pem"
     if not target.is_file():
-        files.write_text(target, text)
+        files.write_text(target, text, readable=True)
     return target
 
 

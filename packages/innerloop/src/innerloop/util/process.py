@@ -493,6 +493,49 @@ def signals_as_interrupts() -> Iterator[None]:
             signal.signal(getattr(signal, name), handler)
 
 
+class DeferredInterrupts:
+    """What came since the start of `deferred_interrupts`."""
+
+    def __init__(self) -> None:
+        self.first: KeyboardInterrupt | None = None
+
+    def raise_pending(self) -> None:
+        if self.first is not None:
+            raise self.first
+
+
+@contextmanager
+def deferred_interrupts() -> Iterator[DeferredInterrupts]:
+    """Within, Ctrl-C, SIGTERM and SIGHUP interrupt only where `raise_pending` is called.
+
+    One that comes after the last call is raised at the end of the block, unless the block raises.
+    Without effect outside of the main thread, which cannot handle signals.
+    """
+    interrupts = DeferredInterrupts()
+    if threading.current_thread() is not threading.main_thread():
+        yield interrupts
+        return
+
+    def note(number: int, frame: FrameType | None) -> None:
+        if interrupts.first is None:
+            interrupts.first = KeyboardInterrupt() if number == signal.SIGINT else Terminated()
+
+    numbers = [getattr(signal, name, None) for name in ("SIGINT", "SIGTERM", "SIGHUP")]
+    handlers = {number: signal.getsignal(number) for number in numbers if number is not None}
+    # One that is ignored, as under nohup, or that no Python code handles, stays so.
+    before = {
+        n: handler for n, handler in handlers.items() if handler not in (signal.SIG_IGN, None)
+    }
+    for number in before:
+        signal.signal(number, note)
+    try:
+        yield interrupts
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    interrupts.raise_pending()
+
+
 def exec_replace(argv: Argv, env: Mapping[str, str] | None = None) -> int:
     """Replace this process by the program.
 
