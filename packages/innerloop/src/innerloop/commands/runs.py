@@ -11,7 +11,6 @@ from pathlib import Path
 
 from ..history import past_runs
 from ..history.past_runs import PastRun
-from ..local import lost_runs
 from ..util import console, files, tables
 from ..util.errors import UsageError
 from ..workspace import loader
@@ -54,7 +53,11 @@ def run(args: argparse.Namespace) -> int:
             code="not-a-number",
             hint="Write --last 5",
         )
-    runs = lost_runs.settle(root, past_runs.find(root, slug))
+    runs = past_runs.find(root, slug)
+    if any(past_runs.is_open(run_.record) for run_ in runs):
+        from ..local import lost_runs
+
+        runs = lost_runs.settle(root, runs)
     if args.log is not None:
         return _show_log(root, runs, args.log)
     runs = runs[-args.last :] if args.last else runs

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .. import local
 from ..history import in_flight, recorder
-from ..local import LocalBackend, lost_runs
+from ..local import LocalBackend
 from ..model.run import Request, Run
 from ..util import console, files, process, process_identity
 from ..util.errors import UserError, combine
@@ -35,7 +35,9 @@ def prepare(run: Run, backend: str, *, dry: bool) -> Started:
     What it needs (an image, an environment) is built on the way, unless `dry`: then the request's
     notes name what is missing. Everything that is missing for a real run is one UserError.
     """
-    if not dry:
+    if not dry and in_flight.read_all(Path(run.workspace.root)):
+        from ..local import lost_runs  # here, since mostly nothing was left
+
         lost_runs.settle_all(Path(run.workspace.root))
     chosen, why = _choose(backend, run)
     # The request first: an error in the command is reported before minutes of building.

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -63,12 +62,16 @@ def own() -> ProcessIdentity:
 
 def here() -> str:
     """The machine and, on Linux, its boot and the namespace in which its process numbers count."""
+    if sys.platform == "win32":
+        return os.environ.get("COMPUTERNAME", "") or "this-machine"
+    name = os.uname().nodename
     if sys.platform != "linux":
-        return socket.gethostname()
-    with suppress(OSError):
+        return name
+    try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()[:8]
-        return f"{socket.gethostname()} {boot} {os.readlink('/proc/self/ns/pid')}"
-    return socket.gethostname()
+        return f"{name} {boot} {os.readlink('/proc/self/ns/pid')}"
+    except OSError:
+        return name
 
 
 def life(identity: ProcessIdentity) -> Life:
