@@ -76,7 +76,9 @@ VALUES: list[Any] = [
 
 def row(pick: random.Random) -> Any:
     path, value = pick.choice(PATHS), pick.choice(VALUES)
-    keys = [pick.choice(["tasks", "run line", "inputs", "", "\0", 1, None, {}]) for _ in range(2)]
+    keys: list[Any] = [
+        pick.choice(["tasks", "run line", "inputs", "", "\0", 1, None, {}]) for _ in range(2)
+    ]
     return pick.choice(
         [[path, value], [path, *keys, value], {"ejected": path}, {"ejected": value}, [path], [], value,
          [value, path], {"ejected": path, "b": 1}, [path, "tasks", "x", value]]
@@ -138,7 +140,7 @@ def test_100_journals(opened: Workspace) -> None:
     good = opened.read(STATE)
     for seed in range(100):
         pick = random.Random(seed)
-        after = {
+        after: dict[str, Any] = {
             pick.choice([path for path in PATHS if path != "\ud800"]): pick.choice(
                 [None, "", 1, [], "a" * 64]
             )
@@ -183,6 +185,23 @@ def test_one_journal_of_a_stranger_changes_nothing(opened: Workspace) -> None:
     answer = opened.loop("sync")
     assert answer.code == 1 and f"{JOURNAL}:1: " in answer.message
     assert (opened.root / "../victim/note.txt").read_text() == "hello victim\n"
+
+
+@pytest.mark.parametrize("target", ["README.md", "src/line/train.py", ".git/hooks/post-checkout"])
+def test_a_record_and_a_link_change_no_other_file(opened: Workspace, target: str) -> None:
+    """The record says that a workflow is as it was generated; the workflow is a link to a file."""
+    workflow = opened.root / ".github/workflows/train-line.yml"
+    workflow.unlink()
+    workflow.symlink_to(f"../../{target}")
+    at = opened.root / target
+    text = at.read_text() if at.exists() else ""
+    rows = [row for row in opened.read(STATE).splitlines() if "train-line.yml" not in row]
+    rows.insert(1, json.dumps([".github/workflows/train-line.yml", text]) + ",")
+    opened.write(STATE, "\n".join(rows) + "\n")
+    before = snapshot(opened.root)
+    answer = opened.loop("sync")
+    assert answer.code == 1 and "[generated-through-link]" in answer.message
+    assert snapshot(opened.root) == before and not (text == "" and at.exists())
 
 
 @pytest.mark.parametrize("verb", ["rename", "remove"])

@@ -187,8 +187,13 @@ class End:
     text: str
 
 
-def loop(root: Path, words: tuple[str, ...], at: int = 0, kind: str = "") -> End:
-    """Run `loop WORDS` in a forked process, with the fault at its at-th step (0: none)."""
+def loop(
+    root: Path, words: tuple[str, ...], at: int = 0, kind: str = "", path: str = "/nowhere"
+) -> End:
+    """Run `loop WORDS` in a forked process, with the fault at its at-th step (0: none).
+
+    `path` is its PATH: by default without docker and git, which are not what is tested.
+    """
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -196,7 +201,7 @@ def loop(root: Path, words: tuple[str, ...], at: int = 0, kind: str = "") -> End
         code, fault, out = 70, Fault(root, at, kind), io.StringIO()
         try:
             os.chdir(root)
-            os.environ["PATH"] = "/nowhere"  # neither docker nor git: they are not what is tested
+            os.environ["PATH"] = path
             sys.argv[0] = str(root / "scripts" / "loop")
             signal.signal(signal.SIGINT, signal.default_int_handler)
             with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
@@ -277,23 +282,29 @@ def campaign(used: Workspace, folder: Path, words: tuple[str, ...]) -> Campaign:
     return Campaign(words, used.root, folder, before, after, end.steps)
 
 
-def sampled(steps: int, most: int, seed: str) -> list[int]:
-    """Step numbers: the first, the last, and others drawn by a fixed seed."""
-    every = range(1, steps + 1)
-    if os.environ.get("INNERLOOP_NIGHTLY") or steps <= most:
-        return [*every]
+EVERY_STEP = pytest.mark.parametrize(
+    "every",
+    [pytest.param(False, id="sample"), pytest.param(True, id="all", marks=pytest.mark.nightly)],
+)
+
+
+def sampled(steps: int, most: int, seed: str, every: bool = False) -> list[int]:
+    """Step numbers: the first, and others drawn by a fixed seed; or `every` one."""
+    if every or steps <= most:
+        return [*range(1, steps + 1)]
     return sorted({1, *random.Random(seed).sample(range(2, steps + 1), most - 1)})
 
 
+@EVERY_STEP
 @pytest.mark.parametrize("name", COMMANDS)
 def test_killed_command_is_undone_or_done_by_the_next_one(
-    used: Workspace, scratch: Path, name: str
+    used: Workspace, scratch: Path, name: str, every: bool
 ) -> None:
     whole = campaign(used, scratch, COMMANDS[name])
     # Any command that changes the workspace may come next. Each changes nothing by itself here.
     following = itertools.cycle([("sync",), ("share", "--repair"), ("share", "nobody", "x.py")])
     ends = set()
-    for at in sampled(whole.steps, 8, name):
+    for at in sampled(whole.steps, 10, name, every):
         root = whole.copy()
         end = loop(root, whole.words, at, "kill")
         ends.add(end.code)
@@ -319,14 +330,15 @@ def _unrepaired(whole: Campaign, root: Path) -> Path:
     return root
 
 
+@EVERY_STEP
 @pytest.mark.parametrize("name", COMMANDS)
 @pytest.mark.parametrize("kind", ["full", "EROFS", "EACCES", "EMFILE", "SIGINT", "SIGTERM"])
 def test_refused_or_interrupted_command_leaves_old_or_new_and_nothing_else(
-    used: Workspace, scratch: Path, name: str, kind: str
+    used: Workspace, scratch: Path, name: str, kind: str, every: bool
 ) -> None:
     whole = campaign(used, scratch, COMMANDS[name])
     codes = {"SIGINT": {0, 130}, "SIGTERM": {0, 143}}.get(kind, {0, 1})
-    for at in sampled(whole.steps, 2, f"{name} {kind}"):
+    for at in sampled(whole.steps, 2, f"{name} {kind}", every):
         root = whole.copy()
         end = loop(root, whole.words, at, kind)
         case = (at, end)
@@ -348,9 +360,10 @@ def test_refused_or_interrupted_command_leaves_old_or_new_and_nothing_else(
 WHEEL = f"innerloop-{__version__}-py3-none-any.whl"
 
 
+@EVERY_STEP
 @pytest.mark.parametrize("kind", ["kill", "full", "SIGTERM"])
 def test_init_that_ends_at_any_step_makes_the_workspace_or_leaves_nothing(
-    scratch: Path, _tool: None, kind: str
+    scratch: Path, _tool: None, kind: str, every: bool
 ) -> None:
     (scratch / "parts").mkdir()
     wheel = scratch / "parts" / WHEEL
@@ -362,7 +375,7 @@ def test_init_that_ends_at_any_step_makes_the_workspace_or_leaves_nothing(
     assert end.code == 0, end.text
     whole = snapshot(root)
     assert "deep/ws/pyproject.toml" in whole
-    for at in sampled(end.steps, 5, f"init {kind}"):
+    for at in sampled(end.steps, 5, f"init {kind}", every):
         shutil.rmtree(root)
         root.mkdir()
         ended = loop(root, words, at, kind)
@@ -434,11 +447,12 @@ def tmpfs(folder: Path, options: str = "size=64m") -> Iterator[None]:
         run("umount", "--lazy", folder)
 
 
+@EVERY_STEP
 @pytest.mark.mounts
 @pytest.mark.parametrize("name", COMMANDS)
 @pytest.mark.parametrize("lacking", ["space", "inodes"])
 def test_disk_without_space_or_inodes_leaves_the_workspace_as_it_was(
-    used: Workspace, scratch: Path, name: str, lacking: str
+    used: Workspace, scratch: Path, name: str, lacking: str, every: bool
 ) -> None:
     whole = campaign(used, scratch, COMMANDS[name])
     ends: set[int] = set()
@@ -458,8 +472,7 @@ def test_disk_without_space_or_inodes_leaves_the_workspace_as_it_was(
 
     def meet() -> None:
         disk = scratch / "disk"
-        most = 60 if os.environ.get("INNERLOOP_NIGHTLY") else 8
-        for free in range(0, most, 1 if most > 8 else 3):
+        for free in range(60) if every else (0, 4):
             with tmpfs(disk, "size=2m,nr_inodes=400"):
                 root = whole.copy_to(disk / "work space é")
                 fill(disk, free)
@@ -497,11 +510,12 @@ def test_read_only_disk_is_one_error_and_reading_works(used: Workspace, scratch:
     on_mounts(meet)
 
 
+@EVERY_STEP
 @pytest.mark.mounts
 @pytest.mark.parametrize("name", ["new", "rename", "remove", "share", "clean"])
 @pytest.mark.parametrize("mounted", [".innerloop", "outputs"])
 def test_killed_command_across_two_disks_is_undone_or_done(
-    used: Workspace, scratch: Path, name: str, mounted: str
+    used: Workspace, scratch: Path, name: str, mounted: str, every: bool
 ) -> None:
     whole = campaign(used, scratch, COMMANDS[name])
 
@@ -515,7 +529,7 @@ def test_killed_command_across_two_disks_is_undone_or_done(
             require_clean(root, end)
         shutil.rmtree(root, ignore_errors=True)
         for kind, codes in (("kill", {-9}), ("full", {0, 1}), ("SIGTERM", {0, -15, 143})):
-            for at in sampled(end.steps, 4, f"{name} {kind} {mounted}"):
+            for at in sampled(end.steps, 3, f"{name} {kind} {mounted}", every):
                 with tmpfs(root / mounted):
                     whole.copy_to(root)
                     ended = loop(root, whole.words, at, kind)
@@ -567,3 +581,54 @@ def test_commands_at_once_leave_what_one_after_the_other_leaves(
     assert not outcome.changes and outcome.state is None and not outcome.problems, outcome
     homes = [(root / "src" / name).exists() for name in ("old", "shop/fresh")]
     assert sum(homes) == (0 if (root / ".innerloop/removed").exists() else 1)
+
+
+@EVERY_STEP
+def test_sync_of_a_merge_in_conflict_that_is_killed_is_completed_once(
+    used: Workspace, scratch: Path, every: bool
+) -> None:
+    root = Campaign((), used.root, scratch, {}, {}, 0).copy_to(scratch / "merged" / "ws")
+    (scratch / "bin").mkdir()
+    (scratch / "bin/git").symlink_to(shutil.which("git") or "")
+    path = str(scratch / "bin")
+
+    def git(*words: str) -> int:
+        name = ("-c", "user.name=a", "-c", "user.email=a@b.c")
+        done = subprocess.run(["git", *name, *words], cwd=root, capture_output=True)
+        return done.returncode
+
+    def commit(experiment: str, comment: str) -> None:
+        assert loop(root, ("new", experiment), path=path).code == 0
+        launch = root / ".vscode/launch.json"
+        launch.write_text(launch.read_text().replace("// mine", f"// {comment}"))
+        assert git("add", "-A") == 0 and git("commit", "-qm", experiment) == 0
+
+    (root / ".gitignore").write_text("/scripts\n/.innerloop/*\n!/.innerloop/state.json\n")
+    (root / ".gitattributes").write_text(".innerloop/state.json merge=union\n")
+    assert git("init", "-q", "-b", "main") == 0 and git("add", "-A") == 0
+    assert git("commit", "-qm", "first") == 0 and git("checkout", "-qb", "theirs") == 0
+    commit("beta", "mine")
+    assert git("checkout", "-q", "main") == 0
+    commit("alpha", "ours")
+    assert git("merge", "-q", "theirs") == 1
+    assert "<<<<<<<" in (root / ".vscode/launch.json").read_text()
+
+    whole = root.parent / "whole"
+    shutil.copytree(root, whole, symlinks=True)
+    end = loop(whole, ("sync",), 10**9, path=path)
+    expected = generated(whole)
+    assert "<<<<<<<" not in "".join(expected.values()) and "alpha: train.py" in str(expected)
+    for at in sampled(end.steps, 3, "merge", every):
+        copy = root.parent / "copy"
+        shutil.copytree(root, copy, symlinks=True)
+        assert loop(copy, ("sync",), at, "kill", path=path).code == -signal.SIGKILL
+        assert loop(copy, ("sync",), path=path).code == end.code
+        assert generated(copy) == expected, at
+        assert "would" not in loop(copy, ("sync", "--check"), path=path).text, at
+        require_clean(copy, at)
+        shutil.rmtree(copy)
+
+
+def generated(root: Path) -> dict[str, str]:
+    folders = (".vscode/", ".devcontainer/", ".github/", "orchestration/", ".innerloop/state")
+    return {name: text for name, text in snapshot(root).items() if name.startswith(folders)}

@@ -165,6 +165,38 @@ def test_a_link_that_stays_inside_is_followed(root: Path, either: str, text: str
     assert (root / "folder/new/file").is_file() and not (root / "link").is_symlink()
 
 
+@pytest.mark.parametrize(
+    ("link", "text"),
+    [
+        (".vscode", "folder"), (".vscode/tasks.json", "../folder/file"), (".vscode", "missing"),
+        (".github/workflows", "../.git/hooks"), (".vscode/tasks.json", "../.git/hooks/post-checkout"),
+    ],
+)  # fmt: skip
+def test_a_generated_file_is_not_written_through_a_link_inside(
+    root: Path, either: str, link: str, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A line of the record and a link would have it written over any file of the workspace."""
+    (root / ".git/hooks").mkdir(parents=True)
+    (root / "folder/file").write_text("mine")
+    (root / link).parent.mkdir(exist_ok=True)
+    (root / link).symlink_to(text)
+    path = root / link if link.endswith(".json") else root / link / "tasks.json"
+    before = snapshot(root)
+    for change in (
+        lambda: files.put(files.stage(path, "new", plain=True), path, plain=True),
+        lambda: files.stage(path, "new", root / "folder", plain=True),
+    ):
+        with pytest.raises(UserError) as raised:
+            change()
+        assert raised.value.code == "generated-through-link", raised.value
+        assert raised.value.where == str(root / link)
+    assert snapshot(root) == before
+    monkeypatch.setenv(confined.TRUSTED, str(root / "folder"))
+    if text.startswith(("folder", "../folder")):
+        files.put(files.stage(path, "new", plain=True), path, plain=True)
+        assert path.read_text() == "new"
+
+
 def test_parent_names_count_after_the_links_before_them(root: Path, either: str) -> None:
     (root / "folder" / "deep").mkdir()
     (root / "link").symlink_to("folder/deep")

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import NoReturn
 
 from .. import __version__
-from ..util import change_folder, console
+from ..util import change_folder, console, files
 from ..util.errors import UsageError, UserError
+from ..util.printable import printable_streams
 from ..workspace.root import root_of
 from .command_table import (
     BY_NAME,
@@ -30,6 +31,12 @@ from .command_table import (
 
 def main(words: Sequence[str]) -> int:
     """Run one command line and return its exit code."""
+    with printable_streams():
+        return _guarded(words)
+
+
+def _guarded(words: Sequence[str]) -> int:
+    """The exit code of a command line, with its errors printed."""
     try:
         code = _main(list(words))
         sys.stdout.flush()  # here, where a closed pipe is handled
@@ -45,11 +52,16 @@ def main(words: Sequence[str]) -> int:
         _drop_output()
         return 141
     except OSError as error:
-        if error.filename is not None or error.errno not in _OF_STDOUT:
+        # The system's refusal of a file or folder: a name that is too long, no permission, no disk.
+        if error.filename is not None:
+            refused = files.refused(error)
+        elif error.errno in _OF_STDOUT:
+            _drop_output()
+            refused = _unwritten(error)
+        else:
             raise
-        _drop_output()
-        console.error(_unwritten(error))
-        return 1
+        console.error(refused)
+        return refused.exit_code
 
 
 # How a write to stdout fails: the disk behind it is full, the terminal is gone, it is closed.

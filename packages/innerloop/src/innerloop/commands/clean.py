@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -144,5 +143,5 @@ def _json(
         ],
         "bytes": cleanup.total(removed),
     }
-    print(json.dumps(value, indent=2))
+    console.print_json(value)
     return 1 if any(reasons.values()) else 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import asdict
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from ..model.experiment import Experiment
 from ..model.shared_code import COMMON, common_path
 from ..model.workspace import Workspace
 from ..sync import engine
+from ..util import console
 from ..util.console import say
 from ..util.errors import UsageError
 from ..util.undo_journal import WorkspaceChange
@@ -147,7 +147,7 @@ def _list(root: Path, experiments: list[Experiment], as_json: bool) -> int:
         rows = [
             {"experiment": name, **asdict(share)} for name, some in shares.items() for share in some
         ]
-        print(json.dumps(rows, indent=2, ensure_ascii=False))
+        console.print_json(rows)
     else:
         for experiment in experiments:
             _print_shares(root, experiment, shares[experiment.name])

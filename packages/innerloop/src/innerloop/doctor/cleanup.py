@@ -313,12 +313,17 @@ def _current_environments(workspace: Workspace) -> Iterator[Path]:
 def _outputs(workspace: Workspace, older_than: float) -> Iterator[Removable]:
     root = Path(workspace.root)
     in_use = _in_use(workspace)
+    runs = {run.folder: run for run in past_runs.find(root)}
     for path in sorted((root / "outputs").glob("*/*")):
         name = path.relative_to(root).as_posix()
+        if path.is_symlink() or not path.is_dir():
+            continue
         days = (time.time() - path.stat().st_mtime) / 86400
-        if path.is_dir() and not path.is_symlink() and days >= older_than:
+        if days >= older_than:
+            run = runs.get(name)
             kept = in_use.get(str(path), "")
             why = f"{days:.0f} days old"
+            why += ", its record is unreadable" if run is not None and run.unreadable else ""
             yield Removable("outputs", name, str(path), files.size_of(path), why, True, kept)
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from ..docker import (
     conda_images,
     container_context,
+    container_ports,
     containers,
     docker_cli,
     engine,
@@ -143,7 +144,7 @@ def request(
         workdir=cwd,
         env={**context.env, **resolved.env, **home},
         mounts=tuple(context.on_host(mount) for mount in mounts),
-        ports=tuple(PublishedPort(host, port) for port, host in run.ports.items()),
+        ports=tuple(PublishedPort(host, port, gated=True) for port, host in run.ports.items()),
         labels={
             WORKSPACE_LABEL: run.workspace.identity,
             EXPERIMENT_LABEL: run.experiment.name,
@@ -219,13 +220,14 @@ def _client(run: Run, request: Request, name: str, terminal: bool) -> int:
         elif press != 1:
             process.run(docker_cli.stop(name, 2), timeout=30)
 
-    return process.run_foreground(
-        request.argv,
-        env={**os.environ, **request.secrets},
-        on_interrupt=on_interrupt,
-        limit=run.job.timeout,
-        on_limit=lambda: process.run(docker_cli.stop(name, 10), timeout=30),
-    )
+    with container_ports.opened(request) as opened:
+        return process.run_foreground(
+            opened.argv,
+            env={**os.environ, **opened.secrets},
+            on_interrupt=on_interrupt,
+            limit=run.job.timeout,
+            on_limit=lambda: process.run(docker_cli.stop(name, 10), timeout=30),
+        )
 
 
 def _end_of(name: str, code: int, has_own_name: bool) -> int:
@@ -343,7 +345,7 @@ def _options(run: Run, context: ContainerContext) -> tuple[str, ...]:
 
 def _port_notes(ports: Mapping[int, int]) -> list[str]:
     return [
-        f"port {port} of the container is published at http://127.0.0.1:{host}"
+        f"port {port} of the container answers at http://127.0.0.1:{host}, to your own processes"
         for port, host in ports.items()
     ]
 

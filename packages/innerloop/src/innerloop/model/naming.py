@@ -9,19 +9,13 @@ import sys
 from collections.abc import Sequence
 
 from ..util.errors import UsageError, UserError
+from ..util.json_records import WINDOWS_DEVICES
 
 # The name in a new experiment's template.
 PLACEHOLDER = "experiment_name_here"
 
-# Folders that are never experiments, and device names, which Windows allows for no file.
+# Folders that are never experiments.
 _NO_CODE = {"outputs", "logs", "node_modules", "common"}
-_DEVICES = {
-    "con",
-    "prn",
-    "aux",
-    "nul",
-    *(f"{kind}{n}" for kind in ("com", "lpt") for n in "123456789"),
-}
 
 
 def slug_of(name: str) -> str:
@@ -40,7 +34,7 @@ def is_portable(slug: str) -> bool:
     # Separators, the mark of a drive or a stream, control characters and separators of lines.
     if re.search("[/\\\\:\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]", slug):
         return False
-    return slug.split(".")[0].rstrip(" ").lower() not in _DEVICES
+    return slug.split(".")[0].rstrip(" ").lower() not in WINDOWS_DEVICES
 
 
 def require_portable(name: str) -> None:
@@ -82,7 +76,7 @@ def check_name(name: str) -> None:
             hint="Choose another name",
         )
     for part in parts:
-        if part in _NO_CODE | _DEVICES:
+        if part in _NO_CODE | WINDOWS_DEVICES:
             raise UsageError(
                 f'"{part}" is reserved',
                 code="experiment-name-invalid",

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ..util.printable import raw
 from . import run_records, submission_store
 from .base import JobStatus, RemoteBackend
 from .progress import TransferProgress, say
@@ -133,7 +134,8 @@ class JobLogPrinter(TransferProgress):
         A reader who has left does (BrokenPipeError).
         """
         try:
-            sys.stdout.write(text) if text else sys.stdout.flush()
+            out = raw(sys.stdout)  # a program's log is shown as it is
+            out.write(text) if text else out.flush()
         except BrokenPipeError:
             raise
         except OSError as error:

@@ -124,7 +124,7 @@ def _copy_tree(source: Path, staging: Path, final: Path, change: Change, origin:
             files.make_link(target, _link_text(Path(entry.path), final / entry.name, origin))
         elif entry.is_dir():
             _copy_tree(Path(entry.path), target, final / entry.name, change, origin)
-        else:
+        elif entry.is_file():  # no named pipe, socket or device
             files.copy(Path(entry.path), target, _changing(entry.name, change))
 
 

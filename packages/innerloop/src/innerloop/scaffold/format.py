@@ -20,6 +20,8 @@ from ..util import diffs, files, locked_environments, process, undo_journal, ven
 from ..util.errors import UserError
 from ..util.undo_journal import Write
 
+# Folders that neither black nor isort enters. Source: the defaults of their exclude and skip.
+_NOT_FORMATTED = {".direnv", ".eggs", ".git", ".hg", ".mypy_cache", ".nox", ".svn", ".tox", ".venv"}
 # The folders with the team's code.
 CODE_FOLDERS = ("src", "notebooks", "tests")
 CODE = {".py", ".pyi", ".ipynb"}
@@ -55,6 +57,8 @@ def write(root: Path, folders: Sequence[str]) -> tuple[list[str], list[FormatFin
     Returns the files that changed, and those that are not valid Python. Both programs work on a
     copy of the code, since they write a file piece by piece.
     """
+    for folder in folders:
+        files.require_inside(root / folder)
     python = _python()
     links = _links(root, folders)
     with engine.change(root, "the formatting") as change:
@@ -184,7 +188,7 @@ def _links_below(root: Path, folder: Path) -> Iterator[str]:
     for entry in os.scandir(folder):
         if entry.is_symlink():
             yield Path(entry.path).relative_to(root).as_posix()
-        elif entry.is_dir() and not entry.name.startswith("."):
+        elif entry.is_dir() and entry.name not in _NOT_FORMATTED:
             yield from _links_below(root, Path(entry.path))
 
 

@@ -20,7 +20,7 @@ from ..model import naming, shared_code
 from ..model.workspace import Workspace
 from ..sync import engine, path_renames, transaction
 from ..sync.state_file import State
-from ..util import files
+from ..util import files, regular_files
 from ..util.jsonc import ParseError
 from ..util.undo_journal import DropEmpty, MakeLink, Move, Step, Write
 from ..workspace import loader
@@ -66,7 +66,7 @@ def mentions(root: Path, old: str) -> list[str]:
     """The positions ("file:line") in a person's own files that still name the old folder."""
     positions: list[str] = []
     for path in _own_texts(root):
-        text = path.read_bytes().decode("utf-8", "replace")
+        text = regular_files.read_or_fail(path).decode("utf-8", "replace")
         if f"src/{old}" not in text:
             continue
         for number, line in enumerate(text.splitlines(), start=1):
@@ -96,7 +96,7 @@ def _move(root: Path, old: str, new: str) -> Iterator[Step]:
 def _texts_inside(root: Path, names: RenamePair) -> Iterator[Step]:
     for path in _texts_below(root / "src" / names.new):
         try:
-            text = path.read_bytes().decode("utf-8")
+            text = regular_files.read_or_fail(path).decode("utf-8")
         except UnicodeDecodeError:
             continue
         changed = naming.renamed(path.name, text, names.old, names.new)
@@ -174,5 +174,7 @@ def _texts_below(folder: Path) -> Iterator[Path]:
         folders[:] = sorted(name for name in folders if name not in create.LEFT_OUT)
         for name in sorted(names):
             path = Path(parent, name)
-            if create.is_text(name) and not path.is_symlink() and path.stat().st_size < 2_000_000:
+            if not create.is_text(name) or path.is_symlink() or not path.is_file():
+                continue
+            if path.stat().st_size < 2_000_000:
                 yield path

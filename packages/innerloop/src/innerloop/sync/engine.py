@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..model import naming
+from ..model.editor_variables import has_variable
 from ..model.experiment import JOB_FILE, Experiment
 from ..model.jobs.job import Job
 from ..model.settings.schedules import Schedule
@@ -22,6 +23,8 @@ from ..util import change_folder, console, files, undo_journal
 from ..util.errors import UsageError, UserError, did_you_mean
 from ..util.json_values import same
 from ..util.jsonc import ParseError, parse
+from ..util.position import Position
+from ..util.printable import one_line
 from ..workspace import loader
 from . import git_conflicts, state_file, three_way, three_way_text, transaction
 from .conflicts import Conflict
@@ -124,13 +127,13 @@ def recover(root: Path) -> str:
     """
     if not change_folder.is_pending(root):
         return ""
-    with files.locked(root / LOCK, waiting=WAITING):
+    with files.confining(root), files.locked(root / LOCK, waiting=WAITING):
         return _recover(root)
 
 
 @contextmanager
 def _exclusive(root: Path) -> Iterator[None]:
-    with files.locked(root / LOCK, waiting=WAITING):
+    with files.confining(root), files.locked(root / LOCK, waiting=WAITING):
         if message := _recover(root):
             console.say(message)
         yield
@@ -144,6 +147,11 @@ def _recover(root: Path) -> str:
 
 def plan(root: Path, resolution: Resolution | None = None, eject: str | None = None) -> SyncOutcome:
     """Compares what is generated now with what is on the disk; nothing is written."""
+    with files.confining(root):
+        return _plan(root, resolution, eject)
+
+
+def _plan(root: Path, resolution: Resolution | None, eject: str | None) -> SyncOutcome:
     specification, broken, unscheduled = _specification(root)
     values = generate(specification)
     state = transaction.parse_state(transaction.state_text(root))
@@ -152,7 +160,8 @@ def plan(root: Path, resolution: Resolution | None = None, eject: str | None = N
     if eject is not None:
         ejected |= {_known_file(eject, values, state)}
         bases.pop(eject, None)
-    skipped = _left_alone(broken, values) | _workflows_of({*broken, *unscheduled}, bases)
+    left_alone = _left_alone(broken, values) | _workflows_of({*broken, *unscheduled}, bases)
+    skipped = set(left_alone)
     never = _never_generated(root, values, state, ejected | skipped)
     ejected |= never
     if resolution is not None:
@@ -167,9 +176,10 @@ def plan(root: Path, resolution: Resolution | None = None, eject: str | None = N
     changes: list[Change] = []
     unknown = {path for path in state.unknown if path in skipped}
     unmerged = git_conflicts.unmerged_files(root)
+    problems += _left_in_conflict(root, sorted(left_alone - ejected - never), unmerged)
     for path in sorted({*values, *bases, *state.unknown} - ejected - skipped):
         try:
-            yours = files.read_own(root / path)
+            yours = files.read_own(root / path, plain=True)
         except UserError as error:
             # Not text, or a folder: left as it is, like a file that cannot be parsed.
             error.where = path
@@ -201,6 +211,30 @@ def plan(root: Path, resolution: Resolution | None = None, eject: str | None = N
     return SyncOutcome(tuple(changes), tuple(problems), tuple(notes), None if is_recorded else text)
 
 
+def _left_in_conflict(root: Path, paths: Iterable[str], unmerged: Set[str]) -> list[str]:
+    """A message for each file that stays as it is now, and that git left in conflict."""
+    problems = []
+    for path in paths:
+        try:
+            text = files.read_text(root / path)
+        except UserError as error:
+            error.where = path
+            problems.append(error.report())
+            continue
+        line = 0 if text is None else git_conflicts.first_marker(text)
+        if line or path in unmerged:
+            problems.append(
+                UserError(
+                    "git left this file in conflict, and it cannot be generated until the "
+                    "experiment above is correct",
+                    code="generated-unmerged",
+                    where=Position(path, line),
+                    hint="Correct the experiment and run `scripts/loop sync`",
+                ).report()
+            )
+    return problems
+
+
 def _never_generated(
     root: Path, values: Mapping[str, Json], state: State, decided: Set[str]
 ) -> set[str]:
@@ -210,9 +244,10 @@ def _never_generated(
         if path in decided or state.may_own(path):
             continue
         try:
-            text = files.read_own(root / path)
-        except UserError:  # not text, or a folder
-            paths.add(path)
+            text = files.read_own(root / path, plain=True)
+        except UserError as error:  # not text, a folder, or behind a link, which `plan` reports
+            if error.code not in ("link-leads-out", "generated-through-link"):
+                paths.add(path)
             continue
         if text is not None and not _says(text, value):
             paths.add(path)
@@ -368,6 +403,7 @@ def _specification(root: Path) -> tuple[Specification, dict[str, str], dict[str,
     for name in workspace.experiments:
         try:
             naming.require_portable(name)
+            _require_literal(name)
             experiment = loader.open_experiment(workspace, name)
             experiments.append(experiment)
             if JOB_FILE in experiment.files:
@@ -383,6 +419,17 @@ def _specification(root: Path) -> tuple[Specification, dict[str, str], dict[str,
             except UserError as error:
                 unscheduled[name] = error.report()
     return Specification(workspace, tuple(experiments), jobs, schedules, read), broken, unscheduled
+
+
+def _require_literal(name: str) -> None:
+    """UserError for a folder's name that an editor would not take as it is."""
+    if has_variable(name) or not name.isprintable():
+        raise UserError(
+            "an editor would replace a part of this folder's name, so nothing is generated for it",
+            code="experiment-name-invalid",
+            where=f"src/{one_line(name)}",
+            hint="Rename the folder: lower-case letters, digits and _",
+        )
 
 
 def _schedule(

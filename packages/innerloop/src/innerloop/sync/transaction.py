@@ -59,7 +59,7 @@ def state_text(root: Path) -> str | None:
     written = {
         path
         for path, digest in journal.after.items()
-        if _digest(files.read_own(root / path)) == digest
+        if _digest(files.read_own(root / path, plain=True)) == digest
     }
     if len(written) == len(journal.after):
         return journal.state
@@ -73,7 +73,7 @@ def state_text(root: Path) -> str | None:
 def text_on_disk(root: Path) -> str | None:
     """The record's text; "" for bytes that are not UTF-8."""
     try:
-        return files.read_own(root / STATE)
+        return files.read_own(root / STATE, plain=True)
     except UserError as error:
         if isinstance(error.__cause__, UnicodeDecodeError):
             return ""
@@ -111,15 +111,15 @@ def _write(root: Path, changes: Sequence[Change], state: str | None) -> None:
     check_unchanged(root, changes)
     for change in changes:
         if change.path in staged:
-            files.put(staged[change.path], root / change.path)
+            files.put(staged[change.path], root / change.path, plain=True)
     # Removals come last, so that no folder is removed as empty that a staged file goes to.
     for change in changes:
         if change.path not in staged:
-            files.remove(root / change.path)
+            files.remove(root / change.path, plain=True)
             for folder in PurePosixPath(change.path).parents:
                 files.remove_if_empty(root / folder)
     if state is not None:
-        files.put(staged[STATE], root / STATE)
+        files.put(staged[STATE], root / STATE, plain=True)
     files.remove_tree(root / STAGING)
 
 
@@ -181,7 +181,9 @@ def _stage(root: Path, changes: Sequence[Change], state: str | None) -> dict[str
     texts = {change.path: change.after for change in changes if change.after is not None}
     if state is not None:
         texts[STATE] = state
-    staged = {path: files.stage(root / path, text, folder) for path, text in texts.items()}
+    staged = {
+        path: files.stage(root / path, text, folder, plain=True) for path, text in texts.items()
+    }
     after = {change.path: _digest(change.after) for change in changes}
     journal = {"after": after, "state": state or text_on_disk(root)}
     files.write_text(root / JOURNAL, json.dumps(journal))
@@ -190,14 +192,14 @@ def _stage(root: Path, changes: Sequence[Change], state: str | None) -> dict[str
 
 def check_unchanged(root: Path, changes: Sequence[Change]) -> None:
     """Raises ConcurrentModification when a file is no longer as it was read."""
-    if any(files.read_own(root / change.path) != change.before for change in changes):
+    if any(files.read_own(root / change.path, plain=True) != change.before for change in changes):
         raise ConcurrentModification
 
 
 def _journal(root: Path) -> _Journal | None:
     """None when no sync was killed, or when it was killed before it changed anything."""
     try:
-        text = files.read_own(root / JOURNAL)
+        text = files.read_own(root / JOURNAL, plain=True)
         value = json.loads(text or "")
         after, state = value["after"], value["state"]
     except (ValueError, KeyError, TypeError, RecursionError):

@@ -173,6 +173,19 @@ def release(folder: Path) -> None:
         _anchors.remove(_anchor(str(folder)))
 
 
+@contextmanager
+def confining(folder: Path) -> Iterator[None]:
+    """`confine` within, unless the folder is registered already."""
+    anchor = _anchor(str(folder))
+    is_new = anchor not in _anchors
+    confine(folder)
+    try:
+        yield
+    finally:
+        if is_new:
+            release(folder)
+
+
 def _anchor(folder: str) -> _Anchor:
     path = os.path.abspath(folder)
     return _Anchor(path, os.path.realpath(path))
@@ -185,17 +198,19 @@ def place(
     follow: bool = False,
     make: bool = False,
     mode_of: ModeOf = lambda _: 0o777,
+    plain: bool = False,
 ) -> Iterator[Place]:
     """The place of a path, whose folder stays open within.
 
     `follow`: if the last name is a link, the place that it leads to. `make`: missing folders on the
     way are made, with the modes that `mode_of` gives for their paths; private ones (0o700) that
-    exist are closed to others. OSError as usual; UserError for a link that leads out.
+    exist are closed to others. `plain`: no link on the way, unless it leads into a trusted folder.
+    OSError as usual; UserError for a link that leads out.
     """
-    absolute = os.path.join(os.getcwd(), os.fspath(path))
+    absolute = _absolute(path)
     located = _locate(absolute)
     if not RELATIVE:
-        yield _checked(absolute, located, follow, make, mode_of)
+        yield _checked(absolute, located, follow, make, mode_of, plain)
         return
     if located is None:
         parent, name = os.path.split(absolute.rstrip(os.sep))
@@ -209,16 +224,28 @@ def place(
         finally:
             os.close(number)
         return
-    walk = _Walk(located[0], absolute)
+    walk = _Walk(located[0], absolute, plain)
     try:
         yield walk.to(located[1], follow, make, mode_of)
     finally:
         walk.close()
 
 
-def is_confined(path: str | os.PathLike[str]) -> bool:
-    """Whether the path is below a registered folder."""
-    return _locate(os.path.join(os.getcwd(), os.fspath(path))) is not None
+def _absolute(path: str | os.PathLike[str]) -> str:
+    name = os.fspath(path)
+    return name if os.path.isabs(name) else os.path.join(os.getcwd(), name)
+
+
+def names_from_root(path: str | os.PathLike[str]) -> list[str] | None:
+    """The names from the registered folder that a path is below; None if there is none."""
+    located = _locate(_absolute(path))
+    return None if located is None else located[1]
+
+
+def is_trusted(path: str | os.PathLike[str]) -> bool:
+    """Whether the path, without links, is below a folder of INNERLOOP_TRUSTED_FOLDERS, or is one."""
+    real = os.path.realpath(path)
+    return any(_names_below(anchor.real, real) is not None for anchor in _trusted())
 
 
 def _locate(absolute: str) -> tuple[_Anchor, list[str]] | None:
@@ -280,6 +307,15 @@ def _trusted() -> list[_Anchor]:
     return [_anchor(word) for word in words if os.path.isabs(word)]
 
 
+def _on_the_way(link: str, target: str) -> UserError:
+    return UserError(
+        f"this link, to {target}, is on the way to a generated file, which is not written through it",
+        code="generated-through-link",
+        where=link,
+        hint=f"Replace it by a file or folder; or, if it is yours, set {TRUSTED} to what it leads to",
+    )
+
+
 def _leads_out(link: str, target: str) -> UserError:
     if not _is_link(link):
         return UserError(
@@ -299,8 +335,9 @@ def _leads_out(link: str, target: str) -> UserError:
 class _Walk:
     """From an anchor down to a name, with the descriptors of the folders on the way."""
 
-    def __init__(self, anchor: _Anchor, shown: str) -> None:
+    def __init__(self, anchor: _Anchor, shown: str, plain: bool) -> None:
         self.shown = shown
+        self.plain = plain
         self.links = 0
         self.anchor = anchor
         self.link = anchor.path  # the last link that was followed
@@ -321,9 +358,11 @@ class _Walk:
             elif todo:
                 self._down(name, todo, make, mode_of)
             elif not (follow and self._is_link(name)):
+                self._require_plain()
                 return Place(self.numbers[-1], name, self.shown)
             else:
                 self._follow(name, todo)
+        self._require_plain()
         # A link to a folder on the way (`.`): the folder is named from itself.
         return Place(self.numbers[-1], ".", self.shown)
 
@@ -340,6 +379,7 @@ class _Walk:
             except FileNotFoundError:
                 if not make or attempt:
                     raise
+                self._require_plain()
                 with suppress(FileExistsError):
                     os.mkdir(name, mode, dir_fd=top)
             except OSError as error:  # a link: ENOTDIR on Linux, ELOOP or EMLINK elsewhere
@@ -351,6 +391,11 @@ class _Walk:
         self.names.append(name)
         if mode == 0o700:
             close_to_others(number)
+
+    def _require_plain(self) -> None:
+        here = os.path.join(self.anchor.real, *self.names)
+        if self.plain and self.links and not is_trusted(here):
+            raise _on_the_way(self.link, self.target)
 
     def _up(self, todo: list[str]) -> None:
         if self.names:
@@ -448,6 +493,7 @@ def _checked(
     follow: bool,
     make: bool,
     mode_of: ModeOf,
+    plain: bool,
 ) -> Place:
     """The place on a system without relative calls, at the path without links."""
     parent, name = os.path.split(absolute.rstrip(os.sep))
@@ -458,6 +504,11 @@ def _checked(
         real, name = os.path.split(os.path.realpath(os.path.join(real, name)))
         if located is not None:
             _require_inside(located[0], absolute, os.path.join(real, name))
+    if plain and located is not None:
+        expected = os.path.join(located[0].real, *located[1])
+        is_plain = os.path.normcase(os.path.join(real, name)) == os.path.normcase(expected)
+        if not is_plain and not is_trusted(real):
+            raise _on_the_way(_first_link(located[0], absolute), real)
     if make:
         _make_folders(real, mode_of)
     return Place(None, os.path.join(real, name), absolute, real)
@@ -467,10 +518,14 @@ def _require_inside(anchor: _Anchor, path: str, real: str) -> None:
     anchors = [anchor, *_anchors, *_trusted()]
     if any(_names_below(one.real, real) is not None for one in anchors):
         return
-    below = _names_below(anchor.path, path) or _names_below(anchor.real, path) or []
+    link = _first_link(anchor, path)
+    raise _leads_out(link, os.path.realpath(link))
+
+
+def _first_link(anchor: _Anchor, path: str) -> str:
     link = anchor.path
-    for name in below:
+    for name in _names_below(anchor.path, path) or _names_below(anchor.real, path) or []:
         link = os.path.join(link, name)
         if _is_link(link):
             break
-    raise _leads_out(link, os.path.realpath(link))
+    return link

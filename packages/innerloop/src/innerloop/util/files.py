@@ -24,12 +24,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from . import console
+from . import console, regular_files
 from .cache_folder import cache_folder
-from .confined import Folder, Place, close_to_others, confine, is_confined, place, release
+from .confined import (
+    Folder,
+    Place,
+    close_to_others,
+    confine,
+    confining,
+    is_trusted,
+    names_from_root,
+    place,
+    release,
+)
 from .errors import UserError
 
-__all__ = ["confine", "is_confined", "release"]
+__all__ = ["confine", "confining", "is_trusted", "release"]
 
 # Parts of `.innerloop` that belong to the workspace, or that a container's user reads.
 _SHARED = {"state.json", "wheels", "scripts"}
@@ -42,7 +52,8 @@ def is_private(path: str | os.PathLike[str]) -> bool:
 
     A private folder protects what is below it, so the content of some keeps its usual mode.
     """
-    parts = Path(path).parts
+    below_root = names_from_root(path)
+    parts = Path(path).parts if below_root is None else tuple(below_root)
     if ".run" in parts:
         return True
     if ".innerloop" in parts:
@@ -60,21 +71,26 @@ def is_private(path: str | os.PathLike[str]) -> bool:
 def read_text(path: Path) -> str | None:
     """The text with its line endings, or None if there is no such file.
 
-    UserError if the file cannot be read or is not UTF-8.
+    UserError if the file cannot be read, is not a regular file, is very large or is not UTF-8.
     """
     try:
-        return _decoded(path.read_bytes(), path)
+        return _decoded(regular_files.read_bytes(path), path)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise _cannot("read", path, error) from error
 
 
-def read_own(path: Path) -> str | None:
-    """`read_text` of a file that is to be written: UserError for a link that leads out."""
+def read_own(path: Path, *, plain: bool = False) -> str | None:
+    """`read_text` of a file that is to be written: UserError for a link that leads out.
+
+    `plain`: for any link on the way that does not lead into a trusted folder.
+    """
     try:
-        with place(path, follow=True) as found, os.fdopen(found.open(os.O_RDONLY), "rb") as file:
-            return _decoded(file.read(), path)
+        with place(path, follow=True, plain=plain) as found:
+            # Opening a named pipe must not wait for a writer.
+            number = found.open(os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+            return _decoded(regular_files.read_open(number, path), path)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
@@ -144,15 +160,15 @@ def write_stream(path: Path, chunks: Iterable[bytes], *, executable: bool = Fals
     _write(path, _Content(chunks, is_private(path), executable=executable, synced=False))
 
 
-def stage(path: Path, text: str, folder: Path | None = None) -> Path:
+def stage(path: Path, text: str, folder: Path | None = None, *, plain: bool = False) -> Path:
     """First half of a write: a temporary file with the text and the mode of `path`.
 
     It is in `folder`, whose owner removes leftovers, if that is on the same disk; else next to
-    `path`.
+    `path`. `plain` as for `read_own`.
     """
     chunks = [text.encode("utf-8")]
     try:
-        with _made(path) as target:
+        with _made(path, plain=plain) as target:
             content = _Content(chunks, is_private(path))
             if folder is not None:
                 with place(folder / "_") as beside:
@@ -164,10 +180,10 @@ def stage(path: Path, text: str, folder: Path | None = None) -> Path:
         raise _cannot("write", path, error) from error
 
 
-def put(staged: Path, path: Path) -> None:
+def put(staged: Path, path: Path, *, plain: bool = False) -> None:
     """Second half of a write: the staged file replaces the target in one step."""
     try:
-        with place(staged) as temporary, place(path, follow=True) as target:
+        with place(staged) as temporary, place(path, follow=True, plain=plain) as target:
             _replace(temporary, target)
     except OSError as error:
         raise _cannot("write", path, error) from error
@@ -206,9 +222,9 @@ def _write(path: Path, content: _Content) -> None:
 
 
 @contextmanager
-def _made(path: Path, *, follow: bool = True) -> Iterator[Place]:
+def _made(path: Path, *, follow: bool = True, plain: bool = False) -> Iterator[Place]:
     """The place of a path, in a folder that is made if it does not exist."""
-    with place(path, follow=follow, make=True, mode_of=_mode_of) as found:
+    with place(path, follow=follow, make=True, mode_of=_mode_of, plain=plain) as found:
         _close_cache(path)
         yield found
 
@@ -265,10 +281,10 @@ def temporary_folder(prefix: str) -> Iterator[Path]:
         yield Path(folder)
 
 
-def remove(path: Path) -> None:
-    """Remove a file or a link, if it exists."""
+def remove(path: Path, *, plain: bool = False) -> None:
+    """Remove a file or a link, if it exists. `plain` as for `read_own`, except for the link itself."""
     try:
-        with place(path) as found:
+        with place(path, plain=plain) as found:
             found.unlink()
     except FileNotFoundError:
         pass
@@ -348,6 +364,39 @@ def is_removable(folder: Path) -> bool:
     below = [parent for parent, folders, names in os.walk(folder) if folders or names]
     parents = [str(folder.parent), str(folder), *below]
     return all(os.access(parent, os.W_OK | os.X_OK) for parent in parents)
+
+
+def remove_links(folder: Path) -> None:
+    """Remove every link below a folder that a program is about to write into, but not the folder.
+
+    A report's files have known names, and a link with such a name would lead the program elsewhere.
+    """
+    with suppress(FileNotFoundError), _walking(folder) as found, found.entered() as top:
+        todo = [top.place(name) for name in top.names()]
+        while todo:
+            entry = todo.pop()
+            status = entry.status()
+            if status is not None and stat.S_ISLNK(status.st_mode):
+                entry.unlink()
+            elif status is not None and stat.S_ISDIR(status.st_mode):
+                remove_links(Path(entry.path))
+
+
+@contextmanager
+def _walking(folder: Path) -> Iterator[Place]:
+    try:
+        with place(folder, follow=True) as found:
+            yield found
+    except OSError as error:
+        if isinstance(error, FileNotFoundError):
+            raise
+        raise _cannot("read", folder, error) from error
+
+
+def require_inside(path: Path) -> None:
+    """UserError if a link leads the path out of the workspace, for a program that writes there."""
+    with suppress(OSError), place(path, follow=True):
+        pass
 
 
 def size_of(folder: Path) -> int:
@@ -709,6 +758,11 @@ def _close_cache(path: Path) -> None:
                 close_to_others(number)
             finally:
                 os.close(number)
+
+
+def refused(error: OSError) -> UserError:
+    """The error for a file or folder that the system refuses."""
+    return _cannot("use", Path(os.fsdecode(error.filename)), error)
 
 
 def _cannot(verb: str, path: Path, error: OSError) -> UserError:

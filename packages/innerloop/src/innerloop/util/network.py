@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from . import files
+from . import files, regular_files
 from .errors import UserError
 
 if TYPE_CHECKING:
@@ -271,7 +271,7 @@ def _pem(path: Path) -> str:
     """The certificates as PEM text; the file may be binary (DER), as Windows exports it."""
     import ssl
 
-    content = path.read_bytes()
+    content = regular_files.read_or_fail(path, 10_000_000)
     if _BEGIN.encode() in content:
         return content.decode("utf-8", "replace")
     if content[:1] == b"\x30":  # a DER sequence

@@ -206,7 +206,7 @@ class WorkspaceChange:
     def _write_down(self, records: list[_Record]) -> None:
         """The journal comes first: a line that is torn or missing belongs to no step."""
         if records:
-            text = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+            text = "".join(json.dumps(record) + "\n" for record in records)
             files.append(self.root / JOURNAL, text)
             self.records += records
 
@@ -398,8 +398,8 @@ def _written(root: Path, path: str) -> str:
     real = os.path.relpath(os.path.realpath(full), os.path.realpath(root)).replace(os.sep, "/")
     if not is_inside(real):
         raise UserError(
-            "this is a link that leads out of the workspace",
-            code="path-outside-workspace",
+            "this link leads out of the workspace, so nothing is changed through it",
+            code="link-leads-out",
             where=path,
             hint="Replace it with a file, and run the command again",
         )
@@ -466,7 +466,7 @@ def _unreadable(where: str | Position) -> UserError:
 def _read(root: Path, path: str) -> _Interrupted | None:
     """The journal; None when there is none. Raises UserError for one that no change wrote."""
     try:
-        text = files.read_text(root / path)
+        text = files.read_own(root / path, plain=True)
     except UserError as error:
         raise _unreadable(path) from error
     if text is None:
@@ -501,6 +501,12 @@ def _is_allowed(key: str, path: str) -> bool:
     """Whether a change may have written this path under this key."""
     if key in ("kept", "top") and path in ("", "."):
         return True
+    try:
+        lengths = [len(os.fsencode(part)) for part in path.split("/")]
+    except UnicodeEncodeError:
+        return False
+    if max(lengths) > 255 or sum(lengths) > 3000:
+        return False
     if not is_inside(path) or ".git" in {part.casefold() for part in path.split("/")}:
         return False
     name = path.rpartition("/")[2]

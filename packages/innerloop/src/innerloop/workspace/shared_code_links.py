@@ -12,7 +12,7 @@ from typing import Literal
 from ..model import shared_code
 from ..model.experiment import Experiment
 from ..model.shared_code import COMMON
-from ..util import files
+from ..util import files, regular_files
 from ..util.errors import UserError, did_you_mean
 from ..util.undo_journal import Delete, DropEmpty, MakeLink, Step
 
@@ -160,7 +160,7 @@ def _shares(root: Path, folder: str, below: Path) -> Iterator[Share]:
         elif entry.is_dir():
             yield from _shares(root, folder, Path(entry.path))
         elif entry.is_file() and entry.stat().st_size < 500:
-            content = Path(entry.path).read_bytes().decode("utf-8", "replace")
+            content = regular_files.read_or_fail(Path(entry.path)).decode("utf-8", "replace")
             if (target := shared_code.text_of_a_link(content, link)) is not None:
                 yield Share(link, target if (root / target).exists() else None, "text")
 
@@ -221,7 +221,7 @@ def _make_room(root: Path, link: str, target: str) -> list[Step]:
             hint="Remove it first: `scripts/loop share EXP --remove PATH`",
         )
     if at.is_file():
-        content = at.read_bytes()[:500].decode("utf-8", "replace")
+        content = regular_files.read_or_fail(at)[:500].decode("utf-8", "replace")
         if shared_code.text_of_a_link(content, link) is not None:
             return []
     if at.is_dir() and _covered(root, at, root / target):
@@ -267,7 +267,11 @@ def _own(root: Path, link: str) -> str:
 def _python_files(path: Path) -> list[Path]:
     if path.is_file():
         return [path] if path.suffix == ".py" else []
-    return [file for file in sorted(path.rglob("*.py")) if "__pycache__" not in file.parts]
+    return [
+        file
+        for file in sorted(path.rglob("*.py"))
+        if "__pycache__" not in file.parts and file.is_file()
+    ]
 
 
 def _entries(folder: Path) -> list[str]:
