@@ -305,7 +305,7 @@ def test_a_strangers_journal_changes_nothing(
     err = capfd.readouterr().err
     assert "[journal-invalid]" in err and f".innerloop/{name}" in err
     assert not ACTS.search(err)
-    after = {path for path in _tree(tmp_path) if not path.endswith("creating.lock")}
+    after = {path for path in _tree(tmp_path) if not path.endswith(".lock")}
     assert after == before
 
 

@@ -54,7 +54,7 @@ def _guarded(words: Sequence[str]) -> int:
     except OSError as error:
         # The system's refusal of a file or folder: a name that is too long, no permission, no disk.
         if error.filename is not None:
-            refused = files.refused(error)
+            refused = files.error_of(error)
         elif error.errno in _OF_STDOUT:
             _drop_output()
             refused = _unwritten(error)

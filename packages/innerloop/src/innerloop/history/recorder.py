@@ -68,7 +68,7 @@ def recorded(run: Run, request: Request) -> Iterator[Ending]:
     try:
         files.make_folder(folder / FOLDER)
         files.write_text(folder / RECORD, text_of(record.values))
-        log = tee.recorded(folder / LOG)
+        log = tee.recorded(folder / LOG, request.redaction)
         log.__enter__()
     except BaseException:
         _leave_nothing(folder)
@@ -144,9 +144,9 @@ class _Record:
 
 
 def describe(run: Run, request: Request) -> dict[str, Any]:
-    """The record as it is before the start."""
+    """The record as it is before the start, without secrets."""
     job = run.job
-    return {
+    record = {
         "run": run.id,
         "experiment": run.experiment.name,
         "backend": request.backend,
@@ -170,6 +170,7 @@ def describe(run: Run, request: Request) -> dict[str, Any]:
         "seconds": None,
         "exit_code": None,
     }
+    return {key: request.redaction.tree(value) for key, value in record.items()}
 
 
 def text_of(record: dict[str, Any]) -> str:
@@ -182,7 +183,7 @@ def _record_code(root: Path, folder: Path, record: _Record) -> None:
         return
     try:
         if state.patch:
-            files.write_text(folder / PATCH, state.patch)
+            files.write_private(folder / PATCH, state.patch)
     finally:
         record.add(git=state.json())
 

@@ -15,6 +15,7 @@ from types import FrameType
 from typing import Protocol
 
 from ..util import files, process
+from ..util.redaction import NO_REDACTION, RedactedStream, Redaction
 
 # How long to wait for the output of background processes at the end, in seconds.
 PATIENCE = 2.0
@@ -29,11 +30,12 @@ Say = Callable[[str], None]
 
 
 @contextmanager
-def recorded(log: Path) -> Iterator[None]:
+def recorded(log: Path, redaction: Redaction = NO_REDACTION) -> Iterator[None]:
     """Within, also write everything that is printed to stdout and stderr to the file `log`.
 
-    The output of child processes is included. The file gets it byte for byte and line by line. If
-    stdout and stderr go to different targets, their lines are not mixed within a line.
+    The output of child processes is included. The file gets it byte for byte and line by line, but
+    for the values that `redaction` masks. If stdout and stderr go to different targets, their lines
+    are not mixed within a line.
 
     A terminal stays a terminal: the programs print to a pseudo-terminal of its size, so live lines,
     colours and the width stay as they are. On Windows, which has no pseudo-terminals, output to a
@@ -44,7 +46,7 @@ def recorded(log: Path) -> Iterator[None]:
     """
     callback = process.output_sink()
     if callback is not None:
-        with _tee_callback(log, callback):
+        with _tee_callback(log, callback, redaction.stream()):
             yield
         return
     terminals = [number for number in (1, 2) if os.isatty(number)]
@@ -55,7 +57,7 @@ def recorded(log: Path) -> Iterator[None]:
         say = stack.enter_context(_said_on_stderr())
         log_file = stack.enter_context(_log_file(log, say))
         for numbers in filter(None, [terminals, *others]):
-            stack.enter_context(_redirect_fds(numbers, Lines(log_file), say))
+            stack.enter_context(_redirect_fds(numbers, Lines(log_file, redaction.stream()), say))
         yield
 
 
@@ -155,8 +157,9 @@ class Lines:
     A live line ends with a carriage return. A line longer than `LONGEST` is written in pieces.
     """
 
-    def __init__(self, target: _Writer) -> None:
+    def __init__(self, target: _Writer, masked: RedactedStream | None = None) -> None:
         self.target = target
+        self.masked = masked or NO_REDACTION.stream()
         self.incomplete = b""
 
     def write(self, chunk: bytes) -> None:
@@ -164,11 +167,11 @@ class Lines:
         end = len(text) if len(text) > LONGEST else max(text.rfind(b"\n"), text.rfind(b"\r")) + 1
         self.incomplete = text[end:]
         if end:
-            self.target.write(text[:end])
+            self.target.write(self.masked.write(text[:end]))
 
     def finish(self) -> None:
         """Write the incomplete line at the end of the output."""
-        self.target.write(self.incomplete)
+        self.target.write(self.masked.write(self.incomplete) + self.masked.finish())
         self.incomplete = b""
 
 
@@ -200,16 +203,19 @@ def _said_on_stderr() -> Iterator[Say]:
 
 
 @contextmanager
-def _tee_callback(log: Path, callback: Callable[[str], None]) -> Iterator[None]:
+def _tee_callback(
+    log: Path, callback: Callable[[str], None], masked: RedactedStream
+) -> Iterator[None]:
     """Give the output to the log and to the callback."""
     with _log_file(log, lambda text: callback(f"innerloop: {text}\n")) as writer:
 
         def both(text: str) -> None:
-            writer.write(text.encode("utf-8", "surrogateescape"))
+            writer.write(masked.write(text.encode("utf-8", "surrogateescape")))
             callback(text)
 
         with process.redirect_output(both):
             yield
+        writer.write(masked.finish())
 
 
 @contextmanager

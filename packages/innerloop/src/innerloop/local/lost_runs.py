@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
@@ -27,7 +27,7 @@ from ..history.past_runs import PastRun
 from ..model.experiment import Experiment
 from ..model.paths import SCRATCH
 from ..model.workspace import Workspace
-from ..util import console, files, process, process_identity
+from ..util import console, files, process, process_identity, redaction
 from ..util.errors import UserError
 from ..util.process import GRACE
 from ..workspace import loader
@@ -204,13 +204,19 @@ def _fetch_log(container: OwnContainer, log: Path) -> None:
     """All output of the container instead of what was copied until the kill.
 
     The copy stays if the engine has kept none (another log driver). UserError on a full disk.
+    Secrets of this process's environment are masked: the run's own is not known any more.
     """
-    chunks = process.output_chunks(docker_cli.logs(container.id))
     try:
-        files.write_stream(log, chunks)
+        files.write_stream(log, _masked(process.output_chunks(docker_cli.logs(container.id))))
     except UserError as error:
         if error.code != "command-failed":
             raise
+
+
+def _masked(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    masked = redaction.of_process().stream()
+    yield from map(masked.write, chunks)
+    yield masked.finish()
 
 
 def _sweep(root: Path, run: PastRun) -> None:

@@ -96,8 +96,8 @@ def carry_out(
     It is called under the lock that every start takes, before anything changes.
     """
     with engine.change(root, f"the removal of {removal.name}") as change:
-        create.require_folder(root, removal.name)
         check()
+        create.require_folder(root, removal.name)
         change.carry_out([*_copies(root, removal), *_moves(root, removal)])
         engine.edit_within(change, lambda state: _release(root, removal, state))
         return engine.sync_within(change)

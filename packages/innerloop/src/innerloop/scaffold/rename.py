@@ -52,9 +52,9 @@ def carry_out(
     root = Path(workspace.root)
     create.check_target(workspace, new)
     with engine.change(root, f"the rename of {old} to {new}") as change:
+        check()
         create.require_folder(root, old)
         create.check_target(workspace, new)
-        check()
         names = RenamePair(old, new)
         change.carry_out(_moves(root, names))
         change.carry_out([*_texts_inside(root, names), *_links(root, names)])
