@@ -35,7 +35,6 @@ from innerloop.remote.azureml import data_assets, outputs
 from innerloop.remote.azureml.deploy import store
 from innerloop.runner import downloads
 from innerloop.runner.datasets import Dataset
-from innerloop.runner.interactive import jupyter
 from innerloop.scaffold import coverage, init
 from innerloop.util import confined, files
 from innerloop.util.errors import UserError
@@ -178,7 +177,6 @@ ACTIONS: dict[str, Action] = {
     "runs --page": loop("runs", "--page"),
     "run": loop("run", "line", "--backend", "venv"),
     "notebook": confining(_notebook),
-    "jupyter": confining(jupyter.token),
     "submit": confining(lambda root: submission_store.write(root, JOB_RECORD, "patch")),
     "record of a job": confining(lambda root: run_records.write_record(root, JOB_RECORD, 0, 1.0)),
     "deploy": confining(lambda root: store.write(root, DEPLOYMENT, "patch")),
