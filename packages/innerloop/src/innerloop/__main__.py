@@ -68,9 +68,10 @@ def _let_ctrl_c_wait() -> None:
     from .util import files, process
     from .util.errors import UserError
 
+    words = [process.which("env") or "env", "--block-signal=INT"]
     try:
-        can = process.run(["env", "--block-signal=INT", "true"], timeout=5).ok
-        files.write_text(ready, "env --block-signal=INT\n" if can else "\n")
+        can = " " not in words[0] and process.run([*words, "true"], timeout=5).ok
+        files.write_text(ready, " ".join(words) + "\n" if can else "\n")
     except UserError:
         return  # no `env`, or a cache that cannot be written
 
