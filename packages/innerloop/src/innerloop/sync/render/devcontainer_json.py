@@ -101,8 +101,10 @@ def _user(experiment: Experiment) -> str:
     It is "" for root and for a bare number, so that `loop up` can add the host's user, and for a
     name that an ARG decides, which only the image has.
     """
-    user = experiment.dockerfile.user_of(experiment.dev_stage).split(":")[0].strip("\"'")
-    return "" if user == "root" or user.isdigit() or "$" in user else user
+    dockerfile, stage = experiment.dockerfile, experiment.dev_stage
+    user = dockerfile.user_of(stage).split(":")[0]
+    is_open = dockerfile.user_is_variable(stage)
+    return "" if user == "root" or user.isdigit() or is_open else user
 
 
 def _environment(experiment: Experiment) -> Json:
