@@ -11,13 +11,13 @@ from ..model.container import DIGEST_LABEL, EXPERIMENT_LABEL, WORKSPACE_LABEL
 
 
 def digest_label_of(image: str) -> list[str]:
-    """Prints the image's digest label, or an empty line; fails if there is no such image."""
+    """Prints the image's id, a space and its digest label; fails if there is no such image."""
     return [
         "docker",
         "image",
         "inspect",
         "--format",
-        f'{{{{index .Config.Labels "{DIGEST_LABEL}"}}}}',
+        f'{{{{.Id}}}} {{{{with .Config.Labels}}}}{{{{index . "{DIGEST_LABEL}"}}}}{{{{end}}}}',
         image,
     ]
 
@@ -151,6 +151,19 @@ def run_once(image: str, command: Sequence[str]) -> list[str]:
     program, *rest = command
     look = ["docker", "run", "--rm", "--network", "none", "--user", "0"]
     return [*look, "--entrypoint", program, image, *rest]
+
+
+def create(image: str, labels: Mapping[str, str]) -> list[str]:
+    """Creates a container that is never started, and prints its id."""
+    argv = ["docker", "create"]
+    for key, value in labels.items():
+        argv += ["--label", f"{key}={value}"]
+    return [*argv, "--entrypoint", "none", image]
+
+
+def copy_out(container: str, path: str, target: str) -> list[str]:
+    """Copies a file of a container to this machine; the container need not run."""
+    return ["docker", "cp", "--follow-link", f"{container}:{path}", target]
 
 
 def top(container: str) -> list[str]:

@@ -25,13 +25,14 @@ class Engine:
     """Whether the engine `answers`; if not, `why` and `hint` are for the person.
 
     `label` is the digest label of the image that `ask` was called with ("" without one), None if
-    the engine has no such image.
+    the engine has no such image, and `image_id` its id ("" without such an image).
     """
 
     answers: bool
     why: str = ""
     hint: str = ""
     label: str | None = None
+    image_id: str = ""
     runtimes: tuple[str, ...] = ()
     rootless: bool = False
     desktop: bool = False
@@ -74,9 +75,11 @@ def ask(image: str) -> Engine:
     if not about_engine.ok or not version:
         return _unavailable(message)
     security = " ".join(facts.get("security") or [])
+    image_id, _, label = about_image.out.strip().partition(" ")
     return Engine(
         answers=True,
-        label=about_image.out.strip() if about_image.ok else None,
+        label=label if about_image.ok else None,
+        image_id=image_id if about_image.ok else "",
         runtimes=tuple(facts.get("runtimes") or {}),
         rootless="rootless" in security,
         desktop="Docker Desktop" in (facts.get("system") or "") or sys.platform != "linux",
@@ -108,6 +111,7 @@ def _ask_socket(image: str) -> Engine | None:
     return Engine(
         answers=True,
         label=labels.get(DIGEST_LABEL, "") if code == 200 else None,
+        image_id=str(about_image.get("Id") or "") if code == 200 else "",
         runtimes=tuple(about_engine.get("Runtimes") or {}),
     )
 

@@ -45,6 +45,10 @@ def prepare(run: Run, backend: str, *, dry: bool) -> Started:
     if missing:
         raise combine(missing)
     chosen.prepare(run, request)
+    if request.needs_build:
+        # What was built is known only now, an image's users for instance.
+        built = chosen.plan(run)
+        request = replace(built, why=request.why)
     return Started(run, request, chosen.submit)
 
 
