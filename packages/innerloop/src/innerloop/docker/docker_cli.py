@@ -166,6 +166,12 @@ def copy_out(container: str, path: str, target: str) -> list[str]:
     return ["docker", "cp", "--follow-link", f"{container}:{path}", target]
 
 
+def out_of_memory_events(container: str) -> list[str]:
+    """Prints a line for each time that a container reached its memory limit, also after its end."""
+    argv = ["docker", "events", "--since", "24h", "--until", "0s", "--format", "{{.Action}}"]
+    return [*argv, "--filter", f"container={container}", "--filter", "event=oom"]
+
+
 def top(container: str) -> list[str]:
     return ["docker", "top", container, "-eo", "pid,args"]
 

@@ -13,7 +13,7 @@ from ..model.run import Request, Run
 from ..util import console, files
 from ..util.errors import UserError, combine
 from ..util.process import OutOfTime
-from . import failure_report
+from . import exit_reason, failure_report
 from .plan import new_id, plan, plan_command
 
 __all__ = ["Started", "backend_line", "carry_out", "new_id", "plan", "plan_command", "prepare"]
@@ -88,8 +88,13 @@ def carry_out(started: Started) -> int:
             files.remove_if_empty(folder)
         if any(entry.name != recorder.FOLDER for entry in outputs.iterdir()):
             say(f"innerloop: outputs are in {request.outputs}/")
+    ended = exit_reason.Ended(
+        started.run, request, code, failure_report.tail(outputs / recorder.LOG)
+    )
+    if code == 0 and (hidden := exit_reason.of_success(ended)):
+        say(f"innerloop: {hidden}")
     if code != 0:
-        say(f"innerloop: the command ended with exit code {code}{_meaning(code, started)}")
+        say(f"innerloop: the command ended with exit code {code}{exit_reason.text(ended)}")
         if started.run.attended:
             failure_report.show(started.run, request, outputs / recorder.LOG)
     return code
@@ -115,16 +120,6 @@ def _submit(started: Started) -> int:
         limit = started.run.job.timeout
         console.say(f"stopped after {limit} s, the job's time limit")
         return timeout.exit_code
-
-
-def _meaning(code: int, started: Started) -> str:
-    if code == 130:
-        return " (stopped by Ctrl-C)"
-    if code == 137:
-        return " (killed, most often because it ran out of memory)"
-    if code == 127 and started.request.container is not None:
-        return " (a program that the command names is not in the image)"
-    return ""
 
 
 def _say_nothing(text: str) -> None:
