@@ -37,7 +37,9 @@ def test_user_of_is_the_built_images(text: str, builder: str) -> None:
     file = parse(text, "Dockerfile")
     for built in (text, pruned(file, None)):
         argv = ["docker", "build", "--quiet", "-"]
-        done = subprocess.run(argv, input=built, text=True, capture_output=True, env=env, check=True)
+        done = subprocess.run(
+            argv, input=built, text=True, capture_output=True, env=env, check=True
+        )
         image = done.stdout.split()[-1]
         inspect = ["docker", "image", "inspect", "--format", "{{.Config.User}}", image]
         user = subprocess.run(inspect, text=True, capture_output=True, check=True).stdout.strip()

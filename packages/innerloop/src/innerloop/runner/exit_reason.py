@@ -12,6 +12,7 @@ import platform
 import posixpath
 import re
 import shlex
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,7 +65,7 @@ def of(ended: Ended) -> str:
     code = ended.code
     if code == 0:
         return ""
-    if code == 125 and ended.container and re.search(r"^docker: ", ended.output, re.MULTILINE):
+    if code in (125, 126, 127) and ended.container and _of_engine(ended.output):
         return "the engine did not start the container; its message is above"
     if windows := _windows_lines(ended):
         return windows
@@ -97,6 +98,12 @@ def of_success(ended: Ended) -> str:
             "last program. Begin the command with `set -o pipefail;`"
         )
     return ""
+
+
+def _of_engine(output: str) -> bool:
+    """Whether the output ends with an error of the engine, other than about a missing program."""
+    messages = re.findall(r"^docker: .*$", output[-4000:], re.MULTILINE)
+    return bool(messages) and _ENGINE_ERROR.search(messages[-1]) is None
 
 
 def _pipes(command: str) -> bool:
@@ -152,8 +159,12 @@ def _out_of_memory(ended: Ended) -> bool:
     """Whether the engine saw the container reach its memory limit; its events outlive it."""
     if not ended.container:
         return False
-    done = process.run(docker_cli.out_of_memory_events(ended.container), timeout=10)
-    return done.ok and bool(done.out.strip())
+    for wait in (0.0, 0.5):  # the event may come after the container's end
+        time.sleep(wait)
+        done = process.run(docker_cli.out_of_memory_events(ended.container), timeout=10)
+        if done.ok and done.out.strip():
+            return True
+    return False
 
 
 def _lacking() -> str:
