@@ -21,7 +21,7 @@ pytestmark = pytest.mark.docker
         ("python fill.py", "shm_size: 1m", 135, "resources.shm_size"),
         ("python -c 'import os; os.kill(os.getpid(), 9)'", "shm_size: 1m", 137, "not by a limit"),
         ("./run.sh", "shm_size: 1m", 126, "not executable"),
-        ("bash -lc 'PATH=/nowhere; python x.py'", "shm_size: 1m", 127, "/usr/local/bin/python"),
+        ("bash -lc 'PATH=/nowhere; python x.py'", "shm_size: 1m", 127, "python is in the image ("),
         ("true", "docker_args: --device /dev/no-such", 127, "the engine did not start"),
     ],
 )

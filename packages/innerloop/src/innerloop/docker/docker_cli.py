@@ -7,19 +7,17 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 
-from ..model.container import DIGEST_LABEL, EXPERIMENT_LABEL, WORKSPACE_LABEL
+from ..model.container import BASES_LABEL, DIGEST_LABEL, EXPERIMENT_LABEL, WORKSPACE_LABEL
 
 
 def digest_label_of(image: str) -> list[str]:
-    """Prints the image's id, a space and its digest label; fails if there is no such image."""
-    return [
-        "docker",
-        "image",
-        "inspect",
-        "--format",
-        f'{{{{.Id}}}} {{{{with .Config.Labels}}}}{{{{index . "{DIGEST_LABEL}"}}}}{{{{end}}}}',
-        image,
-    ]
+    """Prints the image's id and its labels of digest and bases, with a space between.
+
+    Fails if there is no such image.
+    """
+    labels = f'{{{{index . "{DIGEST_LABEL}"}}}} {{{{index . "{BASES_LABEL}"}}}}'
+    form = f"{{{{.Id}}}} {{{{with .Config.Labels}}}}{labels}{{{{end}}}}"
+    return ["docker", "image", "inspect", "--format", form, image]
 
 
 def image_id(image: str) -> list[str]:
@@ -117,9 +115,9 @@ def inspect_containers(*names: str) -> list[str]:
     return ["docker", "container", "inspect", *names]
 
 
-def inspect_image(image: str) -> list[str]:
-    """Prints a JSON array with one object, the image."""
-    return ["docker", "image", "inspect", image]
+def inspect_image(*images: str) -> list[str]:
+    """Prints a JSON array with an object for each image; fails if one does not exist."""
+    return ["docker", "image", "inspect", *images]
 
 
 def exec_in(

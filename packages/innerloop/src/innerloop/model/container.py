@@ -17,6 +17,7 @@ from .host_paths import Bind, to_host
 
 # Labels of our images and containers.
 DIGEST_LABEL = "innerloop.digest"
+BASES_LABEL = "innerloop.bases"
 WORKSPACE_LABEL = "innerloop.workspace"
 EXPERIMENT_LABEL = "innerloop.experiment"
 RUN_LABEL = "innerloop.run"

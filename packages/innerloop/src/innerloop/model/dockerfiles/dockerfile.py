@@ -16,7 +16,7 @@ from . import shell_words
 from .instructions import Instruction, parse_instructions
 from .shell_words import WordError
 
-__all__ = ["Dockerfile", "Instruction", "Stage", "expanded", "parse", "pruned"]
+__all__ = ["Dockerfile", "Instruction", "Stage", "expanded", "images_of", "parse", "pruned"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +153,19 @@ def pruned(dockerfile: Dockerfile, target: str | None) -> str:
         for stage in dockerfile.stages
         if stage in needed
     )
+
+
+def images_of(dockerfile: Dockerfile, target: str | None) -> list[str]:
+    """The images that `target` (None: the last stage) starts from, copies from or mounts."""
+    goal = dockerfile.last if target is None else dockerfile.stage(target)
+    images: dict[str, None] = {}
+    for stage in [] if goal is None else _closure(dockerfile, goal):
+        references = [name for one in dockerfile.effective(stage) for name in _references(one)]
+        for name in [stage.base, *references]:
+            is_stage = name.isdigit() or _before(dockerfile.stages, stage.line, name) is not None
+            if name and name != "scratch" and not is_stage:
+                images[name] = None
+    return list(images)
 
 
 def _closure(dockerfile: Dockerfile, goal: Stage) -> list[Stage]:
