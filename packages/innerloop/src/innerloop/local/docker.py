@@ -85,7 +85,10 @@ def plan(run: Run) -> Request:
         planned = replace(planned, container=planned.container.with_mounts(*mounts))
     is_current = image is None or image_build.is_current(image, facts)
     planned = replace(planned, needs_build=not is_current, missing=tuple(missing))
-    return planned.with_notes(*environment.notes)
+    notes = environment.notes
+    if image is not None and environment.conda is not None and is_current:
+        notes += conda_images.python_note(image, facts.image_id, environment.conda)
+    return planned.with_notes(*notes)
 
 
 def prepare(run: Run, request: Request) -> None:
