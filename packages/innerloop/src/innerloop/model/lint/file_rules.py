@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from ...util.errors import UserError
 from ...util.position import Position
-from ..dockerfiles import dockerfile, shell_words
+from ..dockerfiles import dockerfile, shell_words, start_files
 from ..dockerfiles.dockerfile import Dockerfile, Instruction
 from ..dockerfiles.shell_words import WordError
 from ..jobs.environment_file import environment_of, file_of
@@ -257,35 +257,17 @@ def dockerfile_of(
     return parsed
 
 
-# A step that changes a file which only a login shell or a person's shell reads.
-_START_FILE = re.compile(
-    r">>?\s*[\"']?\S*(?P<file>\.bashrc|\.bash_profile|\.profile|\.bash_login|/etc/profile\S*|"
-    r"/etc/bash\.bashrc|\.zshrc)\b"
-)
-_SHELL_INIT = re.compile(r"\b(?:conda|mamba|micromamba shell)\s+init\b")
-_ACTIVATES = re.compile(r"\bactivate\b|\bPATH=|\bexport\s+\w+=|\bsource\s|(?:^|[\"'\s])\.\s+/")
-
-
 def _start_files(parsed: Dockerfile) -> Iterator[Finding]:
     """An environment that a shell's start file activates: a job's command reads no such file."""
-    path = parsed.last.environment.get("PATH", "")
-    for stage in parsed.stages:
-        for instruction in stage.instructions:
-            if instruction.keyword != "RUN" or path:
-                continue
-            file = _START_FILE.search(instruction.text)
-            is_activated = file is not None and _ACTIVATES.search(instruction.text)
-            if not is_activated and not _SHELL_INIT.search(instruction.text):
-                continue
-            name = file["file"] if file is not None else ".bashrc"
-            yield Finding(
-                Position(parsed.name, instruction.line, 1),
-                f"what {name} sets is there in the dev container's shells, and not in a run or on "
-                "Azure ML: the shell that runs a job's command does not read that file",
-                "Set it with ENV, as in ENV PATH=/opt/env/bin:$PATH",
-                "environment-in-start-file",
-                WARNING,
-            )
+    for file in start_files.found_in(parsed):
+        yield Finding(
+            Position(parsed.name, file.line, 1),
+            f"what {file.name} sets is there in the dev container's shells, and not in a run or on "
+            "Azure ML: the shell that runs a job's command does not read that file",
+            "Set it with ENV, as in ENV PATH=/opt/env/bin:$PATH",
+            "environment-in-start-file",
+            WARNING,
+        )
 
 
 def _without_image(parsed: Dockerfile) -> Iterator[Finding]:
