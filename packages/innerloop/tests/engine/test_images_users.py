@@ -114,6 +114,19 @@ def test_run_image_of_any_kind_starts_the_jobs_command(
     assert (told["uid"], told["name"], told["home"]) == (PERSON, name, home)
 
 
+def test_run_of_several_processes_and_tests_know_the_person(theirs: Workspace) -> None:
+    theirs.write(
+        "src/tiny/azure-ml-job.yaml",
+        "command: python train.py\ncode: .\nenvironment: {build: {path: ./environment}}\n"
+        "distribution: {type: pytorch, process_count_per_instance: 2}\n",
+    )
+    answer = loop(theirs, "run", "tiny", "--backend", "docker")
+    assert answer.code == 0, answer.err
+    told = [json.loads(line.split("] ", 1)[1]) for line in answer.out.splitlines()]
+    assert [one["name"] for one in told] == ["dev", "dev"]
+    assert all(one["on_path"] and one["home"] == "/tmp" for one in told)
+
+
 def test_run_user_option_is_not_given_the_persons_files(theirs: Workspace) -> None:
     theirs.write("src/tiny/train.py", "open('/etc/passwd', 'a').close()\n")
     theirs.write(

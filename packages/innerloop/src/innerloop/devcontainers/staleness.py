@@ -75,7 +75,9 @@ def of_container(
         image_staleness.FILES in container.labels
         or image_staleness.CONFIGURATION in container.labels
     ):
-        return image_staleness.of_labels(container.labels, environment, config.value, config.path)
+        return image_staleness.of_labels(
+            container.labels, environment, config.decisive, config.path
+        )
     made_from = state_cache.made_from(Path(workspace.root), experiment.slug, container)
     if made_from is None:
         return []

@@ -126,11 +126,7 @@ def _of_signal(ended: Ended, number: int) -> str:
     if number == 2:
         return meaning
     if number == 9 and ended.container:
-        if _out_of_memory(ended):
-            return _OUT_OF_MEMORY
-        meaning = (
-            "killed; not by a limit of its container, so look for an end of this machine's memory"
-        )
+        return _of_kill(ended.container)
     elif number == 9:
         meaning = (
             "killed; if nobody did it, this machine ran out of memory (`dmesg` names the program)"
@@ -140,6 +136,19 @@ def _of_signal(ended: Ended, number: int) -> str:
     elif number == 4 and (lacking := _lacking()):
         meaning = f"{meaning}: it has no {lacking}"
     return f"{name}: {meaning}"
+
+
+def of_container(name: str, code: int) -> str:
+    """The reason of a container's end where only its exit code is known; "" without one."""
+    if code == 128 + 9:
+        return _of_kill(name)
+    return ": ".join(_SIGNALS.get(code - 128, ()))
+
+
+def _of_kill(container: str) -> str:
+    if _reached_limit(container):
+        return _OUT_OF_MEMORY
+    return "SIGKILL: killed; not by a limit of its container, so look for an end of this machine's memory"
 
 
 def _memory_is_shared(output: str) -> bool:
@@ -156,12 +165,14 @@ def _shared_memory(ended: Ended) -> str:
 
 
 def _out_of_memory(ended: Ended) -> bool:
+    return bool(ended.container) and _reached_limit(ended.container)
+
+
+def _reached_limit(container: str) -> bool:
     """Whether the engine saw the container reach its memory limit; its events outlive it."""
-    if not ended.container:
-        return False
     for wait in (0.0, 0.5):  # the event may come after the container's end
         time.sleep(wait)
-        done = process.run(docker_cli.out_of_memory_events(ended.container), timeout=10)
+        done = process.run(docker_cli.out_of_memory_events(container), timeout=10)
         if done.ok and done.out.strip():
             return True
     return False
