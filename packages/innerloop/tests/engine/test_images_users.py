@@ -114,7 +114,7 @@ def test_run_image_of_any_kind_starts_the_jobs_command(
     assert (told["uid"], told["name"], told["home"]) == (PERSON, name, home)
 
 
-def test_run_of_several_processes_and_tests_know_the_person(theirs: Workspace) -> None:
+def test_run_of_several_processes_knows_the_person(theirs: Workspace) -> None:
     theirs.write(
         "src/tiny/azure-ml-job.yaml",
         "command: python train.py\ncode: .\nenvironment: {build: {path: ./environment}}\n"
