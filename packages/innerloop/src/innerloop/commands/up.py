@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import asdict
 
 from ..devcontainers import up
@@ -56,10 +55,10 @@ def run(args: argparse.Namespace) -> int:
     except UserError as error:
         if args.json:
             value = {"outcome": "error", "message": error.message(), "code": error.code}
-            print(json.dumps(value, indent=2))
+            console.print_json(value)
         raise
     if args.json:
-        print(json.dumps({"outcome": "success", **asdict(container)}, indent=2, ensure_ascii=False))
+        console.print_json({"outcome": "success", **asdict(container)})
     else:
         how = {"running": "is already running", "started": "runs again", "created": "runs"}
         console.say(

@@ -84,12 +84,10 @@ def parse(text: str) -> GitState:
 
 
 def _patch(root: Path, untracked: list[str]) -> str:
-    import tempfile  # imported here: most commands do not read the code
-
     top = str(root)
     index_path = process.run(git.index_path(top))
-    with tempfile.TemporaryDirectory(prefix="innerloop-git-") as folder:
-        index = Path(folder, "index")
+    with files.temporary_folder("innerloop-git-") as folder:
+        index = folder / "index"
         original = Path(index_path.out.strip())
         if index_path.ok and original.is_file():
             files.copy(original, index)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import posixpath
+import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -172,7 +173,15 @@ def _ancestors(parent: str, top: str) -> Iterator[str]:
 
 def _size(path: str, where: str, *, required: bool) -> int:
     try:
-        return os.stat(path).st_size
+        status = os.stat(path)
+        if required and not stat.S_ISREG(status.st_mode):
+            raise UserError(
+                "this is a named pipe, a socket or a device, and an upload would wait for it",
+                code="file-not-regular",
+                where=where,
+                hint="Move it away, or exclude it in .amlignore",
+            )
+        return status.st_size
     except OSError as error:
         if not required:
             return 0

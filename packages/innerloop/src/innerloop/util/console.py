@@ -5,9 +5,12 @@ All of it goes to stderr: stdout is for what a program may read.
 
 from __future__ import annotations
 
+import json
 import os
 import sys
+from typing import Any
 
+from . import printable
 from .errors import UserError
 
 
@@ -19,6 +22,19 @@ def say(text: str) -> None:
 def print_line(text: str) -> None:
     """One line as it is, without the tool's name."""
     print(text, file=sys.stderr, flush=True)
+
+
+def print_json(value: Any, *, indent: int | None = 2) -> None:
+    """One JSON value on stdout: strict JSON, and nothing in it acts on a terminal.
+
+    NaN and infinities, which JSON does not have, are null.
+    """
+    try:
+        text = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        finite = json.loads(json.dumps(value), parse_constant=lambda word: None)
+        text = json.dumps(finite, indent=indent, ensure_ascii=False)
+    print(printable.json_text(text), flush=True)
 
 
 def error(error: UserError) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from . import files
+from . import files, regular_files
 from .errors import UserError
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def bundle(network: Network, cache: Path) -> Path | None:
         text = own
     target = cache / "ca" / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.pem"
     if not target.is_file():
-        files.write_text(target, text)
+        files.write_text(target, text, readable=True)
     return target
 
 
@@ -271,7 +271,7 @@ def _pem(path: Path) -> str:
     """The certificates as PEM text; the file may be binary (DER), as Windows exports it."""
     import ssl
 
-    content = path.read_bytes()
+    content = regular_files.read_or_fail(path, 10_000_000)
     if _BEGIN.encode() in content:
         return content.decode("utf-8", "replace")
     if content[:1] == b"\x30":  # a DER sequence

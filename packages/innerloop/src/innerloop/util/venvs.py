@@ -168,9 +168,8 @@ def _is_large_download(line: str) -> bool:
 
 def _check_writable(folder: Path) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        writable = os.access(folder, os.W_OK)
-    except OSError:
+        writable = os.access(files.make_folder(folder), os.W_OK)
+    except UserError:
         writable = False
     if not writable:
         raise UserError(

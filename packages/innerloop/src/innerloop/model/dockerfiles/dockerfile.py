@@ -26,7 +26,7 @@ class Stage:
     `base` has the ARGs before the first FROM substituted; it is "" where they have no value. `user`
     is the last USER of this stage with the stage's ARG and ENV substituted, and `user_as_written`
     without; both are "" if it has none. `environment` is what ENV sets, in the stages below it too, and
-    `variables` what ENV and ARG set.
+    `variables` what ENV and ARG set. `below` is the stage that it starts from, None for an image.
     """
 
     name: str
@@ -37,6 +37,7 @@ class Stage:
     user_as_written: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)
+    below: Stage | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,36 +56,44 @@ class Dockerfile:
         """The stage of a name, in any case; None if there is none. Of two, the later one counts."""
         return _named(reversed(self.stages), name)
 
-    def below(self, stage: Stage) -> Stage | None:
-        """The stage that this one starts from; None if it starts from an image."""
-        return _before(self.stages, stage.line, stage.base)
-
     def effective(self, stage: Stage) -> tuple[Instruction, ...]:
         """The stage's instructions after its FROM, with the ONBUILD triggers that it inherits."""
-        below = self.below(stage)
+        below = stage.below
         triggers = _triggers(below) if below is not None else []
         return (*triggers, *stage.instructions[1:])
 
     def user_of(self, stage: Stage) -> str:
         """The user of a stage: its own USER, or that of a stage below it; "" for the image's."""
-        below = self.below(stage)
-        return stage.user if stage.user or below is None else self.user_of(below)
+        while not stage.user and (below := stage.below) is not None:
+            stage = below
+        return stage.user
 
     def user_is_variable(self, stage: Stage) -> bool:
         """Whether an ARG or ENV decides the user's name, so that a build can choose another."""
-        below = self.below(stage)
-        if stage.user_as_written or below is None:
-            return "$" in stage.user_as_written
-        return self.user_is_variable(below)
+        while not stage.user_as_written and (below := stage.below) is not None:
+            stage = below
+        return "$" in stage.user_as_written
 
     def image_of(self, stage: Stage) -> str:
         """The image at the bottom of this stage, as FROM names it."""
-        below = self.below(stage)
-        return stage.base if below is None else self.image_of(below)
+        while (below := stage.below) is not None:
+            stage = below
+        return stage.base
+
+
+_CONFLICT = re.compile(r"^(?:<{7}|>{7}) ", re.MULTILINE)
 
 
 def parse(text: str, name: str) -> Dockerfile:
     """The stages of a Dockerfile. Raises `UserError` if it has no FROM."""
+    conflict = _CONFLICT.search(text)
+    if conflict is not None:
+        raise UserError(
+            "the Dockerfile contains a merge conflict",
+            code="dockerfile-invalid",
+            where=Position(name, text.count("\n", 0, conflict.start()) + 1, 1),
+            hint="Keep one of the two sides",
+        )
     instructions = parse_instructions(text, name)
     head: list[Instruction] = []
     parts: list[list[Instruction]] = []
@@ -101,8 +110,10 @@ def parse(text: str, name: str) -> Dockerfile:
         )
     arguments = _arguments(head)
     stages: list[Stage] = []
+    above: dict[str, Stage] = {}  # of one name, the later one
     for part in parts:
-        stages.append(_stage(part, arguments, stages, name))
+        stages.append(_stage(part, arguments, above, name))
+        above[stages[-1].name.lower()] = stages[-1]
     first = stages[0].line - 1
     lines = text.removeprefix("\ufeff").split("\n")[:first]
     return Dockerfile(name=name, head="".join(f"{line}\n" for line in lines), stages=tuple(stages))
@@ -162,7 +173,9 @@ def images_of(dockerfile: Dockerfile, target: str | None) -> list[str]:
     for stage in [] if goal is None else _closure(dockerfile, goal):
         references = [name for one in dockerfile.effective(stage) for name in _references(one)]
         for name in [stage.base, *references]:
-            is_stage = name.isdigit() or _before(dockerfile.stages, stage.line, name) is not None
+            is_stage = (
+                _NUMBER.fullmatch(name) or _before(dockerfile.stages, stage.line, name) is not None
+            )
             if name and name != "scratch" and not is_stage:
                 images[name] = None
     return list(images)
@@ -176,10 +189,10 @@ def _closure(dockerfile: Dockerfile, goal: Stage) -> list[Stage]:
         if stage in needed:
             continue
         needed.append(stage)
-        below = dockerfile.below(stage)
+        below = stage.below
         todo += [] if below is None else [below]
         for name in (name for one in dockerfile.effective(stage) for name in _references(one)):
-            if name.isdigit():
+            if _NUMBER.fullmatch(name):
                 # Without a stage below it, a number would name another stage.
                 return [other for other in dockerfile.stages if other.line <= goal.line]
             other = _before(dockerfile.stages, stage.line, name)
@@ -214,13 +227,14 @@ def _named(stages: Iterable[Stage], name: str) -> Stage | None:
     return next((stage for stage in stages if stage.name and stage.name.lower() == lower), None)
 
 
+_NUMBER = re.compile(r"[0-9]+")
 _NAME = re.compile(r"[a-z][a-z0-9-_.]*")
 
 
 def _stage(
-    part: list[Instruction], arguments: Mapping[str, str], above: list[Stage], file: str
+    part: list[Instruction], arguments: Mapping[str, str], above: Mapping[str, Stage], file: str
 ) -> Stage:
-    """`above` are the stages before it."""
+    """`above` are the stages before it, by their names in small letters."""
     start, *body = part
     words = start.arguments.split()
     is_named = len(words) == 3 and words[1].lower() == "as"
@@ -234,12 +248,12 @@ def _stage(
         base = shell_words.expand(words[0], arguments, start.escape)
     except WordError as error:
         raise _invalid(start, file, f"Check its variables: {error}") from error
-    below = _named(reversed(above), base)
+    below = above.get(base.lower()) if base else None
     triggers = _triggers(below) if below is not None else []
     environment = dict(below.environment) if below is not None else {}
     variables = dict(below.variables) if below is not None else {}
     written, user = _user([*triggers, *body], environment, variables, arguments)
-    return Stage(name, base, user, start.line, tuple(part), written, environment, variables)
+    return Stage(name, base, user, start.line, tuple(part), written, environment, variables, below)
 
 
 def _invalid(start: Instruction, file: str, hint: str) -> UserError:

@@ -36,7 +36,7 @@ def instructions(dockerfile: Dockerfile) -> Iterator[Instruction]:
     stage: Stage | None = dockerfile.last
     while stage is not None:
         chain.append(stage)
-        stage = dockerfile.below(stage)
+        stage = stage.below
     for one in reversed(chain):
         yield from dockerfile.effective(one)
 

@@ -10,8 +10,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-# Variables of one character, which no Dockerfile can set.
-_SPECIAL = "@*#?-$!0"
+# How deep `${A:-${B:-...}}` may be nested.
+_DEEPEST = 50
 
 
 class WordError(ValueError):
@@ -45,6 +45,7 @@ class _Lexer:
     escape: str
     raw: bool = False
     at: int = 0
+    depth: int = 0
     _done: list[str] = field(default_factory=list)
     _word: str | None = None
 
@@ -184,9 +185,13 @@ class _Lexer:
     def _until(self, end: str) -> str:
         """The word up to a character, which is skipped."""
         pieces: list[str] = []
+        self.depth += 1
+        if self.depth > _DEEPEST:
+            raise WordError("substitutions are nested too deeply")
         while self.at < len(self.text):
             if self.text[self.at] == end:
                 self.at += 1
+                self.depth -= 1
                 return "".join(pieces)
             pieces.append(self._piece()[0])
         raise WordError(f"a substitution is not closed by {end}")
