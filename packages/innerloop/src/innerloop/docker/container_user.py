@@ -12,7 +12,6 @@ import json
 import os
 import re
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,7 +108,7 @@ def mounts(workspace: Workspace, experiment: str, image: str, engine: Engine) ->
     sources = [folder / f"run-{key}.{name}" for name in _FILES]
     for source, text in zip(sources, answer, strict=False):
         if files.read_text(source) != text:
-            files.write_text(source, text)
+            files.write_text(source, text, readable=True)
     return tuple(
         Mount(str(source), f"/etc/{name}", read_only=True)
         for source, name, _ in zip(sources, _FILES, answer, strict=False)
@@ -132,7 +131,7 @@ def _read(image: str, labels: dict[str, str]) -> tuple[str, str]:
     if not created.ok:
         return "", ""
     try:
-        with tempfile.TemporaryDirectory() as folder:
+        with files.temporary_folder("innerloop-image-") as folder:
             texts = []
             for name in _FILES:
                 target = Path(folder, name)
