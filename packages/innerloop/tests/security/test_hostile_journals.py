@@ -8,12 +8,13 @@ import os
 import random
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from innerloop.util import change_folder, undo_journal
 from innerloop.util.errors import UserError
-from innerloop.util.undo_journal import Delete, MakeLink, Move, Write
+from innerloop.util.undo_journal import Delete, MakeLink, Move, Step, Write
 from tests.support import Workspace
 
 BEGIN = {"do": "begin", "what": "the rename of a to b"}
@@ -114,7 +115,7 @@ def test_any_journal_of_a_stranger_changes_nothing_outside(tmp_path: Path) -> No
         "~",
         "NUL",
     ]
-    values = [*paths, *paths, None, 1, [], {}, "x" * 5000, "\x1b[31m", "é\ud800"]
+    values: list[Any] = [*paths, *paths, None, 1, [], {}, "x" * 5000, "\x1b[31m", "é\ud800"]
     keys = {"path", "target", "copy", "aside", "staged", "kept", "old", "new", "top", "what"}
     outside, home = tmp_path / "out", tmp_path / "home"
     for directory in (outside, home):
@@ -164,7 +165,7 @@ def test_journal_that_is_torn_anywhere_is_undone(tmp_path: Path) -> None:
     (root / "src/a").mkdir(parents=True)
     (root / "src/a/file").write_text("old")
     (root / "link").symlink_to("src/a")
-    steps = [
+    steps: list[list[Step]] = [
         [Move("src/a", "src/b/c")],
         [Write("src/b/c/file", "new"), MakeLink("link", "src/b/c")],
     ]

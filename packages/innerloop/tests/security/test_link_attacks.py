@@ -450,3 +450,21 @@ def test_reports_and_formatters_do_not_follow_links(template: Path, tmp_path: Pa
     (root / "notebooks").symlink_to(victim)
     assert loop("format")(root) == 1
     assert snapshot(victim) == before
+
+
+@pytest.mark.parametrize("folder", ["changing", "writing", "creating"])
+def test_a_folder_of_the_tool_that_is_a_link_inside_costs_no_file(
+    template: Path, tmp_path: Path, folder: str
+) -> None:
+    """A stranger's journal behind a link would have all that is beside it swept as leftovers."""
+    root = copied(template, tmp_path)
+    for name in ("committed.jsonl", "journal.jsonl", "journal.json"):
+        (root / "src" / name).write_text('{"do": "begin", "what": "x"}\n')
+    (root / ".innerloop" / folder).symlink_to("../src")
+    before = snapshot(root / "src")
+    for words in (("sync",), ("sync", "--check"), ("new", "fresh"), ("remove", "line", "--yes")):
+        with suppress(UserError):
+            loop(*words)(root)
+        left = snapshot(root / "src")
+        kept = {path for path in before if not path.startswith("line")} - {"."}
+        assert {path: left.get(path) for path in kept} == {path: before[path] for path in kept}

@@ -52,9 +52,9 @@ def _guarded(words: Sequence[str]) -> int:
         # The system's refusal of a file or folder: a name that is too long, no permission, no disk.
         if error.filename is None:
             raise
-        refused = files.refused(error)
-        console.error(refused)
-        return refused.exit_code
+        user_error = files.error_of(error)
+        console.error(user_error)
+        return user_error.exit_code
 
 
 def _main(words: list[str]) -> int:

@@ -35,6 +35,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-cache", action="store_true", help="the same, and rebuild every layer of the image"
     )
+    parser.add_argument(
+        "--trust",
+        action="store_true",
+        help="let the container have what devcontainer.json asks for, and remember it",
+    )
     parser.add_argument("--log", action="store_true", help="show the whole output")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
 
@@ -51,6 +56,7 @@ def run(args: argparse.Namespace) -> int:
             rebuild=args.rebuild or args.no_cache,
             no_cache=args.no_cache,
             log=args.log,
+            trusted=args.trust,
         )
     except UserError as error:
         if args.json:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+from ..util.redaction import Redaction
 
 ROWS = ("command", "cwd", "variables", "environment", "image", "user", "shm", "mounts")
 
@@ -63,6 +65,18 @@ class Parity:
             for column in self.columns
             if (fact := column.facts.get(row)) and fact.value != expected[row].value
         )
+
+    def masked(self, redaction: Redaction) -> Parity:
+        """The same without secrets."""
+
+        def fact(one: ParityFact) -> ParityFact:
+            return ParityFact(*map(redaction.text, (one.value, one.why, one.shown)))
+
+        columns = (
+            replace(column, facts={row: fact(one) for row, one in column.facts.items()})
+            for column in self.columns
+        )
+        return replace(self, columns=tuple(columns))
 
     @property
     def unexplained(self) -> tuple[FactDifference, ...]:

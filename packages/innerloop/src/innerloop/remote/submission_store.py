@@ -10,6 +10,7 @@ not have arrived gives the next submission of the same thing the name to go on w
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -18,9 +19,11 @@ from typing import Any, TypeVar
 
 from ..history.git_state import GitState
 from ..model.jobs.job import Job
-from ..util import files, json_records
+from ..model.run_secrets import in_assignments
+from ..util import files, json_records, redaction
 from ..util.errors import UserError
 from ..util.json_records import Record, RecordError
+from ..util.redaction import is_secret_name
 
 FOLDER = ".innerloop/jobs"
 # Values of `state`. A job that is "sending" may or may not have arrived.
@@ -66,10 +69,13 @@ class SubmittedJob:
 
 def write(root: Path, job: SubmittedJob, patch: str = "") -> None:
     folder = root / FOLDER / job.name
-    text = json.dumps(asdict(job), indent=2, ensure_ascii=False) + "\n"
+    secret = [*in_assignments(job.sets)]
+    secret += [str(value) for name, value in job.inputs.items() if is_secret_name(name)]
+    masked = redaction.known(os.environ, values=secret).tree(asdict(job))
+    text = json.dumps(masked, indent=2, ensure_ascii=False) + "\n"
     files.write_text(folder / "job.json", text)
     if patch:
-        files.write_text(folder / "changes.patch", patch)
+        files.write_private(folder / "changes.patch", patch)
 
 
 def write_file(root: Path, job: SubmittedJob, name: str, text: str) -> None:

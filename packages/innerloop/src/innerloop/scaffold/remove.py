@@ -10,7 +10,7 @@ import itertools
 import os
 import posixpath
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,8 +88,12 @@ def _started_by(root: Path, name: str) -> tuple[str, ...]:
     )
 
 
-def carry_out(root: Path, removal: Removal) -> engine.SyncOutcome:
+def carry_out(
+    root: Path, removal: Removal, *, check: Callable[[], object] = lambda: None
+) -> engine.SyncOutcome:
+    """`check` raises UserError if it must not be removed now. It is called under the lock."""
     with engine.change(root, f"the removal of {removal.name}") as change:
+        check()
         create.require_folder(root, removal.name)
         change.carry_out([*_copies(root, removal), *_moves(root, removal)])
         engine.edit_within(change, lambda state: _release(root, removal, state))

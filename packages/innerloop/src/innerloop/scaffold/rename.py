@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -42,11 +42,17 @@ class RenamePair:
         return naming.slug_of(self.old), naming.slug_of(self.new)
 
 
-def carry_out(workspace: Workspace, old: str, new: str) -> engine.SyncOutcome:
-    """Renames everything. Raises UserError for an invalid or taken name, with nothing changed."""
+def carry_out(
+    workspace: Workspace, old: str, new: str, *, check: Callable[[], object] = lambda: None
+) -> engine.SyncOutcome:
+    """Renames everything. Raises UserError for an invalid or taken name, with nothing changed.
+
+    `check` raises UserError if it must not be renamed now. It is called under the lock.
+    """
     root = Path(workspace.root)
     create.check_target(workspace, new)
     with engine.change(root, f"the rename of {old} to {new}") as change:
+        check()
         create.require_folder(root, old)
         create.check_target(workspace, new)
         names = RenamePair(old, new)

@@ -27,7 +27,7 @@ from ..model.experiment import Experiment
 from ..model.run import Request
 from ..model.workspace import Workspace
 from ..runner.plan import new_id
-from ..util import files, ports
+from ..util import files, ports, redaction
 from ..util.errors import UserError, combine
 from ..workspace.deploy_folder import DeployFolder
 from ..workspace.loader import current_experiment, digest_of
@@ -251,6 +251,9 @@ def _request(server: Server, gpu: Gpu, notes: Sequence[str], detach: bool) -> Re
         outputs="",
         why=gpu.why,
         notes=tuple(notes),
+        redaction=redaction.of_process().with_values(
+            redaction.known(deployment.environment_variables).values
+        ),
     )
 
 

@@ -246,11 +246,11 @@ def _set_mode(number: int, new: Place, mode: int) -> None:
 
 
 @contextmanager
-def temporary_folder(prefix: str) -> Iterator[Path]:
+def temporary_folder(prefix: str, parent: str | None = None) -> Iterator[Path]:
     """A new folder outside of the workspace that only this user can enter, removed at the end."""
     import tempfile  # here, since most commands need none and should start quickly
 
-    with tempfile.TemporaryDirectory(prefix=prefix) as folder:
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=parent) as folder:
         yield Path(folder)
 
 
@@ -733,7 +733,7 @@ def _close_cache(path: Path) -> None:
                 os.close(number)
 
 
-def refused(error: OSError) -> UserError:
+def error_of(error: OSError) -> UserError:
     """The error for a file or folder that the system refuses."""
     return _cannot("use", Path(os.fsdecode(error.filename)), error)
 

@@ -11,6 +11,7 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from . import redaction
 from .printable import printable, raw
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class Progress:
 
     def line(self, text: str) -> None:
         """Print a line that stays, above the live one."""
+        text = redaction.of_process().text(text)
         if self._status is None:
             print(text, file=sys.stderr, flush=True)
         else:
@@ -62,7 +64,8 @@ class Progress:
             return
         from rich.text import Text
 
-        shown = Text(printable(text.strip()), no_wrap=True, overflow="ellipsis")
+        text = printable(redaction.of_process().text(text.strip()))
+        shown = Text(text, no_wrap=True, overflow="ellipsis")
         if self._status is not None:
             self._status.update(shown)
             return

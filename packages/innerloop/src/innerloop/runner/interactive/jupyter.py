@@ -7,7 +7,6 @@ import html
 import http.client
 import os
 import secrets
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -167,8 +166,8 @@ def _runtime_folder(started: Started) -> Iterator[Started]:
     if started.request.container is not None or os.name == "nt" or RUNTIME in os.environ:
         yield started
         return
-    with tempfile.TemporaryDirectory(prefix="jupyter-", dir="/tmp") as folder:
-        yield replace(started, request=started.request.with_env({RUNTIME: folder}))
+    with files.temporary_folder("jupyter-", "/tmp") as folder:
+        yield replace(started, request=started.request.with_env({RUNTIME: str(folder)}))
 
 
 def open_in_browser(address: str) -> bool:

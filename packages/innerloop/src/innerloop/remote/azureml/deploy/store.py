@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ....util import files, json_records
+from ....util import files, json_records, redaction
 from ....util.json_records import RecordError
 
 FOLDER = ".innerloop/deployments"
@@ -48,9 +48,10 @@ class DeploymentRecord:
 
 def write(root: Path, record: DeploymentRecord, patch: str = "") -> None:
     folder = root / record.folder
-    files.write_text(folder / "deployment.json", json.dumps(asdict(record), indent=2) + "\n")
+    masked = redaction.of_process().tree(asdict(record))
+    files.write_text(folder / "deployment.json", json.dumps(masked, indent=2) + "\n")
     if patch:
-        files.write_text(folder / "changes.patch", patch)
+        files.write_private(folder / "changes.patch", patch)
 
 
 def update(root: Path, endpoint: str, deployment: str, **changes: Any) -> None:
