@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from innerloop.devcontainers import configuration as configuration_module
 from innerloop.devcontainers.configuration import Configuration
 from innerloop.model.dockerfiles.dockerfile import parse
 from innerloop.model.experiment import Experiment
@@ -94,3 +98,34 @@ def test_from_the_workspaces_own_container_the_engine_hears_the_hosts_path() -> 
     value = rendered().on("image:tag", "me", {}, inside)
     assert value["workspaceMount"] == "type=bind,source=/home/me/w,target=/workspaces/w"
     assert value["workspaceFolder"] == "/workspaces/w"
+
+
+@pytest.mark.parametrize(
+    ("configuration", "file"),
+    [
+        ({"image": "a", "features": {"./hello": {}}}, ".devcontainer/line/hello/install.sh"),
+        ({"dockerComposeFile": "compose.yml"}, ".devcontainer/line/compose.yml"),
+        ({"dockerComposeFile": ["../a.yml", "compose.yml"]}, ".devcontainer/line/compose.yml"),
+        ({"image": "a", "runArgs": ["--env-file", "my.env"]}, "my.env"),
+        ({"image": "a", "runArgs": ["--env-file=${localWorkspaceFolder}/my.env"]}, "my.env"),
+    ],
+)
+def test_decisive_names_the_files_that_it_refers_to(
+    tmp_path: Path, configuration: dict[str, object], file: str
+) -> None:
+    before = loaded(tmp_path, configuration, {file: "one"})
+    assert loaded(tmp_path, configuration, {file: "one"}).decisive == before.decisive
+    assert loaded(tmp_path, configuration, {file: "two"}).decisive != before.decisive
+
+
+def test_decisive_leaves_out_files_outside_the_workspace(tmp_path: Path) -> None:
+    configuration = {"image": "a", "runArgs": ["--env-file", "/etc/hostname"]}
+    assert loaded(tmp_path, configuration, {}).files == {}
+
+
+def loaded(root: Path, configuration: Mapping[str, object], texts: dict[str, str]) -> Configuration:
+    texts = {".devcontainer/line/devcontainer.json": json.dumps(configuration), **texts}
+    for name, text in texts.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text, encoding="utf-8")
+    return configuration_module.load(Workspace(str(root), Settings(), ("line",)), EXPERIMENT)

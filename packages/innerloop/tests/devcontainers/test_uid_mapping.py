@@ -145,3 +145,12 @@ def test_whose_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert person_of(tmp_path, Engine(True)) == HostUser(owner.st_uid, owner.st_gid)
     monkeypatch.setattr("sys.platform", "win32")
     assert person_of(tmp_path, Engine(True)) is None
+
+
+def test_dockerfile_puts_the_users_programs_on_the_path() -> None:
+    person = uid_mapping.HostUser(4321, 4321)
+    mapping = uid_mapping.adapt("root:x:0:0::/root:/bin/bash\n", "root:x:0:\n", "", person)
+    assert mapping.home == "/home/dev"
+    assert 'ENV PATH="/home/dev/.local/bin:${PATH:-/usr' in mapping.dockerfile("image:tag", "")
+    odd = uid_mapping.UserMapping("dev", "true", uid_mapping._quotable('/home/a"b'))
+    assert "ENV" not in odd.dockerfile("image:tag", "")

@@ -125,12 +125,12 @@ def test_who_owns_what_a_container_writes(
         f'{{"runtimes":{{"nvidia":{{}}}},"security":["{security}"],'
         f'"system":"{system}","version":"28"}}'
     )
-    fake_docker(tmp_path, f"case $1 in image) echo abc;; *) echo '{facts}';; esac")
+    fake_docker(tmp_path, f"case $1 in image) echo 'sha256:1 abc';; *) echo '{facts}';; esac")
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere")
     found = engine.ask("image")
     assert found.answers
-    assert found.label == "abc"
+    assert (found.image_id, found.label) == ("sha256:1", "abc")
     assert found.has_nvidia
     assert (found.rootless, found.maps_owners) == (rootless, maps)
 
@@ -144,6 +144,7 @@ def test_the_short_way_to_the_engine_says_what_the_client_says(
     monkeypatch.setenv("DOCKER_HOST", f"unix://{engine.SOCKET}")
     slow = engine.ask(image)
     assert (quick.answers, quick.label, quick.rootless) == (slow.answers, slow.label, slow.rootless)
+    assert quick.image_id == slow.image_id
 
 
 def test_for_an_image_that_is_not_there_no_client_is_started(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from innerloop.docker import image_staleness
+from innerloop.docker import engine, image_staleness
 from innerloop.docker.image_staleness import (
     CONFIGURATION,
     FILES,
@@ -18,6 +18,7 @@ from innerloop.docker.image_staleness import (
     of_labels,
     of_notes,
 )
+from innerloop.model.dockerfiles import dockerfile
 
 
 @pytest.fixture
@@ -105,3 +106,30 @@ def test_the_same_from_what_a_container_keeps(environment: Path) -> None:
 @pytest.mark.parametrize("kept", ["", "{", "[]"])
 def test_a_container_that_kept_nothing_says_nothing(environment: Path, kept: str) -> None:
     assert of_notes("", kept, environment, {"init": True}, "x.json") == []
+
+
+def test_changed_bases_of_another_machine_or_of_no_label_are_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(engine, "image_ids", lambda names: dict.fromkeys(names, "sha256:new"))
+    monkeypatch.setattr("platform.node", lambda: "here")
+
+    def label(machine: str, id_: str) -> str:
+        return json.dumps({"machine": machine, "images": {"base:1": id_}})
+
+    changed = image_staleness.changed_bases
+    assert changed(label("here", "sha256:old")) == ["base:1"]
+    assert changed(label("here", "sha256:new")) == []
+    assert changed(label("there", "sha256:old")) == []
+    for text in ("", "{", "[]", "null", '{"machine": "here", "images": 1}', '{"machine": "here"}'):
+        assert changed(text) == []
+
+
+def test_bases_label_names_every_image_of_the_target(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "image_ids", lambda names: dict.fromkeys(names, "id"))
+    text = (
+        "ARG V=1\nFROM a:$V AS base\nFROM unused AS no\nFROM scratch AS s\nFROM base\n"
+        "COPY --from=tool:2 /x /x\nCOPY --from=s /y /y\nRUN --mount=type=bind,from=other,target=/z true\n"
+    )
+    (label,) = image_staleness.bases_label(dockerfile.parse(text, "Dockerfile"), None).values()
+    assert sorted(json.loads(label)["images"]) == ["a:1", "other", "tool:2"]

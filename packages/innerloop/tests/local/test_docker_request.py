@@ -57,7 +57,8 @@ def test_request_holds_the_container_as_a_value(tmp_path: Path) -> None:
     assert container.ports == (PublishedPort(16006, 6006, gated=True),)
     assert container.options == ("--cpus", "2")
     assert container.command[-1] == "a && b"
-    assert container.env["HOME"] == "/tmp"
+    assert container.entrypoint == ""
+    assert "HOME" not in container.env and "/.local/bin" in container.command[2]
 
 
 def test_request_without_an_image_describes_the_container_and_cannot_start(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from innerloop.local import in_container
 from tests.support import Workspace
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs bash")
@@ -38,3 +39,17 @@ def test_another_experiment_is_somewhere_else(inside: Workspace) -> None:
     answer = inside.loop("run", "other")
     assert answer.code == 1
     assert "the dev container of tiny" in answer.message
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="needs root")
+def test_path_of_root_is_left_as_it_is() -> None:
+    assert in_container._path() == {}
+
+
+def test_path_of_a_person_has_their_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "getuid", lambda: 1000)
+    monkeypatch.setenv("HOME", "/home/dev")
+    monkeypatch.setenv("PATH", "/usr/bin")
+    assert in_container._path() == {"PATH": "/home/dev/.local/bin:/usr/bin"}
+    monkeypatch.setenv("PATH", "/usr/bin:/home/dev/.local/bin")
+    assert in_container._path() == {}

@@ -6,11 +6,13 @@ devcontainer CLI instead.
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import posixpath
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +22,27 @@ from ..model.workspace import Workspace
 from ..sync.render.devcontainer_json import path_of
 from ..util import files, jsonc
 from ..util.errors import UserError
+from ..workspace import loader
 
 Json = Any
 
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """A devcontainer.json. `path` is relative to the workspace's root, with "/"."""
+    """A devcontainer.json. `path` is relative to the workspace's root, with "/".
+
+    `files` maps each file or folder that it refers to (a local Feature, a compose file, a file of
+    variables) to a checksum.
+    """
 
     path: str
     value: Mapping[str, Json]
+    files: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def decisive(self) -> Mapping[str, Json]:
+        """All that decides about a container: the keys, and the files that they refer to."""
+        return {**self.value, **{f"the file {name}": sum_ for name, sum_ in self.files.items()}}
 
     @property
     def kind(self) -> str:
@@ -86,7 +99,7 @@ class Configuration:
         """
         value = {key: item for key, item in self.value.items() if key not in _IMAGE_KEYS}
         run_args = [str(arg) for arg in value.get("runArgs") or []]
-        all_labels = {**labels, CONFIGURATION: configuration_label(self.value)}
+        all_labels = {**labels, CONFIGURATION: configuration_label(self.decisive)}
         for key, text in all_labels.items():
             run_args += ["--label", f"{key}={text}"]
         if workspace.host and "workspaceMount" not in value:
@@ -188,4 +201,38 @@ def load(workspace: Workspace, experiment: Experiment) -> Configuration:
             where=path,
             hint=f"Add one, or restore the generated file with {restore}",
         )
-    return Configuration(path, value)
+    return Configuration(path, value, _files(Path(workspace.root), path, value))
+
+
+def _files(root: Path, path: str, value: Mapping[str, Json]) -> dict[str, str]:
+    """The checksum of each file and folder of the workspace that the configuration refers to."""
+    checksums = {}
+    for reference in _references(value):
+        plain = reference.replace("${localWorkspaceFolder}", str(root))
+        for parent in (root / posixpath.dirname(path), root):
+            place = Path(os.path.normpath(parent / plain))
+            if place.is_relative_to(root) and place.exists():
+                digest = loader.digest_of(place) if place.is_dir() else _digest(place)
+                checksums[place.relative_to(root).as_posix()] = digest
+                break
+    return checksums
+
+
+def _references(value: Mapping[str, Json]) -> Iterator[str]:
+    features = value.get("features")
+    if isinstance(features, dict):
+        yield from (name for name in features if name.startswith(("./", "../")))
+    compose = value.get("dockerComposeFile")
+    yield from (str(name) for name in (compose if isinstance(compose, list) else [compose]) if name)
+    words = [str(word) for word in value.get("runArgs") or []]
+    for word, following in zip(words, [*words[1:], ""], strict=False):
+        option, _, name = word.partition("=")
+        if option == "--env-file" and (name or following):
+            yield name or following
+
+
+def _digest(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes().replace(b"\r\n", b"\n")).hexdigest()
+    except OSError:
+        return ""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..docker import engine, image_staleness
-from ..model.container import DIGEST_LABEL
+from ..model.container import BASES_LABEL, DIGEST_LABEL
 from ..model.environment import Image
 from ..model.experiment import Experiment
 from ..model.workspace import Workspace
@@ -52,9 +52,12 @@ def outdated(workspace: Workspace, name: str) -> list[Outdated]:
         return _of_this_container(workspace, name)
     try:
         experiment = loader.open_experiment(workspace, name)
-        config = configuration.load(workspace, experiment)
     except UserError:
         return []
+    try:
+        config = configuration.load(workspace, experiment)
+    except UserError:  # an image needs no devcontainer.json
+        return _of_images(workspace, experiment)
     containers = [
         Outdated(name, "container", tuple(changes))
         for container in discovery.find(workspace, experiment)
@@ -72,7 +75,9 @@ def of_container(
         image_staleness.FILES in container.labels
         or image_staleness.CONFIGURATION in container.labels
     ):
-        return image_staleness.of_labels(container.labels, environment, config.value, config.path)
+        return image_staleness.of_labels(
+            container.labels, environment, config.decisive, config.path
+        )
     made_from = state_cache.made_from(Path(workspace.root), experiment.slug, container)
     if made_from is None:
         return []
@@ -84,9 +89,12 @@ def of_container(
 def of_image(image: Image) -> list[str]:
     """What has changed since the image was built; empty if there is no such image."""
     labels = engine.labels_of(image.name)
-    if not image.digest or labels.get(DIGEST_LABEL) in (None, image.digest):
+    if not image.digest or labels.get(DIGEST_LABEL) is None:
         return []
     folder = Path(image.context)
+    if labels[DIGEST_LABEL] == image.digest:
+        bases = image_staleness.changed_bases(labels.get(BASES_LABEL, ""))
+        return [f"the base image {base} changed" for base in bases]
     return image_staleness.of_labels(labels, folder, {}, "") or [f"{folder.name}/ changed"]
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import sys
 from dataclasses import dataclass, replace
@@ -47,14 +48,22 @@ class UserMapping:
     """`user` is the name to work as in the container.
 
     `script` is what root has to run in the image first; None if the image can be used as it is.
+    `home` is the user's home, "" for root's.
     """
 
     user: str
     script: str | None = None
+    home: str = ""
 
     def dockerfile(self, image: str, image_user: str) -> str:
         run = json.dumps(["/bin/sh", "-c", self.script], ensure_ascii=False)
-        return f"FROM {image}\nUSER root\nRUN {run}\nUSER {image_user or 'root'}\n"
+        # `pip install` puts programs there for a user who may not write elsewhere.
+        path = f'ENV PATH="{self.home}/.local/bin:${{PATH:-{_PATH}}}"\n' if self.home else ""
+        return f"FROM {image}\nUSER root\nRUN {run}\n{path}USER {image_user or 'root'}\n"
+
+
+# Of an image that sets none. Source: the engine's default PATH.
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def person_of(root: Path, engine: Engine) -> HostUser | None:
@@ -90,7 +99,8 @@ def adapt(
         return UserMapping(entry.name)
     if entry is None or entry.uid == 0:
         return _add_user(passwd, group, entries, user, person)
-    return UserMapping(entry.name, _renumber(passwd, group, entries, entry, person))
+    script = _renumber(passwd, group, entries, entry, person)
+    return UserMapping(entry.name, script, _quotable(entry.home))
 
 
 def parse(passwd: str) -> list[PasswdEntry]:
@@ -124,7 +134,8 @@ def _add_user(
     if same_uid is not None:
         if same_uid.gid == person.gid:
             return UserMapping(same_uid.name)
-        return UserMapping(same_uid.name, _renumber(passwd, group, entries, same_uid, person))
+        renumbered = _renumber(passwd, group, entries, same_uid, person)
+        return UserMapping(same_uid.name, renumbered, _quotable(same_uid.home))
     names = {entry.name for entry in entries}
     preferred = NEW_USER if user.isdigit() or user == "root" else user
     name = next(n for n in (preferred, *(f"{NEW_USER}{i}" for i in range(2, 99))) if n not in names)
@@ -139,7 +150,7 @@ def _add_user(
         f"mkdir -p {shlex.quote(new.home)}",
         _chown(new),
     ]
-    return UserMapping(name, " && ".join(script))
+    return UserMapping(name, " && ".join(script), _quotable(new.home))
 
 
 def _renumber(
@@ -187,6 +198,11 @@ def _group(group: str, user: PasswdEntry) -> str:
         else:
             own[2] = str(user.gid)
     return "".join(":".join(fields) + "\n" for fields in lines)
+
+
+def _quotable(home: str) -> str:
+    """The home, if it can stand between quotes in a Dockerfile; "" otherwise."""
+    return home if re.fullmatch(r"(/[\w.@+-]+)+", home) else ""
 
 
 def _free(entries: list[PasswdEntry]) -> int:

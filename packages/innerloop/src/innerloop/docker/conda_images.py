@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 
 from ..model.container import image_name_part
@@ -13,8 +14,9 @@ from ..model.jobs import conda
 from ..model.jobs.job import Environment, Job
 from ..model.paths import code_root
 from ..model.workspace import Workspace
-from ..util import files, venvs
+from ..util import files, process, venvs
 from ..util.errors import UserError
+from . import docker_cli
 
 
 def conda_of(workspace: Workspace, job: Job, named: Environment) -> conda.CondaFile:
@@ -56,6 +58,28 @@ def note_on(base: str, packages: conda.CondaFile) -> str:
     if packages.left_out:
         note += f" (without {', '.join(packages.left_out)})"
     return note
+
+
+def python_note(image: Image, image_id: str, packages: conda.CondaFile) -> tuple[str, ...]:
+    """A note if the image's Python is another than the conda file asks for.
+
+    Without conda, pip installs into the Python that the base image has. The image is asked once;
+    its answer is kept beside its Dockerfile.
+    """
+    if not packages.python or not image_id:
+        return ()
+    kept = Path(image.context, "python-version")
+    id_, _, version = (files.read_text(kept) or "").partition(" ")
+    if id_ != image_id:
+        look = ["sh", "-c", "(python --version || python3 --version) 2>&1"]
+        done = process.run(docker_cli.run_once(image_id, look), timeout=60)
+        match = re.search(r"Python (\d+\.\d+)", done.out)
+        version = match[1] if match else ""
+        files.write_text(kept, f"{image_id} {version}")
+    if version in ("", packages.python):
+        return ()
+    asked = f"the conda file asks for Python {packages.python}, and the image has {version}"
+    return (f"{asked}: use an image with conda, or with that Python",)
 
 
 def write_context(image: Image, packages: conda.CondaFile) -> None:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from ..model.container import (
+    BASES_LABEL,
     DIGEST_LABEL,
     EXPERIMENT_LABEL,
     RUN_LABEL,
@@ -17,15 +18,13 @@ from ..model.container import (
 
 
 def digest_label_of(image: str) -> list[str]:
-    """Prints the image's digest label, or an empty line; fails if there is no such image."""
-    return [
-        "docker",
-        "image",
-        "inspect",
-        "--format",
-        f'{{{{index .Config.Labels "{DIGEST_LABEL}"}}}}',
-        image,
-    ]
+    """Prints the image's id and its labels of digest and bases, with a space between.
+
+    Fails if there is no such image.
+    """
+    labels = f'{{{{index . "{DIGEST_LABEL}"}}}} {{{{index . "{BASES_LABEL}"}}}}'
+    form = f"{{{{.Id}}}} {{{{with .Config.Labels}}}}{labels}{{{{end}}}}"
+    return ["docker", "image", "inspect", "--format", form, image]
 
 
 def image_id(image: str) -> list[str]:
@@ -193,6 +192,25 @@ def run_once(image: str, command: Sequence[str]) -> list[str]:
     program, *rest = command
     look = ["docker", "run", "--rm", "--network", "none", "--user", "0"]
     return [*look, "--entrypoint", program, require_image_name(image), *rest]
+
+
+def create(image: str, labels: Mapping[str, str]) -> list[str]:
+    """Creates a container that is never started, and prints its id."""
+    argv = ["docker", "create"]
+    for key, value in labels.items():
+        argv += ["--label", f"{key}={value}"]
+    return [*argv, "--entrypoint", "none", require_image_name(image)]
+
+
+def copy_out(container: str, path: str, target: str) -> list[str]:
+    """Copies a file of a container to this machine; the container need not run."""
+    return ["docker", "cp", "--follow-link", f"{container}:{path}", target]
+
+
+def out_of_memory_events(container: str) -> list[str]:
+    """Prints a line for each time that a container reached its memory limit, also after its end."""
+    argv = ["docker", "events", "--since", "24h", "--until", "0s", "--format", "{{.Action}}"]
+    return [*argv, "--filter", f"container={container}", "--filter", "event=oom"]
 
 
 def top(container: str) -> list[str]:

@@ -9,12 +9,13 @@ import socket
 import stat
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from ..model.container import DIGEST_LABEL
+from ..model.container import BASES_LABEL, DIGEST_LABEL
 from ..util import process
 from ..util.errors import UserError
 from . import docker_cli
@@ -25,13 +26,16 @@ class Engine:
     """Whether the engine `answers`; if not, `why` and `hint` are for the person.
 
     `label` is the digest label of the image that `ask` was called with ("" without one), None if
-    the engine has no such image.
+    the engine has no such image, `image_id` its id, and `bases` its label with the ids of the images
+    that it was built from (both "" without such an image).
     """
 
     answers: bool
     why: str = ""
     hint: str = ""
     label: str | None = None
+    image_id: str = ""
+    bases: str = ""
     runtimes: tuple[str, ...] = ()
     rootless: bool = False
     desktop: bool = False
@@ -74,9 +78,12 @@ def ask(image: str) -> Engine:
     if not about_engine.ok or not version:
         return _unavailable(message)
     security = " ".join(facts.get("security") or [])
+    image_id, label, bases = [*about_image.out.strip().split(" "), "", ""][:3]
     return Engine(
         answers=True,
-        label=about_image.out.strip() if about_image.ok else None,
+        label=label if about_image.ok else None,
+        image_id=image_id if about_image.ok else "",
+        bases=bases if about_image.ok else "",
         runtimes=tuple(facts.get("runtimes") or {}),
         rootless="rootless" in security,
         desktop="Docker Desktop" in (facts.get("system") or "") or sys.platform != "linux",
@@ -108,6 +115,8 @@ def _ask_socket(image: str) -> Engine | None:
     return Engine(
         answers=True,
         label=labels.get(DIGEST_LABEL, "") if code == 200 else None,
+        image_id=str(about_image.get("Id") or "") if code == 200 else "",
+        bases=labels.get(BASES_LABEL, "") if code == 200 else "",
         runtimes=tuple(about_engine.get("Runtimes") or {}),
     )
 
@@ -177,6 +186,26 @@ def labels_of(image: str) -> dict[str, str]:
         done = process.run(["docker", "image", "inspect", image])
         value = json.loads(done.out)[0] if done.ok else {}
     return (value.get("Config") or {}).get("Labels") or {}
+
+
+def image_ids(images: Iterable[str]) -> dict[str, str]:
+    """The ids of those images that the engine has."""
+    names, ids = list(images), dict[str, str]()
+    for name in names:
+        code, value = _get_from_default_engine(f"/images/{quote(name)}/json") or (None, {})
+        if code == 200:
+            ids[name] = str(value.get("Id") or "")
+        elif code != 404:
+            return _image_ids_of_client(names)
+    return ids
+
+
+def _image_ids_of_client(names: list[str]) -> dict[str, str]:
+    if not names or process.which("docker") is None:
+        return {}
+    argvs = [docker_cli.image_id(name) for name in names]
+    answers = zip(names, process.run_together(*argvs), strict=True)
+    return {name: done.out.strip() for name, done in answers if done.ok}
 
 
 def _get(path: str) -> tuple[int, Any]:

@@ -10,7 +10,13 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ..model.container import DIGEST_LABEL, EXPERIMENT_LABEL, WORKSPACE_LABEL, image_name_part
+from ..model.container import (
+    BASES_LABEL,
+    DIGEST_LABEL,
+    EXPERIMENT_LABEL,
+    WORKSPACE_LABEL,
+    image_name_part,
+)
 from ..model.dockerfiles.dockerfile import Dockerfile, pruned
 from ..model.dockerfiles.dockerfile_mounts import plain_step
 from ..model.environment import Image
@@ -47,7 +53,7 @@ def is_current(image: Image, engine: Engine) -> bool:
     """Whether the image can be used without building or pulling it first."""
     if not image.digest:
         return engine.label is not None
-    return engine.label == image.digest
+    return engine.label == image.digest and not image_staleness.changed_bases(engine.bases)
 
 
 def build(
@@ -68,7 +74,10 @@ def build(
         fetch(image.name)
         return
     prebuilt = prebuilt_names(workspace, image)
-    if prebuilt and not (no_cache or pull or inline_cache) and _fetch_prebuilt(prebuilt, image):
+    # CI's image is built from CI's base image, so it is none for a base that changed here.
+    bases = image_staleness.changed_bases(labels_of(image.name).get(BASES_LABEL, ""))
+    is_asked = no_cache or pull or inline_cache or bool(bases)
+    if prebuilt and not is_asked and _fetch_prebuilt(prebuilt, image):
         return
     options = buildkit.build_options(
         pruned(image.dockerfile, image.target),
@@ -86,6 +95,7 @@ def build(
             WORKSPACE_LABEL: workspace.identity,
             EXPERIMENT_LABEL: experiment.name,
             **image_staleness.files_label(Path(image.context)),
+            **image_staleness.bases_label(image.dockerfile, image.target),
         },
         no_cache=no_cache,
         pull=pull,

@@ -12,12 +12,16 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import platform
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..model.container import BASES_LABEL
+from ..model.dockerfiles.dockerfile import Dockerfile, images_of
 from ..util import regular_files
 from ..workspace.loader import LARGEST, files_below, ignored_in
+from . import engine
 
 FILES = "innerloop.files"  # on an image: {"Dockerfile": checksum, ...} as JSON
 CONFIGURATION = "innerloop.configuration"  # on a dev container: {"containerEnv": checksum, ...}
@@ -53,6 +57,29 @@ def files_label(folder: Path) -> dict[str, str]:
     return {FILES: text} if len(text) < _MOST else {}
 
 
+def bases_label(dockerfile: Dockerfile, target: str | None) -> dict[str, str]:
+    """The label with the ids of the images that a build starts or copies from.
+
+    They are known if this machine has them before. An image of another machine has other ids, which
+    say nothing here, so the machine's name is kept with them.
+    """
+    ids = engine.image_ids(images_of(dockerfile, target))
+    value = {"machine": platform.node(), "images": ids}
+    return {BASES_LABEL: json.dumps(value, separators=(",", ":"))} if ids else {}
+
+
+def changed_bases(label: str) -> list[str]:
+    """The images that have another id than when the image with this label was built."""
+    try:
+        value = json.loads(label or "{}")
+        is_here = value.get("machine") == platform.node()
+        before = {str(name): str(id_) for name, id_ in value.get("images", {}).items()}
+    except (ValueError, AttributeError):
+        return []
+    now = engine.image_ids(before) if is_here else {}
+    return [name for name, id_ in before.items() if now.get(name, id_) != id_]
+
+
 def configuration_label(configuration: Mapping[str, Any]) -> str:
     return json.dumps(_keys(configuration), sort_keys=True, separators=(",", ":"))
 
@@ -73,6 +100,8 @@ def of_labels(
     One phrase per change; `name` is the path of devcontainer.json for these phrases.
     """
     changes = _changes(_loads(labels.get(FILES)), files_of(environment), environment.as_posix())
+    bases = changed_bases(labels.get(BASES_LABEL, ""))
+    changes += [f"the base image {base} changed" for base in bases]
     before = _loads(labels.get(CONFIGURATION))
     if before is not None:
         now = _keys(configuration)

@@ -17,6 +17,7 @@ from ..docker import (
     container_context,
     container_ports,
     containers,
+    container_user,
     docker_cli,
     engine,
     image_build,
@@ -84,9 +85,15 @@ def plan(run: Run) -> Request:
         why=gpu.why,
         context=container_context.of_run(run.workspace),
     )
+    if image is not None and planned.container is not None and _is_person(planned.container):
+        mounts = container_user.mounts(run.workspace, run.experiment.name, image.name, facts)
+        planned = replace(planned, container=planned.container.with_mounts(*mounts))
     is_current = image is None or image_build.is_current(image, facts)
     planned = replace(planned, needs_build=not is_current, missing=tuple(missing))
-    return planned.with_notes(*environment.notes)
+    notes = environment.notes
+    if image is not None and environment.conda is not None and is_current:
+        notes += conda_images.python_note(image, facts.image_id, environment.conda)
+    return planned.with_notes(*notes)
 
 
 def prepare(run: Run, request: Request) -> None:
@@ -133,16 +140,19 @@ def request(
     cwd = _cwd(run, root)
     targets = {name: _target(run, name, path, root) for name, path in run.data.items()}
     resolved = resolve(run, lambda name, _: targets[name], lambda name: f"{cwd}/outputs/{name}")
-    home = {} if owner in (None, "0:0") else {"HOME": "/tmp"}
     mounts = (*_mounts(run, cwd, root, targets), *context.mounts)
     has_stdin = run.reads_stdin or sys.stdin.isatty()
     container = ContainerSpec(
         image=image or "",
-        command=_command(run, resolved),
+        # The job's command is all that is started, as on Azure ML: an image's ENTRYPOINT would get
+        # it as arguments.
+        entrypoint="",
+        command=_command(run, resolved, owner),
         name=container_name(run),
         user=_user(engine, owner),
+        groups=_groups(engine, owner),
         workdir=cwd,
-        env={**context.env, **resolved.env, **home},
+        env={**context.env, **resolved.env},
         mounts=tuple(context.on_host(mount) for mount in mounts),
         ports=tuple(PublishedPort(host, port, gated=True) for port, host in run.ports.items()),
         labels={
@@ -175,9 +185,12 @@ def request(
 _OR_SH = 'exec "$(command -v bash || echo sh)" -c "$0"'
 
 
-def _command(run: Run, resolved: ResolvedCommand) -> tuple[str, ...]:
+def _command(run: Run, resolved: ResolvedCommand, owner: str | None) -> tuple[str, ...]:
+    login = "" if owner == "0:0" else container_user.LOGIN
     if resolved.is_single and run.shell == "bash":
-        return ("sh", "-c", _OR_SH, resolved.command)
+        return ("sh", "-c", login + _OR_SH, resolved.command)
+    if login:
+        return ("sh", "-c", f'{login}exec "$0" "$@"', *resolved.argv)
     return resolved.argv
 
 
@@ -316,9 +329,21 @@ def container_name(run: Run) -> str:
 
 def owner() -> str | None:
     """This user as "uid:gid"; None on Windows."""
-    if sys.platform == "win32":
-        return None
-    return f"{os.getuid()}:{os.getgid()}"
+    me = container_user.person()
+    return None if me is None else me.owner
+
+
+def _groups(engine: Engine, owner: str | None) -> tuple[int, ...]:
+    """The person's further groups, by which they may read data that are others'."""
+    me = container_user.person()
+    if me is None or me.owner != owner or engine.maps_owners:
+        return ()
+    return me.further_groups
+
+
+def _is_person(container: ContainerSpec) -> bool:
+    """Whether the container's user is this person, and no option names another one."""
+    return bool(container.user) and not container.option("--user", "-u")
 
 
 def _user(engine: Engine, owner: str | None) -> str:

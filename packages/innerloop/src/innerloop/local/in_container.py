@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
 from ..devcontainers import staleness
 from ..model.experiment import Experiment
 from ..model.run import Availability, Request, Run
@@ -38,7 +41,15 @@ def plan(run: Run) -> Request:
     notes = [] if run.environment.is_own else [_OTHER_ENVIRONMENT]
     outdated = staleness.outdated(run.workspace, run.experiment.name)
     notes += [container.message() for container in outdated]
-    return request(run).with_notes(*notes)
+    return request(run).with_env(_path()).with_notes(*notes)
+
+
+def _path() -> dict[str, str]:
+    """PATH with the folder where `pip install` puts programs for a user who is not root."""
+    programs, path = os.path.expanduser("~/.local/bin"), os.environ.get("PATH", "")
+    if sys.platform == "win32" or os.getuid() == 0 or programs in path.split(os.pathsep):
+        return {}
+    return {"PATH": f"{programs}{os.pathsep}{path}"}
 
 
 _OTHER_ENVIRONMENT = "the job names another environment than this container's"

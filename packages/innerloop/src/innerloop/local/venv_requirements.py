@@ -19,6 +19,7 @@ from ..model.workspace import Workspace
 from ..util import files, process, venvs
 from ..util.errors import UserError
 from ..util.network import Network
+from ..workspace import requirement_files
 
 # Python's own images: python, python:3.11-slim-bookworm, docker.io/library/python:3 ...
 _OFFICIAL = re.compile(
@@ -133,10 +134,10 @@ def environment_of(
 ) -> Path:
     """The environment's folder, keyed by its content.
 
-    The key is made from the locks (or `text`, the requirements themselves), the Python version and
-    this system.
+    The key is made from the locks and the files that they refer to (or `text`, the requirements
+    themselves), the Python version and this system.
     """
-    text += "\n".join(files.read_text(path) or "" for path in locked)
+    text += requirement_files.contents(locked)
     key = hashlib.sha256(f"{venvs.tag()}\n{python}\n{text}".encode()).hexdigest()[:12]
     return venvs.cache_folder() / "envs" / f"{experiment.slug}-{key}"
 

@@ -17,6 +17,7 @@ from .host_paths import Bind, to_host
 
 # Labels of our images and containers.
 DIGEST_LABEL = "innerloop.digest"
+BASES_LABEL = "innerloop.bases"
 WORKSPACE_LABEL = "innerloop.workspace"
 EXPERIMENT_LABEL = "innerloop.experiment"
 RUN_LABEL = "innerloop.run"
@@ -68,7 +69,9 @@ class ContainerSpec:
     """A container to start.
 
     An empty text or tuple means the image's or the engine's own value; `image_workdir` is the
-    image's own working directory as far as it is known.
+    image's own working directory as far as it is known. `entrypoint` replaces the image's
+    ENTRYPOINT: "" leaves it out, so that `command` is all that is started; None keeps it. `groups`
+    are the numbers of the user's further groups.
 
     `client_env` are names of variables whose values the engine's client takes from its own
     environment, so that no argv shows them. `devices` are options that hand devices over
@@ -81,8 +84,9 @@ class ContainerSpec:
     image: str
     command: tuple[str, ...] = ()
     name: str = ""
-    entrypoint: str = ""
+    entrypoint: str | None = None
     user: str = ""
+    groups: tuple[int, ...] = ()
     workdir: str = ""
     image_workdir: str = ""
     env: Mapping[str, str] = field(default_factory=dict)
@@ -106,12 +110,16 @@ class ContainerSpec:
     @property
     def network(self) -> str:
         """The network that `options` choose; "" for the engine's default network."""
-        network = ""
+        return self.option("--network", "--net")
+
+    def option(self, *names: str) -> str:
+        """The value of the last of `options` with one of these names; "" without one."""
+        chosen = ""
         for word, following in zip(self.options, (*self.options[1:], ""), strict=False):
-            option, _, value = word.partition("=")
-            if option in ("--network", "--net"):
-                network = value or following
-        return network
+            name, _, value = word.partition("=")
+            if name in names:
+                chosen = value or following
+        return chosen
 
     @property
     def is_apart(self) -> bool:
@@ -146,12 +154,11 @@ def run_argv(spec: ContainerSpec) -> list[str]:
     argv += ["--tty"] if spec.terminal else []
     for key, value in spec.labels.items():
         argv += ["--label", f"{key}={value}"]
-    for option, value in (
-        ("--entrypoint", spec.entrypoint),
-        ("--user", spec.user),
-        ("--shm-size", spec.shm_size),
-    ):
-        argv += [option, value] if value else []
+    argv += ["--entrypoint", spec.entrypoint] if spec.entrypoint is not None else []
+    argv += ["--user", spec.user] if spec.user else []
+    for group in spec.groups:
+        argv += ["--group-add", str(group)]
+    argv += ["--shm-size", spec.shm_size] if spec.shm_size else []
     argv += spec.devices
     argv += ["--network", APART] if spec.is_apart else []
     for port in spec.ports:

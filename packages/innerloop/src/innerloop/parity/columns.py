@@ -18,6 +18,7 @@ from ..argo_manifest.parse import Pod
 from ..argo_manifest.resource_names import of_value
 from ..docker.engine import Engine, Gpu
 from ..local import docker, in_container, venv
+from ..model.dockerfiles import start_files
 from ..model.dockerfiles.dockerfile import Dockerfile
 from ..model.experiment import JOB_FILE, Experiment
 from ..model.jobs.job import Job
@@ -364,8 +365,16 @@ def _dev_facts(run: Run, dev: Mapping[str, Any]) -> dict[str, ParityFact]:
     why = "the job's own packages, and on top of them the development tools" if same_base else ""
     options = [str(item) for item in dev.get("runArgs") or ()]
     shm = _option(options, "--shm-size")
+    environment = ParityFact(_digest(run) if ours else named or "another image")
+    starts = list(start_files.found_in(run.experiment.dockerfile)) if ours else []
+    if starts:
+        start = starts[0]
+        environment = ParityFact(
+            f"{environment.value}, and what {start.name} sets",
+            why=f"{folder}/Dockerfile:{start.line}: only the dev container's shells read that file",
+        )
     return {
-        "environment": ParityFact(_digest(run) if ours else named or "another image"),
+        "environment": environment,
         "image": ParityFact(
             f"its Dockerfile, stage {stage}" if ours else named or str(dev.get("image")),
             why=why if ours else "",

@@ -17,7 +17,7 @@ from ..model.run_secrets import secrets_of
 from ..util import consent, console, files, network, process, process_identity
 from ..util.errors import UserError, combine
 from ..util.process import OutOfTime
-from . import failure_report
+from . import exit_reason, failure_report
 from .plan import new_id, plan, plan_command
 
 __all__ = ["Started", "backend_line", "carry_out", "new_id", "plan", "plan_command", "prepare"]
@@ -68,6 +68,10 @@ def prepare(run: Run, backend: str, *, dry: bool, trusted: bool = False) -> Star
     lines = [str(grant) for grant in granted]
     consent.require(root, f"the job {run.job.name}", lines, trusted=trusted)
     chosen.prepare(run, request)
+    if request.needs_build:
+        # What was built is known only now, an image's users for instance.
+        built = chosen.plan(run)
+        request = replace(built, why=request.why)
     return Started(run, request, chosen.submit)
 
 
@@ -109,10 +113,14 @@ def carry_out(started: Started) -> int:
         except recorder.RunLost as lost:
             mark.is_kept = True
             raise lost.error from lost
+    log = root / request.outputs / recorder.LOG
+    ended = exit_reason.Ended(run, request, code, failure_report.tail(log))
+    if code == 0 and (hidden := exit_reason.of_success(ended)):
+        say(f"innerloop: {hidden}")
     if code != 0:
-        say(f"innerloop: the command ended with exit code {code}{_meaning(code, started)}")
+        say(f"innerloop: the command ended with exit code {code}{exit_reason.text(ended)}")
         if run.attended:
-            failure_report.show(run, request, root / request.outputs / recorder.LOG)
+            failure_report.show(run, request, log)
     return code
 
 
@@ -159,16 +167,6 @@ def _submit(started: Started) -> int:
         limit = started.run.job.timeout
         console.say(f"stopped after {limit} s, the job's time limit")
         return timeout.exit_code
-
-
-def _meaning(code: int, started: Started) -> str:
-    if code == 130:
-        return " (stopped by Ctrl-C)"
-    if code == 137:
-        return " (killed, most often because it ran out of memory)"
-    if code == 127 and started.request.container is not None:
-        return " (a program that the command names is not in the image)"
-    return ""
 
 
 def _say_nothing(text: str) -> None:

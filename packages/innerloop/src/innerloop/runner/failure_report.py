@@ -21,7 +21,7 @@ TAIL = 1 << 20
 
 def show(run: Run, request: Request, log: Path, read: Reader = tracebacks) -> None:
     """Print the positions of the failure, from the log of the run's output."""
-    for failure in read(_tail(log), path_mapping(run, request)):
+    for failure in read(tail(log), path_mapping(run, request)):
         console.say(str(failure))
 
 
@@ -37,7 +37,7 @@ def tested(run: Run, request: Request, start: Callable[[], int]) -> int:
             code = start()
         if code != 0:
             show(run, request, log, failed_tests)
-            if _tail(log).rstrip().endswith("No module named pytest"):
+            if tail(log).rstrip().endswith("No module named pytest"):
                 console.say(_no_pytest(run))
     finally:
         files.remove(log)
@@ -53,10 +53,14 @@ def _no_pytest(run: Run) -> str:
     )
 
 
-def _tail(log: Path) -> str:
-    with log.open("rb") as file:
-        file.seek(max(0, log.stat().st_size - TAIL))
-        return file.read().decode("utf-8", "replace")
+def tail(log: Path) -> str:
+    """The end of a log; "" without a log."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - TAIL))
+            return file.read().decode("utf-8", "replace")
+    except OSError:
+        return ""
 
 
 def path_mapping(run: Run, request: Request) -> PathMapping:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ..docker import container_ports, containers, docker_cli
 from ..model.deployment import Deployment
+from ..runner import exit_reason
 from ..util import console, process
 from ..util.errors import UserError
 from ..util.printable import raw
@@ -188,18 +189,22 @@ def _end(watch: Watch, code: int) -> int:
         )
     if watch.outcome.reply is None:
         raise _ended(server, code)
-    killed = " (killed, most often because it ran out of memory)" if code == 137 else ""
-    console.say(f"the server ended with exit code {code}{killed}")
+    console.say(f"the server ended with exit code {code}{_reason(server, code)}")
     return code
 
 
 def _ended(server: Server, code: int) -> UserError:
     return UserError(
-        f"the server ended with exit code {code} before it was ready",
+        f"the server ended with exit code {code}{_reason(server, code)} before it was ready",
         code="server-not-ready",
         where=server.deployment.file,
         hint="Its output above shows why",
     )
+
+
+def _reason(server: Server, code: int) -> str:
+    reason = exit_reason.of_container(server.name, code)
+    return f" ({reason})" if reason else ""
 
 
 def _exit_code(server: Server) -> int:

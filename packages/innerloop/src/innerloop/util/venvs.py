@@ -100,7 +100,8 @@ def _make(
     steps = _with_uv(uv, environment, requirements, python) if uv else None
     for argv in steps or _with_pip(environment, requirements, python):
         words = [word for word in argv if hashed or word != "--require-hashes"]
-        _step(words, purpose, say, added)
+        # Paths in a requirements file are relative to where the installer is started.
+        _step(words, purpose, say, added, requirements[0].parent if requirements else None)
     if steps and with_pip:
         # Python's own copy of pip, from this disk: `uv venv --seed` fetches one without a hash.
         process.run([str(python_of(environment)), "-Im", "ensurepip", "--default-pip"])
@@ -130,7 +131,9 @@ def _files(requirements: Sequence[Path]) -> list[str]:
     return [word for path in requirements for word in ("-r", str(path))]
 
 
-def _step(argv: list[str], purpose: str, say: Say, added: Mapping[str, str]) -> None:
+def _step(
+    argv: list[str], purpose: str, say: Say, added: Mapping[str, str], cwd: Path | None
+) -> None:
     lines: list[str] = []
     # PYTHONPATH and an active environment of the person must not affect the new one.
     ignored = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
@@ -143,7 +146,7 @@ def _step(argv: list[str], purpose: str, say: Say, added: Mapping[str, str]) -> 
             if not progress.is_live and _is_large_download(line):
                 say(f"  {line.strip()}")
 
-        code = process.follow(argv, on_line, env={**env, **added})
+        code = process.follow(argv, on_line, cwd=cwd, env={**env, **added})
     if code == 0:
         return
     text = "\n".join(lines)

@@ -83,7 +83,9 @@ def _run(instruction: Instruction, mounts: BuildMounts, caches: bool) -> str:
         text = re.sub(r"([ \t])--no-cache-dir(?=\s)[ \t]?", r"\1", text)
     if not flags:
         return text
-    return re.sub(r"(?i)^(\s*RUN)\s", lambda match: f"{match[1]} {' '.join(flags)} ", text, count=1)
+    # The keyword's line may end right after it, with the character that continues it.
+    start = re.compile(r"(?i)^((?:\s*[\\`]?[ \t]*\n)*\s*RUN)(?=[\s\\`])[ \t]*")
+    return start.sub(lambda match: f"{match[1]} {' '.join(flags)} ", text, count=1)
 
 
 def _installs(instruction: Instruction) -> bool:

@@ -5,14 +5,12 @@ Source: Dockerfile reference (COPY, WORKDIR, ENTRYPOINT, CMD, EXPOSE, ENV).
 
 from __future__ import annotations
 
-import json
 import posixpath
-import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .dockerfile import Dockerfile, Instruction, Stage
+from .dockerfile import Dockerfile, Instruction, Stage, expanded
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,33 +34,29 @@ def instructions(dockerfile: Dockerfile) -> Iterator[Instruction]:
     """The instructions of the image, those of the stages below it first."""
     chain: list[Stage] = []
     stage: Stage | None = dockerfile.last
-    while stage is not None and stage not in chain:
+    while stage is not None:
         chain.append(stage)
-        below = dockerfile.stage(stage.base)
-        stage = below if below is not None and below.line < stage.line else None
+        stage = stage.below
     for one in reversed(chain):
-        yield from one.instructions
+        yield from dockerfile.effective(one)
 
 
 def copies(dockerfile: Dockerfile) -> list[Copied]:
     """Where COPY and ADD put what is in the build's folder."""
     folder = "/"
     found: list[Copied] = []
+    known = variables(dockerfile)
     for one in instructions(dockerfile):
         if one.keyword == "WORKDIR":
-            folder = posixpath.join(folder, one.rest.strip().strip("\"'"))
+            folder = posixpath.join(folder, expanded(one.rest, known, one.escape))
         elif one.keyword in ("COPY", "ADD"):
             found += _copied(one, folder)
     return found
 
 
 def _copied(one: Instruction, folder: str) -> Iterator[Copied]:
-    words = _list(one.rest)
-    while words and words[0].startswith("--"):
-        if words[0].startswith("--from="):
-            return
-        words = words[1:]
-    if len(words) < 2 or "<<" in one.rest:
+    words = _words(one)
+    if len(words) < 2 or one.heredocs or one.flag("from") is not None:
         return
     *sources, target = words
     into = len(sources) > 1 or target.endswith("/") or target in (".", "..")
@@ -82,61 +76,51 @@ def starts(dockerfile: Dockerfile) -> Words | None:
     command: Words | None = None
     for one in instructions(dockerfile):
         if one.keyword == "ENTRYPOINT":
-            entry, command = Words(tuple(_list(one.rest)), one.line), None
+            entry, command = Words(tuple(_words(one)), one.line), None
         elif one.keyword == "CMD":
-            command = Words(tuple(_list(one.rest)), one.line)
+            command = Words(tuple(_words(one)), one.line)
     if entry is None or command is None:
         return entry or command
     return Words((*entry.words, *command.words), entry.line)
 
 
 def exposed(dockerfile: Dockerfile) -> dict[int, int]:
-    """Each port of EXPOSE, and its line."""
-    return {
-        int(word.split("/")[0]): one.line
-        for one in instructions(dockerfile)
-        if one.keyword == "EXPOSE"
-        for word in one.rest.split()
-        if word.split("/")[0].isdigit()
-    }
+    """Each port of EXPOSE, and its line. Of a range (`8000-8003`), all of its ports."""
+    known = variables(dockerfile)
+    ports: dict[int, int] = {}
+    for one in instructions(dockerfile):
+        if one.keyword != "EXPOSE":
+            continue
+        for word in expanded(one.rest, known, one.escape).split():
+            first, _, last = word.partition("/")[0].partition("-")
+            if first.isdigit() and (not last or last.isdigit()) and int(last or 0) <= _HIGHEST:
+                ports |= dict.fromkeys(range(int(first), int(last or first) + 1), one.line)
+    return ports
+
+
+_HIGHEST = 65535
 
 
 def variables(dockerfile: Dockerfile) -> dict[str, str]:
     """The variables of ENV."""
-    found: dict[str, str] = {}
-    for one in instructions(dockerfile):
-        if one.keyword != "ENV":
-            continue
-        words = _split(one.rest)
-        if words and "=" not in words[0]:  # the older form: ENV NAME value
-            found[words[0]] = one.rest.strip().partition(" ")[2].strip()
-            continue
-        for word in words:
-            name, _, value = word.partition("=")
-            found[name] = value
-    return found
+    return dict(dockerfile.last.environment)
 
 
 def folder_of(dockerfile: Dockerfile) -> str:
     """The final working directory; "" if only the base image sets it."""
     folder = ""
+    known = variables(dockerfile)
     for one in instructions(dockerfile):
         if one.keyword == "WORKDIR":
-            folder = posixpath.join(folder or "/", one.rest.strip().strip("\"'"))
+            folder = posixpath.join(folder or "/", expanded(one.rest, known, one.escape))
     return folder
 
 
-def _list(rest: str) -> list[str]:
-    """The words of the exec form (a JSON array) or of the shell form."""
-    text = rest.strip()
-    flags = re.match(r"(?:--\S+\s+)*", text)
-    at = flags.end() if flags else 0
-    if text[at:].startswith("["):
-        try:
-            return [*text[:at].split(), *map(str, json.loads(text[at:]))]
-        except ValueError:
-            pass
-    return _split(text)
+def _words(one: Instruction) -> list[str]:
+    """The words of the exec form (a JSON array) or of the shell form, without the flags."""
+    if (array := one.exec_form) is not None:
+        return list(array)
+    return _split(one.arguments)
 
 
 def _split(text: str) -> list[str]:

@@ -5,7 +5,6 @@ Source: conda's "environment.yml" (name, channels, dependencies; a `pip:` list a
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,19 +12,7 @@ from typing import Any
 from ...util import yaml_text
 from ...util.errors import UserError
 from ...util.position import Position
-
-# Conda packages with another name on the Python package index.
-_RENAMED = {
-    "pytorch": "torch", "pytorch-cpu": "torch", "pytorch-gpu": "torch", "py-xgboost": "xgboost",
-    "tensorflow-gpu": "tensorflow", "opencv": "opencv-python-headless", "pytables": "tables",
-    "matplotlib-base": "matplotlib", "dask-core": "dask", "python-dotenv": "python-dotenv",
-}  # fmt: skip
-# Not Python packages: the interpreter, its tools, system libraries.
-_NOT_PYTHON = re.compile(
-    r"(python|pip|setuptools|wheel|cudatoolkit|cudnn|cuda|pytorch-cuda|cpuonly|nodejs|openmpi|"
-    r"mpich|gcc|gxx|cmake|make|git|openjdk|r-base|r-.*|lib.*|_.*|mkl|ca-certificates|openssl)"
-)
-_SPEC = re.compile(r"(?:[\w.-]+::)?(?P<name>[\w.-]+)\s*(?P<version>[<>=!~].*)?")
+from .conda_spec import parse_spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,33 +61,20 @@ def of(document: Mapping[str, Any], where: Position | str, text: str = "") -> Co
                 raise UserError(what, code="conda-file-invalid", where=where, hint=_HINT)
             requirements += [str(line) for line in pip_packages]
             continue
-        spec = str(dependency)
-        match = _SPEC.fullmatch(spec.strip())
-        package, version = (match["name"], match["version"] or "") if match else (spec, "")
-        if package == "python":
-            python = _minor(version)
-        if match is None or _NOT_PYTHON.fullmatch(package.lower()):
-            left_out += [] if package in ("python", "pip") else [spec]
+        spec = parse_spec(str(dependency))
+        requirement = spec.requirement() if spec is not None else None
+        if spec is not None and spec.name == "python":
+            python = spec.python()
+        elif spec is not None and spec.name == "pip":
+            continue
+        elif spec is None or requirement is None or not spec.is_python_package:
+            left_out.append(str(dependency))
         else:
-            requirements.append(_RENAMED.get(package, package) + _as_pip(version))
+            requirements.append(requirement)
     return CondaFile(python, tuple(requirements), tuple(left_out), text or _dump(document))
 
 
 _HINT = "Write dependencies: and a list of packages"
-
-
-def _minor(version: str) -> str:
-    match = re.search(r"\d+\.\d+", version)
-    return match[0] if match else ""
-
-
-def _as_pip(version: str) -> str:
-    """Conda's `=1.2` means 1.2.*, and `==1.2` exactly 1.2; a build string is dropped."""
-    text = version.strip()
-    if not re.match(r"=(?!=)", text):
-        return text.replace(" ", "")
-    number = text[1:].strip().split("=")[0]
-    return f"=={number}" if number.endswith("*") else f"=={number}.*"
 
 
 def _dump(document: Mapping[str, Any]) -> str:

@@ -10,8 +10,9 @@ from dataclasses import replace
 
 from ...util.errors import UserError
 from ...util.position import Position
-from ..dockerfiles import dockerfile
-from ..dockerfiles.dockerfile import Dockerfile
+from ..dockerfiles import dockerfile, shell_words, start_files
+from ..dockerfiles.dockerfile import Dockerfile, Instruction
+from ..dockerfiles.shell_words import WordError
 from ..jobs.environment_file import environment_of, file_of
 from ..jobs.job import Job
 from ..paths import is_elsewhere
@@ -250,8 +251,35 @@ def dockerfile_of(
     except UserError as error:
         yield finding_of(error)
         return None
+    yield from _without_image(parsed)
+    yield from _start_files(parsed)
     yield from copied_from(parsed, context, files)
     return parsed
+
+
+def _start_files(parsed: Dockerfile) -> Iterator[Finding]:
+    """An environment that a shell's start file activates: a job's command reads no such file."""
+    for file in start_files.found_in(parsed):
+        yield Finding(
+            Position(parsed.name, file.line, 1),
+            f"what {file.name} sets is there in the dev container's shells, and not in a run or on "
+            "Azure ML: the shell that runs a job's command does not read that file",
+            "Set it with ENV, as in ENV PATH=/opt/env/bin:$PATH",
+            "environment-in-start-file",
+            WARNING,
+        )
+
+
+def _without_image(parsed: Dockerfile) -> Iterator[Finding]:
+    """A FROM whose variables have no value: only a build with a --build-arg knows the image."""
+    for stage in parsed.stages:
+        if not stage.base:
+            yield Finding(
+                Position(parsed.name, stage.line, 1),
+                f"FROM {stage.instructions[0].arguments}: the ARG has no value before the first FROM",
+                "Write a default, as in ARG NAME=value: Azure ML builds without arguments",
+                "dockerfile-invalid",
+            )
 
 
 def copied_from(parsed: Dockerfile, context: str, files: Files) -> Iterator[Finding]:
@@ -260,20 +288,21 @@ def copied_from(parsed: Dockerfile, context: str, files: Files) -> Iterator[Find
         for instruction in stage.instructions:
             if instruction.keyword in ("COPY", "ADD"):
                 position = Position(parsed.name, instruction.line, 1)
-                for source in _sources(instruction.rest):
+                for source in _sources(instruction):
                     yield from _copied(source, position, instruction.keyword, context, files)
 
 
-def _sources(rest: str) -> list[str]:
-    words = rest.split()
-    while words and words[0].startswith("--"):
-        if words[0].startswith("--from="):
+def _sources(instruction: Instruction) -> list[str]:
+    """What COPY or ADD takes from the build's folder."""
+    if instruction.flag("from") is not None or instruction.heredocs:
+        return []
+    words = instruction.exec_form
+    if words is None:
+        try:
+            words = tuple(shell_words.split(instruction.arguments, escape=instruction.escape))
+        except WordError:
             return []
-        words = words[1:]
-    plain = " ".join(words)
-    if plain.startswith("["):
-        words = re.findall(r'"((?:[^"\\]|\\.)*)"', plain)
-    return [] if "<<" in plain else [word.strip("\"'") for word in words[:-1]]
+    return list(words[:-1])
 
 
 def _copied(

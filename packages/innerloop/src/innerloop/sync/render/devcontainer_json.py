@@ -104,9 +104,11 @@ def _user(experiment: Experiment) -> str:
     It is "" for root and for a bare number, so that `loop up` can add the host's user, and for a
     name that an ARG decides, which only the image has.
     """
-    user = experiment.dockerfile.user_of(experiment.dev_stage).split(":")[0].strip("\"'")
-    is_name = re.fullmatch(r"[\w.-]+", user) is not None  # an ARG decides about one with "$"
-    return user if is_name and user != "root" and not user.isdigit() else ""
+    dockerfile, stage = experiment.dockerfile, experiment.dev_stage
+    user = dockerfile.user_of(stage).split(":")[0]
+    is_name = re.fullmatch(r"[\w.-]+", user) is not None
+    is_own = is_name and user != "root" and not user.isdigit()
+    return user if is_own and not dockerfile.user_is_variable(stage) else ""
 
 
 def _environment(experiment: Experiment) -> Json:
