@@ -10,7 +10,8 @@ not have arrived gives the next submission of the same thing the name to go on w
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from ..util import files
 from ..util.errors import UserError
 
 FOLDER = ".innerloop/jobs"
+LOCK = ".innerloop/submitting.lock"
 # Values of `state`. A job that is "sending" may or may not have arrived.
 SENDING, SENT, REFUSED = "sending", "sent", "refused"
 
@@ -116,6 +118,26 @@ def find_interrupted(root: Path, fingerprint: str) -> SubmittedJob | None:
     """The last submission of the same thing, if it may not have arrived."""
     same = [job for job in all_jobs(root) if job.fingerprint == fingerprint]
     return same[-1] if same and same[-1].state == SENDING else None
+
+
+@contextmanager
+def exclusive(root: Path) -> Iterator[frozenset[str]]:
+    """Lets one submission from this workspace at a time plan and send its job.
+
+    Yields the names of the jobs that were there before it waited for its turn: of those that it
+    finds beside them, one of the same thing was submitted at the same moment (`find_simultaneous`).
+    """
+    before = frozenset(job.name for job in all_jobs(root) if job.state == SENT)
+    with files.locked(root / LOCK, waiting="innerloop: waiting for another submission from here"):
+        yield before
+
+
+def find_simultaneous(root: Path, fingerprint: str, before: frozenset[str]) -> SubmittedJob | None:
+    """The job of the same thing that another process sent while this one waited for its turn."""
+    for job in reversed(all_jobs(root)):
+        if job.fingerprint == fingerprint and job.state == SENT and job.name not in before:
+            return job
+    return None
 
 
 def find_by_digest(root: Path, workspace: Mapping[str, str], digest: str) -> SubmittedJob | None:
