@@ -257,7 +257,7 @@ def _handler(proxy: Proxy) -> type[http.server.BaseHTTPRequestHandler]:
                 self.send_response(answer.status)
             for name, value in answer.headers.items():
                 self.send_header(name, value)
-            if "Content-Length" not in answer.headers:
+            if not any(name.lower() == "content-length" for name in answer.headers):
                 self.send_header("Content-Length", str(len(answer.body)))
             if proxy.weather.connects:
                 self.send_header("Connection", "close")

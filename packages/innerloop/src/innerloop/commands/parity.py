@@ -9,7 +9,7 @@ from typing import Any
 
 from ..model.experiment import JOB_FILE
 from ..parity import columns
-from ..parity.facts import ROWS, Parity
+from ..parity.facts import NOT_COMPARED, ROWS, Parity
 from ..workspace import loader
 
 EXAMPLES = """Each backend is compared with Azure ML. A path that only one backend has is replaced by its name in
@@ -44,6 +44,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         for parity in parities:
             _show(parity)
+        print(f"not compared: {NOT_COMPARED}")
     return 1 if any(parity.unexplained for parity in parities) else 0
 
 
@@ -64,8 +65,13 @@ def _show(parity: Parity) -> None:
         table.add_column(column.backend, overflow="fold")
     for row in ROWS:
         cells: list[Any] = [Text(row, style="bold")]
+        if row not in present[0].facts:
+            continue
         for column in present:
-            fact = column.facts[row]
+            fact = column.facts.get(row)
+            if fact is None:
+                cells.append(Text(""))
+                continue
             difference = differing.get((row, column.backend))
             if column.backend == parity.reference:
                 cells.append(Text(fact.value))

@@ -11,7 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-ROWS = ("command", "cwd", "variables", "environment", "image", "user", "shm", "mounts")
+ROWS = ("command", "cwd", "variables", "environment", "image", "user", "shm", "mounts", "nodes")
+NOT_COMPARED = (
+    "what a program reads from the machine by itself (other variables, files, the network), VS Code's "
+    "settings and extensions, and workflows that no [schedule] generates"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +65,9 @@ class Parity:
             FactDifference(row, column.backend, fact.value, expected[row].value, fact.why)
             for row in ROWS
             for column in self.columns
-            if (fact := column.facts.get(row)) and fact.value != expected[row].value
+            if (fact := column.facts.get(row))
+            and row in expected
+            and fact.value != expected[row].value
         )
 
     @property
@@ -89,6 +95,7 @@ class Parity:
                 )
                 for column in self.columns
             },
+            "not_compared": NOT_COMPARED,
             "unexplained": [
                 f"{difference.backend}: {difference.row}" for difference in self.unexplained
             ],

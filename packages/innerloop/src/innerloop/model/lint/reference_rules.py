@@ -66,7 +66,7 @@ def _old_dialect(job: Job) -> Iterator[Finding]:
             )
             continue
         yield Finding(
-            where_in_command(job, match[0]),
+            where_in_command(job, match[0], written.count(match[0], 0, match.start())),
             f"{match[0]} is the old form of a reference: Azure ML's client sends "
             f"${{{{{match['body']}}}}}",
             f"Write ${{{{{match['body']}}}}}",
@@ -134,7 +134,7 @@ def _misspelt(job: Job) -> Iterator[Finding]:
         # {inputs.x} may be meant for the program, as in python -c 'print(f"{inputs.x}")'.
         is_reference = "$" in match[0] or name in known.get(kind, ())
         yield Finding(
-            where_in_command(job, match[0]),
+            where_in_command(job, match[0], job.command.count(match[0], 0, match.start())),
             f"{match[0]} is not a reference: Azure ML passes it on unchanged",
             f"Write ${{{{{inner}}}}}",
             "reference-misspelt",
