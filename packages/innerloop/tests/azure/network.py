@@ -181,7 +181,6 @@ class Proxy:
         self._server.shutdown()
         self._server.server_close()
 
-
     def drop(self) -> None:
         """Breaks every connection: the next request of a client makes a new one."""
         for connection in list(self.open):

@@ -48,7 +48,16 @@ class LastingConnection(AzureConnection):
         if self._worker is None:
             environment = locked_environments.ensure(self.service.group)
             source = str(locked_environments.PACKAGE.parent)
-            argv = [str(venvs.python_of(environment)), "-E", "-s", "-X", "utf8", "-c", _START, source]
+            argv = [
+                str(venvs.python_of(environment)),
+                "-E",
+                "-s",
+                "-X",
+                "utf8",
+                "-c",
+                _START,
+                source,
+            ]
             self._worker = process.ChildProcess(argv, cwd=self.root, env=self.service.env())
         return self._worker
 

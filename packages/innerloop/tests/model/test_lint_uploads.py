@@ -76,7 +76,9 @@ def test_a_large_build_context_is_a_warning_with_its_size_and_is_sent(tmp_path: 
     with open(tmp_path / "src/one/data.bin", "wb") as file:
         file.truncate(500_000_000)
     text = f"command: python train.py\n{HEAD}".replace("path: ./environment", "path: .")
-    text = text.replace("    path: .\n", "    path: .\n    dockerfile_path: environment/Dockerfile\n")
+    text = text.replace(
+        "    path: .\n", "    path: .\n    dockerfile_path: environment/Dockerfile\n"
+    )
     findings = write(tmp_path, text)
     assert places(findings) == [f"warning build-context-large {NAME}:5:5"]
     assert "500 MB in 4 files" in findings[0].message

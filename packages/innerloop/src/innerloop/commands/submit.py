@@ -125,9 +125,7 @@ def _plan(
     return submission
 
 
-def _joined(
-    root: Path, submission: Submission, before: frozenset[str]
-) -> SubmittedJob | None:
+def _joined(root: Path, submission: Submission, before: frozenset[str]) -> SubmittedJob | None:
     """The job of the same submission by another process at the same moment; None without one.
 
     A backend whose submissions have no `fingerprint` cannot tell.

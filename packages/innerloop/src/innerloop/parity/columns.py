@@ -10,6 +10,7 @@ import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,7 @@ def _tasks(workspace: Workspace, experiment: Experiment) -> Iterator[tuple[str, 
         words = _words_of_task(task) if isinstance(task, dict) else []
         sets = tuple(
             following
-            for word, following in zip(words, words[1:])
+            for word, following in pairwise(words)
             if word == "--set" and "${" not in following
         )
         sets += tuple(w.partition("=")[2] for w in words if w.startswith("--set="))
@@ -197,9 +198,7 @@ def parity_of(run: Run, title: str, started: Sequence[ParityColumn] = ()) -> Par
 
 
 def _with_nodes(column: ParityColumn, run: Run) -> ParityColumn:
-    return replace(
-        column, facts={**column.facts, "nodes": ParityFact(str(run.job.instance_count))}
-    )
+    return replace(column, facts={**column.facts, "nodes": ParityFact(str(run.job.instance_count))})
 
 
 def _on_one_node(column: ParityColumn) -> ParityColumn:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import Any
 
 from ..model.dockerfiles.dockerfile import Dockerfile, Stage
@@ -50,7 +51,9 @@ def environment(file: Mapping[str, Any], generated: Mapping[str, Any]) -> list[s
     ]
     found, wanted = _mapping(file.get("build")), _mapping(generated.get("build"))
     for key in _BUILD_KEYS if found.get("dockerfile") == wanted.get("dockerfile") else ():
-        changed += [f"build.{key} {_short(part)}" for part in _added(found.get(key), wanted.get(key))]
+        changed += [
+            f"build.{key} {_short(part)}" for part in _added(found.get(key), wanted.get(key))
+        ]
     return changed
 
 
@@ -62,7 +65,7 @@ def _compared(key: str, file: Mapping[str, Any]) -> Any:
     words = [str(word) for word in value]
     return [
         word
-        for before, word in zip(["", *words], words)
+        for before, word in pairwise(["", *words])
         if before != "--shm-size" and not word.startswith("--shm-size")
     ]
 

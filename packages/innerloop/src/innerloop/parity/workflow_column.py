@@ -79,9 +79,7 @@ def scheduled_starts(
         try:
             started, python = _job_of_workflow(workspace, experiment, schedule, PATHS[backend])
             started = started or job
-            yield ScheduledStart(
-                backend, dict(runs(started)), dict(runs(job)), why, python=python
-            )
+            yield ScheduledStart(backend, dict(runs(started)), dict(runs(job)), why, python=python)
         except UserError as error:
             yield ScheduledStart(backend, absent=error.message())
 

@@ -23,8 +23,9 @@ from ..util.errors import UserError
 
 FOLDER = ".innerloop/jobs"
 LOCK = ".innerloop/submitting.lock"
-# Values of `state`. A job that is "sending" may or may not have arrived.
-SENDING, SENT, REFUSED = "sending", "sent", "refused"
+# Values of `state`. A job that is "sending" may or may not have arrived; an "unsent" one has not, and
+# the next attempt keeps its name.
+SENDING, SENT, REFUSED, UNSENT = "sending", "sent", "refused", "unsent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +116,9 @@ def require_new(root: Path, name: str, of_file: str = "") -> None:
 
 
 def find_interrupted(root: Path, fingerprint: str) -> SubmittedJob | None:
-    """The last submission of the same thing, if it may not have arrived."""
+    """The last submission of the same thing, if it has not arrived, or may not have."""
     same = [job for job in all_jobs(root) if job.fingerprint == fingerprint]
-    return same[-1] if same and same[-1].state == SENDING else None
+    return same[-1] if same and same[-1].state in (SENDING, UNSENT) else None
 
 
 @contextmanager

@@ -123,7 +123,9 @@ def _is_devops(document: Document, keys: set[str]) -> bool:
     ):
         return True
     steps = document.get("steps")
-    if isinstance(steps, list) and any(isinstance(one, dict) and "template" in one for one in steps):
+    if isinstance(steps, list) and any(
+        isinstance(one, dict) and "template" in one for one in steps
+    ):
         return True
     return isinstance(steps, list) and bool({"trigger", "pool", "pr", "schedules"} & keys)
 

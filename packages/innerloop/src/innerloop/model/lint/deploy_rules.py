@@ -54,7 +54,9 @@ _AUTH = ("key", "aml_token", "aad_token")
 _LONGEST = 180_000  # milliseconds that a request may take
 # Standard_DS3_v2, Standard_NC4as_T4_v3, Standard_E4-2s_v5: family, cores, features, accelerator.
 # Azure compares the names of sizes without case.
-_SIZE = re.compile(r"Standard_[A-Z]{1,3}\d+(?:-\d+)?[a-z]*(?:_[A-Z][A-Z0-9]*)?(?:_v\d+)?", re.I)
+_SIZE = re.compile(
+    r"Standard_[A-Z]{1,3}\d+(?:-\d+)?[a-z]*(?:_[A-Z][A-Z0-9]*)?(?:_v\d+)?", re.IGNORECASE
+)
 
 
 def check_folder(folder: str, names: Sequence[str], trained: str, files: Files) -> list[Finding]:

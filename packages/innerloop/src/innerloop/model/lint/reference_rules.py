@@ -93,7 +93,9 @@ def check_variables(job: Job) -> Iterator[Finding]:
             kind, name = (named["kind"], named["name"]) if named else ("", "")
             is_foreign = kind in _OF_CI
             is_undeclared = in_variable and kind in known and name not in known[kind]
-            if not (is_foreign or is_undeclared or (in_variable and kind not in (*known, "parent"))):
+            if not (
+                is_foreign or is_undeclared or (in_variable and kind not in (*known, "parent"))
+            ):
                 continue
             hint = "Write the value, or let the program read it from a variable or a key vault"
             if is_undeclared:

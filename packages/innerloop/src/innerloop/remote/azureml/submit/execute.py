@@ -51,7 +51,11 @@ def send(root: Path, submission: AzureSubmission, connection: AzureConnection) -
         raise _after_error(root, job, error, progress) from error
     except KeyboardInterrupt:
         progress.close()
-        state = _unknown(job) if progress.may_exist else _not_created(progress)
+        if progress.may_exist:
+            state = _unknown(job)
+        else:
+            state = _not_created(progress)
+            submission_store.update(root, job, state=submission_store.UNSENT)
         say(f"innerloop: {state}")
         raise
     progress.close()
@@ -104,8 +108,9 @@ def _after_error(
     if progress.may_exist:
         state = _unknown(job)
         return error.instead_of_again(state[:1].upper() + state[1:])
-    if error.code in _REFUSED:
-        submission_store.update(root, job, state=submission_store.REFUSED)
+    is_refused = error.code in _REFUSED
+    state = submission_store.REFUSED if is_refused else submission_store.UNSENT
+    submission_store.update(root, job, state=state)
     return error
 
 

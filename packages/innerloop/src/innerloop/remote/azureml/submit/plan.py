@@ -71,7 +71,7 @@ def plan(
         target=target,
         fingerprint=fingerprint,
         known=dict(_sent_before(root, parts, snapshots, target)),
-        resumes=earlier is not None,
+        resumes=earlier is not None and earlier.state == submission_store.SENDING,
         named=name is not None,
         unconnected=unconnected,
     )

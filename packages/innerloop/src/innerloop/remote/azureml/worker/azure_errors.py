@@ -105,7 +105,9 @@ def explain(
         what = f"Azure ML's client refuses it: {_validated(words)}"
         return ErrorInfo("refused", what, "Fix the job file")
     if any(name in _UNREADABLE for name in names):
-        return _page(last.host, last.status) if last.is_web_page else _broken(last.host, last.status)
+        return (
+            _page(last.host, last.status) if last.is_web_page else _broken(last.host, last.status)
+        )
     if isinstance(error, OSError) and not _is_of_requests(error):
         where = f" ({error.filename})" if error.filename else ""
         what = f"a file could not be read or written: {error.strerror or error}{where}"
@@ -275,7 +277,9 @@ def _page(host: str, status: int) -> ErrorInfo:
 def _broken(host: str, status: int) -> ErrorInfo:
     code = f" ({status})" if status else ""
     what = f"the answer of {host or 'Azure'}{code} is cut short or unreadable"
-    return ErrorInfo("answer-broken", what, "Check the network, and HTTPS_PROXY if there is one", AGAIN)
+    return ErrorInfo(
+        "answer-broken", what, "Check the network, and HTTPS_PROXY if there is one", AGAIN
+    )
 
 
 def _storage(status: int, message: str, host: str, key_status: int) -> ErrorInfo:
@@ -285,10 +289,8 @@ def _storage(status: int, message: str, host: str, key_status: int) -> ErrorInfo
     said = f"({status}): {_shorten(message)}"
     if status in (401, 403):
         what = f"the workspace's storage refuses access {said}"
-        hint = (
-            f"Check the firewall of {host}, and ask for the role "
-            '"Storage Blob Data Contributor"'
-        )
+        role = '"Storage Blob Data Contributor"'
+        hint = f"Check the firewall of {host}, and ask for the role {role}"
         return ErrorInfo("forbidden", what, hint)
     if status == 404:
         return ErrorInfo("not-found", f"{host} does not have what was asked for {said}", "")
@@ -302,9 +304,7 @@ def _without_key(status: int, host: str, key_status: int) -> ErrorInfo:
         return ErrorInfo("slow-down", what, again="Wait some minutes and run it again")
     if key_status >= 500 or key_status == 408:
         return ErrorInfo("service", what, again=_LATER)
-    hint = (
-        f'Ask for the role "AzureML Data Scientist", or for "Storage Blob Data Contributor" on {host}'
-    )
+    hint = f'Ask for the role "AzureML Data Scientist", or for "Storage Blob Data Contributor" on {host}'
     what += f", and the storage refuses access without it ({status})"
     return ErrorInfo("forbidden", what, hint)
 
@@ -402,9 +402,12 @@ SIGN_IN = "Sign in again (`az login`, or new credentials in AZURE_CLIENT_SECRET)
 
 def _sign_in(words: str, host: str = "", last: LastAnswer | None = None) -> ErrorInfo:
     last = last or LastAnswer()
-    if last.is_web_page:
+    if last.is_web_page and last.status < 500:
         return _page(last.host, last.status)
-    if _is_sign_in(last.host) and (last.status >= 500 or last.status in (408, 429)):
+    if _is_sign_in(last.host) and last.status == 429:
+        what = f"{last.host} asks for fewer requests (429)"
+        return ErrorInfo("slow-down", what, again="Wait some minutes and run it again")
+    if _is_sign_in(last.host) and (last.status >= 500 or last.status == 408):
         what = f"{last.host} failed ({last.status}): nobody can sign in to Azure now"
         return ErrorInfo("service", what, again=_LATER)
     if "AADSTS7000222" in words or re.search(
@@ -413,7 +416,11 @@ def _sign_in(words: str, host: str = "", last: LastAnswer | None = None) -> Erro
         return ErrorInfo("expired", "the credentials for Azure have expired", SIGN_IN, _THEN)
     if match := re.search(r"AADSTS\d+:? ?([^|\r\n]*?)(?:\. ?Trace ID|\.?$|\.\s)", words):
         return ErrorInfo("sign-in", f"the sign-in to Azure failed: {_shorten(match[0])}", SIGN_IN)
-    if re.search(_NETWORK_WORDS + r"|resolve|getaddrinfo|Name or service|certificate verify", words):
+    if re.search(
+        _NETWORK_WORDS
+        + r"|resolve|getaddrinfo|Name or service|certificate verify|Connection broken|IncompleteRead",
+        words,
+    ):
         return _network(words, host)
     if match := re.search(r"(GitHub returned no token[^|\r\n]*)", words):
         return ErrorInfo(
@@ -501,7 +508,9 @@ def _network(words: str, host: str) -> ErrorInfo:
         hint = "Behind a company's proxy set REQUESTS_CA_BUNDLE to the file of its certificate authority"
         return ErrorInfo("network", what, hint, _THEN)
     if re.search(r"(?i)resolve|getaddrinfo|Name or service|nodename|name resolution", words):
-        return ErrorInfo("network", f"{where} cannot be found by name (no DNS answer)", _CHECK, _THEN)
+        return ErrorInfo(
+            "network", f"{where} cannot be found by name (no DNS answer)", _CHECK, _THEN
+        )
     if re.search(r"(?i)tunnel connection failed|proxy authentication", words):
         return ErrorInfo("network", f"the proxy refuses the connection to {where}", _CHECK, _THEN)
     if re.search(r"(?i)connection refused|actively refused", words):
@@ -554,6 +563,7 @@ def _validated(text: str) -> str:
 def _shorten(text: str, limit: int = 300) -> str:
     """The beginning of a message on one line, without codes and colours."""
     plain = " ".join(re.sub(r"\x1b\[[0-9;]*m", "", text).split())
+    plain = re.sub(r"(https?://[^\s?'\"]+)\?[^\s'\"]*", r"\1", plain)
     plain = re.sub(r"^Operation returned an invalid status '(.*?)'?$", r"\1", plain)
     plain = re.split(r"\s*(?:Code: |Content: |ErrorCode:|RequestId:|\|)", plain)[0].strip()
     plain = re.sub(r"^\(\w+\)\s*", "", plain)

@@ -195,9 +195,7 @@ class _Requests(logging.Handler):
                 "path": found[2],
             }
             is_tried = self.sent.request["method"] not in ("POST", "PATCH")
-            _Requests.last = LastAnswer(
-                found[1], was_tried=is_tried, key_status=self.key_status
-            )
+            _Requests.last = LastAnswer(found[1], was_tried=is_tried, key_status=self.key_status)
             self.send_event("request", **self.sent.request)
         elif found := re.search(r"Response status: (\d+)", text):
             self._answered(int(found[1]), text)
@@ -208,7 +206,7 @@ class _Requests(logging.Handler):
         request = getattr(self.sent, "request", None) or {
             "id": "", "method": "", "host": _Requests.last.host, "path": "",
         }  # fmt: skip
-        is_page = bool(kind) and is_web_page(kind[1])
+        is_page = kind is not None and is_web_page(kind[1])
         method, host, path = request["method"], request["host"], request["path"]
         self.delivery.answered(method, host, path, status, is_web_page=is_page)
         tries = is_tried_again(method, host, status)

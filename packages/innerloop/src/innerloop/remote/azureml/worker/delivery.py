@@ -37,7 +37,9 @@ class Delivery:
             self.unrefused += 1
             self.emit("creating")
 
-    def answered(self, method: str, host: str, path: str, status: int, *, is_web_page: bool) -> None:
+    def answered(
+        self, method: str, host: str, path: str, status: int, *, is_web_page: bool
+    ) -> None:
         """An answer to any request."""
         if method != "PUT" or is_storage(host) or not _PATH.search(path):
             return

@@ -232,7 +232,9 @@ def _read_log(address: str, start: int) -> bytes:
     is_of_storage = "x-ms-request-id" in answer.headers
     if answer.status_code in (404, 416) and is_of_storage:
         return b""
-    answer.raise_for_status()
+    if answer.status_code >= 400:  # not raise_for_status, whose text has the whole address
+        said = answer.headers.get("x-ms-error-code") or answer.reason
+        raise requests.HTTPError(said, response=answer)
     if not is_of_storage and azure_errors.is_web_page(answer.headers.get("Content-Type", "")):
         raise requests.HTTPError("a web page instead of a log", response=answer)
     content: bytes = answer.content
