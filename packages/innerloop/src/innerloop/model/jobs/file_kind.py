@@ -152,6 +152,7 @@ _FORMS: tuple[tuple[str, Callable[[Document, set[str]], bool]], ...] = (
     ("a sweep of Weights & Biases", _has("program", "method")),
     ("containers for Docker Compose", _is_compose),
     ("an Azure ML deployment", _has("endpoint_name")),
+    ("an Azure ML deployment", _has("name", "instance_type")),
     ("an Azure ML endpoint", _has("auth_mode")),
     ("a conda environment", lambda document, keys: isinstance(document.get("dependencies"), list)),
     ("an MLflow project", _has("entry_points")),
