@@ -34,9 +34,9 @@ STAGES = {
 ORDER = list(STAGES)
 
 # Codes that are right where a request is not Azure ML's own, or the client hides its failure.
-OF_BLOBS = {"401": ("forbidden",), "401 expired": ("forbidden",)}
+OF_BLOBS: dict[str, tuple[str, ...]] = {"401": ("forbidden",), "401 expired": ("forbidden",)}
 # Without the storage's key the client asks the storage without one, which refuses it.
-OF_KEYS = dict.fromkeys(
+OF_KEYS: dict[str, tuple[str, ...]] = dict.fromkeys(
     ("400", "401", "401 expired", "404", "409", "412", "413", "403 page", "half", "cut", "null", "list"),
     ("forbidden", "answer-broken", "web-page"),
 )  # fmt: skip
@@ -49,7 +49,7 @@ UNREAD = {
 
 
 def codes_of(name: str, stage: str) -> tuple[str, ...]:
-    special: dict[str, tuple[str, ...]] = {"blob": OF_BLOBS, "key": OF_KEYS}.get(stage, {})
+    special = OF_BLOBS if stage == "blob" else OF_KEYS if stage == "key" else {}
     return special.get(name, KINDS[name].codes)
 
 

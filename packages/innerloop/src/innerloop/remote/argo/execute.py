@@ -99,7 +99,7 @@ def _send(
             if not was_open:
                 submission_store.update(root, job, state=submission_store.REFUSED)
             raise
-        raise ServiceError(error.what, hint=_unknown(job), code=error.code) from error
+        raise error.instead_of_again(_unknown(job)) from error
     except KeyboardInterrupt:
         progress.close()
         say(f"innerloop: {_unknown(job)}")

@@ -404,8 +404,11 @@ def _sign_in(words: str, host: str = "", last: LastAnswer | None = None) -> Erro
     last = last or LastAnswer()
     if last.is_web_page and last.status < 500:
         return _page(last.host, last.status)
-    if _is_sign_in(last.host) and last.status == 429:
-        what = f"{last.host} asks for fewer requests (429)"
+    # The client keeps such an answer and gives it again without a request.
+    is_throttled = re.search(r"(?i)too ?many ?requests|AADSTS90055|AADSTS50196", words)
+    if is_throttled or (_is_sign_in(last.host) and last.status == 429):
+        asks = last.host if _is_sign_in(last.host) else "login.microsoftonline.com"
+        what = f"{asks} asks for fewer requests (429)"
         return ErrorInfo("slow-down", what, again="Wait some minutes and run it again")
     if _is_sign_in(last.host) and (last.status >= 500 or last.status == 408):
         what = f"{last.host} failed ({last.status}): nobody can sign in to Azure now"
