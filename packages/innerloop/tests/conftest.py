@@ -45,7 +45,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "cluster: needs openssl, for a Kubernetes API on loopback")
     config.addinivalue_line("markers", "mounts: needs root, to mount what only a test sees")
     config.addinivalue_line("markers", "person: needs root, to act as the user with UID 1000")
-    config.addinivalue_line("markers", "nightly: long; only with `packages/innerloop/test --nightly`")
+    config.addinivalue_line(
+        "markers", "nightly: long; only with `packages/innerloop/test --nightly`"
+    )
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -16,7 +16,10 @@ from typing import Any
 
 from innerloop.util.errors import UserError
 
-STEPS = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod", "os.symlink"}
+STEPS = {
+    *("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod", "os.symlink"),
+    "os.link",
+}
 DONE, FEWER = 0, 99
 
 
@@ -48,7 +51,7 @@ def _hook(
 ) -> Callable[[str, tuple[Any, ...]], None]:
     def step(event: str, args: tuple[Any, ...]) -> None:
         position = args[1] if event == "os.symlink" else args[0] if args else ""
-        if event not in STEPS or not str(position).startswith(str(root)):
+        if event not in STEPS or not _is_below(root, position):
             return
         if event == "open" and not args[2] & (os.O_WRONLY | os.O_RDWR):
             return
@@ -57,6 +60,16 @@ def _hook(
             then()
 
     return step
+
+
+def _is_below(root: Path, position: object) -> bool:
+    """Whether a step's file is below the root.
+
+    The tool names files relative to an open folder (util/confined.py): a name without a folder, or
+    a descriptor, is a file of the workspace.
+    """
+    name = os.fsdecode(position) if isinstance(position, (str, bytes, Path)) else "descriptor"
+    return name.startswith(str(root)) or os.sep not in name
 
 
 def kill() -> None:

@@ -7,6 +7,7 @@ not.
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -265,11 +266,11 @@ identity: {{type: user_identity}}
 queue_settings: {{job_tier: spot}}
 """
     found = told(workspace, job)
-    published = [word for word in found["argv"] if word.startswith("127.0.0.1:")]
-    assert [word.rpartition(":")[2] for word in published] == ["8888", "6006", "4321"]
+    assert "--publish" not in found["argv"]
     notes = "\n".join(found["notes"])
+    assert re.findall(r"port (\d+) of the container answers", notes) == ["8888", "6006", "4321"]
     for said in (
-        "port 4321 of the container is published at http://127.0.0.1:",
+        "port 4321 of the container answers at http://127.0.0.1:",
         "the service lab is not started here",
         "the service code is not needed here",
         "the service shell is not needed here",

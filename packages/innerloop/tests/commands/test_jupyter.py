@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import socket
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -12,14 +13,39 @@ import pytest
 
 from innerloop.runner.interactive import jupyter
 from innerloop.util.errors import UserError
-from tests.support import Workspace
+from tests.support import Workspace, until
 
 
 def test_the_token_is_made_once_and_for_one_person_alone(tmp_path: Path) -> None:
     first = jupyter.token(tmp_path)
     assert len(first) == 48 and jupyter.token(tmp_path) == first
-    assert (tmp_path / jupyter.TOKEN_FILE).stat().st_mode & 0o777 == 0o600
+    assert jupyter.token_file(tmp_path).stat().st_mode & 0o777 == 0o600
     assert jupyter.token(tmp_path / "another clone") != first
+
+
+def test_a_token_that_a_workspace_brings_along_is_not_used(tmp_path: Path) -> None:
+    (tmp_path / ".innerloop").mkdir()
+    (tmp_path / ".innerloop/jupyter-token").write_text("known to a stranger\n")
+    assert len(jupyter.token(tmp_path)) == 48
+
+
+def test_the_browser_gets_a_file_and_not_the_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+
+    def browse(url: str) -> bool:
+        opened.append(url)
+        return True
+
+    monkeypatch.setattr("innerloop.util.process.browse", browse)
+    for name in ("BROWSER", "REMOTE_CONTAINERS", "CODESPACES"):
+        monkeypatch.delenv(name, raising=False)
+    address = jupyter.url(8888, "s3cret")
+    assert jupyter.open_in_browser(address)
+    page = Path(urllib.request.url2pathname(opened[0].removeprefix("file://")))
+    assert "s3cret" not in opened[0] and address in page.read_text()
+    assert page.stat().st_mode & 0o777 == 0o600
+    monkeypatch.setenv("BROWSER", "/vscode/bin/helpers/browser.sh")  # opens it on another machine
+    assert jupyter.open_in_browser(address) and opened[1] == address
 
 
 def test_the_next_free_port(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,8 +120,19 @@ def test_without_an_engine_the_same_from_the_cached_environment(workspace: Works
     with urllib.request.urlopen(address, timeout=10) as page:
         assert "JupyterLab" in page.read().decode()
     assert listeners(port) == {"127.0.0.1"}
+    # A kernel has no port at which others could read what it prints, and nobody else gets in.
+    api = f"http://127.0.0.1:{port}/api/kernels"
+    headers = {"Authorization": f"token {address.split('token=')[1]}"}
+    urllib.request.urlopen(urllib.request.Request(api, b"{}", headers), timeout=30).close()
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(api, timeout=10)
+    assert refused.value.code == 403
+    (folder,) = {path.parent for path in Path("/tmp").glob("jupyter-*/jpserver-*.json")}
+    assert folder.stat().st_mode & 0o077 == 0
+    assert until(lambda: len(list(folder.glob("kernel-*-ipc-*"))) == 5, 20)
     server.interrupt_group()
     assert server.end().code == 130
+    assert not folder.exists()
     again = workspace.start("jupyter", "churn", *venv, "--port", "18950")
     again.wait_for("is ready", 120)
     assert address.split("token=")[1] in again.text

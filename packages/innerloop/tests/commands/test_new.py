@@ -123,7 +123,7 @@ def test_killed_at_any_step_there_is_all_of_it_or_nothing(
             assert names(root / "src") == names(workspace.root / "src"), number
             make()  # and the next one is not in its way
             assert loader.open_workspace(root).experiments == tuple(sorted(("tiny", name)))
-            assert names(root / ".innerloop") == ["creating.lock"]
+            assert names(root / ".innerloop") == ["state.json", "sync.lock"]
         if code == FEWER:
             break
     assert ends == {-signal.SIGKILL, FEWER} and number > 15

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from innerloop.scaffold import interrupted
 from innerloop.scaffold import remove as removing
 from innerloop.scaffold import rename as renaming
 from innerloop.sync import engine
+from innerloop.util import change_folder
 from innerloop.workspace import loader
 from tests.serving.tiny import add_server
 from tests.steps import FEWER, copies, kill, stopped_at
@@ -86,7 +86,7 @@ def check_renamed(root: Path, new: str) -> None:
         assert mine in text and f"loop submit {new} " in text and "old" not in text
         assert not (root / path.format("old")).exists() and (root / path.format("old_svm")).exists()
     assert (root / "outputs" / slug / "20260101-000000-aaaa/metrics.json").is_file()
-    assert not (root / renaming.INTENT).exists()
+    assert not change_folder.is_pending(root)
 
 
 @pytest.mark.parametrize("new", ["fresh", "shop/fresh"])
@@ -136,7 +136,7 @@ def test_invalid_name_changes_nothing(used: Workspace, new: str) -> None:
     assert answer.code in (1, 2) and len(answer.message.splitlines()) == 1
     after = {path: path.stat().st_mtime_ns for path in used.root.rglob("*") if path.is_file()}
     assert {p for p in before if before[p] != after.get(p)} == set()
-    assert not (used.root / renaming.INTENT).exists()
+    assert not change_folder.is_pending(used.root)
 
 
 def test_another_experiments_link_into_it_follows(used: Workspace) -> None:
@@ -146,7 +146,9 @@ def test_another_experiments_link_into_it_follows(used: Workspace) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="counts the steps in a forked process")
-def test_killed_at_any_step_the_next_sync_completes_it(used: Workspace, tmp_path: Path) -> None:
+def test_killed_at_any_step_the_next_sync_undoes_it_or_it_is_done(
+    used: Workspace, tmp_path: Path
+) -> None:
     ends = set()
     for number, root in enumerate(copies(used.root, tmp_path / "copies"), 1):
 
@@ -155,8 +157,12 @@ def test_killed_at_any_step_the_next_sync_completes_it(used: Workspace, tmp_path
 
         code = stopped_at(root, number, kill, rename)
         ends.add(code)
-        if renaming.finish(root) is None and (root / "src/old").exists():
-            rename()  # killed before anything was written down
+        engine.sync(root)
+        if (root / "src/old").exists():
+            assert (
+                not (root / "src/shop").exists() and (root / ".devcontainer/old/hello.sh").is_file()
+            )
+            rename()
         check_renamed(root, "shop/fresh")
         if code == FEWER:
             break
@@ -203,7 +209,7 @@ def test_remove_keeps_data_and_outputs_and_can_be_undone(used: Workspace) -> Non
 
 
 @pytest.mark.skipif(os.name == "nt", reason="counts the steps in a forked process")
-def test_removal_killed_at_any_step_is_completed_without_a_conflict(
+def test_removal_killed_at_any_step_is_undone_or_done_without_a_conflict(
     used: Workspace, tmp_path: Path
 ) -> None:
     """What a person changed in the experiment's entries neither stays nor conflicts."""
@@ -216,8 +222,10 @@ def test_removal_killed_at_any_step_is_completed_without_a_conflict(
 
         code = stopped_at(root, number, kill, remove)
         ends.add(code)
-        if not list(interrupted.finish(root)) and (root / "src/old").exists():
-            remove()  # killed before anything was written down
+        engine.sync(root)
+        if (root / "src/old").exists():
+            assert '"mine": true, // kept' in (root / DEV.format("old")).read_text()
+            remove()
         (kept,) = (root / removing.REMOVED).iterdir()
         assert '"mine": true, // kept' in (kept / "devcontainer/devcontainer.json").read_text()
         assert "timeout-minutes: 7" in (kept / GITHUB.format("old")).read_text()
@@ -229,7 +237,7 @@ def test_removal_killed_at_any_step_is_completed_without_a_conflict(
             assert not [part for part in own if part in text], number
         outcome = engine.plan(root)
         assert (outcome.changes, outcome.problems, outcome.state) == ((), (), None), number
-        assert not (root / removing.INTENT).exists()
+        assert not change_folder.is_pending(root)
         shutil.rmtree(root)
         if code == FEWER:
             break

@@ -29,7 +29,8 @@ def test_what_would_be_started_as_one_json_object(workspace: Workspace) -> None:
     ]
     assert told["image"].endswith("/line:deploy")
     assert told["argv"][:3] == ["docker", "run", "--detach"]
-    assert "127.0.0.1:24680:5000" in told["argv"] and told["image"] == told["argv"][-1]
+    assert "--publish" not in told["argv"] and told["image"] == told["argv"][-1]
+    assert told["argv"][told["argv"].index("--network") + 1] == "innerloop-apart"
     assert (told["port"], told["url"]) == (24680, "http://127.0.0.1:24680/score")
     assert told["model"] == model and "cwd" in told
 

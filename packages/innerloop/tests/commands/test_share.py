@@ -203,10 +203,10 @@ def test_without_the_right_to_make_links_it_says_what_to_do(
     from innerloop.util import files
     from innerloop.util.errors import UserError
 
-    def refuse(self: Path, target: str, target_is_directory: bool = False) -> None:
+    def refuse(text: str, name: str, **_: object) -> None:
         raise OSError(22, "A required privilege is not held by the client")
 
-    monkeypatch.setattr(Path, "symlink_to", refuse)
+    monkeypatch.setattr(os, "symlink", refuse)
     kept = shared.write("src/tiny/common/rates.py", "../../common/rates.py")
     with pytest.raises(UserError, match="turn Developer Mode on"):
         files.replace_link(kept, "../../common/rates.py")

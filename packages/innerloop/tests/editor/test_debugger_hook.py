@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import sys
+from collections.abc import Iterator
 from types import ModuleType
 
 import pytest
@@ -14,14 +16,16 @@ FOLDER = ROOT / "packages/innerloop/src/innerloop/in_env_scripts/debugger"
 
 
 @pytest.fixture(scope="module")
-def hook() -> ModuleType:
+def hook() -> Iterator[ModuleType]:
+    sys.path.insert(0, str(FOLDER / "startup"))
     spec = importlib.util.spec_from_file_location(
         "innerloop_debugger", FOLDER / "startup" / "innerloop_debugger.py"
     )
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module
+    sys.path.remove(str(FOLDER / "startup"))
+    yield module
 
 
 @pytest.mark.parametrize(
@@ -90,6 +94,8 @@ def test_what_a_person_maps_stays(hook: ModuleType) -> None:
     assert hook.paths([own, ("/a/ws", "/workspaces/ws")], [("", "/b")]) == [own, ("/a/ws", "/b")]
 
 
-@pytest.mark.parametrize("name", ["start.py", "startup/innerloop_debugger.py"])
+@pytest.mark.parametrize(
+    "name", [path.relative_to(FOLDER).as_posix() for path in sorted(FOLDER.rglob("*.py"))]
+)
 def test_python_3_8_can_read_it(name: str) -> None:
     ast.parse((FOLDER / name).read_text(encoding="utf-8"), feature_version=(3, 8))

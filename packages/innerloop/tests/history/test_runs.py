@@ -285,3 +285,33 @@ def test_a_reader_who_leaves_ends_the_program_as_ever(tmp_path: Path) -> None:
     )
     subprocess.run(f"'{sys.executable}' '{script}' | head -n 2", shell=True, timeout=30)
     assert (tmp_path / "code").read_text() in ("-13", "1")
+
+
+def test_the_page_of_hostile_names_holds_no_markup_and_no_script_of_theirs() -> None:
+    hostile = '"><script>alert(1)</script>\x1b\ud800'
+    run = PastRun(
+        "javascript:alert(1)",
+        hostile,
+        f"outputs/javascript:alert(1)/{hostile}",
+        {
+            "experiment": hostile,
+            "backend": hostile,
+            "status": hostile,
+            "inputs": {hostile: hostile},
+        },
+        scores={hostile: 1e308},
+        curves={hostile: ((1.0, 1e308), (2.0, -1e308))},
+        problems=(hostile,),
+    )
+    page = report.page([run, past()], hostile)
+    page.encode("utf-8")
+    assert "<script>alert" not in page
+    assert 'href="javascript:' not in page
+    assert 'href="./javascript%3Aalert' in page
+
+
+def test_a_long_curve_is_drawn_with_some_of_its_points() -> None:
+    curve = tuple((float(i), float(i)) for i in range(100_000))
+    page = report.page([past(curves={"loss": curve})], "t")
+    points = re.findall(r'points="([^"]+)"', page)
+    assert [900 < len(line.split()) < 1100 for line in points] == [True]

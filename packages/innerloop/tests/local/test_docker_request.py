@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from innerloop.docker import container_ports
 from innerloop.docker.engine import Engine, Gpu
 from innerloop.local import docker
 from innerloop.model.container import PublishedPort
@@ -52,7 +54,7 @@ def test_request_holds_the_container_as_a_value(tmp_path: Path) -> None:
         "1:2",
         "innerloop-line-1",
     )
-    assert container.ports == (PublishedPort(16006, 6006),)
+    assert container.ports == (PublishedPort(16006, 6006, gated=True),)
     assert container.options == ("--cpus", "2")
     assert container.command[-1] == "a && b"
     assert container.env["HOME"] == "/tmp"
@@ -83,6 +85,7 @@ def test_submit_starts_the_very_argv_that_a_dry_run_prints(
         return 7
 
     monkeypatch.setattr(process, "run_foreground", run_foreground)
+    monkeypatch.setattr(container_ports, "opened", nullcontext)  # asks the engine
     (tmp_path / "src/line").mkdir(parents=True)
     run = run_of(str(tmp_path))
     request = request_of(run)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from innerloop.model.container import ContainerSpec, Mount, PublishedPort
+from innerloop.model.container import ContainerSpec, Mount
 from innerloop.model.dockerfiles.dockerfile import parse
 from innerloop.model.experiment import Experiment
 from innerloop.model.jobs.job import parse_job
@@ -58,40 +58,51 @@ def settings_of(request: Request) -> dict[str, Any]:
     return settings
 
 
-def test_a_container_gets_two_mounts_one_port_and_a_program_before_its_command() -> None:
+def test_a_container_gets_two_mounts_no_port_and_a_program_before_its_command() -> None:
     plain = in_docker()
-    made = debug.debugged(run_of(), plain, 24500)
+    made = debug.debugged(run_of(), plain, 24500, 28500)
     assert made.container is not None and plain.container is not None
-    assert made.container.ports == (PublishedPort(24500, 24500),)
+    assert made.container.ports == ()
+    assert made.container.labels == {"innerloop.debugged-at": "24500"}
     assert made.container.command[:2] == ("bash", "/opt/innerloop/debugger/start.sh")
     assert made.container.command[-3:] == COMMAND
     assert [mount.read_only for mount in made.mounts[2:]] == [True, True]
     assert made.command == plain.command
     assert plain.container == replace(
-        made.container, ports=(), mounts=plain.mounts, command=plain.container.command
+        made.container, labels={}, mounts=plain.mounts, command=plain.container.command
     )
-    assert settings_of(made)["host"] == "0.0.0.0"
+    assert settings_of(made)["port"] == 28500
+    assert settings_of(made)["shown"] == "127.0.0.1:24500"
 
 
 def test_the_innermost_folder_is_mapped_first() -> None:
-    assert settings_of(debug.debugged(run_of(), in_docker(), 24500))["folders"] == [
+    assert settings_of(debug.debugged(run_of(), in_docker(), 24500, 28500))["folders"] == [
         ["src/line", "/workspaces/our work/src/line"],
         ["/data/x", "/mnt/inputs/x"],
         ["", "/workspaces/our work"],
     ]
 
 
-@pytest.mark.parametrize("words", [("--network", "host"), ("--network=host",), ("--net=host",)])
-def test_on_the_hosts_network_it_listens_on_the_loopback_alone(words: tuple[str, ...]) -> None:
-    made = debug.debugged(run_of(), in_docker(*words), 24500)
+@pytest.mark.parametrize("network", ["", "host", "none", "of-my-own"])
+def test_the_network_does_not_matter(network: str) -> None:
+    words = ("--network", network) if network else ()
+    made = debug.debugged(run_of(), in_docker(*words), 24500, 28500)
     assert made.container is not None and made.container.ports == ()
-    assert settings_of(made)["host"] == "127.0.0.1"
+    assert settings_of(made) == settings_of(debug.debugged(run_of(), in_docker(), 24500, 28500))
 
 
-def test_without_a_network_it_says_so() -> None:
-    with pytest.raises(UserError, match="no network") as caught:
-        debug.debugged(run_of(), in_docker("--network", "none"), 24500)
-    assert caught.value.where == "src/line/azure-ml-job.yaml:1"
+def test_the_secret_is_in_no_argv_and_not_in_what_a_dry_run_prints() -> None:
+    process = replace(in_docker(), process=ProcessSpec(COMMAND, cwd="/x"), container=None)
+    for plain in (in_docker(), process):
+        made = debug.with_secret(debug.debugged(run_of(), plain, 24500, 28500))
+        secret = made.secrets[debug.SECRET]
+        assert len(secret) == 64 and secret not in json.dumps(made.json()) + repr(made)
+        assert debug.with_secret(plain).secrets[debug.SECRET] != secret
+
+
+def test_the_adapter_has_another_port() -> None:
+    assert debug.adapter_port(24500) == 28500
+    assert debug.adapter_port(65000) == 61000
 
 
 def test_here_the_view_stands_for_the_code() -> None:
@@ -99,10 +110,9 @@ def test_here_the_view_stands_for_the_code() -> None:
     plain = replace(
         in_docker(), backend="venv", process=ProcessSpec(COMMAND, cwd=view), container=None
     )
-    made = debug.debugged(run_of(), plain, 24500)
+    made = debug.debugged(run_of(), plain, 24500, 28500)
     assert made.argv[0] == "bash" and made.argv[-3:] == COMMAND
     settings = settings_of(made)
-    assert settings["host"] == "127.0.0.1"
     assert settings["folders"] == [["src/line", view], ["", "/home/me/our work"]]
 
 

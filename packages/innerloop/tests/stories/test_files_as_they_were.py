@@ -41,7 +41,10 @@ def test_a_link_stays_a_link_and_its_target_is_written(
     real.parent.mkdir()
     shutil.move(synced.root / linked, real)
     (synced.root / linked).symlink_to(real)
-    assert synced.loop("sync").code == 0
+    refused = synced.loop("sync")
+    assert refused.code == 1 and "[link-leads-out]" in refused.message
+    trusted = {"INNERLOOP_TRUSTED_FOLDERS": str(tmp_path / "dotfiles")}
+    assert synced.loop("sync", env=trusted).code == 0
     assert (synced.root / linked).is_symlink()
     assert '"3"' in synced.read(LAUNCH)
     assert [path.name for path in real.parent.iterdir()] == [real.name]
@@ -58,7 +61,7 @@ def test_a_link_to_another_disk(synced: Workspace) -> None:
     (synced.root / ".vscode").symlink_to(folder)
     try:
         before = sorted(path.name for path in folder.iterdir())
-        assert synced.loop("sync").code == 0
+        assert synced.loop("sync", env={"INNERLOOP_TRUSTED_FOLDERS": str(folder)}).code == 0
         assert '"3"' in synced.read(LAUNCH)
         assert sorted(path.name for path in folder.iterdir()) == before
     finally:

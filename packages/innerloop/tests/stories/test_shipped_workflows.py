@@ -46,6 +46,14 @@ def test_each_action_has_one_version() -> None:
     assert len(names) == len(set(names)) > 5, sorted(used)
 
 
+def test_long_campaigns_run_every_night_with_the_words_of_the_test_program() -> None:
+    nightly = read(ROOT / ".github/workflows/innerloop-nightly.yml")
+    assert re.fullmatch(r"\d+ \d+ \* \* \*", nightly["on"]["schedule"][0]["cron"])
+    (job,) = nightly["jobs"].values()
+    assert job["steps"][-1]["run"].endswith(".ci/run --nightly")
+    assert 'packages/innerloop/test "$@"' in (ROOT / ".ci/run").read_text(encoding="utf-8")
+
+
 def test_the_tool_is_tested_on_every_system_and_python() -> None:
     jobs = read(TESTS)["jobs"]
     matrix = jobs["pure"]["strategy"]["matrix"]

@@ -84,11 +84,11 @@ def check_again(merged: Merged, theirs: Any) -> None:
 def through_memory(base: Any) -> Any:
     if base is None:
         return None
-    text = dump(State({"f": base}), RULES)
+    text = dump(State({".vscode/tasks.json": base}), RULES)
     state = load(text)
     assert dump(state, RULES) == text
-    assert oracle.equal(listed(state.generated["f"]), listed(base))
-    return state.generated["f"]
+    assert oracle.equal(listed(state.generated[".vscode/tasks.json"]), listed(base))
+    return state.generated[".vscode/tasks.json"]
 
 
 def check_line_breaks(before: str, after: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from innerloop.sync.merge_rules import EDITOR_FILES
-from innerloop.sync.state_file import CorruptState, State, dump, load
+from innerloop.sync.state_file import CorruptState, ForeignPath, State, dump, load
 
 TASKS = ".vscode/tasks.json"
 
@@ -37,7 +38,7 @@ def test_a_line_for_each_file_and_each_member() -> None:
     ]
 
 
-@pytest.mark.parametrize("names", [(), ("a",), ("a", "b/c", "é \u2028\n\ud83d")])
+@pytest.mark.parametrize("names", [(), ("a",), ("a", "b.c", "é \u00a0$(x)")])
 def test_it_comes_back(names: tuple[str, ...]) -> None:
     state = state_of(*names)
     assert load(dump(state, EDITOR_FILES)) == state
@@ -45,7 +46,9 @@ def test_it_comes_back(names: tuple[str, ...]) -> None:
 
 def test_odd_values_come_back() -> None:
     odd = {"1": 1.5, "tasks": [1, {"label": "a"}], "inputs": {"tasks": []}, "": None}
-    state = State({"f": odd, "g": 3, "h": [], "i": {"tasks": [{"label": "a"}, {"label": "a"}]}})
+    names = (TASKS, ".vscode/launch.json", *(f".devcontainer/{n}/devcontainer.json" for n in "hi"))
+    values: list[Any] = [odd, 3, [], {"tasks": [{"label": "a"}, {"label": "a"}]}]
+    state = State(dict(zip(names, values, strict=True)))
     assert load(dump(state, EDITOR_FILES)) == state
 
 
@@ -63,9 +66,7 @@ CORRUPT = {
     "not a path": '[[""],\n["a", 1, 2],\n["end"]]',
     "a bare value": '[[""],\n"a",\n["end"]]',
     "an unknown line": '[[""],\n{"a": 1},\n["end"]]',
-    "a path out of the workspace": '[[""],\n["../a","text"],\n["end"]]',
-    "an absolute path": '[[""],\n{"ejected":"/etc/hosts"},\n["end"]]',
-    "a path with a drive": '[[""],\n["C:/a","text"],\n["end"]]',
+    "a deep value": f'[[""],\n["{TASKS}",{"[" * 60 + "]" * 60}],\n["end"]]',
     "deep": "[" * 100_000,
 }
 
@@ -74,6 +75,44 @@ CORRUPT = {
 def test_corrupt(text: str) -> None:
     with pytest.raises(CorruptState):
         load(text)
+
+
+FOREIGN = [
+    "../a", "../../../etc/passwd", "/etc/passwd", "C:/a", "C:a", "src/line/train.py", "README.md",
+    ".git/hooks/pre-commit", ".git/config", ".GIT/config", ".vscode/../../a", "./.vscode/tasks.json",
+    ".vscode//tasks.json", ".VSCODE/tasks.json", ".vscode/Tasks.json", ".vscode\\tasks.json", "",
+    ".", "..", "/", ".vscode", ".vscode/", ".vscode/tasks.json/", ".vscode/tasks.json\0", "CON",
+    ".vscode/tasks.json ", ".vscode/tasks.json\n", ".vscode/mcp.json", ".devcontainer/devcontainer.json/x",
+    ".devcontainer/../devcontainer.json", ".devcontainer/./devcontainer.json",
+    ".devcontainer/a/b/devcontainer.json", ".devcontainer/.ssh/devcontainer.json",
+    ".devcontainer//devcontainer.json", ".devcontainer/a\\b/devcontainer.json",
+    ".devcontainer/C:/devcontainer.json", ".devcontainer/CON/devcontainer.json",
+    ".devcontainer/nul.x/devcontainer.json", ".devcontainer/a\x1b[31m/devcontainer.json",
+    ".devcontainer/a\ud83d/devcontainer.json", f".devcontainer/{'a' * 201}/devcontainer.json",
+    ".devcontainer/a./devcontainer.json", ".devcontainer/a /devcontainer.json",
+    ".github/workflows/deploy.yml", ".github/workflows/train-.yml", ".github/workflows/train-a.yaml",
+    ".github/workflows/train-../../x.yml", ".github/workflows/train-a/b.yml",
+    ".github/workflows/CI.yml", ".github/CODEOWNERS", "orchestration/argo/.yml",
+    "orchestration/argo/../x.yml", "orchestration/argo/con.yml", "orchestration/README.md",
+    "orchestration/azure-devops/train-lpt1/../x.yml", ".innerloop/state.json", "pyproject.toml",
+    "scripts/loop", "a" * 100_000,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", FOREIGN, ids=lambda path: ascii(path)[:40])
+@pytest.mark.parametrize("form", ["value", "unknown", "member", "ejected"])
+def test_a_path_that_is_never_generated_is_named_with_its_line(path: str, form: str) -> None:
+    row: Any = {
+        "value": [path, {"name": "a"}],
+        "unknown": [path, None],
+        "member": [path, "tasks", "a", 1],
+        "ejected": {"ejected": path},
+    }[form]
+    lines = dump(state_of("a"), EDITOR_FILES).splitlines()
+    text = "\n".join([*lines[:3], json.dumps(row) + ",", *lines[3:]])
+    with pytest.raises(ForeignPath) as raised:
+        load(text)
+    assert (raised.value.path, raised.value.line) == (path, 4)
 
 
 def test_lines_that_contradict_leave_the_base_unknown() -> None:
@@ -92,7 +131,7 @@ def test_lines_that_contradict_leave_the_base_unknown() -> None:
 
 
 def test_two_branches_that_record_an_unknown_base_and_another_keep_it_unknown() -> None:
-    known, unknown = State({"f": "text"}), State(unknown=frozenset({"f"}))
+    known, unknown = State({TASKS: "text"}), State(unknown=frozenset({TASKS}))
     lines = [dump(state, EDITOR_FILES).splitlines() for state in (known, unknown)]
     text = "\n".join([*lines[0][:-1], *lines[1][1:]])
     assert load(text) == unknown

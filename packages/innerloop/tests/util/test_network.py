@@ -121,11 +121,28 @@ def test_the_binary_form_is_read_and_another_file_is_refused(tmp_path: Path) -> 
 def test_uv_is_told_what_pip_knows_by_itself(tmp_path: Path) -> None:
     reach = of(tmp_path, PIP_INDEX_URL="https://a/s", PIP_EXTRA_INDEX_URL="https://b/s")
     told = network.for_installer(reach, tmp_path, {})
-    assert told["UV_INDEX_URL"] == "https://a/s"
-    assert told["UV_EXTRA_INDEX_URL"] == "https://b/s"
-    assert (
-        network.for_installer(reach, tmp_path, {"UV_INDEX_URL": "mine"}).get("UV_INDEX_URL") is None
-    )
+    assert told == {"UV_EXTRA_INDEX_URL": "https://a/s", "UV_INDEX_URL": "https://b/s"}
+    assert network.for_installer(reach, tmp_path, {"UV_INDEX_URL": "mine"}) == {}
+    assert network.for_installer(reach, tmp_path, {"UV_DEFAULT_INDEX": "mine"}) == {}
+
+
+@pytest.mark.parametrize(
+    ("index", "extra", "order"),
+    [
+        ("https://pypi.org/simple", "https://corp/simple", ["https://corp/simple", "https://pypi.org/simple"]),
+        ("https://corp/simple", "https://pypi.org/simple", ["https://corp/simple", "https://pypi.org/simple"]),
+        ("https://a/s", "https://b/s https://c/s", ["https://a/s", "https://b/s", "https://c/s"]),
+        ("", "https://b/s", ["https://b/s"]),
+    ],
+)  # fmt: skip
+def test_uv_asks_private_indexes_first_and_is_never_told_to_take_the_best_match(
+    tmp_path: Path, index: str, extra: str, order: list[str]
+) -> None:
+    settings = {"PIP_EXTRA_INDEX_URL": extra} | ({"PIP_INDEX_URL": index} if index else {})
+    told = network.for_installer(of(tmp_path, **settings), tmp_path, {})
+    asked = [*told["UV_EXTRA_INDEX_URL"].split(), *told.get("UV_INDEX_URL", "").split()]
+    assert asked == order
+    assert "UV_INDEX_STRATEGY" not in told
 
 
 def test_a_value_shows_no_password(tmp_path: Path) -> None:

@@ -155,6 +155,13 @@ GROUPS = (
 )
 # Commands whose output depends on the workspace's files alone: see `output_cache`.
 CACHED_COMMANDS = frozenset({"check", "list"})
+# Commands that only read the workspace: they report a change that was interrupted. All others undo
+# it first, but for those that have nothing to do with a workspace.
+READING_COMMANDS = frozenset(
+    {"check", "doctor", "list", "logs", "outdated", "parity", "runs", "status", "verify"}
+)
+READING_OPTIONS = frozenset({"--check", "--diff", "--dry-run", "--list"})
+WITHOUT_WORKSPACE = frozenset({"completion", "help", "init"})
 # Commands that pass the arguments after -- on to another program.
 PASS_THROUGH = frozenset({"exec", "run", "terminal", "test", "verify"})
 _IN_THIS_ROOM = frozenset({"completion", "help"})

@@ -21,6 +21,7 @@ from typing import Any, TextIO, cast
 
 from .. import __version__
 from ..util.cache_folder import cache_folder
+from ..util.printable import printable_streams, raw
 
 PACKAGE = Path(__file__).resolve().parent.parent
 # Folders below src/ that no command of `CACHED_COMMANDS` reads.
@@ -43,16 +44,18 @@ def replay_or_run(root: Path, words: Sequence[str], run: Callable[[], int]) -> i
     try:
         entry = json.loads(path.read_bytes())
         if entry["key"] == key and entry["elsewhere"] == _states(root, entry["elsewhere"]):
-            sys.stdout.write(entry["output"])
+            raw(sys.stdout).write(entry["output"])
             return int(entry["exit_code"])
     except (OSError, ValueError, TypeError, KeyError):
         pass
-    out, err = _Tee(sys.stdout), _Tee(sys.stderr)
+    before = sys.stdout, sys.stderr
+    out, err = _Tee(raw(sys.stdout)), _Tee(raw(sys.stderr))
     sys.stdout, sys.stderr = cast(TextIO, out), cast(TextIO, err)
     try:
-        code = run()
+        with printable_streams():
+            code = run()
     finally:
-        sys.stdout, sys.stderr = out.stream, err.stream
+        sys.stdout, sys.stderr = before
     if not err.parts:
         _store(path, root, words, key, "".join(out.parts), code)
     return code

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import posixpath
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +13,7 @@ from ..model.lint.deploy_rules import check_folder
 from ..model.lint.finding import Finding, blocks_submission, finding_of
 from ..model.lint.job_file import check_text
 from ..model.workspace import NONE_YET, Workspace
-from ..util import files
+from ..util import console, files
 from ..util.errors import UserError, join_names
 from ..util.position import Position
 from ..workspace import loader
@@ -57,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
         findings += _of_settings(workspace, path)
     if args.json:
         values = [finding.as_json() for finding in findings]
-        print(json.dumps(values, indent=2, ensure_ascii=False))
+        console.print_json(values)
     else:
         _show(findings, paths)
     return 1 if blocks_submission(findings) else 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -59,6 +58,8 @@ def run(args: argparse.Namespace) -> int:
     kinds = args.kinds or DEFAULT_KINDS
     if reason := cleanup.unavailable_reason(kinds):
         console.say(f"{reason}: containers, images and volumes are not listed")
+    if not args.dry_run:
+        cleanup.sweep()
     items = cleanup.find(workspace, kinds, args.older_than)
     selected = [item for item in items if (item.outdated or args.all) and not item.kept]
     kept = [item for item in items if (item.outdated or args.all) and item.kept]
@@ -139,5 +140,5 @@ def _json(selected: Sequence[Removable], kept: Sequence[Removable], *, act: bool
         ],
         "bytes": cleanup.total(removed),
     }
-    print(json.dumps(value, indent=2))
+    console.print_json(value)
     return 1 if any(reasons.values()) else 0

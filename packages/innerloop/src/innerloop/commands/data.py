@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
 from ..remote.azureml import data_assets, workspace_ref
 from ..remote.azureml.connection import AzureConnection
 from ..remote.progress import format_size
+from ..util import console
 from ..util.errors import UsageError
 from ..workspace import loader
 
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
         verbs = {"list": _list, "get": _get, "register": _register}
         value = verbs[args.verb](args, target, connection)
     if args.json:
-        print(json.dumps(value, indent=2, ensure_ascii=False))
+        console.print_json(value)
     return 0
 
 

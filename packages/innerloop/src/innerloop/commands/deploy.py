@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -20,6 +19,7 @@ from ..remote.azureml.deploy.plan import DeploymentPlan, open_endpoint, plan
 from ..remote.azureml.session import AzureSession
 from ..remote.azureml.submit.submission import READERS
 from ..remote.progress import format_size
+from ..util import console
 from ..util.console import ask
 from ..util.errors import UsageError, UserError
 from ..workspace import loader
@@ -87,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
             cwd=args.cwd,
         )
         if args.dry_run and args.json:
-            print(json.dumps(deployment.json(), indent=2, ensure_ascii=False))
+            console.print_json(deployment.json())
         elif not args.json:
             _print(preview(deployment))
         suspects.refuse(deployment.suspects, args.allow_secrets, READERS)
@@ -134,7 +134,7 @@ def _end(args: argparse.Namespace) -> int:
         else:
             after = _finish(args, session, now)
     if args.json:
-        print(json.dumps({"endpoint": name, "traffic": after.traffic}))
+        console.print_json({"endpoint": name, "traffic": after.traffic}, indent=None)
     else:
         _print([("endpoint", name), ("traffic", blue_green.format_traffic(after.traffic))])
     return 0
@@ -230,7 +230,7 @@ def _print_outcome(
             "traffic": now.traffic,
             "old": move.old,
         }
-        print(json.dumps(value, indent=2, ensure_ascii=False))
+        console.print_json(value)
         return
     experiment = deployment.experiment.name
     rows = [("traffic", blue_green.format_traffic(now.traffic)), ("address", now.url)]

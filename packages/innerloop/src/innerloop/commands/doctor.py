@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shutil
 import sys
@@ -24,7 +23,9 @@ from ..doctor import (
 from ..doctor.checks import Checkup, Fact
 from ..model.experiment import Experiment
 from ..remote import base
+from ..util import console
 from ..util.errors import UserError
+from ..util.printable import printable, raw
 from ..util.progress import Progress
 from ..workspace import loader
 
@@ -81,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
         if not args.json:
             _show(fact, colour=sys.stdout.isatty() and not os.environ.get("NO_COLOR"))
     if args.json:
-        print(json.dumps([asdict(fact) for fact in facts], indent=2))
+        console.print_json([asdict(fact) for fact in facts])
     return 1 if any(fact.state == "bad" for fact in facts) else 0
 
 
@@ -125,7 +126,8 @@ def _show(fact: Fact, *, colour: bool) -> None:
     sign = SIGNS[fact.state]
     if colour:
         sign = f"\x1b[{COLOURS[fact.state]}m{sign}\x1b[0m"
-    print(f"{sign}  {fact.name:<17} {_beside(fact.what, 24)}", flush=True)
+    text = printable(f"{fact.name:<17} {_beside(fact.what, 24)}")
+    print(f"{sign}  {text}", file=raw(sys.stdout), flush=True)
     if fact.hint:
         print(f"{'':<24}-> {_beside(fact.hint, 27)}", flush=True)
 

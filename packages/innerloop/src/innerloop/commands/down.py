@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 from ..devcontainers import discovery, state_cache
@@ -54,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     for slug in slugs:
         state_cache.forget(args.root, slug)
     if args.json:
-        print(json.dumps({"removed": [container.id for container in containers]}, indent=2))
+        console.print_json({"removed": [container.id for container in containers]})
     else:
         for container in containers:
             console.say(f"removed the dev container {_name(container)}")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 
 from ..remote import jobs, stream_job
 from ..remote.progress import count_files, format_size
+from ..util import console
 
 EXAMPLES = """What the job wrote to ./outputs is in outputs/<experiment>/<job>/ then, a named output in a folder
 of its name in it, and the logs in user_logs/. Of a sweep the best trial's outputs are downloaded.
@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     status = fetched.status.status
     if args.json:
         value = {"job": job.name, "folder": into, "status": status}
-        print(json.dumps({**value, "files": fetched.files, "size": fetched.size}))
+        console.print_json({**value, "files": fetched.files, "size": fetched.size}, indent=None)
     elif fetched.files:
         size = f"{count_files(fetched.files)}, {format_size(fetched.size)}"
         print(f"{into}/ has the outputs of {job.name}: {size}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from typing import Any
@@ -16,8 +15,10 @@ from ..remote.azureml.deploy.blue_green import DeploymentState, EndpointState
 from ..remote.azureml.deploy.plan import open_endpoint
 from ..remote.azureml.session import AzureSession, poll_interval
 from ..remote.azureml.worker.azure_errors import scrub
+from ..util import console
 from ..util.console import ask
 from ..util.errors import UsageError, UserError
+from ..util.printable import raw
 from ..workspace import loader
 
 EXAMPLES = """examples:
@@ -76,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _status(args: argparse.Namespace, session: AzureSession, now: EndpointState) -> int:
     if args.json:
-        print(json.dumps(_value(now), indent=2, ensure_ascii=False))
+        console.print_json(_value(now))
         return 0
     print(
         f"{now.name} in {session.target.workspace}: {now.state.lower() or 'ready'}, auth {now.auth}"
@@ -144,7 +145,7 @@ def _logs(args: argparse.Namespace, session: AzureSession, now: EndpointState) -
         )  # fmt: skip
         text = added(shown, session.logs)
         shown = session.logs
-        sys.stdout.write(scrub(text) + ("\n" if text and not text.endswith("\n") else ""))
+        raw(sys.stdout).write(scrub(text) + ("\n" if text and not text.endswith("\n") else ""))
         sys.stdout.flush()
         if not args.follow:
             return 0
@@ -175,7 +176,10 @@ def _newest(args: argparse.Namespace, now: EndpointState) -> str:
 
 
 def _url(args: argparse.Namespace, session: AzureSession, now: EndpointState) -> int:
-    print(json.dumps({"url": now.url}) if args.json else now.url)
+    if args.json:
+        console.print_json({"url": now.url}, indent=None)
+    else:
+        print(now.url)
     return 0
 
 
@@ -183,7 +187,7 @@ def _keys(args: argparse.Namespace, session: AzureSession, name: str) -> int:
     """Prints the keys. Nothing else does: here the user asked for them."""
     keys = endpoints.keys(name, session.target, session.connection)
     if args.json:
-        print(json.dumps(keys))
+        console.print_json(keys, indent=None)
     else:
         for key, value in keys.items():
             print(f"{key:<14}{value}")
@@ -212,7 +216,7 @@ def _update(
             )
         steps.change_endpoint(session, now.name, endpoint.text.name, free)
     if args.json:
-        print(json.dumps({"endpoint": now.name, "changed": keys}))
+        console.print_json({"endpoint": now.name, "changed": keys}, indent=None)
     elif not differences:
         print(f"{now.name} matches {endpoint.text.name}")
     return 1 if len(free) < len(differences) else 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from typing import Any
 
 from ..model.experiment import JOB_FILE
@@ -11,6 +10,7 @@ from ..remote import suspects
 from ..remote.argo import images, plan
 from ..remote.argo.images import RunImage
 from ..remote.progress import format_size, say
+from ..util import console
 from ..util.errors import UserError
 from ..workspace import loader
 
@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
         if not args.json:
             _show(rows[-1], known, dry=args.dry_run)
     if args.json:
-        print(json.dumps(rows, indent=2, ensure_ascii=False))
+        console.print_json(rows)
     if not run_images:
         say(f"innerloop: {job.name} brings no code and names an existing image")
     if args.dry_run and (missing := [image.missing for image in run_images if image.missing]):

@@ -12,7 +12,7 @@ from ..model.experiment import Experiment
 from ..model.workspace import Workspace
 from ..serving import client, server_discovery
 from ..serving.client import Address, Reply
-from ..util import argtypes
+from ..util import argtypes, console
 from ..util.errors import UsageError, UserError
 from ..workspace import loader
 from ..workspace.deploy_folder import open_folder
@@ -116,7 +116,7 @@ def _show(args: argparse.Namespace, address: Address, reply: Reply) -> int:
             "milliseconds": milliseconds,
             "answer": reply.value,
         }
-        print(json.dumps(value, indent=2, ensure_ascii=False))
+        console.print_json(value)
         return 0 if reply.ok else 1
     body = reply.value
     print(body if isinstance(body, str) else json.dumps(body, ensure_ascii=False), flush=True)

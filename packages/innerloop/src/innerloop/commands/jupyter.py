@@ -7,7 +7,7 @@ import argparse
 from ..remote import base
 from ..runner import dry_run
 from ..runner.interactive import jupyter
-from ..util import console, files, process
+from ..util import console, files
 from ..util.errors import UsageError
 from ..workspace import loader
 
@@ -52,6 +52,8 @@ def run(args: argparse.Namespace) -> int:
         dry_run.show(request, {"port": port}, as_json=args.json)
         return 0
     files.make_folder(args.root / "notebooks")
+    files.make_folder(args.root / jupyter.SETTINGS)
+    files.remove_links(args.root / jupyter.SETTINGS)  # JupyterLab would follow them
     console.say(f"starting JupyterLab of {experiment.name} with {request.backend} ({request.why})")
     for note in request.notes:
         console.say(note)
@@ -62,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
         address = jupyter.url(port, secret)
         # One line: a VS Code task's problem matcher reads it.
         print(f"JupyterLab of {experiment.name} is ready: {address}", flush=True)
-        if args.open and not process.browse(address):
+        if args.open and not jupyter.open_in_browser(address):
             console.say("no browser can be started: open the address yourself")
 
     return jupyter.serve(started, port, secret, ready)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
 from ..model.experiment import Experiment
 from ..model.workspace import NONE_YET, Workspace
 from ..remote import base
-from ..util import tables
+from ..util import console, tables
 from ..util.errors import UserError
 from ..workspace import loader
 
@@ -30,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
     workspace = loader.open_workspace(args.root)
     rows = [_row(workspace, name) for name in workspace.experiments]
     if args.json:
-        print(json.dumps(rows, indent=2))
+        console.print_json(rows)
     elif not rows:
         print(NONE_YET)
     else:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import argparse
 
 from ..scaffold import create
-from ..sync import engine
 from ..util.console import say
-from ..util.errors import UserError
 from ..workspace import loader
 
 EXAMPLES = """The name is that of its folder under src/: lower-case letters, digits and single _.
@@ -31,14 +29,8 @@ def run(args: argparse.Namespace) -> int:
     source = None
     if args.source is not None:
         source = loader.choose_experiment(workspace, args.source, args.cwd).name
-    create.create_experiment(workspace, args.name, source)
+    outcome = create.create_experiment(workspace, args.name, source)
     say(f"made src/{args.name}")
-    try:
-        outcome = engine.sync(args.root)
-    except UserError as error:
-        hint = f"{error.hint}; then `scripts/loop sync` generates its files".lstrip("; ")
-        error.hint = hint
-        raise
     for line in (*outcome.problems, *outcome.notes):
         say(line)
     print(f"Run it: scripts/loop run {args.name}")

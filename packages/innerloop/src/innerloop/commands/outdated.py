@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import asdict
 
 from ..devcontainers import staleness
@@ -40,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     if not reason:
         outdated = [item for name in names for item in staleness.outdated(workspace, name)]
     if args.json:
-        print(json.dumps([asdict(item) for item in outdated], indent=2, ensure_ascii=False))
+        console.print_json([asdict(item) for item in outdated])
     else:
         for item in outdated:
             print(item.message())

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from typing import Any
 
 from ..model.experiment import JOB_FILE
 from ..parity import columns
 from ..parity.facts import NOT_COMPARED, ROWS, Parity
+from ..util import console
+from ..util.printable import one_line, printable, raw
 from ..workspace import loader
 
 EXAMPLES = """Each backend is compared with Azure ML. A path that only one backend has is replaced by its name in
@@ -40,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
         job = loader.open_job(workspace, experiment, args.file)
         parities += columns.parity_of_job(workspace, experiment, job)
     if args.json:
-        print(json.dumps([parity.json() for parity in parities], indent=2, ensure_ascii=False))
+        console.print_json([parity.json() for parity in parities])
     else:
         for parity in parities:
             _show(parity)
@@ -54,15 +55,22 @@ def _show(parity: Parity) -> None:
     from rich.text import Text
 
     # Nothing is wrapped for a file or a pipe.
-    console = Console(width=None if sys.stdout.isatty() else 10_000, highlight=False)
+    console = Console(
+        file=raw(sys.stdout), width=None if sys.stdout.isatty() else 10_000, highlight=False
+    )
     present = [column for column in parity.columns if not column.absent]
     differing = {
         (difference.row, difference.backend): difference for difference in parity.differences
     }
-    table = Table(title=parity.experiment, title_justify="left", box=None, header_style="bold")
+    table = Table(
+        title=Text(one_line(parity.experiment), style="table.title"),
+        title_justify="left",
+        box=None,
+        header_style="bold",
+    )
     table.add_column("", no_wrap=True)
     for column in present:
-        table.add_column(column.backend, overflow="fold")
+        table.add_column(Text(one_line(column.backend)), overflow="fold")
     for row in ROWS:
         cells: list[Any] = [Text(row, style="bold")]
         if row not in present[0].facts:
@@ -74,12 +82,14 @@ def _show(parity: Parity) -> None:
                 continue
             difference = differing.get((row, column.backend))
             if column.backend == parity.reference:
-                cells.append(Text(fact.value))
+                cells.append(Text(printable(fact.value)))
             elif difference is None:
                 cells.append(Text("the same", style="green"))
             else:
                 style = "yellow" if difference.why else "bold red"
-                cells.append(Text(f"{'~' if difference.why else '!'} {fact.value}", style=style))
+                cells.append(
+                    Text(f"{'~' if difference.why else '!'} {printable(fact.value)}", style=style)
+                )
         table.add_row(*cells)
     console.print(table)
     _explain(parity)

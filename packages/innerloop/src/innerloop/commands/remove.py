@@ -7,7 +7,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from ..scaffold import interrupted, remove, rename, residue
+from ..scaffold import remove, rename, residue
 from ..scaffold.remove import Removal
 from ..util.console import say
 from ..util.errors import UsageError
@@ -25,12 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    completed = list(interrupted.finish(args.root))
-    for line in completed:
-        say(line)
     workspace = loader.open_workspace(args.root)
-    if completed and args.experiment not in workspace.experiments:
-        return 0
     experiment = loader.choose_experiment(workspace, args.experiment, args.cwd)
     name = experiment.name
     docker = residue.docker_residue(workspace, experiment)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from ..scaffold import interrupted, rename, residue
+from ..scaffold import rename, residue
 from ..util.console import say
 from ..workspace import loader
 
@@ -23,12 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    completed = list(interrupted.finish(args.root))
-    for line in completed:
-        say(line)
     workspace = loader.open_workspace(args.root)
-    if completed and args.name in workspace.experiments:
-        return 0
     experiment = loader.choose_experiment(workspace, args.experiment, args.cwd)
     old = experiment.name
     docker = residue.docker_residue(workspace, experiment)

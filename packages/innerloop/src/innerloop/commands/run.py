@@ -91,6 +91,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--docker-option", action="append", default=[], metavar="OPT", help="passed to `docker run`"
     )
     parser.add_argument(
+        "--trust",
+        action="store_true",
+        help="let the job have what it asks for beyond the workspace, and remember it",
+    )
+    parser.add_argument(
         "--trials",
         type=partial(argtypes.count, of="trials"),
         metavar="N",
@@ -139,7 +144,7 @@ def _run(args: argparse.Namespace) -> int:
             return _sweep(args, workspace, experiment, job, findings)
         job, values = sweep_executor.one_trial(job)
     plan = _plan(args, workspace, experiment, job, findings)
-    started = execute.prepare(plan, args.backend, dry=args.dry_run)
+    started = execute.prepare(plan, args.backend, dry=args.dry_run, trusted=args.trust)
     started = _debugged(args, started)
     if args.dry_run:
         dry_run.show(
@@ -203,7 +208,7 @@ def _sweep(
         args, workspace, experiment, sweep_executor.job_of(job, drawn.values[0]), findings
     )
     sweep = sweep_executor.plan(job, first, drawn)
-    prepare = partial(execute.prepare, backend=args.backend)
+    prepare = partial(execute.prepare, backend=args.backend, trusted=args.trust)
     if not args.dry_run:
         return sweep_executor.carry_out(sweep, prepare)
     trials = sweep_executor.requests(sweep, prepare)
@@ -230,7 +235,7 @@ def _pipeline(
         seed=args.seed,
         dry=args.dry_run,
     )
-    prepare = partial(execute.prepare, backend=args.backend)
+    prepare = partial(execute.prepare, backend=args.backend, trusted=args.trust)
     if args.step and not args.trials:
         planned = planned if args.dry_run else pipeline_plan.fetched(planned)
         plan = pipeline_plan.run_of(planned, planned.steps[0], args.dry_run)

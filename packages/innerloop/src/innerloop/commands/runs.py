@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Sequence
@@ -11,7 +10,7 @@ from pathlib import Path
 
 from ..history import past_runs
 from ..history.past_runs import PastRun
-from ..util import console, files, tables
+from ..util import console, files, regular_files, tables
 from ..util.errors import UsageError
 from ..workspace import loader
 
@@ -30,6 +29,8 @@ examples:
   loop runs --json                 for a script: records, scores, curves
 """
 PAGE = "outputs/runs.html"
+# So many files that cannot be read are named one by one.
+MOST_PROBLEMS = 10
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
         return _show_log(root, runs, args.log)
     runs = runs[-args.last :] if args.last else runs
     if args.json:
-        print(json.dumps([run_.json() for run_ in runs], indent=2, ensure_ascii=False))
+        console.print_json([run_.json() for run_ in runs])
     elif args.page or args.open:
         return _page(root, runs, args.experiment, show=args.open)
     elif not runs:
@@ -82,8 +83,7 @@ def _show_log(root: Path, runs: Sequence[PastRun], word: str) -> int:
         console.say(f"{matching[0].folder} has no log")
         return 1
     sys.stdout.flush()
-    sys.stdout.buffer.write(path.read_bytes())
-    sys.stdout.buffer.flush()
+    regular_files.copy_to(path, sys.stdout.buffer)
     return 0
 
 
@@ -99,7 +99,7 @@ def _page(root: Path, runs: Sequence[PastRun], experiment: str | None, *, show: 
     if os.environ.get("REMOTE_CONTAINERS") or os.environ.get("CODESPACES"):
         from ..history import report_server
 
-        return report_server.serve(path.parent, path.name)
+        return report_server.serve(path)
     import webbrowser
 
     if not webbrowser.open(path.as_uri()):
@@ -116,12 +116,17 @@ def _table(runs: Sequence[PastRun]) -> None:
     rows = [[*[run_.experiment] * several, *_cells(run_, inputs, scores)] for run_ in runs]
     spare = ("code", "backend", "seconds", *reversed(numbers[1:]))
     left_out = tables.show(tables.Table(titles, rows, right=("seconds", *numbers), spare=spare))
+    problems = [problem for run_ in runs for problem in run_.problems]
+    for problem in problems[:MOST_PROBLEMS]:
+        console.say(f"{problem}. The run is listed without it")
+    if len(problems) > MOST_PROBLEMS:
+        console.say(f"{len(problems) - MOST_PROBLEMS} more files of runs cannot be read")
     if left_out:
         console.say(f"columns without room: {', '.join(left_out)}; `loop runs --page` shows all")
 
 
 def _cells(run_: PastRun, inputs: Sequence[str], scores: Sequence[str]) -> list[str]:
-    seconds = run_.record.get("seconds")
+    seconds = run_.seconds
     return [
         run_.id,
         run_.state,

@@ -94,6 +94,7 @@ def _run(args: argparse.Namespace) -> int:
         port=args.port,
         cwd=args.cwd,
         dry=args.dry_run,
+        detach=args.detach,
     )
     if not args.dry_run:
         server.sample  # noqa: B018 - its errors come before minutes of building
@@ -114,7 +115,10 @@ def _serve(args: argparse.Namespace, server: Server) -> int:
     for note in server.request.notes:
         console.say(note)
     if args.debug:
-        return server_run.serve(server, patience=None, on_ready=_ready(server))
+        from ..serving import server_debug
+
+        with server_debug.gate_of(server):
+            return server_run.serve(server, patience=None, on_ready=_ready(server))
     patience = server_run.patience_of(server.deployment)
     if not args.detach:
         return server_run.serve(server, patience=patience, on_ready=_ready(server))

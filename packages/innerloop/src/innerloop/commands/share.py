@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import asdict
 from pathlib import Path
 
@@ -11,8 +10,10 @@ from ..model.experiment import Experiment
 from ..model.shared_code import COMMON, common_path
 from ..model.workspace import Workspace
 from ..sync import engine
+from ..util import console
 from ..util.console import say
 from ..util.errors import UsageError
+from ..util.undo_journal import WorkspaceChange
 from ..workspace import loader, shared_code_links
 
 EXAMPLES = """The link src/EXP/common/PATH points to src/common/PATH: `from common.digits import load`
@@ -64,10 +65,16 @@ def run(args: argparse.Namespace) -> int:
             code="argument-missing",
             hint=_candidates(args.root, experiment),
         )
-    change = _remove if args.remove else _add
-    for path in paths:
-        change(args.root, experiment, path)
-    return _sync(args.root)
+    edit = _remove if args.remove else _add
+    with engine.change(args.root, f"the change of what {experiment.name} shares") as change:
+        lines = [edit(change, experiment, path) for path in paths]
+        outcome = engine.sync_within(change)
+    for line in lines:
+        print(line)
+    if not args.remove:
+        for path in paths:
+            _list_missing(args.root, experiment, path)
+    return _report(outcome)
 
 
 def _one(workspace: Workspace, args: argparse.Namespace) -> tuple[Experiment, list[str]]:
@@ -109,12 +116,16 @@ def _below_common(word: str, args: argparse.Namespace) -> str:
     return word
 
 
-def _add(root: Path, experiment: Experiment, path: str) -> None:
-    link = f"{experiment.folder}/common/{path}"
-    if shared_code_links.add(root, experiment, path):
-        print(f"{link} -> {COMMON}/{path}")
-    else:
-        print(f"{experiment.name} already shares {COMMON}/{path}")
+def _add(change: WorkspaceChange, experiment: Experiment, path: str) -> str:
+    steps = shared_code_links.add(change.root, experiment, path)
+    for step in steps:
+        change.carry_out([step])
+    if steps:
+        return f"{experiment.folder}/common/{path} -> {COMMON}/{path}"
+    return f"{experiment.name} already shares {COMMON}/{path}"
+
+
+def _list_missing(root: Path, experiment: Experiment, path: str) -> None:
     for piece in shared_code_links.missing_imports(root, experiment, path):
         say(
             f"{COMMON}/{path} imports {COMMON}/{piece}, which {experiment.name} does not share: "
@@ -122,9 +133,9 @@ def _add(root: Path, experiment: Experiment, path: str) -> None:
         )
 
 
-def _remove(root: Path, experiment: Experiment, path: str) -> None:
-    shared_code_links.remove(root, experiment, path)
-    print(f"{experiment.name} no longer shares {path}; {COMMON}/{path} stays")
+def _remove(change: WorkspaceChange, experiment: Experiment, path: str) -> str:
+    change.carry_out(shared_code_links.remove(change.root, experiment, path))
+    return f"{experiment.name} no longer shares {path}; {COMMON}/{path} stays"
 
 
 def _list(root: Path, experiments: list[Experiment], as_json: bool) -> int:
@@ -136,7 +147,7 @@ def _list(root: Path, experiments: list[Experiment], as_json: bool) -> int:
         rows = [
             {"experiment": name, **asdict(share)} for name, some in shares.items() for share in some
         ]
-        print(json.dumps(rows, indent=2, ensure_ascii=False))
+        console.print_json(rows)
     else:
         for experiment in experiments:
             _print_shares(root, experiment, shares[experiment.name])
@@ -156,23 +167,26 @@ def _print_shares(
 
 
 def _repair(root: Path, experiments: list[Experiment]) -> int:
+    repaired: list[shared_code_links.Share] = []
     unrepaired: list[shared_code_links.Share] = []
-    count = 0
     for experiment in experiments:
-        repaired, failed = shared_code_links.repair(root, experiment)
-        for share in repaired:
-            print(f"repaired {share.link} -> {share.target} ({share.message})")
-        if any(share.state == "text" for share in repaired):
-            say("to have git make links: git config core.symlinks true")
+        some, failed = shared_code_links.repair(root, experiment)
+        repaired += some
         unrepaired += failed
-        count += len(repaired)
+    with engine.change(root, "`loop share --repair`") as change:
+        change.carry_out(shared_code_links.link_to(share) for share in repaired)
+        outcome = None if unrepaired else engine.sync_within(change)
+    for share in repaired:
+        print(f"repaired {share.link} -> {share.target} ({share.message})")
+    if any(share.state == "text" for share in repaired):
+        say("to have git make links: git config core.symlinks true")
     for share in unrepaired:
         say(
             f"{share.link}: {share.message}, and nothing in {COMMON} matches. Remove it, or restore"
         )
-    if not count and not unrepaired:
+    if not repaired and not unrepaired:
         print("all links are in order")
-    return 1 if unrepaired else _sync(root)
+    return 1 if outcome is None else _report(outcome)
 
 
 def _candidates(root: Path, experiment: Experiment) -> str:
@@ -182,8 +196,8 @@ def _candidates(root: Path, experiment: Experiment) -> str:
     return f"There are: {', '.join(names)}" if names else f"Put the code into {COMMON} first"
 
 
-def _sync(root: Path) -> int:
-    """Updates what is generated from the links: which tests the Testing panel shows."""
-    for line in engine.sync(root).report():
+def _report(outcome: engine.SyncOutcome) -> int:
+    """What changed in the files that are generated from the links."""
+    for line in outcome.report():
         say(line)
     return 0

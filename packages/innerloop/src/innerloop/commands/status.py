@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import asdict
 from datetime import datetime, timezone
 
 from ..remote import jobs, run_records, stream_job, submission_store
 from ..remote.base import JobStatus
 from ..remote.submission_store import SubmittedJob
+from ..util import console
 
 EXAMPLES = """examples:
   loop status
@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
         status = backend.status(job.name)
     stream_job.record_status(args.root, job.name, status)
     if args.json:
-        print(json.dumps(asdict(status), indent=2, ensure_ascii=False))
+        console.print_json(asdict(status))
         return 0
     for title, text in _rows(status, job.record):
         print(f"{title:<11}{text}".rstrip())
@@ -77,8 +77,10 @@ def _duration(seconds: float) -> str:
 
 def _all(args: argparse.Namespace) -> int:
     submitted = submission_store.all_jobs(args.root)
+    for error in submission_store.unreadable(args.root):
+        console.error(error)
     if args.json:
-        print(json.dumps([asdict(job) for job in submitted], indent=2, ensure_ascii=False))
+        console.print_json([asdict(job) for job in submitted])
         return 0
     if not submitted:
         print("No job has been submitted from here yet.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ from ..model.workspace import Workspace
 from ..remote import base, stream_job, submission_store, summary, suspects
 from ..remote.base import JobStatus, RemoteBackend, Submission, SubmissionOrder
 from ..remote.submission_store import SubmittedJob
+from ..util import console
 from ..util.errors import UserError
 from ..workspace import loader
 
@@ -159,7 +159,7 @@ def sets_of(
 def _show(args: argparse.Namespace, submission: Submission) -> int:
     """The preview of a dry run, then the errors that a submission would end with."""
     if args.json:
-        print(json.dumps(submission.json(), indent=2, ensure_ascii=False), flush=True)
+        console.print_json(submission.json())
     else:
         print(submission.text(), end="", flush=True)
     for note in submission.notes:
@@ -183,7 +183,7 @@ def _review(args: argparse.Namespace, submission: Submission) -> None:
 
 def _print_job(job: SubmittedJob, *, as_json: bool) -> None:
     if as_json:
-        print(json.dumps({"name": job.name, "url": job.url, "status": job.status}))
+        console.print_json({"name": job.name, "url": job.url, "status": job.status}, indent=None)
     else:
         rows = [("job", job.name), ("studio", job.url)]
         print("\n".join(f"{title:<13}{text}" for title, text in rows if text))

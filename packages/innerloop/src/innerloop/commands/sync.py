@@ -8,9 +8,8 @@ import posixpath
 import sys
 from typing import Literal
 
-from ..scaffold import interrupted
 from ..sync import engine, transaction
-from ..util import diffs
+from ..util import change_folder, diffs
 from ..util.console import say
 from ..util.errors import UsageError
 
@@ -49,8 +48,6 @@ def run(args: argparse.Namespace) -> int:
     if dry:
         outcome = engine.plan(args.root, resolution, args.eject)
     else:
-        for completed in interrupted.finish(args.root):
-            say(completed)
         outcome = engine.sync(args.root, resolution, args.eject)
     for line in (*outcome.problems, *outcome.notes):
         say(line)
@@ -62,8 +59,11 @@ def run(args: argparse.Namespace) -> int:
     if args.eject is not None and not dry:
         print(f"{args.eject} is yours from now on; --take '{args.eject}:.' undoes this")
         return 1 if outcome.problems else 0
-    would = bool(outcome.changes) or outcome.state is not None
-    if would and not outcome.changes:
+    is_interrupted = dry and change_folder.is_pending(args.root)
+    would = bool(outcome.changes) or outcome.state is not None or is_interrupted
+    if is_interrupted and not outcome.changes:
+        print("would undo or complete a command that was interrupted")
+    elif would and not outcome.changes:
         print(f"{'would ' * dry}update {transaction.STATE} only: the files are up to date")
     elif not would and not outcome.problems:
         print("everything is up to date")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import asdict
 
 from ..devcontainers import up
@@ -36,6 +35,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-cache", action="store_true", help="the same, and rebuild every layer of the image"
     )
+    parser.add_argument(
+        "--trust",
+        action="store_true",
+        help="let the container have what devcontainer.json asks for, and remember it",
+    )
     parser.add_argument("--log", action="store_true", help="show the whole output")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
 
@@ -52,14 +56,15 @@ def run(args: argparse.Namespace) -> int:
             rebuild=args.rebuild or args.no_cache,
             no_cache=args.no_cache,
             log=args.log,
+            trusted=args.trust,
         )
     except UserError as error:
         if args.json:
             value = {"outcome": "error", "message": error.message(), "code": error.code}
-            print(json.dumps(value, indent=2))
+            console.print_json(value)
         raise
     if args.json:
-        print(json.dumps({"outcome": "success", **asdict(container)}, indent=2, ensure_ascii=False))
+        console.print_json({"outcome": "success", **asdict(container)})
     else:
         how = {"running": "is already running", "started": "runs again", "created": "runs"}
         console.say(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import os
 import sys
 import time
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from ..util import console, locked_environments, process, tables, venvs
 from ..util.errors import UserError
+from ..util.printable import raw
 from ..workspace import loader
 
 EXAMPLES = """steps:
@@ -93,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
             console.say(f"{step.name} ({number} of {len(steps)})")
             results.append(_run(step, args.root))
     if args.json:
-        print(json.dumps([asdict(result) for result in results], indent=2))
+        console.print_json([asdict(result) for result in results])
     else:
         rows = [(result.step, _verdict(result), f"{result.seconds:.1f}") for result in results]
         print()
@@ -172,7 +172,7 @@ def _output_on_stderr() -> Iterator[None]:
     """Within, the steps write to stderr: stdout is for the JSON alone."""
 
     def write(text: str) -> None:
-        sys.stderr.write(text)
+        raw(sys.stderr).write(text)
         sys.stderr.flush()
 
     with process.redirect_output(write):

@@ -102,6 +102,52 @@ class Configuration:
         }
 
 
+_MANY_STRINGS = "a list of strings"
+# The keys that are read here, with the types that they have.
+_TYPES: Mapping[str, str] = {
+    "runArgs": _MANY_STRINGS,
+    "build": "an object",
+    "features": "an object",
+    "containerEnv": "an object",
+    "remoteEnv": "an object",
+    "image": "a string",
+    "dockerFile": "a string",
+    "remoteUser": "a string",
+    "containerUser": "a string",
+    "workspaceFolder": "a string",
+    "workspaceMount": "a string",
+    "userEnvProbe": "a string",
+    "hostRequirements": "an object",
+}
+
+
+def _require_types(value: Mapping[str, Any], path: str, restore: str) -> None:
+    """UserError for a key that has another type than the specification says."""
+    build = value.get("build")
+    named = dict(value)
+    if isinstance(build, dict):
+        named |= {f"build.{key}": build.get(key) for key in ("dockerfile", "context", "target")}
+    types = {
+        **_TYPES,
+        **dict.fromkeys(("build.dockerfile", "build.context", "build.target"), "a string"),
+    }
+    for key, kind in types.items():
+        item = named.get(key)
+        fits = {
+            "an object": isinstance(item, dict),
+            "a string": isinstance(item, str) and "\0" not in item,
+            _MANY_STRINGS: isinstance(item, list)
+            and all(isinstance(word, str) and "\0" not in word for word in item),
+        }[kind]
+        if item is not None and not fits:
+            raise UserError(
+                f"{key} is not {kind}",
+                code="devcontainer-json-invalid",
+                where=path,
+                hint=f"Correct it, or restore it with {restore}",
+            )
+
+
 _IMAGE_KEYS = {"build", "dockerFile", "context", "image", "features"}
 
 
@@ -125,6 +171,7 @@ def load(workspace: Workspace, experiment: Experiment) -> Configuration:
             where=path,
             hint=f"Correct it, or restore it with {restore}",
         )
+    _require_types(value, path, restore)
     for word in map(str, value.get("runArgs") or []):
         if re.match(r"--[\w-]+\s", word):
             raise UserError(

@@ -14,7 +14,8 @@ from typing import Any
 
 from ..docker import docker_cli
 from ..sync.render.devcontainer_json import CHECKSUMS, CONFIGURATION, MADE_FROM
-from ..util import files, process
+from ..util import files, json_records, process
+from ..util.json_records import Record, RecordError
 from .discovery import Container
 
 
@@ -44,14 +45,28 @@ class Note:
 
 def read(root: Path, slug: str, container: str) -> Note | None:
     """The note about this container; None if there is none."""
-    text = files.read_text(_path(root, slug))
     try:
-        value = json.loads(text or "")
-        made_from = value.pop("made_from", None)
-        note = Note(**value, made_from=MadeFrom(**made_from) if made_from else None)
-    except (ValueError, TypeError, AttributeError):
+        record = json_records.read_file(_path(root, slug))
+        note = None if record is None else _note(record)
+    except RecordError:
         return None
-    return note if note.container == container else None
+    return note if note is not None and note.container == container else None
+
+
+def _note(record: Record) -> Note:
+    made_from = record.as_record("made_from", None)
+    return Note(
+        container=record.as_str("container"),
+        user=record.as_str("user"),
+        folder=record.as_str("folder"),
+        env=record.as_map_of("env", str, {}),
+        whole=record.as_bool("whole", False),
+        made_from=(
+            MadeFrom(made_from.as_str("checksums"), made_from.as_str("configuration"))
+            if made_from is not None
+            else None
+        ),
+    )
 
 
 def write(root: Path, slug: str, note: Note) -> Note:

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Literal
 
 from ..docker import docker_cli, engine, image_build, image_staleness
+from ..model import grants
 from ..model.container import EXPERIMENT_LABEL, WORKSPACE_LABEL
 from ..model.environment import Image
 from ..model.experiment import MARK, Experiment
 from ..model.workspace import Workspace
-from ..util import files, process
+from ..util import consent, files, process
 from ..util.errors import UserError
 from ..workspace import loader
 from . import (
@@ -87,14 +88,20 @@ def up(
     rebuild: bool = False,
     no_cache: bool = False,
     log: bool = False,
+    trusted: bool = False,
 ) -> Up:
     """Start the dev container.
 
     A usable container is kept, an incomplete one is replaced. If it is outdated, the changes are
-    printed, and it is rebuilt if `ask` returns True.
+    printed, and it is rebuilt if `ask` returns True. What the container gets beyond the workspace is
+    said, and asked the first time, unless the person has `trusted` it.
     """
     _refuse_in_container(experiment)
     config = configuration.load(workspace, experiment)
+    granted = grants.of_devcontainer(config.value, config.path)
+    lines = [str(grant) for grant in granted]
+    name = f"the dev container of {experiment.name}"
+    consent.require(Path(workspace.root), name, lines, trusted=trusted)
     image = image_build.image_of(workspace, experiment, dev=True)
     facts = engine.ask(image.name)
     engine.require(facts)

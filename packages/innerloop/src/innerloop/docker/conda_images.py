@@ -26,16 +26,15 @@ def conda_of(workspace: Workspace, job: Job, named: Environment) -> conda.CondaF
     if isinstance(named.conda_file, dict):
         return conda.of(named.conda_file, position)
     path = code_root(job.name, str(named.conda_file))
-    assert path is not None
-    text = files.read_text(Path(workspace.root, path))
+    text = None if path is None else files.read_text(Path(workspace.root, path))
     if text is None:
         raise UserError(
-            f"there is no {path}",
+            f"there is no {path or named.conda_file}",
             code="conda-file-missing",
             where=position,
             hint="Check the path after conda_file:",
         )
-    return conda.parse(text, path)
+    return conda.parse(text, path or "")
 
 
 def image_on(
@@ -61,8 +60,8 @@ def note_on(base: str, packages: conda.CondaFile) -> str:
 
 def write_context(image: Image, packages: conda.CondaFile) -> None:
     """Write the files that the image's Dockerfile copies."""
-    files.write_text(Path(image.context, "conda.yaml"), packages.text)
-    files.write_text(Path(image.context, "pip.txt"), lines(packages.requirements))
+    files.write_text(Path(image.context, "conda.yaml"), packages.text, readable=True)
+    files.write_text(Path(image.context, "pip.txt"), lines(packages.requirements), readable=True)
 
 
 def conda_dockerfile(base: str) -> str:

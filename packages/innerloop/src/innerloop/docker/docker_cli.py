@@ -7,7 +7,12 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 
-from ..model.container import DIGEST_LABEL, EXPERIMENT_LABEL, WORKSPACE_LABEL
+from ..model.container import (
+    DIGEST_LABEL,
+    EXPERIMENT_LABEL,
+    WORKSPACE_LABEL,
+    require_image_name,
+)
 
 
 def digest_label_of(image: str) -> list[str]:
@@ -32,11 +37,11 @@ def mounts_of(container: str) -> list[str]:
 
 
 def pull(image: str) -> list[str]:
-    return ["docker", "pull", image]
+    return ["docker", "pull", require_image_name(image)]
 
 
 def push(image: str) -> list[str]:
-    return ["docker", "push", image]
+    return ["docker", "push", require_image_name(image)]
 
 
 def manifest(name: str, *, insecure: bool) -> list[str]:
@@ -53,7 +58,14 @@ def tag(image: str, name: str) -> list[str]:
 
 def labels_of(image: str) -> list[str]:
     """Prints a JSON object."""
-    return ["docker", "image", "inspect", "--format", "{{json .Config.Labels}}", image]
+    return [
+        "docker",
+        "image",
+        "inspect",
+        "--format",
+        "{{json .Config.Labels}}",
+        require_image_name(image),
+    ]
 
 
 def remove_image(image: str) -> list[str]:
@@ -93,10 +105,32 @@ def build(
     return [*argv, *options, context]
 
 
-def publishing(port: int) -> list[str]:
-    """Prints the name and workspace of the container that publishes a port of this machine."""
+def users_of(port: int) -> tuple[list[str], ...]:
+    """Each prints the name and workspace of the container that has a port of this machine.
+
+    One finds a debugger, one a model server, one what the engine publishes.
+    """
     form = f'{{{{.Names}}}}\t{{{{.Label "{WORKSPACE_LABEL}"}}}}'
-    return ["docker", "ps", "--filter", f"publish={port}", "--format", form]
+    filters = (f"label={DEBUG_PORT}={port}", f"label={SERVER_PORT}={port}", f"publish={port}")
+    return tuple(["docker", "ps", "--filter", filter, "--format", form] for filter in filters)
+
+
+def network_exists(name: str) -> list[str]:
+    """Fails if there is no such network."""
+    return ["docker", "network", "inspect", "--format", "{{.Name}}", name]
+
+
+def create_network_apart(name: str) -> list[str]:
+    """A network whose containers reach the outside, but no other container, nor it them.
+
+    Source: Docker's reference, "Bridge network driver", options (other bridges are isolated anyway).
+    """
+    options = ["--opt", "com.docker.network.bridge.enable_icc=false"]
+    return ["docker", "network", "create", *options, "--label", "innerloop", name]
+
+
+# Label of a debugged container: the port of this machine where its debugger answers.
+DEBUG_PORT = "innerloop.debugged-at"
 
 
 def kill(name: str, signal: str) -> list[str]:
@@ -119,7 +153,7 @@ def inspect_containers(*names: str) -> list[str]:
 
 def inspect_image(image: str) -> list[str]:
     """Prints a JSON array with one object, the image."""
-    return ["docker", "image", "inspect", image]
+    return ["docker", "image", "inspect", require_image_name(image)]
 
 
 def exec_in(
@@ -146,11 +180,17 @@ def exec_in(
     return [*argv, container, *command]
 
 
+def python_of(image: str) -> list[str]:
+    """Prints the path of the image's Python; fails without one."""
+    look = "command -v python3 || command -v python"
+    return run_once(image, ["sh", "-c", look])
+
+
 def run_once(image: str, command: Sequence[str]) -> list[str]:
     """Run a command in an image once, as root and without a network."""
     program, *rest = command
     look = ["docker", "run", "--rm", "--network", "none", "--user", "0"]
-    return [*look, "--entrypoint", program, image, *rest]
+    return [*look, "--entrypoint", program, require_image_name(image), *rest]
 
 
 def top(container: str) -> list[str]:

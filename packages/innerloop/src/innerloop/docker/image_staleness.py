@@ -16,7 +16,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..workspace.loader import files_below, ignored_in
+from ..util import regular_files
+from ..workspace.loader import LARGEST, files_below, ignored_in
 
 FILES = "innerloop.files"  # on an image: {"Dockerfile": checksum, ...} as JSON
 CONFIGURATION = "innerloop.configuration"  # on a dev container: {"containerEnv": checksum, ...}
@@ -39,7 +40,7 @@ def files_of(folder: Path) -> dict[str, str]:
     """Name -> checksum of each file, the same on every system (see `loader.digest_of`)."""
     checksums = {}
     for path in files_below(folder):
-        content = path.read_bytes().replace(b"\r\n", b"\n")
+        content = regular_files.read_or_fail(path, LARGEST).replace(b"\r\n", b"\n")
         mode = b"x" if os.name != "nt" and os.access(path, os.X_OK) else b"-"
         name = path.relative_to(folder).as_posix()
         checksums[name] = hashlib.sha256(mode + content).hexdigest()[:_LENGTH]
@@ -95,7 +96,9 @@ def of_notes(
     noted = [(line[66:].removeprefix("./"), line[:64]) for line in checksums.splitlines()]
     before = {name: checksum for name, checksum in noted if name and not ignored(name)}
     now = {
-        path.relative_to(environment).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        path.relative_to(environment)
+        .as_posix(): hashlib.sha256(regular_files.read_or_fail(path, LARGEST))
+        .hexdigest()
         for path in files_below(environment)
     }
     changes = _changes(before or None, now, environment.as_posix())

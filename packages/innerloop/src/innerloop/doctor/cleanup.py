@@ -7,6 +7,7 @@ outputs. Nothing of another workspace is removed.
 from __future__ import annotations
 
 import json
+import posixpath
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,15 +15,18 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..docker import docker_cli, engine
+from ..docker import docker_cli
+from ..docker import engine as docker_engine
 from ..history import past_runs
 from ..local import venv_requirements
 from ..model.container import EXPERIMENT_LABEL, WORKSPACE_LABEL, image_name_part
 from ..model.deployment import FOLDER as DEPLOY
 from ..model.workspace import Workspace
 from ..runner import environment_resolver
+from ..sync import engine
 from ..util import files, process, venvs
 from ..util.errors import UserError
+from ..util.undo_journal import Delete, DropEmpty
 from ..workspace import loader
 
 KINDS = ("containers", "images", "volumes", "environments", "outputs")
@@ -69,15 +73,13 @@ def find(workspace: Workspace, kinds: Sequence[str], older_than: float = 0) -> l
 
 def unavailable_reason(kinds: Sequence[str]) -> str:
     """Why the kinds that Docker has cannot be listed; "" if they can."""
-    return engine.unavailable_reason() if IN_DOCKER & set(kinds) else ""
+    return docker_engine.unavailable_reason() if IN_DOCKER & set(kinds) else ""
 
 
 def remove(item: Removable) -> str:
     """Remove it. Returns "" or why that failed, in the engine's words."""
     if item.kind in ("environments", "outputs"):
-        files.remove_tree(Path(item.key))
-        files.remove_if_empty(Path(item.key).parent)
-        return "" if not Path(item.key).exists() else "some of its files cannot be removed"
+        return _remove_folder(Path(item.key), is_output=item.kind == "outputs")
     argv = {
         "containers": docker_cli.remove_containers,
         "images": lambda keys: docker_cli.remove_image(keys[0]),
@@ -87,6 +89,36 @@ def remove(item: Removable) -> str:
     # Gone also with an image's last name, or because another program removed it.
     gone = done.ok or "no such" in done.err.lower()
     return "" if gone else done.err.strip().splitlines()[-1]
+
+
+def _remove_folder(folder: Path, *, is_output: bool) -> str:
+    """The whole folder or nothing of it, whatever ends this command."""
+    if not files.is_removable(folder):
+        return "some of its files cannot be removed"
+    try:
+        if is_output:
+            root = folder.parents[2]
+            name = folder.relative_to(root).as_posix()
+            with engine.change(root, f"the removal of {name}") as change:
+                change.carry_out([Delete(name), DropEmpty(posixpath.dirname(name), "outputs")])
+        else:
+            with process.deferred_interrupts():
+                files.remove_whole(folder)
+    except UserError as error:
+        return error.message()
+    return ""
+
+
+def sweep() -> None:
+    """Remove what is left of environments that an interrupted command was removing."""
+    for path in _environment_folders():
+        if files.is_aside(path):
+            files.remove_tree(path)
+
+
+def _environment_folders() -> list[Path]:
+    folder = venvs.cache_folder() / "envs"
+    return sorted(folder.iterdir()) if folder.is_dir() else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,10 +261,9 @@ def _volumes(workspace: Workspace, volumes: Mapping[str, tuple[int, bool]]) -> I
 
 
 def _environments(workspace: Workspace) -> Iterator[Removable]:
-    folder = venvs.cache_folder() / "envs"
     current = set(_current_environments(workspace))
-    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-        if files.read_text(path / venvs.OWNER) != workspace.root:
+    for path in _environment_folders():
+        if files.is_aside(path) or files.read_text(path / venvs.OWNER) != workspace.root:
             continue
         outdated = path not in current
         why = "its lock has changed or was removed" if outdated else "up to date with its lock"
@@ -258,13 +289,17 @@ def _current_environments(workspace: Workspace) -> Iterator[Path]:
 
 def _outputs(workspace: Workspace, older_than: float) -> Iterator[Removable]:
     root = Path(workspace.root)
-    alive = {run.folder for run in past_runs.find(root) if run.alive}
+    runs = {run.folder: run for run in past_runs.find(root)}
     for path in sorted((root / "outputs").glob("*/*")):
         name = path.relative_to(root).as_posix()
+        if path.is_symlink() or not path.is_dir():
+            continue
         days = (time.time() - path.stat().st_mtime) / 86400
-        if path.is_dir() and not path.is_symlink() and days >= older_than:
-            kept = "it is running" if name in alive else ""
+        if days >= older_than:
+            run = runs.get(name)
+            kept = "it is running" if run is not None and run.alive else ""
             why = f"{days:.0f} days old"
+            why += ", its record is unreadable" if run is not None and run.unreadable else ""
             yield Removable("outputs", name, str(path), files.size_of(path), why, True, kept)
 
 

@@ -75,7 +75,7 @@ def _permissions(root: Path) -> Fact:
 
 def _line_endings(root: Path) -> Fact:
     """Carriage returns in files that Linux reads: a shell takes them as part of a word."""
-    wrong = [path for path in _read_by_linux(root) if b"\r\n" in path.read_bytes()[:100_000]]
+    wrong = [path for path in _read_by_linux(root) if b"\r\n" in _start_of(path)]
     if not wrong:
         return Fact("ok", "line endings", "LF in all files that Linux reads")
     name = wrong[0].relative_to(root).as_posix()
@@ -86,6 +86,15 @@ def _line_endings(root: Path) -> Fact:
     if sys.platform != "win32":
         hint = f"`sed -i 's/\\r$//' {name}`; .gitattributes keeps it so"
     return Fact("bad", "line endings", f"{name}{more} has Windows line endings (CRLF)", hint)
+
+
+def _start_of(path: Path) -> bytes:
+    """The first bytes of a file; b"" for one that cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(100_000)
+    except OSError:
+        return b""
 
 
 def _read_by_linux(root: Path) -> Iterator[Path]:
@@ -105,7 +114,7 @@ def _links(root: Path) -> Fact:
         if path.is_file()
         and not path.is_symlink()
         and path.stat().st_size < 200
-        and path.read_bytes().startswith(b"../")
+        and _start_of(path).startswith(b"../")
     ]
     if not text:
         return Fact("ok", "symbolic links", "kept by this checkout")

@@ -1,16 +1,19 @@
 """The code of a run: the commit, and what was not committed as a patch on it.
 
 The repository's branches, index and work tree stay as they are: untracked files are added to a copy
-of the index.
+of the index. What a submission refuses as a secret is in no patch: it is only named.
 """
 
 from __future__ import annotations
 
 import os
+import stat
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ..model import secrets
 from ..util import files, git, process
 
 # Folders that are never code, also where a repository does not ignore them.
@@ -23,9 +26,9 @@ LARGEST = 1_000_000
 class GitState:
     """The state of the repository.
 
-    `changed` and `untracked` are paths relative to the repository's root. `left_out` are the
-    untracked files that are too large for `patch`. `commit` is "" before the first commit, `branch`
-    when none is checked out.
+    `changed` and `untracked` are paths relative to the repository's root. `left_out` are those that
+    are not in `patch`: too large, unreadable, outside of the workspace, or with something that looks
+    like a secret. `commit` is "" before the first commit, `branch` when none is checked out.
     """
 
     commit: str
@@ -60,9 +63,8 @@ def read(root: Path) -> GitState | None:
     state = parse(done.out)
     if not state.dirty or not state.commit:
         return state
-    small = [path for path in state.untracked if _size(root / path) <= LARGEST]
-    left_out = tuple(path for path in state.untracked if path not in small)
-    return replace(state, left_out=left_out, patch=_patch(root, small))
+    patch, left_out = _patch(root, state)
+    return replace(state, left_out=tuple(left_out), patch=patch)
 
 
 def parse(text: str) -> GitState:
@@ -83,24 +85,66 @@ def parse(text: str) -> GitState:
     return GitState(commit, branch, tuple(changed), tuple(untracked))
 
 
-def _patch(root: Path, untracked: list[str]) -> str:
-    import tempfile  # imported here: most commands do not read the code
-
+def _patch(root: Path, state: GitState) -> tuple[str, list[str]]:
+    """The patch, and the changed and untracked files that are not in it."""
     top = str(root)
-    index_path = process.run(git.index_path(top))
-    with tempfile.TemporaryDirectory(prefix="innerloop-git-") as folder:
-        index = Path(folder, "index")
-        original = Path(index_path.out.strip())
-        if index_path.ok and original.is_file():
+    answer = process.run(git.index_path(top))
+    index_path, _, prefix = answer.out.partition("\n")
+    prefix = prefix.rstrip("\n")
+    inside = {path.removeprefix(prefix): path for path in (*state.changed, *state.untracked)
+              if path.startswith(prefix)}  # fmt: skip
+    untracked = {path.removeprefix(prefix) for path in state.untracked}
+    safe = [path for path in inside if _may_be_copied(root, path, path in untracked)]
+    with files.temporary_folder("innerloop-git-") as folder:
+        index = folder / "index"
+        original = Path(index_path)
+        if answer.ok and original.is_file():
             files.copy(original, index)
         env = {**os.environ, "GIT_INDEX_FILE": str(index)}
-        for start in range(0, len(untracked), 500):  # the length of a command line is limited
-            process.run(git.announce(top, untracked[start : start + 500]), env=env)
-        return process.run(git.diff(top), env=env, timeout=60).out
+        new = [path for path in safe if path in untracked]
+        for chunk in _chunks(new):
+            process.run(git.announce(top, chunk), env=env)
+        patches = [_patch_of(top, chunk, env) for chunk in _chunks(safe)]
+    copied = {inside[path] for _, paths in patches for path in paths}
+    text = "".join(patch for patch, _ in patches)
+    return text, [path for path in (*state.changed, *state.untracked) if path not in copied]
 
 
-def _size(path: Path) -> int:
+def _patch_of(top: str, paths: list[str], env: Mapping[str, str]) -> tuple[str, list[str]]:
+    """The patch of these files without those whose lines hold a secret, and the files in it.
+
+    What is searched is the patch itself, so no file can change between the search and the copy.
+    """
+    answer = process.run(git.diff(top, paths), env=env, timeout=60)
+    if answer.ok and secrets.by_content(answer.out) is None:
+        return answer.out, paths
+    if len(paths) == 1:
+        return "", []
+    half = len(paths) // 2
+    parts = [_patch_of(top, part, env) for part in (paths[:half], paths[half:])]
+    return "".join(patch for patch, _ in parts), [path for _, names in parts for path in names]
+
+
+def _may_be_copied(root: Path, path: str, is_untracked: bool) -> bool:
+    """Whether a file's name and content may be in a patch. A link is copied as its text."""
+    full = root / path
     try:
-        return path.lstat().st_size
+        status = full.lstat()
     except OSError:
-        return 0
+        return not secrets.by_name(path)  # removed
+    if is_untracked and (status.st_size > LARGEST or path.startswith(NOT_CODE)):
+        return False
+    if not stat.S_ISREG(status.st_mode):
+        return True
+    try:
+        content = full.read_bytes() if status.st_size <= secrets.LONGEST else None
+    except OSError:
+        return False
+    if content is None and not os.access(full, os.R_OK):
+        return False
+    return secrets.suspicion(path, content) is None
+
+
+def _chunks(paths: list[str]) -> list[list[str]]:
+    """The length of a command line is limited."""
+    return [paths[start : start + 200] for start in range(0, len(paths), 200)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from math import isfinite
 from pathlib import Path
 
 from ..util import files
@@ -29,12 +30,17 @@ def _of_mlflow(folder: Path, name: str) -> Iterator[float]:
     pattern = f"mlruns/*/*/metrics/{_literal(name)}"
     paths = [path for path in folder.glob(pattern) if path.is_file()]
     for path in sorted(paths, key=lambda path: path.stat().st_mtime, reverse=True):
-        lines = [line.split() for line in (files.read_text(path) or "").splitlines()]
+        try:
+            lines = [line.split() for line in (files.read_text(path) or "").splitlines()]
+        except UserError:
+            continue  # not a text file
         for words in reversed([words for words in lines if len(words) >= 2]):
             try:
-                yield float(words[1])
+                value = float(words[1])
             except ValueError:
                 continue
+            if isfinite(value):
+                yield value
 
 
 def _literal(name: str) -> str:
@@ -61,5 +67,5 @@ def _documents(folder: Path) -> list[Path]:
     for parent, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if name not in ("mlruns", recorder.FOLDER)]
         paths += [Path(parent, name) for name in names if name.endswith((".json", ".jsonl"))]
-    small = [path for path in paths if path.stat().st_size <= _LARGEST]
+    small = [path for path in paths if path.is_file() and path.stat().st_size <= _LARGEST]
     return sorted(small, key=lambda path: (path.stem != "metrics", len(path.parts), path.name))

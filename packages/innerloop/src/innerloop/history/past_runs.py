@@ -10,20 +10,30 @@ wrote to `./outputs`, in one or both of
 
 from __future__ import annotations
 
-import json
-import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..util import files
+from ..util import json_records, regular_files
+from ..util.errors import UserError
+from ..util.json_records import Record, RecordError, is_number, unicode_text
 from .recorder import LOG, RECORD
 
 Curve = tuple[tuple[float, float], ...]
 # The keys that number the entries of a curve; the first that exists counts.
 STEPS = ("step", "epoch", "iteration", "batch")
+SUMMARY, LINES = "metrics.json", "metrics.jsonl"
+# Larger files of metrics are not read (bytes).
+LARGEST = 32_000_000
+# The state of a run whose record cannot be read.
+UNREADABLE = "unreadable"
+# The keys of a record whose values are texts.
+_TEXTS = (
+    "experiment", "backend", "why", "command", "cwd", "image", "environment", "compute", "url",
+    "status", "host", "started", "ended",
+)  # fmt: skip
 # Words in the names of the scores that people look for first, in this order.
 HEADLINES = (
     "accuracy", "acc", "f1", "auc", "precision", "recall", "r2", "score", "bleu", "iou",
@@ -35,9 +45,11 @@ HEADLINES = (
 class PastRun:
     """A run that was recorded.
 
-    `record` is the content of run.json (empty for an older run without one); `scores` are by name,
-    `curves` by name as (step, value) pairs in order; `folder` is relative to the workspace's root.
-    `alive`: its process still runs on this machine.
+    `record` is the content of run.json (empty for an older run without one, and if it cannot be
+    read); `scores` are by name, `curves` by name as (step, value) pairs in order; `folder` is
+    relative to the workspace's root; `id` is its name, for a step or a trial with its run's in front. `alive`: its process still runs on this
+    machine. `unreadable` says why the record cannot be read, `problems` which files cannot; they
+    are empty for a run of which all can be read.
     """
 
     slug: str
@@ -47,6 +59,8 @@ class PastRun:
     scores: Mapping[str, float] = field(default_factory=dict)
     curves: Mapping[str, Curve] = field(default_factory=dict)
     alive: bool = False
+    unreadable: str = ""
+    problems: tuple[str, ...] = ()
 
     @property
     def experiment(self) -> str:
@@ -61,9 +75,11 @@ class PastRun:
         """The run's state, in one or two words.
 
         One of "done", "failed (3)", "stopped", "running", "killed" (it ended without a record of
-        its end), "?" (no record); for a submitted job that has not ended, the service's last status
+        its end), "?" (no record), "unreadable" (a record that cannot be read); for a submitted job that has not ended, the service's last status
         ("queued").
         """
+        if self.unreadable:
+            return UNREADABLE
         code = self.record.get("exit_code")
         if code is None and self.record.get("status"):
             status = str(self.record["status"]).lower()
@@ -71,6 +87,10 @@ class PastRun:
         if code is None:
             return "running" if self.alive else "killed" if self.record else "?"
         return {0: "done", 130: "stopped", 143: "stopped"}.get(code, f"failed ({code})")
+
+    @property
+    def seconds(self) -> float | None:
+        return self.record.get("seconds")
 
     @property
     def inputs(self) -> dict[str, str]:
@@ -95,6 +115,7 @@ class PastRun:
             "experiment": self.experiment,
             "folder": self.folder,
             "state": self.state,
+            **({"problems": list(self.problems)} if self.problems else {}),
             "scores": dict(self.scores),
             "curves": {
                 name: [list(point) for point in curve] for name, curve in self.curves.items()
@@ -108,25 +129,87 @@ def find(root: Path, slug: str | None = None) -> list[PastRun]:
     slugs = [slug] if slug else [folder.name for folder in _folders(outputs)]
     runs = [read(root, name, folder) for name in slugs for folder in _run_folders(outputs / name)]
     return sorted(
-        (run for run in runs if run.record or run.scores or run.curves),
+        (run for run in runs if run.record or run.scores or run.curves or run.problems),
         key=lambda run: (str(run.record.get("started") or ""), run.id),
     )
 
 
 def read(root: Path, slug: str, folder: Path) -> PastRun:
-    record = _mapping(files.read_text(folder / RECORD))
-    scores, curves = metrics_of(
-        files.read_text(folder / "metrics.json"), files.read_text(folder / "metrics.jsonl")
-    )
+    """The run in a folder. Whatever its files contain, this raises nothing."""
+    place = folder.relative_to(root).as_posix()
+    problems: list[str] = []
+    record: dict[str, Any] = {}
+    unreadable = ""
+    try:
+        record = _record(folder)
+    except RecordError as error:
+        unreadable = str(error)
+        problems.append(f"{place}/{RECORD}: {unreadable}")
+    texts: dict[str, str | None] = {}
+    for name in (SUMMARY, LINES):
+        try:
+            texts[name] = _text(folder / name)
+        except UserError as error:
+            texts[name] = None
+            problems.append(f"{place}/{name}: {error.what}")
+    scores, curves = metrics_of(texts[SUMMARY], texts[LINES])
     return PastRun(
         slug=slug,
-        id=str(record.get("run") or folder.name),
-        folder=folder.relative_to(root).as_posix(),
+        id=_id(root, slug, folder, record),
+        folder=place,
         record=record,
         scores=scores,
         curves=curves,
         alive=_alive(record),
+        unreadable=unreadable,
+        problems=tuple(problems),
     )
+
+
+def _id(root: Path, slug: str, folder: Path, record: Mapping[str, Any]) -> str:
+    if folder.parent == root / "outputs" / slug:
+        return folder.name
+    prefix = f"{folder.parent.name}-"
+    written = str(record.get("run") or "")
+    return written if written.startswith(prefix) else prefix + folder.name
+
+
+def _record(folder: Path) -> dict[str, Any]:
+    """The content of run.json, each known key with its type; empty if there is no such file.
+
+    Raises RecordError for any other content. Keys that are not known are kept.
+    """
+    file = json_records.read_file(folder / RECORD)
+    if file is None:
+        return {}
+    known = {
+        "run": file.as_name("run", None),
+        **{key: file.as_str(key, None) for key in _TEXTS},
+        **{key: file.as_int(key, None) for key in ("exit_code", "pid")},
+        "seconds": file.as_number("seconds", None),
+        "inputs": file.as_map_of("inputs", object, {}),
+        "arguments": list(file.as_list_of("arguments", object, ())),
+        "git": _git(file),
+    }
+    return {**file.value, **{key: value for key, value in known.items() if key in file.value}}
+
+
+def _git(file: Record) -> Mapping[str, Any] | None:
+    git = file.as_record("git", None)
+    if git is not None:
+        git.as_str("commit", None)
+    return None if git is None else dict(git.value)
+
+
+def _text(path: Path) -> str | None:
+    """The text of a program's own file: what is not UTF-8 in it is replaced. None if it is missing."""
+    try:
+        return regular_files.read_bytes(path, LARGEST).decode("utf-8", "replace")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise UserError(f"it cannot be read: {reason}", code="file-error") from error
 
 
 def log_of(root: Path, run: PastRun) -> Path:
@@ -181,10 +264,12 @@ def _from_summary(summary: Mapping[str, Any]) -> tuple[dict[str, float], dict[st
     scores: dict[str, float] = {}
     curves: dict[str, Curve] = {}
     for name, value in summary.items():
-        if _is_number(value):
-            scores[name] = float(value)
+        if is_number(value):
+            scores[unicode_text(name)] = float(value)
         elif isinstance(value, dict):
-            scores |= {f"{name}.{key}": float(v) for key, v in value.items() if _is_number(v)}
+            scores |= {
+                unicode_text(f"{name}.{key}"): float(v) for key, v in value.items() if is_number(v)
+            }
         elif isinstance(value, list) and value and all(isinstance(e, dict) for e in value):
             curves |= _curves(value)
     return scores, curves
@@ -193,31 +278,24 @@ def _from_summary(summary: Mapping[str, Any]) -> tuple[dict[str, float], dict[st
 def _curves(entries: Sequence[Mapping[str, Any]]) -> dict[str, Curve]:
     points: dict[str, list[tuple[float, float]]] = {}
     for number, entry in enumerate(entries, 1):
-        step = next((entry[key] for key in STEPS if _is_number(entry.get(key))), number)
+        step = next((entry[key] for key in STEPS if is_number(entry.get(key))), number)
         for name, value in entry.items():
-            if name not in STEPS and _is_number(value):
-                points.setdefault(name, []).append((float(step), float(value)))
+            if name not in STEPS and is_number(value):
+                points.setdefault(unicode_text(name), []).append((float(step), float(value)))
     return {name: tuple(curve) for name, curve in points.items()}
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-
-
 def _mapping(text: str | None) -> dict[str, Any]:
-    try:
-        value = json.loads(text or "{}")
-    except ValueError:
-        return {}
+    value = json_records.lenient(text or "{}")
     return value if isinstance(value, dict) else {}
 
 
 def _alive(record: Mapping[str, Any]) -> bool:
     """Whether the process that wrote the record still runs on this machine."""
     pid = record.get("pid")
-    if record.get("exit_code") is not None or not isinstance(pid, int) or os.name == "nt":
+    if record.get("exit_code") is not None or pid is None or os.name == "nt":
         return False
-    if record.get("host") != os.uname().nodename:
+    if record.get("host") != os.uname().nodename or not 0 < pid < 2**31:
         return False
     try:
         os.kill(pid, 0)
@@ -238,4 +316,15 @@ def _run_folders(folder: Path) -> list[Path]:
 def _folders(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
-    return sorted(Path(entry.path) for entry in os.scandir(folder) if entry.is_dir())
+    try:
+        entries = list(os.scandir(folder))
+    except OSError:  # a folder that this user cannot read
+        return []
+    return sorted(Path(entry.path) for entry in entries if _is_folder(entry))
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a cycle of links
+        return False

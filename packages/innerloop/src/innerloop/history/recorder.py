@@ -53,7 +53,7 @@ def recorded(run: Run, request: Request) -> Iterator[Ending]:
     ending = Ending()
     began = time.monotonic()
     try:
-        with tee.recorded(folder / LOG):
+        with tee.recorded(folder / LOG, request.redaction):
             yield ending
     except KeyboardInterrupt as interrupt:
         ending.code = getattr(interrupt, "exit_code", 130)
@@ -69,9 +69,9 @@ def recorded(run: Run, request: Request) -> Iterator[Ending]:
 
 
 def describe(run: Run, request: Request) -> dict[str, Any]:
-    """The record as it is before the start."""
+    """The record as it is before the start, without secrets."""
     job = run.job
-    return {
+    record = {
         "run": run.id,
         "experiment": run.experiment.name,
         "backend": request.backend,
@@ -93,6 +93,7 @@ def describe(run: Run, request: Request) -> dict[str, Any]:
         "seconds": None,
         "exit_code": None,
     }
+    return {key: request.redaction.tree(value) for key, value in record.items()}
 
 
 def text_of(record: dict[str, Any]) -> str:
@@ -105,7 +106,7 @@ def _record_code(root: Path, folder: Path, record: dict[str, Any]) -> None:
         return
     record["git"] = state.json()
     if state.patch:
-        files.write_text(folder / PATCH, state.patch)
+        files.write_private(folder / PATCH, state.patch)
 
 
 class _Background:

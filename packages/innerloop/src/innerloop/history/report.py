@@ -12,7 +12,9 @@ import re
 from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
+from urllib.parse import quote
 
+from ..util.json_records import unicode_text
 from .past_runs import Curve, PastRun, differing_inputs, headline_metrics
 
 TEMPLATE = Path(__file__).with_name("report.html")
@@ -25,7 +27,11 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8
 DASHES = ("", "6 3", "2 3", "8 3 2 3")
 
 # The states that are marked in red.
-BAD = ("failed", "killed", "canceled")
+BAD = ("failed", "killed", "canceled", "unreadable")
+# A curve with more points is drawn with some of them left out.
+MOST_POINTS = 1000
+# Larger numbers are drawn at the edge: the difference of two of them must be a number.
+EDGE = 1e300
 
 
 def page(runs: Sequence[PastRun], title: str) -> str:
@@ -38,14 +44,23 @@ def page(runs: Sequence[PastRun], title: str) -> str:
         "table": _table(newest_first),
     }
     template = TEMPLATE.read_text(encoding="utf-8")
-    return re.sub(r"\{\{(\w+)\}\}", lambda match: values[match[1]], template)
+    text = re.sub(r"\{\{(\w+)\}\}", lambda match: values[match[1]], template)
+    return unicode_text(text)  # the name of a folder may have any bytes
 
 
 def _charts(runs: Sequence[PastRun]) -> Iterable[str]:
     names = dict.fromkeys(name for run in runs for name in run.curves)
     for name in sorted(names, key=_order):
-        lines = [(i, run, run.curves[name]) for i, run in enumerate(runs) if name in run.curves]
+        lines = [
+            (i, run, _thinned(run.curves[name])) for i, run in enumerate(runs) if name in run.curves
+        ]
         yield _chart(name, lines)
+
+
+def _thinned(curve: Curve) -> Curve:
+    """At most about `MOST_POINTS` points of a curve, the last one included."""
+    every = len(curve) // MOST_POINTS + 1
+    return curve if every == 1 else (*curve[:-1:every], curve[-1])
 
 
 def _order(name: str) -> tuple[bool, bool, str]:
@@ -71,13 +86,13 @@ class _Scale:
     """A linear scale from the range of the numbers, with a margin, to coordinates of the SVG."""
 
     def __init__(self, numbers: Sequence[float], start: float, end: float) -> None:
-        low, high = min(numbers), max(numbers)
+        low, high = _clipped(min(numbers)), _clipped(max(numbers))
         margin = (high - low) * 0.04 or abs(high) * 0.1 or 1.0
         self.low, self.high = low - margin, high + margin
         self.start, self.end = start, end
 
     def __call__(self, number: float) -> float:
-        fraction = (number - self.low) / (self.high - self.low)
+        fraction = (_clipped(number) - self.low) / (self.high - self.low)
         return round(self.start + fraction * (self.end - self.start), 1)
 
     def ticks(self) -> list[float]:
@@ -87,6 +102,10 @@ class _Scale:
         step = next(power * digit for digit in (1, 2, 5, 10) if power * digit >= rough)
         first = math.ceil(self.low / step)
         return [index * step for index in range(first, math.floor(self.high / step) + 1)]
+
+
+def _clipped(number: float) -> float:
+    return max(-EDGE, min(EDGE, number))
 
 
 def _axis(across: _Scale, up: _Scale) -> str:
@@ -142,13 +161,15 @@ def _row(index: int, run: PastRun, inputs: Sequence[str], scores: Sequence[str])
         f'<label><input type="checkbox" checked data-run="{index}"><svg class="key" '
         f'viewBox="0 0 30 8"><path d="M0 4H30" stroke-width="4" {_style(index)}/></svg></label>'
     )
-    seconds = run.record.get("seconds")
-    link = escape(f"{run.slug}/{run.id}/", quote=True)
+    seconds = run.seconds
+    # With "./" no folder's name is a URL of its own, such as javascript:.
+    place = quote(unicode_text(run.folder.removeprefix("outputs/")))
+    link = escape(f"./{place}/", quote=True)
     cells = [
         key,
         escape(run.experiment),
         f'<a href="{link}">{escape(run.id)}</a>',
-        f'<span class="{"bad" if run.state.startswith(BAD) else ""}">{escape(run.state)}</span>',
+        f'<span class="{"bad" if run.state.startswith(BAD) else ""}"{_reason(run)}>{escape(run.state)}</span>',
         "" if seconds is None else f"{seconds:.1f}",
         escape(run.backend),
         f"<code>{escape(run.commit)}</code>",
@@ -158,6 +179,11 @@ def _row(index: int, run: PastRun, inputs: Sequence[str], scores: Sequence[str])
     command = escape(str(run.record.get("command") or ""), quote=True)
     body = "".join(f"<td{NUMBER * _is_number(cell)}>{cell}</td>" for cell in cells)
     return f'<tr title="{command}" data-run="{index}">{body}</tr>'
+
+
+def _reason(run: PastRun) -> str:
+    """The attribute that says why files of the run cannot be read."""
+    return f' title="{escape("; ".join(run.problems), quote=True)}"' if run.problems else ""
 
 
 NUMBER = ' class="number"'

@@ -14,6 +14,7 @@ from types import FrameType
 from typing import IO
 
 from ..util import files, process
+from ..util.redaction import NO_REDACTION, RedactedStream, Redaction
 
 # How long to wait for the output of background processes at the end, in seconds.
 PATIENCE = 2.0
@@ -22,11 +23,12 @@ LONGEST = 65536
 
 
 @contextmanager
-def recorded(log: Path) -> Iterator[None]:
+def recorded(log: Path, redaction: Redaction = NO_REDACTION) -> Iterator[None]:
     """Within, also write everything that is printed to stdout and stderr to the file `log`.
 
-    The output of child processes is included. The file gets it byte for byte and line by line. If
-    stdout and stderr go to different targets, their lines are not mixed within a line.
+    The output of child processes is included. The file gets it byte for byte and line by line, but
+    for the values that `redaction` masks. If stdout and stderr go to different targets, their lines
+    are not mixed within a line.
 
     A terminal stays a terminal: the programs print to a pseudo-terminal of its size, so live lines,
     colours and the width stay as they are. On Windows, which has no pseudo-terminals, output to a
@@ -34,7 +36,7 @@ def recorded(log: Path) -> Iterator[None]:
     """
     callback = process.output_sink()
     if callback is not None:
-        with _tee_callback(log, callback):
+        with _tee_callback(log, callback, redaction.stream()):
             yield
         return
     terminals = [number for number in (1, 2) if os.isatty(number)]
@@ -43,7 +45,7 @@ def recorded(log: Path) -> Iterator[None]:
         terminals = []
     with files.open_log(log) as file, ExitStack() as stack:
         for numbers in filter(None, [terminals, *others]):
-            stack.enter_context(_redirect_fds(numbers, Lines(file)))
+            stack.enter_context(_redirect_fds(numbers, Lines(file, redaction.stream())))
         yield
 
 
@@ -53,8 +55,9 @@ class Lines:
     A live line ends with a carriage return. A line longer than `LONGEST` is written in pieces.
     """
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes], masked: RedactedStream | None = None) -> None:
         self.file = file
+        self.masked = masked or NO_REDACTION.stream()
         self.incomplete = b""
 
     def write(self, chunk: bytes) -> None:
@@ -62,26 +65,29 @@ class Lines:
         end = len(text) if len(text) > LONGEST else max(text.rfind(b"\n"), text.rfind(b"\r")) + 1
         self.incomplete = text[end:]
         if end:
-            self.file.write(text[:end])
+            self.file.write(self.masked.write(text[:end]))
 
     def finish(self) -> None:
         """Write the incomplete line at the end of the output."""
-        self.file.write(self.incomplete)
+        self.file.write(self.masked.write(self.incomplete) + self.masked.finish())
         self.incomplete = b""
 
 
 @contextmanager
-def _tee_callback(log: Path, callback: Callable[[str], None]) -> Iterator[None]:
+def _tee_callback(
+    log: Path, callback: Callable[[str], None], masked: RedactedStream
+) -> Iterator[None]:
     """Give the output to the log and to the callback."""
     with files.open_log(log) as file:
 
         def both(text: str) -> None:
             with suppress(ValueError):  # a background process still prints: the log is closed
-                file.write(text.encode("utf-8", "surrogateescape"))
+                file.write(masked.write(text.encode("utf-8", "surrogateescape")))
             callback(text)
 
         with process.redirect_output(both):
             yield
+        file.write(masked.finish())
 
 
 @contextmanager

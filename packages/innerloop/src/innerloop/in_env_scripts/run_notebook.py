@@ -7,9 +7,12 @@ FOLDER is the kernel's working directory. TARGET.html and TARGET.ipynb are also 
 fails: they contain its traceback then, and the exit code is 1.
 """
 
+import os
 import re
 import sys
+import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 try:
@@ -17,6 +20,7 @@ try:
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, DeadKernelError
     from nbconvert import HTMLExporter
+    from traitlets.config import Config
 except ImportError as error:
     sys.exit(f"innerloop: {error}: add nbconvert and ipykernel to requirements-dev.in")
 
@@ -46,8 +50,10 @@ def main(source, folder, target):
             if output.output_type == "stream":
                 print(output.text, end="" if output.text.endswith("\n") else "\n", flush=True)
 
+    apart = ExitStack()
     client = NotebookClient(
         notebook,
+        config=_alone(apart),
         timeout=None,
         kernel_name="python3",
         extra_arguments=["--log-level=ERROR"],
@@ -57,7 +63,8 @@ def main(source, folder, target):
     )
     code = 0
     try:
-        client.execute()
+        with apart:
+            client.execute()
     except CellExecutionError as error:
         # The kernel colours its traceback also where stderr is no terminal.
         print(str(error) if sys.stderr.isatty() else COLOUR.sub("", str(error)), file=sys.stderr)
@@ -77,6 +84,20 @@ def main(source, folder, target):
     count = f"{len(cells)} cells" if code == 0 else f"{last} of {len(cells)} cells"
     print(f"{count} in {time.perf_counter() - begun:.1f} s", flush=True)
     return code
+
+
+def _alone(apart):
+    """Settings with which the kernel listens on Unix sockets in a folder of this user alone.
+
+    Whoever reaches its TCP ports could read what it prints. Windows has no such sockets.
+    """
+    config = Config()
+    if os.name != "nt":
+        # The path of a socket has about 100 characters: a short folder.
+        folder = apart.enter_context(tempfile.TemporaryDirectory(prefix="jupyter-", dir="/tmp"))
+        config.KernelManager.transport = "ipc"
+        config.KernelManager.connection_file = os.path.join(folder, "kernel.json")
+    return config
 
 
 if __name__ == "__main__":

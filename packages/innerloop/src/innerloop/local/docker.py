@@ -10,7 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ..docker import conda_images, container_context, docker_cli, engine, image_build
+from ..docker import (
+    conda_images,
+    container_context,
+    container_ports,
+    docker_cli,
+    engine,
+    image_build,
+)
 from ..docker.engine import Engine, Gpu
 from ..model.container import (
     EXPERIMENT_LABEL,
@@ -133,7 +140,7 @@ def request(
         workdir=cwd,
         env={**context.env, **resolved.env, **home},
         mounts=tuple(context.on_host(mount) for mount in mounts),
-        ports=tuple(PublishedPort(host, port) for port, host in run.ports.items()),
+        ports=tuple(PublishedPort(host, port, gated=True) for port, host in run.ports.items()),
         labels={
             WORKSPACE_LABEL: run.workspace.identity,
             EXPERIMENT_LABEL: run.experiment.name,
@@ -187,13 +194,14 @@ def submit(run: Run, request: Request) -> int:
             process.run(docker_cli.stop(container, 2), timeout=30)
 
     try:
-        return process.run_foreground(
-            request.argv,
-            env={**os.environ, **request.secrets},
-            on_interrupt=on_interrupt,
-            limit=run.job.timeout,
-            on_limit=lambda: process.run(docker_cli.stop(container, 10), timeout=30),
-        )
+        with container_ports.opened(request) as request:
+            return process.run_foreground(
+                request.argv,
+                env={**os.environ, **request.secrets},
+                on_interrupt=on_interrupt,
+                limit=run.job.timeout,
+                on_limit=lambda: process.run(docker_cli.stop(container, 10), timeout=30),
+            )
     except KeyboardInterrupt:
         process.run(docker_cli.remove(container), timeout=30)
         raise
@@ -237,7 +245,7 @@ def _options(run: Run, context: ContainerContext) -> tuple[str, ...]:
 
 def _port_notes(ports: Mapping[int, int]) -> list[str]:
     return [
-        f"port {port} of the container is published at http://127.0.0.1:{host}"
+        f"port {port} of the container answers at http://127.0.0.1:{host}, to your own processes"
         for port, host in ports.items()
     ]
 

@@ -60,7 +60,7 @@ def submit(run: Run, request: Request) -> int:
             code="bash-missing",
             hint="On Windows, install Git for Windows or use WSL; or start Docker",
         )
-    env = {**os.environ, **request.env}
+    env = {**os.environ, **request.env, **request.secrets}
     if run.in_place:
         return process.run_foreground(request.argv, cwd=Path(request.cwd), env=env)
     outputs = files.make_folder(Path(run.workspace.root, run.outputs))

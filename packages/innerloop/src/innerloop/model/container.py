@@ -21,6 +21,9 @@ WORKSPACE_LABEL = "innerloop.workspace"
 EXPERIMENT_LABEL = "innerloop.experiment"
 RUN_LABEL = "innerloop.run"
 
+# The network of containers with ports: no other container can reach one in it.
+APART = "innerloop-apart"
+
 
 @dataclass(frozen=True, slots=True)
 class Mount:
@@ -45,10 +48,15 @@ class Mount:
 
 @dataclass(frozen=True, slots=True)
 class PublishedPort:
-    """A port of the container that answers at 127.0.0.1 of this machine."""
+    """A port of the container that answers at 127.0.0.1 of this machine.
+
+    `gated`: a gate of the tool answers there, to this user alone, for as long as the tool waits for
+    the container. Else the engine publishes it, to every user of the machine.
+    """
 
     host: int
     container: int
+    gated: bool = False
 
     def text(self) -> str:
         """The value of `--publish`."""
@@ -65,7 +73,8 @@ class ContainerSpec:
     `client_env` are names of variables whose values the engine's client takes from its own
     environment, so that no argv shows them. `devices` are options that hand devices over
     (`--gpus all`); `options` are further options of `docker run`, of which the last one counts.
-    `remove` deletes the container when it ends. `image` is empty where this machine has none: the
+    `apart` puts a container with ports into the network where no other container can reach it, unless
+    `options` choose a network. `remove` deletes the container when it ends. `image` is empty where this machine has none: the
     rest of the value still describes the container.
     """
 
@@ -80,6 +89,7 @@ class ContainerSpec:
     client_env: tuple[str, ...] = ()
     mounts: tuple[Mount, ...] = ()
     ports: tuple[PublishedPort, ...] = ()
+    apart: bool = True
     labels: Mapping[str, str] = field(default_factory=dict)
     shm_size: str = ""
     devices: tuple[str, ...] = ()
@@ -102,6 +112,10 @@ class ContainerSpec:
             if option in ("--network", "--net"):
                 network = value or following
         return network
+
+    @property
+    def is_apart(self) -> bool:
+        return self.apart and bool(self.ports) and not self.network
 
     def with_env(self, values: Mapping[str, str]) -> ContainerSpec:
         return replace(self, env={**self.env, **values})
@@ -139,8 +153,9 @@ def run_argv(spec: ContainerSpec) -> list[str]:
     ):
         argv += [option, value] if value else []
     argv += spec.devices
+    argv += ["--network", APART] if spec.is_apart else []
     for port in spec.ports:
-        argv += ["--publish", port.text()]
+        argv += [] if port.gated else ["--publish", port.text()]
     argv += spec.options
     argv += ["--workdir", spec.workdir] if spec.workdir else []
     for mount in spec.mounts:
@@ -149,7 +164,7 @@ def run_argv(spec: ContainerSpec) -> list[str]:
         argv += ["--env", f"{key}={value}"]
     for name in spec.client_env:
         argv += ["--env", name]
-    return [*argv, spec.image, *spec.command]
+    return [*argv, require_image_name(spec.image), *spec.command]
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +199,26 @@ class ContainerContext:
                 hint="Move it into the workspace's folder, or run it from a terminal on the host",
             )
         return Mount(source, mount.target, mount.read_only)
+
+
+# As engines accept it; an option of theirs begins with "-".
+_IMAGE_NAME = re.compile(r"[A-Za-z0-9][\w.:/@+-]{0,1000}", re.ASCII)
+
+
+def is_image_name(text: str) -> bool:
+    """Whether an engine takes the text as an image's name, and not as one of its options."""
+    return _IMAGE_NAME.fullmatch(text) is not None
+
+
+def require_image_name(text: str) -> str:
+    """The name of an image. Raises UserError for a text that cannot be one."""
+    if not is_image_name(text):
+        raise UserError(
+            f'"{text[:60]}" cannot be the name of an image',
+            code="image-invalid",
+            hint="Write a name such as python:3.11-slim or registry.example/name:tag",
+        )
+    return text
 
 
 NO_CONTEXT = ContainerContext()

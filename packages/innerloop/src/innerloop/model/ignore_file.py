@@ -17,6 +17,9 @@ from dataclasses import dataclass
 from ..util.errors import UserError
 from ..util.position import Position
 
+# Beyond these a rule takes too long to compile or to match.
+LONGEST, MOST_STARS = 1000, 12
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -67,13 +70,15 @@ def _rule(text: str, position: Position) -> Rule | None:
     if not text or text.startswith("#") or text == "/":
         return None
     try:
+        if len(plain) > LONGEST or len(re.findall(r"\*+", plain)) > MOST_STARS:
+            raise ValueError(plain)
         with warnings.catch_warnings():
             # Sets whose meaning may change in a later Python: `[[`, `--`.
             warnings.simplefilter("ignore", FutureWarning)
             return Rule(re.compile(_expression(plain)), excludes, text, position.line)
     except (ValueError, re.error) as error:
         raise UserError(
-            f"Azure ML cannot read the rule {text}",
+            f"Azure ML cannot read the rule {text[:100]}",
             code="ignore-rule-invalid",
             where=position,
             hint="Write it another way",

@@ -8,25 +8,44 @@ import re
 import sys
 from collections.abc import Sequence
 
-from ..util.errors import UsageError
+from ..util.errors import UsageError, UserError
+from ..util.json_records import WINDOWS_DEVICES
 
 # The name in a new experiment's template.
 PLACEHOLDER = "experiment_name_here"
 
-# Folders that are never experiments, and device names, which Windows allows for no file.
+# Folders that are never experiments.
 _NO_CODE = {"outputs", "logs", "node_modules", "common"}
-_DEVICES = {
-    "con",
-    "prn",
-    "aux",
-    "nul",
-    *(f"{kind}{n}" for kind in ("com", "lpt") for n in "123456789"),
-}
 
 
 def slug_of(name: str) -> str:
     """An experiment's name for files and images."""
     return name.replace("/", ".")
+
+
+def is_portable(slug: str) -> bool:
+    """Whether every system can have a file of this name, and no terminal takes it as a command.
+
+    It has one part, which does not begin with a dot.
+    """
+    size = len(slug.encode("utf-8", "surrogatepass"))
+    if not 1 <= size <= 200 or slug.startswith(".") or slug.endswith((".", " ")):
+        return False
+    # Separators, the mark of a drive or a stream, control characters and separators of lines.
+    if re.search("[/\\\\:\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]", slug):
+        return False
+    return slug.split(".")[0].rstrip(" ").lower() not in WINDOWS_DEVICES
+
+
+def require_portable(name: str) -> None:
+    """UserError if no files can be generated for an experiment whose folder has this name."""
+    if not is_portable(slug_of(name)):
+        raise UserError(
+            "no files are generated for a folder with this name, which other systems cannot have",
+            code="experiment-name-invalid",
+            where=f"src/{name}".encode("unicode_escape").decode(),
+            hint="Rename it: lower-case letters, digits and single _",
+        )
 
 
 def check_name(name: str) -> None:
@@ -57,7 +76,7 @@ def check_name(name: str) -> None:
             hint="Choose another name",
         )
     for part in parts:
-        if part in _NO_CODE | _DEVICES:
+        if part in _NO_CODE | WINDOWS_DEVICES:
             raise UsageError(
                 f'"{part}" is reserved',
                 code="experiment-name-invalid",

@@ -15,6 +15,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..util.errors import UsageError, UserError, did_you_mean
+from ..util.json_records import is_unicode
+from ..util.jsonc import BOM
+from ..util.position import Position
 
 TAG, INJECTED = "parameters", "injected-parameters"
 Cell = dict[str, Any]
@@ -45,7 +48,11 @@ def with_parameters(text: str, values: Mapping[str, Any], name: str) -> str:
                 hint=did_you_mean(parameter, known),
             )
     cells.insert(at + 1, _cell(notebook, values))
-    return json.dumps({**notebook, "cells": cells}, indent=1, ensure_ascii=False) + "\n"
+    notebook = {**notebook, "cells": cells}
+    written = json.dumps(notebook, indent=1, ensure_ascii=False)
+    if not is_unicode(written):
+        written = json.dumps(notebook, indent=1)
+    return written + "\n"
 
 
 def parameters(text: str, name: str) -> list[str]:
@@ -88,7 +95,7 @@ def names_set(source: str) -> list[str]:
     """The names that a cell assigns, in order."""
     try:
         tree = ast.parse(source)
-    except SyntaxError:
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
         return []
     targets = [
         target
@@ -108,21 +115,34 @@ def _cell(notebook: Mapping[str, Any], values: Mapping[str, Any]) -> Cell:
         "outputs": [],
         "source": "\n".join(lines),
     }
-    if (notebook.get("nbformat"), notebook.get("nbformat_minor", 0)) >= (4, 5):
+    version = notebook.get("nbformat"), notebook.get("nbformat_minor", 0)
+    if all(isinstance(number, int) for number in version) and version >= (4, 5):
         cell["id"] = INJECTED
     return cell
 
 
 def _parse(text: str, name: str) -> dict[str, Any]:
+    """UserError for a text that is not a notebook; its cells are mappings."""
     try:
-        notebook = json.loads(text)
-    except ValueError as error:
-        raise UserError(f"not a notebook: {error}", code="notebook-invalid", where=name) from error
-    if not isinstance(notebook, dict) or not isinstance(notebook.get("cells"), list):
+        notebook = json.loads(text.removeprefix(BOM))
+    except json.JSONDecodeError as error:
+        raise UserError(
+            f"not a notebook: {error.msg}",
+            code="notebook-invalid",
+            where=Position(name, error.lineno, error.colno),
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise UserError(
+            "not a notebook: it is nested too deeply, or has a number with too many digits",
+            code="notebook-invalid",
+            where=name,
+        ) from error
+    cells = notebook.get("cells") if isinstance(notebook, dict) else None
+    if not isinstance(cells, list) or not all(isinstance(cell, dict) for cell in cells):
         raise UserError(
             "not a notebook of format 4: it has no cells", code="notebook-invalid", where=name
         )
-    return notebook
+    return dict(notebook)
 
 
 def _tags(cell: Any) -> list[str]:
@@ -133,4 +153,4 @@ def _tags(cell: Any) -> list[str]:
 
 def _source(cell: Cell) -> str:
     source = cell.get("source", "")
-    return "".join(source) if isinstance(source, list) else str(source)
+    return "".join(map(str, source)) if isinstance(source, list) else str(source)

@@ -59,3 +59,9 @@ def is_elsewhere(code: str | None) -> bool:
     return code is not None and (
         "://" in code or code.startswith(("azureml:", "git+", "/subscriptions/"))
     )
+
+
+def is_within(path: str, folder: str) -> bool:
+    """Whether an absolute path is the folder or below it; both without links and ".."."""
+    path, folder = path.replace("\\", "/"), folder.replace("\\", "/").rstrip("/")
+    return path == folder or path.startswith(f"{folder}/")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from ..util.errors import UserError
+from ..util.redaction import NO_REDACTION, Redaction
 from .container import ContainerSpec, Mount, run_argv
 from .environment import NO_ENVIRONMENT, ResolvedEnvironment
 from .experiment import Experiment, Link
@@ -102,7 +103,8 @@ class Request:
     backend's reasons why the run cannot start. `outputs` is relative to the workspace's root. `why`
     says which fact chose the backend. `processes` holds the own variables of each process of a
     distributed job; the request's `env` is that of the first one. `secrets` are variables for the
-    engine's client that are never printed.
+    engine's client that are never printed. `redaction` masks what is known to be secret in all that
+    is printed or recorded of it.
     """
 
     experiment: str
@@ -118,6 +120,7 @@ class Request:
     notes: tuple[str, ...] = ()
     processes: tuple[Mapping[str, str], ...] = ()
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    redaction: Redaction = NO_REDACTION
 
     @property
     def argv(self) -> tuple[str, ...]:
@@ -159,7 +162,8 @@ class Request:
         return replace(self, notes=(*self.notes, *notes))
 
     def json(self) -> dict[str, Any]:
-        return {
+        """The request as a dry run shows it, without secrets."""
+        document = {
             "experiment": self.experiment,
             "backend": self.backend,
             "why": self.why,
@@ -176,6 +180,7 @@ class Request:
             "notes": list(self.notes),
             "processes": [dict(variables) for variables in self.processes],
         }
+        return {key: self.redaction.tree(value) for key, value in document.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,52 +1,131 @@
 """Files that probably contain a secret, by their names or their content.
 
-Few false positives matter more than finding every secret, because a match stops a submission.
+What the tool sends (a submission, a deployment, an image) and what it copies (the code of a run) are
+checked by the same rules. Few false positives matter more than finding every secret, because a match
+stops a submission.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
+from ..util.redaction import TOKENS, Form
+
+# By the file's own name.
 _NAMES = (
-    (re.compile(r"\.env(\..+)?"), "environment files contain passwords"),
-    (re.compile(r".+\.(pem|key|pfx|p12|jks|kdbx|ppk)"), "a key or a certificate by its name"),
-    (re.compile(r"id_(rsa|dsa|ecdsa|ed25519)"), "a private SSH key by its name"),
-    (re.compile(r"\.(netrc|pgpass|git-credentials|pypirc|npmrc)|kaggle\.json"), "contains logins"),
-    (re.compile(r"(.+[-_.])?(credentials?|secrets?)(\.(json|ya?ml|toml|ini|txt))?"),
+    (re.compile(r"\.env(rc|\..+)?|.+\.env"), "environment files contain passwords"),
+    (re.compile(r".+\.(pem|key|pfx|p12|jks|keystore|kdbx|ppk|ovpn|p8|pvk)"),
+     "a key or a certificate by its name"),
+    (re.compile(r"id_(rsa|dsa|ecdsa|ecdsa_sk|ed25519|ed25519_sk)([-_.].+)?"),
+     "a private SSH key by its name"),
+    (re.compile(r"[._](netrc|pgpass|git-credentials|pypirc|my\.cnf|mylogin\.cnf|s3cfg|boto|"
+                r"databrickscfg|htpasswd|dockercfg|dockerconfigjson|vault-token|terraformrc)"
+                r"|pgpass\.conf|kaggle\.json"),
+     "contains logins"),
+    (re.compile(r"(.+[-_.])?(credentials?|secrets?)(\.(json|ya?ml|toml|ini|txt|db))?"),
      "credentials by its name"),
-    (re.compile(r".+\.publishsettings|azureauth\.json"), "Azure credentials by its name"),
+    (re.compile(r".+\.publishsettings|azureauth\.json|(msal_token_cache|service_principal_entries)"
+                r"\.(json|bin)|accesstokens\.json"),
+     "Azure credentials by its name"),
+    (re.compile(r"(.+\.)?tfstate(\.(backup|\d+\.backup))?|.+\.tfstate(\..+)?|(.+\.)?tfvars"),
+     "Terraform's state and variables contain passwords"),
+    (re.compile(r"(.+[-_.])?kubeconfig(\.(ya?ml|conf))?|.+\.kubeconfig"),
+     "credentials of a cluster by its name"),
+    (re.compile(r"(.+[-_.])?service[-_]?account([-_.]?key)?\.json"), "credentials by its name"),
 )  # fmt: skip
-_EXAMPLES = re.compile(r".*[-_.](example|sample|template|dist)s?(\..+)?")
+# By the folder in which programs keep it.
+_PATHS = (
+    (re.compile(r"(.*/)?\.(ssh|gnupg)/(?!known_hosts$|config$|authorized_keys$).+"),
+     "a private key by its folder"),
+    (re.compile(r"(.*/)?\.kube/config|(.*/)?\.docker/config\.json|(.*/)?\.aws/credentials"
+                r"|(.*/)?\.azure/.+\.(json|bin|pem)|(.*/)?\.?huggingface/token|(.*/)?gcloud/.+\.(db|json)"),
+     "contains logins"),
+)  # fmt: skip
+_EXAMPLES = re.compile(r"(.*[-_.])?(example|sample|template|dist)s?(\..+)?")
+_PUBLIC = re.compile(r".+\.pub")
 
+_HEADER = r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----"
 _CONTENTS = (
-    (re.compile(r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----"), "a private key"),
-    (re.compile(r"AccountKey=[A-Za-z0-9+/]{60,}={0,2}"), "the key of an Azure storage account"),
-    (re.compile(r"[?&]sig=[A-Za-z0-9%+/]{40,}"), "a shared access signature of Azure storage"),
-    (re.compile(r"SharedAccessKey=[A-Za-z0-9+/]{40,}"), "a shared access key of Azure"),
-    (re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"), "an AWS access key"),
-    (re.compile(r"\b(?:gh[pousr]_[A-Za-z0-9]{36}|github_pat_\w{60,})"), "a GitHub token"),
-    (re.compile(r"\bhf_[A-Za-z0-9]{34}\b"), "a Hugging Face token"),
-    (re.compile(r"\bsk-(?:proj-|ant-)?[A-Za-z0-9_-]{40,}"), "an API key"),
-    (re.compile(r"\bxox[abps]-[0-9A-Za-z-]{20,}"), "a Slack token"),
-    (re.compile(r"""["']?clientSecret["']?\s*[:=]\s*["'][^"'\s]{16,}"""), "a client secret"),
-    (re.compile(r"\bAZURE_CLIENT_SECRET\s*=\s*[\"']?[A-Za-z0-9~._-]{30,}"), "a client secret"),
+    Form("a private key", ("PRIVATE KEY",), _HEADER),
+    Form("a private key", ("client-key-data",), r"\bclient-key-data:\s*[A-Za-z0-9+/]{60,}"),
+    Form("the login of a registry", ('"auth"',), r'"auth"\s*:\s*"[A-Za-z0-9+/]{12,}={0,2}"'),
+    Form("an npm login", ("_authToken", "_auth", "_password"), r"(?m)(?:^|[:\s+-])_(?:authToken|auth|password)\s*=\s*(?!\$)[^\s$\"'()]{8,}\s*$"),
+    *TOKENS,
 )  # fmt: skip
+# In binary files only what cannot be there by chance: libraries hold the words of a key's header.
+_IN_BINARY = (
+    Form("a private key", ("PRIVATE KEY",), _HEADER + r"(?:\s|\\n)+[A-Za-z0-9+/]{40,}"),
+    *(form for form in TOKENS if "=" in form.words[0]),
+)  # fmt: skip
+
+# A file of PEM blocks of these kinds has nothing secret, whatever its name says.
+_PEM_KIND = re.compile(r"-----BEGIN ([^-\n]+)-----")
+_PUBLIC_PEM = re.compile(r"(?:TRUSTED |X509 )?CERTIFICATE(?: REQUEST)?|(?:RSA |EC )?PUBLIC KEY|"
+                         r"(?:DH|EC|DSA) PARAMETERS|X509 CRL|PKCS7")  # fmt: skip
 
 # Longer files are data, and are not searched.
 LONGEST = 1_000_000
 
 
+@dataclass(frozen=True, slots=True)
+class Suspicion:
+    """Why a file looks like a secret; `line` is 0 if its name is the reason."""
+
+    why: str
+    line: int = 0
+
+
+def suspicion(path: str, content: bytes | None) -> Suspicion | None:
+    """Why a file looks like a secret; None if it does not.
+
+    `path` has "/". `content` is None for a file that is not read: then its name alone counts.
+    """
+    text = "" if content is None else _decoded(content)
+    if content is not None and "\0" in text:
+        match = _first(_IN_BINARY, text)
+    else:
+        match = by_content(text)
+    if match is not None:
+        return Suspicion(match[1], match[0])
+    why = by_name(path)
+    if not why or (content is not None and _is_harmless(path, text)):
+        return None
+    return Suspicion(why)
+
+
 def by_name(path: str) -> str:
     """Why a file's name suggests a secret; "" if it does not, or is an example of such a file."""
-    name = path.rpartition("/")[2].lower()
-    if _EXAMPLES.fullmatch(name):
+    path = path.lower()
+    name = path.rpartition("/")[2]
+    if _EXAMPLES.fullmatch(name) or _PUBLIC.fullmatch(name):
         return ""
-    return next((why for pattern, why in _NAMES if pattern.fullmatch(name)), "")
+    found = next((why for pattern, why in _NAMES if pattern.fullmatch(name)), "")
+    return found or next((why for pattern, why in _PATHS if pattern.fullmatch(path)), "")
 
 
 def by_content(text: str) -> tuple[int, str] | None:
     """The line, from 1, of the first secret in a text, and its kind; None if there is none."""
-    for pattern, what in _CONTENTS:
-        if found := pattern.search(text):
-            return text.count("\n", 0, found.start()) + 1, what
+    return _first(_CONTENTS, text)
+
+
+def _first(forms: tuple[Form, ...], text: str) -> tuple[int, str] | None:
+    for form in forms:
+        if found := form.search(text):
+            return text.count("\n", 0, found.start()) + 1, form.what
     return None
+
+
+def _is_harmless(path: str, text: str) -> bool:
+    """Whether the content shows that a file with a suspect name holds nothing secret."""
+    kinds = _PEM_KIND.findall(text)
+    if kinds:
+        return all(_PUBLIC_PEM.fullmatch(kind) for kind in kinds)
+    return not text.strip()
+
+
+def _decoded(content: bytes) -> str:
+    """The text; of UTF-16 with its mark too, as Windows' tools write it."""
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return content.decode("utf-16", "replace")
+    return content.decode("utf-8", "replace")

@@ -67,7 +67,14 @@ def generated_pods(workspace: Workspace, experiment: Experiment, trial: Mapping[
         return _pods_by_template(
             {**argo_expand(template, values), "metadata": {"name": "job"}}, trial
         )
-    except (yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError) as error:
+    except (
+        yaml.YAMLError,
+        AttributeError,
+        LookupError,
+        TypeError,
+        ValueError,
+        RecursionError,
+    ) as error:
         what = f"the file does not have the generated WorkflowTemplate and CronWorkflow: {error!r}"
         return UserError(
             what,

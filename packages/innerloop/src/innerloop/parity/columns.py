@@ -5,6 +5,7 @@ That is the requests of the backends, and the launch and dev container files on 
 
 from __future__ import annotations
 
+import os
 import posixpath
 import re
 import shlex
@@ -23,6 +24,7 @@ from ..model.experiment import JOB_FILE, Experiment
 from ..model.jobs.job import Job
 from ..model.paths import code_root
 from ..model.run import Backend, Request, Run
+from ..model.run_secrets import secrets_of_job
 from ..model.settings.orchestrators import ARGO
 from ..model.workspace import Workspace
 from ..remote import base
@@ -62,12 +64,14 @@ def parity_of_job(workspace: Workspace, experiment: Experiment, job: Job) -> Ite
         pod = argo_column.find_pod(pods, _step_of(experiment, title))
         orchestrators = [start.column(title, _azureml) for start in started]
         cron = [by_time[title]] if title in by_time else []
+        redaction = secrets_of_job(run.job, os.environ)
         by_task = [
             column
             for label, sets in tasks
             if (column := _of_task(workspace, experiment, label, sets, title, runs)) is not None
         ]
-        yield parity_of(run, title, [_argo(run, pod), *cron, *orchestrators, *by_task])
+        others = [_argo(run, pod), *cron, *orchestrators, *by_task]
+        yield parity_of(run, title, others).masked(redaction)
 
 
 def _tasks(workspace: Workspace, experiment: Experiment) -> Iterator[tuple[str, tuple[str, ...]]]:

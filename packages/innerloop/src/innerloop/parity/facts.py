@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+from ..util.redaction import Redaction
 
 ROWS = ("command", "cwd", "variables", "environment", "image", "user", "shm", "mounts", "nodes")
 NOT_COMPARED = (
@@ -69,6 +71,18 @@ class Parity:
             and row in expected
             and fact.value != expected[row].value
         )
+
+    def masked(self, redaction: Redaction) -> Parity:
+        """The same without secrets."""
+
+        def fact(one: ParityFact) -> ParityFact:
+            return ParityFact(*map(redaction.text, (one.value, one.why, one.shown)))
+
+        columns = (
+            replace(column, facts={row: fact(one) for row, one in column.facts.items()})
+            for column in self.columns
+        )
+        return replace(self, columns=tuple(columns))
 
     @property
     def unexplained(self) -> tuple[FactDifference, ...]:

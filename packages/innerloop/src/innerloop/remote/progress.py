@@ -8,6 +8,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from ..util.printable import one_line, raw
+
 
 class TransferProgress:
     """Prints a worker's events.
@@ -116,12 +118,12 @@ class TransferProgress:
             say(text)
             return
         width = max(os.get_terminal_size(sys.stderr.fileno()).columns - 1, 20)
-        sys.stderr.write(f"\r\x1b[K{text[:width]}")
+        raw(sys.stderr).write(f"\r\x1b[K{one_line(text)[:width]}")
         sys.stderr.flush()
 
     def _clear(self) -> None:
         if self.live:
-            sys.stderr.write("\r\x1b[K")
+            raw(sys.stderr).write("\r\x1b[K")
             sys.stderr.flush()
 
 

@@ -6,14 +6,14 @@ service reported last.
 
 from __future__ import annotations
 
-import json
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from ..history.recorder import PATCH, RECORD, text_of
-from ..util import files
+from ..util import files, json_records
 from ..util.clock import now
+from ..util.json_records import RecordError
 from .submission_store import FOLDER, SubmittedJob
 
 
@@ -69,8 +69,12 @@ def parse_time(text: str) -> datetime | None:
 
 
 def _read_record(folder: Path) -> dict[str, Any]:
+    """What a new record keeps of the one before; empty if that cannot be read."""
     try:
-        record = json.loads(files.read_text(folder / RECORD) or "{}")
-    except ValueError:
+        record = json_records.read_file(folder / RECORD)
+        if record is None:
+            return {}
+        ended, seconds = record.as_str("ended", None), record.as_number("seconds", None)
+    except RecordError:
         return {}
-    return record if isinstance(record, dict) else {}
+    return {"ended": ended, "seconds": seconds}

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import posixpath
+import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -172,7 +173,15 @@ def _ancestors(parent: str, top: str) -> Iterator[str]:
 
 def _size(path: str, where: str, *, required: bool) -> int:
     try:
-        return os.stat(path).st_size
+        status = os.stat(path)
+        if required and not stat.S_ISREG(status.st_mode):
+            raise UserError(
+                "this is a named pipe, a socket or a device, and an upload would wait for it",
+                code="file-not-regular",
+                where=where,
+                hint="Move it away, or exclude it in .amlignore",
+            )
+        return status.st_size
     except OSError as error:
         if not required:
             return 0
@@ -193,18 +202,13 @@ def _digest_and_suspects(sent: list[SnapshotFile]) -> tuple[str, tuple[Suspected
     suspects = []
     for file in ordered:
         content = _hash_file(digest, file)
-        is_text = b"\0" not in content
-        match = secrets.by_content(content.decode("utf-8", "replace")) if is_text else None
-        if match is not None:
-            line, why = match
-            suspects.append(SuspectedSecret(file.name, why, line))
-        elif why := secrets.by_name(file.name):
-            suspects.append(SuspectedSecret(file.name, why))
+        if found := secrets.suspicion(file.name, content):
+            suspects.append(SuspectedSecret(file.name, found.why, found.line))
     return digest.hexdigest(), tuple(suspects)
 
 
-def _hash_file(digest: hashlib._Hash, sent: SnapshotFile) -> bytes:
-    """Adds a file's content to the digest; returns it, or b"" for a file too large to be a secret."""
+def _hash_file(digest: hashlib._Hash, sent: SnapshotFile) -> bytes | None:
+    """Adds a file's content to the digest; returns it, or None for a file too large to search."""
     try:
         with open(sent.source, "rb") as file:
             if sent.size <= secrets.LONGEST:
@@ -220,4 +224,4 @@ def _hash_file(digest: hashlib._Hash, sent: SnapshotFile) -> bytes:
             where=sent.name,
             hint="Check its owner and permissions, or exclude it in .amlignore",
         ) from error
-    return b""
+    return None

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ..util.printable import raw
 from . import run_records, submission_store
 from .base import JobStatus, RemoteBackend
 from .progress import TransferProgress, say
@@ -129,11 +130,12 @@ class JobLogPrinter(TransferProgress):
 
     def _log(self, step: str, text: str) -> None:
         self._clear()
+        out = raw(sys.stdout)  # a program's log is shown as it is
         for line in text.splitlines(keepends=True):
             if self.open_line not in ("", step or "\0"):
                 sys.stdout.write("\n")
                 self.open_line = ""
             start = f"{step} | " if step and not self.open_line else ""
-            sys.stdout.write(start + line)
+            out.write(start + line)
             self.open_line = "" if line.endswith("\n") else step or "\0"
         sys.stdout.flush()

@@ -10,16 +10,21 @@ not have arrived gives the next submission of the same thing the name to go on w
 from __future__ import annotations
 
 import json
+import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ..history.git_state import GitState
 from ..model.jobs.job import Job
-from ..util import files
+from ..model.run_secrets import in_assignments
+from ..util import files, json_records, redaction
 from ..util.errors import UserError
+from ..util.json_records import Record, RecordError
+from ..util.redaction import is_secret_name
 
 FOLDER = ".innerloop/jobs"
 LOCK = ".innerloop/submitting.lock"
@@ -67,15 +72,34 @@ class SubmittedJob:
 
 def write(root: Path, job: SubmittedJob, patch: str = "") -> None:
     folder = root / FOLDER / job.name
-    text = json.dumps(asdict(job), indent=2, ensure_ascii=False) + "\n"
+    secret = [*in_assignments(job.sets)]
+    secret += [str(value) for name, value in job.inputs.items() if is_secret_name(name)]
+    masked = redaction.known(os.environ, values=secret).tree(asdict(job))
+    text = json.dumps(masked, indent=2, ensure_ascii=False) + "\n"
     files.write_text(folder / "job.json", text)
     if patch:
-        files.write_text(folder / "changes.patch", patch)
+        files.write_private(folder / "changes.patch", patch)
 
 
 def write_file(root: Path, job: SubmittedJob, name: str, text: str) -> None:
     """Writes another file to a job's folder."""
     files.write_text(root / FOLDER / job.name / name, text)
+
+
+_Ref = TypeVar("_Ref")
+
+
+def where_sent(kind: type[_Ref], workspace: Mapping[str, str], **more: str) -> _Ref:
+    """The workspace or cluster that a record names. UserError if its names are not those of `kind`."""
+    try:
+        return kind(**{**workspace, **more})
+    except TypeError as error:
+        raise UserError(
+            "the record of this submission does not say where the job was sent",
+            code="record-unreadable",
+            where=FOLDER,
+            hint="`scripts/loop status --all` lists the submissions; name another job",
+        ) from error
 
 
 def update(root: Path, job: SubmittedJob, **changes: Any) -> SubmittedJob:
@@ -86,14 +110,43 @@ def update(root: Path, job: SubmittedJob, **changes: Any) -> SubmittedJob:
 
 
 def read(root: Path, name: str) -> SubmittedJob | None:
-    return _read_job(root / FOLDER / name)
+    """The submission of this name; None if there is none. UserError if its record cannot be read."""
+    try:
+        return _read_job(root / FOLDER / name)
+    except RecordError as error:
+        raise _unreadable(name, error) from error
 
 
 def all_jobs(root: Path) -> list[SubmittedJob]:
-    """Every submission, the newest last."""
+    """Every submission whose record can be read, the newest last."""
+    return _all(root)[0]
+
+
+def unreadable(root: Path) -> list[UserError]:
+    """An error for each submission whose record cannot be read."""
+    return _all(root)[1]
+
+
+def _all(root: Path) -> tuple[list[SubmittedJob], list[UserError]]:
     folder = root / FOLDER
-    jobs = [_read_job(path) for path in folder.iterdir()] if folder.is_dir() else []
-    return sorted((job for job in jobs if job is not None), key=lambda job: (job.at, job.name))
+    jobs: list[SubmittedJob] = []
+    errors: list[UserError] = []
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        try:
+            if (job := _read_job(path)) is not None:
+                jobs.append(job)
+        except RecordError as error:
+            errors.append(_unreadable(path.name, error))
+    return sorted(jobs, key=lambda job: (job.at, job.name)), errors
+
+
+def _unreadable(name: str, error: RecordError) -> UserError:
+    return UserError(
+        f"this record of a submission cannot be read: {error.what}",
+        code="record-unreadable",
+        where=error.position(f"{FOLDER}/{name}/job.json"),
+        hint="Delete it; the job itself is not affected",
+    )
 
 
 def last_submitted(root: Path) -> SubmittedJob | None:
@@ -165,10 +218,38 @@ def job_inputs(job: Job) -> dict[str, str]:
 
 
 def _read_job(folder: Path) -> SubmittedJob | None:
-    text = files.read_text(folder / "job.json")
-    try:
-        table = json.loads(text or "")
-        known = {key: table[key] for key in SubmittedJob.__dataclass_fields__ if key in table}
-        return SubmittedJob(**{**known, "sets": tuple(known.get("sets", ()))})
-    except (ValueError, TypeError):
+    """The record in a job's folder; None if there is none. Raises RecordError for any other content.
+
+    Its name and its slug become paths, so they are checked as such.
+    """
+    record = json_records.read_file(folder / "job.json")
+    if record is None:
         return None
+    _require_name(record, folder.name)
+    return SubmittedJob(
+        name=record.as_name("name"),
+        slug=record.as_name("slug"),
+        **{key: record.as_str(key) for key in ("experiment", "file", "state", "fingerprint", "at")},
+        **{
+            key: record.as_str(key, default)
+            for key, default in (
+                ("kind", "command"), ("command", ""), ("compute", ""), ("environment", ""),
+                ("url", ""), ("status", ""), ("backend", "azureml"), ("kept", ""),
+            )
+        },
+        workspace=record.as_map_of("workspace", str),
+        sets=record.as_list_of("sets", str, ()),
+        inputs=record.as_map_of("inputs", object, {}),
+        snapshots=record.as_map_of("snapshots", str, {}),
+        git=record.as_mapping("git", {}),
+    )  # fmt: skip
+
+
+_BACKEND = re.compile("[a-z][a-z0-9-]*")
+
+
+def _require_name(record: Record, folder: str) -> None:
+    if record.as_name("name") != folder:
+        record.fail("name", "is not the name of its folder")
+    if not _BACKEND.fullmatch(record.as_str("backend", "azureml")):
+        record.fail("backend", "is not the name of a backend")

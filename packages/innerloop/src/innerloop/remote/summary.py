@@ -18,6 +18,7 @@ from pathlib import Path
 
 from ..util import files
 from ..util.errors import UserError
+from ..util.printable import one_line
 from .base import JobStatus, RemoteBackend
 from .run_records import seconds_between
 from .stream_job import describe_outcome
@@ -89,7 +90,7 @@ def _lines(summary: RunSummary) -> Iterator[str]:
     yield f"### {_MARKS.get(status, '▶️')} {_escaped(job.experiment)} {words}"
     yield ""
     if job.url:
-        yield f"[{_escaped(job.name)} in the Azure ML studio](<{job.url}>)"
+        yield f"[{_escaped(job.name)} in the Azure ML studio](<{_address(job.url)}>)"
     else:
         yield _escaped(job.name)
     if end and end.error and status != "Completed":
@@ -127,4 +128,9 @@ def _table(head: tuple[str, str], rows: list[tuple[str, str]]) -> Iterator[str]:
 
 def _escaped(text: str) -> str:
     """The text on one line, with the characters escaped that Markdown interprets."""
-    return re.sub(r"([\\`*_{}\[\]<>#|~])", r"\\\1", " ".join(text.split()))
+    return re.sub(r"([\\`*_{}\[\]<>#|~])", r"\\\1", one_line(" ".join(text.split())))
+
+
+def _address(url: str) -> str:
+    """The address, without what would end the link."""
+    return re.sub(r"[\s<>\x00-\x1f]", "", one_line(url))

@@ -48,7 +48,7 @@ def find(
     writable = input_.mode in ("rw_mount", "download")
     if setting is not None and setting.create:
         if not dry and not os.path.exists(path):
-            files.make_folder(Path(path))
+            _make(workspace, experiment, input_, Path(path))
         return Dataset(path, True, writable=True)
     if os.path.exists(path):
         return Dataset(path, True, writable)
@@ -56,6 +56,17 @@ def find(
         return Dataset(path, False, writable, location.url, location.fetch)
     missing = _missing(workspace, experiment, job, input_, location)
     return Dataset(path, False, writable, missing=missing)
+
+
+def _make(workspace: Workspace, experiment: Experiment, input_: Input, path: Path) -> None:
+    if not path.is_relative_to(workspace.root) and not files.is_trusted(path):
+        raise UserError(
+            f"{path} is outside the workspace, so it is not created",
+            code="outside-workspace",
+            where=f"{experiment.folder}/innerloop.toml",
+            hint=f"[data.{input_.name}] names it: create the folder yourself if it is yours",
+        )
+    files.make_folder(path)
 
 
 def _missing(

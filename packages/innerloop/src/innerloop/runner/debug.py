@@ -1,10 +1,14 @@
 """`loop run --debug`: the same run, with a debugger in every Python process that it starts.
 
 The run's image or environment, its command and its code stay as they are. A small program
-(`debugger/start.py`) is put before the command. It listens on one port of this machine's loopback,
-waits for the editor, then starts the command with a start-up hook on PYTHONPATH that connects each
-Python process to the editor as it starts. debugpy comes from the tool's cache where the environment
-does not have that very version, so debugging works in any image that has a Python.
+(`debugger/start.py`) is put before the command. It starts debugpy's adapter, waits for the editor,
+then starts the command with a start-up hook on PYTHONPATH that connects each Python process to the
+editor as it starts. debugpy comes from the tool's cache where the environment does not have that very
+version, so debugging works in any image that has a Python.
+
+Whoever reaches a debugger runs code in the job, and an editor cannot show a password. So the adapter
+accepts only those who know the run's secret, and the port where the editor connects is a gate of the
+tool, which lets only this user's processes through (`util/gate`).
 """
 
 from __future__ import annotations
@@ -13,17 +17,20 @@ import json
 import os
 import posixpath
 import re
-from collections.abc import Sequence
+import secrets
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from ..docker import container_context, docker_cli
+from ..docker import container_context, container_ports, docker_cli
 from ..model import debug_port
 from ..model.container import ContainerContext, ContainerSpec, Mount
 from ..model.experiment import JOB_FILE, Experiment
 from ..model.run import Request, Run
 from ..model.workspace import Workspace
-from ..util import console, locked_environments, ports, process
+from ..util import console, gate, locked_environments, ports, process
 from ..util.errors import UserError
 from . import execute
 from .execute import Started
@@ -34,6 +41,12 @@ GROUP = "debugger"
 # Where a container has the programs of this folder, and debugpy.
 CONTAINER_PROGRAMS = "/opt/innerloop/debugger"
 CONTAINER_LIBRARY = "/opt/innerloop/debugpy"
+
+# The variable with the run's secret: see innerloop_handshake.py, which has the same.
+SECRET = "INNERLOOP_DEBUG_SECRET"
+
+# The adapter's port, where the editor's is not: with the host's network both are on one interface.
+_DISTANCE = 4000
 
 
 def choose_port(workspace: Workspace, experiment: Experiment, port: int | None) -> int:
@@ -56,12 +69,14 @@ def choose_port(workspace: Workspace, experiment: Experiment, port: int | None) 
 
 
 def _port_user(port: int) -> str:
-    """Return " by NAME of WORKSPACE" when a container has published the port, else ""."""
-    if process.which("docker") is None:
-        return ""
-    done = process.run(docker_cli.publishing(port), timeout=10)
-    name, _, workspace = done.out.strip().partition("\t") if done.ok else ("", "", "")
+    """Return " by NAME of WORKSPACE" when a container has the port, else ""."""
+    name, workspace = container_ports.user_of(port)
     return f" by the run {name} of {workspace}" if workspace else f" by {name}" if name else ""
+
+
+def adapter_port(port: int) -> int:
+    """A free port for the adapter, which only those who know the secret can use."""
+    return ports.free(port + _DISTANCE if port + _DISTANCE < 65536 else port - _DISTANCE)
 
 
 def prepare(started: Started, port: int | None, dry: bool) -> Started:
@@ -71,11 +86,40 @@ def prepare(started: Started, port: int | None, dry: bool) -> Started:
     """
     run = started.run
     port = choose_port(run.workspace, run.experiment, port)
-    if not dry and not _has_debugpy(started.request):
-        locked_environments.ensure(GROUP)
+    if not dry:
+        gate.require_peers("the debugger")
+        if not _has_debugpy(started.request):
+            locked_environments.ensure(GROUP)
     # Time at a breakpoint does not count against the job's time limit.
     run = replace(run, job=replace(run.job, timeout=None))
-    return replace(started, run=run, request=debugged(run, started.request, port))
+    inner = adapter_port(port)
+    request = with_secret(debugged(run, started.request, port, inner))
+
+    def submit(run: Run, request: Request) -> int:
+        with gate_of(request, port, inner):
+            return started.submit(run, request)
+
+    return replace(started, run=run, request=request, submit=submit)
+
+
+def with_secret(request: Request) -> Request:
+    """The request with a new secret, which no argv and no dry run shows."""
+    if request.container is not None:
+        request = replace(request, container=request.container.with_client_env(SECRET))
+    return replace(request, secrets={**request.secrets, SECRET: secrets.token_hex(32)})
+
+
+@contextmanager
+def gate_of(request: Request, port: int, inner: int) -> Iterator[None]:
+    """Within, the debugger answers at `port`, to this user alone; the adapter is at port `inner`."""
+    words = [sys.executable, "-I", str(PROGRAMS / "relay.py"), str(inner), "adapter"]
+    env = {SECRET: request.secrets[SECRET]}
+    if request.container is not None:  # which has the secret among its variables
+        inside = ["sh", f"{CONTAINER_PROGRAMS}/relay.sh", str(inner), "adapter"]
+        words = docker_cli.exec_in(request.container.name, inside, interactive=True)
+        env = {}
+    with gate.opened(port, gate.RelayCommand(words, env), "the debugger", console.say):
+        yield
 
 
 def carry_out(started: Started) -> int:
@@ -98,16 +142,21 @@ def with_position(error: UserError, experiment: str | None, job_file: str | None
     return type(error)(what, code=error.code, where=where, hint=error.hint)
 
 
-def debugged(run: Run, request: Request, port: int) -> Request:
-    """The request with the debugger before its command; unchanged if it cannot start."""
+def debugged(run: Run, request: Request, port: int, inner: int) -> Request:
+    """The request with the debugger before its command; unchanged if it cannot start.
+
+    The editor connects to `port` of this machine, the adapter listens at `inner` of the loopback
+    where the command runs.
+    """
     if not request.can_start:
         return request
     library = library_of(locked_environments.environment_of(GROUP))
     if request.container is not None:
-        return _in_container(run, request, request.container, port, library)
+        return _in_container(run, request, request.container, port, inner, library)
     environment = "environment" if "VIRTUAL_ENV" in request.env else ""
     debugpy = "" if _has_debugpy(request) else str(library)
-    settings = _settings(run, port, "127.0.0.1", debugpy, _local_folders(run, request), environment)
+    folders = _local_folders(run, request)
+    settings = settings_text(_position_of(run), port, inner, debugpy, folders, environment)
     words = ("bash", str(PROGRAMS / "start.sh"), _position_of(run), settings)
     return request.with_command_prefix(words).with_notes(_note(port))
 
@@ -138,7 +187,9 @@ def _has_debugpy(request: Request) -> bool:
 
 
 def _note(port: int) -> str:
-    return f"the debugger will listen at 127.0.0.1:{port}; only this machine can connect to it"
+    return (
+        f"the debugger will listen at 127.0.0.1:{port}; only your own processes can connect to it"
+    )
 
 
 def mounts_of(library: Path) -> tuple[Mount, ...]:
@@ -151,42 +202,39 @@ def mounts_of(library: Path) -> tuple[Mount, ...]:
 
 
 def _in_container(
-    run: Run, request: Request, container: ContainerSpec, port: int, library: Path
+    run: Run, request: Request, container: ContainerSpec, port: int, inner: int, library: Path
 ) -> Request:
-    if container.network == "none":
-        raise UserError(
-            "the run has no network, so no debugger can reach it",
-            code="debug-without-network",
-            where=_position_of(run),
-            hint="Debug it without --network none",
-        )
-    # On the host's own network the port is not published, so it must listen on the loopback only.
-    host = "127.0.0.1" if container.network == "host" else "0.0.0.0"
     folders = _container_folders(run, request)
-    settings = _settings(run, port, host, CONTAINER_LIBRARY, folders, "container")
-    words = ("bash", f"{CONTAINER_PROGRAMS}/start.sh", _position_of(run), settings)
-    container = container.with_port(port, port).with_mounts(*mounts_of(library))
-    container = container.with_command_prefix(words)
+    position = _position_of(run)
+    settings = settings_text(position, port, inner, CONTAINER_LIBRARY, folders, "container")
+    words = ("bash", f"{CONTAINER_PROGRAMS}/start.sh", position, settings)
+    container = with_programs(container, port, library).with_command_prefix(words)
     return replace(request, container=container).with_notes(_note(port))
 
 
-def _settings(
-    run: Run,
+def with_programs(container: ContainerSpec, port: int, library: Path) -> ContainerSpec:
+    """The container with the debugger's programs, and a label by which its port is found."""
+    labels = {**container.labels, docker_cli.DEBUG_PORT: str(port)}
+    return replace(container, labels=labels).with_mounts(*mounts_of(library))
+
+
+def settings_text(
+    position: str,
     port: int,
-    host: str,
+    inner: int,
     library: str,
     folders: Sequence[tuple[str, str]],
     environment: str,
 ) -> str:
+    """The settings of start.py; see there. Nothing in them is secret: an argv shows them."""
     return json.dumps(
         {
             "ours": environment,
-            "host": host,
-            "port": port,
+            "port": inner,
             "shown": f"127.0.0.1:{port}",
             "library": library,
             "folders": folders,
-            "where": _position_of(run),
+            "where": position,
         }
     )
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlencode, urlsplit, urlunsplit
 
-from ..util import files, venvs
+from ..util import files, relative_names, venvs
 from ..util.errors import UserError
 from ..util.progress import Progress
 from .datasets import Dataset
@@ -76,7 +76,7 @@ def _folder(dataset: Dataset, target: Path, say: Say) -> None:
     files.remove_tree(incomplete)
     say(f"innerloop: downloading {len(names)} files of {plain(dataset.url)}")
     for name in names:
-        parts = [part for part in name[len(prefix) :].split("/") if part not in ("", ".", "..")]
+        parts = relative_names.parts_of(name[len(prefix) :], plain(dataset.url))
         blob = f"{container}/{quote(name)}"
         query = urlsplit(dataset.url).query
         url = f"{blob}?{query}" if query else blob

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..model.run import Request, Run
+from ..util import console
 from ..util.errors import UsageError
 
 
@@ -58,7 +58,7 @@ def show_several(
 ) -> None:
     """Print a run of several `requests`; `noun` is "steps" or "trials"."""
     if as_json:
-        print(json.dumps({**summary, noun: requests}, indent=2, ensure_ascii=False))
+        console.print_json({**summary, noun: requests})
         return
     for request in requests:
         name = noun.removesuffix("s")
@@ -80,7 +80,7 @@ def show(request: Request, more: Mapping[str, Any], *, as_json: bool) -> None:
     """Print a request; `more` are further keys of the JSON object."""
     document = {**request.json(), **more}
     if as_json:
-        print(json.dumps(document, indent=2, ensure_ascii=False))
+        console.print_json(document)
         return
     print("\n".join(_lines(document)), flush=True)
 

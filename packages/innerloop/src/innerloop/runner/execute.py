@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,8 +10,10 @@ from pathlib import Path
 from .. import local
 from ..history import recorder
 from ..local import LocalBackend
+from ..model import grants
 from ..model.run import Request, Run
-from ..util import console, files
+from ..model.run_secrets import secrets_of
+from ..util import consent, console, files, network
 from ..util.errors import UserError, combine
 from ..util.process import OutOfTime
 from . import failure_report
@@ -28,8 +31,11 @@ class Started:
     submit: Callable[[Run, Request], int]
 
 
-def prepare(run: Run, backend: str, *, dry: bool) -> Started:
+def prepare(run: Run, backend: str, *, dry: bool, trusted: bool = False) -> Started:
     """The run's request to the backend that was asked for, or to the first that is available.
+
+    What the job gets beyond the workspace is said, and asked the first time, unless the person has
+    `trusted` it.
 
     What it needs (an image, an environment) is built on the way, unless `dry`: then the request's
     notes name what is missing. Everything that is missing for a real run is one UserError.
@@ -37,13 +43,25 @@ def prepare(run: Run, backend: str, *, dry: bool) -> Started:
     chosen, why = _choose(backend, run)
     # The request first: an error in the command is reported before minutes of building.
     request = chosen.plan(run)
-    request = replace(request, why="; ".join(filter(None, [why, request.why])))
+    urls = network.of_machine(os.environ).urls
+    request = replace(
+        request,
+        why="; ".join(filter(None, [why, request.why])),
+        redaction=secrets_of(run, request, os.environ, urls),
+    )
     missing = [*run.missing, *request.missing]
+    granted = grants.of_run(
+        run, in_container=request.container is not None, resolve=os.path.realpath
+    )
     if dry:
+        request = request.with_notes(*(f"beyond the workspace: {grant}" for grant in granted))
         notes = [f"a real run needs more: {error.message()}" for error in missing]
         return Started(run, request.with_notes(*notes), chosen.submit)
     if missing:
         raise combine(missing)
+    root = Path(run.workspace.root)
+    lines = [str(grant) for grant in granted]
+    consent.require(root, f"the job {run.job.name}", lines, trusted=trusted)
     chosen.prepare(run, request)
     return Started(run, request, chosen.submit)
 

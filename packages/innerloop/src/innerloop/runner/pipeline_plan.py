@@ -326,4 +326,4 @@ def _require_needs(
 
 def _plain(name: str) -> str:
     """A step's name as the name of a folder and a container."""
-    return re.sub(r"[^A-Za-z0-9_.-]", "_", name)
+    return re.sub(r"^\.|[^A-Za-z0-9_.-]", "_", name)

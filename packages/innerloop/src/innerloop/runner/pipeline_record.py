@@ -11,8 +11,9 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..util import files
+from ..util import files, json_records
 from ..util.errors import UserError, did_you_mean
+from ..util.json_records import RecordError
 from .progress_table import DONE, KEPT
 
 RECORD = "pipeline.json"
@@ -41,19 +42,49 @@ def kept(
 ) -> dict[str, str]:
     """The folders of the steps that are done, by step and relative to the workspace.
 
-    They are those of the run `from_run`, else of the newest run of this pipeline file.
+    They are those of the run `from_run`, else of the newest run of this pipeline file whose record
+    can be read. UserError if that of `from_run` cannot.
     """
     runs = root / "outputs" / slug
     folder = _run_named(runs, from_run) if from_run else _newest(runs, pipeline)
-    steps = _document(folder).get("steps") if folder else None
+    if folder is None:
+        return {}
+    try:
+        done = _steps_done(folder)
+    except RecordError as error:
+        raise UserError(
+            f"this record of a run cannot be read: {error.what}",
+            code="record-unreadable",
+            where=error.position(f"outputs/{slug}/{folder.name}/{RECORD}"),
+            hint="Name another run with --from-run, or run the whole pipeline",
+        ) from error
     return {
-        name: str(step["outputs"])
-        for name, step in (steps.items() if isinstance(steps, dict) else ())
-        if name not in leaving_out
-        and isinstance(step, dict)
-        and step.get("state") in (DONE, KEPT)
-        and (root / str(step.get("outputs"))).is_dir()
+        name: outputs
+        for name, outputs in done.items()
+        if name not in leaving_out and _is_folder_below(root / outputs, root / "outputs")
     }
+
+
+def _steps_done(folder: Path) -> dict[str, str]:
+    """The folder of the outputs of each step that is done, as the record has it."""
+    record = json_records.read_file(folder / RECORD)
+    steps = None if record is None else record.as_record("steps", None)
+    done: dict[str, str] = {}
+    if steps is None:
+        return done
+    for name in steps.value:
+        step = steps.as_record(name)
+        if step.as_str("state", "") in (DONE, KEPT):
+            outputs = step.as_str("outputs")
+            if not json_records.is_path_inside(outputs):
+                step.fail("outputs", "is not a path below the workspace")
+            done[name] = outputs
+    return done
+
+
+def _is_folder_below(path: Path, folder: Path) -> bool:
+    """Whether it is a folder that, with its links resolved, is below another."""
+    return path.is_dir() and path.resolve().is_relative_to(folder.resolve())
 
 
 def _run_named(runs: Path, name: str) -> Path:
@@ -71,7 +102,7 @@ def _run_named(runs: Path, name: str) -> Path:
 
 def _newest(runs: Path, pipeline: str) -> Path | None:
     folders = _pipeline_runs(runs)
-    return next((path for path in folders if _document(path).get("pipeline") == pipeline), None)
+    return next((path for path in folders if _pipeline_of(path) == pipeline), None)
 
 
 def _pipeline_runs(runs: Path) -> list[Path]:
@@ -84,13 +115,16 @@ def _pipeline_runs(runs: Path) -> list[Path]:
     return [path.parent for path in records]
 
 
-def _document(folder: Path) -> dict[str, Any]:
-    """The record in a run's folder; empty if it cannot be read."""
+def _pipeline_of(folder: Path) -> str | None:
+    """The pipeline file of a run; None if its record cannot be read."""
     try:
-        document = json.loads(files.read_text(folder / RECORD) or "{}")
-    except ValueError:
-        return {}
-    return document if isinstance(document, dict) else {}
+        record = json_records.read_file(folder / RECORD)
+        if record is None:
+            return None
+        _steps_done(folder)
+        return str(record.as_str("pipeline"))
+    except RecordError:
+        return None
 
 
 def _link_output(link: Path, target: Path) -> None:

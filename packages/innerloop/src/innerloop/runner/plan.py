@@ -17,6 +17,8 @@ from pathlib import Path
 from ..model.environment import ResolvedEnvironment
 from ..model.experiment import JOB_FILE, Experiment, Link
 from ..model.jobs.job import Job, parse_job
+from ..model.lint.finding import ERROR
+from ..model.lint.machine_rules import check_machine
 from ..model.paths import code_elsewhere, code_here, is_elsewhere
 from ..model.run import Run
 from ..model.workspace import Workspace
@@ -69,7 +71,9 @@ def plan(
         and (dataset := datasets.find(workspace, experiment, job, input_, dry=dry)) is not None
     }
     reported = {error.where for error in errors}
-    missing = [*errors, *(e for e in _no_code(workspace, job, code) if e.where not in reported)]
+    unusable = [finding.error() for finding in check_machine(job) if finding.severity is ERROR]
+    missing = [*errors, *(error for error in unusable if error.where not in reported)]
+    missing += [error for error in _no_code(workspace, job, code) if error.where not in reported]
     missing += [dataset.missing for dataset in data.values() if dataset.missing is not None]
     if environment is None:
         environment = environment_resolver.resolve(workspace, experiment, job, dev=dev)

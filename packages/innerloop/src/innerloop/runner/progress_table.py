@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..util import console, process
+from ..util.printable import one_line, printable, raw
 
 if TYPE_CHECKING:  # rich takes a tenth of a second to import, and most runs have no table
     from rich.live import Live
@@ -99,7 +100,7 @@ class ProgressTable:
     def say(self, text: str) -> None:
         """Print a line, above the table if that is on the screen."""
         if self.screen is not None:
-            self.screen.line(text)
+            self.screen.line(printable(text))
         else:
             console.print_line(text)
 
@@ -128,11 +129,15 @@ class ProgressTable:
         ]
 
     def head(self) -> list[str]:
-        return [self.noun, *(self.headings.get(name, name) for name in self.used_columns())]
+        names = (self.headings.get(name, name) for name in self.used_columns())
+        return [self.noun, *map(one_line, names)]
 
     def body(self) -> list[list[str]]:
         columns = self.used_columns()
-        return [[row.name, *(row.cell(name) for name in columns)] for row in self.rows.values()]
+        return [
+            [one_line(row.name), *(one_line(row.cell(name)) for name in columns)]
+            for row in self.rows.values()
+        ]
 
     def text(self) -> str:
         """The table as plain text with aligned columns."""
@@ -154,7 +159,7 @@ class _Screen:
         self.table = table
         self.unfinished = ""
         self.live: Live = Live(
-            get_renderable=self.render, console=Console(stderr=True), refresh_per_second=4
+            get_renderable=self.render, console=Console(file=raw(sys.stderr)), refresh_per_second=4
         )
 
     def render(self) -> Table:

@@ -42,6 +42,7 @@ def prepare(root: Path, request: CoverageRequest) -> None:
     """Makes the folder, which must exist before a container mounts it, and coverage's settings."""
     if request.pytest_options:
         files.make_folder(root / request.folder)
+        files.remove_links(root / request.folder)  # pytest and coverage would follow them
         files.remove(root / request.folder / JUNIT)
     if request.coverage:
         files.remove(root / request.folder / PAGE)

@@ -1,4 +1,4 @@
-"""A new experiment on the disk: copied to a hidden folder, then moved into place in one step."""
+"""A new experiment on the disk, with its generated files: the whole of it or nothing."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from pathlib import Path
 
 from ..model import naming
 from ..model.workspace import Workspace
-from ..util import files, toml_positions
+from ..sync import engine
+from ..util import files, toml_positions, undo_journal
 from ..util.errors import UsageError, UserError
+from ..util.undo_journal import Move
 
 TEMPLATE = Path(__file__).resolve().parent.parent / "templates" / "experiment"
-STAGING = ".innerloop/creating"
-# Held by whatever creates, renames or removes an experiment.
-LOCK = ".innerloop/creating.lock"
-WAITING = "innerloop: another new, rename or remove is running; waiting for it"
+STAGING = f"{undo_journal.FOLDER}/new"
 
 # What runs and tools leave behind: not copied.
 LEFT_OUT = {
@@ -31,20 +30,37 @@ TEXTS = {
 Change = Callable[[str, str], str]
 
 
-def create_experiment(workspace: Workspace, name: str, source: str | None) -> None:
+def create_experiment(workspace: Workspace, name: str, source: str | None) -> engine.SyncOutcome:
     """Makes src/<name> from the experiment `source`, or from the template (None).
 
-    A kill at any moment leaves the whole experiment or nothing of it.
+    The outcome is that of its generated files. A kill or an error at any moment leaves the whole
+    experiment or nothing of it.
     """
     root = Path(workspace.root)
     check_target(workspace, name)
-    with files.locked(root / LOCK, waiting=WAITING):
-        files.remove_tree(root / STAGING)  # of a command that was killed
+    with engine.change(root, f"the creation of {name}") as change:
         check_target(workspace, name)
-        try:
-            _create(root, name, source)
-        finally:
-            files.remove_tree(root / STAGING)
+        if source is not None:
+            require_folder(root, source)
+        _copy(root, root.joinpath(STAGING, *name.split("/")), name, source)
+        files.flush_tree(root / STAGING)
+        # The folders of a domain that do not exist yet come in the same step.
+        parts = name.split("/")
+        first = next(n for n in range(1, 4) if not root.joinpath("src", *parts[:n]).exists())
+        missing = "/".join(parts[:first])
+        change.carry_out([Move(f"{STAGING}/{missing}", f"src/{missing}")])
+        return engine.sync_within(change)
+
+
+def require_folder(root: Path, name: str) -> None:
+    """Raise UserError for an experiment that another command renamed or removed meanwhile."""
+    if not root.joinpath("src", *name.split("/")).is_dir():
+        raise UserError(
+            f"src/{name} no longer exists",
+            code="experiment-missing",
+            where=f"src/{name}",
+            hint="Another command renamed or removed it",
+        )
 
 
 def check_target(workspace: Workspace, name: str) -> None:
@@ -79,17 +95,6 @@ def check_target(workspace: Workspace, name: str) -> None:
         )
 
 
-def _create(root: Path, name: str, source: str | None) -> None:
-    parts = name.split("/")
-    first = next(n for n in range(1, 4) if not (root / "src" / Path(*parts[:n])).exists())
-    # All missing folders come in one step, so that a kill leaves no empty folder of a domain.
-    staging = files.make_folder(root / STAGING)
-    _copy(root, staging.joinpath(*parts), name, source)
-    target = root.joinpath("src", *parts[:first])
-    files.make_folder(target.parent)
-    files.rename(staging.joinpath(*parts[:first]), target)
-
-
 def _copy(root: Path, staging: Path, name: str, source: str | None) -> None:
     def change(path: str, text: str) -> str:
         if source is None:
@@ -119,7 +124,7 @@ def _copy_tree(source: Path, staging: Path, final: Path, change: Change, origin:
             files.make_link(target, _link_text(Path(entry.path), final / entry.name, origin))
         elif entry.is_dir():
             _copy_tree(Path(entry.path), target, final / entry.name, change, origin)
-        else:
+        elif entry.is_file():  # no named pipe, socket or device
             files.copy(Path(entry.path), target, _changing(entry.name, change))
 
 

@@ -15,11 +15,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ..util import diffs, files, locked_environments, process, venvs
+from ..sync import engine
+from ..util import diffs, files, locked_environments, process, undo_journal, venvs
 from ..util.errors import UserError
+from ..util.undo_journal import Write
 
+# Folders that neither black nor isort enters. Source: the defaults of their exclude and skip.
+_NOT_FORMATTED = {".direnv", ".eggs", ".git", ".hg", ".mypy_cache", ".nox", ".svn", ".tox", ".venv"}
 # The folders with the team's code.
 CODE_FOLDERS = ("src", "notebooks", "tests")
+CODE = {".py", ".pyi", ".ipynb"}
+# What isort and black read besides.
+SETTINGS = {"pyproject.toml", ".gitignore", ".isort.cfg", "setup.cfg", "tox.ini", ".editorconfig"}
+MIRROR = f"{undo_journal.FOLDER}/format"
+_NO_CODE = {"outputs", "__pycache__", ".git", ".venv", "node_modules", "mlruns"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +52,61 @@ class FormatFinding:
 
 
 def write(root: Path, folders: Sequence[str]) -> tuple[list[str], list[FormatFinding]]:
-    """Formats in place; returns the files that changed, and those that are not valid Python."""
+    """Formats all files or, if it is interrupted, none.
+
+    Returns the files that changed, and those that are not valid Python. Both programs work on a
+    copy of the code, since they write a file piece by piece.
+    """
+    for folder in folders:
+        files.require_inside(root / folder)
     python = _python()
     links = _links(root, folders)
-    # One after the other, because both write: isort first, so that black decides the layout.
-    isort = process.run(_isort(python, folders, links), cwd=root)
-    black = process.run(_black(python, folders, links), cwd=root)
-    changed = [*re.findall(r"(?m)^Fixing (.+)$", isort.out + isort.err)]
-    changed += re.findall(r"(?m)^reformatted (.+)$", black.err)
-    broken = list(_unreadable(root, black.err))
-    _raise_on_failure(isort, black, broken)
-    return sorted({_relative(root, path) for path in changed}), broken
+    with engine.change(root, "the formatting") as change:
+        copy = root / MIRROR
+        before = dict(_mirror(root, copy))
+        # One after the other, because both write: isort first, so that black decides the layout.
+        isort = process.run(_isort(python, folders, links), cwd=copy)
+        black = process.run(_black(python, folders, links), cwd=copy)
+        broken = list(_unreadable(copy, black.err))
+        _raise_on_failure(isort, black, broken)
+        changed = {
+            path: new
+            for path, old in before.items()
+            if (new := _content(copy / path)) != old and _content(root / path) == old
+        }
+        change.carry_out(Write(path, text) for path, text in changed.items())
+    return sorted(changed), broken
+
+
+def _mirror(root: Path, copy: Path) -> Iterator[tuple[str, str]]:
+    """Copies what the formatters read; yields the code's files by path, with their content."""
+    for name in (*SETTINGS, *CODE_FOLDERS):
+        for path in _files_below(root / name):
+            relative = path.relative_to(root).as_posix()
+            files.make_folder((copy / relative).parent)
+            files.copy(path, copy / relative)
+            if name in CODE_FOLDERS:
+                yield relative, _content(path)
+
+
+def _files_below(path: Path) -> Iterator[Path]:
+    """The file itself, or the code and settings below a folder; links are left out."""
+    if path.is_symlink():
+        return
+    if path.is_file():
+        if path.name in SETTINGS or path.suffix in CODE:
+            yield path
+    elif path.is_dir() and path.name not in _NO_CODE:
+        for entry in sorted(os.scandir(path), key=lambda entry: entry.name):
+            yield from _files_below(Path(entry.path))
+
+
+def _content(path: Path) -> str:
+    """The file's text, where bytes that are not UTF-8 survive; "" if it does not exist."""
+    try:
+        return path.read_bytes().decode("utf-8", "surrogateescape")
+    except OSError:
+        return ""
 
 
 def check(root: Path, folders: Sequence[str]) -> list[FormatFinding]:
@@ -135,7 +188,7 @@ def _links_below(root: Path, folder: Path) -> Iterator[str]:
     for entry in os.scandir(folder):
         if entry.is_symlink():
             yield Path(entry.path).relative_to(root).as_posix()
-        elif entry.is_dir() and not entry.name.startswith("."):
+        elif entry.is_dir() and entry.name not in _NOT_FORMATTED:
             yield from _links_below(root, Path(entry.path))
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -14,12 +16,17 @@ from urllib.parse import unquote, urlsplit
 from .. import __version__
 from ..sync import engine
 from ..util import files, locked_environments, process, venvs
+from ..util.cache_folder import cache_folder
 from ..util.errors import UserError
 from . import workspace_template
 from .workspace_template import File
 
 README = workspace_template.PACKAGE / "templates" / "workspace-readme.md"
 WHEELS = ".innerloop/wheels"
+# It is there while `init` makes the workspace.
+UNFINISHED = ".innerloop/unfinished"
+WHOLE = {"pyproject.toml", "scripts", "src"}
+WAITING = "innerloop: another init of this folder is running; waiting for it"
 PIN_COMMENT = (
     "# What scripts/loop installs into your cache: the tool and its dependencies, by hashes.\n"
 )
@@ -43,17 +50,10 @@ def make(folder: Path, *, example: str | None, wheel: Path | None, git: bool) ->
 
     It grows in a folder beside, which takes its place at the end: a failure leaves nothing.
     """
-    if os.path.lexists(folder) and (not folder.is_dir() or any(folder.iterdir())):
-        raise UserError(
-            "the folder is not empty",
-            code="path-exists",
-            where=str(folder),
-            hint="Choose another one",
-        )
+    _require_empty(folder)
     found = _template()
     chosen = found if example else workspace_template.without_examples(found)
-    new = folder.parent / f".{folder.name}.new-{os.getpid()}"
-    try:
+    with _growing(folder) as new:
         scratch = files.make_folder(new / ".innerloop" / "build")
         _fill(new, chosen, _pin(wheel, scratch))
         files.remove_tree(scratch)
@@ -63,11 +63,67 @@ def make(folder: Path, *, example: str | None, wheel: Path | None, git: bool) ->
         files.remove(new / engine.LOCK)
         if git:
             _make_repository(new)
-        if folder.exists():
-            files.remove_if_empty(folder)
-        files.rename(new, folder)
+
+
+@contextmanager
+def _growing(folder: Path) -> Iterator[Path]:
+    """A hidden folder beside, which takes the place of `folder` at the end of the block.
+
+    An error, Ctrl-C and SIGTERM remove it. What a killed `init` left is removed by
+    the next one of this folder, which holds the same lock.
+    """
+    name = hashlib.sha256(os.fsencode(folder.absolute())).hexdigest()[:16]
+    lock = cache_folder() / "init" / f"{name}.lock"
+    missing = [parent for parent in folder.parents if not parent.exists()]
+    with (
+        process.signals_as_interrupts(),
+        _without_empty(missing),
+        files.locked(lock, waiting=WAITING),
+    ):
+        for path in files.make_folder(folder.parent).glob(f".{glob.escape(folder.name)}.new-*"):
+            if re.fullmatch(r".*\.new-[0-9a-f]{16}", path.name) and _is_unfinished(path):
+                files.remove_tree(path)
+        _require_empty(folder)
+        new = folder.with_name(f".{folder.name}.new-{os.urandom(8).hex()}")
+        try:
+            files.make_folder(new, new=True)  # a name that no other user can have taken before
+            files.confine(new)
+            files.make_folder(new / UNFINISHED)
+            yield new
+            files.remove_tree(new / UNFINISHED)
+            files.flush_tree(new)
+            if folder.exists():
+                files.remove_if_empty(folder)
+            files.rename(new, folder)
+        finally:
+            files.remove_tree(new)
+            files.release(new)
+
+
+@contextmanager
+def _without_empty(folders: Iterable[Path]) -> Iterator[None]:
+    """Remove these folders afterwards if they are empty, the innermost first."""
+    try:
+        yield
     finally:
-        files.remove_tree(new)
+        for folder in folders:
+            files.remove_if_empty(folder)
+
+
+def _is_unfinished(folder: Path) -> bool:
+    """Whether `init` made it. It is empty before the first step, and whole at the last one."""
+    names = set(os.listdir(folder)) if folder.is_dir() and not folder.is_symlink() else {""}
+    return not names - {".innerloop"} or (folder / UNFINISHED).is_dir() or names >= WHOLE
+
+
+def _require_empty(folder: Path) -> None:
+    if os.path.lexists(folder) and (not folder.is_dir() or any(folder.iterdir())):
+        raise UserError(
+            "the folder is not empty",
+            code="path-exists",
+            where=str(folder),
+            hint="Choose another one",
+        )
 
 
 def pin_text(dependencies: str, pin: Pin, version: str = __version__) -> str:
@@ -105,10 +161,7 @@ def _fill(root: Path, chosen: Mapping[str, File], pin: Pin) -> None:
 
 
 def _write(path: Path, content: bytes, executable: bool = False) -> None:
-    files.write_stream(path, [content])
-    if executable:
-        mode = path.stat().st_mode
-        path.chmod(mode | (mode & 0o444) >> 2)
+    files.write_stream(path, [content], executable=executable)
 
 
 def _pin(wheel: Path | None, scratch: Path) -> Pin:

@@ -1,16 +1,16 @@
 """Removing an experiment so that it can be restored.
 
 Its folder and its dev container move to a hidden folder in one step each, and the generated files
-follow.
-
-What is to be removed is written down first, and each step can be repeated: the next `loop remove`,
-`loop rename` or `loop sync` completes a removal that was killed.
+follow. It happens whole or not at all: the next command undoes a removal that was killed.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
+import posixpath
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,12 +23,11 @@ from ..sync.state_file import State
 from ..sync.transaction import Change
 from ..util import files
 from ..util.jsonc import ParseError, parse
+from ..util.undo_journal import DropEmpty, Move, Step, Write
 from ..workspace import loader
-from . import create, intent
+from . import create
 
-INTENT = ".innerloop/removing.json"
 REMOVED = ".innerloop/removed"
-_KEYS = frozenset({"name", "kept_in"})
 LAUNCH, TASKS = ".vscode/launch.json", ".vscode/tasks.json"
 
 
@@ -66,11 +65,17 @@ def plan(workspace: Workspace, name: str) -> Removal:
     ]
     return Removal(
         name=name,
-        kept_in=f"{REMOVED}/{slug}-{time.strftime('%Y%m%d-%H%M%S')}",
+        kept_in=_free(root, f"{REMOVED}/{slug}-{time.strftime('%Y%m%d-%H%M%S')}"),
         outputs=outputs if (root / outputs).is_dir() else None,
         users=tuple(sorted(users)),
         started_by=_started_by(root, name),
     )
+
+
+def _free(root: Path, path: str) -> str:
+    """The path, or the first one with a number that does not exist."""
+    names = (path if number == 1 else f"{path}-{number}" for number in itertools.count(1))
+    return next(name for name in names if not os.path.lexists(root / name))
 
 
 def _started_by(root: Path, name: str) -> tuple[str, ...]:
@@ -83,52 +88,36 @@ def _started_by(root: Path, name: str) -> tuple[str, ...]:
     )
 
 
-def carry_out(root: Path, removal: Removal) -> engine.SyncOutcome:
-    with files.locked(root / create.LOCK, waiting=create.WAITING):
-        intent.write(root, INTENT, {"name": removal.name, "kept_in": removal.kept_in})
-        return _finish(root, removal)
+def carry_out(
+    root: Path, removal: Removal, *, check: Callable[[], object] = lambda: None
+) -> engine.SyncOutcome:
+    """`check` raises UserError if it must not be removed now. It is called under the lock."""
+    with engine.change(root, f"the removal of {removal.name}") as change:
+        check()
+        create.require_folder(root, removal.name)
+        change.carry_out([*_copies(root, removal), *_moves(root, removal)])
+        engine.edit_within(change, lambda state: _release(root, removal, state))
+        return engine.sync_within(change)
 
 
-def finish(root: Path) -> str | None:
-    """Completes a removal that was killed, and returns a message; None when there is none."""
-    if intent.read(root, INTENT, _KEYS) is None:
-        return None
-    with files.locked(root / create.LOCK, waiting=create.WAITING):
-        values = intent.read(root, INTENT, _KEYS)
-        if values is None:
-            return None
-        name, kept_in = values["name"], values["kept_in"]
-        _finish(root, Removal(name, kept_in, None, (), _started_by(root, name)))
-        return f"completed the removal of {name}, which was interrupted; it is in {kept_in}"
-
-
-def _finish(root: Path, removal: Removal) -> engine.SyncOutcome:
-    kept = files.make_folder(root / removal.kept_in)
+def _moves(root: Path, removal: Removal) -> Iterator[Step]:
     for folder, name in ((removal.folder, "src"), (removal.dev_container, "devcontainer")):
-        if (root / folder).is_dir() and not (kept / name).exists():
-            files.rename(root / folder, kept / name)
-    parent = (root / removal.folder).parent
-    while parent != root / "src" and parent.is_dir() and not any(os.scandir(parent)):
-        files.remove_if_empty(parent)
-        parent = parent.parent
-    _keep_copies(root, removal, kept)
-    engine.edit(root, lambda state: _release(root, removal, state))
-    outcome = engine.sync(root)
-    intent.clear(root, INTENT)
-    return outcome
+        if (root / folder).is_dir():
+            yield Move(folder, f"{removal.kept_in}/{name}")
+            yield DropEmpty(posixpath.dirname(folder), folder.partition("/")[0])
 
 
-def _keep_copies(root: Path, removal: Removal, kept: Path) -> None:
-    """Keeps the files that a person may have edited, as they were before the removal."""
-    generated = transaction.parse_state(transaction.state_text(root)).generated
+def _copies(root: Path, removal: Removal) -> Iterator[Step]:
+    """Keeps the files that a person may have edited, as they are before the removal."""
+    generated = transaction.parse_state(transaction.text_on_disk(root)).generated
     for file in (LAUNCH, TASKS):
-        text = files.read_text(root / file)
-        if text is not None and not (kept / Path(file).name).exists():
-            files.write_text(kept / Path(file).name, text)
+        text = files.read_own(root / file)
+        if text is not None:
+            yield Write(f"{removal.kept_in}/{posixpath.basename(file)}", text)
     for file in removal.started_by:
-        text = files.read_text(root / file)
+        text = files.read_own(root / file)
         if text is not None and not three_way_text.is_unchanged(text, generated.get(file, "")):
-            files.write_text(kept / file, text)
+            yield Write(f"{removal.kept_in}/{file}", text)
 
 
 def _release(root: Path, removal: Removal, state: State) -> tuple[State, list[Change]]:
@@ -139,13 +128,13 @@ def _release(root: Path, removal: Removal, state: State) -> tuple[State, list[Ch
     """
     generated = dict(state.generated)
     for file in (LAUNCH, TASKS):
-        text = files.read_text(root / file)
+        text = files.read_own(root / file)
         if text is not None and isinstance(generated.get(file), dict):
             generated[file] = _with_entries_of(generated[file], _value(text), removal.name)
     changes = [
         Change(file, text, None)
         for file in removal.started_by
-        if (text := files.read_text(root / file)) is not None
+        if (text := files.read_own(root / file)) is not None
     ]
     gone = {*workflow_context.files_of(removal.name), f"{removal.dev_container}/devcontainer.json"}
     kept = {file: value for file, value in generated.items() if file not in gone}

@@ -3,14 +3,14 @@
 This renames its folder, job, links, outputs, and its part of the generated files with what a person
 wrote there.
 
-The two names are written down first, and each step can be repeated: the next `loop rename`,
-`loop remove` or `loop sync` completes a rename that was killed.
+It happens whole or not at all: the next command undoes a rename that was killed.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import posixpath
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,14 +20,12 @@ from ..model import naming, shared_code
 from ..model.workspace import Workspace
 from ..sync import engine, path_renames, transaction
 from ..sync.state_file import State
-from ..util import files
+from ..util import files, regular_files
 from ..util.errors import UserError
 from ..util.jsonc import ParseError
+from ..util.undo_journal import DropEmpty, MakeLink, Move, Step, Write
 from ..workspace import loader
-from . import create, intent
-
-INTENT = ".innerloop/renaming.json"
-_KEYS = frozenset({"old", "new"})
+from . import create
 
 # Where a person may mention an experiment's folder. They are searched, not changed.
 MENTIONS = ("README.md", "pyproject.toml", "docs", "notebooks", "orchestration", ".github", "src")
@@ -44,34 +42,31 @@ class RenamePair:
         return naming.slug_of(self.old), naming.slug_of(self.new)
 
 
-def carry_out(workspace: Workspace, old: str, new: str) -> engine.SyncOutcome:
-    """Renames everything. Raises UserError for an invalid or taken name, with nothing changed."""
+def carry_out(
+    workspace: Workspace, old: str, new: str, *, check: Callable[[], object] = lambda: None
+) -> engine.SyncOutcome:
+    """Renames everything. Raises UserError for an invalid or taken name, with nothing changed.
+
+    `check` raises UserError if it must not be renamed now. It is called under the lock.
+    """
     root = Path(workspace.root)
     create.check_target(workspace, new)
-    with files.locked(root / create.LOCK, waiting=create.WAITING):
+    with engine.change(root, f"the rename of {old} to {new}") as change:
+        check()
+        create.require_folder(root, old)
         create.check_target(workspace, new)
-        intent.write(root, INTENT, {"old": old, "new": new})
-        return _finish(root, RenamePair(old, new))
-
-
-def finish(root: Path) -> str | None:
-    """Completes a rename that was killed, and returns a message; None when there is none."""
-    if intent.read(root, INTENT, _KEYS) is None:
-        return None
-    with files.locked(root / create.LOCK, waiting=create.WAITING):
-        values = intent.read(root, INTENT, _KEYS)
-        if values is None:
-            return None
-        names = RenamePair(values["old"], values["new"])
-        _finish(root, names)
-        return f"completed the rename of {names.old} to {names.new}, which was interrupted"
+        names = RenamePair(old, new)
+        change.carry_out(_moves(root, names))
+        change.carry_out([*_texts_inside(root, names), *_links(root, names)])
+        engine.edit_within(change, lambda state: _rename_generated(root, names, state))
+        return engine.sync_within(change)
 
 
 def mentions(root: Path, old: str) -> list[str]:
     """The positions ("file:line") in a person's own files that still name the old folder."""
     positions: list[str] = []
     for path in _own_texts(root):
-        text = path.read_bytes().decode("utf-8", "replace")
+        text = regular_files.read_or_fail(path).decode("utf-8", "replace")
         if f"src/{old}" not in text:
             continue
         for number, line in enumerate(text.splitlines(), start=1):
@@ -80,63 +75,51 @@ def mentions(root: Path, old: str) -> list[str]:
     return positions
 
 
-def _finish(root: Path, names: RenamePair) -> engine.SyncOutcome:
-    _move(root, f"src/{names.old}", f"src/{names.new}")
-    _move_slug(root, ".devcontainer", names)
-    _rename_inside(root, names)
-    _repair_links(root, names)
-    engine.edit(root, lambda state: _rename_generated(root, names, state))
-    _move_slug(root, "outputs", names)
-    outcome = engine.sync(root)
-    intent.clear(root, INTENT)
-    return outcome
-
-
-def _move(root: Path, old: str, new: str) -> None:
-    source, target = root / old, root / new
-    if not source.exists() or os.path.lexists(target):
-        return
-    files.make_folder(target.parent)
-    files.rename(source, target)
-    parent = source.parent
-    while parent != root / "src" and parent != root and not any(os.scandir(parent)):
-        files.remove_if_empty(parent)
-        parent = parent.parent
-
-
-def _move_slug(root: Path, folder: str, names: RenamePair) -> None:
+def _moves(root: Path, names: RenamePair) -> Iterator[Step]:
+    """Its folder, dev container and outputs, and the generated files that are named after it."""
     old, new = names.slugs
-    _move(root, f"{folder}/{old}", f"{folder}/{new}")
+    yield Move(f"src/{names.old}", f"src/{names.new}")
+    for folder in (".devcontainer", "outputs"):
+        yield from _move(root, f"{folder}/{old}", f"{folder}/{new}")
+    state = transaction.parse_state(transaction.text_on_disk(root))
+    for file, value in state.generated.items():
+        if isinstance(value, str):
+            yield from _move(root, file, naming.moved_paths(file, names.old, names.new))
+    yield DropEmpty(posixpath.dirname(f"src/{names.old}"), "src")
 
 
-def _rename_inside(root: Path, names: RenamePair) -> None:
+def _move(root: Path, old: str, new: str) -> Iterator[Step]:
+    if old != new and os.path.lexists(root / old) and not os.path.lexists(root / new):
+        yield Move(old, new)
+
+
+def _texts_inside(root: Path, names: RenamePair) -> Iterator[Step]:
     for path in _texts_below(root / "src" / names.new):
         try:
-            text = path.read_bytes().decode("utf-8")
+            text = regular_files.read_or_fail(path).decode("utf-8")
         except UnicodeDecodeError:
             continue
         changed = naming.renamed(path.name, text, names.old, names.new)
         if changed != text:
-            files.write_text(path, changed)
+            yield Write(path.relative_to(root).as_posix(), changed)
 
 
-def _repair_links(root: Path, names: RenamePair) -> None:
+def _links(root: Path, names: RenamePair) -> Iterator[Step]:
     """Repair the links out of the folder, and other experiments' links into it.
 
     The folder may have another depth now.
     """
     disk = loader.WorkspaceFiles(root)
     old, new = f"src/{names.old}", f"src/{names.new}"
-    for link, text in disk.links(new):
-        before = shared_code.leads(old + link[len(new) :], text)
-        if os.path.isabs(text) or before == old or before.startswith(f"{old}/"):
-            continue
-        if shared_code.leads(link, text) != before and disk.exists(before):
-            files.replace_link(root / link, shared_code.link_text(link, before))
     for link, text in disk.links("src"):
         target = shared_code.leads(link, text)
         if target == old or target.startswith(f"{old}/"):
-            files.replace_link(root / link, shared_code.link_text(link, new + target[len(old) :]))
+            yield MakeLink(link, shared_code.link_text(link, new + target[len(old) :]))
+        elif link.startswith(f"{new}/") and not os.path.isabs(text):
+            before = shared_code.leads(old + link[len(new) :], text)
+            is_inner = before == old or before.startswith(f"{old}/")
+            if not is_inner and target != before and disk.exists(before):
+                yield MakeLink(link, shared_code.link_text(link, before))
 
 
 def _rename_generated(
@@ -150,10 +133,8 @@ def _rename_generated(
     generated, changes = {}, []
     for file, value in state.generated.items():
         path = naming.moved_paths(file, names.old, names.new)
-        if isinstance(value, str):
-            _move(root, file, path)
         generated[path] = path_renames.in_value(value, change)
-        if (text := files.read_text(root / path)) is not None:
+        if (text := files.read_own(root / path)) is not None:
             new = _text(text, path, change, whole=isinstance(value, str))
             changes.append(transaction.Change(path, text, new))
     ejected, unknown = (
@@ -193,7 +174,9 @@ def _texts_below(folder: Path) -> Iterator[Path]:
         folders[:] = sorted(name for name in folders if name not in create.LEFT_OUT)
         for name in sorted(names):
             path = Path(parent, name)
-            if create.is_text(name) and not path.is_symlink() and path.stat().st_size < 2_000_000:
+            if not create.is_text(name) or path.is_symlink() or not path.is_file():
+                continue
+            if path.stat().st_size < 2_000_000:
                 yield path
 
 

@@ -11,13 +11,14 @@ import json
 import posixpath
 import shlex
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
 from ..docker import docker_cli
 from ..model.dockerfiles import serving_dockerfile
 from ..runner import debug
 from ..runner.debug import CONTAINER_LIBRARY, CONTAINER_PROGRAMS, GROUP
-from ..util import locked_environments, process
+from ..util import gate, locked_environments, process
 from ..util.errors import UserError
 from .server_plan import Server
 
@@ -28,7 +29,9 @@ def debugged(server: Server, port: int | None, *, dry: bool) -> Server:
     `port` is the one that the user asked for.
     """
     port = debug.choose_port(server.workspace, server.experiment, port)
+    inner = debug.adapter_port(port)
     if not dry:
+        gate.require_peers("the debugger")
         locked_environments.ensure(GROUP)
     command = _command_of(server, dry)
     request = server.request
@@ -36,34 +39,29 @@ def debugged(server: Server, port: int | None, *, dry: bool) -> Server:
         return server
     library = debug.library_of(locked_environments.environment_of(GROUP))
     position = f"{server.deployment.file}:1"
-    settings = _settings(server, port, position)
+    settings = debug.settings_text(
+        position, port, inner, CONTAINER_LIBRARY, folders(server), "container"
+    )
     container = replace(request.container, entrypoint="sh", command=tuple(command))
-    container = container.with_port(port, port).with_mounts(*debug.mounts_of(library))
-    container = container.with_command_prefix(
+    container = debug.with_programs(container, port, library).with_command_prefix(
         (f"{CONTAINER_PROGRAMS}/start.sh", position, settings)
     )
     request = replace(request, container=container, command=shlex.join(command))
-    return replace(server, request=request.with_notes(_note(port)))
+    request = debug.with_secret(request.with_notes(_note(port)))
+    return replace(server, request=request, debugger=(port, inner))
+
+
+def gate_of(server: Server) -> AbstractContextManager[None]:
+    """Within, the debugger answers at its port, to this user alone."""
+    if server.debugger is None:
+        return nullcontext()
+    return debug.gate_of(server.request, *server.debugger)
 
 
 def _note(port: int) -> str:
     return (
-        f"the debugger will listen at 127.0.0.1:{port}; the server starts once it is connected, and "
-        "the sample request is its first"
-    )
-
-
-def _settings(server: Server, port: int, position: str) -> str:
-    return json.dumps(
-        {
-            "ours": "container",
-            "host": "0.0.0.0",
-            "port": port,
-            "shown": f"127.0.0.1:{port}",
-            "library": CONTAINER_LIBRARY,
-            "folders": folders(server),
-            "where": position,
-        }
+        f"the debugger will listen at 127.0.0.1:{port}, for your own processes; the server starts "
+        "once it is connected, and the sample request is its first"
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..docker import container_context, docker_cli, engine, image_build
+from ..docker import container_context, container_ports, docker_cli, engine, image_build
 from ..docker.engine import Engine, Gpu
 from ..model.container import (
     EXPERIMENT_LABEL,
@@ -27,7 +27,7 @@ from ..model.experiment import Experiment
 from ..model.run import Request
 from ..model.workspace import Workspace
 from ..runner.plan import new_id
-from ..util import ports, process
+from ..util import files, ports, redaction
 from ..util.errors import UserError, combine
 from ..workspace.deploy_folder import DeployFolder
 from ..workspace.loader import current_experiment, digest_of
@@ -40,7 +40,10 @@ VERSION = "1"
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server to start. `name` is the container's; `port` is published at 127.0.0.1."""
+    """A server to start. `name` is the container's; `port` is the one of 127.0.0.1.
+
+    `debugger` is the port where the editor connects, and the adapter's in the container.
+    """
 
     workspace: Workspace
     experiment: Experiment
@@ -52,6 +55,7 @@ class Server:
     request: Request
     name: str
     port: int
+    debugger: tuple[int, int] | None = None
 
     @property
     def deployment(self) -> Deployment:
@@ -83,6 +87,7 @@ def plan(
     port: int | None,
     cwd: Path,
     dry: bool,
+    detach: bool = False,
 ) -> Server:
     """The server. Everything that is missing is one UserError; a dry run gets a note for each."""
     scoring = _scoring(folder.deployment)
@@ -105,6 +110,8 @@ def plan(
     if missing and not dry:
         raise combine(missing)
     host_port, notes = _port(scoring.port, port)
+    if detach:
+        notes.append(_OPEN)
     notes += [f"a real start needs more: {error.message()}" for error in missing]
     server = Server(
         workspace=workspace,
@@ -118,7 +125,7 @@ def plan(
         name=f"innerloop-{image_name_part(experiment.slug)}-serve-{new_id()}",
         port=host_port,
     )
-    return replace(server, request=_request(server, gpu, notes))
+    return replace(server, request=_request(server, gpu, notes, detach))
 
 
 def image_of(workspace: Workspace, experiment: Experiment, deployment: Deployment) -> Image:
@@ -139,15 +146,14 @@ def image_of(workspace: Workspace, experiment: Experiment, deployment: Deploymen
     parent = posixpath.dirname(deployment.file)
     context = posixpath.normpath(posixpath.join(parent, environment.path.replace("\\", "/")))
     name = posixpath.join(context, environment.dockerfile)
-    try:
-        text = Path(workspace.root, name).read_text(encoding="utf-8")
-    except OSError:
+    text = files.read_text(Path(workspace.root, name))
+    if text is None:
         raise UserError(
             f"there is no {name}",
             code="dockerfile-missing",
             where=deployment.where("environment", "build", "path"),
             hint="Write a Dockerfile that installs and starts the server",
-        ) from None
+        )
     folder = Path(workspace.root, context)
     return Image(
         name=f"{workspace.image_name}/{image_name_part(experiment.slug)}:deploy",
@@ -206,15 +212,12 @@ def _port(container_port: int, asked: int | None) -> tuple[int, list[str]]:
 
 
 def _port_user(port: int) -> str:
-    """Return " by NAME of WORKSPACE" when a container has published the port, else ""."""
-    if process.which("docker") is None:
-        return ""
-    done = process.run(docker_cli.publishing(port), timeout=10)
-    name, _, workspace = done.out.strip().partition("\t") if done.ok else ("", "", "")
+    """Return " by NAME of WORKSPACE" when a container has the port, else ""."""
+    name, workspace = container_ports.user_of(port)
     return f" by {name} of {workspace}" if workspace else f" by {name}" if name else ""
 
 
-def _request(server: Server, gpu: Gpu, notes: Sequence[str]) -> Request:
+def _request(server: Server, gpu: Gpu, notes: Sequence[str], detach: bool) -> Request:
     deployment = server.deployment
     folder = deployment.model_folder(deployment.model.name or server.experiment.slug, VERSION)
     target = posixpath.join(folder, os.path.basename(server.model.path))
@@ -225,7 +228,7 @@ def _request(server: Server, gpu: Gpu, notes: Sequence[str]) -> Request:
         name=server.name,
         image_workdir=_workdir(server.image),
         env={MODEL_VARIABLE: folder, **deployment.environment_variables},
-        ports=(PublishedPort(server.port, server.scoring.port),),
+        ports=(PublishedPort(server.port, server.scoring.port, gated=not detach),),
         labels={
             WORKSPACE_LABEL: server.workspace.identity,
             EXPERIMENT_LABEL: server.experiment.name,
@@ -248,6 +251,9 @@ def _request(server: Server, gpu: Gpu, notes: Sequence[str]) -> Request:
         outputs="",
         why=gpu.why,
         notes=tuple(notes),
+        redaction=redaction.of_process().with_values(
+            redaction.known(deployment.environment_variables).values
+        ),
     )
 
 
@@ -261,4 +267,8 @@ def _workdir(image: Image) -> str:
     return serving_dockerfile.folder_of(image.dockerfile) if image.dockerfile is not None else ""
 
 
+_OPEN = (
+    "in the background nobody guards the port: every user of this machine can send requests to it "
+    "(without --detach, only you)"
+)
 _NO_REQUEST = Request("", "docker", "", "", "", can_start=False)

@@ -7,13 +7,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ..docker import docker_cli
+from ..docker import container_ports, docker_cli
 from ..model.deployment import Deployment
 from ..util import console, process
 from ..util.errors import UserError
+from ..util.printable import raw
 from . import readiness
 from .client import Reply
 from .readiness import ReadinessOutcome
@@ -36,7 +37,7 @@ def patience_of(deployment: Deployment) -> float:
 
 def start(server: Server) -> None:
     """Start the container in the background. UserError when it does not start."""
-    done = process.run(server.request.argv)
+    done = process.run(server.request.argv, env={**os.environ, **server.request.secrets})
     if done.ok:
         return
     process.run(docker_cli.remove(server.name), timeout=30)
@@ -100,6 +101,11 @@ def serve(
     `on_ready` is called once, with the first prediction and the seconds until then. The container
     is always removed. UserError when the server is never ready.
     """
+    with container_ports.opened(server.request) as request:
+        return _serve(replace(server, request=request), patience, on_ready)
+
+
+def _serve(server: Server, patience: float | None, on_ready: Callable[[Reply, float], None]) -> int:
     watch = Watch(server, patience, on_ready)
     watcher = threading.Thread(target=watch.follow, daemon=True)
     with process.signals_as_interrupts():
@@ -123,6 +129,7 @@ def detach(server: Server, *, patience: float | None) -> ReadinessOutcome:
 
     A server that is never ready is removed: UserError, after the end of its log is printed.
     """
+    server = replace(server, request=container_ports.with_network(server.request))
     watch = Watch(server, patience, lambda *_: None)
     waiter = threading.Thread(target=_wait_for_end, args=(server, watch.ended), daemon=True)
     is_ready = False
@@ -150,7 +157,7 @@ def _wait_for_end(server: Server, ended: threading.Event) -> None:
 
 def _print_log(server: Server) -> None:
     done = process.run(["docker", "logs", "--tail", "50", server.name], timeout=30)
-    print(done.out + done.err, end="", file=sys.stderr, flush=True)
+    print(done.out + done.err, end="", file=raw(sys.stderr), flush=True)
 
 
 def _interrupt(server: Server, press: int) -> None:

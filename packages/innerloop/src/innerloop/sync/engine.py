@@ -8,18 +8,23 @@ exists and was never generated is the person's: it is left alone, and recorded a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from ..model import naming
+from ..model.editor_variables import has_variable
 from ..model.experiment import JOB_FILE, Experiment
 from ..model.jobs.job import Job
 from ..model.settings.schedules import Schedule
 from ..model.workspace import Workspace
-from ..util import files
+from ..util import change_folder, console, files, undo_journal
 from ..util.errors import UsageError, UserError, did_you_mean
 from ..util.json_values import same
 from ..util.jsonc import ParseError, parse
+from ..util.position import Position
+from ..util.printable import one_line
 from ..workspace import loader
 from . import git_conflicts, state_file, three_way, three_way_text, transaction
 from .conflicts import Conflict
@@ -30,7 +35,7 @@ from .state_file import State
 from .transaction import Change
 
 LOCK = ".innerloop/sync.lock"
-WAITING = "innerloop: another sync is running; waiting for it"
+WAITING = "innerloop: another command is changing this workspace; waiting for it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +71,7 @@ class SyncOutcome:
 
 def sync(root: Path, resolution: Resolution | None = None, eject: str | None = None) -> SyncOutcome:
     """Plans and writes under a lock: a second sync at the same time waits for this one."""
-    with files.locked(root / LOCK, waiting=WAITING):
-        transaction.recover(root)
+    with _exclusive(root):
         while True:
             outcome = plan(root, resolution, eject)
             try:
@@ -77,30 +81,78 @@ def sync(root: Path, resolution: Resolution | None = None, eject: str | None = N
             return outcome
 
 
-def edit(root: Path, change: Callable[[State], tuple[State, Iterable[Change]]]) -> None:
-    """Change generated files and the record of them in one transaction.
+@contextmanager
+def change(root: Path, what: str) -> Iterator[undo_journal.WorkspaceChange]:
+    """A change of the workspace that happens whole or not at all: see `undo_journal`.
 
-    It holds the same lock as `sync`. `change` gets the record as it is, and may be called again
-    when a file changed meanwhile. A record that cannot be read stays as it is.
+    `what` says for people what is undone if it is interrupted. No sync and no other change runs
+    meanwhile.
     """
-    with files.locked(root / LOCK, waiting=WAITING):
-        transaction.recover(root)
-        while True:
-            before = transaction.parse_state(transaction.text_on_disk(root))
-            after, changes = change(before)
-            text = None if before.is_damaged else state_file.dump(after, EDITOR_FILES)
-            real = [item for item in changes if item.before != item.after]
-            try:
-                transaction.write(
-                    root, real, None if text == transaction.text_on_disk(root) else text
-                )
-            except transaction.ConcurrentModification:
-                continue
-            return
+    with _exclusive(root):
+        transaction.require_record(root)
+        with undo_journal.change(root, what) as current:
+            yield current
+
+
+def sync_within(current: undo_journal.WorkspaceChange) -> SyncOutcome:
+    """`sync` as a part of a change."""
+    while True:
+        outcome = plan(current.root)
+        try:
+            transaction.check_unchanged(current.root, outcome.changes)
+        except transaction.ConcurrentModification:
+            continue
+        current.carry_out(transaction.steps(outcome.changes, outcome.state))
+        return outcome
+
+
+def edit_within(
+    current: undo_journal.WorkspaceChange, edit: Callable[[State], tuple[State, Iterable[Change]]]
+) -> None:
+    """Change generated files and the record of them as a part of a change.
+
+    A record that cannot be read stays as it is.
+    """
+    text = transaction.text_on_disk(current.root)
+    before = transaction.parse_state(text)
+    after, changes = edit(before)
+    new = None if before.is_damaged else state_file.dump(after, EDITOR_FILES)
+    real = [item for item in changes if item.before != item.after]
+    current.carry_out(transaction.steps(real, None if new == text else new))
+
+
+def recover(root: Path) -> str:
+    """Undo or complete what a killed command left, and return a message about it or "".
+
+    Waits for a command that is changing the workspace right now.
+    """
+    if not change_folder.is_pending(root):
+        return ""
+    with files.confining(root), files.locked(root / LOCK, waiting=WAITING):
+        return _recover(root)
+
+
+@contextmanager
+def _exclusive(root: Path) -> Iterator[None]:
+    with files.confining(root), files.locked(root / LOCK, waiting=WAITING):
+        if message := _recover(root):
+            console.say(message)
+        yield
+
+
+def _recover(root: Path) -> str:
+    message = undo_journal.recover(root)
+    transaction.recover(root)
+    return message
 
 
 def plan(root: Path, resolution: Resolution | None = None, eject: str | None = None) -> SyncOutcome:
     """Compares what is generated now with what is on the disk; nothing is written."""
+    with files.confining(root):
+        return _plan(root, resolution, eject)
+
+
+def _plan(root: Path, resolution: Resolution | None, eject: str | None) -> SyncOutcome:
     specification, broken, unscheduled = _specification(root)
     values = generate(specification)
     state = transaction.parse_state(transaction.state_text(root))
@@ -109,7 +161,8 @@ def plan(root: Path, resolution: Resolution | None = None, eject: str | None = N
     if eject is not None:
         ejected |= {_known_file(eject, values, state)}
         bases.pop(eject, None)
-    skipped = _left_alone(broken, values) | _workflows_of({*broken, *unscheduled}, bases)
+    left_alone = _left_alone(broken, values) | _workflows_of({*broken, *unscheduled}, bases)
+    skipped = set(left_alone)
     never = _never_generated(root, values, state, ejected | skipped)
     ejected |= never
     if resolution is not None:
@@ -124,9 +177,10 @@ def plan(root: Path, resolution: Resolution | None = None, eject: str | None = N
     changes: list[Change] = []
     unknown = {path for path in state.unknown if path in skipped}
     unmerged = git_conflicts.unmerged_files(root)
+    problems += _left_in_conflict(root, sorted(left_alone - ejected - never), unmerged)
     for path in sorted({*values, *bases, *state.unknown} - ejected - skipped):
         try:
-            yours = files.read_text(root / path)
+            yours = files.read_own(root / path, plain=True)
         except UserError as error:
             # Not text, or a folder: left as it is, like a file that cannot be parsed.
             error.where = path
@@ -158,6 +212,30 @@ def plan(root: Path, resolution: Resolution | None = None, eject: str | None = N
     return SyncOutcome(tuple(changes), tuple(problems), tuple(notes), None if is_recorded else text)
 
 
+def _left_in_conflict(root: Path, paths: Iterable[str], unmerged: Set[str]) -> list[str]:
+    """A message for each file that stays as it is now, and that git left in conflict."""
+    problems = []
+    for path in paths:
+        try:
+            text = files.read_text(root / path)
+        except UserError as error:
+            error.where = path
+            problems.append(error.report())
+            continue
+        line = 0 if text is None else git_conflicts.first_marker(text)
+        if line or path in unmerged:
+            problems.append(
+                UserError(
+                    "git left this file in conflict, and it cannot be generated until the "
+                    "experiment above is correct",
+                    code="generated-unmerged",
+                    where=Position(path, line),
+                    hint="Correct the experiment and run `scripts/loop sync`",
+                ).report()
+            )
+    return problems
+
+
 def _never_generated(
     root: Path, values: Mapping[str, Json], state: State, decided: Set[str]
 ) -> set[str]:
@@ -167,9 +245,10 @@ def _never_generated(
         if path in decided or state.may_own(path):
             continue
         try:
-            text = files.read_text(root / path)
-        except UserError:  # not text, or a folder
-            paths.add(path)
+            text = files.read_own(root / path, plain=True)
+        except UserError as error:  # not text, a folder, or behind a link, which `plan` reports
+            if error.code not in ("link-leads-out", "generated-through-link"):
+                paths.add(path)
             continue
         if text is not None and not _says(text, value):
             paths.add(path)
@@ -324,6 +403,8 @@ def _specification(root: Path) -> tuple[Specification, dict[str, str], dict[str,
     unscheduled: dict[str, str] = {}
     for name in workspace.experiments:
         try:
+            naming.require_portable(name)
+            _require_literal(name)
             experiment = loader.open_experiment(workspace, name)
             experiments.append(experiment)
             if JOB_FILE in experiment.files:
@@ -339,6 +420,17 @@ def _specification(root: Path) -> tuple[Specification, dict[str, str], dict[str,
             except UserError as error:
                 unscheduled[name] = error.report()
     return Specification(workspace, tuple(experiments), jobs, schedules, read), broken, unscheduled
+
+
+def _require_literal(name: str) -> None:
+    """UserError for a folder's name that an editor would not take as it is."""
+    if has_variable(name) or not name.isprintable():
+        raise UserError(
+            "an editor would replace a part of this folder's name, so nothing is generated for it",
+            code="experiment-name-invalid",
+            where=f"src/{one_line(name)}",
+            hint="Rename the folder: lower-case letters, digits and _",
+        )
 
 
 def _schedule(

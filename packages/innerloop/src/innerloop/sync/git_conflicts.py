@@ -21,6 +21,7 @@ from . import three_way
 from .merge_rules import EDITOR_FILES
 
 _MARKERS = re.compile(r"^<{7} .*^={7}$.*^>{7} ", re.MULTILINE | re.DOTALL)
+_MARKER = re.compile(r"^(?:<{7} |>{7} )", re.MULTILINE)
 # What is in git's folder while a merge is unfinished.
 _UNFINISHED = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "rebase-merge", "rebase-apply")
 
@@ -81,6 +82,12 @@ def merge_sides(root: Path, path: str, text: str, unmerged: Set[str]) -> MergedS
     ]
     result = merged.text.replace("\n", "\r\n") if "\r\n" in text else merged.text
     return MergedSides(result, tuple(notes))
+
+
+def first_marker(text: str) -> int:
+    """The line of git's first conflict marker in a text, from 1; 0 if it has none."""
+    match = _MARKER.search(text)
+    return text.count("\n", 0, match.start()) + 1 if match else 0
 
 
 def _merge(base: str, ours: str, theirs: str, path: str) -> three_way.Merged:

@@ -19,10 +19,13 @@ from typing import TypeAlias
 from ..util.json_values import Json
 from .json_paths import Path
 from .merge_rules import MergeRules
+from .render.generated_paths import may_generate
 
 _FIRST = '[["What `loop sync` generated last. Keep it in git; without it, sync leaves edited files alone."],'
 _LAST = '["end"]]'
 _EJECTED = "ejected"
+# What sync generates is nested less than twelve deep, and takes half a kilobyte for an experiment.
+_DEEPEST, _LONGEST = 50, 1 << 26
 
 _Lines: TypeAlias = dict[tuple[str, ...], Json]
 
@@ -47,18 +50,20 @@ class State:
         return self.is_damaged or file in self.generated or file in self.unknown
 
 
-def is_inside(path: str) -> bool:
-    """Whether a path read from a file is relative and stays below the workspace's root.
-
-    The answer is the same on every system.
-    """
-    parts = path.split("/")
-    has_drive = re.match(r"[A-Za-z]:", path) is not None
-    return "\\" not in path and not has_drive and not {"", ".", ".."} & set(parts)
-
-
 class CorruptState(ValueError):
     """The text is not a record of generated files."""
+
+
+class ForeignPath(ValueError):
+    """The record names a path that sync never generates.
+
+    `line` counts from 1; `path` is as the record has it.
+    """
+
+    def __init__(self, path: str, line: int) -> None:
+        super().__init__(path)
+        self.path = path
+        self.line = line
 
 
 def dump(state: State, rules: MergeRules) -> str:
@@ -106,16 +111,20 @@ def load(text: str) -> State:
     """The inverse of `dump`; members of named lists come sorted by name.
 
     Where a merge kept two different lines for one path, neither is used, nor what is below it:
-    the base is then not known there. Raises CorruptState, for conflict markers too.
+    the base is then not known there. Raises CorruptState, for conflict markers too, and
+    ForeignPath.
     """
     lines: _Lines = {}
     unsure: set[tuple[str, ...]] = set()
     ejected: set[str] = set()
-    for row in _rows(text):
+    for number, row in enumerate(_rows(text), start=1):
+        path = (_file(row),) if isinstance(row, dict) else _path(row)
+        if not may_generate(path[0]):
+            raise ForeignPath(path[0], _line(text, number))
         if isinstance(row, dict):
-            ejected.add(_file(row))
+            ejected.add(path[0])
         else:
-            path, value = _path(row), row[-1]
+            value = row[-1]
             if path in lines and lines[path] != value:
                 unsure.add(path)
             lines[path] = value
@@ -126,6 +135,8 @@ def load(text: str) -> State:
 
 
 def _rows(text: str) -> list[Json]:
+    if len(text) > _LONGEST:
+        raise CorruptState("it is too long")
     try:
         rows = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -137,7 +148,7 @@ def _rows(text: str) -> list[Json]:
 
 def _file(row: dict[str, Json]) -> str:
     file = row.get(_EJECTED)
-    if not isinstance(file, str) or len(row) != 1 or not is_inside(file):
+    if not isinstance(file, str) or len(row) != 1:
         raise CorruptState("a line of it is not a path and a value")
     return file
 
@@ -145,9 +156,33 @@ def _file(row: dict[str, Json]) -> str:
 def _path(row: Json) -> tuple[str, ...]:
     if not isinstance(row, list) or len(row) < 2 or not all(isinstance(s, str) for s in row[:-1]):
         raise CorruptState("a line of it is not a path and a value")
-    if not is_inside(row[0]):
-        raise CorruptState("a path of it leads out of the workspace")
+    if _depth(row[-1]) > _DEEPEST:
+        raise CorruptState("a value of it is nested too deeply")
     return tuple(row[:-1])
+
+
+def _depth(value: Json) -> int:
+    """How deep lists and objects are nested in each other; without recursion."""
+    depth, level = 0, [value]
+    while level := [
+        item
+        for one in level
+        if isinstance(one, (dict, list))
+        for item in (one.values() if isinstance(one, dict) else one)
+    ]:
+        depth += 1
+    return depth
+
+
+def _line(text: str, row: int) -> int:
+    """The line that the element `row` of the text's list begins on, from 1."""
+    decoder, space = json.JSONDecoder(), re.compile(r"[\s,]*")
+    at = text.index("[") + 1
+    for number in range(row + 1):
+        at = space.match(text, at).end()  # type: ignore[union-attr]
+        if number < row:
+            at = decoder.raw_decode(text, at)[1]
+    return text.count("\n", 0, at) + 1
 
 
 def _join(lines: _Lines, unsure: set[tuple[str, ...]]) -> dict[str, Json]:

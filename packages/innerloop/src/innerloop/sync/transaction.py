@@ -11,18 +11,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from ..util import files
+from ..util import change_folder, files, process, undo_journal
 from ..util.errors import UserError
 from .merge_rules import EDITOR_FILES
-from .state_file import CorruptState, State, dump, load
+from .render.generated_paths import may_generate
+from .state_file import CorruptState, ForeignPath, State, dump, load
 
 STATE = ".innerloop/state.json"
-STAGING = ".innerloop/writing"
+STAGING = change_folder.SYNC
 JOURNAL = f"{STAGING}/journal.json"
 
 
@@ -58,7 +59,7 @@ def state_text(root: Path) -> str | None:
     written = {
         path
         for path, digest in journal.after.items()
-        if _digest(files.read_text(root / path)) == digest
+        if _digest(files.read_own(root / path, plain=True)) == digest
     }
     if len(written) == len(journal.after):
         return journal.state
@@ -72,7 +73,7 @@ def state_text(root: Path) -> str | None:
 def text_on_disk(root: Path) -> str | None:
     """The record's text; "" for bytes that are not UTF-8."""
     try:
-        return files.read_text(root / STATE)
+        return files.read_own(root / STATE, plain=True)
     except UserError as error:
         if isinstance(error.__cause__, UnicodeDecodeError):
             return ""
@@ -83,7 +84,7 @@ def recover(root: Path) -> None:
     """Writes the record that agrees with the files, and removes what a killed sync left."""
     text = state_text(root)
     if text is not None and text != text_on_disk(root):
-        files.write_text(root / STATE, text)
+        files.put(files.stage(root / STATE, text, files.make_folder(root / STAGING)), root / STATE)
     files.remove_tree(root / STAGING)
 
 
@@ -95,36 +96,75 @@ def write(root: Path, changes: Sequence[Change], state: str | None) -> None:
     """
     if not changes and state is None:
         return
-    try:
-        staged = _stage(root, changes, state)
-        _check_unchanged(root, changes)
-        for change in changes:
-            if change.path in staged:
-                files.put(staged[change.path], root / change.path)
-        # Removals come last, so that no folder is removed as empty that a staged file goes to.
-        for change in changes:
-            if change.path not in staged:
-                files.remove(root / change.path)
-                for folder in PurePosixPath(change.path).parents:
-                    files.remove_if_empty(root / folder)
-        if state is not None:
-            files.put(staged[STATE], root / STATE)
-        files.remove_tree(root / STAGING)
-    except BaseException:
-        # An interruption, or a disk that refuses. If recovery fails too, the next sync does it.
-        with suppress(Exception):
-            recover(root)
-        raise
+    with process.deferred_interrupts():
+        try:
+            _write(root, changes, state)
+        except BaseException:
+            # A disk that refuses. If recovery fails too, the next sync does it.
+            with suppress(Exception):
+                recover(root)
+            raise
 
 
-def parse_state(text: str | None) -> State:
-    """The record; an empty one, marked as damaged, when the text cannot be read."""
+def _write(root: Path, changes: Sequence[Change], state: str | None) -> None:
+    staged = _stage(root, changes, state)
+    check_unchanged(root, changes)
+    for change in changes:
+        if change.path in staged:
+            files.put(staged[change.path], root / change.path, plain=True)
+    # Removals come last, so that no folder is removed as empty that a staged file goes to.
+    for change in changes:
+        if change.path not in staged:
+            files.remove(root / change.path, plain=True)
+            for folder in PurePosixPath(change.path).parents:
+                files.remove_if_empty(root / folder)
+    if state is not None:
+        files.put(staged[STATE], root / STATE, plain=True)
+    files.remove_tree(root / STAGING)
+
+
+def steps(changes: Sequence[Change], state: str | None) -> Iterator[undo_journal.Step]:
+    """The same as steps of a larger change, which can be undone: see `undo_journal`."""
+    for change in changes:
+        if change.after is not None:
+            yield undo_journal.Write(change.path, change.after)
+    for change in changes:
+        if change.after is None:
+            yield undo_journal.Delete(change.path)
+            folder = PurePosixPath(change.path).parent.as_posix()
+            yield undo_journal.DropEmpty(folder, ".")
+    if state is not None:
+        yield undo_journal.Write(STATE, state)
+
+
+def require_record(root: Path) -> None:
+    """UserError for a record that names paths which sync never generates, before anything else."""
+    parse_state(state_text(root))
+
+
+def parse_state(text: str | None, file: str = STATE) -> State:
+    """The record; an empty one, marked as damaged, when the text cannot be read.
+
+    UserError, with the line of `file`, if it names a path that sync never generates.
+    """
     if text is None:
         return State()
     try:
         return load(text)
     except CorruptState:
         return State(is_damaged=True)
+    except ForeignPath as foreign:
+        raise _foreign(foreign.path, f"{file}:{foreign.line}") from None
+
+
+def _foreign(path: str, where: str) -> UserError:
+    shown = json.dumps(path if len(path) < 200 else f"{path[:200]}...", ensure_ascii=True)
+    return UserError(
+        f"{shown} is not a file that `loop sync` generates, so nothing is done",
+        code="state-path-refused",
+        where=where,
+        hint="Find out who wrote this line, and remove it",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,28 +181,41 @@ def _stage(root: Path, changes: Sequence[Change], state: str | None) -> dict[str
     texts = {change.path: change.after for change in changes if change.after is not None}
     if state is not None:
         texts[STATE] = state
-    staged = {path: files.stage(root / path, text, folder) for path, text in texts.items()}
+    staged = {
+        path: files.stage(root / path, text, folder, plain=True) for path, text in texts.items()
+    }
     after = {change.path: _digest(change.after) for change in changes}
     journal = {"after": after, "state": state or text_on_disk(root)}
     files.write_text(root / JOURNAL, json.dumps(journal))
     return staged
 
 
-def _check_unchanged(root: Path, changes: Sequence[Change]) -> None:
-    if any(files.read_text(root / change.path) != change.before for change in changes):
+def check_unchanged(root: Path, changes: Sequence[Change]) -> None:
+    """Raises ConcurrentModification when a file is no longer as it was read."""
+    if any(files.read_own(root / change.path, plain=True) != change.before for change in changes):
         raise ConcurrentModification
 
 
 def _journal(root: Path) -> _Journal | None:
     """None when no sync was killed, or when it was killed before it changed anything."""
-    text = files.read_text(root / JOURNAL)
-    if text is None:
-        return None
     try:
-        value = json.loads(text)
-        return _Journal(value["after"], value["state"])
-    except (ValueError, KeyError, TypeError):
+        text = files.read_own(root / JOURNAL, plain=True)
+        value = json.loads(text or "")
+        after, state = value["after"], value["state"]
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None  # torn by the disk: the record as it is counts
+    except UserError as error:
+        if isinstance(error.__cause__, UnicodeDecodeError):
+            return None
+        raise
+    if not isinstance(after, dict) or not isinstance(state, (str, type(None))):
+        return None
+    for path in after:
+        if not may_generate(path):
+            raise _foreign(path, f"{JOURNAL}:1")
+    if parse_state(state, JOURNAL).is_damaged:
+        return None
+    return _Journal(after, state)
 
 
 def _digest(text: str | None) -> str | None:

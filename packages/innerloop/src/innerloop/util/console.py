@@ -5,20 +5,36 @@ All of it goes to stderr: stdout is for what a program may read.
 
 from __future__ import annotations
 
+import json
 import os
 import sys
+from typing import Any
 
+from . import printable, redaction
 from .errors import UserError
 
 
 def say(text: str) -> None:
-    """One message, with the tool's name in front."""
-    print(f"innerloop: {text}", file=sys.stderr, flush=True)
+    """One message, with the tool's name in front. Secrets of the environment are masked."""
+    print_line(f"innerloop: {text}")
 
 
 def print_line(text: str) -> None:
-    """One line as it is, without the tool's name."""
-    print(text, file=sys.stderr, flush=True)
+    """One line without the tool's name. Secrets of the environment are masked."""
+    print(redaction.of_process().text(text), file=sys.stderr, flush=True)
+
+
+def print_json(value: Any, *, indent: int | None = 2) -> None:
+    """One JSON value on stdout: strict JSON, and nothing in it acts on a terminal.
+
+    NaN and infinities, which JSON does not have, are null.
+    """
+    try:
+        text = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        finite = json.loads(json.dumps(value), parse_constant=lambda word: None)
+        text = json.dumps(finite, indent=indent, ensure_ascii=False)
+    print(printable.json_text(text), flush=True)
 
 
 def error(error: UserError) -> None:
@@ -26,9 +42,14 @@ def error(error: UserError) -> None:
     say(error.report())
 
 
+def can_ask() -> bool:
+    """Whether somebody can answer: there is a terminal, and it is not CI's."""
+    return sys.stdin.isatty() and sys.stderr.isatty() and not os.environ.get("CI")
+
+
 def ask(question: str) -> bool:
-    """Whether the person answers yes. False if nobody can answer: no terminal, or CI."""
-    if not (sys.stdin.isatty() and sys.stderr.isatty()) or os.environ.get("CI"):
+    """Whether the person answers yes. False if nobody can answer."""
+    if not can_ask():
         return False
     print(f"innerloop: {question} [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .position import Position
+from .printable import one_line
 
 
 class UserError(Exception):
@@ -33,7 +34,7 @@ class UserError(Exception):
 
     def message(self) -> str:
         """`WHERE: WHAT. HINT`, without the code."""
-        head = f"{self.where}: {self.what}" if self.where else self.what
+        head = f"{one_line(self.where)}: {self.what}" if self.where else self.what
         stop = "" if head.endswith(("?", ":", "\n ")) else "."
         return f"{head}{stop} {self.hint}" if self.hint else head
 

@@ -28,7 +28,11 @@ def changes(root: str, folder: str) -> list[str]:
 
 
 def index_path(root: str) -> list[str]:
-    return ["git", "-C", root, "rev-parse", "--path-format=absolute", "--git-path", "index"]
+    """Two lines: the index's absolute path, and the path of `root` in the repository ("" or "a/")."""
+    return [
+        "git", "-C", root, "rev-parse", "--path-format=absolute", "--git-path", "index",
+        "--show-prefix",
+    ]  # fmt: skip
 
 
 def unmerged(root: str) -> list[str]:
@@ -56,9 +60,10 @@ def announce(root: str, paths: Sequence[str]) -> list[str]:
     ]  # fmt: skip
 
 
-def diff(root: str) -> list[str]:
-    """All changes since the last commit, as a patch for `git apply`."""
+def diff(root: str, paths: Sequence[str]) -> list[str]:
+    """The changes of these files since the last commit, as a patch for `git apply`."""
     return [
         "git", "--no-optional-locks", "-C", root, "-c", "core.quotepath=false",
-        "diff", "--binary", "--no-color", "--no-ext-diff", "--no-textconv", "HEAD", "--",
+        "--literal-pathspecs", "diff", "--binary", "--no-color", "--no-ext-diff", "--no-textconv",
+        "--no-renames", "--src-prefix=a/", "--dst-prefix=b/", "HEAD", "--", *paths,
     ]  # fmt: skip

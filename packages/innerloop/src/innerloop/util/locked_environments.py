@@ -11,7 +11,8 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from . import console, network, venvs
+from . import console, network, regular_files, venvs
+from .errors import UserError
 from .network import Network
 
 PACKAGE = Path(__file__).resolve().parent.parent
@@ -49,8 +50,9 @@ def _reach(root: Path) -> Network:
     if sys.version_info >= (3, 11):
         import tomllib
 
-        with suppress(OSError, tomllib.TOMLDecodeError, AttributeError):
-            table = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+        with suppress(OSError, ValueError, AttributeError, RecursionError, UserError):
+            content = regular_files.read_bytes(root / "pyproject.toml")
+            table = tomllib.loads(content.decode("utf-8"))
             ca = table.get("tool", {}).get("innerloop", {}).get("ca", "")
     return network.of_machine(os.environ, root=root, ca=ca if isinstance(ca, str) else "")
 

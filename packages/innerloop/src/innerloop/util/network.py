@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from . import files
+from . import files, regular_files
 from .errors import UserError
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def bundle(network: Network, cache: Path) -> Path | None:
         text = own
     target = cache / "ca" / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.pem"
     if not target.is_file():
-        files.write_text(target, text)
+        files.write_text(target, text, readable=True)
     return target
 
 
@@ -123,22 +123,32 @@ def trust(path: str) -> dict[str, str]:
 def for_installer(network: Network, cache: Path, environ: Mapping[str, str]) -> dict[str, str]:
     """Additional variables for pip and uv on this machine.
 
-    They set the authority of the settings, and pip's index for uv, which does not read pip's files.
+    They set the authority of the settings, and pip's indexes for uv, which does not read pip's files:
+    in the person's order, of which uv takes the first that has a package. So a public index cannot
+    shadow a package of a private one. A person's own settings of uv stay as they are.
     """
     added: dict[str, str] = {}
     if network.ca and (file := bundle(network, cache) if network.asked else Path(network.ca)):
         added.update(trust(str(file)) if network.asked else {"SSL_CERT_FILE": str(file)})
-    for key, name in (
-        ("index-url", "UV_INDEX_URL"),
-        ("extra-index-url", "UV_EXTRA_INDEX_URL"),
-        ("trusted-host", "UV_INSECURE_HOST"),
-    ):
-        if words := network.pip.get(key):
-            added[name] = " ".join(words)
-    if "UV_EXTRA_INDEX_URL" in added:
-        # pip's strategy. Every file is checked by its hash, so any index may provide it.
-        added["UV_INDEX_STRATEGY"] = "unsafe-best-match"
+    if not any(name in environ for name in _UV_INDEXES):
+        added.update(_indexes_of_uv(network.pip))
+    if (hosts := network.pip.get("trusted-host")) and "UV_INSECURE_HOST" not in environ:
+        added["UV_INSECURE_HOST"] = " ".join(hosts)
     return {name: value for name, value in added.items() if network.asked or name not in environ}
+
+
+_UV_INDEXES = ("UV_INDEX", "UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL")
+_PUBLIC_INDEX = re.compile(r"https?://(?:www\.)?(?:pypi\.org|pypi\.python\.org)(?:[/:]|$)")
+
+
+def _indexes_of_uv(pip: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
+    """Uv asks the extra indexes in their order, then the default one. PyPI comes last."""
+    default, extra = pip.get("index-url", ()), pip.get("extra-index-url", ())
+    if not default:
+        return {"UV_EXTRA_INDEX_URL": " ".join(extra)} if extra else {}
+    order = sorted((*default, *extra), key=lambda url: bool(_PUBLIC_INDEX.match(url)))
+    indexes = {"UV_INDEX_URL": order[-1]}
+    return {**indexes, "UV_EXTRA_INDEX_URL": " ".join(order[:-1])} if order[:-1] else indexes
 
 
 def _proxies(environ: Mapping[str, str]) -> dict[str, str]:
@@ -271,7 +281,7 @@ def _pem(path: Path) -> str:
     """The certificates as PEM text; the file may be binary (DER), as Windows exports it."""
     import ssl
 
-    content = path.read_bytes()
+    content = regular_files.read_or_fail(path, 10_000_000)
     if _BEGIN.encode() in content:
         return content.decode("utf-8", "replace")
     if content[:1] == b"\x30":  # a DER sequence

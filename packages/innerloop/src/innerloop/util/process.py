@@ -7,6 +7,7 @@ shell's text.
 from __future__ import annotations
 
 import codecs
+import errno
 import glob
 import os
 import queue
@@ -88,8 +89,8 @@ def run(
             errors="replace",
             timeout=timeout,
         )
-    except FileNotFoundError as error:
-        raise _missing_program(argv, cwd) from error
+    except (OSError, ValueError) as error:
+        raise _cannot_start(argv, cwd, error) from error
     except subprocess.TimeoutExpired:
         return CompletedCommand(124, "", f"no answer within {timeout:g} s")
     return CompletedCommand(done.returncode, done.stdout, done.stderr)
@@ -142,8 +143,8 @@ def follow(
             stderr=subprocess.STDOUT,
             pass_fds=() if os.name == "nt" else tuple(hand_over),
         )
-    except FileNotFoundError as error:
-        raise _missing_program(argv, cwd) from error
+    except (OSError, ValueError) as error:
+        raise _cannot_start(argv, cwd, error) from error
     try:
         if stdin is not None and child.stdin is not None:
             _write_all(child.stdin, stdin)
@@ -167,9 +168,6 @@ class ChildProcess:
     def __init__(
         self, argv: Argv, *, cwd: Path | None = None, env: Mapping[str, str] | None = None
     ) -> None:
-        own_group: dict[str, Any] = {"start_new_session": True}
-        if sys.platform == "win32":
-            own_group = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
         try:
             self._child = subprocess.Popen(
                 list(argv),
@@ -178,10 +176,10 @@ class ChildProcess:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                **own_group,
+                **_own_group(),
             )
-        except FileNotFoundError as error:
-            raise _missing_program(argv, cwd) from error
+        except (OSError, ValueError) as error:
+            raise _cannot_start(argv, cwd, error) from error
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._errors: deque[str] = deque(maxlen=200)
         self._readers = [
@@ -233,6 +231,62 @@ class ChildProcess:
             self._errors.append(raw.decode("utf-8", "replace").rstrip("\r\n"))
 
 
+def _own_group() -> dict[str, Any]:
+    """Arguments of Popen for a program that does not get the terminal's Ctrl-C."""
+    if sys.platform == "win32":
+        return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+    return {"start_new_session": True}
+
+
+class Pipes:
+    """A program that runs in parallel, whose stdin and stdout carry bytes.
+
+    It does not get the terminal's Ctrl-C. Leaving the `with` ends it; it should end by itself when
+    its stdin closes.
+    """
+
+    def __init__(self, argv: Argv, *, env: Mapping[str, str] | None = None) -> None:
+        try:
+            self._child = subprocess.Popen(
+                list(argv),
+                env=None if env is None else dict(env),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                **_own_group(),
+            )
+        except FileNotFoundError as error:
+            raise _missing_program(argv, None) from error
+
+    def __enter__(self) -> Pipes:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+    def read(self, size: int) -> bytes:
+        """So many bytes, or fewer at the end of the output."""
+        assert self._child.stdout is not None
+        data: bytes = self._child.stdout.read(size)
+        return data
+
+    def write(self, data: bytes) -> None:
+        """OSError when the program has ended."""
+        assert self._child.stdin is not None
+        self._child.stdin.write(data)
+        self._child.stdin.flush()
+
+    def end(self) -> None:
+        """Close its stdin, wait a moment, then end it."""
+        assert self._child.stdin is not None
+        with suppress(OSError):  # it has ended
+            self._child.stdin.close()
+        with suppress(subprocess.TimeoutExpired):
+            self._child.wait(0.5)
+        if self._child.poll() is None:
+            _end(self._child, patience=1.0)
+
+
 def run_foreground(
     argv: Argv,
     *,
@@ -276,12 +330,8 @@ def _wait_foreground(
             stdout=subprocess.PIPE if is_redirected else None,
             stderr=subprocess.STDOUT if is_redirected else None,
         )
-    except FileNotFoundError as error:
-        raise _missing_program(argv, cwd) from error
-    except PermissionError as error:
-        raise UserError(
-            f"{argv[0]} cannot be started: {error.strerror}", code="program-not-executable"
-        ) from error
+    except (OSError, ValueError) as error:
+        raise _cannot_start(argv, cwd, error) from error
     presses = 0
     interruption: KeyboardInterrupt | None = None
     with _listening(child):
@@ -438,6 +488,49 @@ def signals_as_interrupts() -> Iterator[None]:
             signal.signal(getattr(signal, name), handler)
 
 
+class DeferredInterrupts:
+    """What came since the start of `deferred_interrupts`."""
+
+    def __init__(self) -> None:
+        self.first: KeyboardInterrupt | None = None
+
+    def raise_pending(self) -> None:
+        if self.first is not None:
+            raise self.first
+
+
+@contextmanager
+def deferred_interrupts() -> Iterator[DeferredInterrupts]:
+    """Within, Ctrl-C, SIGTERM and SIGHUP interrupt only where `raise_pending` is called.
+
+    One that comes after the last call is raised at the end of the block, unless the block raises.
+    Without effect outside of the main thread, which cannot handle signals.
+    """
+    interrupts = DeferredInterrupts()
+    if threading.current_thread() is not threading.main_thread():
+        yield interrupts
+        return
+
+    def note(number: int, frame: FrameType | None) -> None:
+        if interrupts.first is None:
+            interrupts.first = KeyboardInterrupt() if number == signal.SIGINT else Terminated()
+
+    numbers = [getattr(signal, name, None) for name in ("SIGINT", "SIGTERM", "SIGHUP")]
+    handlers = {number: signal.getsignal(number) for number in numbers if number is not None}
+    # One that is ignored, as under nohup, or that no Python code handles, stays so.
+    before = {
+        n: handler for n, handler in handlers.items() if handler not in (signal.SIG_IGN, None)
+    }
+    for number in before:
+        signal.signal(number, note)
+    try:
+        yield interrupts
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    interrupts.raise_pending()
+
+
 def exec_replace(argv: Argv, env: Mapping[str, str] | None = None) -> int:
     """Replace this process by the program.
 
@@ -450,8 +543,8 @@ def exec_replace(argv: Argv, env: Mapping[str, str] | None = None) -> int:
     sys.stderr.flush()
     try:
         os.execvpe(argv[0], list(argv), environment)
-    except FileNotFoundError as error:
-        raise _missing_program(argv, None) from error
+    except (OSError, ValueError) as error:
+        raise _cannot_start(argv, None, error) from error
 
 
 def browse(url: str) -> bool:
@@ -475,6 +568,29 @@ def _write_all(pipe: IO[bytes], text: str) -> None:
 def _exit_code(code: int) -> int:
     """The exit code as shells have it: 128 + n if signal n ended the program."""
     return 128 - code if code < 0 else code
+
+
+def _cannot_start(argv: Argv, cwd: Path | None, error: OSError | ValueError) -> UserError:
+    """The error for a program that the operating system does not start."""
+    if isinstance(error, FileNotFoundError):
+        return _missing_program(argv, cwd)
+    if isinstance(error, ValueError):  # a zero byte or a lone surrogate
+        return UserError(
+            f"{argv[0]} cannot be started: {str(error).lower()}",
+            code="text-unusable",
+            hint="An argument or a variable has a character that no program can get: remove it",
+        )
+    if error.errno == errno.E2BIG or getattr(error, "winerror", 0) == 206:
+        size = max((len(os.fsencode(word)) for word in argv), default=0)
+        return UserError(
+            f"{argv[0]} cannot be started: its arguments or its variables are too long (the longest "
+            f"argument has {size:,} bytes)",
+            code="argument-too-long",
+            hint="Put it into a file that the program reads",
+        )
+    return UserError(
+        f"{argv[0]} cannot be started: {error.strerror or error}", code="program-not-executable"
+    )
 
 
 def _missing_program(argv: Argv, cwd: Path | None) -> UserError:

@@ -11,6 +11,9 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from . import redaction
+from .printable import printable, raw
+
 if TYPE_CHECKING:
     from rich.status import Status
 
@@ -48,9 +51,11 @@ class Progress:
 
     def line(self, text: str) -> None:
         """Print a line that stays, above the live one."""
+        text = redaction.of_process().text(text)
         if self._status is None:
             print(text, file=sys.stderr, flush=True)
         else:
+            text = printable(text)
             self._status.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def show(self, text: str) -> None:
@@ -59,13 +64,14 @@ class Progress:
             return
         from rich.text import Text
 
-        shown = Text(text.strip(), no_wrap=True, overflow="ellipsis")
+        text = printable(redaction.of_process().text(text.strip()))
+        shown = Text(text, no_wrap=True, overflow="ellipsis")
         if self._status is not None:
             self._status.update(shown)
             return
         from rich.console import Console
 
-        self._status = Console(stderr=True).status(shown)
+        self._status = Console(file=raw(sys.stderr)).status(shown)
         self._status.start()
 
     def log(self, text: str) -> None:
@@ -73,7 +79,7 @@ class Progress:
         if self.is_live:
             self.show(text)
         else:
-            self.line(f"  {text}")
+            print(f"  {text}", file=raw(sys.stderr), flush=True)  # with the program's colours
 
     def end(self) -> None:
         """Remove the live line. May be called again."""

@@ -11,6 +11,8 @@ import sys
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from .printable import one_line, raw
+
 GAP = 2
 # Minimum width of a last column that is cut off.
 LEAST = 14
@@ -37,7 +39,7 @@ def show(table: Table) -> list[str]:
     lines, left_out = lay_out(table, shutil.get_terminal_size().columns if terminal else None)
     if terminal and lines and not os.environ.get("NO_COLOR"):
         lines[0] = f"\x1b[1m{lines[0]}\x1b[0m"
-    print("\n".join(lines))
+    print("\n".join(lines), file=raw(sys.stdout))
     return left_out
 
 
@@ -79,7 +81,7 @@ def _sum(widths: Sequence[int], shown: Sequence[int]) -> int:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    return one_line(" ".join(text.split()))
 
 
 def _cut(text: str, room: int) -> str:

@@ -63,7 +63,7 @@ def ensure(
 
     `python` is its base interpreter; `purpose` completes the message "setting up ..."; `hashed`:
     every requirement has hashes; `reach`: the network settings (None: those of this machine);
-    `owner`: the root of the workspace it is made for. Of two callers at once, one waits.
+    `owner`: the root of the workspace it is made for, whose programs may call pip. Of two callers at once, one waits.
     UserError if it cannot be made, with the end of the installer's output.
     """
     if is_ready(environment):
@@ -77,7 +77,7 @@ def ensure(
             added = network.for_installer(
                 reach or network.of_machine(os.environ), cache_folder(), os.environ
             )
-            _make(environment, requirements, python, purpose, say, added, hashed)
+            _make(environment, requirements, python, purpose, say, added, hashed, bool(owner))
             if owner:
                 files.write_text(environment / OWNER, owner)
     return environment
@@ -91,6 +91,7 @@ def _make(
     say: Say,
     added: Mapping[str, str],
     hashed: bool,
+    with_pip: bool,
 ) -> None:
     started = time.monotonic()
     say(f"innerloop: setting up {purpose} (once)")
@@ -100,6 +101,9 @@ def _make(
     for argv in steps or _with_pip(environment, requirements, python):
         words = [word for word in argv if hashed or word != "--require-hashes"]
         _step(words, purpose, say, added)
+    if steps and with_pip:
+        # Python's own copy of pip, from this disk: `uv venv --seed` fetches one without a hash.
+        process.run([str(python_of(environment)), "-Im", "ensurepip", "--default-pip"])
     files.write_text(environment / "ready", "".join(f"{path.name}\n" for path in requirements))
     say(f"innerloop: {purpose} is ready after {time.monotonic() - started:.0f} s")
 
@@ -109,7 +113,7 @@ def _with_uv(
 ) -> list[list[str]]:
     install = [uv, "pip", "install", "--no-config", "--compile-bytecode", "--require-hashes"]
     return [
-        [uv, "venv", "--no-config", "--seed", "--python", python, str(environment)],
+        [uv, "venv", "--no-config", "--python", python, str(environment)],
         [*install, "--python", str(python_of(environment)), *_files(requirements)],
     ]
 
@@ -165,9 +169,8 @@ def _is_large_download(line: str) -> bool:
 
 def _check_writable(folder: Path) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        writable = os.access(folder, os.W_OK)
-    except OSError:
+        writable = os.access(files.make_folder(folder), os.W_OK)
+    except UserError:
         writable = False
     if not writable:
         raise UserError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import yaml
 
@@ -11,6 +12,7 @@ from .position import Position
 
 # More values than any job file has. Aliases of aliases expand to billions in ten lines.
 MOST_VALUES = 100_000
+NO_TEXT = re.compile("[\0\ud800-\udfff]")
 _CONFLICT = re.compile(r"^(?:<{7}|>{7})(?: |$)", re.MULTILINE)
 _TEMPLATE = re.compile(r"(?<!\$)\{\{.*?\}\}|\{%.*?%\}")
 
@@ -59,6 +61,38 @@ def explained(error: yaml.YAMLError | ValueError, text: str, name: str) -> UserE
 def require_an_end(node: yaml.Node | None, name: str) -> None:
     """UserError for an alias that contains itself, and for aliases that expand to too many values."""
     _size(node, name, {}, set())
+
+
+def require_text(node: yaml.Node | None, name: str) -> None:
+    """UserError for a zero byte or a lone surrogate, which an escape in quotes may write.
+
+    No path, variable, argument or file can have them.
+    """
+    todo, seen = [node], set()
+    while todo:
+        item = todo.pop()
+        if isinstance(item, yaml.ScalarNode):
+            if found := NO_TEXT.search(item.value):
+                mark = item.start_mark
+                raise UserError(
+                    f"the text contains the character U+{ord(found[0]):04X}, which nothing can hold",
+                    code="text-unusable",
+                    where=Position(name, mark.line + 1, mark.column + 1),
+                    hint="Remove its escape",
+                )
+        elif isinstance(item, yaml.CollectionNode) and id(item) not in seen:
+            seen.add(id(item))
+            for part in item.value:
+                todo += part if isinstance(part, tuple) else (part,)
+
+
+def is_text(value: Any) -> bool:
+    """Whether no string in the value has a zero byte or a lone surrogate."""
+    if isinstance(value, str):
+        return NO_TEXT.search(value) is None
+    if isinstance(value, dict):
+        return all(is_text(key) and is_text(item) for key, item in value.items())
+    return not isinstance(value, (list, set, tuple)) or all(map(is_text, value))
 
 
 def _size(node: yaml.Node | None, name: str, known: dict[int, int], open_: set[int]) -> int:

@@ -14,7 +14,7 @@ import yaml
 
 from .errors import UserError
 from .position import Position
-from .yaml_errors import explained, require_an_end
+from .yaml_errors import explained, require_an_end, require_text
 
 try:
     from yaml import CSafeLoader as _Loader
@@ -22,6 +22,8 @@ except ImportError:  # PyYAML without libyaml
     from yaml import SafeLoader as _Loader  # type: ignore[assignment]
 
 Key = str | int
+
+MAX_DEPTH = 100  # far above any job file
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +72,12 @@ class YamlText:
 def parse(text: str, name: str) -> YamlText:
     """The parsed text. Raises `UserError` with a position for text that is not YAML."""
     try:
+        _require_flat(text, name)
         loader = _Loader(text)
         try:
             node = loader.get_single_node()
             require_an_end(node, name)
+            require_text(node, name)
             value = None if node is None else loader.construct_document(node)
         finally:
             loader.dispose()
@@ -85,6 +89,28 @@ def parse(text: str, name: str) -> YamlText:
             "it is nested too deeply", code="not-yaml", where=Position(name, 1), hint=hint
         ) from error
     return YamlText(name, value, text, node)
+
+
+def _require_flat(text: str, name: str) -> None:
+    """UserError for a text that is nested too deeply.
+
+    libyaml's composer calls itself for each level, and the process dies where the stack ends; its
+    parser does not. A short text with short lines cannot be that deep.
+    """
+    is_short = len(text) < 20_000 and text.count("[") + text.count("{") < 2 * MAX_DEPTH
+    if is_short and max(map(len, text.splitlines()), default=0) < 500:
+        return
+    depth = 0
+    for event in yaml.parse(text, _Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            raise UserError(
+                f"more than {MAX_DEPTH} levels of nesting",
+                code="not-yaml",
+                where=_position(name, event.start_mark),
+                hint="Correct the file",
+            )
 
 
 def _walk(node: yaml.Node | None, path: tuple[Key, ...]) -> tuple[Any, yaml.Node | None]:

@@ -17,13 +17,15 @@ from ..model.experiment import JOB_FILE, MARK, Experiment, Link
 from ..model.naming import slug_of
 from ..model.settings import settings
 from ..model.workspace import HOST, INSIDE, Workspace, resolve
-from ..util import files
+from ..util import files, regular_files
 from ..util.errors import UsageError, UserError
 
 if TYPE_CHECKING:  # a command that reads no job file should not wait for YAML
     from ..model.jobs.job import Job
     from ..model.settings.schedules import Schedule
 
+# The largest file of a build's folder, in bytes.
+LARGEST = 4_000_000_000
 # Folders that hold no code of an experiment.
 _SKIPPED = {"outputs", "logs", "__pycache__", ".git", ".ipynb_checkpoints", ".venv", "node_modules"}
 
@@ -297,18 +299,22 @@ class WorkspaceFiles:
     def exists(self, path: str) -> bool:
         try:
             return self._path(path).exists()
-        except OSError:  # a cycle of links
+        except (OSError, ValueError):  # a cycle of links; no path at all
             return False
 
     def is_dir(self, path: str) -> bool:
         try:
             return self._path(path).is_dir()
-        except OSError:
+        except (OSError, ValueError):
             return False
 
     def read(self, path: str) -> str | None:
         file = self._path(path)
-        return files.read_text(file) if file.is_file() else None
+        try:
+            is_file = file.is_file()
+        except (OSError, ValueError):
+            is_file = False
+        return files.read_text(file) if is_file else None
 
     def links(self, folder: str) -> Sequence[tuple[str, str]]:
         if not self.is_dir(folder):
@@ -349,7 +355,7 @@ def digest_of(folder: Path) -> str:
     """
     total = hashlib.sha256()
     for path in sorted(files_below(folder), key=lambda path: path.relative_to(folder).as_posix()):
-        content = path.read_bytes().replace(b"\r\n", b"\n")
+        content = regular_files.read_or_fail(path, LARGEST).replace(b"\r\n", b"\n")
         executable = os.name != "nt" and os.access(path, os.X_OK)
         name = path.relative_to(folder).as_posix()
         total.update(f"{name}\0{int(executable)}\0{len(content)}\0".encode())

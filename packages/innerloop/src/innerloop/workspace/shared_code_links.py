@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +12,9 @@ from typing import Literal
 from ..model import shared_code
 from ..model.experiment import Experiment
 from ..model.shared_code import COMMON
-from ..util import files
+from ..util import files, regular_files
 from ..util.errors import UserError, did_you_mean
+from ..util.undo_journal import Delete, DropEmpty, MakeLink, Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,19 +65,20 @@ def require_whole(root: Path, experiment: Experiment) -> None:
             )
 
 
-def add(root: Path, experiment: Experiment, path: str) -> bool:
-    """Link common/<path> of the experiment to src/common/<path>.
+def add(root: Path, experiment: Experiment, path: str) -> list[Step]:
+    """The steps that link common/<path> of the experiment to src/common/<path>.
 
-    False if it is linked already. UserError if another file is in the way, which is left as it is.
+    To be taken one after the other. The list is empty if it is linked already. UserError if another
+    file is in the way.
     """
     target = f"{COMMON}/{path}"
     _require(root, path)
     link = shared_code.link_of(experiment.folder, path)
     if _is_shared(root, link, target):
-        return False
-    text = shared_code.link_text(link, target)
+        return []
+    in_the_way: list[Step] = []
     if os.path.lexists(root / link):
-        _make_room(root, link, target)
+        in_the_way = _make_room(root, link, target)
     if (parent := _link_above(root, experiment.folder, path)) is not None:
         raise UserError(
             f"{parent} is a link itself, and its target does not contain {path}",
@@ -83,12 +86,11 @@ def add(root: Path, experiment: Experiment, path: str) -> bool:
             where=link,
             hint="Remove that link first",
         )
-    files.replace_link(root / link, text)
-    return True
+    return [*in_the_way, MakeLink(link, shared_code.link_text(link, target))]
 
 
-def remove(root: Path, experiment: Experiment, path: str) -> None:
-    """Remove the link and folders that are empty then. src/common keeps the code."""
+def remove(root: Path, experiment: Experiment, path: str) -> list[Step]:
+    """The steps that remove the link, and folders that are empty then. src/common keeps the code."""
     link = shared_code.link_of(experiment.folder, path)
     shares = [share.link for share in find(root, experiment.folder)]
     if link not in shares:
@@ -101,17 +103,13 @@ def remove(root: Path, experiment: Experiment, path: str) -> None:
             )
             or "It has no links to shared code",
         )
-    files.remove(root / link)
-    parent = (root / link).parent
-    while parent != root / experiment.folder and not any(os.scandir(parent)):
-        files.remove_if_empty(parent)
-        parent = parent.parent
+    return [Delete(link), DropEmpty(posixpath.dirname(link), experiment.folder)]
 
 
 def repair(root: Path, experiment: Experiment) -> tuple[list[Share], list[Share]]:
-    """Recreate links that are broken, absolute or text files.
+    """The links that are broken, absolute or text files.
 
-    Returns the repaired links, and those for which nothing in src/common fits.
+    First those that `link_to` repairs, then those for which nothing in src/common fits.
     """
     repaired, unrepaired = [], []
     for share in find(root, experiment.folder):
@@ -120,9 +118,14 @@ def repair(root: Path, experiment: Experiment) -> tuple[list[Share], list[Share]
         if share.target is None:
             unrepaired.append(share)
         else:
-            files.replace_link(root / share.link, shared_code.link_text(share.link, share.target))
             repaired.append(share)
     return repaired, unrepaired
+
+
+def link_to(share: Share) -> Step:
+    """The step that makes the link anew, to its target."""
+    assert share.target is not None
+    return MakeLink(share.link, shared_code.link_text(share.link, share.target))
 
 
 def not_shared(root: Path, folder: str) -> list[str]:
@@ -157,7 +160,7 @@ def _shares(root: Path, folder: str, below: Path) -> Iterator[Share]:
         elif entry.is_dir():
             yield from _shares(root, folder, Path(entry.path))
         elif entry.is_file() and entry.stat().st_size < 500:
-            content = Path(entry.path).read_bytes().decode("utf-8", "replace")
+            content = regular_files.read_or_fail(Path(entry.path)).decode("utf-8", "replace")
             if (target := shared_code.text_of_a_link(content, link)) is not None:
                 yield Share(link, target if (root / target).exists() else None, "text")
 
@@ -200,8 +203,8 @@ def _is_shared(root: Path, link: str, target: str) -> bool:
     return is_target and not (at.is_symlink() and os.path.isabs(os.readlink(at)))
 
 
-def _make_room(root: Path, link: str, target: str) -> None:
-    """Check that the link may replace what is at its path.
+def _make_room(root: Path, link: str, target: str) -> list[Step]:
+    """Check that the link may replace what is at its path, and return the steps before that.
 
     It may replace a broken link, a link that git wrote as a text file, or a folder of links with
     the same targets, which is removed. Raises UserError for anything else.
@@ -210,7 +213,7 @@ def _make_room(root: Path, link: str, target: str) -> None:
     if at.is_symlink():
         text = os.readlink(at)
         if not at.exists() or os.path.isabs(text):
-            return
+            return []
         raise UserError(
             f"there is already a link with this name, to {text}",
             code="path-exists",
@@ -218,12 +221,11 @@ def _make_room(root: Path, link: str, target: str) -> None:
             hint="Remove it first: `scripts/loop share EXP --remove PATH`",
         )
     if at.is_file():
-        content = at.read_bytes()[:500].decode("utf-8", "replace")
+        content = regular_files.read_or_fail(at)[:500].decode("utf-8", "replace")
         if shared_code.text_of_a_link(content, link) is not None:
-            return
+            return []
     if at.is_dir() and _covered(root, at, root / target):
-        files.remove_tree(at)
-        return
+        return [Delete(link)]
     raise UserError(
         "there is already a file or folder with this name, which is not a link",
         code="path-exists",
@@ -265,7 +267,11 @@ def _own(root: Path, link: str) -> str:
 def _python_files(path: Path) -> list[Path]:
     if path.is_file():
         return [path] if path.suffix == ".py" else []
-    return [file for file in sorted(path.rglob("*.py")) if "__pycache__" not in file.parts]
+    return [
+        file
+        for file in sorted(path.rglob("*.py"))
+        if "__pycache__" not in file.parts and file.is_file()
+    ]
 
 
 def _entries(folder: Path) -> list[str]:

@@ -7,10 +7,11 @@ the editor, prints that it is ready, waits until the editor is connected, then s
 unchanged. The hook in startup/ connects each Python process below it to the same editor. The exit
 code is the program's own. When the editor disconnects, the run ends.
 
-SETTINGS is JSON: `host` and `port` to listen on, `shown` (the address on this machine), `library` (the
-folder with debugpy for environments without it), `folders` (see innerloop_debugger.paths), `where`
-(the position that an editor shows for errors) and `ours` ("container" or "environment" when only this
-run uses that, else "").
+SETTINGS is JSON: `port` of the loopback where the adapter listens, `shown` (the address at which the
+editor finds it), `library` (the folder with debugpy for environments without it), `folders` (see
+innerloop_debugger.paths), `where` (the position that an editor shows for errors) and `ours`
+("container" or "environment" when only this run uses that, else ""). The run's secret is in a variable
+(innerloop_handshake.VARIABLE): whoever cannot read it gets nothing from the adapter.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ STARTUP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "startup")
 sys.path.insert(0, STARTUP)
 
 import innerloop_debugger as debugger  # noqa: E402
+import innerloop_handshake as handshake  # noqa: E402
 
 # The time that processes have to end after SIGTERM, in seconds.
 GRACE = 5.0
@@ -41,6 +43,7 @@ MOMENT = 0.5
 
 def main() -> int:
     settings = json.loads(sys.argv[1])
+    settings["secret"] = os.environ.pop(handshake.VARIABLE, "")
     try:
         listening = _listen(settings)
     except Exception as error:
@@ -64,21 +67,44 @@ def main() -> int:
 
 
 def _listen(settings: dict[str, Any]) -> Any:
+    """Start the adapter and connect this process to it. debugpy's own `listen` accepts everybody."""
     debugpy = debugger.load(settings["library"])
-    debugpy.configure(subProcess=False)
-    debugpy.listen((settings["host"], settings["port"]))
+    adapter = subprocess.Popen(
+        [
+            *(sys.executable, "-X", "frozen_modules=off", ADAPTER),
+            *(str(settings["port"]), settings["library"]),
+        ],
+        env={**os.environ, handshake.VARIABLE: settings["secret"]},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        **_APART,
+    )
+    _adapters.append(adapter)
+    assert adapter.stdout is not None
+    line = adapter.stdout.readline().decode("utf-8", "replace").strip()
+    if line != "listening":
+        raise OSError(line or f"the adapter ended with exit code {adapter.wait()}")
+    debugger.attach(settings, 0, wait_for_ready_to_run=False)
     return debugpy
+
+
+ADAPTER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "adapter.py")
+
+# The terminal's Ctrl-C does not reach the adapter, which outlives this process by a moment.
+_APART: dict[str, Any] = {"start_new_session": True}
+if sys.platform == "win32":
+    _APART = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
+
+# Kept for as long as this process runs: Python waits for a child that nothing refers to.
+_adapters: list[subprocess.Popen[bytes]] = []
 
 
 def _environment(settings: dict[str, Any]) -> dict[str, str]:
     """The variables of the program: the hook on PYTHONPATH, and the address to connect to."""
-    import pydevd
-
-    setup = pydevd.SetupHolder.setup
     hook = {
-        "host": setup["client"],
-        "port": setup["port"],
-        "token": setup["access-token"],
+        "port": settings["port"],
+        "secret": settings["secret"],
         "parent": os.getpid(),
         "library": settings["library"],
         "folders": settings["folders"],

@@ -55,26 +55,38 @@ class Dockerfile:
 
     def user_of(self, stage: Stage) -> str:
         """The user of a stage: its own USER, or that of a stage below it; "" for the image's."""
-        below = self.stage(stage.base)
-        if stage.user or below is None or below.line >= stage.line:
-            return stage.user
-        return self.user_of(below)
+        while not stage.user and (below := self._below(stage)) is not None:
+            stage = below
+        return stage.user
 
     def image_of(self, stage: Stage) -> str:
         """The image at the bottom of this stage, as FROM names it."""
+        while (below := self._below(stage)) is not None:
+            stage = below
+        return stage.base
+
+    def _below(self, stage: Stage) -> Stage | None:
         below = self.stage(stage.base)
-        if below is None or below.line >= stage.line:
-            return stage.base
-        return self.image_of(below)
+        return None if below is None or below.line >= stage.line else below
 
 
 _FROM = re.compile(r"(?:--platform=\S+\s+)?(?P<base>\S+)(?:\s+[Aa][Ss]\s+(?P<name>\S+))?\s*$")
 _VARIABLE = re.compile(r"\$(?:\{(?P<braced>\w+)(?::-(?P<default>[^}]*))?\}|(?P<plain>\w+))")
+_NUMBER = re.compile("[0-9]{1,6}")
+_CONFLICT = re.compile(r"^(?:<{7}|>{7}) ", re.MULTILINE)
 _COPY_FROM = re.compile(r"--(?:from=|mount=\S*from=)(?P<stage>[^\s,]+)")
 
 
 def parse(text: str, name: str) -> Dockerfile:
     """The stages of a Dockerfile. Raises `UserError` if it has no FROM."""
+    conflict = _CONFLICT.search(text)
+    if conflict is not None:
+        raise UserError(
+            "the Dockerfile contains a merge conflict",
+            code="dockerfile-invalid",
+            where=Position(name, text.count("\n", 0, conflict.start()) + 1, 1),
+            hint="Keep one of the two sides",
+        )
     instructions = list(_instructions(text))
     arguments = _arguments(instructions)
     stages: list[Stage] = []
@@ -134,7 +146,11 @@ def _closure(dockerfile: Dockerfile, goal: Stage) -> list[Stage]:
             *(ref for i in stage.instructions for ref in _COPY_FROM.findall(i.rest)),
         ]
         for ref in names:
-            numbered = dockerfile.stages[int(ref)] if ref.isdigit() else None
+            numbered = (
+                next(iter(dockerfile.stages[int(ref) :][:1]), None)
+                if _NUMBER.fullmatch(ref)
+                else None
+            )
             other = dockerfile.stage(ref) or numbered
             if other is not None and other.line < stage.line:
                 todo.append(other)

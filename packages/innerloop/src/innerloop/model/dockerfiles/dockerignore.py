@@ -9,16 +9,20 @@ from __future__ import annotations
 
 import posixpath
 import re
+import warnings
 from collections.abc import Callable
 
 NAME = ".dockerignore"
+# Beyond these a pattern takes too long to compile or to match: it excludes nothing.
+LONGEST, MOST_STARS, MOST_RULES = 1000, 12, 2000
 # Always sent: the builder needs them.
 _NEEDED = ("Dockerfile", NAME)
 
 
 def matcher(text: str) -> Callable[[str], bool]:
     """A function that says whether a file, by its path in the context with "/", is excluded."""
-    rules = [_rule(line) for line in text.splitlines() if line.strip() and line[0] != "#"]
+    lines = [line for line in text.splitlines() if line.strip() and line[0] != "#"]
+    rules = [rule for rule in map(_rule, lines[:MOST_RULES]) if rule is not None]
 
     def ignored(path: str) -> bool:
         if path in _NEEDED:
@@ -34,11 +38,20 @@ def matcher(text: str) -> Callable[[str], bool]:
     return ignored
 
 
-def _rule(line: str) -> tuple[bool, re.Pattern[str]]:
+def _rule(line: str) -> tuple[bool, re.Pattern[str]] | None:
+    """None for a pattern that is invalid, as `[z-a]`, or that no path of a file could need."""
     words = line.strip()
     includes = words.startswith("!")
     cleaned = posixpath.normpath(words.removeprefix("!").strip()).lstrip("/")
-    return includes, re.compile(_expression(cleaned), re.DOTALL)
+    if len(cleaned) > LONGEST or len(re.findall(r"\*+", cleaned)) > MOST_STARS:
+        return None
+    try:
+        with warnings.catch_warnings():
+            # Sets whose meaning may change in a later Python: `[[`, `--`.
+            warnings.simplefilter("ignore", FutureWarning)
+            return includes, re.compile(_expression(cleaned), re.DOTALL)
+    except re.error:
+        return None
 
 
 def _expression(pattern: str) -> str:

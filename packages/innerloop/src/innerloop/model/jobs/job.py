@@ -6,6 +6,7 @@ Source: CLI (v2) YAML schemas of command, sweep and pipeline jobs; azure-ai-ml 1
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -149,14 +150,14 @@ class Job:
 
     @property
     def ports(self) -> dict[str, int]:
-        """The port of each service that has one: as written, else the type's default."""
+        """The port of each service that has a valid one: as written, else the type's default."""
         ports: dict[str, int] = {}
         for name, service in self.services.items():
             if not isinstance(service, dict):
                 continue
             type_ = str(service.get("type") or service.get("job_service_type") or "").lower()
             port = service.get("port", _PORTS.get(type_))
-            if isinstance(port, int) and not isinstance(port, bool):
+            if isinstance(port, int) and not isinstance(port, bool) and 0 < port < 65536:
                 ports[name] = port
         return ports
 
@@ -484,15 +485,17 @@ class Reading:
             return default
         if isinstance(value, float) and abs(value) < 1e300:  # neither infinite nor nan
             value = int(value)  # as azure-ai-ml does
-        if isinstance(value, bool) or not str(value).strip().lstrip("-").isdigit():
+        text = str(value).strip()
+        if isinstance(value, bool) or not re.fullmatch("-?[0-9]{1,18}", text):
+            shown = text if len(text) <= 40 else f"{text[:37]}..."
             self.problem(
-                f"{'.'.join(path)} is not an integer: {value!r}",
+                f"{'.'.join(path)} is not an integer: {shown!r}",
                 path,
                 "Write a number",
                 code="not-a-number",
             )
             return default
-        return int(value)
+        return int(text)
 
 
 # Types of jobs that only Azure ML can run.

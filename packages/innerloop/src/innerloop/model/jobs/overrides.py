@@ -11,6 +11,7 @@ import yaml
 
 from ...util import yaml_text
 from ...util.errors import UsageError, did_you_mean
+from ...util.yaml_errors import is_text
 from ...util.yaml_scalars import scalar
 from ...util.yaml_text import YamlText
 from .job import DATA_TYPES, LITERAL_TYPES, Job, job_kind, job_of
@@ -49,7 +50,14 @@ def overridden(parsed: YamlText, kind: str, sets: Sequence[str]) -> YamlText:
                 code="override-invalid",
                 hint="Write --set inputs.epochs=2",
             )
-        _set(document, kind, keys, text if _is_text(keys) else _value(text), set_)
+        value = text if _is_text(keys) else _value(text)
+        if not is_text(value):
+            raise UsageError(
+                f"--set {set_}: the value contains a zero byte or half of a character",
+                code="text-unusable",
+                hint="Remove its escape",
+            )
+        _set(document, kind, keys, value, set_)
     return replace(parsed, value=document)
 
 
@@ -154,7 +162,7 @@ def _value(text: str) -> Any:
     """
     try:
         value = yaml.safe_load(text) if text.strip() else text
-    except (yaml.YAMLError, ValueError):
+    except (yaml.YAMLError, ValueError, RecursionError):
         return text
     plain = value is None or isinstance(value, (str, int, float, bool, list, dict))
     return value if plain else text

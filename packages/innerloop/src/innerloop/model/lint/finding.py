@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from ...util.errors import UserError
 from ...util.position import Position
+from ...util.printable import one_line
 from ..jobs.job import Job
 
 
@@ -56,7 +57,7 @@ class Finding:
     def __str__(self) -> str:
         """`FILE:LINE:COLUMN: SEVERITY: MESSAGE. HINT [CODE]`, as problem matchers read it."""
         text = UserError(self.message, code=self.code, hint=self.hint).message()
-        return f"{self.position}: {self.severity.value}: {text} [{self.code}]"
+        return one_line(f"{self.position}: {self.severity.value}: {text} [{self.code}]")
 
     def as_json(self) -> dict[str, str | int]:
         return {

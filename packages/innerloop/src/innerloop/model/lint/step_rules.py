@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from ...util.errors import did_you_mean
+from ...util.json_records import is_file_name
 from ..jobs.job import DATA_TYPES, Job
 from ..jobs.known_keys import COMPONENT_INPUT
 from ..jobs.pipeline import PREVIEWS, Pipeline, Step
@@ -25,7 +26,11 @@ _NAME = re.compile(r"[a-z_][a-z0-9_]*")
 def check_steps(job: Job, pipeline: Pipeline) -> Iterator[Finding]:
     """All of a pipeline's own steps; those of a pipeline component are in a file of their own."""
     for name, body in mapping_of(job.document.get("jobs")).items():
-        if not _NAME.fullmatch(str(name)):
+        if not is_file_name(str(name)) or str(name).startswith("."):
+            message = f'the step name "{name}" cannot be the name of a folder'
+            hint = f'Call it "{_clean(str(name))}"'
+            yield Finding(job.where("jobs", str(name)), message, hint, "name-unusable")
+        elif not _NAME.fullmatch(str(name)):
             message = f'the step name "{name}" is refused: lower-case letters, digits and _, no digit first'
             hint = f'Call it "{_clean(str(name))}"'
             yield refused(job, ("jobs", str(name)), message, hint, "name-refused")

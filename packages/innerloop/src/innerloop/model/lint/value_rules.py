@@ -15,12 +15,13 @@ from ..jobs.job import DISTRIBUTIONS as DISTRIBUTION_TYPES
 from ..jobs.job import Job
 from ..jobs.known_keys import BELOW, DISTRIBUTION, INPUT, OUTPUT, SERVICE, STEP, known_below
 from ..jobs.legacy import normalize_type
+from ..jobs.shm_size import SHM_SIZE
 from .finding import INFO, WARNING, Finding, Severity, mapping_of, refused
 from .input_rules import check_inputs
+from .machine_rules import check_machine
 
 _JOB_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,254}")
 _COMPUTE = re.compile(r"[a-zA-Z](?:[a-zA-Z0-9-]{0,30}[a-zA-Z0-9])?")
-_SHM = re.compile(r"0*[1-9][0-9]*[bBkKmMgG]")
 # <your-cluster>, {{ cluster }} of a template, #{cluster}# of a pipeline of Azure DevOps
 _TEMPLATED = r"(?<!\$)\{\{\s*\w+\s*\}\}|#\{\w+\}#"
 _PLACEHOLDER = re.compile(rf"<[^<>\n/!|]{{1,60}}>|{_TEMPLATED}")
@@ -46,6 +47,7 @@ def check_values(job: Job, *, step: bool = False) -> Iterator[Finding]:
             message = "the job has no environment"
             yield refused(job, ("environment",), message, hint, "environment-missing")
     yield from _compute(job)
+    yield from check_machine(job)
     yield from check_inputs(job, step=step)
     yield from _variables(job)
     yield from _resources(job)
@@ -225,7 +227,7 @@ def _variables(job: Job) -> Iterator[Finding]:
 
 
 def _resources(job: Job) -> Iterator[Finding]:
-    if not _SHM.fullmatch(job.shm_size) and "${{" not in job.shm_size:
+    if not SHM_SIZE.fullmatch(job.shm_size) and "${{" not in job.shm_size:
         yield Finding(
             _where_either(job, "resources", "shm_size"),
             f"resources.shm_size is {job.shm_size}: it must be a number with b, k, m or g",
@@ -249,11 +251,6 @@ def _resources(job: Job) -> Iterator[Finding]:
             "Write 1 or more",
             "number-out-of-range",
         )
-    if job.timeout is not None and job.timeout < 1:
-        message = f"limits.timeout is {job.timeout} s"
-        key = "trial_timeout" if job.kind == "sweep" else "timeout"
-        hint = "Write a number of seconds above 0"
-        yield refused(job, ("limits", key), message, hint, "number-out-of-range")
 
 
 def _environment(job: Job) -> Iterator[Finding]:

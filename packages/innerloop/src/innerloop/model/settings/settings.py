@@ -13,7 +13,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from ...util.errors import UserError, did_you_mean
+from ...util.jsonc import BOM
+from ...util.position import Position
 from ...util.toml_positions import position_of
+from ...util.yaml_errors import is_text
+from ..container import is_image_name
 from . import orchestrators
 from .orchestrators import Orchestrators
 
@@ -115,11 +119,22 @@ class Settings:
 
 def of_workspace(text: str, name: str) -> Settings:
     """The settings in pyproject.toml's text; the defaults if it has no `[tool.innerloop]`."""
-    table = dict(_toml(text, name).get("tool", {}).get("innerloop", {}))
+    at = _Positions(text, name, ("tool", "innerloop"))
+    table: Any = _toml(text, name)
+    for key in at.above:
+        table = table.get(key, {})
+        if not isinstance(table, dict):
+            raise UserError(
+                f"{key} is not a table",
+                code="setting-invalid",
+                where=at(),
+                hint="Write [tool.innerloop] and its keys below",
+            )
+    table = dict(table)
     base = Settings(
-        ca=_word(table.pop("ca", ""), "ca", name),
+        ca=_word(table.pop("ca", ""), "ca", at),
         # Image names are lower-case.
-        registry=_word(table.pop("registry", ""), "registry", name).rstrip("/").lower(),
+        registry=_word(table.pop("registry", ""), "registry", at).rstrip("/").lower(),
         orchestrators=orchestrators.take_from(table, text, name),
         argo=_argo(table.pop("argo", None), text, name, ("tool", "innerloop", "argo")),
     )
@@ -130,16 +145,23 @@ def of_workspace(text: str, name: str) -> Settings:
             where=position_of(text, name, "tool", "innerloop", "schedule"),
             hint="Write [schedule] in src/EXPERIMENT/innerloop.toml",
         )
-    return _settings(table, base, name, "[tool.innerloop] ")
+    return _settings(table, base, at, "[tool.innerloop] ")
 
 
-def _word(value: Any, key: str, name: str) -> str:
-    if not isinstance(value, str) or re.search(r"\s" if key == "registry" else r"[\n\0]", value):
+# An empty text is the default of both. A registry is the beginning of an image's name.
+_WORDS = {
+    "ca": re.compile(r"[^\x00-\x1f\x7f]*"),
+    "registry": re.compile(r"(?:[A-Za-z0-9][\w.:/-]*)?", re.ASCII),
+}
+
+
+def _word(value: Any, key: str, at: _Positions) -> str:
+    if not isinstance(value, str) or not _WORDS[key].fullmatch(value):
         example = {"ca": "certificates/company.pem", "registry": "ghcr.io/owner/name"}[key]
         raise UserError(
             f"[tool.innerloop] {key} = {value!r} is invalid",
             code="setting-invalid",
-            where=name,
+            where=at(key),
             hint=f'Write {key} = "{example}"',
         )
     return value
@@ -152,7 +174,7 @@ def of_experiment(text: str | None, name: str, workspace: Settings) -> Settings:
     table = _toml(text, name)
     schedule = ScheduleText(table["schedule"], text, name) if "schedule" in table else None
     argo = _argo(table.pop("argo", None), text, name, ("argo",))
-    own = _settings(table, workspace, name, "")
+    own = _settings(table, workspace, _Positions(text, name), "")
     return replace(own, schedule=schedule, argo=(*workspace.argo, *argo))
 
 
@@ -160,17 +182,40 @@ def _argo(table: Any, text: str, name: str, at: tuple[str, ...]) -> tuple[ArgoTe
     return () if table is None else (ArgoText(table, text, name, at),)
 
 
+@dataclass(frozen=True, slots=True)
+class _Positions:
+    """Positions of keys in the text of a file, below the table at `above`."""
+
+    text: str
+    name: str
+    above: tuple[str, ...] = ()
+
+    def __call__(self, *keys: str) -> Position:
+        return position_of(self.text, self.name, *self.above, *keys)
+
+
 def _toml(text: str, name: str) -> dict[str, Any]:
     try:
-        table: dict[str, Any] = tomllib.loads(text)
-        return table
-    except tomllib.TOMLDecodeError as error:
+        table: dict[str, Any] = tomllib.loads(text.removeprefix(BOM))
+    except (ValueError, RecursionError) as error:
+        what = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+        place = re.search(r" \(at line (\d+), column (\d+)\)$", what)
+        where = Position(name, int(place[1]), int(place[2])) if place else Position(name)
+        what = what[: place.start()] if place else what
         raise UserError(
-            f"not TOML: {error}", code="not-toml", where=name, hint="Correct the file"
+            f"not TOML: {what}", code="not-toml", where=where, hint="Correct the file"
         ) from error
+    if not is_text(table):
+        raise UserError(
+            "a text contains a zero byte, which nothing can hold",
+            code="text-unusable",
+            where=name,
+            hint="Remove its escape",
+        )
+    return table
 
 
-def _settings(table: Mapping[str, Any], base: Settings, name: str, section: str) -> Settings:
+def _settings(table: Mapping[str, Any], base: Settings, at: _Positions, section: str) -> Settings:
     known = ["gpu", "ports", "data", "dev_stage", "debug_port", "schedule", "environment", "azure"]
     known.append("argo")  # parsed where it is needed
     for key in table:
@@ -178,7 +223,7 @@ def _settings(table: Mapping[str, Any], base: Settings, name: str, section: str)
             raise UserError(
                 f'{section}"{key}" is unknown',
                 code="setting-unknown",
-                where=name,
+                where=at(key),
                 hint=did_you_mean(key, known),
             )
     gpu = table.get("gpu", base.gpu)
@@ -186,7 +231,7 @@ def _settings(table: Mapping[str, Any], base: Settings, name: str, section: str)
         raise UserError(
             f'{section}gpu = {gpu!r} is not "auto", "all" or "none"',
             code="setting-invalid",
-            where=name,
+            where=at("gpu"),
             hint="Write one of them",
         )
     ports = table.get("ports", list(base.ports))
@@ -194,7 +239,7 @@ def _settings(table: Mapping[str, Any], base: Settings, name: str, section: str)
         raise UserError(
             f"{section}ports is not a list of port numbers",
             code="setting-invalid",
-            where=name,
+            where=at("ports"),
             hint="Write ports = [6006]",
         )
     debug_port = table.get("debug_port", base.debug_port)
@@ -202,65 +247,95 @@ def _settings(table: Mapping[str, Any], base: Settings, name: str, section: str)
         raise UserError(
             f"{section}debug_port is not a port number",
             code="setting-invalid",
-            where=name,
+            where=at("debug_port"),
             hint="Write debug_port = 24500",
+        )
+    dev_stage = table.get("dev_stage", base.dev_stage)
+    if not isinstance(dev_stage, str):
+        raise UserError(
+            f"{section}dev_stage is not a string",
+            code="setting-invalid",
+            where=at("dev_stage"),
+            hint='Write dev_stage = "dev"',
         )
     return replace(
         base,
         gpu=gpu,
         ports=tuple(ports),
-        data={**base.data, **_data(table.get("data", {}), name, section)},
-        dev_stage=str(table.get("dev_stage", base.dev_stage)),
+        data={**base.data, **_data(table.get("data", {}), at, section)},
+        dev_stage=dev_stage,
         debug_port=debug_port,
-        environment=_environment(table.get("environment"), base.environment, name, section),
-        azure=_azure(table.get("azure"), base.azure, name, section),
+        environment=_environment(table.get("environment"), base.environment, at, section),
+        azure=_azure(table.get("azure"), base.azure, at, section),
     )
 
 
-def _azure(table: Any, base: AzureSetting, name: str, section: str) -> AzureSetting:
+def _azure(table: Any, base: AzureSetting, at: _Positions, section: str) -> AzureSetting:
     if table is None:
         return base
     hint = 'Write [azure] and endpoint = "..."'
     if not isinstance(table, dict):
         raise UserError(
-            f"{section}azure is not a table", code="setting-invalid", where=name, hint=hint
+            f"{section}azure is not a table", code="setting-invalid", where=at("azure"), hint=hint
         )
     for key, value in table.items():
         if key != "endpoint":
             what = f'{section}azure: "{key}" is unknown'
             raise UserError(
-                what, code="setting-unknown", where=name, hint=did_you_mean(key, ["endpoint"])
+                what,
+                code="setting-unknown",
+                where=at("azure", key),
+                hint=did_you_mean(key, ["endpoint"]),
             )
         if not isinstance(value, str):
             raise UserError(
                 f"{section}azure.{key} is not a string",
                 code="setting-invalid",
-                where=name,
+                where=at("azure", key),
                 hint=hint,
             )
     return AzureSetting(str(table.get("endpoint", base.endpoint)))
 
 
 def _environment(
-    table: Any, base: EnvironmentSetting, name: str, section: str
+    table: Any, base: EnvironmentSetting, at: _Positions, section: str
 ) -> EnvironmentSetting:
     if table is None:
         return base
     hint = 'Write [environment] and image = "...", or build = "FOLDER"'
     if not isinstance(table, dict):
         raise UserError(
-            f"{section}environment is not a table", code="setting-invalid", where=name, hint=hint
+            f"{section}environment is not a table",
+            code="setting-invalid",
+            where=at("environment"),
+            hint=hint,
         )
     known = ["image", "build", "images"]
     for key, value in table.items():
         if key not in known:
             what = f'{section}environment: "{key}" is unknown'
-            raise UserError(what, code="setting-unknown", where=name, hint=did_you_mean(key, known))
+            raise UserError(
+                what,
+                code="setting-unknown",
+                where=at("environment", key),
+                hint=did_you_mean(key, known),
+            )
         type_ = dict if key == "images" else str
         if not isinstance(value, type_):
             what = f"{section}environment.{key} is not a {'table' if type_ is dict else 'string'}"
-            raise UserError(what, code="setting-invalid", where=name, hint=hint)
-    images = {str(key): str(value) for key, value in table.get("images", {}).items()}
+            raise UserError(what, code="setting-invalid", where=at("environment", key), hint=hint)
+    images = table.get("images", {})
+    for path, image in (
+        (("image",), table.get("image", "")),
+        *((("images", key), value) for key, value in images.items()),
+    ):
+        if not isinstance(image, str) or not (image == "" or is_image_name(image)):
+            raise UserError(
+                f"{section}environment.{'.'.join(path)} is not the name of an image",
+                code="setting-invalid",
+                where=at("environment", *path),
+                hint="Write a name such as python:3.11-slim",
+            )
     return EnvironmentSetting(
         # The experiment's image or build replaces both of the workspace.
         image=table.get("image", "" if "build" in table else base.image),
@@ -269,12 +344,12 @@ def _environment(
     )
 
 
-def _data(table: Any, name: str, section: str) -> dict[str, DataSetting]:
+def _data(table: Any, at: _Positions, section: str) -> dict[str, DataSetting]:
     if not isinstance(table, dict) or not all(isinstance(entry, dict) for entry in table.values()):
         raise UserError(
             f"{section}data is not a table of inputs",
             code="setting-invalid",
-            where=name,
+            where=at("data"),
             hint='Write [data.data_path] and path = "data/x"',
         )
     known = ["path", "create"]
@@ -284,11 +359,20 @@ def _data(table: Any, name: str, section: str) -> dict[str, DataSetting]:
                 raise UserError(
                     f'{section}data.{input_name}: "{key}" is unknown',
                     code="setting-unknown",
-                    where=name,
+                    where=at("data", input_name, key),
                     hint=did_you_mean(key, known),
                 )
+            type_ = bool if key == "create" else str
+            if not isinstance(entry[key], type_):
+                kind = "true or false" if type_ is bool else "a string"
+                raise UserError(
+                    f"{section}data.{input_name}.{key} is not {kind}",
+                    code="setting-invalid",
+                    where=at("data", input_name, key),
+                    hint='Write [data.data_path] and path = "data/x"',
+                )
     return {
-        input_name: DataSetting(str(entry.get("path", "")), bool(entry.get("create", False)))
+        input_name: DataSetting(entry.get("path", ""), entry.get("create", False))
         for input_name, entry in table.items()
     }
 

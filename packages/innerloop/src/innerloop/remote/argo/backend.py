@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from ...model.run import Availability, Request, Run
 from ...util.errors import UserError
 from ..base import DoctorFact, Events, Fetched, JobStatus, Submission, SubmissionOrder
-from ..submission_store import SubmittedJob
+from ..submission_store import SubmittedJob, where_sent
 from .cluster_ref import ClusterRef
 from .connection import ArgoConnection
 
@@ -39,7 +39,7 @@ class Argo:
 
     def __init__(self, root: Path, where: Mapping[str, str] | None = None) -> None:
         self.root = root
-        self.cluster = ClusterRef(**(where or {}))
+        self.cluster = where_sent(ClusterRef, where or {})
         self.connection = ArgoConnection(root)
 
     def __enter__(self) -> Argo:

@@ -11,7 +11,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from ...history import git_state
-from ...util import clock
+from ...util import clock, redaction
 from ...util.errors import combine
 from .. import run_records, submission_store
 from ..base import Submission
@@ -145,6 +145,7 @@ def _record_before(root: Path, submission: ArgoSubmission, cluster: ClusterRef) 
         kept=submission.kept,
     )
     submission_store.write(root, job, patch)
-    manifest = json.dumps(submission.request.manifest, indent=2, ensure_ascii=False)
+    masked = redaction.of_process().tree(submission.request.manifest)
+    manifest = json.dumps(masked, indent=2, ensure_ascii=False)
     submission_store.write_file(root, job, "manifest.json", f"{manifest}\n")
     return job

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from ...model.lint.argo_rules import check_argo
 from ...model.lint.finding import Finding, Severity
 from ...model.lint.job_file import check
 from ...model.run import Request, Run
+from ...model.run_secrets import secrets_of_job
 from ...model.settings import argo_settings
 from ...model.settings.argo_settings import ArgoSetting
 from ...model.workspace import Workspace
@@ -100,7 +102,9 @@ class ArgoSubmission:
         return "/".join(filter(None, [f"{server}{volume}", store.path, self.name]))
 
     def json(self) -> dict[str, Any]:
-        return {
+        """What is shown of it, without secrets; the manifest is as it is sent."""
+        redaction = secrets_of_job(self.job, os.environ, self.sets)
+        document = {
             **self.request.json(),
             "job": self.name,
             "kind": self.job.kind,
@@ -115,12 +119,20 @@ class ArgoSubmission:
             ],
             "fingerprint": self.fingerprint,
         }
+        return {
+            key: value if key == "manifest" else redaction.tree(value)
+            for key, value in document.items()
+        }
 
     def text(self) -> str:
         """The manifest as YAML."""
         return yaml_writer.document(dict(self.request.manifest))
 
     def preview(self) -> Iterator[tuple[str, str]]:
+        redaction = secrets_of_job(self.job, os.environ, self.sets)
+        return ((title, redaction.text(text)) for title, text in self._rows())
+
+    def _rows(self) -> Iterator[tuple[str, str]]:
         if self.cluster is not None:
             yield "cluster", f"{self.cluster.server}, namespace {self.cluster.namespace}"
         yield "job", f"{self.name} ({self.job.kind})"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from ...model.run import Availability, Request, Run
 from ...util.errors import UserError
 from ..base import DoctorFact, Events, Fetched, JobStatus, Submission, SubmissionOrder
-from ..submission_store import SubmittedJob
+from ..submission_store import SubmittedJob, where_sent
 from . import workspace_ref
 from .connection import AzureConnection
 from .workspace_ref import WorkspaceRef
@@ -55,7 +55,7 @@ class AzureML:
     @property
     def target(self) -> WorkspaceRef:
         if self.where is not None:
-            return WorkspaceRef(**{**self.where, "source": "the submission store"})
+            return where_sent(WorkspaceRef, self.where, source="the submission store")
         return workspace_ref.find(self.root)
 
     def available(self, workspace: Workspace) -> Availability:

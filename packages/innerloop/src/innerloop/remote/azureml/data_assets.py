@@ -71,7 +71,7 @@ def download(
     Files are downloaded to a staging folder, which is renamed once it is complete.
     """
     folder = to or f"data/{asset.name}"
-    destination = root / folder
+    destination = Path(os.path.normpath(root / folder))  # may be outside, if `to` says so
     if destination.exists() and (destination.is_file() or any(destination.iterdir())):
         raise UserError(
             f"{folder} exists already",

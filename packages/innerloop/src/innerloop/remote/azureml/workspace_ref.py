@@ -90,6 +90,13 @@ def _read_config(root: Path) -> tuple[str, Mapping[str, object]]:
             raise UserError(
                 f"not JSON: {error.msg}", code="not-json", where=where, hint=CONNECT_HINT
             ) from error
+        except (ValueError, RecursionError) as error:
+            raise UserError(
+                "not JSON: it is nested too deeply, or has a number with too many digits",
+                code="not-json",
+                where=name,
+                hint=CONNECT_HINT,
+            ) from error
         if not isinstance(table, dict):
             raise UserError(
                 "not a workspace's configuration: expected a JSON object",

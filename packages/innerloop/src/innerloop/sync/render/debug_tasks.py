@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ...model import deployment
+from ...model.editor_variables import has_variable
 from ...model.experiment import Experiment
 from ...model.jobs.job import Job
+from ...model.lint.machine_rules import is_output_name
 from ...model.naming import debug_task
 from .generated_files import Json, Specification
 from .vscode_tasks import VscodeTask
@@ -58,7 +60,8 @@ def _of_job(experiment: Experiment, job: Job) -> list[DebugTarget]:
         steps = job.document.get("jobs") or {}
         return [
             DebugTarget(experiment, f"step {step} in its container", ("--step", str(step)))
-            for step in steps
+            for step in (steps if isinstance(steps, dict) else ())
+            if not has_variable(str(step))
         ]
     return [
         DebugTarget(experiment, f"{'trial' if job.kind == 'sweep' else 'job'} in its container")
@@ -100,8 +103,15 @@ def folders_task(experiment: Experiment) -> str:
 
 def output_folders(experiment: Experiment, job: Job) -> list[str]:
     return [
-        output_path(experiment, name) for name, output in job.outputs.items() if not output.is_file
+        output_path(experiment, name)
+        for name in usable_outputs(job)
+        if not job.outputs[name].is_file
     ]
+
+
+def usable_outputs(job: Job) -> list[str]:
+    """The outputs whose names are one part of a path, and that no editor changes."""
+    return [name for name in job.outputs if is_output_name(name) and not has_variable(name)]
 
 
 def output_path(experiment: Experiment, name: str) -> str:

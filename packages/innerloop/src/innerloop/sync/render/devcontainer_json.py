@@ -11,7 +11,9 @@ import shlex
 from typing import TYPE_CHECKING
 
 from ...model.container import image_name_part
+from ...model.editor_variables import has_variable
 from ...model.experiment import MARK, Experiment
+from ...model.jobs.shm_size import SHM_SIZE
 from .generated_files import Json, Specification
 
 if TYPE_CHECKING:  # reading a generated file needs no YAML
@@ -81,7 +83,8 @@ def _build(experiment: Experiment) -> Json:
     """
     environment = f"../../{experiment.folder}/environment"
     build: dict[str, Json] = {"dockerfile": f"{environment}/Dockerfile", "context": environment}
-    if name := experiment.dev_stage.name:
+    name = experiment.dev_stage.name
+    if name and not has_variable(name):
         build["target"] = name
     slug = re.sub(r"[^a-z0-9._-]+", "-", experiment.slug.lower()).strip("._-")
     build["options"] = [
@@ -102,7 +105,8 @@ def _user(experiment: Experiment) -> str:
     name that an ARG decides, which only the image has.
     """
     user = experiment.dockerfile.user_of(experiment.dev_stage).split(":")[0].strip("\"'")
-    return "" if user == "root" or user.isdigit() or "$" in user else user
+    is_name = re.fullmatch(r"[\w.-]+", user) is not None  # an ARG decides about one with "$"
+    return user if is_name and user != "root" and not user.isdigit() else ""
 
 
 def _environment(experiment: Experiment) -> Json:
@@ -124,7 +128,9 @@ def _gpu(experiment: Experiment, job: Job | None) -> dict[str, Json]:
 
     "auto" asks for a GPU where there is one; "all" requires it.
     """
-    shared = ["--shm-size", job.shm_size if job is not None else "2g"]
+    size = job.shm_size if job is not None else ""
+    # An invalid size would keep the container from opening: `loop check` reports it.
+    shared = ["--shm-size", size if SHM_SIZE.fullmatch(size) else "2g"]
     policy = experiment.settings.gpu
     if policy == "auto":
         return {"hostRequirements": {"gpu": "optional"}, "runArgs": shared}
@@ -139,7 +145,7 @@ def _ports(experiment: Experiment, job: Job | None) -> dict[int, str]:
     for name, service in (job.services if job is not None else {}).items():
         port = str(service.get("port") or "") if isinstance(service, dict) else ""
         if port.isdigit() and 0 < int(port) < 65536:
-            ports[int(port)] = name
+            ports[int(port)] = f"{experiment.name}: {port}" if has_variable(name) else name
     for number in experiment.settings.ports:
         ports.setdefault(number, f"{experiment.name}: {number}")
     return ports

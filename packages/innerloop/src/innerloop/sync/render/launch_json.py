@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 from ...model import debug_port
 from ...model.data_locations import locate
+from ...model.editor_variables import has_variable
 from ...model.experiment import Experiment
 from ...model.jobs.command import job_environment, substitute
 from ...model.jobs.job import Job
@@ -29,6 +30,7 @@ from .debug_tasks import (
     folders_task,
     output_folders,
     output_path,
+    usable_outputs,
 )
 from .generated_files import Json, Specification
 
@@ -69,9 +71,12 @@ def configuration_of(experiment: Experiment, job: Job) -> Json | None:
     values = {name: _value(experiment, job, name) for name in job.inputs}
     outputs = {name: output_path(experiment, name).replace(FOLDER, _MARK) for name in job.outputs}
     paths = [name for name, input_ in job.inputs.items() if input_.kind == "data"]
-    words = plain_python(substitute(job.command, values, outputs, paths=paths))
+    command = substitute(job.command, values, outputs, paths=paths)
+    words = plain_python(command)
     code = code_root(job.name, job.code)
     if words is None or code is None or job.distribution is not None:
+        return None
+    if _is_replaced(command, code, values, outputs, job):
         return None
     is_file = posixpath.basename(code) == words.target
     cwd = _in_workspace(posixpath.dirname(code) if is_file else code, FOLDER)
@@ -95,6 +100,23 @@ def configuration_of(experiment: Experiment, job: Job) -> Json | None:
         **({"preLaunchTask": folders_task(experiment)} if folders else {}),
         "presentation": {"group": experiment.name, "order": 1},
     }
+
+
+def _is_replaced(
+    command: str,
+    code: str,
+    values: Mapping[str, str | None],
+    outputs: Mapping[str, str],
+    job: Job,
+) -> bool:
+    """Whether VS Code would replace a part of what the job says, or an output has no path.
+
+    Then F5 starts the job by `loop run`, which reads the job file itself.
+    """
+    present = {name: value for name, value in values.items() if value is not None}
+    env = job_environment(job, present, outputs, "")
+    is_written = has_variable(command, code, *env, *env.values())
+    return is_written or len(usable_outputs(job)) < len(job.outputs)
 
 
 def attach_to(target: DebugTarget, port: int, order: int) -> Json:

@@ -12,6 +12,8 @@ import sys
 from contextlib import suppress
 from typing import Any
 
+import innerloop_handshake as handshake
+
 # The address to connect to, and more settings. A process without this variable is not debugged.
 VARIABLE = "INNERLOOP_DEBUG"
 
@@ -110,8 +112,10 @@ def _is_tool(name: str) -> bool:
     return plain in TOOLS or plain.startswith("pip3.")
 
 
-def load(library: str) -> Any:
+def load(library: str, *, server: bool = True) -> Any:
     """Import debugpy from the environment or from the folder `library` ("" for none).
+
+    With `server`, also what traces this process.
 
     The environment's own is used if it has the version that the tool pins, since it may have been
     compiled for this Python.
@@ -120,8 +124,10 @@ def load(library: str) -> Any:
         sys.path.insert(0 if _is_older_or_missing(library) else len(sys.path), library)
     try:
         import debugpy
-        import debugpy.server  # now, while `library` is on the path
-        import pydevd  # noqa: F401
+
+        if server:
+            import debugpy.server  # now, while `library` is on the path
+            import pydevd  # noqa: F401
     finally:
         if library:
             sys.path.remove(library)
@@ -143,27 +149,37 @@ def _entries(folder: str) -> list[str]:
 def connect(settings: dict[str, Any]) -> None:
     """Connect this process to start.py's adapter.
 
-    It waits until the editor has set its breakpoints. debugpy's own support for child
-    processes stays off: they have the hook.
+    It waits until the editor has set its breakpoints.
     """
     debugpy = load(settings["library"])
+    _map_paths(settings["folders"])
+    attach(settings, settings["parent"], wait_for_ready_to_run=True)
+    debugpy.wait_for_client()
+
+
+def attach(settings: dict[str, Any], parent: int, *, wait_for_ready_to_run: bool) -> None:
+    """Trace this process, connected to the adapter once both have proved that they know the secret.
+
+    debugpy's own support for child processes stays off: they have the hook.
+    """
+    import debugpy
     import pydevd
 
     debugpy.configure(subProcess=False)
-    _map_paths(settings["folders"])
+    pydevd.start_client = lambda _, port: handshake.connect(
+        port, settings["secret"], handshake.PROCESS
+    )
     pydevd.settrace(
-        host=settings["host"],
+        host="127.0.0.1",
         port=settings["port"],
-        access_token=settings["token"],
-        ppid=settings["parent"],
+        ppid=parent,
         suspend=False,
         patch_multiprocessing=False,
-        wait_for_ready_to_run=True,
+        wait_for_ready_to_run=wait_for_ready_to_run,
         block_until_connected=True,
         notify_stdin=False,
         dont_trace_start_patterns=(os.path.dirname(os.path.abspath(debugpy.__file__)),),
     )
-    debugpy.wait_for_client()
 
 
 def paths(mappings: list[tuple[str, str]], folders: list[tuple[str, str]]) -> list[tuple[str, str]]:

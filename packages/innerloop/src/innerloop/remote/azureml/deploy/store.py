@@ -15,7 +15,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ....util import files
+from ....util import files, json_records, redaction
+from ....util.json_records import RecordError
 
 FOLDER = ".innerloop/deployments"
 MAKING, FAILED, TESTED, SERVING = "making", "failed", "tested", "serving"
@@ -47,9 +48,10 @@ class DeploymentRecord:
 
 def write(root: Path, record: DeploymentRecord, patch: str = "") -> None:
     folder = root / record.folder
-    files.write_text(folder / "deployment.json", json.dumps(asdict(record), indent=2) + "\n")
+    masked = redaction.of_process().tree(asdict(record))
+    files.write_text(folder / "deployment.json", json.dumps(masked, indent=2) + "\n")
     if patch:
-        files.write_text(folder / "changes.patch", patch)
+        files.write_private(folder / "changes.patch", patch)
 
 
 def update(root: Path, endpoint: str, deployment: str, **changes: Any) -> None:
@@ -68,9 +70,20 @@ def records(root: Path, endpoint: str) -> list[DeploymentRecord]:
 
 
 def _read_record(folder: Path) -> DeploymentRecord | None:
+    """The record in a folder; None if there is none, or it is not one: Azure knows what is there."""
     try:
-        table = json.loads(files.read_text(folder / "deployment.json") or "")
-        known = {key: table[key] for key in DeploymentRecord.__dataclass_fields__ if key in table}
-        return DeploymentRecord(**known)
-    except (ValueError, TypeError):
+        record = json_records.read_file(folder / "deployment.json")
+        if record is None:
+            return None
+        return DeploymentRecord(
+            endpoint=record.as_name("endpoint"),
+            deployment=record.as_name("deployment"),
+            fingerprint=record.as_name("fingerprint"),
+            **{key: record.as_str(key) for key in ("experiment", "state", "at")},
+            **{key: record.as_str(key, "") for key in ("model", "source", "digest", "environment")},
+            workspace=record.as_map_of("workspace", str),
+            traffic=record.as_map_of("traffic", int, {}),
+            git=record.as_mapping("git", {}),
+        )
+    except RecordError:
         return None

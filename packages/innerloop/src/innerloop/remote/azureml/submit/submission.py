@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -9,7 +10,9 @@ from typing import Any
 
 from ....model.experiment import Experiment
 from ....model.jobs.job import Job
+from ....model.run_secrets import secrets_of_job
 from ....util.errors import UserError
+from ....util.redaction import Redaction
 from ...snapshot import Snapshot, SuspectedSecret
 from ...submission_store import job_inputs
 from ..workspace_ref import WorkspaceRef
@@ -113,8 +116,13 @@ class AzureSubmission:
             for suspect in sent.suspects
         ]
 
+    @property
+    def redaction(self) -> Redaction:
+        """Masks secrets in all that is shown of it; what is sent stays as it is."""
+        return secrets_of_job(self.job, os.environ, self.sets)
+
     def json(self) -> dict[str, Any]:
-        return {
+        document = {
             "experiment": self.experiment.name,
             "backend": "azureml",
             "job": self.name,
@@ -141,17 +149,22 @@ class AzureSubmission:
             "fingerprint": self.fingerprint,
             "resumes": self.resumes,
         }
+        return {key: self.redaction.tree(value) for key, value in document.items()}
 
     def preview(self) -> Iterator[tuple[str, str]]:
         from . import preview
 
-        return preview.rows(self, with_files=False)
+        return self._masked(preview.rows(self, with_files=False))
 
     def text(self) -> str:
         from . import preview
 
-        rows = preview.rows(self, with_files=True)
+        rows = self._masked(preview.rows(self, with_files=True))
         return "".join(f"{title:<13}{text}".rstrip() + "\n" for title, text in rows)
+
+    def _masked(self, rows: Iterator[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+        redaction = self.redaction
+        return ((title, redaction.text(text)) for title, text in rows)
 
 
 def azure_name(name: str) -> str:

@@ -13,6 +13,7 @@ from azure.ai.ml.entities import Data
 from azure.core.exceptions import ResourceNotFoundError
 
 from ...worker.protocol import Emit
+from .confined_download import confined_to
 from .monitor import status
 
 
@@ -23,12 +24,13 @@ def download(client: MLClient, request: Mapping[str, Any], emit: Emit) -> Any:
     """
     name, output, into = request["name"], request["output"], request["into"]
     which = {"output_name": output} if output else {"all": True}
-    client.jobs.download(name, download_path=into, **which)
-    job = client.jobs.get(name)
-    for other in job.outputs if not output else ():
-        # `all` skips outputs whose spelling in the run history differs from the client's.
-        if other != "default" and not Path(into, "named-outputs", other).exists():
-            client.jobs.download(name, download_path=into, output_name=other)
+    with confined_to(into):
+        client.jobs.download(name, download_path=into, **which)
+        job = client.jobs.get(name)
+        for other in job.outputs if not output else ():
+            # `all` skips outputs whose spelling in the run history differs from the client's.
+            if other != "default" and not Path(into, "named-outputs", other).exists():
+                client.jobs.download(name, download_path=into, output_name=other)
     return status(client, request, emit)
 
 
@@ -50,9 +52,10 @@ def data_get(client: MLClient, request: Mapping[str, Any], emit: Emit) -> Any:
     if not re.match(r"azureml://.*datastores/", path):
         raise ValueError(f"{name}:{asset.version} is not in a datastore, but at {path}")
     emit("found", name=name, version=str(asset.version), type=asset.type)
-    artifacts.download_artifact_from_aml_uri(
-        uri=path.rstrip("/"), destination=request["into"], datastore_operation=client.datastores
-    )
+    with confined_to(request["into"]):
+        artifacts.download_artifact_from_aml_uri(
+            uri=path.rstrip("/"), destination=request["into"], datastore_operation=client.datastores
+        )
     return _asset(asset, asset.version)
 
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-import tempfile
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import requests
 from azure.ai.ml import MLClient
 from azure.ai.ml._artifacts import _artifact_utilities as artifacts
 
+from ....util import files
 from ...worker.protocol import Emit
+from .confined_download import confined_to
 
 # Audience of the workspace's own services. Source: azure-ai-ml 1.35, _azure_environments.
 _SCOPE = "https://ml.azure.com/.default"
@@ -34,12 +34,13 @@ def metrics(client: MLClient, request: Mapping[str, Any], emit: Emit) -> Any:
 
 
 def _text(client: MLClient, address: str) -> str | None:
-    with tempfile.TemporaryDirectory() as folder:
+    with files.temporary_folder("innerloop-metrics-") as folder:
         try:
-            artifacts.download_artifact_from_aml_uri(
-                uri=address, destination=folder, datastore_operation=client.datastores
-            )
-            return (Path(folder) / address.rpartition("/")[2]).read_text(encoding="utf-8")
+            with confined_to(str(folder)):
+                artifacts.download_artifact_from_aml_uri(
+                    uri=address, destination=str(folder), datastore_operation=client.datastores
+                )
+            return (folder / address.rpartition("/")[2]).read_text(encoding="utf-8")
         except Exception:  # the client raises many kinds of exceptions for a missing file
             return None
 

@@ -1,0 +1,30 @@
+"""Which paths `loop sync` can generate, for any workspace: no other path is written or removed.
+
+The record of generated files comes with the workspace, so what it names is checked with this.
+"""
+
+from __future__ import annotations
+
+from ...model import naming
+from . import workflow_context, workspace_container
+
+EDITOR = (
+    ".vscode/tasks.json",
+    ".vscode/launch.json",
+    ".vscode/settings.json",
+    ".vscode/extensions.json",
+)
+FIXED = frozenset({*EDITOR, *workspace_container.FILES, *workflow_context.SHARED})
+# With the slug of an experiment.
+PATTERNS = (".devcontainer/{slug}/devcontainer.json", *workflow_context.PATHS.values())
+
+
+def may_generate(path: str) -> bool:
+    """Whether sync generates this path in some workspace. Every path of `generate` is one."""
+    return path in FIXED or any(_fits(path, pattern) for pattern in PATTERNS)
+
+
+def _fits(path: str, pattern: str) -> bool:
+    before, after = pattern.split("{slug}")
+    slug = path[len(before) : len(path) - len(after)]
+    return path == f"{before}{slug}{after}" and naming.is_portable(slug)
