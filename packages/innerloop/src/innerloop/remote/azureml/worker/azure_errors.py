@@ -58,7 +58,8 @@ class LastAnswer:
 
     `was_tried`: the client tried the request several times. `key_status`: the status with which
     Azure refused the storage's key, 0 if it gave it: the client hides that, and asks the storage
-    without a key.
+    without a key. `token_status`: the status with which the sign-in service refused a token, 0 if it
+    gave it; other requests may have followed.
     """
 
     host: str = ""
@@ -66,6 +67,7 @@ class LastAnswer:
     is_web_page: bool = False
     was_tried: bool = False
     key_status: int = 0
+    token_status: int = 0
 
 
 def explain(
@@ -402,16 +404,17 @@ SIGN_IN = "Sign in again (`az login`, or new credentials in AZURE_CLIENT_SECRET)
 
 def _sign_in(words: str, host: str = "", last: LastAnswer | None = None) -> ErrorInfo:
     last = last or LastAnswer()
+    status = last.token_status or last.status
     if last.is_web_page and last.status < 500:
         return _page(last.host, last.status)
     # The client keeps such an answer and gives it again without a request.
     is_throttled = re.search(r"(?i)too ?many ?requests|AADSTS90055|AADSTS50196", words)
-    if is_throttled or (_is_sign_in(last.host) and last.status == 429):
+    if is_throttled or (_is_sign_in(last.host) and status == 429):
         asks = last.host if _is_sign_in(last.host) else "login.microsoftonline.com"
         what = f"{asks} asks for fewer requests (429)"
         return ErrorInfo("slow-down", what, again="Wait some minutes and run it again")
-    if _is_sign_in(last.host) and (last.status >= 500 or last.status == 408):
-        what = f"{last.host} failed ({last.status}): nobody can sign in to Azure now"
+    if _is_sign_in(last.host) and (status >= 500 or status == 408):
+        what = f"{last.host} failed ({status}): nobody can sign in to Azure now"
         return ErrorInfo("service", what, again=_LATER)
     if "AADSTS7000222" in words or re.search(
         r"(?i)(secret|token|assertion)[^|]{0,60}expired", words

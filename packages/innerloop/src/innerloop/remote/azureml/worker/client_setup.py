@@ -182,6 +182,7 @@ class _Requests(logging.Handler):
         self.delivery = delivery
         self.sent = threading.local()
         self.key_status = 0
+        self.token_status = 0
 
     def emit(self, record: logging.LogRecord) -> None:
         text = record.getMessage()
@@ -195,7 +196,12 @@ class _Requests(logging.Handler):
                 "path": found[2],
             }
             is_tried = self.sent.request["method"] not in ("POST", "PATCH")
-            _Requests.last = LastAnswer(found[1], was_tried=is_tried, key_status=self.key_status)
+            _Requests.last = LastAnswer(
+                found[1],
+                was_tried=is_tried,
+                key_status=self.key_status,
+                token_status=self.token_status,
+            )
             self.send_event("request", **self.sent.request)
         elif found := re.search(r"Response status: (\d+)", text):
             self._answered(int(found[1]), text)
@@ -212,7 +218,11 @@ class _Requests(logging.Handler):
         tries = is_tried_again(method, host, status)
         if path.endswith("/listSecrets"):
             self.key_status = status if status >= 400 else 0
-        _Requests.last = LastAnswer(host, status, is_page, tries, self.key_status)
+        if method == "POST" and path.endswith("/token"):
+            self.token_status = status if status >= 400 else 0
+        _Requests.last = LastAnswer(
+            host, status, is_page, tries, self.key_status, self.token_status
+        )
         seconds = int(wait[1]) if wait else 0
         self.send_event("response", **request, status=status, wait=seconds, tries=tries)
 
