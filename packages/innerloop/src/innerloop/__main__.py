@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,12 +23,57 @@ def start(words: Sequence[str]) -> int:
     looking for garbage among modules that were just imported, and once more at the end.
     """
     gc.set_threshold(50_000, 20, 20)
+    _open_closed_streams()
     from .cli.main import main
 
     try:
-        return main(words)
+        code = main(words)
+        _let_ctrl_c_wait()
+        return code
+    except KeyboardInterrupt:  # pressed again while the first was reported
+        return 130
     finally:
+        # The outcome is known: Ctrl-C would only stop Python's own end, with a traceback.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            sys.stderr.flush()
+        except OSError:  # gone or full: Python would make it the exit code at its end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
         gc.freeze()
+
+
+def _open_closed_streams() -> None:
+    """Lead stdout and stderr nowhere where they were closed (`loop run >&-`).
+
+    Otherwise the next file that is opened would get their place, and the program's output.
+    """
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(number)
+    sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
+
+
+def _let_ctrl_c_wait() -> None:
+    """Write down once, for the launcher, the program that blocks Ctrl-C while Python starts.
+
+    In the environment's file `ready`, which is empty before: GNU's `env`, or an empty line for none.
+    """
+    ready = Path(sys.prefix, "ready")
+    try:
+        if os.name == "nt" or ready.stat().st_size:
+            return
+    except OSError:
+        return  # not the launcher's environment
+    from .util import files, process
+    from .util.errors import UserError
+
+    words = [process.which("env") or "env", "--block-signal=INT"]
+    try:
+        can = " " not in words[0] and process.run([*words, "true"], timeout=5).ok
+        files.write_text(ready, " ".join(words) + "\n" if can else "\n")
+    except UserError:
+        return  # no `env`, or a cache that cannot be written
 
 
 def main() -> int:

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -25,6 +26,7 @@ from innerloop.history.past_runs import (
     headline_metrics,
     metrics_of,
 )
+from innerloop.util import process_identity
 from tests.support import ROOT
 
 
@@ -118,14 +120,26 @@ def test_the_code_of_a_run(git: dict[str, Any] | None, said: str) -> None:
 
 
 def test_a_run_of_a_process_that_is_gone_was_killed(tmp_path: Path) -> None:
-    child = subprocess.Popen([sys.executable, "-c", "pass"])
-    child.wait()
-    for name, pid in (("1", child.pid), ("2", os.getpid())):
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    gone = process_identity.of(child.pid)
+    child.communicate(b"\n")
+    own = process_identity.own()
+    # The number of a process that has ended may be in use again.
+    reused = replace(own, start="1")
+    elsewhere = replace(own, host="other 1234 pid:[1]")
+    for name, tool, program in (
+        ("1", gone, None),
+        ("2", own, None),
+        ("3", reused, None),
+        ("4", elsewhere, None),
+        ("5", gone, own),
+    ):
         folder = tmp_path / "outputs" / "line" / name / ".run"
         folder.mkdir(parents=True)
-        record = {"pid": pid, "host": os.uname().nodename, "exit_code": None}
+        record = {"tool": tool.json(), "program": program and program.json(), "exit_code": None}
         (folder / "run.json").write_text(json.dumps(record))
-    assert [run.state for run in find(tmp_path)] == ["killed", "running"]
+    states = [run.state for run in find(tmp_path)]
+    assert states == ["killed", "running", "killed", "unknown", "running"]
 
 
 def test_the_page_draws_each_curve_of_each_run_and_is_escaped() -> None:
@@ -274,17 +288,18 @@ def test_a_terminal_stays_one_and_has_its_width(tmp_path: Path) -> None:
     assert log.read_text().split() == ["ours", "True", "bad", "97"]
 
 
-def test_a_reader_who_leaves_ends_the_program_as_ever(tmp_path: Path) -> None:
+def test_a_reader_who_leaves_ends_neither_the_program_nor_the_log(tmp_path: Path) -> None:
     script = tmp_path / "many.py"
     script.write_text(
         f"import sys, subprocess\nsys.path.insert(0, {str(ROOT / 'packages/innerloop/src')!r})\n"
         "from pathlib import Path\nfrom innerloop.history.tee import recorded\n"
         f"with recorded(Path({str(tmp_path / 'log')!r})):\n"
-        "    code = subprocess.run(['yes']).returncode\n"
+        "    code = subprocess.run(['sh', '-c', 'seq 100000; exit 3']).returncode\n"
         f"open({str(tmp_path / 'code')!r}, 'w').write(str(code))\n"
     )
     subprocess.run(f"'{sys.executable}' '{script}' | head -n 2", shell=True, timeout=30)
-    assert (tmp_path / "code").read_text() in ("-13", "1")
+    assert (tmp_path / "code").read_text() == "3"
+    assert (tmp_path / "log").read_text().splitlines()[-1] == "100000"
 
 
 def test_the_page_of_hostile_names_holds_no_markup_and_no_script_of_theirs() -> None:

@@ -214,7 +214,9 @@ def test_no_branches(name: str) -> None:
     assert not is_branch(name)
 
 
-PLAIN = st.one_of(st.text(), st.integers(), st.booleans(), st.floats(allow_nan=False))
+# Neither a zero byte nor half of a character, which no program can be given.
+TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
+PLAIN = st.one_of(TEXTS, st.integers(), st.booleans(), st.floats(allow_nan=False))
 
 
 @given(PLAIN)

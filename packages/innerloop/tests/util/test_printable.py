@@ -53,4 +53,4 @@ def test_streams_are_escaped_within_and_given_back(monkeypatch: pytest.MonkeyPat
         print("\x1b[1mbold", file=printable.raw(sys.stdout))
     assert sys.stdout is out
     out.flush()
-    assert out.buffer.getvalue() == b"\\x1b \\xe4\n\x1b[1mbold\n"  # type: ignore[attr-defined]
+    assert out.buffer.getvalue() == b"\\x1b \\xe4\n\x1b[1mbold\n"

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import re
+import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -46,15 +49,47 @@ def _guarded(words: Sequence[str]) -> int:
         return getattr(interrupt, "exit_code", 130)
     except BrokenPipeError:
         # The reader of our output has ended (`loop list | head`): not an error.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return 141
     except OSError as error:
         # The system's refusal of a file or folder: a name that is too long, no permission, no disk.
-        if error.filename is None:
+        if error.filename is not None:
+            refused = files.error_of(error)
+        elif error.errno in _OF_STDOUT:
+            _drop_output()
+            refused = _unwritten(error)
+        else:
             raise
-        user_error = files.error_of(error)
-        console.error(user_error)
-        return user_error.exit_code
+        console.error(refused)
+        return refused.exit_code
+
+
+# How a write to stdout fails: the disk behind it is full, the terminal is gone, it is closed.
+_OF_STDOUT = (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EFBIG, errno.EBADF, errno.ENXIO)
+
+
+def _unwritten(error: OSError) -> UserError:
+    return UserError(
+        f"the output cannot be written: {error.strerror}",
+        code="output-unwritable",
+        where="stdout",
+        hint="Free some disk space, or write it elsewhere",
+    )
+
+
+def _raise_interrupts() -> None:
+    """From now on Ctrl-C raises KeyboardInterrupt, unless it is ignored.
+
+    Until a command runs, the launcher ends the process at once: there is nothing to clean up.
+    """
+    with suppress(ValueError):  # a thread cannot handle signals
+        if callable(signal.getsignal(signal.SIGINT)):
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _drop_output() -> None:
+    """What Python still holds back for stdout cannot be written: it is not tried at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _main(words: list[str]) -> int:
@@ -103,7 +138,9 @@ def _run(words: list[str]) -> int:
     if words[0] != "init":  # it makes its own workspace, and is in none
         files.confine(args.root)
     args.cwd = Path.cwd()
-    return int(load(words[0]).run(args))
+    module = load(words[0])
+    _raise_interrupts()
+    return int(module.run(args))
 
 
 def parser_of(name: str) -> argparse.ArgumentParser:

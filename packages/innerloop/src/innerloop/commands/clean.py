@@ -10,6 +10,7 @@ from math import inf
 
 from ..doctor import cleanup
 from ..doctor.cleanup import DEFAULT_KINDS, KINDS, Removable, readable
+from ..model.workspace import Workspace
 from ..util import argtypes, console, tables
 from ..util.errors import UsageError
 from ..workspace import loader
@@ -64,14 +65,14 @@ def run(args: argparse.Namespace) -> int:
     selected = [item for item in items if (item.outdated or args.all) and not item.kept]
     kept = [item for item in items if (item.outdated or args.all) and item.kept]
     if args.json:
-        return _json(selected, kept, act=args.yes and not args.dry_run)
+        return _json(workspace, selected, kept, act=args.yes and not args.dry_run)
     _show(selected, kept, rest=[item for item in items if not item.outdated and not args.all])
     if not selected or args.dry_run:
         return 0
     if not args.yes and not _agreed(selected):
         print("nothing was changed")
         return 0
-    return _remove(selected)
+    return _remove(workspace, selected)
 
 
 def _show(
@@ -114,11 +115,11 @@ def _agreed(selected: Sequence[Removable]) -> bool:
         return False
 
 
-def _remove(selected: Sequence[Removable]) -> int:
+def _remove(workspace: Workspace, selected: Sequence[Removable]) -> int:
     """Containers are removed before their images."""
     freed, failed = 0, 0
     for item in selected:
-        if reason := cleanup.remove(item):
+        if reason := cleanup.remove(workspace, item):
             failed += 1
             console.say(f"{item.name} stays: {reason}")
         else:
@@ -128,8 +129,10 @@ def _remove(selected: Sequence[Removable]) -> int:
     return 1 if failed else 0
 
 
-def _json(selected: Sequence[Removable], kept: Sequence[Removable], *, act: bool) -> int:
-    reasons = {item.key: cleanup.remove(item) for item in selected} if act else {}
+def _json(
+    workspace: Workspace, selected: Sequence[Removable], kept: Sequence[Removable], *, act: bool
+) -> int:
+    reasons = {item.key: cleanup.remove(workspace, item) for item in selected} if act else {}
     removed = [item for item in selected if not reasons.get(item.key)]
     failed = [item for item in selected if reasons.get(item.key)]
     value = {

@@ -53,6 +53,7 @@ CHECKS = (
     host_checks.generated_files,
     host_checks.experiments,
     docker_checks.dev_containers,
+    docker_checks.unwatched,
     docker_checks.disk_usage,
 )
 SIGNS = {"ok": "ok  ", "note": "note", "bad": "BAD "}

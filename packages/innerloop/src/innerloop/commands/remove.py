@@ -7,7 +7,8 @@ import shlex
 import sys
 from pathlib import Path
 
-from ..scaffold import remove, rename, residue
+from ..local import lost_runs
+from ..scaffold import remove, residue
 from ..scaffold.remove import Removal
 from ..util.console import say
 from ..util.errors import UsageError
@@ -28,14 +29,16 @@ def run(args: argparse.Namespace) -> int:
     workspace = loader.open_workspace(args.root)
     experiment = loader.choose_experiment(workspace, args.experiment, args.cwd)
     name = experiment.name
+    lost_runs.require_idle(workspace, experiment)
     docker = residue.docker_residue(workspace, experiment)
-    rename.require_stopped(list(docker.running), name)
     removal = remove.plan(workspace, name)
     _show(removal, residue.uncommitted(args.root, removal.folder), docker)
     if not args.yes and not _agreed(name):
         print("nothing was changed")
         return 0
-    outcome = remove.carry_out(args.root, removal)
+    outcome = remove.carry_out(
+        args.root, removal, check=lambda: lost_runs.require_idle(workspace, experiment)
+    )
     for line in outcome.report():
         say(line)
     print(f"removed {removal.folder}. To restore it:")

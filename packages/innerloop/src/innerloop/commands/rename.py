@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from ..local import lost_runs
 from ..scaffold import rename, residue
 from ..util.console import say
 from ..workspace import loader
@@ -27,8 +28,12 @@ def run(args: argparse.Namespace) -> int:
     experiment = loader.choose_experiment(workspace, args.experiment, args.cwd)
     old = experiment.name
     docker = residue.docker_residue(workspace, experiment)
-    rename.require_stopped(list(docker.running), old)
-    outcome = rename.carry_out(workspace, old, args.name)
+    outcome = rename.carry_out(
+        workspace,
+        old,
+        args.name,
+        check=lambda: lost_runs.require_idle(workspace, experiment),
+    )
     print(f"renamed src/{old} to src/{args.name}")
     for line in outcome.report():
         say(line)

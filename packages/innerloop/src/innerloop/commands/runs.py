@@ -55,6 +55,10 @@ def run(args: argparse.Namespace) -> int:
             hint="Write --last 5",
         )
     runs = past_runs.find(root, slug)
+    if any(past_runs.is_open(run_.record) for run_ in runs):
+        from ..local import lost_runs
+
+        runs = lost_runs.settle(root, runs)
     if args.log is not None:
         return _show_log(root, runs, args.log)
     runs = runs[-args.last :] if args.last else runs
@@ -70,17 +74,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _show_log(root: Path, runs: Sequence[PastRun], word: str) -> int:
-    matching = [
-        run_ for run_ in runs if run_.id.startswith(word) or run_.folder == word.rstrip("/")
-    ]
-    if len(matching) != 1:
-        what = f'"{word}" is the beginning of {len(matching)} runs' if matching else (
-            f'there is no run "{word}"'
-        )  # fmt: skip
-        raise UsageError(what, code="unknown-name", hint="`scripts/loop runs` lists them")
-    path = past_runs.log_of(root, matching[0])
+    run_ = past_runs.choose(runs, word)
+    path = past_runs.log_of(root, run_)
     if not path.is_file():
-        console.say(f"{matching[0].folder} has no log")
+        console.say(f"{run_.folder} has no log")
         return 1
     sys.stdout.flush()
     regular_files.copy_to(path, sys.stdout.buffer)

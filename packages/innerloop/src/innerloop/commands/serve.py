@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
+from ..history import in_flight
 from ..runner import dry_run
 from ..serving import server_plan, server_run
 from ..serving.client import Reply
@@ -86,6 +87,10 @@ def _run(args: argparse.Namespace) -> int:
 
         return server_discovery.stop_all(workspace, experiment)
     folder = open_folder(workspace, experiment)
+    if not args.dry_run:
+        from ..serving import server_discovery
+
+        server_discovery.take_over(workspace, experiment)
     server = server_plan.plan(
         workspace,
         experiment,
@@ -107,7 +112,8 @@ def _run(args: argparse.Namespace) -> int:
         more = {"model": server.model.path, "port": server.port, "url": server.url}
         dry_run.show(server.request, more, as_json=args.json)
         return 0
-    return _serve(args, server)
+    with in_flight.marked(args.root, server.id, "server", experiment):
+        return _serve(args, server)
 
 
 def _serve(args: argparse.Namespace, server: Server) -> int:

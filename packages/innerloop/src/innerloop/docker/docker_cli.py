@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from ..model.container import (
     DIGEST_LABEL,
     EXPERIMENT_LABEL,
+    RUN_LABEL,
     WORKSPACE_LABEL,
     require_image_name,
 )
@@ -141,9 +142,10 @@ def stop(name: str, seconds: int) -> list[str]:
     return ["docker", "stop", "--time", str(seconds), name]
 
 
-def container_ids(label: str) -> list[str]:
-    """Prints the id of each container with the label ("key" or "key=value"), running or not."""
-    return ["docker", "ps", "--all", "--no-trunc", "--quiet", "--filter", f"label={label}"]
+def container_ids(*labels: str) -> list[str]:
+    """Prints the id of each container with the labels ("key" or "key=value"), running or not."""
+    filters = [word for label in labels for word in ("--filter", f"label={label}")]
+    return ["docker", "ps", "--all", "--no-trunc", "--quiet", *filters]
 
 
 def inspect_containers(*names: str) -> list[str]:
@@ -206,8 +208,18 @@ def build_from_text(image: str, labels: Mapping[str, str]) -> list[str]:
 
 
 def remove(*names: str) -> list[str]:
-    """Removes containers, running ones too; their named volumes stay."""
-    return ["docker", "rm", "--force", *names]
+    """Removes containers, running ones too, with their anonymous volumes; named volumes stay."""
+    return ["docker", "rm", "--force", "--volumes", *names]
+
+
+def remove_ended(name: str) -> list[str]:
+    """Removes a container that does not run, with its anonymous volumes."""
+    return ["docker", "rm", "--volumes", name]
+
+
+def logs(name: str) -> list[str]:
+    """Prints all of the container's output."""
+    return ["docker", "logs", name]
 
 
 # Label of a model server's container: the port of this machine that it is published on.
@@ -216,9 +228,12 @@ SERVER_PORT = "innerloop.serves-at"
 SERVER_PATH = "innerloop.serves"
 
 
-def follow_logs(name: str) -> list[str]:
-    """Prints the container's output so far, then follows it to the container's end."""
-    return ["docker", "logs", "--follow", name]
+def follow_logs(name: str, since: str = "") -> list[str]:
+    """Prints the container's output so far, then follows it to the container's end.
+
+    `since` is the time of the first line to print, "" for all.
+    """
+    return ["docker", "logs", "--follow", *(["--since", since] if since else []), name]
 
 
 def exit_code(name: str) -> list[str]:
@@ -249,8 +264,8 @@ _UNITS = {"B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**
 
 
 def list_containers(label: str, value: str) -> list[str]:
-    """Prints one line per container: id, name, image, status."""
-    fields = "{{.ID}}\t{{.Names}}\t{{.Image}}\t{{.Status}}"
+    """Prints one line per container: id, name, image, status, run."""
+    fields = f'{{{{.ID}}}}\t{{{{.Names}}}}\t{{{{.Image}}}}\t{{{{.Status}}}}\t{{{{.Label "{RUN_LABEL}"}}}}'
     argv = ["docker", "container", "ls", "--all", "--no-trunc", "--format", fields]
     return [*argv, "--filter", f"label={label}={value}"]
 

@@ -135,15 +135,16 @@ def _is_default_engine() -> bool:
 
 def api_get(path: str) -> Any:
     """The JSON of one GET through the engine's socket; None if the client has to be asked."""
-    code, value = _get_from_default_engine(path) or (None, None)
+    code, value = api("GET", path) or (None, None)
     return value if code == 200 else None
 
 
-def _get_from_default_engine(path: str) -> tuple[int, Any] | None:
+def api(method: str, path: str) -> tuple[int, Any] | None:
+    """Status and JSON of one request through the socket; None if the client has to be asked."""
     if sys.platform != "linux" or not _is_default_engine():
         return None
     try:
-        return _get(path)
+        return _ask(method, path)
     except (OSError, ValueError):
         return None
 
@@ -155,7 +156,7 @@ def mounts_of(container: str) -> list[dict[str, Any]] | None:
 
     Source: Docker Engine API v1.41, GET /containers/{id}/json.
     """
-    code, container_info = _get_from_default_engine(f"/containers/{quote(container)}/json") or (
+    code, container_info = api("GET", f"/containers/{quote(container)}/json") or (
         None,
         {},
     )
@@ -167,7 +168,7 @@ def mounts_of(container: str) -> list[dict[str, Any]] | None:
 
 def labels_of(image: str) -> dict[str, str]:
     """An image's labels; empty without such an image or without an engine."""
-    code, value = _get_from_default_engine(f"/images/{quote(image)}/json") or (None, {})
+    code, value = api("GET", f"/images/{quote(image)}/json") or (None, {})
     if code == 404:
         return {}
     if code != 200:
@@ -179,16 +180,20 @@ def labels_of(image: str) -> dict[str, str]:
 
 
 def _get(path: str) -> tuple[int, Any]:
-    """Status and JSON body of one GET. HTTP/1.0: the body ends where the connection does."""
+    return _ask("GET", path)
+
+
+def _ask(method: str, path: str) -> tuple[int, Any]:
+    """Status and JSON body of one request. HTTP/1.0: the body ends where the connection does."""
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(5)
+        connection.settimeout(5 if method == "GET" else 60)
         connection.connect(SOCKET)
-        connection.sendall(f"GET {path} HTTP/1.0\r\nHost: docker\r\n\r\n".encode())
+        connection.sendall(f"{method} {path} HTTP/1.0\r\nHost: docker\r\n\r\n".encode())
         answer = b""
         while chunk := connection.recv(65536):
             answer += chunk
     head, _, body = answer.partition(b"\r\n\r\n")
-    return int(head.split(b" ", 2)[1]), json.loads(body)
+    return int(head.split(b" ", 2)[1]), json.loads(body or b"null")
 
 
 def _unavailable(message: str) -> Engine:

@@ -10,15 +10,15 @@ import json
 import posixpath
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from ..docker import docker_cli
 from ..docker import engine as docker_engine
-from ..history import past_runs
-from ..local import venv_requirements
+from ..history import in_flight, past_runs, recorder
+from ..local import lost_runs, venv_requirements
 from ..model.container import EXPERIMENT_LABEL, WORKSPACE_LABEL, image_name_part
 from ..model.deployment import FOLDER as DEPLOY
 from ..model.workspace import Workspace
@@ -61,6 +61,7 @@ def find(workspace: Workspace, kinds: Sequence[str], older_than: float = 0) -> l
 
     `older_than` is the minimum age of outputs in days.
     """
+    lost_runs.settle_all(Path(workspace.root))
     found: list[Removable] = []
     if IN_DOCKER & set(kinds) and process.which("docker"):
         found += [item for item in _in_docker(workspace) if item.kind in kinds]
@@ -76,9 +77,13 @@ def unavailable_reason(kinds: Sequence[str]) -> str:
     return docker_engine.unavailable_reason() if IN_DOCKER & set(kinds) else ""
 
 
-def remove(item: Removable) -> str:
+def remove(workspace: Workspace, item: Removable) -> str:
     """Remove it. Returns "" or why that failed, in the engine's words."""
     if item.kind in ("environments", "outputs"):
+        # A run may have started since it was listed. The engine looks by itself.
+        user = _user_of(workspace, Path(item.key).name)
+        if reason := _in_flight(workspace).get(item.key) or user:
+            return reason
         return _remove_folder(Path(item.key), is_output=item.kind == "outputs")
     argv = {
         "containers": docker_cli.remove_containers,
@@ -144,21 +149,27 @@ def _in_docker(workspace: Workspace) -> list[Removable]:
     rows = dict.fromkeys(
         tuple(line.split("\t")) for done in (ours, dev) for line in done.out.splitlines()
     )
+    running = {value.id for value in in_flight.read_all(Path(workspace.root))}
+    lost = lost_runs.unwatched(workspace)
     ids = [*dict.fromkeys([*labelled.out.split(), *named.out.split()])]
     images = list(_images(process.run(docker_cli.inspect_images(ids)).out)) if ids else []
     alone, volumes = _sizes(disk.out)
     in_use = {row[2]: row[1] for row in rows}
     return [
-        *map(_container, rows),
+        *(_container(row, running, lost) for row in rows),
         *(item for image in images for item in _image(workspace, image, alone, in_use)),
         *_volumes(workspace, volumes),
     ]
 
 
-def _container(row: tuple[str, ...]) -> Removable:
-    key, name, image, status = row
-    running = status.startswith(("Up", "Restarting"))
+def _container(row: tuple[str, ...], ids: Collection[str], lost: Collection[str]) -> Removable:
+    key, name, image, status, run = row
+    running = status.startswith(("Up", "Restarting", "Removal"))
     kept = "it is running" if running else ""
+    if name in lost:
+        kept = f"it is running, and its command was killed (`docker stop {name}`)"
+    elif not running and run in ids:
+        kept = "its command is at work"
     # A container that never started is in the way of the next start; a stopped one can be started.
     outdated = status.startswith(("Created", "Dead"))
     # A stopped model server is never started again.
@@ -266,8 +277,20 @@ def _environments(workspace: Workspace) -> Iterator[Removable]:
         if files.is_aside(path) or files.read_text(path / venvs.OWNER) != workspace.root:
             continue
         outdated = path not in current
+        kept = _user_of(workspace, path.name)
         why = "its lock has changed or was removed" if outdated else "up to date with its lock"
-        yield Removable("environments", path.name, str(path), files.size_of(path), why, outdated)
+        yield Removable(
+            "environments", path.name, str(path), files.size_of(path), why, outdated, kept
+        )
+
+
+def _user_of(workspace: Workspace, environment: str) -> str:
+    """Why an environment of the cache is in use; "" if it is not."""
+    for value in in_flight.read_all(Path(workspace.root)):
+        slug = value.experiment.replace("/", ".")
+        if re.fullmatch(rf"{re.escape(slug)}-\w+", environment):
+            return f"the {value.what} {value.id} uses it"
+    return ""
 
 
 def _current_environments(workspace: Workspace) -> Iterator[Path]:
@@ -289,6 +312,7 @@ def _current_environments(workspace: Workspace) -> Iterator[Path]:
 
 def _outputs(workspace: Workspace, older_than: float) -> Iterator[Removable]:
     root = Path(workspace.root)
+    in_use = _in_use(workspace)
     runs = {run.folder: run for run in past_runs.find(root)}
     for path in sorted((root / "outputs").glob("*/*")):
         name = path.relative_to(root).as_posix()
@@ -297,10 +321,45 @@ def _outputs(workspace: Workspace, older_than: float) -> Iterator[Removable]:
         days = (time.time() - path.stat().st_mtime) / 86400
         if days >= older_than:
             run = runs.get(name)
-            kept = "it is running" if run is not None and run.alive else ""
+            kept = in_use.get(str(path), "")
             why = f"{days:.0f} days old"
             why += ", its record is unreadable" if run is not None and run.unreadable else ""
             yield Removable("outputs", name, str(path), files.size_of(path), why, True, kept)
+
+
+def _in_use(workspace: Workspace) -> dict[str, str]:
+    """The folders of outputs of what runs, and why each stays."""
+    root = Path(workspace.root)
+    runs = lost_runs.settle(root, past_runs.find(root))
+    folders = {
+        str(root.joinpath(*run.folder.split("/")[:3])): (
+            "it is running"
+            if run.alive
+            else "it may be running: it was started on another machine or in a container"
+        )
+        for run in runs
+        if run.alive or (run.unknown and _is_recent(root / run.folder))
+    }
+    return folders | _in_flight(workspace)
+
+
+def _in_flight(workspace: Workspace) -> dict[str, str]:
+    """The same of what was started and whose end is not known: a pipeline between two steps too."""
+    root = Path(workspace.root)
+    values = [value for value in in_flight.read_all(root) if value.life != "dead" or value.folder]
+    folders = [
+        value.folder or f"outputs/{value.experiment.replace('/', '.')}/{value.id}"
+        for value in values
+    ]
+    return {str(root.joinpath(*folder.split("/")[:3])): "it is running" for folder in folders}
+
+
+def _is_recent(folder: Path) -> bool:
+    """Whether a run printed something within the last day."""
+    try:
+        return time.time() - (folder / recorder.LOG).stat().st_mtime < 86400
+    except OSError:
+        return False
 
 
 def readable(size: int) -> str:

@@ -6,10 +6,12 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from ..devcontainers import configuration, discovery, staleness
 from ..docker import buildkit, engine
+from ..local import lost_runs
 from ..util import process
 from . import cleanup
 from .checks import PATIENCE, Checkup, Fact
@@ -105,6 +107,16 @@ def dev_containers(checkup: Checkup) -> Iterator[Fact]:
             else:
                 state = "running" if container.running else "stopped"
                 yield Fact("ok", name, f"{experiment.name}: {state}, up to date")
+
+
+def unwatched(checkup: Checkup) -> Iterator[Fact]:
+    """Containers that run although the command that started them was killed."""
+    if process.which("docker") is None:
+        return
+    lost_runs.settle_all(Path(checkup.workspace.root))
+    for name in lost_runs.unwatched(checkup.workspace):
+        what = f"{name} runs, and the command that started it was killed"
+        yield Fact("note", "lost container", what, f"`docker stop {name}` stops it")
 
 
 def disk_usage(checkup: Checkup) -> Iterator[Fact]:

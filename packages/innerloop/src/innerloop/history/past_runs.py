@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..util import json_records, regular_files
-from ..util.errors import UserError
+from ..util import json_records, process_identity, regular_files
+from ..util.errors import UsageError, UserError
 from ..util.json_records import Record, RecordError, is_number, unicode_text
 from .recorder import LOG, RECORD
 
@@ -47,9 +47,10 @@ class PastRun:
 
     `record` is the content of run.json (empty for an older run without one, and if it cannot be
     read); `scores` are by name, `curves` by name as (step, value) pairs in order; `folder` is
-    relative to the workspace's root; `id` is its name, for a step or a trial with its run's in front. `alive`: its process still runs on this
-    machine. `unreadable` says why the record cannot be read, `problems` which files cannot; they
-    are empty for a run of which all can be read.
+    relative to the workspace's root; `id` is its name, for a step or a trial with its run's in
+    front. `alive`: its process or its container still runs on this machine. `unknown`: whether it
+    runs cannot be seen from here. `unreadable` says why the record cannot be read, `problems` which
+    files cannot; they are empty for a run of which all can be read.
     """
 
     slug: str
@@ -59,6 +60,7 @@ class PastRun:
     scores: Mapping[str, float] = field(default_factory=dict)
     curves: Mapping[str, Curve] = field(default_factory=dict)
     alive: bool = False
+    unknown: bool = False
     unreadable: str = ""
     problems: tuple[str, ...] = ()
 
@@ -75,8 +77,9 @@ class PastRun:
         """The run's state, in one or two words.
 
         One of "done", "failed (3)", "stopped", "running", "killed" (it ended without a record of
-        its end), "?" (no record), "unreadable" (a record that cannot be read); for a submitted job that has not ended, the service's last status
-        ("queued").
+        its end), "unknown" (it runs elsewhere, or its engine does not answer), "?" (no record),
+        "unreadable" (a record that cannot be read); for a submitted job that has not ended, the
+        service's last status ("queued").
         """
         if self.unreadable:
             return UNREADABLE
@@ -85,8 +88,12 @@ class PastRun:
             status = str(self.record["status"]).lower()
             return {"completed": "done", "canceled": "stopped"}.get(status, status)
         if code is None:
-            return "running" if self.alive else "killed" if self.record else "?"
-        return {0: "done", 130: "stopped", 143: "stopped"}.get(code, f"failed ({code})")
+            if self.alive or self.unknown:
+                return "running" if self.alive else "unknown"
+            return "killed" if self.record else "?"
+        return {0: "done", 129: "stopped", 130: "stopped", 143: "stopped"}.get(
+            code, f"failed ({code})"
+        )
 
     @property
     def seconds(self) -> float | None:
@@ -160,7 +167,8 @@ def read(root: Path, slug: str, folder: Path) -> PastRun:
         record=record,
         scores=scores,
         curves=curves,
-        alive=_alive(record),
+        alive=(life := life_of(record)) == "alive",
+        unknown=life == "elsewhere",
         unreadable=unreadable,
         problems=tuple(problems),
     )
@@ -210,6 +218,23 @@ def _text(path: Path) -> str | None:
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise UserError(f"it cannot be read: {reason}", code="file-error") from error
+
+
+def matching(runs: Sequence[PastRun], word: str) -> list[PastRun]:
+    """The runs whose ID begins with the word, or the one whose ID or folder it is."""
+    exact = [run for run in runs if word in (run.id, run.folder) or word.rstrip("/") == run.folder]
+    return exact or [run for run in runs if word and run.id.startswith(word)]
+
+
+def choose(runs: Sequence[PastRun], word: str) -> PastRun:
+    """The run that the person named. UsageError if it is none or several."""
+    found = matching(runs, word)
+    if len(found) == 1:
+        return found[0]
+    what = f'"{word}" is the beginning of {len(found)} runs' if found else (
+        f'there is no run "{word}"'
+    )  # fmt: skip
+    raise UsageError(what, code="unknown-name", hint="`scripts/loop runs` lists them")
 
 
 def log_of(root: Path, run: PastRun) -> Path:
@@ -290,20 +315,19 @@ def _mapping(text: str | None) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _alive(record: Mapping[str, Any]) -> bool:
-    """Whether the process that wrote the record still runs on this machine."""
-    pid = record.get("pid")
-    if record.get("exit_code") is not None or pid is None or os.name == "nt":
-        return False
-    if record.get("host") != os.uname().nodename or not 0 < pid < 2**31:
-        return False
-    try:
-        os.kill(pid, 0)
-    except PermissionError:
-        return True
-    except OSError:
-        return False
-    return True
+def is_open(record: Mapping[str, Any]) -> bool:
+    """Whether the record is of a run on this machine and has no end."""
+    ends = ("exit_code", "ended", "status")
+    return bool(record.get("tool")) and all(record.get(key) is None for key in ends)
+
+
+def life_of(record: Mapping[str, Any]) -> process_identity.Life:
+    """Whether the command that watches the run, or the program itself, still runs here."""
+    if not is_open(record):
+        return "dead"
+    identities = map(process_identity.parse, (record.get("tool"), record.get("program")))
+    lives = {process_identity.life(one) for one in identities if one is not None}
+    return "alive" if "alive" in lives else "elsewhere" if "elsewhere" in lives else "dead"
 
 
 def _run_folders(folder: Path) -> list[Path]:

@@ -14,14 +14,16 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ..model.run import Request, Run
-from ..util import files
+from ..util import console, files, process_identity
 from ..util.clock import now
+from ..util.errors import UserError
+from ..util.process_identity import ProcessIdentity
 from . import git_state, tee
 
 FOLDER = ".run"
@@ -30,10 +32,25 @@ LOG = f"{FOLDER}/log.txt"
 PATCH = f"{FOLDER}/changes.patch"
 
 
+class RunLost(Exception):
+    """The end of a run is not known: its engine does not answer any more, as `error` says.
+
+    Its record stays open, and a later command closes it.
+    """
+
+    def __init__(self, error: UserError) -> None:
+        super().__init__(error.message())
+        self.error = error
+
+
 @dataclass(slots=True)
 class Ending:
-    """How a run ended; the caller of `recorded` sets it. None while it runs."""
+    """How a run ended; the caller of `recorded` sets it. None while it runs.
 
+    `has_started` adds the program's process to the record, for a backend that starts one.
+    """
+
+    has_started: Callable[[ProcessIdentity], object]
     code: int | None = field(default=None)
 
 
@@ -41,31 +58,89 @@ class Ending:
 def recorded(run: Run, request: Request) -> Iterator[Ending]:
     """Record the run within.
 
-    The record has its code and environment at the start, its output, and its exit code and time at
-    the end, however it ends.
+    The record has its code and environment from the start on, its output, and its exit code and
+    time at the end, however it ends. UserError if there can be no record or log: nothing has
+    started then. After the start no error of the record ends the run or changes its exit code.
     """
     root = Path(run.workspace.root)
     folder = root / request.outputs
-    files.make_folder(folder / FOLDER)
-    record = describe(run, request)
-    files.write_text(folder / RECORD, text_of(record))
-    code = _Background(lambda: _record_code(root, folder, record))
-    ending = Ending()
-    began = time.monotonic()
+    record = _Record(folder / RECORD, describe(run, request))
     try:
-        with tee.recorded(folder / LOG, request.redaction):
+        files.make_folder(folder / FOLDER)
+        files.write_text(folder / RECORD, text_of(record.values))
+        log = tee.recorded(folder / LOG, request.redaction)
+        log.__enter__()
+    except BaseException:
+        _leave_nothing(folder)
+        raise
+    code = _Background(lambda: _record_code(root, folder, record))
+    ending = Ending(lambda program: record.add(program=program.json()))
+    began = time.monotonic()
+    is_lost = False
+    try:
+        with _entered(log):
             yield ending
     except KeyboardInterrupt as interrupt:
         ending.code = getattr(interrupt, "exit_code", 130)
         raise
+    except RunLost:
+        is_lost = True
+        raise
     finally:
-        code.wait()
-        record |= {
-            "ended": now(),
-            "seconds": round(time.monotonic() - began, 3),
-            "exit_code": ending.code,
-        }
-        files.write_text(folder / RECORD, text_of(record))
+        if error := code.wait():
+            console.say(f"the record does not have the state of the code: {error}")
+        if not is_lost:
+            seconds = round(time.monotonic() - began, 3)
+            error = record.end(ended=now(), seconds=seconds, exit_code=ending.code)
+            if error is not None:
+                console.say(
+                    f"the end of the run (exit code {ending.code}) is not recorded: {error}"
+                )
+
+
+@contextmanager
+def _entered(context: AbstractContextManager[None]) -> Iterator[None]:
+    """Leave a context that was entered already."""
+    with ExitStack() as stack:
+        stack.push(context)
+        yield
+
+
+def _leave_nothing(folder: Path) -> None:
+    """The folder of a run that did not start."""
+    for name in (RECORD, LOG):
+        with suppress(UserError):
+            files.remove(folder / name)
+    for path in (folder / FOLDER, folder, folder.parent):
+        files.remove_if_empty(path)
+
+
+class _Record:
+    """A record on the disk, which several threads add to."""
+
+    def __init__(self, path: Path, values: dict[str, Any]) -> None:
+        self.path = path
+        self.values = values
+        self._lock = threading.Lock()
+
+    def add(self, **values: Any) -> None:
+        """Add values while the run goes on: a crash of the machine may lose them, a kill does not."""
+        with self._lock:
+            self.values |= values
+            with suppress(UserError):
+                files.write_stream(self.path, [text_of(self.values).encode("utf-8")])
+
+    def end(self, **values: Any) -> UserError | None:
+        """Add the last values. Returns the error if the record cannot be written."""
+        with self._lock:
+            self.values |= values
+            text = text_of(self.values)
+            try:
+                files.write_text(self.path, text)
+            except UserError as error:
+                # On a full disk there is no room for a new file, but in the old one's last block.
+                return None if files.overwrite(self.path, text) else error
+        return None
 
 
 def describe(run: Run, request: Request) -> dict[str, Any]:
@@ -88,6 +163,8 @@ def describe(run: Run, request: Request) -> dict[str, Any]:
         "git": None,
         "host": os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", ""),
         "pid": os.getpid(),
+        "tool": process_identity.own().json(),
+        "program": None,
         "started": now(),
         "ended": None,
         "seconds": None,
@@ -100,21 +177,33 @@ def text_of(record: dict[str, Any]) -> str:
     return json.dumps(record, indent=2, ensure_ascii=False) + "\n"
 
 
-def _record_code(root: Path, folder: Path, record: dict[str, Any]) -> None:
+def _record_code(root: Path, folder: Path, record: _Record) -> None:
     state = git_state.read(root)
     if state is None:
         return
-    record["git"] = state.json()
-    if state.patch:
-        files.write_private(folder / PATCH, state.patch)
+    try:
+        if state.patch:
+            files.write_private(folder / PATCH, state.patch)
+    finally:
+        record.add(git=state.json())
 
 
 class _Background:
     """Work in a thread, so that the run's start does not wait for it."""
 
     def __init__(self, work: Callable[[], None]) -> None:
-        self.thread = threading.Thread(target=work, daemon=True)
-        self.thread.start()
+        self._work = work
+        self._error: Exception | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
 
-    def wait(self) -> None:
-        self.thread.join(60)
+    def _run(self) -> None:
+        try:
+            self._work()
+        except (UserError, OSError) as error:
+            self._error = error
+
+    def wait(self) -> Exception | None:
+        """The error that ended the work, once it has ended."""
+        self._thread.join(60)
+        return self._error

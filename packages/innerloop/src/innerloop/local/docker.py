@@ -6,7 +6,9 @@ import os
 import posixpath
 import shlex
 import sys
+import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,11 +16,13 @@ from ..docker import (
     conda_images,
     container_context,
     container_ports,
+    containers,
     docker_cli,
     engine,
     image_build,
 )
 from ..docker.engine import Engine, Gpu
+from ..history import recorder
 from ..model.container import (
     EXPERIMENT_LABEL,
     NO_CONTEXT,
@@ -33,7 +37,7 @@ from ..model.container import (
 from ..model.experiment import Experiment, Link
 from ..model.run import Availability, Request, Run
 from ..model.workspace import Workspace
-from ..util import files, process
+from ..util import console, files, process
 from ..util.errors import UserError
 from ..workspace.loader import current_experiment
 from . import dev_container
@@ -146,6 +150,7 @@ def request(
             EXPERIMENT_LABEL: run.experiment.name,
             RUN_LABEL: run.id,
         },
+        remove=run.in_place,
         shm_size=run.job.shm_size,
         devices=gpu.options,
         options=_options(run, context),
@@ -181,33 +186,128 @@ def submit(run: Run, request: Request) -> int:
 
     Ctrl-C and the job's time limit stop the container: the program gets a signal and some seconds
     to end by itself. Then KeyboardInterrupt is raised.
+
+    The container of a recorded run stays until its end is read, so that neither the end of the
+    engine's client nor that of this process hides how the program ended.
     """
     if not run.in_place:
         _make_mount_points(run)
-    container = container_name(run)
+    name = container_name(run)
     terminal = request.container is not None and request.container.terminal
-
-    def on_interrupt(press: int) -> None:
-        if press == 1 and not terminal:
-            process.run(docker_cli.kill(container, "INT"), timeout=10)
-        elif press != 1:
-            process.run(docker_cli.stop(container, 2), timeout=30)
-
     try:
-        with container_ports.opened(request) as request:
-            return process.run_foreground(
-                request.argv,
-                env={**os.environ, **request.secrets},
-                on_interrupt=on_interrupt,
-                limit=run.job.timeout,
-                on_limit=lambda: process.run(docker_cli.stop(container, 10), timeout=30),
-            )
-    except KeyboardInterrupt:
-        process.run(docker_cli.remove(container), timeout=30)
+        code = _client(run, request, name, terminal)
+        if request.container is None or request.container.remove:
+            return code if code == 0 else _end_of_unrecorded(name, code, terminal)
+        return _end_of(name, code, _names_itself(run))
+    except recorder.RunLost:
+        raise
+    except BaseException:
+        with suppress(UserError):
+            containers.remove(name)
         raise
     finally:
         if not run.has_code_folder:
-            _remove_scratch(run)
+            with suppress(UserError):
+                remove_scratch(run.workspace.root, run.work, run.outputs, run.code)
+
+
+def _client(run: Run, request: Request, name: str, terminal: bool) -> int:
+    """The exit code of `docker run`."""
+
+    def on_interrupt(press: int) -> None:
+        if press == 1 and not terminal:
+            process.run(docker_cli.kill(name, "INT"), timeout=10)
+        elif press != 1:
+            process.run(docker_cli.stop(name, 2), timeout=30)
+
+    with container_ports.opened(request) as opened:
+        return process.run_foreground(
+            opened.argv,
+            env={**os.environ, **opened.secrets},
+            on_interrupt=on_interrupt,
+            limit=run.job.timeout,
+            on_limit=lambda: process.run(docker_cli.stop(name, 10), timeout=30),
+        )
+
+
+def _end_of(name: str, code: int, has_own_name: bool) -> int:
+    """The exit code of the program, once `docker run` has ended with `code`; removes the container.
+
+    A client that succeeded has seen the end of the container. One that failed may have been killed,
+    or have lost the engine: the container is asked, and followed again if it still runs.
+    """
+    if has_own_name:  # the job's docker_args name or remove the container
+        return code
+    if code == 0 and containers.remove_ended(name):
+        return code
+    found = _asked(name)
+    if found is not None and found.is_alive:
+        console.say(
+            f"the engine's client ended ({code}), and the container {name} still runs: following it"
+        )
+        found = _followed(name)
+    if found is None:
+        return code
+    containers.remove(name)
+    return found.exit_code if found.has_started and found.finished else code
+
+
+def _end_of_unrecorded(name: str, code: int, terminal: bool) -> int:
+    """As `_end_of` for a container that the engine removes when it ends.
+
+    A terminal cannot be opened again: its container is removed.
+    """
+    found = _asked(name)
+    if found is not None and found.is_alive:
+        if terminal:
+            containers.remove(name)
+        else:
+            _followed(name)
+    return code
+
+
+# How long an engine that restarts is waited for, in seconds.
+_PATIENCE = 10.0
+
+
+def _asked(name: str) -> containers.OwnContainer | None:
+    """The container. RunLost if the engine does not answer."""
+    until = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return containers.find(name)
+        except UserError as error:
+            if time.monotonic() > until:
+                lost = UserError(
+                    f"how the run ended is not known: {error.what}",
+                    code="engine-lost",
+                    where=name,
+                    hint="Once the engine answers, `scripts/loop runs` shows its end",
+                )
+                raise recorder.RunLost(lost) from error
+        time.sleep(0.5)
+
+
+def _followed(name: str) -> containers.OwnContainer | None:
+    """Follow a container until it has ended. Ctrl-C stops it first."""
+    since = f"{time.time():.3f}"
+    while (found := _asked(name)) is not None and found.is_alive:
+        code = process.run_foreground(
+            docker_cli.follow_logs(name, since),
+            on_interrupt=lambda press: process.run(
+                docker_cli.stop(name, 10 if press == 1 else 1), timeout=40
+            ),
+        )
+        since = f"{time.time():.3f}"
+        if code != 0:
+            time.sleep(0.5)
+    return found
+
+
+def _names_itself(run: Run) -> bool:
+    """Whether options of the job or the user give the container another name, or remove it."""
+    words = [*shlex.split(run.job.docker_args), *run.options]
+    return any(word.split("=")[0] in ("--name", "--rm", "-d", "--detach") for word in words)
 
 
 def container_name(run: Run) -> str:
@@ -269,20 +369,20 @@ def _make_mount_points(run: Run) -> None:
         files.make_folder(Path(run.code) / "outputs")
 
 
-def _remove_scratch(run: Run) -> None:
-    """Remove the scratch folder.
+def remove_scratch(root: str, work: str, outputs: str, code: str | None = None) -> None:
+    """Remove a run's scratch folder; all paths are relative to the workspace's `root`.
 
     Files that the program wrote there beside ./outputs, which Azure ML would not keep, move to
-    `beside-outputs` in the run's folder.
+    `beside-outputs` in the run's folder. `code` is the job's one file, which is mounted there.
     """
-    work, root = Path(run.workspace.root, run.work), Path(run.workspace.root)
-    if run.code is not None:
-        files.remove(work / os.path.basename(run.code))
-    files.remove_if_empty(work / "outputs")
-    for path in list(work.iterdir()) if work.is_dir() else []:
-        files.move_into(path, root / run.outputs / "beside-outputs")
-    files.remove_if_empty(work)
-    files.remove_if_empty(work.parent)
+    folder = Path(root, work)
+    if code is not None:
+        files.remove(folder / os.path.basename(code))
+    files.remove_if_empty(folder / "outputs")
+    for path in list(folder.iterdir()) if folder.is_dir() else []:
+        files.move_into(path, Path(root, outputs) / "beside-outputs")
+    files.remove_if_empty(folder)
+    files.remove_if_empty(folder.parent)
 
 
 def _mounts(run: Run, cwd: str, root: str, targets: Mapping[str, str]) -> list[Mount]:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ..model.run import ProcessSpec, Request, Run
-from ..util import files, process
+from ..util import console, files, process
 from ..util.errors import UserError
 from .resolve_command import resolve
 
@@ -64,11 +64,15 @@ def submit(run: Run, request: Request) -> int:
     if run.in_place:
         return process.run_foreground(request.argv, cwd=Path(request.cwd), env=env)
     outputs = files.make_folder(Path(run.workspace.root, run.outputs))
-    view = make_view(run.code, Path(request.cwd), outputs)
+    view = Path(request.cwd)
     try:
+        make_view(run.code, view, outputs)
         return process.run_foreground(request.argv, cwd=view, env=env, limit=run.job.timeout)
     finally:
-        remove_view(view, outputs)
+        try:
+            remove_view(view, outputs)
+        except (UserError, OSError) as error:  # the exit code is the program's all the same
+            console.say(f"{run.work} is not removed: {error}")
 
 
 def make_view(code: str | None, view: Path, outputs: Path) -> Path:
@@ -94,6 +98,8 @@ def remove_view(view: Path, outputs: Path) -> list[str]:
     `beside-outputs` in the run's folder; their names are returned.
     """
     written = []
+    if view.is_symlink() or not view.is_dir():
+        return []
     for entry in list(os.scandir(view)):
         if entry.is_symlink():
             files.remove(Path(entry.path))

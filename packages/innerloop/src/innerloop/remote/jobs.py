@@ -36,6 +36,13 @@ class ChosenJob:
     record: SubmittedJob | None
 
 
+def is_submitted(root: Path, name: str | None) -> bool:
+    """Whether a job of this name, or any job, was submitted from here."""
+    if name is None:
+        return submission_store.last_submitted(root) is not None
+    return bool(_NAME.fullmatch(name)) and submission_store.read(root, name) is not None
+
+
 def choose(root: Path, name: str | None) -> ChosenJob:
     """The job of this name, or the last one that was submitted from here.
 

@@ -106,6 +106,7 @@ class JobLogPrinter(TransferProgress):
     def __init__(self, what: str = "following") -> None:
         super().__init__(what, every=60.0)
         self.open_line = ""
+        self.is_incomplete = False
 
     def on_event(self, event: Mapping[str, Any]) -> None:
         match event["event"]:
@@ -124,18 +125,32 @@ class JobLogPrinter(TransferProgress):
     def close(self) -> None:
         super().close()
         if self.open_line:
-            sys.stdout.write("\n")
+            self._write("\n")
             self.open_line = ""
-        sys.stdout.flush()
+        self._write("")
 
     def _log(self, step: str, text: str) -> None:
         self._clear()
-        out = raw(sys.stdout)  # a program's log is shown as it is
         for line in text.splitlines(keepends=True):
             if self.open_line not in ("", step or "\0"):
-                sys.stdout.write("\n")
+                self._write("\n")
                 self.open_line = ""
             start = f"{step} | " if step and not self.open_line else ""
-            out.write(start + line)
+            self._write(start + line)
             self.open_line = "" if line.endswith("\n") else step or "\0"
-        sys.stdout.flush()
+        self._write("")
+
+    def _write(self, text: str) -> None:
+        """Print it, or drop it with one line: a full disk or a gone terminal ends no following.
+
+        A reader who has left does (BrokenPipeError).
+        """
+        try:
+            out = raw(sys.stdout)  # a program's log is shown as it is
+            out.write(text) if text else out.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            if not self.is_incomplete:
+                say(f"innerloop: the output is incomplete from here: {error.strerror}")
+            self.is_incomplete = True

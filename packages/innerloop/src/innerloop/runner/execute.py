@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .. import local
-from ..history import recorder
+from ..history import in_flight, recorder
 from ..local import LocalBackend
 from ..model import grants
 from ..model.run import Request, Run
 from ..model.run_secrets import secrets_of
-from ..util import consent, console, files, network
+from ..util import consent, console, files, network, process, process_identity
 from ..util.errors import UserError, combine
 from ..util.process import OutOfTime
 from . import failure_report
@@ -40,6 +41,10 @@ def prepare(run: Run, backend: str, *, dry: bool, trusted: bool = False) -> Star
     What it needs (an image, an environment) is built on the way, unless `dry`: then the request's
     notes name what is missing. Everything that is missing for a real run is one UserError.
     """
+    if not dry and in_flight.read_all(Path(run.workspace.root)):
+        from ..local import lost_runs  # here, since mostly nothing was left
+
+        lost_runs.settle_all(Path(run.workspace.root))
     chosen, why = _choose(backend, run)
     # The request first: an error in the command is reported before minutes of building.
     request = chosen.plan(run)
@@ -85,27 +90,52 @@ def carry_out(started: Started) -> int:
 
     For a part of a larger run, the progress table shows that instead.
     """
-    request = started.request
-    say = console.print_line if started.run.attended else _say_nothing
+    run, request = started.run, started.request
+    say = console.print_line if run.attended else _say_nothing
     say(backend_line(request))
     for note in request.notes:
         say(f"innerloop: {note}")
-    if started.run.in_place:
-        return started.submit(started.run, request)
-    outputs = files.make_folder(Path(started.run.workspace.root, request.outputs))
-    folders = _make_output_folders(started.run, outputs)
+    root = Path(run.workspace.root)
+    if run.in_place:
+        with in_flight.marked(root, run.id, "command", run.experiment) as mark:
+            try:
+                return started.submit(run, request)
+            except recorder.RunLost as lost:
+                mark.is_kept = True
+                raise lost.error from lost
+    with in_flight.marked(root, run.id, "run", run.experiment, request.outputs) as mark:
+        try:
+            code = _recorded(started, say)
+        except recorder.RunLost as lost:
+            mark.is_kept = True
+            raise lost.error from lost
+    if code != 0:
+        say(f"innerloop: the command ended with exit code {code}{_meaning(code, started)}")
+        if run.attended:
+            failure_report.show(run, request, root / request.outputs / recorder.LOG)
+    return code
+
+
+def _recorded(started: Started, say: Callable[[str], None]) -> int:
+    run, request = started.run, started.request
+    outputs = Path(run.workspace.root, request.outputs)
+    folders: list[Path] = []
     try:
-        with recorder.recorded(started.run, request) as ending:
-            code = ending.code = _submit(started)
+        with recorder.recorded(run, request) as ending:
+            folders += _make_output_folders(run, outputs)
+            if request.container is not None:
+                code = ending.code = _submit(started)
+            else:
+                with process.reported_starts(
+                    lambda pid: ending.has_started(process_identity.of(pid))
+                ):
+                    code = ending.code = _submit(started)
     finally:
         for folder in folders:
             files.remove_if_empty(folder)
-        if any(entry.name != recorder.FOLDER for entry in outputs.iterdir()):
-            say(f"innerloop: outputs are in {request.outputs}/")
-    if code != 0:
-        say(f"innerloop: the command ended with exit code {code}{_meaning(code, started)}")
-        if started.run.attended:
-            failure_report.show(started.run, request, outputs / recorder.LOG)
+        with suppress(OSError):
+            if any(entry.name != recorder.FOLDER for entry in outputs.iterdir()):
+                say(f"innerloop: outputs are in {request.outputs}/")
     return code
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ..history import in_flight
 from ..model.jobs.pipeline import Step
 from ..model.run import Request, Run
 from ..util import console, files
@@ -35,12 +36,15 @@ def carry_out(planned: PipelinePlan, prepare: Prepare) -> int:
     for line in dict.fromkeys(lines):
         table.say(line)
     running = PipelineRun(planned, prepare, ready, table)
-    try:
-        with table.shown():
-            code = running.run_all()
-    finally:
-        running.write()
-        _say_outputs(planned, table)
+    run = planned.run
+    with in_flight.marked(planned.root, run.id, "pipeline", run.experiment):
+        running.write()  # what cannot be written now is an error, before anything starts
+        try:
+            with table.shown():
+                code = running.run_all()
+        finally:
+            running.write_if_possible()
+            _say_outputs(planned, table)
     return code
 
 
@@ -102,10 +106,10 @@ class PipelineRun:
                 self.table.end(step.name, SKIPPED, reason)
                 continue
             self.table.begin(step.name)
-            self.write()
+            self.write_if_possible()
             code = self.run_step(step)
             first_code = first_code or code
-            self.write()
+            self.write_if_possible()
         return first_code
 
     def reason_to_skip(self, step: Step, first_code: int) -> str | None:
@@ -151,7 +155,7 @@ class PipelineRun:
         try:
             sweep_executor.run_trials(sweep, self.table, self.prepare, first)
         finally:
-            sweep_executor.record(sweep, self.table)
+            sweep_executor.record_if_possible(sweep, self.table)
         winner = sweep_executor.best(sweep, self.table)
         if winner is None:
             return 1, "no trial succeeded"
@@ -164,6 +168,13 @@ class PipelineRun:
             except UserError:  # no links on this disk: the output itself moves
                 files.rename(target, link)
         return 0, f"its outputs are those of {winner.name}"
+
+    def write_if_possible(self) -> None:
+        """A full disk ends no step, and hides no exit code: the last attempt counts."""
+        try:
+            self.write()
+        except UserError as error:
+            self.table.say(f"innerloop: {pipeline_record.RECORD} is not up to date: {error}")
 
     def write(self) -> None:
         planned, rows = self.planned, self.table.rows
@@ -245,6 +256,9 @@ def recorded(planned: PipelinePlan, started: Started) -> Started:
             state = FAILED if code else DONE
             return code
         finally:
-            _write_record(planned, {**kept, step.name: entry(state, code, begun)})
+            try:
+                _write_record(planned, {**kept, step.name: entry(state, code, begun)})
+            except UserError as error:
+                console.say(f"{pipeline_record.RECORD} is not up to date: {error}")
 
     return replace(started, submit=submit)

@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from ..history import metrics
+from ..history import in_flight, metrics
 from ..model.jobs import sweep
 from ..model.jobs.job import Job
 from ..model.jobs.mlflow_env import TRACKING
 from ..model.run import Run
 from ..util import files
+from ..util.errors import UserError
 from . import execute
 from .execute import Started
 from .progress_table import DONE, FAILED, SKIPPED, STOPPED, ProgressTable, Row
@@ -155,12 +156,16 @@ def carry_out(planned: Sweep, prepare: Prepare) -> int:
     table.say(execute.backend_line(first.request))
     for note in first.request.notes:
         table.say(f"innerloop: {note}")
-    try:
-        with table.shown():
-            run_trials(planned, table, prepare, first)
-    finally:
-        record(planned, table)
-        table.say(f"innerloop: outputs are in {planned.folder}/ (the table is in {RECORD})")
+    run = planned.trials[0].run
+    root, id = Path(run.workspace.root), planned.folder.rpartition("/")[2]
+    with in_flight.marked(root, id, "sweep", run.experiment):
+        record(planned, table)  # what cannot be written now is an error, before anything starts
+        try:
+            with table.shown():
+                run_trials(planned, table, prepare, first)
+        finally:
+            record_if_possible(planned, table)
+            table.say(f"innerloop: outputs are in {planned.folder}/ (the table is in {RECORD})")
     return _verdict(planned, table)
 
 
@@ -185,6 +190,7 @@ def run_trials(planned: Sweep, table: ProgressTable, prepare: Prepare, first: St
             table.end(trial.name, STOPPED if isinstance(error, KeyboardInterrupt) else FAILED)
             raise
         _end(planned, table, trial, code)
+        record_if_possible(planned, table)
 
 
 def _end(planned: Sweep, table: ProgressTable, trial: Trial, code: int) -> None:
@@ -207,6 +213,14 @@ def _time_left(planned: Sweep, job: Job, used: float) -> tuple[int | None, float
     left = None if planned.timeout is None else planned.timeout - used
     limits = [limit for limit in (job.timeout, left) if limit is not None]
     return (max(int(min(limits)), 1) if limits else None), left
+
+
+def record_if_possible(planned: Sweep, table: ProgressTable) -> None:
+    """A full disk ends no trial and hides no result."""
+    try:
+        record(planned, table)
+    except UserError as error:
+        table.say(f"innerloop: {RECORD} is not up to date: {error}")
 
 
 def record(planned: Sweep, table: ProgressTable) -> None:

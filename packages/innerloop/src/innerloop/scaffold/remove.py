@@ -91,7 +91,10 @@ def _started_by(root: Path, name: str) -> tuple[str, ...]:
 def carry_out(
     root: Path, removal: Removal, *, check: Callable[[], object] = lambda: None
 ) -> engine.SyncOutcome:
-    """`check` raises UserError if it must not be removed now. It is called under the lock."""
+    """`check` raises UserError if it must not be removed, as while it runs.
+
+    It is called under the lock that every start takes, before anything changes.
+    """
     with engine.change(root, f"the removal of {removal.name}") as change:
         check()
         create.require_folder(root, removal.name)

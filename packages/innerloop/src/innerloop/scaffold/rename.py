@@ -21,7 +21,6 @@ from ..model.workspace import Workspace
 from ..sync import engine, path_renames, transaction
 from ..sync.state_file import State
 from ..util import files, regular_files
-from ..util.errors import UserError
 from ..util.jsonc import ParseError
 from ..util.undo_journal import DropEmpty, MakeLink, Move, Step, Write
 from ..workspace import loader
@@ -47,7 +46,8 @@ def carry_out(
 ) -> engine.SyncOutcome:
     """Renames everything. Raises UserError for an invalid or taken name, with nothing changed.
 
-    `check` raises UserError if it must not be renamed now. It is called under the lock.
+    `check` raises UserError if it must not be renamed, as while it runs. It is called under the
+    lock that every start takes, before anything changes.
     """
     root = Path(workspace.root)
     create.check_target(workspace, new)
@@ -178,13 +178,3 @@ def _texts_below(folder: Path) -> Iterator[Path]:
                 continue
             if path.stat().st_size < 2_000_000:
                 yield path
-
-
-def require_stopped(containers: list[str], name: str) -> None:
-    """Raises UserError if one of the containers, which have the folder mounted, is running."""
-    if containers:
-        raise UserError(
-            f"a container of {name} is running: {', '.join(containers)}",
-            code="container-running",
-            hint=f"Stop it first (`docker stop {' '.join(containers)}`)",
-        )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
-from ..docker import docker_cli, engine
+from ..docker import containers, docker_cli, engine
+from ..local import lost_runs
 from ..model.experiment import Experiment
 from ..model.workspace import Workspace
 from ..util import console, process
@@ -48,13 +50,36 @@ def newest(workspace: Workspace, experiment: Experiment) -> RunningServer:
     return servers[0]
 
 
+def take_over(workspace: Workspace, experiment: Experiment) -> None:
+    """Stop the experiment's servers whose `serve` was killed: nobody watches them.
+
+    Those of another terminal and those in the background are named.
+    """
+    lost = lost_runs.unwatched(workspace)
+    for server in running(workspace, experiment):
+        if server.name in lost:
+            console.say(f"the server at {server.url} was left by a command that was killed")
+            _stop(server)
+        else:
+            console.say(f"{experiment.name} is served at {server.url} too")
+    lost_runs.settle_all(Path(workspace.root))
+
+
 def stop_all(workspace: Workspace, experiment: Experiment) -> int:
     """Stop the experiment's servers on this machine. Returns the exit code 0, also if none runs."""
     servers = running(workspace, experiment)
     for server in servers:
-        process.run(docker_cli.stop(server.name, 5), timeout=40)
-        process.run(docker_cli.remove(server.name), timeout=30)
-        console.say(f"the server at {server.url} is stopped")
+        _stop(server)
+    for container in containers.of_workspace(workspace.identity) or []:
+        if container.is_server and container.experiment == experiment.name:
+            containers.remove(container.id)  # it has ended, and its command was killed
+    lost_runs.settle_all(Path(workspace.root))
     if not servers:
         console.say(f"no server of {experiment.name} runs here")
     return 0
+
+
+def _stop(server: RunningServer) -> None:
+    process.run(docker_cli.stop(server.name, 5), timeout=40)
+    process.run(docker_cli.remove(server.name), timeout=30)
+    console.say(f"the server at {server.url} is stopped")

@@ -13,6 +13,7 @@ from ..docker import container_context, container_ports, docker_cli, engine, ima
 from ..docker.engine import Engine, Gpu
 from ..model.container import (
     EXPERIMENT_LABEL,
+    RUN_LABEL,
     WORKSPACE_LABEL,
     ContainerContext,
     ContainerSpec,
@@ -40,7 +41,7 @@ VERSION = "1"
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server to start. `name` is the container's; `port` is the one of 127.0.0.1.
+    """A server to start. `name` is the container's, `id` its label; `port` is the one of 127.0.0.1.
 
     `debugger` is the port where the editor connects, and the adapter's in the container.
     """
@@ -54,6 +55,7 @@ class Server:
     facts: Engine
     request: Request
     name: str
+    id: str
     port: int
     debugger: tuple[int, int] | None = None
 
@@ -110,6 +112,7 @@ def plan(
     if missing and not dry:
         raise combine(missing)
     host_port, notes = _port(scoring.port, port)
+    id = new_id()
     if detach:
         notes.append(_OPEN)
     notes += [f"a real start needs more: {error.message()}" for error in missing]
@@ -122,7 +125,8 @@ def plan(
         image=image,
         facts=facts,
         request=_NO_REQUEST,
-        name=f"innerloop-{image_name_part(experiment.slug)}-serve-{new_id()}",
+        name=f"innerloop-{image_name_part(experiment.slug)}-serve-{id}",
+        id=id,
         port=host_port,
     )
     return replace(server, request=_request(server, gpu, notes, detach))
@@ -207,7 +211,8 @@ def _port(container_port: int, asked: int | None) -> tuple[int, list[str]]:
     raise UserError(
         f"port {asked} of this machine is taken{_port_user(asked)}",
         code="port-taken",
-        hint="Stop that first, or name another with --port",
+        hint="Stop that first (a server: `scripts/loop serve EXP --stop`), or name another with "
+        "--port",
     )
 
 
@@ -232,6 +237,7 @@ def _request(server: Server, gpu: Gpu, notes: Sequence[str], detach: bool) -> Re
         labels={
             WORKSPACE_LABEL: server.workspace.identity,
             EXPERIMENT_LABEL: server.experiment.name,
+            RUN_LABEL: server.id,
             docker_cli.SERVER_PORT: str(server.port),
             docker_cli.SERVER_PATH: server.scoring.path,
         },

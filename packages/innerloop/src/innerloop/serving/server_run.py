@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ..docker import container_ports, docker_cli
+from ..docker import container_ports, containers, docker_cli
 from ..model.deployment import Deployment
 from ..util import console, process
 from ..util.errors import UserError
@@ -112,16 +112,27 @@ def _serve(server: Server, patience: float | None, on_ready: Callable[[Reply, fl
         try:
             start(server)
             watcher.start()
-            process.run_foreground(
-                docker_cli.follow_logs(server.name),
-                on_interrupt=lambda press: _interrupt(server, press),
-            )
+            _follow(server)
             code = _exit_code(server)
         finally:
             watch.ended.set()
             stop(server)
     watcher.join(5)
     return _end(watch, code)
+
+
+def _follow(server: Server) -> None:
+    """Print the server's output until it ends, also when the engine's client is killed."""
+    since = ""
+    while True:
+        process.run_foreground(
+            docker_cli.follow_logs(server.name, since),
+            on_interrupt=lambda press: _interrupt(server, press),
+        )
+        found = containers.find(server.name)
+        if found is None or not found.is_alive:
+            return
+        since = f"{time.time():.3f}"
 
 
 def detach(server: Server, *, patience: float | None) -> ReadinessOutcome:

@@ -34,8 +34,7 @@ from .render.generated_files import Json, Specification, generate
 from .state_file import State
 from .transaction import Change
 
-LOCK = ".innerloop/sync.lock"
-WAITING = "innerloop: another command is changing this workspace; waiting for it"
+LOCK, WAITING = change_folder.LOCK, change_folder.WAITING
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+# Held by whatever changes the workspace, and for a moment by whatever starts.
+LOCK = ".innerloop/sync.lock"
+WAITING = "innerloop: another command is changing this workspace; waiting for it"
 # Of changes with several steps (`undo_journal`), and of sync (`sync.transaction`).
 CHANGE = ".innerloop/changing"
 SYNC = ".innerloop/writing"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import suppress
 from typing import Any
 
 from . import printable, redaction
@@ -20,8 +21,12 @@ def say(text: str) -> None:
 
 
 def print_line(text: str) -> None:
-    """One line without the tool's name. Secrets of the environment are masked."""
-    print(redaction.of_process().text(text), file=sys.stderr, flush=True)
+    """One line without the tool's name. Secrets of the environment are masked.
+
+    A terminal that is gone is no error.
+    """
+    with suppress(OSError, ValueError):
+        print(redaction.of_process().text(text), file=sys.stderr, flush=True)
 
 
 def print_json(value: Any, *, indent: int | None = 2) -> None:

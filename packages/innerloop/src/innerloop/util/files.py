@@ -119,6 +119,33 @@ def write_text(path: Path, text: str, *, readable: bool = False) -> None:
     _write(path, _Content([text.encode("utf-8")], is_private(path) and not readable))
 
 
+def overwrite(path: Path, text: str) -> bool:
+    """Write into an existing file without a new one, where `write_text` finds no room for that.
+
+    Not atomic. False if that fails as well, or if it is a link; the old text is there then.
+    """
+    new = text.encode("utf-8")
+    try:
+        with (
+            place(path) as found,
+            os.fdopen(found.open(os.O_RDWR), "r+b", buffering=0) as file,
+        ):
+            old = file.read()
+            try:
+                file.seek(0)
+                if file.write(new) != len(new):
+                    raise OSError(errno.ENOSPC, "no room")
+                file.truncate()
+            except OSError:
+                file.seek(0)
+                file.write(old)
+                file.truncate()
+                return False
+    except (OSError, UserError):
+        return False
+    return True
+
+
 def write_private(path: Path, text: str) -> None:
     """`write_text` for a secret: no other user of this machine can read it at any moment."""
     _write(path, _Content([text.encode("utf-8")], private=True))

@@ -152,7 +152,7 @@ def follow(
         for raw in child.stdout:
             on_line(raw.decode("utf-8", "replace").rstrip("\r\n"))
         return _exit_code(child.wait())
-    except KeyboardInterrupt:
+    except BaseException:  # also when `on_line` cannot show the line
         _end(child)
         raise
 
@@ -292,7 +292,7 @@ def run_foreground(
     *,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
-    on_interrupt: Callable[[int], None] | None = None,
+    on_interrupt: Callable[[int], object] | None = None,
     limit: float | None = None,
     on_limit: Callable[[], object] | None = None,
 ) -> int:
@@ -316,7 +316,7 @@ def _wait_foreground(
     argv: Argv,
     cwd: Path | None,
     env: Mapping[str, str] | None,
-    on_interrupt: Callable[[int], None] | None,
+    on_interrupt: Callable[[int], object] | None,
     limit: float | None,
     on_limit: Callable[[], object] | None,
 ) -> int:
@@ -335,6 +335,12 @@ def _wait_foreground(
     presses = 0
     interruption: KeyboardInterrupt | None = None
     with _listening(child):
+        try:
+            for on_start in _on_start:
+                on_start(child.pid)
+        except BaseException:
+            _end(child)
+            raise
         while True:
             try:
                 code = child.wait(GRACE if interruption else limit)
@@ -344,7 +350,7 @@ def _wait_foreground(
                 presses += 1
                 if isinstance(interrupt, Terminated):
                     # The signal reached only this process.
-                    _signal([child.pid, *_descendants(child.pid)], signal.SIGTERM)
+                    _signal([child.pid, *descendants(child.pid)], signal.SIGTERM)
                 _stop(child, presses, on_interrupt)
             except subprocess.TimeoutExpired:
                 if interruption is None:
@@ -380,6 +386,23 @@ def redirect_output(on_text: Callable[[str], None]) -> Iterator[None]:
         _sink = before
 
 
+_on_start: tuple[Callable[[int], object], ...] = ()
+
+
+@contextmanager
+def reported_starts(on_start: Callable[[int], object]) -> Iterator[None]:
+    """Within, pass the number of each process that `run_foreground` starts to `on_start`.
+
+    An exception of it ends the program that was started. Several can be nested.
+    """
+    global _on_start
+    before, _on_start = _on_start, (*_on_start, on_start)
+    try:
+        yield
+    finally:
+        _on_start = before
+
+
 @contextmanager
 def _listening(child: subprocess.Popen[bytes]) -> Iterator[None]:
     """Read the program's output in a thread.
@@ -398,14 +421,17 @@ def _listening(child: subprocess.Popen[bytes]) -> Iterator[None]:
 
 
 def _pump(pipe: IO[bytes], on_text: Callable[[str], None]) -> None:
+    """Text that cannot be shown is dropped: a pipe that nobody reads would stop the program."""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     while chunk := os.read(pipe.fileno(), 65536):
-        on_text(decoder.decode(chunk))
-    on_text(decoder.decode(b"", final=True))
+        with suppress(OSError, ValueError):
+            on_text(decoder.decode(chunk))
+    with suppress(OSError, ValueError):
+        on_text(decoder.decode(b"", final=True))
 
 
 def _stop(
-    child: subprocess.Popen[bytes], press: int, on_interrupt: Callable[[int], None] | None
+    child: subprocess.Popen[bytes], press: int, on_interrupt: Callable[[int], object] | None
 ) -> None:
     if on_interrupt is not None:
         on_interrupt(press)
@@ -418,7 +444,7 @@ def _end(child: subprocess.Popen[bytes], patience: float = 3.0) -> None:
 
     A shell alone would leave its children behind.
     """
-    below = _descendants(child.pid)
+    below = descendants(child.pid)
     try:
         child.terminate()
         _signal(below, signal.SIGTERM)
@@ -429,7 +455,36 @@ def _end(child: subprocess.Popen[bytes], patience: float = 3.0) -> None:
         _signal(below, getattr(signal, "SIGKILL", signal.SIGTERM))
 
 
-def _descendants(parent: int) -> list[int]:
+def output_chunks(argv: Argv) -> Iterator[bytes]:
+    """The output of a program, stdout and stderr as they come.
+
+    UserError at the end if the program fails.
+    """
+    try:
+        child = subprocess.Popen(
+            list(argv),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+    except FileNotFoundError as error:
+        raise _missing_program(argv, None) from error
+    last = b""
+    try:
+        assert child.stdout is not None
+        while chunk := os.read(child.stdout.fileno(), 1 << 16):
+            last = (last + chunk)[-500:]
+            yield chunk
+        code = child.wait()
+    finally:
+        if child.poll() is None:
+            _end(child)
+    if code != 0:
+        lines = last.decode("utf-8", "replace").strip().splitlines() or ["no answer"]
+        raise UserError(f"{' '.join(argv[:2])} failed: {lines[-1]}", code="command-failed")
+
+
+def descendants(parent: int) -> list[int]:
     """The descendants of a process; [] on Windows."""
     if os.name == "nt":
         return []

@@ -58,14 +58,15 @@ def _listen(port: int) -> socket.socket:
 
 def _accept_all(listener: socket.socket, secret: str) -> None:
     crowd = threading.BoundedSemaphore(LARGEST_CROWD)
-    serially = threading.Lock()
+    # An editor answers a process's announcement with a connection: each kind has a line of its own.
+    lines = {handshake.EDITOR: threading.Lock(), handshake.PROCESS: threading.Lock()}
     while True:
         try:
             connection, _ = listener.accept()
         except OSError:
             return  # the adapter ends
         if crowd.acquire(blocking=False):
-            _in_background(_admit, connection, secret, crowd, serially)
+            _in_background(_admit, connection, secret, crowd, lines)
         else:
             connection.close()
 
@@ -74,9 +75,9 @@ def _admit(
     connection: socket.socket,
     secret: str,
     crowd: threading.BoundedSemaphore,
-    serially: threading.Lock,
+    lines: dict[bytes, threading.Lock],
 ) -> None:
-    """Hand the connection to debugpy, one at a time, once it has proved itself."""
+    """Hand the connection to debugpy, one of each kind at a time, once it has proved itself."""
     from debugpy.adapter import clients, servers
 
     try:
@@ -86,7 +87,10 @@ def _admit(
         return
     finally:
         crowd.release()
-    with serially:
+    if role not in lines:
+        connection.close()
+        return
+    with lines[role]:
         if role == handshake.EDITOR:
             clients.Client(connection)
         else:
