@@ -8,11 +8,15 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.azure import deployable, endpoints, network, standin
 from tests.support import ROOT, TRACEBACK, Answer, Started, Workspace
+
+if TYPE_CHECKING:
+    from tests.azure.quick import Quick
 
 TRAIN = "print('trained')\n"
 
@@ -116,6 +120,25 @@ def cloud(_cloud: Cloud) -> Iterator[Cloud]:
         _cloud.azure.blobs.empty(folder)
     # Nobody else is ever asked: no telemetry, no other cloud, no plain http.
     assert _cloud.proxy.refused == []
+
+
+@pytest.fixture(scope="session")
+def _quick(_cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Quick]:
+    from tests.azure.quick import Quick
+
+    quick = Quick(_cloud, tmp_path_factory.mktemp("worker"))
+    yield quick
+    quick.connection.close()
+
+
+@pytest.fixture
+def quick(_quick: Quick, cloud: Cloud) -> Iterator[Quick]:
+    """The command line in this process; faults may strike the blob store as well."""
+    from tests.azure import faults
+
+    faults.calm(cloud)
+    yield _quick
+    faults.calm(cloud)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ Needs nothing but the standard library, `openssl`, and Azurite from npm: benchma
 from __future__ import annotations
 
 import contextlib
+import http.client
 import http.server
 import os
 import shutil
@@ -47,9 +48,12 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
+    """`cut`: the connection breaks after so many bytes of the body; with -1 before any answer."""
+
     status: int = 200
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
+    cut: int | None = None
 
 
 def azurite() -> str | None:
@@ -145,6 +149,11 @@ class Weather:
     hang_after: int | None = None
     resets: int = 1_000_000
     no_names: frozenset[str] = frozenset()
+    # What happens to a new connection to a host: "untrusted" (its certificate), "no name" or
+    # "refused"; "" for a good one. With it, every connection is closed after one answer.
+    connects: Callable[[str], str] | None = None
+    # Requests to the blob store are seen by `service`, which may answer them (None: Azurite does).
+    opens_blobs: bool = False
 
 
 class Proxy:
@@ -158,9 +167,12 @@ class Proxy:
         self.blobs = blobs
         self.weather = Weather()
         self.refused: list[str] = []
+        self.open: set[socket.socket] = set()
         self.blob_bytes = 0
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.load_cert_chain(server)
+        self.untrusted = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.untrusted.load_cert_chain(_self_signed(server.parent))
         self._server = _Server(("127.0.0.1", 0), _handler(self))
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
@@ -168,6 +180,13 @@ class Proxy:
     def close(self) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+    def drop(self) -> None:
+        """Breaks every connection: the next request of a client makes a new one."""
+        for connection in list(self.open):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        self.open.clear()
 
 
 class _Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
@@ -184,17 +203,22 @@ def _handler(proxy: Proxy) -> type[http.server.BaseHTTPRequestHandler]:
 
         def do_CONNECT(self) -> None:
             host = self.path.rpartition(":")[0]
-            if host in proxy.weather.no_names:
+            connects = proxy.weather.connects
+            fate = connects(host) if connects else ""
+            if host in proxy.weather.no_names or fate == "no name":
                 self.send_error(502, "no such host")
                 return
-            if host.endswith(BLOBS):
+            if fate == "refused":
+                self.send_error(407, "Proxy Authentication Required")
+                return
+            if host.endswith(BLOBS) and not proxy.weather.opens_blobs:
                 self.send_response(200)
                 self.end_headers()
                 self.wfile.flush()
                 _relay(proxy, self.connection)
                 self.close_connection = True
                 return
-            if host not in proxy.serves and not host.endswith(SCORING):
+            if host not in proxy.serves and not host.endswith((SCORING, BLOBS)):
                 proxy.refused.append(host)
                 self.send_error(403, "refused")
                 return
@@ -202,7 +226,9 @@ def _handler(proxy: Proxy) -> type[http.server.BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.flush()
             self.host = host
-            self.connection = proxy.context.wrap_socket(self.connection, server_side=True)
+            context = proxy.untrusted if fate == "untrusted" else proxy.context
+            self.connection = context.wrap_socket(self.connection, server_side=True)
+            proxy.open.add(self.connection)
             self.rfile = self.connection.makefile("rb", -1)
             self.wfile = self.connection.makefile("wb", 0)
             self.close_connection = False
@@ -219,16 +245,34 @@ def _handler(proxy: Proxy) -> type[http.server.BaseHTTPRequestHandler]:
                 parse_qs(parts.query, keep_blank_values=True), dict(self.headers), body,
             )  # fmt: skip
             answer = proxy.service(asked)
+            if self.host.endswith(BLOBS) and answer is FROM_STORE:
+                answer = _ask_store(proxy.blobs, self.command, self.path, self.headers, body)
+            if answer.cut == -1:
+                self._break()
+                return
             if "Date" in answer.headers:
                 self.send_response_only(answer.status)
             else:
                 self.send_response(answer.status)
             for name, value in answer.headers.items():
                 self.send_header(name, value)
-            self.send_header("Content-Length", str(len(answer.body)))
+            if not any(name.lower() == "content-length" for name in answer.headers):
+                self.send_header("Content-Length", str(len(answer.body)))
+            if proxy.weather.connects:
+                self.send_header("Connection", "close")
+                self.close_connection = True
             self.end_headers()
             if self.command != "HEAD":
-                self.wfile.write(answer.body)
+                self.wfile.write(answer.body[: answer.cut])
+            if answer.cut is not None:
+                self._break()
+
+        def _break(self) -> None:
+            self.close_connection = True
+            linger = struct.pack("ii", 1, 0)
+            with contextlib.suppress(OSError):
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                self.connection.close()
 
         do_GET = do_PUT = do_POST = do_PATCH = do_DELETE = do_HEAD = answer
 
@@ -236,6 +280,34 @@ def _handler(proxy: Proxy) -> type[http.server.BaseHTTPRequestHandler]:
             pass
 
     return Handler
+
+
+# The answer of a service that leaves a request to the blob store.
+FROM_STORE = Answer(0)
+_OF_CONNECTION = ("connection", "transfer-encoding", "keep-alive", "date", "server")
+
+
+def _ask_store(port: int, method: str, path: str, headers: Any, body: bytes) -> Answer:
+    context = ssl._create_unverified_context()
+    line = http.client.HTTPSConnection("127.0.0.1", port, context=context)
+    try:
+        line.request(method, path, body, dict(headers))
+        answer = line.getresponse()
+        content = answer.read()
+        kept = {k: v for k, v in answer.getheaders() if k.lower() not in _OF_CONNECTION}
+        return Answer(answer.status, content, kept)
+    finally:
+        line.close()
+
+
+def _self_signed(folder: Path) -> Path:
+    """A certificate that nobody trusts, with its key."""
+    words = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
+    words += ["-nodes", "-subj", "/CN=a proxy", "-keyout", "own.key", "-out", "own.crt"]
+    subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)
+    both = folder / "own.pem"
+    both.write_text((folder / "own.crt").read_text() + (folder / "own.key").read_text())
+    return both
 
 
 def _relay(proxy: Proxy, client: socket.socket) -> None:

@@ -26,7 +26,7 @@ from typing import Any
 from urllib.parse import parse_qs, quote, urlencode
 from xml.etree import ElementTree
 
-from tests.azure.network import BLOBS, Answer, Asked
+from tests.azure.network import BLOBS, FROM_STORE, Answer, Asked
 
 SUBSCRIPTION, GROUP, WORKSPACE = "5ab5c71b-0000-4000-8000-00000000f00d", "rg-vision", "ws-vision"
 TENANT = "7e7a7000-0000-4000-8000-00000000f00d"
@@ -73,7 +73,7 @@ class Fault:
     """Answers requests whose "METHOD host/path" the pattern finds, `times` times.
 
     `after`: what was asked is done first, and only the answer is lost. `held` blocks until a test
-    lets go.
+    lets go. With `changes` the true answer arrives changed.
     """
 
     pattern: str
@@ -81,6 +81,7 @@ class Fault:
     times: int = 1_000_000
     after: bool = False
     held: threading.Event | None = None
+    changes: Callable[[Answer], Answer] | None = None
 
 
 @dataclass(slots=True)
@@ -143,10 +144,12 @@ class Azure:
         if fault is not None:
             if fault.held is not None:
                 fault.held.wait(30)
-            return fault.answer
+            return fault.answer if fault.changes is None else fault.changes(answer)
         return answer
 
     def _do(self, asked: Asked) -> Answer:
+        if asked.host.endswith(BLOBS):
+            return FROM_STORE
         if asked.host.endswith(".inference.ml.azure.com"):
             from tests.azure import endpoints
 

@@ -6,6 +6,7 @@ import pytest
 
 from innerloop.model.jobs.job import parse_job
 from innerloop.model.jobs.overrides import override, parse_job_with
+from innerloop.model.jobs.pipeline import pipeline_of
 from innerloop.util.errors import UsageError, UserError
 from innerloop.util.position import Position
 
@@ -263,6 +264,7 @@ def test_a_job_with_a_components_key_is_still_a_job() -> None:
     [
         ("name: e\nauth_mode: key\n", "an Azure ML endpoint"),
         ("name: b\nendpoint_name: e\nenvironment: azureml:x:1\n", "an Azure ML deployment"),
+        ("name: b\nmodel: azureml:m:1\ninstance_type: STANDARD_DS3_V2\n", "an Azure ML deployment"),
         ("name: n\nversion: 1\nimage: busybox\n", "an Azure ML environment"),
         ("name: n\nbuild: {path: .}\n", "an Azure ML environment"),
         ("name: n\ntype: uri_folder\npath: .\n", "Azure ML data"),
@@ -271,6 +273,16 @@ def test_a_job_with_a_components_key_is_still_a_job() -> None:
         ("name: n\ntype: azure_blob\n", "an Azure ML datastore"),
         ("dependencies:\n- python=3.11\n", "a conda environment"),
         ("on: push\njobs: {a: {runs-on: x, steps: []}}\n", "a workflow of GitHub Actions"),
+        (
+            "on: push\njobs: {a: {uses: ./.github/workflows/b.yml}}\n",
+            "a workflow of GitHub Actions",
+        ),
+        ("jobs: {a: {uses: acme/b/.github/workflows/c.yml@v1}}\n", "a workflow of GitHub Actions"),
+        ("'on': {workflow_call: }\njobs: {a: {uses: x/y@main}}\n", "a workflow of GitHub Actions"),
+        ("name: x\nruns: {using: composite, steps: []}\n", "an action of GitHub Actions"),
+        ("extends: {template: t.yml@all}\n", "a pipeline of Azure DevOps"),
+        ("pr: none\nsteps: [{script: x}]\n", "a pipeline of Azure DevOps"),
+        ("steps: [{template: t.yml}]\n", "a pipeline of Azure DevOps"),
         ("trigger: none\njobs:\n- job: a\n", "a pipeline of Azure DevOps"),
         ("pool: {vmImage: x}\nsteps:\n- script: a\n", "a pipeline of Azure DevOps"),
         ("services: {web: {image: x}}\n", "containers for Docker Compose"),
@@ -330,3 +342,25 @@ def test_a_job_that_lacks_its_command_is_no_other_file(text: str) -> None:
 def test_kinds_that_a_schema_or_a_key_names(text: str, kind: str) -> None:
     with pytest.raises(UserError, match=f"a job of type {kind} cannot run here"):
         parse_job(text, "a.yml")
+
+
+@pytest.mark.parametrize(
+    ("written", "sent"),
+    [
+        ("x {inputs.a} {outputs.m}", "x ${{inputs.a}} ${{outputs.m}}"),
+        ("x {search_space.lr}", "x ${{search_space.lr}}"),
+        ("x {{inputs.a}} ${{inputs.a}}", "x {{inputs.a}} ${{inputs.a}}"),
+        ("x {inputs.a b} {inputs.}", "x ${{inputs.a b}} ${{inputs.}}"),
+        ("x {input.a} {inputs} { inputs.a }", "x {input.a} {inputs} { inputs.a }"),
+    ],
+)
+def test_the_old_dialect_is_read_as_the_client_sends_it(written: str, sent: str) -> None:
+    assert parse_job(f"command: {written!r}\n", "a.yml").command == sent
+    sweep = f"type: sweep\ntrial: {{command: {written!r}, environment: azureml:e:1}}\n"
+    assert parse_job(sweep, "a.yml").command == sent
+
+
+def test_the_old_dialect_of_a_step_stays() -> None:
+    text = "type: pipeline\njobs:\n  a: {command: 'x {inputs.a}', environment: azureml:e:1, inputs: {a: 1}}\n"
+    (step,) = pipeline_of(parse_job(text, "a.yml"), lambda path: None).steps
+    assert step.job.command == "x {inputs.a}"

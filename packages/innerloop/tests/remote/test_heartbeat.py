@@ -22,10 +22,11 @@ class Heard:
         return [name for name, _ in self.events]
 
 
-def test_only_bytes_for_a_blob_store_count() -> None:
+def test_only_bytes_of_content_for_a_blob_store_count() -> None:
     heard = Heard()
     heartbeat = Heartbeat(heard, every=60)
     store = SimpleNamespace(_tunnel_host="a.blob.core.windows.net", host="proxy")
+    heartbeat.hook("http.client.send", (store, b"PUT /c/a?x=1 HTTP/1.1\r\nHost: a\r\n\r\n"))
     heartbeat.hook("http.client.send", (store, b"12345"))
     heartbeat.hook("http.client.send", (SimpleNamespace(host="a.dfs.core.windows.net"), b"67"))
     heartbeat.hook("http.client.send", (SimpleNamespace(host="management.azure.com"), b"no"))

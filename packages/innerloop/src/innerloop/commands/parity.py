@@ -8,7 +8,7 @@ from typing import Any
 
 from ..model.experiment import JOB_FILE
 from ..parity import columns
-from ..parity.facts import ROWS, Parity
+from ..parity.facts import NOT_COMPARED, ROWS, Parity
 from ..util import console
 from ..util.printable import one_line, printable, raw
 from ..workspace import loader
@@ -45,6 +45,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         for parity in parities:
             _show(parity)
+        print(f"not compared: {NOT_COMPARED}")
     return 1 if any(parity.unexplained for parity in parities) else 0
 
 
@@ -69,11 +70,16 @@ def _show(parity: Parity) -> None:
     )
     table.add_column("", no_wrap=True)
     for column in present:
-        table.add_column(column.backend, overflow="fold")
+        table.add_column(Text(one_line(column.backend)), overflow="fold")
     for row in ROWS:
         cells: list[Any] = [Text(row, style="bold")]
+        if row not in present[0].facts:
+            continue
         for column in present:
-            fact = column.facts[row]
+            fact = column.facts.get(row)
+            if fact is None:
+                cells.append(Text(""))
+                continue
             difference = differing.get((row, column.backend))
             if column.backend == parity.reference:
                 cells.append(Text(printable(fact.value)))

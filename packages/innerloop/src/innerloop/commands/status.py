@@ -85,6 +85,8 @@ def _all(args: argparse.Namespace) -> int:
     if not submitted:
         print("No job has been submitted from here yet.")
     for job in submitted:
-        state = job.status or {"sending": "may not have arrived"}.get(job.state, job.state)
+        state = job.status or {"sending": "may not have arrived", "unsent": "not sent"}.get(
+            job.state, job.state
+        )
         print(f"{job.at[:16].replace('T', ' ')}  {job.name}  {state}")
     return 0

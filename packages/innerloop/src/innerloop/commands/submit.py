@@ -84,10 +84,13 @@ def run(args: argparse.Namespace) -> int:
     report = args.cwd / args.summary if args.summary and not args.dry_run else None
     with base.open_backend(args.backend, args.root) as backend:
         with summary.reporting_failure(report, experiment.name):
-            submission = _plan(args, backend, workspace, experiment, file)
             if args.dry_run:
-                return _show(args, submission)
-            job = backend.submit(submission, lambda ready: _review(args, ready))
+                return _show(args, _plan(args, backend, workspace, experiment, file))
+            with submission_store.exclusive(args.root) as before:
+                submission = _plan(args, backend, workspace, experiment, file)
+                job = _joined(args.root, submission, before) or backend.submit(
+                    submission, lambda ready: _review(args, ready)
+                )
         _print_job(job, as_json=args.json)
         started = summary.start(report, job) if report else None
 
@@ -120,6 +123,20 @@ def _plan(
             hint="Fix the errors above",
         )
     return submission
+
+
+def _joined(root: Path, submission: Submission, before: frozenset[str]) -> SubmittedJob | None:
+    """The job of the same submission by another process at the same moment; None without one.
+
+    A backend whose submissions have no `fingerprint` cannot tell.
+    """
+    fingerprint = getattr(submission, "fingerprint", "")
+    job = submission_store.find_simultaneous(root, fingerprint, before) if fingerprint else None
+    if job is None or (getattr(submission, "is_named", False) and submission.name != job.name):
+        return None
+    same = "the same job was submitted from here at the same moment"
+    print(f"innerloop: {same}, as {job.name}; no second one was created", file=sys.stderr)
+    return job
 
 
 def sets_of(

@@ -192,7 +192,7 @@ def image_ids(images: Iterable[str]) -> dict[str, str]:
     """The ids of those images that the engine has."""
     names, ids = list(images), dict[str, str]()
     for name in names:
-        code, value = _get_from_default_engine(f"/images/{quote(name)}/json") or (None, {})
+        code, value = api("GET", f"/images/{quote(name)}/json") or (None, {})
         if code == 200:
             ids[name] = str(value.get("Id") or "")
         elif code != 404:

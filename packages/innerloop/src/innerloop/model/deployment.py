@@ -97,7 +97,7 @@ class Deployment:
     """`file` is the path relative to the workspace.
 
     A route is None if the file does not name it, as for Azure ML's own images. `environment.path`
-    is relative to the file.
+    is relative to the file. `endpoint_name` is "" if the file leaves it to endpoint.yaml.
     """
 
     name: str
@@ -208,7 +208,11 @@ class _DeploymentReading(Reading):
         routes = self._routes(document)
         return Deployment(
             name=self._text(document, "name", "Write `name: blue`"),
-            endpoint_name=self._text(document, "endpoint_name", "Name its endpoint"),
+            endpoint_name=(
+                self._text(document, "endpoint_name", "Name its endpoint")
+                if document.get("endpoint_name") is not None
+                else ""
+            ),
             file=self.parsed.name,
             document=document,
             text=self.parsed,

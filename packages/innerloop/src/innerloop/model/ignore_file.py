@@ -51,9 +51,13 @@ class IgnoreRules:
 
 
 def parse(text: str, name: str) -> IgnoreRules:
-    """Raises `UserError` for a rule that ends in a backslash: Azure ML's client fails on it."""
+    """Raises `UserError` for a rule that ends in a backslash: Azure ML's client fails on it.
+
+    Lines end as in Python's text files (a form feed or U+2028 is part of a rule), and a byte order
+    mark before the first is not part of it.
+    """
     rules = []
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(re.split(r"\r\n|\r|\n", text.removeprefix("\ufeff")), start=1):
         rule = _rule(line.strip(), Position(name, number))
         if rule is not None:
             rules.append(rule)

@@ -11,6 +11,7 @@ import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +31,14 @@ from ..model.workspace import Workspace
 from ..remote import base
 from ..remote.azureml import job_request
 from ..runner import execute, pipeline_plan, sweep_executor
-from ..sync.render import launch_json
+from ..sync.render import devcontainer_json, launch_json
 from ..sync.render.debug_tasks import FOLDER
+from ..sync.render.generated_files import Specification
 from ..util import files
 from ..util.errors import UserError
 from ..util.jsonc import ParseError, parse
 from ..workspace import loader
-from . import argo_column, workflow_column
+from . import argo_column, own_changes, workflow_column
 from .facts import Parity, ParityColumn, ParityFact, join_facts, normalize_command, normalize_paths
 
 REFERENCE = "azureml"
@@ -58,12 +60,68 @@ def parity_of_job(workspace: Workspace, experiment: Experiment, job: Job) -> Ite
     )
     pods = argo_column.planned_pods(workspace, experiment, job, _trial(workspace, job))
     by_time = _by_time(workspace, experiment, runs) if is_scheduled else {}
+    tasks = list(_tasks(workspace, experiment)) if is_scheduled else []
     for title, run in runs(job):
         pod = argo_column.find_pod(pods, _step_of(experiment, title))
         orchestrators = [start.column(title, _azureml) for start in started]
         cron = [by_time[title]] if title in by_time else []
         redaction = secrets_of_job(run.job, os.environ)
-        yield parity_of(run, title, [_argo(run, pod), *cron, *orchestrators]).masked(redaction)
+        by_task = [
+            column
+            for label, sets in tasks
+            if (column := _of_task(workspace, experiment, label, sets, title, runs)) is not None
+        ]
+        others = [_argo(run, pod), *cron, *orchestrators, *by_task]
+        yield parity_of(run, title, others).masked(redaction)
+
+
+def _tasks(workspace: Workspace, experiment: Experiment) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """(label, overrides) of each task that runs or submits the experiment with --set."""
+    try:
+        value = _read_json(Path(workspace.root), ".vscode/tasks.json")
+    except UserError:
+        return
+    for task in value.get("tasks") or ():
+        words = _words_of_task(task) if isinstance(task, dict) else []
+        sets = tuple(
+            following
+            for word, following in pairwise(words)
+            if word == "--set" and "${" not in following
+        )
+        sets += tuple(w.partition("=")[2] for w in words if w.startswith("--set="))
+        named = {experiment.name, experiment.folder, f"{experiment.folder}/"}
+        is_of_any = any(word.startswith("${") for word in words)
+        if sets and {"run", "submit"} & set(words) and (is_of_any or named & set(words)):
+            yield str(task.get("label") or "without a label"), sets
+
+
+def _words_of_task(task: Mapping[str, Any]) -> list[str]:
+    try:
+        words = shlex.split(str(task.get("command") or ""))
+    except ValueError:
+        words = []
+    arguments = task.get("args")
+    for word in arguments if isinstance(arguments, list) else ():
+        words.append(str(word.get("value") if isinstance(word, dict) else word))
+    return words
+
+
+def _of_task(
+    workspace: Workspace,
+    experiment: Experiment,
+    label: str,
+    sets: Sequence[str],
+    title: str,
+    runs: Callable[[Job], Iterator[tuple[str, Run]]],
+) -> ParityColumn | None:
+    """The column of a task with --set; None if it does not start this run."""
+    name = f"task {label}"
+    try:
+        job = loader.open_job(workspace, experiment, JOB_FILE, tuple(sets))
+        started = dict(runs(job)).get(title)
+    except UserError as error:
+        return ParityColumn(name, absent=error.message())
+    return None if started is None else replace(_azureml(started), backend=name)
 
 
 def _step_of(experiment: Experiment, title: str) -> str:
@@ -125,7 +183,7 @@ def parity_of(run: Run, title: str, started: Sequence[ParityColumn] = ()) -> Par
     started.
     """
     dev = _dev_container(run.workspace, run.experiment)
-    columns = (
+    columns: tuple[ParityColumn, ...] = (
         _azureml(run),
         _docker(run),
         _venv(run),
@@ -133,6 +191,8 @@ def parity_of(run: Run, title: str, started: Sequence[ParityColumn] = ()) -> Par
         _f5(run, dev),
         *started,
     )
+    if run.job.instance_count != 1:
+        columns = (_with_nodes(columns[0], run), *map(_on_one_node, columns[1:]))
     known = {column.backend for column in columns} | {ARGO}
     others = [
         _of_request(run, backend)
@@ -140,6 +200,18 @@ def parity_of(run: Run, title: str, started: Sequence[ParityColumn] = ()) -> Par
         if backend.name not in known
     ]
     return Parity(title, REFERENCE, (*columns, *others))
+
+
+def _with_nodes(column: ParityColumn, run: Run) -> ParityColumn:
+    return replace(column, facts={**column.facts, "nodes": ParityFact(str(run.job.instance_count))})
+
+
+def _on_one_node(column: ParityColumn) -> ParityColumn:
+    """The column of a backend of this machine, which runs the first node's processes only."""
+    if column.absent:
+        return column
+    why = "this machine is one node: it runs the processes of the first"
+    return replace(column, facts={**column.facts, "nodes": ParityFact("1", why=why)})
 
 
 def _of_request(run: Run, backend: Backend) -> ParityColumn:
@@ -327,7 +399,9 @@ def _venv(run: Run) -> ParityColumn:
 def _in_container(run: Run, dev: Mapping[str, Any] | UserError) -> ParityColumn:
     if isinstance(dev, UserError):
         return ParityColumn(in_container.name, absent=dev.message())
-    return _of_this_file_system(run, in_container.request(run), _dev_facts(run, dev))
+    column = _of_this_file_system(run, in_container.request(run), _dev_facts(run, dev))
+    added = own_changes.variables(dev, _generated_dev_container(run))
+    return _with_variables(column, added)
 
 
 def _of_this_file_system(
@@ -361,7 +435,12 @@ def _dev_facts(run: Run, dev: Mapping[str, Any]) -> dict[str, ParityFact]:
         posixpath.join(f".devcontainer/{run.experiment.slug}", str(build.get("dockerfile") or ""))
     )
     ours = named == f"{folder}/Dockerfile"
-    same_base = _same_base(run.experiment.dockerfile, stage)
+    dockerfile = run.experiment.dockerfile
+    job_only = own_changes.of_job_stage(dockerfile, dockerfile.stage(stage) or dockerfile.last)
+    changed = own_changes.environment(dev, _generated_dev_container(run))
+    same_base = _same_base(dockerfile, stage) and not job_only and not changed
+    beside = [f"the job's stage alone has {part}" for part in job_only] + changed
+    suffix = "".join(f"; {part}" for part in beside)
     why = "the job's own packages, and on top of them the development tools" if same_base else ""
     options = [str(item) for item in dev.get("runArgs") or ()]
     shm = _option(options, "--shm-size")
@@ -376,7 +455,7 @@ def _dev_facts(run: Run, dev: Mapping[str, Any]) -> dict[str, ParityFact]:
     return {
         "environment": environment,
         "image": ParityFact(
-            f"its Dockerfile, stage {stage}" if ours else named or str(dev.get("image")),
+            (f"its Dockerfile, stage {stage}" if ours else named or str(dev.get("image"))) + suffix,
             why=why if ours else "",
         ),
         "user": ParityFact(
@@ -409,8 +488,12 @@ def _f5(run: Run, dev: Mapping[str, Any] | UserError) -> ParityColumn:
     names |= _paths(generated["env"])
     env = {str(k): str(v) for k, v in (configuration.get("env") or {}).items()}
     command = _command_of(configuration, posixpath.join(folder, code))
+    added = {
+        **own_changes.variables(dev, _generated_dev_container(run)),
+        **own_changes.variables(configuration, generated),
+    }
     cwd = str(configuration.get("cwd") or folder)
-    return ParityColumn(
+    column = ParityColumn(
         "F5",
         {
             "command": _command(command, names),
@@ -419,6 +502,28 @@ def _f5(run: Run, dev: Mapping[str, Any] | UserError) -> ParityColumn:
             **_dev_facts(run, dev),
         },
     )
+    return _with_variables(column, added)
+
+
+def _with_variables(column: ParityColumn, added: Mapping[str, str]) -> ParityColumn:
+    """The column with variables that a person wrote into a generated file."""
+    fact = column.facts["variables"]
+    parts = fact.value.split("; ") if fact.value != "none" else []
+    new = [f"{name}={value}" for name, value in added.items()]
+    is_there = {part.partition("=")[0] for part in parts}
+    new = [part for part in new if part.partition("=")[0] not in is_there]
+    if not new:
+        return column
+    changed = replace(fact, value=join_facts([*parts, *new]))
+    return replace(column, facts={**column.facts, "variables": changed})
+
+
+def _generated_dev_container(run: Run) -> Mapping[str, Any]:
+    """The devcontainer.json as it would be generated now."""
+    jobs = {run.experiment.name: run.job} if run.job.kind == "command" else {}
+    specification = Specification(run.workspace, (run.experiment,), jobs)
+    value = devcontainer_json.render(specification, run.experiment)
+    return value if isinstance(value, dict) else {}
 
 
 def _command(text: str, names: Mapping[str, str]) -> ParityFact:
@@ -431,10 +536,19 @@ def _command_of(configuration: Mapping[str, Any], code: str) -> str:
     words = (
         [arguments] if isinstance(arguments, str) else [_quoted(str(item)) for item in arguments]
     )
+    options = configuration.get("pythonArgs")
+    python = [_python(configuration), *map(str, options if isinstance(options, list) else ())]
     if module := configuration.get("module"):
-        return " ".join(["python", "-m", str(module), *words])
+        return " ".join([*python, "-m", str(module), *words])
     program = str(configuration.get("program") or "")
-    return " ".join(["python", _quoted(program.removeprefix(f"{code}/")), *words])
+    return " ".join([*python, _quoted(program.removeprefix(f"{code}/")), *words])
+
+
+def _python(configuration: Mapping[str, Any]) -> str:
+    """The interpreter of a launch configuration: the dev container's own where it names none."""
+    named = configuration.get("python") or configuration.get("pythonPath") or "python"
+    text = " ".join(map(str, named)) if isinstance(named, list) else str(named)
+    return "python" if text.startswith("${command:python.interpreterPath}") else text
 
 
 def _quoted(word: str) -> str:

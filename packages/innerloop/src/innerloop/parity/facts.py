@@ -13,7 +13,11 @@ from typing import Any
 
 from ..util.redaction import Redaction
 
-ROWS = ("command", "cwd", "variables", "environment", "image", "user", "shm", "mounts")
+ROWS = ("command", "cwd", "variables", "environment", "image", "user", "shm", "mounts", "nodes")
+NOT_COMPARED = (
+    "what a program reads from the machine by itself (other variables, files, the network), VS Code's "
+    "settings and extensions, and workflows that no [schedule] generates"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,9 @@ class Parity:
             FactDifference(row, column.backend, fact.value, expected[row].value, fact.why)
             for row in ROWS
             for column in self.columns
-            if (fact := column.facts.get(row)) and fact.value != expected[row].value
+            if (fact := column.facts.get(row))
+            and row in expected
+            and fact.value != expected[row].value
         )
 
     def masked(self, redaction: Redaction) -> Parity:
@@ -103,6 +109,7 @@ class Parity:
                 )
                 for column in self.columns
             },
+            "not_compared": NOT_COMPARED,
             "unexplained": [
                 f"{difference.backend}: {difference.row}" for difference in self.unexplained
             ],

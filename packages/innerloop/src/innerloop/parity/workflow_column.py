@@ -23,6 +23,7 @@ from ..sync.render.workflow_context import PATHS
 from ..util import files, yaml_text
 from ..util.errors import UserError
 from ..workspace import loader
+from . import own_changes
 from .facts import ParityColumn, ParityFact
 
 # The runs of a job with their titles, and the facts of one on Azure ML.
@@ -35,7 +36,7 @@ class ScheduledStart:
     """The runs that an orchestrator starts at the next scheduled time.
 
     `expected` are those of the job with the schedule's overrides. `absent` says why there are none;
-    "" if there are.
+    "" if there are. `python` is a line of the file that runs a program by itself, "" without one.
     """
 
     backend: str
@@ -43,6 +44,7 @@ class ScheduledStart:
     expected: Mapping[str, Run] = field(default_factory=dict)
     why: str = ""
     absent: str = ""
+    python: str = ""
 
     def column(self, title: str, facts: Facts) -> ParityColumn:
         """The column for the run of that title. The schedule explains what it overrides."""
@@ -50,15 +52,15 @@ class ScheduledStart:
         if run is None or expected is None:
             return ParityColumn(self.backend, absent=self.absent or "it does not start this job")
         expected_facts = facts(expected).facts
-        return ParityColumn(
-            self.backend,
-            {
-                row: ParityFact(
-                    one.value, self.why if one.value == expected_facts[row].value else "", one.shown
-                )
-                for row, one in facts(run).facts.items()
-            },
-        )
+        found = {
+            row: ParityFact(
+                one.value, self.why if one.value == expected_facts[row].value else "", one.shown
+            )
+            for row, one in facts(run).facts.items()
+        }
+        if self.python:
+            found["command"] = ParityFact(self.python)
+        return ParityColumn(self.backend, found)
 
 
 def scheduled_starts(
@@ -75,16 +77,17 @@ def scheduled_starts(
         if backend not in (GITHUB, AZURE_DEVOPS):
             continue
         try:
-            started = _job_of_workflow(workspace, experiment, schedule, PATHS[backend])
-            yield ScheduledStart(backend, dict(runs(started)), dict(runs(job)), why)
+            started, python = _job_of_workflow(workspace, experiment, schedule, PATHS[backend])
+            started = started or job
+            yield ScheduledStart(backend, dict(runs(started)), dict(runs(job)), why, python=python)
         except UserError as error:
             yield ScheduledStart(backend, absent=error.message())
 
 
 def _job_of_workflow(
     workspace: Workspace, experiment: Experiment, schedule: Schedule, pattern: str
-) -> Job:
-    """The job that the file's `loop submit` sends."""
+) -> tuple[Job | None, str]:
+    """The job that the file's `loop submit` sends, and the line that runs a program by itself."""
     path = pattern.format(slug=experiment.slug)
     text = files.read_text(Path(workspace.root, path))
     if text is None:
@@ -94,13 +97,17 @@ def _job_of_workflow(
             where=path,
             hint="Run `scripts/loop sync`",
         )
-    words = _submit_words(yaml_text.parse(text, path).value)
+    document = yaml_text.parse(text, path).value
+    words = _submit_words(document)
+    python = own_changes.python_of_scripts(document)
+    if words is None and python:
+        return None, python
     if words is None:
         raise UserError("no step calls `loop submit`", code="generated-file-changed", where=path)
     options = _options(words)
     chosen = loader.choose_experiment(workspace, options.experiment, Path(workspace.root))
     sets = (*(schedule.sets if options.scheduled else ()), *options.set)
-    return loader.open_job(workspace, chosen, options.file, sets)
+    return loader.open_job(workspace, chosen, options.file, sets), python
 
 
 def _submit_words(value: Any) -> list[str] | None:

@@ -15,6 +15,14 @@ from .submission_store import SubmittedJob
 _NAME = re.compile(r"[A-Za-z0-9_][\w.:-]{0,300}")
 
 
+def _record(root: Path, name: str | None) -> SubmittedJob | None:
+    """Azure ML's client sends names in small letters: a record is found by either spelling."""
+    if name is None:
+        return submission_store.last_submitted(root)
+    record = submission_store.read(root, name)
+    return submission_store.read(root, name.lower()) if record is None else record
+
+
 @dataclass(frozen=True, slots=True)
 class ChosenJob:
     """A job's name and its backend.
@@ -46,9 +54,7 @@ def choose(root: Path, name: str | None) -> ChosenJob:
             code="job-name-invalid",
             hint="`scripts/loop status --all` lists them",
         )
-    record = (
-        submission_store.last_submitted(root) if name is None else submission_store.read(root, name)
-    )
+    record = _record(root, name)
     if record is not None:
         backend = base.open_backend(record.backend, root, record.workspace)
         return ChosenJob(record.name, backend, record)

@@ -15,23 +15,36 @@ class TransferProgress:
     """Prints a worker's events.
 
     It prints a line that changes in place on a terminal, otherwise a line every `every` seconds for
-    a request that takes longer than 2 seconds. `total` is in bytes, 0 if not known. `sent` counts
-    bytes, `uploads` the blobs that were written; `creating` is set once the service was asked to
-    create the job.
+    a request that takes longer than 2 seconds. `total` is in bytes and `files` the number of files,
+    0 if not known. `sent` counts bytes of content, `uploads` the requests that wrote blobs, `blobs`
+    those that arrived; `code_arrived` is set when the service has the uploaded code.
+
+    `unrefused` counts the requests that may have created the job: those that were sent and not
+    refused. It begins above 0 for a submission that continues after one of unknown outcome.
     """
 
-    def __init__(self, doing: str, total: int = 0, every: float = 5.0) -> None:
+    def __init__(
+        self, doing: str, total: int = 0, every: float = 5.0, *, files: int = 0, unrefused: int = 0
+    ) -> None:
         self.doing = doing
         self.total = total
+        self.files = files
         self.every = every
         self.sent = 0
         self.uploads = 0
-        self.creating = False
+        self.blobs: set[str] = set()
+        self.code_arrived = False
+        self.unrefused = unrefused
         self.live = sys.stderr.isatty()
         self.started = self.printed = time.monotonic()
-        self.pending = ""
+        self.unanswered: set[str] = set()
         self.notes: set[str] = set()
         self._show(f"innerloop: {doing} ...")
+
+    @property
+    def may_exist(self) -> bool:
+        """Whether the job may exist, as far as is known here."""
+        return self.unrefused > 0
 
     def on_event(self, event: Mapping[str, Any]) -> None:
         match event["event"]:
@@ -42,7 +55,11 @@ class TransferProgress:
                     self.notes.add(event["text"])
                     self.line(f"innerloop: Azure ML says: {event['text']}")
             case "creating":
-                self.creating = True
+                self.unrefused += 1
+            case "not-created":
+                self.unrefused = max(self.unrefused - 1, 0)
+            case "absent":
+                self.unrefused = 0
             case "message":
                 self.line(f"innerloop: {event['text']}")
             case "uploaded":
@@ -62,28 +79,39 @@ class TransferProgress:
         self._clear()
 
     def _on_request(self, event: Mapping[str, Any]) -> None:
-        if event["method"] == "PUT" and ".blob." in event["host"]:
+        """The blocks of one file have one address; only the same operation is a second attempt."""
+        if event["method"] == "PUT" and is_blob_host(event["host"]):
             self.uploads += 1
-        self.creating = self.creating or (event["method"] == "PUT" and "/jobs/" in event["path"])
-        request = f"{event['method']} {event['host']}{event['path']}"
-        if self.pending == request:
+        operation = event["id"]
+        if operation and operation in self.unanswered:
             self.line(f"innerloop: no answer from {event['host']}; trying again")
-        self.pending = request
+        self.unanswered.add(operation)
 
     def _on_response(self, event: Mapping[str, Any]) -> None:
-        self.pending = ""
-        if event["status"] == 429 or event["status"] >= 500:
+        self.unanswered.discard(event["id"])
+        if event["tries"]:
             wait = f", and asks to wait {event['wait']} s" if event["wait"] else ""
             self.line(f"innerloop: Azure answered {event['status']}{wait}; trying again")
+        if event["method"] == "PUT" and event["status"] < 300:
+            if is_blob_host(event["host"]):
+                self.blobs.add(event["path"])
+            elif "/codes/" in event["path"]:
+                self.code_arrived = True
 
     def _progress(self) -> None:
         now = time.monotonic()
         interval = 0.1 if self.live else self.every
         if now - self.started > 2 and now - self.printed > interval:
             self.printed = now
-            done = min(self.sent, self.total) if self.total else self.sent
-            of = f" of {format_size(self.total)}" if self.total else ""
-            self._show(f"innerloop: {self.doing}: {format_size(done)}{of}")
+            self._show(f"innerloop: {self.doing}: {self.describe_sent()}")
+
+    def describe_sent(self) -> str:
+        """Bytes and files that were sent, of how many. An upload that is repeated counts once."""
+        done = min(self.sent, self.total) if self.total else self.sent
+        text = format_size(done) + (f" of {format_size(self.total)}" if self.total else "")
+        if self.files > 1:
+            text += f", {min(len(self.blobs), self.files):,} of {self.files:,} files"
+        return text
 
     def _show(self, text: str) -> None:
         if not self.live:
@@ -97,6 +125,10 @@ class TransferProgress:
         if self.live:
             raw(sys.stderr).write("\r\x1b[K")
             sys.stderr.flush()
+
+
+def is_blob_host(host: str) -> bool:
+    return ".blob." in host or ".dfs." in host
 
 
 def format_size(size: int) -> str:

@@ -12,6 +12,7 @@ from ..util.printable import raw
 from . import run_records, submission_store
 from .base import JobStatus, RemoteBackend
 from .progress import TransferProgress, say
+from .worker.client import ServiceError
 
 ENDED = ("Completed", "Failed", "Canceled", "NotResponding")
 CANCELED_EXIT_CODE = 130
@@ -43,6 +44,12 @@ def follow(
             f"`scripts/loop cancel {name}` stops it"
         )
         raise
+    except ServiceError as error:
+        printer.close()
+        if not to_the_end or _is_unknown(root, name, error):
+            raise
+        logs = f"`scripts/loop logs {name} --follow` follows it again"
+        raise error.instead_of_again(f"{name} goes on without us: {logs}") from error
     printer.close()
     record_status(root, name, status)
     if status.status not in ENDED:
@@ -53,6 +60,11 @@ def follow(
         on_end(status)
     say(f"innerloop: {name} {describe_outcome(status.status, status.error)}")
     return exit_code(status.status, status.error)
+
+
+def _is_unknown(root: Path, name: str, error: ServiceError) -> bool:
+    """Whether the service does not know the job, which was not submitted from here either."""
+    return error.code in ("not-found", "no-workspace") and submission_store.read(root, name) is None
 
 
 def exit_code(status: str, error: str) -> int:

@@ -12,7 +12,8 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -26,8 +27,10 @@ from ..util.json_records import Record, RecordError
 from ..util.redaction import is_secret_name
 
 FOLDER = ".innerloop/jobs"
-# Values of `state`. A job that is "sending" may or may not have arrived.
-SENDING, SENT, REFUSED = "sending", "sent", "refused"
+LOCK = ".innerloop/submitting.lock"
+# Values of `state`. A job that is "sending" may or may not have arrived; an "unsent" one has not, and
+# the next attempt keeps its name.
+SENDING, SENT, REFUSED, UNSENT = "sending", "sent", "refused", "unsent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,9 +169,29 @@ def require_new(root: Path, name: str, of_file: str = "") -> None:
 
 
 def find_interrupted(root: Path, fingerprint: str) -> SubmittedJob | None:
-    """The last submission of the same thing, if it may not have arrived."""
+    """The last submission of the same thing, if it has not arrived, or may not have."""
     same = [job for job in all_jobs(root) if job.fingerprint == fingerprint]
-    return same[-1] if same and same[-1].state == SENDING else None
+    return same[-1] if same and same[-1].state in (SENDING, UNSENT) else None
+
+
+@contextmanager
+def exclusive(root: Path) -> Iterator[frozenset[str]]:
+    """Lets one submission from this workspace at a time plan and send its job.
+
+    Yields the names of the jobs that were there before it waited for its turn: of those that it
+    finds beside them, one of the same thing was submitted at the same moment (`find_simultaneous`).
+    """
+    before = frozenset(job.name for job in all_jobs(root) if job.state == SENT)
+    with files.locked(root / LOCK, waiting="innerloop: waiting for another submission from here"):
+        yield before
+
+
+def find_simultaneous(root: Path, fingerprint: str, before: frozenset[str]) -> SubmittedJob | None:
+    """The job of the same thing that another process sent while this one waited for its turn."""
+    for job in reversed(all_jobs(root)):
+        if job.fingerprint == fingerprint and job.state == SENT and job.name not in before:
+            return job
+    return None
 
 
 def find_by_digest(root: Path, workspace: Mapping[str, str], digest: str) -> SubmittedJob | None:

@@ -9,17 +9,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..model.jobs.job import Job
-from ..model.lint.finding import Finding, Severity
+from ..model.lint.finding import ACCEPTED, Finding, Severity
 from ..model.lint.job_file import check
 from ..util.errors import UserError, combine
 from ..workspace import loader
 
-# Errors that the plan of a run finds by itself, with the settings and the backend it runs on.
+# Errors that the plan of a run finds by itself, with the settings and the backend it runs on, and
+# those of an upload, which a run here does without.
 _FOUND_BY_PLAN = {
     "data-missing",
     "build-folder-missing",
     "dockerfile-missing",
     "conda-file-missing",
+    "file-ignored",
+    "ignore-rule-invalid",
 }
 
 
@@ -44,7 +47,12 @@ def require(findings: Sequence[Finding], *, dry: bool) -> None:
 
 def warning(findings: Sequence[Finding], job: Job) -> str:
     """One line on everything that Azure ML refuses; "" if there is nothing."""
-    refused = [finding for finding in findings if finding.severity is Severity.WARNING]
+    refused = [
+        finding
+        for finding in findings
+        if (finding.severity is Severity.WARNING and finding.code not in ACCEPTED)
+        or finding.code == "file-ignored"
+    ]
     if not refused:
         return ""
     more = f", and {len(refused) - 1} more" if len(refused) > 1 else ""

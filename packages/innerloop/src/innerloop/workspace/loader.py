@@ -6,11 +6,12 @@ import hashlib
 import os
 import posixpath
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, ClassVar
 
-from ..model import shared_code
+from ..model import ignore_file, shared_code
 from ..model.dockerfiles import dockerfile, dockerignore
 from ..model.experiment import JOB_FILE, MARK, Experiment, Link
 from ..model.naming import slug_of
@@ -256,6 +257,34 @@ def open_schedule(workspace: Workspace, experiment: Experiment) -> Schedule:
     return read(experiment.settings.schedule, workspace.settings.orchestrators.names)
 
 
+MOST_MEASURED = 50_000
+
+
+def _measure(folder: Path) -> tuple[int, int]:
+    rules = ignore_file.IgnoreRules()
+    for name in (".amlignore", ".gitignore"):
+        try:
+            text = files.read_text(folder / name)
+            if text is not None:
+                rules = ignore_file.parse(text, name)
+                break
+        except UserError:
+            break
+    count = size = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            path = os.path.join(parent, name)
+            relative = os.path.relpath(path, folder).replace(os.sep, "/")
+            if rules.rules and rules.excluding_rule(relative) is not None:
+                continue
+            with suppress(OSError):
+                size += os.stat(path).st_size
+                count += 1
+        if count >= MOST_MEASURED:
+            break
+    return count, size
+
+
 class WorkspaceFiles:
     """The workspace's files for the rules of `model.lint`. Paths are relative to the root."""
 
@@ -296,6 +325,15 @@ class WorkspaceFiles:
             (_from(self.root, link), os.readlink(link).replace("\\", "/"))
             for link in _links_below(self.root / folder)
         ]
+
+    def context_size(self, folder: str) -> tuple[int, int]:
+        """Number and bytes of the files of a build context that Azure ML's client would send.
+
+        At most `MOST_MEASURED` files are counted.
+        """
+        if not _is_in_src(folder):
+            self.searched.add(folder)
+        return _measure(self.root / folder)
 
     def _path(self, path: str) -> Path:
         if not _is_in_src(path):

@@ -97,16 +97,37 @@ def _in_each(value: Any) -> list[Mapping[Any, Any]]:
 
 
 def _is_workflow(document: Document, keys: set[str]) -> bool:
-    return any("runs-on" in one for one in _in_each(document.get("jobs")))
+    """A workflow whose jobs have runners, or that only calls other workflows."""
+    jobs = _in_each(document.get("jobs"))
+    # "True": YAML 1.1 reads the key `on` as a boolean.
+    is_triggered = bool({"on", "True"} & keys) and "jobs" in keys and "type" not in keys
+    calls = (str(one.get("uses") or "") for one in jobs)
+    return (
+        is_triggered
+        or any("runs-on" in one for one in jobs)
+        or any(re.search(r"\.github/workflows/|^[\w.-]+/[\w.-]+.*@", call) for call in calls)
+    )
+
+
+def _is_action(document: Document, keys: set[str]) -> bool:
+    runs = document.get("runs")
+    return isinstance(runs, dict) and "using" in runs
 
 
 def _is_devops(document: Document, keys: set[str]) -> bool:
+    if isinstance(document.get("extends"), dict) and "template" in document["extends"]:
+        return True
     stages = document.get("stages")
     if isinstance(document.get("jobs"), list) or (
         isinstance(stages, list) and any(isinstance(one, dict) for one in stages)
     ):
         return True
-    return isinstance(document.get("steps"), list) and bool({"trigger", "pool"} & keys)
+    steps = document.get("steps")
+    if isinstance(steps, list) and any(
+        isinstance(one, dict) and "template" in one for one in steps
+    ):
+        return True
+    return isinstance(steps, list) and bool({"trigger", "pool", "pr", "schedules"} & keys)
 
 
 def _is_compose(document: Document, keys: set[str]) -> bool:
@@ -122,6 +143,7 @@ def _has(*required: str) -> Callable[[Document, set[str]], bool]:
 _FORMS: tuple[tuple[str, Callable[[Document, set[str]], bool]], ...] = (
     ("a Kubernetes object", _has("apiVersion", "kind")),
     ("a workflow of GitHub Actions", _is_workflow),
+    ("an action of GitHub Actions", _is_action),
     ("a pipeline of Azure DevOps", _is_devops),
     ("a pipeline of GitLab", lambda document, keys: isinstance(document.get("stages"), list)),
     ("a pipeline of DVC", lambda document, keys: isinstance(document.get("stages"), dict)),
@@ -130,6 +152,7 @@ _FORMS: tuple[tuple[str, Callable[[Document, set[str]], bool]], ...] = (
     ("a sweep of Weights & Biases", _has("program", "method")),
     ("containers for Docker Compose", _is_compose),
     ("an Azure ML deployment", _has("endpoint_name")),
+    ("an Azure ML deployment", _has("name", "instance_type")),
     ("an Azure ML endpoint", _has("auth_mode")),
     ("a conda environment", lambda document, keys: isinstance(document.get("dependencies"), list)),
     ("an MLflow project", _has("entry_points")),

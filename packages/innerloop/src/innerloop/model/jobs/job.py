@@ -18,7 +18,7 @@ from ...util.errors import UserError
 from ...util.position import Position
 from ...util.yaml_text import YamlText
 from .file_kind import describe_file, is_component, kind_by_schema
-from .legacy import normalize_type, upgrade_environment, upgrade_input
+from .legacy import normalize_type, upgrade_command, upgrade_environment, upgrade_input
 
 JobKind = Literal["command", "sweep", "pipeline"]
 InputKind = Literal["literal", "data"]
@@ -254,7 +254,7 @@ class Reading:
             name=self.parsed.name,
             document=document,
             text=self.parsed,
-            command="" if kind == "pipeline" else self.command(body, at),
+            command="" if kind == "pipeline" else self.sent_command(body, at, document),
             code=self.code(body, at),
             inputs={
                 name: input_
@@ -290,6 +290,14 @@ class Reading:
 
     def problem(self, what: str, path: tuple[str, ...], hint: str, *, code: str) -> None:
         self.problems.append(UserError(what, code=code, where=self.parsed.where(*path), hint=hint))
+
+    def sent_command(
+        self, body: Mapping[str, Any], at: tuple[str, ...], document: Mapping[str, Any]
+    ) -> str:
+        """The command as Azure ML's client sends it; only that of a job itself may be in old form."""
+        command = self.command(body, at)
+        is_whole_job = document is self.parsed.value and at in ((), ("trial",))
+        return upgrade_command(command) if is_whole_job else command
 
     def command(self, body: Mapping[str, Any], at: tuple[str, ...]) -> str:
         command = body.get("command")

@@ -5,6 +5,7 @@ Azure ML no longer accepts these forms, and repositories still contain them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,6 +25,20 @@ def upgrade_input(value: Mapping[str, Any]) -> Mapping[str, Any]:
         rest = {name: other for name, other in value.items() if name != "data"}
         return {**rest, "path": _local(value["data"])}
     return value
+
+
+# As azure-ai-ml's `map_single_brackets_and_warn`, which rewrites it in command and sweep jobs.
+_SINGLE_BRACES = re.compile(r"(?<!\{)\{(?P<body>(?:inputs|outputs|search_space)\.[^}]*)\}(?!\})")
+
+
+def upgrade_command(command: str) -> str:
+    """The command with `${{inputs.x}}` in place of the old dialect's `{inputs.x}`."""
+    return _SINGLE_BRACES.sub(lambda match: "${{" + match["body"] + "}}", command)
+
+
+def single_braces(command: str) -> list[re.Match[str]]:
+    """The references of the old dialect in a command as it is written; `body` is what they name."""
+    return list(_SINGLE_BRACES.finditer(command))
 
 
 def _local(value: Any) -> Any:

@@ -430,8 +430,21 @@ class Level:
     def _unusable(self, name: str, problem: UserError, body: Mapping[str, Any]) -> Step:
         at = self._at_step(name)
         job = Reading(self.text).job_at("pipeline", {}, at, {}, at)
-        job = replace(job, compute=str(body.get("compute") or ""))
+        job = replace(job, compute=str(body.get("compute") or ""), inputs=self._data(name, body))
         return Step(self.prefix + name, job, problem=problem)
+
+    def _data(self, name: str, body: Mapping[str, Any]) -> dict[str, Input]:
+        """The data of a step that cannot run here: Azure ML's client sends local ones all the same."""
+        written = body.get("inputs")
+        reading = Reading(self.text)
+        data = {}
+        for key, value in written.items() if isinstance(written, dict) else ():
+            path = value.get("path") if isinstance(value, dict) else None
+            if isinstance(path, str) and path and "${{" not in path:
+                at = (*self._at_step(name), "inputs", str(key))
+                input_ = reading.table_input(str(key), value, at)
+                data[str(key)] = replace(input_, type=str(value.get("type") or ""))
+        return data
 
     def _mapping(self, body: Mapping[str, Any], name: str, key: str) -> Mapping[str, Any]:
         reading = Reading(self.text)

@@ -53,7 +53,10 @@ _BELOW = {
 _AUTH = ("key", "aml_token", "aad_token")
 _LONGEST = 180_000  # milliseconds that a request may take
 # Standard_DS3_v2, Standard_NC4as_T4_v3, Standard_E4-2s_v5: family, cores, features, accelerator.
-_SIZE = re.compile(r"Standard_[A-Z]{1,3}\d+(?:-\d+)?[a-z]*(?:_[A-Z][A-Za-z0-9]*)?(?:_v\d+)?")
+# Azure compares the names of sizes without case.
+_SIZE = re.compile(
+    r"Standard_[A-Z]{1,3}\d+(?:-\d+)?[a-z]*(?:_[A-Z][A-Z0-9]*)?(?:_v\d+)?", re.IGNORECASE
+)
 
 
 def check_folder(folder: str, names: Sequence[str], trained: str, files: Files) -> list[Finding]:
@@ -125,6 +128,12 @@ def _endpoint(
 ) -> Iterator[Finding]:
     file = f"{folder}/{ENDPOINT_FILE}"
     if ENDPOINT_FILE not in names:
+        if not deployment.endpoint_name and deployment.document.get("endpoint_name") is None:
+            message = f"the deployment has no endpoint_name, and {file} does not exist"
+            hint = f"Name its endpoint, here or in {ENDPOINT_FILE}"
+            yield Finding(
+                deployment.where("endpoint_name"), message, hint, "deployment-key-missing"
+            )
         return
     findings: list[Finding] = []
     parsed = _read(file, files, findings)
@@ -137,7 +146,9 @@ def _endpoint(
         yield finding_of(error)
         return
     yield from _keys(parsed, _ENDPOINT)
-    if endpoint.name != deployment.endpoint_name:
+    if not deployment.endpoint_name:
+        yield from _name(parsed, "name", endpoint.name, "endpoint")
+    elif endpoint.name != deployment.endpoint_name:
         yield Finding(
             deployment.where("endpoint_name"),
             f"the deployment names the endpoint {deployment.endpoint_name}, and {file} describes "

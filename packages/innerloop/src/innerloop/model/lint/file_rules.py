@@ -22,7 +22,7 @@ from .reference_rules import where_in_command
 
 
 def check_files(job: Job, files: Files) -> Iterator[Finding]:
-    root = _below(job, job.code) if job.code and _is_local(job.code) else None
+    root = below(job, job.code) if job.code and is_local(job.code) else None
     if root is not None and not files.exists(root):
         yield Finding(
             job.where("code"),
@@ -40,7 +40,7 @@ def check_files(job: Job, files: Files) -> Iterator[Finding]:
         hint = "Check the code out here and set `code:` to its folder"
         yield Finding(job.where("code"), message, hint, "no-local-equivalent", INFO)
     yield from _script(job, root, files)
-    yield from _data(job, files)
+    yield from check_data(job, files)
     yield from _environment(job, files)
     yield from _forms_of_paths(job)
 
@@ -70,12 +70,12 @@ def _forms_of_paths(job: Job) -> Iterator[Finding]:
             yield Finding(job.where(*key), message, hint, "path-not-portable", INFO)
 
 
-def _below(job: Job, path: str) -> str:
+def below(job: Job, path: str) -> str:
     plain = path.removeprefix("file:").replace("\\", "/")
     return posixpath.normpath(posixpath.join(posixpath.dirname(job.name), plain))
 
 
-def _is_local(path: str) -> bool:
+def is_local(path: str) -> bool:
     return "://" not in path and not path.startswith(
         ("azureml:", "git+", "${{", "runs:", "/subscriptions/")
     )
@@ -173,13 +173,14 @@ def _script_of(words: list[str]) -> str | None:
 # --- local data ----------------------------------------------------------------------------------
 
 
-def _data(job: Job, files: Files) -> Iterator[Finding]:
+def check_data(job: Job, files: Files) -> Iterator[Finding]:
+    """Local data that are missing, or of another type than the job says."""
     for name, input_ in job.inputs.items():
-        if input_.kind != "data" or not input_.path or not _is_local(input_.path):
+        if input_.kind != "data" or not input_.path or not is_local(input_.path):
             continue
         if "${{" in input_.path or re.search(r"<[^<>]+>", input_.path):
             continue  # a binding, or reported as a placeholder
-        path = _below(job, input_.path)
+        path = below(job, input_.path)
         position = job.where("inputs", name, "path")
         if not files.exists(path):
             message = f'the data of input "{name}" do not exist: {path}'
@@ -212,15 +213,16 @@ def _environment(job: Job, files: Files) -> Iterator[Finding]:
             return
     environment, path = job.environment, ("environment",)
     conda = environment.conda_file
-    if isinstance(conda, str) and _is_local(conda) and not files.exists(_below(job, conda)):
-        message = f"the conda file {_below(job, conda)} does not exist"
+    if isinstance(conda, str) and is_local(conda) and not files.exists(below(job, conda)):
+        message = f"the conda file {below(job, conda)} does not exist"
         yield Finding(
             job.where(*path, "conda_file"), message, "Check its name", "conda-file-missing"
         )
-    if environment.kind != "build" or not environment.path or not _is_local(environment.path):
+    if environment.kind != "build" or not environment.path or not is_local(environment.path):
         return
-    context = _below(job, environment.path)
+    context = below(job, environment.path)
     position = job.where(*path, "build", "path")
+    yield from _large_context(context, position, files)
     if not files.is_dir(context):
         message = f"the build folder {context} does not exist"
         yield Finding(
@@ -231,6 +233,25 @@ def _environment(job: Job, files: Files) -> Iterator[Finding]:
     if environment.dockerfile_path is not None:
         position = job.where(*path, "build", "dockerfile_path")
     yield from dockerfile_of(name, position, context, files)
+
+
+# Bytes of a build context above which it probably holds more than a build needs.
+LARGE_CONTEXT = 100_000_000
+
+
+def _large_context(context: str, position: Position, files: Files) -> Iterator[Finding]:
+    measure = getattr(files, "context_size", None)  # not every view of files can measure
+    count, size = measure(context) if measure else (0, 0)
+    if size >= LARGE_CONTEXT:
+        what = f"the build folder {context} has {size / 1e6:,.0f} MB in {count:,} files"
+        yield Finding(
+            position,
+            f"{what}: all of it is sent to the builder, and again whenever one of them changes",
+            "Build in a folder of its own (path: ./environment), or exclude the rest in "
+            f"{context}/.amlignore and {context}/.dockerignore",
+            "build-context-large",
+            WARNING,
+        )
 
 
 def dockerfile_of(
@@ -288,11 +309,11 @@ def copied_from(parsed: Dockerfile, context: str, files: Files) -> Iterator[Find
         for instruction in stage.instructions:
             if instruction.keyword in ("COPY", "ADD"):
                 position = Position(parsed.name, instruction.line, 1)
-                for source in _sources(instruction):
+                for source in sources_of(instruction):
                     yield from _copied(source, position, instruction.keyword, context, files)
 
 
-def _sources(instruction: Instruction) -> list[str]:
+def sources_of(instruction: Instruction) -> list[str]:
     """What COPY or ADD takes from the build's folder."""
     if instruction.flag("from") is not None or instruction.heredocs:
         return []

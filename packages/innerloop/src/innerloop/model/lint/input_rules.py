@@ -34,7 +34,7 @@ def _input(job: Job, name: str, step: bool) -> Iterator[Finding]:
     if not step:
         yield from check_input_form(job, name)
     if input_.kind == "literal":
-        yield from _literal(job, name)
+        yield from _literal(job, name, step)
         return
     if input_.type not in (*DATA_TYPES, "path", ""):
         message = f'the type of input "{name}" is {input_.type}'
@@ -76,7 +76,7 @@ def check_input_form(job: Job, name: str) -> Iterator[Finding]:
         yield refused(job, path, message, hint, "input-literal-typed")
 
 
-def _literal(job: Job, name: str) -> Iterator[Finding]:
+def _literal(job: Job, name: str, step: bool) -> Iterator[Finding]:
     input_, path = job.inputs[name], ("inputs", name)
     if input_.value is None:
         if not input_.optional and not input_.origin:  # an origin is reported at the pipeline
@@ -95,7 +95,7 @@ def _literal(job: Job, name: str) -> Iterator[Finding]:
         yield refused(
             job, path, message, f"Put it in quotes: '{input_.value}'", "literal-unsupported"
         )
-    elif not re.search(r"[a-zA-Z0-9_]", input_.literal_text):
+    elif not step and not re.search(r"[a-zA-Z0-9_]", input_.literal_text):  # a step's may be []
         message = f'the input "{name}" is "{input_.literal_text}", without a letter or a digit'
         yield refused(job, path, message, "Write a value with one", "literal-empty")
     elif isinstance(input_.value, str) and re.match(

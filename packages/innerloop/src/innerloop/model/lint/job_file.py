@@ -10,9 +10,10 @@ from ...util.errors import UserError
 from ..jobs import sweep
 from ..jobs.job import Job, read_job
 from ..jobs.pipeline import Step, default_compute, pipeline_of, swept
-from .file_rules import check_files
+from .file_rules import check_data, check_files
 from .finding import INFO, WARNING, Files, Finding, finding_of, refused
-from .reference_rules import check_references
+from .ignore_rules import check_ignored
+from .reference_rules import check_references, check_variables
 from .step_rules import check_steps
 from .value_rules import check_values, placeholders
 
@@ -73,10 +74,12 @@ def _all(job: Job, files: Files) -> Iterator[Finding]:
             return
         yield from check_files(job, files)
         yield from check_references(job)
+        yield from check_ignored(job, files)
         return
     yield from check_files(job, files)
     if job.command:
         yield from check_references(job)
+        yield from check_ignored(job, files)
     if job.kind == "sweep":
         yield from _search_space(job)
 
@@ -100,6 +103,7 @@ def _pipeline(job: Job, files: Files) -> Iterator[Finding]:
         yield finding_of(error)
         return
     default = default_compute(job)
+    yield from check_variables(job)
     yield from check_steps(job, pipeline)
     for step in pipeline.steps:
         yield from _step(step, files)
@@ -127,10 +131,12 @@ def _pipeline(job: Job, files: Files) -> Iterator[Finding]:
 def _step(step: Step, files: Files) -> Iterator[Finding]:
     if step.problem is not None:
         yield _unusable(step.problem)
+        yield from check_data(step.job, files)
         return
     yield from check_values(step.job, step=True)
     yield from check_files(step.job, files)
     yield from check_references(step.job)
+    yield from check_ignored(step.job, files)
 
 
 def _unusable(error: UserError) -> Finding:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from ...util.errors import did_you_mean
 from ...util.position import Position
 from ..jobs.job import Job
-from .finding import ERROR, INFO, Finding
+from ..jobs.legacy import single_braces
+from .finding import ERROR, INFO, WARNING, Finding
 
 _REFERENCE = re.compile(r"\$\{\{(?P<body>[^{}]*)\}\}")
 _NAMED = re.compile(r"^(?P<kind>[A-Za-z_]+)\.(?P<name>\S+)$")
@@ -32,7 +34,9 @@ def check_references(job: Job) -> Iterator[Finding]:
         counts[text] = counts.get(text, 0) + 1
         is_optional = any(start <= match.start() < end for start, end in optional)
         yield from _reference(job, match["body"], text, position, is_optional)
+    yield from _old_dialect(job)
     yield from _misspelt(job)
+    yield from check_variables(job)
     if job.command.count("$[[") > len(optional):
         yield Finding(
             where_in_command(job, "$[[", len(optional)),
@@ -43,6 +47,87 @@ def check_references(job: Job) -> Iterator[Finding]:
     yield from _unused(job)
 
 
+def _old_dialect(job: Job) -> Iterator[Finding]:
+    """`{inputs.x}`, which Azure ML's client rewrites in a job's command; never in a step's."""
+    if job.command == (written := _written_command(job)):
+        return
+    known = _known(job)
+    for match in single_braces(written):
+        kind, _, name = match["body"].partition(".")
+        if name not in known.get(kind, ()):
+            continue  # an error about the reference that the client makes of it
+        if written[: match.start()].endswith("$"):
+            yield Finding(
+                where_in_command(job, f"${match[0]}"),
+                f"${match[0]} is not a reference: Azure ML's client sends its value after a $, "
+                "which the shell takes for a variable",
+                f"Write ${{{{{match['body']}}}}}",
+                "reference-misspelt",
+            )
+            continue
+        yield Finding(
+            where_in_command(job, match[0], written.count(match[0], 0, match.start())),
+            f"{match[0]} is the old form of a reference: Azure ML's client sends "
+            f"${{{{{match['body']}}}}}",
+            f"Write ${{{{{match['body']}}}}}",
+            "legacy-form",
+            INFO,
+        )
+
+
+def check_variables(job: Job) -> Iterator[Finding]:
+    """References that nobody fills in: the program, or Azure ML, gets their text.
+
+    In environment variables Azure ML fills in the job's own names; those of a CI system are filled
+    in nowhere.
+    """
+    known = _known(job)
+    for path, text in _texts(job.document, ()):
+        in_variable = "environment_variables" in path
+        if path[-1:] == ("command",) or (path[:1] == ("jobs",) and not job.at):
+            continue
+        seen: dict[str, int] = {}
+        for match in _REFERENCE.finditer(text):
+            nth = seen[match[0]] = seen.get(match[0], -1) + 1
+            named = _NAMED.match(match["body"].strip())
+            kind, name = (named["kind"], named["name"]) if named else ("", "")
+            is_foreign = kind in _OF_CI
+            is_undeclared = in_variable and kind in known and name not in known[kind]
+            if not (
+                is_foreign or is_undeclared or (in_variable and kind not in (*known, "parent"))
+            ):
+                continue
+            hint = "Write the value, or let the program read it from a variable or a key vault"
+            if is_undeclared:
+                hint = _hint(kind, name, {key: list(names) for key, names in known.items()})
+            where = f'the variable "{path[-1]}"' if in_variable else f'"{path[-1]}"'
+            yield Finding(
+                job.text.where_text((*job.at, *map(str, path)), match[0], nth),
+                f"{where} has {match[0]}, which nobody fills in",
+                hint,
+                "reference-undeclared" if is_undeclared else "reference-unknown",
+                WARNING,
+            )
+
+
+# Contexts of GitHub Actions and Azure DevOps, which fill in their own files only.
+_OF_CI = (
+    "secrets", "env", "vars", "github", "matrix", "runner", "needs", "steps", "variables",
+    "parameters", "pipeline",
+)  # fmt: skip
+
+
+def _texts(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, dict):
+        for key, one in value.items():
+            yield from _texts(one, (*path, str(key)))
+    elif isinstance(value, list):
+        for index, one in enumerate(value):
+            yield from _texts(one, (*path, index))
+
+
 def _misspelt(job: Job) -> Iterator[Finding]:
     known = _known(job)
     for match in _MISSPELT.finditer(job.command):
@@ -51,7 +136,7 @@ def _misspelt(job: Job) -> Iterator[Finding]:
         # {inputs.x} may be meant for the program, as in python -c 'print(f"{inputs.x}")'.
         is_reference = "$" in match[0] or name in known.get(kind, ())
         yield Finding(
-            where_in_command(job, match[0]),
+            where_in_command(job, match[0], job.command.count(match[0], 0, match.start())),
             f"{match[0]} is not a reference: Azure ML passes it on unchanged",
             f"Write ${{{{{inner}}}}}",
             "reference-misspelt",
@@ -60,9 +145,22 @@ def _misspelt(job: Job) -> Iterator[Finding]:
 
 
 def where_in_command(job: Job, text: str, nth: int = 0) -> Position:
-    """The position of the nth occurrence of a text in the command, from 0."""
+    """The position of the nth occurrence of a text in the command, from 0.
+
+    A reference that the file writes in the old dialect is found there.
+    """
     path = ("trial", "command") if _has_trial(job) else ("command",)
+    written = _written_command(job)
+    if text not in written and text.startswith("${{"):
+        text = text.removeprefix("$").replace("{{", "{").replace("}}", "}")
     return job.text.where_text((*job.at, *path), text, nth)
+
+
+def _written_command(job: Job) -> str:
+    """The command as the file writes it, before the old dialect is replaced."""
+    holder = job.document["trial"] if _has_trial(job) else job.document
+    written = holder.get("command")
+    return written if isinstance(written, str) else job.command
 
 
 def _has_trial(job: Job) -> bool:
@@ -101,10 +199,14 @@ def _reference(
     if name in known[kind] or (is_optional and kind == "inputs"):
         return
     word = {"inputs": "input", "outputs": "output", "search_space": "search space"}[kind]
+    braces = f"{{{body}}}"
+    hint = _hint(kind, name, known)
+    if text not in _written_command(job) and braces in _written_command(job):
+        hint += f": Azure ML's client reads {braces} as that, also where the program means it"
     yield Finding(
         position,
         f'the command refers to {text}, and the job declares no {word} "{name}"',
-        _hint(kind, name, known),
+        hint,
         "reference-undeclared",
     )
 

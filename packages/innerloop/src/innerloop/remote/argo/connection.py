@@ -27,5 +27,5 @@ SERVICE = Service(
     report=".innerloop/cluster-error.log",
     env=plain_environment,
     scrub=scrub,
-    stalled_message=lambda verb: "the cluster does not answer",
+    stalled_message=lambda verb, host: "the cluster does not answer",
 )

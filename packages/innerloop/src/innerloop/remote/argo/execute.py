@@ -81,6 +81,8 @@ def _push(submission: ArgoSubmission, image: RunImage) -> RunImage:
 def _send(
     root: Path, submission: ArgoSubmission, cluster: ClusterRef, connection: ArgoConnection
 ) -> SubmittedJob:
+    # An earlier attempt of unknown outcome stays open when this one is refused.
+    was_open = submission_store.find_interrupted(root, submission.fingerprint) is not None
     job = _record_before(root, submission, cluster)
     progress = TransferProgress(f"sending {job.name} to {cluster.namespace}")
     try:
@@ -94,9 +96,10 @@ def _send(
         )
     except ServiceError as error:
         if error.code not in _MAY_HAVE_ARRIVED:
-            submission_store.update(root, job, state=submission_store.REFUSED)
+            if not was_open:
+                submission_store.update(root, job, state=submission_store.REFUSED)
             raise
-        raise ServiceError(error.what, hint=_unknown(job), code=error.code) from error
+        raise error.instead_of_again(_unknown(job)) from error
     except KeyboardInterrupt:
         progress.close()
         say(f"innerloop: {_unknown(job)}")

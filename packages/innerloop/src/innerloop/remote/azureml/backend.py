@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from ...model.workspace import Workspace
 
 
+# Seconds of failures that following a job survives.
+TROUBLE_LIMIT = 60.0
+
+
 class AzureML:
     """`where` names another workspace than the configured one."""
 
@@ -35,6 +39,7 @@ class AzureML:
         self.root = root
         self.where = where
         self.connection = AzureConnection(root)
+        self.sent: set[str] = set()
 
     def __enter__(self) -> AzureML:
         return self
@@ -92,7 +97,9 @@ class AzureML:
 
         assert isinstance(submission, AzureSubmission)
         on_ready(submission)
-        return execute.send(self.root, submission, self.connection)
+        job = execute.send(self.root, submission, self.connection)
+        self.sent.add(job.name)
+        return job
 
     def status(self, job: str) -> JobStatus:
         doing = f"asking for {job}"
@@ -102,11 +109,13 @@ class AzureML:
     def logs(
         self, job: str, on_event: Events, *, with_logs: bool, follow: bool
     ) -> tuple[JobStatus, int]:
-        from ..worker.client import poll_interval
+        from ..worker.client import poll_interval, silence_limit
 
         answer = self.connection.ask(
             "follow", self.target, on_event,
             name=job, logs=with_logs, follow=follow, pause=poll_interval(1.0),
+            survives=min(TROUBLE_LIMIT, silence_limit()),
+            sent=job in self.sent,
         )  # fmt: skip
         log_bytes = answer.pop("logs")
         return JobStatus(name=job, **answer), log_bytes

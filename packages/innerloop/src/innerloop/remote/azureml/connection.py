@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ...util import venvs
 from ..worker.client import Service, ServiceError, WorkerClient, plain_environment
-from .worker.azure_errors import scrub
+from .worker.azure_errors import is_storage, scrub
 
 __all__ = ["AzureConnection", "ServiceError"]
 
@@ -21,9 +21,9 @@ class AzureConnection(WorkerClient):
         return self
 
 
-def _stalled_message(verb: str) -> str:
-    is_upload = verb in ("submit", "data_register")
-    return "the upload stalled" if is_upload else "Azure does not answer"
+def _stalled_message(verb: str, host: str) -> str:
+    is_upload = verb in ("submit", "data_register") and (is_storage(host) or not host)
+    return "the upload stalled" if is_upload else f"{host or 'Azure'} does not answer"
 
 
 def _environment() -> dict[str, str]:

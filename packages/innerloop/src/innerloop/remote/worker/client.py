@@ -14,6 +14,7 @@ from typing import Any
 from ...util import files, locked_environments, process, venvs
 from ...util.errors import UserError
 from ..progress import TransferProgress
+from .protocol import AGAIN
 
 Event = Mapping[str, Any]
 
@@ -29,7 +30,7 @@ class Service:
     `name` is its name in messages; `group`, the lock of the worker's environment (locks/GROUP.txt);
     `module`, the module with its `main`; `report`, the file for details of unexpected errors; `env`
     gives the worker's variables; `scrub` removes secrets from a text; `stalled_message` is for a
-    worker that is silent during a verb.
+    worker that is silent during a verb, after a request to a host ("" before the first).
     """
 
     name: str
@@ -38,7 +39,7 @@ class Service:
     report: str
     env: Callable[[], dict[str, str]]
     scrub: Callable[[str], str]
-    stalled_message: Callable[[str], str]
+    stalled_message: Callable[[str, str], str]
 
 
 class WorkerClient:
@@ -103,18 +104,21 @@ class WorkerClient:
         request = {"verb": verb, "target": asdict(target), "device": _is_interactive(), **fields}
         worker = self.start()
         worker.say(json.dumps(request))
-        limit = _silence_limit()
+        limit = silence_limit()
         allowed = max(limit, 60.0)  # the import of the SDK, on a slow disk
+        host = ""
         while True:
             try:
                 line = worker.hear(allowed)
             except TimeoutError:
-                raise self._stalled(verb, allowed) from None
+                raise self._stalled(verb, host, allowed) from None
             if line is None:
                 raise self._ended(worker)
             event = json.loads(line)
             allowed = limit + float(event.get("wait") or 0)
             match event["event"]:
+                case "request":
+                    host = event.get("host", "")
                 case "done":
                     return event["value"]
                 case "error":
@@ -134,8 +138,9 @@ class WorkerClient:
             progress.close()
 
     def _error(self, event: Event) -> UserError:
+        again = event.get("again", "")
         if event["code"] not in ("other", "import"):
-            return ServiceError(event["what"], hint=event["hint"], code=event["code"])
+            return ServiceError(event["what"], hint=event["hint"], again=again, code=event["code"])
         text = self.service.scrub(f"{event.get('trace', '')}\n")
         files.write_text(self.root / self.service.report, text)
         hint = event["hint"] or f"{self.service.report} has the details"
@@ -149,19 +154,34 @@ class WorkerClient:
         what = f"{self.service.name}'s client ended: {last.strip()}"
         return ServiceError(what, code="worker-ended", hint=f"{report} has the details")
 
-    def _stalled(self, verb: str, seconds: float) -> UserError:
+    def _stalled(self, verb: str, host: str, seconds: float) -> UserError:
         return ServiceError(
-            f"{self.service.stalled_message(verb)}: no data for {seconds:.0f} s",
+            f"{self.service.stalled_message(verb, host)}: no data for {seconds:.0f} s",
             code="stalled",
-            hint="Check the network and run it again: nothing is sent twice",
+            hint="Check the network",
+            again=AGAIN,
         )
 
 
 class ServiceError(UserError):
     """An error of the service or on the way to it.
 
-    `code` is one of its worker's error codes, or "stalled", "worker-ended".
+    `code` is one of its worker's error codes, or "stalled", "worker-ended". `cure` is the hint
+    without `again`, which says when to repeat the command.
     """
+
+    def __init__(self, what: str, *, code: str, hint: str = "", again: str = "") -> None:
+        super().__init__(what, code=code, hint=join_sentences(hint, again))
+        self.cure = hint
+
+    def instead_of_again(self, text: str) -> ServiceError:
+        """The error with its cure, and with another sentence about what to do next."""
+        return ServiceError(self.what, code=self.code, hint=join_sentences(self.cure, text))
+
+
+def join_sentences(*texts: str) -> str:
+    """The texts that are not empty as sentences; the last has no full stop, as in a hint."""
+    return ". ".join(text.rstrip(".") for text in texts if text)
 
 
 def poll_interval(default: float) -> float:
@@ -172,7 +192,8 @@ def poll_interval(default: float) -> float:
         return default
 
 
-def _silence_limit() -> float:
+def silence_limit() -> float:
+    """Seconds after which a silent worker counts as stalled; INNERLOOP_PATIENCE overrides it."""
     try:
         return max(float(os.environ.get("INNERLOOP_PATIENCE", "")), 1.0)
     except ValueError:

@@ -10,14 +10,17 @@ Events, each with its fields:
     sign-in             text: how to sign in
     signed-in           by: the credential that answered
     note, message       text: a warning of the library; a line for the user
-    creating            the service is asked to create the job from here on
-    request, response   method, host, path; status, wait (seconds)
+    creating            a request that creates the job is sent: from here on the job may exist
+    not-created         the service's answer: that request created nothing
+    absent              the service's answer: the job of an earlier attempt does not exist
+    request, response   id (of the operation, the same when it is tried again), method, host, path;
+                        status, wait (seconds), tries (whether the client tries it again)
     uploaded            bytes: how many have been sent so far
     state               of: a step's name or "", state: the job's new status
     log                 of, file, text: what a program printed
     address             what a command asked for by name: not scrubbed
     done                value: the answer; the last event of a request
-    error               code, what, hint, trace: the request failed; the last event
+    error               code, what, hint, again, trace: the request failed; the last event
 """
 
 from __future__ import annotations
@@ -33,17 +36,22 @@ from typing import Any
 
 Emit = Callable[..., None]
 
+# What to do about a failure on the way: folders go again from their start, whole ones do not.
+AGAIN = "Run it again: what has arrived whole is not sent again"
+
 
 @dataclass(frozen=True, slots=True)
 class ErrorInfo:
     """An exception of a library, explained.
 
-    `code` names the kind of error; each backend lists its own codes.
+    `code` names the kind of error; each backend lists its own codes. `hint` says how to repair the
+    cause, `again` when and how to repeat the command: that is left out after a job was sent.
     """
 
     code: str
     what: str
     hint: str = ""
+    again: str = ""
 
 
 def requests() -> Callable[[], Mapping[str, Any]]:

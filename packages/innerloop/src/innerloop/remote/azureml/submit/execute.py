@@ -15,7 +15,7 @@ from ..connection import AzureConnection, ServiceError
 from ..workspace_ref import WorkspaceRef
 from .submission import AzureSubmission, workspace_fields
 
-# Error codes with which Azure says that no job was created.
+# Error codes with which Azure refuses a submission: sent again unchanged, it is refused again.
 _REFUSED = ("exists", "refused", "not-found", "no-workspace", "forbidden")
 
 
@@ -29,7 +29,12 @@ def send(root: Path, submission: AzureSubmission, connection: AzureConnection) -
     target = submission.target
     assert target is not None
     job = _record_before(root, submission, target)
-    progress = TransferProgress(f"sending {job.name} to {target.workspace}", submission.size)
+    progress = TransferProgress(
+        f"sending {job.name} to {target.workspace}",
+        submission.size,
+        files=submission.files,
+        unrefused=int(submission.resumes),
+    )
     try:
         answer = connection.ask(
             "submit",
@@ -46,12 +51,17 @@ def send(root: Path, submission: AzureSubmission, connection: AzureConnection) -
         raise _after_error(root, job, error, progress) from error
     except KeyboardInterrupt:
         progress.close()
-        say(f"innerloop: {_delivery_state(job, progress)}")
+        if progress.may_exist:
+            state = _unknown(job)
+        else:
+            state = _not_created(progress)
+            submission_store.update(root, job, state=submission_store.UNSENT)
+        say(f"innerloop: {state}")
         raise
     progress.close()
     if answer["existed"]:
         say("innerloop: an earlier attempt had created this job; no second one was created")
-    elif progress.uploads == 0:
+    elif not progress.blobs:
         say("innerloop: nothing to upload: code and environment were there already")
     else:
         say(f"innerloop: sent after {time.monotonic() - progress.started:.0f} s")
@@ -90,24 +100,31 @@ def _record_before(root: Path, submission: AzureSubmission, target: WorkspaceRef
 def _after_error(
     root: Path, job: SubmittedJob, error: ServiceError, progress: TransferProgress
 ) -> UserError:
+    """The error with its cure, and with what is known of the job.
+
+    The record stays open while the job may exist, so that the next attempt asks for it first.
+    """
     progress.close()
-    if error.code in _REFUSED:
-        submission_store.update(root, job, state=submission_store.REFUSED)
-        return error
-    if progress.creating:
-        hint = _capitalize(_delivery_state(job, progress))
-        return ServiceError(error.what, hint=hint, code=error.code)
+    if progress.may_exist:
+        state = _unknown(job)
+        return error.instead_of_again(state[:1].upper() + state[1:])
+    is_refused = error.code in _REFUSED
+    state = submission_store.REFUSED if is_refused else submission_store.UNSENT
+    submission_store.update(root, job, state=state)
     return error
 
 
-def _delivery_state(job: SubmittedJob, progress: TransferProgress) -> str:
-    if progress.creating:
-        return (
-            f"it is not known whether {job.name} was created: `scripts/loop status {job.name}` "
-            "tells, and the same command again continues without creating it twice"
-        )
-    return "no job was created; the same command again continues and sends nothing twice"
+def _unknown(job: SubmittedJob) -> str:
+    return (
+        f"it is not known whether {job.name} was created: `scripts/loop status {job.name}` "
+        "tells, and the same command again continues without creating it twice"
+    )
 
 
-def _capitalize(text: str) -> str:
-    return text[:1].upper() + text[1:]
+def _not_created(progress: TransferProgress) -> str:
+    """What the same command does after an interruption: an upload begins again from its start."""
+    if progress.code_arrived:
+        return "no job was created; the same command again does not send the code again"
+    if progress.blobs:
+        return "no job was created; the same command again sends the code from its start"
+    return "no job was created; the same command again continues"

@@ -71,7 +71,7 @@ def plan(
         target=target,
         fingerprint=fingerprint,
         known=dict(_sent_before(root, parts, snapshots, target)),
-        resumes=earlier is not None,
+        resumes=earlier is not None and earlier.state == submission_store.SENDING,
         named=name is not None,
         unconnected=unconnected,
     )
@@ -120,8 +120,9 @@ def _summarize_environment(root: Path, job: Job) -> EnvironmentSummary:
     folder = code_root(job.name, environment.path) if environment.kind == "build" else None
     if folder is None or not (root / folder).is_dir():
         return EnvironmentSummary(words)
-    size = snapshot.read(root, folder, contents=False).size
-    return EnvironmentSummary(words, loader.digest_of(root / folder), folder, size)
+    context = snapshot.read(root, folder, contents=False)
+    digest = loader.digest_of(root / folder)
+    return EnvironmentSummary(words, digest, folder, context.size, len(context.files))
 
 
 def _local_data(root: Path, job: Job, steps: Sequence[Step]) -> Iterator[tuple[str, Snapshot]]:
@@ -200,7 +201,10 @@ def _sent_before(
 
 
 def _requested_name(job: Job, name: str | None) -> str | None:
-    """The name from the command line or the job file; None where neither has one."""
+    """The name from the command line or the job file; None where neither has one.
+
+    In small letters, as Azure ML's client sends it: that is the job's name from then on.
+    """
     name = job.document.get("name") if name is None else name
     if name is not None and not _JOB_NAME.fullmatch(str(name)):
         raise UsageError(
@@ -208,8 +212,9 @@ def _requested_name(job: Job, name: str | None) -> str | None:
             code="job-name-invalid",
             hint="Use letters, digits, - and _, at most 255, and begin with a letter or digit",
         )
-    return None if name is None else str(name)
+    return None if name is None else str(name).lower()
 
 
 def _new_name(experiment: Experiment) -> str:
-    return f"{azure_name(experiment.name)}-{new_id()}"
+    """In small letters, as Azure ML's client sends every name of a job."""
+    return f"{azure_name(experiment.name)}-{new_id()}".lower()

@@ -24,14 +24,15 @@ READERS = "everybody in the Azure ML workspace"
 class EnvironmentSummary:
     """`words` describe the environment.
 
-    `digest`, `folder` and `size` are those of the build context; empty where Azure ML builds
-    nothing.
+    `digest`, `folder`, `size` and the number of `files` are those of the build context; empty where
+    Azure ML builds nothing.
     """
 
     words: str
     digest: str = ""
     folder: str = ""
     size: int = 0
+    files: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +75,12 @@ class AzureSubmission:
     unconnected: UserError | None = None
 
     @property
+    def is_named(self) -> bool:
+        return self.named
+
+    @property
     def file_of_name(self) -> str:
-        return self.job.name if str(self.job.document.get("name")) == self.name else ""
+        return self.job.name if str(self.job.document.get("name")).lower() == self.name else ""
 
     @property
     def readers(self) -> str:
@@ -95,6 +100,13 @@ class AzureSubmission:
         contexts = {part.environment.folder: part.environment.size for part in self.parts}
         sizes = [sent.size for sent in (*self.snapshots.values(), *self.data.values())]
         return sum(sizes) + sum(contexts.values())
+
+    @property
+    def files(self) -> int:
+        """Number of files to upload when the workspace has none of them."""
+        contexts = {part.environment.folder: part.environment.files for part in self.parts}
+        sent = (*self.snapshots.values(), *self.data.values())
+        return sum(len(snapshot.files) for snapshot in sent) + sum(contexts.values())
 
     @property
     def suspects(self) -> list[tuple[str, SuspectedSecret]]:

@@ -3,8 +3,11 @@
 Imports no library of Azure's: an exception is recognized by its class name, its status and its
 text.
 
+The host that answered decides what an answer means: the workspace's storage, the sign-in service and
+Azure ML refuse for reasons of their own, and a web page is the answer of none of them.
+
 Codes: sign-in, expired, clock, forbidden, no-workspace, not-found, exists, slow-down, service, network,
-refused, files, not-ended, quota, name-taken, busy, deployment-failed, other.
+web-page, answer-broken, refused, files, not-ended, quota, name-taken, busy, deployment-failed, other.
 """
 
 from __future__ import annotations
@@ -14,10 +17,12 @@ import os
 import re
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import urlsplit
 
-from ...worker.protocol import ErrorInfo
+from ...worker.protocol import AGAIN, ErrorInfo
 
 MAX_SKEW = 300  # seconds; Azure refuses a signature whose time is further off
 
@@ -47,23 +52,50 @@ def scrub(text: str, env: Mapping[str, str] | None = None) -> str:
     return text
 
 
-def explain(error: BaseException, request: Mapping[str, Any], host: str = "") -> ErrorInfo:
+@dataclass(frozen=True, slots=True)
+class LastAnswer:
+    """The last answer that Azure's client logged; `status` is 0 for a request without an answer.
+
+    `was_tried`: the client tried the request several times. `key_status`: the status with which
+    Azure refused the storage's key, 0 if it gave it: the client hides that, and asks the storage
+    without a key. `token_status`: the status with which the sign-in service refused a token, 0 if it
+    gave it; other requests may have followed.
+    """
+
+    host: str = ""
+    status: int = 0
+    is_web_page: bool = False
+    was_tried: bool = False
+    key_status: int = 0
+    token_status: int = 0
+
+
+def explain(
+    error: BaseException,
+    request: Mapping[str, Any],
+    host: str = "",
+    last: LastAnswer | None = None,
+) -> ErrorInfo:
     """The explanation of an exception of azure-ai-ml, azure-core, azure-identity or the system.
 
-    `host` is the host of the last request.
+    `host` is the host of the last request, `last` the answer to it.
     """
+    last = last or LastAnswer(host)
     chain = list(_chain(error))
     names = [type(cause).__name__ for cause in chain]
     words = scrub(" | ".join(str(cause) for cause in chain))
     if "DeploymentFailed" in names:
         return _deployment(scrub(str(error)))
-    answered = next((cause for cause in chain if getattr(cause, "status_code", None)), None)
+    if isinstance(error, NoSuchConflict):
+        said = _message(error.__cause__)
+        return ErrorInfo("refused", f"Azure refused the job (409): {_shorten(said)}", "")
+    answered = next((cause for cause in chain if status_of(cause)), None)
     if answered is not None and (late := _clock(answered)):
         return late
     if answered is not None:
-        return _status(answered, int(answered.status_code), words, request)  # type: ignore[attr-defined]
+        return _status(answered, status_of(answered), words, request, last)
     if "CredentialUnavailableError" in names or "ClientAuthenticationError" in names:
-        return _sign_in(words, host)
+        return _sign_in(words, host, last)
     if any(name in _NETWORK for name in names) or re.search(_NETWORK_WORDS, words):
         return _network(words, host)
     if "JobException" in names and (match := re.search(r"in state (?:JobStatus\.)?(\w+)", words)):
@@ -74,15 +106,41 @@ def explain(error: BaseException, request: Mapping[str, Any], host: str = "") ->
     if "ValidationException" in names or "ValidationError" in names:
         what = f"Azure ML's client refuses it: {_validated(words)}"
         return ErrorInfo("refused", what, "Fix the job file")
-    if isinstance(error, OSError):
+    if any(name in _UNREADABLE for name in names):
+        return (
+            _page(last.host, last.status) if last.is_web_page else _broken(last.host, last.status)
+        )
+    if isinstance(error, OSError) and not _is_of_requests(error):
         where = f" ({error.filename})" if error.filename else ""
         what = f"a file could not be read or written: {error.strerror or error}{where}"
-        return ErrorInfo("files", what, "Check the disk and the permissions, and run it again")
-    return ErrorInfo(
-        "other", f"Azure ML's client failed: {type(error).__name__}: {_shorten(words)}", ""
-    )
+        return ErrorInfo("files", what, "Check the disk and the permissions", "Then run it again")
+    failed = "Azure ML's client failed"
+    if any(isinstance(cause, _MISREADINGS) for cause in chain) and 0 < last.status < 400:
+        failed = f"Azure ML's client cannot read the answer of {last.host}"
+    return ErrorInfo("other", f"{failed}: {type(error).__name__}: {_shorten(words)}", "")
 
 
+class NoSuchConflict(Exception):
+    """Azure refused to create a job as existing, and has none of its name. The cause is its answer."""
+
+
+# What the client raises for JSON of another form than it expects.
+_MISREADINGS = (AttributeError, KeyError, TypeError, ValueError, IndexError)
+
+
+def status_of(error: BaseException) -> int:
+    """The HTTP status of the answer that an exception is about; 0 if it is about none."""
+    own = getattr(error, "status_code", None)
+    return int(own or getattr(getattr(error, "response", None), "status_code", None) or 0)
+
+
+def _is_of_requests(error: BaseException) -> bool:
+    """Whether it is an exception of the library requests, which derives them all from OSError."""
+    return any(kind.__module__.partition(".")[0] == "requests" for kind in type(error).__mro__)
+
+
+# An answer that is no JSON, or only its beginning.
+_UNREADABLE = ("JSONDecodeError", "DecodeError", "ParseError", "UnicodeDecodeError")
 _NETWORK = (
     "ServiceRequestError", "ServiceResponseError", "ConnectionError", "ConnectionResetError",
     "ProxyError", "SSLError", "ReadTimeout", "ConnectTimeout", "TimeoutError", "IncompleteRead",
@@ -117,7 +175,7 @@ def _clock(error: Any) -> ErrorInfo | None:
     response = getattr(error, "response", None)
     headers = getattr(response, "headers", None) or {}
     date = headers.get("Date") or headers.get("date")
-    if error.status_code not in (400, 401, 403) or not date:
+    if status_of(error) not in (400, 401, 403) or not date:
         return None
     try:
         off = time.time() - parsedate_to_datetime(date).timestamp()
@@ -127,16 +185,26 @@ def _clock(error: Any) -> ErrorInfo | None:
         return None
     way = "fast" if off > 0 else "slow"
     what = f"this machine's clock is {abs(off) / 60:.0f} minutes {way}, and Azure refuses its signatures"
-    return ErrorInfo(
-        "clock", what, "Set the clock (turn on time synchronisation), and run it again"
-    )
+    return ErrorInfo("clock", what, "Set the clock (turn on time synchronisation)", _THEN)
 
 
-def _status(error: Any, status: int, words: str, request: Mapping[str, Any]) -> ErrorInfo:
+def _status(
+    error: Any, status: int, words: str, request: Mapping[str, Any], last: LastAnswer
+) -> ErrorInfo:
     target = request["target"]
     where = f"workspace {target['workspace']} in resource group {target['group']}"
     message = _message(error)
     path = _path(error)
+    host = _host(error) or last.host
+    is_page = _is_web_page(error)
+    if is_page and (status < 500 or status == 511):
+        return _page(host, status)
+    if status < 400:
+        return _broken(host, status)
+    if _is_sign_in(host):
+        return _sign_in(words, host, LastAnswer(host, status))
+    if is_storage(host) and status < 500 and status not in (408, 429):
+        return _storage(status, message, host, last.key_status)
     if status == 401:
         return _refused_sign_in(message, words)
     if status < 500 and (explained := _of_endpoints(message, words, path)):
@@ -146,26 +214,112 @@ def _status(error: Any, status: int, words: str, request: Mapping[str, Any]) -> 
     if status == 403:
         return _forbidden(message or words, where)
     if status == 404:
-        return _not_found(message, path, where, target)
-    if status == 409:
-        name = path.rpartition("/")[2] if "/jobs/" in path else ""
-        what = (
-            f'there is a job "{name}" already'
-            if name
-            else f"it exists already: {_shorten(message)}"
-        )
-        return ErrorInfo("exists", f"{what} in {where}", "Choose another name")
+        return _not_found(message, path, where, target, _method(error))
+    if status == 409 and (name := _job_to_create(error, path)):
+        what = f'there is a job "{name}" already in {where}'
+        return ErrorInfo("exists", what, "Choose another name")
     if status == 429:
-        what = "Azure still asks for fewer requests (429) after several attempts"
+        what = f"{_service(host)} still asks for fewer requests (429) after several attempts"
         return ErrorInfo(
-            "slow-down", what, "Wait some minutes and run it again: it continues from here"
+            "slow-down", what, again="Wait some minutes and run it again: it continues from here"
         )
-    if status >= 500:
-        what = f"Azure still failed ({status}) after several attempts: {_shorten(message)}"
-        return ErrorInfo(
-            "service", what, "Run it again later (azure.status.microsoft lists outages)"
-        )
+    if status >= 500 or status == 408:
+        said = "" if is_page or not message else f": {_shorten(message)}"
+        what = f"{_service(host)} still failed ({status}) after several attempts{said}"
+        return ErrorInfo("service", what, again=_LATER)
     return ErrorInfo("refused", f"Azure refused it ({status}): {_shorten(message or words)}", "")
+
+
+_LATER = "Run it again later (azure.status.microsoft lists outages)"
+
+
+def _host(error: Any) -> str:
+    """The host that answered."""
+    return urlsplit(_path(error)).hostname or ""
+
+
+def is_storage(host: str) -> bool:
+    return any(kind in host for kind in (".blob.", ".dfs.", ".file.", ".queue.", ".table."))
+
+
+def _is_sign_in(host: str) -> bool:
+    return host.startswith(("login.", "sts.")) or host in _CI_ISSUERS
+
+
+# Hosts that vouch for a CI run.
+_CI_ISSUERS = ("pipelines.actions.githubusercontent.com",)
+
+
+def _service(host: str) -> str:
+    """The name of a service in messages."""
+    if not host or host == "management.azure.com":
+        return "Azure"
+    return f"the workspace's storage ({host})" if is_storage(host) else host
+
+
+def _is_web_page(error: Any) -> bool:
+    """Whether the answer is a page for a browser, which no service of Azure sends to a program."""
+    response = getattr(error, "response", None)
+    headers = getattr(response, "headers", None) or {}
+    kind = headers.get("Content-Type") or headers.get("content-type") or ""
+    return is_web_page(str(kind)) or bool(re.search(r"(?i)<!doctype html|<html[\s>]", str(error)))
+
+
+def is_web_page(content_type: str) -> bool:
+    return content_type.partition(";")[0].strip().lower() in ("text/html", "application/xhtml+xml")
+
+
+def _page(host: str, status: int) -> ErrorInfo:
+    code = f" ({status})" if status not in (0, 200) else ""
+    what = f"{host or 'Azure'} answered with a web page{code} (a proxy's sign-in page?)"
+    hint = "Sign in to this network in a browser, or check HTTPS_PROXY"
+    return ErrorInfo("web-page", what, hint, "Then run it again")
+
+
+def _broken(host: str, status: int) -> ErrorInfo:
+    code = f" ({status})" if status else ""
+    what = f"the answer of {host or 'Azure'}{code} is cut short or unreadable"
+    return ErrorInfo(
+        "answer-broken", what, "Check the network, and HTTPS_PROXY if there is one", AGAIN
+    )
+
+
+def _storage(status: int, message: str, host: str, key_status: int) -> ErrorInfo:
+    """The workspace's storage refused something: its roles and its firewall are its own."""
+    if status in (401, 403) and key_status:
+        return _without_key(status, host, key_status)
+    said = f"({status}): {_shorten(message)}"
+    if status in (401, 403):
+        what = f"the workspace's storage refuses access {said}"
+        role = '"Storage Blob Data Contributor"'
+        hint = f"Check the firewall of {host}, and ask for the role {role}"
+        return ErrorInfo("forbidden", what, hint)
+    if status == 404:
+        return ErrorInfo("not-found", f"{host} does not have what was asked for {said}", "")
+    return ErrorInfo("refused", f"the workspace's storage ({host}) refused it {said}", "")
+
+
+def _without_key(status: int, host: str, key_status: int) -> ErrorInfo:
+    """Azure did not give the storage's key, and the storage refuses the person without it."""
+    what = f"Azure did not give the key of the workspace's storage ({key_status})"
+    if key_status == 429:
+        return ErrorInfo("slow-down", what, again="Wait some minutes and run it again")
+    if key_status >= 500 or key_status == 408:
+        return ErrorInfo("service", what, again=_LATER)
+    hint = f'Ask for the role "AzureML Data Scientist", or for "Storage Blob Data Contributor" on {host}'
+    what += f", and the storage refuses access without it ({status})"
+    return ErrorInfo("forbidden", what, hint)
+
+
+def _job_to_create(error: Any, path: str) -> str:
+    """The name of the job that the request was to create; "" if it was another request."""
+    match = re.search(r"/workspaces/[^/]+/jobs/([^/]+)/?$", path)
+    return match[1] if match and _method(error) in ("PUT", "") else ""
+
+
+def _method(error: Any) -> str:
+    request = getattr(getattr(error, "response", None), "request", None)
+    return str(getattr(request, "method", "") or "")
 
 
 _QUOTA = re.compile(r"(?i)OutOfQuota|not enough quota|exceed\w* .{0,40}quota|quota .{0,40}exceeded")
@@ -198,7 +352,8 @@ def _of_endpoints(message: str, words: str, path: str) -> ErrorInfo | None:
         return ErrorInfo("name-taken", what, hint)
     if busy := re.search(r"because it is in (\w+) provisioning state", words):
         what = f"the endpoint is {busy[1].lower()}: another operation is changing it"
-        return ErrorInfo("busy", what, "Run it again when that has ended: it continues from here")
+        again = "Run it again when that has ended: it continues from here"
+        return ErrorInfo("busy", what, again=again)
     if match := re.search(r"(?i)SubscriptionNotRegistered|not registered .{0,60}namespace", words):
         what = f"the subscription is not registered for endpoints ({match[0]}): {_shorten(message)}"
         return ErrorInfo("refused", what, "Its owner registers it: az provider register -n NAME")
@@ -239,9 +394,7 @@ _FAILURES = (
 
 def _refused_sign_in(message: str, words: str) -> ErrorInfo:
     if re.search(r"(?i)expired", words):
-        return ErrorInfo(
-            "expired", "the sign-in to Azure has expired", f"{SIGN_IN}, and run it again"
-        )
+        return ErrorInfo("expired", "the sign-in to Azure has expired", SIGN_IN, _THEN)
     what = f"Azure does not accept the sign-in (401): {_shorten(message or words)}"
     return ErrorInfo("sign-in", what, f"{SIGN_IN}; check that the tenant is the subscription's")
 
@@ -249,19 +402,45 @@ def _refused_sign_in(message: str, words: str) -> ErrorInfo:
 SIGN_IN = "Sign in again (`az login`, or new credentials in AZURE_CLIENT_SECRET)"
 
 
-def _sign_in(words: str, host: str = "") -> ErrorInfo:
+def _sign_in(words: str, host: str = "", last: LastAnswer | None = None) -> ErrorInfo:
+    last = last or LastAnswer()
+    status = last.token_status or last.status
+    if last.is_web_page and last.status < 500:
+        return _page(last.host, last.status)
+    # The client keeps such an answer and gives it again without a request.
+    is_throttled = re.search(r"(?i)too ?many ?requests|AADSTS90055|AADSTS50196", words)
+    if is_throttled or (_is_sign_in(last.host) and status == 429):
+        asks = last.host if _is_sign_in(last.host) else "login.microsoftonline.com"
+        what = f"{asks} asks for fewer requests (429)"
+        return ErrorInfo("slow-down", what, again="Wait some minutes and run it again")
+    if _is_sign_in(last.host) and (status >= 500 or status == 408):
+        what = f"{last.host} failed ({status}): nobody can sign in to Azure now"
+        return ErrorInfo("service", what, again=_LATER)
     if "AADSTS7000222" in words or re.search(
         r"(?i)(secret|token|assertion)[^|]{0,60}expired", words
     ):
-        return ErrorInfo(
-            "expired", "the credentials for Azure have expired", f"{SIGN_IN}, and run it again"
-        )
+        return ErrorInfo("expired", "the credentials for Azure have expired", SIGN_IN, _THEN)
     if match := re.search(r"AADSTS\d+:? ?([^|\r\n]*?)(?:\. ?Trace ID|\.?$|\.\s)", words):
         return ErrorInfo("sign-in", f"the sign-in to Azure failed: {_shorten(match[0])}", SIGN_IN)
-    if re.search(_NETWORK_WORDS + r"|resolve|getaddrinfo|Name or service", words):
+    if re.search(
+        _NETWORK_WORDS
+        + r"|resolve|getaddrinfo|Name or service|certificate verify|Connection broken|IncompleteRead",
+        words,
+    ):
         return _network(words, host)
+    if match := re.search(r"(GitHub returned no token[^|\r\n]*)", words):
+        return ErrorInfo(
+            "sign-in", f"the sign-in to Azure failed: {match[1]}", _how_to_sign_in(os.environ)
+        )
+    if re.search(r"Expecting value|Unterminated string|JSONDecodeError", words):
+        return _broken(last.host, last.status)
+    if match := re.search(r"Authentication failed: ([^|\r\n]+)", words):
+        return ErrorInfo("sign-in", f"the sign-in to Azure failed: {_shorten(match[1])}", SIGN_IN)
     what = "nobody is signed in to Azure: no credential of the chain is usable"
     return ErrorInfo("sign-in", what, _how_to_sign_in(os.environ))
+
+
+_THEN = "Then run it again"
 
 
 def _how_to_sign_in(env: Mapping[str, str]) -> str:
@@ -285,10 +464,8 @@ def _forbidden(words: str, where: str) -> ErrorInfo:
     if match := re.search(r"perform action '([^']+)'", words):
         what = f"you lack a permission in {where}: {match[1]}"
         return ErrorInfo("forbidden", what, 'Ask its owner for the role "AzureML Data Scientist"')
-    if re.search(r"(?i)authenticat|signature|AuthorizationPermissionMismatch|storage", words):
-        what = f"the workspace's storage refuses access (403): {_shorten(words)}"
-        hint = 'Ask for the role "Storage Blob Data Contributor", and check the storage\'s firewall'
-        return ErrorInfo("forbidden", what, hint)
+    if re.search(r"failed to authenticate the request|AuthorizationPermissionMismatch", words):
+        return _storage(403, words, "the storage", 0)
     return ErrorInfo(
         "forbidden",
         f"you lack a permission in {where} (403): {_shorten(words)}",
@@ -296,7 +473,9 @@ def _forbidden(words: str, where: str) -> ErrorInfo:
     )
 
 
-def _not_found(message: str, path: str, where: str, target: Mapping[str, Any]) -> ErrorInfo:
+def _not_found(
+    message: str, path: str, where: str, target: Mapping[str, Any], method: str
+) -> ErrorInfo:
     after = re.search(r"(?i)/workspaces/[^/]+/(\w+?)s?/([^/]+)", path)
     lost = re.search(
         r"(?i)(resource ?group|subscription|workspace)\w*'? ?.*(not be found|not found)", message
@@ -308,6 +487,8 @@ def _not_found(message: str, path: str, where: str, target: Mapping[str, Any]) -
     kind, name = after[1].lower(), after[2]
     if kind == "onlineendpoint":
         return _no_endpoint(path, name, where)
+    if method in ("PUT", "POST") or kind == "code":  # what it was to create or list is not missing
+        return ErrorInfo("not-found", f"Azure refused it (404): {_shorten(message)}", "")
     hint = {
         "job": "`scripts/loop status --all` lists those that were submitted from here",
         "compute": "Name one of the workspace's computes under `compute:`",
@@ -331,23 +512,35 @@ def _network(words: str, host: str) -> ErrorInfo:
     if re.search(r"(?i)certificate verify|CERTIFICATE_VERIFY|self.signed", words):
         what = f"{where} has a certificate that this machine does not trust"
         hint = "Behind a company's proxy set REQUESTS_CA_BUNDLE to the file of its certificate authority"
-        return ErrorInfo("network", what, hint)
+        return ErrorInfo("network", what, hint, _THEN)
     if re.search(r"(?i)resolve|getaddrinfo|Name or service|nodename|name resolution", words):
-        return ErrorInfo("network", f"{where} cannot be found by name (no DNS answer)", _CHECK)
-    if re.search(r"(?i)proxy", words):
-        return ErrorInfo("network", f"the proxy refuses the connection to {where}", _CHECK)
-    if re.search(r"(?i)reset|aborted|broken pipe|closed connection|EOF occurred", words):
         return ErrorInfo(
-            "network", f"the connection to {where} still broke after several attempts", _AGAIN
+            "network", f"{where} cannot be found by name (no DNS answer)", _CHECK, _THEN
+        )
+    if re.search(r"(?i)tunnel connection failed|proxy authentication", words):
+        return ErrorInfo("network", f"the proxy refuses the connection to {where}", _CHECK, _THEN)
+    if re.search(r"(?i)connection refused|actively refused", words):
+        far = f"the proxy to {where}" if re.search(r"(?i)proxy", words) else where
+        return ErrorInfo("network", f"{far} refuses the connection", _CHECK, _THEN)
+    if re.search(
+        r"(?i)reset|aborted|broken pipe|closed connection|EOF occurred|IncompleteRead|"
+        r"Connection broken|ended prematurely|Response payload",
+        words,
+    ):
+        return ErrorInfo(
+            "network",
+            f"the connection to {where} still broke after several attempts",
+            again=AGAIN,
         )
     if re.search(r"(?i)timed? ?out", words):
-        return ErrorInfo("network", f"{where} did not answer in time", _AGAIN)
-    return ErrorInfo("network", f"{where} cannot be reached: {_shorten(words)}", _CHECK)
+        return ErrorInfo("network", f"{where} did not answer in time", again=AGAIN)
+    if re.search(r"(?i)proxy", words):
+        return ErrorInfo("network", f"the proxy refuses the connection to {where}", _CHECK, _THEN)
+    return ErrorInfo("network", f"{where} cannot be reached: {_shorten(words)}", _CHECK, _THEN)
 
 
 _HOST = re.compile(r"(?:host=|resolve )'(?P<name>[^']+)'")
-_CHECK = "Check the network, and HTTPS_PROXY if there is one; then run it again"
-_AGAIN = "Run it again: nothing is sent twice"
+_CHECK = "Check the network, and HTTPS_PROXY if there is one"
 
 
 def _message(error: Any) -> str:
@@ -376,6 +569,8 @@ def _validated(text: str) -> str:
 def _shorten(text: str, limit: int = 300) -> str:
     """The beginning of a message on one line, without codes and colours."""
     plain = " ".join(re.sub(r"\x1b\[[0-9;]*m", "", text).split())
-    plain = re.split(r"\s*(?:Code: |Content: |\|)", plain)[0].strip()
+    plain = re.sub(r"(https?://[^\s?'\"]+)\?[^\s'\"]*", r"\1", plain)
+    plain = re.sub(r"^Operation returned an invalid status '(.*?)'?$", r"\1", plain)
+    plain = re.split(r"\s*(?:Code: |Content: |ErrorCode:|RequestId:|\|)", plain)[0].strip()
     plain = re.sub(r"^\(\w+\)\s*", "", plain)
     return (plain[:limit].rstrip() + " ...") if len(plain) > limit else plain.rstrip(".")

@@ -6,6 +6,7 @@ import logging
 import os
 import re
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -22,6 +23,8 @@ from azure.identity import (
 
 from ...worker.protocol import Emit
 from . import oidc
+from .azure_errors import LastAnswer, is_storage, is_web_page
+from .delivery import Delivery
 from .heartbeat import Heartbeat
 
 # Warnings about classes inside the client, on which a user cannot act.
@@ -37,14 +40,15 @@ _QUIET_LOGGERS = (
 _HTTP = "azure.core.pipeline.policies.http_logging_policy"
 
 
-def connect(request: Mapping[str, Any], emit: Emit) -> MLClient:
+def connect(request: Mapping[str, Any], emit: Emit, *, fresh: bool = False) -> MLClient:
     """The client of a workspace.
 
-    It signs in with its first request; requests about one workspace share a client.
+    It signs in with its first request; requests about one workspace share a client. With `fresh` it
+    signs in once more, as after an answer that its token is not accepted.
     """
     where = request["target"]
     key = (where["subscription"], where["group"], where["workspace"])
-    if key not in _CLIENTS:
+    if fresh or key not in _CLIENTS:
         signed_in = credential(emit, device=bool(request.get("device")))
         _CLIENTS[key] = MLClient(signed_in, *key, enable_telemetry=False)
     return _CLIENTS[key]
@@ -139,7 +143,11 @@ def listen(emit: Emit) -> Heartbeat:
     for name in _QUIET_LOGGERS:
         logging.getLogger(name).addHandler(logging.NullHandler())
         logging.getLogger(name).propagate = False
-    for name, handler in ((_HTTP, _Requests(emit)), ("azure.identity", _SignedIn(emit))):
+    delivery = Delivery(emit)
+    sys.addaudithook(delivery.hook)
+    _DELIVERIES.append(delivery)
+    requests = _Requests(emit, delivery)
+    for name, handler in ((_HTTP, requests), ("azure.identity", _SignedIn(emit))):
         logger = logging.getLogger(name)
         logger.setLevel(logging.INFO)
         logger.propagate = False
@@ -163,26 +171,72 @@ class _Warnings(logging.Handler):
 class _Requests(logging.Handler):
     """One event per request and response, which azure-core logs without queries and secret headers.
 
-    `host` is the host of the last request.
+    A request is answered in the thread that sent it. `last` is the answer to the last request.
     """
 
-    host = ""
+    last = LastAnswer()
 
-    def __init__(self, emit: Emit) -> None:
+    def __init__(self, emit: Emit, delivery: Delivery) -> None:
         super().__init__(logging.INFO)
         self.send_event = emit
+        self.delivery = delivery
+        self.sent = threading.local()
+        self.key_status = 0
+        self.token_status = 0
 
     def emit(self, record: logging.LogRecord) -> None:
         text = record.getMessage()
         if found := re.search(r"Request URL: '(?:https?://)?([^/'?]+)([^'?]*)", text):
             method = re.search(r"Request method: '(\w+)'", text)
-            _Requests.host = found[1]
-            self.send_event(
-                "request", method=method[1] if method else "", host=found[1], path=found[2]
+            operation = re.search(r"'x-ms-client-request-id': '([^']*)'", text, re.IGNORECASE)
+            self.sent.request = {
+                "id": operation[1] if operation else "",
+                "method": method[1] if method else "",
+                "host": found[1],
+                "path": found[2],
+            }
+            is_tried = self.sent.request["method"] not in ("POST", "PATCH")
+            _Requests.last = LastAnswer(
+                found[1],
+                was_tried=is_tried,
+                key_status=self.key_status,
+                token_status=self.token_status,
             )
+            self.send_event("request", **self.sent.request)
         elif found := re.search(r"Response status: (\d+)", text):
-            wait = re.search(r"'Retry-After': '?(\d+)", text, re.IGNORECASE)
-            self.send_event("response", status=int(found[1]), wait=int(wait[1]) if wait else 0)
+            self._answered(int(found[1]), text)
+
+    def _answered(self, status: int, text: str) -> None:
+        wait = re.search(r"'Retry-After': '?(\d+)", text, re.IGNORECASE)
+        kind = re.search(r"'Content-Type': '([^']*)", text, re.IGNORECASE)
+        request = getattr(self.sent, "request", None) or {
+            "id": "", "method": "", "host": _Requests.last.host, "path": "",
+        }  # fmt: skip
+        is_page = kind is not None and is_web_page(kind[1])
+        method, host, path = request["method"], request["host"], request["path"]
+        self.delivery.answered(method, host, path, status, is_web_page=is_page)
+        tries = is_tried_again(method, host, status)
+        if path.endswith("/listSecrets"):
+            self.key_status = status if status >= 400 else 0
+        if method == "POST" and path.endswith("/token"):
+            self.token_status = status if status >= 400 else 0
+        _Requests.last = LastAnswer(
+            host, status, is_page, tries, self.key_status, self.token_status
+        )
+        seconds = int(wait[1]) if wait else 0
+        self.send_event("response", **request, status=status, wait=seconds, tries=tries)
+
+
+def is_tried_again(method: str, host: str, status: int) -> bool:
+    """Whether Azure's client tries a request with such an answer again.
+
+    Source: azure-core 1.3x, `RetryPolicy.is_retry`; azure-storage-blob 12, `is_retry`.
+    """
+    if is_storage(host):
+        return status == 408 or (status >= 500 and status not in (501, 505))
+    if method in ("POST", "PATCH"):
+        return status in (500, 503, 504)
+    return status in (408, 429, 500, 502, 503, 504)
 
 
 class _SignedIn(logging.Handler):
@@ -195,6 +249,14 @@ class _SignedIn(logging.Handler):
             self.send_event("signed-in", by=found[1])
 
 
-def last_host() -> str:
-    """The host of the last request; "" if there was none."""
-    return _Requests.host
+_DELIVERIES: list[Delivery] = []
+
+
+def unrefused() -> int:
+    """How many requests that create a job were sent so far and not refused."""
+    return sum(delivery.unrefused for delivery in _DELIVERIES)
+
+
+def last_answer() -> LastAnswer:
+    """The answer to the last request."""
+    return _Requests.last

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from typing import Any
 
 from ...worker.protocol import Emit
+from .azure_errors import is_storage
 
 # Seconds between two heartbeats, and the CPU seconds in between from which one is sent.
 INTERVAL, BUSY = 5.0, 0.05
+_HEAD = re.compile(rb"(?:PUT|GET|HEAD|POST|PATCH|DELETE|CONNECT) \S+ HTTP/1\.[01]\r\n")
 
 
 class Heartbeat:
-    """Counts the bytes sent to a blob store.
+    """Counts the bytes of content sent to a blob store, without the heads of requests.
 
-    Python reports each piece that a connection sends (the audit event http.client.send), so Azure's
+    Of many small files the heads are most of what is sent. Python reports each piece that a connection sends (the audit event http.client.send), so Azure's
     client needs no patch. While the client computes (it reads all data once before it sends any)
     there are heartbeats; while it only waits there are none.
     """
@@ -35,7 +38,7 @@ class Heartbeat:
         connection, piece = args
         tunnel = getattr(connection, "_tunnel_host", None)
         host = tunnel or getattr(connection, "host", "") or ""
-        if ".blob." in host or ".dfs." in host:
+        if is_storage(host) and not _HEAD.match(bytes(piece[:4096])):
             self.sent += len(piece)
 
     def close(self) -> None:

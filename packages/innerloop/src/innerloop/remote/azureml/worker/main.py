@@ -61,7 +61,8 @@ def _answer(client: Any, request: Mapping[str, Any], emit: Emit) -> dict[str, An
         module = importlib.import_module(f"{__package__}.{VERBS[verb]}")
         value = getattr(module, verb)(client.connect(request, emit), request, emit)
     except Exception as error:
-        explained = azure_errors.explain(error, request, client.last_host())
+        last = client.last_answer()
+        explained = azure_errors.explain(error, request, last.host, last)
         trace = "".join(traceback.format_exception(error))
         return {"event": "error", **asdict(explained), "trace": trace}
     return {"event": "done", "value": value}

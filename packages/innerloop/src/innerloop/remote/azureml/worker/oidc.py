@@ -6,6 +6,7 @@ Source: GitHub, "OpenID Connect reference"; azure-identity's AzurePipelinesCrede
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,8 @@ import requests
 from azure.core.exceptions import ClientAuthenticationError
 from azure.identity import AzurePipelinesCredential, ClientAssertionCredential
 
+# Seconds before another attempt at a token: GitHub's service fails for a moment now and then.
+_WAITS = (1, 4)
 _AUDIENCE = "api://AzureADTokenExchange"
 _GITHUB = ("ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN")
 _PIPELINES = (
@@ -47,16 +50,20 @@ def credential(env: Mapping[str, str]) -> Any:
 
 def _from_github(env: Mapping[str, str]) -> str:
     url, token = (env[name] for name in _GITHUB)
-    try:
-        answer = requests.get(
-            url,
-            params={"audience": _AUDIENCE},
-            headers={"Authorization": f"Bearer {token}", "Accept": "application/json"},
-            timeout=60,
-        )
-        answer.raise_for_status()
-        return str(answer.json()["value"])
-    except (requests.RequestException, ValueError, KeyError) as error:
-        raise ClientAuthenticationError(
-            f"GitHub returned no token: {type(error).__name__}"
-        ) from error
+    for wait in (*_WAITS, None):
+        try:
+            answer = requests.get(
+                url,
+                params={"audience": _AUDIENCE},
+                headers={"Authorization": f"Bearer {token}", "Accept": "application/json"},
+                timeout=60,
+            )
+            answer.raise_for_status()
+            return str(answer.json()["value"])
+        except (requests.RequestException, ValueError, KeyError) as error:
+            status = getattr(getattr(error, "response", None), "status_code", 0)
+            if wait is None or 400 <= status < 500:
+                why = str(status) if status else type(error).__name__
+                raise ClientAuthenticationError(f"GitHub returned no token ({why})") from error
+            time.sleep(wait)
+    raise AssertionError("the loop returns or raises")

@@ -9,7 +9,7 @@ from azure.ai.ml import MLClient
 
 from ...worker.protocol import Emit
 from . import azure_errors
-from .client_setup import credential, last_host
+from .client_setup import credential, last_answer
 
 Fact = tuple[str, str, str, str]
 SCOPE = "https://management.azure.com/.default"
@@ -160,5 +160,6 @@ def _state(compute: Any) -> str:
 
 
 def _bad(name: str, error: Exception, request: Mapping[str, Any]) -> Fact:
-    explained = azure_errors.explain(error, request, last_host())
+    last = last_answer()
+    explained = azure_errors.explain(error, request, last.host, last)
     return "bad", name, explained.what, explained.hint
