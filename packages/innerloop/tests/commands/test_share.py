@@ -204,10 +204,12 @@ def test_without_the_right_to_make_links_it_says_what_to_do(
     from innerloop.util.errors import UserError
 
     def refuse(text: str, name: str, **_: object) -> None:
-        raise OSError(22, "A required privilege is not held by the client")
+        error = OSError(22, "A required privilege is not held by the client")
+        setattr(error, "winerror", 1314)  # noqa: B010 - only Windows' has it
+        raise error
 
     monkeypatch.setattr(os, "symlink", refuse)
     kept = shared.write("src/tiny/common/rates.py", "../../common/rates.py")
-    with pytest.raises(UserError, match="turn Developer Mode on"):
+    with pytest.raises(UserError, match="Turn Developer Mode on"):
         files.replace_link(kept, "../../common/rates.py")
     assert kept.read_text() == "../../common/rates.py"

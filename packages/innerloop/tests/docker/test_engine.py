@@ -151,8 +151,6 @@ def test_for_an_image_that_is_not_there_no_client_is_started(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """`loop outdated` asks for two of each experiment when a folder is opened."""
-    monkeypatch.setattr(
-        engine, "_get_from_default_engine", lambda path: (404, {"message": "No such image"})
-    )
+    monkeypatch.setattr(engine, "api", lambda method, path: (404, {"message": "No such image"}))
     monkeypatch.setattr("innerloop.util.process.run", lambda argv: pytest.fail(f"started {argv}"))
     assert engine.labels_of("there-is-no/such:image") == {}

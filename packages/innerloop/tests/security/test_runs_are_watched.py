@@ -159,6 +159,8 @@ def test_server_whose_command_was_killed_is_taken_over(workspace: Workspace) -> 
 
 def venv_run(workspace: Workspace, program: str) -> Started:
     workspace.add("tiny", program)
+    # An environment of its own: `clean` lists those that this workspace made.
+    workspace.write("src/tiny/environment/requirements.txt", f"# {workspace.root}\n")
     started = workspace.start("run", "tiny", "--backend", "venv")
     assert until(lambda: any(workspace.root.glob("outputs/tiny/*/pid")), 60), started.text
     return started

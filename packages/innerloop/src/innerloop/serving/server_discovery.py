@@ -28,11 +28,19 @@ class RunningServer:
 
 def running(workspace: Workspace, experiment: Experiment) -> list[RunningServer]:
     """The newest first. UserError when no Docker engine answers."""
-    if process.which("docker") is None:
+    found = _listed(workspace, experiment)
+    if found is None:
         engine.require(engine.ask("innerloop"))
+    return found or []
+
+
+def _listed(workspace: Workspace, experiment: Experiment) -> list[RunningServer] | None:
+    """The servers that the engine lists; None when none answers."""
+    if process.which("docker") is None:
+        return None
     done = process.run(docker_cli.servers_of(workspace.identity, experiment.name), timeout=30)
     if not done.ok:
-        engine.require(engine.ask("innerloop"))
+        return None
     lines = [line.split("\t") for line in done.out.splitlines()]
     return [RunningServer(name, int(port), path) for name, port, path in lines if port.isdigit()]
 
@@ -53,10 +61,11 @@ def newest(workspace: Workspace, experiment: Experiment) -> RunningServer:
 def take_over(workspace: Workspace, experiment: Experiment) -> None:
     """Stop the experiment's servers whose `serve` was killed: nobody watches them.
 
-    Those of another terminal and those in the background are named.
+    Those of another terminal and those in the background are named. Without an engine there are
+    none.
     """
     lost = lost_runs.unwatched(workspace)
-    for server in running(workspace, experiment):
+    for server in _listed(workspace, experiment) or []:
         if server.name in lost:
             console.say(f"the server at {server.url} was left by a command that was killed")
             _stop(server)

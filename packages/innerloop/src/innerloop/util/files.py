@@ -676,8 +676,12 @@ def _link(found: Place, link: Path, target: str) -> None:
     found.symlink(target, (link.parent / target).is_dir())
 
 
+# What Windows answers to somebody who may not make links (ERROR_PRIVILEGE_NOT_HELD).
+_NO_PRIVILEGE = 1314
+
+
 def _cannot_link(link: Path, target: str, error: OSError) -> UserError:
-    if os.name != "nt":
+    if getattr(error, "winerror", None) != _NO_PRIVILEGE:
         return _cannot("make", link, error)
     return UserError(
         f"cannot make it, a link to {target}: {(error.strerror or str(error)).lower()}",
