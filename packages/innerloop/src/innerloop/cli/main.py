@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from .. import __version__
-from ..util import change_folder, console, files
+from ..util import change_folder, console
 from ..util.errors import UsageError, UserError
 from ..util.printable import printable_streams
 from ..workspace.root import root_of
@@ -54,6 +54,8 @@ def _guarded(words: Sequence[str]) -> int:
     except OSError as error:
         # The system's refusal of a file or folder: a name that is too long, no permission, no disk.
         if error.filename is not None:
+            from ..util import files
+
             refused = files.error_of(error)
         elif error.errno in _OF_STDOUT:
             _drop_output()

@@ -5,13 +5,11 @@ All of it goes to stderr: stdout is for what a program may read.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from contextlib import suppress
 from typing import Any
 
-from . import printable, redaction
 from .errors import UserError
 
 
@@ -25,6 +23,8 @@ def print_line(text: str) -> None:
 
     A terminal that is gone is no error.
     """
+    from . import redaction  # here, since `loop list` from its cache prints no message
+
     with suppress(OSError, ValueError):
         print(redaction.of_process().text(text), file=sys.stderr, flush=True)
 
@@ -34,6 +34,10 @@ def print_json(value: Any, *, indent: int | None = 2) -> None:
 
     NaN and infinities, which JSON does not have, are null.
     """
+    import json
+
+    from . import printable
+
     try:
         text = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
     except ValueError:
