@@ -44,12 +44,13 @@ class Terminal:
     def type(self, text: str) -> None:
         os.write(self.master, text.encode())
 
-    def end(self, seconds: float = 30) -> int:
+    def end(self, seconds: float = 120) -> int:
         """The exit code; what it shows on the way is read, so that it is not held up."""
         limit = time.monotonic() + seconds
         while time.monotonic() < limit:
             pid, status = os.waitpid(self.pid, os.WNOHANG)
             if pid:
+                self._drain()
                 os.close(self.master)
                 return os.waitstatus_to_exitcode(status)
             if select.select([self.master], [], [], 0.1)[0]:
@@ -60,3 +61,14 @@ class Terminal:
         subprocess.run(["kill", "-9", str(self.pid)], check=False)
         os.waitpid(self.pid, 0)
         raise AssertionError(f"still running after {seconds} s: {self.text!r}")
+
+    def _drain(self) -> None:
+        """What the program printed last is still to be read when it has ended."""
+        while select.select([self.master], [], [], 0)[0]:
+            try:
+                chunk = os.read(self.master, 65536)
+            except OSError:  # Linux: the end
+                return
+            if not chunk:
+                return
+            self.text += chunk.decode("utf-8", "replace")
