@@ -87,7 +87,9 @@ def plan(run: Run) -> Request:
     )
     if image is not None and planned.container is not None and _is_person(planned.container):
         mounts = container_user.mounts(run.workspace, run.experiment.name, image.name, facts)
-        planned = replace(planned, container=planned.container.with_mounts(*mounts))
+        context = ContainerContext(binds=container_context.own_binds())
+        on_host = (context.on_host(mount) for mount in mounts)
+        planned = replace(planned, container=planned.container.with_mounts(*on_host))
     is_current = image is None or image_build.is_current(image, facts)
     planned = replace(planned, needs_build=not is_current, missing=tuple(missing))
     notes = environment.notes
