@@ -17,7 +17,7 @@ from ..model.run_secrets import secrets_of
 from ..util import consent, console, files, network, process, process_identity
 from ..util.errors import UserError, combine
 from ..util.process import OutOfTime
-from . import exit_reason, failure_report
+from . import failure_report
 from .plan import new_id, plan, plan_command
 
 __all__ = ["Started", "backend_line", "carry_out", "new_id", "plan", "plan_command", "prepare"]
@@ -114,6 +114,8 @@ def carry_out(started: Started) -> int:
             mark.is_kept = True
             raise lost.error from lost
     log = root / request.outputs / recorder.LOG
+    from . import exit_reason  # here, since a dry run has no end
+
     ended = exit_reason.Ended(run, request, code, failure_report.tail(log))
     if code == 0 and (hidden := exit_reason.of_success(ended)):
         say(f"innerloop: {hidden}")

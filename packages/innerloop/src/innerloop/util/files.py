@@ -78,7 +78,7 @@ def read_text(path: Path) -> str | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise _cannot("read", path, error) from error
+        raise cannot("read", path, error) from error
 
 
 def read_own(path: Path, *, plain: bool = False) -> str | None:
@@ -94,7 +94,7 @@ def read_own(path: Path, *, plain: bool = False) -> str | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise _cannot("read", path, error) from error
+        raise cannot("read", path, error) from error
 
 
 def _decoded(content: bytes, path: Path) -> str:
@@ -177,7 +177,7 @@ def stage(path: Path, text: str, folder: Path | None = None, *, plain: bool = Fa
             name = os.path.basename(_temporary(target, target, content).name)
             return _folder_of(target, path) / name
     except OSError as error:
-        raise _cannot("write", path, error) from error
+        raise cannot("write", path, error) from error
 
 
 def put(staged: Path, path: Path, *, plain: bool = False) -> None:
@@ -186,7 +186,7 @@ def put(staged: Path, path: Path, *, plain: bool = False) -> None:
         with place(staged) as temporary, place(path, follow=True, plain=plain) as target:
             _replace(temporary, target)
     except OSError as error:
-        raise _cannot("write", path, error) from error
+        raise cannot("write", path, error) from error
     finally:
         with suppress(OSError, UserError), place(staged) as temporary:
             temporary.unlink()
@@ -218,7 +218,7 @@ def _write(path: Path, content: _Content) -> None:
                     temporary.unlink()
                 raise
     except OSError as error:
-        raise _cannot("write", path, error) from error
+        raise cannot("write", path, error) from error
 
 
 @contextmanager
@@ -289,7 +289,7 @@ def remove(path: Path, *, plain: bool = False) -> None:
     except FileNotFoundError:
         pass
     except OSError as error:
-        raise _cannot("remove", path, error) from error
+        raise cannot("remove", path, error) from error
 
 
 def remove_if_empty(folder: Path) -> None:
@@ -390,7 +390,7 @@ def _walking(folder: Path) -> Iterator[Place]:
     except OSError as error:
         if isinstance(error, FileNotFoundError):
             raise
-        raise _cannot("read", folder, error) from error
+        raise cannot("read", folder, error) from error
 
 
 def require_inside(path: Path) -> None:
@@ -425,7 +425,7 @@ def move_into(path: Path, folder: Path) -> None:
                 _copy_tree(source, new)
                 _remove_any(source)
     except OSError as error:
-        raise _cannot("move", path, error) from error
+        raise cannot("move", path, error) from error
 
 
 def _remove_any(found: Place) -> None:
@@ -471,7 +471,7 @@ def rename(path: Path, target: Path) -> None:
         with place(path) as source, place(target) as new:
             source.rename(new)
     except OSError as error:
-        raise _cannot("make", target, error) from error
+        raise cannot("make", target, error) from error
 
 
 def copy(path: Path, target: Path, change: Callable[[str], str] | None = None) -> None:
@@ -487,7 +487,7 @@ def copy(path: Path, target: Path, change: Callable[[str], str] | None = None) -
             mode = os.stat(file.fileno()).st_mode & 0o7777
             _write(target, _Content(chunks, mode=mode, synced=False))
     except OSError as error:
-        raise _cannot("read", path, error) from error
+        raise cannot("read", path, error) from error
 
 
 def copy_whole(path: Path, target: Path) -> None:
@@ -499,7 +499,7 @@ def copy_whole(path: Path, target: Path) -> None:
         with place(path) as source, place(target) as new:
             _copy_tree(source, new)
     except OSError as error:
-        raise _cannot("copy", path, error) from error
+        raise cannot("copy", path, error) from error
 
 
 def keep(path: Path, target: Path) -> None:
@@ -517,7 +517,7 @@ def keep(path: Path, target: Path) -> None:
                     raise
                 _copy_tree(source, new)
     except OSError as error:
-        raise _cannot("write", target, error) from error
+        raise cannot("write", target, error) from error
 
 
 def write_new(path: Path, text: str, mode: int | None = None) -> None:
@@ -534,7 +534,7 @@ def write_new(path: Path, text: str, mode: int | None = None) -> None:
                 if mode is not None:
                     _set_mode(file.fileno(), new, mode)
     except OSError as error:
-        raise _cannot("write", path, error) from error
+        raise cannot("write", path, error) from error
 
 
 def append(path: Path, text: str) -> None:
@@ -548,13 +548,13 @@ def append(path: Path, text: str) -> None:
                     data = data[file.write(data) :]
                 os.fsync(file.fileno())
     except OSError as error:
-        raise _cannot("write", path, error) from error
+        raise cannot("write", path, error) from error
 
 
 def require_writable(path: Path) -> None:
     """Raise UserError for a file that is read-only, though it could be replaced."""
     if not os.access(path, os.W_OK):
-        raise _cannot("write", path, PermissionError(errno.EACCES, "the file is read-only"))
+        raise cannot("write", path, PermissionError(errno.EACCES, "the file is read-only"))
 
 
 def mode_of(path: Path) -> int:
@@ -562,7 +562,7 @@ def mode_of(path: Path) -> int:
     try:
         return path.stat().st_mode & 0o7777
     except OSError as error:
-        raise _cannot("read", path, error) from error
+        raise cannot("read", path, error) from error
 
 
 def replace(path: Path, target: Path) -> None:
@@ -574,7 +574,7 @@ def replace(path: Path, target: Path) -> None:
         with place(path) as source, place(target) as found:
             _replace(source, found)
     except OSError as error:
-        raise _cannot("write", target, error) from error
+        raise cannot("write", target, error) from error
 
 
 def flush_folder(folder: Path) -> None:
@@ -618,7 +618,7 @@ def _opened(path: Path, flags: int, mode: str) -> IO[bytes]:
                     _set_mode(number, found, 0o600)
             return os.fdopen(number, mode, buffering=0)
     except OSError as error:
-        raise _cannot("write", path, error) from error
+        raise cannot("write", path, error) from error
 
 
 def make_folder(path: Path, *, new: bool = False) -> Path:
@@ -640,7 +640,7 @@ def make_folder(path: Path, *, new: bool = False) -> Path:
                 with found.entered() as folder:
                     close_to_others(folder.number or 0)
     except OSError as error:
-        raise _cannot("make", path, error) from error
+        raise cannot("make", path, error) from error
     return path
 
 
@@ -667,7 +667,7 @@ def replace_link(link: Path, target: str) -> None:
             except OSError as error:
                 with suppress(OSError):
                     temporary.unlink()
-                raise _cannot("make", link, error) from error
+                raise cannot("make", link, error) from error
     except OSError as error:
         raise _cannot_link(link, target, error) from error
 
@@ -682,7 +682,7 @@ _NO_PRIVILEGE = 1314
 
 def _cannot_link(link: Path, target: str, error: OSError) -> UserError:
     if getattr(error, "winerror", None) != _NO_PRIVILEGE:
-        return _cannot("make", link, error)
+        return cannot("make", link, error)
     return UserError(
         f"cannot make it, a link to {target}: {(error.strerror or str(error)).lower()}",
         code="file-error",
@@ -766,10 +766,11 @@ def _close_cache(path: Path) -> None:
 
 def error_of(error: OSError) -> UserError:
     """The error for a file or folder that the system refuses."""
-    return _cannot("use", Path(os.fsdecode(error.filename)), error)
+    return cannot("use", Path(os.fsdecode(error.filename)), error)
 
 
-def _cannot(verb: str, path: Path, error: OSError) -> UserError:
+def cannot(verb: str, path: Path, error: OSError) -> UserError:
+    """The error for what the system refuses to do with a path: "cannot VERB it: ..."."""
     reason = (error.strerror or str(error)).lower()
     hints = {
         errno.ENOSPC: "Free some disk space and run the command again; nothing was lost",

@@ -20,7 +20,6 @@ The journal is parsed as a stranger's: it may have come with the workspace.
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import re
@@ -416,11 +415,7 @@ def _device(folder: Path) -> int:
     try:
         return folder.stat().st_dev
     except OSError as error:
-        raise UserError(
-            f"cannot read it: {(error.strerror or str(error)).lower()}",
-            code="file-error",
-            where=str(folder),
-        ) from error
+        raise files.cannot("read", folder, error) from error
 
 
 def _hidden(folder: str, path: str) -> str:
@@ -436,16 +431,12 @@ def _identity(path: Path) -> str:
         if path.is_symlink():
             return "link " + hashlib.sha256(os.fsencode(os.readlink(path))).hexdigest()
         return "file " + hashlib.sha256(path.read_bytes()).hexdigest()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return ""
+    except IsADirectoryError:
+        return "folder"
     except OSError as error:
-        if error.errno in (errno.ENOTDIR, errno.EISDIR, errno.ENOENT):
-            return "" if error.errno != errno.EISDIR else "folder"
-        raise UserError(
-            f"cannot read it: {(error.strerror or str(error)).lower()}",
-            code="file-error",
-            where=str(path),
-        ) from error
+        raise files.cannot("read", path, error) from error
 
 
 def _reject_old_records(root: Path) -> None:

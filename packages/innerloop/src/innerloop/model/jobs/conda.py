@@ -12,7 +12,6 @@ from typing import Any
 from ...util import yaml_text
 from ...util.errors import UserError
 from ...util.position import Position
-from .conda_spec import parse_spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +51,8 @@ def of(document: Mapping[str, Any], where: Position | str, text: str = "") -> Co
             where=where,
             hint=_HINT,
         )
+    from .conda_spec import parse_spec  # here, since most jobs have no conda file
+
     python, requirements, left_out = "", [], []
     for dependency in dependencies:
         if isinstance(dependency, dict):
