@@ -376,9 +376,14 @@ def test_a_folder_that_is_swapped_for_a_link_meanwhile(root: Path, change: str) 
     thread.start()
     refused = 0
     try:
-        number, end = 0, time.monotonic() + 3
-        while number < 100 or (refused < 3 and time.monotonic() < end):
+        number, end, latest = 0, time.monotonic() + 3, time.monotonic() + 30
+        while (
+            number < 100
+            or (refused < 3 and time.monotonic() < end)
+            or (not swaps and time.monotonic() < latest)
+        ):
             number += 1
+            time.sleep(0.0001)  # the other thread's turn: a change may make the folder again
             name = ("file", "inner/file", f"new{number}", "inner")[number % 4]
             try:
                 CHANGES[change](at / name)
