@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -165,7 +166,8 @@ def answer_of_engine(monkeypatch: pytest.MonkeyPatch, out: str) -> list[Sequence
         ),
         (1, "OSError: [Errno 28] No space left on device: '/dev/shm/x'\n", "", "/dev/shm has 1m"),
         (137, "", "oom\n", "its container ran out of memory"),
-        (137, "", "", "not by a limit of its container"),
+        (137, "", "start\ndie\n", "not by a limit of its container"),
+        (137, "", "", "its container or this machine ran out of memory"),
         (
             1,
             "DataLoader worker (pid 7) is killed by signal: Killed.\n",
@@ -193,5 +195,8 @@ def test_reason_of_a_program_is_looked_up_in_the_image(
     asked = answer_of_engine(monkeypatch, "")
     exit_reason.of(in_container(tiny, 127, "bash: line 1: mpi: command not found\n"))
     assert [argv[:2] for argv in asked] == [["docker", "run"]] and asked[0][-1] == "mpi"
+    before = time.time()
     exit_reason.of(in_container(tiny, 137, ""))
-    assert asked[-1] == docker_cli.out_of_memory_events("run-1")
+    until = float(asked[-1][asked[-1].index("--until") + 1])
+    assert asked[-1] == docker_cli.events_of("run-1", until)
+    assert until > before  # a moment still to come when it is asked

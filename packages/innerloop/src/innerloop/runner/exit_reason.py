@@ -146,9 +146,15 @@ def of_container(name: str, code: int) -> str:
 
 
 def _of_kill(container: str) -> str:
-    if _reached_limit(container):
+    happened = _events(container)
+    if "oom" in happened:
         return _OUT_OF_MEMORY
-    return "SIGKILL: killed; not by a limit of its container, so look for an end of this machine's memory"
+    if "die" in happened:
+        return (
+            "SIGKILL: killed; not by a limit of its container, so look for an end of this machine's "
+            "memory"
+        )
+    return "SIGKILL: killed; if nobody did it, its container or this machine ran out of memory"
 
 
 def _memory_is_shared(output: str) -> bool:
@@ -165,17 +171,17 @@ def _shared_memory(ended: Ended) -> str:
 
 
 def _out_of_memory(ended: Ended) -> bool:
-    return bool(ended.container) and _reached_limit(ended.container)
+    return bool(ended.container) and "oom" in _events(ended.container)
 
 
-def _reached_limit(container: str) -> bool:
-    """Whether the engine saw the container reach its memory limit; its events outlive it."""
-    for wait in (0.0, 0.5):  # the event may come after the container's end
-        time.sleep(wait)
-        done = process.run(docker_cli.out_of_memory_events(container), timeout=10)
-        if done.ok and done.out.strip():
-            return True
-    return False
+def _events(container: str) -> frozenset[str]:
+    """What the engine saw happen to a container ("oom": its memory limit was reached)."""
+    until = time.time() + _LATE
+    done = process.run(docker_cli.events_of(container, until), timeout=10)
+    return frozenset(done.out.split())
+
+
+_LATE = 0.5  # seconds that an event may come after its container's end
 
 
 def _lacking() -> str:
