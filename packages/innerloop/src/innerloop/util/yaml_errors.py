@@ -15,7 +15,6 @@ MOST_VALUES = 100_000
 NO_TEXT = re.compile("[\0\ud800-\udfff]")
 # Where YAML 1.1 ends a line.
 _LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
-_INDENT = re.compile(r"[ \t]*")
 _CONFLICT = re.compile(r"^(?:<{7}|>{7})(?: |$)", re.MULTILINE)
 _TEMPLATE = re.compile(r"(?<!\$)\{\{.*?\}\}|\{%.*?%\}")
 
@@ -37,12 +36,12 @@ def explained(error: yaml.YAMLError | ValueError, text: str, name: str) -> UserE
         where = Position(name, len(lines), len(lines[-1]) + 1)
     conflict = _CONFLICT.search(text)
     if conflict:
-        line = text.count("\n", 0, conflict.start()) + 1
+        number = text.count("\n", 0, conflict.start()) + 1
         what = "not YAML: it contains a merge conflict"
         return UserError(
             what,
             code="not-yaml",
-            where=Position(name, line, 1),
+            where=Position(name, number, 1),
             hint="Keep one of the two sides",
         )
     line = lines[where.line - 1]
@@ -52,7 +51,7 @@ def explained(error: yaml.YAMLError | ValueError, text: str, name: str) -> UserE
         return UserError(
             what, code="not-yaml", where=where, hint="Name the file that is made from it"
         )
-    if "\t" in _INDENT.match(line)[0] or r"'\t'" in str(getattr(error, "problem", "")):
+    if _is_indented_with_a_tab(line) or r"'\t'" in str(getattr(error, "problem", "")):
         what = "not YAML: it is indented with a tab"
         return UserError(what, code="not-yaml", where=where, hint="Use blanks")
     if getattr(error, "context", None) == "expected a single document in the stream":
@@ -63,6 +62,10 @@ def explained(error: yaml.YAMLError | ValueError, text: str, name: str) -> UserE
     )
     hint = "Check indentation, quotes and colons there"
     return UserError(f"not YAML: {what}", code="not-yaml", where=where, hint=hint)
+
+
+def _is_indented_with_a_tab(line: str) -> bool:
+    return "\t" in line[: len(line) - len(line.lstrip(" \t"))]
 
 
 def require_an_end(node: yaml.Node | None, name: str) -> None:
