@@ -70,8 +70,12 @@ def _is_mutual(work_tree: Path, mark: Path, folder: Path, common: Path) -> bool:
     if not (folder / "HEAD").is_file() or not (common / "objects").is_dir():
         return False
     back = _line(folder / "gitdir")
-    if back:  # a worktree's folder names the `.git` of the worktree
-        return os.path.realpath(_below(folder, back)) == os.path.realpath(mark)
+    if back:  # a worktree's folder is the repository's, and names the `.git` of the worktree
+        own = os.path.join(os.path.realpath(common), "worktrees")
+        is_own = os.path.dirname(os.path.realpath(folder)) == own
+        return is_own and os.path.realpath(_below(folder, back)) == os.path.realpath(mark)
+    if folder != common:
+        return False
     configured = _work_tree_of(folder / "config")
     return bool(configured) and os.path.realpath(_below(folder, configured)) == os.path.realpath(
         work_tree
