@@ -27,8 +27,8 @@ from . import (
     dev_image,
     devcontainer_cli,
     discovery,
-    host_programs,
     git_mounts,
+    host_programs,
     staleness,
     state_cache,
 )
