@@ -85,7 +85,6 @@ def _replaced(yours: str, base: str, theirs: str) -> str:
         ("# about gone\n[gone]\ny = 1\n[b]\n", "# about gone\n[b]\n"),
         ("[gone]\ny = 2 # mine\n", "[gone]\ny = 2 # mine\n"),
         ("[a]\nx = 1\nmine = 1\n", "[a]\nx = 1\nmine = 1\n"),  # they touch: yours stays
-        ("[a]\nx = 1\n\nmine = 1\n", "[a]\nx = 2\n\nmine = 1\n"),
         ("m = [\n[1, 2],\n]\n[a]\nx = 1\n", "m = [\n[1, 2],\n]\n[a]\nx = 2\n"),
         ("[a]\nx = 2\n", "[a]\nx = 2\n"),
     ],

@@ -177,6 +177,31 @@ def test_record_with_a_foreign_path_is_refused(text: str, tmp_path: Path) -> Non
     assert caught.value.code == "state-path-refused"
 
 
+def test_record_with_both_lines_of_a_merge_goes_by_the_file(tmp_path: Path) -> None:
+    texts = archives.files("last.before")
+    record = texts[".innerloop/rendered.json"]
+    (row,) = [
+        row for row in record.split("\n") if row.startswith('[".vscode/tasks.json","tasks","run",')
+    ]
+    other = row.replace("Runs the job", "Started the job")
+    assert other != row
+    for both in (f"{row}\n{other}", f"{other}\n{row}"):
+        texts[".innerloop/rendered.json"] = record.replace(row, both)
+        outcome = _migrate(archives.unpack(texts, tmp_path))
+        assert [line for line in outcome.problems if "tasks.json" in line] == []
+        (tmp_path / transaction.STATE).unlink()
+
+
+def test_record_of_a_file_that_a_person_took_over_keeps_it_theirs(tmp_path: Path) -> None:
+    texts = archives.files("last.before")
+    row = '{"ejected":".vscode/settings.json"},\n'
+    lines = texts[".innerloop/rendered.json"].split("\n", 1)
+    texts[".innerloop/rendered.json"] = f"{lines[0]}\n{row}{lines[1]}"
+    texts[".vscode/settings.json"] = "{}\n"
+    _migrate(archives.unpack(texts, tmp_path))
+    assert (tmp_path / ".vscode/settings.json").read_text() == "{}\n"
+
+
 def test_first_record_takes_a_removed_file_as_removed(tmp_path: Path) -> None:
     texts = archives.files("first.before")
     del texts[".vscode/launch.json"]

@@ -11,6 +11,7 @@ from ...sync import state_file, transaction
 from ...sync.merge_rules import EDITOR_FILES
 from ...sync.state_file import State
 from ...util.jsonc import ParseError, parse
+from ...util.relative_paths import is_inside
 
 PATH = ".innerloop/rendered.json"
 
@@ -26,7 +27,7 @@ def read(text: str, read_file: Callable[[str], str | None]) -> State:
     except (ValueError, RecursionError):
         digests = None
     if not isinstance(digests, dict):
-        return transaction.parse_state(text, PATH)
+        return transaction.parse_state(_settled(text, read_file), PATH)
     rows = [[path, None] for path in digests]
     named = transaction.parse_state(json.dumps([[""], *rows, ["end"]]), PATH)
     generated, ejected = {}, set()
@@ -41,6 +42,34 @@ def read(text: str, read_file: Callable[[str], str | None]) -> State:
                 generated[path] = parse(plain).value
     unknown = named.unknown - ejected - set(generated)
     return State(generated, frozenset(ejected), frozenset(unknown), named.is_damaged)
+
+
+def _settled(text: str, read_file: Callable[[str], str | None]) -> str:
+    """The record without those lines of a `git merge` that are not what the files have.
+
+    Where two branches generated different values, both lines are there. The file has one of them,
+    unless a person edited it; then both lines stay, and the base is not known.
+    """
+    rows = text.split("\n")
+    by_path: dict[str, list[str]] = {}
+    for row in rows:
+        with suppress(ValueError, RecursionError):
+            if isinstance(value := json.loads(row.rstrip(",")), list):
+                by_path.setdefault(json.dumps(value[:-1]), []).append(row)
+    doubled = {path: same for path, same in by_path.items() if len(set(same)) > 1}
+    files = {json.loads(path)[0] for path in doubled if path != "[]"}
+    on_disk = {row for file in files for row in _rows_of(str(file), read_file)}
+    false = {row for same in doubled.values() if on_disk & {*same} for row in same} - on_disk
+    return "\n".join(row for row in rows if row not in false)
+
+
+def _rows_of(path: str, read_file: Callable[[str], str | None]) -> list[str]:
+    """The lines of a record that has what the file has now."""
+    file = read_file(path) if is_inside(path) else None
+    with suppress(ParseError):
+        if file is not None and path.endswith(".json"):
+            return dump(State({path: parse(file).value})).split("\n")
+    return []
 
 
 def dump(state: State) -> str:
