@@ -10,13 +10,14 @@ conflict markers in it, or is still equal to one side: a person who chose that s
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias, get_args
 
-from ..util import files, git, git_markers, process
+from ..util import git, git_folders, git_markers, process
 from ..util.json_values import Json
 from ..util.jsonc import ParseError, parse
 from . import state_file, three_way, three_way_text
@@ -212,20 +213,20 @@ def unmerged_files(root: Path) -> Set[str]:
     """
     if not _is_merging(root) or process.which("git") is None:
         return frozenset()
-    listed = process.run(git.unmerged(str(root)), timeout=30)
+    env = _environment()
+    listed = process.run(git.unmerged(str(root)), timeout=30, exact=True, env=env)
     return {row.partition("\t")[2] for row in listed.out.split("\0") if row} if listed.ok else set()
 
 
 def _is_merging(root: Path) -> bool:
     folder = _git_folder(root)
-    return any((folder / name).exists() for name in _UNFINISHED)
+    return folder is not None and any((folder / name).exists() for name in _UNFINISHED)
 
 
-def _git_folder(root: Path) -> Path:
-    folder = root / ".git"
-    if folder.is_file():  # a git worktree
-        folder = root / (files.read_text(folder) or "").removeprefix("gitdir:").strip()
-    return folder
+def _git_folder(root: Path) -> Path | None:
+    """Git's folder of a workspace that is the root of its repository."""
+    folders = git_folders.find(root) if (root / ".git").exists() else None
+    return None if folders is None else folders.folder
 
 
 def records(root: Path) -> Records:
@@ -234,12 +235,13 @@ def records(root: Path) -> Records:
     Git is asked only while a merge is unfinished.
     """
     folder = _git_folder(root)
-    other = next((name for name in _OTHERS if (folder / name).exists()), None)
-    if other is None or process.which("git") is None:
+    if folder is None or process.which("git") is None:
         return NO_RECORDS
+    other = next((name for name in _OTHERS if (folder / name).exists()), None)
     states = []
-    for revision in ("HEAD", other):
-        shown = process.run(git.committed(str(root), STATE, revision), timeout=30)
+    for revision in ("HEAD", other) if other else ():
+        argv = git.committed(str(root), STATE, revision)
+        shown = process.run(argv, env=_environment(), timeout=30)
         if not shown.ok:
             return NO_RECORDS
         try:
@@ -249,12 +251,17 @@ def records(root: Path) -> Records:
     return tuple(states)
 
 
+def _environment() -> dict[str, str]:
+    return git.environment(os.environ, has_own=True)
+
+
 def sides_of(root: Path, path: str) -> Sides | None:
     """Both branches' texts in git's index; None for a file that is not in conflict there."""
     if process.which("git") is None:
         return None
     texts: Mapping[int, process.CompletedCommand] = {
-        stage: process.run(git.staged(str(root), path, stage), timeout=30) for stage in (1, 2, 3)
+        stage: process.run(git.staged(str(root), path, stage), timeout=30, env=_environment())
+        for stage in (1, 2, 3)
     }
     if not (texts[2].ok and texts[3].ok):
         return None
