@@ -214,6 +214,8 @@ def _plan(root: Path, resolution: Resolution | None, eject: str | None) -> SyncO
     notes = [_left_to_the_person(path) for path in sorted(never & ejected)]
     changes: list[Change] = []
     unknown = {path for path in state.unknown if path in skipped}
+    # Both branches' records stay for a file whose text does not say yet which of them is its base.
+    contested = {path: rows for path, rows in state.contested.items() if path in skipped}
     unmerged = git_conflicts.unmerged_files(root)
     records = git_conflicts.records(root)
     problems += _left_in_conflict(root, sorted(left_alone - ejected - never), unmerged)
@@ -239,16 +241,22 @@ def _plan(root: Path, resolution: Resolution | None, eject: str | None) -> SyncO
             base = sides.base
         if base is not None:
             bases[path] = base
+        is_open = path in state.contested and git_markers.first_line(here or "") > 0
         try:
             merged = _merged(here, bases.get(path), wanted, path, resolution)
         except ParseError as error:
             problems.append(error.report())
             unknown |= {path} - set(bases)
+            if path in state.contested:
+                contested[path] = state.contested[path]
             continue
         problems += [_conflict(path, conflict) for conflict in merged.conflicts]
         notes += [f"{path}:{kept.line}: {kept.message}" for kept in merged.kept]
         if merged.text != yours:
             changes.append(Change(path, yours, merged.text))
+        if is_open and merged.text == here:
+            contested[path] = state.contested[path]
+            continue
         if merged.base is not None:
             bases[path] = merged.base
             continue
@@ -257,7 +265,10 @@ def _plan(root: Path, resolution: Resolution | None, eject: str | None) -> SyncO
             unknown.add(path)
     gone = {path for path in ejected - skipped - set(values) if not (root / path).exists()}
     made = {path: v for path, v in state.made.items() if path in values or path in left_alone}
-    record = State(bases, ejected - gone, frozenset(unknown), version=__version__, made=made)
+    record = State(
+        bases, ejected - gone, frozenset(unknown), version=__version__, made=made,
+        contested=contested,
+    )  # fmt: skip
     text = state_file.dump(record, EDITOR_FILES)
     is_recorded = text == transaction.text_on_disk(root)
     return SyncOutcome(tuple(changes), tuple(problems), tuple(notes), None if is_recorded else text)
