@@ -51,11 +51,11 @@ def make(folder: Path, *, example: str | None, wheel: Path | None, git: bool) ->
     It grows in a folder beside, which takes its place at the end: a failure leaves nothing.
     """
     _require_empty(folder)
-    found = _template()
+    found = template()
     chosen = found if example else workspace_template.without_examples(found)
     with _growing(folder) as new:
         scratch = files.make_folder(new / ".innerloop" / "build")
-        _fill(new, chosen, _pin(wheel, scratch))
+        _fill(new, chosen, pin_of(wheel, scratch))
         files.remove_tree(scratch)
         outcome = engine.sync(new)
         if outcome.problems:
@@ -132,7 +132,7 @@ def pin_text(dependencies: str, pin: Pin, version: str = __version__) -> str:
     return PIN_COMMENT + tool + re.sub(r"\A(#.*\n)*", "", dependencies)
 
 
-def _template() -> dict[str, File]:
+def template() -> dict[str, File]:
     root = workspace_template.repository()
     if root is None:
         return workspace_template.packaged()
@@ -164,7 +164,7 @@ def _write(path: Path, content: bytes, executable: bool = False) -> None:
     files.write_stream(path, [content], executable=executable)
 
 
-def _pin(wheel: Path | None, scratch: Path) -> Pin:
+def pin_of(wheel: Path | None, scratch: Path) -> Pin:
     """The pin of the wheel that the workspace uses.
 
     It is the given wheel; when this tool runs from its sources, the wheel that is built of them;

@@ -51,16 +51,27 @@ class Resolution:
 
 
 @dataclass(frozen=True, slots=True)
+class ConflictedFile:
+    """A file with conflicts: what was generated last, and what is generated now (None: no file)."""
+
+    path: str
+    base: Json | None
+    theirs: Json | None
+
+
+@dataclass(frozen=True, slots=True)
 class SyncOutcome:
     """`problems` are messages that make the exit code 1; `notes` only inform.
 
-    `state` is the text to record afterwards, None when the record is up to date.
+    `state` is the text to record afterwards, None when the record is up to date. `conflicted`:
+    the files that `problems` name for their conflicts.
     """
 
     changes: tuple[Change, ...]
     problems: tuple[str, ...]
     notes: tuple[str, ...] = ()
     state: str | None = field(default=None)
+    conflicted: tuple[ConflictedFile, ...] = ()
 
     def report(self) -> Iterator[str]:
         """A line for each change, problem and note."""
@@ -93,7 +104,7 @@ def change(root: Path, what: str) -> Iterator[undo_journal.WorkspaceChange]:
             yield current
 
 
-def sync_within(current: undo_journal.WorkspaceChange) -> SyncOutcome:
+def sync_within(current: undo_journal.StepTaker) -> SyncOutcome:
     """`sync` as a part of a change."""
     while True:
         outcome = plan(current.root)
@@ -174,6 +185,7 @@ def _plan(root: Path, resolution: Resolution | None, eject: str | None) -> SyncO
     problems = [*broken.values(), *unscheduled.values()]
     notes = [_left_to_the_person(path) for path in sorted(never & ejected)]
     changes: list[Change] = []
+    conflicted: list[ConflictedFile] = []
     unknown = {path for path in state.unknown if path in skipped}
     unmerged = git_conflicts.unmerged_files(root)
     problems += _left_in_conflict(root, sorted(left_alone - ejected - never), unmerged)
@@ -196,6 +208,8 @@ def _plan(root: Path, resolution: Resolution | None, eject: str | None) -> SyncO
             unknown |= {path} - set(bases)
             continue
         problems += [_conflict(path, conflict) for conflict in merged.conflicts]
+        if merged.conflicts:
+            conflicted.append(ConflictedFile(path, bases.get(path), values.get(path)))
         notes += [f"{path}:{kept.line}: {kept.message}" for kept in merged.kept]
         if merged.text != yours:
             changes.append(Change(path, yours, merged.text))
@@ -208,7 +222,13 @@ def _plan(root: Path, resolution: Resolution | None, eject: str | None) -> SyncO
     gone = {path for path in ejected - skipped - set(values) if not (root / path).exists()}
     text = state_file.dump(State(bases, ejected - gone, frozenset(unknown)), EDITOR_FILES)
     is_recorded = text == transaction.text_on_disk(root)
-    return SyncOutcome(tuple(changes), tuple(problems), tuple(notes), None if is_recorded else text)
+    return SyncOutcome(
+        tuple(changes),
+        tuple(problems),
+        tuple(notes),
+        None if is_recorded else text,
+        tuple(conflicted),
+    )
 
 
 def _left_in_conflict(root: Path, paths: Iterable[str], unmerged: Set[str]) -> list[str]:

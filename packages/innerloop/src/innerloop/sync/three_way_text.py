@@ -64,6 +64,11 @@ def keep(yours: str, base: str | None, theirs: str | None, name: str = "") -> Me
     return Merged(yours, base=theirs)
 
 
+def sides(yours: str, base: str | None, theirs: str | None) -> tuple[str | None, str | None]:
+    """The base and theirs, laid out as yours is, for a merge editor."""
+    return tuple(None if text is None else _like(yours, text) for text in (base, theirs))  # type: ignore[return-value]
+
+
 def _require_conflict(yours: str, base: str | None, theirs: str | None, name: str) -> None:
     if not merge(yours, base, theirs).conflicts:
         raise UserError("there is no conflict in this file", code="no-conflict", where=name)

@@ -520,15 +520,24 @@ def keep(path: Path, target: Path) -> None:
         raise cannot("write", target, error) from error
 
 
-def write_new(path: Path, text: str, mode: int | None = None) -> None:
-    """Write a file that does not exist yet, onto the disk. `mode` None: that of any new file."""
+def write_new(
+    path: Path, content: str | bytes, mode: int | None = None, *, executable: bool = False
+) -> None:
+    """Write a file that does not exist yet, onto the disk. `mode` None: that of any new file.
+
+    `executable`: by everybody who can read it.
+    """
+    usual = 0o777 if executable else 0o666
+    if mode is not None and executable:
+        mode |= (mode & 0o444) >> 2
+    data = content if isinstance(content, bytes) else content.encode("utf-8", "surrogateescape")
     try:
         with place(path) as new:
             number = new.open(
-                os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666 if mode is None else 0o600
+                os.O_WRONLY | os.O_CREAT | os.O_EXCL, usual if mode is None else 0o600
             )
             with os.fdopen(number, "wb") as file:
-                file.write(text.encode("utf-8", "surrogateescape"))
+                file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
                 if mode is not None:

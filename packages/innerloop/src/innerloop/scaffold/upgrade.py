@@ -1,0 +1,174 @@
+"""A workspace brought to the version of the tool that runs: planned as a value, then written whole.
+
+The older version only finds the newer one and starts it (`upgrade_source`); the newer one knows what
+it generates and its migrations. All of it is one change (`undo_journal`): a kill is undone by the
+next command of either version, since both read the journal. The launcher and the pin come last, so
+that until then the older version is what runs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..sync import conflict_stages, engine, git_conflicts, transaction
+from ..sync.engine import SyncOutcome
+from ..util import files, versions
+from ..util.errors import UserError
+from ..util.position import Position
+from ..util.undo_journal import Step, Write, WriteBytes
+from . import migrations, tool_files, upgrade_record, workspace_copy
+from .migrations import Migration, WorkspaceSnapshot
+from .tool_files import ToolEdits, ToolVersion
+from .workspace_template import PIN
+
+# The newest version that wrote no version into its record.
+UNRECORDED = "0.2.0"
+SOURCES = "packages/innerloop/src"
+
+
+@dataclass(frozen=True, slots=True)
+class UpgradePlan:
+    """What an upgrade changes. `generated` is what sync does after the migrations."""
+
+    old: str
+    new: ToolVersion
+    migrations: tuple[tuple[Migration, tuple[Step, ...]], ...]
+    tool: ToolEdits
+    generated: SyncOutcome
+
+    @property
+    def changes_nothing(self) -> bool:
+        has_steps = any(steps for _, steps in self.migrations) or self.tool.steps
+        return not has_steps and not self.generated.changes and self.generated.state is None
+
+    def report(self, root: Path) -> Iterator[str]:
+        """A line for each file that changes."""
+        kept = set(self.tool.kept.values())
+        steps = [step for _, steps in self.migrations for step in steps]
+        for step in (*steps, *(s for s in self.tool.steps if s.path not in kept)):
+            yield _line(root, step)
+        yield from (f"{change.verb} {change.path}" for change in self.generated.changes)
+        if self.generated.state is not None and not self.generated.changes:
+            yield f"update {transaction.STATE}"
+        for name, path in self.tool.kept.items():
+            yield f"keep   your {name} as {path}"
+
+
+def version_of(root: Path) -> str:
+    """The version that a workspace was made or upgraded by; "" for one that holds the tool itself.
+
+    Not that of the pin alone: a robot may have changed it, and nothing else.
+    """
+    pinned = tool_files.version_in(files.read_text(root / PIN) or "")
+    recorded = transaction.parse_state(transaction.state_text(root)).version
+    if recorded or not pinned:
+        return recorded
+    return UNRECORDED if versions.is_newer(pinned, UNRECORDED) else pinned
+
+
+def require_upgradable(root: Path) -> None:
+    """UserError for a folder that is no workspace, or cannot be upgraded as it is."""
+    if (root / SOURCES).is_dir():
+        raise UserError(
+            "this workspace runs the tool's own sources, which lie in it",
+            code="upgrade-of-sources",
+            where=f"{root / SOURCES}",
+            hint="Update them with git",
+        )
+    if not (root / "src").is_dir() or not (root / "pyproject.toml").is_file():
+        raise UserError(
+            "this is no workspace: it lacks src/ or pyproject.toml",
+            code="not-a-workspace",
+            where=str(root),
+            hint="Name the root of a workspace",
+        )
+    settings = [root / "pyproject.toml", *sorted((root / "src").glob("**/innerloop.toml"))]
+    for path in settings:
+        text = files.read_text(path)
+        if text is not None and (line := git_conflicts.first_marker(text)):
+            raise UserError(
+                "git left this file in conflict, so nothing was upgraded",
+                code="settings-unmerged",
+                where=Position(path.relative_to(root).as_posix(), line),
+                hint="Resolve it, and run the command again",
+            )
+
+
+def plan(root: Path, new: ToolVersion, *, is_downgrade: bool = False) -> UpgradePlan:
+    """What the upgrade does. Nothing is written to the workspace."""
+    old = version_of(root)
+    edits = migrations.planned(WorkspaceSnapshot(root), migrations.between(old, new.version))
+    groups = [steps for _, steps in edits if steps]
+    if groups:
+        with workspace_copy.copied(root, groups) as copy:
+            generated = engine.plan(copy)
+    else:
+        generated = engine.plan(root)
+    return UpgradePlan(old, new, edits, tool_files.edits(root, new, old), generated)
+
+
+@dataclass(frozen=True, slots=True)
+class Upgraded:
+    """`marked` are the files whose conflicts are in git's index."""
+
+    plan: UpgradePlan
+    outcome: SyncOutcome
+    marked: tuple[str, ...]
+
+
+def carry_out(root: Path, planned: UpgradePlan, *, is_downgrade: bool = False) -> Upgraded:
+    """Write it all. It is planned again under the lock, on the files as they are then."""
+    what = f"the upgrade to innerloop {planned.new.version}"
+    with engine.change(root, what) as whole:
+        change = upgrade_record.RecordedChange(whole)
+        old = version_of(root)
+        between = migrations.between(old, planned.new.version)
+        for _, steps in migrations.planned(WorkspaceSnapshot(root), between):
+            change.carry_out(steps)
+        outcome = engine.sync_within(change)
+        tool = tool_files.edits(root, planned.new, old)
+        for step in tool.steps:
+            change.carry_out([step])
+        paths = [file.path for file in outcome.conflicted]
+        known = conflict_stages.entries(root, paths)
+        change.finish(old, planned.new.version, known)
+    marked = conflict_stages.mark(root, outcome.conflicted, known)
+    return Upgraded(planned, outcome, tuple(marked))
+
+
+@contextmanager
+def scratch_folder(prefix: str) -> Iterator[Callable[[], Path]]:
+    """A private folder in the cache that is made when it is first asked for."""
+    made: list[Path] = []
+
+    def make() -> Path:
+        if not made:
+            made.append(new_scratch(prefix))
+        return made[0]
+
+    try:
+        yield make
+    finally:
+        for folder in made:
+            files.remove_tree(folder)
+
+
+def new_scratch(prefix: str) -> Path:
+    import os
+
+    from ..util.cache_folder import cache_folder
+
+    return files.make_folder(cache_folder() / "upgrade" / f"{prefix}-{os.urandom(8).hex()}")
+
+
+def _line(root: Path, step: Step) -> str:
+    """A step for people."""
+    name = re.sub(r"(?<!^)(?=[A-Z])", " ", type(step).__name__).lower()
+    if isinstance(step, (Write, WriteBytes)):
+        name = "update" if (root / step.path).exists() else "write"
+    target = f" to {step.target}" if hasattr(step, "target") else ""
+    return f"{name} {step.path}{target}"
