@@ -105,9 +105,9 @@ def plan(root: Path, new: ToolVersion, *, is_downgrade: bool = False) -> Upgrade
     groups = [steps for _, steps in edits if steps]
     if groups:
         with workspace_copy.copied(root, groups) as copy:
-            generated = engine.plan(copy)
+            generated = engine.plan(copy, accepts_newer=is_downgrade)
     else:
-        generated = engine.plan(root)
+        generated = engine.plan(root, accepts_newer=is_downgrade)
     return UpgradePlan(old, new, edits, tool_files.edits(root, new, old), generated)
 
 
@@ -123,13 +123,13 @@ class Upgraded:
 def carry_out(root: Path, planned: UpgradePlan, *, is_downgrade: bool = False) -> Upgraded:
     """Write it all. It is planned again under the lock, on the files as they are then."""
     what = f"the upgrade to innerloop {planned.new.version}"
-    with engine.change(root, what) as whole:
+    with engine.change(root, what, accepts_newer=is_downgrade) as whole:
         change = upgrade_record.RecordedChange(whole)
         old = version_of(root)
         between = migrations.between(old, planned.new.version)
         for _, steps in migrations.planned(WorkspaceSnapshot(root), between):
             change.carry_out(steps)
-        outcome = engine.sync_within(change)
+        outcome = engine.sync_within(change, accepts_newer=is_downgrade)
         tool = tool_files.edits(root, planned.new, old)
         for step in tool.steps:
             change.carry_out([step])

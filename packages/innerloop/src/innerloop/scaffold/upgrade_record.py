@@ -135,7 +135,8 @@ def undo(root: Path, last: LastUpgrade) -> None:
 
     UserError, with nothing changed, if one of them was changed since.
     """
-    with engine.change(root, f"the undo of the upgrade to {last.new}") as change:
+    what = f"the undo of the upgrade to {last.new}"
+    with engine.change(root, what, accepts_newer=True) as change:
         if changed := _changed(root, last.steps):
             raise UserError(
                 f"changed since the upgrade: {join_names(sorted(changed))}",

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from .. import __version__
 from ..model import naming
 from ..model.editor_variables import has_variable
 from ..model.experiment import JOB_FILE, Experiment
@@ -92,22 +93,27 @@ def sync(root: Path, resolution: Resolution | None = None, eject: str | None = N
 
 
 @contextmanager
-def change(root: Path, what: str) -> Iterator[undo_journal.WorkspaceChange]:
+def change(
+    root: Path, what: str, *, accepts_newer: bool = False
+) -> Iterator[undo_journal.WorkspaceChange]:
     """A change of the workspace that happens whole or not at all: see `undo_journal`.
 
     `what` says for people what is undone if it is interrupted. No sync and no other change runs
-    meanwhile.
+    meanwhile. `accepts_newer`: generated files of a newer version are no reason to refuse, since
+    none of them is changed, or the change is the downgrade.
     """
     with _exclusive(root):
-        transaction.require_record(root)
+        transaction.require_record(root, accepts_newer=accepts_newer)
         with undo_journal.change(root, what) as current:
             yield current
 
 
-def sync_within(current: undo_journal.StepTaker) -> SyncOutcome:
-    """`sync` as a part of a change."""
+def sync_within(
+    current: undo_journal.StepTaker, *, accepts_newer: bool = False
+) -> SyncOutcome:
+    """`sync` as a part of a change; `accepts_newer`: it is a downgrade."""
     while True:
-        outcome = plan(current.root)
+        outcome = plan(current.root, accepts_newer=accepts_newer)
         try:
             transaction.check_unchanged(current.root, outcome.changes)
         except transaction.ConcurrentModification:
@@ -126,6 +132,7 @@ def edit_within(
     text = transaction.text_on_disk(current.root)
     before = transaction.parse_state(text)
     after, changes = edit(before)
+    after = replace(after, version=before.version)
     new = None if before.is_damaged else state_file.dump(after, EDITOR_FILES)
     real = [item for item in changes if item.before != item.after]
     current.carry_out(transaction.steps(real, None if new == text else new))
@@ -156,9 +163,20 @@ def _recover(root: Path) -> str:
     return message
 
 
-def plan(root: Path, resolution: Resolution | None = None, eject: str | None = None) -> SyncOutcome:
-    """Compares what is generated now with what is on the disk; nothing is written."""
+def plan(
+    root: Path,
+    resolution: Resolution | None = None,
+    eject: str | None = None,
+    *,
+    accepts_newer: bool = False,
+) -> SyncOutcome:
+    """Compares what is generated now with what is on the disk; nothing is written.
+
+    Raises UserError where a newer version of the tool wrote the record, unless `accepts_newer`.
+    """
     with files.confining(root):
+        if not accepts_newer:
+            transaction.require_no_newer(root)
         return _plan(root, resolution, eject)
 
 
@@ -220,7 +238,8 @@ def _plan(root: Path, resolution: Resolution | None, eject: str | None) -> SyncO
         if path in values:
             unknown.add(path)
     gone = {path for path in ejected - skipped - set(values) if not (root / path).exists()}
-    text = state_file.dump(State(bases, ejected - gone, frozenset(unknown)), EDITOR_FILES)
+    record = State(bases, ejected - gone, frozenset(unknown), version=__version__)
+    text = state_file.dump(record, EDITOR_FILES)
     is_recorded = text == transaction.text_on_disk(root)
     return SyncOutcome(
         tuple(changes),
