@@ -40,6 +40,11 @@ COMMANDS = (
     Command("init", "The workspace", "Create a workspace in a new or empty folder."),
     Command("sync", "The workspace", "Bring generated files in line with src/; your edits stay."),
     Command(
+        "upgrade",
+        "The workspace",
+        "Bring the workspace to another version of the tool; your edits stay.",
+    ),
+    Command(
         "check",
         "The workspace",
         "Report errors and warnings in job files, schedules and deploy folders.",

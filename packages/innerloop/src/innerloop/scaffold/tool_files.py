@@ -69,7 +69,7 @@ def running(home: Path, root: Path, scratch: Callable[[], Path]) -> ToolVersion:
     text = files.read_text(home / PIN) or ""
     if version_in(text) == __version__:
         held = () if home == root else sorted((home / WHEELS).glob("*.whl"))
-        return ToolVersion(__version__, text.replace("\r\n", "\n"), template, _named(held, text))
+        return ToolVersion(__version__, text.replace("\r\n", "\n"), template, named(held, text))
     pin = init.pin_of(None, scratch())
     text = init.pin_text(template[PIN].content.decode(), pin)
     return ToolVersion(__version__, text, template, () if pin.wheel is None else (pin.wheel,))
@@ -135,9 +135,7 @@ def _wheel_edits(root: Path, new: ToolVersion) -> Iterator[Step]:
             yield WriteBytes(target, content)
 
 
-def _merged(
-    root: Path, name: str, new: ToolVersion, base: str | None
-) -> tuple[str | None, int]:
+def _merged(root: Path, name: str, new: ToolVersion, base: str | None) -> tuple[str | None, int]:
     """The text to write, None for none; and the line of a conflict, 0 for none."""
     wanted = new.template.get(name)
     try:
@@ -207,7 +205,7 @@ def _of_version(shipped: tuple[_Shipped, ...], version: str, name: str) -> str |
     return None
 
 
-def _named(wheels: tuple[Path, ...] | list[Path], pin: str) -> tuple[Path, ...]:
+def named(wheels: tuple[Path, ...] | list[Path], pin: str) -> tuple[Path, ...]:
     pinned = {(_normal(name), version) for name, version in _ENTRY.findall(pin)}
     parts = [(wheel, wheel.name.split("-")) for wheel in wheels]
     return tuple(w for w, words in parts if (_normal(words[0]), words[1]) in pinned)

@@ -20,7 +20,8 @@ from ..util import files, versions
 from ..util.errors import UserError
 from ..util.position import Position
 from ..util.undo_journal import Step, Write, WriteBytes
-from . import migrations, tool_files, upgrade_record, workspace_copy
+from . import migrations, tool_files, upgrade_record, upgrade_source, workspace_copy
+from .init import WHEELS
 from .migrations import Migration, WorkspaceSnapshot
 from .tool_files import ToolEdits, ToolVersion
 from .workspace_template import PIN
@@ -63,11 +64,11 @@ def version_of(root: Path) -> str:
 
     Not that of the pin alone: a robot may have changed it, and nothing else.
     """
-    pinned = tool_files.version_in(files.read_text(root / PIN) or "")
     recorded = transaction.parse_state(transaction.state_text(root)).version
-    if recorded or not pinned:
+    named = pinned(root)
+    if recorded or not named:
         return recorded
-    return UNRECORDED if versions.is_newer(pinned, UNRECORDED) else pinned
+    return UNRECORDED if versions.is_newer(named, UNRECORDED) else named
 
 
 def require_upgradable(root: Path) -> None:
@@ -140,14 +141,25 @@ def carry_out(root: Path, planned: UpgradePlan, *, is_downgrade: bool = False) -
     return Upgraded(planned, outcome, tuple(marked))
 
 
+def pinned(root: Path) -> str:
+    """The version that a workspace's pin names; "" if it has none."""
+    return tool_files.version_in(files.read_text(root / PIN) or "")
+
+
+def holds_all_wheels(root: Path) -> bool:
+    """Whether the workspace has every wheel of its pin in itself."""
+    pin = files.read_text(root / PIN) or ""
+    return (root / WHEELS).is_dir() and not tool_files.lacking_wheels(root, pin)
+
+
 @contextmanager
-def scratch_folder(prefix: str) -> Iterator[Callable[[], Path]]:
-    """A private folder in the cache that is made when it is first asked for."""
+def lazy_scratch() -> Iterator[Callable[[], Path]]:
+    """A folder in the cache that is made when it is first asked for, and removed at the end."""
     made: list[Path] = []
 
     def make() -> Path:
         if not made:
-            made.append(new_scratch(prefix))
+            made.append(upgrade_source.new_scratch())
         return made[0]
 
     try:
@@ -155,14 +167,6 @@ def scratch_folder(prefix: str) -> Iterator[Callable[[], Path]]:
     finally:
         for folder in made:
             files.remove_tree(folder)
-
-
-def new_scratch(prefix: str) -> Path:
-    import os
-
-    from ..util.cache_folder import cache_folder
-
-    return files.make_folder(cache_folder() / "upgrade" / f"{prefix}-{os.urandom(8).hex()}")
 
 
 def _line(root: Path, step: Step) -> str:

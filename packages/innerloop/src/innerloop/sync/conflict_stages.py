@@ -49,7 +49,9 @@ def entries(root: Path, paths: Sequence[str]) -> tuple[IndexEntry, ...]:
     )
 
 
-def mark(root: Path, conflicted: Iterable[ConflictedFile], known: Iterable[IndexEntry]) -> list[str]:
+def mark(
+    root: Path, conflicted: Iterable[ConflictedFile], known: Iterable[IndexEntry]
+) -> list[str]:
     """Put the conflicts of the `known` files into the index, and return their paths.
 
     A git that refuses is no error: the messages of sync name the conflicts too.

@@ -108,9 +108,7 @@ def change(
             yield current
 
 
-def sync_within(
-    current: undo_journal.StepTaker, *, accepts_newer: bool = False
-) -> SyncOutcome:
+def sync_within(current: undo_journal.StepTaker, *, accepts_newer: bool = False) -> SyncOutcome:
     """`sync` as a part of a change; `accepts_newer`: it is a downgrade."""
     while True:
         outcome = plan(current.root, accepts_newer=accepts_newer)
