@@ -155,3 +155,367 @@ def test_upgrade_to_the_newest_release_of_the_index(shelf: Shelf, tmp_path: Path
     again = upgrade(made, "--yes")
     assert "everything is up to date" in again.out and tree(made.root) == before
     assert list((shelf.cache / "upgrade").iterdir()) == []
+
+
+def test_upgrade_over_three_releases_in_one_step_is_as_one_by_one(
+    shelf: Shelf, tmp_path: Path
+) -> None:
+    shelf.offer("0.3.0", "0.4.0", "0.5.0")
+    once = shelf.workspace(tmp_path / "one" / "ws", git=False)
+    stepwise = shelf.workspace(tmp_path / "two" / "ws", git=False)
+    answer = upgrade(once, "--yes")
+    assert "registry is now image_registry" in answer.out
+    assert "Tasks greet you." in answer.out and "Images have a registry" in answer.out
+    upgrade(stepwise, "--to", "0.4.0", "--yes")
+    assert "\nregistry" in stepwise.read("pyproject.toml")
+    upgrade(stepwise, "--yes")
+    assert '\nimage_registry = "ghcr.io/a/b"\n' in once.read("pyproject.toml")
+    assert tree(once.root) == tree(stepwise.root)
+
+
+def test_dry_run_shows_everything_and_writes_nothing(shelf: Shelf, tmp_path: Path) -> None:
+    shelf.offer("0.5.0")
+    made = shelf.workspace(tmp_path / "ws")
+    before = everything(made.root)
+    answer = upgrade(made, "--dry-run")
+    for line in (
+        "innerloop 0.3.0 -> 0.5.0",
+        "registry is now image_registry",
+        f"update {PIN}",
+        "update scripts/loop",
+        "update pyproject.toml",
+        f"update {TASKS}",
+        "nothing was changed",
+    ):
+        assert line in answer.out
+    assert everything(made.root) == before
+    assert version(made) == "innerloop 0.3.0"
+    assert list((shelf.cache / "upgrade").iterdir()) == []
+
+
+def everything(root: Path) -> dict[str, tuple[bytes | str, int]]:
+    """Every file, git's too, with its time."""
+    return {
+        path.relative_to(root).as_posix(): (
+            os.readlink(path) if path.is_symlink() else path.read_bytes() if path.is_file() else "",
+            path.lstat().st_mtime_ns,
+        )
+        for path in root.rglob("*")
+        if path.name != "sync.lock" and path.name != ".innerloop"
+    }
+
+
+def test_upgrade_without_a_terminal_needs_yes(shelf: Shelf, tmp_path: Path) -> None:
+    shelf.offer("0.4.0")
+    made = shelf.workspace(tmp_path / "ws")
+    before = tree(made.root)
+    answer = upgrade(made, code=2)
+    assert "[no-terminal]" in answer.message and tree(made.root) == before
+
+
+def test_edits_untracked_and_dirty_files_survive(shelf: Shelf, tmp_path: Path) -> None:
+    """A person's task, comment, order, own launcher, staged and untracked files."""
+    shelf.offer("0.4.0")
+    made = shelf.workspace(tmp_path / "ws")
+    mine = made.read(TASKS).replace('"tasks": [', '"tasks": [\n    // mine\n    {"label": "my"},', 1)
+    made.write(TASKS, mine)
+    edited = made.read("scripts/test").replace("import sys\n", "import sys  # mine\n", 1)
+    made.write("scripts/test", edited)
+    made.write("notes.txt", "mine")
+    made.write("src/tiny/train.py", "print('mine')\n")
+    run_git(made.root, "add", "notes.txt")
+    pin = made.read(PIN) + "\nsix==1.17.0 \\\n    --hash=sha256:" + "0" * 64 + "\n"
+    (made.root / PIN).write_text(pin)  # not run: the environment of the index would lack it
+    answer = upgrade(made, "--yes", code=1)
+    assert "[upgrade-" in answer.message or "cannot be installed" in answer.message
+    (made.root / PIN).write_text((shelf.base / PIN).read_text())
+    answer = upgrade(made, "--yes")
+    assert "keep   your scripts/test as scripts/test.yours" in answer.out
+    assert made.read("scripts/test.yours") == edited
+    assert "the fourth" in made.read("scripts/test") and "# mine" not in made.read("scripts/test")
+    assert "// mine" in made.read(TASKS) and '"my"' in made.read(TASKS)
+    assert '"greet"' in made.read(TASKS)
+    assert made.read("notes.txt") == "mine" and made.read("src/tiny/train.py") == "print('mine')\n"
+    assert "A  notes.txt" in run_git(made.root, "status", "--porcelain")
+
+
+def test_conflict_keeps_yours_and_is_in_the_index_for_a_merge_editor(
+    shelf: Shelf, tmp_path: Path
+) -> None:
+    shelf.offer("0.4.0")
+    made = shelf.workspace(tmp_path / "ws")
+    detail = "Runs the job's command in the experiment's environment"
+    mine = made.read(TASKS).replace(f'"detail": "{detail}"', '"detail": "My own words"', 1)
+    made.write(TASKS, mine)
+    commit(made.root)
+    answer = upgrade(made, "--yes", code=1)
+    assert "[generated-conflict]" in answer.message and "merge editor" in answer.message
+    assert "My own words" in made.read(TASKS) and '"greet"' in made.read(TASKS)
+    json.loads(made.read(TASKS))
+    assert f"UU {TASKS}" in run_git(made.root, "status", "--porcelain")
+    base, yours, theirs = (
+        run_git(made.root, "cat-file", "blob", f":{stage}:{TASKS}") for stage in (1, 2, 3)
+    )
+    assert yours == made.read(TASKS)
+    assert base == yours.replace("My own words", detail)
+    assert theirs == yours.replace("My own words", "Trains it")
+    assert made.loop("sync", "--check").code == 1  # still a conflict
+    path = 'tasks["run"].detail'
+    taken = made.loop("sync", "--take", f"{TASKS}:{path}")
+    assert taken.code == 0 and "Trains it" in made.read(TASKS), taken.err
+    run_git(made.root, "add", TASKS)
+    assert "UU" not in run_git(made.root, "status", "--porcelain")
+
+
+def test_conflict_settled_in_the_merge_editor_is_none_for_sync(
+    shelf: Shelf, tmp_path: Path
+) -> None:
+    shelf.offer("0.4.0")
+    made = _in_conflict(shelf, tmp_path / "ws")
+    upgrade(made, "--yes", code=1)
+    made.write(TASKS, run_git(made.root, "cat-file", "blob", f":3:{TASKS}"))
+    run_git(made.root, "add", TASKS)
+    assert made.loop("sync").code == 0
+    assert made.loop("sync", "--check").code == 0
+
+
+def _in_conflict(shelf: Shelf, root: Path) -> Workspace:
+    made = shelf.workspace(root)
+    detail = "Runs the job's command in the experiment's environment"
+    made.write(TASKS, made.read(TASKS).replace(f'"detail": "{detail}"', '"detail": "Mine"', 1))
+    commit(made.root)
+    return made
+
+
+def test_conflict_in_a_file_with_staged_changes_leaves_the_index(
+    shelf: Shelf, tmp_path: Path
+) -> None:
+    """What is staged is in no file, so it would be lost."""
+    shelf.offer("0.4.0")
+    made = _in_conflict(shelf, tmp_path / "ws")
+    text = made.read(TASKS)
+    made.write(TASKS, text.replace('"Mine"', '"Staged"'))
+    run_git(made.root, "add", TASKS)
+    made.write(TASKS, text)
+    answer = upgrade(made, "--yes", code=1)
+    assert "[generated-conflict]" in answer.message and "merge editor" not in answer.message
+    assert "Staged" in run_git(made.root, "cat-file", "blob", f":0:{TASKS}")
+
+
+def test_workspace_below_the_root_of_its_repository_shows_conflicts(
+    shelf: Shelf, tmp_path: Path
+) -> None:
+    shelf.offer("0.4.0")
+    (tmp_path / "mono").mkdir()
+    run_git(tmp_path / "mono", "init", "-q")
+    made = shelf.workspace(tmp_path / "mono" / "ml é", git=False)
+    text = made.read(TASKS)
+    detail = "Runs the job's command in the experiment's environment"
+    made.write(TASKS, text.replace(f'"detail": "{detail}"', '"detail": "Mine"', 1))
+    commit(made.root)
+    upgrade(made, "--yes", code=1)
+    assert "Trains it" in run_git(made.root, "cat-file", "blob", f":3:./{TASKS}")
+    upgrade(made, "--undo")
+    assert "Mine" in run_git(made.root, "cat-file", "blob", f":0:./{TASKS}")
+    assert run_git(made.root, "status", "--porcelain") == ""
+
+
+def test_undo_gives_back_every_byte_and_git_s_index(shelf: Shelf, tmp_path: Path) -> None:
+    shelf.offer("0.5.0")
+    made = _in_conflict(shelf, tmp_path / "ws")
+    made.write("scripts/test", made.read("scripts/test") + "# mine\n")
+    before = tree(made.root)
+    upgrade(made, "--yes", code=1)
+    assert version(made) == "innerloop 0.5.0"
+    answer = upgrade(made, "--undo")
+    assert "0.3.0" in answer.out
+    assert tree(made.root) == before and version(made) == "innerloop 0.3.0"
+    assert run_git(made.root, "status", "--porcelain") == " M scripts/test\n"
+    assert made.loop("sync", "--check").code == 1  # the edit of before is no conflict of then
+    assert "[upgrade-undo-refused]" in upgrade(made, "--undo", code=1).message
+
+
+def test_undo_after_an_edit_names_the_file_and_changes_nothing(
+    shelf: Shelf, tmp_path: Path
+) -> None:
+    shelf.offer("0.4.0")
+    made = shelf.workspace(tmp_path / "ws")
+    upgrade(made, "--yes")
+    made.write(TASKS, made.read(TASKS).replace('"greet"', '"mine"'))
+    made.write("scripts/loop.cmd", "mine")
+    before = tree(made.root)
+    answer = upgrade(made, "--undo", code=1)
+    assert TASKS in answer.message and "--to 0.3.0" in answer.message
+    assert tree(made.root) == before
+
+
+def test_undo_of_a_foreign_record_changes_nothing(shelf: Shelf, tmp_path: Path) -> None:
+    made = shelf.workspace(tmp_path / "ws", git=False)
+    (tmp_path / "victim").write_text("hers")
+    (tmp_path / "key").write_text("secret")
+    made.write(".innerloop/upgraded/1", "mine")
+    for path, kept in (
+        ("../victim", ".innerloop/upgraded/1"),
+        (str(tmp_path / "victim"), ".innerloop/upgraded/1"),
+        (".git/hooks/post-commit", ".innerloop/upgraded/1"),
+        ("src/a", "../key"),
+        ("src/a", ".innerloop/upgraded/../../../key"),
+    ):
+        step = {"do": "write", "path": path, "kept": kept, "link": "", "after": ""}
+        record = {"old": "0.3.0", "new": "0.4.0", "steps": [step]}
+        made.write(".innerloop/upgraded/record.json", json.dumps(record))
+        answer = upgrade(made, "--undo", code=1)
+        assert "[upgrade-record-invalid]" in answer.message
+    assert (tmp_path / "victim").read_text() == "hers" and not (made.root / "src/a").exists()
+
+
+def test_downgrade_goes_back_and_an_older_tool_refuses_by_itself(
+    shelf: Shelf, tmp_path: Path
+) -> None:
+    shelf.offer("0.3.0", "0.4.0")
+    made = shelf.workspace(tmp_path / "ws", git=False)
+    older = shelf.workspace(tmp_path / "older", git=False)
+    before = tree(made.root)
+    upgrade(made, "--yes")
+    refused = older.loop("upgrade", "--workspace", str(made.root), "--yes")
+    assert refused.code == 1 and "[state-newer]" in refused.message
+    answer = upgrade(made, "--to", "0.3.0", "--yes")
+    assert "innerloop 0.4.0 -> 0.3.0" in answer.out
+    assert tree(made.root) == before and version(made) == "innerloop 0.3.0"
+
+
+def test_pin_that_a_robot_changed_alone_is_completed(shelf: Shelf, tmp_path: Path) -> None:
+    shelf.offer("0.3.0", "0.5.0")
+    whole = shelf.workspace(tmp_path / "whole" / "ws", git=False)
+    upgrade(whole, "--yes")
+    made = shelf.workspace(tmp_path / "robot" / "ws", git=False)
+    made.write(PIN, whole.read(PIN))
+    answer = upgrade(made, "--yes")
+    assert "registry is now image_registry" in answer.out
+    assert tree(made.root) == tree(whole.root)
+
+
+def test_check_tells_by_its_exit_code(shelf: Shelf, tmp_path: Path) -> None:
+    made = shelf.workspace(tmp_path / "ws", git=False)
+    before = tree(made.root)
+    shelf.offer("0.3.0")
+    assert "is up to date" in upgrade(made, "--check").out
+    shelf.offer("0.3.0", "0.4.0")
+    assert "0.4.0 is available" in upgrade(made, "--check", code=2).out
+    closed = upgrade(made, "--check", code=1, PIP_INDEX_URL="http://127.0.0.1:9/simple")
+    assert "[upgrade-unavailable]" in closed.message
+    assert tree(made.root) == before
+
+
+@pytest.mark.parametrize("fault", ["no network", "no package", "wrong hash", "no version", "torn"])
+def test_release_that_cannot_be_had_changes_nothing(
+    shelf: Shelf, tmp_path: Path, fault: str
+) -> None:
+    made = shelf.workspace(tmp_path / "ws", git=False)
+    before = everything(made.root)
+    shelf.offer("0.3.0", "0.4.0")
+    words, env = ["--to", "0.4.0", "--yes"], {}
+    name = shelf.wheels["0.4.0"].name
+    if fault == "no network":
+        env["PIP_INDEX_URL"] = "http://127.0.0.1:9/simple"
+    elif fault == "no package":
+        shelf.offer()
+    elif fault == "no version":
+        words[1] = "0.9.9"
+    elif fault == "wrong hash":
+        (shelf.index / f"{name}.sha256").write_text("0" * 64)
+    else:
+        (shelf.index / name).unlink()
+        (shelf.index / name).write_bytes(shelf.wheels["0.4.0"].read_bytes()[:50_000])
+    answer = upgrade(made, *words, code=1, **env)
+    assert "[upgrade-unavailable]" in answer.message or "[wheel-invalid]" in answer.message
+    assert everything(made.root) == before and version(made) == "innerloop 0.3.0"
+    assert list((shelf.cache / "upgrade").iterdir()) == []
+
+
+def test_dependencies_without_a_network_change_nothing(shelf: Shelf, tmp_path: Path) -> None:
+    """The wheel is a file, and what it needs cannot be had: no older environment stands in."""
+    made = shelf.workspace(tmp_path / "ws", git=False)
+    before = everything(made.root)
+    cache = tmp_path / "cache"
+    shelf.offer("0.3.0")
+    assert made.loop("list", env={"INNERLOOP_CACHE": str(cache)}).code == 0
+    env = {"PIP_INDEX_URL": "http://127.0.0.1:9/simple", "INNERLOOP_CACHE": str(cache)}
+    answer = upgrade(made, "--to", str(shelf.wheels["0.4.0"]), "--dry-run", code=1, **env)
+    assert "[upgrade-unavailable]" in answer.message
+    assert everything(made.root) == before
+
+
+def test_folder_of_wheels_upgrades_without_an_index_and_is_held(
+    shelf: Shelf, tmp_path: Path
+) -> None:
+    folder = tmp_path / "wheels"
+    shutil.copytree(shelf.dependencies, folder)
+    for version in ("0.3.0", "0.5.0", "0.4.0"):
+        shutil.copy(shelf.wheels[version], folder)
+    made = shelf.workspace(tmp_path / "ws")
+    env = {"PIP_INDEX_URL": "http://127.0.0.1:9/simple", "INNERLOOP_CACHE": str(tmp_path / "c")}
+    made.env |= {**env, "INNERLOOP_CACHE": str(shelf.cache)}
+    upgrade(made, "--to", str(folder), "--yes")
+    held = {path.name for path in (made.root / ".innerloop/wheels").iterdir()}
+    assert shelf.wheels["0.5.0"].name in held and shelf.wheels["0.4.0"].name not in held
+    assert len(held) > 3
+    assert made.loop("--version", env=env).out == "innerloop 0.5.0\n"  # a cold cache
+    upgrade(made, "--undo")
+    assert not list((made.root / ".innerloop").glob("wheels/*"))
+
+
+def test_wheel_replaces_the_one_that_the_workspace_holds(shelf: Shelf, tmp_path: Path) -> None:
+    shelf.offer("0.3.0", "0.4.0")
+    made = shelf.workspace(tmp_path / "ws")
+    upgrade(made, "--to", str(shelf.wheels["0.4.0"]), "--yes")
+    held = made.root / ".innerloop/wheels"
+    assert [path.name for path in held.iterdir()] == [shelf.wheels["0.4.0"].name]
+    shelf.offer("0.5.0")  # from the index: the workspace goes on to hold its tool
+    upgrade(made, "--yes")
+    assert [path.name for path in held.iterdir()] == [shelf.wheels["0.5.0"].name]
+
+
+def test_settings_in_conflict_are_one_error_before_anything(shelf: Shelf, tmp_path: Path) -> None:
+    shelf.offer("0.4.0")
+    made = shelf.workspace(tmp_path / "ws")
+    text = made.read("pyproject.toml")
+    made.write("pyproject.toml", f"<<<<<<< HEAD\n{text}=======\n{text}>>>>>>> other\n")
+    before = everything(made.root)
+    answer = upgrade(made, "--yes", code=1)
+    assert "pyproject.toml:1" in answer.message
+    assert everything(made.root) == before
+
+
+def test_index_that_only_uv_knows_is_used(shelf: Shelf, tmp_path: Path) -> None:
+    shelf.offer("0.3.0", "0.4.0")
+    made = shelf.workspace(tmp_path / "ws", git=False)
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "uv").symlink_to(Path(sys.executable).with_name("uv"))
+    environ = {k: v for k, v in os.environ.items() if not k.startswith("PIP_")}
+    environ |= {k: v for k, v in shelf.environ().items() if not k.startswith("PIP_")}
+    environ |= {"PIP_CONFIG_FILE": os.devnull, "UV_INDEX_URL": shelf.url}
+    environ["PATH"] = f"{programs}:{environ['PATH']}"
+    done = subprocess.run(
+        [made.root / "scripts/loop", "upgrade", "--yes"],
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert version(made) == "innerloop 0.4.0"
+
+
+def test_upgrade_of_the_tool_s_own_sources_is_refused(workspace: Workspace, tmp_path: Path) -> None:
+    (workspace.root / "packages/innerloop/src").mkdir(parents=True)
+    answer = workspace.loop("upgrade", "--yes")
+    assert answer.code == 1 and "[upgrade-of-sources]" in answer.message
+
+
+def test_options_that_exclude_each_other_are_a_wrong_command_line(workspace: Workspace) -> None:
+    answer = workspace.loop("upgrade", "--check", "--undo")
+    assert answer.code == 2 and "[options-exclusive]" in answer.message
+    answer = workspace.loop("upgrade", "--to", "nothing such")
+    assert answer.code == 2 and "[upgrade-target]" in answer.message
