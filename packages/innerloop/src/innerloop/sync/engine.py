@@ -20,14 +20,14 @@ from ..model.experiment import JOB_FILE, Experiment
 from ..model.jobs.job import Job
 from ..model.settings.schedules import Schedule
 from ..model.workspace import Workspace
-from ..util import change_folder, console, files, undo_journal
+from ..util import change_folder, console, files, git_markers, undo_journal
 from ..util.errors import UsageError, UserError, did_you_mean
 from ..util.json_values import same
 from ..util.jsonc import ParseError, parse
 from ..util.position import Position
 from ..util.printable import one_line
 from ..workspace import loader
-from . import git_conflicts, state_file, three_way, three_way_text, transaction
+from . import git_conflicts, state_file, three_way, three_way_text, tool_files, transaction
 from .conflicts import Conflict
 from .merge_rules import EDITOR_FILES
 from .render import launch_json, workflow_context, workspace_container
@@ -134,6 +134,19 @@ def edit_within(
     new = None if before.is_damaged else state_file.dump(after, EDITOR_FILES)
     real = [item for item in changes if item.before != item.after]
     current.carry_out(transaction.steps(real, None if new == text else new))
+
+
+def settle_tool_files(root: Path) -> tool_files.Settlement | None:
+    """Take the newer side of the pin and the launcher, where git left the pin in conflict."""
+    if tool_files.settlement(root) is None:
+        return None
+    with change(root, "the choice of the newer pin", accepts_newer=True) as current:
+        settlement = tool_files.settlement(root)
+        if settlement is not None:
+            current.carry_out(
+                undo_journal.Write(item.path, item.after or "") for item in settlement.changes
+            )
+        return settlement
 
 
 def recover(root: Path) -> str:
@@ -258,7 +271,7 @@ def _left_in_conflict(root: Path, paths: Iterable[str], unmerged: Set[str]) -> l
             error.where = path
             problems.append(error.report())
             continue
-        line = 0 if text is None else git_conflicts.first_marker(text)
+        line = 0 if text is None else git_markers.first_line(text)
         if line or path in unmerged:
             problems.append(
                 UserError(

@@ -128,12 +128,12 @@ def _lift(value: Json, rules: MergeRules, path: Path, members: list[tuple[Path, 
     return []
 
 
-def load(text: str) -> State:
+def load(text: str, *, skips_foreign: bool = False) -> State:
     """The inverse of `dump`; members of named lists come sorted by name.
 
     Where a merge kept two different lines for one path, neither is used, nor what is below it:
     the base is then not known there. Raises CorruptState, for conflict markers too, and
-    ForeignPath.
+    ForeignPath. `skips_foreign`: lines of files that sync never generates are left out instead.
     """
     lines: _Lines = {}
     unsure: set[tuple[str, ...]] = set()
@@ -143,6 +143,8 @@ def load(text: str) -> State:
         if path == _WRITTEN_BY:
             continue
         if not may_generate(path[0]):
+            if skips_foreign:
+                continue
             raise ForeignPath(path[0], _line(text, number))
         if isinstance(row, dict):
             ejected.add(path[0])

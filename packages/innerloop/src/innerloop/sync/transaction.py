@@ -192,12 +192,13 @@ def _version_of_killed(root: Path) -> str:
 def parse_state(text: str | None, file: str = STATE) -> State:
     """The record; an empty one, marked as damaged, when the text cannot be read.
 
-    UserError, with the line of `file`, if it names a path that sync never generates.
+    UserError, with the line of `file`, if it names a path that sync never generates. In a record of
+    a newer version such a path is left out: that version generates it.
     """
     if text is None:
         return State()
     try:
-        return load(text)
+        return load(text, skips_foreign=versions.is_newer(version_in(text), __version__))
     except CorruptState:
         return State(is_damaged=True, version=version_in(text))
     except ForeignPath as foreign:

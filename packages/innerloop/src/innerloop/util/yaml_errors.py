@@ -7,13 +7,13 @@ from typing import Any
 
 import yaml
 
+from . import git_markers
 from .errors import UserError
 from .position import Position
 
 # More values than any job file has. Aliases of aliases expand to billions in ten lines.
 MOST_VALUES = 100_000
 NO_TEXT = re.compile("[\0\ud800-\udfff]")
-_CONFLICT = re.compile(r"^(?:<{7}|>{7})(?: |$)", re.MULTILINE)
 _TEMPLATE = re.compile(r"(?<!\$)\{\{.*?\}\}|\{%.*?%\}")
 
 
@@ -28,14 +28,12 @@ def explained(error: yaml.YAMLError | ValueError, text: str, name: str) -> UserE
             hint="Correct the file",
         )
     where = Position(name, mark.line + 1, mark.column + 1)
-    conflict = _CONFLICT.search(text)
-    if conflict:
-        line = text.count("\n", 0, conflict.start()) + 1
+    if conflict := git_markers.first_line(text):
         what = "not YAML: it contains a merge conflict"
         return UserError(
             what,
             code="not-yaml",
-            where=Position(name, line, 1),
+            where=Position(name, conflict, 1),
             hint="Keep one of the two sides",
         )
     line = (text.splitlines() or [""])[min(mark.line, max(len(text.splitlines()) - 1, 0))]
