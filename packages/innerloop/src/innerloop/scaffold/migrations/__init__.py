@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ...util import files
+from ...util import files, regular_files
+from ...util.errors import UserError
 from ...util.undo_journal import Delete, MakeLink, Move, Step, Write
 
 
@@ -34,6 +35,18 @@ class WorkspaceSnapshot:
         if self._is_gone(path) or (self.root / path).is_dir():
             return None
         return files.read_own(self.root / path)
+
+    def content(self, path: str) -> bytes | None:
+        """The bytes of a file, or the target of a link; None when there is neither, or it is odd."""
+        text = self.texts.get(path)
+        if text is not None or path in self.texts or self._is_gone(path):
+            return None if text is None else text.encode()
+        try:
+            if (self.root / path).is_symlink():
+                return os.fsencode(os.readlink(self.root / path).replace(os.sep, "/"))
+            return regular_files.read_bytes(self.root / path, follow=False)
+        except (OSError, UserError):
+            return None
 
     def names(self, folder: str) -> list[str]:
         """What is directly in a folder, sorted; the names of folders end with a slash."""
@@ -103,12 +116,14 @@ class WorkspaceSnapshot:
 class Migration:
     """`version`: the first one that needs it. `summary`: what a person will notice, one line.
 
-    `steps` makes the edits out of the files as they are; it reads nothing else.
+    `steps` makes the edits out of the files as they are; it reads nothing else. `notes` are lines
+    about what is left to the person, by the same files.
     """
 
     version: str
     summary: str
     steps: Callable[[WorkspaceSnapshot], Iterable[Step]]
+    notes: Callable[[WorkspaceSnapshot], Iterable[str]] = field(default=lambda snapshot: ())
 
 
 def between(old: str, new: str) -> tuple[Migration, ...]:
@@ -139,7 +154,9 @@ def planned(
 
 def _all() -> tuple[Migration, ...]:
     """The oldest first. Imported late: few commands need them."""
-    return ()
+    from . import vendored
+
+    return (vendored.MIGRATION,)
 
 
 def _is_below(path: str, folder: str) -> bool:
