@@ -27,15 +27,15 @@ CHANGELOG = "innerloop/CHANGELOG.md"
 
 Edit = Callable[[str], str]
 # A task more, another detail of "run", another launcher.
-_MORE_TASKS = '''
+_MORE_TASKS = """
 from dataclasses import replace as _replace
 TASKS = (
     *(_replace(t, detail="Trains it") if t.label == "run" else t for t in TASKS),
     VscodeTask("greet", ("list",), "Says hello", "smiley"),
 )
-'''
+"""
 # The setting `registry` is called `image_registry`.
-_MIGRATION = '''
+_MIGRATION = """
 def _rename_registry(snapshot):
     text = snapshot.read("pyproject.toml")
     if text is not None and "\\nregistry" in text:
@@ -47,7 +47,7 @@ _older = _all
 
 def _all():
     return (*_older(), Migration("0.5.0", "registry is now image_registry", _rename_registry))
-'''
+"""
 
 
 def _noted(version: str, entry: str) -> Edit:
@@ -107,7 +107,9 @@ def release(wheel: Path, version: str, into: Path, edits: Mapping[str, Edit]) ->
             if name == f"{other}RECORD":
                 continue
             if name == f"{other}METADATA":
-                plain = content.decode().replace(f"Version: {__version__}\n", f"Version: {version}\n")
+                plain = content.decode().replace(
+                    f"Version: {__version__}\n", f"Version: {version}\n"
+                )
                 content = plain.encode()
             if name in changes:
                 text = content.decode()

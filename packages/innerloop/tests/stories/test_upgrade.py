@@ -217,7 +217,9 @@ def test_edits_untracked_and_dirty_files_survive(shelf: Shelf, tmp_path: Path) -
     """A person's task, comment, order, own launcher, staged and untracked files."""
     shelf.offer("0.4.0")
     made = shelf.workspace(tmp_path / "ws")
-    mine = made.read(TASKS).replace('"tasks": [', '"tasks": [\n    // mine\n    {"label": "my"},', 1)
+    mine = made.read(TASKS).replace(
+        '"tasks": [', '"tasks": [\n    // mine\n    {"label": "my"},', 1
+    )
     made.write(TASKS, mine)
     edited = made.read("scripts/test").replace("import sys\n", "import sys  # mine\n", 1)
     made.write("scripts/test", edited)
@@ -331,7 +333,7 @@ def test_undo_gives_back_every_byte_and_git_s_index(shelf: Shelf, tmp_path: Path
     assert "0.3.0" in answer.out
     assert tree(made.root) == before and version(made) == "innerloop 0.3.0"
     assert run_git(made.root, "status", "--porcelain") == " M scripts/test\n"
-    assert made.loop("sync", "--check").code == 1  # the edit of before is no conflict of then
+    assert made.loop("sync", "--check").code == 0  # the edit was no conflict then
     assert "[upgrade-undo-refused]" in upgrade(made, "--undo", code=1).message
 
 
@@ -438,8 +440,9 @@ def test_dependencies_without_a_network_change_nothing(shelf: Shelf, tmp_path: P
     made = shelf.workspace(tmp_path / "ws", git=False)
     before = everything(made.root)
     cache = tmp_path / "cache"
-    shelf.offer("0.3.0")
-    assert made.loop("list", env={"INNERLOOP_CACHE": str(cache)}).code == 0
+    for info in (shelf.cache / "tool").glob("*/lib/*/site-packages/innerloop-0.3.0.dist-info"):
+        shutil.copytree(info.parents[3], cache / "tool" / info.parents[3].name, symlinks=True)
+    assert made.loop("list", env={"INNERLOOP_CACHE": str(cache)}).message == ""
     env = {"PIP_INDEX_URL": "http://127.0.0.1:9/simple", "INNERLOOP_CACHE": str(cache)}
     answer = upgrade(made, "--to", str(shelf.wheels["0.4.0"]), "--dry-run", code=1, **env)
     assert "[upgrade-unavailable]" in answer.message
@@ -454,13 +457,11 @@ def test_folder_of_wheels_upgrades_without_an_index_and_is_held(
     for version in ("0.3.0", "0.5.0", "0.4.0"):
         shutil.copy(shelf.wheels[version], folder)
     made = shelf.workspace(tmp_path / "ws")
-    env = {"PIP_INDEX_URL": "http://127.0.0.1:9/simple", "INNERLOOP_CACHE": str(tmp_path / "c")}
-    made.env |= {**env, "INNERLOOP_CACHE": str(shelf.cache)}
+    made.env["PIP_INDEX_URL"] = "http://127.0.0.1:9/simple"
     upgrade(made, "--to", str(folder), "--yes")
     held = {path.name for path in (made.root / ".innerloop/wheels").iterdir()}
-    assert shelf.wheels["0.5.0"].name in held and shelf.wheels["0.4.0"].name not in held
-    assert len(held) > 3
-    assert made.loop("--version", env=env).out == "innerloop 0.5.0\n"  # a cold cache
+    wanted = {path.name for path in shelf.dependencies.iterdir()}
+    assert held == {shelf.wheels["0.5.0"].name, *wanted} and len(held) > 3
     upgrade(made, "--undo")
     assert not list((made.root / ".innerloop").glob("wheels/*"))
 

@@ -8,13 +8,12 @@ import sys
 from pathlib import Path
 
 from .. import __version__
-from ..scaffold import release_notes, tool_files, upgrade, upgrade_record, upgrade_source
+from ..scaffold import release_notes, tool_edits, upgrade, upgrade_record, upgrade_source
 from ..scaffold.upgrade import Upgraded, UpgradePlan
 from ..sync import engine
 from ..util import files, process, versions
 from ..util.console import say
 from ..util.errors import UsageError, UserError, join_names
-from ..workspace import loader
 
 EXAMPLES = """The new version plans the upgrade and shows it. Then the pin, the launcher, the generated files,
 their record and renamed settings change in one step: whole, or not at all.
@@ -81,7 +80,7 @@ def _require_one(args: argparse.Namespace) -> None:
 def _check(args: argparse.Namespace) -> int:
     current = upgrade.pinned(args.root) or __version__
     with upgrade_source.scratch_folder() as scratch:
-        found = upgrade_source.find(None, args.root, _authority(args.root), scratch)
+        found = upgrade_source.find(None, args.root, upgrade_source.authority(args.root), scratch)
     if not versions.is_newer(found.version, current):
         print(f"innerloop {current} is up to date")
         return 0
@@ -91,7 +90,7 @@ def _check(args: argparse.Namespace) -> int:
 
 def _start(args: argparse.Namespace) -> int:
     """Find the version, make its environment, and hand over to it."""
-    root, authority = args.root, _authority(args.root)
+    root, authority = args.root, upgrade_source.authority(args.root)
     current = upgrade.pinned(root)
     if args.to is not None and args.to == current == __version__:
         return _take_over(args, root)
@@ -119,10 +118,6 @@ def _named(args: argparse.Namespace) -> str | None:
     return str(path) if is_path else str(args.to)
 
 
-def _authority(root: Path) -> str:
-    return loader.open_workspace(root).settings.ca
-
-
 def _take_over(args: argparse.Namespace, root: Path) -> int:
     """Bring a workspace to the version that runs."""
     files.confine(root)
@@ -130,7 +125,7 @@ def _take_over(args: argparse.Namespace, root: Path) -> int:
         say(message)
     upgrade.require_upgradable(root)
     with upgrade.lazy_scratch() as scratch:
-        new = tool_files.running(args.root, root, scratch)
+        new = tool_edits.running(args.root, root, scratch)
         planned = upgrade.plan(root, new, is_downgrade=args.downgrade)
         if planned.changes_nothing:
             _report_conflicts(planned)
@@ -168,7 +163,7 @@ def _show(root: Path, planned: UpgradePlan) -> None:
 
 
 def _report_conflicts(planned: UpgradePlan) -> None:
-    for line in (*planned.generated.problems, *planned.generated.notes):
+    for line in (*planned.generated.problems, *planned.generated.notes, *planned.notes):
         say(line)
     for path, number in planned.tool.conflicts.items():
         say(f"{path}:{number}: your version was kept: the new one changed the same lines")
@@ -197,7 +192,7 @@ def _finish(root: Path, done: Upgraded, had_all_wheels: bool) -> int:
         say(f"in conflict in git, for its merge editor: {names}. Resolve them, then `git add`")
     if had_all_wheels and not upgrade.holds_all_wheels(root):
         say("`.innerloop/wheels` lacks wheels of the new version: `scripts/loop vendor` adds them")
-    launcher = str(root / tool_files.LAUNCHER)
+    launcher = str(root / tool_edits.LAUNCHER)
     print(f"innerloop {new} is what this workspace runs now; `loop check`:", flush=True)
     code = process.run_foreground([upgrade_source.python(), launcher, "check"], cwd=root)
     print("To undo it: scripts/loop upgrade --undo")

@@ -14,16 +14,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..sync import conflict_stages, engine, git_conflicts, transaction
+from ..sync import conflict_stages, engine, transaction
 from ..sync.engine import SyncOutcome
-from ..util import files, versions
+from ..util import files, git_markers, versions
 from ..util.errors import UserError
 from ..util.position import Position
 from ..util.undo_journal import Step, Write, WriteBytes
-from . import migrations, tool_files, upgrade_record, upgrade_source, workspace_copy
+from . import migrations, tool_edits, upgrade_record, upgrade_source, workspace_copy
 from .init import WHEELS
 from .migrations import Migration, WorkspaceSnapshot
-from .tool_files import ToolEdits, ToolVersion
+from .tool_edits import ToolEdits, ToolVersion
 from .workspace_template import PIN
 
 # The newest version that wrote no version into its record.
@@ -33,13 +33,17 @@ SOURCES = "packages/innerloop/src"
 
 @dataclass(frozen=True, slots=True)
 class UpgradePlan:
-    """What an upgrade changes. `generated` is what sync does after the migrations."""
+    """What an upgrade changes. `generated` is what sync does after the migrations.
+
+    `notes`: what the migrations leave to the person.
+    """
 
     old: str
     new: ToolVersion
     migrations: tuple[tuple[Migration, tuple[Step, ...]], ...]
     tool: ToolEdits
     generated: SyncOutcome
+    notes: tuple[str, ...] = ()
 
     @property
     def changes_nothing(self) -> bool:
@@ -90,7 +94,7 @@ def require_upgradable(root: Path) -> None:
     settings = [root / "pyproject.toml", *sorted((root / "src").glob("**/innerloop.toml"))]
     for path in settings:
         text = files.read_text(path)
-        if text is not None and (line := git_conflicts.first_marker(text)):
+        if text is not None and (line := git_markers.first_line(text)):
             raise UserError(
                 "git left this file in conflict, so nothing was upgraded",
                 code="settings-unmerged",
@@ -102,14 +106,16 @@ def require_upgradable(root: Path) -> None:
 def plan(root: Path, new: ToolVersion, *, is_downgrade: bool = False) -> UpgradePlan:
     """What the upgrade does. Nothing is written to the workspace."""
     old = version_of(root)
-    edits = migrations.planned(WorkspaceSnapshot(root), migrations.between(old, new.version))
+    snapshot, between = WorkspaceSnapshot(root), migrations.between(old, new.version)
+    edits = migrations.planned(snapshot, between)
+    notes = tuple(line for migration in between for line in migration.notes(snapshot))
     groups = [steps for _, steps in edits if steps]
     if groups:
         with workspace_copy.copied(root, groups) as copy:
             generated = engine.plan(copy, accepts_newer=is_downgrade)
     else:
         generated = engine.plan(root, accepts_newer=is_downgrade)
-    return UpgradePlan(old, new, edits, tool_files.edits(root, new, old), generated)
+    return UpgradePlan(old, new, edits, tool_edits.edits(root, new, old), generated, notes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +137,7 @@ def carry_out(root: Path, planned: UpgradePlan, *, is_downgrade: bool = False) -
         for _, steps in migrations.planned(WorkspaceSnapshot(root), between):
             change.carry_out(steps)
         outcome = engine.sync_within(change, accepts_newer=is_downgrade)
-        tool = tool_files.edits(root, planned.new, old)
+        tool = tool_edits.edits(root, planned.new, old)
         for step in tool.steps:
             change.carry_out([step])
         paths = [file.path for file in outcome.conflicted]
@@ -143,13 +149,13 @@ def carry_out(root: Path, planned: UpgradePlan, *, is_downgrade: bool = False) -
 
 def pinned(root: Path) -> str:
     """The version that a workspace's pin names; "" if it has none."""
-    return tool_files.version_in(files.read_text(root / PIN) or "")
+    return tool_edits.version_in(files.read_text(root / PIN) or "")
 
 
 def holds_all_wheels(root: Path) -> bool:
     """Whether the workspace has every wheel of its pin in itself."""
     pin = files.read_text(root / PIN) or ""
-    return (root / WHEELS).is_dir() and not tool_files.lacking_wheels(root, pin)
+    return (root / WHEELS).is_dir() and not tool_edits.lacking_wheels(root, pin)
 
 
 @contextmanager

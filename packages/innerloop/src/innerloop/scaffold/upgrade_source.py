@@ -20,12 +20,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .. import __version__
+from ..model.settings import settings
 from ..util import files, network, process, regular_files, venvs, versions
 from ..util.cache_folder import cache_folder
 from ..util.errors import UsageError, UserError
-from . import init, tool_files
+from . import init, tool_edits
 from .init import WHEELS
 from .workspace_template import PIN
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 SCRATCH = "upgrade"
 _OLDEST = 86_400.0  # seconds after which what a kill left in the cache is removed
@@ -53,6 +59,21 @@ class Release:
     package: Path | None = None
     beside: tuple[Path, ...] = ()
     is_local: bool = False
+
+
+def authority(root: Path) -> str:
+    """The setting `ca` of a workspace whose other settings may be of another version."""
+    text = files.read_text(root / "pyproject.toml") or ""
+    try:
+        table = tomllib.loads(text.removeprefix("\ufeff"))
+    except (ValueError, RecursionError):
+        return settings.of_workspace(text, "pyproject.toml").ca  # says what is wrong, and where
+    for key in ("tool", "innerloop"):
+        table = table.get(key, {})
+        if not isinstance(table, dict):
+            return ""
+    ca = table.get("ca", "")
+    return ca if isinstance(ca, str) else ""
 
 
 def find(word: str | None, root: Path, ca: str, scratch: Path) -> Release:
@@ -83,7 +104,7 @@ def prepare(release: Release, root: Path, ca: str, scratch: Path) -> Path:
     pin = init.pin_text(contents[PIN].decode(), init.Pin(release.hashes[0]), release.version)
     more = "".join(f" \\\n    --hash=sha256:{digest}" for digest in release.hashes[1:])
     pin = pin.replace(release.hashes[0], release.hashes[0] + more, 1)
-    files.write_stream(scratch / tool_files.LAUNCHER, [contents[tool_files.LAUNCHER]])
+    files.write_stream(scratch / tool_edits.LAUNCHER, [contents[tool_edits.LAUNCHER]])
     files.write_text(scratch / PIN, pin)
     if ca:
         where = (root / os.path.expanduser(ca)).as_posix()
@@ -93,7 +114,7 @@ def prepare(release: Release, root: Path, ca: str, scratch: Path) -> Path:
         wheels[release.wheel.name] = release.wheel
     for name, path in wheels.items():
         files.write_stream(scratch / WHEELS / name, [regular_files.read_or_fail(path)])
-    launcher = scratch / tool_files.LAUNCHER
+    launcher = scratch / tool_edits.LAUNCHER
     # A command that may write: without a network, one that only reads takes an older environment.
     done = process.run([python(), str(launcher), "sync", "--help"], cwd=scratch)
     if not done.ok:
@@ -133,7 +154,7 @@ def scratch_folder() -> Iterator[Path]:
 def is_pinned(release: Release, root: Path) -> bool:
     """Whether the workspace runs this very release already."""
     pin = files.read_text(root / PIN) or ""
-    is_same = tool_files.version_in(pin) == release.version == __version__
+    is_same = tool_edits.version_in(pin) == release.version == __version__
     return is_same and all(f"sha256:{digest}" in pin for digest in release.hashes)
 
 
@@ -144,7 +165,7 @@ def is_scratch(folder: Path) -> bool:
 
 def _held(root: Path, pin: str) -> list[Path]:
     """The wheels of the workspace that the pin names too."""
-    return list(tool_files.named(sorted((root / WHEELS).glob("*.whl")), pin))
+    return list(tool_edits.named(sorted((root / WHEELS).glob("*.whl")), pin))
 
 
 def python() -> str:
@@ -187,7 +208,7 @@ def _sha256(path: Path) -> str:
 
 def _contents(release: Release) -> Mapping[str, bytes]:
     """The launcher and the pin's dependencies. UserError for a file that is no wheel of the tool."""
-    names = (tool_files.LAUNCHER, PIN)
+    names = (tool_edits.LAUNCHER, PIN)
     where = release.wheel or release.package or Path()
     try:
         if release.wheel is not None:
@@ -226,25 +247,32 @@ def _downloaded(version: str, root: Path, ca: str, scratch: Path) -> Release:
     environ = {name: value for name, value in os.environ.items() if name not in ignored}
     environ = {**_LIMITS, **environ, **added, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     wanted = f"innerloop=={version}" if version else "innerloop"
-    pip = [python(), "-Im", "pip"]
-    configured = process.run([*pip, "config", "list"], env=environ)
-    # As the launcher decides: uv does not read pip's settings.
     uv = process.which("uv")
-    if uv is not None and not re.search("index|cert|proxy|host|links", configured.out):
+    if uv is not None and not _is_pip_configured(environ):
         release = _by_uv(uv, wanted, scratch, environ)
         if release is not None:
             return release
-    if not configured.ok:  # no pip beside this Python
-        environment = scratch / "venv"
-        process.run([python(), "-Im", "venv", str(environment)], env=environ)
-        pip = [str(venvs.python_of(environment)), "-Im", "pip"]
-    return _by_pip(pip, wanted, scratch, environ)
+    return _by_pip(wanted, scratch, environ)
 
 
-def _by_pip(pip: Sequence[str], wanted: str, scratch: Path, environ: Mapping[str, str]) -> Release:
+def _is_pip_configured(environ: Mapping[str, str]) -> bool:
+    """Whether pip's settings say how to reach an index; uv does not read them.
+
+    The launcher decides in the same way.
+    """
+    listed = process.run([python(), "-Im", "pip", "config", "list"], env=environ)
+    return re.search("index|cert|proxy|host|links", listed.out) is not None
+
+
+def _by_pip(wanted: str, scratch: Path, environ: Mapping[str, str]) -> Release:
+    pip = [python(), "-Im", "pip"]
     target = files.make_folder(scratch / "download")
     options = ["--quiet", "--no-deps", "--only-binary", ":all:", "--dest", str(target)]
     done = process.run([*pip, "download", *options, wanted], env=environ)
+    if "No module named pip" in done.err:
+        process.run([python(), "-Im", "venv", str(scratch / "venv")], env=environ)
+        pip[0] = str(venvs.python_of(scratch / "venv"))
+        done = process.run([*pip, "download", *options, wanted], env=environ)
     found = sorted(target.glob("innerloop-*.whl"))
     if not done.ok or not found:
         raise _unavailable(wanted, done)
@@ -256,7 +284,7 @@ def _by_uv(uv: str, wanted: str, scratch: Path, environ: Mapping[str, str]) -> R
     only = ["--no-deps", "--only-binary", ":all:", "--quiet"]
     argv = [uv, "pip", "compile", "-", *only, "--generate-hashes", "--no-header", "--no-annotate"]
     compiled = process.run(argv, env=environ, stdin=f"{wanted}\n", cwd=scratch)
-    version = tool_files.version_in(compiled.out)
+    version = tool_edits.version_in(compiled.out)
     if not compiled.ok or not version:
         raise _unavailable(wanted, compiled)
     hashes = tuple(re.findall("--hash=sha256:([0-9a-f]{64})", compiled.out))

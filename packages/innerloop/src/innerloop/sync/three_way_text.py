@@ -66,7 +66,10 @@ def keep(yours: str, base: str | None, theirs: str | None, name: str = "") -> Me
 
 def sides(yours: str, base: str | None, theirs: str | None) -> tuple[str | None, str | None]:
     """The base and theirs, laid out as yours is, for a merge editor."""
-    return tuple(None if text is None else _like(yours, text) for text in (base, theirs))  # type: ignore[return-value]
+    return (
+        None if base is None else like(yours, base),
+        None if theirs is None else like(yours, theirs),
+    )
 
 
 def _require_conflict(yours: str, base: str | None, theirs: str | None, name: str) -> None:

@@ -15,12 +15,13 @@ from pathlib import Path
 
 from .. import __version__
 from ..sync import three_way_text
-from ..util import files, regular_files
+from ..util import files, regular_files, versions
 from ..util.cache_folder import cache_folder
 from ..util.errors import UserError
 from ..util.undo_journal import Delete, Step, Write, WriteBytes
 from . import init, workspace_template
 from .init import WHEELS
+from .migrations import vendored_texts
 from .workspace_template import PIN
 
 LAUNCHER = "scripts/loop"
@@ -76,9 +77,11 @@ def running(home: Path, root: Path, scratch: Callable[[], Path]) -> ToolVersion:
 
 
 def version_in(pin: str) -> str:
-    """The version of the tool that a pin names, of several the last; "" if it names none."""
-    named = [version for name, version in _ENTRY.findall(pin) if name == "innerloop"]
-    return named[-1] if named else ""
+    """The version of the tool that a pin names; "" if it names none.
+
+    Of a pin that git left in conflict, the newer one, which is what the launcher runs.
+    """
+    return versions.newest(*(word for name, word in _ENTRY.findall(pin) if name == "innerloop"))
 
 
 def edits(root: Path, new: ToolVersion, old: str) -> ToolEdits:
@@ -97,7 +100,8 @@ def edits(root: Path, new: ToolVersion, old: str) -> ToolEdits:
         if here is not None and _plain(here) == _plain(wanted):
             continue
         known = {_plain(texts[name]) for _, texts in shipped if name in texts}
-        if here is not None and _plain(here) not in known:
+        is_shipped = here is None or _plain(here) in known or vendored_texts.is_shipped(here)
+        if here is not None and not is_shipped:
             kept[name] = _free(root, name, here)
             steps.append(WriteBytes(kept[name], here))
         executable = new.template[name].executable
