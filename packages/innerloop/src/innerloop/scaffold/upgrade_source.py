@@ -94,8 +94,7 @@ def find(word: str | None, root: Path, ca: str, scratch: Path) -> Release:
             code="upgrade-target",
             hint="Name a version (0.3.0), a wheel, or a folder of wheels",
         )
-    held = sorted((root / WHEELS).glob(f"innerloop-{word}-*.whl"))
-    return _of_file(held[0]) if held else _downloaded(word, root, ca, scratch)
+    return _downloaded(word, root, ca, scratch)
 
 
 def prepare(release: Release, root: Path, ca: str, scratch: Path) -> Path:
