@@ -31,6 +31,9 @@ examples:
   NEW/scripts/loop upgrade --workspace .    from a newer workspace, or the tool's sources
 """
 
+# What a workspace that holds the tool itself has.
+FIRST = "0.1.0"
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
@@ -129,8 +132,11 @@ def _take_over(args: argparse.Namespace, root: Path) -> int:
         planned = upgrade.plan(root, new, is_downgrade=args.downgrade)
         if planned.changes_nothing:
             _report_conflicts(planned)
+            if planned.generated.problems:
+                print("nothing to change; what is above is left to you")
+                return 1
             print("everything is up to date")
-            return 1 if planned.generated.problems else 0
+            return 0
         _show(root, planned)
         _report_conflicts(planned)
         if args.dry_run:
@@ -148,7 +154,7 @@ def _show(root: Path, planned: UpgradePlan) -> None:
     """What the person will notice."""
     old, new = planned.old or "the tool in its own tree", planned.new.version
     print(f"innerloop {old} -> {new}" if old != new else f"innerloop {new}: what it lacks here")
-    for notes in release_notes.between(release_notes.text(), planned.old, new):
+    for notes in release_notes.between(release_notes.text(), planned.old or FIRST, new):
         print(f"\nWhat is new in {notes.version}:")
         for line in release_notes.folded(notes):
             print(f"  {line}")

@@ -104,8 +104,7 @@ def edits(root: Path, new: ToolVersion, old: str) -> ToolEdits:
         if here is not None and not is_shipped:
             kept[name] = _free(root, name, here)
             steps.append(WriteBytes(kept[name], here))
-        executable = new.template[name].executable
-        steps.append(WriteBytes(name, wanted, executable))
+        steps.append(WriteBytes(name, wanted, new.template[name].executable or None))
     steps += _wheel_edits(root, new)
     here = _content(root, PIN)
     if here is None or here.replace(b"\r\n", b"\n") != new.pin.encode():

@@ -54,13 +54,15 @@ class UpgradePlan:
         """A line for each file that changes."""
         kept = set(self.tool.kept.values())
         steps = [step for _, steps in self.migrations for step in steps]
-        for step in (*steps, *(s for s in self.tool.steps if s.path not in kept)):
-            yield _line(root, step)
-        yield from (f"{change.verb} {change.path}" for change in self.generated.changes)
-        if self.generated.state is not None and not self.generated.changes:
-            yield f"update {transaction.STATE}"
-        for name, path in self.tool.kept.items():
-            yield f"keep   your {name} as {path}"
+        steps += [step for step in self.tool.steps if step.path not in kept]
+        lines = {step.path: _line(root, step) for step in steps}
+        for change in self.generated.changes:
+            lines.setdefault(change.path, f"{change.verb} {change.path}")
+        if self.generated.state is not None:
+            verb = "update" if (root / transaction.STATE).exists() else "write"
+            lines.setdefault(transaction.STATE, f"{verb} {transaction.STATE}")
+        yield from (lines[path] for path in sorted(lines))
+        yield from (f"keep   your {name} as {path}" for name, path in self.tool.kept.items())
 
 
 def version_of(root: Path) -> str:

@@ -521,15 +521,15 @@ def keep(path: Path, target: Path) -> None:
 
 
 def write_new(
-    path: Path, content: str | bytes, mode: int | None = None, *, executable: bool = False
+    path: Path, content: str | bytes, mode: int | None = None, *, executable: bool | None = None
 ) -> None:
     """Write a file that does not exist yet, onto the disk. `mode` None: that of any new file.
 
-    `executable`: by everybody who can read it.
+    `executable`: whether those who can read it can start it; None: as `mode` says.
     """
     usual = 0o777 if executable else 0o666
-    if mode is not None and executable:
-        mode |= (mode & 0o444) >> 2
+    if mode is not None and executable is not None:
+        mode = (mode & ~0o111) | (mode & 0o444) >> 2 if executable else mode & ~0o111
     data = content if isinstance(content, bytes) else content.encode("utf-8", "surrogateescape")
     try:
         with place(path) as new:

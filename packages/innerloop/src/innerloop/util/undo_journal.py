@@ -57,11 +57,14 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class WriteBytes:
-    """`Write` for what is no text. `executable`: by everybody who can read the file."""
+    """`Write` for what is no text.
+
+    `executable`: whether those who can read the file can start it; None: as it is.
+    """
 
     path: str
     content: bytes
-    executable: bool = False
+    executable: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
