@@ -19,16 +19,14 @@ from ..util import files, regular_files, versions
 from ..util.cache_folder import cache_folder
 from ..util.errors import UserError
 from ..util.undo_journal import Delete, Step, Write, WriteBytes
-from . import init, workspace_template
-from .init import WHEELS
+from . import init, marked_block, tool_wheel, workspace_template
 from .migrations import vendored_texts
+from .tool_wheel import WHEELS
 from .workspace_template import PIN
 
 LAUNCHER = "scripts/loop"
 # Replaced in this order, so that the launcher and the pin, which decide who runs next, come last.
 SCRIPTS = ("scripts/test.cmd", "scripts/test", "scripts/loop.cmd", LAUNCHER)
-# Shared with the person, and merged by lines.
-GIT_FILES = (".gitattributes", ".gitignore")
 _ENTRY = re.compile(r"(?m)^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]\n]*\])?==([^\s;\\]+)")
 _MARKER = re.compile(r"(<{7}|\|{7}|>{7}) .*|={7}")
 _HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}")
@@ -71,7 +69,7 @@ def running(home: Path, root: Path, scratch: Callable[[], Path]) -> ToolVersion:
     if version_in(text) == __version__:
         held = () if home == root else sorted((home / WHEELS).glob("*.whl"))
         return ToolVersion(__version__, text.replace("\r\n", "\n"), template, named(held, text))
-    pin = init.pin_of(None, scratch())
+    pin = tool_wheel.find(None, home, scratch())
     text = init.pin_text(template[PIN].content.decode(), pin)
     return ToolVersion(__version__, text, template, () if pin.wheel is None else (pin.wheel,))
 
@@ -90,7 +88,7 @@ def edits(root: Path, new: ToolVersion, old: str) -> ToolEdits:
     steps: list[Step] = []
     kept: dict[str, str] = {}
     conflicts: dict[str, int] = {}
-    for name in GIT_FILES:
+    for name in marked_block.FILES:
         merged, line = _merged(root, name, new, _of_version(shipped, old, name))
         steps += [] if merged is None else [Write(name, merged)]
         conflicts |= {name: line} if line else {}
@@ -148,9 +146,17 @@ def _merged(root: Path, name: str, new: ToolVersion, base: str | None) -> tuple[
     if wanted is None or yours is None or base is None:
         return None, 0
     theirs = wanted.content.decode().replace("\r\n", "\n")
-    merged = three_way_text.merge(yours, base, theirs)
-    line = merged.conflicts[0].line if merged.conflicts else 0
-    return (None if merged.text == yours else merged.text), line
+    parts = [marked_block.split(text) for text in (yours, base, theirs)]
+    blocks = [part.lines for part in parts if part.lines is not None]
+    if len(blocks) == 3:  # what is around the block is the person's
+        merged = three_way_text.merge(*blocks)
+        text = marked_block.with_lines(yours, merged.text or "")
+        above = parts[0].above.count("\n") + 1
+    else:
+        merged = three_way_text.merge(yours, base, theirs)
+        text, above = merged.text or "", 0
+    line = above + merged.conflicts[0].line if merged.conflicts else 0
+    return (None if text == yours else text), line
 
 
 def _is_edited(pin: str, new: ToolVersion, shipped: tuple[_Shipped, ...]) -> bool:
@@ -180,7 +186,7 @@ _Shipped = tuple[str, Mapping[str, bytes]]
 def _shipped() -> Iterator[_Shipped]:
     """Of each environment of the tool in the cache, and of the version that runs."""
     own = init.template()
-    yield __version__, {name: own[name].content for name in (*SCRIPTS, *GIT_FILES, PIN)}
+    yield __version__, {name: own[name].content for name in (*SCRIPTS, *marked_block.FILES, PIN)}
     folder = cache_folder() / "tool"
     for pattern in ("*/lib/python*/site-packages", "*/Lib/site-packages"):
         for packages in sorted(folder.glob(f"{pattern}/innerloop-*.dist-info")):
@@ -192,7 +198,7 @@ def _texts(package: Path) -> dict[str, bytes]:
     found = {}
     try:
         copies = json.loads((package / workspace_template.DATA).read_text("utf-8"))["copies"]
-        for name in (*SCRIPTS, *GIT_FILES, PIN):
+        for name in (*SCRIPTS, *marked_block.FILES, PIN):
             path = package / workspace_template.FOLDER / copies.get(name, name)
             if path.is_file():
                 found[name] = regular_files.read_bytes(path)

@@ -21,9 +21,9 @@ from ..util.errors import UserError
 from ..util.position import Position
 from ..util.undo_journal import Step, Write, WriteBytes
 from . import migrations, tool_edits, upgrade_record, upgrade_source, workspace_copy
-from .init import WHEELS
 from .migrations import Migration, WorkspaceSnapshot
 from .tool_edits import ToolEdits, ToolVersion
+from .tool_wheel import WHEELS
 from .workspace_template import PIN
 
 # The newest version that wrote no version into its record.

@@ -25,7 +25,7 @@ from ..util import files, network, process, regular_files, venvs, versions
 from ..util.cache_folder import cache_folder
 from ..util.errors import UsageError, UserError
 from . import init, tool_edits
-from .init import WHEELS
+from .tool_wheel import WHEELS, Pin
 from .workspace_template import PIN
 
 if sys.version_info >= (3, 11):
@@ -100,7 +100,7 @@ def find(word: str | None, root: Path, ca: str, scratch: Path) -> Release:
 def prepare(release: Release, root: Path, ca: str, scratch: Path) -> Path:
     """Make the environment of a release, and return its launcher in the folder `scratch`."""
     contents = _contents(release)
-    pin = init.pin_text(contents[PIN].decode(), init.Pin(release.hashes[0]), release.version)
+    pin = init.pin_text(contents[PIN].decode(), Pin(release.hashes[0]), release.version)
     more = "".join(f" \\\n    --hash=sha256:{digest}" for digest in release.hashes[1:])
     pin = pin.replace(release.hashes[0], release.hashes[0] + more, 1)
     files.write_stream(scratch / tool_edits.LAUNCHER, [contents[tool_edits.LAUNCHER]])

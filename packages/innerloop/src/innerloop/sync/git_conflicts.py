@@ -9,13 +9,14 @@ conflict markers in it, or is still equal to one side: a person who chose that s
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-from ..util import files, git, git_markers, process
+from ..util import git, git_folders, git_markers, process
 from ..util.jsonc import ParseError, parse
 from . import three_way
 from .merge_rules import EDITOR_FILES
@@ -127,15 +128,18 @@ def unmerged_files(root: Path) -> Set[str]:
     """
     if not _is_merging(root) or process.which("git") is None:
         return frozenset()
-    listed = process.run(git.unmerged(str(root)), timeout=30)
+    env = _environment()
+    listed = process.run(git.unmerged(str(root)), timeout=30, exact=True, env=env)
     return {row.partition("\t")[2] for row in listed.out.split("\0") if row} if listed.ok else set()
 
 
 def _is_merging(root: Path) -> bool:
-    folder = root / ".git"
-    if folder.is_file():  # a git worktree
-        folder = root / (files.read_text(folder) or "").removeprefix("gitdir:").strip()
-    return any((folder / name).exists() for name in _UNFINISHED)
+    folders = git_folders.find(root) if (root / ".git").exists() else None
+    return folders is not None and any((folders.folder / name).exists() for name in _UNFINISHED)
+
+
+def _environment() -> dict[str, str]:
+    return git.environment(os.environ, has_own=True)
 
 
 def sides_of(root: Path, path: str) -> Sides | None:
@@ -143,7 +147,8 @@ def sides_of(root: Path, path: str) -> Sides | None:
     if process.which("git") is None:
         return None
     texts: Mapping[int, process.CompletedCommand] = {
-        stage: process.run(git.staged(str(root), path, stage), timeout=30) for stage in (1, 2, 3)
+        stage: process.run(git.staged(str(root), path, stage), timeout=30, env=_environment())
+        for stage in (1, 2, 3)
     }
     if not (texts[2].ok and texts[3].ok):
         return None
