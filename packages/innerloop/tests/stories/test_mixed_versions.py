@@ -160,7 +160,7 @@ def assert_generated_by(
         workspace.root.parent / "fresh", Path(workspace.env["INNERLOOP_CACHE"])
     )
     for path, text in here.items():
-        if path.startswith(("src/", "scripts/", "pyproject")):
+        if path.startswith(("src/", "scripts/", "pyproject", ".gitattributes")):
             elsewhere.write(path, text)
     git(elsewhere, "init", "-q")
     assert elsewhere.loop("sync").code == 0

@@ -27,7 +27,15 @@ from ..util.jsonc import ParseError, parse
 from ..util.position import Position
 from ..util.printable import one_line
 from ..workspace import loader
-from . import git_conflicts, state_file, three_way, three_way_text, tool_files, transaction
+from . import (
+    contested_bases,
+    git_conflicts,
+    state_file,
+    three_way,
+    three_way_text,
+    tool_files,
+    transaction,
+)
 from .conflicts import Conflict
 from .merge_rules import EDITOR_FILES
 from .render import launch_json, workflow_context, workspace_container
@@ -217,6 +225,7 @@ def _plan(root: Path, resolution: Resolution | None, eject: str | None) -> SyncO
     conflicted: list[ConflictedFile] = []
     unknown = {path for path in state.unknown if path in skipped}
     unmerged = git_conflicts.unmerged_files(root)
+    records = git_conflicts.records(root)
     problems += _left_in_conflict(root, sorted(left_alone - ejected - never), unmerged)
     for path in sorted({*values, *bases, *state.unknown} - ejected - skipped):
         try:
@@ -227,11 +236,21 @@ def _plan(root: Path, resolution: Resolution | None, eject: str | None) -> SyncO
             problems.append(error.report())
             unknown |= {path} - set(bases)
             continue
-        sides = None if yours is None else git_conflicts.merge_sides(root, path, yours, unmerged)
+        wanted = values.get(path)
+        sides = (
+            None
+            if yours is None
+            else git_conflicts.merge_sides(root, path, yours, unmerged, wanted, records)
+        )
         here = yours if sides is None else sides.text
         notes += () if sides is None else sides.notes
+        base = contested_bases.base_of(state, path, here)
+        if sides is not None and sides.base is not None:
+            base = sides.base
+        if base is not None:
+            bases[path] = base
         try:
-            merged = _merged(here, bases.get(path), values.get(path), path, resolution)
+            merged = _merged(here, bases.get(path), wanted, path, resolution)
         except ParseError as error:
             problems.append(error.report())
             unknown |= {path} - set(bases)

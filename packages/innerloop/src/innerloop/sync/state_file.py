@@ -15,9 +15,10 @@ not exist, and leave it out. Its form is the same in every version, whatever the
 
 from __future__ import annotations
 
+import copy
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -51,6 +52,9 @@ class State:
     them over, or had them before sync could generate them. `is_damaged`: the record exists and
     cannot be read, so any file may have been generated. `version` is that of the newest tool that
     wrote it; "" for tools that did not say.
+
+    `contested`: the lines of each file of which two branches recorded different values, as path ->
+    the values. `contested_bases` chooses among them; `generated` has what is beyond doubt.
     """
 
     generated: Mapping[str, Json] = field(default_factory=dict)
@@ -58,6 +62,9 @@ class State:
     unknown: frozenset[str] = frozenset()
     is_damaged: bool = False
     version: str = ""
+    contested: Mapping[str, Mapping[tuple[str, ...], tuple[Json, ...]]] = field(
+        default_factory=dict, compare=False
+    )
 
     def may_own(self, file: str) -> bool:
         """Whether sync generated the file, or may have."""
@@ -83,7 +90,7 @@ class ForeignPath(ValueError):
 def dump(state: State, rules: MergeRules) -> str:
     lines: _Lines = {(file,): None for file in state.unknown}
     for file, value in state.generated.items():
-        lines |= {(file, *path): part for path, part in _parts(value, rules, ())}
+        lines |= {(file, *path): part for path, part in parts(value, rules, ())}
     if state.version:
         lines[_WRITTEN_BY] = state.version
     rows = [_row(path, lines[path]) for path in sorted(lines)]
@@ -106,12 +113,12 @@ def _compact(value: Json) -> str:
     return text if text.isprintable() else json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
-def _parts(value: Json, rules: MergeRules, path: Path) -> Iterator[tuple[Path, Json]]:
+def parts(value: Json, rules: MergeRules, path: Path) -> Iterator[tuple[Path, Json]]:
     """The value without the members of its named lists, then each member, in the same way."""
     members: list[tuple[Path, Json]] = []
     yield path, _lift(value, rules, path, members)
     for below, member in members:
-        yield from _parts(member, rules, below)
+        yield from parts(member, rules, below)
 
 
 def _lift(value: Json, rules: MergeRules, path: Path, members: list[tuple[Path, Json]]) -> Json:
@@ -136,6 +143,7 @@ def load(text: str, *, skips_foreign: bool = False) -> State:
     ForeignPath. `skips_foreign`: lines of files that sync never generates are left out instead.
     """
     lines: _Lines = {}
+    values: dict[tuple[str, ...], list[Json]] = {}
     unsure: set[tuple[str, ...]] = set()
     ejected: set[str] = set()
     for number, row in enumerate(_rows(text), start=1):
@@ -153,10 +161,24 @@ def load(text: str, *, skips_foreign: bool = False) -> State:
             if path in lines and lines[path] != value:
                 unsure.add(path)
             lines[path] = value
+            values.setdefault(path, []).append(value)
+    files_in_doubt = {path[0] for path in unsure}
     unsure |= {path for path, value in lines.items() if len(path) == 1 and value is None}
-    generated = _join(lines, unsure)
+    contested: dict[str, dict[tuple[str, ...], tuple[Json, ...]]] = {
+        file: {} for file in files_in_doubt
+    }
+    for path, candidates in values.items():
+        if path[0] in contested:
+            contested[path[0]][path] = tuple(copy.deepcopy(candidates))
+    generated = join(lines, unsure)
     unknown = {path[0] for path in lines} - set(generated)
-    return State(generated, frozenset(ejected), frozenset(unknown), version=version_in(text))
+    return State(
+        generated,
+        frozenset(ejected),
+        frozenset(unknown),
+        version=version_in(text),
+        contested=contested,
+    )
 
 
 def _rows(text: str) -> list[Json]:
@@ -210,8 +232,10 @@ def _line(text: str, row: int) -> int:
     return text.count("\n", 0, at) + 1
 
 
-def _join(lines: _Lines, unsure: set[tuple[str, ...]]) -> dict[str, Json]:
-    """Puts members back into their lists; a list sorts before its members."""
+def join(
+    lines: Mapping[tuple[str, ...], Json], unsure: Set[tuple[str, ...]] = frozenset()
+) -> dict[str, Json]:
+    """Puts members back into the lists of the values; a list sorts before its members."""
     files: dict[str, Json] = {}
     placed: _Lines = {}
     for path in sorted(lines):

@@ -66,6 +66,11 @@ def staged(root: str, path: str, stage: int) -> list[str]:
     return ["git", "-C", root, "cat-file", "blob", f":{stage}:./{path}"]
 
 
+def committed(root: str, path: str, revision: str) -> list[str]:
+    """A file below `root` as a commit has it."""
+    return ["git", "-C", root, "cat-file", "blob", f"{revision}:./{path}"]
+
+
 def announce(root: str, paths: Sequence[str]) -> list[str]:
     """Make untracked files visible to `diff`, in the index that GIT_INDEX_FILE names.
 
