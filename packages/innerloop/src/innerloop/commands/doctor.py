@@ -54,6 +54,7 @@ CHECKS = (
     wheel_checks.vendored_wheels,
     host_checks.generated_files,
     host_checks.experiments,
+    docker_checks.dev_container_programs,
     docker_checks.dev_containers,
     docker_checks.unwatched,
     docker_checks.disk_usage,
