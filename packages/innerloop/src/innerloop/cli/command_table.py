@@ -142,6 +142,11 @@ COMMANDS = (
         "Remove outdated containers, images and environments of this workspace; asks first.",
     ),
     Command(
+        "vendor",
+        "The workspace",
+        "Put the pinned wheels into .innerloop/wheels, so that a clone needs no package index.",
+    ),
+    Command(
         "completion",
         "The workspace",
         "Print a completion script for bash, zsh, fish or PowerShell.",

@@ -170,10 +170,9 @@ def _walk(root: Path) -> Iterator[str]:
 
 
 def text(name: str) -> str:
-    """A file of the template as `init` writes it; README.md is the workspace's own."""
-    if name == "README.md":
-        path = PACKAGE / "templates" / "workspace-readme.md"
-    elif (root := repository()) is not None:
+    """A file of the template as it is there: no name and no settings of a workspace are in it."""
+    root = repository()
+    if root is not None:
         path = root / name
     else:
         known = json.loads((PACKAGE / DATA).read_text(encoding="utf-8"))
