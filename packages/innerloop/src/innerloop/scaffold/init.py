@@ -238,7 +238,7 @@ def _grow(new: Path, wanted: NewWorkspace, pin: Pin) -> tuple[InitOutcome, list[
     """Fill the folder `new` with the workspace; texts of files that exist are returned as steps."""
     there = {name.casefold(): name for name in _names(wanted.folder)}
     name = one_line(wanted.folder.name) or "workspace"
-    found = _template()
+    found = template()
     chosen = workspace_template.of_workspace(found, name, wanted.example, wanted.orchestrators)
     texts: list[Step] = []
     for path in marked_block.FILES:
@@ -307,7 +307,7 @@ def readme(name: str, wanted: NewWorkspace) -> str:
     return text.replace("WORKSPACE", name).replace("EXPERIMENT", first)
 
 
-def _template() -> dict[str, File]:
+def template() -> dict[str, File]:
     root = workspace_template.repository()
     if root is None:
         return workspace_template.packaged()

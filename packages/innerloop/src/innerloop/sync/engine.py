@@ -54,13 +54,15 @@ class Resolution:
 class SyncOutcome:
     """`problems` are messages that make the exit code 1; `notes` only inform.
 
-    `state` is the text to record afterwards, None when the record is up to date.
+    `state` is the text to record afterwards, None when the record is up to date. `conflicted` are
+    the files with conflicts.
     """
 
     changes: tuple[Change, ...]
     problems: tuple[str, ...]
     notes: tuple[str, ...] = ()
     state: str | None = field(default=None)
+    conflicted: tuple[str, ...] = ()
 
     def report(self) -> Iterator[str]:
         """A line for each change, problem and note."""
@@ -174,6 +176,7 @@ def _plan(root: Path, resolution: Resolution | None, eject: str | None) -> SyncO
     problems = [*broken.values(), *unscheduled.values()]
     notes = [_left_to_the_person(path) for path in sorted(never & ejected)]
     changes: list[Change] = []
+    conflicted: list[str] = []
     unknown = {path for path in state.unknown if path in skipped}
     unmerged = git_conflicts.unmerged_files(root)
     problems += _left_in_conflict(root, sorted(left_alone - ejected - never), unmerged)
@@ -196,6 +199,7 @@ def _plan(root: Path, resolution: Resolution | None, eject: str | None) -> SyncO
             unknown |= {path} - set(bases)
             continue
         problems += [_conflict(path, conflict) for conflict in merged.conflicts]
+        conflicted += [path] if merged.conflicts else []
         notes += [f"{path}:{kept.line}: {kept.message}" for kept in merged.kept]
         if merged.text != yours:
             changes.append(Change(path, yours, merged.text))
@@ -208,7 +212,8 @@ def _plan(root: Path, resolution: Resolution | None, eject: str | None) -> SyncO
     gone = {path for path in ejected - skipped - set(values) if not (root / path).exists()}
     text = state_file.dump(State(bases, ejected - gone, frozenset(unknown)), EDITOR_FILES)
     is_recorded = text == transaction.text_on_disk(root)
-    return SyncOutcome(tuple(changes), tuple(problems), tuple(notes), None if is_recorded else text)
+    recorded = None if is_recorded else text
+    return SyncOutcome(tuple(changes), tuple(problems), tuple(notes), recorded, tuple(conflicted))
 
 
 def _left_in_conflict(root: Path, paths: Iterable[str], unmerged: Set[str]) -> list[str]:
