@@ -139,9 +139,15 @@ def _unedited(yours: Json, base: Json) -> Json:
         if kind.merge == "named" and isinstance(items, list) and isinstance(yours.get(key), list):
             theirs = {kind.name_of(item): item for item in yours[key]}
             result[key] = [
-                item for item in items if same(theirs.get(kind.name_of(item), item), item)
+                item
+                for item in items
+                if _is_equal(theirs.get(name := kind.name_of(item), item), item, (key, str(name)))
             ]
     return result
+
+
+def _is_equal(one: Json, other: Json, path: tuple[str, ...]) -> bool:
+    return same(EDITOR_FILES.by_name(one, path), EDITOR_FILES.by_name(other, path))
 
 
 def _names(text: str) -> list[str]:
