@@ -72,7 +72,7 @@ def find(given: Path | None, root: Path, scratch: Path) -> Pin:
         return _checked(given)
     if sources is not None:
         return _held(_built(sources, scratch))
-    pin = _of_launcher(Path(sys.prefix), root)
+    pin = of_launcher(Path(sys.prefix), root)
     if pin is not None:
         return pin
     wheel = _installed_from()
@@ -81,7 +81,7 @@ def find(given: Path | None, root: Path, scratch: Path) -> Pin:
     installed = dict(_installed())
     console.say(f"asking the package index for the hash of innerloop {__version__}")
     content = _downloaded(scratch)
-    if content is not None and _is_of(content, installed):
+    if content is not None and is_of(content, installed):
         return Pin(_sha256(content))
     wheel = scratch / "packed" / NAME
     files.write_stream(wheel, [pack(installed)])
@@ -127,7 +127,7 @@ def _built(root: Path, scratch: Path) -> Path:
     return wheel
 
 
-def _of_launcher(environment: Path, root: Path) -> Pin | None:
+def of_launcher(environment: Path, root: Path) -> Pin | None:
     """The pin of the launcher that made the environment of this tool; None if none did.
 
     The lock is the launcher's own copy, which it has installed from: not that of a workspace.
@@ -209,7 +209,7 @@ def _installed() -> Iterator[tuple[str, File]]:
                 yield f"{folder.name}/{name}", File(path.read_bytes(), executable=executable)
 
 
-def _is_of(content: bytes, installed: Mapping[str, File]) -> bool:
+def is_of(content: bytes, installed: Mapping[str, File]) -> bool:
     """Whether a wheel holds what is installed: an index may have another project of this name."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
