@@ -79,6 +79,19 @@ def ignored(folder: Path, paths: Sequence[str]) -> dict[str, IgnoreLine]:
     return found
 
 
+def patterns_in_use(folder: Path, gone: tuple[str, ...]) -> set[str]:
+    """The lines of the folder's `.gitignore` that keep something out of git that is there.
+
+    `gone` are beginnings of paths that do not count. Empty without a repository.
+    """
+    if process.which("git") is None or not _keeps(folder):
+        return set()
+    words = ["ls-files", "--others", "--ignored", "--exclude-standard", "--directory", "-z"]
+    paths = [path for path in _git(folder, *words).out.split("\0") if path]
+    found = ignored(folder, [path for path in paths if not path.startswith(gone)])
+    return {rule.pattern for rule in found.values() if rule.where.startswith(".gitignore:")}
+
+
 def _keeps(folder: Path) -> bool:
     """Whether a repository has the folder in its work tree, and this user may ask it."""
     return _git(folder, "rev-parse", "--is-inside-work-tree").out.strip() == "true"
