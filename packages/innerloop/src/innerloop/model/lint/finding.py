@@ -84,8 +84,8 @@ def refused(
     return Finding(job.where(*path), message, hint, code, WARNING)
 
 
-# Warnings about a job that Azure ML accepts: it costs more than it should.
-ACCEPTED = {"build-context-large"}
+# Warnings about a job that Azure ML accepts: it costs more than it should, or hides its failure.
+ACCEPTED = {"build-context-large", "code-large", "code-with-outputs", "failure-hidden"}
 
 
 def blocks_submission(findings: Iterable[Finding]) -> bool:
