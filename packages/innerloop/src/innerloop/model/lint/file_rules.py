@@ -10,12 +10,14 @@ from dataclasses import replace
 
 from ...util.errors import UserError
 from ...util.position import Position
-from ..dockerfiles import dockerfile, shell_words, start_files
-from ..dockerfiles.dockerfile import Dockerfile, Instruction
-from ..dockerfiles.shell_words import WordError
+from ..dockerfiles import dockerfile, start_files
+from ..dockerfiles.dockerfile import Dockerfile
 from ..jobs.environment_file import environment_of, file_of
 from ..jobs.job import Job
 from ..paths import is_elsewhere
+from .build_rules import check_copies
+from .code_rules import LARGE, check_code, measured
+from .copy_sources import sources_of
 from .finding import INFO, WARNING, Files, Finding, finding_of, refused
 from .link_rules import check_links
 from .reference_rules import where_in_command
@@ -35,7 +37,14 @@ def check_files(job: Job, files: Files) -> Iterator[Finding]:
         ("../", "/")
     ):  # folders outside the workspace are not checked
         yield from check_links(root, files)
-    if is_elsewhere(job.code):
+        built = job.environment.path if job.environment.kind == "build" else None
+        is_built = built is not None and is_local(built) and below(job, built) == root
+        yield from check_code(job, root, files, is_measured=not is_built)
+    if re.match(r"git\+|azureml:(?!/)|azureml://registries/", job.code or ""):
+        message = f"Azure ML's client does not accept {job.code} as code"
+        hint = "Check the code out here and set `code:` to its folder"
+        yield refused(job, ("code",), message, hint, "code-elsewhere")
+    elif is_elsewhere(job.code):
         message = f"the job's code is not in this workspace, so it does not run here: {job.code}"
         hint = "Check the code out here and set `code:` to its folder"
         yield Finding(job.where("code"), message, hint, "no-local-equivalent", INFO)
@@ -51,6 +60,7 @@ def _forms_of_paths(job: Job) -> Iterator[Finding]:
     written: list[tuple[tuple[str, ...], str]] = [
         (key, path)
         for key, path in (
+            *((("inputs", n, "path"), i.path) for n, i in job.inputs.items() if i.kind == "data"),
             (("code",), job.code),
             (("environment", "conda_file"), environment.conda_file),
             (("environment", "build", "path"), environment.path),
@@ -58,7 +68,11 @@ def _forms_of_paths(job: Job) -> Iterator[Finding]:
         if isinstance(path, str)
     ]
     for key, path in written:
-        if path.startswith("file:"):
+        if path.startswith("runs:"):
+            message = f"Azure ML's client does not accept {path}"
+            hint = "Write azureml://jobs/JOB/outputs/artifacts/paths/..."
+            yield refused(job, key, message, hint, "path-not-portable")
+        elif path.startswith("file:"):
             message = f'Azure ML\'s client does not accept the prefix of "{path}"'
             hint = f"Write {key[-1]}: {path.removeprefix('file:')}"
             yield refused(job, key, message, hint, "path-not-portable")
@@ -235,14 +249,9 @@ def _environment(job: Job, files: Files) -> Iterator[Finding]:
     yield from dockerfile_of(name, position, context, files)
 
 
-# Bytes of a build context above which it probably holds more than a build needs.
-LARGE_CONTEXT = 100_000_000
-
-
 def _large_context(context: str, position: Position, files: Files) -> Iterator[Finding]:
-    measure = getattr(files, "context_size", None)  # not every view of files can measure
-    count, size = measure(context) if measure else (0, 0)
-    if size >= LARGE_CONTEXT:
+    count, size = measured(context, files)
+    if size >= LARGE:
         what = f"the build folder {context} has {size / 1e6:,.0f} MB in {count:,} files"
         yield Finding(
             position,
@@ -275,6 +284,7 @@ def dockerfile_of(
     yield from _without_image(parsed)
     yield from _start_files(parsed)
     yield from copied_from(parsed, context, files)
+    yield from check_copies(parsed, context, files)
     return parsed
 
 
@@ -311,19 +321,6 @@ def copied_from(parsed: Dockerfile, context: str, files: Files) -> Iterator[Find
                 position = Position(parsed.name, instruction.line, 1)
                 for source in sources_of(instruction):
                     yield from _copied(source, position, instruction.keyword, context, files)
-
-
-def sources_of(instruction: Instruction) -> list[str]:
-    """What COPY or ADD takes from the build's folder."""
-    if instruction.flag("from") is not None or instruction.heredocs:
-        return []
-    words = instruction.exec_form
-    if words is None:
-        try:
-            words = tuple(shell_words.split(instruction.arguments, escape=instruction.escape))
-        except WordError:
-            return []
-    return list(words[:-1])
 
 
 def _copied(
