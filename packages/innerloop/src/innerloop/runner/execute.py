@@ -59,6 +59,9 @@ def prepare(run: Run, backend: str, *, dry: bool, trusted: bool = False) -> Star
     )
     if dry:
         request = request.with_notes(*(f"beyond the workspace: {grant}" for grant in granted))
+        if any(mount.view for mount in request.mounts):
+            beside = f"{request.outputs}/{written_files.BESIDE}"
+            request = request.with_notes(f"new files beside ./outputs go to {beside}/")
         notes = [f"a real run needs more: {error.message()}" for error in missing]
         return Started(run, request.with_notes(*notes), chosen.submit)
     if missing:
