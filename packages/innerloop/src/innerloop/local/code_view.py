@@ -65,8 +65,9 @@ def entries_of(code: str, *, environments: Iterable[str] = ()) -> Entries:
 def for_container(run: Run, environments: Iterable[str] = ()) -> Entries | None:
     """The entries of the code root for a container's view; None where no view can be made.
 
-    That is so for a job without a folder of code, for more entries than a start should take, and
-    where a file cannot have a second name: on another disk, or as a file of another user.
+    That is so for a job without a folder of code, for an empty one, for more entries than a start
+    should take, and where a file cannot have a second name: on another disk, or as a file of another
+    user.
     """
     if run.in_place or not run.has_code_folder or run.code is None:
         return None
@@ -75,6 +76,8 @@ def for_container(run: Run, environments: Iterable[str] = ()) -> Entries | None:
     if is_within(code, root) and not is_within(real, real_root):
         return None  # reached by a link that leads out
     entries = entries_of(code, environments=environments)
+    if not (entries.files or entries.folders or entries.links):
+        return None
     if len(entries.files) > MOST_ENTRIES or len(entries.folders) > MOST_FOLDERS:
         return None
     try:

@@ -130,6 +130,14 @@ class Request:
         return self.process.argv if self.container is None else tuple(run_argv(self.container))
 
     @property
+    def plain_argv(self) -> tuple[str, ...]:
+        """The same without a view of the code, which only a run makes: words to copy and start."""
+        if self.container is None:
+            return self.argv
+        mounts = tuple(mount.plain() for mount in self.container.mounts)
+        return replace(self, container=replace(self.container, mounts=mounts)).argv
+
+    @property
     def cwd(self) -> str:
         """The program's working directory, as the program sees it."""
         return self.process.cwd if self.container is None else self.container.cwd
@@ -168,7 +176,7 @@ class Request:
             "backend": self.backend,
             "why": self.why,
             "command": self.command,
-            "argv": list(self.argv),
+            "argv": list(self.plain_argv),
             "cwd": self.cwd,
             "env": dict(self.env),
             "image": self.image,

@@ -13,7 +13,10 @@ from typing import Any
 
 from ..util.redaction import Redaction
 
-ROWS = ("command", "cwd", "variables", "environment", "image", "user", "shm", "mounts", "nodes")
+ENV_FILE = "env file"
+ROWS = (
+    "command", "cwd", "variables", ENV_FILE, "environment", "image", "user", "shm", "mounts", "nodes",
+)  # fmt: skip
 NOT_COMPARED = (
     "what a program reads from the machine by itself (other variables, files, the network), VS Code's "
     "settings and extensions, and workflows that no [schedule] generates"

@@ -14,8 +14,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..local import code_view
+from ..local.code_view import BESIDE
 from ..model.run import Run
+
+__all__ = ["BESIDE", "Before", "before", "line"]
 
 # A code folder of more files is not looked through: that would take longer than a start should.
 MOST = 50_000
@@ -50,11 +52,11 @@ def before(run: Run, now: float) -> Before | None:
 def line(run: Run, state: Before | None) -> str:
     """The line; "" if nothing was written there."""
     parts = []
-    folder = Path(run.workspace.root, run.outputs, code_view.BESIDE)
+    folder = Path(run.workspace.root, run.outputs, BESIDE)
     if beside := [path for path, _ in _walk(str(folder), unsaid=frozenset())]:
         parts.append(
             f"the program wrote {_shown(beside)} beside ./outputs, where Azure ML keeps nothing: in "
-            f"{run.outputs}/{code_view.BESIDE}/"
+            f"{run.outputs}/{BESIDE}/"
         )
     if state is not None and state.names is not None:
         parts += _changes(run, state, state.names)
