@@ -84,8 +84,14 @@ def refused(
     return Finding(job.where(*path), message, hint, code, WARNING)
 
 
-# Warnings about a job that Azure ML accepts: it costs more than it should.
-ACCEPTED = {"build-context-large"}
+# Warnings about a job that Azure ML accepts: it costs more than it should, or a file may not be what
+# the program expects.
+ACCEPTED = {
+    "build-context-large",
+    "pointer-in-code",
+    "script-not-executable",
+    "submodule-missing",
+}
 
 
 def blocks_submission(findings: Iterable[Finding]) -> bool:

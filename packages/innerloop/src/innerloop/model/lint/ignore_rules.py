@@ -29,7 +29,7 @@ _WRITES = re.compile(
 def check_ignored(job: Job, files: Files) -> Iterator[Finding]:
     code = below(job, job.code) if job.code and is_local(job.code) else None
     if code is not None and files.is_dir(code):
-        rules = _rules(code, files)
+        rules = rules_of(code, files)
         if isinstance(rules, UserError):
             yield finding_of(rules)
         elif rules.rules:
@@ -44,7 +44,7 @@ def _of_build(job: Job, files: Files) -> Iterator[Finding]:
     if environment.kind != "build" or not environment.path or not is_local(environment.path):
         return
     context = below(job, environment.path)
-    rules = _rules(context, files) if files.is_dir(context) else IgnoreRules()
+    rules = rules_of(context, files) if files.is_dir(context) else IgnoreRules()
     if isinstance(rules, UserError):
         yield finding_of(rules)
         return
@@ -69,8 +69,8 @@ def _of_build(job: Job, files: Files) -> Iterator[Finding]:
                     yield from _excluded(rules, path, f"{path}, which the Dockerfile copies")
 
 
-def _rules(folder: str, files: Files) -> IgnoreRules | UserError:
-    """The rules of the one ignore file that counts; an error for one that cannot be read."""
+def rules_of(folder: str, files: Files) -> IgnoreRules | UserError:
+    """The rules of the one ignore file of a folder that counts; an error for one that cannot be read."""
     for name in IGNORE_FILES:
         path = posixpath.join(folder, name)
         try:
