@@ -9,7 +9,6 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 
 from ...util.errors import UserError
 from ...util.position import Position
@@ -25,7 +24,7 @@ from ..ignore_file import IgnoreRules
 from ..jobs.job import Job
 from ..portable_names import clashes, storage_problem, windows_problem
 from .file_rules import below, is_local, script_paths
-from .finding import INFO, WARNING, Files, Finding
+from .finding import ERROR, INFO, WARNING, Files, Finding
 from .ignore_rules import rules_of
 from .reference_rules import where_in_command
 
@@ -50,8 +49,8 @@ def check_contents(job: Job, files: Files) -> Iterator[Finding]:
 def _code(job: Job, code: str, contents: FolderContents, files: Files) -> Iterator[Finding]:
     sent = _not_ignored(code, files)
     at = job.where("code")
-    for finding in _pointers(at, code, [one for one in contents.pointers if sent(one.path)]):
-        yield replace(finding, code="pointer-in-code", severity=WARNING)
+    for those, hint in _by_kind(contents.pointers, sent):
+        yield Finding(at, pointers_text(those, code), hint, "pointer-in-code", WARNING)
     yield from _submodules(at, code, files)
     yield from _specials(code, contents, sent)
     yield from _names(code, contents, sent)
@@ -64,13 +63,18 @@ def _data(
 ) -> Iterator[Finding]:
     at = job.where("inputs", name, "path")
     sent = _not_ignored(path, files)
-    own = [pointer for pointer in contents.pointers if not pointer.path]
-    if own:
-        yield from _pointers(at, path, own)
-        return
+    for those, hint in _by_kind(contents.pointers, sent):
+        severity = WARNING if those[0].path else ERROR
+        yield Finding(
+            at,
+            pointers_text(those, path),
+            hint,
+            "git-lfs-pointer" if those[0].kind == "git-lfs" else "data-not-fetched",
+            severity,
+        )
+        if severity is ERROR:
+            return
     yield from _submodules(at, path, files)
-    for finding in _pointers(at, path, [one for one in contents.pointers if sent(one.path)]):
-        yield replace(finding, severity=WARNING)
     yield from _specials(path, contents, sent)
     yield from _names(path, contents, sent)
     yield from _links(at, path, contents, files)
@@ -86,11 +90,12 @@ def _not_ignored(folder: str, files: Files) -> Sent:
     return lambda path: rules.excluding_rule(path) is None
 
 
-def _pointers(at: Position, folder: str, pointers: Sequence[Pointer]) -> Iterator[Finding]:
+def _by_kind(pointers: Sequence[Pointer], sent: Sent) -> Iterator[tuple[list[Pointer], str]]:
+    """The pointers of each tool that are sent, and what fetches their content."""
     for kind, fetch in FETCH.items():
-        if those := [pointer for pointer in pointers if pointer.kind == kind]:
-            code = "git-lfs-pointer" if kind == "git-lfs" else "data-not-fetched"
-            yield Finding(at, pointers_text(those, folder), f"Fetch it with `{fetch}`", code)
+        those = [one for one in pointers if one.kind == kind and (not one.path or sent(one.path))]
+        if those:
+            yield those, f"Fetch it with `{fetch}`"
 
 
 def _submodules(at: Position, path: str, files: Files) -> Iterator[Finding]:
@@ -159,9 +164,9 @@ def _portable(at: Position, code: str, contents: FolderContents) -> Iterator[Fin
 
 def _links(at: Position, path: str, contents: FolderContents, files: Files) -> Iterator[Finding]:
     annexed = {pointer.path for pointer in contents.pointers if pointer.kind == "git-annex"}
-    for state, code, what in (
-        ("broken", "link-broken", "nowhere: an upload fails"),
-        ("circular", "link-cyclic", "back to a folder above: an upload never ends"),
+    for state, what in (
+        ("broken", "nowhere: an upload fails"),
+        ("circular", "back to a folder above: an upload never ends"),
     ):
         names = [
             f"{path}/{link.path}"
@@ -173,7 +178,7 @@ def _links(at: Position, path: str, contents: FolderContents, files: Files) -> I
                 at,
                 f"{count_links(len(names))} {what} ({listed(names)})",
                 "Remove them, or exclude them in .amlignore",
-                code,
+                "link-broken" if state == "broken" else "link-cyclic",
                 WARNING,
             )
     leads_out: Callable[[str], bool] | None = getattr(files, "is_outside", None)

@@ -108,6 +108,7 @@ def _script(job: Job, root: str | None, files: Files) -> Iterator[Finding]:
             return
 
 
+_CHANGES_FILES = re.compile(r"\b(?:chmod|dos2unix|sed|tr|perl|install|ln)\b")
 _SHELLS = ("bash", "sh", "dash", "zsh", "ksh", "source", ".")
 
 
@@ -115,10 +116,13 @@ def script_paths(job: Job, root: str) -> Iterator[tuple[str, str, str]]:
     """The scripts that the command names: as written, the path from the workspace's root, and by what.
 
     The last is "" for a script that is started itself, "shell" or "other" for an argument of one.
+    Behind a command that may change files there are none.
     """
     folder = "."
     for piece in re.split(r"&&|\|\||[;|\n]", re.sub(r"\\\n", "  ", job.command)):
         words = _words(piece)
+        if _MAKES_FILES.search(piece) or _CHANGES_FILES.search(piece):
+            return
         if len(words) == 2 and words[0] == "cd":
             folder = posixpath.join(folder, words[1])
         script = _script_of(words)
