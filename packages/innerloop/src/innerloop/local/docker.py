@@ -137,7 +137,7 @@ def _with_links(run: Run, planned: Request) -> Request:
     if found.missed:
         names = listed([f"{link.at} to {link.text}" for link in found.missed])
         subject = count_links(len(found.missed), "code or data")
-        notes.append(f"{subject} nowhere in the container: {names}")
+        notes.append(f"{subject} into the image, or nowhere, in the container: {names}")
     with_mounts = container.with_mounts(*mounts)
     granted = tuple(f"it reads {folder} by links in its data" for folder in found.outside(real))
     return replace(planned, container=with_mounts, grants=granted).with_notes(*notes)
