@@ -10,16 +10,16 @@ from __future__ import annotations
 import hashlib
 import os
 import posixpath
-import re
 import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..model import ignore_file, secrets
+from ..model.paths import is_within
+from ..model.portable_names import storage_problem
 from ..util import files
 from ..util.errors import UserError
-from ..util.printable import is_unicode
 
 IGNORE_FILES = (".amlignore", ".gitignore")
 
@@ -75,6 +75,10 @@ class Snapshot:
     left_out: tuple[IgnoredFiles, ...] = ()
     suspects: tuple[SuspectedSecret, ...] = field(default=())
 
+    def outside(self, root: str) -> list[SnapshotFile]:
+        """The files that links bring from outside of the workspace; `root` is without links."""
+        return [file for file in self.files if file.linked and not is_within(file.source, root)]
+
     @property
     def size(self) -> int:
         return sum(file.size for file in self.files)
@@ -85,7 +89,7 @@ def read(root: Path, folder: str, *, contents: bool = True) -> Snapshot:
 
     Raises UserError for a broken or circular link and for a folder without a file to send, with
     which Azure ML's client fails. Without `contents` (for data, which may be large) the digest is
-    "" and there are no suspects.
+    "", and only a link to what its name says is a secret is a suspect.
     """
     top = Path(os.path.realpath(root / folder))
     rules, base = _rules(top, folder) if top.is_dir() else (ignore_file.IgnoreRules(), "")
@@ -103,7 +107,10 @@ def read(root: Path, folder: str, *, contents: bool = True) -> Snapshot:
             where=folder,
             hint=f"Check {name}" if name else "Set `code:` to the folder with the program",
         )
-    digest, suspects = _digest_and_suspects(sent, folder) if contents else ("", ())
+    if contents:
+        digest, suspects = _digest_and_suspects(sent, folder)
+    else:
+        digest, suspects = "", tuple(_suspected_links(sent))
     return Snapshot(
         folder=folder,
         files=tuple(sent),
@@ -238,6 +245,13 @@ def _hash_file(digest: hashlib._Hash, sent: SnapshotFile, folder: str) -> bytes 
     return None
 
 
+def _suspected_links(sent: list[SnapshotFile]) -> Iterator[SuspectedSecret]:
+    """Links of data that lead to a file with a secret's name (~/.ssh/id_rsa)."""
+    for file in sent:
+        if file.linked and (found := secrets.by_name(file.source)):
+            yield SuspectedSecret(file.name, found)
+
+
 def _unreadable(where: str, kind: str, error: OSError) -> UserError:
     return UserError(
         f"cannot read the {kind}: {(error.strerror or '').lower()}",
@@ -247,30 +261,12 @@ def _unreadable(where: str, kind: str, error: OSError) -> UserError:
     )
 
 
-# The longest name that blob storage has, in characters; the client puts a folder's name in front.
-_LONGEST_NAME = 1024 - 64
-
-
 def _require_name(name: str, folder: str) -> None:
-    """UserError for a file that the client or blob storage has under no name, or another one.
-
-    Source: "Naming and referencing containers, blobs, and metadata" of Azure Storage.
-    """
-    if not is_unicode(name):
-        reason = "its name is not UTF-8"
-    elif re.search(r"[\x00-\x1f\x7f-\x9f\ufffe\uffff]", name):
-        reason = "its name has a control character"
-    elif "\\" in name and os.sep != "\\":
-        reason = 'its name has a "\\", which separates folders there'
-    elif any(part.endswith(".") for part in name.split("/")):
-        reason = "its name, or a folder's, ends with a dot"
-    elif len(name) > _LONGEST_NAME:
-        reason = f"its path has {len(name)} characters"
-    else:
-        return
-    raise UserError(
-        f"the file cannot be uploaded: {reason}",
-        code="name-refused-by-storage",
-        where=f"{folder}/{name}",
-        hint="Rename it, or exclude it in .amlignore",
-    )
+    """UserError for a file that the client or blob storage has under no name, or another one."""
+    if problem := storage_problem(name):
+        raise UserError(
+            f"the file cannot be uploaded: {problem}",
+            code="name-refused-by-storage",
+            where=f"{folder}/{name}",
+            hint="Rename it, or exclude it in .amlignore",
+        )
