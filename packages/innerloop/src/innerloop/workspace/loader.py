@@ -19,6 +19,7 @@ from ..model.settings import settings
 from ..model.workspace import HOST, INSIDE, Workspace, resolve
 from ..util import files, regular_files
 from ..util.errors import UsageError, UserError
+from . import pytest_files
 
 if TYPE_CHECKING:  # a command that reads no job file should not wait for YAML
     from ..model.jobs.job import Job
@@ -91,6 +92,8 @@ def open_experiment(workspace: Workspace, name: str) -> Experiment:
         )
     toml = f"src/{name}/innerloop.toml"
     links = tuple(links_of(Path(workspace.root), folder))
+    names = tuple(sorted(entry.name for entry in os.scandir(folder)))
+    common_tests = tuple(_common_tests(Path(workspace.root), links))
     return Experiment(
         name=name,
         dockerfile=dockerfile.parse(text, where),
@@ -98,8 +101,8 @@ def open_experiment(workspace: Workspace, name: str) -> Experiment:
             files.read_text(folder / "innerloop.toml"), toml, workspace.settings
         ),
         links=links,
-        files=tuple(sorted(entry.name for entry in os.scandir(folder))),
-        common_tests=tuple(_common_tests(Path(workspace.root), links)),
+        files=names,
+        pytest=pytest_files.layout(Path(workspace.root), f"src/{name}", names, common_tests),
     )
 
 
