@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from ..docker import docker_cli, engine, image_build, image_staleness
+from ..docker import docker_cli, engine, engine_location, image_build, image_staleness
 from ..model import grants
 from ..model.container import EXPERIMENT_LABEL, WORKSPACE_LABEL
 from ..model.environment import Image
@@ -109,8 +109,8 @@ def up(
     name = f"the dev container of {experiment.name}"
     consent.require(Path(workspace.root), name, lines, trusted=trusted)
     image = image_build.image_of(workspace, experiment, dev=True)
-    facts = engine.ask(image.name)
-    engine.require(facts)
+    facts = engine_location.ask(image.name, workspace.root)
+    engine_location.require(facts)
     lock = Path(workspace.root, f".innerloop/up/{experiment.slug}.lock")
     waiting = f"innerloop: waiting for another `loop up {experiment.name}`"
     with files.locked(lock, waiting=waiting) as descriptor:

@@ -20,6 +20,7 @@ from ..docker import (
     containers,
     docker_cli,
     engine,
+    engine_location,
     image_build,
 )
 from ..docker.engine import Engine, Gpu
@@ -55,7 +56,7 @@ def available(workspace: Workspace) -> Availability:
         return Availability(
             False, f"this is the dev container of {experiment}", "Use a terminal on the host"
         )
-    facts = engine.ask("innerloop")
+    facts = engine_location.ask("innerloop", workspace.root)
     return Availability(facts.answers, facts.why or "an engine answers", facts.hint)
 
 
@@ -67,11 +68,11 @@ def plan(run: Run) -> Request:
     dev_container.require_outside(run.experiment.name)
     environment = run.environment
     image = environment.image
-    facts = engine.ask(image.name if image else "")
+    facts = engine_location.ask(image.name if image else "", run.workspace.root)
     missing = [environment.missing] if environment.missing else []
     missing += _links_outside(run.links)
     if not facts.answers:
-        missing.append(UserError(facts.why, code="engine-unavailable", hint=facts.hint))
+        missing.append(engine_location.unavailable(facts))
     try:
         gpu = engine.decide_gpu(
             run.experiment.settings.gpu, device=engine.has_gpu(), runtime=facts.has_nvidia

@@ -9,7 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..docker import container_context, container_ports, docker_cli, engine, image_build
+from ..docker import (
+    container_context,
+    container_ports,
+    docker_cli,
+    engine,
+    engine_location,
+    image_build,
+)
 from ..docker.engine import Engine, Gpu
 from ..model import link_mounts
 from ..model.container import (
@@ -97,7 +104,7 @@ def plan(
     """The server. Everything that is missing is one UserError; a dry run gets a note for each."""
     scoring = _scoring(folder.deployment)
     image = image_of(workspace, experiment, folder.deployment)
-    facts = engine.ask(image.name)
+    facts = engine_location.ask(image.name, workspace.root)
     missing = [] if facts.answers else [_no_engine(facts)]
     chosen = ServedModel("", "")
     try:
@@ -178,7 +185,7 @@ def build(server: Server) -> None:
 
 def _no_engine(facts: Engine) -> UserError:
     if current_experiment() is None:
-        return UserError(facts.why, code="engine-unavailable", hint=facts.hint)
+        return engine_location.unavailable(facts)
     return UserError(
         "a server is a container, and this dev container has no Docker engine to start one",
         code="engine-unavailable",

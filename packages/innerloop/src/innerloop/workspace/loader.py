@@ -21,7 +21,7 @@ from ..model.workspace import HOST, INSIDE, Workspace, resolve
 from ..util import files, regular_files
 from ..util.errors import UsageError, UserError
 from ..util.printable import is_unicode
-from . import folder_reader, missing_data, submodules
+from . import folder_reader, missing_data, pytest_files, submodules
 from .folder_reader import SKIPPED
 
 if TYPE_CHECKING:  # a command that reads no job file should not wait for YAML
@@ -114,6 +114,8 @@ def open_experiment(workspace: Workspace, name: str) -> Experiment:
         )
     toml = f"src/{name}/innerloop.toml"
     links = tuple(links_of(Path(workspace.root), folder))
+    names = tuple(sorted(entry.name for entry in os.scandir(folder)))
+    common_tests = tuple(_common_tests(Path(workspace.root), links))
     return Experiment(
         name=name,
         dockerfile=dockerfile.parse(text, where),
@@ -121,8 +123,8 @@ def open_experiment(workspace: Workspace, name: str) -> Experiment:
             files.read_text(folder / "innerloop.toml"), toml, workspace.settings
         ),
         links=links,
-        files=tuple(sorted(entry.name for entry in os.scandir(folder))),
-        common_tests=tuple(_common_tests(Path(workspace.root), links)),
+        files=names,
+        pytest=pytest_files.layout(Path(workspace.root), f"src/{name}", names, common_tests),
     )
 
 
