@@ -147,8 +147,11 @@ def overwrite(path: Path, text: str) -> bool:
 
 
 def write_private(path: Path, text: str) -> None:
-    """`write_text` for a secret: no other user of this machine can read it at any moment."""
-    _write(path, _Content([text.encode("utf-8")], private=True))
+    """`write_text` for a secret: no other user of this machine can read it at any moment.
+
+    Bytes that are not UTF-8 are written as they were read (`surrogateescape`).
+    """
+    _write(path, _Content([text.encode("utf-8", "surrogateescape")], private=True))
 
 
 def write_stream(path: Path, chunks: Iterable[bytes], *, executable: bool = False) -> None:
