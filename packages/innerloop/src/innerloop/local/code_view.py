@@ -68,8 +68,8 @@ def entries_of(code: str, *, environments: Iterable[str] = ()) -> Entries:
 def for_container(run: Run, environments: Iterable[str] = ()) -> Entries | None:
     """The entries of the code root for a container's view; None where no view can be made.
 
-    That is so for a job without a folder of code, for an empty one, for one on another disk, and for
-    more entries than a start should take.
+    That is so for a job without a folder of code, for an empty one, for one on another disk, for more
+    entries than a start should take, and for folders with names that no option can hold.
     """
     if run.in_place or not run.has_code_folder or run.code is None:
         return None
@@ -86,7 +86,8 @@ def for_container(run: Run, environments: Iterable[str] = ()) -> Entries | None:
         foreign = {name for name in entries.files if not _can_link(os.path.join(code, name))}
     except OSError:
         return None
-    if len(entries.folders) + len(foreign) > MOST_FOLDERS:
+    parts = (*entries.folders, *foreign)
+    if len(parts) > MOST_FOLDERS or not all(name.isprintable() for name in parts):
         return None
     own = tuple(name for name in entries.files if name not in foreign)
     return replace(entries, files=own, foreign=tuple(sorted(foreign)))

@@ -20,7 +20,7 @@ from ..model.run import Run
 __all__ = ["BESIDE", "Before", "before", "line", "line_of_parts"]
 
 # A code folder of more files is not looked through: that would take longer than a start should.
-MOST = 50_000
+MOST = 20_000
 # Files that tools leave beside the code, and folders of environments and repositories.
 _UNSAID = {
     "outputs", "__pycache__", ".git", ".hg", ".innerloop", "node_modules", ".DS_Store",
