@@ -74,6 +74,11 @@ def test_view_that_nothing_happened_in_leaves_nothing(
     assert state(code) == before
 
 
+def test_links_of_the_code_are_in_the_view(make: Make, code: Path) -> None:
+    link = make().folder / "latest"
+    assert link.is_symlink() and os.path.basename(os.readlink(link)) in ("latest", "old.csv")
+
+
 def test_new_files_of_the_program_move_out(make: Make, tmp_path: Path, code: Path) -> None:
     before = state(code)
     view = make()
@@ -176,6 +181,21 @@ def test_request_without_a_view_mounts_the_code_itself(
     assert in_place.mounts[0].view == ""
     monkeypatch.setattr(code_view, "MOST_FOLDERS", 0)
     assert request_of(run_of(str(tmp_path))).mounts[0].view == ""
+
+
+def test_files_of_another_user_are_mounted(
+    tmp_path: Path, code: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(code_view, "_can_link", lambda path: not path.endswith("config.json"))
+    request = request_of(run_of(str(tmp_path)))
+    assert request.mounts[0].parts == ("data", "config.json")
+    entries = code_view.for_container(run_of(str(tmp_path)))
+    assert entries is not None
+    folder = tmp_path / ".innerloop/scratch/line/1"
+    view = code_view.make_for_container(str(code), folder, entries, ())
+    assert (folder / "config.json").read_text() == ""
+    assert close(view, tmp_path) == {}
+    assert (code / "config.json").read_text() == "{}\n"
 
 
 def test_data_in_the_code_folder_are_mounted_once(tmp_path: Path, code: Path) -> None:

@@ -16,12 +16,13 @@ import os
 import stat
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..model.paths import is_within
 from ..model.run import Run
 from ..util import files
+from ..util.errors import UserError
 from . import tool_environments
 
 BESIDE = "beside-outputs"
@@ -37,11 +38,13 @@ MOST_FOLDERS = 100
 class Entries:
     """The names directly in a code root, by their kind. Other kinds (sockets) are left out.
 
-    `folders` have no environment of a tool, and `outputs` is in none of them.
+    `folders` have no environment of a tool, and `outputs` is in none of them. `foreign` are files
+    that cannot have a second name, since they are another user's: a container has them mounted.
     """
 
     files: tuple[str, ...] = ()
     folders: tuple[str, ...] = ()
+    foreign: tuple[str, ...] = ()
     links: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -59,15 +62,14 @@ def entries_of(code: str, *, environments: Iterable[str] = ()) -> Entries:
                 folders.append(entry.name)
             elif entry.is_file():
                 plain.append(entry.name)
-    return Entries(tuple(sorted(plain)), tuple(sorted(folders)), links)
+    return Entries(tuple(sorted(plain)), tuple(sorted(folders)), links=links)
 
 
 def for_container(run: Run, environments: Iterable[str] = ()) -> Entries | None:
     """The entries of the code root for a container's view; None where no view can be made.
 
-    That is so for a job without a folder of code, for an empty one, for more entries than a start
-    should take, and where a file cannot have a second name: on another disk, or as a file of another
-    user.
+    That is so for a job without a folder of code, for an empty one, for one on another disk, for more
+    entries than a start should take, and for folders with names that no option can hold.
     """
     if run.in_place or not run.has_code_folder or run.code is None:
         return None
@@ -76,18 +78,19 @@ def for_container(run: Run, environments: Iterable[str] = ()) -> Entries | None:
     if is_within(code, root) and not is_within(real, real_root):
         return None  # reached by a link that leads out
     entries = entries_of(code, environments=environments)
-    if not (entries.files or entries.folders or entries.links):
-        return None
-    if len(entries.files) > MOST_ENTRIES or len(entries.folders) > MOST_FOLDERS:
+    if not (entries.files or entries.folders or entries.links) or len(entries.files) > MOST_ENTRIES:
         return None
     try:
         if os.stat(code).st_dev != os.stat(_existing(Path(root, run.work))).st_dev:
             return None
-        if not all(_can_link(os.path.join(code, name)) for name in entries.files):
-            return None
+        foreign = {name for name in entries.files if not _can_link(os.path.join(code, name))}
     except OSError:
         return None
-    return entries
+    parts = (*entries.folders, *foreign)
+    if len(parts) > MOST_FOLDERS or not all(name.isprintable() for name in parts):
+        return None
+    own = tuple(name for name in entries.files if name not in foreign)
+    return replace(entries, files=own, foreign=tuple(sorted(foreign)))
 
 
 def _existing(folder: Path) -> Path:
@@ -107,12 +110,13 @@ class View:
     """A view that was made, and what it was made of.
 
     `code` is the code root or the one file that it is, None without code. `linked` has the inode of
-    each hard link.
+    each hard link, `points` are empty files on which something is mounted.
     """
 
     folder: Path
     code: str | None = None
     linked: Mapping[str, int] = field(default_factory=dict)
+    points: tuple[str, ...] = ()
 
 
 def make_links(
@@ -132,18 +136,19 @@ def make_links(
 
 
 def make_for_container(code: str, folder: Path, entries: Entries, points: Iterable[str]) -> View:
-    """The view for a container. `points` are names on which something is mounted."""
+    """The view for a container. `points` are further names on which a folder is mounted."""
     files.make_folder(folder)
     for name in {OUTPUTS, *entries.folders, *points}:
         files.make_folder(folder / name)
-    names = [name for name in entries.files if name not in set(points)]
-    files.keep_all(names, Path(code), folder)
+    for name in entries.foreign:
+        files.write_text(folder / name, "")
+    files.keep_all(entries.files, Path(code), folder)
     files.make_links(entries.links, folder)
     linked = {}
-    for name in names:
+    for name in entries.files:
         with suppress(OSError):
             linked[name] = os.lstat(folder / name).st_ino
-    return View(folder, code, linked)
+    return View(folder, code, linked, entries.foreign)
 
 
 def close(view: View, outputs: Path, since: float) -> None:
@@ -163,10 +168,26 @@ def close(view: View, outputs: Path, since: float) -> None:
         else:
             kept.append(Path(entry.path))
     files.remove_all(gone, view.folder)
-    for path in kept:
-        files.move_into(path, outputs / BESIDE)
+    errors = [error for path in kept if (error := _moved(path, outputs / BESIDE)) is not None]
     files.remove_if_empty(view.folder)
     files.remove_if_empty(view.folder.parent)
+    if errors:
+        raise errors[0]
+
+
+def _moved(path: Path, folder: Path) -> UserError | None:
+    """Move what the program wrote; the error if that fails, with which it stays where it is."""
+    try:
+        files.move_into(path, folder)
+    except UserError as error:
+        hint = f"It is another user's: `sudo chown -R $(id -u) '{path}'`, then move it"
+        is_own = not hasattr(os, "geteuid") or os.lstat(path).st_uid == os.geteuid()
+        return error if is_own else _with_hint(error, hint)
+    return None
+
+
+def _with_hint(error: UserError, hint: str) -> UserError:
+    return UserError(error.what, code=error.code, where=error.where, hint=hint)
 
 
 def _kept_folder(folder: Path) -> list[Path]:
@@ -187,13 +208,18 @@ def _is_ours(view: View, entry: os.DirEntry[str], since: float) -> bool:
     status = entry.stat(follow_symlinks=False)
     if not stat.S_ISREG(status.st_mode):
         return True  # a socket or a named pipe
+    if entry.name in view.points and status.st_size == 0:
+        return True
     if view.linked.get(entry.name) == status.st_ino:
         # The person may have replaced the file, and the program have written into the old one.
         return status.st_nlink > 1 or status.st_mtime < since
     with suppress(OSError):
         if view.code is not None:
             other = os.lstat(os.path.join(view.code, entry.name))
-            return (other.st_dev, other.st_ino) == (status.st_dev, status.st_ino)
+            is_point = (
+                not view.linked and status.st_size == 0
+            )  # of a view that another process made
+            return is_point or (other.st_dev, other.st_ino) == (status.st_dev, status.st_ino)
     return False
 
 

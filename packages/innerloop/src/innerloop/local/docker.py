@@ -450,13 +450,7 @@ def _make_mount_points(run: Run, request: Request) -> _Points:
     if not run.in_place:
         files.make_folder(root / run.outputs)
     if code is not None and run.code is not None:
-        inner = [m.target for m in mounts if posixpath.dirname(m.target) == code.target]
-        names = [posixpath.basename(target) for target in inner]
-        entries = code_view.entries_of(run.code, environments=names)
-        points = {*names, *code.parts} - {name for name in names if _is_file(run, name)}
-        files_there = tuple({*entries.files, *(n for n in names if _is_file(run, n))})
-        entries = replace(entries, folders=code.parts, files=files_there)
-        return _Points(code_view.make_for_container(run.code, root / run.work, entries, points))
+        return _Points(_make_view(run, run.code, code, mounts))
     made = _make_environment_points(run, mounts)
     if run.in_place:
         return _Points(folders=made)
@@ -469,8 +463,16 @@ def _make_mount_points(run: Run, request: Request) -> _Points:
     return _Points(folders=made)
 
 
-def _is_file(run: Run, name: str) -> bool:
-    return run.code is not None and os.path.isfile(os.path.join(run.code, name))
+def _make_view(run: Run, code: str, mount: Mount, mounts: Sequence[Mount]) -> code_view.View:
+    """The view with a place for each of its parts, and for what else is mounted directly into it."""
+    inner = [m for m in mounts if posixpath.dirname(m.target) == mount.target]
+    names = {posixpath.basename(m.target) for m in inner}
+    is_file = {name: os.path.isfile(os.path.join(code, name)) for name in {*mount.parts, *names}}
+    found = code_view.entries_of(code, environments=is_file)
+    foreign = tuple(sorted(name for name in is_file if is_file[name]))
+    entries = replace(found, folders=(), foreign=foreign)
+    points = [name for name in is_file if not is_file[name]]
+    return code_view.make_for_container(code, Path(run.workspace.root, run.work), entries, points)
 
 
 def _make_environment_points(run: Run, mounts: Sequence[Mount]) -> tuple[Path, ...]:
@@ -552,7 +554,8 @@ def _code_view(run: Run, code: Mount, mounts: Sequence[Mount]) -> Mount:
     entries = code_view.for_container(run, names)
     if entries is None:
         return code
-    parts = [name for name in entries.folders if f"{code.target}/{name}" not in taken]
+    wanted = (*entries.folders, *entries.foreign)
+    parts = [name for name in wanted if f"{code.target}/{name}" not in taken]
     view = _join(run.workspace.root, run.work)
     return replace(code, view=view, parts=tuple(parts))
 
