@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import threading
@@ -162,3 +163,19 @@ def test_an_engine_of_this_machine_at_a_port_is_used(workspace: Workspace) -> No
     workspace.clean()
     relay.listener.close()
     assert (answer.code, answer.out) == (0, "trained\n"), answer.err
+
+
+def test_this_machines_engine_is_not_asked(workspace: Workspace, tmp_path: Path) -> None:
+    """What a run costs is measured: it starts the client once."""
+    workspace.add("tiny", "print('trained')")
+    assert workspace.loop("run", "tiny", *DOCKER).code == 0
+    client, calls = tmp_path / "bin" / "docker", tmp_path / "calls"
+    client.parent.mkdir()
+    real = shutil.which("docker")
+    client.write_text(f'#!/bin/sh\necho "$1" >> \'{calls}\'\nexec {real} "$@"\n')
+    client.chmod(0o755)
+    path = f"{client.parent}:{os.environ['PATH']}"
+    answer = workspace.loop("run", "tiny", *DOCKER, env={"PATH": path})
+    workspace.clean()
+    assert answer.code == 0, answer.err
+    assert calls.read_text() == "run\n"

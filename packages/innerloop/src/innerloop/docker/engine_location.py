@@ -45,9 +45,7 @@ def ask(image: str, root: str) -> Engine:
         why = (
             f"the engine is on another machine ({address}): it does not see this workspace's files"
         )
-        hint = (
-            f"Use `--backend venv`, run it on that machine, or use this machine's engine ({here})"
-        )
+        hint = f"Run it on that machine, or use this machine's engine ({here})"
     else:
         why = (
             f"the engine ({address}) does not see this workspace's files: it is on another machine, or "
@@ -134,7 +132,8 @@ def _file_of_our_own(root: str) -> Iterator[str]:
     finally:
         with suppress(UserError):
             files.remove(path)
-            files.remove_if_empty(path.parent)
+            for folder in (path.parent, path.parent.parent):
+                files.remove_if_empty(folder)
 
 
 def unavailable(facts: Engine) -> UserError:
