@@ -268,7 +268,8 @@ def _plan(root: Path, resolution: Resolution | None, eject: str | None) -> SyncO
         if path in values:
             unknown.add(path)
     gone = {path for path in ejected - skipped - set(values) if not (root / path).exists()}
-    record = State(bases, ejected - gone, frozenset(unknown), version=__version__)
+    made = {path: v for path, v in state.made.items() if path in values or path in left_alone}
+    record = State(bases, ejected - gone, frozenset(unknown), version=__version__, made=made)
     text = state_file.dump(record, EDITOR_FILES)
     is_recorded = text == transaction.text_on_disk(root)
     return SyncOutcome(

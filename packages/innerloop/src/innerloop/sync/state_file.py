@@ -10,7 +10,8 @@ around them. A line {"ejected": file} names a file that is the person's.
 One more line says which version of the tool wrote it. A merge of two branches leaves two of them,
 and then the newest counts. Tools from before this line take it for a member of a list that does
 not exist, and leave it out. Its form is the same in every version, whatever the other lines become:
-`version_in` finds it in each text.
+`version_in` finds it in each text. A line of the same kind says for an experiment that `loop new`
+made from the template which version did: [its devcontainer.json, "made by innerloop", version].
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ _LAST = '["end"]]'
 _EJECTED = "ejected"
 # A file that each workspace has, and keys that no file has.
 _WRITTEN_BY = (".vscode/tasks.json", "written by innerloop")
+_MADE_BY = "made by innerloop"
 _VERSION = re.compile(
     rf'^\["{re.escape(_WRITTEN_BY[0])}","{_WRITTEN_BY[1]}","([0-9a-z.!+]{{1,200}})"\],\r?$',
     re.MULTILINE,
@@ -53,6 +55,7 @@ class State:
     cannot be read, so any file may have been generated. `version` is that of the newest tool that
     wrote it; "" for tools that did not say.
 
+    `made`: the version whose template an experiment came from, by its devcontainer.json.
     `contested`: the lines of each file of which two branches recorded different values, as path ->
     the values. `contested_bases` chooses among them; `generated` has what is beyond doubt.
     """
@@ -62,6 +65,7 @@ class State:
     unknown: frozenset[str] = frozenset()
     is_damaged: bool = False
     version: str = ""
+    made: Mapping[str, str] = field(default_factory=dict)
     contested: Mapping[str, Mapping[tuple[str, ...], tuple[Json, ...]]] = field(
         default_factory=dict, compare=False
     )
@@ -93,6 +97,7 @@ def dump(state: State, rules: MergeRules) -> str:
         lines |= {(file, *path): part for path, part in parts(value, rules, ())}
     if state.version:
         lines[_WRITTEN_BY] = state.version
+    lines |= {(file, _MADE_BY): version for file, version in state.made.items()}
     rows = [_row(path, lines[path]) for path in sorted(lines)]
     ejected = [f"{_compact({_EJECTED: file})}," for file in sorted(state.ejected)]
     return "\n".join([_FIRST, *ejected, *rows, _LAST]) + "\n"
@@ -146,6 +151,7 @@ def load(text: str, *, skips_foreign: bool = False) -> State:
     values: dict[tuple[str, ...], list[Json]] = {}
     unsure: set[tuple[str, ...]] = set()
     ejected: set[str] = set()
+    made: dict[str, str] = {}
     for number, row in enumerate(_rows(text), start=1):
         path = (_file(row),) if isinstance(row, dict) else _path(row)
         if path == _WRITTEN_BY:
@@ -154,7 +160,9 @@ def load(text: str, *, skips_foreign: bool = False) -> State:
             if skips_foreign:
                 continue
             raise ForeignPath(path[0], _line(text, number))
-        if isinstance(row, dict):
+        if len(path) == 2 and path[1] == _MADE_BY:
+            made[path[0]] = versions.newest(made.get(path[0], ""), str(row[-1]))
+        elif isinstance(row, dict):
             ejected.add(path[0])
         else:
             value = row[-1]
@@ -177,6 +185,7 @@ def load(text: str, *, skips_foreign: bool = False) -> State:
         frozenset(ejected),
         frozenset(unknown),
         version=version_in(text),
+        made={file: version for file, version in made.items() if version},
         contested=contested,
     )
 
