@@ -122,8 +122,8 @@ def _template(snapshot: WorkspaceSnapshot) -> Iterator[tuple[str, str]]:
     for path in PAGES:
         if _is_shipped(snapshot, path):
             yield path, template(path)
-    own = [path for path in snapshot.walk("tests") if not _is_cache(path)]
-    if own and all(_is_shipped(snapshot, path) for path in own):
+    tests = [path for path in snapshot.walk("tests") if not _is_cache(path)]
+    if tests and all(_is_shipped(snapshot, path) for path in tests):
         yield TESTS, template(TESTS)  # no tests at all would be a failure of `scripts/test`
 
 
