@@ -17,6 +17,7 @@ import pytest
 from tests.launcher.conftest import ALONE, dependencies, wheel
 from tests.releases import RELEASES, index_over, release
 from tests.support import Answer, Workspace
+from tests.support_terminal import Terminal
 
 __all__ = ["dependencies", "wheel"]  # fixtures
 pytestmark = [
@@ -392,6 +393,8 @@ def test_pin_that_a_robot_changed_alone_is_completed(shelf: Shelf, tmp_path: Pat
     upgrade(whole, "--yes")
     made = shelf.workspace(tmp_path / "robot" / "ws", git=False)
     made.write(PIN, whole.read(PIN))
+    listed = made.loop("list")
+    assert listed.code == 1 and "`scripts/loop upgrade`" in listed.message
     answer = upgrade(made, "--yes")
     assert "registry is now image_registry" in answer.out
     assert tree(made.root) == tree(whole.root)
@@ -520,3 +523,63 @@ def test_options_that_exclude_each_other_are_a_wrong_command_line(workspace: Wor
     assert answer.code == 2 and "[options-exclusive]" in answer.message
     answer = workspace.loop("upgrade", "--to", "nothing such")
     assert answer.code == 2 and "[upgrade-target]" in answer.message
+
+
+KILLER = """
+import os, signal, sys
+name, pinned, home, root = sys.argv[1:5]
+def hook(event, args):
+    if event == "os.rename" and os.path.basename(str(args[1])) == name:
+        with open(root + "/scripts/loop-requirements.txt") as pin:
+            if f"innerloop=={pinned} " in pin.read():
+                os.kill(os.getpid(), signal.SIGKILL)
+from innerloop.__main__ import start
+sys.addaudithook(hook)
+sys.argv[0] = home + "/scripts/loop"
+start(["upgrade", "--workspace", root, "--yes"])
+"""
+
+
+@pytest.mark.parametrize(
+    ("before_file", "who_undoes"),
+    [("tasks.json", "0.3.0"), ("loop-requirements.txt", "0.3.0"), ("committed.jsonl", "0.5.0")],
+)
+def test_killed_upgrade_is_undone_by_the_version_that_the_pin_names(
+    shelf: Shelf, tmp_path: Path, before_file: str, who_undoes: str
+) -> None:
+    shelf.offer("0.3.0", "0.5.0")
+    home = shelf.workspace(tmp_path / "home" / "ws", git=False)
+    upgrade(home, "--yes")
+    (python,) = (
+        info.parents[3] / "bin/python"
+        for info in (shelf.cache / "tool").glob("*/lib/*/site-packages/innerloop-0.5.0.dist-info")
+    )
+    made = shelf.workspace(tmp_path / "ws", git=False)
+    before = tree(made.root)
+    words = [str(python), "-I", "-c", KILLER, before_file, who_undoes]
+    words += [str(home.root), str(made.root)]
+    environ = {**os.environ, **made.env}
+    done = subprocess.run(words, env=environ, capture_output=True, text=True)
+    assert done.returncode == -9, done.stderr
+    assert version(made) == f"innerloop {who_undoes}"
+    assert "was interrupted" in made.loop("list").message
+    if who_undoes == "0.5.0":
+        answer = upgrade(made, "--undo", code=1)  # any command that may write
+        assert "undid the upgrade to innerloop 0.5.0" in answer.message
+    else:
+        assert "undid the upgrade to innerloop 0.5.0" in made.loop("sync").message
+    assert tree(made.root) == before
+
+
+def test_question_on_a_terminal_is_answered_once(shelf: Shelf, tmp_path: Path) -> None:
+    shelf.offer("0.3.0", "0.4.0")
+    made = shelf.workspace(tmp_path / "ws", git=False)
+    before = tree(made.root)
+    for word, expected in (("n", "innerloop 0.3.0"), ("y", "innerloop 0.4.0")):
+        terminal = Terminal([made.root / "scripts/loop", "upgrade"], made.root, made.env)
+        shown = terminal.wait_for("Upgrade to 0.4.0? [y/N]", 300)
+        assert f"update {PIN}" in shown
+        assert tree(made.root) == before
+        terminal.type(f"{word}\n")
+        assert terminal.end(300) == 0
+        assert version(made) == expected

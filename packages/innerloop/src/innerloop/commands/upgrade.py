@@ -104,7 +104,7 @@ def _start(args: argparse.Namespace) -> int:
             print(f"innerloop {current} is the newest version", flush=True)
         if is_newest or upgrade_source.is_pinned(release, root):
             return _take_over(args, root)
-        say(f"setting up innerloop {release.version} (once)")
+        say(f"preparing innerloop {release.version}")
         launcher = upgrade_source.prepare(release, root, authority, scratch)
         words = ["upgrade", "--workspace", str(root)]
         words += ["--dry-run"] * args.dry_run + ["--yes"] * args.yes

@@ -226,9 +226,9 @@ def _normal(name: str) -> str:
 
 
 def _content(root: Path, name: str) -> bytes | None:
-    """A file's bytes; None if there is none. UserError if it cannot be read."""
+    """A file's bytes; None if there is none. UserError if it cannot be read, or is a link."""
     try:
-        return regular_files.read_bytes(root / name)
+        return regular_files.read_bytes(root / name, follow=False)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from .. import __version__
 from ..sync import conflict_stages, engine, transaction
 from ..sync.engine import SyncOutcome
 from ..util import files, git_markers, versions
@@ -75,6 +76,14 @@ def version_of(root: Path) -> str:
     if recorded or not named:
         return recorded
     return UNRECORDED if versions.is_newer(named, UNRECORDED) else named
+
+
+def is_unfinished(root: Path) -> bool:
+    """Whether the version that runs has edits to make, since only the pin names it so far."""
+    edits = migrations.planned(
+        WorkspaceSnapshot(root), migrations.between(version_of(root), __version__)
+    )
+    return any(steps for _, steps in edits)
 
 
 def require_upgradable(root: Path) -> None:
