@@ -174,7 +174,7 @@ def _downloaded(scratch: Path) -> bytes | None:
     """The wheel of this version from the index that pip is set up for; None if it has none."""
     environ = dict(os.environ)
     for source, target in _OF_UV.items():
-        if environ.get(source) and "PIP_INDEX_URL" not in os.environ:
+        if environ.get(source) and not os.environ.get("PIP_INDEX_URL"):
             # uv takes names for indexes: NAME=URL.
             environ[target] = re.sub(r"(?m)(^|\s)[\w-]+=(?=\w+:)", r"\1", environ[source])
     environ |= {name: value for name, value in _LIMITS.items() if name not in environ}
