@@ -30,7 +30,7 @@ OUTPUTS = "outputs"
 _BYTECODE = "__pycache__"
 
 # A view of more entries is not made for a container: each costs 20 microseconds, a folder some more.
-MOST_ENTRIES = 10_000
+MOST_ENTRIES = 20_000
 MOST_FOLDERS = 100
 
 
