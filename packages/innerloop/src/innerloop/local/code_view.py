@@ -230,5 +230,5 @@ def _is_our_link(view: View, entry: os.DirEntry[str]) -> bool:
         target = os.readlink(entry.path)
         if os.path.isabs(target):
             return True
-        return view.code is None or os.path.islink(os.path.join(view.code, entry.name))
+        return view.code is not None and os.path.islink(os.path.join(view.code, entry.name))
     return True
