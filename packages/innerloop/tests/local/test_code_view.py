@@ -93,6 +93,17 @@ def test_new_files_of_the_program_move_out(make: Make, tmp_path: Path, code: Pat
     assert state(code) == before
 
 
+def test_interpreter_that_pdm_writes_down_is_no_change_of_the_code(
+    make: Make, tmp_path: Path, code: Path
+) -> None:
+    (code / ".pdm-python").write_text("/home/me/python")
+    view = make()
+    assert not (view.folder / ".pdm-python").exists()
+    (view.folder / ".pdm-python").write_text("/workspaces/python")
+    assert close(view, tmp_path) == {}
+    assert (code / ".pdm-python").read_text() == "/home/me/python"
+
+
 def test_change_of_a_file_is_a_change_of_the_code(make: Make, tmp_path: Path, code: Path) -> None:
     view = make()
     with (view.folder / "config.json").open("a") as file:

@@ -28,9 +28,11 @@ from . import tool_environments
 BESIDE = "beside-outputs"
 OUTPUTS = "outputs"
 _BYTECODE = "__pycache__"
+# PDM writes the path of the interpreter of an environment there: that of the person is another one.
+_INTERPRETER = ".pdm-python"
 
 # A view of more entries is not made for a container: each costs 20 microseconds, a folder some more.
-MOST_ENTRIES = 10_000
+MOST_ENTRIES = 20_000
 MOST_FOLDERS = 100
 
 
@@ -50,7 +52,7 @@ class Entries:
 
 def entries_of(code: str, *, environments: Iterable[str] = ()) -> Entries:
     """Read the code root. `environments` are names that are left out."""
-    left_out = {OUTPUTS, *environments}
+    left_out = {OUTPUTS, _INTERPRETER, *environments}
     plain, folders, links = [], [], {}
     with suppress(OSError), os.scandir(code) as found:
         for entry in found:
@@ -208,7 +210,7 @@ def _is_ours(view: View, entry: os.DirEntry[str], since: float) -> bool:
     status = entry.stat(follow_symlinks=False)
     if not stat.S_ISREG(status.st_mode):
         return True  # a socket or a named pipe
-    if entry.name in view.points and status.st_size == 0:
+    if entry.name == _INTERPRETER or (entry.name in view.points and status.st_size == 0):
         return True
     if view.linked.get(entry.name) == status.st_ino:
         # The person may have replaced the file, and the program have written into the old one.
@@ -228,5 +230,5 @@ def _is_our_link(view: View, entry: os.DirEntry[str]) -> bool:
         target = os.readlink(entry.path)
         if os.path.isabs(target):
             return True
-        return view.code is None or os.path.islink(os.path.join(view.code, entry.name))
+        return view.code is not None and os.path.islink(os.path.join(view.code, entry.name))
     return True

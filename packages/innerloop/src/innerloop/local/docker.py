@@ -254,9 +254,12 @@ def submit(run: Run, request: Request) -> int:
     name = container_name(run)
     terminal = request.container is not None and request.container.terminal
     since = time.time()
-    points = _make_mount_points(run, request)
+    has_view = any(mount.view for mount in request.mounts)
+    folder = Path(run.workspace.root, run.work)
+    points = _Points(code_view.View(folder, run.code) if has_view else None)
     is_lost = False
     try:
+        points = _make_mount_points(run, request)
         code = _client(run, request, name, terminal)
         if request.container is None or request.container.remove:
             return code if code == 0 else _end_of_unrecorded(name, code, terminal)
@@ -458,8 +461,8 @@ def _make_mount_points(run: Run, request: Request) -> _Points:
         files.make_folder(root / run.work / "outputs")
         if run.code is not None:
             files.write_text(root / run.work / os.path.basename(run.code), "")
-    else:
-        files.make_folder(Path(run.code) / "outputs")
+    elif not (outputs := Path(run.code) / "outputs").exists():
+        made = (*made, files.make_folder(outputs))
     return _Points(folders=made)
 
 
