@@ -77,6 +77,9 @@ def plan(
     missing += [dataset.missing for dataset in data.values() if dataset.missing is not None]
     if environment is None:
         environment = environment_resolver.resolve(workspace, experiment, job, dev=dev)
+    if environment.conda is not None and environment.conda.variables:
+        variables = {**environment.conda.variables, **job.environment_variables}
+        job = replace(job, environment_variables=variables)
     run = Run(
         workspace=workspace,
         experiment=experiment,
