@@ -19,6 +19,7 @@ from . import jsonc, regular_files
 from .errors import UserError
 from .json_values import Json
 from .position import Position
+from .printable import is_unicode
 
 # Nested deeper than any record of ours.
 MAX_DEPTH = 60
@@ -155,15 +156,6 @@ def _parts(item: Json) -> Iterator[Json]:
         yield from item.values()
     else:
         yield from item
-
-
-def is_unicode(text: str) -> bool:
-    """Whether a file can hold the text: it has no lone surrogates."""
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 @dataclass(frozen=True, slots=True)
