@@ -84,6 +84,9 @@ def plan(
     content = [note for one in contents.values() for note in _content_notes(root, one)]
     if environment is None:
         environment = environment_resolver.resolve(workspace, experiment, job, dev=dev)
+    if environment.conda is not None and environment.conda.variables:
+        variables = {**environment.conda.variables, **job.environment_variables}
+        job = replace(job, environment_variables=variables)
     run = Run(
         workspace=workspace,
         experiment=experiment,
