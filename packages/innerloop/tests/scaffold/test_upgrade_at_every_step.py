@@ -141,10 +141,10 @@ def test_plan_on_a_copy_is_what_is_written(older: Workspace, new: ToolVersion) -
     """What sync does after the migration is planned before anything is written."""
     planned = upgrade.plan(older.root, new)
     done = upgrade.carry_out(older.root, planned)
-    assert {(c.path, c.after) for c in done.outcome.changes} == {
-        (c.path, c.after) for c in planned.generated.changes
-    }
-    assert done.outcome.problems == planned.generated.problems
+    assert done.problems == planned.problems
+    assert len(planned.generated.changes) > 2
+    for change in planned.generated.changes:
+        assert older.read(change.path) == change.after, change.path
 
 
 SAMPLE, EVERY = range(3, 999, 17), range(1, 999)

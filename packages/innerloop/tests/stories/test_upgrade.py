@@ -583,3 +583,33 @@ def test_question_on_a_terminal_is_answered_once(shelf: Shelf, tmp_path: Path) -
         terminal.type(f"{word}\n")
         assert terminal.end(300) == 0
         assert version(made) == expected
+
+
+def test_experiments_of_the_template_get_its_newer_files_if_asked(
+    shelf: Shelf, tmp_path: Path
+) -> None:
+    shelf.offer("0.3.0", "0.5.0")
+    made = shelf.workspace(tmp_path / "ws", git=False)
+    for name in ("as_made", "edited", "contrary"):
+        assert made.loop("new", name).code == 0
+    ignored = made.read("src/as_made/.amlignore")
+    made.write("src/edited/.amlignore", "mine/\n" + ignored)
+    made.write("src/contrary/.amlignore", ignored + "mine/\n")
+    before = tree(made.root)
+    upgrade(made, "--yes")
+    assert made.read("src/as_made/.amlignore") == ignored
+    upgrade(made, "--undo")
+    assert tree(made.root) == before
+    shown = upgrade(made, "--dry-run", "--experiments")
+    assert "update src/as_made/.amlignore" in shown.out and tree(made.root) == before
+    answer = upgrade(made, "--yes", "--experiments", code=1)
+    assert "src/contrary/.amlignore" in answer.message and "[template-conflict]" in answer.message
+    assert made.read("src/as_made/.amlignore") == ignored + "fifth/\n"
+    assert made.read("src/edited/.amlignore") == "mine/\n" + ignored + "fifth/\n"
+    assert made.read("src/contrary/.amlignore") == ignored + "mine/\n"
+    after = tree(made.root)
+    assert upgrade(made, "--yes", "--experiments", code=1).out.endswith("left to you\n")
+    assert tree(made.root) == after
+    assert made.loop("sync", "--check").code == 0
+    upgrade(made, "--undo")
+    assert tree(made.root) == before
