@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
+import json
 import re
 import threading
 import zipfile
@@ -24,6 +25,8 @@ TASKS = "innerloop/sync/render/vscode_tasks.py"
 SETTINGS = "innerloop/model/settings/settings.py"
 MIGRATIONS = "innerloop/scaffold/migrations/__init__.py"
 CHANGELOG = "innerloop/CHANGELOG.md"
+IGNORED = "innerloop/templates/experiment/.amlignore"
+KNOWN = "innerloop/templates/experiment-texts.json"
 
 Edit = Callable[[str], str]
 # A task more, another detail of "run", another launcher.
@@ -67,6 +70,16 @@ def _both(*edits: Edit) -> Edit:
     return lambda text: functools.reduce(lambda so_far, edit: edit(so_far), edits, text)
 
 
+def _as_known(*versions: str) -> Edit:
+    """What the template of these versions gave is what the one before them gave."""
+
+    def edit(text: str) -> str:
+        known = json.loads(text)
+        return json.dumps({**known, **dict.fromkeys(versions, known[__version__])})
+
+    return edit
+
+
 NOTES = {
     "0.3.0": _noted("0.3.0", "It is three."),
     "0.4.0": _noted("0.4.0", "Tasks greet you."),
@@ -88,6 +101,8 @@ RELEASES: Mapping[str, Mapping[str, Edit]] = {
         ),
         MIGRATIONS: _appended(_MIGRATION),
         LAUNCHER: _commented("the fifth launcher"),
+        IGNORED: _appended("fifth/\n"),
+        KNOWN: _as_known("0.3.0", "0.4.0"),
         CHANGELOG: _both(NOTES["0.3.0"], NOTES["0.4.0"], NOTES["0.5.0"]),
     },
 }

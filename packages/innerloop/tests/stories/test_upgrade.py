@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.launcher.conftest import ALONE, dependencies, wheel
+from tests.launcher.conftest import dependencies, wheel
 from tests.releases import RELEASES, index_over, release
 from tests.support import Answer, Workspace
 from tests.support_terminal import Terminal
@@ -26,14 +26,16 @@ pytestmark = [
 ]
 PIN = "scripts/loop-requirements.txt"
 TASKS = ".vscode/tasks.json"
+CLOSED = "http://127.0.0.1:9/simple"
 TRAIN = "print('trained')\n"
 
 
 @dataclass
 class Shelf:
-    """All releases in a folder each, an index that has what a test puts there, and workspaces.
+    """All releases, an index that has what a test puts there, and workspaces.
 
-    `cache` is shared: the environment of a release is made once.
+    `cache` is shared: the environment of a release is made once. `programs` has uv, which is
+    quicker than pip. `homes`: a workspace of each release.
     """
 
     wheels: dict[str, Path]
@@ -42,6 +44,8 @@ class Shelf:
     url: str
     cache: Path
     base: Path
+    programs: Path
+    homes: Path
 
     def offer(self, *versions: str) -> None:
         """Have the index offer these releases and the dependencies, and nothing else."""
@@ -51,7 +55,30 @@ class Shelf:
             (self.index / path.name).symlink_to(path)
 
     def environ(self) -> dict[str, str]:
-        return {**ALONE, "PIP_INDEX_URL": self.url, "INNERLOOP_CACHE": str(self.cache)}
+        return {
+            "PATH": f"{self.programs}{os.pathsep}{os.environ['PATH']}",
+            "PIP_CONFIG_FILE": os.devnull,
+            "UV_NO_CONFIG": "1",
+            "UV_INDEX_URL": self.url,
+            "UV_CACHE_DIR": str(self.cache / "uv"),
+            "INNERLOOP_CACHE": str(self.cache),
+        }
+
+    def home(self, version: str) -> Workspace:
+        """A workspace of a release, to start its upgrade of others without asking the index."""
+        made = Workspace(self.homes / version, self.environ())
+        if not made.root.exists():
+            self.offer("0.3.0", version)
+            shutil.copytree(self.base, made.root, symlinks=True)
+            upgrade(made, "--to", version, "--yes")
+        return made
+
+    def bring(
+        self, made: Workspace, version: str, *words: str, yes: bool = True, code: int = 0
+    ) -> Answer:
+        """Upgrade a workspace by the launcher of another one."""
+        options = ["--workspace", str(made.root), *words, *["--yes"] * yes]
+        return upgrade(self.home(version), *options, code=code)
 
     def workspace(self, root: Path, *, git: bool = True) -> Workspace:
         """A copy of the workspace of 0.3.0, committed."""
@@ -79,15 +106,25 @@ def shelf(
     wheel: Path, dependencies: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Shelf]:
     folder = tmp_path_factory.mktemp("shelf")
-    for name in ("wheels", "index"):
+    for name in ("wheels", "index", "bin", "homes"):
         (folder / name).mkdir()
+    (folder / "bin/uv").symlink_to(Path(sys.executable).with_name("uv"))
     wheels = {
         version: release(wheel, version, folder / "wheels", edits)
         for version, edits in RELEASES.items()
     }
-    with index_over(folder / "index") as url:
+    with index_over(folder / "index") as url, pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith(("PIP_", "UV_"))]:
+            patch.delenv(name)  # the launcher takes uv where nothing tells pip of an index
         made = Shelf(
-            wheels, dependencies, folder / "index", url, folder / "cache", folder / "work space é"
+            wheels=wheels,
+            dependencies=dependencies,
+            index=folder / "index",
+            url=url,
+            cache=folder / "cache",
+            base=folder / "work space é",
+            programs=folder / "bin",
+            homes=folder / "homes",
         )
         made.offer("0.3.0")
         _make_base(made, folder)
@@ -141,9 +178,14 @@ def version(made: Workspace) -> str:
     return made.loop("--version").out.strip()
 
 
-def test_upgrade_to_the_newest_release_of_the_index(shelf: Shelf, tmp_path: Path) -> None:
+@pytest.mark.parametrize("installer", ["uv", "pip"])
+def test_upgrade_to_the_newest_release_of_the_index(
+    shelf: Shelf, tmp_path: Path, installer: str
+) -> None:
     shelf.offer("0.3.0", "0.4.0")
     made = shelf.workspace(tmp_path / "ws")
+    if installer == "pip":
+        made.env |= {"UV_INDEX_URL": CLOSED, "PIP_INDEX_URL": shelf.url}
     answer = upgrade(made, "--yes")
     assert "innerloop 0.3.0 -> 0.4.0" in answer.out and "Tasks greet you." in answer.out
     assert "It is three." not in answer.out
@@ -216,7 +258,6 @@ def test_upgrade_without_a_terminal_needs_yes(shelf: Shelf, tmp_path: Path) -> N
 
 def test_edits_untracked_and_dirty_files_survive(shelf: Shelf, tmp_path: Path) -> None:
     """A person's task, comment, order, own launcher, staged and untracked files."""
-    shelf.offer("0.4.0")
     made = shelf.workspace(tmp_path / "ws")
     mine = made.read(TASKS).replace(
         '"tasks": [', '"tasks": [\n    // mine\n    {"label": "my"},', 1
@@ -227,12 +268,7 @@ def test_edits_untracked_and_dirty_files_survive(shelf: Shelf, tmp_path: Path) -
     made.write("notes.txt", "mine")
     made.write("src/tiny/train.py", "print('mine')\n")
     run_git(made.root, "add", "notes.txt")
-    pin = made.read(PIN) + "\nsix==1.17.0 \\\n    --hash=sha256:" + "0" * 64 + "\n"
-    (made.root / PIN).write_text(pin)  # not run: the environment of the index would lack it
-    answer = upgrade(made, "--yes", code=1)
-    assert "[upgrade-" in answer.message or "cannot be installed" in answer.message
-    (made.root / PIN).write_text((shelf.base / PIN).read_text())
-    answer = upgrade(made, "--yes")
+    answer = shelf.bring(made, "0.4.0")
     assert "keep   your scripts/test as scripts/test.yours" in answer.out
     assert made.read("scripts/test.yours") == edited
     assert "the fourth" in made.read("scripts/test") and "# mine" not in made.read("scripts/test")
@@ -245,13 +281,12 @@ def test_edits_untracked_and_dirty_files_survive(shelf: Shelf, tmp_path: Path) -
 def test_conflict_keeps_yours_and_is_in_the_index_for_a_merge_editor(
     shelf: Shelf, tmp_path: Path
 ) -> None:
-    shelf.offer("0.4.0")
     made = shelf.workspace(tmp_path / "ws")
     detail = "Runs the job's command in the experiment's environment"
     mine = made.read(TASKS).replace(f'"detail": "{detail}"', '"detail": "My own words"', 1)
     made.write(TASKS, mine)
     commit(made.root)
-    answer = upgrade(made, "--yes", code=1)
+    answer = shelf.bring(made, "0.4.0", code=1)
     assert "[generated-conflict]" in answer.message and "merge editor" in answer.message
     assert "My own words" in made.read(TASKS) and '"greet"' in made.read(TASKS)
     json.loads(made.read(TASKS))
@@ -273,9 +308,8 @@ def test_conflict_keeps_yours_and_is_in_the_index_for_a_merge_editor(
 def test_conflict_settled_in_the_merge_editor_is_none_for_sync(
     shelf: Shelf, tmp_path: Path
 ) -> None:
-    shelf.offer("0.4.0")
     made = _in_conflict(shelf, tmp_path / "ws")
-    upgrade(made, "--yes", code=1)
+    shelf.bring(made, "0.4.0", code=1)
     made.write(TASKS, run_git(made.root, "cat-file", "blob", f":3:{TASKS}"))
     run_git(made.root, "add", TASKS)
     assert made.loop("sync").code == 0
@@ -294,13 +328,12 @@ def test_conflict_in_a_file_with_staged_changes_leaves_the_index(
     shelf: Shelf, tmp_path: Path
 ) -> None:
     """What is staged is in no file, so it would be lost."""
-    shelf.offer("0.4.0")
     made = _in_conflict(shelf, tmp_path / "ws")
     text = made.read(TASKS)
     made.write(TASKS, text.replace('"Mine"', '"Staged"'))
     run_git(made.root, "add", TASKS)
     made.write(TASKS, text)
-    answer = upgrade(made, "--yes", code=1)
+    answer = shelf.bring(made, "0.4.0", code=1)
     assert "[generated-conflict]" in answer.message and "merge editor" not in answer.message
     assert "Staged" in run_git(made.root, "cat-file", "blob", f":0:{TASKS}")
 
@@ -308,7 +341,6 @@ def test_conflict_in_a_file_with_staged_changes_leaves_the_index(
 def test_workspace_below_the_root_of_its_repository_shows_conflicts(
     shelf: Shelf, tmp_path: Path
 ) -> None:
-    shelf.offer("0.4.0")
     (tmp_path / "mono").mkdir()
     run_git(tmp_path / "mono", "init", "-q")
     made = shelf.workspace(tmp_path / "mono" / "ml é", git=False)
@@ -316,7 +348,7 @@ def test_workspace_below_the_root_of_its_repository_shows_conflicts(
     detail = "Runs the job's command in the experiment's environment"
     made.write(TASKS, text.replace(f'"detail": "{detail}"', '"detail": "Mine"', 1))
     commit(made.root)
-    upgrade(made, "--yes", code=1)
+    shelf.bring(made, "0.4.0", code=1)
     assert "Trains it" in run_git(made.root, "cat-file", "blob", f":3:./{TASKS}")
     upgrade(made, "--undo")
     assert "Mine" in run_git(made.root, "cat-file", "blob", f":0:./{TASKS}")
@@ -324,11 +356,10 @@ def test_workspace_below_the_root_of_its_repository_shows_conflicts(
 
 
 def test_undo_gives_back_every_byte_and_git_s_index(shelf: Shelf, tmp_path: Path) -> None:
-    shelf.offer("0.5.0")
     made = _in_conflict(shelf, tmp_path / "ws")
     made.write("scripts/test", made.read("scripts/test") + "# mine\n")
     before = tree(made.root)
-    upgrade(made, "--yes", code=1)
+    shelf.bring(made, "0.5.0", code=1)
     assert version(made) == "innerloop 0.5.0"
     answer = upgrade(made, "--undo")
     assert "0.3.0" in answer.out
@@ -341,9 +372,8 @@ def test_undo_gives_back_every_byte_and_git_s_index(shelf: Shelf, tmp_path: Path
 def test_undo_after_an_edit_names_the_file_and_changes_nothing(
     shelf: Shelf, tmp_path: Path
 ) -> None:
-    shelf.offer("0.4.0")
     made = shelf.workspace(tmp_path / "ws")
-    upgrade(made, "--yes")
+    shelf.bring(made, "0.4.0")
     made.write(TASKS, made.read(TASKS).replace('"greet"', '"mine"'))
     made.write("scripts/loop.cmd", "mine")
     before = tree(made.root)
@@ -388,9 +418,8 @@ def test_downgrade_goes_back_and_an_older_tool_refuses_by_itself(
 
 
 def test_pin_that_a_robot_changed_alone_is_completed(shelf: Shelf, tmp_path: Path) -> None:
+    whole = shelf.home("0.5.0")
     shelf.offer("0.3.0", "0.5.0")
-    whole = shelf.workspace(tmp_path / "whole" / "ws", git=False)
-    upgrade(whole, "--yes")
     made = shelf.workspace(tmp_path / "robot" / "ws", git=False)
     made.write(PIN, whole.read(PIN))
     listed = made.loop("list")
@@ -407,22 +436,25 @@ def test_check_tells_by_its_exit_code(shelf: Shelf, tmp_path: Path) -> None:
     assert "is up to date" in upgrade(made, "--check").out
     shelf.offer("0.3.0", "0.4.0")
     assert "0.4.0 is available" in upgrade(made, "--check", code=2).out
-    closed = upgrade(made, "--check", code=1, PIP_INDEX_URL="http://127.0.0.1:9/simple")
+    closed = upgrade(made, "--check", code=1, UV_INDEX_URL=CLOSED)
     assert "[upgrade-unavailable]" in closed.message
     assert tree(made.root) == before
 
 
+@pytest.mark.parametrize("installer", ["uv", "pip"])
 @pytest.mark.parametrize("fault", ["no network", "no package", "wrong hash", "no version", "torn"])
 def test_release_that_cannot_be_had_changes_nothing(
-    shelf: Shelf, tmp_path: Path, fault: str
+    shelf: Shelf, tmp_path: Path, fault: str, installer: str
 ) -> None:
     made = shelf.workspace(tmp_path / "ws", git=False)
     before = everything(made.root)
     shelf.offer("0.3.0", "0.4.0")
     words, env = ["--to", "0.4.0", "--yes"], {}
+    if installer == "pip":
+        env = {"UV_INDEX_URL": CLOSED, "PIP_INDEX_URL": shelf.url}
     name = shelf.wheels["0.4.0"].name
     if fault == "no network":
-        env["PIP_INDEX_URL"] = "http://127.0.0.1:9/simple"
+        env["UV_INDEX_URL"] = env["PIP_INDEX_URL"] = CLOSED
     elif fault == "no package":
         shelf.offer()
     elif fault == "no version":
@@ -446,7 +478,7 @@ def test_dependencies_without_a_network_change_nothing(shelf: Shelf, tmp_path: P
     for info in (shelf.cache / "tool").glob("*/lib/*/site-packages/innerloop-0.3.0.dist-info"):
         shutil.copytree(info.parents[3], cache / "tool" / info.parents[3].name, symlinks=True)
     assert made.loop("list", env={"INNERLOOP_CACHE": str(cache)}).message == ""
-    env = {"PIP_INDEX_URL": "http://127.0.0.1:9/simple", "INNERLOOP_CACHE": str(cache)}
+    env = {"UV_INDEX_URL": CLOSED, "UV_CACHE_DIR": str(cache), "INNERLOOP_CACHE": str(cache)}
     answer = upgrade(made, "--to", str(shelf.wheels["0.4.0"]), "--dry-run", code=1, **env)
     assert "[upgrade-unavailable]" in answer.message
     assert everything(made.root) == before
@@ -460,7 +492,7 @@ def test_folder_of_wheels_upgrades_without_an_index_and_is_held(
     for version in ("0.3.0", "0.5.0", "0.4.0"):
         shutil.copy(shelf.wheels[version], folder)
     made = shelf.workspace(tmp_path / "ws")
-    made.env["PIP_INDEX_URL"] = "http://127.0.0.1:9/simple"
+    made.env["UV_INDEX_URL"] = CLOSED
     upgrade(made, "--to", str(folder), "--yes")
     held = {path.name for path in (made.root / ".innerloop/wheels").iterdir()}
     wanted = {path.name for path in shelf.dependencies.iterdir()}
@@ -489,27 +521,6 @@ def test_settings_in_conflict_are_one_error_before_anything(shelf: Shelf, tmp_pa
     answer = upgrade(made, "--yes", code=1)
     assert "pyproject.toml:1" in answer.message
     assert everything(made.root) == before
-
-
-def test_index_that_only_uv_knows_is_used(shelf: Shelf, tmp_path: Path) -> None:
-    shelf.offer("0.3.0", "0.4.0")
-    made = shelf.workspace(tmp_path / "ws", git=False)
-    programs = tmp_path / "bin"
-    programs.mkdir()
-    (programs / "uv").symlink_to(Path(sys.executable).with_name("uv"))
-    environ = {k: v for k, v in os.environ.items() if not k.startswith("PIP_")}
-    environ |= {k: v for k, v in shelf.environ().items() if not k.startswith("PIP_")}
-    environ |= {"PIP_CONFIG_FILE": os.devnull, "UV_INDEX_URL": shelf.url}
-    environ["PATH"] = f"{programs}:{environ['PATH']}"
-    done = subprocess.run(
-        [made.root / "scripts/loop", "upgrade", "--yes"],
-        env=environ,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert version(made) == "innerloop 0.4.0"
 
 
 def test_upgrade_of_the_tool_s_own_sources_is_refused(workspace: Workspace, tmp_path: Path) -> None:
@@ -547,9 +558,7 @@ start(["upgrade", "--workspace", root, "--yes"])
 def test_killed_upgrade_is_undone_by_the_version_that_the_pin_names(
     shelf: Shelf, tmp_path: Path, before_file: str, who_undoes: str
 ) -> None:
-    shelf.offer("0.3.0", "0.5.0")
-    home = shelf.workspace(tmp_path / "home" / "ws", git=False)
-    upgrade(home, "--yes")
+    home = shelf.home("0.5.0")
     (python,) = (
         info.parents[3] / "bin/python"
         for info in (shelf.cache / "tool").glob("*/lib/*/site-packages/innerloop-0.5.0.dist-info")
@@ -583,3 +592,33 @@ def test_question_on_a_terminal_is_answered_once(shelf: Shelf, tmp_path: Path) -
         terminal.type(f"{word}\n")
         assert terminal.end(300) == 0
         assert version(made) == expected
+
+
+def test_experiments_of_the_template_get_its_newer_files_if_asked(
+    shelf: Shelf, tmp_path: Path
+) -> None:
+    made = shelf.workspace(tmp_path / "ws", git=False)
+    for name in ("as_made", "edited", "contrary"):
+        assert made.loop("new", name).code == 0
+    ignored = made.read("src/as_made/.amlignore")
+    made.write("src/edited/.amlignore", "mine/\n" + ignored)
+    made.write("src/contrary/.amlignore", ignored + "mine/\n")
+    before = tree(made.root)
+    shelf.bring(made, "0.5.0")
+    assert made.read("src/as_made/.amlignore") == ignored
+    upgrade(made, "--undo")
+    assert tree(made.root) == before
+    shown = shelf.bring(made, "0.5.0", "--dry-run", "--experiments", yes=False)
+    assert "update src/as_made/.amlignore" in shown.out and tree(made.root) == before
+    answer = shelf.bring(made, "0.5.0", "--experiments", code=1)
+    assert "src/contrary/.amlignore" in answer.message and "[template-conflict]" in answer.message
+    assert made.read("src/as_made/.amlignore") == ignored + "fifth/\n"
+    assert made.read("src/edited/.amlignore") == "mine/\n" + ignored + "fifth/\n"
+    assert made.read("src/contrary/.amlignore") == ignored + "mine/\n"
+    after = tree(made.root)
+    again = shelf.bring(made, "0.5.0", "--experiments", code=1)
+    assert again.out.endswith("left to you\n")
+    assert tree(made.root) == after
+    assert made.loop("sync", "--check").code == 0
+    upgrade(made, "--undo")
+    assert tree(made.root) == before

@@ -26,6 +26,7 @@ examples:
   loop upgrade --dry-run                shows what would change, and changes nothing
   loop upgrade --to 0.3.0 --yes         this version, also an older one; does not ask
   loop upgrade --to innerloop-0.3.0-py3-none-any.whl     or a folder of wheels
+  loop upgrade --experiments            the template's newer files too, in experiments made from it
   loop upgrade --check                  is there a newer version?
   loop upgrade --undo                   takes the last upgrade back
   NEW/scripts/loop upgrade --workspace .    from a newer workspace, or the tool's sources
@@ -45,6 +46,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--yes", action="store_true", help="do not ask")
     parser.add_argument(
         "--check", action="store_true", help="change nothing, exit 2 if there is a newer version"
+    )
+    parser.add_argument(
+        "--experiments",
+        action="store_true",
+        help="experiments made from the template get its newer environment/ and settings files",
     )
     parser.add_argument("--undo", action="store_true", help="take the last upgrade back")
     parser.add_argument(
@@ -108,6 +114,7 @@ def _start(args: argparse.Namespace) -> int:
         launcher = upgrade_source.prepare(release, root, authority, scratch)
         words = ["upgrade", "--workspace", str(root)]
         words += ["--dry-run"] * args.dry_run + ["--yes"] * args.yes
+        words += ["--experiments"] * args.experiments
         words += ["--downgrade"] * versions.is_newer(current, release.version)
         return upgrade_source.hand_over(launcher, words)
 
@@ -129,10 +136,11 @@ def _take_over(args: argparse.Namespace, root: Path) -> int:
     upgrade.require_upgradable(root)
     with upgrade.lazy_scratch() as scratch:
         new = tool_edits.running(args.root, root, scratch)
-        planned = upgrade.plan(root, new, is_downgrade=args.downgrade)
+        how = {"is_downgrade": args.downgrade, "experiments": args.experiments}
+        planned = upgrade.plan(root, new, **how)
         if planned.changes_nothing:
             _report_conflicts(planned)
-            if planned.generated.problems:
+            if planned.problems:
                 print("nothing to change; what is above is left to you")
                 return 1
             print("everything is up to date")
@@ -146,7 +154,7 @@ def _take_over(args: argparse.Namespace, root: Path) -> int:
             print("nothing was changed")
             return 0
         had_all_wheels = upgrade.holds_all_wheels(root)
-        done = upgrade.carry_out(root, planned, is_downgrade=args.downgrade)
+        done = upgrade.carry_out(root, planned, **how)
     return _finish(root, done, had_all_wheels)
 
 
@@ -169,7 +177,7 @@ def _show(root: Path, planned: UpgradePlan) -> None:
 
 
 def _report_conflicts(planned: UpgradePlan) -> None:
-    for line in (*planned.generated.problems, *planned.generated.notes, *planned.notes):
+    for line in (*planned.problems, *planned.generated.notes, *planned.notes):
         say(line)
     for path, number in planned.tool.conflicts.items():
         say(f"{path}:{number}: your version was kept: the new one changed the same lines")
@@ -190,8 +198,8 @@ def _agreed(version: str) -> bool:
 def _finish(root: Path, done: Upgraded, had_all_wheels: bool) -> int:
     """Check the workspace by its new launcher, and say what is left to do."""
     new = done.plan.new.version
-    if done.outcome.problems != done.plan.generated.problems:
-        for line in done.outcome.problems:
+    if done.problems != done.plan.problems:
+        for line in done.problems:
             say(line)
     if done.marked:
         names = join_names(done.marked)
@@ -202,7 +210,7 @@ def _finish(root: Path, done: Upgraded, had_all_wheels: bool) -> int:
     print(f"innerloop {new} is what this workspace runs now; `loop check`:", flush=True)
     code = process.run_foreground([upgrade_source.python(), launcher, "check"], cwd=root)
     print("To undo it: scripts/loop upgrade --undo")
-    return 1 if done.outcome.problems or code else 0
+    return 1 if done.problems or code else 0
 
 
 def _undo(root: Path, dry: bool) -> int:

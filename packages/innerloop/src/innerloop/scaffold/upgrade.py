@@ -17,12 +17,20 @@ from pathlib import Path
 from .. import __version__
 from ..sync import conflict_stages, engine, transaction
 from ..sync.engine import SyncOutcome
-from ..util import files, git_markers, versions
+from ..util import files, git_markers, undo_journal, versions
 from ..util.errors import UserError
 from ..util.position import Position
 from ..util.undo_journal import Step, Write, WriteBytes
-from . import migrations, tool_edits, upgrade_record, upgrade_source, workspace_copy
+from . import (
+    migrations,
+    template_experiments,
+    tool_edits,
+    upgrade_record,
+    upgrade_source,
+    workspace_copy,
+)
 from .migrations import Migration, WorkspaceSnapshot
+from .template_experiments import ExperimentsPlan
 from .tool_edits import ToolEdits, ToolVersion
 from .tool_wheel import WHEELS
 from .workspace_template import PIN
@@ -30,13 +38,15 @@ from .workspace_template import PIN
 # The newest version that wrote no version into its record.
 UNRECORDED = "0.2.0"
 SOURCES = "packages/innerloop/src"
+NO_EXPERIMENTS = ExperimentsPlan((), (), {})
 
 
 @dataclass(frozen=True, slots=True)
 class UpgradePlan:
     """What an upgrade changes. `generated` is what sync does after the migrations.
 
-    `notes`: what the migrations leave to the person.
+    `notes`: what the migrations leave to the person. `experiments`: what those made from the
+    template get.
     """
 
     old: str
@@ -45,11 +55,21 @@ class UpgradePlan:
     tool: ToolEdits
     generated: SyncOutcome
     notes: tuple[str, ...] = ()
+    experiments: ExperimentsPlan = NO_EXPERIMENTS
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Messages about what is left to the person, and makes the exit code 1."""
+        return (*self.generated.problems, *self.experiments.notes)
 
     @property
     def changes_nothing(self) -> bool:
-        has_steps = any(steps for _, steps in self.migrations) or self.tool.steps
-        return not has_steps and not self.generated.changes and self.generated.state is None
+        edits = (
+            *(steps for _, steps in self.migrations),
+            *(self.tool.steps, self.experiments.changes, self.experiments.made),
+            self.generated.changes,
+        )
+        return not any(edits) and self.generated.state is None
 
     def report(self, root: Path) -> Iterator[str]:
         """A line for each file that changes."""
@@ -57,7 +77,7 @@ class UpgradePlan:
         steps = [step for _, steps in self.migrations for step in steps]
         steps += [step for step in self.tool.steps if step.path not in kept]
         lines = {step.path: _line(root, step) for step in steps}
-        for change in self.generated.changes:
+        for change in (*self.experiments.changes, *self.generated.changes):
             lines.setdefault(change.path, f"{change.verb} {change.path}")
         if self.generated.state is not None:
             verb = "update" if (root / transaction.STATE).exists() else "write"
@@ -114,19 +134,34 @@ def require_upgradable(root: Path) -> None:
             )
 
 
-def plan(root: Path, new: ToolVersion, *, is_downgrade: bool = False) -> UpgradePlan:
-    """What the upgrade does. Nothing is written to the workspace."""
+def plan(
+    root: Path, new: ToolVersion, *, is_downgrade: bool = False, experiments: bool = False
+) -> UpgradePlan:
+    """What the upgrade does. Nothing is written to the workspace.
+
+    `experiments`: those that were made from the template get its newer files.
+    """
     old = version_of(root)
     snapshot, between = WorkspaceSnapshot(root), migrations.between(old, new.version)
     edits = migrations.planned(snapshot, between)
     notes = tuple(line for migration in between for line in migration.notes(snapshot))
     groups = [steps for _, steps in edits if steps]
-    if groups:
-        with workspace_copy.copied(root, groups) as copy:
+    of_template = NO_EXPERIMENTS
+    if groups or experiments:
+        # What sync and the template do is planned on files that are as those before leave them.
+        with (
+            workspace_copy.copied(root) as copy,
+            undo_journal.change(copy, "a plan") as change,
+        ):
+            for steps in groups:
+                change.carry_out(steps)
+            if experiments:
+                of_template = template_experiments.carry_out(change)
             generated = engine.plan(copy, accepts_newer=is_downgrade)
     else:
         generated = engine.plan(root, accepts_newer=is_downgrade)
-    return UpgradePlan(old, new, edits, tool_edits.edits(root, new, old), generated, notes)
+    tool = tool_edits.edits(root, new, old)
+    return UpgradePlan(old, new, edits, tool, generated, notes, of_template)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,11 +169,13 @@ class Upgraded:
     """`marked` are the files whose conflicts are in git's index."""
 
     plan: UpgradePlan
-    outcome: SyncOutcome
+    problems: tuple[str, ...]
     marked: tuple[str, ...]
 
 
-def carry_out(root: Path, planned: UpgradePlan, *, is_downgrade: bool = False) -> Upgraded:
+def carry_out(
+    root: Path, planned: UpgradePlan, *, is_downgrade: bool = False, experiments: bool = False
+) -> Upgraded:
     """Write it all. It is planned again under the lock, on the files as they are then."""
     what = f"the upgrade to innerloop {planned.new.version}"
     with engine.change(root, what, accepts_newer=is_downgrade) as whole:
@@ -147,6 +184,7 @@ def carry_out(root: Path, planned: UpgradePlan, *, is_downgrade: bool = False) -
         between = migrations.between(old, planned.new.version)
         for _, steps in migrations.planned(WorkspaceSnapshot(root), between):
             change.carry_out(steps)
+        of_template = template_experiments.carry_out(change) if experiments else NO_EXPERIMENTS
         outcome = engine.sync_within(change, accepts_newer=is_downgrade)
         tool = tool_edits.edits(root, planned.new, old)
         for step in tool.steps:
@@ -155,7 +193,7 @@ def carry_out(root: Path, planned: UpgradePlan, *, is_downgrade: bool = False) -
         known = conflict_stages.entries(root, paths)
         change.finish(old, planned.new.version, known)
     marked = conflict_stages.mark(root, outcome.conflicted, known)
-    return Upgraded(planned, outcome, tuple(marked))
+    return Upgraded(planned, (*outcome.problems, *of_template.notes), tuple(marked))
 
 
 def pinned(root: Path) -> str:

@@ -15,7 +15,7 @@ import sys
 import time
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from ..model.settings import settings
 from ..util import files, network, process, regular_files, venvs, versions
 from ..util.cache_folder import cache_folder
 from ..util.errors import UsageError, UserError
-from . import init, tool_edits
+from . import init, tool_edits, tool_wheel
 from .tool_wheel import WHEELS, Pin
 from .workspace_template import PIN
 
@@ -247,11 +247,12 @@ def _downloaded(version: str, root: Path, ca: str, scratch: Path) -> Release:
     environ = {**_LIMITS, **environ, **added, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     wanted = f"innerloop=={version}" if version else "innerloop"
     uv = process.which("uv")
-    if uv is not None and not _is_pip_configured(environ):
-        release = _by_uv(uv, wanted, scratch, environ)
-        if release is not None:
-            return release
-    return _by_pip(wanted, scratch, environ)
+    if uv is None or _is_pip_configured(environ):
+        return _by_pip(wanted, scratch, environ)
+    if (root / WHEELS).is_dir():  # it holds the tool, as a file, which uv does not give
+        with suppress(UserError):
+            return _by_pip(wanted, scratch, {**environ, **tool_wheel.index_of_uv(environ)})
+    return _by_uv(uv, wanted, scratch, environ) or _by_pip(wanted, scratch, environ)
 
 
 def _is_pip_configured(environ: Mapping[str, str]) -> bool:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from ..sync import transaction
-from ..util import files, undo_journal
+from ..util import files
 from ..util.cache_folder import cache_folder
-from ..util.undo_journal import Step
 from .workspace_template import RUN_LEFTOVERS
 
 # Sync reads no file that is larger. Of a larger one, only its name counts.
@@ -19,8 +18,8 @@ _SKIPPED = RUN_LEFTOVERS | {"node_modules", ".innerloop", "data", "packages"}
 
 
 @contextmanager
-def copied(root: Path, steps: Iterable[Iterable[Step]]) -> Iterator[Path]:
-    """The root of a copy in which these steps are taken. It is removed at the end."""
+def copied(root: Path) -> Iterator[Path]:
+    """The root of a copy, which is removed at the end."""
     parent = files.make_folder(cache_folder() / "upgrade")
     with files.temporary_folder("plan-", str(parent)) as folder:
         copy = files.make_folder(folder / root.name)
@@ -36,9 +35,6 @@ def copied(root: Path, steps: Iterable[Iterable[Step]]) -> Iterator[Path]:
         state = transaction.state_text(root)
         if state is not None:
             files.write_text(copy / transaction.STATE, state)
-        with undo_journal.change(copy, "a plan") as change:
-            for group in steps:
-                change.carry_out(group)
         try:
             yield copy
         finally:

@@ -129,7 +129,7 @@ def sync_within(current: undo_journal.StepTaker, *, accepts_newer: bool = False)
 
 
 def edit_within(
-    current: undo_journal.WorkspaceChange, edit: Callable[[State], tuple[State, Iterable[Change]]]
+    current: undo_journal.StepTaker, edit: Callable[[State], tuple[State, Iterable[Change]]]
 ) -> None:
     """Change generated files and the record of them as a part of a change.
 
