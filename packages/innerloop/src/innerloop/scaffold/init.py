@@ -12,7 +12,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from .. import __version__
@@ -99,7 +99,8 @@ def make(wanted: NewWorkspace) -> InitOutcome:
         else:
             with _growing(folder) as new, _repository(new, wanted.git, folder):
                 outcome = _make_in(new, wanted, pin)
-    return _with_ignored(outcome, folder)
+    ignored = git_ignored.messages(folder, outcome.files, wanted.git)
+    return replace(outcome, notes=(*outcome.notes, *ignored))
 
 
 def preview(wanted: NewWorkspace) -> InitOutcome:
@@ -356,8 +357,3 @@ def _repository(root: Path, wanted: bool, folder: Path) -> Iterator[None]:
             with files.confining(root):
                 files.remove_tree(root / ".git")
         raise
-
-
-def _with_ignored(outcome: InitOutcome, folder: Path) -> InitOutcome:
-    notes = [*outcome.notes, *git_ignored.messages(folder, outcome.files)]
-    return InitOutcome(outcome.files, tuple(notes), outcome.schedules)
