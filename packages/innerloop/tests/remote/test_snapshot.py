@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -89,3 +92,67 @@ def test_secrets_are_named_with_their_line(tmp_path: Path) -> None:
     write(tmp_path, **{"server.pem": "0", ".env.example": "KEY=", ".env": "KEY=1"})
     found = snapshot.read(tmp_path, "code").suspects
     assert {(one.name, one.line) for one in found} == {("a", 3), ("server.pem", 0), (".env", 0)}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
+@pytest.mark.parametrize(
+    "name",
+    [
+        b"caf\xe9.txt",
+        b"new\nline",
+        b"tab\t",
+        b"back\\slash",
+        b"dot.",
+        b"folder./a",
+        b"/".join([b"d" * 200] * 5),
+    ],
+)
+def test_name_that_the_storage_cannot_have_is_an_error_unless_ignored(
+    tmp_path: Path, name: bytes
+) -> None:
+    write(tmp_path, a="1")
+    path = os.path.join(bytes(tmp_path / "code"), name)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "wb"):
+        pass
+    shown = os.fsdecode(os.path.relpath(path, bytes(tmp_path)))
+    for contents in (True, False):
+        with pytest.raises(UserError) as caught:
+            snapshot.read(tmp_path, "code", contents=contents)
+        assert (caught.value.code, caught.value.where) == ("name-refused-by-storage", shown)
+    assert caught.value.report().isprintable()
+    (tmp_path / "code/.amlignore").write_text("*\n!/a\n")
+    assert [file.name for file in snapshot.read(tmp_path, "code").files] == ["a"]
+
+
+def test_name_that_the_storage_can_have_is_sent(tmp_path: Path) -> None:
+    for name in (
+        "emoji 😀",
+        " lead",
+        "trail ",
+        "q\"uo'te",
+        "a:b",
+        "Aa",
+        "aA",
+        "-rf",
+        "#?%20&",
+        "con",
+    ):
+        write(tmp_path, **{name: "1"})
+    assert len(snapshot.read(tmp_path, "code").files) == 10
+
+
+def test_folder_that_cannot_be_listed_is_an_error(tmp_path: Path) -> None:
+    write(tmp_path, a="1", sub__b="1")
+
+    def refuse(path: str) -> Iterator[os.DirEntry[str]]:
+        if str(path).endswith("sub"):
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    scandir = os.scandir
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "scandir", refuse)
+        with pytest.raises(UserError) as caught:
+            snapshot.read(tmp_path, "code")
+    assert (caught.value.code, caught.value.where) == ("file-unreadable", "code/sub")

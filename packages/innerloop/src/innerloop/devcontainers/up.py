@@ -27,6 +27,8 @@ from . import (
     dev_image,
     devcontainer_cli,
     discovery,
+    git_mounts,
+    host_programs,
     staleness,
     state_cache,
 )
@@ -113,11 +115,20 @@ def up(
         usable = None if rebuild else _usable_container(options, containers)
         if usable is not None:
             changes = staleness.of_container(usable, workspace, experiment, config)
+            changes = [*changes, *_missing_mount(options, usable)]
             if changes:
                 say(f"the container is outdated: {', '.join(changes)}")
             if not (changes and ask("Recreate it? Files outside mounted folders are lost.")):
                 return _reuse(options, usable, changes)
         return _create(options, image, facts, containers)
+
+
+def _missing_mount(options: UpOptions, container: Container) -> list[str]:
+    """What a container lacks that an editor started without the repository of a git worktree."""
+    mount = git_mounts.of_workspace(options.workspace, options.config.value)
+    if mount is None or mount.target in container.mounts or options.config.kind == "compose":
+        return []
+    return [f"{mount.target}, the repository of this git worktree or submodule, is not mounted"]
 
 
 def _usable_container(options: UpOptions, containers: Sequence[Container]) -> Container | None:
@@ -190,6 +201,7 @@ def _reuse(options: UpOptions, container: Container, changes: Sequence[str]) -> 
         and "postAttachCommand" not in _without_generated(options.config)
     ):
         return _up(options, "running", note, container.image, changes)
+    host_programs.require(options.root, options.config, builds=False)
     override = options.config.on(container.image, container.remote_user, {}, options.workspace)
     override.pop("updateRemoteUserUID")
     outcome = _cli_up(options, override if options.config.kind != "compose" else None, None)
@@ -209,10 +221,12 @@ def _without_generated(config: Configuration) -> dict[str, object]:
 def _create(options: UpOptions, image: Image, facts: engine.Engine, old: Sequence[Container]) -> Up:
     """Create the container.
 
-    The GPU is checked first: if it is required and missing, nothing is built or created. The `old`
-    containers are removed once the image is built.
+    The GPU and the programs of the host are checked first: if one is required and missing, nothing
+    is built or created. The `old` containers are removed once the image is built.
     """
     devcontainer_cli.program()
+    builds = not options.config.builds(options.experiment) and options.config.kind != "image"
+    host_programs.require(options.root, options.config, builds=builds)
     gpu = engine.decide_gpu(options.config.gpu, device=engine.has_gpu(), runtime=facts.has_nvidia)
     options.say(gpu.why)
     if options.config.kind == "compose":
@@ -235,6 +249,10 @@ def _create(options: UpOptions, image: Image, facts: engine.Engine, old: Sequenc
         WORKSPACE_LABEL: options.workspace.identity,
     }
     override = options.config.on(name, user, labels, options.workspace)
+    mount = git_mounts.of_workspace(options.workspace, override)
+    if mount is not None:
+        options.say(mount.note)
+        override = mount.added_to(override)
     outcome = _cli_up(options, override, gpu.use)
     return _up(options, "created", _learn(options, outcome), name, ())
 

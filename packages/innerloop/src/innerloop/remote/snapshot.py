@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import posixpath
+import re
 import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from pathlib import Path
 from ..model import ignore_file, secrets
 from ..util import files
 from ..util.errors import UserError
+from ..util.printable import is_unicode
 
 IGNORE_FILES = (".amlignore", ".gitignore")
 
@@ -90,7 +92,8 @@ def read(root: Path, folder: str, *, contents: bool = True) -> Snapshot:
     name = rules.name
     counts: Mapping[str, tuple[int, int]] = {}
     if top.is_file():
-        sent = [SnapshotFile(top.name, str(top), top.stat().st_size)]
+        _require_name(top.name, posixpath.dirname(folder) or ".")
+        sent = [SnapshotFile(top.name, str(top), _size(str(top), folder, required=True))]
     else:
         sent, counts = _walk(top, folder, rules, base)
     if not sent:
@@ -100,7 +103,7 @@ def read(root: Path, folder: str, *, contents: bool = True) -> Snapshot:
             where=folder,
             hint=f"Check {name}" if name else "Set `code:` to the folder with the program",
         )
-    digest, suspects = _digest_and_suspects(sent) if contents else ("", ())
+    digest, suspects = _digest_and_suspects(sent, folder) if contents else ("", ())
     return Snapshot(
         folder=folder,
         files=tuple(sent),
@@ -138,6 +141,7 @@ def _walk(
             source = os.path.realpath(path)
             size = _size(source, f"{folder}/{prefix}{name}", required=rule is None)
             if rule is None:
+                _require_name(prefix + name, folder)
                 linked = through_link or source != path
                 sent.append(SnapshotFile(prefix + name, source, size, linked))
             else:
@@ -147,8 +151,16 @@ def _walk(
 
 
 def _folders(top: str, folder: str) -> Iterator[tuple[str, list[str]]]:
-    """(folder, names of its files) in the order of os.walk, links followed."""
-    for parent, folders, names in os.walk(top, followlinks=True):
+    """(folder, names of its files) in the order of os.walk, links followed.
+
+    UserError for a folder that cannot be listed: the client would leave it out without a word.
+    """
+
+    def refused(error: OSError) -> None:
+        name = os.path.relpath(os.fspath(error.filename), top).replace(os.sep, "/")
+        raise _unreadable(f"{folder}/{name}" if name != "." else folder, "folder", error)
+
+    for parent, folders, names in os.walk(top, followlinks=True, onerror=refused):
         yield parent, names
         for name in folders:
             path = os.path.join(parent, name)
@@ -181,6 +193,8 @@ def _size(path: str, where: str, *, required: bool) -> int:
                 where=where,
                 hint="Move it away, or exclude it in .amlignore",
             )
+        if required and not os.access(path, os.R_OK):
+            raise _unreadable(where, "file", PermissionError(13, "Permission denied"))
         return status.st_size
     except OSError as error:
         if not required:
@@ -193,7 +207,9 @@ def _size(path: str, where: str, *, required: bool) -> int:
         ) from error
 
 
-def _digest_and_suspects(sent: list[SnapshotFile]) -> tuple[str, tuple[SuspectedSecret, ...]]:
+def _digest_and_suspects(
+    sent: list[SnapshotFile], folder: str
+) -> tuple[str, tuple[SuspectedSecret, ...]]:
     """The digest and the files that look like secrets; reads each file once."""
     digest = hashlib.sha256(str(len(sent)).encode())
     ordered = sorted(sent, key=lambda file: file.name.lower())
@@ -201,13 +217,13 @@ def _digest_and_suspects(sent: list[SnapshotFile]) -> tuple[str, tuple[Suspected
         digest.update(f"#{file.name}#{file.size}".encode())
     suspects = []
     for file in ordered:
-        content = _hash_file(digest, file)
+        content = _hash_file(digest, file, folder)
         if found := secrets.suspicion(file.name, content):
             suspects.append(SuspectedSecret(file.name, found.why, found.line))
     return digest.hexdigest(), tuple(suspects)
 
 
-def _hash_file(digest: hashlib._Hash, sent: SnapshotFile) -> bytes | None:
+def _hash_file(digest: hashlib._Hash, sent: SnapshotFile, folder: str) -> bytes | None:
     """Adds a file's content to the digest; returns it, or None for a file too large to search."""
     try:
         with open(sent.source, "rb") as file:
@@ -218,10 +234,43 @@ def _hash_file(digest: hashlib._Hash, sent: SnapshotFile) -> bytes | None:
             while chunk := file.read(1 << 20):
                 digest.update(chunk)
     except OSError as error:
-        raise UserError(
-            f"cannot read the file: {(error.strerror or '').lower()}",
-            code="file-unreadable",
-            where=sent.name,
-            hint="Check its owner and permissions, or exclude it in .amlignore",
-        ) from error
+        raise _unreadable(f"{folder}/{sent.name}", "file", error) from error
     return None
+
+
+def _unreadable(where: str, kind: str, error: OSError) -> UserError:
+    return UserError(
+        f"cannot read the {kind}: {(error.strerror or '').lower()}",
+        code="file-unreadable",
+        where=where,
+        hint="Check its owner and permissions, or exclude it in .amlignore",
+    )
+
+
+# The longest name that blob storage has, in characters; the client puts a folder's name in front.
+_LONGEST_NAME = 1024 - 64
+
+
+def _require_name(name: str, folder: str) -> None:
+    """UserError for a file that the client or blob storage has under no name, or another one.
+
+    Source: "Naming and referencing containers, blobs, and metadata" of Azure Storage.
+    """
+    if not is_unicode(name):
+        reason = "its name is not UTF-8"
+    elif re.search(r"[\x00-\x1f\x7f-\x9f\ufffe\uffff]", name):
+        reason = "its name has a control character"
+    elif "\\" in name and os.sep != "\\":
+        reason = 'its name has a "\\", which separates folders there'
+    elif any(part.endswith(".") for part in name.split("/")):
+        reason = "its name, or a folder's, ends with a dot"
+    elif len(name) > _LONGEST_NAME:
+        reason = f"its path has {len(name)} characters"
+    else:
+        return
+    raise UserError(
+        f"the file cannot be uploaded: {reason}",
+        code="name-refused-by-storage",
+        where=f"{folder}/{name}",
+        hint="Rename it, or exclude it in .amlignore",
+    )

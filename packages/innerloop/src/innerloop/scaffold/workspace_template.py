@@ -167,3 +167,15 @@ def _walk(root: Path) -> Iterator[str]:
                     continue
                 if not path.startswith("data/") or path == "data/README.md":
                     yield path
+
+
+def text(name: str) -> str:
+    """A file of the template as `init` writes it; README.md is the workspace's own."""
+    if name == "README.md":
+        path = PACKAGE / "templates" / "workspace-readme.md"
+    elif (root := repository()) is not None:
+        path = root / name
+    else:
+        known = json.loads((PACKAGE / DATA).read_text(encoding="utf-8"))
+        path = PACKAGE / FOLDER / known["copies"].get(name, name)
+    return path.read_text(encoding="utf-8")

@@ -5,7 +5,23 @@ Nothing here runs a program, and none of the commands changes a branch, the inde
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+# Variables that name another repository than the one of the folder: git sets them for its hooks.
+_OF_ANOTHER = (
+    "GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_NAMESPACE",
+    "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+)  # fmt: skip
+
+
+def environment(variables: Mapping[str, str], has_own: bool) -> dict[str, str]:
+    """The variables for git in a workspace.
+
+    A workspace that `has_own` repository is read as a part of that, also in a hook of another one.
+    Without one, GIT_DIR of the person's shell counts.
+    """
+    left_out = _OF_ANOTHER if has_own else ()
+    return {name: value for name, value in variables.items() if name not in left_out}
 
 
 def state(root: str) -> list[str]:

@@ -19,6 +19,7 @@ from ..model.settings import settings
 from ..model.workspace import HOST, INSIDE, Workspace, resolve
 from ..util import files, regular_files
 from ..util.errors import UsageError, UserError
+from ..util.printable import is_unicode
 
 if TYPE_CHECKING:  # a command that reads no job file should not wait for YAML
     from ..model.jobs.job import Job
@@ -31,15 +32,30 @@ _SKIPPED = {"outputs", "logs", "__pycache__", ".git", ".ipynb_checkpoints", ".ve
 
 
 def open_workspace(root: Path) -> Workspace:
-    """The settings and the names of the experiments. Reads no experiment."""
+    """The settings and the names of the experiments. Reads no experiment.
+
+    UserError for a root or an experiment whose name is not UTF-8: no container, image, generated file
+    or service can have it.
+    """
+    _require_unicode(
+        str(root), "the path of this workspace", "Move the workspace to another folder"
+    )
     path = root / "pyproject.toml"
     text = files.read_text(path)
+    experiments = tuple(sorted(_experiment_names(root / "src", "")))
+    for name in experiments:
+        _require_unicode(f"src/{name}", "the name of this experiment", "Rename the folder")
     return Workspace(
         root=str(root),
         settings=settings.of_workspace(text or "", path.name),
-        experiments=tuple(sorted(_experiment_names(root / "src", ""))),
+        experiments=experiments,
         host=_host_of(root),
     )
+
+
+def _require_unicode(path: str, what: str, hint: str) -> None:
+    if not path.isascii() and not is_unicode(path):
+        raise UserError(f"{what} is not UTF-8", code="name-not-utf8", where=path, hint=hint)
 
 
 def _host_of(root: Path) -> str:
@@ -358,7 +374,9 @@ def digest_of(folder: Path) -> str:
         content = regular_files.read_or_fail(path, LARGEST).replace(b"\r\n", b"\n")
         executable = os.name != "nt" and os.access(path, os.X_OK)
         name = path.relative_to(folder).as_posix()
-        total.update(f"{name}\0{int(executable)}\0{len(content)}\0".encode())
+        total.update(
+            f"{name}\0{int(executable)}\0{len(content)}\0".encode("utf-8", "surrogateescape")
+        )
         total.update(content)
     return total.hexdigest()
 

@@ -84,12 +84,13 @@ def refused(
     return Finding(job.where(*path), message, hint, code, WARNING)
 
 
-# Warnings about a job that Azure ML accepts: it costs more than it should.
-ACCEPTED = {"build-context-large"}
+# Warnings about a job that Azure ML accepts: it costs more than it should, or runs in another
+# environment than a dev container's shell.
+ACCEPTED = {"build-context-large", "environment-in-start-file"}
 
 
 def blocks_submission(findings: Iterable[Finding]) -> bool:
-    """Whether Azure ML would refuse one of them: there is an error or a warning."""
+    """Whether `loop submit` refuses a job with them: an error, or a warning that Azure ML refuses."""
     return any(
         finding.severity is not INFO and finding.code not in ACCEPTED for finding in findings
     )
