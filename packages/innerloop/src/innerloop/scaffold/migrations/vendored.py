@@ -12,7 +12,7 @@ from ...sync.render import workflow_context, workspace_container
 from ...sync.state_file import State
 from ...util.errors import UserError
 from ...util.undo_journal import Delete, Step, Write
-from .. import workspace_template
+from .. import marked_block, workspace_template
 from . import Migration, WorkspaceSnapshot, line_blocks, old_record, vendored_texts
 from .call_words import CallWords
 
@@ -111,7 +111,7 @@ def _template(snapshot: WorkspaceSnapshot) -> Iterator[tuple[str, str]]:
     for path in (".gitignore", ".gitattributes", ".dockerignore"):
         if (yours := snapshot.read(path)) is not None:
             base = vendored_texts.closest(yours, vendored_texts.bases(path))
-            yield path, line_blocks.replace_lines(yours, base, template(path))
+            yield path, _patterns(yours, base, template(path))
     if (yours := snapshot.read("pyproject.toml")) is not None:
         yield "pyproject.toml", _pyproject(yours)
     path = ".pre-commit-config.yaml"
@@ -125,6 +125,19 @@ def _template(snapshot: WorkspaceSnapshot) -> Iterator[tuple[str, str]]:
     own = [path for path in snapshot.walk("tests") if not _is_cache(path)]
     if own and all(_is_shipped(snapshot, path) for path in own):
         yield TESTS, template(TESTS)  # no tests at all would be a failure of `scripts/test`
+
+
+def _patterns(yours: str, base: str, theirs: str) -> str:
+    """A list of patterns: the tool's go into a block, if they have one now; the team's stay below.
+
+    A pattern that the team has removed does not come back.
+    """
+    lines = marked_block.split(theirs).lines
+    if lines is None:
+        return line_blocks.replace_lines(yours, base, theirs)
+    removed = {*base.splitlines()} - {*yours.splitlines()}
+    kept = "".join(f"{line}\n" for line in lines.splitlines() if line not in removed)
+    return marked_block.with_lines(line_blocks.replace_lines(yours, base, ""), kept)
 
 
 def _pyproject(yours: str) -> str:
