@@ -410,7 +410,7 @@ def test_init_in_a_folder_that_was_there_makes_the_workspace_or_restores_it(
     end = loop(root, words, 10**9)
     assert end.code == 0, end.text
     whole = snapshot(root)
-    for at in sampled(end.steps, 5, f"init here {kind}", every):
+    for at in sampled(end.steps, 3, f"init here {kind}", every):
         begin()
         ended = loop(root, words, at, kind)
         assert ended.code in {"kill": {-9}, "full": {0, 1}, "SIGTERM": {143, -15}}[kind], ended
@@ -450,7 +450,7 @@ def test_leave_that_ends_at_any_step_can_be_repeated_or_has_changed_nothing(
     assert end.code == 0, end.text
     after = everything(root)
     assert not (root / ".innerloop").exists() and not (root / "scripts").exists()
-    for at in sampled(end.steps, 5, f"leave {kind}", every):
+    for at in sampled(end.steps, 3, f"leave {kind}", every):
         begin()
         ended = loop(root, ("leave", "--yes"), at, kind)
         assert "TRACEBACK" not in ended.text

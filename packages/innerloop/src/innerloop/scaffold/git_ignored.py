@@ -38,10 +38,13 @@ def make_repository(root: Path, folder: Path) -> bool:
     return _git(root, "-c", f"init.defaultBranch={name}", "init", "--quiet").ok
 
 
-def messages(folder: Path, paths: Sequence[str]) -> list[str]:
-    """Which of these files git would not keep, and which line of which file says so."""
+def messages(folder: Path, paths: Sequence[str], wanted: bool) -> list[str]:
+    """Which of these files git would not keep, and which line of which file says so.
+
+    `wanted`: the person wants a repository.
+    """
     if process.which("git") is None:
-        return [NO_GIT]
+        return [NO_GIT] if wanted else []
     found = ignored(folder, paths)
     rules: dict[IgnoreLine, list[str]] = {}
     for path, rule in found.items():

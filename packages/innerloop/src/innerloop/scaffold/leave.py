@@ -58,6 +58,7 @@ class Departure:
 def plan(root: Path, *, keep_dev_containers: bool = False) -> Departure:
     """Raises UserError in the tool's own repository, while something runs, and without a record."""
     _require_workspace(root)
+    transaction.require_no_newer(root)
     state = transaction.parse_state(transaction.state_text(root))
     if state.is_damaged:
         raise UserError(

@@ -59,7 +59,7 @@ def of_workspace(root: Path, template: Mapping[str, File]) -> Iterator[str]:
     if _is_personal(root, template):
         yield PYPROJECT
     if _is_readme(root):
-        yield init.README
+        yield workspace_template.README
     for parts in [*EXAMPLES.values()]:
         yield from _example(root, template, parts)
     yield from _tiny(root)
@@ -77,7 +77,7 @@ def _is_personal(root: Path, template: Mapping[str, File]) -> bool:
 
 def _is_readme(root: Path) -> bool:
     """Whether it is that of some workspace of the name in its title."""
-    text = read(root / init.README) or ""
+    text = read(root / workspace_template.README) or ""
     name = _TITLE.search(text)
     variants = [
         NewWorkspace(root, example, orchestrators)
