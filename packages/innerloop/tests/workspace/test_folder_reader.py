@@ -156,6 +156,9 @@ def test_remedy_of_missing_data_is_the_command_that_fetches_them(tmp_path: Path)
     assert missing_data.remedy(root, "data/set/train") == "dvc pull data/set.dvc"
     assert missing_data.remedy(root, "data/sub/x") == "git submodule update --init data/sub"
     assert missing_data.remedy(root, "data/other") == ""
+    for odd in ("x" * 5000, "a\0b", "/".join(["d" * 200] * 40), "data/\udce9"):
+        assert missing_data.remedy(root, odd) == ""
+        assert folder_reader.read(root / odd).names == ()
     assert missing_data.remedy(root, "../elsewhere") == missing_data.remedy(root, "/etc/x") == ""
     if sys.platform != "win32":
         (root / "data/annexed").symlink_to("../.git/annex/objects/a/b")

@@ -15,6 +15,12 @@ from ..util.printable import is_unicode
 # The longest name of a blob has 1,024 characters; the client puts a folder's name in front.
 _LONGEST = 1024 - 64
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ufffe\uffff]")
+_SUSPECT = re.compile(r"\\|\.(?:/|$)")
+# What any name that Windows cannot have contains.
+_SUSPECT_ON_WINDOWS = re.compile(
+    r'[<>:"|?*\\\x00-\x1f]|[ .](?:/|$)|(?:^|/)(?:con|prn|aux|nul|com[0-9]|lpt[0-9]) *(?:\.|/|$)',
+    re.IGNORECASE,
+)
 _OF_WINDOWS = re.compile(r'[<>:"|?*\\\x00-\x1f]')
 # The longest path of a file on Windows, unless long paths are turned on.
 _LONGEST_ON_WINDOWS = 200
@@ -22,9 +28,11 @@ _LONGEST_ON_WINDOWS = 200
 
 def storage_problem(name: str) -> str:
     """Why a file cannot be uploaded, as a clause; "" if it can. `name` has "/" between its parts."""
-    if not name.isascii() and not is_unicode(name):
+    if name.isascii() and name.isprintable() and not _SUSPECT.search(name):
+        return "" if len(name) <= _LONGEST else f"its path has {len(name)} characters"
+    if not is_unicode(name):
         return "its name is not UTF-8"
-    if not name.isprintable() and _CONTROL.search(name):
+    if _CONTROL.search(name):
         return "its name has a control character"
     if "\\" in name:
         return 'its name has a "\\", which separates folders there'
@@ -35,6 +43,8 @@ def storage_problem(name: str) -> str:
 
 def windows_problem(name: str) -> str:
     """Why Windows cannot have a file of this name, as a clause; "" if it can."""
+    if len(name) <= _LONGEST_ON_WINDOWS and not _SUSPECT_ON_WINDOWS.search(name):
+        return ""
     for part in name.split("/"):
         if _OF_WINDOWS.search(part):
             return 'a name has one of < > : " | ? * \\ or a control character'

@@ -11,6 +11,7 @@ import hashlib
 import os
 import posixpath
 import stat
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +19,7 @@ from pathlib import Path
 from ..model import ignore_file, secrets
 from ..model.paths import is_within
 from ..model.portable_names import storage_problem
-from ..util import files
+from ..util import console, files
 from ..util.errors import UserError
 
 IGNORE_FILES = (".amlignore", ".gitignore")
@@ -97,7 +98,7 @@ def read(root: Path, folder: str, *, contents: bool = True) -> Snapshot:
     counts: Mapping[str, tuple[int, int]] = {}
     if top.is_file():
         _require_name(top.name, posixpath.dirname(folder) or ".")
-        sent = [SnapshotFile(top.name, str(top), _size(str(top), folder, required=True))]
+        sent = [SnapshotFile(top.name, *_source_and_size(str(top), folder, required=True))]
     else:
         sent, counts = _walk(top, folder, rules, base)
     if not sent:
@@ -136,6 +137,7 @@ def _walk(
 ) -> tuple[list[SnapshotFile], Mapping[str, tuple[int, int]]]:
     """The files to send, and for each rule the number and bytes of the files it excludes."""
     sent: list[SnapshotFile] = []
+    patience = _Patience(folder)
     counts: dict[str, tuple[int, int]] = {}
     for parent, names in _folders(str(top), folder):
         real = os.path.realpath(parent)
@@ -144,13 +146,14 @@ def _walk(
         through_link = real != os.path.normpath(parent)
         for name in names:
             path = os.path.join(real, name)
-            rule = rules.excluding_rule(os.path.relpath(path, base).replace(os.sep, "/"))
-            source = os.path.realpath(path)
-            size = _size(source, f"{folder}/{prefix}{name}", required=rule is None)
+            where = f"{folder}/{prefix}{name}"
+            rule = rules.excluding_rule(_relative(path, base)) if rules.rules else None
+            source, size = _source_and_size(path, where, required=rule is None)
             if rule is None:
                 _require_name(prefix + name, folder)
                 linked = through_link or source != path
                 sent.append(SnapshotFile(prefix + name, source, size, linked))
+                patience.passed(len(sent))
             else:
                 count, total = counts.get(rule.text, (0, 0))
                 counts[rule.text] = (count + 1, total + size)
@@ -190,9 +193,17 @@ def _ancestors(parent: str, top: str) -> Iterator[str]:
         parent = os.path.dirname(parent)
 
 
-def _size(path: str, where: str, *, required: bool) -> int:
+def _relative(path: str, base: str) -> str:
+    return os.path.relpath(path, base).replace(os.sep, "/")
+
+
+def _source_and_size(path: str, where: str, *, required: bool) -> tuple[str, int]:
+    """The file with its links resolved, whose folder has none, and its bytes."""
     try:
-        status = os.stat(path)
+        status = os.lstat(path)
+        if stat.S_ISLNK(status.st_mode):
+            path = os.path.realpath(path)
+            status = os.stat(path)
         if required and not stat.S_ISREG(status.st_mode):
             raise UserError(
                 "this is a named pipe, a socket or a device, and an upload would wait for it",
@@ -202,16 +213,30 @@ def _size(path: str, where: str, *, required: bool) -> int:
             )
         if required and not os.access(path, os.R_OK):
             raise _unreadable(where, "file", PermissionError(13, "Permission denied"))
-        return status.st_size
+        return path, status.st_size
     except OSError as error:
         if not required:
-            return 0
+            return path, 0
         raise UserError(
             "this link is broken: an upload would fail on it",
             code="link-broken",
             where=where,
             hint="Create it again, or remove it",
         ) from error
+
+
+class _Patience:
+    """Says once what takes more than two seconds."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self._until = time.monotonic() + 2
+        self._has_said = False
+
+    def passed(self, count: int) -> None:
+        if count % 500 == 0 and not self._has_said and time.monotonic() > self._until:
+            self._has_said = True
+            console.say(f"reading the files of {self._folder} ({count:,} so far)")
 
 
 def _digest_and_suspects(
@@ -223,7 +248,9 @@ def _digest_and_suspects(
     for file in ordered:
         digest.update(f"#{file.name}#{file.size}".encode())
     suspects = []
-    for file in ordered:
+    patience = _Patience(folder)
+    for number, file in enumerate(ordered, start=1):
+        patience.passed(number)
         content = _hash_file(digest, file, folder)
         if found := secrets.suspicion(file.name, content):
             suspects.append(SuspectedSecret(file.name, found.why, found.line))

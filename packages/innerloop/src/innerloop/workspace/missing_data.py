@@ -19,9 +19,9 @@ def remedy(root: Path, path: str) -> str:
     for place in (at, *at.parents):
         if not place.is_relative_to(root) or place == root:
             break
-        if place.is_symlink() and is_annex_link(os.readlink(place)):
+        if os.path.islink(place) and is_annex_link(os.readlink(place)):
             return f"git annex get {place.relative_to(root).as_posix()}"
-        if place.with_name(f"{place.name}.dvc").is_file():
+        if os.path.isfile(f"{place}.dvc"):
             return f"{FETCH['dvc']} {place.relative_to(root).as_posix()}.dvc"
         if str(place) in submodules.missing(root):
             return f"git submodule update --init {place.relative_to(root).as_posix()}"
