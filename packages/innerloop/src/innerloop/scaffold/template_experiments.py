@@ -25,7 +25,7 @@ from ..sync.state_file import State
 from ..sync.transaction import Change
 from ..util import files
 from ..util.errors import UserError
-from ..util.undo_journal import Step, WorkspaceChange, Write
+from ..util.undo_journal import Step, StepTaker, Write
 from ..workspace import loader
 from .create import TEMPLATE
 
@@ -82,7 +82,7 @@ def plan_experiments(root: Path) -> ExperimentsPlan:
     )
 
 
-def carry_out(current: WorkspaceChange) -> ExperimentsPlan:
+def carry_out(current: StepTaker) -> ExperimentsPlan:
     """Plan it on the files as they are, and write it as a part of a change."""
     plan = plan_experiments(current.root)
     current.carry_out(plan.steps)

@@ -60,16 +60,27 @@ class Resolution:
 
 
 @dataclass(frozen=True, slots=True)
+class ConflictedFile:
+    """A file with conflicts: what was generated last, and what is generated now (None: no file)."""
+
+    path: str
+    base: Json | None
+    theirs: Json | None
+
+
+@dataclass(frozen=True, slots=True)
 class SyncOutcome:
     """`problems` are messages that make the exit code 1; `notes` only inform.
 
-    `state` is the text to record afterwards, None when the record is up to date.
+    `state` is the text to record afterwards, None when the record is up to date. `conflicted`:
+    the files that `problems` name for their conflicts.
     """
 
     changes: tuple[Change, ...]
     problems: tuple[str, ...]
     notes: tuple[str, ...] = ()
     state: str | None = field(default=None)
+    conflicted: tuple[ConflictedFile, ...] = ()
 
     def report(self) -> Iterator[str]:
         """A line for each change, problem and note."""
@@ -105,9 +116,7 @@ def change(
             yield current
 
 
-def sync_within(
-    current: undo_journal.WorkspaceChange, *, accepts_newer: bool = False
-) -> SyncOutcome:
+def sync_within(current: undo_journal.StepTaker, *, accepts_newer: bool = False) -> SyncOutcome:
     """`sync` as a part of a change; `accepts_newer`: it is a downgrade."""
     while True:
         outcome = plan(current.root, accepts_newer=accepts_newer)
@@ -120,7 +129,7 @@ def sync_within(
 
 
 def edit_within(
-    current: undo_journal.WorkspaceChange, edit: Callable[[State], tuple[State, Iterable[Change]]]
+    current: undo_journal.StepTaker, edit: Callable[[State], tuple[State, Iterable[Change]]]
 ) -> None:
     """Change generated files and the record of them as a part of a change.
 
@@ -213,6 +222,7 @@ def _plan(root: Path, resolution: Resolution | None, eject: str | None) -> SyncO
     problems = [*broken.values(), *unscheduled.values()]
     notes = [_left_to_the_person(path) for path in sorted(never & ejected)]
     changes: list[Change] = []
+    conflicted: list[ConflictedFile] = []
     unknown = {path for path in state.unknown if path in skipped}
     # Both branches' records stay for a file whose text does not say yet which of them is its base.
     contested = {path: rows for path, rows in state.contested.items() if path in skipped}
@@ -251,6 +261,8 @@ def _plan(root: Path, resolution: Resolution | None, eject: str | None) -> SyncO
                 contested[path] = state.contested[path]
             continue
         problems += [_conflict(path, conflict) for conflict in merged.conflicts]
+        if merged.conflicts:
+            conflicted.append(ConflictedFile(path, bases.get(path), values.get(path)))
         notes += [f"{path}:{kept.line}: {kept.message}" for kept in merged.kept]
         if merged.text != yours:
             changes.append(Change(path, yours, merged.text))
@@ -271,7 +283,13 @@ def _plan(root: Path, resolution: Resolution | None, eject: str | None) -> SyncO
     )  # fmt: skip
     text = state_file.dump(record, EDITOR_FILES)
     is_recorded = text == transaction.text_on_disk(root)
-    return SyncOutcome(tuple(changes), tuple(problems), tuple(notes), None if is_recorded else text)
+    return SyncOutcome(
+        tuple(changes),
+        tuple(problems),
+        tuple(notes),
+        None if is_recorded else text,
+        tuple(conflicted),
+    )
 
 
 def _left_in_conflict(root: Path, paths: Iterable[str], unmerged: Set[str]) -> list[str]:

@@ -64,6 +64,14 @@ def keep(yours: str, base: str | None, theirs: str | None, name: str = "") -> Me
     return Merged(yours, base=theirs)
 
 
+def sides(yours: str, base: str | None, theirs: str | None) -> tuple[str | None, str | None]:
+    """The base and theirs, laid out as yours is, for a merge editor."""
+    return (
+        None if base is None else like(yours, base),
+        None if theirs is None else like(yours, theirs),
+    )
+
+
 def _require_conflict(yours: str, base: str | None, theirs: str | None, name: str) -> None:
     if not merge(yours, base, theirs).conflicts:
         raise UserError("there is no conflict in this file", code="no-conflict", where=name)
