@@ -244,8 +244,7 @@ def test_same_version_has_nothing_to_do(older: Workspace, new: ToolVersion) -> N
         (OLD_PIN, False),
         (OLD_PIN + "rich==1.0\n", False),  # another version of what the template has
         (OLD_PIN + "six==1.0 \\\n    --hash=sha256:aa\n", True),
-        f"<<<<<<< HEAD\n{OLD_PIN}=======\n{NEW_PIN}>>>>>>> b\n",
-        False,
+        (f"<<<<<<< HEAD\n{OLD_PIN}=======\n{NEW_PIN}>>>>>>> b\n", False),
         (OLD_PIN.replace("\n", "\r\n"), False),
         (OLD_PIN + "--extra-index-url https://example.com\n", True),
         (OLD_PIN + "# mine\n", True),
