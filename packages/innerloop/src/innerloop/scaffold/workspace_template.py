@@ -29,6 +29,7 @@ PARTS = (
     ".dockerignore",
     ".gitattributes",
     ".gitignore",
+    ".pre-commit-config.yaml",
     "data/",
     "notebooks/",
     "orchestration/README.md",
@@ -41,6 +42,10 @@ PARTS = (
 # an experiment as `loop new` makes it.
 DIGITS, TINY = "digits", "tiny"
 EXAMPLES: Mapping[str, tuple[str, ...]] = {DIGITS: ("src/", "notebooks/"), TINY: ()}
+# Of the tool's repository; a workspace from before the package has it too, and its migration merges it.
+_OF_THE_TOOL = (".pre-commit-config.yaml",)
+README = "README.md"
+_README = "templates/workspace-readme.md"
 # What a workspace with an orchestrator has of the template.
 ORCHESTRATION = "orchestration/"
 PYPROJECT = "pyproject.toml"
@@ -130,7 +135,7 @@ def of_workspace(
     With an example or without one (None), with the orchestrators that start and check it.
     """
     left_out = [part for key, parts in EXAMPLES.items() if key != example for part in parts]
-    left_out += [] if orchestrators else [ORCHESTRATION]
+    left_out += [*_OF_THE_TOOL, *([] if orchestrators else [ORCHESTRATION])]
     chosen = {path: file for path, file in files.items() if not path.startswith(tuple(left_out))}
     settings = personal(chosen[PYPROJECT].content.decode(), name, orchestrators)
     return {**chosen, PYPROJECT: File(settings.encode())}
@@ -169,10 +174,23 @@ def _walk(root: Path) -> Iterator[str]:
                     yield path
 
 
+def readme(name: str, first: str, *, is_empty: bool, has_ci: bool) -> str:
+    """The workspace's README, about what it has; `first` is the experiment that it names.
+
+    `is_empty`: nobody has created that experiment yet.
+    """
+    text = (PACKAGE / _README).read_text(encoding="utf-8")
+    for word, is_kept in (("new", is_empty), ("ci", has_ci)):
+        replacement = r"\1\2\n" if is_kept else ""
+        text = re.sub(rf"(?m)^(.*\S) *<!-- {word} -->(.*)\n", replacement, text)
+    return text.replace("WORKSPACE", name).replace("EXPERIMENT", first)
+
+
 def text(name: str) -> str:
-    """A file of the template as it is there: no name and no settings of a workspace are in it."""
-    root = repository()
-    if root is not None:
+    """A file of the template as `init` writes it, in a workspace whose name is not known."""
+    if name == README:
+        return readme("Experiments", "my_experiment", is_empty=True, has_ci=True)
+    if (root := repository()) is not None:
         path = root / name
     else:
         known = json.loads((PACKAGE / DATA).read_text(encoding="utf-8"))

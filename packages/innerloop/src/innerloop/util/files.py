@@ -732,7 +732,8 @@ def replace_link(link: Path, target: str) -> None:
 
 
 def _link(found: Place, link: Path, target: str) -> None:
-    found.symlink(target, (link.parent / target).is_dir())
+    # Windows alone has two kinds of links.
+    found.symlink(target, sys.platform == "win32" and (link.parent / target).is_dir())
 
 
 # What Windows answers to somebody who may not make links (ERROR_PRIVILEGE_NOT_HELD).
