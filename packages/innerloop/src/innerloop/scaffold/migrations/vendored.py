@@ -12,7 +12,7 @@ from ...sync.render import workflow_context, workspace_container
 from ...sync.state_file import State
 from ...util.errors import UserError
 from ...util.undo_journal import Delete, Step, Write
-from .. import init, marked_block, workspace_template
+from .. import marked_block, workspace_template
 from . import Migration, WorkspaceSnapshot, line_blocks, old_record, vendored_texts
 from .call_words import CallWords
 
@@ -111,14 +111,11 @@ def _template(snapshot: WorkspaceSnapshot) -> Iterator[tuple[str, str]]:
     for path in marked_block.FILES:
         yours = snapshot.read(path)
         if yours is not None and marked_block.split(yours).lines is None:
-            known = [line for base in vendored_texts.bases(path) for line in base.split("\n")]
-            own = line_blocks.without_lines(yours, known)
-            lines = marked_block.split(template(path)).lines or ""
-            yield path, marked_block.with_lines(own, lines)
+            yield path, _patterns(path, yours, template(path))
     if (yours := snapshot.read("pyproject.toml")) is not None:
         yield "pyproject.toml", _pyproject(yours)
-    if _is_shipped(snapshot, init.README):
-        yield init.README, _readme(snapshot)
+    if _is_shipped(snapshot, workspace_template.README):
+        yield workspace_template.README, _readme(snapshot)
     for path in PAGES:
         if _is_shipped(snapshot, path):
             yield path, template(path)
@@ -135,7 +132,23 @@ def _readme(snapshot: WorkspaceSnapshot) -> str:
     except UserError:
         names = ()
     folder = snapshot.root
-    return init.readme(folder.name, init.NewWorkspace(folder, orchestrators=names))
+    return workspace_template.readme(
+        folder.name, "my_experiment", is_empty=True, has_ci=bool(names)
+    )
+
+
+def _patterns(path: str, yours: str, theirs: str) -> str:
+    """A list of patterns: the tool's are in a block, the team's below.
+
+    A pattern that the team has removed does not come back.
+    """
+    bases = vendored_texts.bases(path)
+    own = line_blocks.without_lines(yours, [line for base in bases for line in base.split("\n")])
+    closest = vendored_texts.closest(yours, bases)
+    removed = {*closest.splitlines()} - {*yours.splitlines()}
+    lines = marked_block.split(theirs).lines or ""
+    kept = (line for line in lines.splitlines() if line not in removed)
+    return marked_block.with_lines(own, "".join(f"{line}\n" for line in kept))
 
 
 def _pyproject(yours: str) -> str:
