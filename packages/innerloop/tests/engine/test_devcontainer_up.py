@@ -399,3 +399,68 @@ def test_from_within_the_workspaces_own_container(opened: Workspace, tmp_path: P
     down = opened.loop("down", "--all")
     assert "removed the dev container of the workspace" in down.err
     assert dev.containers(opened) == []
+
+
+COMPOSE = {
+    "build": None, "features": None, "runArgs": None, "mounts": None,
+    "dockerComposeFile": "compose.yml", "service": "app",
+}  # fmt: skip
+
+
+def test_compose_without_the_plugin_is_one_error_that_names_it(
+    opened: Workspace, tmp_path: Path
+) -> None:
+    change(opened, **COMPOSE)
+    opened.write(
+        ".devcontainer/tiny/compose.yml", "services: {app: {image: python:3.11-slim-bookworm}}\n"
+    )
+    empty = tmp_path / "docker-config"  # a client without plugins of a person
+    empty.mkdir()
+    env = {"DOCKER_CONFIG": str(empty)}
+    if subprocess.run(["docker", "compose", "version"], env={**os.environ, **env}).returncode == 0:
+        pytest.skip("this machine's Docker has the compose plugin for everybody")
+    for words in (("up", "tiny"), ("exec", "tiny", "--", "true")):
+        answer = opened.loop(*words, env=env)
+        assert answer.code == 1 and "[compose-missing]" in answer.message
+        assert "ENOENT" not in answer.err
+    doctor = opened.loop("doctor", env=env)
+    assert "Docker Compose" in doctor.out and doctor.code == 1
+
+
+GIT = ["git", "-c", "user.name=a", "-c", "user.email=a@b.c", "-c", "protocol.file.allow=always"]
+
+
+def git(root: Path, *words: str) -> str:
+    done = subprocess.run([*GIT, *words], cwd=root, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize("kind", ["worktree", "submodule"])
+def test_git_of_a_worktree_and_a_submodule_works_inside(
+    opened: Workspace, tmp_path: Path, kind: str
+) -> None:
+    opened.write(".gitignore", "/.innerloop/*\noutputs/\n")
+    git(opened.root, "init", "-q", "-b", "main")
+    git(opened.root, "add", "-A")
+    git(opened.root, "commit", "-qm", "first")
+    tree = tmp_path / "outer/deep/tree"
+    if kind == "worktree":
+        git(opened.root, "worktree", "add", "-q", str(tree))
+    else:
+        git(tmp_path, "init", "-q", "outer")
+        git(tmp_path / "outer", "submodule", "add", "-q", str(opened.root), "deep/tree")
+    other = Workspace(tree, opened.env)
+    try:
+        dev.up(other)
+        command = "git status --porcelain && git commit -q --allow-empty -m inside && git gc -q"
+        who = "export GIT_AUTHOR_NAME=a GIT_COMMITTER_NAME=a EMAIL=a@b.c"
+        answer = other.loop("exec", "tiny", "--", "sh", "-c", f"{who}; {command}")
+        assert (answer.code, answer.out.strip()) == (0, ""), answer.err
+        assert git(tree, "log", "-1", "--format=%s") == "inside"
+        (made,) = dev.containers(other)
+        docker("rm", "-f", made["Id"])
+        assert dev.bare(other, "up").code == 0  # as an editor starts it
+        answer = other.loop("up", "tiny")
+        assert "worktree or submodule, is not mounted" in answer.err, answer.err
+    finally:
+        dev.clean(other)

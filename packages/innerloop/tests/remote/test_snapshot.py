@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -89,3 +92,100 @@ def test_secrets_are_named_with_their_line(tmp_path: Path) -> None:
     write(tmp_path, **{"server.pem": "0", ".env.example": "KEY=", ".env": "KEY=1"})
     found = snapshot.read(tmp_path, "code").suspects
     assert {(one.name, one.line) for one in found} == {("a", 3), ("server.pem", 0), (".env", 0)}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
+@pytest.mark.parametrize(
+    "name",
+    [
+        b"caf\xe9.txt",
+        b"new\nline",
+        b"tab\t",
+        b"back\\slash",
+        b"dot.",
+        b"folder./a",
+        b"/".join([b"d" * 200] * 5),
+    ],
+)
+def test_name_that_the_storage_cannot_have_is_an_error_unless_ignored(
+    tmp_path: Path, name: bytes
+) -> None:
+    write(tmp_path, a="1")
+    path = os.path.join(bytes(tmp_path / "code"), name)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "wb"):
+        pass
+    shown = os.fsdecode(os.path.relpath(path, bytes(tmp_path)))
+    for contents in (True, False):
+        with pytest.raises(UserError) as caught:
+            snapshot.read(tmp_path, "code", contents=contents)
+        assert (caught.value.code, caught.value.where) == ("name-refused-by-storage", shown)
+    assert caught.value.report().isprintable()
+    (tmp_path / "code/.amlignore").write_text("*\n!/a\n")
+    assert [file.name for file in snapshot.read(tmp_path, "code").files] == ["a"]
+
+
+def test_name_that_the_storage_can_have_is_sent(tmp_path: Path) -> None:
+    for name in (
+        "emoji 😀",
+        " lead",
+        "trail ",
+        "q\"uo'te",
+        "a:b",
+        "Aa",
+        "aA",
+        "-rf",
+        "#?%20&",
+        "con",
+    ):
+        write(tmp_path, **{name: "1"})
+    assert len(snapshot.read(tmp_path, "code").files) == 10
+
+
+def test_folder_that_cannot_be_listed_is_an_error(tmp_path: Path) -> None:
+    write(tmp_path, a="1", sub__b="1")
+
+    def refuse(path: str) -> Iterator[os.DirEntry[str]]:
+        if str(path).endswith("sub"):
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    scandir = os.scandir
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "scandir", refuse)
+        with pytest.raises(UserError) as caught:
+            snapshot.read(tmp_path, "code")
+    assert (caught.value.code, caught.value.where) == ("file-unreadable", "code/sub")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a right there")
+def test_files_from_outside_are_known_and_those_of_a_secrets_name_are_suspects(
+    tmp_path: Path,
+) -> None:
+    root = tmp_path / "work"
+    write(root, a="1")
+    (tmp_path / "id_rsa").write_text("key")
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set/b").write_text("2")
+    (root / "code/weights").symlink_to(tmp_path / "id_rsa")
+    (root / "code/set").symlink_to(tmp_path / "set")
+    (root / "code/near").symlink_to("a")
+    sent = snapshot.read(root, "code", contents=False)
+    assert sorted(file.name for file in sent.outside(str(root))) == ["set/b", "weights"]
+    assert [suspect.name for suspect in sent.suspects] == ["weights"]
+
+
+def test_many_files_are_looked_at_once_each(tmp_path: Path) -> None:
+    write(tmp_path, **{f"{number % 50}__{number}": "1" for number in range(2_000)})
+    opened: list[str] = []
+    real_stat = os.stat
+
+    def counted(path: str, **more: object) -> os.stat_result:
+        opened.append(str(path))
+        return real_stat(path, **more)  # type: ignore[arg-type]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "stat", counted)
+        found = snapshot.read(tmp_path, "code")
+    assert len(found.files) == 2_000
+    assert len(opened) < 4_000  # no path is resolved part by part

@@ -116,7 +116,7 @@ def _of_this_container(workspace: Workspace, name: str) -> list[Outdated]:
         return []
     home = Path(os.path.expanduser(MADE_FROM))
     try:
-        checksums = (home / CHECKSUMS).read_text(encoding="utf-8")
+        checksums = (home / CHECKSUMS).read_text(encoding="utf-8", errors="surrogateescape")
         kept = (home / CONFIGURATION).read_text(encoding="utf-8")
         experiment = loader.open_experiment(workspace, name)
         config = configuration.load(workspace, experiment)

@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -122,12 +123,12 @@ def of_notes(
     from ..util import jsonc
 
     ignored = ignored_in(environment)
-    noted = [(line[66:].removeprefix("./"), line[:64]) for line in checksums.splitlines()]
+    noted = [_noted(line) for line in checksums.split("\n")]
     before = {name: checksum for name, checksum in noted if name and not ignored(name)}
     now = {
-        path.relative_to(environment)
-        .as_posix(): hashlib.sha256(regular_files.read_or_fail(path, LARGEST))
-        .hexdigest()
+        _as_printed(path.relative_to(environment).as_posix()): hashlib.sha256(
+            regular_files.read_or_fail(path, LARGEST)
+        ).hexdigest()
         for path in files_below(environment)
     }
     changes = _changes(before or None, now, environment.as_posix())
@@ -140,6 +141,23 @@ def of_notes(
             label = {CONFIGURATION: configuration_label(value)}
             changes += of_labels(label, environment, configuration, name)
     return changes
+
+
+def _noted(line: str) -> tuple[str, str]:
+    """The name and the checksum in a line of sha256sum.
+
+    It marks a name with a backslash or a line feed by a backslash in front, and escapes these.
+    """
+    plain = line.removeprefix("\\")
+    name = plain[66:].removeprefix("./")
+    if plain != line:
+        name = re.sub(r"\\(.)", lambda found: {"n": "\n", "r": "\r"}.get(found[1], found[1]), name)
+    return _as_printed(name), plain[:64]
+
+
+def _as_printed(name: str) -> str:
+    """The name as the output of a program has it: bytes that are not UTF-8 are U+FFFD."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _changes(before: Mapping[str, str] | None, now: Mapping[str, str], folder: str) -> list[str]:

@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from ..model import secrets
-from ..util import files, git, process
+from ..util import files, git, git_folders, process
+from ..util.errors import UserError
+from ..util.printable import as_unicode
 
 # Folders that are never code, also where a repository does not ignore them.
 NOT_CODE = ("outputs/", "data/", ".innerloop/")
@@ -28,7 +30,8 @@ class GitState:
 
     `changed` and `untracked` are paths relative to the repository's root. `left_out` are those that
     are not in `patch`: too large, unreadable, outside of the workspace, or with something that looks
-    like a secret. `commit` is "" before the first commit, `branch` when none is checked out.
+    like a secret. Names are as Python reads them from the disk, also those that are not UTF-8, and the
+    patch has the bytes of the files in the same way. `commit` is "" before the first commit, `branch` when none is checked out.
     """
 
     commit: str
@@ -45,30 +48,64 @@ class GitState:
     def json(self) -> dict[str, Any]:
         return {
             "commit": self.commit,
-            "branch": self.branch,
+            "branch": as_unicode(self.branch),
             "dirty": self.dirty,
-            "changed": list(self.changed),
-            "untracked": list(self.untracked),
-            "left_out": list(self.left_out),
+            "changed": [as_unicode(path) for path in self.changed],
+            "untracked": [as_unicode(path) for path in self.untracked],
+            "left_out": [as_unicode(path) for path in self.left_out],
         }
 
 
 def read(root: Path) -> GitState | None:
     """None without git, without a repository, or when git refuses to read it."""
+    try:
+        return read_or_fail(root)
+    except UserError:
+        return None
+
+
+def read_or_fail(root: Path) -> GitState | None:
+    """None without git or a repository. UserError if git cannot read the repository that is there."""
     if process.which("git") is None:
         return None
-    done = process.run(git.state(str(root)), timeout=60)
+    folders = git_folders.find(root)
+    env = git.environment(os.environ, folders is not None)
+    done = process.run(git.state(str(root)), timeout=60, exact=True, env=env)
     if not done.ok:
+        if folders is not None:
+            raise _unreadable(folders, done.err)
         return None
-    state = parse(done.out)
+    below = "" if folders is None else root.relative_to(folders.work_tree).as_posix()
+    state = parse(done.out, "" if below in ("", ".") else f"{below}/")
     if not state.dirty or not state.commit:
         return state
-    patch, left_out = _patch(root, state)
+    patch, left_out = _patch(root, state, env)
     return replace(state, left_out=tuple(left_out), patch=patch)
 
 
-def parse(text: str) -> GitState:
-    """The state from the output of `util.git.state`."""
+def _unreadable(folders: git_folders.GitFolders, answer: str) -> UserError:
+    lines = [line for line in answer.splitlines() if line.startswith("fatal: ")] or [answer.strip()]
+    reason = lines[0].removeprefix("fatal: ")
+    hint = "Run `git status` in the workspace"
+    if folders.is_linked and not folders.is_there:
+        reason = f"this is a worktree or a submodule of {folders.common}, which is not there"
+        hint = "On the host, git works; `scripts/loop up` mounts that folder, too"
+    elif "dubious ownership" in reason:
+        reason = "the repository belongs to another user"
+        hint = f"If you trust it: git config --global --add safe.directory {folders.work_tree}"
+    return UserError(
+        f"git cannot read the repository: {reason}",
+        code="git-unreadable",
+        where=str(folders.work_tree),
+        hint=hint,
+    )
+
+
+def parse(text: str, prefix: str = "") -> GitState:
+    """The state from the output of `util.git.state`.
+
+    `prefix` is the workspace's folder in its repository, "" or with a "/" at the end.
+    """
     commit = branch = ""
     changed, untracked = [], []
     for line in text.split("\0"):
@@ -76,7 +113,7 @@ def parse(text: str) -> GitState:
             commit = line.removeprefix("# branch.oid ").replace("(initial)", "")
         elif line.startswith("# branch.head "):
             branch = line.removeprefix("# branch.head ").replace("(detached)", "")
-        elif line.startswith("? ") and not line[2:].startswith(NOT_CODE):
+        elif line.startswith("? ") and not line[2:].removeprefix(prefix).startswith(NOT_CODE):
             untracked.append(line[2:])
         elif line.startswith("1 "):  # "1 XY sub mH mI mW hH hI path"
             changed.append(line.split(" ", 8)[8])
@@ -85,10 +122,10 @@ def parse(text: str) -> GitState:
     return GitState(commit, branch, tuple(changed), tuple(untracked))
 
 
-def _patch(root: Path, state: GitState) -> tuple[str, list[str]]:
+def _patch(root: Path, state: GitState, env: Mapping[str, str]) -> tuple[str, list[str]]:
     """The patch, and the changed and untracked files that are not in it."""
     top = str(root)
-    answer = process.run(git.index_path(top))
+    answer = process.run(git.index_path(top), exact=True, env=env)
     index_path, _, prefix = answer.out.partition("\n")
     prefix = prefix.rstrip("\n")
     inside = {path.removeprefix(prefix): path for path in (*state.changed, *state.untracked)
@@ -100,10 +137,13 @@ def _patch(root: Path, state: GitState) -> tuple[str, list[str]]:
         original = Path(index_path)
         if answer.ok and original.is_file():
             files.copy(original, index)
-        env = {**os.environ, "GIT_INDEX_FILE": str(index)}
+        env = {**env, "GIT_INDEX_FILE": str(index)}
         new = [path for path in safe if path in untracked]
         for chunk in _chunks(new):
-            process.run(git.announce(top, chunk), env=env)
+            if not process.run(git.announce(top, chunk), env=env).ok:
+                # One that git refuses (another repository's folder) holds up no other.
+                for path in chunk:
+                    process.run(git.announce(top, [path]), env=env)
         patches = [_patch_of(top, chunk, env) for chunk in _chunks(safe)]
     copied = {inside[path] for _, paths in patches for path in paths}
     text = "".join(patch for patch, _ in patches)
@@ -115,7 +155,7 @@ def _patch_of(top: str, paths: list[str], env: Mapping[str, str]) -> tuple[str, 
 
     What is searched is the patch itself, so no file can change between the search and the copy.
     """
-    answer = process.run(git.diff(top, paths), env=env, timeout=60)
+    answer = process.run(git.diff(top, paths), env=env, timeout=60, exact=True)
     if answer.ok and secrets.by_content(answer.out) is None:
         return answer.out, paths
     if len(paths) == 1:
@@ -128,6 +168,8 @@ def _patch_of(top: str, paths: list[str], env: Mapping[str, str]) -> tuple[str, 
 def _may_be_copied(root: Path, path: str, is_untracked: bool) -> bool:
     """Whether a file's name and content may be in a patch. A link is copied as its text."""
     full = root / path
+    if path.endswith("/"):
+        return False  # another repository in this one
     try:
         status = full.lstat()
     except OSError:

@@ -23,6 +23,7 @@ from ..model.run import Request, Run
 from ..util import console, files, process_identity
 from ..util.clock import now
 from ..util.errors import UserError
+from ..util.printable import unicode_tree
 from ..util.process_identity import ProcessIdentity
 from . import git_state, tee
 
@@ -153,6 +154,7 @@ def describe(run: Run, request: Request) -> dict[str, Any]:
         "why": request.why,
         "command": request.command,
         "cwd": request.cwd,
+        "code": run.code,
         "image": request.image,
         "environment": run.environment.digest or None,
         "inputs": {
@@ -174,11 +176,11 @@ def describe(run: Run, request: Request) -> dict[str, Any]:
 
 
 def text_of(record: dict[str, Any]) -> str:
-    return json.dumps(record, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(unicode_tree(record), indent=2, ensure_ascii=False) + "\n"
 
 
 def _record_code(root: Path, folder: Path, record: _Record) -> None:
-    state = git_state.read(root)
+    state = git_state.read_or_fail(root)
     if state is None:
         return
     try:

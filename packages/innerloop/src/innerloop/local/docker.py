@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..docker import (
@@ -20,10 +20,12 @@ from ..docker import (
     containers,
     docker_cli,
     engine,
+    engine_location,
     image_build,
 )
 from ..docker.engine import Engine, Gpu
-from ..history import recorder
+from ..history import in_flight, recorder
+from ..model import link_mounts
 from ..model.container import (
     EXPERIMENT_LABEL,
     NO_CONTEXT,
@@ -36,12 +38,14 @@ from ..model.container import (
     image_name_part,
 )
 from ..model.experiment import Experiment, Link
+from ..model.folder_contents import count_links, listed
+from ..model.paths import is_within
 from ..model.run import Availability, Request, Run
 from ..model.workspace import Workspace
 from ..util import console, files, process
 from ..util.errors import UserError
 from ..workspace.loader import current_experiment
-from . import dev_container
+from . import code_view, dev_container, tool_environments
 from .resolve_command import ResolvedCommand, resolve
 
 name = "docker"
@@ -52,7 +56,7 @@ def available(workspace: Workspace) -> Availability:
         return Availability(
             False, f"this is the dev container of {experiment}", "Use a terminal on the host"
         )
-    facts = engine.ask("innerloop")
+    facts = engine_location.ask("innerloop", workspace.root)
     return Availability(facts.answers, facts.why or "an engine answers", facts.hint)
 
 
@@ -64,11 +68,11 @@ def plan(run: Run) -> Request:
     dev_container.require_outside(run.experiment.name)
     environment = run.environment
     image = environment.image
-    facts = engine.ask(image.name if image else "")
+    facts = engine_location.ask(image.name if image else "", run.workspace.root)
     missing = [environment.missing] if environment.missing else []
     missing += _links_outside(run.links)
     if not facts.answers:
-        missing.append(UserError(facts.why, code="engine-unavailable", hint=facts.hint))
+        missing.append(engine_location.unavailable(facts))
     try:
         gpu = engine.decide_gpu(
             run.experiment.settings.gpu, device=engine.has_gpu(), runtime=facts.has_nvidia
@@ -90,12 +94,54 @@ def plan(run: Run) -> Request:
         context = ContainerContext(binds=container_context.own_binds())
         on_host = (context.on_host(mount) for mount in mounts)
         planned = replace(planned, container=planned.container.with_mounts(*on_host))
+    planned = _with_links(run, planned)
     is_current = image is None or image_build.is_current(image, facts)
     planned = replace(planned, needs_build=not is_current, missing=tuple(missing))
     notes = environment.notes
     if image is not None and environment.conda is not None and is_current:
         notes += conda_images.python_note(image, facts.image_id, environment.conda)
     return planned.with_notes(*notes)
+
+
+def _with_links(run: Run, planned: Request) -> Request:
+    """The request with mounts for the links in code and data that lead out of their folders."""
+    container = planned.container
+    if container is None or os.name == "nt" or not any(one.links for one in run.contents.values()):
+        return planned
+    root = posixpath.join("/workspaces", run.workspace.name)
+    real = os.path.realpath(run.workspace.root)
+    folders = [
+        (contents, _target(run, name, run.data[name], root))
+        for name, contents in run.contents.items()
+        if name
+    ]
+    if run.has_code_folder and "" in run.contents:
+        # A link of the code that leads out of the workspace is an error.
+        code = run.contents[""]
+        links = tuple(link for link in code.links if is_within(link.target, real))
+        folders.append((replace(code, links=links), _cwd(run, root)))
+    context = ContainerContext(binds=container_context.own_binds())
+    found = link_mounts.plan(
+        folders,
+        [Mount(os.path.realpath(mount.source), mount.target) for mount in container.mounts],
+        root=real,
+        home=os.path.realpath(os.path.expanduser("~")),
+        resolve=os.path.realpath,
+    )
+    notes = []
+    mounts = []
+    for mount in found.mounts:
+        try:
+            mounts.append(context.on_host(mount))
+        except UserError as error:
+            notes.append(f"a link leads nowhere in the container: {error.what}")
+    if found.missed:
+        names = listed([f"{link.at} to {link.text}" for link in found.missed])
+        subject = count_links(len(found.missed), "code or data")
+        notes.append(f"{subject} into the image, or nowhere, in the container: {names}")
+    with_mounts = container.with_mounts(*mounts)
+    granted = tuple(f"it reads {folder} by links in its data" for folder in found.outside(real))
+    return replace(planned, container=with_mounts, grants=granted).with_notes(*notes)
 
 
 def prepare(run: Run, request: Request) -> None:
@@ -205,25 +251,29 @@ def submit(run: Run, request: Request) -> int:
     The container of a recorded run stays until its end is read, so that neither the end of the
     engine's client nor that of this process hides how the program ended.
     """
-    if not run.in_place:
-        _make_mount_points(run)
     name = container_name(run)
     terminal = request.container is not None and request.container.terminal
+    since = time.time()
+    has_view = any(mount.view for mount in request.mounts)
+    folder = Path(run.workspace.root, run.work)
+    points = _Points(code_view.View(folder, run.code) if has_view else None)
+    is_lost = False
     try:
+        points = _make_mount_points(run, request)
         code = _client(run, request, name, terminal)
         if request.container is None or request.container.remove:
             return code if code == 0 else _end_of_unrecorded(name, code, terminal)
         return _end_of(name, code, _names_itself(run))
     except recorder.RunLost:
+        is_lost = True  # it may go on, and works in its folders
         raise
     except BaseException:
         with suppress(UserError):
             containers.remove(name)
         raise
     finally:
-        if not run.has_code_folder:
-            with suppress(UserError):
-                remove_scratch(run.workspace.root, run.work, run.outputs, run.code)
+        if not is_lost:
+            _remove_mount_points(run, points, since)
 
 
 def _client(run: Run, request: Request, name: str, terminal: bool) -> int:
@@ -384,16 +434,76 @@ def _cwd(run: Run, root: str) -> str:
     return _path_in_container(run, run.code, root, "code")
 
 
-def _make_mount_points(run: Run) -> None:
+@dataclass(frozen=True, slots=True)
+class _Points:
+    """Where something is mounted: a view of the code, and empty folders that were made for it."""
+
+    view: code_view.View | None = None
+    folders: tuple[Path, ...] = ()
+
+
+def _make_mount_points(run: Run, request: Request) -> _Points:
     """Create them as this user before Docker creates them as root."""
     root = Path(run.workspace.root)
-    files.make_folder(root / run.outputs)
+    mounts = request.mounts
+    for mount in mounts:
+        if _is_environment(mount):
+            files.make_folder(_environment_on_disk(root, mount))
+    code = next((mount for mount in mounts if mount.view), None)
+    if not run.in_place:
+        files.make_folder(root / run.outputs)
+    if code is not None and run.code is not None:
+        return _Points(_make_view(run, run.code, code, mounts))
+    made = _make_environment_points(run, mounts)
+    if run.in_place:
+        return _Points(folders=made)
     if run.code is None or run.code_is_file:
         files.make_folder(root / run.work / "outputs")
         if run.code is not None:
             files.write_text(root / run.work / os.path.basename(run.code), "")
-    else:
-        files.make_folder(Path(run.code) / "outputs")
+    elif not (outputs := Path(run.code) / "outputs").exists():
+        made = (*made, files.make_folder(outputs))
+    return _Points(folders=made)
+
+
+def _make_view(run: Run, code: str, mount: Mount, mounts: Sequence[Mount]) -> code_view.View:
+    """The view with a place for each of its parts, and for what else is mounted directly into it."""
+    inner = [m for m in mounts if posixpath.dirname(m.target) == mount.target]
+    names = {posixpath.basename(m.target) for m in inner}
+    is_file = {name: os.path.isfile(os.path.join(code, name)) for name in {*mount.parts, *names}}
+    found = code_view.entries_of(code, environments=is_file)
+    foreign = tuple(sorted(name for name in is_file if is_file[name]))
+    entries = replace(found, folders=(), foreign=foreign)
+    points = [name for name in is_file if not is_file[name]]
+    return code_view.make_for_container(code, Path(run.workspace.root, run.work), entries, points)
+
+
+def _make_environment_points(run: Run, mounts: Sequence[Mount]) -> tuple[Path, ...]:
+    """Empty folders in the code, for environments that are mounted there; those that were made."""
+    made = []
+    for host, target in _folders(run):
+        for mount in mounts:
+            if _is_environment(mount) and posixpath.dirname(mount.target) == target:
+                folder = Path(host, posixpath.basename(mount.target))
+                if not folder.exists():
+                    made.append(files.make_folder(folder))
+    return tuple(made)
+
+
+def _remove_mount_points(run: Run, points: _Points, since: float) -> None:
+    root = Path(run.workspace.root)
+    try:
+        if points.view is not None:
+            code_view.close(points.view, root / run.outputs, since)
+        elif not run.in_place and not run.has_code_folder:
+            remove_scratch(run.workspace.root, run.work, run.outputs, run.code)
+    except (UserError, OSError) as error:  # the exit code is the program's all the same
+        console.say(f"{run.work} is not removed: {error}")
+    # A folder that is a place for a mount in another container stays: there it would disappear.
+    others = [value for value in in_flight.read_all(root) if value.id != run.id]
+    if not any(value.experiment == run.experiment.name for value in others):
+        for folder in points.folders:
+            files.remove_if_empty(folder)
 
 
 def remove_scratch(root: str, work: str, outputs: str, code: str | None = None) -> None:
@@ -417,7 +527,7 @@ def _mounts(run: Run, cwd: str, root: str, targets: Mapping[str, str]) -> list[M
     host = run.workspace.root
     mounts = []
     if run.has_code_folder:
-        mounts.append(Mount(str(run.code), cwd))
+        mounts.append(Mount(str(run.code), cwd))  # a view of it, once all mounts are known
     else:
         mounts.append(Mount(_join(host, run.work), cwd))
         if run.code is not None:
@@ -434,7 +544,64 @@ def _mounts(run: Run, cwd: str, root: str, targets: Mapping[str, str]) -> list[M
         if not any(mount.target == targets[name] for mount in mounts):
             inputs = {input_ for input_, target in targets.items() if target == targets[name]}
             mounts.append(Mount(path, targets[name], read_only=not inputs & run.writable))
-    return mounts
+    mounts += _environments(run, mounts)
+    return [_code_view(run, mount, mounts) if mount.target == cwd else mount for mount in mounts]
+
+
+def _code_view(run: Run, code: Mount, mounts: Sequence[Mount]) -> Mount:
+    """The mount of the code, as a view of it where that is possible: see `code_view`."""
+    if code.source != run.code:
+        return code
+    taken = {m.target for m in mounts if posixpath.dirname(m.target) == code.target}
+    names = [posixpath.basename(m.target) for m in mounts if _is_environment(m)]
+    entries = code_view.for_container(run, names)
+    if entries is None:
+        return code
+    wanted = (*entries.folders, *entries.foreign)
+    parts = [name for name in wanted if f"{code.target}/{name}" not in taken]
+    view = _join(run.workspace.root, run.work)
+    return replace(code, view=view, parts=tuple(parts))
+
+
+def _folders(run: Run) -> list[tuple[str, str]]:
+    """The folders of code that a container sees, each with its path there: the outer ones first."""
+    root = posixpath.join("/workspaces", run.workspace.name)
+    pairs = []
+    for link in run.links:
+        source = _join(run.workspace.root, link.target)
+        if link.is_inside and os.path.isdir(source):
+            pairs.append((source, posixpath.normpath(posixpath.join(root, link.target))))
+    if run.has_code_folder and run.code is not None:
+        pairs.append((run.code, _path_in_container(run, run.code, root, "code")))
+    return list(dict.fromkeys(pairs))
+
+
+def _environments(run: Run, mounts: Sequence[Mount]) -> list[Mount]:
+    """Mounts of this image's own environments, in the place of those in the code's folders."""
+    found = []
+    taken = {mount.target for mount in mounts}
+    command = "" if run.script is not None else run.job.command
+    for host, target in _folders(run):
+        where = "" if host == run.code else target
+        own = tool_environments.folder_of(run, name, where)
+        for environment in tool_environments.names_in(host, command if host == run.code else ""):
+            is_link = os.path.islink(os.path.join(host, environment))
+            there = posixpath.join(target, environment)
+            # In place, the engine would follow the link.
+            if there not in taken and not (is_link and run.in_place):
+                taken.add(there)
+                found.append(Mount(_join(run.workspace.root, f"{own}/{environment}"), there))
+    return found
+
+
+def _is_environment(mount: Mount) -> bool:
+    return f"/{tool_environments.FOLDER}/" in mount.source.replace("\\", "/")
+
+
+def _environment_on_disk(root: Path, mount: Mount) -> Path:
+    """The folder of an environment's mount as this process reaches it."""
+    path = mount.source.replace("\\", "/").rpartition(f"/{tool_environments.FOLDER}/")[2]
+    return root.joinpath(*tool_environments.FOLDER.split("/"), *path.split("/"))
 
 
 def _target(run: Run, name: str, path: str, root: str) -> str:

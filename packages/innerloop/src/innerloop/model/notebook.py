@@ -15,9 +15,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..util.errors import UsageError, UserError, did_you_mean
-from ..util.json_records import is_unicode
 from ..util.jsonc import BOM
 from ..util.position import Position
+from ..util.printable import is_unicode
 
 TAG, INJECTED = "parameters", "injected-parameters"
 Cell = dict[str, Any]

@@ -14,12 +14,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from .. import local
 from ..argo_manifest.parse import Pod
 from ..argo_manifest.resource_names import of_value
 from ..docker.engine import Engine, Gpu
 from ..local import docker, in_container, venv
 from ..model.dockerfiles import start_files
 from ..model.dockerfiles.dockerfile import Dockerfile
+from ..model.env_file import NAME
 from ..model.experiment import JOB_FILE, Experiment
 from ..model.jobs.job import Job
 from ..model.paths import code_root
@@ -29,7 +31,7 @@ from ..model.settings.orchestrators import ARGO
 from ..model.workspace import Workspace
 from ..remote import base
 from ..remote.azureml import job_request
-from ..runner import execute, pipeline_plan, sweep_executor
+from ..runner import env_file, execute, pipeline_plan, sweep_executor
 from ..sync.render import devcontainer_json, launch_json
 from ..sync.render.debug_tasks import FOLDER
 from ..sync.render.generated_files import Specification
@@ -38,7 +40,15 @@ from ..util.errors import UserError
 from ..util.jsonc import ParseError, parse
 from ..workspace import loader
 from . import argo_column, own_changes, workflow_column
-from .facts import Parity, ParityColumn, ParityFact, join_facts, normalize_command, normalize_paths
+from .facts import (
+    ENV_FILE,
+    Parity,
+    ParityColumn,
+    ParityFact,
+    join_facts,
+    normalize_command,
+    normalize_paths,
+)
 from .task_starts import TaskStart, tasks_of
 
 REFERENCE = "azureml"
@@ -172,6 +182,7 @@ def parity_of(run: Run, title: str, started: Sequence[ParityColumn] = ()) -> Par
         *_own_configurations(run, dev),
         *started,
     )
+    columns = _with_env_file(run, columns)
     if run.job.docker_args:
         columns = (_with_options(columns[0], run), *(_without_options(c, run) for c in columns[1:]))
     if any("changes" in column.facts for column in columns):
@@ -186,6 +197,48 @@ def parity_of(run: Run, title: str, started: Sequence[ParityColumn] = ()) -> Par
         if backend.name not in known
     ]
     return Parity(title, REFERENCE, (*columns, *others))
+
+
+def _with_env_file(run: Run, columns: tuple[ParityColumn, ...]) -> tuple[ParityColumn, ...]:
+    """The columns with a row of what gives variables from a file, if there is one.
+
+    The backends of this machine read `.env`, as the debugger does where its configuration names no
+    `envFile`. Nothing else knows it.
+    """
+    try:
+        file = env_file.read(Path(run.workspace.root))
+    except UserError:
+        return columns  # no run starts with such a file
+    names = sorted(set(file.variables) - set(run.job.environment_variables))
+    own = _env_file_of_f5(run)
+    if not names and own is None:
+        return columns
+    why = f"{NAME} stays on this machine: what the job needs everywhere is in environment_variables"
+    read = ParityFact(f"{NAME}: {', '.join(names)}" if names else "none", why=why)
+    facts = {**dict.fromkeys(local.BACKENDS, read), "F5": read if own is None else ParityFact(own)}
+    return tuple(
+        (
+            column
+            if column.absent
+            else replace(
+                column,
+                facts={**column.facts, ENV_FILE: facts.get(column.backend, ParityFact("none"))},
+            )
+        )
+        for column in columns
+    )
+
+
+def _env_file_of_f5(run: Run) -> str | None:
+    """The `envFile` that a person wrote into the launch configuration; None for the usual one."""
+    try:
+        generated = launch_json.configuration_of(run.experiment, run.job)
+        found = _configuration(run, str(generated["name"])) if generated else {}
+    except UserError:
+        return None
+    usual = f"{FOLDER}/{NAME}"
+    text = str(found.get("envFile", usual)) or "no file"
+    return None if text == usual else text
 
 
 def _with_nodes(column: ParityColumn, run: Run) -> ParityColumn:

@@ -13,19 +13,11 @@ from typing import Any
 
 from ..util.redaction import Redaction
 
+ENV_FILE = "env file"
 ROWS = (
-    "command",
-    "cwd",
-    "variables",
-    "environment",
-    "image",
-    "user",
-    "shm",
-    "mounts",
-    "nodes",
-    "options",
-    "changes",
-)
+    "command", "cwd", "variables", ENV_FILE, "environment", "image", "user", "shm", "mounts", "nodes",
+    "options", "changes",
+)  # fmt: skip
 NOT_COMPARED = (
     "what a program reads from the machine by itself (other variables, files, hardware, the network), "
     "who signs in, VS Code's settings and extensions, packages that a development stage installs, tasks "

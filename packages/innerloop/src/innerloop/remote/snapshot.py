@@ -11,12 +11,15 @@ import hashlib
 import os
 import posixpath
 import stat
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..model import ignore_file, secrets
-from ..util import files
+from ..model.paths import is_within
+from ..model.portable_names import storage_problem
+from ..util import console, files
 from ..util.errors import UserError
 
 IGNORE_FILES = (".amlignore", ".gitignore")
@@ -73,6 +76,10 @@ class Snapshot:
     left_out: tuple[IgnoredFiles, ...] = ()
     suspects: tuple[SuspectedSecret, ...] = field(default=())
 
+    def outside(self, root: str) -> list[SnapshotFile]:
+        """The files that links bring from outside of the workspace; `root` is without links."""
+        return [file for file in self.files if file.linked and not is_within(file.source, root)]
+
     @property
     def size(self) -> int:
         return sum(file.size for file in self.files)
@@ -83,14 +90,15 @@ def read(root: Path, folder: str, *, contents: bool = True) -> Snapshot:
 
     Raises UserError for a broken or circular link and for a folder without a file to send, with
     which Azure ML's client fails. Without `contents` (for data, which may be large) the digest is
-    "" and there are no suspects.
+    "", and only a link to what its name says is a secret is a suspect.
     """
     top = Path(os.path.realpath(root / folder))
     rules, base = _rules(top, folder) if top.is_dir() else (ignore_file.IgnoreRules(), "")
     name = rules.name
     counts: Mapping[str, tuple[int, int]] = {}
     if top.is_file():
-        sent = [SnapshotFile(top.name, str(top), top.stat().st_size)]
+        _require_name(top.name, posixpath.dirname(folder) or ".")
+        sent = [SnapshotFile(top.name, *_source_and_size(str(top), folder, required=True))]
     else:
         sent, counts = _walk(top, folder, rules, base)
     if not sent:
@@ -100,7 +108,10 @@ def read(root: Path, folder: str, *, contents: bool = True) -> Snapshot:
             where=folder,
             hint=f"Check {name}" if name else "Set `code:` to the folder with the program",
         )
-    digest, suspects = _digest_and_suspects(sent) if contents else ("", ())
+    if contents:
+        digest, suspects = _digest_and_suspects(sent, folder)
+    else:
+        digest, suspects = "", tuple(_suspected_links(sent))
     return Snapshot(
         folder=folder,
         files=tuple(sent),
@@ -126,6 +137,7 @@ def _walk(
 ) -> tuple[list[SnapshotFile], Mapping[str, tuple[int, int]]]:
     """The files to send, and for each rule the number and bytes of the files it excludes."""
     sent: list[SnapshotFile] = []
+    patience = _Patience(folder)
     counts: dict[str, tuple[int, int]] = {}
     for parent, names in _folders(str(top), folder):
         real = os.path.realpath(parent)
@@ -134,12 +146,14 @@ def _walk(
         through_link = real != os.path.normpath(parent)
         for name in names:
             path = os.path.join(real, name)
-            rule = rules.excluding_rule(os.path.relpath(path, base).replace(os.sep, "/"))
-            source = os.path.realpath(path)
-            size = _size(source, f"{folder}/{prefix}{name}", required=rule is None)
+            where = f"{folder}/{prefix}{name}"
+            rule = rules.excluding_rule(_relative(path, base)) if rules.rules else None
+            source, size = _source_and_size(path, where, required=rule is None)
             if rule is None:
+                _require_name(prefix + name, folder)
                 linked = through_link or source != path
                 sent.append(SnapshotFile(prefix + name, source, size, linked))
+                patience.passed(len(sent))
             else:
                 count, total = counts.get(rule.text, (0, 0))
                 counts[rule.text] = (count + 1, total + size)
@@ -147,8 +161,16 @@ def _walk(
 
 
 def _folders(top: str, folder: str) -> Iterator[tuple[str, list[str]]]:
-    """(folder, names of its files) in the order of os.walk, links followed."""
-    for parent, folders, names in os.walk(top, followlinks=True):
+    """(folder, names of its files) in the order of os.walk, links followed.
+
+    UserError for a folder that cannot be listed: the client would leave it out without a word.
+    """
+
+    def refused(error: OSError) -> None:
+        name = os.path.relpath(os.fspath(error.filename), top).replace(os.sep, "/")
+        raise _unreadable(f"{folder}/{name}" if name != "." else folder, "folder", error)
+
+    for parent, folders, names in os.walk(top, followlinks=True, onerror=refused):
         yield parent, names
         for name in folders:
             path = os.path.join(parent, name)
@@ -171,9 +193,17 @@ def _ancestors(parent: str, top: str) -> Iterator[str]:
         parent = os.path.dirname(parent)
 
 
-def _size(path: str, where: str, *, required: bool) -> int:
+def _relative(path: str, base: str) -> str:
+    return os.path.relpath(path, base).replace(os.sep, "/")
+
+
+def _source_and_size(path: str, where: str, *, required: bool) -> tuple[str, int]:
+    """The file with its links resolved, whose folder has none, and its bytes."""
     try:
-        status = os.stat(path)
+        status = os.lstat(path)
+        if stat.S_ISLNK(status.st_mode):
+            path = os.path.realpath(path)
+            status = os.stat(path)
         if required and not stat.S_ISREG(status.st_mode):
             raise UserError(
                 "this is a named pipe, a socket or a device, and an upload would wait for it",
@@ -181,10 +211,12 @@ def _size(path: str, where: str, *, required: bool) -> int:
                 where=where,
                 hint="Move it away, or exclude it in .amlignore",
             )
-        return status.st_size
+        if required and not os.access(path, os.R_OK):
+            raise _unreadable(where, "file", PermissionError(13, "Permission denied"))
+        return path, status.st_size
     except OSError as error:
         if not required:
-            return 0
+            return path, 0
         raise UserError(
             "this link is broken: an upload would fail on it",
             code="link-broken",
@@ -193,21 +225,39 @@ def _size(path: str, where: str, *, required: bool) -> int:
         ) from error
 
 
-def _digest_and_suspects(sent: list[SnapshotFile]) -> tuple[str, tuple[SuspectedSecret, ...]]:
+class _Patience:
+    """Says once what takes more than two seconds."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self._until = time.monotonic() + 2
+        self._has_said = False
+
+    def passed(self, count: int) -> None:
+        if count % 500 == 0 and not self._has_said and time.monotonic() > self._until:
+            self._has_said = True
+            console.say(f"reading the files of {self._folder} ({count:,} so far)")
+
+
+def _digest_and_suspects(
+    sent: list[SnapshotFile], folder: str
+) -> tuple[str, tuple[SuspectedSecret, ...]]:
     """The digest and the files that look like secrets; reads each file once."""
     digest = hashlib.sha256(str(len(sent)).encode())
     ordered = sorted(sent, key=lambda file: file.name.lower())
     for file in ordered:
         digest.update(f"#{file.name}#{file.size}".encode())
     suspects = []
-    for file in ordered:
-        content = _hash_file(digest, file)
+    patience = _Patience(folder)
+    for number, file in enumerate(ordered, start=1):
+        patience.passed(number)
+        content = _hash_file(digest, file, folder)
         if found := secrets.suspicion(file.name, content):
             suspects.append(SuspectedSecret(file.name, found.why, found.line))
     return digest.hexdigest(), tuple(suspects)
 
 
-def _hash_file(digest: hashlib._Hash, sent: SnapshotFile) -> bytes | None:
+def _hash_file(digest: hashlib._Hash, sent: SnapshotFile, folder: str) -> bytes | None:
     """Adds a file's content to the digest; returns it, or None for a file too large to search."""
     try:
         with open(sent.source, "rb") as file:
@@ -218,10 +268,32 @@ def _hash_file(digest: hashlib._Hash, sent: SnapshotFile) -> bytes | None:
             while chunk := file.read(1 << 20):
                 digest.update(chunk)
     except OSError as error:
-        raise UserError(
-            f"cannot read the file: {(error.strerror or '').lower()}",
-            code="file-unreadable",
-            where=sent.name,
-            hint="Check its owner and permissions, or exclude it in .amlignore",
-        ) from error
+        raise _unreadable(f"{folder}/{sent.name}", "file", error) from error
     return None
+
+
+def _suspected_links(sent: list[SnapshotFile]) -> Iterator[SuspectedSecret]:
+    """Links of data that lead to a file with a secret's name (~/.ssh/id_rsa)."""
+    for file in sent:
+        if file.linked and (found := secrets.by_name(file.source)):
+            yield SuspectedSecret(file.name, found)
+
+
+def _unreadable(where: str, kind: str, error: OSError) -> UserError:
+    return UserError(
+        f"cannot read the {kind}: {(error.strerror or '').lower()}",
+        code="file-unreadable",
+        where=where,
+        hint="Check its owner and permissions, or exclude it in .amlignore",
+    )
+
+
+def _require_name(name: str, folder: str) -> None:
+    """UserError for a file that the client or blob storage has under no name, or another one."""
+    if problem := storage_problem(name):
+        raise UserError(
+            f"the file cannot be uploaded: {problem}",
+            code="name-refused-by-storage",
+            where=f"{folder}/{name}",
+            hint="Rename it, or exclude it in .amlignore",
+        )

@@ -24,6 +24,7 @@ from ..model.run_secrets import in_assignments
 from ..util import files, json_records, redaction
 from ..util.errors import UserError
 from ..util.json_records import Record, RecordError
+from ..util.printable import unicode_tree
 from ..util.redaction import is_secret_name
 
 FOLDER = ".innerloop/jobs"
@@ -75,7 +76,7 @@ def write(root: Path, job: SubmittedJob, patch: str = "") -> None:
     secret = [*in_assignments(job.sets)]
     secret += [str(value) for name, value in job.inputs.items() if is_secret_name(name)]
     masked = redaction.known(os.environ, values=secret).tree(asdict(job))
-    text = json.dumps(masked, indent=2, ensure_ascii=False) + "\n"
+    text = json.dumps(unicode_tree(masked), indent=2, ensure_ascii=False) + "\n"
     files.write_text(folder / "job.json", text)
     if patch:
         files.write_private(folder / "changes.patch", patch)

@@ -18,7 +18,7 @@ from ..model.jobs.pipeline import Step
 from ..model.run import Request, Run
 from ..util import console, files
 from ..util.errors import UserError, combine
-from . import execute, pipeline_record, sweep_executor
+from . import execute, pipeline_record, sweep_executor, written_files
 from .execute import Started
 from .pipeline_plan import PipelinePlan, fetched, missing, run_of, sweep_of
 from .progress_table import DONE, FAILED, KEPT, SKIPPED, STOPPED, ProgressTable, Row, RowState
@@ -83,7 +83,7 @@ def _table(planned: PipelinePlan, ready: Mapping[str, _ReadyStep]) -> ProgressTa
                 rows += sweep_executor.rows(sweep)
                 columns += sweep.columns
     columns = ["state", *dict.fromkeys(columns), "exit", "seconds", "outputs"]
-    return ProgressTable("step", columns, rows)
+    return ProgressTable("step", columns, rows, headings={sweep_executor.METRIC: "metric"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,11 @@ class PipelineRun:
         """The exit code, and the reason for the table ("" for none)."""
         _make_outputs(self.planned, step)
         code = execute.carry_out(started)
-        return code, f"exit code {code}" if code else ""
+        if code:
+            return code, f"exit code {code}"
+        if reason := sweep_executor.divergence(self.planned.root, step.job, started.run):
+            return 1, f"its trial diverged: {reason}"
+        return 0, ""
 
     def run_trials(
         self, step: Step, sweep: sweep_executor.Sweep, first: Started
@@ -158,6 +162,8 @@ class PipelineRun:
             sweep_executor.record_if_possible(sweep, self.table)
         winner = sweep_executor.best(sweep, self.table)
         if winner is None:
+            if sweep_executor.diverged(sweep, self.table):
+                return 1, f"every trial diverged: no {sweep.metric} is a finite number"
             return 1, "no trial succeeded"
         for name, output in step.job.outputs.items():
             target = self.planned.root / winner.run.outputs / name
@@ -228,6 +234,8 @@ def _say_outputs(planned: PipelinePlan, table: ProgressTable) -> None:
     table.say(
         f"innerloop: outputs are in {folder}/ ({pipeline_record.RECORD} lists those of each step)"
     )
+    if written := written_files.line_of_parts(planned.root, folder):
+        table.say(f"innerloop: {written}")
     for name, (step, output) in planned.pipeline.made_by.items():
         row = table.rows.get(step)
         if row is not None and row.state in (DONE, KEPT):
@@ -253,6 +261,9 @@ def recorded(planned: PipelinePlan, started: Started) -> Started:
         state, code = STOPPED, None
         try:
             code = started.submit(run, request)
+            if not code and (reason := sweep_executor.divergence(planned.root, step.job, run)):
+                console.say(f"the trial diverged: {reason}")
+                code = 1
             state = FAILED if code else DONE
             return code
         finally:

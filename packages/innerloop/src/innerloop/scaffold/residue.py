@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from ..devcontainers import discovery
 from ..docker import docker_cli
 from ..model.experiment import Experiment
 from ..model.workspace import Workspace
-from ..util import git, process
+from ..util import git, git_folders, process
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,5 +47,6 @@ def uncommitted(root: Path, folder: str) -> list[str]:
     """Files below the folder that are new or changed in git; empty without git or a repository."""
     if process.which("git") is None:
         return []
-    listed = process.run(git.changes(str(root), folder), timeout=30)
+    env = git.environment(os.environ, git_folders.find(root) is not None)
+    listed = process.run(git.changes(str(root), folder), timeout=30, env=env)
     return [line[3:] for line in listed.out.split("\0") if line] if listed.ok else []

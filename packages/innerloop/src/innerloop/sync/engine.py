@@ -13,20 +13,29 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from .. import __version__
 from ..model import naming
 from ..model.editor_variables import has_variable
 from ..model.experiment import JOB_FILE, Experiment
 from ..model.jobs.job import Job
 from ..model.settings.schedules import Schedule
 from ..model.workspace import Workspace
-from ..util import change_folder, console, files, undo_journal
+from ..util import change_folder, console, files, git_markers, undo_journal
 from ..util.errors import UsageError, UserError, did_you_mean
 from ..util.json_values import same
 from ..util.jsonc import ParseError, parse
 from ..util.position import Position
 from ..util.printable import one_line
 from ..workspace import loader
-from . import git_conflicts, state_file, three_way, three_way_text, transaction
+from . import (
+    contested_bases,
+    git_conflicts,
+    state_file,
+    three_way,
+    three_way_text,
+    tool_files,
+    transaction,
+)
 from .conflicts import Conflict
 from .merge_rules import EDITOR_FILES
 from .render import launch_json, workflow_context, workspace_container
@@ -51,16 +60,27 @@ class Resolution:
 
 
 @dataclass(frozen=True, slots=True)
+class ConflictedFile:
+    """A file with conflicts: what was generated last, and what is generated now (None: no file)."""
+
+    path: str
+    base: Json | None
+    theirs: Json | None
+
+
+@dataclass(frozen=True, slots=True)
 class SyncOutcome:
     """`problems` are messages that make the exit code 1; `notes` only inform.
 
-    `state` is the text to record afterwards, None when the record is up to date.
+    `state` is the text to record afterwards, None when the record is up to date. `conflicted`:
+    the files that `problems` name for their conflicts.
     """
 
     changes: tuple[Change, ...]
     problems: tuple[str, ...]
     notes: tuple[str, ...] = ()
     state: str | None = field(default=None)
+    conflicted: tuple[ConflictedFile, ...] = ()
 
     def report(self) -> Iterator[str]:
         """A line for each change, problem and note."""
@@ -81,22 +101,25 @@ def sync(root: Path, resolution: Resolution | None = None, eject: str | None = N
 
 
 @contextmanager
-def change(root: Path, what: str) -> Iterator[undo_journal.WorkspaceChange]:
+def change(
+    root: Path, what: str, *, accepts_newer: bool = False
+) -> Iterator[undo_journal.WorkspaceChange]:
     """A change of the workspace that happens whole or not at all: see `undo_journal`.
 
     `what` says for people what is undone if it is interrupted. No sync and no other change runs
-    meanwhile.
+    meanwhile. `accepts_newer`: generated files of a newer version are no reason to refuse, since
+    none of them is changed, or the change is the downgrade.
     """
     with _exclusive(root):
-        transaction.require_record(root)
+        transaction.require_record(root, accepts_newer=accepts_newer)
         with undo_journal.change(root, what) as current:
             yield current
 
 
-def sync_within(current: undo_journal.WorkspaceChange) -> SyncOutcome:
-    """`sync` as a part of a change."""
+def sync_within(current: undo_journal.StepTaker, *, accepts_newer: bool = False) -> SyncOutcome:
+    """`sync` as a part of a change; `accepts_newer`: it is a downgrade."""
     while True:
-        outcome = plan(current.root)
+        outcome = plan(current.root, accepts_newer=accepts_newer)
         try:
             transaction.check_unchanged(current.root, outcome.changes)
         except transaction.ConcurrentModification:
@@ -106,7 +129,7 @@ def sync_within(current: undo_journal.WorkspaceChange) -> SyncOutcome:
 
 
 def edit_within(
-    current: undo_journal.WorkspaceChange, edit: Callable[[State], tuple[State, Iterable[Change]]]
+    current: undo_journal.StepTaker, edit: Callable[[State], tuple[State, Iterable[Change]]]
 ) -> None:
     """Change generated files and the record of them as a part of a change.
 
@@ -115,9 +138,23 @@ def edit_within(
     text = transaction.text_on_disk(current.root)
     before = transaction.parse_state(text)
     after, changes = edit(before)
+    after = replace(after, version=before.version)
     new = None if before.is_damaged else state_file.dump(after, EDITOR_FILES)
     real = [item for item in changes if item.before != item.after]
     current.carry_out(transaction.steps(real, None if new == text else new))
+
+
+def settle_tool_files(root: Path) -> tool_files.Settlement | None:
+    """Take the newer side of the pin and the launcher, where git left the pin in conflict."""
+    if tool_files.settlement(root) is None:
+        return None
+    with change(root, "the choice of the newer pin", accepts_newer=True) as current:
+        settlement = tool_files.settlement(root)
+        if settlement is not None:
+            current.carry_out(
+                undo_journal.Write(item.path, item.after or "") for item in settlement.changes
+            )
+        return settlement
 
 
 def recover(root: Path) -> str:
@@ -145,9 +182,20 @@ def _recover(root: Path) -> str:
     return message
 
 
-def plan(root: Path, resolution: Resolution | None = None, eject: str | None = None) -> SyncOutcome:
-    """Compares what is generated now with what is on the disk; nothing is written."""
+def plan(
+    root: Path,
+    resolution: Resolution | None = None,
+    eject: str | None = None,
+    *,
+    accepts_newer: bool = False,
+) -> SyncOutcome:
+    """Compares what is generated now with what is on the disk; nothing is written.
+
+    Raises UserError where a newer version of the tool wrote the record, unless `accepts_newer`.
+    """
     with files.confining(root):
+        if not accepts_newer:
+            transaction.require_no_newer(root)
         return _plan(root, resolution, eject)
 
 
@@ -174,8 +222,10 @@ def _plan(root: Path, resolution: Resolution | None, eject: str | None) -> SyncO
     problems = [*broken.values(), *unscheduled.values()]
     notes = [_left_to_the_person(path) for path in sorted(never & ejected)]
     changes: list[Change] = []
+    conflicted: list[ConflictedFile] = []
     unknown = {path for path in state.unknown if path in skipped}
     unmerged = git_conflicts.unmerged_files(root)
+    records = git_conflicts.records(root)
     problems += _left_in_conflict(root, sorted(left_alone - ejected - never), unmerged)
     for path in sorted({*values, *bases, *state.unknown} - ejected - skipped):
         try:
@@ -186,16 +236,28 @@ def _plan(root: Path, resolution: Resolution | None, eject: str | None) -> SyncO
             problems.append(error.report())
             unknown |= {path} - set(bases)
             continue
-        sides = None if yours is None else git_conflicts.merge_sides(root, path, yours, unmerged)
+        wanted = values.get(path)
+        sides = (
+            None
+            if yours is None
+            else git_conflicts.merge_sides(root, path, yours, unmerged, wanted, records)
+        )
         here = yours if sides is None else sides.text
         notes += () if sides is None else sides.notes
+        base = contested_bases.base_of(state, path, here)
+        if sides is not None and sides.base is not None:
+            base = sides.base
+        if base is not None:
+            bases[path] = base
         try:
-            merged = _merged(here, bases.get(path), values.get(path), path, resolution)
+            merged = _merged(here, bases.get(path), wanted, path, resolution)
         except ParseError as error:
             problems.append(error.report())
             unknown |= {path} - set(bases)
             continue
         problems += [_conflict(path, conflict) for conflict in merged.conflicts]
+        if merged.conflicts:
+            conflicted.append(ConflictedFile(path, bases.get(path), values.get(path)))
         notes += [f"{path}:{kept.line}: {kept.message}" for kept in merged.kept]
         if merged.text != yours:
             changes.append(Change(path, yours, merged.text))
@@ -206,9 +268,17 @@ def _plan(root: Path, resolution: Resolution | None, eject: str | None) -> SyncO
         if path in values:
             unknown.add(path)
     gone = {path for path in ejected - skipped - set(values) if not (root / path).exists()}
-    text = state_file.dump(State(bases, ejected - gone, frozenset(unknown)), EDITOR_FILES)
+    made = {path: v for path, v in state.made.items() if path in values or path in left_alone}
+    record = State(bases, ejected - gone, frozenset(unknown), version=__version__, made=made)
+    text = state_file.dump(record, EDITOR_FILES)
     is_recorded = text == transaction.text_on_disk(root)
-    return SyncOutcome(tuple(changes), tuple(problems), tuple(notes), None if is_recorded else text)
+    return SyncOutcome(
+        tuple(changes),
+        tuple(problems),
+        tuple(notes),
+        None if is_recorded else text,
+        tuple(conflicted),
+    )
 
 
 def _left_in_conflict(root: Path, paths: Iterable[str], unmerged: Set[str]) -> list[str]:
@@ -221,7 +291,7 @@ def _left_in_conflict(root: Path, paths: Iterable[str], unmerged: Set[str]) -> l
             error.where = path
             problems.append(error.report())
             continue
-        line = 0 if text is None else git_conflicts.first_marker(text)
+        line = 0 if text is None else git_markers.first_line(text)
         if line or path in unmerged:
             problems.append(
                 UserError(

@@ -26,11 +26,11 @@ def merge(yours: str | None, base: str | None, theirs: str | None) -> Merged:
     """As `three_way.merge`; `base` and `theirs` have a line feed at the end of each line."""
     if yours is None:
         return Merged(theirs if base is None else None, base=theirs)
-    plain = _plain(yours)
+    plain = normalized(yours)
     if theirs is not None and plain == theirs:
         return Merged(yours, base=theirs)
     if base is not None and plain == base:
-        return Merged(None if theirs is None else _like(yours, theirs), base=theirs)
+        return Merged(None if theirs is None else like(yours, theirs), base=theirs)
     if theirs is None:
         line = _first_difference(plain, base or "")
         return Merged(yours, kept=(KeptEntry(WHOLE_FILE, line, 1, what="what you changed"),))
@@ -39,7 +39,7 @@ def merge(yours: str | None, base: str | None, theirs: str | None) -> Merged:
     if base is not None:
         merged, line = _by_lines(plain, base, theirs)
         if merged is not None:
-            return Merged(_like(yours, merged), base=theirs)
+            return Merged(like(yours, merged), base=theirs)
     else:
         line = _first_difference(plain, theirs)
     conflict = Conflict(WHOLE_FILE, line, 1, yours, theirs, ABSENT if base is None else base)
@@ -48,20 +48,28 @@ def merge(yours: str | None, base: str | None, theirs: str | None) -> Merged:
 
 def is_unchanged(yours: str, base: str) -> bool:
     """Whether the person left the generated text as it was."""
-    return _plain(yours) == base
+    return normalized(yours) == base
 
 
 def take(yours: str, base: str | None, theirs: str | None, name: str = "") -> Merged:
     """The generated text replaces the person's file, whether there is a conflict or only an edit."""
-    if theirs is None or _plain(yours) == theirs:
+    if theirs is None or normalized(yours) == theirs:
         _require_conflict(yours, base, theirs, name)
-    return Merged(None if theirs is None else _like(yours, theirs), base=theirs)
+    return Merged(None if theirs is None else like(yours, theirs), base=theirs)
 
 
 def keep(yours: str, base: str | None, theirs: str | None, name: str = "") -> Merged:
     """Resolves a conflict: the person's text stays until the generated one changes again."""
     _require_conflict(yours, base, theirs, name)
     return Merged(yours, base=theirs)
+
+
+def sides(yours: str, base: str | None, theirs: str | None) -> tuple[str | None, str | None]:
+    """The base and theirs, laid out as yours is, for a merge editor."""
+    return (
+        None if base is None else like(yours, base),
+        None if theirs is None else like(yours, theirs),
+    )
 
 
 def _require_conflict(yours: str, base: str | None, theirs: str | None, name: str) -> None:
@@ -111,11 +119,12 @@ def _lines(text: str) -> list[str]:
     return re.findall(r"[^\n]*\n|[^\n]+", text)
 
 
-def _plain(text: str) -> str:
+def normalized(text: str) -> str:
+    """The text as a generated one is written: line feeds, and no byte order mark."""
     return text.removeprefix(_BOM).replace("\r\n", "\n")
 
 
-def _like(yours: str, text: str) -> str:
+def like(yours: str, text: str) -> str:
     """The text with the line endings and the byte order mark of the file that it replaces."""
     if yours.count("\r\n") * 2 > yours.count("\n"):
         text = text.replace("\n", "\r\n")

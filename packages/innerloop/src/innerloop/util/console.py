@@ -30,9 +30,10 @@ def print_line(text: str) -> None:
 
 
 def print_json(value: Any, *, indent: int | None = 2) -> None:
-    """One JSON value on stdout: strict JSON, and nothing in it acts on a terminal.
+    r"""One JSON value on stdout: strict JSON, and nothing in it acts on a terminal.
 
-    NaN and infinities, which JSON does not have, are null.
+    NaN and infinities, which JSON does not have, are null; a byte of a name that is not UTF-8 is
+    written `\xe9`.
     """
     import json
 
@@ -43,7 +44,10 @@ def print_json(value: Any, *, indent: int | None = 2) -> None:
     except ValueError:
         finite = json.loads(json.dumps(value), parse_constant=lambda word: None)
         text = json.dumps(finite, indent=indent, ensure_ascii=False)
-    print(printable.json_text(text), flush=True)
+    if printable.as_unicode(text) == text:
+        print(printable.json_text(text), flush=True)
+    else:
+        print_json(printable.unicode_tree(value), indent=indent)
 
 
 def error(error: UserError) -> None:

@@ -18,7 +18,7 @@ import re
 import stat
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -147,8 +147,11 @@ def overwrite(path: Path, text: str) -> bool:
 
 
 def write_private(path: Path, text: str) -> None:
-    """`write_text` for a secret: no other user of this machine can read it at any moment."""
-    _write(path, _Content([text.encode("utf-8")], private=True))
+    """`write_text` for a secret: no other user of this machine can read it at any moment.
+
+    Bytes that are not UTF-8 are written as they were read (`surrogateescape`).
+    """
+    _write(path, _Content([text.encode("utf-8", "surrogateescape")], private=True))
 
 
 def write_stream(path: Path, chunks: Iterable[bytes], *, executable: bool = False) -> None:
@@ -520,15 +523,71 @@ def keep(path: Path, target: Path) -> None:
         raise cannot("write", target, error) from error
 
 
-def write_new(path: Path, text: str, mode: int | None = None) -> None:
-    """Write a file that does not exist yet, onto the disk. `mode` None: that of any new file."""
+def keep_all(names: Iterable[str], source: Path, target: Path) -> None:
+    """`keep` for files of one folder, under the same names in another one, in microseconds each.
+
+    A file that has gone meanwhile is left out.
+    """
+    try:
+        with place(source / "_", follow=True) as old, place(target / "_") as new:
+            for name in names:
+                _keep_one(old.sibling(name), new.sibling(name))
+    except OSError as error:
+        raise cannot("write", target, error) from error
+
+
+def _keep_one(old: Place, new: Place) -> None:
+    try:
+        old.link(new)
+    except FileNotFoundError:
+        return
+    except (OSError, NotImplementedError) as error:
+        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EROFS):
+            raise
+        _copy_tree(old, new)
+
+
+def remove_all(names: Iterable[str], folder: Path) -> None:
+    """`remove` for files and links of one folder."""
+    try:
+        with place(folder / "_") as first:
+            for name in names:
+                with suppress(FileNotFoundError):
+                    first.sibling(name).unlink()
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise cannot("remove", folder, error) from error
+
+
+def make_links(targets: Mapping[str, str], folder: Path) -> None:
+    """`make_link` for several names in one folder that exists."""
+    try:
+        with place(folder / "_") as first:
+            for name, target in targets.items():
+                _link(first.sibling(name), folder / name, target)
+    except OSError as error:
+        raise _cannot_link(folder, next(iter(targets.values()), ""), error) from error
+
+
+def write_new(
+    path: Path, content: str | bytes, mode: int | None = None, *, executable: bool | None = None
+) -> None:
+    """Write a file that does not exist yet, onto the disk. `mode` None: that of any new file.
+
+    `executable`: whether those who can read it can start it; None: as `mode` says.
+    """
+    usual = 0o777 if executable else 0o666
+    if mode is not None and executable is not None:
+        mode = (mode & ~0o111) | (mode & 0o444) >> 2 if executable else mode & ~0o111
+    data = content if isinstance(content, bytes) else content.encode("utf-8", "surrogateescape")
     try:
         with place(path) as new:
             number = new.open(
-                os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666 if mode is None else 0o600
+                os.O_WRONLY | os.O_CREAT | os.O_EXCL, usual if mode is None else 0o600
             )
             with os.fdopen(number, "wb") as file:
-                file.write(text.encode("utf-8", "surrogateescape"))
+                file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
                 if mode is not None:
@@ -673,7 +732,8 @@ def replace_link(link: Path, target: str) -> None:
 
 
 def _link(found: Place, link: Path, target: str) -> None:
-    found.symlink(target, (link.parent / target).is_dir())
+    # Windows alone has two kinds of links.
+    found.symlink(target, sys.platform == "win32" and (link.parent / target).is_dir())
 
 
 # What Windows answers to somebody who may not make links (ERROR_PRIVILEGE_NOT_HELD).

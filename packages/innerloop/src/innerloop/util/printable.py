@@ -21,6 +21,7 @@ _OTHERS = (
 )
 _IN_TEXT = re.compile(rf"[{_OTHERS}]|\r(?!\n)")
 _IN_LINE = re.compile(f"[{_OTHERS}\t\n\r]")
+_SURROGATES = re.compile("[\ud800-\udfff]")
 _IN_JSON = re.compile(f"[{_OTHERS}\r]")
 
 
@@ -42,8 +43,38 @@ def json_text(text: str) -> str:
     return text if text.isprintable() else _IN_JSON.sub(_escaped_in_json, text)
 
 
+def is_unicode(text: str) -> bool:
+    """Whether a file can hold the text: it has no lone surrogates."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def as_unicode(text: str) -> str:
+    r"""The text that a file or JSON can hold: a byte that is not UTF-8 is written `\xe9`.
+
+    Such bytes are in names of files, and are lone surrogates in Python's text.
+    """
+    return _SURROGATES.sub(_escaped, text)
+
+
+def unicode_tree(value: Any) -> Any:
+    """A value of JSON whose texts are `as_unicode`."""
+    if isinstance(value, str):
+        return as_unicode(value)
+    if isinstance(value, dict):
+        return {unicode_tree(key): unicode_tree(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [unicode_tree(item) for item in value]
+    return value
+
+
 def _escaped(match: re.Match[str]) -> str:
-    r"""`\x1b`, `\u202e` or `\n`, as Python writes it."""
+    r"""`\x1b`, `\u202e` or `\n`, as Python writes it; `\xe9` for a byte that is not UTF-8."""
+    if "\udc80" <= match[0] <= "\udcff":
+        return f"\\x{ord(match[0]) - 0xDC00:02x}"
     return match[0].encode("unicode_escape", "surrogatepass").decode()
 
 

@@ -70,30 +70,37 @@ def run(
     env: Mapping[str, str] | None = None,
     stdin: str | None = None,
     timeout: float | None = None,
+    exact: bool = False,
 ) -> CompletedCommand:
-    """Run a program and return its output.
+    r"""Run a program and return its output.
 
-    After `timeout` seconds it is ended, with exit code 124. UserError if the program does not
-    exist.
+    Line ends become "\n", and bytes that are not UTF-8 become U+FFFD. With `exact` both are kept, the
+    bytes as in the names of files that Python reads. After `timeout` seconds the program is ended,
+    with exit code 124. UserError if it does not exist.
     """
     try:
         done = subprocess.run(
             list(argv),
             cwd=cwd,
             env=None if env is None else dict(env),
-            input=stdin,
+            input=None if stdin is None else stdin.encode("utf-8", "surrogateescape"),
             stdin=subprocess.DEVNULL if stdin is None else None,
             capture_output=True,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
             timeout=timeout,
         )
     except (OSError, ValueError) as error:
         raise _cannot_start(argv, cwd, error) from error
     except subprocess.TimeoutExpired:
         return CompletedCommand(124, "", f"no answer within {timeout:g} s")
-    return CompletedCommand(done.returncode, done.stdout, done.stderr)
+    if exact:
+        out = done.stdout.decode("utf-8", "surrogateescape")
+    else:
+        out = _text(done.stdout)
+    return CompletedCommand(done.returncode, out, _text(done.stderr))
+
+
+def _text(content: bytes) -> str:
+    return content.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
 
 
 def run_together(

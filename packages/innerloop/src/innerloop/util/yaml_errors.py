@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from . import git_markers
 from .errors import UserError
 from .position import Position
 
@@ -15,7 +16,6 @@ MOST_VALUES = 100_000
 NO_TEXT = re.compile("[\0\ud800-\udfff]")
 # Where YAML 1.1 ends a line.
 _LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
-_CONFLICT = re.compile(r"^(?:<{7}|>{7})(?: |$)", re.MULTILINE)
 _TEMPLATE = re.compile(r"(?<!\$)\{\{.*?\}\}|\{%.*?%\}")
 
 
@@ -34,14 +34,12 @@ def explained(error: yaml.YAMLError | ValueError, text: str, name: str) -> UserE
     where = Position(name, mark.line + 1, mark.column + 1)
     if is_after_the_end:
         where = Position(name, len(lines), len(lines[-1]) + 1)
-    conflict = _CONFLICT.search(text)
-    if conflict:
-        number = text.count("\n", 0, conflict.start()) + 1
+    if conflict := git_markers.first_line(text):
         what = "not YAML: it contains a merge conflict"
         return UserError(
             what,
             code="not-yaml",
-            where=Position(name, number, 1),
+            where=Position(name, conflict, 1),
             hint="Keep one of the two sides",
         )
     line = lines[where.line - 1]

@@ -122,6 +122,36 @@ def _script(job: Job, root: str | None, files: Files) -> Iterator[Finding]:
             return
 
 
+_CHANGES_FILES = re.compile(r"\b(?:chmod|dos2unix|sed|tr|perl|install|ln)\b")
+_SHELLS = ("bash", "sh", "dash", "zsh", "ksh", "source", ".")
+
+
+def script_paths(job: Job, root: str) -> Iterator[tuple[str, str, str]]:
+    """The scripts that the command names: as written, the path from the workspace's root, and by what.
+
+    The last is "" for a script that is started itself, "shell" or "other" for an argument of one.
+    Behind a command that may change files there are none.
+    """
+    folder = "."
+    for piece in re.split(r"&&|\|\||[;|\n]", re.sub(r"\\\n", "  ", job.command)):
+        words = _words(piece)
+        if _MAKES_FILES.search(piece) or _CHANGES_FILES.search(piece):
+            return
+        if len(words) == 2 and words[0] == "cd":
+            folder = posixpath.join(folder, words[1])
+        script = _script_of(words)
+        if script is None and words and re.fullmatch(r"(?:\./|[\w-]+/)[\w./-]+", words[0]):
+            script = words[0]
+        if script is None or "$" in folder or posixpath.isabs(script) or posixpath.isabs(folder):
+            continue
+        named = [word for word in words[: words.index(script)] if not word.startswith("-")]
+        runner = posixpath.basename(named[-1]) if named else ""
+        if runner in ("exec", "time", "nohup", "sudo", "env"):
+            runner = ""
+        by = "" if not runner else "shell" if runner in _SHELLS else "other"
+        yield script, posixpath.normpath(posixpath.join(root, folder, script)), by
+
+
 def _missing_script(
     job: Job, root: str | None, folder: str, script: str, files: Files
 ) -> Iterator[Finding]:
@@ -198,8 +228,10 @@ def check_data(job: Job, files: Files) -> Iterator[Finding]:
         position = job.where("inputs", name, "path")
         if not files.exists(path):
             message = f'the data of input "{name}" do not exist: {path}'
-            hint = "Put them there, or write another path"
-            yield Finding(position, message, hint, "data-missing")
+            remedy = getattr(files, "remedy", None)  # not every view of files can look around
+            fetch = remedy(path) if remedy is not None else ""
+            put = f"Fetch them with `{fetch}`" if fetch else "Put them there"
+            yield Finding(position, message, f"{put}, or write another path", "data-missing")
         elif input_.type == "uri_file" and files.is_dir(path):
             message = f'the input "{name}" is a uri_file, and {path} is a folder'
             yield Finding(position, message, "Write type: uri_folder", "data-type-mismatch", INFO)

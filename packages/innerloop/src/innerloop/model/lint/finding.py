@@ -84,12 +84,22 @@ def refused(
     return Finding(job.where(*path), message, hint, code, WARNING)
 
 
-# Warnings about a job that Azure ML accepts: it costs more than it should, or hides its failure.
-ACCEPTED = {"build-context-large", "code-large", "code-with-outputs", "failure-hidden"}
+# Warnings about a job that Azure ML accepts: it costs more than it should, hides its failure, runs
+# in another environment than a dev container's shell, or a file may not be what the program expects.
+ACCEPTED = {
+    "build-context-large",
+    "code-large",
+    "code-with-outputs",
+    "environment-in-start-file",
+    "failure-hidden",
+    "pointer-in-code",
+    "script-not-executable",
+    "submodule-missing",
+}
 
 
 def blocks_submission(findings: Iterable[Finding]) -> bool:
-    """Whether Azure ML would refuse one of them: there is an error or a warning."""
+    """Whether `loop submit` refuses a job with them: an error, or a warning that Azure ML refuses."""
     return any(
         finding.severity is not INFO and finding.code not in ACCEPTED for finding in findings
     )

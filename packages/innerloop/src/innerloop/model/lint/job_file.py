@@ -11,6 +11,7 @@ from ...util.errors import UserError
 from ..jobs import sweep
 from ..jobs.job import Job, read_job
 from ..jobs.pipeline import Step, default_compute, pipeline_of, swept
+from .content_rules import check_contents
 from .exit_code_rules import check_exit_code
 from .file_rules import check_data, check_files
 from .finding import INFO, WARNING, Files, Finding, finding_of, mapping_of, refused
@@ -79,11 +80,13 @@ def _all(job: Job, files: Files) -> Iterator[Finding]:
             yield _unusable(error)
             return
         yield from check_files(job, files)
+        yield from check_contents(job, files)
         yield from check_references(job)
         yield from check_exit_code(job)
         yield from check_ignored(job, files)
         return
     yield from check_files(job, files)
+    yield from check_contents(job, files)
     if job.command:
         yield from check_references(job)
         yield from check_exit_code(job)
@@ -154,6 +157,7 @@ def _step(step: Step, files: Files) -> Iterator[Finding]:
         return
     yield from check_values(step.job, step=True)
     yield from check_files(step.job, files)
+    yield from check_contents(step.job, files)
     yield from check_references(step.job)
     yield from check_exit_code(step.job)
     yield from check_ignored(step.job, files)
