@@ -70,6 +70,47 @@ def test_outputs_are_the_persons(theirs: Workspace) -> None:
     assert others == []
 
 
+BESIDE = """
+import os, pathlib
+pathlib.Path("logs").mkdir()
+pathlib.Path("logs/a").write_text("a")
+pathlib.Path("mine").write_text(pathlib.Path("roots.txt").read_text())
+pathlib.Path("outputs/x").write_text("x")
+"""
+
+
+def as_person() -> list[str]:
+    group = str(SOCKET.stat().st_gid)
+    return ["setpriv", f"--reuid={PERSON}", f"--regid={PERSON}", f"--groups={PERSON},{group}"]
+
+
+def test_files_beside_outputs_are_the_persons_also_next_to_files_of_root(theirs: Workspace) -> None:
+    (theirs.root / "src/tiny/train.py").write_text(BESIDE)
+    roots = theirs.write("src/tiny/roots.txt", "root's")
+    roots.chmod(0o644)
+    answer = theirs.loop("run", "tiny", "--backend", "docker", prefix=as_person())
+    assert answer.code == 0, answer.err
+    beside = theirs.outputs("tiny") / "beside-outputs"
+    assert (beside / "mine").read_text() == "root's" and (beside / "logs/a").read_text() == "a"
+    assert {path.stat().st_uid for path in beside.rglob("*")} == {PERSON}
+    assert roots.read_text() == "root's" and sorted(os.listdir(beside)) == ["logs", "mine"]
+    assert not list((theirs.root / ".innerloop").glob("scratch/*"))
+
+
+def test_files_that_a_containers_root_wrote_are_named(theirs: Workspace) -> None:
+    """The job chooses root by itself: what cannot be moved away is not lost, and said."""
+    (theirs.root / "src/tiny/train.py").write_text(BESIDE)
+    theirs.write("src/tiny/roots.txt", "")
+    job = theirs.root / "src/tiny/azure-ml-job.yaml"
+    job.write_text(f"{job.read_text()}resources: {{docker_args: --user root}}\n")
+    answer = theirs.loop("run", "tiny", "--backend", "docker", prefix=as_person())
+    assert answer.code == 0, answer.err
+    (left,) = (theirs.root / ".innerloop").glob("scratch/tiny/*")
+    assert (left / "logs/a").read_text() == "a"
+    assert "sudo chown" in answer.err and "scratch/tiny" in answer.err
+    assert (theirs.outputs("tiny") / "beside-outputs/mine").exists()
+
+
 def test_without_access_to_the_socket_it_is_said(theirs: Workspace) -> None:
     become = ["setpriv", f"--reuid={PERSON}", f"--regid={PERSON}", "--clear-groups"]
     answer = theirs.loop("run", "tiny", "--backend", "docker", prefix=become)

@@ -41,6 +41,20 @@ def test_another_experiment_is_somewhere_else(inside: Workspace) -> None:
     assert "the dev container of tiny" in answer.message
 
 
+def test_files_beside_outputs_are_where_every_backend_puts_them(inside: Workspace) -> None:
+    inside.write("src/tiny/train.py", "open('best.ckpt', 'w').write('x')")
+    inside.write(".env", "A=1\n")
+    answer = inside.loop("run", "tiny")
+    assert answer.code == 0, answer.err
+    run = inside.outputs("tiny")
+    assert (run / "beside-outputs/best.ckpt").read_text() == "x"
+    assert (
+        f"best.ckpt beside ./outputs, where Azure ML keeps nothing: in outputs/tiny/{run.name}/"
+        in (answer.err)
+    )
+    assert not (inside.root / "src/tiny/best.ckpt").exists() and ".env sets A" in answer.err
+
+
 @pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="needs root")
 def test_path_of_root_is_left_as_it_is() -> None:
     assert in_container._path() == {}

@@ -42,6 +42,11 @@ COMMANDS = (
     Command("leave", "The workspace", "Take the tool out; what you wrote or edited stays."),
     Command("sync", "The workspace", "Bring generated files in line with src/; your edits stay."),
     Command(
+        "upgrade",
+        "The workspace",
+        "Bring the workspace to another version of the tool; your edits stay.",
+    ),
+    Command(
         "check",
         "The workspace",
         "Report errors and warnings in job files, schedules and deploy folders.",
@@ -137,6 +142,11 @@ COMMANDS = (
         "clean",
         "The workspace",
         "Remove outdated containers, images and environments of this workspace; asks first.",
+    ),
+    Command(
+        "vendor",
+        "The workspace",
+        "Put the pinned wheels into .innerloop/wheels, so that a clone needs no package index.",
     ),
     Command(
         "completion",

@@ -101,5 +101,5 @@ def _own_shell(root: Path, started: Started, experiment: Experiment) -> int:
     console.say(f"backend venv ({request.why})")
     for note in request.notes:
         console.say(note)
-    env = {**os.environ, **own, **kept, **shell.env}
+    env = {**os.environ, **request.secrets, **own, **kept, **shell.env}
     return process.run_foreground(shell.argv, cwd=Path(request.cwd), env=env)

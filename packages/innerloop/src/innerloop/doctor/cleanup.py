@@ -18,7 +18,7 @@ from typing import Any
 from ..docker import docker_cli
 from ..docker import engine as docker_engine
 from ..history import in_flight, past_runs, recorder
-from ..local import lost_runs, venv_requirements
+from ..local import lost_runs, tool_environments, venv_requirements
 from ..model.container import EXPERIMENT_LABEL, WORKSPACE_LABEL, image_name_part
 from ..model.deployment import FOLDER as DEPLOY
 from ..model.workspace import Workspace
@@ -66,7 +66,7 @@ def find(workspace: Workspace, kinds: Sequence[str], older_than: float = 0) -> l
     if IN_DOCKER & set(kinds) and process.which("docker"):
         found += [item for item in _in_docker(workspace) if item.kind in kinds]
     if "environments" in kinds:
-        found += _environments(workspace)
+        found += [*_environments(workspace), *_tool_environments(workspace)]
     if "outputs" in kinds:
         found += _outputs(workspace, older_than)
     return sorted(found, key=lambda item: (KINDS.index(item.kind), not item.outdated, item.name))
@@ -282,6 +282,20 @@ def _environments(workspace: Workspace) -> Iterator[Removable]:
         yield Removable(
             "environments", path.name, str(path), files.size_of(path), why, outdated, kept
         )
+
+
+def _tool_environments(workspace: Workspace) -> Iterator[Removable]:
+    """What tools have in place of a `.venv` in the code."""
+    root = Path(workspace.root)
+    slugs = {name.replace("/", ".") for name in workspace.experiments}
+    for path in tool_environments.of_workspace(root):
+        if path.is_symlink() or files.is_aside(path):
+            continue
+        outdated = path.name.rpartition("-")[0] not in slugs
+        why = "its experiment no longer exists" if outdated else "in place of .venv in the code"
+        name = path.relative_to(root).as_posix()
+        kept = _user_of(workspace, path.name)
+        yield Removable("environments", name, str(path), files.size_of(path), why, outdated, kept)
 
 
 def _user_of(workspace: Workspace, environment: str) -> str:

@@ -16,20 +16,23 @@ import os
 import stat
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..model.paths import is_within
 from ..model.run import Run
 from ..util import files
+from ..util.errors import UserError
 from . import tool_environments
 
 BESIDE = "beside-outputs"
 OUTPUTS = "outputs"
 _BYTECODE = "__pycache__"
+# PDM writes the path of the interpreter of an environment there: that of the person is another one.
+_INTERPRETER = ".pdm-python"
 
 # A view of more entries is not made for a container: each costs 20 microseconds, a folder some more.
-MOST_ENTRIES = 10_000
+MOST_ENTRIES = 20_000
 MOST_FOLDERS = 100
 
 
@@ -37,17 +40,19 @@ MOST_FOLDERS = 100
 class Entries:
     """The names directly in a code root, by their kind. Other kinds (sockets) are left out.
 
-    `folders` have no environment of a tool, and `outputs` is in none of them.
+    `folders` have no environment of a tool, and `outputs` is in none of them. `foreign` are files
+    that cannot have a second name, since they are another user's: a container has them mounted.
     """
 
     files: tuple[str, ...] = ()
     folders: tuple[str, ...] = ()
+    foreign: tuple[str, ...] = ()
     links: Mapping[str, str] = field(default_factory=dict)
 
 
 def entries_of(code: str, *, environments: Iterable[str] = ()) -> Entries:
     """Read the code root. `environments` are names that are left out."""
-    left_out = {OUTPUTS, *environments}
+    left_out = {OUTPUTS, _INTERPRETER, *environments}
     plain, folders, links = [], [], {}
     with suppress(OSError), os.scandir(code) as found:
         for entry in found:
@@ -59,14 +64,14 @@ def entries_of(code: str, *, environments: Iterable[str] = ()) -> Entries:
                 folders.append(entry.name)
             elif entry.is_file():
                 plain.append(entry.name)
-    return Entries(tuple(sorted(plain)), tuple(sorted(folders)), links)
+    return Entries(tuple(sorted(plain)), tuple(sorted(folders)), links=links)
 
 
 def for_container(run: Run, environments: Iterable[str] = ()) -> Entries | None:
     """The entries of the code root for a container's view; None where no view can be made.
 
-    That is so for a job without a folder of code, for more entries than a start should take, and
-    where a file cannot have a second name: on another disk, or as a file of another user.
+    That is so for a job without a folder of code, for an empty one, for one on another disk, for more
+    entries than a start should take, and for folders with names that no option can hold.
     """
     if run.in_place or not run.has_code_folder or run.code is None:
         return None
@@ -75,16 +80,19 @@ def for_container(run: Run, environments: Iterable[str] = ()) -> Entries | None:
     if is_within(code, root) and not is_within(real, real_root):
         return None  # reached by a link that leads out
     entries = entries_of(code, environments=environments)
-    if len(entries.files) > MOST_ENTRIES or len(entries.folders) > MOST_FOLDERS:
+    if not (entries.files or entries.folders or entries.links) or len(entries.files) > MOST_ENTRIES:
         return None
     try:
         if os.stat(code).st_dev != os.stat(_existing(Path(root, run.work))).st_dev:
             return None
-        if not all(_can_link(os.path.join(code, name)) for name in entries.files):
-            return None
+        foreign = {name for name in entries.files if not _can_link(os.path.join(code, name))}
     except OSError:
         return None
-    return entries
+    parts = (*entries.folders, *foreign)
+    if len(parts) > MOST_FOLDERS or not all(name.isprintable() for name in parts):
+        return None
+    own = tuple(name for name in entries.files if name not in foreign)
+    return replace(entries, files=own, foreign=tuple(sorted(foreign)))
 
 
 def _existing(folder: Path) -> Path:
@@ -104,12 +112,13 @@ class View:
     """A view that was made, and what it was made of.
 
     `code` is the code root or the one file that it is, None without code. `linked` has the inode of
-    each hard link.
+    each hard link, `points` are empty files on which something is mounted.
     """
 
     folder: Path
     code: str | None = None
     linked: Mapping[str, int] = field(default_factory=dict)
+    points: tuple[str, ...] = ()
 
 
 def make_links(
@@ -129,18 +138,19 @@ def make_links(
 
 
 def make_for_container(code: str, folder: Path, entries: Entries, points: Iterable[str]) -> View:
-    """The view for a container. `points` are names on which something is mounted."""
+    """The view for a container. `points` are further names on which a folder is mounted."""
     files.make_folder(folder)
     for name in {OUTPUTS, *entries.folders, *points}:
         files.make_folder(folder / name)
-    names = [name for name in entries.files if name not in set(points)]
-    files.keep_all(names, Path(code), folder)
+    for name in entries.foreign:
+        files.write_text(folder / name, "")
+    files.keep_all(entries.files, Path(code), folder)
     files.make_links(entries.links, folder)
     linked = {}
-    for name in names:
+    for name in entries.files:
         with suppress(OSError):
             linked[name] = os.lstat(folder / name).st_ino
-    return View(folder, code, linked)
+    return View(folder, code, linked, entries.foreign)
 
 
 def close(view: View, outputs: Path, since: float) -> None:
@@ -160,10 +170,26 @@ def close(view: View, outputs: Path, since: float) -> None:
         else:
             kept.append(Path(entry.path))
     files.remove_all(gone, view.folder)
-    for path in kept:
-        files.move_into(path, outputs / BESIDE)
+    errors = [error for path in kept if (error := _moved(path, outputs / BESIDE)) is not None]
     files.remove_if_empty(view.folder)
     files.remove_if_empty(view.folder.parent)
+    if errors:
+        raise errors[0]
+
+
+def _moved(path: Path, folder: Path) -> UserError | None:
+    """Move what the program wrote; the error if that fails, with which it stays where it is."""
+    try:
+        files.move_into(path, folder)
+    except UserError as error:
+        hint = f"It is another user's: `sudo chown -R $(id -u) '{path}'`, then move it"
+        is_own = not hasattr(os, "geteuid") or os.lstat(path).st_uid == os.geteuid()
+        return error if is_own else _with_hint(error, hint)
+    return None
+
+
+def _with_hint(error: UserError, hint: str) -> UserError:
+    return UserError(error.what, code=error.code, where=error.where, hint=hint)
 
 
 def _kept_folder(folder: Path) -> list[Path]:
@@ -184,13 +210,18 @@ def _is_ours(view: View, entry: os.DirEntry[str], since: float) -> bool:
     status = entry.stat(follow_symlinks=False)
     if not stat.S_ISREG(status.st_mode):
         return True  # a socket or a named pipe
+    if entry.name == _INTERPRETER or (entry.name in view.points and status.st_size == 0):
+        return True
     if view.linked.get(entry.name) == status.st_ino:
         # The person may have replaced the file, and the program have written into the old one.
         return status.st_nlink > 1 or status.st_mtime < since
     with suppress(OSError):
         if view.code is not None:
             other = os.lstat(os.path.join(view.code, entry.name))
-            return (other.st_dev, other.st_ino) == (status.st_dev, status.st_ino)
+            is_point = (
+                not view.linked and status.st_size == 0
+            )  # of a view that another process made
+            return is_point or (other.st_dev, other.st_ino) == (status.st_dev, status.st_ino)
     return False
 
 
@@ -199,5 +230,5 @@ def _is_our_link(view: View, entry: os.DirEntry[str]) -> bool:
         target = os.readlink(entry.path)
         if os.path.isabs(target):
             return True
-        return view.code is None or os.path.islink(os.path.join(view.code, entry.name))
+        return view.code is not None and os.path.islink(os.path.join(view.code, entry.name))
     return True

@@ -20,10 +20,12 @@ from ..docker import (
     containers,
     docker_cli,
     engine,
+    engine_location,
     image_build,
 )
 from ..docker.engine import Engine, Gpu
 from ..history import in_flight, recorder
+from ..model import link_mounts
 from ..model.container import (
     EXPERIMENT_LABEL,
     NO_CONTEXT,
@@ -36,6 +38,8 @@ from ..model.container import (
     image_name_part,
 )
 from ..model.experiment import Experiment, Link
+from ..model.folder_contents import count_links, listed
+from ..model.paths import is_within
 from ..model.run import Availability, Request, Run
 from ..model.workspace import Workspace
 from ..util import console, files, process
@@ -52,7 +56,7 @@ def available(workspace: Workspace) -> Availability:
         return Availability(
             False, f"this is the dev container of {experiment}", "Use a terminal on the host"
         )
-    facts = engine.ask("innerloop")
+    facts = engine_location.ask("innerloop", workspace.root)
     return Availability(facts.answers, facts.why or "an engine answers", facts.hint)
 
 
@@ -64,11 +68,11 @@ def plan(run: Run) -> Request:
     dev_container.require_outside(run.experiment.name)
     environment = run.environment
     image = environment.image
-    facts = engine.ask(image.name if image else "")
+    facts = engine_location.ask(image.name if image else "", run.workspace.root)
     missing = [environment.missing] if environment.missing else []
     missing += _links_outside(run.links)
     if not facts.answers:
-        missing.append(UserError(facts.why, code="engine-unavailable", hint=facts.hint))
+        missing.append(engine_location.unavailable(facts))
     try:
         gpu = engine.decide_gpu(
             run.experiment.settings.gpu, device=engine.has_gpu(), runtime=facts.has_nvidia
@@ -90,12 +94,54 @@ def plan(run: Run) -> Request:
         context = ContainerContext(binds=container_context.own_binds())
         on_host = (context.on_host(mount) for mount in mounts)
         planned = replace(planned, container=planned.container.with_mounts(*on_host))
+    planned = _with_links(run, planned)
     is_current = image is None or image_build.is_current(image, facts)
     planned = replace(planned, needs_build=not is_current, missing=tuple(missing))
     notes = environment.notes
     if image is not None and environment.conda is not None and is_current:
         notes += conda_images.python_note(image, facts.image_id, environment.conda)
     return planned.with_notes(*notes)
+
+
+def _with_links(run: Run, planned: Request) -> Request:
+    """The request with mounts for the links in code and data that lead out of their folders."""
+    container = planned.container
+    if container is None or os.name == "nt" or not any(one.links for one in run.contents.values()):
+        return planned
+    root = posixpath.join("/workspaces", run.workspace.name)
+    real = os.path.realpath(run.workspace.root)
+    folders = [
+        (contents, _target(run, name, run.data[name], root))
+        for name, contents in run.contents.items()
+        if name
+    ]
+    if run.has_code_folder and "" in run.contents:
+        # A link of the code that leads out of the workspace is an error.
+        code = run.contents[""]
+        links = tuple(link for link in code.links if is_within(link.target, real))
+        folders.append((replace(code, links=links), _cwd(run, root)))
+    context = ContainerContext(binds=container_context.own_binds())
+    found = link_mounts.plan(
+        folders,
+        [Mount(os.path.realpath(mount.source), mount.target) for mount in container.mounts],
+        root=real,
+        home=os.path.realpath(os.path.expanduser("~")),
+        resolve=os.path.realpath,
+    )
+    notes = []
+    mounts = []
+    for mount in found.mounts:
+        try:
+            mounts.append(context.on_host(mount))
+        except UserError as error:
+            notes.append(f"a link leads nowhere in the container: {error.what}")
+    if found.missed:
+        names = listed([f"{link.at} to {link.text}" for link in found.missed])
+        subject = count_links(len(found.missed), "code or data")
+        notes.append(f"{subject} into the image, or nowhere, in the container: {names}")
+    with_mounts = container.with_mounts(*mounts)
+    granted = tuple(f"it reads {folder} by links in its data" for folder in found.outside(real))
+    return replace(planned, container=with_mounts, grants=granted).with_notes(*notes)
 
 
 def prepare(run: Run, request: Request) -> None:
@@ -208,9 +254,12 @@ def submit(run: Run, request: Request) -> int:
     name = container_name(run)
     terminal = request.container is not None and request.container.terminal
     since = time.time()
-    points = _make_mount_points(run, request)
+    has_view = any(mount.view for mount in request.mounts)
+    folder = Path(run.workspace.root, run.work)
+    points = _Points(code_view.View(folder, run.code) if has_view else None)
     is_lost = False
     try:
+        points = _make_mount_points(run, request)
         code = _client(run, request, name, terminal)
         if request.container is None or request.container.remove:
             return code if code == 0 else _end_of_unrecorded(name, code, terminal)
@@ -404,13 +453,7 @@ def _make_mount_points(run: Run, request: Request) -> _Points:
     if not run.in_place:
         files.make_folder(root / run.outputs)
     if code is not None and run.code is not None:
-        inner = [m.target for m in mounts if posixpath.dirname(m.target) == code.target]
-        names = [posixpath.basename(target) for target in inner]
-        entries = code_view.entries_of(run.code, environments=names)
-        points = {*names, *code.parts} - {name for name in names if _is_file(run, name)}
-        files_there = tuple({*entries.files, *(n for n in names if _is_file(run, n))})
-        entries = replace(entries, folders=code.parts, files=files_there)
-        return _Points(code_view.make_for_container(run.code, root / run.work, entries, points))
+        return _Points(_make_view(run, run.code, code, mounts))
     made = _make_environment_points(run, mounts)
     if run.in_place:
         return _Points(folders=made)
@@ -418,13 +461,21 @@ def _make_mount_points(run: Run, request: Request) -> _Points:
         files.make_folder(root / run.work / "outputs")
         if run.code is not None:
             files.write_text(root / run.work / os.path.basename(run.code), "")
-    else:
-        files.make_folder(Path(run.code) / "outputs")
+    elif not (outputs := Path(run.code) / "outputs").exists():
+        made = (*made, files.make_folder(outputs))
     return _Points(folders=made)
 
 
-def _is_file(run: Run, name: str) -> bool:
-    return run.code is not None and os.path.isfile(os.path.join(run.code, name))
+def _make_view(run: Run, code: str, mount: Mount, mounts: Sequence[Mount]) -> code_view.View:
+    """The view with a place for each of its parts, and for what else is mounted directly into it."""
+    inner = [m for m in mounts if posixpath.dirname(m.target) == mount.target]
+    names = {posixpath.basename(m.target) for m in inner}
+    is_file = {name: os.path.isfile(os.path.join(code, name)) for name in {*mount.parts, *names}}
+    found = code_view.entries_of(code, environments=is_file)
+    foreign = tuple(sorted(name for name in is_file if is_file[name]))
+    entries = replace(found, folders=(), foreign=foreign)
+    points = [name for name in is_file if not is_file[name]]
+    return code_view.make_for_container(code, Path(run.workspace.root, run.work), entries, points)
 
 
 def _make_environment_points(run: Run, mounts: Sequence[Mount]) -> tuple[Path, ...]:
@@ -506,7 +557,8 @@ def _code_view(run: Run, code: Mount, mounts: Sequence[Mount]) -> Mount:
     entries = code_view.for_container(run, names)
     if entries is None:
         return code
-    parts = [name for name in entries.folders if f"{code.target}/{name}" not in taken]
+    wanted = (*entries.folders, *entries.foreign)
+    parts = [name for name in wanted if f"{code.target}/{name}" not in taken]
     view = _join(run.workspace.root, run.work)
     return replace(code, view=view, parts=tuple(parts))
 

@@ -48,6 +48,10 @@ class Mount:
         parts = (Mount(_inside(self.source, name), f"{self.target}/{name}") for name in self.parts)
         return (Mount(self.view, self.target), *parts)
 
+    def plain(self) -> Mount:
+        """The mount of `source` itself."""
+        return replace(self, view="", parts=())
+
     def text(self) -> str:
         """The value of `--mount`.
 

@@ -13,10 +13,16 @@ from typing import Any
 
 from ..util.redaction import Redaction
 
-ROWS = ("command", "cwd", "variables", "environment", "image", "user", "shm", "mounts", "nodes")
+ENV_FILE = "env file"
+ROWS = (
+    "command", "cwd", "variables", ENV_FILE, "environment", "image", "user", "shm", "mounts", "nodes",
+    "options", "changes",
+)  # fmt: skip
 NOT_COMPARED = (
-    "what a program reads from the machine by itself (other variables, files, the network), VS Code's "
-    "settings and extensions, and workflows that no [schedule] generates"
+    "what a program reads from the machine by itself (other variables, files, hardware, the network), "
+    "who signs in, VS Code's settings and extensions, packages that a development stage installs, tasks "
+    "and launch configurations of your own that start another program or job file, other steps and "
+    "actions of a workflow, and workflows that no [schedule] generates"
 )
 
 

@@ -18,7 +18,7 @@ from ..model.run_secrets import secrets_of
 from ..util import consent, console, files, network, process, process_identity
 from ..util.errors import UserError, combine
 from ..util.process import OutOfTime
-from . import failure_report, written_files
+from . import env_file, failure_report, written_files
 from .plan import new_id, plan, plan_command
 
 __all__ = ["Started", "backend_line", "carry_out", "new_id", "plan", "plan_command", "prepare"]
@@ -47,32 +47,33 @@ def prepare(run: Run, backend: str, *, dry: bool, trusted: bool = False) -> Star
 
         lost_runs.settle_all(Path(run.workspace.root))
     chosen, why = _choose(backend, run)
+    file = env_file.read(Path(run.workspace.root))
     # The request first: an error in the command is reported before minutes of building.
-    request = chosen.plan(run)
+    request = env_file.given(chosen.plan(run), file)
     urls = network.of_machine(os.environ).urls
-    request = replace(
-        request,
-        why="; ".join(filter(None, [why, request.why])),
-        redaction=secrets_of(run, request, os.environ, urls),
-    )
+    redaction = secrets_of(run, request, {**os.environ, **file.variables}, urls)
+    request = replace(request, why="; ".join(filter(None, [why, request.why])), redaction=redaction)
     missing = [*run.missing, *request.missing]
     granted = grants.of_run(
         run, in_container=request.container is not None, resolve=os.path.realpath
     )
+    lines = [*map(str, granted), *request.grants]
     if dry:
-        request = request.with_notes(*(f"beyond the workspace: {grant}" for grant in granted))
+        request = request.with_notes(*(f"beyond the workspace: {line}" for line in lines))
+        if any(mount.view for mount in request.mounts):
+            beside = f"{request.outputs}/{written_files.BESIDE}"
+            request = request.with_notes(f"new files beside ./outputs go to {beside}/")
         notes = [f"a real run needs more: {error.message()}" for error in missing]
         return Started(run, request.with_notes(*notes), chosen.submit)
     if missing:
         raise combine(missing)
     root = Path(run.workspace.root)
-    lines = [str(grant) for grant in granted]
     consent.require(root, f"the job {run.job.name}", lines, trusted=trusted)
     chosen.prepare(run, request)
     if request.needs_build:
         # What was built is known only now, an image's users for instance.
-        built = chosen.plan(run)
-        request = replace(built, why=request.why)
+        built = env_file.given(chosen.plan(run), file)
+        request = replace(built, why=request.why, redaction=redaction)
     return Started(run, request, chosen.submit)
 
 

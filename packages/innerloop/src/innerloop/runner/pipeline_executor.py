@@ -18,7 +18,7 @@ from ..model.jobs.pipeline import Step
 from ..model.run import Request, Run
 from ..util import console, files
 from ..util.errors import UserError, combine
-from . import execute, pipeline_record, sweep_executor
+from . import execute, pipeline_record, sweep_executor, written_files
 from .execute import Started
 from .pipeline_plan import PipelinePlan, fetched, missing, run_of, sweep_of
 from .progress_table import DONE, FAILED, KEPT, SKIPPED, STOPPED, ProgressTable, Row, RowState
@@ -234,6 +234,8 @@ def _say_outputs(planned: PipelinePlan, table: ProgressTable) -> None:
     table.say(
         f"innerloop: outputs are in {folder}/ ({pipeline_record.RECORD} lists those of each step)"
     )
+    if written := written_files.line_of_parts(planned.root, folder):
+        table.say(f"innerloop: {written}")
     for name, (step, output) in planned.pipeline.made_by.items():
         row = table.rows.get(step)
         if row is not None and row.state in (DONE, KEPT):

@@ -17,7 +17,7 @@ from ..model.jobs.mlflow_env import TRACKING
 from ..model.run import Run
 from ..util import files
 from ..util.errors import UserError
-from . import execute
+from . import execute, written_files
 from .execute import Started
 from .progress_table import DONE, FAILED, SKIPPED, STOPPED, ProgressTable, Row
 from .sweep_record import RECORD
@@ -170,6 +170,8 @@ def carry_out(planned: Sweep, prepare: Prepare) -> int:
         finally:
             record_if_possible(planned, table)
             table.say(f"innerloop: outputs are in {planned.folder}/ (the table is in {RECORD})")
+            if written := written_files.line_of_parts(root, planned.folder):
+                table.say(f"innerloop: {written}")
     return _verdict(planned, table)
 
 

@@ -14,11 +14,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..local import code_view
+from ..local.code_view import BESIDE
 from ..model.run import Run
 
+__all__ = ["BESIDE", "Before", "before", "line", "line_of_parts"]
+
 # A code folder of more files is not looked through: that would take longer than a start should.
-MOST = 50_000
+MOST = 20_000
 # Files that tools leave beside the code, and folders of environments and repositories.
 _UNSAID = {
     "outputs", "__pycache__", ".git", ".hg", ".innerloop", "node_modules", ".DS_Store",
@@ -50,15 +52,33 @@ def before(run: Run, now: float) -> Before | None:
 def line(run: Run, state: Before | None) -> str:
     """The line; "" if nothing was written there."""
     parts = []
-    folder = Path(run.workspace.root, run.outputs, code_view.BESIDE)
+    folder = Path(run.workspace.root, run.outputs, BESIDE)
     if beside := [path for path, _ in _walk(str(folder), unsaid=frozenset())]:
         parts.append(
             f"the program wrote {_shown(beside)} beside ./outputs, where Azure ML keeps nothing: in "
-            f"{run.outputs}/{code_view.BESIDE}/"
+            f"{run.outputs}/{BESIDE}/"
         )
     if state is not None and state.names is not None:
         parts += _changes(run, state, state.names)
     return "; ".join(parts)
+
+
+def line_of_parts(root: Path, folder: str) -> str:
+    """The line for the steps or trials of a larger run in `folder`; "" if none wrote anything there."""
+    counts = {}
+    for depth in ("*", "*/*"):
+        for beside in sorted((root / folder).glob(f"{depth}/{BESIDE}")):
+            part = beside.parent.relative_to(root / folder).as_posix()
+            counts[part] = sum(1 for _ in _walk(str(beside), unsaid=frozenset()))
+    if not counts:
+        return ""
+    shown = ", ".join(f"{part} ({count})" for part, count in list(counts.items())[:_MOST_NAMES])
+    rest = len(counts) - _MOST_NAMES
+    more = f" and {rest} more" if rest > 0 else ""
+    return (
+        f"files were written beside ./outputs, where Azure ML keeps nothing, by {shown}{more}: in "
+        f"{folder}/<name>/{BESIDE}/"
+    )
 
 
 def _changes(run: Run, state: Before, names: frozenset[str]) -> Iterator[str]:

@@ -170,13 +170,21 @@ def _installed_from() -> Path | None:
     return path if url.scheme == "file" and path.suffix == ".whl" and path.is_file() else None
 
 
+def index_of_uv(environ: Mapping[str, str]) -> dict[str, str]:
+    """Variables that tell pip the index that uv is told; none where pip is told one."""
+    if "PIP_INDEX_URL" in environ:
+        return {}
+    # uv takes names for indexes: NAME=URL.
+    return {
+        target: re.sub(r"(?m)(^|\s)[\w-]+=(?=\w+:)", r"\1", environ[source])
+        for source, target in _OF_UV.items()
+        if environ.get(source)
+    }
+
+
 def _downloaded(scratch: Path) -> bytes | None:
     """The wheel of this version from the index that pip is set up for; None if it has none."""
-    environ = dict(os.environ)
-    for source, target in _OF_UV.items():
-        if environ.get(source) and not os.environ.get("PIP_INDEX_URL"):
-            # uv takes names for indexes: NAME=URL.
-            environ[target] = re.sub(r"(?m)(^|\s)[\w-]+=(?=\w+:)", r"\1", environ[source])
+    environ = {**os.environ, **index_of_uv(os.environ)}
     environ |= {name: value for name, value in _LIMITS.items() if name not in environ}
     python = sys.executable
     if not process.run([python, "-Im", "pip", "--version"]).ok:  # of uv, say

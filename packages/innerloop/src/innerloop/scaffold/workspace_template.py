@@ -52,7 +52,7 @@ PYPROJECT = "pyproject.toml"
 _TITLE = re.compile(r"(?m)\A# The settings of the workspace .*$")
 _ORCHESTRATORS = re.compile(r"(?m)^orchestrators = \[.*\]$")
 # What a run leaves behind, where there is no git to ask.
-_LEFT_OUT = {
+RUN_LEFTOVERS = {
     *("__pycache__", "outputs", "logs", "mlruns", ".venv", ".ipynb_checkpoints", ".azureml"),
     *(".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis", "htmlcov", ".git"),
     *(".env", ".coverage", ".DS_Store"),
@@ -165,10 +165,10 @@ def _walk(root: Path) -> Iterator[str]:
                 yield part
             continue
         for folder, folders, found in os.walk(root / part):
-            folders[:] = [name for name in folders if name not in _LEFT_OUT]
+            folders[:] = [name for name in folders if name not in RUN_LEFTOVERS]
             for name in found:
                 path = Path(folder, name).relative_to(root).as_posix()
-                if name in _LEFT_OUT or name.endswith((".pyc", ".pyo")):
+                if name in RUN_LEFTOVERS or name.endswith((".pyc", ".pyo")):
                     continue
                 if not path.startswith("data/") or path == "data/README.md":
                     yield path

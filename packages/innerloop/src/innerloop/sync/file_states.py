@@ -42,8 +42,9 @@ def read(root: Path) -> dict[str, FileState]:
     before = transaction.parse_state(transaction.state_text(root))
     state = before if outcome.state is None else transaction.parse_state(outcome.state)
     changes = {change.path: change for change in outcome.changes}
+    conflicted = {file.path for file in outcome.conflicted}
     states: dict[str, FileState] = {
-        path: _state(root, path, base, changes.get(path), path in outcome.conflicted)
+        path: _state(root, path, base, changes.get(path), path in conflicted)
         for path, base in {**before.generated, **state.generated}.items()
     }
     states |= dict.fromkeys(sorted(state.unknown), "edited")

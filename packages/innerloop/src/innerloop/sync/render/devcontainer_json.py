@@ -55,6 +55,8 @@ def render(specification: Specification, experiment: Experiment) -> Json:
     if user := _user(experiment):
         value["remoteUser"] = user
     value["containerEnv"] = _environment(experiment)
+    if variables := _project_tools(experiment):
+        value["remoteEnv"] = variables
     value["mounts"] = [{"type": "volume", "source": VOLUME, "target": VOLUME_TARGET}]
     labels = _ports(experiment, job)
     value["forwardPorts"] = list(labels)
@@ -122,6 +124,29 @@ def _environment(experiment: Experiment) -> Json:
         "GIT_CONFIG_COUNT": "1",
         "GIT_CONFIG_KEY_0": "safe.directory",
         "GIT_CONFIG_VALUE_0": "*",
+    }
+
+
+# Files of a project -> the variables by which its tool keeps the environment out of the mounted
+# folder, where the host's own is. Source: the reference of each tool's settings.
+_PROJECT_TOOLS: dict[tuple[str, ...], dict[str, str]] = {
+    ("pyproject.toml", "uv.lock"): {"UV_PROJECT_ENVIRONMENT": f"{VOLUME_TARGET}/environments/uv"},
+    ("poetry.lock", "poetry.toml"): {"POETRY_VIRTUALENVS_IN_PROJECT": "false"},
+    ("pdm.lock", "pdm.toml"): {"PDM_VENV_IN_PROJECT": "false", "PDM_IGNORE_SAVED_PYTHON": "1"},
+    ("Pipfile",): {"PIPENV_VENV_IN_PROJECT": "0"},
+}
+
+
+def _project_tools(experiment: Experiment) -> dict[str, Json]:
+    """Variables for uv, poetry, PDM and Pipenv, where the experiment is a project of theirs.
+
+    One that the image sets stays.
+    """
+    return {
+        name: f"${{containerEnv:{name}:{value}}}"
+        for names, variables in _PROJECT_TOOLS.items()
+        if set(names) & set(experiment.files)
+        for name, value in variables.items()
     }
 
 
@@ -198,7 +223,7 @@ def _settings(experiment: Experiment) -> Json:
         "python.testing.pytestEnabled": True,
         "python.testing.unittestEnabled": False,
         "python.testing.cwd": "${containerWorkspaceFolder}/" + experiment.folder,
-        "python.testing.pytestArgs": experiment.test_paths,  # as `loop test` gives them
+        "python.testing.pytestArgs": experiment.panel_arguments,
         "[python]": {
             "editor.defaultFormatter": "ms-python.black-formatter",
             "editor.formatOnSave": True,
