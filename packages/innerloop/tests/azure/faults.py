@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+
+import pytest
 
 from tests.azure import network
 from tests.azure.conftest import Cloud
@@ -97,6 +99,11 @@ KINDS = {
     "no name": Kind(("network",), connects="no name"),
     "refused": Kind(("network",), connects="refused"),
 }
+
+
+def nightly(rows: Iterable[tuple[str, str]]) -> list[object]:
+    """Rows of a table that only the nightly campaign has."""
+    return [pytest.param(*row, marks=pytest.mark.nightly) for row in rows]
 
 
 def strike(

@@ -25,13 +25,16 @@ from tests.azure import standin
 from tests.azure.conftest import Cloud
 from tests.support import Answer, Workspace
 
-# The real worker; what it waits for between two attempts takes a moment only, and the verb "forget"
-# lets its next request sign in again.
+# The real worker; what it waits for between two attempts takes a moment only, while its clock goes on
+# as if it had waited. The verb "forget" lets its next request sign in again.
 _START = """
 import sys, time, types
 sys.path.insert(0, sys.argv[1])
-wait = time.sleep
-time.sleep = lambda seconds: wait(min(seconds, 0.02))
+wait, clock, ahead = time.sleep, time.monotonic, [0.0]
+def sleep(seconds):
+    wait(min(seconds, 0.02))
+    ahead[0] += max(seconds - 0.02, 0)
+time.sleep, time.monotonic = sleep, lambda: clock() + ahead[0]
 from innerloop.remote.azureml.worker import client_setup, main
 forget = types.ModuleType("innerloop.remote.azureml.worker.forget")
 forget.forget = lambda client, request, emit: client_setup._CLIENTS.clear()

@@ -118,7 +118,7 @@ class Azure:
         self.faults: list[Fault] = []
         self.runs: dict[str, RunOf] = {}
         self.next_run = RunOf()
-        self.next_metrics: dict[str, float] = {}
+        self.next_metrics: dict[str, float | str] = {}
         self.next_outputs: dict[str, str] = {}
         self.lifetime = 3600
         self.codes: dict[str, dict[str, Any]] = {}

@@ -1,4 +1,4 @@
-"""Every kind of fault at every request of a submission, of the sign-in and of following a job.
+"""Every kind of fault at every request of a submission and of the sign-in.
 
 Each with its error code, a true exit code, and never a second job, not by the same command again
 either. By default each kind meets the request that creates the job and one of the others; with
@@ -14,9 +14,8 @@ from dataclasses import replace
 import pytest
 
 from tests.azure.conftest import Cloud
-from tests.azure.faults import KINDS, calm, strike
+from tests.azure.faults import KINDS, calm, nightly, strike
 from tests.azure.quick import Quick
-from tests.azure.standin import RunOf
 from tests.support import Workspace
 
 pytestmark = pytest.mark.azure
@@ -64,10 +63,6 @@ def default_rows() -> Iterator[tuple[str, str]]:
 def other_rows() -> Iterator[tuple[str, str]]:
     done = set(default_rows())
     return ((name, stage) for name in KINDS for stage in ORDER if (name, stage) not in done)
-
-
-def nightly(rows: Iterator[tuple[str, str]]) -> list[object]:
-    return [pytest.param(*row, marks=pytest.mark.nightly) for row in rows]
 
 
 @pytest.mark.parametrize(("name", "stage"), [*default_rows(), *nightly(other_rows())])
@@ -157,83 +152,3 @@ def test_fault_of_the_sign_in(quick: Quick, cloud: Cloud, tiny: Workspace, name:
     quick.forget_sign_in()
     assert quick.loop(tiny, "submit", "tiny").code == 0
     assert len(cloud.azure.jobs) == 1
-
-
-# Following
-
-LOG = "user_logs/std_log.txt"
-LOOKS = {
-    "job": r"GET management.*/jobs/",
-    "details": r"GET westeurope.*/details",
-    "log": r"GET visionstore",
-}
-PASSING = [name for name, kind in KINDS.items() if not kind.hangs and not kind.connects]
-
-
-def followed() -> RunOf:
-    """A job that fails with 7 after a log of two lines."""
-    logs = {LOG: ["", "one\n", "one\n", "one\ntwo\n"]}
-    states = ["Queued", "Running", "Running", "Running", "Failed"]
-    return RunOf(states, logs, "User process 'python' exited with status code 7.")
-
-
-def following_rows() -> Iterator[tuple[str, str]]:
-    looks = list(LOOKS)
-    for number, name in enumerate(PASSING):
-        yield name, looks[number % 3]
-
-
-def other_following_rows() -> Iterator[tuple[str, str]]:
-    done = set(following_rows())
-    return ((name, look) for name in PASSING for look in LOOKS if (name, look) not in done)
-
-
-@pytest.mark.parametrize(("name", "look"), [*following_rows(), *nightly(other_following_rows())])
-def test_fault_that_passes_while_following(
-    quick: Quick, cloud: Cloud, tiny: Workspace, name: str, look: str
-) -> None:
-    """The outcome is the job's own, and the log is whole."""
-    strike(cloud, LOOKS[look], replace(KINDS[name], once=True))
-    cloud.azure.next_run = followed()
-    answer = quick.loop(tiny, "submit", "tiny", "--stream")
-    assert answer.code == 7, answer.err
-    assert answer.out.endswith("one\ntwo\n"), answer.out
-    assert "goes on without us" not in answer.err
-    assert len(cloud.azure.jobs) == 1
-
-
-@pytest.mark.parametrize(
-    "name", ["401", "403", "404", "503", "page", "half", "reset", "hang", "no name"]
-)
-def test_fault_that_stays_while_following(
-    quick: Quick, cloud: Cloud, tiny: Workspace, name: str
-) -> None:
-    """The job goes on: nothing says that the command should be run again."""
-    cloud.azure.next_run = RunOf(["Running"])
-    strike(cloud, LOOKS["details"], KINDS[name])
-    answer = quick.loop(tiny, "submit", "tiny", "--stream", env={"INNERLOOP_PATIENCE": "3"})
-    assert answer.code == 1
-    (job,) = cloud.azure.jobs
-    assert f"{job} goes on without us: `scripts/loop logs {job} --follow`" in answer.err
-    assert "un it again" not in answer.err, answer.err
-    assert "Check the disk" not in answer.err
-
-
-def test_a_log_that_cannot_be_read_is_left_out(quick: Quick, cloud: Cloud, tiny: Workspace) -> None:
-    """The storage's firewall lets nobody through: the outcome is the job's all the same."""
-    strike(cloud, LOOKS["log"], KINDS["403"])
-    cloud.azure.next_run = followed()
-    answer = quick.loop(tiny, "submit", "tiny", "--stream", env={"INNERLOOP_PATIENCE": "10"})
-    assert answer.code == 7, answer.err
-    assert "a part of the log is missing here: the workspace's storage refuses access" in answer.err
-    calm(cloud)
-    assert quick.loop(tiny, "logs").out == "one\ntwo\n"
-
-
-def test_a_job_that_nobody_submitted_does_not_go_on(
-    quick: Quick, cloud: Cloud, tiny: Workspace
-) -> None:
-    answer = quick.loop(tiny, "logs", "nothing", "--follow")
-    assert answer.code == 1
-    assert 'there is no job "nothing"' in answer.err
-    assert "goes on" not in answer.err

@@ -79,7 +79,7 @@ def grants(cloud: Cloud) -> list[str]:
 
 def test_github_by_the_schedule(cloud: Cloud, cloned: Workspace, tmp_path: Path) -> None:
     cloud.azure.next_run = RunOf(["Queued", "Running", "Completed"])
-    cloud.azure.next_metrics = {"accuracy": 0.98125}
+    cloud.azure.next_metrics = {"accuracy": 0.98125, "loss": "NaN"}
     step = runner.github_step(runner.read(cloned.root / GITHUB), None, VARIABLES)
     assert step.branch == "release"
     outcome = runner.run_github(cloud, cloned, tmp_path, step)
@@ -92,7 +92,7 @@ def test_github_by_the_schedule(cloud: Cloud, cloned: Workspace, tmp_path: Path)
     assert "### ✅ tiny completed" in outcome.summary
     assert f"](<https://ml.azure.com/runs/{name}?wsid=" in outcome.summary
     assert "| inputs.epochs | 16 |" in outcome.summary and "| took | 1:02:03 |" in outcome.summary
-    assert "| accuracy | 0.98125 |" in outcome.summary
+    assert "| accuracy | 0.98125 |" in outcome.summary and "| loss | ⚠️ nan |" in outcome.summary
     assert grants(cloud) == ["vouched-by-github-1", "vouched-by-github-2"]  # for two audiences
 
 

@@ -368,7 +368,7 @@ def test_what_azure_refuses_is_one_line_and_stops_nothing(workspace: Workspace) 
     workspace.write("jobs/a/environment/requirements.txt", "")
     answer = workspace.loop("run", "jobs/a/job.yml", "--backend", "venv")
     assert (answer.code, answer.out) == (0, "ran\n"), answer.err
-    lines = [line for line in answer.err.splitlines() if "Azure ML would refuse" in line]
+    lines = [line for line in answer.err.splitlines() if "`loop submit` refuses" in line]
     assert len(lines) == 1 and "and 1 more" in lines[0]
     assert "scripts/loop check jobs/a/job.yml" in lines[0]
     checked = workspace.loop("check", "jobs/a/job.yml")

@@ -300,6 +300,51 @@ jobs:
     assert (newest(workspace) / "winner/m").read_text() == "3 after 5\n"
 
 
+HANDED_ON = """type: pipeline
+jobs:
+  tune:
+    type: sweep
+    trial: parts/train.yml
+    inputs: {data: {type: uri_folder, path: azureml:folder:1}}
+    sampling_algorithm: grid
+    search_space: {epochs: {type: choice, values: [VALUES]}}
+    objective: {goal: minimize, primary_metric: loss}
+    outputs: {model: }
+  use:
+    command: cat ${{inputs.m}}/m
+    inputs: {m: "${{parent.jobs.tune.outputs.model}}"}
+    environment: {build: {path: environment}}
+"""
+
+
+def add_diverging(workspace: Workspace, values: str) -> None:
+    """A sweep whose trials with 5 epochs or less end with a loss that is NaN."""
+    add(workspace, HANDED_ON.replace("VALUES", values))
+    more = """
+import json
+loss = float(sys.argv[3]) if int(sys.argv[3]) > 5 else float("nan")
+json.dump({"loss": loss}, open("outputs/metrics.json", "w"))
+"""
+    workspace.write("src/tiny/parts/code/train.py", f"{TRAIN}{more}")
+    workspace.write("data/folder/x", "1\n2\n")
+
+
+def test_a_diverged_trial_hands_nothing_on(workspace: Workspace) -> None:
+    add_diverging(workspace, "5, 7, 6")
+    answer = run(workspace, "--trials", "3")
+    assert (answer.code, answer.out) == (0, "3 after 6\n"), answer.err
+
+
+@pytest.mark.parametrize("words", [(), ("--trials", "2"), ("--step", "tune")])
+def test_a_sweep_step_that_diverged_fails(workspace: Workspace, words: tuple[str, ...]) -> None:
+    add_diverging(workspace, "5, 4")
+    answer = run(workspace, *words)
+    assert (answer.code, answer.out) == (1, ""), answer.err
+    assert "diverged" in answer.message
+    recorded = json.loads((workspace.outputs("tiny") / "pipeline.json").read_text())["steps"]
+    assert recorded["tune"]["state"] == "failed"
+
+
 def test_a_step_without_local_form_is_one_sentence(workspace: Workspace) -> None:
     text = PIPELINE + "  share: {component: 'azureml:publish:2'}\n  all: {type: automl}\n"
     add(workspace, text)

@@ -106,6 +106,65 @@ def test_trials_run_one_after_another_and_one_failure_stops_no_other(workspace: 
     ]
 
 
+# A trial ends with what its value says.
+ENDS = """
+import json, sys
+end = sys.argv[2]
+with open("outputs/metrics.jsonl", "w") as file:
+    for value in ("1.0", end):
+        print('{"loss": %s}' % value, file=file)
+"""
+ENDING = """type: sweep
+trial:
+  command: python -u train.py --end ${{search_space.metric}}
+  code: .
+  environment: {build: {path: ./environment}}
+sampling_algorithm: grid
+search_space: {metric: {type: choice, values: VALUES}}
+objective: {goal: GOAL, primary_metric: loss}
+"""
+
+
+def ending(values: str, goal: str = "minimize") -> str:
+    return ENDING.replace("VALUES", values).replace("GOAL", goal)
+
+
+@pytest.mark.parametrize(
+    ("goal", "values", "best"),
+    [
+        ("minimize", ["NaN", "-Infinity", "2.5", "null"], "trial-3"),
+        ("maximize", ["Infinity", "1e400", "nan", "0.25"], "trial-4"),
+        # More digits than the table shows.
+        ("minimize", ["0.123456789", "0.123456781"], "trial-2"),
+    ],
+)
+def test_sweep_with_a_diverged_trial_has_another_best(
+    workspace: Workspace, goal: str, values: list[str], best: str
+) -> None:
+    add(workspace, ENDS, sweep=ending(json.dumps(values), goal))
+    answer = workspace.loop("run", "tiny", *VENV, "--trials", "9")
+    assert answer.code == 0, answer.err
+    assert f"the best is {best}: loss" in answer.message
+    told = record(workspace)
+    assert told["best"] == best
+    finite = [value[0].isdigit() and value != "1e400" for value in values]
+    assert [not one["diverged"] for one in told["trials"]] == finite
+    assert [one["metric"] is not None for one in told["trials"]] == finite
+
+
+def test_sweep_whose_trials_all_diverged_has_no_best(workspace: Workspace) -> None:
+    add(workspace, ENDS, sweep=ending('["NaN", "Infinity"]'))
+    answer = workspace.loop("run", "tiny", *VENV, "--trials", "9")
+    assert answer.code == 1
+    assert "2 of 2 diverged" in answer.message and "no trial is the best" in answer.err
+    assert "the best is" not in answer.err
+    assert record(workspace)["best"] is None
+    listed = json.loads(workspace.loop("runs", "tiny", "--json").out)
+    assert [one["scores"] for one in listed] == [{"loss": None}] * 2
+    table = workspace.loop("runs", "tiny").out.splitlines()
+    assert [line.split()[-1] for line in table[-2:]] == ["nan", "inf"]
+
+
 def test_limits_are_kept(workspace: Workspace) -> None:
     more = "limits: {max_total_trials: 1}\nearly_termination: {type: bandit, slack_factor: 0.1}\n"
     add(workspace, more=more)

@@ -36,14 +36,18 @@ def test_with_person_adds_a_line_for_the_user_and_each_unknown_group() -> None:
     ],
 )
 def test_with_person_any_file_gets_a_free_name(passwd: str, name: str) -> None:
-    texts = with_person(passwd, "ada:x:7:", ADA)
-    assert texts is not None
-    assert texts[0].splitlines()[-1].startswith(f"{name}:x:4321:4321:")
-    assert texts[1].splitlines()[1] == "group4321:x:4321:"  # its name is taken by another
+    users, groups = with_person(passwd, "ada:x:7:", ADA)
+    assert users is not None and groups is not None
+    assert users.splitlines()[-1].startswith(f"{name}:x:4321:4321:")
+    assert groups.splitlines()[1] == "group4321:x:4321:"  # its name is taken by another
 
 
-def test_with_person_a_known_number_changes_nothing() -> None:
-    assert with_person(f"{PASSWD}app:x:4321:4321::/home/app:/bin/sh\n", GROUP, ADA) is None
+def test_with_person_a_file_that_knows_the_numbers_stays() -> None:
+    known = f"{PASSWD}app:x:4321:4321::/home/app:/bin/sh\n"
+    all_groups = f"{GROUP}app:x:4321:\nshare:x:2000:\n"
+    assert with_person(known, all_groups, ADA) == (None, None)
+    assert with_person(known, GROUP, ADA) == (None, f"{GROUP}ada:x:4321:\ndata:x:2000:\n")
+    assert with_person(PASSWD, all_groups, ADA)[1] is None
 
 
 def test_further_groups_root_has_none() -> None:

@@ -401,6 +401,32 @@ def test_from_within_the_workspaces_own_container(opened: Workspace, tmp_path: P
     assert dev.containers(opened) == []
 
 
+COMPOSE = {
+    "build": None, "features": None, "runArgs": None, "mounts": None,
+    "dockerComposeFile": "compose.yml", "service": "app",
+}  # fmt: skip
+
+
+def test_compose_without_the_plugin_is_one_error_that_names_it(
+    opened: Workspace, tmp_path: Path
+) -> None:
+    change(opened, **COMPOSE)
+    opened.write(
+        ".devcontainer/tiny/compose.yml", "services: {app: {image: python:3.11-slim-bookworm}}\n"
+    )
+    empty = tmp_path / "docker-config"  # a client without plugins of a person
+    empty.mkdir()
+    env = {"DOCKER_CONFIG": str(empty)}
+    if subprocess.run(["docker", "compose", "version"], env={**os.environ, **env}).returncode == 0:
+        pytest.skip("this machine's Docker has the compose plugin for everybody")
+    for words in (("up", "tiny"), ("exec", "tiny", "--", "true")):
+        answer = opened.loop(*words, env=env)
+        assert answer.code == 1 and "[compose-missing]" in answer.message
+        assert "ENOENT" not in answer.err
+    doctor = opened.loop("doctor", env=env)
+    assert "Docker Compose" in doctor.out and doctor.code == 1
+
+
 GIT = ["git", "-c", "user.name=a", "-c", "user.email=a@b.c", "-c", "protocol.file.allow=always"]
 
 

@@ -179,12 +179,12 @@ def test_torchserves_healthy_door_before_a_crashing_worker(
     (tmp_path / "model" / "model.json").write_text('{"format": 99}')
     port = free_port()
     words = ("serve", NAME, "--model", str(tmp_path / "model"), "--port", str(port))
-    serving = workspace.start(*words, env={"INNERLOOP_PATIENCE": "15"})
+    serving = workspace.start(*words, env={"INNERLOOP_PATIENCE": "30"})
     serving.wait_for("the format 99, and this server reads format 1", 600)
-    assert until(lambda: ping(port) == "Healthy", 10)  # says TorchServe
+    assert until(lambda: ping(port) == "Healthy", 25)  # says TorchServe
     ended = serving.end(60)
     assert ended.code == 1 and "is served at" not in ended.out
-    assert "the server does not work: no prediction within 15 s" in ended.err
+    assert "the server does not work: no prediction within 30 s" in ended.err
     assert workspace.containers() == []
 
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -42,7 +43,7 @@ def past(run_id: str = "20260131-101500-3fa2", **more: Any) -> PastRun:
         ("{half", '{"epoch": 1, "loss"', {}, {}),
         ('{"accuracy": 0.5, "name": "x", "good": true}', None, {"accuracy": 0.5}, {}),
         ('{"test": {"loss": 1}}', None, {"test.loss": 1.0}, {}),
-        ('{"loss": NaN, "other": 2}', None, {"other": 2.0}, {}),
+        ('{"loss": Infinity, "other": 2}', None, {"loss": inf, "other": 2.0}, {}),
         (
             '{"epochs": [{"epoch": 2, "loss": 3}, {"epoch": 4, "loss": 1}]}',
             None,

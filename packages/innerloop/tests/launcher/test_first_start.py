@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import re
 import runpy
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +19,13 @@ import pytest
 
 from innerloop import __version__
 from innerloop.util import venvs
+from innerloop.util.versions import is_newer
 from tests import company as company_network
 from tests.company import Company
 from tests.support import ROOT, Answer, Workspace, make_workspace, until
 
 LAUNCHER = ROOT / "scripts" / "loop"
+PIN = ROOT / "scripts" / "loop-requirements.txt"
 VERSION = f"innerloop {__version__}\n"
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the shell launcher")
 
@@ -203,8 +207,8 @@ def test_cache_folder_is_the_one_of_the_other_environments(launcher: dict[str, A
     assert launcher["CACHE"] == venvs.cache_folder()
 
 
-def test_launcher_is_one_file_of_150_lines_at_most() -> None:
-    assert len(LAUNCHER.read_text().splitlines()) <= 150
+def test_launcher_is_one_file_of_160_lines_at_most() -> None:
+    assert len(LAUNCHER.read_text().splitlines()) <= 160
 
 
 @pytest.mark.parametrize("minor", PYTHONS)
@@ -260,3 +264,84 @@ def test_settings_of_a_company_reach_the_first_start(company: Company, tmp_path:
 def run(argv: list[str], cwd: Path) -> Answer:
     done = subprocess.run(argv, cwd=cwd, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     return Answer(done.returncode, done.stdout, done.stderr)
+
+
+def pin_of(version: str, *packages: str) -> str:
+    lines = [f"{name} \\\n    --hash=sha256:{'0' * 64}\n" for name in packages]
+    return "# The pin\n" + "".join([f"innerloop=={version} \\\n    --hash=sha256:1\n", *lines])
+
+
+def in_conflict(folder: Path, texts: Sequence[str], *options: str) -> str:
+    """What git makes of [base, ours, theirs]."""
+    names = ("base", "ours", "theirs")
+    for name, text in zip(names, texts, strict=True):
+        (folder / name).write_text(text)
+    argv = ["git", "merge-file", "-p", *options, "ours", "base", "theirs"]
+    return subprocess.run(argv, cwd=folder, capture_output=True, text=True).stdout
+
+
+@pytest.mark.parametrize("style", [[], ["--diff3"], ["--zdiff3"]], ids=str)
+@pytest.mark.parametrize("end", ["\n", ""], ids=["line feed", "no end"])
+def test_settled_takes_the_whole_side_with_the_newer_tool(
+    launcher: dict[str, Any], tmp_path: Path, style: list[str], end: str
+) -> None:
+    old, ours, theirs = pin_of("0.2", "a", "c"), pin_of("0.10", "a"), pin_of("0.9", "a", "b", "c")
+    texts = [text + f"# {number}{end}" for number, text in enumerate((old, ours, theirs))]
+    text = in_conflict(tmp_path, texts, *style)
+    assert "<<<<<<< " in text
+    assert launcher["settled"](text).rstrip() == texts[1].rstrip()
+    turned = in_conflict(tmp_path, [texts[0], texts[2], texts[1]], *style)
+    assert launcher["settled"](turned).rstrip() == texts[1].rstrip()
+
+
+def test_settled_without_a_tool_or_with_equal_ones_is_ours(
+    launcher: dict[str, Any], tmp_path: Path
+) -> None:
+    for version in ("1.0", ""):
+        sides = [pin_of(version, *words) for words in (["a"], ["b"], ["c"])]
+        sides = [re.sub("innerloop==.*\n.*\n", "", side) if not version else side for side in sides]
+        assert launcher["settled"](in_conflict(tmp_path, sides)) == sides[1]
+
+
+def test_settled_leaves_a_text_without_conflict_as_it_is(launcher: dict[str, Any]) -> None:
+    for text in ("", "\n", PIN.read_text(), "=======\n", "<<<<<<< a\n", "a\n>>>>>>> b\n"):
+        assert launcher["settled"](text) == text
+
+
+def test_settled_and_the_package_order_versions_alike(
+    launcher: dict[str, Any], tmp_path: Path
+) -> None:
+    names = "0.1.0.dev1 0.1.0a1.dev2 0.1.0a1 0.1.0a10 0.1.0b2 0.1.0rc1 0.1.0rc1.post1 0.1.0"
+    ordered = [*names.split(), "0.1.0.post1", "0.1.1", "0.2.0", "0.10.0", "1.0.0", "2026.11.3"]
+    for older, newer in itertools.combinations(ordered, 2):
+        assert is_newer(newer, older)
+        for ours, theirs in ((older, newer), (newer, older)):
+            text = f"<<<<<<< HEAD\ninnerloop=={ours}\n=======\ninnerloop=={theirs}\n>>>>>>> b\n"
+            assert launcher["settled"](text) == f"innerloop=={newer}\n"
+
+
+def test_pin_in_conflict_starts_the_environment_of_its_side(
+    warm: Workspace, tmp_path: Path
+) -> None:
+    """It is there already, and no index answers."""
+    made = make_workspace(tmp_path / "made", copy_source=True, share_scripts=False)
+    made.env = warm.env | {"PIP_INDEX_URL": "http://127.0.0.1:9", "PIP_NO_CACHE_DIR": "1"}
+    own = PIN.read_text()
+    text = f"<<<<<<< HEAD\n{own}=======\n{own}not-a-package==1\n>>>>>>> b\n"
+    for content in (text, text.replace("\n", "\r\n")):
+        (made.root / "scripts/loop-requirements.txt").write_bytes(content.encode())
+        for prefix in ([], [sys.executable]):
+            answer = made.loop("--version", prefix=prefix)
+            assert (answer.code, answer.out, answer.err) == (0, VERSION, "")
+
+
+def test_settings_in_conflict_still_name_the_certificate_authority(
+    launcher: dict[str, Any], tmp_path: Path
+) -> None:
+    """With git's markers, blank lines by the hundred, and bytes that are no UTF-8."""
+    found = re.search(r"re\.search\(r'(.*?)', file\.read_text\((.*?)\)\)", LAUNCHER.read_text())
+    assert found is not None and found[2] == '"utf-8", "replace"'
+    head = "[tool.innerloop]\n<<<<<<< HEAD\ngpu = 1\n=======\ngpu = 2\n>>>>>>> b\n" + "\n" * 300
+    match = re.search(found[1], head + 'ca = "a.pem"\n')
+    assert match is not None and match[2] == "a.pem"
+    assert re.search(found[1], head + '[tool.other]\nca = "a.pem"\n') is None

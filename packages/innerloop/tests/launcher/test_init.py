@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from innerloop.scaffold import init, workspace_template
-from innerloop.scaffold.init import Pin
+from innerloop.scaffold.tool_wheel import Pin
 from tests.support import ROOT, Workspace
 
 pytestmark = pytest.mark.network

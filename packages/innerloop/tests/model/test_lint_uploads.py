@@ -87,6 +87,16 @@ def test_a_large_build_context_is_a_warning_with_its_size_and_is_sent(tmp_path: 
     assert check_text(text, NAME, WorkspaceFiles(tmp_path)) == []
 
 
+def test_an_environment_in_a_start_file_is_a_warning_and_is_sent(tmp_path: Path) -> None:
+    text = f"command: python train.py\n{HEAD}"
+    write(tmp_path, text)
+    dockerfile = tmp_path / "src/one/environment/Dockerfile"
+    dockerfile.write_text("FROM python:3.11\nRUN echo '. /opt/env/bin/activate' >> ~/.bashrc\n")
+    findings = check_text(text, NAME, WorkspaceFiles(tmp_path))
+    assert [finding.code for finding in findings] == ["environment-in-start-file"]
+    assert not blocks_submission(findings)
+
+
 @pytest.mark.parametrize("name", [".amlignore", ".gitignore"])
 def test_an_ignored_script_ends_a_submission_and_no_run_here(tmp_path: Path, name: str) -> None:
     findings = write(tmp_path, f"command: python train.py\n{HEAD}", **{name: "\ufeff*.py\n"})

@@ -52,6 +52,14 @@ def test_from_the_start_to_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert "| loss | 0.25 |" in text and "| accuracy | 0.987654 |" in text
 
 
+def test_metrics_that_are_not_finite_are_marked(tmp_path: Path) -> None:
+    begun = summary.start(tmp_path / "s.md", ENTRY)
+    metrics = {"loss": float("nan"), "gap": float("-inf"), "f1": 0.5}
+    summary.finish(begun, END, Backend(metrics))  # type: ignore[arg-type]
+    text = (tmp_path / "s.md").read_text(encoding="utf-8")
+    assert "| loss | ⚠️ nan |" in text and "| gap | ⚠️ -inf |" in text and "| f1 | 0.5 |" in text
+
+
 def test_metrics_that_cannot_be_had_hide_no_end(tmp_path: Path) -> None:
     begun = summary.start(tmp_path / "s.md", ENTRY)
     completed = replace(END, status="Completed")

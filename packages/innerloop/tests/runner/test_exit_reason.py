@@ -167,7 +167,7 @@ def answer_of_engine(monkeypatch: pytest.MonkeyPatch, out: str) -> list[Sequence
         (1, "OSError: [Errno 28] No space left on device: '/dev/shm/x'\n", "", "/dev/shm has 1m"),
         (137, "", "oom\n", "its container ran out of memory"),
         (137, "", "start\ndie\n", "not by a limit of its container"),
-        (137, "", "", "its container or this machine ran out of memory"),
+        (137, "", "", "its container's memory limit or this machine"),
         (
             1,
             "DataLoader worker (pid 7) is killed by signal: Killed.\n",
@@ -200,3 +200,21 @@ def test_reason_of_a_program_is_looked_up_in_the_image(
     until = float(asked[-1][asked[-1].index("--until") + 1])
     assert asked[-1] == docker_cli.events_of("run-1", until)
     assert until > before  # a moment still to come when it is asked
+
+
+@pytest.mark.parametrize(
+    ("command", "killer"),
+    [
+        ("timeout -s KILL 1 sleep 5", "the command's own `timeout`"),
+        ("timeout --signal=9 1 sleep 5", "the command's own `timeout`"),
+        ("timeout -k 5 1h python train.py", "the command's own `timeout`"),
+        ("timeout 1h python train.py", "a program"),
+        ("timeout 1h python train.py -k 3", "a program"),
+    ],
+)
+def test_reason_of_a_kill_names_who_may_have_done_it(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch, command: str, killer: str
+) -> None:
+    answer_of_engine(monkeypatch, "start\ndie\n")
+    reason = exit_reason.of(in_container(tiny, 137, "", command))
+    assert f"by {killer} or this machine" in reason

@@ -23,7 +23,7 @@ WITHOUT_HASHES = {
     (".github/workflows/innerloop-release.yml", "--no-deps --no-index dist/*.whl"): (
         "the wheel that this very job built"
     ),
-    ("packages/innerloop/src/innerloop/scaffold/init.py", '"download"'): (
+    ("packages/innerloop/src/innerloop/scaffold/tool_wheel.py", '"download"'): (
         "the wheel whose hash `init` writes down: there is none to check it by yet"
     ),
     (".ci/steps.sh", "npm install"): "versions in the same file; npm checks the registry's hashes",

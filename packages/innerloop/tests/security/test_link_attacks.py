@@ -392,8 +392,9 @@ def test_a_workspace_is_made_beside_a_link_that_was_there(template: Path, tmp_pa
     before = snapshot(victim)
     wheel = tmp_path / f"innerloop-{__version__}-py3-none-any.whl"
     wheel.write_bytes(b"wheel")
-    with suppress(UserError):
-        init.make(tmp_path / "made", example=None, wheel=wheel, git=False)
+    with pytest.raises(UserError) as refused:
+        init.make(init.NewWorkspace(tmp_path / "made", wheel=wheel, git=False))
+    assert refused.value.code == "path-exists"
     assert snapshot(victim) == before
 
 

@@ -18,7 +18,8 @@ from tests.support import Workspace
 
 def ran(workspace: Workspace, run: str, code: int | None, *, model: str = "model") -> Path:
     folder = workspace.root / "outputs" / "line" / run
-    record = {"run": run, "experiment": "line", "exit_code": code, "started": run}
+    name = run.replace("/", "-")
+    record = {"run": name, "experiment": "line", "exit_code": code, "started": run}
     workspace.write(f"outputs/line/{run}/.run/run.json", json.dumps(record))
     if model:
         workspace.write(f"outputs/line/{run}/{model}/model.json", "{}")
@@ -121,3 +122,57 @@ def test_model_with_a_named_pipe_is_not_served(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
         models.require_readable(ServedModel(str(tmp_path / "model"), "outputs/1/model"))
     assert caught.value.code == "file-not-regular"
+
+
+def scored(workspace: Workspace, run: str, loss: str, *, into: str = "metrics.json") -> Path:
+    workspace.write(f"outputs/line/{run}/{into}", f'{{"loss": {loss}}}')
+    return ran(workspace, run, 0)
+
+
+def test_a_run_that_diverged_is_passed_over(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    workspace.add("line", "")
+    wanted = scored(workspace, "1", "0.5")
+    diverged = scored(workspace, "2", "NaN")
+    assert chosen(workspace).path == str(wanted)
+    assert "2 (loss nan)" in capsys.readouterr().err
+    assert chosen(workspace, "2").path == str(diverged)  # asked for by name
+
+
+def test_no_model_of_runs_that_all_diverged(workspace: Workspace) -> None:
+    workspace.add("line", "")
+    scored(workspace, "1", "Infinity")
+    with pytest.raises(UserError) as refused:
+        chosen(workspace)
+    assert refused.value.code == "model-diverged"
+
+
+def test_the_best_trial_of_a_sweep_not_its_last(workspace: Workspace) -> None:
+    workspace.add("line", "")
+    losses = [("NaN", None), ("0.5", 0.5), ("0.7", 0.7)]
+    for number, (loss, _) in enumerate(losses, 1):
+        scored(workspace, f"1/trial-{number}", loss)
+    ran(workspace, "1/trial-4", 3)  # a failed trial is no failure of the best one
+    trials = [
+        {"trial": f"trial-{number}", "state": "done", "metric": metric, "diverged": metric is None}
+        for number, (_, metric) in enumerate(losses, 1)
+    ]
+    record = {"metric": "loss", "goal": "minimize", "best": "trial-2", "trials": trials}
+    wanted = "outputs/line/1/trial-2/model"
+    for text in (record, {**record, "best": None}):  # the latter by a version before
+        workspace.write("outputs/line/1/trials.json", json.dumps(text))
+        assert chosen(workspace).origin == wanted
+    for damaged in ('{"trials": 1}', json.dumps({**record, "best": None, "trials": trials[:1]})):
+        workspace.write("outputs/line/1/trials.json", damaged)
+        with pytest.raises(UserError) as refused:
+            chosen(workspace)
+        assert refused.value.code == "model-missing"
+
+
+def test_no_step_of_a_pipeline_that_diverged(workspace: Workspace) -> None:
+    workspace.add("line", "")
+    wanted = scored(workspace, "1", "0.5")
+    scored(workspace, "2/train", "NaN")
+    ran(workspace, "2/register", 0)
+    assert chosen(workspace).path == str(wanted)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from innerloop.sync.merge_rules import EDITOR_FILES
-from innerloop.sync.state_file import CorruptState, ForeignPath, State, dump, load
+from innerloop.sync.state_file import CorruptState, ForeignPath, State, dump, load, version_in
 
 TASKS = ".vscode/tasks.json"
 
@@ -167,3 +168,55 @@ def test_neighbours_conflict_and_both_sides_together_are_the_answer(tmp_path: Pa
 def test_it_stays_small_with_a_thousand_experiments() -> None:
     state = state_of(*(f"domain/experiment_{number}" for number in range(1000)))
     assert len(dump(state, EDITOR_FILES)) < 400_000
+
+
+def written_by(version: str, *names: str) -> State:
+    return replace(state_of(*names), version=version)
+
+
+@pytest.mark.parametrize("version", ["0.2.0", "1!2.0rc1.post2.dev3+a.1"])
+def test_version_is_one_line_of_its_own_and_comes_back(version: str) -> None:
+    state = written_by(version, "a")
+    with_it, without = dump(state, EDITOR_FILES), dump(state_of("a"), EDITOR_FILES)
+    assert [line for line in with_it.splitlines() if line not in without.splitlines()] == [
+        f'[".vscode/tasks.json","written by innerloop","{version}"],'
+    ]
+    assert load(with_it) == state
+    assert version_in(with_it) == version
+    assert version_in(without) == "" == load(without).version
+
+
+def test_version_is_known_for_a_workspace_without_any_generated_file() -> None:
+    state = State(ejected=frozenset({TASKS}), version="0.3")
+    assert load(dump(state, EDITOR_FILES)) == state
+
+
+def test_version_of_two_branches_is_the_newest_in_either_order(tmp_path: Path) -> None:
+    sides = [written_by(v, *n) for v, n in (("0.9", "a"), ("0.11", "ab"), ("0.10", "ac"))]
+    for base, ours, theirs in (sides, [sides[0], sides[2], sides[1]]):
+        text = merged(tmp_path, [base, ours, theirs], "--union")
+        assert text.count("written by innerloop") == 2
+        assert load(text) == written_by("0.11", "a", "b", "c")
+        # One branch alone has the newer line.
+        text = merged(tmp_path, [base, base, theirs], "--union")
+        assert load(text).version == theirs.version
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ['""', '"latest"', "3", "null", '{"a":1}', '"9999!1", "1"', '"1\\n"', f'"{"1" * 300}"'],
+)
+def test_version_that_is_none_does_not_count(wrong: str) -> None:
+    text = dump(written_by("0.2", "a"), EDITOR_FILES)
+    row = f'[".vscode/tasks.json","written by innerloop",{wrong}],\n'
+    damaged = text.replace('["end"]]', row + '["end"]]')
+    assert version_in(damaged) == "0.2"
+    assert load(damaged).version == "0.2"
+
+
+def test_version_is_found_in_a_record_that_cannot_be_read() -> None:
+    text = dump(written_by("0.2", "a"), EDITOR_FILES)
+    conflict = text.replace('["end"]]', "<<<<<<< ours\n=======\n>>>>>>> theirs\n")
+    with pytest.raises(CorruptState):
+        load(conflict)
+    assert version_in(conflict) == version_in(conflict.replace("\n", "\r\n")) == "0.2"

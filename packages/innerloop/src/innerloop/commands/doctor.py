@@ -52,6 +52,7 @@ CHECKS = (
     host_checks.this_checkout,
     host_checks.generated_files,
     host_checks.experiments,
+    docker_checks.dev_container_programs,
     docker_checks.dev_containers,
     docker_checks.unwatched,
     docker_checks.disk_usage,

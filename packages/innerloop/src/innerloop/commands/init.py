@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import argparse
+import os
+import re
+import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
+from ..model.settings.orchestrators import AZURE_DEVOPS, GITHUB
 from ..scaffold import init, workspace_template
+from ..util.console import say
 
-EXAMPLES = """The folder is absent or empty. The new workspace runs this very version of the tool: its
-scripts/loop-requirements.txt names it, with hashes.
+EXAMPLES = """The folder is absent or empty; a new repository's .git, README, licence and .gitignore may be there.
+The new workspace runs this very version of the tool: its scripts/loop-requirements.txt names it,
+with hashes.
 
 examples:
   innerloop init my-workspace
+  innerloop init .                                   in this folder: a clone of a new repository
+  innerloop init my-workspace --example tiny         with an experiment that runs in a second
   innerloop init my-workspace --example digits       with two experiments on handwritten digits
+  innerloop init my-workspace --github               with workflows that check every push
+  innerloop init my-workspace --dry-run              lists the files
   innerloop init my-workspace --wheel innerloop.whl  holds the tool itself, in .innerloop/wheels
 """
 
@@ -22,18 +33,67 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--example", choices=sorted(workspace_template.EXAMPLES), help="begin with an example"
     )
+    for name, title in ((GITHUB, "GitHub Actions"), (AZURE_DEVOPS, "Azure DevOps")):
+        parser.add_argument(
+            f"--{name}",
+            dest="orchestrators",
+            action="append_const",
+            const=name,
+            help=f"CI on {title}: checks at every push, and the experiments' schedules",
+        )
     parser.add_argument("--wheel", metavar="FILE", help="the tool's wheel, kept in the workspace")
     parser.add_argument("--no-git", action="store_true", help="make no git repository")
+    parser.add_argument("--dry-run", action="store_true", help="list the files and write nothing")
 
 
 def run(args: argparse.Namespace) -> int:
-    folder = Path(args.cwd, args.folder)
-    wheel = None if args.wheel is None else Path(args.cwd, args.wheel)
-    init.make(folder, example=args.example, wheel=wheel, git=not args.no_git)
-    print(f"made the workspace {folder}")
-    first = "digit_recognition" if args.example == "digits" else "my_experiment"
-    steps = [f"cd {args.folder}", f"scripts/loop run {first}"]
-    if not args.example:
-        steps.insert(1, f"scripts/loop new {first}")
-    print("Next: " + "; ".join(steps))
+    wanted = init.NewWorkspace(
+        folder=_real(Path(args.cwd, args.folder)),
+        example=args.example,
+        orchestrators=tuple(dict.fromkeys(args.orchestrators or ())),
+        wheel=None if args.wheel is None else Path(args.cwd, args.wheel),
+        git=not args.no_git,
+        root=args.root,
+    )
+    outcome = init.preview(wanted) if args.dry_run else init.make(wanted)
+    for path in outcome.files if args.dry_run else ():
+        print(path)
+    for note in outcome.notes:
+        say(note)
+    for path in outcome.schedules:
+        say(f"{path} starts a job by time: remove [schedule] in its innerloop.toml to stop that")
+    if args.dry_run:
+        print(f"would make {len(outcome.files)} files in {wanted.folder}")
+        return 0
+    print(f"made the workspace {wanted.folder}. Next:")
+    for words in _next(wanted, args):
+        print(f"  {_quoted(words)}")
     return 0
+
+
+def _real(path: Path) -> Path:
+    """The path without links on the way: only its last name may be one."""
+    return path.resolve() if path.name == ".." else path.parent.resolve() / path.name
+
+
+def _next(wanted: init.NewWorkspace, args: argparse.Namespace) -> Iterator[list[str]]:
+    """The three commands to type next."""
+    loop, test = (os.path.join("scripts", name) for name in ("loop", "test"))
+    is_here = wanted.folder == args.cwd.resolve()
+    first = init.first_experiment(wanted.example)
+    if not is_here:
+        yield ["cd", args.folder]
+    if wanted.example is None:
+        yield [loop, "new", first]
+    yield [loop, "run", first]
+    if is_here or wanted.example is not None:
+        yield [test]
+    if is_here and wanted.example is not None:
+        yield [loop, "help"]
+
+
+def _quoted(words: list[str]) -> str:
+    """As the shell of this system takes it."""
+    if os.name != "nt":
+        return shlex.join(words)
+    return " ".join(word if re.fullmatch(r"[\w.:/\\-]+", word) else f'"{word}"' for word in words)

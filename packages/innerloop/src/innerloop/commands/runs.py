@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..history import past_runs
+from ..history import metric_values, past_runs
 from ..history.past_runs import PastRun
 from ..util import console, files, regular_files, tables
 from ..util.errors import UsageError
@@ -131,5 +131,8 @@ def _cells(run_: PastRun, inputs: Sequence[str], scores: Sequence[str]) -> list[
         run_.backend,
         run_.commit,
         *(run_.inputs.get(name, "") for name in inputs),
-        *(f"{run_.scores[name]:.4g}" if name in run_.scores else "" for name in scores),
+        *(
+            metric_values.short(run_.scores[name], 4) if name in run_.scores else ""
+            for name in scores
+        ),
     ]

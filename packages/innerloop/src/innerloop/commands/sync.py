@@ -8,8 +8,9 @@ import posixpath
 import sys
 from typing import Literal
 
-from ..sync import engine, transaction
-from ..util import change_folder, diffs
+from .. import __version__
+from ..sync import engine, tool_files, transaction
+from ..util import change_folder, diffs, process
 from ..util.console import say
 from ..util.errors import UsageError
 
@@ -45,6 +46,11 @@ def run(args: argparse.Namespace) -> int:
     resolution = _resolution(args)
     if args.eject is not None:
         args.eject = _file(args, args.eject)
+    pin = tool_files.settlement(args.root) if dry else engine.settle_tool_files(args.root)
+    if pin is not None:
+        _report_pin(pin, args, dry)
+        if not dry and pin.version not in ("", __version__):
+            return _again()
     if dry:
         outcome = engine.plan(args.root, resolution, args.eject)
     else:
@@ -60,14 +66,31 @@ def run(args: argparse.Namespace) -> int:
         print(f"{args.eject} is yours from now on; --take '{args.eject}:.' undoes this")
         return 1 if outcome.problems else 0
     is_interrupted = dry and change_folder.is_pending(args.root)
-    would = bool(outcome.changes) or outcome.state is not None or is_interrupted
+    is_outdated = bool(outcome.changes) or outcome.state is not None or is_interrupted
+    would = is_outdated or (dry and pin is not None)
     if is_interrupted and not outcome.changes:
         print("would undo or complete a command that was interrupted")
-    elif would and not outcome.changes:
+    elif is_outdated and not outcome.changes:
         print(f"{'would ' * dry}update {transaction.STATE} only: the files are up to date")
     elif not would and not outcome.problems:
         print("everything is up to date")
     return 1 if outcome.problems or (args.check and would) else 0
+
+
+def _report_pin(pin: tool_files.Settlement, args: argparse.Namespace, dry: bool) -> None:
+    for change in pin.changes:
+        if args.diff:
+            sys.stdout.write(diffs.of(change.path, change.before, change.after))
+        print(f"{'would ' * dry}{change.verb} {change.path}", flush=True)
+    if not dry:
+        for line in pin.notes():
+            say(line)
+
+
+def _again() -> int:
+    """The same command in the version that is pinned now."""
+    python = getattr(sys, "_base_executable", None) or sys.executable
+    return process.exec_replace([python, *sys.argv])
 
 
 def _resolution(args: argparse.Namespace) -> engine.Resolution | None:

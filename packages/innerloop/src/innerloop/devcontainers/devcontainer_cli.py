@@ -74,6 +74,11 @@ _HINTS = (
     ("command failed: id -u -n", "This system has no name for your user: add one to /etc/passwd"),
     ("no space left on device", "The disk is full: `docker image prune` frees some"),
     ("could not select device driver", 'The engine cannot use the GPU: set gpu = "auto"'),
+    ("spawn docker-compose enoent", "Install Docker's compose plugin"),
+    (
+        "error getting credentials",
+        "Docker's config.json names a credential helper that is not here: install or remove it",
+    ),
     ("port is already allocated", "Another program uses the port: end it, or choose another"),
 )
 

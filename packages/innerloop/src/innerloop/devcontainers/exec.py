@@ -15,7 +15,7 @@ from ..model.workspace import Workspace
 from ..util import console, process
 from ..util.errors import UserError
 from ..workspace import loader
-from . import configuration, discovery, staleness, state_cache
+from . import configuration, discovery, host_programs, staleness, state_cache
 from .discovery import Container
 
 # A variable that marks a program and its children, so that Ctrl-C finds them: the signal that ends
@@ -83,6 +83,8 @@ def running(workspace: Workspace, experiment: Experiment) -> Container:
     container = next((container for container in containers if container.running), None)
     if container is None:
         engine.require(engine.ask("innerloop-exec"))  # the list is empty without an engine, too
+        config = configuration.load(workspace, experiment)
+        host_programs.require(Path(workspace.root), config, builds=False)
         state = "is not running" if containers else "does not exist"
         raise UserError(
             f"the dev container of {experiment.name} {state}",

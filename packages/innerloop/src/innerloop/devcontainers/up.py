@@ -29,6 +29,7 @@ from . import (
     devcontainer_cli,
     discovery,
     git_mounts,
+    host_programs,
     staleness,
     state_cache,
 )
@@ -212,6 +213,7 @@ def _reuse(options: UpOptions, container: Container, changes: Sequence[str]) -> 
         and "postAttachCommand" not in _without_generated(options.config)
     ):
         return _up(options, "running", note, container.image, changes)
+    host_programs.require(options.root, options.config, builds=False)
     override = options.config.on(container.image, container.remote_user, {}, options.workspace)
     override.pop("updateRemoteUserUID")
     outcome = _cli_up(options, override if options.config.kind != "compose" else None, None)
@@ -231,10 +233,12 @@ def _without_generated(config: Configuration) -> dict[str, object]:
 def _create(options: UpOptions, image: Image, facts: engine.Engine, old: Sequence[Container]) -> Up:
     """Create the container.
 
-    The GPU is checked first: if it is required and missing, nothing is built or created. The `old`
-    containers are removed once the image is built.
+    The GPU and the programs of the host are checked first: if one is required and missing, nothing
+    is built or created. The `old` containers are removed once the image is built.
     """
     devcontainer_cli.program()
+    builds = not options.config.builds(options.experiment) and options.config.kind != "image"
+    host_programs.require(options.root, options.config, builds=builds)
     gpu = engine.decide_gpu(options.config.gpu, device=engine.has_gpu(), runtime=facts.has_nvidia)
     options.say(gpu.why)
     if options.config.kind == "compose":

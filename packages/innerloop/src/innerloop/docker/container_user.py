@@ -2,7 +2,7 @@
 
 A container's user is a number. Where the image's /etc/passwd does not know it, programs that ask
 for their user's name fail (`getpass.getuser()`, `whoami`, ssh), so a copy with one more line is
-mounted over it. An image that knows the number is left as it is.
+mounted over it; likewise /etc/group (`id`, `groups`). A file that knows the numbers is left as it is.
 """
 
 from __future__ import annotations
@@ -103,24 +103,29 @@ def mounts(workspace: Workspace, experiment: str, image: str, engine: Engine) ->
     if answer is None:
         labels = {WORKSPACE_LABEL: workspace.identity, EXPERIMENT_LABEL: experiment}
         texts = _read(engine.image_id, labels)
-        answer = list(with_person(*texts, me) or ())
+        answer = list(with_person(*texts, me))
         files.write_text(cache, json.dumps([question, answer]))
     sources = [folder / f"run-{key}.{name}" for name in _FILES]
-    for source, text in zip(sources, answer, strict=False):
+    mounted = []
+    for source, name, text in zip(sources, _FILES, answer, strict=True):
+        if text is None:
+            continue
         if files.read_text(source) != text:
             files.write_text(source, text, readable=True)
-    return tuple(
-        Mount(str(source), f"/etc/{name}", read_only=True)
-        for source, name, _ in zip(sources, _FILES, answer, strict=False)
-    )
+        mounted.append(Mount(str(source), f"/etc/{name}", read_only=True))
+    return tuple(mounted)
 
 
-def _cached(cache: Path, question: Sequence[object]) -> list[str] | None:
+def _cached(cache: Path, question: Sequence[object]) -> list[str | None] | None:
     try:
         cached_question, answer = json.loads(files.read_text(cache) or "")
     except (ValueError, TypeError):
         return None
-    is_answer = isinstance(answer, list) and all(isinstance(text, str) for text in answer)
+    is_answer = (
+        isinstance(answer, list)
+        and len(answer) == len(_FILES)
+        and all(isinstance(text, (str, type(None))) for text in answer)
+    )
     return answer if cached_question == question and is_answer else None
 
 
@@ -142,8 +147,12 @@ def _read(image: str, labels: dict[str, str]) -> tuple[str, str]:
         process.run(docker_cli.remove(container), timeout=60)
 
 
-def with_person(passwd: str, group: str, me: Person) -> tuple[str, str] | None:
-    """The two files with lines for the person; None if passwd has their number already."""
+def with_person(passwd: str, group: str, me: Person) -> tuple[str | None, str | None]:
+    """The two files with lines for the person; None for one that has their numbers already."""
+    return _with_user(passwd, me), _with_groups(group, me)
+
+
+def _with_user(passwd: str, me: Person) -> str | None:
     users = [line.split(":") for line in passwd.splitlines()]
     if any(len(fields) > 2 and fields[2] == str(me.uid) for fields in users):
         return None
@@ -151,7 +160,10 @@ def with_person(passwd: str, group: str, me: Person) -> tuple[str, str] | None:
     preferred = (me.name, FALLBACK_NAME, *(f"{FALLBACK_NAME}{i}" for i in range(2, 99)))
     name = next(name for name in preferred if name not in taken)
     shell = next((f[6] for f in users if len(f) > 6 and f[2] == "0" and f[6]), "/bin/sh")
-    line = f"{name}:x:{me.uid}:{me.groups[0][0]}:{name}:{HOME}:{shell}"
+    return _appended(passwd, [f"{name}:x:{me.uid}:{me.groups[0][0]}:{name}:{HOME}:{shell}"])
+
+
+def _with_groups(group: str, me: Person) -> str | None:
     groups = [fields.split(":") for fields in group.splitlines()]
     numbers = {fields[2] for fields in groups if len(fields) > 2}
     names = {fields[0] for fields in groups}
@@ -160,7 +172,7 @@ def with_person(passwd: str, group: str, me: Person) -> tuple[str, str] | None:
         for number, title in me.groups
         if str(number) not in numbers
     ]
-    return _appended(passwd, [line]), _appended(group, lines)
+    return _appended(group, lines) if lines else None
 
 
 def _appended(text: str, lines: Sequence[str]) -> str:

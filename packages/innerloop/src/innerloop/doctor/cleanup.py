@@ -104,7 +104,7 @@ def _remove_folder(folder: Path, *, is_output: bool) -> str:
         if is_output:
             root = folder.parents[2]
             name = folder.relative_to(root).as_posix()
-            with engine.change(root, f"the removal of {name}") as change:
+            with engine.change(root, f"the removal of {name}", accepts_newer=True) as change:
                 change.carry_out([Delete(name), DropEmpty(posixpath.dirname(name), "outputs")])
         else:
             with process.deferred_interrupts():

@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..devcontainers import configuration, discovery, staleness
+from ..devcontainers import configuration, discovery, host_programs, staleness
 from ..docker import buildkit, engine
 from ..local import lost_runs
 from ..util import process
+from ..util.errors import UserError
 from . import cleanup
 from .checks import PATIENCE, Checkup, Fact
 
@@ -96,7 +97,10 @@ def dev_containers(checkup: Checkup) -> Iterator[Fact]:
         return
     for experiment in checkup.experiments:
         for container in discovery.find(checkup.workspace, experiment):
-            config = configuration.load(checkup.workspace, experiment)
+            try:
+                config = configuration.load(checkup.workspace, experiment)
+            except UserError:
+                continue  # `dev_container_programs` says it
             changes = staleness.of_container(container, checkup.workspace, experiment, config)
             name = "dev container"
             if changes:
@@ -107,6 +111,22 @@ def dev_containers(checkup: Checkup) -> Iterator[Fact]:
             else:
                 state = "running" if container.running else "stopped"
                 yield Fact("ok", name, f"{experiment.name}: {state}, up to date")
+
+
+def dev_container_programs(checkup: Checkup) -> Iterator[Fact]:
+    """What a devcontainer.json of the person needs on this machine; nothing if all is there."""
+    if process.which("docker") is None:
+        return
+    for experiment in checkup.experiments:
+        try:
+            config = configuration.load(checkup.workspace, experiment)
+        except UserError as error:
+            if error.code != "devcontainer-json-missing":
+                yield Fact("note", "dev container", f"{error.where}: {error.what}", error.hint)
+            continue
+        builds = not config.builds(experiment) and config.kind != "image"
+        for need in host_programs.missing(checkup.root, config, builds=builds):
+            yield Fact("bad", "dev container", f"{need.where}: {need.what}", need.hint)
 
 
 def unwatched(checkup: Checkup) -> Iterator[Fact]:

@@ -162,7 +162,13 @@ def _is_slow(root: Path) -> bool:
 
 
 def generated_files(checkup: Checkup) -> Iterator[Fact]:
-    outcome = engine.plan(checkup.root)
+    try:
+        outcome = engine.plan(checkup.root)
+    except UserError as error:
+        if error.code != "state-newer":
+            raise
+        yield Fact("bad", "generated files", error.what, error.hint)
+        return
     outdated = [change.path for change in outcome.changes]
     for problem in outcome.problems:
         if problem not in checkup.broken.values():  # the experiments' check reports these

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from math import isfinite
 from pathlib import Path
 
 from ..util import files
 from ..util.errors import UserError
-from . import recorder
+from . import metric_values, recorder
 from .past_runs import metrics_of
 
 # Larger JSON files are not read (bytes).
@@ -17,7 +16,7 @@ _LARGEST = 5_000_000
 
 
 def find(folder: Path, name: str) -> float | None:
-    """The last value of a metric in a run's outputs; None if it is not there.
+    """The last value of a metric in a run's outputs, finite or not; None if it is not there.
 
     Sources in this order: MLflow's own files, metrics.json and metrics.jsonl, any other JSON file. In
     JSON, "test/accuracy" is also found as "test.accuracy".
@@ -34,13 +33,9 @@ def _of_mlflow(folder: Path, name: str) -> Iterator[float]:
             lines = [line.split() for line in (files.read_text(path) or "").splitlines()]
         except UserError:
             continue  # not a text file
-        for words in reversed([words for words in lines if len(words) >= 2]):
-            try:
-                value = float(words[1])
-            except ValueError:
-                continue
-            if isfinite(value):
-                yield value
+        written = (metric_values.parsed(words[1]) for words in lines if len(words) >= 2)
+        if values := [value for value in written if value is not None]:
+            yield metric_values.last_of(values)
 
 
 def _literal(name: str) -> str:

@@ -10,6 +10,7 @@ wrote to `./outputs`, in one or both of
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from typing import Any
 from ..util import json_records, process_identity, regular_files
 from ..util.errors import UsageError, UserError
 from ..util.json_records import Record, RecordError, is_number, unicode_text
+from . import metric_values
 from .recorder import LOG, RECORD
 
 Curve = tuple[tuple[float, float], ...]
@@ -46,8 +48,8 @@ class PastRun:
     """A run that was recorded.
 
     `record` is the content of run.json (empty for an older run without one, and if it cannot be
-    read); `scores` are by name, `curves` by name as (step, value) pairs in order; `folder` is
-    relative to the workspace's root; `id` is its name, for a step or a trial with its run's in
+    read); `scores` are by name, `curves` by name as (step, value) pairs in order, both with values
+    that may be NaN or infinite; `folder` is relative to the workspace's root; `id` is its name, for a step or a trial with its run's in
     front. `alive`: its process or its container still runs on this machine. `unknown`: whether it
     runs cannot be seen from here. `unreadable` says why the record cannot be read, `problems` which
     files cannot; they are empty for a run of which all can be read.
@@ -247,13 +249,16 @@ def log_of(root: Path, run: PastRun) -> Path:
 def metrics_of(summary: str | None, lines: str | None) -> tuple[dict[str, float], dict[str, Curve]]:
     """Scores and curves from the texts of metrics.json and metrics.jsonl (None: no such file).
 
-    Values that are not numbers, and incomplete lines, are ignored.
+    Values that are no metrics, and incomplete lines, are ignored. NaN and infinities are values.
     """
-    scores, curves = _from_summary(_mapping(summary))
+    summary_values = _mapping(summary)
+    scores, curves = _from_summary(summary_values)
     entries = [_mapping(line) for line in (lines or "").splitlines() if line.strip()]
     curves |= _curves([entry for entry in entries if entry])
     for name, curve in curves.items():
-        scores.setdefault(name, curve[-1][1])
+        if name in summary_values and summary_values[name] is None:
+            scores[name] = math.nan  # as a writer without NaN writes it
+        scores.setdefault(name, metric_values.last_of([value for _, value in curve]))
     return scores, curves
 
 
@@ -274,6 +279,18 @@ def headline_metrics(runs: Iterable[PastRun], most: int) -> list[str]:
     return sorted(headlines, key=rank)[:most]
 
 
+def divergence(run: PastRun) -> str:
+    """The metric by which a run diverged, with its value ("loss nan"); "" if it did not.
+
+    That is a loss, or the score that is shown first, which is no finite number at the end.
+    """
+    losses = [name for name in run.scores if "loss" in name.lower()]
+    for name in (*losses, *headline_metrics([run], 1)):
+        if not math.isfinite(run.scores[name]):
+            return f"{name} {metric_values.short(run.scores[name], 4)}"
+    return ""
+
+
 def differing_inputs(runs: Sequence[PastRun]) -> list[str]:
     """The names of the inputs that were not the same in all runs of an experiment."""
     differing: dict[str, None] = {}
@@ -289,25 +306,48 @@ def _from_summary(summary: Mapping[str, Any]) -> tuple[dict[str, float], dict[st
     scores: dict[str, float] = {}
     curves: dict[str, Curve] = {}
     for name, value in summary.items():
-        if is_number(value):
-            scores[unicode_text(name)] = float(value)
+        if (number := metric_values.value_of(value)) is not None:
+            scores[unicode_text(name)] = number
         elif isinstance(value, dict):
-            scores |= {
-                unicode_text(f"{name}.{key}"): float(v) for key, v in value.items() if is_number(v)
-            }
+            numbers = ((key, metric_values.value_of(v)) for key, v in value.items())
+            scores |= {unicode_text(f"{name}.{key}"): v for key, v in numbers if v is not None}
         elif isinstance(value, list) and value and all(isinstance(e, dict) for e in value):
             curves |= _curves(value)
     return scores, curves
 
 
 def _curves(entries: Sequence[Mapping[str, Any]]) -> dict[str, Curve]:
-    points: dict[str, list[tuple[float, float]]] = {}
+    points: dict[str, list[tuple[float, float | None]]] = {}
     for number, entry in enumerate(entries, 1):
         step = next((entry[key] for key in STEPS if is_number(entry.get(key))), number)
-        for name, value in entry.items():
-            if name not in STEPS and is_number(value):
-                points.setdefault(unicode_text(name), []).append((float(step), float(value)))
-    return {name: tuple(curve) for name, curve in points.items()}
+        for name, written in entry.items():
+            if name in STEPS:
+                continue
+            value = metric_values.value_of(written)
+            if value is not None or written is None:
+                points.setdefault(unicode_text(name), []).append((float(step), value))
+    curves = {name: _without_gaps(written) for name, written in points.items()}
+    return {name: curve for name, curve in curves.items() if curve}
+
+
+def _without_gaps(points: Sequence[tuple[float, float | None]]) -> Curve:
+    """A curve without the entries in which its value is null.
+
+    Null is no value where a metric is not measured in every entry. A writer that has no NaN writes
+    null for it, too: a curve that ends with more of them in a row than it has before ends with NaN.
+    Entries of one step count as one.
+    """
+    curve: list[tuple[float, float]] = []
+    longest = gap = 0
+    for step, value in points:
+        if value is None:
+            gap += not curve or curve[-1][0] != step
+        else:
+            longest, gap = max(longest, gap), 0
+            curve.append((step, value))
+    if curve and gap > longest:
+        curve.append((points[-1][0], math.nan))
+    return tuple(curve)
 
 
 def _mapping(text: str | None) -> dict[str, Any]:

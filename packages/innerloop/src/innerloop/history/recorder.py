@@ -154,6 +154,7 @@ def describe(run: Run, request: Request) -> dict[str, Any]:
         "why": request.why,
         "command": request.command,
         "cwd": request.cwd,
+        "code": run.code,
         "image": request.image,
         "environment": run.environment.digest or None,
         "inputs": {

@@ -7,6 +7,7 @@ when its row is unticked, emphasizes them while the pointer is on its row, and s
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Iterable, Sequence
@@ -15,6 +16,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from ..util.json_records import unicode_text
+from . import metric_values
 from .past_runs import Curve, PastRun, differing_inputs, headline_metrics
 
 TEMPLATE = Path(__file__).with_name("report.html")
@@ -25,6 +27,9 @@ LEFT, RIGHT, TOP, BOTTOM = 56, 12, 12, 34
 # colour differ by their dashes.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6bb1", "#7f7f7f")
 DASHES = ("", "6 3", "2 3", "8 3 2 3")
+
+# The heights of the mark where a curve stops being finite.
+TOP_EDGE, BOTTOM_EDGE = TOP + 10, HEIGHT - BOTTOM - 2
 
 # The states that are marked in red.
 BAD = ("failed", "killed", "canceled", "unreadable")
@@ -69,9 +74,9 @@ def _order(name: str) -> tuple[bool, bool, str]:
 
 
 def _chart(name: str, lines: Sequence[tuple[int, PastRun, Curve]]) -> str:
-    polyline = [point for _, _, curve in lines for point in curve]
-    across = _Scale([x for x, _ in polyline], LEFT, WIDTH - RIGHT)
-    up = _Scale([y for _, y in polyline], HEIGHT - BOTTOM, TOP)
+    points = [point for _, _, curve in lines for point in curve]
+    across = _Scale([x for x, _ in points], LEFT, WIDTH - RIGHT)
+    up = _Scale([y for _, y in points if math.isfinite(y)] or [0.0], HEIGHT - BOTTOM, TOP)
     drawn = [_axis(across, up)]
     for index, run, curve in lines:
         drawn.append(_line(index, run, name, curve, across, up))
@@ -122,19 +127,42 @@ def _axis(across: _Scale, up: _Scale) -> str:
 
 
 def _line(index: int, run: PastRun, name: str, curve: Curve, across: _Scale, up: _Scale) -> str:
-    polyline = " ".join(f"{across(x)},{up(y)}" for x, y in curve)
-    label = f"{run.experiment} {run.id}: {name} {curve[-1][1]:.4g}"
-    dots = ""
-    if len(curve) <= 60:
-        dots = "".join(
-            f'<circle cx="{across(x)}" cy="{up(y)}" r="2.6" fill="{COLOURS[index % len(COLOURS)]}">'
-            f"<title>{escape(run.id)}, {x:g}: {y:.5g}</title></circle>"
-            for x, y in curve
+    """The curve of a run: its finite points, joined where there is none that is not finite between."""
+    colour = COLOURS[index % len(COLOURS)]
+    last = metric_values.short(metric_values.last_of([y for _, y in curve]), 4)
+    label = f"{run.experiment} {run.id}: {name} {last}"
+    drawn = []
+    for part in _finite_parts(curve):
+        polyline = " ".join(f"{across(x)},{up(y)}" for x, y in part)
+        drawn.append(
+            f'<polyline points="{polyline}" {_style(index)}><title>{escape(label)}</title></polyline>'
         )
-    return (
-        f'<g class="run" data-run="{index}"><polyline points="{polyline}" {_style(index)}>'
-        f"<title>{escape(label)}</title></polyline>{dots}</g>"
-    )
+        # A point alone has no line.
+        for x, y in part if len(curve) <= 60 or len(part) == 1 else ():
+            title = f"{escape(run.id)}, {x:g}: {y:.5g}"
+            drawn.append(
+                f'<circle cx="{across(x)}" cy="{up(y)}" r="2.6" fill="{colour}">'
+                f"<title>{title}</title></circle>"
+            )
+    for x, y in _divergences(curve):
+        title = f"{escape(run.id)}, from {x:g}: {metric_values.short(y, 5)}"
+        edge = BOTTOM_EDGE if y == -math.inf else TOP_EDGE
+        drawn.append(
+            f'<text class="diverged" x="{across(x)}" y="{edge}" text-anchor="middle" '
+            f'style="fill: {colour}">✕<title>{title}</title></text>'
+        )
+    return f'<g class="run" data-run="{index}">{"".join(drawn)}</g>'
+
+
+def _finite_parts(curve: Curve) -> list[Curve]:
+    groups = itertools.groupby(curve, key=lambda point: math.isfinite(point[1]))
+    return [tuple(points) for is_finite, points in groups if is_finite]
+
+
+def _divergences(curve: Curve) -> list[tuple[float, float]]:
+    """Where the curve stops being finite: the first point of each part that is not."""
+    groups = itertools.groupby(curve, key=lambda point: math.isfinite(point[1]))
+    return [next(points) for is_finite, points in groups if not is_finite]
 
 
 def _style(index: int) -> str:
@@ -174,7 +202,10 @@ def _row(index: int, run: PastRun, inputs: Sequence[str], scores: Sequence[str])
         escape(run.backend),
         f"<code>{escape(run.commit)}</code>",
         *(escape(run.inputs.get(name, "")) for name in inputs),
-        *(f"{run.scores[name]:.5g}" if name in run.scores else "" for name in scores),
+        *(
+            metric_values.short(run.scores[name], 5) if name in run.scores else ""
+            for name in scores
+        ),
     ]
     command = escape(str(run.record.get("command") or ""), quote=True)
     body = "".join(f"<td{NUMBER * _is_number(cell)}>{cell}</td>" for cell in cells)
@@ -190,7 +221,4 @@ NUMBER = ' class="number"'
 
 
 def _is_number(cell: str) -> bool:
-    try:
-        return math.isfinite(float(cell))
-    except ValueError:
-        return False
+    return metric_values.parsed(cell) is not None

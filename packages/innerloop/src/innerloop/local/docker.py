@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..docker import (
@@ -23,7 +23,7 @@ from ..docker import (
     image_build,
 )
 from ..docker.engine import Engine, Gpu
-from ..history import recorder
+from ..history import in_flight, recorder
 from ..model import link_mounts
 from ..model.container import (
     EXPERIMENT_LABEL,
@@ -44,7 +44,7 @@ from ..model.workspace import Workspace
 from ..util import console, files, process
 from ..util.errors import UserError
 from ..workspace.loader import current_experiment
-from . import dev_container
+from . import code_view, dev_container, tool_environments
 from .resolve_command import ResolvedCommand, resolve
 
 name = "docker"
@@ -250,25 +250,26 @@ def submit(run: Run, request: Request) -> int:
     The container of a recorded run stays until its end is read, so that neither the end of the
     engine's client nor that of this process hides how the program ended.
     """
-    if not run.in_place:
-        _make_mount_points(run)
     name = container_name(run)
     terminal = request.container is not None and request.container.terminal
+    since = time.time()
+    points = _make_mount_points(run, request)
+    is_lost = False
     try:
         code = _client(run, request, name, terminal)
         if request.container is None or request.container.remove:
             return code if code == 0 else _end_of_unrecorded(name, code, terminal)
         return _end_of(name, code, _names_itself(run))
     except recorder.RunLost:
+        is_lost = True  # it may go on, and works in its folders
         raise
     except BaseException:
         with suppress(UserError):
             containers.remove(name)
         raise
     finally:
-        if not run.has_code_folder:
-            with suppress(UserError):
-                remove_scratch(run.workspace.root, run.work, run.outputs, run.code)
+        if not is_lost:
+            _remove_mount_points(run, points, since)
 
 
 def _client(run: Run, request: Request, name: str, terminal: bool) -> int:
@@ -429,16 +430,74 @@ def _cwd(run: Run, root: str) -> str:
     return _path_in_container(run, run.code, root, "code")
 
 
-def _make_mount_points(run: Run) -> None:
+@dataclass(frozen=True, slots=True)
+class _Points:
+    """Where something is mounted: a view of the code, and empty folders that were made for it."""
+
+    view: code_view.View | None = None
+    folders: tuple[Path, ...] = ()
+
+
+def _make_mount_points(run: Run, request: Request) -> _Points:
     """Create them as this user before Docker creates them as root."""
     root = Path(run.workspace.root)
-    files.make_folder(root / run.outputs)
+    mounts = request.mounts
+    for mount in mounts:
+        if _is_environment(mount):
+            files.make_folder(_environment_on_disk(root, mount))
+    code = next((mount for mount in mounts if mount.view), None)
+    if not run.in_place:
+        files.make_folder(root / run.outputs)
+    if code is not None and run.code is not None:
+        inner = [m.target for m in mounts if posixpath.dirname(m.target) == code.target]
+        names = [posixpath.basename(target) for target in inner]
+        entries = code_view.entries_of(run.code, environments=names)
+        points = {*names, *code.parts} - {name for name in names if _is_file(run, name)}
+        files_there = tuple({*entries.files, *(n for n in names if _is_file(run, n))})
+        entries = replace(entries, folders=code.parts, files=files_there)
+        return _Points(code_view.make_for_container(run.code, root / run.work, entries, points))
+    made = _make_environment_points(run, mounts)
+    if run.in_place:
+        return _Points(folders=made)
     if run.code is None or run.code_is_file:
         files.make_folder(root / run.work / "outputs")
         if run.code is not None:
             files.write_text(root / run.work / os.path.basename(run.code), "")
     else:
         files.make_folder(Path(run.code) / "outputs")
+    return _Points(folders=made)
+
+
+def _is_file(run: Run, name: str) -> bool:
+    return run.code is not None and os.path.isfile(os.path.join(run.code, name))
+
+
+def _make_environment_points(run: Run, mounts: Sequence[Mount]) -> tuple[Path, ...]:
+    """Empty folders in the code, for environments that are mounted there; those that were made."""
+    made = []
+    for host, target in _folders(run):
+        for mount in mounts:
+            if _is_environment(mount) and posixpath.dirname(mount.target) == target:
+                folder = Path(host, posixpath.basename(mount.target))
+                if not folder.exists():
+                    made.append(files.make_folder(folder))
+    return tuple(made)
+
+
+def _remove_mount_points(run: Run, points: _Points, since: float) -> None:
+    root = Path(run.workspace.root)
+    try:
+        if points.view is not None:
+            code_view.close(points.view, root / run.outputs, since)
+        elif not run.in_place and not run.has_code_folder:
+            remove_scratch(run.workspace.root, run.work, run.outputs, run.code)
+    except (UserError, OSError) as error:  # the exit code is the program's all the same
+        console.say(f"{run.work} is not removed: {error}")
+    # A folder that is a place for a mount in another container stays: there it would disappear.
+    others = [value for value in in_flight.read_all(root) if value.id != run.id]
+    if not any(value.experiment == run.experiment.name for value in others):
+        for folder in points.folders:
+            files.remove_if_empty(folder)
 
 
 def remove_scratch(root: str, work: str, outputs: str, code: str | None = None) -> None:
@@ -462,7 +521,7 @@ def _mounts(run: Run, cwd: str, root: str, targets: Mapping[str, str]) -> list[M
     host = run.workspace.root
     mounts = []
     if run.has_code_folder:
-        mounts.append(Mount(str(run.code), cwd))
+        mounts.append(Mount(str(run.code), cwd))  # a view of it, once all mounts are known
     else:
         mounts.append(Mount(_join(host, run.work), cwd))
         if run.code is not None:
@@ -479,7 +538,63 @@ def _mounts(run: Run, cwd: str, root: str, targets: Mapping[str, str]) -> list[M
         if not any(mount.target == targets[name] for mount in mounts):
             inputs = {input_ for input_, target in targets.items() if target == targets[name]}
             mounts.append(Mount(path, targets[name], read_only=not inputs & run.writable))
-    return mounts
+    mounts += _environments(run, mounts)
+    return [_code_view(run, mount, mounts) if mount.target == cwd else mount for mount in mounts]
+
+
+def _code_view(run: Run, code: Mount, mounts: Sequence[Mount]) -> Mount:
+    """The mount of the code, as a view of it where that is possible: see `code_view`."""
+    if code.source != run.code:
+        return code
+    taken = {m.target for m in mounts if posixpath.dirname(m.target) == code.target}
+    names = [posixpath.basename(m.target) for m in mounts if _is_environment(m)]
+    entries = code_view.for_container(run, names)
+    if entries is None:
+        return code
+    parts = [name for name in entries.folders if f"{code.target}/{name}" not in taken]
+    view = _join(run.workspace.root, run.work)
+    return replace(code, view=view, parts=tuple(parts))
+
+
+def _folders(run: Run) -> list[tuple[str, str]]:
+    """The folders of code that a container sees, each with its path there: the outer ones first."""
+    root = posixpath.join("/workspaces", run.workspace.name)
+    pairs = []
+    for link in run.links:
+        source = _join(run.workspace.root, link.target)
+        if link.is_inside and os.path.isdir(source):
+            pairs.append((source, posixpath.normpath(posixpath.join(root, link.target))))
+    if run.has_code_folder and run.code is not None:
+        pairs.append((run.code, _path_in_container(run, run.code, root, "code")))
+    return list(dict.fromkeys(pairs))
+
+
+def _environments(run: Run, mounts: Sequence[Mount]) -> list[Mount]:
+    """Mounts of this image's own environments, in the place of those in the code's folders."""
+    found = []
+    taken = {mount.target for mount in mounts}
+    command = "" if run.script is not None else run.job.command
+    for host, target in _folders(run):
+        where = "" if host == run.code else target
+        own = tool_environments.folder_of(run, name, where)
+        for environment in tool_environments.names_in(host, command if host == run.code else ""):
+            is_link = os.path.islink(os.path.join(host, environment))
+            there = posixpath.join(target, environment)
+            # In place, the engine would follow the link.
+            if there not in taken and not (is_link and run.in_place):
+                taken.add(there)
+                found.append(Mount(_join(run.workspace.root, f"{own}/{environment}"), there))
+    return found
+
+
+def _is_environment(mount: Mount) -> bool:
+    return f"/{tool_environments.FOLDER}/" in mount.source.replace("\\", "/")
+
+
+def _environment_on_disk(root: Path, mount: Mount) -> Path:
+    """The folder of an environment's mount as this process reaches it."""
+    path = mount.source.replace("\\", "/").rpartition(f"/{tool_environments.FOLDER}/")[2]
+    return root.joinpath(*tool_environments.FOLDER.split("/"), *path.split("/"))
 
 
 def _target(run: Run, name: str, path: str, root: str) -> str:

@@ -1,19 +1,21 @@
 """Runs on this machine's own file system: the common part of the backends venv and in-container.
 
-The working directory is a view of the code root: a folder of links to each of its entries, with an
-`outputs` link that leads to the run's folder. So `./outputs` lands where every backend puts it, two
-runs at once do not share it, and the code is the user's own, not a copy.
+The working directory is a view of the code root, so that `./outputs` lands where every backend puts
+it: see `code_view`.
 """
 
 from __future__ import annotations
 
 import os
+import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
 from ..model.run import ProcessSpec, Request, Run
 from ..util import console, files, process
 from ..util.errors import UserError
+from . import code_view, tool_environments
 from .resolve_command import resolve
 
 
@@ -33,6 +35,9 @@ def request(
     """
     root = Path(run.workspace.root)
     cwd = Path(run.code) if run.in_place and run.code else root / run.work
+    own = str(root / _environments_folder(run, backend))
+    there = {**os.environ, **run.job.environment_variables}
+    env = {**tool_environments.variables(_environments(run), own, there), **env}
     resolved = resolve(run, lambda _, path: path, lambda name: str(root / run.outputs / name))
     return Request(
         experiment=run.experiment.name,
@@ -64,48 +69,39 @@ def submit(run: Run, request: Request) -> int:
     if run.in_place:
         return process.run_foreground(request.argv, cwd=Path(request.cwd), env=env)
     outputs = files.make_folder(Path(run.workspace.root, run.outputs))
-    view = Path(request.cwd)
+    folder = Path(request.cwd)
+    since = time.time()
     try:
-        make_view(run.code, view, outputs)
-        return process.run_foreground(request.argv, cwd=view, env=env, limit=run.job.timeout)
+        code_view.make_links(run.code, folder, outputs, _made_environments(run, request, env))
+        return process.run_foreground(request.argv, cwd=folder, env=env, limit=run.job.timeout)
     finally:
         try:
-            remove_view(view, outputs)
+            code_view.close(code_view.View(folder, run.code), outputs, since)
         except (UserError, OSError) as error:  # the exit code is the program's all the same
             console.say(f"{run.work} is not removed: {error}")
 
 
-def make_view(code: str | None, view: Path, outputs: Path) -> Path:
-    """Make a folder of links to the entries of the code root (or to the one file that it is).
-
-    In it, `outputs` leads to the run's folder.
-    """
-    files.make_folder(view)
-    if code is not None and os.path.isfile(code):
-        files.make_link(view / os.path.basename(code), code)
-    elif code is not None:
-        for entry in os.scandir(code):
-            if entry.name not in ("outputs", "__pycache__"):
-                files.make_link(view / entry.name, os.path.abspath(entry.path))
-    files.make_link(view / "outputs", str(outputs))
-    return view
+def _environments(run: Run) -> tuple[str, ...]:
+    """The names in the code root that stand for an environment of a tool."""
+    if run.in_place or not run.has_code_folder:
+        return ()
+    command = "" if run.script is not None else run.job.command
+    return tool_environments.names_in(str(run.code), command)
 
 
-def remove_view(view: Path, outputs: Path) -> list[str]:
-    """Remove the view.
+def _environments_folder(run: Run, backend: str) -> str:
+    python = f"{sys.base_prefix} {sys.version_info[:2]}"
+    return tool_environments.folder_of(run, backend, python=python)
 
-    Files that the program wrote into it beside ./outputs, which Azure ML would not keep, move to
-    `beside-outputs` in the run's folder; their names are returned.
-    """
-    written = []
-    if view.is_symlink() or not view.is_dir():
-        return []
-    for entry in list(os.scandir(view)):
-        if entry.is_symlink():
-            files.remove(Path(entry.path))
-        else:
-            files.move_into(Path(entry.path), outputs / "beside-outputs")
-            written.append(entry.name)
-    files.remove_if_empty(view)
-    files.remove_if_empty(view.parent)
-    return sorted(written)
+
+def _made_environments(run: Run, request: Request, env: Mapping[str, str]) -> dict[str, str]:
+    """The run's own environments, each name with its folder, which exists."""
+    root = Path(run.workspace.root, _environments_folder(run, request.backend))
+    found = {}
+    for name in _environments(run):
+        own = env.get(tool_environments.UV) if name == ".venv" else None
+        folder = Path(own) if own and os.path.isabs(own) else root / name
+        if folder.is_relative_to(root):
+            files.make_folder(folder)
+        found[name] = str(folder)
+    return found

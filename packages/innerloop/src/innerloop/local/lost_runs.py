@@ -31,7 +31,7 @@ from ..util import console, files, process, process_identity, redaction
 from ..util.errors import UserError
 from ..util.process import GRACE
 from ..workspace import loader
-from . import host_process
+from . import code_view
 
 LOCK = ".innerloop/closing.lock"
 # A container may be created this long after its command was killed, in seconds.
@@ -227,9 +227,15 @@ def _sweep(root: Path, run: PastRun) -> None:
         return
     files.remove_if_empty(parents[-1] / "outputs")
     try:
-        host_process.remove_view(parents[-1], root / run.folder)
+        code_view.close(code_view.View(parents[-1], _code_of(root, run)), root / run.folder, 0)
     except (UserError, OSError) as error:
         console.say(f"{work} is not removed: {error}")
+
+
+def _code_of(root: Path, run: PastRun) -> str | None:
+    """The code root by the record, with which the entries of the view are compared."""
+    code = run.record.get("code")
+    return str(root / code) if isinstance(code, str) and code and "\0" not in code else None
 
 
 def _last_sign(folder: Path) -> datetime:

@@ -28,11 +28,25 @@ APART = "innerloop-apart"
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """A bind mount: a host path, where it appears, and whether it can be written there."""
+    """A bind mount: a host path, where it appears, and whether it can be written there.
+
+    With a `view`, that folder of the host appears there instead, with the folders `parts` of
+    `source` mounted into it: the container sees what is in `source`, and what it adds beside that
+    stays in the view.
+    """
 
     source: str
     target: str
     read_only: bool = False
+    view: str = ""
+    parts: tuple[str, ...] = ()
+
+    def each(self) -> tuple[Mount, ...]:
+        """What the engine is told: one mount, or those of the view and its parts."""
+        if not self.view:
+            return (self,)
+        parts = (Mount(_inside(self.source, name), f"{self.target}/{name}") for name in self.parts)
+        return (Mount(self.view, self.target), *parts)
 
     def text(self) -> str:
         """The value of `--mount`.
@@ -45,6 +59,12 @@ class Mount:
         line = io.StringIO()
         csv.writer(line, lineterminator="").writerow(fields)
         return line.getvalue()
+
+
+def _inside(folder: str, name: str) -> str:
+    """A path in a folder of the engine's machine, whose system may be another one than ours."""
+    separator = "\\" if "\\" in folder and "/" not in folder else "/"
+    return f"{folder.rstrip(separator)}{separator}{name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +186,8 @@ def run_argv(spec: ContainerSpec) -> list[str]:
     argv += spec.options
     argv += ["--workdir", spec.workdir] if spec.workdir else []
     for mount in spec.mounts:
-        argv += ["--mount", mount.text()]
+        for part in mount.each():
+            argv += ["--mount", part.text()]
     for key, value in spec.env.items():
         argv += ["--env", f"{key}={value}"]
     for name in spec.client_env:
@@ -198,14 +219,18 @@ class ContainerContext:
         """
         if not self.binds:
             return mount
-        source = to_host(mount.source, self.binds)
-        if source is None:
+        view = self._path_on_host(mount.view) if mount.view else ""
+        return replace(mount, source=self._path_on_host(mount.source), view=view)
+
+    def _path_on_host(self, path: str) -> str:
+        found = to_host(path, self.binds)
+        if found is None:
             raise UserError(
-                f"{mount.source} exists in this container only, so the engine cannot mount it",
+                f"{path} exists in this container only, so the engine cannot mount it",
                 code="mount-source-in-container",
                 hint="Move it into the workspace's folder, or run it from a terminal on the host",
             )
-        return Mount(source, mount.target, mount.read_only)
+        return found
 
 
 # As engines accept it; an option of theirs begins with "-".

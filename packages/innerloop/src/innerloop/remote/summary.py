@@ -9,6 +9,7 @@ waiting in between still shows the address.
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -16,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ..history import metric_values
 from ..util import files
 from ..util.errors import UserError
 from ..util.printable import one_line
@@ -100,7 +102,7 @@ def _lines(summary: RunSummary) -> Iterator[str]:
     yield from _table(("", ""), list(_facts(job, end)))
     if summary.metrics:
         yield ""
-        values = [(name, f"{value:.6g}") for name, value in summary.metrics.items()]
+        values = [(name, _value(value)) for name, value in summary.metrics.items()]
         yield from _table(("metric", "last value"), values)
 
 
@@ -117,6 +119,11 @@ def _facts(job: SubmittedJob, end: JobStatus | None) -> Iterator[tuple[str, str]
     if seconds is not None:
         total = int(seconds)
         yield "took", f"{total // 3600}:{total // 60 % 60:02}:{total % 60:02}"
+
+
+def _value(value: float) -> str:
+    """A metric's value, marked if it is not finite: the job succeeded, and the model is none."""
+    return f"{'' if math.isfinite(value) else '⚠️ '}{metric_values.short(value, 6)}"
 
 
 def _table(head: tuple[str, str], rows: list[tuple[str, str]]) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -17,7 +18,7 @@ from ..model.run_secrets import secrets_of
 from ..util import consent, console, files, network, process, process_identity
 from ..util.errors import UserError, combine
 from ..util.process import OutOfTime
-from . import failure_report
+from . import failure_report, written_files
 from .plan import new_id, plan, plan_command
 
 __all__ = ["Started", "backend_line", "carry_out", "new_id", "plan", "plan_command", "prepare"]
@@ -130,6 +131,7 @@ def _recorded(started: Started, say: Callable[[str], None]) -> int:
     run, request = started.run, started.request
     outputs = Path(run.workspace.root, request.outputs)
     folders: list[Path] = []
+    before = written_files.before(run, time.time())
     try:
         with recorder.recorded(run, request) as ending:
             folders += _make_output_folders(run, outputs)
@@ -146,6 +148,8 @@ def _recorded(started: Started, say: Callable[[str], None]) -> int:
         with suppress(OSError):
             if any(entry.name != recorder.FOLDER for entry in outputs.iterdir()):
                 say(f"innerloop: outputs are in {request.outputs}/")
+            if written := written_files.line(run, before):
+                say(f"innerloop: {written}")
     return code
 
 

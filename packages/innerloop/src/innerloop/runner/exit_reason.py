@@ -125,13 +125,9 @@ def _of_signal(ended: Ended, number: int) -> str:
     name, meaning = _SIGNALS.get(number, (f"signal {number}", "ended by it"))
     if number == 2:
         return meaning
-    if number == 9 and ended.container:
-        return _of_kill(ended.container)
-    elif number == 9:
-        meaning = (
-            "killed; if nobody did it, this machine ran out of memory (`dmesg` names the program)"
-        )
-    elif number == 7:
+    if number == 9:
+        return _of_kill(ended.container, ended.request.command)
+    if number == 7:
         return f"{name}: {_shared_memory(ended)}"
     elif number == 4 and (lacking := _lacking()):
         meaning = f"{meaning}: it has no {lacking}"
@@ -145,16 +141,23 @@ def of_container(name: str, code: int) -> str:
     return ": ".join(_SIGNALS.get(code - 128, ()))
 
 
-def _of_kill(container: str) -> str:
-    happened = _events(container)
+# timeout -s KILL 10 python train.py; timeout -k 5 1h python train.py
+_TIMEOUT_KILLS = re.compile(
+    r"\btimeout(\s+--?[a-z-]+(?:[= ]\S+)?)*?\s+(-k|--kill-after|(-s\s*|--signal[= ])(SIG)?(KILL|9\b))"
+)
+
+
+def _of_kill(container: str, command: str = "") -> str:
+    """Who may have killed a program: all who can, less those of whom it is known."""
+    happened = _events(container) if container else frozenset()
     if "oom" in happened:
         return _OUT_OF_MEMORY
-    if "die" in happened:
-        return (
-            "SIGKILL: killed; not by a limit of its container, so look for an end of this machine's "
-            "memory"
-        )
-    return "SIGKILL: killed; if nobody did it, its container or this machine ran out of memory"
+    killers = ["the command's own `timeout`" if _TIMEOUT_KILLS.search(command) else "a program"]
+    if container and "die" not in happened:
+        killers.append("its container's memory limit")
+    killers.append("this machine, out of memory (`dmesg` names the program)")
+    known = ", not by a limit of its container" if "die" in happened else ""
+    return f"SIGKILL: killed{known}: by {', '.join(killers[:-1])} or {killers[-1]}"
 
 
 def _memory_is_shared(output: str) -> bool:

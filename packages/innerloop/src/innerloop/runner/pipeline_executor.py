@@ -83,7 +83,7 @@ def _table(planned: PipelinePlan, ready: Mapping[str, _ReadyStep]) -> ProgressTa
                 rows += sweep_executor.rows(sweep)
                 columns += sweep.columns
     columns = ["state", *dict.fromkeys(columns), "exit", "seconds", "outputs"]
-    return ProgressTable("step", columns, rows)
+    return ProgressTable("step", columns, rows, headings={sweep_executor.METRIC: "metric"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,11 @@ class PipelineRun:
         """The exit code, and the reason for the table ("" for none)."""
         _make_outputs(self.planned, step)
         code = execute.carry_out(started)
-        return code, f"exit code {code}" if code else ""
+        if code:
+            return code, f"exit code {code}"
+        if reason := sweep_executor.divergence(self.planned.root, step.job, started.run):
+            return 1, f"its trial diverged: {reason}"
+        return 0, ""
 
     def run_trials(
         self, step: Step, sweep: sweep_executor.Sweep, first: Started
@@ -158,6 +162,8 @@ class PipelineRun:
             sweep_executor.record_if_possible(sweep, self.table)
         winner = sweep_executor.best(sweep, self.table)
         if winner is None:
+            if sweep_executor.diverged(sweep, self.table):
+                return 1, f"every trial diverged: no {sweep.metric} is a finite number"
             return 1, "no trial succeeded"
         for name, output in step.job.outputs.items():
             target = self.planned.root / winner.run.outputs / name
@@ -253,6 +259,9 @@ def recorded(planned: PipelinePlan, started: Started) -> Started:
         state, code = STOPPED, None
         try:
             code = started.submit(run, request)
+            if not code and (reason := sweep_executor.divergence(planned.root, step.job, run)):
+                console.say(f"the trial diverged: {reason}")
+                code = 1
             state = FAILED if code else DONE
             return code
         finally:

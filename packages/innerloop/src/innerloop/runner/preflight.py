@@ -1,6 +1,6 @@
 """What `loop check` finds in a job file, as a run treats it.
 
-Errors end it before anything is built, and everything that only Azure ML refuses is one line.
+Errors end it before anything is built, and everything that only a submission refuses is one line.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def require(findings: Sequence[Finding], *, dry: bool) -> None:
 
 
 def warning(findings: Sequence[Finding], job: Job) -> str:
-    """One line on everything that Azure ML refuses; "" if there is nothing."""
+    """One line on everything that `loop submit` refuses; "" if there is nothing."""
     refused = [
         finding
         for finding in findings
@@ -60,6 +60,6 @@ def warning(findings: Sequence[Finding], job: Job) -> str:
     more = f", and {len(refused) - 1} more" if len(refused) > 1 else ""
     first = refused[0]
     return (
-        f"Azure ML would refuse this job file ({first.position}: {first.message}{more}): "
+        f"`loop submit` refuses this job file ({first.position}: {first.message}{more}): "
         f"`scripts/loop check {job.name}` prints everything"
     )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from ..history import in_flight, metrics
+from ..history import in_flight, metric_values, metrics
 from ..model.jobs import sweep
 from ..model.jobs.job import Job
 from ..model.jobs.mlflow_env import TRACKING
@@ -19,8 +20,11 @@ from ..util.errors import UserError
 from . import execute
 from .execute import Started
 from .progress_table import DONE, FAILED, SKIPPED, STOPPED, ProgressTable, Row
+from .sweep_record import RECORD
 
-RECORD = "trials.json"
+# The cells of a row for its metric: as it is shown, and with all its digits. No name of a search
+# space has a blank.
+METRIC, EXACT = "the metric", "the exact metric"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,7 @@ class Sweep:
     @property
     def columns(self) -> list[str]:
         """The columns of a progress table that only this sweep has."""
-        return [*self.job.search_space, *(["metric"] if self.metric else [])]
+        return [*self.job.search_space, *([METRIC] if self.metric else [])]
 
 
 def one_trial(job: Job) -> tuple[Job, Mapping[str, str]]:
@@ -147,9 +151,9 @@ def requests(planned: Sweep, prepare: Prepare) -> list[dict[str, Any]]:
 
 
 def carry_out(planned: Sweep, prepare: Prepare) -> int:
-    """Run every trial, also after one has failed. 0 when all succeeded, else 1."""
+    """Run every trial, also after one has failed. 0 when all succeeded and one is the best, else 1."""
     columns = ["state", *planned.columns, "exit", "seconds", "outputs"]
-    table = ProgressTable("trial", columns, rows(planned), headings={"metric": planned.metric})
+    table = ProgressTable("trial", columns, rows(planned), headings={METRIC: planned.metric})
     for note in planned.notes:
         table.say(f"innerloop: {note}")
     first = prepare(planned.trials[0].run, dry=False)  # builds before the table is shown
@@ -196,8 +200,9 @@ def run_trials(planned: Sweep, table: ProgressTable, prepare: Prepare, first: St
 def _end(planned: Sweep, table: ProgressTable, trial: Trial, code: int) -> None:
     folder = Path(trial.run.workspace.root, trial.run.outputs)
     value = metrics.find(folder, planned.metric) if planned.metric else None
-    cells = {} if value is None else {"metric": f"{value:.6g}"}
-    reason = f"{planned.metric} {cells['metric']}" if cells else ""
+    shown = "" if value is None else metric_values.short(value, 6)
+    cells = {} if value is None else {METRIC: shown, EXACT: repr(value)}
+    reason = f"{planned.metric} {shown}" if cells else ""
     table.end(
         trial.name,
         FAILED if code else DONE,
@@ -225,42 +230,74 @@ def record_if_possible(planned: Sweep, table: ProgressTable) -> None:
 
 def record(planned: Sweep, table: ProgressTable) -> None:
     """Write the table for programs to read: trials.json, beside the trials' folders."""
-    trials = [
-        {
-            "trial": trial.name,
-            "state": row.state,
-            "values": dict(trial.values),
-            "metric": float(row.cells["metric"]) if row.cells.get("metric") else None,
-            "exit_code": int(row.cells["exit"]) if row.cells.get("exit") else None,
-            "seconds": None if row.seconds is None else round(row.seconds, 3),
-            "outputs": row.cells.get("outputs") or None,
-        }
-        for trial, row in ((trial, table.rows[trial.name]) for trial in planned.trials)
-    ]
-    head = {
+    trials = []
+    for trial in planned.trials:
+        row = table.rows[trial.name]
+        value = metric_of(row)
+        trials.append(
+            {
+                "trial": trial.name,
+                "state": row.state,
+                "values": dict(trial.values),
+                "metric": value if value is not None and math.isfinite(value) else None,
+                "diverged": value is not None and not math.isfinite(value),
+                "exit_code": int(row.cells["exit"]) if row.cells.get("exit") else None,
+                "seconds": None if row.seconds is None else round(row.seconds, 3),
+                "outputs": row.cells.get("outputs") or None,
+            }
+        )
+    winner = best(planned, table) if planned.metric else None
+    document = {
         "sweep": planned.job.name,
         "metric": planned.metric or None,
         "goal": planned.goal or None,
+        "best": winner.name if winner and METRIC in table.rows[winner.name].cells else None,
+        "trials": trials,
     }
     folder = files.make_folder(Path(planned.trials[0].run.workspace.root, planned.folder))
-    files.write_text(folder / RECORD, json.dumps({**head, "trials": trials}, indent=2) + "\n")
+    files.write_text(folder / RECORD, json.dumps(document, indent=2, allow_nan=False) + "\n")
+
+
+def metric_of(row: Row) -> float | None:
+    """The value of the objective's metric that a trial ended with; None if it wrote none."""
+    return float(row.cells[EXACT]) if EXACT in row.cells else None
 
 
 def best(planned: Sweep, table: ProgressTable) -> Trial | None:
-    """The best of the trials that succeeded; the first of them if no metric is known."""
+    """The best of the trials that succeeded; the first of them if no trial wrote the metric.
+
+    A trial whose metric is not finite has diverged, and is never the best: not even if all have.
+    """
     done = [trial for trial in planned.trials if table.rows[trial.name].state == DONE]
-    scored = [trial for trial in done if "metric" in table.rows[trial.name].cells]
+    values = {trial.name: metric_of(table.rows[trial.name]) for trial in done}
+    scored = [trial for trial in done if values[trial.name] is not None]
+    finite = [trial for trial in scored if math.isfinite(values[trial.name] or 0)]
     sign = 1 if planned.goal == "maximize" else -1
+    if not scored:
+        return next(iter(done), None)
+    return max(finite, key=lambda trial: sign * (values[trial.name] or 0), default=None)
 
-    def score(trial: Trial) -> float:
-        return sign * float(table.rows[trial.name].cells["metric"])
 
-    return max(scored, key=score) if scored else next(iter(done), None)
+def diverged(planned: Sweep, table: ProgressTable) -> list[str]:
+    """The names of the trials that succeeded and whose metric is not finite."""
+    rows = [table.rows[trial.name] for trial in planned.trials]
+    values = {row.name: metric_of(row) for row in rows if row.state == DONE}
+    return [name for name, value in values.items() if not math.isfinite(value or 0)]
+
+
+def divergence(root: Path, job: Job, run: Run) -> str:
+    """The metric of a sweep's only trial with its value, if that is not finite; else ""."""
+    metric, _ = sweep.objective(job) or ("", "")
+    value = metrics.find(root / run.outputs, metric) if metric else None
+    if value is None or math.isfinite(value):
+        return ""
+    return f"{metric} {metric_values.short(value, 6)}"
 
 
 def _verdict(planned: Sweep, table: ProgressTable) -> int:
     winner = best(planned, table)
-    value = table.rows[winner.name].cells.get("metric") if winner else None
+    value = table.rows[winner.name].cells.get(METRIC) if winner else None
+    not_finite = [f"{name} ({table.rows[name].cells[METRIC]})" for name in diverged(planned, table)]
     if winner and value:
         table.say(
             f"innerloop: the best is {winner.name}: {planned.metric} {value} ({planned.goal})"
@@ -268,10 +305,16 @@ def _verdict(planned: Sweep, table: ProgressTable) -> int:
     elif winner and planned.metric:
         where = "to outputs/metrics.json, or with MLflow"
         table.say(f'innerloop: no trial wrote "{planned.metric}" ({where})')
+    if not_finite:
+        none = "" if winner else ", so no trial is the best"
+        table.say(
+            f"innerloop: {len(not_finite)} of {len(table.rows)} diverged, {planned.metric} is not a "
+            f"finite number{none}: {', '.join(not_finite)}"
+        )
     failed = [f"{row.name} ({reason})" for row, reason in _failures(table)]
     if failed:
         table.say(f"innerloop: {len(failed)} of {len(table.rows)} failed: {', '.join(failed)}")
-    return 1 if failed else 0
+    return 1 if failed or (not_finite and not winner) else 0
 
 
 def _failures(table: ProgressTable) -> Iterator[tuple[Row, str]]:

@@ -61,7 +61,7 @@ def write(root: Path, folders: Sequence[str]) -> tuple[list[str], list[FormatFin
         files.require_inside(root / folder)
     python = _python()
     links = _links(root, folders)
-    with engine.change(root, "the formatting") as change:
+    with engine.change(root, "the formatting", accepts_newer=True) as change:
         copy = root / MIRROR
         before = dict(_mirror(root, copy))
         # One after the other, because both write: isort first, so that black decides the layout.

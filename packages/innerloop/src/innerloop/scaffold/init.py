@@ -1,4 +1,8 @@
-"""A new workspace on the disk: the template, the pin of the tool, and what sync generates."""
+"""A new workspace on the disk: the template, the pin of the tool, and what sync generates.
+
+It grows in a folder of its own, and takes its place in steps that can be undone: a folder that was
+absent is absent again after any failure, one that was there is as it was before.
+"""
 
 from __future__ import annotations
 
@@ -6,63 +10,173 @@ import glob
 import hashlib
 import os
 import re
-import sys
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from .. import __version__
+from ..model.experiment import JOB_FILE
 from ..sync import engine
-from ..util import files, locked_environments, process, venvs
+from ..sync.render import workflow_context, workspace_container
+from ..util import change_folder, files, process, undo_journal
 from ..util.cache_folder import cache_folder
 from ..util.errors import UserError
-from . import workspace_template
-from .workspace_template import File
+from ..util.printable import one_line
+from ..util.undo_journal import Move, Step, Write
+from ..workspace import loader
+from . import create, git_ignored, marked_block, tool_wheel, workspace_template
+from .tool_wheel import WHEELS, Pin
+from .workspace_template import DIGITS, TINY, File
 
-README = workspace_template.PACKAGE / "templates" / "workspace-readme.md"
-WHEELS = ".innerloop/wheels"
+README_TEMPLATE = workspace_template.PACKAGE / "templates" / "workspace-readme.md"
+README = "README.md"
 # It is there while `init` makes the workspace.
 UNFINISHED = ".innerloop/unfinished"
-WHOLE = {"pyproject.toml", "scripts", "src"}
+WHOLE = {"pyproject.toml", "scripts", "tests"}
 WAITING = "innerloop: another init of this folder is running; waiting for it"
+WHAT = "the creation of this workspace"
+STAGING = f"{undo_journal.FOLDER}/new"
 PIN_COMMENT = (
     "# What scripts/loop installs into your cache: the tool and its dependencies, by hashes.\n"
 )
-# Builds where it is started, as every builder of wheels calls it.
-_BUILD = "import sys; from hatchling import build; build.build_wheel(sys.argv[1])"
+# What a folder may hold already, in lower case: a clone of a new repository, with what its host puts
+# there; a dev container to work in; what file managers leave.
+MAY_BE_THERE = re.compile(
+    r"\.git|\.gitignore|\.gitattributes|(readme|licen[cs]e|copying|notice)(\..*)?"
+    r"|\.devcontainer|\.devcontainer\.json|\.ds_store|thumbs\.db|desktop\.ini"
+)
+# Of those, what decides what is generated.
+_CONTAINERS = (".devcontainer", workspace_container.OTHER_PLACE)
+# The experiment that an example begins with.
+FIRST = {DIGITS: "digit_recognition", TINY: "tiny"}
 
 
 @dataclass(frozen=True, slots=True)
-class Pin:
-    """The tool that a workspace runs, by the sha256 of its wheel.
+class NewWorkspace:
+    """What a new workspace is to be.
 
-    `wheel`: the file, where the workspace is to hold it itself; None where an index has it.
+    `example`: a key of `workspace_template.EXAMPLES`, None for none. `orchestrators`: which start
+    its experiments and check every push. `wheel`: the tool's wheel, None to find it. `git`: whether
+    it becomes a repository if none holds it. `root`: the workspace of the launcher that runs.
     """
 
-    sha256: str
+    folder: Path
+    example: str | None = None
+    orchestrators: tuple[str, ...] = ()
     wheel: Path | None = None
+    git: bool = True
+    root: Path = field(default=Path())
 
 
-def make(folder: Path, *, example: str | None, wheel: Path | None, git: bool) -> None:
-    """Makes the workspace in a folder that is absent or empty.
+@dataclass(frozen=True, slots=True)
+class InitOutcome:
+    """`files` are written ones, sorted; `notes` inform. `schedules` are files that start jobs."""
 
-    It grows in a folder beside, which takes its place at the end: a failure leaves nothing.
-    """
-    _require_empty(folder)
-    found = _template()
-    chosen = found if example else workspace_template.without_examples(found)
-    with _growing(folder) as new:
-        scratch = files.make_folder(new / ".innerloop" / "build")
-        _fill(new, chosen, _pin(wheel, scratch))
-        files.remove_tree(scratch)
-        outcome = engine.sync(new)
-        if outcome.problems:
-            raise UserError("\n".join(outcome.problems), code="init-failed", where=str(folder))
-        files.remove(new / engine.LOCK)
-        if git:
-            _make_repository(new)
+    files: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    schedules: tuple[str, ...] = ()
+
+
+def make(wanted: NewWorkspace) -> InitOutcome:
+    """Makes the workspace in a folder that is absent, or holds nothing but MAY_BE_THERE."""
+    folder = wanted.folder
+    _require_vacant(folder)
+    cache = files.make_folder(cache_folder() / "init")
+    missing = [parent for parent in folder.parents if not parent.exists()]
+    with (
+        process.signals_as_interrupts(),
+        files.temporary_folder("wheel-", str(cache)) as scratch,
+        _without_empty(missing),
+        files.locked(cache / f"{_digest(folder)}.lock", waiting=WAITING),
+    ):
+        pin = tool_wheel.find(wanted.wheel, wanted.root, scratch)
+        if folder.exists():
+            _undo_killed(folder)
+            _require_vacant(folder)
+            with _repository(folder, wanted.git, folder), _tidied(folder):
+                outcome = _make_in(folder, wanted, pin)
+        else:
+            with _growing(folder) as new, _repository(new, wanted.git, folder):
+                outcome = _make_in(new, wanted, pin)
+    return _with_ignored(outcome, folder)
+
+
+def preview(wanted: NewWorkspace) -> InitOutcome:
+    """What `make` writes, found out in a folder elsewhere."""
+    _require_vacant(wanted.folder)
+    pin = Pin("0" * 64, wanted.wheel)
+    with files.temporary_folder("innerloop-init-") as folder, files.confining(folder):
+        outcome, _ = _grow(folder / "new", wanted, pin)
+    return outcome
+
+
+def _require_vacant(folder: Path) -> None:
+    if not os.path.lexists(folder):
+        return
+    if folder.is_symlink() or not folder.is_dir():
+        raise UserError(
+            "this is a link" if folder.is_symlink() else "this is not a folder",
+            code="path-exists",
+            where=str(folder),
+            hint="Name the folder itself",
+        )
+    names = sorted(os.listdir(folder))
+    if ".innerloop" in names and _is_killed(folder):
+        return
+    others = [name for name in names if not MAY_BE_THERE.fullmatch(name.casefold())]
+    if others:
+        shown = ", ".join(one_line(name) for name in others[:5])
+        more = f" and {len(others) - 5} more" if len(others) > 5 else ""
+        raise UserError(
+            f"the folder is not empty: it holds {shown}{more}",
+            code="path-exists",
+            where=str(folder),
+            hint="Choose another one, or move these away. A repository's .git, README, licence and "
+            ".gitignore may be there",
+        )
+
+
+def _is_killed(folder: Path) -> bool:
+    """Whether a killed `init` left what is in the folder."""
+    if not (folder / ".innerloop").is_dir():
+        return False
+    if not set(os.listdir(folder / ".innerloop")) - {"changing", "sync.lock"}:
+        return not [
+            name
+            for name in os.listdir(folder)
+            if name != ".innerloop" and not MAY_BE_THERE.fullmatch(name.casefold())
+        ]
+    return _is_interrupted(folder)
+
+
+def _is_interrupted(folder: Path) -> bool:
+    with files.confining(folder), suppress(UserError):
+        return undo_journal.title(folder) == WHAT
+    return False
+
+
+def _undo_killed(folder: Path) -> None:
+    if (folder / ".innerloop").is_dir() and _is_killed(folder):
+        engine.recover(folder)
+        with files.confining(folder):
+            _tidy(folder)
+
+
+@contextmanager
+def _tidied(folder: Path) -> Iterator[None]:
+    """Leave nothing in `.innerloop` if no workspace is made."""
+    try:
+        yield
+    finally:
+        with files.confining(folder):
+            _tidy(folder)
+
+
+def _tidy(folder: Path) -> None:
+    if not change_folder.is_pending(folder):
+        files.remove(folder / engine.LOCK)
+        files.remove_if_empty(folder / ".innerloop")
 
 
 @contextmanager
@@ -72,32 +186,23 @@ def _growing(folder: Path) -> Iterator[Path]:
     An error, Ctrl-C and SIGTERM remove it. What a killed `init` left is removed by
     the next one of this folder, which holds the same lock.
     """
-    name = hashlib.sha256(os.fsencode(folder.absolute())).hexdigest()[:16]
-    lock = cache_folder() / "init" / f"{name}.lock"
-    missing = [parent for parent in folder.parents if not parent.exists()]
-    with (
-        process.signals_as_interrupts(),
-        _without_empty(missing),
-        files.locked(lock, waiting=WAITING),
-    ):
-        for path in files.make_folder(folder.parent).glob(f".{glob.escape(folder.name)}.new-*"):
-            if re.fullmatch(r".*\.new-[0-9a-f]{16}", path.name) and _is_unfinished(path):
-                files.remove_tree(path)
-        _require_empty(folder)
-        new = folder.with_name(f".{folder.name}.new-{os.urandom(8).hex()}")
-        try:
-            files.make_folder(new, new=True)  # a name that no other user can have taken before
-            files.confine(new)
-            files.make_folder(new / UNFINISHED)
-            yield new
-            files.remove_tree(new / UNFINISHED)
-            files.flush_tree(new)
-            if folder.exists():
-                files.remove_if_empty(folder)
-            files.rename(new, folder)
-        finally:
-            files.remove_tree(new)
-            files.release(new)
+    for path in files.make_folder(folder.parent).glob(f".{glob.escape(folder.name)}.new-*"):
+        if re.fullmatch(r".*\.new-[0-9a-f]{16}", path.name) and _is_unfinished(path):
+            files.remove_tree(path)
+    _require_vacant(folder)
+    new = folder.with_name(f".{folder.name}.new-{os.urandom(8).hex()}")
+    try:
+        files.make_folder(new, new=True)  # a name that no other user can have taken before
+        files.confine(new)
+        files.make_folder(new / UNFINISHED)
+        yield new
+        _tidy(new)
+        files.remove_tree(new / UNFINISHED)
+        files.flush_tree(new)
+        files.rename(new, folder)
+    finally:
+        files.remove_tree(new)
+        files.release(new)
 
 
 @contextmanager
@@ -116,20 +221,90 @@ def _is_unfinished(folder: Path) -> bool:
     return not names - {".innerloop"} or (folder / UNFINISHED).is_dir() or names >= WHOLE
 
 
-def _require_empty(folder: Path) -> None:
-    if os.path.lexists(folder) and (not folder.is_dir() or any(folder.iterdir())):
-        raise UserError(
-            "the folder is not empty",
-            code="path-exists",
-            where=str(folder),
-            hint="Choose another one",
-        )
+def _digest(folder: Path) -> str:
+    return hashlib.sha256(os.fsencode(folder.absolute())).hexdigest()[:16]
+
+
+def _make_in(root: Path, wanted: NewWorkspace, pin: Pin) -> InitOutcome:
+    """Makes the workspace in a folder that exists, whole or not at all."""
+    with engine.change(root, WHAT) as change:
+        outcome, texts = _grow(root / STAGING, wanted, pin)
+        files.flush_tree(root / STAGING)
+        change.carry_out([*_moves(root, root / STAGING, ""), *texts])
+    return outcome
+
+
+def _grow(new: Path, wanted: NewWorkspace, pin: Pin) -> tuple[InitOutcome, list[Step]]:
+    """Fill the folder `new` with the workspace; texts of files that exist are returned as steps."""
+    there = {name.casefold(): name for name in _names(wanted.folder)}
+    name = one_line(wanted.folder.name) or "workspace"
+    found = _template()
+    chosen = workspace_template.of_workspace(found, name, wanted.example, wanted.orchestrators)
+    texts: list[Step] = []
+    for path in marked_block.FILES:
+        if path in there:
+            lines = marked_block.split(chosen.pop(path).content.decode()).lines or ""
+            text = files.read_own(wanted.folder / path) or ""
+            texts.append(Write(path, marked_block.with_lines(text, lines)))
+    _fill(new, chosen, pin)
+    if not any(re.match(r"readme(\.|\Z)", other) for other in there):
+        _write(new / README, readme(name, wanted).encode())
+    for path in _CONTAINERS:
+        if path in there:
+            files.copy_whole(wanted.folder / path, new / path)
+    outcome = engine.sync(new)
+    if wanted.example == TINY and not outcome.problems:
+        outcome = create.create_experiment(loader.open_workspace(new), FIRST[TINY], None)
+    if outcome.problems:
+        raise UserError("\n".join(outcome.problems), code="init-failed", where=str(wanted.folder))
+    files.remove(new / engine.LOCK)
+    written = {path for path in _files_below(new) if not os.path.lexists(wanted.folder / path)}
+    experiments = [path.split("/")[1] for path in written if path.endswith(f"/{JOB_FILE}")]
+    starters = {file for each in experiments for file in workflow_context.files_of(each)}
+    notes = [*filter(None, [pin.note]), *outcome.notes]
+    listed = sorted(written | {step.path for step in texts if isinstance(step, Write)})
+    return InitOutcome(tuple(listed), tuple(notes), tuple(sorted(starters & written))), texts
+
+
+def _names(folder: Path) -> list[str]:
+    return os.listdir(folder) if folder.is_dir() else []
+
+
+def _files_below(folder: Path) -> Iterator[str]:
+    """The files and links below a folder, with `/`; no workspace has a link to a folder."""
+    for parent, _, names in os.walk(folder):
+        yield from (Path(parent, name).relative_to(folder).as_posix() for name in names)
+
+
+def _moves(root: Path, staged: Path, below: str) -> Iterator[Step]:
+    """What is staged, to its place: whole folders where nothing has their name."""
+    for name in sorted(os.listdir(staged / below)):
+        path = f"{below}{name}"
+        if not os.path.lexists(root / path):
+            yield Move(f"{STAGING}/{path}", path)
+        elif (staged / path).is_dir() and not (staged / path).is_symlink():
+            yield from _moves(root, staged, f"{path}/")
 
 
 def pin_text(dependencies: str, pin: Pin, version: str = __version__) -> str:
     """The text of `scripts/loop-requirements.txt`: the tool, then its dependencies."""
     tool = f"innerloop=={version} \\\n    --hash=sha256:{pin.sha256}\n"
     return PIN_COMMENT + tool + re.sub(r"\A(#.*\n)*", "", dependencies)
+
+
+def first_experiment(example: str | None) -> str:
+    """The experiment to run first, which the person creates if there is no example."""
+    return FIRST.get(example or "", "my_experiment")
+
+
+def readme(name: str, wanted: NewWorkspace) -> str:
+    """The workspace's README: only what this workspace has is in it."""
+    text = README_TEMPLATE.read_text(encoding="utf-8")
+    first = first_experiment(wanted.example)
+    kept = {"new": wanted.example is None, "ci": bool(wanted.orchestrators)}
+    for word, is_kept in kept.items():
+        text = re.sub(rf"(?m)^(.*\S) *<!-- {word} -->(.*)\n", r"\1\2\n" if is_kept else "", text)
+    return text.replace("WORKSPACE", name).replace("EXPERIMENT", first)
 
 
 def _template() -> dict[str, File]:
@@ -144,6 +319,10 @@ def _template() -> dict[str, File]:
     }
 
 
+def _has_git(root: Path) -> bool:
+    return (root / ".git").exists() and process.which("git") is not None
+
+
 def _fill(root: Path, chosen: Mapping[str, File], pin: Pin) -> None:
     for name, file in chosen.items():
         content = file.content
@@ -154,7 +333,6 @@ def _fill(root: Path, chosen: Mapping[str, File], pin: Pin) -> None:
     for name, file in chosen.items():
         if file.link:
             files.make_link(root / name, file.link)
-    _write(root / "README.md", README.read_bytes())
     files.make_folder(root / "src")
     if pin.wheel is not None:
         _write(root / WHEELS / pin.wheel.name, pin.wheel.read_bytes())
@@ -164,100 +342,22 @@ def _write(path: Path, content: bytes, executable: bool = False) -> None:
     files.write_stream(path, [content], executable=executable)
 
 
-def _pin(wheel: Path | None, scratch: Path) -> Pin:
-    """The pin of the wheel that the workspace uses.
+@contextmanager
+def _repository(root: Path, wanted: bool, folder: Path) -> Iterator[None]:
+    """A git repository in `root`, which becomes `folder`, unless one holds that already.
 
-    It is the given wheel; when this tool runs from its sources, the wheel that is built of them;
-    else the one that this tool was installed from, a file or an index.
+    It is removed again if the block fails.
     """
-    root = workspace_template.repository()
-    if wheel is None and root is not None:
-        wheel = _built(root, scratch)
-    if wheel is None:
-        wheel = _installed_from()
-    if wheel is None:
-        return Pin(_sha256(_downloaded(scratch)))
-    if not wheel.is_file():
-        raise UserError(
-            "there is no such file",
-            code="path-missing",
-            where=str(wheel),
-            hint="Name the wheel of the tool",
-        )
-    if not re.match(rf"innerloop-{re.escape(__version__)}-[^/]*\.whl\Z", wheel.name):
-        raise UserError(
-            f"not a wheel of innerloop {__version__}, the version that runs",
-            code="wheel-version",
-            where=str(wheel),
-            hint="The template and the pinned tool have one version: start init from that wheel",
-        )
-    return Pin(_sha256(wheel), wheel)
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _built(root: Path, scratch: Path) -> Path:
-    python = venvs.python_of(locked_environments.ensure("build"))
-    environ = {k: v for k, v in os.environ.items() if k not in ("SOURCE_DATE_EPOCH", "PYTHONPATH")}
-    argv = [str(python), "-I", "-c", _BUILD, str(scratch)]
-    done = process.run(argv, cwd=root / "packages" / "innerloop", env=environ)
-    if not done.ok:
-        raise UserError(
-            f"building the tool's wheel failed:\n{done.err.rstrip()}\n ", code="wheel-build-failed"
-        )
-    (wheel,) = scratch.glob("*.whl")
-    return wheel
-
-
-def _installed_from() -> Path | None:
-    """The wheel on this disk that the tool was installed from; None when that was no wheel.
-
-    Source: Python Packaging User Guide, "Recording the Direct URL Origin of installed distributions".
-    """
-    import json
-    from importlib import metadata
-
+    made = wanted and git_ignored.make_repository(root, folder)
     try:
-        text = metadata.distribution("innerloop").read_text("direct_url.json")
-    except metadata.PackageNotFoundError:
-        return None
-    url = urlsplit(json.loads(text)["url"] if text else "")
-    path = Path(unquote(url.path.lstrip("/") if os.name == "nt" else url.path))
-    return path if url.scheme == "file" and path.suffix == ".whl" and path.is_file() else None
+        yield
+    except BaseException:
+        if made:
+            with files.confining(root):
+                files.remove_tree(root / ".git")
+        raise
 
 
-def _downloaded(scratch: Path) -> Path:
-    """The wheel of this version from the index that pip is configured to."""
-    python = sys.executable
-    if not process.run([python, "-Im", "pip", "--version"]).ok:  # of uv, say
-        environment = scratch / "venv"
-        done = process.run([python, "-Im", "venv", str(environment)])
-        python = str(venvs.python_of(environment))
-    argv = [python, "-Im", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
-    argv += ["--only-binary", ":all:", "--dest", str(scratch), f"innerloop=={__version__}"]
-    done = process.run(argv)
-    files.remove_tree(scratch / "venv")
-    found = sorted(scratch.glob("*.whl"))
-    if not found:
-        raise UserError(
-            f"innerloop {__version__} cannot be had from an index:\n{done.err.rstrip()}\n ",
-            code="wheel-unavailable",
-            hint="Configure pip's index, or name the file: `innerloop init FOLDER --wheel FILE`",
-        )
-    return found[0]
-
-
-def _has_git(root: Path) -> bool:
-    return (root / ".git").exists() and process.which("git") is not None
-
-
-def _make_repository(root: Path) -> None:
-    """A git repository, unless one holds the workspace already or there is no git."""
-    if process.which("git") is None:
-        return
-    if process.run(["git", "-C", str(root.parent), "rev-parse", "--is-inside-work-tree"]).ok:
-        return
-    if not process.run(["git", "init", "--quiet", "--initial-branch=main", str(root)]).ok:
-        process.run(["git", "init", "--quiet", str(root)])  # older than 2.28
+def _with_ignored(outcome: InitOutcome, folder: Path) -> InitOutcome:
+    notes = [*outcome.notes, *git_ignored.messages(folder, outcome.files)]
+    return InitOutcome(outcome.files, tuple(notes), outcome.schedules)

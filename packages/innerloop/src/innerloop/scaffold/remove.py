@@ -56,6 +56,7 @@ class Removal:
 
 def plan(workspace: Workspace, name: str) -> Removal:
     root = Path(workspace.root)
+    transaction.require_no_newer(root)
     slug = naming.slug_of(name)
     outputs = f"outputs/{slug}"
     users = [

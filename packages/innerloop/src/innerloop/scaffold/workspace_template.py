@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +29,6 @@ PARTS = (
     ".dockerignore",
     ".gitattributes",
     ".gitignore",
-    ".pre-commit-config.yaml",
     "data/",
     "notebooks/",
     "orchestration/README.md",
@@ -37,8 +37,15 @@ PARTS = (
     "src/",
     "tests/",
 )
-# What an example adds: example -> the parts of the template that belong to it.
-EXAMPLES: Mapping[str, tuple[str, ...]] = {"digits": ("src/", "notebooks/digits.ipynb")}
+# What an example adds: example -> the parts of the template that belong to it. `tiny` has none: it is
+# an experiment as `loop new` makes it.
+DIGITS, TINY = "digits", "tiny"
+EXAMPLES: Mapping[str, tuple[str, ...]] = {DIGITS: ("src/", "notebooks/"), TINY: ()}
+# What a workspace with an orchestrator has of the template.
+ORCHESTRATION = "orchestration/"
+PYPROJECT = "pyproject.toml"
+_TITLE = re.compile(r"(?m)\A# The settings of the workspace .*$")
+_ORCHESTRATORS = re.compile(r"(?m)^orchestrators = \[.*\]$")
 # What a run leaves behind, where there is no git to ask.
 _LEFT_OUT = {
     *("__pycache__", "outputs", "logs", "mlruns", ".venv", ".ipynb_checkpoints", ".azureml"),
@@ -115,9 +122,31 @@ def packaged(package: Path = PACKAGE) -> dict[str, File]:
     return dict(sorted(files.items()))
 
 
-def without_examples(files: Mapping[str, File]) -> dict[str, File]:
-    left_out = tuple(part for parts in EXAMPLES.values() for part in parts)
-    return {name: file for name, file in files.items() if not name.startswith(left_out)}
+def of_workspace(
+    files: Mapping[str, File], name: str, example: str | None, orchestrators: Sequence[str]
+) -> dict[str, File]:
+    """The template's files for a workspace of this name.
+
+    With an example or without one (None), with the orchestrators that start and check it.
+    """
+    left_out = [part for key, parts in EXAMPLES.items() if key != example for part in parts]
+    left_out += [] if orchestrators else [ORCHESTRATION]
+    chosen = {path: file for path, file in files.items() if not path.startswith(tuple(left_out))}
+    settings = personal(chosen[PYPROJECT].content.decode(), name, orchestrators)
+    return {**chosen, PYPROJECT: File(settings.encode())}
+
+
+def personal(settings: str, name: str, orchestrators: Sequence[str]) -> str:
+    """The template's pyproject.toml with the workspace's name and its orchestrators."""
+    listed = ", ".join(f'"{orchestrator}"' for orchestrator in orchestrators)
+    for pattern, line in (
+        (_TITLE, f"# The settings of the workspace {name}."),
+        (_ORCHESTRATORS, f"orchestrators = [{listed}]"),
+    ):
+        settings, count = pattern.subn(lambda _, line=line: line, settings)  # type: ignore[misc]
+        if count != 1:
+            raise ValueError(f"the template's {PYPROJECT} has no line for: {line}")
+    return settings
 
 
 def _belongs(name: str) -> bool:
@@ -138,3 +167,15 @@ def _walk(root: Path) -> Iterator[str]:
                     continue
                 if not path.startswith("data/") or path == "data/README.md":
                     yield path
+
+
+def text(name: str) -> str:
+    """A file of the template as `init` writes it; README.md is the workspace's own."""
+    if name == "README.md":
+        path = PACKAGE / "templates" / "workspace-readme.md"
+    elif (root := repository()) is not None:
+        path = root / name
+    else:
+        known = json.loads((PACKAGE / DATA).read_text(encoding="utf-8"))
+        path = PACKAGE / FOLDER / known["copies"].get(name, name)
+    return path.read_text(encoding="utf-8")

@@ -13,6 +13,8 @@ from ..history.past_runs import PastRun
 from ..model.experiment import Experiment
 from ..model.folder_contents import FETCH, pointers_text
 from ..model.workspace import Workspace
+from ..runner import sweep_record
+from ..util import console
 from ..util.errors import UserError, did_you_mean
 from ..workspace import folder_reader
 
@@ -34,7 +36,8 @@ def choose(
 ) -> ServedModel:
     """The model at the path or of the run `name`.
 
-    Without a name, it is that of the last run that succeeded. UserError when there is none.
+    Without a name, it is that of the last run that succeeded; one that diverged is passed over, and of
+    a sweep the best trial counts. UserError when there is none.
     """
     if name is None:
         return _last(workspace, experiment)
@@ -79,16 +82,37 @@ _SUCCEEDED = ("done", "completed")
 
 
 def _last(workspace: Workspace, experiment: Experiment) -> ServedModel:
-    runs = past_runs.find(Path(workspace.root), experiment.slug)
-    succeeded = [run for run in runs if run.state in _SUCCEEDED]
-    # The model of a step is not served if another step of its pipeline failed.
-    outputs = f"outputs/{experiment.slug}"
-    folders = {os.path.dirname(run.folder) for run in runs if run.state not in _SUCCEEDED}
-    for run in reversed(succeeded):
-        if os.path.dirname(run.folder) in folders - {outputs}:
+    """The model of the last run that succeeded and did not diverge; of a sweep, its best trial's."""
+    root, outputs = Path(workspace.root), f"outputs/{experiment.slug}"
+    runs = past_runs.find(root, experiment.slug)
+    passed_over: list[str] = []
+    # The model of a step is not served if another step of its pipeline failed or diverged.
+    bad = [run for run in runs if run.state not in _SUCCEEDED or past_runs.divergence(run)]
+    parents = {os.path.dirname(run.folder) for run in bad} - {outputs}
+    pipelines = {folder for folder in parents if not sweep_record.is_sweep(root / folder)}
+    for run in reversed([run for run in runs if run.state in _SUCCEEDED]):
+        folder, name = os.path.split(run.folder)
+        if folder in pipelines or (model := in_run(workspace, run)) is None:
             continue
-        if (model := in_run(workspace, run)) is not None:
-            return model
+        if not sweep_record.may_stand_for_sweep(root / folder, name):
+            continue
+        if divergence := past_runs.divergence(run):
+            passed_over.append(f"{run.id} ({divergence})")
+            continue
+        if passed_over:
+            console.say(
+                f"the model is {model.origin}: later runs diverged, {', '.join(passed_over)}. "
+                "`--model RUN` takes one all the same"
+            )
+        return model
+    if passed_over:
+        raise UserError(
+            f"each run of {experiment.name} that has a model diverged: {', '.join(passed_over)}",
+            code="model-diverged",
+            where=outputs,
+            hint="Train one whose metrics are finite, or name a run with --model RUN",
+        )
+    succeeded = any(run.state in _SUCCEEDED for run in runs)
     raise UserError(
         f"no run of {experiment.name} that succeeded has a model",
         code="model-missing",

@@ -13,20 +13,21 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from .. import __version__
 from ..model import naming
 from ..model.editor_variables import has_variable
 from ..model.experiment import JOB_FILE, Experiment
 from ..model.jobs.job import Job
 from ..model.settings.schedules import Schedule
 from ..model.workspace import Workspace
-from ..util import change_folder, console, files, undo_journal
+from ..util import change_folder, console, files, git_markers, undo_journal
 from ..util.errors import UsageError, UserError, did_you_mean
 from ..util.json_values import same
 from ..util.jsonc import ParseError, parse
 from ..util.position import Position
 from ..util.printable import one_line
 from ..workspace import loader
-from . import git_conflicts, state_file, three_way, three_way_text, transaction
+from . import git_conflicts, state_file, three_way, three_way_text, tool_files, transaction
 from .conflicts import Conflict
 from .merge_rules import EDITOR_FILES
 from .render import launch_json, workflow_context, workspace_container
@@ -81,22 +82,27 @@ def sync(root: Path, resolution: Resolution | None = None, eject: str | None = N
 
 
 @contextmanager
-def change(root: Path, what: str) -> Iterator[undo_journal.WorkspaceChange]:
+def change(
+    root: Path, what: str, *, accepts_newer: bool = False
+) -> Iterator[undo_journal.WorkspaceChange]:
     """A change of the workspace that happens whole or not at all: see `undo_journal`.
 
     `what` says for people what is undone if it is interrupted. No sync and no other change runs
-    meanwhile.
+    meanwhile. `accepts_newer`: generated files of a newer version are no reason to refuse, since
+    none of them is changed, or the change is the downgrade.
     """
     with _exclusive(root):
-        transaction.require_record(root)
+        transaction.require_record(root, accepts_newer=accepts_newer)
         with undo_journal.change(root, what) as current:
             yield current
 
 
-def sync_within(current: undo_journal.WorkspaceChange) -> SyncOutcome:
-    """`sync` as a part of a change."""
+def sync_within(
+    current: undo_journal.WorkspaceChange, *, accepts_newer: bool = False
+) -> SyncOutcome:
+    """`sync` as a part of a change; `accepts_newer`: it is a downgrade."""
     while True:
-        outcome = plan(current.root)
+        outcome = plan(current.root, accepts_newer=accepts_newer)
         try:
             transaction.check_unchanged(current.root, outcome.changes)
         except transaction.ConcurrentModification:
@@ -115,9 +121,23 @@ def edit_within(
     text = transaction.text_on_disk(current.root)
     before = transaction.parse_state(text)
     after, changes = edit(before)
+    after = replace(after, version=before.version)
     new = None if before.is_damaged else state_file.dump(after, EDITOR_FILES)
     real = [item for item in changes if item.before != item.after]
     current.carry_out(transaction.steps(real, None if new == text else new))
+
+
+def settle_tool_files(root: Path) -> tool_files.Settlement | None:
+    """Take the newer side of the pin and the launcher, where git left the pin in conflict."""
+    if tool_files.settlement(root) is None:
+        return None
+    with change(root, "the choice of the newer pin", accepts_newer=True) as current:
+        settlement = tool_files.settlement(root)
+        if settlement is not None:
+            current.carry_out(
+                undo_journal.Write(item.path, item.after or "") for item in settlement.changes
+            )
+        return settlement
 
 
 def recover(root: Path) -> str:
@@ -145,9 +165,20 @@ def _recover(root: Path) -> str:
     return message
 
 
-def plan(root: Path, resolution: Resolution | None = None, eject: str | None = None) -> SyncOutcome:
-    """Compares what is generated now with what is on the disk; nothing is written."""
+def plan(
+    root: Path,
+    resolution: Resolution | None = None,
+    eject: str | None = None,
+    *,
+    accepts_newer: bool = False,
+) -> SyncOutcome:
+    """Compares what is generated now with what is on the disk; nothing is written.
+
+    Raises UserError where a newer version of the tool wrote the record, unless `accepts_newer`.
+    """
     with files.confining(root):
+        if not accepts_newer:
+            transaction.require_no_newer(root)
         return _plan(root, resolution, eject)
 
 
@@ -206,7 +237,8 @@ def _plan(root: Path, resolution: Resolution | None, eject: str | None) -> SyncO
         if path in values:
             unknown.add(path)
     gone = {path for path in ejected - skipped - set(values) if not (root / path).exists()}
-    text = state_file.dump(State(bases, ejected - gone, frozenset(unknown)), EDITOR_FILES)
+    record = State(bases, ejected - gone, frozenset(unknown), version=__version__)
+    text = state_file.dump(record, EDITOR_FILES)
     is_recorded = text == transaction.text_on_disk(root)
     return SyncOutcome(tuple(changes), tuple(problems), tuple(notes), None if is_recorded else text)
 
@@ -221,7 +253,7 @@ def _left_in_conflict(root: Path, paths: Iterable[str], unmerged: Set[str]) -> l
             error.where = path
             problems.append(error.report())
             continue
-        line = 0 if text is None else git_conflicts.first_marker(text)
+        line = 0 if text is None else git_markers.first_line(text)
         if line or path in unmerged:
             problems.append(
                 UserError(

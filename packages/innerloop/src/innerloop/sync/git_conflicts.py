@@ -10,19 +10,17 @@ conflict markers in it, or is still equal to one side: a person who chose that s
 from __future__ import annotations
 
 import os
-import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
-from ..util import git, git_folders, process
+from ..util import git, git_folders, git_markers, process
 from ..util.jsonc import ParseError, parse
 from . import three_way
 from .merge_rules import EDITOR_FILES
 
-_MARKERS = re.compile(r"^<{7} .*^={7}$.*^>{7} ", re.MULTILINE | re.DOTALL)
-_MARKER = re.compile(r"^(?:<{7} |>{7} )", re.MULTILINE)
 # What is in git's folder while a merge is unfinished.
 _UNFINISHED = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "rebase-merge", "rebase-apply")
 
@@ -54,11 +52,11 @@ def merge_sides(root: Path, path: str, text: str, unmerged: Set[str]) -> MergedS
     if path not in unmerged and "<<<<<<< " not in text:
         return None
     plain = text.replace("\r\n", "\n")
-    is_marked = _MARKERS.search(plain) is not None
+    is_marked = git_markers.is_whole(plain)
     if not is_marked and path not in unmerged:
         return None
-    sides = _sides(root, path)
-    if sides is None or (is_marked and not _is_as_git_left_it(plain, sides)):
+    sides = sides_of(root, path)
+    if sides is None or (is_marked and not is_as_git_left_it(plain, sides)):
         return None
     ours, theirs = sides.ours, sides.theirs
     if not is_marked and plain == theirs:
@@ -85,12 +83,6 @@ def merge_sides(root: Path, path: str, text: str, unmerged: Set[str]) -> MergedS
     return MergedSides(result, tuple(notes))
 
 
-def first_marker(text: str) -> int:
-    """The line of git's first conflict marker in a text, from 1; 0 if it has none."""
-    match = _MARKER.search(text)
-    return text.count("\n", 0, match.start()) + 1 if match else 0
-
-
 def _merge(base: str, ours: str, theirs: str, path: str) -> three_way.Merged:
     """The text of ours with the entries of theirs, but without its comments."""
     ancestor = parse(base).value if base else None
@@ -107,16 +99,18 @@ def _comments(text: str) -> Counter[str]:
     return Counter(parse(text).comments_in(0, len(text)))
 
 
-def _is_as_git_left_it(text: str, sides: Sides) -> bool:
+def is_as_git_left_it(text: str, sides: Sides) -> bool:
     """Whether nobody has begun to resolve it by hand.
 
     That is so if each line comes from a side, and each side's half has the lines that it added and
     those that both kept.
     """
     base, ours, theirs = (
-        Counter(side.splitlines()) for side in (sides.base, sides.ours, sides.theirs)
+        Counter(git_markers.lines(side)) for side in (sides.base, sides.ours, sides.theirs)
     )
-    first, second = (Counter(_half(text, side)) for side in "<>")
+    first, second = (
+        Counter(git_markers.lines_of_side(text, half)) for half in get_args(git_markers.Side)
+    )
     # Where each side removed one of several equal lines, two of them are gone.
     kept = (base & ours & theirs) & (ours + theirs - base)
     return (
@@ -124,17 +118,6 @@ def _is_as_git_left_it(text: str, sides: Sides) -> bool:
         and not (ours - base) - first and not (theirs - base) - second
         and not kept - first and not kept - second
     )  # fmt: skip
-
-
-def _half(text: str, side: str) -> Iterator[str]:
-    """The lines of a file with conflict markers as one side has them."""
-    part = ""
-    for line in text.splitlines():
-        marker = line[:7]
-        if marker in ("<<<<<<<", "|||||||", ">>>>>>>") or line == "=======":
-            part = {"<": "<", "|": "|", "=": ">", ">": ""}[line[0]]
-        elif part in ("", side):
-            yield line
 
 
 def unmerged_files(root: Path) -> Set[str]:
@@ -159,7 +142,8 @@ def _environment() -> dict[str, str]:
     return git.environment(os.environ, has_own=True)
 
 
-def _sides(root: Path, path: str) -> Sides | None:
+def sides_of(root: Path, path: str) -> Sides | None:
+    """Both branches' texts in git's index; None for a file that is not in conflict there."""
     if process.which("git") is None:
         return None
     texts: Mapping[int, process.CompletedCommand] = {

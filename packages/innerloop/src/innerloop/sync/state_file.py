@@ -6,6 +6,11 @@ No line changes because a neighbour comes or goes, and where two branches each a
 both sides' lines together, in any order, are the correct result (`merge=union`).
 A line is [file, keys and names..., value]; the members of named lists are left out of the value
 around them. A line {"ejected": file} names a file that is the person's.
+
+One more line says which version of the tool wrote it. A merge of two branches leaves two of them,
+and then the newest counts. Tools from before this line take it for a member of a list that does
+not exist, and leave it out. Its form is the same in every version, whatever the other lines become:
+`version_in` finds it in each text.
 """
 
 from __future__ import annotations
@@ -16,6 +21,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from ..util import versions
 from ..util.json_values import Json
 from .json_paths import Path
 from .merge_rules import MergeRules
@@ -24,6 +30,12 @@ from .render.generated_paths import may_generate
 _FIRST = '[["What `loop sync` generated last. Keep it in git; without it, sync leaves edited files alone."],'
 _LAST = '["end"]]'
 _EJECTED = "ejected"
+# A file that each workspace has, and keys that no file has.
+_WRITTEN_BY = (".vscode/tasks.json", "written by innerloop")
+_VERSION = re.compile(
+    rf'^\["{re.escape(_WRITTEN_BY[0])}","{_WRITTEN_BY[1]}","([0-9a-z.!+]{{1,200}})"\],\r?$',
+    re.MULTILINE,
+)
 # What sync generates is nested less than twelve deep, and takes half a kilobyte for an experiment.
 _DEEPEST, _LONGEST = 50, 1 << 26
 
@@ -37,13 +49,15 @@ class State:
     `generated` is the base: the value that was generated last. `unknown` are files that were
     generated, of which the base is not known. `ejected` are files that are the person's: they took
     them over, or had them before sync could generate them. `is_damaged`: the record exists and
-    cannot be read, so any file may have been generated.
+    cannot be read, so any file may have been generated. `version` is that of the newest tool that
+    wrote it; "" for tools that did not say.
     """
 
     generated: Mapping[str, Json] = field(default_factory=dict)
     ejected: frozenset[str] = frozenset()
     unknown: frozenset[str] = frozenset()
     is_damaged: bool = False
+    version: str = ""
 
     def may_own(self, file: str) -> bool:
         """Whether sync generated the file, or may have."""
@@ -70,9 +84,16 @@ def dump(state: State, rules: MergeRules) -> str:
     lines: _Lines = {(file,): None for file in state.unknown}
     for file, value in state.generated.items():
         lines |= {(file, *path): part for path, part in _parts(value, rules, ())}
+    if state.version:
+        lines[_WRITTEN_BY] = state.version
     rows = [_row(path, lines[path]) for path in sorted(lines)]
     ejected = [f"{_compact({_EJECTED: file})}," for file in sorted(state.ejected)]
     return "\n".join([_FIRST, *ejected, *rows, _LAST]) + "\n"
+
+
+def version_in(text: str) -> str:
+    """The newest version that a record says wrote it, also where nothing else of it can be read."""
+    return versions.newest(*_VERSION.findall(text))
 
 
 def _row(path: tuple[str, ...], value: Json) -> str:
@@ -107,19 +128,23 @@ def _lift(value: Json, rules: MergeRules, path: Path, members: list[tuple[Path, 
     return []
 
 
-def load(text: str) -> State:
+def load(text: str, *, skips_foreign: bool = False) -> State:
     """The inverse of `dump`; members of named lists come sorted by name.
 
     Where a merge kept two different lines for one path, neither is used, nor what is below it:
     the base is then not known there. Raises CorruptState, for conflict markers too, and
-    ForeignPath.
+    ForeignPath. `skips_foreign`: lines of files that sync never generates are left out instead.
     """
     lines: _Lines = {}
     unsure: set[tuple[str, ...]] = set()
     ejected: set[str] = set()
     for number, row in enumerate(_rows(text), start=1):
         path = (_file(row),) if isinstance(row, dict) else _path(row)
+        if path == _WRITTEN_BY:
+            continue
         if not may_generate(path[0]):
+            if skips_foreign:
+                continue
             raise ForeignPath(path[0], _line(text, number))
         if isinstance(row, dict):
             ejected.add(path[0])
@@ -131,7 +156,7 @@ def load(text: str) -> State:
     unsure |= {path for path, value in lines.items() if len(path) == 1 and value is None}
     generated = _join(lines, unsure)
     unknown = {path[0] for path in lines} - set(generated)
-    return State(generated, frozenset(ejected), frozenset(unknown))
+    return State(generated, frozenset(ejected), frozenset(unknown), version=version_in(text))
 
 
 def _rows(text: str) -> list[Json]:

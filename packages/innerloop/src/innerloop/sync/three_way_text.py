@@ -30,7 +30,7 @@ def merge(yours: str | None, base: str | None, theirs: str | None) -> Merged:
     if theirs is not None and plain == theirs:
         return Merged(yours, base=theirs)
     if base is not None and plain == base:
-        return Merged(None if theirs is None else _like(yours, theirs), base=theirs)
+        return Merged(None if theirs is None else like(yours, theirs), base=theirs)
     if theirs is None:
         line = _first_difference(plain, base or "")
         return Merged(yours, kept=(KeptEntry(WHOLE_FILE, line, 1, what="what you changed"),))
@@ -39,7 +39,7 @@ def merge(yours: str | None, base: str | None, theirs: str | None) -> Merged:
     if base is not None:
         merged, line = _by_lines(plain, base, theirs)
         if merged is not None:
-            return Merged(_like(yours, merged), base=theirs)
+            return Merged(like(yours, merged), base=theirs)
     else:
         line = _first_difference(plain, theirs)
     conflict = Conflict(WHOLE_FILE, line, 1, yours, theirs, ABSENT if base is None else base)
@@ -55,7 +55,7 @@ def take(yours: str, base: str | None, theirs: str | None, name: str = "") -> Me
     """The generated text replaces the person's file, whether there is a conflict or only an edit."""
     if theirs is None or _plain(yours) == theirs:
         _require_conflict(yours, base, theirs, name)
-    return Merged(None if theirs is None else _like(yours, theirs), base=theirs)
+    return Merged(None if theirs is None else like(yours, theirs), base=theirs)
 
 
 def keep(yours: str, base: str | None, theirs: str | None, name: str = "") -> Merged:
@@ -115,7 +115,7 @@ def _plain(text: str) -> str:
     return text.removeprefix(_BOM).replace("\r\n", "\n")
 
 
-def _like(yours: str, text: str) -> str:
+def like(yours: str, text: str) -> str:
     """The text with the line endings and the byte order mark of the file that it replaces."""
     if yours.count("\r\n") * 2 > yours.count("\n"):
         text = text.replace("\n", "\r\n")

@@ -16,13 +16,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from ..util import change_folder, files, process, undo_journal
+from .. import __version__
+from ..util import change_folder, files, process, undo_journal, versions
 from ..util.errors import UserError
 from .merge_rules import EDITOR_FILES
 from .render.generated_paths import may_generate
-from .state_file import CorruptState, ForeignPath, State, dump, load
+from .state_file import CorruptState, ForeignPath, State, dump, load, version_in
 
 STATE = ".innerloop/state.json"
+PIN = "scripts/loop-requirements.txt"
 STAGING = change_folder.SYNC
 JOURNAL = f"{STAGING}/journal.json"
 
@@ -67,7 +69,8 @@ def state_text(root: Path) -> str | None:
     generated = {path: value for path, value in old.generated.items() if path not in written}
     generated |= {path: value for path, value in new.generated.items() if path in written}
     unknown = (old.unknown - written) | (new.unknown & written)
-    return dump(State(generated, old.ejected, unknown), EDITOR_FILES)
+    version = versions.newest(old.version, new.version)
+    return dump(State(generated, old.ejected, unknown, version=version), EDITOR_FILES)
 
 
 def text_on_disk(root: Path) -> str | None:
@@ -81,7 +84,12 @@ def text_on_disk(root: Path) -> str | None:
 
 
 def recover(root: Path) -> None:
-    """Writes the record that agrees with the files, and removes what a killed sync left."""
+    """Writes the record that agrees with the files, and removes what a killed sync left.
+
+    What a newer version left stays: its record may have a form that is not known here.
+    """
+    if versions.is_newer(_version_of_killed(root), __version__):
+        return
     text = state_text(root)
     if text is not None and text != text_on_disk(root):
         files.put(files.stage(root / STATE, text, files.make_folder(root / STAGING)), root / STATE)
@@ -137,22 +145,62 @@ def steps(changes: Sequence[Change], state: str | None) -> Iterator[undo_journal
         yield undo_journal.Write(STATE, state)
 
 
-def require_record(root: Path) -> None:
-    """UserError for a record that names paths which sync never generates, before anything else."""
+def require_record(root: Path, *, accepts_newer: bool = False) -> None:
+    """Raise UserError for a record that this tool is not to change, before anything else.
+
+    It names paths that sync never generates, or a newer version wrote it. A sync of a newer version
+    that was killed is for that version to complete, so it is refused in any case.
+    """
+    if accepts_newer:
+        _require_not_newer(_version_of_killed(root))
+    else:
+        require_no_newer(root)
     parse_state(state_text(root))
+
+
+def require_no_newer(root: Path) -> None:
+    """Raise UserError for a record that a newer version of the tool wrote.
+
+    What that version generates is not known here, so nothing is written. Its version is found even
+    where this one cannot read the rest.
+    """
+    on_disk = version_in(text_on_disk(root) or "")
+    _require_not_newer(versions.newest(on_disk, _version_of_killed(root)))
+
+
+def _require_not_newer(version: str) -> None:
+    if versions.is_newer(version, __version__):
+        raise UserError(
+            f"innerloop {version} generated the files of this workspace; this is innerloop "
+            f"{__version__}, which is older and leaves them as they are",
+            code="state-newer",
+            where=STATE,
+            hint=(
+                f"Run this branch's own scripts/loop; if it is what ran, {PIN} is older than "
+                f"{STATE}: `scripts/loop upgrade --to {version}`"
+            ),
+        )
+
+
+def _version_of_killed(root: Path) -> str:
+    """The version of a sync that was killed; "" when there is none, or it did not say."""
+    journal = _journal_as_written(root)
+    state = None if journal is None else journal.state
+    return version_in(state or "")
 
 
 def parse_state(text: str | None, file: str = STATE) -> State:
     """The record; an empty one, marked as damaged, when the text cannot be read.
 
-    UserError, with the line of `file`, if it names a path that sync never generates.
+    UserError, with the line of `file`, if it names a path that sync never generates. In a record of
+    a newer version such a path is left out: that version generates it.
     """
     if text is None:
         return State()
     try:
-        return load(text)
+        return load(text, skips_foreign=versions.is_newer(version_in(text), __version__))
     except CorruptState:
-        return State(is_damaged=True)
+        return State(is_damaged=True, version=version_in(text))
     except ForeignPath as foreign:
         raise _foreign(foreign.path, f"{file}:{foreign.line}") from None
 
@@ -198,6 +246,17 @@ def check_unchanged(root: Path, changes: Sequence[Change]) -> None:
 
 def _journal(root: Path) -> _Journal | None:
     """None when no sync was killed, or when it was killed before it changed anything."""
+    journal = _journal_as_written(root)
+    if journal is None:
+        return None
+    for path in journal.after:
+        if not may_generate(path):
+            raise _foreign(path, f"{JOURNAL}:1")
+    return None if parse_state(journal.state, JOURNAL).is_damaged else journal
+
+
+def _journal_as_written(root: Path) -> _Journal | None:
+    """The same, whatever paths and record it has."""
     try:
         text = files.read_own(root / JOURNAL, plain=True)
         value = json.loads(text or "")
@@ -209,11 +268,6 @@ def _journal(root: Path) -> _Journal | None:
             return None
         raise
     if not isinstance(after, dict) or not isinstance(state, (str, type(None))):
-        return None
-    for path in after:
-        if not may_generate(path):
-            raise _foreign(path, f"{JOURNAL}:1")
-    if parse_state(state, JOURNAL).is_damaged:
         return None
     return _Journal(after, state)
 

@@ -18,7 +18,7 @@ import re
 import stat
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -521,6 +521,53 @@ def keep(path: Path, target: Path) -> None:
                 _copy_tree(source, new)
     except OSError as error:
         raise cannot("write", target, error) from error
+
+
+def keep_all(names: Iterable[str], source: Path, target: Path) -> None:
+    """`keep` for files of one folder, under the same names in another one, in microseconds each.
+
+    A file that has gone meanwhile is left out.
+    """
+    try:
+        with place(source / "_", follow=True) as old, place(target / "_") as new:
+            for name in names:
+                _keep_one(old.sibling(name), new.sibling(name))
+    except OSError as error:
+        raise cannot("write", target, error) from error
+
+
+def _keep_one(old: Place, new: Place) -> None:
+    try:
+        old.link(new)
+    except FileNotFoundError:
+        return
+    except (OSError, NotImplementedError) as error:
+        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EROFS):
+            raise
+        _copy_tree(old, new)
+
+
+def remove_all(names: Iterable[str], folder: Path) -> None:
+    """`remove` for files and links of one folder."""
+    try:
+        with place(folder / "_") as first:
+            for name in names:
+                with suppress(FileNotFoundError):
+                    first.sibling(name).unlink()
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise cannot("remove", folder, error) from error
+
+
+def make_links(targets: Mapping[str, str], folder: Path) -> None:
+    """`make_link` for several names in one folder that exists."""
+    try:
+        with place(folder / "_") as first:
+            for name, target in targets.items():
+                _link(first.sibling(name), folder / name, target)
+    except OSError as error:
+        raise _cannot_link(folder, next(iter(targets.values()), ""), error) from error
 
 
 def write_new(path: Path, text: str, mode: int | None = None) -> None:

@@ -31,7 +31,13 @@ WINDOWS_DEVICES = frozenset(
     {"con", "prn", "aux", "nul", *(f"{kind}{n}" for kind in ("com", "lpt") for n in "123456789")}
 )
 
+# An integer with more digits is read as a float: Python refuses those of some thousands.
+MOST_DIGITS = 300
 _MANY_DIGITS = re.compile("[0-9]{19}")
+# A string of JSON, or what programs write for a value that is no number.
+_NO_NUMBER = re.compile(
+    r'"(?:[^"\\]|\\[\s\S]?)*(?:"|\Z)|[-+]?\b(?:nan|inf(?:inity)?)\b', re.IGNORECASE
+)
 _REQUIRED: Any = object()
 
 
@@ -79,12 +85,29 @@ def _is_simple(text: str) -> bool:
 def lenient(text: str) -> Json:
     """The value of a program's own JSON, such as its metrics: NaN and infinities are floats.
 
-    None for what is not JSON at all.
+    That is so for `nan` and `inf` as well, which a program writes that formats its numbers itself, and
+    for integers with too many digits. None for what is not JSON at all.
     """
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None
+    for words in (text, _NO_NUMBER.sub(_json_word, text)):
+        try:
+            return json.loads(words, parse_int=_integer)
+        except (ValueError, RecursionError):
+            continue
+    return None
+
+
+def _json_word(match: re.Match[str]) -> str:
+    """A word for a value that is no number, as Python's JSON has it. A string stays as it is."""
+    word = match[0].lower()
+    if word.startswith('"'):
+        return match[0]
+    if "nan" in word:
+        return "NaN"
+    return "-Infinity" if word.startswith("-") else "Infinity"
+
+
+def _integer(digits: str) -> int | float:
+    return int(digits) if len(digits) < MOST_DIGITS else float(digits)
 
 
 def unicode_text(text: str) -> str:

@@ -7,13 +7,15 @@ from typing import Any
 
 import yaml
 
+from . import git_markers
 from .errors import UserError
 from .position import Position
 
 # More values than any job file has. Aliases of aliases expand to billions in ten lines.
 MOST_VALUES = 100_000
 NO_TEXT = re.compile("[\0\ud800-\udfff]")
-_CONFLICT = re.compile(r"^(?:<{7}|>{7})(?: |$)", re.MULTILINE)
+# Where YAML 1.1 ends a line.
+_LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 _TEMPLATE = re.compile(r"(?<!\$)\{\{.*?\}\}|\{%.*?%\}")
 
 
@@ -27,25 +29,27 @@ def explained(error: yaml.YAMLError | ValueError, text: str, name: str) -> UserE
             where=Position(name, 1),
             hint="Correct the file",
         )
+    lines = _LINE_END.split(text)
+    is_after_the_end = mark.line >= len(lines)  # libyaml counts a line after the last
     where = Position(name, mark.line + 1, mark.column + 1)
-    conflict = _CONFLICT.search(text)
-    if conflict:
-        line = text.count("\n", 0, conflict.start()) + 1
+    if is_after_the_end:
+        where = Position(name, len(lines), len(lines[-1]) + 1)
+    if conflict := git_markers.first_line(text):
         what = "not YAML: it contains a merge conflict"
         return UserError(
             what,
             code="not-yaml",
-            where=Position(name, line, 1),
+            where=Position(name, conflict, 1),
             hint="Keep one of the two sides",
         )
-    line = (text.splitlines() or [""])[min(mark.line, max(len(text.splitlines()) - 1, 0))]
+    line = lines[where.line - 1]
     template = _TEMPLATE.search(line)
     if template:
         what = f"not YAML: this is a template with the placeholder {template[0]}"
         return UserError(
             what, code="not-yaml", where=where, hint="Name the file that is made from it"
         )
-    if "\t" in line[: mark.column + 1]:
+    if _is_indented_with_a_tab(line) or r"'\t'" in str(getattr(error, "problem", "")):
         what = "not YAML: it is indented with a tab"
         return UserError(what, code="not-yaml", where=where, hint="Use blanks")
     if getattr(error, "context", None) == "expected a single document in the stream":
@@ -56,6 +60,10 @@ def explained(error: yaml.YAMLError | ValueError, text: str, name: str) -> UserE
     )
     hint = "Check indentation, quotes and colons there"
     return UserError(f"not YAML: {what}", code="not-yaml", where=where, hint=hint)
+
+
+def _is_indented_with_a_tab(line: str) -> bool:
+    return "\t" in line[: len(line) - len(line.lstrip(" \t"))]
 
 
 def require_an_end(node: yaml.Node | None, name: str) -> None:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from ...util import git_markers
 from ...util.errors import UserError
 from ...util.position import Position
 from . import shell_words
@@ -81,17 +82,13 @@ class Dockerfile:
         return stage.base
 
 
-_CONFLICT = re.compile(r"^(?:<{7}|>{7}) ", re.MULTILINE)
-
-
 def parse(text: str, name: str) -> Dockerfile:
     """The stages of a Dockerfile. Raises `UserError` if it has no FROM."""
-    conflict = _CONFLICT.search(text)
-    if conflict is not None:
+    if conflict := git_markers.first_line(text):
         raise UserError(
             "the Dockerfile contains a merge conflict",
             code="dockerfile-invalid",
-            where=Position(name, text.count("\n", 0, conflict.start()) + 1, 1),
+            where=Position(name, conflict, 1),
             hint="Keep one of the two sides",
         )
     instructions = parse_instructions(text, name)

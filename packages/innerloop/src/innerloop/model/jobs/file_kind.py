@@ -135,6 +135,17 @@ def _is_compose(document: Document, keys: set[str]) -> bool:
     return not _BESIDE & keys and any({"image", "build"} & set(one) for one in services)
 
 
+def _is_circleci(document: Document, keys: set[str]) -> bool:
+    jobs = _in_each(document.get("jobs"))
+    return "version" in keys and (
+        "workflows" in keys or any({"docker", "machine", "executor"} & set(one) for one in jobs)
+    )
+
+
+def _has_list(*required: str) -> Callable[[Document, set[str]], bool]:
+    return lambda document, keys: all(isinstance(document.get(key), list) for key in required)
+
+
 def _has(*required: str) -> Callable[[Document, set[str]], bool]:
     return lambda document, keys: set(required) <= keys
 
@@ -142,6 +153,7 @@ def _has(*required: str) -> Callable[[Document, set[str]], bool]:
 # In this order: the first that matches.
 _FORMS: tuple[tuple[str, Callable[[Document, set[str]], bool]], ...] = (
     ("a Kubernetes object", _has("apiVersion", "kind")),
+    ("a pipeline of CircleCI", _is_circleci),
     ("a workflow of GitHub Actions", _is_workflow),
     ("an action of GitHub Actions", _is_action),
     ("a pipeline of Azure DevOps", _is_devops),
@@ -162,4 +174,12 @@ _FORMS: tuple[tuple[str, Callable[[Document, set[str]], bool]], ...] = (
     ("an Azure ML environment", _has("name", "build")),
     ("an Azure ML environment", _has("conda_file")),
     ("an MLTable", _has("paths", "transformations")),
+    ("a configuration of Dependabot", _has("version", "updates")),
+    ("a configuration of pre-commit", _has_list("repos")),
+    ("a description of an HTTP API", _has("openapi")),
+    ("a description of an HTTP API", _has("swagger")),
+    ("a kustomization", _has_list("resources")),
+    ("a site of MkDocs", _has("site_name")),
+    ("a job of Travis CI", _has("language", "script")),
+    ("a configuration of Hydra", _has_list("defaults")),
 )

@@ -84,10 +84,11 @@ def refused(
     return Finding(job.where(*path), message, hint, code, WARNING)
 
 
-# Warnings about a job that Azure ML accepts: it costs more than it should, or a file may not be what
-# the program expects.
+# Warnings about a job that Azure ML accepts: it costs more than it should, runs in another environment
+# than a dev container's shell, or a file may not be what the program expects.
 ACCEPTED = {
     "build-context-large",
+    "environment-in-start-file",
     "pointer-in-code",
     "script-not-executable",
     "submodule-missing",
@@ -95,7 +96,7 @@ ACCEPTED = {
 
 
 def blocks_submission(findings: Iterable[Finding]) -> bool:
-    """Whether Azure ML would refuse one of them: there is an error or a warning."""
+    """Whether `loop submit` refuses a job with them: an error, or a warning that Azure ML refuses."""
     return any(
         finding.severity is not INFO and finding.code not in ACCEPTED for finding in findings
     )

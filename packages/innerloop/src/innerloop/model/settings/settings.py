@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
+from ...util import git_markers
 from ...util.errors import UserError, did_you_mean
 from ...util.jsonc import BOM
 from ...util.position import Position
@@ -120,7 +121,7 @@ class Settings:
 def of_workspace(text: str, name: str) -> Settings:
     """The settings in pyproject.toml's text; the defaults if it has no `[tool.innerloop]`."""
     at = _Positions(text, name, ("tool", "innerloop"))
-    table: Any = _toml(text, name)
+    table: Any = _toml(text, name, at.above)
     for key in at.above:
         table = table.get(key, {})
         if not isinstance(table, dict):
@@ -194,7 +195,35 @@ class _Positions:
         return position_of(self.text, self.name, *self.above, *keys)
 
 
-def _toml(text: str, name: str) -> dict[str, Any]:
+def _toml(text: str, name: str, above: Sequence[str] = ()) -> dict[str, Any]:
+    """The whole file.
+
+    One that git left in conflict counts as long as both sides agree on the table at `above`.
+    """
+    if not git_markers.is_whole(text):
+        return _parsed(text, name)
+    try:
+        sides = [_parsed(git_markers.side(text, half), name) for half in get_args(git_markers.Side)]
+    except UserError:
+        sides = []
+    if not sides or _below(sides[0], above) != _below(sides[1], above):
+        of = f" in [{'.'.join(above)}]" if above and sides else ""
+        raise UserError(
+            f"git left this file in conflict{of}",
+            code="settings-unmerged",
+            where=Position(name, git_markers.first_line(text), 1),
+            hint="Keep one of the two sides, or both, and remove git's markers",
+        )
+    return sides[0]
+
+
+def _below(table: Any, keys: Sequence[str]) -> Any:
+    for key in keys:
+        table = table.get(key) if isinstance(table, dict) else None
+    return table
+
+
+def _parsed(text: str, name: str) -> dict[str, Any]:
     try:
         table: dict[str, Any] = tomllib.loads(text.removeprefix(BOM))
     except (ValueError, RecursionError) as error:

@@ -131,11 +131,13 @@ class AzureML:
         return outputs.download(self.root, job, into, self.target, self.connection, output)
 
     def metrics(self, job: str) -> Mapping[str, float]:
+        from ...history import metric_values
         from ...history.past_runs import metrics_of
 
         answer = self.connection.ask("metrics", self.target, lambda event: None, name=job)
         scores, _ = metrics_of(answer["json"], answer["jsonl"])
-        return {**answer["mlflow"], **scores}
+        tracked = ((name, metric_values.parsed(text)) for name, text in answer["mlflow"].items())
+        return {**{name: value for name, value in tracked if value is not None}, **scores}
 
     def doctor(self) -> Iterator[DoctorFact]:
         from . import doctor

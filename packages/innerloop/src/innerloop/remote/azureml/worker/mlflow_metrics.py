@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,7 +21,7 @@ def metrics(client: MLClient, request: Mapping[str, Any], emit: Emit) -> Any:
     """The metrics of a job, from its files and from MLflow.
 
     `json` and `jsonl`: the texts of ./outputs/metrics.json and metrics.jsonl, None for a file that
-    is missing or cannot be read; `mlflow`: name -> last value, {} if it cannot be asked.
+    is missing or cannot be read; `mlflow`: name -> last value as text, {} if it cannot be asked.
     """
     name = request["name"]
     folder = str(client.jobs.get(name).outputs["default"].path).rstrip("/")
@@ -45,8 +44,11 @@ def _text(client: MLClient, address: str) -> str | None:
             return None
 
 
-def _tracked(client: MLClient, name: str) -> dict[str, float]:
-    """From the workspace's MLflow server, by MLflow's REST API (2.0, runs/get)."""
+def _tracked(client: MLClient, name: str) -> dict[str, str]:
+    """From the workspace's MLflow server, by MLflow's REST API (2.0, runs/get).
+
+    The values are texts, as the API writes those that are not finite: the events of a worker are JSON.
+    """
     try:
         where = str(client.workspaces.get(client.workspace_name).mlflow_tracking_uri)
         token = client._credential.get_token(_SCOPE).token
@@ -58,7 +60,6 @@ def _tracked(client: MLClient, name: str) -> dict[str, float]:
         )
         answer.raise_for_status()
         listed = answer.json()["run"]["data"].get("metrics", [])
-        values = {str(metric["key"]): float(metric["value"]) for metric in listed}
+        return {str(metric["key"]): str(metric["value"]) for metric in listed}
     except Exception:
         return {}
-    return {key: value for key, value in values.items() if math.isfinite(value)}

@@ -1,0 +1,240 @@
+"""The wheel of the running tool, which a new workspace pins by its sha256.
+
+Where no index is known that has this very build, the wheel is packed again from what is installed,
+and the workspace holds it.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import os
+import re
+import sys
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from .. import __version__
+from ..util import files, locked_environments, process, regular_files, venvs
+from ..util.errors import UserError
+from . import workspace_template
+
+WHEELS = ".innerloop/wheels"
+NAME = f"innerloop-{__version__}-py3-none-any.whl"
+PACKED = (
+    f"no package index that pip is set up for has this innerloop {__version__}, so the workspace "
+    f"holds the tool itself, in {WHEELS}"
+)
+# Builds where it is started, as every builder of wheels calls it.
+_BUILD = "import sys; from hatchling import build; build.build_wheel(sys.argv[1])"
+# The index that uv is told by variables, for pip, which does not read them.
+_OF_UV = {
+    "UV_DEFAULT_INDEX": "PIP_INDEX_URL",
+    "UV_INDEX_URL": "PIP_INDEX_URL",
+    "UV_INDEX": "PIP_EXTRA_INDEX_URL",
+    "UV_EXTRA_INDEX_URL": "PIP_EXTRA_INDEX_URL",
+}
+# Limits where the user has set none: no network costs seconds.
+_LIMITS = {"PIP_TIMEOUT": "4", "PIP_RETRIES": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+_ENTRY = re.compile(r"(?m)^innerloop==(?P<version>\S+)(?P<hashes>(?:[^\n]*\\\n)*[^\n]*)\n?")
+# A lock is some hundred lines.
+_LONGEST = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """The tool that a workspace runs, by the sha256 of its wheel.
+
+    `wheel`: the file, where the workspace is to hold it itself; None where an index has it. `note`:
+    what the person should know about that, or "".
+    """
+
+    sha256: str
+    wheel: Path | None = None
+    note: str = ""
+
+
+def find(given: Path | None, root: Path, scratch: Path) -> Pin:
+    """The pin of the wheel that a new workspace uses.
+
+    It is the given wheel; when this tool runs from its sources, the wheel that is built of them;
+    when a launcher started it, what that launcher's workspace `root` pins; else the wheel that this
+    tool was installed from, a file or an index.
+    """
+    sources = workspace_template.repository()
+    if given is not None:
+        return _checked(given)
+    if sources is not None:
+        return _held(_built(sources, scratch))
+    pin = _of_launcher(Path(sys.prefix), root)
+    if pin is not None:
+        return pin
+    wheel = _installed_from()
+    if wheel is not None:
+        return _held(wheel)
+    installed = dict(_installed())
+    content = _downloaded(scratch)
+    if content is not None and _is_of(content, installed):
+        return Pin(_sha256(content))
+    wheel = scratch / "packed" / NAME
+    files.write_stream(wheel, [pack(installed)])
+    return Pin(_held(wheel).sha256, wheel, PACKED)
+
+
+def _checked(wheel: Path) -> Pin:
+    if not wheel.is_file():
+        raise UserError(
+            "there is no such file",
+            code="path-missing",
+            where=str(wheel),
+            hint="Name the wheel of the tool",
+        )
+    if not re.match(rf"innerloop-{re.escape(__version__)}-[^/]*\.whl\Z", wheel.name):
+        raise UserError(
+            f"not a wheel of innerloop {__version__}, the version that runs",
+            code="wheel-version",
+            where=str(wheel),
+            hint="The template and the pinned tool have one version: start init from that wheel",
+        )
+    return _held(wheel)
+
+
+def _held(wheel: Path) -> Pin:
+    return Pin(_sha256(wheel.read_bytes()), wheel)
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _built(root: Path, scratch: Path) -> Path:
+    python = venvs.python_of(locked_environments.ensure("build"))
+    environ = {k: v for k, v in os.environ.items() if k not in ("SOURCE_DATE_EPOCH", "PYTHONPATH")}
+    argv = [str(python), "-I", "-c", _BUILD, str(scratch)]
+    done = process.run(argv, cwd=root / "packages" / "innerloop", env=environ)
+    if not done.ok:
+        raise UserError(
+            f"building the tool's wheel failed:\n{done.err.rstrip()}\n ", code="wheel-build-failed"
+        )
+    (wheel,) = scratch.glob("*.whl")
+    return wheel
+
+
+def _of_launcher(environment: Path, root: Path) -> Pin | None:
+    """The pin of the launcher that made the environment of this tool; None if none did.
+
+    The lock is the launcher's own copy, which it has installed from: not that of a workspace.
+    """
+    try:
+        lock = regular_files.read_bytes(environment / "requirements.txt").decode("utf-8")
+    except (OSError, ValueError, UserError):
+        return None
+    hashes = hashes_of(lock)
+    if not hashes or len(lock) > _LONGEST or not (environment / "ready").is_file():
+        return None
+    for wheel in sorted((root / WHEELS).glob(f"innerloop-{__version__}-*.whl")):
+        if wheel.is_file() and (pin := _held(wheel)).sha256 in hashes:
+            return pin
+    return Pin(hashes[0])
+
+
+def hashes_of(lock: str, version: str = __version__) -> list[str]:
+    """The sha256 of the tool's wheel that a lock names for this version; often one, or none."""
+    found = _ENTRY.search(lock)
+    if found is None or found["version"] != version:
+        return []
+    return re.findall(r"--hash=sha256:([0-9a-f]{64})\b", found["hashes"])
+
+
+def _installed_from() -> Path | None:
+    """The wheel on this disk that the tool was installed from; None when that was no wheel.
+
+    Source: Python Packaging User Guide, "Recording the Direct URL Origin of installed distributions".
+    """
+    import json
+    from importlib import metadata
+
+    try:
+        text = metadata.distribution("innerloop").read_text("direct_url.json")
+    except metadata.PackageNotFoundError:
+        return None
+    url = urlsplit(json.loads(text)["url"] if text else "")
+    path = Path(unquote(url.path.lstrip("/") if os.name == "nt" else url.path))
+    return path if url.scheme == "file" and path.suffix == ".whl" and path.is_file() else None
+
+
+def _downloaded(scratch: Path) -> bytes | None:
+    """The wheel of this version from the index that pip is set up for; None if it has none."""
+    environ = dict(os.environ)
+    for source, target in _OF_UV.items():
+        if environ.get(source) and "PIP_INDEX_URL" not in os.environ:
+            # uv takes names for indexes: NAME=URL.
+            environ[target] = re.sub(r"(?m)(^|\s)[\w-]+=(?=\w+:)", r"\1", environ[source])
+    environ |= {name: value for name, value in _LIMITS.items() if name not in environ}
+    python = sys.executable
+    if not process.run([python, "-Im", "pip", "--version"]).ok:  # of uv, say
+        environment = scratch / "venv"
+        process.run([python, "-Im", "venv", str(environment)])
+        python = str(venvs.python_of(environment))
+        if not Path(python).exists():
+            return None
+    argv = [python, "-Im", "pip", "download", "--quiet", "--no-deps"]
+    argv += ["--only-binary", ":all:", "--dest", str(scratch), f"innerloop=={__version__}"]
+    process.run(argv, env=environ)
+    files.remove_tree(scratch / "venv")
+    found = sorted(scratch.glob("innerloop-*.whl"))
+    return found[0].read_bytes() if found else None
+
+
+def _installed() -> Iterator[tuple[str, bytes]]:
+    """What a wheel of the running tool holds, as it is installed: path -> content."""
+    package = workspace_template.PACKAGE
+    folders = [package, package.with_name(f"innerloop-{__version__}.dist-info")]
+    # What an installer adds: the rest of its notes begins with no such name.
+    of_wheel = re.compile(r"METADATA|WHEEL|entry_points\.txt|licenses/.*")
+    for folder in folders:
+        for path in sorted(folder.rglob("*")):
+            name = path.relative_to(folder).as_posix()
+            if not path.is_file() or path.suffix in (".pyc", ".pyo"):
+                continue
+            if folder is package or of_wheel.fullmatch(name):
+                yield f"{folder.name}/{name}", path.read_bytes()
+
+
+def _is_of(content: bytes, installed: Mapping[str, bytes]) -> bool:
+    """Whether a wheel holds what is installed: an index may have another project of this name."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            names = {name for name in archive.namelist() if not name.endswith("/RECORD")}
+            return names == set(installed) and all(
+                archive.read(name) == installed[name] for name in names
+            )
+    except (zipfile.BadZipFile, OSError, ValueError):
+        return False
+
+
+def pack(installed: Mapping[str, bytes]) -> bytes:
+    """A wheel of these files, the same bytes each time.
+
+    Source: Python Packaging User Guide, "Binary distribution format".
+    """
+    record = f"innerloop-{__version__}.dist-info/RECORD"
+    rows = [_row(name, content) for name, content in sorted(installed.items())]
+    whole = {**dict(sorted(installed.items())), record: "".join([*rows, f"{record},,\n"]).encode()}
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in whole.items():
+            info = zipfile.ZipInfo(name, (2020, 2, 2, 0, 0, 0))
+            info.compress_type, info.create_system = zipfile.ZIP_DEFLATED, 3
+            info.external_attr = 0o100644 << 16
+            archive.writestr(info, content)
+    return out.getvalue()
+
+
+def _row(name: str, content: bytes) -> str:
+    digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
+    return f"{name},sha256={digest},{len(content)}\n"

@@ -1,0 +1,199 @@
+"""Values that are no finite number, in the forms in which programs write them."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from innerloop.history import metric_values, metrics, past_runs, report
+from innerloop.history.past_runs import PastRun, metrics_of
+from innerloop.util import json_records
+
+NAN, INF = math.nan, math.inf
+
+
+def shown(value: float | None) -> str:
+    """A text that is equal for equal values, NaN among them."""
+    return "none" if value is None else metric_values.short(value, 17)
+
+
+def past(run_id: str = "r", **more: Any) -> PastRun:
+    return PastRun("line", run_id, f"outputs/line/{run_id}", {"experiment": "line"}, **more)
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        (1, 1.0),
+        (-0.5, -0.5),
+        (2**53 + 2, float(2**53 + 2)),
+        (10**400, INF),
+        (-(10**400), -INF),
+        (1.7976931348623157e308, INF),
+        (NAN, NAN),
+        ("NaN", NAN),
+        (" nan ", NAN),
+        ("Infinity", INF),
+        ("-inf", -INF),
+        ("+Infinity", INF),
+        ("0.5", None),
+        ("nano", None),
+        (True, None),
+        (None, None),
+        ([1], None),
+    ],
+)
+def test_value_of_what_a_program_wrote(written: object, value: float | None) -> None:
+    assert shown(metric_values.value_of(written)) == shown(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ('{"loss": nan}', NAN),
+        ('{"loss": -nan, "s": "nan"}', NAN),
+        ('{"loss": inf}', INF),
+        ('{"loss": -Inf}', -INF),
+        ('{"loss": NaN}', NAN),
+        ('{"loss": -Infinity}', -INF),
+        ('{"loss": 1e400}', INF),
+        ('{"loss": ' + "9" * 5000 + "}", INF),
+        ('{"loss": "inf"}', INF),
+        ('{"loss": nano}', None),
+        ('{"loss": true}', None),
+        ('{"loss": null}', None),
+        ('{"note\\": nan": 1, "loss": 2', None),
+    ],
+)
+def test_metrics_of_json_with_words_for_no_number(text: str, value: float | None) -> None:
+    assert shown(metrics_of(text, None)[0].get("loss")) == shown(value)
+    assert shown(metrics_of(None, text)[0].get("loss")) == shown(value)
+
+
+def test_lenient_json_keeps_words_within_strings() -> None:
+    assert json_records.lenient('{"a": "nan, \\"inf\\"", "b": inf}') == {
+        "a": 'nan, "inf"',
+        "b": INF,
+    }
+
+
+@given(st.text(alphabet='"\\ninaf ,:{}[]1-', max_size=60))
+def test_lenient_json_of_any_text_is_no_traceback(text: str) -> None:
+    json_records.lenient(text)
+
+
+@pytest.mark.parametrize(
+    ("values", "last"),
+    [
+        ((1, 2.5, NAN, INF), NAN),
+        ((1, NAN, 2.5), 2.5),
+        ((1, INF), INF),
+        ((1, INF, -INF), -INF),
+        ((NAN,), NAN),
+        ((NAN, 1, INF), INF),
+    ],
+)
+def test_last_value_of_a_curve(values: tuple[float, ...], last: float) -> None:
+    assert shown(metric_values.last_of(values)) == shown(last)
+    lines = "\n".join(json.dumps({"loss": value}) for value in values)
+    scores, curves = metrics_of(None, lines)
+    assert shown(scores["loss"]) == shown(last) and len(curves["loss"]) == len(values)
+
+
+@pytest.mark.parametrize(
+    ("entries", "last"),
+    [
+        # A writer that has no NaN.
+        ([{"loss": 1}, {"loss": 2.5}, {"loss": None}, {"loss": None}], NAN),
+        ([{"loss": 1}, {"loss": None}], NAN),
+        # A metric that is measured in some entries only.
+        ([{"loss": 1}, {"other": 1}], 1.0),
+        ([{"loss": None}, {"loss": 1}, {"loss": None}], 1.0),
+        ([{"loss": 1}, {"loss": None}, {"loss": 2}, {"loss": None}], 2.0),
+        ([{"epoch": 1, "loss": 1}, {"epoch": 1, "loss": None}], 1.0),
+        ([{"loss": None}, {"loss": None}], None),
+    ],
+)
+def test_null_at_the_end_of_a_curve(entries: list[dict[str, Any]], last: float | None) -> None:
+    text = "\n".join(map(json.dumps, entries))
+    assert shown(metrics_of(None, text)[0].get("loss")) == shown(last)
+    assert shown(metrics_of(json.dumps({"epochs": entries}), None)[0].get("loss")) == shown(last)
+
+
+def test_null_in_the_summary_of_a_curve_is_no_earlier_value() -> None:
+    scores, _ = metrics_of('{"loss": null, "seed": null}', '{"loss": 2.5}\n')
+    assert {name: shown(value) for name, value in scores.items()} == {"loss": "nan"}
+
+
+@pytest.mark.parametrize(
+    ("lines", "value"),
+    [
+        ("1 2.5 0\n2 nan 1\n", NAN),
+        ("1 2.5 0\n2 nan 1\n3 inf 2\n", NAN),
+        ("1 2.5 0\n2 1.7976931348623157e+308 1\n", INF),
+        ("1 nan 0\n2 2.5 1\n", 2.5),
+    ],
+)
+def test_last_value_that_mlflow_has(tmp_path: Path, lines: str, value: float) -> None:
+    file = tmp_path / "mlruns/0/ab/metrics/loss"
+    file.parent.mkdir(parents=True)
+    file.write_text(lines)
+    assert shown(metrics.find(tmp_path, "loss")) == shown(value)
+
+
+@pytest.mark.parametrize(
+    ("scores", "reason"),
+    [
+        ({"loss": NAN, "test_accuracy": 0.1}, "loss nan"),
+        ({"accuracy": 0.5, "train_loss": INF}, "train_loss inf"),
+        ({"accuracy": NAN}, "accuracy nan"),
+        ({"support": -INF}, "support -inf"),
+        ({"accuracy": 0.5, "precision_of_class_7": NAN}, ""),
+        ({"loss": 1.0}, ""),
+        ({}, ""),
+    ],
+)
+def test_divergence_is_of_a_loss_or_the_first_score(scores: dict[str, float], reason: str) -> None:
+    assert past_runs.divergence(past(scores=scores)) == reason
+
+
+def figures(text: str) -> list[ElementTree.Element]:
+    start, end = text.index('<div class="charts">'), text.index('<div class="scroll">')
+    return list(ElementTree.fromstring(text[start:end].strip()))
+
+
+def test_page_draws_the_finite_parts_and_marks_the_rest() -> None:
+    curve = ((1.0, 3.0), (2.0, 2.0), (3.0, NAN), (4.0, NAN), (5.0, 2.5), (6.0, INF))
+    text = report.page([past("a", curves={"loss": curve}, scores={"loss": INF})], "x")
+    (figure,) = figures(text)
+    lines = [line.attrib["points"].split() for line in figure.iter("polyline")]
+    assert [len(points) for points in lines] == [2, 1]
+    assert [mark[0].text for mark in figure.iter("text") if mark.get("class") == "diverged"] == [
+        "a, from 3: nan",
+        "a, from 6: inf",
+    ]
+    numbers = [float(n) for points in lines for point in points for n in point.split(",")]
+    assert all(map(math.isfinite, numbers))
+    assert '<td class="number">inf</td>' in text
+
+
+def test_page_with_a_curve_without_any_number_has_a_mark_alone() -> None:
+    (figure,) = figures(report.page([past(curves={"loss": ((1.0, NAN),)})], "x"))
+    assert list(figure.iter("polyline")) == []
+    assert "from 1: nan" in ElementTree.tostring(figure, encoding="unicode")
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**6), st.floats()), min_size=1, max_size=6))
+def test_page_of_any_values_has_finite_coordinates(curve: list[tuple[int, float]]) -> None:
+    points = tuple((float(x), y) for x, y in curve)
+    for element in figures(report.page([past(curves={"loss": points})], "x"))[0].iter():
+        words = [element.get(key, "0") for key in ("x", "y", "x1", "y1", "cx", "cy")]
+        words += element.get("points", "0").replace(",", " ").split()
+        assert all(math.isfinite(float(word)) for word in words)
