@@ -72,7 +72,7 @@ def prepare(run: Run, backend: str, *, dry: bool, trusted: bool = False) -> Star
     if request.needs_build:
         # What was built is known only now, an image's users for instance.
         built = chosen.plan(run)
-        request = replace(built, why=request.why)
+        request = replace(built, why=request.why, redaction=request.redaction)
     return Started(run, request, chosen.submit)
 
 
