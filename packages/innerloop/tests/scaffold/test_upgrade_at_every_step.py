@@ -244,8 +244,7 @@ def test_same_version_has_nothing_to_do(older: Workspace, new: ToolVersion) -> N
         (OLD_PIN, False),
         (OLD_PIN + "rich==1.0\n", False),  # another version of what the template has
         (OLD_PIN + "six==1.0 \\\n    --hash=sha256:aa\n", True),
-        f"<<<<<<< HEAD\n{OLD_PIN}=======\n{NEW_PIN}>>>>>>> b\n",
-        False,
+        (f"<<<<<<< HEAD\n{OLD_PIN}=======\n{NEW_PIN}>>>>>>> b\n", False),
         (OLD_PIN.replace("\n", "\r\n"), False),
         (OLD_PIN + "--extra-index-url https://example.com\n", True),
         (OLD_PIN + "# mine\n", True),
@@ -277,3 +276,16 @@ def test_own_lines_around_the_ignore_block_survive(older: Workspace, new: ToolVe
         found = (older.root / ".gitignore").read_bytes().decode()
         added = "/of-the-new-version/\r\n" if "\r" in text else "/of-the-new-version/\n"
         assert found.replace(added, "") == text and added in found
+
+
+def test_second_upgrade_at_the_same_time_leaves_the_undo_of_the_first(
+    older: Workspace, new: ToolVersion
+) -> None:
+    before = tree(older.root)
+    planned = upgrade.plan(older.root, new)
+    upgrade.carry_out(older.root, planned)
+    after = tree(older.root)
+    upgrade.carry_out(older.root, planned)  # it was planned before, and waited for the lock
+    assert tree(older.root) == after
+    undo(older.root)
+    assert tree(older.root) == before

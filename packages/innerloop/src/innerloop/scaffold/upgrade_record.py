@@ -56,13 +56,12 @@ class LastUpgrade:
 
 
 class RecordedChange:
-    """A change whose steps are kept for an undo. It begins by dropping the upgrade before."""
+    """A change whose steps are kept for an undo. The first one drops the record of the one before."""
 
     def __init__(self, change: StepTaker) -> None:
         self._change = change
         self._rows: list[dict[str, str]] = []
         self._count = 0
-        change.carry_out([Delete(FOLDER)])
 
     @property
     def root(self) -> Path:
@@ -73,6 +72,8 @@ class RecordedChange:
         real: list[Step] = []
         kept: list[Step] = []
         for step in steps:
+            if not self._rows and not real and not kept:
+                self._change.carry_out([Delete(FOLDER)])
             if isinstance(step, Delete):
                 if not os.path.lexists(self.root / step.path):
                     continue
@@ -86,7 +87,12 @@ class RecordedChange:
         self._change.carry_out(real)
 
     def finish(self, old: str, new: str, index: Sequence[IndexEntry]) -> None:
-        """Write the record; `index`: entries of git's index that are to be changed afterwards."""
+        """Write the record; `index`: entries of git's index that are to be changed afterwards.
+
+        Where nothing was changed, the record of the upgrade before stays.
+        """
+        if not self._rows:
+            return
         rows = [*self._rows]
         rows += [{"do": "index", "path": e.path, "mode": e.mode, "blob": e.blob} for e in index]
         text = json.dumps({"old": old, "new": new, "steps": rows}, indent=1) + "\n"
