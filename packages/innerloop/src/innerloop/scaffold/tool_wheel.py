@@ -257,7 +257,7 @@ def _place(name: str) -> tuple[object, ...]:
     below = name.partition("/")[2]
     if ".dist-info/" in name:
         return 2, below
-    if below.startswith((f"{workspace_template.FOLDER}/", workspace_template.DATA)):
+    if below.startswith((f"{workspace_template.FOLDER}/", workspace_template.DATA, "CHANGELOG.md")):
         return 1, below.count("/"), below
     # A folder's files, then its folders.
     return 0, *((1, folder) for folder in folders), (0, file)
