@@ -23,7 +23,10 @@ TYPED = (
     *("src", "tests", "tools"),
     *(
         f"benchmarks/{name}.py"
-        for name in ("_support", "devcontainer", "keyboard", "orchestrator", "submit")
+        for name in (
+            *("_support", "_templates", "devcontainer", "init", "keyboard", "orchestrator"),
+            *("submit", "upgrade"),
+        )
     ),
 )
 
