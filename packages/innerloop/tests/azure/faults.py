@@ -32,6 +32,11 @@ def cut(answer: Answer) -> Answer:
     return replace(answer, cut=len(answer.body) // 2)
 
 
+def wrongly_encoded(answer: Answer) -> Answer:
+    """The true answer, with a header that says something else of it."""
+    return replace(answer, headers={**answer.headers, "Content-Encoding": "gzip"})
+
+
 def other(body: bytes) -> Callable[[Answer], Answer]:
     return lambda answer: replace(answer, body=body, headers=_without_length(answer))
 

@@ -14,8 +14,10 @@ from dataclasses import replace
 import pytest
 
 from tests.azure.conftest import Cloud
-from tests.azure.faults import KINDS, calm, nightly, strike
+from tests.azure.faults import KINDS, Kind, calm, nightly, strike, wrongly_encoded
+from tests.azure.network import Answer
 from tests.azure.quick import Quick
+from tests.azure.standin import refusal
 from tests.support import Workspace
 
 pytestmark = pytest.mark.azure
@@ -93,6 +95,38 @@ def test_fault_of_a_submission(
     calm(cloud)
     again = quick.loop(tiny, "submit", "tiny")
     assert again.code == 0, again.err
+    assert len(cloud.azure.jobs) == 1
+
+
+NETWORK = "Public network access is disabled for this workspace."
+OTHERS = {
+    "a proxy's password": (Kind(("network",), Answer(407, b"Proxy Authentication Required")),
+                           "Write both in HTTPS_PROXY"),
+    "a policy": (Kind(("refused",), refusal(403, "RequestDisallowedByPolicy", "It was disallowed by policy.")),
+                 "no role changes that"),
+    "a private network": (Kind(("forbidden",), refusal(403, "Forbidden", NETWORK)), "private endpoint"),
+    "another encoding": (Kind(("answer-broken",), changes=wrongly_encoded, after=True, doubt=True),
+                         "is cut short or unreadable"),
+    "no content": (Kind(("answer-broken",), Answer(204), doubt=True), "(204) is cut short"),
+    "plain text": (Kind(("answer-broken",), Answer(200, b"Starting", {"Content-Type": "text/plain"}), doubt=True),
+                   "(200) is cut short"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("stage", ["job", "environment"])
+@pytest.mark.parametrize("name", OTHERS)
+def test_answer_that_is_not_azures_refusal_is_named(
+    quick: Quick, cloud: Cloud, tiny: Workspace, name: str, stage: str
+) -> None:
+    kind, said = OTHERS[name]
+    strike(cloud, STAGES[stage], kind, STAGES[ORDER[ORDER.index(stage) - 1]])
+    answer = quick.loop(tiny, "submit", "tiny")
+    assert answer.code == 1 and f"[{kind.codes[0]}]" in answer.err, answer.err
+    assert said in answer.err and "AzureML Data Scientist" not in answer.err
+    in_doubt = kind.doubt and stage == "job"
+    assert ("is not known whether" in answer.err) == in_doubt, answer.err
+    calm(cloud)
+    assert quick.loop(tiny, "submit", "tiny").code == 0
     assert len(cloud.azure.jobs) == 1
 
 

@@ -41,10 +41,11 @@ def test_a_pipelines_compute_is_that_of_its_steps(workspace: Workspace) -> None:
 
 
 def test_code_and_data_that_azure_ml_has_are_not_sent(workspace: Workspace) -> None:
-    data = "/subscriptions/s/resourceGroups/r/providers/p/workspaces/w/data/n/versions/1"
+    root = "/subscriptions/s/resourceGroups/r/providers/p/workspaces/w"
+    data, code = f"{root}/data/n/versions/1", f"azureml:{root}/codes/c/versions/1"
     told = preview(
         workspace,
-        "command: cat ${{inputs.data}}\ncode: git+https://example.com/team/code.git\n"
+        f"command: cat ${{{{inputs.data}}}}\ncode: {code}\n"
         f"inputs: {{data: {{path: {data}}}}}\ncompute: azureml:c\n{IMAGE}",
     )
     assert told["parts"][0]["code"] is None

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from innerloop.model.dockerfiles import shell_words
 from innerloop.model.dockerfiles.instructions import parse_instructions
 from innerloop.util.errors import UserError
-from tests.model import dockerfile_texts
+from tests.model import dockerfile_texts, dockerfile_words
 
 
 def _ours(text: str) -> list[list[Any]] | None:
@@ -47,6 +48,19 @@ def test_here_document_without_an_end_is_an_error_of_both() -> None:
     refused = [text for text, _ in recorded if _ours(text) is None]
     assert refused
     assert [text for text, answer in recorded if text in refused and answer is not None] == []
+
+
+def test_words_with_patterns_and_conditions_are_buildkits() -> None:
+    recorded = json.loads(dockerfile_words.CORPUS.read_text(encoding="utf-8"))
+    assert len(recorded) > 500
+
+    def ours(value: str, word: str) -> str | None:
+        try:
+            return shell_words.expand(f'"{word}"', {"A": value, "B": "1"})
+        except shell_words.WordError:
+            return None
+
+    assert [row for row in recorded if ours(*row[:2]) != row[2]] == []
 
 
 @pytest.mark.nightly

@@ -116,10 +116,12 @@ def test_leave_keeps_all_that_a_person_wrote_and_names_what_they_edited(plain: P
     assert {"src/churn/train.py", "src/churn/environment/Dockerfile"} <= set(left)
 
 
-def test_leave_keeps_out_of_git_what_was_out_of_it(plain: Path) -> None:
-    """A secret or a data set that is there is not suddenly a file to add."""
-    folder = plain / "ws"
-    (folder).mkdir()
+@pytest.mark.parametrize("below", ["ws", "team é/ws"], ids=["its own", "a larger one"])
+def test_leave_keeps_out_of_git_what_was_out_of_it(plain: Path, below: str) -> None:
+    """A secret or a data set that is there is not suddenly a file to add; in any repository."""
+    folder = plain / below
+    folder.mkdir(parents=True)
+    git(plain / below.split("/")[0], "init", "-q")
     (folder / ".gitignore").write_text("*.log\n")
     assert init(folder).code == 0
     for name in (SECRET, "data/mnist/a.csv", "outputs/a/1/model", "src/a/train.py", "b.log"):

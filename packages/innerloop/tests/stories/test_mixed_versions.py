@@ -261,6 +261,33 @@ def check_restored(edited: Workspace, tools: dict[str, ToolVersion]) -> None:
     assert_generated_by(edited, tools["newest"])
 
 
+def test_edit_of_what_the_newest_version_changed_is_a_conflict_until_it_is_settled(
+    edited: Workspace, tools: dict[str, ToolVersion]
+) -> None:
+    git(edited, "checkout", "-q", "newer")
+    edited.write(SETTINGS, edited.read(SETTINGS).replace('Detect": "off"', 'Detect": "mine"'))
+    edited.write(DOCKERFILE, edited.read(DOCKERFILE).replace("slim-trixie", "slim-mine"))
+    commit(edited, "edits")
+    git(edited, "merge", "newest", check=False)
+    first, dockerfile = edited.loop("sync"), edited.read(DOCKERFILE)
+    second = edited.loop("sync")
+    for answer in (first, second):
+        assert answer.code == 1
+        assert f"{DOCKERFILE}:" in answer.message and f"{SETTINGS}:" in answer.err
+        assert answer.err.count("[generated-conflict]") == 2, answer.err
+    assert '"task.autoDetect": "mine"' in edited.read(SETTINGS)
+    assert edited.read(DOCKERFILE) == dockerfile and "slim-mine" in dockerfile
+    assert second.out == ""
+    settled = edited.loop("sync", "--keep", f'{SETTINGS}:["task.autoDetect"]')
+    assert settled.err.count("[generated-conflict]") == 1, settled.err
+    # By hand, what git left is one of the sides.
+    git(edited, "checkout", "--theirs", DOCKERFILE)
+    git(edited, "add", DOCKERFILE)
+    assert edited.loop("sync").code == 0
+    assert "of the second" in edited.read(DOCKERFILE)
+    assert edited.loop("sync").out == "everything is up to date\n"
+
+
 @pytest.mark.parametrize("side", ["--ours", "--theirs"])
 def test_one_side_of_all_files_taken_and_committed_is_brought_up_to_date(
     edited: Workspace, tools: dict[str, ToolVersion], side: str

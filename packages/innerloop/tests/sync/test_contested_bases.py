@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -85,7 +86,32 @@ def test_base_that_one_branch_did_not_know_is_not_known() -> None:
     assert base_of(state, SETTINGS, '{"a": 1}') is None
 
 
-@pytest.mark.parametrize("yours", ["", "{", "[]", "null", "<<<<<<< HEAD\n"])
+DEEP = '{"a":' * 20_000
+
+
+@pytest.mark.parametrize(
+    "yours",
+    ["", "{", "[]", "null", "<<<<<<< HEAD\n", DEEP, DEEP + "1" + "}" * 20_000],
+    ids=range(7),
+)
 def test_file_that_is_no_object_has_no_own_values(yours: str) -> None:
     state = united({SETTINGS: {"a": 1}}, {SETTINGS: {"a": 2}})
     assert base_of(state, SETTINGS, yours) in (None, {"a": 1}, {"a": 2})
+
+
+def test_record_with_a_hundred_thousand_lines_for_one_path_is_read() -> None:
+    rows = [f'["{SETTINGS}",{{"a":{n}}}],' for n in range(100_000)]
+    state = load("\n".join(['[["x"],', *rows, '["end"]]']))
+    assert base_of(state, SETTINGS, '{"a": 3}') == {"a": 3}
+    assert base_of(state, SETTINGS, '{"a": -1}') == {}
+
+
+def test_contested_record_comes_back() -> None:
+    one = {SETTINGS: {"a": 1}, TASKS: {"tasks": [{"label": "a"}]}, TEXT: "one\n"}
+    two = {SETTINGS: {"a": 2}, TASKS: {"tasks": [{"label": "a", "b": 1}]}, TEXT: "two\n"}
+    state = united(one, two)
+    kept = replace(state, version="0.2", made={".devcontainer/a/devcontainer.json": "0.1"})
+    again = load(dump(kept, EDITOR_FILES))
+    assert again.contested == state.contested != {}
+    assert again == kept
+    assert dump(again, EDITOR_FILES) == dump(kept, EDITOR_FILES)

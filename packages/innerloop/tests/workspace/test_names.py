@@ -36,3 +36,11 @@ def test_workspace_or_experiment_of_such_a_name_is_one_error(tmp_path: Path, whe
     assert "caf\\xe9" in caught.value.report().encode("ascii", "backslashreplace").decode().replace(
         "\\udce9", "\\xe9"
     )
+
+
+def test_digest_of_a_folder_waits_for_no_named_pipe(tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM x\n")
+    before = loader.digest_of(tmp_path)
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "device").symlink_to("/dev/zero")
+    assert loader.digest_of(tmp_path) == before

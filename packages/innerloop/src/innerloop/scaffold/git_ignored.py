@@ -92,7 +92,9 @@ def patterns_in_use(folder: Path, gone: tuple[str, ...]) -> set[str]:
     words = ["ls-files", "--others", "--ignored", "--exclude-standard", "--directory", "-z"]
     paths = [path for path in _git(folder, *words).out.split("\0") if path]
     found = ignored(folder, [path for path in paths if not path.startswith(gone)])
-    return {rule.pattern for rule in found.values() if rule.where.startswith(".gitignore:")}
+    # Git names an ignore file by its path from the top of the repository.
+    own = _git(folder, "rev-parse", "--show-prefix").out.rstrip("\n") + ".gitignore:"
+    return {rule.pattern for rule in found.values() if rule.where.startswith(own)}
 
 
 def _keeps(folder: Path) -> bool:

@@ -140,12 +140,10 @@ def _is_killed(folder: Path) -> bool:
     """Whether a killed `init` left what is in the folder."""
     if not (folder / ".innerloop").is_dir():
         return False
-    if not set(os.listdir(folder / ".innerloop")) - {"changing", "sync.lock"}:
-        return not [
-            name
-            for name in os.listdir(folder)
-            if name != ".innerloop" and not MAY_BE_THERE.fullmatch(name.casefold())
-        ]
+    own = set(os.listdir(folder / ".innerloop")) <= {"changing", "sync.lock"}
+    others = [name for name in os.listdir(folder) if name != ".innerloop"]
+    if own and all(MAY_BE_THERE.fullmatch(name.casefold()) for name in others):
+        return True  # it had moved nothing yet
     return _is_interrupted(folder)
 
 

@@ -224,6 +224,8 @@ def _plan(root: Path, resolution: Resolution | None, eject: str | None) -> SyncO
     changes: list[Change] = []
     conflicted: list[ConflictedFile] = []
     unknown = {path for path in state.unknown if path in skipped}
+    # Both branches' records stay for a file whose text does not say yet which of them is its base.
+    contested = {path: rows for path, rows in state.contested.items() if path in skipped}
     unmerged = git_conflicts.unmerged_files(root)
     records = git_conflicts.records(root)
     problems += _left_in_conflict(root, sorted(left_alone - ejected - never), unmerged)
@@ -249,11 +251,14 @@ def _plan(root: Path, resolution: Resolution | None, eject: str | None) -> SyncO
             base = sides.base
         if base is not None:
             bases[path] = base
+        is_open = path in state.contested and git_markers.first_line(here or "") > 0
         try:
             merged = _merged(here, bases.get(path), wanted, path, resolution)
         except ParseError as error:
             problems.append(error.report())
             unknown |= {path} - set(bases)
+            if path in state.contested:
+                contested[path] = state.contested[path]
             continue
         problems += [_conflict(path, conflict) for conflict in merged.conflicts]
         if merged.conflicts:
@@ -261,6 +266,9 @@ def _plan(root: Path, resolution: Resolution | None, eject: str | None) -> SyncO
         notes += [f"{path}:{kept.line}: {kept.message}" for kept in merged.kept]
         if merged.text != yours:
             changes.append(Change(path, yours, merged.text))
+        if is_open and merged.text == here:
+            contested[path] = state.contested[path]
+            continue
         if merged.base is not None:
             bases[path] = merged.base
             continue
@@ -269,7 +277,10 @@ def _plan(root: Path, resolution: Resolution | None, eject: str | None) -> SyncO
             unknown.add(path)
     gone = {path for path in ejected - skipped - set(values) if not (root / path).exists()}
     made = {path: v for path, v in state.made.items() if path in values or path in left_alone}
-    record = State(bases, ejected - gone, frozenset(unknown), version=__version__, made=made)
+    record = State(
+        bases, ejected - gone, frozenset(unknown), version=__version__, made=made,
+        contested=contested,
+    )  # fmt: skip
     text = state_file.dump(record, EDITOR_FILES)
     is_recorded = text == transaction.text_on_disk(root)
     return SyncOutcome(

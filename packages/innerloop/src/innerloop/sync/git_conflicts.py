@@ -129,12 +129,14 @@ def _merge_upgraded(
 ) -> MergedSides | None:
     """Both sides brought to what is generated now, and then their edits together.
 
-    None where the edits contradict each other.
+    None where the edits contradict each other, or those of a text contradict what is generated.
     """
     merged = [
         _merge_file(text, base, generated, path)
         for text, base in zip((sides.ours, sides.theirs), bases, strict=True)
     ]
+    if isinstance(generated, str) and any(side.conflicts for side in merged):
+        return None
     orders = [(1, 0)] if is_turned else [(0, 1), (1, 0)] if is_marked else [(0, 1)]
     for first, second in orders:
         texts = merged[first].text, merged[second].text

@@ -35,12 +35,15 @@ _EJECTED = "ejected"
 # A file that each workspace has, and keys that no file has.
 _WRITTEN_BY = (".vscode/tasks.json", "written by innerloop")
 _MADE_BY = "made by innerloop"
+_SAYING_VERSIONS = ((_WRITTEN_BY[1],), (_MADE_BY,))
 _VERSION = re.compile(
     rf'^\["{re.escape(_WRITTEN_BY[0])}","{_WRITTEN_BY[1]}","([0-9a-z.!+]{{1,200}})"\],\r?$',
     re.MULTILINE,
 )
 # What sync generates is nested less than twelve deep, and takes half a kilobyte for an experiment.
 _DEEPEST, _LONGEST = 50, 1 << 26
+# More branches than anybody merges at once.
+_MOST_CONTESTED = 16
 
 _Lines: TypeAlias = dict[tuple[str, ...], Json]
 
@@ -98,7 +101,14 @@ def dump(state: State, rules: MergeRules) -> str:
     if state.version:
         lines[_WRITTEN_BY] = state.version
     lines |= {(file, _MADE_BY): version for file, version in state.made.items()}
-    rows = [_row(path, lines[path]) for path in sorted(lines)]
+    for file in state.contested:
+        lines = {path: value for path, value in lines.items() if path[0] != file} | {
+            path: value for path, value in lines.items() if path[1:] in _SAYING_VERSIONS
+        }
+    pairs = [*lines.items()]
+    for contested in state.contested.values():
+        pairs += [(path, value) for path, values in contested.items() for value in values]
+    rows = [_row(path, value) for path, value in sorted(pairs, key=lambda pair: pair[0])]
     ejected = [f"{_compact({_EJECTED: file})}," for file in sorted(state.ejected)]
     return "\n".join([_FIRST, *ejected, *rows, _LAST]) + "\n"
 
@@ -177,7 +187,7 @@ def load(text: str, *, skips_foreign: bool = False) -> State:
     }
     for path, candidates in values.items():
         if path[0] in contested:
-            contested[path[0]][path] = tuple(copy.deepcopy(candidates))
+            contested[path[0]][path] = tuple(copy.deepcopy(candidates[:_MOST_CONTESTED]))
     generated = join(lines, unsure)
     unknown = {path[0] for path in lines} - set(generated)
     return State(

@@ -38,12 +38,13 @@ def expand(text: str, variables: Mapping[str, str], escape: str = "\\") -> str:
 
 @dataclass
 class _Lexer:
-    """One pass over a text. `raw` keeps quotes and escapes."""
+    """One pass over a text. `raw` keeps quotes and escapes, `raw_escapes` the latter."""
 
     text: str
     variables: Mapping[str, str] | None
     escape: str
     raw: bool = False
+    raw_escapes: bool = False
     at: int = 0
     depth: int = 0
     _done: list[str] = field(default_factory=list)
@@ -98,7 +99,8 @@ class _Lexer:
             return (character if self.raw else ""), True
         self.at += 1
         following = self.text[self.at - 1]
-        return (character + following if self.raw else following), False
+        keeps = self.raw or self.raw_escapes
+        return (character + following if keeps else following), False
 
     def _single_quoted(self) -> str:
         end = self.text.find("'", self.at + 1)
@@ -124,7 +126,7 @@ class _Lexer:
             if character == self.escape and self.at < len(self.text):
                 following = self.text[self.at]
                 # Other characters keep the escape before them, as in a shell.
-                if self.raw or following not in ('"', "$", self.escape):
+                if self.raw or self.raw_escapes or following not in ('"', "$", self.escape):
                     pieces.append(character)
                 pieces.append(following)
                 self.at += 1
@@ -182,9 +184,11 @@ class _Lexer:
             raise WordError(f"{name} is not set")
         return word
 
-    def _until(self, end: str) -> str:
-        """The word up to a character, which is skipped."""
+    def _until(self, end: str, *, raw_escapes: bool | None = None) -> str:
+        """The word up to a character, which is skipped; `raw_escapes` is for this word."""
         pieces: list[str] = []
+        before = self.raw_escapes
+        self.raw_escapes = before if raw_escapes is None else raw_escapes
         self.depth += 1
         if self.depth > _DEEPEST:
             raise WordError("substitutions are nested too deeply")
@@ -192,19 +196,22 @@ class _Lexer:
             if self.text[self.at] == end:
                 self.at += 1
                 self.depth -= 1
+                self.raw_escapes = before
                 return "".join(pieces)
             pieces.append(self._piece()[0])
         raise WordError(f"a substitution is not closed by {end}")
 
     def _by_pattern(self, name: str, modifier: str, start: int) -> str:
-        pattern = self._until("/" if modifier[0] == "/" else "}")
-        replacement = self._until("}") if modifier[0] == "/" else ""
+        # An escape in a pattern takes the meaning of its next character, and stays in a replacement.
+        pattern = self._until("/" if modifier[0] == "/" else "}", raw_escapes=True)
+        replacement = self._until("}", raw_escapes=True) if modifier[0] == "/" else ""
         if self.variables is None:
             return self.text[start : self.at]
+        if not re.fullmatch(r"(?:[^\\]|\\[*?\\/}])*", pattern, re.DOTALL):
+            raise WordError("a pattern has an escape of a character that needs none")
         value = self.variables.get(name, "")
         if modifier[0] == "/":
-            count = 0 if modifier == "//" else 1
-            return re.sub(_glob(pattern, ""), lambda _: replacement, value, count=count)
+            return _replaced(_glob(pattern, ""), replacement, value, every=modifier == "//")
         greedy = "" if len(modifier) == 2 else "?"
         if modifier[0] == "#":
             match = re.match(_glob(pattern, greedy), value, re.DOTALL)
@@ -214,6 +221,20 @@ class _Lexer:
         compiled = re.compile(_glob(pattern, ""), re.DOTALL)
         at = next((at for at in starts if compiled.fullmatch(value, at)), len(value))
         return value[:at]
+
+
+def _replaced(pattern: str, replacement: str, value: str, *, every: bool) -> str:
+    """The value with the first match replaced, or each: none that is empty right after another."""
+    pieces: list[str] = []
+    end, is_first = 0, True
+    for match in re.finditer(pattern, value, re.DOTALL):
+        if match.start() == match.end() == end and not is_first:
+            continue
+        pieces += [value[end : match.start()], replacement]
+        end, is_first = match.end(), False
+        if not every:
+            break
+    return "".join([*pieces, value[end:]])
 
 
 def _glob(pattern: str, greedy: str) -> str:

@@ -90,6 +90,8 @@ def explain(
         said = _message(error.__cause__)
         return ErrorInfo("refused", f"Azure refused the job (409): {_shorten(said)}", "")
     answered = next((cause for cause in chain if status_of(cause)), None)
+    if re.search(_UNDECODED, words):
+        return _broken(host or last.host, last.status)
     if answered is not None and (late := _clock(answered)):
         return late
     if answered is not None:
@@ -146,6 +148,8 @@ _NETWORK = (
     "ProxyError", "SSLError", "ReadTimeout", "ConnectTimeout", "TimeoutError", "IncompleteRead",
     "ServiceRequestTimeoutError", "ServiceResponseTimeoutError", "gaierror", "IncompleteReadError",
 )  # fmt: skip
+# A body that is not encoded as its header says.
+_UNDECODED = r"content-encoding: \w+, but failed to decode"
 _NETWORK_WORDS = (
     r"Unable to connect to proxy|Connection aborted|Max retries exceeded|Connection reset"
 )
@@ -201,6 +205,12 @@ def _status(
         return _page(host, status)
     if status < 400:
         return _broken(host, status)
+    if status == 407:
+        what = (
+            f"the proxy wants a user and a password for the connection to {host or 'Azure'} (407)"
+        )
+        hint = "Write both in HTTPS_PROXY, before the name of the proxy"
+        return ErrorInfo("network", what, hint, _THEN)
     if _is_sign_in(host):
         return _sign_in(words, host, LastAnswer(host, status))
     if is_storage(host) and status < 500 and status not in (408, 429):
@@ -461,6 +471,12 @@ def _how_to_sign_in(env: Mapping[str, str]) -> str:
 
 
 def _forbidden(words: str, where: str) -> ErrorInfo:
+    if re.search(r"(?i)disallowed by policy|RequestDisallowedByPolicy", words):
+        what = f"a policy of Azure forbids it: {_shorten(words)}"
+        return ErrorInfo("refused", what, "Ask who owns the subscription: no role changes that")
+    if re.search(r"(?i)public network access|private (?:endpoint|link)|virtual network", words):
+        what = f"{where} refuses this network: {_shorten(words)}"
+        return ErrorInfo("forbidden", what, "Connect to the network of its private endpoint")
     if match := re.search(r"perform action '([^']+)'", words):
         what = f"you lack a permission in {where}: {match[1]}"
         return ErrorInfo("forbidden", what, 'Ask its owner for the role "AzureML Data Scientist"')
