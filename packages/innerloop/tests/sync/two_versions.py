@@ -8,6 +8,7 @@ from copy import deepcopy
 from random import Random
 from typing import Any
 
+from innerloop.sync.render import workspace_container
 from innerloop.util.jsonc import Document, Node, parse
 
 Files = dict[str, Any]
@@ -22,7 +23,7 @@ def another_version(r: Random, files: Files) -> Files:
         pick = r.random()
         if pick < 0.5:
             value = _lines(r, value) if isinstance(value, str) else _value(r, value)
-        if pick < 0.04:
+        if pick < 0.04 and path not in workspace_container.FILES:  # which come and go together
             continue
         if pick < 0.08 and path.startswith(".devcontainer/") and path.count("/") == 2:
             path = path.replace("/devcontainer.json", "2/devcontainer.json")
