@@ -124,7 +124,7 @@ def test_migration_puts_the_tools_patterns_into_a_block_above_the_teams(ending: 
     shipped = [line for line in base.splitlines() if line != removed]
     yours = ending.join(["ours/", *shipped, "!ours/kept", ""])
     theirs = workspace_template.text(".gitignore")
-    text = vendored._patterns(yours, base, theirs)
+    text = vendored._patterns(".gitignore", yours, theirs)
     parts = marked_block.split(text)
     lines = (marked_block.split(theirs).lines or "").splitlines()
     assert (parts.lines or "").splitlines() == [line for line in lines if line != removed]

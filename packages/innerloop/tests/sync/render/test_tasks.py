@@ -44,8 +44,12 @@ def test_every_task_is_a_command_that_is_there(task: Any) -> None:
 
 
 def test_every_command_is_a_task() -> None:
-    """Except those of no use there: completion is for a shell's start-up file, init makes a workspace."""
-    assert set(COMMANDS) - {task.words[0] for task in TASKS} == {"completion", "init"}
+    """Except those of no use there.
+
+    completion is for a shell's start-up file; the others are typed once in a workspace's life.
+    """
+    typed = {"completion", "init", "leave", "owners", "vendor"}
+    assert set(COMMANDS) - {task.words[0] for task in TASKS} == typed
 
 
 def test_labels_are_unique_and_each_says_what_it_does() -> None:

@@ -158,6 +158,13 @@ TASKS = (
         "sync", ("sync",), "Brings .devcontainer and .vscode in line with src", "sync", finds=True
     ),
     VscodeTask(
+        "upgrade",
+        ("upgrade",),
+        "Shows what a newer version of the tool changes, and asks",
+        "arrow-circle-up",
+        typed=True,
+    ),
+    VscodeTask(
         "list", ("list",), "Shows the experiments, and where each can run", "list-unordered"
     ),
     VscodeTask(
