@@ -15,6 +15,8 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 HELD = "workspace"
+# `loop upgrade` shows what is in it.
+CHANGELOG = "CHANGELOG.md"
 
 
 class WorkspaceTemplate(BuildHookInterface):  # type: ignore[misc] # hatchling is only where the wheel is built
@@ -35,6 +37,9 @@ class WorkspaceTemplate(BuildHookInterface):  # type: ignore[misc] # hatchling i
             data_file = Path(self.temporary.name, "workspace.json")
             data_file.write_text(text, encoding="utf-8", newline="\n")
         included = {str(path): f"{folder}/{name}" for name, path in sorted(files.items())}
+        included[str(Path(self.root, CHANGELOG))] = (
+            CHANGELOG if self.target_name == "sdist" else f"innerloop/{CHANGELOG}"
+        )
         build_data["force_include"].update({**included, str(data_file): data})
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:

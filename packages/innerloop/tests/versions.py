@@ -45,12 +45,7 @@ class ToolVersion:
 
     name: str
     package: Path
-
-    @property
-    def pin(self) -> str:
-        return f"# The pin\ninnerloop=={self.name} \\\n    --hash=sha256:{self.name}\n" + (
-            ROOT / PIN
-        ).read_text(encoding="utf-8")
+    pin: str
 
     def choose(self, workspace: Workspace) -> None:
         """Pins it, as an upgrade does; the generated files are not touched."""
@@ -68,7 +63,9 @@ def make(folder: Path, name: str, edits: Edits) -> ToolVersion:
             assert old in text, (path, old)
             text = text.replace(old, new)
         (package / path).write_text(text, encoding="utf-8")
-    return ToolVersion(name, package)
+    dependencies = (ROOT / PIN).read_text(encoding="utf-8")
+    pin = f"# The pin\ninnerloop=={name} \\\n    --hash=sha256:{name}\n{dependencies}"
+    return ToolVersion(name, package, pin)
 
 
 def install(version: ToolVersion, cache: Path) -> None:

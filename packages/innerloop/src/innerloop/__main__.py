@@ -84,7 +84,8 @@ def main() -> int:
         from .util import process
 
         return process.exec_replace([sys.executable, str(launcher), *words])
-    if words and words[0] not in ANYWHERE:
+    is_anywhere = words[:1] == ["upgrade"] and "--workspace" in words
+    if words and words[0] not in ANYWHERE and not is_anywhere:
         print(
             f"innerloop: {Path.cwd()} is in no workspace. `innerloop init FOLDER` makes one.",
             file=sys.stderr,

@@ -10,22 +10,27 @@ from xml.etree import ElementTree
 
 import pytest
 
-from innerloop.commands.test import pytest_words
+from innerloop.commands.test import pytest_parts
 from innerloop.model.dockerfiles.dockerfile import parse
 from innerloop.model.experiment import Experiment, Link
+from innerloop.model.pytest_settings import PytestLayout
 from innerloop.model.settings.settings import Settings
 from innerloop.model.shared_code import places_of_tests
 from innerloop.scaffold.coverage import CoverageRequest, settings
 from innerloop.workspace import loader
 from tests.support import PYTEST, Workspace
 
+WITH_SETTINGS = PytestLayout("pytest.ini")
 
-def experiment(
-    *targets: str, files: tuple[str, ...] = ("pytest.ini",), tests: tuple[str, ...] = ()
-) -> Experiment:
+
+def experiment(*targets: str, layout: PytestLayout = WITH_SETTINGS) -> Experiment:
     links = tuple(Link(f"src/shop/churn/common/{Path(t).name}", t) for t in targets)
     return Experiment(
-        "shop/churn", parse("FROM x\n", "Dockerfile"), Settings(), links, files, common_tests=tests
+        "shop/churn",
+        parse("FROM x\n", "Dockerfile"),
+        Settings(),
+        links,
+        pytest=layout,
     )
 
 
@@ -49,33 +54,55 @@ def test_only_the_tests_of_what_is_linked(workspace: Workspace) -> None:
         workspace.write(f"src/common/tests/{path}", "")
     assert workspace.loop("share", "tiny", "digits.py", "vision").code == 0
     opened = loader.open_experiment(loader.open_workspace(workspace.root), "tiny")
-    assert opened.test_paths == [
-        ".",
-        "../common/tests/test_digits.py",
-        "../common/tests/vision",
-    ]
+    assert opened.test_paths == [[".", "../common/tests/test_digits.py", "../common/tests/vision"]]
+
+
+OWN = ["--rootdir", ".", "-c", "pytest.ini", "--confcutdir", "."]
+NONE = ["--rootdir", ".", "-c", "/dev/null", "--confcutdir", "."]
+SHARED = "../../c/test_a.py"
+TOGETHER, APART = (("src/c/test_a.py",),), ((), ("src/c/test_a.py",))
 
 
 @pytest.mark.parametrize(
-    ("files", "common", "rest", "named", "words"),
+    ("layout", "rest", "parts"),
     [
-        (("pytest.ini",), (), [], False, ["--rootdir", ".", "-c", "pytest.ini"]),
-        ((), (), ["-x"], False, ["--rootdir", ".", "-x"]),
+        (PytestLayout("pytest.ini"), [], [OWN]),
+        (PytestLayout(), ["-x"], [NONE]),
+        (PytestLayout(groups=TOGETHER), ["-x"], [[*NONE, ".", SHARED]]),
         (
-            (),
-            ("src/c/test_a.py",),
-            ["-x"],
-            False,
-            ["--rootdir", ".", ".", "../../c/test_a.py", "-x"],
+            PytestLayout("pytest.ini", ("tests", "more"), TOGETHER),
+            [],
+            [[*OWN, "tests", "more", SHARED]],
         ),
-        ((), ("src/c/test_a.py",), ["tests/t.py"], True, ["--rootdir", ".", "tests/t.py"]),
+        (PytestLayout(groups=TOGETHER), ["tests/test_x.py"], [NONE]),
+        (PytestLayout(groups=TOGETHER), ["-k", "tests"], [[*NONE, ".", SHARED]]),
+        (PytestLayout(groups=APART), [], [NONE, [*NONE, SHARED]]),
+        (PytestLayout(groups=APART), ["tests"], [NONE]),
     ],
 )
 def test_what_pytest_is_told(
-    files: tuple[str, ...], common: tuple[str, ...], rest: list[str], named: bool, words: list[str]
+    tmp_path: Path, layout: PytestLayout, rest: list[str], parts: list[list[str]]
 ) -> None:
-    one = experiment(files=files, tests=common)
-    assert list(pytest_words(one, rest, named=named)) == words
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests/test_x.py").write_text("")
+    one = experiment(layout=layout)
+    assert [list(words) for words in pytest_parts(tmp_path, one, rest)] == parts
+
+
+@pytest.mark.parametrize(
+    ("layout", "words"),
+    [
+        (PytestLayout("pytest.ini"), []),
+        (PytestLayout("pytest.ini", ("tests",), TOGETHER), ["tests", SHARED]),
+        (PytestLayout("pytest.ini", groups=APART), []),
+        (
+            PytestLayout("pytest.ini", groups=APART, can_import_by_path=True),
+            ["--import-mode=importlib", ".", SHARED],
+        ),
+    ],
+)
+def test_what_the_testing_panel_is_told(layout: PytestLayout, words: list[str]) -> None:
+    assert experiment(layout=layout).panel_arguments == [*OWN[2:], *words]
 
 
 def test_coverage_counts_the_experiments_code_and_the_common_code_it_links_to() -> None:
@@ -148,3 +175,52 @@ def test_without_pytest_it_says_where_to_add_it(workspace: Workspace) -> None:
         "src/tiny/environment: pytest is not installed in this environment. Add it to"
         in answer.message
     )
+
+
+# Settings and a conftest.py of the workspace's own tests.
+HOSTILE = {
+    "pyproject.toml": '[tool.innerloop]\ngpu = "auto"\n[tool.pytest.ini_options]\naddopts = "--no-such"\n',
+    "pytest.ini": "[pytest]\naddopts = --no-such\n",
+    "conftest.py": 'raise RuntimeError("of the workspace")\n',
+    "src/conftest.py": 'raise RuntimeError("of the workspace")\n',
+}
+
+
+@pytest.mark.network
+def test_settings_of_the_workspace_are_for_its_own_tests(tested: Workspace) -> None:
+    for path, text in HOSTILE.items():
+        tested.write(path, text)
+    for own in (True, False):
+        if not own:
+            (tested.root / "src/tiny/pytest.ini").unlink()
+        answer = tested.loop("test", "tiny", "--backend", "venv")
+        assert answer.code == 0 and "2 passed" in answer.out, answer.out + answer.err
+    # Its own, in another file than pytest.ini.
+    tested.write("src/tiny/setup.cfg", "[tool:pytest]\naddopts = -k there_is_no_such_test\n")
+    tested.write("src/tiny/conftest.py", 'print("own conftest")\n')
+    answer = tested.loop("test", "tiny", "--backend", "venv")
+    assert answer.code == 5, answer.out + answer.err
+
+
+@pytest.mark.network
+def test_own_and_shared_tests_of_one_name_both_run(tested: Workspace) -> None:
+    """Each with the helper beside it, which has the same name as well."""
+    test = "from helper import {name}\n\n\ndef test_{name}():\n    assert {name} == 1\n"
+    for folder, name in (("tiny", "own"), ("common", "shared")):
+        tested.write(f"src/{folder}/tests/helper.py", f"{name} = 1\n")
+        tested.write(f"src/{folder}/tests/test_rates.py", test.format(name=name))
+    venv = ("test", "tiny", "--backend", "venv")
+    answer = tested.loop(*venv, "--junit", "x.xml", "--coverage")
+    assert answer.code == 0 and answer.out.count(" passed") == 2, answer.out + answer.err
+    suites = list(ElementTree.parse(tested.root / "x.xml").getroot().iter("testsuite"))
+    assert [suite.get("tests") for suite in suites] == ["2", "1"]
+    for word, code in (("own", 0), ("shared", 0), ("nothing", 5)):
+        assert tested.loop(*venv, "--", "-k", word).code == code
+    tested.write("src/tiny/tests/test_rates.py", "def test_own():\n    assert False\n")
+    both = tested.loop(*venv)
+    assert both.code == 1 and "1 failed" in both.out and "1 passed" in both.out
+    first = tested.loop(*venv, "--", "-qx")
+    assert first.code == 1 and "1 failed" in first.out and "1 passed" not in first.out
+    tested.write("src/tiny/tests/test_rates.py", "def test_own():\n    pass\n")
+    tested.write("src/common/tests/test_rates.py", "def test_shared():\n    assert False\n")
+    assert tested.loop(*venv).code == 1

@@ -40,3 +40,18 @@ def test_python_note_other_version_is_said(
         assert len(found) == notes
         assert all("Python 3.8, and the image has 3.11" in note for note in found)
     assert len(looks) == (2 if packages.python else 0)  # each image is asked once
+
+
+def test_image_and_context_have_the_files_that_the_pip_list_names(tmp_path: Path) -> None:
+    texts = {"more.txt": "six\n-c limits.txt\n", "limits.txt": "six<1.17\n"}
+    packages = conda.parse("dependencies: [{pip: [-r more.txt]}]\n", "conda.yml", texts.get)
+    image = Image("x:job", context=str(tmp_path / "context"))
+    conda_images.write_context(image, packages)
+    written = {path.name: path.read_text() for path in (tmp_path / "context").iterdir()}
+    assert written["pip.txt"] == "six\n-c constraints.txt\n"
+    assert written["constraints.txt"] == "six<1.17\n"
+    assert "-c constraints.txt" in written["conda.yaml"] and "-r" not in written["conda.yaml"]
+    assert "COPY conda.yaml pip.txt constraints.txt " in conda_images.conda_dockerfile(
+        "x", with_constraints=True
+    )
+    assert "constraints" not in conda_images.conda_dockerfile("x")

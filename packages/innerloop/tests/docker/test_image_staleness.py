@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -133,3 +136,20 @@ def test_bases_label_names_every_image_of_the_target(monkeypatch: pytest.MonkeyP
     )
     (label,) = image_staleness.bases_label(dockerfile.parse(text, "Dockerfile"), None).values()
     assert sorted(json.loads(label)["images"]) == ["a:1", "other", "tool:2"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
+def test_names_that_sha256sum_escapes_are_unchanged(environment: Path) -> None:
+    lines = []
+    for name in (b"caf\xe9", b"new\nline", b"back\\slash", b"tab\t"):
+        path = os.path.join(os.fsencode(environment), name)
+        with open(path, "wb") as file:
+            file.write(b"1")
+    for name in sorted(os.listdir(os.fsencode(environment))):
+        if not os.path.isdir(os.path.join(os.fsencode(environment), name)):
+            argv = [b"sha256sum", b"./" + name]
+            done = subprocess.run(argv, cwd=environment, capture_output=True, check=True)
+            lines.append(done.stdout.decode("utf-8", "replace"))
+    checksum = hashlib.sha256(b"a").hexdigest()
+    lines.append(f"{checksum}  ./wheels/a.whl\n")
+    assert of_notes("".join(lines), None, environment, {}, "") == []

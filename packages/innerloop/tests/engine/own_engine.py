@@ -30,8 +30,11 @@ HOOK = '#!/bin/sh\necho "$@" >> "{calls}"\nexec cat > /dev/null\n'
 class OwnEngine:
     """`env` makes every client talk to it; `calls` is where the fake hook writes."""
 
-    def __init__(self, folder: Path, options: Sequence[str] = ()) -> None:
+    def __init__(
+        self, folder: Path, options: Sequence[str] = (), hidden: Path | None = None
+    ) -> None:
         self.folder = folder
+        self.hidden = hidden
         self.options = options
         self.socket = folder / "docker.sock"
         self.calls = folder / "calls"
@@ -40,7 +43,16 @@ class OwnEngine:
 
     def start(self) -> None:
         path = f"{self.folder / 'bin'}:{os.environ['PATH']}"
-        argv = ["unshare", "--net", "dockerd", "--data-root", f"{self.folder}/data", "--exec-root"]
+        argv = ["unshare", "--net"]
+        if self.hidden is not None:
+            argv += [
+                "--mount",
+                "sh",
+                "-c",
+                'mount -t tmpfs none "$0" && exec "$@"',
+                str(self.hidden),
+            ]
+        argv += ["dockerd", "--data-root", f"{self.folder}/data", "--exec-root"]
         argv += [f"{self.folder}/exec", "--pidfile", f"{self.folder}/pid", "--host"]
         argv += [self.env["DOCKER_HOST"], "--bridge=none", "--iptables=false", *self.options]
         with (self.folder / "log").open("ab") as log:
@@ -49,6 +61,12 @@ class OwnEngine:
             )
         answers = until(lambda: bool(self.docker("version", "-f", "{{.Server.Version}}")), 60)
         assert answers, (self.folder / "log").read_text()[-2000:]
+
+    def make_folder(self, path: Path) -> None:
+        """Make a folder as the engine sees the disk."""
+        assert self._child is not None
+        inside = ["nsenter", "--target", str(self._child.pid), "--mount"]
+        subprocess.run([*inside, "mkdir", "-p", str(path)], check=True)
 
     def stop(self) -> None:
         if self._child is not None:
@@ -73,15 +91,20 @@ class OwnEngine:
 
 
 @contextmanager
-def own_engine(*, nvidia: bool = False) -> Iterator[OwnEngine]:
-    """One that runs and has the base image.
+def own_engine(
+    *, nvidia: bool = False, hidden: Path | None = None, has_image: bool = True
+) -> Iterator[OwnEngine]:
+    """One that runs and has the base image, if any.
+
+    It does not see the folder `hidden`, like an engine on another machine.
 
     Its folder has a short name: a socket's path has at most 107 letters.
     """
     folder = Path(tempfile.mkdtemp(prefix="il-engine-"))
     programs = folder / "bin"
     programs.mkdir()
-    engine = OwnEngine(folder, ["--add-runtime", f"nvidia={programs}/runtime"] if nvidia else [])
+    runtimes = ["--add-runtime", f"nvidia={programs}/runtime"] if nvidia else []
+    engine = OwnEngine(folder, runtimes, hidden)
     if nvidia:
         for name, text in (
             ("runtime", RUNTIME),
@@ -91,17 +114,22 @@ def own_engine(*, nvidia: bool = False) -> Iterator[OwnEngine]:
             (programs / name).chmod(0o755)
     try:
         engine.start()
-        save = subprocess.Popen(["docker", "save", BASE], stdout=subprocess.PIPE)
-        subprocess.run(
-            ["docker", "load", "-q"],
-            stdin=save.stdout,
-            env={**os.environ, **engine.env},
-            check=True,
-            capture_output=True,
-        )
-        save.wait()
+        if has_image:
+            _load_base(engine)
         yield engine
     finally:
         engine.clean()
         engine.stop()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _load_base(engine: OwnEngine) -> None:
+    save = subprocess.Popen(["docker", "save", BASE], stdout=subprocess.PIPE)
+    subprocess.run(
+        ["docker", "load", "-q"],
+        stdin=save.stdout,
+        env={**os.environ, **engine.env},
+        check=True,
+        capture_output=True,
+    )
+    save.wait()

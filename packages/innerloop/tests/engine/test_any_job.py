@@ -122,11 +122,14 @@ def test_a_conda_file_on_top_of_an_image(workspace: Workspace) -> None:
     answer = workspace.loop(*RUN)
     assert answer.out == "name: e\ndependencies: [python, pip]\n", answer.err
     assert "building" not in workspace.loop(*RUN).err
-    workspace.write(
-        "jobs/job.yml", job.replace("BASE", BASE).replace("python", "python -c 'print(1)'", 1)
-    )
+    look = "python -c 'import os; print(os.environ[chr(65)])'"
+    workspace.write("jobs/job.yml", job.replace("BASE", BASE).replace("python", look, 1))
+    text = "dependencies: [python, pip, {pip: [-r none.txt]}]\nvariables: {A: of conda}\n"
+    workspace.write("jobs/conda.yml", text)
+    workspace.write("jobs/none.txt", "# no package yet\n-c limits.txt\n")
+    workspace.write("jobs/limits.txt", "six<1.17\n")
     plain = workspace.loop(*RUN)
-    assert plain.out == "1\n", plain.err
+    assert plain.out == "of conda\n", plain.err
     assert "this image has no conda, so pip installs the packages" in plain.err
 
 

@@ -65,7 +65,7 @@ def dependencies(_tool: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "wheels"
 
 
-class _Index(SimpleHTTPRequestHandler):
+class Index(SimpleHTTPRequestHandler):
     """PEP 503 over one folder of wheels."""
 
     def do_GET(self) -> None:
@@ -93,7 +93,7 @@ def index(
     folder = tmp_path_factory.mktemp("index")
     for path in (wheel, *dependencies.iterdir()):
         (folder / path.name).symlink_to(path)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Index, directory=str(folder)))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Index, directory=str(folder)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}/simple"
     server.shutdown()

@@ -142,6 +142,30 @@ def test_a_conda_file_gives_the_packages(workspace: Workspace) -> None:
     assert "left out, since pip has no such packages: libx=1" in answer.err
 
 
+@pytest.mark.network
+def test_files_and_variables_of_a_conda_file_count(workspace: Workspace) -> None:
+    """A file that the pip list names, and the constraints that this one names, decide as well."""
+    look = "python -c 'import six; print(six.__version__)' && echo $A, $B"
+    workspace.write(
+        "jobs/job.yml",
+        f'command: "{look}"\nenvironment: {{image: base, conda_file: env/conda.yml}}\n'
+        "environment_variables: {B: of the job}\n",
+    )
+    workspace.write(
+        "jobs/env/conda.yml",
+        "dependencies: [pip, {pip: [-r six.txt]}]\nvariables: {A: of conda, B: of conda}\n",
+    )
+    workspace.write("jobs/env/six.txt", "-c limits.txt\nsix # any\n")
+    for version in ("1.16.0", "1.17.0"):
+        workspace.write("jobs/env/limits.txt", f"six=={version}\n")
+        answer = workspace.loop(*JOB)
+        assert answer.out == f"{version}\nof conda, of the job\n", answer.err
+    assert "the variables of conda_file are set: A, B" in answer.err
+    workspace.write("jobs/env/six.txt", "-r gone.txt\n")
+    refused = workspace.loop(*JOB)
+    assert refused.code == 1 and "there is no jobs/env/gone.txt" in refused.message
+
+
 def test_an_image_alone_says_nothing_of_packages(workspace: Workspace) -> None:
     workspace.write("jobs/job.yml", "command: ls\nenvironment: {image: team/python}\n")
     answer = workspace.loop(*JOB)

@@ -141,3 +141,43 @@ def test_requirement_what_pip_cannot_install_is_named(spec: str) -> None:
 )
 def test_python_is_the_version_that_fits(spec: str, python: str) -> None:
     assert conda.of({"dependencies": [spec]}, "job.yml:3").python == python
+
+
+FILES = {
+    "src/e/requirements.txt": "six==1.16.0 \\\n  --hash=sha256:aa # pinned\n\n# no package\n-rmore/base.txt\n",
+    "src/e/more/base.txt": "-c limits.txt\n--requirement=../requirements.txt\nidna\n",
+    "src/e/more/limits.txt": "idna<3\n",
+}
+
+
+def test_files_that_the_pip_list_names_are_read_in_their_place() -> None:
+    text = "dependencies: [numpy, {pip: [a, -r requirements.txt, '-r https://x/y.txt', b]}]\n"
+    found = conda.parse(text, "src/e/conda.yml", FILES.get)
+    pip = ["a", "six==1.16.0    --hash=sha256:aa", "idna", "-r https://x/y.txt", "b"]
+    assert found.requirements == ("numpy", *pip)
+    assert found.constraints == ("idna<3",)
+    again = conda.parse(found.text, "conda.yaml")
+    assert again.requirements == ("numpy", *pip, "-c constraints.txt")
+    assert found.text.count("pip:") == 1
+    # Inline in a job file, relative to it.
+    inline = conda.of(
+        {"dependencies": [{"pip": ["-r e/more/limits.txt"]}]}, "x", folder="src", read=FILES.get
+    )
+    assert inline.requirements == ("idna<3",)
+
+
+@pytest.mark.parametrize("path", ["gone.txt", "../../../etc/passwd", "/etc/passwd"])
+def test_a_file_that_the_pip_list_names_is_in_the_workspace(path: str) -> None:
+    text = f"dependencies: [{{pip: [-r {path}]}}]\n"
+    with pytest.raises(UserError) as refused:
+        conda.parse(text, "src/e/conda.yml", lambda path: FILES.get(path))
+    assert refused.value.code == "conda-file-missing"
+
+
+def test_the_variables_of_a_conda_file() -> None:
+    found = conda.parse("variables: {A: x, B: 2, C: ''}\n", "conda.yml")
+    assert found.variables == {"A": "x", "B": "2", "C": ""}
+    for text in ("variables: [A]\n", "variables: {'A=B': x}\n", "variables: {A: [1]}\n"):
+        with pytest.raises(UserError) as refused:
+            conda.parse(text, "conda.yml")
+        assert refused.value.code == "conda-file-invalid"

@@ -12,6 +12,7 @@ from innerloop.model.settings.settings import (
     of_workspace,
 )
 from innerloop.util.errors import UserError
+from innerloop.util.position import Position
 
 
 def test_the_nearer_one_wins_key_by_key() -> None:
@@ -67,3 +68,45 @@ def test_wrong_ones_are_named(text: str, message: str) -> None:
         of_experiment(text, "src/x/innerloop.toml", Settings())
     line = len(text.splitlines())
     assert caught.value.where.startswith(f"src/x/innerloop.toml:{line}")
+
+
+CONFLICT = "<<<<<<< HEAD\n{}\n=======\n{}\n>>>>>>> other\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[tool.innerloop]\ngpu = "none"\n' + CONFLICT.format("[tool.black]\na = 1", "[tool.black]"),
+        CONFLICT.format("[tool.black]\na = 1", "") + '[tool.innerloop]\ngpu = "none"\n',
+        # The same settings, written in two ways.
+        CONFLICT.format('[tool]\ninnerloop.gpu = "none"', "[tool.innerloop]\ngpu = 'none'"),
+    ],
+)
+def test_workspace_in_conflict_counts_where_both_sides_agree(text: str) -> None:
+    assert of_workspace(text, "pyproject.toml").gpu == "none"
+    assert of_workspace(text.replace("\n", "\r\n"), "pyproject.toml").gpu == "none"
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("[tool.innerloop]\n" + CONFLICT.format('gpu = "all"', 'gpu = "none"'), 2),
+        (CONFLICT.format('[tool.innerloop]\ngpu = "all"', ""), 1),
+        ("[a]\n" + CONFLICT.format("b = ", "c = 1"), 2),
+        ("[a]\n" + CONFLICT.format("b = 1", "c"), 2),
+    ],
+)
+def test_workspace_in_conflict_is_one_error_at_the_first_marker(text: str, line: int) -> None:
+    with pytest.raises(UserError) as raised:
+        of_workspace(text, "pyproject.toml")
+    assert raised.value.code == "settings-unmerged"
+    assert raised.value.position == Position("pyproject.toml", line, 1)
+
+
+def test_experiment_in_conflict_counts_only_where_all_of_it_is_equal() -> None:
+    name, workspace = "src/a/innerloop.toml", Settings()
+    comments = "ports = [1]\n" + CONFLICT.format("# ours", "# theirs")
+    assert of_experiment(comments, name, workspace).ports == (1,)
+    with pytest.raises(UserError) as raised:
+        of_experiment("gpu = 'all'\n" + CONFLICT.format("ports = [1]", ""), name, workspace)
+    assert raised.value.position == Position(name, 2, 1)

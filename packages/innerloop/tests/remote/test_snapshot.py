@@ -156,3 +156,36 @@ def test_folder_that_cannot_be_listed_is_an_error(tmp_path: Path) -> None:
         with pytest.raises(UserError) as caught:
             snapshot.read(tmp_path, "code")
     assert (caught.value.code, caught.value.where) == ("file-unreadable", "code/sub")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a right there")
+def test_files_from_outside_are_known_and_those_of_a_secrets_name_are_suspects(
+    tmp_path: Path,
+) -> None:
+    root = tmp_path / "work"
+    write(root, a="1")
+    (tmp_path / "id_rsa").write_text("key")
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set/b").write_text("2")
+    (root / "code/weights").symlink_to(tmp_path / "id_rsa")
+    (root / "code/set").symlink_to(tmp_path / "set")
+    (root / "code/near").symlink_to("a")
+    sent = snapshot.read(root, "code", contents=False)
+    assert sorted(file.name for file in sent.outside(str(root))) == ["set/b", "weights"]
+    assert [suspect.name for suspect in sent.suspects] == ["weights"]
+
+
+def test_many_files_are_looked_at_once_each(tmp_path: Path) -> None:
+    write(tmp_path, **{f"{number % 50}__{number}": "1" for number in range(2_000)})
+    opened: list[str] = []
+    real_stat = os.stat
+
+    def counted(path: str, **more: object) -> os.stat_result:
+        opened.append(str(path))
+        return real_stat(path, **more)  # type: ignore[arg-type]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "stat", counted)
+        found = snapshot.read(tmp_path, "code")
+    assert len(found.files) == 2_000
+    assert len(opened) < 4_000  # no path is resolved part by part

@@ -60,16 +60,15 @@ def test_words_of_calls_in_json(before: str, after: str) -> None:
 @pytest.mark.parametrize(
     ("yours", "expected"),
     [
-        ("a\nold\nb\n", "a\nnew\nb\nlast\n"),
-        ("mine\na\nold\nmine too\nb\n", "mine\na\nnew\nmine too\nb\nlast\n"),
-        ("b\nold\n", "b\nlast\nnew\n"),
-        ("mine\n", "mine\nnew\nlast\n"),
-        ("a\r\nold\r\nb\r\n", "a\r\nnew\r\nb\r\nlast\r\n"),
-        ("a\nnew\nb\nlast\n", "a\nnew\nb\nlast\n"),
+        ("a\nmine\nold\n# mine\n\nb\n", "mine\n# mine\n\n"),
+        ("a\nold\nb\n", ""),
+        ("a\r\nmine\r\n", "mine\r\n"),
+        ("# mine\na", "# mine\n"),
+        (" a\nab\n", " a\nab\n"),
     ],
 )
-def test_changed_lines_of_an_edited_list(yours: str, expected: str) -> None:
-    assert line_blocks.replace_lines(yours, "a\nold\nb\n", "a\nnew\nb\nlast\n") == expected
+def test_lines_of_the_tool_leave_an_edited_list(yours: str, expected: str) -> None:
+    assert line_blocks.without_lines(yours, ["a", "old", "b", ""]) == expected
 
 
 def _replaced(yours: str, base: str, theirs: str) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from innerloop.scaffold import migrations, workspace_template
+from innerloop.scaffold import marked_block, migrations, workspace_template
 from innerloop.scaffold.migrations import WorkspaceSnapshot, vendored, vendored_texts
 from innerloop.sync import engine, transaction
 from innerloop.util.errors import UserError
@@ -114,6 +114,22 @@ def test_migrated_workspace_is_at_rest_and_git_keeps_its_record(time: str, tmp_p
         ["git", "-C", tmp_path, "check-ignore", *paths], capture_output=True, text=True
     )
     assert done.stdout.split() == ["ours/x", "x.bak"]
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+def test_migration_puts_the_tools_patterns_into_a_block_above_the_teams(ending: str) -> None:
+    (base,) = vendored_texts.bases(".gitignore")
+    removed = ".venv/"
+    assert removed in base.splitlines()
+    shipped = [line for line in base.splitlines() if line != removed]
+    yours = ending.join(["ours/", *shipped, "!ours/kept", ""])
+    theirs = workspace_template.text(".gitignore")
+    text = vendored._patterns(yours, base, theirs)
+    parts = marked_block.split(text)
+    lines = (marked_block.split(theirs).lines or "").splitlines()
+    assert (parts.lines or "").splitlines() == [line for line in lines if line != removed]
+    assert parts.above == "" and parts.below.split() == ["ours/", "!ours/kept"]
+    assert text.count(ending) == text.count("\n")
 
 
 @pytest.mark.parametrize("time", TIMES)

@@ -61,6 +61,8 @@ FORMS: dict[str, list[tuple[str, ...]]] = {
     "rename": [("rename", "second", "third")],
     "share": [("share", "nothing.py", "--with", "line")],
     "init": [("init", "elsewhere", "--wheel", "none.whl")],
+    "owners": [("owners",), ("owners", "--json")],
+    "leave": [("leave", "--dry-run")],
     "check": [("check",), ("check", "--json")],
     "format": [("format", "--check")],
     "run": [

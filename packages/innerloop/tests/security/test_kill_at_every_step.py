@@ -53,7 +53,7 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
     "clean": ("clean", "outputs", "--older-than", "0", "--yes"),
 }
 # What may be left in .innerloop by a command that has ended well.
-KNOWN = re.compile(r"state\.json|sync\.lock|removed(/.*)?")
+KNOWN = re.compile(r"state\.json|sync\.lock|(removed|wheels)(/.*)?")
 WRITING = {
     "open",
     "os.rename",
@@ -386,6 +386,91 @@ def test_init_that_ends_at_any_step_makes_the_workspace_or_leaves_nothing(
             assert [path.name for path in (root / "deep").iterdir()] == ["ws"]
         else:  # an interruption may come just after the last step
             assert (ended.code != 0 and not [*root.iterdir()]) or snapshot(root) == whole, ended
+
+
+@EVERY_STEP
+@pytest.mark.parametrize("kind", ["kill", "full", "SIGTERM"])
+def test_init_in_a_folder_that_was_there_makes_the_workspace_or_restores_it(
+    scratch: Path, _tool: None, kind: str, every: bool
+) -> None:
+    """As in the clone of a new repository: the folder itself and what is in it stay."""
+    wheel = scratch / WHEEL
+    wheel.write_bytes(b"wheel")
+    root = scratch / "work space é"
+    words = ("init", ".", "--wheel", str(wheel), "--example", "tiny", "--no-git")
+
+    def begin() -> None:
+        shutil.rmtree(root, ignore_errors=True)
+        root.mkdir()
+        (root / "README.md").write_text("mine")
+        (root / ".gitignore").write_text("*.log")
+
+    begin()
+    before = snapshot(root)
+    end = loop(root, words, 10**9)
+    assert end.code == 0, end.text
+    whole = snapshot(root)
+    for at in sampled(end.steps, 3, f"init here {kind}", every):
+        begin()
+        ended = loop(root, words, at, kind)
+        assert ended.code in {"kill": {-9}, "full": {0, 1}, "SIGTERM": {143, -15}}[kind], ended
+        if kind == "kill":
+            assert loop(root, words).code in (0, 1)  # 1: it was there already
+            assert loop(root, ("sync",)).code == 0
+            assert snapshot(root) == whole, at
+            require_clean(root, at)
+        else:  # an interruption may come just after the last step
+            assert snapshot(root) in (before, whole), ended
+            assert snapshot(root) == whole or not (root / ".innerloop").exists(), ended
+
+
+@EVERY_STEP
+@pytest.mark.parametrize("kind", ["kill", "full", "SIGTERM"])
+def test_leave_that_ends_at_any_step_can_be_repeated_or_has_changed_nothing(
+    scratch: Path, _tool: None, kind: str, every: bool
+) -> None:
+    wheel = scratch / WHEEL
+    wheel.write_bytes(b"wheel")
+    made, root = scratch / "made", scratch / "work space é"
+    made.mkdir()
+    (made / ".gitignore").write_text("*.log")
+    words = ("init", ".", "--wheel", str(wheel), "--example", "tiny", "--no-git")
+    assert loop(made, words).code == 0
+    assert loop(made, ("new", "churn")).code == 0
+    launch = made / ".vscode/launch.json"
+    launch.write_text(launch.read_text().replace("{", "{\n    // mine", 1))
+
+    def begin() -> None:
+        shutil.rmtree(root, ignore_errors=True)
+        shutil.copytree(made, root, symlinks=True)
+
+    begin()
+    before = everything(root)
+    end = loop(root, ("leave", "--yes"), 10**9)
+    assert end.code == 0, end.text
+    after = everything(root)
+    assert not (root / ".innerloop").exists() and not (root / "scripts").exists()
+    for at in sampled(end.steps, 3, f"leave {kind}", every):
+        begin()
+        ended = loop(root, ("leave", "--yes"), at, kind)
+        assert "TRACEBACK" not in ended.text
+        launcher = {path for path in everything(root) if path.startswith("scripts/loop")}
+        # Whoever finds the launcher can go on; without it, nothing but its pin is left.
+        if "scripts/loop" in launcher:
+            again = loop(root, ("leave", "--yes"))
+            assert again.code == 0, (at, again)
+        else:
+            assert launcher <= {"scripts/loop-requirements.txt"}, at
+            (root / "scripts/loop-requirements.txt").unlink(missing_ok=True)
+            (root / "scripts").rmdir() if (root / "scripts").exists() else None
+        assert everything(root) == after, (at, ended)
+    assert before != after
+
+
+def everything(root: Path) -> dict[str, bytes]:
+    """Every file, the tool's and those of a change as well; not locks."""
+    found = [path for path in root.rglob("*") if path.is_file() and path.suffix != ".lock"]
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in found}
 
 
 @pytest.mark.nightly

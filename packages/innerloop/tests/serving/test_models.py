@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -143,3 +144,35 @@ def test_no_step_of_a_pipeline_that_diverged(workspace: Workspace) -> None:
     scored(workspace, "2/train", "NaN")
     ran(workspace, "2/register", 0)
     assert chosen(workspace).path == str(wanted)
+
+
+LFS = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'a' * 64}\nsize 12345\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "code"),
+    [
+        ("weights.pt", LFS, "git-lfs-pointer"),
+        ("weights.pt.dvc", "outs:\n", "data-not-fetched"),
+        ("deep/weights.pt", "/annex/objects/SHA256E-s10--abc\n", "data-not-fetched"),
+    ],
+)
+def test_model_whose_content_is_not_here_is_not_served(
+    tmp_path: Path, name: str, text: str, code: str
+) -> None:
+    file = tmp_path / "model" / name
+    file.parent.mkdir(parents=True)
+    file.write_text(text)
+    with pytest.raises(UserError) as caught:
+        models.require_readable(ServedModel(str(tmp_path / "model"), "outputs/1/model"))
+    assert (caught.value.code, caught.value.where) == (code, "outputs/1/model")
+    assert name in caught.value.what
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no named pipes there")
+def test_model_with_a_named_pipe_is_not_served(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    os.mkfifo(tmp_path / "model/pipe")
+    with pytest.raises(UserError) as caught:
+        models.require_readable(ServedModel(str(tmp_path / "model"), "outputs/1/model"))
+    assert caught.value.code == "file-not-regular"

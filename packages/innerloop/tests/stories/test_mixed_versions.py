@@ -160,7 +160,7 @@ def assert_generated_by(
         workspace.root.parent / "fresh", Path(workspace.env["INNERLOOP_CACHE"])
     )
     for path, text in here.items():
-        if path.startswith(("src/", "scripts/", "pyproject")):
+        if path.startswith(("src/", "scripts/", "pyproject", ".gitattributes")):
             elsewhere.write(path, text)
     git(elsewhere, "init", "-q")
     assert elsewhere.loop("sync").code == 0
@@ -193,3 +193,179 @@ def test_branches_that_upgraded_to_different_versions_merge_both_ways(
     assert_generated_by(team, tools["newest"])
     commit(team, "merged")
     assert git(team, "status", "--short") == ""
+
+
+DOCKERFILE, SETTINGS = ".devcontainer/Dockerfile", ".vscode/settings.json"
+# branch -> file -> after which text, and the words that come there
+OWN = {
+    "newer": {
+        DOCKERFILE: ('CMD ["sleep", "infinity"]\n', "# a line of the first\n"),
+        TASKS: ("{\n", "    // a comment of the first\n"),
+        SETTINGS: ("{\n", '    "own of the first": 1,\n'),
+    },
+    "newest": {
+        DOCKERFILE: ("#\n", "# a line of the second\n"),
+        TASKS: ('"tasks": [\n', '        {"label": "task of the second", "type": "shell"},\n'),
+        SETTINGS: ('"files.exclude": {\n', '        "**/own of the second": true,\n'),
+    },
+}
+
+
+@pytest.fixture
+def edited(team: Workspace, tools: dict[str, ToolVersion]) -> Workspace:
+    """Two branches that upgraded to different versions, each with edits of its own."""
+    for name, edits in OWN.items():
+        branch(team, name, of="main")
+        upgrade(team, tools[name])
+        for path, (after, words) in edits.items():
+            text = team.read(path)
+            assert text.count(after) >= 1
+            team.write(path, text.replace(after, after + words, 1))
+        assert team.loop("sync").out == "everything is up to date\n"
+        commit(team, name)
+    return team
+
+
+@pytest.mark.parametrize(
+    ("into", "verb"),
+    [("newer", "merge"), ("newest", "merge"), ("newer", "rebase"), ("newest", "cherry-pick")],
+)
+def test_edits_in_branches_of_different_versions_all_stay(
+    edited: Workspace, tools: dict[str, ToolVersion], into: str, verb: str
+) -> None:
+    other = "newest" if into == "newer" else "newer"
+    git(edited, "checkout", "-q", into)
+    git(edited, verb, other, check=False)
+    assert {PIN, DOCKERFILE, TASKS} <= set(
+        git(edited, "diff", "--name-only", "--diff-filter=U").split()
+    )
+    answer = edited.loop("sync")
+    assert answer.code == 0, answer.err
+    assert "both branches changed" not in answer.err
+    assert edited.read(PIN) == tools["newest"].pin
+    for path in OWN["newer"]:
+        for words in ("of the first", "of the second"):
+            assert edited.read(path).count(words) == 1, (path, words)
+    assert edited.loop("sync").out == "everything is up to date\n"
+    commit(edited, "merged")
+    assert edited.loop("sync", "--check").code == 0
+    if (into, verb) == ("newer", "merge"):
+        check_restored(edited, tools)
+
+
+def check_restored(edited: Workspace, tools: dict[str, ToolVersion]) -> None:
+    """Without the edits, all is as the newest version makes it."""
+    for path in OWN["newer"]:
+        (edited.root / path).unlink()
+        assert edited.loop("sync", "--take", f"{path}:.").code == 0
+    assert_generated_by(edited, tools["newest"])
+
+
+@pytest.mark.parametrize("side", ["--ours", "--theirs"])
+def test_one_side_of_all_files_taken_and_committed_is_brought_up_to_date(
+    edited: Workspace, tools: dict[str, ToolVersion], side: str
+) -> None:
+    """The record is that of both branches then, and git no longer knows the sides."""
+    git(edited, "checkout", "-q", "newer")
+    git(edited, "merge", "newest", check=False)
+    git(edited, "checkout", side, ".")
+    tools["newest"].choose(edited)
+    commit(edited, "merged by hand")
+    answer = edited.loop("sync")
+    assert answer.code == 0, answer.err
+    words = "of the first" if side == "--ours" else "of the second"
+    for path in (DOCKERFILE, TASKS, SETTINGS):
+        assert edited.read(path).count(words) == 1, path
+    assert edited.loop("sync").out == "everything is up to date\n"
+    check_restored(edited, tools)
+
+
+def test_older_side_of_the_pin_taken_and_committed_refuses_and_says_what_to_do(
+    edited: Workspace, tools: dict[str, ToolVersion]
+) -> None:
+    git(edited, "checkout", "-q", "newer")
+    git(edited, "merge", "newest", check=False)
+    git(edited, "checkout", "--ours", ".")
+    commit(edited, "merged by hand")
+    answer = edited.loop("sync")
+    assert (answer.code, answer.out) == (1, "")
+    assert "`scripts/loop upgrade --to 90.10`" in answer.message
+
+
+def test_pin_that_a_person_settled_is_theirs(
+    edited: Workspace, tools: dict[str, ToolVersion]
+) -> None:
+    git(edited, "checkout", "-q", "newer")
+    git(edited, "merge", "newest", check=False)
+    mine = tools["newest"].pin + "# settled by hand\n"
+    edited.write(PIN, mine)
+    versions.install(
+        ToolVersion("90.10", tools["newest"].package, mine), Path(edited.env["INNERLOOP_CACHE"])
+    )
+    assert edited.loop("sync").code == 0
+    assert edited.read(PIN) == mine
+
+
+@pytest.mark.parametrize("words", [["--check"], ["--diff"]])
+def test_pin_in_conflict_is_shown_and_not_written(edited: Workspace, words: list[str]) -> None:
+    git(edited, "checkout", "-q", "newest")
+    git(edited, "merge", "newer", check=False)
+    pin = edited.read(PIN).replace(
+        "# The pin\n", "<<<<<<< HEAD\n# The pin\n=======\n>>>>>>> newer\n"
+    )
+    edited.write(PIN, pin)
+    before = tree(edited)
+    answer = edited.loop("sync", *words)
+    assert answer.code == (1 if words == ["--check"] else 0), answer
+    assert tree(edited) == before
+
+
+HELPING = (
+    ["sync"], ["sync", "--check"], ["check"], ["list"], ["help"], ["--version"], ["doctor"],
+    ["completion", "bash"], ["upgrade", "--check"], ["run", "first", "--backend", "venv"],
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["pyproject", "experiment", "halves", "not toml"])
+def test_settings_in_conflict_are_one_error_or_none(team: Workspace, kind: str) -> None:
+    conflict = "<<<<<<< HEAD\n{}\n=======\n{}\n>>>>>>> other\n"
+    path, line, text = {
+        "pyproject": (
+            "pyproject.toml", 3,
+            "[tool.black]\n[tool.innerloop]\n" + conflict.format('gpu = "all"', 'gpu = "none"'),
+        ),
+        "experiment": (
+            "src/first/innerloop.toml", 1, conflict.format("ports = [1]", "ports = [2]")
+        ),
+        "halves": ("pyproject.toml", 2, '[tool.innerloop]\n<<<<<<< HEAD\ngpu = "all"\n'),
+        "not toml": ("pyproject.toml", 2, "[tool.innerloop]\n" + conflict.format("gpu =", "= 3")),
+    }[kind]  # fmt: skip
+    team.write(path, text)
+    for words in HELPING:
+        answer = team.loop(*words)
+        assert answer.code in (0, 1, 2) and len(answer.message.splitlines()) <= 8, words
+        reads = words[0] in ("sync", "check", "run") or (
+            words[0] == "list" and kind != "experiment"
+        )
+        if reads:
+            assert answer.code == 1, (words, answer)
+            assert f"{path}:{line}:" in answer.out + answer.err, words
+            hint = "Correct the file" if kind == "halves" else "Keep one of the two sides"
+            assert hint in answer.out + answer.err
+
+
+def test_settings_in_conflict_whose_sides_agree_count(team: Workspace) -> None:
+    text = "<<<<<<< HEAD\n[tool.black]\nline-length = 99\n=======\n[tool.black]\n>>>>>>> other\n"
+    team.write("pyproject.toml", f'[tool.innerloop]\norchestrators = ["github"]\n{text}')
+    answer = team.loop("sync")
+    assert answer.code == 0, answer.err
+    assert (team.root / ".github/workflows/ci.yml").is_file()
+    assert team.loop("check").code == 0
+
+
+def test_broken_settings_of_an_experiment_leave_the_others_in_line(team: Workspace) -> None:
+    team.write("src/first/innerloop.toml", "<<<<<<< HEAD\nports = [1]\n=======\n>>>>>>> other\n")
+    team.write("src/second/innerloop.toml", "ports = [4711]\n")
+    answer = team.loop("sync")
+    assert answer.code == 1 and "src/first/innerloop.toml:1:1: " in answer.message
+    assert "4711" in team.read(".devcontainer/second/devcontainer.json")

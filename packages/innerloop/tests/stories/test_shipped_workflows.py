@@ -89,10 +89,12 @@ def test_release_has_no_secret_and_least_permissions() -> None:
         "id-token": "write",
         "attestations": "write",
     }
+    assert jobs["template"]["permissions"] == {"packages": "write"}
     # What writes runs nothing of the repository's.
-    for name in ("publish", "release"):
+    for name in ("publish", "release", "template"):
         assert not any("checkout" in step.get("uses", "") for step in jobs[name]["steps"])
-    assert (jobs["publish"]["needs"], jobs["release"]["needs"]) == ("build", "publish")
+    needs = {name: jobs[name]["needs"] for name in ("publish", "release", "template")}
+    assert needs == {"publish": "build", "release": "publish", "template": "publish"}
 
 
 @pytest.mark.parametrize(("tag", "code"), [("v{}", 0), ("v{}.1", 1), ("{}", 1)])

@@ -154,7 +154,7 @@ def test_a_value_shows_no_password(tmp_path: Path) -> None:
 def test_the_tools_own_installs_go_by_the_setting(tmp_path: Path) -> None:
     (tmp_path / "own.pem").write_text(PEM)
     (tmp_path / "pyproject.toml").write_text('[tool.innerloop]\nca = "own.pem"\n')
-    reach = locked_environments._reach(tmp_path)
+    reach = locked_environments.reach(tmp_path)
     assert (reach.ca, reach.asked) == (str(tmp_path / "own.pem"), True)
     told = network.for_installer(reach, tmp_path / "cache", {"SSL_CERT_FILE": "/another"})
     assert told["PIP_CERT"] == told["SSL_CERT_FILE"] != "/another"

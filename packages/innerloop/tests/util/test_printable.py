@@ -54,3 +54,14 @@ def test_streams_are_escaped_within_and_given_back(monkeypatch: pytest.MonkeyPat
     assert sys.stdout is out
     out.flush()
     assert out.buffer.getvalue() == b"\\x1b \\xe4\n\x1b[1mbold\n"
+
+
+def test_bytes_that_are_not_utf8_are_written_as_escapes(capsys: pytest.CaptureFixture[str]) -> None:
+    name = b"caf\xe9\n.txt".decode("utf-8", "surrogateescape")
+    assert printable.as_unicode(name) == "caf\\xe9\n.txt"
+    assert one_line(name) == "caf\\xe9\\n.txt"
+    assert printable.unicode_tree({name: [name, 1, None]}) == {
+        "caf\\xe9\n.txt": ["caf\\xe9\n.txt", 1, None]
+    }
+    console.print_json([name])
+    assert json.loads(capsys.readouterr().out) == ["caf\\xe9\n.txt"]

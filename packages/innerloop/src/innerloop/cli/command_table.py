@@ -38,7 +38,14 @@ COMMANDS = (
         "Share a file or folder of src/common with an experiment, by a relative link.",
     ),
     Command("init", "The workspace", "Create a workspace in a new or empty folder."),
+    Command("owners", "The workspace", "List whose each file is: the tool's, shared or yours."),
+    Command("leave", "The workspace", "Take the tool out; what you wrote or edited stays."),
     Command("sync", "The workspace", "Bring generated files in line with src/; your edits stay."),
+    Command(
+        "upgrade",
+        "The workspace",
+        "Bring the workspace to another version of the tool; your edits stay.",
+    ),
     Command(
         "check",
         "The workspace",
@@ -137,6 +144,11 @@ COMMANDS = (
         "Remove outdated containers, images and environments of this workspace; asks first.",
     ),
     Command(
+        "vendor",
+        "The workspace",
+        "Put the pinned wheels into .innerloop/wheels, so that a clone needs no package index.",
+    ),
+    Command(
         "completion",
         "The workspace",
         "Print a completion script for bash, zsh, fish or PowerShell.",
@@ -158,7 +170,7 @@ CACHED_COMMANDS = frozenset({"check", "list"})
 # Commands that only read the workspace: they report a change that was interrupted. All others undo
 # it first, but for those that have nothing to do with a workspace.
 READING_COMMANDS = frozenset(
-    {"check", "doctor", "list", "logs", "outdated", "parity", "runs", "status", "verify"}
+    {"check", "doctor", "list", "logs", "outdated", "owners", "parity", "runs", "status", "verify"}
 )
 READING_OPTIONS = frozenset({"--check", "--diff", "--dry-run", "--list"})
 WITHOUT_WORKSPACE = frozenset({"completion", "help", "init"})

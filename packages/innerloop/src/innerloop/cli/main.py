@@ -42,6 +42,8 @@ def _guarded(words: Sequence[str]) -> int:
         sys.stdout.flush()  # here, where a closed pipe is handled
         return code
     except UserError as error:
+        if error.code == "setting-unknown":
+            _add_hint_of_upgrade(error)
         console.error(error)
         return error.exit_code
     except KeyboardInterrupt as interrupt:
@@ -64,6 +66,16 @@ def _guarded(words: Sequence[str]) -> int:
             raise
         console.error(refused)
         return refused.exit_code
+
+
+def _add_hint_of_upgrade(error: UserError) -> None:
+    """Where the pin alone was changed, by a robot say, a setting may have its older name."""
+    from ..scaffold import upgrade
+
+    with suppress(UserError):
+        if upgrade.is_unfinished(root_of(sys.argv[0])):
+            more = f"`scripts/loop upgrade` brings the settings to innerloop {__version__}"
+            error.hint = f"{error.hint}. {more}" if error.hint else more
 
 
 # How a write to stdout fails: the disk behind it is full, the terminal is gone, it is closed.

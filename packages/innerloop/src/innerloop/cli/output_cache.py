@@ -16,6 +16,7 @@ import sys
 import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO, cast
 
@@ -28,6 +29,8 @@ PACKAGE = Path(__file__).resolve().parent.parent
 _IGNORED = {"outputs", "logs", "__pycache__", ".git", ".ipynb_checkpoints", ".venv", "node_modules"}
 # Two changes of a file within a clock tick of the file system look like one.
 _SETTLED_NS = 100_000_000
+# Files and folders beyond which there is no cache.
+_MOST_ROWS = 30_000
 
 
 class _Unknown(Exception):
@@ -73,7 +76,7 @@ def _store(
         return
     try:
         settled = time.time_ns() - _SETTLED_NS
-        if _key(root, words) != key or _newest(root) > settled:
+        if _key(root, words) != key or _newest(key) > settled:
             return
         elsewhere = _states(root, sorted(WorkspaceFiles.consulted))
         entry = {"key": key, "elsewhere": elsewhere, "output": output, "exit_code": code}
@@ -100,7 +103,8 @@ class _Tee:
 def _key(root: Path, words: Sequence[str]) -> list[Any]:
     """Everything that decides the output, except for the paths elsewhere.
 
-    Raises _Unknown for links that lead out of src/.
+    Raises _Unknown for links that lead out of src/, and for so many files that looking at them takes
+    longer than the command.
     """
     variables = sorted(
         [name, value]
@@ -109,13 +113,16 @@ def _key(root: Path, words: Sequence[str]) -> list[Any]:
     )
     is_terminal = sys.stdout.isatty()
     width = os.get_terminal_size(sys.stdout.fileno()).columns if is_terminal else 0
-    return [
+    key = [
         [*words, str(root), __version__, sys.version, is_terminal, width],
         variables,
         *_sources(),
         ["pyproject.toml", *_state(root / "pyproject.toml")],
-        *_tree(root, str(root / "src")),
+        *islice(_tree(str(root), str(root / "src")), _MOST_ROWS + 1),
     ]
+    if len(key) > _MOST_ROWS:
+        raise _Unknown
+    return key
 
 
 def _sources() -> Iterator[list[Any]]:
@@ -131,17 +138,17 @@ def _sources() -> Iterator[list[Any]]:
                 todo.append(entry.path)
 
 
-def _tree(root: Path, folder: str) -> Iterator[list[Any]]:
+def _tree(root: str, folder: str) -> Iterator[list[Any]]:
     """A row for each folder, file and link below a folder, sorted."""
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except FileNotFoundError:
         return
     for entry in entries:
-        name = os.path.relpath(entry.path, root)
+        name = entry.path[len(root) + 1 :]
         if entry.is_symlink():
             target = os.path.realpath(entry.path)
-            if not target.startswith(str(root / "src") + os.sep):
+            if not target.startswith(os.path.join(root, "src") + os.sep):
                 raise _Unknown
             yield [name, os.readlink(entry.path), *_state(Path(entry.path))]
         elif entry.is_dir():
@@ -167,7 +174,6 @@ def _of_status(status: os.stat_result) -> list[int]:
     return [status.st_mode, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
 
 
-def _newest(root: Path) -> int:
-    """The last change below src/ and of pyproject.toml, in nanoseconds."""
-    rows = [["", *_state(root / "pyproject.toml")], *_tree(root, str(root / "src"))]
-    return max((row[-2] for row in rows if len(row) > 2), default=0)
+def _newest(key: Sequence[Any]) -> int:
+    """The last change below src/ and of pyproject.toml in a key, in nanoseconds."""
+    return max((row[-2] for row in key[2:] if len(row) > 2), default=0)

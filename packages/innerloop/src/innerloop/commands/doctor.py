@@ -19,6 +19,7 @@ from ..doctor import (
     gpu_checks,
     host_checks,
     network_checks,
+    wheel_checks,
 )
 from ..doctor.checks import Checkup, Fact
 from ..model.experiment import Experiment
@@ -50,6 +51,7 @@ CHECKS = (
     network_checks.proxy_and_authority,
     network_checks.ports,
     host_checks.this_checkout,
+    wheel_checks.vendored_wheels,
     host_checks.generated_files,
     host_checks.experiments,
     docker_checks.dev_container_programs,

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from ..model.experiment import Experiment, Link
+from ..model.pytest_settings import names_a_path
 from ..model.shared_code import COMMON_TESTS
 from ..remote import base
 from ..runner import execute, failure_report
@@ -22,6 +25,11 @@ EXAMPLES = """examples:
   loop test digit_recognition --coverage         a table, and a page in outputs/EXP/coverage/
   loop test digit_recognition --junit results.xml
 """
+
+# Pytest's exit codes.
+_PASSED, _FAILED, _NONE_COLLECTED = 0, 1, 5
+# Its options to end after the first failure; letters of other options may be in the same word.
+_FIRST_FAILURE = re.compile("-[qvslx]*x[qvslx]*|--exitfirst|--maxfail=1")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,21 +46,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     workspace = loader.open_workspace(args.root)
     experiment = loader.choose_experiment(workspace, args.experiment, args.cwd)
-    folder = args.root / experiment.folder
     reports = coverage.CoverageRequest(experiment, coverage=args.coverage, junit=bool(args.junit))
     coverage.prepare(args.root, reports)
-    named = _names_a_path(folder, args.rest)
-    words = [*pytest_words(experiment, [], named=named), *reports.pytest_options, *args.rest]
-    plan = execute.plan_command(
-        workspace, _with_visible(experiment, reports), "python -m pytest", arguments=words
-    )
-    started = execute.prepare(plan, args.backend, dry=False)
-    code = failure_report.tested(started.run, started.request, lambda: execute.carry_out(started))
+    codes: list[int] = []
+    for part in pytest_parts(args.root / experiment.folder, experiment, args.rest):
+        options = reports.pytest_options(len(codes))
+        words = [*part, *options, *args.rest]
+        plan = execute.plan_command(
+            workspace, _with_visible(experiment, reports), "python -m pytest", arguments=words
+        )
+        started = execute.prepare(plan, args.backend, dry=False)
+        start = partial(execute.carry_out, started)
+        codes.append(failure_report.tested(started.run, started.request, start))
+        if _ends_here(codes[-1], args.rest):
+            break
     for line in coverage.collect(args.root, reports, args.cwd / args.junit if args.junit else None):
         console.say(line)
-    if code == coverage.PYTEST_USAGE_ERROR and args.coverage:
+    if coverage.PYTEST_USAGE_ERROR in codes and args.coverage:
         console.say(coverage.missing_plugin(experiment))
-    return code
+    return _combined(codes)
+
+
+def _ends_here(code: int, rest: Sequence[str]) -> bool:
+    """Whether nothing more runs after a pytest that ended with a code."""
+    if code not in (_PASSED, _FAILED, _NONE_COLLECTED):  # interrupted, or it cannot run at all
+        return True
+    return code == _FAILED and any(_FIRST_FAILURE.fullmatch(word) for word in rest)
+
+
+def _combined(codes: Sequence[int]) -> int:
+    """The exit code of several parts: a failure counts, and "no tests" only if no part has one."""
+    failures = [code for code in codes if code not in (_PASSED, _NONE_COLLECTED)]
+    return failures[0] if failures else min(codes)
 
 
 def _with_visible(experiment: Experiment, reports: coverage.CoverageRequest) -> Experiment:
@@ -61,25 +86,21 @@ def _with_visible(experiment: Experiment, reports: coverage.CoverageRequest) -> 
     Links are what a backend makes visible next to the experiment's folder.
     """
     targets = [COMMON_TESTS] if experiment.common_tests else []
-    targets += [reports.folder] if reports.pytest_options else []
+    targets += [reports.folder] if reports.is_any else []
     links = (Link(path=target, target=target) for target in targets)
     return replace(experiment, links=(*experiment.links, *links))
 
 
-def pytest_words(experiment: Experiment, rest: Sequence[str], *, named: bool) -> tuple[str, ...]:
-    """Pytest's arguments.
+def pytest_parts(
+    folder: Path, experiment: Experiment, rest: Sequence[str]
+) -> list[tuple[str, ...]]:
+    """The arguments of each pytest to run, in this order: mostly one.
 
-    First the experiment's own settings (never those of the workspace), then its folder and the
-    tests of its shared code unless the user `named` a path, then the user's own arguments.
+    Settings are the experiment's own, never those of the workspace. Its tests and those of its
+    shared code come first, unless `rest` names a path. Tests whose modules have the names of others
+    run in a pytest of their own.
     """
-    own = ["--rootdir", "."]
-    if "pytest.ini" in experiment.files:
-        own += ["-c", "pytest.ini"]
-    paths = experiment.test_paths if experiment.common_tests and not named else []
-    return (*own, *paths, *rest)
-
-
-def _names_a_path(folder: Path, words: Sequence[str]) -> bool:
-    return any(
-        not word.startswith("-") and (folder / word.partition("::")[0]).exists() for word in words
-    )
+    own = ("--rootdir", ".", *experiment.pytest.arguments)
+    if names_a_path(rest, lambda path: (folder / path).exists()):
+        return [own]
+    return [(*own, *paths) for paths in experiment.test_paths]

@@ -7,10 +7,11 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from ..model.pytest_settings import names_a_path
 from ..util import console, locked_environments, process, tables, venvs
 from ..util.errors import UserError
 from ..util.printable import raw
@@ -151,14 +152,9 @@ def _argv(step: VerifyStep, root: Path) -> list[str]:
     if not step.is_pytest:
         return [sys.executable, "-I", str(root / "scripts" / "loop"), *step.words]
     python = str(venvs.python_of(locked_environments.ensure("pytest")))
-    words = [*step.words, *([] if _name_paths(root, step.words) else [TESTS])]
+    named = names_a_path(step.words, lambda path: (root / path).exists())
+    words = [*step.words, *([] if named else [TESTS])]
     return [python, "-I", "-m", "pytest", "--rootdir", ".", *words]
-
-
-def _name_paths(root: Path, words: Sequence[str]) -> bool:
-    return any(
-        not word.startswith("-") and (root / word.partition("::")[0]).exists() for word in words
-    )
 
 
 def _verdict(result: StepResult) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from ..docker import docker_cli, engine, image_build, image_staleness
+from ..docker import docker_cli, engine, engine_location, image_build, image_staleness
 from ..model import grants
 from ..model.container import EXPERIMENT_LABEL, WORKSPACE_LABEL
 from ..model.environment import Image
@@ -24,6 +24,7 @@ from ..workspace import loader
 from . import (
     cli_argv,
     configuration,
+    data_links,
     dev_image,
     devcontainer_cli,
     discovery,
@@ -33,6 +34,7 @@ from . import (
     state_cache,
 )
 from .configuration import Configuration
+from .data_links import DataLinks
 from .devcontainer_cli import CliOutcome
 from .discovery import Container
 
@@ -67,6 +69,7 @@ class UpOptions:
     say: Say
     log: bool
     no_cache: bool
+    links: DataLinks
     lock: int = -1
 
     @property
@@ -101,16 +104,17 @@ def up(
     _refuse_in_container(experiment)
     config = configuration.load(workspace, experiment)
     granted = grants.of_devcontainer(config.value, config.path)
-    lines = [str(grant) for grant in granted]
+    links = data_links.of_experiment(workspace, experiment, config.value)
+    lines = [str(grant) for grant in granted] + [f"it {grant}" for grant in links.grants]
     name = f"the dev container of {experiment.name}"
     consent.require(Path(workspace.root), name, lines, trusted=trusted)
     image = image_build.image_of(workspace, experiment, dev=True)
-    facts = engine.ask(image.name)
-    engine.require(facts)
+    facts = engine_location.ask(image.name, workspace.root)
+    engine_location.require(facts)
     lock = Path(workspace.root, f".innerloop/up/{experiment.slug}.lock")
     waiting = f"innerloop: waiting for another `loop up {experiment.name}`"
     with files.locked(lock, waiting=waiting) as descriptor:
-        options = UpOptions(workspace, experiment, config, say, log, no_cache, descriptor)
+        options = UpOptions(workspace, experiment, config, say, log, no_cache, links, descriptor)
         containers = options.containers()
         usable = None if rebuild else _usable_container(options, containers)
         if usable is not None:
@@ -124,11 +128,19 @@ def up(
 
 
 def _missing_mount(options: UpOptions, container: Container) -> list[str]:
-    """What a container lacks that an editor started without the repository of a git worktree."""
-    mount = git_mounts.of_workspace(options.workspace, options.config.value)
-    if mount is None or mount.target in container.mounts or options.config.kind == "compose":
+    """What a container lacks that an editor started, or that was made before a link."""
+    if options.config.kind == "compose":
         return []
-    return [f"{mount.target}, the repository of this git worktree or submodule, is not mounted"]
+    mount = git_mounts.of_workspace(options.workspace, options.config.value)
+    missing = [
+        f"{link.target}, to which links of the data lead, is not mounted"
+        for link in options.links.mounts
+        if link.target not in container.mounts
+    ]
+    if mount is not None and mount.target not in container.mounts:
+        what = "the repository of this git worktree or submodule"
+        missing.append(f"{mount.target}, {what}, is not mounted")
+    return missing
 
 
 def _usable_container(options: UpOptions, containers: Sequence[Container]) -> Container | None:
@@ -253,6 +265,9 @@ def _create(options: UpOptions, image: Image, facts: engine.Engine, old: Sequenc
     if mount is not None:
         options.say(mount.note)
         override = mount.added_to(override)
+    for note in options.links.notes:
+        options.say(note)
+    override = options.links.added_to(override)
     outcome = _cli_up(options, override, gpu.use)
     return _up(options, "created", _learn(options, outcome), name, ())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import posixpath
 import re
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from ..model.paths import code_root
 from ..model.workspace import Workspace
 from ..util import files, process, venvs
 from ..util.errors import UserError
+from ..workspace.loader import WorkspaceFiles
 from . import docker_cli
 
 
@@ -25,8 +27,10 @@ def conda_of(workspace: Workspace, job: Job, named: Environment) -> conda.CondaF
     UserError for a file that does not exist or is not a conda file.
     """
     position = job.where("environment", "conda_file")
+    read = WorkspaceFiles(Path(workspace.root)).read
     if isinstance(named.conda_file, dict):
-        return conda.of(named.conda_file, position)
+        folder = posixpath.dirname(job.name)
+        return conda.of(named.conda_file, position, folder=folder, read=read)
     path = code_root(job.name, str(named.conda_file))
     text = None if path is None else files.read_text(Path(workspace.root, path))
     if text is None:
@@ -36,15 +40,16 @@ def conda_of(workspace: Workspace, job: Job, named: Environment) -> conda.CondaF
             where=position,
             hint="Check the path after conda_file:",
         )
-    return conda.parse(text, path or "")
+    return conda.parse(text, path or "", read)
 
 
 def image_on(
     workspace: Workspace, experiment: Experiment, job: Job, base: str, packages: conda.CondaFile
 ) -> Image:
     """The image that is built from `base` and the packages, keyed by both."""
-    text = conda_dockerfile(base)
-    digest = hashlib.sha256(f"{text}\0{packages.text}".encode()).hexdigest()
+    text = conda_dockerfile(base, with_constraints=bool(packages.constraints))
+    parts = (text, packages.text, *packages.constraints)
+    digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()
     context = venvs.cache_folder() / "conda" / digest[:16]
     name = f"{workspace.image_name}/{image_name_part(experiment.slug)}-conda-{digest[:8]}"
     parsed = dockerfile.parse(text, f"{job.name} (environment)")
@@ -58,6 +63,12 @@ def note_on(base: str, packages: conda.CondaFile) -> str:
     if packages.left_out:
         note += f" (without {', '.join(packages.left_out)})"
     return note
+
+
+def variables_note(packages: conda.CondaFile) -> tuple[str, ...]:
+    """A note of the variables that the conda file sets; empty if there are none."""
+    names = ", ".join(packages.variables)
+    return (f"the variables of conda_file are set: {names}",) if names else ()
 
 
 def python_note(image: Image, image_id: str, packages: conda.CondaFile) -> tuple[str, ...]:
@@ -85,10 +96,19 @@ def python_note(image: Image, image_id: str, packages: conda.CondaFile) -> tuple
 def write_context(image: Image, packages: conda.CondaFile) -> None:
     """Write the files that the image's Dockerfile copies."""
     files.write_text(Path(image.context, "conda.yaml"), packages.text, readable=True)
-    files.write_text(Path(image.context, "pip.txt"), lines(packages.requirements), readable=True)
+    files.write_text(Path(image.context, "pip.txt"), requirements_of(packages), readable=True)
+    if packages.constraints:
+        path = Path(image.context, conda.CONSTRAINTS)
+        files.write_text(path, lines(packages.constraints), readable=True)
 
 
-def conda_dockerfile(base: str) -> str:
+def requirements_of(packages: conda.CondaFile) -> str:
+    """The text of a requirements file, beside which that of the constraints is."""
+    constraints = (f"-c {conda.CONSTRAINTS}",) if packages.constraints else ()
+    return lines((*packages.requirements, *constraints))
+
+
+def conda_dockerfile(base: str, *, with_constraints: bool = False) -> str:
     """A Dockerfile that creates an environment from the conda file.
 
     The environment is first on PATH, as on Azure ML.
@@ -104,8 +124,9 @@ def conda_dockerfile(base: str) -> str:
         "else echo 'innerloop: this image has no conda, so pip installs the packages'; "
         "python3 -m pip install --no-cache-dir --requirement pip.txt; fi"
     )
+    constraints = f" {conda.CONSTRAINTS}" if with_constraints else ""
     return (
-        f"FROM {base}\nUSER root\nCOPY conda.yaml pip.txt /opt/innerloop/\n"
+        f"FROM {base}\nUSER root\nCOPY conda.yaml pip.txt{constraints} /opt/innerloop/\n"
         f"RUN {steps}\n"
         "ENV PATH=/opt/innerloop/env/bin:$PATH CONDA_DEFAULT_ENV=/opt/innerloop/env\n"
     )

@@ -13,6 +13,7 @@ from ..model.container import (
     EXPERIMENT_LABEL,
     RUN_LABEL,
     WORKSPACE_LABEL,
+    Mount,
     require_image_name,
 )
 
@@ -34,6 +35,21 @@ def image_id(image: str) -> list[str]:
 def mounts_of(container: str) -> list[str]:
     """Prints a JSON array: the container's mounts, each with Source and Destination."""
     return ["docker", "container", "inspect", "--format", "{{json .Mounts}}", container]
+
+
+def context_address() -> list[str]:
+    """Prints the address of the current context's engine as JSON."""
+    return ["docker", "context", "inspect", "--format", "{{json .Endpoints.docker.Host}}"]
+
+
+# No registry has an image of this host (RFC 2606), and none is asked.
+_NO_IMAGE = "innerloop.invalid/none"
+
+
+def mounts_nothing(source: str) -> list[str]:
+    """Fails: the engine refuses the mount's source if it does not see it, else the image."""
+    mount = Mount(source, "/source", read_only=True)
+    return ["docker", "create", "--pull", "never", "--mount", mount.text(), _NO_IMAGE]
 
 
 def pull(image: str) -> list[str]:

@@ -25,6 +25,8 @@ from . import docker_cli
 class Engine:
     """Whether the engine `answers`; if not, `why` and `hint` are for the person.
 
+    An engine that `is_elsewhere` answers, but cannot be used: it does not see the workspace's files.
+
     `label` is the digest label of the image that `ask` was called with ("" without one), None if
     the engine has no such image, `image_id` its id, and `bases` its label with the ids of the images
     that it was built from (both "" without such an image).
@@ -39,6 +41,7 @@ class Engine:
     runtimes: tuple[str, ...] = ()
     rootless: bool = False
     desktop: bool = False
+    is_elsewhere: bool = False
 
     @property
     def has_nvidia(self) -> bool:
@@ -101,7 +104,7 @@ def _ask_socket(image: str) -> Engine | None:
 
     Source: Docker Engine API v1.41, GET /images/{name}/json and GET /info.
     """
-    if sys.platform != "linux" or not _is_default_engine():
+    if not is_default():
         return None
     try:
         code, about_image = _get(f"/images/{quote(image)}/json")
@@ -121,12 +124,14 @@ def _ask_socket(image: str) -> Engine | None:
     )
 
 
-def _is_default_engine() -> bool:
+def is_default() -> bool:
     """Whether the client uses this machine's root engine.
 
     That is so if no other host or context is selected, and root owns the socket (unlike that of a
     rootless engine or of Docker Desktop).
     """
+    if sys.platform != "linux":
+        return False
     if os.environ.get("DOCKER_HOST") or os.environ.get("DOCKER_CONTEXT"):
         return False
     config = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker") / "config.json"
@@ -150,7 +155,7 @@ def api_get(path: str) -> Any:
 
 def api(method: str, path: str) -> tuple[int, Any] | None:
     """Status and JSON of one request through the socket; None if the client has to be asked."""
-    if sys.platform != "linux" or not _is_default_engine():
+    if not is_default():
         return None
     try:
         return _ask(method, path)

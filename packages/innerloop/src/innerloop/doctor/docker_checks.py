@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..devcontainers import configuration, discovery, host_programs, staleness
-from ..docker import buildkit, engine
+from ..docker import buildkit, engine, engine_location
 from ..local import lost_runs
 from ..util import process
 from ..util.errors import UserError
@@ -22,7 +22,7 @@ GB = 10**9
 
 def the_engine(checkup: Checkup) -> Iterator[Fact]:
     info = _info()
-    facts = engine.ask("innerloop-doctor")
+    facts = engine_location.ask("innerloop-doctor", checkup.workspace.root)
     if not facts.answers or not info:
         why = facts.why or "Docker's client gives no answer"
         yield Fact("note", "docker engine", f"{why}; runs use the backend venv", facts.hint)

@@ -9,9 +9,13 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from ..history import git_state
+from ..model.folder_contents import FETCH, TOOL, listed, pointers_text
 from ..sync import engine
 from ..util import process, venvs
 from ..util.errors import UserError, join_names
+from ..workspace import folder_reader, submodules
+from ..workspace.loader import NOT_CODE
 from .checks import Checkup, Fact, State
 from .docker_checks import disk_fact
 
@@ -53,6 +57,7 @@ def this_checkout(checkup: Checkup) -> Iterator[Fact]:
     yield _permissions(checkup.root)
     yield _line_endings(checkup.root)
     yield _links(checkup.root)
+    yield from _content(checkup.root)
     if _is_slow(checkup.root):
         yield Fact(
             "note",
@@ -123,6 +128,30 @@ def _links(root: Path) -> Fact:
         "Turn Developer Mode on, then `git config core.symlinks true` and check the files out again"
     )
     return Fact("bad", "symbolic links", f"git wrote {name} as a text file", hint)
+
+
+def _content(root: Path) -> Iterator[Fact]:
+    """Files and submodules whose content is not on this machine."""
+    for folder, skipped in (("src", NOT_CODE), ("data", folder_reader.SKIPPED)):
+        contents = folder_reader.read(root / folder, skipped)
+        for kind, fetch in FETCH.items():
+            if those := [one for one in contents.pointers if one.kind == kind]:
+                hint = f"`{fetch}`"
+                if kind == "git-lfs" and not process.which("git-lfs"):
+                    hint = f"Install git-lfs, then `git lfs install` and {hint}"
+                yield Fact("note", TOOL[kind], pointers_text(those, folder), hint)
+        if contents.unreadable:
+            names = listed([f"{folder}/{name}" for name in contents.unreadable])
+            yield Fact(
+                "note", "permissions", f"you cannot list {names}", "Check its owner and mode"
+            )
+    if names_ := submodules.missing_below(root, str(root)):
+        hint = "`git submodule update --init`"
+        yield Fact("note", "submodules", f"not checked out: {listed(names_)}", hint)
+    try:
+        git_state.read_or_fail(root)
+    except UserError as error:
+        yield Fact("note", "repository", error.what, error.hint)
 
 
 def _is_slow(root: Path) -> bool:

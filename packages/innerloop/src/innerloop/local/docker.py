@@ -20,10 +20,12 @@ from ..docker import (
     containers,
     docker_cli,
     engine,
+    engine_location,
     image_build,
 )
 from ..docker.engine import Engine, Gpu
 from ..history import in_flight, recorder
+from ..model import link_mounts
 from ..model.container import (
     EXPERIMENT_LABEL,
     NO_CONTEXT,
@@ -36,6 +38,8 @@ from ..model.container import (
     image_name_part,
 )
 from ..model.experiment import Experiment, Link
+from ..model.folder_contents import count_links, listed
+from ..model.paths import is_within
 from ..model.run import Availability, Request, Run
 from ..model.workspace import Workspace
 from ..util import console, files, process
@@ -52,7 +56,7 @@ def available(workspace: Workspace) -> Availability:
         return Availability(
             False, f"this is the dev container of {experiment}", "Use a terminal on the host"
         )
-    facts = engine.ask("innerloop")
+    facts = engine_location.ask("innerloop", workspace.root)
     return Availability(facts.answers, facts.why or "an engine answers", facts.hint)
 
 
@@ -64,11 +68,11 @@ def plan(run: Run) -> Request:
     dev_container.require_outside(run.experiment.name)
     environment = run.environment
     image = environment.image
-    facts = engine.ask(image.name if image else "")
+    facts = engine_location.ask(image.name if image else "", run.workspace.root)
     missing = [environment.missing] if environment.missing else []
     missing += _links_outside(run.links)
     if not facts.answers:
-        missing.append(UserError(facts.why, code="engine-unavailable", hint=facts.hint))
+        missing.append(engine_location.unavailable(facts))
     try:
         gpu = engine.decide_gpu(
             run.experiment.settings.gpu, device=engine.has_gpu(), runtime=facts.has_nvidia
@@ -90,12 +94,54 @@ def plan(run: Run) -> Request:
         context = ContainerContext(binds=container_context.own_binds())
         on_host = (context.on_host(mount) for mount in mounts)
         planned = replace(planned, container=planned.container.with_mounts(*on_host))
+    planned = _with_links(run, planned)
     is_current = image is None or image_build.is_current(image, facts)
     planned = replace(planned, needs_build=not is_current, missing=tuple(missing))
     notes = environment.notes
     if image is not None and environment.conda is not None and is_current:
         notes += conda_images.python_note(image, facts.image_id, environment.conda)
     return planned.with_notes(*notes)
+
+
+def _with_links(run: Run, planned: Request) -> Request:
+    """The request with mounts for the links in code and data that lead out of their folders."""
+    container = planned.container
+    if container is None or os.name == "nt" or not any(one.links for one in run.contents.values()):
+        return planned
+    root = posixpath.join("/workspaces", run.workspace.name)
+    real = os.path.realpath(run.workspace.root)
+    folders = [
+        (contents, _target(run, name, run.data[name], root))
+        for name, contents in run.contents.items()
+        if name
+    ]
+    if run.has_code_folder and "" in run.contents:
+        # A link of the code that leads out of the workspace is an error.
+        code = run.contents[""]
+        links = tuple(link for link in code.links if is_within(link.target, real))
+        folders.append((replace(code, links=links), _cwd(run, root)))
+    context = ContainerContext(binds=container_context.own_binds())
+    found = link_mounts.plan(
+        folders,
+        [Mount(os.path.realpath(mount.source), mount.target) for mount in container.mounts],
+        root=real,
+        home=os.path.realpath(os.path.expanduser("~")),
+        resolve=os.path.realpath,
+    )
+    notes = []
+    mounts = []
+    for mount in found.mounts:
+        try:
+            mounts.append(context.on_host(mount))
+        except UserError as error:
+            notes.append(f"a link leads nowhere in the container: {error.what}")
+    if found.missed:
+        names = listed([f"{link.at} to {link.text}" for link in found.missed])
+        subject = count_links(len(found.missed), "code or data")
+        notes.append(f"{subject} into the image, or nowhere, in the container: {names}")
+    with_mounts = container.with_mounts(*mounts)
+    granted = tuple(f"it reads {folder} by links in its data" for folder in found.outside(real))
+    return replace(planned, container=with_mounts, grants=granted).with_notes(*notes)
 
 
 def prepare(run: Run, request: Request) -> None:

@@ -38,7 +38,7 @@ def plan(run: Run) -> Request:
     packages = venv_requirements.packages_for(run.workspace, run.environment)
     _, version, note = venv_requirements.interpreter(packages.python)
     environment = venv_requirements.environment_of(
-        run.experiment, packages.files, version, packages.text
+        run.experiment, packages.files, version, packages.key
     )
     planned = request(
         run,
@@ -57,7 +57,7 @@ def prepare(run: Run, request: Request) -> None:
     packages = venv_requirements.packages_for(run.workspace, run.environment)
     program, version, _ = venv_requirements.interpreter(packages.python)
     environment = venv_requirements.environment_of(
-        run.experiment, packages.files, version, packages.text
+        run.experiment, packages.files, version, packages.key
     )
     network = buildkit.network_of(run.workspace)
     venv_requirements.install(run, packages, environment, program, _say, network)

@@ -31,8 +31,8 @@ _OFFICIAL = re.compile(
 class Packages:
     """The requirements files, or their text where the environment has no files.
 
-    `python` is the version that the environment asks for, "" for any. `missing` says why venv
-    cannot install it.
+    `constraints` is the text of a file of constraints, "" for none. `python` is the version that the
+    environment asks for, "" for any. `missing` says why venv cannot install it.
     """
 
     files: tuple[Path, ...] = ()
@@ -40,6 +40,12 @@ class Packages:
     python: str = ""
     notes: tuple[str, ...] = ()
     missing: UserError | None = None
+    constraints: str = ""
+
+    @property
+    def key(self) -> str:
+        """A text that decides what is installed, besides the files."""
+        return "\0".join(filter(None, (self.text, self.constraints)))
 
 
 def packages_for(workspace: Workspace, environment: ResolvedEnvironment) -> Packages:
@@ -60,8 +66,10 @@ def packages_for(workspace: Workspace, environment: ResolvedEnvironment) -> Pack
         if packages.left_out:
             omitted = ", ".join(packages.left_out)
             notes.append(f"left out, since pip has no such packages: {omitted}")
-        requirements = conda_images.lines(packages.requirements)
-        return Packages((), requirements, packages.python, tuple(notes))
+        notes += conda_images.variables_note(packages)
+        constraints = conda_images.lines(packages.constraints)
+        text = conda_images.lines(packages.requirements)
+        return Packages((), text, packages.python, tuple(notes), constraints=constraints)
     name = image.name if image else ""
     if official := _OFFICIAL.fullmatch(name):
         note = f"the image {name} is Python and pip alone: the environment has no other packages"
@@ -91,7 +99,12 @@ def install(
     if not requirements:
         requirements = [environment.with_name(f"{environment.name}.txt")]
         if not venvs.is_ready(environment):
-            files.write_text(requirements[0], packages.text)
+            text = packages.text
+            if packages.constraints:
+                constraints = environment.with_name(f"{environment.name}-constraints.txt")
+                files.write_text(constraints, packages.constraints)
+                text += f"-c {constraints.name}\n"
+            files.write_text(requirements[0], text)
     folder = os.path.relpath(requirements[0].parent, run.workspace.root)
     venvs.ensure(
         environment,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from .dockerfiles.dockerfile import Dockerfile, Stage
 from .naming import slug_of
+from .pytest_settings import NO_PYTEST, PytestLayout
 from .settings.settings import Settings
 
 JOB_FILE = "azure-ml-job.yaml"
@@ -36,8 +37,7 @@ class Experiment:
     """An experiment of the workspace, or the folder of a job file that belongs to none.
 
     `name` is the path under src/ ("digit_recognition", "search/ranking"). `files` are the names
-    directly in its folder; `common_tests` are the tests, relative to the root, of the shared code
-    that it links. `at` is the folder, relative to the root, of a job file that belongs to no
+    directly in its folder; `pytest` is what pytest finds of it. `at` is the folder, relative to the root, of a job file that belongs to no
     experiment ("" for an experiment).
     """
 
@@ -47,7 +47,7 @@ class Experiment:
     links: tuple[Link, ...] = ()
     files: tuple[str, ...] = ()
     at: str = ""
-    common_tests: tuple[str, ...] = ()
+    pytest: PytestLayout = NO_PYTEST
 
     @property
     def slug(self) -> str:
@@ -60,12 +60,33 @@ class Experiment:
         return self.at or f"src/{self.name}"
 
     @property
-    def test_paths(self) -> list[str]:
-        """Pytest's arguments, relative to the experiment's folder.
+    def common_tests(self) -> tuple[str, ...]:
+        """The tests, relative to the root, of the shared code that it links."""
+        return tuple(path for group in self.pytest.groups for path in group)
 
-        They are the folder itself and the tests of its shared code.
+    @property
+    def test_paths(self) -> list[list[str]]:
+        """The paths for each process of pytest that its tests need, relative to its folder.
+
+        Those of the first one are empty if its own tests are all that it runs.
         """
-        return [".", *(posixpath.relpath(path, self.folder) for path in self.common_tests)]
+        first, *others = (
+            [posixpath.relpath(path, self.folder) for path in group] for group in self.pytest.groups
+        )
+        return [[*self.pytest.own_paths, *first] if first else [], *others]
+
+    @property
+    def panel_arguments(self) -> list[str]:
+        """Pytest's arguments for an editor, which runs all tests in one process.
+
+        The tests of shared code that this process cannot run are left out.
+        """
+        first, *others = self.test_paths
+        if not others or not self.pytest.can_import_by_path:
+            return [*self.pytest.arguments, *first]
+        own = first or self.pytest.own_paths
+        every = [*own, *(path for paths in others for path in paths)]
+        return [*self.pytest.arguments, "--import-mode=importlib", *every]
 
     @property
     def is_own(self) -> bool:

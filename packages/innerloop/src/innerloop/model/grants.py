@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..util.position import Position
+from .folder_contents import listed
 from .paths import is_within
 from .run import Run
 
@@ -58,6 +59,14 @@ def of_run(run: Run, *, in_container: bool, resolve: Resolve) -> tuple[Grant, ..
     if not in_container:
         links = [link for link in run.links if not link.is_inside]
         grants += [Grant(f"follows the link to {link.target}", link.path) for link in links]
+        for name, contents in run.contents.items():
+            outside_links = [
+                link for link in contents.links_in("outside") if not is_within(link.target, root)
+            ]
+            if name and outside_links and is_within(contents.folder, root):
+                targets = listed(list(dict.fromkeys(link.target for link in outside_links)))
+                where = _text(run.job.where("inputs", name))
+                grants.append(Grant(f"reads {targets} by links in its data", where))
     context = run.environment.image.context if run.environment.image is not None else ""
     if context and run.environment.kind == "dockerfile" and (real := outside(context)):
         grants.append(Grant(f"builds its image from {real}", str(run.environment.position)))

@@ -11,6 +11,7 @@ from ..util.redaction import NO_REDACTION, Redaction
 from .container import ContainerSpec, Mount, run_argv
 from .environment import NO_ENVIRONMENT, ResolvedEnvironment
 from .experiment import Experiment, Link
+from .folder_contents import FolderContents
 from .jobs.job import Job
 from .paths import SCRATCH
 from .workspace import Workspace
@@ -23,7 +24,8 @@ class Run:
     `environment` is what stands on this machine for the job's environment. `data` maps each data
     input to its absolute path on this machine. `code` is the absolute path of
     the code root, or None when the job has no code on this machine; `code_is_file` says that it is a
-    single file; `links` are the symbolic links that lead out of it. `script` replaces the job's
+    single file; `links` are the symbolic links that lead out of it. `contents` is what was read of the
+    folder of each data input, and of the code (under ""). `script` replaces the job's
     command by one Python file; `arguments` are appended to the command, which `shell` understands.
     `in_place` runs in the code's own folder, for programs whose `./outputs` are not kept (tests).
 
@@ -52,6 +54,7 @@ class Run:
     code: str | None = None
     code_is_file: bool = False
     links: tuple[Link, ...] = ()
+    contents: Mapping[str, FolderContents] = field(default_factory=dict)
     shell: str = "bash"
     processes: int | None = None
     master_port: int = 29500
@@ -101,7 +104,8 @@ class Request:
     machine's engine, else a `process`; `can_start` is false where this machine has no image or
     environment for it. `needs_build`: the image or environment must be built first. `missing` are the
     backend's reasons why the run cannot start. `outputs` is relative to the workspace's root. `why`
-    says which fact chose the backend. `processes` holds the own variables of each process of a
+    says which fact chose the backend. `grants` are clauses ("it reads ...") about what the backend
+    gives to the job of this machine, beyond what the job file says. `processes` holds the own variables of each process of a
     distributed job; the request's `env` is that of the first one. `secrets` are variables for the
     engine's client that are never printed. `redaction` masks what is known to be secret in all that
     is printed or recorded of it.
@@ -118,6 +122,7 @@ class Request:
     needs_build: bool = False
     missing: tuple[UserError, ...] = ()
     notes: tuple[str, ...] = ()
+    grants: tuple[str, ...] = ()
     processes: tuple[Mapping[str, str], ...] = ()
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     redaction: Redaction = NO_REDACTION

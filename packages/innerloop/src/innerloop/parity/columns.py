@@ -11,7 +11,6 @@ import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +49,7 @@ from .facts import (
     normalize_command,
     normalize_paths,
 )
+from .task_starts import TaskStart, tasks_of
 
 REFERENCE = "azureml"
 # What the service gives a container when the job file is silent. Source: CLI (v2) command job YAML
@@ -78,60 +78,40 @@ def parity_of_job(workspace: Workspace, experiment: Experiment, job: Job) -> Ite
         redaction = secrets_of_job(run.job, os.environ)
         by_task = [
             column
-            for label, sets in tasks
-            if (column := _of_task(workspace, experiment, label, sets, title, runs)) is not None
+            for task in tasks
+            if (column := _of_task(workspace, experiment, task, title, runs)) is not None
         ]
         others = [_argo(run, pod), *cron, *orchestrators, *by_task]
         yield parity_of(run, title, others).masked(redaction)
 
 
-def _tasks(workspace: Workspace, experiment: Experiment) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """(label, overrides) of each task that runs or submits the experiment with --set."""
+def _tasks(workspace: Workspace, experiment: Experiment) -> Iterator[TaskStart]:
     try:
         value = _read_json(Path(workspace.root), ".vscode/tasks.json")
     except UserError:
         return
-    for task in value.get("tasks") or ():
-        words = _words_of_task(task) if isinstance(task, dict) else []
-        sets = tuple(
-            following
-            for word, following in pairwise(words)
-            if word == "--set" and "${" not in following
-        )
-        sets += tuple(w.partition("=")[2] for w in words if w.startswith("--set="))
-        named = {experiment.name, experiment.folder, f"{experiment.folder}/"}
-        is_of_any = any(word.startswith("${") for word in words)
-        if sets and {"run", "submit"} & set(words) and (is_of_any or named & set(words)):
-            yield str(task.get("label") or "without a label"), sets
-
-
-def _words_of_task(task: Mapping[str, Any]) -> list[str]:
-    try:
-        words = shlex.split(str(task.get("command") or ""))
-    except ValueError:
-        words = []
-    arguments = task.get("args")
-    for word in arguments if isinstance(arguments, list) else ():
-        words.append(str(word.get("value") if isinstance(word, dict) else word))
-    return words
+    yield from tasks_of(value, experiment)
 
 
 def _of_task(
     workspace: Workspace,
     experiment: Experiment,
-    label: str,
-    sets: Sequence[str],
+    task: TaskStart,
     title: str,
     runs: Callable[[Job], Iterator[tuple[str, Run]]],
 ) -> ParityColumn | None:
-    """The column of a task with --set; None if it does not start this run."""
-    name = f"task {label}"
+    """The column of a task that starts this run in its own way; None if it does not."""
+    name = f"task {task.label}"
+    if task.command:
+        return ParityColumn(name, {"command": ParityFact(normalize_command(task.command))})
     try:
-        job = loader.open_job(workspace, experiment, JOB_FILE, tuple(sets))
+        job = loader.open_job(workspace, experiment, JOB_FILE, task.sets)
         started = dict(runs(job)).get(title)
     except UserError as error:
         return ParityColumn(name, absent=error.message())
-    return None if started is None else replace(_azureml(started), backend=name)
+    if started is None:
+        return None
+    return _with_variables(replace(_azureml(started), backend=name), task.env)
 
 
 def _step_of(experiment: Experiment, title: str) -> str:
@@ -199,9 +179,15 @@ def parity_of(run: Run, title: str, started: Sequence[ParityColumn] = ()) -> Par
         _venv(run),
         _in_container(run, dev),
         _f5(run, dev),
+        *_own_configurations(run, dev),
         *started,
     )
     columns = _with_env_file(run, columns)
+    if run.job.docker_args:
+        columns = (_with_options(columns[0], run), *(_without_options(c, run) for c in columns[1:]))
+    if any("changes" in column.facts for column in columns):
+        none = {"changes": ParityFact("none")}
+        columns = (replace(columns[0], facts={**columns[0].facts, **none}), *columns[1:])
     if run.job.instance_count != 1:
         columns = (_with_nodes(columns[0], run), *map(_on_one_node, columns[1:]))
     known = {column.backend for column in columns} | {ARGO}
@@ -257,6 +243,22 @@ def _env_file_of_f5(run: Run) -> str | None:
 
 def _with_nodes(column: ParityColumn, run: Run) -> ParityColumn:
     return replace(column, facts={**column.facts, "nodes": ParityFact(str(run.job.instance_count))})
+
+
+def _with_options(column: ParityColumn, run: Run) -> ParityColumn:
+    """The column of a backend that passes docker_args to the job's container."""
+    if column.absent:
+        return column
+    return replace(column, facts={**column.facts, "options": ParityFact(run.job.docker_args)})
+
+
+def _without_options(column: ParityColumn, run: Run) -> ParityColumn:
+    if column.absent or column.backend == docker.name or "environment" not in column.facts:
+        return _with_options(column, run)
+    if column.backend not in (venv.name, in_container.name, ARGO) and column.backend[:2] != "F5":
+        return _with_options(column, run)  # what an orchestrator or a task starts on Azure ML
+    why = "docker_args are of a container that is made for the job alone"
+    return replace(column, facts={**column.facts, "options": ParityFact("none", why=why)})
 
 
 def _on_one_node(column: ParityColumn) -> ParityColumn:
@@ -489,12 +491,18 @@ def _dev_facts(run: Run, dev: Mapping[str, Any]) -> dict[str, ParityFact]:
     )
     ours = named == f"{folder}/Dockerfile"
     dockerfile = run.experiment.dockerfile
-    job_only = own_changes.of_job_stage(dockerfile, dockerfile.stage(stage) or dockerfile.last)
-    changed = own_changes.environment(dev, _generated_dev_container(run))
-    same_base = _same_base(dockerfile, stage) and not job_only and not changed
+    dev_stage = dockerfile.stage(stage) or dockerfile.last
+    job_only = own_changes.of_job_stage(dockerfile, dev_stage)
+    dev_only = own_changes.of_dev_stage(dockerfile, dev_stage) if ours else []
+    generated = _generated_dev_container(run)
+    changed = own_changes.environment(dev, generated)
+    same_base = _same_base(dockerfile, stage) and not (job_only or dev_only or changed)
     beside = [f"the job's stage alone has {part}" for part in job_only] + changed
+    beside += [f"the development stage alone has {part}" for part in dev_only]
     suffix = "".join(f"; {part}" for part in beside)
     why = "the job's own packages, and on top of them the development tools" if same_base else ""
+    users = ("remoteUser", "containerUser")
+    is_generated_user = all(dev.get(key) == generated.get(key) for key in users)
     options = [str(item) for item in dev.get("runArgs") or ()]
     shm = _option(options, "--shm-size")
     environment = ParityFact(_digest(run) if ours else named or "another image")
@@ -512,8 +520,13 @@ def _dev_facts(run: Run, dev: Mapping[str, Any]) -> dict[str, ParityFact]:
             why=why if ours else "",
         ),
         "user": ParityFact(
-            str(dev.get("remoteUser") or dev.get("containerUser") or CLOUD_USER),
-            why="files that you create there belong to you",
+            str(
+                dev.get("remoteUser")
+                or dev.get("containerUser")
+                or (ours and dockerfile.user_of(dev_stage))
+                or CLOUD_USER
+            ),
+            why="files that you create there belong to you" if is_generated_user else "",
         ),
         "shm": ParityFact(_size(shm) if shm else "64m"),
         "mounts": ParityFact(
@@ -535,6 +548,33 @@ def _f5(run: Run, dev: Mapping[str, Any] | UserError) -> ParityColumn:
         return ParityColumn("F5", absent=error.message())
     if isinstance(dev, UserError):
         return ParityColumn("F5", absent=dev.message())
+    return _of_configuration("F5", run, dev, configuration, generated)
+
+
+def _own_configurations(run: Run, dev: Mapping[str, Any] | UserError) -> Iterator[ParityColumn]:
+    """Launch configurations of a person's own that start the same program."""
+    generated = launch_json.configuration_of(run.experiment, run.job)
+    if generated is None or isinstance(dev, UserError):
+        return
+    try:
+        value = _read_json(Path(run.workspace.root), ".vscode/launch.json")
+    except UserError:
+        return
+    for one in value.get("configurations") or ():
+        is_same = isinstance(one, dict) and all(
+            one.get(key) == generated.get(key) for key in ("program", "module", "request")
+        )
+        if is_same and one.get("name") != generated.get("name"):
+            yield _of_configuration(f"F5 {one.get('name')}", run, dev, one, generated)
+
+
+def _of_configuration(
+    backend: str,
+    run: Run,
+    dev: Mapping[str, Any],
+    configuration: Mapping[str, Any],
+    generated: Mapping[str, Any],
+) -> ParityColumn:
     folder = FOLDER
     code = code_root(run.job.name, run.job.code) or ""
     names = {posixpath.join(folder, code): "<code>", folder: "<workspace>"}
@@ -546,16 +586,15 @@ def _f5(run: Run, dev: Mapping[str, Any] | UserError) -> ParityColumn:
         **own_changes.variables(configuration, generated),
     }
     cwd = str(configuration.get("cwd") or folder)
-    column = ParityColumn(
-        "F5",
-        {
-            "command": _command(command, names),
-            "cwd": ParityFact(normalize_paths(cwd, names), shown=cwd),
-            "variables": _variables(run, env, names),
-            **_dev_facts(run, dev),
-        },
-    )
-    return _with_variables(column, added)
+    facts = {
+        "command": _command(command, names),
+        "cwd": ParityFact(normalize_paths(cwd, names), shown=cwd),
+        "variables": _variables(run, env, names),
+        **_dev_facts(run, dev),
+    }
+    if changes := own_changes.of_launch(configuration, generated):
+        facts["changes"] = ParityFact(join_facts(changes))
+    return _with_variables(ParityColumn(backend, facts), added)
 
 
 def _with_variables(column: ParityColumn, added: Mapping[str, str]) -> ParityColumn:

@@ -16,10 +16,13 @@ from ..util.redaction import Redaction
 ENV_FILE = "env file"
 ROWS = (
     "command", "cwd", "variables", ENV_FILE, "environment", "image", "user", "shm", "mounts", "nodes",
+    "options", "changes",
 )  # fmt: skip
 NOT_COMPARED = (
-    "what a program reads from the machine by itself (other variables, files, the network), VS Code's "
-    "settings and extensions, and workflows that no [schedule] generates"
+    "what a program reads from the machine by itself (other variables, files, hardware, the network), "
+    "who signs in, VS Code's settings and extensions, packages that a development stage installs, tasks "
+    "and launch configurations of your own that start another program or job file, other steps and "
+    "actions of a workflow, and workflows that no [schedule] generates"
 )
 
 

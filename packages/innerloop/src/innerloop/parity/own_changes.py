@@ -14,15 +14,35 @@ from typing import Any
 
 from ..model.dockerfiles.dockerfile import Dockerfile, Stage
 
-# Keys of devcontainer.json that make the environment another one.
-_ENVIRONMENT_KEYS = (
-    "features", "onCreateCommand", "updateContentCommand", "postCreateCommand", "postStartCommand",
-    "mounts", "init", "privileged", "capAdd", "securityOpt", "overrideCommand", "workspaceMount",
-    "initializeCommand", "runArgs",
+# Keys of devcontainer.json that do not change what a program meets, and those that have a row.
+_WITHOUT_EFFECT = {
+    "name", "$schema", "customizations", "forwardPorts", "portsAttributes", "otherPortsAttributes",
+    "appPort", "shutdownAction", "waitFor", "build", "containerEnv", "remoteEnv", "remoteUser",
+    "containerUser", "image", "service",
+}  # fmt: skip
+# Keys of a launch configuration that change how a person debugs, and those that have a row.
+_OF_DEBUGGING = {
+    "name", "presentation", "console", "consoleName", "consoleTitle", "internalConsoleOptions",
+    "justMyCode", "stopOnEntry", "showReturnValue", "logToFile", "redirectOutput", "rules",
+    "serverReadyAction", "debugServer", "breakOnSystemExit", "steppingResumesAllThreads",
+    "postDebugTask", "django", "jinja", "pyramid", "flask", "subProcess", "purpose", "suppressMultipleSessionWarning",
+    "program", "module", "args", "cwd", "env", "envFile", "python", "pythonPath", "pythonArgs",
+}  # fmt: skip
+# Variables of a development stage for tools and shells.
+_OF_TOOLS = re.compile(r"HOME|SHELL|USER|EDITOR|LANG|LC_\w+|TERM|DEBIAN_FRONTEND|(?:PIP|UV)_\w+")
+# Keys of a workflow that decide what is started, when, and with which values.
+_STARTS = (
+    "on", "True", "schedules", "trigger", "pr", "parameters", "variables", "if", "condition", "strategy",
+    "matrix", "container", "working-directory", "workingDirectory", "env", "with", "checkout", "ref",
+    "inputs", "defaults", "shell", "environment",
 )  # fmt: skip
+_TITLES = {
+    "name", "description", "displayName", "timeout-minutes", "timeoutInMinutes", "persist-credentials",
+    "uses",
+}  # fmt: skip
 _BUILD_KEYS = ("args", "context", "options", "cacheFrom")
 # Instructions that a program notices.
-_NOTICED = ("RUN", "ENV", "COPY", "ADD")
+_NOTICED = ("RUN", "ENV", "COPY", "ADD", "USER", "WORKDIR", "VOLUME")
 
 
 def variables(file: Mapping[str, Any], generated: Mapping[str, Any]) -> dict[str, str]:
@@ -46,7 +66,8 @@ def environment(file: Mapping[str, Any], generated: Mapping[str, Any]) -> list[s
     """Parts of a devcontainer.json that make its container another one than the generated."""
     changed = [
         f"{key} {_short(part)}"
-        for key in _ENVIRONMENT_KEYS
+        for key in {**generated, **file}
+        if key not in _WITHOUT_EFFECT
         for part in _added(_compared(key, file), _compared(key, generated))
     ]
     found, wanted = _mapping(file.get("build")), _mapping(generated.get("build"))
@@ -55,6 +76,83 @@ def environment(file: Mapping[str, Any], generated: Mapping[str, Any]) -> list[s
             f"build.{key} {_short(part)}" for part in _added(found.get(key), wanted.get(key))
         ]
     return changed
+
+
+def of_launch(file: Mapping[str, Any], generated: Mapping[str, Any]) -> list[str]:
+    """What else differs in a launch configuration: another debugger, task or platform."""
+    return [
+        f"{key} {_short(file.get(key, '(removed)'))}"
+        for key in {**generated, **file}
+        if key not in _OF_DEBUGGING and file.get(key) != generated.get(key)
+    ]
+
+
+def of_dev_stage(dockerfile: Dockerfile, dev: Stage) -> list[str]:
+    """Variables that the development stage has and the job's image has not, or otherwise."""
+    job = dockerfile.last.environment
+    paths = str(job.get("PATH") or "").split(":")
+    changed = []
+    for name, value in dev.environment.items():
+        if name == "PATH":
+            added = [
+                part
+                for part in value.split(":")
+                if part
+                and "$" not in part
+                and part not in paths
+                and not part.endswith("/.local/bin")
+            ]
+            changed += [f"PATH={part}:..." for part in added]
+        elif job.get(name) != value and not _OF_TOOLS.fullmatch(name):
+            changed.append(f"{name}={_short(value)}")
+    return changed
+
+
+def of_workflow(file: Any, generated: Any) -> list[str]:
+    """What an orchestrator's file has otherwise than the generated one, as far as it decides a start.
+
+    The steps that check out the code and that submit the job are compared, whatever is around them.
+    """
+    found, wanted = dict(_decisive(file, ())), dict(_decisive(generated, ()))
+    for marker in ("checkout", "loop submit"):
+        if _step_with(file, marker) is None:
+            continue  # what is there in its place is the command's difference
+        found |= _decisive(_step_with(file, marker), (marker,))
+        wanted |= _decisive(_step_with(generated, marker), (marker,))
+    return [
+        f"{'.'.join(path)} {_short(found.get(path, '(removed)'))}"
+        for path in {**wanted, **found}
+        if found.get(path) != wanted.get(path) and (path in wanted or _is_decisive(path))
+    ]
+
+
+def _is_decisive(path: tuple[str, ...]) -> bool:
+    """Whether something that the generated file has not is more than, say, a proxy's variable."""
+    return "env" not in path or path[-1].startswith(("AZURE", "INPUTS", "INNERLOOP"))
+
+
+def _decisive(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """The paths of decisive keys, with their values; lists of steps are left out."""
+    if isinstance(value, dict):
+        for key, below in value.items():
+            if str(key) not in ("steps", *_TITLES):
+                yield from _decisive(below, (*path, str(key)))
+    elif isinstance(value, list):
+        for index, below in enumerate(value):
+            name = below.get("name") if isinstance(below, dict) else None
+            yield from _decisive(below, (*path, str(name or index)))
+    elif any(key in _STARTS for key in path) and not {"script", "inlineScript", "run"} & set(path):
+        yield path, str(value)
+
+
+def _step_with(value: Any, text: str) -> Any:
+    """The first step of a workflow that contains a text; None without one."""
+    if isinstance(value, dict) and isinstance(value.get("steps"), list):
+        for step in value["steps"]:
+            if text in json.dumps(step, default=str):
+                return step
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return next((step for item in items if (step := _step_with(item, text)) is not None), None)
 
 
 def _compared(key: str, file: Mapping[str, Any]) -> Any:
@@ -107,7 +205,9 @@ def python_of_scripts(value: Any) -> str:
 
 
 _PYTHON = re.compile(
-    r"(?:^|[\s;&|/])python[\d.]*\s+(?:-[uOBI]+\s+)*(?:-m\s+(?!pip|venv|ensurepip|uv\b)[\w.]+|[\w./-]+\.py)"
+    r"(?:^|[\s;&|/])(?:python[\d.]*\s+(?:-[uOBI]+\s+)*(?:-m\s+(?!pip|venv|ensurepip|uv\b)[\w.]+|[\w./-]+\.py)"
+    r"|(?:uv|poetry|pdm|pipenv)\s+run\s+\S|torchrun\s+\S|accelerate\s+launch\s|deepspeed\s+\S|mpirun\s+\S"
+    r"|papermill\s+\S|Rscript\s+\S|az\s+ml\s+job\s+create\b|(?:docker|podman)\s+run\s)"
 )
 
 

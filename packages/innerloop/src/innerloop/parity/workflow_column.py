@@ -16,15 +16,18 @@ from typing import Any
 from ..model.experiment import JOB_FILE, Experiment
 from ..model.jobs.job import Job
 from ..model.run import Run
+from ..model.settings.dispatch_inputs import sets_of
 from ..model.settings.orchestrators import AZURE_DEVOPS, GITHUB
 from ..model.settings.schedules import Schedule
 from ..model.workspace import Workspace
+from ..sync.render import azure_devops, github
+from ..sync.render.generated_files import Specification
 from ..sync.render.workflow_context import PATHS
 from ..util import files, yaml_text
 from ..util.errors import UserError
 from ..workspace import loader
 from . import own_changes
-from .facts import ParityColumn, ParityFact
+from .facts import ParityColumn, ParityFact, join_facts
 
 # The runs of a job with their titles, and the facts of one on Azure ML.
 Runs = Callable[[Job], Iterator[tuple[str, Run]]]
@@ -37,6 +40,7 @@ class ScheduledStart:
 
     `expected` are those of the job with the schedule's overrides. `absent` says why there are none;
     "" if there are. `python` is a line of the file that runs a program by itself, "" without one.
+    `changes` are what else a person changed in the file.
     """
 
     backend: str
@@ -45,6 +49,7 @@ class ScheduledStart:
     why: str = ""
     absent: str = ""
     python: str = ""
+    changes: tuple[str, ...] = ()
 
     def column(self, title: str, facts: Facts) -> ParityColumn:
         """The column for the run of that title. The schedule explains what it overrides."""
@@ -60,6 +65,8 @@ class ScheduledStart:
         }
         if self.python:
             found["command"] = ParityFact(self.python)
+        if self.changes:
+            found["changes"] = ParityFact(join_facts(self.changes))
         return ParityColumn(self.backend, found)
 
 
@@ -77,17 +84,28 @@ def scheduled_starts(
         if backend not in (GITHUB, AZURE_DEVOPS):
             continue
         try:
-            started, python = _job_of_workflow(workspace, experiment, schedule, PATHS[backend])
-            started = started or job
-            yield ScheduledStart(backend, dict(runs(started)), dict(runs(job)), why, python=python)
+            document = _document(workspace, experiment, PATHS[backend])
+            started, python, options = _job_of_workflow(
+                workspace, experiment, schedule, document, PATHS[backend]
+            )
+            specification = Specification(workspace, (experiment,), {experiment.name: job})
+            render = {GITHUB: github.render, AZURE_DEVOPS: azure_devops.render}[backend]
+            text = render(specification, experiment, job, schedule)
+            differing = own_changes.of_workflow(document, yaml_text.parse(text, backend).value)
+            yield ScheduledStart(
+                backend,
+                dict(runs(started or job)),
+                dict(runs(job)),
+                why,
+                python=python,
+                changes=(*differing, *options),
+            )
         except UserError as error:
             yield ScheduledStart(backend, absent=error.message())
 
 
-def _job_of_workflow(
-    workspace: Workspace, experiment: Experiment, schedule: Schedule, pattern: str
-) -> tuple[Job | None, str]:
-    """The job that the file's `loop submit` sends, and the line that runs a program by itself."""
+def _document(workspace: Workspace, experiment: Experiment, pattern: str) -> Any:
+    """The orchestrator's file on disk."""
     path = pattern.format(slug=experiment.slug)
     text = files.read_text(Path(workspace.root, path))
     if text is None:
@@ -97,17 +115,33 @@ def _job_of_workflow(
             where=path,
             hint="Run `scripts/loop sync`",
         )
-    document = yaml_text.parse(text, path).value
+    return yaml_text.parse(text, path).value
+
+
+def _job_of_workflow(
+    workspace: Workspace, experiment: Experiment, schedule: Schedule, document: Any, pattern: str
+) -> tuple[Job | None, str, tuple[str, ...]]:
+    """(job, line, options) of the file's `loop submit`.
+
+    The job that it sends, the line that runs a program by itself, and the options that send it
+    elsewhere.
+    """
     words = _submit_words(document)
     python = own_changes.python_of_scripts(document)
     if words is None and python:
-        return None, python
+        return None, python, ()
     if words is None:
+        path = pattern.format(slug=experiment.slug)
         raise UserError("no step calls `loop submit`", code="generated-file-changed", where=path)
     options = _options(words)
     chosen = loader.choose_experiment(workspace, options.experiment, Path(workspace.root))
-    sets = (*(schedule.sets if options.scheduled else ()), *options.set)
-    return loader.open_job(workspace, chosen, options.file, sets), python
+    sets = [*(schedule.sets if options.scheduled else ()), *options.set]
+    job = loader.open_job(workspace, chosen, options.file, tuple(sets))
+    if options.inputs and "$" not in options.inputs:
+        sets += sets_of(options.inputs, job, schedule.allowed)
+        job = loader.open_job(workspace, chosen, options.file, tuple(sets))
+    elsewhere = options.backend not in (None, "azureml")
+    return job, python, (f"--backend {options.backend}",) if elsewhere else ()
 
 
 def _submit_words(value: Any) -> list[str] | None:
@@ -132,6 +166,6 @@ def _options(words: list[str]) -> argparse.Namespace:
     parser.add_argument("--file", default=JOB_FILE)
     parser.add_argument("--set", action="append", default=[])
     parser.add_argument("--scheduled", action="store_true")
-    for name in ("--inputs", "--summary", "--name"):
+    for name in ("--inputs", "--summary", "--name", "--backend"):
         parser.add_argument(name)
     return parser.parse_known_args(words)[0]

@@ -10,16 +10,17 @@ from __future__ import annotations
 import hashlib
 import os
 import posixpath
-import re
 import stat
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..model import ignore_file, secrets
-from ..util import files
+from ..model.paths import is_within
+from ..model.portable_names import storage_problem
+from ..util import console, files
 from ..util.errors import UserError
-from ..util.printable import is_unicode
 
 IGNORE_FILES = (".amlignore", ".gitignore")
 
@@ -75,6 +76,10 @@ class Snapshot:
     left_out: tuple[IgnoredFiles, ...] = ()
     suspects: tuple[SuspectedSecret, ...] = field(default=())
 
+    def outside(self, root: str) -> list[SnapshotFile]:
+        """The files that links bring from outside of the workspace; `root` is without links."""
+        return [file for file in self.files if file.linked and not is_within(file.source, root)]
+
     @property
     def size(self) -> int:
         return sum(file.size for file in self.files)
@@ -85,7 +90,7 @@ def read(root: Path, folder: str, *, contents: bool = True) -> Snapshot:
 
     Raises UserError for a broken or circular link and for a folder without a file to send, with
     which Azure ML's client fails. Without `contents` (for data, which may be large) the digest is
-    "" and there are no suspects.
+    "", and only a link to what its name says is a secret is a suspect.
     """
     top = Path(os.path.realpath(root / folder))
     rules, base = _rules(top, folder) if top.is_dir() else (ignore_file.IgnoreRules(), "")
@@ -93,7 +98,7 @@ def read(root: Path, folder: str, *, contents: bool = True) -> Snapshot:
     counts: Mapping[str, tuple[int, int]] = {}
     if top.is_file():
         _require_name(top.name, posixpath.dirname(folder) or ".")
-        sent = [SnapshotFile(top.name, str(top), _size(str(top), folder, required=True))]
+        sent = [SnapshotFile(top.name, *_source_and_size(str(top), folder, required=True))]
     else:
         sent, counts = _walk(top, folder, rules, base)
     if not sent:
@@ -103,7 +108,10 @@ def read(root: Path, folder: str, *, contents: bool = True) -> Snapshot:
             where=folder,
             hint=f"Check {name}" if name else "Set `code:` to the folder with the program",
         )
-    digest, suspects = _digest_and_suspects(sent, folder) if contents else ("", ())
+    if contents:
+        digest, suspects = _digest_and_suspects(sent, folder)
+    else:
+        digest, suspects = "", tuple(_suspected_links(sent))
     return Snapshot(
         folder=folder,
         files=tuple(sent),
@@ -129,6 +137,7 @@ def _walk(
 ) -> tuple[list[SnapshotFile], Mapping[str, tuple[int, int]]]:
     """The files to send, and for each rule the number and bytes of the files it excludes."""
     sent: list[SnapshotFile] = []
+    patience = _Patience(folder)
     counts: dict[str, tuple[int, int]] = {}
     for parent, names in _folders(str(top), folder):
         real = os.path.realpath(parent)
@@ -137,13 +146,14 @@ def _walk(
         through_link = real != os.path.normpath(parent)
         for name in names:
             path = os.path.join(real, name)
-            rule = rules.excluding_rule(os.path.relpath(path, base).replace(os.sep, "/"))
-            source = os.path.realpath(path)
-            size = _size(source, f"{folder}/{prefix}{name}", required=rule is None)
+            where = f"{folder}/{prefix}{name}"
+            rule = rules.excluding_rule(_relative(path, base)) if rules.rules else None
+            source, size = _source_and_size(path, where, required=rule is None)
             if rule is None:
                 _require_name(prefix + name, folder)
                 linked = through_link or source != path
                 sent.append(SnapshotFile(prefix + name, source, size, linked))
+                patience.passed(len(sent))
             else:
                 count, total = counts.get(rule.text, (0, 0))
                 counts[rule.text] = (count + 1, total + size)
@@ -183,9 +193,17 @@ def _ancestors(parent: str, top: str) -> Iterator[str]:
         parent = os.path.dirname(parent)
 
 
-def _size(path: str, where: str, *, required: bool) -> int:
+def _relative(path: str, base: str) -> str:
+    return os.path.relpath(path, base).replace(os.sep, "/")
+
+
+def _source_and_size(path: str, where: str, *, required: bool) -> tuple[str, int]:
+    """The file with its links resolved, whose folder has none, and its bytes."""
     try:
-        status = os.stat(path)
+        status = os.lstat(path)
+        if stat.S_ISLNK(status.st_mode):
+            path = os.path.realpath(path)
+            status = os.stat(path)
         if required and not stat.S_ISREG(status.st_mode):
             raise UserError(
                 "this is a named pipe, a socket or a device, and an upload would wait for it",
@@ -195,16 +213,30 @@ def _size(path: str, where: str, *, required: bool) -> int:
             )
         if required and not os.access(path, os.R_OK):
             raise _unreadable(where, "file", PermissionError(13, "Permission denied"))
-        return status.st_size
+        return path, status.st_size
     except OSError as error:
         if not required:
-            return 0
+            return path, 0
         raise UserError(
             "this link is broken: an upload would fail on it",
             code="link-broken",
             where=where,
             hint="Create it again, or remove it",
         ) from error
+
+
+class _Patience:
+    """Says once what takes more than two seconds."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self._until = time.monotonic() + 2
+        self._has_said = False
+
+    def passed(self, count: int) -> None:
+        if count % 500 == 0 and not self._has_said and time.monotonic() > self._until:
+            self._has_said = True
+            console.say(f"reading the files of {self._folder} ({count:,} so far)")
 
 
 def _digest_and_suspects(
@@ -216,7 +248,9 @@ def _digest_and_suspects(
     for file in ordered:
         digest.update(f"#{file.name}#{file.size}".encode())
     suspects = []
-    for file in ordered:
+    patience = _Patience(folder)
+    for number, file in enumerate(ordered, start=1):
+        patience.passed(number)
         content = _hash_file(digest, file, folder)
         if found := secrets.suspicion(file.name, content):
             suspects.append(SuspectedSecret(file.name, found.why, found.line))
@@ -238,6 +272,13 @@ def _hash_file(digest: hashlib._Hash, sent: SnapshotFile, folder: str) -> bytes 
     return None
 
 
+def _suspected_links(sent: list[SnapshotFile]) -> Iterator[SuspectedSecret]:
+    """Links of data that lead to a file with a secret's name (~/.ssh/id_rsa)."""
+    for file in sent:
+        if file.linked and (found := secrets.by_name(file.source)):
+            yield SuspectedSecret(file.name, found)
+
+
 def _unreadable(where: str, kind: str, error: OSError) -> UserError:
     return UserError(
         f"cannot read the {kind}: {(error.strerror or '').lower()}",
@@ -247,30 +288,12 @@ def _unreadable(where: str, kind: str, error: OSError) -> UserError:
     )
 
 
-# The longest name that blob storage has, in characters; the client puts a folder's name in front.
-_LONGEST_NAME = 1024 - 64
-
-
 def _require_name(name: str, folder: str) -> None:
-    """UserError for a file that the client or blob storage has under no name, or another one.
-
-    Source: "Naming and referencing containers, blobs, and metadata" of Azure Storage.
-    """
-    if not is_unicode(name):
-        reason = "its name is not UTF-8"
-    elif re.search(r"[\x00-\x1f\x7f-\x9f\ufffe\uffff]", name):
-        reason = "its name has a control character"
-    elif "\\" in name and os.sep != "\\":
-        reason = 'its name has a "\\", which separates folders there'
-    elif any(part.endswith(".") for part in name.split("/")):
-        reason = "its name, or a folder's, ends with a dot"
-    elif len(name) > _LONGEST_NAME:
-        reason = f"its path has {len(name)} characters"
-    else:
-        return
-    raise UserError(
-        f"the file cannot be uploaded: {reason}",
-        code="name-refused-by-storage",
-        where=f"{folder}/{name}",
-        hint="Rename it, or exclude it in .amlignore",
-    )
+    """UserError for a file that the client or blob storage has under no name, or another one."""
+    if problem := storage_problem(name):
+        raise UserError(
+            f"the file cannot be uploaded: {problem}",
+            code="name-refused-by-storage",
+            where=f"{folder}/{name}",
+            hint="Rename it, or exclude it in .amlignore",
+        )

@@ -12,6 +12,7 @@ from ..model.jobs.job import Input, Job
 from ..model.workspace import Workspace
 from ..util import files
 from ..util.errors import UserError
+from ..workspace import missing_data
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,9 @@ def _missing(
     path = (input_.path or "") if is_outside else path.replace("\\", "/")
     settings_key = f"[data.{input_.name}] in {experiment.folder}/innerloop.toml"
     other = f"name another folder with {settings_key}, or with --set inputs.{input_.name}=PATH"
-    if location.fetch:
+    if fetch := missing_data.remedy(Path(workspace.root), location.path):
+        hint = f"Fetch them with `{fetch}`, or {other}"
+    elif location.fetch:
         hint = f"Fetch them with `{location.fetch}`{location.hint}, or {other}"
     else:
         hint = f"Put them there, or {other}"

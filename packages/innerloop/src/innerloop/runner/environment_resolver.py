@@ -156,7 +156,8 @@ class _Resolver:
         except UserError as error:
             return replace(environment, missing=error)
         image = conda_images.image_on(self.workspace, self.experiment, self.job, base, packages)
-        return replace(environment, image=image, notes=(conda_images.note_on(base, packages),))
+        notes = (conda_images.note_on(base, packages), *conda_images.variables_note(packages))
+        return replace(environment, image=image, notes=notes)
 
     def base_image(self) -> str:
         """The image to which the conda file's packages are added."""

@@ -57,8 +57,9 @@ def prepare(run: Run, backend: str, *, dry: bool, trusted: bool = False) -> Star
     granted = grants.of_run(
         run, in_container=request.container is not None, resolve=os.path.realpath
     )
+    lines = [*map(str, granted), *request.grants]
     if dry:
-        request = request.with_notes(*(f"beyond the workspace: {grant}" for grant in granted))
+        request = request.with_notes(*(f"beyond the workspace: {line}" for line in lines))
         if any(mount.view for mount in request.mounts):
             beside = f"{request.outputs}/{written_files.BESIDE}"
             request = request.with_notes(f"new files beside ./outputs go to {beside}/")
@@ -67,7 +68,6 @@ def prepare(run: Run, backend: str, *, dry: bool, trusted: bool = False) -> Star
     if missing:
         raise combine(missing)
     root = Path(run.workspace.root)
-    lines = [str(grant) for grant in granted]
     consent.require(root, f"the job {run.job.name}", lines, trusted=trusted)
     chosen.prepare(run, request)
     if request.needs_build:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from ..model.environment import ResolvedEnvironment
 from ..model.experiment import JOB_FILE, Experiment, Link
+from ..model.folder_contents import FolderContents
 from ..model.jobs.job import Job, parse_job
 from ..model.lint.finding import ERROR
 from ..model.lint.machine_rules import check_machine
@@ -24,8 +25,8 @@ from ..model.run import Run
 from ..model.workspace import Workspace
 from ..util import console, ports
 from ..util.errors import UserError, combine
-from ..workspace import loader, shared_code_links
-from . import datasets, environment_resolver
+from ..workspace import folder_reader, loader, shared_code_links
+from . import content_notes, datasets, environment_resolver
 from .local_differences import notes_on
 
 
@@ -75,8 +76,17 @@ def plan(
     missing = [*errors, *(error for error in unusable if error.where not in reported)]
     missing += [error for error in _no_code(workspace, job, code) if error.where not in reported]
     missing += [dataset.missing for dataset in data.values() if dataset.missing is not None]
+    contents = _contents(workspace, code, data)
+    root = Path(workspace.root)
+    for name, one in contents.items():
+        error = content_notes.error_of(job, name, one, root) if name else None
+        missing += [error] if error is not None else []
+    content = [note for one in contents.values() for note in _content_notes(root, one)]
     if environment is None:
         environment = environment_resolver.resolve(workspace, experiment, job, dev=dev)
+    if environment.conda is not None and environment.conda.variables:
+        variables = {**environment.conda.variables, **job.environment_variables}
+        job = replace(job, environment_variables=variables)
     run = Run(
         workspace=workspace,
         experiment=experiment,
@@ -91,12 +101,13 @@ def plan(
         code=code,
         code_is_file=code is not None and os.path.isfile(code),
         links=_links(workspace, experiment, code),
+        contents=contents,
         processes=processes,
         master_port=ports.free(29500),
         search_space=search_space or {},
         ports={port: ports.free(port) for port in job.ports.values()},
         missing=tuple(missing),
-        notes=(*notes, *notes_on(job, processes)),
+        notes=(*notes, *notes_on(job, processes), *dict.fromkeys(content)),
     )
     downloads = [dataset for dataset in data.values() if dataset.url and not dataset.exists]
     # Nothing is downloaded for a run that cannot start.
@@ -191,6 +202,27 @@ def _links(workspace: Workspace, experiment: Experiment, code: str | None) -> tu
     if code is None or code == folder or not os.path.isdir(code):
         return experiment.links
     return tuple(loader.links_of(Path(workspace.root), Path(code)))
+
+
+def _contents(
+    workspace: Workspace, code: str | None, data: Mapping[str, datasets.Dataset]
+) -> dict[str, FolderContents]:
+    """What is read of the code (under "") and of the data. Code outside of the workspace is not."""
+    contents = {
+        name: folder_reader.read(Path(dataset.path))
+        for name, dataset in data.items()
+        if dataset.exists
+    }
+    if code is not None and Path(code).is_relative_to(workspace.root) and os.path.isdir(code):
+        contents[""] = folder_reader.read(Path(code), loader.NOT_CODE)
+    return contents
+
+
+def _content_notes(root: Path, contents: FolderContents) -> list[str]:
+    shown = content_notes.shown_path(root, contents.folder)
+    pointer = any(not pointer.path for pointer in contents.pointers)  # an error of its own
+    notes = [] if pointer else list(content_notes.notes_on(contents, shown))
+    return [*notes, *content_notes.notes_on_submodules(root, contents.folder)]
 
 
 def _download(job: Job, data: Mapping[str, datasets.Dataset], dry: bool) -> list[str]:

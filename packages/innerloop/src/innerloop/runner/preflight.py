@@ -22,6 +22,8 @@ _FOUND_BY_PLAN = {
     "dockerfile-missing",
     "conda-file-missing",
     "file-ignored",
+    "git-lfs-pointer",
+    "data-not-fetched",
     "ignore-rule-invalid",
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from ..util import files
 
 # pytest's exit code for unknown options.
 PYTEST_USAGE_ERROR = 4
-JUNIT, SETTINGS, PAGE = "junit.xml", "coverage.ini", "index.html"
+SETTINGS, PAGE = "coverage.ini", "index.html"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,22 +29,31 @@ class CoverageRequest:
         return f"outputs/{self.experiment.slug}/coverage"
 
     @property
-    def pytest_options(self) -> tuple[str, ...]:
-        """The options of pytest, whose working directory is the experiment's folder."""
+    def is_any(self) -> bool:
+        return self.coverage or self.junit
+
+    def pytest_options(self, number: int = 0) -> tuple[str, ...]:
+        """The options of pytest, whose working directory is the experiment's folder.
+
+        Each pytest after the first one, number 0, adds to its reports.
+        """
         here = posixpath.relpath(self.folder, self.experiment.folder)
-        junit = (f"--junit-xml={here}/{JUNIT}",) if self.junit else ()
+        file = junit_file(number)
+        junit = (f"--junit-xml={here}/{file}",) if self.junit else ()
         if not self.coverage:
             return junit
         reports = ("--cov-report=term-missing:skip-covered", "--cov-report=html")
-        return ("--cov", f"--cov-config={here}/{SETTINGS}", *reports, *junit)
+        append = ("--cov-append",) if number else ()
+        return ("--cov", f"--cov-config={here}/{SETTINGS}", *append, *reports, *junit)
 
 
 def prepare(root: Path, request: CoverageRequest) -> None:
     """Makes the folder, which must exist before a container mounts it, and coverage's settings."""
-    if request.pytest_options:
+    if request.is_any:
         files.make_folder(root / request.folder)
         files.remove_links(root / request.folder)  # pytest and coverage would follow them
-        files.remove(root / request.folder / JUNIT)
+        for path in _junit_files(root / request.folder):
+            files.remove(path)
     if request.coverage:
         files.remove(root / request.folder / PAGE)
         files.write_text(root / request.folder / SETTINGS, settings(request))
@@ -88,15 +98,38 @@ def _list(key: str, values: Sequence[str]) -> str:
 def collect(root: Path, request: CoverageRequest, junit: Path | None) -> Iterator[str]:
     """Moves the JUnit file to `junit`; yields a message for each report that pytest wrote."""
     folder = root / request.folder
-    if junit is not None and (folder / JUNIT).is_file():
+    if junit is not None and (written := _junit_files(folder)):
         files.make_folder(junit.parent)
-        files.copy(folder / JUNIT, junit)
-        files.remove(folder / JUNIT)
+        if len(written) > 1:
+            files.write_text(written[0], _joined(written))
+        files.copy(written[0], junit)
+        for path in written:
+            files.remove(path)
         yield f"the results are in {junit}"
     if request.coverage and (folder / PAGE).is_file():
         yield f"coverage, line by line: {request.folder}/{PAGE}"
-    if request.pytest_options and not request.coverage:
+    if request.is_any and not request.coverage:
         files.remove_if_empty(folder)
+
+
+def junit_file(number: int) -> str:
+    return f"junit-{number}.xml"
+
+
+def _junit_files(folder: Path) -> list[Path]:
+    """The files of results, that of the first pytest first."""
+    found = folder.glob(junit_file(0).replace("0", "*"))
+    return sorted(found, key=lambda path: (len(path.name), path.name))
+
+
+def _joined(paths: Sequence[Path]) -> str:
+    """The results of several pytests: the suites of the others after those of the first one."""
+    text, *others = (files.read_text(path) or "" for path in paths)
+    for other in others:
+        suites = re.search(r"<testsuites\b[^>]*>(.*)</testsuites>", other, re.DOTALL)
+        head, end, tail = text.rpartition("</testsuites>")
+        text = f"{head}{suites[1]}{end}{tail}" if suites and end else text
+    return text
 
 
 def missing_plugin(experiment: Experiment) -> str:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+from .. import __version__
 from ..model import naming
 from ..model.workspace import Workspace
 from ..sync import engine
+from ..sync.render.generated_paths import dev_container_of
+from ..sync.state_file import State
 from ..util import files, toml_positions, undo_journal
 from ..util.errors import UsageError, UserError
 from ..util.undo_journal import Move
@@ -49,7 +53,17 @@ def create_experiment(workspace: Workspace, name: str, source: str | None) -> en
         first = next(n for n in range(1, 4) if not root.joinpath("src", *parts[:n]).exists())
         missing = "/".join(parts[:first])
         change.carry_out([Move(f"{STAGING}/{missing}", f"src/{missing}")])
+        engine.edit_within(change, lambda state: (_made(state, name, source), ()))
         return engine.sync_within(change)
+
+
+def _made(state: State, name: str, source: str | None) -> State:
+    """The record of which version's template the experiment came from; a copy has its source's."""
+    version = __version__
+    if source is not None:
+        version = state.made.get(dev_container_of(source), "")
+    made = {**state.made, dev_container_of(name): version}
+    return replace(state, made={path: text for path, text in made.items() if text})
 
 
 def require_folder(root: Path, name: str) -> None:

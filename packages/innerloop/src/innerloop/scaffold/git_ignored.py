@@ -38,10 +38,13 @@ def make_repository(root: Path, folder: Path) -> bool:
     return _git(root, "-c", f"init.defaultBranch={name}", "init", "--quiet").ok
 
 
-def messages(folder: Path, paths: Sequence[str]) -> list[str]:
-    """Which of these files git would not keep, and which line of which file says so."""
+def messages(folder: Path, paths: Sequence[str], wanted: bool) -> list[str]:
+    """Which of these files git would not keep, and which line of which file says so.
+
+    `wanted`: the person wants a repository.
+    """
     if process.which("git") is None:
-        return [NO_GIT]
+        return [NO_GIT] if wanted else []
     found = ignored(folder, paths)
     rules: dict[IgnoreLine, list[str]] = {}
     for path, rule in found.items():
@@ -77,6 +80,19 @@ def ignored(folder: Path, paths: Sequence[str]) -> dict[str, IgnoreLine]:
         if not pattern.startswith("!"):
             found[path] = IgnoreLine(f"{source}:{line}", pattern)
     return found
+
+
+def patterns_in_use(folder: Path, gone: tuple[str, ...]) -> set[str]:
+    """The lines of the folder's `.gitignore` that keep something out of git that is there.
+
+    `gone` are beginnings of paths that do not count. Empty without a repository.
+    """
+    if process.which("git") is None or not _keeps(folder):
+        return set()
+    words = ["ls-files", "--others", "--ignored", "--exclude-standard", "--directory", "-z"]
+    paths = [path for path in _git(folder, *words).out.split("\0") if path]
+    found = ignored(folder, [path for path in paths if not path.startswith(gone)])
+    return {rule.pattern for rule in found.values() if rule.where.startswith(".gitignore:")}
 
 
 def _keeps(folder: Path) -> bool:

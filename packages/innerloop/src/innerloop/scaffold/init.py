@@ -12,7 +12,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from .. import __version__
@@ -29,8 +29,6 @@ from . import create, git_ignored, marked_block, tool_wheel, workspace_template
 from .tool_wheel import WHEELS, Pin
 from .workspace_template import DIGITS, TINY, File
 
-README_TEMPLATE = workspace_template.PACKAGE / "templates" / "workspace-readme.md"
-README = "README.md"
 # It is there while `init` makes the workspace.
 UNFINISHED = ".innerloop/unfinished"
 WHOLE = {"pyproject.toml", "scripts", "tests"}
@@ -99,7 +97,8 @@ def make(wanted: NewWorkspace) -> InitOutcome:
         else:
             with _growing(folder) as new, _repository(new, wanted.git, folder):
                 outcome = _make_in(new, wanted, pin)
-    return _with_ignored(outcome, folder)
+    ignored = git_ignored.messages(folder, outcome.files, wanted.git)
+    return replace(outcome, notes=(*outcome.notes, *ignored))
 
 
 def preview(wanted: NewWorkspace) -> InitOutcome:
@@ -238,7 +237,7 @@ def _grow(new: Path, wanted: NewWorkspace, pin: Pin) -> tuple[InitOutcome, list[
     """Fill the folder `new` with the workspace; texts of files that exist are returned as steps."""
     there = {name.casefold(): name for name in _names(wanted.folder)}
     name = one_line(wanted.folder.name) or "workspace"
-    found = _template()
+    found = template()
     chosen = workspace_template.of_workspace(found, name, wanted.example, wanted.orchestrators)
     texts: list[Step] = []
     for path in marked_block.FILES:
@@ -248,7 +247,7 @@ def _grow(new: Path, wanted: NewWorkspace, pin: Pin) -> tuple[InitOutcome, list[
             texts.append(Write(path, marked_block.with_lines(text, lines)))
     _fill(new, chosen, pin)
     if not any(re.match(r"readme(\.|\Z)", other) for other in there):
-        _write(new / README, readme(name, wanted).encode())
+        _write(new / workspace_template.README, readme(name, wanted).encode())
     for path in _CONTAINERS:
         if path in there:
             files.copy_whole(wanted.folder / path, new / path)
@@ -299,15 +298,12 @@ def first_experiment(example: str | None) -> str:
 
 def readme(name: str, wanted: NewWorkspace) -> str:
     """The workspace's README: only what this workspace has is in it."""
-    text = README_TEMPLATE.read_text(encoding="utf-8")
     first = first_experiment(wanted.example)
-    kept = {"new": wanted.example is None, "ci": bool(wanted.orchestrators)}
-    for word, is_kept in kept.items():
-        text = re.sub(rf"(?m)^(.*\S) *<!-- {word} -->(.*)\n", r"\1\2\n" if is_kept else "", text)
-    return text.replace("WORKSPACE", name).replace("EXPERIMENT", first)
+    is_empty, has_ci = wanted.example is None, bool(wanted.orchestrators)
+    return workspace_template.readme(name, first, is_empty=is_empty, has_ci=has_ci)
 
 
-def _template() -> dict[str, File]:
+def template() -> dict[str, File]:
     root = workspace_template.repository()
     if root is None:
         return workspace_template.packaged()
@@ -356,8 +352,3 @@ def _repository(root: Path, wanted: bool, folder: Path) -> Iterator[None]:
             with files.confining(root):
                 files.remove_tree(root / ".git")
         raise
-
-
-def _with_ignored(outcome: InitOutcome, folder: Path) -> InitOutcome:
-    notes = [*outcome.notes, *git_ignored.messages(folder, outcome.files)]
-    return InitOutcome(outcome.files, tuple(notes), outcome.schedules)

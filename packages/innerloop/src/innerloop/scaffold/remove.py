@@ -142,7 +142,8 @@ def _release(root: Path, removal: Removal, state: State) -> tuple[State, list[Ch
     ]
     gone = {*workflow_context.files_of(removal.name), f"{removal.dev_container}/devcontainer.json"}
     kept = {file: value for file, value in generated.items() if file not in gone}
-    return State(kept, state.ejected - gone, state.unknown - gone), changes
+    made = {file: version for file, version in state.made.items() if file not in gone}
+    return State(kept, state.ejected - gone, state.unknown - gone, made=made), changes
 
 
 def _with_entries_of(base: Json, yours: Json, name: str) -> Json:

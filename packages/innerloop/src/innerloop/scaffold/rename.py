@@ -141,7 +141,11 @@ def _rename_generated(
         frozenset(naming.moved_paths(file, names.old, names.new) for file in paths)
         for paths in (state.ejected, state.unknown)
     )
-    return State(generated, ejected, unknown), changes
+    made = {
+        naming.moved_paths(file, names.old, names.new): version
+        for file, version in state.made.items()
+    }
+    return State(generated, ejected, unknown, made=made), changes
 
 
 def _text(text: str, path: str, change: path_renames.Change, *, whole: bool) -> str:

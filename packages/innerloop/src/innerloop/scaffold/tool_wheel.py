@@ -19,12 +19,14 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from .. import __version__
-from ..util import files, locked_environments, process, regular_files, venvs
+from ..util import console, files, locked_environments, process, regular_files, venvs
 from ..util.errors import UserError
 from . import workspace_template
+from .workspace_template import File
 
 WHEELS = ".innerloop/wheels"
-NAME = f"innerloop-{__version__}-py3-none-any.whl"
+# Its build tag has it preferred to a wheel of the same version elsewhere.
+NAME = f"innerloop-{__version__}-1-py3-none-any.whl"
 PACKED = (
     f"no package index that pip is set up for has this innerloop {__version__}, so the workspace "
     f"holds the tool itself, in {WHEELS}"
@@ -70,15 +72,16 @@ def find(given: Path | None, root: Path, scratch: Path) -> Pin:
         return _checked(given)
     if sources is not None:
         return _held(_built(sources, scratch))
-    pin = _of_launcher(Path(sys.prefix), root)
+    pin = of_launcher(Path(sys.prefix), root)
     if pin is not None:
         return pin
     wheel = _installed_from()
     if wheel is not None:
         return _held(wheel)
     installed = dict(_installed())
+    console.say(f"asking the package index for the hash of innerloop {__version__}")
     content = _downloaded(scratch)
-    if content is not None and _is_of(content, installed):
+    if content is not None and is_of(content, installed):
         return Pin(_sha256(content))
     wheel = scratch / "packed" / NAME
     files.write_stream(wheel, [pack(installed)])
@@ -124,7 +127,7 @@ def _built(root: Path, scratch: Path) -> Path:
     return wheel
 
 
-def _of_launcher(environment: Path, root: Path) -> Pin | None:
+def of_launcher(environment: Path, root: Path) -> Pin | None:
     """The pin of the launcher that made the environment of this tool; None if none did.
 
     The lock is the launcher's own copy, which it has installed from: not that of a workspace.
@@ -167,13 +170,21 @@ def _installed_from() -> Path | None:
     return path if url.scheme == "file" and path.suffix == ".whl" and path.is_file() else None
 
 
+def index_of_uv(environ: Mapping[str, str]) -> dict[str, str]:
+    """Variables that tell pip the index that uv is told; none where pip is told one."""
+    if "PIP_INDEX_URL" in environ:
+        return {}
+    # uv takes names for indexes: NAME=URL.
+    return {
+        target: re.sub(r"(?m)(^|\s)[\w-]+=(?=\w+:)", r"\1", environ[source])
+        for source, target in _OF_UV.items()
+        if environ.get(source)
+    }
+
+
 def _downloaded(scratch: Path) -> bytes | None:
     """The wheel of this version from the index that pip is set up for; None if it has none."""
-    environ = dict(os.environ)
-    for source, target in _OF_UV.items():
-        if environ.get(source) and "PIP_INDEX_URL" not in os.environ:
-            # uv takes names for indexes: NAME=URL.
-            environ[target] = re.sub(r"(?m)(^|\s)[\w-]+=(?=\w+:)", r"\1", environ[source])
+    environ = {**os.environ, **index_of_uv(os.environ)}
     environ |= {name: value for name, value in _LIMITS.items() if name not in environ}
     python = sys.executable
     if not process.run([python, "-Im", "pip", "--version"]).ok:  # of uv, say
@@ -190,7 +201,7 @@ def _downloaded(scratch: Path) -> bytes | None:
     return found[0].read_bytes() if found else None
 
 
-def _installed() -> Iterator[tuple[str, bytes]]:
+def _installed() -> Iterator[tuple[str, File]]:
     """What a wheel of the running tool holds, as it is installed: path -> content."""
     package = workspace_template.PACKAGE
     folders = [package, package.with_name(f"innerloop-{__version__}.dist-info")]
@@ -202,37 +213,54 @@ def _installed() -> Iterator[tuple[str, bytes]]:
             if not path.is_file() or path.suffix in (".pyc", ".pyo"):
                 continue
             if folder is package or of_wheel.fullmatch(name):
-                yield f"{folder.name}/{name}", path.read_bytes()
+                executable = bool(path.stat().st_mode & 0o100)
+                yield f"{folder.name}/{name}", File(path.read_bytes(), executable=executable)
 
 
-def _is_of(content: bytes, installed: Mapping[str, bytes]) -> bool:
+def is_of(content: bytes, installed: Mapping[str, File]) -> bool:
     """Whether a wheel holds what is installed: an index may have another project of this name."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             names = {name for name in archive.namelist() if not name.endswith("/RECORD")}
             return names == set(installed) and all(
-                archive.read(name) == installed[name] for name in names
+                archive.read(name) == installed[name].content for name in names
             )
     except (zipfile.BadZipFile, OSError, ValueError):
         return False
 
 
-def pack(installed: Mapping[str, bytes]) -> bytes:
-    """A wheel of these files, the same bytes each time.
+def pack(installed: Mapping[str, File]) -> bytes:
+    """A wheel of these files: byte for byte the one that they were installed from.
 
+    (Where zlib compresses as it did there.) A test compares it with what hatchling builds.
     Source: Python Packaging User Guide, "Binary distribution format".
     """
     record = f"innerloop-{__version__}.dist-info/RECORD"
-    rows = [_row(name, content) for name, content in sorted(installed.items())]
-    whole = {**dict(sorted(installed.items())), record: "".join([*rows, f"{record},,\n"]).encode()}
+    names = sorted(installed, key=_place)
+    rows = [_row(name, installed[name].content) for name in names]
+    whole = {name: installed[name] for name in names}
+    whole[record] = File("".join([*rows, f"{record},,\n"]).encode())
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in whole.items():
+        for name, file in whole.items():
             info = zipfile.ZipInfo(name, (2020, 2, 2, 0, 0, 0))
             info.compress_type, info.create_system = zipfile.ZIP_DEFLATED, 3
-            info.external_attr = 0o100644 << 16
-            archive.writestr(info, content)
+            mode = 0o100755 if file.executable else 0o100644
+            info.external_attr = (0o644 if ".dist-info/" in name else mode) << 16
+            archive.writestr(info, file.content)
     return out.getvalue()
+
+
+def _place(name: str) -> tuple[object, ...]:
+    """Where hatchling has a file in a wheel: the package, then what `hatch_build.py` adds."""
+    *folders, file = name.split("/")
+    below = name.partition("/")[2]
+    if ".dist-info/" in name:
+        return 2, below
+    if below.startswith((f"{workspace_template.FOLDER}/", workspace_template.DATA)):
+        return 1, below.count("/"), below
+    # A folder's files, then its folders.
+    return 0, *((1, folder) for folder in folders), (0, file)
 
 
 def _row(name: str, content: bytes) -> str:

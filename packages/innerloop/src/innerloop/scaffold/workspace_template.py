@@ -29,6 +29,7 @@ PARTS = (
     ".dockerignore",
     ".gitattributes",
     ".gitignore",
+    ".pre-commit-config.yaml",
     "data/",
     "notebooks/",
     "orchestration/README.md",
@@ -41,13 +42,17 @@ PARTS = (
 # an experiment as `loop new` makes it.
 DIGITS, TINY = "digits", "tiny"
 EXAMPLES: Mapping[str, tuple[str, ...]] = {DIGITS: ("src/", "notebooks/"), TINY: ()}
+# Of the tool's repository; a workspace from before the package has it too, and its migration merges it.
+_OF_THE_TOOL = (".pre-commit-config.yaml",)
+README = "README.md"
+_README = "templates/workspace-readme.md"
 # What a workspace with an orchestrator has of the template.
 ORCHESTRATION = "orchestration/"
 PYPROJECT = "pyproject.toml"
 _TITLE = re.compile(r"(?m)\A# The settings of the workspace .*$")
 _ORCHESTRATORS = re.compile(r"(?m)^orchestrators = \[.*\]$")
 # What a run leaves behind, where there is no git to ask.
-_LEFT_OUT = {
+RUN_LEFTOVERS = {
     *("__pycache__", "outputs", "logs", "mlruns", ".venv", ".ipynb_checkpoints", ".azureml"),
     *(".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis", "htmlcov", ".git"),
     *(".env", ".coverage", ".DS_Store"),
@@ -130,7 +135,7 @@ def of_workspace(
     With an example or without one (None), with the orchestrators that start and check it.
     """
     left_out = [part for key, parts in EXAMPLES.items() if key != example for part in parts]
-    left_out += [] if orchestrators else [ORCHESTRATION]
+    left_out += [*_OF_THE_TOOL, *([] if orchestrators else [ORCHESTRATION])]
     chosen = {path: file for path, file in files.items() if not path.startswith(tuple(left_out))}
     settings = personal(chosen[PYPROJECT].content.decode(), name, orchestrators)
     return {**chosen, PYPROJECT: File(settings.encode())}
@@ -160,20 +165,32 @@ def _walk(root: Path) -> Iterator[str]:
                 yield part
             continue
         for folder, folders, found in os.walk(root / part):
-            folders[:] = [name for name in folders if name not in _LEFT_OUT]
+            folders[:] = [name for name in folders if name not in RUN_LEFTOVERS]
             for name in found:
                 path = Path(folder, name).relative_to(root).as_posix()
-                if name in _LEFT_OUT or name.endswith((".pyc", ".pyo")):
+                if name in RUN_LEFTOVERS or name.endswith((".pyc", ".pyo")):
                     continue
                 if not path.startswith("data/") or path == "data/README.md":
                     yield path
 
 
+def readme(name: str, first: str, *, is_empty: bool, has_ci: bool) -> str:
+    """The workspace's README, about what it has; `first` is the experiment that it names.
+
+    `is_empty`: nobody has created that experiment yet.
+    """
+    text = (PACKAGE / _README).read_text(encoding="utf-8")
+    for word, is_kept in (("new", is_empty), ("ci", has_ci)):
+        replacement = r"\1\2\n" if is_kept else ""
+        text = re.sub(rf"(?m)^(.*\S) *<!-- {word} -->(.*)\n", replacement, text)
+    return text.replace("WORKSPACE", name).replace("EXPERIMENT", first)
+
+
 def text(name: str) -> str:
-    """A file of the template as `init` writes it; README.md is the workspace's own."""
-    if name == "README.md":
-        path = PACKAGE / "templates" / "workspace-readme.md"
-    elif (root := repository()) is not None:
+    """A file of the template as `init` writes it, in a workspace whose name is not known."""
+    if name == README:
+        return readme("Experiments", "my_experiment", is_empty=True, has_ci=True)
+    if (root := repository()) is not None:
         path = root / name
     else:
         known = json.loads((PACKAGE / DATA).read_text(encoding="utf-8"))

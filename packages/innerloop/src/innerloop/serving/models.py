@@ -11,10 +11,12 @@ from pathlib import Path
 from ..history import past_runs
 from ..history.past_runs import PastRun
 from ..model.experiment import Experiment
+from ..model.folder_contents import FETCH, pointers_text
 from ..model.workspace import Workspace
 from ..runner import sweep_record
 from ..util import console
 from ..util.errors import UserError, did_you_mean
+from ..workspace import folder_reader
 
 # Where a run's folder has the model that train.py wrote to ./outputs; downloaded runs of Azure ML keep
 # that folder's name.
@@ -125,6 +127,7 @@ def require_readable(model: ServedModel) -> None:
     The server runs as its image's own user, as on Azure ML, who does not own the files.
     """
     path = Path(model.path)
+    require_content(model)
     for entry in path.rglob("*") if path.is_dir() else ():
         if entry.is_symlink() and not entry.exists():
             raise UserError(
@@ -144,6 +147,26 @@ def require_readable(model: ServedModel) -> None:
                 where=model.origin,
                 hint=f"`chmod -R o+rX {model.origin}`",
             )
+
+
+def require_content(model: ServedModel) -> None:
+    """Raise UserError for a pointer of git LFS, git-annex or DVC, and for what is not a file."""
+    contents = folder_reader.read(Path(model.path))
+    for kind, fetch in FETCH.items():
+        if pointers := [pointer for pointer in contents.pointers if pointer.kind == kind]:
+            raise UserError(
+                f"the model is not here: {pointers_text(pointers, model.origin)}",
+                code="git-lfs-pointer" if kind == "git-lfs" else "data-not-fetched",
+                where=model.origin,
+                hint=f"Fetch it with `{fetch}`",
+            )
+    for special in contents.specials:
+        raise UserError(
+            f"{special.path or 'this'} is {special.kind}, where a model's file is expected",
+            code="file-not-regular",
+            where=model.origin,
+            hint="Move it away",
+        )
 
 
 def _origin(workspace: Workspace, path: Path) -> str:

@@ -9,8 +9,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..docker import container_context, container_ports, docker_cli, engine, image_build
+from ..docker import (
+    container_context,
+    container_ports,
+    docker_cli,
+    engine,
+    engine_location,
+    image_build,
+)
 from ..docker.engine import Engine, Gpu
+from ..model import link_mounts
 from ..model.container import (
     EXPERIMENT_LABEL,
     RUN_LABEL,
@@ -25,11 +33,13 @@ from ..model.deployment import MODEL_VARIABLE, Deployment, Route
 from ..model.dockerfiles import dockerfile, serving_dockerfile
 from ..model.environment import Image
 from ..model.experiment import Experiment
+from ..model.folder_contents import count_links, listed
 from ..model.run import Request
 from ..model.workspace import Workspace
 from ..runner.plan import new_id
 from ..util import files, ports, redaction
 from ..util.errors import UserError, combine
+from ..workspace import folder_reader
 from ..workspace.deploy_folder import DeployFolder
 from ..workspace.loader import current_experiment, digest_of
 from . import models
@@ -94,7 +104,7 @@ def plan(
     """The server. Everything that is missing is one UserError; a dry run gets a note for each."""
     scoring = _scoring(folder.deployment)
     image = image_of(workspace, experiment, folder.deployment)
-    facts = engine.ask(image.name)
+    facts = engine_location.ask(image.name, workspace.root)
     missing = [] if facts.answers else [_no_engine(facts)]
     chosen = ServedModel("", "")
     try:
@@ -175,7 +185,7 @@ def build(server: Server) -> None:
 
 def _no_engine(facts: Engine) -> UserError:
     if current_experiment() is None:
-        return UserError(facts.why, code="engine-unavailable", hint=facts.hint)
+        return engine_location.unavailable(facts)
     return UserError(
         "a server is a container, and this dev container has no Docker engine to start one",
         code="engine-unavailable",
@@ -248,6 +258,13 @@ def _request(server: Server, gpu: Gpu, notes: Sequence[str], detach: bool) -> Re
     if server.model.path:
         model = Mount(server.model.path, target, read_only=True)
         container = container.with_mounts(context.on_host(model))
+        found = _link_mounts(server, model)
+        container = container.with_mounts(*map(context.on_host, found.mounts))
+        sources = found.outside(os.path.realpath(server.workspace.root))
+        notes = [*notes, *(f"links of the model lead to {source}: mounted" for source in sources)]
+        if found.missed:
+            names = listed([f"{link.path} to {link.text}" for link in found.missed])
+            notes.append(f"{count_links(len(found.missed), 'the model')} nowhere there: {names}")
     return Request(
         experiment=server.experiment.name,
         backend="docker",
@@ -267,6 +284,19 @@ def _command(image: Image) -> str:
     """The command of the Dockerfile's ENTRYPOINT and CMD; "" if it is unknown."""
     start = None if image.dockerfile is None else serving_dockerfile.starts(image.dockerfile)
     return shlex.join(start.words) if start is not None else ""
+
+
+def _link_mounts(server: Server, model: Mount) -> link_mounts.LinkMounts:
+    """Mounts for links that lead out of the model's folder, as in a cache of Hugging Face."""
+    if os.name == "nt":
+        return link_mounts.LinkMounts()
+    return link_mounts.plan(
+        [(folder_reader.read(Path(model.source)), model.target)],
+        [Mount(os.path.realpath(model.source), model.target)],
+        root=os.path.realpath(server.workspace.root),
+        home=os.path.realpath(os.path.expanduser("~")),
+        resolve=os.path.realpath,
+    )
 
 
 def _workdir(image: Image) -> str:

@@ -27,7 +27,15 @@ from ..util.jsonc import ParseError, parse
 from ..util.position import Position
 from ..util.printable import one_line
 from ..workspace import loader
-from . import git_conflicts, state_file, three_way, three_way_text, tool_files, transaction
+from . import (
+    contested_bases,
+    git_conflicts,
+    state_file,
+    three_way,
+    three_way_text,
+    tool_files,
+    transaction,
+)
 from .conflicts import Conflict
 from .merge_rules import EDITOR_FILES
 from .render import launch_json, workflow_context, workspace_container
@@ -52,16 +60,27 @@ class Resolution:
 
 
 @dataclass(frozen=True, slots=True)
+class ConflictedFile:
+    """A file with conflicts: what was generated last, and what is generated now (None: no file)."""
+
+    path: str
+    base: Json | None
+    theirs: Json | None
+
+
+@dataclass(frozen=True, slots=True)
 class SyncOutcome:
     """`problems` are messages that make the exit code 1; `notes` only inform.
 
-    `state` is the text to record afterwards, None when the record is up to date.
+    `state` is the text to record afterwards, None when the record is up to date. `conflicted`:
+    the files that `problems` name for their conflicts.
     """
 
     changes: tuple[Change, ...]
     problems: tuple[str, ...]
     notes: tuple[str, ...] = ()
     state: str | None = field(default=None)
+    conflicted: tuple[ConflictedFile, ...] = ()
 
     def report(self) -> Iterator[str]:
         """A line for each change, problem and note."""
@@ -97,9 +116,7 @@ def change(
             yield current
 
 
-def sync_within(
-    current: undo_journal.WorkspaceChange, *, accepts_newer: bool = False
-) -> SyncOutcome:
+def sync_within(current: undo_journal.StepTaker, *, accepts_newer: bool = False) -> SyncOutcome:
     """`sync` as a part of a change; `accepts_newer`: it is a downgrade."""
     while True:
         outcome = plan(current.root, accepts_newer=accepts_newer)
@@ -112,7 +129,7 @@ def sync_within(
 
 
 def edit_within(
-    current: undo_journal.WorkspaceChange, edit: Callable[[State], tuple[State, Iterable[Change]]]
+    current: undo_journal.StepTaker, edit: Callable[[State], tuple[State, Iterable[Change]]]
 ) -> None:
     """Change generated files and the record of them as a part of a change.
 
@@ -205,8 +222,10 @@ def _plan(root: Path, resolution: Resolution | None, eject: str | None) -> SyncO
     problems = [*broken.values(), *unscheduled.values()]
     notes = [_left_to_the_person(path) for path in sorted(never & ejected)]
     changes: list[Change] = []
+    conflicted: list[ConflictedFile] = []
     unknown = {path for path in state.unknown if path in skipped}
     unmerged = git_conflicts.unmerged_files(root)
+    records = git_conflicts.records(root)
     problems += _left_in_conflict(root, sorted(left_alone - ejected - never), unmerged)
     for path in sorted({*values, *bases, *state.unknown} - ejected - skipped):
         try:
@@ -217,16 +236,28 @@ def _plan(root: Path, resolution: Resolution | None, eject: str | None) -> SyncO
             problems.append(error.report())
             unknown |= {path} - set(bases)
             continue
-        sides = None if yours is None else git_conflicts.merge_sides(root, path, yours, unmerged)
+        wanted = values.get(path)
+        sides = (
+            None
+            if yours is None
+            else git_conflicts.merge_sides(root, path, yours, unmerged, wanted, records)
+        )
         here = yours if sides is None else sides.text
         notes += () if sides is None else sides.notes
+        base = contested_bases.base_of(state, path, here)
+        if sides is not None and sides.base is not None:
+            base = sides.base
+        if base is not None:
+            bases[path] = base
         try:
-            merged = _merged(here, bases.get(path), values.get(path), path, resolution)
+            merged = _merged(here, bases.get(path), wanted, path, resolution)
         except ParseError as error:
             problems.append(error.report())
             unknown |= {path} - set(bases)
             continue
         problems += [_conflict(path, conflict) for conflict in merged.conflicts]
+        if merged.conflicts:
+            conflicted.append(ConflictedFile(path, bases.get(path), values.get(path)))
         notes += [f"{path}:{kept.line}: {kept.message}" for kept in merged.kept]
         if merged.text != yours:
             changes.append(Change(path, yours, merged.text))
@@ -237,10 +268,17 @@ def _plan(root: Path, resolution: Resolution | None, eject: str | None) -> SyncO
         if path in values:
             unknown.add(path)
     gone = {path for path in ejected - skipped - set(values) if not (root / path).exists()}
-    record = State(bases, ejected - gone, frozenset(unknown), version=__version__)
+    made = {path: v for path, v in state.made.items() if path in values or path in left_alone}
+    record = State(bases, ejected - gone, frozenset(unknown), version=__version__, made=made)
     text = state_file.dump(record, EDITOR_FILES)
     is_recorded = text == transaction.text_on_disk(root)
-    return SyncOutcome(tuple(changes), tuple(problems), tuple(notes), None if is_recorded else text)
+    return SyncOutcome(
+        tuple(changes),
+        tuple(problems),
+        tuple(notes),
+        None if is_recorded else text,
+        tuple(conflicted),
+    )
 
 
 def _left_in_conflict(root: Path, paths: Iterable[str], unmerged: Set[str]) -> list[str]:

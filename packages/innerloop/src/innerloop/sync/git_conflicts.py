@@ -9,18 +9,28 @@ conflict markers in it, or is still equal to one side: a person who chose that s
 
 from __future__ import annotations
 
+import json
 import os
 from collections import Counter
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
+from typing import TypeAlias, get_args
 
 from ..util import git, git_folders, git_markers, process
+from ..util.json_values import Json
 from ..util.jsonc import ParseError, parse
-from . import three_way
+from . import state_file, three_way, three_way_text
+from .conflicts import Merged
 from .merge_rules import EDITOR_FILES
+from .state_file import CorruptState, ForeignPath, State
 
+STATE = ".innerloop/state.json"
+# Of a merge, a cherry-pick and a rebase: the commit of the side that git calls theirs.
+_OTHERS = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REBASE_HEAD")
+# The record of each branch, ours first.
+Records: TypeAlias = tuple[State, ...]
+NO_RECORDS: Records = ()
 # What is in git's folder while a merge is unfinished.
 _UNFINISHED = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "rebase-merge", "rebase-apply")
 
@@ -36,18 +46,30 @@ class Sides:
 
 @dataclass(frozen=True, slots=True)
 class MergedSides:
-    """`text` is the merge of both branches; `notes` say so, and where the branches contradict."""
+    """`text` is the merge of both branches; `notes` say so, and where the branches contradict.
+
+    `base`: what is recorded as generated of it; None: what the merged record says.
+    """
 
     text: str
     notes: tuple[str, ...]
+    base: Json | None = None
 
 
-def merge_sides(root: Path, path: str, text: str, unmerged: Set[str]) -> MergedSides | None:
+def merge_sides(
+    root: Path,
+    path: str,
+    text: str,
+    unmerged: Set[str],
+    generated: Json | None = None,
+    records: Records = NO_RECORDS,
+) -> MergedSides | None:
     """Merges both branches' versions of a file, whose text on the disk is `text`.
 
     None for a file that is not in conflict, that somebody began to resolve by hand, of which a side
-    is not JSON with comments, or where no single text would keep both sides' comments. `unmerged`
-    as `unmerged_files` returns it.
+    cannot be parsed, or where no single text would keep what both sides wrote. `unmerged` as
+    `unmerged_files` returns it. `generated` is what the file should have now, and `records` what
+    each branch recorded as generated; without them, git's common ancestor is the base.
     """
     if path not in unmerged and "<<<<<<< " not in text:
         return None
@@ -58,32 +80,95 @@ def merge_sides(root: Path, path: str, text: str, unmerged: Set[str]) -> MergedS
     sides = sides_of(root, path)
     if sides is None or (is_marked and not is_as_git_left_it(plain, sides)):
         return None
-    ours, theirs = sides.ours, sides.theirs
-    if not is_marked and plain == theirs:
-        ours, theirs = theirs, ours
-    elif not is_marked and plain != ours:
+    if not is_marked and plain not in (sides.ours, sides.theirs):
         return None
+    is_turned = not is_marked and plain != sides.ours
+    bases = [state.generated.get(path) for state in records]
     try:
-        merged = _merge(sides.base, ours, theirs, path)
-        if is_marked and _lost_comments(merged.text, sides):
-            merged = _merge(sides.base, theirs, ours, path)
-            if merged.conflicts or _lost_comments(merged.text, sides):
-                return None
+        merged = None
+        if generated is not None and len(bases) == 2 and None not in bases:
+            merged = _merge_upgraded(sides, bases, generated, path, is_marked, is_turned)
+        if merged is None:
+            merged = _merge_as_they_are(sides, path, is_marked, is_turned)
     except ParseError:
         return None
-    if merged.text is None or (merged.text == ours and not is_marked):
+    if merged is None or (merged.text == plain and merged.base is None):
         return None
     what = "git left it in conflict; both branches' entries were merged"
-    notes = [f"{path}: {what}. Check it, then `git add` it"]
-    notes += [
+    notes = [f"{path}: {what}. Check it, then `git add` it"] if merged.text != plain else []
+    result = merged.text.replace("\n", "\r\n") if "\r\n" in text else merged.text
+    return MergedSides(result, (*notes, *merged.notes), merged.base)
+
+
+def _merge_as_they_are(
+    sides: Sides, path: str, is_marked: bool, is_turned: bool
+) -> MergedSides | None:
+    """The text of one side with what the other one changed since git's common ancestor."""
+    ours, theirs = (sides.theirs, sides.ours) if is_turned else (sides.ours, sides.theirs)
+    merged = _merge(sides.base, ours, theirs, path)
+    if is_marked and _lost_comments(merged.text, sides):
+        merged = _merge(sides.base, theirs, ours, path)
+        if merged.conflicts or _lost_comments(merged.text, sides):
+            return None
+    if merged.text is None:
+        return None
+    notes = [
         f"{path}:{conflict.line}: both branches changed {conflict.path}; yours stays"
         for conflict in merged.conflicts
     ]
-    result = merged.text.replace("\n", "\r\n") if "\r\n" in text else merged.text
-    return MergedSides(result, tuple(notes))
+    return MergedSides(merged.text, tuple(notes))
 
 
-def _merge(base: str, ours: str, theirs: str, path: str) -> three_way.Merged:
+def _merge_upgraded(
+    sides: Sides,
+    bases: Sequence[Json],
+    generated: Json,
+    path: str,
+    is_marked: bool,
+    is_turned: bool,
+) -> MergedSides | None:
+    """Both sides brought to what is generated now, and then their edits together.
+
+    None where the edits contradict each other.
+    """
+    merged = [
+        _merge_file(text, base, generated, path)
+        for text, base in zip((sides.ours, sides.theirs), bases, strict=True)
+    ]
+    orders = [(1, 0)] if is_turned else [(0, 1), (1, 0)] if is_marked else [(0, 1)]
+    for first, second in orders:
+        texts = merged[first].text, merged[second].text
+        if texts[0] is None or texts[1] is None:
+            return None
+        both = _merge_file(texts[0], generated, _value_of(texts[1], generated, path), path)
+        if both.text is None or both.conflicts:
+            return None
+        if is_marked and not isinstance(generated, str) and _lost_comments(both.text, sides):
+            continue
+        return MergedSides(both.text, (), _record(merged[0].base, merged[1].base, generated))
+    return None
+
+
+def _merge_file(yours: str, base: Json | None, theirs: Json, path: str) -> Merged:
+    if isinstance(theirs, str):
+        return three_way_text.merge(yours, base if isinstance(base, str) else None, theirs)
+    return three_way.merge(yours, base, theirs, EDITOR_FILES, path)
+
+
+def _value_of(text: str, like: Json, path: str) -> Json:
+    return three_way_text.normalized(text) if isinstance(like, str) else parse(text, path).value
+
+
+def _record(ours: Json | None, theirs: Json | None, generated: Json) -> Json | None:
+    """The base of both: what is generated now, but for the conflicts that either side has."""
+    if isinstance(generated, str):
+        return ours if theirs == generated else theirs
+    text = json.dumps(ours)
+    merged = three_way.merge(text, generated, theirs, EDITOR_FILES).text
+    return None if merged is None else parse(merged).value
+
+
+def _merge(base: str, ours: str, theirs: str, path: str) -> Merged:
     """The text of ours with the entries of theirs, but without its comments."""
     ancestor = parse(base).value if base else None
     return three_way.merge(ours, ancestor, parse(theirs, path).value, EDITOR_FILES, path)
@@ -134,8 +219,36 @@ def unmerged_files(root: Path) -> Set[str]:
 
 
 def _is_merging(root: Path) -> bool:
+    folder = _git_folder(root)
+    return folder is not None and any((folder / name).exists() for name in _UNFINISHED)
+
+
+def _git_folder(root: Path) -> Path | None:
+    """Git's folder of a workspace that is the root of its repository."""
     folders = git_folders.find(root) if (root / ".git").exists() else None
-    return folders is not None and any((folders.folder / name).exists() for name in _UNFINISHED)
+    return None if folders is None else folders.folder
+
+
+def records(root: Path) -> Records:
+    """What each branch recorded, ours first; nothing where that cannot be read.
+
+    Git is asked only while a merge is unfinished.
+    """
+    folder = _git_folder(root)
+    if folder is None or process.which("git") is None:
+        return NO_RECORDS
+    other = next((name for name in _OTHERS if (folder / name).exists()), None)
+    states = []
+    for revision in ("HEAD", other) if other else ():
+        argv = git.committed(str(root), STATE, revision)
+        shown = process.run(argv, env=_environment(), timeout=30)
+        if not shown.ok:
+            return NO_RECORDS
+        try:
+            states.append(state_file.load(shown.out))
+        except (CorruptState, ForeignPath):
+            return NO_RECORDS
+    return tuple(states)
 
 
 def _environment() -> dict[str, str]:

@@ -10,14 +10,16 @@ around them. A line {"ejected": file} names a file that is the person's.
 One more line says which version of the tool wrote it. A merge of two branches leaves two of them,
 and then the newest counts. Tools from before this line take it for a member of a list that does
 not exist, and leave it out. Its form is the same in every version, whatever the other lines become:
-`version_in` finds it in each text.
+`version_in` finds it in each text. A line of the same kind says for an experiment that `loop new`
+made from the template which version did: [its devcontainer.json, "made by innerloop", version].
 """
 
 from __future__ import annotations
 
+import copy
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -32,6 +34,7 @@ _LAST = '["end"]]'
 _EJECTED = "ejected"
 # A file that each workspace has, and keys that no file has.
 _WRITTEN_BY = (".vscode/tasks.json", "written by innerloop")
+_MADE_BY = "made by innerloop"
 _VERSION = re.compile(
     rf'^\["{re.escape(_WRITTEN_BY[0])}","{_WRITTEN_BY[1]}","([0-9a-z.!+]{{1,200}})"\],\r?$',
     re.MULTILINE,
@@ -51,6 +54,10 @@ class State:
     them over, or had them before sync could generate them. `is_damaged`: the record exists and
     cannot be read, so any file may have been generated. `version` is that of the newest tool that
     wrote it; "" for tools that did not say.
+
+    `made`: the version whose template an experiment came from, by its devcontainer.json.
+    `contested`: the lines of each file of which two branches recorded different values, as path ->
+    the values. `contested_bases` chooses among them; `generated` has what is beyond doubt.
     """
 
     generated: Mapping[str, Json] = field(default_factory=dict)
@@ -58,6 +65,10 @@ class State:
     unknown: frozenset[str] = frozenset()
     is_damaged: bool = False
     version: str = ""
+    made: Mapping[str, str] = field(default_factory=dict)
+    contested: Mapping[str, Mapping[tuple[str, ...], tuple[Json, ...]]] = field(
+        default_factory=dict, compare=False
+    )
 
     def may_own(self, file: str) -> bool:
         """Whether sync generated the file, or may have."""
@@ -83,9 +94,10 @@ class ForeignPath(ValueError):
 def dump(state: State, rules: MergeRules) -> str:
     lines: _Lines = {(file,): None for file in state.unknown}
     for file, value in state.generated.items():
-        lines |= {(file, *path): part for path, part in _parts(value, rules, ())}
+        lines |= {(file, *path): part for path, part in parts(value, rules, ())}
     if state.version:
         lines[_WRITTEN_BY] = state.version
+    lines |= {(file, _MADE_BY): version for file, version in state.made.items()}
     rows = [_row(path, lines[path]) for path in sorted(lines)]
     ejected = [f"{_compact({_EJECTED: file})}," for file in sorted(state.ejected)]
     return "\n".join([_FIRST, *ejected, *rows, _LAST]) + "\n"
@@ -106,12 +118,12 @@ def _compact(value: Json) -> str:
     return text if text.isprintable() else json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
-def _parts(value: Json, rules: MergeRules, path: Path) -> Iterator[tuple[Path, Json]]:
+def parts(value: Json, rules: MergeRules, path: Path) -> Iterator[tuple[Path, Json]]:
     """The value without the members of its named lists, then each member, in the same way."""
     members: list[tuple[Path, Json]] = []
     yield path, _lift(value, rules, path, members)
     for below, member in members:
-        yield from _parts(member, rules, below)
+        yield from parts(member, rules, below)
 
 
 def _lift(value: Json, rules: MergeRules, path: Path, members: list[tuple[Path, Json]]) -> Json:
@@ -136,8 +148,10 @@ def load(text: str, *, skips_foreign: bool = False) -> State:
     ForeignPath. `skips_foreign`: lines of files that sync never generates are left out instead.
     """
     lines: _Lines = {}
+    values: dict[tuple[str, ...], list[Json]] = {}
     unsure: set[tuple[str, ...]] = set()
     ejected: set[str] = set()
+    made: dict[str, str] = {}
     for number, row in enumerate(_rows(text), start=1):
         path = (_file(row),) if isinstance(row, dict) else _path(row)
         if path == _WRITTEN_BY:
@@ -146,17 +160,34 @@ def load(text: str, *, skips_foreign: bool = False) -> State:
             if skips_foreign:
                 continue
             raise ForeignPath(path[0], _line(text, number))
-        if isinstance(row, dict):
+        if len(path) == 2 and path[1] == _MADE_BY:
+            made[path[0]] = versions.newest(made.get(path[0], ""), str(row[-1]))
+        elif isinstance(row, dict):
             ejected.add(path[0])
         else:
             value = row[-1]
             if path in lines and lines[path] != value:
                 unsure.add(path)
             lines[path] = value
+            values.setdefault(path, []).append(value)
+    files_in_doubt = {path[0] for path in unsure}
     unsure |= {path for path, value in lines.items() if len(path) == 1 and value is None}
-    generated = _join(lines, unsure)
+    contested: dict[str, dict[tuple[str, ...], tuple[Json, ...]]] = {
+        file: {} for file in files_in_doubt
+    }
+    for path, candidates in values.items():
+        if path[0] in contested:
+            contested[path[0]][path] = tuple(copy.deepcopy(candidates))
+    generated = join(lines, unsure)
     unknown = {path[0] for path in lines} - set(generated)
-    return State(generated, frozenset(ejected), frozenset(unknown), version=version_in(text))
+    return State(
+        generated,
+        frozenset(ejected),
+        frozenset(unknown),
+        version=version_in(text),
+        made={file: version for file, version in made.items() if version},
+        contested=contested,
+    )
 
 
 def _rows(text: str) -> list[Json]:
@@ -210,8 +241,10 @@ def _line(text: str, row: int) -> int:
     return text.count("\n", 0, at) + 1
 
 
-def _join(lines: _Lines, unsure: set[tuple[str, ...]]) -> dict[str, Json]:
-    """Puts members back into their lists; a list sorts before its members."""
+def join(
+    lines: Mapping[tuple[str, ...], Json], unsure: Set[tuple[str, ...]] = frozenset()
+) -> dict[str, Json]:
+    """Puts members back into the lists of the values; a list sorts before its members."""
     files: dict[str, Json] = {}
     placed: _Lines = {}
     for path in sorted(lines):

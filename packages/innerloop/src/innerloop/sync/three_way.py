@@ -18,7 +18,7 @@ from .json_paths import Member, Path, parse_path
 from .merge_rules import MergeRules
 from .three_way_json import JsonMerge, as_object, by_name
 
-__all__ = ["Conflict", "KeptEntry", "Merged", "keep", "merge", "take"]
+__all__ = ["Conflict", "KeptEntry", "Merged", "keep", "merge", "sides", "take"]
 
 
 def merge(
@@ -62,6 +62,26 @@ def keep(
     for conflict in conflicts:
         recorded = _with_base(recorded, conflict, conflict.theirs, rules)
     return _merge(merged.text, recorded, _maybe(theirs), rules, name, frozenset())
+
+
+def sides(
+    yours: str, base: Json | None, theirs: Json | None, rules: MergeRules, name: str = ""
+) -> tuple[str | None, str | None]:
+    """The file in conflict as a merge editor needs it: the text of the base, and that of theirs.
+
+    They differ from yours at the conflicts alone.
+    """
+    merged, conflicts = _conflicts_below(yours, base, theirs, rules, ".", name)
+    recorded, former = _maybe(merged.base), _maybe(theirs)
+    for conflict in conflicts:
+        recorded = _with_base(recorded, conflict, conflict.yours, rules)
+        former = _with_base(former, conflict, conflict.base, rules)
+    steps = {conflict.steps for conflict in conflicts}
+    forced = frozenset(steps | {(key,) for conflict in conflicts for key in conflict.keys})
+    return (
+        _merge(merged.text, recorded, former, rules, name, forced).text,
+        _merge(merged.text, recorded, _maybe(theirs), rules, name, forced).text,
+    )
 
 
 def _maybe(value: Json | None) -> Maybe:

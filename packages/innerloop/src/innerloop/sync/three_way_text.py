@@ -26,7 +26,7 @@ def merge(yours: str | None, base: str | None, theirs: str | None) -> Merged:
     """As `three_way.merge`; `base` and `theirs` have a line feed at the end of each line."""
     if yours is None:
         return Merged(theirs if base is None else None, base=theirs)
-    plain = _plain(yours)
+    plain = normalized(yours)
     if theirs is not None and plain == theirs:
         return Merged(yours, base=theirs)
     if base is not None and plain == base:
@@ -48,12 +48,12 @@ def merge(yours: str | None, base: str | None, theirs: str | None) -> Merged:
 
 def is_unchanged(yours: str, base: str) -> bool:
     """Whether the person left the generated text as it was."""
-    return _plain(yours) == base
+    return normalized(yours) == base
 
 
 def take(yours: str, base: str | None, theirs: str | None, name: str = "") -> Merged:
     """The generated text replaces the person's file, whether there is a conflict or only an edit."""
-    if theirs is None or _plain(yours) == theirs:
+    if theirs is None or normalized(yours) == theirs:
         _require_conflict(yours, base, theirs, name)
     return Merged(None if theirs is None else like(yours, theirs), base=theirs)
 
@@ -62,6 +62,14 @@ def keep(yours: str, base: str | None, theirs: str | None, name: str = "") -> Me
     """Resolves a conflict: the person's text stays until the generated one changes again."""
     _require_conflict(yours, base, theirs, name)
     return Merged(yours, base=theirs)
+
+
+def sides(yours: str, base: str | None, theirs: str | None) -> tuple[str | None, str | None]:
+    """The base and theirs, laid out as yours is, for a merge editor."""
+    return (
+        None if base is None else like(yours, base),
+        None if theirs is None else like(yours, theirs),
+    )
 
 
 def _require_conflict(yours: str, base: str | None, theirs: str | None, name: str) -> None:
@@ -111,7 +119,8 @@ def _lines(text: str) -> list[str]:
     return re.findall(r"[^\n]*\n|[^\n]+", text)
 
 
-def _plain(text: str) -> str:
+def normalized(text: str) -> str:
+    """The text as a generated one is written: line feeds, and no byte order mark."""
     return text.removeprefix(_BOM).replace("\r\n", "\n")
 
 

@@ -70,7 +70,9 @@ def state_text(root: Path) -> str | None:
     generated |= {path: value for path, value in new.generated.items() if path in written}
     unknown = (old.unknown - written) | (new.unknown & written)
     version = versions.newest(old.version, new.version)
-    return dump(State(generated, old.ejected, unknown, version=version), EDITOR_FILES)
+    made = {**old.made, **new.made}
+    record = State(generated, old.ejected, unknown, version=version, made=made)
+    return dump(record, EDITOR_FILES)
 
 
 def text_on_disk(root: Path) -> str | None:

@@ -1,6 +1,7 @@
 """Command lines of git as argv lists.
 
-Nothing here runs a program, and none of the commands changes a branch, the index or the work tree.
+Nothing here runs a program, and none of the commands changes a branch or the work tree. The index is
+changed by `update_index` alone.
 """
 
 from __future__ import annotations
@@ -65,6 +66,11 @@ def staged(root: str, path: str, stage: int) -> list[str]:
     return ["git", "-C", root, "cat-file", "blob", f":{stage}:./{path}"]
 
 
+def committed(root: str, path: str, revision: str) -> list[str]:
+    """A file below `root` as a commit has it."""
+    return ["git", "-C", root, "cat-file", "blob", f"{revision}:./{path}"]
+
+
 def announce(root: str, paths: Sequence[str]) -> list[str]:
     """Make untracked files visible to `diff`, in the index that GIT_INDEX_FILE names.
 
@@ -83,3 +89,27 @@ def diff(root: str, paths: Sequence[str]) -> list[str]:
         "--literal-pathspecs", "diff", "--binary", "--no-color", "--no-ext-diff", "--no-textconv",
         "--no-renames", "--src-prefix=a/", "--dst-prefix=b/", "HEAD", "--", *paths,
     ]  # fmt: skip
+
+
+def in_index(root: str, paths: Sequence[str]) -> list[str]:
+    """List these files' entries: "mode object stage<tab>path" each, as `unmerged`."""
+    return ["git", "-C", root, "--literal-pathspecs", "ls-files", "--stage", "-z", "--", *paths]
+
+
+def in_head(root: str, paths: Sequence[str]) -> list[str]:
+    """List these files as committed: "mode type object<tab>path" each, ended by a NUL byte."""
+    return ["git", "-C", root, "--literal-pathspecs", "ls-tree", "-z", "HEAD", "--", *paths]
+
+
+def store(root: str, path: str) -> list[str]:
+    """Store what comes on stdin as a file's content, converted as `git add` does; its object."""
+    return ["git", "-C", root, "hash-object", "-w", "--stdin", "--path", path]
+
+
+def update_index(root: str) -> list[str]:
+    """Change entries of the index, as NUL-ended lines on stdin say.
+
+    "mode object stage<tab>path" sets an entry, and the mode 0 removes all stages of a path, which is
+    relative to the root of the repository. Source: git-update-index(1), "Using --index-info".
+    """
+    return ["git", "-C", root, "update-index", "-z", "--index-info"]

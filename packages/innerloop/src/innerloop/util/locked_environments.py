@@ -11,7 +11,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from . import console, network, regular_files, venvs
+from . import console, network, regular_files, venvs, wheels
 from .errors import UserError
 from .network import Network
 
@@ -31,17 +31,19 @@ def ensure(group: str) -> Path:
     environment = environment_of(group)
     if venvs.is_ready(environment):
         return environment
+    root = Path(os.path.abspath(sys.argv[0])).parent.parent
     return venvs.ensure(
         environment,
         [lock_of(group)],
         python=getattr(sys, "_base_executable", None) or sys.executable,
         purpose=purposes.get(group, f"the environment for {group}"),
         say=console.print_line,
-        reach=_reach(Path(os.path.abspath(sys.argv[0])).parent.parent),
+        reach=reach(root),
+        wheels=root / wheels.FOLDER,
     )
 
 
-def _reach(root: Path) -> Network:
+def reach(root: Path) -> Network:
     """The network settings, with `[tool.innerloop] ca` if this Python can read TOML.
 
     Python 3.11 and newer can; for older ones SSL_CERT_FILE sets the authority.

@@ -27,7 +27,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from . import change_folder, files, process
 from .errors import UserError
@@ -56,6 +56,18 @@ class Write:
 
 
 @dataclass(frozen=True, slots=True)
+class WriteBytes:
+    """`Write` for what is no text.
+
+    `executable`: whether those who can read the file can start it; None: as it is.
+    """
+
+    path: str
+    content: bytes
+    executable: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class MakeLink:
     """A symbolic link with the text `leads_to`, in place of a file, a link or nothing."""
 
@@ -79,7 +91,7 @@ class DropEmpty:
 
 
 # Paths are relative to the workspace's root, with "/".
-Step: TypeAlias = Move | Write | MakeLink | Delete | DropEmpty
+Step: TypeAlias = Move | Write | WriteBytes | MakeLink | Delete | DropEmpty
 _Record: TypeAlias = Mapping[str, str]
 
 # The keys of each kind of line, besides "do". All values are paths, but for those in _NO_PATHS.
@@ -159,6 +171,17 @@ def change(root: Path, what: str) -> Iterator[WorkspaceChange]:
             raise
         with suppress(UserError, OSError):  # the next command sweeps
             _sweep(root, current.records)
+
+
+class StepTaker(Protocol):
+    """A change that is under way, as its parts see it."""
+
+    @property
+    def root(self) -> Path:
+        """The workspace's root."""
+
+    def carry_out(self, steps: Iterable[Step]) -> None:
+        """See `WorkspaceChange.carry_out`."""
 
 
 class WorkspaceChange:
@@ -247,7 +270,7 @@ class WorkspaceChange:
         files.copy_whole(source, self.root / copy)
         yield {"do": "across", "path": path, "target": target, "copy": copy, "aside": aside}
 
-    def _putting(self, step: Write | MakeLink, made: set[str]) -> Iterator[_Record]:
+    def _putting(self, step: Write | WriteBytes | MakeLink, made: set[str]) -> Iterator[_Record]:
         path = step.path if isinstance(step, MakeLink) else _written(self.root, step.path)
         target = _path(self.root, path)
         yield from self._folders(path, made)
@@ -258,13 +281,18 @@ class WorkspaceChange:
         else:
             if old:
                 files.require_writable(target)
-            files.write_new(self.root / staged, step.text, files.mode_of(target) if old else None)
+            mode = files.mode_of(target) if old else None
+            if isinstance(step, WriteBytes):
+                new = self.root / staged
+                files.write_new(new, step.content, mode, executable=step.executable)
+            else:
+                files.write_new(self.root / staged, step.text, mode)
         kept = ""
         if old:
             kept = self._beside(path)
             files.keep(target, self.root / kept)
-        new = _identity(self.root / staged)
-        yield {"do": "put", "path": path, "staged": staged, "kept": kept, "old": old, "new": new}
+        after = _identity(self.root / staged)
+        yield {"do": "put", "path": path, "staged": staged, "kept": kept, "old": old, "new": after}
 
     def _beside(self, path: str) -> str:
         """A free path on the disk of `path`; written down if it is not in the change's folder."""

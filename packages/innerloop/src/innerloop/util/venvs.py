@@ -58,12 +58,14 @@ def ensure(
     hashed: bool = True,
     reach: Network | None = None,
     owner: str = "",
+    wheels: Path | None = None,
 ) -> Path:
     """Make the environment from requirements files, unless it is ready, and return it.
 
     `python` is its base interpreter; `purpose` completes the message "setting up ..."; `hashed`:
     every requirement has hashes; `reach`: the network settings (None: those of this machine);
-    `owner`: the root of the workspace it is made for, whose programs may call pip. Of two callers at once, one waits.
+    `owner`: the root of the workspace it is made for, whose programs may call pip; `wheels`: a folder
+    to look in first, so that an index is asked only for what it lacks. Of two callers at once, one waits.
     UserError if it cannot be made, with the end of the installer's output.
     """
     if is_ready(environment):
@@ -77,7 +79,9 @@ def ensure(
             added = network.for_installer(
                 reach or network.of_machine(os.environ), cache_folder(), os.environ
             )
-            _make(environment, requirements, python, purpose, say, added, hashed, bool(owner))
+            _make(
+                environment, requirements, python, purpose, say, added, hashed, bool(owner), wheels
+            )
             if owner:
                 files.write_text(environment / OWNER, owner)
     return environment
@@ -92,16 +96,26 @@ def _make(
     added: Mapping[str, str],
     hashed: bool,
     with_pip: bool,
+    wheels: Path | None,
 ) -> None:
     started = time.monotonic()
     say(f"innerloop: setting up {purpose} (once)")
     files.remove_tree(environment)
     uv = process.which("uv")
     steps = _with_uv(uv, environment, requirements, python) if uv else None
-    for argv in steps or _with_pip(environment, requirements, python):
-        words = [word for word in argv if hashed or word != "--require-hashes"]
-        # Paths in a requirements file are relative to where the installer is started.
-        _step(words, purpose, say, added, requirements[0].parent if requirements else None)
+    creating, installing = steps or _with_pip(environment, requirements, python)
+    # Paths in a requirements file are relative to where the installer is started.
+    cwd = requirements[0].parent if requirements else None
+    _step(creating, purpose, say, added, cwd)
+    words = [word for word in installing if hashed or word != "--require-hashes"]
+    if wheels is not None and wheels.is_dir():
+        words += ["--find-links", str(wheels)]
+        alone = process.run([*words, "--no-index"], cwd=cwd, env=_environ(added))
+        installing = [] if alone.ok else words
+    else:
+        installing = words
+    if installing:
+        _step(installing, purpose, say, added, cwd)
     if steps and with_pip:
         # Python's own copy of pip, from this disk: `uv venv --seed` fetches one without a hash.
         process.run([str(python_of(environment)), "-Im", "ensurepip", "--default-pip"])
@@ -135,9 +149,6 @@ def _step(
     argv: list[str], purpose: str, say: Say, added: Mapping[str, str], cwd: Path | None
 ) -> None:
     lines: list[str] = []
-    # PYTHONPATH and an active environment of the person must not affect the new one.
-    ignored = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
-    env = {name: value for name, value in os.environ.items() if name not in ignored}
     with Progress() as progress:
 
         def on_line(line: str) -> None:
@@ -146,7 +157,7 @@ def _step(
             if not progress.is_live and _is_large_download(line):
                 say(f"  {line.strip()}")
 
-        code = process.follow(argv, on_line, cwd=cwd, env={**env, **added})
+        code = process.follow(argv, on_line, cwd=cwd, env=_environ(added))
     if code == 0:
         return
     text = "\n".join(lines)
@@ -162,6 +173,12 @@ def _step(
         code="environment-failed",
         hint="Fix what the lines above name and run the command again",
     )
+
+
+def _environ(added: Mapping[str, str]) -> dict[str, str]:
+    """PYTHONPATH and an active environment of the person must not affect the new one."""
+    ignored = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
+    return {name: value for name, value in os.environ.items() if name not in ignored} | {**added}
 
 
 def _is_large_download(line: str) -> bool:

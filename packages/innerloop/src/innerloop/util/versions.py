@@ -22,6 +22,8 @@ _FORM = re.compile(
 )
 _PHASES = {"a": 0, "b": 1, "rc": 2}
 _FINAL = 3
+# The phase of a version that is no alpha, beta, candidate or development release.
+FINAL = (_FINAL, 0)
 # Where a development release has no other phase, it comes before all of them.
 _BEFORE_ALL = -1
 _LAST = 10**18
@@ -53,7 +55,7 @@ def parse(text: str) -> Version | None:
     release = [int(part) for part in match["release"].split(".")]
     while len(release) > 1 and release[-1] == 0:
         release.pop()
-    phase = (_FINAL, 0)
+    phase = FINAL
     if match["phase"]:
         phase = (_PHASES[match["phase"]], int(match["pre"]))
     elif match["dev"] and not match["post"]:

@@ -60,6 +60,25 @@ class YamlText:
         line = self.source.count("\n", 0, at)
         return Position(self.name, line + 1, at - self.source.rfind("\n", 0, at))
 
+    def scalar(self, *path: Key) -> tuple[Any, str | None]:
+        """The value at a path and its text as written without quotes.
+
+        (None, None) for what is in quotes, tagged, no scalar or not there.
+        """
+        node = _walk(self.node, path)[1]
+        if not isinstance(node, yaml.ScalarNode) or node.style in ("'", '"', "|", ">"):
+            return None, None
+        return _value_of(node), node.value
+
+    def names(self, *path: Key) -> list[tuple[Any, str, Position]]:
+        """(name, its text, its position) of each key of a mapping; [] if there is none."""
+        node = _walk(self.node, path)[1] if path else self.node
+        return [
+            (_value_of(key), key.value, _position(self.name, key.start_mark))
+            for key, _ in (node.value if isinstance(node, yaml.MappingNode) else ())
+            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge"
+        ]
+
     def duplicates(self) -> list[tuple[Position, str]]:
         """The keys that occur twice in one mapping, each with the position of the later one."""
         loader = _Loader(self.source)
@@ -91,6 +110,31 @@ def parse(text: str, name: str) -> YamlText:
     return YamlText(name, value, text, node)
 
 
+def refused_elsewhere(text: str, name: str) -> UserError | None:
+    """Why PyYAML's own parser, which Azure ML's client has, does not read a text that libyaml reads.
+
+    It knows no tab after a value and no question mark in a text within braces. A text without them
+    is not parsed again.
+    """
+    is_doubtful = "\t" in text or ("?" in text and ("{" in text or "[" in text))
+    if not is_doubtful or len(text) > 200_000:
+        return None
+    try:
+        for _ in yaml.parse(text, yaml.SafeLoader):
+            pass
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        is_tab = "\\t" in str(getattr(error, "problem", ""))
+        what = "a tab after a value" if is_tab else "a question mark in a text without quotes"
+        return UserError(
+            f"Azure ML's client does not read {what} here",
+            code="yaml-not-portable",
+            where=_position(name, mark),
+            hint="Write blanks" if is_tab else "Put the text in quotes",
+        )
+    return None
+
+
 def _require_flat(text: str, name: str) -> None:
     """UserError for a text that is nested too deeply.
 
@@ -111,6 +155,17 @@ def _require_flat(text: str, name: str) -> None:
                 where=_position(name, event.start_mark),
                 hint="Correct the file",
             )
+
+
+def _value_of(node: yaml.ScalarNode) -> Any:
+    """A scalar's value; its text where the tag says something that it is not."""
+    loader = _Loader("")
+    try:
+        return loader.construct_document(node)
+    except (yaml.YAMLError, ValueError):
+        return node.value
+    finally:
+        loader.dispose()
 
 
 def _walk(node: yaml.Node | None, path: tuple[Key, ...]) -> tuple[Any, yaml.Node | None]:

@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING, ClassVar
 from ..model import ignore_file, shared_code
 from ..model.dockerfiles import dockerfile, dockerignore
 from ..model.experiment import JOB_FILE, MARK, Experiment, Link
+from ..model.folder_contents import FolderContents
 from ..model.naming import slug_of
 from ..model.settings import settings
 from ..model.workspace import HOST, INSIDE, Workspace, resolve
 from ..util import files, regular_files
 from ..util.errors import UsageError, UserError
 from ..util.printable import is_unicode
+from . import folder_reader, missing_data, pytest_files, submodules
+from .folder_reader import SKIPPED
 
 if TYPE_CHECKING:  # a command that reads no job file should not wait for YAML
     from ..model.jobs.job import Job
@@ -27,8 +30,12 @@ if TYPE_CHECKING:  # a command that reads no job file should not wait for YAML
 
 # The largest file of a build's folder, in bytes.
 LARGEST = 4_000_000_000
+# The largest script whose line ends are looked at, in bytes.
+LARGEST_SCRIPT = 1_000_000
 # Folders that hold no code of an experiment.
-_SKIPPED = {"outputs", "logs", "__pycache__", ".git", ".ipynb_checkpoints", ".venv", "node_modules"}
+NOT_CODE = frozenset(
+    {"outputs", "logs", "__pycache__", ".git", ".ipynb_checkpoints", ".venv", "node_modules"}
+)
 
 
 def open_workspace(root: Path) -> Workspace:
@@ -107,6 +114,8 @@ def open_experiment(workspace: Workspace, name: str) -> Experiment:
         )
     toml = f"src/{name}/innerloop.toml"
     links = tuple(links_of(Path(workspace.root), folder))
+    names = tuple(sorted(entry.name for entry in os.scandir(folder)))
+    common_tests = tuple(_common_tests(Path(workspace.root), links))
     return Experiment(
         name=name,
         dockerfile=dockerfile.parse(text, where),
@@ -114,8 +123,8 @@ def open_experiment(workspace: Workspace, name: str) -> Experiment:
             files.read_text(folder / "innerloop.toml"), toml, workspace.settings
         ),
         links=links,
-        files=tuple(sorted(entry.name for entry in os.scandir(folder))),
-        common_tests=tuple(_common_tests(Path(workspace.root), links)),
+        files=names,
+        pytest=pytest_files.layout(Path(workspace.root), f"src/{name}", names, common_tests),
     )
 
 
@@ -351,6 +360,37 @@ class WorkspaceFiles:
             self.searched.add(folder)
         return _measure(self.root / folder)
 
+    def contents(self, path: str) -> FolderContents:
+        """What a folder of code or data holds besides ordinary files."""
+        contents = folder_reader.read(self._path(path), NOT_CODE if _is_in_src(path) else SKIPPED)
+        if not _is_in_src(path):
+            self.searched.add(path)
+        return contents
+
+    def missing_submodules(self, path: str) -> Sequence[str]:
+        """Submodules at the path, above or below it, that are not checked out."""
+        return submodules.missing_below(self.root, os.path.realpath(self.root / path))
+
+    def remedy(self, path: str) -> str:
+        """A command that fetches data that do not exist; "" if none is known."""
+        return missing_data.remedy(self.root, path)
+
+    def is_outside(self, target: str) -> bool:
+        """Whether a path without links is outside of the workspace."""
+        real = os.path.realpath(self.root)
+        return target != real and not target.startswith(real.rstrip(os.sep) + os.sep)
+
+    def start_of(self, path: str) -> bytes:
+        """The first bytes of a regular file; b"" for one that cannot be read or is large."""
+        try:
+            return regular_files.read_bytes(self._path(path), LARGEST_SCRIPT)
+        except (OSError, UserError):
+            return b""
+
+    def is_executable(self, path: str) -> bool:
+        """Whether the file can be started; always where the file system keeps no such bit."""
+        return os.name == "nt" or os.access(self._path(path), os.X_OK)
+
     def _path(self, path: str) -> Path:
         if not _is_in_src(path):
             self.consulted.add(path)
@@ -360,7 +400,7 @@ class WorkspaceFiles:
 def _is_in_src(path: str) -> bool:
     """Whether a path is below src/, and not in a folder that holds no code."""
     first, *parts = posixpath.normpath(path).split("/")
-    return first == "src" and not _SKIPPED.intersection(parts)
+    return first == "src" and not NOT_CODE.intersection(parts)
 
 
 def digest_of(folder: Path) -> str:
@@ -404,7 +444,7 @@ def _experiment_names(folder: Path, prefix: str) -> Iterator[str]:
     except (FileNotFoundError, NotADirectoryError):
         return
     for entry in entries:
-        if entry.name.startswith(".") or entry.name in _SKIPPED:
+        if entry.name.startswith(".") or entry.name in NOT_CODE:
             continue
         if not entry.is_dir(follow_symlinks=False) or (not prefix and entry.name == "common"):
             continue
@@ -447,7 +487,7 @@ def _links_below(folder: Path) -> Iterator[Path]:
     for entry in entries:
         if entry.is_symlink():
             yield Path(entry.path)
-        elif entry.name not in _SKIPPED and entry.is_dir(follow_symlinks=False):
+        elif entry.name not in NOT_CODE and entry.is_dir(follow_symlinks=False):
             yield from _links_below(Path(entry.path))
 
 

@@ -85,7 +85,7 @@ CASES: dict[str, dict[str, Any]] = {
     "plain": {},
     "no inputs": {"inputs": {}},
     "inputs": {"inputs": INPUTS},
-    "many inputs": {"inputs": {f"x{n}": n for n in range(14)}},
+    "many inputs": {"inputs": {f"x{n}": n for n in range(29)}},
     "allowed": {
         "inputs": INPUTS,
         "toml": CRON
@@ -131,7 +131,10 @@ def test_github_by_its_schema_and_its_linter(folder: Path) -> None:
     for where, pattern in ((folder, "github-*.yml"), (ROOT, ".github/workflows/*.yml")):
         count = len(list(where.glob(pattern)))
         done = linter(where, pattern)  # it takes one pattern, and says how many files it finds
-        assert done.returncode == 0, done.stdout + done.stderr
+        problems = re.findall(r"^\S+\.yml:\d+:\d+ .*$", done.stdout, re.MULTILINE)
+        # The linter is older than GitHub's 25 inputs.
+        problems = [one for one in problems if "maximum number of inputs" not in one]
+        assert problems == [] and done.stderr == "", done.stdout + done.stderr
         assert f"Checking {count} workflow file(s)" in done.stdout, done.stdout
 
 
@@ -215,13 +218,13 @@ def test_settings_of_the_workspace() -> None:
 
 
 def test_more_inputs_than_github_takes() -> None:
-    toml = CRON + "[schedule.allowed]\nx13 = [13, 14]\n"
-    text = rendered(inputs={f"x{n}": n for n in range(14)}, toml=toml)[
+    toml = CRON + "[schedule.allowed]\nx28 = [28, 29]\n"
+    text = rendered(inputs={f"x{n}": n for n in range(29)}, toml=toml)[
         ".github/workflows/train-digits.yml"
     ]
     form = parsed(text)["on"]["workflow_dispatch"]["inputs"]
-    assert list(form) == [*(f"x{n}" for n in range(MAX_INPUTS - 1)), "x13"]
-    assert "changes the others: x9, x10, x11, x12\n" in text
+    assert list(form) == [*(f"x{n}" for n in range(MAX_INPUTS - 1)), "x28"]
+    assert "changes the others: x24, x25, x26, x27\n" in text
 
 
 def test_what_checks_every_push() -> None:
@@ -291,7 +294,7 @@ TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])
 VALUE = TEXT | st.integers() | st.booleans() | st.floats(allow_nan=False, allow_infinity=False)
 
 
-@given(st.dictionaries(NAME, VALUE, max_size=12))
+@given(st.dictionaries(NAME, VALUE, max_size=28))
 def test_any_inputs_come_back_through_a_form_as_they_were(inputs: dict[str, Any]) -> None:
     """Generated, read as each service reads it, left unchanged, and given to --inputs.
 

@@ -53,7 +53,9 @@ class Input:
 
     @property
     def literal_text(self) -> str:
-        """As azure-ai-ml sends it: Python's str() of the value (True is "True")."""
+        """As azure-ai-ml sends it: Python's str() of the value (True is "True"), bytes as text."""
+        if isinstance(self.value, bytes):
+            return self.value.decode(errors="backslashreplace")
         return str(self.value)
 
     @property

@@ -85,6 +85,8 @@ def _read(file: str, files: Files, findings: list[Finding]) -> YamlText | None:
     except UserError as error:
         findings.append(finding_of(error))
         return None
+    if (refusal := yaml_text.refused_elsewhere(parsed.source, file)) is not None:
+        findings.append(finding_of(refusal, WARNING))
     for position, key in parsed.duplicates():
         message = f'the key "{key}" occurs twice'
         hint = "Remove one: only the last counts"

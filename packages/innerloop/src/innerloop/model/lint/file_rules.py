@@ -10,12 +10,14 @@ from dataclasses import replace
 
 from ...util.errors import UserError
 from ...util.position import Position
-from ..dockerfiles import dockerfile, shell_words, start_files
-from ..dockerfiles.dockerfile import Dockerfile, Instruction
-from ..dockerfiles.shell_words import WordError
+from ..dockerfiles import dockerfile, start_files
+from ..dockerfiles.dockerfile import Dockerfile
 from ..jobs.environment_file import environment_of, file_of
 from ..jobs.job import Job
 from ..paths import is_elsewhere
+from .build_rules import check_copies
+from .code_rules import LARGE, check_code, measured
+from .copy_sources import sources_of
 from .finding import INFO, WARNING, Files, Finding, finding_of, refused
 from .link_rules import check_links
 from .reference_rules import where_in_command
@@ -35,7 +37,14 @@ def check_files(job: Job, files: Files) -> Iterator[Finding]:
         ("../", "/")
     ):  # folders outside the workspace are not checked
         yield from check_links(root, files)
-    if is_elsewhere(job.code):
+        built = job.environment.path if job.environment.kind == "build" else None
+        is_built = built is not None and is_local(built) and below(job, built) == root
+        yield from check_code(job, root, files, is_measured=not is_built)
+    if re.match(r"git\+|azureml:(?!/)|azureml://registries/", job.code or ""):
+        message = f"Azure ML's client does not accept {job.code} as code"
+        hint = "Check the code out here and set `code:` to its folder"
+        yield refused(job, ("code",), message, hint, "code-elsewhere")
+    elif is_elsewhere(job.code):
         message = f"the job's code is not in this workspace, so it does not run here: {job.code}"
         hint = "Check the code out here and set `code:` to its folder"
         yield Finding(job.where("code"), message, hint, "no-local-equivalent", INFO)
@@ -51,6 +60,7 @@ def _forms_of_paths(job: Job) -> Iterator[Finding]:
     written: list[tuple[tuple[str, ...], str]] = [
         (key, path)
         for key, path in (
+            *((("inputs", n, "path"), i.path) for n, i in job.inputs.items() if i.kind == "data"),
             (("code",), job.code),
             (("environment", "conda_file"), environment.conda_file),
             (("environment", "build", "path"), environment.path),
@@ -58,7 +68,11 @@ def _forms_of_paths(job: Job) -> Iterator[Finding]:
         if isinstance(path, str)
     ]
     for key, path in written:
-        if path.startswith("file:"):
+        if path.startswith("runs:"):
+            message = f"Azure ML's client does not accept {path}"
+            hint = "Write azureml://jobs/JOB/outputs/artifacts/paths/..."
+            yield refused(job, key, message, hint, "path-not-portable")
+        elif path.startswith("file:"):
             message = f'Azure ML\'s client does not accept the prefix of "{path}"'
             hint = f"Write {key[-1]}: {path.removeprefix('file:')}"
             yield refused(job, key, message, hint, "path-not-portable")
@@ -106,6 +120,36 @@ def _script(job: Job, root: str | None, files: Files) -> Iterator[Finding]:
             yield from _missing_script(job, root, folder, script, files)
         if _MAKES_FILES.search(piece) or words[:1] == ["apt-get"]:
             return
+
+
+_CHANGES_FILES = re.compile(r"\b(?:chmod|dos2unix|sed|tr|perl|install|ln)\b")
+_SHELLS = ("bash", "sh", "dash", "zsh", "ksh", "source", ".")
+
+
+def script_paths(job: Job, root: str) -> Iterator[tuple[str, str, str]]:
+    """The scripts that the command names: as written, the path from the workspace's root, and by what.
+
+    The last is "" for a script that is started itself, "shell" or "other" for an argument of one.
+    Behind a command that may change files there are none.
+    """
+    folder = "."
+    for piece in re.split(r"&&|\|\||[;|\n]", re.sub(r"\\\n", "  ", job.command)):
+        words = _words(piece)
+        if _MAKES_FILES.search(piece) or _CHANGES_FILES.search(piece):
+            return
+        if len(words) == 2 and words[0] == "cd":
+            folder = posixpath.join(folder, words[1])
+        script = _script_of(words)
+        if script is None and words and re.fullmatch(r"(?:\./|[\w-]+/)[\w./-]+", words[0]):
+            script = words[0]
+        if script is None or "$" in folder or posixpath.isabs(script) or posixpath.isabs(folder):
+            continue
+        named = [word for word in words[: words.index(script)] if not word.startswith("-")]
+        runner = posixpath.basename(named[-1]) if named else ""
+        if runner in ("exec", "time", "nohup", "sudo", "env"):
+            runner = ""
+        by = "" if not runner else "shell" if runner in _SHELLS else "other"
+        yield script, posixpath.normpath(posixpath.join(root, folder, script)), by
 
 
 def _missing_script(
@@ -184,8 +228,10 @@ def check_data(job: Job, files: Files) -> Iterator[Finding]:
         position = job.where("inputs", name, "path")
         if not files.exists(path):
             message = f'the data of input "{name}" do not exist: {path}'
-            hint = "Put them there, or write another path"
-            yield Finding(position, message, hint, "data-missing")
+            remedy = getattr(files, "remedy", None)  # not every view of files can look around
+            fetch = remedy(path) if remedy is not None else ""
+            put = f"Fetch them with `{fetch}`" if fetch else "Put them there"
+            yield Finding(position, message, f"{put}, or write another path", "data-missing")
         elif input_.type == "uri_file" and files.is_dir(path):
             message = f'the input "{name}" is a uri_file, and {path} is a folder'
             yield Finding(position, message, "Write type: uri_folder", "data-type-mismatch", INFO)
@@ -235,14 +281,9 @@ def _environment(job: Job, files: Files) -> Iterator[Finding]:
     yield from dockerfile_of(name, position, context, files)
 
 
-# Bytes of a build context above which it probably holds more than a build needs.
-LARGE_CONTEXT = 100_000_000
-
-
 def _large_context(context: str, position: Position, files: Files) -> Iterator[Finding]:
-    measure = getattr(files, "context_size", None)  # not every view of files can measure
-    count, size = measure(context) if measure else (0, 0)
-    if size >= LARGE_CONTEXT:
+    count, size = measured(context, files)
+    if size >= LARGE:
         what = f"the build folder {context} has {size / 1e6:,.0f} MB in {count:,} files"
         yield Finding(
             position,
@@ -275,6 +316,7 @@ def dockerfile_of(
     yield from _without_image(parsed)
     yield from _start_files(parsed)
     yield from copied_from(parsed, context, files)
+    yield from check_copies(parsed, context, files)
     return parsed
 
 
@@ -311,19 +353,6 @@ def copied_from(parsed: Dockerfile, context: str, files: Files) -> Iterator[Find
                 position = Position(parsed.name, instruction.line, 1)
                 for source in sources_of(instruction):
                     yield from _copied(source, position, instruction.keyword, context, files)
-
-
-def sources_of(instruction: Instruction) -> list[str]:
-    """What COPY or ADD takes from the build's folder."""
-    if instruction.flag("from") is not None or instruction.heredocs:
-        return []
-    words = instruction.exec_form
-    if words is None:
-        try:
-            words = tuple(shell_words.split(instruction.arguments, escape=instruction.escape))
-        except WordError:
-            return []
-    return list(words[:-1])
 
 
 def _copied(

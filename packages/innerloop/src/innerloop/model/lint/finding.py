@@ -84,9 +84,18 @@ def refused(
     return Finding(job.where(*path), message, hint, code, WARNING)
 
 
-# Warnings about a job that Azure ML accepts: it costs more than it should, or runs in another
-# environment than a dev container's shell.
-ACCEPTED = {"build-context-large", "environment-in-start-file"}
+# Warnings about a job that Azure ML accepts: it costs more than it should, hides its failure, runs
+# in another environment than a dev container's shell, or a file may not be what the program expects.
+ACCEPTED = {
+    "build-context-large",
+    "code-large",
+    "code-with-outputs",
+    "environment-in-start-file",
+    "failure-hidden",
+    "pointer-in-code",
+    "script-not-executable",
+    "submodule-missing",
+}
 
 
 def blocks_submission(findings: Iterable[Finding]) -> bool:

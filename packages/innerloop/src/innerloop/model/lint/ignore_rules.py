@@ -12,14 +12,14 @@ from collections.abc import Iterator
 
 from ...util.errors import UserError
 from ...util.position import Position
-from .. import ignore_file
 from ..dockerfiles import dockerfile
 from ..ignore_file import IgnoreRules
 from ..jobs.job import Job
-from .file_rules import below, is_local, sources_of
+from .code_rules import rules_of
+from .copy_sources import sources_of
+from .file_rules import below, is_local
 from .finding import Files, Finding, finding_of
 
-IGNORE_FILES = (".amlignore", ".gitignore")
 # Options and programs whose file is written: it need not be sent.
 _WRITES = re.compile(
     r"(?i)out|save|log|dest|dump|write|result|export|cache|ckpt|checkpoint|target|report|tee"
@@ -71,15 +71,10 @@ def _of_build(job: Job, files: Files) -> Iterator[Finding]:
 
 def _rules(folder: str, files: Files) -> IgnoreRules | UserError:
     """The rules of the one ignore file that counts; an error for one that cannot be read."""
-    for name in IGNORE_FILES:
-        path = posixpath.join(folder, name)
-        try:
-            text = files.read(path)
-            if text is not None:
-                return ignore_file.parse(text, path)
-        except UserError as error:
-            return error
-    return IgnoreRules()
+    try:
+        return rules_of(folder, files)
+    except UserError as error:
+        return error
 
 
 def _excluded(rules: IgnoreRules, file: str, described: str) -> Iterator[Finding]:

@@ -43,8 +43,14 @@ def _input(job: Job, name: str, step: bool) -> Iterator[Finding]:
     data = input_.path or ""
     if re.match(r"azureml:(?!/)", data) and not VERSIONED.fullmatch(data):
         message = f'the data of input "{name}" have neither a version nor a label: {data}'
-        hint = f"Write {data}:1, or {data}@latest"
+        hint = "Write azureml:NAME:VERSION, or azureml:NAME@latest"
+        if re.fullmatch(r"azureml:[^:@/]+", data):
+            hint = f"Write {data}:1, or {data}@latest"
         yield refused(job, (*path, "path"), message, hint, "version-missing")
+    elif data.startswith("azureml:") and data.endswith(":latest"):
+        message = f"{data} is a version with the name latest, not the latest version"
+        hint = f"Write {data.removesuffix(':latest')}@latest"
+        yield Finding(job.where(*path, "path"), message, hint, "version-missing", INFO)
 
 
 def check_input_form(job: Job, name: str) -> Iterator[Finding]:

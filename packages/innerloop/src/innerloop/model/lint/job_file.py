@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
@@ -10,12 +11,16 @@ from ...util.errors import UserError
 from ..jobs import sweep
 from ..jobs.job import Job, read_job
 from ..jobs.pipeline import Step, default_compute, pipeline_of, swept
+from .content_rules import check_contents
+from .exit_code_rules import check_exit_code
 from .file_rules import check_data, check_files
-from .finding import INFO, WARNING, Files, Finding, finding_of, refused
+from .finding import INFO, WARNING, Files, Finding, finding_of, mapping_of, refused
 from .ignore_rules import check_ignored
 from .reference_rules import check_references, check_variables
 from .step_rules import check_steps
+from .sweep_rules import check_sweep
 from .value_rules import check_values, placeholders
+from .yaml_rules import check_yaml
 
 __all__ = ["Files", "Finding", "check", "check_text", "read_and_check"]
 
@@ -44,10 +49,12 @@ def read_and_check(text: str, name: str, files: Files) -> tuple[Job | None, list
         )
         for position, key in parsed.duplicates()
     ]
+    if (refusal := yaml_text.refused_elsewhere(text, name)) is not None:
+        findings.append(finding_of(refusal, WARNING))
     job, errors = read_job(parsed)
     findings += [_unusable(error) for error in errors]
     if job is not None:
-        findings += _all(job, files)
+        findings += [*check_yaml(job), *_all(job, files)]
     return job, _sorted(findings)
 
 
@@ -73,12 +80,16 @@ def _all(job: Job, files: Files) -> Iterator[Finding]:
             yield _unusable(error)
             return
         yield from check_files(job, files)
+        yield from check_contents(job, files)
         yield from check_references(job)
+        yield from check_exit_code(job)
         yield from check_ignored(job, files)
         return
     yield from check_files(job, files)
+    yield from check_contents(job, files)
     if job.command:
         yield from check_references(job)
+        yield from check_exit_code(job)
         yield from check_ignored(job, files)
     if job.kind == "sweep":
         yield from _search_space(job)
@@ -90,6 +101,7 @@ def _search_space(job: Job) -> Iterator[Finding]:
             sweep.first_trial(replace(job, search_space={name: distribution}))
         except UserError as error:
             yield finding_of(error)
+    yield from check_sweep(job)
     try:
         sweep.sampling_note(job)
     except UserError as error:
@@ -103,6 +115,16 @@ def _pipeline(job: Job, files: Files) -> Iterator[Finding]:
         yield finding_of(error)
         return
     default = default_compute(job)
+    at: tuple[str, ...] = ("settings", "default_compute")
+    written = mapping_of(job.document.get("settings")).get("default_compute")
+    if isinstance(written, str) and re.fullmatch(r"(?!serverless$)[\w-]+", written):
+        message = f"settings.default_compute is {written}, without azureml: before it"
+        hint = f"Write default_compute: azureml:{written}"
+        yield refused(job, at, message, hint, "compute-reference-invalid")
+    if (default or "").removeprefix("azureml:") == "local":
+        message, hint = "a pipeline does not run on compute: local", "Write compute: azureml:NAME"
+        at = ("compute",) if job.compute else at
+        yield refused(job, at, message, hint, "compute-reference-invalid")
     yield from check_variables(job)
     yield from check_steps(job, pipeline)
     for step in pipeline.steps:
@@ -135,7 +157,9 @@ def _step(step: Step, files: Files) -> Iterator[Finding]:
         return
     yield from check_values(step.job, step=True)
     yield from check_files(step.job, files)
+    yield from check_contents(step.job, files)
     yield from check_references(step.job)
+    yield from check_exit_code(step.job)
     yield from check_ignored(step.job, files)
 
 

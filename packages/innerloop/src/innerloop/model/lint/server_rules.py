@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from ...util.errors import UserError
 from ...util.position import Position
 from ..deployment import MODEL_VARIABLE, Deployment
-from ..dockerfiles import dockerfile, dockerignore, serving_dockerfile
+from ..dockerfiles import dockerfile, serving_dockerfile
 from ..dockerfiles.dockerfile import Dockerfile
 from ..dockerfiles.serving_dockerfile import Copied
 from .file_rules import dockerfile_of
@@ -85,7 +85,6 @@ def check_server(
         return
     copies = tuple(serving_dockerfile.copies(parsed))
     image = ServerImage(deployment, context, parsed, copies, files)
-    yield from _ignored_copies(image)
     yield from _ports(image)
     yield from _torchserve(image)
     yield from _inference_server(image)
@@ -93,16 +92,6 @@ def check_server(
     yield from _opened_files(image, names if context == folder else ())
     yield from _model_is_read(image)
     yield from _packages(image, trained)
-
-
-def _ignored_copies(image: ServerImage) -> Iterator[Finding]:
-    """COPY of files that .dockerignore excludes."""
-    is_ignored = dockerignore.matcher(image.text(dockerignore.NAME))
-    for copied in image.copies:
-        if copied.source != "." and is_ignored(copied.source):
-            message = f"COPY {copied.source}: {image.context}/{dockerignore.NAME} excludes it"
-            hint = "Remove the rule there"
-            yield Finding(image.at(copied.line), message, hint, "copy-source-ignored")
 
 
 def _ports(image: ServerImage) -> Iterator[Finding]:

@@ -13,12 +13,14 @@ from typing import Any
 
 from ...util.errors import did_you_mean
 from ...util.json_records import is_file_name
-from ..jobs.job import DATA_TYPES, Job
+from ..jobs.component import flat_inputs
+from ..jobs.job import DATA_TYPES, Input, Job
 from ..jobs.known_keys import COMPONENT_INPUT
 from ..jobs.pipeline import PREVIEWS, Pipeline, Step
 from .finding import INFO, WARNING, Finding, mapping_of, refused
 from .input_rules import check_input_form
-from .value_rules import check_keys, check_tags
+from .sweep_rules import check_sweep
+from .value_rules import check_keys, check_sweep_keys, check_tags
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
 
@@ -34,7 +36,17 @@ def check_steps(job: Job, pipeline: Pipeline) -> Iterator[Finding]:
             message = f'the step name "{name}" is refused: lower-case letters, digits and _, no digit first'
             hint = f'Call it "{_clean(str(name))}"'
             yield refused(job, ("jobs", str(name)), message, hint, "name-refused")
-        if mapping_of(body).get("type") in PREVIEWS:
+        kind, component = mapping_of(body).get("type"), mapping_of(body).get("component")
+        if kind == "pipeline" and component is None:
+            message = f'the step "{name}" is a pipeline without a component'
+            hint = "Write component: ./FILE.yml, with the steps in that file"
+            yield refused(job, ("jobs", str(name)), message, hint, "component-not-job")
+        if isinstance(component, str) and re.fullmatch(r"azureml:[^:@/]+", component):
+            message = f"the component has neither a version nor a label: {component}"
+            hint = f"Write {component}:1, or {component}@latest"
+            at = ("jobs", str(name), "component")
+            yield refused(job, at, message, hint, "version-missing")
+        if kind in PREVIEWS:
             message = (
                 "Azure ML's client accepts if_else, do_while and parallel_for only in a preview"
             )
@@ -51,16 +63,44 @@ def _step(job: Job, step: Step, body: Mapping[str, Any]) -> Iterator[Finding]:
     if str(body.get("type")).lower() in ("component", "component_job"):
         message = "type is component, a form that Azure ML no longer accepts"
         yield refused(job, (*at, "type"), message, "Write type: command", "legacy-form")
+    if step.job.kind == "sweep":
+        yield from _sweep(job, step, body)
     if step.job.kind == "command" and body.get("component") is None:
         written = replace(step.job, document=body)
         yield from check_keys(written)
         yield from check_tags(written)
         for name in written.inputs:
             yield from check_input_form(written, name)
+        for name, value in mapping_of(body.get("inputs")).items():
+            if isinstance(value, dict) and not {"path", "value", "default"} & set(value):
+                message = (
+                    f'the input "{name}" of the step "{step.name}" has neither a value nor a path'
+                )
+                hint = "Write path: azureml:NAME:VERSION, a folder, or a plain value"
+                path = (*at, "inputs", str(name))
+                yield refused(job, path, message, hint, "input-without-value")
         if body.get("environment") is None:
             yield _without_environment(job, step)
     elif isinstance(body.get("component"), str):
         yield from _component(step.job)
+        yield from _bound(job, step, body)
+
+
+def _sweep(job: Job, step: Step, body: Mapping[str, Any]) -> Iterator[Finding]:
+    """A step that is a sweep: its trial is a component, whose inputs get the values."""
+    at = ("jobs", step.name)
+    space = {str(name): one for name, one in mapping_of(body.get("search_space")).items()}
+    written = replace(job, kind="sweep", document=body, at=at, search_space=space)
+    yield from check_sweep_keys(written)
+    yield from check_sweep(written)
+    command = mapping_of(body.get("trial")).get("command")
+    for name in re.findall(r"\$\{\{\s*search_space\.([^\s{}]+)", str(command or "")):
+        text = "${{search_space." + name + "}}"
+        message = f"{text} is refused in a pipeline: the trial there is a component"
+        hint = (
+            f"Write inputs: {{{name}: {{type: number}}}} below trial:, and ${{{{inputs.{name}}}}}"
+        )
+        yield refused(job, (*at, "trial", "command"), message, hint, "reference-unknown")
 
 
 def _without_environment(job: Job, step: Step) -> Finding:
@@ -86,6 +126,71 @@ def _component(job: Job) -> Iterator[Finding]:
             "environment-missing",
             WARNING,
         )
+
+
+def _bound(job: Job, step: Step, body: Mapping[str, Any]) -> Iterator[Finding]:
+    """Values of a step that its component's declaration does not allow."""
+    written = step.job.text.value
+    if not isinstance(written, dict):
+        return
+    at = ("jobs", step.name)
+    declared = mapping_of(written.get("outputs"))
+    for name in mapping_of(body.get("outputs")):
+        if str(name) not in map(str, declared):
+            message = f'the step "{step.name}" has the output "{name}", which its component lacks'
+            hint = did_you_mean(str(name), list(map(str, declared)))
+            yield refused(job, (*at, "outputs", str(name)), message, hint, "output-undeclared")
+    for name, declaration in flat_inputs(
+        {str(key): one for key, one in mapping_of(written.get("inputs")).items()}
+    ).items():
+        input_ = step.job.inputs.get(name)
+        if not isinstance(declaration, dict) or input_ is None or name not in _set(body):
+            continue
+        yield from _not_allowed(job, step, input_, declaration)
+
+
+def _set(body: Mapping[str, Any]) -> set[str]:
+    """The inputs that a step sets."""
+    return {
+        str(name) for name, value in mapping_of(body.get("inputs")).items() if value is not None
+    }
+
+
+def _not_allowed(
+    job: Job, step: Step, input_: Input, declaration: Mapping[str, Any]
+) -> Iterator[Finding]:
+    """A literal that its declaration does not allow."""
+    kind, text = str(declaration.get("type") or "").lower(), input_.literal_text
+    if input_.kind != "literal" or input_.value is None or "${{" in text:
+        return
+    path = ("jobs", step.name, "inputs", input_.name)
+    sets = f'the step "{step.name}" sets "{input_.name}" to {text}'
+    pattern = _LITERALS.get(kind)
+    if pattern is not None and not re.fullmatch(pattern, text, re.IGNORECASE):
+        type_ = f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+        message, hint = f"{sets}, and the component declares {type_}", f"Write {type_}"
+        yield refused(job, path, message, hint, "type-mismatch")
+        return
+    allowed = declaration.get("enum")
+    if isinstance(allowed, list) and allowed and text not in map(str, allowed):
+        message = f"{sets}, and the component allows {', '.join(map(str, allowed))}"
+        yield refused(job, path, message, "Write one of them", "value-not-allowed")
+    for key, word in (("min", "at least"), ("max", "at most")):
+        limit = declaration.get(key) if kind in ("number", "integer") else None
+        if not isinstance(limit, (int, float)) or isinstance(limit, bool):
+            continue
+        if float(text) < limit if key == "min" else float(text) > limit:
+            message = f"{sets}, and the component allows {word} {limit}"
+            hint = f"Write a number of {word} {limit}"
+            yield refused(job, path, message, hint, "value-not-allowed")
+
+
+# The texts that Azure ML reads as each type.
+_LITERALS = {
+    "integer": r"[-+]?[0-9]+(?:\.0*)?",
+    "number": r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[-+]?[0-9]+)?",
+    "boolean": r"true|false",
+}
 
 
 def _declared(job: Job, written: Mapping[str, Any]) -> Iterator[Finding]:

@@ -52,9 +52,13 @@ def check_values(job: Job, *, step: bool = False) -> Iterator[Finding]:
     yield from _variables(job)
     yield from _resources(job)
     yield from _choices(job)
+    yield from _mappings_written(job)
     yield from _environment(job)
     if job.kind == "sweep" and not step:
-        yield from _sweep(job)
+        yield from check_sweep_keys(job)
+        if job.document.get("sampling_algorithm") is None:
+            hint = "Write sampling_algorithm: random"
+            yield refused(job, (), "the sweep has no sampling_algorithm", hint, "sweep-incomplete")
 
 
 def placeholders(job: Job) -> Iterator[Finding]:
@@ -174,6 +178,9 @@ def _names(job: Job) -> Iterator[Finding]:
                 "name-refused",
             )
     kind = document.get("type")
+    if kind is None and job.kind != "command":
+        message = f"the job has no type, so Azure ML's client does not read it as a {job.kind}"
+        yield refused(job, (), message, f"Write type: {job.kind}", "job-type-missing")
     if isinstance(kind, str) and kind != normalize_type(kind):
         hint = f"Write type: {normalize_type(kind)}"
         yield refused(job, ("type",), f"type is {kind}", hint, "legacy-form")
@@ -243,14 +250,28 @@ def _resources(job: Job) -> Iterator[Finding]:
             "number-out-of-range",
             WARNING,
         )
-    count = job.distribution.process_count_per_instance if job.distribution else 1
-    if count < 1:
-        yield Finding(
-            _where_either(job, "distribution", "process_count_per_instance"),
-            f"distribution.process_count_per_instance is {count}",
-            "Write 1 or more",
-            "number-out-of-range",
-        )
+    written = mapping_of(_body(job).get("distribution"))
+    for key, least in _COUNTS.items():
+        count = _integer(written.get(key)) if job.distribution else None
+        if count is not None and count < least:
+            yield Finding(
+                _where_either(job, "distribution", key),
+                f"distribution.{key} is {count}",
+                f"Write {least} or more",
+                "number-out-of-range",
+            )
+
+
+# The smallest number of each kind of process.
+_COUNTS = {"process_count_per_instance": 1, "worker_count": 1, "parameter_server_count": 0}
+
+
+def _integer(value: Any) -> int | None:
+    """The integer as azure-ai-ml reads it; None for what is reported as no integer."""
+    try:
+        return None if value is None or isinstance(value, bool) else int(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 def _environment(job: Job) -> Iterator[Finding]:
@@ -272,7 +293,22 @@ def _environment(job: Job) -> Iterator[Finding]:
             hint = f"Write environment: {environment.image}"
             yield refused(job, (*path, "image"), message, hint, "environment-as-image")
     elif environment.kind == "registered":
-        yield from _registered(job, environment.reference or "")
+        written = _body(job).get("environment")
+        if isinstance(written, dict):
+            message = f'the environment "{written.get("name")}" has neither an image nor a build'
+            hint = f"Write environment: {_with_version(environment.reference or '')}"
+            yield refused(job, path, message, hint, "environment-reference-invalid")
+        else:
+            yield from _registered(job, environment.reference or "")
+    image = mapping_of(_body(job).get("environment")).get("image")
+    if image is not None and not isinstance(image, str):
+        message = f"environment.image is not a string: {image!r}"
+        yield refused(job, (*path, "image"), message, f'Write "{image}"', "not-a-string")
+
+
+def _with_version(reference: str) -> str:
+    """The reference to an asset with a version, as an example."""
+    return reference if re.search(r"[^:]:[^:]+$|@", reference[8:]) else f"{reference}:1"
 
 
 def _registered(job: Job, reference: str) -> Iterator[Finding]:
@@ -287,13 +323,40 @@ def _registered(job: Job, reference: str) -> Iterator[Finding]:
             )
     elif not reference.startswith("azureml:"):
         message = f'Azure ML does not find an environment by "{reference}"'
-        hint = f"Write azureml:{reference}" + ("" if re.search("[:@]", reference) else ":1")
+        hint = f"Write azureml:{reference}" + ("" if re.search("[:@/]", reference) else ":1")
+        if re.search(r"\.ya?ml$", reference):
+            hint = f"Write file:{reference} for the environment in that file"
+        elif not reference.startswith("/") and re.search("[/:]", reference):
+            hint = f"Write environment: {{image: {reference}}} for an image"
+            if "/" not in reference:
+                hint += f", or azureml:{reference} for an environment of Azure ML"
         yield refused(job, path, message, hint, "environment-reference-invalid")
     elif "/" not in reference and not re.fullmatch(r"azureml:[^/]+[:@][^:@/]+", reference):
         message = f"the environment has neither a version nor a label: {reference}"
         yield refused(
             job, path, message, f"Write {reference}:1 or {reference}@latest", "version-missing"
         )
+    elif reference.endswith(":latest"):
+        message = f"{reference} is a version with the name latest, not the latest version"
+        hint = f"Write {reference.removesuffix(':latest')}@latest"
+        yield Finding(job.where(*path), message, hint, "version-missing", INFO)
+
+
+def _mappings_written(job: Job) -> Iterator[Finding]:
+    """Keys whose value must be a mapping, and that no run here reads."""
+    for key in ("identity", "queue_settings", "properties", "settings", "early_termination"):
+        value = job.document.get(key)
+        if value is not None and not isinstance(value, dict):
+            message = f"{key} is not a mapping: {value!r}"
+            yield refused(job, (key,), message, "Write names and values below it", "not-a-mapping")
+    identity = job.document.get("identity")
+    if isinstance(identity, dict) and not identity.get("type"):
+        message, hint = "the identity has no type", "Write type: managed, or remove it"
+        yield refused(job, ("identity",), message, hint, "key-empty")
+    priority = mapping_of(job.document.get("queue_settings")).get("priority")
+    if priority is not None and str(priority).lower() not in ("low", "medium", "high"):
+        message, hint = f"queue_settings.priority is {priority}", "Write low, medium or high"
+        yield refused(job, ("queue_settings", "priority"), message, hint, "not-a-choice")
 
 
 def _choices(job: Job) -> Iterator[Finding]:
@@ -335,7 +398,8 @@ _CHOICES = {
 }
 
 
-def _sweep(job: Job) -> Iterator[Finding]:
+def check_sweep_keys(job: Job) -> Iterator[Finding]:
+    """Keys that a sweep needs, as a job or as a step."""
     for key, hint in (
         ("objective", "Write objective: {goal: minimize, primary_metric: loss}"),
         ("limits", "Write limits: {max_total_trials: 20}"),
@@ -358,9 +422,6 @@ def _sweep(job: Job) -> Iterator[Finding]:
                 message = f'"{name}" has the choice {str(value).lower()}'
                 hint = f'Put it in quotes: "{value}"'
                 yield refused(job, ("search_space", name), message, hint, "literal-unsupported")
-    if job.document.get("sampling_algorithm") is None:
-        hint = "Write sampling_algorithm: random"
-        yield refused(job, (), "the sweep has no sampling_algorithm", hint, "sweep-incomplete")
 
 
 def _environment_is_missing(job: Job) -> bool:

@@ -8,12 +8,11 @@ and after as its test. A migration never touches `src/**/*.py`, and what it does
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ...util import files, regular_files
+from ...util import files, regular_files, versions
 from ...util.errors import UserError
 from ...util.undo_journal import Delete, MakeLink, Move, Step, Write
 
@@ -131,12 +130,14 @@ def between(old: str, new: str) -> tuple[Migration, ...]:
 
     `old` is "" for a workspace that holds the tool itself, in `scripts/innerloop`.
     """
+    reached = versions.parse(new)
+    if reached is not None and reached.phase < versions.FINAL:
+        new = ".".join(map(str, reached.release))  # it has what the release after it brings
     return tuple(
         migration
         for migration in _all()
-        if _order(old) < _order(migration.version) <= _order(new)
-        # A development version has what the release after it brings.
-        or _order(old) < _order(migration.version) == _order(_release(new))
+        if versions.is_newer(migration.version, old)
+        and not versions.is_newer(migration.version, new)
     )
 
 
@@ -161,19 +162,3 @@ def _all() -> tuple[Migration, ...]:
 
 def _is_below(path: str, folder: str) -> bool:
     return path == folder or path.startswith(f"{folder}/")
-
-
-def _release(version: str) -> str:
-    return re.split(r"[^0-9.]", version)[0].rstrip(".")
-
-
-def _order(version: str) -> tuple[tuple[int, ...], int, int]:
-    """For comparison: release, then whether it is one (dev, a, b, rc come before), its number."""
-    numbers = tuple(int(part) for part in _release(version).split(".") if part)
-    while numbers and numbers[-1] == 0:
-        numbers = numbers[:-1]
-    rest = re.search(r"(a|b|rc|dev|post)(\d+)", version.partition("+")[0])
-    if rest is None:
-        return numbers, 5 if version else 0, 0
-    rank = {"dev": 1, "a": 2, "b": 3, "rc": 4, "post": 6}[rest[1]]
-    return numbers, rank, int(rest[2])

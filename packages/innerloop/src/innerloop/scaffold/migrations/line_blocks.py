@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from difflib import SequenceMatcher
 from typing import NamedTuple
 
 from ...sync import three_way_text
@@ -15,31 +14,11 @@ from ...sync import three_way_text
 _HEADER = re.compile(r"\[\[?[ \t]*[A-Za-z0-9_\"'-][^\[\],#]*\]?\][ \t]*(#.*)?\n?\Z")
 
 
-def replace_lines(yours: str, base: str, theirs: str) -> str:
-    """What changed from base to theirs, done to a list of patterns that a person has edited.
-
-    The lines that give way are replaced where the first of them is; new ones alone go to the end.
-    """
-    is_windows = yours.count("\r\n") * 2 > yours.count("\n")
-    lines = _lines(yours.replace("\r\n", "\n"))
-    old, new = _lines(base), _lines(theirs)
-    known = {*new} & {*old}
-    for tag, start, end, first, last in SequenceMatcher(None, old, new, False).get_opcodes():
-        gone = [line for line in old[start:end] if line not in known and line in lines]
-        come = [line for line in new[first:last] if line not in lines]
-        if tag == "equal":
-            continue
-        before = old[start - 1] if start else None
-        if gone:
-            at = lines.index(gone[0])
-        elif before in lines:
-            at = lines.index(before) + 1
-        else:
-            at = len(lines)
-        lines = [line for line in lines if line not in gone]
-        lines[at:at] = come
-    text = "".join(lines)
-    return text.replace("\n", "\r\n") if is_windows else text
+def without_lines(yours: str, known: Iterable[str]) -> str:
+    """A list of patterns without the lines that the tool once gave; comments of a person stay."""
+    tools = {*known}
+    kept = [line for line in _lines(yours) if not line.strip() or line.rstrip("\r\n") not in tools]
+    return re.sub(r"\A(\r?\n)+", "", "".join(kept))
 
 
 class TomlTable(NamedTuple):

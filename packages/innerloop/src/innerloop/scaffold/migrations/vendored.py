@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from ...model.settings import settings
-from ...sync import three_way_text, transaction
+from ...sync import transaction
 from ...sync.render import workflow_context, workspace_container
 from ...sync.state_file import State
 from ...util.errors import UserError
 from ...util.undo_journal import Delete, Step, Write
-from .. import workspace_template
+from .. import marked_block, workspace_template
 from . import Migration, WorkspaceSnapshot, line_blocks, old_record, vendored_texts
 from .call_words import CallWords
 
@@ -25,7 +25,7 @@ WORDS = CallWords(
 FOLDERS = ("scripts/innerloop", "scripts/locks", "benchmarks", "docs", "tests", ".ci")
 FILES = ("scripts/bench", "scripts/bench.cmd", "CHANGELOG.md")
 # As shipped, they get the text that `init` gives them.
-PAGES = ("README.md", "orchestration/README.md", "data/README.md")
+PAGES = ("orchestration/README.md", "data/README.md")
 TESTS = "tests/test_workspace.py"
 # Where a person may call the tool, besides what sync generates.
 CALLERS = (".github", "orchestration", ".devcontainer", ".vscode", "scripts")
@@ -108,23 +108,47 @@ def _is_whole(snapshot: WorkspaceSnapshot, folder: str) -> bool:
 def _template(snapshot: WorkspaceSnapshot) -> Iterator[tuple[str, str]]:
     """The files that `init` writes once, as they are to be: path -> text."""
     template = workspace_template.text
-    for path in (".gitignore", ".gitattributes", ".dockerignore"):
-        if (yours := snapshot.read(path)) is not None:
-            base = vendored_texts.closest(yours, vendored_texts.bases(path))
-            yield path, line_blocks.replace_lines(yours, base, template(path))
+    for path in marked_block.FILES:
+        yours = snapshot.read(path)
+        if yours is not None and marked_block.split(yours).lines is None:
+            yield path, _patterns(path, yours, template(path))
     if (yours := snapshot.read("pyproject.toml")) is not None:
         yield "pyproject.toml", _pyproject(yours)
-    path = ".pre-commit-config.yaml"
-    if (yours := snapshot.read(path)) is not None:
-        base = vendored_texts.closest(yours, vendored_texts.bases(path))
-        merged = three_way_text.merge(yours, base, template(path))
-        yield path, WORDS.in_text(merged.text or yours)
+    if _is_shipped(snapshot, workspace_template.README):
+        yield workspace_template.README, _readme(snapshot)
     for path in PAGES:
         if _is_shipped(snapshot, path):
             yield path, template(path)
-    own = [path for path in snapshot.walk("tests") if not _is_cache(path)]
-    if own and all(_is_shipped(snapshot, path) for path in own):
+    tests = [path for path in snapshot.walk("tests") if not _is_cache(path)]
+    if tests and all(_is_shipped(snapshot, path) for path in tests):
         yield TESTS, template(TESTS)  # no tests at all would be a failure of `scripts/test`
+
+
+def _readme(snapshot: WorkspaceSnapshot) -> str:
+    text = snapshot.read("pyproject.toml") or ""
+    try:
+        chosen = settings.of_workspace(text, "pyproject.toml").orchestrators
+        names = tuple(chosen.names) if chosen.chosen else ()
+    except UserError:
+        names = ()
+    folder = snapshot.root
+    return workspace_template.readme(
+        folder.name, "my_experiment", is_empty=True, has_ci=bool(names)
+    )
+
+
+def _patterns(path: str, yours: str, theirs: str) -> str:
+    """A list of patterns: the tool's are in a block, the team's below.
+
+    A pattern that the team has removed does not come back.
+    """
+    bases = vendored_texts.bases(path)
+    own = line_blocks.without_lines(yours, [line for base in bases for line in base.split("\n")])
+    closest = vendored_texts.closest(yours, bases)
+    removed = {*closest.splitlines()} - {*yours.splitlines()}
+    lines = marked_block.split(theirs).lines or ""
+    kept = (line for line in lines.splitlines() if line not in removed)
+    return marked_block.with_lines(own, "".join(f"{line}\n" for line in kept))
 
 
 def _pyproject(yours: str) -> str:

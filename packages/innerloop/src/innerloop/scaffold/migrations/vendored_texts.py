@@ -18,8 +18,6 @@ _DIGITS = 12
 BASES = {
     ".gitignore": "gitignore",
     ".gitattributes": "gitattributes",
-    ".dockerignore": "dockerignore",
-    ".pre-commit-config.yaml": "pre-commit-config.yaml",
     ".devcontainer/Dockerfile": "Dockerfile",
     ".devcontainer/entrypoint.sh": "entrypoint.sh",
     ".github/workflows/prebuild.yml": "prebuild.yml",

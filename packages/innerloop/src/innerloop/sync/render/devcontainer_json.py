@@ -223,7 +223,7 @@ def _settings(experiment: Experiment) -> Json:
         "python.testing.pytestEnabled": True,
         "python.testing.unittestEnabled": False,
         "python.testing.cwd": "${containerWorkspaceFolder}/" + experiment.folder,
-        "python.testing.pytestArgs": experiment.test_paths,  # as `loop test` gives them
+        "python.testing.pytestArgs": experiment.panel_arguments,
         "[python]": {
             "editor.defaultFormatter": "ms-python.black-formatter",
             "editor.formatOnSave": True,

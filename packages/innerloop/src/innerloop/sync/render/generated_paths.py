@@ -19,6 +19,11 @@ FIXED = frozenset({*EDITOR, *workspace_container.FILES, *workflow_context.SHARED
 PATTERNS = (".devcontainer/{slug}/devcontainer.json", *workflow_context.PATHS.values())
 
 
+def dev_container_of(name: str) -> str:
+    """The devcontainer.json of an experiment."""
+    return PATTERNS[0].format(slug=naming.slug_of(name))
+
+
 def may_generate(path: str) -> bool:
     """Whether sync generates this path in some workspace. Every path of `generate` is one."""
     return path in FIXED or any(_fits(path, pattern) for pattern in PATTERNS)

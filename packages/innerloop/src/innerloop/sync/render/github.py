@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 CHECKOUT = Noted("actions/checkout@11bd71901bbe5b1630ceea73d27597364c9af683", "v4.2.2")
 
-# The most inputs that a workflow started by hand has everywhere: github.com allows 25, Enterprise
-# Server 10.
-MAX_INPUTS = 10
+# The most inputs of a workflow that is started by hand. Source: GitHub's changelog of December 2025,
+# "Actions workflow dispatch workflows now support 25 inputs".
+MAX_INPUTS = 25
 
 # Variables of the repository or of the deployment environment; none of them is a secret.
 VARIABLES = (

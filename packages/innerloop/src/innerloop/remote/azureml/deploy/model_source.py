@@ -103,6 +103,7 @@ def _parse_registered(word: str) -> ModelSource:
 
 
 def _from_folder(root: Path, model: ServedModel, experiment: Experiment) -> ModelSource:
+    models.require_content(model)
     sent = snapshot.read(root, model.origin)
     run = (
         past_runs.read(root, experiment.slug, Path(model.path).parent)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
 from ....history import git_state
-from ....util import clock
+from ....util import clock, consent
 from ....util.errors import UserError
 from ... import run_records, submission_store
 from ...progress import TransferProgress, say
@@ -26,6 +27,8 @@ def send(root: Path, submission: AzureSubmission, connection: AzureConnection) -
     keeps its name.
     """
     submission_store.require_new(root, submission.name, submission.file_of_name)
+    outside = submission.from_outside(os.path.realpath(root))
+    consent.require(root, f"the submission of {submission.job.name}", outside)
     target = submission.target
     assert target is not None
     job = _record_before(root, submission, target)

@@ -36,6 +36,8 @@ def rows(submission: AzureSubmission, *, with_files: bool) -> Iterator[tuple[str
     for name, sent in submission.data.items():
         files = count_files(len(sent.files))
         yield "data", f"{name}: {sent.folder}, {files}, {format_size(sent.size)}"
+        if linked := sum(file.linked for file in sent.files):
+            yield "", f"  {linked:,} of them through links, as the files they lead to"
 
 
 def _part(part: SubmissionPart, submission: AzureSubmission) -> Iterator[tuple[str, str]]:

@@ -9,7 +9,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ....model.experiment import Experiment
+from ....model.folder_contents import listed
 from ....model.jobs.job import Job
+from ....model.paths import is_within
 from ....model.run_secrets import secrets_of_job
 from ....util.errors import UserError
 from ....util.redaction import Redaction
@@ -112,9 +114,27 @@ class AzureSubmission:
     def suspects(self) -> list[tuple[str, SuspectedSecret]]:
         return [
             (folder, suspect)
-            for folder, sent in self.snapshots.items()
+            for folder, sent in (
+                *self.snapshots.items(),
+                *((sent.folder, sent) for sent in self.data.values()),
+            )
             for suspect in sent.suspects
         ]
+
+    def from_outside(self, root: str) -> list[str]:
+        """A clause for each folder that has files of this machine from outside of the workspace."""
+        clauses: dict[str, None] = {}
+        for sent in (*self.snapshots.values(), *self.data.values()):
+            top = os.path.realpath(os.path.join(root, sent.folder))
+            if not sent.folder.startswith(("../", "/")) and not is_within(top, root):
+                clauses[f"{sent.folder}: it sends what is in {top}"] = None
+                continue
+            names = [f"{file.name} from {file.source}" for file in sent.outside(root)]
+            if names:
+                count = f"{len(names):,} file{'s' if len(names) > 1 else ''}"
+                clause = f"{sent.folder}: it sends {count} that links lead to: {listed(names)}"
+                clauses[clause] = None
+        return list(clauses)
 
     @property
     def redaction(self) -> Redaction:

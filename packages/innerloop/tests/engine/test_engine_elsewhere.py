@@ -1,0 +1,181 @@
+"""An engine that does not see the workspace's files: noticed before anything is built or started."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.engine.own_engine import OwnEngine, own_engine
+from tests.support import Answer, Workspace
+
+pytestmark = [pytest.mark.docker, pytest.mark.engine]
+
+DOCKER = ("--backend", "docker")
+DEPLOYMENT = """name: blue
+environment:
+  build: {path: .}
+  inference_config:
+    liveness_route: {path: /, port: 8080}
+    readiness_route: {path: /, port: 8080}
+    scoring_route: {path: /, port: 8080}
+"""
+
+
+class Relay:
+    """A port of this machine that leads to an engine's socket."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.address = f"tcp://127.0.0.1:{self.listener.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            engine = socket.socket(socket.AF_UNIX)
+            engine.connect(str(self.target))
+            for source, sink in ((connection, engine), (engine, connection)):
+                threading.Thread(target=self._copy, args=(source, sink), daemon=True).start()
+
+    @staticmethod
+    def _copy(source: socket.socket, sink: socket.socket) -> None:
+        try:
+            while data := source.recv(65536):
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+
+@pytest.fixture(scope="module")
+def engine(
+    _no_home_of_a_person: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[OwnEngine]:
+    with own_engine(hidden=tmp_path_factory.getbasetemp(), has_image=False) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="module")
+def relay(engine: OwnEngine) -> Iterator[Relay]:
+    relay = Relay(engine.socket)
+    yield relay
+    relay.listener.close()
+
+
+@pytest.fixture
+def away(workspace: Workspace, engine: OwnEngine, tmp_path: Path) -> Workspace:
+    """A workspace whose client reaches the engine by ssh: a program of that name stands in for it."""
+    workspace.add("tiny", "print('trained')")
+    workspace.write("src/tiny/environment/Dockerfile", "FROM innerloop.invalid/never-built\n")
+    ssh = tmp_path / "bin" / "ssh"
+    ssh.parent.mkdir()
+    ssh.write_text(f"#!/bin/sh\nexec docker --host unix://{engine.socket} system dial-stdio\n")
+    ssh.chmod(0o755)
+    path = f"{ssh.parent}:{os.environ['PATH']}"
+    workspace.env.update({"DOCKER_HOST": "ssh://gpu-box", "PATH": path})
+    return workspace
+
+
+def refused(answer: Answer, where: str) -> bool:
+    assert "--backend venv" in answer.message
+    return answer.code == 1 and where in answer.message and "engine-elsewhere" in answer.message
+
+
+def test_every_command_that_mounts_refuses_before_it_builds(
+    away: Workspace, engine: OwnEngine
+) -> None:
+    away.write("src/tiny/deploy/deployment.yaml", DEPLOYMENT)
+    away.write("src/tiny/deploy/Dockerfile", "FROM innerloop.invalid/never-built\n")
+    away.write("notebooks/look.ipynb", json.dumps({"cells": [], "metadata": {}, "nbformat": 4}))
+    assert away.loop("sync").code == 0
+    for words in (
+        ("run", "tiny", *DOCKER),
+        ("test", "tiny", *DOCKER),
+        ("terminal", "tiny", *DOCKER, "--", "true"),
+        ("jupyter", "tiny", *DOCKER),
+        ("notebook", "tiny", "look.ipynb", *DOCKER),
+        ("serve", "tiny", "--model", "src/tiny"),
+        ("up", "tiny"),
+    ):
+        assert refused(away.loop(*words), "another machine (ssh://gpu-box)"), words
+    assert engine.containers() == []
+    assert not (away.root / "outputs").exists()
+
+
+def test_auto_takes_venv_and_says_why_and_doctor_names_it(away: Workspace) -> None:
+    answer = away.loop("run", "tiny")
+    assert (answer.code, answer.out) == (0, "trained\n"), answer.err
+    assert "the engine is on another machine (ssh://gpu-box)" in answer.err
+    facts = json.loads(away.loop("doctor", "--json").out)
+    (fact,) = [fact for fact in facts if fact["name"] == "docker engine"]
+    assert fact["state"] == "note" and "another machine (ssh://gpu-box)" in fact["what"]
+
+
+def test_a_dry_run_says_it_and_leaves_nothing(away: Workspace) -> None:
+    before = {path for path in away.root.rglob("*") if ".innerloop" in path.parts}
+    answer = away.loop("run", "tiny", *DOCKER, "--dry-run", "--json")
+    assert "another machine" in " ".join(json.loads(answer.out)["notes"])
+    assert {path for path in away.root.rglob("*") if ".innerloop" in path.parts} == before
+
+
+@pytest.mark.parametrize("same_path", [False, True])
+def test_a_loopback_port_that_leads_elsewhere(
+    away: Workspace, engine: OwnEngine, relay: Relay, same_path: bool
+) -> None:
+    """Also where the other machine has a folder of the same name."""
+    if same_path:
+        engine.make_folder(away.root)
+    away.env["DOCKER_HOST"] = relay.address
+    answer = away.loop("run", "tiny", *DOCKER)
+    assert refused(answer, f"the engine ({relay.address}) does not see this workspace's files")
+
+
+def test_a_context_and_a_socket_that_lead_elsewhere(
+    away: Workspace, engine: OwnEngine, relay: Relay, tmp_path: Path
+) -> None:
+    away.env["DOCKER_HOST"] = engine.env["DOCKER_HOST"]
+    assert refused(away.loop("run", "tiny", *DOCKER), "does not see this workspace's files")
+    away.env.update({"DOCKER_HOST": "", "DOCKER_CONFIG": str(tmp_path / "config")})
+    words = ["docker", "context", "create", "far", "--docker", f"host={relay.address}"]
+    subprocess.run(words, env={**os.environ, **away.env}, check=True, capture_output=True)
+    away.env["DOCKER_CONTEXT"] = "far"
+    answer = away.loop("run", "tiny", *DOCKER)
+    assert refused(answer, relay.address) and "docker context use default" in answer.err
+
+
+def test_an_engine_of_this_machine_at_a_port_is_used(workspace: Workspace) -> None:
+    workspace.add("tiny", "print('trained')")
+    relay = Relay(Path("/var/run/docker.sock"))
+    workspace.env["DOCKER_HOST"] = relay.address
+    answer = workspace.loop("run", "tiny", *DOCKER)
+    workspace.clean()
+    relay.listener.close()
+    assert (answer.code, answer.out) == (0, "trained\n"), answer.err
+
+
+def test_this_machines_engine_is_not_asked(workspace: Workspace, tmp_path: Path) -> None:
+    """What a run costs is measured: it starts the client once."""
+    workspace.add("tiny", "print('trained')")
+    assert workspace.loop("run", "tiny", *DOCKER).code == 0
+    client, calls = tmp_path / "bin" / "docker", tmp_path / "calls"
+    client.parent.mkdir()
+    real = shutil.which("docker")
+    client.write_text(f'#!/bin/sh\necho "$1" >> \'{calls}\'\nexec {real} "$@"\n')
+    client.chmod(0o755)
+    path = f"{client.parent}:{os.environ['PATH']}"
+    answer = workspace.loop("run", "tiny", *DOCKER, env={"PATH": path})
+    workspace.clean()
+    assert answer.code == 0, answer.err
+    assert calls.read_text() == "run\n"
