@@ -215,10 +215,9 @@ def _with_env_file(run: Run, columns: tuple[ParityColumn, ...]) -> tuple[ParityC
         return columns
     why = f"{NAME} stays on this machine: what the job needs everywhere is in environment_variables"
     read = ParityFact(f"{NAME}: {', '.join(names)}" if names else "none", why=why)
-    of_person = ParityFact(
-        own or "", why="launch.json names it: its variables are a difference above"
-    )
-    facts = {**dict.fromkeys(local.BACKENDS, read), "F5": read if own is None else of_person}
+    # That it was changed is a difference of the row of variables.
+    f5 = read if own is None else ParityFact(own, why="envFile in .vscode/launch.json")
+    facts = {**dict.fromkeys(local.BACKENDS, read), "F5": f5}
     return tuple(
         (
             column
