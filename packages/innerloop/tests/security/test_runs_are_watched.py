@@ -89,7 +89,7 @@ def close_whole(workspace: Workspace) -> None:
 
 @pytest.mark.docker
 def test_killed_tool_is_closed_with_the_true_end_and_whole_log(workspace: Workspace) -> None:
-    started = docker_run(workspace)
+    started = docker_run(workspace, steps=12, pause=1.0)  # it outlives two commands on any machine
     started.send(signal.SIGKILL)
     started.child.wait()
     assert states(workspace) == ["running"]
@@ -104,7 +104,7 @@ def test_killed_tool_is_closed_with_the_true_end_and_whole_log(workspace: Worksp
 
 @pytest.mark.docker
 def test_killed_client_is_noticed_and_the_run_goes_on(workspace: Workspace) -> None:
-    started = docker_run(workspace)
+    started = docker_run(workspace, steps=12)
     os.kill(client_of(workspace), signal.SIGKILL)
     answer = started.end(60)
     assert answer.code == 3, answer.err
