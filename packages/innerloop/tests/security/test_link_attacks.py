@@ -29,6 +29,7 @@ from innerloop.cli import main as command_line
 from innerloop.commands import notebook
 from innerloop.devcontainers import state_cache
 from innerloop.model.environment import Image
+from innerloop.model.experiment import Experiment
 from innerloop.remote import run_records, submission_store
 from innerloop.remote.argo import images
 from innerloop.remote.azureml import data_assets, outputs
@@ -129,18 +130,16 @@ JOB_RECORD = submission_store.SubmittedJob(
     "job1", "line", "line", "src/line/azure-ml-job.yaml", {}, "sent", "f", "2026-01-01T00:00:00Z"
 )
 DEPLOYMENT = store.DeploymentRecord("e", "d", "f", "line", {}, store.MAKING, "2026-01-01")
-REPORTS = cast(
-    "coverage.CoverageRequest",
-    SimpleNamespace(
-        experiment=SimpleNamespace(name="line", slug="line", folder="src/line", links=()),
-        coverage=True, junit=True, folder="outputs/line/coverage", pytest_options=("--cov",),
-    ),
-)  # fmt: skip
+REPORTS = coverage.CoverageRequest(
+    cast(Experiment, SimpleNamespace(name="line", slug="line", folder="src/line", links=())),
+    coverage=True,
+    junit=True,
+)
 
 
 def _junit(root: Path) -> None:
     coverage.prepare(root, REPORTS)
-    (root / REPORTS.folder / "junit.xml").write_text("<x/>")
+    (root / REPORTS.folder / coverage.junit_file(0)).write_text("<x/>")
     list(coverage.collect(root, REPORTS, root / "reports" / "junit.xml"))
 
 
