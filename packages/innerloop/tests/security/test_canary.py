@@ -62,6 +62,8 @@ FORMS: dict[str, list[tuple[str, ...]]] = {
     "share": [("share", "nothing.py", "--with", "line")],
     "init": [("init", "elsewhere", "--wheel", "none.whl")],
     "owners": [("owners",), ("owners", "--json")],
+    "upgrade": [("upgrade", "--dry-run"), ("upgrade", "--check"), ("upgrade", "--to", "none.whl")],
+    "vendor": [("vendor",), ("vendor", "--tool-only")],
     "leave": [("leave", "--dry-run")],
     "check": [("check",), ("check", "--json")],
     "format": [("format", "--check")],

@@ -58,7 +58,10 @@ def test_repository_is_what_init_makes_with_the_example(plain: Path) -> None:
     }
     alone = {"README.md", "scripts/loop-requirements.txt", f".innerloop/wheels/{made.WHEEL}"}
     assert sorted(set(mine) - alone) == sorted(own)
+    # A generated file that differs: delete it and .innerloop/state.json here, then `scripts/loop sync`.
     assert [name for name in own if mine[name] != own[name]] == []
+    runs = {name for name in own if os.access(ROOT / name, os.X_OK)}
+    assert {name for name in own if os.access(folder / name, os.X_OK)} == runs
     pin = (ROOT / "scripts/loop-requirements.txt").read_text()
     assert mine["scripts/loop-requirements.txt"].endswith(pin.partition("\nmarkdown")[2])
 
