@@ -13,6 +13,7 @@ import os
 import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 
 from ..model.run import Run
@@ -39,10 +40,10 @@ _MAKES = re.compile(
 )
 _NAME = re.compile(r"(?:\./)?([\w.][\w.-]*)/?")
 # Their options that have a value.
-_WITH_VALUE = frozenset(
-    "-p --python --prompt --seeder --creator --activators --app-data --pip --setuptools --link-mode"
-    " -i --index --index-url --default-index --extra-index-url --find-links -f --cache-dir"
-    " --directory --project --config-file --exclude-newer --python-preference".split()
+_WITH_VALUE = re.compile(
+    "-[pif]|--(python|prompt|seeder|creator|activators|app-data|pip|setuptools|link-mode"
+    "|(default-|extra-)?index(-url)?|find-links|cache-dir|directory|project|config-file"
+    "|exclude-newer|python-preference)"
 )
 UV = "UV_PROJECT_ENVIRONMENT"
 
@@ -84,11 +85,10 @@ def created_by(command: str) -> tuple[str, ...]:
     found: dict[str, None] = {}
     for match in _MAKES.finditer(command):
         words = (match[2] or "").replace("\\\n", " ").split()
-        before = ["", *words]
         names = [
             word.strip("\"'")
-            for word, last in zip(words, before)
-            if not word.startswith("-") and last not in _WITH_VALUE
+            for last, word in pairwise(["", *words])
+            if not word.startswith("-") and not _WITH_VALUE.fullmatch(last)
         ]
         for name in names or [".venv"] * bool(match[1]):
             if named := _NAME.fullmatch(name):
