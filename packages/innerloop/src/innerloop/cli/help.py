@@ -7,7 +7,7 @@ import shutil
 import sys
 import textwrap
 
-from ..util.errors import UsageError, did_you_mean
+from ..util.errors import UsageError, UserError, did_you_mean
 from .command_table import BY_NAME, COMMANDS, GROUPS
 from .help_topics import TITLES, page
 
@@ -52,8 +52,23 @@ def _overview() -> str:
         commands = [command for command in COMMANDS if command.group == group]
         lines += [_entry(command.name, command.summary, width) for command in commands]
     lines += ["", "Topics"] + [_entry(name, title, width) for name, title in TITLES.items()]
-    end = "`loop help COMMAND` explains a command. Start with `loop run digit_recognition`."
+    end = f"`loop help COMMAND` explains a command. {_start()}".rstrip()
     return "\n".join([*lines, "", end])
+
+
+def _start() -> str:
+    """What to type first here: to run an experiment, or to create one; "" outside a workspace."""
+    from ..workspace import loader
+    from ..workspace.root import root_of
+
+    try:
+        root = root_of(sys.argv[0])
+        names = loader.open_workspace(root).experiments
+    except UserError:
+        return ""
+    if not names and not (root / "scripts/loop").is_file():
+        return ""
+    return f"Start with `loop run {names[0]}`." if names else "Start with `loop new my_experiment`."
 
 
 def _entry(name: str, text: str, width: int) -> str:

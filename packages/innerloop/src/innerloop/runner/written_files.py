@@ -16,6 +16,7 @@ from pathlib import Path
 
 from ..local.code_view import BESIDE
 from ..model.run import Run
+from ..util.printable import one_line
 
 __all__ = ["BESIDE", "Before", "before", "before_in", "changes", "line", "line_of_parts"]
 
@@ -131,10 +132,10 @@ def _shown(paths: Iterable[str]) -> str:
     files_in = Counter(path.split("/")[0] for path in paths if "/" in path)
     plain = [path for path in paths if "/" not in path]
     names = [
-        f"{name}/ ({count} {'file' if count == 1 else 'files'})"
+        f"{one_line(name)}/ ({count} {'file' if count == 1 else 'files'})"
         for name, count in sorted(files_in.items())
     ]
-    names += sorted(plain)
+    names += map(one_line, sorted(plain))
     shown = ", ".join(names[:_MOST_NAMES])
     rest = len(names) - _MOST_NAMES
     return f"{shown} and {rest} more" if rest > 0 else shown
