@@ -7,9 +7,12 @@ import shutil
 import sys
 import textwrap
 
-from ..util.errors import UsageError, UserError, did_you_mean
+from ..util.errors import UsageError, did_you_mean
+from ..util.printable import one_line
 from .command_table import BY_NAME, COMMANDS, GROUPS
 from .help_topics import TITLES, page
+
+_JOB_FILE = "azure-ml-job.yaml"
 
 EXAMPLES = """examples:
   loop help
@@ -58,17 +61,15 @@ def _overview() -> str:
 
 def _start() -> str:
     """What to type first here: to run an experiment, or to create one; "" outside a workspace."""
-    from ..workspace import loader
     from ..workspace.root import root_of
 
-    try:
-        root = root_of(sys.argv[0])
-        names = loader.open_workspace(root).experiments
-    except UserError:
-        return ""
-    if not names and not (root / "scripts/loop").is_file():
-        return ""
-    return f"Start with `loop run {names[0]}`." if names else "Start with `loop new my_experiment`."
+    root = root_of(sys.argv[0])  # without the loader, which takes longer to import than the rest
+    for depth in ("*", "*/*"):
+        for file in sorted((root / "src").glob(f"{depth}/{_JOB_FILE}")):
+            name = file.parent.relative_to(root / "src").as_posix()
+            return f"Start with `loop run {one_line(name)}`."
+    is_workspace = (root / "scripts/loop").is_file()
+    return "Start with `loop new my_experiment`." if is_workspace else ""
 
 
 def _entry(name: str, text: str, width: int) -> str:
