@@ -70,3 +70,11 @@ def test_schedule_page_has_a_valid_schedule() -> None:
     assert table["cron"] == "0 3 * * 1" and table["allowed"] == {"epochs": [8, 16, 32]}
     text = examples("schedule")
     assert settings.of_experiment(text, "innerloop.toml", settings.Settings()).schedule is not None
+
+
+def test_overview_names_an_experiment_of_this_workspace_or_how_to_create_one(
+    workspace: Workspace,
+) -> None:
+    assert "Start with `loop new my_experiment`.\n" in workspace.loop("help").out
+    workspace.add("churn", "")
+    assert "Start with `loop run churn`.\n" in workspace.loop("help").out

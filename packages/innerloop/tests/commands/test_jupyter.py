@@ -88,12 +88,24 @@ def test_a_notebook_that_is_not_there(workspace: Workspace, tmp_path: Path) -> N
     assert outside.code == 1 and "outside the workspace" in outside.message
 
 
+def test_notebook_in_the_experiments_folder_is_found_by_its_name(workspace: Workspace) -> None:
+    workspace.add("tiny", "")
+    workspace.write("src/tiny/look.ipynb", json.dumps({"nbformat": 4, "cells": []}))
+    plan = workspace.loop("notebook", "tiny", "look.ipynb", "--backend", "venv", "--dry-run")
+    assert plan.code == 0 and "/look.ipynb ../../src/tiny " in plan.out, plan.err
+    near = workspace.loop("notebook", "tiny", "lok.ipynb")
+    assert near.code == 1 and '"look.ipynb"' in near.message
+
+
 @pytest.mark.network
 @pytest.mark.slow
 def test_without_an_engine_the_same_from_the_cached_environment(workspace: Workspace) -> None:
     """One environment for both: it takes a while to install."""
     assert workspace.loop("new", "churn").code == 0
-    source = "import os\nfrom train import points\nprint(len(points(3, 0)), os.getcwd())"
+    source = (
+        "import os\nfrom train import points\nprint(len(points(3, 0)), os.getcwd())\n"
+        "open('best.ckpt', 'w').close()\nopen('../src/churn/cache.bin', 'w').close()"
+    )
     cell: dict[str, object] = {
         "cell_type": "code",
         "metadata": {},
@@ -107,6 +119,8 @@ def test_without_an_engine_the_same_from_the_cached_environment(workspace: Works
     ran = workspace.loop("notebook", "churn", "look.ipynb", *venv, timeout=600)
     assert ran.code == 0, ran.out + ran.err
     assert f"3 {workspace.root / 'notebooks'}\n" in ran.out
+    assert "innerloop: in notebooks while it ran: new best.ckpt\n" in ran.err
+    assert "innerloop: in src/churn while it ran: new cache.bin\n" in ran.err
     notebook["cells"] = [{**cell, "source": "1"}, {**cell, "source": "1 / 0"}, *cells]
     workspace.write("notebooks/look.ipynb", json.dumps(notebook))
     failed = workspace.loop("notebook", "churn", "look.ipynb", *venv)

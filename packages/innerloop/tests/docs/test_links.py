@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 import pytest
 
+from innerloop.model.lint.finding import ACCEPTED
 from tests.support import ROOT, repository_files
 from tests.test_rooms import ROOMS
 
@@ -194,3 +195,9 @@ def test_architecture_names_only_modules_that_exist() -> None:
         if not list((PACKAGE / "src/innerloop" / room).rglob(f"{name}.py"))
     ]
     assert missing == []
+
+
+def test_reference_lists_the_warnings_that_do_not_stop_a_submission() -> None:
+    text = (DOCS / "reference/commands.md").read_text(encoding="utf-8")
+    row = next(line for line in text.splitlines() if line.startswith("| warning |"))
+    assert set(re.findall(r"`([a-z-]+)`", row)) == set(ACCEPTED)

@@ -55,6 +55,20 @@ def test_files_beside_outputs_are_where_every_backend_puts_them(inside: Workspac
     assert not (inside.root / "src/tiny/best.ckpt").exists() and ".env sets A" in answer.err
 
 
+def test_environment_that_the_command_creates_is_new_in_each_run(inside: Workspace) -> None:
+    inside.write("src/tiny/.venv/pyvenv.cfg", "mine")
+    command = "[ ! -e .venv ] && python -m venv --without-pip .venv && .venv/bin/python train.py"
+    job = (inside.root / "src/tiny/azure-ml-job.yaml").read_text()
+    inside.write("src/tiny/job.yaml", job.replace("python -u train.py", f"'{command}'"))
+    inside.write("src/tiny/train.py", "import sys; print(sys.prefix.endswith('.venv'))")
+    for _ in range(2):
+        answer = inside.loop("run", "tiny", "--file", "src/tiny/job.yaml")
+        assert (answer.code, answer.out) == (0, "True\n"), answer.err
+        assert "beside" not in answer.err
+    assert (inside.root / "src/tiny/.venv/pyvenv.cfg").read_text() == "mine"
+    assert not list((inside.root / ".innerloop").glob("*/tiny*"))
+
+
 @pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="needs root")
 def test_path_of_root_is_left_as_it_is() -> None:
     assert in_container._path() == {}

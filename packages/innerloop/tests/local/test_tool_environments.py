@@ -51,6 +51,45 @@ def test_names_in_a_folder(code: Path, path: str, command: str, names: tuple[str
     assert tool_environments.names_in(str(code), command) == names
 
 
+@pytest.mark.parametrize(
+    ("command", "names"),
+    [
+        ("python -m venv .venv", (".venv",)),
+        ("[ -d .venv ] || python3 -m venv ./.venv/; . .venv/bin/activate", (".venv",)),
+        ("python -m venv --prompt me --clear 'box' && box/bin/python x.py", ("box",)),
+        ("(python -m venv a)\nvirtualenv -p python3.11 b | cat", ("a", "b")),
+        ("python -m venv \\\n  --clear box", ("box",)),
+        ("uv venv && uv pip install x", (".venv",)),
+        ("uv venv --python 3.11", (".venv",)),
+        ("uv venv --python 3.11 --seed box; true", ("box",)),
+        ("uv run python train.py", ()),
+        ("uv venv /tmp/x", ()),
+        ("python -m venv /opt/x && python -m venv outputs && python -m venv .", ()),
+        ("python -m venv $HOME/x", ()),
+        ("python -m venv", ()),
+        ("python -m venvs x", ()),
+        ("myvirtualenv x", ()),
+        ("python train.py", ()),
+    ],
+)
+def test_created_by_a_command_are_the_names_it_gives(command: str, names: tuple[str, ...]) -> None:
+    assert tool_environments.created_by(command) == names
+
+
+def test_environment_that_the_command_creates_is_absent_at_its_start(
+    tmp_path: Path, code: Path
+) -> None:
+    (code / ".venv/bin").mkdir(parents=True)
+    (code / ".venv/pyvenv.cfg").write_text("mine")
+    (code / ".venv/bin/tool").write_text("mine")
+    job = 'code: .\nenvironment: {image: a}\ncommand: "[ -d .venv ] || python -m venv .venv"\n'
+    request = request_of(run_of(str(tmp_path), job))
+    assert not [word for word in request.argv if word.endswith("/.venv")]
+    assert ".venv" not in request.mounts[0].parts
+    # A printed command mounts the code folder itself: there the person's environment is covered.
+    assert [word for word in request.plain_argv if "environments/line-" in word]
+
+
 def test_names_in_a_folder_that_does_not_exist_are_none(tmp_path: Path) -> None:
     assert tool_environments.names_in(str(tmp_path / "no")) == ()
 

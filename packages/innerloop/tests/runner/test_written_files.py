@@ -79,3 +79,22 @@ def test_line_of_parts_counts_the_files_of_each(tmp_path: Path) -> None:
     line = written_files.line_of_parts(tmp_path, "outputs/line/1")
     assert "by train (2), tune/trial-1 (1): in outputs/line/1/<name>/beside-outputs/" in line
     assert written_files.line_of_parts(tmp_path, "outputs/line/2") == ""
+
+
+def test_changes_of_any_folder_are_named_and_nothing_is_empty(tmp_path: Path) -> None:
+    put(tmp_path / "notebooks", "old.ipynb")
+    os.utime(tmp_path / "notebooks/old.ipynb", (1, 1))
+    state = written_files.before_in(str(tmp_path / "notebooks"), time.time())
+    assert written_files.changes(str(tmp_path), state) == ""
+    put(tmp_path / "notebooks", "new.ckpt", ".ipynb_checkpoints/x")
+    changes = written_files.changes(str(tmp_path), state)
+    assert changes == "in notebooks while it ran: new new.ckpt"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such names there")
+def test_line_escapes_a_line_break_in_a_name(run: Run) -> None:
+    before = written_files.before(run, time.time())
+    beside = Path(run.workspace.root, "outputs/line/1/beside-outputs")
+    put(beside, "a\ninnerloop: b", "c\nd/e")
+    line = written_files.line(run, before)
+    assert line.startswith(r"the program wrote c\nd/ (1 file), a\ninnerloop: b beside ./outputs")

@@ -8,8 +8,11 @@ import sys
 import textwrap
 
 from ..util.errors import UsageError, did_you_mean
+from ..util.printable import one_line
 from .command_table import BY_NAME, COMMANDS, GROUPS
 from .help_topics import TITLES, page
+
+_JOB_FILE = "azure-ml-job.yaml"
 
 EXAMPLES = """examples:
   loop help
@@ -52,8 +55,21 @@ def _overview() -> str:
         commands = [command for command in COMMANDS if command.group == group]
         lines += [_entry(command.name, command.summary, width) for command in commands]
     lines += ["", "Topics"] + [_entry(name, title, width) for name, title in TITLES.items()]
-    end = "`loop help COMMAND` explains a command. Start with `loop run digit_recognition`."
+    end = f"`loop help COMMAND` explains a command. {_start()}".rstrip()
     return "\n".join([*lines, "", end])
+
+
+def _start() -> str:
+    """What to type first here: to run an experiment, or to create one; "" outside a workspace."""
+    from ..workspace.root import root_of
+
+    root = root_of(sys.argv[0])  # without the loader, which takes longer to import than the rest
+    for depth in ("*", "*/*"):
+        for file in sorted((root / "src").glob(f"{depth}/{_JOB_FILE}")):
+            name = file.parent.relative_to(root / "src").as_posix()
+            return f"Start with `loop run {one_line(name)}`."
+    is_workspace = (root / "scripts/loop").is_file()
+    return "Start with `loop new my_experiment`." if is_workspace else ""
 
 
 def _entry(name: str, text: str, width: int) -> str:

@@ -24,7 +24,7 @@ EXAMPLES = """severities:
   warning   Azure ML refuses the job, or it fails there after the upload; it runs here
   info      the job runs, but probably not as intended
 
-The exit code is 1 if there is an error or a warning.
+The exit code is 1 if `loop submit` refuses the job: an error, or a warning that is more than advice.
 
 examples:
   loop check                     every experiment

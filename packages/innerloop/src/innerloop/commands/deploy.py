@@ -165,7 +165,7 @@ def _check(args: argparse.Namespace, experiment: Experiment) -> None:
         raise UserError(
             f"nothing was sent: {experiment.folder}/deploy would fail on Azure ML",
             code="deploy-folder-refused",
-            hint="Fix the errors above",
+            hint="Fix what is listed above",
         )
 
 

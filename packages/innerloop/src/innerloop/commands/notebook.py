@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from ..model.experiment import Experiment
 from ..model.notebook import values_of, with_parameters
+from ..model.paths import is_within
 from ..remote import base
-from ..runner import dry_run, execute
+from ..runner import dry_run, execute, written_files
 from ..runner.interactive import tools_environment
 from ..util import console, files, process
 from ..util.errors import UserError, did_you_mean
@@ -38,7 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "experiment", metavar="EXP", help="the experiment whose environment is used"
     )
-    parser.add_argument("notebook", metavar="FILE", help="a path, or a name in notebooks/")
+    parser.add_argument(
+        "notebook", metavar="FILE", help="a path, or a name in notebooks/ or in EXP's folder"
+    )
     parser.add_argument(
         "--set", action="append", default=[], metavar="x=v", help="change one parameter"
     )
@@ -51,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     dry_run.require_dry(args)
     workspace = loader.open_workspace(args.root)
     experiment = loader.choose_experiment(workspace, args.experiment, args.cwd)
-    notebook = _find(args.root, args.cwd, args.notebook)
+    notebook = _find(args.root, args.cwd, experiment.folder, args.notebook)
     source = files.read_text(args.root / notebook) or ""
     text = with_parameters(source, values_of(args.set), notebook)
     target = f"outputs/{experiment.slug}/{execute.new_id()}/{Path(notebook).stem}"
@@ -64,10 +68,25 @@ def run(args: argparse.Namespace) -> int:
         return 0
     with _prepared(args.root, target, text) as page:
         started = tools_environment.start(workspace, experiment, args.backend, COMMAND, words)
+        states = _states(args.root, experiment, notebook)
         code = execute.carry_out(started)
+        for state in states:
+            if changes := written_files.changes(str(args.root), state):
+                console.say(changes)
     if args.open and page.is_file():
         process.browse(page.as_uri())
     return code
+
+
+def _states(root: Path, experiment: Experiment, notebook: str) -> list[written_files.Before]:
+    """The files in the folders in which a notebook's program works: the experiment's and its own.
+
+    A notebook in the workspace's root is not looked after there, where all the rest is too.
+    """
+    folders = dict.fromkeys([experiment.folder, Path(notebook).parent.as_posix()])
+    outer = [folder for folder in folders if not is_within(folder, experiment.folder)]
+    names = [experiment.folder, *(folder for folder in outer if folder != ".")]
+    return [written_files.before_in(str(root / name), time.time()) for name in names]
 
 
 def _words(experiment: Experiment, notebook: str, target: str) -> list[str]:
@@ -100,9 +119,12 @@ def _prepared(root: Path, target: str, text: str) -> Iterator[Path]:
                 files.remove_if_empty(folder)
 
 
-def _find(root: Path, cwd: Path, word: str) -> str:
-    """The notebook's path relative to the root, with "/". UserError if there is none."""
-    for path in (cwd / word, root / word, root / "notebooks" / word):
+def _find(root: Path, cwd: Path, folder: str, word: str) -> str:
+    """The notebook's path relative to the root, with "/". UserError if there is none.
+
+    `folder` is the experiment's.
+    """
+    for path in (cwd / word, root / word, root / "notebooks" / word, root / folder / word):
         if path.is_file():
             resolved = Path(*path.resolve().parts)
             if not resolved.is_relative_to(root):
@@ -114,6 +136,7 @@ def _find(root: Path, cwd: Path, word: str) -> str:
                 )
             return resolved.relative_to(root).as_posix()
     known = [path.name for path in (root / "notebooks").glob("*.ipynb")]
+    known += [path.name for path in (root / folder).glob("*.ipynb")]
     raise UserError(
         f"there is no notebook {word}", code="notebook-missing", hint=did_you_mean(word, known)
     )

@@ -120,7 +120,7 @@ def _plan(
         raise UserError(
             f"nothing was sent: {experiment.folder}/{file} cannot run on {backend.name}",
             code="job-refused",
-            hint="Fix the errors above",
+            hint="Fix what is listed above",
         )
     return submission
 

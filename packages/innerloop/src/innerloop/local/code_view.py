@@ -122,7 +122,11 @@ class View:
 
 
 def make_links(
-    code: str | None, folder: Path, outputs: Path, environments: Mapping[str, str]
+    code: str | None,
+    folder: Path,
+    outputs: Path,
+    environments: Mapping[str, str],
+    left_out: Iterable[str] = (),
 ) -> View:
     """The view for a program of this machine. `environments` maps names to where they lead."""
     files.make_folder(folder)
@@ -130,7 +134,7 @@ def make_links(
     if code is not None and os.path.isfile(code):
         links[os.path.basename(code)] = code
     elif code is not None:
-        found = entries_of(code, environments=(*environments, _BYTECODE))
+        found = entries_of(code, environments=(*environments, *left_out, _BYTECODE))
         for name in (*found.files, *found.folders, *found.links):
             links.setdefault(name, os.path.join(os.path.abspath(code), name))
     files.make_links(links, folder)
@@ -166,7 +170,7 @@ def close(view: View, outputs: Path, since: float) -> None:
         if _is_ours(view, entry, since):
             gone.append(entry.name)
         elif entry.is_dir(follow_symlinks=False):
-            kept += _kept_folder(Path(entry.path))
+            kept += kept_folder(Path(entry.path))
         else:
             kept.append(Path(entry.path))
     files.remove_all(gone, view.folder)
@@ -192,7 +196,7 @@ def _with_hint(error: UserError, hint: str) -> UserError:
     return UserError(error.what, code=error.code, where=error.where, hint=hint)
 
 
-def _kept_folder(folder: Path) -> list[Path]:
+def kept_folder(folder: Path) -> list[Path]:
     """The folder, if the program has made it: not a place for a mount, bytecode or an environment."""
     if folder.name == _BYTECODE or tool_environments.is_environment(folder):
         files.remove_tree(folder)

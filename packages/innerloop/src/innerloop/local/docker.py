@@ -447,7 +447,7 @@ def _make_mount_points(run: Run, request: Request) -> _Points:
     root = Path(run.workspace.root)
     mounts = request.mounts
     for mount in mounts:
-        if _is_environment(mount):
+        if _is_environment(mount) and not mount.is_for_plain:
             files.make_folder(_environment_on_disk(root, mount))
     code = next((mount for mount in mounts if mount.view), None)
     if not run.in_place:
@@ -474,7 +474,8 @@ def _make_view(run: Run, code: str, mount: Mount, mounts: Sequence[Mount]) -> co
     found = code_view.entries_of(code, environments=is_file)
     foreign = tuple(sorted(name for name in is_file if is_file[name]))
     entries = replace(found, folders=(), foreign=foreign)
-    points = [name for name in is_file if not is_file[name]]
+    absent = {posixpath.basename(m.target) for m in inner if m.is_for_plain}
+    points = [name for name in is_file if not is_file[name] and name not in absent]
     return code_view.make_for_container(code, Path(run.workspace.root, run.work), entries, points)
 
 
@@ -517,7 +518,9 @@ def remove_scratch(root: str, work: str, outputs: str, code: str | None = None) 
         files.remove(folder / os.path.basename(code))
     files.remove_if_empty(folder / "outputs")
     for path in list(folder.iterdir()) if folder.is_dir() else []:
-        files.move_into(path, Path(root, outputs) / "beside-outputs")
+        is_folder = path.is_dir() and not path.is_symlink()
+        for written in code_view.kept_folder(path) if is_folder else [path]:
+            files.move_into(written, Path(root, outputs) / code_view.BESIDE)
     files.remove_if_empty(folder)
     files.remove_if_empty(folder.parent)
 
@@ -545,7 +548,16 @@ def _mounts(run: Run, cwd: str, root: str, targets: Mapping[str, str]) -> list[M
             inputs = {input_ for input_, target in targets.items() if target == targets[name]}
             mounts.append(Mount(path, targets[name], read_only=not inputs & run.writable))
     mounts += _environments(run, mounts)
-    return [_code_view(run, mount, mounts) if mount.target == cwd else mount for mount in mounts]
+    mounts = [_code_view(run, mount, mounts) if mount.target == cwd else mount for mount in mounts]
+    if not any(mount.view for mount in mounts):
+        return mounts
+    created = {f"{cwd}/{name}" for name in tool_environments.created_by(_own_command(run))}
+    return [replace(m, is_for_plain=m.target in created and _is_environment(m)) for m in mounts]
+
+
+def _own_command(run: Run) -> str:
+    """The job's command, or nothing for a run of something else."""
+    return "" if run.script is not None else run.job.command
 
 
 def _code_view(run: Run, code: Mount, mounts: Sequence[Mount]) -> Mount:
@@ -580,7 +592,7 @@ def _environments(run: Run, mounts: Sequence[Mount]) -> list[Mount]:
     """Mounts of this image's own environments, in the place of those in the code's folders."""
     found = []
     taken = {mount.target for mount in mounts}
-    command = "" if run.script is not None else run.job.command
+    command = _own_command(run)
     for host, target in _folders(run):
         where = "" if host == run.code else target
         own = tool_environments.folder_of(run, name, where)

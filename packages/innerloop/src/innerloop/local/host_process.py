@@ -72,7 +72,9 @@ def submit(run: Run, request: Request) -> int:
     folder = Path(request.cwd)
     since = time.time()
     try:
-        code_view.make_links(run.code, folder, outputs, _made_environments(run, request, env))
+        environments = _made_environments(run, request, env)
+        created = tool_environments.created_by(_command(run))
+        code_view.make_links(run.code, folder, outputs, environments, left_out=created)
         return process.run_foreground(request.argv, cwd=folder, env=env, limit=run.job.timeout)
     finally:
         try:
@@ -82,11 +84,17 @@ def submit(run: Run, request: Request) -> int:
 
 
 def _environments(run: Run) -> tuple[str, ...]:
-    """The names in the code root that stand for an environment of a tool."""
+    """The names in the code root where a tool's environment is kept for the next run."""
     if run.in_place or not run.has_code_folder:
         return ()
-    command = "" if run.script is not None else run.job.command
-    return tool_environments.names_in(str(run.code), command)
+    found = tool_environments.names_in(str(run.code), _command(run))
+    created = tool_environments.created_by(_command(run))
+    return tuple(name for name in found if name not in created)
+
+
+def _command(run: Run) -> str:
+    """The job's command, or nothing for a run of something else."""
+    return "" if run.script is not None else run.job.command
 
 
 def _environments_folder(run: Run, backend: str) -> str:

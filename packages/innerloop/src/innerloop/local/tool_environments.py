@@ -13,6 +13,7 @@ import os
 import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 
 from ..model.run import Run
@@ -32,9 +33,17 @@ _LOCKS: Mapping[str, str] = {
 }
 _NAMES = (".venv", ".pixi", "__pypackages__")
 _TOOLS = re.compile(r"(?<![\w./-])(uv|uvx|poetry|pdm|pipenv|hatch|rye|pixi)(?![\w./-])")
-# `python -m venv X`, `virtualenv X`, `uv venv X`: the folder that a command makes.
-_MADE = re.compile(
-    r"(?:-m\s+(?:venv|virtualenv)|\bvirtualenv|\buv\s+venv)((?:\s+-\S+)*)\s+([\w.][\w.-]*)(?![\w/.-])"
+# `python -m venv X`, `virtualenv X`, `uv venv X`: what follows, up to the end of the command.
+_MAKES = re.compile(
+    r"(?:-m[ \t]+(?:venv|virtualenv)|(?<![\w./-])(?:virtualenv|(uv)[ \t]+venv))"
+    r"((?:[ \t]|\\\n)(?:\\\n|[^;&|()<>\n])*)?(?![\w./-])"
+)
+_NAME = re.compile(r"(?:\./)?([\w.][\w.-]*)/?")
+# Their options that have a value.
+_WITH_VALUE = re.compile(
+    "-[pif]|--(python|prompt|seeder|creator|activators|app-data|pip|setuptools|link-mode"
+    "|(default-|extra-)?index(-url)?|find-links|cache-dir|directory|project|config-file"
+    "|exclude-newer|python-preference)"
 )
 UV = "UV_PROJECT_ENVIRONMENT"
 
@@ -52,7 +61,7 @@ def names_in(folder: str, command: str = "") -> tuple[str, ...]:
     They are environments that are there, links to one included, and those that the project's tool or
     the `command` makes there.
     """
-    found: dict[str, None] = {}
+    found: dict[str, None] = dict.fromkeys(created_by(command))
     has_project = False
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
@@ -63,9 +72,28 @@ def names_in(folder: str, command: str = "") -> tuple[str, ...]:
                 found[entry.name] = None
     if has_project and _TOOLS.search(command):
         found[".venv"] = None
-    for match in _MADE.finditer(command):
-        found[match[2]] = None
-    return tuple(sorted(name for name in found if name not in (".", "..", "outputs")))
+    return tuple(sorted(found))
+
+
+def created_by(command: str) -> tuple[str, ...]:
+    """The names directly in the working directory that a command creates environments under.
+
+    Their tools end with an error where an environment or a link is already there, and a command may
+    ask for the folder first (`[ -d .venv ] || python -m venv .venv`).
+    Source: CPython's `venv.EnvBuilder.ensure_directories`; uv since 0.8.
+    """
+    found: dict[str, None] = {}
+    for match in _MAKES.finditer(command):
+        words = (match[2] or "").replace("\\\n", " ").split()
+        names = [
+            word.strip("\"'")
+            for last, word in pairwise(["", *words])
+            if not word.startswith("-") and not _WITH_VALUE.fullmatch(last)
+        ]
+        for name in names or [".venv"] * bool(match[1]):
+            if named := _NAME.fullmatch(name):
+                found[named[1]] = None
+    return tuple(name for name in found if name not in (".", "..", "outputs"))
 
 
 def folder_of(run: Run, backend: str, where: str = "", *, python: str = "") -> str:

@@ -32,7 +32,8 @@ class Mount:
 
     With a `view`, that folder of the host appears there instead, with the folders `parts` of
     `source` mounted into it: the container sees what is in `source`, and what it adds beside that
-    stays in the view.
+    stays in the view. `is_for_plain` is a mount that is needed only where the folder that it is in
+    is mounted itself, and not a view of it.
     """
 
     source: str
@@ -40,9 +41,12 @@ class Mount:
     read_only: bool = False
     view: str = ""
     parts: tuple[str, ...] = ()
+    is_for_plain: bool = False
 
     def each(self) -> tuple[Mount, ...]:
         """What the engine is told: one mount, or those of the view and its parts."""
+        if self.is_for_plain:
+            return ()
         if not self.view:
             return (self,)
         parts = (Mount(_inside(self.source, name), f"{self.target}/{name}") for name in self.parts)
@@ -50,7 +54,7 @@ class Mount:
 
     def plain(self) -> Mount:
         """The mount of `source` itself."""
-        return replace(self, view="", parts=())
+        return replace(self, view="", parts=(), is_for_plain=False)
 
     def text(self) -> str:
         """The value of `--mount`.

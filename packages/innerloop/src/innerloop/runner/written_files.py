@@ -16,8 +16,9 @@ from pathlib import Path
 
 from ..local.code_view import BESIDE
 from ..model.run import Run
+from ..util.printable import one_line
 
-__all__ = ["BESIDE", "Before", "before", "line", "line_of_parts"]
+__all__ = ["BESIDE", "Before", "before", "before_in", "changes", "line", "line_of_parts"]
 
 # A code folder of more files is not looked through: that would take longer than a start should.
 MOST = 20_000
@@ -45,8 +46,18 @@ def before(run: Run, now: float) -> Before | None:
     """`now` is the time in seconds since the epoch. None for a run without a code folder."""
     if not run.has_code_folder or run.code is None:
         return None
-    names = [path for path, _ in _walk(run.code)]
-    return Before(run.code, frozenset(names) if len(names) <= MOST else None, now - _COARSE)
+    return before_in(run.code, now)
+
+
+def before_in(folder: str, now: float) -> Before:
+    """The same for any folder."""
+    names = [path for path, _ in _walk(folder)]
+    return Before(folder, frozenset(names) if len(names) <= MOST else None, now - _COARSE)
+
+
+def changes(root: str, state: Before) -> str:
+    """What is new, changed and gone in the folder since; "" if nothing is, or it has too many files."""
+    return "; ".join(_changes(root, state, state.names)) if state.names is not None else ""
 
 
 def line(run: Run, state: Before | None) -> str:
@@ -58,8 +69,8 @@ def line(run: Run, state: Before | None) -> str:
             f"the program wrote {_shown(beside)} beside ./outputs, where Azure ML keeps nothing: in "
             f"{run.outputs}/{BESIDE}/"
         )
-    if state is not None and state.names is not None:
-        parts += _changes(run, state, state.names)
+    if state is not None and (changed := changes(run.workspace.root, state)):
+        parts.append(changed)
     return "; ".join(parts)
 
 
@@ -81,7 +92,7 @@ def line_of_parts(root: Path, folder: str) -> str:
     )
 
 
-def _changes(run: Run, state: Before, names: frozenset[str]) -> Iterator[str]:
+def _changes(root: str, state: Before, names: frozenset[str]) -> Iterator[str]:
     """What is new, changed and gone in the code folder."""
     found = dict(_walk(state.code))
     if len(found) > MOST:
@@ -95,7 +106,7 @@ def _changes(run: Run, state: Before, names: frozenset[str]) -> Iterator[str]:
         if paths
     ]
     if words:
-        code = os.path.relpath(state.code, run.workspace.root).replace("\\", "/")
+        code = os.path.relpath(state.code, root).replace("\\", "/")
         yield f"in {code} while it ran: {', '.join(words)}"
     foreign = sum(_is_of_another_user(found[path]) for path in (*new, *changed))
     if foreign:
@@ -121,10 +132,10 @@ def _shown(paths: Iterable[str]) -> str:
     files_in = Counter(path.split("/")[0] for path in paths if "/" in path)
     plain = [path for path in paths if "/" not in path]
     names = [
-        f"{name}/ ({count} {'file' if count == 1 else 'files'})"
+        f"{one_line(name)}/ ({count} {'file' if count == 1 else 'files'})"
         for name, count in sorted(files_in.items())
     ]
-    names += sorted(plain)
+    names += map(one_line, sorted(plain))
     shown = ", ".join(names[:_MOST_NAMES])
     rest = len(names) - _MOST_NAMES
     return f"{shown} and {rest} more" if rest > 0 else shown
