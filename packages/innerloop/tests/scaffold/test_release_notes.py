@@ -56,7 +56,7 @@ def test_between_reads_lists_and_tables_by_section() -> None:
 
 
 def test_between_keeps_entries_above_the_first_section() -> None:
-    (notes, _) = release_notes.between(CHANGELOG, "0.1.0", "0.9.0")
+    notes, _ = release_notes.between(CHANGELOG, "0.1.0", "0.9.0")
     assert notes.sections == (("", ("an entry of no section",)), ("Fixed", ("nine",)))
     assert list(release_notes.folded(notes)) == ["  - an entry of no section", "Fixed:", "  - nine"]
 
