@@ -252,6 +252,18 @@ def test_owners_name_the_state_of_every_file(plain: Path) -> None:
     } == set()
 
 
+@pytest.mark.parametrize("name", [".gitignore", ".gitattributes"])
+def test_owners_name_an_ignore_file_that_is_no_text(plain: Path, name: str) -> None:
+    folder = plain / "ws"
+    assert init(folder).code == 0
+    (folder / name).write_bytes((folder / name).read_bytes() + b"caf\xe9\n")
+    rows = json.loads(loop(folder, "owners", "--json").out)
+    assert [row for row in rows if row["path"] == name] == [
+        {"path": name, "owner": "team", "state": "it cannot be read"}
+    ]
+    assert loop(folder, "owners", name).code == 0
+
+
 def test_owners_of_one_file_from_any_folder(plain: Path) -> None:
     folder = plain / "ws"
     assert init(folder, "--example", "tiny").code == 0

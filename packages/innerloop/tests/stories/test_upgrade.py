@@ -533,6 +533,21 @@ def test_release_that_cannot_be_had_changes_nothing(
     assert list((shelf.cache / "upgrade").iterdir()) == []
 
 
+@pytest.mark.parametrize("text", ["garbage", ""])
+def test_upgrade_with_a_damaged_record_says_to_sync_first(
+    shelf: Shelf, tmp_path: Path, text: str
+) -> None:
+    made = shelf.workspace(tmp_path / "ws", git=False)
+    made.write(".innerloop/state.json", text)
+    before = everything(made.root)
+    answer = upgrade(made, "--to", str(shelf.wheels["0.4.0"]), "--yes", code=1)
+    assert "[state-damaged]" in answer.message and "`scripts/loop sync`" in answer.message
+    assert everything(made.root) == before
+    assert made.loop("sync").code == 0
+    answer = upgrade(made, "--to", str(shelf.wheels["0.4.0"]), "--dry-run")
+    assert "[generated-conflict]" not in answer.message
+
+
 def test_dependencies_without_a_network_change_nothing(shelf: Shelf, tmp_path: Path) -> None:
     """The wheel is a file, and what it needs cannot be had: no older environment stands in."""
     made = shelf.workspace(tmp_path / "ws", git=False)
