@@ -180,6 +180,21 @@ def test_the_persons_pythonpath_does_not_leak_in(warm: Workspace, tmp_path: Path
     assert answer.code == 0, answer.err
 
 
+@pytest.mark.parametrize("python", [False, True], ids=["shell", "python"])
+def test_a_missing_pin_is_one_sentence_that_says_how_to_get_it_back(
+    tmp_path: Path, python: bool
+) -> None:
+    """An ignore file with `*.txt` leaves it out of a clone."""
+    made = make_workspace(tmp_path / "work space", share_scripts=False)
+    (made.root / "scripts/loop-requirements.txt").unlink(missing_ok=True)
+    made.env = {"INNERLOOP_CACHE": str(tmp_path / "cache")}
+    answer = made.loop("list", prefix=[sys.executable] if python else [])
+    assert answer.code == 1 and answer.out == ""
+    (line,) = answer.err.splitlines()
+    assert "loop-requirements.txt is missing" in line
+    assert "git checkout -- loop-requirements.txt" in line and "git add --force" in line
+
+
 def test_no_python_at_all_is_one_sentence(fresh: Workspace, tmp_path: Path) -> None:
     (tmp_path / "bin").mkdir()
     for program in ("sh", "cksum", "tr"):

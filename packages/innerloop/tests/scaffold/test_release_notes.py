@@ -55,6 +55,29 @@ def test_between_reads_lists_and_tables_by_section() -> None:
     assert notes.sections == (("New", ("ten",)), ("Changed: new names", ("`a`: `b`",)))
 
 
+def test_between_keeps_entries_above_the_first_section() -> None:
+    notes, _ = release_notes.between(CHANGELOG, "0.1.0", "0.9.0")
+    assert notes.sections == (("", ("an entry of no section",)), ("Fixed", ("nine",)))
+    assert list(release_notes.folded(notes)) == ["  - an entry of no section", "Fixed:", "  - nine"]
+
+
+@pytest.mark.parametrize("body", ["", "\n\n", "Only text.\n"], ids=["end", "blank", "text"])
+def test_between_a_version_without_sections_has_no_entries(body: str) -> None:
+    (notes,) = release_notes.between(f"# Changelog\n\n## 1.0.0\n{body}", "0.9.0", "1.0.0")
+    assert notes.sections == () and list(release_notes.folded(notes)) == []
+
+
+def test_between_a_version_without_sections_has_its_list() -> None:
+    text = "## 1.1.0\n- one\n- two\n\n## 1.0.0\n- old\n"
+    (notes,) = release_notes.between(text, "1.0.0", "1.1.0")
+    assert list(release_notes.folded(notes)) == ["  - one", "  - two"]
+
+
+@pytest.mark.parametrize("changelog", ["", "# Changelog\n", "## Unreleased\n- not yet\n"])
+def test_between_a_changelog_without_versions_is_empty(changelog: str) -> None:
+    assert release_notes.between(changelog, "0.1.0", "1.0.0") == ()
+
+
 def test_folded_shows_each_section_and_counts_the_rest() -> None:
     entries = "".join(f"- entry {number} {'x' * 200}\n" for number in range(40))
     text = f"## 1.0.0\n### Long\n{entries}### Short\n- one\n"

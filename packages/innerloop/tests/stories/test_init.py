@@ -283,6 +283,7 @@ def test_init_names_the_files_that_git_would_not_keep(plain: Path) -> None:
         assert f"because of `.vscode` in {plain / 'ignored'}:1" in answer.err
         assert "scripts/loop-requirements.txt because of `*.txt`" in answer.err
         assert "scripts/loop.cmd and 1 more because of `/scripts/*.cmd`" in answer.err
+        assert "`git add --force scripts/loop.cmd scripts/test.cmd` keeps them" in answer.err
     (plain / "gitconfig").write_text("")
     assert "git ignores" not in init(plain / "fine").err
 
@@ -334,6 +335,62 @@ def test_dry_run_lists_the_files_that_init_writes_and_writes_none(plain: Path) -
     assert init(plain / "ws", *options).code == 0
     there = {path for path in tree(plain / "ws") if not path.endswith("/")}
     assert set(listed.out.splitlines()[:-1]) == there
+
+
+def test_dry_run_from_the_sources_lists_the_wheel_that_the_workspace_will_hold(
+    plain: Path,
+) -> None:
+    listed = made.loop(plain, "init", "ws", "--dry-run", cwd=plain)
+    assert listed.code == 0, listed.err
+    assert f".innerloop/wheels/{made.WHEEL}" in listed.out.splitlines()
+    assert not (plain / "ws").exists()
+
+
+def test_dry_run_with_a_wheel_that_is_missing_fails_as_init_does(plain: Path) -> None:
+    for options in ((), ("--dry-run",)):
+        answer = made.loop(plain, "init", "ws", "--wheel", "sub/../none.whl", *options, cwd=plain)
+        assert answer.code == 1 and "[path-missing]" in answer.message
+        assert f"{plain / 'none.whl'}:" in answer.message
+
+
+@pytest.mark.parametrize("typed", ["a/../ws", "./ws/.", "{plain}/./ws/", "link/../ws", "../ws"])
+def test_init_prints_the_folder_without_detours(plain: Path, typed: str) -> None:
+    for folder in ("a", "here", "elsewhere/below"):
+        (plain / folder).mkdir(parents=True)
+    (plain / "link").symlink_to("elsewhere/below")
+    cwd = plain / "here" if typed.startswith("../") else plain
+    words = ["init", typed.format(plain=plain), "--wheel", str(plain / made.WHEEL)]
+    answer = made.loop(plain, *words, cwd=cwd)
+    assert answer.code == 0, answer.err
+    cd = answer.out.splitlines()[1].strip()
+    assert not re.search(r"\w/\.\.?(/|$)|/$", cd)
+    done = subprocess.run(
+        ["sh", "-c", f"{cd} && pwd -P && [ -x scripts/loop ]"],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+    )
+    expected = plain / ("elsewhere/ws" if typed.startswith("link") else "ws")
+    assert done.returncode == 0 and done.stdout.strip() == str(expected.resolve())
+
+
+@pytest.mark.parametrize("options", [("--github",), ("--azure-devops",), ("--dry-run", *CI)])
+def test_init_with_ci_in_a_subfolder_of_a_repository_says_that_it_does_not_start(
+    plain: Path, options: tuple[str, ...]
+) -> None:
+    git(plain, "init", "-q", "mono")
+    (plain / "mono/.gitignore").write_text("/mine/\n")
+    answer = init(plain / "mono/deep/ws", *options, cwd=plain)
+    assert answer.code == 0 and f"subfolder of the repository {plain / 'mono'}" in answer.err
+    for folder in ("mono/mine/ws", "alone"):
+        assert "subfolder" not in init(plain / folder, *options, cwd=plain).err
+    git(plain, "init", "-q", "new")
+    assert "subfolder" not in init(plain / "new", *options, cwd=plain).err
+
+
+def test_init_in_a_subfolder_without_ci_says_nothing_of_it(plain: Path) -> None:
+    git(plain, "init", "-q", "mono")
+    assert "subfolder" not in init(plain / "mono/ws", cwd=plain).err
 
 
 @pytest.mark.parametrize(

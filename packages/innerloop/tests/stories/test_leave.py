@@ -59,9 +59,15 @@ def test_leave_gives_back_the_tree_that_was_there_before_init(
     listed = loop(folder, "leave", "--dry-run")
     assert listed.code == 0 and "stays:" not in listed.out, listed
     assert tree(folder) == after
+    goes = set(re.findall(r"(?m)^goes:   (.+)$", listed.out))
+    assert ".innerloop/" in goes
     left = loop(folder, "leave", "--yes")
     assert left.code == 0, left.err
     assert tree(folder) == before
+    assert f"removed {len(goes)} files and folders" in left.out
+    gone = {path for path in after.keys() - before.keys() if not path.endswith("/")}
+    folders = tuple(path for path in goes if path.endswith("/"))
+    assert {path for path in gone if path not in goes and not path.startswith(folders)} == set()
 
 
 def test_leave_keeps_all_that_a_person_wrote_and_names_what_they_edited(plain: Path) -> None:
@@ -97,6 +103,9 @@ def test_leave_keeps_all_that_a_person_wrote_and_names_what_they_edited(plain: P
     assert loop(folder, "leave", "--yes").code == 0
     left = files(folder)
     assert {name: left.get(name) for name in own} == own
+    assert {"goes:   .innerloop/state.json", "goes:   .innerloop/wheels/"} <= set(
+        listed.splitlines()
+    )
     assert left["pyproject.toml"] == settings.read_text()
     assert container.read_text() == edited[0]
     (kept,) = json.loads(launch.read_text())["configurations"]
@@ -241,6 +250,18 @@ def test_owners_name_the_state_of_every_file(plain: Path) -> None:
     assert {
         path for path in everything if path not in found and not path.startswith(covered)
     } == set()
+
+
+@pytest.mark.parametrize("name", [".gitignore", ".gitattributes"])
+def test_owners_name_an_ignore_file_that_is_no_text(plain: Path, name: str) -> None:
+    folder = plain / "ws"
+    assert init(folder).code == 0
+    (folder / name).write_bytes((folder / name).read_bytes() + b"caf\xe9\n")
+    rows = json.loads(loop(folder, "owners", "--json").out)
+    assert [row for row in rows if row["path"] == name] == [
+        {"path": name, "owner": "team", "state": "it cannot be read"}
+    ]
+    assert loop(folder, "owners", name).code == 0
 
 
 def test_owners_of_one_file_from_any_folder(plain: Path) -> None:

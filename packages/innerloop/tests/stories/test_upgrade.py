@@ -382,6 +382,69 @@ def test_undo_after_an_edit_names_the_file_and_changes_nothing(
     assert tree(made.root) == before
 
 
+def test_undo_refused_names_a_version_that_no_index_has_and_the_upgrade_to_it_works(
+    shelf: Shelf, tmp_path: Path
+) -> None:
+    """The workspace held the wheel of the older version itself."""
+    shelf.offer()
+    made = shelf.workspace(tmp_path / 'a "quoted" é', git=False)
+    (made.root / ".innerloop/wheels").mkdir()
+    shutil.copy(shelf.wheels["0.3.0"], made.root / ".innerloop/wheels")
+    upgrade(made, "--to", str(shelf.wheels["0.4.0"]), "--yes")
+    mine = '"tasks": [\n    // mine\n    {"label": "my"},'
+    made.write(TASKS, made.read(TASKS).replace('"tasks": [', mine, 1))
+    answer = upgrade(made, "--undo", code=1)
+    assert "`scripts/loop upgrade --to 0.3.0`" in answer.message
+    upgrade(made, "--to", "0.3.0", "--yes")
+    assert version(made) == "innerloop 0.3.0" and "// mine" in made.read(TASKS)
+    held = [path.name for path in (made.root / ".innerloop/wheels").iterdir()]
+    assert held == [shelf.wheels["0.3.0"].name]
+    assert made.loop("sync", "--check").code == 0
+
+
+@pytest.mark.parametrize("fault", ["other wheel", "link", "record"])
+def test_upgrade_takes_no_replaced_wheel_that_is_not_the_one_of_the_old_pin(
+    shelf: Shelf, tmp_path: Path, fault: str
+) -> None:
+    shelf.offer()
+    made = shelf.workspace(tmp_path / "ws", git=False)
+    (made.root / ".innerloop/wheels").mkdir()
+    shutil.copy(shelf.wheels["0.3.0"], made.root / ".innerloop/wheels")
+    upgrade(made, "--to", str(shelf.wheels["0.4.0"]), "--yes")
+    kept = made.root / ".innerloop/upgraded"
+    (wheel,) = [path for path in kept.iterdir() if path.read_bytes()[:2] == b"PK"]
+    if fault == "other wheel":
+        wheel.write_bytes(shelf.wheels["0.5.0"].read_bytes())
+    elif fault == "link":
+        wheel.unlink()
+        wheel.symlink_to(shelf.wheels["0.3.0"])
+    else:
+        (kept / "record.json").write_text("{")
+    before = tree(made.root)
+    answer = upgrade(made, "--to", "0.3.0", "--yes", code=1)
+    assert "[upgrade-unavailable]" in answer.message and tree(made.root) == before
+
+
+def test_undo_dry_run_says_what_is_restored_and_what_is_removed(
+    shelf: Shelf, tmp_path: Path
+) -> None:
+    shelf.offer()
+    made = shelf.workspace(tmp_path / "ws", git=False)
+    (made.root / ".innerloop/wheels").mkdir()
+    shutil.copy(shelf.wheels["0.3.0"], made.root / ".innerloop/wheels")
+    made.write("scripts/test", "mine\n")
+    before = tree(made.root)
+    upgrade(made, "--to", str(shelf.wheels["0.4.0"]), "--yes")
+    after = tree(made.root)
+    lines = upgrade(made, "--undo", "--dry-run").out.splitlines()
+    assert tree(made.root) == after
+    gone, changed = set(after) - set(before), {p for p in before if before[p] != after.get(p)}
+    assert {line for line in lines if " remove " in line} == {f"would remove {p}" for p in gone}
+    assert {line for line in lines if " restore " in line} == {
+        f"would restore {p}" for p in changed
+    }
+
+
 def test_undo_of_a_foreign_record_changes_nothing(shelf: Shelf, tmp_path: Path) -> None:
     made = shelf.workspace(tmp_path / "ws", git=False)
     (tmp_path / "victim").write_text("hers")
@@ -468,6 +531,21 @@ def test_release_that_cannot_be_had_changes_nothing(
     assert "[upgrade-unavailable]" in answer.message or "[wheel-invalid]" in answer.message
     assert everything(made.root) == before and version(made) == "innerloop 0.3.0"
     assert list((shelf.cache / "upgrade").iterdir()) == []
+
+
+@pytest.mark.parametrize("text", ["garbage", ""])
+def test_upgrade_with_a_damaged_record_says_to_sync_first(
+    shelf: Shelf, tmp_path: Path, text: str
+) -> None:
+    made = shelf.workspace(tmp_path / "ws", git=False)
+    made.write(".innerloop/state.json", text)
+    before = everything(made.root)
+    answer = upgrade(made, "--to", str(shelf.wheels["0.4.0"]), "--yes", code=1)
+    assert "[state-damaged]" in answer.message and "`scripts/loop sync`" in answer.message
+    assert everything(made.root) == before
+    assert made.loop("sync").code == 0
+    answer = upgrade(made, "--to", str(shelf.wheels["0.4.0"]), "--dry-run")
+    assert "[generated-conflict]" not in answer.message
 
 
 def test_dependencies_without_a_network_change_nothing(shelf: Shelf, tmp_path: Path) -> None:

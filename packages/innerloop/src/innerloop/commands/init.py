@@ -7,11 +7,13 @@ import os
 import re
 import shlex
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from ..model.settings.orchestrators import AZURE_DEVOPS, GITHUB
 from ..scaffold import init, workspace_template
 from ..util.console import say
+from ..util.relative_paths import real_path
 
 EXAMPLES = """The folder is absent or empty; a new repository's .git, README, licence and .gitignore may be there.
 The new workspace runs this very version of the tool: its scripts/loop-requirements.txt names it,
@@ -48,10 +50,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     wanted = init.NewWorkspace(
-        folder=_real(Path(args.cwd, args.folder)),
+        folder=real_path(Path(args.cwd, args.folder)),
         example=args.example,
         orchestrators=tuple(dict.fromkeys(args.orchestrators or ())),
-        wheel=None if args.wheel is None else Path(args.cwd, args.wheel),
+        wheel=None if args.wheel is None else real_path(Path(args.cwd, args.wheel)),
         git=not args.no_git,
         root=args.root,
     )
@@ -71,18 +73,13 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _real(path: Path) -> Path:
-    """The path without links on the way: only its last name may be one."""
-    return path.resolve() if path.name == ".." else path.parent.resolve() / path.name
-
-
 def _next(wanted: init.NewWorkspace, args: argparse.Namespace) -> Iterator[list[str]]:
     """The three commands to type next."""
     loop, test = (os.path.join("scripts", name) for name in ("loop", "test"))
     is_here = wanted.folder == args.cwd.resolve()
     first = init.first_experiment(wanted.example)
     if not is_here:
-        yield ["cd", args.folder]
+        yield ["cd", _tidy(wanted.folder, args)]
     if wanted.example is None:
         yield [loop, "new", first]
     yield [loop, "run", first]
@@ -90,6 +87,15 @@ def _next(wanted: init.NewWorkspace, args: argparse.Namespace) -> Iterator[list[
         yield [test]
     if is_here and wanted.example is not None:
         yield [loop, "help"]
+
+
+def _tidy(folder: Path, args: argparse.Namespace) -> str:
+    """The folder as it was typed, without `a/..` and `.` on the way."""
+    typed: str = os.path.normpath(args.folder)
+    with suppress(OSError):  # behind a link, `..` may lead elsewhere
+        if os.path.samefile(os.path.join(args.cwd, typed), folder):
+            return typed
+    return str(folder)
 
 
 def _quoted(words: list[str]) -> str:

@@ -68,9 +68,13 @@ def _show_machine(root: Path) -> None:
         items = cleanup.find(loader.open_workspace(root), cleanup.DEFAULT_KINDS)
     if items:
         counts = Counter(item.kind for item in items)
-        what = ", ".join(f"{number} {kind}" for kind, number in counts.items())
+        what = ", ".join(
+            f"{number} {kind.removesuffix('s') if number == 1 else kind}"
+            for kind, number in counts.items()
+        )
+        those = "it" if len(items) == 1 else "them"
         console.say(
-            f"on this machine: {what}. `scripts/loop clean --all` removes them; run it first"
+            f"on this machine: {what}. `scripts/loop clean --all` removes {those}; run it first"
         )
 
 

@@ -14,6 +14,7 @@ from ..sync import engine
 from ..util import files, process, versions
 from ..util.console import say
 from ..util.errors import UsageError, UserError, join_names
+from ..util.relative_paths import real_path
 
 EXAMPLES = """The new version plans the upgrade and shows it. Then the pin, the launcher, the generated files,
 their record and renamed settings change in one step: whole, or not at all.
@@ -123,7 +124,7 @@ def _named(args: argparse.Namespace) -> str | None:
     """What `--to` names: a version, or the full path of a wheel or a folder."""
     if args.to is None:
         return None
-    path = Path(args.cwd, args.to)
+    path = real_path(Path(args.cwd, args.to))
     is_path = args.to.endswith(".whl") or os.sep in args.to or path.exists()
     return str(path) if is_path else str(args.to)
 
@@ -222,8 +223,8 @@ def _undo(root: Path, dry: bool) -> int:
             hint="`scripts/loop upgrade --to VERSION` goes to an older version too",
         )
     if dry:
-        for row in last.steps:
-            print(f"would restore {row['path']}")
+        for line in upgrade_record.preview(last):
+            print(f"would {line}")
         return 0
     upgrade_record.undo(root, last)
     print(f"undone: this workspace runs innerloop {last.old or 'from its own tree'} again")

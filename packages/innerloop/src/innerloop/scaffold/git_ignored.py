@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,21 @@ def make_repository(root: Path, folder: Path) -> bool:
     return _git(root, "-c", f"init.defaultBranch={name}", "init", "--quiet").ok
 
 
+def repository_around(folder: Path) -> str:
+    """The top of the repository that keeps the folder; "" for none, and if it is the folder.
+
+    The folder need not exist.
+    """
+    if process.which("git") is None:
+        return ""
+    around = next(path for path in (folder, *folder.parents) if path.is_dir())
+    top = _git(around, "rev-parse", "--show-toplevel").out.rstrip("\n")
+    inside = str(folder / "pyproject.toml")
+    if not top or _git(around, "check-ignore", "--quiet", "--", inside).ok:
+        return ""
+    return "" if around == folder and os.path.samefile(top, folder) else top
+
+
 def messages(folder: Path, paths: Sequence[str], wanted: bool) -> list[str]:
     """Which of these files git would not keep, and which line of which file says so.
 
@@ -54,9 +70,10 @@ def messages(folder: Path, paths: Sequence[str], wanted: bool) -> list[str]:
 
 def _message(rule: IgnoreLine, paths: list[str]) -> str:
     more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+    words = shlex.join(one_line(path) for path in paths)
     return (
         f"git ignores {one_line(paths[0])}{more} because of `{one_line(rule.pattern)}` in "
-        f"{one_line(rule.where)}, so a clone would lack them: `git add --force` keeps them"
+        f"{one_line(rule.where)}, so a clone would lack them: `git add --force {words}` keeps them"
     )
 
 

@@ -34,6 +34,10 @@ UNFINISHED = ".innerloop/unfinished"
 WHOLE = {"pyproject.toml", "scripts", "tests"}
 WAITING = "innerloop: another init of this folder is running; waiting for it"
 WHAT = "the creation of this workspace"
+NOT_AT_THE_TOP = (
+    "CI does not start for this workspace, because it is a subfolder of the repository {top}: "
+    "GitHub and Azure DevOps look for it at the top. Make the workspace in a repository of its own"
+)
 STAGING = f"{undo_journal.FOLDER}/new"
 PIN_COMMENT = (
     "# What scripts/loop installs into your cache: the tool and its dependencies, by hashes.\n"
@@ -98,16 +102,22 @@ def make(wanted: NewWorkspace) -> InitOutcome:
             with _growing(folder) as new, _repository(new, wanted.git, folder):
                 outcome = _make_in(new, wanted, pin)
     ignored = git_ignored.messages(folder, outcome.files, wanted.git)
-    return replace(outcome, notes=(*outcome.notes, *ignored))
+    return replace(outcome, notes=(*outcome.notes, *_about_ci(wanted), *ignored))
 
 
 def preview(wanted: NewWorkspace) -> InitOutcome:
     """What `make` writes, found out in a folder elsewhere."""
     _require_vacant(wanted.folder)
-    pin = Pin("0" * 64, wanted.wheel)
     with files.temporary_folder("innerloop-init-") as folder, files.confining(folder):
+        pin = tool_wheel.expected(wanted.wheel, wanted.root, folder)
         outcome, _ = _grow(folder / "new", wanted, pin)
-    return outcome
+    return replace(outcome, notes=(*outcome.notes, *_about_ci(wanted)))
+
+
+def _about_ci(wanted: NewWorkspace) -> Iterator[str]:
+    top = git_ignored.repository_around(wanted.folder) if wanted.orchestrators else ""
+    if top:
+        yield NOT_AT_THE_TOP.format(top=one_line(top))
 
 
 def _require_vacant(folder: Path) -> None:

@@ -38,15 +38,23 @@ class Departure:
     """What `leave` does; paths are relative to the root, those of folders end with a slash.
 
     `goes` are removed. `changes` are texts that lose the tool's part, or go. `stays`: path -> why
-    it, or a part, stays although the tool made it.
+    it, or a part, stays although the tool made it. `notes` go last: `.innerloop/`, or of it what is
+    in git where a part stays.
     """
 
     goes: tuple[str, ...]
     changes: tuple[Change, ...]
     stays: Mapping[str, str]
+    notes: tuple[str, ...] = ()
 
     @property
     def removed(self) -> list[str]:
+        """All that goes."""
+        return sorted({*self.files, *self.notes})
+
+    @property
+    def files(self) -> list[str]:
+        """What goes but the notes."""
         gone = [change.path for change in self.changes if change.after is None]
         return sorted({*self.goes, *gone})
 
@@ -82,7 +90,9 @@ def plan(root: Path, *, keep_dev_containers: bool = False) -> Departure:
     gone = {*goes, *(change.path for change in retraction.changes if change.after is None)}
     gone |= set() if records else {f"{FOLDER}/"}
     changes = [*retraction.changes, *_ignore_files(root, template, _gone_with(gone))]
-    return Departure(tuple(goes), tuple(changes), dict(sorted(stays.items())))
+    notes = (STATE, f"{FOLDER}/wheels/") if records else (f"{FOLDER}/",)
+    there = tuple(path for path in notes if os.path.lexists(root / path))
+    return Departure(tuple(goes), tuple(changes), dict(sorted(stays.items())), there)
 
 
 def _require_workspace(root: Path) -> None:
@@ -160,7 +170,7 @@ def _steps(root: Path, departure: Departure) -> Iterator[Step]:
     for change in departure.changes:
         if change.after is not None:
             yield Write(change.path, change.after)
-    gone = [path for path in departure.removed if path not in made_files.LAUNCHER]
+    gone = [path for path in departure.files if path not in made_files.LAUNCHER]
     for path in gone:
         yield Delete(path.rstrip("/"))
     yield from (Delete(path) for path in (STATE, f"{FOLDER}/wheels"))

@@ -65,7 +65,11 @@ def _tools(root: Path) -> Iterator[OwnedFile]:
 def _shared(root: Path) -> Iterator[OwnedFile]:
     template = init.template()
     for path in marked_block.FILES:
-        text = files.read_own(root / path, plain=True)
+        try:
+            text = files.read_own(root / path, plain=True)
+        except UserError:  # not text: an upgrade leaves it alone
+            yield OwnedFile(path, "team", "it cannot be read")
+            continue
         block = None if text is None else marked_block.split(text).lines
         if block is not None:
             wanted = marked_block.split(made_files.text_of(template[path])).lines

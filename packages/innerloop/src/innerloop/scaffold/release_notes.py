@@ -18,7 +18,10 @@ _SECTION = re.compile(r"^### (.+)$", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class ReleaseNotes:
-    """The entries of a version: section -> its entries, each one line."""
+    """The entries of a version: section -> its entries, each one line.
+
+    Entries above the first section are in one named "".
+    """
 
     version: str
     sections: tuple[tuple[str, tuple[str, ...]], ...]
@@ -37,7 +40,9 @@ def between(changelog: str, old: str, new: str) -> tuple[ReleaseNotes, ...]:
         name = title.split()[0].strip("[]v") if title.split() else ""
         is_known = versions.parse(name) is not None
         if is_known and versions.is_newer(name, old) and not versions.is_newer(name, new):
-            sections = tuple((head, tuple(_entries(part))) for head, part in _parts(_SECTION, body))
+            first, *_ = _SECTION.split(body, maxsplit=1)
+            parts = (("", first), *_parts(_SECTION, body))
+            sections = tuple((head, tuple(_entries(part))) for head, part in parts)
             found.append(ReleaseNotes(name, tuple(part for part in sections if part[1])))
     return tuple(found)
 
@@ -50,7 +55,8 @@ def folded(notes: ReleaseNotes) -> Iterator[str]:
         shown = entries[: max(1, room * len(entries) // total)] if room > 0 else ()
         room, total = room - len(shown), total - len(entries)
         rest = len(entries) - len(shown)
-        yield f"{head}:" + (f" {rest} entries" if not shown else "")
+        if head:
+            yield f"{head}:" + (f" {rest} entries" if not shown else "")
         yield from (f"  - {_short(entry)}" for entry in shown)
         if shown and rest:
             yield f"    and {rest} more"
@@ -58,7 +64,7 @@ def folded(notes: ReleaseNotes) -> Iterator[str]:
 
 def _parts(heading: re.Pattern[str], document: str) -> Iterator[tuple[str, str]]:
     matches = list(heading.finditer(document))
-    ends = [*(match.start() for match in matches[1:]), len(document)]
+    ends = [*(match.start() for match in matches), len(document)][1:]
     for match, end in zip(matches, ends, strict=True):
         yield match[1].strip(), document[match.end() : end]
 

@@ -31,6 +31,10 @@ PACKED = (
     f"no package index that pip is set up for has this innerloop {__version__}, so the workspace "
     f"holds the tool itself, in {WHEELS}"
 )
+PERHAPS_PACKED = (
+    f"if no package index that pip is set up for has this innerloop {__version__}, the workspace "
+    f"also holds the tool itself, in {WHEELS}"
+)
 # Builds where it is started, as every builder of wheels calls it.
 _BUILD = "import sys; from hatchling import build; build.build_wheel(sys.argv[1])"
 # The index that uv is told by variables, for pip, which does not read them.
@@ -86,6 +90,21 @@ def find(given: Path | None, root: Path, scratch: Path) -> Pin:
     wheel = scratch / "packed" / NAME
     files.write_stream(wheel, [pack(installed)])
     return Pin(_held(wheel).sha256, wheel, PACKED)
+
+
+def expected(given: Path | None, root: Path, scratch: Path) -> Pin:
+    """What `find` returns as far as no build and no index is needed, for a list of files."""
+    if given is not None:
+        return _checked(given)
+    wheel = scratch / f"innerloop-{__version__}-py3-none-any.whl"
+    if workspace_template.repository() is not None:
+        files.write_stream(wheel, [b""])
+        return _held(wheel)
+    pin = of_launcher(Path(sys.prefix), root)
+    if pin is not None:
+        return pin
+    installed = _installed_from()
+    return Pin("0" * 64, note=PERHAPS_PACKED) if installed is None else _held(installed)
 
 
 def _checked(wheel: Path) -> Pin:

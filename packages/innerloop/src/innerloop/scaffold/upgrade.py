@@ -122,6 +122,8 @@ def require_upgradable(root: Path) -> None:
             where=str(root),
             hint="Name the root of a workspace",
         )
+    if pinned(root):  # the first form of a workspace has another record
+        _require_record(root)
     settings = [root / "pyproject.toml", *sorted((root / "src").glob("**/innerloop.toml"))]
     for path in settings:
         text = files.read_text(path)
@@ -132,6 +134,18 @@ def require_upgradable(root: Path) -> None:
                 where=Position(path.relative_to(root).as_posix(), line),
                 hint="Resolve it, and run the command again",
             )
+
+
+def _require_record(root: Path) -> None:
+    """UserError if it is not known what was generated: all of it would be conflicts."""
+    state = transaction.parse_state(transaction.state_text(root))
+    if state.is_damaged and not versions.is_newer(state.version, __version__):
+        raise UserError(
+            "this record cannot be read, so it is not known what was generated",
+            code="state-damaged",
+            where=transaction.STATE,
+            hint="Run `scripts/loop sync` first",
+        )
 
 
 def plan(

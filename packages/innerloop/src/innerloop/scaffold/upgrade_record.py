@@ -136,6 +136,34 @@ def read(root: Path) -> LastUpgrade | None:
         ) from error
 
 
+def text_before(root: Path, last: LastUpgrade, path: str) -> str:
+    """A file as it was before the upgrade; "" if the upgrade did not change it."""
+    for row in last.steps:
+        if row["do"] == "write" and row["path"] == path and row["kept"]:
+            return files.read_own(root / row["kept"]) or ""
+    return ""
+
+
+def removed(root: Path, last: LastUpgrade) -> Iterator[tuple[str, Path]]:
+    """The files that the upgrade removed, each with the place where it is kept."""
+    for row in last.steps:
+        if row["do"] == "move" and row["target"].startswith(f"{FOLDER}/"):
+            kept = (root / row["target"]).resolve()
+            if kept.is_file() and kept.is_relative_to(root.resolve()):
+                yield row["path"], kept
+
+
+def preview(last: LastUpgrade) -> Iterator[str]:
+    """A line for each file that `undo` changes."""
+    for row in reversed(last.steps):
+        if row["do"] == "move" and not row["target"].startswith(f"{FOLDER}/"):
+            yield f"move {row['target']} to {row['path']}"
+        elif row["do"] == "move" or row["kept"] or row["link"]:
+            yield f"restore {row['path']}"
+        else:
+            yield f"remove {row['path']}"
+
+
 def undo(root: Path, last: LastUpgrade) -> None:
     """Bring back every file as it was before the upgrade, in one change.
 

@@ -24,7 +24,7 @@ from ..model.settings import settings
 from ..util import files, network, process, regular_files, venvs, versions
 from ..util.cache_folder import cache_folder
 from ..util.errors import UsageError, UserError
-from . import init, tool_edits, tool_wheel
+from . import init, tool_edits, tool_wheel, upgrade_record
 from .tool_wheel import WHEELS, Pin
 from .workspace_template import PIN
 
@@ -94,7 +94,29 @@ def find(word: str | None, root: Path, ca: str, scratch: Path) -> Release:
             code="upgrade-target",
             hint="Name a version (0.3.0), a wheel, or a folder of wheels",
         )
-    return _downloaded(word, root, ca, scratch)
+    return _replaced(word, root, scratch) or _downloaded(word, root, ca, scratch)
+
+
+def _replaced(version: str, root: Path, scratch: Path) -> Release | None:
+    """The release that the last upgrade replaced, if the workspace held its wheel itself.
+
+    An index may never have had it.
+    """
+    last = None
+    with suppress(UserError):
+        last = upgrade_record.read(root)
+    if last is None or last.old != version:
+        return None
+    hashes = tool_wheel.hashes_of(upgrade_record.text_before(root, last, PIN), version)
+    folder = files.make_folder(scratch / "replaced")
+    for path, kept in upgrade_record.removed(root, last):
+        if path.startswith(f"{WHEELS}/") and path.endswith(".whl"):
+            files.write_stream(folder / path.rpartition("/")[2], [regular_files.read_or_fail(kept)])
+    for wheel in sorted(folder.glob(f"innerloop-{version}-*.whl")):
+        if (found := _of_file(wheel)).hashes[0] in hashes:
+            others = (path for path in sorted(folder.glob("*.whl")) if not _NAME.match(path.name))
+            return replace(found, beside=tuple(others))
+    return None
 
 
 def prepare(release: Release, root: Path, ca: str, scratch: Path) -> Path:
