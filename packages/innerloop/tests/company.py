@@ -30,11 +30,13 @@ PACKAGE = "company_numbers"
 class Company:
     """`ca`: the authority's certificate, a file.
 
+    `shelf`: a folder of wheels that the index has as well.
     `served` and `relayed`: what was asked of the index (paths) and of the proxy (host:port).
     `refused`: how many had no or a wrong password.
     """
 
     ca: Path
+    shelf: Path | None = None
     index_port: int = 0
     proxy_port: int = 0
     served: list[str] = field(default_factory=list)
@@ -151,16 +153,36 @@ def _index(company: Company) -> type[_Quiet]:
             name = f"{PACKAGE}-1.0-py3-none-any.whl"
             page = f'<a href="/files/{name}">{name}</a>'.encode()
             content = {f"/simple/{PACKAGE.replace('_', '-')}/": page, f"/files/{name}": WHEEL}
+            content |= _of_shelf(company.shelf, self.path)
             body = content.get(self.path)
             self.send_response(404 if body is None else 200)
-            self.send_header("Content-Type", "text/html" if body is page else "application/zip")
+            self.send_header(
+                "Content-Type", "application/zip" if self.path.endswith(".whl") else "text/html"
+            )
             if body is WHEEL:  # as every index says of a file, which never changes
                 self.send_header("Cache-Control", "max-age=365000000, immutable, public")
             self.send_header("Content-Length", str(len(body or b"")))
             self.end_headers()
-            self.wfile.write(body or b"")
+            if self.command == "GET":
+                self.wfile.write(body or b"")
+
+        do_HEAD = do_GET
 
     return Index
+
+
+def _of_shelf(shelf: Path | None, path: str) -> dict[str, bytes]:
+    """What the index has at a path of its own wheels."""
+    wheels = [] if shelf is None else sorted(shelf.glob("*.whl"))
+    if path.startswith("/files/"):
+        (content,) = [wheel.read_bytes() for wheel in wheels if path == f"/files/{wheel.name}"] or [
+            b""
+        ]
+        return {path: content} if content else {}
+    project = path.removeprefix("/simple/").strip("/").replace("-", "_")
+    found = [wheel.name for wheel in wheels if wheel.name.lower().startswith(f"{project}-")]
+    page = "".join(f'<a href="/files/{name}">{name}</a>\n' for name in found)
+    return {path: page.encode()} if found else {}
 
 
 def _proxy(company: Company) -> type[_Quiet]:

@@ -17,6 +17,7 @@ from innerloop.scaffold.vendor import Selection
 from innerloop.sync import engine
 from innerloop.util import process, undo_journal, wheels
 from innerloop.util.errors import UserError
+from tests.releases import index_over
 from tests.scaffold.wheels_on_disk import line, wheel
 
 PURE = "innerloop-1.0-py3-none-any.whl"
@@ -77,6 +78,18 @@ def test_vendor_for_two_systems_takes_each_wheel_once(team: _Team) -> None:
     assert vendored.size == sum(path.stat().st_size for path in team.index.iterdir())
     assert not (team.root / vendor.SCRATCH).exists()
     assert "4 wheels" in vendor.describe(TWO, vendored)
+
+
+def test_vendor_asks_the_index_that_uv_alone_is_told(
+    team: _Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in os.environ if name.startswith(("PIP_", "UV_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    with index_over(team.index) as url:
+        monkeypatch.setenv("UV_INDEX_URL", url)
+        assert vendor.make(team.root, TWO).added == tuple(team.there())
+    assert len(team.there()) == 4
 
 
 def test_vendor_again_asks_no_index(team: _Team, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import company as company_network
 from tests.launcher.conftest import dependencies, wheel
 from tests.releases import RELEASES, index_over, release
 from tests.support import Answer, Workspace
@@ -198,6 +199,37 @@ def test_upgrade_to_the_newest_release_of_the_index(
     again = upgrade(made, "--yes")
     assert "everything is up to date" in again.out and tree(made.root) == before
     assert list((shelf.cache / "upgrade").iterdir()) == []
+
+
+@pytest.mark.parametrize("installer", ["uv", "pip"])
+def test_upgrade_behind_a_proxy_and_an_authority_of_a_company(
+    shelf: Shelf, tmp_path: Path, installer: str
+) -> None:
+    (tmp_path / "company").mkdir()
+    company = company_network.start(tmp_path / "company")
+    company.shelf = shelf.index
+    shelf.offer("0.3.0", "0.4.0")
+    made = shelf.workspace(tmp_path / "ws")
+    made.write("ca.pem", company.ca.read_text())
+    settings = made.read("pyproject.toml")
+    made.write(
+        "pyproject.toml",
+        settings.replace("[tool.innerloop]\n", '[tool.innerloop]\nca = "ca.pem"\n'),
+    )
+    variable = "UV_INDEX_URL" if installer == "uv" else "PIP_INDEX_URL"
+    made.env |= {
+        "UV_INDEX_URL": CLOSED,
+        "HTTPS_PROXY": company.proxy,
+        "NO_PROXY": "",
+        "no_proxy": "",
+    }
+    made.env |= {variable: company.index_with_login, "UV_NO_CACHE": "1", "PIP_NO_CACHE_DIR": "1"}
+    answer = upgrade(made, "--yes")
+    assert company.downloads >= 1 and company.relayed
+    assert version(made) == "innerloop 0.4.0"
+    texts = "".join(str(text) for text in tree(made.root).values())
+    for secret in (company_network.PASSWORD, company_network.PROXY_PASSWORD):
+        assert secret not in answer.out + answer.err + texts
 
 
 def test_upgrade_over_three_releases_in_one_step_is_as_one_by_one(

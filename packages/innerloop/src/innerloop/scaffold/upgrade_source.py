@@ -266,15 +266,17 @@ def _downloaded(version: str, root: Path, ca: str, scratch: Path) -> Release:
     added = network.for_installer(reach, cache_folder(), os.environ)
     ignored = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
     environ = {name: value for name, value in os.environ.items() if name not in ignored}
-    environ = {**_LIMITS, **environ, **added, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     wanted = f"innerloop=={version}" if version else "innerloop"
-    uv = process.which("uv")
-    if uv is None or _is_pip_configured(environ):
+    # The authority that the workspace names is none of pip's settings: uv is told it as well.
+    uv = None if _is_pip_configured(environ) else process.which("uv")
+    environ = {**_LIMITS, **environ, **added, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    if uv is None:
         return _by_pip(wanted, scratch, environ)
+    as_uv = {**environ, **tool_wheel.index_of_uv(environ)}
     if (root / WHEELS).is_dir():  # it holds the tool, as a file, which uv does not give
         with suppress(UserError):
-            return _by_pip(wanted, scratch, {**environ, **tool_wheel.index_of_uv(environ)})
-    return _by_uv(uv, wanted, scratch, environ) or _by_pip(wanted, scratch, environ)
+            return _by_pip(wanted, scratch, as_uv)
+    return _by_uv(uv, wanted, scratch, environ) or _by_pip(wanted, scratch, as_uv)
 
 
 def _is_pip_configured(environ: Mapping[str, str]) -> bool:
@@ -283,7 +285,7 @@ def _is_pip_configured(environ: Mapping[str, str]) -> bool:
     The launcher decides in the same way.
     """
     listed = process.run([python(), "-Im", "pip", "config", "list"], env=environ)
-    return re.search("index|cert|proxy|host|links", listed.out) is not None
+    return re.search("(?m)^[^=]*(index|cert|proxy|host|links)", listed.out) is not None
 
 
 def _by_pip(wanted: str, scratch: Path, environ: Mapping[str, str]) -> Release:

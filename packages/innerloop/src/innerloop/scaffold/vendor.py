@@ -20,7 +20,7 @@ from ..util.cache_folder import cache_folder
 from ..util.errors import UserError, join_names
 from ..util.undo_journal import Delete, Move
 from ..util.wheels import PLATFORMS, LockedPackage, Target, Wheel
-from . import workspace_template
+from . import tool_wheel, workspace_template
 
 SCRATCH = ".innerloop/vendoring"
 WAITING = "innerloop: another vendor is running; waiting for it"
@@ -273,7 +273,8 @@ def _environ(root: Path) -> dict[str, str]:
     ignored = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PIP_REQUIRE_VIRTUALENV")
     environ = {name: value for name, value in os.environ.items() if name not in ignored}
     reach = locked_environments.reach(root)
-    return {**_LIMITS, **environ, **network.for_installer(reach, cache_folder(), os.environ)}
+    added = network.for_installer(reach, cache_folder(), os.environ)
+    return {**_LIMITS, **environ, **tool_wheel.index_of_uv(environ), **added}
 
 
 def _put(
