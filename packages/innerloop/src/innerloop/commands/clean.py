@@ -69,7 +69,9 @@ def run(args: argparse.Namespace) -> int:
     _show(selected, kept, rest=[item for item in items if not item.outdated and not args.all])
     if not selected or args.dry_run:
         return 0
-    if not args.yes and not _agreed(selected):
+    freed = readable(cleanup.total(selected))
+    question = f"Remove these {len(selected)} and free at least {freed}?"
+    if not args.yes and not console.agreed(question):
         print("nothing was changed")
         return 0
     return _remove(workspace, selected)
@@ -96,23 +98,6 @@ def _show(
 def _name(item: Removable) -> str:
     """A volume's name is a long hash: its column `why` says what it contains."""
     return f"{item.name[:24]}…" if item.kind == "volumes" else item.name
-
-
-def _agreed(selected: Sequence[Removable]) -> bool:
-    question = (
-        f"Remove these {len(selected)} and free at least {readable(cleanup.total(selected))}?"
-    )
-    if not sys.stdin.isatty():
-        raise UsageError(
-            "there is no terminal for a question; nothing was changed",
-            code="no-terminal",
-            hint="Add --yes",
-        )
-    try:
-        return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
-    except EOFError:
-        print()  # ends the question's line
-        return False
 
 
 def _remove(workspace: Workspace, selected: Sequence[Removable]) -> int:

@@ -12,7 +12,7 @@ from ..doctor import cleanup
 from ..scaffold import leave
 from ..scaffold.leave import Departure
 from ..util import console
-from ..util.errors import UsageError, UserError
+from ..util.errors import UserError
 from ..workspace import loader
 
 EXAMPLES = """What is still as it was generated goes, and so do the launcher, its pin, .innerloop and the tool's
@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     _show_machine(args.root)
     if args.dry_run:
         return 0
-    if not args.yes and not _agreed():
+    if not args.yes and not console.agreed("Take the tool out of this workspace?"):
         print("nothing was changed")
         return 0
     departure = leave.carry_out(args.root, keep_dev_containers=args.keep_dev_containers)
@@ -76,11 +76,3 @@ def _show_machine(root: Path) -> None:
         console.say(
             f"on this machine: {what}. `scripts/loop clean --all` removes {those}; run it first"
         )
-
-
-def _agreed() -> bool:
-    if not sys.stdin.isatty():
-        raise UsageError(
-            "no terminal to ask in; nothing was changed", code="no-terminal", hint="Add --yes"
-        )
-    return console.ask("Take the tool out of this workspace?")

@@ -10,8 +10,7 @@ from pathlib import Path
 from ..local import lost_runs
 from ..scaffold import remove, residue
 from ..scaffold.remove import Removal
-from ..util.console import say
-from ..util.errors import UsageError
+from ..util.console import agreed, say
 from ..workspace import loader
 
 EXAMPLES = """examples:
@@ -33,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     docker = residue.docker_residue(workspace, experiment)
     removal = remove.plan(workspace, name)
     _show(removal, residue.uncommitted(args.root, removal.folder), docker)
-    if not args.yes and not _agreed(name):
+    if not args.yes and not agreed(f"Remove {name}?"):
         print("nothing was changed")
         return 0
     outcome = remove.carry_out(
@@ -66,18 +65,6 @@ def _show(removal: Removal, uncommitted: list[str], docker: residue.DockerResidu
 
 def _some(names: list[str]) -> str:
     return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
-
-
-def _agreed(name: str) -> bool:
-    if not sys.stdin.isatty():
-        raise UsageError(
-            "no terminal to ask in; nothing was changed", code="no-terminal", hint="Add --yes"
-        )
-    try:
-        return input(f"Remove {name}? [y/N] ").strip().lower() in ("y", "yes")
-    except EOFError:
-        print()  # below the question
-        return False
 
 
 def _restore_commands(root: Path, removal: Removal) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from pathlib import Path
 
 from .. import __version__
@@ -12,7 +11,7 @@ from ..scaffold import release_notes, tool_edits, upgrade, upgrade_record, upgra
 from ..scaffold.upgrade import Upgraded, UpgradePlan
 from ..sync import engine
 from ..util import files, process, versions
-from ..util.console import say
+from ..util.console import agreed, say
 from ..util.errors import UsageError, UserError, join_names
 from ..util.relative_paths import real_path
 
@@ -151,7 +150,7 @@ def _take_over(args: argparse.Namespace, root: Path) -> int:
         if args.dry_run:
             print("nothing was changed")
             return 0
-        if not args.yes and not _agreed(new.version):
+        if not args.yes and not agreed(f"Upgrade to {new.version}?"):
             print("nothing was changed")
             return 0
         had_all_wheels = upgrade.holds_all_wheels(root)
@@ -182,18 +181,6 @@ def _report_conflicts(planned: UpgradePlan) -> None:
         say(line)
     for path, number in planned.tool.conflicts.items():
         say(f"{path}:{number}: your version was kept: the new one changed the same lines")
-
-
-def _agreed(version: str) -> bool:
-    if not sys.stdin.isatty():
-        raise UsageError(
-            "no terminal to ask in; nothing was changed", code="no-terminal", hint="Add --yes"
-        )
-    try:
-        return input(f"Upgrade to {version}? [y/N] ").strip().lower() in ("y", "yes")
-    except EOFError:
-        print()  # below the question
-        return False
 
 
 def _finish(root: Path, done: Upgraded, had_all_wheels: bool) -> int:

@@ -10,7 +10,7 @@ import sys
 from contextlib import suppress
 from typing import Any
 
-from .errors import UserError
+from .errors import UsageError, UserError
 
 
 def say(text: str) -> None:
@@ -66,3 +66,19 @@ def ask(question: str) -> bool:
         return False
     print(f"innerloop: {question} [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def agreed(question: str) -> bool:
+    """Whether the person agrees to a change that `--yes` makes without asking.
+
+    Raises UsageError without a terminal. The end of the input is a no.
+    """
+    if not sys.stdin.isatty():
+        raise UsageError(
+            "no terminal to ask in; nothing was changed", code="no-terminal", hint="Add --yes"
+        )
+    try:
+        return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+    except EOFError:
+        print()  # below the question
+        return False
