@@ -81,6 +81,11 @@ class Shelf:
         options = ["--workspace", str(made.root), *words, *["--yes"] * yes]
         return upgrade(self.home(version), *options, code=code)
 
+    def hold(self, made: Workspace) -> None:
+        """Have a workspace of 0.3.0 hold the wheel of its tool itself."""
+        (made.root / ".innerloop/wheels").mkdir()
+        shutil.copy(self.wheels["0.3.0"], made.root / ".innerloop/wheels")
+
     def workspace(self, root: Path, *, git: bool = True) -> Workspace:
         """A copy of the workspace of 0.3.0, committed."""
         shutil.copytree(self.base, root, symlinks=True)
@@ -420,8 +425,7 @@ def test_undo_refused_names_a_version_that_no_index_has_and_the_upgrade_to_it_wo
     """The workspace held the wheel of the older version itself."""
     shelf.offer()
     made = shelf.workspace(tmp_path / 'a "quoted" é', git=False)
-    (made.root / ".innerloop/wheels").mkdir()
-    shutil.copy(shelf.wheels["0.3.0"], made.root / ".innerloop/wheels")
+    shelf.hold(made)
     upgrade(made, "--to", str(shelf.wheels["0.4.0"]), "--yes")
     mine = '"tasks": [\n    // mine\n    {"label": "my"},'
     made.write(TASKS, made.read(TASKS).replace('"tasks": [', mine, 1))
@@ -440,8 +444,7 @@ def test_upgrade_takes_no_replaced_wheel_that_is_not_the_one_of_the_old_pin(
 ) -> None:
     shelf.offer()
     made = shelf.workspace(tmp_path / "ws", git=False)
-    (made.root / ".innerloop/wheels").mkdir()
-    shutil.copy(shelf.wheels["0.3.0"], made.root / ".innerloop/wheels")
+    shelf.hold(made)
     upgrade(made, "--to", str(shelf.wheels["0.4.0"]), "--yes")
     kept = made.root / ".innerloop/upgraded"
     (wheel,) = [path for path in kept.iterdir() if path.read_bytes()[:2] == b"PK"]
@@ -462,8 +465,7 @@ def test_undo_dry_run_says_what_is_restored_and_what_is_removed(
 ) -> None:
     shelf.offer()
     made = shelf.workspace(tmp_path / "ws", git=False)
-    (made.root / ".innerloop/wheels").mkdir()
-    shutil.copy(shelf.wheels["0.3.0"], made.root / ".innerloop/wheels")
+    shelf.hold(made)
     made.write("scripts/test", "mine\n")
     before = tree(made.root)
     upgrade(made, "--to", str(shelf.wheels["0.4.0"]), "--yes")
