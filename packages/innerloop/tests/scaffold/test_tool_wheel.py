@@ -10,6 +10,7 @@ from pathlib import Path
 from innerloop import __version__
 from innerloop.scaffold import tool_wheel
 from innerloop.scaffold.workspace_template import File
+from innerloop.util.wheels import WHEELS
 
 INFO = f"innerloop-{__version__}.dist-info"
 INSTALLED = {
@@ -50,7 +51,7 @@ def test_pin_of_a_launcher_is_that_of_its_own_environment(tmp_path: Path) -> Non
     content = b"the tool"
     digest = hashlib.sha256(content).hexdigest()
     environment, root = tmp_path / "environment", tmp_path / "root"
-    wheels = root / tool_wheel.WHEELS
+    wheels = root / WHEELS
     for folder in (environment, wheels):
         folder.mkdir(parents=True)
     lock = f"innerloop=={__version__} \\\n    --hash=sha256:{digest}\n"

@@ -48,7 +48,7 @@ class _Team:
         (self.root / "scripts/loop-requirements.txt").write_text("".join(lines))
 
     def there(self) -> list[str]:
-        folder = self.root / wheels.FOLDER
+        folder = self.root / wheels.WHEELS
         return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
 
     def tree(self) -> dict[str, bytes]:
@@ -111,7 +111,7 @@ def test_vendor_prefers_a_pure_wheel_for_several_targets_only(team: _Team) -> No
     team.pin(line(team.tool), line(*team.fast, pure))
     vendor.make(team.root, ONE)
     assert team.there() == [FAST.format(minor=12, tag=LINUX), PURE]
-    for path in (team.root / wheels.FOLDER).iterdir():
+    for path in (team.root / wheels.WHEELS).iterdir():
         path.unlink()
     vendor.make(team.root, TWO)
     assert team.there() == [pure.name, PURE]
@@ -127,8 +127,8 @@ def test_vendor_of_the_tool_only_has_its_wheel_alone(team: _Team) -> None:
 
 def test_vendor_after_a_new_pin_replaces_what_is_pinned_no_more(team: _Team) -> None:
     vendor.make(team.root, ONE)
-    own = wheel(team.root / wheels.FOLDER, "ours-1.0-py3-none-any.whl")
-    (team.root / wheels.FOLDER / "README.md").write_text("ours\n")
+    own = wheel(team.root / wheels.WHEELS, "ours-1.0-py3-none-any.whl")
+    (team.root / wheels.WHEELS / "README.md").write_text("ours\n")
     newer = wheel(team.index, "innerloop-1.1-py3-none-any.whl")
     team.pin(line(newer), line(*team.fast))
     assert team.facts() == ["note"]
@@ -142,7 +142,7 @@ def test_vendor_after_a_new_pin_replaces_what_is_pinned_no_more(team: _Team) -> 
 
 def test_vendor_replaces_a_wheel_with_other_content(team: _Team) -> None:
     vendor.make(team.root, ONE)
-    path = team.root / wheels.FOLDER / PURE
+    path = team.root / wheels.WHEELS / PURE
     right = path.read_bytes()
     path.write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
     assert team.facts() == ["bad"]
@@ -169,7 +169,7 @@ def test_vendor_without_every_wheel_changes_nothing(
     team: _Team, damage: Callable[[_Team], None]
 ) -> None:
     vendor.make(team.root, Selection(("linux-x86_64",), ("3.12",), (), tool_only=True))
-    (team.root / wheels.FOLDER / PURE).write_bytes(b"damaged")
+    (team.root / wheels.WHEELS / PURE).write_bytes(b"damaged")
     damage(team)
     before = team.tree()
     with pytest.raises(UserError) as caught:
@@ -252,11 +252,11 @@ def test_vendored_wheels_that_git_ignores_are_named(
 
 def test_doctor_names_what_this_system_lacks(team: _Team) -> None:
     assert team.facts() == []
-    wheel(team.root / wheels.FOLDER, PURE)
-    wheel(team.root / wheels.FOLDER, "other-1-py3-none-any.whl")
+    wheel(team.root / wheels.WHEELS, PURE)
+    wheel(team.root / wheels.WHEELS, "other-1-py3-none-any.whl")
     assert team.facts() == ["ok"]  # the tool alone: an index has the rest
     foreign = next(path for path in team.fast if WINDOWS in path.name)
-    (team.root / wheels.FOLDER / foreign.name).write_bytes(foreign.read_bytes())
+    (team.root / wheels.WHEELS / foreign.name).write_bytes(foreign.read_bytes())
     assert team.facts() == ["note"]
 
 

@@ -64,19 +64,19 @@ def run(args: argparse.Namespace) -> int:
     selection = vendor.Selection(names, pythons, (*vendor.USUAL, *args.extra), args.tool_only)
     vendored = vendor.make(args.root, selection)
     for name in vendored.added:
-        print(f"add {wheels.FOLDER}/{name}")
+        print(f"add {wheels.WHEELS}/{name}")
     for name in vendored.removed:
-        print(f"remove {wheels.FOLDER}/{name}")
+        print(f"remove {wheels.WHEELS}/{name}")
     for name in vendored.foreign:
-        console.say(f"{wheels.FOLDER}/{name}: no wheel of the tool, so it stays")
+        console.say(f"{wheels.WHEELS}/{name}: no wheel of the tool, so it stays")
     print(vendor.describe(selection, vendored))
     if rule := vendor.ignored_by_git(args.root, vendored):
         console.say(
-            f"git ignores these files ({rule}): `git add --force {wheels.FOLDER}` keeps them"
+            f"git ignores these files ({rule}): `git add --force {wheels.WHEELS}` keeps them"
         )
     elif vendor.is_large(vendored):
         console.say(
             "This is much for a git repository: name fewer systems by --platform and --python, or use "
-            f"git LFS: `git lfs track '{wheels.FOLDER}/*.whl'`"
+            f"git LFS: `git lfs track '{wheels.WHEELS}/*.whl'`"
         )
     return 0

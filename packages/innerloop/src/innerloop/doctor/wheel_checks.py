@@ -17,7 +17,7 @@ _VENDOR = "`scripts/loop vendor` brings them in line"
 
 
 def vendored_wheels(checkup: Checkup) -> Iterator[Fact]:
-    folder = checkup.root / wheels.FOLDER
+    folder = checkup.root / wheels.WHEELS
     there = wheels.wheels_in(folder)
     if not there:
         return
@@ -49,7 +49,7 @@ def vendored_wheels(checkup: Checkup) -> Iterator[Fact]:
         what = f"this system and Python {python} lack: {names_}; an index is asked for them"
         yield Fact("note", "vendored wheels", what, "`scripts/loop vendor` adds them")
     elif own:
-        yield Fact("ok", "vendored wheels", f"{len(own)} in {wheels.FOLDER}, as pinned")
+        yield Fact("ok", "vendored wheels", f"{len(own)} in {wheels.WHEELS}, as pinned")
 
 
 def _text(checkup: Checkup) -> str:

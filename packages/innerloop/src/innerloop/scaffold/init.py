@@ -24,9 +24,10 @@ from ..util.cache_folder import cache_folder
 from ..util.errors import UserError
 from ..util.printable import one_line
 from ..util.undo_journal import Move, Step, Write
+from ..util.wheels import WHEELS
 from ..workspace import loader
 from . import create, git_ignored, marked_block, tool_wheel, workspace_template
-from .tool_wheel import WHEELS, Pin
+from .tool_wheel import Pin
 from .workspace_template import DIGITS, TINY, File
 
 # It is there while `init` makes the workspace.

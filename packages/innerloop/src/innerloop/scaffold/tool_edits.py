@@ -19,9 +19,9 @@ from ..util import files, regular_files, versions
 from ..util.cache_folder import cache_folder
 from ..util.errors import UserError
 from ..util.undo_journal import Delete, Step, Write, WriteBytes
+from ..util.wheels import WHEELS
 from . import init, marked_block, tool_wheel, workspace_template
 from .migrations import vendored_texts
-from .tool_wheel import WHEELS
 from .workspace_template import PIN
 
 LAUNCHER = "scripts/loop"

@@ -19,12 +19,12 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from .. import __version__
-from ..util import console, files, locked_environments, process, regular_files, venvs
+from ..util import console, files, locked_environments, pip, process, regular_files, venvs
 from ..util.errors import UserError
+from ..util.wheels import WHEELS
 from . import workspace_template
 from .workspace_template import File
 
-WHEELS = ".innerloop/wheels"
 # Its build tag has it preferred to a wheel of the same version elsewhere.
 NAME = f"innerloop-{__version__}-1-py3-none-any.whl"
 PACKED = (
@@ -37,15 +37,6 @@ PERHAPS_PACKED = (
 )
 # Builds where it is started, as every builder of wheels calls it.
 _BUILD = "import sys; from hatchling import build; build.build_wheel(sys.argv[1])"
-# The index that uv is told by variables, for pip, which does not read them.
-_OF_UV = {
-    "UV_DEFAULT_INDEX": "PIP_INDEX_URL",
-    "UV_INDEX_URL": "PIP_INDEX_URL",
-    "UV_INDEX": "PIP_EXTRA_INDEX_URL",
-    "UV_EXTRA_INDEX_URL": "PIP_EXTRA_INDEX_URL",
-}
-# Limits where the user has set none: no network costs seconds.
-_LIMITS = {"PIP_TIMEOUT": "4", "PIP_RETRIES": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
 _ENTRY = re.compile(r"(?m)^innerloop==(?P<version>\S+)(?P<hashes>(?:[^\n]*\\\n)*[^\n]*)\n?")
 # A lock is some hundred lines.
 _LONGEST = 1 << 20
@@ -189,30 +180,13 @@ def _installed_from() -> Path | None:
     return path if url.scheme == "file" and path.suffix == ".whl" and path.is_file() else None
 
 
-def index_of_uv(environ: Mapping[str, str]) -> dict[str, str]:
-    """Variables that tell pip the index that uv is told; none where pip is told one."""
-    if "PIP_INDEX_URL" in environ:
-        return {}
-    # uv takes names for indexes: NAME=URL.
-    return {
-        target: re.sub(r"(?m)(^|\s)[\w-]+=(?=\w+:)", r"\1", environ[source])
-        for source, target in _OF_UV.items()
-        if environ.get(source)
-    }
-
-
 def _downloaded(scratch: Path) -> bytes | None:
     """The wheel of this version from the index that pip is set up for; None if it has none."""
-    environ = {**os.environ, **index_of_uv(os.environ)}
-    environ |= {name: value for name, value in _LIMITS.items() if name not in environ}
-    python = sys.executable
-    if not process.run([python, "-Im", "pip", "--version"]).ok:  # of uv, say
-        environment = scratch / "venv"
-        process.run([python, "-Im", "venv", str(environment)])
-        python = str(venvs.python_of(environment))
-        if not Path(python).exists():
-            return None
-    argv = [python, "-Im", "pip", "download", "--quiet", "--no-deps"]
+    environ = {**pip.LIMITS, **os.environ, **pip.index_of_uv(os.environ)}
+    try:
+        argv = [*pip.command(sys.executable, scratch), "download", "--quiet", "--no-deps"]
+    except UserError:
+        return None
     argv += ["--only-binary", ":all:", "--dest", str(scratch), f"innerloop=={__version__}"]
     process.run(argv, env=environ)
     files.remove_tree(scratch / "venv")

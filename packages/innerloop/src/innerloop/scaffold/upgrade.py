@@ -21,6 +21,7 @@ from ..util import files, git_markers, undo_journal, versions
 from ..util.errors import UserError
 from ..util.position import Position
 from ..util.undo_journal import Step, Write, WriteBytes
+from ..util.wheels import WHEELS
 from . import (
     migrations,
     template_experiments,
@@ -32,7 +33,6 @@ from . import (
 from .migrations import Migration, WorkspaceSnapshot
 from .template_experiments import ExperimentsPlan
 from .tool_edits import ToolEdits, ToolVersion
-from .tool_wheel import WHEELS
 from .workspace_template import PIN
 
 # The newest version that wrote no version into its record.

@@ -21,11 +21,12 @@ from pathlib import Path
 
 from .. import __version__
 from ..model.settings import settings
-from ..util import files, network, process, regular_files, venvs, versions
+from ..util import files, network, pip, process, regular_files, versions
 from ..util.cache_folder import cache_folder
 from ..util.errors import UsageError, UserError
+from ..util.wheels import WHEELS
 from . import init, tool_edits, tool_wheel, upgrade_record
-from .tool_wheel import WHEELS, Pin
+from .tool_wheel import Pin
 from .workspace_template import PIN
 
 if sys.version_info >= (3, 11):
@@ -40,8 +41,7 @@ _TEMPLATE = "innerloop/templates/workspace/"
 _COMMAND = "innerloop/commands/upgrade.py"
 # Larger than any file of the template that is read.
 _LARGEST = 4_000_000
-# No network is an error within seconds, unless the user has set other limits.
-_LIMITS = {"PIP_TIMEOUT": "4", "PIP_RETRIES": "1", "UV_HTTP_TIMEOUT": "4", "UV_HTTP_RETRIES": "1"}
+_LIMITS = {**pip.LIMITS, "UV_HTTP_TIMEOUT": "4", "UV_HTTP_RETRIES": "1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,10 +269,10 @@ def _downloaded(version: str, root: Path, ca: str, scratch: Path) -> Release:
     wanted = f"innerloop=={version}" if version else "innerloop"
     # The authority that the workspace names is none of pip's settings: uv is told it as well.
     uv = None if _is_pip_configured(environ) else process.which("uv")
-    environ = {**_LIMITS, **environ, **added, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    environ = {**_LIMITS, **environ, **added}
     if uv is None:
         return _by_pip(wanted, scratch, environ)
-    as_uv = {**environ, **tool_wheel.index_of_uv(environ)}
+    as_uv = {**environ, **pip.index_of_uv(environ)}
     if (root / WHEELS).is_dir():  # it holds the tool, as a file, which uv does not give
         with suppress(UserError):
             return _by_pip(wanted, scratch, as_uv)
@@ -289,14 +289,10 @@ def _is_pip_configured(environ: Mapping[str, str]) -> bool:
 
 
 def _by_pip(wanted: str, scratch: Path, environ: Mapping[str, str]) -> Release:
-    pip = [python(), "-Im", "pip"]
     target = files.make_folder(scratch / "download")
     options = ["--quiet", "--no-deps", "--only-binary", ":all:", "--dest", str(target)]
-    done = process.run([*pip, "download", *options, wanted], env=environ)
-    if "No module named pip" in done.err:
-        process.run([python(), "-Im", "venv", str(scratch / "venv")], env=environ)
-        pip[0] = str(venvs.python_of(scratch / "venv"))
-        done = process.run([*pip, "download", *options, wanted], env=environ)
+    argv = [*pip.command(python(), scratch), "download", *options, wanted]
+    done = process.run(argv, env=environ)
     found = sorted(target.glob("innerloop-*.whl"))
     if not done.ok or not found:
         raise _unavailable(wanted, done)

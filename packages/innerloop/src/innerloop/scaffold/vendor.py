@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..sync import engine
-from ..util import files, locked_environments, network, process, venvs, wheels
+from ..util import files, locked_environments, network, pip, process, wheels
 from ..util.cache_folder import cache_folder
 from ..util.errors import UserError, join_names
 from ..util.undo_journal import Delete, Move
 from ..util.wheels import PLATFORMS, LockedPackage, Target, Wheel
-from . import tool_wheel, workspace_template
+from . import workspace_template
 
 SCRATCH = ".innerloop/vendoring"
 WAITING = "innerloop: another vendor is running; waiting for it"
@@ -28,7 +28,6 @@ WAITING = "innerloop: another vendor is running; waiting for it"
 USUAL = ("debugger", "format", "pytest")
 EXTRA = ("azure", "kubernetes")
 # Limits where the person has set none: no network is an error within seconds.
-_LIMITS = {"PIP_TIMEOUT": "4", "PIP_RETRIES": "1"}
 # A repository is slow to clone, and some hosts refuse it, above this size in bytes.
 _LARGE = 50_000_000
 
@@ -82,7 +81,7 @@ def make(root: Path, selection: Selection) -> Vendored:
         files.remove_tree(scratch)  # of a vendor that was killed
         files.make_folder(scratch)
         try:
-            there = wheels.wheels_in(root / wheels.FOLDER)
+            there = wheels.wheels_in(root / wheels.WHEELS)
             found = _complete(root, scratch, locked, targets, there)
             return _put(root, scratch, locked, found, there, selection.tool_only)
         finally:
@@ -93,7 +92,7 @@ def ignored_by_git(root: Path, vendored: Vendored) -> str:
     """The rule by which git leaves the wheels out; "" if it keeps them or there is no git."""
     if process.which("git") is None or not vendored.wheels:
         return ""
-    path = f"{wheels.FOLDER}/{vendored.wheels[0].name.file}"
+    path = f"{wheels.WHEELS}/{vendored.wheels[0].name.file}"
     done = process.run(["git", "-C", str(root), "check-ignore", "--verbose", "--no-index", path])
     rule = done.out.split("\t")[0].rstrip()
     return rule if done.ok and not rule.rpartition(":")[2].startswith("!") else ""
@@ -243,19 +242,9 @@ def _batches(packages: Iterable[LockedPackage]) -> Iterator[list[LockedPackage]]
 
 
 def _pip(scratch: Path) -> list[str]:
-    """The command of a pip: that of the base Python, else one in a new environment."""
+    """That of the base Python, which has the same settings in each environment of the tool."""
     base = getattr(sys, "_base_executable", None) or sys.executable
-    python = str(base)
-    if not process.run([python, "-Im", "pip", "--version"]).ok:
-        done = process.run([python, "-Im", "venv", str(scratch / "venv")])
-        python = str(venvs.python_of(scratch / "venv"))
-        if not done.ok:
-            raise UserError(
-                f"there is no pip, and none can be made:\n{done.err.rstrip()}\n ",
-                code="environment-failed",
-                hint="Install pip (Debian and Ubuntu: `apt install python3-venv`)",
-            )
-    return [python, "-Im", "pip", "--disable-pip-version-check", "--no-input"]
+    return [*pip.command(str(base), scratch), "--no-input"]
 
 
 def _unavailable(output: str, target: Target, packages: Sequence[LockedPackage]) -> UserError:
@@ -274,7 +263,7 @@ def _environ(root: Path) -> dict[str, str]:
     environ = {name: value for name, value in os.environ.items() if name not in ignored}
     reach = locked_environments.reach(root)
     added = network.for_installer(reach, cache_folder(), os.environ)
-    return {**_LIMITS, **environ, **tool_wheel.index_of_uv(environ), **added}
+    return {**pip.LIMITS, **environ, **pip.index_of_uv(environ), **added}
 
 
 def _put(
@@ -303,10 +292,10 @@ def _put(
     foreign = sorted(wheel.name.file for wheel in there if wheel.name.file not in {*old, *wanted})
     if added or removed:
         with engine.change(root, "the vendoring of wheels") as current:
-            current.carry_out([Delete(f"{wheels.FOLDER}/{name}") for name in removed])
+            current.carry_out([Delete(f"{wheels.WHEELS}/{name}") for name in removed])
             current.carry_out(
                 [
-                    Move(sources[name].relative_to(root).as_posix(), f"{wheels.FOLDER}/{name}")
+                    Move(sources[name].relative_to(root).as_posix(), f"{wheels.WHEELS}/{name}")
                     for name in added
                 ]
             )
@@ -328,7 +317,7 @@ def _known_names(root: Path) -> set[str]:
 def describe(selection: Selection, vendored: Vendored) -> str:
     """One line: what is there, how large, for what."""
     count = len(vendored.wheels)
-    there = f"{wheels.FOLDER}: {count} wheel{'s' * (count != 1)}, {vendored.size / 1e6:.1f} MB"
+    there = f"{wheels.WHEELS}: {count} wheel{'s' * (count != 1)}, {vendored.size / 1e6:.1f} MB"
     if selection.tool_only:
         return f"{there}: the tool alone, and an index has the rest"
     pythons = selection.pythons

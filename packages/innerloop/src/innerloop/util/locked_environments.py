@@ -39,7 +39,7 @@ def ensure(group: str) -> Path:
         purpose=purposes.get(group, f"the environment for {group}"),
         say=console.print_line,
         reach=reach(root),
-        wheels=root / wheels.FOLDER,
+        wheels=root / wheels.WHEELS,
     )
 
 

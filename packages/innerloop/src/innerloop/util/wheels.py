@@ -17,7 +17,7 @@ from . import regular_files
 from .errors import UserError
 
 # Where a workspace keeps the wheels of its tool; scripts/loop looks here first.
-FOLDER = ".innerloop/wheels"
+WHEELS = ".innerloop/wheels"
 # The versions of Python that the launcher accepts.
 PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 _LARGEST = 500_000_000
