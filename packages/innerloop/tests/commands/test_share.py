@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from innerloop.remote.snapshot import read as read_snapshot
+from innerloop.util import change_folder, files
 from tests.support import Workspace
 
 TRAIN = "from common.vision.augment import flip\nfrom common.rates import RATE\nprint(flip(RATE))\n"
@@ -54,6 +55,30 @@ def test_files_and_folders_at_any_depth(shared: Workspace) -> None:
     two = shared.loop("share", "churn", "src/common/vision")
     assert two.code == 0, two.err
     assert link(shared, "src/shop/churn/common/vision") == "../../../common/vision"
+
+
+def test_experiment_that_is_removed_while_share_waits_is_not_made_anew(shared: Workspace) -> None:
+    with files.locked(shared.root / change_folder.LOCK):
+        waiting = shared.start("share", "tiny", "rates.py")
+        waiting.wait_for(change_folder.WAITING)
+        shutil.rmtree(shared.root / "src/tiny")
+    end = waiting.end()
+    assert end.code == 1 and "src/tiny no longer exists" in end.err, end
+    assert not (shared.root / "src/tiny").exists()
+
+
+def test_links_that_were_repaired_while_repair_waits_are_left_alone(shared: Workspace) -> None:
+    assert shared.loop("share", "tiny", "rates.py").code == 0
+    broken = shared.root / "src/tiny/common/rates.py"
+    broken.unlink()
+    broken.symlink_to("../../../common/rates.py")
+    with files.locked(shared.root / change_folder.LOCK):
+        waiting = shared.start("share", "--repair")
+        waiting.wait_for(change_folder.WAITING)
+        shutil.rmtree(shared.root / "src/tiny")
+    end = waiting.end()
+    assert end.code == 0 and "all links are in order" in end.out, end
+    assert not (shared.root / "src/tiny").exists()
 
 
 @pytest.mark.parametrize("name", ["tiny", "shop/churn"])

@@ -9,6 +9,7 @@ from pathlib import Path
 from ..model.experiment import Experiment
 from ..model.shared_code import COMMON, common_path
 from ..model.workspace import Workspace
+from ..scaffold import create
 from ..sync import engine
 from ..util import console
 from ..util.console import say
@@ -67,6 +68,7 @@ def run(args: argparse.Namespace) -> int:
         )
     edit = _remove if args.remove else _add
     with engine.change(args.root, f"the change of what {experiment.name} shares") as change:
+        create.require_folder(args.root, experiment.name)
         lines = [edit(change, experiment, path) for path in paths]
         outcome = engine.sync_within(change)
     for line in lines:
@@ -169,11 +171,12 @@ def _print_shares(
 def _repair(root: Path, experiments: list[Experiment]) -> int:
     repaired: list[shared_code_links.Share] = []
     unrepaired: list[shared_code_links.Share] = []
-    for experiment in experiments:
-        some, failed = shared_code_links.repair(root, experiment)
-        repaired += some
-        unrepaired += failed
     with engine.change(root, "`loop share --repair`") as change:
+        # Another command may have changed the links while this one waited.
+        for experiment in experiments:
+            some, failed = shared_code_links.repair(root, experiment)
+            repaired += some
+            unrepaired += failed
         change.carry_out(shared_code_links.link_to(share) for share in repaired)
         outcome = None if unrepaired else engine.sync_within(change)
     for share in repaired:
