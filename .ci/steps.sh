@@ -31,6 +31,27 @@ step() {
     echo "ci: $1: there after $((SECONDS - begun)) s"
 }
 
+# stage NAME SECONDS COMMAND [ARGUMENT...]: a part of the verdict, with a time limit. The command is a
+# program or a function of this file, in a shell of its own with `set -euo pipefail`. A stage that fails
+# does not stop those after it; the first exit code that is not 0 is the one of all (`stages_code`).
+stages_code=0
+stages_failed=
+stage() {
+    local name=$1 limit=$2 begun=$SECONDS code=0 verdict
+    shift 2
+    echo "ci: stage $name: started"
+    timeout --kill-after=30 "$limit" bash -euo pipefail -c '. .ci/steps.sh; "$@"' stage "$@" </dev/null || code=$?
+    case $code in
+    0) verdict=passed ;;
+    124 | 137) verdict="failed (longer than $limit s)" ;;
+    *) verdict="failed (exit code $code)" ;;
+    esac
+    echo "ci: stage $name: $verdict after $((SECONDS - begun)) s"
+    [ "$code" = 0 ] && return
+    stages_failed="$stages_failed $name,"
+    [ "$stages_code" != 0 ] || stages_code=$code
+}
+
 install() {
     [ -n "$(find /var/lib/apt/lists -name '*_Packages*' -mmin -600 -print -quit 2>/dev/null)" ] || apt-get update -q
     apt-get install -q -y --no-install-recommends "$@" || { apt-get update -q && apt-get install -q -y --no-install-recommends "$@"; }
