@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from innerloop.docker import engine
+from innerloop.docker import client, engine
 from innerloop.util.errors import UserError
 
 
@@ -51,7 +51,7 @@ def fake_docker(folder: Path, script: str) -> None:
             "echo 'permission denied while trying to connect' >&2; exit 1",
             "has no access to its engine",
         ),
-        ('echo \'{"runtimes":null,"security":null,"system":"","version":""}\'', "is not running"),
+        ('echo \'{"Runtimes":null,"ServerVersion":"","ServerErrors":["no"]}\'', "is not running"),
         ("exit 0", "is not running"),
     ],
 )
@@ -72,8 +72,8 @@ def test_an_engine_that_does_not_answer(
     ("out", "err"),
     [
         # Debian's docker.io 20.10, and Docker's own 28.
-        ('{"runtimes":', 'template: :1:14: executing "" at <.Runtimes>: nil pointer'),
-        ('{"runtimes":null,"security":null,"system":"","version":""}', "permission denied"),
+        ("", 'template: :1:14: executing "" at <.Runtimes>: nil pointer'),
+        ('{"Runtimes":null,"ServerVersion":"","ServerErrors":["denied"]}', "permission denied"),
     ],
 )
 @pytest.mark.parametrize(
@@ -122,8 +122,8 @@ def test_who_owns_what_a_container_writes(
     maps: bool,
 ) -> None:
     facts = (
-        f'{{"runtimes":{{"nvidia":{{}}}},"security":["{security}"],'
-        f'"system":"{system}","version":"28"}}'
+        f'{{"Runtimes":{{"nvidia":{{}}}},"SecurityOptions":["{security}"],'
+        f'"OperatingSystem":"{system}","ServerVersion":"28"}}'
     )
     fake_docker(tmp_path, f"case $1 in image) echo 'sha256:1 abc';; *) echo '{facts}';; esac")
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
@@ -132,7 +132,7 @@ def test_who_owns_what_a_container_writes(
     assert found.answers
     assert (found.image_id, found.label) == ("sha256:1", "abc")
     assert found.has_nvidia
-    assert (found.rootless, found.maps_owners) == (rootless, maps)
+    assert (found.facts.rootless, found.maps_owners) == (rootless, maps)
 
 
 @pytest.mark.docker
@@ -141,9 +141,13 @@ def test_the_short_way_to_the_engine_says_what_the_client_says(
     image: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     quick = engine.ask(image)
-    monkeypatch.setenv("DOCKER_HOST", f"unix://{engine.SOCKET}")
+    monkeypatch.setattr(client, "socket_path", lambda: None)
     slow = engine.ask(image)
-    assert (quick.answers, quick.label, quick.rootless) == (slow.answers, slow.label, slow.rootless)
+    assert (quick.answers, quick.label, quick.facts.rootless) == (
+        slow.answers,
+        slow.label,
+        slow.facts.rootless,
+    )
     assert quick.image_id == slow.image_id
 
 
