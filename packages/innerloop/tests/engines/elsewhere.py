@@ -1,23 +1,24 @@
-"""The same commands with an engine that does not see the workspace: one error, and nothing made."""
+"""The same commands with an engine that does not see the workspace: one error, and nothing made.
+
+What needs no file of the workspace works: it is sent to the engine, or asked of it.
+"""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
 
-from tests.engines.commands import DOCKER, NAME, Bench, engine_fact
+from tests.engines.commands import COMMANDS, DOCKER, NAME, Bench, build, engine_fact
 
 
 def refused(bench: Bench, *words: str) -> None:
+    """One error that names the engine, before anything is built."""
+    before = bench.containers(), bench.images()
     answer = bench.loop(*words)
     assert answer.code == 1, answer
     assert "engine-elsewhere" in answer.message and bench.stand.address in answer.err
     assert len(answer.err.strip().splitlines()) <= 2, answer.err
-    nothing_made(bench)
-
-
-def nothing_made(bench: Bench) -> None:
-    assert bench.containers() == [] and bench.images() == []
+    assert (bench.containers(), bench.images()) == before
     assert not (bench.root / "outputs").exists()
 
 
@@ -26,16 +27,7 @@ def doctor(bench: Bench) -> None:
     assert fact["state"] == "note" and bench.stand.address in fact["what"], fact
 
 
-def nothing_there(bench: Bench, *words: str) -> None:
-    """Commands about what is there say that they do not see it."""
-    answer = bench.loop(*words)
-    assert "Traceback" not in answer.err
-    assert bench.stand.address in answer.err, answer
-    nothing_made(bench)
-
-
 _WORDS: Mapping[str, tuple[str, ...]] = {
-    "build": ("build", NAME),
     "run": ("run", NAME, *DOCKER),
     "test": ("test", NAME, *DOCKER),
     "terminal": ("terminal", NAME, *DOCKER, "--", "true"),
@@ -45,12 +37,14 @@ _WORDS: Mapping[str, tuple[str, ...]] = {
     "up": ("up", NAME),
     "exec": ("exec", NAME, "--", "true"),
     "down": ("down", NAME),
-    "clean": ("clean", "--all", "--yes"),
 }
 REFUSED: Mapping[str, Callable[[Bench], None]] = {
+    command: functools.partial(lambda bench, words: refused(bench, *words), words=words)
+    for command, words in _WORDS.items()
+}
+ELSEWHERE: Mapping[str, Callable[[Bench], None]] = {
+    **COMMANDS,
     "doctor": doctor,
-    **{
-        command: functools.partial(lambda bench, words: refused(bench, *words), words=words)
-        for command, words in _WORDS.items()
-    },
+    "build": build,
+    **REFUSED,
 }

@@ -217,6 +217,7 @@ def _elsewhere(stands: Stands) -> Stand:
     relay = Relay(engine.socket, "127.0.0.2")
     stands.stack.callback(relay.listener.close)
     stand = stands.stand("elsewhere", "docker", DOCKER_HOST=relay.address)
+    stands.user.run("docker", "load", "-q", env=stand.env, stdin=base_archive())
     return replace(stand, address=relay.address)
 
 

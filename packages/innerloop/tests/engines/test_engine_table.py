@@ -5,13 +5,13 @@ Stages of `.ci/run`: `packages/innerloop/test --stage rootless` (or podman, else
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.engines.commands import COMMANDS, Bench, bench
-from tests.engines.elsewhere import REFUSED
+from tests.engines.elsewhere import ELSEWHERE, REFUSED
 from tests.engines.stands import Stands, stands
 
 STAGES = {
@@ -67,8 +67,6 @@ def test_command_with_an_engine_gives_what_the_table_says(
 ) -> None:
     column = cells.setdefault(engine.stand.name, {})
     column[command] = "FAILED"
-    check: Callable[[Bench], None] = COMMANDS[command]
-    if engine.stand.address:
-        check = REFUSED[command]
-    check(engine)
-    column[command] = "`engine-elsewhere`" if engine.stand.address else "yes"
+    is_elsewhere = bool(engine.stand.address)
+    (ELSEWHERE if is_elsewhere else COMMANDS)[command](engine)
+    column[command] = "`engine-elsewhere`" if is_elsewhere and command in REFUSED else "yes"
