@@ -128,7 +128,7 @@ def _map_user(
         labels = {EXPERIMENT_LABEL: experiment.name, WORKSPACE_LABEL: workspace.identity}
         text = mapping.dockerfile(image, image_user)
         _build_from_text(name, labels, text, config.path)
-    if users.ok:
+    if users.ok and "\0" in users.out:
         answer = [name, _inspect(name).get("Id"), mapping.user]
         files.write_text(cache, json.dumps([question, answer]))
     return name, mapping.user
