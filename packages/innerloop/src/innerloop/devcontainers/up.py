@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from ..docker import docker_cli, engine, engine_location, image_build, image_staleness
+from ..docker import client, docker_cli, engine, engine_location, image_build, image_staleness
 from ..model import grants
 from ..model.container import EXPERIMENT_LABEL, WORKSPACE_LABEL
 from ..model.environment import Image
@@ -287,6 +287,7 @@ def _cli_up(options: UpOptions, override: dict[str, object] | None, gpu: bool | 
         override=str(path) if override is not None else None,
         gpu=gpu,
         labels=discovery.labels_of(options.workspace, options.experiment),
+        client=client.program(),
     )
     try:
         outcome = _follow(options, argv)
