@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from innerloop.docker.docker_cli import dev_container_id
 from tests.editor.dap import Machine
 from tests.editor.f5 import own_port, press_f5, seen
 from tests.engine.own_engine import BASE
@@ -237,7 +238,9 @@ def clean(bench: Bench) -> None:
     assert bench.images()
     bench.good("clean", "--all", "--yes")
     assert bench.images() == [] and bench.containers() == []
-    assert bench.stand.ask("volume", "ls", "-q", "--filter", "name=innerloop-cache-") == ""
+    config = f"{bench.root}/.devcontainer/{NAME}/devcontainer.json"
+    volume = f"name=innerloop-cache-{dev_container_id(str(bench.root), config)}"
+    assert bench.stand.ask("volume", "ls", "-q", "--filter", volume) == ""
     assert "nothing to clean" in bench.good("clean", "--all", "--yes").out
 
 
