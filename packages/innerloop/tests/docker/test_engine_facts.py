@@ -78,7 +78,9 @@ CDI: Any = {
         {"Source": "cdi", "ID": "nvidia.com/gpu=all"},
     ],
 }
-ROOTLESS: Any = {"SecurityOptions": ["name=seccomp,profile=builtin", "name=rootless", "name=cgroupns"]}
+ROOTLESS: Any = {
+    "SecurityOptions": ["name=seccomp,profile=builtin", "name=rootless", "name=cgroupns"]
+}
 WSL: Any = {"KernelVersion": "5.15.153.1-microsoft-standard-WSL2"}
 NPIPE = "npipe:////./pipe/docker_engine"
 LINUX, OTHER = False, True  # whether this machine's system runs no containers itself
