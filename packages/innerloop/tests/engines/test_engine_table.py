@@ -28,7 +28,7 @@ FOLDER = Path(__file__).parents[2] / ".engine-table"
 
 
 @pytest.fixture(scope="module")
-def all_stands(_tool: None) -> Iterator[Stands]:
+def all_stands(_no_home_of_a_person: None) -> Iterator[Stands]:
     with stands() as made:
         yield made
 
