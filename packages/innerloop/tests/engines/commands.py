@@ -6,7 +6,7 @@ import json
 import shutil
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -167,7 +167,8 @@ def jupyter(bench: Bench) -> None:
         with urllib.request.urlopen(request, timeout=60) as page:
             assert "JupyterLab" in page.read().decode()
     finally:
-        server.interrupt_group()
+        with suppress(ProcessLookupError):  # it has ended by itself
+            server.interrupt_group()
     assert server.end(PATIENCE).code == 130
     assert until(lambda: bench.containers() == [], 60)
 
