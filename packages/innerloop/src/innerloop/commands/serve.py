@@ -103,7 +103,7 @@ def _run(args: argparse.Namespace) -> int:
     )
     if not args.dry_run:
         server.sample  # noqa: B018 - its errors come before minutes of building
-        server_plan.build(server)
+        server = server_plan.build(server)
     if args.debug:
         from ..serving import server_debug
 
