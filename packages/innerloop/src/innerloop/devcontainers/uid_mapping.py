@@ -72,9 +72,9 @@ def person_of(root: Path, engine: Engine) -> HostUser | None:
     If this process is root's, as under sudo, in CI and in Codespaces, that is the workspace's
     owner. With a rootless engine it is root, which is the person on the host.
     """
-    if sys.platform == "win32" or engine.desktop:
+    if sys.platform == "win32" or engine.facts.owners == "anyone":
         return None
-    if engine.rootless:
+    if engine.facts.owners == "root":
         return HostUser(0, 0)
     if os.getuid() == 0:
         owner = root.stat()

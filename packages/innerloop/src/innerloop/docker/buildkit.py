@@ -17,6 +17,7 @@ from ..model.dockerfiles.dockerfile_mounts import OURS, BuildMounts, mounted, se
 from ..model.workspace import Workspace
 from ..util import network, process, venvs
 from ..util.network import Network
+from . import docker_cli
 
 CA = f"{OURS}ca"
 PIP = f"{OURS}pip.conf"
@@ -47,8 +48,8 @@ def has_buildkit() -> bool:
     """Whether BuildKit can be used: through the buildx plugin, or built into a client before 23.0."""
     if (chosen := os.environ.get("DOCKER_BUILDKIT")) is not None:
         return chosen not in ("0", "false", "")
-    plugin, client = process.run_together(["docker", "buildx", "version"], ["docker", "--version"])
-    version = re.search(r"version (\d+)\.", client.out)
+    plugin, program = process.run_together(docker_cli.buildx_version(), docker_cli.client_version())
+    version = re.search(r"version (\d+)\.", program.out)
     return plugin.ok or (version is not None and 18 < int(version[1]) < 23)
 
 

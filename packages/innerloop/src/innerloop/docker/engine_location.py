@@ -29,12 +29,12 @@ _NOT_SEEN = ("bind source path does not exist", "is not shared from the host")
 PATIENCE = 30
 
 
-def ask(image: str, root: str) -> Engine:
+def ask(image: str, root: str, *, whole: bool = False) -> Engine:
     """As `engine.ask`; an engine that does not see the workspace in `root` is unavailable.
 
     The engine of this machine, behind its usual socket, is asked nothing more.
     """
-    facts = engine.ask(image)
+    facts = engine.ask(image, whole=whole)
     if not facts.answers or engine.is_default() or container_context.own_binds():
         return facts
     address, is_refused = _first_look(root)

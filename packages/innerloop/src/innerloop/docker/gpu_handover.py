@@ -37,7 +37,8 @@ class GpuEngine:
     specifications are this machine's: it is neither on another machine, nor in a virtual one, nor
     outside of the container that we are in. `machine` names the virtual machine, "" for none.
     `cdi_devices` are those that it names itself or that its specifications have; `has_hook` says
-    that NVIDIA's hook for `--gpus` is installed here. `identity` tells it from others.
+    that NVIDIA's hook for `--gpus` is installed here. `has_own_client`: it is asked by a client of
+    its own kind, and not Podman by Docker's, which may lose the devices. `identity` tells it from others.
     """
 
     kind: Literal["docker", "podman"] = "docker"
@@ -48,6 +49,7 @@ class GpuEngine:
     machine: str = ""
     has_hook: bool = False
     rootless: bool = False
+    has_own_client: bool = True
     identity: str = ""
 
     @property
@@ -215,7 +217,10 @@ def _by_cdi(
     devices = indices(setting) or ("all",)
     if known:
         return GpuHandover(
-            tuple(options), devices, f"{there} and the engine has the CDI device {options[1]}"
+            tuple(options),
+            devices,
+            f"{there} and the engine has the CDI device {options[1]}",
+            is_certain=engine.has_own_client,
         )
     place = engine.machine or "the engine's machine"
     fact = f"{there} and {place} hands it over"
@@ -287,18 +292,21 @@ def _is_refused(handover: GpuHandover, trial: GpuTrial) -> bool:
 
 
 def _refusal(handover: GpuHandover, trial: GpuTrial, engine: GpuEngine) -> NoHandover:
-    hint = _GENERATE if engine.kind == "podman" else _TOOLKIT
-    hint = (
-        f"{hint}. `scripts/loop doctor` tries it again"
-        if engine.is_here
-        else ("`scripts/loop doctor` tries it again")
-    )
+    again = "`scripts/loop doctor` tries it again"
+    hint = ". ".join(filter(None, [hint_for(engine), again]))
     if trial.outcome == "refused":
         return NoHandover(f"the engine does not hand the GPU over: {trial.why}", hint)
     if trial.outcome == "started":
         words = " ".join(handover.options)
         return NoHandover(f"the engine does not hand the GPU over: it ignores {words}", hint)
     return NoHandover(f"it is not known whether the engine hands the GPU over: {trial.why}", hint)
+
+
+def hint_for(engine: GpuEngine) -> str:
+    """What lets an engine hand NVIDIA's GPUs over; "" for one that is elsewhere."""
+    if not engine.is_here:
+        return ""
+    return _GENERATE if engine.kind == "podman" else _TOOLKIT
 
 
 def _without(setting: GpuSetting, missing: NoHandover) -> Gpu:

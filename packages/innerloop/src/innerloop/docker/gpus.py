@@ -9,11 +9,13 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 
+from ..model.container import PODMAN
 from ..model.gpu import Gpu, GpuSetting
 from ..util import host_gpus, process
 from ..util.host_gpus import HostGpus
 from . import cdi_specs, container_context, gpu_handover, gpu_trial
 from .engine import Engine
+from .engine_facts import EngineFacts
 from .gpu_handover import GpuEngine, GpuHandover
 
 # The programs by which Docker hands NVIDIA's GPUs over for `--gpus`.
@@ -59,25 +61,34 @@ def host_of(setting: GpuSetting) -> HostGpus:
     return host_gpus.counted(host) if setting.count or setting.devices else host
 
 
-def engine_of(facts: Engine, host: HostGpus) -> GpuEngine:
+def engine_of(asked: Engine, host: HostGpus) -> GpuEngine:
     """What of the engine matters. Its specifications are read only where there is a GPU for them."""
-    is_here = _is_here(facts)
-    devices: tuple[str, ...] = ()
-    if host.nvidia is not None and is_here and "nvidia" not in facts.runtimes:
-        folders = cdi_specs.FOLDERS
-        if facts.rootless:
-            folders += cdi_specs.of_user(os.environ, os.path.expanduser("~"))
-        devices = cdi_specs.devices(folders)
+    facts = asked.facts
+    is_here = facts.is_here and not container_context.own_binds()
+    devices = facts.cdi_devices
+    if host.nvidia is not None and is_here and not devices and "nvidia" not in facts.runtimes:
+        devices = cdi_specs.devices(_folders(facts))
     hooks = (process.which(name, _PROGRAMS) or process.which(name) for name in _HOOKS)
     return GpuEngine(
+        kind=facts.kind,
+        has_own_client=facts.kind == facts.client,
         runtimes=facts.runtimes,
+        default_runtime=facts.default_runtime,
         cdi_devices=devices,
         is_here=is_here,
-        machine="Docker Desktop" if facts.desktop else "",
+        machine=facts.product,
         has_hook=host.nvidia is not None and is_here and any(hooks),
         rootless=facts.rootless,
+        identity=" ".join((facts.id, facts.title, facts.name, facts.kernel, facts.address)),
     )
 
 
-def _is_here(facts: Engine) -> bool:
-    return not facts.desktop and not container_context.own_binds()
+def _folders(facts: EngineFacts) -> tuple[str, ...]:
+    """Where the engine looks for specifications; nowhere if it is Docker without CDI.
+
+    Podman does not say where: its default folders, and those of a user.
+    """
+    if facts.kind == PODMAN and facts.rootless:
+        own = cdi_specs.of_user(os.environ, os.path.expanduser("~"))
+        return (*facts.cdi_spec_dirs, *own)
+    return facts.cdi_spec_dirs

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..docker import docker_cli
+from ..docker import client, docker_cli
 from ..docker import engine as docker_engine
 from ..history import in_flight, past_runs, recorder
 from ..local import lost_runs, tool_environments, venv_requirements
@@ -63,7 +63,7 @@ def find(workspace: Workspace, kinds: Sequence[str], older_than: float = 0) -> l
     """
     lost_runs.settle_all(Path(workspace.root))
     found: list[Removable] = []
-    if IN_DOCKER & set(kinds) and process.which("docker"):
+    if IN_DOCKER & set(kinds) and client.is_installed():
         found += [item for item in _in_docker(workspace) if item.kind in kinds]
     if "environments" in kinds:
         found += [*_environments(workspace), *_tool_environments(workspace)]
@@ -167,7 +167,7 @@ def _container(row: tuple[str, ...], ids: Collection[str], lost: Collection[str]
     running = status.startswith(("Up", "Restarting", "Removal"))
     kept = "it is running" if running else ""
     if name in lost:
-        kept = f"it is running, and its command was killed (`docker stop {name}`)"
+        kept = f"it is running, and its command was killed (`{client.program()} stop {name}`)"
     elif not running and run in ids:
         kept = "its command is at work"
     # A container that never started is in the way of the next start; a stopped one can be started.

@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..docker import (
+    client,
     conda_images,
     container_context,
     container_ports,
     container_user,
     containers,
     docker_cli,
-    engine,
     engine_location,
     gpus,
     image_build,
@@ -218,6 +218,7 @@ def request(
         options=_options(run, context),
         interactive=run.attended and has_stdin,
         terminal=run.attended and sys.stdin.isatty() and sys.stdout.isatty(),
+        program=client.program(),
     )
     return Request(
         experiment=run.experiment.name,
@@ -404,10 +405,10 @@ def _is_person(container: ContainerSpec) -> bool:
 
 
 def _user(engine: Engine, owner: str | None) -> str:
-    if engine.rootless:
+    if engine.facts.owners == "root":
         return "0:0"  # root in the container is this user on the host
-    if engine.desktop or owner is None:
-        return ""  # Docker Desktop's file sharing makes this user the owner
+    if engine.facts.owners == "anyone" or owner is None:
+        return ""  # the file sharing of a virtual machine makes this user the owner
     return owner
 
 

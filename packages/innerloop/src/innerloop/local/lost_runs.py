@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..devcontainers import discovery
-from ..docker import containers, docker_cli
+from ..docker import client, containers, docker_cli
 from ..docker.containers import OwnContainer
 from ..history import in_flight, past_runs, recorder
 from ..history.in_flight import InFlight
@@ -362,7 +362,7 @@ def alive(workspace: Workspace, experiment: Experiment) -> list[Alive]:
         *(_alive_mark(mark, [c.name for c in own if c.run == mark.id]) for mark in marks),
         *(_alive_container(container) for container in own if container.run not in named),
         *(
-            Alive(f"the dev container {dev.name}", f"docker stop {dev.name}")
+            Alive(f"the dev container {dev.name}", f"{client.program()} stop {dev.name}")
             for dev in _dev_containers(workspace, experiment)
         ),
     ]
@@ -383,11 +383,11 @@ def _alive_container(container: OwnContainer) -> Alive:
     if container.is_server:
         stop = f"scripts/loop serve {container.experiment} --stop"
         return Alive(f"the server {container.name}", stop)
-    return Alive(f"the container {container.name}", f"docker stop {container.name}")
+    return Alive(f"the container {container.name}", f"{client.program()} stop {container.name}")
 
 
 def _dev_containers(workspace: Workspace, experiment: Experiment) -> list[discovery.Container]:
-    if process.which("docker") is None:
+    if not client.is_installed():
         return []
     states = ("running", "paused", "restarting")
     return [dev for dev in discovery.find(workspace, experiment) if dev.state in states]

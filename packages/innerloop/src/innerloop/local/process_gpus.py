@@ -46,12 +46,10 @@ def decide(setting: GpuSetting, host: HostGpus, env: Mapping[str, str]) -> Gpu:
     nvidia = _reachable(host)
     if nvidia is not None:
         return _nvidia(setting, nvidia, env)
-    for gpus, title, variable in (
-        (host.amd, "an AMD GPU", HIP),
-        (host.intel, "an Intel GPU, XPU", LEVEL_ZERO),
-    ):
-        if gpus is not None:
-            return _chosen(setting, gpus, title, variable)
+    if host.amd is not None:
+        return _chosen(setting, host.amd, _number(host.amd, "AMD GPU"), HIP)
+    if host.intel is not None:
+        return _chosen(setting, host.intel, _number(host.intel, "Intel GPU (XPU)"), LEVEL_ZERO)
     if host.apple:
         if (setting.kind == "count" and setting.count > 1) or set(setting.devices) - {"0"}:
             return _none(setting, "this machine has one GPU, Apple's")
@@ -90,9 +88,12 @@ def _nvidia(setting: GpuSetting, gpus: VendorGpus, env: Mapping[str, str]) -> Gp
         chosen = names[: setting.count]
         why = f"GPU {','.join(chosen)}, because {CUDA} names {visible}"
         return Gpu(True, why, env={CUDA: ",".join(chosen)}, devices=chosen)
-    title = "an NVIDIA GPU" if gpus.count in (None, 1) else f"{gpus.count} NVIDIA GPUs"
-    found = _chosen(setting, gpus, title, CUDA)
+    found = _chosen(setting, gpus, _number(gpus, "NVIDIA GPU"), CUDA)
     return replace(found, env={**ORDER, **found.env}) if found.env else found
+
+
+def _number(gpus: VendorGpus, kind: str) -> str:
+    return f"{gpus.count or 'at least 1'} x {kind}"
 
 
 def _chosen(setting: GpuSetting, gpus: VendorGpus, title: str, variable: str) -> Gpu:

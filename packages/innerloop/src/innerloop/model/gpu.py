@@ -112,7 +112,7 @@ def _parse_text(text: str, *, is_option: bool, where: Position | None = None) ->
         return _count(int(word[:9]), is_option=is_option, where=where)
     names = word.removeprefix("device=")
     if names == word and "," not in word and not _is_name(word):
-        what = f"--gpus {text}" if is_option else f'gpu = "{text}"'
+        what = f"--gpus {text}" if is_option else f"gpu = {text!r}"
         raise ValueError(f"{what} names no GPUs")
     devices = [name.strip() for name in names.split(",") if name.strip()]
     return _devices(devices, is_option=is_option, where=where)

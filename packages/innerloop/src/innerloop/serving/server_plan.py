@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..docker import (
+    client,
     container_context,
     container_ports,
     docker_cli,
@@ -259,6 +260,7 @@ def _request(server: Server, gpu: Gpu, notes: Sequence[str], detach: bool) -> Re
         devices=gpu.options,
         detach=True,
         remove=False,
+        program=client.program(),
     )
     if server.model.path:
         model = Mount(server.model.path, target, read_only=True)

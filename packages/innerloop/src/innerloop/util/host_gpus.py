@@ -86,6 +86,11 @@ class HostGpus:
     is_tegra: bool = False
     is_disabled: bool = False
 
+    @property
+    def is_any(self) -> bool:
+        """Whether a container's engine may have one to hand over."""
+        return self.nvidia is not None or self.amd is not None
+
 
 @dataclass(frozen=True, slots=True)
 class _Machine:

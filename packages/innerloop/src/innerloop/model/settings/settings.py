@@ -18,7 +18,7 @@ from ...util.jsonc import BOM
 from ...util.position import Position
 from ...util.toml_positions import position_of
 from ...util.yaml_errors import is_text
-from ..container import is_image_name
+from ..container import ENGINE_KINDS, EngineKind, is_image_name
 from ..gpu import AUTO, WORDS, GpuSetting, parse_setting
 from . import orchestrators
 from .orchestrators import Orchestrators
@@ -98,7 +98,8 @@ class Settings:
     environment: replacements of registered environments.
     azure: names on Azure.
     schedule, argo: the unparsed tables.
-    Of the workspace only: ca, the file of a company's certificate authority, relative to the root;
+    Of the workspace only: engine, the client of the container engine (None: the one that is there);
+    ca, the file of a company's certificate authority, relative to the root;
     registry, where prebuilt images are pushed and pulled ("ghcr.io/owner/name"); orchestrators.
     """
 
@@ -109,6 +110,7 @@ class Settings:
     debug_port: int | None = None
     environment: EnvironmentSetting = EnvironmentSetting()
     azure: AzureSetting = AzureSetting()
+    engine: EngineKind | None = None
     ca: str = ""
     registry: str = ""
     schedule: ScheduleText | None = None
@@ -131,6 +133,7 @@ def of_workspace(text: str, name: str) -> Settings:
             )
     table = dict(table)
     base = Settings(
+        engine=_engine(table.pop("engine", None), at),
         ca=_word(table.pop("ca", ""), "ca", at),
         # Image names are lower-case.
         registry=_word(table.pop("registry", ""), "registry", at).rstrip("/").lower(),
@@ -145,6 +148,20 @@ def of_workspace(text: str, name: str) -> Settings:
             hint="Write [schedule] in src/EXPERIMENT/innerloop.toml",
         )
     return _settings(table, base, at, "[tool.innerloop] ")
+
+
+def _engine(value: Any, at: _Positions) -> EngineKind | None:
+    if value is None:
+        return None
+    if value not in ENGINE_KINDS:
+        raise UserError(
+            f"[tool.innerloop] engine = {value!r} is unknown",
+            code="setting-invalid",
+            where=at("engine"),
+            hint=did_you_mean(str(value), list(ENGINE_KINDS)),
+        )
+    kind: EngineKind = value
+    return kind
 
 
 # An empty text is the default of both. A registry is the beginning of an image's name.
