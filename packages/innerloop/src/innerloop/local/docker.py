@@ -20,11 +20,11 @@ from ..docker import (
     container_user,
     containers,
     docker_cli,
-    engine,
     engine_location,
+    gpus,
     image_build,
 )
-from ..docker.engine import Engine, Gpu
+from ..docker.engine import Engine
 from ..docker.engine_facts import EngineFacts
 from ..history import in_flight, recorder
 from ..model import link_mounts
@@ -41,6 +41,7 @@ from ..model.container import (
 )
 from ..model.experiment import Experiment, Link
 from ..model.folder_contents import count_links, listed
+from ..model.gpu import Gpu
 from ..model.paths import is_within
 from ..model.run import Availability, Request, Run
 from ..model.workspace import Workspace
@@ -76,9 +77,7 @@ def plan(run: Run) -> Request:
     if not facts.answers:
         missing.append(engine_location.unavailable(facts))
     try:
-        gpu = engine.decide_gpu(
-            run.experiment.settings.gpu, device=engine.has_gpu(), runtime=facts.has_nvidia
-        )
+        gpu = gpus.for_container(run.experiment.settings.gpu, facts)
     except UserError as error:
         missing.append(error)
         gpu = Gpu(False, "no GPU is available")
@@ -147,13 +146,17 @@ def _with_links(run: Run, planned: Request) -> Request:
 
 
 def prepare(run: Run, request: Request) -> None:
-    """Builds the image if it is missing or outdated."""
+    """Builds the image if it is missing or outdated, and tries once whether a GPU gets into it."""
     image, conda = run.environment.image, run.environment.conda
-    if not request.needs_build or image is None:
+    if image is None:
         return
-    if conda is not None:
-        conda_images.write_context(image, conda)
-    image_build.build(run.workspace, run.experiment, image)
+    if request.needs_build:
+        if conda is not None:
+            conda_images.write_context(image, conda)
+        image_build.build(run.workspace, run.experiment, image)
+    if request.gpu.needs_trial:
+        facts = engine_location.ask(image.name, run.workspace.root)
+        gpus.settle(run.experiment.settings.gpu, facts, image.name, console.say)
 
 
 def _links_outside(links: Sequence[Link]) -> list[UserError]:
@@ -231,6 +234,7 @@ def request(
         why=why,
         notes=(*run.notes, *_port_notes(run.ports), *context.notes),
         processes=resolved.processes,
+        gpu=gpu,
         secrets=context.secrets,
     )
 

@@ -27,6 +27,8 @@ BASES_LABEL = "innerloop.bases"
 WORKSPACE_LABEL = "innerloop.workspace"
 EXPERIMENT_LABEL = "innerloop.experiment"
 RUN_LABEL = "innerloop.run"
+# The GPUs that a dev container was created with: "all", "0,2", "none".
+GPU_LABEL = "innerloop.gpus"
 
 # The network of containers with ports: no other container can reach one in it.
 APART = "innerloop-apart"
