@@ -39,7 +39,8 @@ def request(
     there = {**os.environ, **run.job.environment_variables}
     env = {**tool_environments.variables(_environments(run), own, there), **env}
     resolved = resolve(run, lambda _, path: path, lambda name: str(root / run.outputs / name))
-    if run.in_place and run.code is not None:
+    if run.code is not None:
+        # Python looks beside a program's real file, which is not in the view.
         texts = {os.path.join(run.code, n): path for n, path in code_view.texts_of(run).items()}
         others = {**os.environ, **resolved.env, **env}
         env = {**env, **import_hook.variables(texts, others, str(import_hook.PROGRAMS))}

@@ -1,6 +1,7 @@
-"""Imports through links that are text files, where a program runs in the code's own folder.
+"""Imports through links that are text files, where a program is in the code's own folder.
 
-There is no view of the code then, so Python gets a start-up hook that finds their targets.
+Python gets a start-up hook that finds their targets: in place there is no view of the code, and
+elsewhere a script of the view is a link, beside whose real file Python looks for modules.
 """
 
 from __future__ import annotations
