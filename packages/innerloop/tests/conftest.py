@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests import fork_server
 from tests.azure.network import azurite
 from tests.support import BUILDX, CI_TOOLS, REGISTRY, ROOT, Workspace, make_workspace
 
@@ -223,6 +224,7 @@ def _tool(_no_home_of_a_person: None) -> None:
     assert done.returncode == 0, done.stderr
     if os.environ.get("COVERAGE_PROCESS_START"):
         _measure_the_tool()
+    fork_server.start(ROOT / "scripts" / "loop")
 
 
 def _measure_the_tool() -> None:

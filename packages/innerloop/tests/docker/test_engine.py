@@ -1,4 +1,4 @@
-"""Which fact decides about the GPU, and what an engine that does not answer is called."""
+"""What an engine says of itself, and what one that does not answer is called."""
 
 from __future__ import annotations
 
@@ -9,31 +9,6 @@ from pathlib import Path
 import pytest
 
 from innerloop.docker import client, engine
-from innerloop.util.errors import UserError
-
-
-@pytest.mark.parametrize(
-    ("policy", "device", "runtime", "use", "why"),
-    [
-        ("auto", True, True, True, "the engine can use it"),
-        ("auto", True, False, False, "no NVIDIA runtime"),
-        ("auto", False, True, False, "this machine has no NVIDIA GPU"),
-        ("all", True, True, True, "the engine can use it"),
-        ("none", True, True, False, 'gpu = "none"'),
-    ],
-)
-def test_gpu(policy: str, device: bool, runtime: bool, use: bool, why: str) -> None:
-    gpu = engine.decide_gpu(policy, device=device, runtime=runtime)
-    assert (gpu.use, gpu.options) == (use, ("--gpus", "all") if use else ())
-    assert why in gpu.why
-
-
-@pytest.mark.parametrize(
-    ("device", "message"), [(True, "NVIDIA Container Toolkit"), (False, "no NVIDIA GPU")]
-)
-def test_all_without_one_is_said(device: bool, message: str) -> None:
-    with pytest.raises(UserError, match=message):
-        engine.decide_gpu("all", device=device, runtime=False)
 
 
 def fake_docker(folder: Path, script: str) -> None:
@@ -131,7 +106,7 @@ def test_who_owns_what_a_container_writes(
     found = engine.ask("image")
     assert found.answers
     assert (found.image_id, found.label) == ("sha256:1", "abc")
-    assert found.has_nvidia
+    assert found.facts.runtimes == ("nvidia",)
     assert (found.facts.rootless, found.maps_owners) == (rootless, maps)
 
 

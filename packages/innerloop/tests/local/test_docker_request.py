@@ -12,12 +12,13 @@ import pytest
 
 from innerloop.docker import container_ports, containers
 from innerloop.docker.containers import OwnContainer
-from innerloop.docker.engine import Engine, Gpu
+from innerloop.docker.engine import Engine
 from innerloop.docker.engine_facts import EngineFacts
 from innerloop.local import docker
 from innerloop.model.container import PublishedPort
 from innerloop.model.dockerfiles.dockerfile import parse
 from innerloop.model.experiment import Experiment
+from innerloop.model.gpu import NO_GPU, Gpu
 from innerloop.model.jobs.job import parse_job
 from innerloop.model.run import Request, Run
 from innerloop.model.settings.settings import Settings
@@ -163,4 +164,4 @@ def test_submit_reads_the_exit_code_of_a_container_that_stays(
 
 def request_with(run: Run, facts: EngineFacts) -> Request:
     engine = Engine(True, facts=facts)
-    return docker.request(run, image="i", engine=engine, gpu=Gpu(False, ""), owner="1:2", why="")
+    return docker.request(run, image="i", engine=engine, gpu=NO_GPU, owner="1:2", why="")

@@ -260,6 +260,12 @@ def run_once(image: str, command: Sequence[str]) -> list[str]:
     return [*look, "--entrypoint", program, require_image_name(image), *rest]
 
 
+def try_options(image: str, options: Sequence[str], command: str) -> list[str]:
+    """Run a command for `sh` in an image that is here, with options of `docker run`."""
+    look = [client.program(), "run", "--rm", "--pull", "never", "--network", "none", *options]
+    return [*look, "--entrypoint", "sh", require_image_name(image), "-c", command]
+
+
 def create(image: str, labels: Mapping[str, str]) -> list[str]:
     """Creates a container that is never started, and prints its id."""
     argv = [client.program(), "create"]

@@ -1,8 +1,7 @@
-"""Facts about the Docker engine and this machine's GPU. Asked once per command."""
+"""Facts about the container engine. Asked once per command."""
 
 from __future__ import annotations
 
-import glob
 import json
 import os
 import socket
@@ -15,7 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 from ..model.container import BASES_LABEL, DIGEST_LABEL, DOCKER, PODMAN
-from ..util import process
+from ..util import host_gpus, process
 from ..util.errors import UserError
 from . import client, docker_cli, engine_facts
 from .client import Client
@@ -43,22 +42,9 @@ class Engine:
     is_elsewhere: bool = False
 
     @property
-    def has_nvidia(self) -> bool:
-        return "nvidia" in self.facts.runtimes
-
-    @property
     def maps_owners(self) -> bool:
         """Whether files that any user of a container writes belong to the person on the host."""
         return self.facts.owners != "numbers"
-
-
-@dataclass(frozen=True, slots=True)
-class Gpu:
-    """Whether a run gets the GPUs, and the fact that decided it."""
-
-    use: bool
-    why: str
-    options: tuple[str, ...] = field(default=())
 
 
 def ask(image: str, *, whole: bool = False) -> Engine:
@@ -132,7 +118,13 @@ def _ask_socket(image: str, whole: bool) -> Engine | None:
         if about_image.code not in (200, 404):
             return None
         server = engine_facts.server_of(about_image.server)
-        if whole or owner != 0 or server is None or has_gpu() or client.is_in_container():
+        if (
+            whole
+            or owner != 0
+            or server is None
+            or host_gpus.find().is_any
+            or client.is_in_container()
+        ):
             facts = engine_facts.parse(
                 _ask(path, "GET", "/info").value,
                 address=client.address() or "",
@@ -305,42 +297,3 @@ def raise_if_gone() -> None:
                 hint="Start it and run the command again",
             )
         time.sleep(0.2)
-
-
-def has_gpu() -> bool:
-    """Whether this machine has an NVIDIA GPU with its driver loaded. Starts no program."""
-    if os.environ.get("INNERLOOP_NO_GPU"):
-        return False
-    if glob.glob("/proc/driver/nvidia/gpus/*") or os.path.exists("/dev/nvidia0"):
-        return True
-    # WSL has the Windows driver's GPU as /dev/dxg; on Windows nvidia-smi is in System32.
-    wsl = os.path.exists("/dev/dxg") and os.path.exists("/usr/lib/wsl/lib/nvidia-smi")
-    return wsl or (os.name == "nt" and process.which("nvidia-smi") is not None)
-
-
-def decide_gpu(policy: str, *, device: bool, runtime: bool) -> Gpu:
-    """Apply the gpu setting.
-
-    `device`: there is a GPU with its driver; `runtime`: the engine can pass it to containers.
-    UserError if "all" is set and either is missing.
-    """
-    if policy == "none":
-        return Gpu(False, 'CPU, because gpu = "none"')
-    if device and runtime:
-        return Gpu(True, "GPU, because there is one and the engine can use it", ("--gpus", "all"))
-    missing = (
-        "the engine has no NVIDIA runtime to use the GPU"
-        if device
-        else "this machine has no NVIDIA GPU"
-    )
-    if policy == "all":
-        raise UserError(
-            f'gpu = "all" requires a GPU, but {missing}',
-            code="gpu-unavailable",
-            hint=(
-                "Install the NVIDIA Container Toolkit"
-                if device
-                else 'Set gpu = "auto" in innerloop.toml to use a GPU only where there is one'
-            ),
-        )
-    return Gpu(False, f"CPU, because {missing}")

@@ -61,7 +61,7 @@ class EngineFacts:
     UID of a Unix socket's owner there.
 
     `os` is the operating system as the engine names it, `kernel` its version and `name` its machine's
-    host name. `runtimes`, `cdi_devices` and `cdi_spec_dirs` are what it can hand devices over with: OCI
+    host name, `id` the engine's own. `runtimes` (and the default one), `cdi_devices` and `cdi_spec_dirs` are what it can hand devices over with: OCI
     runtimes by name, devices of the Container Device Interface that it found ("nvidia.com/gpu=0"),
     and the folders where it looks for them on its own machine. `root_dir` is where it keeps images,
     `memory` is in bytes. `in_machine`: it runs in a virtual machine, whatever product that is.
@@ -76,7 +76,9 @@ class EngineFacts:
     os: str = ""
     kernel: str = ""
     name: str = ""
+    id: str = ""
     runtimes: tuple[str, ...] = ()
+    default_runtime: str = ""
     cdi_devices: tuple[str, ...] = ()
     cdi_spec_dirs: tuple[str, ...] = ()
     root_dir: str = ""
@@ -187,7 +189,9 @@ def _of_docker(
         os=_text(info, "OperatingSystem"),
         kernel=_text(info, "KernelVersion"),
         name=_text(info, "Name"),
+        id=_text(info, "ID"),
         runtimes=tuple(_table(info, "Runtimes")),
+        default_runtime=_text(info, "DefaultRuntime"),
         cdi_devices=_devices(info),
         cdi_spec_dirs=_PODMAN_CDI if is_podman else tuple(_texts(info, "CDISpecDirs")),
         root_dir=_text(info, "DockerRootDir"),

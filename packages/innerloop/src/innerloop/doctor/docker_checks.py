@@ -9,12 +9,12 @@ from pathlib import Path
 
 from ..devcontainers import configuration, discovery, host_programs, staleness
 from ..docker import buildkit, client, docker_cli, engine, engine_location
-from ..docker.engine import Engine
 from ..docker.engine_facts import EngineFacts
 from ..local import lost_runs
+from ..model.container import PODMAN
 from ..util import process
 from ..util.errors import UserError
-from . import cleanup
+from . import cleanup, gpu_checks
 from .checks import PATIENCE, Checkup, Fact
 
 GB = 10**9
@@ -39,7 +39,7 @@ def the_engine(checkup: Checkup) -> Iterator[Fact]:
         )
     if facts.is_here:
         yield from _engine_disk(facts)
-        yield _nvidia(asked)
+    yield gpu_checks.of_engine(checkup, asked)
 
 
 def _engine_disk(facts: EngineFacts) -> Iterator[Fact]:
@@ -57,25 +57,17 @@ def disk_fact(name: str, free: int, folder: str) -> Fact:
     return Fact("note" if free > 8 * GB else "bad", name, left, hint)
 
 
-def _nvidia(asked: Engine) -> Fact:
-    devices = asked.facts.cdi_devices
-    has = asked.has_nvidia or any(device.startswith("nvidia.com/gpu") for device in devices)
-    if has and engine.has_gpu():
-        return Fact("ok", "nvidia runtime", "the engine can use the GPU")
-    if has:
-        what = "installed, but this machine has no GPU; runs use the CPU"
-        return Fact("note", "nvidia runtime", what)
-    if engine.has_gpu():
-        hint = (
-            "Install nvidia-container-toolkit, then `sudo nvidia-ctk runtime configure "
-            "--runtime=docker` and `sudo systemctl restart docker`"
-        )
-        return Fact("note", "nvidia runtime", "the engine cannot use the GPU", hint)
-    return Fact("ok", "nvidia runtime", "not installed, and not needed without a GPU")
-
-
 def the_builder(checkup: Checkup) -> Iterator[Fact]:
     if not client.is_installed():
+        return
+    if client.current().kind == PODMAN:
+        yield Fact("ok", "builder", "Podman's own, with pip's cache and secrets")
+        return
+    asked = engine.ask("innerloop-doctor")
+    if asked.answers and asked.facts.kind == PODMAN:
+        what = "Podman behind Docker's client: without pip's cache or secrets"
+        hint = 'Use Podman\'s own client: [tool.innerloop] engine = "podman" in pyproject.toml'
+        yield Fact("note", "builder", what, hint)
         return
     plugin = process.run(docker_cli.buildx_version(), timeout=PATIENCE)
     if plugin.ok:

@@ -27,6 +27,8 @@ BASES_LABEL = "innerloop.bases"
 WORKSPACE_LABEL = "innerloop.workspace"
 EXPERIMENT_LABEL = "innerloop.experiment"
 RUN_LABEL = "innerloop.run"
+# The GPUs that a dev container was created with: "all", "0,2", "none".
+GPU_LABEL = "innerloop.gpus"
 
 # The network of containers with ports: no other container can reach one in it.
 APART = "innerloop-apart"
@@ -78,7 +80,7 @@ class Mount:
 def _inside(folder: str, name: str) -> str:
     """A path in a folder of the engine's machine, whose system may be another one than ours."""
     separator = "\\" if "\\" in folder and "/" not in folder else "/"
-    return f"{folder.rstrip(separator)}{separator}{name}"
+    return f"{folder.rstrip(separator)}{separator}{name.replace('/', separator)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from ...util import git_markers
 from ...util.errors import UserError, did_you_mean
@@ -19,6 +19,7 @@ from ...util.position import Position
 from ...util.toml_positions import position_of
 from ...util.yaml_errors import is_text
 from ..container import ENGINE_KINDS, EngineKind, is_image_name
+from ..gpu import AUTO, WORDS, GpuSetting, parse_setting
 from . import orchestrators
 from .orchestrators import Orchestrators
 
@@ -26,9 +27,6 @@ if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
-
-Gpu = Literal["auto", "all", "none"]
-GPU: tuple[Gpu, ...] = get_args(Gpu)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +103,7 @@ class Settings:
     registry, where prebuilt images are pushed and pulled ("ghcr.io/owner/name"); orchestrators.
     """
 
-    gpu: Gpu = "auto"
+    gpu: GpuSetting = AUTO
     ports: tuple[int, ...] = ()
     data: Mapping[str, DataSetting] = field(default_factory=dict)
     dev_stage: str = "dev"
@@ -272,14 +270,12 @@ def _settings(table: Mapping[str, Any], base: Settings, at: _Positions, section:
                 where=at(key),
                 hint=did_you_mean(key, known),
             )
-    gpu = table.get("gpu", base.gpu)
-    if gpu not in GPU:
+    try:
+        gpu = parse_setting(table["gpu"], at("gpu")) if "gpu" in table else base.gpu
+    except ValueError as error:
         raise UserError(
-            f'{section}gpu = {gpu!r} is not "auto", "all" or "none"',
-            code="setting-invalid",
-            where=at("gpu"),
-            hint="Write one of them",
-        )
+            f"{section}{error}", code="setting-invalid", where=at("gpu"), hint=WORDS
+        ) from error
     ports = table.get("ports", list(base.ports))
     if not isinstance(ports, list) or not all(_is_port(port) for port in ports):
         raise UserError(
