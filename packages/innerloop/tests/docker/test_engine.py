@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from innerloop.docker import client, engine
-from innerloop.util.errors import UserError
 
 
 def fake_docker(folder: Path, script: str) -> None:
