@@ -12,7 +12,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from ..docker import docker_cli, engine, engine_location, gpus, image_build, image_staleness
+from ..docker import (
+    client,
+    docker_cli,
+    engine,
+    engine_location,
+    gpus,
+    image_build,
+    image_staleness,
+)
 from ..model import grants
 from ..model.container import EXPERIMENT_LABEL, GPU_LABEL, WORKSPACE_LABEL
 from ..model.environment import Image
@@ -334,6 +342,7 @@ def _cli_up(options: UpOptions, override: dict[str, object] | None, gpu: bool | 
         override=str(path) if override is not None else None,
         gpu=gpu,
         labels=discovery.labels_of(options.workspace, options.experiment),
+        client=client.program(),
     )
     try:
         outcome = _follow(options, argv)

@@ -21,6 +21,7 @@ from ..util import files, process
 from ..util.errors import UserError
 from ..workspace import loader
 from ..workspace.root import root_of
+from .engine_facts import EngineFacts
 
 # What `docker` means to its client where nothing else is said.
 DEFAULT_SOCKET = "/var/run/docker.sock"
@@ -88,15 +89,16 @@ def _setting(root: str) -> EngineKind | None:
 
 
 def address() -> str | None:
-    """Where Docker's client finds its engine: "unix:///var/run/docker.sock", "ssh://box".
+    """Where the client finds its engine: "unix:///var/run/docker.sock", "ssh://box".
 
-    In the client's own order: DOCKER_HOST, DOCKER_CONTEXT, the context of its config.json. None for a
-    context that cannot be read here, and for Podman's client, which starts its engine itself.
+    In Docker's own order: DOCKER_HOST, DOCKER_CONTEXT, the context of its config.json. None for a
+    context that cannot be read here. Podman's client starts its engine itself, unless CONTAINER_HOST
+    names another one.
 
     Source: docker/cli, cli/command/cli.go, `resolveContextName`; cli/context/store.
     """
     if current().kind == PODMAN:
-        return None
+        return os.environ.get("CONTAINER_HOST") or None
     if host := os.environ.get("DOCKER_HOST"):
         return host
     name = os.environ.get("DOCKER_CONTEXT") or _config().get("currentContext") or "default"
@@ -132,10 +134,22 @@ def _json_of(path: Path) -> Mapping[str, Any]:
 
 def socket_path() -> str | None:
     """The Unix socket of the engine, if the client would use one; None otherwise."""
-    found = address()
+    found = address() if current().kind == DOCKER else None
     if found is None or not found.startswith("unix://"):
         return None
     return found.removeprefix("unix://") or None
+
+
+# Where Podman looks for the program of `--init`. Source: containers.conf(5), helper_binaries_dir.
+_PODMAN_INIT = (
+    *(f"{folder}/podman/catatonit" for folder in ("/usr/libexec", "/usr/lib")),
+    *(f"/usr/local/{folder}/podman/catatonit" for folder in ("libexec", "lib")),
+)
+
+
+def has_init(facts: EngineFacts) -> bool:
+    """Whether the engine has a program for `--init`. Docker has; for Podman it is a package."""
+    return facts.kind == DOCKER or not facts.is_here or any(map(os.path.exists, _PODMAN_INIT))
 
 
 def is_in_container() -> bool:

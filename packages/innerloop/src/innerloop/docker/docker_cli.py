@@ -11,12 +11,23 @@ from ..model.container import (
     BASES_LABEL,
     DIGEST_LABEL,
     EXPERIMENT_LABEL,
+    PODMAN,
     RUN_LABEL,
     WORKSPACE_LABEL,
     Mount,
     require_image_name,
 )
 from . import client
+
+
+def _is_podman() -> bool:
+    """Whether the client is Podman's, which has other words for a few things."""
+    return client.current().kind == PODMAN
+
+
+def _label(key: str) -> str:
+    """A container's label in a template of `ps`."""
+    return f'{{{{index .Labels "{key}"}}}}' if _is_podman() else f'{{{{.Label "{key}"}}}}'
 
 
 def digest_label_of(image: str) -> list[str]:
@@ -60,6 +71,11 @@ def client_version() -> list[str]:
 def buildx_version() -> list[str]:
     """Fails without the plugin that builds with BuildKit."""
     return [client.program(), "buildx", "version"]
+
+
+def server_parts() -> list[str]:
+    """Prints the engine's parts as JSON; one of Podman's is the "Podman Engine"."""
+    return [client.program(), "version", "--format", "{{json .Server}}"]
 
 
 def compose_version() -> list[str]:
@@ -158,7 +174,7 @@ def users_of(port: int) -> tuple[list[str], ...]:
 
     One finds a debugger, one a model server, one what the engine publishes.
     """
-    form = f'{{{{.Names}}}}\t{{{{.Label "{WORKSPACE_LABEL}"}}}}'
+    form = f"{{{{.Names}}}}\t{_label(WORKSPACE_LABEL)}"
     filters = (f"label={DEBUG_PORT}={port}", f"label={SERVER_PORT}={port}", f"publish={port}")
     return tuple(
         [client.program(), "ps", "--filter", filter, "--format", form] for filter in filters
@@ -260,7 +276,8 @@ def create(image: str, labels: Mapping[str, str]) -> list[str]:
 
 def copy_out(container: str, path: str, target: str) -> list[str]:
     """Copies a file of a container to this machine; the container need not run."""
-    return [client.program(), "cp", "--follow-link", f"{container}:{path}", target]
+    follow = () if _is_podman() else ("--follow-link",)
+    return [client.program(), "cp", *follow, f"{container}:{path}", target]
 
 
 def events_of(container: str, until: float) -> list[str]:
@@ -274,7 +291,9 @@ def events_of(container: str, until: float) -> list[str]:
 
 
 def top(container: str) -> list[str]:
-    return [client.program(), "top", container, "-eo", "pid,args"]
+    """Prints the processes of a container. Podman's `-eo` would need the image's own `ps`."""
+    columns = ("pid", "args") if _is_podman() else ("-eo", "pid,args")
+    return [client.program(), "top", container, *columns]
 
 
 def build_from_text(image: str, labels: Mapping[str, str]) -> list[str]:
@@ -323,7 +342,7 @@ def servers_of(workspace: str, experiment: str) -> list[str]:
 
     A line has the name, port and path, separated by tabs.
     """
-    form = f'{{{{.Names}}}}\t{{{{.Label "{SERVER_PORT}"}}}}\t{{{{.Label "{SERVER_PATH}"}}}}'
+    form = f"{{{{.Names}}}}\t{_label(SERVER_PORT)}\t{_label(SERVER_PATH)}"
     argv = [client.program(), "ps", "--format", form]
     for key, value in ((WORKSPACE_LABEL, workspace), (EXPERIMENT_LABEL, experiment)):
         argv += ["--filter", f"label={key}={value}"]
@@ -343,7 +362,7 @@ _UNITS = {"B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**
 
 def list_containers(label: str, value: str) -> list[str]:
     """Prints one line per container: id, name, image, status, run."""
-    fields = f'{{{{.ID}}}}\t{{{{.Names}}}}\t{{{{.Image}}}}\t{{{{.Status}}}}\t{{{{.Label "{RUN_LABEL}"}}}}'
+    fields = f"{{{{.ID}}}}\t{{{{.Names}}}}\t{{{{.Image}}}}\t{{{{.Status}}}}\t{_label(RUN_LABEL)}"
     argv = [client.program(), "container", "ls", "--all", "--no-trunc", "--format", fields]
     return [*argv, "--filter", f"label={label}={value}"]
 
@@ -386,24 +405,22 @@ def workspace_filter(root: str) -> str:
 
 
 def inspect_images(ids: Sequence[str]) -> list[str]:
-    """Prints one JSON array per image: id, names, labels, size in bytes."""
-    return [
-        *(client.program(), "image", "inspect", "--format"),
-        "[{{json .Id}},{{json .RepoTags}},{{json .Config.Labels}},{{json .Size}}]",
-        *ids,
-    ]
+    """Prints one JSON array with an object for each image."""
+    return [client.program(), "image", "inspect", *ids]
+
+
+def list_volumes() -> list[str]:
+    """Prints the names of all volumes."""
+    return [client.program(), "volume", "ls", "--quiet"]
 
 
 def disk_usage() -> list[str]:
-    """Prints two lines, each a JSON array: images and volumes with the disk space of each."""
-    return [
-        client.program(),
-        "system",
-        "df",
-        "--verbose",
-        "--format",
-        "{{json .Images}}\n{{json .Volumes}}",
-    ]
+    """Prints two lines, each a JSON array: images and volumes with the disk space of each.
+
+    Podman prints a table instead, or fails.
+    """
+    form = "{{json .Images}}\n{{json .Volumes}}"
+    return [client.program(), "system", "df", "--verbose", "--format", form]
 
 
 def remove_containers(ids: Sequence[str]) -> list[str]:

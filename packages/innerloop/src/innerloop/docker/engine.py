@@ -68,7 +68,7 @@ def ask(image: str, *, whole: bool = False) -> Engine:
     return Engine(
         answers=True,
         label=label if about_image.ok else None,
-        image_id=image_id if about_image.ok else "",
+        image_id=engine_facts.image_id(image_id) if about_image.ok else "",
         bases=bases if about_image.ok else "",
         facts=facts,
     )
@@ -226,7 +226,7 @@ def _image_ids_of_client(names: list[str]) -> dict[str, str]:
         return {}
     argvs = [docker_cli.image_id(name) for name in names]
     answers = zip(names, process.run_together(*argvs), strict=True)
-    return {name: done.out.strip() for name, done in answers if done.ok}
+    return {name: engine_facts.image_id(done.out.strip()) for name, done in answers if done.ok}
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,14 +275,6 @@ def _unavailable(message: str) -> Engine:
     if host := os.environ.get("DOCKER_HOST"):
         start = f"Start the one that DOCKER_HOST names ({host}), or unset that variable"
     return Engine(False, "Docker is installed, but its engine is not running", f"{start}{detail}")
-
-
-def unavailable_reason() -> str:
-    """Why an installed engine does not answer; "" if it answers, or if Docker is not installed."""
-    if not client.is_installed():
-        return ""
-    facts = ask("innerloop")
-    return "" if facts.answers else facts.why
 
 
 def require(engine: Engine) -> None:

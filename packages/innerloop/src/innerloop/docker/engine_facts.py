@@ -128,6 +128,11 @@ class EngineFacts:
         return version_of(self.version) >= _KEEPS_EXIT_CODES
 
     @property
+    def has_own_networks(self) -> bool:
+        """Whether each container has a network of its own, where no other container reaches it."""
+        return self.kind == "podman" and self.rootless
+
+    @property
     def is_here(self) -> bool:
         """Whether it runs on this machine's own system, which is then what it has: disk and devices.
 
@@ -248,6 +253,22 @@ def server_of(header: str) -> tuple[EngineKind, str] | None:
     if match is None:
         return None
     return ("podman" if match[1] == "Libpod" else "docker"), match[2]
+
+
+def image_id(text: str) -> str:
+    """An image's id as Docker has it; Podman leaves out the algorithm's name."""
+    return f"sha256:{text}" if re.fullmatch(r"[0-9a-f]{64}", text) else text
+
+
+def image_name(text: str) -> str:
+    """An image's name as it was given to the engine.
+
+    Podman puts a registry before each name, "localhost" or that of a short name.
+    """
+    for registry in ("localhost/", "docker.io/library/", "docker.io/"):
+        if text.startswith(registry):
+            return text.removeprefix(registry)
+    return text
 
 
 def _table(value: Mapping[str, Any], key: str) -> Mapping[str, Any]:

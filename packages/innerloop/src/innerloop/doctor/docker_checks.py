@@ -74,7 +74,7 @@ def the_builder(checkup: Checkup) -> Iterator[Fact]:
 
 def dev_containers(checkup: Checkup) -> Iterator[Fact]:
     """The dev containers, and whether they are outdated."""
-    if not client.is_installed():
+    if not client.is_installed() or engine_location.unavailable_reason(checkup.workspace.root):
         return
     for experiment in checkup.experiments:
         for container in discovery.find(checkup.workspace, experiment):
@@ -126,7 +126,7 @@ def disk_usage(checkup: Checkup) -> Iterator[Fact]:
     outdated = [item for item in items if item.outdated and not item.kept]
     size_of_all = cleanup.readable(cleanup.total([item for item in items if not item.kept]))
     if not outdated:
-        reason = cleanup.unavailable_reason(cleanup.DEFAULT_KINDS)
+        reason = cleanup.unavailable_reason(checkup.workspace, cleanup.DEFAULT_KINDS)
         without = " (without what is in Docker)" if reason else ""
         what = f"nothing is outdated; this workspace uses {size_of_all}{without}"
         yield Fact("ok", "disk usage", what)

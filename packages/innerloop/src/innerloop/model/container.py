@@ -114,7 +114,8 @@ class ContainerSpec:
     (`--gpus all`); `options` are further options of `docker run`, of which the last one counts.
     `apart` puts a container with ports into the network where no other container can reach it, unless
     `options` choose a network. `remove` deletes the container when it ends. `image` is empty where this machine has none: the
-    rest of the value still describes the container. `program` is the engine's client.
+    rest of the value still describes the container. `program` is the engine's client. `init` adds a process that reaps children and forwards
+    signals.
     """
 
     image: str
@@ -139,6 +140,7 @@ class ContainerSpec:
     detach: bool = False
     remove: bool = True
     program: str = DOCKER
+    init: bool = True
 
     @property
     def cwd(self) -> str:
@@ -182,11 +184,12 @@ class ContainerSpec:
 
 
 def run_argv(spec: ContainerSpec) -> list[str]:
-    """The argv of the client's `run`. `--init` adds a process that reaps children and forwards signals."""
+    """The argv of the client's `run`."""
     argv = [spec.program, "run"]
     argv += ["--detach"] if spec.detach else []
     argv += ["--rm"] if spec.remove else []
-    argv += ["--init", "--name", spec.name] if spec.name else ["--init"]
+    argv += ["--init"] if spec.init else []
+    argv += ["--name", spec.name] if spec.name else []
     argv += ["--interactive"] if spec.interactive else []
     argv += ["--tty"] if spec.terminal else []
     for key, value in spec.labels.items():

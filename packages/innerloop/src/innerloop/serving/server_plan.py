@@ -261,6 +261,8 @@ def _request(server: Server, gpu: Gpu, notes: Sequence[str], detach: bool) -> Re
         detach=True,
         remove=False,
         program=client.program(),
+        init=client.has_init(server.facts.facts),
+        apart=not server.facts.facts.has_own_networks,
     )
     if server.model.path:
         model = Mount(server.model.path, target, read_only=True)
