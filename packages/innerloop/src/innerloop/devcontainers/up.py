@@ -162,7 +162,7 @@ def _missing_mount(options: UpOptions, container: Container) -> list[str]:
         return []
     mount = git_mounts.of_workspace(options.workspace, options.config.value)
     missing = [
-        f"{link.target}, to which links of the data lead, is not mounted"
+        f"{link.target}, to which links lead, is not mounted"
         for link in options.links.mounts
         if link.target not in container.mounts
     ]

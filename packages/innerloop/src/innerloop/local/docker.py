@@ -48,7 +48,7 @@ from ..model.workspace import Workspace
 from ..util import console, files, process
 from ..util.errors import UserError
 from ..workspace.loader import current_experiment
-from . import code_view, dev_container, tool_environments
+from . import code_view, dev_container, import_hook, tool_environments
 from .resolve_command import ResolvedCommand, resolve
 
 name = "docker"
@@ -95,7 +95,7 @@ def plan(run: Run) -> Request:
         context = ContainerContext(binds=container_context.own_binds())
         on_host = (context.on_host(mount) for mount in mounts)
         planned = replace(planned, container=planned.container.with_mounts(*on_host))
-    planned = _with_links(run, planned)
+    planned = _with_hook(run, _with_links(run, planned))
     is_current = image is None or image_build.is_current(image, facts)
     planned = replace(planned, needs_build=not is_current, missing=tuple(missing))
     notes = environment.notes
@@ -143,6 +143,29 @@ def _with_links(run: Run, planned: Request) -> Request:
     with_mounts = container.with_mounts(*mounts)
     granted = tuple(f"it reads {folder} by links in its data" for folder in found.outside(real))
     return replace(planned, container=with_mounts, grants=granted).with_notes(*notes)
+
+
+def _with_hook(run: Run, planned: Request) -> Request:
+    """In place, no folder can be mounted on a text file: Python imports from its target."""
+    container = planned.container
+    texts = code_view.texts_of(run) if run.in_place else {}
+    folders = {path: target for path, target in texts.items() if os.path.isdir(target)}
+    if container is None or not folders:
+        return planned
+    root = posixpath.join("/workspaces", run.workspace.name)
+    cwd = _cwd(run, root)
+    targets = {
+        posixpath.join(cwd, path): _path_in_container(run, target, root, "code")
+        for path, target in folders.items()
+    }
+    added = import_hook.variables(targets, container.env, import_hook.CONTAINER_PROGRAMS, ":")
+    context = ContainerContext(binds=container_context.own_binds())
+    hook = Mount(str(import_hook.PROGRAMS), import_hook.CONTAINER_PROGRAMS, read_only=True)
+    with_hook = container.with_env(added).with_mounts(context.on_host(hook))
+    note = (
+        f"{listed(sorted(folders))}: a text file in place of a link; Python alone follows it here"
+    )
+    return replace(planned, container=with_hook).with_notes(note)
 
 
 def prepare(run: Run, request: Request) -> None:
@@ -494,7 +517,9 @@ def _make_view(run: Run, code: str, mount: Mount, mounts: Sequence[Mount]) -> co
     inner = [m for m in mounts if posixpath.dirname(m.target) == mount.target]
     names = {posixpath.basename(m.target) for m in inner}
     is_file = {name: os.path.isfile(os.path.join(code, name)) for name in {*mount.parts, *names}}
-    found = code_view.entries_of(code, environments=is_file)
+    texts = code_view.texts_of(run)
+    is_file = {name: value for name, value in is_file.items() if name not in texts}
+    found = code_view.entries_of(code, environments=is_file, texts=texts)
     foreign = tuple(sorted(name for name in is_file if is_file[name]))
     entries = replace(found, folders=(), foreign=foreign)
     absent = {posixpath.basename(m.target) for m in inner if m.is_for_plain}
@@ -564,6 +589,9 @@ def _mounts(run: Run, cwd: str, root: str, targets: Mapping[str, str]) -> list[M
         target = posixpath.normpath(posixpath.join(root, link.target))
         if not any(mount.target == target for mount in mounts):
             mounts.append(Mount(_join(host, link.target), target))
+    for path, source in code_view.texts_of(run).items():
+        if not (run.in_place and os.path.isdir(source)):  # where it would be on a text file
+            mounts.append(Mount(source, posixpath.join(cwd, path)))
     if not run.in_place:
         mounts.append(Mount(_join(host, run.outputs), posixpath.join(cwd, "outputs")))
     for name, path in run.data.items():
@@ -592,7 +620,7 @@ def _code_view(run: Run, code: Mount, mounts: Sequence[Mount]) -> Mount:
     entries = code_view.for_container(run, names)
     if entries is None:
         return code
-    wanted = (*entries.folders, *entries.foreign)
+    wanted = (*entries.parts, *entries.foreign)
     parts = [name for name in wanted if f"{code.target}/{name}" not in taken]
     view = _join(run.workspace.root, run.work)
     return replace(code, view=view, parts=tuple(parts))

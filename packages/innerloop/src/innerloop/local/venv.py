@@ -55,6 +55,7 @@ def prepare(run: Run, request: Request) -> None:
     """Installs the environment if it is missing."""
     if not request.needs_build:
         return
+    host_process.require_bash()  # before minutes of installing
     packages = venv_requirements.packages_for(run.workspace, run.environment)
     program, version, _ = venv_requirements.interpreter(packages.python)
     environment = venv_requirements.environment_of(
@@ -76,6 +77,8 @@ def request(
         return host_process.request(run, backend=name, env={}, why="", can_start=False)
     path = os.pathsep.join([str(venvs.programs_of(environment)), os.environ.get("PATH", "")])
     env = {**(trust or {}), "PATH": path, "VIRTUAL_ENV": str(environment)}
+    if os.name == "nt" and "PYTHONUTF8" not in {**os.environ, **run.job.environment_variables}:
+        env["PYTHONUTF8"] = "1"  # as in a container: else the code page decides
     return host_process.request(run, backend=name, env=env, why="")
 
 

@@ -80,7 +80,7 @@ class Mount:
 def _inside(folder: str, name: str) -> str:
     """A path in a folder of the engine's machine, whose system may be another one than ours."""
     separator = "\\" if "\\" in folder and "/" not in folder else "/"
-    return f"{folder.rstrip(separator)}{separator}{name}"
+    return f"{folder.rstrip(separator)}{separator}{name.replace('/', separator)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from typing import Any
 from .. import local
 from ..argo_manifest.parse import Pod
 from ..argo_manifest.resource_names import of_value
-from ..docker.engine import Engine
+from ..docker import engine
 from ..local import docker, in_container, venv
 from ..model.dockerfiles import start_files
 from ..model.dockerfiles.dockerfile import Dockerfile
@@ -330,7 +330,7 @@ def _docker(run: Run) -> ParityColumn:
     request = docker.request(
         run,
         image=image.name if image else "none",
-        engine=Engine(True),
+        engine=engine.ask("innerloop"),  # who root of a container is depends on it
         gpu=NO_GPU,
         owner=docker.owner(),
         why="",
