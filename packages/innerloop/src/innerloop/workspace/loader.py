@@ -24,6 +24,7 @@ from ..util.errors import UsageError, UserError
 from ..util.printable import is_unicode
 from . import folder_reader, missing_data, pytest_files, submodules, text_links
 from .folder_reader import SKIPPED
+from .root import typed_below
 
 if TYPE_CHECKING:  # a command that reads no job file should not wait for YAML
     from ..model.jobs.job import Job
@@ -183,15 +184,14 @@ def _job_file(workspace: Workspace, word: str, file: str, cwd: Path) -> str | No
     for base in (cwd, root, root / "src"):
         path = base / plain if is_file else base / plain / file
         if path.is_file():
-            absolute = os.path.normpath(os.path.abspath(path))
-            if not absolute.startswith(workspace.root + os.sep):
+            relative = typed_below(root, path)
+            if relative is None:
                 raise UserError(
                     f"{word} is outside the workspace",
                     code="outside-workspace",
                     where=workspace.root,
                     hint="Copy it into the workspace, with the code that it uses",
                 )
-            relative = Path(absolute).relative_to(root).as_posix()
             own = relative.removeprefix("src/").removesuffix(f"/{file}")
             return None if own in workspace.experiments and not is_file else relative
     if is_file:
