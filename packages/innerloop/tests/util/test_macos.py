@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from innerloop.model.workspace import same_letters
 from innerloop.util import files, process, process_identity
-from innerloop.workspace.root import typed_below
+from innerloop.workspace import loader
+from innerloop.workspace.root import as_on_disk, typed_below
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="systems of Unix")
 
@@ -100,3 +102,40 @@ def test_path_outside_of_the_workspace_is_not_below_it(tmp_path: Path) -> None:
     root.mkdir()
     for other in (tmp_path, tmp_path / "works/a", tmp_path / "work/../x", Path("/")):
         assert typed_below(root, other) is None
+
+
+ONE, TWO = "caf\u00e9", "cafe\u0301"
+
+
+def test_path_in_other_letters_is_the_one_that_the_folders_list() -> None:
+    listed = {"": ["Readme", "src"], "src": [TWO, "tiny"], "src/tiny": ["azure-ml-job.yaml"]}
+
+    def names(folder: Path) -> list[str]:
+        return listed.get(folder.relative_to("/ws").as_posix().lstrip("."), [])
+
+    root = Path("/ws")
+    assert as_on_disk(root, "Src/TINY/Azure-ml-job.yaml", names) == "src/tiny/azure-ml-job.yaml"
+    assert as_on_disk(root, f"src/{ONE.upper()}/x", names) == f"src/{TWO}/x"
+    assert as_on_disk(root, "other/x", names) == "other/x"
+
+
+def test_experiment_is_found_by_either_form_of_its_letters() -> None:
+    assert same_letters(ONE, [TWO, "tiny"]) == TWO
+    assert same_letters(TWO, [ONE]) == ONE
+    assert same_letters(ONE, [TWO, ONE]) == ONE
+    assert same_letters("tiny", ["Tiny"]) is None
+    assert same_letters("cafe", [ONE]) is None
+
+
+def test_job_file_is_found_by_a_path_that_other_links_lead_to(tmp_path: Path) -> None:
+    root = tmp_path.resolve() / "real"
+    for path in ("src/tiny/azure-ml-job.yaml", "src/tiny/environment/Dockerfile", "pyproject.toml"):
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text("FROM scratch\n" if path.endswith("file") else "")
+    (tmp_path / "seen").symlink_to("real")
+    workspace = loader.open_workspace(root)
+    typed = str(tmp_path / "seen/src/tiny/azure-ml-job.yaml")
+    experiment, file = loader.choose_job(workspace, typed, None, root)
+    assert (experiment.name, file) == ("tiny", "azure-ml-job.yaml")
+    program = str(tmp_path / "seen/src/tiny/train.py")
+    assert loader.choose_experiment(workspace, program, root).name == "tiny"
