@@ -25,7 +25,7 @@ PROGRAMS: list[tuple[str, State, str, str]] = [
         "bash",
         "bad",
         "runs the job's command with the backend venv",
-        "Install bash (Git for Windows)",
+        "Install Git for Windows, which brings bash" if os.name == "nt" else "Install bash",
     ),
     ("git", "note", "", "Install git"),
     ("uv", "note", "it makes environments faster", "`pip install uv`"),

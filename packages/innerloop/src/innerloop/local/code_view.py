@@ -193,6 +193,8 @@ class View:
         code = os.path.join(self.code, name)
         if os.path.islink(code) or not os.path.isdir(code):
             return None
+        if tool_environments.is_environment(self.folder / name):
+            return None  # the program has made it; the code's own is no part of the view
         prefix = f"{name}/"
         linked = {
             path.removeprefix(prefix): number

@@ -64,12 +64,7 @@ def _ignored_settings(run: Run) -> list[str]:
 
 def submit(run: Run, request: Request) -> int:
     """Make the view, run the command in it, and remove the view."""
-    if process.which("bash") is None:
-        raise UserError(
-            "a job's command is a text for bash, and bash is not on PATH",
-            code="bash-missing",
-            hint="On Windows, install Git for Windows or use WSL; or start Docker",
-        )
+    require_bash()
     env = {**os.environ, **request.env, **request.secrets}
     if run.in_place:
         return process.run_foreground(request.argv, cwd=Path(request.cwd), env=env)
@@ -87,6 +82,22 @@ def submit(run: Run, request: Request) -> int:
             code_view.close(code_view.View(folder, run.code), outputs, since)
         except (UserError, OSError) as error:  # the exit code is the program's all the same
             console.say(f"{run.work} is not removed: {error}")
+
+
+def require_bash() -> None:
+    """UserError without the shell of a job's command."""
+    if process.which("bash") is not None:
+        return
+    if os.name == "nt":
+        where = "beside git.exe, in Git's folders or on PATH (WSL's bash is not one)"
+        hint = "Install Git for Windows (git-scm.com), which brings bash; or start Docker"
+    else:
+        where, hint = "on PATH", "Install bash; or start Docker"
+    raise UserError(
+        f"a job's command is a text for bash, and there is no bash {where}",
+        code="bash-missing",
+        hint=hint,
+    )
 
 
 def _environments(run: Run) -> tuple[str, ...]:
