@@ -24,6 +24,7 @@ from ..util.errors import UsageError, UserError
 from ..util.printable import is_unicode
 from . import folder_reader, missing_data, pytest_files, submodules, text_links
 from .folder_reader import SKIPPED
+from .root import as_on_disk, typed_below
 
 if TYPE_CHECKING:  # a command that reads no job file should not wait for YAML
     from ..model.jobs.job import Job
@@ -80,6 +81,8 @@ def choose_experiment(workspace: Workspace, word: str | None, cwd: Path) -> Expe
     marked = os.environ.get(MARK)
     if word is None and marked in workspace.experiments and not _in_an_experiment(workspace, cwd):
         word = marked
+    if word is not None and os.path.isabs(word):  # as an editor has the folder
+        word = typed_below(Path(workspace.root), word) or word
     try:
         here = cwd.resolve().relative_to(workspace.root).as_posix()
     except ValueError:
@@ -183,15 +186,15 @@ def _job_file(workspace: Workspace, word: str, file: str, cwd: Path) -> str | No
     for base in (cwd, root, root / "src"):
         path = base / plain if is_file else base / plain / file
         if path.is_file():
-            absolute = os.path.normpath(os.path.abspath(path))
-            if not absolute.startswith(workspace.root + os.sep):
+            relative = typed_below(root, path)
+            if relative is None:
                 raise UserError(
                     f"{word} is outside the workspace",
                     code="outside-workspace",
                     where=workspace.root,
                     hint="Copy it into the workspace, with the code that it uses",
                 )
-            relative = Path(absolute).relative_to(root).as_posix()
+            relative = as_on_disk(root, relative)
             own = relative.removeprefix("src/").removesuffix(f"/{file}")
             return None if own in workspace.experiments and not is_file else relative
     if is_file:
