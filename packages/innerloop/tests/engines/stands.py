@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import json
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -43,10 +45,13 @@ class Handler(BaseHTTPRequestHandler):
 
 HTTPServer((options["ip"], int(options["port"])), Handler).serve_forever()
 """
+# Engines without native diffs look at every file of the image at each step of a build.
+NEEDLESS = "/usr/share/doc /usr/share/man /usr/share/locale /usr/share/zoneinfo /var/lib/apt/lists"
 DOCKERFILE = f"""FROM {BASE}
-COPY requirements.txt jupyterlab.py /tmp/stand/
-RUN python -m pip install -q --require-hashes -r /tmp/stand/requirements.txt \\
- && cp /tmp/stand/jupyterlab.py "$(python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
+COPY requirements.txt jupyterlab.py /opt/stand/
+RUN python -m pip install -q --no-cache-dir --require-hashes -r /opt/stand/requirements.txt \\
+ && cp /opt/stand/jupyterlab.py "$(python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" \\
+ && rm -rf {NEEDLESS}
 """
 SOCKET = Path("/var/run/docker.sock")
 SHIM = """#!/bin/sh
@@ -91,7 +96,7 @@ class Stand:
             cwd=self.user.home,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=600,
         )
         return done.stdout.strip()
 
@@ -255,7 +260,7 @@ def _start(
             stderr=out,
         )
     stands.stack.callback(_stop, child)
-    until(lambda: child.poll() is not None or answers(), 120)
+    until(lambda: child.poll() is not None or answers(), 300)
     assert child.poll() is None and answers(), f"{what} does not start: {log.read_text()[-2000:]}"
 
 
@@ -271,7 +276,8 @@ def _stop(child: subprocess.Popen[bytes]) -> None:
 @functools.cache
 def base_archive() -> Path:
     """IMAGE as `docker save` writes it, made once on this machine for each base image."""
-    text = "\0".join((DOCKERFILE, PYTEST, JUPYTERLAB, _id_of(BASE)))
+    base = _docker_prints("image", "inspect", "--format", "{{.Id}}", BASE)
+    text = "\0".join((DOCKERFILE, PYTEST, JUPYTERLAB, base))
     name = hashlib.sha256(text.encode()).hexdigest()[:16]
     path = CI_TOOLS / "stands" / f"base-{name}.tar"
     if not path.exists():
@@ -284,19 +290,42 @@ def base_archive() -> Path:
         ):
             (context / file).write_text(content)
         part = path.with_suffix(f".{os.getpid()}")
-        subprocess.run(["docker", "build", "-q", "-t", IMAGE, context], check=True)
-        subprocess.run(["docker", "save", "-o", part, IMAGE], check=True)
-        subprocess.run(["docker", "rmi", IMAGE], check=True, capture_output=True)
+        _docker_prints("build", "-q", "-t", IMAGE, str(context))
+        _flatten(IMAGE)
+        _docker_prints("save", "-o", str(part), IMAGE)
+        _docker_prints("rmi", IMAGE)
         shutil.rmtree(context)
-        for older in path.parent.glob("base-*.tar"):
-            older.unlink()
+        for other in path.parent.glob("base-*.tar"):
+            if time.time() - other.stat().st_mtime > 86400:  # another run may read a newer one
+                other.unlink()
         part.replace(path)
     return path
 
 
-def _id_of(image: str) -> str:
-    argv = ["docker", "image", "inspect", "--format", "{{.Id}}", image]
-    return subprocess.run(argv, check=True, capture_output=True, text=True).stdout.strip()
+def _flatten(image: str) -> None:
+    """One layer of what is still there."""
+    settings = json.loads(_docker_prints("image", "inspect", "--format", "{{json .Config}}", image))
+    lines = [f"ENV {name}={json.dumps(value)}" for name, value in _pairs(settings["Env"])]
+    lines.append(f"CMD {json.dumps(settings['Cmd'])}")
+    container = _docker_prints("create", image)
+    old = _docker_prints("image", "inspect", "--format", "{{.Id}}", image)
+    export = subprocess.Popen(["docker", "export", container], stdout=subprocess.PIPE)
+    changes = [word for line in lines for word in ("--change", line)]
+    argv = ["docker", "import", *changes, "-", image]
+    subprocess.run(argv, stdin=export.stdout, check=True, capture_output=True)
+    assert export.wait() == 0
+    _docker_prints("rm", container)
+    _docker_prints("rmi", old)
+
+
+def _pairs(env: list[str]) -> list[list[str]]:
+    return [entry.split("=", 1) for entry in env]
+
+
+def _docker_prints(*words: str) -> str:
+    done = subprocess.run(["docker", *words], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
 
 
 def require_rootless() -> None:

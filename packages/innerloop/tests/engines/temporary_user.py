@@ -72,7 +72,7 @@ class TemporaryUser:
                 cwd=self.home,
                 stdin=source,
                 capture_output=True,
-                timeout=180,
+                timeout=600,
             )
         assert done.returncode == 0, f"{' '.join(argv)}: {done.stderr.decode()[-2000:]}"
         return done.stdout.decode()
