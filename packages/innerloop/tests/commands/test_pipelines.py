@@ -84,7 +84,7 @@ def test_steps_hand_on_what_they_wrote(workspace: Workspace) -> None:
     with_data(workspace)
     answer = run(workspace)
     assert (answer.code, answer.out) == (0, "30 after 3\n"), answer.err
-    assert answer.err.count("innerloop: backend venv (asked for)\n") == 1
+    assert answer.err.count("innerloop: backend venv (asked for; ") == 1
     folder = workspace.outputs("tiny")
     assert (folder / "prepare/clean/x").read_text() == "10\n20\n"
     assert (folder / "report/text").read_text() == "30 after 3\n"

@@ -81,7 +81,7 @@ def test_trials_run_one_after_another_and_one_failure_stops_no_other(workspace: 
         ["0.2", "bad"],
     ]
     assert "the grid has 4 combinations" in answer.message
-    assert answer.err.count("innerloop: backend venv (asked for)\n") == 1
+    assert answer.err.count("innerloop: backend venv (asked for; ") == 1
     assert "the best is trial-1: loss 0.1 (minimize)" in answer.err
     assert "2 of 4 failed: trial-2 (exit code 5), trial-4 (exit code 5)" in answer.err
     told = record(workspace)

@@ -83,7 +83,7 @@ def started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[CompletedCo
 def test_outcome_counts_for_this_engine_driver_and_options_alone(
     started: list[CompletedCommand], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    started.append(CompletedCommand(125, "", NO_DRIVER))
+    started += [CompletedCommand(125, "", NO_DRIVER), CompletedCommand(0, "", "")]
     assert gpu_trial.known(ENGINE, HOST, HANDOVER) is None
     trial = gpu_trial.carry_out(ENGINE, HOST, HANDOVER, "image:job")
     assert gpu_trial.known(ENGINE, HOST, HANDOVER) == trial
@@ -105,6 +105,14 @@ def test_outcome_counts_for_this_engine_driver_and_options_alone(
         assert gpu_trial.known(ENGINE, HOST, HANDOVER) is None, change
     path.write_text("{")
     assert gpu_trial.known(ENGINE, HOST, HANDOVER) is None
+
+
+def test_engine_that_starts_no_container_says_nothing_about_gpus(
+    started: list[CompletedCommand],
+) -> None:
+    started.append(CompletedCommand(126, "", "Error: runc: error setting rlimit type 7"))
+    trial = gpu_trial.carry_out(ENGINE, HOST, HANDOVER, "image:job")
+    assert trial == GpuTrial("unknown", "runc: error setting rlimit type 7")
 
 
 def test_outcome_that_is_unknown_counts_for_this_command_alone(

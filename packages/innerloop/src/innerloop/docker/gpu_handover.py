@@ -216,10 +216,11 @@ def _by_cdi(
         options = [word for name in every for word in ("--device", f"{CDI_NVIDIA}={name}")]
     devices = indices(setting) or ("all",)
     if known:
+        named = ", ".join(options[1::2])
         return GpuHandover(
             tuple(options),
             devices,
-            f"{there} and the engine has the CDI device {options[1]}",
+            f"{there} and the engine has the CDI device {named}",
             is_certain=engine.has_own_client,
         )
     place = engine.machine or "the engine's machine"

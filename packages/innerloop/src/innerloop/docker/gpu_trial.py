@@ -9,7 +9,7 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ..util import files, json_records, process
@@ -64,11 +64,10 @@ def carry_out(
 ) -> GpuTrial:
     """Start a container of the image with the handover's options, and keep the outcome."""
     say("trying once whether the engine hands the GPU over")
-    argv = docker_cli.try_options(image, handover.options, LOOK)
-    try:
-        trial = read(process.run(argv, timeout=PATIENCE))
-    except UserError as error:
-        trial = GpuTrial("unknown", error.what)
+    trial = _start(image, handover.options)
+    if trial.outcome == "refused" and _start(image, ()).outcome == "refused":
+        # It starts no container at all, which is nothing about GPUs.
+        trial = GpuTrial("unknown", trial.why)
     path = _path(engine, host, handover)
     if trial.outcome == "unknown":
         _UNKNOWN[path] = trial
@@ -81,6 +80,14 @@ def carry_out(
     except UserError:
         _UNKNOWN[path] = trial  # a cache that cannot be written costs a trial each time
     return trial
+
+
+def _start(image: str, options: Sequence[str]) -> GpuTrial:
+    try:
+        done = process.run(docker_cli.try_options(image, options, LOOK), timeout=PATIENCE)
+    except UserError as error:
+        return GpuTrial("unknown", error.what)
+    return read(done)
 
 
 def read(done: CompletedCommand) -> GpuTrial:
