@@ -14,15 +14,23 @@ from typing import TYPE_CHECKING, ClassVar
 from ..model import ignore_file, shared_code
 from ..model.dockerfiles import dockerfile, dockerignore
 from ..model.experiment import JOB_FILE, MARK, Experiment, Link
+from ..model.file_owners import owners_of
 from ..model.folder_contents import FolderContents
 from ..model.naming import slug_of
 from ..model.paths import is_within
 from ..model.settings import settings
 from ..model.workspace import HOST, INSIDE, Workspace, resolve
 from ..util import files, regular_files
-from ..util.errors import UsageError, UserError
+from ..util.errors import UsageError, UserError, join_names
 from ..util.printable import is_unicode
-from . import folder_reader, missing_data, pytest_files, submodules, text_links
+from . import (
+    experiment_choice,
+    folder_reader,
+    missing_data,
+    pytest_files,
+    submodules,
+    text_links,
+)
 from .folder_reader import SKIPPED
 from .root import as_on_disk, typed_below
 
@@ -73,10 +81,13 @@ def _host_of(root: Path) -> str:
     return os.environ.get(HOST, "") if inside and Path(inside) == root else ""
 
 
-def choose_experiment(workspace: Workspace, word: str | None, cwd: Path) -> Experiment:
+def choose_experiment(
+    workspace: Workspace, word: str | None, cwd: Path, *, asks: bool = True
+) -> Experiment:
     """The experiment that the person named, or the one of the current folder or container.
 
-    UsageError if there is none.
+    The word may be a file of one: in its folder, its outputs or the shared code that it uses. A
+    person at a terminal is asked where that leaves a choice (`asks`); UsageError otherwise.
     """
     marked = os.environ.get(MARK)
     if word is None and marked in workspace.experiments and not _in_an_experiment(workspace, cwd):
@@ -87,7 +98,34 @@ def choose_experiment(workspace: Workspace, word: str | None, cwd: Path) -> Expe
         here = cwd.resolve().relative_to(workspace.root).as_posix()
     except ValueError:
         here = None
-    return open_experiment(workspace, resolve(workspace, word, here))
+    try:
+        name = resolve(workspace, word, here)
+    except UsageError as error:
+        chosen = _chosen(workspace, word, cwd, error) if asks else None
+        if chosen is None:
+            raise
+        name = chosen
+    return open_experiment(workspace, name)
+
+
+def _chosen(workspace: Workspace, word: str | None, cwd: Path, error: UsageError) -> str | None:
+    """The experiment of a file outside of the experiments' folders, or the one that is asked for.
+
+    None if neither is possible. The hint of the error then names the experiments that share the
+    file.
+    """
+    if error.code not in ("experiment-unnamed", "experiment-unknown"):
+        return None
+    root = Path(workspace.root)
+    path = None if word is None else experiment_choice.file_of(root, word, cwd)
+    if word is not None and path is None:
+        return None
+    links = {name: tuple(links_of(root, root / "src" / name)) for name in workspace.experiments}
+    owners = owners_of(path, links) if path is not None else []
+    if len(owners) > 1:
+        error.what = f'"{word}" belongs to several experiments'
+        error.hint = f"Name one of {join_names(owners)}"
+    return experiment_choice.pick(workspace, owners or workspace.experiments, is_owner=bool(owners))
 
 
 def _in_an_experiment(workspace: Workspace, cwd: Path) -> bool:
