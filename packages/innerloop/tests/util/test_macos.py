@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import glob
 import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -26,8 +28,8 @@ def test_content_is_flushed_to_the_disk_itself(
         asked.append(command)
         return 0
 
-    monkeypatch.setattr(files.fcntl, "F_FULLFSYNC", 51, raising=False)
-    monkeypatch.setattr(files.fcntl, "fcntl", control)
+    monkeypatch.setattr("fcntl.F_FULLFSYNC", 51, raising=False)
+    monkeypatch.setattr("fcntl.fcntl", control)
     monkeypatch.setattr(os, "fsync", lambda number: asked.append(-1))
     files.write_text(tmp_path / "a", "text")
     assert 51 in asked and -1 not in asked
@@ -41,8 +43,8 @@ def test_file_system_without_a_full_flush_is_flushed_as_ever(
     def refuse(*_: Any) -> int:
         raise OSError(45, "Operation not supported")
 
-    monkeypatch.setattr(files.fcntl, "F_FULLFSYNC", 51, raising=False)
-    monkeypatch.setattr(files.fcntl, "fcntl", refuse)
+    monkeypatch.setattr("fcntl.F_FULLFSYNC", 51, raising=False)
+    monkeypatch.setattr("fcntl.fcntl", refuse)
     monkeypatch.setattr(os, "fsync", asked.append)
     files.write_text(tmp_path / "a", "text")
     assert asked
@@ -52,7 +54,7 @@ def test_process_is_the_same_in_another_language_and_time_zone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """`ps` says when it started, as the variables of whoever asks have it."""
-    monkeypatch.setattr(process_identity.sys, "platform", "darwin")
+    monkeypatch.setattr(sys, "platform", "darwin")
     starts = []
     for zone, language in (("UTC0", "C"), ("Asia/Tokyo", "de_DE.UTF-8"), ("EST5EDT", "fr_FR")):
         monkeypatch.setenv("TZ", zone)
@@ -63,7 +65,7 @@ def test_process_is_the_same_in_another_language_and_time_zone(
 
 
 def test_machine_keeps_its_name_in_another_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process_identity.sys, "platform", "darwin")
+    monkeypatch.setattr(sys, "platform", "darwin")
     names = set()
     for name in ("studio.local", "studio.fritz.box", "studio"):
         monkeypatch.setattr(os, "uname", lambda name=name: os.uname_result(("", name, "", "", "")))
@@ -72,8 +74,8 @@ def test_machine_keeps_its_name_in_another_network(monkeypatch: pytest.MonkeyPat
 
 
 def test_processes_are_listed_without_proc(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process.glob, "glob", lambda pattern: [])
-    child = process.subprocess.Popen([sys.executable, "-c", "input()"], stdin=-1)
+    monkeypatch.setattr(glob, "glob", lambda pattern: [])
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=-1)
     try:
         assert child.pid in process.descendants(os.getpid())
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import subprocess
@@ -17,6 +18,7 @@ from innerloop.remote import snapshot
 from innerloop.scaffold import format as formatting
 from innerloop.util import files, process
 from innerloop.util.errors import UserError
+from innerloop.util.undo_journal import Write
 from innerloop.workspace import loader, shared_code_links, text_links
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="makes the links to compare with")
@@ -280,7 +282,7 @@ def test_untracked_text_file_is_no_link_until_it_is_recorded(checkout: Path) -> 
         one for one in shared_code_links.find(checkout, "src/tiny") if one.link.endswith("new.py")
     )
     assert (share.state, share.works) == ("text", False)
-    step = shared_code_links.Write(share.link, text)
+    step = Write(share.link, text)
     assert "git has src/tiny/common/new.py as a link" in shared_code_links.record(checkout, [step])
     assert text_links.targets(checkout)[share.link] == "src/common/rates.py"
     git(checkout, "add", "-A")
@@ -291,6 +293,43 @@ def test_untracked_text_file_is_no_link_until_it_is_recorded(checkout: Path) -> 
 
 
 def test_note_of_a_text_file_outside_of_a_repository_says_what_git_would_do(tmp_path: Path) -> None:
-    step = shared_code_links.Write("src/a/common/x.py", "../../common/x.py")
+    step = Write("src/a/common/x.py", "../../common/x.py")
     assert "share --repair" in shared_code_links.record(tmp_path, [step])
     assert shared_code_links.record(tmp_path, []) == ""
+
+
+def test_view_is_made_where_windows_makes_no_links(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files get a second name and folders a junction, for which a link stands here."""
+    make_link = os.symlink
+
+    def refused(*_: object, **__: object) -> None:
+        error = OSError(errno.EPERM, "A required privilege is not held by the client")
+        error.winerror = 1314  # type: ignore[attr-defined]
+        raise error
+
+    monkeypatch.setattr(os, "symlink", refused)
+    monkeypatch.setattr(files, "_join", lambda target, path: make_link(target, path))
+    code, view = checkout / "src/tiny", checkout / ".innerloop/scratch/tiny/1"
+    outputs = files.make_folder(checkout / "outputs/tiny/1")
+    made = code_view.make_links(str(code), view, outputs, {}, texts=view_of(checkout))
+    assert not (view / "train.py").is_symlink() and not (view / "common/rates.py").is_symlink()
+    assert (view / "common/rates.py").read_text() == "RATE = 7\n"
+    assert (view / "common/vision/augment.py").is_file()
+    (view / "outputs/model").write_text("m")
+    code_view.close(made, outputs, 0)
+    assert not view.exists()
+    assert [p.name for p in outputs.rglob("*")] == ["model"]
+    assert git(checkout, "status", "--porcelain", "src") == ""
+
+
+def test_junction_of_a_view_is_removed_and_never_entered(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view = files.make_folder(checkout / ".innerloop/scratch/tiny/1/environment").parent
+    gone: list[str] = []
+    monkeypatch.setattr(files, "is_link", lambda path: path.endswith("environment"))
+    monkeypatch.setattr(files, "remove_all", lambda names, folder: gone.extend(names))
+    code_view.close(code_view.View(view, str(checkout / "src/tiny")), checkout / "outputs", 0)
+    assert gone == ["environment"]

@@ -233,9 +233,20 @@ def make_links(
             own = {name: os.path.join(source, name) for name in names if name != _BYTECODE}
             files.make_links(own, place)
         for path, target in found.texts.items():
-            files.make_link(folder.joinpath(*path.split("/")), target)
+            place = folder.joinpath(*path.split("/"))
+            files.make_links({place.name: target}, place.parent)
     files.make_links(links, folder)
-    return View(folder, code)
+    names = (name for name in texts or {} if not os.path.islink(folder / name))
+    return View(folder, code, _inodes(folder, names))
+
+
+def _inodes(folder: Path, names: Iterable[str]) -> dict[str, int]:
+    """The inode of each file that has a second name in a view."""
+    found = {}
+    for name in names:
+        with suppress(OSError):
+            found[name] = os.lstat(folder / name).st_ino
+    return found
 
 
 def make_for_container(code: str, folder: Path, entries: Entries, points: Iterable[str]) -> View:
@@ -255,15 +266,11 @@ def make_for_container(code: str, folder: Path, entries: Entries, points: Iterab
             files.write_text(folder / path, "")
     for path in entries.parts:
         files.make_folder(folder / path)
-    linked = {}
     every = [
         *entries.files,
         *(f"{at}/{name}" for at, e in entries.inner.items() for name in e.files),
     ]
-    for name in every:
-        with suppress(OSError):
-            linked[name] = os.lstat(folder / name).st_ino
-    return View(folder, code, linked, (*entries.foreign, *entries.texts))
+    return View(folder, code, _inodes(folder, every), (*entries.foreign, *entries.texts))
 
 
 def close(view: View, outputs: Path, since: float) -> None:
@@ -325,6 +332,8 @@ def _is_ours(view: View, entry: os.DirEntry[str], since: float) -> bool:
     """Whether the file or link is one that the view was made of, and not one of the program."""
     if entry.is_symlink():
         return _is_our_link(view, entry)
+    if files.is_link(entry.path):
+        return True  # a junction of Windows
     if entry.is_dir():
         return False
     status = entry.stat(follow_symlinks=False)

@@ -70,16 +70,17 @@ def submit(run: Run, request: Request) -> int:
         return process.run_foreground(request.argv, cwd=Path(request.cwd), env=env)
     outputs = files.make_folder(Path(run.workspace.root, run.outputs))
     folder = Path(request.cwd)
+    view = code_view.View(folder, run.code)
     since = time.time()
     try:
         environments = _made_environments(run, request, env)
         created = tool_environments.created_by(_command(run))
         texts = code_view.texts_of(run)
-        code_view.make_links(run.code, folder, outputs, environments, created, texts)
+        view = code_view.make_links(run.code, folder, outputs, environments, created, texts)
         return process.run_foreground(request.argv, cwd=folder, env=env, limit=run.job.timeout)
     finally:
         try:
-            code_view.close(code_view.View(folder, run.code), outputs, since)
+            code_view.close(view, outputs, since)
         except (UserError, OSError) as error:  # the exit code is the program's all the same
             console.say(f"{run.work} is not removed: {error}")
 

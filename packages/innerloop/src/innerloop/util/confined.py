@@ -130,7 +130,7 @@ class Place:
     def entered(self) -> Iterator[Folder]:
         """The folder that has the name, open. OSError if it is a link or no folder."""
         if self.folder is None:
-            if not stat.S_ISDIR(os.lstat(self.name).st_mode) or _is_link(self.name):
+            if not stat.S_ISDIR(os.lstat(self.name).st_mode) or is_link(self.name):
                 raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
             yield Folder(None, self.name, self.path)
             return
@@ -317,7 +317,7 @@ def _on_the_way(link: str, target: str) -> UserError:
 
 
 def _leads_out(link: str, target: str) -> UserError:
-    if not _is_link(link):
+    if not is_link(link):
         return UserError(
             f"this path leads out of the workspace, to {target}, so nothing is changed there",
             code="link-leads-out",
@@ -476,7 +476,7 @@ def _make_folders(folder: str, mode_of: ModeOf) -> None:
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
 
 
-def _is_link(path: str) -> bool:
+def is_link(path: str) -> bool:
     """A link or, on Windows, a junction."""
     try:
         status = os.lstat(path)
@@ -500,7 +500,7 @@ def _checked(
     real = os.path.realpath(parent)
     if located is not None:
         _require_inside(located[0], absolute, real)
-    if follow and _is_link(os.path.join(real, name)):
+    if follow and is_link(os.path.join(real, name)):
         real, name = os.path.split(os.path.realpath(os.path.join(real, name)))
         if located is not None:
             _require_inside(located[0], absolute, os.path.join(real, name))
@@ -526,6 +526,6 @@ def _first_link(anchor: _Anchor, path: str) -> str:
     link = anchor.path
     for name in _names_below(anchor.path, path) or _names_below(anchor.real, path) or []:
         link = os.path.join(link, name)
-        if _is_link(link):
+        if is_link(link):
             break
     return link

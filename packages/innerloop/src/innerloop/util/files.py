@@ -32,6 +32,7 @@ from .confined import (
     close_to_others,
     confine,
     confining,
+    is_link,
     is_trusted,
     names_from_root,
     place,
@@ -39,7 +40,7 @@ from .confined import (
 )
 from .errors import UserError
 
-__all__ = ["confine", "confining", "is_trusted", "release"]
+__all__ = ["confine", "confining", "is_link", "is_trusted", "release"]
 
 # Parts of `.innerloop` that belong to the workspace, or that a container's user reads.
 _SHARED = {"state.json", "wheels", "scripts"}
@@ -561,11 +562,22 @@ def remove_all(names: Iterable[str], folder: Path) -> None:
 
 
 def make_links(targets: Mapping[str, str], folder: Path) -> None:
-    """`make_link` for several names in one folder that exists."""
+    """`make_link` for several names in one folder that exists.
+
+    Where Windows makes no links for this user, a folder is reached by a junction and a file by a second
+    name.
+    """
     try:
         with place(folder / "_") as first:
             for name, target in targets.items():
-                _link(first.sibling(name), folder / name, target)
+                try:
+                    _link(first.sibling(name), folder / name, target)
+                except OSError as error:
+                    if getattr(error, "winerror", None) != _NO_PRIVILEGE or not os.path.isabs(
+                        target
+                    ):
+                        raise
+                    _stand_in(first.sibling(name), folder / name, target)
     except OSError as error:
         raise _cannot_link(folder, next(iter(targets.values()), ""), error) from error
 
@@ -747,6 +759,13 @@ def _link(found: Place, link: Path, target: str) -> None:
     found.symlink(target, sys.platform == "win32" and (link.parent / target).is_dir())
 
 
+def _stand_in(found: Place, link: Path, target: str) -> None:
+    if os.path.isdir(target):
+        _join(target, str(link))
+    else:
+        os.link(target, found.name, dst_dir_fd=found.folder)
+
+
 # What Windows answers to somebody who may not make links (ERROR_PRIVILEGE_NOT_HELD).
 _NO_PRIVILEGE = 1314
 
@@ -781,7 +800,11 @@ def locked(path: Path, waiting: str = "") -> Iterator[int]:
 
 
 if sys.platform == "win32":
+    import _winapi
     import msvcrt
+
+    def _join(target: str, path: str) -> None:
+        _winapi.CreateJunction(target, path)
 
     def _to_disk(number: int) -> None:
         os.fsync(number)
@@ -795,6 +818,9 @@ if sys.platform == "win32":
 
 else:
     import fcntl
+
+    def _join(target: str, path: str) -> None:
+        raise OSError(errno.ENOSYS, "only Windows has junctions")
 
     def _to_disk(number: int) -> None:
         """Have an open file's content survive a power cut.
