@@ -1,6 +1,7 @@
 """`packages/innerloop/test`: formatting, lint and types of the tool, then its tests.
 
-With arguments, only pytest runs, with those arguments; with --checks alone, all but pytest; with
+With arguments, only pytest runs, with those arguments; with --checks alone, all but pytest; with --tests
+alone, only pytest, with all tests; with
 --coverage first, pytest under coverage, the command lines that tests start included, and a report;
 with --nightly first, pytest with the long campaigns as well.
 Every check runs even when one before it failed, and the exit code is that of the first that failed.
@@ -38,6 +39,8 @@ def main(words: Sequence[str]) -> int:
     if words and words[0] == "--nightly":
         os.environ["INNERLOOP_NIGHTLY"] = "1"
         words = words[1:] or ["-m", "nightly"]
+    if list(words) == ["--tests"]:
+        return _check(checks()[-1])
     if words and list(words) != ["--checks"]:
         return _check(["pytest", *map(from_package, words)])
     wanted = checks()[:-1] if words else checks()
