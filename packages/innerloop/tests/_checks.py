@@ -1,6 +1,7 @@
 """`packages/innerloop/test`: formatting, lint and types of the tool, then its tests.
 
-With arguments, only pytest runs, with those arguments; with --checks alone, all but pytest; with
+With arguments, only pytest runs, with those arguments; with --checks alone, all but pytest; with --tests
+alone, only pytest, with all tests; with
 --coverage first, pytest under coverage, the command lines that tests start included, and a report;
 with --nightly first, pytest with the long campaigns as well; with `--stage NAME` first, the tests of
 that stage of .ci/run alone.
@@ -45,6 +46,8 @@ def main(words: Sequence[str]) -> int:
             return 2
         os.environ["INNERLOOP_STAGE"] = words[1]
         words = words[2:] or ["-m", "stage"]
+    if list(words) == ["--tests"]:
+        return _check(checks()[-1])
     if words and list(words) != ["--checks"]:
         return _check(["pytest", *map(from_package, words)])
     wanted = checks()[:-1] if words else checks()

@@ -6,11 +6,13 @@ where INNERLOOP_REQUIRE=all promises that all is there.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +21,6 @@ import pytest
 from hypothesis import settings
 
 from tests import fork_server
-from tests.azure.network import azurite
 from tests.support import BUILDX, CI_TOOLS, REGISTRY, ROOT, Workspace, make_workspace
 
 # A job in the background of a script ignores Ctrl-C, and so would every program that a test starts.
@@ -28,7 +29,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 settings.register_profile("dev", max_examples=50, deadline=None)
 # The same cases at every run: a red CI is the fault of the change, not of the day.
-settings.register_profile("ci", max_examples=300, deadline=None, derandomize=True, print_blob=True)
+settings.register_profile("ci", max_examples=100, deadline=None, derandomize=True, print_blob=True)
+# Of each property some cases, for a run that asks another question, such as whether a Python is fit.
+settings.register_profile("few", max_examples=8, deadline=None, derandomize=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
 
@@ -66,7 +69,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.hook.pytest_deselected(items=left_out)
     gone = set(left_out)
     items[:] = [item for item in items if item not in gone]
-    for item in items:
+    for item in items if config.pluginmanager.hasplugin("xdist") else ():
         group = "docker" if item.get_closest_marker("docker") else str(item.path)
         item.add_marker(pytest.mark.xdist_group(group))
 
@@ -78,7 +81,22 @@ def _is_left_out(item: pytest.Item) -> bool:
     return bool(item.get_closest_marker("nightly")) and not os.environ.get("INNERLOOP_NIGHTLY")
 
 
+# How much the others give way to the tests with Docker, which one worker runs one after the other:
+# they decide when the whole suite ends.
+GIVE_WAY = 5
+_PRIORITY = os.getpriority(os.PRIO_PROCESS, 0) if sys.platform != "win32" else 0
+
+
+def _set_priority(item: pytest.Item) -> None:
+    if sys.platform == "win32" or "PYTEST_XDIST_WORKER" not in os.environ:
+        return
+    more = 0 if item.get_closest_marker("docker") else GIVE_WAY
+    with contextlib.suppress(PermissionError):  # only root takes it back
+        os.setpriority(os.PRIO_PROCESS, 0, _PRIORITY + more)
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
+    _set_priority(item)
     for name, lacking in LACKING.items():
         if item.get_closest_marker(name) and (reason := lacking()):
             if os.environ.get("INNERLOOP_REQUIRE") == "all":
@@ -109,6 +127,8 @@ def _no_editor() -> str:
 def _no_azure() -> str:
     if shutil.which("openssl") is None:
         return "openssl is not on PATH"
+    from tests.azure.network import azurite  # here: it needs ssl, which not every Python has
+
     return "" if azurite() is not None else "Azurite (npm) is not on PATH"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from innerloop.model.settings import settings
 from innerloop.parity import own_changes
 from innerloop.parity.facts import NOT_COMPARED
 from innerloop.parity.task_starts import TaskStart, tasks_of
-from tests.support import Workspace
+from tests.support import Workspace, make_workspace
 
 JOB = """command: python train.py --epochs ${{inputs.epochs}}
 inputs:
@@ -24,11 +25,19 @@ LAUNCH, DEV = ".vscode/launch.json", ".devcontainer/line/devcontainer.json"
 SCHEDULE = '[schedule]\ncron = "0 3 * * 1"\norchestrators = ["github"]\n'
 
 
+@pytest.fixture(scope="module")
+def _synced(tmp_path_factory: pytest.TempPathFactory, _tool: None) -> Workspace:
+    made = make_workspace(tmp_path_factory.mktemp("synced") / "work space")
+    made.add("line", "print(1)\n", job=JOB, dockerfile=STAGES)
+    made.write("src/line/innerloop.toml", SCHEDULE)
+    assert made.loop("sync").code == 0
+    return made
+
+
 @pytest.fixture
-def synced(workspace: Workspace) -> Workspace:
-    workspace.add("line", "print(1)\n", job=JOB, dockerfile=STAGES)
-    workspace.write("src/line/innerloop.toml", SCHEDULE)
-    assert workspace.loop("sync").code == 0
+def synced(workspace: Workspace, _synced: Workspace) -> Workspace:
+    """With its generated files; a copy for each test."""
+    shutil.copytree(_synced.root, workspace.root, symlinks=True, dirs_exist_ok=True)
     return workspace
 
 
