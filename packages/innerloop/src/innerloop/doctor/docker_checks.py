@@ -68,7 +68,9 @@ def _nvidia(info: dict[str, Any]) -> Fact:
         return Fact("note", "nvidia runtime", what)
     if engine.has_gpu():
         hint = (
-            "Install nvidia-container-toolkit, then `sudo nvidia-ctk runtime configure "
+            "Turn on the WSL 2 engine of Docker Desktop, and update NVIDIA's driver"
+            if os.name == "nt"
+            else "Install nvidia-container-toolkit, then `sudo nvidia-ctk runtime configure "
             "--runtime=docker` and `sudo systemctl restart docker`"
         )
         return Fact("note", "nvidia runtime", "the engine cannot use the GPU", hint)
