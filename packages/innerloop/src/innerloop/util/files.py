@@ -338,10 +338,21 @@ def _remove_folder(top: Place) -> None:
                 if status is not None and stat.S_ISDIR(status.st_mode):
                     enter(entry)
                 else:
-                    entry.unlink()
+                    _unlink(entry)
     finally:
         for _, manager, _, _ in reversed(opened):
             manager.__exit__(None, None, None)
+
+
+def _unlink(entry: Place) -> None:
+    """Remove a file; on Windows also a read-only one, as git's objects are."""
+    try:
+        entry.unlink()
+    except PermissionError:
+        if sys.platform != "win32":
+            raise
+        os.chmod(entry.name, stat.S_IWRITE)
+        entry.unlink()
 
 
 _ASIDE = re.compile(r"\..+\.removed-[0-9a-f]{16}\Z")
@@ -421,7 +432,7 @@ def move_into(path: Path, folder: Path) -> None:
     try:
         with place(path) as source, _made(folder / path.name, follow=False) as new:
             try:
-                source.rename(new)
+                _retried(lambda: source.rename(new))
             except OSError as error:
                 if error.errno != errno.EXDEV:
                     raise
@@ -472,7 +483,7 @@ def rename(path: Path, target: Path) -> None:
     """Rename a file, a link or a folder on the same disk, in one step."""
     try:
         with place(path) as source, place(target) as new:
-            source.rename(new)
+            _retried(lambda: source.rename(new))
     except OSError as error:
         raise cannot("make", target, error) from error
 
@@ -851,7 +862,7 @@ def is_in_use(error: OSError, verb: str, *, is_writable: bool) -> bool:
 
 def cannot(verb: str, path: Path, error: OSError) -> UserError:
     """The error for what the system refuses to do with a path: "cannot VERB it: ..."."""
-    if is_in_use(error, verb, is_writable=os.path.isfile(path) and os.access(path, os.W_OK)):
+    if is_in_use(error, verb, is_writable=os.access(path, os.W_OK)):
         return UserError(
             f"cannot {verb} it: another program has it open",
             code="file-in-use",
