@@ -164,6 +164,7 @@ def main() -> int:
     parser.add_argument("repository", type=Path)
     parser.add_argument("--table", type=Path, help="where to write the table")
     parser.add_argument("--only", default="", help="rows whose command has this text, and needed ones")
+    parser.add_argument("--links-only", action="store_true", help="the first workspace alone")
     parser.add_argument("--keep", action="store_true", help="the workspaces stay")
     args = parser.parse_args()
     prefix = args.prefix.resolve()
@@ -179,6 +180,8 @@ def main() -> int:
             checkout(args.repository.resolve(), workspace, links=links)
             print(f"  [{time.monotonic() - begun:.0f} s] {workspace.name}", flush=True)
             for row in ROWS:
+                if not links and args.links_only:
+                    continue
                 if (not links and not row.twice) or (args.only not in row.shown and not row.needed):
                     continue
                 started = time.monotonic()

@@ -28,6 +28,7 @@ from ..util import console
 from ..util.errors import UserError
 from ..util.printable import printable, raw
 from ..util.progress import Progress
+from ..util.user_shell import localized
 from ..workspace import loader
 
 EXAMPLES = """examples:
@@ -130,10 +131,10 @@ def _show(fact: Fact, *, colour: bool) -> None:
     sign = SIGNS[fact.state]
     if colour:
         sign = f"\x1b[{COLOURS[fact.state]}m{sign}\x1b[0m"
-    text = printable(f"{fact.name:<17} {_beside(fact.what, 24)}")
+    text = printable(f"{fact.name:<17} {_beside(localized(fact.what), 24)}")
     print(f"{sign}  {text}", file=raw(sys.stdout), flush=True)
     if fact.hint:
-        print(f"{'':<24}-> {_beside(fact.hint, 27)}", flush=True)
+        print(f"{'':<24}-> {_beside(localized(fact.hint), 27)}", flush=True)
 
 
 def _beside(text: str, column: int) -> str:

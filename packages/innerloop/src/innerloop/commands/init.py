@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
-import shlex
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from ..model.settings.orchestrators import AZURE_DEVOPS, GITHUB
 from ..scaffold import init, workspace_template
+from ..util import user_shell
 from ..util.console import say
 from ..util.relative_paths import real_path
 
@@ -69,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     print(f"made the workspace {wanted.folder}. Next:")
     for words in _next(wanted, args):
-        print(f"  {_quoted(words)}")
+        print(f"  {user_shell.joined(words)}")
     return 0
 
 
@@ -96,10 +95,3 @@ def _tidy(folder: Path, args: argparse.Namespace) -> str:
         if os.path.samefile(os.path.join(args.cwd, typed), folder):
             return typed
     return str(folder)
-
-
-def _quoted(words: list[str]) -> str:
-    """As the shell of this system takes it."""
-    if os.name != "nt":
-        return shlex.join(words)
-    return " ".join(word if re.fullmatch(r"[\w.:/\\-]+", word) else f'"{word}"' for word in words)

@@ -6,6 +6,7 @@ import argparse
 
 from ..scaffold import create
 from ..util.console import say
+from ..util.user_shell import localized
 from ..workspace import loader
 
 EXAMPLES = """The name is that of its folder under src/: lower-case letters, digits and single _.
@@ -33,5 +34,5 @@ def run(args: argparse.Namespace) -> int:
     say(f"made src/{args.name}")
     for line in (*outcome.problems, *outcome.notes):
         say(line)
-    print(f"Run it: scripts/loop run {args.name}")
+    print(localized(f"Run it: scripts/loop run {args.name}"))
     return 1 if outcome.problems else 0

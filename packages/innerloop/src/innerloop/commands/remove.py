@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 import sys
 from pathlib import Path
 
 from ..local import lost_runs
 from ..scaffold import remove, residue
 from ..scaffold.remove import Removal
+from ..util import user_shell
 from ..util.console import agreed, say
 from ..workspace import loader
 
@@ -68,10 +68,13 @@ def _some(names: list[str]) -> str:
 
 
 def _restore_commands(root: Path, removal: Removal) -> list[str]:
-    lines = [shlex.join(["mv", f"{removal.kept_in}/src", removal.folder]), "scripts/loop sync"]
+    lines = [
+        user_shell.moving(f"{removal.kept_in}/src", removal.folder),
+        user_shell.localized("scripts/loop sync"),
+    ]
     # sync generates its files; those that a person had changed then replace them.
     if (root / removal.kept_in / "devcontainer").is_dir():
-        kept = f"{removal.kept_in}/devcontainer/."
-        lines.append(shlex.join(["cp", "-R", kept, removal.dev_container]))
+        kept = f"{removal.kept_in}/devcontainer"
+        lines.append(user_shell.copying_into(kept, removal.dev_container))
     changed = [file for file in removal.started_by if (root / removal.kept_in / file).is_file()]
-    return [*lines, *(shlex.join(["mv", f"{removal.kept_in}/{file}", file]) for file in changed)]
+    return [*lines, *(user_shell.moving(f"{removal.kept_in}/{file}", file) for file in changed)]

@@ -12,6 +12,7 @@ from ..history import metric_values, past_runs
 from ..history.past_runs import PastRun
 from ..util import console, files, regular_files, tables
 from ..util.errors import UsageError
+from ..util.user_shell import localized
 from ..workspace import loader
 
 EXAMPLES = """A run is a folder outputs/<experiment>/<run>/. Next to the program's outputs, its .run/ contains
@@ -67,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
     elif args.page or args.open:
         return _page(root, runs, args.experiment, show=args.open)
     elif not runs:
-        print("No runs yet. `scripts/loop run EXP` starts one.")
+        print(localized("No runs yet. `scripts/loop run EXP` starts one."))
     else:
         _table(runs)
     return 0

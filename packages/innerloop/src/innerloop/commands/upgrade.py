@@ -14,6 +14,7 @@ from ..util import files, process, versions
 from ..util.console import agreed, say
 from ..util.errors import UsageError, UserError, join_names
 from ..util.relative_paths import real_path
+from ..util.user_shell import localized
 
 EXAMPLES = """The new version plans the upgrade and shows it. Then the pin, the launcher, the generated files,
 their record and renamed settings change in one step: whole, or not at all.
@@ -197,7 +198,7 @@ def _finish(root: Path, done: Upgraded, had_all_wheels: bool) -> int:
     launcher = str(root / tool_edits.LAUNCHER)
     print(f"innerloop {new} is what this workspace runs now; `loop check`:", flush=True)
     code = process.run_foreground([upgrade_source.python(), launcher, "check"], cwd=root)
-    print("To undo it: scripts/loop upgrade --undo")
+    print(localized("To undo it: scripts/loop upgrade --undo"))
     return 1 if done.problems or code else 0
 
 

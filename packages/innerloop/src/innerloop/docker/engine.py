@@ -263,9 +263,14 @@ def _unavailable(message: str) -> Engine:
         return Engine(
             False,
             "Docker is installed, but this user has no access to its engine",
-            "Add yourself to the group docker (`sudo usermod -aG docker $USER`) and sign in again",
+            (
+                "Add yourself to the group docker-users and sign in again"
+                if os.name == "nt"
+                else "Add yourself to the group docker (`sudo usermod -aG docker $USER`) and sign in again"
+            ),
         )
-    start = "Start Docker Desktop, or the service (`sudo systemctl start docker`)"
+    service = "" if os.name == "nt" else ", or the service (`sudo systemctl start docker`)"
+    start = f"Start Docker Desktop{service}"
     if host := os.environ.get("DOCKER_HOST"):
         start = f"Start the one that DOCKER_HOST names ({host}), or unset that variable"
     return Engine(False, "Docker is installed, but its engine is not running", f"{start}{detail}")

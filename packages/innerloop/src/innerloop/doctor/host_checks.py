@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
 import sys
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from pathlib import Path
 from ..history import git_state
 from ..model.folder_contents import FETCH, TOOL, listed, pointers_text
 from ..sync import engine
-from ..util import process, venvs
+from ..util import process, user_shell, venvs
 from ..util.errors import UserError, join_names
 from ..workspace import folder_reader, submodules, text_links
 from ..workspace.loader import NOT_CODE
@@ -74,7 +73,7 @@ def _permissions(root: Path) -> Fact:
     if not wrong:
         return Fact("ok", "permissions", "you can write in the workspace")
     names = ", ".join("the workspace" if name == "." else f"{name}/" for name in wrong)
-    hint = f'`sudo chown -R "$(id -un)" {shlex.quote(str(root))}`, if it should be yours'
+    hint = f"{user_shell.owning(str(root))}, if it should be yours"
     return Fact("bad", "permissions", f"you cannot write in {names}", hint)
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from ..model.paths import is_within
 from ..model.run import Run
-from ..util import files
+from ..util import files, user_shell
 from ..util.errors import UserError
 from ..workspace import text_links
 from . import tool_environments
@@ -309,7 +309,7 @@ def _moved(path: Path, folder: Path) -> UserError | None:
     try:
         files.move_into(path, folder)
     except UserError as error:
-        hint = f"It is another user's: `sudo chown -R $(id -u) '{path}'`, then move it"
+        hint = f"It is another user's: {user_shell.owning(str(path))}, then move it"
         is_own = not hasattr(os, "geteuid") or os.lstat(path).st_uid == os.geteuid()
         return error if is_own else _with_hint(error, hint)
     return None

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from ..docker import docker_cli
 from ..model.run import Request, Run
-from ..util import files, process
+from ..util import files, process, user_shell
 
 # Source: signal(7), the numbers of Linux on x86 and ARM; a container's are always these.
 _SIGNALS = {
@@ -296,7 +296,7 @@ def _of_file(ended: Ended, program: str) -> str:
         )
     if not os.access(path, os.X_OK):
         return (
-            f"{program} is not executable: `chmod +x`, and `git update-index --chmod=+x` for others; "
+            f"{program} is not executable: {user_shell.executable(program)}; "
             f"or start it with its interpreter, as in `bash {program}`"
         )
     if first.startswith(b"#!"):

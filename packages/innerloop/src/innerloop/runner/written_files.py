@@ -16,6 +16,7 @@ from pathlib import Path
 
 from ..local.code_view import BESIDE
 from ..model.run import Run
+from ..util import user_shell
 from ..util.printable import one_line
 
 __all__ = ["BESIDE", "Before", "before", "before_in", "changes", "line", "line_of_parts"]
@@ -110,7 +111,7 @@ def _changes(root: str, state: Before, names: frozenset[str]) -> Iterator[str]:
         yield f"in {code} while it ran: {', '.join(words)}"
     foreign = sum(_is_of_another_user(found[path]) for path in (*new, *changed))
     if foreign:
-        yield f"{foreign} of them belong to another user (`sudo chown -R $(id -u) {code}`)"
+        yield f"{foreign} of them belong to another user ({user_shell.owning(code)})"
 
 
 def _is_since(entry: os.DirEntry[str], since: float) -> bool:

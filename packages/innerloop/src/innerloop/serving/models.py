@@ -14,7 +14,7 @@ from ..model.experiment import Experiment
 from ..model.folder_contents import FETCH, pointers_text
 from ..model.workspace import Workspace
 from ..runner import sweep_record
-from ..util import console
+from ..util import console, user_shell
 from ..util.errors import UserError, did_you_mean
 from ..workspace import folder_reader
 from ..workspace.root import typed_below
@@ -146,7 +146,7 @@ def require_readable(model: ServedModel) -> None:
                 f"only you may read {entry.name}, and the server runs as another user",
                 code="model-unreadable",
                 where=model.origin,
-                hint=f"`chmod -R o+rX {model.origin}`",
+                hint=user_shell.readable_by_all(model.origin),
             )
 
 

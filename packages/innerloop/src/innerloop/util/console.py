@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 from .errors import UsageError, UserError
+from .user_shell import localized
 
 
 def say(text: str) -> None:
@@ -26,6 +27,7 @@ def print_line(text: str) -> None:
     from . import redaction  # here, since `loop list` from its cache prints no message
 
     with suppress(OSError, ValueError):
+        text = localized(text)
         print(redaction.of_process().text(text), file=sys.stderr, flush=True)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from .position import Position
 from .printable import one_line
+from .user_shell import localized
 
 
 class UserError(Exception):
@@ -33,10 +34,11 @@ class UserError(Exception):
         super().__init__(self.message())
 
     def message(self) -> str:
-        """`WHERE: WHAT. HINT`, without the code."""
-        head = f"{one_line(self.where)}: {self.what}" if self.where else self.what
+        """`WHERE: WHAT. HINT`, without the code, with commands as this system's shells have them."""
+        what = localized(self.what)
+        head = f"{one_line(self.where)}: {what}" if self.where else what
         stop = "" if head.endswith(("?", ":", "\n ")) else "."
-        return f"{head}{stop} {self.hint}" if self.hint else head
+        return f"{head}{stop} {localized(self.hint)}" if self.hint else head
 
     def report(self) -> str:
         """The message with its code at the end, as the command line prints it."""

@@ -289,7 +289,7 @@ def remove(path: Path, *, plain: bool = False) -> None:
     """Remove a file or a link, if it exists. `plain` as for `read_own`, except for the link itself."""
     try:
         with place(path, plain=plain) as found:
-            found.unlink()
+            _retried(found.unlink)
     except FileNotFoundError:
         pass
     except OSError as error:
@@ -339,10 +339,21 @@ def _remove_folder(top: Place) -> None:
                 if status is not None and stat.S_ISDIR(status.st_mode):
                     enter(entry)
                 else:
-                    entry.unlink()
+                    _unlink(entry)
     finally:
         for _, manager, _, _ in reversed(opened):
             manager.__exit__(None, None, None)
+
+
+def _unlink(entry: Place) -> None:
+    """Remove a file; on Windows also a read-only one, as git's objects are."""
+    try:
+        entry.unlink()
+    except PermissionError:
+        if sys.platform != "win32":
+            raise
+        os.chmod(entry.name, stat.S_IWRITE)
+        entry.unlink()
 
 
 _ASIDE = re.compile(r"\..+\.removed-[0-9a-f]{16}\Z")
@@ -422,7 +433,7 @@ def move_into(path: Path, folder: Path) -> None:
     try:
         with place(path) as source, _made(folder / path.name, follow=False) as new:
             try:
-                source.rename(new)
+                _retried(lambda: source.rename(new))
             except OSError as error:
                 if error.errno != errno.EXDEV:
                     raise
@@ -473,7 +484,7 @@ def rename(path: Path, target: Path) -> None:
     """Rename a file, a link or a folder on the same disk, in one step."""
     try:
         with place(path) as source, place(target) as new:
-            source.rename(new)
+            _retried(lambda: source.rename(new))
     except OSError as error:
         raise cannot("make", target, error) from error
 
@@ -844,12 +855,17 @@ else:
 
 def _replace(temporary: Place, target: Place) -> None:
     """os.replace with retries: on Windows, scanners and editors open files for a moment."""
-    for attempt in range(10):
+    _retried(lambda: temporary.replace(target))
+
+
+def _retried(act: Callable[[], object], attempts: int = 20 if os.name == "nt" else 1) -> None:
+    """Call `act` until no other program has the file open, for a second at most."""
+    for attempt in range(attempts):
         try:
-            temporary.replace(target)
+            act()
             return
         except PermissionError:
-            if os.name != "nt" or attempt == 9:
+            if attempt == attempts - 1:
                 raise
             time.sleep(0.05)
 
@@ -881,8 +897,31 @@ def error_of(error: OSError) -> UserError:
     return cannot("use", Path(os.fsdecode(error.filename)), error)
 
 
+# What Windows answers about a file that another program has open (ERROR_SHARING_VIOLATION,
+# ERROR_LOCK_VIOLATION, ERROR_USER_MAPPED_FILE); for a rename it is ERROR_ACCESS_DENIED.
+_IN_USE = (32, 33, 1224)
+_DENIED = 5
+
+
+def is_in_use(error: OSError, verb: str, *, is_writable: bool) -> bool:
+    """Whether Windows refuses it because another program has the file open.
+
+    "Access denied" is that, too, for a file that this user may write.
+    """
+    number = getattr(error, "winerror", None)
+    return number in _IN_USE or (number == _DENIED and verb != "read" and is_writable)
+
+
 def cannot(verb: str, path: Path, error: OSError) -> UserError:
     """The error for what the system refuses to do with a path: "cannot VERB it: ..."."""
+    if is_in_use(error, verb, is_writable=os.access(path, os.W_OK)):
+        return UserError(
+            f"cannot {verb} it: another program has it open",
+            code="file-in-use",
+            where=str(path),
+            hint="Close it there (an editor, Excel, a terminal in that folder) and run the command "
+            "again; nothing was changed in it",
+        )
     reason = (error.strerror or str(error)).lower()
     hints = {
         errno.ENOSPC: "Free some disk space and run the command again; nothing was lost",

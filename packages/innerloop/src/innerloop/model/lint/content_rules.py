@@ -10,6 +10,7 @@ import posixpath
 import re
 from collections.abc import Callable, Iterator, Sequence
 
+from ...util import user_shell
 from ...util.errors import UserError
 from ...util.position import Position
 from ..folder_contents import (
@@ -231,8 +232,8 @@ def _scripts(job: Job, code: str, files: Files) -> Iterator[Finding]:
             yield Finding(
                 position,
                 f"{path} is not executable: a run here ends with 126",
-                f"`chmod +x {path}`, and `git update-index --chmod=+x {path}` for others; or start "
-                f"it with its interpreter: `bash {written.removeprefix('./')}`",
+                f"{user_shell.executable(path)}; or start it with its interpreter: "
+                f"`bash {written.removeprefix('./')}`",
                 "script-not-executable",
                 WARNING,
             )
