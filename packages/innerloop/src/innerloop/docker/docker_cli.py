@@ -56,6 +56,11 @@ def pull(image: str) -> list[str]:
     return ["docker", "pull", require_image_name(image)]
 
 
+def save(image: str, path: str) -> list[str]:
+    """Writes the image to a file, as `docker load` reads it."""
+    return ["docker", "image", "save", "--output", path, require_image_name(image)]
+
+
 def push(image: str) -> list[str]:
     return ["docker", "push", require_image_name(image)]
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from ..util.errors import UserError
 from .host_paths import Bind, to_host
@@ -92,6 +93,21 @@ class PublishedPort:
         return f"127.0.0.1:{self.host}:{self.container}"
 
 
+class ContainerStarter(Protocol):
+    """A program that starts a container as a process of its own, without an engine."""
+
+    def argv(self, spec: ContainerSpec) -> list[str]:
+        """The words that start the container."""
+
+    def with_workdir(self, folder: str) -> ContainerStarter:
+        """The same with a folder of this machine for what the container has in /tmp."""
+
+    def variables(
+        self, environ: Mapping[str, str], names: Iterable[str], secrets: Mapping[str, str]
+    ) -> dict[str, str]:
+        """The program's own variables, by which it hands over the `secrets` with these names."""
+
+
 @dataclass(frozen=True, slots=True)
 class ContainerSpec:
     """A container to start.
@@ -107,6 +123,9 @@ class ContainerSpec:
     `apart` puts a container with ports into the network where no other container can reach it, unless
     `options` choose a network. `remove` deletes the container when it ends. `image` is empty where this machine has none: the
     rest of the value still describes the container.
+
+    The engine's client starts it, or a `starter` without an engine: it is then a process of this
+    machine, ends with it, and has this machine's network.
     """
 
     image: str
@@ -130,6 +149,12 @@ class ContainerSpec:
     terminal: bool = False
     detach: bool = False
     remove: bool = True
+    starter: ContainerStarter | None = None
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        """The words that start it."""
+        return tuple(run_argv(self) if self.starter is None else self.starter.argv(self))
 
     @property
     def cwd(self) -> str:
@@ -138,6 +163,8 @@ class ContainerSpec:
     @property
     def network(self) -> str:
         """The network that `options` choose; "" for the engine's default network."""
+        if self.starter is not None:
+            return "host"
         return self.option("--network", "--net")
 
     def option(self, *names: str) -> str:
