@@ -27,6 +27,8 @@ from ..util.cache_folder import cache_folder
 from ..util.errors import UserError
 from . import build_folder, sif_files
 
+# The value of `loop build --backend`.
+BACKEND = "apptainer"
 # The file until it is whole.
 _PARTIAL = "building.sif"
 _NETWORK = "network.sh"

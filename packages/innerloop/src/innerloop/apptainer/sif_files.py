@@ -112,14 +112,13 @@ def _read(folder: Path) -> SifImage:
     )
 
 
-def why_outdated(workspace: Workspace, found: SifImage, digests: dict[str, str]) -> str:
-    """Why nothing uses an image file of this workspace any more; "" if something may.
+def why_outdated(found: SifImage, digest: str) -> str:
+    """Why nothing uses an image file any more; "" if something may.
 
-    `digests` has the digest of each experiment's environment/ as it is now.
+    `digest` is that of its experiment's environment/ as it is now, "" without the experiment.
     """
     if not found.is_whole:
         return "it was not finished"
-    if found.experiment not in workspace.experiments:
+    if not digest:
         return f"{found.experiment} no longer exists"
-    now = digests.get(found.experiment, "")
-    return "environment/ has changed" if found.is_own and now and now != found.digest else ""
+    return "environment/ has changed" if found.is_own and digest != found.digest else ""

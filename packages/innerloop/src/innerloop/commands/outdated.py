@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 
+from ..apptainer import sif_staleness
 from ..devcontainers import staleness
 from ..docker import engine
 from ..util import console
@@ -38,6 +39,9 @@ def run(args: argparse.Namespace) -> int:
     outdated: list[staleness.Outdated] = []
     if not reason:
         outdated = [item for name in names for item in staleness.outdated(workspace, name)]
+    for name in names:
+        if changed := sif_staleness.changes(workspace, name):
+            outdated.append(staleness.Outdated(name, "image file", tuple(changed)))
     if args.json:
         console.print_json([asdict(item) for item in outdated])
     else:

@@ -7,6 +7,7 @@ outputs. Nothing of another workspace is removed.
 from __future__ import annotations
 
 import json
+import os
 import posixpath
 import re
 import time
@@ -15,6 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ..apptainer import sif_files
 from ..docker import docker_cli
 from ..docker import engine as docker_engine
 from ..history import in_flight, past_runs, recorder
@@ -65,6 +67,8 @@ def find(workspace: Workspace, kinds: Sequence[str], older_than: float = 0) -> l
     found: list[Removable] = []
     if IN_DOCKER & set(kinds) and process.which("docker"):
         found += [item for item in _in_docker(workspace) if item.kind in kinds]
+    if "images" in kinds:
+        found += _sif_images(workspace)
     if "environments" in kinds:
         found += [*_environments(workspace), *_tool_environments(workspace)]
     if "outputs" in kinds:
@@ -79,7 +83,7 @@ def unavailable_reason(kinds: Sequence[str]) -> str:
 
 def remove(workspace: Workspace, item: Removable) -> str:
     """Remove it. Returns "" or why that failed, in the engine's words."""
-    if item.kind in ("environments", "outputs"):
+    if os.path.isabs(item.key):  # an engine's IDs and names are no paths
         # A run may have started since it was listed. The engine looks by itself.
         user = _user_of(workspace, Path(item.key).name)
         if reason := _in_flight(workspace).get(item.key) or user:
@@ -281,6 +285,25 @@ def _environments(workspace: Workspace) -> Iterator[Removable]:
         why = "its lock has changed or was removed" if outdated else "up to date with its lock"
         yield Removable(
             "environments", path.name, str(path), files.size_of(path), why, outdated, kept
+        )
+
+
+def _sif_images(workspace: Workspace) -> Iterator[Removable]:
+    """The image files of Apptainer that were first made for this workspace."""
+    for found in sif_files.all_images():
+        if found.workspace != workspace.root:
+            continue
+        folder = Path(workspace.root, "src", *found.experiment.split("/"), "environment")
+        digest = loader.digest_of(folder) if found.experiment in workspace.experiments else ""
+        why = sif_files.why_outdated(found, digest)
+        yield Removable(
+            "images",
+            f"{found.folder.name}/{sif_files.FILE}",
+            str(found.folder),
+            files.size_of(found.folder),
+            why or "up to date with environment/",
+            bool(why),
+            _user_of(workspace, found.folder.name),
         )
 
 

@@ -121,6 +121,18 @@ def request(
     )
 
 
+def describe(run: Run) -> Request:
+    """The request as any machine would have it, for a comparison of backends."""
+    image = run.environment.image
+    return request(
+        run,
+        image=sif_files.path_of(run.experiment, image) if image is not None else None,
+        facts=ProgramFacts(Apptainer(name), ""),
+        gpu=Gpu(False, ""),
+        context=NO_CONTEXT,
+    )
+
+
 def _notes(run: Run) -> list[str]:
     notes = [f"port {port} is this machine's: it is open to every user of it" for port in run.ports]
     if run.job.docker_args:

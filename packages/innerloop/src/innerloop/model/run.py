@@ -207,8 +207,8 @@ class Availability:
     """Whether a backend can be had on this machine.
 
     `why` is a clause without a full stop: what was found, or what is missing; `hint` says what to
-    do about the latter. `is_rare`: most machines do not have it, so that its lack is no reason for
-    what is chosen instead.
+    do about the latter. `is_rare`: that it cannot be had is the rule, and no reason for what is
+    chosen instead.
     """
 
     is_available: bool

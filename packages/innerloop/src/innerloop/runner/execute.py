@@ -86,7 +86,7 @@ def _choose(name: str, run: Run) -> tuple[LocalBackend, str]:
         backend = local.backend(candidate)
         found = backend.available(run.workspace)
         if found.is_available:
-            return backend, found.why or reason
+            return backend, "; ".join(filter(None, [reason, found.why]))
         reason = reason if found.is_rare else found.why
     raise UserError(f"no backend is available: {reason}", code="backend-unavailable")
 

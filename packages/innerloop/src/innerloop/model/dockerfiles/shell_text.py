@@ -9,7 +9,7 @@ import re
 
 from .shell_words import WordError
 
-_NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+_NAME = re.compile(r"[^\W\d]\w*")
 _SPECIAL = re.compile(r"\d+|[@*#?\-$!]", re.ASCII)
 # `${NAME:-word}` and its kind, and the patterns that a plain sh has too.
 _MODIFIER = re.compile(r":[-+?]|[-+?]|##?|%%?")
@@ -98,10 +98,17 @@ class _ShellWriter:
             pieces.append(self._literal(character, in_braces))
         raise WordError("a double quote is not closed")
 
+    def _name(self) -> re.Match[str] | None:
+        """The name of a variable here. WordError for one that no shell has (`$é`)."""
+        match = _NAME.match(self.text, self.at)
+        if match is not None and not match[0].isascii():
+            raise WordError(f"a variable {match[0]}, which no shell has")
+        return match
+
     def _variable(self) -> str:
         self.at += 1
         if self.text[self.at : self.at + 1] != "{":
-            match = _NAME.match(self.text, self.at)
+            match = self._name()
             if match is None:
                 # Variables of a shell, which a Dockerfile does not have: `$1`, `$$`.
                 special = _SPECIAL.match(self.text, self.at)
@@ -109,7 +116,8 @@ class _ShellWriter:
                 return quoted("$") if special is None else ""
             self.at = match.end()
             return f"${{{match[0]}}}"
-        match = _NAME.match(self.text, self.at + 1)
+        self.at += 1
+        match = self._name()
         if match is None:
             raise WordError("bad substitution")
         name, self.at = match[0], match.end()
