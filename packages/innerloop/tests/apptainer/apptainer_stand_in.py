@@ -45,7 +45,17 @@ VALUES = {
         "no-mount",
     )},
 }  # fmt: skip
-OF_BUILD = {"fakeroot", "force", "sandbox", "notest", "disable-cache", "bind", "mount", "nv", "rocm"}
+OF_BUILD = {
+    "fakeroot",
+    "force",
+    "sandbox",
+    "notest",
+    "disable-cache",
+    "bind",
+    "mount",
+    "nv",
+    "rocm",
+}
 _NEWNS, _NEWIPC, _NEWPID = 0x00020000, 0x08000000, 0x20000000
 LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -148,7 +158,7 @@ def execute(options: dict[str, list[str]], image: str, command: list[str]) -> No
 
 
 def entry_script(injected: dict[str, str], *, evaluates: bool) -> str:
-    lines = ["for one in /.singularity.d/env/*.sh; do [ ! -f \"$one\" ] || . \"$one\"; done"]
+    lines = ['for one in /.singularity.d/env/*.sh; do [ ! -f "$one" ] || . "$one"; done']
     for name, text in injected.items():
         if evaluates:
             escaped = text.replace('"', '\\"')
@@ -243,7 +253,9 @@ def as_init(root: str, argv: list[str], cwd: str, writer: int) -> NoReturn:
             os._exit(255)
         env = {"HOME": "/root", "TERM": "dumb", "APPTAINER_CONTAINER": "image"}
         env["PATH"] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-        extra = {name: os.environ[f"_POST_{name}"] for name in POST if f"_POST_{name}" in os.environ}
+        extra = {
+            name: os.environ[f"_POST_{name}"] for name in POST if f"_POST_{name}" in os.environ
+        }
         os.execve(argv[0], argv, {**env, **extra})
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda n, _: os.kill(program, n))
@@ -273,7 +285,9 @@ HEADERS = {"bootstrap", "from", "stage", "registry", "namespace"}
 
 def build(target: Path, source: str) -> None:
     if target.exists():
-        fatal(f"build target '{target.name}' already exists. Use --force if you want to overwrite it")
+        fatal(
+            f"build target '{target.name}' already exists. Use --force if you want to overwrite it"
+        )
     print("INFO:    Starting build...", file=sys.stderr, flush=True)
     if source.startswith("docker://"):
         rootfs = base_of(source.removeprefix("docker://"))

@@ -51,7 +51,7 @@ def looked(machine: Machine) -> tuple[dict[str, object], Machine]:
     link = workspace.root / "src/tiny/common/shared"
     link.parent.mkdir()
     link.symlink_to("../../common/shared")
-    workspace.write(".env", "MY_TOKEN=ab$c`d\\\"e12345\n")
+    workspace.write(".env", 'MY_TOKEN=ab$c`d\\"e12345\n')
     own = {"APPTAINER_BIND": "/usr:/other", "APPTAINERENV_LEAK": "1", "OF_THE_SHELL": "1"}
     answer = machine.loop("run", "tiny", *ON, env=own)
     workspace.root.joinpath(".env").unlink()
@@ -120,7 +120,9 @@ def test_auto_takes_apptainer_where_no_engine_answers_and_says_why(
     answer = machine.loop("run", "tiny", "--dry-run", "--json")
     request = json.loads(answer.out)
     assert request["backend"] == "apptainer"
-    assert request["why"].startswith("Docker is installed, but its engine is not running; apptainer 1.3")
+    assert request["why"].startswith(
+        "Docker is installed, but its engine is not running; apptainer 1.3"
+    )
     assert request["argv"][:2] == ["apptainer", "exec"]
     assert request["image"].endswith("/image.sif") and request["env"]["PLAIN"].startswith("x, y")
     assert {mount["target"] for mount in request["mounts"]} >= {request["cwd"]}
@@ -132,7 +134,7 @@ def test_second_run_makes_no_image_and_an_old_program_gets_secrets_as_they_are(
     _, machine = looked
     machine.workspace.write("src/old/environment/Dockerfile", "FROM python:3.11-slim-bookworm\n")
     machine.workspace.add("old", "import os; print(os.environ['MY_TOKEN'])")
-    machine.workspace.write(".env", "MY_TOKEN=ab$c`d\\\"e12345\n")
+    machine.workspace.write(".env", 'MY_TOKEN=ab$c`d\\"e12345\n')
     answer = machine.loop(
         "run", "old", *ON, env={"STAND_IN_VERSION": "singularity version 3.8.7-1.el8"}
     )
@@ -158,9 +160,10 @@ time.sleep(600)
     answer = started.end()
     assert answer.code == 130 and "told" in answer.out, answer.err
     assert not _processes_of(machine.workspace.root)
-    assert json.loads((machine.workspace.outputs("slow") / ".run/run.json").read_text())[
-        "exit_code"
-    ] == 130
+    assert (
+        json.loads((machine.workspace.outputs("slow") / ".run/run.json").read_text())["exit_code"]
+        == 130
+    )
 
 
 def test_time_limit_of_the_job_ends_it(machine: Machine) -> None:
@@ -213,8 +216,8 @@ def test_clean_and_outdated_know_the_image_files(machine: Machine) -> None:
         "image file", ["environment/Dockerfile changed"],
     )  # fmt: skip
     found = json.loads(machine.loop("clean", "images", "--dry-run", "--json").out)
-    names = [item["name"] for item in found["items"] if item["outdated"]]
-    assert len(names) == 1 and names[0].startswith("kept-")
+    (item,) = found["would_remove"]
+    assert item["name"].startswith("kept-") and item["why"] == "environment/ has changed"
     assert machine.loop("clean", "images", "--yes").code == 0
     assert not list(Path(machine.env["INNERLOOP_CACHE"], "sif").glob("kept-*/image.sif"))
 

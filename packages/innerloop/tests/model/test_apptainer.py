@@ -87,9 +87,7 @@ def test_variables_leave_out_what_would_change_the_container() -> None:
 
 def test_variables_hand_over_secrets_by_name_for_the_products_own_prefix() -> None:
     secrets = {"TOKEN": 'a$b`c\\d"', "OTHER": "x"}
-    assert NEW.variables({}, ("TOKEN", "ABSENT"), secrets) == {
-        "APPTAINERENV_TOKEN": 'a$b`c\\d"'
-    }
+    assert NEW.variables({}, ("TOKEN", "ABSENT"), secrets) == {"APPTAINERENV_TOKEN": 'a$b`c\\d"'}
     # A version without --no-eval puts the value within double quotes, and escapes these itself.
     assert OLD.variables({}, ("TOKEN",), secrets) == {"SINGULARITYENV_TOKEN": 'a\\$b\\`c\\\\d"'}
 

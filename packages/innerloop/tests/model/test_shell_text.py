@@ -39,7 +39,9 @@ def test_shell_text_is_replaced_by_sh_as_the_dockerfile_replaces_it(values: list
     assert done.stdout.decode().split("\0")[:-1] == [expanded for _, expanded in known]
 
 
-@pytest.mark.parametrize("value", ["${A/x/y}", "${A:=x}", "${}", "'open", '"open', "${A:-", "${A#$B}"])
+@pytest.mark.parametrize(
+    "value", ["${A/x/y}", "${A:=x}", "${}", "'open", '"open', "${A:-", "${A#$B}"]
+)
 def test_shell_text_of_what_no_plain_sh_has_is_refused(value: str) -> None:
     with pytest.raises(WordError):
         shell_text(value)
