@@ -1,4 +1,4 @@
-"""List dev containers and images that are older than their sources."""
+"""List dev containers, images and image files that are older than their sources."""
 
 from __future__ import annotations
 
