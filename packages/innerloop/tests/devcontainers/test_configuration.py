@@ -66,22 +66,6 @@ def test_where_its_image_comes_from(change: dict[str, Any], kind: str) -> None:
     assert rendered(**change).kind == kind
 
 
-@pytest.mark.parametrize(
-    ("change", "gpu"),
-    [
-        ({}, "auto"),
-        ({"runArgs": ["--gpus", "all"]}, "all"),
-        ({"runArgs": ["--gpus=2"]}, "all"),
-        ({"hostRequirements": {"gpu": True}}, "all"),
-        ({"hostRequirements": {"gpu": {"cores": 1}}}, "all"),
-        ({"hostRequirements": {"cpus": 4}}, "none"),
-        ({"hostRequirements": None}, "none"),
-    ],
-)
-def test_what_it_wants_of_a_gpu(change: dict[str, Any], gpu: str) -> None:
-    assert rendered(**change).gpu == gpu
-
-
 def test_on_an_image_all_else_stays() -> None:
     config = rendered(features={"./mine": {}}, remoteEnv={"A": "1"})
     value = config.on("image:tag", "me", {"a.b": "c d"}, WORKSPACE)

@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 from innerloop.docker import container_ports
-from innerloop.docker.engine import Engine, Gpu
+from innerloop.docker.engine import Engine
 from innerloop.local import docker
 from innerloop.model.container import PublishedPort
 from innerloop.model.dockerfiles.dockerfile import parse
 from innerloop.model.experiment import Experiment
+from innerloop.model.gpu import Gpu
 from innerloop.model.jobs.job import parse_job
 from innerloop.model.run import Request, Run
 from innerloop.model.settings.settings import Settings

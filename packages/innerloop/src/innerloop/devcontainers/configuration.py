@@ -57,15 +57,6 @@ class Configuration:
             return "features"
         return "image" if "image" in self.value else "build"
 
-    @property
-    def gpu(self) -> str:
-        """The GPUs it requests, as a value of the gpu setting."""
-        run_args = [str(arg) for arg in self.value.get("runArgs") or []]
-        if any(arg == "--gpus" or arg.startswith("--gpus=") for arg in run_args):
-            return "all"
-        requirement = (self.value.get("hostRequirements") or {}).get("gpu")
-        return "auto" if requirement == "optional" else "all" if requirement else "none"
-
     def builds(self, experiment: Experiment) -> bool:
         """Whether its image is the one that `loop build --dev` builds.
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ..docker import docker_cli, engine
+from ..docker import client, docker_cli, engine
 from ..model.devcontainer_variables import remote_environment
 from ..model.experiment import Experiment
 from ..model.workspace import Workspace
@@ -73,12 +73,8 @@ def execute(
 
 def running(workspace: Workspace, experiment: Experiment) -> Container:
     """The experiment's running dev container. UserError if there is none."""
-    if process.which("docker") is None:
-        raise UserError(
-            "Docker is not installed",
-            code="engine-unavailable",
-            hint="Install Docker to get the container",
-        )
+    if not client.is_installed():
+        engine.require(engine.ask("innerloop-exec"))
     containers = discovery.find(workspace, experiment)
     container = next((container for container in containers if container.running), None)
     if container is None:

@@ -14,18 +14,18 @@ from pathlib import Path
 
 from ..apptainer import program, sif_build, sif_files
 from ..apptainer.program import ProgramFacts
-from ..docker import buildkit, conda_images, container_context, engine
-from ..docker.engine import Gpu
+from ..docker import buildkit, conda_images, container_context, engine, gpus
 from ..model.apptainer import Apptainer
 from ..model.container import NO_CONTEXT, ContainerContext, ContainerSpec, Mount
 from ..model.experiment import Experiment
+from ..model.gpu import Gpu, GpuSetting
 from ..model.run import Availability, Request, Run
 from ..model.workspace import Workspace
 from ..util import files, network, process
 from ..util.cache_folder import cache_folder
 from ..util.errors import UserError
 from ..workspace.loader import current_experiment
-from . import container_files, dev_container
+from . import container_files, dev_container, process_gpus
 
 name = "apptainer"
 
@@ -72,14 +72,22 @@ def plan(run: Run) -> Request:
     return planned.with_notes(*environment.notes)
 
 
-def _gpu(policy: str) -> Gpu:
-    """Apply the gpu setting. What the driver has comes from this machine: no runtime is needed."""
-    if policy != "none" and not os.environ.get("INNERLOOP_NO_GPU"):
-        if engine.has_gpu():
-            return Gpu(True, "GPU, because there is one", ("--nv",))
-        if os.path.exists("/dev/kfd"):  # AMD's driver
-            return Gpu(True, "GPU, because there is one of AMD", ("--rocm",))
-    return engine.decide_gpu(policy, device=False, runtime=True)
+def _gpu(setting: GpuSetting) -> Gpu:
+    """What the setting gives a process here, with the option that hands over the driver's files.
+
+    The variables by which a scheduler (Slurm) allots GPUs are this shell's: the container gets them.
+    """
+    host = gpus.host_of(setting)
+    gpu = process_gpus.decide(setting, host, os.environ)
+    if not gpu.use:
+        return replace(gpu, options=())
+    allotted = {name: os.environ[name] for name in _ALLOTTED if name in os.environ}
+    options = ("--nv",) if host.nvidia is not None else ("--rocm",) * (host.amd is not None)
+    return replace(gpu, options=options, env={**allotted, **gpu.env})
+
+
+# Which GPUs a program may use, for the libraries of NVIDIA and AMD.
+_ALLOTTED = (process_gpus.CUDA, "CUDA_DEVICE_ORDER", process_gpus.HIP, "ROCR_VISIBLE_DEVICES")
 
 
 def request(
@@ -101,7 +109,7 @@ def request(
         entrypoint="",
         command=container_files.command(run, found.resolved, is_root=False),
         workdir=found.cwd,
-        env={**context.env, **found.resolved.env},
+        env={**context.env, **gpu.env, **found.resolved.env},
         client_env=tuple(context.secrets),
         mounts=(*found.mounts, *context.mounts),
         devices=gpu.options,
@@ -117,6 +125,7 @@ def request(
         why=gpu.why,
         notes=(*run.notes, *context.notes, *_notes(run)),
         processes=found.resolved.processes,
+        gpu=gpu,
         secrets=context.secrets,
     )
 

@@ -24,7 +24,7 @@ from ..model.paths import is_within
 from ..model.run import Request, Run
 from ..util import console, files
 from ..util.errors import UserError
-from . import code_view, tool_environments
+from . import code_view, import_hook, tool_environments
 from .resolve_command import ResolvedCommand, resolve
 
 # Environments of tools are kept by this name; the image's content is the same without an engine.
@@ -51,8 +51,18 @@ def of(run: Run) -> ContainerFiles:
 def with_links(run: Run, planned: Request, context: ContainerContext | None = None) -> Request:
     """The request with mounts for the links in code and data that lead out of their folders.
 
-    `context` knows the paths of what starts the container; None is this machine's engine.
+    Also for the text files that stand for links. `context` knows the paths of what starts the
+    container; None is this machine's engine.
     """
+    has_texts = run.in_place and bool(code_view.texts_of(run))
+    if not has_texts and not any(one.links for one in run.contents.values()):
+        return planned
+    if context is None:
+        context = ContainerContext(binds=container_context.own_binds())
+    return _with_hook(run, _with_outside_links(run, planned, context), context)
+
+
+def _with_outside_links(run: Run, planned: Request, context: ContainerContext) -> Request:
     container = planned.container
     if container is None or os.name == "nt" or not any(one.links for one in run.contents.values()):
         return planned
@@ -68,8 +78,6 @@ def with_links(run: Run, planned: Request, context: ContainerContext | None = No
         code = run.contents[""]
         links = tuple(link for link in code.links if is_within(link.target, real))
         folders.append((replace(code, links=links), _cwd(run, root)))
-    if context is None:
-        context = ContainerContext(binds=container_context.own_binds())
     found = link_mounts.plan(
         folders,
         [Mount(os.path.realpath(mount.source), mount.target) for mount in container.mounts],
@@ -91,6 +99,28 @@ def with_links(run: Run, planned: Request, context: ContainerContext | None = No
     with_mounts = container.with_mounts(*mounts)
     granted = tuple(f"it reads {folder} by links in its data" for folder in found.outside(real))
     return replace(planned, container=with_mounts, grants=granted).with_notes(*notes)
+
+
+def _with_hook(run: Run, planned: Request, context: ContainerContext) -> Request:
+    """In place, no folder can be mounted on a text file: Python imports from its target."""
+    container = planned.container
+    texts = code_view.texts_of(run) if run.in_place else {}
+    folders = {path: target for path, target in texts.items() if os.path.isdir(target)}
+    if container is None or not folders:
+        return planned
+    root = posixpath.join("/workspaces", run.workspace.name)
+    cwd = _cwd(run, root)
+    targets = {
+        posixpath.join(cwd, path): _path_in_container(run, target, root, "code")
+        for path, target in folders.items()
+    }
+    added = import_hook.variables(targets, container.env, import_hook.CONTAINER_PROGRAMS, ":")
+    hook = Mount(str(import_hook.PROGRAMS), import_hook.CONTAINER_PROGRAMS, read_only=True)
+    with_hook = container.with_env(added).with_mounts(context.on_host(hook))
+    note = (
+        f"{listed(sorted(folders))}: a text file in place of a link; Python alone follows it here"
+    )
+    return replace(planned, container=with_hook).with_notes(note)
 
 
 def links_outside(links: Sequence[Link]) -> list[UserError]:
@@ -184,7 +214,9 @@ def _make_view(run: Run, code: str, mount: Mount, mounts: Sequence[Mount]) -> co
     inner = [m for m in mounts if posixpath.dirname(m.target) == mount.target]
     names = {posixpath.basename(m.target) for m in inner}
     is_file = {name: os.path.isfile(os.path.join(code, name)) for name in {*mount.parts, *names}}
-    found = code_view.entries_of(code, environments=is_file)
+    texts = code_view.texts_of(run)
+    is_file = {name: value for name, value in is_file.items() if name not in texts}
+    found = code_view.entries_of(code, environments=is_file, texts=texts)
     foreign = tuple(sorted(name for name in is_file if is_file[name]))
     entries = replace(found, folders=(), foreign=foreign)
     absent = {posixpath.basename(m.target) for m in inner if m.is_for_plain}
@@ -254,6 +286,9 @@ def _mounts(run: Run, cwd: str, root: str, targets: Mapping[str, str]) -> list[M
         target = posixpath.normpath(posixpath.join(root, link.target))
         if not any(mount.target == target for mount in mounts):
             mounts.append(Mount(_join(host, link.target), target))
+    for path, source in code_view.texts_of(run).items():
+        if not (run.in_place and os.path.isdir(source)):  # where it would be on a text file
+            mounts.append(Mount(source, posixpath.join(cwd, path)))
     if not run.in_place:
         mounts.append(Mount(_join(host, run.outputs), posixpath.join(cwd, "outputs")))
     for name, path in run.data.items():
@@ -282,7 +317,7 @@ def _code_view(run: Run, code: Mount, mounts: Sequence[Mount]) -> Mount:
     entries = code_view.for_container(run, names)
     if entries is None:
         return code
-    wanted = (*entries.folders, *entries.foreign)
+    wanted = (*entries.parts, *entries.foreign)
     parts = [name for name in wanted if f"{code.target}/{name}" not in taken]
     view = _join(run.workspace.root, run.work)
     return replace(code, view=view, parts=tuple(parts))

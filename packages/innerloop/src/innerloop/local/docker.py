@@ -6,22 +6,24 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
 from ..docker import (
+    client,
     conda_images,
     container_context,
     container_ports,
     container_user,
     containers,
     docker_cli,
-    engine,
     engine_location,
+    gpus,
     image_build,
 )
-from ..docker.engine import Engine, Gpu
+from ..docker.engine import Engine
+from ..docker.engine_facts import EngineFacts
 from ..history import recorder
 from ..model.container import (
     EXPERIMENT_LABEL,
@@ -34,6 +36,7 @@ from ..model.container import (
     image_name_part,
 )
 from ..model.experiment import Experiment
+from ..model.gpu import Gpu
 from ..model.run import Availability, Request, Run
 from ..model.workspace import Workspace
 from ..util import console, process
@@ -67,9 +70,7 @@ def plan(run: Run) -> Request:
     if not facts.answers:
         missing.append(engine_location.unavailable(facts))
     try:
-        gpu = engine.decide_gpu(
-            run.experiment.settings.gpu, device=engine.has_gpu(), runtime=facts.has_nvidia
-        )
+        gpu = gpus.for_container(run.experiment.settings.gpu, facts)
     except UserError as error:
         missing.append(error)
         gpu = Gpu(False, "no GPU is available")
@@ -97,13 +98,17 @@ def plan(run: Run) -> Request:
 
 
 def prepare(run: Run, request: Request) -> None:
-    """Builds the image if it is missing or outdated."""
+    """Builds the image if it is missing or outdated, and tries once whether a GPU gets into it."""
     image, conda = run.environment.image, run.environment.conda
-    if not request.needs_build or image is None:
+    if image is None:
         return
-    if conda is not None:
-        conda_images.write_context(image, conda)
-    image_build.build(run.workspace, run.experiment, image)
+    if request.needs_build:
+        if conda is not None:
+            conda_images.write_context(image, conda)
+        image_build.build(run.workspace, run.experiment, image)
+    if request.gpu.needs_trial:
+        facts = engine_location.ask(image.name, run.workspace.root)
+        gpus.settle(run.experiment.settings.gpu, facts, image.name, console.say)
 
 
 def request(
@@ -125,6 +130,7 @@ def request(
     found = container_files.of(run)
     cwd, resolved = found.cwd, found.resolved
     mounts = (*found.mounts, *context.mounts)
+    options = _options(run, context, engine.facts)
     has_stdin = run.reads_stdin or sys.stdin.isatty()
     container = ContainerSpec(
         image=image or "",
@@ -133,7 +139,7 @@ def request(
         entrypoint="",
         command=container_files.command(run, resolved, is_root=owner == "0:0"),
         name=container_name(run),
-        user=_user(engine, owner),
+        user=_user(engine, owner, options),
         groups=_groups(engine, owner),
         workdir=cwd,
         env={**context.env, **resolved.env},
@@ -144,12 +150,15 @@ def request(
             EXPERIMENT_LABEL: run.experiment.name,
             RUN_LABEL: run.id,
         },
-        remove=run.in_place,
+        remove=run.in_place and engine.facts.keeps_exit_codes,
+        apart=not engine.facts.has_own_networks,
         shm_size=run.job.shm_size,
         devices=gpu.options,
-        options=_options(run, context),
+        options=options,
         interactive=run.attended and has_stdin,
         terminal=run.attended and sys.stdin.isatty() and sys.stdout.isatty(),
+        program=client.program(),
+        init=client.has_init(engine.facts),
     )
     return Request(
         experiment=run.experiment.name,
@@ -161,6 +170,7 @@ def request(
         why=why,
         notes=(*run.notes, *_port_notes(run.ports), *context.notes),
         processes=resolved.processes,
+        gpu=gpu,
         secrets=context.secrets,
     )
 
@@ -181,7 +191,7 @@ def submit(run: Run, request: Request) -> int:
             code = _client(run, request, name, terminal)
             if request.container is None or request.container.remove:
                 return code if code == 0 else _end_of_unrecorded(name, code, terminal)
-            return _end_of(name, code, _names_itself(run))
+            return _end_of(name, code, _names_itself(request.container), terminal and run.in_place)
         except recorder.RunLost:
             raise
         except BaseException:
@@ -209,17 +219,21 @@ def _client(run: Run, request: Request, name: str, terminal: bool) -> int:
         )
 
 
-def _end_of(name: str, code: int, has_own_name: bool) -> int:
+def _end_of(name: str, code: int, has_own_name: bool, is_shell: bool = False) -> int:
     """The exit code of the program, once `docker run` has ended with `code`; removes the container.
 
     A client that succeeded has seen the end of the container. One that failed may have been killed,
-    or have lost the engine: the container is asked, and followed again if it still runs.
+    or have lost the engine: the container is asked, and followed again if it still runs. A shell
+    cannot be followed: its container is removed.
     """
     if has_own_name:  # the job's docker_args name or remove the container
         return code
     if code == 0 and containers.remove_ended(name):
         return code
     found = _asked(name)
+    if found is not None and found.is_alive and is_shell:
+        containers.remove(name)
+        return code
     if found is not None and found.is_alive:
         console.say(
             f"the engine's client ended ({code}), and the container {name} still runs: following it"
@@ -283,10 +297,10 @@ def _followed(name: str) -> containers.OwnContainer | None:
     return found
 
 
-def _names_itself(run: Run) -> bool:
+def _names_itself(container: ContainerSpec) -> bool:
     """Whether options of the job or the user give the container another name, or remove it."""
-    words = [*shlex.split(run.job.docker_args), *run.options]
-    return any(word.split("=")[0] in ("--name", "--rm", "-d", "--detach") for word in words)
+    names = ("--name", "--rm", "-d", "--detach")
+    return any(word.split("=")[0] in names for word in container.options)
 
 
 def container_name(run: Run) -> str:
@@ -312,16 +326,22 @@ def _is_person(container: ContainerSpec) -> bool:
     return bool(container.user) and not container.option("--user", "-u")
 
 
-def _user(engine: Engine, owner: str | None) -> str:
-    if engine.rootless:
+def _user(engine: Engine, owner: str | None, options: Sequence[str]) -> str:
+    if "--userns=keep-id" in shlex.join(options).replace("--userns keep-id", "--userns=keep-id"):
+        return owner or ""  # the person has their own number in the container
+    if engine.facts.owners == "root":
         return "0:0"  # root in the container is this user on the host
-    if engine.desktop or owner is None:
-        return ""  # Docker Desktop's file sharing makes this user the owner
+    if engine.facts.owners == "anyone" or owner is None:
+        return ""  # the file sharing of a virtual machine makes this user the owner
     return owner
 
 
-def _options(run: Run, context: ContainerContext) -> tuple[str, ...]:
-    """The options of this machine, the job's docker_args, then the user's: the last one counts."""
+def _options(run: Run, context: ContainerContext, facts: EngineFacts) -> tuple[str, ...]:
+    """The options of this machine, the job's docker_args, then the user's: the last one counts.
+
+    Without `--rm` where an engine would lose the exit code with the container: that is removed
+    afterwards all the same.
+    """
     try:
         docker_args = shlex.split(run.job.docker_args)
     except ValueError as error:
@@ -331,7 +351,10 @@ def _options(run: Run, context: ContainerContext) -> tuple[str, ...]:
             where=run.job.where("resources", "docker_args"),
             hint="Check its quotes",
         ) from error
-    return (*context.options, *docker_args, *run.options)
+    words = (*context.options, *docker_args, *run.options)
+    if facts.keeps_exit_codes:
+        return words
+    return tuple(word for word in words if word not in ("--rm", "--rm=true"))
 
 
 def _port_notes(ports: Mapping[int, int]) -> list[str]:

@@ -17,12 +17,13 @@ from typing import Any
 from .. import local
 from ..argo_manifest.parse import Pod
 from ..argo_manifest.resource_names import of_value
-from ..docker.engine import Engine, Gpu
+from ..docker.engine import Engine
 from ..local import apptainer, docker, in_container, venv
 from ..model.dockerfiles import start_files
 from ..model.dockerfiles.dockerfile import Dockerfile
 from ..model.env_file import NAME
 from ..model.experiment import JOB_FILE, Experiment
+from ..model.gpu import NO_GPU
 from ..model.jobs.job import Job
 from ..model.paths import code_root
 from ..model.run import Backend, Request, Run
@@ -332,7 +333,7 @@ def _docker(run: Run) -> ParityColumn:
         run,
         image=image.name if image else "none",
         engine=Engine(True),
-        gpu=Gpu(False, ""),
+        gpu=NO_GPU,
         owner=docker.owner(),
         why="",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..docker import containers, docker_cli, engine
+from ..docker import client, containers, docker_cli, engine
 from ..local import lost_runs
 from ..model.experiment import Experiment
 from ..model.workspace import Workspace
@@ -36,7 +36,7 @@ def running(workspace: Workspace, experiment: Experiment) -> list[RunningServer]
 
 def _listed(workspace: Workspace, experiment: Experiment) -> list[RunningServer] | None:
     """The servers that the engine lists; None when none answers."""
-    if process.which("docker") is None:
+    if not client.is_installed():
         return None
     done = process.run(docker_cli.servers_of(workspace.identity, experiment.name), timeout=30)
     if not done.ok:

@@ -712,6 +712,17 @@ def make_link(link: Path, target: str) -> None:
         raise _cannot_link(link, target, error) from error
 
 
+def can_link(folder: Path) -> bool:
+    """Whether this user may make symbolic links in a folder, which is made if it does not exist."""
+    link = folder / f".{os.urandom(8).hex()}"
+    try:
+        make_link(link, "x")
+        remove(link)
+    except UserError:
+        return False
+    return True
+
+
 def replace_link(link: Path, target: str) -> None:
     """Make a symbolic link in one step, replacing a file or another link.
 

@@ -16,12 +16,13 @@ from ..model.dockerfiles import dockerfile, dockerignore
 from ..model.experiment import JOB_FILE, MARK, Experiment, Link
 from ..model.folder_contents import FolderContents
 from ..model.naming import slug_of
+from ..model.paths import is_within
 from ..model.settings import settings
 from ..model.workspace import HOST, INSIDE, Workspace, resolve
 from ..util import files, regular_files
 from ..util.errors import UsageError, UserError
 from ..util.printable import is_unicode
-from . import folder_reader, missing_data, pytest_files, submodules
+from . import folder_reader, missing_data, pytest_files, submodules, text_links
 from .folder_reader import SKIPPED
 
 if TYPE_CHECKING:  # a command that reads no job file should not wait for YAML
@@ -346,10 +347,12 @@ class WorkspaceFiles:
             return []
         if not _is_in_src(folder):
             self.searched.add(folder)
-        return [
+        found = [
             (_from(self.root, link), os.readlink(link).replace("\\", "/"))
-            for link in _links_below(self.root / folder)
+            for link in _links_below(self._path(folder))
         ]
+        texts = text_links.below(self.root, posixpath.normpath(folder))
+        return [*found, *((link.path, link.text) for link in texts)]
 
     def context_size(self, folder: str) -> tuple[int, int]:
         """Number and bytes of the files of a build context that Azure ML's client would send.
@@ -394,7 +397,10 @@ class WorkspaceFiles:
     def _path(self, path: str) -> Path:
         if not _is_in_src(path):
             self.consulted.add(path)
-        return self.root / path
+        resolved = text_links.resolve(self.root, path)
+        if resolved != path and not _is_in_src(resolved):
+            self.consulted.add(resolved)
+        return self.root / resolved
 
 
 def _is_in_src(path: str) -> bool:
@@ -468,6 +474,10 @@ def links_of(root: Path, folder: Path) -> Iterator[Link]:
             if target not in seen and os.path.isdir(target):
                 todo.append(Path(target))
             seen.add(target)
+    own = _from(root, folder)
+    for path, target in text_links.targets(root, own).items():
+        if not is_within(target, own):
+            yield Link(path=path, target=target, is_text=True)
 
 
 def _from(root: Path, path: Path) -> str:
