@@ -103,7 +103,7 @@ def pull(image: str) -> list[str]:
 
 def save(image: str, path: str) -> list[str]:
     """Writes the image to a file, as `docker load` reads it."""
-    return ["docker", "image", "save", "--output", path, require_image_name(image)]
+    return [client.program(), "image", "save", "--output", path, require_image_name(image)]
 
 
 def push(image: str) -> list[str]:
