@@ -23,7 +23,7 @@ GUESTS = ("templates", "in_env_scripts")
 # A room may import rooms that stand below it.
 ROOMS = (
     "cli", "commands", "parity", "doctor", "scaffold", "remote", "serving", "runner", "local",
-    "devcontainers", "docker", "history", "sync", "workspace", "argo_manifest", "model", "util",
+    "devcontainers", "apptainer", "docker", "history", "sync", "workspace", "argo_manifest", "model", "util",
 )  # fmt: skip
 PURE = ("model", "argo_manifest", "sync/render")
 # The doors: the modules that start programs, and those that write to the disk.

@@ -58,7 +58,7 @@ def test_every_command_and_every_option_can_be_had(filled: Workspace) -> None:
         (["ru"], {"run", "runs"}),
         (["run", ""], {"tiny", "shop/churn", "churn"}),
         (["run", "t"], {"tiny"}),
-        (["run", "--backend", ""], {"auto", "in-container", "docker", "venv"}),
+        (["run", "--backend", ""], {"auto", "in-container", "docker", "apptainer", "venv"}),
         (["run", "--backend", "venv", "t"], {"tiny"}),
         (["run", "tiny", "--set", "inputs.e"], {"inputs.epochs="}),
         (["run", "tiny", "--file", "o"], {"other-job.yaml"}),

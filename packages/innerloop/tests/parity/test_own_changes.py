@@ -165,7 +165,7 @@ def test_options_of_the_engine_are_a_row(synced: Workspace) -> None:
     text += "resources: {docker_args: --network none}\n"
     synced.write("src/line/azure-ml-job.yaml", text)
     assert unexplained(synced) == []
-    assert "~ options in venv" in synced.loop("parity", "line").out
+    assert "~ options in apptainer, venv" in synced.loop("parity", "line").out
 
 
 def test_an_instruction_in_the_jobs_stage_alone_is_named(synced: Workspace) -> None:

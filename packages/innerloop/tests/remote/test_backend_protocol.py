@@ -16,7 +16,7 @@ import pytest
 from innerloop import local
 from innerloop.cli.candidates import candidates
 from innerloop.cli.main import main
-from innerloop.local import LocalBackend, docker, in_container, venv
+from innerloop.local import LocalBackend, apptainer, docker, in_container, venv
 from innerloop.remote import base
 from innerloop.remote.argo.backend import Argo
 from innerloop.remote.azureml.backend import AzureML
@@ -32,7 +32,7 @@ pathlib.Path("outputs/priority.txt").write_text(str(os.nice(0)))
 """
 
 # mypy holds that each backend has the protocol's functions.
-LOCAL: tuple[LocalBackend, ...] = (docker, venv, in_container, nice_backend)
+LOCAL: tuple[LocalBackend, ...] = (docker, apptainer, venv, in_container, nice_backend)
 REMOTE: tuple[type[RemoteBackend], ...] = (AzureML, Argo, Spool)
 
 
@@ -85,7 +85,7 @@ def test_local_backend_run_keeps_outputs_and_record(loop: Loop, registered: Work
 def test_local_backend_first_in_the_table_is_chosen_by_auto(
     loop: Loop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("in-container", "docker", "venv"):
+    for name in ("in-container", "docker", "apptainer", "venv"):
         monkeypatch.delitem(local.BACKENDS, name)
     out, _ = loop("run", "line", "--dry-run", "--json")
     assert json.loads(out)["backend"] == "nice"
@@ -119,7 +119,7 @@ def test_backends_are_listed_and_completed(loop: Loop, registered: Workspace) ->
         found = candidates([*typed, "--backend", ""], registered.root, registered.root)
         return {candidate.word for candidate in found}
 
-    assert words("run", "line") == {"auto", "in-container", "docker", "venv", "nice"}
+    assert words("run", "line") == {"auto", "in-container", "docker", "apptainer", "venv", "nice"}
     assert words("submit", "line") == {"azureml", "argo", "spool"}
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
+from ..apptainer import program, sif_build, sif_files
 from ..docker import engine, image_build, image_registry
 from ..model.environment import Image
 from ..model.experiment import Experiment
@@ -17,6 +19,7 @@ EXAMPLES = """examples:
   loop build digit_recognition             the image for runs: the Dockerfile's last stage
   loop build digit_recognition --dev       the stage with debugger, notebook and test tools
   loop build digit_recognition --no-cache --pull
+  loop build digit_recognition --backend apptainer     the image file, on a login node for instance
   loop build --all                         both images of every experiment
   loop build --all --push                  also push them: a first build elsewhere is then a pull
 
@@ -27,6 +30,12 @@ EXAMPLES = """examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "experiment", nargs="?", metavar="EXP", help="default: the folder you are in"
+    )
+    parser.add_argument(
+        "--backend",
+        choices=("docker", "apptainer"),
+        default="docker",
+        help="what makes it: an engine's image (default), or an image file of Apptainer",
     )
     parser.add_argument("--dev", action="store_true", help="the stage for development")
     parser.add_argument("--all", action="store_true", help="both images of every experiment")
@@ -46,6 +55,9 @@ def run(args: argparse.Namespace) -> int:
         )
     for experiment, dev in _images(args, workspace):
         image = image_build.image_of(workspace, experiment, dev=dev)
+        if args.backend == sif_build.BACKEND:
+            print(_image_file(args, workspace, experiment, image), flush=True)
+            continue
         _build(args, workspace, experiment, image)
         if args.push:
             _push(workspace, image)
@@ -83,6 +95,23 @@ def _build(
     image_build.build(
         workspace, experiment, image, no_cache=args.no_cache, pull=args.pull, inline_cache=args.push
     )
+
+
+def _image_file(
+    args: argparse.Namespace, workspace: Workspace, experiment: Experiment, image: Image
+) -> Path:
+    if args.push or args.no_cache or args.pull:
+        raise UsageError(
+            "--push, --no-cache and --pull are for the image of an engine",
+            code="option-not-applicable",
+            hint="Omit them, or --backend apptainer",
+        )
+    facts = program.ask()
+    if facts.program is None:
+        raise program.unavailable(facts)
+    if sif_files.path_of(experiment, image).is_file():
+        console.say(f"the image file of {image.name} is up to date with environment/")
+    return sif_build.ensure(workspace, experiment, image, facts.program)
 
 
 def _push(workspace: Workspace, image: Image) -> None:

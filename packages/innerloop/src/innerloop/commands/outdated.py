@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from ..apptainer import sif_staleness
 from ..devcontainers import staleness
 from ..docker import engine_location
 from ..sync.render.vscode_tasks import MORE
@@ -45,6 +46,9 @@ def run(args: argparse.Namespace) -> int:
     outdated: list[staleness.Outdated] = []
     if not reason:
         outdated = [item for name in names for item in staleness.outdated(workspace, name)]
+    for name in names:
+        if changed := sif_staleness.changes(workspace, name):
+            outdated.append(staleness.Outdated(name, "image file", tuple(changed)))
     files = _files(args.root) if args.files else ()
     if args.json:
         rows = [asdict(item) for item in outdated]

@@ -21,8 +21,9 @@ from ..workspace import loader
 EXAMPLES = """backends:
   docker         a container with this experiment's code, the shared code it uses and the data
   in-container   right here, in the experiment's dev container
+  apptainer      the same as a container of Apptainer or Singularity, for HPC machines
   venv           a cached environment from environment/requirements.txt
-  auto           the first available of in-container, docker, venv (the default)
+  auto           the first available of in-container, docker, apptainer, venv (the default)
 
 examples:
   loop run digit_recognition

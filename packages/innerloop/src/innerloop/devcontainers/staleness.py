@@ -25,20 +25,22 @@ from .discovery import Container
 
 @dataclass(frozen=True, slots=True)
 class Outdated:
-    """An outdated `kind`, "container" or "image". `changed` has one phrase per change."""
+    """An outdated `kind`. `changed` has one phrase per change. An "image file" is Apptainer's."""
 
     experiment: str
-    kind: Literal["container", "image"]
+    kind: Literal["container", "image", "image file"]
     changed: tuple[str, ...]
 
     @property
     def hint(self) -> str:
         if self.kind == "container":
             return f"scripts/loop up {self.experiment} --rebuild"
+        if self.kind == "image file":
+            return f"scripts/loop build {self.experiment} --backend apptainer"
         return f"scripts/loop build {self.experiment}"
 
     def message(self) -> str:
-        what = "dev container" if self.kind == "container" else "image"
+        what = "dev container" if self.kind == "container" else self.kind
         changed = ", ".join(self.changed)
         return f"{self.experiment}: the {what} is outdated: {changed} (update: `{self.hint}`)"
 

@@ -101,6 +101,11 @@ def pull(image: str) -> list[str]:
     return [client.program(), "pull", require_image_name(image)]
 
 
+def save(image: str, path: str) -> list[str]:
+    """Writes the image to a file, as `docker load` reads it."""
+    return [client.program(), "image", "save", "--output", path, require_image_name(image)]
+
+
 def push(image: str) -> list[str]:
     return [client.program(), "push", require_image_name(image)]
 

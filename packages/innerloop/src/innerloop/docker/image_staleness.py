@@ -112,6 +112,11 @@ def of_labels(
     return changes
 
 
+def of_checksums(checksums: Mapping[str, str], environment: Path) -> list[str]:
+    """What has changed since the checksums of an environment folder were taken."""
+    return _changes(checksums, files_of(environment), environment.as_posix())
+
+
 def of_notes(
     checksums: str, kept: str | None, environment: Path, configuration: Mapping[str, Any], name: str
 ) -> list[str]:

@@ -6,6 +6,7 @@ outputs. Nothing of another workspace is removed.
 
 from __future__ import annotations
 
+import os
 import posixpath
 import re
 import time
@@ -14,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ..apptainer import sif_files
 from ..docker import client, docker_cli, engine_facts, engine_location
 from ..history import in_flight, past_runs, recorder
 from ..local import lost_runs, tool_environments, venv_requirements
@@ -67,6 +69,8 @@ def find(workspace: Workspace, kinds: Sequence[str], older_than: float = 0) -> l
         and not unavailable_reason(workspace, kinds)
     ):
         found += [item for item in _in_docker(workspace) if item.kind in kinds]
+    if "images" in kinds:
+        found += _sif_images(workspace)
     if "environments" in kinds:
         found += [*_environments(workspace), *_tool_environments(workspace)]
     if "outputs" in kinds:
@@ -84,7 +88,7 @@ def unavailable_reason(workspace: Workspace, kinds: Sequence[str]) -> str:
 
 def remove(workspace: Workspace, item: Removable) -> str:
     """Remove it. Returns "" or why that failed, in the engine's words."""
-    if item.kind in ("environments", "outputs"):
+    if os.path.isabs(item.key):  # an engine's IDs and names are no paths
         # A run may have started since it was listed. The engine looks by itself.
         user = _user_of(workspace, Path(item.key).name)
         if reason := _in_flight(workspace).get(item.key) or user:
@@ -304,6 +308,25 @@ def _environments(workspace: Workspace) -> Iterator[Removable]:
         why = "its lock has changed or was removed" if outdated else "up to date with its lock"
         yield Removable(
             "environments", path.name, str(path), files.size_of(path), why, outdated, kept
+        )
+
+
+def _sif_images(workspace: Workspace) -> Iterator[Removable]:
+    """The image files of Apptainer that were first made for this workspace."""
+    for found in sif_files.all_images():
+        if found.workspace != workspace.root:
+            continue
+        folder = Path(workspace.root, "src", *found.experiment.split("/"), "environment")
+        digest = loader.digest_of(folder) if found.experiment in workspace.experiments else ""
+        why = sif_files.why_outdated(found, digest)
+        yield Removable(
+            "images",
+            f"{found.folder.name}/{sif_files.FILE}",
+            str(found.folder),
+            files.size_of(found.folder),
+            why or "up to date with environment/",
+            bool(why),
+            _user_of(workspace, found.folder.name),
         )
 
 

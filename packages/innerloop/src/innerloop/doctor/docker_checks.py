@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from ..apptainer import program
 from ..devcontainers import configuration, discovery, host_programs, staleness
 from ..docker import buildkit, client, docker_cli, engine, engine_location
 from ..docker.engine_facts import EngineFacts
@@ -23,7 +24,10 @@ GB = 10**9
 def the_engine(checkup: Checkup) -> Iterator[Fact]:
     asked = engine_location.ask("innerloop-doctor", checkup.workspace.root, whole=True)
     if not asked.answers:
-        yield Fact("note", "docker engine", f"{asked.why}; runs use the backend venv", asked.hint)
+        other = "venv" if program.ask().program is None else "apptainer"
+        yield Fact(
+            "note", "docker engine", f"{asked.why}; runs use the backend {other}", asked.hint
+        )
         return
     facts = asked.facts
     memory = facts.memory / GB

@@ -20,6 +20,7 @@ AUTO = "auto"
 BACKENDS: dict[str, str] = {
     "in-container": "innerloop.local.in_container",
     "docker": "innerloop.local.docker",
+    "apptainer": "innerloop.local.apptainer",
     "venv": "innerloop.local.venv",
 }
 

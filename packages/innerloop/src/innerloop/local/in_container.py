@@ -19,7 +19,10 @@ name = "in-container"
 def available(workspace: Workspace) -> Availability:
     if current_experiment() is None:
         return Availability(
-            False, "this is not a dev container", "`scripts/loop up EXP` opens an experiment's"
+            False,
+            "this is not a dev container",
+            "`scripts/loop up EXP` opens an experiment's",
+            is_rare=True,
         )
     return Availability(True, "we are in the experiment's container")
 

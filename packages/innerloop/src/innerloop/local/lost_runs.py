@@ -162,7 +162,8 @@ def _containers(root: Path, lost: Sequence[PastRun]) -> Mapping[str, OwnContaine
 
 
 def _in_container(run: PastRun) -> bool:
-    return run.record.get("image") is not None
+    """Whether an engine kept it in a container. A record of an earlier version does not say."""
+    return run.record.get("image") is not None and run.record.get("in_engine") is not False
 
 
 def _settled(root: Path, run: PastRun, found: Mapping[str, OwnContainer] | None) -> PastRun:

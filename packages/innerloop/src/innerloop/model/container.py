@@ -9,9 +9,9 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, get_args
+from typing import Literal, Protocol, get_args
 
 from ..util.errors import UserError
 from .host_paths import Bind, to_host
@@ -100,6 +100,21 @@ class PublishedPort:
         return f"127.0.0.1:{self.host}:{self.container}"
 
 
+class ContainerStarter(Protocol):
+    """A program that starts a container as a process of its own, without an engine."""
+
+    def argv(self, spec: ContainerSpec) -> list[str]:
+        """The words that start the container."""
+
+    def with_workdir(self, folder: str) -> ContainerStarter:
+        """The same with a folder of this machine for what the container has in /tmp."""
+
+    def variables(
+        self, environ: Mapping[str, str], names: Iterable[str], secrets: Mapping[str, str]
+    ) -> dict[str, str]:
+        """The program's own variables, by which it hands over the `secrets` with these names."""
+
+
 @dataclass(frozen=True, slots=True)
 class ContainerSpec:
     """A container to start.
@@ -116,6 +131,9 @@ class ContainerSpec:
     `options` choose a network. `remove` deletes the container when it ends. `image` is empty where this machine has none: the
     rest of the value still describes the container. `program` is the engine's client. `init` adds a process that reaps children and forwards
     signals.
+
+    The engine's client starts it, or a `starter` without an engine: it is then a process of this
+    machine, ends with it, and has this machine's network.
     """
 
     image: str
@@ -141,6 +159,12 @@ class ContainerSpec:
     remove: bool = True
     program: str = DOCKER
     init: bool = True
+    starter: ContainerStarter | None = None
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        """The words that start it."""
+        return tuple(run_argv(self) if self.starter is None else self.starter.argv(self))
 
     @property
     def cwd(self) -> str:
@@ -149,6 +173,8 @@ class ContainerSpec:
     @property
     def network(self) -> str:
         """The network that `options` choose; "" for the engine's default network."""
+        if self.starter is not None:
+            return "host"
         return self.option("--network", "--net")
 
     def option(self, *names: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from ..util.errors import UserError
 from ..util.redaction import NO_REDACTION, Redaction
-from .container import ContainerSpec, Mount, run_argv
+from .container import ContainerSpec, Mount
 from .environment import NO_ENVIRONMENT, ResolvedEnvironment
 from .experiment import Experiment, Link
 from .folder_contents import FolderContents
@@ -134,7 +134,13 @@ class Request:
         """The words that are started; empty when nothing can be started."""
         if not self.can_start:
             return ()
-        return self.process.argv if self.container is None else tuple(run_argv(self.container))
+        return self.process.argv if self.container is None else self.container.argv
+
+    @property
+    def engine_container(self) -> ContainerSpec | None:
+        """The container if an engine keeps it, beside its client; None for one without an engine."""
+        is_kept = self.container is not None and self.container.starter is None
+        return self.container if is_kept else None
 
     @property
     def plain_argv(self) -> tuple[str, ...]:
@@ -204,12 +210,14 @@ class Availability:
     """Whether a backend can be had on this machine.
 
     `why` is a clause without a full stop: what was found, or what is missing; `hint` says what to
-    do about the latter.
+    do about the latter. `is_rare`: that it cannot be had is the rule, and no reason for what is
+    chosen instead.
     """
 
     is_available: bool
     why: str
     hint: str = ""
+    is_rare: bool = False
 
 
 class Backend(Protocol):

@@ -18,7 +18,8 @@ from .. import local
 from ..argo_manifest.parse import Pod
 from ..argo_manifest.resource_names import of_value
 from ..docker import engine
-from ..local import docker, in_container, venv
+from ..docker.engine import Engine
+from ..local import apptainer, docker, in_container, venv
 from ..model.dockerfiles import start_files
 from ..model.dockerfiles.dockerfile import Dockerfile
 from ..model.env_file import NAME
@@ -177,6 +178,7 @@ def parity_of(run: Run, title: str, started: Sequence[ParityColumn] = ()) -> Par
     columns: tuple[ParityColumn, ...] = (
         _azureml(run),
         _docker(run),
+        _apptainer(run),
         _venv(run),
         _in_container(run, dev),
         _f5(run, dev),
@@ -258,7 +260,8 @@ def _with_options(column: ParityColumn, run: Run) -> ParityColumn:
 def _without_options(column: ParityColumn, run: Run) -> ParityColumn:
     if column.absent or column.backend == docker.name or "environment" not in column.facts:
         return _with_options(column, run)
-    if column.backend not in (venv.name, in_container.name, ARGO) and column.backend[:2] != "F5":
+    without = (apptainer.name, venv.name, in_container.name, ARGO)
+    if column.backend not in without and column.backend[:2] != "F5":
         return _with_options(column, run)  # what an orchestrator or a task starts on Azure ML
     why = "docker_args are of a container that is made for the job alone"
     return replace(column, facts={**column.facts, "options": ParityFact("none", why=why)})
@@ -354,6 +357,29 @@ def _docker(run: Run) -> ParityColumn:
                 why="files that it writes here belong to you",
             ),
             "shm": ParityFact(_size(request.container.shm_size)),
+            "mounts": _mounts(run, request),
+        },
+    )
+
+
+def _apptainer(run: Run) -> ParityColumn:
+    """The column also of a machine without the program: its request is the same everywhere."""
+    request = apptainer.describe(run)
+    names = {
+        **_paths(request.env),
+        request.cwd: _home(run),
+        posixpath.join("/workspaces", run.workspace.name): "<workspace>",
+    }
+    own = "Apptainer starts a process of this machine"
+    return ParityColumn(
+        apptainer.name,
+        {
+            "command": _command(request.command, names),
+            "cwd": ParityFact(normalize_paths(request.cwd, names), shown=request.cwd),
+            "variables": _variables(run, request.env, names),
+            **_local_environment(run),
+            "user": ParityFact("you", why="files that it writes here belong to you"),
+            "shm": ParityFact("this machine's", why=own),
             "mounts": _mounts(run, request),
         },
     )

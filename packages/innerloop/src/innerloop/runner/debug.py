@@ -26,7 +26,7 @@ from pathlib import Path
 
 from ..docker import container_context, container_ports, docker_cli
 from ..model import debug_port
-from ..model.container import ContainerContext, ContainerSpec, Mount
+from ..model.container import NO_CONTEXT, ContainerContext, ContainerSpec, Mount
 from ..model.experiment import JOB_FILE, Experiment
 from ..model.run import Request, Run
 from ..model.workspace import Workspace
@@ -114,9 +114,10 @@ def gate_of(request: Request, port: int, inner: int) -> Iterator[None]:
     """Within, the debugger answers at `port`, to this user alone; the adapter is at port `inner`."""
     words = [sys.executable, "-I", str(PROGRAMS / "relay.py"), str(inner), "adapter"]
     env = {SECRET: request.secrets[SECRET]}
-    if request.container is not None:  # which has the secret among its variables
+    container = request.engine_container
+    if container is not None:  # which has the secret among its variables
         inside = ["sh", f"{CONTAINER_PROGRAMS}/relay.sh", str(inner), "adapter"]
-        words = docker_cli.exec_in(request.container.name, inside, interactive=True)
+        words = docker_cli.exec_in(container.name, inside, interactive=True)
         env = {}
     with gate.opened(port, gate.RelayCommand(words, env), "the debugger", console.say):
         yield
@@ -124,7 +125,7 @@ def gate_of(request: Request, port: int, inner: int) -> Iterator[None]:
 
 def carry_out(started: Started) -> int:
     code = execute.carry_out(started)
-    if started.request.container is not None and code == 125:
+    if started.request.engine_container is not None and code == 125:
         console.say(f"{_position_of(started.run)}: the container did not start; see above")
     return code
 
@@ -192,9 +193,13 @@ def _note(port: int) -> str:
     )
 
 
-def mounts_of(library: Path) -> tuple[Mount, ...]:
-    """The mounts that bring the debugger into a container."""
-    context = ContainerContext(binds=container_context.own_binds())
+def mounts_of(library: Path, context: ContainerContext | None = None) -> tuple[Mount, ...]:
+    """The mounts that bring the debugger into a container.
+
+    `context` knows the paths of what starts it; None is this machine's engine.
+    """
+    if context is None:
+        context = ContainerContext(binds=container_context.own_binds())
     return (
         context.on_host(Mount(str(PROGRAMS), CONTAINER_PROGRAMS, read_only=True)),
         context.on_host(Mount(str(library), CONTAINER_LIBRARY, read_only=True)),
@@ -215,7 +220,8 @@ def _in_container(
 def with_programs(container: ContainerSpec, port: int, library: Path) -> ContainerSpec:
     """The container with the debugger's programs, and a label by which its port is found."""
     labels = {**container.labels, docker_cli.DEBUG_PORT: str(port)}
-    return replace(container, labels=labels).with_mounts(*mounts_of(library))
+    context = NO_CONTEXT if container.starter is not None else None
+    return replace(container, labels=labels).with_mounts(*mounts_of(library, context))
 
 
 def settings_text(

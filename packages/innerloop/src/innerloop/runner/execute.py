@@ -88,8 +88,8 @@ def _choose(name: str, run: Run) -> tuple[LocalBackend, str]:
         backend = local.backend(candidate)
         found = backend.available(run.workspace)
         if found.is_available:
-            return backend, found.why or reason
-        reason = found.why
+            return backend, "; ".join(filter(None, [reason, found.why]))
+        reason = reason if found.is_rare else found.why
     raise UserError(f"no backend is available: {reason}", code="backend-unavailable")
 
 
@@ -138,7 +138,7 @@ def _recorded(started: Started, say: Callable[[str], None]) -> int:
     try:
         with recorder.recorded(run, request) as ending:
             folders += _make_output_folders(run, outputs)
-            if request.container is not None:
+            if request.engine_container is not None:
                 code = ending.code = _submit(started)
             else:
                 with process.reported_starts(

@@ -53,8 +53,14 @@ class Ended:
 
     @property
     def container(self) -> str:
-        """The container's name; "" if none was started."""
-        return self.request.container.name if self.request.container is not None else ""
+        """The name of the engine's container; "" if none was started."""
+        container = self.request.engine_container
+        return container.name if container is not None else ""
+
+    @property
+    def in_container(self) -> bool:
+        """Whether the program had the files of an image, and not those of this machine."""
+        return self.request.container is not None
 
     @property
     def shm_size(self) -> str:
@@ -68,6 +74,8 @@ def of(ended: Ended) -> str:
         return ""
     if code in (125, 126, 127) and ended.container and _of_engine(ended):
         return "the engine did not start the container; its message is above"
+    if code == 255 and ended.in_container and not ended.container and _of_starter(ended.output):
+        return "the container did not start; the message is above"
     if windows := _windows_lines(ended):
         return windows
     if code in (126, 127):
@@ -128,6 +136,12 @@ def _missing_program(ended: Ended, message: str) -> str:
     words = (container.entrypoint, *container.command, *container.options)
     own = container.entrypoint is None or match["program"] in words
     return match["program"] if own else ""
+
+
+def _of_starter(output: str) -> bool:
+    """Whether the output ends with an error of Apptainer, which has its own word before it."""
+    lines = output.rstrip().splitlines()
+    return bool(lines) and re.match(r"(\x1b\[\d*m)?FATAL: ", lines[-1]) is not None
 
 
 def _pipes(command: str) -> bool:
@@ -263,7 +277,7 @@ def _not_started(ended: Ended) -> str:
         return ""
     if "/" in program:
         return _of_file(ended, program)
-    if not ended.container:
+    if not ended.in_container:
         where = _elsewhere(program, ended.request.env)
         return where or f"{program} is not on PATH"
     return _of_image(ended, program)
@@ -321,13 +335,13 @@ def _of_interpreter(ended: Ended, program: str, words: Sequence[str]) -> str:
     if not words:
         return ""
     interpreter = words[0]
-    if not ended.container:
+    if not ended.in_container:
         is_there = process.which(interpreter) is not None
     else:
-        is_there = bool(_in_image(ended, interpreter))
+        is_there = _in_image(ended, interpreter) != ""
     if is_there:
         return ""
-    where = "in the image" if ended.container else "on this machine"
+    where = "in the image" if ended.in_container else "on this machine"
     return f"{program} needs {interpreter}, which is not {where}"
 
 
@@ -335,7 +349,7 @@ def _on_this_machine(ended: Ended, program: str) -> Path | None:
     """The file's path on this machine; None for one of the image."""
     cwd = ended.request.cwd.replace("\\", "/")
     path = posixpath.normpath(posixpath.join(cwd, program))
-    if not ended.container:
+    if not ended.in_container:
         plain = Path(path)
         if not plain.exists() and ended.run.has_code_folder and path.startswith(f"{cwd}/"):
             # The view of the code is removed when the run ends.
@@ -363,7 +377,7 @@ def _of_image(ended: Ended, program: str) -> str:
 
 def _in_image(ended: Ended, program: str) -> str | None:
     """Where the image has a program; "" if it does not, None if the engine does not say."""
-    container = ended.request.container
+    container = ended.request.engine_container
     if container is None or not container.image:
         return None
     look = 'command -v -- "$0" || { [ -e "$0" ] && echo "$0"; } || echo'

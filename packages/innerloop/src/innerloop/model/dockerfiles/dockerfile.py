@@ -17,7 +17,16 @@ from . import shell_words
 from .instructions import Instruction, parse_instructions
 from .shell_words import WordError
 
-__all__ = ["Dockerfile", "Instruction", "Stage", "expanded", "images_of", "parse", "pruned"]
+__all__ = [
+    "Dockerfile",
+    "Instruction",
+    "Stage",
+    "expanded",
+    "images_of",
+    "parse",
+    "pruned",
+    "source_of",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +170,14 @@ def pruned(dockerfile: Dockerfile, target: str | None) -> str:
         for stage in dockerfile.stages
         if stage in needed
     )
+
+
+def source_of(dockerfile: Dockerfile, stage: Stage, name: str) -> Stage | None:
+    """The stage that `--from=NAME` means in a stage; None for an image."""
+    if _NUMBER.fullmatch(name):
+        number = int(name)
+        return dockerfile.stages[number] if number < len(dockerfile.stages) else None
+    return _before(dockerfile.stages, stage.line, name)
 
 
 def images_of(dockerfile: Dockerfile, target: str | None) -> list[str]:

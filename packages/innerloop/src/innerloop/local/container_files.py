@@ -1,0 +1,387 @@
+"""What a container of a run sees of this machine's files, whichever backend starts it.
+
+The workspace is at /workspaces/<its name>; the code is a view (see `code_view`), the run's folder is
+`./outputs` in it, and data of other places are below /mnt.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ..docker import container_context, container_user
+from ..history import in_flight, recorder
+from ..model import link_mounts
+from ..model.container import ContainerContext, Mount
+from ..model.experiment import Link
+from ..model.folder_contents import count_links, listed
+from ..model.paths import is_within
+from ..model.run import Request, Run
+from ..util import console, files
+from ..util.errors import UserError
+from . import code_view, import_hook, tool_environments
+from .resolve_command import ResolvedCommand, resolve
+
+# Environments of tools are kept by this name; the image's content is the same without an engine.
+_KEPT_AS = "docker"
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerFiles:
+    """The working directory, the mounts, and the command and variables with a container's paths."""
+
+    cwd: str
+    mounts: tuple[Mount, ...]
+    resolved: ResolvedCommand
+
+
+def of(run: Run) -> ContainerFiles:
+    root = posixpath.join("/workspaces", run.workspace.name)
+    cwd = _cwd(run, root)
+    targets = {name: _target(run, name, path, root) for name, path in run.data.items()}
+    resolved = resolve(run, lambda name, _: targets[name], lambda name: f"{cwd}/outputs/{name}")
+    return ContainerFiles(cwd, tuple(_mounts(run, cwd, root, targets)), resolved)
+
+
+def with_links(run: Run, planned: Request, context: ContainerContext | None = None) -> Request:
+    """The request with mounts for the links in code and data that lead out of their folders.
+
+    Also for the text files that stand for links. `context` knows the paths of what starts the
+    container; None is this machine's engine.
+    """
+    has_texts = run.in_place and bool(code_view.texts_of(run))
+    if not has_texts and not any(one.links for one in run.contents.values()):
+        return planned
+    if context is None:
+        context = ContainerContext(binds=container_context.own_binds())
+    return _with_hook(run, _with_outside_links(run, planned, context), context)
+
+
+def _with_outside_links(run: Run, planned: Request, context: ContainerContext) -> Request:
+    container = planned.container
+    if container is None or os.name == "nt" or not any(one.links for one in run.contents.values()):
+        return planned
+    root = posixpath.join("/workspaces", run.workspace.name)
+    real = os.path.realpath(run.workspace.root)
+    folders = [
+        (contents, _target(run, name, run.data[name], root))
+        for name, contents in run.contents.items()
+        if name
+    ]
+    if run.has_code_folder and "" in run.contents:
+        # A link of the code that leads out of the workspace is an error.
+        code = run.contents[""]
+        links = tuple(link for link in code.links if is_within(link.target, real))
+        folders.append((replace(code, links=links), _cwd(run, root)))
+    found = link_mounts.plan(
+        folders,
+        [Mount(os.path.realpath(mount.source), mount.target) for mount in container.mounts],
+        root=real,
+        home=os.path.realpath(os.path.expanduser("~")),
+        resolve=os.path.realpath,
+    )
+    notes = []
+    mounts = []
+    for mount in found.mounts:
+        try:
+            mounts.append(context.on_host(mount))
+        except UserError as error:
+            notes.append(f"a link leads nowhere in the container: {error.what}")
+    if found.missed:
+        names = listed([f"{link.at} to {link.text}" for link in found.missed])
+        subject = count_links(len(found.missed), "code or data")
+        notes.append(f"{subject} into the image, or nowhere, in the container: {names}")
+    with_mounts = container.with_mounts(*mounts)
+    granted = tuple(f"it reads {folder} by links in its data" for folder in found.outside(real))
+    return replace(planned, container=with_mounts, grants=granted).with_notes(*notes)
+
+
+def _with_hook(run: Run, planned: Request, context: ContainerContext) -> Request:
+    """In place, no folder can be mounted on a text file: Python imports from its target."""
+    container = planned.container
+    texts = code_view.texts_of(run) if run.in_place else {}
+    folders = {path: target for path, target in texts.items() if os.path.isdir(target)}
+    if container is None or not folders:
+        return planned
+    root = posixpath.join("/workspaces", run.workspace.name)
+    cwd = _cwd(run, root)
+    targets = {
+        posixpath.join(cwd, path): _path_in_container(run, target, root, "code")
+        for path, target in folders.items()
+    }
+    added = import_hook.variables(targets, container.env, import_hook.CONTAINER_PROGRAMS, ":")
+    hook = Mount(str(import_hook.PROGRAMS), import_hook.CONTAINER_PROGRAMS, read_only=True)
+    with_hook = container.with_env(added).with_mounts(context.on_host(hook))
+    note = (
+        f"{listed(sorted(folders))}: a text file in place of a link; Python alone follows it here"
+    )
+    return replace(planned, container=with_hook).with_notes(note)
+
+
+def links_outside(links: Sequence[Link]) -> list[UserError]:
+    """An error for each link that leads out of the workspace: no container can follow it."""
+    return [
+        UserError(
+            f"the link leads out of the workspace, to {link.target}",
+            code="link-leads-out",
+            where=link.path,
+            hint="Share code from src/common by a relative link (`scripts/loop share`)",
+        )
+        for link in links
+        if not link.is_inside
+    ]
+
+
+# A job's command is a text for bash; where the image has no bash, sh understands most of them.
+_OR_SH = 'exec "$(command -v bash || echo sh)" -c "$0"'
+
+
+def command(run: Run, resolved: ResolvedCommand, *, is_root: bool) -> tuple[str, ...]:
+    """The words to start. A user who is not root first gets a home and a name: see `LOGIN`."""
+    login = "" if is_root else container_user.LOGIN
+    if resolved.is_single and run.shell == "bash":
+        return ("sh", "-c", login + _OR_SH, resolved.command)
+    if login:
+        return ("sh", "-c", f'{login}exec "$0" "$@"', *resolved.argv)
+    return resolved.argv
+
+
+def _cwd(run: Run, root: str) -> str:
+    """The code root, or the run's empty scratch folder when the job has no code folder."""
+    if run.code is None or run.code_is_file:
+        return posixpath.join(root, run.work)
+    return _path_in_container(run, run.code, root, "code")
+
+
+@contextmanager
+def mount_points(run: Run, request: Request) -> Iterator[None]:
+    """Within, what the request mounts has its places, and the view of the code exists."""
+    since = time.time()
+    has_view = any(mount.view for mount in request.mounts)
+    folder = Path(run.workspace.root, run.work)
+    points = _Points(code_view.View(folder, run.code) if has_view else None)
+    is_lost = False
+    try:
+        points = _make_mount_points(run, request)
+        yield
+    except recorder.RunLost:
+        is_lost = True  # it may go on, and works in its folders
+        raise
+    finally:
+        if not is_lost:
+            _remove_mount_points(run, points, since)
+
+
+@dataclass(frozen=True, slots=True)
+class _Points:
+    """Where something is mounted: a view of the code, and empty folders that were made for it."""
+
+    view: code_view.View | None = None
+    folders: tuple[Path, ...] = ()
+
+
+def _make_mount_points(run: Run, request: Request) -> _Points:
+    """Create them as this user before Docker creates them as root."""
+    root = Path(run.workspace.root)
+    mounts = request.mounts
+    for mount in mounts:
+        if _is_environment(mount) and not mount.is_for_plain:
+            files.make_folder(_environment_on_disk(root, mount))
+    code = next((mount for mount in mounts if mount.view), None)
+    if not run.in_place:
+        files.make_folder(root / run.outputs)
+    if code is not None and run.code is not None:
+        return _Points(_make_view(run, run.code, code, mounts))
+    made = _make_environment_points(run, mounts)
+    if run.in_place:
+        return _Points(folders=made)
+    if run.code is None or run.code_is_file:
+        files.make_folder(root / run.work / "outputs")
+        if run.code is not None:
+            files.write_text(root / run.work / os.path.basename(run.code), "")
+    elif not (outputs := Path(run.code) / "outputs").exists():
+        made = (*made, files.make_folder(outputs))
+    return _Points(folders=made)
+
+
+def _make_view(run: Run, code: str, mount: Mount, mounts: Sequence[Mount]) -> code_view.View:
+    """The view with a place for each of its parts, and for what else is mounted directly into it."""
+    inner = [m for m in mounts if posixpath.dirname(m.target) == mount.target]
+    names = {posixpath.basename(m.target) for m in inner}
+    is_file = {name: os.path.isfile(os.path.join(code, name)) for name in {*mount.parts, *names}}
+    texts = code_view.texts_of(run)
+    is_file = {name: value for name, value in is_file.items() if name not in texts}
+    found = code_view.entries_of(code, environments=is_file, texts=texts)
+    foreign = tuple(sorted(name for name in is_file if is_file[name]))
+    entries = replace(found, folders=(), foreign=foreign)
+    absent = {posixpath.basename(m.target) for m in inner if m.is_for_plain}
+    points = [name for name in is_file if not is_file[name] and name not in absent]
+    return code_view.make_for_container(code, Path(run.workspace.root, run.work), entries, points)
+
+
+def _make_environment_points(run: Run, mounts: Sequence[Mount]) -> tuple[Path, ...]:
+    """Empty folders in the code, for environments that are mounted there; those that were made."""
+    made = []
+    for host, target in _folders(run):
+        for mount in mounts:
+            if _is_environment(mount) and posixpath.dirname(mount.target) == target:
+                folder = Path(host, posixpath.basename(mount.target))
+                if not folder.exists():
+                    made.append(files.make_folder(folder))
+    return tuple(made)
+
+
+def _remove_mount_points(run: Run, points: _Points, since: float) -> None:
+    root = Path(run.workspace.root)
+    try:
+        if points.view is not None:
+            code_view.close(points.view, root / run.outputs, since)
+        elif not run.in_place and not run.has_code_folder:
+            remove_scratch(run.workspace.root, run.work, run.outputs, run.code)
+    except (UserError, OSError) as error:  # the exit code is the program's all the same
+        console.say(f"{run.work} is not removed: {error}")
+    # A folder that is a place for a mount in another container stays: there it would disappear.
+    others = [value for value in in_flight.read_all(root) if value.id != run.id]
+    if not any(value.experiment == run.experiment.name for value in others):
+        for folder in points.folders:
+            files.remove_if_empty(folder)
+
+
+def remove_scratch(root: str, work: str, outputs: str, code: str | None = None) -> None:
+    """Remove a run's scratch folder; all paths are relative to the workspace's `root`.
+
+    Files that the program wrote there beside ./outputs, which Azure ML would not keep, move to
+    `beside-outputs` in the run's folder. `code` is the job's one file, which is mounted there.
+    """
+    folder = Path(root, work)
+    if code is not None:
+        files.remove(folder / os.path.basename(code))
+    files.remove_if_empty(folder / "outputs")
+    for path in list(folder.iterdir()) if folder.is_dir() else []:
+        is_folder = path.is_dir() and not path.is_symlink()
+        for written in code_view.kept_folder(path) if is_folder else [path]:
+            files.move_into(written, Path(root, outputs) / code_view.BESIDE)
+    files.remove_if_empty(folder)
+    files.remove_if_empty(folder.parent)
+
+
+def _mounts(run: Run, cwd: str, root: str, targets: Mapping[str, str]) -> list[Mount]:
+    """The bind mounts, each folder before those that are mounted into it."""
+    host = run.workspace.root
+    mounts = []
+    if run.has_code_folder:
+        mounts.append(Mount(str(run.code), cwd))  # a view of it, once all mounts are known
+    else:
+        mounts.append(Mount(_join(host, run.work), cwd))
+        if run.code is not None:
+            mounts.append(Mount(run.code, posixpath.join(cwd, os.path.basename(run.code))))
+    for link in run.links:
+        if not link.is_inside:
+            continue  # reported by the caller
+        target = posixpath.normpath(posixpath.join(root, link.target))
+        if not any(mount.target == target for mount in mounts):
+            mounts.append(Mount(_join(host, link.target), target))
+    for path, source in code_view.texts_of(run).items():
+        if not (run.in_place and os.path.isdir(source)):  # where it would be on a text file
+            mounts.append(Mount(source, posixpath.join(cwd, path)))
+    if not run.in_place:
+        mounts.append(Mount(_join(host, run.outputs), posixpath.join(cwd, "outputs")))
+    for name, path in run.data.items():
+        if not any(mount.target == targets[name] for mount in mounts):
+            inputs = {input_ for input_, target in targets.items() if target == targets[name]}
+            mounts.append(Mount(path, targets[name], read_only=not inputs & run.writable))
+    mounts += _environments(run, mounts)
+    mounts = [_code_view(run, mount, mounts) if mount.target == cwd else mount for mount in mounts]
+    if not any(mount.view for mount in mounts):
+        return mounts
+    created = {f"{cwd}/{name}" for name in tool_environments.created_by(_own_command(run))}
+    return [replace(m, is_for_plain=m.target in created and _is_environment(m)) for m in mounts]
+
+
+def _own_command(run: Run) -> str:
+    """The job's command, or nothing for a run of something else."""
+    return "" if run.script is not None else run.job.command
+
+
+def _code_view(run: Run, code: Mount, mounts: Sequence[Mount]) -> Mount:
+    """The mount of the code, as a view of it where that is possible: see `code_view`."""
+    if code.source != run.code:
+        return code
+    taken = {m.target for m in mounts if posixpath.dirname(m.target) == code.target}
+    names = [posixpath.basename(m.target) for m in mounts if _is_environment(m)]
+    entries = code_view.for_container(run, names)
+    if entries is None:
+        return code
+    wanted = (*entries.parts, *entries.foreign)
+    parts = [name for name in wanted if f"{code.target}/{name}" not in taken]
+    view = _join(run.workspace.root, run.work)
+    return replace(code, view=view, parts=tuple(parts))
+
+
+def _folders(run: Run) -> list[tuple[str, str]]:
+    """The folders of code that a container sees, each with its path there: the outer ones first."""
+    root = posixpath.join("/workspaces", run.workspace.name)
+    pairs = []
+    for link in run.links:
+        source = _join(run.workspace.root, link.target)
+        if link.is_inside and os.path.isdir(source):
+            pairs.append((source, posixpath.normpath(posixpath.join(root, link.target))))
+    if run.has_code_folder and run.code is not None:
+        pairs.append((run.code, _path_in_container(run, run.code, root, "code")))
+    return list(dict.fromkeys(pairs))
+
+
+def _environments(run: Run, mounts: Sequence[Mount]) -> list[Mount]:
+    """Mounts of this image's own environments, in the place of those in the code's folders."""
+    found = []
+    taken = {mount.target for mount in mounts}
+    command = _own_command(run)
+    for host, target in _folders(run):
+        where = "" if host == run.code else target
+        own = tool_environments.folder_of(run, _KEPT_AS, where)
+        for environment in tool_environments.names_in(host, command if host == run.code else ""):
+            is_link = os.path.islink(os.path.join(host, environment))
+            there = posixpath.join(target, environment)
+            # In place, the engine would follow the link.
+            if there not in taken and not (is_link and run.in_place):
+                taken.add(there)
+                found.append(Mount(_join(run.workspace.root, f"{own}/{environment}"), there))
+    return found
+
+
+def _is_environment(mount: Mount) -> bool:
+    return f"/{tool_environments.FOLDER}/" in mount.source.replace("\\", "/")
+
+
+def _environment_on_disk(root: Path, mount: Mount) -> Path:
+    """The folder of an environment's mount as this process reaches it."""
+    path = mount.source.replace("\\", "/").rpartition(f"/{tool_environments.FOLDER}/")[2]
+    return root.joinpath(*tool_environments.FOLDER.split("/"), *path.split("/"))
+
+
+def _target(run: Run, name: str, path: str, root: str) -> str:
+    return _path_in_container(run, path, root, f"inputs/{name}")
+
+
+def _path_in_container(run: Run, path: str, root: str, otherwise: str) -> str:
+    """A path of this machine as the container has it.
+
+    A path inside the workspace keeps its position below `root`, any other appears below
+    /mnt/`otherwise`.
+    """
+    try:
+        relative = os.path.relpath(path, run.workspace.root).replace("\\", "/")
+    except ValueError:  # another drive, on Windows
+        relative = ".."
+    if relative == ".." or relative.startswith("../") or os.path.isabs(relative):
+        return f"/mnt/{otherwise}/{posixpath.basename(path.replace(chr(92), '/'))}"
+    return posixpath.normpath(posixpath.join(root, relative))
+
+
+def _join(host: str, relative: str) -> str:
+    return os.path.normpath(os.path.join(host, *relative.split("/")))
