@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from innerloop.sync.render.vscode_tasks import RUN
 from innerloop import __version__
+from innerloop.sync.render.vscode_tasks import RUN
 from innerloop.util.jsonc import parse
 from tests.scaffold import archives
 from tests.support import ROOT, Answer, Workspace
