@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ..devcontainers import staleness
-from ..docker import engine
+from ..docker import engine_location
 from ..sync.render.vscode_tasks import MORE
 from ..util import console
 from ..workspace import loader
@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     names = workspace.experiments
     if args.experiment:
         names = (loader.choose_experiment(workspace, args.experiment, args.cwd).name,)
-    reason = engine.unavailable_reason()
+    reason = engine_location.unavailable_reason(workspace.root)
     if reason and not args.check:  # with --check, only what is outdated is printed
         console.say(f"{reason}: images and dev containers are not checked")
     outdated: list[staleness.Outdated] = []

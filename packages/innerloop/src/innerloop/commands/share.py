@@ -7,15 +7,16 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ..model.experiment import Experiment
-from ..model.shared_code import COMMON, common_path
+from ..model.paths import SCRATCH
+from ..model.shared_code import COMMON, common_path, link_of
 from ..model.workspace import Workspace
 from ..scaffold import create
 from ..sync import engine
-from ..util import console, selection
+from ..util import console, files, selection
 from ..util.console import say
 from ..util.errors import UsageError
 from ..util.undo_journal import WorkspaceChange
-from ..workspace import experiment_choice, loader, shared_code_links
+from ..workspace import experiment_choice, loader, shared_code_links, text_links
 
 EXAMPLES = """The link src/EXP/common/PATH points to src/common/PATH: `from common.digits import load`
 works with every backend, and each experiment gets only the shared code that it names.
@@ -138,6 +139,7 @@ def _add(change: WorkspaceChange, experiment: Experiment, path: str) -> str:
     steps = shared_code_links.add(change.root, experiment, path)
     for step in steps:
         change.carry_out([step])
+    _say(shared_code_links.record(change.root, steps))
     if steps:
         return f"{experiment.folder}/common/{path} -> {COMMON}/{path}"
     return f"{experiment.name} already shares {COMMON}/{path}"
@@ -152,7 +154,9 @@ def _list_missing(root: Path, experiment: Experiment, path: str) -> None:
 
 
 def _remove(change: WorkspaceChange, experiment: Experiment, path: str) -> str:
+    texts = text_links.targets(change.root, link_of(experiment.folder, path))
     change.carry_out(shared_code_links.remove(change.root, experiment, path))
+    text_links.release(change.root, texts)
     return f"{experiment.name} no longer shares {path}; {COMMON}/{path} stays"
 
 
@@ -169,7 +173,9 @@ def _list(root: Path, experiments: list[Experiment], as_json: bool) -> int:
     else:
         for experiment in experiments:
             _print_shares(root, experiment, shares[experiment.name])
-    is_broken = any(share.state != "ok" for some in shares.values() for share in some)
+    is_broken = any(
+        not share.works or share.state == "absolute" for some in shares.values() for share in some
+    )
     return 1 if is_broken else 0
 
 
@@ -193,17 +199,30 @@ def _repair(root: Path, experiments: list[Experiment]) -> int:
             some, failed = shared_code_links.repair(root, experiment)
             repaired += some
             unrepaired += failed
-        change.carry_out(shared_code_links.link_to(share) for share in repaired)
+        makes_links = files.can_link(root / SCRATCH)
+        kept = [share for share in repaired if share.state == "text" and not makes_links]
+        repaired = [share for share in repaired if share not in kept]
+        steps = [shared_code_links.link_to(root, share) for share in repaired]
+        change.carry_out(steps)
+        unknown = [shared_code_links.link_to(root, share) for share in kept if not share.works]
+        _say(shared_code_links.record(root, [*steps, *unknown]))
         outcome = None if unrepaired else engine.sync_within(change)
     for share in repaired:
         print(f"repaired {share.link} -> {share.target} ({share.message})")
     if any(share.state == "text" for share in repaired):
         say("to have git make links: git config core.symlinks true")
+    for share in kept:
+        print(f"kept {share.link} -> {share.target} ({share.message})")
+    if kept:
+        say(
+            "this system makes no links, and the text files work as they are. For links: turn "
+            "Developer Mode on in Windows, then run this command again"
+        )
     for share in unrepaired:
         say(
             f"{share.link}: {share.message}, and nothing in {COMMON} matches. Remove it, or restore"
         )
-    if not repaired and not unrepaired:
+    if not repaired and not unrepaired and not kept:
         print("all links are in order")
     return 1 if outcome is None else _report(outcome)
 
@@ -211,6 +230,11 @@ def _repair(root: Path, experiments: list[Experiment]) -> int:
 def _candidates(root: Path, experiment: Experiment) -> str:
     names = _not_shared(root, experiment)
     return f"There are: {', '.join(names)}" if names else f"Put the code into {COMMON} first"
+
+
+def _say(note: str) -> None:
+    if note:
+        say(note)
 
 
 def _not_shared(root: Path, experiment: Experiment) -> list[str]:

@@ -17,13 +17,22 @@ from ..model.experiment import JOB_FILE, MARK, Experiment, Link
 from ..model.file_owners import owners_of
 from ..model.folder_contents import FolderContents
 from ..model.naming import slug_of
+from ..model.paths import is_within
 from ..model.settings import settings
 from ..model.workspace import HOST, INSIDE, Workspace, resolve
 from ..util import files, regular_files
 from ..util.errors import UsageError, UserError, join_names
 from ..util.printable import is_unicode
-from . import experiment_choice, folder_reader, missing_data, pytest_files, submodules
+from . import (
+    experiment_choice,
+    folder_reader,
+    missing_data,
+    pytest_files,
+    submodules,
+    text_links,
+)
 from .folder_reader import SKIPPED
+from .root import as_on_disk, typed_below
 
 if TYPE_CHECKING:  # a command that reads no job file should not wait for YAML
     from ..model.jobs.job import Job
@@ -83,6 +92,8 @@ def choose_experiment(
     marked = os.environ.get(MARK)
     if word is None and marked in workspace.experiments and not _in_an_experiment(workspace, cwd):
         word = marked
+    if word is not None and os.path.isabs(word):  # as an editor has the folder
+        word = typed_below(Path(workspace.root), word) or word
     try:
         here = cwd.resolve().relative_to(workspace.root).as_posix()
     except ValueError:
@@ -213,15 +224,15 @@ def _job_file(workspace: Workspace, word: str, file: str, cwd: Path) -> str | No
     for base in (cwd, root, root / "src"):
         path = base / plain if is_file else base / plain / file
         if path.is_file():
-            absolute = os.path.normpath(os.path.abspath(path))
-            if not absolute.startswith(workspace.root + os.sep):
+            relative = typed_below(root, path)
+            if relative is None:
                 raise UserError(
                     f"{word} is outside the workspace",
                     code="outside-workspace",
                     where=workspace.root,
                     hint="Copy it into the workspace, with the code that it uses",
                 )
-            relative = Path(absolute).relative_to(root).as_posix()
+            relative = as_on_disk(root, relative)
             own = relative.removeprefix("src/").removesuffix(f"/{file}")
             return None if own in workspace.experiments and not is_file else relative
     if is_file:
@@ -377,10 +388,12 @@ class WorkspaceFiles:
             return []
         if not _is_in_src(folder):
             self.searched.add(folder)
-        return [
+        found = [
             (_from(self.root, link), os.readlink(link).replace("\\", "/"))
-            for link in _links_below(self.root / folder)
+            for link in _links_below(self._path(folder))
         ]
+        texts = text_links.below(self.root, posixpath.normpath(folder))
+        return [*found, *((link.path, link.text) for link in texts)]
 
     def context_size(self, folder: str) -> tuple[int, int]:
         """Number and bytes of the files of a build context that Azure ML's client would send.
@@ -425,7 +438,10 @@ class WorkspaceFiles:
     def _path(self, path: str) -> Path:
         if not _is_in_src(path):
             self.consulted.add(path)
-        return self.root / path
+        resolved = text_links.resolve(self.root, path)
+        if resolved != path and not _is_in_src(resolved):
+            self.consulted.add(resolved)
+        return self.root / resolved
 
 
 def _is_in_src(path: str) -> bool:
@@ -499,6 +515,10 @@ def links_of(root: Path, folder: Path) -> Iterator[Link]:
             if target not in seen and os.path.isdir(target):
                 todo.append(Path(target))
             seen.add(target)
+    own = _from(root, folder)
+    for path, target in text_links.targets(root, own).items():
+        if not is_within(target, own):
+            yield Link(path=path, target=target, is_text=True)
 
 
 def _from(root: Path, path: Path) -> str:
