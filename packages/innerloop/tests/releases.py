@@ -29,11 +29,11 @@ IGNORED = "innerloop/templates/experiment/.amlignore"
 KNOWN = "innerloop/templates/experiment-texts.json"
 
 Edit = Callable[[str], str]
-# A task more, another detail of "run", another launcher.
+# A task more, another detail of RUN, another launcher.
 _MORE_TASKS = """
 from dataclasses import replace as _replace
 TASKS = (
-    *(_replace(t, detail="Trains it") if t.label == "run" else t for t in TASKS),
+    *(_replace(t, detail="Trains it") if t.label == RUN else t for t in TASKS),
     VscodeTask("greet", ("list",), "Says hello", "smiley"),
 )
 """

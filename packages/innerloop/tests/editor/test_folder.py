@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from innerloop.sync.render import vscode_tasks
 from tests.editor.conftest import Opener, fill
 from tests.editor.workbench import Server, wait_for
 from tests.support import Workspace
@@ -33,16 +34,16 @@ def test_a_persons_tasks_and_comments_live_beside_ours(
     assert "// mine: do not touch" in workspace.read(".vscode/tasks.json")
     window = opened(workspace.root)
     labels = [label for label, _ in window.palette()]
-    assert {"my own", "run", "check"} <= set(labels)
+    assert {"my own", vscode_tasks.RUN, vscode_tasks.FORMAT} <= set(labels)
     window.press("Escape")
-    window.start("check")
-    assert window.ended("check") == 0
+    window.start(vscode_tasks.FORMAT)
+    assert window.ended(vscode_tasks.FORMAT, seconds=180) == 0
     assert window.problems() == []  # of the file itself neither
 
 
 def checking(workspace: Workspace) -> bool:
-    """Whether the workspace's `loop sync --check` runs now."""
-    mark = f"{workspace.root}/scripts/loop\0sync\0--check".encode()
+    """Whether the workspace's `loop outdated --check --files` runs now."""
+    mark = f"{workspace.root}/scripts/loop\0outdated\0--check".encode()
     return any(mark in _read(path) for path in Path("/proc").glob("[0-9]*/cmdline"))
 
 
@@ -61,7 +62,7 @@ def test_opening_the_folder_asks_first_and_speaks_only_when_something_is_behind(
     server.set(task_allowAutomaticTasks=None)
     try:
         window = opened(workspace.root)
-        question = window.notification("on opening the folder")
+        question = window.notification(vscode_tasks.ON_OPEN)
         question.wait_for()
         assert not checking(workspace)
         question.get_by_text("Allow", exact=True).click()
@@ -69,13 +70,12 @@ def test_opening_the_folder_asks_first_and_speaks_only_when_something_is_behind(
         wait_for("its end", lambda: not checking(workspace))
         window.command("Notifications: Clear All Notifications")
         assert not window.page.locator(".part.panel").is_visible()
-        window.command("Terminal: Focus Terminal")
-        assert window.ended("on opening the folder") == 0
+        assert not window.terminals()
         job = workspace.read("src/line/azure-ml-job.yaml")
         workspace.write("src/line/azure-ml-job.yaml", job.replace("epochs: 8", "epochs: 4"))
         server.set(task_allowAutomaticTasks="on")
         window = opened(workspace.root)
-        window.says("would update .vscode/launch.json")
-        assert window.ended("on opening the folder") == 1
+        window.says("generated files are outdated: .vscode/launch.json")
+        window.says(vscode_tasks.MORE)
     finally:
         server.set()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from innerloop.sync.render import vscode_tasks
 from tests.editor.conftest import Opener, fill
 from tests.editor.workbench import Problem, Server, program
 from tests.support import Workspace, make_workspace
@@ -80,21 +81,20 @@ def test_the_same_tasks_work_in_the_experiments_container(
     workspace, server = inside
     window = opened(f"/workspaces/{workspace.root.name}", at=server)
     labels = {label for label, _ in window.palette()}
-    assert {"run", "test", "check", "sync"} <= labels
+    assert labels == {task.label for task in vscode_tasks.TASKS if not task.hidden}
     window.press("Escape")
     window.open_file("src/line/train.py")
     window.press("Control+Shift+B")
-    assert window.ended("run this experiment", seconds=120) == 0
+    assert window.ended(vscode_tasks.RUN, seconds=120) == 0
     assert (workspace.outputs("line") / "arguments.txt").read_text() == "--epochs 8"
 
     test = "src/line/tests/test_line.py"
     workspace.write(test, workspace.read(test).replace("== 2", "== 3"))
-    window.start("test")
-    window.pick("Which experiment?", "line")
-    assert window.ended("test") == 1
+    window.start(vscode_tasks.TEST)
+    assert window.ended(vscode_tasks.TEST) == 1
     assert Problem(test, "Error", "test_it: assert (1 + 1) == 3", 2, 1) in window.problems()
 
-    window.start("run")
-    window.pick("Which experiment?", "shop/churn")
-    assert window.ended("run") == 1
+    window.open_file("src/shop/churn/train.py")
+    window.start(vscode_tasks.RUN)
+    assert window.ended(vscode_tasks.RUN) == 1
     window.says("this is the dev container of line, not of shop/churn")

@@ -8,12 +8,13 @@ from collections.abc import Callable
 import pytest
 
 from innerloop.sync import conflict_stages, engine, transaction
+from innerloop.sync.render import vscode_tasks
 from tests.editor.workbench import Workbench, wait_for
 from tests.support import Workspace
 
 pytestmark = pytest.mark.editor
 TASKS = ".vscode/tasks.json"
-DETAIL = "Runs the job's command in the experiment's environment"
+DETAIL = next(task.detail for task in vscode_tasks.TASKS if task.label == vscode_tasks.RUN)
 
 
 def git(workspace: Workspace, *words: str) -> str:

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page
 
+from innerloop.sync.render import vscode_tasks
 from tests.editor.conftest import Opener, locked
 from tests.editor.workbench import Workbench
 from tests.support import ROOT, Workspace, clone
@@ -78,17 +79,14 @@ def test_pictures_of_a_day(cloned: Workspace, opened: Opener, picture: Picture) 
     window = opened(cloned.root)
     window.open_file("src/digit_recognition/train.py")
     window.tasks()
-    window.field.fill("run")
-    window.rows.filter(has_text="runs page").first.wait_for()
+    window.rows.filter(has_text=vscode_tasks.COMPARE).first.wait_for()
     picture(window, "palette", height=420)
     window.press("Escape")
 
-    window.start("run")
-    assert "digit_recognition" in window.asked("Which experiment?")
-    picture(window, "experiments", height=200)
     # Only for a picture that is kept is it worth a minute to show a run that takes one.
-    window.choose("digit_recognition_svm" if GIVEN else "churn")
-    assert window.ended("run", seconds=300) == 0
+    window.open_file(f"src/{'digit_recognition_svm' if GIVEN else 'churn'}/train.py")
+    window.start(vscode_tasks.RUN)
+    assert window.ended(vscode_tasks.RUN, seconds=300) == 0
     window.says("outputs are in outputs/")
     picture(window, "run")
 
@@ -99,10 +97,10 @@ def test_pictures_of_a_day(cloned: Workspace, opened: Opener, picture: Picture) 
     test = cloned.read("src/churn/tests/test_train.py")
     cloned.write("src/churn/tests/test_train.py", test.replace("- 3)", "- 4)"))
     window.open_file("src/churn/tests/test_train.py")
-    window.start("check")
-    assert window.ended("check") == 1
+    window.start(vscode_tasks.RUN)
+    assert window.ended(vscode_tasks.RUN) == 1
     window.command("Tasks: Run Test Task")
-    assert window.ended("test this experiment") == 1
+    assert window.ended(vscode_tasks.TEST) == 1
     files = [problem.file for problem in window.problems()]
     assert {"src/churn/azure-ml-job.yaml", "src/churn/tests/test_train.py"} <= set(files)
     picture(window, "problems")

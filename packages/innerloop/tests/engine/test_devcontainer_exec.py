@@ -78,6 +78,7 @@ def test_words_stdin_and_folder(opened: Workspace) -> None:
     assert piped.stdout == b"\x00binary\xff" * 1000
     here = opened.loop("exec", "--", "pwd", cwd=opened.root / "src/tiny/environment")
     assert here.out == "/workspaces/work space/src/tiny/environment\n"
+    assert opened.loop("exec", "tiny", "--", "pwd").out == "/workspaces/work space/src/tiny\n"
     assert opened.loop("exec", "tiny", "--workdir", "/tmp", "--", "pwd").out == "/tmp\n"
     assert opened.loop("exec", "tiny", "--user", "root", "--", "id", "-u").out == "0\n"
     missing = opened.loop("exec", "tiny", "--", "no-such-program")

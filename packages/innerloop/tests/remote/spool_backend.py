@@ -34,7 +34,6 @@ class SpoolSubmission:
     readers = "everybody on this machine"
     suspects = ()
     notes = ()
-    dry_error = None
     file_of_name = ""
 
     def json(self) -> dict[str, Any]:

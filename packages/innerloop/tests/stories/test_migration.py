@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from innerloop import __version__
+from innerloop.sync.render.vscode_tasks import RUN
 from innerloop.util.jsonc import parse
 from tests.scaffold import archives
 from tests.support import ROOT, Answer, Workspace
@@ -102,7 +103,7 @@ def _is_of_the_team(made: Workspace, before: dict[str, str]) -> None:
     tasks = {task["label"]: task for task in parse(text).value["tasks"]}
     assert "// Ours: what is old, then a run of ours." in text
     assert tasks["our check"]["args"] == ["outdated", "churn"]
-    assert {"our run", "our phone", "run", "share"} <= set(tasks)
+    assert {"our run", "our phone", RUN} <= set(tasks)
     settings = made.read("pyproject.toml")
     assert "# wider\nline-length = 120" in settings and "[tool.acme]" in settings
     assert _git(made.root, "check-ignore", "--no-index", "ours/x", "x.bak").split()

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from innerloop.sync.render.vscode_tasks import RUN
+from innerloop.sync.render.vscode_tasks import TASKS as PALETTE
 from tests import company as company_network
 from tests.launcher.conftest import dependencies, wheel
 from tests.releases import RELEASES, index_over, release
@@ -27,6 +29,7 @@ pytestmark = [
 ]
 PIN = "scripts/loop-requirements.txt"
 TASKS = ".vscode/tasks.json"
+DETAIL = next(task.detail for task in PALETTE if task.label == RUN)
 CLOSED = "http://127.0.0.1:9/simple"
 TRAIN = "print('trained')\n"
 
@@ -319,7 +322,7 @@ def test_conflict_keeps_yours_and_is_in_the_index_for_a_merge_editor(
     shelf: Shelf, tmp_path: Path
 ) -> None:
     made = shelf.workspace(tmp_path / "ws")
-    detail = "Runs the job's command in the experiment's environment"
+    detail = DETAIL
     mine = made.read(TASKS).replace(f'"detail": "{detail}"', '"detail": "My own words"', 1)
     made.write(TASKS, mine)
     commit(made.root)
@@ -335,7 +338,7 @@ def test_conflict_keeps_yours_and_is_in_the_index_for_a_merge_editor(
     assert base == yours.replace("My own words", detail)
     assert theirs == yours.replace("My own words", "Trains it")
     assert made.loop("sync", "--check").code == 1  # still a conflict
-    path = 'tasks["run"].detail'
+    path = f'tasks["{RUN}"].detail'
     taken = made.loop("sync", "--take", f"{TASKS}:{path}")
     assert taken.code == 0 and "Trains it" in made.read(TASKS), taken.err
     run_git(made.root, "add", TASKS)
@@ -355,7 +358,7 @@ def test_conflict_settled_in_the_merge_editor_is_none_for_sync(
 
 def _in_conflict(shelf: Shelf, root: Path) -> Workspace:
     made = shelf.workspace(root)
-    detail = "Runs the job's command in the experiment's environment"
+    detail = DETAIL
     made.write(TASKS, made.read(TASKS).replace(f'"detail": "{detail}"', '"detail": "Mine"', 1))
     commit(made.root)
     return made
@@ -382,7 +385,7 @@ def test_workspace_below_the_root_of_its_repository_shows_conflicts(
     run_git(tmp_path / "mono", "init", "-q")
     made = shelf.workspace(tmp_path / "mono" / "ml é", git=False)
     text = made.read(TASKS)
-    detail = "Runs the job's command in the experiment's environment"
+    detail = DETAIL
     made.write(TASKS, text.replace(f'"detail": "{detail}"', '"detail": "Mine"', 1))
     commit(made.root)
     shelf.bring(made, "0.4.0", code=1)
@@ -656,6 +659,8 @@ def hook(event, args):
         with open(root + "/scripts/loop-requirements.txt") as pin:
             if f"innerloop=={pinned} " in pin.read():
                 os.kill(os.getpid(), signal.SIGKILL)
+from innerloop.sync.render.vscode_tasks import RUN
+from innerloop.sync.render.vscode_tasks import TASKS as PALETTE
 from innerloop.__main__ import start
 sys.addaudithook(hook)
 sys.argv[0] = home + "/scripts/loop"

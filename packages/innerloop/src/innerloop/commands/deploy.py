@@ -93,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
         suspects.refuse(deployment.suspects, args.allow_secrets, READERS)
         if args.dry_run:
             if unconnected is not None:
-                raise unconnected
+                console.say(f"a real deployment needs more: {unconnected.message()}")
             return 0
         assert target is not None
         session = AzureSession(args.root, target, connection)

@@ -14,8 +14,8 @@ EXAMPLES = """examples:
   loop exec digit_recognition --user root -- apt-get install -y vim
   echo 'print(1)' | loop exec digit_recognition -- python -
 
-It runs as the container's user, with the variables of its shell and remoteEnv, in your current
-folder (or the workspace's root, if the container does not have that folder).
+It runs as the container's user, with the variables of its shell and remoteEnv, in the experiment's
+folder, or in your current folder if that is below it.
 """
 
 
@@ -36,6 +36,8 @@ def run(args: argparse.Namespace) -> int:
         )
     workspace = loader.open_workspace(args.root)
     experiment = loader.choose_experiment(workspace, args.experiment, args.cwd)
+    folder = args.root / experiment.folder
+    cwd = args.cwd if args.cwd.resolve().is_relative_to(folder.resolve()) else folder
     return exec.execute(
-        workspace, experiment, args.rest, cwd=args.cwd, user=args.user, workdir=args.workdir
+        workspace, experiment, args.rest, cwd=cwd, user=args.user, workdir=args.workdir
     )

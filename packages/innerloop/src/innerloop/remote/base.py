@@ -75,10 +75,6 @@ class Submission(Protocol):
         """What a dry run says on stderr, after the preview."""
 
     @property
-    def dry_error(self) -> UserError | None:
-        """The error that a dry run ends with after its preview; None where the job can be sent."""
-
-    @property
     def file_of_name(self) -> str:
         """The job file, where it says the job's name; "" otherwise."""
 

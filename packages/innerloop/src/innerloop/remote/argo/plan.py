@@ -83,10 +83,6 @@ class ArgoSubmission:
         return [*self.request.first.notes, *missing]
 
     @property
-    def dry_error(self) -> UserError | None:
-        return None
-
-    @property
     def file_of_name(self) -> str:
         return ""
 

@@ -60,6 +60,9 @@ def _task(task: VscodeTask) -> Json:
     }
     if task.ready:
         value["problemMatcher"] = _background(task)
+    elif task.finds and task.group == "test":
+        # A failing test stays in the Problems panel until the tests run again.
+        value["problemMatcher"] = findings("innerloop test")
     elif not task.finds:
         value["problemMatcher"] = []
     if task.on_open:
@@ -84,12 +87,12 @@ def _task(task: VscodeTask) -> Json:
     return value
 
 
-def findings() -> dict[str, Json]:
-    """The findings of a task replace those of the one before: the owner is the same.
+def findings(owner: str = "innerloop") -> dict[str, Json]:
+    """The findings of a task replace those of the one before with the same owner.
 
     Files are relative to ${workspaceFolder}, which is VS Code's default.
     """
-    return {"owner": "innerloop", "source": "loop", "pattern": PATTERN}
+    return {"owner": owner, "source": "loop", "pattern": PATTERN}
 
 
 def _color(task: VscodeTask) -> dict[str, str]:

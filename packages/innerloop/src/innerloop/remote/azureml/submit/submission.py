@@ -90,11 +90,9 @@ class AzureSubmission:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        return ()
-
-    @property
-    def dry_error(self) -> UserError | None:
-        return self.unconnected
+        if self.unconnected is None:
+            return ()
+        return (f"a real submission needs more: {self.unconnected.message()}",)
 
     @property
     def size(self) -> int:

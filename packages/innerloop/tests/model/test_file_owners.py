@@ -1,0 +1,43 @@
+"""Which experiments a file belongs to."""
+
+from __future__ import annotations
+
+import pytest
+
+from innerloop.model.experiment import Link
+from innerloop.model.file_owners import owners_of
+
+
+def shared(*targets: str) -> list[Link]:
+    return [Link(f"src/x/common/{target}", f"src/common/{target}") for target in targets]
+
+
+LINKS = {
+    "line": shared("digits.py", "vision"),
+    "shop/churn": shared("vision/masks.py"),
+    "lines": [],
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "owners"),
+    [
+        ("src/line/train.py", ["line"]),
+        ("src/lines/train.py", ["lines"]),
+        ("src/shop/churn/environment/Dockerfile", ["shop/churn"]),
+        ("src/shop/readme.md", []),
+        ("outputs/line/20260101/metrics.json", ["line"]),
+        ("outputs/shop.churn/x/log.txt", ["shop/churn"]),
+        ("outputs/other/x", []),
+        (".devcontainer/shop.churn/devcontainer.json", ["shop/churn"]),
+        (".devcontainer/devcontainer.json", []),
+        ("src/common/digits.py", ["line"]),
+        ("src/common/vision/masks.py", ["line", "shop/churn"]),
+        ("src/common/vision/other.py", ["line"]),
+        ("src/common/unused.py", []),
+        ("README.md", []),
+        ("notebooks/line.ipynb", []),
+    ],
+)
+def test_owners_of_path(path: str, owners: list[str]) -> None:
+    assert owners_of(path, LINKS) == owners
