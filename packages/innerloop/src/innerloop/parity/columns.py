@@ -40,7 +40,7 @@ from ..util import files
 from ..util.errors import UserError
 from ..util.jsonc import ParseError, parse
 from ..workspace import loader
-from . import argo_column, own_changes, workflow_column
+from . import argo_column, gpu_row, own_changes, workflow_column
 from .facts import (
     ENV_FILE,
     Parity,
@@ -183,7 +183,7 @@ def parity_of(run: Run, title: str, started: Sequence[ParityColumn] = ()) -> Par
         *_own_configurations(run, dev),
         *started,
     )
-    columns = _with_env_file(run, columns)
+    columns = gpu_row.with_gpu(run, dev, _with_env_file(run, columns))
     if run.job.docker_args:
         columns = (_with_options(columns[0], run), *(_without_options(c, run) for c in columns[1:]))
     if any("changes" in column.facts for column in columns):
@@ -470,6 +470,8 @@ def _of_this_file_system(
         request.cwd: _home(run),
         run.workspace.root: "<workspace>",
     }
+    # Which GPUs a program sees has a row of its own.
+    own = {name: text for name, text in request.env.items() if name not in request.gpu.env}
     return ParityColumn(
         request.backend,
         {
@@ -477,7 +479,7 @@ def _of_this_file_system(
             "cwd": ParityFact(
                 normalize_paths(request.cwd, names), shown=f"{request.cwd}, a view of the code"
             ),
-            "variables": _variables(run, request.env, names),
+            "variables": _variables(run, own, names),
             **facts,
         },
     )
