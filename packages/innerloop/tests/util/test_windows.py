@@ -7,6 +7,7 @@ import os
 import queue
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,7 @@ def test_exit_code_of_windows_fits_sys_exit(code: int, expected: int) -> None:
 
 def test_in_slices_calls_again_until_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "SLICE", 0.001)
-    answers = iter([queue.Empty, queue.Empty, 7])
+    answers: Iterator[queue.Empty | int] = iter([queue.Empty(), queue.Empty(), 7])
 
     def wait(left: float | None) -> int:
         assert left is not None and 0 <= left <= 0.001

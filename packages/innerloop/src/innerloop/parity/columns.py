@@ -18,7 +18,6 @@ from .. import local
 from ..argo_manifest.parse import Pod
 from ..argo_manifest.resource_names import of_value
 from ..docker import engine
-from ..docker.engine import Engine
 from ..local import apptainer, docker, in_container, venv
 from ..model.dockerfiles import start_files
 from ..model.dockerfiles.dockerfile import Dockerfile
