@@ -5,10 +5,10 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
+from ..docker import client
 from ..model import deployment
 from ..model.experiment import JOB_FILE
 from ..model.workspace import Workspace
-from ..util import process
 from ..util.errors import UserError
 from ..workspace import loader
 from .menu_entries import MenuFacts
@@ -24,7 +24,7 @@ def facts_of(workspace: Workspace) -> MenuFacts:
         with_job=with_job,
         deployed=tuple(name for name in names if (src / name / deployment.FOLDER).is_dir()),
         clustered=tuple(name for name in with_job if _has_cluster(workspace, name)),
-        engine=loader.current_experiment() is None and process.which("docker") is not None,
+        engine=loader.current_experiment() is None and client.is_installed(),
     )
 
 
