@@ -62,7 +62,7 @@ def ended_of(root: Path, command: str) -> Ended:
 def in_container(root: Path, code: int, output: str, command: str = "x") -> Ended:
     mounts = (Mount(str(root / "src/tiny"), "/workspaces/w/src/tiny"),)
     container = ContainerSpec(
-        "image", name="run-1", workdir="/workspaces/w/src/tiny", mounts=mounts
+        "image", (command,), "run-1", "", workdir="/workspaces/w/src/tiny", mounts=mounts
     )
     request = Request("tiny", "docker", command, "", "", container=container)
     return Ended(run_of(root), request, code, output)
@@ -146,6 +146,32 @@ def answer_of_engine(monkeypatch: pytest.MonkeyPatch, out: str) -> list[Sequence
     [
         (125, "docker: Error response from daemon: no space\n", "", "the engine did not start"),
         (125, "some text\n", "", ""),
+        # The engine lacks a program of its own, and not the image one of the command.
+        (
+            127,
+            'docker: OCI runtime create failed: running hook #0: exec: "nvidia-cli": not found\n',
+            "/usr/bin/x\n",
+            "the engine did not start",
+        ),
+        (
+            127,
+            'docker: Error response from daemon: exec: "iptables": executable file not found in $PATH\n',
+            "/usr/bin/x\n",
+            "the engine did not start",
+        ),
+        (
+            125,
+            "Error: statfs /nowhere: no such file or directory\n",
+            "",
+            "the engine did not start",
+        ),
+        (
+            126,
+            "Error: crun: open executable: Permission denied: OCI permission denied\n",
+            "",
+            "the engine did not start",
+        ),
+        (127, "Error: a program's own words\n", "", ""),
         (127, "bash: line 1: mpi: command not found\n", "", "mpi is not in the image"),
         (127, "bash: line 1: python: command not found\n", "/opt/bin/python\n", "login shell"),
         (127, "sh: 1: mpi: not found\n", "", "mpi is not in the image"),

@@ -283,7 +283,8 @@ def raise_if_gone() -> None:
     For use after a failure that this may explain: an engine that is stopped aborts what it does
     with various messages, and ends moments later.
     """
-    for _ in range(10):
+    # Podman's client is the engine itself.
+    for _ in range(1 if client.current().kind == PODMAN else 10):
         if not ask("innerloop").answers:
             raise UserError(
                 "the Docker engine has stopped",
