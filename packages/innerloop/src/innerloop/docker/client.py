@@ -46,7 +46,12 @@ class Client:
 
 def current() -> Client:
     """The client that this workspace uses."""
-    if setting := _setting(str(root_of(sys.argv[0]))):
+    return _current(sys.argv[0], os.environ.get("PATH", ""))
+
+
+@functools.cache
+def _current(launcher: str, path_variable: str) -> Client:
+    if setting := _setting(str(root_of(launcher))):
         path = process.which(setting)
         return Client(setting, kind_of(path) if path else setting, path)
     for program in (DOCKER, PODMAN):
@@ -77,7 +82,6 @@ def kind_of(path: str) -> EngineKind:
     return PODMAN if head.startswith(b"#!") and PODMAN.encode() in head else DOCKER
 
 
-@functools.cache
 def _setting(root: str) -> EngineKind | None:
     """The workspace's choice. None without one, and for settings that cannot be read."""
     try:
@@ -152,6 +156,18 @@ def has_init(facts: EngineFacts) -> bool:
     return facts.kind == DOCKER or not facts.is_here or any(map(os.path.exists, _PODMAN_INIT))
 
 
+def maps_users() -> bool:
+    """Whether we are in a user namespace, where another user's socket may seem to be root's.
+
+    Source: user_namespaces(7), /proc/self/uid_map.
+    """
+    try:
+        text = Path("/proc/self/uid_map").read_text(encoding="ascii")
+    except (OSError, ValueError):
+        return False
+    return text.split() != ["0", "0", "4294967295"]
+
+
 def is_in_container() -> bool:
-    """Whether we are in a container ourselves: who owns a socket says nothing there."""
+    """Whether we are in a container ourselves."""
     return any(map(os.path.exists, ("/.dockerenv", "/run/.containerenv")))

@@ -118,13 +118,7 @@ def _ask_socket(image: str, whole: bool) -> Engine | None:
         if about_image.code not in (200, 404):
             return None
         server = engine_facts.server_of(about_image.server)
-        if (
-            whole
-            or owner != 0
-            or server is None
-            or host_gpus.find().is_any
-            or client.is_in_container()
-        ):
+        if whole or owner != 0 or server is None or client.maps_users() or host_gpus.find().is_any:
             facts = engine_facts.parse(
                 _ask(path, "GET", "/info").value,
                 address=client.address() or "",
