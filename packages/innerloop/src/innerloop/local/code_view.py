@@ -236,8 +236,8 @@ def make_links(
             place = folder.joinpath(*path.split("/"))
             files.make_links({place.name: target}, place.parent)
     files.make_links(links, folder)
-    names = (name for name in texts or {} if not os.path.islink(folder / name))
-    return View(folder, code, _inodes(folder, names))
+    second = (name for name in texts or {} if not os.path.islink(folder / name))
+    return View(folder, code, _inodes(folder, second))
 
 
 def _inodes(folder: Path, names: Iterable[str]) -> dict[str, int]:
