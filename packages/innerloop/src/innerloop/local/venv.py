@@ -17,7 +17,7 @@ from ..model.experiment import Experiment
 from ..model.run import Availability, Request, Run
 from ..model.workspace import Workspace
 from ..util import venvs
-from . import host_process, venv_requirements
+from . import host_process, process_gpus, venv_requirements
 
 name = "venv"
 
@@ -47,6 +47,7 @@ def plan(run: Run) -> Request:
     )
     missing = (packages.missing,) if packages.missing else ()
     planned = replace(planned, needs_build=not venvs.is_ready(environment), missing=missing)
+    planned = process_gpus.with_gpu(planned, run.experiment.settings.gpu)
     return planned.with_notes(*packages.notes, *([note] if note else []))
 
 
@@ -54,6 +55,7 @@ def prepare(run: Run, request: Request) -> None:
     """Installs the environment if it is missing."""
     if not request.needs_build:
         return
+    host_process.require_bash()  # before minutes of installing
     packages = venv_requirements.packages_for(run.workspace, run.environment)
     program, version, _ = venv_requirements.interpreter(packages.python)
     environment = venv_requirements.environment_of(
@@ -75,6 +77,8 @@ def request(
         return host_process.request(run, backend=name, env={}, why="", can_start=False)
     path = os.pathsep.join([str(venvs.programs_of(environment)), os.environ.get("PATH", "")])
     env = {**(trust or {}), "PATH": path, "VIRTUAL_ENV": str(environment)}
+    if os.name == "nt" and "PYTHONUTF8" not in {**os.environ, **run.job.environment_variables}:
+        env["PYTHONUTF8"] = "1"  # as in a container: else the code page decides
     return host_process.request(run, backend=name, env=env, why="")
 
 

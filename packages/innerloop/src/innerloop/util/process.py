@@ -15,17 +15,20 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
+from . import programs, windows_processes
 from .errors import UserError
 
 Argv = Sequence[str]
+T = TypeVar("T")
 
 # Time for a program to save its work after it was asked to stop, in seconds.
 GRACE = 10.0
@@ -56,11 +59,128 @@ class Terminated(KeyboardInterrupt):
     exit_code = 143
 
 
+# Windows hears Ctrl-C only between two waits, each of so many seconds; elsewhere it ends a wait.
+SLICE = 0.1 if os.name == "nt" else None
+# What Windows gives as the exit code of a program that Ctrl-C ended (STATUS_CONTROL_C_EXIT).
+_ENDED_BY_CTRL_C = 0xC000013A
+
+
 def which(program: str, path: str | None = None) -> str | None:
-    """The program's path according to PATH, or None."""
+    """The program's path according to PATH, or None.
+
+    On Windows never one in the current folder, nor WSL's bash, nor the Python that opens the Store.
+    """
+    if os.name == "nt":
+        environment = {**os.environ, **({} if path is None else {"PATH": path})}
+        return programs.on_windows(program, environment)
     import shutil
 
     return shutil.which(program, path=path)
+
+
+class _Program(subprocess.Popen[bytes]):
+    """A program that was started, with all that it starts.
+
+    UserError if it cannot be started. With `own_group` it does not get the terminal's Ctrl-C.
+    """
+
+    def __init__(
+        self,
+        argv: Argv,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        *,
+        own_group: bool = False,
+        **streams: Any,
+    ) -> None:
+        self._tree: windows_processes.ProcessTree | None = None
+        self._has_own_group = own_group
+        if sys.platform == "win32":
+            streams["creationflags"] = windows_processes.SUSPENDED
+            if own_group:
+                streams["creationflags"] |= subprocess.CREATE_NEW_PROCESS_GROUP
+        elif own_group:
+            streams["start_new_session"] = True
+        words = _startable(argv, env)
+        try:
+            super().__init__(words, cwd=cwd, env=None if env is None else dict(env), **streams)
+        except (OSError, ValueError) as error:
+            raise _cannot_start(argv, cwd, error) from error
+        if sys.platform == "win32":
+            # Before it runs: all that it starts is in its job.
+            self._tree = windows_processes.ProcessTree(int(self._handle))
+            windows_processes.start(int(self._handle))
+
+    def wait(self, timeout: float | None = None) -> int:
+        code = in_slices(super().wait, timeout, subprocess.TimeoutExpired)
+        if self._tree is not None:
+            self._tree.release()
+        return code
+
+    def end(self, patience: float = 3.0) -> None:
+        """End it and all that it has started: first ask, after `patience` seconds by force.
+
+        A shell alone would leave its children behind.
+        """
+        below = descendants(self.pid)
+        try:
+            self._ask_to_end(below)
+            self.wait(patience)
+        except (subprocess.TimeoutExpired, KeyboardInterrupt):
+            self.kill()
+            super().wait()
+            _signal(below, getattr(signal, "SIGKILL", signal.SIGTERM))
+
+    def close_output(self) -> None:
+        """Give up what it printed. On Windows the threads that read it do so, after its end."""
+        for pipe in (self.stdin, self.stdout, self.stderr):
+            if pipe is not None and os.name != "nt":
+                with suppress(OSError):
+                    pipe.close()
+
+    def _ask_to_end(self, below: Sequence[int]) -> None:
+        """On Windows only a program with a group of its own can be asked."""
+        if sys.platform != "win32":
+            self.terminate()
+            _signal(below, signal.SIGTERM)
+            return
+        if self._has_own_group:
+            with suppress(OSError, subprocess.TimeoutExpired):
+                self.send_signal(signal.CTRL_BREAK_EVENT)
+                super().wait(1.0)
+        if self._tree is None or not self._tree.end():
+            with suppress(OSError):
+                self.terminate()
+            _signal(below, signal.SIGTERM)
+
+
+def _startable(argv: Argv, env: Mapping[str, str] | None) -> list[str] | str:
+    """What Popen gets. On Windows the program's full path, or the line that a batch file needs.
+
+    Otherwise a program of the current folder would come before those of PATH.
+    """
+    if os.name != "nt":
+        return list(argv)
+    environment = os.environ if env is None else env
+    system = os.path.join(os.environ.get("SYSTEMROOT", r"C:\Windows"), "System32")
+    return programs.command_line(argv, programs.on_windows(argv[0], environment), system)
+
+
+def in_slices(wait: Callable[[float | None], T], timeout: float | None, over: type[Exception]) -> T:
+    """What `wait(seconds)` returns within `timeout` seconds; else it raises `over`.
+
+    On Windows it is called for a `SLICE` at a time, so that Ctrl-C is heard in between.
+    """
+    if SLICE is None:
+        return wait(timeout)
+    until = None if timeout is None else time.monotonic() + timeout
+    while True:
+        left = SLICE if until is None else max(0.0, min(SLICE, until - time.monotonic()))
+        try:
+            return wait(left)
+        except over:
+            if until is not None and time.monotonic() >= until:
+                raise
 
 
 def run(
@@ -78,25 +198,36 @@ def run(
     bytes as in the names of files that Python reads. After `timeout` seconds the program is ended,
     with exit code 124. UserError if it does not exist.
     """
+    child = _Program(
+        argv,
+        cwd,
+        env,
+        stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    data = None if stdin is None else stdin.encode("utf-8", "surrogateescape")
     try:
-        done = subprocess.run(
-            list(argv),
-            cwd=cwd,
-            env=None if env is None else dict(env),
-            input=None if stdin is None else stdin.encode("utf-8", "surrogateescape"),
-            stdin=subprocess.DEVNULL if stdin is None else None,
-            capture_output=True,
-            timeout=timeout,
-        )
-    except (OSError, ValueError) as error:
-        raise _cannot_start(argv, cwd, error) from error
+        raw_out, raw_err = _communicate(child, data, timeout)
     except subprocess.TimeoutExpired:
+        child.end(0)
+        child.close_output()
         return CompletedCommand(124, "", f"no answer within {timeout:g} s")
-    if exact:
-        out = done.stdout.decode("utf-8", "surrogateescape")
-    else:
-        out = _text(done.stdout)
-    return CompletedCommand(done.returncode, out, _text(done.stderr))
+    except BaseException:
+        child.end(0)
+        child.close_output()
+        raise
+    out = raw_out.decode("utf-8", "surrogateescape") if exact else _text(raw_out)
+    return CompletedCommand(child.returncode, out, _text(raw_err))
+
+
+def _communicate(child: _Program, data: bytes | None, timeout: float | None) -> tuple[bytes, bytes]:
+    inputs = [data]
+
+    def communicate(left: float | None) -> tuple[bytes, bytes]:
+        return child.communicate(inputs.pop() if inputs else None, left)
+
+    return in_slices(communicate, timeout, subprocess.TimeoutExpired)
 
 
 def _text(content: bytes) -> str:
@@ -140,28 +271,42 @@ def follow(
     Lines of stdout and stderr are passed as they come. Ctrl-C ends the program and is then raised
     again. The program inherits the file descriptors `hand_over` (not on Windows).
     """
-    try:
-        child = subprocess.Popen(
-            list(argv),
-            cwd=cwd,
-            env=None if env is None else dict(env),
-            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            pass_fds=() if os.name == "nt" else tuple(hand_over),
-        )
-    except (OSError, ValueError) as error:
-        raise _cannot_start(argv, cwd, error) from error
+    child = _Program(
+        argv,
+        cwd,
+        env,
+        stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        pass_fds=() if os.name == "nt" else tuple(hand_over),
+    )
     try:
         if stdin is not None and child.stdin is not None:
             _write_all(child.stdin, stdin)
         assert child.stdout is not None
-        for raw in child.stdout:
+        for raw in _lines_of(child.stdout):
             on_line(raw.decode("utf-8", "replace").rstrip("\r\n"))
         return _exit_code(child.wait())
     except BaseException:  # also when `on_line` cannot show the line
-        _end(child)
+        child.end()
         raise
+
+
+def _lines_of(pipe: IO[bytes]) -> Iterator[bytes]:
+    """Its lines as they come. On Windows a thread reads them, since a read does not hear Ctrl-C."""
+    if SLICE is None:
+        yield from pipe
+        return
+    lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+
+    def read() -> None:
+        for line in pipe:
+            lines.put(line)
+        lines.put(None)
+
+    threading.Thread(target=read, daemon=True).start()
+    while (line := in_slices(lambda left: lines.get(timeout=left), None, queue.Empty)) is not None:
+        yield line
 
 
 class ChildProcess:
@@ -175,18 +320,15 @@ class ChildProcess:
     def __init__(
         self, argv: Argv, *, cwd: Path | None = None, env: Mapping[str, str] | None = None
     ) -> None:
-        try:
-            self._child = subprocess.Popen(
-                list(argv),
-                cwd=cwd,
-                env=None if env is None else dict(env),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                **_own_group(),
-            )
-        except (OSError, ValueError) as error:
-            raise _cannot_start(argv, cwd, error) from error
+        self._child = _Program(
+            argv,
+            cwd,
+            env,
+            own_group=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._errors: deque[str] = deque(maxlen=200)
         self._readers = [
@@ -201,7 +343,7 @@ class ChildProcess:
 
     def __exit__(self, *_: object) -> None:
         if self._child.poll() is None:
-            _end(self._child, patience=1.0)
+            self._child.end(patience=1.0)
 
     def say(self, line: str) -> None:
         """Send a line. If the program has ended, the line is dropped: `errors` has the reason."""
@@ -216,7 +358,7 @@ class ChildProcess:
         TimeoutError after `timeout` seconds without one.
         """
         try:
-            return self._lines.get(timeout=timeout)
+            return in_slices(lambda left: self._lines.get(timeout=left), timeout, queue.Empty)
         except queue.Empty:
             raise TimeoutError from None
 
@@ -238,13 +380,6 @@ class ChildProcess:
             self._errors.append(raw.decode("utf-8", "replace").rstrip("\r\n"))
 
 
-def _own_group() -> dict[str, Any]:
-    """Arguments of Popen for a program that does not get the terminal's Ctrl-C."""
-    if sys.platform == "win32":
-        return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
-    return {"start_new_session": True}
-
-
 class Pipes:
     """A program that runs in parallel, whose stdin and stdout carry bytes.
 
@@ -253,17 +388,15 @@ class Pipes:
     """
 
     def __init__(self, argv: Argv, *, env: Mapping[str, str] | None = None) -> None:
-        try:
-            self._child = subprocess.Popen(
-                list(argv),
-                env=None if env is None else dict(env),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                **_own_group(),
-            )
-        except FileNotFoundError as error:
-            raise _missing_program(argv, None) from error
+        self._child = _Program(
+            argv,
+            None,
+            env,
+            own_group=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
 
     def __enter__(self) -> Pipes:
         return self
@@ -291,7 +424,7 @@ class Pipes:
         with suppress(subprocess.TimeoutExpired):
             self._child.wait(0.5)
         if self._child.poll() is None:
-            _end(self._child, patience=1.0)
+            self._child.end(patience=1.0)
 
 
 def run_foreground(
@@ -328,17 +461,14 @@ def _wait_foreground(
     on_limit: Callable[[], object] | None,
 ) -> int:
     is_redirected = _sink is not None
-    try:
-        child = subprocess.Popen(
-            list(argv),
-            cwd=cwd,
-            env=None if env is None else dict(env),
-            stdin=subprocess.DEVNULL if is_redirected else None,
-            stdout=subprocess.PIPE if is_redirected else None,
-            stderr=subprocess.STDOUT if is_redirected else None,
-        )
-    except (OSError, ValueError) as error:
-        raise _cannot_start(argv, cwd, error) from error
+    child = _Program(
+        argv,
+        cwd,
+        env,
+        stdin=subprocess.DEVNULL if is_redirected else None,
+        stdout=subprocess.PIPE if is_redirected else None,
+        stderr=subprocess.STDOUT if is_redirected else None,
+    )
     presses = 0
     interruption: KeyboardInterrupt | None = None
     with _listening(child):
@@ -346,7 +476,7 @@ def _wait_foreground(
             for on_start in _on_start:
                 on_start(child.pid)
         except BaseException:
-            _end(child)
+            child.end()
             raise
         while True:
             try:
@@ -363,7 +493,7 @@ def _wait_foreground(
                 if interruption is None:
                     if on_limit is not None:
                         on_limit()
-                    _end(child, GRACE)
+                    child.end(GRACE)
                     raise OutOfTime() from None
                 _stop(child, 0, on_interrupt)
     if interruption is not None:
@@ -411,7 +541,7 @@ def reported_starts(on_start: Callable[[int], object]) -> Iterator[None]:
 
 
 @contextmanager
-def _listening(child: subprocess.Popen[bytes]) -> Iterator[None]:
+def _listening(child: _Program) -> Iterator[None]:
     """Read the program's output in a thread.
 
     Waits only for a moment if a grandchild outlives the program and keeps the output open.
@@ -437,29 +567,11 @@ def _pump(pipe: IO[bytes], on_text: Callable[[str], None]) -> None:
         on_text(decoder.decode(b"", final=True))
 
 
-def _stop(
-    child: subprocess.Popen[bytes], press: int, on_interrupt: Callable[[int], object] | None
-) -> None:
+def _stop(child: _Program, press: int, on_interrupt: Callable[[int], object] | None) -> None:
     if on_interrupt is not None:
         on_interrupt(press)
     if press != 1:
-        _end(child, patience=1.0)
-
-
-def _end(child: subprocess.Popen[bytes], patience: float = 3.0) -> None:
-    """End the program and all its descendants: first SIGTERM, then SIGKILL.
-
-    A shell alone would leave its children behind.
-    """
-    below = descendants(child.pid)
-    try:
-        child.terminate()
-        _signal(below, signal.SIGTERM)
-        child.wait(patience)
-    except (subprocess.TimeoutExpired, KeyboardInterrupt):
-        child.kill()
-        child.wait()
-        _signal(below, getattr(signal, "SIGKILL", signal.SIGTERM))
+        child.end(patience=1.0)
 
 
 def output_chunks(argv: Argv) -> Iterator[bytes]:
@@ -467,15 +579,12 @@ def output_chunks(argv: Argv) -> Iterator[bytes]:
 
     UserError at the end if the program fails.
     """
-    try:
-        child = subprocess.Popen(
-            list(argv),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
-    except FileNotFoundError as error:
-        raise _missing_program(argv, None) from error
+    child = _Program(
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
     last = b""
     try:
         assert child.stdout is not None
@@ -485,16 +594,14 @@ def output_chunks(argv: Argv) -> Iterator[bytes]:
         code = child.wait()
     finally:
         if child.poll() is None:
-            _end(child)
+            child.end()
     if code != 0:
         lines = last.decode("utf-8", "replace").strip().splitlines() or ["no answer"]
         raise UserError(f"{' '.join(argv[:2])} failed: {lines[-1]}", code="command-failed")
 
 
 def descendants(parent: int) -> list[int]:
-    """The descendants of a process; [] on Windows."""
-    if os.name == "nt":
-        return []
+    """The descendants of a process."""
     children: dict[int, list[int]] = {}
     for pid, above in _processes():
         children.setdefault(above, []).append(pid)
@@ -508,7 +615,12 @@ def descendants(parent: int) -> list[int]:
 
 
 def _processes() -> Iterator[tuple[int, int]]:
-    """(process, its parent) of all processes: from /proc if it exists, else from `ps`."""
+    """(process, its parent) of all: from Windows, from /proc if it exists, else from `ps`."""
+    if os.name == "nt":
+        yield from windows_processes.children(
+            windows_processes.parents(), windows_processes.start_of
+        )
+        return
     stats = glob.glob("/proc/[0-9]*/stat")
     for path in stats:
         try:
@@ -541,7 +653,8 @@ def signals_as_interrupts() -> Iterator[None]:
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise Terminated()
 
-    names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    # SIGBREAK: the window is closed, or Ctrl-Break is pressed, on Windows.
+    names = [name for name in ("SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]
     before = {name: signal.signal(getattr(signal, name), interrupt) for name in names}
     try:
         yield
@@ -577,7 +690,8 @@ def deferred_interrupts() -> Iterator[DeferredInterrupts]:
         if interrupts.first is None:
             interrupts.first = KeyboardInterrupt() if number == signal.SIGINT else Terminated()
 
-    numbers = [getattr(signal, name, None) for name in ("SIGINT", "SIGTERM", "SIGHUP")]
+    names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+    numbers = [getattr(signal, name, None) for name in names]
     handlers = {number: signal.getsignal(number) for number in numbers if number is not None}
     # One that is ignored, as under nohup, or that no Python code handles, stays so.
     before = {
@@ -628,7 +742,15 @@ def _write_all(pipe: IO[bytes], text: str) -> None:
 
 
 def _exit_code(code: int) -> int:
-    """The exit code as shells have it: 128 + n if signal n ended the program."""
+    """The exit code as shells have it: 128 + n if signal n ended the program.
+
+    Windows' own codes of 32 bits are negative numbers, as PowerShell shows them and `sys.exit`
+    takes them; the one of Ctrl-C is 130.
+    """
+    if code == _ENDED_BY_CTRL_C:
+        return 130
+    if code >= 1 << 31:
+        return code - (1 << 32)
     return 128 - code if code < 0 else code
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from . import process
+from . import process, windows_processes
 
 # "elsewhere": the process belongs to another machine or container, so it cannot be looked at.
 Life = Literal["alive", "dead", "elsewhere"]
@@ -65,6 +65,8 @@ def here() -> str:
     if sys.platform == "win32":
         return os.environ.get("COMPUTERNAME", "") or "this-machine"
     name = os.uname().nodename
+    if sys.platform == "darwin":  # the rest is that of the network that it is in
+        return name.partition(".")[0]
     if sys.platform != "linux":
         return name
     try:
@@ -134,7 +136,8 @@ def _signal(identities: Sequence[ProcessIdentity], number: int) -> None:
 def _start_of(pid: int) -> str | None:
     """The start of a process as text; "" if the system does not say, None without such a process."""
     if sys.platform == "win32":
-        return _start_on_windows(pid)
+        start = windows_processes.start_of(pid)
+        return None if start is None else str(start or "")
     if sys.platform == "linux":
         # Source: proc(5), fields 3 (state) and 22 (start, in clock ticks since boot).
         try:
@@ -145,35 +148,8 @@ def _start_of(pid: int) -> str | None:
         except (OSError, IndexError):
             return ""
         return None if state in "ZXx" else start
-    done = process.run(["ps", "-o", "stat=,lstart=", "-p", str(pid)], timeout=10)
+    # The start is printed in the language and the time zone of these variables.
+    env = {**os.environ, "LC_ALL": "C", "TZ": "UTC0"}
+    done = process.run(["ps", "-o", "stat=,lstart=", "-p", str(pid)], timeout=10, env=env)
     state, _, start = done.out.strip().partition(" ")
     return None if not done.ok or not state or state.startswith("Z") else start.strip()
-
-
-if sys.platform == "win32":
-
-    def _start_on_windows(pid: int) -> str | None:
-        """Source: GetProcessTimes and GetExitCodeProcess of the Windows API."""
-        import ctypes
-        from ctypes import wintypes
-
-        kernel = ctypes.WinDLL("kernel32", use_last_error=True)
-        handle = kernel.OpenProcess(0x1000, False, pid)  # PROCESS_QUERY_LIMITED_INFORMATION
-        if not handle:
-            return "" if ctypes.get_last_error() == 5 else None  # access denied: it exists
-        try:
-            code = wintypes.DWORD()
-            times = [wintypes.FILETIME() for _ in range(4)]
-            kernel.GetExitCodeProcess(handle, ctypes.byref(code))
-            if code.value != 259:  # STILL_ACTIVE
-                return None
-            if not kernel.GetProcessTimes(handle, *map(ctypes.byref, times)):
-                return ""
-            return str((times[0].dwHighDateTime << 32) | times[0].dwLowDateTime)
-        finally:
-            kernel.CloseHandle(handle)
-
-else:
-
-    def _start_on_windows(pid: int) -> str | None:
-        raise OSError("not Windows")
