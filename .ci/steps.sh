@@ -31,6 +31,27 @@ step() {
     echo "ci: $1: there after $((SECONDS - begun)) s"
 }
 
+# stage NAME SECONDS COMMAND [ARGUMENT...]: a part of the verdict, with a time limit. The command is a
+# program or a function of this file, in a shell of its own with `set -euo pipefail`. A stage that fails
+# does not stop those after it; the first exit code that is not 0 is the one of all (`stages_code`).
+stages_code=0
+stages_failed=
+stage() {
+    local name=$1 limit=$2 begun=$SECONDS code=0 verdict
+    shift 2
+    echo "ci: stage $name: started"
+    timeout --kill-after=30 "$limit" bash -euo pipefail -c '. .ci/steps.sh; "$@"' stage "$@" </dev/null || code=$?
+    case $code in
+    0) verdict=passed ;;
+    124 | 137) verdict="failed (longer than $limit s)" ;;
+    *) verdict="failed (exit code $code)" ;;
+    esac
+    echo "ci: stage $name: $verdict after $((SECONDS - begun)) s"
+    [ "$code" = 0 ] && return
+    stages_failed="$stages_failed $name,"
+    [ "$stages_code" != 0 ] || stages_code=$code
+}
+
 install() {
     [ -n "$(find /var/lib/apt/lists -name '*_Packages*' -mmin -600 -print -quit 2>/dev/null)" ] || apt-get update -q
     apt-get install -q -y --no-install-recommends "$@" || { apt-get update -q && apt-get install -q -y --no-install-recommends "$@"; }
@@ -224,10 +245,49 @@ workflow_checkers() {
     "$folder/venv/bin/check-jsonschema" --version
 }
 
-# A Windows for the stage of .ci/wine: Wine's prefix with a CPython in it, made once. Whoever runs it
-# copies nothing: the workspace of a stage is a folder of its own in there.
+# there PROGRAM...: whether all of them are on PATH.
+there() {
+    local program
+    for program in "$@"; do
+        command -v "$program" || return 1
+    done
+}
+
+# Rootless engines: Podman, what dockerd needs to run as an ordinary user, and the two devices as udev
+# would have them. Never podman-docker: it takes docker.io away.
+rootless_tools() {
+    local programs=(podman rootlesskit slirp4netns newuidmap fuse-overlayfs)
+    there "${programs[@]}" || install podman rootlesskit slirp4netns uidmap fuse-overlayfs
+    there "${programs[@]}"
+    mkdir -p /dev/net
+    [ -e /dev/net/tun ] || mknod /dev/net/tun c 10 200
+    [ -e /dev/fuse ] || mknod /dev/fuse c 10 229
+    chmod 0666 /dev/net/tun /dev/fuse
+}
+
+# OpenSSH's server, unpacked and not installed: its service is not started.
+ssh_server() {
+    local folder=$CI_TOOLS/sshd name
+    [ -x "$folder/usr/sbin/sshd" ] && there ssh ssh-keygen && return
+    there ssh ssh-keygen || install openssh-client
+    mkdir -p "$folder"
+    for name in libwrap0 openssh-server; do
+        debian_package "$name" "$folder"
+    done
+    [ -x "$folder/usr/sbin/sshd" ]
+}
+
+# The table of docs/reference/engines.md: each command with real engines. A folder keeps pytest from
+# reading all the other tests first.
+stage_rootless() { packages/innerloop/test --stage rootless -q packages/innerloop/tests/engines; }
+stage_podman() { packages/innerloop/test --stage podman -q packages/innerloop/tests/engines; }
+stage_elsewhere() { packages/innerloop/test --stage elsewhere -q packages/innerloop/tests/engines; }
+
+# A Windows for the stage of .ci/wine: Wine's prefix with a CPython in it, made once. Each stage has a
+# folder of its own in there.
 wine_prefix() {
     local folder=$CI_TOOLS/wine new
+    mkdir -p "$CI_TOOLS"
     [ -e "$folder/drive_c/Python311/python.exe" ] && command -v wine && return
     command -v wine || install wine wine64
     new=$(mktemp -d "$CI_TOOLS/wine.new.XXXXXX")
@@ -244,3 +304,6 @@ wine_prefix() {
     mv "$new/prefix" "$folder"
     rm -rf "$new"
 }
+
+# The tool on Windows: the rows of .ci/wine/commands.py, each with its exit code and text.
+stage_windows() { python3 .ci/wine/stage.py "$CI_TOOLS/wine" .; }

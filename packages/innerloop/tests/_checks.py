@@ -2,7 +2,8 @@
 
 With arguments, only pytest runs, with those arguments; with --checks alone, all but pytest; with
 --coverage first, pytest under coverage, the command lines that tests start included, and a report;
-with --nightly first, pytest with the long campaigns as well.
+with --nightly first, pytest with the long campaigns as well; with `--stage NAME` first, the tests of
+that stage of .ci/run alone.
 Every check runs even when one before it failed, and the exit code is that of the first that failed.
 """
 
@@ -38,6 +39,12 @@ def main(words: Sequence[str]) -> int:
     if words and words[0] == "--nightly":
         os.environ["INNERLOOP_NIGHTLY"] = "1"
         words = words[1:] or ["-m", "nightly"]
+    if words and words[0] == "--stage":
+        if not words[1:]:
+            print("test: --stage needs a name: rootless, podman, ...", flush=True)
+            return 2
+        os.environ["INNERLOOP_STAGE"] = words[1]
+        words = words[2:] or ["-m", "stage"]
     if words and list(words) != ["--checks"]:
         return _check(["pytest", *map(from_package, words)])
     wanted = checks()[:-1] if words else checks()

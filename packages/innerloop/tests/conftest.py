@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests import fork_server
 from tests.azure.network import azurite
 from tests.support import BUILDX, CI_TOOLS, REGISTRY, ROOT, Workspace, make_workspace
 
@@ -48,22 +49,33 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "nightly: long; only with `packages/innerloop/test --nightly`"
     )
+    config.addinivalue_line(
+        "markers", "stage(name): of a stage; only with `packages/innerloop/test --stage NAME`"
+    )
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leaves out the long campaigns, and says which tests stay together (`--dist loadgroup`).
+    """Leaves out the long campaigns and stages that are not asked for, and groups the others.
 
+    Groups say which tests stay together (`--dist loadgroup`).
     Those of a file, which share what they set up, and all that use Docker. The older builder fails
     when another test takes an image away whose layers it is just looking at.
     """
-    if not os.environ.get("INNERLOOP_NIGHTLY"):
-        long = [item for item in items if item.get_closest_marker("nightly")]
-        config.hook.pytest_deselected(items=long)
-        items[:] = [item for item in items if item not in long]
+    left_out = [item for item in items if _is_left_out(item)]
+    config.hook.pytest_deselected(items=left_out)
+    gone = set(left_out)
+    items[:] = [item for item in items if item not in gone]
     for item in items:
         group = "docker" if item.get_closest_marker("docker") else str(item.path)
         item.add_marker(pytest.mark.xdist_group(group))
+
+
+def _is_left_out(item: pytest.Item) -> bool:
+    marker = item.get_closest_marker("stage")
+    if (marker.args[0] if marker else "") != os.environ.get("INNERLOOP_STAGE", ""):
+        return True
+    return bool(item.get_closest_marker("nightly")) and not os.environ.get("INNERLOOP_NIGHTLY")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -212,6 +224,7 @@ def _tool(_no_home_of_a_person: None) -> None:
     assert done.returncode == 0, done.stderr
     if os.environ.get("COVERAGE_PROCESS_START"):
         _measure_the_tool()
+    fork_server.start(ROOT / "scripts" / "loop")
 
 
 def _measure_the_tool() -> None:

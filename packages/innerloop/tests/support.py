@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from tests import fork_server
+
 TESTS = Path(__file__).resolve().parent
 ROOT = TESTS.parents[2]
 # Nothing is installed in it, so it is built in a second.
@@ -86,22 +88,31 @@ class Workspace:
         timeout: float = 300,
         prefix: Sequence[str] = (),
     ) -> Answer:
-        """`scripts/loop WORDS`, as a person runs it."""
-        done = subprocess.run(
-            [*prefix, str(self.root / "scripts" / "loop"), *words],
-            cwd=cwd or self.root,
-            env={**os.environ, **self.env, **(env or {})},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-        )
+        """`scripts/loop WORDS`, as a person runs it; without its start where that is the same."""
+        launcher = self.root / "scripts" / "loop"
+        argv = [*prefix, str(launcher), *words]
+        folder, variables = cwd or self.root, {**os.environ, **self.env, **(env or {})}
+        server = fork_server.current
+        if server and not prefix and server.can_run(launcher, variables):
+            done = server.run(argv, folder, variables, timeout)
+        else:
+            done = subprocess.run(
+                argv,
+                cwd=folder,
+                env=variables,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=timeout,
+            )
         return Answer(done.returncode, done.stdout, done.stderr)
 
-    def start(self, *words: str, env: Mapping[str, str] | None = None) -> Started:
+    def start(
+        self, *words: str, env: Mapping[str, str] | None = None, prefix: Sequence[str] = ()
+    ) -> Started:
         """The same without waiting for the end, in a process group of its own."""
         child = subprocess.Popen(
-            [str(self.root / "scripts" / "loop"), *words],
+            [*prefix, str(self.root / "scripts" / "loop"), *words],
             cwd=self.root,
             env={**os.environ, **self.env, **(env or {})},
             stdin=subprocess.DEVNULL,

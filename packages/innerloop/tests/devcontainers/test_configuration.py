@@ -66,22 +66,6 @@ def test_where_its_image_comes_from(change: dict[str, Any], kind: str) -> None:
     assert rendered(**change).kind == kind
 
 
-@pytest.mark.parametrize(
-    ("change", "gpu"),
-    [
-        ({}, "auto"),
-        ({"runArgs": ["--gpus", "all"]}, "all"),
-        ({"runArgs": ["--gpus=2"]}, "all"),
-        ({"hostRequirements": {"gpu": True}}, "all"),
-        ({"hostRequirements": {"gpu": {"cores": 1}}}, "all"),
-        ({"hostRequirements": {"cpus": 4}}, "none"),
-        ({"hostRequirements": None}, "none"),
-    ],
-)
-def test_what_it_wants_of_a_gpu(change: dict[str, Any], gpu: str) -> None:
-    assert rendered(**change).gpu == gpu
-
-
 def test_on_an_image_all_else_stays() -> None:
     config = rendered(features={"./mine": {}}, remoteEnv={"A": "1"})
     value = config.on("image:tag", "me", {"a.b": "c d"}, WORKSPACE)
@@ -98,6 +82,19 @@ def test_from_the_workspaces_own_container_the_engine_hears_the_hosts_path() -> 
     value = rendered().on("image:tag", "me", {}, inside)
     assert value["workspaceMount"] == "type=bind,source=/home/me/w,target=/workspaces/w"
     assert value["workspaceFolder"] == "/workspaces/w"
+
+
+@pytest.mark.parametrize(
+    ("root", "mount"),
+    [
+        ('/home/me/a"b', 'type=bind,"source=/home/me/a""b","target=/workspaces/a""b"'),
+        ('/home/me"s, own/w', 'type=bind,"source=/home/me""s, own/w",target=/workspaces/w'),
+        ("/home/me, own/w", None),  # the CLI quotes that itself
+    ],
+)
+def test_path_with_a_quote_is_mounted_as_the_engine_reads_it(root: str, mount: str | None) -> None:
+    value = rendered().on("image:tag", "me", {}, Workspace(root, Settings(), ("line",)))
+    assert value.get("workspaceMount") == mount
 
 
 @pytest.mark.parametrize(

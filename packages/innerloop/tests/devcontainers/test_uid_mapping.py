@@ -10,6 +10,7 @@ import pytest
 from innerloop.devcontainers import uid_mapping
 from innerloop.devcontainers.uid_mapping import HostUser, PasswdEntry, adapt, parse, person_of
 from innerloop.docker.engine import Engine
+from innerloop.docker.engine_facts import EngineFacts
 
 ROOT = "root:x:0:0:root:/root:/bin/bash\n"
 DAEMON = "daemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin\n"
@@ -138,8 +139,13 @@ def test_whose_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.getuid", lambda: 1234, raising=False)
     monkeypatch.setattr("os.getgid", lambda: 1235, raising=False)
     assert person_of(tmp_path, Engine(True)) == HostUser(1234, 1235)
-    assert person_of(tmp_path, Engine(True, desktop=True)) is None
-    assert person_of(tmp_path, Engine(True, rootless=True)) == HostUser(0, 0)
+    assert person_of(tmp_path, Engine(True, facts=EngineFacts(in_machine=True))) is None
+    assert person_of(tmp_path, Engine(True, facts=EngineFacts(rootless=True))) == HostUser(0, 0)
+    # The devcontainer CLI adds --userns=keep-id for Podman's client, and for it alone.
+    behind = EngineFacts("podman", "docker", "4.3.1", rootless=True)
+    assert person_of(tmp_path, Engine(True, facts=behind)) == HostUser(0, 0)
+    podman = EngineFacts("podman", "podman", "5.4.2", rootless=True)
+    assert person_of(tmp_path, Engine(True, facts=podman)) == HostUser(1234, 1235)
     monkeypatch.setattr("os.getuid", lambda: 0, raising=False)
     owner = tmp_path.stat()
     assert person_of(tmp_path, Engine(True)) == HostUser(owner.st_uid, owner.st_gid)

@@ -11,6 +11,7 @@ import pytest
 from innerloop.docker import container_user
 from innerloop.docker.container_user import LOGIN, Person, with_person
 from innerloop.docker.engine import Engine
+from innerloop.docker.engine_facts import EngineFacts
 from innerloop.model.settings.settings import Settings
 from innerloop.model.workspace import Workspace
 
@@ -56,7 +57,11 @@ def test_further_groups_root_has_none() -> None:
 
 
 @pytest.mark.parametrize(
-    "engine", [Engine(True, image_id="1", rootless=True), Engine(True, image_id="1", desktop=True)]
+    "engine",
+    [
+        Engine(True, image_id="1", facts=EngineFacts(rootless=True)),
+        Engine(True, image_id="1", facts=EngineFacts(in_machine=True)),
+    ],
 )
 def test_mounts_engine_that_maps_users_needs_none(
     tmp_path: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch

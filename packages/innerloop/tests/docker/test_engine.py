@@ -1,4 +1,4 @@
-"""Which fact decides about the GPU, and what an engine that does not answer is called."""
+"""What an engine says of itself, and what one that does not answer is called."""
 
 from __future__ import annotations
 
@@ -8,32 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from innerloop.docker import engine
-from innerloop.util.errors import UserError
-
-
-@pytest.mark.parametrize(
-    ("policy", "device", "runtime", "use", "why"),
-    [
-        ("auto", True, True, True, "the engine can use it"),
-        ("auto", True, False, False, "no NVIDIA runtime"),
-        ("auto", False, True, False, "this machine has no NVIDIA GPU"),
-        ("all", True, True, True, "the engine can use it"),
-        ("none", True, True, False, 'gpu = "none"'),
-    ],
-)
-def test_gpu(policy: str, device: bool, runtime: bool, use: bool, why: str) -> None:
-    gpu = engine.decide_gpu(policy, device=device, runtime=runtime)
-    assert (gpu.use, gpu.options) == (use, ("--gpus", "all") if use else ())
-    assert why in gpu.why
-
-
-@pytest.mark.parametrize(
-    ("device", "message"), [(True, "NVIDIA Container Toolkit"), (False, "no NVIDIA GPU")]
-)
-def test_all_without_one_is_said(device: bool, message: str) -> None:
-    with pytest.raises(UserError, match=message):
-        engine.decide_gpu("all", device=device, runtime=False)
+from innerloop.docker import client, engine
 
 
 def fake_docker(folder: Path, script: str) -> None:
@@ -51,7 +26,7 @@ def fake_docker(folder: Path, script: str) -> None:
             "echo 'permission denied while trying to connect' >&2; exit 1",
             "has no access to its engine",
         ),
-        ('echo \'{"runtimes":null,"security":null,"system":"","version":""}\'', "is not running"),
+        ('echo \'{"Runtimes":null,"ServerVersion":"","ServerErrors":["no"]}\'', "is not running"),
         ("exit 0", "is not running"),
     ],
 )
@@ -72,8 +47,8 @@ def test_an_engine_that_does_not_answer(
     ("out", "err"),
     [
         # Debian's docker.io 20.10, and Docker's own 28.
-        ('{"runtimes":', 'template: :1:14: executing "" at <.Runtimes>: nil pointer'),
-        ('{"runtimes":null,"security":null,"system":"","version":""}', "permission denied"),
+        ("", 'template: :1:14: executing "" at <.Runtimes>: nil pointer'),
+        ('{"Runtimes":null,"ServerVersion":"","ServerErrors":["denied"]}', "permission denied"),
     ],
 )
 @pytest.mark.parametrize(
@@ -122,8 +97,8 @@ def test_who_owns_what_a_container_writes(
     maps: bool,
 ) -> None:
     facts = (
-        f'{{"runtimes":{{"nvidia":{{}}}},"security":["{security}"],'
-        f'"system":"{system}","version":"28"}}'
+        f'{{"Runtimes":{{"nvidia":{{}}}},"SecurityOptions":["{security}"],'
+        f'"OperatingSystem":"{system}","ServerVersion":"28"}}'
     )
     fake_docker(tmp_path, f"case $1 in image) echo 'sha256:1 abc';; *) echo '{facts}';; esac")
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
@@ -131,8 +106,8 @@ def test_who_owns_what_a_container_writes(
     found = engine.ask("image")
     assert found.answers
     assert (found.image_id, found.label) == ("sha256:1", "abc")
-    assert found.has_nvidia
-    assert (found.rootless, found.maps_owners) == (rootless, maps)
+    assert found.facts.runtimes == ("nvidia",)
+    assert (found.facts.rootless, found.maps_owners) == (rootless, maps)
 
 
 @pytest.mark.docker
@@ -141,9 +116,13 @@ def test_the_short_way_to_the_engine_says_what_the_client_says(
     image: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     quick = engine.ask(image)
-    monkeypatch.setenv("DOCKER_HOST", f"unix://{engine.SOCKET}")
+    monkeypatch.setattr(client, "socket_path", lambda: None)
     slow = engine.ask(image)
-    assert (quick.answers, quick.label, quick.rootless) == (slow.answers, slow.label, slow.rootless)
+    assert (quick.answers, quick.label, quick.facts.rootless) == (
+        slow.answers,
+        slow.label,
+        slow.facts.rootless,
+    )
     assert quick.image_id == slow.image_id
 
 

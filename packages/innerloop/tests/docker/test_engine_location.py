@@ -12,7 +12,7 @@ from innerloop.docker import engine_location
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the stand-in for docker is a shell script")
 
-INFO = '{"runtimes":null,"security":null,"system":"Debian","version":"1"}'
+INFO = '{"OperatingSystem":"Debian","ServerVersion":"1"}'
 NOT_SEEN = "invalid mount config for type bind: bind source path does not exist: /x"
 NO_IMAGE = "No such image: innerloop.invalid/none:latest"
 # An engine that sees this machine's files.

@@ -89,7 +89,7 @@ def person(uid: int) -> Iterator[Workspace]:
         "HOME": str(home),
         "DOCKER_CONFIG": str(home / ".docker"),
         "INNERLOOP_CACHE": str(_cache(uid)),
-        "PATH": f"{_cli()}:/usr/local/bin:/usr/bin:/bin",
+        "PATH": f"{cli()}:/usr/local/bin:/usr/bin:/bin",
     }
     yield workspace
     clean(workspace)
@@ -119,7 +119,7 @@ def _cache(uid: int) -> Path:
 
 
 @functools.cache
-def _cli() -> Path:
+def cli() -> Path:
     """A folder for PATH with the CLI of this machine, since one under /root is not theirs to start.
 
     Copied once, and gone when the tests end.

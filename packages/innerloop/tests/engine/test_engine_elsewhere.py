@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.engine.own_engine import OwnEngine, own_engine
+from tests.engine.relay import Relay
 from tests.support import Answer, Workspace
 
 pytestmark = [pytest.mark.docker, pytest.mark.engine]
@@ -27,36 +26,6 @@ environment:
     readiness_route: {path: /, port: 8080}
     scoring_route: {path: /, port: 8080}
 """
-
-
-class Relay:
-    """A port of this machine that leads to an engine's socket."""
-
-    def __init__(self, target: Path) -> None:
-        self.target = target
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.address = f"tcp://127.0.0.1:{self.listener.getsockname()[1]}"
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                connection, _ = self.listener.accept()
-            except OSError:
-                return
-            engine = socket.socket(socket.AF_UNIX)
-            engine.connect(str(self.target))
-            for source, sink in ((connection, engine), (engine, connection)):
-                threading.Thread(target=self._copy, args=(source, sink), daemon=True).start()
-
-    @staticmethod
-    def _copy(source: socket.socket, sink: socket.socket) -> None:
-        try:
-            while data := source.recv(65536):
-                sink.sendall(data)
-            sink.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +62,7 @@ def refused(answer: Answer, where: str) -> bool:
     return answer.code == 1 and where in answer.message and "engine-elsewhere" in answer.message
 
 
-def test_every_command_that_mounts_refuses_before_it_builds(
+def test_every_command_that_needs_the_files_refuses_before_it_builds(
     away: Workspace, engine: OwnEngine
 ) -> None:
     away.write("src/tiny/deploy/deployment.yaml", DEPLOYMENT)
@@ -107,7 +76,10 @@ def test_every_command_that_mounts_refuses_before_it_builds(
         ("jupyter", "tiny", *DOCKER),
         ("notebook", "tiny", "look.ipynb", *DOCKER),
         ("serve", "tiny", "--model", "src/tiny"),
+        ("serve", "tiny", "--stop"),
         ("up", "tiny"),
+        ("exec", "tiny", "--", "true"),
+        ("down", "tiny"),
     ):
         assert refused(away.loop(*words), "another machine (ssh://gpu-box)"), words
     assert engine.containers() == []

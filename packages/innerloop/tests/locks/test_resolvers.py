@@ -1,7 +1,8 @@
 """Every lock installs from an index that has newer releases, with old and with new pip.
 
 The index is on disk; only pip itself, and what the tests named `..._from_the_index` resolve, is
-downloaded.
+downloaded. Old pip is the one that gives in: by default it meets every lock, and the newest pip, which
+the other tests install most of them with, meets some.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -32,20 +33,42 @@ PAIRS = [
     for path in FILES
     if path.name.startswith("requirements-") and path.with_name("requirements.txt") in FILES
 ]
+DISTINCT_PAIRS = list({(a.read_bytes(), b.read_bytes()): (a, b) for a, b in PAIRS}.values())
 # Those that every user of the tool installs. Old pip downloads whole wheels for their metadata: the
 # examples' locks, some with torch's gigabytes, are resolved from the frozen index alone.
 LIGHT = [path for path in DISTINCT if not path.is_relative_to(locks.ROOT / "src")]
+# The small ones among them meet old pip by default; all of them do in the nightly campaign.
+SMALL = ("loop-requirements.txt", "format.txt", "requirements-build.txt")
+NEWEST = "newest"
+# A row of a test: the pip, and a lock or what else the test is about.
+Row = tuple[object, ...]
 
 
-@pytest.fixture(scope="module", params=[OLD, "newest"])
-def python(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A Python that has this pip."""
-    version = "" if request.param == "newest" else f"=={request.param}"
-    return locks.python_with(tmp_path_factory.mktemp("environment"), f"pip{version}")
+def rows(values: Sequence[Row], by_default: Callable[[str, int, Row], bool]) -> list[object]:
+    """Each with old and with the newest pip; those that `by_default` refuses are nightly."""
+    return [
+        pytest.param(pip, *row, marks=() if by_default(pip, n, row) else pytest.mark.nightly)
+        for pip in (OLD, NEWEST)
+        for n, row in enumerate(values)
+    ]
+
+
+@pytest.fixture(scope="module")
+def _pythons() -> dict[str, str]:
+    return {}
+
+
+@pytest.fixture
+def python(_pythons: dict[str, str], pip: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A Python that has this pip; made once."""
+    if pip not in _pythons:
+        release = "pip" if pip == NEWEST else f"pip=={pip}"
+        _pythons[pip] = locks.python_with(tmp_path_factory.mktemp("environment"), release)
+    return _pythons[pip]
 
 
 def name_of(value: object) -> str:
-    return value.relative_to(locks.ROOT).as_posix() if isinstance(value, Path) else ""
+    return value.relative_to(locks.ROOT).as_posix() if isinstance(value, Path) else str(value)
 
 
 def resolve(
@@ -67,9 +90,13 @@ def freeze(index: FrozenIndex, path: Path, target: Path) -> Path:
     return target
 
 
-@pytest.mark.parametrize("path", DISTINCT, ids=name_of)
+@pytest.mark.parametrize(
+    ("pip", "path"),
+    rows([(path,) for path in DISTINCT], lambda pip, number, _: pip == OLD or number % 4 == 0),
+    ids=name_of,
+)
 def test_lock_with_newer_releases_on_the_index_resolves(
-    python: str, path: Path, tmp_path: Path
+    python: str, pip: str, path: Path, tmp_path: Path
 ) -> None:
     index = FrozenIndex(tmp_path / "index")
     (tmp_path / "index").mkdir()
@@ -83,7 +110,11 @@ def test_lock_with_newer_releases_on_the_index_resolves(
     }
 
 
-@pytest.mark.parametrize(("base", "path"), PAIRS, ids=name_of)
+@pytest.mark.parametrize(
+    ("pip", "base", "path"),
+    rows(DISTINCT_PAIRS, lambda pip, number, _: pip == OLD and number < 2),
+    ids=name_of,
+)
 def test_locks_installed_together_with_newer_releases_on_the_index_resolve(
     python: str, base: Path, path: Path, tmp_path: Path
 ) -> None:
@@ -98,21 +129,24 @@ def test_locks_installed_together_with_newer_releases_on_the_index_resolve(
 
 
 @pytest.mark.parametrize(
-    ("forms", "old_code"),
-    [
-        # What `uv pip compile` writes when nothing else is said.
-        (["coverage", "pytest-cov"], 1),
-        (["coverage[toml]", "pytest-cov"], 0),
-        # What `uv pip compile --no-strip-extras` writes, where a package that comes earlier in the
-        # alphabet requires plain coverage.
-        (["aardvark", "coverage[toml]", "pytest-cov"], 1),
-        (["aardvark", "coverage", "coverage[toml]", "pytest-cov"], 0),
-    ],
-    ids=lambda value: "+".join(value) if isinstance(value, list) else "",
+    ("pip", "forms", "old_code"),
+    rows(
+        [
+            # What `uv pip compile` writes when nothing else is said.
+            (["coverage", "pytest-cov"], 1),
+            (["coverage[toml]", "pytest-cov"], 0),
+            # What `uv pip compile --no-strip-extras` writes, where a package that comes earlier in the
+            # alphabet requires plain coverage.
+            (["aardvark", "coverage[toml]", "pytest-cov"], 1),
+            (["aardvark", "coverage", "coverage[toml]", "pytest-cov"], 0),
+        ],
+        lambda *_: True,
+    ),
+    ids=lambda value: "+".join(value) if isinstance(value, list) else str(value),
 )
 def test_form_with_a_newer_coverage_on_the_index_resolves_or_not(
     python: str,
-    request: pytest.FixtureRequest,
+    pip: str,
     tmp_path: Path,
     forms: list[str],
     old_code: int,
@@ -132,7 +166,7 @@ def test_form_with_a_newer_coverage_on_the_index_resolves_or_not(
     lock = tmp_path / "lock.txt"
     lock.write_text(text, encoding="utf-8")
     done = resolve(python, [lock], index.folder)
-    if "newest" in request.node.callspec.id or not old_code:
+    if pip == NEWEST or not old_code:
         assert done.returncode == 0, done.stderr
         assert "coverage-7.17.4" in done.stdout and "7.17.5" not in done.stdout
     else:
@@ -140,7 +174,14 @@ def test_form_with_a_newer_coverage_on_the_index_resolves_or_not(
         assert "must have their versions pinned" in done.stderr
 
 
-@pytest.mark.parametrize("path", LIGHT, ids=name_of)
+@pytest.mark.parametrize(
+    ("pip", "path"),
+    rows(
+        [(path,) for path in LIGHT],
+        lambda pip, _, row: pip == OLD and getattr(row[0], "name", "") in SMALL,
+    ),
+    ids=name_of,
+)
 def test_lock_of_small_packages_resolves_from_the_index(python: str, path: Path) -> None:
     done = resolve(python, [path], None)
     assert done.returncode == 0, done.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from innerloop.model.gpu import ALL, NONE
 from innerloop.model.settings.settings import (
     DataSetting,
     EnvironmentSetting,
@@ -17,11 +18,11 @@ from innerloop.util.position import Position
 
 def test_the_nearer_one_wins_key_by_key() -> None:
     workspace = of_workspace('[tool.innerloop]\ngpu = "none"\nports = [6006]\n', "pyproject.toml")
-    assert workspace == Settings(gpu="none", ports=(6006,))
+    assert workspace == Settings(gpu=NONE, ports=(6006,))
     experiment = of_experiment(
         'gpu = "all"\n[data.x]\ncreate = true\n', "innerloop.toml", workspace
     )
-    assert experiment == Settings("all", (6006,), {"x": DataSetting("", True)})
+    assert experiment == Settings(ALL, (6006,), {"x": DataSetting("", True)})
 
 
 def test_the_nearer_word_on_environments_counts_whole() -> None:
@@ -42,13 +43,20 @@ def test_an_endpoint_may_have_another_name() -> None:
 
 def test_silence_means_the_defaults() -> None:
     assert of_workspace("[project]\n", "pyproject.toml") == Settings()
-    assert of_experiment(None, "innerloop.toml", Settings(gpu="all")) == Settings(gpu="all")
+    assert of_experiment(None, "innerloop.toml", Settings(gpu=ALL)) == Settings(gpu=ALL)
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("gpu = 1", 'gpu = 1 is not "auto", "all" or "none"'),
+        ("gpu = 'al'", "gpu = 'al' names no GPUs"),
+        ("gpu = 0", "0 is no number of GPUs"),
+        ("gpu = -1", "-1 is no number of GPUs"),
+        ("gpu = true", "gpu = True is not one of its words"),
+        ("gpu = []", "the list of GPUs is empty"),
+        ("gpu = [0, 0]", "names 0 twice"),
+        ("gpu = [0, 1.5]", "1.5 is no GPU"),
+        ("gpu = ['--privileged']", "'--privileged' is no GPU"),
         ("gup = 'all'", '"gup" is unknown. Did you mean "gpu"'),
         ("ports = ['6006']", "ports is not a list of port numbers"),
         ("ports = [70000]", "ports is not a list of port numbers"),
@@ -83,8 +91,8 @@ CONFLICT = "<<<<<<< HEAD\n{}\n=======\n{}\n>>>>>>> other\n"
     ],
 )
 def test_workspace_in_conflict_counts_where_both_sides_agree(text: str) -> None:
-    assert of_workspace(text, "pyproject.toml").gpu == "none"
-    assert of_workspace(text.replace("\n", "\r\n"), "pyproject.toml").gpu == "none"
+    assert of_workspace(text, "pyproject.toml").gpu == NONE
+    assert of_workspace(text.replace("\n", "\r\n"), "pyproject.toml").gpu == NONE
 
 
 @pytest.mark.parametrize(

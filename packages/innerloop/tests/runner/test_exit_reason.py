@@ -135,7 +135,7 @@ def answer_of_engine(monkeypatch: pytest.MonkeyPatch, out: str) -> list[Sequence
 
     def run(argv: Sequence[str], **_: object) -> CompletedCommand:
         asked.append(argv)
-        return CompletedCommand(0, out, "")
+        return CompletedCommand(0, out or "\n", "")
 
     monkeypatch.setattr(process, "run", run)
     return asked

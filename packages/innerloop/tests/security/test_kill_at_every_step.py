@@ -271,15 +271,22 @@ def require_clean(root: Path, case: object) -> None:
     assert not [path for path in hidden if path.name not in allowed], (case, hidden)
 
 
+# The same for every kind of end: made once for each workspace and command.
+_WHOLE: dict[tuple[Path, tuple[str, ...]], tuple[Mapping[str, str], Mapping[str, str], int]] = {}
+
+
 def campaign(used: Workspace, folder: Path, words: tuple[str, ...]) -> Campaign:
-    draft = Campaign(words, used.root, folder, {}, {}, 0)
-    whole = draft.copy()
-    before = snapshot(whole)
-    end = loop(whole, words, at=10**9)
-    assert end.code == 0, end.text
-    after = snapshot(whole)
-    assert before != after
-    return Campaign(words, used.root, folder, before, after, end.steps)
+    key = (used.root, words)
+    if key not in _WHOLE:
+        draft = Campaign(words, used.root, folder, {}, {}, 0)
+        whole = draft.copy()
+        before = snapshot(whole)
+        end = loop(whole, words, at=10**9)
+        assert end.code == 0, end.text
+        after = snapshot(whole)
+        assert before != after
+        _WHOLE[key] = before, after, end.steps
+    return Campaign(words, used.root, folder, *_WHOLE[key])
 
 
 EVERY_STEP = pytest.mark.parametrize(

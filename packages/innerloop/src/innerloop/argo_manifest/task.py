@@ -71,15 +71,17 @@ class Task:
         """GPUs of each pod.
 
         A pod waits until it gets them: with gpu = "auto" it requests none unless [argo] has a
-        count.
+        count. Which ones they are is the cluster's choice.
         """
-        if self.settings.gpu == "none":
+        if self.settings.gpu.kind == "none":
             return 0
         if self.argo.gpus is not None:
             return self.argo.gpus
+        if chosen := self.settings.gpu.count or len(self.settings.gpu.devices):
+            return chosen
         distribution = self.job.distribution
         each = distribution.process_count_per_instance if distribution else 1
-        return each if self.settings.gpu == "all" else 0
+        return each if self.settings.gpu.is_required else 0
 
     def path_of(self, name: str) -> str:
         """The path of an input in the pod. A file keeps its name, because programs use its ending."""

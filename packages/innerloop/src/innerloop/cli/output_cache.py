@@ -70,9 +70,11 @@ def _store(
     """Write an entry, unless a file changes while the command runs."""
     from ..util import files
     from ..util.errors import UserError
+    from ..workspace import text_links
     from ..workspace.loader import WorkspaceFiles
 
-    if WorkspaceFiles.searched:
+    # Where git wrote links as text files, its index is read, too.
+    if WorkspaceFiles.searched or text_links.may_be(root):
         return
     try:
         settled = time.time_ns() - _SETTLED_NS

@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
         )
     workspace = loader.open_workspace(args.root)
     kinds = args.kinds or DEFAULT_KINDS
-    if reason := cleanup.unavailable_reason(kinds):
+    if reason := cleanup.unavailable_reason(workspace, kinds):
         console.say(f"{reason}: containers, images and volumes are not listed")
     if not args.dry_run:
         cleanup.sweep()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from ..remote import base
-from ..runner import dry_run
+from ..runner import dry_run, gpu_option
 from ..runner.interactive import jupyter
 from ..util import console, files
 from ..util.errors import UsageError
@@ -30,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--port", type=int, default=jupyter.PORT, metavar="N", help="default: %(default)s"
     )
     base.add_run_argument(parser)
+    gpu_option.add_argument(parser)
     dry_run.add_arguments(parser)
     parser.add_argument("--open", action="store_true", help="open it in your browser")
 
@@ -44,6 +45,7 @@ def run(args: argparse.Namespace) -> int:
         )
     workspace = loader.open_workspace(args.root)
     experiment = loader.choose_experiment(workspace, args.experiment, args.cwd)
+    experiment = gpu_option.applied(experiment, args.gpus)
     port = jupyter.free_port(args.port)
     secret = "" if args.dry_run else jupyter.token(args.root)
     started = jupyter.start(workspace, experiment, args.backend, port, secret, dry=args.dry_run)

@@ -48,7 +48,7 @@ def _row(workspace: Workspace, name: str) -> dict[str, Any]:
     }
     try:
         experiment = loader.open_experiment(workspace, name)
-        row["gpu"] = experiment.settings.gpu
+        row["gpu"] = experiment.settings.gpu.text
         row["backends"] = _backends(workspace, experiment)
         job = loader.open_job(workspace, experiment)
         row["command"] = " ".join(job.command.split())

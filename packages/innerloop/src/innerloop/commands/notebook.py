@@ -12,7 +12,7 @@ from ..model.experiment import Experiment
 from ..model.notebook import values_of, with_parameters
 from ..model.paths import is_within
 from ..remote import base
-from ..runner import dry_run, execute, written_files
+from ..runner import dry_run, execute, gpu_option, written_files
 from ..runner.interactive import tools_environment
 from ..util import console, files, process
 from ..util.errors import UserError, did_you_mean
@@ -47,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--set", action="append", default=[], metavar="x=v", help="change one parameter"
     )
     base.add_run_argument(parser)
+    gpu_option.add_argument(parser)
     dry_run.add_arguments(parser)
     parser.add_argument("--open", action="store_true", help="open the page in your browser")
 
@@ -55,6 +56,7 @@ def run(args: argparse.Namespace) -> int:
     dry_run.require_dry(args)
     workspace = loader.open_workspace(args.root)
     experiment = loader.choose_experiment(workspace, args.experiment, args.cwd)
+    experiment = gpu_option.applied(experiment, args.gpus)
     notebook = _find(args.root, args.cwd, experiment.folder, args.notebook)
     source = files.read_text(args.root / notebook) or ""
     text = with_parameters(source, values_of(args.set), notebook)

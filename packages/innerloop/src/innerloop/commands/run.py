@@ -13,7 +13,7 @@ from ..model.lint.finding import Finding
 from ..model.run import Run
 from ..model.workspace import Workspace
 from ..remote import base
-from ..runner import dry_run, execute, preflight
+from ..runner import dry_run, execute, gpu_option, preflight
 from ..util import argtypes, console
 from ..util.errors import UsageError, UserError
 from ..workspace import loader
@@ -31,6 +31,7 @@ examples:
   loop run digit_recognition -- --learning_rate 0.01      arguments after -- go to the command
   loop run digit_recognition --script evaluate.py -- --verbose
   loop run digit_recognition --dry-run --json             what would happen, as JSON
+  loop run digit_recognition --gpus none                  the CPU; or all, 2, 0,2, device=0
   loop run digit_recognition --debug                      waits for a debugger (F5 does it for you)
   loop run jobs/train.yml                     a job file anywhere in the workspace
   loop run EXP --file other.yml               another job file of an experiment
@@ -61,6 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="an experiment, or the path of a job file (default: the folder you are in)",
     )
     base.add_run_argument(parser)
+    gpu_option.add_argument(parser)
     parser.add_argument("--file", help=f"the job file in EXP's folder (default: {JOB_FILE})")
     parser.add_argument(
         "--set",
@@ -125,6 +127,7 @@ def _run(args: argparse.Namespace) -> int:
     dry_run.require_dry(args)
     workspace = loader.open_workspace(args.root)
     experiment, file = loader.choose_job(workspace, args.experiment, args.file, args.cwd)
+    experiment = gpu_option.applied(experiment, args.gpus)
     job = loader.open_job(workspace, experiment, file, args.set)
     if args.ask:
         from ..runner.prompt_inputs import ask

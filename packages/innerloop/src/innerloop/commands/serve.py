@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 
 from ..history import in_flight
-from ..runner import dry_run
+from ..runner import dry_run, gpu_option
 from ..serving import server_plan, server_run
 from ..serving.client import Reply
 from ..serving.server_plan import Server
@@ -62,6 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="with --debug: the debugger's port",
     )
+    gpu_option.add_argument(parser)
     dry_run.add_arguments(parser)
 
 
@@ -82,6 +83,7 @@ def run(args: argparse.Namespace) -> int:
 def _run(args: argparse.Namespace) -> int:
     workspace = loader.open_workspace(args.root)
     experiment = loader.choose_experiment(workspace, args.experiment, args.cwd)
+    experiment = gpu_option.applied(experiment, args.gpus)
     if args.stop:
         from ..serving import server_discovery
 
@@ -103,7 +105,7 @@ def _run(args: argparse.Namespace) -> int:
     )
     if not args.dry_run:
         server.sample  # noqa: B018 - its errors come before minutes of building
-        server_plan.build(server)
+        server = server_plan.build(server)
     if args.debug:
         from ..serving import server_debug
 

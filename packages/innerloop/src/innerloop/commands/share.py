@@ -7,15 +7,16 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ..model.experiment import Experiment
-from ..model.shared_code import COMMON, common_path
+from ..model.paths import SCRATCH
+from ..model.shared_code import COMMON, common_path, link_of
 from ..model.workspace import Workspace
 from ..scaffold import create
 from ..sync import engine
-from ..util import console
+from ..util import console, files, selection
 from ..util.console import say
 from ..util.errors import UsageError
 from ..util.undo_journal import WorkspaceChange
-from ..workspace import loader, shared_code_links
+from ..workspace import experiment_choice, loader, shared_code_links, text_links
 
 EXAMPLES = """The link src/EXP/common/PATH points to src/common/PATH: `from common.digits import load`
 works with every backend, and each experiment gets only the shared code that it names.
@@ -59,6 +60,7 @@ def run(args: argparse.Namespace) -> int:
             return _list(args.root, chosen, args.json)
         return _repair(args.root, chosen)
     experiment, words = _one(workspace, args)
+    words = words or _asked(args.root, experiment)
     paths = [common_path(_below_common(word, args)) for word in words]
     if not paths:
         raise UsageError(
@@ -82,10 +84,15 @@ def run(args: argparse.Namespace) -> int:
 def _one(workspace: Workspace, args: argparse.Namespace) -> tuple[Experiment, list[str]]:
     """The experiment and the paths.
 
-    Inside an experiment's folder its name can be omitted: then a single word is a path.
+    Inside an experiment's folder its name can be omitted: then a single word is a path. So it is
+    if it names a file of src/common from the root, as an editor does.
     """
     words = list(args.paths)
     name = args.experiment
+    if name is not None and not words:
+        path = experiment_choice.file_of(args.root, name, args.cwd)
+        if path is not None and path.startswith(f"{COMMON}/"):
+            return loader.choose_experiment(workspace, None, args.cwd), [path]
     if name is not None and not words and name not in workspace.experiments:
         try:
             common_path(_below_common(name, args))
@@ -95,9 +102,19 @@ def _one(workspace: Workspace, args: argparse.Namespace) -> tuple[Experiment, li
     return loader.choose_experiment(workspace, name, args.cwd), words
 
 
+def _asked(root: Path, experiment: Experiment) -> list[str]:
+    """The shared code that the person chooses; empty if there is none, or nobody can be asked."""
+    names = _not_shared(root, experiment)
+    if not names or not console.can_ask():
+        return []
+    options = [selection.Option(name) for name in names]
+    option = selection.choose(options, f"Which code of {COMMON} for {experiment.name}?")
+    return [] if option is None else [option.label]
+
+
 def _some(workspace: Workspace, name: str | None, cwd: Path) -> list[Experiment]:
     try:
-        return [loader.choose_experiment(workspace, name, cwd)]
+        return [loader.choose_experiment(workspace, name, cwd, asks=False)]
     except UsageError:
         if name is not None:
             raise
@@ -122,6 +139,7 @@ def _add(change: WorkspaceChange, experiment: Experiment, path: str) -> str:
     steps = shared_code_links.add(change.root, experiment, path)
     for step in steps:
         change.carry_out([step])
+    _say(shared_code_links.record(change.root, steps))
     if steps:
         return f"{experiment.folder}/common/{path} -> {COMMON}/{path}"
     return f"{experiment.name} already shares {COMMON}/{path}"
@@ -136,7 +154,9 @@ def _list_missing(root: Path, experiment: Experiment, path: str) -> None:
 
 
 def _remove(change: WorkspaceChange, experiment: Experiment, path: str) -> str:
+    texts = text_links.targets(change.root, link_of(experiment.folder, path))
     change.carry_out(shared_code_links.remove(change.root, experiment, path))
+    text_links.release(change.root, texts)
     return f"{experiment.name} no longer shares {path}; {COMMON}/{path} stays"
 
 
@@ -153,7 +173,9 @@ def _list(root: Path, experiments: list[Experiment], as_json: bool) -> int:
     else:
         for experiment in experiments:
             _print_shares(root, experiment, shares[experiment.name])
-    is_broken = any(share.state != "ok" for some in shares.values() for share in some)
+    is_broken = any(
+        not share.works or share.state == "absolute" for some in shares.values() for share in some
+    )
     return 1 if is_broken else 0
 
 
@@ -177,26 +199,47 @@ def _repair(root: Path, experiments: list[Experiment]) -> int:
             some, failed = shared_code_links.repair(root, experiment)
             repaired += some
             unrepaired += failed
-        change.carry_out(shared_code_links.link_to(share) for share in repaired)
+        makes_links = files.can_link(root / SCRATCH)
+        kept = [share for share in repaired if share.state == "text" and not makes_links]
+        repaired = [share for share in repaired if share not in kept]
+        steps = [shared_code_links.link_to(root, share) for share in repaired]
+        change.carry_out(steps)
+        unknown = [shared_code_links.link_to(root, share) for share in kept if not share.works]
+        _say(shared_code_links.record(root, [*steps, *unknown]))
         outcome = None if unrepaired else engine.sync_within(change)
     for share in repaired:
         print(f"repaired {share.link} -> {share.target} ({share.message})")
     if any(share.state == "text" for share in repaired):
         say("to have git make links: git config core.symlinks true")
+    for share in kept:
+        print(f"kept {share.link} -> {share.target} ({share.message})")
+    if kept:
+        say(
+            "this system makes no links, and the text files work as they are. For links: turn "
+            "Developer Mode on in Windows, then run this command again"
+        )
     for share in unrepaired:
         say(
             f"{share.link}: {share.message}, and nothing in {COMMON} matches. Remove it, or restore"
         )
-    if not repaired and not unrepaired:
+    if not repaired and not unrepaired and not kept:
         print("all links are in order")
     return 1 if outcome is None else _report(outcome)
 
 
 def _candidates(root: Path, experiment: Experiment) -> str:
-    names = [
-        name for name in shared_code_links.not_shared(root, experiment.folder) if name != "tests"
-    ]
+    names = _not_shared(root, experiment)
     return f"There are: {', '.join(names)}" if names else f"Put the code into {COMMON} first"
+
+
+def _say(note: str) -> None:
+    if note:
+        say(note)
+
+
+def _not_shared(root: Path, experiment: Experiment) -> list[str]:
+    names = shared_code_links.not_shared(root, experiment.folder)
+    return [name for name in names if name != "tests"]
 
 
 def _report(outcome: engine.SyncOutcome) -> int:

@@ -17,15 +17,15 @@ from ..devcontainers import discovery, exec
 from ..model.experiment import Experiment
 from ..model.workspace import Workspace
 from ..remote import base
-from ..runner import execute
+from ..runner import execute, gpu_option
 from ..runner.execute import Started
 from ..runner.interactive import shells, tools_environment
 from ..util import console, files, process
 from ..workspace import loader
 
-EXAMPLES = """Uses the running dev container; else a container of the same image with the whole workspace, which
-is removed when you leave; without a Docker engine, your own shell with the cached environment
-active.
+EXAMPLES = """Uses the running dev container; else, and with --gpus, a container of the same image with the whole
+workspace, which is removed when you leave; without a Docker engine, your own shell with the cached
+environment active.
 
 examples:
   loop terminal digit_recognition
@@ -40,13 +40,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "experiment", nargs="?", metavar="EXP", help="default: the folder you are in"
     )
     base.add_run_argument(parser)
+    gpu_option.add_argument(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     workspace = loader.open_workspace(args.root)
     experiment = loader.choose_experiment(workspace, args.experiment, args.cwd)
+    experiment = gpu_option.applied(experiment, args.gpus)
     if (
         args.backend == local.AUTO
+        and args.gpus is None
         and (code := _in_open_container(workspace, experiment, args.rest)) is not None
     ):
         return code

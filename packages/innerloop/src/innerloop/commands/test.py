@@ -13,7 +13,7 @@ from ..model.experiment import Experiment, Link
 from ..model.pytest_settings import names_a_path
 from ..model.shared_code import COMMON_TESTS
 from ..remote import base
-from ..runner import execute, failure_report
+from ..runner import execute, failure_report, gpu_option
 from ..scaffold import coverage
 from ..util import console
 from ..workspace import loader
@@ -37,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "experiment", nargs="?", metavar="EXP", help="default: the folder you are in"
     )
     base.add_run_argument(parser)
+    gpu_option.add_argument(parser)
     parser.add_argument(
         "--coverage", action="store_true", help="report the lines of its code that the tests reach"
     )
@@ -46,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     workspace = loader.open_workspace(args.root)
     experiment = loader.choose_experiment(workspace, args.experiment, args.cwd)
+    experiment = gpu_option.applied(experiment, args.gpus)
     reports = coverage.CoverageRequest(experiment, coverage=args.coverage, junit=bool(args.junit))
     coverage.prepare(args.root, reports)
     codes: list[int] = []

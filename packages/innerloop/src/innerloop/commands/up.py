@@ -6,6 +6,7 @@ import argparse
 from dataclasses import asdict
 
 from ..devcontainers import up
+from ..runner import gpu_option
 from ..util import console
 from ..util.errors import UserError
 from ..workspace import loader
@@ -20,8 +21,9 @@ Then: loop exec digit_recognition -- python train.py, or loop open digit_recogni
 VS Code's Reopen in Container uses the same container. Caches (pip, torch, huggingface) are in a
 volume and survive a new container. Files made in the container belong to you.
 
-gpu = "auto" checks for a GPU and for an engine that can use it. VS Code by itself checks the engine
-alone; if it is wrong, set dev.containers.gpuAvailability ("all" or "none") in VS Code.
+gpu = "auto" checks for a GPU and for an engine that can use it; --gpus all, none, 2 or 0,2 overrides
+devcontainer.json. VS Code by itself checks the engine alone; if it is wrong, set
+dev.containers.gpuAvailability ("all" or "none") in VS Code.
 """
 
 
@@ -40,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="let the container have what devcontainer.json asks for, and remember it",
     )
+    gpu_option.add_argument(parser)
     parser.add_argument("--log", action="store_true", help="show the whole output")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
 
@@ -57,6 +60,7 @@ def run(args: argparse.Namespace) -> int:
             no_cache=args.no_cache,
             log=args.log,
             trusted=args.trust,
+            gpus=args.gpus,
         )
     except UserError as error:
         if args.json:

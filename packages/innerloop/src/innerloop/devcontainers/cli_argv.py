@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
+from ..model.container import DOCKER
+
 PACKAGE = "@devcontainers/cli"
 # For npx, if PATH has no CLI: one fixed version.
 PINNED = f"{PACKAGE}@0.89.0"
@@ -27,12 +29,15 @@ def up(
     override: str | None,
     gpu: bool | None,
     labels: Mapping[str, str],
+    client: str = DOCKER,
 ) -> list[str]:
     """`gpu`: whether the container gets the GPUs; None lets the CLI decide.
 
-    `labels` identify the container, if not the labels that the CLI sets itself.
+    `labels` identify the container, if not the labels that the CLI sets itself. `client` is the program
+    that it talks to the engine with.
     """
     argv = [*program, "up", "--workspace-folder", root, "--config", config, "--log-format", "json"]
+    argv += _docker_path(client)
     if override is not None:
         argv += ["--override-config", override]
     if gpu is not None:
@@ -50,12 +55,18 @@ def build(
     image: str,
     labels: Mapping[str, str],
     no_cache: bool,
+    client: str = DOCKER,
 ) -> list[str]:
     argv = [*program, "build", "--workspace-folder", root, "--config", config]
+    argv += _docker_path(client)
     argv += ["--image-name", image, "--log-format", "json", "--no-lockfile"]
     for key, value in labels.items():
         argv += ["--label", f"{key}={value}"]
     return [*argv, "--no-cache"] if no_cache else argv
+
+
+def _docker_path(client: str) -> list[str]:
+    return [] if client == DOCKER else ["--docker-path", client]
 
 
 def folder_uri(root: str, config: str, folder: str) -> str:

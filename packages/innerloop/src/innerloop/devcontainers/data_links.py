@@ -1,7 +1,8 @@
-"""Links of an experiment's data that lead out of the workspace, in a dev container.
+"""Links of an experiment that a dev container could not follow.
 
-The workspace is mounted at another path than the host's, and alone: what such links lead to is
-mounted for reading where the container's system looks for it.
+The workspace is mounted at another path than the host's, and alone: what links of the data lead to,
+out of it, is mounted for reading where the container's system looks for it. A link of the code that
+git checked out as a text file has its target mounted in its place.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from ..model.paths import is_within
 from ..model.workspace import Workspace
 from ..util import git_folders
 from ..util.errors import UserError
-from ..workspace import folder_reader, loader
+from ..workspace import folder_reader, loader, text_links
 
 # Where the devcontainer CLI and VS Code mount a folder, if the configuration names no other place.
 _PARENT = "/workspaces"
@@ -52,18 +53,44 @@ class DataLinks:
 def of_experiment(
     workspace: Workspace, experiment: Experiment, value: Mapping[str, Any]
 ) -> DataLinks:
-    """Those of the data that the experiment's own job names.
+    """Those of the data that the experiment's own job names, and text files in place of links.
 
     Empty where the configuration mounts the workspace in a way of its own.
     """
     is_usual = not {"workspaceMount", "dockerComposeFile"} & set(value)
-    if os.name == "nt" or workspace.host or not is_usual:
+    if workspace.host or not is_usual:
         return DataLinks()
     root = os.path.realpath(workspace.root)
     found = git_folders.find(Path(workspace.root))
     top = os.path.realpath(found.work_tree) if found is not None else root
     inside = posixpath.join(_PARENT, os.path.basename(top))
-    own = posixpath.normpath(posixpath.join(inside, os.path.relpath(root, top)))
+    below = os.path.relpath(root, top).replace(os.sep, "/")
+    own = posixpath.normpath(posixpath.join(inside, below))
+    texts = _of_text_files(workspace, experiment, root, own)
+    return texts if os.name == "nt" else _of_data(workspace, experiment, root, top, own, texts)
+
+
+def _of_text_files(workspace: Workspace, experiment: Experiment, root: str, own: str) -> DataLinks:
+    """Mounts of what text files of the code stand for; `own` is the workspace's folder inside."""
+    mounts, folders = [], []
+    for path, target in text_links.targets(Path(workspace.root), experiment.folder).items():
+        source = os.path.join(root, *target.split("/"))
+        if os.path.isdir(source):
+            folders.append(path)
+        elif "," not in source and "," not in path:
+            mounts.append(Mount(source, posixpath.join(own, path)))
+    note = (
+        f"{listed(folders)}: a text file in place of a link to a folder, which a dev container "
+        "cannot follow; `scripts/loop run` follows it there, too"
+    )
+    return DataLinks(tuple(mounts), notes=(note,) if folders else ())
+
+
+def _of_data(
+    workspace: Workspace, experiment: Experiment, root: str, top: str, own: str, texts: DataLinks
+) -> DataLinks:
+    """Those of the data, after `texts`."""
+    inside = posixpath.join(_PARENT, os.path.basename(top))
     folders = [
         (contents, posixpath.normpath(posixpath.join(own, path)))
         for path, contents in _contents(workspace, experiment, root)
@@ -85,7 +112,7 @@ def of_experiment(
         if planned.missed
         else ()
     )
-    return DataLinks(mounts, grants, notes)
+    return DataLinks((*texts.mounts, *mounts), grants, (*texts.notes, *notes))
 
 
 def _contents(

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..docker import docker_cli, image_build, image_staleness
+from ..docker import client, docker_cli, image_build, image_staleness
 from ..docker.docker_cli import image_id, remove_image
 from ..docker.engine import Engine
 from ..model.container import DIGEST_LABEL, EXPERIMENT_LABEL, WORKSPACE_LABEL
@@ -88,6 +88,7 @@ def _own_build(
         image=name,
         labels={DIGEST_LABEL: image.digest, **checksums},
         no_cache=no_cache,
+        client=client.program(),
     )
 
 
@@ -128,7 +129,7 @@ def _map_user(
         labels = {EXPERIMENT_LABEL: experiment.name, WORKSPACE_LABEL: workspace.identity}
         text = mapping.dockerfile(image, image_user)
         _build_from_text(name, labels, text, config.path)
-    if users.ok:
+    if users.ok and "\0" in users.out:
         answer = [name, _inspect(name).get("Id"), mapping.user]
         files.write_text(cache, json.dumps([question, answer]))
     return name, mapping.user

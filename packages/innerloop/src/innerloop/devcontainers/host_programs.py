@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..docker import buildkit
+from ..docker import buildkit, client, docker_cli
 from ..util import files, process
 from ..util.errors import UserError, combine
 from .configuration import Configuration
@@ -59,9 +59,9 @@ def missing(root: Path, config: Configuration, *, builds: bool) -> Iterator[User
 
 def has_compose() -> bool:
     """Whether the devcontainer CLI finds Docker Compose: as a plugin, or as a program of its own."""
-    if process.which("docker") is None:
+    if not client.is_installed():
         return process.which("docker-compose") is not None
-    if process.run(["docker", "compose", "version"], timeout=20).ok:
+    if process.run(docker_cli.compose_version(), timeout=20).ok:
         return True
     return process.which("docker-compose") is not None
 

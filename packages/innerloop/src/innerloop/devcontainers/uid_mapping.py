@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..docker.engine import Engine
+from ..model.container import PODMAN
 
 NEW_USER = "dev"
 
@@ -70,11 +71,13 @@ def person_of(root: Path, engine: Engine) -> HostUser | None:
     """Who should own the files; None if the engine maps owners itself.
 
     If this process is root's, as under sudo, in CI and in Codespaces, that is the workspace's
-    owner. With a rootless engine it is root, which is the person on the host.
+    owner. With a rootless engine it is root, which is the person on the host. Where the client is
+    Podman's, the devcontainer CLI starts the container with `--userns=keep-id` for any user but root:
+    in there the person has their own number, and root is a stranger.
     """
-    if sys.platform == "win32" or engine.desktop:
+    if sys.platform == "win32" or engine.facts.owners == "anyone":
         return None
-    if engine.rootless:
+    if engine.facts.owners == "root" and engine.facts.client != PODMAN:
         return HostUser(0, 0)
     if os.getuid() == 0:
         owner = root.stat()

@@ -8,18 +8,28 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from ..docker import docker_cli, engine, engine_location, image_build, image_staleness
+from ..docker import (
+    client,
+    docker_cli,
+    engine,
+    engine_location,
+    gpus,
+    image_build,
+    image_staleness,
+)
 from ..model import grants
-from ..model.container import EXPERIMENT_LABEL, WORKSPACE_LABEL
+from ..model.container import EXPERIMENT_LABEL, GPU_LABEL, WORKSPACE_LABEL
 from ..model.environment import Image
 from ..model.experiment import MARK, Experiment
+from ..model.gpu import Gpu, GpuSetting
 from ..model.workspace import Workspace
 from ..util import consent, files, process
 from ..util.errors import UserError
+from ..util.position import Position
 from ..workspace import loader
 from . import (
     cli_argv,
@@ -29,6 +39,7 @@ from . import (
     devcontainer_cli,
     discovery,
     git_mounts,
+    gpu_request,
     host_programs,
     staleness,
     state_cache,
@@ -61,7 +72,10 @@ class Up:
 
 @dataclass(frozen=True, slots=True)
 class UpOptions:
-    """What `up` was called with, and the open lock file (-1: none)."""
+    """What `up` was called with, and the open lock file (-1: none).
+
+    `gpus` are what the command line asks for; None: what devcontainer.json asks for.
+    """
 
     workspace: Workspace
     experiment: Experiment
@@ -71,6 +85,14 @@ class UpOptions:
     no_cache: bool
     links: DataLinks
     lock: int = -1
+    gpus: GpuSetting | None = None
+
+    @property
+    def gpu_setting(self) -> GpuSetting:
+        if self.gpus is not None:
+            return self.gpus
+        requested = gpu_request.requested(self.config.value)
+        return replace(requested, where=Position(self.config.path))
 
     @property
     def root(self) -> Path:
@@ -94,6 +116,7 @@ def up(
     no_cache: bool = False,
     log: bool = False,
     trusted: bool = False,
+    gpus: GpuSetting | None = None,
 ) -> Up:
     """Start the dev container.
 
@@ -114,12 +137,18 @@ def up(
     lock = Path(workspace.root, f".innerloop/up/{experiment.slug}.lock")
     waiting = f"innerloop: waiting for another `loop up {experiment.name}`"
     with files.locked(lock, waiting=waiting) as descriptor:
-        options = UpOptions(workspace, experiment, config, say, log, no_cache, links, descriptor)
+        options = UpOptions(
+            workspace, experiment, config, say, log, no_cache, links, descriptor, gpus
+        )
         containers = options.containers()
         usable = None if rebuild else _usable_container(options, containers)
         if usable is not None:
             changes = staleness.of_container(usable, workspace, experiment, config)
-            changes = [*changes, *_missing_mount(options, usable)]
+            changes = [
+                *changes,
+                *_missing_mount(options, usable),
+                *_other_gpus(options, usable, facts),
+            ]
             if changes:
                 say(f"the container is outdated: {', '.join(changes)}")
             if not (changes and ask("Recreate it? Files outside mounted folders are lost.")):
@@ -133,7 +162,7 @@ def _missing_mount(options: UpOptions, container: Container) -> list[str]:
         return []
     mount = git_mounts.of_workspace(options.workspace, options.config.value)
     missing = [
-        f"{link.target}, to which links of the data lead, is not mounted"
+        f"{link.target}, to which links lead, is not mounted"
         for link in options.links.mounts
         if link.target not in container.mounts
     ]
@@ -141,6 +170,21 @@ def _missing_mount(options: UpOptions, container: Container) -> list[str]:
         what = "the repository of this git worktree or submodule"
         missing.append(f"{mount.target}, {what}, is not mounted")
     return missing
+
+
+def _other_gpus(options: UpOptions, container: Container, facts: engine.Engine) -> list[str]:
+    """Whether a container was created with other GPUs than the command line asks for."""
+    if options.gpus is None or options.config.kind == "compose":
+        return []
+    asked, has = _label(gpus.for_container(options.gpus, facts)), container.labels.get(GPU_LABEL)
+    if asked == has:
+        return []
+    of = "its GPUs are not known" if has is None else f"its GPUs are: {has}"
+    return [f"{of}, and {options.gpus.shown} asks for: {asked}"]
+
+
+def _label(gpu: Gpu) -> str:
+    return ",".join(gpu.devices) or "none"
 
 
 def _usable_container(options: UpOptions, containers: Sequence[Container]) -> Container | None:
@@ -239,11 +283,17 @@ def _create(options: UpOptions, image: Image, facts: engine.Engine, old: Sequenc
     devcontainer_cli.program()
     builds = not options.config.builds(options.experiment) and options.config.kind != "image"
     host_programs.require(options.root, options.config, builds=builds)
-    gpu = engine.decide_gpu(options.config.gpu, device=engine.has_gpu(), runtime=facts.has_nvidia)
-    options.say(gpu.why)
+    own = "" if options.gpus is not None else gpu_request.own_device(options.config.value)
+    gpu = (
+        Gpu(False, f"GPU, because runArgs has {own}", devices=(own,))
+        if own
+        else (gpus.for_container(options.gpu_setting, facts))
+    )
+    if not gpu.needs_trial:
+        options.say(gpu.why)
     if options.config.kind == "compose":
         _remove(*old)
-        outcome = _cli_up(options, None, gpu.use)
+        outcome = _cli_up(options, None, gpu.use and "--gpus" in gpu.options)
         return _up(options, "created", _learn(options, outcome), "", ())
     name, user = dev_image.prepare(
         options.workspace,
@@ -255,12 +305,17 @@ def _create(options: UpOptions, image: Image, facts: engine.Engine, old: Sequenc
         no_cache=options.no_cache,
         build=lambda argv: _raise_on_failure(options, _follow(options, argv)),
     )
+    if gpu.needs_trial:
+        gpu = gpus.settle(options.gpu_setting, facts, name, options.say)
+        options.say(gpu.why)
     _remove(*old)
     labels = {
         EXPERIMENT_LABEL: options.experiment.name,
         WORKSPACE_LABEL: options.workspace.identity,
+        GPU_LABEL: _label(gpu),
     }
     override = options.config.on(name, user, labels, options.workspace)
+    override = gpu_request.replaced(override, gpu.options)
     mount = git_mounts.of_workspace(options.workspace, override)
     if mount is not None:
         options.say(mount.note)
@@ -268,14 +323,14 @@ def _create(options: UpOptions, image: Image, facts: engine.Engine, old: Sequenc
     for note in options.links.notes:
         options.say(note)
     override = options.links.added_to(override)
-    outcome = _cli_up(options, override, gpu.use)
+    outcome = _cli_up(options, override, False)
     return _up(options, "created", _learn(options, outcome), name, ())
 
 
 def _cli_up(options: UpOptions, override: dict[str, object] | None, gpu: bool | None) -> CliOutcome:
     """Run `devcontainer up`, with `override` in place of devcontainer.json.
 
-    On Ctrl-C incomplete containers are removed.
+    `gpu`: whether the CLI adds GPUs itself; None lets it decide. On Ctrl-C incomplete containers are removed.
     """
     path = options.root / f".innerloop/up/{options.experiment.slug}.json"
     if override is not None:
@@ -287,6 +342,7 @@ def _cli_up(options: UpOptions, override: dict[str, object] | None, gpu: bool | 
         override=str(path) if override is not None else None,
         gpu=gpu,
         labels=discovery.labels_of(options.workspace, options.experiment),
+        client=client.program(),
     )
     try:
         outcome = _follow(options, argv)

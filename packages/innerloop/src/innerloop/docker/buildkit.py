@@ -13,10 +13,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..model.container import PODMAN
 from ..model.dockerfiles.dockerfile_mounts import OURS, BuildMounts, mounted, secret_path
 from ..model.workspace import Workspace
 from ..util import network, process, venvs
 from ..util.network import Network
+from . import client, docker_cli
 
 CA = f"{OURS}ca"
 PIP = f"{OURS}pip.conf"
@@ -44,11 +46,21 @@ class BuildOptions:
 
 
 def has_buildkit() -> bool:
-    """Whether BuildKit can be used: through the buildx plugin, or built into a client before 23.0."""
+    """Whether the builder takes secrets and caches for a step.
+
+    That is BuildKit through the buildx plugin, or built into a client before 23.0, and Podman's own
+    builder. Behind Docker's client, Podman has only the legacy builder's way.
+    """
+    if client.current().kind == PODMAN:
+        return True
     if (chosen := os.environ.get("DOCKER_BUILDKIT")) is not None:
         return chosen not in ("0", "false", "")
-    plugin, client = process.run_together(["docker", "buildx", "version"], ["docker", "--version"])
-    version = re.search(r"version (\d+)\.", client.out)
+    plugin, program, server = process.run_together(
+        docker_cli.buildx_version(), docker_cli.client_version(), docker_cli.server_parts()
+    )
+    if "Podman Engine" in server.out:
+        return False
+    version = re.search(r"version (\d+)\.", program.out)
     return plugin.ok or (version is not None and 18 < int(version[1]) < 23)
 
 

@@ -15,7 +15,7 @@ from ..model.host_paths import Bind, binds_of, own_ids
 from ..model.workspace import Workspace
 from ..util import files, network, venvs
 from ..util.network import Network
-from . import buildkit, engine
+from . import buildkit, client, engine
 
 CA = "/run/innerloop/ca.pem"
 
@@ -55,7 +55,7 @@ def own_binds() -> tuple[Bind, ...]:
     Empty outside of a container, and where the engine that we talk to does not know our container
     (an engine of its own runs in it).
     """
-    if os.name == "nt" or not any(map(os.path.exists, ("/.dockerenv", "/run/.containerenv"))):
+    if os.name == "nt" or not client.is_in_container():
         return ()
     ids = own_ids(
         files.read_text(Path("/proc/self/mountinfo")) or "",

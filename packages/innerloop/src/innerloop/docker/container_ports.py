@@ -17,7 +17,7 @@ from pathlib import Path
 from ..model.container import APART, ContainerSpec
 from ..model.run import Request
 from ..util import console, gate, peers, process
-from . import docker_cli
+from . import client, docker_cli
 
 RELAY = Path(__file__).resolve().parent.parent / "in_env_scripts" / "debugger" / "relay.py"
 
@@ -78,7 +78,7 @@ def with_network(request: Request) -> Request:
 
 def user_of(port: int) -> tuple[str, str]:
     """Name and workspace of the container that has a port of this machine; "" for unknown ones."""
-    if process.which("docker") is None:
+    if not client.is_installed():
         return "", ""
     for done in process.run_together(*docker_cli.users_of(port), timeout=10):
         name, _, workspace = done.out.strip().partition("\t") if done.ok else ("", "", "")

@@ -15,7 +15,7 @@ from urllib.parse import quote
 from ..model.container import EXPERIMENT_LABEL, RUN_LABEL, WORKSPACE_LABEL
 from ..util import process
 from ..util.errors import UserError
-from . import docker_cli, engine
+from . import client, docker_cli, engine
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def of_workspace(identity: str, run: str = "") -> list[OwnContainer] | None:
     if isinstance(listed, list):
         ids = [str(entry.get("Id")) for entry in listed]
     else:
-        if process.which("docker") is None:
+        if not client.is_installed():
             return None
         done = process.run(docker_cli.container_ids(*labels), timeout=30)
         if not done.ok:
@@ -86,8 +86,8 @@ def find(name: str) -> OwnContainer | None:
     if code == 404:
         return None
     if code != 200:
-        if process.which("docker") is None:
-            raise UserError("Docker is not installed", code="engine-unavailable")
+        if not client.is_installed():
+            engine.require(engine.ask(""))
         done = process.run(docker_cli.inspect_containers(name), timeout=30)
         if not done.ok:
             message = done.err.strip()

@@ -1,4 +1,4 @@
-"""Command lines of the docker client as argv lists. Nothing here runs a program."""
+"""Command lines of the engine's client as argv lists. Nothing here runs a program."""
 
 from __future__ import annotations
 
@@ -11,11 +11,23 @@ from ..model.container import (
     BASES_LABEL,
     DIGEST_LABEL,
     EXPERIMENT_LABEL,
+    PODMAN,
     RUN_LABEL,
     WORKSPACE_LABEL,
     Mount,
     require_image_name,
 )
+from . import client
+
+
+def _is_podman() -> bool:
+    """Whether the client is Podman's, which has other words for a few things."""
+    return client.current().kind == PODMAN
+
+
+def _label(key: str) -> str:
+    """A container's label in a template of `ps`."""
+    return f'{{{{index .Labels "{key}"}}}}' if _is_podman() else f'{{{{.Label "{key}"}}}}'
 
 
 def digest_label_of(image: str) -> list[str]:
@@ -25,21 +37,21 @@ def digest_label_of(image: str) -> list[str]:
     """
     labels = f'{{{{index . "{DIGEST_LABEL}"}}}} {{{{index . "{BASES_LABEL}"}}}}'
     form = f"{{{{.Id}}}} {{{{with .Config.Labels}}}}{labels}{{{{end}}}}"
-    return ["docker", "image", "inspect", "--format", form, image]
+    return [client.program(), "image", "inspect", "--format", form, image]
 
 
 def image_id(image: str) -> list[str]:
-    return ["docker", "image", "inspect", "--format", "{{.Id}}", image]
+    return [client.program(), "image", "inspect", "--format", "{{.Id}}", image]
 
 
 def mounts_of(container: str) -> list[str]:
     """Prints a JSON array: the container's mounts, each with Source and Destination."""
-    return ["docker", "container", "inspect", "--format", "{{json .Mounts}}", container]
+    return [client.program(), "container", "inspect", "--format", "{{json .Mounts}}", container]
 
 
 def context_address() -> list[str]:
     """Prints the address of the current context's engine as JSON."""
-    return ["docker", "context", "inspect", "--format", "{{json .Endpoints.docker.Host}}"]
+    return [client.program(), "context", "inspect", "--format", "{{json .Endpoints.docker.Host}}"]
 
 
 # No registry has an image of this host (RFC 2606), and none is asked.
@@ -49,15 +61,48 @@ _NO_IMAGE = "innerloop.invalid/none"
 def mounts_nothing(source: str) -> list[str]:
     """Fails: the engine refuses the mount's source if it does not see it, else the image."""
     mount = Mount(source, "/source", read_only=True)
-    return ["docker", "create", "--pull", "never", "--mount", mount.text(), _NO_IMAGE]
+    return [client.program(), "create", "--pull", "never", "--mount", mount.text(), _NO_IMAGE]
+
+
+def client_version() -> list[str]:
+    return [client.program(), "--version"]
+
+
+def buildx_version() -> list[str]:
+    """Fails without the plugin that builds with BuildKit."""
+    return [client.program(), "buildx", "version"]
+
+
+def server_parts() -> list[str]:
+    """Prints the engine's parts as JSON; one of Podman's is the "Podman Engine"."""
+    return [client.program(), "version", "--format", "{{json .Server}}"]
+
+
+def compose_version() -> list[str]:
+    """Fails without the plugin."""
+    return [client.program(), "compose", "version"]
+
+
+def published_ports() -> list[str]:
+    """Prints the name and the published ports of each container that runs."""
+    return [client.program(), "container", "ls", "--format", "{{.Names}}\t{{.Ports}}"]
+
+
+def wait(name: str) -> list[str]:
+    """Ends with the container."""
+    return [client.program(), "wait", name]
+
+
+def last_logs(name: str, lines: int) -> list[str]:
+    return [client.program(), "logs", "--tail", str(lines), name]
 
 
 def pull(image: str) -> list[str]:
-    return ["docker", "pull", require_image_name(image)]
+    return [client.program(), "pull", require_image_name(image)]
 
 
 def push(image: str) -> list[str]:
-    return ["docker", "push", require_image_name(image)]
+    return [client.program(), "push", require_image_name(image)]
 
 
 def manifest(name: str, *, insecure: bool) -> list[str]:
@@ -65,17 +110,24 @@ def manifest(name: str, *, insecure: bool) -> list[str]:
 
     `insecure`: a registry without TLS.
     """
-    return ["docker", "manifest", "inspect", "--verbose", *(["--insecure"] * insecure), name]
+    return [
+        client.program(),
+        "manifest",
+        "inspect",
+        "--verbose",
+        *(["--insecure"] * insecure),
+        name,
+    ]
 
 
 def tag(image: str, name: str) -> list[str]:
-    return ["docker", "image", "tag", image, name]
+    return [client.program(), "image", "tag", image, name]
 
 
 def labels_of(image: str) -> list[str]:
     """Prints a JSON object."""
     return [
-        "docker",
+        client.program(),
         "image",
         "inspect",
         "--format",
@@ -86,16 +138,12 @@ def labels_of(image: str) -> list[str]:
 
 def remove_image(image: str) -> list[str]:
     """Without force: an image that a container uses, or that has another name, stays."""
-    return ["docker", "image", "rm", image]
+    return [client.program(), "image", "rm", image]
 
 
 def info() -> list[str]:
-    """Prints one JSON object: the engine's runtimes, security options and system."""
-    template = (
-        '{"runtimes":{{json .Runtimes}},"security":{{json .SecurityOptions}},'
-        '"system":{{json .OperatingSystem}},"version":{{json .ServerVersion}}}'
-    )
-    return ["docker", "info", "--format", template]
+    """Prints one JSON object, which `engine_facts.parse` reads."""
+    return [client.program(), "info", "--format", "{{json .}}"]
 
 
 def build(
@@ -109,7 +157,7 @@ def build(
     options: Sequence[str] = (),
 ) -> list[str]:
     """Builds from a context folder; the Dockerfile's text comes on standard input."""
-    argv = ["docker", "build", "--force-rm", "--file", "-", "--tag", image]
+    argv = [client.program(), "build", "--force-rm", "--file", "-", "--tag", image]
     if target:
         argv += ["--target", target]
     for key, value in labels.items():
@@ -126,14 +174,16 @@ def users_of(port: int) -> tuple[list[str], ...]:
 
     One finds a debugger, one a model server, one what the engine publishes.
     """
-    form = f'{{{{.Names}}}}\t{{{{.Label "{WORKSPACE_LABEL}"}}}}'
+    form = f"{{{{.Names}}}}\t{_label(WORKSPACE_LABEL)}"
     filters = (f"label={DEBUG_PORT}={port}", f"label={SERVER_PORT}={port}", f"publish={port}")
-    return tuple(["docker", "ps", "--filter", filter, "--format", form] for filter in filters)
+    return tuple(
+        [client.program(), "ps", "--filter", filter, "--format", form] for filter in filters
+    )
 
 
 def network_exists(name: str) -> list[str]:
     """Fails if there is no such network."""
-    return ["docker", "network", "inspect", "--format", "{{.Name}}", name]
+    return [client.program(), "network", "inspect", "--format", "{{.Name}}", name]
 
 
 def create_network_apart(name: str) -> list[str]:
@@ -142,7 +192,7 @@ def create_network_apart(name: str) -> list[str]:
     Source: Docker's reference, "Bridge network driver", options (other bridges are isolated anyway).
     """
     options = ["--opt", "com.docker.network.bridge.enable_icc=false"]
-    return ["docker", "network", "create", *options, "--label", "innerloop", name]
+    return [client.program(), "network", "create", *options, "--label", "innerloop", name]
 
 
 # Label of a debugged container: the port of this machine where its debugger answers.
@@ -150,27 +200,27 @@ DEBUG_PORT = "innerloop.debugged-at"
 
 
 def kill(name: str, signal: str) -> list[str]:
-    return ["docker", "kill", "--signal", signal, name]
+    return [client.program(), "kill", "--signal", signal, name]
 
 
 def stop(name: str, seconds: int) -> list[str]:
-    return ["docker", "stop", "--time", str(seconds), name]
+    return [client.program(), "stop", "--time", str(seconds), name]
 
 
 def container_ids(*labels: str) -> list[str]:
     """Prints the id of each container with the labels ("key" or "key=value"), running or not."""
     filters = [word for label in labels for word in ("--filter", f"label={label}")]
-    return ["docker", "ps", "--all", "--no-trunc", "--quiet", *filters]
+    return [client.program(), "ps", "--all", "--no-trunc", "--quiet", *filters]
 
 
 def inspect_containers(*names: str) -> list[str]:
     """Prints a JSON array with an object for each container."""
-    return ["docker", "container", "inspect", *names]
+    return [client.program(), "container", "inspect", *names]
 
 
 def inspect_image(image: str) -> list[str]:
     """Prints a JSON array with one object, the image."""
-    return ["docker", "image", "inspect", require_image_name(image)]
+    return [client.program(), "image", "inspect", require_image_name(image)]
 
 
 def exec_in(
@@ -183,7 +233,7 @@ def exec_in(
     interactive: bool = False,
     terminal: bool = False,
 ) -> list[str]:
-    argv = ["docker", "exec"]
+    argv = [client.program(), "exec"]
     if interactive:
         argv.append("--interactive")
     if terminal:
@@ -206,13 +256,19 @@ def python_of(image: str) -> list[str]:
 def run_once(image: str, command: Sequence[str]) -> list[str]:
     """Run a command in an image once, as root and without a network."""
     program, *rest = command
-    look = ["docker", "run", "--rm", "--network", "none", "--user", "0"]
+    look = [client.program(), "run", "--rm", "--network", "none", "--user", "0"]
     return [*look, "--entrypoint", program, require_image_name(image), *rest]
+
+
+def try_options(image: str, options: Sequence[str], command: str) -> list[str]:
+    """Run a command for `sh` in an image that is here, with options of `docker run`."""
+    look = [client.program(), "run", "--rm", "--pull", "never", "--network", "none", *options]
+    return [*look, "--entrypoint", "sh", require_image_name(image), "-c", command]
 
 
 def create(image: str, labels: Mapping[str, str]) -> list[str]:
     """Creates a container that is never started, and prints its id."""
-    argv = ["docker", "create"]
+    argv = [client.program(), "create"]
     for key, value in labels.items():
         argv += ["--label", f"{key}={value}"]
     return [*argv, "--entrypoint", "none", require_image_name(image)]
@@ -220,7 +276,8 @@ def create(image: str, labels: Mapping[str, str]) -> list[str]:
 
 def copy_out(container: str, path: str, target: str) -> list[str]:
     """Copies a file of a container to this machine; the container need not run."""
-    return ["docker", "cp", "--follow-link", f"{container}:{path}", target]
+    follow = () if _is_podman() else ("--follow-link",)
+    return [client.program(), "cp", *follow, f"{container}:{path}", target]
 
 
 def events_of(container: str, until: float) -> list[str]:
@@ -229,17 +286,19 @@ def events_of(container: str, until: float) -> list[str]:
     until: seconds since the epoch, a moment that is still to come. Docker's client may lose what
     it was sent when the engine ends the answer at once (13 of 70 times, measured).
     """
-    argv = ["docker", "events", "--since", "24h", "--until", f"{until:.3f}"]
+    argv = [client.program(), "events", "--since", "24h", "--until", f"{until:.3f}"]
     return [*argv, "--format", "{{.Action}}", "--filter", f"container={container}"]
 
 
 def top(container: str) -> list[str]:
-    return ["docker", "top", container, "-eo", "pid,args"]
+    """Prints the processes of a container. Podman's `-eo` would need the image's own `ps`."""
+    columns = ("pid", "args") if _is_podman() else ("-eo", "pid,args")
+    return [client.program(), "top", container, *columns]
 
 
 def build_from_text(image: str, labels: Mapping[str, str]) -> list[str]:
     """Builds the Dockerfile on standard input, without a build context."""
-    argv = ["docker", "build", "--force-rm", "--tag", image]
+    argv = [client.program(), "build", "--force-rm", "--tag", image]
     for key, value in labels.items():
         argv += ["--label", f"{key}={value}"]
     return [*argv, "-"]
@@ -247,17 +306,17 @@ def build_from_text(image: str, labels: Mapping[str, str]) -> list[str]:
 
 def remove(*names: str) -> list[str]:
     """Removes containers, running ones too, with their anonymous volumes; named volumes stay."""
-    return ["docker", "rm", "--force", "--volumes", *names]
+    return [client.program(), "rm", "--force", "--volumes", *names]
 
 
 def remove_ended(name: str) -> list[str]:
     """Removes a container that does not run, with its anonymous volumes."""
-    return ["docker", "rm", "--volumes", name]
+    return [client.program(), "rm", "--volumes", name]
 
 
 def logs(name: str) -> list[str]:
     """Prints all of the container's output."""
-    return ["docker", "logs", name]
+    return [client.program(), "logs", name]
 
 
 # Label of a model server's container: the port of this machine that it is published on.
@@ -271,11 +330,11 @@ def follow_logs(name: str, since: str = "") -> list[str]:
 
     `since` is the time of the first line to print, "" for all.
     """
-    return ["docker", "logs", "--follow", *(["--since", since] if since else []), name]
+    return [client.program(), "logs", "--follow", *(["--since", since] if since else []), name]
 
 
 def exit_code(name: str) -> list[str]:
-    return ["docker", "container", "inspect", "--format", "{{.State.ExitCode}}", name]
+    return [client.program(), "container", "inspect", "--format", "{{.State.ExitCode}}", name]
 
 
 def servers_of(workspace: str, experiment: str) -> list[str]:
@@ -283,8 +342,8 @@ def servers_of(workspace: str, experiment: str) -> list[str]:
 
     A line has the name, port and path, separated by tabs.
     """
-    form = f'{{{{.Names}}}}\t{{{{.Label "{SERVER_PORT}"}}}}\t{{{{.Label "{SERVER_PATH}"}}}}'
-    argv = ["docker", "ps", "--format", form]
+    form = f"{{{{.Names}}}}\t{_label(SERVER_PORT)}\t{_label(SERVER_PATH)}"
+    argv = [client.program(), "ps", "--format", form]
     for key, value in ((WORKSPACE_LABEL, workspace), (EXPERIMENT_LABEL, experiment)):
         argv += ["--filter", f"label={key}={value}"]
     return [*argv, "--filter", f"label={SERVER_PORT}"]
@@ -293,7 +352,7 @@ def servers_of(workspace: str, experiment: str) -> list[str]:
 def default_command(image: str) -> list[str]:
     """Prints two JSON arrays: the image's entrypoint and command."""
     form = "{{json .Config.Entrypoint}} {{json .Config.Cmd}}"
-    return ["docker", "image", "inspect", "--format", form, image]
+    return [client.program(), "image", "inspect", "--format", form, image]
 
 
 # Labels of the containers that VS Code and the devcontainer CLI create.
@@ -303,25 +362,32 @@ _UNITS = {"B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**
 
 def list_containers(label: str, value: str) -> list[str]:
     """Prints one line per container: id, name, image, status, run."""
-    fields = f'{{{{.ID}}}}\t{{{{.Names}}}}\t{{{{.Image}}}}\t{{{{.Status}}}}\t{{{{.Label "{RUN_LABEL}"}}}}'
-    argv = ["docker", "container", "ls", "--all", "--no-trunc", "--format", fields]
+    fields = f"{{{{.ID}}}}\t{{{{.Names}}}}\t{{{{.Image}}}}\t{{{{.Status}}}}\t{_label(RUN_LABEL)}"
+    argv = [client.program(), "container", "ls", "--all", "--no-trunc", "--format", fields]
     return [*argv, "--filter", f"label={label}={value}"]
 
 
 def list_images(filter: str) -> list[str]:
     """Prints the ids of the images that match a filter such as label=x or reference=x/*."""
-    return ["docker", "image", "ls", "--quiet", "--no-trunc", "--filter", filter]
+    return [client.program(), "image", "ls", "--quiet", "--no-trunc", "--filter", filter]
 
 
 def container_names(root: str, experiment: str, *, running: bool = False) -> list[str]:
     """Prints the names of an experiment's containers; dev containers are not among them."""
-    argv = ["docker", "container", "ls", *([] if running else ["--all"]), "--format", "{{.Names}}"]
+    argv = [
+        client.program(),
+        "container",
+        "ls",
+        *([] if running else ["--all"]),
+        "--format",
+        "{{.Names}}",
+    ]
     return [*argv, *_of(root, experiment)]
 
 
 def image_names(root: str, experiment: str) -> list[str]:
     """Prints the names of an experiment's images."""
-    argv = ["docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}"]
+    argv = [client.program(), "image", "ls", "--format", "{{.Repository}}:{{.Tag}}"]
     return [*argv, *_of(root, experiment)]
 
 
@@ -339,33 +405,31 @@ def workspace_filter(root: str) -> str:
 
 
 def inspect_images(ids: Sequence[str]) -> list[str]:
-    """Prints one JSON array per image: id, names, labels, size in bytes."""
-    return [
-        *("docker", "image", "inspect", "--format"),
-        "[{{json .Id}},{{json .RepoTags}},{{json .Config.Labels}},{{json .Size}}]",
-        *ids,
-    ]
+    """Prints one JSON array with an object for each image."""
+    return [client.program(), "image", "inspect", *ids]
+
+
+def list_volumes() -> list[str]:
+    """Prints the names of all volumes."""
+    return [client.program(), "volume", "ls", "--quiet"]
 
 
 def disk_usage() -> list[str]:
-    """Prints two lines, each a JSON array: images and volumes with the disk space of each."""
-    return [
-        "docker",
-        "system",
-        "df",
-        "--verbose",
-        "--format",
-        "{{json .Images}}\n{{json .Volumes}}",
-    ]
+    """Prints two lines, each a JSON array: images and volumes with the disk space of each.
+
+    Podman prints a table instead, or fails.
+    """
+    form = "{{json .Images}}\n{{json .Volumes}}"
+    return [client.program(), "system", "df", "--verbose", "--format", form]
 
 
 def remove_containers(ids: Sequence[str]) -> list[str]:
     """Without force: running containers stay."""
-    return ["docker", "container", "rm", *ids]
+    return [client.program(), "container", "rm", *ids]
 
 
 def remove_volumes(names: Sequence[str]) -> list[str]:
-    return ["docker", "volume", "rm", *names]
+    return [client.program(), "volume", "rm", *names]
 
 
 def parse_size(text: str) -> int:

@@ -1,8 +1,7 @@
-"""Facts about the Docker engine and this machine's GPU. Asked once per command."""
+"""Facts about the container engine. Asked once per command."""
 
 from __future__ import annotations
 
-import glob
 import json
 import os
 import socket
@@ -11,19 +10,20 @@ import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from ..model.container import BASES_LABEL, DIGEST_LABEL
-from ..util import process
+from ..model.container import BASES_LABEL, DIGEST_LABEL, DOCKER, PODMAN
+from ..util import host_gpus, process
 from ..util.errors import UserError
-from . import docker_cli
+from . import client, docker_cli, engine_facts
+from .client import Client
+from .engine_facts import EngineFacts
 
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """Whether the engine `answers`; if not, `why` and `hint` are for the person.
+    """Whether the engine `answers`, and what it is; if not, `why` and `hint` are for the person.
 
     An engine that `is_elsewhere` answers, but cannot be used: it does not see the workspace's files.
 
@@ -38,89 +38,114 @@ class Engine:
     label: str | None = None
     image_id: str = ""
     bases: str = ""
-    runtimes: tuple[str, ...] = ()
-    rootless: bool = False
-    desktop: bool = False
+    facts: EngineFacts = field(default_factory=EngineFacts)
     is_elsewhere: bool = False
-
-    @property
-    def has_nvidia(self) -> bool:
-        return "nvidia" in self.runtimes
 
     @property
     def maps_owners(self) -> bool:
         """Whether files that any user of a container writes belong to the person on the host."""
-        return self.rootless or self.desktop
+        return self.facts.owners != "numbers"
 
 
-@dataclass(frozen=True, slots=True)
-class Gpu:
-    """Whether a run gets the GPUs, and the fact that decided it."""
+def ask(image: str, *, whole: bool = False) -> Engine:
+    """Ask the engine about itself and an image at once. Without an engine, `answers` is False.
 
-    use: bool
-    why: str
-    options: tuple[str, ...] = field(default=())
-
-
-def ask(image: str) -> Engine:
-    """Ask the engine about itself and an image at once. Without an engine, `answers` is False."""
-    if process.which("docker") is None:
-        return Engine(False, "Docker is not installed", "Install Docker to get the container")
-    if (facts_of_socket := _ask_socket(image)) is not None:
+    `whole`: every fact is asked for, also those that no run needs on this machine.
+    """
+    using = client.current()
+    if using.path is None:
+        return _not_installed(using)
+    if (facts_of_socket := _ask_socket(image, whole)) is not None:
         return facts_of_socket
     about_image, about_engine = process.run_together(
         docker_cli.digest_label_of(image), docker_cli.info()
     )
-    # With a template, older clients do not print why `docker info` failed; the other command does.
-    message = about_image.err.strip() or about_engine.err.strip()
-    try:
-        facts = json.loads(about_engine.out.splitlines()[0])
-        version = facts.get("version")
-    except (ValueError, IndexError, AttributeError):
-        return _unavailable(message)
-    if not about_engine.ok or not version:
-        return _unavailable(message)
-    security = " ".join(facts.get("security") or [])
+    facts = _parsed(about_engine.out)
+    if facts is None:
+        # With a template, older clients do not print why `docker info` failed; the other command does.
+        return _unavailable(about_image.err.strip() or about_engine.err.strip())
     image_id, label, bases = [*about_image.out.strip().split(" "), "", ""][:3]
     return Engine(
         answers=True,
         label=label if about_image.ok else None,
-        image_id=image_id if about_image.ok else "",
+        image_id=engine_facts.image_id(image_id) if about_image.ok else "",
         bases=bases if about_image.ok else "",
-        runtimes=tuple(facts.get("runtimes") or {}),
-        rootless="rootless" in security,
-        desktop="Docker Desktop" in (facts.get("system") or "") or sys.platform != "linux",
+        facts=facts,
     )
 
 
-SOCKET = "/var/run/docker.sock"
+def _parsed(out: str) -> EngineFacts | None:
+    """The engine of a client's answer; None if it has not reached one."""
+    try:
+        info = json.loads(out)
+    except (ValueError, RecursionError):
+        return None
+    address = client.address() or ""
+    return engine_facts.parse(
+        info,
+        address=address,
+        socket_owner=_owner_of(client.socket_path()),
+        in_machine=sys.platform != "linux",
+    )
 
 
-def _ask_socket(image: str) -> Engine | None:
+def _owner_of(path: str | None) -> int | None:
+    """The UID of a socket's owner; None without a socket."""
+    try:
+        status = os.stat(path) if path else None
+    except (OSError, ValueError):
+        return None
+    return status.st_uid if status is not None and stat.S_ISSOCK(status.st_mode) else None
+
+
+def _ask_socket(image: str, whole: bool) -> Engine | None:
     """`ask` through the engine's socket, which saves two starts of the client.
 
-    That is some 30 ms of every run. None if the client would use another engine, or on any error:
-    the client is asked then, and its error message is the one that is shown.
+    That is some 30 ms of every run. None if there is no such socket, or on any error: the client is
+    asked then, and its error message is the one that is shown.
+
+    Any answer says in its header whose engine it is. The rest matters only where there is a GPU, or
+    where the socket is not root's.
 
     Source: Docker Engine API v1.41, GET /images/{name}/json and GET /info.
     """
-    if not is_default():
+    path = client.socket_path()
+    owner = _owner_of(path)
+    if path is None or owner is None:
         return None
     try:
-        code, about_image = _get(f"/images/{quote(image)}/json")
-        # Whether the engine can pass a GPU on matters only where there is one.
-        about_engine = _get("/info")[1] if has_gpu() else {}
-        labels = (about_image.get("Config") or {}).get("Labels") or {}
+        about_image = _ask(path, "GET", f"/images/{quote(image)}/json")
+        if about_image.code not in (200, 404):
+            return None
+        server = engine_facts.server_of(about_image.server)
+        if (
+            whole
+            or owner != 0
+            or server is None
+            or host_gpus.find().is_any
+            or client.is_in_container()
+        ):
+            facts = engine_facts.parse(
+                _ask(path, "GET", "/info").value,
+                address=client.address() or "",
+                socket_owner=owner,
+                in_machine=sys.platform != "linux",
+            )
+        else:
+            kind, version = server
+            facts = EngineFacts(kind, DOCKER, version, client.address() or "", owner)
+        value = about_image.value if about_image.code == 200 else {}
+        labels = (value.get("Config") or {}).get("Labels") or {}
     except (OSError, ValueError, AttributeError):
         return None
-    if code not in (200, 404):
+    if facts is None:
         return None
     return Engine(
         answers=True,
-        label=labels.get(DIGEST_LABEL, "") if code == 200 else None,
-        image_id=str(about_image.get("Id") or "") if code == 200 else "",
-        bases=labels.get(BASES_LABEL, "") if code == 200 else "",
-        runtimes=tuple(about_engine.get("Runtimes") or {}),
+        label=labels.get(DIGEST_LABEL, "") if about_image.code == 200 else None,
+        image_id=str(value.get("Id") or ""),
+        bases=labels.get(BASES_LABEL, ""),
+        facts=facts,
     )
 
 
@@ -132,19 +157,8 @@ def is_default() -> bool:
     """
     if sys.platform != "linux":
         return False
-    if os.environ.get("DOCKER_HOST") or os.environ.get("DOCKER_CONTEXT"):
-        return False
-    config = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker") / "config.json"
-    try:
-        if "currentContext" in config.read_text(encoding="utf-8"):
-            return False
-    except (OSError, UnicodeDecodeError):
-        pass
-    try:
-        status = os.stat(SOCKET)
-    except OSError:
-        return False
-    return stat.S_ISSOCK(status.st_mode) and status.st_uid == 0
+    path = client.socket_path()
+    return path == client.DEFAULT_SOCKET and _owner_of(path) == 0
 
 
 def api_get(path: str) -> Any:
@@ -155,12 +169,14 @@ def api_get(path: str) -> Any:
 
 def api(method: str, path: str) -> tuple[int, Any] | None:
     """Status and JSON of one request through the socket; None if the client has to be asked."""
-    if not is_default():
+    socket_path = client.socket_path()
+    if socket_path is None or _owner_of(socket_path) is None:
         return None
     try:
-        return _ask(method, path)
+        answer = _ask(socket_path, method, path)
     except (OSError, ValueError):
         return None
+    return answer.code, answer.value
 
 
 def mounts_of(container: str) -> list[dict[str, Any]] | None:
@@ -186,9 +202,9 @@ def labels_of(image: str) -> dict[str, str]:
     if code == 404:
         return {}
     if code != 200:
-        if process.which("docker") is None:
+        if not client.is_installed():
             return {}
-        done = process.run(["docker", "image", "inspect", image])
+        done = process.run(docker_cli.inspect_image(image))
         value = json.loads(done.out)[0] if done.ok else {}
     return (value.get("Config") or {}).get("Labels") or {}
 
@@ -206,32 +222,49 @@ def image_ids(images: Iterable[str]) -> dict[str, str]:
 
 
 def _image_ids_of_client(names: list[str]) -> dict[str, str]:
-    if not names or process.which("docker") is None:
+    if not names or not client.is_installed():
         return {}
     argvs = [docker_cli.image_id(name) for name in names]
     answers = zip(names, process.run_together(*argvs), strict=True)
-    return {name: done.out.strip() for name, done in answers if done.ok}
+    return {name: engine_facts.image_id(done.out.strip()) for name, done in answers if done.ok}
 
 
-def _get(path: str) -> tuple[int, Any]:
-    return _ask("GET", path)
+@dataclass(frozen=True, slots=True)
+class ApiAnswer:
+    """An answer of the engine's API: the status, the JSON, and the header `Server`."""
+
+    code: int
+    value: Any
+    server: str = ""
 
 
-def _ask(method: str, path: str) -> tuple[int, Any]:
-    """Status and JSON body of one request. HTTP/1.0: the body ends where the connection does."""
+def _ask(socket_path: str, method: str, path: str) -> ApiAnswer:
+    """One request. HTTP/1.0: the body ends where the connection does."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(5 if method == "GET" else 60)
-        connection.connect(SOCKET)
+        connection.connect(socket_path)
         connection.sendall(f"{method} {path} HTTP/1.0\r\nHost: docker\r\n\r\n".encode())
         answer = b""
         while chunk := connection.recv(65536):
             answer += chunk
     head, _, body = answer.partition(b"\r\n\r\n")
-    return int(head.split(b" ", 2)[1]), json.loads(body or b"null")
+    status, *headers = head.decode("latin-1").split("\r\n")
+    names = {name.lower(): value for name, _, value in (line.partition(":") for line in headers)}
+    server = names.get("server", "").strip()
+    return ApiAnswer(int(status.split(" ", 2)[1]), json.loads(body or b"null"), server)
+
+
+def _not_installed(using: Client) -> Engine:
+    hint = f"Install {using.title} to get the container"
+    return Engine(False, f"{using.title} is not installed", hint)
 
 
 def _unavailable(message: str) -> Engine:
-    detail = f" (docker: {message.strip().splitlines()[-1]})" if message.strip() else ""
+    using = client.current()
+    detail = f" ({using.program}: {message.strip().splitlines()[-1]})" if message.strip() else ""
+    if using.kind == PODMAN:
+        hint = f"`{using.program} info` says what it lacks{detail}"
+        return Engine(False, "Podman is installed, but does not work here", hint)
     if "permission denied" in message.lower():
         return Engine(
             False,
@@ -247,14 +280,6 @@ def _unavailable(message: str) -> Engine:
     if host := os.environ.get("DOCKER_HOST"):
         start = f"Start the one that DOCKER_HOST names ({host}), or unset that variable"
     return Engine(False, "Docker is installed, but its engine is not running", f"{start}{detail}")
-
-
-def unavailable_reason() -> str:
-    """Why an installed engine does not answer; "" if it answers, or if Docker is not installed."""
-    if process.which("docker") is None:
-        return ""
-    facts = ask("innerloop")
-    return "" if facts.answers else facts.why
 
 
 def require(engine: Engine) -> None:
@@ -277,42 +302,3 @@ def raise_if_gone() -> None:
                 hint="Start it and run the command again",
             )
         time.sleep(0.2)
-
-
-def has_gpu() -> bool:
-    """Whether this machine has an NVIDIA GPU with its driver loaded. Starts no program."""
-    if os.environ.get("INNERLOOP_NO_GPU"):
-        return False
-    if glob.glob("/proc/driver/nvidia/gpus/*") or os.path.exists("/dev/nvidia0"):
-        return True
-    # WSL has the Windows driver's GPU as /dev/dxg; on Windows nvidia-smi is in System32.
-    wsl = os.path.exists("/dev/dxg") and os.path.exists("/usr/lib/wsl/lib/nvidia-smi")
-    return wsl or (os.name == "nt" and process.which("nvidia-smi") is not None)
-
-
-def decide_gpu(policy: str, *, device: bool, runtime: bool) -> Gpu:
-    """Apply the gpu setting.
-
-    `device`: there is a GPU with its driver; `runtime`: the engine can pass it to containers.
-    UserError if "all" is set and either is missing.
-    """
-    if policy == "none":
-        return Gpu(False, 'CPU, because gpu = "none"')
-    if device and runtime:
-        return Gpu(True, "GPU, because there is one and the engine can use it", ("--gpus", "all"))
-    missing = (
-        "the engine has no NVIDIA runtime to use the GPU"
-        if device
-        else "this machine has no NVIDIA GPU"
-    )
-    if policy == "all":
-        raise UserError(
-            f'gpu = "all" requires a GPU, but {missing}',
-            code="gpu-unavailable",
-            hint=(
-                "Install the NVIDIA Container Toolkit"
-                if device
-                else 'Set gpu = "auto" in innerloop.toml to use a GPU only where there is one'
-            ),
-        )
-    return Gpu(False, f"CPU, because {missing}")

@@ -7,6 +7,7 @@ may share the job's folders, and a loopback address may be a tunnel. So the engi
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import secrets
@@ -16,10 +17,11 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from ..model.container import DOCKER, PODMAN
 from ..model.paths import SCRATCH
 from ..util import files, process
 from ..util.errors import UserError
-from . import container_context, docker_cli, engine
+from . import client, container_context, docker_cli, engine
 from .engine import Engine
 
 # Docker's words for a source of a bind mount that is not on the engine's machine, and those of Docker
@@ -29,18 +31,26 @@ _NOT_SEEN = ("bind source path does not exist", "is not shared from the host")
 PATIENCE = 30
 
 
-def ask(image: str, root: str) -> Engine:
+def ask(image: str, root: str, *, whole: bool = False) -> Engine:
     """As `engine.ask`; an engine that does not see the workspace in `root` is unavailable.
 
     The engine of this machine, behind its usual socket, is asked nothing more.
     """
-    facts = engine.ask(image)
-    if not facts.answers or engine.is_default() or container_context.own_binds():
-        return facts
-    address, is_refused = _first_look(root)
-    if not is_refused and not (_is_network(address) and _has_other_files(address, root)):
-        return facts
-    here = "unset DOCKER_HOST" if os.environ.get("DOCKER_HOST") else "`docker context use default`"
+    asked = engine.ask(image, whole=whole)
+    if not asked.answers or engine.is_default() or container_context.own_binds():
+        return asked
+    facts = asked.facts
+    if facts.client == PODMAN and not facts.in_machine:
+        return asked  # Podman's client is the engine itself
+    address, is_elsewhere = _look(root, client.program(), client.address())
+    if not is_elsewhere:
+        return asked
+    if facts.client == PODMAN:
+        here = "unset CONTAINER_HOST"
+    elif os.environ.get("DOCKER_HOST"):
+        here = "unset DOCKER_HOST"
+    else:
+        here = "`docker context use default`"
     if _is_far(address):
         why = (
             f"the engine is on another machine ({address}): it does not see this workspace's files"
@@ -51,27 +61,41 @@ def ask(image: str, root: str) -> Engine:
             f"the engine ({address}) does not see this workspace's files: it is on another machine, or "
             "in a virtual machine that does not share this folder"
         )
-        hint = f"Share the folder with it, or use another engine ({here})"
+        shares = f" ({facts.product}: {facts.shares})" if facts.shares else ""
+        hint = f"Share the folder with it{shares}, or use another engine ({here})"
     hint += ". Runs and tests need none with `--backend venv`"
-    return replace(facts, answers=False, why=why, hint=hint, is_elsewhere=True)
+    return replace(asked, answers=False, why=why, hint=hint, is_elsewhere=True)
 
 
-def _first_look(root: str) -> tuple[str, bool]:
+@functools.cache
+def _look(root: str, program: str, known_address: str | None) -> tuple[str, bool]:
+    """The engine's address without its password, and whether it does not see the files of `root`.
+
+    Looked at once: neither changes while a command runs.
+    """
+    address, is_refused = _first_look(root, known_address)
+    return address, is_refused or (_is_network(address) and _has_other_files(address, root))
+
+
+def _first_look(root: str, known_address: str | None) -> tuple[str, bool]:
     """The engine's address, such as "ssh://box" or "unix:///run/x.sock", and whether it lacks `root`.
 
-    The address is DOCKER_HOST's, else that of the context: the client's own order.
+    The client is asked for an address that is not known.
 
     To create a container the engine looks for the sources of its mounts before it looks for the image,
     so a container of an image that does not exist tells, and none is created.
     Source: moby, daemon/create.go, `containerCreate`.
     """
-    looked, context = process.run_together(
-        docker_cli.mounts_nothing(root), docker_cli.context_address(), timeout=PATIENCE
+    asks_client = known_address is None and client.current().kind == DOCKER
+    looked, *context = process.run_together(
+        docker_cli.mounts_nothing(root),
+        *([docker_cli.context_address()] if asks_client else []),
+        timeout=PATIENCE,
     )
-    address: object = os.environ.get("DOCKER_HOST")
-    if not address:
+    address: object = known_address
+    for answer in context:
         with suppress(ValueError):
-            address = json.loads(context.out or "null")
+            address = json.loads(answer.out or "null")
     return _without_password(address) if isinstance(address, str) else "", _is_refused(looked.err)
 
 
@@ -134,6 +158,25 @@ def _file_of_our_own(root: str) -> Iterator[str]:
             files.remove(path)
             for folder in (path.parent, path.parent.parent):
                 files.remove_if_empty(folder)
+
+
+def unavailable_reason(root: str) -> str:
+    """Why the engine cannot be asked about this workspace; "" if it can, or without a client."""
+    if not client.is_installed():
+        return ""
+    asked = ask("innerloop", root)
+    return "" if asked.answers else asked.why
+
+
+def is_elsewhere(root: str) -> bool:
+    """Whether an engine answers that does not see the files of `root`.
+
+    Its containers and dev containers are those of others, also where their workspace has the same
+    path.
+    """
+    if engine.is_default() or not client.is_installed():
+        return False
+    return ask("innerloop", root).is_elsewhere
 
 
 def unavailable(facts: Engine) -> UserError:

@@ -210,12 +210,13 @@ _NOTICES = (
     "environment-variable.",
     "Install the buildx component",
 )
-_STEP = re.compile(r"^(Step \d+/\d+ :|#\d+ \[)")
+_STEP = re.compile(r"^(Step \d+/\d+ :|#\d+ \[|(\[\d+/\d+\] )?STEP \d+/\d+: )")
 
 
 def _step_failed(lines: list[str]) -> bool:
-    """Whether the program of a step failed, in the words of either builder."""
-    return any(sign in line for line in lines[-5:] for sign in ("non-zero code", "exit code: "))
+    """Whether the program of a step failed, in the words of any builder."""
+    signs = ("non-zero code", "exit code: ", "exit status ")
+    return any(sign in line for line in lines[-5:] for sign in signs)
 
 
 def failure(dockerfile: Dockerfile, lines: list[str]) -> UserError:
@@ -234,7 +235,9 @@ def failure(dockerfile: Dockerfile, lines: list[str]) -> UserError:
     )
 
 
-_STEP_TEXT = re.compile(r"^(Step \d+/\d+ : |#\d+ \[[^\]]*\d+/\d+\] )(?P<step>.*)")
+_STEP_TEXT = re.compile(
+    r"^(Step \d+/\d+ : |#\d+ \[[^\]]*\d+/\d+\] |(\[\d+/\d+\] )?STEP \d+/\d+: )(?P<step>.*)"
+)
 
 # Part of the builder's output, in lower case -> what to do.
 _HINTS = (

@@ -6,7 +6,6 @@ outputs. Nothing of another workspace is removed.
 
 from __future__ import annotations
 
-import json
 import posixpath
 import re
 import time
@@ -15,8 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..docker import docker_cli
-from ..docker import engine as docker_engine
+from ..docker import client, docker_cli, engine_facts, engine_location
 from ..history import in_flight, past_runs, recorder
 from ..local import lost_runs, tool_environments, venv_requirements
 from ..model.container import EXPERIMENT_LABEL, WORKSPACE_LABEL, image_name_part
@@ -24,7 +22,7 @@ from ..model.deployment import FOLDER as DEPLOY
 from ..model.workspace import Workspace
 from ..runner import environment_resolver
 from ..sync import engine
-from ..util import files, process, venvs
+from ..util import files, json_records, process, venvs
 from ..util.errors import UserError
 from ..util.undo_journal import Delete, DropEmpty
 from ..workspace import loader
@@ -63,7 +61,11 @@ def find(workspace: Workspace, kinds: Sequence[str], older_than: float = 0) -> l
     """
     lost_runs.settle_all(Path(workspace.root))
     found: list[Removable] = []
-    if IN_DOCKER & set(kinds) and process.which("docker"):
+    if (
+        IN_DOCKER & set(kinds)
+        and client.is_installed()
+        and not unavailable_reason(workspace, kinds)
+    ):
         found += [item for item in _in_docker(workspace) if item.kind in kinds]
     if "environments" in kinds:
         found += [*_environments(workspace), *_tool_environments(workspace)]
@@ -72,9 +74,12 @@ def find(workspace: Workspace, kinds: Sequence[str], older_than: float = 0) -> l
     return sorted(found, key=lambda item: (KINDS.index(item.kind), not item.outdated, item.name))
 
 
-def unavailable_reason(kinds: Sequence[str]) -> str:
-    """Why the kinds that Docker has cannot be listed; "" if they can."""
-    return docker_engine.unavailable_reason() if IN_DOCKER & set(kinds) else ""
+def unavailable_reason(workspace: Workspace, kinds: Sequence[str]) -> str:
+    """Why the kinds that the engine has cannot be listed; "" if they can.
+
+    An engine on another machine may have a workspace of the same path: nothing of it is listed.
+    """
+    return engine_location.unavailable_reason(workspace.root) if IN_DOCKER & set(kinds) else ""
 
 
 def remove(workspace: Workspace, item: Removable) -> str:
@@ -92,8 +97,9 @@ def remove(workspace: Workspace, item: Removable) -> str:
     }[item.kind]([item.key])
     done = process.run(argv)
     # Gone also with an image's last name, or because another program removed it.
-    gone = done.ok or "no such" in done.err.lower()
-    return "" if gone else done.err.strip().splitlines()[-1]
+    message = done.err.strip()
+    gone = done.ok or any(sign in message.lower() for sign in ("no such", "not known"))
+    return "" if gone else (message.splitlines() or ["the engine gives no reason"])[-1]
 
 
 def _remove_folder(folder: Path, *, is_output: bool) -> str:
@@ -137,11 +143,12 @@ class _Image:
 def _in_docker(workspace: Workspace) -> list[Removable]:
     """Everything in Docker: one round of commands at once, and one about the images found."""
     root = workspace.identity
-    ours, dev, labelled, named, disk = process.run_together(
+    ours, dev, labelled, named, listed, disk = process.run_together(
         docker_cli.list_containers(WORKSPACE_LABEL, root),
         docker_cli.list_containers(docker_cli.DEVCONTAINER_FOLDER, root),
         docker_cli.list_images(docker_cli.workspace_filter(root)),
         docker_cli.list_images(f"reference={workspace.image_name}/*"),
+        docker_cli.list_volumes(),
         docker_cli.disk_usage(),
     )
     if not ours.ok:
@@ -153,8 +160,9 @@ def _in_docker(workspace: Workspace) -> list[Removable]:
     lost = lost_runs.unwatched(workspace)
     ids = [*dict.fromkeys([*labelled.out.split(), *named.out.split()])]
     images = list(_images(process.run(docker_cli.inspect_images(ids)).out)) if ids else []
-    alone, volumes = _sizes(disk.out)
-    in_use = {row[2]: row[1] for row in rows}
+    alone, known = _sizes(disk.out)
+    volumes = {name: known.get(name, (0, False)) for name in (*listed.out.split(), *known)}
+    in_use = {engine_facts.image_name(row[2]): row[1] for row in rows if len(row) > 2}
     return [
         *(_container(row, running, lost) for row in rows),
         *(item for image in images for item in _image(workspace, image, alone, in_use)),
@@ -163,11 +171,11 @@ def _in_docker(workspace: Workspace) -> list[Removable]:
 
 
 def _container(row: tuple[str, ...], ids: Collection[str], lost: Collection[str]) -> Removable:
-    key, name, image, status, run = row
+    key, name, image, status, run = (*row, "", "", "", "", "")[:5]
     running = status.startswith(("Up", "Restarting", "Removal"))
     kept = "it is running" if running else ""
     if name in lost:
-        kept = f"it is running, and its command was killed (`docker stop {name}`)"
+        kept = f"it is running, and its command was killed (`{client.program()} stop {name}`)"
     elif not running and run in ids:
         kept = "its command is at work"
     # A container that never started is in the way of the next start; a stopped one can be started.
@@ -180,9 +188,23 @@ def _container(row: tuple[str, ...], ids: Collection[str], lost: Collection[str]
 
 
 def _images(text: str) -> Iterator[_Image]:
-    for line in text.splitlines():
-        key, names, labels, size = json.loads(line)
-        yield _Image(key, tuple(names or ()), labels or {}, size)
+    """The images of the engine's JSON; none of them if it is not JSON."""
+    value = json_records.lenient(text)
+    for entry in value if isinstance(value, list) else []:
+        if not isinstance(entry, dict) or not isinstance(entry.get("Id"), str):
+            continue
+        config, names, size = entry.get("Config"), entry.get("RepoTags"), entry.get("Size")
+        labels = config.get("Labels") if isinstance(config, dict) else None
+        yield _Image(
+            engine_facts.image_id(entry["Id"]),
+            tuple(engine_facts.image_name(name) for name in _texts(names)),
+            labels if isinstance(labels, dict) else {},
+            size if isinstance(size, int) else 0,
+        )
+
+
+def _texts(value: object) -> list[str]:
+    return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
 
 
 def _image(
@@ -234,26 +256,27 @@ def _folder(image: str) -> str:
 
 
 def _sizes(text: str) -> tuple[dict[str, int], dict[str, tuple[int, bool]]]:
-    """The sizes of images and of volumes.
+    """The sizes of images and of volumes, as far as the engine says them.
 
     The first mapping has the size of each image's own layers by ID, the second each volume's size,
-    and whether a container uses it.
+    and whether a container uses it. Both are empty for an answer that is not JSON: Podman's is a table.
     """
-    lines = text.splitlines()
-    if len(lines) < 2:
-        return {}, {}
-    images = {
-        image["ID"]: docker_cli.parse_size(image["UniqueSize"])
-        for image in json.loads(lines[0]) or []
-    }
-    volumes = {
-        volume["Name"]: (
-            docker_cli.parse_size(volume["Size"]),
-            volume["Links"] not in ("0", "N/A", 0),
+    images, volumes = (_rows(line) for line in (*text.splitlines(), "", "")[:2])
+    return {
+        str(image.get("ID")): docker_cli.parse_size(str(image.get("UniqueSize")))
+        for image in images
+    }, {
+        str(volume.get("Name")): (
+            docker_cli.parse_size(str(volume.get("Size"))),
+            volume.get("Links") not in ("0", "N/A", 0, None),
         )
-        for volume in json.loads(lines[1]) or []
+        for volume in volumes
     }
-    return images, volumes
+
+
+def _rows(line: str) -> list[dict[str, Any]]:
+    value = json_records.lenient(line)
+    return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
 
 
 def _volumes(workspace: Workspace, volumes: Mapping[str, tuple[int, bool]]) -> Iterator[Removable]:

@@ -2,49 +2,49 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from ..devcontainers import configuration, discovery, host_programs, staleness
-from ..docker import buildkit, engine, engine_location
+from ..docker import buildkit, client, docker_cli, engine, engine_location
+from ..docker.engine_facts import EngineFacts
 from ..local import lost_runs
+from ..model.container import PODMAN
 from ..util import process
 from ..util.errors import UserError
-from . import cleanup
+from . import cleanup, gpu_checks
 from .checks import PATIENCE, Checkup, Fact
 
 GB = 10**9
 
 
 def the_engine(checkup: Checkup) -> Iterator[Fact]:
-    info = _info()
-    facts = engine_location.ask("innerloop-doctor", checkup.workspace.root)
-    if not facts.answers or not info:
-        why = facts.why or "Docker's client gives no answer"
-        yield Fact("note", "docker engine", f"{why}; runs use the backend venv", facts.hint)
+    asked = engine_location.ask("innerloop-doctor", checkup.workspace.root, whole=True)
+    if not asked.answers:
+        yield Fact("note", "docker engine", f"{asked.why}; runs use the backend venv", asked.hint)
         return
-    memory = info.get("MemTotal", 0) / GB
-    owners = "files belong to you" if facts.maps_owners else "containers run as your user"
-    what = f"{info['ServerVersion']}, {info.get('NCPU')} cores, {memory:.0f} GB of memory; {owners}"
+    facts = asked.facts
+    memory = facts.memory / GB
+    owners = "files belong to you" if asked.maps_owners else "containers run as your user"
+    what = f"{facts.title}, {facts.cpus} cores, {memory:.0f} GB of memory; {owners}"
     yield Fact("ok", "docker engine", what)
-    if facts.desktop and memory < 6:
+    if facts.product and 0 < memory < 6:
         yield Fact(
             "note",
             "engine's memory",
             f"{memory:.1f} GB: training may run out of memory",
-            "Docker Desktop: Settings, Resources, Memory",
+            f"{facts.product}: give its virtual machine more memory in its settings",
         )
-    yield from _engine_disk(info)
-    yield _nvidia(info)
+    if facts.is_here:
+        yield from _engine_disk(facts)
+    yield gpu_checks.of_engine(checkup, asked)
 
 
-def _engine_disk(info: dict[str, Any]) -> Iterator[Fact]:
-    folder = info.get("DockerRootDir", "")
-    if os.path.isdir(folder):  # with Docker Desktop it is in a virtual machine
+def _engine_disk(facts: EngineFacts) -> Iterator[Fact]:
+    folder = facts.root_dir
+    if os.path.isdir(folder):
         yield disk_fact("engine's disk", shutil.disk_usage(folder).free, folder)
 
 
@@ -57,30 +57,19 @@ def disk_fact(name: str, free: int, folder: str) -> Fact:
     return Fact("note" if free > 8 * GB else "bad", name, left, hint)
 
 
-def _nvidia(info: dict[str, Any]) -> Fact:
-    runtimes = info.get("Runtimes") or {}
-    devices = json.dumps(info.get("DiscoveredDevices") or [])
-    has = "nvidia" in runtimes or "nvidia.com/gpu" in devices
-    if has and engine.has_gpu():
-        return Fact("ok", "nvidia runtime", "the engine can use the GPU")
-    if has:
-        what = "installed, but this machine has no GPU; runs use the CPU"
-        return Fact("note", "nvidia runtime", what)
-    if engine.has_gpu():
-        hint = (
-            "Turn on the WSL 2 engine of Docker Desktop, and update NVIDIA's driver"
-            if os.name == "nt"
-            else "Install nvidia-container-toolkit, then `sudo nvidia-ctk runtime configure "
-            "--runtime=docker` and `sudo systemctl restart docker`"
-        )
-        return Fact("note", "nvidia runtime", "the engine cannot use the GPU", hint)
-    return Fact("ok", "nvidia runtime", "not installed, and not needed without a GPU")
-
-
 def the_builder(checkup: Checkup) -> Iterator[Fact]:
-    if process.which("docker") is None:
+    if not client.is_installed():
         return
-    plugin = process.run(["docker", "buildx", "version"], timeout=PATIENCE)
+    if client.current().kind == PODMAN:
+        yield Fact("ok", "builder", "Podman's own, with pip's cache and secrets")
+        return
+    asked = engine.ask("innerloop-doctor")
+    if asked.answers and asked.facts.kind == PODMAN:
+        what = "Podman behind Docker's client: without pip's cache or secrets"
+        hint = 'Use Podman\'s own client: [tool.innerloop] engine = "podman" in pyproject.toml'
+        yield Fact("note", "builder", what, hint)
+        return
+    plugin = process.run(docker_cli.buildx_version(), timeout=PATIENCE)
     if plugin.ok:
         words = plugin.out.split()
         version = words[1] if len(words) > 1 else ""
@@ -95,7 +84,7 @@ def the_builder(checkup: Checkup) -> Iterator[Fact]:
 
 def dev_containers(checkup: Checkup) -> Iterator[Fact]:
     """The dev containers, and whether they are outdated."""
-    if process.which("docker") is None:
+    if not client.is_installed() or engine_location.unavailable_reason(checkup.workspace.root):
         return
     for experiment in checkup.experiments:
         for container in discovery.find(checkup.workspace, experiment):
@@ -117,7 +106,7 @@ def dev_containers(checkup: Checkup) -> Iterator[Fact]:
 
 def dev_container_programs(checkup: Checkup) -> Iterator[Fact]:
     """What a devcontainer.json of the person needs on this machine; nothing if all is there."""
-    if process.which("docker") is None:
+    if not client.is_installed():
         return
     for experiment in checkup.experiments:
         try:
@@ -133,12 +122,12 @@ def dev_container_programs(checkup: Checkup) -> Iterator[Fact]:
 
 def unwatched(checkup: Checkup) -> Iterator[Fact]:
     """Containers that run although the command that started them was killed."""
-    if process.which("docker") is None:
+    if not client.is_installed():
         return
     lost_runs.settle_all(Path(checkup.workspace.root))
     for name in lost_runs.unwatched(checkup.workspace):
         what = f"{name} runs, and the command that started it was killed"
-        yield Fact("note", "lost container", what, f"`docker stop {name}` stops it")
+        yield Fact("note", "lost container", what, f"`{client.program()} stop {name}` stops it")
 
 
 def disk_usage(checkup: Checkup) -> Iterator[Fact]:
@@ -147,7 +136,7 @@ def disk_usage(checkup: Checkup) -> Iterator[Fact]:
     outdated = [item for item in items if item.outdated and not item.kept]
     size_of_all = cleanup.readable(cleanup.total([item for item in items if not item.kept]))
     if not outdated:
-        reason = cleanup.unavailable_reason(cleanup.DEFAULT_KINDS)
+        reason = cleanup.unavailable_reason(checkup.workspace, cleanup.DEFAULT_KINDS)
         without = " (without what is in Docker)" if reason else ""
         what = f"nothing is outdated; this workspace uses {size_of_all}{without}"
         yield Fact("ok", "disk usage", what)
@@ -156,18 +145,3 @@ def disk_usage(checkup: Checkup) -> Iterator[Fact]:
     size = cleanup.readable(cleanup.total(outdated))
     what = f"{len(outdated)} outdated ({names}), {size} of {size_of_all}"
     yield Fact("note", "disk usage", what, "`scripts/loop clean` lists and removes them")
-
-
-def _info() -> dict[str, Any]:
-    """`docker info` as JSON; empty without an engine.
-
-    Without an engine clients print JSON without values, and their exit codes differ.
-    """
-    if process.which("docker") is None:
-        return {}
-    done = process.run(["docker", "info", "--format", "{{json .}}"], timeout=PATIENCE)
-    try:
-        info = json.loads(done.out.splitlines()[0])
-    except (ValueError, IndexError):
-        return {}
-    return info if isinstance(info, dict) and info.get("ServerVersion") else {}

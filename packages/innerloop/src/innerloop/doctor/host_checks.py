@@ -13,7 +13,7 @@ from ..model.folder_contents import FETCH, TOOL, listed, pointers_text
 from ..sync import engine
 from ..util import process, user_shell, venvs
 from ..util.errors import UserError, join_names
-from ..workspace import folder_reader, submodules
+from ..workspace import folder_reader, submodules, text_links
 from ..workspace.loader import NOT_CODE
 from .checks import Checkup, Fact, State
 from .docker_checks import disk_fact
@@ -112,21 +112,28 @@ def _read_by_linux(root: Path) -> Iterator[Path]:
 
 def _links(root: Path) -> Fact:
     """Links that git wrote as text files, as on systems that refuse to make links."""
-    text = [
-        path
+    texts = text_links.below(root)
+    known = {link.path for link in texts}
+    broken = [link.path for link in texts if not link.target]
+    others = [
+        name
         for path in root.glob("src/**/common/*")
         if path.is_file()
         and not path.is_symlink()
         and path.stat().st_size < 200
         and _start_of(path).startswith(b"../")
+        and (name := path.relative_to(root).as_posix()) not in known
     ]
-    if not text:
-        return Fact("ok", "symbolic links", "kept by this checkout")
-    name = text[0].relative_to(root).as_posix()
-    hint = (
-        "Turn Developer Mode on, then `git config core.symlinks true` and check the files out again"
-    )
-    return Fact("bad", "symbolic links", f"git wrote {name} as a text file", hint)
+    if bad := [*broken, *others]:
+        hint = (
+            "Turn Developer Mode on, `git config core.symlinks true`, then "
+            "`scripts/loop share --repair`"
+        )
+        return Fact("bad", "symbolic links", f"git wrote {bad[0]} as a text file", hint)
+    if texts:
+        text = f"text files in this checkout, which every command follows: {listed(sorted(known))}"
+        return Fact("ok", "symbolic links", text)
+    return Fact("ok", "symbolic links", "kept by this checkout")
 
 
 def _content(root: Path) -> Iterator[Fact]:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from ..docker import buildkit
+from ..docker import buildkit, client, docker_cli
 from ..sync.render.devcontainer_json import PORTS
 from ..util import network, process, venvs
 from ..util.errors import UserError
@@ -39,7 +39,7 @@ def proxy_and_authority(checkup: Checkup) -> Iterator[Fact]:
     if reach.pip:
         hosts = {urlsplit(url).hostname or "?" for url in replace(reach, proxies={}).urls}
         yield Fact("ok", "package index", ", ".join(sorted(hosts)))
-    if (reach.asked or reach.pip) and process.which("docker") and not buildkit.has_buildkit():
+    if (reach.asked or reach.pip) and client.is_installed() and not buildkit.has_buildkit():
         what = "the legacy builder cannot use the authority or the index"
         yield Fact("note", "builds", what, _capital(buildkit.INSTALL_BUILDX))
 
@@ -109,10 +109,9 @@ def _is_free(port: int) -> bool:
 
 def _containers_with_ports() -> dict[int, str]:
     """Published port of this machine -> the container's name."""
-    if process.which("docker") is None:
+    if not client.is_installed():
         return {}
-    listed = ["docker", "container", "ls", "--format", "{{.Names}}\t{{.Ports}}"]
-    done = process.run(listed, timeout=PATIENCE)
+    done = process.run(docker_cli.published_ports(), timeout=PATIENCE)
     rows = [line.split("\t") for line in done.out.splitlines() if "\t" in line]
     return {int(port): name for name, text in rows for port in re.findall(r":(\d+)->", text)}
 

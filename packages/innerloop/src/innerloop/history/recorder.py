@@ -156,6 +156,7 @@ def describe(run: Run, request: Request) -> dict[str, Any]:
         "cwd": request.cwd,
         "code": run.code,
         "image": request.image,
+        "gpu": request.gpu.json() if request.gpu.why else None,
         "environment": run.environment.digest or None,
         "inputs": {
             name: input_.literal_text if input_.kind == "literal" else input_.path

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,6 +23,7 @@ from ..model.paths import is_within
 from ..model.run import Run
 from ..util import files, user_shell
 from ..util.errors import UserError
+from ..workspace import text_links
 from . import tool_environments
 
 BESIDE = "beside-outputs"
@@ -42,19 +43,66 @@ class Entries:
 
     `folders` have no environment of a tool, and `outputs` is in none of them. `foreign` are files
     that cannot have a second name, since they are another user's: a container has them mounted.
+    `texts` are links that are text files, with their absolute targets; a folder with such a file in it
+    is in `inner` and not in `folders`. The names in `inner` have their path from the code root.
     """
 
     files: tuple[str, ...] = ()
     folders: tuple[str, ...] = ()
     foreign: tuple[str, ...] = ()
     links: Mapping[str, str] = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict)
+    inner: Mapping[str, Entries] = field(default_factory=dict)
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The folders that can be mounted as they are, with their paths from the code root."""
+        inner = (f"{at}/{name}" for at, found in self.inner.items() for name in found.folders)
+        return (*self.folders, *inner)
 
 
-def entries_of(code: str, *, environments: Iterable[str] = ()) -> Entries:
-    """Read the code root. `environments` are names that are left out."""
+def entries_of(
+    code: str, *, environments: Iterable[str] = (), texts: Mapping[str, str] | None = None
+) -> Entries:
+    """Read the code root. `environments` are names that are left out.
+
+    `texts` are paths from the code root of links that are text files, with their absolute targets.
+    """
+    texts = texts or {}
     left_out = {OUTPUTS, _INTERPRETER, *environments}
+    top = _entries_in(code, {name for name in texts if "/" not in name} | left_out)
+    inner = {}
+    for at in sorted({parent for name in texts for parent in _parents(name)}):
+        folder = os.path.join(code, *at.split("/"))
+        if at.partition("/")[0] not in left_out and os.path.isdir(folder):
+            found = _entries_in(folder, {n[len(at) + 1 :] for n in texts if n.startswith(f"{at}/")})
+            inner[at] = _without(found, at, texts)
+    kept = {
+        name: target for name, target in texts.items() if name.partition("/")[0] not in left_out
+    }
+    return replace(_without(top, "", texts), texts=kept, inner=inner)
+
+
+def _parents(path: str) -> Iterable[str]:
+    """The folders above a path, but for the code root."""
+    parts = path.split("/")[:-1]
+    return ("/".join(parts[: count + 1]) for count in range(len(parts)))
+
+
+def _without(entries: Entries, at: str, texts: Mapping[str, str]) -> Entries:
+    """The entries of a folder without the folders that have a text link in them."""
+    prefix = f"{at}/" if at else ""
+    own = [
+        name
+        for name in entries.folders
+        if not any(text.startswith(f"{prefix}{name}/") for text in texts)
+    ]
+    return replace(entries, folders=tuple(own))
+
+
+def _entries_in(folder: str, left_out: Collection[str]) -> Entries:
     plain, folders, links = [], [], {}
-    with suppress(OSError), os.scandir(code) as found:
+    with suppress(OSError), os.scandir(folder) as found:
         for entry in found:
             if entry.name in left_out:
                 continue
@@ -65,6 +113,23 @@ def entries_of(code: str, *, environments: Iterable[str] = ()) -> Entries:
             elif entry.is_file():
                 plain.append(entry.name)
     return Entries(tuple(sorted(plain)), tuple(sorted(folders)), links=links)
+
+
+def texts_of(run: Run) -> dict[str, str]:
+    """The links of the code that are text files: paths from the code root, and absolute targets."""
+    if not run.has_code_folder or run.code is None:
+        return {}
+    root = Path(run.workspace.root)
+    try:
+        own = os.path.relpath(run.code, root).replace(os.sep, "/")
+    except ValueError:  # another drive, on Windows
+        return {}
+    found = text_links.targets(root, own)
+    prefix = "" if own == "." else f"{own}/"
+    return {
+        path.removeprefix(prefix): os.path.join(root, *target.split("/"))
+        for path, target in found.items()
+    }
 
 
 def for_container(run: Run, environments: Iterable[str] = ()) -> Entries | None:
@@ -79,8 +144,9 @@ def for_container(run: Run, environments: Iterable[str] = ()) -> Entries | None:
     real, real_root = os.path.realpath(code), os.path.realpath(root)
     if is_within(code, root) and not is_within(real, real_root):
         return None  # reached by a link that leads out
-    entries = entries_of(code, environments=environments)
-    if not (entries.files or entries.folders or entries.links) or len(entries.files) > MOST_ENTRIES:
+    entries = entries_of(code, environments=environments, texts=texts_of(run))
+    has_any = entries.files or entries.folders or entries.links or entries.texts
+    if not has_any or len(entries.files) > MOST_ENTRIES:
         return None
     try:
         if os.stat(code).st_dev != os.stat(_existing(Path(root, run.work))).st_dev:
@@ -88,7 +154,7 @@ def for_container(run: Run, environments: Iterable[str] = ()) -> Entries | None:
         foreign = {name for name in entries.files if not _can_link(os.path.join(code, name))}
     except OSError:
         return None
-    parts = (*entries.folders, *foreign)
+    parts = (*entries.parts, *entries.texts, *foreign)
     if len(parts) > MOST_FOLDERS or not all(name.isprintable() for name in parts):
         return None
     own = tuple(name for name in entries.files if name not in foreign)
@@ -120,6 +186,24 @@ class View:
     linked: Mapping[str, int] = field(default_factory=dict)
     points: tuple[str, ...] = ()
 
+    def inner(self, name: str) -> View | None:
+        """A folder of the view that stands for one of the code; None for one that does not."""
+        if self.code is None or name in (OUTPUTS, _BYTECODE):
+            return None
+        code = os.path.join(self.code, name)
+        if os.path.islink(code) or not os.path.isdir(code):
+            return None
+        if tool_environments.is_environment(self.folder / name):
+            return None  # the program has made it; the code's own is no part of the view
+        prefix = f"{name}/"
+        linked = {
+            path.removeprefix(prefix): number
+            for path, number in self.linked.items()
+            if path.startswith(prefix)
+        }
+        points = tuple(p.removeprefix(prefix) for p in self.points if p.startswith(prefix))
+        return View(self.folder / name, code, linked, points)
+
 
 def make_links(
     code: str | None,
@@ -127,16 +211,29 @@ def make_links(
     outputs: Path,
     environments: Mapping[str, str],
     left_out: Iterable[str] = (),
+    texts: Mapping[str, str] | None = None,
 ) -> View:
-    """The view for a program of this machine. `environments` maps names to where they lead."""
+    """The view for a program of this machine. `environments` maps names to where they lead.
+
+    In place of `texts`, which are text files, it has links to their targets.
+    """
     files.make_folder(folder)
     links = {OUTPUTS: str(outputs), **environments}
     if code is not None and os.path.isfile(code):
         links[os.path.basename(code)] = code
     elif code is not None:
-        found = entries_of(code, environments=(*environments, *left_out, _BYTECODE))
+        absolute = os.path.abspath(code)
+        found = entries_of(code, environments=(*environments, *left_out, _BYTECODE), texts=texts)
         for name in (*found.files, *found.folders, *found.links):
-            links.setdefault(name, os.path.join(os.path.abspath(code), name))
+            links.setdefault(name, os.path.join(absolute, name))
+        for at, inner in found.inner.items():
+            place = files.make_folder(folder.joinpath(*at.split("/")))
+            source = os.path.join(absolute, *at.split("/"))
+            names = (*inner.files, *inner.folders, *inner.links)
+            own = {name: os.path.join(source, name) for name in names if name != _BYTECODE}
+            files.make_links(own, place)
+        for path, target in found.texts.items():
+            files.make_link(folder.joinpath(*path.split("/")), target)
     files.make_links(links, folder)
     return View(folder, code)
 
@@ -144,17 +241,29 @@ def make_links(
 def make_for_container(code: str, folder: Path, entries: Entries, points: Iterable[str]) -> View:
     """The view for a container. `points` are further names on which a folder is mounted."""
     files.make_folder(folder)
-    for name in {OUTPUTS, *entries.folders, *points}:
+    for name in {OUTPUTS, *entries.folders, *entries.inner, *points}:
         files.make_folder(folder / name)
     for name in entries.foreign:
         files.write_text(folder / name, "")
-    files.keep_all(entries.files, Path(code), folder)
-    files.make_links(entries.links, folder)
+    for at, inner in [("", entries), *entries.inner.items()]:
+        files.keep_all(inner.files, Path(code, at), folder / at)
+        files.make_links(inner.links, folder / at)
+    for path, target in entries.texts.items():
+        if os.path.isdir(target):
+            files.make_folder(folder / path)
+        else:
+            files.write_text(folder / path, "")
+    for path in entries.parts:
+        files.make_folder(folder / path)
     linked = {}
-    for name in entries.files:
+    every = [
+        *entries.files,
+        *(f"{at}/{name}" for at, e in entries.inner.items() for name in e.files),
+    ]
+    for name in every:
         with suppress(OSError):
             linked[name] = os.lstat(folder / name).st_ino
-    return View(folder, code, linked, entries.foreign)
+    return View(folder, code, linked, (*entries.foreign, *entries.texts))
 
 
 def close(view: View, outputs: Path, since: float) -> None:
@@ -164,21 +273,28 @@ def close(view: View, outputs: Path, since: float) -> None:
     """
     if view.folder.is_symlink() or not view.folder.is_dir():
         return
+    errors = list(_close(view, outputs / BESIDE, since))
+    files.remove_if_empty(view.folder.parent)
+    if errors:
+        raise errors[0]
+
+
+def _close(view: View, beside: Path, since: float) -> Iterator[UserError]:
+    """Remove a folder of the view; an error for each thing in it that cannot be moved."""
     gone: list[str] = []
     kept: list[Path] = []
     for entry in list(os.scandir(view.folder)):
         if _is_ours(view, entry, since):
             gone.append(entry.name)
+        elif entry.is_dir(follow_symlinks=False) and (inner := view.inner(entry.name)) is not None:
+            yield from _close(inner, beside / entry.name, since)
         elif entry.is_dir(follow_symlinks=False):
             kept += kept_folder(Path(entry.path))
         else:
             kept.append(Path(entry.path))
     files.remove_all(gone, view.folder)
-    errors = [error for path in kept if (error := _moved(path, outputs / BESIDE)) is not None]
+    yield from (error for path in kept if (error := _moved(path, beside)) is not None)
     files.remove_if_empty(view.folder)
-    files.remove_if_empty(view.folder.parent)
-    if errors:
-        raise errors[0]
 
 
 def _moved(path: Path, folder: Path) -> UserError | None:

@@ -13,17 +13,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..docker import (
+    client,
     conda_images,
     container_context,
     container_ports,
     container_user,
     containers,
     docker_cli,
-    engine,
     engine_location,
+    gpus,
     image_build,
 )
-from ..docker.engine import Engine, Gpu
+from ..docker.engine import Engine
+from ..docker.engine_facts import EngineFacts
 from ..history import in_flight, recorder
 from ..model import link_mounts
 from ..model.container import (
@@ -39,13 +41,14 @@ from ..model.container import (
 )
 from ..model.experiment import Experiment, Link
 from ..model.folder_contents import count_links, listed
+from ..model.gpu import Gpu
 from ..model.paths import is_within
 from ..model.run import Availability, Request, Run
 from ..model.workspace import Workspace
 from ..util import console, files, process
 from ..util.errors import UserError
 from ..workspace.loader import current_experiment
-from . import code_view, dev_container, tool_environments
+from . import code_view, dev_container, import_hook, tool_environments
 from .resolve_command import ResolvedCommand, resolve
 
 name = "docker"
@@ -74,9 +77,7 @@ def plan(run: Run) -> Request:
     if not facts.answers:
         missing.append(engine_location.unavailable(facts))
     try:
-        gpu = engine.decide_gpu(
-            run.experiment.settings.gpu, device=engine.has_gpu(), runtime=facts.has_nvidia
-        )
+        gpu = gpus.for_container(run.experiment.settings.gpu, facts)
     except UserError as error:
         missing.append(error)
         gpu = Gpu(False, "no GPU is available")
@@ -94,7 +95,7 @@ def plan(run: Run) -> Request:
         context = ContainerContext(binds=container_context.own_binds())
         on_host = (context.on_host(mount) for mount in mounts)
         planned = replace(planned, container=planned.container.with_mounts(*on_host))
-    planned = _with_links(run, planned)
+    planned = _with_hook(run, _with_links(run, planned))
     is_current = image is None or image_build.is_current(image, facts)
     planned = replace(planned, needs_build=not is_current, missing=tuple(missing))
     notes = environment.notes
@@ -144,14 +145,41 @@ def _with_links(run: Run, planned: Request) -> Request:
     return replace(planned, container=with_mounts, grants=granted).with_notes(*notes)
 
 
+def _with_hook(run: Run, planned: Request) -> Request:
+    """In place, no folder can be mounted on a text file: Python imports from its target."""
+    container = planned.container
+    texts = code_view.texts_of(run) if run.in_place else {}
+    folders = {path: target for path, target in texts.items() if os.path.isdir(target)}
+    if container is None or not folders:
+        return planned
+    root = posixpath.join("/workspaces", run.workspace.name)
+    cwd = _cwd(run, root)
+    targets = {
+        posixpath.join(cwd, path): _path_in_container(run, target, root, "code")
+        for path, target in folders.items()
+    }
+    added = import_hook.variables(targets, container.env, import_hook.CONTAINER_PROGRAMS, ":")
+    context = ContainerContext(binds=container_context.own_binds())
+    hook = Mount(str(import_hook.PROGRAMS), import_hook.CONTAINER_PROGRAMS, read_only=True)
+    with_hook = container.with_env(added).with_mounts(context.on_host(hook))
+    note = (
+        f"{listed(sorted(folders))}: a text file in place of a link; Python alone follows it here"
+    )
+    return replace(planned, container=with_hook).with_notes(note)
+
+
 def prepare(run: Run, request: Request) -> None:
-    """Builds the image if it is missing or outdated."""
+    """Builds the image if it is missing or outdated, and tries once whether a GPU gets into it."""
     image, conda = run.environment.image, run.environment.conda
-    if not request.needs_build or image is None:
+    if image is None:
         return
-    if conda is not None:
-        conda_images.write_context(image, conda)
-    image_build.build(run.workspace, run.experiment, image)
+    if request.needs_build:
+        if conda is not None:
+            conda_images.write_context(image, conda)
+        image_build.build(run.workspace, run.experiment, image)
+    if request.gpu.needs_trial:
+        facts = engine_location.ask(image.name, run.workspace.root)
+        gpus.settle(run.experiment.settings.gpu, facts, image.name, console.say)
 
 
 def _links_outside(links: Sequence[Link]) -> list[UserError]:
@@ -189,6 +217,7 @@ def request(
     targets = {name: _target(run, name, path, root) for name, path in run.data.items()}
     resolved = resolve(run, lambda name, _: targets[name], lambda name: f"{cwd}/outputs/{name}")
     mounts = (*_mounts(run, cwd, root, targets), *context.mounts)
+    options = _options(run, context, engine.facts)
     has_stdin = run.reads_stdin or sys.stdin.isatty()
     container = ContainerSpec(
         image=image or "",
@@ -197,7 +226,7 @@ def request(
         entrypoint="",
         command=_command(run, resolved, owner),
         name=container_name(run),
-        user=_user(engine, owner),
+        user=_user(engine, owner, options),
         groups=_groups(engine, owner),
         workdir=cwd,
         env={**context.env, **resolved.env},
@@ -208,12 +237,15 @@ def request(
             EXPERIMENT_LABEL: run.experiment.name,
             RUN_LABEL: run.id,
         },
-        remove=run.in_place,
+        remove=run.in_place and engine.facts.keeps_exit_codes,
+        apart=not engine.facts.has_own_networks,
         shm_size=run.job.shm_size,
         devices=gpu.options,
-        options=_options(run, context),
+        options=options,
         interactive=run.attended and has_stdin,
         terminal=run.attended and sys.stdin.isatty() and sys.stdout.isatty(),
+        program=client.program(),
+        init=client.has_init(engine.facts),
     )
     return Request(
         experiment=run.experiment.name,
@@ -225,6 +257,7 @@ def request(
         why=why,
         notes=(*run.notes, *_port_notes(run.ports), *context.notes),
         processes=resolved.processes,
+        gpu=gpu,
         secrets=context.secrets,
     )
 
@@ -263,7 +296,7 @@ def submit(run: Run, request: Request) -> int:
         code = _client(run, request, name, terminal)
         if request.container is None or request.container.remove:
             return code if code == 0 else _end_of_unrecorded(name, code, terminal)
-        return _end_of(name, code, _names_itself(run))
+        return _end_of(name, code, _names_itself(request.container), terminal and run.in_place)
     except recorder.RunLost:
         is_lost = True  # it may go on, and works in its folders
         raise
@@ -295,17 +328,21 @@ def _client(run: Run, request: Request, name: str, terminal: bool) -> int:
         )
 
 
-def _end_of(name: str, code: int, has_own_name: bool) -> int:
+def _end_of(name: str, code: int, has_own_name: bool, is_shell: bool = False) -> int:
     """The exit code of the program, once `docker run` has ended with `code`; removes the container.
 
     A client that succeeded has seen the end of the container. One that failed may have been killed,
-    or have lost the engine: the container is asked, and followed again if it still runs.
+    or have lost the engine: the container is asked, and followed again if it still runs. A shell
+    cannot be followed: its container is removed.
     """
     if has_own_name:  # the job's docker_args name or remove the container
         return code
     if code == 0 and containers.remove_ended(name):
         return code
     found = _asked(name)
+    if found is not None and found.is_alive and is_shell:
+        containers.remove(name)
+        return code
     if found is not None and found.is_alive:
         console.say(
             f"the engine's client ended ({code}), and the container {name} still runs: following it"
@@ -369,10 +406,10 @@ def _followed(name: str) -> containers.OwnContainer | None:
     return found
 
 
-def _names_itself(run: Run) -> bool:
+def _names_itself(container: ContainerSpec) -> bool:
     """Whether options of the job or the user give the container another name, or remove it."""
-    words = [*shlex.split(run.job.docker_args), *run.options]
-    return any(word.split("=")[0] in ("--name", "--rm", "-d", "--detach") for word in words)
+    names = ("--name", "--rm", "-d", "--detach")
+    return any(word.split("=")[0] in names for word in container.options)
 
 
 def container_name(run: Run) -> str:
@@ -398,16 +435,22 @@ def _is_person(container: ContainerSpec) -> bool:
     return bool(container.user) and not container.option("--user", "-u")
 
 
-def _user(engine: Engine, owner: str | None) -> str:
-    if engine.rootless:
+def _user(engine: Engine, owner: str | None, options: Sequence[str]) -> str:
+    if "--userns=keep-id" in shlex.join(options).replace("--userns keep-id", "--userns=keep-id"):
+        return owner or ""  # the person has their own number in the container
+    if engine.facts.owners == "root":
         return "0:0"  # root in the container is this user on the host
-    if engine.desktop or owner is None:
-        return ""  # Docker Desktop's file sharing makes this user the owner
+    if engine.facts.owners == "anyone" or owner is None:
+        return ""  # the file sharing of a virtual machine makes this user the owner
     return owner
 
 
-def _options(run: Run, context: ContainerContext) -> tuple[str, ...]:
-    """The options of this machine, the job's docker_args, then the user's: the last one counts."""
+def _options(run: Run, context: ContainerContext, facts: EngineFacts) -> tuple[str, ...]:
+    """The options of this machine, the job's docker_args, then the user's: the last one counts.
+
+    Without `--rm` where an engine would lose the exit code with the container: that is removed
+    afterwards all the same.
+    """
     try:
         docker_args = shlex.split(run.job.docker_args)
     except ValueError as error:
@@ -417,7 +460,10 @@ def _options(run: Run, context: ContainerContext) -> tuple[str, ...]:
             where=run.job.where("resources", "docker_args"),
             hint="Check its quotes",
         ) from error
-    return (*context.options, *docker_args, *run.options)
+    words = (*context.options, *docker_args, *run.options)
+    if facts.keeps_exit_codes:
+        return words
+    return tuple(word for word in words if word not in ("--rm", "--rm=true"))
 
 
 def _port_notes(ports: Mapping[int, int]) -> list[str]:
@@ -471,7 +517,9 @@ def _make_view(run: Run, code: str, mount: Mount, mounts: Sequence[Mount]) -> co
     inner = [m for m in mounts if posixpath.dirname(m.target) == mount.target]
     names = {posixpath.basename(m.target) for m in inner}
     is_file = {name: os.path.isfile(os.path.join(code, name)) for name in {*mount.parts, *names}}
-    found = code_view.entries_of(code, environments=is_file)
+    texts = code_view.texts_of(run)
+    is_file = {name: value for name, value in is_file.items() if name not in texts}
+    found = code_view.entries_of(code, environments=is_file, texts=texts)
     foreign = tuple(sorted(name for name in is_file if is_file[name]))
     entries = replace(found, folders=(), foreign=foreign)
     absent = {posixpath.basename(m.target) for m in inner if m.is_for_plain}
@@ -541,6 +589,9 @@ def _mounts(run: Run, cwd: str, root: str, targets: Mapping[str, str]) -> list[M
         target = posixpath.normpath(posixpath.join(root, link.target))
         if not any(mount.target == target for mount in mounts):
             mounts.append(Mount(_join(host, link.target), target))
+    for path, source in code_view.texts_of(run).items():
+        if not (run.in_place and os.path.isdir(source)):  # where it would be on a text file
+            mounts.append(Mount(source, posixpath.join(cwd, path)))
     if not run.in_place:
         mounts.append(Mount(_join(host, run.outputs), posixpath.join(cwd, "outputs")))
     for name, path in run.data.items():
@@ -569,7 +620,7 @@ def _code_view(run: Run, code: Mount, mounts: Sequence[Mount]) -> Mount:
     entries = code_view.for_container(run, names)
     if entries is None:
         return code
-    wanted = (*entries.folders, *entries.foreign)
+    wanted = (*entries.parts, *entries.foreign)
     parts = [name for name in wanted if f"{code.target}/{name}" not in taken]
     view = _join(run.workspace.root, run.work)
     return replace(code, view=view, parts=tuple(parts))

@@ -15,7 +15,7 @@ from pathlib import Path
 from ..model.run import ProcessSpec, Request, Run
 from ..util import console, files, process
 from ..util.errors import UserError
-from . import code_view, tool_environments
+from . import code_view, import_hook, tool_environments
 from .resolve_command import resolve
 
 
@@ -39,6 +39,11 @@ def request(
     there = {**os.environ, **run.job.environment_variables}
     env = {**tool_environments.variables(_environments(run), own, there), **env}
     resolved = resolve(run, lambda _, path: path, lambda name: str(root / run.outputs / name))
+    if run.code is not None:
+        # Python looks beside a program's real file, which is not in the view.
+        texts = {os.path.join(run.code, n): path for n, path in code_view.texts_of(run).items()}
+        others = {**os.environ, **resolved.env, **env}
+        env = {**env, **import_hook.variables(texts, others, str(import_hook.PROGRAMS))}
     return Request(
         experiment=run.experiment.name,
         backend=backend,
@@ -69,7 +74,8 @@ def submit(run: Run, request: Request) -> int:
     try:
         environments = _made_environments(run, request, env)
         created = tool_environments.created_by(_command(run))
-        code_view.make_links(run.code, folder, outputs, environments, left_out=created)
+        texts = code_view.texts_of(run)
+        code_view.make_links(run.code, folder, outputs, environments, created, texts)
         return process.run_foreground(request.argv, cwd=folder, env=env, limit=run.job.timeout)
     finally:
         try:

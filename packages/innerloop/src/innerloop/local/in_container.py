@@ -11,7 +11,7 @@ from ..model.run import Availability, Request, Run
 from ..model.workspace import Workspace
 from ..util.errors import UserError
 from ..workspace.loader import current_experiment
-from . import dev_container, host_process
+from . import dev_container, host_process, process_gpus
 
 name = "in-container"
 
@@ -41,7 +41,8 @@ def plan(run: Run) -> Request:
     notes = [] if run.environment.is_own else [_OTHER_ENVIRONMENT]
     outdated = staleness.outdated(run.workspace, run.experiment.name)
     notes += [container.message() for container in outdated]
-    return request(run).with_env(_path()).with_notes(*notes)
+    planned = request(run).with_env(_path()).with_notes(*notes)
+    return process_gpus.with_gpu(planned, run.experiment.settings.gpu)
 
 
 def _path() -> dict[str, str]:

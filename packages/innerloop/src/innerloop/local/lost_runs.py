@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..devcontainers import discovery
-from ..docker import containers, docker_cli
+from ..docker import client, containers, docker_cli, engine_location
 from ..docker.containers import OwnContainer
 from ..history import in_flight, past_runs, recorder
 from ..history.in_flight import InFlight
@@ -118,7 +118,7 @@ def _is_of_ended_container(value: InFlight) -> bool:
 
 def _settle_unrecorded(root: Path, value: InFlight) -> None:
     """A server, terminal, test or pipeline: it has no record, and nothing of it is kept."""
-    found = containers.of_workspace(_identity(root), value.id)
+    found = _own_containers(root, value.id)
     if found is None:
         if value.what in ("pipeline", "sweep"):
             in_flight.forget(root, value.id)
@@ -143,11 +143,21 @@ def _identity(root: Path) -> str:
     return loader.open_workspace(root).identity
 
 
+def _own_containers(root: Path, run: str = "") -> list[OwnContainer] | None:
+    """The workspace's containers, or those of one run. None if no engine that sees it answers.
+
+    An engine on another machine may have the containers of another workspace with the same path.
+    """
+    if engine_location.unavailable_reason(str(root)):
+        return None
+    return containers.of_workspace(_identity(root), run)
+
+
 def _containers(root: Path, lost: Sequence[PastRun]) -> Mapping[str, OwnContainer] | None:
     """The workspace's containers by their run; None if no engine answers."""
     if not any(map(_in_container, lost)):
         return {}
-    found = containers.of_workspace(_identity(root))
+    found = _own_containers(root)
     return None if found is None else {container.run: container for container in found}
 
 
@@ -292,7 +302,7 @@ def log_argv(root: Path, run: PastRun, *, follow: bool) -> list[str] | None:
 def _container_of(root: Path, run: PastRun) -> OwnContainer | None:
     if not _in_container(run):
         return None
-    found = containers.of_workspace(_identity(root), run.id) or []
+    found = _own_containers(root, run.id) or []
     return next((container for container in found if container.is_alive), None)
 
 
@@ -335,7 +345,7 @@ def cancel_unrecorded(root: Path, id: str | None) -> bool:
     process_identity.ask_to_end(value.tool, GRACE + 10)
     for identity in reversed(value.processes):
         process_identity.end(identity, GRACE)
-    for container in containers.of_workspace(_identity(root), value.id) or []:
+    for container in _own_containers(root, value.id) or []:
         process.run(docker_cli.stop(container.id, int(GRACE)), timeout=GRACE + 30)
         with suppress(UserError):
             containers.remove(container.id)
@@ -355,14 +365,14 @@ def alive(workspace: Workspace, experiment: Experiment) -> list[Alive]:
     """Everything of an experiment that runs or may run: no folder of its may move meanwhile."""
     settle_all(Path(workspace.root))
     marks = [m for m in in_flight.read_all(Path(workspace.root)) if m.experiment == experiment.name]
-    found = containers.of_workspace(workspace.identity) or []
+    found = _own_containers(Path(workspace.root)) or []
     own = [c for c in found if c.experiment == experiment.name and c.is_alive]
     named = {mark.id for mark in marks}
     return [
         *(_alive_mark(mark, [c.name for c in own if c.run == mark.id]) for mark in marks),
         *(_alive_container(container) for container in own if container.run not in named),
         *(
-            Alive(f"the dev container {dev.name}", f"docker stop {dev.name}")
+            Alive(f"the dev container {dev.name}", f"{client.program()} stop {dev.name}")
             for dev in _dev_containers(workspace, experiment)
         ),
     ]
@@ -383,11 +393,11 @@ def _alive_container(container: OwnContainer) -> Alive:
     if container.is_server:
         stop = f"scripts/loop serve {container.experiment} --stop"
         return Alive(f"the server {container.name}", stop)
-    return Alive(f"the container {container.name}", f"docker stop {container.name}")
+    return Alive(f"the container {container.name}", f"{client.program()} stop {container.name}")
 
 
 def _dev_containers(workspace: Workspace, experiment: Experiment) -> list[discovery.Container]:
-    if process.which("docker") is None:
+    if not client.is_installed():
         return []
     states = ("running", "paused", "restarting")
     return [dev for dev in discovery.find(workspace, experiment) if dev.state in states]
@@ -409,5 +419,5 @@ def unwatched(workspace: Workspace) -> list[str]:
     lost = {m.id for m in in_flight.read_all(Path(workspace.root)) if not m.is_watched}
     if not lost:
         return []
-    found = containers.of_workspace(workspace.identity) or []
+    found = _own_containers(Path(workspace.root)) or []
     return [container.name for container in found if container.is_alive and container.run in lost]

@@ -17,7 +17,7 @@ from ..model.experiment import Experiment
 from ..model.run import Availability, Request, Run
 from ..model.workspace import Workspace
 from ..util import venvs
-from . import host_process, venv_requirements
+from . import host_process, process_gpus, venv_requirements
 
 name = "venv"
 
@@ -47,6 +47,7 @@ def plan(run: Run) -> Request:
     )
     missing = (packages.missing,) if packages.missing else ()
     planned = replace(planned, needs_build=not venvs.is_ready(environment), missing=missing)
+    planned = process_gpus.with_gpu(planned, run.experiment.settings.gpu)
     return planned.with_notes(*packages.notes, *([note] if note else []))
 
 

@@ -11,9 +11,15 @@ import io
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal, get_args
 
 from ..util.errors import UserError
 from .host_paths import Bind, to_host
+
+# The engines, which are also the names of their clients.
+EngineKind = Literal["docker", "podman"]
+ENGINE_KINDS: tuple[EngineKind, ...] = get_args(EngineKind)
+DOCKER, PODMAN = ENGINE_KINDS
 
 # Labels of our images and containers.
 DIGEST_LABEL = "innerloop.digest"
@@ -21,6 +27,8 @@ BASES_LABEL = "innerloop.bases"
 WORKSPACE_LABEL = "innerloop.workspace"
 EXPERIMENT_LABEL = "innerloop.experiment"
 RUN_LABEL = "innerloop.run"
+# The GPUs that a dev container was created with: "all", "0,2", "none".
+GPU_LABEL = "innerloop.gpus"
 
 # The network of containers with ports: no other container can reach one in it.
 APART = "innerloop-apart"
@@ -72,7 +80,7 @@ class Mount:
 def _inside(folder: str, name: str) -> str:
     """A path in a folder of the engine's machine, whose system may be another one than ours."""
     separator = "\\" if "\\" in folder and "/" not in folder else "/"
-    return f"{folder.rstrip(separator)}{separator}{name}"
+    return f"{folder.rstrip(separator)}{separator}{name.replace('/', separator)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +114,8 @@ class ContainerSpec:
     (`--gpus all`); `options` are further options of `docker run`, of which the last one counts.
     `apart` puts a container with ports into the network where no other container can reach it, unless
     `options` choose a network. `remove` deletes the container when it ends. `image` is empty where this machine has none: the
-    rest of the value still describes the container.
+    rest of the value still describes the container. `program` is the engine's client. `init` adds a process that reaps children and forwards
+    signals.
     """
 
     image: str
@@ -130,6 +139,8 @@ class ContainerSpec:
     terminal: bool = False
     detach: bool = False
     remove: bool = True
+    program: str = DOCKER
+    init: bool = True
 
     @property
     def cwd(self) -> str:
@@ -173,11 +184,12 @@ class ContainerSpec:
 
 
 def run_argv(spec: ContainerSpec) -> list[str]:
-    """The argv of `docker run`. `--init` adds a process that reaps children and forwards signals."""
-    argv = ["docker", "run"]
+    """The argv of the client's `run`."""
+    argv = [spec.program, "run"]
     argv += ["--detach"] if spec.detach else []
     argv += ["--rm"] if spec.remove else []
-    argv += ["--init", "--name", spec.name] if spec.name else ["--init"]
+    argv += ["--init"] if spec.init else []
+    argv += ["--name", spec.name] if spec.name else []
     argv += ["--interactive"] if spec.interactive else []
     argv += ["--tty"] if spec.terminal else []
     for key, value in spec.labels.items():

@@ -20,11 +20,13 @@ MARK = "INNERLOOP_EXPERIMENT"
 class Link:
     """A symbolic link in an experiment's folder to code outside it.
 
-    Both paths are relative to the workspace's root, with "/"; `target` is the resolved one.
+    Both paths are relative to the workspace's root, with "/"; `target` is the resolved one. `is_text`:
+    git checked it out as a text file.
     """
 
     path: str
     target: str
+    is_text: bool = False
 
     @property
     def is_inside(self) -> bool:

@@ -12,6 +12,7 @@ from .container import ContainerSpec, Mount, run_argv
 from .environment import NO_ENVIRONMENT, ResolvedEnvironment
 from .experiment import Experiment, Link
 from .folder_contents import FolderContents
+from .gpu import NO_GPU, Gpu
 from .jobs.job import Job
 from .paths import SCRATCH
 from .workspace import Workspace
@@ -104,7 +105,7 @@ class Request:
     machine's engine, else a `process`; `can_start` is false where this machine has no image or
     environment for it. `needs_build`: the image or environment must be built first. `missing` are the
     backend's reasons why the run cannot start. `outputs` is relative to the workspace's root. `why`
-    says which fact chose the backend. `grants` are clauses ("it reads ...") about what the backend
+    says which fact chose the backend, and which one decided about `gpu`. `grants` are clauses ("it reads ...") about what the backend
     gives to the job of this machine, beyond what the job file says. `processes` holds the own variables of each process of a
     distributed job; the request's `env` is that of the first one. `secrets` are variables for the
     engine's client that are never printed. `redaction` masks what is known to be secret in all that
@@ -124,6 +125,7 @@ class Request:
     notes: tuple[str, ...] = ()
     grants: tuple[str, ...] = ()
     processes: tuple[Mapping[str, str], ...] = ()
+    gpu: Gpu = NO_GPU
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     redaction: Redaction = NO_REDACTION
 
@@ -189,6 +191,7 @@ class Request:
                 {"source": m.source, "target": m.target, "read_only": m.read_only}
                 for m in self.mounts
             ],
+            "gpu": self.gpu.json() if self.gpu.why else None,
             "outputs": self.outputs,
             "notes": list(self.notes),
             "processes": [dict(variables) for variables in self.processes],

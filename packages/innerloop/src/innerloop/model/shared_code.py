@@ -56,6 +56,19 @@ def link_text(link: str, target: str) -> str:
     return posixpath.relpath(target, posixpath.dirname(link))
 
 
+def text_at(link: str, text: str, old: str, new: str) -> str:
+    """The text of a link below the folder `old` once the folder is at `new`.
+
+    A link out of the folder points to the same file from there; a link within it, or an absolute
+    one, stays as it is written. All paths are relative to the root.
+    """
+    target = leads(link, text)
+    is_within = target == old or target.startswith(f"{old}/")
+    if posixpath.isabs(text) or is_within:
+        return text
+    return link_text(new + link[len(old) :], target)
+
+
 def leads(link: str, text: str) -> str:
     """The path that a link's text points to, relative to the root (it may begin with "..")."""
     return posixpath.normpath(posixpath.join(posixpath.dirname(link), text.replace("\\", "/")))

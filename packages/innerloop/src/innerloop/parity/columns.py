@@ -17,12 +17,13 @@ from typing import Any
 from .. import local
 from ..argo_manifest.parse import Pod
 from ..argo_manifest.resource_names import of_value
-from ..docker.engine import Engine, Gpu
+from ..docker import engine
 from ..local import docker, in_container, venv
 from ..model.dockerfiles import start_files
 from ..model.dockerfiles.dockerfile import Dockerfile
 from ..model.env_file import NAME
 from ..model.experiment import JOB_FILE, Experiment
+from ..model.gpu import NO_GPU
 from ..model.jobs.job import Job
 from ..model.paths import code_root
 from ..model.run import Backend, Request, Run
@@ -39,7 +40,7 @@ from ..util import files
 from ..util.errors import UserError
 from ..util.jsonc import ParseError, parse
 from ..workspace import loader
-from . import argo_column, own_changes, workflow_column
+from . import argo_column, gpu_row, own_changes, workflow_column
 from .facts import (
     ENV_FILE,
     Parity,
@@ -182,7 +183,7 @@ def parity_of(run: Run, title: str, started: Sequence[ParityColumn] = ()) -> Par
         *_own_configurations(run, dev),
         *started,
     )
-    columns = _with_env_file(run, columns)
+    columns = gpu_row.with_gpu(run, dev, _with_env_file(run, columns))
     if run.job.docker_args:
         columns = (_with_options(columns[0], run), *(_without_options(c, run) for c in columns[1:]))
     if any("changes" in column.facts for column in columns):
@@ -329,8 +330,8 @@ def _docker(run: Run) -> ParityColumn:
     request = docker.request(
         run,
         image=image.name if image else "none",
-        engine=Engine(True),
-        gpu=Gpu(False, ""),
+        engine=engine.ask("innerloop"),  # who root of a container is depends on it
+        gpu=NO_GPU,
         owner=docker.owner(),
         why="",
     )
@@ -469,6 +470,8 @@ def _of_this_file_system(
         request.cwd: _home(run),
         run.workspace.root: "<workspace>",
     }
+    # Which GPUs a program sees has a row of its own.
+    own = {name: text for name, text in request.env.items() if name not in request.gpu.env}
     return ParityColumn(
         request.backend,
         {
@@ -476,7 +479,7 @@ def _of_this_file_system(
             "cwd": ParityFact(
                 normalize_paths(request.cwd, names), shown=f"{request.cwd}, a view of the code"
             ),
-            "variables": _variables(run, request.env, names),
+            "variables": _variables(run, own, names),
             **facts,
         },
     )

@@ -21,6 +21,7 @@ from ..model.paths import is_within
 from ..model.portable_names import storage_problem
 from ..util import console, files
 from ..util.errors import UserError
+from ..workspace import text_links
 
 IGNORE_FILES = (".amlignore", ".gitignore")
 
@@ -92,7 +93,8 @@ def read(root: Path, folder: str, *, contents: bool = True) -> Snapshot:
     which Azure ML's client fails. Without `contents` (for data, which may be large) the digest is
     "", and only a link to what its name says is a secret is a suspect.
     """
-    top = Path(os.path.realpath(root / folder))
+    texts = text_links.on_disk(root)
+    top = Path(os.path.realpath(root / text_links.resolve(root, folder)))
     rules, base = _rules(top, folder) if top.is_dir() else (ignore_file.IgnoreRules(), "")
     name = rules.name
     counts: Mapping[str, tuple[int, int]] = {}
@@ -100,7 +102,7 @@ def read(root: Path, folder: str, *, contents: bool = True) -> Snapshot:
         _require_name(top.name, posixpath.dirname(folder) or ".")
         sent = [SnapshotFile(top.name, *_source_and_size(str(top), folder, required=True))]
     else:
-        sent, counts = _walk(top, folder, rules, base)
+        sent, counts = _walk(top, folder, rules, base, texts)
     if not sent:
         raise UserError(
             "there is nothing to send: the folder is empty, or every file in it is ignored",
@@ -133,22 +135,28 @@ def _rules(top: Path, folder: str) -> tuple[ignore_file.IgnoreRules, str]:
 
 
 def _walk(
-    top: Path, folder: str, rules: ignore_file.IgnoreRules, base: str
+    top: Path,
+    folder: str,
+    rules: ignore_file.IgnoreRules,
+    base: str,
+    texts: Mapping[str, str],
 ) -> tuple[list[SnapshotFile], Mapping[str, tuple[int, int]]]:
-    """The files to send, and for each rule the number and bytes of the files it excludes."""
+    """The files to send, and for each rule the number and bytes of the files it excludes.
+
+    `texts` are links that are text files, with their targets: they are sent as links are.
+    """
     sent: list[SnapshotFile] = []
     patience = _Patience(folder)
     counts: dict[str, tuple[int, int]] = {}
-    for parent, names in _folders(str(top), folder):
+    for parent, prefix, names in _folders(str(top), folder, texts):
         real = os.path.realpath(parent)
-        relative = os.path.relpath(parent, top).replace(os.sep, "/")
-        prefix = "" if relative == "." else f"{relative}/"
-        through_link = real != os.path.normpath(parent)
+        through_link = real != os.path.normpath(os.path.join(top, prefix))
         for name in names:
             path = os.path.join(real, name)
             where = f"{folder}/{prefix}{name}"
             rule = rules.excluding_rule(_relative(path, base)) if rules.rules else None
-            source, size = _source_and_size(path, where, required=rule is None)
+            at = texts.get(path, path)
+            source, size = _source_and_size(at, where, required=rule is None)
             if rule is None:
                 _require_name(prefix + name, folder)
                 linked = through_link or source != path
@@ -160,10 +168,13 @@ def _walk(
     return sent, counts
 
 
-def _folders(top: str, folder: str) -> Iterator[tuple[str, list[str]]]:
-    """(folder, names of its files) in the order of os.walk, links followed.
+def _folders(
+    top: str, folder: str, texts: Mapping[str, str], prefix: str = "", behind: tuple[str, ...] = ()
+) -> Iterator[tuple[str, str, list[str]]]:
+    """(folder, its path in the snapshot, names of its files) in the order of os.walk, links followed.
 
-    UserError for a folder that cannot be listed: the client would leave it out without a word.
+    The path is "" or ends with "/". UserError for a folder that cannot be listed: the client would
+    leave it out without a word. `behind` are the targets of the text links that led here.
     """
 
     def refused(error: OSError) -> None:
@@ -171,17 +182,30 @@ def _folders(top: str, folder: str) -> Iterator[tuple[str, list[str]]]:
         raise _unreadable(f"{folder}/{name}" if name != "." else folder, "folder", error)
 
     for parent, folders, names in os.walk(top, followlinks=True, onerror=refused):
-        yield parent, names
+        relative = os.path.relpath(parent, top).replace(os.sep, "/")
+        at = prefix if relative == "." else f"{prefix}{relative}/"
+        real = os.path.realpath(parent) if texts else parent
+        inner = {name: texts.get(os.path.join(real, name), "") for name in names if texts}
+        inner = {name: target for name, target in inner.items() if os.path.isdir(target)}
+        yield parent, at, [name for name in names if name not in inner]
+        for name, target in inner.items():
+            if target in behind:
+                raise _circular(f"{folder}/{at}{name}", os.path.relpath(target, real))
+            yield from _folders(target, folder, texts, f"{at}{name}/", (*behind, target))
         for name in folders:
             path = os.path.join(parent, name)
             if os.path.islink(path) and os.path.realpath(path) in _ancestors(parent, top):
                 where = f"{folder}/{os.path.relpath(path, top)}".replace(os.sep, "/")
-                raise UserError(
-                    f"this link is circular ({os.readlink(path)}): an upload would never end",
-                    code="link-circular",
-                    where=where,
-                    hint="Link to a folder that does not contain the link",
-                )
+                raise _circular(where, os.readlink(path))
+
+
+def _circular(where: str, text: str) -> UserError:
+    return UserError(
+        f"this link is circular ({text}): an upload would never end",
+        code="link-circular",
+        where=where,
+        hint="Link to a folder that does not contain the link",
+    )
 
 
 def _ancestors(parent: str, top: str) -> Iterator[str]:

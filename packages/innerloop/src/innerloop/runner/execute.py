@@ -46,13 +46,14 @@ def prepare(run: Run, backend: str, *, dry: bool, trusted: bool = False) -> Star
         from ..local import lost_runs  # here, since mostly nothing was left
 
         lost_runs.settle_all(Path(run.workspace.root))
-    chosen, why = _choose(backend, run)
+    chosen, reason = _choose(backend, run)
     file = env_file.read(Path(run.workspace.root))
     # The request first: an error in the command is reported before minutes of building.
     request = env_file.given(chosen.plan(run), file)
     urls = network.of_machine(os.environ).urls
     redaction = secrets_of(run, request, {**os.environ, **file.variables}, urls)
-    request = replace(request, why="; ".join(filter(None, [why, request.why])), redaction=redaction)
+    why = "; ".join(filter(None, [reason, request.why]))
+    request = replace(request, why=why, redaction=redaction)
     missing = [*run.missing, *request.missing]
     granted = grants.of_run(
         run, in_container=request.container is not None, resolve=os.path.realpath
@@ -70,10 +71,11 @@ def prepare(run: Run, backend: str, *, dry: bool, trusted: bool = False) -> Star
     root = Path(run.workspace.root)
     consent.require(root, f"the job {run.job.name}", lines, trusted=trusted)
     chosen.prepare(run, request)
-    if request.needs_build:
-        # What was built is known only now, an image's users for instance.
+    if request.needs_build or request.gpu.needs_trial:
+        # What was built is known only now, an image's users for instance, and what a trial showed.
         built = env_file.given(chosen.plan(run), file)
-        request = replace(built, why=request.why, redaction=redaction)
+        why = "; ".join(filter(None, [reason, built.why]))
+        request = replace(built, why=why, redaction=redaction)
     return Started(run, request, chosen.submit)
 
 

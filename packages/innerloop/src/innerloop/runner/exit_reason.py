@@ -12,6 +12,7 @@ import platform
 import posixpath
 import re
 import shlex
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -65,7 +66,7 @@ def of(ended: Ended) -> str:
     code = ended.code
     if code == 0:
         return ""
-    if code in (125, 126, 127) and ended.container and _of_engine(ended.output):
+    if code in (125, 126, 127) and ended.container and _of_engine(ended):
         return "the engine did not start the container; its message is above"
     if windows := _windows_lines(ended):
         return windows
@@ -100,10 +101,33 @@ def of_success(ended: Ended) -> str:
     return ""
 
 
-def _of_engine(output: str) -> bool:
-    """Whether the output ends with an error of the engine, other than about a missing program."""
-    messages = re.findall(r"^docker: .*$", output[-4000:], re.MULTILINE)
-    return bool(messages) and _ENGINE_ERROR.search(messages[-1]) is None
+def _of_engine(ended: Ended) -> bool:
+    """Whether the output ends with an error of the engine, other than about the command's program."""
+    messages = re.findall(r"^docker: .*$", ended.output[-4000:], re.MULTILINE)
+    last = ended.output.rstrip().rpartition("\n")[2]
+    if _PODMAN_ERROR.match(last) and (
+        ended.code == 125 or re.search(r"\bOCI\b|\brunc|\bcrun", last)
+    ):
+        messages.append(last)
+    return bool(messages) and not _missing_program(ended, messages[-1])
+
+
+# Error: runc: runc create failed: ... OCI runtime attempted to invoke a command that was not found
+_PODMAN_ERROR = re.compile("Error: ")
+
+
+def _missing_program(ended: Ended, message: str) -> str:
+    """The program of the command that the engine does not find; "" if it misses one of its own.
+
+    An engine starts programs itself: a runtime, a hook, a helper of its network.
+    """
+    container = ended.request.container
+    match = _ENGINE_ERROR.search(message)
+    if match is None or container is None or re.search(r"\bhook\b", message[: match.start()]):
+        return ""
+    words = (container.entrypoint, *container.command, *container.options)
+    own = container.entrypoint is None or match["program"] in words
+    return match["program"] if own else ""
 
 
 def _pipes(command: str) -> bool:
@@ -166,7 +190,8 @@ def _memory_is_shared(output: str) -> bool:
 
 def _shared_memory(ended: Ended) -> str:
     if not ended.container:
-        return "bus error: /dev/shm of this machine is full, or a mapped file was cut short"
+        full = "" if sys.platform == "darwin" else "/dev/shm of this machine is full, or "
+        return f"bus error: {full}a mapped file was cut short"
     return (
         f"bus error: most often the shared memory is used up. /dev/shm has {ended.shm_size} here; "
         "write more in the job's resources.shm_size"
@@ -233,7 +258,7 @@ def _windows_lines(ended: Ended) -> str:
 
 
 def _not_started(ended: Ended) -> str:
-    program = _program(ended.output)
+    program = _program(ended)
     if not program:
         return ""
     if "/" in program:
@@ -244,12 +269,13 @@ def _not_started(ended: Ended) -> str:
     return _of_image(ended, program)
 
 
-def _program(output: str) -> str:
+def _program(ended: Ended) -> str:
     """The program that could not be started, from the last such message of a shell or the engine."""
-    for line in reversed(output.splitlines()):
-        match = _SHELL_ERROR.match(line.strip()) or _ENGINE_ERROR.search(line)
-        if match:
+    for line in reversed(ended.output.splitlines()):
+        if match := _SHELL_ERROR.match(line.strip()):
             return match["program"].strip().rstrip("\r")
+        if program := _missing_program(ended, line):
+            return program
     return ""
 
 
@@ -344,7 +370,8 @@ def _in_image(ended: Ended, program: str) -> str | None:
     done = process.run(
         docker_cli.run_once(container.image, ["sh", "-c", look, program]), timeout=30
     )
-    return done.out.strip() if done.ok else None
+    # Each outcome of the look prints something: silence is an image that did not start.
+    return done.out.strip() if done.ok and done.out else None
 
 
 def _elsewhere(program: str, env: Mapping[str, str]) -> str:

@@ -6,6 +6,7 @@ They are printed after the run, one line each, in the format that VS Code's Prob
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from ..history import tee
@@ -13,6 +14,7 @@ from ..model.paths import SCRATCH, code_root
 from ..model.run import Request, Run
 from ..model.traceback_parser import Failure, PathMapping, failed_tests, tracebacks
 from ..util import console, files
+from ..workspace import text_links
 
 Reader = Callable[[str, PathMapping], list[Failure]]
 # How much of a log's end is read, in bytes: a failure is at the end, and a log may be huge.
@@ -21,8 +23,9 @@ TAIL = 1 << 20
 
 def show(run: Run, request: Request, log: Path, read: Reader = tracebacks) -> None:
     """Print the positions of the failure, from the log of the run's output."""
+    root = Path(run.workspace.root)
     for failure in read(tail(log), path_mapping(run, request)):
-        console.say(str(failure))
+        console.say(str(replace(failure, file=text_links.resolve(root, failure.file))))
 
 
 def tested(run: Run, request: Request, start: Callable[[], int]) -> int:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from .. import __version__
-from ..model import naming
+from ..model import naming, shared_code
 from ..model.workspace import Workspace
 from ..sync import engine
 from ..sync.render.generated_paths import dev_container_of
@@ -16,6 +16,7 @@ from ..sync.state_file import State
 from ..util import files, toml_positions, undo_journal
 from ..util.errors import UsageError, UserError
 from ..util.undo_journal import Move
+from ..workspace import text_links
 
 TEMPLATE = Path(__file__).resolve().parent.parent / "templates" / "experiment"
 STAGING = f"{undo_journal.FOLDER}/new"
@@ -46,13 +47,15 @@ def create_experiment(workspace: Workspace, name: str, source: str | None) -> en
         check_target(workspace, name)
         if source is not None:
             require_folder(root, source)
-        _copy(root, root.joinpath(STAGING, *name.split("/")), name, source)
+        texts = _copied_texts(root, name, source)
+        _copy(root, root.joinpath(STAGING, *name.split("/")), name, source, texts)
         files.flush_tree(root / STAGING)
         # The folders of a domain that do not exist yet come in the same step.
         parts = name.split("/")
         first = next(n for n in range(1, 4) if not root.joinpath("src", *parts[:n]).exists())
         missing = "/".join(parts[:first])
         change.carry_out([Move(f"{STAGING}/{missing}", f"src/{missing}")])
+        text_links.record(root, texts)
         engine.edit_within(change, lambda state: (_made(state, name, source), ()))
         return engine.sync_within(change)
 
@@ -109,7 +112,20 @@ def check_target(workspace: Workspace, name: str) -> None:
         )
 
 
-def _copy(root: Path, staging: Path, name: str, source: str | None) -> None:
+def _copied_texts(root: Path, name: str, source: str | None) -> dict[str, str]:
+    """The copies of links that are text files: each one's path with its text there."""
+    if source is None:
+        return {}
+    old, new = f"src/{source}", f"src/{name}"
+    return {
+        new + link.path[len(old) :]: shared_code.text_at(link.path, link.text, old, new)
+        for link in text_links.below(root, old)
+    }
+
+
+def _copy(
+    root: Path, staging: Path, name: str, source: str | None, texts: Mapping[str, str]
+) -> None:
     def change(path: str, text: str) -> str:
         if source is None:
             return naming.filled_in(path, text, name)
@@ -120,7 +136,10 @@ def _copy(root: Path, staging: Path, name: str, source: str | None) -> None:
         return naming.renamed(path, text, source, name)
 
     origin = TEMPLATE if source is None else root.joinpath("src", *source.split("/"))
-    _copy_tree(origin, staging, root.joinpath("src", *name.split("/")), change, origin)
+    final = root.joinpath("src", *name.split("/"))
+    _copy_tree(origin, staging, final, change, origin)
+    for path, text in texts.items():
+        files.write_text(staging / os.path.relpath(root / path, final), text)
 
 
 def _copy_tree(source: Path, staging: Path, final: Path, change: Change, origin: Path) -> None:

@@ -19,6 +19,7 @@ from ..sync import engine
 from ..util import diffs, files, locked_environments, process, undo_journal, venvs
 from ..util.errors import UserError
 from ..util.undo_journal import Write
+from ..workspace import text_links
 
 # Folders that neither black nor isort enters. Source: the defaults of their exclude and skip.
 _NOT_FORMATTED = {".direnv", ".eggs", ".git", ".hg", ".mypy_cache", ".nox", ".svn", ".tox", ".venv"}
@@ -80,9 +81,12 @@ def write(root: Path, folders: Sequence[str]) -> tuple[list[str], list[FormatFin
 
 def _mirror(root: Path, copy: Path) -> Iterator[tuple[str, str]]:
     """Copies what the formatters read; yields the code's files by path, with their content."""
+    texts = {link.path for link in text_links.below(root)}
     for name in (*SETTINGS, *CODE_FOLDERS):
         for path in _files_below(root / name):
             relative = path.relative_to(root).as_posix()
+            if relative in texts:
+                continue
             files.make_folder((copy / relative).parent)
             files.copy(path, copy / relative)
             if name in CODE_FOLDERS:
@@ -181,7 +185,8 @@ def _black(python: str, folders: Sequence[str], links: Sequence[str]) -> list[st
 def _links(root: Path, folders: Sequence[str]) -> list[str]:
     """The links below the folders: shared code is formatted in src/common, not through each link."""
     below = [root / folder for folder in folders if (root / folder).is_dir()]
-    return [link for folder in below for link in _links_below(root, folder)]
+    links = [link for folder in below for link in _links_below(root, folder)]
+    return [*links, *(link.path for folder in folders for link in text_links.below(root, folder))]
 
 
 def _links_below(root: Path, folder: Path) -> Iterator[str]:

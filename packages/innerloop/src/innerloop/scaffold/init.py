@@ -25,7 +25,7 @@ from ..util.errors import UserError
 from ..util.printable import one_line
 from ..util.undo_journal import Move, Step, Write
 from ..util.wheels import WHEELS
-from ..workspace import loader
+from ..workspace import loader, text_links
 from . import create, git_ignored, marked_block, tool_wheel, workspace_template
 from .tool_wheel import Pin
 from .workspace_template import DIGITS, TINY, File
@@ -102,6 +102,8 @@ def make(wanted: NewWorkspace) -> InitOutcome:
         else:
             with _growing(folder) as new, _repository(new, wanted.git, folder):
                 outcome = _make_in(new, wanted, pin)
+    if text_links.may_be(folder):
+        text_links.record(folder, text_links.by_content(folder))
     ignored = git_ignored.messages(folder, outcome.files, wanted.git)
     return replace(outcome, notes=(*outcome.notes, *_about_ci(wanted), *ignored))
 
@@ -335,9 +337,13 @@ def _fill(root: Path, chosen: Mapping[str, File], pin: Pin) -> None:
             content = pin_text(content.decode(), pin).encode()
         if not file.link:
             _write(root / name, content, file.executable)
-    for name, file in chosen.items():
-        if file.link:
-            files.make_link(root / name, file.link)
+    links = {name: file.link for name, file in chosen.items() if file.link}
+    makes_links = not links or files.can_link(root)
+    for name, text in links.items():
+        if makes_links:
+            files.make_link(root / name, text)
+        else:  # as git checks it out here
+            _write(root / name, text.encode())
     files.make_folder(root / "src")
     if pin.wheel is not None:
         _write(root / WHEELS / pin.wheel.name, pin.wheel.read_bytes())

@@ -11,7 +11,7 @@ from ..model import naming, shared_code
 from ..model.settings.orchestrators import KNOWN
 from ..util import files, regular_files
 from ..util.errors import UserError
-from ..workspace import loader
+from ..workspace import loader, text_links
 from . import create, init, marked_block, workspace_template
 from .init import NewWorkspace
 from .workspace_template import EXAMPLES, PIN, PYPROJECT, TINY, File
@@ -132,6 +132,8 @@ def _files_below(root: Path, folder: str) -> Iterator[str]:
 
 def _is_same(root: Path, path: str, file: File) -> bool:
     full = root / path
+    if file.link and (text := text_links.below(root, path)):
+        return text[0].text == file.link
     if file.link or full.is_symlink():
         return full.is_symlink() and os.readlink(full).replace(os.sep, "/") == file.link
     try:

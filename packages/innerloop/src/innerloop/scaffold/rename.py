@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,7 +23,7 @@ from ..sync.state_file import State
 from ..util import files, regular_files
 from ..util.jsonc import ParseError
 from ..util.undo_journal import DropEmpty, MakeLink, Move, Step, Write
-from ..workspace import loader
+from ..workspace import loader, text_links
 from . import create
 
 # Where a person may mention an experiment's folder. They are searched, not changed.
@@ -56,8 +56,13 @@ def carry_out(
         create.require_folder(root, old)
         create.check_target(workspace, new)
         names = RenamePair(old, new)
+        texts = text_links.below(root)
         change.carry_out(_moves(root, names))
+        text_links.forget()
         change.carry_out([*_texts_inside(root, names), *_links(root, names)])
+        moved = dict(_moved_texts(names, texts))
+        change.carry_out(Write(path, text) for path, text in moved.items())
+        text_links.record(root, moved)
         engine.edit_within(change, lambda state: _rename_generated(root, names, state))
         return engine.sync_within(change)
 
@@ -111,7 +116,10 @@ def _links(root: Path, names: RenamePair) -> Iterator[Step]:
     """
     disk = loader.WorkspaceFiles(root)
     old, new = f"src/{names.old}", f"src/{names.new}"
+    texts = {link.path for link in text_links.below(root)}
     for link, text in disk.links("src"):
+        if link in texts:
+            continue
         target = shared_code.leads(link, text)
         if target == old or target.startswith(f"{old}/"):
             yield MakeLink(link, shared_code.link_text(link, new + target[len(old) :]))
@@ -120,6 +128,20 @@ def _links(root: Path, names: RenamePair) -> Iterator[Step]:
             is_inner = before == old or before.startswith(f"{old}/")
             if not is_inner and target != before and disk.exists(before):
                 yield MakeLink(link, shared_code.link_text(link, before))
+
+
+def _moved_texts(
+    names: RenamePair, texts: Sequence[text_links.TextLink]
+) -> Iterator[tuple[str, str]]:
+    """The links that are text files and have another path or text now. `texts` are those before."""
+    old, new = f"src/{names.old}", f"src/{names.new}"
+    for link in texts:
+        target = shared_code.leads(link.path, link.text)
+        if link.path.startswith(f"{old}/"):
+            text = shared_code.text_at(link.path, link.text, old, new)
+            yield new + link.path[len(old) :], text
+        elif target == old or target.startswith(f"{old}/"):
+            yield link.path, shared_code.link_text(link.path, new + target[len(old) :])
 
 
 def _rename_generated(

@@ -10,14 +10,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..docker import (
+    client,
     container_context,
     container_ports,
     docker_cli,
-    engine,
     engine_location,
+    gpus,
     image_build,
 )
-from ..docker.engine import Engine, Gpu
+from ..docker.engine import Engine
 from ..model import link_mounts
 from ..model.container import (
     EXPERIMENT_LABEL,
@@ -34,10 +35,11 @@ from ..model.dockerfiles import dockerfile, serving_dockerfile
 from ..model.environment import Image
 from ..model.experiment import Experiment
 from ..model.folder_contents import count_links, listed
+from ..model.gpu import Gpu
 from ..model.run import Request
 from ..model.workspace import Workspace
 from ..runner.plan import new_id
-from ..util import files, ports, redaction
+from ..util import console, files, ports, redaction
 from ..util.errors import UserError, combine
 from ..workspace import folder_reader
 from ..workspace.deploy_folder import DeployFolder
@@ -113,9 +115,7 @@ def plan(
     except UserError as error:
         missing.append(error)
     try:
-        gpu = engine.decide_gpu(
-            experiment.settings.gpu, device=engine.has_gpu(), runtime=facts.has_nvidia
-        )
+        gpu = gpus.for_container(experiment.settings.gpu, facts)
     except UserError as error:
         missing.append(error)
         gpu = Gpu(False, "no GPU is available")
@@ -177,10 +177,16 @@ def image_of(workspace: Workspace, experiment: Experiment, deployment: Deploymen
     )
 
 
-def build(server: Server) -> None:
-    """Build the image, unless it is up to date."""
+def build(server: Server) -> Server:
+    """The server with its image built, unless it is up to date, and with the GPU that it gets."""
     if not image_build.is_current(server.image, server.facts):
         image_build.build(server.workspace, server.experiment, server.image)
+    request = server.request
+    if not request.gpu.needs_trial or request.container is None:
+        return server
+    gpu = gpus.settle(server.experiment.settings.gpu, server.facts, server.image.name, console.say)
+    container = replace(request.container, devices=gpu.options)
+    return replace(server, request=replace(request, container=container, gpu=gpu, why=gpu.why))
 
 
 def _no_engine(facts: Engine) -> UserError:
@@ -254,6 +260,9 @@ def _request(server: Server, gpu: Gpu, notes: Sequence[str], detach: bool) -> Re
         devices=gpu.options,
         detach=True,
         remove=False,
+        program=client.program(),
+        init=client.has_init(server.facts.facts),
+        apart=not server.facts.facts.has_own_networks,
     )
     if server.model.path:
         model = Mount(server.model.path, target, read_only=True)
@@ -273,6 +282,7 @@ def _request(server: Server, gpu: Gpu, notes: Sequence[str], detach: bool) -> Re
         can_start=bool(server.model.path),
         outputs="",
         why=gpu.why,
+        gpu=gpu,
         notes=tuple(notes),
         redaction=redaction.of_process().with_values(
             redaction.known(deployment.environment_variables).values

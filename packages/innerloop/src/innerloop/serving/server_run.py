@@ -163,12 +163,12 @@ def detach(server: Server, *, patience: float | None) -> ReadinessOutcome:
 
 
 def _wait_for_end(server: Server, ended: threading.Event) -> None:
-    process.run(["docker", "wait", server.name])
+    process.run(docker_cli.wait(server.name))
     ended.set()
 
 
 def _print_log(server: Server) -> None:
-    done = process.run(["docker", "logs", "--tail", "50", server.name], timeout=30)
+    done = process.run(docker_cli.last_logs(server.name, 50), timeout=30)
     print(done.out + done.err, end="", file=raw(sys.stderr), flush=True)
 
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from ..model import shared_code
 from ..model.experiment import Experiment
+from ..model.paths import SCRATCH
 from ..model.shared_code import COMMON
 from ..util import files, regular_files
 from ..util.errors import UserError, did_you_mean
-from ..util.undo_journal import Delete, DropEmpty, MakeLink, Step
+from ..util.undo_journal import Delete, DropEmpty, MakeLink, Step, Write
+from . import text_links
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +25,14 @@ class Share:
 
     `state` is "ok", "broken" (its target is missing), "absolute" (it breaks in every other clone)
     or "text" (git wrote the link as a text file). `target` is what it leads to, or should lead to;
-    None if nothing in src/common fits.
+    None if nothing in src/common fits. `works`: a run has the target's code in its place, which a
+    text file has only where git's index says that it is a link.
     """
 
     link: str
     target: str | None
     state: Literal["ok", "broken", "absolute", "text"]
+    works: bool = True
 
     @property
     def message(self) -> str:
@@ -46,13 +50,14 @@ def find(root: Path, folder: str) -> list[Share]:
     common = root / folder / "common"
     if common.is_symlink():  # a link to all of src/common, made by hand
         return [_share_of(root, folder, f"{folder}/common", os.readlink(common))]
-    return sorted(_shares(root, folder, common), key=lambda share: share.link)
+    shares = [*_shares(root, folder, common), *_texts(root, folder)]
+    return sorted(shares, key=lambda share: share.link)
 
 
 def require_whole(root: Path, experiment: Experiment) -> None:
     """UserError if a link to shared code is broken: the run would fail later, with a worse message."""
     for share in find(root, experiment.folder):
-        if share.state in ("broken", "text"):
+        if not share.works:
             command = f"`scripts/loop share {experiment.name} --repair`"
             name = share.link.removeprefix(f"{experiment.folder}/common/")
             remove_it = f"`scripts/loop share {experiment.name} --remove {name}`"
@@ -86,7 +91,7 @@ def add(root: Path, experiment: Experiment, path: str) -> list[Step]:
             where=link,
             hint="Remove that link first",
         )
-    return [*in_the_way, MakeLink(link, shared_code.link_text(link, target))]
+    return [*in_the_way, link_step(root, link, shared_code.link_text(link, target))]
 
 
 def remove(root: Path, experiment: Experiment, path: str) -> list[Step]:
@@ -122,10 +127,32 @@ def repair(root: Path, experiment: Experiment) -> tuple[list[Share], list[Share]
     return repaired, unrepaired
 
 
-def link_to(share: Share) -> Step:
+def link_to(root: Path, share: Share) -> Step:
     """The step that makes the link anew, to its target."""
     assert share.target is not None
-    return MakeLink(share.link, shared_code.link_text(share.link, share.target))
+    return link_step(root, share.link, shared_code.link_text(share.link, share.target))
+
+
+def link_step(root: Path, link: str, text: str) -> Step:
+    """The step that makes a link, or the text file that git has in its place where none can be made.
+
+    `record` then has git's index know that the file is a link.
+    """
+    return MakeLink(link, text) if files.can_link(root / SCRATCH) else Write(link, text)
+
+
+def record(root: Path, steps: Iterable[Step]) -> str:
+    """Have git know the links that were written as text files; a note for the person, or ""."""
+    texts = {step.path: step.text for step in steps if isinstance(step, Write)}
+    if not texts:
+        return ""
+    names = ", ".join(sorted(texts))
+    if text_links.record(root, texts):
+        return f"this system makes no links: git has {names} as a link, and a text file is here"
+    return (
+        f"this system makes no links, and {names} is a text file: in a git repository, run "
+        "`scripts/loop share --repair` before `git add`, which makes an ordinary file of it"
+    )
 
 
 def not_shared(root: Path, folder: str) -> list[str]:
@@ -159,10 +186,39 @@ def _shares(root: Path, folder: str, below: Path) -> Iterator[Share]:
             yield _share_of(root, folder, link, os.readlink(entry.path))
         elif entry.is_dir():
             yield from _shares(root, folder, Path(entry.path))
-        elif entry.is_file() and entry.stat().st_size < 500:
+
+
+def _texts(root: Path, folder: str) -> Iterator[Share]:
+    """The links that git wrote as text files."""
+    known = text_links.below(root, f"{folder}/common")
+    for link in known:
+        if link.target:
+            yield Share(link.path, link.target, "text")
+        else:
+            yield replace(_share_of(root, folder, link.path, link.text), state="text", works=False)
+    others = dict(_like_texts(root, root / folder / "common"))
+    for link in known:
+        others.pop(link.path, None)
+    # core.symlinks is true again, or git has never seen the file: it is no link, and should be one.
+    for path in text_links.unlike_files(root, others):
+        exists = (root / others[path]).exists()
+        yield Share(path, others[path] if exists else None, "text", works=False)
+
+
+def _like_texts(root: Path, below: Path) -> Iterator[tuple[str, str]]:
+    """The files that look like links to shared code, each with its target."""
+    try:
+        entries = list(os.scandir(below))
+    except OSError:
+        return
+    for entry in entries:
+        link = Path(entry.path).relative_to(root).as_posix()
+        if entry.is_dir(follow_symlinks=False):
+            yield from _like_texts(root, Path(entry.path))
+        elif entry.is_file(follow_symlinks=False) and entry.stat().st_size < 500:
             content = regular_files.read_or_fail(Path(entry.path)).decode("utf-8", "replace")
             if (target := shared_code.text_of_a_link(content, link)) is not None:
-                yield Share(link, target if (root / target).exists() else None, "text")
+                yield link, target
 
 
 def _share_of(root: Path, folder: str, link: str, text: str) -> Share:
@@ -172,7 +228,7 @@ def _share_of(root: Path, folder: str, link: str, text: str) -> Share:
     if (root / target).exists() and not (absolute and target.startswith("../")):
         return Share(link, target, "absolute" if absolute else "ok")
     targets = [path for path in shared_code.meant(link, text, folder) if (root / path).exists()]
-    return Share(link, targets[0] if targets else None, "broken")
+    return Share(link, targets[0] if targets else None, "broken", works=False)
 
 
 def _require(root: Path, path: str) -> None:
@@ -196,7 +252,8 @@ def _require(root: Path, path: str) -> None:
 def _is_shared(root: Path, link: str, target: str) -> bool:
     """Whether a relative link, this one or a parent folder, leads to the target already."""
     try:
-        is_target = os.path.realpath(root / link) == os.path.realpath(root / target)
+        real = os.path.realpath(root / text_links.resolve(root, link))
+        is_target = real == os.path.realpath(root / target)
     except OSError:
         return False
     at = root / link
@@ -239,8 +296,14 @@ def _covered(root: Path, folder: Path, target: Path) -> bool:
         if entry.is_symlink():
             if os.path.realpath(entry.path) != os.path.realpath(target / entry.name):
                 return False
-        elif not entry.is_dir() or not _covered(root, Path(entry.path), target / entry.name):
-            return False
+        elif entry.is_dir():
+            if not _covered(root, Path(entry.path), target / entry.name):
+                return False
+        else:
+            path = Path(entry.path).relative_to(root).as_posix()
+            resolved = text_links.resolve(root, path)
+            if resolved == path or root / resolved != target / entry.name:
+                return False
     return True
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from innerloop.model.dockerfiles.dockerfile import parse
 from innerloop.model.experiment import Experiment
+from innerloop.model.gpu import parse_option
 from innerloop.model.jobs.job import parse_job
 from innerloop.model.settings.settings import Settings
 from innerloop.model.workspace import Workspace
@@ -153,7 +154,7 @@ def test_what_it_was_made_from_is_kept(tmp_path: Path) -> None:
 def test_valid_and_no_unknown_key(gpu: str, text: str) -> None:
     folder = SCHEMAS / "devcontainer"
     base = json.loads((folder / "devContainer.base.schema.json").read_text())
-    value = rendered(text, gpu=gpu)
+    value = rendered(text, gpu=parse_option(gpu))
     validator = jsonschema.Draft201909Validator(base)
     validator.validate(value)
     assert not validator.is_valid({**value, "remoteUsr": "dev"})  # so an unknown key is seen

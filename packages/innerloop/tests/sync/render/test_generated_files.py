@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import jsonschema
 import pytest
 
 from innerloop.model.dockerfiles.dockerfile import parse
 from innerloop.model.experiment import Experiment
+from innerloop.model.gpu import parse_option
 from innerloop.model.jobs.job import parse_job
-from innerloop.model.settings.settings import DataSetting, Gpu, Settings
+from innerloop.model.settings.settings import DataSetting, Settings
 from innerloop.model.workspace import Workspace
 from innerloop.sync import engine
 from innerloop.sync.render.generated_files import Specification, generate
@@ -41,7 +42,7 @@ THREE = "FROM python:3.11 AS base\nFROM base AS dev\nUSER dev\nFROM base AS job\
 def subject(
     gpu: str = "auto", text: str = THREE, job: str = JOB, name: str = "line"
 ) -> Specification:
-    settings = Settings(gpu=cast("Gpu", gpu))
+    settings = Settings(gpu=parse_option(gpu))
     experiment = Experiment(
         name, parse(text, "Dockerfile"), settings, files=("train.py", "azure-ml-job.yaml")
     )
@@ -58,6 +59,8 @@ def devcontainer(**change: str) -> Any:
     [
         ("auto", {"gpu": "optional"}, ["--shm-size", "8g"]),
         ("all", None, ["--gpus", "all", "--shm-size", "8g"]),
+        ("2", None, ["--gpus", "2", "--shm-size", "8g"]),
+        ("0,2", None, ["--gpus", '"device=0,2"', "--shm-size", "8g"]),
         ("none", None, ["--shm-size", "8g"]),
     ],
 )
@@ -116,10 +119,9 @@ def test_another_command_is_debugged_in_its_container() -> None:
     ]
 
 
-def test_an_experiment_without_a_job_has_a_container_and_is_in_the_list() -> None:
+def test_an_experiment_without_a_job_has_a_container() -> None:
     files = generate(subject(job=""))
     assert files[".devcontainer/line/devcontainer.json"]["runArgs"] == ["--shm-size", "2g"]
-    assert files[".vscode/tasks.json"]["inputs"][0]["options"] == ["line"]
 
 
 def test_a_nested_experiment_has_a_folder_one_level_deep() -> None:

@@ -85,7 +85,7 @@ def of_schedule(
 
 
 def _gpus(settings: Settings, argo: ArgoSetting) -> Iterator[Finding]:
-    if settings.gpu == "none" and argo.gpus:
+    if settings.gpu.kind == "none" and argo.gpus:
         message = f'argo.gpus is {argo.gpus}, and gpu = "none"'
         yield Finding(argo.where("gpus"), message, "Remove one of them", "setting-conflict", INFO)
 

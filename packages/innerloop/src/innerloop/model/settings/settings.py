@@ -10,7 +10,7 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from ...util import git_markers
 from ...util.errors import UserError, did_you_mean
@@ -18,7 +18,8 @@ from ...util.jsonc import BOM
 from ...util.position import Position
 from ...util.toml_positions import position_of
 from ...util.yaml_errors import is_text
-from ..container import is_image_name
+from ..container import ENGINE_KINDS, EngineKind, is_image_name
+from ..gpu import AUTO, WORDS, GpuSetting, parse_setting
 from . import orchestrators
 from .orchestrators import Orchestrators
 
@@ -26,9 +27,6 @@ if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
-
-Gpu = Literal["auto", "all", "none"]
-GPU: tuple[Gpu, ...] = get_args(Gpu)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,17 +98,19 @@ class Settings:
     environment: replacements of registered environments.
     azure: names on Azure.
     schedule, argo: the unparsed tables.
-    Of the workspace only: ca, the file of a company's certificate authority, relative to the root;
+    Of the workspace only: engine, the client of the container engine (None: the one that is there);
+    ca, the file of a company's certificate authority, relative to the root;
     registry, where prebuilt images are pushed and pulled ("ghcr.io/owner/name"); orchestrators.
     """
 
-    gpu: Gpu = "auto"
+    gpu: GpuSetting = AUTO
     ports: tuple[int, ...] = ()
     data: Mapping[str, DataSetting] = field(default_factory=dict)
     dev_stage: str = "dev"
     debug_port: int | None = None
     environment: EnvironmentSetting = EnvironmentSetting()
     azure: AzureSetting = AzureSetting()
+    engine: EngineKind | None = None
     ca: str = ""
     registry: str = ""
     schedule: ScheduleText | None = None
@@ -133,6 +133,7 @@ def of_workspace(text: str, name: str) -> Settings:
             )
     table = dict(table)
     base = Settings(
+        engine=_engine(table.pop("engine", None), at),
         ca=_word(table.pop("ca", ""), "ca", at),
         # Image names are lower-case.
         registry=_word(table.pop("registry", ""), "registry", at).rstrip("/").lower(),
@@ -147,6 +148,20 @@ def of_workspace(text: str, name: str) -> Settings:
             hint="Write [schedule] in src/EXPERIMENT/innerloop.toml",
         )
     return _settings(table, base, at, "[tool.innerloop] ")
+
+
+def _engine(value: Any, at: _Positions) -> EngineKind | None:
+    if value is None:
+        return None
+    if value not in ENGINE_KINDS:
+        raise UserError(
+            f"[tool.innerloop] engine = {value!r} is unknown",
+            code="setting-invalid",
+            where=at("engine"),
+            hint=did_you_mean(str(value), list(ENGINE_KINDS)),
+        )
+    kind: EngineKind = value
+    return kind
 
 
 # An empty text is the default of both. A registry is the beginning of an image's name.
@@ -255,14 +270,12 @@ def _settings(table: Mapping[str, Any], base: Settings, at: _Positions, section:
                 where=at(key),
                 hint=did_you_mean(key, known),
             )
-    gpu = table.get("gpu", base.gpu)
-    if gpu not in GPU:
+    try:
+        gpu = parse_setting(table["gpu"], at("gpu")) if "gpu" in table else base.gpu
+    except ValueError as error:
         raise UserError(
-            f'{section}gpu = {gpu!r} is not "auto", "all" or "none"',
-            code="setting-invalid",
-            where=at("gpu"),
-            hint="Write one of them",
-        )
+            f"{section}{error}", code="setting-invalid", where=at("gpu"), hint=WORDS
+        ) from error
     ports = table.get("ports", list(base.ports))
     if not isinstance(ports, list) or not all(_is_port(port) for port in ports):
         raise UserError(

@@ -52,8 +52,10 @@ def _configured(workspace: Workspace) -> Iterator[tuple[Experiment, ArgoSetting]
 
 
 def _needs_gpus(experiment: Experiment, setting: ArgoSetting) -> bool:
-    policy = experiment.settings.gpu
-    return policy != "none" and (bool(setting.gpus) or (policy == "all" and setting.gpus is None))
+    gpu = experiment.settings.gpu
+    if gpu.kind == "none":
+        return False
+    return bool(setting.gpus) or (gpu.is_required and setting.gpus is None)
 
 
 def _cluster_facts(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from ...util import venvs
-from ..worker.client import Service, ServiceError, WorkerClient, plain_environment
+from ...workspace import text_links
+from ..worker.client import Event, Service, ServiceError, WorkerClient, plain_environment
 from .worker.azure_errors import is_storage, scrub
 
 __all__ = ["AzureConnection", "ServiceError"]
@@ -19,6 +22,12 @@ class AzureConnection(WorkerClient):
 
     def __enter__(self) -> AzureConnection:
         return self
+
+    def ask(self, verb: str, target: Any, on_event: Callable[[Event], None], **fields: Any) -> Any:
+        """The worker's answer; it sends what links lead to that git wrote as text files."""
+        texts = text_links.on_disk(self.root)
+        more = {"text_links": texts} if texts else {}
+        return super().ask(verb, target, on_event, **more, **fields)
 
 
 def _stalled_message(verb: str, host: str) -> str:

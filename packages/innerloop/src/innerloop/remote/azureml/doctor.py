@@ -53,7 +53,12 @@ def _computes(workspace: Workspace) -> dict[str, list[dict[str, Any]]]:
             continue
         compute = (job.compute or "").removeprefix("azureml:")
         if compute and "<" not in compute:
-            needs = {"name": name, "nodes": job.instance_count, "gpu": experiment.settings.gpu}
+            gpu = experiment.settings.gpu
+            needs = {
+                "name": name,
+                "nodes": job.instance_count,
+                "gpu": "all" if gpu.is_required else gpu.kind,
+            }
             computes.setdefault(compute, []).append(needs)
     return computes
 

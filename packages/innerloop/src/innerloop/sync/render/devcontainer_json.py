@@ -153,16 +153,16 @@ def _project_tools(experiment: Experiment) -> dict[str, Json]:
 def _gpu(experiment: Experiment, job: Job | None) -> dict[str, Json]:
     """The GPU request and the shared memory, which is the job's.
 
-    "auto" asks for a GPU where there is one; "all" requires it.
+    "auto" asks for a GPU where there is one; "all", a count and a list of devices require it.
     """
     size = job.shm_size if job is not None else ""
     # An invalid size would keep the container from opening: `loop check` reports it.
     shared = ["--shm-size", size if SHM_SIZE.fullmatch(size) else "2g"]
-    policy = experiment.settings.gpu
-    if policy == "auto":
+    gpu = experiment.settings.gpu
+    if gpu.kind == "auto":
         return {"hostRequirements": {"gpu": "optional"}, "runArgs": shared}
-    if policy == "all":
-        return {"runArgs": ["--gpus", "all", *shared]}
+    if gpu.is_required:
+        return {"runArgs": ["--gpus", gpu.docker_value, *shared]}
     return {"runArgs": shared}
 
 

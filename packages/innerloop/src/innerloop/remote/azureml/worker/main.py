@@ -59,6 +59,8 @@ def _answer(client: Any, request: Mapping[str, Any], emit: Emit) -> dict[str, An
     verb = str(request["verb"])
     try:
         module = importlib.import_module(f"{__package__}.{VERBS[verb]}")
+        if texts := request.get("text_links"):
+            importlib.import_module(f"{__package__}.text_files").follow(texts)
         value = getattr(module, verb)(client.connect(request, emit), request, emit)
     except Exception as error:
         last = client.last_answer()
