@@ -365,10 +365,11 @@ stage_rootless() { packages/innerloop/test --stage rootless -q packages/innerloo
 stage_podman() { packages/innerloop/test --stage podman -q packages/innerloop/tests/engines; }
 stage_elsewhere() { packages/innerloop/test --stage elsewhere -q packages/innerloop/tests/engines; }
 
-# A Windows for the stage of .ci/wine: Wine's prefix with a CPython in it, made once. Whoever runs it
-# copies nothing: the workspace of a stage is a folder of its own in there.
+# A Windows for the stage of .ci/wine: Wine's prefix with a CPython in it, made once. Each stage has a
+# folder of its own in there.
 wine_prefix() {
     local folder=$CI_TOOLS/wine new
+    mkdir -p "$CI_TOOLS"
     [ -e "$folder/drive_c/Python311/python.exe" ] && command -v wine && return
     command -v wine || install wine wine64
     new=$(mktemp -d "$CI_TOOLS/wine.new.XXXXXX")
@@ -385,3 +386,6 @@ wine_prefix() {
     mv "$new/prefix" "$folder"
     rm -rf "$new"
 }
+
+# The tool on Windows: the rows of .ci/wine/commands.py, each with its exit code and text.
+stage_windows() { python3 .ci/wine/stage.py "$CI_TOOLS/wine" .; }

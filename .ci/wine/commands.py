@@ -76,6 +76,23 @@ except KeyboardInterrupt:
 print(process.run([sys.executable, "-c", STARTS], timeout=8).code, is_counting())
 """
 
+# The Python of the tool's own environment, which has its three dependencies.
+IN_ENVIRONMENT = (
+    "@echo off\r\nfor /d %%D in (%LOCALAPPDATA%\\innerloop\\cache\\tool\\*-source) do "
+    "%%D\\Scripts\\python.exe imports.py\r\n"
+)
+IMPORTS = r"""
+import importlib, pkgutil, sys
+sys.path.insert(0, r"packages/innerloop/src")
+import innerloop
+count = 0
+for module in pkgutil.walk_packages(innerloop.__path__, "innerloop."):
+    if not any(part in module.name for part in ("in_env_scripts", "templates", ".worker.", "__main__")):
+        importlib.import_module(module.name)
+        count += 1
+print("imported", count > 200)
+"""
+
 TRAINING = """
 import pathlib, sys
 print("letters 数字 → é", flush=True)
@@ -115,8 +132,8 @@ ROWS = [
         title="loop run (a program that ends with 7)",
     ),
     loop(
-        1, "Git for Windows ... bash-missing", "run", "tiny", *VENV, variables={"WINEPATH": NO_GIT},
-        title="loop run (without Git for Windows)", twice=False,
+        0, "outputs are in", "run", "tiny", *VENV, variables={"WINEPATH": NO_GIT},
+        title="loop run (Git for Windows is not on PATH)", twice=False,
     ),
     loop(0, "--steps 5", "runs", "tiny"),
     loop(0, "src/tiny2", "rename", "tiny", "tiny2"),
@@ -127,6 +144,10 @@ ROWS = [
         0, "limit False ... interrupt False True ... 124 False", r"C:\Python311\python.exe", "ends.py",
         title="time limits and Ctrl-C end a program with all that it starts",
         files={"ends.py": ENDS_TREES}, twice=False,
+    ),
+    program(
+        0, "imported True", "cmd", "/c", "imports.cmd", files={"imports.py": IMPORTS, "imports.cmd": IN_ENVIRONMENT}, twice=False,
+        title="every module is imported",
     ),
     program(
         0, "innerloop ... first 0 ... second fails", "cmd", "/c", "t.bat",

@@ -1,10 +1,10 @@
 """The tool on Windows: commands with the exit code and the text that each should have.
 
-    python3 .ci/wine/stage.py PREFIX REPOSITORY [--table FILE] [--only WORD]
+    python3 .ci/wine/stage.py PREFIX REPOSITORY [--both] [--table FILE] [--only TEXT]
 
 PREFIX is what `wine_prefix` of .ci/steps.sh makes. Each row runs in a Windows Python under Wine, in
 a workspace whose path has blanks, signs of cmd and letters of several scripts: once as with
-Developer Mode, and once where nobody may make symbolic links. Exit code 1 if a row differs.
+Developer Mode, and once where nobody may make symbolic links (`--both`). Exit code 1 if a row differs.
 """
 
 from __future__ import annotations
@@ -164,7 +164,7 @@ def main() -> int:
     parser.add_argument("repository", type=Path)
     parser.add_argument("--table", type=Path, help="where to write the table")
     parser.add_argument("--only", default="", help="rows whose command has this text, and needed ones")
-    parser.add_argument("--links-only", action="store_true", help="the first workspace alone")
+    parser.add_argument("--both", action="store_true", help="without links, too")
     parser.add_argument("--keep", action="store_true", help="the workspaces stay")
     args = parser.parse_args()
     prefix = args.prefix.resolve()
@@ -180,7 +180,7 @@ def main() -> int:
             checkout(args.repository.resolve(), workspace, links=links)
             print(f"  [{time.monotonic() - begun:.0f} s] {workspace.name}", flush=True)
             for row in ROWS:
-                if not links and args.links_only:
+                if not links and not args.both:
                     continue
                 if (not links and not row.twice) or (args.only not in row.shown and not row.needed):
                     continue
