@@ -29,7 +29,10 @@ def test_debugger_stops_in_the_container_and_the_program_goes_on(machine: Machin
     try:
         started.wait_for(f"ready for the debugger at 127.0.0.1:{port}", 240)
         session = Connected({"connect": {"host": "127.0.0.1", "port": port}}, 120)
-        session.begin({"request": "attach"}, {folder / "train.py": [2]})
+        there = "/workspaces/work space/src/debugged"
+        mapping = {"localRoot": str(folder), "remoteRoot": there}
+        configuration = {"request": "attach", "pathMappings": [mapping]}
+        session.begin(configuration, {folder / "train.py": [2]})
         thread = session.stopped()
         assert session.evaluate("x", thread) == "41"
         session.ask("continue", threadId=thread)
