@@ -1,5 +1,19 @@
 @echo off
 rem The command line on Windows: `scripts\loop run digit_recognition`.
-setlocal
-where py >nul 2>nul && ( py -3 "%~dp0loop" %* & exit /b )
-python "%~dp0loop" %* & exit /b
+rem The program comes last and outside of brackets: its exit code is that of this file, and a bracket
+rem or a sign of cmd among its arguments closes nothing.
+setlocal disabledelayedexpansion
+set check="import sys; sys.exit(sys.version_info < (3, 10))"
+set python=py -3
+%python% -c %check% >nul 2>nul
+if not errorlevel 1 goto run
+set python=python
+%python% -c %check% >nul 2>nul
+if not errorlevel 1 goto run
+set python=python3
+%python% -c %check% >nul 2>nul
+if not errorlevel 1 goto run
+echo innerloop: Python 3.10 or newer is needed, and none is on PATH. Install it from python.org. >&2
+exit /b 1
+:run
+%python% "%~dp0loop" %*

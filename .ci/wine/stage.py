@@ -27,6 +27,7 @@ PATH = ";".join(
     [
         r"C:\store\Microsoft\WindowsApps",  # before Python, as on a fresh Windows
         r"C:\Python311",
+        r"C:\launcher",
         r"C:\Program Files\Git\cmd",
         r"C:\windows\system32",
         r"C:\windows",
@@ -34,6 +35,8 @@ PATH = ";".join(
 )
 # Of the system outside: what leads there, and paths that Windows does not have.
 LEFT_OUT = ("PYTHON", "INNERLOOP", "XDG_", "VIRTUAL_ENV", "LC_", "LANG", "SSL_CERT_DIR", "GIT_", "UV_")
+# Seconds of the whole stage, and of one command.
+LIMIT, LIMIT_OF_ONE = 1500, 400
 TABLE_HEAD = "| command | exit code | with links | without links |\n|---|---|---|---|\n"
 
 
@@ -55,7 +58,7 @@ class Windows:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            timeout=300,
+            timeout=LIMIT_OF_ONE,
             check=False,
         )
         return done.returncode, done.stdout.decode("utf-8", "backslashreplace")
@@ -87,6 +90,16 @@ def windows(prefix: Path, folder: Path) -> Windows:
     library = prefix / "drive_c/Python311/Lib"
     for name in ("sitecustomize.py", "host_client.py", "programs.py"):
         shutil.copy(HERE / name, library / name)
+    # One that lives as long as the stage: with the last program Windows would end, and its start
+    # takes longer than a command. What a command starts inherits its pipe; so nothing is left to start.
+    subprocess.Popen(
+        ["wine", PYTHON, "-c", f"import time; time.sleep({LIMIT})"],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    time.sleep(5)
     code, out = made.run([PYTHON, r"C:\Python311\Lib\programs.py"], prefix)
     if code:
         sys.exit(f"the stand-ins cannot be made:\n{out}")
@@ -109,7 +122,6 @@ def checkout(repository: Path, target: Path, *, links: bool) -> None:
     listed = ["git", "-C", str(repository), "ls-files", "-z", "-co", "--exclude-standard"]
     names = subprocess.run(listed, check=True, capture_output=True).stdout
     present = [name for name in names.split(b"\0") if name and os.path.lexists(repository / os.fsdecode(name))]
-    store = target.with_name(target.name + ".source")
     subprocess.run(
         ["git", "--git-dir", str(target / ".git"), "--work-tree", str(repository)]
         + ["-c", "core.symlinks=true", "add", "--pathspec-from-file=-", "--pathspec-file-nul"],
@@ -118,7 +130,6 @@ def checkout(repository: Path, target: Path, *, links: bool) -> None:
         check=True,
         capture_output=True,
     )
-    del store
     subprocess.run([*git, "commit", "-q", "-m", "The workspace"], check=True)
     subprocess.run([*git, "checkout", "-q", "-f", "HEAD", "--", "."], check=True)
 
@@ -156,7 +167,7 @@ def main() -> int:
     parser.add_argument("--keep", action="store_true", help="the workspaces stay")
     args = parser.parse_args()
     prefix = args.prefix.resolve()
-    folder = prefix / "drive_c" / "stage" / f"{os.getpid()}" / "ML & 数字 (100%)"
+    folder = prefix / "drive_c" / "stage" / f"{os.getpid()}" / "R&D 数字 ^ (1)"
     folder.mkdir(parents=True)
     begun = time.monotonic()
     bad = 0
@@ -164,7 +175,7 @@ def main() -> int:
     try:
         system = windows(prefix, folder)
         for links in (True, False):
-            workspace = folder / ("workspace" if links else "ohne Links")
+            workspace = folder / ("workspace" if links else "ohne Links 100%")
             checkout(args.repository.resolve(), workspace, links=links)
             print(f"  [{time.monotonic() - begun:.0f} s] {workspace.name}", flush=True)
             for row in ROWS:

@@ -16,9 +16,12 @@ from innerloop.remote import snapshot
 from innerloop.util.errors import UserError
 from innerloop.util.locked_environments import ensure
 from innerloop.util.venvs import python_of
+from innerloop.workspace import text_links
 from tests.azure.conftest import Cloud
 
 pytestmark = pytest.mark.azure
+
+SOURCE = Path(snapshot.__file__).parents[2]
 
 ASK = """
 import json, sys, warnings
@@ -124,3 +127,62 @@ def test_every_folder_is_sent_as_said(cloud: Cloud, tmp_path: Path) -> None:
     assert {"common/two.py", "two.py"} <= {
         one.name for one in snapshot.read(tmp_path, "with links").files if one.linked
     }
+
+
+FOLLOWED = """
+import json, sys, warnings
+warnings.simplefilter("ignore")
+from azure.ai.ml._utils import _asset_utils as u
+from innerloop.remote.azureml.worker import text_files
+
+def sent(folder):
+    rules = u.get_ignore_file(folder)
+    files = u.get_upload_files_from_folder(folder, prefix="there", ignore_file=rules)
+    content = {there: open(here, "rb").read().decode() for here, there in files}
+    return [content, u.get_content_hash(folder, rules)]
+
+folders, links = json.load(sys.stdin)
+before = sent(folders[1])
+text_files.follow(links)
+after = [sent(folder) for folder in folders]
+text_files.follow({})
+print(json.dumps([*after, before == sent(folders[1]), before]))
+"""
+
+
+def test_links_that_are_text_files_are_sent_as_links_are(cloud: Cloud, tmp_path: Path) -> None:
+    """As with links, to the byte, for files, for folders, and for rules about what is behind them."""
+    for top in ("links", "texts"):
+        for path, text in {
+            "src/common/rates.py": "RATE = 7\n",
+            "src/common/vision/a.py": "a",
+            "src/common/vision/deep/b.csv": "b",
+            "src/tiny/train.py": "t",
+            "src/tiny/.amlignore": "../common/vision/deep/\ncommon/vision\n",
+        }.items():
+            target = tmp_path / top / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text)
+        (tmp_path / top / "src/tiny/common").mkdir()
+    for name in ("rates.py", "vision"):
+        text = f"../../common/{name}"
+        os.symlink(text, tmp_path / "links/src/tiny/common" / name)
+        (tmp_path / "texts/src/tiny/common" / name).write_text(text)
+    links = text_links.on_disk(tmp_path / "texts")
+    folders = [str(tmp_path / top / "src/tiny") for top in ("links", "texts")]
+    done = subprocess.run(
+        [str(python_of(ensure("azure"))), "-c", FOLLOWED],
+        input=json.dumps([folders, links]),
+        env={**os.environ, "PYTHONPATH": str(SOURCE)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    by_links, by_texts, is_plain_again, before = json.loads(done.stdout)
+    assert by_texts == by_links
+    assert by_links[0]["there/common/rates.py"] == "RATE = 7\n"
+    assert "there/common/vision/a.py" in by_links[0]
+    assert is_plain_again and before[0]["there/common/rates.py"] == "../../common/rates.py"
+    ours = snapshot.read(tmp_path / "texts", "src/tiny")
+    assert ours.digest == by_texts[1]
+    assert {f"there/{file.name}" for file in ours.files} == set(by_texts[0])

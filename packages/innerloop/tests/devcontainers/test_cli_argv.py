@@ -33,3 +33,18 @@ def test_the_link_names_folder_and_configuration(root: str, config: str, path: s
     where = json.loads(bytes.fromhex(text))
     assert (where["hostPath"], where["configFile"]["path"]) == (root, path)
     assert folder == "workspaces/w"
+
+
+@pytest.mark.parametrize(
+    ("client", "words"), [("docker", []), ("podman", ["--docker-path", "podman"])]
+)
+def test_cli_uses_the_client_of_the_workspace(client: str, words: list[str]) -> None:
+    start = cli_argv.up(
+        ["cli"], root="/w", config="/c", override=None, gpu=None, labels={}, client=client
+    )
+    build = cli_argv.build(
+        ["cli"], root="/w", config="/c", image="i", labels={}, no_cache=False, client=client
+    )
+    for argv in (start, build):
+        at = argv.index("--docker-path") if "--docker-path" in argv else len(argv)
+        assert argv[at : at + 2] == words

@@ -85,6 +85,19 @@ def test_from_the_workspaces_own_container_the_engine_hears_the_hosts_path() -> 
 
 
 @pytest.mark.parametrize(
+    ("root", "mount"),
+    [
+        ('/home/me/a"b', 'type=bind,"source=/home/me/a""b","target=/workspaces/a""b"'),
+        ('/home/me"s, own/w', 'type=bind,"source=/home/me""s, own/w",target=/workspaces/w'),
+        ("/home/me, own/w", None),  # the CLI quotes that itself
+    ],
+)
+def test_path_with_a_quote_is_mounted_as_the_engine_reads_it(root: str, mount: str | None) -> None:
+    value = rendered().on("image:tag", "me", {}, Workspace(root, Settings(), ("line",)))
+    assert value.get("workspaceMount") == mount
+
+
+@pytest.mark.parametrize(
     ("configuration", "file"),
     [
         ({"image": "a", "features": {"./hello": {}}}, ".devcontainer/line/hello/install.sh"),

@@ -141,6 +141,11 @@ def test_whose_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert person_of(tmp_path, Engine(True)) == HostUser(1234, 1235)
     assert person_of(tmp_path, Engine(True, facts=EngineFacts(in_machine=True))) is None
     assert person_of(tmp_path, Engine(True, facts=EngineFacts(rootless=True))) == HostUser(0, 0)
+    # The devcontainer CLI adds --userns=keep-id for Podman's client, and for it alone.
+    behind = EngineFacts("podman", "docker", "4.3.1", rootless=True)
+    assert person_of(tmp_path, Engine(True, facts=behind)) == HostUser(0, 0)
+    podman = EngineFacts("podman", "podman", "5.4.2", rootless=True)
+    assert person_of(tmp_path, Engine(True, facts=podman)) == HostUser(1234, 1235)
     monkeypatch.setattr("os.getuid", lambda: 0, raising=False)
     owner = tmp_path.stat()
     assert person_of(tmp_path, Engine(True)) == HostUser(owner.st_uid, owner.st_gid)

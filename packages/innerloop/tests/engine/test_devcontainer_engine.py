@@ -49,11 +49,14 @@ def test_the_gpu_is_handed_over(workspace: Workspace, gpu_engine: OwnEngine, gpu
     prepared(workspace, gpu_engine, gpu)
     answer = workspace.loop("up", "tiny", prefix=WITH_GPU)
     assert answer.code == 0, answer.err
-    assert "GPU, because there is one and the engine can use it" in answer.err
+    fact = "/proc/driver/nvidia/gpus shows a GPU and the engine has the runtime nvidia"
+    assert f"GPU, because {fact}" in answer.err
     (made,) = gpu_engine.containers()
     (request,) = made["HostConfig"]["DeviceRequests"]
     assert (request["Count"], request["Capabilities"]) == (-1, [["gpu"]])
-    assert gpu_engine.calls.read_text() == "prestart\n"
+    assert made["Config"]["Labels"]["innerloop.gpus"] == "all"
+    # With "auto" the engine is tried first, so that one that refuses costs a run nothing.
+    assert gpu_engine.calls.read_text() == "prestart\n" * (2 if gpu == "auto" else 1)
 
 
 def test_none_leaves_it_alone(workspace: Workspace, gpu_engine: OwnEngine) -> None:
@@ -70,7 +73,7 @@ def test_a_runtime_without_a_gpu_is_not_taken_for_one(
     prepared(workspace, gpu_engine)
     answer = workspace.loop("up", "tiny", env={"INNERLOOP_NO_GPU": "1"})
     assert answer.code == 0, answer.err
-    assert "CPU, because this machine has no NVIDIA GPU" in answer.err
+    assert "CPU, because INNERLOOP_NO_GPU is set" in answer.err
     assert not gpu_engine.calls.exists()
 
 
@@ -89,7 +92,7 @@ def test_a_gpu_that_this_engine_cannot_hand_over(workspace: Workspace) -> None:
     answer = workspace.loop("up", "tiny", prefix=WITH_GPU)
     dev.clean(workspace)
     assert answer.code == 0, answer.err
-    assert "CPU, because the engine has no NVIDIA runtime" in answer.err
+    assert "shows a GPU, but the engine has no NVIDIA runtime" in answer.err
 
 
 def test_an_engine_that_is_stopped_while_it_builds_and_while_it_opens(workspace: Workspace) -> None:

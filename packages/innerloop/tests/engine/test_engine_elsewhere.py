@@ -62,7 +62,7 @@ def refused(answer: Answer, where: str) -> bool:
     return answer.code == 1 and where in answer.message and "engine-elsewhere" in answer.message
 
 
-def test_every_command_that_mounts_refuses_before_it_builds(
+def test_every_command_that_needs_the_files_refuses_before_it_builds(
     away: Workspace, engine: OwnEngine
 ) -> None:
     away.write("src/tiny/deploy/deployment.yaml", DEPLOYMENT)
@@ -76,7 +76,10 @@ def test_every_command_that_mounts_refuses_before_it_builds(
         ("jupyter", "tiny", *DOCKER),
         ("notebook", "tiny", "look.ipynb", *DOCKER),
         ("serve", "tiny", "--model", "src/tiny"),
+        ("serve", "tiny", "--stop"),
         ("up", "tiny"),
+        ("exec", "tiny", "--", "true"),
+        ("down", "tiny"),
     ):
         assert refused(away.loop(*words), "another machine (ssh://gpu-box)"), words
     assert engine.containers() == []

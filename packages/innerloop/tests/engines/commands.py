@@ -6,11 +6,12 @@ import json
 import shutil
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from innerloop.docker.docker_cli import dev_container_id
 from tests.editor.dap import Machine
 from tests.editor.f5 import own_port, press_f5, seen
 from tests.engine.own_engine import BASE
@@ -166,7 +167,8 @@ def jupyter(bench: Bench) -> None:
         with urllib.request.urlopen(request, timeout=60) as page:
             assert "JupyterLab" in page.read().decode()
     finally:
-        server.interrupt_group()
+        with suppress(ProcessLookupError):  # it has ended by itself
+            server.interrupt_group()
     assert server.end(PATIENCE).code == 130
     assert until(lambda: bench.containers() == [], 60)
 
@@ -237,7 +239,9 @@ def clean(bench: Bench) -> None:
     assert bench.images()
     bench.good("clean", "--all", "--yes")
     assert bench.images() == [] and bench.containers() == []
-    assert bench.stand.ask("volume", "ls", "-q", "--filter", "name=innerloop-cache-") == ""
+    config = f"{bench.root}/.devcontainer/{NAME}/devcontainer.json"
+    volume = f"name=innerloop-cache-{dev_container_id(str(bench.root), config)}"
+    assert bench.stand.ask("volume", "ls", "-q", "--filter", volume) == ""
     assert "nothing to clean" in bench.good("clean", "--all", "--yes").out
 
 

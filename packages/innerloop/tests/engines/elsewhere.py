@@ -9,6 +9,7 @@ import functools
 from collections.abc import Callable, Mapping
 
 from tests.engines.commands import COMMANDS, DOCKER, NAME, Bench, build, engine_fact
+from tests.engines.stands import IMAGE
 
 
 def refused(bench: Bench, *words: str) -> None:
@@ -23,8 +24,26 @@ def refused(bench: Bench, *words: str) -> None:
 
 
 def doctor(bench: Bench) -> None:
+    """Another machine may have a workspace of the same path: its containers are not ours."""
+    config = f"{bench.root}/.devcontainer/{NAME}/devcontainer.json"
+    labels = (
+        f"innerloop.workspace={bench.root}",
+        f"innerloop.experiment={NAME}",
+        f"devcontainer.local_folder={bench.root}",
+        f"devcontainer.config_file={config}",
+    )
+    words = [word for label in labels for word in ("--label", label)]
+    assert bench.stand.ask("create", *words, IMAGE, "true")
     fact = engine_fact(bench)
     assert fact["state"] == "note" and bench.stand.address in fact["what"], fact
+
+
+def clean(bench: Bench) -> None:
+    """Nothing of that engine is listed, so nothing of it is removed."""
+    before = bench.containers(), bench.images()
+    answer = bench.good("clean", "--all", "--yes")
+    assert bench.stand.address in answer.err
+    assert all(before) and (bench.containers(), bench.images()) == before
 
 
 _WORDS: Mapping[str, tuple[str, ...]] = {
@@ -46,5 +65,6 @@ ELSEWHERE: Mapping[str, Callable[[Bench], None]] = {
     **COMMANDS,
     "doctor": doctor,
     "build": build,
+    "clean": clean,
     **REFUSED,
 }

@@ -53,8 +53,10 @@ SHIM = """#!/bin/sh
 echo 'Emulating Docker with Podman.' >&2
 exec podman "$@"
 """
-# A machine without systemd and without a user's session.
+# A machine without systemd and without a user's session. `podman info` asks which package has a
+# program, which takes long for one on a PATH of links.
 CONTAINERS_CONF = """[engine]
+network_cmd_path = "/usr/bin/slirp4netns"
 cgroup_manager = "cgroupfs"
 events_logger = "file"
 [containers]

@@ -96,6 +96,9 @@ def temporary_user() -> Iterator[TemporaryUser]:
         uid = pwd.getpwnam(name).pw_uid
         user = TemporaryUser(name, uid, home)
         user.runtime.mkdir(mode=0o700)
+        # Podman starts nothing where DOCKER_CONFIG names a folder without this file.
+        (home / ".docker").mkdir()
+        (home / ".docker/config.json").write_text("{}\n")
         user.own(home)
         home.chmod(0o755)
         yield user

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.engines import table
 from tests.engines.commands import COMMANDS, Bench, bench
-from tests.engines.elsewhere import ELSEWHERE, REFUSED
+from tests.engines.elsewhere import ELSEWHERE
 from tests.engines.stands import Stands, stands
 
 STAGES = {
@@ -27,7 +28,7 @@ FOLDER = Path(__file__).parents[2] / ".engine-table"
 
 
 @pytest.fixture(scope="module")
-def all_stands(_tool: None) -> Iterator[Stands]:
+def all_stands(_no_home_of_a_person: None) -> Iterator[Stands]:
     with stands() as made:
         yield made
 
@@ -37,19 +38,11 @@ def cells() -> Iterator[dict[str, dict[str, str]]]:
     """What each command gave with each engine, written down at the end."""
     found: dict[str, dict[str, str]] = {}
     yield found
-    text = table(found)
+    text = table.markdown(found)
     print(f"\n{text}")
     FOLDER.mkdir(exist_ok=True)
     (FOLDER / ".gitignore").write_text("*\n")
     (FOLDER / f"{'-'.join(found)}.md").write_text(text)
-
-
-def table(cells: dict[str, dict[str, str]]) -> str:
-    rows = [f"| command | {' | '.join(cells)} |", "|---" * (len(cells) + 1) + "|"]
-    for command in COMMANDS:
-        values = [column.get(command, "not seen") for column in cells.values()]
-        rows.append(f"| `{command}` | {' | '.join(values)} |")
-    return "\n".join(rows) + "\n"
 
 
 @pytest.fixture(
@@ -67,6 +60,5 @@ def test_command_with_an_engine_gives_what_the_table_says(
 ) -> None:
     column = cells.setdefault(engine.stand.name, {})
     column[command] = "FAILED"
-    is_elsewhere = bool(engine.stand.address)
-    (ELSEWHERE if is_elsewhere else COMMANDS)[command](engine)
-    column[command] = "`engine-elsewhere`" if is_elsewhere and command in REFUSED else "yes"
+    (ELSEWHERE if engine.stand.address else COMMANDS)[command](engine)
+    column[command] = table.expected(engine.stand.name, command)

@@ -10,13 +10,15 @@ from typing import Any
 
 import pytest
 
-from innerloop.docker import container_ports
+from innerloop.docker import container_ports, containers
+from innerloop.docker.containers import OwnContainer
 from innerloop.docker.engine import Engine
+from innerloop.docker.engine_facts import EngineFacts
 from innerloop.local import docker
 from innerloop.model.container import PublishedPort
 from innerloop.model.dockerfiles.dockerfile import parse
 from innerloop.model.experiment import Experiment
-from innerloop.model.gpu import Gpu
+from innerloop.model.gpu import NO_GPU, Gpu
 from innerloop.model.jobs.job import parse_job
 from innerloop.model.run import Request, Run
 from innerloop.model.settings.settings import Settings
@@ -96,3 +98,70 @@ def test_submit_starts_the_very_argv_that_a_dry_run_prints(
     assert docker.submit(run, changed) == 7
     assert started == [changed.json()["argv"]]
     assert changed.json()["argv"] != request.json()["argv"]
+
+
+ROOTLESS = EngineFacts(rootless=True)
+OLD_PODMAN = EngineFacts("podman", "docker", "4.3.1", rootless=True)
+
+
+@pytest.mark.parametrize(
+    ("facts", "options", "user"),
+    [
+        (EngineFacts(), "", "1:2"),
+        (ROOTLESS, "", "0:0"),
+        (OLD_PODMAN, "", "0:0"),
+        (EngineFacts(in_machine=True), "", ""),
+        (EngineFacts("podman", "podman", "5.0", rootless=True), "--userns=keep-id", "1:2"),
+        (EngineFacts("podman", "podman", "5.0", rootless=True), "--userns keep-id", "1:2"),
+    ],
+)
+def test_user_of_the_container_is_the_person_with_every_engine(
+    tmp_path: Path, facts: EngineFacts, options: str, user: str
+) -> None:
+    run = run_of(str(tmp_path), f"{JOB}resources: {{docker_args: '{options}'}}\n")
+    container = request_with(run, facts).container
+    assert container is not None and container.user == user
+
+
+@pytest.mark.parametrize("in_place", [False, True])
+@pytest.mark.parametrize(
+    ("facts", "keeps"),
+    [
+        (EngineFacts(), True),
+        (EngineFacts("podman", "podman", "4.3.1"), True),
+        (EngineFacts("podman", "docker", "4.6.0"), True),
+        (OLD_PODMAN, False),
+    ],
+)
+def test_container_is_not_removed_by_an_engine_that_loses_its_exit_code(
+    tmp_path: Path, facts: EngineFacts, keeps: bool, in_place: bool
+) -> None:
+    run = run_of(str(tmp_path), f"{JOB}resources: {{docker_args: '--rm --ipc host'}}\n")
+    run = replace(run, in_place=in_place)
+    request = request_with(run, facts)
+    assert request.container is not None
+    words = request.argv
+    assert ("--rm" in words, "--ipc" in words) == (keeps, True)
+    assert request.container.apart is not facts.has_own_networks
+
+
+def test_submit_reads_the_exit_code_of_a_container_that_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also of a terminal or a test, which other engines remove as they end."""
+    ended: list[str] = []
+    monkeypatch.setattr(process, "run_foreground", lambda argv, **_: 7)
+    monkeypatch.setattr(container_ports, "opened", nullcontext)
+    monkeypatch.setattr(
+        docker, "_asked", lambda name: OwnContainer("1", name, "exited", {}, 7, "a", "b")
+    )
+    monkeypatch.setattr(containers, "remove", ended.append)
+    (tmp_path / "src/line").mkdir(parents=True)
+    run = replace(run_of(str(tmp_path)), in_place=True)
+    assert docker.submit(run, request_with(run, OLD_PODMAN)) == 7
+    assert ended == ["innerloop-line-1"]
+
+
+def request_with(run: Run, facts: EngineFacts) -> Request:
+    engine = Engine(True, facts=facts)
+    return docker.request(run, image="i", engine=engine, gpu=NO_GPU, owner="1:2", why="")

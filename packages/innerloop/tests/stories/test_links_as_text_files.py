@@ -15,6 +15,7 @@ import pytest
 
 from innerloop.cli import main
 from innerloop.workspace import text_links
+from tests.engine import dev
 from tests.support import Workspace
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="makes the links to compare with")
@@ -193,3 +194,22 @@ def test_a_clean_container_has_the_code_of_the_targets(checkout: Workspace) -> N
         assert one.code == 0, one.err
     finally:
         checkout.clean()
+
+
+@pytest.mark.docker
+@pytest.mark.devcontainer
+def test_a_dev_container_has_the_targets_of_links_to_files(checkout: Workspace) -> None:
+    """What a folder's text file stands for cannot be mounted on it, which is said; a run has both."""
+    checkout.write("src/tiny/environment/Dockerfile", dev.THREE)
+    try:
+        up = checkout.loop("up", "tiny")
+        assert up.code == 0, up.err
+        assert f"{VISION}: a text file in place of a link" in up.err
+        words = ("python", "-c", "import common.rates as r; print(r.RATE)")
+        ran = checkout.loop("exec", "tiny", "--", *words, cwd=checkout.root / "src/tiny")
+        assert (ran.code, ran.out) == (0, "7\n"), ran.err
+        assert checkout.read(RATES) == "../../common/rates.py"
+        again = checkout.loop("up", "tiny")
+        assert again.code == 0 and "outdated" not in again.err, again.err
+    finally:
+        dev.clean(checkout)

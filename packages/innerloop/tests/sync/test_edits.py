@@ -32,8 +32,8 @@ JSONC_PARSER = {
     ),
     "a new member takes the indentation around it": (
         '{\n\t "a": {\n\t   "b": 1\n\t }\n}',
-        {"a": {"b": 1, "c": {"d": 2}}},
-        '{\n\t "a": {\n\t   "b": 1,\n\t   "c": {\n\t     "d": 2\n\t   }\n\t }\n}',
+        {"a": {"b": 1, "c": {"d": [{}]}}},
+        '{\n\t "a": {\n\t   "b": 1,\n\t   "c": {\n\t     "d": [\n\t       {}\n\t     ]\n\t   }\n\t }\n}',
     ),
     "a changed value leaves its object's layout": (
         '{ "a":1,\n     "b"  :  2 }',
@@ -95,6 +95,11 @@ ADDED = {
         '[{\n  "a": 1\n}]\n',
         [{"a": 1}, {"a": 2}],
         '[{\n  "a": 1\n}, {\n  "a": 2\n}]\n',
+    ),
+    "a small object under a key, on its line": (
+        '{\n  "a": [1]\n}',
+        {"a": [1], "b": {"c": 1, "d": "x"}, "e": {"f": 1, "g": 2, "h": 3}},
+        '{\n  "a": [1],\n  "b": {"c": 1, "d": "x"},\n  "e": {\n    "f": 1,\n    "g": 2,\n    "h": 3\n  }\n}',
     ),
     "a list, as others with a line each": (
         '{\n  "a": [\n    1\n  ]\n}',

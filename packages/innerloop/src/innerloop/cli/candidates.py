@@ -171,7 +171,7 @@ def _settings(line: Line) -> Iterator[Candidate]:
                 return
         return
     workspace = loader.open_workspace(line.root)
-    experiment = loader.choose_experiment(workspace, line.experiment, line.cwd)
+    experiment = loader.choose_experiment(workspace, line.experiment, line.cwd, asks=False)
     for input_ in loader.open_job(workspace, experiment).inputs.values():
         value = input_.literal_text if input_.kind == "literal" else input_.path or ""
         yield Candidate(f"inputs.{input_.name}=", f"now {value}")
@@ -184,7 +184,7 @@ def _runs(line: Line, left: str = ".run") -> Iterator[Candidate]:
     """
     try:
         workspace = loader.open_workspace(line.root)
-        slug = loader.choose_experiment(workspace, line.experiment, line.cwd).slug
+        slug = loader.choose_experiment(workspace, line.experiment, line.cwd, asks=False).slug
     except UserError:
         slug = "*"
     runs = {path.parent.name for path in line.root.glob(f"outputs/{slug}/*/{left}")}
@@ -196,7 +196,10 @@ def _folder(line: Line) -> Path:
     if line.before[0] not in ("run", "check", "submit"):
         return line.cwd
     workspace = loader.open_workspace(line.root)
-    return line.root / loader.choose_experiment(workspace, line.experiment, line.cwd).folder
+    return (
+        line.root
+        / loader.choose_experiment(workspace, line.experiment, line.cwd, asks=False).folder
+    )
 
 
 def _below(folder: Path, typed: str, ending: str = "") -> Iterator[Candidate]:

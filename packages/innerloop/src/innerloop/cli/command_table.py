@@ -1,7 +1,7 @@
 """Every command of `loop`: its name, its group in `loop help` and its one-line summary.
 
 Reading the table imports no command, so that `loop help` is fast. A command is a module in
-`commands` (help and completion: in `cli`) with EXAMPLES, add_arguments(parser) and run(args).
+`commands` (help, menu and completion: in `cli`) with EXAMPLES, add_arguments(parser) and run(args).
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ COMMANDS = (
     Command(
         "outdated",
         "Work in the environment",
-        "List dev containers and images that are older than their sources.",
+        "List dev containers, images and generated files that are older than their sources.",
     ),
     Command("serve", "Model serving", "Serve a run's model over HTTP on this machine."),
     Command(
@@ -153,6 +153,9 @@ COMMANDS = (
         "The workspace",
         "Print a completion script for bash, zsh, fish or PowerShell.",
     ),
+    Command(
+        "menu", "The workspace", "List every command that works here, and run the one you choose."
+    ),
     Command("help", "The workspace", "List the commands, or explain one with examples."),
 )
 BY_NAME = {command.name: command for command in COMMANDS}
@@ -170,13 +173,14 @@ CACHED_COMMANDS = frozenset({"check", "list"})
 # Commands that only read the workspace: they report a change that was interrupted. All others undo
 # it first, but for those that have nothing to do with a workspace.
 READING_COMMANDS = frozenset(
-    {"check", "doctor", "list", "logs", "outdated", "owners", "parity", "runs", "status", "verify"}
+    {"check", "doctor", "list", "logs", "menu"}
+    | {"outdated", "owners", "parity", "runs", "status", "verify"}
 )
 READING_OPTIONS = frozenset({"--check", "--diff", "--dry-run", "--list"})
 WITHOUT_WORKSPACE = frozenset({"completion", "help", "init"})
 # Commands that pass the arguments after -- on to another program.
 PASS_THROUGH = frozenset({"exec", "run", "terminal", "test", "verify"})
-_IN_THIS_ROOM = frozenset({"completion", "help"})
+_IN_THIS_ROOM = frozenset({"completion", "help", "menu"})
 
 
 def load(name: str) -> ModuleType:

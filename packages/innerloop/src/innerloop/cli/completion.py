@@ -24,7 +24,8 @@ examples:
 BASH = """_innerloop_loop() {
     local IFS=$'\\n' program=${COMP_WORDS[0]/#\\~/$HOME}
     COMPREPLY=($("$program" completion words -- "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null))
-    [[ ${#COMPREPLY[@]} == 1 && ${COMPREPLY[0]} == *[=/] ]] && compopt -o nospace
+    [[ ${#COMPREPLY[@]} == 1 && ${COMPREPLY[0]} == *[=/] ]] &&
+        compopt -o nospace 2>/dev/null  # bash 3.2, as on macOS, has no compopt
     return 0
 }
 complete -F _innerloop_loop loop loop.cmd

@@ -11,6 +11,7 @@ TITLES = {
     "debug": "F5, and what loop run --debug does",
     "job": "the job file: what to run",
     "network": "proxies, a certificate authority, a private package index",
+    "packages": "add a package to an experiment's environment",
     "pipelines": "sweep and pipeline jobs: trials, steps, one step again",
     "schedule": "who starts a job by time or by hand",
     "settings": "[tool.innerloop] and innerloop.toml",

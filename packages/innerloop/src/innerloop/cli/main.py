@@ -38,7 +38,7 @@ def main(words: Sequence[str]) -> int:
 def _guarded(words: Sequence[str]) -> int:
     """The exit code of a command line, with its errors printed."""
     try:
-        code = _main(list(words))
+        code = dispatch(list(words))
         sys.stdout.flush()  # here, where a closed pipe is handled
         return code
     except UserError as error:
@@ -106,7 +106,8 @@ def _drop_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _main(words: list[str]) -> int:
+def dispatch(words: list[str]) -> int:
+    """Run one command line in this process; raises what goes wrong."""
     if words in (["--version"], ["-V"]):
         print(f"innerloop {__version__}")
         return 0

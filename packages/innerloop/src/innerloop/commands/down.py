@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..devcontainers import discovery, state_cache
 from ..devcontainers.discovery import Container
-from ..docker import docker_cli, engine
+from ..docker import docker_cli, engine_location
 from ..model.naming import slug_of
 from ..model.workspace import Workspace
 from ..util import console, process
@@ -39,8 +39,8 @@ def run(args: argparse.Namespace) -> int:
             code="options-exclusive",
             hint="Omit one of them",
         )
-    engine.require(engine.ask("innerloop-down"))
     workspace = loader.open_workspace(args.root)
+    engine_location.require(engine_location.ask("innerloop-down", workspace.root))
     if args.all:
         every = discovery.of_workspace(workspace)
         containers = [container for container in every if not _is_current(workspace, container)]

@@ -1,13 +1,16 @@
-"""List dev containers, images and image files that are older than their sources."""
+"""List dev containers, images, image files and generated files older than their sources."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 
 from ..apptainer import sif_staleness
 from ..devcontainers import staleness
 from ..docker import engine_location
+from ..sync.render.vscode_tasks import MORE
 from ..util import console
 from ..workspace import loader
 
@@ -15,6 +18,7 @@ EXAMPLES = """examples:
   loop outdated                   a line for each, with the changes; nothing if all are current
   loop outdated digit_recognition
   loop outdated --check           the same; exit code 1 if something is outdated
+  loop outdated --check --files   generated files, too
   loop outdated --json
 
 It changes nothing. A task runs it when the folder is opened, which also reports a switch of
@@ -25,6 +29,9 @@ branches.
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("experiment", nargs="?", metavar="EXP", help="default: all of them")
     parser.add_argument("--check", action="store_true", help="exit code 1 if something is outdated")
+    parser.add_argument(
+        "--files", action="store_true", help="generated files that a sync would change, too"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON array on stdout")
 
 
@@ -42,9 +49,30 @@ def run(args: argparse.Namespace) -> int:
     for name in names:
         if changed := sif_staleness.changes(workspace, name):
             outdated.append(staleness.Outdated(name, "image file", tuple(changed)))
+    files = _files(args.root) if args.files else ()
     if args.json:
-        console.print_json([asdict(item) for item in outdated])
+        rows = [asdict(item) for item in outdated]
+        rows += [{"experiment": "", "kind": "files", "changed": files}] if files else []
+        console.print_json(rows)
     else:
         for item in outdated:
             print(item.message())
-    return 1 if outdated and args.check else 0
+        if files:
+            print(f"generated files are outdated: {_few(files)} (update: `scripts/loop sync`)")
+        if args.files and (files or outdated):
+            print(f"In VS Code, these commands are in the task: {MORE}")
+    return 1 if (outdated or files) and args.check else 0
+
+
+def _files(root: Path) -> tuple[str, ...]:
+    """The generated files that a sync would change, and the messages of what it cannot do."""
+    from ..sync import engine as sync_engine
+
+    outcome = sync_engine.plan(root)
+    changed = tuple(change.path for change in outcome.changes)
+    return (*changed, *outcome.problems)
+
+
+def _few(names: Sequence[str], most: int = 3) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"{', '.join(names[:most])}{more}"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
-from contextlib import suppress
 from dataclasses import asdict
 
 from ..scaffold import ownership
 from ..util import console, tables
 from ..util.errors import UsageError
+from ..workspace.root import typed_below
 
 EXAMPLES = """owners:
   tool      replaced by an upgrade; one that you edited is named
@@ -46,10 +46,8 @@ def _path(args: argparse.Namespace) -> str:
     full = os.path.normpath(os.path.join(args.cwd, args.file))
     if not os.path.lexists(full) and os.path.lexists(os.path.join(args.root, args.file)):
         full = os.path.normpath(os.path.join(args.root, args.file))
-    path: str = ".."
-    with suppress(ValueError):  # another drive of Windows
-        path = os.path.relpath(full, args.root).replace(os.sep, "/")
-    if path.split("/")[0] == "..":
+    path = typed_below(args.root, full)
+    if path is None:
         raise UsageError(
             f"{args.file} is outside the workspace",
             code="outside-workspace",

@@ -12,11 +12,11 @@ from ..model.shared_code import COMMON, common_path, link_of
 from ..model.workspace import Workspace
 from ..scaffold import create
 from ..sync import engine
-from ..util import console, files
+from ..util import console, files, selection
 from ..util.console import say
 from ..util.errors import UsageError
 from ..util.undo_journal import WorkspaceChange
-from ..workspace import loader, shared_code_links, text_links
+from ..workspace import experiment_choice, loader, shared_code_links, text_links
 
 EXAMPLES = """The link src/EXP/common/PATH points to src/common/PATH: `from common.digits import load`
 works with every backend, and each experiment gets only the shared code that it names.
@@ -60,6 +60,7 @@ def run(args: argparse.Namespace) -> int:
             return _list(args.root, chosen, args.json)
         return _repair(args.root, chosen)
     experiment, words = _one(workspace, args)
+    words = words or _asked(args.root, experiment)
     paths = [common_path(_below_common(word, args)) for word in words]
     if not paths:
         raise UsageError(
@@ -83,10 +84,15 @@ def run(args: argparse.Namespace) -> int:
 def _one(workspace: Workspace, args: argparse.Namespace) -> tuple[Experiment, list[str]]:
     """The experiment and the paths.
 
-    Inside an experiment's folder its name can be omitted: then a single word is a path.
+    Inside an experiment's folder its name can be omitted: then a single word is a path. So it is
+    if it names a file of src/common from the root, as an editor does.
     """
     words = list(args.paths)
     name = args.experiment
+    if name is not None and not words:
+        path = experiment_choice.file_of(args.root, name, args.cwd)
+        if path is not None and path.startswith(f"{COMMON}/"):
+            return loader.choose_experiment(workspace, None, args.cwd), [path]
     if name is not None and not words and name not in workspace.experiments:
         try:
             common_path(_below_common(name, args))
@@ -96,9 +102,19 @@ def _one(workspace: Workspace, args: argparse.Namespace) -> tuple[Experiment, li
     return loader.choose_experiment(workspace, name, args.cwd), words
 
 
+def _asked(root: Path, experiment: Experiment) -> list[str]:
+    """The shared code that the person chooses; empty if there is none, or nobody can be asked."""
+    names = _not_shared(root, experiment)
+    if not names or not console.can_ask():
+        return []
+    options = [selection.Option(name) for name in names]
+    option = selection.choose(options, f"Which code of {COMMON} for {experiment.name}?")
+    return [] if option is None else [option.label]
+
+
 def _some(workspace: Workspace, name: str | None, cwd: Path) -> list[Experiment]:
     try:
-        return [loader.choose_experiment(workspace, name, cwd)]
+        return [loader.choose_experiment(workspace, name, cwd, asks=False)]
     except UsageError:
         if name is not None:
             raise
@@ -212,15 +228,18 @@ def _repair(root: Path, experiments: list[Experiment]) -> int:
 
 
 def _candidates(root: Path, experiment: Experiment) -> str:
-    names = [
-        name for name in shared_code_links.not_shared(root, experiment.folder) if name != "tests"
-    ]
+    names = _not_shared(root, experiment)
     return f"There are: {', '.join(names)}" if names else f"Put the code into {COMMON} first"
 
 
 def _say(note: str) -> None:
     if note:
         say(note)
+
+
+def _not_shared(root: Path, experiment: Experiment) -> list[str]:
+    names = shared_code_links.not_shared(root, experiment.folder)
+    return [name for name in names if name != "tests"]
 
 
 def _report(outcome: engine.SyncOutcome) -> int:

@@ -13,6 +13,7 @@ from ..sync import engine, tool_files, transaction
 from ..util import change_folder, diffs, process
 from ..util.console import say
 from ..util.errors import UsageError
+from ..workspace.root import typed_below
 
 EXAMPLES = """examples:
   loop sync
@@ -118,7 +119,7 @@ def _file(args: argparse.Namespace, word: str) -> str:
     """A generated file by its path from the root; it may be given from the current folder."""
     here = os.path.join(args.cwd, word)
     if os.path.exists(here) and not os.path.exists(os.path.join(args.root, word)):
-        word = os.path.relpath(os.path.abspath(here), args.root)
+        word = typed_below(args.root, here) or os.path.relpath(here, args.root)
     elif os.path.isabs(word):
-        word = os.path.relpath(word, args.root)
+        word = typed_below(args.root, word) or os.path.relpath(word, args.root)
     return posixpath.normpath(word.replace("\\", "/"))

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ..docker.image_staleness import CONFIGURATION, configuration_label
+from ..model.container import Mount
 from ..model.experiment import Experiment
 from ..model.workspace import Workspace
 from ..sync.render.devcontainer_json import path_of
@@ -86,16 +87,16 @@ class Configuration:
 
         It uses an existing image, so that the CLI builds nothing and shares no image name between
         experiments, and the person's user. In the workspace's own container it mounts the host's
-        path of the workspace.
+        path of the workspace; the CLI writes a path with a quote in a way that no engine can read.
         """
         value = {key: item for key, item in self.value.items() if key not in _IMAGE_KEYS}
         run_args = [str(arg) for arg in value.get("runArgs") or []]
         all_labels = {**labels, CONFIGURATION: configuration_label(self.decisive)}
         for key, text in all_labels.items():
             run_args += ["--label", f"{key}={text}"]
-        if workspace.host and "workspaceMount" not in value:
+        if (workspace.host or '"' in workspace.root) and "workspaceMount" not in value:
             folder = f"/workspaces/{workspace.name}"
-            mount = f"type=bind,source={workspace.host},target={folder}"
+            mount = Mount(workspace.identity, folder).text()
             value = {"workspaceFolder": folder, **value, "workspaceMount": mount}
         return {
             **value,

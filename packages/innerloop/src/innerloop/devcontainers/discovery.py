@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from ..docker import client, docker_cli, engine
+from ..docker import client, docker_cli, engine, engine_location
 from ..model.experiment import Experiment
 from ..model.workspace import Workspace
 from ..sync.render.devcontainer_json import path_of
@@ -66,12 +66,16 @@ class Container:
 
 def find(workspace: Workspace, experiment: Experiment) -> list[Container]:
     """The experiment's dev containers, newest first. More than one is an accident."""
+    if engine_location.is_elsewhere(workspace.root):
+        return []
     config = _normal(_on_host(workspace, path_of(experiment)))
     return _matching(lambda labels: _normal(labels.get(CONFIG, "")) == config)
 
 
 def of_workspace(workspace: Workspace) -> list[Container]:
     """Every dev container of the workspace."""
+    if engine_location.is_elsewhere(workspace.root):
+        return []
     folder = _normal(workspace.identity)
     return _matching(lambda labels: _normal(labels.get(FOLDER, "")) == folder)
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ..docker import client, docker_cli, engine
+from ..docker import client, docker_cli, engine_location
 from ..model.devcontainer_variables import remote_environment
 from ..model.experiment import Experiment
 from ..model.workspace import Workspace
@@ -74,11 +74,11 @@ def execute(
 def running(workspace: Workspace, experiment: Experiment) -> Container:
     """The experiment's running dev container. UserError if there is none."""
     if not client.is_installed():
-        engine.require(engine.ask("innerloop-exec"))
+        _require_engine(workspace)
     containers = discovery.find(workspace, experiment)
     container = next((container for container in containers if container.running), None)
     if container is None:
-        engine.require(engine.ask("innerloop-exec"))  # the list is empty without an engine, too
+        _require_engine(workspace)  # the list is empty without one, too
         config = configuration.load(workspace, experiment)
         host_programs.require(Path(workspace.root), config, builds=False)
         state = "is not running" if containers else "does not exist"
@@ -88,6 +88,10 @@ def running(workspace: Workspace, experiment: Experiment) -> Container:
             hint=f"Start it with `scripts/loop up {experiment.name}`",
         )
     return container
+
+
+def _require_engine(workspace: Workspace) -> None:
+    engine_location.require(engine_location.ask("innerloop-exec", workspace.root))
 
 
 def _note(

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..model.container import Mount
 from ..model.workspace import Workspace
 from ..util import git_folders
 from ..util.git_folders import GitFolders
@@ -53,12 +54,14 @@ class GitMount:
             f"GIT_CONFIG_KEY_{number}": "gc.worktreePruneExpire",
             f"GIT_CONFIG_VALUE_{number}": "never",
         }
-        mount = {"type": "bind", "source": self.source, "target": self.target}
+        mount: object = {"type": "bind", "source": self.source, "target": self.target}
+        if '"' in self.source:  # the CLI does not quote what it makes of an object
+            mount = Mount(self.source, self.target).text()
         others = mounts if isinstance(mounts, list) else []
         place = {}
         if self.work_tree is not None:
             source, target, folder = self.work_tree
-            place["workspaceMount"] = f"type=bind,source={source},target={target}"
+            place["workspaceMount"] = Mount(source, target).text()
             place["workspaceFolder"] = folder
         return {**value, **place, "mounts": [*others, mount], "containerEnv": variables}
 

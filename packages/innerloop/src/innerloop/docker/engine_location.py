@@ -168,6 +168,17 @@ def unavailable_reason(root: str) -> str:
     return "" if asked.answers else asked.why
 
 
+def is_elsewhere(root: str) -> bool:
+    """Whether an engine answers that does not see the files of `root`.
+
+    Its containers and dev containers are those of others, also where their workspace has the same
+    path.
+    """
+    if engine.is_default() or not client.is_installed():
+        return False
+    return ask("innerloop", root).is_elsewhere
+
+
 def unavailable(facts: Engine) -> UserError:
     """The error for an engine that cannot run a container of this workspace."""
     if facts.is_elsewhere:

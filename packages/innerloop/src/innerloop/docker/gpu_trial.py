@@ -109,9 +109,9 @@ def reason_of(message: str) -> str:
     head = next(
         (one for one in lines if re.search(r"error", one, re.IGNORECASE)), lines[0] if lines else ""
     )
-    text = re.sub(r"^(docker|podman|Error)?:?\s*(Error response from daemon|Error):\s*", "", head)
-    inner = re.search(r"(nvidia-container-cli|nvidia-ctk|nvidia-container-runtime)\S*:.*", text)
-    text = inner[0] if inner else text
+    inner = re.search(r"(nvidia-container-cli|nvidia-ctk|nvidia-cdi-hook)\S*: .*", message)
+    text = inner[0] if inner else head.removeprefix("docker: ")
+    text = re.sub(r"^(Error response from daemon|Error):\s*", "", text)
     text = re.sub(r"(: unknown)?[.]?(\s*See '.*')?$", "", text.strip())
     return _line(text)
 

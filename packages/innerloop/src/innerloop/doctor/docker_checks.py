@@ -9,9 +9,10 @@ from pathlib import Path
 
 from ..apptainer import program
 from ..devcontainers import configuration, discovery, host_programs, staleness
-from ..docker import buildkit, client, docker_cli, engine_location
+from ..docker import buildkit, client, docker_cli, engine, engine_location
 from ..docker.engine_facts import EngineFacts
 from ..local import lost_runs
+from ..model.container import PODMAN
 from ..util import process
 from ..util.errors import UserError
 from . import cleanup, gpu_checks
@@ -62,6 +63,15 @@ def disk_fact(name: str, free: int, folder: str) -> Fact:
 
 def the_builder(checkup: Checkup) -> Iterator[Fact]:
     if not client.is_installed():
+        return
+    if client.current().kind == PODMAN:
+        yield Fact("ok", "builder", "Podman's own, with pip's cache and secrets")
+        return
+    asked = engine.ask("innerloop-doctor")
+    if asked.answers and asked.facts.kind == PODMAN:
+        what = "Podman behind Docker's client: without pip's cache or secrets"
+        hint = 'Use Podman\'s own client: [tool.innerloop] engine = "podman" in pyproject.toml'
+        yield Fact("note", "builder", what, hint)
         return
     plugin = process.run(docker_cli.buildx_version(), timeout=PATIENCE)
     if plugin.ok:

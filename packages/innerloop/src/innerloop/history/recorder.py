@@ -157,7 +157,7 @@ def describe(run: Run, request: Request) -> dict[str, Any]:
         "code": run.code,
         "image": request.image,
         "in_engine": request.engine_container is not None,
-        "gpu": request.gpu.json(),
+        "gpu": request.gpu.json() if request.gpu.why else None,
         "environment": run.environment.digest or None,
         "inputs": {
             name: input_.literal_text if input_.kind == "literal" else input_.path

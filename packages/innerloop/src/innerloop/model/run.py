@@ -197,7 +197,7 @@ class Request:
                 {"source": m.source, "target": m.target, "read_only": m.read_only}
                 for m in self.mounts
             ],
-            "gpu": self.gpu.json(),
+            "gpu": self.gpu.json() if self.gpu.why else None,
             "outputs": self.outputs,
             "notes": list(self.notes),
             "processes": [dict(variables) for variables in self.processes],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import posixpath
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -68,12 +69,12 @@ def resolve(workspace: Workspace, word: str | None, here: str | None) -> str:
     names = list(workspace.experiments)
     cleaned = word.replace("\\", "/").rstrip("/")
     for candidate in (cleaned, cleaned.removeprefix("./").removeprefix("src/")):
-        if candidate in names:
-            return candidate
+        if name := same_letters(candidate, names):
+            return name
     for path in _from_root(workspace, cleaned, here):
         if owner := _holder(names, path):
             return owner
-    endings = [name for name in names if name.split("/")[-1] == cleaned]
+    endings = [name for name in names if same_letters(cleaned, [name.split("/")[-1]])]
     if len(endings) == 1:
         return endings[0]
     if endings:
@@ -94,6 +95,18 @@ def resolve(workspace: Workspace, word: str | None, here: str | None) -> str:
         code="experiment-unknown",
         hint=did_you_mean(cleaned, names),
     )
+
+
+def same_letters(word: str, names: Sequence[str]) -> str | None:
+    """The name that is the word; letters with accents may be one character or two.
+
+    A keyboard types one, and macOS's older file systems keep two. None if there is no such name.
+    """
+    if word in names or word.isascii():
+        return word if word in names else None
+    composed = unicodedata.normalize("NFC", word)
+    same = (name for name in names if unicodedata.normalize("NFC", name) == composed)
+    return next(same, None)
 
 
 def _from_root(workspace: Workspace, path: str, here: str | None) -> list[str]:

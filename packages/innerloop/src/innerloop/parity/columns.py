@@ -17,7 +17,7 @@ from typing import Any
 from .. import local
 from ..argo_manifest.parse import Pod
 from ..argo_manifest.resource_names import of_value
-from ..docker.engine import Engine
+from ..docker import engine
 from ..local import apptainer, docker, in_container, venv
 from ..model.dockerfiles import start_files
 from ..model.dockerfiles.dockerfile import Dockerfile
@@ -40,7 +40,7 @@ from ..util import files
 from ..util.errors import UserError
 from ..util.jsonc import ParseError, parse
 from ..workspace import loader
-from . import argo_column, own_changes, workflow_column
+from . import argo_column, gpu_row, own_changes, workflow_column
 from .facts import (
     ENV_FILE,
     Parity,
@@ -184,7 +184,7 @@ def parity_of(run: Run, title: str, started: Sequence[ParityColumn] = ()) -> Par
         *_own_configurations(run, dev),
         *started,
     )
-    columns = _with_env_file(run, columns)
+    columns = gpu_row.with_gpu(run, dev, _with_env_file(run, columns))
     if run.job.docker_args:
         columns = (_with_options(columns[0], run), *(_without_options(c, run) for c in columns[1:]))
     if any("changes" in column.facts for column in columns):
@@ -332,7 +332,7 @@ def _docker(run: Run) -> ParityColumn:
     request = docker.request(
         run,
         image=image.name if image else "none",
-        engine=Engine(True),
+        engine=engine.ask("innerloop"),  # who root of a container is depends on it
         gpu=NO_GPU,
         owner=docker.owner(),
         why="",
@@ -495,6 +495,8 @@ def _of_this_file_system(
         request.cwd: _home(run),
         run.workspace.root: "<workspace>",
     }
+    # Which GPUs a program sees has a row of its own.
+    own = {name: text for name, text in request.env.items() if name not in request.gpu.env}
     return ParityColumn(
         request.backend,
         {
@@ -502,7 +504,7 @@ def _of_this_file_system(
             "cwd": ParityFact(
                 normalize_paths(request.cwd, names), shown=f"{request.cwd}, a view of the code"
             ),
-            "variables": _variables(run, request.env, names),
+            "variables": _variables(run, own, names),
             **facts,
         },
     )

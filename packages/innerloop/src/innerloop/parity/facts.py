@@ -14,9 +14,10 @@ from typing import Any
 from ..util.redaction import Redaction
 
 ENV_FILE = "env file"
+GPU = "gpu"
 ROWS = (
-    "command", "cwd", "variables", ENV_FILE, "environment", "image", "user", "shm", "mounts", "nodes",
-    "options", "changes",
+    "command", "cwd", "variables", ENV_FILE, "environment", "image", "user", "shm", GPU, "mounts",
+    "nodes", "options", "changes",
 )  # fmt: skip
 NOT_COMPARED = (
     "what a program reads from the machine by itself (other variables, files, hardware, the network), "

@@ -134,7 +134,9 @@ def _job_of_workflow(
         path = pattern.format(slug=experiment.slug)
         raise UserError("no step calls `loop submit`", code="generated-file-changed", where=path)
     options = _options(words)
-    chosen = loader.choose_experiment(workspace, options.experiment, Path(workspace.root))
+    chosen = loader.choose_experiment(
+        workspace, options.experiment, Path(workspace.root), asks=False
+    )
     sets = [*(schedule.sets if options.scheduled else ()), *options.set]
     job = loader.open_job(workspace, chosen, options.file, tuple(sets))
     if options.inputs and "$" not in options.inputs:

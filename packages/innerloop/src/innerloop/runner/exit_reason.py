@@ -12,6 +12,7 @@ import platform
 import posixpath
 import re
 import shlex
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -203,7 +204,8 @@ def _memory_is_shared(output: str) -> bool:
 
 def _shared_memory(ended: Ended) -> str:
     if not ended.container:
-        return "bus error: /dev/shm of this machine is full, or a mapped file was cut short"
+        full = "" if sys.platform == "darwin" else "/dev/shm of this machine is full, or "
+        return f"bus error: {full}a mapped file was cut short"
     return (
         f"bus error: most often the shared memory is used up. /dev/shm has {ended.shm_size} here; "
         "write more in the job's resources.shm_size"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..devcontainers import discovery
-from ..docker import client, docker_cli
+from ..docker import client, docker_cli, engine_location
 from ..model.experiment import Experiment
 from ..model.workspace import Workspace
 from ..util import git, git_folders, process
@@ -24,7 +24,7 @@ class DockerResidue:
 
 def docker_residue(workspace: Workspace, experiment: Experiment) -> DockerResidue:
     """Those of its runs, terminals and notebooks, and its dev containers, whichever tool made them."""
-    if not client.is_installed():
+    if not client.is_installed() or engine_location.is_elsewhere(workspace.root):
         return DockerResidue()
     running, containers, images = process.run_together(
         docker_cli.container_names(workspace.identity, experiment.name, running=True),

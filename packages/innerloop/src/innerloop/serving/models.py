@@ -17,6 +17,7 @@ from ..runner import sweep_record
 from ..util import console
 from ..util.errors import UserError, did_you_mean
 from ..workspace import folder_reader
+from ..workspace.root import typed_below
 
 # Where a run's folder has the model that train.py wrote to ./outputs; downloaded runs of Azure ML keep
 # that folder's name.
@@ -170,7 +171,4 @@ def require_content(model: ServedModel) -> None:
 
 
 def _origin(workspace: Workspace, path: Path) -> str:
-    try:
-        return path.relative_to(workspace.root).as_posix()
-    except ValueError:
-        return str(path)
+    return typed_below(Path(workspace.root), path) or str(path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..docker import client, containers, docker_cli, engine
+from ..docker import client, containers, docker_cli, engine_location
 from ..local import lost_runs
 from ..model.experiment import Experiment
 from ..model.workspace import Workspace
@@ -27,16 +27,16 @@ class RunningServer:
 
 
 def running(workspace: Workspace, experiment: Experiment) -> list[RunningServer]:
-    """The newest first. UserError when no Docker engine answers."""
+    """The newest first. UserError when no engine answers that sees the workspace."""
     found = _listed(workspace, experiment)
     if found is None:
-        engine.require(engine.ask("innerloop"))
+        engine_location.require(engine_location.ask("innerloop", workspace.root))
     return found or []
 
 
 def _listed(workspace: Workspace, experiment: Experiment) -> list[RunningServer] | None:
-    """The servers that the engine lists; None when none answers."""
-    if not client.is_installed():
+    """The servers that the engine lists; None when none answers that sees the workspace."""
+    if not client.is_installed() or engine_location.is_elsewhere(workspace.root):
         return None
     done = process.run(docker_cli.servers_of(workspace.identity, experiment.name), timeout=30)
     if not done.ok:

@@ -7,8 +7,8 @@ exists and was never generated is the person's: it is left alone, and recorded a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -30,6 +30,7 @@ from ..workspace import loader
 from . import (
     contested_bases,
     git_conflicts,
+    retired_entries,
     state_file,
     three_way,
     three_way_text,
@@ -43,6 +44,7 @@ from .render.generated_files import Json, Specification, generate
 from .state_file import State
 from .transaction import Change
 
+_TASKS, _LAUNCH = ".vscode/tasks.json", ".vscode/launch.json"
 LOCK, WAITING = change_folder.LOCK, change_folder.WAITING
 
 
@@ -205,6 +207,7 @@ def _plan(root: Path, resolution: Resolution | None, eject: str | None) -> SyncO
     state = transaction.parse_state(transaction.state_text(root))
     bases = dict(state.generated)
     ejected = state.ejected
+    names = [experiment.name for experiment in specification.experiments]
     if eject is not None:
         ejected |= {_known_file(eject, values, state)}
         bases.pop(eject, None)
@@ -253,6 +256,7 @@ def _plan(root: Path, resolution: Resolution | None, eject: str | None) -> SyncO
             bases[path] = base
         is_open = path in state.contested and git_markers.first_line(here or "") > 0
         try:
+            wanted, retired = _with_retired(root, path, here, bases.get(path), wanted, names)
             merged = _merged(here, bases.get(path), wanted, path, resolution)
         except ParseError as error:
             problems.append(error.report())
@@ -262,10 +266,11 @@ def _plan(root: Path, resolution: Resolution | None, eject: str | None) -> SyncO
             continue
         problems += [_conflict(path, conflict) for conflict in merged.conflicts]
         if merged.conflicts:
-            conflicted.append(ConflictedFile(path, bases.get(path), values.get(path)))
+            conflicted.append(ConflictedFile(path, bases.get(path), wanted))
         notes += [f"{path}:{kept.line}: {kept.message}" for kept in merged.kept]
         if merged.text != yours:
             changes.append(Change(path, yours, merged.text))
+            notes += [_retired(path, retired)] if retired else []
         if is_open and merged.text == here:
             contested[path] = state.contested[path]
             continue
@@ -400,6 +405,31 @@ def _merged(
         return three_way.merge(yours, base, theirs, EDITOR_FILES, path)
     resolve = three_way.take if own.word == "take" else three_way.keep
     return resolve(yours, base, theirs, EDITOR_FILES, own.path, path)
+
+
+def _with_retired(
+    root: Path,
+    path: str,
+    yours: str | None,
+    base: Json | None,
+    theirs: Json | None,
+    experiments: Sequence[str],
+) -> tuple[Json | None, list[str]]:
+    """What is generated for tasks.json, with the older entries that stay; their names."""
+    if path != _TASKS or yours is None or base is None or theirs is None:
+        return theirs, []
+    started: set[str] = set()
+    with suppress(UserError, ParseError):
+        launch = files.read_own(root / _LAUNCH, plain=True)
+        started = retired_entries.started_tasks(parse(launch or "{}", _LAUNCH).value)
+    here = parse(yours, path).value
+    return retired_entries.with_kept(here, base, theirs, started, experiments)
+
+
+def _retired(path: str, names: Sequence[str]) -> str:
+    return (
+        f"{path}: no longer generated, and kept because you edited or use them: {', '.join(names)}"
+    )
 
 
 def _merged_text(

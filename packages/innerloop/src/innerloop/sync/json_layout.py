@@ -9,6 +9,7 @@ from ..util.json_values import Json, scalar_text
 from ..util.jsonc import BOM, Document, Node
 
 WIDTH = 100  # a list of scalars that ends before this column stays on one line
+SMALL = 2  # so does an object under a key with at most so many members, all of them scalars
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +109,19 @@ def layout(value: Json, style: Style, indent: str = "", column: int = 0) -> str:
         return scalar_text(value)
     if style.inline:
         return inline(value, style)
-    scalars = isinstance(value, list) and not any(isinstance(v, (dict, list)) for v in value)
-    if scalars and not style.spread:
+    if not style.spread and _is_short(value, is_member=column > 0):
         line = inline(value, style)
         if len(indent) + column + len(line) <= WIDTH:
             return line
     return _lines(value, style, indent)
+
+
+def _is_short(value: Json, *, is_member: bool) -> bool:
+    """Whether a container may stay on one line: a list of scalars, or a small object under a key."""
+    if isinstance(value, dict) and not (is_member and len(value) <= SMALL):
+        return False
+    items = value.values() if isinstance(value, dict) else value
+    return not any(isinstance(item, (dict, list)) for item in items)
 
 
 def _lines(value: Json, style: Style, indent: str) -> str:

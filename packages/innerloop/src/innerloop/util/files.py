@@ -251,7 +251,7 @@ def _temporary(target: Place, beside: Place, content: _Content) -> Place:
                 file.write(chunk)
             file.flush()
             if content.synced:
-                os.fsync(file.fileno())
+                _to_disk(file.fileno())
             if mode is not None:
                 _set_mode(file.fileno(), new, mode)
     except BaseException:
@@ -464,7 +464,7 @@ def _copy_file(file: IO[bytes], target: Place, mode: int) -> None:
         while chunk := file.read(1 << 20):
             new.write(chunk)
         new.flush()
-        os.fsync(new.fileno())
+        _to_disk(new.fileno())
         _set_mode(new.fileno(), target, mode)
 
 
@@ -589,7 +589,7 @@ def write_new(
             with os.fdopen(number, "wb") as file:
                 file.write(data)
                 file.flush()
-                os.fsync(file.fileno())
+                _to_disk(file.fileno())
                 if mode is not None:
                     _set_mode(file.fileno(), new, mode)
     except OSError as error:
@@ -605,7 +605,7 @@ def append(path: Path, text: str) -> None:
                 data = memoryview(text.encode("utf-8"))
                 while data:
                     data = data[file.write(data) :]
-                os.fsync(file.fileno())
+                _to_disk(file.fileno())
     except OSError as error:
         raise cannot("write", path, error) from error
 
@@ -643,7 +643,7 @@ def flush_folder(folder: Path) -> None:
     with suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:
-            os.fsync(handle)
+            _to_disk(handle)
         finally:
             os.close(handle)
 
@@ -659,7 +659,7 @@ def flush_tree(folder: Path) -> None:
 
 def _flush(path: Path) -> None:
     with suppress(OSError), path.open("rb+" if os.access(path, os.W_OK) else "rb") as file:
-        os.fsync(file.fileno())
+        _to_disk(file.fileno())
 
 
 def open_log(path: Path) -> IO[bytes]:
@@ -783,6 +783,9 @@ def locked(path: Path, waiting: str = "") -> Iterator[int]:
 if sys.platform == "win32":
     import msvcrt
 
+    def _to_disk(number: int) -> None:
+        os.fsync(number)
+
     def _try_lock(number: int) -> bool:
         try:
             msvcrt.locking(number, msvcrt.LK_NBLCK, 1)
@@ -792,6 +795,18 @@ if sys.platform == "win32":
 
 else:
     import fcntl
+
+    def _to_disk(number: int) -> None:
+        """Have an open file's content survive a power cut.
+
+        On macOS fsync leaves it in the disk's own memory. Source: fsync(2) of macOS; a file system
+        that cannot do more refuses.
+        """
+        if (full := getattr(fcntl, "F_FULLFSYNC", None)) is not None:
+            with suppress(OSError):
+                fcntl.fcntl(number, full)
+                return
+        os.fsync(number)
 
     def _try_lock(number: int) -> bool:
         try:

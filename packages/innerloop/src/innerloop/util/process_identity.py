@@ -65,6 +65,8 @@ def here() -> str:
     if sys.platform == "win32":
         return os.environ.get("COMPUTERNAME", "") or "this-machine"
     name = os.uname().nodename
+    if sys.platform == "darwin":  # the rest is that of the network that it is in
+        return name.partition(".")[0]
     if sys.platform != "linux":
         return name
     try:
@@ -146,6 +148,8 @@ def _start_of(pid: int) -> str | None:
         except (OSError, IndexError):
             return ""
         return None if state in "ZXx" else start
-    done = process.run(["ps", "-o", "stat=,lstart=", "-p", str(pid)], timeout=10)
+    # The start is printed in the language and the time zone of these variables.
+    env = {**os.environ, "LC_ALL": "C", "TZ": "UTC0"}
+    done = process.run(["ps", "-o", "stat=,lstart=", "-p", str(pid)], timeout=10, env=env)
     state, _, start = done.out.strip().partition(" ")
     return None if not done.ok or not state or state.startswith("Z") else start.strip()

@@ -14,16 +14,25 @@ from typing import TYPE_CHECKING, ClassVar
 from ..model import ignore_file, shared_code
 from ..model.dockerfiles import dockerfile, dockerignore
 from ..model.experiment import JOB_FILE, MARK, Experiment, Link
+from ..model.file_owners import owners_of
 from ..model.folder_contents import FolderContents
 from ..model.naming import slug_of
 from ..model.paths import is_within
 from ..model.settings import settings
 from ..model.workspace import HOST, INSIDE, Workspace, resolve
 from ..util import files, regular_files
-from ..util.errors import UsageError, UserError
+from ..util.errors import UsageError, UserError, join_names
 from ..util.printable import is_unicode
-from . import folder_reader, missing_data, pytest_files, submodules, text_links
+from . import (
+    experiment_choice,
+    folder_reader,
+    missing_data,
+    pytest_files,
+    submodules,
+    text_links,
+)
 from .folder_reader import SKIPPED
+from .root import as_on_disk, typed_below
 
 if TYPE_CHECKING:  # a command that reads no job file should not wait for YAML
     from ..model.jobs.job import Job
@@ -72,19 +81,51 @@ def _host_of(root: Path) -> str:
     return os.environ.get(HOST, "") if inside and Path(inside) == root else ""
 
 
-def choose_experiment(workspace: Workspace, word: str | None, cwd: Path) -> Experiment:
+def choose_experiment(
+    workspace: Workspace, word: str | None, cwd: Path, *, asks: bool = True
+) -> Experiment:
     """The experiment that the person named, or the one of the current folder or container.
 
-    UsageError if there is none.
+    The word may be a file of one: in its folder, its outputs or the shared code that it uses. A
+    person at a terminal is asked where that leaves a choice (`asks`); UsageError otherwise.
     """
     marked = os.environ.get(MARK)
     if word is None and marked in workspace.experiments and not _in_an_experiment(workspace, cwd):
         word = marked
+    if word is not None and os.path.isabs(word):  # as an editor has the folder
+        word = typed_below(Path(workspace.root), word) or word
     try:
         here = cwd.resolve().relative_to(workspace.root).as_posix()
     except ValueError:
         here = None
-    return open_experiment(workspace, resolve(workspace, word, here))
+    try:
+        name = resolve(workspace, word, here)
+    except UsageError as error:
+        chosen = _chosen(workspace, word, cwd, error) if asks else None
+        if chosen is None:
+            raise
+        name = chosen
+    return open_experiment(workspace, name)
+
+
+def _chosen(workspace: Workspace, word: str | None, cwd: Path, error: UsageError) -> str | None:
+    """The experiment of a file outside of the experiments' folders, or the one that is asked for.
+
+    None if neither is possible. The hint of the error then names the experiments that share the
+    file.
+    """
+    if error.code not in ("experiment-unnamed", "experiment-unknown"):
+        return None
+    root = Path(workspace.root)
+    path = None if word is None else experiment_choice.file_of(root, word, cwd)
+    if word is not None and path is None:
+        return None
+    links = {name: tuple(links_of(root, root / "src" / name)) for name in workspace.experiments}
+    owners = owners_of(path, links) if path is not None else []
+    if len(owners) > 1:
+        error.what = f'"{word}" belongs to several experiments'
+        error.hint = f"Name one of {join_names(owners)}"
+    return experiment_choice.pick(workspace, owners or workspace.experiments, is_owner=bool(owners))
 
 
 def _in_an_experiment(workspace: Workspace, cwd: Path) -> bool:
@@ -183,15 +224,15 @@ def _job_file(workspace: Workspace, word: str, file: str, cwd: Path) -> str | No
     for base in (cwd, root, root / "src"):
         path = base / plain if is_file else base / plain / file
         if path.is_file():
-            absolute = os.path.normpath(os.path.abspath(path))
-            if not absolute.startswith(workspace.root + os.sep):
+            relative = typed_below(root, path)
+            if relative is None:
                 raise UserError(
                     f"{word} is outside the workspace",
                     code="outside-workspace",
                     where=workspace.root,
                     hint="Copy it into the workspace, with the code that it uses",
                 )
-            relative = Path(absolute).relative_to(root).as_posix()
+            relative = as_on_disk(root, relative)
             own = relative.removeprefix("src/").removesuffix(f"/{file}")
             return None if own in workspace.experiments and not is_file else relative
     if is_file:

@@ -119,10 +119,9 @@ def test_another_command_is_debugged_in_its_container() -> None:
     ]
 
 
-def test_an_experiment_without_a_job_has_a_container_and_is_in_the_list() -> None:
+def test_an_experiment_without_a_job_has_a_container() -> None:
     files = generate(subject(job=""))
     assert files[".devcontainer/line/devcontainer.json"]["runArgs"] == ["--shm-size", "2g"]
-    assert files[".vscode/tasks.json"]["inputs"][0]["options"] == ["line"]
 
 
 def test_a_nested_experiment_has_a_folder_one_level_deep() -> None:

@@ -8,21 +8,28 @@ from typing import Any
 
 import pytest
 
-from innerloop import local
 from innerloop.cli.command_table import BY_NAME as COMMANDS
+from innerloop.cli.menu_entries import ENTRIES
+from innerloop.model import deployment
 from innerloop.model.dockerfiles.dockerfile import parse
 from innerloop.model.experiment import Experiment
+from innerloop.model.jobs.job import parse_job
 from innerloop.model.settings.settings import Settings
 from innerloop.model.workspace import Workspace
-from innerloop.sync.render import tasks_json
+from innerloop.sync.json_layout import new_file
+from innerloop.sync.render import tasks_json, vscode_tasks
 from innerloop.sync.render.generated_files import Specification
 from innerloop.sync.render.vscode_tasks import TASKS
+
+JOB = "command: python train.py\ncode: .\nenvironment: a:1\noutputs: {model: {type: uri_folder}}\n"
 
 
 def rendered(*names: str) -> Any:
     dockerfile = parse("FROM x\n", "Dockerfile")
-    experiments = tuple(Experiment(name, dockerfile, Settings()) for name in names)
-    return tasks_json.render(Specification(Workspace("/w", Settings(), names), experiments, {}))
+    files = ("azure-ml-job.yaml", deployment.FOLDER)
+    experiments = tuple(Experiment(name, dockerfile, Settings(), files=files) for name in names)
+    jobs = {name: parse_job(JOB, f"src/{name}/azure-ml-job.yaml") for name in names}
+    return tasks_json.render(Specification(Workspace("/w", Settings(), names), experiments, jobs))
 
 
 def strings(value: Any) -> Iterator[str]:
@@ -36,28 +43,89 @@ def strings(value: Any) -> Iterator[str]:
 
 
 PALETTE = rendered("line", "shop/churn")
+VISIBLE = sorted(task["label"] for task in PALETTE["tasks"] if not task.get("hide"))
 
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.label)
-def test_every_task_is_a_command_that_is_there(task: Any) -> None:
-    assert task.words[0] in COMMANDS
+def test_task_is_a_command_that_exists(task: Any) -> None:
+    assert task.words[0] in {*COMMANDS, "--version"}
 
 
-def test_every_command_is_a_task() -> None:
-    """Except those of no use there.
+def test_commands_are_tasks_or_in_the_menu() -> None:
+    """Completion is for a shell's start-up file, and init for a folder that is no workspace."""
+    tasks, entries = {task.words[0] for task in TASKS}, {entry.command for entry in ENTRIES}
+    assert set(COMMANDS) - tasks - entries == {"completion", "init"}
 
-    completion is for a shell's start-up file; the others are typed once in a workspace's life.
-    """
-    typed = {"completion", "init", "leave", "owners", "vendor"}
-    assert set(COMMANDS) - {task.words[0] for task in TASKS} == typed
+
+# The command lines of the tasks of earlier versions, which had one for each. EXP was a list.
+EARLIER = """
+run EXP|run EXP --ask|runs|runs --open|build EXP|test EXP|check|verify|parity EXP|format|sync|upgrade
+list|new NAME|new NAME --from EXP|rename EXP NAME|remove EXP|share EXP CODE|terminal EXP
+jupyter EXP --open|notebook EXP FILE.ipynb --open|open EXP|exec EXP -- CMD|up EXP --rebuild|down EXP
+serve EXP|invoke EXP|submit EXP|submit EXP --stream|submit EXP --dry-run
+submit EXP --backend argo --stream|image push EXP|status|logs --follow|cancel|download
+deploy EXP --traffic PERCENT|deploy EXP --dry-run|deploy EXP --finish|deploy EXP --rollback
+endpoint status EXP|endpoint logs EXP --follow|data list|data get ASSET|data register data/NAME
+doctor|clean|help
+"""
+
+
+def test_menu_has_every_task_of_earlier_versions() -> None:
+    lines = {" ".join(entry.words) for entry in ENTRIES}
+    assert {line for row in EARLIER.split("\n") for line in row.split("|") if line} <= lines
+
+
+def test_palette_is_short_and_its_first_screen_is_for_every_hour() -> None:
+    assert len(VISIBLE) <= 14
+    assert VISIBLE[:7] == [
+        vscode_tasks.RUN,
+        vscode_tasks.RUN_FILE,
+        vscode_tasks.STOP,
+        vscode_tasks.DEBUG,
+        vscode_tasks.TEST,
+        vscode_tasks.COMPARE,
+        vscode_tasks.NOTEBOOK,
+    ]
+
+
+# What people type into the list of tasks.
+WORDS = (
+    "build", "share code", "format", "help", "submit", "jupyter", "run", "new", "terminal", "test",
+    "train", "debug", "stop", "notebook", "curves", "compare runs", "new experiment",
+    "add a package", "this file",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_words_that_people_type_are_in_a_label(word: str) -> None:
+    assert any(word in label for label in VISIBLE)
+
+
+def test_labels_have_one_style() -> None:
+    assert [
+        label for label in VISIBLE if not re.fullmatch(r"[1-7] [a-z ]+(:.*| \(.*\))?", label)
+    ] == []
+
+
+def test_file_is_short_and_grows_by_the_hidden_tasks_of_an_experiment() -> None:
+    sizes = [new_file(rendered(*names)).count("\n") for names in (("a", "b"), ("a", "b", "c"))]
+    assert sizes[0] < 400
+    assert sizes[1] - sizes[0] < 80
 
 
 def test_labels_are_unique_and_each_says_what_it_does() -> None:
     labels = [task["label"] for task in PALETTE["tasks"]]
     assert len(set(labels)) == len(labels)
     for task in PALETTE["tasks"]:
-        assert task["detail"] and task["icon"]["id"]
         assert task["type"] == "process"
+        assert task.get("hide") or (task["detail"] and task["icon"]["id"])
+
+
+def test_tasks_are_hidden_only_for_a_launch_configuration_and_for_opening_the_folder() -> None:
+    hidden = [task["label"] for task in PALETTE["tasks"] if task.get("hide")]
+    assert [label for label in hidden if not re.match("debug |folders for ", label)] == [
+        vscode_tasks.ON_OPEN
+    ]
 
 
 def test_every_input_and_every_task_that_is_referred_to_exists() -> None:
@@ -65,29 +133,19 @@ def test_every_input_and_every_task_that_is_referred_to_exists() -> None:
     inputs = [one["id"] for one in PALETTE["inputs"]]
     assert asked == set(inputs)
     assert len(set(inputs)) == len(inputs)
-    labels = {task["label"] for task in PALETTE["tasks"]}
-    for task in PALETTE["tasks"]:
-        needed = task.get("dependsOn", [])
-        assert set([needed] if isinstance(needed, str) else needed) <= labels
 
 
-def test_each_key_has_one_task_for_any_file_and_one_for_an_experiments_file() -> None:
-    for kind in ("build", "test"):
-        groups = [task.get("group") for task in PALETTE["tasks"]]
-        defaults = [g["isDefault"] for g in groups if isinstance(g, dict) and g["kind"] == kind]
-        assert defaults == [True, "src/*/**"]
+def test_each_key_has_one_task() -> None:
+    groups = [task["group"] for task in PALETTE["tasks"] if "group" in task]
+    assert groups == [
+        {"kind": "build", "isDefault": True},
+        {"kind": "test", "isDefault": True},
+    ]
 
 
-def test_without_experiments_no_file_is_an_experiments() -> None:
-    palette = rendered()
-    groups = [task["group"] for task in palette["tasks"] if "group" in task]
-    assert "build" in groups and "test" in groups  # of what would take the open file
-    assert palette["inputs"][0]["options"] == ["(none yet: run the task new)"]
-
-
-def test_the_places_offered_are_those_of_the_command_line() -> None:
-    backend = next(one for one in PALETTE["inputs"] if one["id"] == "backend")
-    assert {option["value"] for option in backend["options"]} == {local.AUTO, *local.BACKENDS}
+def test_visible_tasks_are_the_same_without_experiments() -> None:
+    labels = [task["label"] for task in rendered()["tasks"] if not task.get("hide")]
+    assert sorted(labels) == VISIBLE
 
 
 @pytest.mark.parametrize(

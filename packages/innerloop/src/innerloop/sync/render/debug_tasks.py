@@ -75,7 +75,6 @@ def tasks(specification: Specification, ports: dict[str, int]) -> list[VscodeTas
             target.task,
             target.command(ports[target.experiment.name]),
             f"{SERVES if target.serves else RUNS} and waits for the debugger",
-            "debug-alt",
             ready=READY,
             hidden=True,
             finds=True,
@@ -134,6 +133,6 @@ def _folders(label: str, folders: list[str]) -> Json:
         "args": ["-p", *folders],
         "windows": {"command": "powershell", "args": ["-NoProfile", "-Command", make]},
         "problemMatcher": [],
-        "presentation": {"reveal": "silent", "close": True, "showReuseMessage": False},
+        "presentation": {"reveal": "silent", "close": True},
         "hide": True,
     }

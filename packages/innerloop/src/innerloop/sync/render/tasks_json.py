@@ -8,12 +8,10 @@ Source: https://code.visualstudio.com/docs/debugtest/tasks and VS Code's schema 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from . import debug_tasks
 from .generated_files import Json, Specification
 from .launch_json import ports_of
-from .vscode_tasks import QUESTIONS, TASKS, VscodeTask
+from .vscode_tasks import EDITOR_COMMANDS, QUESTIONS, TASKS, VscodeTask
 
 LOOP = "${workspaceFolder}/scripts/loop"
 
@@ -30,39 +28,51 @@ PATTERN: Json = {
 }
 
 
-# Any file of any experiment. A list of their names would conflict where two branches each add one.
-OPEN_FILE = "src/*/**"
-
-
 def render(specification: Specification) -> Json:
-    names = [experiment.name for experiment in specification.experiments]
+    """What several tasks have is written once, for the whole file."""
     return {
         "version": "2.0.0",
+        "problemMatcher": findings(),
+        "presentation": {"clear": True, "showReuseMessage": False, "panel": "dedicated"},
         "tasks": [
-            *(
-                _task(task, names)
-                for task in (*TASKS, *debug_tasks.tasks(specification, ports_of(specification)))
-            ),
+            *map(_task, TASKS),
+            *map(_task, debug_tasks.tasks(specification, ports_of(specification))),
             *debug_tasks.folder_tasks(specification),
         ],
-        "inputs": _inputs(names),
+        "inputs": [
+            *(_question(name, text, default) for name, text, default in QUESTIONS),
+            *({"id": name, "type": "command", "command": id_} for name, id_ in EDITOR_COMMANDS),
+        ],
     }
 
 
-def _task(task: VscodeTask, names: Sequence[str]) -> Json:
-    value: dict[str, Json] = {
-        "label": task.label,
-        "detail": task.detail,
-        "icon": {"id": task.icon, **_color(task)},
+def _task(task: VscodeTask) -> Json:
+    value: dict[str, Json] = {"label": task.label}
+    if not task.hidden or task.on_open:
+        value["detail"] = task.detail
+    if task.icon:
+        value["icon"] = {"id": task.icon, **_color(task)}
+    value |= {
         "type": "process",
         "command": LOOP,
         "windows": {"command": LOOP + ".cmd"},
         "args": list(task.words),
-        "problemMatcher": _matcher(task),
-        "presentation": _presentation(task),
     }
+    if task.ready:
+        value["problemMatcher"] = _background(task)
+    elif not task.finds:
+        value["problemMatcher"] = []
+    if task.on_open:
+        # Shown if its exit code is not 0, and closed otherwise.
+        value["presentation"] = {"reveal": "silent", "close": True}
+    elif task.starts:
+        # As a variable, since the command stays as it is if nothing is returned.
+        value["options"] = {"env": {"INNERLOOP_STARTED": f"${{input:{task.starts}}}"}}
+        value["presentation"] = {"reveal": "never", "close": True}
+    elif task.typed:
+        value["presentation"] = {"focus": True}
     if task.group:
-        value["group"] = _group(task, names)
+        value["group"] = {"kind": task.group, "isDefault": True}
     if task.ready:
         value["isBackground"] = True
     if task.hidden:
@@ -74,44 +84,16 @@ def _task(task: VscodeTask, names: Sequence[str]) -> Json:
     return value
 
 
-def _matcher(task: VscodeTask) -> Json:
-    if task.ready:
-        return _background(task)
-    return findings(task.words[0]) if task.finds else []
+def findings() -> dict[str, Json]:
+    """The findings of a task replace those of the one before: the owner is the same.
 
-
-def findings(command: str) -> Json:
-    """The findings of a command replace those of the same command before, and no others."""
-    return {
-        "owner": f"innerloop {command}",
-        "source": f"loop {command}",
-        "fileLocation": "relative",  # to ${workspaceFolder}
-        "pattern": PATTERN,
-    }
+    Files are relative to ${workspaceFolder}, which is VS Code's default.
+    """
+    return {"owner": "innerloop", "source": "loop", "pattern": PATTERN}
 
 
 def _color(task: VscodeTask) -> dict[str, str]:
     return {"color": f"terminal.ansi{task.color}"} if task.color else {}
-
-
-def _presentation(task: VscodeTask) -> Json:
-    value: dict[str, Json] = {"clear": True, "showReuseMessage": False}
-    if task.on_open:
-        # "silent": shown only when its exit code is not 0.
-        value["reveal"] = "silent"
-    if task.typed:
-        value["focus"] = True
-    if task.ready or task.several or task.on_open:
-        value["panel"] = "dedicated"
-    return value
-
-
-def _group(task: VscodeTask, names: Sequence[str]) -> Json:
-    if not task.default:
-        return task.group
-    if task.default == "all":
-        return {"kind": task.group, "isDefault": True}
-    return {"kind": task.group, "isDefault": OPEN_FILE} if names else task.group
 
 
 def _background(task: VscodeTask) -> Json:
@@ -120,40 +102,11 @@ def _background(task: VscodeTask) -> Json:
     VS Code starts what depends on it even if the task ended before, unless the matcher found an
     error: so a task that `finds` stops F5 with its error message.
     """
+    never = "^__never__$"
+    found = findings() if task.finds else {"pattern": {"regexp": never, "message": 0}}
     return {
-        "owner": "innerloop",
-        "pattern": {"regexp": "^__never__$", "message": 0},
-        **(findings(task.words[0]) if task.finds else {}),
-        "background": {
-            "activeOnStart": True,
-            "beginsPattern": "^__never__$",
-            "endsPattern": task.ready,
-        },
-    }
-
-
-def _inputs(names: list[str]) -> list[Json]:
-    backends = [
-        # VS Code shows "label: value".
-        {"label": "The first of these that is available", "value": "auto"},
-        {"label": "The experiment's dev container, when you are in it", "value": "in-container"},
-        {"label": "A clean container", "value": "docker"},
-        {"label": "A cached environment", "value": "venv"},
-    ]
-    return [
-        _list("experiment", "Which experiment?", names or ["(none yet: run the task new)"]),
-        _list("backend", "Where?", backends, default="auto"),
-        *(_question(name, text, default) for name, text, default in QUESTIONS),
-    ]
-
-
-def _list(name: str, text: str, options: Sequence[Json], **more: str) -> Json:
-    return {
-        "id": name,
-        "type": "pickString",
-        "description": text,
-        "options": list(options),
-        **more,
+        **found,
+        "background": {"activeOnStart": True, "beginsPattern": never, "endsPattern": task.ready},
     }
 
 

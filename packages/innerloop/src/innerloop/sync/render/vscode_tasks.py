@@ -1,14 +1,14 @@
 """The tasks as a table: one row each. `tasks_json` turns a row into what VS Code reads.
 
-A label is the name of the command; a variant adds how it differs. VS Code searches labels only, so
-those about Azure ML have its name in them.
+VS Code sorts the list of tasks by label, shows seven on its first screen and searches labels only.
+So a label starts with the part of the day it belongs to, and holds the words that people type. The
+commands that are not here are behind the last task, in the menu of `loop menu`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-EXPERIMENT = "${input:experiment}"
 # Commands accept a file of an experiment in place of its name.
 OPEN_FILE = "${relativeFile}"
 
@@ -17,24 +17,25 @@ OPEN_FILE = "${relativeFile}"
 class VscodeTask:
     """One task.
 
-    `group` is "build" or "test"; `default` makes it the default task of that group: "all" for any
-    file, "open" for a file in an experiment, which then needs no pick list. `finds`: its output may
-    name a position in a file, for the Problems panel. `typed`: it reads from the terminal.
+    `group` is "build" or "test"; the task is the default of that group. `finds`: its output may
+    name a position in a file, for the Problems panel. `typed`: it always reads from the terminal.
     `several`: it may run more than once at a time. `ready`: the pattern of the line that says that
-    a background task is up; "" for a task in the foreground.
+    a background task is up; "" for a task in the foreground. `starts`: the entry of EDITOR_COMMANDS
+    that it is for. A hidden task is started by VS Code
+    alone, and has no icon.
     """
 
     label: str
     words: tuple[str, ...]
     detail: str
-    icon: str
+    icon: str = ""
     color: str = ""
     group: str = ""
-    default: str = ""
     ready: str = ""
     finds: bool = False
     typed: bool = False
     several: bool = False
+    starts: str = ""
     hidden: bool = False
     on_open: bool = False
 
@@ -42,38 +43,42 @@ class VscodeTask:
 # What a task asks as ${input:<name>}: the question, and the default answer.
 QUESTIONS = (
     ("name", "Name of the experiment (lower-case letters, digits, _; / for a domain)", ""),
-    ("common", "Which file or folder of src/common, such as digits.py", ""),
-    ("command", "Which command", "python train.py"),
-    ("asset", "Which data asset, such as azureml:mnist:1", "azureml:"),
-    ("data", "Which folder or file", "data/"),
-    ("traffic", "How much of the traffic for the new deployment, in percent", "100"),
 )
+# What ${input:<name>} starts in VS Code itself. A task has to start a program as well.
+EDITOR_COMMANDS = (
+    ("stop", "workbench.action.tasks.terminate"),
+    ("debug", "workbench.action.debug.selectandstart"),
+)
+
+RUN = "1 run this experiment (train)"
+RUN_FILE = "1 run this file"
+STOP = "1 stop what is running"
+DEBUG = "2 debug"
+TEST = "2 test this experiment"
+COMPARE = "3 compare runs (curves)"
+NOTEBOOK = "3 open a notebook (jupyter)"
+TERMINAL = "3 open a terminal"
+SUBMIT = "4 submit this experiment"
+NEW = "5 create a new experiment"
+SHARE = "5 share code with this experiment"
+BUILD = "6 build this experiment"
+FORMAT = "6 format the code"
+MORE = "7 more: every command, help, add a package"
+ON_OPEN = "report what is outdated (changes nothing)"
 
 TASKS = (
     VscodeTask(
-        "run",
-        ("run", EXPERIMENT),
-        "Runs the job's command in the experiment's environment",
-        "play",
-        color="Green",
-        group="build",
-        default="all",
-        several=True,
-        finds=True,
-    ),
-    VscodeTask(
-        "run this experiment",
+        RUN,
         ("run", OPEN_FILE),
-        "Runs the job's command of the open file's experiment",
+        "Runs the job of the open file's experiment; asks if the file belongs to none or several",
         "play",
         color="Green",
         group="build",
-        default="open",
         several=True,
         finds=True,
     ),
     VscodeTask(
-        "run this file",
+        RUN_FILE,
         ("run", OPEN_FILE, "--script", OPEN_FILE),
         "Runs the open file in its experiment's environment",
         "run-all",
@@ -82,204 +87,57 @@ TASKS = (
         finds=True,
     ),
     VscodeTask(
-        "run with options",
-        ("run", EXPERIMENT, "--backend", "${input:backend}", "--ask"),
-        "Asks for the backend, and shows the job's inputs to change before it runs",
-        "settings",
-        color="Green",
-        typed=True,
-        several=True,
-        finds=True,
-    ),
-    VscodeTask("runs", ("runs",), "Lists the runs with their scores and times", "graph-line"),
-    VscodeTask(
-        "runs page",
-        ("runs", "--open"),
-        "Shows the curves of the runs on a page in the browser",
-        "graph",
+        STOP,
+        ("--version",),
+        "Lists the tasks that run, and stops the one you choose",
+        "debug-stop",
+        color="Red",
+        starts="stop",
     ),
     VscodeTask(
-        "build",
-        ("build", EXPERIMENT),
-        "Builds the image; skipped when nothing under environment/ changed",
-        "package",
-        color="Cyan",
-        group="build",
-        finds=True,
-    ),
-    VscodeTask(
-        "test",
-        ("test", EXPERIMENT),
-        "Runs the experiment's pytest suite in its environment",
-        "beaker",
+        DEBUG,
+        ("--version",),
+        "Lists the launch configurations; F5 starts the last one again",
+        "debug-alt",
         color="Yellow",
-        group="test",
-        default="all",
-        finds=True,
+        starts="debug",
     ),
     VscodeTask(
-        "test this experiment",
+        TEST,
         ("test", OPEN_FILE),
         "Runs the pytest suite of the open file's experiment",
         "beaker",
         color="Yellow",
         group="test",
-        default="open",
         finds=True,
     ),
     VscodeTask(
-        "check",
-        ("check",),
-        "Reports every error in the job files, in the Problems panel",
-        "checklist",
-        finds=True,
+        COMPARE,
+        ("runs", "--open"),
+        "Shows the scores and curves of the runs on a page in the browser",
+        "graph",
     ),
     VscodeTask(
-        "verify",
-        ("verify",),
-        "Runs every check and test of the workspace, and shows a table at the end",
-        "check-all",
-        finds=True,
-    ),
-    VscodeTask(
-        "parity",
-        ("parity", EXPERIMENT),
-        "Compares what F5, containers and Azure ML would run, and explains each difference",
-        "diff",
-    ),
-    VscodeTask(
-        "format",
-        ("format",),
-        "Formats the code and orders its imports, as saving a file does",
-        "symbol-color",
-        finds=True,
-    ),
-    VscodeTask(
-        "sync", ("sync",), "Brings .devcontainer and .vscode in line with src", "sync", finds=True
-    ),
-    VscodeTask(
-        "upgrade",
-        ("upgrade",),
-        "Shows what a newer version of the tool changes, and asks",
-        "arrow-circle-up",
-        typed=True,
-    ),
-    VscodeTask(
-        "list", ("list",), "Shows the experiments, and where each can run", "list-unordered"
-    ),
-    VscodeTask(
-        "new",
-        ("new", "${input:name}"),
-        "Makes a new experiment and generates its files",
-        "add",
-        finds=True,
-    ),
-    VscodeTask(
-        "new from an experiment",
-        ("new", "${input:name}", "--from", EXPERIMENT),
-        "Makes a new experiment as a copy of another",
-        "copy",
-        finds=True,
-    ),
-    VscodeTask(
-        "rename",
-        ("rename", EXPERIMENT, "${input:name}"),
-        "Gives an experiment another name, with everything that belongs to it",
-        "edit",
-        finds=True,
-    ),
-    VscodeTask(
-        "remove",
-        ("remove", EXPERIMENT),
-        "Removes an experiment; asks first, and keeps data and outputs",
-        "trash",
-        typed=True,
-    ),
-    VscodeTask(
-        "share",
-        ("share", EXPERIMENT, "${input:common}"),
-        "Shares a file or folder of src/common with an experiment",
-        "link",
-        finds=True,
-    ),
-    VscodeTask(
-        "terminal",
-        ("terminal", EXPERIMENT),
-        "Opens a shell in the experiment's environment",
-        "terminal",
-        color="Blue",
-        typed=True,
-        several=True,
-    ),
-    VscodeTask(
-        "jupyter",
-        ("jupyter", EXPERIMENT, "--open"),
-        "Starts JupyterLab in the experiment's environment, and opens it",
+        NOTEBOOK,
+        ("jupyter", OPEN_FILE, "--open"),
+        "Starts JupyterLab in the environment of the open file's experiment, and opens it",
         "notebook",
         color="Blue",
         ready="^JupyterLab of .* is ready: ",
         several=True,
     ),
     VscodeTask(
-        "run this notebook",
-        ("notebook", EXPERIMENT, OPEN_FILE, "--open"),
-        "Runs the open notebook in an experiment's environment, to a page",
-        "book",
-        color="Green",
-        several=True,
-    ),
-    VscodeTask(
-        "open in container",
-        ("open", EXPERIMENT),
-        "Opens VS Code in the experiment's dev container",
-        "vm-connect",
-        color="Blue",
-        finds=True,
-    ),
-    VscodeTask(
-        "run in container",
-        ("exec", EXPERIMENT, "--", "bash", "-c", "${input:command}"),
-        "Runs a command of yours in the open dev container",
-        "terminal-bash",
+        TERMINAL,
+        ("terminal", OPEN_FILE),
+        "Opens a shell in the environment of the open file's experiment",
+        "terminal",
         color="Blue",
         typed=True,
         several=True,
     ),
     VscodeTask(
-        "rebuild container",
-        ("up", EXPERIMENT, "--rebuild"),
-        "Makes the dev container again from environment/ and devcontainer.json",
-        "vm-active",
-        color="Blue",
-        finds=True,
-    ),
-    VscodeTask(
-        "remove container",
-        ("down", EXPERIMENT),
-        "Stops and removes the dev container; its caches stay",
-        "vm-outline",
-        color="Blue",
-    ),
-    VscodeTask(
-        "serve",
-        ("serve", EXPERIMENT),
-        "Serves the last run's model over HTTP, as Azure ML would; shows the requests",
-        "radio-tower",
-        color="Green",
-        ready="^.* is served at http://",
-        several=True,
-        finds=True,
-    ),
-    VscodeTask(
-        "invoke",
-        ("invoke", EXPERIMENT),
-        "Sends the sample request to the model that is served on this machine",
-        "call-outgoing",
-        color="Green",
-    ),
-    VscodeTask(
-        "submit to Azure ML",
-        ("submit", EXPERIMENT),
+        SUBMIT,
+        ("submit", OPEN_FILE),
         "Checks the job, shows what would be sent, and sends it to Azure ML",
         "cloud-upload",
         color="Magenta",
@@ -287,158 +145,50 @@ TASKS = (
         finds=True,
     ),
     VscodeTask(
-        "submit to Azure ML and follow",
-        ("submit", EXPERIMENT, "--stream"),
-        "Sends the job to Azure ML and shows its logs to its end",
-        "cloud-upload",
-        color="Magenta",
-        several=True,
+        NEW,
+        ("new", "${input:name}"),
+        "Makes a new experiment and generates its files",
+        "add",
         finds=True,
     ),
     VscodeTask(
-        "show what submit would send",
-        ("submit", EXPERIMENT, "--dry-run"),
-        "Shows every file, the command, compute and environment; sends nothing",
-        "cloud",
-        color="Magenta",
+        SHARE,
+        ("share", OPEN_FILE),
+        "Shares the open file of src/common, or asks which one the open file's experiment gets",
+        "link",
+        typed=True,
         finds=True,
     ),
     VscodeTask(
-        "submit to the cluster",
-        ("submit", EXPERIMENT, "--backend", "argo", "--stream"),
-        "Pushes the image, submits the job as an Argo Workflow, and shows its logs to its end",
-        "cloud-upload",
-        color="Magenta",
-        several=True,
-        finds=True,
-    ),
-    VscodeTask(
-        "image push",
-        ("image", "push", EXPERIMENT),
-        "Pushes the environment with the code to the registry, by digest",
+        BUILD,
+        ("build", OPEN_FILE),
+        "Builds the image; skipped when nothing under environment/ changed",
         "package",
-        color="Magenta",
-        several=True,
+        color="Cyan",
         finds=True,
     ),
     VscodeTask(
-        "job status",
-        ("status",),
-        "Shows the state of the last submitted job",
-        "info",
-        color="Magenta",
-    ),
-    VscodeTask(
-        "job logs",
-        ("logs", "--follow"),
-        "Shows the logs of the last submitted job, from their start to its end",
-        "output",
-        color="Magenta",
-        several=True,
-    ),
-    VscodeTask(
-        "job cancel", ("cancel",), "Stops the last submitted job", "stop-circle", color="Magenta"
-    ),
-    VscodeTask(
-        "job download",
-        ("download",),
-        "Downloads the last submitted job's outputs, beside those of local runs",
-        "cloud-download",
-        color="Magenta",
-    ),
-    VscodeTask(
-        "deploy",
-        ("deploy", EXPERIMENT, "--traffic", "${input:traffic}"),
-        "Deploys the newest model to its Azure ML endpoint, tests it, and gives it traffic",
-        "rocket",
-        color="Magenta",
+        FORMAT,
+        ("format",),
+        "Formats the code and orders its imports, as saving a file does",
+        "symbol-color",
         finds=True,
     ),
     VscodeTask(
-        "show what deploy would do",
-        ("deploy", EXPERIMENT, "--dry-run"),
-        "Shows the model, its environment, the endpoint and the traffic; sends nothing",
-        "cloud",
-        color="Magenta",
-        finds=True,
-    ),
-    VscodeTask(
-        "deploy: finish",
-        ("deploy", EXPERIMENT, "--finish"),
-        "Gives all traffic to the new deployment and deletes the old one; asks first",
-        "pass",
-        color="Magenta",
+        MORE,
+        ("menu",),
+        "Lists every command that works here, with its help; type to filter",
+        "list-selection",
         typed=True,
-    ),
-    VscodeTask(
-        "deploy: roll back",
-        ("deploy", EXPERIMENT, "--rollback"),
-        "Gives all traffic back to the old deployment, at once",
-        "discard",
-        color="Magenta",
-    ),
-    VscodeTask(
-        "endpoint status",
-        ("endpoint", "status", EXPERIMENT),
-        "Shows the deployments of an Azure ML endpoint, their traffic and models",
-        "info",
-        color="Magenta",
-    ),
-    VscodeTask(
-        "endpoint logs",
-        ("endpoint", "logs", EXPERIMENT, "--follow"),
-        "Shows the newest deployment's log as it grows",
-        "output",
-        color="Magenta",
         several=True,
+        finds=True,
     ),
     VscodeTask(
-        "data list",
-        ("data", "list"),
-        "Lists Azure ML's data assets, and which of them are on this machine",
-        "database",
-        color="Magenta",
-    ),
-    VscodeTask(
-        "data get",
-        ("data", "get", "${input:asset}"),
-        "Downloads an Azure ML data asset to data/",
-        "database",
-        color="Magenta",
-    ),
-    VscodeTask(
-        "data register",
-        ("data", "register", "${input:data}"),
-        "Registers a folder of data/ as an Azure ML data asset",
-        "database",
-        color="Magenta",
-    ),
-    VscodeTask(
-        "doctor", ("doctor",), "Reports what is missing on this machine, and how to fix it", "pulse"
-    ),
-    VscodeTask(
-        "clean",
-        ("clean",),
-        "Frees disk space that this workspace no longer needs; asks first",
-        "clear-all",
-        typed=True,
-    ),
-    VscodeTask("help", ("help",), "Shows every command with an example", "question"),
-    VscodeTask(
-        "on opening the folder",
-        ("sync", "--check"),
-        "Reports when generated files are outdated; silent otherwise",
-        "eye",
+        ON_OPEN,
+        ("outdated", "--check", "--files"),
+        "Reports generated files and dev containers that are outdated; silent otherwise",
         hidden=True,
         on_open=True,
         finds=True,
-    ),
-    VscodeTask(
-        "on opening the folder: containers",
-        ("outdated", "--check"),
-        "Reports when a dev container is outdated; silent otherwise",
-        "history",
-        hidden=True,
-        on_open=True,
     ),
 )

@@ -1,0 +1,34 @@
+"""What a workspace and this machine have, as far as `loop menu` needs it."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+from ..model import deployment
+from ..model.experiment import JOB_FILE
+from ..model.workspace import Workspace
+from ..util import process
+from ..util.errors import UserError
+from ..workspace import loader
+from .menu_entries import MenuFacts
+
+
+def facts_of(workspace: Workspace) -> MenuFacts:
+    """An experiment that cannot be read counts by its files."""
+    src = Path(workspace.root, "src")
+    names = workspace.experiments
+    with_job = tuple(name for name in names if (src / name / JOB_FILE).is_file())
+    return MenuFacts(
+        experiments=names,
+        with_job=with_job,
+        deployed=tuple(name for name in names if (src / name / deployment.FOLDER).is_dir()),
+        clustered=tuple(name for name in with_job if _has_cluster(workspace, name)),
+        engine=loader.current_experiment() is None and process.which("docker") is not None,
+    )
+
+
+def _has_cluster(workspace: Workspace, name: str) -> bool:
+    with suppress(UserError):
+        return bool(loader.open_experiment(workspace, name).settings.argo)
+    return bool(workspace.settings.argo)

@@ -1,0 +1,37 @@
+"""The experiments that a file of the workspace belongs to. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from .experiment import Link
+from .naming import slug_of
+from .shared_code import COMMON
+
+# Folders with one folder for each experiment, named by its slug.
+_BY_SLUG = (".devcontainer", "outputs")
+
+
+def owners_of(path: str, links: Mapping[str, Iterable[Link]]) -> list[str]:
+    """The names of the experiments, in their order; empty for a file of none.
+
+    `path` is relative to the root, with "/". `links` are the links of each experiment to code
+    outside its folder: what one of them leads to, or holds, belongs to the experiment as well.
+    """
+    for name in links:
+        if _is_at_or_below(path, f"src/{name}"):
+            return [name]
+    top, _, rest = path.partition("/")
+    if top in _BY_SLUG:
+        return [name for name in links if _is_at_or_below(rest, slug_of(name))]
+    if not _is_at_or_below(path, COMMON):
+        return []
+    return [
+        name
+        for name, own in links.items()
+        if any(_is_at_or_below(path, link.target) for link in own)
+    ]
+
+
+def _is_at_or_below(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(f"{folder}/")
