@@ -1,4 +1,4 @@
-"""List dev containers, images and generated files that are older than their sources."""
+"""List dev containers, images, image files and generated files older than their sources."""
 
 from __future__ import annotations
 
