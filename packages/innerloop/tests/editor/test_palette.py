@@ -40,14 +40,14 @@ def test_run_takes_the_open_files_experiment_and_asks_where_it_is_of_none(
 ) -> None:
     window.open_file("src/line/environment/Dockerfile")
     window.start(RUN)
-    assert window.ended(RUN) == 0
+    assert window.ended(RUN, seconds=300) == 0  # its environment is made
     window.says("trained --epochs 8")
     assert (demo.outputs("line") / "arguments.txt").read_text() == "--epochs 8"
     window.open_file("pyproject.toml")
     window.start(RUN)
     window.says("Which experiment?")
     answer(window, "churn")
-    assert window.ended(RUN) == 0
+    assert window.ended(RUN, seconds=300) == 0
 
 
 def answer(window: Workbench, text: str) -> None:

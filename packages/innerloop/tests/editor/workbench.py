@@ -61,7 +61,7 @@ CHROMIUM = (
 )
 # The icon at a terminal's name says how its task stands.
 STATES = {"\ueb19": "running", "\ueab2": "done", "\uea87": "failed", "\uea6c": "failed"}
-PATIENCE = 60.0
+PATIENCE = 180.0
 
 T = TypeVar("T")
 

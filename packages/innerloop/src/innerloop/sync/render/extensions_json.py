@@ -11,6 +11,10 @@ UNWANTED = ["ms-python.autopep8", "eeyore.yapf"]
 
 def render(specification: Specification) -> Json:
     return {
-        "recommendations": ["ms-vscode-remote.remote-containers", *EXTENSIONS],
+        "recommendations": [
+            "ms-vscode-remote.remote-containers",
+            *EXTENSIONS,
+            "redhat.vscode-yaml",
+        ],
         "unwantedRecommendations": UNWANTED,
     }

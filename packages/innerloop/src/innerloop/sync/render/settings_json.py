@@ -19,6 +19,12 @@ NOISE = (
 )
 # Large, and not code: neither watched nor searched.
 BULK = ("data", "outputs", SCRATCH)
+# What a file is made from or made of, shown below it.
+NESTED = {
+    "requirements.in": "requirements.txt",
+    "requirements-*.in": "requirements-${capture}.txt",
+    "Dockerfile": ".dockerignore",
+}
 
 
 def render(specification: Specification) -> Json:
@@ -31,13 +37,17 @@ def render(specification: Specification) -> Json:
         # The formatters of the experiment's environment, whose versions are those of `loop format`.
         "black-formatter.importStrategy": "fromEnvironment",
         "isort.importStrategy": "fromEnvironment",
+        "explorer.fileNesting.enabled": True,
+        "explorer.fileNesting.patterns": NESTED,
         "files.eol": "\n",  # a script with carriage returns does not start in a container
         "files.exclude": dict.fromkeys(NOISE, True),
         "files.watcherExclude": {f"**/{folder}/**": True for folder in BULK},
         "jupyter.notebookFileRoot": "${workspaceFolder}",
         "python.terminal.activateEnvInCurrentTerminal": False,
         "search.exclude": dict.fromkeys(BULK, True),
+        "search.followSymlinks": False,  # shared code is found once, in src/common
         "task.autoDetect": "off",
+        "workbench.startupEditor": "readme",
         **_path(),
     }
 
