@@ -35,7 +35,7 @@ def test_a_list_in_a_pipe_has_whole_lines_whatever_a_command_holds(workspace: Wo
     workspace.add(name, "", job=f"command: '{command}'\n")
     workspace.add("broken", "", toml='gpu = "[red]"\n')
     answer = workspace.loop("list", env={"COLUMNS": "40"})
-    assert f"{name}  docker, venv, azureml  auto  {command}\n" in answer.out
+    assert f"{name}  docker, apptainer, venv, azureml  auto  {command}\n" in answer.out
     assert answer.code == 1 and "broken: src/broken/innerloop.toml:1: gpu = '[red]'" in answer.out
 
 
