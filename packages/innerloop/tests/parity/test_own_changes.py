@@ -37,7 +37,8 @@ def _synced(tmp_path_factory: pytest.TempPathFactory, _tool: None) -> Workspace:
 @pytest.fixture
 def synced(workspace: Workspace, _synced: Workspace) -> Workspace:
     """With its generated files; a copy for each test."""
-    shutil.copytree(_synced.root, workspace.root, symlinks=True, dirs_exist_ok=True)
+    its_own = shutil.ignore_patterns("scripts")
+    shutil.copytree(_synced.root, workspace.root, symlinks=True, ignore=its_own, dirs_exist_ok=True)
     return workspace
 
 
