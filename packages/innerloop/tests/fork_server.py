@@ -17,6 +17,7 @@ import pkgutil
 import re
 import runpy
 import selectors
+import shutil
 import signal
 import socket
 import subprocess
@@ -48,9 +49,14 @@ class ForkServer:
         self._child.wait(60)
 
     def can_run(self, launcher: Path, env: Mapping[str, str]) -> bool:
-        """Whether it is the launcher of this very source, started as the server was."""
-        return launcher.resolve() == self.launcher and all(
-            env.get(name) == value for name, value in self._environ.items()
+        """Whether it is the launcher of this very source, started as the server was.
+
+        Its shell part needs a Python on PATH.
+        """
+        return (
+            launcher.resolve() == self.launcher
+            and all(env.get(name) == value for name, value in self._environ.items())
+            and shutil.which("python3", path=env.get("PATH", "")) is not None
         )
 
     def run(
