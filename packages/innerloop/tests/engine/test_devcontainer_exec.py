@@ -47,9 +47,10 @@ def test_it_sees_what_the_devcontainer_cli_would_show(opened: Workspace) -> None
     ours = opened.loop("exec", "tiny", "--", "python3", "-c", SHOW, env={"HOSTS_OWN": "a b"})
     opened.env["HOSTS_OWN"] = "a b"
     theirs = dev.bare(opened, "exec", "python3", "-c", SHOW)
-    assert json.loads(ours.out) == json.loads(theirs.out)
-    assert json.loads(ours.out)["FROM_PROFILE"] == "yes"
-    assert "/opt/conda/bin" in json.loads(ours.out)["PATH"]
+    seen, shown = json.loads(ours.out), json.loads(theirs.out)
+    assert seen.pop("cwd") == f"{shown.pop('cwd')}/src/tiny"  # where the job's command starts
+    assert seen == shown
+    assert seen["FROM_PROFILE"] == "yes" and "/opt/conda/bin" in seen["PATH"]
 
 
 @pytest.mark.parametrize("code", [0, 1, 7, 130])
