@@ -63,7 +63,7 @@ def test_it_opens_and_works(opened: Workspace, idea: str) -> None:
     assert (run.code, run.out) == (0, "trained\n"), run.err
     made = opened.loop("exec", "tiny", "--", "sh", "-c", 'touch made "$XDG_CACHE_HOME/made" ~/made')
     assert made.code == 0, made.err
-    assert (opened.root / "made").stat().st_uid == os.getuid()
+    assert (opened.root / "src/tiny/made").stat().st_uid == os.getuid()
     if ask:
         said = opened.loop("exec", "tiny", "--", *ask.split())
         assert said.out.strip() == SAYS[idea], said.err
