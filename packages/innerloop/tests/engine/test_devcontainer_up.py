@@ -382,7 +382,7 @@ def test_from_within_the_workspaces_own_container(opened: Workspace, tmp_path: P
     (made,) = dev.containers(opened)
     (mount,) = [one for one in made["Mounts"] if one["Type"] == "bind"]
     assert (mount["Source"], mount["Destination"]) == (str(opened.root), "/workspaces/work space")
-    ran = loop("exec", "tiny", "--", "python3", "src/tiny/train.py")
+    ran = loop("exec", "tiny", "--", "python3", "train.py")
     assert (ran.returncode, ran.stdout) == (0, "hello\n"), ran.stderr
     assert dev.up(opened)["container"] == made["Id"]
     assert made["Id"] in dev.bare(opened, "up").out

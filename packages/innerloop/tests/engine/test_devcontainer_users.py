@@ -58,7 +58,7 @@ def test_files_are_the_persons(theirs: tuple[Workspace, int], text: str, user: s
     assert (answer.code, answer.out.split()[-1]) == (0, user), answer.err
     others = [path for path in workspace.root.rglob("*") if path.lstat().st_uid != uid]
     assert others == []
-    assert (workspace.root / "made/deep/model.bin").stat().st_gid == uid
+    assert (workspace.root / "src/tiny/made/deep/model.bin").stat().st_gid == uid
 
 
 def test_git_reads_a_folder_of_somebody_else(theirs: tuple[Workspace, int]) -> None:

@@ -120,7 +120,7 @@ def test_dev_container_reads_what_links_lead_to(linked: Workspace, tmp_path: Pat
         assert answer.code == 0, answer.err
         assert f"the dev container of tiny {SAID}" in answer.err
         assert f"it reads {disk} by links in its data" in answer.err
-        inside = linked.loop("exec", "tiny", "--", "python", "src/tiny/look.py", "data/d")
+        inside = linked.loop("exec", "tiny", "--", "python", "look.py", "../../data/d")
         assert json.loads(inside.out) == {**ALL, "write": 30}, inside.err
     finally:
         dev.clean(linked)
