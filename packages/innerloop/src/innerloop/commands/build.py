@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--backend",
-        choices=("docker", "apptainer"),
+        choices=("docker", sif_build.BACKEND),
         default="docker",
         help="what makes it: an engine's image (default), or an image file of Apptainer",
     )
