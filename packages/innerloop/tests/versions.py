@@ -30,12 +30,12 @@ _HEAD = "# The workspace's own container: Python for the tool, git, and Docker's
 NEWER: Edits = {
     _DOCKERFILE: [(_HEAD, f"{_HEAD} (newer)"), ("openssh-client", "openssh-client less")],
     _SETTINGS: [('"task.autoDetect": "off",', '"task.autoDetect": "off", "newer": {"a": 1},')],
-    "sync/render/tasks_json.py": [('= task.detail', '= task.detail + " (newer)"')],
+    "sync/render/tasks_json.py": [("= task.detail", '= task.detail + " (newer)"')],
 }
 NEWEST: Edits = {
     _DOCKERFILE: [(_HEAD, f"{_HEAD} (newest)"), ("trixie", "forky")],
     _SETTINGS: [('"task.autoDetect": "off",', '"task.autoDetect": "on", "newest": [1],')],
-    "sync/render/tasks_json.py": [('= task.detail', '= task.detail + " (newest)"')],
+    "sync/render/tasks_json.py": [("= task.detail", '= task.detail + " (newest)"')],
 }
 
 

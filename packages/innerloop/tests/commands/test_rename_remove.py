@@ -47,8 +47,8 @@ def used(workspace: Workspace) -> Workspace:
         LAUNCH, launch[:at] + launch[at:].replace('"justMyCode": true', '"justMyCode": false', 1)
     )
     tasks = workspace.read(TASKS)
-    at = tasks.index('"debug old"')
-    workspace.write(TASKS, tasks[:at] + tasks[at:].replace('"detail": "', '"detail": "Mine. ', 1))
+    mine = '"debug old", "detail": "Mine. It takes a while",'
+    workspace.write(TASKS, tasks.replace('"debug old",', mine, 1))
     workflow = workspace.read(GITHUB.format("old"))
     workspace.write(
         GITHUB.format("old"), workflow.replace("timeout-minutes: 360", "timeout-minutes: 7")

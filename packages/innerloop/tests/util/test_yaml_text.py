@@ -103,6 +103,8 @@ def test_what_is_no_yaml(text: str, message: str) -> None:
 
 def test_what_is_nested_too_deeply() -> None:
     with pytest.raises(UserError, match="a.yaml:1:101: more than 100 levels of nesting"):
+        parse("[" * 900 + "]" * 900, "a.yaml")
+    with pytest.raises(UserError, match="a.yaml:1:.*nesting"):  # newer libyaml has a limit, too
         parse("[" * 20_000 + "]" * 20_000, "a.yaml")
 
 
