@@ -7,6 +7,7 @@ it; docs/adding-a-backend.md has their text.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
