@@ -84,7 +84,8 @@ def _one(workspace: Workspace, args: argparse.Namespace) -> tuple[Experiment, li
     """The experiment and the paths.
 
     Inside an experiment's folder its name can be omitted: then a single word is a path. So it is
-    if it names a file of src/common from the root, as an editor does.
+    if it names a file of src/common from the root, as an editor does; another file that is named
+    from the root says which experiment is meant.
     """
     words = list(args.paths)
     name = args.experiment
@@ -92,6 +93,8 @@ def _one(workspace: Workspace, args: argparse.Namespace) -> tuple[Experiment, li
         path = experiment_choice.file_of(args.root, name, args.cwd)
         if path is not None and path.startswith(f"{COMMON}/"):
             return loader.choose_experiment(workspace, None, args.cwd), [path]
+        if path is not None and path == name.replace("\\", "/"):
+            return loader.choose_experiment(workspace, name, args.cwd), words
     if name is not None and not words and name not in workspace.experiments:
         try:
             common_path(_below_common(name, args))
