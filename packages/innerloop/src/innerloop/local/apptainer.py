@@ -24,20 +24,14 @@ from ..model.workspace import Workspace
 from ..util import files, network, process
 from ..util.cache_folder import cache_folder
 from ..util.errors import UserError
-from ..workspace.loader import current_experiment
 from . import container_files, dev_container, process_gpus
 
 name = "apptainer"
 
 
 def available(workspace: Workspace) -> Availability:
-    if (experiment := current_experiment()) is not None:
-        return Availability(
-            False,
-            f"this is the dev container of {experiment}",
-            "Use a terminal on the host",
-            is_rare=True,
-        )
+    if (inside := dev_container.not_from_inside()) is not None:
+        return replace(inside, is_rare=True)
     facts = program.ask()
     is_rare = facts.is_lacking
     return Availability(facts.program is not None, facts.why, facts.hint, is_rare=is_rare)

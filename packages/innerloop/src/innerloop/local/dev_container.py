@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..model.run import Availability
 from ..util.errors import UserError
 from ..workspace.loader import current_experiment
 
@@ -14,3 +15,10 @@ def require_outside(name: str) -> None:
             code="wrong-container",
             hint=f"Run it from a terminal on the host, or reopen in {name}'s container",
         )
+
+
+def not_from_inside() -> Availability | None:
+    """That no other container starts from a dev container; None outside of one."""
+    if (own := current_experiment()) is None:
+        return None
+    return Availability(False, f"this is the dev container of {own}", "Use a terminal on the host")

@@ -34,6 +34,7 @@ from ..model.container import (
     ContainerSpec,
     PublishedPort,
     image_name_part,
+    last_option,
 )
 from ..model.experiment import Experiment
 from ..model.gpu import Gpu
@@ -41,17 +42,14 @@ from ..model.run import Availability, Request, Run
 from ..model.workspace import Workspace
 from ..util import console, process
 from ..util.errors import UserError
-from ..workspace.loader import current_experiment
 from . import container_files, dev_container
 
 name = "docker"
 
 
 def available(workspace: Workspace) -> Availability:
-    if (experiment := current_experiment()) is not None:
-        return Availability(
-            False, f"this is the dev container of {experiment}", "Use a terminal on the host"
-        )
+    if (inside := dev_container.not_from_inside()) is not None:
+        return inside
     facts = engine_location.ask("innerloop", workspace.root)
     return Availability(facts.answers, facts.why or "an engine answers", facts.hint)
 
@@ -327,7 +325,7 @@ def _is_person(container: ContainerSpec) -> bool:
 
 
 def _user(engine: Engine, owner: str | None, options: Sequence[str]) -> str:
-    if "--userns=keep-id" in shlex.join(options).replace("--userns keep-id", "--userns=keep-id"):
+    if last_option(options, "--userns").startswith("keep-id"):
         return owner or ""  # the person has their own number in the container
     if engine.facts.owners == "root":
         return "0:0"  # root in the container is this user on the host

@@ -179,12 +179,7 @@ class ContainerSpec:
 
     def option(self, *names: str) -> str:
         """The value of the last of `options` with one of these names; "" without one."""
-        chosen = ""
-        for word, following in zip(self.options, (*self.options[1:], ""), strict=False):
-            name, _, value = word.partition("=")
-            if name in names:
-                chosen = value or following
-        return chosen
+        return last_option(self.options, *names)
 
     @property
     def is_apart(self) -> bool:
@@ -207,6 +202,16 @@ class ContainerSpec:
 
     def with_command_prefix(self, words: Sequence[str]) -> ContainerSpec:
         return replace(self, command=(*words, *self.command))
+
+
+def last_option(words: Sequence[str], *names: str) -> str:
+    """The value of the last of these options among words of `docker run`; "" without one."""
+    chosen = ""
+    for word, following in zip(words, (*words[1:], ""), strict=False):
+        name, _, value = word.partition("=")
+        if name in names:
+            chosen = value or following
+    return chosen
 
 
 def run_argv(spec: ContainerSpec) -> list[str]:

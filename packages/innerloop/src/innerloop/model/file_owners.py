@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from .experiment import Link
 from .naming import slug_of
+from .paths import is_within
 from .shared_code import COMMON
 
 # Folders with one folder for each experiment, named by its slug.
@@ -19,19 +20,13 @@ def owners_of(path: str, links: Mapping[str, Iterable[Link]]) -> list[str]:
     outside its folder: what one of them leads to, or holds, belongs to the experiment as well.
     """
     for name in links:
-        if _is_at_or_below(path, f"src/{name}"):
+        if is_within(path, f"src/{name}"):
             return [name]
     top, _, rest = path.partition("/")
     if top in _BY_SLUG:
-        return [name for name in links if _is_at_or_below(rest, slug_of(name))]
-    if not _is_at_or_below(path, COMMON):
+        return [name for name in links if is_within(rest, slug_of(name))]
+    if not is_within(path, COMMON):
         return []
     return [
-        name
-        for name, own in links.items()
-        if any(_is_at_or_below(path, link.target) for link in own)
+        name for name, own in links.items() if any(is_within(path, link.target) for link in own)
     ]
-
-
-def _is_at_or_below(path: str, folder: str) -> bool:
-    return path == folder or path.startswith(f"{folder}/")

@@ -62,6 +62,9 @@ def is_elsewhere(code: str | None) -> bool:
 
 
 def is_within(path: str, folder: str) -> bool:
-    """Whether an absolute path is the folder or below it; both without links and ".."."""
+    """Whether a path is the folder or below it.
+
+    Both are absolute or from the same folder, and without links and "..".
+    """
     path, folder = path.replace("\\", "/"), folder.replace("\\", "/").rstrip("/")
     return path == folder or path.startswith(f"{folder}/")

@@ -99,7 +99,7 @@ class Definition:
 
 def plain_base(dockerfile: Dockerfile, target: str | None) -> str:
     """The image that a Dockerfile without a step that changes it stands for; "" for any other."""
-    goal = _goal(dockerfile, target)
+    goal = dockerfile.target(target)
     steps = (step for stage in _chain(goal) for step in dockerfile.effective(stage))
     changes = any(
         step.keyword not in {*_WITHOUT_EFFECT, "ARG", "WORKDIR", "USER"} for step in steps
@@ -113,21 +113,8 @@ def define(dockerfile: Dockerfile, target: str | None) -> Definition:
     UserError, with the line, for an instruction that has no equal there.
     """
     translation = _Translation(dockerfile)
-    translation.add(_goal(dockerfile, target))
+    translation.add(dockerfile.target(target))
     return Definition(tuple(translation.stages), tuple(dict.fromkeys(translation.notes)))
-
-
-def _goal(dockerfile: Dockerfile, target: str | None) -> Stage:
-    goal = dockerfile.last if target is None else dockerfile.stage(target)
-    if goal is None:
-        names = ", ".join(stage.name for stage in dockerfile.stages if stage.name)
-        raise UserError(
-            f'the Dockerfile has no stage "{target}"',
-            code="stage-unknown",
-            where=dockerfile.name,
-            hint=f"It has: {names}",
-        )
-    return goal
 
 
 def _chain(stage: Stage) -> list[Stage]:

@@ -66,6 +66,19 @@ class Dockerfile:
         """The stage of a name, in any case; None if there is none. Of two, the later one counts."""
         return _named(reversed(self.stages), name)
 
+    def target(self, name: str | None) -> Stage:
+        """The stage to build: that of a name, or the last one. Raises UserError if there is none."""
+        found = self.last if name is None else self.stage(name)
+        if found is None:
+            names = ", ".join(stage.name for stage in self.stages if stage.name)
+            raise UserError(
+                f'the Dockerfile has no stage "{name}"',
+                code="stage-unknown",
+                where=self.name,
+                hint=f"It has: {names}",
+            )
+        return found
+
     def effective(self, stage: Stage) -> tuple[Instruction, ...]:
         """The stage's instructions after its FROM, with the ONBUILD triggers that it inherits."""
         below = stage.below
@@ -155,15 +168,7 @@ def pruned(dockerfile: Dockerfile, target: str | None) -> str:
     The layers are the same. The builder without BuildKit builds every stage above its target; with
     this text it builds only those that BuildKit would build.
     """
-    goal = dockerfile.last if target is None else dockerfile.stage(target)
-    if goal is None:
-        names = ", ".join(stage.name for stage in dockerfile.stages if stage.name)
-        raise UserError(
-            f'the Dockerfile has no stage "{target}"',
-            code="stage-unknown",
-            where=dockerfile.name,
-            hint=f"It has: {names}",
-        )
+    goal = dockerfile.target(target)
     needed = _closure(dockerfile, goal)
     return dockerfile.head + "".join(
         "".join(instruction.text for instruction in stage.instructions)
