@@ -238,13 +238,14 @@ def _no_home_of_a_person() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def _tool(_no_home_of_a_person: None) -> None:
+def _tool(_no_home_of_a_person: None) -> Iterator[None]:
     """The tool's own environment is there, so that its first start is in no test's output."""
     done = subprocess.run([ROOT / "scripts" / "loop", "--version"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     if os.environ.get("COVERAGE_PROCESS_START"):
         _measure_the_tool()
-    fork_server.start(ROOT / "scripts" / "loop")
+    with fork_server.started(ROOT / "scripts" / "loop"):
+        yield
 
 
 def _measure_the_tool() -> None:

@@ -9,6 +9,7 @@ and runs the launcher's text: its own process group member, exit code, output an
 from __future__ import annotations
 
 import atexit
+import contextlib
 import gc
 import importlib
 import json
@@ -24,7 +25,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -115,18 +116,25 @@ def _text(data: bytearray) -> str:
 current: ForkServer | None = None
 
 
-def start(launcher: Path) -> None:
+@contextlib.contextmanager
+def started(launcher: Path) -> Iterator[None]:
     """The one of this process, where processes can be forked and nobody measures coverage.
 
     The launcher has made the tool's environment before.
     """
     global current
-    if sys.platform != "linux" or current or os.environ.get("COVERAGE_PROCESS_START"):
+    if sys.platform != "linux" or os.environ.get("COVERAGE_PROCESS_START"):
+        yield
         return
     variables = runpy.run_path(str(launcher), run_name="launcher")
     key = variables["checksum"](variables["PIN"].read_bytes().replace(b"\r", b""))
     python = variables["CACHE"] / "tool" / f"{key}-source" / "bin" / "python"
     current = ForkServer(python, launcher)
+    try:
+        yield
+    finally:
+        current.close()
+        current = None
 
 
 # The server
