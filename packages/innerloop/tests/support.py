@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -270,4 +271,19 @@ def until(condition: Callable[[], bool], seconds: float) -> bool:
 
 def docker(*words: str) -> str:
     done = subprocess.run(["docker", *words], capture_output=True, text=True, timeout=120)
+    return done.stdout
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nothing uses at this moment."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def git(root: Path, *words: str) -> str:
+    """What git prints, as a person with a name; the test fails where git does."""
+    who = ["-c", "user.name=a", "-c", "user.email=a@b"]
+    done = subprocess.run(["git", *who, *words], cwd=root, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
     return done.stdout

@@ -29,7 +29,7 @@ ARG VERSION
 ARG GREETING="it's $VERSION"
 ENV GREETED="$GREETING" PATH=/opt/tool/bin:$PATH NONE=${UNSET:+x}
 ENV GREETED=second OLD=$GREETED
-WORKDIR /work
+WORKDIR /job
 RUN pwd > where && echo "$HOME $GREETING" > home
 COPY *.txt requirements.in /opt/files/
 COPY --chmod=750 tool.sh /opt/tool/bin/tool
@@ -63,9 +63,9 @@ LOOK = """
 import json, os, pathlib
 def text(name):
     return pathlib.Path(name).read_text()
-names = ("/work/where", "/work/home", "/opt/files/one.txt", "/opt/files/two.txt", "/work/renamed",
+names = ("/job/where", "/job/home", "/opt/files/one.txt", "/opt/files/two.txt", "/job/renamed",
          "/opt/text", "/opt/script", "/opt/shell", "/opt/exec", "/opt/user", "/opt/from-mount",
-         "/opt/packed/inner/file", "/opt/wheels/one", "/work/moved/deep/file")
+         "/opt/packed/inner/file", "/opt/wheels/one", "/job/moved/deep/file")
 print(json.dumps({
     "texts": {name: text(name) for name in names},
     "env": dict(os.environ),
@@ -109,8 +109,8 @@ def test_steps_run_in_their_order_with_their_shell_folder_and_home(
     built: tuple[dict[str, Any], str],
 ) -> None:
     texts = built[0]["texts"]
-    assert texts["/work/where"] == "/work\n"
-    assert texts["/work/home"] == "/root it's 3.11\n"
+    assert texts["/job/where"] == "/job\n"
+    assert texts["/job/home"] == "/root it's 3.11\n"
     assert texts["/opt/script"] == "first\nsecond\n"
     assert texts["/opt/shell"] == "/bin/bash\n"
     assert texts["/opt/exec"] == "exec form"
@@ -122,8 +122,8 @@ def test_steps_run_in_their_order_with_their_shell_folder_and_home(
 def test_files_are_those_that_docker_copies(built: tuple[dict[str, Any], str]) -> None:
     seen, _ = built
     texts = seen["texts"]
-    assert (texts["/opt/files/one.txt"], texts["/work/renamed"]) == ("one", "one")
-    assert texts["/work/moved/deep/file"] == "deep"
+    assert (texts["/opt/files/one.txt"], texts["/job/renamed"]) == ("one", "one")
+    assert texts["/job/moved/deep/file"] == "deep"
     assert texts["/opt/packed/inner/file"] == "packed"
     assert texts["/opt/wheels/one"] == "built {{ not a variable }}\n" and seen["hidden"]
     assert (texts["/opt/text"], texts["/opt/from-mount"]) == ("a $HOME\n", "one")

@@ -12,8 +12,8 @@ import pytest
 
 from tests.azure import endpoints
 from tests.azure.conftest import Cloud
-from tests.serving.tiny import add_model, add_server, free_port
-from tests.support import Workspace
+from tests.serving.tiny import add_model, add_server
+from tests.support import Workspace, free_port
 
 pytestmark = [pytest.mark.azure, pytest.mark.docker]
 

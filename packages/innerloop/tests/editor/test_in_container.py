@@ -6,7 +6,6 @@ VS Code's server runs in it, as after Reopen in Container, and the command finds
 from __future__ import annotations
 
 import json
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +14,7 @@ import pytest
 from innerloop.sync.render import vscode_tasks
 from tests.editor.conftest import Opener, fill
 from tests.editor.workbench import Problem, Server, program
-from tests.support import Workspace, make_workspace
+from tests.support import Workspace, free_port, make_workspace
 
 pytestmark = [pytest.mark.editor, pytest.mark.docker, pytest.mark.devcontainer]
 
@@ -33,7 +32,7 @@ def inside(tmp_path: Path, _tool: None) -> Iterator[tuple[Workspace, Server]]:
     fill(workspace)
     workspace.write("src/line/environment/Dockerfile", DOCKERFILE)
     assert workspace.loop("sync").code == 0
-    home, port = tmp_path / "code-home", _free_port()
+    home, port = tmp_path / "code-home", free_port()
     home.mkdir()
     _open_for_a_server(workspace, home, port)
     try:
@@ -67,12 +66,6 @@ def _open_for_a_server(workspace: Workspace, home: Path, port: int) -> None:
     value["mounts"].append({"type": "bind", "source": str(home), "target": HOME})
     value["appPort"] = [f"127.0.0.1:{port}:8443"]
     workspace.write(path, json.dumps(value, indent=4))
-
-
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 def test_the_same_tasks_work_in_the_experiments_container(

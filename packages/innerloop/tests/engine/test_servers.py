@@ -8,8 +8,8 @@ import signal
 
 import pytest
 
-from tests.serving.tiny import SERVER, add_model, add_server, free_port
-from tests.support import Workspace, docker, until
+from tests.serving.tiny import SERVER, add_model, add_server
+from tests.support import Workspace, docker, free_port, until
 
 pytestmark = pytest.mark.docker
 

@@ -26,8 +26,7 @@ from tests.editor.dap import Editor
 from tests.editor.f5 import press_f5, seen
 from tests.engine.conftest import Trained
 from tests.engine.test_digits import NAME, SECOND
-from tests.serving.tiny import free_port
-from tests.support import ROOT, Started, Workspace, docker, until
+from tests.support import ROOT, Started, Workspace, docker, free_port, until
 
 pytestmark = [
     pytest.mark.docker,

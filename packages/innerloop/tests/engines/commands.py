@@ -17,7 +17,7 @@ from tests.editor.f5 import own_port, press_f5, seen
 from tests.engine.own_engine import BASE
 from tests.engines.stands import IMAGE, Stand
 from tests.serving import tiny
-from tests.support import Answer, Started, Workspace, make_workspace, until
+from tests.support import Answer, Started, Workspace, free_port, make_workspace, until
 
 NAME = "line"
 DOCKER = ("--backend", "docker")
@@ -157,7 +157,7 @@ def terminal(bench: Bench) -> None:
 
 
 def jupyter(bench: Bench) -> None:
-    server = bench.start("jupyter", NAME, *DOCKER, "--port", str(tiny.free_port()))
+    server = bench.start("jupyter", NAME, *DOCKER, "--port", str(free_port()))
     try:
         server.wait_for("is ready: ", PATIENCE)
         address = server.text.partition("is ready: ")[2].split()[0]
@@ -223,7 +223,7 @@ class Task(Machine):
 
 
 def serve(bench: Bench) -> None:
-    port = tiny.free_port()
+    port = free_port()
     bench.good("serve", NAME, "--port", str(port), "--detach")
     try:
         request = urllib.request.Request(f"http://127.0.0.1:{port}/score", b"21")

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from tests.engines.temporary_user import TemporaryUser
-from tests.support import CI_TOOLS, until
+from tests.support import CI_TOOLS, free_port, until
 
 # Unpacked and not installed: a package would start the service.
 UNPACKED = CI_TOOLS / "sshd"
@@ -41,7 +41,7 @@ def started(user: TemporaryUser, groups: Sequence[int] = (), env: str = "") -> I
     for name in ("key", "host"):
         make = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)]
         subprocess.run(make, check=True)
-    port = _free_port()
+    port = free_port()
     text = SERVER.format(port=port, folder=folder)
     for name in ("sshd-session", "sshd-auth"):  # OpenSSH 9.8 and newer start these
         for program in folder.rglob(name):
@@ -68,12 +68,6 @@ def started(user: TemporaryUser, groups: Sequence[int] = (), env: str = "") -> I
     finally:
         child.terminate()
         child.wait(30)
-
-
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 def _listens(port: int) -> bool:

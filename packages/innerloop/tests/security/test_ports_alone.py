@@ -31,8 +31,8 @@ from innerloop.util import gate, peers, process
 from innerloop.util.errors import UserError
 from tests.editor.dap import Editor
 from tests.editor.f5 import own_port, started
-from tests.serving.tiny import add_model, add_server, free_port
-from tests.support import Workspace, docker, until
+from tests.serving.tiny import add_model, add_server
+from tests.support import Workspace, docker, free_port, until
 
 # What anybody can say to whatever listens: the debugger's first request, and one of HTTP.
 REQUEST = '{"seq":1,"type":"request","command":"initialize","arguments":{"adapterID":"x"}}'

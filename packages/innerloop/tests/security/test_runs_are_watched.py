@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from tests.serving.tiny import add_model, add_server, free_port
-from tests.support import Started, Workspace, until
+from tests.serving.tiny import add_model, add_server
+from tests.support import Started, Workspace, free_port, until
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals as POSIX has them")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 
 from tests.support import Workspace
 
@@ -87,9 +86,3 @@ def add_model(
     record = {"run": run, "experiment": name, "exit_code": 0, "started": run}
     workspace.write(f"outputs/{name}/{run}/.run/run.json", json.dumps(record))
     workspace.write(f"outputs/{name}/{run}/model/model.json", json.dumps({"times": 2, **model}))
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])

@@ -16,7 +16,7 @@ import pytest
 from innerloop.cli import main
 from innerloop.workspace import text_links
 from tests.engine import dev
-from tests.support import Workspace
+from tests.support import Workspace, git
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="makes the links to compare with")
 
@@ -25,13 +25,6 @@ TRAIN = (
     "import os\nprint(flip(RATE))\nopen('outputs/rate', 'w').write(str(RATE))\n"
 )
 RATES, VISION = "src/tiny/common/rates.py", "src/tiny/common/vision"
-
-
-def git(root: Path, *words: str) -> str:
-    who = ["-c", "user.name=a", "-c", "user.email=a@b"]
-    done = subprocess.run(["git", *who, *words], cwd=root, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def changed(workspace: Workspace) -> list[str]:

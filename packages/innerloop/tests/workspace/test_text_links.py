@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +19,7 @@ from innerloop.util import files, process
 from innerloop.util.errors import UserError
 from innerloop.util.undo_journal import Write
 from innerloop.workspace import loader, shared_code_links, text_links
+from tests.support import git
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="makes the links to compare with")
 
@@ -39,13 +39,6 @@ LINKS = {
     "src/tiny/first.py": "train.py",
     "src/shop/deep/common/rates.py": "../../../common/rates.py",
 }
-
-
-def git(root: Path, *words: str) -> str:
-    who = ["-c", "user.name=a", "-c", "user.email=a@b"]
-    done = subprocess.run(["git", *who, *words], cwd=root, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 @pytest.fixture(scope="module")
