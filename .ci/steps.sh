@@ -1,6 +1,6 @@
 # What .ci/run installs, a function each, in the repository's root, and the stages that it runs. What
-# installs does nothing when the machine has it already. Python packages come by their hashes, from .ci/locks; npm's by their versions, whose
-# integrity the registry states.
+# installs does nothing when the machine has it already. Python packages come by their hashes, from
+# .ci/locks; npm's by their versions, whose integrity the registry states.
 
 BASE_IMAGE=python:3.11-slim-bookworm
 WORKSPACE_BASE_IMAGE=python:3.13-slim-trixie
@@ -213,34 +213,50 @@ debian_release() {
 
 # The newest Python that the tool promises: the machine's, as GitHub's runners have it, or that of
 # Debian's next release, unpacked with all that it needs, its C library as well, and told where these
-# lie. The tests' packages are in its own folder.
+# lie. When that release goes on to a newer one, Debian's stable Python. The tests' packages are in its
+# own folder, and $CI_TOOLS/newest-python/python is the program.
 newest_python() {
-    local home=$CI_TOOLS/python$NEWEST_PYTHON apt only libraries there
+    local home=$CI_TOOLS/newest-python apt only libraries there pair version debian
     [ -e "$home/ready" ] && return
     rm -rf "$home"
     mkdir -p "$home"
     there=$(command -v "python$NEWEST_PYTHON" || find /opt/hostedtoolcache/Python -path "*/bin/python$NEWEST_PYTHON" -print -quit 2>/dev/null || true)
     if [ -n "$there" ]; then
-        "$there" -m venv "$home/usr"
-        "$home/usr/bin/python" -m pip install -q --require-hashes -r .ci/locks/pythons.txt
+        "$there" -m venv "$home"
+        "$home/bin/python" -m pip install -q --require-hashes -r .ci/locks/pythons.txt
+        starts "$home/bin/python" >"$home/python"
+        chmod +x "$home/python"
         touch "$home/ready"
         return
     fi
     install patchelf
     apt=$(mktemp -d)
     chmod 755 "$apt"
-    debian_release forky "$apt"
     : >"$apt/status"
-    apt-get "${only[@]}" -o "Dir::State::status=$apt/status" -o Debug::NoLocking=1 \
-        install -q -y --no-install-recommends --download-only "python$NEWEST_PYTHON"
+    for pair in "$NEWEST_PYTHON:forky" 3.13:trixie; do
+        version=${pair%:*}
+        debian_release "${pair#*:}" "$apt"
+        debian=("${only[@]}" -o "Dir::State::status=$apt/status" -o Debug::NoLocking=1 install -q -y --no-install-recommends)
+        if apt-get "${debian[@]}" --print-uris "python$version" >"$apt/wanted"; then
+            break
+        fi
+    done
+    apt-get "${debian[@]}" --download-only "python$version"
     find "$apt/cache/archives" -name '*.deb' -exec dpkg -x '{}' "$home" ';'
     rm -rf "$apt"
     libraries=$home/usr/lib/$(uname -m)-linux-gnu
     patchelf --set-interpreter "$(find "$libraries" -maxdepth 1 -name 'ld-linux*' -print -quit)" \
-        --force-rpath --set-rpath "$libraries" "$home/usr/bin/python$NEWEST_PYTHON"
-    packages_of "$NEWEST_PYTHON" "$home/usr/local/lib/python$NEWEST_PYTHON/dist-packages"
-    "$home/usr/bin/python$NEWEST_PYTHON" -c 'import ssl, ctypes, pytest, hypothesis'
+        --force-rpath --set-rpath "$libraries" "$home/usr/bin/python$version"
+    packages_of "$version" "$home/usr/local/lib/python$version/dist-packages"
+    starts "$home/usr/bin/python$version" >"$home/python"
+    chmod +x "$home/python"
+    "$home/python" -c 'import ssl, ctypes, pytest, hypothesis'
     touch "$home/ready"
+}
+
+# starts PROGRAM: the text of a script that does. A link would not tell a Python whose environment it is.
+starts() {
+    printf '#!/bin/sh\nexec "%s" "$@"\n' "$1"
 }
 
 # The oldest Python that the tool promises. It has no processes and no locks of files: the pure part.
@@ -273,7 +289,7 @@ tests() {
 # Rooms whose tests need no program beside Python.
 tests_on_newest_python() {
     cd packages/innerloop
-    HYPOTHESIS_PROFILE=few "$CI_TOOLS/python$NEWEST_PYTHON/usr/bin/python$NEWEST_PYTHON" -m pytest -q \
+    HYPOTHESIS_PROFILE=few "$CI_TOOLS/newest-python/python" -m pytest -q \
         -p no:cacheprovider -n 2 --dist loadgroup tests/model tests/util
 }
 
