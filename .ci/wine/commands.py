@@ -48,7 +48,7 @@ ENDS_TREES = r"""
 import os, sys, threading, time, _thread
 sys.path.insert(0, r"packages/innerloop/src")
 from innerloop.util import process
-COUNTS = "import time\nfor n in range(60):\n open(r'count.txt', 'w').write(str(n)); time.sleep(0.2)"
+COUNTS = "import time\nfor n in range(300):\n open(r'count.txt', 'w').write(str(n)); time.sleep(0.2)"
 STARTS = f"import subprocess, sys; subprocess.call([sys.executable, '-c', {COUNTS!r}])"
 def is_counting():
     read = lambda: open("count.txt").read()

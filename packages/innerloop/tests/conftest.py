@@ -205,6 +205,14 @@ LACKING = {
 }
 
 
+# What tells the tool where it runs. A test that is about one of them sets it.
+OF_THE_CALLER = (
+    *("INNERLOOP_EXPERIMENT", "VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME"),
+    *("CI", "TF_BUILD", "GITHUB_ACTIONS", "CODESPACES", "REMOTE_CONTAINERS"),
+    *("NO_COLOR", "FORCE_COLOR", "BROWSER", "AZURE_TENANT_ID", "KUBECONFIG"),
+)
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _no_home_of_a_person() -> Iterator[None]:
     """HOME and the caches are temporary folders for the session: environments are made once in it.
@@ -229,7 +237,7 @@ def _no_home_of_a_person() -> Iterator[None]:
     before = dict(os.environ)
     Path(changes["HOME"]).mkdir()
     os.environ.update({k: v for k, v in changes.items() if k not in kept or k not in before})
-    for name in ("INNERLOOP_EXPERIMENT", "VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME"):
+    for name in OF_THE_CALLER:
         os.environ.pop(name, None)
     yield
     os.environ.clear()

@@ -108,6 +108,7 @@ FORMS: dict[str, list[tuple[str, ...]]] = {
     "clean": [("clean", "--dry-run")],
     "completion": [("completion", "bash")],
     "help": [("help",), ("help", "run")],
+    "menu": [("menu",)],
     "verify": [("verify", "--only", "check")],
     "remove": [("remove", "third", "--yes")],
 }
