@@ -158,13 +158,12 @@ def test_format_formats(window: Workbench, demo: Workspace) -> None:
 @pytest.mark.network
 @pytest.mark.slow
 def test_jupyter_is_up_when_the_task_is(window: Workbench, demo: Workspace) -> None:
-    window.open_file("src/line/train.py")
+    assert demo.loop("new", "labs").code == 0  # its packages have JupyterLab
+    window.open_file("src/labs/train.py")
     window.start(NOTEBOOK)
-    said = wait_for(
-        "JupyterLab's address",
-        lambda: re.search(r"is ready: (http://127\.0\.0\.1:(\d+)/\S+)", window.text()),
-        seconds=300,
-    )
+    window.says("is ready: http://127.0.0.1:", seconds=600)
+    said = re.search(r"is ready: (http://127\.0\.0\.1:(\d+)/\S+)", window.text())
+    assert said
     wait_for("the task is up", lambda: (NOTEBOOK, "done") in window.terminals())
     with urllib.request.urlopen(said[1], timeout=10) as page:
         assert "JupyterLab" in page.read().decode()

@@ -334,10 +334,10 @@ class Workbench:
         keys.wait_for(state="attached")
         self.page.keyboard.type(text + "\n")
 
-    def says(self, text: str) -> None:
+    def says(self, text: str, seconds: float = PATIENCE) -> None:
         """Until the active terminal shows a text."""
         try:
-            wait_for(f"{text!r} in the terminal", lambda: text in self.text())
+            wait_for(f"{text!r} in the terminal", lambda: text in self.text(), seconds)
         except AssertionError as error:
             raise AssertionError(f"{error}; it shows:\n{self.text()}") from None
 
