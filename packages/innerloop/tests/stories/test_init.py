@@ -147,6 +147,7 @@ def test_init_keeps_what_a_host_puts_into_a_new_repository(plain: Path) -> None:
         ".gitignore": b"*.log\r\n!keep.log",
         ".gitattributes": b"\xef\xbb\xbf*.bin binary\n",
         ".devcontainer/devcontainer.json": b'{"image": "python:3.13"} // mine\n',
+        "AGENTS.md": b"# mine\n",
     }
     for name, content in own.items():
         (folder / name).parent.mkdir(exist_ok=True)
