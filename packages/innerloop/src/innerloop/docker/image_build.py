@@ -18,15 +18,15 @@ from ..model.container import (
     image_name_part,
 )
 from ..model.dockerfiles.dockerfile import Dockerfile, pruned
-from ..model.dockerfiles.dockerfile_mounts import plain_step
 from ..model.environment import Image
 from ..model.experiment import Experiment
 from ..model.workspace import Workspace
 from ..util import console, process
 from ..util.errors import UserError
+from ..util.position import Position
 from ..util.progress import Progress
 from ..workspace.loader import digest_of
-from . import buildkit, docker_cli, image_registry, image_staleness
+from . import build_failure, buildkit, docker_cli, image_registry, image_staleness
 from .engine import Engine, labels_of, raise_if_gone
 
 TAIL = 30
@@ -108,7 +108,7 @@ def build(
     if code != 0:
         if not _step_failed(log.lines):
             raise_if_gone()
-        raise failure(image.dockerfile, log.lines)
+        raise failure(image.dockerfile, log.lines, image.target, options.text)
     after = process.run(docker_cli.image_id(image.name))
     if before.ok and before.out != after.out:
         # Without a name the old image would take gigabytes unnoticed.
@@ -219,25 +219,24 @@ def _step_failed(lines: list[str]) -> bool:
     return any(sign in line for line in lines[-5:] for sign in signs)
 
 
-def failure(dockerfile: Dockerfile, lines: list[str]) -> UserError:
-    """The error for a failed build: the end of its output, and the step's line in the Dockerfile."""
+def failure(
+    dockerfile: Dockerfile, lines: list[str], target: str | None = None, sent: str = ""
+) -> UserError:
+    """The error for a failed build: the line in the Dockerfile, the reason, the end of the output.
+
+    `target` and `sent`: see `build_failure.explain`. The first line of the message has the
+    position and the reason, for VS Code's Problems panel.
+    """
     last_lines = [line for line in lines if line.strip()][-TAIL:]
     tail = "\n".join(f"    {line}" for line in last_lines)
-    steps = [match["step"] for line in lines if (match := _STEP_TEXT.match(line))]
-    where = dockerfile.name
-    if steps:
-        where = f"{where}:{_line_of(dockerfile, steps[-1])}"
+    reason = build_failure.explain(dockerfile, target, lines, sent)
     return UserError(
-        f"the image cannot be built:\n{tail}\n ",
+        f"the image cannot be built: {reason.reason}\n{tail}\n ",
         code="image-build-failed",
-        where=where,
+        where=Position(dockerfile.name, reason.line),
         hint=_hint("\n".join(lines)),
     )
 
-
-_STEP_TEXT = re.compile(
-    r"^(Step \d+/\d+ : |#\d+ \[[^\]]*\d+/\d+\] |(\[\d+/\d+\] )?STEP \d+/\d+: )(?P<step>.*)"
-)
 
 # Part of the builder's output, in lower case -> what to do.
 _HINTS = (
@@ -285,18 +284,3 @@ def _hint(output: str) -> str:
     return next(
         hints, "Fix what the lines above name; `scripts/loop build --no-cache` repeats every step"
     )
-
-
-def _line_of(dockerfile: Dockerfile, step: str) -> int:
-    """The Dockerfile's line of a step, which the builder prints with joined continuation lines."""
-
-    def normalized(text: str) -> str:
-        flags = r"--no-cache-dir\b|--mount=\S+"
-        return re.sub(r"[\s\\]+", " ", re.sub(flags, "", text)).strip().lower()
-
-    printed = normalized(plain_step(step))
-    for stage in dockerfile.stages:
-        for instruction in stage.instructions:
-            if normalized(f"{instruction.keyword} {instruction.rest}")[:60] == printed[:60]:
-                return instruction.line
-    return dockerfile.stages[0].line
