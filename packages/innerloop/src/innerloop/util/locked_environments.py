@@ -25,6 +25,7 @@ def ensure(group: str) -> Path:
         "debugger": "the debugger",
         "azure": "Azure ML's client",
         "kubernetes": "the Kubernetes client",
+        "mcp": "the MCP server",
         "format": "the environment of the formatters",
         "pytest": "pytest",
     }
