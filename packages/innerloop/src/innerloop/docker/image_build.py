@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from ..model.dockerfiles.dockerfile_mounts import plain_step
 from ..model.environment import Image
 from ..model.experiment import Experiment
 from ..model.workspace import Workspace
-from ..util import console, process
+from ..util import console, process, tables
 from ..util.errors import UserError
 from ..util.progress import Progress
 from ..workspace.loader import digest_of
@@ -169,13 +170,16 @@ def fetch(name: str) -> None:
 class BuildLog:
     """The output of a build or a pull. `lines` are all of it, without colours.
 
-    On a terminal each step stays as a line and the step's output is the live line; elsewhere all
-    of the output is printed, so that the log of a CI run is complete.
+    On a terminal each step stays as a line, as long as the terminal is wide, and the step's output
+    is the live line; elsewhere all of the output is printed, so that the log of a CI run is complete.
+    The legacy builder prints a step for each of the tool's own labels, which nobody wrote: these are
+    not shown.
     """
 
     def __init__(self, name: str, notes: Sequence[str] = (), doing: str = "building") -> None:
         self.lines: list[str] = []
         self._doing = doing
+        self._is_label = False
         self._progress = Progress()
         self._progress.line(f"innerloop: {doing} {name}")
         for note in notes:
@@ -186,8 +190,14 @@ class BuildLog:
         if any(notice in text for notice in _NOTICES):
             return
         self.lines.append(text)
-        if not self._progress.is_live or _STEP.match(text):
+        self._is_label = _is_of_label(text, self._is_label)
+        if self._is_label:
+            return
+        if not self._progress.is_live:
             self._progress.line(f"  {text}")
+        elif _STEP.match(text):
+            width = shutil.get_terminal_size().columns - len("  ")
+            self._progress.line(f"  {tables.cut(' '.join(text.split()), max(width, 20))}")
         else:
             self._progress.show(text)
 
@@ -211,6 +221,16 @@ _NOTICES = (
     "Install the buildx component",
 )
 _STEP = re.compile(r"^(Step \d+/\d+ :|#\d+ \[|(\[\d+/\d+\] )?STEP \d+/\d+: )")
+
+
+# What the legacy builder prints for an option --label, and below such a step.
+_OUR_LABEL = re.compile(r"Step \d+/\d+ : LABEL \"?innerloop\.")
+_BELOW_STEP = re.compile(r" ---> |Remov(?:ing|ed) intermediate container ")
+
+
+def _is_of_label(line: str, is_within: bool) -> bool:
+    """Whether a line is of a step for one of the tool's labels; `is_within`: the one before is."""
+    return bool(_OUR_LABEL.match(line)) or (is_within and bool(_BELOW_STEP.match(line)))
 
 
 def _step_failed(lines: list[str]) -> bool:
