@@ -27,6 +27,7 @@ def ensure(group: str) -> Path:
         "kubernetes": "the Kubernetes client",
         "format": "the environment of the formatters",
         "pytest": "pytest",
+        "uv": "uv, which locks packages",
     }
     environment = environment_of(group)
     if venvs.is_ready(environment):
