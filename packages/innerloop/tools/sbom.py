@@ -28,6 +28,7 @@ USES: Mapping[str, tuple[str, str]] = {
     "packages/innerloop/src/innerloop/locks/debugger.txt": ("the debugger", "optional"),
     "packages/innerloop/src/innerloop/locks/format.txt": ("the formatters", "optional"),
     "packages/innerloop/src/innerloop/locks/kubernetes.txt": ("the Kubernetes client", "optional"),
+    "packages/innerloop/src/innerloop/locks/mcp.txt": ("the MCP server", "optional"),
     "packages/innerloop/src/innerloop/locks/pytest.txt": ("pytest", "optional"),
     "packages/innerloop/requirements-build.txt": ("the build of the wheel", "excluded"),
 }

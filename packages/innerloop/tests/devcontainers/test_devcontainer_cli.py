@@ -108,3 +108,17 @@ def test_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     del there["npx"]
     with pytest.raises(UserError, match="npm install -g @devcontainers/cli"):
         devcontainer_cli.program()
+
+
+@pytest.mark.parametrize(
+    ("message", "is_build"),
+    [
+        ("Command failed: docker build -f /tmp/Dockerfile", True),
+        ("Command failed: /usr/bin/podman buildx build --load", True),
+        ("Command failed: docker run -a STDOUT build", False),
+        ("Command failed: /bin/sh -c docker build", False),
+    ],
+)
+def test_build_failed_is_known_by_the_program_that_failed(message: str, is_build: bool) -> None:
+    assert CliOutcome(False, message=message).build_failed == is_build
+    assert not CliOutcome(True, message=message).build_failed

@@ -55,11 +55,46 @@ def test_a_layer_that_went_away_meanwhile_is_asked_for_once_more(
     assert len((tmp_path / "turns").read_text()) == turns
 
 
+LABELLED = """Step 1/4 : FROM python:3.11
+ ---> f2afabdc69b7
+Step 2/4 : LABEL innerloop.digest=abc
+ ---> Running in de5b6fb6420c
+Removing intermediate container de5b6fb6420c
+ ---> d017aaaec5b7
+Step 3/4 : LABEL "innerloop.workspace"=/home/ada
+ ---> Using cache
+Step 4/4 : LABEL maintainer=ada
+ ---> Using cache
+Successfully built d017aaaec5b7""".splitlines()
+
+
+def test_log_of_a_build_shows_no_step_that_nobody_wrote(capsys: pytest.CaptureFixture[str]) -> None:
+    log = BuildLog("line:job")
+    for line in LABELLED:
+        log.line(line)
+    shown = [line[2:] for line in capsys.readouterr().err.splitlines()[1:]]
+    assert shown == [*LABELLED[:2], *LABELLED[8:]]
+    assert log.lines == LABELLED
+
+
+def test_step_in_a_terminal_is_one_line_of_its_width(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    log = BuildLog("line:job")
+    log._progress.is_live = True
+    log.line("Step 2/3 : RUN pip install     --no-cache-dir " + "--require-hashes " * 9)
+    log.line("Step 3/3 : ENV A=1")
+    long, short = capsys.readouterr().err.splitlines()[1:]
+    assert len(long) == 60 and long.startswith("  Step 2/3 : RUN pip install --no-cache-dir --req")
+    assert (long[-1], short) == ("…", "  Step 3/3 : ENV A=1")
+
+
 @pytest.mark.parametrize("lines", [OLDER, BUILDKIT], ids=["older builder", "BuildKit"])
 def test_the_step_and_its_line(lines: list[str]) -> None:
     message = failure(EXPERIMENT.dockerfile, lines).message()
-    assert message.startswith("src/line/environment/Dockerfile:3: the image cannot be built:")
-    assert "No matching distribution found" in message
+    start = "src/line/environment/Dockerfile:4: the image cannot be built: No matching distribution"
+    assert message.startswith(start)
 
 
 @pytest.mark.parametrize(

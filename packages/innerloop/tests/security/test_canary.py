@@ -58,6 +58,7 @@ FORMS: dict[str, list[tuple[str, ...]]] = {
     "list": [("list",), ("list", "--json")],
     "sync": [("sync",)],
     "new": [("new", "second")],
+    "add": [("add", "second", "six"), ("add", "line", "six")],
     "rename": [("rename", "second", "third")],
     "share": [("share", "nothing.py", "--with", "line")],
     "init": [("init", "elsewhere", "--wheel", "none.whl")],

@@ -100,6 +100,7 @@ def test_take_adds_what_sync_generates(workspace: Workspace, kind: str) -> None:
 
 
 OTHERS = {
+    "AGENTS.md": "# mine\n",
     OWN: '{"image": "mine"}',
     ".vscode/tasks.json": '{"version": "2.0.0", "tasks": [] /* mine */}',
     ".vscode/launch.json": '{"configurations": []}',

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from innerloop.sync.render import vscode_tasks
 from tests.stories import made
 from tests.stories.made import git, init, tree
 from tests.support import ROOT, repository_files
@@ -76,7 +77,13 @@ def test_init_without_options_adds_nothing_that_runs_elsewhere(plain: Path) -> N
     }
     assert list((folder / "src").iterdir()) == []
     assert 20 <= len((folder / "README.md").read_text().splitlines()) <= 30
-    assert (folder / "README.md").read_text().startswith("# acme-vision\n")
+    readme = (folder / "README.md").read_text()
+    assert readme.startswith("# acme-vision\n") and "<!--" not in readme
+    tasks = {task.label for task in vscode_tasks.TASKS}
+    steps = re.findall(r"(?m)^(\d)\. .*?\*(\d [^*]+)\*", readme)
+    assert [number for number, _ in steps] == ["1", "2", "3"] and {
+        name for _, name in steps
+    } <= tasks
     assert (
         (folder / "pyproject.toml").read_text().startswith("# The settings of the workspace acme-")
     )
@@ -147,6 +154,7 @@ def test_init_keeps_what_a_host_puts_into_a_new_repository(plain: Path) -> None:
         ".gitignore": b"*.log\r\n!keep.log",
         ".gitattributes": b"\xef\xbb\xbf*.bin binary\n",
         ".devcontainer/devcontainer.json": b'{"image": "python:3.13"} // mine\n',
+        "AGENTS.md": b"# mine\n",
     }
     for name, content in own.items():
         (folder / name).parent.mkdir(exist_ok=True)

@@ -31,6 +31,7 @@ COMMANDS = (
         "Experiments",
         "Rename an experiment with its job, links, outputs and generated files.",
     ),
+    Command("add", "Experiments", "Add packages to an experiment's environment, and lock them."),
     Command("remove", "Experiments", "Remove an experiment; data and outputs stay."),
     Command(
         "share",

@@ -83,7 +83,7 @@ def _answered(
             answer = selection.answer(*QUESTIONS[word])
             if not answer:
                 return None
-            words += shlex.split(answer) if word == "CMD" else [answer]
+            words += shlex.split(answer) if word in ("CMD", "PACKAGE") else [answer]
         else:
             words.append(word)
     return words

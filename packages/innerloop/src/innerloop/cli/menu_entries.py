@@ -11,6 +11,7 @@ QUESTIONS = {
     "FILE.ipynb": ("Which notebook: a path, or a name in notebooks/", ""),
     "FILE.py": ("Which file: a path from the experiment's folder", ""),
     "CODE": ("Which file or folder of src/common, such as digits.py", ""),
+    "PACKAGE": ('Which packages, such as pandas or "pandas>=2.2" six', ""),
     "CMD": ("Which command", "python train.py"),
     "ASSET": ("Which data asset, such as azureml:mnist:1", ""),
     "data/NAME": ("Which folder or file of data/", "data/"),
@@ -96,6 +97,7 @@ ENTRIES = (
     _entry("new NAME"),
     _entry("new NAME --from EXP", "Create an experiment as a copy of another."),
     _entry("rename EXP NAME"),
+    _entry("add EXP PACKAGE"),
     _entry("remove EXP"),
     _entry("share EXP CODE"),
     _entry("share EXP --list", "Show which shared code an experiment has, and its state."),
@@ -142,5 +144,5 @@ ENTRIES = (
     _entry("clean"),
     _entry("vendor"),
     _entry("help"),
-    _entry("help packages", "Add a package to an experiment: which files, and how to lock it."),
+    _entry("help packages", "How an experiment's packages are kept, locked and installed."),
 )

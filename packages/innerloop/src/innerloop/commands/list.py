@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import re
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +16,9 @@ from ..util import console, tables
 from ..util.errors import UserError
 from ..workspace import loader
 
-EXAMPLES = """examples:
+EXAMPLES = """In a terminal, the table has what differs between the experiments; in a pipe, every column.
+
+examples:
   loop list
   loop list --json        for a script
 """
@@ -66,19 +71,49 @@ def _backends(workspace: Workspace, experiment: Experiment) -> list[str]:
 
 
 def _table(rows: list[dict[str, Any]]) -> None:
-    is_scheduled = any(row["schedule"] for row in rows)
-    titles = ("experiment", "runs in", "gpu", *([SCHEDULE] if is_scheduled else []), "command")
-    cells = [
-        [
-            row["experiment"],
-            ", ".join(row["backends"]),
-            row["gpu"],
-            *([row["schedule"]] if is_scheduled else []),
-            "(cannot be read)" if row["problem"] else row["command"],
-        ]
-        for row in rows
-    ]
-    tables.show(tables.Table(titles, cells, spare=(SCHEDULE, "gpu", "runs in"), cuts=True))
+    table, same = table_of(rows, brief=sys.stdout.isatty())
+    left_out = tables.show(table)
+    if same:
+        print(f"the same for all: {same}")
+    if left_out:
+        print(f"columns without room: {', '.join(left_out)}; `loop list --json` has all")
     for row in rows:
         if row["problem"]:
             print(f"{row['experiment']}: {row['problem']}")
+
+
+def table_of(rows: Sequence[Mapping[str, Any]], *, brief: bool) -> tuple[tables.Table, str]:
+    """The table, and what is the same for all experiments as a text ("" if nothing is).
+
+    `brief`: the table has what differs. A command names the inputs that it is given by their
+    options alone, since both have one name in most jobs.
+    """
+    columns = {
+        "runs in": [", ".join(row["backends"]) for row in rows],
+        "gpu": [row["gpu"] for row in rows],
+        SCHEDULE: [row["schedule"] for row in rows],
+        "command": ["(cannot be read)" if row["problem"] else row["command"] for row in rows],
+    }
+    if not any(columns[SCHEDULE]):
+        del columns[SCHEDULE]
+    same: list[str] = []
+    if brief:
+        columns["command"] = [_short(command) for command in columns["command"]]
+        if len(rows) > 1:
+            for title in ("runs in", "gpu"):
+                if len(texts := set(columns[title])) == 1:
+                    del columns[title]
+                    same += [f"{title} {text}" for text in texts if text]
+    titles = ("experiment", *columns)
+    cells = [[row["experiment"], *rest] for row, *rest in zip(rows, *columns.values(), strict=True)]
+    table = tables.Table(titles, cells, spare=(SCHEDULE, "gpu", "runs in"), cuts=True)
+    return table, "; ".join(same)
+
+
+def _short(command: str) -> str:
+    """The command without the values that the inputs of the same names give to options."""
+    return re.sub(r"(--(?P<name>[\w-]+)[ =])\$\{\{\s*inputs\.(?P=name)\s*\}\}", _option, command)
+
+
+def _option(match: re.Match[str]) -> str:
+    return match[1][:-1]

@@ -183,7 +183,7 @@ def _plan(
     job: Job,
     findings: Sequence[Finding],
 ) -> Run:
-    warning = preflight.warning(findings, job)
+    notes = (preflight.warning(findings, job), preflight.outdated_lock(findings))
     return execute.plan(
         workspace,
         experiment,
@@ -193,7 +193,7 @@ def _plan(
         options=tuple(args.docker_option),
         processes=args.processes,
         errors=preflight.errors(findings),
-        notes=[warning] if warning else [],
+        notes=[note for note in notes if note],
         dry=args.dry_run,
     )
 

@@ -30,6 +30,10 @@ examples:
   loop runs --json                 for a script: records, scores, curves
 """
 PAGE = "outputs/runs.html"
+# Most scores and most inputs in the table; the page and --json have all.
+MOST_SCORES, MOST_INPUTS = 3, 5
+# The columns after scores and inputs.
+REST = ("seconds", "backend", "code")
 # So many files that cannot be read are named one by one.
 MOST_PROBLEMS = 10
 
@@ -107,13 +111,8 @@ def _page(root: Path, runs: Sequence[PastRun], experiment: str | None, *, show: 
 
 
 def _table(runs: Sequence[PastRun]) -> None:
-    scores, inputs = past_runs.headline_metrics(runs, 3), past_runs.differing_inputs(runs)[:3]
-    several = len({run_.experiment for run_ in runs}) > 1
-    numbers = [title.replace("_", " ") for title in (*inputs, *scores)]
-    titles = [*["experiment"] * several, "run", "state", "seconds", "backend", "code", *numbers]
-    rows = [[*[run_.experiment] * several, *_cells(run_, inputs, scores)] for run_ in runs]
-    spare = ("code", "backend", "seconds", *reversed(numbers[1:]))
-    left_out = tables.show(tables.Table(titles, rows, right=("seconds", *numbers), spare=spare))
+    table = table_of(runs)
+    left_out = tables.show(table)
     problems = [problem for run_ in runs for problem in run_.problems]
     for problem in problems[:MOST_PROBLEMS]:
         console.say(f"{problem}. The run is listed without it")
@@ -123,17 +122,38 @@ def _table(runs: Sequence[PastRun]) -> None:
         console.say(f"columns without room: {', '.join(left_out)}; `loop runs --page` shows all")
 
 
-def _cells(run_: PastRun, inputs: Sequence[str], scores: Sequence[str]) -> list[str]:
+def table_of(runs: Sequence[PastRun]) -> tables.Table:
+    """The runs with what tells them apart: scores, then inputs that differ, then the rest.
+
+    What has no room is left out from the right, but for the run, its state and its first score.
+    """
+    scores = past_runs.headline_metrics(runs, MOST_SCORES)
+    inputs = past_runs.differing_inputs(runs)[:MOST_INPUTS]
+    several = len({run_.experiment for run_ in runs}) > 1
+    heads = (*["experiment"] * several, "run", "state")
+    numbers: list[str] = []
+    for names, kind in ((scores, "score"), (inputs, "input")):
+        for title in (name.replace("_", " ") for name in names):
+            is_taken = title in (*heads, *REST, *numbers)
+            numbers.append(f"{title} ({kind})" if is_taken else title)
+    titles = [*heads, *numbers, *REST]
+    rows = [[*[run_.experiment] * several, *_cells(run_, scores, inputs)] for run_ in runs]
+    first = 1 if scores else 0
+    spare = (*reversed(REST), *reversed(numbers[first:]))
+    return tables.Table(titles, rows, right=("seconds", *numbers), spare=spare)
+
+
+def _cells(run_: PastRun, scores: Sequence[str], inputs: Sequence[str]) -> list[str]:
     seconds = run_.seconds
     return [
         run_.id,
         run_.state,
-        "" if seconds is None else f"{seconds:.1f}",
-        run_.backend,
-        run_.commit,
-        *(run_.inputs.get(name, "") for name in inputs),
         *(
             metric_values.short(run_.scores[name], 4) if name in run_.scores else ""
             for name in scores
         ),
+        *(run_.inputs.get(name, "") for name in inputs),
+        "" if seconds is None else f"{seconds:.1f}",
+        run_.backend,
+        run_.commit,
     ]

@@ -58,6 +58,22 @@ class Configuration:
             return "features"
         return "image" if "image" in self.value else "build"
 
+    @property
+    def dockerfile(self) -> str:
+        """Its Dockerfile, relative to the workspace's root; "" if it names none."""
+        build = self.value.get("build")
+        own = build.get("dockerfile") if isinstance(build, dict) else self.value.get("dockerFile")
+        if not isinstance(own, str):
+            return ""
+        return posixpath.normpath(posixpath.join(posixpath.dirname(self.path), own))
+
+    @property
+    def target(self) -> str | None:
+        """The stage of its Dockerfile; None for the last one."""
+        build = self.value.get("build")
+        own = build.get("target") if isinstance(build, dict) else None
+        return own if isinstance(own, str) and own else None
+
     def builds(self, experiment: Experiment) -> bool:
         """Whether its image is the one that `loop build --dev` builds.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +22,12 @@ _GENERATED = re.compile(r"Running (innerloop|owner|open) of \w+ from devcontaine
 _OURS = re.compile(r"Running the (onCreate|postAttach)Command from devcontainer\.json\.\.\.$")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _TAIL = 15
+_BUILD = re.compile(r"Command failed: (?:\S*/)?\w+(?: buildx)? build\b")
 
 
 @dataclass(frozen=True, slots=True)
 class CliOutcome:
-    """How the CLI ended. `tail` are the last lines of output of the commands that it ran."""
+    """How the CLI ended. `output` are the lines of the commands that it ran, `tail` the last ones."""
 
     ok: bool
     container: str = ""
@@ -35,6 +36,7 @@ class CliOutcome:
     message: str = ""
     description: str = ""
     tail: Sequence[str] = ()
+    output: Sequence[str] = field(default=(), compare=False, repr=False)
 
     @property
     def lost_container(self) -> bool:
@@ -43,6 +45,11 @@ class CliOutcome:
         This happens when several `up` of one workspace run at once.
         """
         return not self.ok and "Command failed: docker inspect --type container" in self.message
+
+    @property
+    def build_failed(self) -> bool:
+        """Whether the builder that it ran failed, not what comes after it."""
+        return not self.ok and _BUILD.search(self.message) is not None
 
     def failure(self) -> str:
         """The last output of a command that failed; else the engine's or the CLI's message."""
@@ -118,7 +125,8 @@ def outcome_of(value: dict[str, Any] | None, tail: Sequence[str], code: int) -> 
     shown = tuple(tail[-_TAIL:])
     if value is None:
         last = next((line for line in reversed(shown) if line.strip()), "")
-        return CliOutcome(False, message=last or f"exit code {code} without output", tail=shown)
+        message = last or f"exit code {code} without output"
+        return CliOutcome(False, message=message, tail=shown, output=tuple(tail))
     return CliOutcome(
         ok=value.get("outcome") == "success" and code == 0,
         container=str(value.get("containerId") or ""),
@@ -127,6 +135,7 @@ def outcome_of(value: dict[str, Any] | None, tail: Sequence[str], code: int) -> 
         message=str(value.get("message") or ""),
         description=str(value.get("description") or ""),
         tail=shown,
+        output=tuple(tail),
     )
 
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from ..docker import (
+    build_failure,
     client,
     docker_cli,
     engine,
@@ -23,6 +25,7 @@ from ..docker import (
 )
 from ..model import grants
 from ..model.container import EXPERIMENT_LABEL, GPU_LABEL, WORKSPACE_LABEL
+from ..model.dockerfiles.dockerfile import parse
 from ..model.environment import Image
 from ..model.experiment import MARK, Experiment
 from ..model.gpu import Gpu, GpuSetting
@@ -384,12 +387,28 @@ def _raise_on_failure(options: UpOptions, outcome: CliOutcome) -> CliOutcome:
     if not refused and not any(container.running for container in containers):
         engine.raise_if_gone()
     _remove(*(container for container in containers if container.state == "created"))
+    if outcome.build_failed and (error := _build_error(options, outcome)):
+        raise error
     raise UserError(
         outcome.failure(),
         code="dev-container-failed",
         where=options.config.path,
         hint=outcome.hint(options.experiment.name),
     )
+
+
+def _build_error(options: UpOptions, outcome: CliOutcome) -> UserError | None:
+    """The error of a step that failed in the CLI's own build, at its line; None of others."""
+    name = options.config.dockerfile
+    if not name or not build_failure.names_step(outcome.output):
+        return None
+    with suppress(UserError):
+        text = files.read_own(options.root / name)
+        if text is not None:
+            return image_build.failure(
+                parse(text, name), list(outcome.output), options.config.target
+            )
+    return None
 
 
 def _learn(options: UpOptions, outcome: CliOutcome) -> state_cache.Note:

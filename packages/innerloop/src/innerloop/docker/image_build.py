@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -18,15 +19,15 @@ from ..model.container import (
     image_name_part,
 )
 from ..model.dockerfiles.dockerfile import Dockerfile, pruned
-from ..model.dockerfiles.dockerfile_mounts import plain_step
 from ..model.environment import Image
 from ..model.experiment import Experiment
 from ..model.workspace import Workspace
-from ..util import console, process
+from ..util import console, process, tables
 from ..util.errors import UserError
+from ..util.position import Position
 from ..util.progress import Progress
 from ..workspace.loader import digest_of
-from . import buildkit, docker_cli, image_registry, image_staleness
+from . import build_failure, buildkit, docker_cli, image_registry, image_staleness
 from .engine import Engine, labels_of, raise_if_gone
 
 TAIL = 30
@@ -108,7 +109,7 @@ def build(
     if code != 0:
         if not _step_failed(log.lines):
             raise_if_gone()
-        raise failure(image.dockerfile, log.lines)
+        raise failure(image.dockerfile, log.lines, image.target, options.text)
     after = process.run(docker_cli.image_id(image.name))
     if before.ok and before.out != after.out:
         # Without a name the old image would take gigabytes unnoticed.
@@ -169,13 +170,16 @@ def fetch(name: str) -> None:
 class BuildLog:
     """The output of a build or a pull. `lines` are all of it, without colours.
 
-    On a terminal each step stays as a line and the step's output is the live line; elsewhere all
-    of the output is printed, so that the log of a CI run is complete.
+    On a terminal each step stays as a line, as long as the terminal is wide, and the step's output
+    is the live line; elsewhere all of the output is printed, so that the log of a CI run is complete.
+    The legacy builder prints a step for each of the tool's own labels, which nobody wrote: these are
+    not shown.
     """
 
     def __init__(self, name: str, notes: Sequence[str] = (), doing: str = "building") -> None:
         self.lines: list[str] = []
         self._doing = doing
+        self._is_label = False
         self._progress = Progress()
         self._progress.line(f"innerloop: {doing} {name}")
         for note in notes:
@@ -186,8 +190,14 @@ class BuildLog:
         if any(notice in text for notice in _NOTICES):
             return
         self.lines.append(text)
-        if not self._progress.is_live or _STEP.match(text):
+        self._is_label = _is_of_label(text, self._is_label)
+        if self._is_label:
+            return
+        if not self._progress.is_live:
             self._progress.line(f"  {text}")
+        elif _STEP.match(text):
+            width = shutil.get_terminal_size().columns - len("  ")
+            self._progress.line(f"  {tables.cut(' '.join(text.split()), max(width, 20))}")
         else:
             self._progress.show(text)
 
@@ -213,31 +223,40 @@ _NOTICES = (
 _STEP = re.compile(r"^(Step \d+/\d+ :|#\d+ \[|(\[\d+/\d+\] )?STEP \d+/\d+: )")
 
 
+# What the legacy builder prints for an option --label, and below such a step.
+_OUR_LABEL = re.compile(r"Step \d+/\d+ : LABEL \"?innerloop\.")
+_BELOW_STEP = re.compile(r" ---> |Remov(?:ing|ed) intermediate container ")
+
+
+def _is_of_label(line: str, is_within: bool) -> bool:
+    """Whether a line is of a step for one of the tool's labels; `is_within`: the one before is."""
+    return bool(_OUR_LABEL.match(line)) or (is_within and bool(_BELOW_STEP.match(line)))
+
+
 def _step_failed(lines: list[str]) -> bool:
     """Whether the program of a step failed, in the words of any builder."""
     signs = ("non-zero code", "exit code: ", "exit status ")
     return any(sign in line for line in lines[-5:] for sign in signs)
 
 
-def failure(dockerfile: Dockerfile, lines: list[str]) -> UserError:
-    """The error for a failed build: the end of its output, and the step's line in the Dockerfile."""
+def failure(
+    dockerfile: Dockerfile, lines: list[str], target: str | None = None, sent: str = ""
+) -> UserError:
+    """The error for a failed build: the line in the Dockerfile, the reason, the end of the output.
+
+    `target` and `sent`: see `build_failure.explain`. The first line of the message has the
+    position and the reason, for VS Code's Problems panel.
+    """
     last_lines = [line for line in lines if line.strip()][-TAIL:]
     tail = "\n".join(f"    {line}" for line in last_lines)
-    steps = [match["step"] for line in lines if (match := _STEP_TEXT.match(line))]
-    where = dockerfile.name
-    if steps:
-        where = f"{where}:{_line_of(dockerfile, steps[-1])}"
+    reason = build_failure.explain(dockerfile, target, lines, sent)
     return UserError(
-        f"the image cannot be built:\n{tail}\n ",
+        f"the image cannot be built: {reason.reason}\n{tail}\n ",
         code="image-build-failed",
-        where=where,
+        where=Position(dockerfile.name, reason.line),
         hint=_hint("\n".join(lines)),
     )
 
-
-_STEP_TEXT = re.compile(
-    r"^(Step \d+/\d+ : |#\d+ \[[^\]]*\d+/\d+\] |(\[\d+/\d+\] )?STEP \d+/\d+: )(?P<step>.*)"
-)
 
 # Part of the builder's output, in lower case -> what to do.
 _HINTS = (
@@ -285,18 +304,3 @@ def _hint(output: str) -> str:
     return next(
         hints, "Fix what the lines above name; `scripts/loop build --no-cache` repeats every step"
     )
-
-
-def _line_of(dockerfile: Dockerfile, step: str) -> int:
-    """The Dockerfile's line of a step, which the builder prints with joined continuation lines."""
-
-    def normalized(text: str) -> str:
-        flags = r"--no-cache-dir\b|--mount=\S+"
-        return re.sub(r"[\s\\]+", " ", re.sub(flags, "", text)).strip().lower()
-
-    printed = normalized(plain_step(step))
-    for stage in dockerfile.stages:
-        for instruction in stage.instructions:
-            if normalized(f"{instruction.keyword} {instruction.rest}")[:60] == printed[:60]:
-                return instruction.line
-    return dockerfile.stages[0].line

@@ -63,3 +63,17 @@ def warning(findings: Sequence[Finding], job: Job) -> str:
         f"`loop submit` refuses this job file ({first.position}: {first.message}{more}): "
         f"`scripts/loop check {job.name}` prints everything"
     )
+
+
+def outdated_lock(findings: Sequence[Finding]) -> str:
+    """One line on packages that the job's environment lacks though they are asked for, or ""."""
+    found = [
+        finding
+        for finding in findings
+        if finding.code == "lock-outdated" and finding.severity is Severity.WARNING
+    ]
+    if not found:
+        return ""
+    more = f", and {len(found) - 1} more" if len(found) > 1 else ""
+    first = found[0]
+    return f"{first.position}: {first.message}{more}. {first.hint}"

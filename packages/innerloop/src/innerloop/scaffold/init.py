@@ -18,7 +18,7 @@ from pathlib import Path
 from .. import __version__
 from ..model.experiment import JOB_FILE
 from ..sync import engine
-from ..sync.render import workflow_context, workspace_container
+from ..sync.render import agents_md, workflow_context, workspace_container
 from ..util import change_folder, files, process, undo_journal
 from ..util.cache_folder import cache_folder
 from ..util.errors import UserError
@@ -44,13 +44,13 @@ PIN_COMMENT = (
     "# What scripts/loop installs into your cache: the tool and its dependencies, by hashes.\n"
 )
 # What a folder may hold already, in lower case: a clone of a new repository, with what its host puts
-# there; a dev container to work in; what file managers leave.
+# there; notes for agents; a dev container to work in; what file managers leave.
 MAY_BE_THERE = re.compile(
     r"\.git|\.gitignore|\.gitattributes|(readme|licen[cs]e|copying|notice)(\..*)?"
-    r"|\.devcontainer|\.devcontainer\.json|\.ds_store|thumbs\.db|desktop\.ini"
+    r"|(agents|claude)\.md|\.devcontainer|\.devcontainer\.json|\.ds_store|thumbs\.db|desktop\.ini"
 )
 # Of those, what decides what is generated.
-_CONTAINERS = (".devcontainer", workspace_container.OTHER_PLACE)
+_DECIDING = (".devcontainer", workspace_container.OTHER_PLACE, agents_md.PATH)
 # The experiment that an example begins with.
 FIRST = {DIGITS: "digit_recognition", TINY: "tiny"}
 
@@ -259,9 +259,8 @@ def _grow(new: Path, wanted: NewWorkspace, pin: Pin) -> tuple[InitOutcome, list[
     _fill(new, chosen, pin)
     if not any(re.match(r"readme(\.|\Z)", other) for other in there):
         _write(new / workspace_template.README, readme(name, wanted).encode())
-    for path in _CONTAINERS:
-        if path in there:
-            files.copy_whole(wanted.folder / path, new / path)
+    for path in filter(None, (there.get(each.casefold()) for each in _DECIDING)):
+        files.copy_whole(wanted.folder / path, new / path)
     outcome = engine.sync(new)
     if wanted.example == TINY and not outcome.problems:
         outcome = create.create_experiment(loader.open_workspace(new), FIRST[TINY], None)

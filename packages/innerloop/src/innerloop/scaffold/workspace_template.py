@@ -180,7 +180,7 @@ def readme(name: str, first: str, *, is_empty: bool, has_ci: bool) -> str:
     `is_empty`: nobody has created that experiment yet.
     """
     text = (PACKAGE / _README).read_text(encoding="utf-8")
-    for word, is_kept in (("new", is_empty), ("ci", has_ci)):
+    for word, is_kept in (("new", is_empty), ("example", not is_empty), ("ci", has_ci)):
         replacement = r"\1\2\n" if is_kept else ""
         text = re.sub(rf"(?m)^(.*\S) *<!-- {word} -->(.*)\n", replacement, text)
     return text.replace("WORKSPACE", name).replace("EXPERIMENT", first)

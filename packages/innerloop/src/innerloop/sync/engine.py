@@ -39,7 +39,7 @@ from . import (
 )
 from .conflicts import Conflict
 from .merge_rules import EDITOR_FILES
-from .render import launch_json, workflow_context, workspace_container
+from .render import agents_md, launch_json, workflow_context, workspace_container
 from .render.generated_files import Json, Specification, generate
 from .state_file import State
 from .transaction import Change
@@ -332,7 +332,9 @@ def _never_generated(
         try:
             text = files.read_own(root / path, plain=True)
         except UserError as error:  # not text, a folder, or behind a link, which `plan` reports
-            if error.code not in ("link-leads-out", "generated-through-link"):
+            is_link = error.code in ("link-leads-out", "generated-through-link")
+            # One text for several agents: a link in the place of the file is a person's choice.
+            if not is_link or (path == agents_md.PATH and (root / path).is_symlink()):
                 paths.add(path)
             continue
         if text is not None and not _says(text, value):

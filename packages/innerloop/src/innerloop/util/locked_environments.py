@@ -25,8 +25,10 @@ def ensure(group: str) -> Path:
         "debugger": "the debugger",
         "azure": "Azure ML's client",
         "kubernetes": "the Kubernetes client",
+        "mcp": "the MCP server",
         "format": "the environment of the formatters",
         "pytest": "pytest",
+        "uv": "uv, which locks packages",
     }
     environment = environment_of(group)
     if venvs.is_ready(environment):

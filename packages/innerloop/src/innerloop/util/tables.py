@@ -23,7 +23,8 @@ class Table:
     """A table.
 
     `right`: titles of right-aligned columns; `spare`: titles of columns that may be left out, the
-    first one first; `cuts`: the last column may be cut off with "…".
+    first one first; `cuts`: the last column may be cut off with "…". What is left out for one wide
+    column comes back where a narrower one has room, the most worth first.
     """
 
     titles: Sequence[str]
@@ -53,11 +54,17 @@ def lay_out(table: Table, width: int | None) -> tuple[list[str], list[str]]:
     cells = [list(map(_one_line, row)) for row in (table.titles, *table.rows)]
     widths = [max(len(row[at]) for row in cells) for at in shown]
     spare = [table.titles.index(title) for title in table.spare if title in table.titles]
+    out: list[int] = []
     while width is not None and spare and _needed(table, widths, shown) > width:
-        shown.remove(spare.pop(0))
+        out.append(spare.pop(0))
+        shown.remove(out[-1])
+    for at in reversed(out):
+        more = sorted([*shown, at])
+        if width is not None and _needed(table, widths, more) <= width:
+            shown = more
     if width is not None and table.cuts:
         room = max(LEAST, width - _sum(widths, shown[:-1]) - GAP * (len(shown) - 1))
-        cells = [[*row[:-1], _cut(row[-1], room)] for row in cells]
+        cells = [[*row[:-1], cut(row[-1], room)] for row in cells]
         widths[-1] = min(widths[-1], room)
     right = {at for at in shown if table.titles[at] in table.right}
     lines = [
@@ -84,5 +91,6 @@ def _one_line(text: str) -> str:
     return one_line(" ".join(text.split()))
 
 
-def _cut(text: str, room: int) -> str:
+def cut(text: str, room: int) -> str:
+    """The text with at most `room` characters, the last one "…" where something is cut off."""
     return text if len(text) <= room else text[: room - 1] + "…"

@@ -23,6 +23,7 @@ __all__ = [
     "Stage",
     "expanded",
     "images_of",
+    "needed_stages",
     "parse",
     "pruned",
     "source_of",
@@ -168,13 +169,16 @@ def pruned(dockerfile: Dockerfile, target: str | None) -> str:
     The layers are the same. The builder without BuildKit builds every stage above its target; with
     this text it builds only those that BuildKit would build.
     """
-    goal = dockerfile.target(target)
-    needed = _closure(dockerfile, goal)
     return dockerfile.head + "".join(
         "".join(instruction.text for instruction in stage.instructions)
-        for stage in dockerfile.stages
-        if stage in needed
+        for stage in needed_stages(dockerfile, target)
     )
+
+
+def needed_stages(dockerfile: Dockerfile, target: str | None) -> list[Stage]:
+    """The stages that `target` (None: the last stage) needs, in the order of the file."""
+    needed = _closure(dockerfile, dockerfile.target(target))
+    return [stage for stage in dockerfile.stages if stage in needed]
 
 
 def source_of(dockerfile: Dockerfile, stage: Stage, name: str) -> Stage | None:

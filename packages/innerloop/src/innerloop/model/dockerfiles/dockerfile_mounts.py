@@ -55,6 +55,14 @@ def plain_step(step: str) -> str:
     return re.sub(rf"--mount=\S*{OURS}\S*\s*", "", step)
 
 
+def is_added(instruction: Instruction) -> bool:
+    """Whether `mounted` added this instruction, so that the Dockerfile does not have it."""
+    return (
+        instruction.keyword == "ARG"
+        and re.search(rf"=(/run/secrets/{OURS}|{PIP_CACHE}(\s|$))", instruction.rest) is not None
+    )
+
+
 def _stages(dockerfile: Dockerfile, mounts: BuildMounts) -> Iterable[str]:
     for stage in dockerfile.stages:
         first, *rest = stage.instructions

@@ -60,6 +60,29 @@ def _excluded(
         )
 
 
+def installed_files(parsed: Dockerfile) -> dict[str, tuple[str, ...]]:
+    """The requirement files of the build's folder that it copies, each with what brings it.
+
+    That is the text of the COPY that names it, or of the RUN that installs it from a copied folder.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for stage in parsed.stages:
+        for instruction in stage.instructions:
+            paths: list[str] = []
+            if instruction.keyword in ("COPY", "ADD"):
+                sources = (source.lstrip("/") or "." for source in sources_of(instruction))
+                paths = [path for path in map(posixpath.normpath, sources) if _is_named(path)]
+            elif instruction.keyword == "RUN":
+                paths = [path for path in _installed_by(instruction) if path not in found]
+            for path in paths:
+                found[path] = (*found.get(path, ()), instruction.text)
+    return found
+
+
+def _is_named(path: str) -> bool:
+    return _REQUIREMENTS.fullmatch(path) is not None
+
+
 def _requirements(
     parsed: Dockerfile, copies: list[tuple[Instruction, str]], context: str, files: Files
 ) -> Iterator[Finding]:
@@ -94,8 +117,12 @@ def _installed(parsed: Dockerfile) -> Iterator[str]:
     for stage in parsed.stages:
         for instruction in stage.instructions:
             if instruction.keyword == "RUN":
-                for path in re.findall(r"(?:-r|--requirement)[ =](\S+)", instruction.text):
-                    yield posixpath.basename(path)
+                yield from _installed_by(instruction)
+
+
+def _installed_by(instruction: Instruction) -> list[str]:
+    paths = re.findall(r"(?:-r|--requirement)[ =](\S+)", instruction.text)
+    return [posixpath.basename(path) for path in paths]
 
 
 def _references(text: str) -> Iterator[tuple[int, str]]:

@@ -20,6 +20,7 @@ from .code_rules import LARGE, check_code, measured
 from .copy_sources import sources_of
 from .finding import INFO, WARNING, Files, Finding, finding_of, refused
 from .link_rules import check_links
+from .lock_rules import check_locks
 from .reference_rules import where_in_command
 
 
@@ -317,6 +318,7 @@ def dockerfile_of(
     yield from _start_files(parsed)
     yield from copied_from(parsed, context, files)
     yield from check_copies(parsed, context, files)
+    yield from check_locks(parsed, context, files)
     return parsed
 
 

@@ -85,13 +85,15 @@ def refused(
 
 
 # Warnings about a job that Azure ML accepts: it costs more than it should, hides its failure, runs
-# in another environment than a dev container's shell, or a file may not be what the program expects.
+# in another environment than a dev container's shell or than its requirements say, or a file may not
+# be what the program expects.
 ACCEPTED = {
     "build-context-large",
     "code-large",
     "code-with-outputs",
     "environment-in-start-file",
     "failure-hidden",
+    "lock-outdated",
     "pointer-in-code",
     "script-not-executable",
     "submodule-missing",

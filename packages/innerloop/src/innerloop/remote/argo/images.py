@@ -18,7 +18,7 @@ from pathlib import Path
 
 from ...argo_manifest import image_names
 from ...argo_manifest.task import CODE
-from ...docker import buildkit, docker_cli, engine, image_build, image_registry
+from ...docker import build_failure, buildkit, docker_cli, engine, image_build, image_registry
 from ...model.container import EXPERIMENT_LABEL, WORKSPACE_LABEL
 from ...model.environment import Image
 from ...model.experiment import Experiment
@@ -184,8 +184,9 @@ def _build(
     log.end(code == 0)
     if code != 0:
         tail = "\n".join(f"    {line}" for line in log.lines[-10:])
+        reason = build_failure.reason_of(log.lines)
         raise UserError(
-            f"the code could not be added to {base.name}:\n{tail}\n ",
+            f"the code could not be added to {base.name}: {reason}\n{tail}\n ",
             code="image-build-failed",
             hint="Fix what the lines above report",
         )

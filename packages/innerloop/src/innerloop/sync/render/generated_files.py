@@ -38,6 +38,7 @@ def generate(specification: Specification) -> dict[str, Json]:
     A JSON file is given as its value, any other as its text.
     """
     from . import (
+        agents_md,
         devcontainer_json,
         extensions_json,
         launch_json,
@@ -55,6 +56,7 @@ def generate(specification: Specification) -> dict[str, Json]:
     files[".vscode/launch.json"] = launch_json.render(specification)
     files[".vscode/settings.json"] = settings_json.render(specification)
     files[".vscode/extensions.json"] = extensions_json.render(specification)
+    files[agents_md.PATH] = agents_md.render(specification)
     if specification.schedules or specification.workspace.settings.orchestrators.chosen:
         from . import workflow_files
 

@@ -6,7 +6,7 @@ The record of generated files comes with the workspace, so what it names is chec
 from __future__ import annotations
 
 from ...model import naming
-from . import workflow_context, workspace_container
+from . import agents_md, workflow_context, workspace_container
 
 EDITOR = (
     ".vscode/tasks.json",
@@ -14,7 +14,7 @@ EDITOR = (
     ".vscode/settings.json",
     ".vscode/extensions.json",
 )
-FIXED = frozenset({*EDITOR, *workspace_container.FILES, *workflow_context.SHARED})
+FIXED = frozenset({agents_md.PATH, *EDITOR, *workspace_container.FILES, *workflow_context.SHARED})
 # With the slug of an experiment.
 PATTERNS = (".devcontainer/{slug}/devcontainer.json", *workflow_context.PATHS.values())
 
