@@ -152,14 +152,14 @@ def test_visible_tasks_are_the_same_without_experiments() -> None:
     ("line", "found"),
     [
         (
-            "src/line/azure-ml-job.yaml:3:5: error: no such input. Did you mean x [input]",
-            ("src/line/azure-ml-job.yaml", "3", "5", "error", "no such input. Did you mean x [input]"),
+            "src/line/azure-ml-job.yaml:3:5-9: error: no such input. Did you mean x [input]",
+            ("src/line/azure-ml-job.yaml", "3", "5", "9", "error", "no such input. Did you mean x [input]"),
         ),
-        ("src/a b/x.py:3:1: warning: w", ("src/a b/x.py", "3", "1", "warning", "w")),
-        ("innerloop: src/a/job.yaml:3: not YAML", ("src/a/job.yaml", "3", None, None, "not YAML")),
+        ("src/a b/x.py:3:1: warning: w", ("src/a b/x.py", "3", "1", None, "warning", "w")),
+        ("innerloop: src/a/job.yaml:3: not YAML", ("src/a/job.yaml", "3", None, None, None, "not YAML")),
         (
             "innerloop: src/line/train.py:31:1: error: ValueError: bad",
-            ("src/line/train.py", "31", "1", "error", "ValueError: bad"),
+            ("src/line/train.py", "31", "1", None, "error", "ValueError: bad"),
         ),
         ("innerloop: the image is built", None),
         ("innerloop: pyproject.toml: not TOML", None),
