@@ -14,7 +14,6 @@ from innerloop.util import files
 from tests.support import Workspace, make_workspace
 from tests.versions import commit, git
 
-
 # What the tool owns: VS Code's extension as well.
 OWNED = (*PATHS, f"{tool_files.EXTENSION}tool.js")
 
