@@ -143,7 +143,7 @@ def test_no_registry_and_data_that_nobody_placed(work: Workspace) -> None:
     )
     checked = work.loop("check", "line")
     assert checked.code == 1
-    assert "src/line/innerloop.toml:5:1: error: " in checked.out
+    assert "src/line/innerloop.toml:5:1" in checked.out
     assert "[registry-missing]" in checked.out
     assert "[data-location-missing]" in checked.out
     synced = work.loop("sync")
@@ -156,7 +156,7 @@ def test_check_reads_the_settings(work: Workspace) -> None:
     work.write("src/line/innerloop.toml", "[argo]\nmemory = '4 GB'\n")
     checked = work.loop("check", "line")
     assert checked.code == 1
-    assert "src/line/innerloop.toml:2:1: error: argo.memory = '4 GB'" in checked.out
+    assert "src/line/innerloop.toml:2:1-7: error: argo.memory = '4 GB'" in checked.out
     assert "[setting-invalid]" in checked.out
     work.write("src/line/innerloop.toml", "[argo]\nmemory = '4G'\n[argo.data.rew]\nclaim = 'x'\n")
     checked = work.loop("check", "line")

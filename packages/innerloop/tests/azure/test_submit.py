@@ -119,7 +119,7 @@ def test_what_azure_refuses_is_said_before_anything_is_sent(cloud: Cloud, tiny: 
     )
     answer = cloud.loop(tiny, "submit", "tiny")
     assert answer.code == 1
-    assert "azure-ml-job.yaml:7:52: error" in answer.message
+    assert "azure-ml-job.yaml:7:52-" in answer.message
     assert "nothing was sent" in answer.message
     assert cloud.azure.asked == []
 

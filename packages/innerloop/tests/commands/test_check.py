@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
 
 from innerloop.sync.render.tasks_json import PATTERN
 from tests.support import Workspace
@@ -37,7 +39,10 @@ def test_all_findings_at_once_each_with_its_place(workspace: Workspace) -> None:
     script = next(finding for finding in found if finding["code"] == "script-missing")
     position = script["file"], script["line"], script["column"]
     assert position == ("src/bad/azure-ml-job.yaml", 1, 17)
-    assert list(script) == ["code", "severity", "message", "file", "line", "column", "hint"]
+    assert list(script) == [
+        "code", "severity", "message", "file", "line", "column", "end_line", "end_column", "hint",
+        "fixes",
+    ]  # fmt: skip
 
 
 def test_without_a_name_every_experiment_is_checked(workspace: Workspace) -> None:
@@ -60,3 +65,44 @@ def test_a_job_file_that_is_not_there(workspace: Workspace) -> None:
 def test_new_experiments_have_nothing_wrong(workspace: Workspace) -> None:
     assert workspace.loop("new", "fresh").code == 0
     assert workspace.loop("check", "fresh").code == 0
+
+
+def typed(workspace: Workspace, text: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """A command that reads the text of an editor."""
+    return subprocess.run(
+        [str(workspace.root / "scripts" / "loop"), *words],
+        cwd=workspace.root,
+        env={**os.environ, **workspace.env},
+        input=text,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def test_check_of_a_text_on_stdin_reads_the_other_files_from_disk(workspace: Workspace) -> None:
+    workspace.add("good", "print(1)\n", job="compute: azureml:c\n")
+    path = "src/good/azure-ml-job.yaml"
+    saved = workspace.read(path)
+    text = saved.replace("command:", "inputs: {epochs: 1}\ncommand:").replace(
+        "train.py", "train.py ${{inputs.epoch}} "
+    )
+    absolute = str(workspace.root / path)
+    found = typed(workspace, text, "check", "--stdin", absolute, "--json")
+    assert found.returncode == 1 and found.stderr == ""
+    value = next(one for one in json.loads(found.stdout) if one["code"] == "reference-undeclared")
+    assert (value["file"], value["line"], value["column"], value["end_column"]) == (path, 2, 29, 46)
+    assert value["fixes"][0] == {
+        "title": "Replace it with epochs",
+        "line": 2,
+        "column": 39,
+        "end_line": 2,
+        "end_column": 44,
+        "text": "epochs",
+    }
+    assert "script-missing" not in found.stdout and workspace.read(path) == saved
+    new = typed(workspace, "command: ls\n", "check", "--stdin", "src/good/new.yaml")
+    assert "src/good/new.yaml:1:1-8: warning: " in new.stdout
+    assert not (workspace.root / "src/good/new.yaml").exists()
+    outside = typed(workspace, text, "check", "--stdin", str(workspace.root.parent / "x.yaml"))
+    assert outside.returncode == 1 and "[outside-workspace]" in outside.stderr

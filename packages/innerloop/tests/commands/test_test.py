@@ -5,6 +5,7 @@ It runs nothing of the workspace around it.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -55,6 +56,26 @@ def test_only_the_tests_of_what_is_linked(workspace: Workspace) -> None:
     assert workspace.loop("share", "tiny", "digits.py", "vision").code == 0
     opened = loader.open_experiment(loader.open_workspace(workspace.root), "tiny")
     assert opened.test_paths == [[".", "../common/tests/test_digits.py", "../common/tests/vision"]]
+    workspace.write("src/tiny/tests/test_tiny.py", "\ndef test_it(): ...\n")
+    workspace.write("src/tiny/outputs/test_old.txt", "")
+    workspace.write(
+        "src/common/tests/vision/test_augment.py", "class TestA:\n    def test_b(self): ..."
+    )
+    workspace.write("src/common/tests/test_other.py", "def test_not_linked(): ...\n")
+    listed = workspace.loop("test", "tiny", "--list", "--json")
+    assert json.loads(listed.out) == [
+        {"id": "tests/test_tiny.py::test_it", "file": "src/tiny/tests/test_tiny.py", "line": 2},
+        {
+            "id": "../common/tests/vision/test_augment.py::TestA::test_b",
+            "file": "src/common/tests/vision/test_augment.py",
+            "line": 2,
+        },
+    ]
+    assert workspace.loop("test", "tiny", "--list").out.splitlines() == [
+        row["id"] for row in json.loads(listed.out)
+    ]
+    refused = workspace.loop("test", "tiny", "--json")
+    assert refused.code == 2 and "[option-needs-another]" in refused.err
 
 
 OWN = ["--rootdir", ".", "-c", "pytest.ini", "--confcutdir", "."]

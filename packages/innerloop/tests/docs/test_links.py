@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 import pytest
 
+from innerloop.cli.command_table import BY_NAME
 from innerloop.model.lint.finding import ACCEPTED
 from tests.support import ROOT, repository_files
 from tests.test_rooms import ROOMS
@@ -153,7 +154,8 @@ def test_readme_begins_with_the_two_commands() -> None:
 @pytest.mark.parametrize("verb", verbs())
 def test_every_command_is_listed(path: Path, verb: str) -> None:
     words = set(re.findall(r"[a-z]+", " ".join(_CODE.findall(path.read_text(encoding="utf-8")))))
-    assert verb in words
+    is_for_editors = BY_NAME[verb].is_for_editors
+    assert verb in words or (is_for_editors and path == README)
 
 
 def test_index_of_docs_links_to_every_page() -> None:

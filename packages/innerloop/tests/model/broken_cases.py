@@ -77,7 +77,7 @@ def summary(findings: list[Finding]) -> tuple[str, ...]:
 def wording(case: Case, findings: list[Finding]) -> Iterator[str]:
     """The lines of wording.txt."""
     for one in findings:
-        text = str(one).partition(f"{one.position}: {one.severity.value}: ")[2]
+        text = str(one).partition(f"{one.position.span()}: {one.severity.value}: ")[2]
         yield f"{case.kind}/{case.name}: {text}"
 
 

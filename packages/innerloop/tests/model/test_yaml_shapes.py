@@ -49,7 +49,9 @@ def require_places(findings: list[Finding], text: str, file: str) -> None:
     """Each finding is one line, and names a line that the file has."""
     lines = text.count("\n") + text.count("\r") + text.count("\x85") + text.count("\u2028") + 1
     for finding in findings:
-        assert re.match(r"[^:\n]+:\d+:\d+: (error|warning|info): [^\n]+ \[[a-z-]+\]$", str(finding))
+        assert re.match(
+            r"[^:\n]+:\d+:\d+(-\d+)?: (error|warning|info): [^\n]+ \[[a-z-]+\]$", str(finding)
+        )
         assert finding.position.file != file or finding.position.line <= lines
 
 

@@ -220,6 +220,7 @@ def test_owners_name_the_state_of_every_file(plain: Path) -> None:
     assert init(folder, "--example", "tiny", "--github").code == 0
     (folder / "scripts/test").write_text("mine")
     (folder / "scripts/mine").write_text("mine")
+    (folder / ".vscode/extensions/innerloop/tool.js").write_text("mine")
     (folder / ".github/workflows/own.yml").write_text("on: push\n")
     ci = folder / ".github/workflows/ci.yml"
     ci.write_text(ci.read_text() + "# mine\n")
@@ -235,6 +236,8 @@ def test_owners_name_the_state_of_every_file(plain: Path) -> None:
         "scripts/test": ("tool", "edited"),
         "scripts/mine": ("team", ""),
         ".vscode/tasks.json": ("shared", "as generated"),
+        ".vscode/extensions/innerloop/package.json": ("tool", "as shipped"),
+        ".vscode/extensions/innerloop/tool.js": ("tool", "edited"),
         ".github/workflows/ci.yml": ("shared", "edited"),
         ".github/workflows/prebuild.yml": ("shared", "removed"),
         ".github/workflows/own.yml": ("team", ""),

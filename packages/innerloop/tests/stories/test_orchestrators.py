@@ -155,7 +155,7 @@ def test_error_in_the_schedule_stops_no_run_and_removes_nothing(scheduled: Works
     assert (scheduled.root / VARIABLES).exists()
     assert scheduled.loop("run", "old", "--dry-run", "--backend", "venv").code == 0
     found = scheduled.loop("check", "old")
-    assert found.code == 1 and "src/old/innerloop.toml:2:1: error: schedule.cron" in found.out
+    assert found.code == 1 and "src/old/innerloop.toml:2:1-5: error: schedule.cron" in found.out
     assert scheduled.loop("check", "other").code == 0
 
 
@@ -163,7 +163,7 @@ def test_check_compares_the_schedule_with_the_job(scheduled: Workspace) -> None:
     scheduled.write("src/old/innerloop.toml", SCHEDULE + "[schedule.set]\ninputs.epoch = 3\n")
     found = scheduled.loop("check")
     assert found.code == 1
-    assert "src/old/innerloop.toml:5:1: error: " in found.out and "[key-unknown]" in found.out
+    assert "src/old/innerloop.toml:5:1-13: error: " in found.out and "[key-unknown]" in found.out
     scheduled.write("src/old/innerloop.toml", "gup = 1\n" + SCHEDULE)
     found = scheduled.loop("check")
     assert found.code == 1 and "[setting-unknown]" in found.out

@@ -14,6 +14,9 @@ from innerloop.util import files
 from tests.support import Workspace, make_workspace
 from tests.versions import commit, git
 
+# What the tool owns: VS Code's extension as well.
+OWNED = (*PATHS, f"{tool_files.EXTENSION}tool.js")
+
 
 def pin(version: str, *more: str) -> str:
     return f"# The pin\ninnerloop=={version} \\\n    --hash=sha256:0\n" + "".join(more)
@@ -23,13 +26,13 @@ def pin(version: str, *more: str) -> str:
 def team(tmp_path: Path) -> Workspace:
     """Branches `old` and `new` with other pins and launchers; `old` is checked out."""
     workspace = make_workspace(tmp_path / "team", share_scripts=False)
-    for name in PATHS:
+    for name in OWNED:
         workspace.write(name, f"start of {name}\n")
     git(workspace, "init", "-q", "-b", "main")
     commit(workspace, "start")
     for name, version in (("new", "0.10"), ("old", "0.9")):
         git(workspace, "checkout", "-q", "-b", name, "main")
-        for path in PATHS:
+        for path in OWNED:
             workspace.write(path, f"{name} of {path}\n")
         workspace.write(PIN, pin(version, f"of-{name}==1\n"))
         commit(workspace, name)
@@ -68,12 +71,12 @@ def test_settlement_takes_all_files_of_the_newer_side(
         assert settlement is None  # the newer side is there already
         return
     assert settlement is not None and settlement.version == "0.10"
-    assert [change.path for change in settlement.changes] == list(PATHS)
-    before = {path: team.read(path) for path in PATHS}
+    assert [change.path for change in settlement.changes] == list(OWNED)
+    before = {path: team.read(path) for path in OWNED}
     assert [change.before for change in settlement.changes] == list(before.values())
     assert engine.settle_tool_files(team.root) == settlement
     assert team.read(PIN) == pin("0.10", "of-new==1\n")
-    assert all(team.read(path) == f"new of {path}\n" for path in PATHS[1:])
+    assert all(team.read(path) == f"new of {path}\n" for path in OWNED[1:])
     assert tool_files.settlement(team.root) is None
     assert PIN in git(team, "diff", "--name-only", "--diff-filter=U")
 

@@ -15,11 +15,15 @@ from ..util.errors import UsageError, did_you_mean
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command. `group` is a heading of `loop help`; `summary` is one sentence."""
+    """A command. `group` is a heading of `loop help`; `summary` is one sentence.
+
+    `is_for_editors`: no person types it, and `loop help` does not list it.
+    """
 
     name: str
     group: str
     summary: str
+    is_for_editors: bool = False
 
 
 # Within a group, in the order of `loop help`.
@@ -51,6 +55,12 @@ COMMANDS = (
         "check",
         "The workspace",
         "Report errors and warnings in job files, schedules and deploy folders.",
+    ),
+    Command(
+        "complete",
+        "The workspace",
+        "Print what may stand at a place of a job file that is being typed.",
+        is_for_editors=True,
     ),
     Command(
         "format", "The workspace", "Format code with black and sort imports; --check only reports."
@@ -174,7 +184,7 @@ CACHED_COMMANDS = frozenset({"check", "list"})
 # Commands that only read the workspace: they report a change that was interrupted. All others undo
 # it first, but for those that have nothing to do with a workspace.
 READING_COMMANDS = frozenset(
-    {"check", "doctor", "list", "logs", "menu"}
+    {"check", "complete", "doctor", "list", "logs", "menu"}
     | {"outdated", "owners", "parity", "runs", "status", "verify"}
 )
 READING_OPTIONS = frozenset({"--check", "--diff", "--dry-run", "--list"})

@@ -52,7 +52,7 @@ def _overview() -> str:
     lines = [f"innerloop {__version__}: the same code, environment and command on every backend"]
     for group in GROUPS:
         lines += ["", group]
-        commands = [command for command in COMMANDS if command.group == group]
+        commands = [one for one in COMMANDS if one.group == group and not one.is_for_editors]
         lines += [_entry(command.name, command.summary, width) for command in commands]
     lines += ["", "Topics"] + [_entry(name, title, width) for name, title in TITLES.items()]
     end = f"`loop help COMMAND` explains a command. {_start()}".rstrip()

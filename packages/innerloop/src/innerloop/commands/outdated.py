@@ -51,8 +51,9 @@ def run(args: argparse.Namespace) -> int:
             outdated.append(staleness.Outdated(name, "image file", tuple(changed)))
     files = _files(args.root) if args.files else ()
     if args.json:
-        rows = [asdict(item) for item in outdated]
-        rows += [{"experiment": "", "kind": "files", "changed": files}] if files else []
+        rows = [{**asdict(item), "update": item.update} for item in outdated]
+        generated = {"experiment": "", "kind": "files", "changed": files, "update": ("sync",)}
+        rows += [generated] if files else []
         console.print_json(rows)
     else:
         for item in outdated:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..history import metric_values, past_runs
+from ..history import metric_values, past_runs, report
 from ..history.past_runs import PastRun
 from ..util import console, files, regular_files, tables
 from ..util.errors import UsageError
@@ -27,6 +27,7 @@ examples:
   loop runs digit_recognition --last 5
   loop runs --log 20260131-101500-3fa2     a run's output (the first characters are enough)
   loop runs --page                 write outputs/runs.html; --open shows it in the browser
+  loop runs --html                 the same page on stdout
   loop runs --json                 for a script: records, scores, curves
 """
 PAGE = "outputs/runs.html"
@@ -44,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--log", metavar="RUN", help="print a run's output")
     parser.add_argument("--page", action="store_true", help=f"write {PAGE}, with the curves")
     parser.add_argument("--open", action="store_true", help="the same, and open it in the browser")
+    parser.add_argument("--html", action="store_true", help="print the page on stdout")
     parser.add_argument("--json", action="store_true", help="one JSON array on stdout")
 
 
@@ -69,6 +71,8 @@ def run(args: argparse.Namespace) -> int:
     runs = runs[-args.last :] if args.last else runs
     if args.json:
         console.print_json([run_.json() for run_ in runs])
+    elif args.html:
+        sys.stdout.write(report.page(runs, _title(root, args.experiment)))
     elif args.page or args.open:
         return _page(root, runs, args.experiment, show=args.open)
     elif not runs:
@@ -89,12 +93,13 @@ def _show_log(root: Path, runs: Sequence[PastRun], word: str) -> int:
     return 0
 
 
-def _page(root: Path, runs: Sequence[PastRun], experiment: str | None, *, show: bool) -> int:
-    from ..history import report
+def _title(root: Path, experiment: str | None) -> str:
+    return f"Runs of {experiment}" if experiment else f"Runs in {root.name}"
 
+
+def _page(root: Path, runs: Sequence[PastRun], experiment: str | None, *, show: bool) -> int:
     path = root / PAGE
-    title = f"Runs of {experiment}" if experiment else f"Runs in {root.name}"
-    files.write_text(path, report.page(runs, title))
+    files.write_text(path, report.page(runs, _title(root, experiment)))
     print(f"wrote {PAGE} ({len(runs)} runs)")
     if not show:
         return 0

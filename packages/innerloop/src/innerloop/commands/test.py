@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import os
+import posixpath
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from ..model import test_functions
 from ..model.experiment import Experiment, Link
 from ..model.pytest_settings import names_a_path
 from ..model.shared_code import COMMON_TESTS
 from ..remote import base
 from ..runner import execute, failure_report, gpu_option
 from ..scaffold import coverage
-from ..util import console
+from ..util import console, files
+from ..util.errors import UsageError, UserError
 from ..workspace import loader
 
 EXAMPLES = """examples:
@@ -24,6 +28,7 @@ EXAMPLES = """examples:
   loop test digit_recognition -- tests/test_train.py
   loop test digit_recognition --coverage         a table, and a page in outputs/EXP/coverage/
   loop test digit_recognition --junit results.xml
+  loop test digit_recognition --list --json      for an editor: the tests with file and line
 """
 
 # Pytest's exit codes.
@@ -41,12 +46,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--coverage", action="store_true", help="report the lines of its code that the tests reach"
     )
+    parser.add_argument(
+        "--list", action="store_true", help="list the tests, as their files have them; run nothing"
+    )
+    parser.add_argument("--json", action="store_true", help="with --list: one JSON array on stdout")
     parser.add_argument("--junit", metavar="FILE", help="write the results as JUnit XML, for CI")
 
 
 def run(args: argparse.Namespace) -> int:
     workspace = loader.open_workspace(args.root)
     experiment = loader.choose_experiment(workspace, args.experiment, args.cwd)
+    if args.json and not args.list:
+        raise UsageError(
+            "--json works only with --list",
+            code="option-needs-another",
+            hint="Add --list, or write --junit FILE for the results",
+        )
+    if args.list:
+        return _list(args.root, experiment, args.json)
     experiment = gpu_option.applied(experiment, args.gpus)
     reports = coverage.CoverageRequest(experiment, coverage=args.coverage, junit=bool(args.junit))
     coverage.prepare(args.root, reports)
@@ -67,6 +84,48 @@ def run(args: argparse.Namespace) -> int:
     if coverage.PYTEST_USAGE_ERROR in codes and args.coverage:
         console.say(coverage.missing_plugin(experiment))
     return _combined(codes)
+
+
+def _list(root: Path, experiment: Experiment, as_json: bool) -> int:
+    rows = [*_tests(root, experiment)]
+    if as_json:
+        console.print_json(rows)
+    else:
+        for row in rows:
+            print(row["id"])
+    return 0
+
+
+def _tests(root: Path, experiment: Experiment) -> Iterator[dict[str, str | int]]:
+    """A row for each test. Its `id` is what pytest takes, in the experiment's folder."""
+    seen: set[str] = set()
+    own = experiment.pytest.own_paths
+    for path in dict.fromkeys(path for group in experiment.test_paths for path in group or own):
+        start = posixpath.normpath(f"{experiment.folder}/{path}")
+        if start.startswith(".."):
+            continue
+        for file in _test_files(root, start):
+            if file in seen:
+                continue
+            seen.add(file)
+            try:
+                text = files.read_own(root / file) or ""
+            except UserError:  # no text, or behind a link that leads out
+                continue
+            inner = posixpath.relpath(file, experiment.folder)
+            for test in test_functions.of_text(text):
+                yield {"id": f"{inner}::{test.name}", "file": file, "line": test.line}
+
+
+def _test_files(root: Path, start: str) -> Iterator[str]:
+    """The files of tests at or below a path; no link is followed."""
+    if (root / start).is_file():
+        yield start
+    for folder, folders, names in os.walk(root / start):
+        folders[:] = sorted(name for name in folders if not name.startswith((".", "__")))
+        for name in sorted(names):
+            if test_functions.is_test_file(name):
+                yield Path(folder, name).relative_to(root).as_posix()
 
 
 def _ends_here(code: int, rest: Sequence[str]) -> bool:

@@ -32,12 +32,17 @@ class Outdated:
     changed: tuple[str, ...]
 
     @property
-    def hint(self) -> str:
+    def update(self) -> tuple[str, ...]:
+        """The arguments of the command that updates it."""
         if self.kind == "container":
-            return f"scripts/loop up {self.experiment} --rebuild"
+            return ("up", self.experiment, "--rebuild")
         if self.kind == "image file":
-            return f"scripts/loop build {self.experiment} --backend apptainer"
-        return f"scripts/loop build {self.experiment}"
+            return ("build", self.experiment, "--backend", "apptainer")
+        return ("build", self.experiment)
+
+    @property
+    def hint(self) -> str:
+        return f"scripts/loop {' '.join(self.update)}"
 
     def message(self) -> str:
         what = "dev container" if self.kind == "container" else self.kind

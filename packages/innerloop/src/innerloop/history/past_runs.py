@@ -125,6 +125,7 @@ class PastRun:
             "folder": self.folder,
             "state": self.state,
             **({"problems": list(self.problems)} if self.problems else {}),
+            "headline": next(iter(headline_metrics([self], 1)), ""),
             "scores": dict(self.scores),
             "curves": {
                 name: [list(point) for point in curve] for name, curve in self.curves.items()

@@ -80,7 +80,7 @@ def plan(root: Path, *, keep_dev_containers: bool = False) -> Departure:
     kept = {path for path in state.generated if keep_dev_containers and _stays(path, made)}
     retraction = file_states.retract(root, state, kept)
     stays = dict(retraction.kept) | dict.fromkeys(kept, "you asked to keep it")
-    tools = [path for path in made_files.TOOLS if os.path.lexists(root / path)]
+    tools = [path for path in made_files.tools(template) if os.path.lexists(root / path)]
     for path in tools:
         if not made_files.as_shipped(root, path, template):
             stays[path] = "you edited it"

@@ -18,12 +18,17 @@ from .workspace_template import EXAMPLES, PIN, PYPROJECT, TINY, File
 
 # The tool's own files. The launcher and its pin come last: without them no command runs.
 LAUNCHER = ("scripts/loop", PIN)
-TOOLS = ("scripts/test", "scripts/test.cmd", "scripts/loop.cmd", *LAUNCHER)
+SCRIPTS = ("scripts/test", "scripts/test.cmd", "scripts/loop.cmd", *LAUNCHER)
 # What tests and notebooks leave in folders of code.
 CACHES = frozenset({"__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache"})
 _ORCHESTRATORS = re.compile(r"(?m)^orchestrators = \[(.*)\]$")
 _NAME = re.compile(r"\A# The settings of the workspace (.*)\.$", re.MULTILINE)
 _TITLE = re.compile(r"\A# (.*)$", re.MULTILINE)
+
+
+def tools(template: Mapping[str, File]) -> tuple[str, ...]:
+    """The files of a workspace that belong to the tool, the launcher and its pin last."""
+    return (*workspace_template.extension_files(template), *SCRIPTS)
 
 
 def as_shipped(root: Path, path: str, template: Mapping[str, File]) -> bool:
@@ -50,7 +55,7 @@ def of_workspace(root: Path, template: Mapping[str, File]) -> Iterator[str]:
     The folders end with a slash. An example goes as a whole, or not at all.
     """
     examples = tuple(part for parts in EXAMPLES.values() for part in parts)
-    others = {*TOOLS, *marked_block.FILES, PYPROJECT}
+    others = {*tools(template), *marked_block.FILES, PYPROJECT}
     for path, file in template.items():
         if path in others or path.startswith(examples) or file.link:
             continue

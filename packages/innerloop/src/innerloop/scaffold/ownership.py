@@ -52,7 +52,7 @@ def of_file(root: Path, path: str) -> OwnedFile:
 
 def _tools(root: Path) -> Iterator[OwnedFile]:
     template = init.template()
-    for path in made_files.TOOLS:
+    for path in made_files.tools(template):
         if not os.path.lexists(root / path):
             yield OwnedFile(path, "tool", "missing")
         else:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from ..util.undo_journal import Delete, Step, Write, WriteBytes
 from ..util.wheels import WHEELS
 from . import init, marked_block, tool_wheel, workspace_template
 from .migrations import vendored_texts
-from .workspace_template import PIN
+from .workspace_template import EXTENSION, PIN
 
 LAUNCHER = "scripts/loop"
 # Replaced in this order, so that the launcher and the pin, which decide who runs next, come last.
@@ -92,13 +92,15 @@ def edits(root: Path, new: ToolVersion, old: str) -> ToolEdits:
         merged, line = _merged(root, name, new, _of_version(shipped, old, name))
         steps += [] if merged is None else [Write(name, merged)]
         conflicts |= {name: line} if line else {}
+    steps += _extension_edits(root, new, old, shipped, kept)
     for name in SCRIPTS:
         here = _content(root, name)
         wanted = new.template[name].content
         if here is not None and _plain(here) == _plain(wanted):
             continue
-        known = {_plain(texts[name]) for _, texts in shipped if name in texts}
-        is_shipped = here is None or _plain(here) in known or vendored_texts.is_shipped(here)
+        is_shipped = (
+            here is None or _is_known(here, name, shipped) or vendored_texts.is_shipped(here)
+        )
         if here is not None and not is_shipped:
             kept[name] = _free(root, name, here)
             steps.append(WriteBytes(kept[name], here))
@@ -111,6 +113,44 @@ def edits(root: Path, new: ToolVersion, old: str) -> ToolEdits:
             steps.append(WriteBytes(kept[PIN], here))
         steps.append(WriteBytes(PIN, new.pin.encode()))
     return ToolEdits(tuple(steps), kept, conflicts)
+
+
+def _is_known(content: bytes, name: str, shipped: tuple[_Shipped, ...]) -> bool:
+    """Whether a known version shipped this file with this very text."""
+    return _plain(content) in {_plain(texts[name]) for _, texts in shipped if name in texts}
+
+
+def _extension_edits(
+    root: Path,
+    new: ToolVersion,
+    old: str,
+    shipped: tuple[_Shipped, ...],
+    kept: dict[str, str],
+) -> Iterator[Step]:
+    """What replaces VS Code's extension. One that a person deleted does not come back.
+
+    A file that the new version no longer has goes if nobody edited it.
+    """
+    had = {name for version, texts in shipped if version == old for name in texts}
+    had = {name for name in had if name.startswith(EXTENSION)}
+    there = {name for name in had if _content(root, name) is not None}
+    if had and not there:
+        return
+    wanted = workspace_template.extension_files(new.template)
+    for name in sorted({*there, *wanted}):
+        here = _content(root, name)
+        is_edited = here is not None and not _is_known(here, name, shipped)
+        if name not in wanted:
+            if not is_edited:
+                yield Delete(name)
+            continue
+        content = new.template[name].content
+        if here is not None and _plain(here) == _plain(content):
+            continue
+        if here is not None and is_edited:
+            kept[name] = _free(root, name, here)
+            yield WriteBytes(kept[name], here)
+        yield WriteBytes(name, content)
 
 
 def lacking_wheels(root: Path, pin: str) -> list[str]:
@@ -186,7 +226,7 @@ _Shipped = tuple[str, Mapping[str, bytes]]
 def _shipped() -> Iterator[_Shipped]:
     """Of each environment of the tool in the cache, and of the version that runs."""
     own = init.template()
-    yield __version__, {name: own[name].content for name in (*SCRIPTS, *marked_block.FILES, PIN)}
+    yield __version__, {name: own[name].content for name in _tools_of(own)}
     folder = cache_folder() / "tool"
     for pattern in ("*/lib/python*/site-packages", "*/Lib/site-packages"):
         for packages in sorted(folder.glob(f"{pattern}/innerloop-*.dist-info")):
@@ -194,12 +234,23 @@ def _shipped() -> Iterator[_Shipped]:
             yield version, _texts(packages.parent / "innerloop")
 
 
+def _tools_of(names: Iterable[str]) -> tuple[str, ...]:
+    return (
+        *SCRIPTS,
+        *workspace_template.extension_files(names),
+        *marked_block.FILES,
+        PIN,
+    )
+
+
 def _texts(package: Path) -> dict[str, bytes]:
     found = {}
     try:
         copies = json.loads((package / workspace_template.DATA).read_text("utf-8"))["copies"]
-        for name in (*SCRIPTS, *marked_block.FILES, PIN):
-            path = package / workspace_template.FOLDER / copies.get(name, name)
+        template = package / workspace_template.FOLDER
+        below = (path.relative_to(template).as_posix() for path in template.rglob("*"))
+        for name in _tools_of({*copies, *below}):
+            path = template / copies.get(name, name)
             if path.is_file():
                 found[name] = regular_files.read_bytes(path)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

@@ -23,6 +23,9 @@ FOLDER = "templates/workspace"
 DATA = "templates/workspace.json"
 PIN = "scripts/loop-requirements.txt"
 
+# VS Code's extension of the workspace: a folder that is the tool's own.
+EXTENSION = ".vscode/extensions/innerloop/"
+
 # Files, and folders that end with a slash. Whatever else lies at the root of the repository is the
 # tool's, or is generated.
 PARTS = (
@@ -30,6 +33,7 @@ PARTS = (
     ".gitattributes",
     ".gitignore",
     ".pre-commit-config.yaml",
+    EXTENSION,
     "data/",
     "notebooks/",
     "orchestration/README.md",
@@ -152,6 +156,11 @@ def personal(settings: str, name: str, orchestrators: Sequence[str]) -> str:
         if count != 1:
             raise ValueError(f"the template's {PYPROJECT} has no line for: {line}")
     return settings
+
+
+def extension_files(names: Iterable[str]) -> list[str]:
+    """Those of the paths that are of VS Code's extension, sorted."""
+    return sorted(name for name in names if name.startswith(EXTENSION))
 
 
 def _belongs(name: str) -> bool:

@@ -19,6 +19,8 @@ from .git_conflicts import Sides
 from .transaction import PIN, Change
 
 PATHS = (PIN, "scripts/loop", "scripts/loop.cmd", "scripts/test", "scripts/test.cmd")
+# VS Code's extension, which is the tool's as well.
+EXTENSION = ".vscode/extensions/innerloop/"
 _PINNED = re.compile(r"^innerloop==([^\s;\\]+)", re.MULTILINE)
 
 
@@ -57,7 +59,8 @@ def settlement(root: Path) -> Settlement | None:
     ours, theirs = pinned_version(pin[1].ours), pinned_version(pin[1].theirs)
     is_theirs = versions.is_newer(theirs, ours)
     changes = []
-    for path in PATHS:
+    extension = sorted(path for path in unmerged if path.startswith(EXTENSION))
+    for path in (*PATHS, *extension):
         if (conflict := _conflict(root, path, unmerged)) is None:
             continue
         text, sides = conflict

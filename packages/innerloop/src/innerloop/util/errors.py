@@ -64,12 +64,17 @@ def did_you_mean(word: str, known: list[str]) -> str:
 
     An empty string when nothing is known, so that a sentence can end with it.
     """
-    import difflib
-
-    close = difflib.get_close_matches(word, known, n=3, cutoff=0.5)
+    close = close_words(word, known)
     if close:
         return "Did you mean " + " or ".join(f'"{name}"' for name in close) + "?"
     return f"There are: {join_names(sorted(known))}" if known else ""
+
+
+def close_words(word: str, known: list[str]) -> list[str]:
+    """The known words that a word may be meant for, the closest first: three at most."""
+    import difflib
+
+    return difflib.get_close_matches(word, known, n=3, cutoff=0.5)
 
 
 def join_names(names: Sequence[str], most: int = 40) -> str:

@@ -37,8 +37,68 @@ class YamlText:
 
     def where(self, *path: Key) -> Position:
         """The position of a key, of a list's item, or of the nearest parent that exists."""
-        mark = _walk(self.node, path)[0]
-        return _position(self.name, mark)
+        return self._position(_walk(self.node, path)[0])
+
+    def where_value(self, *path: Key) -> Position | None:
+        """The position of a scalar that is written on one line; None for any other value."""
+        node = _walk(self.node, path)[1]
+        if not isinstance(node, yaml.ScalarNode) or node.style in ("|", ">") or not node.value:
+            return None
+        position = self._position(node)
+        return position if node.start_mark.line == node.end_mark.line else None
+
+    def place_for(self, path: tuple[Key, ...], before: str) -> tuple[Position, str] | None:
+        """Where a new key of the mapping at a path goes, and a template for its text.
+
+        The template has `{}` for `NAME: VALUE`. A mapping that is missing is written before the key
+        `before` of the mapping around it. None where the file has no simple place for it.
+        """
+        node = _walk(self.node, path)[1]
+        if node is None or (isinstance(node, yaml.ScalarNode) and not node.value):
+            return self._place_for_mapping(path, before)
+        if not isinstance(node, yaml.MappingNode):
+            return None
+        if node.flow_style:
+            at = node.start_mark
+            position = Position(self.name, at.line + 1, at.column + 2, at.column + 2)
+            return position, "{} , " if node.value else "{} "
+        return self._line_before(node.value[0][0], "{}\n") if node.value else None
+
+    def _place_for_mapping(self, path: tuple[Key, ...], before: str) -> tuple[Position, str] | None:
+        around = _walk(self.node, path[:-1])[1]
+        if not isinstance(around, yaml.MappingNode) or around.flow_style:
+            return None
+        keys = {key.value: key for key, _ in around.value}
+        if path[-1] in keys:  # it has no value: the names go below it
+            mark = keys[path[-1]].start_mark
+            place = self._line_before(keys[path[-1]], "  {}\n")
+            if place is None or len(self.source.splitlines()) <= mark.line + 1:
+                return None
+            return Position(self.name, mark.line + 2, 1, 1), place[1]
+        next_ = keys.get(before) or (around.value[0][0] if around.value else None)
+        indent = " " * (next_.start_mark.column if next_ is not None else 0)
+        return self._line_before(next_, f"{path[-1]}:\n{indent}  {{}}\n")
+
+    def _line_before(self, key: yaml.Node | None, template: str) -> tuple[Position, str] | None:
+        """A new line before a key that is the first of its line; None for any other key."""
+        if key is None:
+            return None
+        mark = key.start_mark
+        indent = self.source.splitlines()[mark.line][: mark.column]
+        if indent.strip():
+            return None
+        return Position(self.name, mark.line + 1, 1, 1), indent + template
+
+    def _position(self, node: yaml.Node | None) -> Position:
+        """The position of a node, with its end or that of its first token."""
+        if node is None:
+            return Position(self.name, 1, 1).in_text(self.source)
+        start, end = node.start_mark, node.end_mark
+        is_token = isinstance(node, yaml.ScalarNode) and start.line == end.line
+        position = Position(
+            self.name, start.line + 1, start.column + 1, end.column + 1 if is_token else 0
+        )
+        return position if is_token else position.in_text(self.source)
 
     def where_text(self, path: tuple[Key, ...], text: str, nth: int = 0) -> Position:
         """The position of a piece of text inside a value, counting its occurrences from 0.
@@ -48,7 +108,7 @@ class YamlText:
         """
         key, node = _walk(self.node, path)
         if node is None:
-            return _position(self.name, key)
+            return self._position(key)
         lines = self.source.splitlines(keepends=True)
         start = sum(map(len, lines[: node.start_mark.line])) + node.start_mark.column
         end = sum(map(len, lines[: node.end_mark.line])) + node.end_mark.column
@@ -56,9 +116,10 @@ class YamlText:
         for _ in range(nth + 1):
             at = self.source.find(text, at + 1, end)
             if at < 0:
-                return _position(self.name, key)
+                return self._position(key)
         line = self.source.count("\n", 0, at)
-        return Position(self.name, line + 1, at - self.source.rfind("\n", 0, at))
+        column = at - self.source.rfind("\n", 0, at)
+        return Position(self.name, line + 1, column, column + len(text.partition("\n")[0]))
 
     def scalar(self, *path: Key) -> tuple[Any, str | None]:
         """The value at a path and its text as written without quotes.
@@ -74,7 +135,7 @@ class YamlText:
         """(name, its text, its position) of each key of a mapping; [] if there is none."""
         node = _walk(self.node, path)[1] if path else self.node
         return [
-            (_value_of(key), key.value, _position(self.name, key.start_mark))
+            (_value_of(key), key.value, self._position(key))
             for key, _ in (node.value if isinstance(node, yaml.MappingNode) else ())
             if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge"
         ]
@@ -83,7 +144,9 @@ class YamlText:
         """The keys that occur twice in one mapping, each with the position of the later one."""
         loader = _Loader(self.source)
         try:
-            return list(_duplicates(loader.get_single_node(), self.name))
+            return [
+                (self._position(key), key.value) for key in _duplicates(loader.get_single_node())
+            ]
         finally:
             loader.dispose()
 
@@ -168,24 +231,26 @@ def _value_of(node: yaml.ScalarNode) -> Any:
         loader.dispose()
 
 
-def _walk(node: yaml.Node | None, path: tuple[Key, ...]) -> tuple[Any, yaml.Node | None]:
-    """The mark of the path's last key that is there, and the value's node (None: not there)."""
-    mark = None if node is None else node.start_mark
+def _walk(
+    node: yaml.Node | None, path: tuple[Key, ...]
+) -> tuple[yaml.Node | None, yaml.Node | None]:
+    """The node of the path's last key that is there, and that of the value (None: not there)."""
+    name = node
     for key in path:
         below = _child(node, key)
         if below is None:
-            return mark, None
-        mark, node = below
-    return mark, node
+            return name, None
+        name, node = below
+    return name, node
 
 
-def _child(node: yaml.Node | None, key: Key) -> tuple[Any, yaml.Node] | None:
+def _child(node: yaml.Node | None, key: Key) -> tuple[yaml.Node, yaml.Node] | None:
     if isinstance(node, yaml.MappingNode):
         for name, value in reversed(node.value):
             if name.value == str(key):
-                return name.start_mark, value
+                return name, value
     if isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
-        return node.value[key].start_mark, node.value[key]
+        return node.value[key], node.value[key]
     return None
 
 
@@ -193,15 +258,15 @@ def _position(name: str, mark: Any) -> Position:
     return Position(name, 1, 1) if mark is None else Position(name, mark.line + 1, mark.column + 1)
 
 
-def _duplicates(node: yaml.Node | None, name: str) -> Iterator[tuple[Position, str]]:
+def _duplicates(node: yaml.Node | None) -> Iterator[yaml.Node]:
     if isinstance(node, yaml.MappingNode):
         seen = set()
         for key, value in node.value:
             if key.value in seen and key.tag != "tag:yaml.org,2002:merge":
-                yield _position(name, key.start_mark), str(key.value)
+                yield key
             if isinstance(key.value, str):
                 seen.add(key.value)
-            yield from _duplicates(value, name)
+            yield from _duplicates(value)
     elif isinstance(node, yaml.SequenceNode):
         for item in node.value:
-            yield from _duplicates(item, name)
+            yield from _duplicates(item)

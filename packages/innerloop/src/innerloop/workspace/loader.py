@@ -444,6 +444,37 @@ class WorkspaceFiles:
         return self.root / resolved
 
 
+class EditedFiles(WorkspaceFiles):
+    """The workspace's files with the text of one as it is in an editor, saved or not."""
+
+    def __init__(self, root: Path, path: str, text: str) -> None:
+        super().__init__(root)
+        self.path, self.text = path, text
+
+    def exists(self, path: str) -> bool:
+        return posixpath.normpath(path) == self.path or super().exists(path)
+
+    def read(self, path: str) -> str | None:
+        return self.text if posixpath.normpath(path) == self.path else super().read(path)
+
+
+def path_in(workspace: Workspace, word: str, cwd: Path) -> str:
+    """The path of a file that an editor names, relative to the root; it need not exist.
+
+    UserError for one outside of the workspace.
+    """
+    root = Path(workspace.root)
+    relative = typed_below(root, cwd / word.replace("\\", "/"))
+    if relative is None or relative == ".":
+        raise UserError(
+            f"{word} is outside the workspace",
+            code="outside-workspace",
+            where=workspace.root,
+            hint="Copy it into the workspace, with the code that it uses",
+        )
+    return as_on_disk(root, relative)
+
+
 def _is_in_src(path: str) -> bool:
     """Whether a path is below src/, and not in a folder that holds no code."""
     first, *parts = posixpath.normpath(path).split("/")

@@ -165,9 +165,13 @@ class Job:
 
     def where(self, *path: str | int) -> Position:
         """The position of a key of this job; a sweep's trial is searched too."""
+        return self.text.where(*self.path_of(*path))
+
+    def path_of(self, *path: str | int) -> tuple[str | int, ...]:
+        """The path in the file of a key of this job; a sweep's trial is searched too."""
         if path[:1] in _OF_TRIAL and isinstance(self.document.get("trial"), dict):
             path = ("trial", *path)
-        return self.text.where(*self.at, *path)
+        return (*self.at, *path)
 
 
 _PORTS = {"tensor_board": 6006, "jupyter_lab": 8888}

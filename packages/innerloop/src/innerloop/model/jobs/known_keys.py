@@ -17,6 +17,11 @@ SWEEP = (
     "limits", "resources", "queue_settings",
 )  # fmt: skip
 PIPELINE = (*_COMMON, "jobs", "component", "settings")
+# Of a component's own file: a command, or a pipeline with jobs.
+COMPONENT = (
+    "$schema", "type", "name", "version", "display_name", "description", "tags", "inputs",
+    "outputs", *_WHAT, "resources", "is_deterministic", "additional_includes", "jobs", "properties",
+)  # fmt: skip
 # Of a step with its own command; a step with a component accepts any key.
 STEP = (*COMMAND, "component", "comment")
 

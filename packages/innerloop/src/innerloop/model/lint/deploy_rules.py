@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ...util import yaml_text
-from ...util.errors import UserError, did_you_mean
+from ...util.errors import UserError, close_words, did_you_mean
 from ...util.position import Position
 from ...util.yaml_text import YamlText
 from ..deployment import (
@@ -27,6 +27,7 @@ from ..deployment import (
     read_deployment,
 )
 from .finding import INFO, WARNING, Files, Finding, finding_of, mapping_of
+from .fixes import in_place
 from .server_rules import check_server
 
 _ENDPOINT = (
@@ -174,8 +175,9 @@ def _keys(parsed: YamlText, known: Sequence[str], *at: str) -> Iterator[Finding]
         if str(key) not in known:
             below = f" below {at[-1]}" if at else ""
             message = f'Azure ML has no key "{key}"{below}'
-            hint = did_you_mean(str(key), list(known))
-            yield Finding(parsed.where(*at, str(key)), message, hint, "key-unknown", WARNING)
+            hint, position = did_you_mean(str(key), list(known)), parsed.where(*at, str(key))
+            fixes = in_place(position, close_words(str(key), list(known)))
+            yield Finding(position, message, hint, "key-unknown", WARNING, fixes)
 
 
 def _name(parsed: YamlText, key: str, name: str, kind: str) -> Iterator[Finding]:

@@ -33,12 +33,28 @@ ERROR, WARNING, INFO = Severity
 
 
 @dataclass(frozen=True, slots=True)
+class Fix:
+    """A change of the finding's file that an editor offers: `text` in place of a token.
+
+    A position without a width (its end is its beginning) inserts the text there.
+    """
+
+    title: str
+    position: Position
+    text: str
+
+    def as_json(self) -> dict[str, str | int]:
+        return {"title": self.title, **range_json(self.position), "text": self.text}
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """A problem at a position, and what to do about it.
 
     `message` is one sentence without a full stop; `hint` says what to do, as an instruction ("" if
     the message says it all). `code` names the kind of problem in kebab-case: scripts rely on it, so
-    the wording may improve. The position always has a line and a column.
+    the wording may improve. The position always has a line and a column. `fixes` are changes of
+    which each mends it, the likeliest first.
     """
 
     position: Position
@@ -46,6 +62,7 @@ class Finding:
     hint: str
     code: str
     severity: Severity = ERROR
+    fixes: tuple[Fix, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "position", self.position.whole())
@@ -55,20 +72,27 @@ class Finding:
         return UserError(self.message, code=self.code, where=self.position, hint=self.hint)
 
     def __str__(self) -> str:
-        """`FILE:LINE:COLUMN: SEVERITY: MESSAGE. HINT [CODE]`, as problem matchers read it."""
+        """`FILE:LINE:COLUMN-END: SEVERITY: MESSAGE. HINT [CODE]`, as problem matchers read it."""
         text = UserError(self.message, code=self.code, hint=self.hint).message()
-        return one_line(f"{self.position}: {self.severity.value}: {text} [{self.code}]")
+        return one_line(f"{self.position.span()}: {self.severity.value}: {text} [{self.code}]")
 
-    def as_json(self) -> dict[str, str | int]:
+    def as_json(self) -> dict[str, object]:
         return {
             "code": self.code,
             "severity": self.severity.value,
             "message": self.message,
             "file": self.position.file,
-            "line": self.position.line,
-            "column": self.position.column,
+            **range_json(self.position),
             "hint": self.hint,
+            "fixes": [fix.as_json() for fix in self.fixes],
         }
+
+
+def range_json(position: Position) -> dict[str, int]:
+    """A range on one line; the end is the column after its last character."""
+    line, column = position.line, position.column
+    end = max(position.end_column, column)
+    return {"line": line, "column": column, "end_line": line, "end_column": end}
 
 
 def finding_of(error: UserError, severity: Severity = ERROR) -> Finding:
@@ -78,10 +102,15 @@ def finding_of(error: UserError, severity: Severity = ERROR) -> Finding:
 
 
 def refused(
-    job: Job, path: tuple[str, ...], message: str, hint: str, code: str = "azure-refuses"
+    job: Job,
+    path: tuple[str, ...],
+    message: str,
+    hint: str,
+    code: str = "azure-refuses",
+    fixes: tuple[Fix, ...] = (),
 ) -> Finding:
     """A key of the job that Azure ML refuses."""
-    return Finding(job.where(*path), message, hint, code, WARNING)
+    return Finding(job.where(*path), message, hint, code, WARNING, fixes)
 
 
 # Warnings about a job that Azure ML accepts: it costs more than it should, hides its failure, runs

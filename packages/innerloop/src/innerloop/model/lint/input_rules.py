@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator
 from math import isfinite
 
-from ...util.errors import did_you_mean
+from ...util.errors import close_words, did_you_mean
 from ..jobs.job import DATA_TYPES, LITERAL_TYPES, Job
 from .finding import INFO, Finding, mapping_of, refused
+from .fixes import other_value
 
 _KEY = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _INPUT_MODES = ("ro_mount", "download", "direct")
@@ -38,19 +39,25 @@ def _input(job: Job, name: str, step: bool) -> Iterator[Finding]:
         return
     if input_.type not in (*DATA_TYPES, "path", ""):
         message = f'the type of input "{name}" is {input_.type}'
-        hint = did_you_mean(input_.type, [*DATA_TYPES, *LITERAL_TYPES[:4]])
-        yield refused(job, (*path, "type"), message, hint, "not-a-choice")
+        known = [*DATA_TYPES, *LITERAL_TYPES[:4]]
+        hint = did_you_mean(input_.type, known)
+        fixes = other_value(job, (*path, "type"), close_words(input_.type, known))
+        yield refused(job, (*path, "type"), message, hint, "not-a-choice", fixes)
     data = input_.path or ""
     if re.match(r"azureml:(?!/)", data) and not VERSIONED.fullmatch(data):
         message = f'the data of input "{name}" have neither a version nor a label: {data}'
         hint = "Write azureml:NAME:VERSION, or azureml:NAME@latest"
+        values: tuple[str, ...] = ()
         if re.fullmatch(r"azureml:[^:@/]+", data):
             hint = f"Write {data}:1, or {data}@latest"
-        yield refused(job, (*path, "path"), message, hint, "version-missing")
+            values = (f"{data}@latest", f"{data}:1")
+        fixes = other_value(job, (*path, "path"), values)
+        yield refused(job, (*path, "path"), message, hint, "version-missing", fixes)
     elif data.startswith("azureml:") and data.endswith(":latest"):
         message = f"{data} is a version with the name latest, not the latest version"
         hint = f"Write {data.removesuffix(':latest')}@latest"
-        yield Finding(job.where(*path, "path"), message, hint, "version-missing", INFO)
+        fixes = other_value(job, (*path, "path"), (f"{data.removesuffix(':latest')}@latest",))
+        yield Finding(job.where(*path, "path"), message, hint, "version-missing", INFO, fixes)
 
 
 def check_input_form(job: Job, name: str) -> Iterator[Finding]:
@@ -64,7 +71,8 @@ def check_input_form(job: Job, name: str) -> Iterator[Finding]:
     if mode is not None and input_.kind == "data" and str(mode).lower() not in modes:
         message = f'the mode of input "{name}" is {mode}'
         hint = f"Write one of {', '.join(modes)}"
-        yield refused(job, (*path, "mode"), message, hint, "not-a-choice")
+        fixes = other_value(job, (*path, "mode"), modes)
+        yield refused(job, (*path, "mode"), message, hint, "not-a-choice", fixes)
     value = written.get("value")
     if (
         input_.kind == "literal"
@@ -124,11 +132,13 @@ def _output(job: Job, name: str, step: bool) -> Iterator[Finding]:
     if output.type not in (*DATA_TYPES, *(("path", *LITERAL_TYPES) if step else ())):
         message = f'the type of output "{name}" is {output.type}'
         hint = did_you_mean(output.type, list(DATA_TYPES))
-        yield refused(job, (*path, "type"), message, hint, "not-a-choice")
+        fixes = other_value(job, (*path, "type"), close_words(output.type, list(DATA_TYPES)))
+        yield refused(job, (*path, "type"), message, hint, "not-a-choice", fixes)
     if output.mode is not None and output.mode.lower() not in _OUTPUT_MODES:
         message = f'the mode of output "{name}" is {output.mode}'
         hint = f"Write one of {', '.join(_OUTPUT_MODES)}"
-        yield refused(job, (*path, "mode"), message, hint, "not-a-choice")
+        fixes = other_value(job, (*path, "mode"), _OUTPUT_MODES)
+        yield refused(job, (*path, "mode"), message, hint, "not-a-choice", fixes)
     if output.path is not None and not output.path.startswith(("azureml:", "${{")):
         message = f'the output "{name}" has the local path {output.path}, which Azure ML refuses'
         hint = "Remove it, or write azureml://datastores/NAME/paths/..."

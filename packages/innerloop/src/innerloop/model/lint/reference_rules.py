@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ...util.errors import did_you_mean
+from ...util.errors import close_words, did_you_mean
 from ...util.position import Position
 from ..jobs.job import Job
 from ..jobs.legacy import single_braces
-from .finding import ERROR, INFO, WARNING, Finding
+from .finding import ERROR, INFO, WARNING, Finding, Fix
+from .fixes import declared, in_place, other_name
 
 _REFERENCE = re.compile(r"\$\{\{(?P<body>[^{}]*)\}\}")
 _NAMED = re.compile(r"^(?P<kind>[A-Za-z_]+)\.(?P<name>\S+)$")
@@ -63,15 +64,20 @@ def _old_dialect(job: Job) -> Iterator[Finding]:
                 "which the shell takes for a variable",
                 f"Write ${{{{{match['body']}}}}}",
                 "reference-misspelt",
+                fixes=in_place(
+                    where_in_command(job, f"${match[0]}"), [f"${{{{{match['body']}}}}}"]
+                ),
             )
             continue
+        position = where_in_command(job, match[0], written.count(match[0], 0, match.start()))
         yield Finding(
-            where_in_command(job, match[0], written.count(match[0], 0, match.start())),
+            position,
             f"{match[0]} is the old form of a reference: Azure ML's client sends "
             f"${{{{{match['body']}}}}}",
             f"Write ${{{{{match['body']}}}}}",
             "legacy-form",
             INFO,
+            in_place(position, [f"${{{{{match['body']}}}}}"]),
         )
 
 
@@ -101,12 +107,14 @@ def check_variables(job: Job) -> Iterator[Finding]:
             if is_undeclared:
                 hint = _hint(kind, name, {key: list(names) for key, names in known.items()})
             where = f'the variable "{path[-1]}"' if in_variable else f'"{path[-1]}"'
+            position = job.text.where_text((*job.at, *map(str, path)), match[0], nth)
             yield Finding(
-                job.text.where_text((*job.at, *map(str, path)), match[0], nth),
+                position,
                 f"{where} has {match[0]}, which nobody fills in",
                 hint,
                 "reference-undeclared" if is_undeclared else "reference-unknown",
                 WARNING,
+                _fixes(job, position, match[0], kind, name, known) if is_undeclared else (),
             )
 
 
@@ -135,12 +143,14 @@ def _misspelt(job: Job) -> Iterator[Finding]:
         kind, _, name = inner.partition(".")
         # {inputs.x} may be meant for the program, as in python -c 'print(f"{inputs.x}")'.
         is_reference = "$" in match[0] or name in known.get(kind, ())
+        position = where_in_command(job, match[0], job.command.count(match[0], 0, match.start()))
         yield Finding(
-            where_in_command(job, match[0], job.command.count(match[0], 0, match.start())),
+            position,
             f"{match[0]} is not a reference: Azure ML passes it on unchanged",
             f"Write ${{{{{inner}}}}}",
             "reference-misspelt",
             ERROR if is_reference else INFO,
+            in_place(position, [f"${{{{{inner}}}}}"]),
         )
 
 
@@ -178,6 +188,7 @@ def _reference(
             f"Write ${{{{{plain}}}}}",
             "reference-with-blanks",
             INFO,
+            in_place(position, [f"${{{{{plain}}}}}"]),
         )
     match = _NAMED.match(plain)
     known = {kind: list(dict.fromkeys(names)) for kind, names in _known(job).items()}
@@ -186,7 +197,10 @@ def _reference(
         hint = did_you_mean(kind, list(known))
         if kind == "parent":
             hint = "Give the step an input with that value, and refer to it as ${{inputs.NAME}}"
-        yield Finding(position, f"{text} is not a known reference", hint, "reference-unknown")
+        words = close_words(kind, list(known)) if kind != "parent" and match else []
+        fixes = other_name(position, text, f"{kind}.", [f"{word}." for word in words])
+        message = f"{text} is not a known reference"
+        yield Finding(position, message, hint, "reference-unknown", fixes=fixes)
         return
     kind, name = match["kind"], match["name"]
     if kind == "inputs" and not is_optional and _may_lack(job, name):
@@ -208,6 +222,20 @@ def _reference(
         f'the command refers to {text}, and the job declares no {word} "{name}"',
         hint,
         "reference-undeclared",
+        fixes=_fixes(job, position, text, kind, name, known),
+    )
+
+
+def _fixes(
+    job: Job, position: Position, text: str, kind: str, name: str, known: Mapping[str, list[str]]
+) -> tuple[Fix, ...]:
+    """What a reference to an undeclared name may mean, in the order of its hint; or declare it."""
+    for other, names in known.items():
+        if other != kind and name in names:
+            return in_place(position, [f"${{{{{other}.{name}}}}}"])
+    return (
+        *other_name(position, text, name, close_words(name, known[kind])),
+        *declared(job, kind, name),
     )
 
 

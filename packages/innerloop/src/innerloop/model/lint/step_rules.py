@@ -11,13 +11,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from ...util.errors import did_you_mean
+from ...util.errors import close_words, did_you_mean
 from ...util.json_records import is_file_name
 from ..jobs.component import flat_inputs
 from ..jobs.job import DATA_TYPES, Input, Job
 from ..jobs.known_keys import COMPONENT_INPUT
 from ..jobs.pipeline import PREVIEWS, Pipeline, Step
 from .finding import INFO, WARNING, Finding, mapping_of, refused
+from .fixes import other_key, other_value
 from .input_rules import check_input_form
 from .sweep_rules import check_sweep
 from .value_rules import check_keys, check_sweep_keys, check_tags
@@ -138,8 +139,10 @@ def _bound(job: Job, step: Step, body: Mapping[str, Any]) -> Iterator[Finding]:
     for name in mapping_of(body.get("outputs")):
         if str(name) not in map(str, declared):
             message = f'the step "{step.name}" has the output "{name}", which its component lacks'
-            hint = did_you_mean(str(name), list(map(str, declared)))
-            yield refused(job, (*at, "outputs", str(name)), message, hint, "output-undeclared")
+            known, path = list(map(str, declared)), (*at, "outputs", str(name))
+            hint = did_you_mean(str(name), known)
+            fixes = other_key(job, path, close_words(str(name), known))
+            yield refused(job, path, message, hint, "output-undeclared", fixes)
     for name, declaration in flat_inputs(
         {str(key): one for key, one in mapping_of(written.get("inputs")).items()}
     ).items():
@@ -174,7 +177,8 @@ def _not_allowed(
     allowed = declaration.get("enum")
     if isinstance(allowed, list) and allowed and text not in map(str, allowed):
         message = f"{sets}, and the component allows {', '.join(map(str, allowed))}"
-        yield refused(job, path, message, "Write one of them", "value-not-allowed")
+        fixes = other_value(job, path, map(str, allowed))
+        yield refused(job, path, message, "Write one of them", "value-not-allowed", fixes)
     for key, word in (("min", "at least"), ("max", "at most")):
         limit = declaration.get(key) if kind in ("number", "integer") else None
         if not isinstance(limit, (int, float)) or isinstance(limit, bool):
@@ -202,12 +206,15 @@ def _declared(job: Job, written: Mapping[str, Any]) -> Iterator[Finding]:
             message = f'the type of input "{name}" is {type_}'
             lower = str(type_).lower()
             hint = _CURRENT_TYPES.get(lower) or did_you_mean(lower, [*_TYPES])
-            yield refused(job, (*path, "type"), message, hint, "not-a-choice")
+            words = [word for word in close_words(lower, [*_TYPES]) if word in hint]
+            fixes = other_value(job, (*path, "type"), words)
+            yield refused(job, (*path, "type"), message, hint, "not-a-choice", fixes)
         for key in mapping_of(declaration):
             if key not in (*COMPONENT_INPUT, "values"):
                 message = f'Azure ML has no key "inputs.{name}.{key}"'
                 hint = did_you_mean(str(key), [*COMPONENT_INPUT])
-                yield refused(job, (*path, str(key)), message, hint, "key-unknown")
+                fixes = other_key(job, (*path, str(key)), close_words(str(key), [*COMPONENT_INPUT]))
+                yield refused(job, (*path, str(key)), message, hint, "key-unknown", fixes)
     for name, declaration in mapping_of(written.get("outputs")).items():
         if declaration is None:
             message = f'the output "{name}" of the component is empty'

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ...util.errors import did_you_mean
+from ...util.errors import close_words, did_you_mean
 from ...util.position import Position
 from ..jobs.job import DISTRIBUTIONS as DISTRIBUTION_TYPES
 from ..jobs.job import Job
@@ -17,6 +17,7 @@ from ..jobs.known_keys import BELOW, DISTRIBUTION, INPUT, OUTPUT, SERVICE, STEP,
 from ..jobs.legacy import normalize_type
 from ..jobs.shm_size import SHM_SIZE
 from .finding import INFO, WARNING, Finding, Severity, mapping_of, refused
+from .fixes import as_text, other_key, other_value
 from .input_rules import check_inputs
 from .machine_rules import check_machine
 
@@ -112,7 +113,9 @@ def check_keys(job: Job) -> Iterator[Finding]:
                 if '"command"' in hint and "command" not in mapping:
                     continue  # reported as the missing command
                 message = f'Azure ML has no key "{name}"'
-                yield refused(job, (*path, str(key)), message, hint, "key-unknown")
+                words = [word for word in close_words(str(key), list(known)) if word in hint]
+                fixes = other_key(job, (*path, str(key)), words)
+                yield refused(job, (*path, str(key)), message, hint, "key-unknown", fixes)
             elif (value is None and known is not None and not (path and known is OUTPUT)) or (
                 value == {} and key == "distribution"
             ):
@@ -165,7 +168,7 @@ def _names(job: Job) -> Iterator[Finding]:
         value = document.get(key)
         if value is not None and not isinstance(value, str):
             message, hint = f"{key} is not a string: {value!r}", f'Write "{value}"'
-            yield refused(job, (key,), message, hint, "not-a-string")
+            yield refused(job, (key,), message, hint, "not-a-string", as_text(job, (key,)))
     for key, rule in (("name", "job"), ("experiment_name", "experiment")):
         value = document.get(key)
         if isinstance(value, str) and not _JOB_NAME.fullmatch(value):
@@ -176,6 +179,7 @@ def _names(job: Job) -> Iterator[Finding]:
                 "and contain only letters, digits, - and _, 255 at most",
                 f'Write "{_clean(value)}"',
                 "name-refused",
+                other_value(job, (key,), (_clean(value),)),
             )
     kind = document.get("type")
     if kind is None and job.kind != "command":
@@ -183,7 +187,8 @@ def _names(job: Job) -> Iterator[Finding]:
         yield refused(job, (), message, f"Write type: {job.kind}", "job-type-missing")
     if isinstance(kind, str) and kind != normalize_type(kind):
         hint = f"Write type: {normalize_type(kind)}"
-        yield refused(job, ("type",), f"type is {kind}", hint, "legacy-form")
+        fixes = other_value(job, ("type",), (normalize_type(kind),))
+        yield refused(job, ("type",), f"type is {kind}", hint, "legacy-form", fixes)
 
 
 def check_tags(job: Job) -> Iterator[Finding]:
@@ -192,7 +197,8 @@ def check_tags(job: Job) -> Iterator[Finding]:
         for key, one in mapping_of(job.document.get(kind)).items():
             if one is not None and not isinstance(one, str):
                 message = f'the {word} "{key}" is not a string: {one!r}'
-                yield refused(job, (kind, str(key)), message, "Put it in quotes", "not-a-string")
+                path, hint = (kind, str(key)), "Put it in quotes"
+                yield refused(job, path, message, hint, "not-a-string", as_text(job, path))
     tags = job.document.get("tags")
     if tags is not None and not isinstance(tags, dict):
         message, hint = f"tags is not a mapping: {tags!r}", "Write names and values: {stage: dev}"
@@ -226,10 +232,11 @@ def _variables(job: Job) -> Iterator[Finding]:
             text = "" if value is None else str(value)
             yield refused(
                 job,
-                ("environment_variables", str(name)),
+                path := ("environment_variables", str(name)),
                 f"the environment variable {name} is {shown}",
                 f'Write {name}: "{text}"',
                 "not-a-string",
+                as_text(job, path),
             )
 
 
@@ -333,13 +340,14 @@ def _registered(job: Job, reference: str) -> Iterator[Finding]:
         yield refused(job, path, message, hint, "environment-reference-invalid")
     elif "/" not in reference and not re.fullmatch(r"azureml:[^/]+[:@][^:@/]+", reference):
         message = f"the environment has neither a version nor a label: {reference}"
-        yield refused(
-            job, path, message, f"Write {reference}:1 or {reference}@latest", "version-missing"
-        )
+        fixes = other_value(job, path, (f"{reference}@latest", f"{reference}:1"))
+        hint = f"Write {reference}:1 or {reference}@latest"
+        yield refused(job, path, message, hint, "version-missing", fixes)
     elif reference.endswith(":latest"):
         message = f"{reference} is a version with the name latest, not the latest version"
         hint = f"Write {reference.removesuffix(':latest')}@latest"
-        yield Finding(job.where(*path), message, hint, "version-missing", INFO)
+        fixes = other_value(job, path, (f"{reference.removesuffix(':latest')}@latest",))
+        yield Finding(job.where(*path), message, hint, "version-missing", INFO, fixes)
 
 
 def _mappings_written(job: Job) -> Iterator[Finding]:
@@ -356,7 +364,9 @@ def _mappings_written(job: Job) -> Iterator[Finding]:
     priority = mapping_of(job.document.get("queue_settings")).get("priority")
     if priority is not None and str(priority).lower() not in ("low", "medium", "high"):
         message, hint = f"queue_settings.priority is {priority}", "Write low, medium or high"
-        yield refused(job, ("queue_settings", "priority"), message, hint, "not-a-choice")
+        path = ("queue_settings", "priority")
+        fixes = other_value(job, path, ("low", "medium", "high"))
+        yield refused(job, path, message, hint, "not-a-choice", fixes)
 
 
 def _choices(job: Job) -> Iterator[Finding]:
@@ -371,7 +381,8 @@ def _choices(job: Job) -> Iterator[Finding]:
         if plain not in {re.sub(r"[^a-z]", "", one) for one in known}:
             hint = f"Write {', '.join(known[:-1])} or {known[-1]}"
             message = f"{'.'.join(path)} is {value}"
-            yield refused(job, path, message, hint, "not-a-choice")
+            fixes = other_value(job, path, known)
+            yield refused(job, path, message, hint, "not-a-choice", fixes)
     kind = mapping_of(_body(job).get("distribution")).get("type")
     if job.distribution is not None and kind and str(kind).lower() not in DISTRIBUTION_TYPES:
         message = f"distribution.type is {kind}, which azure-ai-ml 1.35 does not support"
@@ -410,7 +421,9 @@ def check_sweep_keys(job: Job) -> Iterator[Finding]:
     goal = mapping_of(job.document.get("objective")).get("goal")
     if goal is not None and str(goal).lower() not in ("minimize", "maximize"):
         hint = "Write minimize or maximize"
-        yield refused(job, ("objective", "goal"), f"the goal is {goal}", hint, "not-a-choice")
+        path = ("objective", "goal")
+        fixes = other_value(job, path, ("minimize", "maximize"))
+        yield refused(job, path, f"the goal is {goal}", hint, "not-a-choice", fixes)
     limits = job.document.get("limits")
     if isinstance(limits, dict) and limits.get("max_total_trials") is None:
         message, hint = "limits has no max_total_trials", "Write max_total_trials: 20 below it"

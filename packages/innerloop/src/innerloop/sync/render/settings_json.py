@@ -19,6 +19,9 @@ NOISE = (
 )
 # Large, and not code: neither watched nor searched.
 BULK = ("data", "outputs", SCRATCH)
+# Of the tool's own folder: made of the tables in model/jobs/job_fields.
+JOB_SCHEMA = ".vscode/extensions/innerloop/job.schema.json"
+JOB_FILES = ("src/**/azure-ml-job*.yaml", "src/**/azure-ml-job*.yml")
 # What a file is made from or made of, shown below it.
 NESTED = {
     "requirements.in": "requirements.txt",
@@ -48,6 +51,8 @@ def render(specification: Specification) -> Json:
         "search.followSymlinks": False,  # shared code is found once, in src/common
         "task.autoDetect": "off",
         "workbench.startupEditor": "readme",
+        # Completion, hover and problems in job files while typing, by the YAML extension.
+        "yaml.schemas": {f"./{JOB_SCHEMA}": list(JOB_FILES)},
         **_path(),
     }
 

@@ -15,16 +15,17 @@ from .vscode_tasks import EDITOR_COMMANDS, QUESTIONS, TASKS, VscodeTask
 
 LOOP = "${workspaceFolder}/scripts/loop"
 
-# A line of `loop check`, file:line:column: error: what; or an error message with a position, which
+# A line of `loop check`, file:line:column-end: error: what; or an error message with a position, which
 # has the tool's name before it. Neither matches as the other, nor a program's "12:30: done".
 PATTERN: Json = {
-    "regexp": r"^(?:innerloop: (?=[^:]+:\d)|(?=\S[^:]*\.\w+:\d+:\d+: (?:error|warning|info): ))"
-    r"(.+?):(\d+)(?::(\d+))?: (?:(error|warning|info): )?(.*)$",
+    "regexp": r"^(?:innerloop: (?=[^:]+:\d)|(?=\S[^:]*\.\w+:\d+:\d+(?:-\d+)?: (?:error|warning|info): ))"
+    r"(.+?):(\d+)(?::(\d+)(?:-(\d+))?)?: (?:(error|warning|info): )?(.*)$",
     "file": 1,
     "line": 2,
     "column": 3,
-    "severity": 4,
-    "message": 5,
+    "endColumn": 4,
+    "severity": 5,
+    "message": 6,
 }
 
 

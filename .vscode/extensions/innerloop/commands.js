@@ -1,0 +1,194 @@
+// @ts-check
+"use strict";
+// The commands of the view, the palette and the status bar.
+
+const fs = require("fs");
+const path = require("path");
+const vscode = require("vscode");
+const {isRunning} = require("./experiments");
+
+/**
+ * @typedef {import("./experiments").Item} Item
+ * @typedef {import("./experiments").Run} Run
+ */
+
+// The file that makes a folder an experiment.
+const JOB_FILE = "azure-ml-job.yaml";
+
+/**
+ * The launch configuration of an experiment: the first of those that are named after it.
+ * @param {string} experiment
+ * @param {{name?: string}[]} configurations
+ */
+function configurationOf(experiment, configurations) {
+    const names = configurations.map(configuration => configuration.name || "");
+    return names.find(name => name === experiment || name.startsWith(`${experiment}: `))
+        || names.find(name => name === "this experiment") || "";
+}
+
+class Commands {
+    /**
+     * @param {import("./tool").Tool} tool
+     * @param {import("./live_state").LiveState} live
+     * @param {import("./documents").RunDocuments} documents
+     * @param {import("./runs_page").RunsPage} page
+     */
+    constructor(tool, live, documents, page) {
+        this.tool = tool;
+        this.live = live;
+        this.documents = documents;
+        this.page = page;
+    }
+
+    /** @returns {vscode.Disposable[]} */
+    register() {
+        /** @type {Record<string, (item?: Item) => unknown>} */
+        const commands = {
+            run: item => this._task(item, "run"),
+            test: item => this._task(item, "test"),
+            submit: item => this._task(item, "submit"),
+            build: item => this._task(item, "build"),
+            terminal: item => this._task(item, "terminal"),
+            jupyter: item => this._task(item, "jupyter", "--open"),
+            container: item => this._task(item, "open"),
+            share: item => this._task(item, "share"),
+            debug: item => this._debug(item),
+            add: item => this._add(item),
+            new: () => this._new(),
+            openJob: item => this._openJob(item),
+            runs: item => this.page.show(item?.kind === "experiment" ? item.experiment.experiment : ""),
+            refresh: () => this.live.refreshAll(),
+            log: item => this._withRun(item, run => this.documents.showLog(run)),
+            stop: item => this._withRun(item, run => this._say("stop", ["cancel", run.run])),
+            outputs: item => this._withRun(item, run => this._reveal(run.folder)),
+            compare: item => this._withRun(item, run => this._compare(run)),
+            changes: item => this._withRun(item, run => this._changes(run)),
+            jobLog: item => this._job(item, "logs", "--follow"),
+            jobStatus: item => this._job(item, "status"),
+            cancel: item => this._job(item, "cancel"),
+            download: item => this._job(item, "download"),
+            update: item => this._update(item),
+        };
+        return Object.entries(commands).map(([name, act]) =>
+            vscode.commands.registerCommand(`innerloop.${name}`, async item => {
+                try {
+                    await act(item);
+                } catch (error) {
+                    this.tool.say(error);
+                }
+            }),
+        );
+    }
+
+    /** The experiment of an item of the view, or the one that a person chooses. @param {Item} [item] */
+    async _experiment(item) {
+        if (item?.kind === "experiment") return item.experiment.experiment;
+        if (!this.live.isRead) await this.live.refresh();
+        const names = this.live.state.experiments.map(experiment => experiment.experiment);
+        if (names.length < 2) return names[0];
+        const open = vscode.window.activeTextEditor?.document.uri.fsPath || "";
+        const here = names.find(name => open.startsWith(path.join(this.tool.root, "src", name) + path.sep));
+        const sorted = here ? [here, ...names.filter(name => name !== here)] : names;
+        return vscode.window.showQuickPick(sorted, {placeHolder: "Which experiment?"});
+    }
+
+    /** @param {Item | undefined} item @param {string} verb @param {...string} options */
+    async _task(item, verb, ...options) {
+        const name = await this._experiment(item);
+        if (name) await this.tool.task(`${verb} ${name}`, [verb, name, ...options]);
+    }
+
+    /** @param {Item} [item] */
+    async _debug(item) {
+        const name = await this._experiment(item);
+        if (!name) return;
+        const folder = vscode.workspace.getWorkspaceFolder(vscode.Uri.file(this.tool.root));
+        const launch = vscode.workspace.getConfiguration("launch", folder);
+        const configuration = configurationOf(name, launch.get("configurations") || []);
+        if (!configuration) return vscode.commands.executeCommand("workbench.action.debug.selectandstart");
+        const names = this.live.state.experiments.map(experiment => experiment.experiment);
+        if (!names.some(other => configuration.startsWith(other))) await this._openJob(item, name);
+        await vscode.debug.startDebugging(folder, configuration);
+    }
+
+    /** @param {Item} [item] @param {string} [known] */
+    async _openJob(item, known) {
+        const name = known || (item?.kind === "experiment" ? item.experiment.experiment : await this._experiment());
+        if (!name) return;
+        const uri = vscode.Uri.file(path.join(this.tool.root, "src", name, JOB_FILE));
+        await vscode.window.showTextDocument(uri);
+    }
+
+    /** @param {Item} [item] */
+    async _add(item) {
+        const name = await this._experiment(item);
+        const words = name && (await vscode.window.showInputBox({
+            prompt: `Packages for ${name}, with a version or without one`,
+            placeHolder: "scikit-learn  \"polars>=1\"",
+        }));
+        const packages = (words || "").split(/[\s,"']+/).filter(Boolean);
+        if (name && packages.length) await this.tool.task(`add to ${name}`, ["add", name, ...packages]);
+    }
+
+    async _new() {
+        const name = await vscode.window.showInputBox({
+            prompt: "Name of the experiment (lower-case letters, digits and _; / for a domain)",
+            validateInput: text => (/^[a-z][a-z0-9_]*(\/[a-z][a-z0-9_]*)*$/.test(text) ? undefined : "Lower-case letters, digits and _"),
+        });
+        if (!name) return;
+        const said = await this.tool.text(["new", name]);
+        await this.live.refresh();
+        await this._openJob(undefined, name).catch(() => vscode.window.showInformationMessage(said));
+    }
+
+    /** @param {Item | undefined} item @param {(run: Run) => unknown} act */
+    async _withRun(item, act) {
+        const run = item?.kind === "run" ? item.run : this.live.state.runs.filter(isRunning).pop();
+        if (run) await act(run);
+        else vscode.window.showInformationMessage("No run goes on.");
+    }
+
+    /** @param {string} what @param {string[]} args */
+    async _say(what, args) {
+        const options = {location: vscode.ProgressLocation.Window, title: `innerloop: ${what}`};
+        await vscode.window.withProgress(options, () => this.tool.text(args));
+        await this.live.refresh();
+    }
+
+    /** @param {string} folder */
+    _reveal(folder) {
+        return vscode.commands.executeCommand("revealInExplorer", vscode.Uri.file(path.join(this.tool.root, folder)));
+    }
+
+    /** @param {Run} run */
+    async _compare(run) {
+        const others = this.live.state.runs.filter(other => other.folder !== run.folder).reverse();
+        others.sort((a, b) => Number(b.experiment === run.experiment) - Number(a.experiment === run.experiment));
+        const rows = others.map(other => ({label: other.run, description: `${other.experiment} · ${other.state}`, run: other}));
+        const chosen = await vscode.window.showQuickPick(rows, {placeHolder: `Compare ${run.run} with which run?`});
+        if (!chosen) return;
+        const isOlder = (chosen.run.started || "") <= (run.started || "");
+        await this.documents.compare(...(isOlder ? /** @type {const} */ ([chosen.run, run]) : /** @type {const} */ ([run, chosen.run])));
+    }
+
+    /** @param {Run} run */
+    async _changes(run) {
+        const patch = path.join(this.tool.root, run.folder, ".run", "changes.patch");
+        if (fs.existsSync(patch)) await vscode.window.showTextDocument(vscode.Uri.file(patch));
+        else vscode.window.showInformationMessage(`${run.run} ran what was committed.`);
+    }
+
+    /** @param {Item | undefined} item @param {string} verb @param {...string} options */
+    async _job(item, verb, ...options) {
+        if (item?.kind !== "job") return;
+        await this.tool.task(`${verb} ${item.job.name}`, [verb, item.job.name, ...options]);
+    }
+
+    /** @param {Item} [item] */
+    async _update(item) {
+        if (item?.kind !== "outdated") return;
+        await this.tool.task(`update ${item.outdated.experiment}`, item.outdated.update);
+    }
+}
+
+module.exports = {Commands, configurationOf};

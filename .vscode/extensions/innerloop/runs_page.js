@@ -1,0 +1,124 @@
+// @ts-check
+"use strict";
+// The runs and their curves in an editor tab, and the run that goes on in the status bar.
+
+const crypto = require("crypto");
+const vscode = require("vscode");
+const {aboutRun, isRunning} = require("./experiments");
+
+/**
+ * The tool's page for a webview: it loads nothing, and no script runs but the page's own.
+ * @param {string} html
+ * @param {string} nonce
+ */
+function guarded(html, nonce) {
+    const policy = `default-src 'none'; style-src 'unsafe-inline'; script-src 'nonce-${nonce}'`;
+    const head = `<meta http-equiv="Content-Security-Policy" content="${policy}">`;
+    // Everything of a workspace is escaped in the page: its tags are the template's.
+    const [start, ...scripts] = html.split("<script>");
+    const page = [start, ...scripts].join(`<script nonce="${nonce}">`);
+    return page.replace(/<meta charset="utf-8">/, `$&${head}`);
+}
+
+class RunsPage {
+    /** @param {import("./tool").Tool} tool @param {import("./live_state").LiveState} live */
+    constructor(tool, live) {
+        this.tool = tool;
+        this.live = live;
+        /** @type {vscode.WebviewPanel | undefined} */
+        this.panel = undefined;
+        this.experiment = "";
+        this.shown = "";
+        this.reading = false;
+        live.onDidChange(() => this._update());
+    }
+
+    /** @param {string} experiment "" for all */
+    async show(experiment) {
+        this.experiment = experiment;
+        this.shown = "";
+        if (!this.panel) {
+            const options = {enableScripts: true, localResourceRoots: []};
+            this.panel = vscode.window.createWebviewPanel("innerloop.runs", "Runs", vscode.ViewColumn.Active, options);
+            this.panel.onDidDispose(() => (this.panel = undefined));
+            this.panel.onDidChangeViewState(() => this._update());
+        }
+        this.panel.title = experiment ? `Runs: ${experiment}` : "Runs";
+        this.panel.reveal();
+        await this._update();
+    }
+
+    async _update() {
+        // What the page shows, but for the seconds of a run that goes on.
+        const state = JSON.stringify(this.live.state.runs);
+        if (!this.panel?.visible || this.reading || state === this.shown) return;
+        this.reading = true;
+        const argv = ["runs", ...(this.experiment ? [this.experiment] : []), "--html"];
+        const html = await this.tool.ask(this.tool.text(argv), "");
+        this.reading = false;
+        this.shown = state;
+        if (this.panel && html) this.panel.webview.html = guarded(html, crypto.randomBytes(16).toString("hex"));
+        if (JSON.stringify(this.live.state.runs) !== state) await this._update();
+    }
+
+    dispose() {
+        this.panel?.dispose();
+    }
+}
+
+class RunStatus {
+    /** @param {import("./live_state").LiveState} live */
+    constructor(live) {
+        this.live = live;
+        this.item = vscode.window.createStatusBarItem("innerloop.run", vscode.StatusBarAlignment.Left, 10);
+        this.item.name = "The run that goes on";
+        this.item.command = "innerloop.log";
+        this.stop = vscode.window.createStatusBarItem("innerloop.stop", vscode.StatusBarAlignment.Left, 9);
+        this.stop.name = "Stop the run that goes on";
+        this.stop.text = "$(debug-stop)";
+        this.stop.tooltip = "Stop the run";
+        this.stop.command = "innerloop.stop";
+        /** @type {NodeJS.Timeout | undefined} */
+        this.clock = undefined;
+        live.onDidChange(() => this._update());
+    }
+
+    /** The newest run that goes on. */
+    get run() {
+        return this.live.state.runs.filter(isRunning).pop();
+    }
+
+    _update() {
+        const run = this.run;
+        vscode.commands.executeCommand("setContext", "innerloop.running", Boolean(run));
+        if (!run) {
+            clearInterval(this.clock);
+            this.clock = undefined;
+            this.item.hide();
+            this.stop.hide();
+            return;
+        }
+        this._write();
+        this.item.show();
+        this.stop.show();
+        // Only the time: nothing is asked of the tool.
+        this.clock ??= setInterval(() => this._write(), 1000);
+    }
+
+    _write() {
+        const run = this.run;
+        if (!run) return;
+        const others = this.live.state.runs.filter(isRunning).length - 1;
+        const about = aboutRun(run, Date.now()).replace(/^running · /, "");
+        this.item.text = `$(loading~spin) ${run.experiment} ${about}${others ? ` and ${others} more` : ""}`;
+        this.item.tooltip = `${run.run}: show its log`;
+    }
+
+    dispose() {
+        clearInterval(this.clock);
+        this.item.dispose();
+        this.stop.dispose();
+    }
+}
+
+module.exports = {RunStatus, RunsPage, guarded};
