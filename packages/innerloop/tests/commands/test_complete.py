@@ -38,7 +38,7 @@ def test_complete_without_a_place_lists_what_can_be_run(workspace: Workspace) ->
     absolute = str(workspace.root / "src/tiny/azure-ml-job.yaml")
     done = typed(workspace, "command: ls\n", "complete", "--stdin", absolute)
     value = json.loads(done.stdout)
-    assert value["kind"] == "command"
+    assert (value["kind"], value["experiment"]) == ("command", "tiny")
     assert value["lenses"] == [
         {"line": 1, "what": "", "words": [], "actions": ["run", "debug", "submit", "runs"]}
     ]

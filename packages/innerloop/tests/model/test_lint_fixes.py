@@ -79,6 +79,7 @@ def test_each_fix_of_a_broken_job_mends_its_finding(tmp_path: Path) -> None:
                 assert "not-yaml" not in {code for code, _ in left}, (name, fix, changed)
                 fixed[finding.code] = fixed.get(finding.code, 0) + 1
     assert set(fixed) >= {
+        "input-undeclared",
         "key-unknown",
         "legacy-form",
         "name-refused",
@@ -86,7 +87,10 @@ def test_each_fix_of_a_broken_job_mends_its_finding(tmp_path: Path) -> None:
         "not-a-string",
         "reference-misspelt",
         "reference-undeclared",
+        "reference-unknown",
         "reference-with-blanks",
+        "search-space-invalid",
+        "step-type-unknown",
         "version-missing",
     }
 

@@ -6,6 +6,7 @@ import argparse
 import re
 
 from ..model.jobs import job_completion
+from ..model.workspace import Workspace
 from ..util import console, standard_input
 from ..util.errors import UsageError
 from ..workspace import job_values, loader
@@ -34,7 +35,14 @@ def run(args: argparse.Namespace) -> int:
     if args.at is None:
         kind, lenses = job_completion.lenses(text)
         values = [lens.as_json() for lens in lenses]
-        console.print_json({"file": path, "kind": kind, "lenses": values})
+        console.print_json(
+            {
+                "file": path,
+                "kind": kind,
+                "experiment": _experiment(workspace, path),
+                "lenses": values,
+            }
+        )
         return 0
     match = re.fullmatch(r"([1-9]\d{0,8}):([1-9]\d{0,8})", args.at)
     if match is None:
@@ -45,3 +53,8 @@ def run(args: argparse.Namespace) -> int:
     found = job_completion.complete(text, path, int(match[1]), int(match[2]), known)
     console.print_json({"file": path, **found.as_json()})
     return 0
+
+
+def _experiment(workspace: Workspace, path: str) -> str:
+    """The experiment that a job file belongs to; "" for a file of none."""
+    return next((name for name in workspace.experiments if path.startswith(f"src/{name}/")), "")

@@ -18,19 +18,27 @@ class UserError(Exception):
 
     `what` is one sentence without a full stop at its end; `where` is a `Position`, a file
     or a command; `hint` says what to do, as an instruction. `code` names the kind of error in
-    kebab-case: tests and scripts rely on it, so the wording may improve.
+    kebab-case: tests and scripts rely on it, so the wording may improve. `meant`: where a misspelt
+    word stands, and the words that it may be meant for.
     """
 
     exit_code = 1
 
     def __init__(
-        self, what: str, *, code: str = "", where: Position | str = "", hint: str = ""
+        self,
+        what: str,
+        *,
+        code: str = "",
+        where: Position | str = "",
+        hint: str = "",
+        meant: tuple[Position | None, Sequence[str]] = (None, ()),
     ) -> None:
         self.what = what
         self.code = code
         self.where = str(where)
         self.position = where if isinstance(where, Position) else None
         self.hint = hint
+        self.meant = meant
         super().__init__(self.message())
 
     def message(self) -> str:

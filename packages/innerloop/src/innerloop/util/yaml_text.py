@@ -7,7 +7,7 @@ equal keys counts), because azure-ai-ml reads its files with it.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import yaml
@@ -38,6 +38,13 @@ class YamlText:
     def where(self, *path: Key) -> Position:
         """The position of a key, of a list's item, or of the nearest parent that exists."""
         return self._position(_walk(self.node, path)[0])
+
+    def where_word(self, path: tuple[Key, ...], before: str, word: str) -> Position | None:
+        """The position of a word inside a value, after the text `before`; None if it is not there."""
+        position = self.where_text(path, f"{before}{word}")
+        if position.end_column - position.column != len(before) + len(word):
+            return None
+        return replace(position, column=position.column + len(before))
 
     def where_value(self, *path: Key) -> Position | None:
         """The position of a scalar that is written on one line; None for any other value."""

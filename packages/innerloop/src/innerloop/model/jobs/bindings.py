@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ...util.errors import UserError, did_you_mean
+from ...util.errors import UserError, close_words, did_you_mean
 from ...util.yaml_text import YamlText
 from .job import Input, Reading
 
@@ -107,16 +107,19 @@ class Scope:
         if binding["input"]:
             if binding["input"] in self.inputs:
                 return self.inputs[binding["input"]]
-            known, word = list(self.inputs), binding["input"]
+            known, word, before = list(self.inputs), binding["input"], "inputs."
         else:
             if binding["step"] in self.steps and binding["step"] != self.step:
                 return self.prefix + binding["step"], binding["output"]
             known, word = [name for name in self.steps if name != self.step], binding["step"]
+            before = "jobs."
+        path = (*self.at, "inputs", key)
         raise UserError(
             f'{described(self.step)} takes {text}, and "{word}" does not exist',
             code="reference-unknown",
-            where=self.text.where(*self.at, "inputs", key),
+            where=self.text.where(*path),
             hint=did_you_mean(word, known) or "Declare it under the pipeline's inputs",
+            meant=(self.text.where_word(path, before, word), close_words(word, known)),
         )
 
 

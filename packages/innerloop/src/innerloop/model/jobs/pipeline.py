@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ...util.errors import UserError, did_you_mean
+from ...util.errors import UserError, close_words, did_you_mean
 from .bindings import Bound, Source
 from .component import Read
 from .job import Job, Output
@@ -113,13 +113,18 @@ def _require_outputs(steps: Sequence[Step], job: Job) -> None:
             if source and (source.problem is not None or output in source.job.outputs):
                 continue
             known = list(source.job.outputs) if source else []
+            path = ("jobs", step.name.split(".")[0], "inputs", key)
             raise UserError(
                 f'the step "{step.name}" takes the output "{output}" of "{earlier}", which does '
                 "not declare it",
                 code="output-undeclared",
-                where=job.text.where("jobs", step.name.split(".")[0], "inputs", key),
+                where=job.text.where(*path),
                 hint=did_you_mean(output, known)
                 or f"Write {output}: under the outputs of {earlier}",
+                meant=(
+                    job.text.where_word(path, "outputs.", output),
+                    close_words(output, known),
+                ),
             )
 
 

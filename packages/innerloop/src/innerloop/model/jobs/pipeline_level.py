@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from ...util.errors import UserError, did_you_mean
+from ...util.errors import UserError, close_words, did_you_mean
 from ...util.position import Position
 from ...util.yaml_text import YamlText
 from .bindings import (
@@ -135,11 +135,13 @@ class Level:
             hint = self._component_hint(name, "type=command")
             return [self._no_local_equivalent(name, message, hint, body)], {}
         if kind not in ("command", "sweep"):
+            path = (*self._at_step(name), "type")
             problem = UserError(
                 f"{described(name)} is of type {kind}, which does not exist",
                 code="step-type-unknown",
-                where=self.text.where(*self._at_step(name), "type"),
+                where=self.text.where(*path),
                 hint=did_you_mean(kind, [*KINDS, *ELSEWHERE]),
+                meant=(self.text.where_value(*path), close_words(kind, [*KINDS])),
             )
             return [self._unusable(name, problem, body)], {}
         return self._executable(name, "sweep" if kind == "sweep" else "command", body, names)
@@ -209,12 +211,14 @@ class Level:
         values = self._mapping(body, name, "inputs")
         for key in values:
             if key not in declared:
+                position = self.text.where(*self._at_step(name), "inputs", key)
                 raise UserError(
                     f'{described(name)} sets "{key}", which its component does not declare',
                     code="input-undeclared",
-                    where=self.text.where(*self._at_step(name), "inputs", key),
+                    where=position,
                     hint=did_you_mean(key, list(declared))
                     or f"Declare it under inputs in {component.file}",
+                    meant=(position, close_words(key, list(declared))),
                 )
         scope = self._scope(name, names)
         bound = {}
@@ -294,12 +298,16 @@ class Level:
                     outputs[key] = reading.output(key, value, path)
                 continue
             if parent_name not in parents:
+                known = list(map(str, parents))
                 raise UserError(
                     f"{described(name)} writes to {text}, which the pipeline does not declare",
                     code="output-undeclared",
                     where=self.text.where(*path),
-                    hint=did_you_mean(parent_name, list(map(str, parents)))
-                    or "Declare it under outputs",
+                    hint=did_you_mean(parent_name, known) or "Declare it under outputs",
+                    meant=(
+                        self.text.where_word(path, "outputs.", parent_name),
+                        close_words(parent_name, known),
+                    ),
                 )
             gives[key] = parent_name
             parent = parents[parent_name]

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Literal, get_args
 
-from ...util.errors import UserError, did_you_mean
+from ...util.errors import UserError, close_words, did_you_mean
 from .job import Input, Job
 
 Algorithm = Literal["random", "grid", "bayesian"]
@@ -214,6 +214,10 @@ def _choose(job: Job, name: str, distribution: Any, pick: Draw, position: Draw) 
             code="search-space-invalid",
             where=job.where("search_space", name),
             hint=did_you_mean(kind, known),
+            meant=(
+                job.text.where_value(*job.at, "search_space", name, "type"),
+                close_words(kind, known),
+            ),
         )
     keys = ("min_value", "max_value") if plain == "uniform" else ("mu", "sigma")
     first, second = (_number(job, name, distribution, key) for key in keys)

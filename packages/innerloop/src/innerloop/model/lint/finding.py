@@ -98,7 +98,9 @@ def range_json(position: Position) -> dict[str, int]:
 def finding_of(error: UserError, severity: Severity = ERROR) -> Finding:
     """The error as a finding, with the error's code."""
     position = error.position or Position(error.where)
-    return Finding(position, error.what, error.hint, error.code, severity)
+    at, words = error.meant
+    fixes = tuple(Fix(f"Replace it with {word}", at, word) for word in words) if at else ()
+    return Finding(position, error.what, error.hint, error.code, severity, fixes)
 
 
 def refused(
