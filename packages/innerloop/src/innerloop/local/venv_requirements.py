@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..docker import conda_images
+from ..docker import conda_images, engine
 from ..model.dockerfiles.dockerfile import Dockerfile
 from ..model.environment import ResolvedEnvironment
 from ..model.experiment import Experiment
@@ -81,7 +81,7 @@ def packages_for(workspace: Workspace, environment: ResolvedEnvironment) -> Pack
             "packages",
             code="environment-needs-docker",
             where=environment.position,
-            hint="Start Docker and use --backend docker",
+            hint=engine.advice("Start Docker and use --backend docker"),
         )
     )
 
@@ -136,7 +136,8 @@ def locks_in(workspace: Workspace, context: str, dev: bool = False) -> list[Path
             f"the backend venv needs {context}/requirements.txt, which does not exist",
             code="requirements-missing",
             where=context,
-            hint="Write it (with hashes: `uv pip compile --generate-hashes`), or start Docker",
+            hint="Write it (with hashes: `uv pip compile --generate-hashes`). "
+            + engine.advice("Or start Docker"),
         )
     dev_lock = folder / "requirements-dev.txt"
     return [locked, dev_lock] if dev and dev_lock.is_file() else [locked]
