@@ -13,7 +13,7 @@ from pathlib import Path
 from ..docker import conda_images, engine
 from ..model.dockerfiles.dockerfile import Dockerfile
 from ..model.environment import ResolvedEnvironment
-from ..model.experiment import Experiment
+from ..model.experiment import TEST_LOCK, Experiment
 from ..model.run import Run
 from ..model.workspace import Workspace
 from ..util import files, process, venvs
@@ -56,7 +56,7 @@ def packages_for(workspace: Workspace, environment: ResolvedEnvironment) -> Pack
     image = environment.image
     if environment.folder:
         try:
-            locks = locks_in(workspace, environment.folder, environment.dev)
+            locks = _locks_of(workspace, environment)
         except UserError as error:
             return Packages(missing=error)
         return Packages(tuple(locks), python=version_in(image.dockerfile if image else None))
@@ -125,6 +125,13 @@ def requirements(workspace: Workspace, experiment: Experiment, dev: bool = False
     the experiment has no requirements.txt.
     """
     return locks_in(workspace, f"{experiment.folder}/environment", dev)
+
+
+def _locks_of(workspace: Workspace, environment: ResolvedEnvironment) -> list[Path]:
+    if not environment.test:
+        return locks_in(workspace, environment.folder, environment.dev)
+    (lock,) = locks_in(workspace, environment.folder)
+    return [lock, lock.with_name(TEST_LOCK)]
 
 
 def locks_in(workspace: Workspace, context: str, dev: bool = False) -> list[Path]:
