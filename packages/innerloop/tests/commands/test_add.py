@@ -111,7 +111,8 @@ def test_add_writes_the_source_and_every_lock_that_builds_on_it(line: Workspace)
         refused = line.loop("add", "line", word)
         assert refused.code == 1 and "[packages-not-resolved]" in refused.message
         assert word in refused.err and texts(line) == before
-    dev = line.loop("add", "line", "--dev", "needs-old")
+    # Without a file for the tests, what they need is with the tools of people.
+    dev = line.loop("add", "line", "--test", "needs-old")
     assert dev.code == 0 and line.read(f"{FOLDER}/requirements-dev.in") == DEV + "needs-old\n"
     assert texts(line).keys() == before.keys()
 
@@ -173,7 +174,7 @@ def test_edit_made_meanwhile_stays(line: Workspace, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("innerloop.local.uv.compile_lock", compile_lock)
     workspace = loader.open_workspace(line.root)
     experiment = loader.open_experiment(workspace, "line")
-    packages.add(workspace, experiment, [Requirement("tool")], dev=False)
+    packages.add(workspace, experiment, [Requirement("tool")])
     assert line.read(f"{FOLDER}/requirements.in") == SOURCE + "mine\ntool\n"
     assert SOURCE + "mine\ntool\n" in turns[1:]
 
@@ -199,7 +200,7 @@ def test_environment_that_cannot_be_locked_is_an_error(
     workspace = loader.open_workspace(line.root)
     with pytest.raises(UserError) as caught:
         experiment = loader.open_experiment(workspace, "line")
-        packages.add(workspace, experiment, [Requirement("tool")], dev=False)
+        packages.add(workspace, experiment, [Requirement("tool")])
     assert caught.value.code == code and texts(line) == before
     if "conda.yaml" in files:
         assert "conda.yaml" in caught.value.hint

@@ -61,6 +61,29 @@ def test_without_docker(workspace: Workspace, tmp_path: Path) -> None:
     assert "buildx" not in told and told["devcontainer"]["state"] == "note"
 
 
+@pytest.mark.parametrize("engine", ["absent", "silent"])
+def test_inside_an_experiments_container_nothing_of_the_host_is_advised(
+    workspace: Workspace, tmp_path: Path, engine: str
+) -> None:
+    workspace.add("tiny", "")
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for name in ("sh", "bash", "cksum", "tr", "git", "python3", "dirname"):
+        if found := next((p for p in map(Path, ("/bin", "/usr/bin")) if (p / name).exists()), None):
+            (tools / name).symlink_to(found / name)
+    if engine == "silent":
+        program(tools, "docker", "echo Cannot connect to the Docker daemon >&2; exit 1")
+    env = {"PATH": str(tools), "DOCKER_HOST": "tcp://127.0.0.1:9", "INNERLOOP_EXPERIMENT": "tiny"}
+    told = facts(workspace, **env)
+    assert told["container"]["state"] == "ok" and "tiny" in told["container"]["what"]
+    assert not {"docker engine", "buildx", "devcontainer", "vs code"} & set(told)
+    advised = " ".join(fact["hint"] for fact in told.values())
+    assert "Docker" not in advised and "VS Code" not in advised
+    built = workspace.loop("build", "tiny", env=env)
+    assert built.code == 1 and "[engine-unavailable]" in built.message
+    assert "on the host" in built.err and "nstall Docker" not in built.err
+
+
 def test_a_driver_that_is_older_than_the_locks_cuda(workspace: Workspace, tmp_path: Path) -> None:
     workspace.add("tiny", "")
     workspace.write(

@@ -193,7 +193,7 @@ def test_without_pytest_it_says_where_to_add_it(workspace: Workspace) -> None:
     answer = workspace.loop("test", "tiny", "--backend", "venv")
     assert answer.code == 1
     assert (
-        "src/tiny/environment: pytest is not installed in this environment. Add it to"
+        "src/tiny/environment: pytest is not installed in this environment. "
         in answer.message
     )
 

@@ -68,6 +68,7 @@ def test_a_new_experiment_runs_and_its_tests_pass(churn: Workspace) -> None:
     words = ("--coverage", "--junit", "results.xml")
     tests = churn.loop("test", "churn", *DOCKER, *words, timeout=600)
     assert tests.code == 0 and " passed" in tests.out, tests.out + tests.err
+    assert any(name.endswith("/shop.churn:test") for name in churn.images())
     (suite,) = ElementTree.parse(churn.root / "results.xml").getroot().iter("testsuite")
     assert suite.get("failures") == "0"
     assert "train.py" in churn.read("outputs/shop.churn/coverage/index.html")

@@ -56,7 +56,7 @@ def test_lock_files_of_every_owner_are_found() -> None:
             for suffix in ("", "-serve")
         ),
     }
-    assert len(PAIRS) == 5
+    assert len(PAIRS) == 6
 
 
 @pytest.mark.parametrize("path", FILES, ids=name_of)

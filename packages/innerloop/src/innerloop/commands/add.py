@@ -28,6 +28,7 @@ examples:
   loop add churn pandas
   loop add churn "pandas>=2.2" "scikit-learn[alldeps]"
   loop add churn --dev ipdb              a tool for people: requirements-dev.in
+  loop add churn --test pytest-mock      what the tests need: requirements-test.in
   loop add src/churn/train.py pandas     the experiment of a file
   loop add churn                         after an edit of requirements.in
 """
@@ -40,8 +41,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "packages", nargs="*", metavar="PACKAGE", help='a name, or with a version: "pandas>=2.2"'
     )
-    parser.add_argument(
+    kind = parser.add_mutually_exclusive_group()
+    kind.add_argument(
         "--dev", action="store_true", help="what people need, not the job: requirements-dev.in"
+    )
+    kind.add_argument(
+        "--test", action="store_true", help="what the tests need, not the job: requirements-test.in"
     )
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
 
@@ -50,7 +55,8 @@ def run(args: argparse.Namespace) -> int:
     workspace = loader.open_workspace(args.root)
     experiment, words = _chosen(workspace, args)
     asked = [_requirement(word) for word in words]
-    outcome = packages.add(workspace, experiment, asked, dev=args.dev)
+    kind = packages.DEV if args.dev else packages.TEST if args.test else packages.JOB
+    outcome = packages.add(workspace, experiment, asked, kind)
     if args.json:
         console.print_json(_as_json(experiment, outcome))
     else:

@@ -60,6 +60,15 @@ CHECKS = (
     docker_checks.unwatched,
     docker_checks.disk_usage,
 )
+# What an experiment's container cannot have, and nobody should install there.
+OF_THE_HOST = {
+    docker_checks.the_builder,
+    docker_checks.dev_container_programs,
+    docker_checks.dev_containers,
+    docker_checks.unwatched,
+    editor_checks.devcontainer_cli,
+    editor_checks.vs_code,
+}
 SIGNS = {"ok": "ok  ", "note": "note", "bad": "BAD "}
 COLOURS = {"ok": "32", "note": "33", "bad": "31"}
 
@@ -118,8 +127,10 @@ def _checkup(root: Path) -> Checkup:
 
 def _with_progress(checkup: Checkup, *, live: bool) -> Iterator[Fact]:
     """The facts as they come; on a terminal the live line names the checks that still run."""
+    is_inside = loader.current_experiment() is not None
+    chosen = [check for check in CHECKS if not (is_inside and check in OF_THE_HOST)]
     with Progress() as progress:
-        for facts, running in checks.run(checkup, CHECKS):
+        for facts, running in checks.run(checkup, chosen):
             if live and running:
                 progress.show(f"checking: {', '.join(running)}")
             if facts:

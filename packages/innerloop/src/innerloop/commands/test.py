@@ -1,4 +1,4 @@
-"""Run the experiment's tests, and those of the shared code it uses, in its development environment."""
+"""Run the experiment's tests, and those of the shared code it uses, in its environment."""
 
 from __future__ import annotations
 
@@ -72,7 +72,11 @@ def run(args: argparse.Namespace) -> int:
         options = reports.pytest_options(len(codes))
         words = [*part, *options, *args.rest]
         plan = execute.plan_command(
-            workspace, _with_visible(experiment, reports), "python -m pytest", arguments=words
+            workspace,
+            _with_visible(experiment, reports),
+            "python -m pytest",
+            arguments=words,
+            test=True,
         )
         started = execute.prepare(plan, args.backend, dry=False)
         start = partial(execute.carry_out, started)

@@ -106,13 +106,13 @@ def of_image(image: Image) -> list[str]:
 
 
 def _of_images(workspace: Workspace, experiment: Experiment) -> list[Outdated]:
-    """At most one entry for both images. `loop run` rebuilds them by itself."""
+    """At most one entry for all images. `loop run` rebuilds them by itself."""
     from ..docker import image_build
 
     changes = {
         change
-        for dev in (False, True)
-        for change in of_image(image_build.image_of(workspace, experiment, dev=dev))
+        for dev, test in ((False, False), (True, False), (True, True))
+        for change in of_image(image_build.image_of(workspace, experiment, dev=dev, test=test))
     }
     return [Outdated(experiment.name, "image", tuple(sorted(changes)))] if changes else []
 

@@ -16,6 +16,7 @@ from urllib.parse import quote
 from ..model.container import BASES_LABEL, DIGEST_LABEL, DOCKER, PODMAN
 from ..util import host_gpus, process
 from ..util.errors import UserError
+from ..workspace import loader
 from . import client, docker_cli, engine_facts
 from .client import Client
 from .engine_facts import EngineFacts
@@ -248,7 +249,21 @@ def _ask(socket_path: str, method: str, path: str) -> ApiAnswer:
     return ApiAnswer(int(status.split(" ", 2)[1]), json.loads(body or b"null"), server)
 
 
+# What to do about a missing engine where there can be none.
+ON_HOST = "Use a terminal on the host, where the container engine is"
+
+
+def advice(outside: str) -> str:
+    """What to do to get an engine: `outside` says it, except in an experiment's container.
+
+    An engine that was installed there would not have the files of the host.
+    """
+    return outside if loader.current_experiment() is None else ON_HOST
+
+
 def _not_installed(using: Client) -> Engine:
+    if (own := loader.current_experiment()) is not None:
+        return Engine(False, f"this is the container of {own}, which has no engine", ON_HOST)
     hint = f"Install {using.title} to get the container"
     return Engine(False, f"{using.title} is not installed", hint)
 
@@ -258,12 +273,12 @@ def _unavailable(message: str) -> Engine:
     detail = f" ({using.program}: {message.strip().splitlines()[-1]})" if message.strip() else ""
     if using.kind == PODMAN:
         hint = f"`{using.program} info` says what it lacks{detail}"
-        return Engine(False, "Podman is installed, but does not work here", hint)
+        return Engine(False, "Podman is installed, but does not work here", advice(hint))
     if "permission denied" in message.lower():
         return Engine(
             False,
             "Docker is installed, but this user has no access to its engine",
-            (
+            advice(
                 "Add yourself to the group docker-users and sign in again"
                 if os.name == "nt"
                 else "Add yourself to the group docker (`sudo usermod -aG docker $USER`) and sign in again"
@@ -273,7 +288,8 @@ def _unavailable(message: str) -> Engine:
     start = f"Start Docker Desktop{service}"
     if host := os.environ.get("DOCKER_HOST"):
         start = f"Start the one that DOCKER_HOST names ({host}), or unset that variable"
-    return Engine(False, "Docker is installed, but its engine is not running", f"{start}{detail}")
+    hint = advice(f"{start}{detail}")
+    return Engine(False, "Docker is installed, but its engine is not running", hint)
 
 
 def require(engine: Engine) -> None:

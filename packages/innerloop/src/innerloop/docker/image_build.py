@@ -34,12 +34,18 @@ TAIL = 30
 _LOST_LAYER = re.compile(r"failed to get digest sha256:|[Nn]o such image: sha256:")
 
 
-def image_of(workspace: Workspace, experiment: Experiment, dev: bool = False) -> Image:
-    """The experiment's image for runs; with `dev`, the image of its development stage."""
-    stage = experiment.dev_stage
+def image_of(
+    workspace: Workspace, experiment: Experiment, dev: bool = False, test: bool = False
+) -> Image:
+    """The experiment's image for runs; with `dev`, the image of its development stage.
+
+    With `test` that of its stage for tests, if it has one.
+    """
+    tests = experiment.test_stage if test else None
+    stage = tests or experiment.dev_stage
     is_last = stage == experiment.dockerfile.last
-    target = stage.name if dev and not is_last else None
-    tag = "dev" if target else "job"
+    target = stage.name if (dev or tests) and not is_last else None
+    tag = ("test" if tests else "dev") if target else "job"
     context = Path(workspace.root, experiment.folder, "environment")
     return Image(
         name=f"{workspace.image_name}/{image_name_part(experiment.slug)}:{tag}",

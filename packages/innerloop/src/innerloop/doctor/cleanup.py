@@ -360,8 +360,8 @@ def _current_environments(workspace: Workspace) -> Iterator[Path]:
             job = loader.open_job(workspace, experiment)
         except UserError:
             continue  # a broken experiment has no environment
-        for dev in (False, True):
-            resolved = environment_resolver.resolve(workspace, experiment, job, dev=dev)
+        for dev, test in ((False, False), (True, False), (True, True)):
+            resolved = environment_resolver.resolve(workspace, experiment, job, dev=dev, test=test)
             packages = venv_requirements.packages_for(workspace, resolved)
             if packages.missing is None:
                 _, version, _ = venv_requirements.interpreter(packages.python)

@@ -15,6 +15,7 @@ from ..local import lost_runs
 from ..model.container import PODMAN
 from ..util import process
 from ..util.errors import UserError
+from ..workspace.loader import current_experiment
 from . import cleanup, gpu_checks
 from .checks import PATIENCE, Checkup, Fact
 
@@ -23,6 +24,10 @@ GB = 10**9
 
 def the_engine(checkup: Checkup) -> Iterator[Fact]:
     asked = engine_location.ask("innerloop-doctor", checkup.workspace.root, whole=True)
+    if not asked.answers and (own := current_experiment()) is not None:
+        what = f"this is the container of {own}: its runs happen here, those of others on the host"
+        yield Fact("ok", "container", what)
+        return
     if not asked.answers:
         other = "venv" if program.ask().program is None else "apptainer"
         yield Fact(

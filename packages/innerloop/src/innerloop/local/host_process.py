@@ -15,6 +15,7 @@ from pathlib import Path
 from ..model.run import ProcessSpec, Request, Run
 from ..util import console, files, process
 from ..util.errors import UserError
+from ..workspace.loader import current_experiment
 from . import code_view, import_hook, tool_environments
 from .resolve_command import resolve
 
@@ -92,6 +93,8 @@ def require_bash() -> None:
     if os.name == "nt":
         where = "beside git.exe, in Git's folders or on PATH (WSL's bash is not one)"
         hint = "Install Git for Windows (git-scm.com), which brings bash; or start Docker"
+    elif current_experiment() is not None:
+        where, hint = "on PATH", "Install bash in environment/Dockerfile"
     else:
         where, hint = "on PATH", "Install bash; or start Docker"
     raise UserError(

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..docker import conda_images
+from ..docker import conda_images, engine
 from ..model.dockerfiles.dockerfile import Dockerfile
 from ..model.environment import ResolvedEnvironment
-from ..model.experiment import Experiment
+from ..model.experiment import TEST_LOCK, Experiment
 from ..model.run import Run
 from ..model.workspace import Workspace
 from ..util import files, process, venvs
@@ -56,7 +56,7 @@ def packages_for(workspace: Workspace, environment: ResolvedEnvironment) -> Pack
     image = environment.image
     if environment.folder:
         try:
-            locks = locks_in(workspace, environment.folder, environment.dev)
+            locks = _locks_of(workspace, environment)
         except UserError as error:
             return Packages(missing=error)
         return Packages(tuple(locks), python=version_in(image.dockerfile if image else None))
@@ -81,7 +81,7 @@ def packages_for(workspace: Workspace, environment: ResolvedEnvironment) -> Pack
             "packages",
             code="environment-needs-docker",
             where=environment.position,
-            hint="Start Docker and use --backend docker",
+            hint=engine.advice("Start Docker and use --backend docker"),
         )
     )
 
@@ -127,6 +127,13 @@ def requirements(workspace: Workspace, experiment: Experiment, dev: bool = False
     return locks_in(workspace, f"{experiment.folder}/environment", dev)
 
 
+def _locks_of(workspace: Workspace, environment: ResolvedEnvironment) -> list[Path]:
+    if not environment.test:
+        return locks_in(workspace, environment.folder, environment.dev)
+    (lock,) = locks_in(workspace, environment.folder)
+    return [lock, lock.with_name(TEST_LOCK)]
+
+
 def locks_in(workspace: Workspace, context: str, dev: bool = False) -> list[Path]:
     """The locks of any folder with a Dockerfile, relative to the workspace's root."""
     folder = Path(workspace.root, context)
@@ -136,7 +143,8 @@ def locks_in(workspace: Workspace, context: str, dev: bool = False) -> list[Path
             f"the backend venv needs {context}/requirements.txt, which does not exist",
             code="requirements-missing",
             where=context,
-            hint="Write it (with hashes: `uv pip compile --generate-hashes`), or start Docker",
+            hint="Write it (with hashes: `uv pip compile --generate-hashes`). "
+            + engine.advice("Or start Docker"),
         )
     dev_lock = folder / "requirements-dev.txt"
     return [locked, dev_lock] if dev and dev_lock.is_file() else [locked]

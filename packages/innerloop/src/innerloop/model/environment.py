@@ -41,7 +41,7 @@ class ResolvedEnvironment:
     nothing on this machine stands for it, for the reason in `missing`. `folder` is the build's
     folder, with the requirements that the backend venv installs; "" where nothing is built from a
     folder. `is_own`: the experiment's own environment/Dockerfile. `dev`: the stage with development
-    tools. `position` is the file:line of the job that names the environment.
+    tools; with `test`, of these only what the tests need. `position` is the file:line of the job that names the environment.
     """
 
     kind: EnvironmentKind = "none"
@@ -51,6 +51,7 @@ class ResolvedEnvironment:
     conda: CondaFile | None = None
     is_own: bool = False
     dev: bool = False
+    test: bool = False
     position: Position | str = ""
     notes: tuple[str, ...] = ()
     missing: UserError | None = None

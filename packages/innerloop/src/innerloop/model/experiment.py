@@ -15,6 +15,9 @@ JOB_FILE = "azure-ml-job.yaml"
 # The variable that marks an experiment's own container; its value is the experiment's name.
 MARK = "INNERLOOP_EXPERIMENT"
 
+# What the stage for tests installs.
+TEST_LOCK = "requirements-test.txt"
+
 
 @dataclass(frozen=True, slots=True)
 class Link:
@@ -94,6 +97,13 @@ class Experiment:
     def is_own(self) -> bool:
         """Whether it is an experiment, with environment/Dockerfile."""
         return not self.at
+
+    @property
+    def test_stage(self) -> Stage | None:
+        """The stage with what the tests need and no more: "test", which copies TEST_LOCK."""
+        stage = self.dockerfile.stage("test")
+        copies = (one.rest for one in stage.instructions if one.keyword == "COPY") if stage else ()
+        return stage if any(TEST_LOCK in text.split() for text in copies) else None
 
     @property
     def dev_stage(self) -> Stage:

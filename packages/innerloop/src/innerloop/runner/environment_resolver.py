@@ -37,22 +37,24 @@ _KINDS: dict[str, EnvironmentKind] = {
 
 
 def resolve(
-    workspace: Workspace, experiment: Experiment, job: Job, *, dev: bool = False
+    workspace: Workspace, experiment: Experiment, job: Job, *, dev: bool = False, test: bool = False
 ) -> ResolvedEnvironment:
     """What stands for the job's environment.
 
     `dev` asks for the stage with development tools of the experiment's own environment, whatever
-    the job names. Never raises UserError: it is the result's `missing`.
+    the job names; `test` for the one with what the tests need alone, if there is one. Never raises UserError: it is the result's `missing`.
     """
     if dev or is_own(experiment, job):
         folder = f"{experiment.folder}/environment"
+        test = test and experiment.test_stage is not None
         return ResolvedEnvironment(
             kind="dockerfile",
             source=f"{folder}/Dockerfile",
-            image=image_of(workspace, experiment, dev=dev),
+            image=image_of(workspace, experiment, dev=dev, test=test),
             folder=folder,
             is_own=True,
             dev=dev,
+            test=test,
             position=job.where("environment"),
         )
     unresolved = ResolvedEnvironment(position=job.where("environment"))

@@ -50,9 +50,11 @@ def tested(run: Run, request: Request, start: Callable[[], int]) -> int:
 
 def _no_pytest(run: Run) -> str:
     folder = f"{run.experiment.folder}/environment"
+    name, stage = ("test", "tests") if run.environment.test else ("dev", "people")
     return (
-        f"{folder}: pytest is not installed in this environment. Add it to requirements-dev.in, "
-        "compile that to requirements-dev.txt, and install it in the Dockerfile's stage for people"
+        f"{folder}: pytest is not installed in this environment. `scripts/loop add "
+        f"{run.experiment.name} --{name} pytest` adds it to requirements-{name}.in and compiles the "
+        f"lock; the Dockerfile's stage for {stage} installs requirements-{name}.txt"
     )
 
 

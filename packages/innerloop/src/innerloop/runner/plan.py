@@ -42,6 +42,7 @@ def plan(
     search_space: Mapping[str, str] | None = None,
     environment: ResolvedEnvironment | None = None,
     dev: bool = False,
+    test: bool = False,
     errors: Sequence[UserError] = (),
     notes: Sequence[str] = (),
     dry: bool = False,
@@ -52,7 +53,7 @@ def plan(
 
     Everything that is missing is one UserError; with `dry` nothing is fetched, and the run's
     `missing` names it. `environment` is one that is resolved already; `dev` asks for the environment
-    with development tools. `errors` and `notes` are those of the caller, added to the run's.
+    with development tools, `test` for the one with what the tests need alone, if there is one. `errors` and `notes` are those of the caller, added to the run's.
     """
     if job.kind != "command":
         raise UserError(
@@ -83,7 +84,7 @@ def plan(
         missing += [error] if error is not None else []
     content = [note for one in contents.values() for note in _content_notes(root, one)]
     if environment is None:
-        environment = environment_resolver.resolve(workspace, experiment, job, dev=dev)
+        environment = environment_resolver.resolve(workspace, experiment, job, dev=dev, test=test)
     if environment.conda is not None and environment.conda.variables:
         variables = {**environment.conda.variables, **job.environment_variables}
         job = replace(job, environment_variables=variables)
@@ -126,10 +127,11 @@ def plan_command(
     *,
     variables: Mapping[str, str] | None = None,
     shm_size: str = "2g",
+    test: bool = False,
 ) -> Run:
     """A run of another command than the job's, in the experiment's folder.
 
-    Its environment is the experiment's, with development tools.
+    Its environment is the experiment's, with development tools; `test`: with what the tests need.
     """
     environment_variables = json.dumps(dict(variables or {}))  # JSON is YAML
     job = parse_job(
@@ -137,7 +139,7 @@ def plan_command(
         f"environment_variables: {environment_variables}\nresources: {{shm_size: {shm_size}}}\n",
         f"{experiment.folder}/{JOB_FILE}",
     )
-    run = plan(workspace, experiment, job, arguments=arguments, dev=True)
+    run = plan(workspace, experiment, job, arguments=arguments, dev=True, test=test)
     return replace(run, in_place=True)
 
 

@@ -133,7 +133,4 @@ def _joined(paths: Sequence[Path]) -> str:
 
 
 def missing_plugin(experiment: Experiment) -> str:
-    return (
-        f"--coverage needs pytest-cov: add it to {experiment.folder}/environment/"
-        "requirements-dev.in and compile that to requirements-dev.txt"
-    )
+    return f"--coverage needs pytest-cov: `scripts/loop add {experiment.name} --test pytest-cov`"

@@ -23,7 +23,8 @@ from ..util.errors import UserError, join_names
 from ..util.undo_journal import Write
 from ..workspace import loader
 
-JOB, DEV = "requirements", "requirements-dev"
+# The files of requirements, without their ending: for the job, for people, for the tests.
+JOB, DEV, TEST = "requirements", "requirements-dev", "requirements-test"
 # Beyond this size (bytes) a folder is no folder of requirements.
 _MOST = 200_000_000
 
@@ -44,18 +45,20 @@ class Outcome:
 
 
 def add(
-    workspace: Workspace, experiment: Experiment, asked: Sequence[Requirement], *, dev: bool
+    workspace: Workspace, experiment: Experiment, asked: Sequence[Requirement], kind: str = JOB
 ) -> Outcome:
     """Add requirements to the experiment's environment, and compile the locks that it concerns.
+
+    `kind` is JOB, DEV or TEST; without a file for tests, what they need is with the tools of people.
 
     Without requirements all locks are compiled, as after an edit by hand. All files change or none.
     UserError if the environment has no requirements file, or no versions satisfy it.
     """
     root = Path(workspace.root)
     folder = f"{experiment.folder}/environment"
-    source = f"{DEV if dev else JOB}.in"
     while True:
         before = dict(_texts(root / folder))
+        source = f"{DEV if kind == TEST and f'{TEST}.in' not in before else kind}.in"
         _require(root / folder, folder, source, before)
         text, edits = requirements.edited(before[source], asked)
         after = {**before, source: text}
