@@ -37,7 +37,10 @@ def test_lock_files_of_every_owner_are_found() -> None:
     assert names >= {
         "packages/innerloop/requirements-test.txt",
         "scripts/loop-requirements.txt",
-        *(f"{package}/locks/{name}.txt" for name in ("azure", "debugger", "format", "kubernetes", "mcp")),
+        *(
+            f"{package}/locks/{name}.txt"
+            for name in ("azure", "debugger", "format", "kubernetes", "mcp")
+        ),
         *(
             f"{folder}/requirements{suffix}.txt"
             for folder in (
