@@ -251,7 +251,9 @@ def import_the_tool(source: Path) -> None:
     sys.path.insert(0, str(source))
     import innerloop
 
-    other = re.compile(r"(azureml|argo)\.worker\.|\.(templates|in_env_scripts|__main__)\b")
+    other = re.compile(
+        r"(azureml|argo|mcp_server)\.worker\.|\.(templates|in_env_scripts|__main__)\b"
+    )
     for module in pkgutil.walk_packages(innerloop.__path__, "innerloop."):
         if not other.search(module.name):
             importlib.import_module(module.name)

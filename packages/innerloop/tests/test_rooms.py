@@ -22,14 +22,18 @@ PACKAGE = ROOT / "packages/innerloop/src/innerloop"
 GUESTS = ("templates", "in_env_scripts")
 # A room may import rooms that stand below it.
 ROOMS = (
-    "cli", "commands", "parity", "doctor", "scaffold", "remote", "serving", "runner", "local",
+    "cli", "commands", "mcp_server", "parity", "doctor", "scaffold", "remote", "serving", "runner", "local",
     "devcontainers", "apptainer", "docker", "history", "sync", "workspace", "argo_manifest", "model", "util",
 )  # fmt: skip
 PURE = ("model", "argo_manifest", "sync/render")
 # The doors: the modules that start programs, and those that write to the disk.
 STARTING = ("util/process.py",)
 WRITING = ("util/files.py", "util/confined.py")
-SDKS = {"azure": "remote/azureml/worker", "kubernetes": "remote/argo/worker"}
+SDKS = {
+    "azure": "remote/azureml/worker",
+    "kubernetes": "remote/argo/worker",
+    "mcp": "mcp_server/worker",
+}
 
 _STARTS = {"subprocess", "pty", "multiprocessing"}
 _TOUCHES = _STARTS | {"shutil", "tempfile", "socket", "urllib", "http"}

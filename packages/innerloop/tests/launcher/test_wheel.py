@@ -82,7 +82,8 @@ def test_wheel_holds_template_locks_and_entry_point(wheel: Path) -> None:
         entry = archive.read(f"innerloop-{__version__}.dist-info/entry_points.txt").decode()
     assert "innerloop = innerloop.__main__:main" in entry
     locks = {
-        f"innerloop/locks/{name}.txt" for name in ("azure", "kubernetes", "mcp", "format", "debugger")
+        f"innerloop/locks/{name}.txt"
+        for name in ("azure", "kubernetes", "mcp", "format", "debugger")
     }
     assert locks <= names
     assert "innerloop/templates/experiment/.amlignore" in names

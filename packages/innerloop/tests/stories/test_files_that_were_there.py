@@ -106,6 +106,7 @@ OTHERS = {
     ".vscode/launch.json": '{"configurations": []}',
     ".vscode/settings.json": '{"files.eol": "\\r\\n"}',
     ".vscode/extensions.json": "{}",
+    ".vscode/mcp.json": '{"servers": {}}',
     ".github/workflows/ci.yml": "name: mine\n",
     ".github/workflows/prebuild.yml": "name: mine\n",
     ".github/workflows/train-line.yml": "name: mine\n",

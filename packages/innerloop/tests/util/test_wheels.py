@@ -34,7 +34,9 @@ colorama==0.4.6 ; sys_platform == 'win32' --hash=sha256:{B}
     ]
 
 
-@pytest.mark.parametrize("group", ["azure", "debugger", "format", "kubernetes", "mcp", "pytest", ""])
+@pytest.mark.parametrize(
+    "group", ["azure", "debugger", "format", "kubernetes", "mcp", "pytest", ""]
+)
 def test_packages_of_every_lock_of_the_tool_are_read_whole(group: str) -> None:
     lock = locked_environments.lock_of(group) if group else ROOT / "scripts/loop-requirements.txt"
     text = lock.read_text(encoding="utf-8")

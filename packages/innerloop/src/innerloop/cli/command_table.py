@@ -160,6 +160,9 @@ COMMANDS = (
         "Put the pinned wheels into .innerloop/wheels, so that a clone needs no package index.",
     ),
     Command(
+        "mcp", "The workspace", "Serve the commands to a coding agent (Model Context Protocol)."
+    ),
+    Command(
         "completion",
         "The workspace",
         "Print a completion script for bash, zsh, fish or PowerShell.",
@@ -184,7 +187,7 @@ CACHED_COMMANDS = frozenset({"check", "list"})
 # Commands that only read the workspace: they report a change that was interrupted. All others undo
 # it first, but for those that have nothing to do with a workspace.
 READING_COMMANDS = frozenset(
-    {"check", "complete", "doctor", "list", "logs", "menu"}
+    {"check", "complete", "doctor", "list", "logs", "mcp", "menu"}
     | {"outdated", "owners", "parity", "runs", "status", "verify"}
 )
 READING_OPTIONS = frozenset({"--check", "--diff", "--dry-run", "--list"})

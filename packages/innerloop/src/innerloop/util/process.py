@@ -380,6 +380,42 @@ class ChildProcess:
             self._errors.append(raw.decode("utf-8", "replace").rstrip("\r\n"))
 
 
+class CollectedProgram:
+    """A program that runs in parallel, and whose whole output is kept.
+
+    It reads nothing, and does not get the terminal's Ctrl-C. One thread waits for its `result`;
+    another one may end it meanwhile.
+    """
+
+    def __init__(
+        self, argv: Argv, *, cwd: Path | None = None, env: Mapping[str, str] | None = None
+    ) -> None:
+        self._child = _Program(
+            argv,
+            cwd,
+            env,
+            own_group=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    def result(self) -> CompletedCommand:
+        """Its exit code and its output, at its end."""
+        out, err = self._child.communicate()
+        return CompletedCommand(_exit_code(self._child.returncode), _text(out), _text(err))
+
+    def ask_to_end(self) -> None:
+        """Ask it, and all that it has started, to end. Does not wait."""
+        if self._child.poll() is None:
+            self._child._ask_to_end(descendants(self._child.pid))
+
+    def end(self) -> None:
+        """End it and all that it has started; it has the time to stop a container first."""
+        if self._child.poll() is None:
+            self._child.end(patience=2 * GRACE)
+
+
 class Pipes:
     """A program that runs in parallel, whose stdin and stdout carry bytes.
 

@@ -52,10 +52,10 @@ def test_task_is_a_command_that_exists(task: Any) -> None:
 
 
 def test_commands_are_tasks_or_in_the_menu() -> None:
-    """Completion is for a shell's start-up file, and init for a folder that is no workspace."""
+    """Completion is for a shell's start-up file, init for a folder that is no workspace, mcp for an agent."""
     tasks, entries = {task.words[0] for task in TASKS}, {entry.command for entry in ENTRIES}
     for_editors = {name for name, command in COMMANDS.items() if command.is_for_editors}
-    assert set(COMMANDS) - tasks - entries - for_editors == {"completion", "init"}
+    assert set(COMMANDS) - tasks - entries - for_editors == {"completion", "init", "mcp"}
 
 
 # The command lines of the tasks of earlier versions, which had one for each. EXP was a list.

@@ -42,6 +42,7 @@ def generate(specification: Specification) -> dict[str, Json]:
         devcontainer_json,
         extensions_json,
         launch_json,
+        mcp_json,
         settings_json,
         tasks_json,
         workspace_container,
@@ -56,6 +57,7 @@ def generate(specification: Specification) -> dict[str, Json]:
     files[".vscode/launch.json"] = launch_json.render(specification)
     files[".vscode/settings.json"] = settings_json.render(specification)
     files[".vscode/extensions.json"] = extensions_json.render(specification)
+    files[mcp_json.PATH] = mcp_json.render(specification)
     files[agents_md.PATH] = agents_md.render(specification)
     if specification.schedules or specification.workspace.settings.orchestrators.chosen:
         from . import workflow_files

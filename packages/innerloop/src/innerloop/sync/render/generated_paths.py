@@ -13,6 +13,7 @@ EDITOR = (
     ".vscode/launch.json",
     ".vscode/settings.json",
     ".vscode/extensions.json",
+    ".vscode/mcp.json",
 )
 FIXED = frozenset({agents_md.PATH, *EDITOR, *workspace_container.FILES, *workflow_context.SHARED})
 # With the slug of an experiment.

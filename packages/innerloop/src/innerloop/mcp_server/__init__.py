@@ -1,0 +1,1 @@
+"""A local server of the Model Context Protocol: the tool's commands as tools of a coding agent."""

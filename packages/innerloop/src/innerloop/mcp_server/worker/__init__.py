@@ -1,0 +1,1 @@
+"""The server itself, which the SDK runs; in the environment of locks/mcp.txt."""
