@@ -38,14 +38,15 @@ def resolve(value: Any, variables: Mapping[str, str]) -> Any:
     return value
 
 
-def variables(folder: Path | str) -> dict[str, str]:
-    """What VS Code's variables are in a window on this folder."""
+def variables(folder: Path | str, file: str = "a.py") -> dict[str, str]:
+    """What VS Code's variables are in a window on this folder, with a file open."""
     folder = str(folder)
     return {
         "workspaceFolder": folder,
         "workspaceFolderBasename": folder.rstrip("/").rpartition("/")[2],
-        "file": f"{folder}/a.py",
-        "fileDirname": folder,
+        "file": f"{folder}/{file}",
+        "fileDirname": f"{folder}/{file}".rpartition("/")[0],
+        "relativeFile": file,
         "/": "/",
     }
 
@@ -210,6 +211,10 @@ class Session:
                 message = json.loads(self.reader.read(length))
                 if message["type"] == "request":
                     self._serve(message)
+                elif message.get("event") == "debugpyAttach":
+                    # As the Python debugger extension does it, with a session of the parent's.
+                    body = dict(message["body"])
+                    self.processes.put({"request": body["request"], "configuration": body})
                 else:
                     self.messages.put(message)
         except (OSError, ValueError):
@@ -285,11 +290,16 @@ class Editor:
     """
 
     def __init__(
-        self, folder: Path | str, configuration: Json, task: Json, machine: Machine = HERE
+        self,
+        folder: Path | str,
+        configuration: Json,
+        task: Json,
+        machine: Machine = HERE,
+        file: str = "a.py",
     ) -> None:
         self.machine = machine
-        self.configuration = resolve(configuration, variables(folder))
-        self.task = resolve(task, variables(folder))
+        self.configuration = resolve(configuration, variables(folder, file))
+        self.task = resolve(task, variables(folder, file))
         self.timeout = 30.0
         self.sessions: list[Session] = []
         # Asked for by any of the sessions: a process that forks reports the new one itself.

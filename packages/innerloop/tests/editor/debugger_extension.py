@@ -36,7 +36,10 @@ const adapter = session => {
     return at ? new vscode.DebugAdapterServer(at.port, at.host)
         : new vscode.DebugAdapterExecutable(PYTHON, ['-m', 'debugpy.adapter']);
 };
+const child = event => event.event === 'debugpyAttach' && vscode.debug.startDebugging(
+    undefined, event.body, {parentSession: event.session, lifecycleManagedByParent: true});
 exports.activate = context => context.subscriptions.push(
+    vscode.debug.onDidReceiveDebugSessionCustomEvent(child),
     vscode.debug.registerDebugAdapterDescriptorFactory('debugpy',
         {createDebugAdapterDescriptor: adapter}));
 """

@@ -16,9 +16,19 @@ NO_ENGINE = {"DOCKER_HOST": "unix:///nowhere/docker.sock"}
 
 def own_port(workspace: Workspace, name: str) -> None:
     """A port that no other test has, whose experiment may have the same name."""
+    workspace.write(f"src/{name}/innerloop.toml", f"debug_port = {_free_port()}\n")
+
+
+def open_file_port(workspace: Workspace) -> None:
+    """The same for the configurations that the open file decides."""
+    text = f"[tool.innerloop]\ndebug_port = {_free_port()}\n"
+    workspace.write("pyproject.toml", text)
+
+
+def _free_port() -> int:
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
-        workspace.write(f"src/{name}/innerloop.toml", f"debug_port = {one.getsockname()[1]}\n")
+        return int(one.getsockname()[1])
 
 
 def rendered(workspace: Workspace, name: str) -> Json:
@@ -33,14 +43,20 @@ def task_of(workspace: Workspace, configuration: Json) -> Json:
     return dict(next(one for one in tasks if one["label"] == configuration["preLaunchTask"]))
 
 
-def press_f5(workspace: Workspace, name: str, folder: str = "", machine: Machine = HERE) -> Editor:
+def press_f5(
+    workspace: Workspace,
+    name: str,
+    folder: str = "",
+    machine: Machine = HERE,
+    file: str = "a.py",
+) -> Editor:
     """A window on the workspace, with the configuration chosen; nothing is started yet.
 
     In a dev container (`machine`) the folder has another path.
     """
     configuration = rendered(workspace, name)
     task = task_of(workspace, configuration)
-    return Editor(folder or workspace.root, configuration, task, machine)
+    return Editor(folder or workspace.root, configuration, task, machine, file)
 
 
 def problem(editor: Editor) -> dict[str, str]:
@@ -57,10 +73,15 @@ def problem(editor: Editor) -> dict[str, str]:
 
 
 def started(
-    workspace: Workspace, editors: list[Editor], name: str = JOB, *, engine: bool = True
+    workspace: Workspace,
+    editors: list[Editor],
+    name: str = JOB,
+    *,
+    engine: bool = True,
+    file: str = "a.py",
 ) -> Editor:
     """F5 up to the task's ready line."""
-    editor = press_f5(workspace, name)
+    editor = press_f5(workspace, name, file=file)
     editors.append(editor)
     assert editor.start_task({} if engine else NO_ENGINE), editor.text
     return editor

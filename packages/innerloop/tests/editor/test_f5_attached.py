@@ -6,14 +6,18 @@ and each Python process of the command is stopped in.
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import signal
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.editor.dap import Editor
-from tests.editor.f5 import JOB, own_port, press_f5, problem, seen, started
+from tests.editor.f5 import JOB, open_file_port, own_port, press_f5, problem, seen, started
 from tests.support import Workspace
 
 TRAIN = """import os
@@ -217,24 +221,95 @@ def test_a_taken_port_is_said_and_another_is_chosen(
 
 
 @pytest.mark.docker
-@pytest.mark.parametrize("how", ["disconnect", "terminate", "lost", "control-c"])
-def test_the_end_leaves_no_container(workspace: Workspace, editors: list[Editor], how: str) -> None:
-    folder = experiment(workspace, "command: sh -c 'python train.py 1; sleep 60'\n")
+@pytest.mark.parametrize("how", ["disconnect", "terminate", "control-c"])
+def test_stop_ends_the_run_and_leaves_no_container(
+    workspace: Workspace, editors: list[Editor], how: str
+) -> None:
+    folder = experiment(workspace, "command: sh -c 'python train.py 1; sleep 600'\n")
     editor = started(workspace, editors)
     stops = {folder / "train.py": [5]}
     root = editor.attach(stops)
-    editor.next_process(stops).stopped()
+    process = editor.next_process(stops)
+    process.stopped()
     assert editor.process is not None
     if how == "control-c":
         os.killpg(editor.process.pid, signal.SIGINT)
-    elif how == "lost":
-        for session in editor.sessions:
-            session.close()
+    elif how == "disconnect":  # from the process: an editor that knows of no parent
+        process.ask("disconnect", terminateDebuggee=False)
     else:
-        root.send("disconnect", terminateDebuggee=how == "terminate")
-    code = editor.exit_code(20)
+        root.ask("disconnect", terminateDebuggee=True)
+    code = editor.exit_code(60)
     assert code == (130 if how == "control-c" else 143), editor.text
     assert workspace.containers() == []
+    assert "value 2" not in editor.text  # it did not go on from where it was stopped
+    assert [run["state"] for run in json.loads(workspace.loop("runs", "--json").out)] == ["stopped"]
+
+
+def test_restart_runs_the_changed_job_anew_for_the_same_task(
+    workspace: Workspace, editors: list[Editor]
+) -> None:
+    """In the configuration that comes first, with shared code of one experiment open."""
+    open_file_port(workspace)
+    folder = experiment(workspace, "command: python train.py 2\n")
+    file = "src/common/shared.py"
+    editor = started(workspace, editors, "this experiment", engine=False, file=file)
+    stops = {folder / "train.py": [5]}
+    editor.attach(stops)
+    process = editor.next_process(stops)
+    process.stopped()
+    job = folder / "azure-ml-job.yaml"
+    job.write_text(job.read_text().replace("train.py 2", "train.py 4"))
+    process.ask("disconnect", restart=True, terminateDebuggee=True)
+    editor.timeout = 120
+    # VS Code is sooner back than the second run listens: it waits at the same port.
+    editor.attach(stops)
+    process = editor.next_process(stops)
+    thread = process.stopped()
+    assert process.evaluate("sys.argv[1]", thread) == repr("4")
+    background = editor.task["problemMatcher"]["background"]
+    assert any(re.search(background["beginsPattern"], line) for line in editor.lines)
+    process.go_on(thread)
+    assert editor.exit_code() == 0, editor.text
+    states = [run["state"] for run in json.loads(workspace.loop("runs", "--json").out)]
+    assert sorted(states) == ["done", "stopped"]
+
+
+@pytest.mark.parametrize("how", ["reload", "lost"])
+def test_an_editor_that_only_leaves_lets_the_run_go_on(
+    workspace: Workspace, editors: list[Editor], how: str
+) -> None:
+    """Processes that start meanwhile run without it, and F5 returns to the same run."""
+    folder = experiment(workspace, f"command: {LOOPS}\n")
+    (folder / "again").touch()
+    editor = started(workspace, editors, engine=False)
+    stops = {folder / "train.py": [5]}
+    root = editor.attach(stops)
+    process = editor.next_process(stops)
+    process.stopped()
+    if how == "reload":
+        for session in (process, root):
+            session.ask("disconnect", restart=False)
+    for session in (process, root):
+        session.close()
+    wait_until(lambda: editor.text.count("value 4") > 1, editor)
+    editor.attach(stops)
+    process = editor.next_process(stops)
+    thread = process.stopped()
+    assert seen(process, thread) == (str(folder / "train.py"), 5)
+    (folder / "again").unlink()
+    process.ask("setBreakpoints", source={"path": str(folder / "train.py")}, breakpoints=[])
+    process.go_on(thread)
+    assert editor.exit_code() == 0, editor.text
+
+
+LOOPS = "while test -e again; do python train.py 2; done"
+
+
+def wait_until(condition: Callable[[], bool], editor: Editor) -> None:
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end, editor.text
+        time.sleep(0.05)
 
 
 @pytest.mark.docker

@@ -6,9 +6,11 @@ listens.
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from tests.editor.f5 import JOB, own_port
+from tests.editor.f5 import JOB, open_file_port, own_port
 from tests.editor.workbench import Workbench, wait_for
 from tests.support import Workspace
 
@@ -28,6 +30,7 @@ def shell(demo: Workspace) -> Workspace:
     """An experiment that is more than one program."""
     demo.add("line2", TRAIN, job='command: bash -c "python train.py 3 4; exit 7"\n')
     own_port(demo, "line2")
+    open_file_port(demo)
     assert demo.loop("sync").code == 0
     return demo
 
@@ -62,6 +65,38 @@ def test_f5_stops_in_a_command_of_several_words(window: Workbench, shell: Worksp
     window.command("Terminal: Focus Terminal")
     window.says("total 7")
     window.says("the command ended with exit code 7")
+
+
+def test_restart_and_stop_mean_the_whole_run(window: Workbench, shell: Workspace) -> None:
+    """By their keys, while a process of the run is in front."""
+    before = states(shell)
+    window.open_file("src/line2/train.py")
+    window.break_at(6)
+    start(window, "this experiment")
+    assert stopped_at(window) == "6"
+    job = "src/line2/azure-ml-job.yaml"
+    shell.write(job, shell.read(job).replace("train.py 3 4", "train.py 5 6"))
+    window.press("Control+Shift+F5")
+    wait_for("the end of the first run", lambda: states(shell) == ["running", "stopped", *before])
+    assert stopped_at(window) == "6"
+    _, arguments = shell.read(recorded(shell)[0]).split("python train.py ", 1)
+    assert arguments.startswith("5 6")
+    window.press("Shift+F5")
+    over(window)
+    wait_for("the end of the run", lambda: states(shell) == ["stopped", "stopped", *before])
+    shell.write(job, shell.read(job).replace("train.py 5 6", "train.py 3 4"))
+
+
+def recorded(workspace: Workspace) -> list[str]:
+    """The records of the experiment's runs, the newest first."""
+    paths = sorted(workspace.root.glob("outputs/line2/*/.run/run.json"), reverse=True)
+    return [str(path.relative_to(workspace.root)) for path in paths]
+
+
+def states(workspace: Workspace) -> list[str]:
+    """How those runs ended, or "running"."""
+    codes = [json.loads(workspace.read(path))["exit_code"] for path in recorded(workspace)]
+    return ["running" if code is None else "stopped" if code == 143 else "" for code in codes]
 
 
 def test_a_run_that_dies_before_is_a_question_and_a_problem(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -124,7 +125,15 @@ def test_here_the_view_stands_for_the_code() -> None:
         ("src/line/environment/Dockerfile:3", "src/line/environment/Dockerfile:3"),
     ],
 )
-def test_a_mistake_has_a_place_that_an_editor_can_show(where: str, shown: str) -> None:
-    found = debug.with_position(UserError("it is wrong", where=where), "line", None)
+def test_a_mistake_has_a_place_that_an_editor_can_show(
+    where: str, shown: str, tmp_path: Path
+) -> None:
+    found = debug.with_position(UserError("it is wrong", where=where), tmp_path, "line", None)
     assert found.where == shown
     assert "it is wrong" in found.message()
+
+
+def test_a_mistake_about_the_open_file_is_shown_there(tmp_path: Path) -> None:
+    (tmp_path / "train.py").touch()
+    found = debug.with_position(UserError("it is wrong"), tmp_path, "train.py", None)
+    assert found.where == "train.py:1"

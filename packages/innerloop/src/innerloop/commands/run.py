@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from ..model.experiment import JOB_FILE, Experiment
 from ..model.jobs.job import Job
@@ -14,9 +15,12 @@ from ..model.run import Run
 from ..model.workspace import Workspace
 from ..remote import base
 from ..runner import dry_run, execute, gpu_option, preflight
-from ..util import argtypes, console
+from ..util import argtypes, console, selection
 from ..util.errors import UsageError, UserError
 from ..workspace import loader
+
+if TYPE_CHECKING:
+    from ..runner.debug_session import DebugSession
 
 EXAMPLES = """backends:
   docker         a container with this experiment's code, the shared code it uses and the data
@@ -117,14 +121,16 @@ def run(args: argparse.Namespace) -> int:
     if not args.debug:
         return _run(args)
     from ..runner import debug
+    from ..runner.debug_session import DebugSession
 
+    session = DebugSession()
     try:
-        return _run(args)
+        return session.repeat(partial(_run, args, session))
     except UserError as error:
-        raise debug.with_position(error, args.experiment, args.file) from error
+        raise debug.with_position(error, args.root, args.experiment, args.file) from error
 
 
-def _run(args: argparse.Namespace) -> int:
+def _run(args: argparse.Namespace, session: DebugSession | None = None) -> int:
     dry_run.require_dry(args)
     workspace = loader.open_workspace(args.root)
     experiment, file = loader.choose_job(workspace, args.experiment, args.file, args.cwd)
@@ -134,11 +140,13 @@ def _run(args: argparse.Namespace) -> int:
         from ..runner.prompt_inputs import ask
 
         job = ask(job)
+    if args.debug and job.kind == "pipeline" and not args.step:
+        args.step = _chosen_step(job)
     _check_options(args, job)
     findings = [] if args.script else preflight.findings(args.root, job)
     if job.kind == "pipeline":
         preflight.require(findings, dry=args.dry_run or bool(args.step))
-        return _pipeline(args, workspace, experiment, job)
+        return _pipeline(args, workspace, experiment, job, session)
     values: Mapping[str, str] = {}
     if job.kind == "sweep":
         from ..runner import pipeline_plan, sweep_executor
@@ -149,7 +157,7 @@ def _run(args: argparse.Namespace) -> int:
         job, values = sweep_executor.one_trial(job)
     plan = _plan(args, workspace, experiment, job, findings)
     started = execute.prepare(plan, args.backend, dry=args.dry_run, trusted=args.trust)
-    started = _debugged(args, started)
+    started = _debugged(args, started, session)
     if args.dry_run:
         dry_run.show(
             started.request, {"search_space": dict(values)} if values else {}, as_json=args.json
@@ -160,12 +168,24 @@ def _run(args: argparse.Namespace) -> int:
     return _carry_out(args, started)
 
 
-def _debugged(args: argparse.Namespace, started: execute.Started) -> execute.Started:
-    if not args.debug:
+def _chosen_step(job: Job) -> str | None:
+    """The step of a pipeline that the person wants to debug; None if nobody can be asked."""
+    steps = job.document.get("jobs")
+    if not isinstance(steps, dict) or not console.can_ask():
+        return None
+    options = [selection.Option(str(step)) for step in steps]
+    option = selection.choose(options, "Which step?", default=True) if options else None
+    return None if option is None else option.label
+
+
+def _debugged(
+    args: argparse.Namespace, started: execute.Started, session: DebugSession | None
+) -> execute.Started:
+    if session is None:
         return started
     from ..runner import debug
 
-    return debug.prepare(started, args.port, args.dry_run)
+    return debug.prepare(started, args.port, args.dry_run, session)
 
 
 def _carry_out(args: argparse.Namespace, started: execute.Started) -> int:
@@ -223,7 +243,11 @@ def _sweep(
 
 
 def _pipeline(
-    args: argparse.Namespace, workspace: Workspace, experiment: Experiment, job: Job
+    args: argparse.Namespace,
+    workspace: Workspace,
+    experiment: Experiment,
+    job: Job,
+    session: DebugSession | None,
 ) -> int:
     from ..runner import pipeline_executor, pipeline_plan
 
@@ -244,7 +268,7 @@ def _pipeline(
         planned = planned if args.dry_run else pipeline_plan.fetched(planned)
         plan = pipeline_plan.run_of(planned, planned.steps[0], args.dry_run)
         plan = replace(plan, arguments=tuple(args.rest), attended=True)
-        started = _debugged(args, prepare(plan, dry=args.dry_run))
+        started = _debugged(args, prepare(plan, dry=args.dry_run), session)
         if args.dry_run:
             dry_run.show(started.request, {"step": args.step}, as_json=args.json)
             return 0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
 
 from ..history import in_flight
 from ..runner import dry_run, gpu_option
@@ -14,6 +16,9 @@ from ..util import argtypes, console
 from ..util.errors import UsageError
 from ..workspace import loader
 from ..workspace.deploy_folder import open_folder
+
+if TYPE_CHECKING:
+    from ..runner.debug_session import DebugSession
 
 EXAMPLES = """Serves the model of the last successful run (./outputs/model of its program) with the image of
 EXP/deploy, on 127.0.0.1 only. It is ready when the sample request has been answered. Requests are
@@ -72,15 +77,17 @@ def run(args: argparse.Namespace) -> int:
     if not args.debug:
         return _run(args)
     from ..runner import debug
+    from ..runner.debug_session import DebugSession
     from ..util.errors import UserError
 
+    session = DebugSession()
     try:
-        return _run(args)
+        return session.repeat(partial(_run, args, session))
     except UserError as error:
-        raise debug.with_position(error, args.experiment, None) from error
+        raise debug.with_position(error, args.root, args.experiment, None) from error
 
 
-def _run(args: argparse.Namespace) -> int:
+def _run(args: argparse.Namespace, session: DebugSession | None = None) -> int:
     workspace = loader.open_workspace(args.root)
     experiment = loader.choose_experiment(workspace, args.experiment, args.cwd)
     experiment = gpu_option.applied(experiment, args.gpus)
@@ -106,26 +113,26 @@ def _run(args: argparse.Namespace) -> int:
     if not args.dry_run:
         server.sample  # noqa: B018 - its errors come before minutes of building
         server = server_plan.build(server)
-    if args.debug:
+    if session is not None:
         from ..serving import server_debug
 
-        server = server_debug.debugged(server, args.debug_port, dry=args.dry_run)
+        server = server_debug.debugged(server, args.debug_port, session, dry=args.dry_run)
     if args.dry_run:
         more = {"model": server.model.path, "port": server.port, "url": server.url}
         dry_run.show(server.request, more, as_json=args.json)
         return 0
     with in_flight.marked(args.root, server.id, "server", experiment):
-        return _serve(args, server)
+        return _serve(args, server, session)
 
 
-def _serve(args: argparse.Namespace, server: Server) -> int:
+def _serve(args: argparse.Namespace, server: Server, session: DebugSession | None) -> int:
     console.say(f"serving {server.model.origin} in {server.image.name} ({server.request.why})")
     for note in server.request.notes:
         console.say(note)
-    if args.debug:
+    if session is not None:
         from ..serving import server_debug
 
-        with server_debug.gate_of(server):
+        with server_debug.answering(server, session):
             return server_run.serve(server, patience=None, on_ready=_ready(server))
     patience = server_run.patience_of(server.deployment)
     if not args.detach:

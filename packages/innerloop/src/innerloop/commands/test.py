@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..model import test_functions
 from ..model.experiment import Experiment, Link
@@ -18,9 +19,12 @@ from ..model.shared_code import COMMON_TESTS
 from ..remote import base
 from ..runner import execute, failure_report, gpu_option
 from ..scaffold import coverage
-from ..util import console, files
+from ..util import argtypes, console, files
 from ..util.errors import UsageError, UserError
-from ..workspace import loader
+from ..workspace import experiment_choice, loader
+
+if TYPE_CHECKING:
+    from ..runner.debug_session import DebugSession
 
 EXAMPLES = """examples:
   loop test digit_recognition
@@ -28,6 +32,8 @@ EXAMPLES = """examples:
   loop test digit_recognition -- tests/test_train.py
   loop test digit_recognition --coverage         a table, and a page in outputs/EXP/coverage/
   loop test digit_recognition --junit results.xml
+  loop test digit_recognition --debug            waits for a debugger (F5 does it for you)
+  loop test src/digit_recognition/tests/test_train.py --debug       the tests of this file
   loop test digit_recognition --list --json      for an editor: the tests with file and line
 """
 
@@ -39,7 +45,10 @@ _FIRST_FAILURE = re.compile("-[qvslx]*x[qvslx]*|--exitfirst|--maxfail=1")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "experiment", nargs="?", metavar="EXP", help="default: the folder you are in"
+        "experiment",
+        nargs="?",
+        metavar="EXP",
+        help="an experiment, or a file of it (default: the folder you are in)",
     )
     base.add_run_argument(parser)
     gpu_option.add_argument(parser)
@@ -51,9 +60,37 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--json", action="store_true", help="with --list: one JSON array on stdout")
     parser.add_argument("--junit", metavar="FILE", help="write the results as JUnit XML, for CI")
+    parser.add_argument(
+        "--debug",
+        action="store_true",
+        help="wait for the editor, debug the tests; of the file, if EXP is one with tests",
+    )
+    parser.add_argument(
+        "--port",
+        type=argtypes.port,
+        metavar="N",
+        help="with --debug: the port; an error if it is in use",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.port is not None and not args.debug:
+        raise UsageError(
+            "--port is the debugger's port", code="option-not-applicable", hint="Add --debug"
+        )
+    if not args.debug:
+        return _run(args)
+    from ..runner import debug
+    from ..runner.debug_session import DebugSession
+
+    session = DebugSession()
+    try:
+        return session.repeat(partial(_run, args, session))
+    except UserError as error:
+        raise debug.with_position(error, args.root, args.experiment, None) from error
+
+
+def _run(args: argparse.Namespace, session: DebugSession | None = None) -> int:
     workspace = loader.open_workspace(args.root)
     experiment = loader.choose_experiment(workspace, args.experiment, args.cwd)
     if args.json and not args.list:
@@ -68,7 +105,10 @@ def run(args: argparse.Namespace) -> int:
     reports = coverage.CoverageRequest(experiment, coverage=args.coverage, junit=bool(args.junit))
     coverage.prepare(args.root, reports)
     codes: list[int] = []
-    for part in pytest_parts(args.root / experiment.folder, experiment, args.rest):
+    parts = pytest_parts(args.root / experiment.folder, experiment, args.rest)
+    if session is not None:
+        parts = [_debugged_part(args, experiment, parts)]
+    for part in parts:
         options = reports.pytest_options(len(codes))
         words = [*part, *options, *args.rest]
         plan = execute.plan_command(
@@ -79,6 +119,10 @@ def run(args: argparse.Namespace) -> int:
             test=True,
         )
         started = execute.prepare(plan, args.backend, dry=False)
+        if session is not None:
+            from ..runner import debug
+
+            started = debug.prepare(started, args.port, False, session)
         start = partial(execute.carry_out, started)
         codes.append(failure_report.tested(started.run, started.request, start))
         if _ends_here(codes[-1], args.rest):
@@ -130,6 +174,31 @@ def _test_files(root: Path, start: str) -> Iterator[str]:
         for name in sorted(names):
             if test_functions.is_test_file(name):
                 yield Path(folder, name).relative_to(root).as_posix()
+
+
+def _debugged_part(
+    args: argparse.Namespace, experiment: Experiment, parts: Sequence[tuple[str, ...]]
+) -> tuple[str, ...]:
+    """The arguments of the one pytest that is debugged. UsageError if there are several.
+
+    It runs the tests of the file that was named, if it has any.
+    """
+    path = experiment_choice.file_of(args.root, args.experiment or "", args.cwd)
+    if path is not None and test_functions.is_test_file(posixpath.basename(path)):
+        return (*parts[0][: _own_words(experiment)], posixpath.relpath(path, experiment.folder))
+    if len(parts) > 1:
+        raise UsageError(
+            f"the tests of {experiment.name} need {len(parts)} processes of pytest, since modules "
+            "among them have the same name, and one is debugged",
+            code="option-not-applicable",
+            hint="Name a file of tests: `scripts/loop test PATH/test_NAME.py --debug`",
+        )
+    return parts[0]
+
+
+def _own_words(experiment: Experiment) -> int:
+    """The number of arguments of each pytest that name no tests."""
+    return len(("--rootdir", ".", *experiment.pytest.arguments))
 
 
 def _ends_here(code: int, rest: Sequence[str]) -> bool:

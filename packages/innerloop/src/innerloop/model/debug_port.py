@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from functools import cache
 
 from .experiment import Experiment
+from .workspace import Workspace
 
 # Below the ephemeral ports of Linux, macOS and Windows, and above the well-known ones.
 FIRST, COUNT = 24000, 4000
@@ -19,6 +20,16 @@ FIRST, COUNT = 24000, 4000
 def of(names: Sequence[str], experiment: Experiment) -> int:
     """`debug_port` of innerloop.toml, else a port derived from the name."""
     return experiment.settings.debug_port or _ports(tuple(names))[experiment.name]
+
+
+def of_open_file(workspace: Workspace) -> int:
+    """The port of whatever is debugged by the file that is open: that of no experiment."""
+    own = workspace.settings.debug_port
+    return own or _ports((*workspace.experiments, _OPEN_FILE))[_OPEN_FILE]
+
+
+# Sorts after the names of all experiments, so that it moves none of them to another port.
+_OPEN_FILE = "\U0010ffff"
 
 
 @cache  # called for each experiment of a large workspace

@@ -19,9 +19,9 @@ import posixpath
 import re
 import secrets
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from ..docker import container_context, container_ports, docker_cli
@@ -32,7 +32,10 @@ from ..model.run import Request, Run
 from ..model.workspace import Workspace
 from ..util import console, gate, locked_environments, ports, process
 from ..util.errors import UserError
+from ..util.gate import RelayCommand
+from ..workspace import experiment_choice
 from . import execute
+from .debug_session import DebugSession
 from .execute import Started
 
 PROGRAMS = Path(__file__).resolve().parent.parent / "in_env_scripts" / "debugger"
@@ -79,13 +82,16 @@ def adapter_port(port: int) -> int:
     return ports.free(port + _DISTANCE if port + _DISTANCE < 65536 else port - _DISTANCE)
 
 
-def prepare(started: Started, port: int | None, dry: bool) -> Started:
+def prepare(
+    started: Started, port: int | None, dry: bool, session: DebugSession | None = None
+) -> Started:
     """The run with the debugger before its command; debugpy is installed on the way unless `dry`.
 
     UserError when the port that the user asked for is taken.
     """
     run = started.run
-    port = choose_port(run.workspace, run.experiment, port)
+    session = session or DebugSession()
+    port = session.port(partial(choose_port, run.workspace, run.experiment, port))
     if not dry:
         gate.require_peers("the debugger")
         if not _has_debugpy(started.request):
@@ -96,7 +102,7 @@ def prepare(started: Started, port: int | None, dry: bool) -> Started:
     request = with_secret(debugged(run, started.request, port, inner))
 
     def submit(run: Run, request: Request) -> int:
-        with gate_of(request, port, inner):
+        with session.answering(port, relay_of(request, inner)):
             return started.submit(run, request)
 
     return replace(started, run=run, request=request, submit=submit)
@@ -109,9 +115,8 @@ def with_secret(request: Request) -> Request:
     return replace(request, secrets={**request.secrets, SECRET: secrets.token_hex(32)})
 
 
-@contextmanager
-def gate_of(request: Request, port: int, inner: int) -> Iterator[None]:
-    """Within, the debugger answers at `port`, to this user alone; the adapter is at port `inner`."""
+def relay_of(request: Request, inner: int) -> RelayCommand:
+    """The program that reaches the adapter, at port `inner` of the loopback of the run."""
     words = [sys.executable, "-I", str(PROGRAMS / "relay.py"), str(inner), "adapter"]
     env = {SECRET: request.secrets[SECRET]}
     container = request.engine_container
@@ -119,8 +124,7 @@ def gate_of(request: Request, port: int, inner: int) -> Iterator[None]:
         inside = ["sh", f"{CONTAINER_PROGRAMS}/relay.sh", str(inner), "adapter"]
         words = docker_cli.exec_in(container.name, inside, interactive=True)
         env = {}
-    with gate.opened(port, gate.RelayCommand(words, env), "the debugger", console.say):
-        yield
+    return RelayCommand(words, env)
 
 
 def carry_out(started: Started) -> int:
@@ -130,17 +134,20 @@ def carry_out(started: Started) -> int:
     return code
 
 
-def with_position(error: UserError, experiment: str | None, job_file: str | None) -> UserError:
+def with_position(
+    error: UserError, root: Path, word: str | None, job_file: str | None
+) -> UserError:
     """The error with a file and a line.
 
-    When the task that should listen has ended, an editor tries to connect all the same, unless the
-    task has reported an error; and each error needs a position.
+    `word` is the experiment, or the file that stands for it. When the task that should listen has
+    ended, an editor tries to connect all the same, unless the task has reported an error; and each
+    error needs a position.
     """
-    if re.search(r"\w:\d+", error.where) or experiment is None:
+    if re.search(r"\w:\d+", error.where) or word is None:
         return error
     what = f"{error.where}: {error.what}" if error.where else error.what
-    where = f"src/{experiment}/{job_file or JOB_FILE}:1"
-    return type(error)(what, code=error.code, where=where, hint=error.hint)
+    path = experiment_choice.file_of(root, word, root) or f"src/{word}/{job_file or JOB_FILE}"
+    return type(error)(what, code=error.code, where=f"{path}:1", hint=error.hint)
 
 
 def debugged(run: Run, request: Request, port: int, inner: int) -> Request:

@@ -13,22 +13,24 @@ import shlex
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from functools import partial
 
 from ..docker import docker_cli
 from ..model.dockerfiles import serving_dockerfile
 from ..runner import debug
 from ..runner.debug import CONTAINER_LIBRARY, CONTAINER_PROGRAMS, GROUP
+from ..runner.debug_session import DebugSession
 from ..util import gate, locked_environments, process
 from ..util.errors import UserError
 from .server_plan import Server
 
 
-def debugged(server: Server, port: int | None, *, dry: bool) -> Server:
+def debugged(server: Server, port: int | None, session: DebugSession, *, dry: bool) -> Server:
     """The server with the debugger before it; debugpy is installed on the way unless `dry`.
 
     `port` is the one that the user asked for.
     """
-    port = debug.choose_port(server.workspace, server.experiment, port)
+    port = session.port(partial(debug.choose_port, server.workspace, server.experiment, port))
     inner = debug.adapter_port(port)
     if not dry:
         gate.require_peers("the debugger")
@@ -51,11 +53,12 @@ def debugged(server: Server, port: int | None, *, dry: bool) -> Server:
     return replace(server, request=request, debugger=(port, inner))
 
 
-def gate_of(server: Server) -> AbstractContextManager[None]:
+def answering(server: Server, session: DebugSession) -> AbstractContextManager[None]:
     """Within, the debugger answers at its port, to this user alone."""
     if server.debugger is None:
         return nullcontext()
-    return debug.gate_of(server.request, *server.debugger)
+    port, inner = server.debugger
+    return session.answering(port, debug.relay_of(server.request, inner))
 
 
 def _note(port: int) -> str:

@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from typing import Protocol
 
 from . import peers, process
 from .errors import UserError
@@ -34,8 +35,8 @@ LARGEST = 65536
 RETRY = 0.3
 # Seconds within which a relay must answer, else another one is started.
 STUCK = 10.0
-# Seconds for which a connection waits for the relay.
-PATIENCE = 15.0
+# Seconds for which a connection waits for a relay that was started: a run starts again meanwhile.
+PATIENCE = 120.0
 # Seconds that the last bytes have to reach the client when the gate closes.
 LAST = 1.0
 
@@ -46,6 +47,18 @@ class RelayCommand:
 
     argv: Sequence[str]
     env: Mapping[str, str]
+
+
+class Conversation(Protocol):
+    """Reads what passes through one connection, and may change what the client sends."""
+
+    def from_client(self, data: bytes) -> tuple[bytes, bytes]:
+        """The bytes that go on, and an answer for the client."""
+
+    def from_behind(self, data: bytes) -> None: ...
+
+    def keeps_open(self) -> bool:
+        """Whether what is behind the gate does not hear that the client has closed."""
 
 
 def require_peers(what: str) -> None:
@@ -60,13 +73,20 @@ def require_peers(what: str) -> None:
 
 
 @contextmanager
-def opened(port: int, relay: RelayCommand, what: str, say: Callable[[str], None]) -> Iterator[None]:
+def opened(
+    port: int,
+    relay: RelayCommand | None,
+    what: str,
+    say: Callable[[str], None],
+    converse: Callable[[], Conversation] | None = None,
+) -> Iterator[Gate]:
     """Within, `what` answers at 127.0.0.1:`port`, to this user alone.
 
-    `say` gets a line for each other user who tries. UserError if the port is taken.
+    `say` gets a line for each other user who tries. UserError if the port is taken. Without a
+    `relay`, connections wait for the first one that the gate gets.
     """
     listener = _listen(port, what)
-    gate = _Gate(port, relay, what, say)
+    gate = Gate(port, relay, what, say, converse)
     threads = [
         threading.Thread(target=gate.accept_all, args=(listener,), daemon=True),
         threading.Thread(target=gate.keep_relay, daemon=True),
@@ -74,7 +94,7 @@ def opened(port: int, relay: RelayCommand, what: str, say: Callable[[str], None]
     for thread in threads:
         thread.start()
     try:
-        yield
+        yield gate
     finally:
         with suppress(OSError):  # wakes up accept
             listener.shutdown(socket.SHUT_RDWR)
@@ -104,8 +124,9 @@ def _listen(port: int, what: str) -> socket.socket:
 class _Connection:
     """A client's connection. What is for it is written by a thread: a slow client delays no other."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, conversation: Conversation | None) -> None:
         self._connection = connection
+        self.conversation = conversation
         self._queue: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._writer = threading.Thread(target=self._write, daemon=True)
         self._writer.start()
@@ -126,11 +147,20 @@ class _Connection:
         self._connection.close()
 
 
-class _Gate:
+class Gate:
+    """An open gate. What is behind it may be exchanged: meanwhile, new connections wait."""
+
     def __init__(
-        self, port: int, relay: RelayCommand, what: str, say: Callable[[str], None]
+        self,
+        port: int,
+        relay: RelayCommand | None,
+        what: str,
+        say: Callable[[str], None],
+        converse: Callable[[], Conversation] | None = None,
     ) -> None:
         self.port, self.relay, self.what, self.say = port, relay, what, say
+        self.converse = converse
+        self.has_relay = threading.Event()
         self.refused: set[str] = set()
         self.connections: dict[int, _Connection] = {}
         self.lock = threading.Lock()
@@ -139,6 +169,25 @@ class _Gate:
         self.ready = threading.Event()
         self.ending = threading.Event()
         self.last = 0
+        if relay is not None:
+            self.has_relay.set()
+
+    def use(self, relay: RelayCommand) -> None:
+        """From now on, connections go to this relay."""
+        self.relay = relay
+        self.has_relay.set()
+
+    def hold(self) -> None:
+        """From now on, new connections wait for the next relay."""
+        self.has_relay.clear()
+        self.ready.clear()
+
+    def pause(self) -> None:
+        """End all connections, when what was written to them has arrived. New ones wait."""
+        self.hold()
+        self.end_connections()
+        if self.child is not None:
+            self.child.end()
 
     def accept_all(self, listener: socket.socket) -> None:
         while True:
@@ -156,22 +205,37 @@ class _Gate:
                 connection.close()
                 self.refuse(peer)
                 return
+        self.has_relay.wait()
         if not self.ready.wait(PATIENCE) or self.ending.is_set():
             connection.close()
             return
+        conversation = None if self.converse is None else self.converse()
+        client = _Connection(connection, conversation)
         with self.lock:
             self.last += 1
             number = self.last
-            self.connections[number] = _Connection(connection)
+            self.connections[number] = client
         try:
             self.send(OPEN, number)
             while data := connection.recv(LARGEST):
-                self.send(DATA, number, data)
+                self.hand_on(number, client, data)
         except (OSError, ValueError):
             pass  # closed, by either end
         self.drop(number)
+        if conversation is not None and conversation.keeps_open():
+            return
         with suppress(OSError, ValueError):
             self.send(CLOSE, number)
+
+    def hand_on(self, number: int, client: _Connection, data: bytes) -> None:
+        if client.conversation is None:
+            self.send(DATA, number, data)
+            return
+        forwarded, answer = client.conversation.from_client(data)
+        if answer:
+            client.send(answer)
+        for start in range(0, len(forwarded), LARGEST):
+            self.send(DATA, number, forwarded[start : start + LARGEST])
 
     def refuse(self, peer: peers.Peer) -> None:
         with self.lock:
@@ -183,8 +247,12 @@ class _Gate:
     def keep_relay(self) -> None:
         """Start the relay, again and again until it answers: its container may not be there yet."""
         while not self.ending.is_set():
+            self.has_relay.wait()
+            relay = self.relay
+            if relay is None or self.ending.is_set():
+                return
             try:
-                child = process.Pipes(self.relay.argv, env={**os.environ, **self.relay.env})
+                child = process.Pipes(relay.argv, env={**os.environ, **relay.env})
             except UserError as error:
                 self.say(f"{self.what} cannot be reached: {error.message()}")
                 return
@@ -213,6 +281,8 @@ class _Gate:
             elif kind == CLOSE:
                 self.drop(number)
             elif kind == DATA and (connection := self.connections.get(number)) is not None:
+                if connection.conversation is not None:
+                    connection.conversation.from_behind(data)
                 connection.send(data)
 
     def send(self, kind: int, number: int, data: bytes = b"") -> None:
@@ -227,12 +297,20 @@ class _Gate:
         if connection is not None:
             connection.end()
 
+    def end_connections(self) -> None:
+        end = time.monotonic() + LAST
+        while self.connections and time.monotonic() < end:
+            time.sleep(0.02)
+        for number in list(self.connections):
+            self.drop(number)
+
     def close(self) -> None:
         """End all connections, when what was written to them has arrived."""
         end = time.monotonic() + LAST
         while self.connections and time.monotonic() < end:
             time.sleep(0.02)
         self.ending.set()
+        self.has_relay.set()
         self.ready.set()
         for number in list(self.connections):
             self.drop(number)

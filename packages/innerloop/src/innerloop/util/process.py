@@ -699,6 +699,15 @@ def signals_as_interrupts() -> Iterator[None]:
             signal.signal(getattr(signal, name), handler)
 
 
+def terminate_self() -> None:
+    """From another thread: raise `Terminated` in the main one, inside of `signals_as_interrupts`."""
+    main = threading.main_thread().ident
+    if sys.platform == "win32" or main is None:
+        signal.raise_signal(signal.SIGTERM)
+    else:
+        signal.pthread_kill(main, signal.SIGTERM)
+
+
 class DeferredInterrupts:
     """What came since the start of `deferred_interrupts`."""
 

@@ -70,9 +70,14 @@ def test_gpu(gpu: str, requirements: Any, arguments: list[str]) -> None:
     assert value["runArgs"] == arguments
 
 
+def configurations_of(specification: Specification) -> dict[str, Any]:
+    """The launch configurations by name, in their order."""
+    launch = generate(specification)[".vscode/launch.json"]
+    return {one["name"]: one for one in launch["configurations"]}
+
+
 def test_f5_has_the_arguments_of_the_job_file() -> None:
-    configuration = generate(subject())[".vscode/launch.json"]["configurations"][0]
-    assert configuration["name"] == "line: train.py"
+    configuration = configurations_of(subject())["line: train.py"]
     assert configuration["program"] == "${workspaceFolder}/src/line/train.py"
     assert configuration["cwd"] == "${workspaceFolder}/src/line"
     assert configuration["args"] == [
@@ -110,10 +115,10 @@ def test_which_commands_are_plain(command: str, words: list[str] | None) -> None
 
 
 def test_another_command_is_debugged_in_its_container() -> None:
-    launch = generate(subject(job="command: make\ncode: .\nenvironment: a:1\n"))[
-        ".vscode/launch.json"
-    ]
-    assert [one["name"] for one in launch["configurations"]] == [
+    given = subject(job="command: make\ncode: .\nenvironment: a:1\n")
+    assert list(configurations_of(given)) == [
+        "this experiment",
+        "the tests in this file",
         "line: job in its container",
         "the open file",
     ]
@@ -134,8 +139,8 @@ def test_data_elsewhere_are_named_as_innerloop_toml_says() -> None:
     one = subject()
     setting = Settings(data={"data": DataSetting("/mnt/big")})
     moved = Experiment("line", one.experiments[0].dockerfile, setting)
-    launch = generate(Specification(one.workspace, (moved,), one.jobs))[".vscode/launch.json"]
-    assert launch["configurations"][0]["args"][1] == "/mnt/big"
+    found = configurations_of(Specification(one.workspace, (moved,), one.jobs))
+    assert found["line: train.py"]["args"][1] == "/mnt/big"
 
 
 @pytest.mark.skipif(not SCHEMAS.is_dir(), reason=f"no schemas at {SCHEMAS} (INNERLOOP_SCHEMAS)")

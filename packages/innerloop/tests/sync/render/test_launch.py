@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,7 @@ from innerloop.model.experiment import Experiment
 from innerloop.model.jobs.job import parse_job
 from innerloop.model.settings.settings import DataSetting, Settings
 from innerloop.model.workspace import Workspace
+from innerloop.runner import debug_session
 from innerloop.sync.render import launch_json, tasks_json
 from innerloop.sync.render.generated_files import Specification
 
@@ -120,26 +122,44 @@ def test_several_processes_are_no_plain_program() -> None:
 )
 def test_each_part_has_a_configuration_whose_task_is_there(job: str, titles: list[str]) -> None:
     given = subject(job)
-    attached = [
+    of_file, of_tests, *attached = (
         one for one in launch_json.render(given)["configurations"] if one["request"] == "attach"
-    ]
+    )
     assert [one["name"] for one in attached] == [f"line: {title}" for title in titles]
     assert {one["preLaunchTask"] for one in attached} <= labels(given)
-    for one in attached:
+    for one in (of_file, of_tests, *attached):
         (task,) = [
             t for t in tasks_json.render(given)["tasks"] if t["label"] == one["preLaunchTask"]
         ]
         assert task["args"][-2:] == ["--port", str(one["connect"]["port"])]
         assert one["connect"]["host"] == "127.0.0.1"
-        assert one["presentation"]["group"] == "line"
+        # Restart starts the run again in the same terminal, which is then not ready.
+        background = task["problemMatcher"]["background"]
+        assert re.search(background["beginsPattern"], f"innerloop: {debug_session.RESTARTS}")
+    assert {one["presentation"]["group"] for one in attached} == {"line"}
 
 
-def test_what_f5_starts_in_a_fresh_clone_is_a_job() -> None:
-    """VS Code sorts by the groups' names, "~" before letters, and what has none last.
+def test_what_f5_starts_in_a_fresh_clone_is_the_open_files_experiment() -> None:
+    """VS Code sorts by the groups' names, digits before letters, and what has none last.
 
     The first one is what F5 starts until a person chooses another.
     """
     given = subject("command: python train.py --epochs 3\n")
     configurations = launch_json.render(given)["configurations"]
     assert [one["name"] for one in configurations if "presentation" not in one] == ["the open file"]
-    assert configurations[0]["name"] == "line: train.py"
+    first = min(
+        (one for one in configurations if "presentation" in one),
+        key=lambda one: (one["presentation"]["group"], one["presentation"]["order"]),
+    )
+    assert first == configurations[0] and first["name"] == "this experiment"
+    (task,) = [
+        one for one in tasks_json.render(given)["tasks"] if one["label"] == first["preLaunchTask"]
+    ]
+    assert task["args"][:3] == ["run", "${relativeFile}", "--debug"]
+    assert task["args"][3:] == ["--port", str(first["connect"]["port"])]
+
+
+def test_a_workspace_without_experiments_has_nothing_to_debug_but_files() -> None:
+    empty = Specification(Workspace("/home/me/ws", Settings(), ()), (), {})
+    names = [one["name"] for one in launch_json.render(empty)["configurations"]]
+    assert names == ["the open file"]

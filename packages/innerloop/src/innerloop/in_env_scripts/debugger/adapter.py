@@ -10,6 +10,7 @@ it listens: `listening`, or why it cannot.
 
 from __future__ import annotations
 
+import functools
 import os
 import socket
 import sys
@@ -31,8 +32,9 @@ def main() -> int:
     secret = os.environ.pop(handshake.VARIABLE, "")
     try:
         debugger.load(library, server=False)
-        from debugpy.adapter import clients, servers, sessions  # noqa: F401 - in this order
+        from debugpy.adapter import clients, servers, sessions
 
+        _fit(clients.Client)
         listener = _listen(port)
     except Exception as error:
         print(error or type(error).__name__, flush=True)
@@ -43,6 +45,28 @@ def main() -> int:
     servers.wait_until_disconnected()
     sessions.wait_until_ended()
     return 0
+
+
+def _fit(client: Any) -> None:
+    """Make Stop and Restart clear to an editor, in the session of each process.
+
+    debugpy misspells the capability by which an editor says whether it stops the program as it
+    leaves. And VS Code takes the sessions of child processes as the run's own, which Stop and Restart
+    mean as a whole, only if its Python extension starts them, which does so on an event.
+
+    Source: the Debug Adapter Protocol (`supportTerminateDebuggee`); the Python debugger extension
+    (childProcessAttachService: `lifecycleManagedByParent`).
+    """
+    initialize = client.initialize_request
+
+    @functools.wraps(initialize)
+    def initialize_request(self: Any, request: Any) -> Any:
+        answer = initialize(self, request)
+        if self.client_id == "vscode":
+            self.capabilities["supportsStartDebuggingRequest"] = False
+        return {**answer, "supportTerminateDebuggee": True}
+
+    client.initialize_request = initialize_request
 
 
 def _listen(port: int) -> socket.socket:

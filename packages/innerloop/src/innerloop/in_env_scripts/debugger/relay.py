@@ -15,12 +15,15 @@ import socket
 import struct
 import sys
 import threading
+import time
 from contextlib import suppress
 
 HEADER = struct.Struct("!BII")
 OPEN, DATA, CLOSE, READY = range(4)
 # Bytes of one frame.
 LARGEST = 65536
+# Seconds to wait until the adapter listens.
+PATIENCE = 60.0
 
 
 class Relay:
@@ -36,6 +39,8 @@ class Relay:
             sys.stdout.buffer.flush()
 
     def run(self) -> None:
+        if self.asks:
+            self.wait_for_adapter()
         self.send(READY, 0)
         source = sys.stdin.buffer
         while True:
@@ -51,6 +56,16 @@ class Relay:
                     self.forward(number, data)
                 else:
                     self.close(number)
+
+    def wait_for_adapter(self) -> None:
+        """Until it listens; not for ever, since nobody else may end this program."""
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 10).close()
+                return
+            except OSError:
+                time.sleep(0.05)
 
     def open(self, number: int) -> None:
         try:

@@ -5,7 +5,8 @@
 It runs in the experiment's environment, with any Python, and uses nothing of the tool. It listens for
 the editor, prints that it is ready, waits until the editor is connected, then starts the program
 unchanged. The hook in startup/ connects each Python process below it to the same editor. The exit
-code is the program's own. When the editor disconnects, the run ends.
+code is the program's own. What the editor wants of the run as it leaves (Stop, Restart) reaches the
+tool, not this program: without an editor the command goes on.
 
 SETTINGS is JSON: `port` of the loopback where the adapter listens, `shown` (the address at which the
 editor finds it), `library` (the folder with debugpy for environments without it), `folders` (see
@@ -23,8 +24,6 @@ import site
 import subprocess
 import sys
 import sysconfig
-import threading
-import time
 from contextlib import suppress
 from types import FrameType
 from typing import Any
@@ -34,11 +33,6 @@ sys.path.insert(0, STARTUP)
 
 import innerloop_debugger as debugger  # noqa: E402
 import innerloop_handshake as handshake  # noqa: E402
-
-# The time that processes have to end after SIGTERM, in seconds.
-GRACE = 5.0
-# The time that the command has to end by itself after the editor has disconnected, in seconds.
-MOMENT = 0.5
 
 
 def main() -> int:
@@ -59,9 +53,6 @@ def main() -> int:
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), _forward_to(child))
-    watch = threading.Thread(target=_end_with_editor, args=(child, listening), daemon=True)
-    watch.is_pydev_daemon_thread = watch.pydev_do_not_trace = True  # type: ignore[attr-defined]
-    watch.start()
     code = child.wait()
     return 128 - code if code < 0 else code
 
@@ -150,30 +141,6 @@ def _forward_to(child: subprocess.Popen[bytes]) -> Any:
         _signal([child.pid, *_below(child.pid)], number)
 
     return handler
-
-
-def _end_with_editor(child: subprocess.Popen[bytes], debugpy: Any) -> None:
-    from _pydevd_bundle.pydevd_api import PyDevdAPI
-
-    # When the editor asks debugpy to end this process, it would end at once with exit code 0.
-    terminated = threading.Event()
-    PyDevdAPI.terminate_process = lambda *_: terminated.set()
-    while debugpy.is_client_connected() and not terminated.wait(0.1):
-        pass
-    # An editor may disconnect because the last debugged process has ended. The rest of the command
-    # then decides the exit code, which a signal would replace.
-    last = time.monotonic() + MOMENT
-    while time.monotonic() < last:
-        if child.poll() is not None:
-            return
-        time.sleep(0.05)
-    _say("the debugger has disconnected, so the run ends")
-    processes = [child.pid, *_below(child.pid)]
-    _signal(processes, signal.SIGTERM)
-    end = time.monotonic() + GRACE
-    while time.monotonic() < end and child.poll() is None:
-        time.sleep(0.1)
-    _signal(processes, getattr(signal, "SIGKILL", signal.SIGTERM))
 
 
 def _signal(processes: list[int], number: int) -> None:

@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ...model import deployment
+from ...model import debug_port, deployment
 from ...model.editor_variables import has_variable
 from ...model.experiment import Experiment
 from ...model.jobs.job import Job
 from ...model.lint.machine_rules import is_output_name
 from ...model.naming import debug_task
 from .generated_files import Json, Specification
-from .vscode_tasks import VscodeTask
+from .vscode_tasks import OPEN_FILE, VscodeTask
 
 FOLDER = "${workspaceFolder}"
 RUNS, SERVES = "Runs the job's command", "Serves the last run's model"
 
 # What `loop run --debug` and `loop serve --debug` print once they listen.
 READY = "^innerloop: ready for the debugger"
+# What they print when the editor restarts it, which is then not ready.
+RESTARTS = "^innerloop: the debugger restarts it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,28 @@ class DebugTarget:
         return ("run", self.experiment.name, *self.words, "--debug", "--port", str(port))
 
 
+@dataclass(frozen=True, slots=True)
+class OpenFileTarget:
+    """What the open file stands for: its experiment's job, or the tests in it."""
+
+    title: str
+    verb: str
+    detail: str
+
+    @property
+    def task(self) -> str:
+        return f"debug {self.title}"
+
+    def command(self, port: int) -> tuple[str, ...]:
+        return (self.verb, OPEN_FILE, "--debug", "--port", str(port))
+
+
+OPEN_FILE_TARGETS = (
+    OpenFileTarget("this experiment", "run", RUNS),
+    OpenFileTarget("the tests in this file", "test", "Runs the tests of the open file"),
+)
+
+
 def debug_targets(experiment: Experiment, job: Job | None) -> list[DebugTarget]:
     return [*(_of_job(experiment, job) if job is not None else ()), *_of_server(experiment)]
 
@@ -70,18 +94,35 @@ def _of_job(experiment: Experiment, job: Job) -> list[DebugTarget]:
 
 def tasks(specification: Specification, ports: dict[str, int]) -> list[VscodeTask]:
     """One for each target: runs it under the debugger, and ends with it."""
+    port = debug_port.of_open_file(specification.workspace)
     return [
-        VscodeTask(
-            target.task,
-            target.command(ports[target.experiment.name]),
-            f"{SERVES if target.serves else RUNS} and waits for the debugger",
-            ready=READY,
-            hidden=True,
-            finds=True,
-        )
-        for experiment in specification.experiments
-        for target in debug_targets(experiment, specification.jobs.get(experiment.name))
+        *(
+            _task(target.task, target.command(port), target.detail)
+            for target in OPEN_FILE_TARGETS
+            if specification.experiments
+        ),
+        *(
+            _task(
+                target.task,
+                target.command(ports[target.experiment.name]),
+                SERVES if target.serves else RUNS,
+            )
+            for experiment in specification.experiments
+            for target in debug_targets(experiment, specification.jobs.get(experiment.name))
+        ),
     ]
+
+
+def _task(label: str, words: tuple[str, ...], detail: str) -> VscodeTask:
+    return VscodeTask(
+        label,
+        words,
+        f"{detail} and waits for the debugger",
+        ready=READY,
+        restarts=RESTARTS,
+        hidden=True,
+        finds=True,
+    )
 
 
 def folder_tasks(specification: Specification) -> list[Json]:

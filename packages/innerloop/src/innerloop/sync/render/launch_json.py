@@ -25,6 +25,7 @@ from ...model.jobs.job import Job
 from ...model.paths import code_root
 from .debug_tasks import (
     FOLDER,
+    OPEN_FILE_TARGETS,
     DebugTarget,
     debug_targets,
     folders_task,
@@ -53,7 +54,8 @@ def render(specification: Specification) -> Json:
             for order, target in enumerate(debug_targets(experiment, job), start=2)
         ]
         configurations += [*([plain] if plain is not None else []), *attached]
-    return {"version": "0.2.0", "configurations": [*configurations, _open_file()]}
+    first = _of_open_file(specification) if specification.experiments else []
+    return {"version": "0.2.0", "configurations": [*first, *configurations, _open_file()]}
 
 
 def ports_of(specification: Specification) -> dict[str, int]:
@@ -119,14 +121,32 @@ def _is_replaced(
     return is_written or len(usable_outputs(job)) < len(job.outputs)
 
 
-def attach_to(target: DebugTarget, port: int, order: int) -> Json:
-    """A configuration that attaches to `loop run --debug` (or `loop serve --debug`).
+def _of_open_file(specification: Specification) -> list[Json]:
+    """What F5 starts first: VS Code sorts configurations by group, and each group by order."""
+    port = debug_port.of_open_file(specification.workspace)
+    return [
+        _attached(target.title, target.task, port, _FIRST_GROUP, order)
+        for order, target in enumerate(OPEN_FILE_TARGETS, start=1)
+    ]
 
-    It starts the command in the background, and attaches once it listens. The path mapping is that
-    of a container; on other backends the run corrects it.
+
+# Before the name of every experiment, each of which is a group.
+_FIRST_GROUP = "0"
+
+
+def attach_to(target: DebugTarget, port: int, order: int) -> Json:
+    """A configuration that attaches to `loop run --debug` (or `loop serve --debug`)."""
+    name = target.experiment.name
+    return _attached(f"{name}: {target.title}", target.task, port, name, order)
+
+
+def _attached(name: str, task: str, port: int, group: str, order: int) -> Json:
+    """A configuration that starts a task in the background, and attaches once it listens.
+
+    The path mapping is that of a container; on other backends the run corrects it.
     """
     return {
-        "name": f"{target.experiment.name}: {target.title}",
+        "name": name,
         "type": "debugpy",
         "request": "attach",
         "connect": {"host": "127.0.0.1", "port": port},
@@ -137,8 +157,8 @@ def attach_to(target: DebugTarget, port: int, order: int) -> Json:
         "subProcess": True,
         # The command's output is in the task's terminal.
         "redirectOutput": False,
-        "preLaunchTask": target.task,
-        "presentation": {"group": target.experiment.name, "order": order},
+        "preLaunchTask": task,
+        "presentation": {"group": group, "order": order},
     }
 
 

@@ -101,16 +101,26 @@ def _color(task: VscodeTask) -> dict[str, str]:
 
 
 def _background(task: VscodeTask) -> Json:
-    """Active from its start until the ready line.
+    """Active from its start until the ready line, and again from a restart on.
 
     VS Code starts what depends on it even if the task ended before, unless the matcher found an
     error: so a task that `finds` stops F5 with its error message.
     """
     never = "^__never__$"
-    found = findings() if task.finds else {"pattern": {"regexp": never, "message": 0}}
+    found: dict[str, Json] = {"pattern": {"regexp": never, "message": 0}}
+    if task.finds:
+        # Without a column, which no error of a start has.
+        found = {
+            "owner": "innerloop",
+            "pattern": {key: value for key, value in PATTERN.items() if key != "column"},
+        }
     return {
         **found,
-        "background": {"activeOnStart": True, "beginsPattern": never, "endsPattern": task.ready},
+        "background": {
+            "activeOnStart": True,
+            "beginsPattern": task.restarts or never,
+            "endsPattern": task.ready,
+        },
     }
 
 

@@ -20,7 +20,8 @@ class VscodeTask:
     `group` is "build" or "test"; the task is the default of that group. `finds`: its output may
     name a position in a file, for the Problems panel. `typed`: it always reads from the terminal.
     `several`: it may run more than once at a time. `ready`: the pattern of the line that says that
-    a background task is up; "" for a task in the foreground. `starts`: the entry of EDITOR_COMMANDS
+    a background task is up; "" for a task in the foreground. `restarts`: that of the line after which it
+    is not up. `starts`: the entry of EDITOR_COMMANDS
     that it is for. A hidden task is started by VS Code
     alone, and has no icon.
     """
@@ -32,6 +33,7 @@ class VscodeTask:
     color: str = ""
     group: str = ""
     ready: str = ""
+    restarts: str = ""
     finds: bool = False
     typed: bool = False
     several: bool = False
