@@ -192,10 +192,7 @@ def test_without_pytest_it_says_where_to_add_it(workspace: Workspace) -> None:
     workspace.add("tiny", "")
     answer = workspace.loop("test", "tiny", "--backend", "venv")
     assert answer.code == 1
-    assert (
-        "src/tiny/environment: pytest is not installed in this environment. "
-        in answer.message
-    )
+    assert "src/tiny/environment: pytest is not installed in this environment. " in answer.message
 
 
 # Settings and a conftest.py of the workspace's own tests.
