@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import asdict
 from pathlib import Path
 
 from ..apptainer import sif_staleness
 from ..devcontainers import staleness
 from ..docker import engine_location
-from ..sync.render.vscode_tasks import MORE
+from ..sync.render.vscode_tasks import BUILD, MORE
 from ..util import console
 from ..workspace import loader
 
@@ -61,8 +61,16 @@ def run(args: argparse.Namespace) -> int:
         if files:
             print(f"generated files are outdated: {_few(files)} (update: `scripts/loop sync`)")
         if args.files and (files or outdated):
-            print(f"In VS Code, these commands are in the task: {MORE}")
+            print(f"In VS Code: {' and '.join(tasks_for({item.kind for item in outdated}, files))}")
     return 1 if (outdated or files) and args.check else 0
+
+
+def tasks_for(kinds: Set[str], files: Sequence[str]) -> list[str]:
+    """The tasks of VS Code that update these kinds of outdated things, and what each is for."""
+    tasks = [f'the task "{BUILD}" with a file of it open'] if "image" in kinds else []
+    if files or kinds - {"image"}:
+        tasks.append(f'the task "{MORE}" has the other commands' if tasks else f'the task "{MORE}"')
+    return tasks
 
 
 def _files(root: Path) -> tuple[str, ...]:
