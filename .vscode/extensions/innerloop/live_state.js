@@ -19,6 +19,9 @@ const PARTS = /** @type {Part[]} */ (Object.keys(QUESTIONS));
 // Changes within so many milliseconds count as one; and so many times as long as an answer took.
 const CALM = 300;
 const REST = 3;
+// A run that goes on is looked at after so many milliseconds without a change: a watcher may begin too
+// late, and misses what a container on another machine writes.
+const HEARTBEAT = 5000;
 // Whether images are outdated is asked of the engine: not more often than this, in milliseconds.
 const OUTDATED_AGE = 60_000;
 
@@ -32,11 +35,16 @@ class LiveState {
         /** @type {vscode.EventEmitter<State>} */
         this.changed = new vscode.EventEmitter();
         this.onDidChange = this.changed.event;
+        /** @type {vscode.EventEmitter<void>} */
+        this.logged = new vscode.EventEmitter();
+        this.onDidLog = this.logged.event;
         /** @type {Map<string, vscode.Disposable>} */
         this.watched = new Map();
         this.outdatedAt = 0;
         /** @type {NodeJS.Timeout | undefined} */
         this.timer = undefined;
+        /** @type {NodeJS.Timeout | undefined} */
+        this.heartbeat = undefined;
         /** @type {Promise<void>} */
         this.reading = Promise.resolve();
         /** @type {Set<Part>} */
@@ -104,6 +112,8 @@ class LiveState {
         this.isRead = true;
         this._watch();
         this.changed.fire(state);
+        clearTimeout(this.heartbeat);
+        if (state.runs.some(isRunning)) this.heartbeat = setTimeout(() => this.refresh(["runs"]), HEARTBEAT);
     }
 
     /** Watches what begins and ends, and the folders in which runs that go on write. */
@@ -139,9 +149,9 @@ class LiveState {
     _watcher(folder, part) {
         const base = vscode.Uri.file(path.join(this.tool.root, folder));
         const watcher = vscode.workspace.createFileSystemWatcher(new vscode.RelativePattern(base, "*"));
-        // A log grows with every line and changes nothing of the state; its own viewer follows it.
+        // A log grows with every line and changes nothing of the state.
         /** @param {vscode.Uri} uri */
-        const soon = uri => void (path.basename(uri.fsPath) === "log.txt" || this.refreshSoon([part]));
+        const soon = uri => (path.basename(uri.fsPath) === "log.txt" ? this.logged.fire() : this.refreshSoon([part]));
         const parts = [watcher, watcher.onDidCreate(soon), watcher.onDidChange(soon), watcher.onDidDelete(soon)];
         return vscode.Disposable.from(...parts);
     }
@@ -149,6 +159,7 @@ class LiveState {
     dispose() {
         this.isDisposed = true;
         clearTimeout(this.timer);
+        clearTimeout(this.heartbeat);
         for (const watcher of this.watched.values()) watcher.dispose();
         this.changed.dispose();
     }

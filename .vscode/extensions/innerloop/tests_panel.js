@@ -58,7 +58,8 @@ function activate(context, tool, live) {
         const known = controller.items;
         known.forEach(item => names.includes(item.id) || known.delete(item.id));
         for (const name of names.filter(name => !known.get(name))) {
-            const item = controller.createTestItem(name, name, vscode.Uri.file(path.join(tool.root, "src", name)));
+            // Without a place: a click on one that is a folder would open the Explorer.
+            const item = controller.createTestItem(name, name);
             item.canResolveChildren = true;
             known.add(item);
         }

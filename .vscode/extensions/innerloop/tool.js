@@ -6,8 +6,12 @@ const childProcess = require("child_process");
 const path = require("path");
 const vscode = require("vscode");
 
+/** @typedef {{stdin?: string, timeout?: number, token?: vscode.CancellationToken}} Options */
+
 // Bytes of output that are kept; a record of runs with long curves is large.
 const LARGEST = 256 * 1024 * 1024;
+// Stands for the exit code of a program that was ended, or never started.
+const STOPPED = 128;
 const IS_WINDOWS = process.platform === "win32";
 
 /**
@@ -45,26 +49,29 @@ class Tool {
     /**
      * The text that a command prints; `codes` are the exit codes that are no failure.
      * @param {string[]} args
-     * @param {{stdin?: string, timeout?: number, token?: vscode.CancellationToken, codes?: number[]}} [options]
+     * @param {Options & {codes?: number[]}} [options]
      * @returns {Promise<string>}
      */
     async text(args, options = {}) {
-        let failure = new ToolError("no Python was found");
+        const answer = await this._answer(args, options);
+        if (answer.code === 0 || (options.codes || []).includes(answer.code)) return answer.out;
+        throw new ToolError(reason(answer.err || answer.out) || `exit code ${answer.code}`);
+    }
+
+    /** @param {string[]} args @param {Options} options */
+    async _answer(args, options) {
+        let failure = "";
         for (const start of starts(this.root, IS_WINDOWS)) {
             const answer = await this._start([...start, ...args], options);
-            if (answer.missing) {
-                failure = new ToolError(`${start[0]} cannot be started: ${answer.err}`);
-                continue;
-            }
-            if (answer.code === 0 || (options.codes || []).includes(answer.code)) return answer.out;
-            throw new ToolError(reason(answer.err || answer.out) || `exit code ${answer.code}`);
+            if (!answer.missing) return answer;
+            failure ||= `${start[0]} cannot be started: ${answer.err}`;
         }
-        throw failure;
+        throw new ToolError(failure);
     }
 
     /**
      * @param {string[]} argv
-     * @param {{stdin?: string, timeout?: number, token?: vscode.CancellationToken}} options
+     * @param {Options} options
      * @returns {Promise<{code: number, out: string, err: string, missing: boolean}>}
      */
     _start(argv, options) {
@@ -72,9 +79,9 @@ class Tool {
         return new Promise(resolve => {
             const child = childProcess.execFile(argv[0], argv.slice(1), limits, (error, out, err) => {
                 cancel?.dispose();
-                const code = !error ? 0 : typeof error.code === "number" ? error.code : 1;
+                const code = !error ? 0 : typeof error.code === "number" ? error.code : STOPPED;
                 const missing = ["ENOENT", "EACCES"].includes(String(error?.code));
-                const why = err || (error && code === 1 ? error.message : "");
+                const why = err || (error && code === STOPPED ? error.message : "");
                 resolve({code, out, err: why, missing});
             });
             const cancel = options.token?.onCancellationRequested(() => child.kill());
@@ -86,18 +93,17 @@ class Tool {
     /**
      * What a command prints as JSON. An exit code 1 with JSON says that something was found.
      * @param {string[]} args
-     * @param {{stdin?: string, timeout?: number, token?: vscode.CancellationToken}} [options]
+     * @param {Options} [options]
      * @returns {Promise<any>}
      */
     async json(args, options = {}) {
-        const out = await this.text(args, {...options, codes: [1]});
+        const answer = await this._answer(args, options);
         try {
-            return JSON.parse(out);
+            if (answer.code <= 1) return JSON.parse(answer.out);
         } catch {
-            // Without output the reason is on the other stream.
-            if (!out.trim()) await this.text(args, options);
-            throw new ToolError(`${args[0]} did not answer with JSON: ${reason(out)}`);
+            if (answer.code === 0) throw new ToolError(`${args[0]} did not answer with JSON: ${reason(answer.out)}`);
         }
+        throw new ToolError(reason(answer.err || answer.out) || `exit code ${answer.code}`);
     }
 
     /**

@@ -21,7 +21,15 @@ import pytest
 from hypothesis import settings
 
 from tests import fork_server
-from tests.support import BUILDX, CI_TOOLS, REGISTRY, ROOT, Workspace, make_workspace
+from tests.support import (
+    BUILDX,
+    CI_TOOLS,
+    REGISTRY,
+    ROOT,
+    TYPESCRIPT,
+    Workspace,
+    make_workspace,
+)
 
 # A job in the background of a script ignores Ctrl-C, and so would every program that a test starts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -44,6 +52,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers", "buildkit: needs BuildKit, which Docker's buildx plugin brings"
     )
     config.addinivalue_line("markers", "workflows: needs the checkers of workflows (npm, PyPI)")
+    config.addinivalue_line("markers", "typescript: needs TypeScript and node (npm)")
     config.addinivalue_line("markers", "shells: needs bash, zsh, fish and dash")
     config.addinivalue_line("markers", "registry: needs an image registry to run")
     config.addinivalue_line("markers", "cluster: needs openssl, for a Kubernetes API on loopback")
@@ -158,6 +167,14 @@ def _no_workflow_checkers() -> str:
 
 
 @functools.cache
+def _no_typescript() -> str:
+    there = ("node", "node_modules/typescript", "node_modules/@types/vscode")
+    if all((TYPESCRIPT / name).exists() for name in there):
+        return ""
+    return f"{TYPESCRIPT} lacks the compiler (.ci/steps.sh has the step typescript)"
+
+
+@functools.cache
 def _no_person() -> str:
     if os.name == "nt" or os.getuid() != 0 or shutil.which("setpriv") is None:
         return "only root on Linux can act as another person"
@@ -198,6 +215,7 @@ LACKING = {
     "buildkit": _no_buildkit,
     "registry": _no_registry,
     "workflows": _no_workflow_checkers,
+    "typescript": _no_typescript,
     "person": _no_person,
     "engine": _no_own_engine,
     "cluster": _no_cluster,

@@ -29,6 +29,8 @@ CI_TOOLS = Path(
 BUILDX = CI_TOOLS / "buildx" / "cli-plugins" / "docker-buildx"
 # The variables with which the docker client uses BuildKit.
 BUILDKIT = {"DOCKER_CONFIG": str(BUILDX.parent.parent)}
+# The compiler that checks VS Code's extension, its types, and node.
+TYPESCRIPT = CI_TOOLS / "typescript"
 # An image registry, as Debian packs it.
 REGISTRY = str(CI_TOOLS / "registry" / "docker-registry")
 TRACEBACK = "Traceback (most recent call last)"
