@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
+import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from innerloop.scaffold.workspace_template import EXTENSION
 from tests.editor.conftest import fill
-from tests.editor.workbench import Server, Workbench, wait_for
-from tests.support import ROOT, Workspace, make_workspace
+from tests.editor.workbench import PATIENCE, Server, Workbench, program, wait_for
+from tests.support import Workspace, make_workspace
+from tools import vsix
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator
@@ -61,13 +60,15 @@ def window(
 ) -> Iterator[Workbench]:
     """On that workspace, with the extension, in a server of its own."""
     home = tmp_path_factory.mktemp("extended")
-    shutil.copytree(ROOT / EXTENSION, home / "extensions" / "innerloop.innerloop-0.0.0")
+    (home / "innerloop.vsix").write_bytes(vsix.content())
+    options = [f"--extensions-dir={home}/extensions", f"--user-data-dir={home}/installer"]
+    install = [*program(), *options, "--install-extension", str(home / "innerloop.vsix")]
+    subprocess.run(install, check=True, capture_output=True, timeout=PATIENCE)
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(os.environ, "DOCKER_HOST", "unix:///nowhere")
         server = Server.start(home)
     window = Workbench(browser, server, str(going.root))
     yield window
-    window.page.screenshot(path=Path("/tmp/scratch-extension/end.png"))
     window.close()
     server.close()
 

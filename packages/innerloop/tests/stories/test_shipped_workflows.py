@@ -133,6 +133,7 @@ def test_release_builds_the_same_files_in_two_folders(tmp_path: Path) -> None:
         f"innerloop-{__version__}-py3-none-any.whl",
         f"innerloop-{__version__}.tar.gz",
         f"innerloop-{__version__}.cdx.json",
+        f"innerloop-{__version__}.vsix",
     ]
 
 
