@@ -70,11 +70,23 @@ module.exports = {
         createFileSystemWatcher,
         getWorkspaceFolder: () => undefined,
         registerTextDocumentContentProvider: nothing,
+        onDidOpenTextDocument: nothing,
+        onDidChangeTextDocument: nothing,
+        onDidSaveTextDocument: nothing,
+        onDidCloseTextDocument: nothing,
     },
     commands: {
         executeCommand: () => Promise.resolve(),
         registerCommand: (name, act) => (registered.set(name, act), {dispose: () => {}}),
     },
+    languages: {
+        createDiagnosticCollection: () => ({dispose: () => {}}),
+        registerCodeActionsProvider: nothing,
+        registerCodeLensProvider: nothing,
+        registerCompletionItemProvider: nothing,
+        registerHoverProvider: nothing,
+    },
+    CodeActionKind: {QuickFix: "quickfix"},
     tasks: {executeTask: task => void tasks.push(task), onDidEndTaskProcess: nothing},
     tests: {
         createTestController: () => ({items: new Map(), createRunProfile: () => {}, dispose: () => {}}),
