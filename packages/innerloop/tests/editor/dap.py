@@ -110,6 +110,13 @@ class Session:
         assert message["success"], message
         return dict(message.get("body") or {})
 
+    def refusal(self, command: str, **arguments: Any) -> str:
+        """Sends a request that is refused, and returns why."""
+        sequence = self.send(command, **arguments)
+        message = self._wait(lambda m: m.get("request_seq") == sequence, "an answer")
+        assert not message["success"], message
+        return str(message["message"])
+
     def event(self, name: str) -> Json:
         message = self._wait(lambda m: m["type"] == "event" and m["event"] == name, f"event {name}")
         return dict(message.get("body") or {})

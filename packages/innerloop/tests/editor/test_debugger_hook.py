@@ -6,7 +6,9 @@ import ast
 import importlib.util
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -92,6 +94,48 @@ def test_a_window_on_windows_and_one_on_a_link_to_the_workspace(hook: ModuleType
 def test_what_a_person_maps_stays(hook: ModuleType) -> None:
     own = ("/home/me/lib", "/usr/lib/python3/lib")
     assert hook.paths([own, ("/a/ws", "/workspaces/ws")], [("", "/b")]) == [own, ("/a/ws", "/b")]
+
+
+def editor_names(hook: ModuleType, root: Path) -> Any:
+    """The editor has the folder `root` as /w; all else keeps its path."""
+
+    def to_editor(path: str) -> tuple[str, bool]:
+        is_inside = path.startswith(f"{root}/")
+        return (f"/w{path[len(str(root)) :]}" if is_inside else path), is_inside
+
+    return hook.EditorNames(lambda name: name.replace("/w", str(root), 1), to_editor)
+
+
+def test_shared_code_has_the_name_under_which_the_editor_has_it_open(
+    hook: ModuleType, tmp_path: Path
+) -> None:
+    root = tmp_path.resolve()
+    (root / "common").mkdir()
+    (root / "line").mkdir()
+    (root / "common" / "a.py").touch()
+    (root / "line" / "a.py").symlink_to("../common/a.py")
+    link, file = f"{root}/line/a.py", f"{root}/common/a.py"
+    names = editor_names(hook, root)
+    assert names.in_editor(link) == names.in_editor(file) == ("/w/common/a.py", True)
+    assert names.here("/w/line/a.py") == link
+    assert names.in_editor(link) == names.in_editor(file) == ("/w/line/a.py", True)
+    assert names.here("/w/common/a.py") == file
+    assert names.in_editor(link) == ("/w/common/a.py", True)
+
+
+def test_links_out_of_the_workspace_and_views_keep_their_names(
+    hook: ModuleType, tmp_path: Path
+) -> None:
+    root = tmp_path.resolve() / "ws"
+    (root / ".innerloop").mkdir(parents=True)
+    (root / ".innerloop" / "a.py").touch()
+    (tmp_path / "out.py").touch()
+    (root / "out.py").symlink_to("../out.py")
+    (root / "view.py").symlink_to(".innerloop/a.py")
+    names = editor_names(hook, root)
+    for name in ("out.py", "view.py", "missing.py"):
+        assert names.in_editor(f"{root}/{name}") == (f"/w/{name}", True)
+    assert names.in_editor("<string>") == ("<string>", False)
 
 
 @pytest.mark.parametrize(

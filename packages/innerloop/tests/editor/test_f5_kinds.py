@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.editor.dap import Editor
-from tests.editor.f5 import JOB, own_port, rendered, seen, started
-from tests.support import Workspace
+from tests.editor.f5 import JOB, open_file_port, own_port, rendered, seen, started
+from tests.support import PYTEST, Workspace
 
 TRAIN = """import os
 import sys
@@ -102,6 +102,27 @@ def test_a_step_of_a_pipeline(workspace: Workspace, editors: list[Editor]) -> No
     assert step.evaluate("open(sys.argv[1] + '/all').read().strip()", thread) == repr("3")
     step.go_on(thread)
     assert editor.exit_code() == 0, editor.text
+
+
+def test_the_tests_in_the_open_file(workspace: Workspace, editors: list[Editor]) -> None:
+    job(workspace, "command: python train.py\n")
+    open_file_port(workspace)
+    workspace.write("src/line/environment/requirements-dev.txt", PYTEST)
+    workspace.write("src/line/tests/test_other.py", "def test_it():\n    assert False\n")
+    file = "src/line/tests/test_it.py"
+    path = workspace.write(file, "def test_it():\n    number = 1\n    assert number\n")
+    assert workspace.loop("sync").code == 0
+    editor = started(workspace, editors, "the tests in this file", engine=False, file=file)
+    stops = {path: [3]}
+    editor.attach(stops)
+    process = editor.next_process(stops)
+    thread = process.stopped()
+    assert seen(process, thread) == (str(path), 3)
+    assert process.evaluate("number", thread) == "1"
+    process.go_on(thread)
+    assert editor.exit_code() == 0, editor.text  # the other file's test fails, and is not run
+    answer = workspace.loop("test", "line", "--port", "24000")
+    assert answer.code == 2 and "Add --debug" in answer.message
 
 
 def test_what_cannot_be_debugged_as_one_is_said(workspace: Workspace) -> None:

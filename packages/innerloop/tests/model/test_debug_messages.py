@@ -72,6 +72,15 @@ def test_the_end_of_a_process_is_no_stop_of_the_run() -> None:
     assert messages.farewell is None
 
 
+@pytest.mark.parametrize("arguments", [{}, {"terminateDebuggee": False}])
+def test_a_session_that_was_refused_has_no_say(arguments: dict[str, Any]) -> None:
+    """As that of a second window: the first one goes on."""
+    messages = DebugMessages()
+    messages.from_debugger(framed({"type": "response", "command": "attach", "success": False}))
+    messages.from_editor(framed(request("disconnect", **arguments)))
+    assert messages.farewell is None
+
+
 def test_leaving_goes_on_to_the_debugger_which_lets_the_program_go() -> None:
     messages = DebugMessages()
     goodbye = framed(request("disconnect", restart=False))

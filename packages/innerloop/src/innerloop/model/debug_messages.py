@@ -28,8 +28,8 @@ _LENGTH = re.compile(rb"^Content-Length: *(\d{1,9})\r?$", re.IGNORECASE | re.MUL
 def farewell_of(message: Mapping[str, Any], *, has_ended: bool) -> Farewell | None:
     """What a message of the editor says about the run; None for all that does not end a session.
 
-    `has_ended` says that the debugger reported the end of this connection's process before: then the
-    editor only closes its session, and the run has more to do.
+    `has_ended` says that the debugger reported the end of this connection's process before, or
+    refused to attach: then the editor only closes its session, and the run has more to do.
 
     VS Code's Stop and Disconnect set `terminateDebuggee`. A window that is reloaded or closed sends
     `disconnect` without it.
@@ -112,6 +112,13 @@ def _value(frame: bytes) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def _ends_session(message: Mapping[str, Any]) -> bool:
+    if message.get("type") == "event":
+        return message.get("event") == "terminated"
+    is_start = message.get("type") == "response" and message.get("command") in ("attach", "launch")
+    return is_start and message.get("success") is not True
+
+
 @dataclass(slots=True)
 class DebugMessages:
     """The messages of one connection, and how the editor left it: None while it has not."""
@@ -135,5 +142,4 @@ class DebugMessages:
 
     def from_debugger(self, data: bytes) -> None:
         for _, message in self._events.add(data):
-            if message.get("type") == "event" and message.get("event") == "terminated":
-                self._has_ended = True
+            self._has_ended = self._has_ended or _ends_session(message)

@@ -26,6 +26,10 @@ import innerloop_handshake as handshake
 # Connections that have not proved anything yet; further ones are closed at once.
 LARGEST_CROWD = 64
 
+TAKEN = (
+    "This run is being debugged already, in another session or window. Stop or restart it there."
+)
+
 
 def main() -> int:
     port, library = int(sys.argv[1]), sys.argv[2]
@@ -34,7 +38,7 @@ def main() -> int:
         debugger.load(library, server=False)
         from debugpy.adapter import clients, servers, sessions
 
-        _fit(clients.Client)
+        _fit(clients.Client, servers)
         listener = _listen(port)
     except Exception as error:
         print(error or type(error).__name__, flush=True)
@@ -47,8 +51,10 @@ def main() -> int:
     return 0
 
 
-def _fit(client: Any) -> None:
+def _fit(client: Any, servers: Any) -> None:
     """Make Stop and Restart clear to an editor, in the session of each process.
+
+    A second editor, or a second press of F5, is told why it gets no session.
 
     debugpy misspells the capability by which an editor says whether it stops the program as it
     leaves. And VS Code takes the sessions of child processes as the run's own, which Stop and Restart
@@ -67,6 +73,16 @@ def _fit(client: Any) -> None:
         return {**answer, "supportTerminateDebuggee": True}
 
     client.initialize_request = initialize_request
+    attach = client.attach_request
+
+    @functools.wraps(attach)
+    def attach_request(self: Any, request: Any) -> Any:
+        processes = servers.connections()
+        if "subProcessId" not in request.arguments and processes and processes[0].server:
+            raise request.cant_handle(TAKEN)
+        return attach(self, request)
+
+    client.attach_request = attach_request
 
 
 def _listen(port: int) -> socket.socket:

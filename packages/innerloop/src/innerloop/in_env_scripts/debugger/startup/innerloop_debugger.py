@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -215,8 +216,43 @@ def _map_paths(folders: list[tuple[str, str]]) -> None:
 
     def setup_client_server_paths(mappings: list[tuple[str, str]]) -> None:
         original(paths(mappings, folders))
+        names = EditorNames(
+            pydevd_file_utils.map_file_to_server, pydevd_file_utils.map_file_to_client
+        )
+        pydevd_file_utils.map_file_to_server = names.here
+        pydevd_file_utils.map_file_to_client = names.in_editor
 
     pydevd_file_utils.setup_client_server_paths = setup_client_server_paths
+
+
+class EditorNames:
+    """One name in the editor for each file, however many links lead to it.
+
+    That is the name under which the editor has it open (it set breakpoints there), else that of the
+    file that the links lead to, so that shared code has one tab and one dot for each breakpoint.
+    """
+
+    def __init__(
+        self, to_here: Callable[[str], str], to_editor: Callable[[str], tuple[str, bool]]
+    ) -> None:
+        self._to_here, self._to_editor = to_here, to_editor
+        self._open: dict[str, str] = {}
+
+    def here(self, name: str) -> str:
+        path = self._to_here(name)
+        self._open[os.path.realpath(path)] = name
+        return path
+
+    def in_editor(self, path: str) -> tuple[str, bool]:
+        """The name, and whether it is one of the editor's folders."""
+        real = os.path.realpath(path)
+        if real in self._open:
+            return self._open[real], True
+        if os.path.normcase(real) != os.path.normcase(os.path.abspath(path)):
+            name, is_mapped = self._to_editor(real)
+            if is_mapped and "/.innerloop/" not in name.replace("\\", "/"):
+                return name, True
+        return self._to_editor(path)
 
 
 def _try_to_connect(settings: dict[str, Any]) -> None:
