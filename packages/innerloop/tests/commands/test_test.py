@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from innerloop.commands.test import is_test_file, pytest_parts
+from innerloop.commands.test import pytest_parts
 from innerloop.model.dockerfiles.dockerfile import parse
 from innerloop.model.experiment import Experiment, Link
 from innerloop.model.pytest_settings import PytestLayout
@@ -76,21 +76,6 @@ def test_only_the_tests_of_what_is_linked(workspace: Workspace) -> None:
     ]
     refused = workspace.loop("test", "tiny", "--json")
     assert refused.code == 2 and "[option-needs-another]" in refused.err
-
-
-@pytest.mark.parametrize(
-    ("path", "is_test"),
-    [
-        ("src/line/tests/test_a.py", True),
-        ("src/line/a_test.py", True),
-        ("src/line/train.py", False),
-        ("src/line/test_data.csv", False),
-        ("src/line/tests/conftest.py", False),
-        ("src/line/contest.py", False),
-    ],
-)
-def test_a_file_of_tests_is_known_by_its_name(path: str, is_test: bool) -> None:
-    assert is_test_file(path) == is_test
 
 
 OWN = ["--rootdir", ".", "-c", "pytest.ini", "--confcutdir", "."]

@@ -41,7 +41,15 @@ def test_of_text_that_is_no_python_is_empty(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("test_a.py", True), ("a_test.py", True), ("tests.py", False), ("test_a.pyc", False)],
+    [
+        ("test_a.py", True),
+        ("a_test.py", True),
+        ("tests.py", False),
+        ("test_a.pyc", False),
+        ("test_data.csv", False),
+        ("conftest.py", False),
+        ("contest.py", False),
+    ],
 )
 def test_is_test_file_is_pytests_default(name: str, expected: bool) -> None:
     assert test_functions.is_test_file(name) is expected
