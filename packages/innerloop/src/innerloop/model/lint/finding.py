@@ -54,7 +54,7 @@ class Finding:
     `message` is one sentence without a full stop; `hint` says what to do, as an instruction ("" if
     the message says it all). `code` names the kind of problem in kebab-case: scripts rely on it, so
     the wording may improve. The position always has a line and a column. `fixes` are changes of
-    which each mends it, the likeliest first.
+    which each corrects it, the likeliest first.
     """
 
     position: Position
