@@ -57,7 +57,7 @@ const isRunning = run => run.state === "running";
 /** @param {Job} job */
 const hasEnded = job => ENDED.has((job.status || job.state).toLowerCase()) || job.state === "unsent";
 
-/** What stands behind a run's name. @param {Run} run @param {number} now */
+/** How a run stands, in a few words. @param {Run} run @param {number} now */
 function aboutRun(run, now) {
     return [run.state, scoreOf(run), timeOf(run, now)].filter(Boolean).join(" · ");
 }
@@ -173,11 +173,12 @@ function leaf(id, label, icon) {
 
 /** @param {Run} run */
 function runItem(run) {
-    const row = leaf(`run ${run.folder}`, run.run, /** @type {[string, string]} */ (iconOf(run.state)));
-    row.description = aboutRun(run, Date.now());
+    // What one looks for stands first: the view is narrow.
+    const row = leaf(`run ${run.folder}`, aboutRun(run, Date.now()), /** @type {[string, string]} */ (iconOf(run.state)));
+    row.description = run.run;
     row.contextValue = isRunning(run) ? "run.running" : "run.ended";
     const inputs = Object.entries(run.inputs || {}).map(([name, value]) => `${name} = ${value}`);
-    row.tooltip = [aboutRun(run, Date.now()), run.backend, ...inputs].filter(Boolean).join("\n");
+    row.tooltip = [run.run, aboutRun(run, Date.now()), run.backend, ...inputs].filter(Boolean).join("\n");
     row.command = {command: "innerloop.log", title: "Show the Log", arguments: [{kind: "run", run}]};
     return row;
 }

@@ -215,6 +215,7 @@ def test_clean_and_outdated_know_the_image_files(machine: Machine) -> None:
     assert (outdated["kind"], outdated["changed"]) == (
         "image file", ["environment/Dockerfile changed"],
     )  # fmt: skip
+    assert outdated["update"] == ["build", "kept", "--backend", "apptainer"]
     found = json.loads(machine.loop("clean", "images", "--dry-run", "--json").out)
     whys = {item["name"].split("-")[0]: item["why"] for item in found["would_remove"]}
     assert whys["kept"] == "environment/ has changed" and "tiny" not in whys

@@ -43,6 +43,10 @@ while True:
 """
 
 
+# The row of a run: its state, then its score and time.
+RUN = r"^\w+ · "
+
+
 @pytest.fixture(scope="module")
 def going(tmp_path_factory: pytest.TempPathFactory, _tool: None) -> Workspace:
     """A workspace with an experiment that runs until it is stopped, and one with a test."""
@@ -94,7 +98,7 @@ def test_run_from_the_view_is_live_and_stops(window: Workbench, going: Workspace
     for name in ("line", "shop/churn", "slow"):
         row(window, f"^{name}$").wait_for()
     act(window, "^slow$", "Run")
-    running = row(window, r"^\d{8}-")
+    running = row(window, RUN)
     running.wait_for()
     wait_for("the first score", lambda: "accuracy 0.25" in running.inner_text())
     status(window, "slow accuracy 0.25").wait_for()
@@ -104,7 +108,7 @@ def test_run_from_the_view_is_live_and_stops(window: Workbench, going: Workspace
     (going.root.parent / "go on").touch()
     wait_for("the next score", lambda: "accuracy 0.75" in running.inner_text())
     lines.get_by_text("second step").wait_for()
-    act(window, r"^\d{8}-", "Stop")
+    act(window, RUN, "Stop")
     wait_for("its end", lambda: "stopped" in running.inner_text())
     status(window, "slow accuracy").wait_for(state="hidden")
     assert (going.outputs("slow") / ".run/run.json").is_file()

@@ -138,7 +138,7 @@ class Server:
 
     def close(self) -> None:
         os.killpg(self.child.pid, signal.SIGTERM)
-        self.child.wait(20)
+        self.child.wait(PATIENCE)
 
 
 @dataclass(frozen=True)

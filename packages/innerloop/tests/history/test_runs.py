@@ -75,6 +75,8 @@ def test_headline_metrics_come_first() -> None:
     scores = {"seconds": 1.0, "train_loss": 1.0, "validation_accuracy": 1.0, "test_accuracy": 1.0}
     assert headline_metrics([past(scores=scores)], 2) == ["test_accuracy", "validation_accuracy"]
     assert headline_metrics([past(scores={"support": 3.0})], 2) == ["support"]
+    assert past(scores=scores).json()["headline"] == "test_accuracy"
+    assert past().json()["headline"] == ""
 
 
 def test_only_what_differs_within_an_experiment_is_worth_a_column() -> None:

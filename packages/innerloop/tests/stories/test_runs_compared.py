@@ -78,6 +78,7 @@ def test_three_runs_in_a_table_and_on_a_page(committed: Workspace) -> None:
     assert committed.loop("runs", "--page").code == 0
     page = committed.read("outputs/runs.html")
     assert page.count("<polyline") == 3 and found[2]["run"] in page
+    assert committed.loop("runs", "--html").out == page
 
 
 def test_the_code_of_a_run_can_be_brought_back(committed: Workspace, tmp_path: Path) -> None:

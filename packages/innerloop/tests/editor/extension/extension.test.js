@@ -108,6 +108,8 @@ test("rows of the view say how a run stands", () => {
     const [child] = view.getChildren(top);
     assert.equal(view.getTreeItem(top).contextValue, "experiment");
     assert.equal(view.getTreeItem(child).contextValue, "run.running");
+    assert.match(view.getTreeItem(child).label, /^running · \d/);
+    assert.equal(view.getTreeItem(child).description, "r1");
     const broken = {kind: "experiment", experiment: {...A, problem: "bad"}};
     assert.deepEqual([view.getTreeItem(broken).contextValue, view.getTreeItem(broken).tooltip], ["experiment.broken", "bad"]);
     assert.equal(view.getTreeItem({kind: "job", job: job("j", {status: "Running"})}).contextValue, "job.open");
