@@ -282,8 +282,19 @@ packages_of() {
 tests() {
     local code=0
     scripts/loop verify || code=$?
-    packages/innerloop/test --tests || code=$?
+    packages/innerloop/test --tests || alone $? || code=$?
     return "$code"
+}
+
+# A few tests that failed (pytest's exit code is 1) are tried once more, one at a time: what passes then
+# failed because of what else this machine did. Each is named: such a test waits for too little, and is to be mended.
+alone() {
+    local failed=packages/innerloop/.pytest_cache/v/cache/lastfailed names
+    [ "$1" = 1 ] && [ -s "$failed" ] || return "$1"
+    names=$(python3 -c 'import json, sys; print(*json.load(open(sys.argv[1])), sep="\n")' "$failed")
+    [ "$(wc -l <<<"$names")" -le 4 ] || return "$1"
+    packages/innerloop/test --last-failed -q || return "$1"
+    sed 's/^/ci: failed among others, passed alone: /' <<<"$names"
 }
 
 # Rooms whose tests need no program beside Python.

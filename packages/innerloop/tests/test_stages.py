@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -38,3 +40,35 @@ def test_stages_with_failures_all_run_and_the_first_code_counts() -> None:
     ]
     assert "went on" not in done.stdout
     assert done.stdout.endswith("code 3, failed: broken, endless, half,\n")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason=".ci/run is for Debian and Ubuntu")
+@pytest.mark.parametrize(
+    ("first", "failed", "again", "code", "named"),
+    [
+        (1, 2, 0, 0, 2),
+        (1, 2, 1, 1, 0),  # they fail alone as well
+        (1, 5, 0, 1, 0),  # more than chance
+        (1, 0, 0, 1, 0),
+        (2, 2, 0, 2, 0),  # the run itself was ended
+    ],
+)
+def test_few_failed_tests_are_tried_once_more_alone_and_named(
+    tmp_path: Path, first: int, failed: int, again: int, code: int, named: int
+) -> None:
+    bash = shutil.which("bash")
+    assert bash
+    package = tmp_path / "packages" / "innerloop"
+    cache = package / ".pytest_cache" / "v" / "cache"
+    cache.mkdir(parents=True)
+    if failed:
+        (cache / "lastfailed").write_text(
+            json.dumps({f"tests/t.py::t{n}": True for n in range(failed)})
+        )
+    program = package / "test"
+    program.write_text(f'#!/bin/sh\n[ "$1" = --last-failed ] || exit 99\nexit {again}\n')
+    program.chmod(0o755)
+    script = f". '{ROOT}/.ci/steps.sh'; code=0; alone {first} || code=$?; echo code $code"
+    done = subprocess.run([bash, "-euc", script], cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == f"code {code}", done.stderr
+    assert done.stdout.count("passed alone: tests/t.py::t") == named
