@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+from innerloop.commands import run as run_command
+from innerloop.model.jobs.job import parse_job
+from innerloop.util import console, selection
 from tests.support import Answer, Workspace
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs bash")
@@ -163,6 +166,19 @@ jobs:
     (workspace.root / record(newest(workspace))["steps"]["a"]["outputs"] / "file").unlink()
     gone = run(workspace, "--step", "b")
     assert gone.code == 1 and "Make it again with --step a" in gone.message
+
+
+@pytest.mark.parametrize(("typed", "step"), [("2", "train"), ("", "prepare"), (None, None)])
+def test_the_step_to_debug_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, typed: str | None, step: str | None
+) -> None:
+    """As F5 needs it, which knows the open file alone."""
+    text = "type: pipeline\njobs:\n  prepare: {command: a}\n  train: {command: b}\n"
+    job = parse_job(text, "src/line/azure-ml-job.yaml")
+    assert run_command.chosen_step(job) is None  # nobody is there
+    monkeypatch.setattr(console, "can_ask", lambda: True)
+    monkeypatch.setattr(selection, "_answer", lambda question: typed)
+    assert run_command.chosen_step(job) == step
 
 
 def test_what_failed_can_be_run_again_with_the_rest_kept(workspace: Workspace) -> None:

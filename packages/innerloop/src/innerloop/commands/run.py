@@ -141,7 +141,7 @@ def _run(args: argparse.Namespace, session: DebugSession | None = None) -> int:
 
         job = ask(job)
     if args.debug and job.kind == "pipeline" and not args.step:
-        args.step = _chosen_step(job)
+        args.step = chosen_step(job)
     _check_options(args, job)
     findings = [] if args.script else preflight.findings(args.root, job)
     if job.kind == "pipeline":
@@ -168,7 +168,7 @@ def _run(args: argparse.Namespace, session: DebugSession | None = None) -> int:
     return _carry_out(args, started)
 
 
-def _chosen_step(job: Job) -> str | None:
+def chosen_step(job: Job) -> str | None:
     """The step of a pipeline that the person wants to debug; None if nobody can be asked."""
     steps = job.document.get("jobs")
     if not isinstance(steps, dict) or not console.can_ask():
