@@ -60,8 +60,8 @@ runs all tests; CI runs the same.
 """
 
 _TAIL = """\
-| `environment/requirements*.txt` | the `.in` file beside it, then compile: \
-`scripts/loop help packages` |
+| `environment/requirements*.txt` | `scripts/loop add EXP PACKAGE`, or the `.in` file beside it \
+and then `scripts/loop add EXP` |
 | `scripts/`, `.innerloop/` | nothing: they are the tool's; `scripts/loop upgrade` changes them |
 | `outputs/` | nothing: a run writes there |
 
