@@ -16,14 +16,14 @@ const {isRunning} = require("./experiments");
 const JOB_FILE = "azure-ml-job.yaml";
 
 /**
- * The launch configuration of an experiment: the first of those that are named after it.
+ * The launch configuration of an experiment: that of the open file, or the first one named after it.
  * @param {string} experiment
  * @param {{name?: string}[]} configurations
  */
 function configurationOf(experiment, configurations) {
     const names = configurations.map(configuration => configuration.name || "");
-    return names.find(name => name === experiment || name.startsWith(`${experiment}: `))
-        || names.find(name => name === "this experiment") || "";
+    return names.find(name => name === "this experiment")
+        || names.find(name => name === experiment || name.startsWith(`${experiment}: `)) || "";
 }
 
 class Commands {
@@ -106,8 +106,7 @@ class Commands {
         const launch = vscode.workspace.getConfiguration("launch", folder);
         const configuration = configurationOf(name, launch.get("configurations") || []);
         if (!configuration) return vscode.commands.executeCommand("workbench.action.debug.selectandstart");
-        const names = this.live.state.experiments.map(experiment => experiment.experiment);
-        if (!names.some(other => configuration.startsWith(other))) await this._openJob(item, name);
+        if (configuration === "this experiment") await this._openJob(item, name);
         await vscode.debug.startDebugging(folder, configuration);
     }
 

@@ -9,6 +9,8 @@ const vscode = require("vscode");
 
 /** @typedef {{name: string, state: "passed" | "failed" | "errored" | "skipped", seconds: number, message: string}} Result */
 
+// The launch configuration that debugs the tests of the open file.
+const TESTS_OF_FILE = "the tests in this file";
 const ENTITIES = /** @type {Record<string, string>} */ ({lt: "<", gt: ">", amp: "&", quot: '"', apos: "'"});
 
 /** @param {string} text */
@@ -120,6 +122,17 @@ function activate(context, tool, live) {
         }
         run.end();
     }, true);
+    controller.createRunProfile("Debug", vscode.TestRunProfileKind.Debug, async request => {
+        // The launch configuration takes the open file; it runs all tests of it.
+        const uri = request.include?.find(item => item.uri)?.uri;
+        const where = vscode.workspace.getWorkspaceFolder(vscode.Uri.file(tool.root));
+        /** @type {{name?: string}[]} */
+        const known = vscode.workspace.getConfiguration("launch", where).get("configurations") || [];
+        const has = known.some(configuration => configuration.name === TESTS_OF_FILE);
+        if (!uri || !has) return tool.say(uri ? `launch.json has no "${TESTS_OF_FILE}"` : "choose a test to debug");
+        await vscode.window.showTextDocument(uri);
+        await vscode.debug.startDebugging(where, TESTS_OF_FILE);
+    });
     context.subscriptions.push(controller, live.onDidChange(showTops));
 }
 

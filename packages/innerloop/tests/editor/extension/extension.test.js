@@ -202,10 +202,10 @@ test("a result is of the test with its module, classes and name", () => {
 });
 
 test("debugging takes the experiment's own configuration", () => {
-    const names = ["this experiment", "a: train.py", "a: job in its container", "ab: train.py"].map(name => ({name}));
+    const names = ["a: train.py", "a: job in its container", "ab: train.py"].map(name => ({name}));
     assert.equal(configurationOf("a", names), "a: train.py");
     assert.equal(configurationOf("ab", names), "ab: train.py");
-    assert.equal(configurationOf("c", names), "this experiment");
+    assert.equal(configurationOf("a", [...names, {name: "this experiment"}]), "this experiment");
     assert.equal(configurationOf("c", [{}, {name: "mine"}]), "");
 });
 
