@@ -78,6 +78,8 @@ def test_restart_and_stop_mean_the_whole_run(window: Workbench, shell: Workspace
     shell.write(job, shell.read(job).replace("train.py 3 4", "train.py 5 6"))
     window.press("Control+Shift+F5")
     wait_for("the end of the first run", lambda: states(shell) == ["running", "stopped", *before])
+    # The second run is the one that is stopped and in front: its last word is shown.
+    window.page.locator(".debug-variables").get_by_text("'6'").first.wait_for()
     assert stopped_at(window) == "6"
     _, arguments = shell.read(recorded(shell)[0]).split("python train.py ", 1)
     assert arguments.startswith("5 6")
