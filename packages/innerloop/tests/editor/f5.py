@@ -61,7 +61,8 @@ def press_f5(
 
 def problem(editor: Editor) -> dict[str, str]:
     """The first entry that the task's output puts into the Problems panel."""
-    pattern = editor.task["problemMatcher"]["pattern"]
+    defaults = {"file": 1, "line": 2}  # VS Code's own
+    pattern = {**defaults, **editor.task["problemMatcher"]["pattern"]}
     for line in editor.lines:
         if match := re.search(pattern["regexp"], line.rstrip("\n")):
             return {

@@ -123,7 +123,7 @@ def test_a_command_that_is_too_long_is_refused_before_anything_starts(
     ):
         write_job(root, f"{text}code: .\nenvironment: {{build: {{path: ./environment}}}}\n")
         assert main(["check"]) == 1
-        assert "azure-ml-job.yaml:1:1: error: " in capfd.readouterr().out
+        assert "azure-ml-job.yaml:1:1-8: error: " in capfd.readouterr().out
         for words in (["run", "line"], ["run", "line", "--script", "train.py"]):
             assert main([*words, "--backend", "venv"]) == 1
             assert "131,071" in capfd.readouterr().err
@@ -212,7 +212,12 @@ def test_an_editors_variables_in_a_command_are_in_no_generated_file(text: str, r
         write_job(root, f"command: {json.dumps(command)}\n" + HEAD.split("\n", 1)[1])
         assert main(["sync"]) == 0
         names = [e["name"] for e in generated(root)[".vscode/launch.json"]["configurations"]]
-        assert names == ["line: job in its container", "the open file"]
+        assert names == [
+            "this experiment",
+            "the tests in this file",
+            "line: job in its container",
+            "the open file",
+        ]
 
 
 def test_a_folder_named_like_a_variable_is_left_out(

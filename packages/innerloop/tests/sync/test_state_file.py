@@ -83,7 +83,7 @@ FOREIGN = [
     ".git/hooks/pre-commit", ".git/config", ".GIT/config", ".vscode/../../a", "./.vscode/tasks.json",
     ".vscode//tasks.json", ".VSCODE/tasks.json", ".vscode/Tasks.json", ".vscode\\tasks.json", "",
     ".", "..", "/", ".vscode", ".vscode/", ".vscode/tasks.json/", ".vscode/tasks.json\0", "CON",
-    ".vscode/tasks.json ", ".vscode/tasks.json\n", ".vscode/mcp.json", ".devcontainer/devcontainer.json/x",
+    ".vscode/tasks.json ", ".vscode/tasks.json\n", ".vscode/keybindings.json", ".devcontainer/devcontainer.json/x",
     ".devcontainer/../devcontainer.json", ".devcontainer/./devcontainer.json",
     ".devcontainer/a/b/devcontainer.json", ".devcontainer/.ssh/devcontainer.json",
     ".devcontainer//devcontainer.json", ".devcontainer/a\\b/devcontainer.json",
