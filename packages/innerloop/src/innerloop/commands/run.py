@@ -16,7 +16,7 @@ from ..model.workspace import Workspace
 from ..remote import base
 from ..runner import dry_run, execute, gpu_option, preflight
 from ..util import argtypes, console, selection
-from ..util.errors import UsageError, UserError
+from ..util.errors import UsageError
 from ..workspace import loader
 
 if TYPE_CHECKING:
@@ -121,13 +121,8 @@ def run(args: argparse.Namespace) -> int:
     if not args.debug:
         return _run(args)
     from ..runner import debug
-    from ..runner.debug_session import DebugSession
 
-    session = DebugSession()
-    try:
-        return session.repeat(partial(_run, args, session))
-    except UserError as error:
-        raise debug.with_position(error, args.root, args.experiment, args.file) from error
+    return debug.in_session(partial(_run, args), args.root, args.experiment, args.file)
 
 
 def _run(args: argparse.Namespace, session: DebugSession | None = None) -> int:

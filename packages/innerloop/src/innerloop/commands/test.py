@@ -81,13 +81,8 @@ def run(args: argparse.Namespace) -> int:
     if not args.debug:
         return _run(args)
     from ..runner import debug
-    from ..runner.debug_session import DebugSession
 
-    session = DebugSession()
-    try:
-        return session.repeat(partial(_run, args, session))
-    except UserError as error:
-        raise debug.with_position(error, args.root, args.experiment, None) from error
+    return debug.in_session(partial(_run, args), args.root, args.experiment)
 
 
 def _run(args: argparse.Namespace, session: DebugSession | None = None) -> int:

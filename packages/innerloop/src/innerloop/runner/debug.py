@@ -19,7 +19,7 @@ import posixpath
 import re
 import secrets
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -134,14 +134,26 @@ def carry_out(started: Started) -> int:
     return code
 
 
+def in_session(
+    start: Callable[[DebugSession], int], root: Path, word: str | None, job_file: str | None = None
+) -> int:
+    """The exit code of `start`, which is called again for each Restart of the editor.
+
+    A UserError gets a position in the file that `word`, an experiment or a file, stands for.
+    """
+    session = DebugSession()
+    try:
+        return session.repeat(partial(start, session))
+    except UserError as error:
+        raise with_position(error, root, word, job_file) from error
+
+
 def with_position(
     error: UserError, root: Path, word: str | None, job_file: str | None
 ) -> UserError:
-    """The error with a file and a line.
+    """The error with a file and a line, which each entry of an editor's list of problems has.
 
-    `word` is the experiment, or the file that stands for it. When the task that should listen has
-    ended, an editor tries to connect all the same, unless the task has reported an error; and each
-    error needs a position.
+    `word` is the experiment, or the file that stands for it.
     """
     if re.search(r"\w:\d+", error.where) or word is None:
         return error

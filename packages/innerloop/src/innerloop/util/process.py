@@ -309,6 +309,15 @@ def _lines_of(pipe: IO[bytes]) -> Iterator[bytes]:
         yield line
 
 
+def _in_parallel(
+    argv: Argv, cwd: Path | None, env: Mapping[str, str] | None, *, stdin: int, stderr: int
+) -> _Program:
+    """A program whose stdout is read here; it does not get the terminal's Ctrl-C."""
+    return _Program(
+        argv, cwd, env, own_group=True, stdin=stdin, stdout=subprocess.PIPE, stderr=stderr
+    )
+
+
 class ChildProcess:
     """A program that runs in parallel.
 
@@ -320,15 +329,7 @@ class ChildProcess:
     def __init__(
         self, argv: Argv, *, cwd: Path | None = None, env: Mapping[str, str] | None = None
     ) -> None:
-        self._child = _Program(
-            argv,
-            cwd,
-            env,
-            own_group=True,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
+        self._child = _in_parallel(argv, cwd, env, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._errors: deque[str] = deque(maxlen=200)
         self._readers = [
@@ -390,15 +391,7 @@ class CollectedProgram:
     def __init__(
         self, argv: Argv, *, cwd: Path | None = None, env: Mapping[str, str] | None = None
     ) -> None:
-        self._child = _Program(
-            argv,
-            cwd,
-            env,
-            own_group=True,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
+        self._child = _in_parallel(argv, cwd, env, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
     def result(self) -> CompletedCommand:
         """Its exit code and its output, at its end."""
@@ -424,14 +417,8 @@ class Pipes:
     """
 
     def __init__(self, argv: Argv, *, env: Mapping[str, str] | None = None) -> None:
-        self._child = _Program(
-            argv,
-            None,
-            env,
-            own_group=True,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+        self._child = _in_parallel(
+            argv, None, env, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
 
     def __enter__(self) -> Pipes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from ..data_locations import locate
@@ -46,12 +46,7 @@ class Item:
     text: str
 
     def as_json(self) -> dict[str, str]:
-        return {
-            "label": self.label,
-            "kind": self.kind,
-            "detail": self.detail,
-            "text": self.text,
-        }
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,8 +103,8 @@ def _color(task: VscodeTask) -> dict[str, str]:
 def _background(task: VscodeTask) -> Json:
     """Active from its start until the ready line, and again from a restart on.
 
-    VS Code starts what depends on it even if the task ended before, unless the matcher found an
-    error: so a task that `finds` stops F5 with its error message.
+    VS Code starts what depends on it even if the task ended before. The error of a task that `finds`
+    is then in the Problems panel.
     """
     never = "^__never__$"
     found: dict[str, Json] = {"pattern": {"regexp": never, "message": 0}}
