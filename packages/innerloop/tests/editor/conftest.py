@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -38,20 +37,12 @@ Opener = Callable[..., "Workbench"]
 
 @pytest.fixture(scope="package")
 def server(tmp_path_factory: pytest.TempPathFactory, _tool: None) -> Iterator[Server]:
-    from tests.editor.workbench import Server
+    from tests.editor.workbench import serving
 
-    # The place is venv: no image is built for what is no test of images.
-    before = os.environ.get("DOCKER_HOST")
-    os.environ["DOCKER_HOST"] = "unix:///nowhere"
     home = tmp_path_factory.mktemp("code-server")
     debugger_extension.install(home / "extensions")
-    made = Server.start(home)
-    if before is None:
-        del os.environ["DOCKER_HOST"]
-    else:
-        os.environ["DOCKER_HOST"] = before
-    yield made
-    made.close()
+    with serving(home) as made:
+        yield made
 
 
 @pytest.fixture(scope="package")

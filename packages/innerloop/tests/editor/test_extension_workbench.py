@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.editor.conftest import fill
-from tests.editor.workbench import PATIENCE, Server, Workbench, program, wait_for
+from tests.editor.workbench import PATIENCE, Workbench, program, serving, wait_for
 from tests.support import Workspace, make_workspace
 from tools import vsix
 
@@ -68,13 +67,10 @@ def window(
     options = [f"--extensions-dir={home}/extensions", f"--user-data-dir={home}/installer"]
     install = [*program(), *options, "--install-extension", str(home / "innerloop.vsix")]
     subprocess.run(install, check=True, capture_output=True, timeout=PATIENCE)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(os.environ, "DOCKER_HOST", "unix:///nowhere")
-        server = Server.start(home)
-    window = Workbench(browser, server, str(going.root))
-    yield window
-    window.close()
-    server.close()
+    with serving(home) as server:
+        window = Workbench(browser, server, str(going.root))
+        yield window
+        window.close()
 
 
 def row(window: Workbench, text: str) -> Locator:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -11,7 +10,7 @@ import pytest
 
 from innerloop.scaffold.workspace_template import EXTENSION
 from tests.editor.conftest import JOB, TRAIN
-from tests.editor.workbench import Server, Workbench, wait_for
+from tests.editor.workbench import Workbench, serving, wait_for
 from tests.support import ROOT, Workspace, make_workspace
 
 if TYPE_CHECKING:
@@ -35,13 +34,10 @@ def window(
 ) -> Iterator[Workbench]:
     home = tmp_path_factory.mktemp("typing")
     shutil.copytree(ROOT / EXTENSION, home / "extensions" / "innerloop.innerloop-0.0.0")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(os.environ, "DOCKER_HOST", "unix:///nowhere")
-        server = Server.start(home)
-    window = Workbench(browser, server, str(tiny.root))
-    yield window
-    window.close()
-    server.close()
+    with serving(home) as server:
+        window = Workbench(browser, server, str(tiny.root))
+        yield window
+        window.close()
 
 
 def lines(window: Workbench) -> str:

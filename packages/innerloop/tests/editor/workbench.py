@@ -14,12 +14,14 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote
 
+import pytest
 from playwright.sync_api import Browser, Error, Locator, Page
 
 # Nothing leaves this machine, nothing is asked, nothing moves.
@@ -139,6 +141,16 @@ class Server:
     def close(self) -> None:
         os.killpg(self.child.pid, signal.SIGTERM)
         self.child.wait(PATIENCE)
+
+
+@contextmanager
+def serving(home: Path) -> Iterator[Server]:
+    """A server whose tasks find no engine: no image is built for what is no test of images."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(os.environ, "DOCKER_HOST", "unix:///nowhere")
+        server = Server.start(home)
+    yield server
+    server.close()
 
 
 @dataclass(frozen=True)
