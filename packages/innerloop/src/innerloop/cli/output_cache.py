@@ -4,7 +4,7 @@ The commands are `loop list` and `loop check` without arguments. With the cache 
 fast as `loop --version`, which matters in hooks and tasks.
 
 An entry is valid while everything that the command may read is unchanged: the tool, pyproject.toml,
-all files and links below src/, the paths elsewhere that the command consulted, the variables, and
+innerloop.toml, all files and links below src/, the paths elsewhere that the command consulted, the variables, and
 the terminal. Otherwise the command runs, and its output becomes the new entry.
 """
 
@@ -120,6 +120,7 @@ def _key(root: Path, words: Sequence[str]) -> list[Any]:
         variables,
         *_sources(),
         ["pyproject.toml", *_state(root / "pyproject.toml")],
+        ["innerloop.toml", *_state(root / "innerloop.toml")],
         *islice(_tree(str(root), str(root / "src")), _MOST_ROWS + 1),
     ]
     if len(key) > _MOST_ROWS:

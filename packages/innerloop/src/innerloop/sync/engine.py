@@ -26,7 +26,7 @@ from ..util.json_values import same
 from ..util.jsonc import ParseError, parse
 from ..util.position import Position
 from ..util.printable import one_line
-from ..workspace import loader
+from ..workspace import formatter_files, loader
 from . import (
     contested_bases,
     git_conflicts,
@@ -340,7 +340,8 @@ def _never_generated(
         if text is not None and not _says(text, value):
             paths.add(path)
     if (
-        workspace_container.PATH not in decided
+        workspace_container.PATH in values
+        and workspace_container.PATH not in decided
         and not state.may_own(workspace_container.PATH)
         and (root / workspace_container.OTHER_PLACE).is_file()
     ):
@@ -531,7 +532,11 @@ def _specification(root: Path) -> tuple[Specification, dict[str, str], dict[str,
                 schedules[name] = _schedule(workspace, experiment, jobs.get(name), read)
             except UserError as error:
                 unscheduled[name] = error.report()
-    return Specification(workspace, tuple(experiments), jobs, schedules, read), broken, unscheduled
+    formats = (
+        workspace.settings.adopted is None or formatter_files.formatter_of(root).kind != "none"
+    )
+    whole = Specification(workspace, tuple(experiments), jobs, schedules, read, formats)
+    return whole, broken, unscheduled
 
 
 def _require_literal(name: str) -> None:

@@ -18,7 +18,7 @@ from ..model.file_owners import owners_of
 from ..model.folder_contents import FolderContents
 from ..model.naming import slug_of
 from ..model.paths import is_within
-from ..model.settings import settings
+from ..model.settings import adoption, settings
 from ..model.workspace import HOST, INSIDE, Workspace, resolve
 from ..util import files, regular_files
 from ..util.errors import UsageError, UserError, join_names
@@ -62,9 +62,12 @@ def open_workspace(root: Path) -> Workspace:
     experiments = tuple(sorted(_experiment_names(root / "src", "")))
     for name in experiments:
         _require_unicode(f"src/{name}", "the name of this experiment", "Rename the folder")
+    own = root / adoption.FILE
     return Workspace(
         root=str(root),
-        settings=settings.of_workspace(text or "", path.name),
+        settings=settings.of_root_file(
+            files.read_text(own), own.name, settings.of_workspace(text or "", path.name)
+        ),
         experiments=experiments,
         host=_host_of(root),
     )

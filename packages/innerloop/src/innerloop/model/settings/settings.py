@@ -20,7 +20,8 @@ from ...util.toml_positions import position_of
 from ...util.yaml_errors import is_text
 from ..container import ENGINE_KINDS, EngineKind, is_image_name
 from ..gpu import AUTO, WORDS, GpuSetting, parse_setting
-from . import orchestrators
+from . import adoption, orchestrators
+from .adoption import Adoption
 from .orchestrators import Orchestrators
 
 if sys.version_info >= (3, 11):
@@ -100,7 +101,8 @@ class Settings:
     schedule, argo: the unparsed tables.
     Of the workspace only: engine, the client of the container engine (None: the one that is there);
     ca, the file of a company's certificate authority, relative to the root;
-    registry, where prebuilt images are pushed and pulled ("ghcr.io/owner/name"); orchestrators.
+    registry, where prebuilt images are pushed and pulled ("ghcr.io/owner/name"); orchestrators;
+    adopted, None for a workspace that `init` made.
     """
 
     gpu: GpuSetting = AUTO
@@ -115,6 +117,7 @@ class Settings:
     registry: str = ""
     schedule: ScheduleText | None = None
     orchestrators: Orchestrators = field(default_factory=Orchestrators)
+    adopted: Adoption | None = None
     argo: tuple[ArgoText, ...] = ()
 
 
@@ -138,6 +141,7 @@ def of_workspace(text: str, name: str) -> Settings:
         # Image names are lower-case.
         registry=_word(table.pop("registry", ""), "registry", at).rstrip("/").lower(),
         orchestrators=orchestrators.take_from(table, text, name),
+        adopted=adoption.of_table(table.pop("adopted", None), at("adopted")),
         argo=_argo(table.pop("argo", None), text, name, ("tool", "innerloop", "argo")),
     )
     if "schedule" in table:
@@ -148,6 +152,15 @@ def of_workspace(text: str, name: str) -> Settings:
             hint="Write [schedule] in src/EXPERIMENT/innerloop.toml",
         )
     return _settings(table, base, at, "[tool.innerloop] ")
+
+
+def of_root_file(text: str | None, name: str, settings: Settings) -> Settings:
+    """The workspace's settings with what the root's innerloop.toml says (None: no such file)."""
+    if text is None:
+        return settings
+    table = _toml(text, name).get("adopted")
+    adopted = adoption.of_table(table, position_of(text, name, "adopted"))
+    return settings if adopted is None else replace(settings, adopted=adopted)
 
 
 def _engine(value: Any, at: _Positions) -> EngineKind | None:
@@ -188,6 +201,9 @@ def of_experiment(text: str | None, name: str, workspace: Settings) -> Settings:
     if text is None:
         return workspace
     table = _toml(text, name)
+    if "/" not in name:  # beside a job file at the root, it is the workspace's as well
+        table.pop("adopted", None)
+        table.pop("experiments", None)
     schedule = ScheduleText(table["schedule"], text, name) if "schedule" in table else None
     argo = _argo(table.pop("argo", None), text, name, ("argo",))
     own = _settings(table, workspace, _Positions(text, name), "")

@@ -15,7 +15,10 @@ EDITOR = (
     ".vscode/extensions.json",
     ".vscode/mcp.json",
 )
-FIXED = frozenset({agents_md.PATH, *EDITOR, *workspace_container.FILES, *workflow_context.SHARED})
+FIXED = frozenset(
+    {agents_md.PATH, *EDITOR, *workflow_context.SHARED}
+    | {*workspace_container.FILES, *workspace_container.OWN_FILES}
+)
 # With the slug of an experiment.
 PATTERNS = (".devcontainer/{slug}/devcontainer.json", *workflow_context.PATHS.values())
 
