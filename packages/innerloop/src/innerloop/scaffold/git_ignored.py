@@ -99,6 +99,17 @@ def ignored(folder: Path, paths: Sequence[str]) -> dict[str, IgnoreLine]:
     return found
 
 
+def kept_files(folder: Path) -> list[str] | None:
+    """The files that git keeps or would add, relative to the folder; None without a repository."""
+    if process.which("git") is None or not _keeps(folder):
+        return None
+    words = ["ls-files", "--cached", "--others", "--exclude-standard", "--deduplicate", "-z"]
+    listed = _git(folder, *words)
+    if not listed.ok:  # a git before 2.31, which does not know --deduplicate
+        listed = _git(folder, *[word for word in words if word != "--deduplicate"])
+    return list(dict.fromkeys(filter(None, listed.out.split("\0")))) if listed.ok else None
+
+
 def patterns_in_use(folder: Path, gone: tuple[str, ...]) -> set[str]:
     """The lines of the folder's `.gitignore` that keep something out of git that is there.
 
