@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .. import __version__
+from ..model.settings import adoption
 from ..sync import conflict_stages, engine, transaction
 from ..sync.engine import SyncOutcome
 from ..util import files, git_markers, undo_journal, versions
@@ -22,6 +23,7 @@ from ..util.errors import UserError
 from ..util.position import Position
 from ..util.undo_journal import Step, Write, WriteBytes
 from ..util.wheels import WHEELS
+from ..workspace import formatter_files
 from . import (
     migrations,
     template_experiments,
@@ -115,7 +117,8 @@ def require_upgradable(root: Path) -> None:
             where=f"{root / SOURCES}",
             hint="Update them with git",
         )
-    if not (root / "src").is_dir() or not (root / "pyproject.toml").is_file():
+    is_made = (root / "src").is_dir() and (root / "pyproject.toml").is_file()
+    if not is_made and not formatter_files.is_adopted(root):
         raise UserError(
             "this is no workspace: it lacks src/ or pyproject.toml",
             code="not-a-workspace",
@@ -124,7 +127,11 @@ def require_upgradable(root: Path) -> None:
         )
     if pinned(root):  # the first form of a workspace has another record
         _require_record(root)
-    settings = [root / "pyproject.toml", *sorted((root / "src").glob("**/innerloop.toml"))]
+    settings = [
+        root / "pyproject.toml",
+        root / adoption.FILE,
+        *sorted((root / "src").glob("**/innerloop.toml")),
+    ]
     for path in settings:
         text = files.read_text(path)
         if text is not None and (line := git_markers.first_line(text)):

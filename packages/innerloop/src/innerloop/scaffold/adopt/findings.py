@@ -149,7 +149,7 @@ def find(tree: RepositoryTree) -> Findings:
             parsed = yaml_text.parse(text, path)
         except UserError as error:
             if _ML.search(text):
-                line = getattr(error.where, "line", 0)
+                line = error.position.line if error.position else 0
                 unreadable.append(FoundFile(path, f"not readable: {error.what}", line))
             continue
         if not isinstance(parsed.value, dict):
@@ -165,7 +165,7 @@ def find(tree: RepositoryTree) -> Findings:
             try:
                 jobs.append(_job(parsed))
             except UserError as error:
-                line = getattr(error.where, "line", 0)
+                line = error.position.line if error.position else 0
                 unreadable.append(FoundFile(path, error.what, line))
     return Findings(
         jobs=tuple(job for job in jobs if job.form != "component"),

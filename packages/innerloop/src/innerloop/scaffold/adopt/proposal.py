@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ...model.settings.adoption import FILE
 from ...model.jobs.job import DATA_TYPES
+from ...model.settings.adoption import FILE
 from ...util import yaml_writer
 from ...util.yaml_writer import Noted
 from . import environment_choice, experiment_names
@@ -207,7 +207,7 @@ def _job_of_component(name: str, component: FoundJob) -> str:
         "jobs": {name: {key: value for key, value in step.items() if value}},
     }
     comment = f"Runs {component.path} by itself. `innerloop init --here` wrote it; it is yours."
-    return yaml_writer.document(document, [_comment(comment)])
+    return _marked(yaml_writer.document(document, [_comment(comment)]))
 
 
 def _missing(input_: Any) -> Any:
@@ -220,7 +220,7 @@ def _missing(input_: Any) -> Any:
 
 
 def declarations(experiments: Sequence[ProposedExperiment], *, container: bool) -> str:
-    """The text of innerloop.toml, which says of itself whether it is still as written."""
+    """The text of innerloop.toml."""
     lines = [_HEAD, "[adopted]\n"]
     if container:
         lines.append("container = true\n")
@@ -228,7 +228,11 @@ def declarations(experiments: Sequence[ProposedExperiment], *, container: bool) 
         lines.append(f"\n[experiments.{one.name}]\n")
         lines += [f"# {_comment(note)}\n" for note in one.notes]
         lines += [f"{key} = {_quoted(value)}\n" for key, value in one.keys.items()]
-    text = "".join(lines)
+    return _marked("".join(lines))
+
+
+def _marked(text: str) -> str:
+    """The text, which then says of itself whether it is still as written."""
     return f"# As written: {_digest(text)}\n{text}"
 
 
@@ -242,7 +246,7 @@ def _comment(note: str) -> str:
 
 
 def is_as_written(text: str) -> bool:
-    """Whether nobody has edited an innerloop.toml since `init --here` wrote it."""
+    """Whether nobody has edited a file of the team's since `init --here` wrote it."""
     plain = text.replace("\r\n", "\n")
     found = _MARK.match(plain)
     return found is not None and found[1] == _digest(plain[found.end() :])

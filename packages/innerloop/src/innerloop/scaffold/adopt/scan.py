@@ -41,7 +41,16 @@ LEFT_OUT = frozenset(
 # What is read of a file: by its name, or by its path.
 _READ = (
     *("*.yml", "*.yaml", "*.toml", "*.py", "*.cfg", "tox.ini", ".style.yapf", ".isort.cfg"),
-    *("devcontainer.json", ".devcontainer.json", ".gitignore", ".gitattributes"),
+    *("Dockerfile*", "*.dockerfile", "*requirements*.txt", "*.code-workspace", "pytest.ini"),
+    *(
+        "devcontainer.json",
+        "tasks.json",
+        "launch.json",
+        "settings.json",
+        ".devcontainer.json",
+        ".gitignore",
+        ".gitattributes",
+    ),
 )
 
 
