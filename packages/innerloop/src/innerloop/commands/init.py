@@ -132,28 +132,40 @@ def _adopt(args: argparse.Namespace) -> int:
         wheel=None if args.wheel is None else real_path(Path(args.cwd, args.wheel)),
         root=args.root,
     )
-    plan = adoption.plan(wanted)
-    writes = not args.dry_run and not (args.json and not args.yes)
-    if not args.json:
-        for line in report.lines(plan):
-            print(one_line(line))
-        sys.stdout.flush()
-    if writes and not args.yes and not console.agreed(f"Add innerloop to {wanted.folder}?"):
-        print("nothing was written")
-        return 0
-    if writes:
+    if args.yes and not args.dry_run:
         plan = adoption.carry_out(wanted)
-    for message in (*plan.problems, *plan.notes, *plan.ignored) if not args.json else ():
-        say(message)
-    if args.json:
-        console.print_json(report.as_json(plan, is_written=writes))
-    elif writes:
-        print(f"added innerloop to {wanted.folder}: {len(plan.writes)} new files. Next:")
-        for words in (["list"], ["check"]):
-            print(f"  {user_shell.joined([os.path.join('scripts', 'loop'), *words])}")
-    else:
-        print(f"would write {len(plan.writes)} files and change {len(plan.edits)}")
+        _show(plan, args, is_written=True)
+        return 0
+    plan = adoption.plan(wanted)
+    asks = not args.dry_run and not args.json
+    _show(plan, args, is_written=False)
+    if asks and console.agreed(f"Add innerloop to {wanted.folder}?"):
+        plan = adoption.carry_out(wanted)
+        _show_end(plan, wanted.folder)
+    elif asks:
+        print("nothing was written")
     return 0
+
+
+def _show(plan: adoption.AdoptionPlan, args: argparse.Namespace, *, is_written: bool) -> None:
+    if args.json:
+        console.print_json(report.as_json(plan, is_written=is_written))
+        return
+    for line in report.lines(plan):
+        print(one_line(line))
+    sys.stdout.flush()
+    for message in (*plan.problems, *plan.notes, *plan.ignored):
+        say(message)
+    if is_written:
+        _show_end(plan, real_path(Path(args.cwd, args.folder or ".")))
+    else:
+        print(f"would write {len(plan.writes)} files and change {len(plan.edits)}", flush=True)
+
+
+def _show_end(plan: adoption.AdoptionPlan, folder: Path) -> None:
+    print(f"added innerloop to {folder}: {len(plan.writes)} new files. Next:")
+    for word in ("list", "check"):
+        print(f"  {user_shell.joined([os.path.join('scripts', 'loop'), word])}")
 
 
 def _next(wanted: init.NewWorkspace, args: argparse.Namespace) -> Iterator[list[str]]:

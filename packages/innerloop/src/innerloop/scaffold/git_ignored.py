@@ -76,9 +76,15 @@ def _by_rule(folder: Path, paths: Sequence[str], whole: Sequence[str]) -> dict[s
         rules.setdefault(rule, []).append(path)
     shut = _ignored_folders(folder, list(found))
     return {
-        those[0]: _message(rule, those, lines_to_keep(those, shut, whole))
+        those[0]: _message(rule, _folded(those, whole), lines_to_keep(those, shut, whole))
         for rule, those in rules.items()
     }
+
+
+def _folded(paths: Sequence[str], whole: Sequence[str]) -> list[str]:
+    """The paths, with a folder of `whole` for all that is in it."""
+    folded = (next((one for one in whole if path.startswith(one)), path) for path in paths)
+    return list(dict.fromkeys(folded))
 
 
 def _message(rule: IgnoreLine, paths: list[str], lines: Sequence[str]) -> str:
@@ -113,10 +119,7 @@ def lines_to_keep(
                 lines[f"!/{_literal(folder)}/"] = None
                 if folder != own.rstrip("/"):
                     lines[f"/{_literal(folder)}/*"] = None
-        if not own:
-            lines[f"!/{_literal(path)}"] = None
-        elif not is_shut:
-            lines[f"!/{_literal(own)}**"] = None
+        lines[f"!/{_literal(own)}**" if own else f"!/{_literal(path)}"] = None
     return list(lines)
 
 

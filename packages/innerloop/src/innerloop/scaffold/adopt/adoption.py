@@ -10,8 +10,10 @@ import os
 import posixpath
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
+from ...model.paths import is_within
 from ...model.settings.adoption import FILE
 from ...sync import engine, transaction
 from ...sync.engine import SyncOutcome
@@ -29,6 +31,8 @@ from .findings import Findings
 from .proposal import Proposal
 from .repository_tree import RepositoryTree
 
+# Of the files beside code, whose names alone count, so many are looked at for a preview.
+_MOST_NAMES = 500
 WHAT = "the adoption of this repository"
 WAITING = "innerloop: another init of this folder is running; waiting for it"
 
@@ -227,14 +231,16 @@ def _copy_what_decides(
     tree: RepositoryTree, found: Findings, proposed: Proposal, copy: Path
 ) -> None:
     """Write what generated files are made from: texts, and the names of what is beside code."""
-    folders = {one.folder or posixpath.dirname(one.job) for one in proposed.experiments}
-    folders |= set(found.sources)
-    for path in tree.paths:
-        text = tree.texts.get(path)
-        is_named = posixpath.dirname(path) in folders or path.startswith(
-            (".vscode/", ".devcontainer/")
-        )
-        if is_named or (text is not None and not path.endswith((".py", ".ipynb"))):
-            files.write_text(copy / path, "" if text is None or path.endswith(".py") else text)
+    experiments = proposed.experiments
+    folders = {one.folder or posixpath.dirname(one.job) or "." for one in experiments}
+    folders |= {one.tests for one in experiments if one.tests} | {*found.sources}
+    folders |= {".vscode", ".devcontainer"}
+    decides = [path for path in tree.paths if path in tree.texts and not path.endswith(".py")]
+    beside = (
+        path for path in tree.paths if any(one == "." or is_within(path, one) for one in folders)
+    )
+    for path in dict.fromkeys((*decides, *islice(beside, _MOST_NAMES))):
+        text = "" if path.endswith(".py") else tree.texts.get(path, "")
+        files.write_text(copy / path, text)
     for path, text in proposed.files.items():
         files.write_text(copy / path, text)

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from ..workspace_template import EXTENSION
 from .adoption import AdoptionPlan
 from .findings import Findings, FoundFile, FoundJob
 
@@ -22,7 +23,10 @@ def lines(plan: AdoptionPlan) -> Iterator[str]:
         yield from (f"    note: {note}" for note in one.notes)
     if not plan.proposal.experiments:
         yield "no job file to declare: `scripts/loop new NAME` makes an experiment"
-    yield from _listed("writes", plan.writes)
+    tools = [path for path in plan.writes if path.startswith(EXTENSION)]
+    yield from (f"writes: {path}" for path in plan.writes if path not in tools)
+    if tools:
+        yield f"writes: {EXTENSION} ({_count(len(tools), 'file')})"
     yield from (f"changes: {path}: adds the tool's block at its top" for path in plan.edits)
     for path in plan.left_alone:
         yield (
@@ -65,10 +69,6 @@ def _count(number: int, word: str) -> str:
 def _shown(paths: Sequence[str]) -> str:
     more = f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else ""
     return ", ".join(paths[:_SHOWN]) + more
-
-
-def _listed(verb: str, paths: Sequence[str]) -> Iterator[str]:
-    yield from (f"{verb}: {path}" for path in paths)
 
 
 def as_json(plan: AdoptionPlan, *, is_written: bool) -> dict[str, Any]:
