@@ -166,6 +166,9 @@ def write(root: Path, folders: Sequence[str]) -> tuple[list[str], list[FormatFin
     with engine.change(root, "the formatting", accepts_newer=True) as change:
         copy = root / MIRROR
         before = dict(_mirror(root, copy, folders))
+        for folder in folders:  # one without code as well, since it is named to the programs
+            if (root / folder).is_dir():
+                files.make_folder(copy / folder)
         for program in programs:  # one after the other, since each writes
             done = process.run([*program.words, *folders], cwd=copy)
             broken = list(_unreadable(copy, done.err))
