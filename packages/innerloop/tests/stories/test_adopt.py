@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import signal
-from collections.abc import Mapping
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from innerloop.scaffold import tool_edits, upgrade
 from innerloop.scaffold.adopt import adoption
 from innerloop.sync.render import vscode_tasks
+from innerloop.util import undo_journal
 from tests.scaffold.adopt.repositories import COMMAND, IGNORED, JOBS, SHAPES
 from tests.stories import made
 from tests.stories.made import git, loop, tree
-from tests.support import Answer
+from tests.support import ROOT, Answer
 
 TASKS = '{\n  // theirs\n  "version": "2.0.0", "tasks": [{"label": "mine", "command": "ls"}]\n}\n'
 
@@ -158,33 +163,86 @@ def test_wrong_command_line_is_one_error(plain: Path, words: tuple[str, ...], co
     assert answer.code != 0 and f"[{code}]" in answer.message
 
 
-@pytest.mark.parametrize("number", [1, 12, 22, None])
 def test_interruption_at_any_step_leaves_the_repository_as_it_was(
-    plain: Path, monkeypatch: pytest.MonkeyPatch, number: int | None
+    plain: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Ctrl-C between two files, or when all is written (None); afterwards it works."""
+    """Ctrl-C between two steps, or when all is written (None); afterwards it works."""
     folder = repository(plain / "ws", {**JOBS, ".gitignore": "*.log\n"})
     before = tree(folder)
     monkeypatch.setenv("INNERLOOP_CACHE", str(plain / "cache"))
-    steps = adoption._steps
-
-    def stopping(folder: Path, own: Any) -> Any:
-        for count, step in enumerate(steps(folder, own), start=1):
-            if count == number:
-                signal.raise_signal(signal.SIGINT)
-            yield step
+    request = adoption.AdoptionRequest(folder, wheel=plain / made.WHEEL)
+    perform = undo_journal._perform
 
     def stop(outcome: object) -> None:
         raise KeyboardInterrupt
 
-    request = adoption.AdoptionRequest(folder, wheel=plain / made.WHEEL)
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(adoption, "_steps", stopping)
-        if number is None:
-            patched.setattr(adoption, "_require_generated", stop)
-        adoption.carry_out(request)
-    assert tree(folder) == before
+    for number in (1, 20, 30, None):
+        count = itertools.count(1)
+
+        def stopping(
+            root: Path, record: Any, number: int | None = number, count: Iterator[int] = count
+        ) -> None:
+            perform(root, record)
+            if next(count) == number:
+                signal.raise_signal(signal.SIGINT)
+
+        with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+            patched.setattr(undo_journal, "_perform", stopping)
+            if number is None:
+                patched.setattr(adoption, "_require_generated", stop)
+            adoption.carry_out(request)
+        assert tree(folder) == before, number
     assert len(adoption.carry_out(request).proposal.experiments) == 2
+
+
+KILLED = """import os
+from innerloop.util import undo_journal
+perform, left = undo_journal._perform, [None] * 12
+def dying(root, record):
+    perform(root, record)
+    left.pop() if left else os._exit(9)
+undo_journal._perform = dying
+"""
+
+
+def test_killed_run_is_undone_by_the_next_one(plain: Path) -> None:
+    folder = repository(plain / "ws", {**JOBS, ".gitignore": "*.log\n"})
+    before = tree(folder)
+    head, rest = made.START.split("sys.argv[:]", 1)
+    program = f"{head}{KILLED}sys.argv[:]{rest}"
+    words = ["init", "--here", str(folder), "--wheel", str(plain / made.WHEEL), "--yes"]
+    argv = [
+        sys.executable,
+        "-c",
+        program,
+        str(ROOT / "packages/innerloop/src"),
+        str(folder),
+        *words,
+    ]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 9 and tree(folder) != before, done
+    killed = tree(folder)
+    preview = here(folder, "--dry-run")
+    assert preview.code == 1 and "[init-interrupted]" in preview.message
+    assert tree(folder) == killed
+    again = here(folder, "--json", "--yes")
+    assert f"undid {adoption.WHAT}" in again.err
+    assert value(again)["changes"] == [".gitignore"]
+    assert loop(folder, "leave", "--yes").code == 0 and tree(folder) == before
+
+
+def test_upgrade_to_the_same_version_changes_nothing(plain: Path) -> None:
+    folder = repository(plain / "ws", JOBS)
+    value(here(folder, "--json", "--yes"))
+    upgrade.require_upgradable(folder)
+    scratch = plain / "scratch"
+    new = tool_edits.running(folder, folder, lambda: scratch)
+    assert upgrade.plan(folder, new).changes_nothing
+    (folder / "scripts/loop.cmd").write_text("mine\n")
+    step, kept = (tool_edits.edits(folder, new, new.version), "scripts/loop.cmd.yours")
+    assert [one.path for one in step.steps] == [kept, "scripts/loop.cmd"]
+    assert loop(folder, "leave", "--yes").code == 0
+    assert (folder / "scripts/loop.cmd").read_text() == "mine\n"
 
 
 def test_tasks_for_azure_are_there_where_a_job_is_for_azure(plain: Path) -> None:

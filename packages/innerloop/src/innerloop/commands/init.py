@@ -136,6 +136,8 @@ def _adopt(args: argparse.Namespace) -> int:
         plan = adoption.carry_out(wanted)
         _show(plan, args, is_written=True)
         return 0
+    if not args.dry_run and not args.json:
+        adoption.undo_killed(wanted.folder)
     plan = adoption.plan(wanted)
     asks = not args.dry_run and not args.json
     _show(plan, args, is_written=False)

@@ -242,6 +242,13 @@ def test_code_outside_of_the_repository_is_not_a_folder() -> None:
     assert one.folder == "" and one.job == "job.yml"
 
 
+def test_job_whose_code_is_the_whole_repository_is_said_to_send_the_tool() -> None:
+    for code, is_said in ((".", True), ("./code", False)):
+        texts = {"job.yml": f"command: a\ncode: {code}\nenvironment: {{image: 'a:1'}}\n"}
+        (one,) = proposed({**texts, "code/a.py": ""}).experiments
+        assert any(".amlignore" in note for note in one.notes) is is_said
+
+
 # --- Names of experiments -----------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("paths", "names"),

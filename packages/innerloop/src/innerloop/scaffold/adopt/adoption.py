@@ -71,8 +71,18 @@ class AdoptionPlan:
 
 
 def plan(wanted: AdoptionRequest) -> AdoptionPlan:
-    """What `carry_out` does. Nothing is written but to a folder elsewhere."""
+    """What `carry_out` does. Nothing is written but to a folder elsewhere.
+
+    UserError where a killed run left its files, which would be taken for the team's.
+    """
     folder = wanted.folder
+    if change_folder.is_pending(folder):
+        raise UserError(
+            "an interrupted command is changing this folder, or was killed",
+            code="init-interrupted",
+            where=str(folder),
+            hint="`innerloop init --here` without --dry-run undoes what it did",
+        )
     _require_adoptable(folder)
     with files.temporary_folder("innerloop-adopt-") as scratch, files.confining(scratch):
         pin = tool_wheel.expected(wanted.wheel, wanted.root, scratch)
@@ -88,6 +98,7 @@ def plan(wanted: AdoptionRequest) -> AdoptionPlan:
 def carry_out(wanted: AdoptionRequest) -> AdoptionPlan:
     """Write it all, or nothing: an error, Ctrl-C and a kill leave the repository as it was."""
     folder = wanted.folder
+    undo_killed(folder)
     _require_adoptable(folder)
     cache = files.make_folder(cache_folder() / "init")
     with (
@@ -97,7 +108,7 @@ def carry_out(wanted: AdoptionRequest) -> AdoptionPlan:
     ):
         pin = tool_wheel.find(wanted.wheel, wanted.root, scratch)
         with init.tidied(folder), engine.change(folder, WHAT) as change:
-            _require_adoptable(folder, is_changing=True)
+            _require_adoptable(folder)
             tree, found, proposed = _looked_at(wanted)
             own, edits = _own_files(folder, pin, proposed)
             change.carry_out(_steps(folder, own))
@@ -114,7 +125,16 @@ def _looked_at(wanted: AdoptionRequest) -> tuple[RepositoryTree, Findings, Propo
     return tree, found, proposed
 
 
-def _require_adoptable(folder: Path, *, is_changing: bool = False) -> None:
+def undo_killed(folder: Path) -> None:
+    """Undo what a killed run left, and say so."""
+    if folder.is_dir() and not folder.is_symlink() and change_folder.is_pending(folder):
+        if message := engine.recover(folder):
+            console.say(message)
+        with files.confining(folder):
+            init.tidy(folder)
+
+
+def _require_adoptable(folder: Path) -> None:
     """UserError for what is no folder, is adopted already, or has other files in the tool's places."""
     if folder.is_symlink() or not folder.is_dir():
         raise UserError(
@@ -123,11 +143,6 @@ def _require_adoptable(folder: Path, *, is_changing: bool = False) -> None:
             where=str(folder),
             hint="Name the folder of the repository",
         )
-    if not is_changing and change_folder.is_pending(folder):
-        if message := engine.recover(folder):
-            console.say(message)
-        with files.confining(folder):
-            init.tidy(folder)
     if os.path.lexists(folder / STATE):
         raise UserError(
             "this repository has innerloop already",

@@ -26,6 +26,11 @@ _HEAD = """\
 # What innerloop knows of this repository: `scripts/loop help settings` explains each key. The file is
 # yours: edit it, and run `scripts/loop sync`. Paths start at the root of the repository.
 """
+# The ignore file of Azure ML's client that counts, at the root of the code.
+_WHOLE = (
+    "its code is the whole repository, so a submission sends the tool's files with it: an .amlignore "
+    "beside the code with /.innerloop/, /.vscode/, /scripts/loop* and /innerloop.toml leaves them out"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +128,8 @@ def _of_job(
     folders = {_code_folder(part, tree) for part in parts}
     folder = folders.pop() if len(folders) == 1 else job.folder
     plain = ProposedExperiment(name, job.path, job.form, job.path)
+    if any(part.code == "." for part in parts):
+        plain = replace(plain, notes=(_WHOLE,))
     return _complete(plain, folder, environment, findings, tree)
 
 
