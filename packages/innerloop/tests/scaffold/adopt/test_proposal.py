@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
+import yaml
+from hypothesis import given
+from hypothesis import settings as settings_of
+from hypothesis import strategies as st
 
 from innerloop.model import naming
 from innerloop.model.settings import settings
@@ -15,10 +20,13 @@ from innerloop.scaffold.adopt.proposal import Proposal
 from innerloop.scaffold.adopt.repository_tree import distance, tree_of
 from tests.scaffold.adopt.repositories import (
     BESIDE,
+    COMMAND,
+    COMPONENT,
     COMPONENTS,
     CONDA,
     JOBS,
     MLOPS,
+    PIPELINE,
     SHAPES,
 )
 
@@ -290,3 +298,42 @@ def test_pathological_paths_make_a_valid_declaration() -> None:
     texts = {f"{odd}/job.yml": JOB.format("{image: 'a:1'}"), f"{odd}/train.py": ""}
     ((_, table),) = tables(texts).items()
     assert table["job"] == f"{odd}/job.yml"
+
+
+# --- Whatever a repository holds ----------------------------------------------------------------
+_KEYS = st.sampled_from(
+    ["command", "code", "environment", "jobs", "trial", "component", "type", "$schema", "name", "inputs", "outputs", "build", "path", "image", "conda_file", "version", "search_space", "default", "dependencies", "compute", "is_deterministic", "docker", "dockerfile_path"]
+)
+_WORDS = f"""a . .. ./x.yml azureml:a:1 azureml:a@latest sweep pipeline command {COMMAND} {COMPONENT}
+    {PIPELINE} ../../.. / python:3.11 azureml://x"""
+_SCALARS = st.sampled_from([*_WORDS.split(), "", "a\nb", None, True, 0, 1.5, float("inf")])
+_VALUES = st.recursive(
+    _SCALARS,
+    lambda inner: st.lists(inner, max_size=3)
+    | st.dictionaries(_KEYS | st.integers(0, 3) | st.booleans(), inner, max_size=6),
+    max_leaves=25,
+)
+_DOCUMENTS = st.dictionaries(_KEYS, _VALUES, min_size=1, max_size=9)
+
+
+@settings_of(max_examples=60)
+@given(st.lists(_DOCUMENTS, min_size=1, max_size=4), st.booleans())
+def test_any_yaml_makes_a_valid_proposal(documents: list[dict[str, Any]], has_code: bool) -> None:
+    texts = {f"a/{number}/x.yml": yaml.safe_dump(one) for number, one in enumerate(documents)}
+    texts |= {"a/0/train.py": "", "a/0/Dockerfile": "FROM a\n"} if has_code else {}
+    one = proposed(texts)
+    declared = tomllib.loads(one.files[FILE]).get("experiments", {})
+    assert len(declared) == len(one.experiments)
+    for experiment in one.experiments:
+        naming.check_name(experiment.name)
+        assert experiment.job in {*texts, *one.files}
+        paths = (experiment.folder, experiment.context, experiment.tests)
+        assert not any(path.startswith(("/", "..")) for path in paths)
+        yaml.safe_load(experiment.made)
+
+
+@given(st.text(max_size=200))
+def test_any_text_is_found_as_something_or_nothing(text: str) -> None:
+    names = ("a.yml", "b.py", "pyproject.toml", ".pre-commit-config.yaml", "setup.cfg", "ruff.toml")
+    texts = dict.fromkeys((*names, ".devcontainer/devcontainer.json"), text)
+    assert FILE in proposed(texts).files

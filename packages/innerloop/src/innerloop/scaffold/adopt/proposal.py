@@ -141,7 +141,7 @@ def _of_component(
     plain = ProposedExperiment(
         name, component.path, "component", made, made=_job_of_component(name, component)
     )
-    missing = [key for key, value in _inputs(component) if value is None]
+    missing = [key for key, _ in _inputs(component)]
     if missing:
         words = ", ".join(missing)
         plain = replace(plain, notes=(f"write the values of its inputs in {made}: {words}",))
@@ -194,19 +194,18 @@ def _tests(folder: str, name: str, findings: Findings) -> str:
     return ""
 
 
-def _inputs(component: FoundJob) -> Iterator[tuple[str, object]]:
-    """(name, value) of the inputs that a job has to give; None for a value that nobody knows."""
+def _inputs(component: FoundJob) -> Iterator[tuple[str, Any]]:
+    """(name, what the component says of it) of each input that a job has to give."""
     inputs = component.document.get("inputs")
     for name, value in inputs.items() if isinstance(inputs, dict) else ():
         table = value if isinstance(value, dict) else {}
         if not table.get("optional") and "default" not in table and "value" not in table:
-            yield str(name), None
+            yield str(name), value
 
 
 def _job_of_component(name: str, component: FoundJob) -> str:
     """A pipeline of one step, the component, which `az ml job create` takes as well."""
-    types = component.document.get("inputs")
-    inputs = {key: _missing(types[key]) for key, _ in _inputs(component) if isinstance(types, dict)}
+    inputs = {key: _missing(value) for key, value in _inputs(component)}
     step = {"component": posixpath.relpath(component.path, MADE), "inputs": inputs}
     document = {
         "type": "pipeline",

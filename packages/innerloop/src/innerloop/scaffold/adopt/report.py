@@ -49,6 +49,8 @@ def _found(found: Findings) -> Iterator[str]:
         if items:
             yield f"found: {_count(len(items), word)}: {_shown([_path(one) for one in items])}"
     yield from (f"found: {file.path} ({file.kind})" for file in found.environments[:_SHOWN])
+    if len(found.environments) > _SHOWN:
+        yield f"found: {len(found.environments) - _SHOWN} more files of environments"
     yield from (f"found: {file.path} ({file.kind})" for file in found.dev_containers)
     yield from (f"found: {file.path} (CI: {file.kind})" for file in found.ci)
     if found.formatter.kind != "none":
