@@ -316,7 +316,7 @@ _VALUES = st.recursive(
 _DOCUMENTS = st.dictionaries(_KEYS, _VALUES, min_size=1, max_size=9)
 
 
-@settings_of(max_examples=60)
+@settings_of(max_examples=30)
 @given(st.lists(_DOCUMENTS, min_size=1, max_size=4), st.booleans())
 def test_any_yaml_makes_a_valid_proposal(documents: list[dict[str, Any]], has_code: bool) -> None:
     texts = {f"a/{number}/x.yml": yaml.safe_dump(one) for number, one in enumerate(documents)}
