@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..model.experiment import JOB_FILE, Experiment
+from ..model.experiment import Experiment
+from ..model.experiment_paths import JOB_FILE
 from ..model.workspace import Workspace
 from ..remote import base, stream_job, submission_store, summary, suspects
 from ..remote.base import JobStatus, RemoteBackend, Submission, SubmissionOrder

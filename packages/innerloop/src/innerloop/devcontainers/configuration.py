@@ -84,13 +84,12 @@ class Configuration:
             return False
         build = dict(self.value.get("build") or {})
         folder = posixpath.join(posixpath.dirname(self.path), "")
-        environment = f"{experiment.folder}/environment"
         dockerfile = posixpath.normpath(folder + str(build.pop("dockerfile", "")))
         context = posixpath.normpath(folder + str(build.pop("context", ".")))
         target = str(build.pop("target", "") or "")
         options = [str(option) for option in build.pop("options", [])]
         return (
-            (dockerfile, context) == (f"{environment}/Dockerfile", environment)
+            (dockerfile, context) == (experiment.paths.dockerfile, experiment.paths.context)
             and target.lower() == experiment.dev_stage.name.lower()
             and all(option.startswith(("--tag=", "--label=")) for option in options)
             and not {key for key in build if key != "cacheFrom"}

@@ -22,7 +22,7 @@ from ..local import apptainer, docker, in_container, venv
 from ..model.dockerfiles import start_files
 from ..model.dockerfiles.dockerfile import Dockerfile
 from ..model.env_file import NAME
-from ..model.experiment import JOB_FILE, Experiment
+from ..model.experiment import Experiment
 from ..model.gpu import NO_GPU
 from ..model.jobs.job import Job
 from ..model.paths import code_root
@@ -65,7 +65,7 @@ def parity_of_job(workspace: Workspace, experiment: Experiment, job: Job) -> Ite
     def runs(job: Job) -> Iterator[tuple[str, Run]]:
         return _runs(workspace, experiment, job)
 
-    is_scheduled = job.name == f"{experiment.folder}/{JOB_FILE}"
+    is_scheduled = job.name == experiment.paths.job
     started = (
         list(workflow_column.scheduled_starts(workspace, experiment, runs)) if is_scheduled else []
     )
@@ -106,7 +106,7 @@ def _of_task(
     if task.command:
         return ParityColumn(name, {"command": ParityFact(normalize_command(task.command))})
     try:
-        job = loader.open_job(workspace, experiment, JOB_FILE, task.sets)
+        job = loader.open_job(workspace, experiment, None, task.sets)
         started = dict(runs(job)).get(title)
     except UserError as error:
         return ParityColumn(name, absent=error.message())
@@ -131,7 +131,7 @@ def _by_time(
     schedule = loader.open_schedule(workspace, experiment)
     if ARGO not in schedule.orchestrators:
         return {}
-    job = loader.open_job(workspace, experiment, JOB_FILE, schedule.sets)
+    job = loader.open_job(workspace, experiment, None, schedule.sets)
     pods = argo_column.generated_pods(workspace, experiment, _trial(workspace, job))
     why = f"[schedule.set] in innerloop.toml: {', '.join(schedule.sets)}"
     columns = {}
@@ -750,14 +750,14 @@ def _output(name: str) -> str:
 
 
 def _environment_folder(run: Run) -> str:
-    return f"{run.experiment.folder}/environment"
+    return run.experiment.paths.context
 
 
 def _digest(run: Run) -> str:
     """Of the experiment's own environment."""
     if run.environment.is_own:
         return run.environment.digest[:12]
-    return loader.digest_of(Path(run.workspace.root, _environment_folder(run)))[:12]
+    return loader.digest_of(loader.context_of(run.workspace, run.experiment))[:12]
 
 
 def _last_stage(run: Run) -> str:

@@ -49,7 +49,11 @@ def tested(run: Run, request: Request, start: Callable[[], int]) -> int:
 
 
 def _no_pytest(run: Run) -> str:
-    folder = f"{run.experiment.folder}/environment"
+    paths = run.experiment.paths
+    if paths.source != "dockerfile" or paths.is_shared:
+        where = paths.environment or run.job.name
+        return f"{where}: pytest is not installed in this environment; add it there"
+    folder = paths.context
     name, stage = ("test", "tests") if run.environment.test else ("dev", "people")
     return (
         f"{folder}: pytest is not installed in this environment. `scripts/loop add "

@@ -15,7 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..model.environment import ResolvedEnvironment
-from ..model.experiment import JOB_FILE, Experiment, Link
+from ..model.experiment import Experiment, Link
+from ..model.experiment_paths import JOB_FILE
 from ..model.folder_contents import FolderContents
 from ..model.jobs.job import Job, parse_job
 from ..model.lint.finding import ERROR
@@ -135,7 +136,7 @@ def plan_command(
     """
     environment_variables = json.dumps(dict(variables or {}))  # JSON is YAML
     job = parse_job(
-        f"command: {json.dumps(command)}\ncode: .\nenvironment: {{build: {{path: ./environment}}}}\n"
+        f"command: {json.dumps(command)}\ncode: .\n"
         f"environment_variables: {environment_variables}\nresources: {{shm_size: {shm_size}}}\n",
         f"{experiment.folder}/{JOB_FILE}",
     )

@@ -70,7 +70,7 @@ class ArgoText:
 
 @dataclass(frozen=True, slots=True)
 class ScheduleText:
-    """The unparsed table `schedule` of a file.
+    """The unparsed table `schedule` of a file, at the path `at`.
 
     `schedules.read` parses it only where it is needed, so that a mistake in it stops no local run.
     """
@@ -78,6 +78,7 @@ class ScheduleText:
     table: Any
     text: str = field(repr=False)
     name: str
+    at: tuple[str, ...] = ("schedule",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,7 @@ class Settings:
 def of_workspace(text: str, name: str) -> Settings:
     """The settings in pyproject.toml's text; the defaults if it has no `[tool.innerloop]`."""
     at = _Positions(text, name, ("tool", "innerloop"))
-    table: Any = _toml(text, name, at.above)
+    table: Any = read_toml(text, name, at.above)
     for key in at.above:
         table = table.get(key, {})
         if not isinstance(table, dict):
@@ -132,6 +133,7 @@ def of_workspace(text: str, name: str) -> Settings:
                 hint="Write [tool.innerloop] and its keys below",
             )
     table = dict(table)
+    table.pop("experiments", None)  # `declarations` reads them
     base = Settings(
         engine=_engine(table.pop("engine", None), at),
         ca=_word(table.pop("ca", ""), "ca", at),
@@ -187,11 +189,37 @@ def of_experiment(text: str | None, name: str, workspace: Settings) -> Settings:
     """The settings in innerloop.toml's text (None: no such file), on top of the workspace's."""
     if text is None:
         return workspace
-    table = _toml(text, name)
-    schedule = ScheduleText(table["schedule"], text, name) if "schedule" in table else None
-    argo = _argo(table.pop("argo", None), text, name, ("argo",))
-    own = _settings(table, workspace, _Positions(text, name), "")
-    return replace(own, schedule=schedule, argo=(*workspace.argo, *argo))
+    table = read_toml(text, name)
+    if name == "innerloop.toml":  # at the root of the workspace
+        table.pop("experiments", None)
+    return of_table(table, text, name, (), workspace)
+
+
+# The settings that an experiment may have.
+OWN = (
+    "gpu",
+    "ports",
+    "data",
+    "dev_stage",
+    "debug_port",
+    "schedule",
+    "environment",
+    "azure",
+    "argo",
+)
+
+
+def of_table(
+    table: Mapping[str, Any], text: str, name: str, above: tuple[str, ...], base: Settings
+) -> Settings:
+    """The settings in a table of a file, which the tables `above` lead to, on top of others."""
+    schedule = base.schedule
+    if "schedule" in table:
+        schedule = ScheduleText(table["schedule"], text, name, (*above, "schedule"))
+    argo = _argo(table.get("argo"), text, name, (*above, "argo"))
+    section = f"[{'.'.join(above)}] " if above else ""
+    own = _settings(table, base, _Positions(text, name, above), section)
+    return replace(own, schedule=schedule, argo=(*base.argo, *argo))
 
 
 def _argo(table: Any, text: str, name: str, at: tuple[str, ...]) -> tuple[ArgoText, ...]:
@@ -210,7 +238,7 @@ class _Positions:
         return position_of(self.text, self.name, *self.above, *keys)
 
 
-def _toml(text: str, name: str, above: Sequence[str] = ()) -> dict[str, Any]:
+def read_toml(text: str, name: str, above: Sequence[str] = ()) -> dict[str, Any]:
     """The whole file.
 
     One that git left in conflict counts as long as both sides agree on the table at `above`.
@@ -260,15 +288,13 @@ def _parsed(text: str, name: str) -> dict[str, Any]:
 
 
 def _settings(table: Mapping[str, Any], base: Settings, at: _Positions, section: str) -> Settings:
-    known = ["gpu", "ports", "data", "dev_stage", "debug_port", "schedule", "environment", "azure"]
-    known.append("argo")  # parsed where it is needed
     for key in table:
-        if key not in known:
+        if key not in OWN:
             raise UserError(
                 f'{section}"{key}" is unknown',
                 code="setting-unknown",
                 where=at(key),
-                hint=did_you_mean(key, known),
+                hint=did_you_mean(key, [*OWN]),
             )
     try:
         gpu = parse_setting(table["gpu"], at("gpu")) if "gpu" in table else base.gpu
