@@ -58,10 +58,8 @@ def run(args: argparse.Namespace) -> int:
     if args.experiment is not None:
         experiment, file = loader.choose_job(workspace, args.experiment, args.file, args.cwd)
         path = posixpath.normpath(posixpath.join(experiment.folder, file))
-        targets = [
-            _Target(path, experiment.paths if experiment.name in workspace.experiments else None)
-        ]
-        targets = [replace(one, name=experiment.name if one.paths else "") for one in targets]
+        is_own = experiment.name in workspace.experiments
+        targets = [_Target(path, experiment.paths, experiment.name) if is_own else _Target(path)]
     disk = loader.WorkspaceFiles(args.root)
     findings = [finding for target in targets for finding in _of_target(workspace, disk, target)]
     if args.file is None:
@@ -71,8 +69,8 @@ def run(args: argparse.Namespace) -> int:
             for finding in of_deploy_folder(disk, target.path, target.paths)
         ]
     for target in targets:
-        findings += _of_settings(workspace, target.path)
-    return _end(workspace, findings, disk, [target.path for target in targets], args)
+        findings += _of_settings(workspace, target.own_name)
+    return _end(findings, disk, [target.title for target in targets], args)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +86,16 @@ class _Target:
         paths = workspace.paths_of(name)
         path = posixpath.normpath(posixpath.join(paths.folder, file)) if file else paths.job
         return cls(path, paths, name)
+
+    @property
+    def own_name(self) -> str:
+        """The experiment's name, if this is its own job file; else ""."""
+        return self.name if self.paths is not None and self.path == self.paths.job else ""
+
+    @property
+    def title(self) -> str:
+        """The experiment's name for its own job file, else the path."""
+        return self.own_name or self.path
 
 
 def _of_target(workspace: Workspace, disk: loader.WorkspaceFiles, target: _Target) -> list[Finding]:
@@ -118,8 +126,10 @@ def _check_stdin(workspace: Workspace, args: argparse.Namespace) -> int:
         # A component has rules of its own, which the pipeline that names it is checked with.
         findings = [one for one in findings if job or one.code != "component-not-job"]
         if job is not None:
-            findings += _of_settings(workspace, path, job)
-    return _end(workspace, findings, disk, [path], args)
+            for name in workspace.experiments:
+                if workspace.paths_of(name).job == path:
+                    findings += _of_settings(workspace, name, job)
+    return _end(findings, disk, [path], args)
 
 
 def _context_beside(workspace: Workspace, folder: str) -> str:
@@ -131,10 +141,9 @@ def _context_beside(workspace: Workspace, folder: str) -> str:
 
 
 def _end(
-    workspace: Workspace,
     findings: Sequence[Finding],
     disk: loader.WorkspaceFiles,
-    paths: Sequence[str],
+    titles: Sequence[str],
     args: argparse.Namespace,
 ) -> int:
     """Print the findings; the exit code."""
@@ -143,7 +152,7 @@ def _end(
         values = [finding.as_json() for finding in findings]
         console.print_json(values)
     else:
-        _show(workspace, findings, paths)
+        _show(findings, titles)
     return 1 if blocks_submission(findings) else 0
 
 
@@ -163,18 +172,11 @@ def _with_ends(findings: Sequence[Finding], disk: loader.WorkspaceFiles) -> list
     ]
 
 
-def _show(workspace: Workspace, findings: Sequence[Finding], paths: Sequence[str]) -> None:
+def _show(findings: Sequence[Finding], titles: Sequence[str]) -> None:
     for finding in findings:
         print(finding)
     if not findings:
-        names = [_title(workspace, path) for path in paths]
-        print(f"no problems in {join_names(names)}" if names else NONE_YET)
-
-
-def _title(workspace: Workspace, path: str) -> str:
-    """The experiment's name for its own job file, else the path."""
-    own = (name for name in workspace.experiments if workspace.paths_of(name).job == path)
-    return next(own, path)
+        print(f"no problems in {join_names(list(titles))}" if titles else NONE_YET)
 
 
 def _of_job_file(disk: loader.WorkspaceFiles, path: str) -> list[Finding]:
@@ -205,13 +207,13 @@ def of_deploy_folder(
     return check_folder(folder, names_in(disk.root / folder), own.context, disk)
 
 
-def _of_settings(workspace: Workspace, path: str, job: Job | None = None) -> list[Finding]:
-    """The findings of the `[schedule]` that starts a job file, and of `[argo]`.
+def _of_settings(workspace: Workspace, name: str, job: Job | None = None) -> list[Finding]:
+    """The findings of the `[schedule]` that starts an experiment's job file, and of `[argo]`.
 
-    `job` is what the file holds, where it has been read. The list is empty if the job file itself cannot be read.
+    `name` is "" for a job file of none; `job` is what the file holds, where it has been read. The list
+    is empty if the job file itself cannot be read.
     """
-    name = _title(workspace, path)
-    if name not in workspace.experiments:
+    if not name:
         return []
     try:
         experiment = loader.open_experiment(workspace, name)

@@ -149,7 +149,7 @@ def of_notes(
     before = {
         name: checksum
         for name, checksum in noted
-        if name and environment.counts(name) and not ignored(name)
+        if name and _is_noted(environment, name) and not ignored(name)
     }
     now = {
         _as_printed(path.relative_to(folder).as_posix()): hashlib.sha256(
@@ -157,6 +157,10 @@ def of_notes(
         ).hexdigest()
         for path in files_below(environment)
     }
+    if environment.is_shared:
+        own = folder / environment.dockerfile
+        content = regular_files.read_or_fail(own, LARGEST) if own.is_file() else b""
+        now[environment.dockerfile] = hashlib.sha256(content).hexdigest()
     changes = _changes(before or None, now, environment.folder)
     if kept:
         try:
@@ -167,6 +171,12 @@ def of_notes(
             label = {CONFIGURATION: configuration_label(value)}
             changes += of_labels(label, environment, configuration, name)
     return changes
+
+
+def _is_noted(environment: BuildContext, name: str) -> bool:
+    """Whether a file counts; of a shared folder, the Dockerfile does, wherever it is."""
+    is_dockerfile = environment.is_shared and name == environment.dockerfile
+    return is_dockerfile or environment.counts(name)
 
 
 def _noted(line: str) -> tuple[str, str]:

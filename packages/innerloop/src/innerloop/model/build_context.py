@@ -13,10 +13,10 @@ from .dockerfiles.shell_words import WordError
 
 # Folders that no environment is made from, wherever they are in a shared context: what runs and tools
 # write, and git's own. `data` and `outputs` count only at the root of the context.
-_NEVER = frozenset(
+NEVER = frozenset(
     {".git", ".innerloop", "__pycache__", ".venv", "venv", "node_modules", ".ipynb_checkpoints"}
 )
-_NEVER_AT_TOP = frozenset({"outputs", "logs", "data", "mlruns"})
+NEVER_AT_TOP = frozenset({"outputs", "logs", "data", "mlruns"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class BuildContext:
         parts = folder.split("/")
         if not self.is_shared:
             return parts[-1] != "__pycache__"
-        if parts[-1] in _NEVER or self._is_left_out(folder):
+        if parts[-1] in NEVER or self._is_left_out(folder):
             return False
         return self.sources is None or any(
             _covers(source, folder) or _leads_to(folder, source) for source in self.sources
@@ -55,14 +55,14 @@ class BuildContext:
             return True
         if path == self.dockerfile:
             return False  # its text counts, which may be newer than the file
-        if self._is_left_out(path) or _NEVER.intersection(path.split("/")):
+        if self._is_left_out(path) or NEVER.intersection(path.split("/")):
             return False
         return self.sources is None or any(_covers(source, path) for source in self.sources)
 
     def _is_left_out(self, path: str) -> bool:
         """Whether it is in a folder of outputs or data that no COPY names."""
         top = path.split("/")[0]
-        if top not in _NEVER_AT_TOP:
+        if top not in NEVER_AT_TOP:
             return False
         return self.sources is None or not any(_first(source) == top for source in self.sources)
 

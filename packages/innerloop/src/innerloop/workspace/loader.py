@@ -356,6 +356,12 @@ def experiment_for_job(workspace: Workspace, job_file: str) -> Experiment:
     owners = workspace.owners_of(job_file)
     if len(owners) == 1:
         return open_experiment(workspace, owners[0])
+    if len(owners) > 1 and all(workspace.paths_of(name).job == job_file for name in owners):
+        raise UsageError(
+            f"{job_file} is the job of several experiments",
+            code="experiment-ambiguous",
+            hint=f"Name one of {join_names(owners)}",
+        )
     at = os.path.dirname(job_file)
     folder = Path(workspace.root, at)
     toml = posixpath.join(at, SETTINGS_FILE)

@@ -1,7 +1,6 @@
-"""Experiments that are declared: `[experiments.NAME]` in innerloop.toml at the workspace's root, or
-`[tool.innerloop.experiments.NAME]` in pyproject.toml.
+"""Declared experiments: `[experiments.NAME]` of innerloop.toml at the workspace's root.
 
-A table names the paths that are not in `src/NAME/`, and may hold the experiment's settings.
+Or `[tool.innerloop.experiments.NAME]` of pyproject.toml. A table names the paths that are not in `src/NAME/`, and may hold the experiment's settings.
 """
 
 from __future__ import annotations

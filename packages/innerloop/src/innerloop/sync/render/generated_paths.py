@@ -17,7 +17,11 @@ EDITOR = (
 )
 FIXED = frozenset({agents_md.PATH, *EDITOR, *workspace_container.FILES, *workflow_context.SHARED})
 # With the slug of an experiment.
-PATTERNS = (".devcontainer/{slug}/devcontainer.json", *workflow_context.PATHS.values())
+PATTERNS = (
+    ".devcontainer/{slug}/devcontainer.json",
+    ".devcontainer/{slug}/Dockerfile",
+    *workflow_context.PATHS.values(),
+)
 
 
 def dev_container_of(name: str) -> str:
