@@ -177,6 +177,17 @@ def open_experiment(workspace: Workspace, name: str) -> Experiment:
     )
 
 
+def declarations_of(workspace: Workspace, name: str) -> tuple[declarations.Declaration, ...]:
+    """The tables that declare an experiment, one for each file that has one; empty for none."""
+    if name not in workspace.declared:
+        return ()
+    found = []
+    for file in (declarations.PYPROJECT, declarations.ROOT_SETTINGS):
+        text = files.read_text(Path(workspace.root, file))
+        found += [one for one in (declarations.read({file: text}).get(name),) if one is not None]
+    return tuple(found)
+
+
 def _require_own_slug(workspace: Workspace, name: str) -> None:
     """UserError if another experiment would use the same files and images."""
     if len(twins := _by_slug(workspace.experiments).get(slug_of(name).casefold(), [])) < 2:
