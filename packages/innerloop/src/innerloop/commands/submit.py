@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import posixpath
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -118,8 +119,9 @@ def _plan(
     for finding in findings:
         print(finding, file=sys.stderr)
     if submission is None:
+        path = posixpath.normpath(posixpath.join(experiment.folder, file))
         raise UserError(
-            f"nothing was sent: {experiment.folder}/{file} cannot run on {backend.name}",
+            f"nothing was sent: {path} cannot run on {backend.name}",
             code="job-refused",
             hint="Fix what is listed above",
         )

@@ -173,6 +173,7 @@ _IMAGE_KEYS = {"build", "dockerFile", "context", "image", "features"}
 
 def load(workspace: Workspace, experiment: Experiment) -> Configuration:
     """Read the experiment's devcontainer.json. UserError if it is missing or cannot work."""
+    loader.require_environment(workspace, experiment)
     path = path_of(experiment)
     text = files.read_text(Path(workspace.root, path))
     restore = f"`scripts/loop sync --take '{path}:.'`"

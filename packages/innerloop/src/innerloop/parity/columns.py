@@ -515,11 +515,12 @@ def _dev_facts(run: Run, dev: Mapping[str, Any]) -> dict[str, ParityFact]:
     found = dev.get("build")
     build: Mapping[str, Any] = found if isinstance(found, dict) else {}
     stage = str(build.get("target") or "") or _last_name(run.experiment.dockerfile)
-    folder = _environment_folder(run)
+    paths = run.experiment.paths
     named = posixpath.normpath(
         posixpath.join(f".devcontainer/{run.experiment.slug}", str(build.get("dockerfile") or ""))
     )
-    ours = named == f"{folder}/Dockerfile"
+    is_same_image = paths.source == "image" and dev.get("image") == paths.environment
+    ours = is_same_image if paths.source == "image" else named == paths.dockerfile
     dockerfile = run.experiment.dockerfile
     dev_stage = dockerfile.stage(stage) or dockerfile.last
     job_only = own_changes.of_job_stage(dockerfile, dev_stage)
@@ -541,7 +542,7 @@ def _dev_facts(run: Run, dev: Mapping[str, Any]) -> dict[str, ParityFact]:
         start = starts[0]
         environment = ParityFact(
             f"{environment.value}, and what {start.name} sets",
-            why=f"{folder}/Dockerfile:{start.line}: only the dev container's shells read that file",
+            why=f"{paths.dockerfile}:{start.line}: only the dev container's shells read that file",
         )
     return {
         "environment": environment,
@@ -590,7 +591,10 @@ def _own_configurations(run: Run, dev: Mapping[str, Any] | UserError) -> Iterato
         value = _read_json(Path(run.workspace.root), ".vscode/launch.json")
     except UserError:
         return
+    others = {name for name in run.workspace.experiments if name != run.experiment.name}
     for one in value.get("configurations") or ():
+        if isinstance(one, dict) and str(one.get("name")).partition(": ")[0] in others:
+            continue  # another experiment may start the same program
         is_same = isinstance(one, dict) and all(
             one.get(key) == generated.get(key) for key in ("program", "module", "request")
         )
@@ -747,10 +751,6 @@ def _input(name: str) -> str:
 
 def _output(name: str) -> str:
     return "${{outputs." + name + "}}"
-
-
-def _environment_folder(run: Run) -> str:
-    return run.experiment.paths.context
 
 
 def _digest(run: Run) -> str:

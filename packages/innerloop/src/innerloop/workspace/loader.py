@@ -177,6 +177,20 @@ def open_experiment(workspace: Workspace, name: str) -> Experiment:
     )
 
 
+def require_environment(workspace: Workspace, experiment: Experiment) -> None:
+    """UserError for an experiment that has no environment of its own, so that nothing is built."""
+    if experiment.is_own:
+        return
+    declaration = workspace.declared.get(experiment.name)
+    raise UserError(
+        f"{experiment.name} has no environment of its own",
+        code="environment-undeclared",
+        where=declaration.position() if declaration else experiment.folder,
+        hint=f'Write environment = "PATH" in [experiments.{experiment.name}]: a Dockerfile, a conda '
+        "file, a requirements file or an image",
+    )
+
+
 def declarations_of(workspace: Workspace, name: str) -> tuple[declarations.Declaration, ...]:
     """The tables that declare an experiment, one for each file that has one; empty for none."""
     if name not in workspace.declared:
