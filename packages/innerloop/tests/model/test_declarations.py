@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from innerloop.model.settings import declaration_edit, declarations
@@ -143,10 +145,11 @@ def test_renamed_table_has_the_new_name_alone(text: str, expected: str) -> None:
 def test_edit_of_an_inline_table_of_all_is_refused() -> None:
     text = 'experiments = { train = { job = "a.yml" }, other = { job = "b.yml" } }\n'
     declaration = declarations.read({ROOT_SETTINGS: text})["train"]
-    for edit in (
+    edits: list[Callable[[], str]] = [
         lambda: declaration_edit.without(declaration, text),
         lambda: declaration_edit.renamed(declaration, text, "new"),
-    ):
+    ]
+    for edit in edits:
         with pytest.raises(UserError) as error:
             edit()
         assert error.value.code == "declaration-not-editable"

@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
         ]
     for target in targets:
         findings += _of_settings(workspace, target.own_name)
-    return _end(findings, disk, [target.title for target in targets], args)
+    return _end([*dict.fromkeys(findings)], disk, [target.title for target in targets], args)
 
 
 @dataclass(frozen=True, slots=True)

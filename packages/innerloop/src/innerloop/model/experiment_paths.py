@@ -32,7 +32,7 @@ class ExperimentPaths:
     folder: its code; a command without a job starts here.
     job: the job file.
     environment: what the environment is made from, as `source` says: a file, or an image's name.
-    dockerfile: builds the environment; generated if `source` is another file or an image.
+    dockerfile: builds the environment; generated if `source` is another file, "" for an image.
     context: the folder of the build. `is_shared`: it holds more than the environment, so that only
     the files that the Dockerfile names count for the digest.
     lock: the requirements file that the backend venv installs.
@@ -62,8 +62,8 @@ class ExperimentPaths:
 
     @property
     def is_generated(self) -> bool:
-        """Whether the Dockerfile is generated, from another file or an image."""
-        return self.source in ("conda", "requirements", "image")
+        """Whether the Dockerfile is generated, from another file."""
+        return self.source in ("conda", "requirements")
 
     @property
     def dockerfile_in_context(self) -> str:
