@@ -63,7 +63,7 @@ class Workspace:
 
 NONE_YET = (
     "No experiments yet. `scripts/loop new NAME` creates one: a folder under src/ with an "
-    "environment/Dockerfile."
+    "environment/Dockerfile. Code and jobs that are elsewhere: [experiments.NAME] in innerloop.toml."
 )
 
 

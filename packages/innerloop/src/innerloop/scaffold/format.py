@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from ..model.paths import is_within
+from ..model.workspace import Workspace
 from ..sync import engine
 from ..util import diffs, files, locked_environments, process, undo_journal, venvs
 from ..util.errors import UserError
@@ -29,7 +31,7 @@ CODE = {".py", ".pyi", ".ipynb"}
 # What isort and black read besides.
 SETTINGS = {"pyproject.toml", ".gitignore", ".isort.cfg", "setup.cfg", "tox.ini", ".editorconfig"}
 MIRROR = f"{undo_journal.FOLDER}/format"
-_NO_CODE = {"outputs", "__pycache__", ".git", ".venv", "node_modules", "mlruns"}
+_NO_CODE = {".innerloop", "outputs", "__pycache__", ".git", ".venv", "node_modules", "mlruns"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,19 @@ class FormatFinding:
         return f"{self.path}:{self.line}:{self.column}: {self.severity}: {self.text}"
 
 
+def folders_of(root: Path, workspace: Workspace) -> list[str]:
+    """The folders with the team's code: the usual ones, and those that declarations name."""
+    named = [
+        folder
+        for paths in workspace.located.values()
+        for folder in (paths.folder, paths.tests)
+        if folder and not any(is_within(folder, usual) for usual in CODE_FOLDERS)
+    ]
+    if "." in named:
+        return ["."]
+    return [name for name in dict.fromkeys((*CODE_FOLDERS, *named)) if (root / name).exists()]
+
+
 def write(root: Path, folders: Sequence[str]) -> tuple[list[str], list[FormatFinding]]:
     """Formats all files or, if it is interrupted, none.
 
@@ -64,7 +79,7 @@ def write(root: Path, folders: Sequence[str]) -> tuple[list[str], list[FormatFin
     links = _links(root, folders)
     with engine.change(root, "the formatting", accepts_newer=True) as change:
         copy = root / MIRROR
-        before = dict(_mirror(root, copy))
+        before = dict(_mirror(root, copy, folders))
         # One after the other, because both write: isort first, so that black decides the layout.
         isort = process.run(_isort(python, folders, links), cwd=copy)
         black = process.run(_black(python, folders, links), cwd=copy)
@@ -79,17 +94,19 @@ def write(root: Path, folders: Sequence[str]) -> tuple[list[str], list[FormatFin
     return sorted(changed), broken
 
 
-def _mirror(root: Path, copy: Path) -> Iterator[tuple[str, str]]:
+def _mirror(root: Path, copy: Path, folders: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Copies what the formatters read; yields the code's files by path, with their content."""
     texts = {link.path for link in text_links.below(root)}
-    for name in (*SETTINGS, *CODE_FOLDERS):
+    seen: set[str] = set()
+    for name in dict.fromkeys((*SETTINGS, *CODE_FOLDERS, *folders)):
         for path in _files_below(root / name):
             relative = path.relative_to(root).as_posix()
-            if relative in texts:
+            if relative in texts or relative in seen:
                 continue
+            seen.add(relative)
             files.make_folder((copy / relative).parent)
             files.copy(path, copy / relative)
-            if name in CODE_FOLDERS:
+            if name not in SETTINGS:
                 yield relative, _content(path)
 
 
