@@ -75,8 +75,10 @@ def tail(log: Path) -> str:
 def path_mapping(run: Run, request: Request) -> PathMapping:
     """How the paths that the program printed map to the workspace's files."""
     folder = code_root(run.job.name, run.job.code) or run.experiment.folder
+    paths = run.experiment.paths
+    others = tuple(path for path in (paths.folder, paths.tests) if path)
     cwd = request.cwd.replace("\\", "/")
     roots = [run.workspace.root.replace("\\", "/")]
     if cwd.endswith(f"/{folder}"):
         roots.append(cwd.removesuffix(f"/{folder}"))
-    return PathMapping(cwd=cwd, folder=folder, roots=roots)
+    return PathMapping(cwd=cwd, folder=folder, roots=roots, others=others)

@@ -124,7 +124,8 @@ def require_upgradable(root: Path) -> None:
         )
     if pinned(root):  # the first form of a workspace has another record
         _require_record(root)
-    settings = [root / "pyproject.toml", *sorted((root / "src").glob("**/innerloop.toml"))]
+    settings = [root / "pyproject.toml", root / "innerloop.toml"]
+    settings += [*sorted((root / "src").glob("**/innerloop.toml"))]
     for path in settings:
         text = files.read_text(path)
         if text is not None and (line := git_markers.first_line(text)):
