@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _folders(args: argparse.Namespace) -> list[str]:
     if args.experiment is None:
-        return format.code_folders(args.root)
+        return format.folders_of(args.root, loader.open_workspace(args.root))
     workspace = loader.open_workspace(args.root)
     experiment = loader.choose_experiment(workspace, args.experiment, args.cwd)
     shared = {link.target for link in experiment.links if link.target.startswith(f"{COMMON}/")}

@@ -84,13 +84,12 @@ class Configuration:
             return False
         build = dict(self.value.get("build") or {})
         folder = posixpath.join(posixpath.dirname(self.path), "")
-        environment = f"{experiment.folder}/environment"
         dockerfile = posixpath.normpath(folder + str(build.pop("dockerfile", "")))
         context = posixpath.normpath(folder + str(build.pop("context", ".")))
         target = str(build.pop("target", "") or "")
         options = [str(option) for option in build.pop("options", [])]
         return (
-            (dockerfile, context) == (f"{environment}/Dockerfile", environment)
+            (dockerfile, context) == (experiment.paths.dockerfile, experiment.paths.context)
             and target.lower() == experiment.dev_stage.name.lower()
             and all(option.startswith(("--tag=", "--label=")) for option in options)
             and not {key for key in build if key != "cacheFrom"}
@@ -174,6 +173,7 @@ _IMAGE_KEYS = {"build", "dockerFile", "context", "image", "features"}
 
 def load(workspace: Workspace, experiment: Experiment) -> Configuration:
     """Read the experiment's devcontainer.json. UserError if it is missing or cannot work."""
+    loader.require_environment(workspace, experiment)
     path = path_of(experiment)
     text = files.read_text(Path(workspace.root, path))
     restore = f"`scripts/loop sync --take '{path}:.'`"

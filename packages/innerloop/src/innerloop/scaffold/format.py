@@ -16,7 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from ..model.paths import is_within
 from ..model.team_formatter import TeamFormatter
+from ..model.workspace import Workspace
 from ..sync import engine
 from ..util import diffs, files, locked_environments, process, undo_journal, venvs
 from ..util.errors import UserError
@@ -32,7 +34,7 @@ CODE = {".py", ".pyi", ".ipynb"}
 SETTINGS = {"pyproject.toml", ".gitignore", ".isort.cfg", "setup.cfg", "tox.ini", ".editorconfig"}
 SETTINGS |= {"ruff.toml", ".ruff.toml"}
 MIRROR = f"{undo_journal.FOLDER}/format"
-_NO_CODE = {"outputs", "__pycache__", ".git", ".venv", "node_modules", "mlruns"}
+_NO_CODE = {".innerloop", "outputs", "__pycache__", ".git", ".venv", "node_modules", "mlruns"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +74,25 @@ class FormatterProgram:
     change: str
 
 
-def code_folders(root: Path) -> list[str]:
-    """The folders with the team's code, and in an adopted repository also files at its root."""
-    if not formatter_files.is_adopted(root):
-        return [name for name in CODE_FOLDERS if (root / name).is_dir()]
+def folders_of(root: Path, workspace: Workspace) -> list[str]:
+    """The folders with the team's code: the usual ones, and those that declarations name.
+
+    In an adopted repository: every folder and file at its root that may hold code.
+    """
+    if workspace.settings.adopted is not None:
+        return _adopted(root)
+    named = [
+        folder
+        for paths in workspace.located.values()
+        for folder in (paths.folder, paths.tests)
+        if folder and not any(is_within(folder, usual) for usual in CODE_FOLDERS)
+    ]
+    if "." in named:
+        return ["."]
+    return [name for name in dict.fromkeys((*CODE_FOLDERS, *named)) if (root / name).exists()]
+
+
+def _adopted(root: Path) -> list[str]:
     left_out = _NO_CODE | _NOT_FORMATTED | {"data", "build", "dist", "venv", "env"}
     return sorted(
         entry.name
@@ -185,15 +202,16 @@ def write(root: Path, folders: Sequence[str]) -> tuple[list[str], list[FormatFin
 def _mirror(root: Path, copy: Path, folders: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Copies what the formatters read; yields the code's files by path, with their content."""
     texts = {link.path for link in text_links.below(root)}
-    tops = dict.fromkeys((*CODE_FOLDERS, *(folder.split("/")[0] for folder in folders)))
-    for name in (*SETTINGS, *tops):
+    seen: set[str] = set()
+    for name in dict.fromkeys((*SETTINGS, *CODE_FOLDERS, *folders)):
         for path in _files_below(root / name):
             relative = path.relative_to(root).as_posix()
-            if relative in texts:
+            if relative in texts or relative in seen:
                 continue
+            seen.add(relative)
             files.make_folder((copy / relative).parent)
             files.copy(path, copy / relative)
-            if name in tops:
+            if name not in SETTINGS:
                 yield relative, _content(path)
 
 

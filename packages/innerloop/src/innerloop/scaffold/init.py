@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from .. import __version__
-from ..model.experiment import JOB_FILE
+from ..model.experiment_paths import JOB_FILE
 from ..sync import engine
 from ..sync.render import agents_md, workflow_context, workspace_container
 from ..util import change_folder, files, process, undo_journal

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .. import __version__
-from ..model.settings import adoption
 from ..sync import conflict_stages, engine, transaction
 from ..sync.engine import SyncOutcome
 from ..util import files, git_markers, undo_journal, versions
@@ -127,11 +126,8 @@ def require_upgradable(root: Path) -> None:
         )
     if pinned(root):  # the first form of a workspace has another record
         _require_record(root)
-    settings = [
-        root / "pyproject.toml",
-        root / adoption.FILE,
-        *sorted((root / "src").glob("**/innerloop.toml")),
-    ]
+    settings = [root / "pyproject.toml", root / "innerloop.toml"]
+    settings += [*sorted((root / "src").glob("**/innerloop.toml"))]
     for path in settings:
         text = files.read_text(path)
         if text is not None and (line := git_markers.first_line(text)):

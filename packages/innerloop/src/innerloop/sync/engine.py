@@ -16,7 +16,8 @@ from typing import Literal
 from .. import __version__
 from ..model import naming
 from ..model.editor_variables import has_variable
-from ..model.experiment import JOB_FILE, Experiment
+from ..model.experiment import Experiment
+from ..model.experiment_paths import default_folder
 from ..model.jobs.job import Job
 from ..model.settings.schedules import Schedule
 from ..model.workspace import Workspace
@@ -520,7 +521,7 @@ def _specification(root: Path) -> tuple[Specification, dict[str, str], dict[str,
             _require_literal(name)
             experiment = loader.open_experiment(workspace, name)
             experiments.append(experiment)
-            if JOB_FILE in experiment.files:
+            if experiment.has_job:
                 job = loader.open_job(workspace, experiment)
                 launch_json.configuration_of(experiment, job)
                 jobs[name] = job
@@ -545,7 +546,7 @@ def _require_literal(name: str) -> None:
         raise UserError(
             "an editor would replace a part of this folder's name, so nothing is generated for it",
             code="experiment-name-invalid",
-            where=f"src/{one_line(name)}",
+            where=default_folder(one_line(name)),
             hint="Rename the folder: lower-case letters, digits and _",
         )
 

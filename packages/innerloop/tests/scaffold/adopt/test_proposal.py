@@ -302,7 +302,31 @@ def test_pathological_paths_make_a_valid_declaration() -> None:
 
 # --- Whatever a repository holds ----------------------------------------------------------------
 _KEYS = st.sampled_from(
-    ["command", "code", "environment", "jobs", "trial", "component", "type", "$schema", "name", "inputs", "outputs", "build", "path", "image", "conda_file", "version", "search_space", "default", "dependencies", "compute", "is_deterministic", "docker", "dockerfile_path"]
+    [
+        "command",
+        "code",
+        "environment",
+        "jobs",
+        "trial",
+        "component",
+        "type",
+        "$schema",
+        "name",
+        "inputs",
+        "outputs",
+        "build",
+        "path",
+        "image",
+        "conda_file",
+        "version",
+        "search_space",
+        "default",
+        "dependencies",
+        "compute",
+        "is_deterministic",
+        "docker",
+        "dockerfile_path",
+    ]
 )
 _WORDS = f"""a . .. ./x.yml azureml:a:1 azureml:a@latest sweep pipeline command {COMMAND} {COMPONENT}
     {PIPELINE} ../../.. / python:3.11 azureml://x"""

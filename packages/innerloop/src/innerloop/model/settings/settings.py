@@ -71,7 +71,7 @@ class ArgoText:
 
 @dataclass(frozen=True, slots=True)
 class ScheduleText:
-    """The unparsed table `schedule` of a file.
+    """The unparsed table `schedule` of a file, at the path `at`.
 
     `schedules.read` parses it only where it is needed, so that a mistake in it stops no local run.
     """
@@ -79,6 +79,7 @@ class ScheduleText:
     table: Any
     text: str = field(repr=False)
     name: str
+    at: tuple[str, ...] = ("schedule",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,7 @@ class Settings:
 def of_workspace(text: str, name: str) -> Settings:
     """The settings in pyproject.toml's text; the defaults if it has no `[tool.innerloop]`."""
     at = _Positions(text, name, ("tool", "innerloop"))
-    table: Any = _toml(text, name, at.above)
+    table: Any = read_toml(text, name, at.above)
     for key in at.above:
         table = table.get(key, {})
         if not isinstance(table, dict):
@@ -135,6 +136,7 @@ def of_workspace(text: str, name: str) -> Settings:
                 hint="Write [tool.innerloop] and its keys below",
             )
     table = dict(table)
+    table.pop("experiments", None)  # `declarations` reads them
     base = Settings(
         engine=_engine(table.pop("engine", None), at),
         ca=_word(table.pop("ca", ""), "ca", at),
@@ -158,7 +160,7 @@ def of_root_file(text: str | None, name: str, settings: Settings) -> Settings:
     """The workspace's settings with what the root's innerloop.toml says (None: no such file)."""
     if text is None:
         return settings
-    table = _toml(text, name).get("adopted")
+    table = read_toml(text, name).get("adopted")
     adopted = adoption.of_table(table, position_of(text, name, "adopted"))
     return settings if adopted is None else replace(settings, adopted=adopted)
 
@@ -200,14 +202,38 @@ def of_experiment(text: str | None, name: str, workspace: Settings) -> Settings:
     """The settings in innerloop.toml's text (None: no such file), on top of the workspace's."""
     if text is None:
         return workspace
-    table = _toml(text, name)
-    if "/" not in name:  # beside a job file at the root, it is the workspace's as well
-        table.pop("adopted", None)
+    table = read_toml(text, name)
+    if name == "innerloop.toml":  # at the root of the workspace
         table.pop("experiments", None)
-    schedule = ScheduleText(table["schedule"], text, name) if "schedule" in table else None
-    argo = _argo(table.pop("argo", None), text, name, ("argo",))
-    own = _settings(table, workspace, _Positions(text, name), "")
-    return replace(own, schedule=schedule, argo=(*workspace.argo, *argo))
+        table.pop("adopted", None)
+    return of_table(table, text, name, (), workspace)
+
+
+# The settings that an experiment may have.
+OWN = (
+    "gpu",
+    "ports",
+    "data",
+    "dev_stage",
+    "debug_port",
+    "schedule",
+    "environment",
+    "azure",
+    "argo",
+)
+
+
+def of_table(
+    table: Mapping[str, Any], text: str, name: str, above: tuple[str, ...], base: Settings
+) -> Settings:
+    """The settings in a table of a file, which the tables `above` lead to, on top of others."""
+    schedule = base.schedule
+    if "schedule" in table:
+        schedule = ScheduleText(table["schedule"], text, name, (*above, "schedule"))
+    argo = _argo(table.get("argo"), text, name, (*above, "argo"))
+    section = f"[{'.'.join(above)}] " if above else ""
+    own = _settings(table, base, _Positions(text, name, above), section)
+    return replace(own, schedule=schedule, argo=(*base.argo, *argo))
 
 
 def _argo(table: Any, text: str, name: str, at: tuple[str, ...]) -> tuple[ArgoText, ...]:
@@ -226,7 +252,7 @@ class _Positions:
         return position_of(self.text, self.name, *self.above, *keys)
 
 
-def _toml(text: str, name: str, above: Sequence[str] = ()) -> dict[str, Any]:
+def read_toml(text: str, name: str, above: Sequence[str] = ()) -> dict[str, Any]:
     """The whole file.
 
     One that git left in conflict counts as long as both sides agree on the table at `above`.
@@ -276,15 +302,13 @@ def _parsed(text: str, name: str) -> dict[str, Any]:
 
 
 def _settings(table: Mapping[str, Any], base: Settings, at: _Positions, section: str) -> Settings:
-    known = ["gpu", "ports", "data", "dev_stage", "debug_port", "schedule", "environment", "azure"]
-    known.append("argo")  # parsed where it is needed
     for key in table:
-        if key not in known:
+        if key not in OWN:
             raise UserError(
                 f'{section}"{key}" is unknown',
                 code="setting-unknown",
                 where=at(key),
-                hint=did_you_mean(key, known),
+                hint=did_you_mean(key, [*OWN]),
             )
     try:
         gpu = parse_setting(table["gpu"], at("gpu")) if "gpu" in table else base.gpu

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ...model.dockerfiles.dockerfile import pruned
 from ...model.experiment import Experiment
 from ...model.workspace import Workspace
 
@@ -53,6 +54,12 @@ def generate(specification: Specification) -> dict[str, Json]:
     files = {
         devcontainer_json.path_of(experiment): devcontainer_json.render(specification, experiment)
         for experiment in specification.experiments
+        if experiment.is_own
+    }
+    files |= {
+        experiment.paths.dockerfile: pruned(experiment.dockerfile, None)
+        for experiment in specification.experiments
+        if experiment.paths.is_generated
     }
     files[".vscode/tasks.json"] = tasks_json.render(specification)
     files[".vscode/launch.json"] = launch_json.render(specification)

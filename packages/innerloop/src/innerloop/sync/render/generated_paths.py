@@ -20,7 +20,11 @@ FIXED = frozenset(
     | {*workspace_container.FILES, *workspace_container.OWN_FILES}
 )
 # With the slug of an experiment.
-PATTERNS = (".devcontainer/{slug}/devcontainer.json", *workflow_context.PATHS.values())
+PATTERNS = (
+    ".devcontainer/{slug}/devcontainer.json",
+    ".devcontainer/{slug}/Dockerfile",
+    *workflow_context.PATHS.values(),
+)
 
 
 def dev_container_of(name: str) -> str:
