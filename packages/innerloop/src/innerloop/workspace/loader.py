@@ -204,7 +204,7 @@ def declarations_of(workspace: Workspace, name: str) -> tuple[declarations.Decla
 
 def _require_own_slug(workspace: Workspace, name: str) -> None:
     """UserError if another experiment would use the same files and images."""
-    if len(twins := _by_slug(workspace.experiments).get(slug_of(name).casefold(), [])) < 2:
+    if len(twins := _by_slug(workspace.experiments).get(slug_of(name), [])) < 2:
         return
     other = next(twin for twin in twins if twin != name)
     declaration = workspace.declared.get(name)
@@ -285,7 +285,7 @@ def _as_named(
 def _by_slug(names: tuple[str, ...]) -> dict[str, list[str]]:
     groups: dict[str, list[str]] = {}
     for name in names:
-        groups.setdefault(slug_of(name).casefold(), []).append(name)
+        groups.setdefault(slug_of(name), []).append(name)
     return groups
 
 
