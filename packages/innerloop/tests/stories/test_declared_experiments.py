@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -163,6 +164,25 @@ def test_declared_experiment_lives_and_goes_by_its_table(workspace: Workspace) -
     team = {path for path in before if path.split("/")[0] in ("ml", "jobs", "environments")}
     assert {path: after.get(path) for path in team} == {path: before[path] for path in team}
     assert workspace.loop("sync", "--check").code == 0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a right there")
+def test_linked_experiment_is_renamed_and_removed_by_its_link(workspace: Workspace) -> None:
+    train = workspace.add("old", PROGRAM)
+    train.rename(workspace.root / "rank")
+    (workspace.root / "src/rank").symlink_to("../rank")
+    before = {path: text for path, text in texts(workspace.root).items() if path[:5] == "rank/"}
+    assert workspace.loop("sync").code == 0
+    done = workspace.loop("rename", "rank", "shop/first")
+    assert done.code == 0, done.err
+    (row,) = answer(workspace, "list", "--json")
+    assert (row["experiment"], row["folder"]) == ("shop/first", "rank")
+    assert os.readlink(workspace.root / "src/shop/first") == "../../rank"
+    assert workspace.loop("sync", "--check").code == 0
+    assert workspace.loop("remove", "first", "--yes").code == 0
+    assert answer(workspace, "list", "--json") == []
+    after = texts(workspace.root)
+    assert {path: after.get(path) for path in before} == before
 
 
 def test_declaration_that_is_wrong_is_one_error_with_its_line(workspace: Workspace) -> None:
