@@ -205,6 +205,25 @@ def test_declaration_that_is_wrong_is_one_error_with_its_line(workspace: Workspa
     assert (done.code, "innerloop.toml:3" in done.message) == (1, True)
 
 
+def test_generated_dockerfile_stays_beside_its_devcontainer_json(workspace: Workspace) -> None:
+    adopted(workspace, "packages side by side")
+    assert workspace.loop("sync").code == 0
+    dockerfile = workspace.root / ".devcontainer/train/Dockerfile"
+    generated = dockerfile.read_text("utf-8")
+    workspace.write("packages/rank/job.yaml", "command: [\n")  # while it cannot be read
+    assert workspace.loop("sync").code == 1
+    assert dockerfile.read_text("utf-8") == generated
+    workspace.write("innerloop.toml", "")
+    assert workspace.loop("sync").code == 0
+    assert not dockerfile.exists()
+    # A dev container of the team's own gets no Dockerfile beside it.
+    adopted(workspace, "packages side by side")
+    workspace.write(".devcontainer/train/devcontainer.json", '{"image": "python:3.11"}\n')
+    assert workspace.loop("sync").code == 0
+    assert not dockerfile.exists()
+    assert workspace.read(".devcontainer/train/devcontainer.json") == '{"image": "python:3.11"}\n'
+
+
 def test_declared_tests_are_listed_and_run_in_the_venv(workspace: Workspace) -> None:
     adopted(workspace, "the editor's settings are ignored")
     (test,) = answer(workspace, "test", "train", "--list", "--json")
