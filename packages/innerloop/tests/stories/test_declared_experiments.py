@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +166,25 @@ def test_declared_experiment_lives_and_goes_by_its_table(workspace: Workspace) -
     assert workspace.loop("sync", "--check").code == 0
 
 
+@pytest.mark.skipif(os.name == "nt", reason="links need a right there")
+def test_linked_experiment_is_renamed_and_removed_by_its_link(workspace: Workspace) -> None:
+    train = workspace.add("old", PROGRAM)
+    train.rename(workspace.root / "rank")
+    (workspace.root / "src/rank").symlink_to("../rank")
+    before = {path: text for path, text in texts(workspace.root).items() if path[:5] == "rank/"}
+    assert workspace.loop("sync").code == 0
+    done = workspace.loop("rename", "rank", "shop/first")
+    assert done.code == 0, done.err
+    (row,) = answer(workspace, "list", "--json")
+    assert (row["experiment"], row["folder"]) == ("shop/first", "rank")
+    assert os.readlink(workspace.root / "src/shop/first") == "../../rank"
+    assert workspace.loop("sync", "--check").code == 0
+    assert workspace.loop("remove", "first", "--yes").code == 0
+    assert answer(workspace, "list", "--json") == []
+    after = texts(workspace.root)
+    assert {path: after.get(path) for path in before} == before
+
+
 def test_declaration_that_is_wrong_is_one_error_with_its_line(workspace: Workspace) -> None:
     adopted(workspace, "packages side by side")
     workspace.write("innerloop.toml", '[experiments.train]\nfolder = "packages/gone"\n')
@@ -183,6 +203,25 @@ def test_declaration_that_is_wrong_is_one_error_with_its_line(workspace: Workspa
     workspace.write("innerloop.toml", "[experiments.train]\n\n[experiments.train]\n")
     done = workspace.loop("list")
     assert (done.code, "innerloop.toml:3" in done.message) == (1, True)
+
+
+def test_generated_dockerfile_stays_beside_its_devcontainer_json(workspace: Workspace) -> None:
+    adopted(workspace, "packages side by side")
+    assert workspace.loop("sync").code == 0
+    dockerfile = workspace.root / ".devcontainer/train/Dockerfile"
+    generated = dockerfile.read_text("utf-8")
+    workspace.write("packages/rank/job.yaml", "command: [\n")  # while it cannot be read
+    assert workspace.loop("sync").code == 1
+    assert dockerfile.read_text("utf-8") == generated
+    workspace.write("innerloop.toml", "")
+    assert workspace.loop("sync").code == 0
+    assert not dockerfile.exists()
+    # A dev container of the team's own gets no Dockerfile beside it.
+    adopted(workspace, "packages side by side")
+    workspace.write(".devcontainer/train/devcontainer.json", '{"image": "python:3.11"}\n')
+    assert workspace.loop("sync").code == 0
+    assert not dockerfile.exists()
+    assert workspace.read(".devcontainer/train/devcontainer.json") == '{"image": "python:3.11"}\n'
 
 
 def test_declared_tests_are_listed_and_run_in_the_venv(workspace: Workspace) -> None:

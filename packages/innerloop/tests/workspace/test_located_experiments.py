@@ -247,10 +247,10 @@ def test_links_under_src_are_followed_within_the_workspace(
 
 
 def test_two_names_with_one_slug_are_an_error_of_both(root: Path) -> None:
-    (root / "src/Shop.rank/environment").mkdir(parents=True)
-    (root / "src/Shop.rank/environment/Dockerfile").write_text("FROM x\n", encoding="utf-8")
+    (root / "src/shop.rank/environment").mkdir(parents=True)
+    (root / "src/shop.rank/environment/Dockerfile").write_text("FROM x\n", encoding="utf-8")
     workspace = declare(root, 'folder = "ml"', '"shop/rank"')
-    for name, where in (("shop/rank", "innerloop.toml:1"), ("Shop.rank", "src/Shop.rank")):
+    for name, where in (("shop/rank", "innerloop.toml:1"), ("shop.rank", "src/shop.rank")):
         with pytest.raises(UserError) as error:
             loader.open_experiment(workspace, name)
         assert (error.value.code, error.value.where) == ("experiment-ambiguous", where)

@@ -12,7 +12,6 @@ from ..scaffold import remove, residue
 from ..scaffold.remove import Removal
 from ..util import user_shell
 from ..util.console import agreed, say
-from ..util.errors import join_names
 from ..workspace import loader
 
 EXAMPLES = """examples:
@@ -57,13 +56,13 @@ def _show(removal: Removal, uncommitted: list[str], docker: residue.DockerResidu
     gone = [removal.folder]
     if removal.is_declared:
         gone = [f"[experiments.{removal.name}] at {one.position()}" for one in removal.declarations]
-    print(f"goes:   {join_names([*gone, removal.dev_container])} (kept in {removal.kept_in})")
+    print(f"goes:   {_all([*gone, removal.dev_container])} (kept in {removal.kept_in})")
     if removal.started_by:
         print(f"        {', '.join(removal.started_by)}: nothing starts it afterwards")
     if uncommitted:
         print(f"        {len(uncommitted)} of its files are not committed: {_some(uncommitted)}")
     kept = [*removal.stays, "data/", *([f"{removal.outputs}/"] if removal.outputs else [])]
-    print(f"stays:  {join_names(kept)}")
+    print(f"stays:  {_all(kept)}")
     for link in removal.users:
         print(f"breaks: {link}, a link into its folder")
     if docker.containers:
@@ -71,6 +70,10 @@ def _show(removal: Removal, uncommitted: list[str], docker: residue.DockerResidu
     if docker.images:
         print(f"Docker: docker rmi {' '.join(docker.images)}   removes its images")
     sys.stdout.flush()
+
+
+def _all(names: list[str]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def _some(names: list[str]) -> str:

@@ -31,7 +31,7 @@ RECORDS = {
     "jobs": "records of submitted jobs",
     "deployments": "records of deployments",
 }
-_DEV_CONTAINER = re.compile(r"\.devcontainer/([^/]+)/devcontainer\.json\Z")
+_DEV_CONTAINER = re.compile(r"\.devcontainer/([^/]+)/(?:devcontainer\.json|Dockerfile)\Z")
 
 
 @dataclass(frozen=True, slots=True)

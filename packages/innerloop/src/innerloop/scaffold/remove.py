@@ -69,6 +69,7 @@ def plan(workspace: Workspace, name: str) -> Removal:
     outputs = f"outputs/{slug}"
     folder = default_folder(name)
     declarations = loader.declarations_of(workspace, name)
+    loader.own_link_of(workspace, name)  # the link goes, and what it leads to stays
     links = [] if declarations else loader.WorkspaceFiles(root).links(SOURCES)
     users = [link for link, text in links if _leads_into(link, text, folder)]
     paths = workspace.paths_of(name)

@@ -59,11 +59,15 @@ def carry_out(
         check()
         names = RenamePair(old, new)
         declarations = loader.declarations_of(workspace, old)
+        link = loader.own_link_of(workspace, old)
         if not declarations:
             create.require_folder(root, old)
         create.check_target(workspace, new)
-        if declarations:
+        if declarations or link:
+            # Its files are where the team keeps them: they keep their names.
+            target = workspace.paths_of(old).folder
             change.carry_out(_declared(root, declarations, new))
+            change.carry_out(_relinked(names, target) if link else ())
             change.carry_out(_named_after(root, names))
             engine.edit_within(change, lambda state: _rename_generated(root, names, state))
             return engine.sync_within(change)
@@ -96,6 +100,14 @@ def _moves(root: Path, names: RenamePair) -> Iterator[Step]:
     yield Move(default_folder(names.old), default_folder(names.new))
     yield from _named_after(root, names)
     yield DropEmpty(posixpath.dirname(default_folder(names.old)), SOURCES)
+
+
+def _relinked(names: RenamePair, target: str) -> Iterator[Step]:
+    """The link to the experiment's folder under its new name, which may be at another depth."""
+    old, new = default_folder(names.old), default_folder(names.new)
+    yield Move(old, new)
+    yield MakeLink(new, shared_code.link_text(new, target))
+    yield DropEmpty(posixpath.dirname(old), SOURCES)
 
 
 def _declared(root: Path, declarations: Sequence[Declaration], new: str) -> Iterator[Step]:

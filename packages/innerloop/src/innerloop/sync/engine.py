@@ -7,6 +7,7 @@ exists and was never generated is the person's: it is left alone, and recorded a
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -40,7 +41,7 @@ from . import (
 )
 from .conflicts import Conflict
 from .merge_rules import EDITOR_FILES
-from .render import agents_md, launch_json, workflow_context, workspace_container
+from .render import agents_md, generated_paths, launch_json, workflow_context, workspace_container
 from .render.generated_files import Json, Specification, generate
 from .state_file import State
 from .transaction import Change
@@ -222,7 +223,7 @@ def _plan(root: Path, resolution: Resolution | None, eject: str | None) -> SyncO
             ejected -= {_given_back(resolution)}
             resolution = replace(resolution, word="give back")
     asked = {resolution.file} if resolution is not None else set()
-    skipped |= _without_container(root, state, ejected) - asked
+    skipped |= _without_container(root, state, ejected, values) - asked
     problems = [*broken.values(), *unscheduled.values()]
     notes = [_left_to_the_person(path) for path in sorted(never & ejected)]
     changes: list[Change] = []
@@ -368,22 +369,32 @@ def _left_to_the_person(path: str) -> str:
     return f"{path}: {what}. `scripts/loop sync --take '{path}:.'` adds what sync generates"
 
 
-def _without_container(root: Path, state: State, ejected: Set[str]) -> set[str]:
-    """The files of the workspace's own container that are not to be written.
+def _without_container(
+    root: Path, state: State, ejected: Set[str], values: Mapping[str, Json]
+) -> set[str]:
+    """The files of a container that are not to be written: the workspace's own, or an experiment's.
 
     They are not written if another one of them is the person's: a devcontainer.json without its
     Dockerfile, or the other way round, is of no use. Files that sync has generated once are still
     generated.
     """
-    parts = set(workspace_container.FILES)
-    missing = {
-        path
-        for path in parts - {workspace_container.PATH}
-        if state.may_own(path) and not (root / path).exists()
-    }
-    if not parts & ejected and not missing:
-        return set()
-    return {path for path in parts - ejected if not state.may_own(path)}
+    left_out: set[str] = set()
+    for path, parts in _containers(values):
+        missing = {
+            part for part in parts - {path} if state.may_own(part) and not (root / part).exists()
+        }
+        if parts & ejected or missing:
+            left_out |= {part for part in parts - ejected if not state.may_own(part)}
+    return left_out
+
+
+def _containers(values: Mapping[str, Json]) -> Iterator[tuple[str, set[str]]]:
+    """The devcontainer.json and all files of each container of several files."""
+    yield workspace_container.PATH, set(workspace_container.FILES)
+    for dockerfile in values:
+        if generated_paths.is_dockerfile(dockerfile):
+            path = f"{posixpath.dirname(dockerfile)}/devcontainer.json"
+            yield path, {path, dockerfile}
 
 
 def _merged(
@@ -489,7 +500,7 @@ def _left_alone(broken: Mapping[str, str], values: Mapping[str, Json]) -> set[st
     """
     if not broken:
         return set()
-    own = {f".devcontainer/{name.replace('/', '.')}/devcontainer.json" for name in broken}
+    own = {path for name in broken for path in generated_paths.dev_container_files(name)}
     return own | {path for path in values if path.startswith(".vscode/")}
 
 

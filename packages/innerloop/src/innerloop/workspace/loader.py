@@ -191,6 +191,24 @@ def require_environment(workspace: Workspace, experiment: Experiment) -> None:
     )
 
 
+def own_link_of(workspace: Workspace, name: str) -> str:
+    """The link that is the experiment, from the root; "" for one that is a folder or declared.
+
+    UserError for an experiment below a link, which cannot be moved without the others.
+    """
+    paths = workspace.paths_of(name)
+    if not paths.link or name in workspace.declared:
+        return ""
+    if not os.path.islink(Path(workspace.root, paths.link)):
+        raise UserError(
+            f"{name} is in a folder that a link under {SOURCES}/ leads to",
+            code="experiment-linked",
+            where=paths.link,
+            hint=f"Rename or remove {paths.folder} by hand, then `scripts/loop sync`",
+        )
+    return paths.link
+
+
 def declarations_of(workspace: Workspace, name: str) -> tuple[declarations.Declaration, ...]:
     """The tables that declare an experiment, one for each file that has one; empty for none."""
     if name not in workspace.declared:
@@ -204,7 +222,7 @@ def declarations_of(workspace: Workspace, name: str) -> tuple[declarations.Decla
 
 def _require_own_slug(workspace: Workspace, name: str) -> None:
     """UserError if another experiment would use the same files and images."""
-    if len(twins := _by_slug(workspace.experiments).get(slug_of(name).casefold(), [])) < 2:
+    if len(twins := _by_slug(workspace.experiments).get(slug_of(name), [])) < 2:
         return
     other = next(twin for twin in twins if twin != name)
     declaration = workspace.declared.get(name)
@@ -285,7 +303,7 @@ def _as_named(
 def _by_slug(names: tuple[str, ...]) -> dict[str, list[str]]:
     groups: dict[str, list[str]] = {}
     for name in names:
-        groups.setdefault(slug_of(name).casefold(), []).append(name)
+        groups.setdefault(slug_of(name), []).append(name)
     return groups
 
 

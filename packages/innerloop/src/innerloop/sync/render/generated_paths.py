@@ -32,6 +32,17 @@ def dev_container_of(name: str) -> str:
     return PATTERNS[0].format(slug=naming.slug_of(name))
 
 
+def dev_container_files(name: str) -> tuple[str, ...]:
+    """The files of an experiment's dev container; it may have no Dockerfile of its own."""
+    slug = naming.slug_of(name)
+    return (PATTERNS[0].format(slug=slug), PATTERNS[1].format(slug=slug))
+
+
+def is_dockerfile(path: str) -> bool:
+    """Whether it is the Dockerfile that is generated for an experiment's dev container."""
+    return _fits(path, PATTERNS[1])
+
+
 def may_generate(path: str) -> bool:
     """Whether sync generates this path in some workspace. Every path of `generate` is one."""
     return path in FIXED or any(_fits(path, pattern) for pattern in PATTERNS)
