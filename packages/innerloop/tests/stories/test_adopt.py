@@ -73,6 +73,11 @@ def test_repository_gets_the_listed_files_alone_and_leave_takes_them_out(
     assert (sorted(new), sorted(other)) == (answer["writes"], answer["changes"])
     assert other == ({".gitignore"} & set(before))
     assert {one["job"] for one in answer["experiments"]} <= set(after)
+    listed = json.loads(loop(folder, "list", "--json").out)
+    names = [one["name"] for one in answer["experiments"]]
+    assert [one["experiment"] for one in listed] == names
+    assert not [one["problem"] for one in listed if one["problem"]]
+    assert {f".devcontainer/{name}/devcontainer.json" for name in names} <= new
     left = loop(folder, "leave", "--yes")
     assert left.code == 0 and "stays:" not in left.out, left
     assert tree(folder) == before
@@ -128,11 +133,11 @@ def test_own_container_comes_on_request_in_a_folder_of_its_own(plain: Path) -> N
     folder = repository(plain / "ws", {**JOBS, **theirs})
     before = tree(folder)
     answer = value(here(folder, "--json", "--yes", "--container"))
-    own = [path for path in answer["writes"] if path.startswith(".devcontainer/")]
-    assert own == [
+    own = {path for path in answer["writes"] if path.startswith(".devcontainer/innerloop-")}
+    assert own == {
         f".devcontainer/innerloop-workspace/{name}"
         for name in ("Dockerfile", "devcontainer.json", "entrypoint.sh")
-    ]
+    }
     assert answer["left_alone"] == [] and changed(before, tree(folder))[1] == set()
     assert loop(folder, "leave", "--yes").code == 0
     assert tree(folder) == before
