@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,27 @@ def test_lines_to_keep_make_git_keep_these_files_and_no_other(
     assert set(PATHS) <= set(listed)
     kept = git_ignored.kept_files(repository)
     assert kept is not None and set(PATHS) <= set(kept) and not theirs & set(kept)
+
+
+@pytest.mark.parametrize("place", ["", "inner"])
+def test_rule_of_an_inner_ignore_file_is_taken_back_there(repository: Path, place: str) -> None:
+    """The workspace may be a folder of the repository."""
+    root = repository / place
+    for path in (*PATHS, *THEIRS):
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text("x")
+    (root / "scripts/.gitignore").write_text("*\n")
+    (root / ".vscode/.gitignore").write_text("extensions/\n!/*.json\n")
+    (repository / ".gitignore").write_text(".devcontainer/\n")
+    messages = git_ignored.messages(root, PATHS, False, whole=(EXTENSION,))
+    for message in messages:
+        file, _, lines = message.rpartition(" at the end of ")[2].partition(": ")
+        with (root / file).open("a") as stream:
+            stream.write("".join(f"{line}\n" for line in re.findall("`(.*?)`", lines)))
+    files = {message.rpartition(" at the end of ")[2].partition(": ")[0] for message in messages}
+    assert files == {".gitignore", "scripts/.gitignore", ".vscode/.gitignore"}
+    assert git_ignored.ignored(root, PATHS) == {}
+    assert ".vscode/extensions/other.json" in git_ignored.ignored(root, THEIRS)
 
 
 def test_path_of_a_pattern_is_taken_as_it_is() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,10 +75,29 @@ def _by_rule(folder: Path, paths: Sequence[str], whole: Sequence[str]) -> dict[s
     for path, rule in found.items():
         rules.setdefault(rule, []).append(path)
     shut = _ignored_folders(folder, list(found))
-    return {
-        those[0]: _message(rule, _folded(those, whole), lines_to_keep(those, shut, whole))
-        for rule, those in rules.items()
-    }
+    prefix = _git(folder, "rev-parse", "--show-prefix").out.rstrip("\n") if rules else ""
+    messages = {}
+    for rule, those in rules.items():
+        below = _folder_of(rule, prefix)
+        lines = lines_to_keep(*(_below(below, words) for words in (those, shut, whole)))
+        messages[those[0]] = _message(rule, _folded(those, whole), f"{below}.gitignore", lines)
+    return messages
+
+
+def _folder_of(rule: IgnoreLine, prefix: str) -> str:
+    """The folder whose ignore file can take back what a rule says; "" for the workspace's root.
+
+    It is that of the rule if it is inside: a file of an inner folder overrides those around it.
+    It ends with a slash. `prefix` is the root's path from the top of the repository.
+    """
+    source = rule.where.rpartition(":")[0]
+    is_inside = source.startswith(prefix) and source.endswith("/.gitignore")
+    return source[len(prefix) : -len(".gitignore")] if is_inside else ""
+
+
+def _below(folder: str, paths: Iterable[str]) -> list[str]:
+    """The paths that are in a folder, relative to it."""
+    return [path[len(folder) :] for path in paths if path.startswith(folder)]
 
 
 def _folded(paths: Sequence[str], whole: Sequence[str]) -> list[str]:
@@ -87,19 +106,19 @@ def _folded(paths: Sequence[str], whole: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(folded))
 
 
-def _message(rule: IgnoreLine, paths: list[str], lines: Sequence[str]) -> str:
+def _message(rule: IgnoreLine, paths: list[str], file: str, lines: Sequence[str]) -> str:
     more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
     words = shlex.join(one_line(path) for path in paths)
     shown = " ".join(f"`{one_line(line)}`" for line in lines)
     return (
         f"git ignores {one_line(paths[0])}{more} because of `{one_line(rule.pattern)}` in "
         f"{one_line(rule.where)}, so a clone would lack them: `git add --force {words}` keeps them. "
-        f"So do these lines at the end of .gitignore: {shown}"
+        f"So do these lines at the end of {one_line(file)}: {shown}"
     )
 
 
 def lines_to_keep(
-    paths: Sequence[str], ignored_folders: Set[str], whole: Sequence[str] = ()
+    paths: Sequence[str], ignored_folders: Collection[str], whole: Sequence[str] = ()
 ) -> list[str]:
     """The lines, at the end of the `.gitignore` beside the paths' root, with which git keeps them.
 
