@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..model import team_formatter
-from ..model.settings import adoption, settings
+from ..model.settings import adoption
 from ..model.team_formatter import TeamFormatter
 from ..util import files
 
@@ -19,7 +19,5 @@ def formatter_of(root: Path) -> TeamFormatter:
 
 def is_adopted(root: Path) -> bool:
     """Whether the repository was there before the tool."""
-    text = files.read_text(root / "pyproject.toml") or ""
-    own = settings.of_workspace(text, "pyproject.toml")
-    text_beside = files.read_text(root / adoption.FILE)
-    return settings.of_root_file(text_beside, adoption.FILE, own).adopted is not None
+    texts = [files.read_text(root / name) or "" for name in ("pyproject.toml", adoption.FILE)]
+    return adoption.is_adopted(*texts)

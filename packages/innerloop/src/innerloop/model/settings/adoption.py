@@ -5,11 +5,18 @@ It is a table of the root's `innerloop.toml`, or `[tool.innerloop.adopted]` in p
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import Any
 
 from ...util.errors import UserError, did_you_mean
+from ...util.jsonc import BOM
 from ...util.position import Position
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 # The file of an adopted repository that `init --here` writes.
 FILE = "innerloop.toml"
@@ -21,6 +28,26 @@ class Adoption:
     """`container`: a dev container of the workspace itself is generated, in a folder of its own."""
 
     container: bool = False
+
+
+def is_adopted(pyproject: str, own: str) -> bool:
+    """Whether one of the two texts has the table; "" for no file.
+
+    Nothing else of them counts, so that an upgrade can ask before the settings have their new names.
+    A text that cannot be read has no table.
+    """
+    places = ((pyproject, ("tool", "innerloop", "adopted")), (own, ("adopted",)))
+    return any(_has(text, keys) for text, keys in places if "adopted" in text)
+
+
+def _has(text: str, keys: tuple[str, ...]) -> bool:
+    try:
+        table: Any = tomllib.loads(text.removeprefix(BOM))
+    except (ValueError, RecursionError):
+        return False
+    for key in keys:
+        table = table.get(key) if isinstance(table, dict) else None
+    return table is not None
 
 
 def of_table(table: Any, where: Position) -> Adoption | None:
