@@ -12,18 +12,17 @@ from innerloop.model.traceback_parser import PathMapping
 
 
 @pytest.mark.parametrize(
-    ("folder", "job", "context", "job_file"),
+    ("folder", "job", "context", "up"),
     [
-        ("", "src/a/b/azure-ml-job.yaml", "src/a/b/environment", "azure-ml-job.yaml"),
-        ("ml", "ml/azure-ml-job.yaml", "ml/environment", "azure-ml-job.yaml"),
-        (".", "azure-ml-job.yaml", "environment", "azure-ml-job.yaml"),
+        ("", "src/a/b/azure-ml-job.yaml", "src/a/b/environment", "../../.."),
+        ("ml", "ml/azure-ml-job.yaml", "ml/environment", ".."),
+        (".", "azure-ml-job.yaml", "environment", "."),
     ],
 )
-def test_default_paths_are_in_one_folder(
-    folder: str, job: str, context: str, job_file: str
-) -> None:
+def test_default_paths_are_in_one_folder(folder: str, job: str, context: str, up: str) -> None:
     paths = default_paths("a/b", folder)
-    assert (paths.job, paths.context, paths.job_file) == (job, context, job_file)
+    assert (paths.job, paths.context, paths.up) == (job, context, up)
+    assert paths.job_file == "azure-ml-job.yaml"
     assert paths.dockerfile == paths.environment == f"{context}/Dockerfile"
     assert not paths.is_generated and not paths.is_shared
 
