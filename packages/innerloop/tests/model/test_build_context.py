@@ -82,6 +82,19 @@ def test_enters_no_folder_without_files_that_count(steps: str, folder: str, ente
     assert context(steps).enters(folder) is enters
 
 
+@pytest.mark.parametrize(
+    ("folder", "shown", "path", "named"),
+    [
+        ("/w/src/a/environment", "", "Dockerfile", "environment/Dockerfile"),
+        ("C:/w/src/a/environment", "", "Dockerfile", "environment/Dockerfile"),
+        ("/w", ".", "env/lock.txt", "env/lock.txt"),
+        ("/w/env", "env", "../.devcontainer/a/Dockerfile", ".devcontainer/a/Dockerfile"),
+    ],
+)
+def test_named_is_the_path_for_people(folder: str, shown: str, path: str, named: str) -> None:
+    assert BuildContext(folder, shown=shown).named(path) == named
+
+
 def test_folder_of_its_own_counts_whole() -> None:
     own = BuildContext("/w/src/a/environment")
     assert own.counts("outputs/x") and own.counts(".git/x") and own.enters("data")

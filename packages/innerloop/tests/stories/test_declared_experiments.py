@@ -251,4 +251,4 @@ def test_declared_conda_file_runs_in_an_image_that_is_built_once(workspace: Work
     assert "building" not in again.err
     workspace.write("environments/train.yml", "name: new\ndependencies: [python=3.11, pip]\n")
     outdated = workspace.loop("outdated", "train")
-    assert "environments/train.yml changed" in outdated.out + outdated.err
+    assert ": environments/train.yml changed" in outdated.out + outdated.err

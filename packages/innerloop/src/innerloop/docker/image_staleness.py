@@ -109,9 +109,7 @@ def of_labels(
 
     One phrase per change; `name` is the path of devcontainer.json for these phrases.
     """
-    changes = _changes(
-        _loads(labels.get(FILES)), files_of(environment), as_context(environment).folder
-    )
+    changes = _changes(_loads(labels.get(FILES)), files_of(environment), as_context(environment))
     bases = changed_bases(labels.get(BASES_LABEL, ""))
     changes += [f"the base image {base} changed" for base in bases]
     before = _loads(labels.get(CONFIGURATION))
@@ -125,7 +123,7 @@ def of_labels(
 
 def of_checksums(checksums: Mapping[str, str], environment: Path | BuildContext) -> list[str]:
     """What has changed since the checksums of an environment folder were taken."""
-    return _changes(checksums, files_of(environment), as_context(environment).folder)
+    return _changes(checksums, files_of(environment), as_context(environment))
 
 
 def of_notes(
@@ -161,7 +159,7 @@ def of_notes(
         own = folder / environment.dockerfile
         content = regular_files.read_or_fail(own, LARGEST) if own.is_file() else b""
         now[environment.dockerfile] = hashlib.sha256(content).hexdigest()
-    changes = _changes(before or None, now, environment.folder)
+    changes = _changes(before or None, now, environment)
     if kept:
         try:
             value = jsonc.parse(kept).value
@@ -196,19 +194,20 @@ def _as_printed(name: str) -> str:
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
-def _changes(before: Mapping[str, str] | None, now: Mapping[str, str], folder: str) -> list[str]:
+def _changes(
+    before: Mapping[str, str] | None, now: Mapping[str, str], context: BuildContext
+) -> list[str]:
     """One phrase per file; empty if the earlier checksums are not known."""
     if before is None:
         return []
-    at = folder.replace("\\", "/").rpartition("/")[2]
     changes = []
     for name in sorted({*before, *now}):
         if name not in now:
-            changes.append(f"{at}/{name} was removed")
+            changes.append(f"{context.named(name)} was removed")
         elif name not in before:
-            changes.append(f"{at}/{name} is new")
+            changes.append(f"{context.named(name)} is new")
         elif before[name] != now[name]:
-            changes.append(f"{at}/{name} changed")
+            changes.append(f"{context.named(name)} changed")
     return changes
 
 

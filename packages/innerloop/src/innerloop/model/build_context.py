@@ -26,6 +26,7 @@ class BuildContext:
     folder: its absolute path.
     dockerfile: the Dockerfile relative to it, if the folder is shared with other things; its text is
     in `text`. "" for a folder of the environment's own, in which every file counts.
+    shown: the folder as messages name it; "" for its last part.
     sources: what COPY, ADD and mounts take from a shared folder, as patterns; None: all of it.
     """
 
@@ -33,6 +34,12 @@ class BuildContext:
     dockerfile: str = ""
     text: str = field(default="", repr=False)
     sources: tuple[str, ...] | None = None
+    shown: str = ""
+
+    def named(self, path: str) -> str:
+        """A file of the folder as messages name it."""
+        last = self.folder.replace("\\", "/").rpartition("/")[2]
+        return posixpath.normpath(posixpath.join(self.shown or last, path))
 
     @property
     def is_shared(self) -> bool:
@@ -67,9 +74,11 @@ class BuildContext:
         return self.sources is None or not any(_first(source) == top for source in self.sources)
 
 
-def shared(folder: str, dockerfile: Dockerfile, path: str, text: str) -> BuildContext:
+def shared(
+    folder: str, dockerfile: Dockerfile, path: str, text: str, shown: str = ""
+) -> BuildContext:
     """The context of a Dockerfile, at a `path` relative to the folder, that is not alone in it."""
-    return BuildContext(folder, path, text, sources_of(dockerfile))
+    return BuildContext(folder, path, text, sources_of(dockerfile), shown)
 
 
 def sources_of(dockerfile: Dockerfile) -> tuple[str, ...] | None:

@@ -61,6 +61,11 @@ class ExperimentPaths:
         return posixpath.relpath(self.job, self.folder)
 
     @property
+    def up(self) -> str:
+        """The way from the folder of the code to the workspace's root."""
+        return posixpath.relpath(".", self.folder)
+
+    @property
     def is_generated(self) -> bool:
         """Whether the Dockerfile is generated, from another file."""
         return self.source in ("conda", "requirements")

@@ -630,7 +630,7 @@ def context_of(workspace: Workspace, experiment: Experiment) -> BuildContext:
     built = experiment.dockerfile
     text = dockerfile.pruned(built, None) if paths.is_generated else ""
     text = text or files.read_text(Path(workspace.root, paths.dockerfile)) or ""
-    return build_context.shared(folder, built, paths.dockerfile_in_context, text)
+    return build_context.shared(folder, built, paths.dockerfile_in_context, text, paths.context)
 
 
 def as_context(folder: Path | BuildContext) -> BuildContext:
