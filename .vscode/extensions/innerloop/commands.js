@@ -87,9 +87,14 @@ class Commands {
         const names = this.live.state.experiments.map(experiment => experiment.experiment);
         if (names.length < 2) return names[0];
         const open = vscode.window.activeTextEditor?.document.uri.fsPath || "";
-        const here = names.find(name => open.startsWith(path.join(this.tool.root, "src", name) + path.sep));
+        const here = names.find(name => open.startsWith(path.join(this.tool.root, this._folderOf(name)) + path.sep));
         const sorted = here ? [here, ...names.filter(name => name !== here)] : names;
         return vscode.window.showQuickPick(sorted, {placeHolder: "Which experiment?"});
+    }
+
+    /** The folder of an experiment's code, from the root. @param {string} name */
+    _folderOf(name) {
+        return this.live.state.experiments.find(one => one.experiment === name)?.folder || `src/${name}`;
     }
 
     /** @param {Item | undefined} item @param {string} verb @param {...string} options */
@@ -114,7 +119,9 @@ class Commands {
     async _openJob(item, known) {
         const name = known || (item?.kind === "experiment" ? item.experiment.experiment : await this._experiment());
         if (!name) return;
-        const uri = vscode.Uri.file(path.join(this.tool.root, "src", name, JOB_FILE));
+        const found = this.live.state.experiments.find(one => one.experiment === name);
+        const job = found?.job || `${this._folderOf(name)}/${JOB_FILE}`;
+        const uri = vscode.Uri.file(path.join(this.tool.root, ...job.split("/")));
         await vscode.window.showTextDocument(uri);
     }
 

@@ -128,7 +128,7 @@ class LiveState {
             ["src", "experiments"],
         ]);
         for (const slug of slugs) wanted.set(`outputs/${slug}`, "runs");
-        for (const {experiment} of this.state.experiments) wanted.set(`src/${experiment}`, "experiments");
+        for (const one of this.state.experiments) wanted.set(one.folder || `src/${one.experiment}`, "experiments");
         for (const run of going) wanted.set(run.folder, "runs").set(`${run.folder}/.run`, "runs");
         for (const [folder, watcher] of this.watched) {
             if (wanted.has(folder)) continue;

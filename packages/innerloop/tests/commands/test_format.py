@@ -5,12 +5,19 @@ It uses the versions that the editor and CI have.
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
+from innerloop.model.team_formatter import FormatterKind, TeamFormatter
+from innerloop.scaffold import format as formatting
 from innerloop.scaffold.format import first_changes
+from innerloop.util import process
+from innerloop.util.errors import UserError
 from tests.support import ROOT, Workspace
 
 UGLY = "import sys\nimport json\n\nx = {  'a':1 }\n"
@@ -120,3 +127,75 @@ def versions(path: str) -> dict[str, str]:
 def test_the_editor_the_task_and_ci_have_the_same_versions(path: str) -> None:
     wanted = versions("packages/innerloop/src/innerloop/locks/format.txt")
     assert set(wanted) == {"black", "isort"} and versions(path) == wanted
+
+
+# --- The team's own formatter -------------------------------------------------------------------
+QUOTES = "[format]\nquote-style = 'single'\n"
+
+
+@pytest.fixture
+def ruff(workspace: Workspace) -> Workspace:
+    """A workspace whose team formats with Ruff, which is on PATH, in a way of its own."""
+    workspace.env["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    workspace.write("ruff.toml", QUOTES)
+    workspace.add("tiny", UGLY)
+    workspace.write("benchmarks/mine.py", UGLY)
+    return workspace
+
+
+def test_ruff_formats_where_the_team_names_it(ruff: Workspace) -> None:
+    findings = ruff.loop("format", "--check")
+    assert findings.code == 1
+    assert findings.out == "src/tiny/train.py:4:1: warning: Ruff would change the layout [format]\n"
+    diff = ruff.loop("format", "--diff").out
+    assert ruff.read("src/tiny/train.py") == UGLY
+    answer = ruff.loop("format")
+    assert (answer.code, answer.out) == (0, "formatted src/tiny/train.py\n")
+    formatted = ruff.read("src/tiny/train.py")
+    assert formatted == "import sys\nimport json\n\nx = {'a': 1}\n"
+    assert "+x = {'a': 1}\n" in diff and not (ruff.root / ".ruff_cache").exists()
+    assert ruff.loop("format", "--check").code == 0
+    assert ruff.read("benchmarks/mine.py") == UGLY
+
+
+def test_file_that_ruff_cannot_read_is_an_error_with_its_line(ruff: Workspace) -> None:
+    ruff.write("src/tiny/broken.py", "x = 1\ny = (\n")
+    for words in (("--check",), ()):
+        answer = ruff.loop("format", *words)
+        assert answer.code == 1
+        assert re.search(r"(?m)^src/tiny/broken\.py:\d+:\d+: error: not valid Python", answer.out)
+    assert "'a'" in ruff.read("src/tiny/train.py")  # the others are formatted
+    assert ruff.read("src/tiny/broken.py") == "x = 1\ny = (\n"
+
+
+def test_wrong_setting_of_ruff_is_one_error(ruff: Workspace) -> None:
+    ruff.write("ruff.toml", "[format]\nquote-style = 'no'\n")
+    answer = ruff.loop("format")
+    assert answer.code == 1 and "[formatter-failed]" in answer.message
+    assert ruff.read("src/tiny/train.py") == UGLY
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"), [("ruff", "formatter-missing"), ("other", "formatter-unknown")]
+)
+def test_formatter_that_cannot_run_is_one_error(
+    monkeypatch: pytest.MonkeyPatch, kind: FormatterKind, code: str
+) -> None:
+    monkeypatch.setattr(process, "which", lambda program: None)
+    with pytest.raises(UserError) as caught:
+        formatting._programs(TeamFormatter(kind, "name", "ruff.toml"), [])
+    assert (caught.value.code, caught.value.where) == (code, "ruff.toml")
+
+
+def test_adopted_repository_is_formatted_where_it_has_a_formatter(workspace: Workspace) -> None:
+    workspace.write("innerloop.toml", "[adopted]\n")
+    workspace.write("pyproject.toml", "[project]\nname = 'a'\n")
+    for path in ("train.py", "mlops/score.py", "data/make.py", ".hidden/x.py"):
+        workspace.write(path, UGLY)
+    answer = workspace.loop("format")
+    assert answer.code == 0 and "no formatter" in answer.out
+    assert workspace.loop("format", "--check").code == 0
+    workspace.write("pyproject.toml", "[tool.black]\nline-length = 80\n")
+    answer = workspace.loop("format")
+    assert answer.out == "formatted mlops/score.py\nformatted train.py\n", answer
+    assert workspace.read("train.py").startswith("import sys\nimport json\n")  # no isort there

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import json
+from pathlib import Path
 
 import pytest
 
+from innerloop.commands import verify
 from tests.support import Answer, Workspace, locked
 
 # No engine answers here, so that the experiments' tests run in virtual environments.
@@ -128,3 +131,19 @@ def test_every_experiment_is_tested_in_its_own_environment(synced: Workspace) ->
     }
     chosen = synced.loop("verify", "--only", "experiments", "--experiment", "good", "--json")
     assert chosen.code == 0 and results(chosen) == {"test good": "passed"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "words", "has_tests"),
+    [("", (), True), ("[adopted]\n", (), False), ("[adopted]\n", ("--tests",), True)],
+)
+def test_tests_of_an_adopted_repository_run_with_its_experiments(
+    tmp_path: Path, settings: str, words: tuple[str, ...], has_tests: bool
+) -> None:
+    (tmp_path / "innerloop.toml").write_text(settings)
+    parser = argparse.ArgumentParser()
+    verify.add_arguments(parser)
+    args = parser.parse_args(words)
+    args.root = args.cwd = tmp_path
+    args.rest = []
+    assert any(step.is_pytest for step in verify._steps(args)) is has_tests

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from innerloop.cli.main import main
+from innerloop.model.build_context import BuildContext
 from innerloop.model.environment import ResolvedEnvironment
 from innerloop.model.jobs.job import parse_job
 from innerloop.runner import environment_resolver
@@ -45,8 +46,8 @@ class Counts:
             self.resolved += 1
             return resolve(*words, **named)
 
-        def counted_files(folder: Path) -> Iterator[Path]:
-            self.hashed.append(folder.name)
+        def counted_files(folder: Path | BuildContext) -> Iterator[Path]:
+            self.hashed.append(Path(loader.as_context(folder).folder).name)
             return files_below(folder)
 
         monkeypatch.setattr(environment_resolver, "resolve", counted_resolve)

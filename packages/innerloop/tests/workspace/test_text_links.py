@@ -252,7 +252,8 @@ def test_view_of_a_container_has_a_place_for_each_target(checkout: Path) -> None
 def test_formatters_see_no_text_file(checkout: Path) -> None:
     links = formatting._links(checkout, ["src"])
     assert set(links) == set(LINKS)
-    copied = {path for path, _ in formatting._mirror(checkout, checkout / formatting.MIRROR)}
+    mirrored = formatting._mirror(checkout, checkout / formatting.MIRROR, ["src"])
+    copied = {path for path, _ in mirrored}
     assert "src/tiny/common/rates.py" not in copied
     assert "src/common/rates.py" in copied
 

@@ -21,6 +21,7 @@ from ..model.workspace import Workspace
 from ..util import files
 from ..util.cache_folder import cache_folder
 from ..util.errors import UserError
+from ..workspace import loader
 
 FILE, ABOUT = "image.sif", "about.json"
 
@@ -61,8 +62,8 @@ def write_about(
     path: Path, workspace: Workspace, experiment: Experiment, image: Image, source: str
 ) -> None:
     """The record beside an image file; `source` says from what it was made."""
-    own = os.path.normpath(os.path.join(workspace.root, experiment.folder, "environment"))
-    is_own = bool(image.context) and os.path.normpath(image.context) == own
+    own = loader.context_of(workspace, experiment).folder
+    is_own = bool(image.context) and os.path.normpath(image.context) == os.path.normpath(own)
     record = {
         "workspace": workspace.root,
         "experiment": experiment.name,
@@ -71,7 +72,7 @@ def write_about(
         "digest": image.digest,
         "source": source,
         "is_own": is_own,
-        "files": image_staleness.files_of(Path(image.context)) if is_own else {},
+        "files": image_staleness.files_of(image.counted) if is_own else {},
     }
     files.write_text(path.with_name(ABOUT), json.dumps(record, indent=2) + "\n")
 

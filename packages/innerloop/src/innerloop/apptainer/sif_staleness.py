@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from ..docker import image_build, image_staleness
 from ..model.workspace import Workspace
 from ..util.errors import UserError
@@ -33,4 +31,4 @@ def changes(workspace: Workspace, name: str) -> list[str]:
     if any(found.digest == image.digest for found in kept):
         return []
     newest = max(kept, key=lambda found: (found.folder / sif_files.FILE).stat().st_mtime)
-    return image_staleness.of_checksums(newest.checksums, Path(image.context))
+    return image_staleness.of_checksums(newest.checksums, image.counted)

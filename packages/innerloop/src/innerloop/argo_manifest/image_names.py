@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import posixpath
 from dataclasses import asdict
 
 from ..model.container import image_name_part
@@ -27,14 +28,22 @@ def variant(experiment: Experiment, job: Job) -> str:
     own = (
         experiment.is_own
         and environment.kind in ("build", "none")
-        and (environment.kind == "none" or context == f"{experiment.folder}/environment")
-        and environment.dockerfile == "Dockerfile"
+        and (
+            environment.kind == "none" or _is_own_build(experiment, context, environment.dockerfile)
+        )
         and code == experiment.folder
     )
     if own:
         return ""
     text = json.dumps([{**asdict(environment), "path": context}, code], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:6]
+
+
+def _is_own_build(experiment: Experiment, context: str | None, dockerfile: str) -> bool:
+    paths = experiment.paths
+    if context is None or context != paths.context:
+        return False
+    return posixpath.normpath(posixpath.join(context, dockerfile)) == paths.dockerfile
 
 
 def is_bare(job: Job) -> bool:

@@ -6,13 +6,13 @@ import argparse
 import shutil
 import sys
 import textwrap
+from pathlib import Path
 
-from ..util.errors import UsageError, did_you_mean
+from ..model.experiment_paths import JOB_FILE, SOURCES
+from ..util.errors import UsageError, UserError, did_you_mean
 from ..util.printable import one_line
 from .command_table import BY_NAME, COMMANDS, GROUPS
 from .help_topics import TITLES, page
-
-_JOB_FILE = "azure-ml-job.yaml"
 
 EXAMPLES = """examples:
   loop help
@@ -65,11 +65,23 @@ def _start() -> str:
 
     root = root_of(sys.argv[0])  # without the loader, which takes longer to import than the rest
     for depth in ("*", "*/*"):
-        for file in sorted((root / "src").glob(f"{depth}/{_JOB_FILE}")):
-            name = file.parent.relative_to(root / "src").as_posix()
+        for file in sorted((root / SOURCES).glob(f"{depth}/{JOB_FILE}")):
+            name = file.parent.relative_to(root / SOURCES).as_posix()
             return f"Start with `loop run {one_line(name)}`."
     is_workspace = (root / "scripts/loop").is_file()
+    if is_workspace and (name := _declared(root)):
+        return f"Start with `loop run {one_line(name)}`."
     return "Start with `loop new my_experiment`." if is_workspace else ""
+
+
+def _declared(root: Path) -> str:
+    """The first declared experiment; "" for none, and where the settings cannot be read."""
+    from ..workspace import loader
+
+    try:
+        return next(iter(loader.open_workspace(root).declared), "")
+    except UserError:
+        return ""
 
 
 def _entry(name: str, text: str, width: int) -> str:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from ..docker import client
 from ..model import deployment
-from ..model.experiment import JOB_FILE
 from ..model.workspace import Workspace
 from ..util.errors import UserError
 from ..workspace import loader
@@ -16,13 +15,16 @@ from .menu_entries import MenuFacts
 
 def facts_of(workspace: Workspace) -> MenuFacts:
     """An experiment that cannot be read counts by its files."""
-    src = Path(workspace.root, "src")
+    root = Path(workspace.root)
+    paths = {name: workspace.paths_of(name) for name in workspace.experiments}
     names = workspace.experiments
-    with_job = tuple(name for name in names if (src / name / JOB_FILE).is_file())
+    with_job = tuple(name for name in names if (root / paths[name].job).is_file())
     return MenuFacts(
         experiments=names,
         with_job=with_job,
-        deployed=tuple(name for name in names if (src / name / deployment.FOLDER).is_dir()),
+        deployed=tuple(
+            name for name in names if (root / paths[name].folder / deployment.FOLDER).is_dir()
+        ),
         clustered=tuple(name for name in with_job if _has_cluster(workspace, name)),
         engine=loader.current_experiment() is None and client.is_installed(),
     )

@@ -4,7 +4,7 @@ The commands are `loop list` and `loop check` without arguments. With the cache 
 fast as `loop --version`, which matters in hooks and tasks.
 
 An entry is valid while everything that the command may read is unchanged: the tool, pyproject.toml,
-all files and links below src/, the paths elsewhere that the command consulted, the variables, and
+innerloop.toml, all files and links below src/, the paths elsewhere that the command consulted, the variables, and
 the terminal. Otherwise the command runs, and its output becomes the new entry.
 """
 
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, TextIO, cast
 
 from .. import __version__
+from ..model.experiment_paths import SETTINGS_FILE, SOURCES
 from ..util.cache_folder import cache_folder
 from ..util.printable import printable_streams, raw
 
@@ -105,9 +106,11 @@ class _Tee:
 def _key(root: Path, words: Sequence[str]) -> list[Any]:
     """Everything that decides the output, except for the paths elsewhere.
 
-    Raises _Unknown for links that lead out of src/, and for so many files that looking at them takes
-    longer than the command.
+    Raises _Unknown for links that lead out of src/, for experiments that may be declared with files
+    elsewhere, and for so many files that looking at them takes longer than the command.
     """
+    if _may_declare(root):
+        raise _Unknown
     variables = sorted(
         [name, value]
         for name, value in os.environ.items()
@@ -120,11 +123,20 @@ def _key(root: Path, words: Sequence[str]) -> list[Any]:
         variables,
         *_sources(),
         ["pyproject.toml", *_state(root / "pyproject.toml")],
-        *islice(_tree(str(root), str(root / "src")), _MOST_ROWS + 1),
+        *islice(_tree(str(root), str(root / SOURCES)), _MOST_ROWS + 1),
     ]
     if len(key) > _MOST_ROWS:
         raise _Unknown
     return key
+
+
+def _may_declare(root: Path) -> bool:
+    if os.path.lexists(root / SETTINGS_FILE):
+        return True
+    try:
+        return b"experiments" in (root / "pyproject.toml").read_bytes()
+    except OSError:
+        return False
 
 
 def _sources() -> Iterator[list[Any]]:
@@ -150,7 +162,7 @@ def _tree(root: str, folder: str) -> Iterator[list[Any]]:
         name = entry.path[len(root) + 1 :]
         if entry.is_symlink():
             target = os.path.realpath(entry.path)
-            if not target.startswith(os.path.join(root, "src") + os.sep):
+            if not target.startswith(os.path.join(root, SOURCES) + os.sep):
                 raise _Unknown
             yield [name, os.readlink(entry.path), *_state(Path(entry.path))]
         elif entry.is_dir():

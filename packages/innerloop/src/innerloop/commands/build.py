@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
             print(_image_file(args, workspace, experiment, image), flush=True)
             continue
         _build(args, workspace, experiment, image)
-        if args.push:
+        if args.push and image.dockerfile is not None:
             _push(workspace, image)
         print(image.name, flush=True)
     return 0
@@ -68,7 +68,9 @@ def run(args: argparse.Namespace) -> int:
 def _images(args: argparse.Namespace, workspace: Workspace) -> list[tuple[Experiment, bool]]:
     """The images to build: (experiment, whether its development stage)."""
     if not args.all:
-        return [(loader.choose_experiment(workspace, args.experiment, args.cwd), args.dev)]
+        experiment = loader.choose_experiment(workspace, args.experiment, args.cwd)
+        loader.require_environment(workspace, experiment)
+        return [(experiment, args.dev)]
     if args.experiment:
         raise UsageError(
             "--all builds every experiment",
@@ -79,6 +81,7 @@ def _images(args: argparse.Namespace, workspace: Workspace) -> list[tuple[Experi
     return [
         (experiment, dev)
         for experiment in experiments
+        if experiment.is_own and experiment.paths.source != "image"
         for dev in (False, True)
         if not dev or experiment.dev_stage != experiment.dockerfile.last
     ]

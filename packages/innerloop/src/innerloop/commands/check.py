@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import posixpath
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..model.deployment import FOLDER
-from ..model.experiment import JOB_FILE
+from ..model.experiment_paths import JOB_FILE, ExperimentPaths, default_paths
 from ..model.jobs.job import Job
 from ..model.lint.deploy_rules import check_folder
 from ..model.lint.finding import Finding, blocks_submission, finding_of
@@ -54,17 +54,58 @@ def run(args: argparse.Namespace) -> int:
     workspace = loader.open_workspace(args.root)
     if args.stdin:
         return _check_stdin(workspace, args)
-    paths = [f"src/{name}/{args.file or JOB_FILE}" for name in workspace.experiments]
+    targets = [_Target.of(workspace, name, args.file) for name in workspace.experiments]
     if args.experiment is not None:
         experiment, file = loader.choose_job(workspace, args.experiment, args.file, args.cwd)
-        paths = [posixpath.normpath(posixpath.join(experiment.folder, file))]
+        path = posixpath.normpath(posixpath.join(experiment.folder, file))
+        is_own = experiment.name in workspace.experiments
+        targets = [_Target(path, experiment.paths, experiment.name) if is_own else _Target(path)]
     disk = loader.WorkspaceFiles(args.root)
-    findings = [finding for path in paths for finding in _of_job_file(disk, path)]
+    findings = [finding for target in targets for finding in _of_target(workspace, disk, target)]
     if args.file is None:
-        findings += [finding for path in paths for finding in of_deploy_folder(disk, path)]
-    for path in paths:
-        findings += _of_settings(workspace, path)
-    return _end(findings, disk, paths, args)
+        findings += [
+            finding
+            for target in targets
+            for finding in of_deploy_folder(disk, target.path, target.paths)
+        ]
+    for target in targets:
+        findings += _of_settings(workspace, target.own_name)
+    return _end([*dict.fromkeys(findings)], disk, [target.title for target in targets], args)
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """A job file to check; `name` and `paths` are the experiment's, "" and None for a file of none."""
+
+    path: str
+    paths: ExperimentPaths | None = None
+    name: str = ""
+
+    @classmethod
+    def of(cls, workspace: Workspace, name: str, file: str | None) -> _Target:
+        paths = workspace.paths_of(name)
+        path = posixpath.normpath(posixpath.join(paths.folder, file)) if file else paths.job
+        return cls(path, paths, name)
+
+    @property
+    def own_name(self) -> str:
+        """The experiment's name, if this is its own job file; else ""."""
+        return self.name if self.paths is not None and self.path == self.paths.job else ""
+
+    @property
+    def title(self) -> str:
+        """The experiment's name for its own job file, else the path."""
+        return self.own_name or self.path
+
+
+def _of_target(workspace: Workspace, disk: loader.WorkspaceFiles, target: _Target) -> list[Finding]:
+    """The findings of a job file, or the one error of a declaration that cannot be used."""
+    if target.name in workspace.declared:
+        try:
+            loader.open_experiment(workspace, target.name)
+        except UserError as error:
+            return [finding_of(error)]
+    return _of_job_file(disk, target.path)
 
 
 def _check_stdin(workspace: Workspace, args: argparse.Namespace) -> int:
@@ -79,20 +120,30 @@ def _check_stdin(workspace: Workspace, args: argparse.Namespace) -> int:
     if folder == FOLDER:
         names = {*names_in(disk.root / home / folder), posixpath.basename(path)}
         at = posixpath.join(home, folder)
-        findings = check_folder(at, sorted(names), posixpath.join(home, "environment"), disk)
+        findings = check_folder(at, sorted(names), _context_beside(workspace, at), disk)
     else:
         job, findings = read_and_check(text, path, disk)
         # A component has rules of its own, which the pipeline that names it is checked with.
         findings = [one for one in findings if job or one.code != "component-not-job"]
         if job is not None:
-            findings += _of_settings(workspace, path, job)
+            for name in workspace.experiments:
+                if workspace.paths_of(name).job == path:
+                    findings += _of_settings(workspace, name, job)
     return _end(findings, disk, [path], args)
+
+
+def _context_beside(workspace: Workspace, folder: str) -> str:
+    """The folder of the environment of the experiment that a deploy folder belongs to."""
+    owners = workspace.owners_of(folder)
+    if len(owners) == 1:
+        return workspace.paths_of(owners[0]).context
+    return default_paths("", posixpath.dirname(folder)).context
 
 
 def _end(
     findings: Sequence[Finding],
     disk: loader.WorkspaceFiles,
-    paths: Sequence[str],
+    titles: Sequence[str],
     args: argparse.Namespace,
 ) -> int:
     """Print the findings; the exit code."""
@@ -101,7 +152,7 @@ def _end(
         values = [finding.as_json() for finding in findings]
         console.print_json(values)
     else:
-        _show(findings, paths)
+        _show(findings, titles)
     return 1 if blocks_submission(findings) else 0
 
 
@@ -121,18 +172,11 @@ def _with_ends(findings: Sequence[Finding], disk: loader.WorkspaceFiles) -> list
     ]
 
 
-def _show(findings: Sequence[Finding], paths: Sequence[str]) -> None:
+def _show(findings: Sequence[Finding], titles: Sequence[str]) -> None:
     for finding in findings:
         print(finding)
     if not findings:
-        names = [_title(path) for path in paths]
-        print(f"no problems in {join_names(names)}" if names else NONE_YET)
-
-
-def _title(path: str) -> str:
-    """The experiment's name for its own job file, else the path."""
-    own = path.removeprefix("src/").removesuffix(f"/{JOB_FILE}")
-    return own if path == f"src/{own}/{JOB_FILE}" else path
+        print(f"no problems in {join_names(list(titles))}" if titles else NONE_YET)
 
 
 def _of_job_file(disk: loader.WorkspaceFiles, path: str) -> list[Finding]:
@@ -148,34 +192,37 @@ def _of_job_file(disk: loader.WorkspaceFiles, path: str) -> list[Finding]:
     return check_text(text, path, disk)
 
 
-def of_deploy_folder(disk: loader.WorkspaceFiles, path: str) -> list[Finding]:
-    """The findings of the deploy folder beside a job file.
+def of_deploy_folder(
+    disk: loader.WorkspaceFiles, path: str, paths: ExperimentPaths | None = None
+) -> list[Finding]:
+    """The findings of the deploy folder of an experiment, by its job file.
 
-    The list is empty if there is no such folder, or the job file is not an experiment's own.
+    `paths` are the experiment's; None for those of the folder that the job file is in. The list is
+    empty if there is no such folder, or the job file is not an experiment's own.
     """
-    home, name = posixpath.split(path)
-    folder = f"{home}/{FOLDER}"
-    if name != JOB_FILE or not disk.is_dir(folder):
+    own = paths or default_paths("", posixpath.dirname(path))
+    folder = posixpath.join(own.folder, FOLDER)
+    if path != own.job or not disk.is_dir(folder):
         return []
-    return check_folder(folder, names_in(disk.root / folder), f"{home}/environment", disk)
+    return check_folder(folder, names_in(disk.root / folder), own.context, disk)
 
 
-def _of_settings(workspace: Workspace, path: str, job: Job | None = None) -> list[Finding]:
-    """The findings of the `[schedule]` that starts a job file, and of `[argo]`.
+def _of_settings(workspace: Workspace, name: str, job: Job | None = None) -> list[Finding]:
+    """The findings of the `[schedule]` that starts an experiment's job file, and of `[argo]`.
 
-    `job` is what the file holds, where it has been read. The list is empty if the job file itself cannot be read.
+    `name` is "" for a job file of none; `job` is what the file holds, where it has been read. The list
+    is empty if the job file itself cannot be read.
     """
-    name = _title(path)
-    if name not in workspace.experiments:
+    if not name:
         return []
     try:
         experiment = loader.open_experiment(workspace, name)
         if experiment.settings.schedule is None and not experiment.settings.argo:
             return []
-        if job is None and JOB_FILE in experiment.files:
+        if job is None and experiment.has_job:
             job = loader.open_job(workspace, experiment)
     except UserError as error:
-        is_of_settings = error.where.startswith(f"src/{name}/innerloop.toml")
+        is_of_settings = error.where.startswith(workspace.paths_of(name).settings)
         return [finding_of(error)] if is_of_settings else []
     from ..model.lint import argo_rules, schedule_rules
 

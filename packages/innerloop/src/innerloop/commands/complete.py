@@ -57,4 +57,4 @@ def run(args: argparse.Namespace) -> int:
 
 def _experiment(workspace: Workspace, path: str) -> str:
     """The experiment that a job file belongs to; "" for a file of none."""
-    return next((name for name in workspace.experiments if path.startswith(f"src/{name}/")), "")
+    return next(iter(workspace.owners_of(path)), "")

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from ..model.experiment import JOB_FILE, Experiment
+from ..model.experiment import Experiment
 from ..model.lint.finding import blocks_submission
 from ..remote import suspects
 from ..remote.azureml import workspace_ref
@@ -157,7 +157,7 @@ def _finish(args: argparse.Namespace, session: AzureSession, now: EndpointState)
 
 def _check(args: argparse.Namespace, experiment: Experiment) -> None:
     """Prints the findings in the deploy folder; raises UserError for an error or a warning."""
-    path = f"{experiment.folder}/{JOB_FILE}"
+    path = experiment.paths.job
     findings = of_deploy_folder(loader.WorkspaceFiles(args.root), path)
     for finding in findings:
         print(finding, file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Formats the team's code with black and isort."""
+"""Formats the team's code with black and isort, or with the formatter that its files name."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import sys
 
 from ..model.shared_code import COMMON
 from ..scaffold import format
-from ..workspace import loader
+from ..workspace import formatter_files, loader
 
-EXAMPLES = """The versions are locked with the tool, the settings are those of pyproject.toml: the editor on
-saving, this command and CI agree.
+EXAMPLES = """The versions of black and isort are locked with the tool, the settings are those of pyproject.toml: the
+editor on saving, this command and CI agree. A team that formats with Ruff (ruff.toml, pyproject.toml,
+.pre-commit-config.yaml) gets Ruff, in the version that is on PATH.
 
 examples:
   loop format                        src/, notebooks/ and tests/
@@ -31,6 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    if formatter_files.formatter_of(args.root).kind == "none":
+        print("no formatter is set up in this repository, so nothing is formatted")
+        return 0
     folders = _folders(args)
     if not folders:
         print("there is no code yet")
@@ -58,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _folders(args: argparse.Namespace) -> list[str]:
     if args.experiment is None:
-        return [name for name in format.CODE_FOLDERS if (args.root / name).is_dir()]
+        return format.folders_of(args.root, loader.open_workspace(args.root))
     workspace = loader.open_workspace(args.root)
     experiment = loader.choose_experiment(workspace, args.experiment, args.cwd)
     shared = {link.target for link in experiment.links if link.target.startswith(f"{COMMON}/")}

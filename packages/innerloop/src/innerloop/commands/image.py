@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from ..model.experiment import JOB_FILE
+from ..model.experiment_paths import JOB_FILE
 from ..remote import suspects
 from ..remote.argo import images, plan
 from ..remote.argo.images import RunImage

@@ -1,17 +1,21 @@
-"""A new workspace in a folder of its own."""
+"""A new workspace in a folder of its own, or the tool in a repository that is there."""
 
 from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from ..model.settings.orchestrators import AZURE_DEVOPS, GITHUB
 from ..scaffold import init, workspace_template
-from ..util import user_shell
+from ..scaffold.adopt import adoption, report
+from ..util import console, user_shell
 from ..util.console import say
+from ..util.errors import UsageError
+from ..util.printable import one_line
 from ..util.relative_paths import real_path
 
 EXAMPLES = """The folder is absent or empty; a new repository's .git, README, licence and .gitignore may be there.
@@ -26,11 +30,37 @@ examples:
   innerloop init my-workspace --github               with workflows that check every push
   innerloop init my-workspace --dry-run              lists the files
   innerloop init my-workspace --wheel innerloop.whl  holds the tool itself, in .innerloop/wheels
+
+A repository with jobs of its own keeps its files where they are. --here looks for them, shows what it
+would add, and asks:
+  innerloop init --here                              in this folder
+  innerloop init --here ../forecasts --dry-run       shows it, and writes nothing
+  innerloop init --here --yes                        does not ask
+  innerloop init --here --container                  with a dev container for the whole repository
 """
+
+# What `--here` has no use for: the repository has its own.
+_OF_NEW = ("example", "orchestrators", "no_git")
+_OF_HERE = ("container", "yes", "json")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", metavar="FOLDER", help="the workspace's folder, absent or empty")
+    parser.add_argument(
+        "folder",
+        nargs="?",
+        metavar="FOLDER",
+        help="the workspace's folder, absent or empty; with --here the repository (default: this folder)",
+    )
+    parser.add_argument(
+        "--here", action="store_true", help="add the tool to a repository that is there, as it is"
+    )
+    parser.add_argument(
+        "--container",
+        action="store_true",
+        help="with --here: also generate a dev container for the whole repository",
+    )
+    parser.add_argument("--yes", action="store_true", help="with --here: do not ask")
+    parser.add_argument("--json", action="store_true", help="with --here: print one JSON object")
     parser.add_argument(
         "--example", choices=sorted(workspace_template.EXAMPLES), help="begin with an example"
     )
@@ -48,6 +78,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    _require_fitting(args)
+    if args.here:
+        return _adopt(args)
     wanted = init.NewWorkspace(
         folder=real_path(Path(args.cwd, args.folder)),
         example=args.example,
@@ -70,6 +103,71 @@ def run(args: argparse.Namespace) -> int:
     for words in _next(wanted, args):
         print(f"  {user_shell.joined(words)}")
     return 0
+
+
+def _require_fitting(args: argparse.Namespace) -> None:
+    """UsageError for options of the other kind of `init`, and for a missing folder."""
+    others = [name for name in (_OF_NEW if args.here else _OF_HERE) if getattr(args, name)]
+    if others:
+        option = {"orchestrators": "--github and --azure-devops", "no_git": "--no-git"}.get(
+            others[0], f"--{others[0]}"
+        )
+        raise UsageError(
+            f"{option} and --here do not go together" if args.here else f"{option} needs --here",
+            code="options-exclusive",
+            hint="See `innerloop init --help`",
+        )
+    if args.folder is None and not args.here:
+        raise UsageError(
+            "no folder is named",
+            code="invalid-arguments",
+            hint="Name the new workspace's folder, or write --here for the repository in this one",
+        )
+
+
+def _adopt(args: argparse.Namespace) -> int:
+    wanted = adoption.AdoptionRequest(
+        folder=real_path(Path(args.cwd, args.folder or ".")),
+        container=args.container,
+        wheel=None if args.wheel is None else real_path(Path(args.cwd, args.wheel)),
+        root=args.root,
+    )
+    if args.yes and not args.dry_run:
+        plan = adoption.carry_out(wanted)
+        _show(plan, args, is_written=True)
+        return 0
+    if not args.dry_run and not args.json:
+        adoption.undo_killed(wanted.folder)
+    plan = adoption.plan(wanted)
+    asks = not args.dry_run and not args.json
+    _show(plan, args, is_written=False)
+    if asks and console.agreed(f"Add innerloop to {wanted.folder}?"):
+        plan = adoption.carry_out(wanted)
+        _show_end(plan, wanted.folder)
+    elif asks:
+        print("nothing was written")
+    return 0
+
+
+def _show(plan: adoption.AdoptionPlan, args: argparse.Namespace, *, is_written: bool) -> None:
+    if args.json:
+        console.print_json(report.as_json(plan, is_written=is_written))
+        return
+    for line in report.lines(plan):
+        print(one_line(line))
+    sys.stdout.flush()
+    for message in (*plan.problems, *plan.notes, *plan.ignored):
+        say(message)
+    if is_written:
+        _show_end(plan, real_path(Path(args.cwd, args.folder or ".")))
+    else:
+        print(f"would write {len(plan.writes)} files and change {len(plan.edits)}", flush=True)
+
+
+def _show_end(plan: adoption.AdoptionPlan, folder: Path) -> None:
+    print(f"added innerloop to {folder}: {len(plan.writes)} new files. Next:")
+    for word in ("list", "check"):
+        print(f"  {user_shell.joined([os.path.join('scripts', 'loop'), word])}")
 
 
 def _next(wanted: init.NewWorkspace, args: argparse.Namespace) -> Iterator[list[str]]:

@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     departure = leave.carry_out(args.root, keep_dev_containers=args.keep_dev_containers)
     print(f"removed {len(departure.removed)} files and folders; the tool is out of {args.root}")
-    print("Every experiment still runs by the command in its azure-ml-job.yaml.")
+    print("Every experiment still runs by the command in its job file.")
     return 0
 
 

@@ -45,6 +45,8 @@ def run(args: argparse.Namespace) -> int:
 def _row(workspace: Workspace, name: str) -> dict[str, Any]:
     row: dict[str, Any] = {
         "experiment": name,
+        "folder": workspace.paths_of(name).folder,
+        "job": workspace.paths_of(name).job,
         "command": "",
         "gpu": "",
         "backends": [],

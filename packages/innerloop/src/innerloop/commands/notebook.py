@@ -96,7 +96,7 @@ def _words(experiment: Experiment, notebook: str, target: str) -> list[str]:
 
     They are the program, the notebook, the kernel's folder and the page.
     """
-    up = "/".join([".."] * len(experiment.folder.split("/")))
+    up = experiment.paths.up
     paths = (PROGRAM, f"{target}.ipynb", Path(notebook).parent.as_posix(), target)
     return [f"{up}/{path}" for path in paths]
 

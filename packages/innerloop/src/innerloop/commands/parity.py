@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import Any
 
-from ..model.experiment import JOB_FILE
+from ..model.experiment_paths import JOB_FILE
 from ..parity import columns
 from ..parity.facts import NOT_COMPARED, ROWS, Parity
 from ..util import console
@@ -26,7 +26,7 @@ examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("experiment", nargs="?", metavar="EXP", help="default: all of them")
-    parser.add_argument("--file", default=JOB_FILE, help=f"the job file (default: {JOB_FILE})")
+    parser.add_argument("--file", help=f"the job file (default: {JOB_FILE})")
     parser.add_argument("--json", action="store_true", help="one JSON array on stdout")
 
 

@@ -34,10 +34,14 @@ def run(args: argparse.Namespace) -> int:
         args.name,
         check=lambda: lost_runs.require_idle(workspace, experiment),
     )
-    print(f"renamed src/{old} to src/{args.name}")
+    is_declared = old in workspace.declared
+    print(
+        f"renamed {old} to {args.name}" if is_declared else f"renamed src/{old} to src/{args.name}"
+    )
     for line in outcome.report():
         say(line)
-    _list_mentions(rename.mentions(args.root, old), old)
+    if not is_declared:
+        _list_mentions(rename.mentions(args.root, old), old)
     if docker.images:
         say(f"its images still have the old name: docker rmi {' '.join(docker.images)}")
     return 1 if outcome.problems else 0

@@ -8,7 +8,8 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ..model.experiment import JOB_FILE, Experiment
+from ..model.experiment import Experiment
+from ..model.experiment_paths import JOB_FILE
 from ..model.jobs.job import Job
 from ..model.lint.finding import Finding
 from ..model.run import Run

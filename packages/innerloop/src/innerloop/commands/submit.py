@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import posixpath
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..model.experiment import JOB_FILE, Experiment
+from ..model.experiment import Experiment
+from ..model.experiment_paths import JOB_FILE
 from ..model.workspace import Workspace
 from ..remote import base, stream_job, submission_store, summary, suspects
 from ..remote.base import JobStatus, RemoteBackend, Submission, SubmissionOrder
@@ -117,8 +119,9 @@ def _plan(
     for finding in findings:
         print(finding, file=sys.stderr)
     if submission is None:
+        path = posixpath.normpath(posixpath.join(experiment.folder, file))
         raise UserError(
-            f"nothing was sent: {experiment.folder}/{file} cannot run on {backend.name}",
+            f"nothing was sent: {path} cannot run on {backend.name}",
             code="job-refused",
             hint="Fix what is listed above",
         )

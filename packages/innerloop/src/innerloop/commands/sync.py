@@ -9,10 +9,11 @@ import sys
 from typing import Literal
 
 from .. import __version__
+from ..scaffold import git_ignored
 from ..sync import engine, tool_files, transaction
 from ..util import change_folder, diffs, process
 from ..util.console import say
-from ..util.errors import UsageError
+from ..util.errors import UsageError, UserError
 from ..workspace.root import typed_below
 
 EXAMPLES = """examples:
@@ -56,7 +57,8 @@ def run(args: argparse.Namespace) -> int:
         outcome = engine.plan(args.root, resolution, args.eject)
     else:
         outcome = engine.sync(args.root, resolution, args.eject)
-    for line in (*outcome.problems, *outcome.notes):
+    lost = _lost(args, outcome) if args.check else []
+    for line in (*outcome.problems, *outcome.notes, *lost):
         say(line)
     if args.diff:
         for change in outcome.changes:
@@ -73,9 +75,25 @@ def run(args: argparse.Namespace) -> int:
         print("would undo or complete a command that was interrupted")
     elif is_outdated and not outcome.changes:
         print(f"{'would ' * dry}update {transaction.STATE} only: the files are up to date")
-    elif not would and not outcome.problems:
+    elif not would and not outcome.problems and not lost:
         print("everything is up to date")
-    return 1 if outcome.problems or (args.check and would) else 0
+    return 1 if outcome.problems or lost or (args.check and would) else 0
+
+
+def _lost(args: argparse.Namespace, outcome: engine.SyncOutcome) -> list[str]:
+    """An error for each ignore rule by which git did not keep what sync generated elsewhere."""
+    text = outcome.state if outcome.state is not None else transaction.state_text(args.root)
+    state = transaction.parse_state(text)
+    paths = sorted({*state.generated, *state.unknown})
+    return [
+        UserError(
+            f"it was generated and is missing: {message}",
+            code="generated-ignored",
+            where=path,
+            hint=f"`scripts/loop sync --take '{path}:.'` generates it again",
+        ).report()
+        for path, message in git_ignored.lost(args.root, paths).items()
+    ]
 
 
 def _report_pin(pin: tool_files.Settlement, args: argparse.Namespace, dry: bool) -> None:

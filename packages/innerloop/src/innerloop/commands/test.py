@@ -215,6 +215,7 @@ def _with_visible(experiment: Experiment, reports: coverage.CoverageRequest) -> 
     Links are what a backend makes visible next to the experiment's folder.
     """
     targets = [COMMON_TESTS] if experiment.common_tests else []
+    targets += experiment.seen_by_tests
     targets += [reports.folder] if reports.is_any else []
     links = (Link(path=target, target=target) for target in targets)
     return replace(experiment, links=(*experiment.links, *links))
@@ -229,7 +230,7 @@ def pytest_parts(
     shared code come first, unless `rest` names a path. Tests whose modules have the names of others
     run in a pytest of their own.
     """
-    own = ("--rootdir", ".", *experiment.pytest.arguments)
+    own = ("--rootdir", experiment.pytest.top, *experiment.pytest.arguments)
     if names_a_path(rest, lambda path: (folder / path).exists()):
         return [own]
     return [(*own, *paths) for paths in experiment.test_paths]

@@ -15,7 +15,7 @@ from ..model.pytest_settings import names_a_path
 from ..util import console, locked_environments, process, tables, venvs
 from ..util.errors import UserError
 from ..util.printable import raw
-from ..workspace import loader
+from ..workspace import formatter_files, loader
 
 EXAMPLES = """steps:
   format        loop format --check
@@ -110,7 +110,9 @@ def _steps(args: argparse.Namespace) -> list[VerifyStep]:
         for words in (("format", "--check"), ("sync", "--check"), ("check",))
         if words[0] in names
     ]
-    if TESTS in names:
+    # Those of an adopted repository are of its experiments, whose packages they need.
+    is_asked = bool(args.only or args.rest)
+    if TESTS in names and (is_asked or not formatter_files.is_adopted(args.root)):
         words = [_from_root(args.root, args.cwd, word) for word in args.rest]
         steps.append(VerifyStep(TESTS, tuple(words), is_pytest=True))
     if "experiments" in names and not args.skip_experiments:

@@ -18,6 +18,7 @@ from typing import Any
 
 from ..docker.image_staleness import CONFIGURATION, configuration_label
 from ..model.container import Mount
+from ..model.dockerfiles.dockerfile import pruned
 from ..model.experiment import Experiment
 from ..model.workspace import Workspace
 from ..sync.render.devcontainer_json import path_of
@@ -33,12 +34,14 @@ class Configuration:
     """A devcontainer.json. `path` is relative to the workspace's root, with "/".
 
     `files` maps each file or folder that it refers to (a local Feature, a compose file, a file of
-    variables) to a checksum.
+    variables) to a checksum. `has_edited_dockerfile`: a person wrote into the generated Dockerfile of an
+    experiment whose environment is another file, so the image is built from what is on disk.
     """
 
     path: str
     value: Mapping[str, Json]
     files: Mapping[str, str] = field(default_factory=dict)
+    has_edited_dockerfile: bool = False
 
     @property
     def decisive(self) -> Mapping[str, Json]:
@@ -80,17 +83,16 @@ class Configuration:
         That needs the experiment's Dockerfile and context, the dev stage, and no options of the
         person's but tags and labels.
         """
-        if self.kind != "build":
+        if self.kind != "build" or self.has_edited_dockerfile:
             return False
         build = dict(self.value.get("build") or {})
         folder = posixpath.join(posixpath.dirname(self.path), "")
-        environment = f"{experiment.folder}/environment"
         dockerfile = posixpath.normpath(folder + str(build.pop("dockerfile", "")))
         context = posixpath.normpath(folder + str(build.pop("context", ".")))
         target = str(build.pop("target", "") or "")
         options = [str(option) for option in build.pop("options", [])]
         return (
-            (dockerfile, context) == (f"{environment}/Dockerfile", environment)
+            (dockerfile, context) == (experiment.paths.dockerfile, experiment.paths.context)
             and target.lower() == experiment.dev_stage.name.lower()
             and all(option.startswith(("--tag=", "--label=")) for option in options)
             and not {key for key in build if key != "cacheFrom"}
@@ -174,6 +176,7 @@ _IMAGE_KEYS = {"build", "dockerFile", "context", "image", "features"}
 
 def load(workspace: Workspace, experiment: Experiment) -> Configuration:
     """Read the experiment's devcontainer.json. UserError if it is missing or cannot work."""
+    loader.require_environment(workspace, experiment)
     path = path_of(experiment)
     text = files.read_text(Path(workspace.root, path))
     restore = f"`scripts/loop sync --take '{path}:.'`"
@@ -209,7 +212,16 @@ def load(workspace: Workspace, experiment: Experiment) -> Configuration:
             where=path,
             hint=f"Add one, or restore the generated file with {restore}",
         )
-    return Configuration(path, value, _files(Path(workspace.root), path, value))
+    root = Path(workspace.root)
+    return Configuration(path, value, _files(root, path, value), _is_edited(root, experiment))
+
+
+def _is_edited(root: Path, experiment: Experiment) -> bool:
+    """Whether the generated Dockerfile is not as it would be generated now."""
+    if not experiment.paths.is_generated:
+        return False
+    text = files.read_text(root / experiment.paths.dockerfile)
+    return text is not None and text.split() != pruned(experiment.dockerfile, None).split()
 
 
 def _files(root: Path, path: str, value: Mapping[str, Json]) -> dict[str, str]:

@@ -17,7 +17,7 @@ from typing import Any
 from ..model import link_mounts
 from ..model.container import Mount
 from ..model.data_locations import locate
-from ..model.experiment import JOB_FILE, Experiment
+from ..model.experiment import Experiment
 from ..model.folder_contents import (
     FolderContents,
     FolderLink,
@@ -120,7 +120,7 @@ def _contents(
 ) -> Iterator[tuple[str, FolderContents]]:
     """The folders of data, or the first link on the way to them, relative to the root."""
     try:
-        job = loader.open_job(workspace, experiment, JOB_FILE)
+        job = loader.open_job(workspace, experiment)
     except UserError:
         return
     for name, input_ in job.inputs.items():

@@ -21,6 +21,7 @@ from ..model.experiment import Experiment
 from ..model.workspace import Workspace
 from ..util import files, process
 from ..util.errors import UserError
+from ..workspace import loader
 from . import cli_argv, devcontainer_cli, uid_mapping
 from .configuration import Configuration
 from .discovery import METADATA
@@ -80,7 +81,7 @@ def _own_build(
     no_cache: bool,
 ) -> list[str]:
     root = Path(workspace.root)
-    checksums = image_staleness.files_label(root / experiment.folder / "environment")
+    checksums = image_staleness.files_label(loader.context_of(workspace, experiment))
     return cli_argv.build(
         devcontainer_cli.program(),
         root=workspace.root,

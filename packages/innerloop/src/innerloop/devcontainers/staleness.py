@@ -77,7 +77,7 @@ def of_container(
     container: Container, workspace: Workspace, experiment: Experiment, config: Configuration
 ) -> list[str]:
     """What has changed since the container was created, one phrase per change."""
-    environment = Path(workspace.root, experiment.folder, "environment")
+    environment = loader.context_of(workspace, experiment)
     if (
         image_staleness.FILES in container.labels
         or image_staleness.CONFIGURATION in container.labels
@@ -102,7 +102,7 @@ def of_image(image: Image) -> list[str]:
     if labels[DIGEST_LABEL] == image.digest:
         bases = image_staleness.changed_bases(labels.get(BASES_LABEL, ""))
         return [f"the base image {base} changed" for base in bases]
-    return image_staleness.of_labels(labels, folder, {}, "") or [f"{folder.name}/ changed"]
+    return image_staleness.of_labels(labels, image.counted, {}, "") or [f"{folder.name}/ changed"]
 
 
 def _of_images(workspace: Workspace, experiment: Experiment) -> list[Outdated]:
@@ -129,6 +129,6 @@ def _of_this_container(workspace: Workspace, name: str) -> list[Outdated]:
         config = configuration.load(workspace, experiment)
     except (OSError, UnicodeDecodeError, UserError):
         return []
-    environment = Path(workspace.root, experiment.folder, "environment")
+    environment = loader.context_of(workspace, experiment)
     changes = image_staleness.of_notes(checksums, kept, environment, config.value, config.path)
     return [Outdated(name, "container", tuple(changes))] if changes else []

@@ -1,4 +1,4 @@
-"""Builds an experiment's image, unless nothing under environment/ has changed.
+"""Builds an experiment's image, unless nothing that it is built from has changed.
 
 The image has the digest of environment/ as a label: that label decides, not the builder's cache.
 """
@@ -9,7 +9,6 @@ import os
 import re
 import shutil
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from ..model.container import (
     BASES_LABEL,
@@ -26,7 +25,7 @@ from ..util import console, process, tables
 from ..util.errors import UserError
 from ..util.position import Position
 from ..util.progress import Progress
-from ..workspace.loader import digest_of
+from ..workspace.loader import context_of, digest_of
 from . import build_failure, buildkit, docker_cli, image_registry, image_staleness
 from .engine import Engine, labels_of, raise_if_gone
 
@@ -46,13 +45,16 @@ def image_of(
     is_last = stage == experiment.dockerfile.last
     target = stage.name if (dev or tests) and not is_last else None
     tag = ("test" if tests else "dev") if target else "job"
-    context = Path(workspace.root, experiment.folder, "environment")
+    if experiment.paths.source == "image":
+        return Image(experiment.paths.environment)
+    context = context_of(workspace, experiment)
     return Image(
         name=f"{workspace.image_name}/{image_name_part(experiment.slug)}:{tag}",
         target=target,
         digest=digest_of(context),
-        context=str(context),
+        context=context.folder,
         dockerfile=experiment.dockerfile,
+        files=context if context.is_shared else None,
     )
 
 
@@ -101,7 +103,7 @@ def build(
             DIGEST_LABEL: image.digest,
             WORKSPACE_LABEL: workspace.identity,
             EXPERIMENT_LABEL: experiment.name,
-            **image_staleness.files_label(Path(image.context)),
+            **image_staleness.files_label(image.counted),
             **image_staleness.bases_label(image.dockerfile, image.target),
         },
         no_cache=no_cache,
@@ -138,7 +140,7 @@ def follow(argv: Sequence[str], log: BuildLog, *, stdin: str | None, env: Mappin
 
 def _changes(image: Image) -> tuple[str, ...]:
     """What has changed since the last build, as one note; empty if nothing is known."""
-    changed = image_staleness.of_labels(labels_of(image.name), Path(image.context), {}, "")
+    changed = image_staleness.of_labels(labels_of(image.name), image.counted, {}, "")
     return (f"changed since the last build: {', '.join(changed)}",) if changed else ()
 
 

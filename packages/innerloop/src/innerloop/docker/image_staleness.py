@@ -18,10 +18,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..model.build_context import BuildContext
 from ..model.container import BASES_LABEL
 from ..model.dockerfiles.dockerfile import Dockerfile, images_of
 from ..util import regular_files
-from ..workspace.loader import LARGEST, files_below, ignored_in
+from ..workspace.loader import LARGEST, as_context, files_below, ignored_in
 from . import engine
 
 FILES = "innerloop.files"  # on an image: {"Dockerfile": checksum, ...} as JSON
@@ -41,10 +42,15 @@ _LIVE = frozenset(
 )  # fmt: skip
 
 
-def files_of(folder: Path) -> dict[str, str]:
+def files_of(context: Path | BuildContext) -> dict[str, str]:
     """Name -> checksum of each file, the same on every system (see `loader.digest_of`)."""
     checksums = {}
-    for path in files_below(folder):
+    context = as_context(context)
+    folder = Path(context.folder)
+    if context.is_shared:
+        text = context.text.replace("\r\n", "\n").encode()
+        checksums[context.dockerfile] = hashlib.sha256(b"-" + text).hexdigest()[:_LENGTH]
+    for path in files_below(context):
         content = regular_files.read_or_fail(path, LARGEST).replace(b"\r\n", b"\n")
         mode = b"x" if os.name != "nt" and os.access(path, os.X_OK) else b"-"
         name = path.relative_to(folder).as_posix()
@@ -52,9 +58,9 @@ def files_of(folder: Path) -> dict[str, str]:
     return checksums
 
 
-def files_label(folder: Path) -> dict[str, str]:
+def files_label(context: Path | BuildContext) -> dict[str, str]:
     """The label for an image that is built from the folder; empty if it has too many files."""
-    text = json.dumps(files_of(folder), sort_keys=True, separators=(",", ":"))
+    text = json.dumps(files_of(context), sort_keys=True, separators=(",", ":"))
     return {FILES: text} if len(text) < _MOST else {}
 
 
@@ -94,13 +100,16 @@ def _keys(configuration: Mapping[str, Any]) -> dict[str, str]:
 
 
 def of_labels(
-    labels: Mapping[str, str], environment: Path, configuration: Mapping[str, Any], name: str
+    labels: Mapping[str, str],
+    environment: Path | BuildContext,
+    configuration: Mapping[str, Any],
+    name: str,
 ) -> list[str]:
     """What has changed since a container or an image with these labels was made.
 
     One phrase per change; `name` is the path of devcontainer.json for these phrases.
     """
-    changes = _changes(_loads(labels.get(FILES)), files_of(environment), environment.as_posix())
+    changes = _changes(_loads(labels.get(FILES)), files_of(environment), as_context(environment))
     bases = changed_bases(labels.get(BASES_LABEL, ""))
     changes += [f"the base image {base} changed" for base in bases]
     before = _loads(labels.get(CONFIGURATION))
@@ -112,13 +121,17 @@ def of_labels(
     return changes
 
 
-def of_checksums(checksums: Mapping[str, str], environment: Path) -> list[str]:
+def of_checksums(checksums: Mapping[str, str], environment: Path | BuildContext) -> list[str]:
     """What has changed since the checksums of an environment folder were taken."""
-    return _changes(checksums, files_of(environment), environment.as_posix())
+    return _changes(checksums, files_of(environment), as_context(environment))
 
 
 def of_notes(
-    checksums: str, kept: str | None, environment: Path, configuration: Mapping[str, Any], name: str
+    checksums: str,
+    kept: str | None,
+    environment: Path | BuildContext,
+    configuration: Mapping[str, Any],
+    name: str,
 ) -> list[str]:
     """`of_labels` for a container that VS Code created.
 
@@ -127,16 +140,26 @@ def of_notes(
     """
     from ..util import jsonc
 
-    ignored = ignored_in(environment)
+    environment = as_context(environment)
+    folder = Path(environment.folder)
+    ignored = ignored_in(folder)
     noted = [_noted(line) for line in checksums.split("\n")]
-    before = {name: checksum for name, checksum in noted if name and not ignored(name)}
+    before = {
+        name: checksum
+        for name, checksum in noted
+        if name and _is_noted(environment, name) and not ignored(name)
+    }
     now = {
-        _as_printed(path.relative_to(environment).as_posix()): hashlib.sha256(
+        _as_printed(path.relative_to(folder).as_posix()): hashlib.sha256(
             regular_files.read_or_fail(path, LARGEST)
         ).hexdigest()
         for path in files_below(environment)
     }
-    changes = _changes(before or None, now, environment.as_posix())
+    if environment.is_shared:
+        own = folder / environment.dockerfile
+        content = regular_files.read_or_fail(own, LARGEST) if own.is_file() else b""
+        now[environment.dockerfile] = hashlib.sha256(content).hexdigest()
+    changes = _changes(before or None, now, environment)
     if kept:
         try:
             value = jsonc.parse(kept).value
@@ -146,6 +169,12 @@ def of_notes(
             label = {CONFIGURATION: configuration_label(value)}
             changes += of_labels(label, environment, configuration, name)
     return changes
+
+
+def _is_noted(environment: BuildContext, name: str) -> bool:
+    """Whether a file counts; of a shared folder, the Dockerfile does, wherever it is."""
+    is_dockerfile = environment.is_shared and name == environment.dockerfile
+    return is_dockerfile or environment.counts(name)
 
 
 def _noted(line: str) -> tuple[str, str]:
@@ -165,19 +194,20 @@ def _as_printed(name: str) -> str:
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
-def _changes(before: Mapping[str, str] | None, now: Mapping[str, str], folder: str) -> list[str]:
+def _changes(
+    before: Mapping[str, str] | None, now: Mapping[str, str], context: BuildContext
+) -> list[str]:
     """One phrase per file; empty if the earlier checksums are not known."""
     if before is None:
         return []
-    at = folder.rpartition("/")[2]
     changes = []
     for name in sorted({*before, *now}):
         if name not in now:
-            changes.append(f"{at}/{name} was removed")
+            changes.append(f"{context.named(name)} was removed")
         elif name not in before:
-            changes.append(f"{at}/{name} is new")
+            changes.append(f"{context.named(name)} is new")
         elif before[name] != now[name]:
-            changes.append(f"{at}/{name} changed")
+            changes.append(f"{context.named(name)} changed")
     return changes
 
 

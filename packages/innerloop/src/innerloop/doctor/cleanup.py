@@ -19,6 +19,7 @@ from ..apptainer import sif_files
 from ..docker import client, docker_cli, engine_facts, engine_location
 from ..history import in_flight, past_runs, recorder
 from ..local import lost_runs, tool_environments, venv_requirements
+from ..model.build_context import BuildContext
 from ..model.container import EXPERIMENT_LABEL, WORKSPACE_LABEL, image_name_part
 from ..model.deployment import FOLDER as DEPLOY
 from ..model.workspace import Workspace
@@ -231,7 +232,7 @@ def _image(
             name or image.id[7:19],
             name or image.id,
             size if index == 0 else 0,
-            why or f"up to date with {_folder(name)}/",
+            why or f"up to date with {_folder(workspace, image, name)}/",
             bool(why),
             f"the container {user} uses it" if user else "",
         )
@@ -249,14 +250,28 @@ def _why_outdated(workspace: Workspace, image: _Image, name: str) -> str:
     own = f"{workspace.image_name}/{image_name_part(experiment.replace('/', '.'))}"
     if name.rpartition(":")[0] != own:
         return ""  # the image of a job whose environment is another folder
-    folder = Path(workspace.root, "src", *experiment.split("/"), _folder(name))
     digest = docker_cli.digest_label(image.labels)
-    return "" if digest in ("", loader.digest_of(folder)) else f"{folder.name}/ has changed"
+    if name.endswith(f":{DEPLOY}"):
+        folder = Path(workspace.root, workspace.paths_of(experiment).folder, DEPLOY)
+        return "" if digest in ("", loader.digest_of(folder)) else f"{folder.name}/ has changed"
+    context = _context_of(workspace, experiment)
+    if context is None or digest in ("", loader.digest_of(context)):
+        return ""
+    return f"{Path(context.folder).name}/ has changed"
 
 
-def _folder(image: str) -> str:
-    """The folder of an experiment that one of its images is built from."""
-    return DEPLOY if image.endswith(f":{DEPLOY}") else "environment"
+def _folder(workspace: Workspace, image: _Image, name: str) -> str:
+    """The name of the folder that one of an experiment's images is built from."""
+    paths = workspace.paths_of(image.labels.get(EXPERIMENT_LABEL, ""))
+    return DEPLOY if name.endswith(f":{DEPLOY}") else posixpath.basename(paths.context)
+
+
+def _context_of(workspace: Workspace, name: str) -> BuildContext | None:
+    """What an experiment's image is built from; None if the experiment cannot be read."""
+    try:
+        return loader.context_of(workspace, loader.open_experiment(workspace, name))
+    except UserError:
+        return None
 
 
 def _sizes(text: str) -> tuple[dict[str, int], dict[str, tuple[int, bool]]]:
@@ -316,8 +331,9 @@ def _sif_images(workspace: Workspace) -> Iterator[Removable]:
     for found in sif_files.all_images():
         if found.workspace != workspace.root:
             continue
-        folder = Path(workspace.root, "src", *found.experiment.split("/"), "environment")
-        digest = loader.digest_of(folder) if found.experiment in workspace.experiments else ""
+        is_known = found.experiment in workspace.experiments
+        context = _context_of(workspace, found.experiment) if is_known else None
+        digest = loader.digest_of(context) if context is not None else ""
         why = sif_files.why_outdated(found, digest)
         yield Removable(
             "images",

@@ -118,8 +118,8 @@ def _names() -> str:
 
 
 def _cuda(checkup: Checkup, experiment: Experiment, driver: Version | None) -> Iterator[Fact]:
-    folder = checkup.root / experiment.folder / "environment"
-    needed = cuda_of(files.read_text(folder / "requirements.txt") or "") or cuda_of_image(
+    lock = experiment.paths.lock
+    needed = cuda_of((files.read_text(checkup.root / lock) if lock else "") or "") or cuda_of_image(
         experiment.dockerfile.image_of(experiment.dockerfile.last)
     )
     if needed is None or driver is None:

@@ -9,11 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..history import git_state
+from ..model.experiment_paths import SOURCES, ExperimentPaths
 from ..model.folder_contents import FETCH, TOOL, listed, pointers_text
+from ..model.paths import is_within
 from ..sync import engine
 from ..util import process, user_shell, venvs
 from ..util.errors import UserError, join_names
-from ..workspace import folder_reader, submodules, text_links
+from ..workspace import folder_reader, loader, submodules, text_links
 from ..workspace.loader import NOT_CODE
 from .checks import Checkup, Fact, State
 from .docker_checks import disk_fact
@@ -108,6 +110,17 @@ def _read_by_linux(root: Path) -> Iterator[Path]:
     ]  # fmt: skip
     for pattern in patterns:
         yield from (path for path in root.glob(pattern) if path.is_file())
+    for paths in _located(root):
+        files = (root / path for path in (paths.job, paths.dockerfile, paths.lock) if path)
+        yield from (path for path in files if path.is_file())
+
+
+def _located(root: Path) -> list[ExperimentPaths]:
+    """The paths of the experiments whose parts are not all below src/."""
+    try:
+        return [*loader.open_workspace(root).located.values()]
+    except UserError:  # the check of the experiments says so
+        return []
 
 
 def _links(root: Path) -> Fact:
@@ -138,7 +151,12 @@ def _links(root: Path) -> Fact:
 
 def _content(root: Path) -> Iterator[Fact]:
     """Files and submodules whose content is not on this machine."""
-    for folder, skipped in (("src", NOT_CODE), ("data", folder_reader.SKIPPED)):
+    folders = dict.fromkeys(paths.folder for paths in _located(root) if paths.folder != ".")
+    for folder, skipped in (
+        (SOURCES, NOT_CODE),
+        *((folder, NOT_CODE) for folder in folders if not is_within(folder, SOURCES)),
+        ("data", folder_reader.SKIPPED),
+    ):
         contents = folder_reader.read(root / folder, skipped)
         for kind, fetch in FETCH.items():
             if those := [one for one in contents.pointers if one.kind == kind]:

@@ -31,7 +31,10 @@ def available(workspace: Workspace) -> Availability:
 
 
 def supports(workspace: Workspace, experiment: Experiment) -> bool:
-    return Path(workspace.root, experiment.folder, "environment", "requirements.txt").is_file()
+    paths = experiment.paths
+    if paths.source == "conda":
+        return True
+    return bool(paths.lock) and Path(workspace.root, paths.lock).is_file()
 
 
 def plan(run: Run) -> Request:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import posixpath
 import re
 import sys
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from ..docker import conda_images, engine
 from ..model.dockerfiles.dockerfile import Dockerfile
 from ..model.environment import ResolvedEnvironment
 from ..model.experiment import TEST_LOCK, Experiment
+from ..model.experiment_paths import LOCK
 from ..model.run import Run
 from ..model.workspace import Workspace
 from ..util import files, process, venvs
@@ -54,7 +56,7 @@ def packages_for(workspace: Workspace, environment: ResolvedEnvironment) -> Pack
     An image of Python alone is an environment without packages.
     """
     image = environment.image
-    if environment.folder:
+    if environment.folder and environment.conda is None:
         try:
             locks = _locks_of(workspace, environment)
         except UserError as error:
@@ -124,25 +126,26 @@ def requirements(workspace: Workspace, experiment: Experiment, dev: bool = False
     They are requirements.txt, and with `dev` also requirements-dev.txt if it exists. UserError when
     the experiment has no requirements.txt.
     """
-    return locks_in(workspace, f"{experiment.folder}/environment", dev)
+    return locks_of(workspace, experiment.paths.lock, dev)
 
 
 def _locks_of(workspace: Workspace, environment: ResolvedEnvironment) -> list[Path]:
+    path = environment.lock or posixpath.join(environment.folder, LOCK)
     if not environment.test:
-        return locks_in(workspace, environment.folder, environment.dev)
-    (lock,) = locks_in(workspace, environment.folder)
+        return locks_of(workspace, path, environment.dev)
+    (lock,) = locks_of(workspace, path)
     return [lock, lock.with_name(TEST_LOCK)]
 
 
-def locks_in(workspace: Workspace, context: str, dev: bool = False) -> list[Path]:
-    """The locks of any folder with a Dockerfile, relative to the workspace's root."""
-    folder = Path(workspace.root, context)
-    locked = folder / "requirements.txt"
+def locks_of(workspace: Workspace, lock: str, dev: bool = False) -> list[Path]:
+    """The locks of any environment; `lock` is the first one's path from the workspace's root."""
+    locked = Path(workspace.root, lock)
+    folder = locked.parent
     if not locked.is_file():
         raise UserError(
-            f"the backend venv needs {context}/requirements.txt, which does not exist",
+            f"the backend venv needs {lock}, which does not exist",
             code="requirements-missing",
-            where=context,
+            where=posixpath.dirname(lock) or ".",
             hint="Write it (with hashes: `uv pip compile --generate-hashes`). "
             + engine.advice("Or start Docker"),
         )

@@ -7,6 +7,7 @@ from typing import Literal
 
 from ..util.errors import UserError
 from ..util.position import Position
+from .build_context import BuildContext
 from .dockerfiles.dockerfile import Dockerfile
 from .jobs.conda import CondaFile
 
@@ -20,7 +21,8 @@ class Image:
     """An image to run in.
 
     It has a name, the stage to build (None: the last), the digest that it must carry, the absolute
-    path of its build context and its Dockerfile.
+    path of its build context and its Dockerfile. `files`: which files of the context count, if it holds
+    more than the environment.
 
     An image that is not built here has neither digest nor Dockerfile: it is used as it is.
     """
@@ -30,6 +32,12 @@ class Image:
     digest: str = ""
     context: str = ""
     dockerfile: Dockerfile | None = None
+    files: BuildContext | None = None
+
+    @property
+    def counted(self) -> BuildContext:
+        """The files of the context that decide about the image."""
+        return self.files or BuildContext(self.context)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +48,8 @@ class ResolvedEnvironment:
     workspace's root, an image, or the reference of a registered environment. `image` is None where
     nothing on this machine stands for it, for the reason in `missing`. `folder` is the build's
     folder, with the requirements that the backend venv installs; "" where nothing is built from a
-    folder. `is_own`: the experiment's own environment/Dockerfile. `dev`: the stage with development
+    folder. `lock`: their path from the root, "" for `requirements.txt` in that folder. `is_own`: the
+    experiment's own environment. `dev`: the stage with development
     tools; with `test`, of these only what the tests need. `position` is the file:line of the job that names the environment.
     """
 
@@ -48,6 +57,7 @@ class ResolvedEnvironment:
     source: str = ""
     image: Image | None = None
     folder: str = ""
+    lock: str = ""
     conda: CondaFile | None = None
     is_own: bool = False
     dev: bool = False

@@ -1,4 +1,4 @@
-"""An experiment: any folder under src/ with environment/Dockerfile in it."""
+"""An experiment: any folder under src/ with environment/Dockerfile in it, or a declared one."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ import posixpath
 from dataclasses import dataclass
 
 from .dockerfiles.dockerfile import Dockerfile, Stage
+from .experiment_paths import ExperimentPaths, default_paths
 from .naming import slug_of
 from .pytest_settings import NO_PYTEST, PytestLayout
 from .settings.settings import Settings
-
-JOB_FILE = "azure-ml-job.yaml"
 
 # The variable that marks an experiment's own container; its value is the experiment's name.
 MARK = "INNERLOOP_EXPERIMENT"
@@ -41,9 +40,9 @@ class Link:
 class Experiment:
     """An experiment of the workspace, or the folder of a job file that belongs to none.
 
-    `name` is the path under src/ ("digit_recognition", "search/ranking"). `files` are the names
+    `name` is the path under src/ ("digit_recognition", "search/ranking"), or that of its declaration. `files` are the names
     directly in its folder; `pytest` is what pytest finds of it. `at` is the folder, relative to the root, of a job file that belongs to no
-    experiment ("" for an experiment).
+    experiment ("" for an experiment). `located`: its paths, if they are others than the usual ones.
     """
 
     name: str
@@ -53,6 +52,12 @@ class Experiment:
     files: tuple[str, ...] = ()
     at: str = ""
     pytest: PytestLayout = NO_PYTEST
+    located: ExperimentPaths | None = None
+
+    @property
+    def paths(self) -> ExperimentPaths:
+        """Where its parts are."""
+        return self.located or default_paths(self.name, self.at)
 
     @property
     def slug(self) -> str:
@@ -62,7 +67,26 @@ class Experiment:
     @property
     def folder(self) -> str:
         """Relative to the workspace's root, with "/"."""
-        return self.at or f"src/{self.name}"
+        return self.paths.folder
+
+    @property
+    def job_file(self) -> str:
+        """Its job file, relative to its folder."""
+        return self.paths.job_file
+
+    @property
+    def has_job(self) -> bool:
+        """Whether its job file exists. A declared one does: without it, nothing is opened."""
+        return "job" in self.paths.keys or self.job_file in self.files
+
+    @property
+    def seen_by_tests(self) -> tuple[str, ...]:
+        """What declared tests need besides the code, relative to the root: their top folder, settings."""
+        if not self.pytest.is_elsewhere:
+            return ()
+        settings = self.pytest.settings
+        found = posixpath.normpath(posixpath.join(self.folder, settings)) if settings else ""
+        return tuple(filter(None, (self.paths.tests.split("/")[0], found)))
 
     @property
     def common_tests(self) -> tuple[str, ...]:
@@ -78,7 +102,8 @@ class Experiment:
         first, *others = (
             [posixpath.relpath(path, self.folder) for path in group] for group in self.pytest.groups
         )
-        return [[*self.pytest.own_paths, *first] if first else [], *others]
+        named = first or self.pytest.is_elsewhere
+        return [[*self.pytest.own_paths, *first] if named else [], *others]
 
     @property
     def panel_arguments(self) -> list[str]:
@@ -95,8 +120,8 @@ class Experiment:
 
     @property
     def is_own(self) -> bool:
-        """Whether it is an experiment, with environment/Dockerfile."""
-        return not self.at
+        """Whether it is an experiment with an environment of its own."""
+        return not self.at and self.paths.source != "none"
 
     @property
     def test_stage(self) -> Stage | None:

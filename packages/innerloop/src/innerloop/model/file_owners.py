@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from .experiment import Link
+from .experiment_paths import ExperimentPaths, owners_in
 from .naming import slug_of
 from .paths import is_within
 from .shared_code import COMMON
@@ -13,15 +14,16 @@ from .shared_code import COMMON
 _BY_SLUG = (".devcontainer", "outputs")
 
 
-def owners_of(path: str, links: Mapping[str, Iterable[Link]]) -> list[str]:
+def owners_of(
+    path: str, paths: Mapping[str, ExperimentPaths], links: Mapping[str, Iterable[Link]]
+) -> list[str]:
     """The names of the experiments, in their order; empty for a file of none.
 
     `path` is relative to the root, with "/". `links` are the links of each experiment to code
     outside its folder: what one of them leads to, or holds, belongs to the experiment as well.
     """
-    for name in links:
-        if is_within(path, f"src/{name}"):
-            return [name]
+    if owners := owners_in(paths, path):
+        return owners
     top, _, rest = path.partition("/")
     if top in _BY_SLUG:
         return [name for name in links if is_within(rest, slug_of(name))]

@@ -64,12 +64,17 @@ class PytestLayout:
     the tests of shared code, relative to the root, by the process that can run them: the first ones run
     with the experiment's own, and each further group alone. `can_import_by_path`: one process can run
     them all if it imports by path, since no test imports a module that lies beside it.
+
+    `top` is the folder, relative to the experiment's, above which no settings and no conftest.py count.
+    `is_elsewhere`: its tests are not in its folder, so pytest is always told where they are.
     """
 
     settings: str = ""
     own_paths: tuple[str, ...] = (".",)
     groups: tuple[tuple[str, ...], ...] = ((),)
     can_import_by_path: bool = False
+    top: str = "."
+    is_elsewhere: bool = False
 
     @property
     def arguments(self) -> tuple[str, ...]:
@@ -78,7 +83,7 @@ class PytestLayout:
         Without them it takes the first settings that it finds in the folders above, and each
         conftest.py there.
         """
-        return ("-c", self.settings or NO_SETTINGS, "--confcutdir", ".")
+        return ("-c", self.settings or NO_SETTINGS, "--confcutdir", self.top)
 
 
 # An experiment without settings of its own, and without shared code that has tests.

@@ -13,6 +13,9 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from .experiment_paths import SOURCES
+from .paths import is_within
+
 # Colours, and torchrun's prefix of each line of a process.
 _DECORATION = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|^\[rank\d+\]:\s?", re.MULTILINE)
 _FRAME = re.compile(r'^\s*(?:E\s+)?File "(?P<path>.+)", line (?P<line>\d+)')
@@ -42,12 +45,13 @@ class PathMapping:
     """How a backend's paths map to the workspace.
 
     `cwd` is `folder` (relative to the root), and `roots` are the paths that the workspace's root
-    may have.
+    may have. `others` are further places with the experiment's code, relative to the root.
     """
 
     cwd: str
     folder: str
     roots: Sequence[str]
+    others: Sequence[str] = ()
 
     def to_workspace(self, path: str) -> str | None:
         """A printed path, relative to the workspace's root; None if it is not the workspace's code."""
@@ -63,7 +67,10 @@ class PathMapping:
                 ),
                 "..",
             )
-        ours = found.startswith("src/") and "site-packages" not in found
+        places = (SOURCES, self.folder, *self.others)
+        is_inside = any(is_within(found, place) or place == "." for place in places)
+        is_hidden = found.startswith(".")  # out of the workspace, or the tool's and the editor's
+        ours = is_inside and not is_hidden and "site-packages" not in found
         return found if ours else None
 
 

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..util.errors import UsageError, UserError, did_you_mean, join_names
+from .experiment_paths import ExperimentPaths, default_paths, owners_in
+from .settings.declarations import Declaration
 from .settings.settings import Settings
 
 # Variables of the workspace's dev container: its folder on the host, and in the container.
@@ -21,7 +23,9 @@ INSIDE = "INNERLOOP_CONTAINER_WORKSPACE"
 class Workspace:
     """`root` is the absolute path in the system's own form; `experiments` are sorted.
 
-    `host` is the root on the engine's host inside the workspace's dev container, else "".
+    `located` has the paths of the experiments whose parts are not all in `src/<name>/`, `declared`
+    the declarations of experiments. `host` is the root on the engine's host inside the workspace's dev
+    container, else "".
     """
 
     root: str
@@ -29,6 +33,16 @@ class Workspace:
     experiments: tuple[str, ...]
     broken: Mapping[str, UserError] = field(default_factory=dict)
     host: str = ""
+    located: Mapping[str, ExperimentPaths] = field(default_factory=dict)
+    declared: Mapping[str, Declaration] = field(default_factory=dict)
+
+    def paths_of(self, name: str) -> ExperimentPaths:
+        """Where the parts of an experiment are."""
+        return self.located.get(name) or default_paths(name)
+
+    def owners_of(self, path: str) -> list[str]:
+        """The experiments that have a file, by its path from the root, as a part of them."""
+        return owners_in({name: self.paths_of(name) for name in self.experiments}, path)
 
     @property
     def identity(self) -> str:
@@ -49,7 +63,7 @@ class Workspace:
 
 NONE_YET = (
     "No experiments yet. `scripts/loop new NAME` creates one: a folder under src/ with an "
-    "environment/Dockerfile."
+    "environment/Dockerfile. Code and jobs that are elsewhere: [experiments.NAME] in innerloop.toml."
 )
 
 
@@ -72,7 +86,7 @@ def resolve(workspace: Workspace, word: str | None, here: str | None) -> str:
         if name := same_letters(candidate, names):
             return name
     for path in _from_root(workspace, cleaned, here):
-        if owner := _holder(names, path):
+        if owner := _holder(workspace, path):
             return owner
     endings = [name for name in names if same_letters(cleaned, [name.split("/")[-1]])]
     if len(endings) == 1:
@@ -127,13 +141,14 @@ def _is_file(path: str) -> bool:
     return re.search(r"\w\.\w+$", path) is not None
 
 
-def _holder(names: Sequence[str], path: str) -> str | None:
-    """The experiment whose folder contains a path; an experiment contains no other."""
-    return next((n for n in names if path == f"src/{n}" or path.startswith(f"src/{n}/")), None)
+def _holder(workspace: Workspace, path: str) -> str | None:
+    """The experiment that has a path as a part of it; None for none, or for several."""
+    owners = workspace.owners_of(path)
+    return owners[0] if len(owners) == 1 else None
 
 
 def _from_folder(workspace: Workspace, here: str | None) -> str:
-    if here is not None and (name := _holder(workspace.experiments, here)):
+    if here is not None and (name := _holder(workspace, here)):
         return name
     _require_experiments(workspace)
     raise UsageError(

@@ -22,7 +22,7 @@ from ..local import apptainer, docker, in_container, venv
 from ..model.dockerfiles import start_files
 from ..model.dockerfiles.dockerfile import Dockerfile
 from ..model.env_file import NAME
-from ..model.experiment import JOB_FILE, Experiment
+from ..model.experiment import Experiment
 from ..model.gpu import NO_GPU
 from ..model.jobs.job import Job
 from ..model.paths import code_root
@@ -65,7 +65,7 @@ def parity_of_job(workspace: Workspace, experiment: Experiment, job: Job) -> Ite
     def runs(job: Job) -> Iterator[tuple[str, Run]]:
         return _runs(workspace, experiment, job)
 
-    is_scheduled = job.name == f"{experiment.folder}/{JOB_FILE}"
+    is_scheduled = job.name == experiment.paths.job
     started = (
         list(workflow_column.scheduled_starts(workspace, experiment, runs)) if is_scheduled else []
     )
@@ -106,7 +106,7 @@ def _of_task(
     if task.command:
         return ParityColumn(name, {"command": ParityFact(normalize_command(task.command))})
     try:
-        job = loader.open_job(workspace, experiment, JOB_FILE, task.sets)
+        job = loader.open_job(workspace, experiment, None, task.sets)
         started = dict(runs(job)).get(title)
     except UserError as error:
         return ParityColumn(name, absent=error.message())
@@ -131,7 +131,7 @@ def _by_time(
     schedule = loader.open_schedule(workspace, experiment)
     if ARGO not in schedule.orchestrators:
         return {}
-    job = loader.open_job(workspace, experiment, JOB_FILE, schedule.sets)
+    job = loader.open_job(workspace, experiment, None, schedule.sets)
     pods = argo_column.generated_pods(workspace, experiment, _trial(workspace, job))
     why = f"[schedule.set] in innerloop.toml: {', '.join(schedule.sets)}"
     columns = {}
@@ -515,11 +515,12 @@ def _dev_facts(run: Run, dev: Mapping[str, Any]) -> dict[str, ParityFact]:
     found = dev.get("build")
     build: Mapping[str, Any] = found if isinstance(found, dict) else {}
     stage = str(build.get("target") or "") or _last_name(run.experiment.dockerfile)
-    folder = _environment_folder(run)
+    paths = run.experiment.paths
     named = posixpath.normpath(
         posixpath.join(f".devcontainer/{run.experiment.slug}", str(build.get("dockerfile") or ""))
     )
-    ours = named == f"{folder}/Dockerfile"
+    is_same_image = paths.source == "image" and dev.get("image") == paths.environment
+    ours = is_same_image if paths.source == "image" else named == paths.dockerfile
     dockerfile = run.experiment.dockerfile
     dev_stage = dockerfile.stage(stage) or dockerfile.last
     job_only = own_changes.of_job_stage(dockerfile, dev_stage)
@@ -541,7 +542,7 @@ def _dev_facts(run: Run, dev: Mapping[str, Any]) -> dict[str, ParityFact]:
         start = starts[0]
         environment = ParityFact(
             f"{environment.value}, and what {start.name} sets",
-            why=f"{folder}/Dockerfile:{start.line}: only the dev container's shells read that file",
+            why=f"{paths.dockerfile}:{start.line}: only the dev container's shells read that file",
         )
     return {
         "environment": environment,
@@ -590,7 +591,10 @@ def _own_configurations(run: Run, dev: Mapping[str, Any] | UserError) -> Iterato
         value = _read_json(Path(run.workspace.root), ".vscode/launch.json")
     except UserError:
         return
+    others = {name for name in run.workspace.experiments if name != run.experiment.name}
     for one in value.get("configurations") or ():
+        if isinstance(one, dict) and str(one.get("name")).partition(": ")[0] in others:
+            continue  # another experiment may start the same program
         is_same = isinstance(one, dict) and all(
             one.get(key) == generated.get(key) for key in ("program", "module", "request")
         )
@@ -749,15 +753,11 @@ def _output(name: str) -> str:
     return "${{outputs." + name + "}}"
 
 
-def _environment_folder(run: Run) -> str:
-    return f"{run.experiment.folder}/environment"
-
-
 def _digest(run: Run) -> str:
     """Of the experiment's own environment."""
     if run.environment.is_own:
         return run.environment.digest[:12]
-    return loader.digest_of(Path(run.workspace.root, _environment_folder(run)))[:12]
+    return loader.digest_of(loader.context_of(run.workspace, run.experiment))[:12]
 
 
 def _last_stage(run: Run) -> str:

@@ -55,7 +55,9 @@ def _start(label: str, task: Mapping[str, Any], experiment: Experiment) -> TaskS
     is_loop = any(re.search(r"(?:^|[/\\\\])loop(?:\.cmd)?$", word) for word in words)
     if not is_loop:
         command = " ".join(words)
-        is_ours = f"{experiment.folder}/" in command or _cwd(task).endswith(experiment.folder)
+        folder = experiment.folder
+        is_inside = folder != "." and (f"{folder}/" in command or _cwd(task).endswith(folder))
+        is_ours = is_inside or experiment.paths.job in words
         is_program = own_changes.python_of_scripts(command)
         return TaskStart(label, command=command) if is_ours and is_program else None
     named = {experiment.name, experiment.folder, f"{experiment.folder}/"}

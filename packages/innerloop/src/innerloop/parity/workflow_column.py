@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..model.experiment import JOB_FILE, Experiment
+from ..model.experiment import Experiment
 from ..model.jobs.job import Job
 from ..model.run import Run
 from ..model.settings.dispatch_inputs import sets_of
@@ -165,7 +165,7 @@ def _options(words: list[str]) -> argparse.Namespace:
     """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     parser.add_argument("experiment", nargs="?")
-    parser.add_argument("--file", default=JOB_FILE)
+    parser.add_argument("--file", default=None)
     parser.add_argument("--set", action="append", default=[])
     parser.add_argument("--scheduled", action="store_true")
     for name in ("--inputs", "--summary", "--name", "--backend"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from pathlib import Path
 
 from ..model.jobs.job import Job
@@ -20,7 +21,7 @@ def read(order: SubmissionOrder) -> tuple[Job | None, list[Finding]]:
     None for a file that cannot be read; an override that cannot be applied raises UserError.
     """
     root = Path(order.workspace.root)
-    path = f"{order.experiment.folder}/{order.file}"
+    path = posixpath.normpath(f"{order.experiment.folder}/{order.file}")
     text = files.read_text(root / path)
     if text is None:
         raise UserError(

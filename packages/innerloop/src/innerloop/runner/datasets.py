@@ -64,7 +64,7 @@ def _make(workspace: Workspace, experiment: Experiment, input_: Input, path: Pat
         raise UserError(
             f"{path} is outside the workspace, so it is not created",
             code="outside-workspace",
-            where=f"{experiment.folder}/innerloop.toml",
+            where=experiment.paths.settings,
             hint=f"[data.{input_.name}] names it: create the folder yourself if it is yours",
         )
     files.make_folder(path)
@@ -76,7 +76,7 @@ def _missing(
     path = os.path.relpath(os.path.join(workspace.root, location.path), workspace.root)
     is_outside = path.startswith("..") and os.path.isabs(input_.path or "")
     path = (input_.path or "") if is_outside else path.replace("\\", "/")
-    settings_key = f"[data.{input_.name}] in {experiment.folder}/innerloop.toml"
+    settings_key = f"[data.{input_.name}] in {experiment.paths.settings}"
     other = f"name another folder with {settings_key}, or with --set inputs.{input_.name}=PATH"
     if fetch := missing_data.remedy(Path(workspace.root), location.path):
         hint = f"Fetch them with `{fetch}`, or {other}"

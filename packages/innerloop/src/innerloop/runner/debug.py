@@ -27,13 +27,14 @@ from pathlib import Path
 from ..docker import container_context, container_ports, docker_cli
 from ..model import debug_port
 from ..model.container import NO_CONTEXT, ContainerContext, ContainerSpec, Mount
-from ..model.experiment import JOB_FILE, Experiment
+from ..model.experiment import Experiment
+from ..model.experiment_paths import default_paths
 from ..model.run import Request, Run
 from ..model.workspace import Workspace
 from ..util import console, gate, locked_environments, ports, process
 from ..util.errors import UserError
 from ..util.gate import RelayCommand
-from ..workspace import experiment_choice
+from ..workspace import experiment_choice, loader
 from . import execute
 from .debug_session import DebugSession
 from .execute import Started
@@ -67,7 +68,7 @@ def choose_port(workspace: Workspace, experiment: Experiment, port: int | None) 
         f"port {port} of this machine is taken{_port_user(port)}",
         code="port-taken",
         hint=f"Stop that first; or, to debug both at once, give one of them another port: "
-        f"debug_port = {port + 1} in {experiment.folder}/innerloop.toml, then `scripts/loop sync`",
+        f"debug_port = {port + 1} in {experiment.paths.settings}, then `scripts/loop sync`",
     )
 
 
@@ -158,8 +159,17 @@ def with_position(
     if re.search(r"\w:\d+", error.where) or word is None:
         return error
     what = f"{error.where}: {error.what}" if error.where else error.what
-    path = experiment_choice.file_of(root, word, root) or f"src/{word}/{job_file or JOB_FILE}"
+    path = experiment_choice.file_of(root, word, root) or _job_path(root, word, job_file)
     return type(error)(what, code=error.code, where=f"{path}:1", hint=error.hint)
+
+
+def _job_path(root: Path, word: str, job_file: str | None) -> str:
+    """The job file of an experiment by its name, for an error's position; it need not exist."""
+    try:
+        paths = loader.open_workspace(root).paths_of(word)
+    except UserError:
+        paths = default_paths(word)
+    return posixpath.join(paths.folder, job_file) if job_file else paths.job
 
 
 def debugged(run: Run, request: Request, port: int, inner: int) -> Request:

@@ -18,6 +18,8 @@ from ..model.container import image_name_part
 from ..model.dockerfiles import dockerfile
 from ..model.environment import EnvironmentKind, Image, ResolvedEnvironment
 from ..model.experiment import Experiment
+from ..model.jobs import conda
+from ..model.jobs.conda import CondaFile
 from ..model.jobs.environment_file import environment_of
 from ..model.jobs.job import Environment, Job
 from ..model.paths import code_root
@@ -44,14 +46,16 @@ def resolve(
     `dev` asks for the stage with development tools of the experiment's own environment, whatever
     the job names; `test` for the one with what the tests need alone, if there is one. Never raises UserError: it is the result's `missing`.
     """
-    if dev or is_own(experiment, job):
-        folder = f"{experiment.folder}/environment"
+    if (dev and experiment.is_own) or is_own(experiment, job):
+        paths = experiment.paths
         test = test and experiment.test_stage is not None
         return ResolvedEnvironment(
-            kind="dockerfile",
-            source=f"{folder}/Dockerfile",
+            kind="image" if paths.source == "image" else "dockerfile",
+            source=paths.environment,
             image=image_of(workspace, experiment, dev=dev, test=test),
-            folder=folder,
+            folder=paths.context,
+            lock=paths.lock,
+            conda=_conda_of(workspace, experiment),
             is_own=True,
             dev=dev,
             test=test,
@@ -75,14 +79,37 @@ def resolve(
 
 
 def is_own(experiment: Experiment, job: Job) -> bool:
-    """Whether the job's environment is the experiment's: its environment/Dockerfile."""
+    """Whether the job's environment is the experiment's own."""
     named = job.environment
-    if not experiment.is_own or named.kind not in ("build", "none"):
+    paths = experiment.paths
+    if not experiment.is_own:
         return False
     if named.kind == "none":
         return True
+    if named.kind == "registered":  # a declared environment stands for it
+        return "environment" in paths.keys
+    if named.kind == "conda" and paths.source == "conda":
+        return "environment" in paths.keys and _conda_path(job, named) == paths.environment
+    if named.kind != "build" or paths.source != "dockerfile":
+        return False
     context = context_of(job, named)
-    return context == f"{experiment.folder}/environment" and named.dockerfile == "Dockerfile"
+    path = posixpath.normpath(posixpath.join(context, named.dockerfile))
+    return (context, path) == (paths.context, paths.dockerfile)
+
+
+def _conda_path(job: Job, named: Environment) -> str:
+    """The path of the conda file that a job names; "" for an inline one."""
+    is_path = isinstance(named.conda_file, str)
+    return code_root(job.name, named.conda_file) or "" if is_path else ""
+
+
+def _conda_of(workspace: Workspace, experiment: Experiment) -> CondaFile | None:
+    """The packages of the experiment's conda file, for the backend venv."""
+    if experiment.paths.source != "conda":
+        return None
+    path = experiment.paths.environment
+    read = loader.WorkspaceFiles(Path(workspace.root)).read
+    return conda.parse(read(path) or "", path, read)
 
 
 def context_of(job: Job, named: Environment) -> str:
@@ -195,7 +222,7 @@ class _Resolver:
         return replace(environment, missing=self.nothing(reference, name))
 
     def nothing(self, reference: str, name: str) -> UserError:
-        file = f"{self.experiment.folder}/innerloop.toml"
+        file = self.experiment.paths.settings
         if not reference:
             return UserError(
                 "the job names no environment to run in",

@@ -49,7 +49,11 @@ def tested(run: Run, request: Request, start: Callable[[], int]) -> int:
 
 
 def _no_pytest(run: Run) -> str:
-    folder = f"{run.experiment.folder}/environment"
+    paths = run.experiment.paths
+    if paths.source != "dockerfile" or paths.is_shared:
+        where = paths.environment or run.job.name
+        return f"{where}: pytest is not installed in this environment; add it there"
+    folder = paths.context
     name, stage = ("test", "tests") if run.environment.test else ("dev", "people")
     return (
         f"{folder}: pytest is not installed in this environment. `scripts/loop add "
@@ -71,8 +75,10 @@ def tail(log: Path) -> str:
 def path_mapping(run: Run, request: Request) -> PathMapping:
     """How the paths that the program printed map to the workspace's files."""
     folder = code_root(run.job.name, run.job.code) or run.experiment.folder
+    paths = run.experiment.paths
+    others = tuple(path for path in (paths.folder, paths.tests) if path)
     cwd = request.cwd.replace("\\", "/")
     roots = [run.workspace.root.replace("\\", "/")]
     if cwd.endswith(f"/{folder}"):
         roots.append(cwd.removesuffix(f"/{folder}"))
-    return PathMapping(cwd=cwd, folder=folder, roots=roots)
+    return PathMapping(cwd=cwd, folder=folder, roots=roots, others=others)

@@ -15,7 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..model.environment import ResolvedEnvironment
-from ..model.experiment import JOB_FILE, Experiment, Link
+from ..model.experiment import Experiment, Link
+from ..model.experiment_paths import JOB_FILE
 from ..model.folder_contents import FolderContents
 from ..model.jobs.job import Job, parse_job
 from ..model.lint.finding import ERROR
@@ -131,15 +132,29 @@ def plan_command(
 ) -> Run:
     """A run of another command than the job's, in the experiment's folder.
 
-    Its environment is the experiment's, with development tools; `test`: with what the tests need.
+    Its environment is the experiment's, with development tools; `test`: with what the tests need. An
+    experiment without one has its job's.
     """
     environment_variables = json.dumps(dict(variables or {}))  # JSON is YAML
     job = parse_job(
-        f"command: {json.dumps(command)}\ncode: .\nenvironment: {{build: {{path: ./environment}}}}\n"
+        f"command: {json.dumps(command)}\ncode: .\n"
         f"environment_variables: {environment_variables}\nresources: {{shm_size: {shm_size}}}\n",
         f"{experiment.folder}/{JOB_FILE}",
     )
-    run = plan(workspace, experiment, job, arguments=arguments, dev=True, test=test)
+    environment = None
+    if not experiment.is_own and experiment.has_job:
+        # It has none of its own: the one that its job names.
+        named = loader.open_job(workspace, experiment)
+        environment = environment_resolver.resolve(workspace, experiment, named)
+    run = plan(
+        workspace,
+        experiment,
+        job,
+        arguments=arguments,
+        environment=environment,
+        dev=True,
+        test=test,
+    )
     return replace(run, in_place=True)
 
 

@@ -46,6 +46,7 @@ def create_experiment(workspace: Workspace, name: str, source: str | None) -> en
     with engine.change(root, f"the creation of {name}") as change:
         check_target(workspace, name)
         if source is not None:
+            _require_copyable(workspace, source)
             require_folder(root, source)
         texts = _copied_texts(root, name, source)
         _copy(root, root.joinpath(STAGING, *name.split("/")), name, source, texts)
@@ -67,6 +68,17 @@ def _made(state: State, name: str, source: str | None) -> State:
         version = state.made.get(dev_container_of(source), "")
     made = {**state.made, dev_container_of(name): version}
     return replace(state, made={path: text for path, text in made.items() if text})
+
+
+def _require_copyable(workspace: Workspace, name: str) -> None:
+    """UserError for a declared experiment: its files are where the team keeps them."""
+    if (declaration := workspace.declared.get(name)) is not None:
+        raise UserError(
+            f"{name} is declared, so there is no folder of it to copy",
+            code="experiment-declared",
+            where=declaration.position(),
+            hint="Copy its table, with another name",
+        )
 
 
 def require_folder(root: Path, name: str) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,27 +55,118 @@ def repository_around(folder: Path) -> str:
     return "" if around == folder and os.path.samefile(top, folder) else top
 
 
-def messages(folder: Path, paths: Sequence[str], wanted: bool) -> list[str]:
-    """Which of these files git would not keep, and which line of which file says so.
+def messages(
+    folder: Path, paths: Sequence[str], wanted: bool, whole: Sequence[str] = ()
+) -> list[str]:
+    """Which of these files git would not keep, which line says so, and the lines that keep them.
 
-    `wanted`: the person wants a repository.
+    `wanted`: the person wants a repository. `whole`: folders that are the tool's as a whole; they
+    end with a slash.
     """
     if process.which("git") is None:
         return [NO_GIT] if wanted else []
+    return list(_by_rule(folder, paths, whole).values())
+
+
+def _by_rule(folder: Path, paths: Sequence[str], whole: Sequence[str]) -> dict[str, str]:
+    """A message for each rule, by the first path that it is about."""
     found = ignored(folder, paths)
     rules: dict[IgnoreLine, list[str]] = {}
     for path, rule in found.items():
         rules.setdefault(rule, []).append(path)
-    return [_message(rule, those) for rule, those in rules.items()]
+    shut = _ignored_folders(folder, list(found))
+    prefix = _git(folder, "rev-parse", "--show-prefix").out.rstrip("\n") if rules else ""
+    messages = {}
+    for rule, those in rules.items():
+        below = _folder_of(rule, prefix)
+        lines = lines_to_keep(*(_below(below, words) for words in (those, shut, whole)))
+        messages[those[0]] = _message(rule, _folded(those, whole), f"{below}.gitignore", lines)
+    return messages
 
 
-def _message(rule: IgnoreLine, paths: list[str]) -> str:
+def _folder_of(rule: IgnoreLine, prefix: str) -> str:
+    """The folder whose ignore file can take back what a rule says; "" for the workspace's root.
+
+    It is that of the rule if it is inside: a file of an inner folder overrides those around it.
+    It ends with a slash. `prefix` is the root's path from the top of the repository.
+    """
+    source = rule.where.rpartition(":")[0]
+    is_inside = source.startswith(prefix) and source.endswith("/.gitignore")
+    return source[len(prefix) : -len(".gitignore")] if is_inside else ""
+
+
+def _below(folder: str, paths: Iterable[str]) -> list[str]:
+    """The paths that are in a folder, relative to it."""
+    return [path[len(folder) :] for path in paths if path.startswith(folder)]
+
+
+def _folded(paths: Sequence[str], whole: Sequence[str]) -> list[str]:
+    """The paths, with a folder of `whole` for all that is in it."""
+    folded = (next((one for one in whole if path.startswith(one)), path) for path in paths)
+    return list(dict.fromkeys(folded))
+
+
+def _message(rule: IgnoreLine, paths: list[str], file: str, lines: Sequence[str]) -> str:
     more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
     words = shlex.join(one_line(path) for path in paths)
+    shown = " ".join(f"`{one_line(line)}`" for line in lines)
     return (
         f"git ignores {one_line(paths[0])}{more} because of `{one_line(rule.pattern)}` in "
-        f"{one_line(rule.where)}, so a clone would lack them: `git add --force {words}` keeps them"
+        f"{one_line(rule.where)}, so a clone would lack them: `git add --force {words}` keeps them. "
+        f"So do these lines at the end of {one_line(file)}: {shown}"
     )
+
+
+def lines_to_keep(
+    paths: Sequence[str], ignored_folders: Collection[str], whole: Sequence[str] = ()
+) -> list[str]:
+    """The lines, at the end of the `.gitignore` beside the paths' root, with which git keeps them.
+
+    Git looks into no folder that it ignores (`ignored_folders`, without a slash at the end), so each
+    such folder is taken back first, and what else is in it is ignored again. A folder of `whole` is
+    taken back with all that is in it. Source: gitignore(5), "PATTERN FORMAT".
+    """
+    lines: dict[str, None] = {}
+    for path in paths:
+        own = next((folder for folder in whole if path.startswith(folder)), "")
+        parts = (own.rstrip("/") or path).split("/")
+        is_shut = False
+        for length in range(1, len(parts) + bool(own)):
+            folder = "/".join(parts[:length])
+            is_shut = is_shut or folder in ignored_folders
+            if is_shut:
+                lines[f"!/{_literal(folder)}/"] = None
+                if folder != own.rstrip("/"):
+                    lines[f"/{_literal(folder)}/*"] = None
+        lines[f"!/{_literal(own)}**" if own else f"!/{_literal(path)}"] = None
+    return list(lines)
+
+
+def _literal(path: str) -> str:
+    """A path as a pattern of gitignore that matches it alone."""
+    return re.sub(r"([\\*?\[])", r"\\\1", path)
+
+
+def _ignored_folders(folder: Path, paths: Sequence[str]) -> set[str]:
+    """The folders of the paths that git ignores as folders."""
+    parents = {parent for path in paths for parent in _parents(path)}
+    return {path.rstrip("/") for path in ignored(folder, [f"{one}/" for one in sorted(parents)])}
+
+
+def _parents(path: str) -> Iterator[str]:
+    parts = path.split("/")
+    yield from ("/".join(parts[:length]) for length in range(1, len(parts)))
+
+
+def lost(folder: Path, paths: Sequence[str], whole: Sequence[str] = ()) -> dict[str, str]:
+    """`messages` about those of the paths that do not exist and that git ignores, by the first path.
+
+    A clone lacks them because an ignore file kept them out of the repository.
+    """
+    missing = [path for path in paths if not os.path.lexists(folder / path)]
+    if not missing or process.which("git") is None or not _keeps(folder):
+        return {}
+    return _by_rule(folder, missing, whole)
 
 
 def ignored(folder: Path, paths: Sequence[str]) -> dict[str, IgnoreLine]:
@@ -97,6 +189,17 @@ def ignored(folder: Path, paths: Sequence[str]) -> dict[str, IgnoreLine]:
         if not pattern.startswith("!"):
             found[path] = IgnoreLine(f"{source}:{line}", pattern)
     return found
+
+
+def kept_files(folder: Path) -> list[str] | None:
+    """The files that git keeps or would add, relative to the folder; None without a repository."""
+    if process.which("git") is None or not _keeps(folder):
+        return None
+    words = ["ls-files", "--cached", "--others", "--exclude-standard", "--deduplicate", "-z"]
+    listed = _git(folder, *words)
+    if not listed.ok:  # a git before 2.31, which does not know --deduplicate
+        listed = _git(folder, *[word for word in words if word != "--deduplicate"])
+    return list(dict.fromkeys(filter(None, listed.out.split("\0")))) if listed.ok else None
 
 
 def patterns_in_use(folder: Path, gone: tuple[str, ...]) -> set[str]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from .. import __version__
-from ..model.experiment import JOB_FILE
+from ..model.experiment_paths import JOB_FILE
 from ..sync import engine
 from ..sync.render import agents_md, workflow_context, workspace_container
 from ..util import change_folder, files, process, undo_journal
@@ -91,13 +91,13 @@ def make(wanted: NewWorkspace) -> InitOutcome:
         process.signals_as_interrupts(),
         files.temporary_folder("wheel-", str(cache)) as scratch,
         _without_empty(missing),
-        files.locked(cache / f"{_digest(folder)}.lock", waiting=WAITING),
+        files.locked(cache / f"{digest(folder)}.lock", waiting=WAITING),
     ):
         pin = tool_wheel.find(wanted.wheel, wanted.root, scratch)
         if folder.exists():
             _undo_killed(folder)
             _require_vacant(folder)
-            with _repository(folder, wanted.git, folder), _tidied(folder):
+            with _repository(folder, wanted.git, folder), tidied(folder):
                 outcome = _make_in(folder, wanted, pin)
         else:
             with _growing(folder) as new, _repository(new, wanted.git, folder):
@@ -170,20 +170,20 @@ def _undo_killed(folder: Path) -> None:
     if (folder / ".innerloop").is_dir() and _is_killed(folder):
         engine.recover(folder)
         with files.confining(folder):
-            _tidy(folder)
+            tidy(folder)
 
 
 @contextmanager
-def _tidied(folder: Path) -> Iterator[None]:
+def tidied(folder: Path) -> Iterator[None]:
     """Leave nothing in `.innerloop` if no workspace is made."""
     try:
         yield
     finally:
         with files.confining(folder):
-            _tidy(folder)
+            tidy(folder)
 
 
-def _tidy(folder: Path) -> None:
+def tidy(folder: Path) -> None:
     if not change_folder.is_pending(folder):
         files.remove(folder / engine.LOCK)
         files.remove_if_empty(folder / ".innerloop")
@@ -206,7 +206,7 @@ def _growing(folder: Path) -> Iterator[Path]:
         files.confine(new)
         files.make_folder(new / UNFINISHED)
         yield new
-        _tidy(new)
+        tidy(new)
         files.remove_tree(new / UNFINISHED)
         files.flush_tree(new)
         files.rename(new, folder)
@@ -231,7 +231,7 @@ def _is_unfinished(folder: Path) -> bool:
     return not names - {".innerloop"} or (folder / UNFINISHED).is_dir() or names >= WHOLE
 
 
-def _digest(folder: Path) -> str:
+def digest(folder: Path) -> str:
     return hashlib.sha256(os.fsencode(folder.absolute())).hexdigest()[:16]
 
 

@@ -20,7 +20,8 @@ from ..sync.transaction import STATE, Change
 from ..util import files
 from ..util.errors import UserError
 from ..util.undo_journal import Delete, DropEmpty, Step, Write
-from . import git_ignored, init, made_files, marked_block
+from ..workspace import formatter_files
+from . import adopted_template, git_ignored, made_files, marked_block
 from .workspace_template import File
 
 FOLDER = ".innerloop"
@@ -30,7 +31,7 @@ RECORDS = {
     "jobs": "records of submitted jobs",
     "deployments": "records of deployments",
 }
-_DEV_CONTAINER = re.compile(r"\.devcontainer/([^/]+)/devcontainer\.json\Z")
+_DEV_CONTAINER = re.compile(r"\.devcontainer/([^/]+)/(?:devcontainer\.json|Dockerfile)\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ def plan(root: Path, *, keep_dev_containers: bool = False) -> Departure:
             where=STATE,
             hint="Run `scripts/loop sync` first",
         )
-    template = init.template()
+    template = adopted_template.of_root(root)
     made = [*made_files.of_workspace(root, template)]
     kept = {path for path in state.generated if keep_dev_containers and _stays(path, made)}
     retraction = file_states.retract(root, state, kept)
@@ -167,6 +168,8 @@ def carry_out(root: Path, *, keep_dev_containers: bool = False) -> Departure:
 
 
 def _steps(root: Path, departure: Departure) -> Iterator[Step]:
+    # Asked before the first step. An adopted repository had src/ and its caches before.
+    own = set() if formatter_files.is_adopted(root) else {"src", ".pytest_cache"}
     for change in departure.changes:
         if change.after is not None:
             yield Write(change.path, change.after)
@@ -177,8 +180,8 @@ def _steps(root: Path, departure: Departure) -> Iterator[Step]:
     folders = {posixpath.dirname(path.rstrip("/")) for path in gone} - {""}
     for folder in sorted(folders):
         yield from (Delete(f"{folder}/{name}") for name in _only_caches(root, folder, gone))
-    yield from (Delete(name) for name in made_files.CACHES if name == ".pytest_cache")
-    for folder in sorted({*folders, "src"}, reverse=True):
+    yield from (Delete(name) for name in made_files.CACHES & own)
+    for folder in sorted(folders | own - made_files.CACHES, reverse=True):
         yield DropEmpty(folder, ".")
 
 

@@ -8,11 +8,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ..model import naming, shared_code
+from ..model.settings import adoption
 from ..model.settings.orchestrators import KNOWN
 from ..util import files, regular_files
 from ..util.errors import UserError
 from ..workspace import loader, text_links
 from . import create, init, marked_block, workspace_template
+from .adopt import proposal
 from .init import NewWorkspace
 from .workspace_template import EXAMPLES, PIN, PYPROJECT, TINY, File
 
@@ -28,7 +30,8 @@ _TITLE = re.compile(r"\A# (.*)$", re.MULTILINE)
 
 def tools(template: Mapping[str, File]) -> tuple[str, ...]:
     """The files of a workspace that belong to the tool, the launcher and its pin last."""
-    return (*workspace_template.extension_files(template), *SCRIPTS)
+    scripts = (path for path in SCRIPTS if path in template)
+    return (*workspace_template.extension_files(template), *scripts)
 
 
 def as_shipped(root: Path, path: str, template: Mapping[str, File]) -> bool:
@@ -54,6 +57,9 @@ def of_workspace(root: Path, template: Mapping[str, File]) -> Iterator[str]:
 
     The folders end with a slash. An example goes as a whole, or not at all.
     """
+    if PYPROJECT not in template:
+        yield from _of_adopted(root)
+        return
     examples = tuple(part for parts in EXAMPLES.values() for part in parts)
     others = {*tools(template), *marked_block.FILES, PYPROJECT}
     for path, file in template.items():
@@ -68,6 +74,15 @@ def of_workspace(root: Path, template: Mapping[str, File]) -> Iterator[str]:
     for parts in [*EXAMPLES.values()]:
         yield from _example(root, template, parts)
     yield from _tiny(root)
+
+
+def _of_adopted(root: Path) -> Iterator[str]:
+    """What `init --here` wrote for the team of an adopted repository."""
+    folder = root / proposal.MADE
+    made = sorted(folder.glob("*.yml")) if folder.is_dir() and not folder.is_symlink() else []
+    for path in (root / adoption.FILE, *made):
+        if proposal.is_as_written(read(path) or ""):
+            yield path.relative_to(root).as_posix()
 
 
 def _is_personal(root: Path, template: Mapping[str, File]) -> bool:

@@ -11,7 +11,7 @@ from typing import Literal
 from ..sync import file_states
 from ..util import files
 from ..util.errors import UserError
-from . import init, made_files, marked_block
+from . import adopted_template, made_files, marked_block
 from .leave import FOLDER
 
 Owner = Literal["tool", "shared", "team"]
@@ -51,7 +51,7 @@ def of_file(root: Path, path: str) -> OwnedFile:
 
 
 def _tools(root: Path) -> Iterator[OwnedFile]:
-    template = init.template()
+    template = adopted_template.of_root(root)
     for path in made_files.tools(template):
         if not os.path.lexists(root / path):
             yield OwnedFile(path, "tool", "missing")
@@ -63,7 +63,7 @@ def _tools(root: Path) -> Iterator[OwnedFile]:
 
 
 def _shared(root: Path) -> Iterator[OwnedFile]:
-    template = init.template()
+    template = adopted_template.of_root(root)
     for path in marked_block.FILES:
         try:
             text = files.read_own(root / path, plain=True)

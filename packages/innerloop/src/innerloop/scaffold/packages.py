@@ -55,7 +55,7 @@ def add(
     UserError if the environment has no requirements file, or no versions satisfy it.
     """
     root = Path(workspace.root)
-    folder = f"{experiment.folder}/environment"
+    folder = posixpath.dirname(experiment.paths.lock or experiment.paths.environment) or "."
     while True:
         before = dict(_texts(root / folder))
         source = f"{DEV if kind == TEST and f'{TEST}.in' not in before else kind}.in"

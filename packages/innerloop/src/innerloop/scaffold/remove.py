@@ -15,6 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..model import naming, shared_code
+from ..model.experiment_paths import DOCKERFILE, SOURCES, default_folder
+from ..model.settings import declaration_edit
+from ..model.settings.declarations import ROOT_SETTINGS, Declaration
 from ..model.workspace import Workspace
 from ..sync import engine, three_way_text, transaction
 from ..sync.render import workflow_context
@@ -23,7 +26,7 @@ from ..sync.state_file import State
 from ..sync.transaction import Change
 from ..util import files
 from ..util.jsonc import ParseError, parse
-from ..util.undo_journal import DropEmpty, Move, Step, Write
+from ..util.undo_journal import Delete, DropEmpty, Move, Step, Write
 from ..workspace import loader
 from . import create
 
@@ -36,7 +39,8 @@ class Removal:
     """What a removal does; paths are relative to the root.
 
     `outputs` is the folder of its runs, None if there is none. `users` are links of other
-    experiments into its folder, which break. `started_by` are its files of orchestrators.
+    experiments into its folder, which break. `started_by` are its files of orchestrators. Of a
+    declared experiment the `declarations` go, and `stays` are the files that it named.
     """
 
     name: str
@@ -44,10 +48,14 @@ class Removal:
     outputs: str | None
     users: tuple[str, ...]
     started_by: tuple[str, ...] = ()
+    folder: str = ""
+    declarations: tuple[Declaration, ...] = ()
+    stays: tuple[str, ...] = ()
 
     @property
-    def folder(self) -> str:
-        return f"src/{self.name}"
+    def is_declared(self) -> bool:
+        """Whether its files are the team's, so that the declaration alone goes."""
+        return bool(self.declarations)
 
     @property
     def dev_container(self) -> str:
@@ -59,17 +67,22 @@ def plan(workspace: Workspace, name: str) -> Removal:
     transaction.require_no_newer(root)
     slug = naming.slug_of(name)
     outputs = f"outputs/{slug}"
-    users = [
-        link
-        for link, text in loader.WorkspaceFiles(root).links("src")
-        if _leads_into(link, text, f"src/{name}")
-    ]
+    folder = default_folder(name)
+    declarations = loader.declarations_of(workspace, name)
+    loader.own_link_of(workspace, name)  # the link goes, and what it leads to stays
+    links = [] if declarations else loader.WorkspaceFiles(root).links(SOURCES)
+    users = [link for link, text in links if _leads_into(link, text, folder)]
+    paths = workspace.paths_of(name)
+    named = (paths.folder, paths.job, paths.environment, paths.tests) if declarations else ()
     return Removal(
         name=name,
         kept_in=_free(root, f"{REMOVED}/{slug}-{time.strftime('%Y%m%d-%H%M%S')}"),
         outputs=outputs if (root / outputs).is_dir() else None,
         users=tuple(sorted(users)),
         started_by=_started_by(root, name),
+        folder=folder,
+        declarations=declarations,
+        stays=tuple(dict.fromkeys(path for path in named if path)),
     )
 
 
@@ -98,14 +111,23 @@ def carry_out(
     """
     with engine.change(root, f"the removal of {removal.name}") as change:
         check()
-        create.require_folder(root, removal.name)
+        if not removal.is_declared:
+            create.require_folder(root, removal.name)
         change.carry_out([*_copies(root, removal), *_moves(root, removal)])
         engine.edit_within(change, lambda state: _release(root, removal, state))
         return engine.sync_within(change)
 
 
 def _moves(root: Path, removal: Removal) -> Iterator[Step]:
-    for folder, name in ((removal.folder, "src"), (removal.dev_container, "devcontainer")):
+    for declaration in removal.declarations:
+        text = files.read_own(root / declaration.file) or ""
+        edited = declaration_edit.without(declaration, text)
+        yield Write(f"{removal.kept_in}/{declaration.file}", text)
+        # An empty settings file has nothing to say; pyproject.toml is the team's.
+        is_empty = not edited and declaration.file == ROOT_SETTINGS
+        yield Delete(declaration.file) if is_empty else Write(declaration.file, edited)
+    moved = [] if removal.is_declared else [(removal.folder, SOURCES)]
+    for folder, name in (*moved, (removal.dev_container, "devcontainer")):
         if (root / folder).is_dir():
             yield Move(folder, f"{removal.kept_in}/{name}")
             yield DropEmpty(posixpath.dirname(folder), folder.partition("/")[0])
@@ -140,7 +162,11 @@ def _release(root: Path, removal: Removal, state: State) -> tuple[State, list[Ch
         for file in removal.started_by
         if (text := files.read_own(root / file)) is not None
     ]
-    gone = {*workflow_context.files_of(removal.name), f"{removal.dev_container}/devcontainer.json"}
+    own = ("devcontainer.json", DOCKERFILE)
+    gone = {
+        *workflow_context.files_of(removal.name),
+        *(f"{removal.dev_container}/{file}" for file in own),
+    }
     kept = {file: value for file, value in generated.items() if file not in gone}
     made = {file: version for file, version in state.made.items() if file not in gone}
     return State(kept, state.ejected - gone, state.unknown - gone, made=made), changes

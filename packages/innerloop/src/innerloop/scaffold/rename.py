@@ -17,6 +17,10 @@ from pathlib import Path
 
 from ..argo_manifest import resource_names
 from ..model import naming, shared_code
+from ..model.experiment_paths import SOURCES, default_folder
+from ..model.paths import is_within
+from ..model.settings import declaration_edit
+from ..model.settings.declarations import Declaration
 from ..model.workspace import Workspace
 from ..sync import engine, path_renames, transaction
 from ..sync.state_file import State
@@ -27,7 +31,7 @@ from ..workspace import loader, text_links
 from . import create
 
 # Where a person may mention an experiment's folder. They are searched, not changed.
-MENTIONS = ("README.md", "pyproject.toml", "docs", "notebooks", "orchestration", ".github", "src")
+MENTIONS = ("README.md", "pyproject.toml", "docs", "notebooks", "orchestration", ".github", SOURCES)
 MAX_MENTIONS = 20
 
 
@@ -53,9 +57,20 @@ def carry_out(
     create.check_target(workspace, new)
     with engine.change(root, f"the rename of {old} to {new}") as change:
         check()
-        create.require_folder(root, old)
-        create.check_target(workspace, new)
         names = RenamePair(old, new)
+        declarations = loader.declarations_of(workspace, old)
+        link = loader.own_link_of(workspace, old)
+        if not declarations:
+            create.require_folder(root, old)
+        create.check_target(workspace, new)
+        if declarations or link:
+            # Its files are where the team keeps them: they keep their names.
+            target = workspace.paths_of(old).folder
+            change.carry_out(_declared(root, declarations, new))
+            change.carry_out(_relinked(names, target) if link else ())
+            change.carry_out(_named_after(root, names))
+            engine.edit_within(change, lambda state: _rename_generated(root, names, state))
+            return engine.sync_within(change)
         texts = text_links.below(root)
         change.carry_out(_moves(root, names))
         text_links.forget()
@@ -72,7 +87,7 @@ def mentions(root: Path, old: str) -> list[str]:
     positions: list[str] = []
     for path in _own_texts(root):
         text = regular_files.read_or_fail(path).decode("utf-8", "replace")
-        if f"src/{old}" not in text:
+        if default_folder(old) not in text:
             continue
         for number, line in enumerate(text.splitlines(), start=1):
             if naming.moved_paths(line, old, "\0") != line:
@@ -82,15 +97,35 @@ def mentions(root: Path, old: str) -> list[str]:
 
 def _moves(root: Path, names: RenamePair) -> Iterator[Step]:
     """Its folder, dev container and outputs, and the generated files that are named after it."""
+    yield Move(default_folder(names.old), default_folder(names.new))
+    yield from _named_after(root, names)
+    yield DropEmpty(posixpath.dirname(default_folder(names.old)), SOURCES)
+
+
+def _relinked(names: RenamePair, target: str) -> Iterator[Step]:
+    """The link to the experiment's folder under its new name, which may be at another depth."""
+    old, new = default_folder(names.old), default_folder(names.new)
+    yield Move(old, new)
+    yield MakeLink(new, shared_code.link_text(new, target))
+    yield DropEmpty(posixpath.dirname(old), SOURCES)
+
+
+def _declared(root: Path, declarations: Sequence[Declaration], new: str) -> Iterator[Step]:
+    """The declarations under another name. Its files, which are the team's, keep theirs."""
+    for declaration in declarations:
+        text = files.read_own(root / declaration.file) or ""
+        yield Write(declaration.file, declaration_edit.renamed(declaration, text, new))
+
+
+def _named_after(root: Path, names: RenamePair) -> Iterator[Step]:
     old, new = names.slugs
-    yield Move(f"src/{names.old}", f"src/{names.new}")
     for folder in (".devcontainer", "outputs"):
         yield from _move(root, f"{folder}/{old}", f"{folder}/{new}")
     state = transaction.parse_state(transaction.text_on_disk(root))
     for file, value in state.generated.items():
-        if isinstance(value, str):
+        moves_with_folder = is_within(file, f".devcontainer/{old}")
+        if isinstance(value, str) and not moves_with_folder:
             yield from _move(root, file, naming.moved_paths(file, names.old, names.new))
-    yield DropEmpty(posixpath.dirname(f"src/{names.old}"), "src")
 
 
 def _move(root: Path, old: str, new: str) -> Iterator[Step]:
@@ -99,7 +134,7 @@ def _move(root: Path, old: str, new: str) -> Iterator[Step]:
 
 
 def _texts_inside(root: Path, names: RenamePair) -> Iterator[Step]:
-    for path in _texts_below(root / "src" / names.new):
+    for path in _texts_below(root / SOURCES / names.new):
         try:
             text = regular_files.read_or_fail(path).decode("utf-8")
         except UnicodeDecodeError:
@@ -115,9 +150,9 @@ def _links(root: Path, names: RenamePair) -> Iterator[Step]:
     The folder may have another depth now.
     """
     disk = loader.WorkspaceFiles(root)
-    old, new = f"src/{names.old}", f"src/{names.new}"
+    old, new = default_folder(names.old), default_folder(names.new)
     texts = {link.path for link in text_links.below(root)}
-    for link, text in disk.links("src"):
+    for link, text in disk.links(SOURCES):
         if link in texts:
             continue
         target = shared_code.leads(link, text)
@@ -134,7 +169,7 @@ def _moved_texts(
     names: RenamePair, texts: Sequence[text_links.TextLink]
 ) -> Iterator[tuple[str, str]]:
     """The links that are text files and have another path or text now. `texts` are those before."""
-    old, new = f"src/{names.old}", f"src/{names.new}"
+    old, new = default_folder(names.old), default_folder(names.new)
     for link in texts:
         target = shared_code.leads(link.path, link.text)
         if link.path.startswith(f"{old}/"):

@@ -20,7 +20,8 @@ from ..util.cache_folder import cache_folder
 from ..util.errors import UserError
 from ..util.undo_journal import Delete, Step, Write, WriteBytes
 from ..util.wheels import WHEELS
-from . import init, marked_block, tool_wheel, workspace_template
+from ..workspace import formatter_files
+from . import adopted_template, init, marked_block, tool_wheel, workspace_template
 from .migrations import vendored_texts
 from .workspace_template import EXTENSION, PIN
 
@@ -88,12 +89,13 @@ def edits(root: Path, new: ToolVersion, old: str) -> ToolEdits:
     steps: list[Step] = []
     kept: dict[str, str] = {}
     conflicts: dict[str, int] = {}
-    for name in marked_block.FILES:
+    is_adopted = formatter_files.is_adopted(root)
+    for name in () if is_adopted else marked_block.FILES:
         merged, line = _merged(root, name, new, _of_version(shipped, old, name))
         steps += [] if merged is None else [Write(name, merged)]
         conflicts |= {name: line} if line else {}
     steps += _extension_edits(root, new, old, shipped, kept)
-    for name in SCRIPTS:
+    for name in adopted_template.SCRIPTS if is_adopted else SCRIPTS:
         here = _content(root, name)
         wanted = new.template[name].content
         if here is not None and _plain(here) == _plain(wanted):

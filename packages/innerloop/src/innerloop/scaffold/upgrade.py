@@ -22,6 +22,7 @@ from ..util.errors import UserError
 from ..util.position import Position
 from ..util.undo_journal import Step, Write, WriteBytes
 from ..util.wheels import WHEELS
+from ..workspace import formatter_files
 from . import (
     migrations,
     template_experiments,
@@ -115,7 +116,8 @@ def require_upgradable(root: Path) -> None:
             where=f"{root / SOURCES}",
             hint="Update them with git",
         )
-    if not (root / "src").is_dir() or not (root / "pyproject.toml").is_file():
+    is_made = (root / "src").is_dir() and (root / "pyproject.toml").is_file()
+    if not is_made and not formatter_files.is_adopted(root):
         raise UserError(
             "this is no workspace: it lacks src/ or pyproject.toml",
             code="not-a-workspace",
@@ -124,7 +126,8 @@ def require_upgradable(root: Path) -> None:
         )
     if pinned(root):  # the first form of a workspace has another record
         _require_record(root)
-    settings = [root / "pyproject.toml", *sorted((root / "src").glob("**/innerloop.toml"))]
+    settings = [root / "pyproject.toml", root / "innerloop.toml"]
+    settings += [*sorted((root / "src").glob("**/innerloop.toml"))]
     for path in settings:
         text = files.read_text(path)
         if text is not None and (line := git_markers.first_line(text)):

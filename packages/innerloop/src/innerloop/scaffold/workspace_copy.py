@@ -14,7 +14,7 @@ from .workspace_template import RUN_LEFTOVERS
 
 # Sync reads no file that is larger. Of a larger one, only its name counts.
 _LARGEST = 4_000_000
-_SKIPPED = RUN_LEFTOVERS | {"node_modules", ".innerloop", "data", "packages"}
+_SKIPPED = RUN_LEFTOVERS | {"node_modules", ".innerloop", "data"}
 
 
 @contextmanager

@@ -7,6 +7,7 @@ exists and was never generated is the person's: it is left alone, and recorded a
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -16,7 +17,8 @@ from typing import Literal
 from .. import __version__
 from ..model import naming
 from ..model.editor_variables import has_variable
-from ..model.experiment import JOB_FILE, Experiment
+from ..model.experiment import Experiment
+from ..model.experiment_paths import default_folder
 from ..model.jobs.job import Job
 from ..model.settings.schedules import Schedule
 from ..model.workspace import Workspace
@@ -26,7 +28,7 @@ from ..util.json_values import same
 from ..util.jsonc import ParseError, parse
 from ..util.position import Position
 from ..util.printable import one_line
-from ..workspace import loader
+from ..workspace import formatter_files, loader
 from . import (
     contested_bases,
     git_conflicts,
@@ -39,7 +41,7 @@ from . import (
 )
 from .conflicts import Conflict
 from .merge_rules import EDITOR_FILES
-from .render import agents_md, launch_json, workflow_context, workspace_container
+from .render import agents_md, generated_paths, launch_json, workflow_context, workspace_container
 from .render.generated_files import Json, Specification, generate
 from .state_file import State
 from .transaction import Change
@@ -221,7 +223,7 @@ def _plan(root: Path, resolution: Resolution | None, eject: str | None) -> SyncO
             ejected -= {_given_back(resolution)}
             resolution = replace(resolution, word="give back")
     asked = {resolution.file} if resolution is not None else set()
-    skipped |= _without_container(root, state, ejected) - asked
+    skipped |= _without_container(root, state, ejected, values) - asked
     problems = [*broken.values(), *unscheduled.values()]
     notes = [_left_to_the_person(path) for path in sorted(never & ejected)]
     changes: list[Change] = []
@@ -340,7 +342,8 @@ def _never_generated(
         if text is not None and not _says(text, value):
             paths.add(path)
     if (
-        workspace_container.PATH not in decided
+        workspace_container.PATH in values
+        and workspace_container.PATH not in decided
         and not state.may_own(workspace_container.PATH)
         and (root / workspace_container.OTHER_PLACE).is_file()
     ):
@@ -366,22 +369,32 @@ def _left_to_the_person(path: str) -> str:
     return f"{path}: {what}. `scripts/loop sync --take '{path}:.'` adds what sync generates"
 
 
-def _without_container(root: Path, state: State, ejected: Set[str]) -> set[str]:
-    """The files of the workspace's own container that are not to be written.
+def _without_container(
+    root: Path, state: State, ejected: Set[str], values: Mapping[str, Json]
+) -> set[str]:
+    """The files of a container that are not to be written: the workspace's own, or an experiment's.
 
     They are not written if another one of them is the person's: a devcontainer.json without its
     Dockerfile, or the other way round, is of no use. Files that sync has generated once are still
     generated.
     """
-    parts = set(workspace_container.FILES)
-    missing = {
-        path
-        for path in parts - {workspace_container.PATH}
-        if state.may_own(path) and not (root / path).exists()
-    }
-    if not parts & ejected and not missing:
-        return set()
-    return {path for path in parts - ejected if not state.may_own(path)}
+    left_out: set[str] = set()
+    for path, parts in _containers(values):
+        missing = {
+            part for part in parts - {path} if state.may_own(part) and not (root / part).exists()
+        }
+        if parts & ejected or missing:
+            left_out |= {part for part in parts - ejected if not state.may_own(part)}
+    return left_out
+
+
+def _containers(values: Mapping[str, Json]) -> Iterator[tuple[str, set[str]]]:
+    """The devcontainer.json and all files of each container of several files."""
+    yield workspace_container.PATH, set(workspace_container.FILES)
+    for dockerfile in values:
+        if generated_paths.is_dockerfile(dockerfile):
+            path = f"{posixpath.dirname(dockerfile)}/devcontainer.json"
+            yield path, {path, dockerfile}
 
 
 def _merged(
@@ -487,7 +500,7 @@ def _left_alone(broken: Mapping[str, str], values: Mapping[str, Json]) -> set[st
     """
     if not broken:
         return set()
-    own = {f".devcontainer/{name.replace('/', '.')}/devcontainer.json" for name in broken}
+    own = {path for name in broken for path in generated_paths.dev_container_files(name)}
     return own | {path for path in values if path.startswith(".vscode/")}
 
 
@@ -519,7 +532,7 @@ def _specification(root: Path) -> tuple[Specification, dict[str, str], dict[str,
             _require_literal(name)
             experiment = loader.open_experiment(workspace, name)
             experiments.append(experiment)
-            if JOB_FILE in experiment.files:
+            if experiment.has_job:
                 job = loader.open_job(workspace, experiment)
                 launch_json.configuration_of(experiment, job)
                 jobs[name] = job
@@ -531,7 +544,11 @@ def _specification(root: Path) -> tuple[Specification, dict[str, str], dict[str,
                 schedules[name] = _schedule(workspace, experiment, jobs.get(name), read)
             except UserError as error:
                 unscheduled[name] = error.report()
-    return Specification(workspace, tuple(experiments), jobs, schedules, read), broken, unscheduled
+    formats = (
+        workspace.settings.adopted is None or formatter_files.formatter_of(root).kind != "none"
+    )
+    whole = Specification(workspace, tuple(experiments), jobs, schedules, read, formats)
+    return whole, broken, unscheduled
 
 
 def _require_literal(name: str) -> None:
@@ -540,7 +557,7 @@ def _require_literal(name: str) -> None:
         raise UserError(
             "an editor would replace a part of this folder's name, so nothing is generated for it",
             code="experiment-name-invalid",
-            where=f"src/{one_line(name)}",
+            where=default_folder(one_line(name)),
             hint="Rename the folder: lower-case letters, digits and _",
         )
 

@@ -47,7 +47,12 @@ def commented_out(text: str, table: str, why: str) -> str:
 
 
 def _keys(text: str) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """(line, path) of each table's header and of each key.
+    """(line, path) of each table's header and of each key."""
+    yield from ((number, path) for number, path, _ in keys_of(text))
+
+
+def keys_of(text: str) -> Iterator[tuple[int, tuple[str, ...], int]]:
+    """(line, path, how many parts of it the line writes) of each table's header and of each key.
 
     Lines within multi-line strings and arrays are skipped.
     """
@@ -64,9 +69,9 @@ def _keys(text: str) -> Iterator[tuple[int, tuple[str, ...]]]:
         path = tuple(_plain(part) for part in re.findall(_PART, found[1]))
         if header is not None:
             table = path
-            yield number, table
+            yield number, table, len(table)
             continue
-        yield number, (*table, *path)
+        yield number, (*table, *path), len(path)
         for quotes in ('"' * 3, "'" * 3):
             if line.count(quotes, found.end()) == 1:
                 closes = quotes

@@ -61,7 +61,7 @@ def open_folder(workspace: Workspace, experiment: Experiment) -> DeployFolder:
 
 def _how_to_get_one(workspace: Workspace) -> str:
     for name in workspace.experiments:
-        if Path(workspace.root, "src", name, FOLDER).is_dir():
+        if Path(workspace.root, workspace.paths_of(name).folder, FOLDER).is_dir():
             return f"Copy src/{name}/{FOLDER} and change it, or create one with `loop new --from {name}`"
     return "`scripts/loop help serve` describes its files"
 

@@ -51,7 +51,7 @@ def read(workspace: Workspace, path: str) -> WorkspaceValues:
 def _yaml_files(workspace: Workspace, home: str) -> list[str]:
     """The YAML files of all experiments, and those beside the job file; the nearest first."""
     root = Path(workspace.root)
-    folders = [home, *(f"src/{name}" for name in workspace.experiments)]
+    folders = [home, *(workspace.paths_of(name).folder for name in workspace.experiments)]
     found: dict[str, None] = {}
     for folder in folders:
         for path in _below(root / folder, _DEEPEST):

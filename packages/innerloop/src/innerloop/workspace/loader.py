@@ -1,4 +1,4 @@
-"""Reads a workspace from disk into the values of `model`. Nothing else reads src/."""
+"""Reads a workspace from disk into the values of `model`. Nothing else reads experiments."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, ClassVar
 
-from ..model import ignore_file, shared_code
+from ..model import build_context, ignore_file, shared_code
+from ..model.build_context import BuildContext
 from ..model.dockerfiles import dockerfile, dockerignore
-from ..model.experiment import JOB_FILE, MARK, Experiment, Link
+from ..model.experiment import MARK, Experiment, Link
+from ..model.experiment_paths import JOB_FILE, SETTINGS_FILE, SOURCES, ExperimentPaths
 from ..model.file_owners import owners_of
 from ..model.folder_contents import FolderContents
 from ..model.naming import slug_of
 from ..model.paths import is_within
-from ..model.settings import settings
+from ..model.settings import declarations, settings
 from ..model.workspace import HOST, INSIDE, Workspace, resolve
 from ..util import files, regular_files
 from ..util.errors import UsageError, UserError, join_names
@@ -26,6 +28,7 @@ from ..util.printable import is_unicode
 from . import (
     experiment_choice,
     folder_reader,
+    located_experiments,
     missing_data,
     pytest_files,
     submodules,
@@ -35,7 +38,7 @@ from .folder_reader import SKIPPED
 from .root import as_on_disk, typed_below
 
 if TYPE_CHECKING:  # a command that reads no job file should not wait for YAML
-    from ..model.jobs.job import Job
+    from ..model.jobs.job import Environment, Job
     from ..model.settings.schedules import Schedule
 
 # The largest file of a build's folder, in bytes.
@@ -57,16 +60,20 @@ def open_workspace(root: Path) -> Workspace:
     _require_unicode(
         str(root), "the path of this workspace", "Move the workspace to another folder"
     )
-    path = root / "pyproject.toml"
-    text = files.read_text(path)
-    experiments = tuple(sorted(_experiment_names(root / "src", "")))
-    for name in experiments:
-        _require_unicode(f"src/{name}", "the name of this experiment", "Rename the folder")
+    text = files.read_text(root / declarations.PYPROJECT)
+    own = files.read_text(root / declarations.ROOT_SETTINGS)
+    of_workspace = settings.of_workspace(text or "", declarations.PYPROJECT)
+    declared = declarations.read({declarations.PYPROJECT: text, declarations.ROOT_SETTINGS: own})
+    found = located_experiments.find(root, declared, NOT_CODE)
+    for name in found.names:
+        _require_unicode(f"{SOURCES}/{name}", "the name of this experiment", "Rename the folder")
     return Workspace(
         root=str(root),
-        settings=settings.of_workspace(text or "", path.name),
-        experiments=experiments,
+        settings=settings.of_root_file(own, declarations.ROOT_SETTINGS, of_workspace),
+        experiments=found.names,
         host=_host_of(root),
+        located=found.paths,
+        declared=declared,
     )
 
 
@@ -120,8 +127,9 @@ def _chosen(workspace: Workspace, word: str | None, cwd: Path, error: UsageError
     path = None if word is None else experiment_choice.file_of(root, word, cwd)
     if word is not None and path is None:
         return None
-    links = {name: tuple(links_of(root, root / "src" / name)) for name in workspace.experiments}
-    owners = owners_of(path, links) if path is not None else []
+    located = {name: workspace.paths_of(name) for name in workspace.experiments}
+    links = {name: tuple(links_of(root, root / one.folder)) for name, one in located.items()}
+    owners = owners_of(path, located, links) if path is not None else []
     if len(owners) > 1:
         error.what = f'"{word}" belongs to several experiments'
         error.hint = f"Name one of {join_names(owners)}"
@@ -129,10 +137,11 @@ def _chosen(workspace: Workspace, word: str | None, cwd: Path, error: UsageError
 
 
 def _in_an_experiment(workspace: Workspace, cwd: Path) -> bool:
-    return any(
-        cwd.resolve().is_relative_to(Path(workspace.root, "src", name))
-        for name in workspace.experiments
-    )
+    try:
+        here = cwd.resolve().relative_to(workspace.root).as_posix()
+    except ValueError:
+        return False
+    return bool(workspace.owners_of(here))
 
 
 def current_experiment() -> str | None:
@@ -141,33 +150,153 @@ def current_experiment() -> str | None:
 
 
 def open_experiment(workspace: Workspace, name: str) -> Experiment:
-    folder = Path(workspace.root, "src", *name.split("/"))
-    where = f"src/{name}/environment/Dockerfile"
-    text = files.read_text(folder / "environment" / "Dockerfile")
-    if text is None:
-        raise UserError("there is no Dockerfile", code="dockerfile-missing", where=where)
-    if len(twins := _by_slug(workspace.experiments).get(slug_of(name), [])) > 1:
-        other = next(twin for twin in twins if twin != name)
-        raise UserError(
-            f"{name} and {other} would use the same files and images, named {slug_of(name)}",
-            code="experiment-ambiguous",
-            where=f"src/{name}",
-            hint="Rename one of the folders by hand",
-        )
-    toml = f"src/{name}/innerloop.toml"
-    links = tuple(links_of(Path(workspace.root), folder))
+    """An experiment, with what its files say. UserError for one that cannot be used."""
+    root = Path(workspace.root)
+    paths, declaration = workspace.paths_of(name), workspace.declared.get(name)
+    if declaration is not None:
+        located_experiments.require(root, declaration, paths)
+    _require_own_slug(workspace, name)
+    if declaration is not None and paths.source != "dockerfile":
+        paths, built = _environment_of(root, name, paths)
+    elif (text := files.read_text(root / paths.dockerfile)) is None:
+        raise UserError("there is no Dockerfile", code="dockerfile-missing", where=paths.dockerfile)
+    else:
+        built = dockerfile.parse(text, paths.dockerfile)
+    folder = root / paths.folder
+    links = tuple(links_of(root, folder))
     names = tuple(sorted(entry.name for entry in os.scandir(folder)))
-    common_tests = tuple(_common_tests(Path(workspace.root), links))
+    common_tests = tuple(_common_tests(root, links))
     return Experiment(
         name=name,
-        dockerfile=dockerfile.parse(text, where),
-        settings=settings.of_experiment(
-            files.read_text(folder / "innerloop.toml"), toml, workspace.settings
-        ),
+        dockerfile=built,
+        settings=_settings_of(workspace, name, paths),
         links=links,
         files=names,
-        pytest=pytest_files.layout(Path(workspace.root), f"src/{name}", names, common_tests),
+        pytest=pytest_files.layout(root, paths.folder, names, common_tests, paths.tests),
+        located=paths,
     )
+
+
+def require_environment(workspace: Workspace, experiment: Experiment) -> None:
+    """UserError for an experiment that has no environment of its own, so that nothing is built."""
+    if experiment.is_own:
+        return
+    declaration = workspace.declared.get(experiment.name)
+    raise UserError(
+        f"{experiment.name} has no environment of its own",
+        code="environment-undeclared",
+        where=declaration.position() if declaration else experiment.folder,
+        hint=f'Write environment = "PATH" in [experiments.{experiment.name}]: a Dockerfile, a conda '
+        "file, a requirements file or an image",
+    )
+
+
+def own_link_of(workspace: Workspace, name: str) -> str:
+    """The link that is the experiment, from the root; "" for one that is a folder or declared.
+
+    UserError for an experiment below a link, which cannot be moved without the others.
+    """
+    paths = workspace.paths_of(name)
+    if not paths.link or name in workspace.declared:
+        return ""
+    if not os.path.islink(Path(workspace.root, paths.link)):
+        raise UserError(
+            f"{name} is in a folder that a link under {SOURCES}/ leads to",
+            code="experiment-linked",
+            where=paths.link,
+            hint=f"Rename or remove {paths.folder} by hand, then `scripts/loop sync`",
+        )
+    return paths.link
+
+
+def declarations_of(workspace: Workspace, name: str) -> tuple[declarations.Declaration, ...]:
+    """The tables that declare an experiment, one for each file that has one; empty for none."""
+    if name not in workspace.declared:
+        return ()
+    found = []
+    for file in (declarations.PYPROJECT, declarations.ROOT_SETTINGS):
+        text = files.read_text(Path(workspace.root, file))
+        found += [one for one in (declarations.read({file: text}).get(name),) if one is not None]
+    return tuple(found)
+
+
+def _require_own_slug(workspace: Workspace, name: str) -> None:
+    """UserError if another experiment would use the same files and images."""
+    if len(twins := _by_slug(workspace.experiments).get(slug_of(name), [])) < 2:
+        return
+    other = next(twin for twin in twins if twin != name)
+    declaration = workspace.declared.get(name)
+    raise UserError(
+        f"{name} and {other} would use the same files and images, named {slug_of(name)}",
+        code="experiment-ambiguous",
+        where=declaration.position() if declaration else workspace.paths_of(name).folder,
+        hint="Choose another name" if declaration else "Rename one of the folders by hand",
+    )
+
+
+def _settings_of(workspace: Workspace, name: str, paths: ExperimentPaths) -> settings.Settings:
+    """The experiment's settings: those beside its code, and on top those of its declaration."""
+    declaration = workspace.declared.get(name)
+    file = posixpath.join(paths.folder, SETTINGS_FILE)
+    text = files.read_text(Path(workspace.root, file)) if paths.folder != "." else None
+    own = settings.of_experiment(text, file, workspace.settings)
+    return own if declaration is None else declaration.settings_on(own)
+
+
+def _environment_of(
+    root: Path, name: str, paths: ExperimentPaths
+) -> tuple[ExperimentPaths, dockerfile.Dockerfile]:
+    """The environment of a declared experiment that is no Dockerfile, and what builds it.
+
+    Without a declared environment it is the one that the job names, if that is a file or an image.
+    """
+    from ..model.jobs.environment_file import environment_of
+    from ..model.jobs.job import Environment
+
+    read = WorkspaceFiles(root).read
+    named = Environment("none")
+    if (text := files.read_text(root / paths.job)) is not None:
+        from ..model.jobs.job import parse_job
+
+        job = parse_job(text, paths.job)
+        if job.environment.kind != "registered" or paths.source == "none":
+            with suppress(UserError):  # a run says what is wrong with it
+                named = environment_of(job, read)
+    image = named.image or ""
+    base = "" if image.startswith("azureml:") else image
+    if paths.source == "none":
+        paths = _as_named(root, name, paths, named, base)
+    if paths.source == "dockerfile":
+        text = files.read_text(root / paths.dockerfile) or ""
+    elif paths.source == "image":
+        text = f"FROM {paths.environment}\n"
+    elif paths.source == "none":
+        text = "FROM scratch\n"
+    else:
+        text = located_experiments.dockerfile_text(paths, name, base, read)
+    return paths, dockerfile.parse(text, paths.dockerfile or paths.job)
+
+
+def _as_named(
+    root: Path, name: str, paths: ExperimentPaths, named: Environment, image: str
+) -> ExperimentPaths:
+    """The paths with the environment that the job names; unchanged if there is no file of it."""
+
+    def below(text: str) -> str:
+        return posixpath.normpath(posixpath.join(posixpath.dirname(paths.job), text))
+
+    if named.kind == "build":
+        context = below((named.path or ".").replace("\\", "/"))
+        path = posixpath.normpath(posixpath.join(context, named.dockerfile))
+        if not path.startswith("..") and (root / path).is_file():
+            return located_experiments.with_dockerfile(root, paths, path, context)
+    if named.kind == "conda" and isinstance(named.conda_file, str):
+        path = below(named.conda_file.replace("\\", "/"))
+        if not path.startswith("..") and (root / path).is_file():
+            return located_experiments.with_file(paths, name, path, "conda")
+    if named.kind == "image" and image:
+        return located_experiments.with_image(paths, image)
+    return paths
 
 
 @cache
@@ -204,11 +333,11 @@ def choose_job(
             what, hint = f"{word} has no {file or JOB_FILE}", f"Name its job file: {names}"
             raise UsageError(what, code="job-file-missing", hint=hint) from None
         raise
-    beside = Path(workspace.root, experiment.folder, file or JOB_FILE)
+    beside = Path(workspace.root, experiment.folder, file or experiment.job_file)
     if file is not None and not beside.is_file() and (cwd / file).is_file():
         path = _relative(Path(workspace.root), str((cwd / file).resolve()))
         return experiment, posixpath.relpath(path, experiment.folder)
-    return experiment, file or JOB_FILE
+    return experiment, file or experiment.job_file
 
 
 def _job_file(workspace: Workspace, word: str, file: str, cwd: Path) -> str | None:
@@ -221,7 +350,7 @@ def _job_file(workspace: Workspace, word: str, file: str, cwd: Path) -> str | No
     is_file = plain.lower().endswith((".yml", ".yaml"))
     if not plain or plain in workspace.experiments:
         return None
-    for base in (cwd, root, root / "src"):
+    for base in (cwd, root, root / SOURCES):
         path = base / plain if is_file else base / plain / file
         if path.is_file():
             relative = typed_below(root, path)
@@ -233,8 +362,11 @@ def _job_file(workspace: Workspace, word: str, file: str, cwd: Path) -> str | No
                     hint="Copy it into the workspace, with the code that it uses",
                 )
             relative = as_on_disk(root, relative)
-            own = relative.removeprefix("src/").removesuffix(f"/{file}")
-            return None if own in workspace.experiments and not is_file else relative
+            own = not is_file and any(
+                workspace.paths_of(name).folder == posixpath.dirname(relative)
+                for name in workspace.experiments
+            )
+            return None if own else relative
     if is_file:
         raise UserError(
             f"there is no job file {word}", code="job-file-missing", hint="Check its path"
@@ -249,7 +381,7 @@ def _job_files_of(workspace: Workspace, word: str, cwd: Path) -> str:
     """
     root = Path(workspace.root)
     folder = next(
-        (base / word for base in (cwd, root, root / "src") if (base / word).is_dir()), None
+        (base / word for base in (cwd, root, root / SOURCES) if (base / word).is_dir()), None
     )
     if folder is None or (folder / JOB_FILE).is_file():
         return ""
@@ -264,17 +396,23 @@ def experiment_for_job(workspace: Workspace, job_file: str) -> Experiment:
     Outside of the experiments, its folder is used as one: without an environment, possibly with
     innerloop.toml.
     """
-    for name in workspace.experiments:
-        if job_file.startswith(f"src/{name}/"):
-            return open_experiment(workspace, name)
+    owners = workspace.owners_of(job_file)
+    if len(owners) == 1:
+        return open_experiment(workspace, owners[0])
+    if len(owners) > 1 and all(workspace.paths_of(name).job == job_file for name in owners):
+        raise UsageError(
+            f"{job_file} is the job of several experiments",
+            code="experiment-ambiguous",
+            hint=f"Name one of {join_names(owners)}",
+        )
     at = os.path.dirname(job_file)
     folder = Path(workspace.root, at)
-    toml = f"{at}/innerloop.toml".lstrip("/")
+    toml = posixpath.join(at, SETTINGS_FILE)
     return Experiment(
-        name=at.removeprefix("src/") or workspace.name,
+        name=at.removeprefix(f"{SOURCES}/") or workspace.name,
         dockerfile=dockerfile.parse("FROM scratch\n", job_file),
         settings=settings.of_experiment(
-            files.read_text(folder / "innerloop.toml"), toml, workspace.settings
+            files.read_text(folder / SETTINGS_FILE), toml, workspace.settings
         ),
         links=tuple(links_of(Path(workspace.root), folder)),
         files=tuple(sorted(entry.name for entry in os.scandir(folder))),
@@ -285,13 +423,15 @@ def experiment_for_job(workspace: Workspace, job_file: str) -> Experiment:
 def open_job(
     workspace: Workspace,
     experiment: Experiment,
-    file: str = JOB_FILE,
+    file: str | None = None,
     sets: Sequence[str] = (),
 ) -> Job:
     """Parse the experiment's job file, with the changes of `--set`.
 
-    `file` is relative to the experiment's folder. UserError if it is missing or invalid.
+    `file` is relative to the experiment's folder; None: its own. UserError if it is missing or
+    invalid.
     """
+    file = file or experiment.job_file
     name = posixpath.normpath(posixpath.join(experiment.folder, file.replace("\\", "/")))
     text = files.read_text(Path(workspace.root, name))
     if text is None:
@@ -316,7 +456,7 @@ def open_schedule(workspace: Workspace, experiment: Experiment) -> Schedule:
         raise UserError(
             "there is no [schedule]",
             code="schedule-missing",
-            where=f"{experiment.folder}/innerloop.toml",
+            where=experiment.paths.settings,
             hint='Add [schedule] and below it cron = "0 3 * * 1" (Mondays at 3:00 UTC)',
         )
     from ..model.settings.schedules import read
@@ -481,17 +621,36 @@ def _is_in_src(path: str) -> bool:
     return first == "src" and not NOT_CODE.intersection(parts)
 
 
-def digest_of(folder: Path) -> str:
+def context_of(workspace: Workspace, experiment: Experiment) -> BuildContext:
+    """The folder from which the experiment's environment is built."""
+    paths = experiment.paths
+    folder = str(Path(workspace.root, paths.context))
+    if not paths.is_shared:
+        return BuildContext(folder)
+    built = experiment.dockerfile
+    text = dockerfile.pruned(built, None) if paths.is_generated else ""
+    text = text or files.read_text(Path(workspace.root, paths.dockerfile)) or ""
+    return build_context.shared(folder, built, paths.dockerfile_in_context, text, paths.context)
+
+
+def as_context(folder: Path | BuildContext) -> BuildContext:
+    """The folder as one in which every file counts, unless it says which do."""
+    return folder if isinstance(folder, BuildContext) else BuildContext(folder.as_posix())
+
+
+def digest_of(folder: Path | BuildContext) -> str:
     """A digest of a folder: the files' names, contents and executable bits.
 
     It is the same on every system: paths are sorted and have "/", and carriage returns before line
-    feeds are ignored.
+    feeds are ignored. Of a shared folder it covers the Dockerfile and the files that count.
     """
-    total = hashlib.sha256()
-    for path in sorted(files_below(folder), key=lambda path: path.relative_to(folder).as_posix()):
+    context = as_context(folder)
+    total = hashlib.sha256(context.text.replace("\r\n", "\n").encode())
+    top = Path(context.folder)
+    for path in sorted(files_below(context), key=lambda path: path.relative_to(top).as_posix()):
         content = regular_files.read_or_fail(path, LARGEST).replace(b"\r\n", b"\n")
         executable = os.name != "nt" and os.access(path, os.X_OK)
-        name = path.relative_to(folder).as_posix()
+        name = path.relative_to(top).as_posix()
         total.update(
             f"{name}\0{int(executable)}\0{len(content)}\0".encode("utf-8", "surrogateescape")
         )
@@ -499,37 +658,24 @@ def digest_of(folder: Path) -> str:
     return total.hexdigest()
 
 
-def files_below(folder: Path) -> Iterator[Path]:
+def files_below(folder: Path | BuildContext) -> Iterator[Path]:
     """The files of a folder that a build gets: those that count in its digest."""
-    ignored = ignored_in(folder)
-    for parent, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if name != "__pycache__"]
+    context = as_context(folder)
+    top = Path(context.folder)
+    ignored = ignored_in(top)
+    for parent, folders, names in os.walk(top):
+        above = Path(parent).relative_to(top)
+        folders[:] = [name for name in folders if context.enters((above / name).as_posix())]
         for name in names:
             path = Path(parent, name)
-            if not ignored(path.relative_to(folder).as_posix()) and path.is_file():
+            inner = path.relative_to(top).as_posix()
+            if context.counts(inner) and not ignored(inner) and path.is_file():
                 yield path
 
 
 def ignored_in(folder: Path) -> Callable[[str], bool]:
     """Whether a build from the folder ignores a file; its path is relative, with "/"."""
     return dockerignore.matcher(files.read_text(folder / dockerignore.NAME) or "")
-
-
-def _experiment_names(folder: Path, prefix: str) -> Iterator[str]:
-    """Experiments are not nested, and links are not followed."""
-    try:
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    for entry in entries:
-        if entry.name.startswith(".") or entry.name in NOT_CODE:
-            continue
-        if not entry.is_dir(follow_symlinks=False) or (not prefix and entry.name == "common"):
-            continue
-        if os.path.isfile(os.path.join(entry.path, "environment", "Dockerfile")):
-            yield prefix + entry.name
-        else:
-            yield from _experiment_names(Path(entry.path), f"{prefix}{entry.name}/")
 
 
 def links_of(root: Path, folder: Path) -> Iterator[Link]:

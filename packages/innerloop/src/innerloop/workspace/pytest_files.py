@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..model import pytest_settings
+from ..model.experiment_paths import ENVIRONMENT, SOURCES
 from ..model.pytest_settings import PytestLayout, PytestSettings
 from ..util import files
 from ..util.errors import UserError
 
 # Folders that pytest does not enter (its default `norecursedirs`), and those that hold no tests.
 _SKIPPED = {
-    *("outputs", "logs", "__pycache__", "node_modules", "venv", "build", "dist", "environment"),
+    *("outputs", "logs", "__pycache__", "node_modules", "venv", "build", "dist", ENVIRONMENT),
 }
 # The names that mean something to Python or to pytest, and are no clash.
 _SPECIAL = {"__init__", "conftest"}
@@ -24,12 +25,15 @@ MOST_FOLDERS = 2000
 
 
 def layout(
-    root: Path, folder: str, names: Sequence[str], common_tests: Sequence[str]
+    root: Path, folder: str, names: Sequence[str], common_tests: Sequence[str], tests: str = ""
 ) -> PytestLayout:
     """What pytest finds of the experiment in a folder, which has files of these names.
 
-    `common_tests` are the tests of its shared code. All paths are relative to the root.
+    `common_tests` are the tests of its shared code, `tests` its own if they are declared to be
+    elsewhere. All paths are relative to the root.
     """
+    if tests:
+        return _elsewhere(root, folder, tests, common_tests)
     whole = next((name for name in pytest_settings.WHOLE_FILES if name in names), "")
     if whole and not common_tests:
         return PytestLayout(whole)  # nothing that needs a look into a file
@@ -48,6 +52,39 @@ def layout(
         groups=_groups(own, shared),
         can_import_by_path=not any(part.has_others for part in (own, *shared.values())),
     )
+
+
+def _elsewhere(root: Path, folder: str, tests: str, common_tests: Sequence[str]) -> PytestLayout:
+    """Declared tests keep the settings that they have without this tool: the nearest above them."""
+    above = tests if (root / tests).is_dir() else os.path.dirname(tests)
+    settings = ""
+    while not settings:
+        found = _settings_in(root / above)
+        settings = os.path.join(above, found.file) if found else ""
+        if not above:
+            break
+        above = os.path.dirname(above)
+    own = _Modules()
+    for place in _folders_with_tests(root / tests):
+        own.add(place, root)
+    shared = {path: _modules_of(root, path) for path in common_tests}
+    return PytestLayout(
+        settings=_relative(settings, folder) if settings else "",
+        own_paths=(_relative(tests, folder),),
+        groups=_groups(own, shared),
+        can_import_by_path=not any(part.has_others for part in (own, *shared.values())),
+        top=_relative(os.path.dirname(settings) or ".", folder),
+        is_elsewhere=True,
+    )
+
+
+def _settings_in(folder: Path) -> PytestSettings | None:
+    names = [name for name in pytest_settings.FILES if (folder / name).is_file()]
+    return pytest_settings.find(names, lambda name: _text(folder / name))
+
+
+def _relative(path: str, folder: str) -> str:
+    return os.path.relpath(path, folder).replace(os.sep, "/")
 
 
 def _groups(own: _Modules, shared: Mapping[str, _Modules]) -> tuple[tuple[str, ...], ...]:
@@ -72,9 +109,9 @@ def _modules_of(root: Path, path: str) -> _Modules:
     modules = _Modules()
     if (root / path).is_dir():
         for place in _folders_with_tests(root / path):
-            modules.add(place, root / "src")
+            modules.add(place, root / SOURCES)
     else:
-        modules.add((root / path).parent, root / "src", only=(root / path).stem)
+        modules.add((root / path).parent, root / SOURCES, only=(root / path).stem)
     return modules
 
 

@@ -17,6 +17,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from ..model import shared_code
+from ..model.experiment_paths import SOURCES
 from ..model.paths import is_within
 from ..util import git, git_folders, process, regular_files
 from ..util.errors import UserError
@@ -210,7 +211,7 @@ def _says_false(root: str) -> bool | None:
 @lru_cache(maxsize=8)
 def _by_content(root: str) -> frozenset[str]:
     found = (
-        Path(entry.path) for entry in _small_files(os.path.join(root, "src"), [0], is_top=True)
+        Path(entry.path) for entry in _small_files(os.path.join(root, SOURCES), [0], is_top=True)
     )
     names = {path.relative_to(root).as_posix(): path for path in found}
     return frozenset(

@@ -63,7 +63,7 @@ class _ScheduleReader:
         self.positions: dict[str, Position] = {"": self.position()}
 
     def position(self, *keys: str) -> Position:
-        return position_of(self.source.text, self.source.name, "schedule", *keys)
+        return position_of(self.source.text, self.source.name, *self.source.at, *keys)
 
     def error(self, what: str, hint: str, *keys: str, code: str = "setting-invalid") -> UserError:
         return UserError(f"schedule{what}", code=code, where=self.position(*keys), hint=hint)

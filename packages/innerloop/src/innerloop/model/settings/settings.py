@@ -20,7 +20,8 @@ from ...util.toml_positions import position_of
 from ...util.yaml_errors import is_text
 from ..container import ENGINE_KINDS, EngineKind, is_image_name
 from ..gpu import AUTO, WORDS, GpuSetting, parse_setting
-from . import orchestrators
+from . import adoption, orchestrators
+from .adoption import Adoption
 from .orchestrators import Orchestrators
 
 if sys.version_info >= (3, 11):
@@ -70,7 +71,7 @@ class ArgoText:
 
 @dataclass(frozen=True, slots=True)
 class ScheduleText:
-    """The unparsed table `schedule` of a file.
+    """The unparsed table `schedule` of a file, at the path `at`.
 
     `schedules.read` parses it only where it is needed, so that a mistake in it stops no local run.
     """
@@ -78,6 +79,7 @@ class ScheduleText:
     table: Any
     text: str = field(repr=False)
     name: str
+    at: tuple[str, ...] = ("schedule",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,8 @@ class Settings:
     schedule, argo: the unparsed tables.
     Of the workspace only: engine, the client of the container engine (None: the one that is there);
     ca, the file of a company's certificate authority, relative to the root;
-    registry, where prebuilt images are pushed and pulled ("ghcr.io/owner/name"); orchestrators.
+    registry, where prebuilt images are pushed and pulled ("ghcr.io/owner/name"); orchestrators;
+    adopted, None for a workspace that `init` made.
     """
 
     gpu: GpuSetting = AUTO
@@ -115,13 +118,14 @@ class Settings:
     registry: str = ""
     schedule: ScheduleText | None = None
     orchestrators: Orchestrators = field(default_factory=Orchestrators)
+    adopted: Adoption | None = None
     argo: tuple[ArgoText, ...] = ()
 
 
 def of_workspace(text: str, name: str) -> Settings:
     """The settings in pyproject.toml's text; the defaults if it has no `[tool.innerloop]`."""
     at = _Positions(text, name, ("tool", "innerloop"))
-    table: Any = _toml(text, name, at.above)
+    table: Any = read_toml(text, name, at.above)
     for key in at.above:
         table = table.get(key, {})
         if not isinstance(table, dict):
@@ -132,12 +136,14 @@ def of_workspace(text: str, name: str) -> Settings:
                 hint="Write [tool.innerloop] and its keys below",
             )
     table = dict(table)
+    table.pop("experiments", None)  # `declarations` reads them
     base = Settings(
         engine=_engine(table.pop("engine", None), at),
         ca=_word(table.pop("ca", ""), "ca", at),
         # Image names are lower-case.
         registry=_word(table.pop("registry", ""), "registry", at).rstrip("/").lower(),
         orchestrators=orchestrators.take_from(table, text, name),
+        adopted=adoption.of_table(table.pop("adopted", None), at("adopted")),
         argo=_argo(table.pop("argo", None), text, name, ("tool", "innerloop", "argo")),
     )
     if "schedule" in table:
@@ -148,6 +154,15 @@ def of_workspace(text: str, name: str) -> Settings:
             hint="Write [schedule] in src/EXPERIMENT/innerloop.toml",
         )
     return _settings(table, base, at, "[tool.innerloop] ")
+
+
+def of_root_file(text: str | None, name: str, settings: Settings) -> Settings:
+    """The workspace's settings with what the root's innerloop.toml says (None: no such file)."""
+    if text is None:
+        return settings
+    table = read_toml(text, name).get("adopted")
+    adopted = adoption.of_table(table, position_of(text, name, "adopted"))
+    return settings if adopted is None else replace(settings, adopted=adopted)
 
 
 def _engine(value: Any, at: _Positions) -> EngineKind | None:
@@ -187,11 +202,38 @@ def of_experiment(text: str | None, name: str, workspace: Settings) -> Settings:
     """The settings in innerloop.toml's text (None: no such file), on top of the workspace's."""
     if text is None:
         return workspace
-    table = _toml(text, name)
-    schedule = ScheduleText(table["schedule"], text, name) if "schedule" in table else None
-    argo = _argo(table.pop("argo", None), text, name, ("argo",))
-    own = _settings(table, workspace, _Positions(text, name), "")
-    return replace(own, schedule=schedule, argo=(*workspace.argo, *argo))
+    table = read_toml(text, name)
+    if name == "innerloop.toml":  # at the root of the workspace
+        table.pop("experiments", None)
+        table.pop("adopted", None)
+    return of_table(table, text, name, (), workspace)
+
+
+# The settings that an experiment may have.
+OWN = (
+    "gpu",
+    "ports",
+    "data",
+    "dev_stage",
+    "debug_port",
+    "schedule",
+    "environment",
+    "azure",
+    "argo",
+)
+
+
+def of_table(
+    table: Mapping[str, Any], text: str, name: str, above: tuple[str, ...], base: Settings
+) -> Settings:
+    """The settings in a table of a file, which the tables `above` lead to, on top of others."""
+    schedule = base.schedule
+    if "schedule" in table:
+        schedule = ScheduleText(table["schedule"], text, name, (*above, "schedule"))
+    argo = _argo(table.get("argo"), text, name, (*above, "argo"))
+    section = f"[{'.'.join(above)}] " if above else ""
+    own = _settings(table, base, _Positions(text, name, above), section)
+    return replace(own, schedule=schedule, argo=(*base.argo, *argo))
 
 
 def _argo(table: Any, text: str, name: str, at: tuple[str, ...]) -> tuple[ArgoText, ...]:
@@ -210,7 +252,7 @@ class _Positions:
         return position_of(self.text, self.name, *self.above, *keys)
 
 
-def _toml(text: str, name: str, above: Sequence[str] = ()) -> dict[str, Any]:
+def read_toml(text: str, name: str, above: Sequence[str] = ()) -> dict[str, Any]:
     """The whole file.
 
     One that git left in conflict counts as long as both sides agree on the table at `above`.
@@ -260,15 +302,13 @@ def _parsed(text: str, name: str) -> dict[str, Any]:
 
 
 def _settings(table: Mapping[str, Any], base: Settings, at: _Positions, section: str) -> Settings:
-    known = ["gpu", "ports", "data", "dev_stage", "debug_port", "schedule", "environment", "azure"]
-    known.append("argo")  # parsed where it is needed
     for key in table:
-        if key not in known:
+        if key not in OWN:
             raise UserError(
                 f'{section}"{key}" is unknown',
                 code="setting-unknown",
                 where=at(key),
-                hint=did_you_mean(key, known),
+                hint=did_you_mean(key, [*OWN]),
             )
     try:
         gpu = parse_setting(table["gpu"], at("gpu")) if "gpu" in table else base.gpu

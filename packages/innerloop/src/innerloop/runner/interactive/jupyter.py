@@ -150,7 +150,7 @@ def serve(started: Started, port: int, secret: str, on_ready: Callable[[], None]
         raise UserError(
             f"JupyterLab did not start (exit code {code}; its output is above)",
             code="jupyter-failed",
-            where=f"{started.run.experiment.folder}/environment",
+            where=started.run.experiment.paths.context or started.run.experiment.paths.environment,
             hint="If there is no module jupyterlab, add it to requirements-dev.in and compile that "
             "to requirements-dev.txt",
         )

@@ -52,7 +52,7 @@ def start(
 
 def top_of(experiment: Experiment) -> str:
     """A command for the shell that sets `top` to the workspace's root."""
-    return TOP.format(up="/".join([".."] * len(experiment.folder.split("/"))))
+    return TOP.format(up=experiment.paths.up)
 
 
 def _with_workspace(run: Run) -> Run:

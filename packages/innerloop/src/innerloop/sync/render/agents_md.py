@@ -74,7 +74,30 @@ and then `scripts/loop add EXP` |
 
 
 def render(specification: Specification) -> str:
-    return "".join([_HEAD, *_orchestration(specification), _COMMANDS, *_made(specification), _TAIL])
+    return "".join(
+        [
+            _HEAD,
+            *_orchestration(specification),
+            *_declared(specification),
+            _COMMANDS,
+            *_made(specification),
+            _TAIL,
+        ]
+    )
+
+
+def _declared(specification: Specification) -> Iterator[str]:
+    """Where the parts of declared experiments are, one line each; nothing without any."""
+    declared = [one for one in specification.experiments if one.paths.keys]
+    if declared:
+        yield "\nDeclared experiments (`[experiments.EXP]` in `innerloop.toml` or `pyproject.toml`):\n"
+    for experiment in declared:
+        paths = experiment.paths
+        parts = [f"code `{paths.folder}`"]
+        parts += [f"job `{paths.job}`"] if experiment.has_job else []
+        parts += [f"environment `{paths.environment}`"] if experiment.is_own else []
+        parts += [f"tests `{paths.tests}`"] if paths.tests else []
+        yield f"- `{experiment.name}`: {', '.join(parts)}\n"
 
 
 def _orchestration(specification: Specification) -> Iterator[str]:

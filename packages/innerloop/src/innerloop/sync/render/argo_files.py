@@ -74,7 +74,7 @@ def render(
     }
     path = PATHS[ARGO].format(slug=experiment.slug)
     comment = [
-        *header(path, f"src/{experiment.name}/innerloop.toml", job.name),
+        *header(path, experiment.paths.settings, job.name),
         "",
         f"The cluster is meant to follow the branch {schedule.branch}. There, push the image first:",
         f"`scripts/loop image push {experiment.name}`.",

@@ -58,7 +58,7 @@ def render(
             }
         ],
     }
-    return document(value, header(path, f"src/{experiment.name}/innerloop.toml", job.name))
+    return document(value, header(path, experiment.paths.settings, job.name))
 
 
 def variables() -> str:

@@ -6,10 +6,12 @@ The file is the same in every clone and opens without this tool: what differs be
 
 from __future__ import annotations
 
+import posixpath
 import re
 import shlex
 from typing import TYPE_CHECKING
 
+from ...model import build_context
 from ...model.container import image_name_part
 from ...model.editor_variables import has_variable
 from ...model.experiment import MARK, Experiment
@@ -49,7 +51,11 @@ def path_of(experiment: Experiment) -> str:
 
 
 def render(specification: Specification, experiment: Experiment) -> Json:
-    value: dict[str, Json] = {"name": experiment.name, "build": _build(experiment)}
+    value: dict[str, Json] = {"name": experiment.name}
+    if experiment.paths.source == "image":
+        value["image"] = experiment.paths.environment
+    else:
+        value["build"] = _build(experiment)
     job = specification.jobs.get(experiment.name)
     value.update(_gpu(experiment, job))
     if user := _user(experiment):
@@ -64,7 +70,7 @@ def render(specification: Specification, experiment: Experiment) -> Json:
         str(port): {"label": label, "onAutoForward": "silent"} for port, label in labels.items()
     }
     value["onCreateCommand"] = {"innerloop": _record(experiment), "owner": _owner(experiment)}
-    opened = [f"{experiment.folder}/{name}" for name in _first(experiment)]
+    opened = [posixpath.normpath(f"{experiment.folder}/{name}") for name in _first(experiment)]
     if opened:
         value["postAttachCommand"] = {"open": _open(opened[0])}
     value["customizations"] = {
@@ -83,8 +89,11 @@ def _build(experiment: Experiment) -> Json:
     always a valid tag.) `loop up` uses names with a hash of the clone's path. By the labels, `loop
     clean` and `loop doctor` find what VS Code built, and for which clone.
     """
-    environment = f"../../{experiment.folder}/environment"
-    build: dict[str, Json] = {"dockerfile": f"{environment}/Dockerfile", "context": environment}
+    paths, folder = experiment.paths, posixpath.dirname(path_of(experiment))
+    build: dict[str, Json] = {
+        "dockerfile": posixpath.relpath(paths.dockerfile, folder),
+        "context": posixpath.relpath(paths.context, folder),
+    }
     name = experiment.dev_stage.name
     if name and not has_variable(name):
         build["target"] = name
@@ -184,12 +193,40 @@ def _record(experiment: Experiment) -> str:
     With it `loop outdated` can report what has changed since. The container opens even if this
     fails.
     """
-    folder = shlex.quote(f"{experiment.folder}/environment")
+    sums = ""
+    if experiment.paths.source != "image":
+        folder = shlex.quote(experiment.paths.context)
+        command = f"find {_counted(experiment)} -type f -exec sha256sum {{}} +"
+        sums = f" && cd {folder} && {command} > {MADE_FROM}/{CHECKSUMS}"
     return (
         f"mkdir -p {MADE_FROM} && cp {shlex.quote(path_of(experiment))} {MADE_FROM}/{CONFIGURATION}"
-        f" && cd {folder} && find . -type f -exec sha256sum {{}} + > {MADE_FROM}/{CHECKSUMS}"
-        ' || true; mkdir -p "$XDG_CACHE_HOME" || true'
+        f'{sums} || true; mkdir -p "$XDG_CACHE_HOME" || true'
     )
+
+
+def _counted(experiment: Experiment) -> str:
+    """The words after `find` for the files that the environment is made from.
+
+    Of a folder that is shared with code and data they are what the Dockerfile copies, and itself.
+    """
+    if not experiment.paths.is_shared:
+        return "."
+    own = shlex.quote(experiment.paths.dockerfile_in_context)
+    sources = build_context.sources_of(experiment.dockerfile)
+    if sources is None:
+        left_out = " -o ".join(
+            [
+                *(f"-name {name}" for name in sorted(build_context.NEVER)),
+                *(f"-path ./{name}" for name in sorted(build_context.NEVER_AT_TOP)),
+            ]
+        )
+        return f". {own} -type d \\( {left_out} \\) -prune -o"
+    # The shell expands a pattern as Docker does; with other letters it is one file's name.
+    words = [
+        word if re.fullmatch(r"[\w./*?-]+", word, re.ASCII) else shlex.quote(word)
+        for word in (f"./{source}" for source in sources)
+    ]
+    return " ".join([*words, own])
 
 
 def _owner(experiment: Experiment) -> str:
@@ -222,7 +259,9 @@ def _settings(experiment: Experiment) -> Json:
         "python.defaultInterpreterPath": "python",
         "python.testing.pytestEnabled": True,
         "python.testing.unittestEnabled": False,
-        "python.testing.cwd": "${containerWorkspaceFolder}/" + experiment.folder,
+        "python.testing.cwd": posixpath.normpath(
+            "${containerWorkspaceFolder}/" + experiment.folder
+        ),
         "python.testing.pytestArgs": experiment.panel_arguments,
         "[python]": {
             "editor.defaultFormatter": "ms-python.black-formatter",

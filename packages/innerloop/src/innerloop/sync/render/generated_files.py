@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ...model.dockerfiles.dockerfile import pruned
 from ...model.experiment import Experiment
 from ...model.workspace import Workspace
 
@@ -22,7 +23,7 @@ class Specification:
 
     `jobs` has no entry for an experiment without a job file; `schedules` has those that
     orchestrators start. `read` returns the text of a pipeline component's file, by its path from
-    the root.
+    the root. `formats`: whether `loop format` has a formatter.
     """
 
     workspace: Workspace
@@ -30,12 +31,14 @@ class Specification:
     jobs: Mapping[str, Job]
     schedules: Mapping[str, Schedule] = field(default_factory=dict)
     read: Callable[[str], str | None] = field(default=lambda path: None)
+    formats: bool = True
 
 
 def generate(specification: Specification) -> dict[str, Json]:
     """Every generated file, by its path from the root with "/".
 
-    A JSON file is given as its value, any other as its text.
+    A JSON file is given as its value, any other as its text. An adopted repository has its own
+    settings, recommendations and notes for agents: F5 and the tasks need none of ours.
     """
     from . import (
         agents_md,
@@ -51,14 +54,24 @@ def generate(specification: Specification) -> dict[str, Json]:
     files = {
         devcontainer_json.path_of(experiment): devcontainer_json.render(specification, experiment)
         for experiment in specification.experiments
+        if experiment.is_own
     }
-    files |= workspace_container.render_all(specification)
+    files |= {
+        experiment.paths.dockerfile: pruned(experiment.dockerfile, None)
+        for experiment in specification.experiments
+        if experiment.paths.is_generated
+    }
     files[".vscode/tasks.json"] = tasks_json.render(specification)
     files[".vscode/launch.json"] = launch_json.render(specification)
-    files[".vscode/settings.json"] = settings_json.render(specification)
-    files[".vscode/extensions.json"] = extensions_json.render(specification)
-    files[mcp_json.PATH] = mcp_json.render(specification)
-    files[agents_md.PATH] = agents_md.render(specification)
+    adopted = specification.workspace.settings.adopted
+    if adopted is None:
+        files |= workspace_container.render_all(specification)
+        files[".vscode/settings.json"] = settings_json.render(specification)
+        files[".vscode/extensions.json"] = extensions_json.render(specification)
+        files[mcp_json.PATH] = mcp_json.render(specification)
+        files[agents_md.PATH] = agents_md.render(specification)
+    elif adopted.container:
+        files |= workspace_container.render_all(specification, workspace_container.OWN_FOLDER)
     if specification.schedules or specification.workspace.settings.orchestrators.chosen:
         from . import workflow_files
 

@@ -15,14 +15,32 @@ EDITOR = (
     ".vscode/extensions.json",
     ".vscode/mcp.json",
 )
-FIXED = frozenset({agents_md.PATH, *EDITOR, *workspace_container.FILES, *workflow_context.SHARED})
+FIXED = frozenset(
+    {agents_md.PATH, *EDITOR, *workflow_context.SHARED}
+    | {*workspace_container.FILES, *workspace_container.OWN_FILES}
+)
 # With the slug of an experiment.
-PATTERNS = (".devcontainer/{slug}/devcontainer.json", *workflow_context.PATHS.values())
+PATTERNS = (
+    ".devcontainer/{slug}/devcontainer.json",
+    ".devcontainer/{slug}/Dockerfile",
+    *workflow_context.PATHS.values(),
+)
 
 
 def dev_container_of(name: str) -> str:
     """The devcontainer.json of an experiment."""
     return PATTERNS[0].format(slug=naming.slug_of(name))
+
+
+def dev_container_files(name: str) -> tuple[str, ...]:
+    """The files of an experiment's dev container; it may have no Dockerfile of its own."""
+    slug = naming.slug_of(name)
+    return (PATTERNS[0].format(slug=slug), PATTERNS[1].format(slug=slug))
+
+
+def is_dockerfile(path: str) -> bool:
+    """Whether it is the Dockerfile that is generated for an experiment's dev container."""
+    return _fits(path, PATTERNS[1])
 
 
 def may_generate(path: str) -> bool:

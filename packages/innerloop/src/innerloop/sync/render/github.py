@@ -62,7 +62,7 @@ def render(
             }
         },
     }
-    comment = header(path, f"src/{experiment.name}/innerloop.toml", job.name)
+    comment = header(path, experiment.paths.settings, job.name)
     return document(value, [*comment, *_left_out(every, offered)])
 
 

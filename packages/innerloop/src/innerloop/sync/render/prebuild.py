@@ -24,13 +24,24 @@ END
 _IF_REGISTRY = "steps.settings.outputs.host != ''"
 
 
+def _paths(specification: Specification) -> list[str]:
+    """What an image may be built from: the environments under src/, and those that are declared."""
+    declared = {
+        path
+        for experiment in specification.experiments
+        if experiment.paths.is_shared
+        for path in (experiment.paths.environment, experiment.paths.dockerfile)
+    }
+    return ["src/**/environment/**", *sorted(declared), "pyproject.toml", PREBUILD]
+
+
 def render(specification: Specification) -> str:
     value = {
         "name": "prebuild",
         "on": {
             "push": {
                 "branches": ["main"],
-                "paths": ["src/**/environment/**", "pyproject.toml", PREBUILD],
+                "paths": _paths(specification),
             },
             "workflow_dispatch": {},
         },

@@ -6,6 +6,7 @@ workspace settings would override them, and each experiment has its own.
 
 from __future__ import annotations
 
+from ...model.experiment_paths import SOURCES
 from ...model.paths import SCRATCH
 from .generated_files import Json, Specification
 
@@ -55,9 +56,15 @@ def render(specification: Specification) -> Json:
         "task.autoDetect": "off",
         "workbench.startupEditor": "readme",
         # Completion, hover and problems in job files while typing, by the YAML extension.
-        "yaml.schemas": {f"./{JOB_SCHEMA}": list(JOB_FILES)},
+        "yaml.schemas": {f"./{JOB_SCHEMA}": [*JOB_FILES, *_other_jobs(specification)]},
         **_path(),
     }
+
+
+def _other_jobs(specification: Specification) -> list[str]:
+    """The job files that a declaration names, or a link leads to."""
+    jobs = (experiment.paths.job for experiment in specification.experiments if experiment.has_job)
+    return list(dict.fromkeys(job for job in jobs if not job.startswith(f"{SOURCES}/")))
 
 
 def _path() -> Json:

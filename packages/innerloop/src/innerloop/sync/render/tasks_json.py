@@ -8,7 +8,7 @@ Source: https://code.visualstudio.com/docs/debugtest/tasks and VS Code's schema 
 
 from __future__ import annotations
 
-from . import debug_tasks
+from . import debug_tasks, fitting_tasks
 from .generated_files import Json, Specification
 from .launch_json import ports_of
 from .vscode_tasks import EDITOR_COMMANDS, QUESTIONS, TASKS, VscodeTask
@@ -29,22 +29,39 @@ PATTERN: Json = {
 }
 
 
+# What all tasks of the file have that say nothing else.
+PRESENTATION = {"clear": True, "showReuseMessage": False, "panel": "dedicated"}
+
+
 def render(specification: Specification) -> Json:
-    """What several tasks have is written once, for the whole file."""
+    """What several tasks have is written once, for the whole file.
+
+    In an adopted repository each task has it, since the file may get tasks that are the team's, and
+    none of ours is the default of its group.
+    """
+    is_adopted = specification.workspace.settings.adopted is not None
+    shown = fitting_tasks.of(specification) if is_adopted else TASKS
+    tasks = [
+        *map(_task, shown),
+        *map(_task, debug_tasks.tasks(specification, ports_of(specification))),
+        *debug_tasks.folder_tasks(specification),
+    ]
+    common = {"problemMatcher": findings(), "presentation": PRESENTATION}
     return {
         "version": "2.0.0",
-        "problemMatcher": findings(),
-        "presentation": {"clear": True, "showReuseMessage": False, "panel": "dedicated"},
-        "tasks": [
-            *map(_task, TASKS),
-            *map(_task, debug_tasks.tasks(specification, ports_of(specification))),
-            *debug_tasks.folder_tasks(specification),
-        ],
+        **({} if is_adopted else common),
+        "tasks": [_among_others(task, common) for task in tasks] if is_adopted else tasks,
         "inputs": [
             *(_question(name, text, default) for name, text, default in QUESTIONS),
             *({"id": name, "type": "command", "command": id_} for name, id_ in EDITOR_COMMANDS),
         ],
     }
+
+
+def _among_others(task: Json, common: Json) -> Json:
+    group = task.get("group")
+    own = {"group": group["kind"]} if group else {}
+    return {**task, **{key: task.get(key, value) for key, value in common.items()}, **own}
 
 
 def _task(task: VscodeTask) -> Json:

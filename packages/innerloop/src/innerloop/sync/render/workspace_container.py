@@ -21,6 +21,10 @@ DOCKERFILE = f"{FOLDER}/Dockerfile"
 ENTRYPOINT = f"{FOLDER}/entrypoint.sh"
 # They work only together.
 FILES = (PATH, DOCKERFILE, ENTRYPOINT)
+# Where it is in an adopted repository, whose own one may be at PATH. No experiment can have this
+# name, since a name of an experiment has no hyphen.
+OWN_FOLDER = f"{FOLDER}/innerloop-workspace"
+OWN_FILES = tuple(path.replace(FOLDER, OWN_FOLDER, 1) for path in FILES)
 # The other place where tools look for a workspace's dev container, after PATH.
 OTHER_PLACE = ".devcontainer.json"
 # The same kind of name as that of every dev container's caches: one for each clone.
@@ -30,12 +34,12 @@ SOCKET = "/var/run/docker.sock"
 _TEXTS = Path(__file__).parent / "texts"
 
 
-def render_all(specification: Specification) -> dict[str, Json]:
-    """Path -> content of the three files."""
+def render_all(specification: Specification, folder: str = FOLDER) -> dict[str, Json]:
+    """Path -> content of the three files, in a folder."""
     return {
-        PATH: render(specification),
-        DOCKERFILE: _text("Dockerfile"),
-        ENTRYPOINT: _text("entrypoint.sh"),
+        f"{folder}/devcontainer.json": render(specification),
+        f"{folder}/Dockerfile": _text("Dockerfile"),
+        f"{folder}/entrypoint.sh": _text("entrypoint.sh"),
     }
 
 

@@ -1,0 +1,85 @@
+"""The Dockerfile that is generated for an environment which is a conda file or a requirements file.
+
+The file is copied from the build's context, with those that it refers to, so an edit of it is a change
+of the context and not of the Dockerfile.
+"""
+
+from __future__ import annotations
+
+import json
+import posixpath
+import shlex
+from collections.abc import Sequence
+
+# The images to start from if the job names none. Azure ML's own has conda.
+CONDA_BASE = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04"
+PYTHON_BASE = "python:3.11-slim-bookworm"
+# Where the files are in the image, and the environment that conda makes.
+FOLDER = "/opt/innerloop/files"
+CONDA_PREFIX = "/opt/innerloop/env"
+
+_HEAD = """# Generated from {file}. To write one of your own, name it in [experiments.{name}]:
+# environment = "PATH/TO/Dockerfile".
+"""
+_PIP = "python3 -m pip install --no-cache-dir --disable-pip-version-check"
+
+
+def of_requirements(name: str, file: str, base: str, copied: Sequence[str]) -> str:
+    """Installs a requirements file by pip; `copied` is it and what it refers to, in the context."""
+    return (
+        _HEAD.format(file=file, name=name)
+        + f"FROM {base}\nUSER root\n"
+        + _copies(copied)
+        + f"RUN {_PIP} --requirement {shlex.quote(_inside(copied[0]))}\n"
+        + "ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1\n"
+    )
+
+
+def of_conda(
+    name: str,
+    file: str,
+    base: str,
+    copied: Sequence[str],
+    requirements: Sequence[str],
+    constraints: Sequence[str] = (),
+) -> str:
+    """Makes an environment from a conda file, which is first on PATH, as on Azure ML.
+
+    An image without conda gets `requirements` by pip, with `constraints`.
+    """
+    inside = shlex.quote(_inside(copied[0]))
+    lines = " ".join(shlex.quote(line) for line in requirements)
+    install = f"printf '%s\\n' {lines} > /tmp/pip.txt; {_PIP} --requirement /tmp/pip.txt"
+    if constraints:
+        limits = " ".join(shlex.quote(line) for line in constraints)
+        install = (
+            f"printf '%s\\n' {limits} > /tmp/limits.txt; {install} --constraint /tmp/limits.txt"
+        )
+    if not requirements:
+        install = "true"
+    steps = (
+        "set -e; tool=; for name in mamba conda micromamba; do "
+        'if [ -z "$tool" ] && command -v $name > /dev/null 2>&1; then tool=$name; fi; done; '
+        'if [ -n "$tool" ]; then '
+        f"$tool env create --yes --prefix {CONDA_PREFIX} --file {inside} 2> /tmp/why || "
+        "{ grep -q 'unrecognized arguments' /tmp/why && "
+        f"$tool env create --prefix {CONDA_PREFIX} --file {inside}; }} || "
+        "{ cat /tmp/why >&2; exit 1; }; "
+        f"else echo 'innerloop: this image has no conda, so pip installs the packages'; {install}; fi"
+    )
+    return (
+        _HEAD.format(file=file, name=name)
+        + f"FROM {base}\nUSER root\n"
+        + _copies(copied)
+        + f"RUN {steps}\n"
+        + f"ENV PATH={CONDA_PREFIX}/bin:$PATH CONDA_DEFAULT_ENV={CONDA_PREFIX}\n"
+    )
+
+
+def _copies(paths: Sequence[str]) -> str:
+    """Each file at its place below FOLDER, so that the paths between them stay valid."""
+    return "".join(f"COPY {json.dumps([path, _inside(path)])}\n" for path in paths)
+
+
+def _inside(path: str) -> str:
+    return posixpath.join(FOLDER, path)
