@@ -25,7 +25,7 @@ from ..util.clock import now
 from ..util.errors import UserError
 from ..util.printable import unicode_tree
 from ..util.process_identity import ProcessIdentity
-from . import git_state, tee
+from . import tee
 
 FOLDER = ".run"
 RECORD = f"{FOLDER}/run.json"
@@ -182,6 +182,8 @@ def text_of(record: dict[str, Any]) -> str:
 
 
 def _record_code(root: Path, folder: Path, record: _Record) -> None:
+    from . import git_state  # here, in its thread: the program starts meanwhile
+
     state = git_state.read_or_fail(root)
     if state is None:
         return

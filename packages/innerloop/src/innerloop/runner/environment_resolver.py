@@ -11,15 +11,13 @@ import posixpath
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ..docker import conda_images
 from ..docker.image_build import image_of
 from ..model.container import image_name_part
 from ..model.dockerfiles import dockerfile
 from ..model.environment import EnvironmentKind, Image, ResolvedEnvironment
 from ..model.experiment import Experiment
-from ..model.jobs import conda
-from ..model.jobs.conda import CondaFile
 from ..model.jobs.environment_file import environment_of
 from ..model.jobs.job import Environment, Job
 from ..model.paths import code_root
@@ -28,6 +26,9 @@ from ..util import files
 from ..util.errors import UserError
 from ..util.position import Position
 from ..workspace import loader
+
+if TYPE_CHECKING:
+    from ..model.jobs.conda import CondaFile
 
 _KINDS: dict[str, EnvironmentKind] = {
     "build": "dockerfile",
@@ -107,6 +108,8 @@ def _conda_of(workspace: Workspace, experiment: Experiment) -> CondaFile | None:
     """The packages of the experiment's conda file, for the backend venv."""
     if experiment.paths.source != "conda":
         return None
+    from ..model.jobs import conda
+
     path = experiment.paths.environment
     read = loader.WorkspaceFiles(Path(workspace.root)).read
     return conda.parse(read(path) or "", path, read)
@@ -178,6 +181,8 @@ class _Resolver:
         return chosen, (f"the settings name {chosen} for the image {plain(image)}",)
 
     def of_conda_file(self, environment: ResolvedEnvironment) -> ResolvedEnvironment:
+        from ..docker import conda_images
+
         try:
             packages = conda_images.conda_of(self.workspace, self.job, self.named)
             environment = replace(environment, conda=packages)
