@@ -12,11 +12,10 @@ from typing import Literal
 
 from .naming import slug_of
 from .paths import is_within
+from .source_names import SETTINGS_FILE as SETTINGS_FILE
+from .source_names import SOURCES as SOURCES
 
-# The folder of experiments, and the names of their parts in it.
-SOURCES = "src"
 JOB_FILE = "azure-ml-job.yaml"
-SETTINGS_FILE = "innerloop.toml"
 ENVIRONMENT = "environment"
 DOCKERFILE = "Dockerfile"
 LOCK = "requirements.txt"
