@@ -12,12 +12,12 @@ from typing import Literal
 
 from .naming import slug_of
 from .paths import is_within
+from .source_names import DOCKERFILE as DOCKERFILE
+from .source_names import ENVIRONMENT as ENVIRONMENT
 from .source_names import SETTINGS_FILE as SETTINGS_FILE
 from .source_names import SOURCES as SOURCES
 
 JOB_FILE = "azure-ml-job.yaml"
-ENVIRONMENT = "environment"
-DOCKERFILE = "Dockerfile"
 LOCK = "requirements.txt"
 
 # What an environment is made from; "none": the experiment has none of its own.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
-# The folder of experiments, and the file of an experiment's or the workspace's own settings.
+# The folder of experiments, and the names of their parts in it.
 SOURCES = "src"
 SETTINGS_FILE = "innerloop.toml"
+ENVIRONMENT = "environment"
+DOCKERFILE = "Dockerfile"

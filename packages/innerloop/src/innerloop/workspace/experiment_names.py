@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ..model.source_names import SETTINGS_FILE, SOURCES
+from ..model.source_names import DOCKERFILE, ENVIRONMENT, SETTINGS_FILE, SOURCES
 from ..util.cache_folder import cache_folder
 
 # Two changes of a folder within a clock tick of the file system look like one.
@@ -92,10 +92,10 @@ def _folders(folder: str, depth: int = 0) -> Iterator[tuple[str, list[int]]]:
             raise _Undecided
         if not entry.is_dir() or entry.name.startswith("."):
             continue
-        environment = os.path.join(entry.path, "environment")
-        if os.path.islink(environment) or os.path.islink(os.path.join(environment, "Dockerfile")):
+        environment = os.path.join(entry.path, ENVIRONMENT)
+        if os.path.islink(environment) or os.path.islink(os.path.join(environment, DOCKERFILE)):
             raise _Undecided
-        if os.path.isfile(os.path.join(environment, "Dockerfile")):
+        if os.path.isfile(os.path.join(environment, DOCKERFILE)):
             yield entry.path, _state(entry.stat())
             yield environment, _state(os.stat(environment))
         else:
