@@ -20,7 +20,7 @@ from typing import Any
 from ..util import json_records, process_identity, regular_files
 from ..util.errors import UsageError, UserError
 from ..util.json_records import Record, RecordError, is_number, unicode_text
-from . import metric_values
+from . import metric_values, run_index
 from .recorder import LOG, RECORD
 
 Curve = tuple[tuple[float, float], ...]
@@ -137,11 +137,16 @@ def find(root: Path, slug: str | None = None) -> list[PastRun]:
     """The runs of one experiment or of all, the newest last."""
     outputs = root / "outputs"
     slugs = [slug] if slug else [folder.name for folder in _folders(outputs)]
-    runs = [read(root, name, folder) for name in slugs for folder in _run_folders(outputs / name)]
+    runs = run_index.read_all(root, slugs, read, _is_final)
     return sorted(
         (run for run in runs if run.record or run.scores or run.curves or run.problems),
         key=lambda run: (str(run.record.get("started") or ""), run.id),
     )
+
+
+def _is_final(run: PastRun) -> bool:
+    """Whether its files alone say what it is: no process of it is looked for."""
+    return not is_open(run.record) and not run.problems
 
 
 def read(root: Path, slug: str, folder: Path) -> PastRun:
@@ -369,13 +374,6 @@ def life_of(record: Mapping[str, Any]) -> process_identity.Life:
     identities = map(process_identity.parse, (record.get("tool"), record.get("program")))
     lives = {process_identity.life(one) for one in identities if one is not None}
     return "alive" if "alive" in lives else "elsewhere" if "elsewhere" in lives else "dead"
-
-
-def _run_folders(folder: Path) -> list[Path]:
-    """The folders of the runs, and of the steps and trials below them."""
-    runs = _folders(folder)
-    inner = [path for run in runs for path in _folders(run) if (path / RECORD).is_file()]
-    return [*runs, *inner]
 
 
 def _folders(folder: Path) -> list[Path]:
