@@ -49,6 +49,7 @@ def recorded() -> dict[str, list[str]]:
     return modules
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems need other modules")
 @pytest.mark.parametrize("command", LINES)
 def test_command_imports_what_is_recorded(
     command: str, recorded: dict[str, list[str]], workspace: Workspace, tmp_path: Path
@@ -66,7 +67,7 @@ def test_command_imports_what_is_recorded(
         kept = json.loads(RECORDED.read_text("utf-8")) | {command: sorted(own)}
         RECORDED.write_text(json.dumps(kept, indent=2) + "\n", "utf-8")
         return
-    assert sorted(own - expected) == []
+    assert sorted(own - expected) == [], "import them where they are needed, or record them"
     assert NEVER & set(modules) == set()
 
 
