@@ -41,7 +41,8 @@ class ResolvedEnvironment:
     nothing on this machine stands for it, for the reason in `missing`. `folder` is the build's
     folder, with the requirements that the backend venv installs; "" where nothing is built from a
     folder. `is_own`: the experiment's own environment/Dockerfile. `dev`: the stage with development
-    tools; with `test`, of these only what the tests need. `position` is the file:line of the job that names the environment.
+    tools; with `test`, of these only what the tests need. `position` is the file:line of the job that names the environment. `notes` are about the image, and
+    `file_note` says which file of the workspace stands for a registered environment, "" for none.
     """
 
     kind: EnvironmentKind = "none"
@@ -54,6 +55,7 @@ class ResolvedEnvironment:
     test: bool = False
     position: Position | str = ""
     notes: tuple[str, ...] = ()
+    file_note: str = ""
     missing: UserError | None = None
 
     @property

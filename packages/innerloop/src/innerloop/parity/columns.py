@@ -236,7 +236,7 @@ def _with_env_file(run: Run, columns: tuple[ParityColumn, ...]) -> tuple[ParityC
 def _env_file_of_f5(run: Run) -> str | None:
     """The `envFile` that a person wrote into the launch configuration; None for the usual one."""
     try:
-        generated = launch_json.configuration_of(run.experiment, run.job)
+        generated = _launch_configuration(run)
         found = _configuration(run, str(generated["name"])) if generated else {}
     except UserError:
         return None
@@ -565,9 +565,15 @@ def _dev_facts(run: Run, dev: Mapping[str, Any]) -> dict[str, ParityFact]:
     }
 
 
+def _launch_configuration(run: Run) -> Mapping[str, Any] | None:
+    """What sync generates for F5; None where F5 starts the job by `loop run`."""
+    disk = loader.WorkspaceFiles(Path(run.workspace.root))
+    return launch_json.configuration_of(run.experiment, run.job, disk.find_asset)
+
+
 def _f5(run: Run, dev: Mapping[str, Any] | UserError) -> ParityColumn:
     """The launch configuration on disk, in the dev container's environment."""
-    generated = launch_json.configuration_of(run.experiment, run.job)
+    generated = _launch_configuration(run)
     if generated is None:
         return ParityColumn(
             "F5", absent="not a single Python program: F5 runs it by `loop run --debug`, as docker"
@@ -583,7 +589,7 @@ def _f5(run: Run, dev: Mapping[str, Any] | UserError) -> ParityColumn:
 
 def _own_configurations(run: Run, dev: Mapping[str, Any] | UserError) -> Iterator[ParityColumn]:
     """Launch configurations of a person's own that start the same program."""
-    generated = launch_json.configuration_of(run.experiment, run.job)
+    generated = _launch_configuration(run)
     if generated is None or isinstance(dev, UserError):
         return
     try:

@@ -14,11 +14,12 @@ from pathlib import Path
 
 from ..docker import conda_images
 from ..docker.image_build import image_of
+from ..model.asset_files import AssetFile, note_of
 from ..model.container import image_name_part
 from ..model.dockerfiles import dockerfile
 from ..model.environment import EnvironmentKind, Image, ResolvedEnvironment
 from ..model.experiment import Experiment
-from ..model.jobs.environment_file import environment_of
+from ..model.jobs.environment_file import environment_of, environment_of_asset
 from ..model.jobs.job import Environment, Job
 from ..model.paths import code_root
 from ..model.workspace import Workspace
@@ -34,6 +35,8 @@ _KINDS: dict[str, EnvironmentKind] = {
     "registered": "registered",
     "none": "none",
 }
+# Kinds that may be a name alone: some files write it as an image.
+_BY_NAME = ("registered", "image")
 
 
 def resolve(
@@ -42,27 +45,67 @@ def resolve(
     """What stands for the job's environment.
 
     `dev` asks for the stage with development tools of the experiment's own environment, whatever
-    the job names; `test` for the one with what the tests need alone, if there is one. Never raises UserError: it is the result's `missing`.
+    the job names; `test` for the one with what the tests need alone, if there is one. A name of
+    Azure ML is the environment in the file of the workspace that has it, unless the settings name
+    something else. Never raises UserError: it is the result's `missing`.
     """
-    if dev or is_own(experiment, job):
-        folder = f"{experiment.folder}/environment"
-        test = test and experiment.test_stage is not None
-        return ResolvedEnvironment(
-            kind="dockerfile",
-            source=f"{folder}/Dockerfile",
-            image=image_of(workspace, experiment, dev=dev, test=test),
-            folder=folder,
-            is_own=True,
-            dev=dev,
-            test=test,
-            position=job.where("environment"),
-        )
+    if dev or is_own(experiment, job, job.environment):
+        return _own(workspace, experiment, job, dev=dev, test=test)
     unresolved = ResolvedEnvironment(position=job.where("environment"))
+    disk = loader.WorkspaceFiles(Path(workspace.root))
+    asset = None
     try:
-        named = environment_of(job, loader.WorkspaceFiles(Path(workspace.root)).read)
+        named = environment_of(job, disk.read)
+        if (asset := _asset_of(experiment, job, named, disk)) is not None:
+            named = environment_of_asset(asset, job, disk.read)
     except UserError as error:
-        return replace(unresolved, kind="registered", missing=error)
-    resolver = _Resolver(workspace, experiment, job, named)
+        reference = job.environment.reference or ""
+        return replace(unresolved, kind="registered", source=reference, missing=error)
+    if asset is not None and is_own(experiment, job, named):
+        found = _own(workspace, experiment, job, dev=False, test=test)
+    else:
+        found = _named(_Resolver(workspace, experiment, job, named), unresolved)
+    if asset is None:
+        return found
+    return replace(found, file_note=note_of(_registered_name(job.environment), asset))
+
+
+def _own(
+    workspace: Workspace, experiment: Experiment, job: Job, *, dev: bool, test: bool
+) -> ResolvedEnvironment:
+    folder = f"{experiment.folder}/environment"
+    test = test and experiment.test_stage is not None
+    return ResolvedEnvironment(
+        kind="dockerfile",
+        source=f"{folder}/Dockerfile",
+        image=image_of(workspace, experiment, dev=dev, test=test),
+        folder=folder,
+        is_own=True,
+        dev=dev,
+        test=test,
+        position=job.where("environment"),
+    )
+
+
+def _asset_of(
+    experiment: Experiment, job: Job, named: Environment, disk: loader.WorkspaceFiles
+) -> AssetFile | None:
+    """The file that stands for a registered environment. UserError if the choice is not clear."""
+    reference, setting = _registered_name(named), experiment.settings.environment
+    chosen = setting.images.get(reference) or setting.images.get(name_of(reference))
+    if not reference or chosen or setting.image or setting.build:
+        return None
+    return disk.find_asset("environment", reference, job.name, job.where("environment"))
+
+
+def _registered_name(named: Environment) -> str:
+    """The reference of an environment that Azure ML keeps; "" for any other."""
+    reference = (named.reference or named.image or "") if named.kind in _BY_NAME else ""
+    return reference if reference.startswith("azureml:") else ""
+
+
+def _named(resolver: _Resolver, unresolved: ResolvedEnvironment) -> ResolvedEnvironment:
+    named, job = resolver.named, resolver.job
     unresolved = replace(unresolved, kind=_KINDS[named.kind], source=resolver.source())
     if named.kind == "build":
         return resolver.of_folder(replace(unresolved, folder=context_of(job, named)))
@@ -74,9 +117,8 @@ def resolve(
     return resolver.of_settings(unresolved)
 
 
-def is_own(experiment: Experiment, job: Job) -> bool:
-    """Whether the job's environment is the experiment's: its environment/Dockerfile."""
-    named = job.environment
+def is_own(experiment: Experiment, job: Job, named: Environment) -> bool:
+    """Whether an environment of the job is the experiment's: its environment/Dockerfile."""
     if not experiment.is_own or named.kind not in ("build", "none"):
         return False
     if named.kind == "none":

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ...model.asset_files import Find, nothing
 from ...model.experiment import Experiment
 from ...model.workspace import Workspace
 
@@ -22,7 +23,7 @@ class Specification:
 
     `jobs` has no entry for an experiment without a job file; `schedules` has those that
     orchestrators start. `read` returns the text of a pipeline component's file, by its path from
-    the root.
+    the root, and `find` the file that stands for what Azure ML keeps.
     """
 
     workspace: Workspace
@@ -30,6 +31,7 @@ class Specification:
     jobs: Mapping[str, Job]
     schedules: Mapping[str, Schedule] = field(default_factory=dict)
     read: Callable[[str], str | None] = field(default=lambda path: None)
+    find: Find = nothing
 
 
 def generate(specification: Specification) -> dict[str, Json]:
