@@ -13,11 +13,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..model.environment_lock import EnvironmentLock
 from ..util import locked_environments, network, process, venvs
 from ..util.cache_folder import cache_folder
 from ..util.errors import UserError
 from ..util.network import Network
 from ..util.progress import Progress
+from ..util.venvs import OwnInstaller
 
 # The first with `--universal`, `--no-strip-extras` and the options that a lock's head may name.
 OLDEST = (0, 5)
@@ -76,6 +78,23 @@ def compile_lock(
         code = process.follow([*argv, "--quiet"], on_line, cwd=folder, env=environ)
     if code != 0:
         raise _failure(source, lines)
+
+
+def installer(lock: EnvironmentLock, root: Path, environment: Path, python: str) -> OwnInstaller:
+    """How uv makes an environment from its lock or from a pylock.toml, each file checked by hash.
+
+    uv.lock is read where it lies, since it may name packages beside it; the project itself is not
+    installed. UserError if uv cannot be had.
+    """
+    uv, folder = program(), root / lock.source.folder
+    common = ("--no-python-downloads", "--compile-bytecode", "--python")
+    if lock.source.kind == "uv":
+        sync = (uv, "sync", "--frozen", "--no-install-project", *lock.options, *common, python)
+        return OwnInstaller((sync,), folder, {"UV_PROJECT_ENVIRONMENT": str(environment)})
+    make = (uv, "venv", "--no-config", "--no-python-downloads", "--python", python)
+    target = str(venvs.python_of(environment))
+    sync = (uv, "pip", "sync", "--no-config", *common, target, lock.source.name)
+    return OwnInstaller(((*make, str(environment)), sync), folder)
 
 
 def _failure(source: str, lines: Sequence[str]) -> UserError:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..docker import buildkit, container_context
+from ..model import environment_source
 from ..model.experiment import Experiment
 from ..model.run import Availability, Request, Run
 from ..model.workspace import Workspace
@@ -31,7 +32,8 @@ def available(workspace: Workspace) -> Availability:
 
 
 def supports(workspace: Workspace, experiment: Experiment) -> bool:
-    return Path(workspace.root, experiment.folder, "environment", "requirements.txt").is_file()
+    folder = Path(workspace.root, experiment.folder, "environment")
+    return any((folder / name).is_file() for name in environment_source.OF_VENV)
 
 
 def plan(run: Run) -> Request:

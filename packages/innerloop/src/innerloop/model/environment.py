@@ -8,11 +8,12 @@ from typing import Literal
 from ..util.errors import UserError
 from ..util.position import Position
 from .dockerfiles.dockerfile import Dockerfile
+from .environment_lock import EnvironmentLock
 from .jobs.conda import CondaFile
 
-# Where an environment comes from. "registered": one that Azure ML keeps, for which this workspace's
+# Where an environment comes from. "lock": a lock without a Dockerfile. "registered": one that Azure ML keeps, for which this workspace's
 # settings may name something else.
-EnvironmentKind = Literal["dockerfile", "conda", "image", "registered", "none"]
+EnvironmentKind = Literal["dockerfile", "conda", "image", "lock", "registered", "none"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,7 @@ class ResolvedEnvironment:
     image: Image | None = None
     folder: str = ""
     conda: CondaFile | None = None
+    lock: EnvironmentLock | None = None
     is_own: bool = False
     dev: bool = False
     test: bool = False

@@ -12,14 +12,16 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..docker import conda_images
+from ..docker import conda_images, lock_images
 from ..docker.image_build import image_of
+from ..model import environment_lock, environment_source
 from ..model.asset_files import AssetFile, note_of
 from ..model.container import image_name_part
 from ..model.dockerfiles import dockerfile
 from ..model.environment import EnvironmentKind, Image, ResolvedEnvironment
 from ..model.experiment import Experiment
-from ..model.jobs.environment_file import environment_of, environment_of_asset
+from ..model.jobs import conda
+from ..model.jobs.environment_file import environment_in, environment_of, environment_of_asset
 from ..model.jobs.job import Environment, Job
 from ..model.paths import code_root
 from ..model.workspace import Workspace
@@ -93,7 +95,7 @@ def _asset_of(
     """The file that stands for a registered environment. UserError if the choice is not clear."""
     reference, setting = _registered_name(named), experiment.settings.environment
     chosen = setting.images.get(reference) or setting.images.get(name_of(reference))
-    if not reference or chosen or setting.image or setting.build:
+    if not reference or chosen or setting.image or setting.build or setting.file:
         return None
     return disk.find_asset("environment", reference, job.name, job.where("environment"))
 
@@ -115,6 +117,24 @@ def _named(resolver: _Resolver, unresolved: ResolvedEnvironment) -> ResolvedEnvi
     if named.kind == "conda":
         return resolver.of_conda_file(unresolved)
     return resolver.of_settings(unresolved)
+
+
+def resolve_file(
+    workspace: Workspace,
+    experiment: Experiment,
+    job: Job,
+    path: str,
+    where: Position | str,
+    *,
+    context: str = "",
+) -> ResolvedEnvironment:
+    """The environment of a file of any kind, or of the folder of one, whatever the job names.
+
+    `where` is the position of what names it, and `context` the folder of a Dockerfile's build, ""
+    for the Dockerfile's own. Never raises UserError: it is the result's `missing`.
+    """
+    resolver = _Resolver(workspace, experiment, job, Environment("none"))
+    return resolver.of_file(ResolvedEnvironment(position=where), path, where, context)
 
 
 def is_own(experiment: Experiment, job: Job, named: Environment) -> bool:
@@ -234,7 +254,46 @@ class _Resolver:
             note = f"{absent}: the settings name {setting.build}/Dockerfile for it"
             environment = replace(environment, folder=folder, notes=(note,))
             return self.of_folder(environment, "Dockerfile")
+        if setting.file:
+            where = f"{self.experiment.folder}/innerloop.toml"
+            found = self.of_file(environment, setting.file, where)
+            return replace(
+                found, notes=(f"{absent}: the settings name {setting.file}", *found.notes)
+            )
         return replace(environment, missing=self.nothing(reference, name))
+
+    def of_file(
+        self, environment: ResolvedEnvironment, path: str, where: Position | str, context: str = ""
+    ) -> ResolvedEnvironment:
+        """The environment of a file of any kind; `context` is the folder of a Dockerfile's build."""
+        read, setting = self.read, self.experiment.settings.environment
+        try:
+            _require_within(path, where)
+            source = environment_source.source_of(path, read, where)
+            environment = replace(environment, source=source.path)
+            if source.kind == "dockerfile":
+                context = context or source.folder
+                name = posixpath.relpath(source.path, context)
+                kind = replace(environment, kind="dockerfile", folder=context)
+                return self.of_folder(kind, name)
+            if source.kind == "asset":
+                named = environment_in(read(source.path) or "", source.path, self.job.name)
+                return _named(replace(self, named=named), environment)
+            if source.kind == "conda":
+                relative = posixpath.relpath(source.path, posixpath.dirname(self.job.name) or ".")
+                python = conda.parse(read(source.path) or "", source.path).python
+                image = setting.base or f"python:{python or source.usual_python}-slim-bookworm"
+                named = Environment("conda", image=image, conda_file=relative)
+                return _named(replace(self, named=named), environment)
+            lock = environment_lock.lock_of(source, read)
+            image_ = lock_images.image_on(self.workspace, self.experiment, lock, setting.base)
+        except UserError as error:
+            return replace(environment, missing=error)
+        notes = (lock_images.note_on(lock, setting.base),)
+        return replace(environment, kind="lock", lock=lock, image=image_, notes=notes)
+
+    def read(self, path: str) -> str | None:
+        return loader.WorkspaceFiles(Path(self.workspace.root)).read(path)
 
     def nothing(self, reference: str, name: str) -> UserError:
         file = f"{self.experiment.folder}/innerloop.toml"
@@ -255,6 +314,17 @@ class _Resolver:
             code="environment-registered",
             where=self.position,
             hint=hint,
+        )
+
+
+def _require_within(path: str, where: Position | str) -> None:
+    plain_path = path.replace("\\", "/")
+    if posixpath.normpath(plain_path).startswith("..") or re.match(r"/|[A-Za-z]:", plain_path):
+        raise UserError(
+            f"{path} is outside the workspace",
+            code="outside-workspace",
+            where=where,
+            hint="Name a file of the workspace, relative to its root",
         )
 
 
