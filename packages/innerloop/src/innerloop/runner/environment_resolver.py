@@ -255,7 +255,7 @@ class _Resolver:
             environment = replace(environment, folder=folder, notes=(note,))
             return self.of_folder(environment, "Dockerfile")
         if setting.file:
-            where = f"{self.experiment.folder}/innerloop.toml"
+            where = setting.file_position or f"{self.experiment.folder}/innerloop.toml"
             found = self.of_file(environment, setting.file, where)
             return replace(
                 found, notes=(f"{absent}: the settings name {setting.file}", *found.notes)

@@ -48,7 +48,7 @@ class EnvironmentSetting:
     `images`: an image by the environment's name. For every other name: `image`, an image, or
     `build`, a folder with a Dockerfile, or `file`, a lock or another file that says what to install
     (both relative to the workspace's root). `base` is the image on which it is installed, "" for
-    the usual one.
+    the usual one. `file_position` is where `file` is set.
     """
 
     image: str = ""
@@ -56,6 +56,7 @@ class EnvironmentSetting:
     file: str = ""
     base: str = ""
     images: Mapping[str, str] = field(default_factory=dict)
+    file_position: Position | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -389,6 +390,7 @@ def _environment(
         build=table.get("build", "" if {"image", "file"} & set(table) else base.build),
         file=table.get("file", "" if {"image", "build"} & set(table) else base.file),
         base=table.get("base", base.base),
+        file_position=at("environment", "file") if "file" in table else base.file_position,
         images={**base.images, **images},
     )
 
