@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..model.environment_lock import EnvironmentLock
@@ -60,11 +60,22 @@ def compile_lock(
     satisfy them all, or no index answers. Ctrl-C ends uv; the lock is then as it was.
     """
     words = ["pip", "compile", *options, source, "-o", target]
+    # The head of a lock is the command that a person types, whatever the options here.
+    _lock(folder, source, words, {"UV_CUSTOM_COMPILE_COMMAND": " ".join(["uv", *words])}, reach)
+
+
+def lock_project(folder: Path, reach: Network) -> None:
+    """Write uv.lock for the pyproject.toml in a folder. Raises as `compile_lock` does."""
+    _lock(folder, "pyproject.toml", ["lock"], {}, reach)
+
+
+def _lock(
+    folder: Path, source: str, words: Sequence[str], variables: Mapping[str, str], reach: Network
+) -> None:
     added = network.for_installer(reach, cache_folder(), os.environ)
     ignored = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
     environ = {name: value for name, value in os.environ.items() if name not in ignored}
-    # The head of a lock is the command that a person types, whatever the options here.
-    environ |= {**added, "UV_CUSTOM_COMPILE_COMMAND": " ".join(["uv", *words])}
+    environ |= {**added, **variables}
     base = getattr(sys, "_base_executable", None) or sys.executable
     argv = [program(), *words, "--python", base, "--no-python-downloads", "--color", "never"]
     lines: list[str] = []
