@@ -15,6 +15,7 @@ from innerloop.model.environment import ResolvedEnvironment
 from innerloop.model.jobs.job import parse_job
 from innerloop.model.lint.finding import INFO, Severity
 from innerloop.model.lint.job_file import check_text
+from innerloop.parity import columns
 from innerloop.runner import environment_resolver, pipeline_plan
 from innerloop.sync.render import launch_json
 from innerloop.workspace import asset_catalogue, loader
@@ -212,3 +213,14 @@ def test_complete_offers_the_assets_of_the_workspace(
     described = {one.label: one.detail for one in items}
     assert described["azureml:team:3"] == "Described in environments/team.yml"
     assert "azureml:count:1" in known.components and "azureml:digits@latest" in known.data
+
+
+def test_parity_compares_a_named_environment_by_its_name(named: Workspace) -> None:
+    opened = loader.open_workspace(named.root)
+    experiment, file = loader.choose_job(opened, "jobs/train.yml", None, named.root)
+    job = loader.open_job(opened, experiment, file)
+    (compared,) = columns.parity_of_job(opened, experiment, job)
+    by_name = {column.backend: column for column in compared.columns}
+    here, there = (by_name[one].facts["environment"] for one in ("docker", "azureml"))
+    assert here.value == there.value == "azureml:team@latest"
+    assert (here.shown, here.why) != ("", "")

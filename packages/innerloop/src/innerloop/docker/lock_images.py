@@ -23,7 +23,7 @@ def image_on(
     text = lock.dockerfile(base)
     parts = (text, lock.key, *(text for _, text in _of_uv(lock)))
     digest = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()
-    context = venvs.cache_folder() / "locks" / digest[:16]
+    context = venvs.cache_folder() / "lock-images" / digest[:16]
     kind = image_name_part(f"{experiment.slug}-{lock.source.kind}-{digest[:8]}")
     name = f"{workspace.image_name}/{kind}"
     parsed = dockerfile.parse(text, f"{lock.source.path} (its Dockerfile)")

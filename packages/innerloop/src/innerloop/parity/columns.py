@@ -414,7 +414,8 @@ def _argo(run: Run, pod: Pod | UserError, backend: str = "argo") -> ParityColumn
 
 
 def _cloud_environment(run: Run) -> dict[str, ParityFact]:
-    if run.environment.is_own:
+    # What Azure ML keeps under a name is known by that name alone.
+    if run.environment.is_own and not run.environment.file_note:
         return {"environment": ParityFact(_digest(run)), "image": ParityFact(_last_stage(run))}
     named = job_request.describe_environment(run.job.environment, run.job)
     digest = run.environment.digest if run.job.environment.kind in ("build", "conda") else ""
@@ -430,6 +431,9 @@ def _local_environment(run: Run) -> dict[str, ParityFact]:
         return {row: ParityFact("nothing on this machine", why=why) for row in cloud}
     if run.job.environment.kind != "registered":
         return {row: ParityFact(f.value, shown=environment.image.name) for row, f in cloud.items()}
+    if note := environment.file_note:  # the same, as far as the file is what is registered
+        shown = environment.image.name
+        return {row: ParityFact(f.value, why=note, shown=shown) for row, f in cloud.items()}
     why = "innerloop.toml names it for the environment that only Azure ML has"
     return {row: ParityFact(environment.image.name, why=why) for row in cloud}
 
