@@ -99,7 +99,7 @@ def test_a_dockerfile_that_does_not_build_shows_the_step_and_its_line(workspace:
     answer = workspace.loop("run", "tiny", "--backend", "docker")
     assert answer.code == 1
     assert "/not-here: No such file or directory" in answer.message
-    assert "src/tiny/environment/Dockerfile:4" in answer.err
+    assert "src/tiny/environment/Dockerfile:5:" in answer.err  # where cat is
     assert "never" not in answer.out
 
 

@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from innerloop.sync.render.debug_tasks import OPEN_FILE_TARGETS
 from tests.support import ROOT, Workspace
 
 JOB = "command: python train.py --epochs ${{inputs.epochs}}\ninputs:\n  epochs: 8\n"
@@ -101,8 +102,10 @@ def test_git_conflict_of_two_branches_is_merged_by_content(conflict: Workspace, 
     assert {"alpha: train.py", "beta: train.py", "mid: train.py"} <= names
     assert not any("zulu" in name for name in names)
     labels = [task["label"] for task in json.loads(conflict.read(TASKS))["tasks"]]
-    debugged = sorted(label for label in labels if label.startswith("debug "))
-    assert debugged == ["debug alpha", "debug beta", "debug mid"]
+    of_experiments = {f"debug {name}" for name in ("alpha", "beta", "mid")}
+    of_files = {f"debug {target.title}" for target in OPEN_FILE_TARGETS}
+    assert {one for one in labels if one.startswith("debug ")} == of_experiments | of_files
+    assert len(labels) == len(set(labels))
     assert conflict.loop("sync").out == "everything is up to date\n"
     commit(conflict, "merged")
     assert conflict.loop("sync", "--check").code == 0
