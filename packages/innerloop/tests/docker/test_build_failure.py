@@ -184,4 +184,7 @@ def test_failure_is_a_line_of_the_problems_panel() -> None:
     match = re.fullmatch(PATTERN["regexp"], report.splitlines()[0])
     assert match is not None
     assert (match[1], match[2]) == ("src/line/environment/Dockerfile", "25")
-    assert match[PATTERN["message"]] == "the image cannot be built: No matching distribution found for foo==9"
+    assert (
+        match[PATTERN["message"]]
+        == "the image cannot be built: No matching distribution found for foo==9"
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.releases import index_over, sha256
-from tests.support import Workspace
+from tests.support import Workspace, locked
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs bash")
 UV = Path(sys.executable).with_name("uv")
@@ -128,3 +129,28 @@ def test_pixis_lock_needs_an_image(workspace: Workspace) -> None:
     workspace.write("jobs/innerloop.toml", '[environment]\nfile = "pixi.lock"\n')
     answer = workspace.loop("run", "jobs/job.yml", "--backend", "venv")
     assert answer.code == 1 and "environment-needs-docker" in answer.message
+
+
+@pytest.mark.docker
+@pytest.mark.network
+@pytest.mark.nightly
+@pytest.mark.parametrize("lock", ["uv.lock", "pylock.toml", "poetry.lock", "pins.txt"])
+def test_image_of_each_kind_of_lock_has_its_packages(workspace: Workspace, lock: str) -> None:
+    pin = locked("tomli")
+    version = re.findall(r"tomli==([0-9.]+)", pin)[0]
+    hashes = "".join(f'{{hash = "{one}"}}, ' for one in re.findall(r"sha256:[0-9a-f]{64}", pin))
+    workspace.write("jobs/pins.txt", pin)
+    workspace.write(
+        "jobs/poetry.lock",
+        f'[[package]]\nname = "tomli"\nversion = "{version}"\ngroups = ["main"]\n'
+        f'files = [{hashes}]\n[metadata]\nlock-version = "2.1"\npython-versions = "*"\n',
+    )
+    project = PROJECT.replace("tiny-locked==1.0", f"tomli=={version}")
+    workspace.write("jobs/pyproject.toml", project)
+    for words in (("lock",), ("export", "--frozen", "--no-emit-project", "-o", "pylock.toml")):
+        argv = [str(UV), *words]
+        subprocess.run(argv, cwd=workspace.root / "jobs", check=True, timeout=120)
+    workspace.write("jobs/job.yml", "command: python -c 'import tomli; print(tomli.__name__)'\n")
+    workspace.write("jobs/innerloop.toml", f'[environment]\nfile = "jobs/{lock}"\n')
+    answer = workspace.loop("run", "jobs/job.yml", "--backend", "docker", timeout=600)
+    assert (answer.code, answer.out) == (0, "tomli\n"), answer.message

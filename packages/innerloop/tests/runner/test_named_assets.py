@@ -18,10 +18,15 @@ from innerloop.model.lint.job_file import check_text
 from innerloop.parity import columns
 from innerloop.runner import environment_resolver, pipeline_plan
 from innerloop.sync.render import launch_json
+from innerloop.util.errors import UserError
 from innerloop.workspace import asset_catalogue, loader
 from innerloop.workspace.loader import WorkspaceFiles
 from tests.support import Workspace
 
+STEPS = (
+    "jobs: {{a: {{type: command, component: 'azureml:{}@latest',"
+    " inputs: {{folder: {{path: ../assets/digits}}}}}}}}\n"
+)
 needs_bash = pytest.mark.skipif(os.name == "nt", reason="needs bash")
 
 FILES = {
@@ -224,3 +229,35 @@ def test_parity_compares_a_named_environment_by_its_name(named: Workspace) -> No
     here, there = (by_name[one].facts["environment"] for one in ("docker", "azureml"))
     assert here.value == there.value == "azureml:team@latest"
     assert (here.shown, here.why) != ("", "")
+
+
+def test_whole_pipeline_may_be_a_named_component(named: Workspace) -> None:
+    named.write(
+        "components/whole.yml", "name: whole\nversion: 1\ntype: pipeline\n" + STEPS.format("count")
+    )
+    opened = loader.open_workspace(named.root)
+    job = parse_job("type: pipeline\ncomponent: azureml:whole:1\n", "jobs/whole.yml")
+    (step,) = pipeline_plan.read(opened, job).steps
+    assert (step.name, step.job.name) == ("a", "components/count/component.yml")
+
+
+def test_nested_pipeline_component_that_names_itself_ends_with_an_error(named: Workspace) -> None:
+    named.write(
+        "components/whole.yml",
+        "name: whole\nversion: 1\ntype: pipeline\n"
+        "jobs: {a: {type: pipeline, component: azureml:whole:1}}\n",
+    )
+    opened = loader.open_workspace(named.root)
+    job = parse_job("type: pipeline\ncomponent: azureml:whole:1\n", "jobs/whole.yml")
+    with pytest.raises(UserError) as caught:
+        pipeline_plan.read(opened, job)
+    assert caught.value.code == "component-cyclic"
+
+
+def test_missing_environment_of_a_large_workspace_says_that_not_all_was_searched(
+    named: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asset_catalogue, "MOST_FOLDERS", 1)
+    missing = resolved(named, "azureml:team:3").missing
+    assert missing is not None and missing.code == "environment-registered"
+    assert "only a part" in missing.hint

@@ -7,6 +7,7 @@ read and hashed once.
 from __future__ import annotations
 
 import hashlib
+import os
 import posixpath
 import re
 from dataclasses import dataclass, replace
@@ -28,7 +29,7 @@ from ..model.workspace import Workspace
 from ..util import files
 from ..util.errors import UserError
 from ..util.position import Position
-from ..workspace import loader
+from ..workspace import asset_catalogue, loader
 
 _KINDS: dict[str, EnvironmentKind] = {
     "build": "dockerfile",
@@ -308,6 +309,8 @@ class _Resolver:
         if "registries/azureml/" in reference or name.startswith("AzureML-"):
             curated = name.removeprefix("AzureML-").lower()
             hint += f" (Microsoft's own are mcr.microsoft.com/azureml/curated/{curated}:TAG)"
+        if asset_catalogue.of_workspace(os.path.normpath(self.workspace.root)).is_partial:
+            hint += "; only a part of this large workspace was searched for its file"
         return UserError(
             f"the job's environment, {reference}, is registered in Azure ML: this machine has "
             "nothing for it",

@@ -383,6 +383,9 @@ class Level:
                 where=position,
                 hint="Remove one of its steps",
             )
+        if not is_file(component):  # of a whole pipeline; that of a step is a file already
+            asset = self.find("component", component, self.file, position)
+            component = component if asset is None else self._path_to(asset)
         loaded = read_component(self.file, component, position, self.read)
         reading = Reading(loaded.text)
         inputs = dict(bound)
