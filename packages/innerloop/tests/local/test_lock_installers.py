@@ -136,21 +136,25 @@ def test_pixis_lock_needs_an_image(workspace: Workspace) -> None:
 @pytest.mark.nightly
 @pytest.mark.parametrize("lock", ["uv.lock", "pylock.toml", "poetry.lock", "pins.txt"])
 def test_image_of_each_kind_of_lock_has_its_packages(workspace: Workspace, lock: str) -> None:
-    pin = locked("tomli")
-    version = re.findall(r"tomli==([0-9.]+)", pin)[0]
+    pin = locked("iniconfig")
+    version = re.findall(r"iniconfig==([0-9.]+)", pin)[0]
     hashes = "".join(f'{{hash = "{one}"}}, ' for one in re.findall(r"sha256:[0-9a-f]{64}", pin))
     workspace.write("jobs/pins.txt", pin)
     workspace.write(
         "jobs/poetry.lock",
-        f'[[package]]\nname = "tomli"\nversion = "{version}"\ngroups = ["main"]\n'
+        f'[[package]]\nname = "iniconfig"\nversion = "{version}"\ngroups = ["main"]\n'
         f'files = [{hashes}]\n[metadata]\nlock-version = "2.1"\npython-versions = "*"\n',
     )
-    project = PROJECT.replace("tiny-locked==1.0", f"tomli=={version}")
+    project = PROJECT.replace("tiny-locked==1.0", f"iniconfig=={version}")
     workspace.write("jobs/pyproject.toml", project)
     for words in (("lock",), ("export", "--frozen", "--no-emit-project", "-o", "pylock.toml")):
         argv = [str(UV), *words]
-        subprocess.run(argv, cwd=workspace.root / "jobs", check=True, timeout=120)
-    workspace.write("jobs/job.yml", "command: python -c 'import tomli; print(tomli.__name__)'\n")
+        subprocess.run(
+            argv, cwd=workspace.root / "jobs", check=True, capture_output=True, timeout=120
+        )
+    workspace.write(
+        "jobs/job.yml", "command: python -c 'import iniconfig; print(iniconfig.__name__)'\n"
+    )
     workspace.write("jobs/innerloop.toml", f'[environment]\nfile = "jobs/{lock}"\n')
     answer = workspace.loop("run", "jobs/job.yml", "--backend", "docker", timeout=600)
-    assert (answer.code, answer.out) == (0, "tomli\n"), answer.message
+    assert (answer.code, answer.out) == (0, "iniconfig\n"), answer.message

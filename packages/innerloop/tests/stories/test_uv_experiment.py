@@ -17,6 +17,7 @@ VENV = ("--backend", "venv")
 
 
 @pytest.mark.network
+@pytest.mark.nightly
 def test_experiment_of_uv_runs_and_is_tested_from_its_lock(workspace: Workspace) -> None:
     made = workspace.loop("new", "shop/churn_rate", "--env", "uv")
     assert made.code == 0, made.message
