@@ -306,7 +306,9 @@ def test_requirements_are_whole_with_the_files_that_they_name() -> None:
     ],
 )
 def test_uvs_groups_are_those_of_the_use(use: LockUse, options: tuple[str, ...]) -> None:
-    assert lock("uv.lock", use).options == options
+    read = lock("uv.lock", use)
+    assert read.options == options
+    assert f"--no-install-workspace {' '.join(options)} --no-cache" in read.dockerfile()
 
 
 def test_key_differs_with_every_file_and_use() -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from innerloop.cli.main import main
 from innerloop.model.environment import ResolvedEnvironment
+from innerloop.model.environment_lock import LockUse
 from innerloop.model.jobs.job import parse_job
 from innerloop.runner import environment_resolver
 from innerloop.workspace import loader
@@ -199,3 +200,26 @@ def test_a_file_that_stands_for_nothing_is_missing_at_its_line(
     missing = resolved(tiny, "azureml:team:3", f'[environment]\nfile = "{file}"\n').missing
     assert missing is not None and missing.code == code
     assert str(missing.where).startswith(where)
+
+
+def test_a_file_of_any_kind_is_resolved_whatever_the_job_names(tiny: Workspace) -> None:
+    for path, text in SOURCES.items():
+        tiny.write(path, text)
+    opened = loader.open_workspace(tiny.root)
+    experiment = loader.open_experiment(opened, "tiny")
+    job = loader.open_job(opened, experiment)
+    where = "innerloop.toml:3:1"
+
+    def of(path: str, use: LockUse = "job", context: str = "") -> ResolvedEnvironment:
+        return environment_resolver.resolve_file(
+            opened, experiment, job, path, where, context=context, use=use
+        )
+
+    built = of("envs/Dockerfile", context=".")
+    assert (built.kind, built.folder, built.missing) == ("dockerfile", ".", None)
+    assert built.image is not None and built.image.context == str(tiny.root)
+    people, jobs = of("envs/lock", "dev"), of("envs/lock")
+    assert people.lock is not None and people.lock.options == ("--all-groups",)
+    assert people.digest != jobs.digest
+    missing = of("envs/nothing").missing
+    assert missing is not None and str(missing.where) == where

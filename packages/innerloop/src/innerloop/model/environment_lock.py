@@ -56,6 +56,7 @@ class EnvironmentLock:
             base or usual_base(self.source),
             hashed=self.is_hashed,
             constrained=bool(self.constraints),
+            options=self.options,
         )
 
 

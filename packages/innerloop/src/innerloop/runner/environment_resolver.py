@@ -20,6 +20,7 @@ from ..model.asset_files import AssetFile, note_of
 from ..model.container import image_name_part
 from ..model.dockerfiles import dockerfile
 from ..model.environment import EnvironmentKind, Image, ResolvedEnvironment
+from ..model.environment_lock import LockUse
 from ..model.experiment import Experiment
 from ..model.jobs import conda
 from ..model.jobs.environment_file import environment_in, environment_of, environment_of_asset
@@ -128,14 +129,15 @@ def resolve_file(
     where: Position | str,
     *,
     context: str = "",
+    use: LockUse = "job",
 ) -> ResolvedEnvironment:
     """The environment of a file of any kind, or of the folder of one, whatever the job names.
 
     `where` is the position of what names it, and `context` the folder of a Dockerfile's build, ""
-    for the Dockerfile's own. Never raises UserError: it is the result's `missing`.
+    for the Dockerfile's own. `use` chooses the groups of a lock. Never raises UserError: it is the result's `missing`.
     """
     resolver = _Resolver(workspace, experiment, job, Environment("none"))
-    return resolver.of_file(ResolvedEnvironment(position=where), path, where, context)
+    return resolver.of_file(ResolvedEnvironment(position=where), path, where, context, use)
 
 
 def is_own(experiment: Experiment, job: Job, named: Environment) -> bool:
@@ -264,7 +266,12 @@ class _Resolver:
         return replace(environment, missing=self.nothing(reference, name))
 
     def of_file(
-        self, environment: ResolvedEnvironment, path: str, where: Position | str, context: str = ""
+        self,
+        environment: ResolvedEnvironment,
+        path: str,
+        where: Position | str,
+        context: str = "",
+        use: LockUse = "job",
     ) -> ResolvedEnvironment:
         """The environment of a file of any kind; `context` is the folder of a Dockerfile's build."""
         read, setting = self.read, self.experiment.settings.environment
@@ -286,7 +293,7 @@ class _Resolver:
                 image = setting.base or f"python:{python or source.usual_python}-slim-bookworm"
                 named = Environment("conda", image=image, conda_file=relative)
                 return _named(replace(self, named=named), environment)
-            lock = environment_lock.lock_of(source, read)
+            lock = environment_lock.lock_of(source, read, use)
             image_ = lock_images.image_on(self.workspace, self.experiment, lock, setting.base)
         except UserError as error:
             return replace(environment, missing=error)

@@ -8,6 +8,8 @@ Sources: uv's guide "Using uv in Docker"; Poetry's "poetry export"; pixi's "Cont
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..environment_source import EnvironmentSource
 
 # Where the environment is in the image; it is first on PATH.
@@ -30,19 +32,24 @@ def usual_base(source: EnvironmentSource) -> str:
 
 
 def lock_dockerfile(
-    source: EnvironmentSource, base: str, *, hashed: bool = True, constrained: bool = False
+    source: EnvironmentSource,
+    base: str,
+    *,
+    hashed: bool = True,
+    constrained: bool = False,
+    options: Sequence[str] = ("--no-default-groups",),
 ) -> str:
     """The Dockerfile that installs a lock on a base image.
 
-    `hashed`: each requirement has a hash. `constrained`: there is a file of constraints. A source
-    that is a Dockerfile, a conda file or an asset has its own way, and raises ValueError.
+    `hashed`: each requirement has a hash. `constrained`: there is a file of constraints.
+    `options`: uv's, for the groups of the project. A source that is a Dockerfile, a conda file or an asset has its own way, and raises ValueError.
     """
     if source.kind == "uv":
         return _with_uv(
             base,
             "pyproject.toml uv.lock",
             f"UV_PROJECT_ENVIRONMENT={ENVIRONMENT} uv sync --frozen --no-install-workspace "
-            f"--no-default-groups --no-cache --no-python-downloads",
+            f"{' '.join(options)} --no-cache --no-python-downloads",
         )
     if source.kind == "pylock":
         return _with_uv(
