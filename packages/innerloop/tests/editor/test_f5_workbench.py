@@ -101,14 +101,14 @@ def states(workspace: Workspace) -> list[str]:
     return ["running" if code is None else "stopped" if code == 143 else "" for code in codes]
 
 
-def test_a_run_that_dies_before_is_a_question_and_a_problem(
+def test_a_run_that_dies_before_is_an_error_and_a_problem(
     window: Workbench, shell: Workspace
 ) -> None:
     shell.write("src/line2/environment/requirements.txt", "nothing-of-this-name==0\n")
     start(window, JOB.replace("line", "line2"))
     dialog = window.page.locator(".monaco-dialog-box")
     dialog.wait_for()
-    assert "preLaunchTask 'debug line2'" in dialog.inner_text()
+    assert "ECONNREFUSED" in dialog.inner_text()
     window.press("Escape")
     assert [one.file for one in window.problems()] == ["src/line2/azure-ml-job.yaml"]
     shell.write("src/line2/environment/requirements.txt", "")

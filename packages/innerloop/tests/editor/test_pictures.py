@@ -105,13 +105,15 @@ def test_pictures_of_a_day(cloned: Workspace, opened: Opener, picture: Picture) 
     assert {"src/churn/azure-ml-job.yaml", "src/churn/tests/test_train.py"} <= set(files)
     picture(window, "problems")
 
+    cloned.write("src/churn/azure-ml-job.yaml", job)
+    cloned.write("src/churn/tests/test_train.py", test)
     window.open_file("src/churn/train.py")
     window.break_at(29)
     window.command("Terminal: Kill All Terminals")
     window.command("View: Show Run and Debug")
-    # Nothing was chosen yet: F5 takes the first experiment's job, not a file without arguments.
+    # Nothing was chosen yet: F5 takes the open file's experiment.
     chosen = window.page.locator(".start-debug-action-item-label")
-    assert chosen.inner_text() == "churn: train.py"
+    assert chosen.inner_text() == "this experiment"
     window.press("F5")
     window.page.locator(".debug-top-stack-frame-line").first.wait_for()
     window.page.locator(".debug-variables .monaco-list-row", has_text="learning_rate").wait_for()

@@ -40,6 +40,9 @@ def render(specification: Specification) -> Json:
         # The formatters of the experiment's environment, whose versions are those of `loop format`.
         "black-formatter.importStrategy": "fromEnvironment",
         "isort.importStrategy": "fromEnvironment",
+        # Otherwise F5 asks each time there is any error in the Problems panel, such as the failed test
+        # that it is pressed for: a task that waits for the debugger has no exit code to go by.
+        "debug.onTaskErrors": "debugAnyway",
         "explorer.fileNesting.enabled": True,
         "explorer.fileNesting.patterns": NESTED,
         "files.eol": "\n",  # a script with carriage returns does not start in a container

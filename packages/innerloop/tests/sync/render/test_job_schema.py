@@ -1,6 +1,6 @@
 """The JSON schema that editors read job files with.
 
-To update the file: `INNERLOOP_SCHEMA=write scripts/test packages/innerloop/tests/model/test_job_schema.py`.
+To update the file: `INNERLOOP_SCHEMA=write scripts/test packages/innerloop/tests/sync/render/test_job_schema.py`.
 """
 
 from __future__ import annotations
