@@ -1,4 +1,4 @@
-"""A sweep on this machine: its trials are drawn by the job's own rule and run one after another."""
+"""A sweep on this machine: its trials are drawn by the job's own rule, and run as far as there is room."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from ..model.jobs.mlflow_env import TRACKING
 from ..model.run import Run
 from ..util import files
 from ..util.errors import UserError
-from . import execute, written_files
+from . import execute, parallel_trials, written_files
 from .execute import Started
+from .parallel_trials import Lanes
 from .progress_table import DONE, FAILED, SKIPPED, STOPPED, ProgressTable, Row
 from .sweep_record import RECORD
 
@@ -38,7 +39,7 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """The trials of a sweep job, in the order in which they run.
+    """The trials of a sweep job, in the order in which they start.
 
     `folder` is relative to the workspace's root. `notes` are the differences from Azure ML.
     `timeout` is the limit for all trials together in seconds; None for no limit.
@@ -150,8 +151,11 @@ def requests(planned: Sweep, prepare: Prepare) -> list[dict[str, Any]]:
     ]
 
 
-def carry_out(planned: Sweep, prepare: Prepare) -> int:
-    """Run every trial, also after one has failed. 0 when all succeeded and one is the best, else 1."""
+def carry_out(planned: Sweep, prepare: Prepare, parallel: int | None, trusted: bool) -> int:
+    """Run every trial, also after one has failed. 0 when all succeeded and one is the best, else 1.
+
+    At most `parallel` of them run at once; None for what the job and this machine say.
+    """
     columns = ["state", *planned.columns, "exit", "seconds", "outputs"]
     table = ProgressTable("trial", columns, rows(planned), headings={METRIC: planned.metric})
     for note in planned.notes:
@@ -160,13 +164,19 @@ def carry_out(planned: Sweep, prepare: Prepare) -> int:
     table.say(execute.backend_line(first.request))
     for note in first.request.notes:
         table.say(f"innerloop: {note}")
+    lanes = parallel_trials.lanes(planned, first.request, parallel)
+    if lanes.count > 1 or parallel:
+        table.say(f"innerloop: {lanes.count} at once ({lanes.parallelism.why})")
     run = planned.trials[0].run
     root, id = Path(run.workspace.root), planned.folder.rpartition("/")[2]
     with in_flight.marked(root, id, "sweep", run.experiment):
         record(planned, table)  # what cannot be written now is an error, before anything starts
         try:
             with table.shown():
-                run_trials(planned, table, prepare, first)
+                if lanes.count > 1:
+                    run_at_once(planned, table, lanes, first, trusted)
+                else:
+                    run_trials(planned, table, prepare, first)
         finally:
             record_if_possible(planned, table)
             table.say(f"innerloop: outputs are in {planned.folder}/ (the table is in {RECORD})")
@@ -197,6 +207,27 @@ def run_trials(planned: Sweep, table: ProgressTable, prepare: Prepare, first: St
             raise
         _end(planned, table, trial, code)
         record_if_possible(planned, table)
+
+
+def run_at_once(
+    planned: Sweep, table: ProgressTable, lanes: Lanes, first: Started, trusted: bool
+) -> None:
+    """Run several trials at once, each in a process of its own, on the backend of the first."""
+    begun = time.monotonic()
+
+    def end(trial: Trial, code: int) -> None:
+        _end(planned, table, trial, code)
+        record_if_possible(planned, table)
+
+    parallel_trials.TrialsAtOnce(
+        planned,
+        table,
+        lanes,
+        first.request.backend,
+        trusted,
+        limit=lambda run: _time_left(planned, run.job, time.monotonic() - begun),
+        end=end,
+    ).run_all()
 
 
 def _end(planned: Sweep, table: ProgressTable, trial: Trial, code: int) -> None:
