@@ -72,7 +72,7 @@ def test_a_chosen_value_and_an_unknown_one(workspace: Workspace) -> None:
 
 def test_trials_run_one_after_another_and_one_failure_stops_no_other(workspace: Workspace) -> None:
     add(workspace)
-    answer = workspace.loop("run", "tiny", *VENV, "--trials", "9")
+    answer = workspace.loop("run", "tiny", *VENV, "--trials", "9", "--parallel", "1")
     assert answer.code == 1, answer.err
     assert [line.split()[2:5:2] for line in answer.out.splitlines()] == [
         ["0.1", "good"],

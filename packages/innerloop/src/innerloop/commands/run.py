@@ -112,10 +112,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--parallel",
-        type=partial(argtypes.count, of="trials at once"),
+        type=partial(argtypes.count, of="parts at once"),
         metavar="P",
-        help="with --trials: so many at once (default: as many as the job says and this machine has "
-        "GPUs for)",
+        help="trials or steps at once (default: as the job and this machine's GPUs allow)",
     )
     parser.add_argument(
         "--seed", type=int, metavar="S", help="with --trials: the same seed draws the same trials"
@@ -240,7 +239,7 @@ def _sweep(
     sweep = sweep_executor.plan(job, first, drawn)
     prepare = partial(execute.prepare, backend=args.backend, trusted=args.trust)
     if not args.dry_run:
-        return sweep_executor.carry_out(sweep, prepare, args.parallel, args.trust)
+        return sweep_executor.carry_out(sweep, prepare, args.parallel)
     trials = sweep_executor.requests(sweep, prepare)
     dry_run.show_several(dry_run.summary(first, trials), "trials", trials, as_json=args.json)
     for note in drawn.notes:
@@ -284,7 +283,7 @@ def _pipeline(
     if not args.dry_run:
         if obstacle is not None:
             raise obstacle
-        return pipeline_executor.carry_out(planned, prepare)
+        return pipeline_executor.carry_out(planned, prepare, args.parallel)
     steps, errors = pipeline_plan.requests(planned, prepare)
     notes = [f"a real run needs more: {error.message()}" for error in planned.run.missing]
     request = dry_run.summary(planned.run, steps, notes)
@@ -314,8 +313,9 @@ def _check_options(args: argparse.Namespace, job: Job) -> None:
         raise _not_applicable("only one trial can be debugged", "Omit --trials or --debug")
     if args.debug and is_pipeline and not args.step:
         raise _not_applicable("only one step can be debugged", "Name it with --step")
-    if args.parallel is not None and (args.trials is None or job.kind != "sweep"):
-        raise _not_applicable("--parallel is for the trials of a sweep job", "Add --trials N")
+    if args.parallel is not None and (args.step or (args.trials is None and not is_pipeline)):
+        what = "--parallel is for the trials of a sweep and the steps of a pipeline"
+        raise _not_applicable(what, "Add --trials N, or omit --parallel")
     if args.seed is not None and args.trials is None:
         raise _not_applicable("--seed is for drawing trials", "Add --trials N")
     if is_pipeline and args.script:

@@ -32,7 +32,6 @@ class Part:
 
     run: Run
     backend: str
-    trusted: bool = False
     devices: tuple[ClaimableGpu, ...] = ()
     count: int = 0
 
@@ -89,4 +88,4 @@ def _carry_out(part: Part) -> int:
         # The claim is not released: the end of this process does it, however it ends.
         settings = replace(run.experiment.settings, gpu=claim.setting)
         run = replace(run, experiment=replace(run.experiment, settings=settings))
-    return execute.carry_out(execute.prepare(run, part.backend, dry=False, trusted=part.trusted))
+    return execute.carry_out(execute.prepare(run, part.backend, dry=False))

@@ -17,9 +17,9 @@ from ..model.jobs.mlflow_env import TRACKING
 from ..model.run import Run
 from ..util import files
 from ..util.errors import UserError
-from . import execute, parallel_trials, written_files
+from . import execute, lanes, parallel_trials, written_files
 from .execute import Started
-from .parallel_trials import Lanes
+from .lanes import Lanes
 from .progress_table import DONE, FAILED, SKIPPED, STOPPED, ProgressTable, Row
 from .sweep_record import RECORD
 
@@ -151,7 +151,7 @@ def requests(planned: Sweep, prepare: Prepare) -> list[dict[str, Any]]:
     ]
 
 
-def carry_out(planned: Sweep, prepare: Prepare, parallel: int | None, trusted: bool) -> int:
+def carry_out(planned: Sweep, prepare: Prepare, parallel: int | None = None) -> int:
     """Run every trial, also after one has failed. 0 when all succeeded and one is the best, else 1.
 
     At most `parallel` of them run at once; None for what the job and this machine say.
@@ -164,19 +164,16 @@ def carry_out(planned: Sweep, prepare: Prepare, parallel: int | None, trusted: b
     table.say(execute.backend_line(first.request))
     for note in first.request.notes:
         table.say(f"innerloop: {note}")
-    lanes = parallel_trials.lanes(planned, first.request, parallel)
-    if lanes.count > 1 or parallel:
-        table.say(f"innerloop: {lanes.count} at once ({lanes.parallelism.why})")
+    within = lanes_of(planned, first, parallel)
+    if within.count > 1 or parallel:
+        table.say(f"innerloop: {within.count} at once ({within.parallelism.why})")
     run = planned.trials[0].run
     root, id = Path(run.workspace.root), planned.folder.rpartition("/")[2]
     with in_flight.marked(root, id, "sweep", run.experiment):
         record(planned, table)  # what cannot be written now is an error, before anything starts
         try:
             with table.shown():
-                if lanes.count > 1:
-                    run_at_once(planned, table, lanes, first, trusted)
-                else:
-                    run_trials(planned, table, prepare, first)
+                run_trials(planned, table, prepare, first, within)
         finally:
             record_if_possible(planned, table)
             table.say(f"innerloop: outputs are in {planned.folder}/ (the table is in {RECORD})")
@@ -189,8 +186,19 @@ def rows(planned: Sweep) -> list[Row]:
     return [Row(trial.name, dict(trial.values)) for trial in planned.trials]
 
 
-def run_trials(planned: Sweep, table: ProgressTable, prepare: Prepare, first: Started) -> None:
-    """Run the trials one after another. `first` is the first one, already prepared."""
+def lanes_of(planned: Sweep, first: Started, asked: int | None) -> Lanes:
+    """How many of the trials run at once; `first` is the first one, already prepared."""
+    limit = sweep.max_concurrent_trials(planned.job)
+    return lanes.of_parts([first], len(planned.trials), limit, asked)
+
+
+def run_trials(
+    planned: Sweep, table: ProgressTable, prepare: Prepare, first: Started, within: Lanes
+) -> None:
+    """Run the trials. `first` is the first one, already prepared."""
+    if within.count > 1:
+        _run_at_once(planned, table, within, first)
+        return
     begun = time.monotonic()
     for index, trial in enumerate(planned.trials):
         limit, left = _time_left(planned, trial.run.job, time.monotonic() - begun)
@@ -209,9 +217,7 @@ def run_trials(planned: Sweep, table: ProgressTable, prepare: Prepare, first: St
         record_if_possible(planned, table)
 
 
-def run_at_once(
-    planned: Sweep, table: ProgressTable, lanes: Lanes, first: Started, trusted: bool
-) -> None:
+def _run_at_once(planned: Sweep, table: ProgressTable, within: Lanes, first: Started) -> None:
     """Run several trials at once, each in a process of its own, on the backend of the first."""
     begun = time.monotonic()
 
@@ -222,9 +228,8 @@ def run_at_once(
     parallel_trials.TrialsAtOnce(
         planned,
         table,
-        lanes,
+        within,
         first.request.backend,
-        trusted,
         limit=lambda run: _time_left(planned, run.job, time.monotonic() - begun),
         end=end,
     ).run_all()
