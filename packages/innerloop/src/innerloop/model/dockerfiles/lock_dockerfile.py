@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from ..environment_lock import REQUIREMENTS, EnvironmentLock, LockUse
 from ..environment_source import EnvironmentSource
@@ -47,7 +47,7 @@ def of_lock(lock: EnvironmentLock, base: str = "", *, uv: str = "") -> str:
 def of_uses(
     locks: Mapping[LockUse, EnvironmentLock], base: str, *, uv: str, places: Mapping[str, str]
 ) -> str:
-    """The Dockerfile with a stage for each use of a lock; "job" is the last one.
+    """The Dockerfile with a stage for each use of a lock, on that of the job, which is also the last.
 
     A use that installs what the job has gets no stage. `places`: where each of the lock's files is
     in the build's folder.
@@ -57,10 +57,11 @@ def of_uses(
     first = base or usual_base(job.source)
     if not others:
         return _head(job, first, uv, places.__getitem__) + _install(job) + _end(job)
-    text = _head(job, f"{first} AS base", uv, places.__getitem__)
-    for use, lock in [*others.items(), ("job", job)]:
-        text += f"\nFROM base AS {use}\n{_install(lock)}{_end(lock)}"
-    return text
+    text = _head(job, f"{first} AS base", uv, places.__getitem__) + _install(job) + _end(job)
+    for use, lock in others.items():
+        install = _install(lock, f"requirements-{use}.txt")
+        text += f"\nFROM base AS {use}\nWORKDIR {_FOLDER}\n{install}WORKDIR /\n"
+    return f"{text}\nFROM base AS job\n"
 
 
 def _head(lock: EnvironmentLock, base: str, uv: str, place: Callable[[str], str]) -> str:
@@ -85,7 +86,8 @@ def _uv_itself(lock: str) -> str:
     )
 
 
-def _install(lock: EnvironmentLock) -> str:
+def _install(lock: EnvironmentLock, requirements: str = REQUIREMENTS) -> str:
+    """The instructions that install a lock; `requirements`: the file that is written for pip."""
     kind = lock.source.kind
     if kind == "uv":
         return _by_uv(
@@ -100,10 +102,10 @@ def _install(lock: EnvironmentLock) -> str:
     if kind == "pixi":
         return "RUN pixi install --frozen\n"
     option = "--require-hashes " if lock.is_hashed else ""
-    written = "" if lock.files else "".join(_written(lock.requirements.splitlines()))
+    written = "" if lock.files else "".join(_written(lock.requirements, requirements))
     return (
         f"{written}RUN PIP_BREAK_SYSTEM_PACKAGES=1 python3 -m pip install "
-        f"{_PIP} {option}-r {REQUIREMENTS}\n"
+        f"{_PIP} {option}-r {requirements}\n"
     )
 
 
@@ -111,15 +113,15 @@ def _by_uv(command: str) -> str:
     return f"RUN PATH={_FOLDER}/uv/bin:$PATH && {command}\n"
 
 
-def _written(lines: Iterable[str]) -> Iterator[str]:
+def _written(text: str, file: str) -> Iterator[str]:
     """The instructions that write a requirements file."""
-    words = [shlex.quote(line) for line in lines]
+    words = [shlex.quote(line) for line in text.splitlines()]
     while True:
         size, count = 0, 0
         while count < len(words) and (not count or size + len(words[count]) < _LONGEST):
             size += len(words[count])
             count += 1
-        listed = " \\\n    ".join([*words[:count], f">> {REQUIREMENTS}"])
+        listed = " \\\n    ".join([*words[:count], f">> {file}"])
         yield f"RUN printf '%s\\n' \\\n    {listed}\n"
         words = words[count:]
         if not words:
