@@ -152,6 +152,9 @@ def install(
 ) -> None:
     """Create the environment of the backend venv with this Python `program`, unless it exists."""
     requirements = list(packages.files)
+    place = run.environment.source
+    if requirements:
+        place = os.path.relpath(requirements[0].parent, run.workspace.root)
     if (lock := packages.lock) is not None:
         root = Path(run.workspace.root)
         venvs.ensure(
@@ -174,12 +177,11 @@ def install(
                 files.write_text(constraints, packages.constraints)
                 text += f"-c {constraints.name}\n"
             files.write_text(requirements[0], text)
-    folder = os.path.relpath(requirements[0].parent, run.workspace.root)
     venvs.ensure(
         environment,
         requirements,
         python=program,
-        purpose=f"{run.experiment.name}'s environment ({folder})",
+        purpose=f"{run.experiment.name}'s environment ({place})",
         say=say,
         reach=network,
         hashed=all(_has_hashes(path) for path in requirements),
