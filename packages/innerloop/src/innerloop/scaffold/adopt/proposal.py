@@ -205,14 +205,22 @@ def _inputs(component: FoundJob) -> Iterator[tuple[str, Any]]:
 
 
 def _job_of_component(name: str, component: FoundJob) -> str:
-    """A pipeline of one step, the component, which `az ml job create` takes as well."""
+    """A pipeline of one step, the component, which `az ml job create` takes as well.
+
+    The inputs are those of the pipeline, so that `--set inputs.NAME=VALUE` gives them.
+    """
     inputs = {key: _missing(value) for key, value in _inputs(component)}
-    step = {"component": posixpath.relpath(component.path, MADE), "inputs": inputs}
+    step = {
+        "component": posixpath.relpath(component.path, MADE),
+        "inputs": {key: f"${{{{parent.inputs.{key}}}}}" for key in inputs},
+    }
     document = {
         "type": "pipeline",
         "display_name": name,
+        "inputs": inputs,
         "jobs": {name: {key: value for key, value in step.items() if value}},
     }
+    document = {key: value for key, value in document.items() if value}
     comment = f"Runs {component.path} by itself. `innerloop init --here` wrote it; it is yours."
     return _marked(yaml_writer.document(document, [_comment(comment)]))
 
