@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ...model.asset_files import Find, nothing
-from ...model.dockerfiles.dockerfile import pruned
+from ...model.dockerfiles.dockerfile import whole
 from ...model.experiment import Experiment
 from ...model.workspace import Workspace
 
@@ -60,7 +60,7 @@ def generate(specification: Specification) -> dict[str, Json]:
         if experiment.is_own
     }
     files |= {
-        experiment.paths.dockerfile: pruned(experiment.dockerfile, None)
+        experiment.paths.dockerfile: whole(experiment.dockerfile)
         for experiment in specification.experiments
         if experiment.paths.is_generated
     }
