@@ -33,6 +33,7 @@ from . import (
     contested_bases,
     git_conflicts,
     retired_entries,
+    retraction,
     state_file,
     three_way,
     three_way_text,
@@ -125,10 +126,12 @@ def change(
             yield current
 
 
-def sync_within(current: undo_journal.StepTaker, *, accepts_newer: bool = False) -> SyncOutcome:
-    """`sync` as a part of a change; `accepts_newer`: it is a downgrade."""
+def sync_within(
+    current: undo_journal.StepTaker, *, accepts_newer: bool = False, adds: Set[str] = frozenset()
+) -> SyncOutcome:
+    """`sync` as a part of a change; `accepts_newer`: it is a downgrade. `adds`: see `plan`."""
     while True:
-        outcome = plan(current.root, accepts_newer=accepts_newer)
+        outcome = plan(current.root, accepts_newer=accepts_newer, adds=adds)
         try:
             transaction.check_unchanged(current.root, outcome.changes)
         except transaction.ConcurrentModification:
@@ -197,18 +200,22 @@ def plan(
     eject: str | None = None,
     *,
     accepts_newer: bool = False,
+    adds: Set[str] = frozenset(),
 ) -> SyncOutcome:
     """Compares what is generated now with what is on the disk; nothing is written.
 
-    Raises UserError where a newer version of the tool wrote the record, unless `accepts_newer`.
+    `adds` are files that get what is generated although they are the person's, if nothing of theirs
+    changes and it can be taken out again. Raises UserError where a newer version of the tool wrote the record, unless `accepts_newer`.
     """
     with files.confining(root):
         if not accepts_newer:
             transaction.require_no_newer(root)
-        return _plan(root, resolution, eject)
+        return _plan(root, resolution, eject, adds)
 
 
-def _plan(root: Path, resolution: Resolution | None, eject: str | None) -> SyncOutcome:
+def _plan(
+    root: Path, resolution: Resolution | None, eject: str | None, adds: Set[str]
+) -> SyncOutcome:
     specification, broken, unscheduled = _specification(root)
     values = generate(specification)
     state = transaction.parse_state(transaction.state_text(root))
@@ -221,6 +228,7 @@ def _plan(root: Path, resolution: Resolution | None, eject: str | None) -> SyncO
     left_alone = _left_alone(broken, values) | _workflows_of({*broken, *unscheduled}, bases)
     skipped = set(left_alone)
     never = _never_generated(root, values, state, ejected | skipped)
+    never -= {path for path in never & adds if _adds_alone(root, path, values[path])}
     ejected |= never
     if resolution is not None:
         _known_file(resolution.file, values, state)
@@ -354,6 +362,14 @@ def _never_generated(
     ):
         paths.add(workspace_container.PATH)
     return paths
+
+
+def _adds_alone(root: Path, path: str, value: Json) -> bool:
+    try:
+        text = files.read_own(root / path, plain=True)
+    except UserError:
+        return False
+    return text is not None and retraction.adds_alone(text, value, path)
 
 
 def _says(text: str, value: Json) -> bool:
