@@ -87,6 +87,11 @@ class SyncOutcome:
     state: str | None = field(default=None)
     conflicted: tuple[ConflictedFile, ...] = ()
 
+    @property
+    def created(self) -> tuple[str, ...]:
+        """The paths of the files that did not exist."""
+        return tuple(one.path for one in self.changes if one.before is None)
+
     def report(self) -> Iterator[str]:
         """A line for each change, problem and note."""
         yield from (f"{change.verb} {change.path}" for change in self.changes)
