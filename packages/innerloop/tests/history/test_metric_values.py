@@ -203,3 +203,15 @@ def test_page_of_any_values_has_finite_coordinates(curve: list[tuple[int, float]
         words = [element.get(key, "0") for key in ("x", "y", "x1", "y1", "cx", "cy")]
         words += element.get("points", "0").replace(",", " ").split()
         assert all(math.isfinite(float(word)) for word in words)
+
+
+@pytest.mark.parametrize(
+    ("summary", "last", "score"),
+    [("0.5", "NaN", NAN), ("0.5", "Infinity", INF), ("0.5", "2", 0.5), ("NaN", "2", NAN)],
+)
+def test_summary_of_a_curve_that_diverged_is_not_shown(
+    summary: str, last: str, score: float
+) -> None:
+    lines = f'{{"loss": 1}}\n{{"loss": {last}}}\n'
+    found = json_metrics.read(f'{{"loss": {summary}}}', lines)
+    assert shown(found.scores["loss"]) == shown(score)
