@@ -22,7 +22,7 @@ DOCKERFILE = "Dockerfile"
 LOCK = "requirements.txt"
 
 # What an environment is made from; "none": the experiment has none of its own.
-EnvironmentSource = Literal["dockerfile", "conda", "requirements", "image", "none"]
+OwnEnvironmentKind = Literal["dockerfile", "conda", "requirements", "image", "none"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class ExperimentPaths:
     lock: str
     settings: str
     tests: str = ""
-    source: EnvironmentSource = "dockerfile"
+    source: OwnEnvironmentKind = "dockerfile"
     is_shared: bool = False
     link: str = ""
     keys: frozenset[str] = frozenset()
@@ -135,7 +135,7 @@ def join(folder: str, path: str) -> str:
     return posixpath.normpath(posixpath.join(folder, path))
 
 
-def source_of(path: str) -> EnvironmentSource | None:
+def source_of(path: str) -> OwnEnvironmentKind | None:
     """What the name of an environment's file says; None for a name that says nothing.
 
     An image has no file: whether one exists decides before this does.

@@ -94,6 +94,8 @@ def _require(place: Path, folder: str, source: str, texts: Mapping[str, str]) ->
     conda = next((name for name in _names(place) if name.endswith((".yml", ".yaml"))), "")
     if source == f"{DEV}.in":
         hint = f"Write {folder}/{source}, with a line `-c {JOB}.txt`, and install {DEV}.txt in the Dockerfile"
+    elif {"pyproject.toml", "uv.lock"} <= set(_names(place)):
+        hint = f"Type `uv add --project {folder} --no-sync PACKAGE`"
     elif f"{JOB}.txt" in texts:
         hint = (
             f"Write what the code imports into {folder}/{source}, a package a line, or add the "

@@ -520,7 +520,7 @@ def _specification(root: Path) -> tuple[Specification, dict[str, str], dict[str,
     experiments whose schedule alone cannot.
     """
     workspace = loader.open_workspace(root)
-    read = loader.WorkspaceFiles(root).read
+    disk = loader.WorkspaceFiles(root)
     experiments: list[Experiment] = []
     jobs: dict[str, Job] = {}
     schedules: dict[str, Schedule] = {}
@@ -534,21 +534,23 @@ def _specification(root: Path) -> tuple[Specification, dict[str, str], dict[str,
             experiments.append(experiment)
             if experiment.has_job:
                 job = loader.open_job(workspace, experiment)
-                launch_json.configuration_of(experiment, job)
+                launch_json.configuration_of(experiment, job, disk.find_asset)
                 jobs[name] = job
         except UserError as error:
             broken[name] = error.report()
             continue
         if experiment.settings.schedule is not None:
             try:
-                schedules[name] = _schedule(workspace, experiment, jobs.get(name), read)
+                schedules[name] = _schedule(workspace, experiment, jobs.get(name), disk)
             except UserError as error:
                 unscheduled[name] = error.report()
     formats = (
         workspace.settings.adopted is None or formatter_files.formatter_of(root).kind != "none"
     )
-    whole = Specification(workspace, tuple(experiments), jobs, schedules, read, formats)
-    return whole, broken, unscheduled
+    specification = Specification(
+        workspace, tuple(experiments), jobs, schedules, disk.read, formats, disk.find_asset
+    )
+    return specification, broken, unscheduled
 
 
 def _require_literal(name: str) -> None:
@@ -566,7 +568,7 @@ def _schedule(
     workspace: Workspace,
     experiment: Experiment,
     job: Job | None,
-    read: Callable[[str], str | None],
+    disk: loader.WorkspaceFiles,
 ) -> Schedule:
     """The experiment's schedule, checked.
 
@@ -577,7 +579,10 @@ def _schedule(
     from ..model.lint.finding import Severity
 
     checked = schedule_rules.check(experiment, job, workspace.settings.orchestrators.names)
-    findings = [*checked.findings, *argo_rules.of_schedule(experiment, job, checked.schedule, read)]
+    findings = [
+        *checked.findings,
+        *argo_rules.of_schedule(experiment, job, checked.schedule, disk.read, disk.find_asset),
+    ]
     for finding in findings:
         if finding.severity is Severity.ERROR:
             raise finding.error()

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, ClassVar
 
 from ..model import build_context, ignore_file, shared_code
+from ..model.asset_files import AssetFile, AssetKind
 from ..model.build_context import BuildContext
 from ..model.dockerfiles import dockerfile, dockerignore
 from ..model.experiment import MARK, Experiment, Link
@@ -24,8 +25,10 @@ from ..model.settings import declarations, settings
 from ..model.workspace import HOST, INSIDE, Workspace, resolve
 from ..util import files, regular_files
 from ..util.errors import UsageError, UserError, join_names
+from ..util.position import Position
 from ..util.printable import is_unicode
 from . import (
+    asset_catalogue,
     experiment_choice,
     folder_reader,
     located_experiments,
@@ -500,8 +503,10 @@ class WorkspaceFiles:
     consulted: ClassVar[set[str]] = set()
     searched: ClassVar[set[str]] = set()
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, finds_assets: bool = True) -> None:
+        """Without `finds_assets` no file stands for what Azure ML keeps, as for a submission."""
         self.root = root
+        self.finds_assets = finds_assets
 
     def exists(self, path: str) -> bool:
         try:
@@ -554,6 +559,21 @@ class WorkspaceFiles:
     def missing_submodules(self, path: str) -> Sequence[str]:
         """Submodules at the path, above or below it, that are not checked out."""
         return submodules.missing_below(self.root, os.path.realpath(self.root / path))
+
+    def find_asset(
+        self, kind: AssetKind, reference: str, job_file: str, where: Position | str
+    ) -> AssetFile | None:
+        """The file of the workspace that stands for `azureml:NAME`; see `asset_files.choose`.
+
+        Raises `UserError` if no version fits, or if the choice is not clear.
+        """
+        if not self.finds_assets:
+            return None
+        root = os.path.normpath(self.root)
+        catalogue = asset_catalogue.of_workspace(root)
+        places = (*catalogue.folders, *(file for file, _ in catalogue.texts))
+        self.consulted.update(place for place in places if not _is_in_src(place))
+        return asset_catalogue.find(Path(root), kind, reference, job_file, where)
 
     def remedy(self, path: str) -> str:
         """A command that fetches data that do not exist; "" if none is known."""

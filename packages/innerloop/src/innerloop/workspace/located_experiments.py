@@ -18,8 +18,8 @@ from ..model.experiment_paths import (
     LOCK,
     SETTINGS_FILE,
     SOURCES,
-    EnvironmentSource,
     ExperimentPaths,
+    OwnEnvironmentKind,
 )
 from ..model.settings.declarations import Declaration, inner_path
 from ..util.errors import UserError
@@ -160,7 +160,7 @@ def _with_environment(
     return with_file(paths, declaration.name, path, source, context)
 
 
-def _environment(root: Path, text: str, where: Position) -> tuple[str, EnvironmentSource]:
+def _environment(root: Path, text: str, where: Position) -> tuple[str, OwnEnvironmentKind]:
     """The path of an environment's file, or an image, and which of them it is."""
     last = text.rpartition("/")[2]
     if not (root / text).exists() and (":" in last or "@" in last) and is_image_name(text):
@@ -198,7 +198,7 @@ def with_file(
     paths: ExperimentPaths,
     name: str,
     path: str,
-    source: EnvironmentSource,
+    source: OwnEnvironmentKind,
     context: str | None = None,
 ) -> ExperimentPaths:
     """The environment is a conda file or a requirements file: its Dockerfile is generated."""

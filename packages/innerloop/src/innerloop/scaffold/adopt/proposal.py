@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ...model.experiment_paths import default_folder
 from ...model.jobs.job import DATA_TYPES
 from ...model.settings.adoption import FILE
 from ...util import yaml_writer
@@ -158,7 +159,7 @@ def _complete(
     """With its folder (which is that of the job file without a key), environment and tests."""
     notes = [*plain.notes, *filter(None, [environment.note])]
     usual = posixpath.dirname(plain.job) or "."
-    is_default = f"src/{plain.name}" in tree.folders
+    is_default = default_folder(plain.name) in tree.folders
     return replace(
         plain,
         folder=folder if is_default or folder != usual else "",

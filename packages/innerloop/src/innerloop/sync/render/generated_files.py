@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ...model.asset_files import Find, nothing
 from ...model.dockerfiles.dockerfile import pruned
 from ...model.experiment import Experiment
 from ...model.workspace import Workspace
@@ -23,7 +24,8 @@ class Specification:
 
     `jobs` has no entry for an experiment without a job file; `schedules` has those that
     orchestrators start. `read` returns the text of a pipeline component's file, by its path from
-    the root. `formats`: whether `loop format` has a formatter.
+    the root, and `find` the file that stands for what Azure ML keeps. `formats`: whether `loop
+    format` has a formatter.
     """
 
     workspace: Workspace
@@ -32,6 +34,7 @@ class Specification:
     schedules: Mapping[str, Schedule] = field(default_factory=dict)
     read: Callable[[str], str | None] = field(default=lambda path: None)
     formats: bool = True
+    find: Find = nothing
 
 
 def generate(specification: Specification) -> dict[str, Json]:
