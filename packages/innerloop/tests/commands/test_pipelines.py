@@ -397,6 +397,18 @@ def test_a_sweep_step_that_diverged_fails(workspace: Workspace, words: tuple[str
     assert recorded["tune"]["state"] == "failed"
 
 
+def test_a_step_that_diverged_hands_nothing_on(workspace: Workspace) -> None:
+    add(workspace)
+    with_data(workspace)
+    more = 'open("outputs/metrics.jsonl", "w").write(\'{"loss": 1}\\n{"loss": NaN}\\n\')\n'
+    workspace.write("src/tiny/parts/code/train.py", f"{TRAIN}{more}")
+    answer = run(workspace)
+    assert (answer.code, answer.out) == (1, ""), answer.err
+    assert "it diverged: loss nan" in answer.message
+    recorded = json.loads((workspace.outputs("tiny") / "pipeline.json").read_text())["steps"]
+    assert [recorded[name]["state"] for name in ("train", "report")] == ["failed", "skipped"]
+
+
 def test_a_step_without_local_form_is_one_sentence(workspace: Workspace) -> None:
     text = PIPELINE + "  share: {component: 'azureml:publish:2'}\n  all: {type: automl}\n"
     add(workspace, text)

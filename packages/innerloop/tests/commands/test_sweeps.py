@@ -215,6 +215,18 @@ def test_sweep_with_a_diverged_trial_has_another_best(
     assert [one["metric"] is not None for one in told["trials"]] == finite
 
 
+def test_trial_whose_loss_diverged_is_not_the_best_by_another_metric(workspace: Workspace) -> None:
+    add(workspace, ENDS, sweep=ending('["0.9", "0.5"]', "maximize"))
+    more = """train_loss = "NaN" if end == "0.9" else "1"
+open("outputs/metrics.json", "w").write('{"train_loss": %s}' % train_loss)
+"""
+    workspace.write("src/tiny/train.py", f"{ENDS}{more}")
+    answer = workspace.loop("run", "tiny", *VENV, "--trials", "9")
+    assert answer.code == 0, answer.err
+    assert "the best is trial-2" in answer.message and "train_loss nan" in answer.message
+    assert [one["diverged"] for one in record(workspace)["trials"]] == [True, False]
+
+
 def test_sweep_whose_trials_all_diverged_has_no_best(workspace: Workspace) -> None:
     add(workspace, ENDS, sweep=ending('["NaN", "Infinity"]'))
     answer = workspace.loop("run", "tiny", *VENV, "--trials", "9")

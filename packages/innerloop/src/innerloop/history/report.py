@@ -17,7 +17,8 @@ from urllib.parse import quote
 
 from ..util.json_records import unicode_text
 from . import metric_values
-from .past_runs import Curve, PastRun, differing_inputs, headline_metrics
+from .past_runs import PastRun, differing_inputs, headline_metrics
+from .run_metrics import Curve
 
 TEMPLATE = Path(__file__).with_name("report.html")
 # A chart's size and its margins, in units of the SVG.

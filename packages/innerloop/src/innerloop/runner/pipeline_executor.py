@@ -177,10 +177,8 @@ class PipelineRun:
         """The same for the exit code of the step's program."""
         if code:
             return code, f"exit code {code}"
-        run = self.ready[step.name].started.run
-        if reason := sweep_executor.divergence(self.planned.root, step.job, run):
-            return 1, f"its trial diverged: {reason}"
-        return 0, ""
+        reason = _divergence(self.planned, step, self.ready[step.name].started.run)
+        return (1, reason) if reason else (0, "")
 
     def run_trials(
         self, step: Step, sweep: sweep_executor.Sweep, first: Started
@@ -237,17 +235,36 @@ def _make_outputs(planned: PipelinePlan, step: Step) -> None:
 
 def _missing_outputs(planned: PipelinePlan, step: Step) -> list[str]:
     """The outputs that a later step takes and that do not exist."""
-    taken = {
-        output
-        for later in planned.pipeline.steps
-        for source, output in later.takes.values()
-        if source == step.name
-    }
+    taken = _taken_outputs(planned, step)
     return [
         f"{name} (${{{{outputs.{name}}}}})"
         for name in step.job.outputs
         if name in taken and not os.path.exists(planned.output(step.name, name))
     ]
+
+
+def _divergence(planned: PipelinePlan, step: Step, run: Run) -> str:
+    """Why a step that ended well hands nothing on: it diverged. "" if it did not.
+
+    A step whose outputs no other step takes hands nothing on anyway.
+    """
+    if step.job.search_space:
+        reason = sweep_executor.divergence(planned.root, step.job, run)
+        return f"its trial diverged: {reason}" if reason else ""
+    if not _taken_outputs(planned, step):
+        return ""
+    reason = sweep_executor.divergence_of(planned.root / run.outputs)
+    return f"it diverged: {reason}, so it hands nothing on" if reason else ""
+
+
+def _taken_outputs(planned: PipelinePlan, step: Step) -> set[str]:
+    """The names of the outputs that a later step takes."""
+    return {
+        output
+        for later in planned.pipeline.steps
+        for source, output in later.takes.values()
+        if source == step.name
+    }
 
 
 def _write_record(planned: PipelinePlan, steps: Mapping[str, Mapping[str, Any]]) -> None:
@@ -292,8 +309,8 @@ def recorded(planned: PipelinePlan, started: Started) -> Started:
         state, code = STOPPED, None
         try:
             code = started.submit(run, request)
-            if not code and (reason := sweep_executor.divergence(planned.root, step.job, run)):
-                console.say(f"the trial diverged: {reason}")
+            if not code and (reason := _divergence(planned, step, run)):
+                console.say(f"{step.name} failed: {reason}")
                 code = 1
             state = FAILED if code else DONE
             return code
