@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -94,6 +96,15 @@ def copy_to(path: Path, out: IO[bytes]) -> None:
         while chunk := file.read(1 << 20):
             out.write(chunk)
     out.flush()
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[IO[bytes]]:
+    """The regular file of any size, open to read a part of it. Raises as `read_bytes` does."""
+    _require_regular(path, os.lstat(path))
+    with os.fdopen(os.open(path, _FLAGS | _NO_LINK), "rb") as file:
+        _require_regular(path, os.fstat(file.fileno()))
+        yield file
 
 
 def _require_regular(path: Path | str, status: os.stat_result) -> None:
