@@ -8,8 +8,7 @@ from pathlib import Path
 
 from ..util import files
 from ..util.errors import UserError
-from . import metric_values, recorder
-from .past_runs import metrics_of
+from . import json_metrics, metric_values, recorder
 
 # Larger JSON files are not read (bytes).
 _LARGEST = 5_000_000
@@ -50,7 +49,7 @@ def _of_json(folder: Path, name: str) -> Iterator[float]:
         except UserError:
             continue  # not a text file
         is_lines = path.suffix == ".jsonl"
-        scores, _ = metrics_of(None if is_lines else text, text if is_lines else None)
+        scores = json_metrics.read(None if is_lines else text, text if is_lines else None).scores
         for key in (name, name.replace("/", ".")):
             if key in scores:
                 yield scores[key]
