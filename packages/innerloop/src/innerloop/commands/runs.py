@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..history import metric_values, past_runs, report
 from ..history.past_runs import PastRun
-from ..util import console, files, regular_files, tables
+from ..util import console, files, process, regular_files, tables
 from ..util.errors import UsageError
 from ..util.user_shell import localized
 from ..workspace import loader
@@ -26,7 +26,8 @@ examples:
   loop runs                        all experiments, newest last
   loop runs digit_recognition --last 5
   loop runs --log 20260131-101500-3fa2     a run's output (the first characters are enough)
-  loop runs --page                 write outputs/runs.html; --open shows it in the browser
+  loop runs --open                 a page in the browser that follows the runs, until Ctrl-C
+  loop runs --page                 write a page to send, outputs/runs.html (or --page FILE.html)
   loop runs --html                 the same page on stdout
   loop runs --json                 for a script: records, scores, curves
 """
@@ -43,8 +44,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("experiment", nargs="?", metavar="EXP", help="default: all of them")
     parser.add_argument("--last", type=int, metavar="N", help="only the newest N")
     parser.add_argument("--log", metavar="RUN", help="print a run's output")
-    parser.add_argument("--page", action="store_true", help=f"write {PAGE}, with the curves")
-    parser.add_argument("--open", action="store_true", help="the same, and open it in the browser")
+    parser.add_argument(
+        "--page",
+        nargs="?",
+        const=PAGE,
+        metavar="FILE",
+        help=f"write a page with the curves, one file that can be sent (default: {PAGE})",
+    )
+    parser.add_argument(
+        "--open", action="store_true", help="serve the page, which follows the runs, and open it"
+    )
     parser.add_argument("--html", action="store_true", help="print the page on stdout")
     parser.add_argument("--json", action="store_true", help="one JSON array on stdout")
 
@@ -52,6 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     root: Path = args.root
     slug = None
+    _require_page_file(args)
     if args.experiment is not None:
         workspace = loader.open_workspace(root)
         slug = loader.choose_experiment(workspace, args.experiment, args.cwd).slug
@@ -72,9 +82,14 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         console.print_json([run_.json() for run_ in runs])
     elif args.html:
-        sys.stdout.write(report.page(runs, _title(root, args.experiment)))
-    elif args.page or args.open:
-        return _page(root, runs, args.experiment, show=args.open)
+        sys.stdout.write(report.page(root, runs, _title(root, args.experiment)))
+    elif args.page is not None:
+        is_default = args.page == PAGE
+        path = root / PAGE if is_default else Path(args.cwd, args.page)
+        files.write_text(path, report.page(root, runs, _title(root, args.experiment)))
+        print(f"wrote {args.page} ({len(runs)} runs)")
+    elif args.open:
+        return _serve(root, slug, args.last, _title(root, args.experiment))
     elif not runs:
         print(localized("No runs yet. `scripts/loop run EXP` starts one."))
     else:
@@ -97,22 +112,38 @@ def _title(root: Path, experiment: str | None) -> str:
     return f"Runs of {experiment}" if experiment else f"Runs in {root.name}"
 
 
-def _page(root: Path, runs: Sequence[PastRun], experiment: str | None, *, show: bool) -> int:
-    path = root / PAGE
-    files.write_text(path, report.page(runs, _title(root, experiment)))
-    print(f"wrote {PAGE} ({len(runs)} runs)")
-    if not show:
-        return 0
+def _require_page_file(args: argparse.Namespace) -> None:
+    """Correct `--page EXP`: a page's name ends in .html, that of an experiment does not."""
+    if args.page is None or args.page.lower().endswith((".html", ".htm")):
+        return
+    if args.experiment is not None:
+        raise UsageError(
+            f'--page {args.page}: a page is a file "….html"',
+            code="not-a-page",
+            hint=f"Write --page {args.page}.html",
+        )
+    args.experiment, args.page = args.page, PAGE
+
+
+def _serve(root: Path, slug: str | None, last: int | None, title: str) -> int:
+    from ..history import report_server
+    from ..history.report_feed import Feed
+    from ..local import lost_runs
+
+    feed = Feed(
+        root,
+        slug,
+        choose=lambda found: found[-last:] if last else found,
+        settle=lambda found: lost_runs.settle(root, found),
+    )
+    return report_server.serve(feed, title, _show)
+
+
+def _show(url: str) -> None:
     if os.environ.get("REMOTE_CONTAINERS") or os.environ.get("CODESPACES"):
-        from ..history import report_server
-
-        return report_server.serve(path)
-    import webbrowser
-
-    if not webbrowser.open(path.as_uri()):
-        console.say(f"no browser can be started: open {path.as_uri()}")
-        return 1
-    return 0
+        return  # VS Code forwards the port and offers to open it
+    if not process.browse(url):
+        console.say("no browser can be started: open the address above")
 
 
 def _table(runs: Sequence[PastRun]) -> None:

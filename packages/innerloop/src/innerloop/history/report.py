@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ..util.json_records import unicode_text
-from . import past_runs, report_data, report_feed, report_files, report_groups
+from . import past_runs, report_data, report_feed, report_files, report_groups, system_metrics
 from .past_runs import PastRun
 
 _FOLDER = Path(__file__).parent
@@ -37,7 +37,7 @@ def page(root: Path, runs: Sequence[PastRun], title: str) -> str:
     entries = []
     for run in newest_first:
         points = report_data.points_of_curve(run, budget)
-        entries.append(report_data.entry(run, report_feed.system_of(root / run.folder), points))
+        entries.append(report_data.entry(run, system_metrics.read(root / run.folder), points))
     values = {
         "runs": entries,
         "order": [entry["folder"] for entry in entries],
@@ -96,14 +96,12 @@ def _digest(text: str) -> str:
     return f"'sha256-{base64.b64encode(digest).decode()}'"
 
 
-def _groups(root: Path, newest_first: Sequence[PastRun]) -> list[report_groups.Group]:
-    """The sweeps and pipelines that the runs belong to."""
-    folders: dict[Path, None] = {}
-    for run in newest_first:
-        place = root / run.folder
-        folders |= dict.fromkeys((place, place.parent, place.parent.parent))
-    places = [folder for folder in folders if folder.is_relative_to(root / "outputs")]
-    return [group for folder in places for group in report_groups.read(root, folder)]
+def _groups(root: Path, runs: Sequence[PastRun]) -> list[report_groups.Group]:
+    """The sweeps and pipelines of the experiments of these runs."""
+    slugs = dict.fromkeys(run.slug for run in runs)
+    places = [path for slug in slugs for _, path in past_runs.run_folders(root, slug)]
+    folders = report_groups.folders(places)
+    return [group for folder in folders for group in report_groups.read(root, folder)]
 
 
 def _outputs(root: Path, runs: Sequence[PastRun]) -> dict[str, Any]:

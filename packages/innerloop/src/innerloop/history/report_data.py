@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from ..util import json_records
 from ..util.json_records import unicode_text
 from . import metric_values, past_runs
-from .past_runs import Curve, PastRun
+from .past_runs import PastRun
+from .run_metrics import Series
 
 # A curve with more points is shown with some of them left out.
 MOST_POINTS = 1000
@@ -25,12 +25,11 @@ MOST_SCORES = 4
 BAD = ("failed", "killed", "canceled", "unreadable")
 
 
-def entry(run: PastRun, system: Mapping[str, Curve], points: int = MOST_POINTS) -> dict[str, Any]:
+def entry(run: PastRun, system: Mapping[str, Series], points: int = MOST_POINTS) -> dict[str, Any]:
     """What the page shows of a run.
 
-    `system` are curves over the time in seconds since the epoch; `points` is the most of a curve.
+    `system` is the load of its machine; `points` is the most of a curve.
     """
-    curves = {name: _curve(curve, points) for name, curve in run.curves.items()}
     value = {
         "folder": run.folder,
         "id": run.id,
@@ -48,11 +47,15 @@ def entry(run: PastRun, system: Mapping[str, Curve], points: int = MOST_POINTS) 
         "diverged": past_runs.divergence(run),
         "problems": list(run.problems),
         "facts": _facts(run),
-        "curves": curves,
-        "system": {name: _curve(curve, points) for name, curve in system.items()},
-        "thinned": any(len(curve) > points for curve in (*run.curves.values(), *system.values())),
+        "tags": list(run.tags),
+        "note": run.note,
+        "curves": {name: curve(series, points) for name, series in run.series.items()},
+        "system": {name: curve(series, points) for name, series in system.items()},
+        "thinned": points < MOST_POINTS
+        and any(len(series.values) > points for series in (*run.series.values(), *system.values())),
     }
-    return safe(value)
+    shown: dict[str, Any] = safe(value)
+    return shown
 
 
 def points_of_each(runs: int) -> int:
@@ -62,24 +65,23 @@ def points_of_each(runs: int) -> int:
 
 def points_of_curve(run: PastRun, budget: int) -> int:
     """The most points of a curve of a run whose curves together have about `budget`."""
-    return min(MOST_POINTS, max(FEWEST_POINTS, budget // max(len(run.curves), 1)))
+    return min(MOST_POINTS, max(FEWEST_POINTS, budget // max(len(run.series), 1)))
 
 
 def columns(runs: Sequence[PastRun]) -> dict[str, list[str]]:
     """The names of the scores and of the inputs that have a column."""
-    return safe(
-        {
-            "scores": past_runs.headline_metrics(runs, MOST_SCORES),
-            "inputs": past_runs.differing_inputs(runs),
-        }
-    )
+    names = {
+        "scores": past_runs.headline_metrics(runs, MOST_SCORES),
+        "inputs": past_runs.differing_inputs(runs),
+    }
+    return {kind: list(map(unicode_text, found)) for kind, found in names.items()}
 
 
-def number(value: float) -> float | str:
-    """The value with seven digits, which is a difference that a chart can show; or its word."""
+def number(value: float, digits: int = 7) -> float | str:
+    """The value with so many digits (a chart shows no more than seven), or its word."""
     if not math.isfinite(value):
         return metric_values.short(value, 1)
-    return float(f"{value:.7g}")
+    return float(f"{value:.{digits}g}")
 
 
 def thinned(values: Sequence[float], most: int) -> list[int]:
@@ -103,25 +105,19 @@ def thinned(values: Sequence[float], most: int) -> list[int]:
     return sorted(indices)
 
 
-def system_curves(text: str | None) -> dict[str, Curve]:
-    """The curves of `.run/system.jsonl`: a JSON object per line, with "time" and numbers by name."""
-    curves: dict[str, list[tuple[float, float]]] = {}
-    for line in (text or "").splitlines():
-        values = json_records.lenient(line)
-        if not isinstance(values, dict) or not json_records.is_number(time := values.get("time")):
-            continue
-        for name, written in values.items():
-            if name != "time" and (value := metric_values.value_of(written)) is not None:
-                curves.setdefault(unicode_text(name), []).append((float(str(time)), value))
-    return {name: tuple(curve) for name, curve in curves.items()}
-
-
-def _curve(curve: Curve, most: int) -> dict[str, Any]:
-    values = [value for _, value in curve]
-    indices = thinned(values, most)
+def curve(series: Series, most: int) -> dict[str, list[float | str]]:
+    """About `most` points of a series: "y", and "step", "epoch" and "time" where it has them."""
+    indices = thinned(series.values, most)
+    columns = {
+        "y": series.values,
+        "step": series.steps,
+        "epoch": series.epochs,
+        "time": series.times,
+    }
     return {
-        "step": [number(curve[index][0]) for index in indices],
-        "y": [number(values[index]) for index in indices],
+        name: [number(column[index], 14 if name == "time" else 7) for index in indices]
+        for name, column in columns.items()
+        if column
     }
 
 

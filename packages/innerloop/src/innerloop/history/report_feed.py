@@ -15,12 +15,25 @@ from pathlib import Path
 from typing import Any
 
 from ..util.process_identity import Life
-from . import past_runs, recorder, report_data, report_files, report_groups
+from . import (
+    json_metrics,
+    past_runs,
+    recorder,
+    report_data,
+    report_files,
+    report_groups,
+    run_notes,
+    system_metrics,
+)
 from .past_runs import PastRun
 
-SYSTEM = f"{recorder.FOLDER}/system.jsonl"
-# The files of which a run is read again when they change.
-_READ = (recorder.RECORD, past_runs.SUMMARY, past_runs.LINES, SYSTEM)
+# The files of which a run is read again when they change. While a run goes on, every file of its folder
+# may be one of metrics: programs write them in many formats.
+_READ = (
+    recorder.RECORD, run_notes.PATH, system_metrics.PATH, json_metrics.SUMMARY, json_metrics.LINES,
+)  # fmt: skip
+# Most files of a run's folder that are looked at for that.
+_MOST_LOOKED_AT = 2000
 # Answers that come within this time share one look at the disk, in seconds.
 _BETWEEN_LOOKS = 0.4
 # A run whose files take long to read is not read again before so many times that time has passed.
@@ -28,7 +41,8 @@ _REST = 3.0
 # Runs that have lost their command are settled so often, in seconds: that may ask an engine.
 _BETWEEN_SETTLING = 5.0
 
-Settle = Callable[[Sequence[PastRun]], list[PastRun]]
+Choose = Callable[[Sequence[PastRun]], Sequence[PastRun]]
+Settle = Callable[[Sequence[PastRun]], Sequence[PastRun]]
 Signature = tuple[tuple[int, int] | None, ...]
 
 
@@ -52,15 +66,17 @@ class _Shown:
 class Feed:
     """The runs of one experiment or of all, followed on the disk.
 
-    `most`: only the newest so many; None for all. `settle` closes runs whose command was killed.
+    `choose` is given the runs, the newest last, and returns those that are shown. `settle` closes runs whose command was killed.
     Its methods may be called by several threads.
     """
 
     root: Path
     slug: str | None = None
-    most: int | None = None
-    settle: Settle = field(default=list)
+    choose: Choose = list
+    settle: Settle = list
     _shown: dict[str, _Shown] = field(default_factory=dict)
+    # Folders without a run in them, such as those of sweeps.
+    _empty: dict[Path, Signature] = field(default_factory=dict)
     _order: list[str] = field(default_factory=list)
     _columns: dict[str, list[str]] = field(default_factory=dict)
     _groups: dict[str, tuple[Signature, list[report_groups.Group]]] = field(default_factory=dict)
@@ -102,7 +118,7 @@ class Feed:
         if run is None:
             return None
         run = past_runs.read(self.root, run.slug, self.root / run.folder)
-        return report_data.entry(run, system_of(self.root / folder))
+        return report_data.entry(run, system_metrics.read(self.root / folder))
 
     def log(self, folder: str, start: int) -> dict[str, Any] | None:
         run = self._run(folder)
@@ -162,22 +178,26 @@ class Feed:
     def _ordered(self, found: Mapping[str, _Shown]) -> list[str]:
         """The folders of the runs that are shown, the newest first."""
         runs = past_runs.in_order(shown.run for shown in found.values())
-        newest_first = [run.folder for run in reversed(runs)]
-        return newest_first[: self.most] if self.most else newest_first
+        return [run.folder for run in reversed(self.choose(runs))]
 
     def _again(
         self, slug: str, path: Path, shown: _Shown | None, version: int, budget: int
     ) -> _Shown | None:
         """The run in a folder as it is now; None if it has nothing to show."""
         signature = _signature(path, _READ)
+        if shown is not None and (shown.run.alive or shown.run.unknown):
+            signature += _signature_of_all(path)
+        elif shown is None and self._empty.get(path) == signature:
+            return None
         begun = time.monotonic()
         if shown is not None:
             life = past_runs.life_of(shown.run.record)
-            is_same = signature == shown.signature and life == shown.life
+            is_same = signature == shown.signature[: len(signature)] and life == shown.life
             if is_same or begun < shown.rest_until:
                 return shown
         run = past_runs.read(self.root, slug, path)
         if not past_runs.is_shown(run):
+            self._empty[path] = signature
             return None
         life = past_runs.life_of(run.record)
         if life == "dead" and past_runs.is_open(run.record):
@@ -191,7 +211,7 @@ class Feed:
 
     def _entry(self, run: PastRun, budget: int) -> dict[str, Any]:
         points = report_data.points_of_curve(run, budget)
-        return report_data.entry(run, system_of(self.root / run.folder), points)
+        return report_data.entry(run, system_metrics.read(self.root / run.folder), points)
 
     def _settle(self, found: dict[str, _Shown], version: int) -> None:
         """Let those be closed that have ended without their command, at most every few seconds."""
@@ -204,7 +224,7 @@ class Feed:
         if not lost or now < self._next_settling:
             return
         self._next_settling = now + _BETWEEN_SETTLING
-        for shown, run in zip(lost, self.settle([shown.run for shown in lost])):
+        for shown, run in zip(lost, self.settle([shown.run for shown in lost]), strict=True):
             if run != shown.run:
                 entry = self._entry(run, report_data.PAGE_POINTS)
                 found[run.folder] = replace(shown, run=run, entry=entry, version=version)
@@ -226,10 +246,6 @@ class Feed:
         return groups
 
 
-def system_of(folder: Path) -> dict[str, past_runs.Curve]:
-    return report_data.system_curves(report_files.text(folder / SYSTEM, past_runs.LARGEST))
-
-
 def files_of(folder: Path) -> dict[str, Any]:
     """The files in a run's folder, the rows of those that are tables, and its patch."""
     files = []
@@ -244,6 +260,19 @@ def files_of(folder: Path) -> dict[str, Any]:
 def _signature(folder: Path, names: Sequence[str]) -> Signature:
     """The time and the size of each file, None for one that is missing."""
     return tuple(_stamp(os.path.join(folder, name)) for name in names)
+
+
+def _signature_of_all(folder: Path) -> Signature:
+    """The number of files below a folder without the log, the sum of their sizes, the latest time."""
+    count = total = latest = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            stamp = _stamp(os.path.join(parent, name))
+            if stamp is not None and name != os.path.basename(recorder.LOG):
+                count, total, latest = count + 1, total + stamp[1], max(latest, stamp[0])
+        if count > _MOST_LOOKED_AT:
+            break
+    return (count, total), (latest, 0)
 
 
 def _stamp(path: str) -> tuple[int, int] | None:

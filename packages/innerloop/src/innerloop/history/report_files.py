@@ -9,7 +9,6 @@ import base64
 import codecs
 import csv
 import json
-import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -80,7 +79,9 @@ def _walk(folder: Path, prefix: str, depth: int) -> Iterator[RunFile]:
 
 def _is_own(folder: Path) -> bool:
     """Whether it is a folder of this run's program: no record, and no step or trial."""
-    return folder.name not in (recorder.FOLDER, "mlruns") and not (folder / recorder.RECORD).exists()
+    return (
+        folder.name not in (recorder.FOLDER, "mlruns") and not (folder / recorder.RECORD).exists()
+    )
 
 
 def _kind(name: str, size: int) -> Kind:
@@ -132,7 +133,7 @@ def _of_json(text: str) -> list[list[str]]:
     if isinstance(value, dict):
         lists = [item for item in value.values() if isinstance(item, list) and len(item) > 1]
         if value and len(lists) == len(value) and len({len(item) for item in lists}) == 1:
-            return _rows(list(value), zip(*lists))
+            return _rows(list(value), zip(*lists, strict=True))
         return _rows(["name", "value"], value.items())
     if not isinstance(value, list):
         return []
@@ -151,7 +152,7 @@ def _rows(head: list[str], rows: Any) -> list[list[str]]:
 
 def _cell(value: object) -> str:
     if isinstance(value, float):
-        text = metric_values.short(value, 6) if math.isfinite(value) else repr(value)
+        text = metric_values.short(value, 6)
     elif isinstance(value, str):
         text = value
     else:
