@@ -68,7 +68,7 @@ function apply(change) {
     if (seen.size || chosen.ticked) {
       for (const folder of fresh) if (ticked.size < MOST_TICKED) ticked.add(folder);
     } else {
-      const drawn = order.filter(folder => runs.get(folder).alive || Object.keys(runs.get(folder).curves).length);
+      const drawn = order.filter(folder => runs.get(folder).alive || runs.get(folder).names.length);
       for (const folder of order.length > FIRST_TICKED ? drawn.slice(0, FIRST_TICKED) : order) ticked.add(folder);
     }
   }
@@ -146,7 +146,7 @@ const compare = (a, b) => a < b ? -1 : a > b ? 1 : 0;
 
 function chartNames() {
   const names = new Set(), system = new Set();
-  for (const run of runs.values()) for (const name in run.curves) names.add(name);
+  for (const run of runs.values()) for (const name of run.names) names.add(name);
   for (const folder of ticked) for (const name in runs.get(folder)?.system || {}) system.add(name);
   const wanted = [...names].map(name => ({ id: "m " + name, name, group: groupOf(name), system: false }));
   wanted.sort((a, b) => compare(a.group, b.group) || compare(rank(a.name), rank(b.name)));
@@ -214,13 +214,13 @@ function layCharts() {
   else if (wanted.length) none?.remove();
 }
 
-function column(curve, name) {
+function column(owner, name) {
   const cached = "_" + name;
-  return curve[cached] ??= curve[name] ? Float64Array.from(curve[name], number) : null;
+  return owner[cached] ??= owner[name] ? Float64Array.from(owner[name], number) : null;
 }
 /** The coordinates of a run's curve on an axis; null if it has none there. */
 function xs(run, curve, axis) {
-  const values = column(curve, axis);
+  const values = column(run.axes[curve.axis], axis);
   if (axis !== "time" || !values) return values;
   const start = run.started && run.started <= values[0] ? run.started : values.find(Number.isFinite);
   return values.map(value => value - start);
@@ -247,10 +247,10 @@ function draw(chart) {
   const having = shown.filter(run => (chart.system ? run.system : run.curves)[chart.name])
     .map(run => ({ run, curve: (chart.system ? run.system : run.curves)[chart.name] }));
   const wanted = chart.system ? "step" : chosen.x;
-  const axis = having.some(({ curve }) => curve[wanted]) ? wanted : "step";
+  const axis = having.some(({ run, curve }) => run.axes[curve.axis][wanted]) ? wanted : "step";
   chart.unit = chart.system ? "seconds" : axis === "time" ? "seconds since the start" : axis;
   chart.text = chart.system && /memory/.test(chart.name) ? bytes : value => short(value);
-  const lines = having.filter(({ curve }) => curve[axis])
+  const lines = having.filter(({ run, curve }) => run.axes[curve.axis][axis])
     .map(({ run, curve }) => ({ run, x: xs(run, curve, axis), y: column(curve, "y") }));
   chart.lines = lines;
   const left = having.length - lines.length;
@@ -851,7 +851,7 @@ async function refine() {
     run.isAsked = true;
     try {
       const full = await ask("run", { run: folder });
-      if (runs.get(folder) === run) { Object.assign(run, { curves: full.curves, system: full.system, thinned: false }); drawAll(); }
+      if (runs.get(folder) === run) { Object.assign(run, { curves: full.curves, system: full.system, axes: full.axes, thinned: false }); layCharts(); drawAll(); }
     } catch { /* it is gone: the next change says so */ }
   }
 }

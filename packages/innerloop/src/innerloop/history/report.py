@@ -35,9 +35,11 @@ def page(root: Path, runs: Sequence[PastRun], title: str) -> str:
     newest_first = list(reversed(runs))
     budget = report_data.points_of_each(len(runs))
     entries = []
-    for run in newest_first:
+    for index, run in enumerate(newest_first):
         points = report_data.points_of_curve(run, budget)
-        entries.append(report_data.entry(run, system_metrics.read(root / run.folder), points))
+        is_whole = index < report_data.MOST_WHOLE
+        system = system_metrics.read(root / run.folder) if is_whole else {}
+        entries.append(report_data.entry(run, system, points))
     values = {
         "runs": entries,
         "order": [entry["folder"] for entry in entries],

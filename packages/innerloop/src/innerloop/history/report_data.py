@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +19,9 @@ from .run_metrics import Series
 # A curve with more points is shown with some of them left out.
 MOST_POINTS = 1000
 # All curves of a page together have about so many points, and a curve at least so many.
-PAGE_POINTS, FEWEST_POINTS = 300_000, 40
+PAGE_POINTS, FEWEST_POINTS = 200_000, 40
+# On a page with more runs only so many, the newest, come with all that they have.
+MOST_WHOLE = 40
 # So many scores are columns of the table.
 MOST_SCORES = 4
 # The states that are marked, by their beginning.
@@ -28,8 +31,10 @@ BAD = ("failed", "killed", "canceled", "unreadable")
 def entry(run: PastRun, system: Mapping[str, Series], points: int = MOST_POINTS) -> dict[str, Any]:
     """What the page shows of a run.
 
-    `system` is the load of its machine; `points` is the most of a curve.
+    `system` is the load of its machine; `points` is the most of a curve, 0 for the names alone.
     """
+    every = (*run.series.values(), *system.values())
+    axes = _Axes()
     value = {
         "folder": run.folder,
         "id": run.id,
@@ -46,13 +51,14 @@ def entry(run: PastRun, system: Mapping[str, Series], points: int = MOST_POINTS)
         "scores": {name: number(score) for name, score in run.scores.items()},
         "diverged": past_runs.divergence(run),
         "problems": list(run.problems),
-        "facts": _facts(run),
         "tags": list(run.tags),
         "note": run.note,
-        "curves": {name: curve(series, points) for name, series in run.series.items()},
-        "system": {name: curve(series, points) for name, series in system.items()},
-        "thinned": points < MOST_POINTS
-        and any(len(series.values) > points for series in (*run.series.values(), *system.values())),
+        "facts": _facts(run),
+        "names": list(run.series),
+        "curves": _curves(run.series, points, axes),
+        "system": _curves(system, points, axes),
+        "axes": axes.values,
+        "thinned": points < MOST_POINTS and any(len(one.values) > points for one in every),
     }
     shown: dict[str, Any] = safe(value)
     return shown
@@ -105,20 +111,34 @@ def thinned(values: Sequence[float], most: int) -> list[int]:
     return sorted(indices)
 
 
-def curve(series: Series, most: int) -> dict[str, list[float | str]]:
-    """About `most` points of a series: "y", and "step", "epoch" and "time" where it has them."""
-    indices = thinned(series.values, most)
-    columns = {
-        "y": series.values,
-        "step": series.steps,
-        "epoch": series.epochs,
-        "time": series.times,
-    }
-    return {
-        name: [number(column[index], 14 if name == "time" else 7) for index in indices]
-        for name, column in columns.items()
-        if column
-    }
+@dataclass(slots=True)
+class _Axes:
+    """The distinct coordinates of curves: most metrics of a run have the same ones."""
+
+    values: list[dict[str, list[float | str]]] = field(default_factory=list)
+
+    def index(self, axis: dict[str, list[float | str]]) -> int:
+        if axis not in self.values:
+            self.values.append(axis)
+        return self.values.index(axis)
+
+
+def _curves(all_series: Mapping[str, Series], points: int, axes: _Axes) -> dict[str, Any]:
+    """The values of each series, and the index of its coordinates in `axes`."""
+    curves: dict[str, Any] = {}
+    for name, series in all_series.items() if points else ():
+        indices = thinned(series.values, points)
+        columns = {"step": series.steps, "epoch": series.epochs, "time": series.times}
+        axis = {
+            name: [number(column[index], 14 if name == "time" else 7) for index in indices]
+            for name, column in columns.items()
+            if column
+        }
+        curves[name] = {
+            "y": [number(series.values[index]) for index in indices],
+            "axis": axes.index(axis),
+        }
+    return curves
 
 
 def _facts(run: PastRun) -> dict[str, dict[str, str]]:

@@ -48,7 +48,7 @@ Signature = tuple[tuple[int, int] | None, ...]
 
 @dataclass(slots=True)
 class _Shown:
-    """A run as the page has it.
+    """A run as the page has it. `run` is without its series, which would fill the memory.
 
     `life` is that of its processes when it was read; `version` the one in which it changed last;
     `rest_until` when it may be read again, as `time.monotonic` counts.
@@ -117,8 +117,8 @@ class Feed:
         run = self._run(folder)
         if run is None:
             return None
-        run = past_runs.read(self.root, run.slug, self.root / run.folder)
-        return report_data.entry(run, system_metrics.read(self.root / folder))
+        whole = past_runs.read(self.root, run.slug, self.root / folder)
+        return report_data.entry(whole, system_metrics.read(self.root / folder))
 
     def log(self, folder: str, start: int) -> dict[str, Any] | None:
         run = self._run(folder)
@@ -151,11 +151,12 @@ class Feed:
         places = past_runs.run_folders(self.root, self.slug)
         is_first = not self._version
         version = self._version + 1
-        budget = report_data.points_of_each(len(places)) if is_first else report_data.PAGE_POINTS
+        newest = sorted(places, key=lambda place: place[1].name)[-report_data.MOST_WHOLE :]
         found: dict[str, _Shown] = {}
         for slug, path in places:
             folder = path.relative_to(self.root).as_posix()
-            shown = self._again(slug, path, self._shown.get(folder), version, budget)
+            is_whole = not is_first or (slug, path) in newest
+            shown = self._again(slug, path, self._shown.get(folder), version, is_whole)
             if shown is not None:
                 found[folder] = shown
         self._settle(found, version)
@@ -181,7 +182,7 @@ class Feed:
         return [run.folder for run in reversed(self.choose(runs))]
 
     def _again(
-        self, slug: str, path: Path, shown: _Shown | None, version: int, budget: int
+        self, slug: str, path: Path, shown: _Shown | None, version: int, is_whole: bool
     ) -> _Shown | None:
         """The run in a folder as it is now; None if it has nothing to show."""
         signature = _signature(path, _READ)
@@ -205,13 +206,15 @@ class Feed:
                 run = replace(run, alive=shown.run.alive, unknown=shown.run.unknown)
             else:
                 self._next_settling = 0.0
-        entry = self._entry(run, budget)
+        entry = self._entry(run, is_whole or life == "alive")
         ended = time.monotonic()
-        return _Shown(run, entry, signature, life, version, ended + _REST * (ended - begun))
+        rest_until = ended + _REST * (ended - begun)
+        return _Shown(replace(run, series={}), entry, signature, life, version, rest_until)
 
-    def _entry(self, run: PastRun, budget: int) -> dict[str, Any]:
-        points = report_data.points_of_curve(run, budget)
-        return report_data.entry(run, system_metrics.read(self.root / run.folder), points)
+    def _entry(self, run: PastRun, is_whole: bool) -> dict[str, Any]:
+        if not is_whole:  # its curves are asked for when somebody wants to see them
+            return report_data.entry(run, {}, 0)
+        return report_data.entry(run, system_metrics.read(self.root / run.folder))
 
     def _settle(self, found: dict[str, _Shown], version: int) -> None:
         """Let those be closed that have ended without their command, at most every few seconds."""
@@ -225,9 +228,15 @@ class Feed:
             return
         self._next_settling = now + _BETWEEN_SETTLING
         for shown, run in zip(lost, self.settle([shown.run for shown in lost]), strict=True):
-            if run != shown.run:
-                entry = self._entry(run, report_data.PAGE_POINTS)
-                found[run.folder] = replace(shown, run=run, entry=entry, version=version)
+            if replace(run, series={}) != shown.run:
+                whole = past_runs.read(self.root, run.slug, self.root / run.folder)
+                whole = replace(whole, alive=run.alive, unknown=run.unknown)
+                found[run.folder] = replace(
+                    shown,
+                    run=replace(whole, series={}),
+                    entry=self._entry(whole, True),
+                    version=version,
+                )
 
     def _read_groups(
         self, places: Sequence[tuple[str, Path]]
