@@ -735,7 +735,7 @@ function layFiles(box, folder, found) {
       el("figure", {}, el("figcaption", {}, file.name), el("img", { alt: file.name, loading: "lazy", src: address(file) }))))) : []),
     ...tables.flatMap(file => part(file.name, plainTable(file.rows[0], file.rows.slice(1), { "aria-label": file.name }))),
     ...(others.length ? part("Files", facts(others.map(file => [file.name, bytes(file.size)]))) : []),
-    ...(found.patch ? part("Not committed", el("pre", { tabindex: "0" }, found.patch)) : []));
+    ...(found.patch ? part("Not committed", el("pre", { tabindex: "0" }, ...patchLines(found.patch))) : []));
 }
 
 /** The text of a log as a terminal would show it: without its colours, and with the last text of a line. */
@@ -808,14 +808,25 @@ async function openCompare() {
   };
   only.onchange = lay;
   lay();
-  opened = { compare: [a.folder, b.folder] };
+  const here = opened = { compare: [a.folder, b.folder] };
   show(`${a.id} and ${b.id}`, el("label", {}, only, " only what differs"), box, patches);
   const [left, right] = await Promise.all([a, b].map(run => page.live ? ask("files", { run: run.folder }).catch(() => null) : (page.outputs || {})[run.folder]));
-  if (!opened?.compare || !(left?.patch || right?.patch)) return;
-  const isSame = left?.patch === right?.patch;
-  patches.replaceChildren(...part(isSame ? "Not committed: the same in both" : "Not committed", isSame ? el("pre", { tabindex: "0" }, left.patch)
-    : el("div", { class: "sides" }, ...[[a, left], [b, right]].map(([run, found]) => el("div", {}, el("b", {}, run.id), el("pre", { tabindex: "0" }, found?.patch || "everything was committed"))))));
+  const code = page.live ? await ask("code", { one: a.folder, other: b.folder }).catch(() => null) : null;
+  if (opened !== here) return;
+  if (left?.packages && right?.packages) {
+    sections.splice(2, 0, ["Packages", left.packages, right.packages]);
+    lay();
+  }
+  if (code && !code.why) {
+    patches.replaceChildren(...part(code.patch ? "Code, from the first run to the second" : "Code: the same in both",
+      ...(code.patch ? [el("pre", { tabindex: "0", class: "patch" }, ...patchLines(code.patch))] : [])));
+  } else if (left?.patch || right?.patch) {
+    patches.replaceChildren(...part("Not committed", el("div", { class: "sides" }, ...[[a, left], [b, right]].map(([run, found]) =>
+      el("div", {}, el("b", {}, run.id), el("pre", { tabindex: "0" }, ...(found?.patch ? patchLines(found.patch) : ["nothing"])))))));
+  }
 }
+const patchLines = text => text.split("\n").map(line =>
+  el("span", { class: /^\+(?!\+\+)/.test(line) ? "added" : /^-(?!--)/.test(line) ? "removed" : null }, line + "\n"));
 
 // --- the page
 function layStatus(text) {

@@ -113,7 +113,7 @@ def _outputs(root: Path, runs: Sequence[PastRun]) -> dict[str, Any]:
     for run in runs:
         folder = root / run.folder
         log = report_files.log_part(past_runs.log_of(root, run), 0)
-        found = report_feed.files_of(folder)
+        found = report_feed.files_of(root, run)
         for file in found["files"]:
             if file["kind"] == "image" and file["size"] <= min(LARGEST_IMAGE, left):
                 file["url"] = report_files.data_url(folder / file["name"], LARGEST_IMAGE)

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from ..util.json_records import unicode_text
-from . import metric_values, past_runs
+from . import metric_values, past_runs, run_diff
 from .past_runs import PastRun
 from .run_metrics import Series
 
@@ -162,7 +162,13 @@ def _facts(run: PastRun) -> dict[str, dict[str, str]]:
         "not committed": ", ".join(_texts(git.get("changed"))),
         "command": record.get("command"),
     }
-    groups = {"environment": environment, "device": device, "code": code}
+    data = run_diff.data_of(run) or {}
+    groups: dict[str, Mapping[str, Any]] = {
+        "environment": environment,
+        "data": data,
+        "device": device,
+        "code": code,
+    }
     return {
         heading: {name: str(value) for name, value in values.items() if value}
         for heading, values in groups.items()

@@ -16,12 +16,14 @@ from typing import Any
 
 from ..util.process_identity import Life
 from . import (
+    code_diff,
     json_metrics,
     past_runs,
     recorder,
     report_data,
     report_files,
     report_groups,
+    run_diff,
     run_notes,
     system_metrics,
 )
@@ -127,8 +129,15 @@ class Feed:
         )  # fmt: skip
 
     def files(self, folder: str) -> dict[str, Any] | None:
-        """The files of a run, the rows of its tables, and its patch; None if it is gone."""
-        return None if self._run(folder) is None else files_of(self.root / folder)
+        """The files of a run, the rows of its tables, its patch and packages; None if it is gone."""
+        run = self._run(folder)
+        return None if run is None else files_of(self.root, run)
+
+    def code_diff(self, one: str, other: str) -> dict[str, Any] | None:
+        """How the code of two runs differs; None if one of them is gone."""
+        runs = [self._run(folder) for folder in (one, other)]
+        found = [run for run in runs if run is not None]
+        return code_diff.between(self.root, *found).json() if len(found) == 2 else None
 
     def image(self, folder: str, name: str) -> bytes | None:
         """An image that the run has left; None for any other file."""
@@ -255,15 +264,20 @@ class Feed:
         return groups
 
 
-def files_of(folder: Path) -> dict[str, Any]:
-    """The files in a run's folder, the rows of those that are tables, and its patch."""
+def files_of(root: Path, run: PastRun) -> dict[str, Any]:
+    """The files in a run's folder, the rows of those that are tables, its patch and its packages."""
+    folder = root / run.folder
     files = []
     for file in report_files.find(folder):
         value = file.json()
         if file.kind == "table":
             value["rows"] = report_files.table(folder / file.name)
         files.append(value)
-    return {"files": files, "patch": report_files.patch(folder)}
+    return {
+        "files": files,
+        "patch": report_files.patch(folder),
+        "packages": report_data.safe(run_diff.packages_of(root, run) or {}),
+    }
 
 
 def _signature(folder: Path, names: Sequence[str]) -> Signature:

@@ -167,7 +167,7 @@ def log_part(path: Path, start: int) -> dict[str, Any]:
     truncated and more if a part is left out; the next part begins at the byte `next`.
     """
     try:
-        with regular_files.opened(path) as file:
+        with regular_files.opened(path, follow=False) as file:
             size = file.seek(0, os.SEEK_END)
             start = start if 0 <= start <= size else 0
             first = max(start, size - LOG_PART)

@@ -80,6 +80,7 @@ def site_of(feed: Feed, title: str) -> Site:
         "run": lambda query: _json(feed.curves(query.get("run", ""))),
         "log": lambda query: _json(feed.log(query.get("run", ""), _int(query.get("start")))),
         "files": lambda query: _json(feed.files(query.get("run", ""))),
+        "code": lambda query: _json(feed.code_diff(query.get("one", ""), query.get("other", ""))),
         "image": image,
     }
 

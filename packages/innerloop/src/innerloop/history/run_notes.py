@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from ..util import change_folder, files, json_records
 from ..util.errors import UserError
@@ -36,8 +37,12 @@ class RunNotes:
         left_out = set(names)
         return replace(self, tags=tuple(name for name in self.tags if name not in left_out))
 
+    def json(self) -> dict[str, Any]:
+        return {"tags": list(self.tags), "note": self.note, "kept": self.kept}
+
 
 NOTHING = RunNotes()
+Edit = Callable[[RunNotes], RunNotes]
 
 
 def read(folder: Path) -> RunNotes:
@@ -52,7 +57,7 @@ def read(folder: Path) -> RunNotes:
     )
 
 
-def change(root: Path, folder: Path, edit: Callable[[RunNotes], RunNotes]) -> RunNotes:
+def change(root: Path, folder: Path, edit: Edit) -> RunNotes:
     """Change the notes of a run, one command at a time, and not while it is moved. Returns the new ones.
 
     UserError if the file is one that cannot be read, which is left as it is.
@@ -75,8 +80,7 @@ def change(root: Path, folder: Path, edit: Callable[[RunNotes], RunNotes]) -> Ru
 
 
 def text_of(value: RunNotes) -> str:
-    document = {"tags": list(value.tags), "note": value.note, "kept": value.kept}
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(value.json(), indent=2, ensure_ascii=False) + "\n"
 
 
 def is_tag(name: str) -> bool:

@@ -88,23 +88,21 @@ def read_or_fail(path: Path, largest: int = LARGEST) -> bytes:
         ) from error
 
 
+@contextmanager
+def opened(path: Path, *, follow: bool = True) -> Iterator[IO[bytes]]:
+    """A regular file of any size, open for reading. Raises and follows links as `read_bytes` does."""
+    _require_regular(path, os.stat(path) if follow else os.lstat(path))
+    with os.fdopen(os.open(path, _FLAGS | (0 if follow else _NO_LINK)), "rb") as file:
+        _require_regular(path, os.fstat(file.fileno()))
+        yield file
+
+
 def copy_to(path: Path, out: IO[bytes]) -> None:
     """Write the content of a regular file of any size to a stream. Raises as `read_bytes` does."""
-    _require_regular(path, os.stat(path))
-    with os.fdopen(os.open(path, _FLAGS), "rb") as file:
-        _require_regular(path, os.fstat(file.fileno()))
+    with opened(path) as file:
         while chunk := file.read(1 << 20):
             out.write(chunk)
     out.flush()
-
-
-@contextmanager
-def opened(path: Path) -> Iterator[IO[bytes]]:
-    """The regular file of any size, open to read a part of it. Raises as `read_bytes` does."""
-    _require_regular(path, os.lstat(path))
-    with os.fdopen(os.open(path, _FLAGS | _NO_LINK), "rb") as file:
-        _require_regular(path, os.fstat(file.fileno()))
-        yield file
 
 
 def _require_regular(path: Path | str, status: os.stat_result) -> None:
