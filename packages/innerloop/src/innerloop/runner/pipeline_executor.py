@@ -219,6 +219,7 @@ class PipelineRun:
                 "exit_code": int(row.cells["exit"]) if row.cells.get("exit") else None,
                 "seconds": None if row.seconds is None else round(row.seconds, 3),
                 "outputs": planned.folder_of(step.name),
+                "needs": list(step.needs),
             }
             for step in planned.pipeline.steps
             if (row := rows.get(step.name)) is not None
