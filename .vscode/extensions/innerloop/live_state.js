@@ -29,36 +29,26 @@ class LiveState {
     /** @param {import("./tool").Tool} tool */
     constructor(tool) {
         this.tool = tool;
-        /** @type {State} */
-        this.state = {experiments: [], runs: [], jobs: [], outdated: []};
+        /** @type {State} */ this.state = {experiments: [], runs: [], jobs: [], outdated: []};
         this.isRead = false;
-        /** @type {vscode.EventEmitter<State>} */
-        this.changed = new vscode.EventEmitter();
+        /** @type {vscode.EventEmitter<State>} */ this.changed = new vscode.EventEmitter();
         this.onDidChange = this.changed.event;
-        /** @type {vscode.EventEmitter<void>} */
-        this.logged = new vscode.EventEmitter();
+        /** @type {vscode.EventEmitter<void>} */ this.logged = new vscode.EventEmitter();
         this.onDidLog = this.logged.event;
-        /** @type {Map<string, vscode.Disposable>} */
-        this.watched = new Map();
+        /** @type {Map<string, vscode.Disposable>} */ this.watched = new Map();
         this.outdatedAt = 0;
-        /** @type {NodeJS.Timeout | undefined} */
-        this.timer = undefined;
-        /** @type {NodeJS.Timeout | undefined} */
-        this.heartbeat = undefined;
-        /** @type {Promise<void>} */
-        this.reading = Promise.resolve();
-        /** @type {Set<Part>} */
-        this.dirty = new Set();
-        /** @type {Set<Part>} */
-        this.soon = new Set();
+        /** Experiments whose run starts, each with its newest run before. @type {Map<string, string | undefined>} */
+        this.starting = new Map();
+        /** @type {NodeJS.Timeout | undefined} */ this.timer = undefined;
+        /** @type {NodeJS.Timeout | undefined} */ this.heartbeat = undefined;
+        /** @type {Promise<void>} */ this.reading = Promise.resolve();
+        /** @type {Set<Part>} */ this.dirty = new Set();
+        /** @type {Set<Part>} */ this.soon = new Set();
         this.took = 0;
         this.isDisposed = false;
     }
 
-    /**
-     * Reads parts of the state once more, after what is being read now; several calls count as one.
-     * @param {Part[]} parts
-     */
+    /** Reads parts of the state once more, after what is being read now; several calls count as one. @param {Part[]} parts */
     refresh(parts = PARTS) {
         const isWaiting = this.dirty.size > 0;
         parts.forEach(part => this.dirty.add(part));
@@ -77,9 +67,21 @@ class LiveState {
         }, Math.max(CALM, REST * this.took));
     }
 
+    /** A run was asked for: it is said until its record is there, or its task has ended. @param {string} experiment */
+    starts(experiment) {
+        this.starting.set(experiment, this._newest(experiment));
+        this._show(this.state);
+    }
+
+    /** @param {string} experiment */
+    _newest(experiment) {
+        return this.state.runs.filter(run => run.experiment === experiment).pop()?.folder;
+    }
+
     /** Images and dev containers may be outdated, or no longer. */
     async refreshAll() {
         this.outdatedAt = 0;
+        this.starting.clear();
         await this.refresh();
     }
 
@@ -109,9 +111,11 @@ class LiveState {
     _show(state) {
         if (this.isDisposed) return;
         this.state = state;
+        for (const [name, newest] of this.starting) this._newest(name) === newest || this.starting.delete(name);
+        this.state = {...state, starting: [...this.starting.keys()]};
         this.isRead = true;
         this._watch();
-        this.changed.fire(state);
+        this.changed.fire(this.state);
         clearTimeout(this.heartbeat);
         if (state.runs.some(isRunning)) this.heartbeat = setTimeout(() => this.refresh(["runs"]), HEARTBEAT);
     }
@@ -120,8 +124,7 @@ class LiveState {
     _watch() {
         const slugs = new Set(this.state.runs.map(run => run.folder.split("/")[1]));
         const going = this.state.runs.filter(isRunning);
-        /** @type {Map<string, Part>} */
-        const wanted = new Map([
+        /** @type {Map<string, Part>} */ const wanted = new Map([
             [".innerloop/running", "runs"],
             [".innerloop/jobs", "jobs"],
             ["outputs", "runs"],
@@ -143,8 +146,7 @@ class LiveState {
     /**
      * A watcher of one folder without those below it. `files.watcherExclude` has outputs, and counts
      * only for watchers of whole trees.
-     * @param {string} folder
-     * @param {Part} part
+     * @param {string} folder @param {Part} part
      */
     _watcher(folder, part) {
         const base = vscode.Uri.file(path.join(this.tool.root, folder));

@@ -9,8 +9,6 @@ const vscode = require("vscode");
 
 /** @typedef {{name: string, state: "passed" | "failed" | "errored" | "skipped", seconds: number, message: string}} Result */
 
-// The launch configuration that debugs the tests of the open file.
-const TESTS_OF_FILE = "the tests in this file";
 const ENTITIES = /** @type {Record<string, string>} */ ({lt: "<", gt: ">", amp: "&", quot: '"', apos: "'"});
 
 /** @param {string} text */
@@ -23,8 +21,7 @@ const attribute = (tag, name) => unescaped(tag.match(new RegExp(`\\s${name}="([^
 /**
  * The results in JUnit XML as pytest writes it. A name is that of the module, the classes and the
  * function: "tests.test_train.TestStep.test_one".
- * @param {string} xml
- * @returns {Result[]}
+ * @param {string} xml @returns {Result[]}
  */
 function results(xml) {
     return [...xml.matchAll(/<testcase\b((?:[^>"]|"[^"]*")*?)(?:\/>|>([\s\S]*?)<\/testcase>)/g)].map(([, tag, inner]) => {
@@ -52,8 +49,9 @@ const isOf = (name, id) => `.${name}`.endsWith(`.${nameOf(id)}`) || `.${nameOf(i
  * @param {vscode.ExtensionContext} context
  * @param {import("./tool").Tool} tool
  * @param {import("./live_state").LiveState} live
+ * @param {import("./launches").Launches} launches
  */
-function activate(context, tool, live) {
+function activate(context, tool, live, launches) {
     const controller = vscode.tests.createTestController("innerloop", "Experiments");
     const showTops = () => {
         const names = live.state.experiments.filter(row => !row.problem).map(row => row.experiment);
@@ -67,8 +65,7 @@ function activate(context, tool, live) {
         }
     };
 
-    /** @param {vscode.TestItem} top */
-    const resolve = async top => {
+    /** @param {vscode.TestItem} top */ const resolve = async top => {
         const rows = await tool.json(["test", top.id, "--list", "--json"]).catch(error => void (top.error = error.message));
         if (!rows) return;
         top.error = undefined;
@@ -123,15 +120,11 @@ function activate(context, tool, live) {
         run.end();
     }, true);
     controller.createRunProfile("Debug", vscode.TestRunProfileKind.Debug, async request => {
-        // The launch configuration takes the open file; it runs all tests of it.
-        const uri = request.include?.find(item => item.uri)?.uri;
-        const where = vscode.workspace.getWorkspaceFolder(vscode.Uri.file(tool.root));
-        /** @type {{name?: string}[]} */
-        const known = vscode.workspace.getConfiguration("launch", where).get("configurations") || [];
-        const has = known.some(configuration => configuration.name === TESTS_OF_FILE);
-        if (!uri || !has) return tool.say(uri ? `launch.json has no "${TESTS_OF_FILE}"` : "choose a test to debug");
-        await vscode.window.showTextDocument(uri);
-        await vscode.debug.startDebugging(where, TESTS_OF_FILE);
+        const [first, ...others] = request.include || [];
+        const top = first && (first.parent || first);
+        const same = first?.parent ? [first, ...others].filter(item => item.parent === top) : [];
+        if (!first) return tool.say("choose a test to debug");
+        await launches.debug(`tests: ${first.parent ? first.label : top.id}`, {kind: "test", target: top.id, rest: same.map(item => item.id)});
     });
     context.subscriptions.push(controller, live.onDidChange(showTops));
 }

@@ -73,7 +73,7 @@ def window(window_of_demo: Workbench, request: pytest.FixtureRequest) -> Iterato
     """On the demo; the same for every test: what one leaves open at its end is closed."""
     window_of_demo.press("Escape")
     window_of_demo.press("Escape")
-    with _seen_on_failure(request, [window_of_demo]):
+    with seen_on_failure(request, [window_of_demo]):
         yield window_of_demo
 
 
@@ -88,21 +88,22 @@ def opened(browser: Browser, server: Server, request: pytest.FixtureRequest) -> 
         windows.append(Workbench(browser, at or server, str(folder)))
         return windows[-1]
 
-    with _seen_on_failure(request, windows):
+    with seen_on_failure(request, windows):
         yield open_folder
     for window in windows:
         window.close()
 
 
 @contextmanager
-def _seen_on_failure(request: pytest.FixtureRequest, windows: list[Workbench]) -> Iterator[None]:
-    """Where a test fails, what was to be seen then is kept beside pytest's cache."""
+def seen_on_failure(request: pytest.FixtureRequest, windows: list[Workbench]) -> Iterator[None]:
+    """Where a test fails, what was to be seen then is kept beside pytest's cache, and printed."""
     before = request.session.testsfailed
     yield
     if request.session.testsfailed > before:
         for number, window in enumerate(windows):
             name = f"editor-{request.node.name}-{number}.png"
             window.page.screenshot(path=request.config.rootpath / ".pytest_cache" / name)
+            print(f"window {number} shows:", window.seen(), sep="\n")
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ const {below, aboutRun, duration, facts, hasEnded, iconOf, ExperimentsView} = pa
 const {LiveState} = part("live_state");
 const {guarded} = part("runs_page");
 const {isOf, results} = part("tests_panel");
-const {configurationOf} = part("commands");
+const {DebugTerminal, Launches, argvOf} = part("launches");
 
 /** A workspace whose tool is this script. */
 function workspace(script) {
@@ -201,12 +201,87 @@ test("a result is of the test with its module, classes and name", () => {
     assert.ok(!isOf("other.test_a.test_one", "tests/test_a.py::test_one"));
 });
 
-test("debugging takes the experiment's own configuration", () => {
-    const names = ["a: train.py", "a: job in its container", "ab: train.py"].map(name => ({name}));
-    assert.equal(configurationOf("a", names), "a: train.py");
-    assert.equal(configurationOf("ab", names), "ab: train.py");
-    assert.equal(configurationOf("a", [...names, {name: "this experiment"}]), "this experiment");
-    assert.equal(configurationOf("c", [{}, {name: "mine"}]), "");
+test("what is debugged is one command line, with pytest's arguments last", () => {
+    assert.deepEqual(argvOf({kind: "run", target: "a"}, 1), ["run", "a", "--debug", "--port", "1"]);
+    const step = {kind: "run", target: "a", words: ["--step", "s"]};
+    assert.deepEqual(argvOf(step, 1), ["run", "a", "--step", "s", "--debug", "--port", "1"]);
+    const one = {kind: "test", target: "a", rest: ["tests/test_a.py::test_b"]};
+    assert.deepEqual(argvOf(one, 1), ["test", "a", "--debug", "--port", "1", "--", "tests/test_a.py::test_b"]);
+});
+
+test("each experiment, step and trial can be debugged, whatever its job file says", async () => {
+    const root = workspace(ECHO);
+    for (const name of ["p", "s", "broken"]) fs.writeFileSync(path.join(root, `${name}.yaml`), name);
+    const lens = (what, words, actions) => ({line: 1, what, words, actions});
+    const answers = {
+        p: [lens("", [], ["run", "debug"]), lens("fit", ["--step", "fit"], ["run", "debug"])],
+        s: [lens("4 trials", ["--trials", "4"], ["run"]), lens("one trial", [], ["run", "debug"])],
+    };
+    const tool = {root, json: async (_, {stdin}) => ({lenses: answers[stdin] || assert.fail(stdin)})};
+    const experiments = ["p", "s", "broken", "none"].map(name => ({...A, experiment: name, job: `${name}.yaml`}));
+    const launches = new Launches(tool, {isRead: true, state: stateOf({experiments})});
+    const found = await launches.provideDebugConfigurations();
+    assert.deepEqual(found.map(one => [one.name, one.target, one.words]), [
+        ["p", "p", []], ["p: fit", "p", ["--step", "fit"]], ["s: one trial", "s", []], ["broken", "broken", []], ["none", "none", []],
+    ]);
+    assert.ok(found.every(one => one.type === "innerloop" && one.kind === "run"));
+});
+
+test("a debugger is attached once it listens, and not if the command ends before", async () => {
+    const terminal = script => new DebugTerminal(() => new Tool(workspace(script)).spawn([]));
+    const listens = terminal("console.log('building'); console.log('innerloop: ready for the debugger'); process.stdin.once('data', () => process.exit(3))");
+    let said = "";
+    listens.onDidWrite(text => (said += text));
+    const ended = new Promise(resolve => listens.onDidClose(resolve));
+    listens.open();
+    assert.equal(await listens.ready, true);
+    assert.equal(said, "building\r\ninnerloop: ready for the debugger\r\n");
+    listens.handleInput("x\r");
+    assert.equal(await ended, 3);
+    for (const script of ["console.error('innerloop: src/a: wrong [code]'); process.exit(1)", ""]) {
+        const ends = terminal(script);
+        ends.open();
+        assert.equal(await ends.ready, false);
+    }
+    const missing = new DebugTerminal(() => new Tool(path.join(os.tmpdir(), "there is none")).spawn([]));
+    missing.open();
+    assert.equal(await missing.ready, false);
+});
+
+test("only rows that differ are drawn again", () => {
+    const view = new ExperimentsView();
+    const fired = [];
+    view.onDidChangeTreeData(item => fired.push(item?.run?.run || item?.experiment?.experiment));
+    const show = more => (fired.splice(0), view.show(stateOf(more)), fired.splice(0));
+    const drawn = () => view.getChildren().flatMap(top => [top, ...view.getChildren(top)]);
+    const runs = [run("r1"), run("r2"), run("b1", {experiment: "b"})];
+    assert.deepEqual(show({runs}), [undefined]);
+    const before = drawn();
+    assert.deepEqual(show({runs: structuredClone(runs)}), []);
+    assert.deepEqual(show({runs: [runs[0], run("r2", {scores: {loss: 1}, headline: "loss"}), runs[2]]}), ["r2"]);
+    assert.equal(view.getTreeItem(before[1]).label, "done · loss 1 · 1:01");
+    assert.deepEqual(show({runs: [...runs, run("r3")]}), ["a", "r2"]);
+    assert.deepEqual(show({runs: [...runs, run("r3")], starting: ["b"]}), ["b"]);
+    assert.equal(view.getTreeItem(before[3]).description, "starting...");
+    assert.deepEqual(show({}), [undefined]);
+    assert.deepEqual(show({experiments: [A]}), [undefined]);
+});
+
+test("a run that was asked for is shown until it is there, or its task has ended", async () => {
+    let runs = [];
+    const tool = {root: "/w", isBroken: true, ask: answer => answer, json: async args => (args[0] === "runs" ? runs : [])};
+    const live = new LiveState(tool);
+    const starting = () => live.state.starting;
+    live.starts("a");
+    live.starts("b");
+    await live.refresh(["runs"]);
+    assert.deepEqual(starting(), ["a", "b"]);
+    runs = [run("r1")];
+    await live.refresh(["runs"]);
+    assert.deepEqual(starting(), ["b"]);
+    await live.refreshAll();
+    assert.deepEqual(starting(), []);
+    live.dispose();
 });
 
 test("the manifest and the code have the same commands, and every menu names one", () => {

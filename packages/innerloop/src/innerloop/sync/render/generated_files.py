@@ -24,6 +24,7 @@ class Specification:
     `jobs` has no entry for an experiment without a job file; `schedules` has those that
     orchestrators start. `read` returns the text of a pipeline component's file, by its path from
     the root. `formats`: whether `loop format` has a formatter.
+    `extension`: whether the workspace has VS Code's extension of the tool, with its schema.
     """
 
     workspace: Workspace
@@ -32,6 +33,7 @@ class Specification:
     schedules: Mapping[str, Schedule] = field(default_factory=dict)
     read: Callable[[str], str | None] = field(default=lambda path: None)
     formats: bool = True
+    extension: bool = True
 
 
 def generate(specification: Specification) -> dict[str, Json]:
