@@ -7,21 +7,18 @@ const path = require("path");
 const vscode = require("vscode");
 const {isRunning} = require("./experiments");
 
-/**
- * @typedef {import("./experiments").Item} Item
- * @typedef {import("./experiments").Run} Run
- */
+/** @typedef {import("./experiments").Item} Item */
+/** @typedef {import("./experiments").Run} Run */
 
 // The file that makes a folder an experiment.
 const JOB_FILE = "azure-ml-job.yaml";
+// Commands of the tool that need nothing but an experiment.
+const VERBS = ["test", "submit", "build", "terminal", "share"];
 
 class Commands {
     /**
-     * @param {import("./tool").Tool} tool
-     * @param {import("./live_state").LiveState} live
-     * @param {import("./documents").RunDocuments} documents
-     * @param {import("./runs_page").RunsPage} page
-     * @param {import("./launches").Launches} launches
+     * @param {import("./tool").Tool} tool @param {import("./live_state").LiveState} live @param {import("./documents").RunDocuments} documents
+     * @param {import("./runs_page").RunsPage} page @param {import("./launches").Launches} launches
      */
     constructor(tool, live, documents, page, launches) {
         this.tool = tool;
@@ -36,14 +33,10 @@ class Commands {
     /** @returns {vscode.Disposable[]} */
     register() {
         /** @type {Record<string, (item?: Item) => unknown>} */ const commands = {
+            ...Object.fromEntries(VERBS.map(verb => [verb, (/** @type {Item | undefined} */ item) => this._task(item, verb)])),
             run: item => this._run(item),
-            test: item => this._task(item, "test"),
-            submit: item => this._task(item, "submit"),
-            build: item => this._task(item, "build"),
-            terminal: item => this._task(item, "terminal"),
             jupyter: item => this._task(item, "jupyter", "--open"),
             container: item => this._task(item, "open"),
-            share: item => this._task(item, "share"),
             debug: item => this._debug(item),
             add: item => this._add(item),
             new: () => this._new(),
@@ -65,14 +58,8 @@ class Commands {
         const follow = vscode.window.onDidChangeTextEditorSelection(({textEditor, selections}) =>
             this.cursors.set(textEditor.document.uri.toString(), selections[0]));
         return [follow, ...Object.entries(commands).map(([name, act]) =>
-            vscode.commands.registerCommand(`innerloop.${name}`, async item => {
-                try {
-                    await act(item);
-                } catch (error) {
-                    this.tool.say(error);
-                }
-            }),
-        )];
+            vscode.commands.registerCommand(`innerloop.${name}`, item =>
+                Promise.resolve(item).then(act).catch(error => this.tool.say(error))))];
     }
 
     /** The experiment of an item of the view, or the one that a person chooses. @param {Item} [item] */

@@ -174,9 +174,7 @@ class ExperimentsView {
 
     /** @param {Item} item */
     getTreeItem(item) {
-        if (item.kind === "experiment") {
-            return experimentItem(item.experiment, below(this.state, item), isStarting(this.state, item));
-        }
+        if (item.kind === "experiment") return experimentItem(item.experiment, below(this.state, item), isStarting(this.state, item));
         if (item.kind === "run") return runItem(item.run);
         return item.kind === "job" ? jobItem(item.job) : outdatedItem(item.outdated);
     }
@@ -184,10 +182,8 @@ class ExperimentsView {
 
 /** @param {Experiment} experiment @param {Item[]} children @param {boolean} starts */
 function experimentItem(experiment, children, starts) {
-    const row = new vscode.TreeItem(
-        experiment.experiment,
-        children.length ? vscode.TreeItemCollapsibleState.Expanded : vscode.TreeItemCollapsibleState.None,
-    );
+    const {Expanded, None} = vscode.TreeItemCollapsibleState;
+    const row = new vscode.TreeItem(experiment.experiment, children.length ? Expanded : None);
     row.id = `experiment ${experiment.experiment} ${children.length ? "" : "bare"}`;
     row.contextValue = experiment.problem ? "experiment.broken" : "experiment";
     const gpu = experiment.gpu && experiment.gpu !== "none" ? `gpu ${experiment.gpu}` : "";
@@ -199,10 +195,8 @@ function experimentItem(experiment, children, starts) {
 
 /** @param {string} id @param {string} label @param {[string, string]} icon */
 function leaf(id, label, icon) {
-    const row = new vscode.TreeItem(label);
-    row.id = id;
-    row.iconPath = new vscode.ThemeIcon(icon[0], icon[1] ? new vscode.ThemeColor(icon[1]) : undefined);
-    return row;
+    const iconPath = new vscode.ThemeIcon(icon[0], icon[1] ? new vscode.ThemeColor(icon[1]) : undefined);
+    return Object.assign(new vscode.TreeItem(label), {id, iconPath});
 }
 
 /** @param {Run} run */

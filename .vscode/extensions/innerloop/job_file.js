@@ -5,6 +5,7 @@
 
 const path = require("path");
 const vscode = require("vscode");
+const {TIMEOUT} = require("./tool");
 
 /**
  * @typedef {{line: number, column: number, end_line: number, end_column: number}} TextRange
@@ -17,8 +18,6 @@ const vscode = require("vscode");
 
 // Milliseconds without a key until the text is checked.
 const PAUSE = 300;
-// Milliseconds after which an answer is of no use any more.
-const TIMEOUT = 20000;
 const COMMAND = "innerloop.jobFile";
 // It offers keys and their values by the schema that the settings name.
 const YAML_EXTENSION = "redhat.vscode-yaml";
@@ -118,10 +117,7 @@ class JobFiles {
     _diagnostic(range, finding) {
         const severities = {error: 0, warning: 1, info: 2};
         const severity = severities[/** @type {keyof typeof severities} */ (finding.severity)] ?? 0;
-        const diagnostic = new vscode.Diagnostic(range, messageOf(finding), severity);
-        diagnostic.source = "loop";
-        diagnostic.code = finding.code;
-        return diagnostic;
+        return Object.assign(new vscode.Diagnostic(range, messageOf(finding), severity), {source: "loop", code: finding.code});
     }
 
     /** @param {vscode.TextDocument} document */
@@ -148,21 +144,16 @@ class JobFiles {
         return known.found.filter(one => one.range.intersection(range)).flatMap(one =>
             one.finding.fixes.map((fix, index) => {
                 const action = new vscode.CodeAction(fix.title, vscode.CodeActionKind.QuickFix);
-                action.edit = new vscode.WorkspaceEdit();
-                action.edit.replace(document.uri, rangeIn(document, fix), fix.text);
-                action.diagnostics = [this._diagnostic(one.range, one.finding)];
-                action.isPreferred = index === 0;
-                return action;
+                const edit = new vscode.WorkspaceEdit();
+                edit.replace(document.uri, rangeIn(document, fix), fix.text);
+                return Object.assign(action, {edit, diagnostics: [this._diagnostic(one.range, one.finding)], isPreferred: index === 0});
             }),
         );
     }
 
     /**
-     * What may stand at a position; undefined without an answer.
-     * @param {vscode.TextDocument} document
-     * @param {vscode.Position} position
-     * @param {vscode.CancellationToken} token
-     * @returns {Promise<Completion | undefined>}
+     * @param {vscode.TextDocument} document @param {vscode.Position} position @param {vscode.CancellationToken} token
+     * @returns {Promise<Completion | undefined>} what may stand there; undefined without an answer
      */
     async _complete(document, position, token) {
         if (!this.isJobFile(document)) return undefined;
@@ -183,13 +174,9 @@ class JobFiles {
         return items.map((item, index) => {
             const kinds = {key: vscode.CompletionItemKind.Property, value: vscode.CompletionItemKind.EnumMember, reference: vscode.CompletionItemKind.Variable, compute: vscode.CompletionItemKind.Reference, component: vscode.CompletionItemKind.File};
             const kind = kinds[/** @type {keyof typeof kinds} */ (item.kind)] ?? vscode.CompletionItemKind.Value;
-            const completion = new vscode.CompletionItem(item.label, kind);
-            completion.detail = item.detail;
-            completion.insertText = item.text;
-            completion.filterText = item.label;
-            completion.range = range;
-            completion.sortText = String(index).padStart(4, "0");
-            return completion;
+            const {label, detail, text} = item;
+            const sortText = String(index).padStart(4, "0");
+            return Object.assign(new vscode.CompletionItem(label, kind), {detail, insertText: text, filterText: label, range, sortText});
         });
     }
 
@@ -207,10 +194,8 @@ class JobFiles {
         const key = document.uri.toString();
         const version = document.version;
         if (this.lenses.get(key)?.version !== version) {
-            const words = ["complete", "--stdin", document.uri.fsPath, "--json"];
-            const options = {stdin: document.getText(), timeout: TIMEOUT};
-            const none = {experiment: "", lenses: []};
-            this.lenses.set(key, {version, lenses: this.tool.json(words, options).catch(() => none)});
+            const lenses = this.tool.lenses(document.uri.fsPath, document.getText()).catch(() => ({experiment: "", lenses: []}));
+            this.lenses.set(key, {version, lenses});
         }
         const answer = await this.lenses.get(key)?.lenses;
         return (answer?.lenses || []).flatMap(lens => {

@@ -17,30 +17,22 @@ const TYPE = "innerloop";
 const READY = /^innerloop: ready for the debugger/m;
 
 /** The whole command line. @param {Debugged} what @param {number} port */
-function argvOf(what, port) {
-    const rest = what.rest?.length ? ["--", ...what.rest] : [];
-    return [what.kind, what.target, ...(what.words || []), "--debug", "--port", String(port), ...rest];
-}
+const argvOf = ({kind, target, words, rest}, port) =>
+    [kind, target, ...(words || []), "--debug", "--port", String(port), ...(rest?.length ? ["--", ...rest] : [])];
 
 /** @param {string} name @param {Debugged} what @returns {vscode.DebugConfiguration} */
 const configurationOf = (name, what) => ({name, type: TYPE, request: "launch", ...what});
 
 /** What attaches once it listens: as those in launch.json do. @param {string} name @param {string} root @param {number} port */
 const attachTo = (name, root, port) => ({
-    name,
-    type: "debugpy",
-    request: "attach",
-    connect: {host: "127.0.0.1", port},
+    ...{name, type: "debugpy", request: "attach", connect: {host: "127.0.0.1", port}},
     pathMappings: [{localRoot: root, remoteRoot: `/workspaces/${path.basename(root)}`}],
-    justMyCode: true,
-    subProcess: true,
-    redirectOutput: false,
+    ...{justMyCode: true, subProcess: true, redirectOutput: false},
 });
 
 /** A free port of this machine. @returns {Promise<number>} */
 const freePort = () => new Promise((resolve, reject) => {
-    const server = net.createServer().once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
+    const server = net.createServer().once("error", reject).listen(0, "127.0.0.1", () => {
         const {port} = /** @type {net.AddressInfo} */ (server.address());
         server.close(() => resolve(port));
     });
@@ -70,10 +62,7 @@ class DebugTerminal {
         for (const stream of [this.child.stdout, this.child.stderr]) stream?.setEncoding("utf8").on("data", write);
         this.child.stdin?.on("error", () => {});
         this.child.on("error", error => write(`innerloop: ${error.message}\n`));
-        this.child.on("close", code => {
-            this.settle?.(false);
-            this.closed.fire(code ?? 1);
-        });
+        this.child.on("close", code => (this.settle?.(false), this.closed.fire(code ?? 1)));
     }
 
     /** @param {string} keys */
@@ -106,37 +95,25 @@ class Launches {
     async provideDebugConfigurations() {
         if (!this.live.isRead) await this.live.refresh(["experiments"]);
         const all = this.live.state.experiments.map(async ({experiment, job}) => {
-            const file = job && path.join(this.tool.root, ...job.split("/"));
-            const stdin = file ? await fs.promises.readFile(file, "utf8").catch(() => "") : "";
-            const answer = stdin && (await this.tool.json(["complete", "--stdin", file || "", "--json"], {stdin}).catch(() => undefined));
-            const lenses = /** @type {import("./job_file").Lens[]} */ (answer ? answer.lenses : []).filter(lens => lens.actions.includes("debug"));
-            const found = lenses.length ? lenses : [{what: "", words: []}];
-            return found.map(({what, words}) =>
+            const file = path.join(this.tool.root, ...(job || "").split("/"));
+            const answer = fs.promises.readFile(file, "utf8").then(text => this.tool.lenses(file, text));
+            const lenses = (await answer.catch(() => undefined))?.lenses.filter(lens => lens.actions.includes("debug")) || [];
+            return (lenses.length ? lenses : [{what: "", words: []}]).map(({what, words}) =>
                 configurationOf([experiment, what].filter(Boolean).join(": "), {kind: "run", target: experiment, words}));
         });
         return (await Promise.all(all)).flat();
     }
 
-    /**
-     * Starts it, and says how to attach; undefined if it ended before, which its terminal explains.
-     * @param {vscode.WorkspaceFolder | undefined} folder @param {vscode.DebugConfiguration} configuration
-     */
+    /** undefined if it ended before, which its terminal explains. @param {vscode.WorkspaceFolder | undefined} folder @param {vscode.DebugConfiguration} configuration */
     async resolveDebugConfiguration(folder, configuration) {
         const {name, kind, target, words, rest} = configuration;
         if (!target || !["run", "test"].includes(kind)) return vscode.commands.executeCommand("workbench.action.debug.selectandstart").then(() => undefined);
         const port = await freePort();
         const args = argvOf({kind, target, words, rest}, port);
         const terminal = new DebugTerminal(() => this.tool.spawn(args));
-        const execution = new vscode.CustomExecution(async () => terminal);
-        await this.tool.execute(`debug ${name}`, args, execution);
+        await this.tool.execute(`debug ${name}`, args, new vscode.CustomExecution(async () => terminal));
         return (await terminal.ready) ? attachTo(name, this.tool.root, port) : undefined;
     }
 }
 
-/** @param {vscode.ExtensionContext} context @param {Launches} launches */
-function activate(context, launches) {
-    const dynamic = vscode.DebugConfigurationProviderTriggerKind.Dynamic;
-    context.subscriptions.push(vscode.debug.registerDebugConfigurationProvider(TYPE, launches, dynamic));
-}
-
-module.exports = {DebugTerminal, Launches, activate, argvOf, attachTo};
+module.exports = {DebugTerminal, Launches, TYPE, argvOf};

@@ -25,6 +25,9 @@ const HEARTBEAT = 5000;
 // Whether images are outdated is asked of the engine: not more often than this, in milliseconds.
 const OUTDATED_AGE = 60_000;
 
+/** The folder of the newest run. @param {State} state @param {string} experiment */
+const newest = (state, experiment) => state.runs.filter(run => run.experiment === experiment).pop()?.folder;
+
 class LiveState {
     /** @param {import("./tool").Tool} tool */
     constructor(tool) {
@@ -69,13 +72,8 @@ class LiveState {
 
     /** A run was asked for: it is said until its record is there, or its task has ended. @param {string} experiment */
     starts(experiment) {
-        this.starting.set(experiment, this._newest(experiment));
+        this.starting.set(experiment, newest(this.state, experiment));
         this._show(this.state);
-    }
-
-    /** @param {string} experiment */
-    _newest(experiment) {
-        return this.state.runs.filter(run => run.experiment === experiment).pop()?.folder;
     }
 
     /** Images and dev containers may be outdated, or no longer. */
@@ -110,8 +108,7 @@ class LiveState {
     /** @param {State} state */
     _show(state) {
         if (this.isDisposed) return;
-        this.state = state;
-        for (const [name, newest] of this.starting) this._newest(name) === newest || this.starting.delete(name);
+        for (const [name, last] of this.starting) newest(state, name) === last || this.starting.delete(name);
         this.state = {...state, starting: [...this.starting.keys()]};
         this.isRead = true;
         this._watch();

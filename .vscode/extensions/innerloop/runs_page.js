@@ -66,13 +66,9 @@ class RunStatus {
     constructor(live) {
         this.live = live;
         this.item = vscode.window.createStatusBarItem("innerloop.run", vscode.StatusBarAlignment.Left, 10);
-        this.item.name = "The run that goes on";
-        this.item.command = "innerloop.log";
+        Object.assign(this.item, {name: "The run that goes on", command: "innerloop.log"});
         this.stop = vscode.window.createStatusBarItem("innerloop.stop", vscode.StatusBarAlignment.Left, 9);
-        this.stop.name = "Stop the run that goes on";
-        this.stop.text = "$(debug-stop)";
-        this.stop.tooltip = "Stop the run";
-        this.stop.command = "innerloop.stop";
+        Object.assign(this.stop, {name: "Stop the run that goes on", text: "$(debug-stop)", tooltip: "Stop the run", command: "innerloop.stop"});
         /** @type {NodeJS.Timeout | undefined} */ this.clock = undefined;
         live.onDidChange(() => this._update());
     }

@@ -7,9 +7,12 @@ const path = require("path");
 const vscode = require("vscode");
 
 /** @typedef {{stdin?: string, timeout?: number, token?: vscode.CancellationToken}} Options */
+/** @typedef {{experiment: string, lenses: import("./job_file").Lens[]}} Lenses */
 
 // Bytes of output that are kept; a record of runs with long curves is large.
 const LARGEST = 256 * 1024 * 1024;
+// Milliseconds after which an answer about a text is of no use any more.
+const TIMEOUT = 20000;
 // Stands for the exit code of a program that was ended, or never started.
 const STOPPED = 128;
 const IS_WINDOWS = process.platform === "win32";
@@ -115,6 +118,11 @@ class Tool {
         vscode.window.showErrorMessage(`innerloop: ${what}`);
     }
 
+    /** What can be run in a job file with this text. @param {string} file @param {string} text @returns {Promise<Lenses>} */
+    lenses(file, text) {
+        return this.json(["complete", "--stdin", file, "--json"], {stdin: text, timeout: TIMEOUT});
+    }
+
     /** A command whose output is read as it comes. @param {string[]} args */
     spawn(args) {
         const [program, ...words] = starts(this.root, IS_WINDOWS)[0];
@@ -136,4 +144,4 @@ class Tool {
     }
 }
 
-module.exports = {Tool, ToolError, reason, starts};
+module.exports = {TIMEOUT, Tool, ToolError, reason, starts};

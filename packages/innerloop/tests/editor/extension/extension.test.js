@@ -15,7 +15,7 @@ const {Tool, ToolError, starts} = part("tool");
 const {below, aboutRun, duration, facts, hasEnded, iconOf, ExperimentsView} = part("experiments");
 const {LiveState} = part("live_state");
 const {guarded} = part("runs_page");
-const {isOf, results} = part("tests_panel");
+const {isOf} = part("tests_panel");
 const {DebugTerminal, Launches, argvOf} = part("launches");
 
 /** A workspace whose tool is this script. */
@@ -166,32 +166,6 @@ test("the page for the editor runs its own script alone and loads nothing", () =
     assert.ok(!page.includes("<script>"));
 });
 
-const JUNIT = `<?xml version="1.0"?><testsuites><testsuite tests="6">
-<testcase classname="tests.test_a" name="test_one" time="0.25" />
-<testcase classname="tests.test_a" name="test_many[1-&lt;x>]" time="1"/>
-<testcase classname="tests.test_a.TestB" name="test_one" time="0"><failure message="assert &quot;a&quot; == 1&#10;">def test():
-&gt; assert &quot;a&quot; == 1
-tests/test_a.py:7: AssertionError</failure></testcase>
-<testcase classname="tests.test_b" name="test_skip" time="0"><skipped type="pytest.skip" message="why &amp; how">x</skipped></testcase>
-<testcase classname="tests.test_b" name="test_error" time="0"><error message="failed on setup">no fixture</error></testcase>
-<testcase classname="...common.tests.test_c" name="test_shared" time="0"/>
-</testsuite></testsuites>`;
-
-test("pytest's results are read with their states, texts and parameters", () => {
-    const found = results(JUNIT);
-    assert.deepEqual(found.map(result => [result.name, result.state]), [
-        ["tests.test_a.test_one", "passed"],
-        ["tests.test_a.test_many", "passed"],
-        ["tests.test_a.TestB.test_one", "failed"],
-        ["tests.test_b.test_skip", "skipped"],
-        ["tests.test_b.test_error", "errored"],
-        ["...common.tests.test_c.test_shared", "passed"],
-    ]);
-    assert.equal(found[2].message, 'def test():\n> assert "a" == 1\ntests/test_a.py:7: AssertionError');
-    assert.equal(found[0].seconds, 0.25);
-    assert.deepEqual(results(""), []);
-});
-
 test("a result is of the test with its module, classes and name", () => {
     assert.ok(isOf("tests.test_a.TestB.test_one", "tests/test_a.py::TestB::test_one"));
     assert.ok(isOf("...common.tests.test_c.test_shared", "../common/tests/test_c.py::test_shared"));
@@ -217,7 +191,7 @@ test("each experiment, step and trial can be debugged, whatever its job file say
         p: [lens("", [], ["run", "debug"]), lens("fit", ["--step", "fit"], ["run", "debug"])],
         s: [lens("4 trials", ["--trials", "4"], ["run"]), lens("one trial", [], ["run", "debug"])],
     };
-    const tool = {root, json: async (_, {stdin}) => ({lenses: answers[stdin] || assert.fail(stdin)})};
+    const tool = {root, lenses: async (_, text) => ({lenses: answers[text] || assert.fail(text)})};
     const experiments = ["p", "s", "broken", "none"].map(name => ({...A, experiment: name, job: `${name}.yaml`}));
     const launches = new Launches(tool, {isRead: true, state: stateOf({experiments})});
     const found = await launches.provideDebugConfigurations();

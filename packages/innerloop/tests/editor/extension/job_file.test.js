@@ -7,6 +7,8 @@ const path = require("node:path");
 const test = require("node:test");
 const vscode = require("vscode");
 
+const {Tool} = require(path.join(process.env.EXTENSION, "tool"));
+
 class Range {
     constructor(...at) {
         [this.row, this.start, this.endRow, this.end] = at;
@@ -119,6 +121,7 @@ function tool() {
         json(args, options) {
             return new Promise((resolve, reject) => asked.push({args, ...options, resolve, reject}));
         },
+        lenses: Tool.prototype.lenses,
         async ask(answer, otherwise) {
             try {
                 return await answer;
