@@ -45,6 +45,7 @@ exports.activate = context => {
         ...new Commands(tool, live, documents, page, launches).register(),
         // A task may have changed anything: what it built is no longer outdated.
         vscode.tasks.onDidEndTaskProcess(() => live.refreshAll()),
+        vscode.tasks.onDidStartTaskProcess(() => live.refreshSoon(["runs"])),
         vscode.window.onDidChangeWindowState(window => window.focused && live.refreshSoon()),
         tree.onDidChangeVisibility(change => change.visible && live.refreshSoon()),
     );

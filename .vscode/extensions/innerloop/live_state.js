@@ -19,8 +19,8 @@ const PARTS = /** @type {Part[]} */ (Object.keys(QUESTIONS));
 // Changes within so many milliseconds count as one; and so many times as long as an answer took.
 const CALM = 300;
 const REST = 3;
-// A run that goes on is looked at after so many milliseconds without a change: a watcher may begin too
-// late, and misses what a container on another machine writes.
+// While a run or a task goes on it is looked after so many milliseconds without a change: a watcher may
+// begin too late or not at all, and misses what a container on another machine writes.
 const HEARTBEAT = 5000;
 // Whether images are outdated is asked of the engine: not more often than this, in milliseconds.
 const OUTDATED_AGE = 60_000;
@@ -114,7 +114,8 @@ class LiveState {
         this._watch();
         this.changed.fire(this.state);
         clearTimeout(this.heartbeat);
-        if (state.runs.some(isRunning)) this.heartbeat = setTimeout(() => this.refresh(["runs"]), HEARTBEAT);
+        const goesOn = state.runs.some(isRunning) || this.starting.size || vscode.tasks.taskExecutions.length;
+        if (goesOn) this.heartbeat = setTimeout(() => this.refresh(["runs"]), HEARTBEAT);
     }
 
     /** Watches what begins and ends, and the folders in which runs that go on write. */

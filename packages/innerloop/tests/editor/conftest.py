@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -33,6 +34,11 @@ inputs:
   epochs: 8
 """
 Opener = Callable[..., "Workbench"]
+Picture = Callable[..., None]
+# Where pictures are kept, from the root of the repository; "" for nowhere.
+GIVEN = os.environ.get("INNERLOOP_SCREENSHOTS", "")
+# The height of a window's picture, in pixels.
+HEIGHT = 800
 
 
 @pytest.fixture(scope="package")
@@ -92,6 +98,28 @@ def opened(browser: Browser, server: Server, request: pytest.FixtureRequest) -> 
         yield open_folder
     for window in windows:
         window.close()
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Picture:
+    folder = ROOT / GIVEN if GIVEN else tmp_path
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def take(
+        window: Workbench, name: str, height: int = HEIGHT, rest: tuple[int, int] = (1100, 700)
+    ) -> None:
+        window.page.mouse.move(*rest)  # where nothing is highlighted or explained
+        window.page.locator(".monaco-hover:visible").first.wait_for(state="hidden")
+        path = folder / f"{name}.png"
+        window.page.screenshot(
+            path=path,
+            animations="disabled",
+            caret="hide",
+            clip={"x": 0, "y": 0, "width": 1280, "height": height},
+        )
+        assert path.stat().st_size > 20_000  # an empty window has less
+
+    return take
 
 
 @contextmanager

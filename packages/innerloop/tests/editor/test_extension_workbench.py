@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Error
 
 from tests.editor import debugger_extension
-from tests.editor.conftest import fill, seen_on_failure
+from tests.editor.conftest import GIVEN, Picture, fill, seen_on_failure
 from tests.editor.workbench import PATIENCE, Workbench, program, serving, wait_for
 from tests.support import Workspace, make_workspace
 from tools import vsix
@@ -66,6 +66,12 @@ jobs:
     command: python train.py
     code: .
     environment: {build: {path: ./environment}}
+    outputs: {model: {}}
+  score:
+    command: python score.py --model ${{inputs.model}}
+    code: .
+    environment: {build: {path: ./environment}}
+    inputs: {model: "${{parent.jobs.fit.outputs.model}}"}
 """
 
 
@@ -159,7 +165,9 @@ def status(window: Workbench, text: str) -> Locator:
     return window.page.locator(".statusbar-item", has_text=text).first
 
 
-def test_run_from_the_view_is_live_and_stops(window: Workbench, going: Workspace) -> None:
+def test_run_from_the_view_is_live_and_stops(
+    window: Workbench, going: Workspace, picture: Picture
+) -> None:
     experiments(window)
     for name in ("line", "shop/churn", "slow"):
         row(window, f"^{name}$").wait_for()
@@ -172,9 +180,19 @@ def test_run_from_the_view_is_live_and_stops(window: Workbench, going: Workspace
     running.wait_for()
     wait_for("the first score", lambda: "accuracy 0.25" in running.inner_text())
     status(window, "slow accuracy 0.25").wait_for()
+    other = None
+    if GIVEN:  # only for a picture that is kept is it worth a second run
+        going.add("wide", going.read("src/slow/train.py"))
+        other = going.start("run", "wide", "--backend", "venv")
+        status(window, "and 1 more").wait_for()
     running.click()
     lines = window.page.locator(".editor-instance .view-lines")
     lines.get_by_text("first step").wait_for()
+    picture(window, "view")
+    if other is not None:
+        other.interrupt_group()
+        other.end()
+        status(window, "slow accuracy 0.25").wait_for()
     (going.root.parent / "go on").touch()
     wait_for("the next score", lambda: "accuracy 0.75" in running.inner_text())
     lines.get_by_text("second step").wait_for()
@@ -228,11 +246,12 @@ def press(rows: Locator, text: str, action: str) -> None:
     one.locator(f".action-label[aria-label^='{action}']").click()
 
 
-def test_tests_are_listed_and_run_in_the_testing_panel(window: Workbench) -> None:
+def test_tests_are_listed_and_run_in_the_testing_panel(window: Workbench, picture: Picture) -> None:
     tests = listed_tests(window)
     press(tests, "line", "Run Test")
     passed = tests.filter(has_text="test_it").locator(".codicon-testing-passed-icon")
     passed.first.wait_for()
+    picture(window, "testing")
 
 
 def test_one_test_is_debugged_from_the_testing_panel(window: Workbench, going: Workspace) -> None:
@@ -251,9 +270,14 @@ def test_one_test_is_debugged_from_the_testing_panel(window: Workbench, going: W
 
 
 def test_launch_configurations_are_those_of_the_job_files(
-    window: Workbench, going: Workspace
+    window: Workbench, going: Workspace, picture: Picture
 ) -> None:
-    going.add("steps", TRAIN, job=PIPELINE)
+    going.add("steps", TRAIN)
+    job = going.write("src/steps/azure-ml-job.yaml", PIPELINE)
+    window.open_file(job.relative_to(going.root).as_posix())
+    lenses = window.page.locator(".codelens-decoration a")
+    lenses.get_by_text("Run fit").wait_for()
+    picture(window, "lenses", height=420)
     window.command("Debug: Select and Start Debugging")
     window.field.fill("debug innerloop")
     window.rows.filter(has_text="innerloop...").first.click()

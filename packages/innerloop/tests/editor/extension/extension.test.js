@@ -241,6 +241,31 @@ test("only rows that differ are drawn again", () => {
     assert.deepEqual(show({experiments: [A]}), [undefined]);
 });
 
+test("while a run starts it is looked for, whether a watcher sees it or not", async context => {
+    let asked = 0;
+    const tool = {root: "/w", isBroken: true, ask: answer => answer, json: async args => (args[0] === "runs" && asked++, [])};
+    const live = new LiveState(tool);
+    context.mock.timers.enable({apis: ["setTimeout"]});
+    const beat = async () => (context.mock.timers.tick(5000), await live.reading);
+    await live.refresh(["runs"]);
+    await beat();
+    assert.equal(asked, 1);
+    live.starts("a");
+    await beat();
+    await beat();
+    assert.equal(asked, 3);
+    live.starting.clear();
+    await beat();
+    await beat();
+    assert.equal(asked, 4);
+    vscode.tasks.taskExecutions.push({});
+    await live.refresh(["runs"]);
+    await beat();
+    assert.equal(asked, 6);
+    vscode.tasks.taskExecutions.pop();
+    live.dispose();
+});
+
 test("a run that was asked for is shown until it is there, or its task has ended", async () => {
     let runs = [];
     const tool = {root: "/w", isBroken: true, ask: answer => answer, json: async args => (args[0] === "runs" ? runs : [])};

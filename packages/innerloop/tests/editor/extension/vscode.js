@@ -91,7 +91,7 @@ module.exports = {
     CodeActionKind: {QuickFix: "quickfix"},
     debug: {registerDebugConfigurationProvider: nothing},
     DebugConfigurationProviderTriggerKind: {Dynamic: 2},
-    tasks: {executeTask: task => void tasks.push(task), onDidEndTaskProcess: nothing},
+    tasks: {executeTask: task => void tasks.push(task), onDidEndTaskProcess: nothing, onDidStartTaskProcess: nothing, taskExecutions: []},
     tests: {
         createTestController: () => ({items: new Map(), createRunProfile: () => {}, dispose: () => {}}),
     },
