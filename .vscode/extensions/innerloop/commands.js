@@ -128,8 +128,7 @@ class Commands {
         if (!name) return;
         const found = this.live.state.experiments.find(one => one.experiment === name);
         const job = found?.job || `${this._folderOf(name)}/${JOB_FILE}`;
-        const uri = vscode.Uri.file(path.join(this.tool.root, ...job.split("/")));
-        await vscode.window.showTextDocument(uri);
+        await vscode.window.showTextDocument(vscode.Uri.file(path.join(this.tool.root, ...job.split("/"))));
     }
 
     /** @param {Item} [item] */

@@ -89,10 +89,8 @@ class LiveState {
         if (this.isDisposed) return;
         const {tool, state} = this;
         const start = Date.now();
-        const answers = await tool.ask(
-            Promise.all(parts.map(part => tool.json([...QUESTIONS[part]]))),
-            parts.map(part => state[part]),
-        );
+        const asked = Promise.all(parts.map(part => tool.json([...QUESTIONS[part]])));
+        const answers = await tool.ask(asked, parts.map(part => state[part]));
         this.took = Date.now() - start;
         this._show({...this.state, ...Object.fromEntries(parts.map((part, i) => [part, answers[i]]))});
         if (Date.now() - this.outdatedAt > OUTDATED_AGE && !tool.isBroken) this._readOutdated();
