@@ -6,8 +6,11 @@ Each test makes what it needs by itself.
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -82,14 +85,20 @@ PRESSED = 40.0
 
 
 @pytest.fixture(scope="module")
-def going(tmp_path_factory: pytest.TempPathFactory, _tool: None) -> Workspace:
-    """A workspace with an experiment that runs until it is stopped, and one with a test."""
-    workspace = make_workspace(tmp_path_factory.mktemp("extension") / "work space")
+def going(tmp_path_factory: pytest.TempPathFactory, _tool: None) -> Iterator[Workspace]:
+    """A workspace with an experiment that runs until it is stopped, and one with a test.
+
+    For pictures that are kept, at a path that is pleasant to read.
+    """
+    made = tempfile.mkdtemp(prefix="me-") if GIVEN else tmp_path_factory.mktemp("extension")
+    workspace = make_workspace(Path(made) / "work space")
     fill(workspace)
     go_on = workspace.root.parent / "go on"
     workspace.add("slow", TRAIN.replace('os.environ["GO_ON"]', repr(str(go_on))))
     assert workspace.loop("sync").code == 0
-    return workspace
+    yield workspace
+    if GIVEN:
+        shutil.rmtree(made)
 
 
 @pytest.fixture(scope="module")
@@ -177,7 +186,7 @@ def test_run_from_the_view_is_live_and_stops(
         return "starting..." in row(window, "^slow$").inner_text() or running.is_visible()
 
     act(window, "^slow$", "Run", has_begun)
-    running.wait_for()
+    running.wait_for(timeout=600_000)  # its environment is made
     wait_for("the first score", lambda: "accuracy 0.25" in running.inner_text())
     status(window, "slow accuracy 0.25").wait_for()
     other = None
@@ -196,8 +205,9 @@ def test_run_from_the_view_is_live_and_stops(
     (going.root.parent / "go on").touch()
     wait_for("the next score", lambda: "accuracy 0.75" in running.inner_text())
     lines.get_by_text("second step").wait_for()
-    stopped = row(window, r"^stopped · ")
-    act(window, r"^running · ", "Stop", stopped.is_visible)
+    stopped = window.page.locator(".pane-body .label-name", has_text=re.compile(r"^stopped · "))
+    before = stopped.count()
+    act(window, r"^running · ", "Stop", lambda: stopped.count() > before)
     status(window, "slow accuracy").wait_for(state="hidden")
     assert (going.outputs("slow") / ".run/run.json").is_file()
 
