@@ -13,7 +13,7 @@ from ..jobs.job import Job, read_job
 from .content_rules import check_contents
 from .exit_code_rules import check_exit_code
 from .file_rules import check_data, check_files
-from .finding import INFO, WARNING, Files, Finding, finding_of, mapping_of, refused
+from .finding import INFO, WARNING, Files, Finding, find_in, finding_of, mapping_of, refused
 from .ignore_rules import check_ignored
 from .reference_rules import check_references, check_variables
 from .value_rules import check_values, placeholders
@@ -26,7 +26,12 @@ if TYPE_CHECKING:
 __all__ = ["Files", "Finding", "check", "check_text", "read_and_check"]
 
 # Errors about what Azure ML can run and this machine cannot.
-_AZURE_ONLY = ("no-local-equivalent", "component-registered")
+_AZURE_ONLY = (
+    "no-local-equivalent",
+    "component-registered",
+    "asset-ambiguous",
+    "asset-version-missing",
+)
 
 
 def check_text(text: str, name: str, files: Files) -> list[Finding]:
@@ -78,7 +83,7 @@ def _all(job: Job, files: Files) -> Iterator[Finding]:
         from ..jobs.pipeline import swept
 
         try:
-            job = swept(job, files.read)
+            job = swept(job, files.read, find_in(files))
         except UserError as error:
             yield _unusable(error)
             return
@@ -119,7 +124,7 @@ def _pipeline(job: Job, files: Files) -> Iterator[Finding]:
     from .step_rules import check_steps
 
     try:
-        pipeline = pipeline_of(job, files.read)
+        pipeline = pipeline_of(job, files.read, find_in(files))
     except UserError as error:
         yield finding_of(error)
         return
