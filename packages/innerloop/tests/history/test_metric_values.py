@@ -167,3 +167,15 @@ def test_last_value_that_mlflow_has(tmp_path: Path, lines: str, value: float) ->
 )
 def test_divergence_is_of_a_loss_or_the_first_score(scores: dict[str, float], reason: str) -> None:
     assert past_runs.divergence(past(scores=scores)) == reason
+
+
+@pytest.mark.parametrize(
+    ("summary", "last", "score"),
+    [("0.5", "NaN", NAN), ("0.5", "Infinity", INF), ("0.5", "2", 0.5), ("NaN", "2", NAN)],
+)
+def test_summary_of_a_curve_that_diverged_is_not_shown(
+    summary: str, last: str, score: float
+) -> None:
+    lines = f'{{"loss": 1}}\n{{"loss": {last}}}\n'
+    found = json_metrics.read(f'{{"loss": {summary}}}', lines)
+    assert shown(found.scores["loss"]) == shown(score)

@@ -383,7 +383,7 @@ def _current_environments(workspace: Workspace) -> Iterator[Path]:
             if packages.missing is None:
                 _, version, _ = venv_requirements.interpreter(packages.python)
                 yield venv_requirements.environment_of(
-                    experiment, packages.files, version, packages.text
+                    experiment, packages.files, version, packages.key
                 )
 
 

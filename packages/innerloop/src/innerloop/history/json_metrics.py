@@ -35,6 +35,8 @@ def read(
     for name, one in series.items():
         if name in values and values[name] is None:
             scores[name] = math.nan  # as a writer without NaN writes it
+        if not math.isfinite(one.last):
+            scores[name] = one.last  # the summary may have the best value of a curve that diverged
         scores.setdefault(name, one.last)
     return RunMetrics(scores, series, sources)
 

@@ -262,7 +262,12 @@ def headline_metrics(runs: Iterable[PastRun], most: int) -> list[str]:
 
     Scores that people look for first come first, and of these the test's before the others.
     """
-    names = dict.fromkeys(name for run in runs for name in run.scores)
+    return headline_names(dict.fromkeys(name for run in runs for name in run.scores), most)
+
+
+def headline_names(names: Iterable[str], most: int) -> list[str]:
+    """The same of names."""
+    names = list(names)
 
     def rank(name: str) -> tuple[int, int, int]:
         low = name.lower()
@@ -275,14 +280,19 @@ def headline_metrics(runs: Iterable[PastRun], most: int) -> list[str]:
 
 
 def divergence(run: PastRun) -> str:
-    """The metric by which a run diverged, with its value ("loss nan"); "" if it did not.
+    """The metric by which a run diverged, with its value ("loss nan"); "" if it did not."""
+    return divergence_in(run.scores)
+
+
+def divergence_in(scores: Mapping[str, float]) -> str:
+    """The same of scores.
 
     That is a loss, or the score that is shown first, which is no finite number at the end.
     """
-    losses = [name for name in run.scores if "loss" in name.lower()]
-    for name in (*losses, *headline_metrics([run], 1)):
-        if not math.isfinite(run.scores[name]):
-            return f"{name} {metric_values.short(run.scores[name], 4)}"
+    losses = [name for name in scores if "loss" in name.lower()]
+    for name in (*losses, *headline_names(scores, 1)):
+        if not math.isfinite(scores[name]):
+            return f"{name} {metric_values.short(scores[name], 4)}"
     return ""
 
 

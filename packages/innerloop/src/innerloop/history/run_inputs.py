@@ -22,6 +22,7 @@ PACKAGES = ".run/packages.txt"
 # Data of more files, or that takes longer to look at (in seconds), is recorded without its size.
 MOST_FILES, LONGEST = 50_000, 2.0
 _PIN = re.compile(r"^([A-Za-z0-9][\w.-]*)(?:\[[^\]]*\])?\s*===?\s*([^\s;\\#]+)", re.MULTILINE)
+_LOCKED = re.compile(r'^\[\[packages?\]\]\nname = "([^"\n]+)"\nversion = "([^"\n]+)"', re.MULTILINE)
 _OTHER_FILE = re.compile(r"^-r\s*(\S+)", re.MULTILINE)
 
 
@@ -29,10 +30,13 @@ def packages_of(root: Path, environment: ResolvedEnvironment) -> dict[str, str]:
     """The versions of the packages that the environment pins, by name; empty where none is known."""
     if environment.conda is not None:
         return pinned("\n".join(str(line) for line in environment.conda.requirements))
-    lock = environment.lock or (
+    if environment.lock is not None:
+        texts = "\n".join(text for _, text in environment.lock.files)
+        return pinned(environment.lock.requirements) or locked(texts)
+    path = environment.requirements or (
         f"{environment.folder}/requirements.txt" if environment.folder else ""
     )
-    return _of_file(root / lock, 3) if lock else {}
+    return _of_file(root / path, 3) if path else {}
 
 
 def _of_file(path: Path, depth: int) -> dict[str, str]:
@@ -49,6 +53,13 @@ def _of_file(path: Path, depth: int) -> dict[str, str]:
 def pinned(text: str) -> dict[str, str]:
     """The pins in a requirements file, `name==version` each."""
     return {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in _PIN.findall(text)}
+
+
+def locked(text: str) -> dict[str, str]:
+    """The versions in uv.lock, poetry.lock or pylock.toml, which write them as two lines."""
+    return {
+        re.sub(r"[-_.]+", "-", name).lower(): version for name, version in _LOCKED.findall(text)
+    }
 
 
 def text_of(packages: Mapping[str, str]) -> str:

@@ -77,7 +77,7 @@ class AzureML:
         from ...model.lint.job_file import check
         from ...workspace.loader import WorkspaceFiles
 
-        return check(job, WorkspaceFiles(self.root))
+        return check(job, WorkspaceFiles(self.root, finds_assets=False))
 
     def plan_submission(
         self, order: SubmissionOrder
